@@ -1,0 +1,32 @@
+/* limits.h - every bound of the program in one place. What a peer sends sizes nothing until it was
+ * checked against one of these; each is an error that names the limit (design 5.3). */
+#ifndef BW_BASE_LIMITS_H
+#define BW_BASE_LIMITS_H
+
+#define BW_NAME_MAX 63           /* bytes of a cluster, group, site, witness or agent name */
+#define BW_ADDRESS_MAX 255       /* bytes of HOST:PORT */
+#define BW_REASON_MAX 159        /* bytes of a reason or operator name given by a person */
+#define BW_POSITION_MAX 63       /* bytes of a replication position */
+#define BW_ID_BYTES 16           /* instance, session and cluster ids: random 128 bits */
+
+#define BW_GROUPS_MAX 1024
+#define BW_SITES_MAX 8           /* sites of one group */
+#define BW_HISTORY_MAX 32        /* history entries kept for one group */
+#define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
+#define BW_AGENTS_PER_SITE_MAX 4 /* instances of one site whose reports are kept side by side */
+
+#define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */
+#define BW_COMMAND_BYTES_MAX (64 * 1024)        /* one log command */
+#define BW_SNAPSHOT_BYTES_MAX (16 * 1024 * 1024)
+#define BW_SCRIPT_OUTPUT_BYTES_MAX (64 * 1024)  /* kept per script run */
+#define BW_SCRIPT_TAIL_BYTES_MAX 512            /* of it, sent in a report */
+#define BW_CONNECTIONS_MAX 256                  /* per listening port */
+#define BW_HTTP_HEAD_BYTES_MAX 8192
+#define BW_HTTP_FIELDS_MAX 64
+#define BW_STREAM_QUEUE_BYTES_MAX (256 * 1024)  /* unsent bytes of one connection */
+#define BW_RENEWALS_MAX 64                      /* renewals of one agent that await an answer */
+
+#define BW_MARGIN_NS_MIN UINT64_C(20000000)     /* 20 ms: timer granularity + scheduling, 3.3 */
+#define BW_DRIFT_PPM_MAX 100000                 /* 10 %: beyond that a clock is broken */
+
+#endif

@@ -1,0 +1,38 @@
+/* log.h - one event, one line, one place. Style 10.
+ *
+ * A line is `ts=... level=... event=noun.happened key=value ...` on stderr (logfmt); under systemd
+ * (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Thread rule: the loop's thread only. */
+#ifndef BW_OBS_LOG_H
+#define BW_OBS_LOG_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+enum bw_log_level { BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO, BW_LOG_DEBUG };
+
+/* Where and from which level on; one per process. `component` ("witness", "agent", ...) is kept. */
+struct bw_log {
+    int fd;
+    enum bw_log_level level;
+    bool journal;
+    char component[32];
+};
+
+void bw_log_init(struct bw_log *log, const char *component, enum bw_log_level level);
+
+/* Writes one line of at most 4096 bytes (longer: cut, marked "..."). `event` is a stable name.
+ * `format` gives "key=value key=value"; values that people or peers wrote go through
+ * bw_log_quote. log == NULL: nothing happens. */
+void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event,
+                  const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#define bw_log_error(log, ...) bw_log_write((log), BW_LOG_ERROR, __VA_ARGS__)
+#define bw_log_warn(log, ...) bw_log_write((log), BW_LOG_WARN, __VA_ARGS__)
+#define bw_log_info(log, ...) bw_log_write((log), BW_LOG_INFO, __VA_ARGS__)
+#define bw_log_debug(log, ...) bw_log_write((log), BW_LOG_DEBUG, __VA_ARGS__)
+
+/* A quoted, escaped copy of `text` (control bytes as \xNN) for one %s of one log call: four
+ * buffers in turn, each good until the fourth call after it. */
+const char *bw_log_quote(const char *text);
+
+#endif
