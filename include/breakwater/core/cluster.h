@@ -1,0 +1,40 @@
+/* cluster.h - everything that the log decides: the cluster's identity and its groups. Pure. */
+#ifndef BW_CORE_CLUSTER_H
+#define BW_CORE_CLUSTER_H
+
+#include <breakwater/core/group.h>
+
+/* `groups` is the caller's memory for `group_capacity` (<= BW_GROUPS_MAX) groups, in order of
+ * creation; a deleted one leaves a gap whose spec.name is "". */
+struct bw_cluster {
+    struct bw_id id;       /* none until Found was applied */
+    char name[BW_NAME_MAX + 1];
+    uint64_t generation;   /* raised by a recovery; agents refuse a lower one (3.9) */
+    uint32_t election_timeout_ms;
+    uint64_t epoch_floor;  /* highest epoch of any deleted group (3.1) */
+    uint64_t applied_index;
+    uint64_t no_op_count;  /* commands that matched no row */
+    struct bw_group *groups;
+    uint32_t group_capacity;
+    uint32_t group_count;  /* used places, gaps included */
+};
+
+void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity);
+
+struct bw_applied {
+    const struct bw_group_rule *rule; /* NULL: no-op */
+    int group;                        /* index of the group, -1: none */
+    enum bw_err err; /* BW_OK; BW_ERR_LIMIT: no place for one more group; BW_ERR_INVALID: the spec
+                        breaks a rule; BW_ERR_STALE: spec_version is not the group's;
+                        BW_ERR_REFUSED: e.g. the holder's site would leave the spec;
+                        BW_ERR_NOT_FOUND: no such group */
+};
+
+/* Applies one committed command at `index` (> applied_index). The same on every witness. */
+struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
+                                   const struct bw_command *command);
+
+/* Index of the group of that name, or -1. */
+int bw_cluster_find(const struct bw_cluster *cluster, const char *name);
+
+#endif

@@ -1,0 +1,115 @@
+/* command.h - the log commands: everything that can change replicated state (design 3.1). Pure. */
+#ifndef BW_CORE_COMMAND_H
+#define BW_CORE_COMMAND_H
+
+#include <breakwater/base/id.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/core/spec.h>
+
+/* X(NAME, word) */
+#define BW_COMMAND_LIST(X)                                                                        \
+    X(FOUND, "Found")            /* the cluster's first entry: its id and election timeout */     \
+    X(GRANT, "Grant")                                                                             \
+    X(REVOKE, "Revoke")                                                                           \
+    X(UNREVOKE, "Unrevoke")                                                                       \
+    X(CLOSE, "Close")                                                                             \
+    X(FENCE_FAILED, "FenceFailed")                                                                \
+    X(RELEASED, "Released")                                                                       \
+    X(EXPIRED, "Expired")                                                                         \
+    X(ADOPTED, "Adopted")                                                                         \
+    X(FENCED, "Fenced")                                                                           \
+    X(FORCED, "Forced")                                                                           \
+    X(SET_SPEC, "SetSpec")       /* creates the group when there is none of that name */          \
+    X(SET_MODE, "SetMode")                                                                        \
+    X(MAINTENANCE, "Maintenance")                                                                 \
+    X(DELETE, "Delete")
+enum bw_command_kind {
+#define X(name, word) BW_COMMAND_##name,
+    BW_COMMAND_LIST(X)
+#undef X
+    BW_COMMAND_COUNT
+};
+
+/* Why an epoch ended or was granted. Stable words: log, history, metric label, explain. `failed`
+ * reasons count for the back-off of 4; those that say "never past the point of no return" let the
+ * data site stay where it was (design 4, data safety). */
+#define BW_REASON_LIST(X)                                                                         \
+    X(NONE, "none")                                                                               \
+    X(SITE_LOST, "site_lost")             /* the lease lapsed */                                  \
+    X(SERVICE_DOWN, "service_down")       /* local restarts are used up */                        \
+    X(SWITCHOVER, "switchover")           /* a person asked for it */                             \
+    X(FAILBACK, "failback")                                                                       \
+    X(FAILOVER, "failover")               /* a person asked for it */                             \
+    X(FIRST_GRANT, "first_grant")                                                                 \
+    X(ADOPTION, "adoption")                                                                       \
+    X(ROLLBACK, "rollback")               /* of a switchover */                                   \
+    X(NEVER_STARTED, "never_started")     /* no start began under this epoch */                   \
+    X(START_FAILED, "start_failed")       /* a start failed and stop was confirmed */             \
+    X(LEASE_LOST, "lease_lost")           /* fenced at its deadline */                            \
+    X(REBOOT, "reboot")                                                                           \
+    X(MAINTENANCE, "maintenance")                                                                 \
+    X(OPERATOR, "operator")                                                                       \
+    X(LET_GO, "let_go")
+enum bw_reason {
+#define X(name, word) BW_REASON_##name,
+    BW_REASON_LIST(X)
+#undef X
+};
+
+/* How surely an ended epoch is known to have ended (design 3.1). */
+#define BW_GRADE_LIST(X)                                                                          \
+    X(NONE, "none") X(CONFIRMED, "confirmed") X(FENCED, "fenced") X(EXPIRED, "expired")           \
+    X(FORCED, "forced") X(LET_GO, "let_go")
+enum bw_grade {
+#define X(name, word) BW_GRADE_##name,
+    BW_GRADE_LIST(X)
+#undef X
+};
+
+/* The part of a spec that an epoch keeps until it ends, whatever is applied meanwhile (3.1, 3.9). */
+struct bw_terms {
+    uint32_t ttl_ms;
+    uint32_t fence_ms;
+    uint32_t drift_ppm;
+    uint32_t margin_ms;
+    uint32_t renew_interval_ms;
+    uint32_t request_timeout_ms;
+    enum bw_reach reach;
+    bool second_enforcer;
+};
+
+/* One command. Only the fields of its kind (beside it) mean anything. */
+struct bw_command {
+    enum bw_command_kind kind;
+    char group[BW_NAME_MAX + 1];
+    uint64_t epoch;         /* GRANT: the new one; the others: the one they are about */
+    uint64_t spec_version;  /* GRANT REVOKE UNREVOKE: compared; SET_*: compared when not 0 */
+    char site[BW_NAME_MAX + 1];   /* GRANT; MAINTENANCE ("" = the group); SET_SPEC: initial primary */
+    char target[BW_NAME_MAX + 1]; /* REVOKE */
+    struct bw_id instance;        /* GRANT RELEASED */
+    bool adopt;                   /* GRANT: the service runs there and is not touched */
+    struct bw_terms terms;        /* GRANT: taken from the spec and the site's report */
+    enum bw_reason reason;        /* GRANT REVOKE RELEASED EXPIRED CLOSE */
+    bool planned;                 /* GRANT: part of a switchover, rollback or failback */
+    bool past_no_return;          /* RELEASED: true unless its site knows better (3.1) */
+    char position[BW_POSITION_MAX + 1]; /* RELEASED */
+    char by[BW_REASON_MAX + 1];   /* who: "operator/anna", "witness/w2" */
+    char text[BW_REASON_MAX + 1]; /* a person's reason */
+    int64_t unix_ms;              /* the proposing leader's wall clock: for people only */
+    uint32_t silent_ms;           /* EXPIRED: since the last confirmed renewal; GRANT: since then too */
+    struct bw_spec spec;          /* SET_SPEC */
+    enum bw_mode mode;            /* SET_MODE */
+    uint64_t duration_ms;         /* MAINTENANCE; 0 ends it */
+    struct bw_id cluster_id;      /* FOUND */
+    char cluster_name[BW_NAME_MAX + 1]; /* FOUND */
+    uint32_t election_timeout_ms; /* FOUND */
+};
+
+const char *bw_command_word(enum bw_command_kind kind);
+const char *bw_reason_word(enum bw_reason reason);
+const char *bw_grade_word(enum bw_grade grade);
+
+/* A start failed or was never made: counts for the back-off (design 4). */
+bool bw_reason_is_failed_start(enum bw_reason reason);
+
+#endif

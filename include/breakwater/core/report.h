@@ -1,0 +1,105 @@
+/* report.h - what a site says of a group, and the newest that a witness has heard. Design 4. Pure. */
+#ifndef BW_CORE_REPORT_H
+#define BW_CORE_REPORT_H
+
+#include <breakwater/core/command.h>
+
+#define BW_SERVICE_LIST(X) X(UNKNOWN, "unknown") X(STOPPED, "stopped") X(STARTED, "started")
+enum bw_service {
+#define X(name, word) BW_SERVICE_##name,
+    BW_SERVICE_LIST(X)
+#undef X
+};
+
+/* Unknown is never yes: 0 is "not known" everywhere. */
+enum bw_condition { BW_CONDITION_NONE, BW_CONDITION_START, BW_CONDITION_STOP };
+
+#define BW_ALARM_LIST(X)                                                                          \
+    X(ROGUE_START, "rogue_start")         /* served without a lease and was fenced */             \
+    X(FENCE_FAILED, "fence_failed")                                                               \
+    X(GUARD_LOST, "guard_lost")                                                                   \
+    X(FENCE_TOO_SLOW, "fence_too_slow")   /* measured longer than F */                            \
+    X(STATUS_UNKNOWN, "status_unknown")   /* for failure_threshold checks */                      \
+    X(CONDITION_FAILED, "condition_failed")                                                       \
+    X(STATE_NOT_DURABLE, "state_not_durable")                                                     \
+    X(START_FAILED, "start_failed")                                                               \
+    X(STOP_FAILED, "stop_failed")                                                                 \
+    X(REJOIN_FAILED, "rejoin_failed")
+enum bw_alarm {
+#define X(name, word) BW_ALARM_##name,
+    BW_ALARM_LIST(X)
+#undef X
+};
+
+/* One group as its site sees it, in one sync. Ages are measured at the site, at sending. */
+struct bw_report {
+    uint64_t spec_version;      /* the newest that the site knows: observations below were made
+                                   after it had heard of it (3.9) */
+    uint64_t epoch_seen;        /* highest epoch that the site knows */
+    uint64_t let_go_index;      /* let-go that it has carried out; 0 none */
+    bool guard_alive;
+    bool enforced;
+    enum bw_service service;    /* newest status; UNKNOWN when the script failed */
+    uint32_t service_age_ms;
+    bool verified;              /* verify_script, if there is one, passed since the start */
+    bool has_fence_or_stop_succeeded; /* a stop or fence was seen to succeed after the last start */
+    bool fence_failed;          /* a fence of fence_epoch failed, or the service was `started`
+                                   after the lease */
+    uint64_t fence_epoch;
+    enum bw_condition condition;
+    bool ready;                 /* readiness script exited 0 */
+    uint32_t ready_age_ms;      /* UINT32_MAX: never measured */
+    bool has_lag;
+    uint64_t lag_ms;
+    char position[BW_POSITION_MAX + 1];
+    uint32_t check_interval_ms;
+    enum bw_reach reach;
+    bool reach_proved;
+    uint32_t fence_bound_ms;    /* how long its fence may take by its own limits */
+    uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */
+    uint64_t stop_begun_epoch;  /* the stop of this epoch has begun */
+    bool serving_epoch_started; /* start of armed_epoch has ended well, status says started */
+    bool rejoining;             /* a rejoin runs or is due: not eligible */
+    bool start_begun;           /* a start of armed_epoch has begun */
+    uint32_t alarms;            /* bit set of enum bw_alarm */
+};
+
+/* A give-back that is repeated in every sync until committed state shows it (3.5). */
+struct bw_released {
+    uint64_t epoch; /* 0: none */
+    enum bw_reason reason;
+    bool past_no_return;
+    char position[BW_POSITION_MAX + 1];
+};
+
+struct bw_heard {
+    bool used;
+    struct bw_id instance;
+    struct bw_id session;
+    struct bw_instant received;
+    uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */
+    struct bw_instant answered_received; /* when we received the sync that this answer belongs to */
+    struct bw_report report;
+    struct bw_released released;
+};
+
+/* The newest report of each (site, instance) of one group; volatile, never replicated. */
+struct bw_site_reports {
+    struct bw_heard by_instance[BW_AGENTS_PER_SITE_MAX];
+};
+
+/* Keeps the newest; a fifth instance of one site replaces the oldest. */
+void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_heard *heard);
+
+/* The one fresh report of a site. NULL when there is none or, with *out_several = true, when more
+ * than one instance or session speaks for the site: then it is not eligible (3.7). */
+const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *reports,
+                                             struct bw_instant now, uint64_t freshness_ns,
+                                             bool *out_several);
+/* The newest, however old; NULL: none ever. */
+const struct bw_heard *bw_site_reports_newest(const struct bw_site_reports *reports);
+
+const char *bw_service_word(enum bw_service service);
+const char *bw_alarm_word(enum bw_alarm alarm);
+
+#endif
