@@ -25,6 +25,7 @@
 #define BW_HTTP_FIELDS_MAX 64
 #define BW_STREAM_QUEUE_BYTES_MAX (256 * 1024)  /* unsent bytes of one connection */
 #define BW_RENEWALS_MAX 64                      /* renewals of one agent that await an answer */
+#define BW_METRICS_BYTES_MAX (1024 * 1024)        /* one answer of /metrics */
 
 #define BW_MARGIN_NS_MIN UINT64_C(20000000)     /* 20 ms: timer granularity + scheduling, 3.3 */
 #define BW_DRIFT_PPM_MAX 100000                 /* 10 %: beyond that a clock is broken */

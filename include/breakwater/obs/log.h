@@ -1,12 +1,17 @@
 /* log.h - one event, one line, one place. Style 10.
  *
- * A line is `ts=... level=... event=noun.happened key=value ...` on stderr (logfmt); under systemd
- * (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Thread rule: the loop's thread only. */
+ * A line is `ts=... level=... event=noun.happened component=... key=value ...` on stderr (logfmt);
+ * under systemd (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Never blocks: a line
+ * that stderr does not take at once is lost, and the next one that it takes comes after `log.lost`
+ * with the count. Thread rule: the loop's thread only. */
 #ifndef BW_OBS_LOG_H
 #define BW_OBS_LOG_H
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
+
+#define BW_LOG_LINE_BYTES_MAX 4096 /* with its newline; not over PIPE_BUF: a line stays whole */
 
 enum bw_log_level { BW_LOG_ERROR, BW_LOG_WARN, BW_LOG_INFO, BW_LOG_DEBUG };
 
@@ -16,13 +21,16 @@ struct bw_log {
     enum bw_log_level level;
     bool journal;
     char component[32];
+    uint64_t lost_count; /* lines that `fd` did not take since it last took one */
 };
 
+/* Logs to stderr. A component that does not fit is cut. */
 void bw_log_init(struct bw_log *log, const char *component, enum bw_log_level level);
 
-/* Writes one line of at most 4096 bytes (longer: cut, marked "..."). `event` is a stable name.
- * `format` gives "key=value key=value"; values that people or peers wrote go through
- * bw_log_quote. log == NULL: nothing happens. */
+/* Writes one line of at most BW_LOG_LINE_BYTES_MAX (longer: cut, marked "..."). `event` is a
+ * stable name. `format` gives "key=value key=value"; values that people or peers wrote go through
+ * bw_log_quote; a control byte that comes without it shows as `?`, so that nobody forges a line.
+ * errno stays as it was. log == NULL: nothing happens. */
 void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -32,7 +40,8 @@ void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event
 #define bw_log_debug(log, ...) bw_log_write((log), BW_LOG_DEBUG, __VA_ARGS__)
 
 /* A quoted, escaped copy of `text` (control bytes as \xNN) for one %s of one log call: four
- * buffers in turn, each good until the fourth call after it. */
+ * buffers in turn, each good until the fourth call after it. Text that does not fit in a line is
+ * cut, marked "..."; NULL is quoted as "". */
 const char *bw_log_quote(const char *text);
 
 #endif

@@ -1,0 +1,236 @@
+#include <breakwater/obs/log.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <breakwater/base/instant.h>
+
+_Static_assert(BW_LOG_LINE_BYTES_MAX <= PIPE_BUF, "a pipe takes a line whole or not at all");
+
+#define CUT_MARK "..."
+#define QUOTE_BUFFERS 4
+
+struct line {
+    char text[BW_LOG_LINE_BYTES_MAX]; /* the last byte is for the newline */
+    size_t size;
+    bool is_cut;
+};
+
+/* How systemd (sd-daemon(3)) and people call the levels. */
+static const struct {
+    const char *journal_prefix;
+    const char *name;
+} levels[] = {
+    [BW_LOG_ERROR] = {"<3>", "error"},
+    [BW_LOG_WARN] = {"<4>", "warn"},
+    [BW_LOG_INFO] = {"<6>", "info"},
+    [BW_LOG_DEBUG] = {"<7>", "debug"},
+};
+
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that the journal gave us. Another
+ * file on stderr (a redirection) means that nobody reads the prefix. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char expected[64];
+
+    if (stream == NULL || fstat(fd, &status) != 0)
+        return false;
+    (void)snprintf(expected, sizeof expected, "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino); /* two 20-digit numbers fit */
+    return strcmp(stream, expected) == 0;
+}
+
+void bw_log_init(struct bw_log *log, const char *component, enum bw_log_level level)
+{
+    *log = (struct bw_log){
+        .fd = STDERR_FILENO,
+        .level = level,
+        .journal = is_journal(STDERR_FILENO),
+    };
+    (void)snprintf(log->component, sizeof log->component, "%s", component); /* cut, as promised */
+}
+
+__attribute__((format(printf, 2, 0))) static void append_args(struct line *line, const char *format,
+                                                              va_list args)
+{
+    const size_t room = sizeof line->text - line->size;
+    const int wanted = vsnprintf(line->text + line->size, room, format, args);
+
+    if (wanted < 0)
+        return; /* nothing that can be shown; what stands before it is still worth reading */
+    if ((size_t)wanted < room) {
+        line->size += (size_t)wanted;
+        return;
+    }
+    line->size = sizeof line->text - 1;
+    line->is_cut = true;
+}
+
+__attribute__((format(printf, 2, 3))) static void append(struct line *line, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    append_args(line, format, args);
+    va_end(args);
+}
+
+static void append_time(struct line *line)
+{
+    struct timespec now;
+    struct tm utc;
+    char seconds[32];
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0 || gmtime_r(&now.tv_sec, &utc) == NULL ||
+        strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
+        append(line, "ts=unknown ");
+        return;
+    }
+    append(line, "ts=%s.%03uZ ", seconds, (unsigned)((uint64_t)now.tv_nsec / BW_NS_PER_MS));
+}
+
+static void begin_line(struct line *line, const struct bw_log *log, enum bw_log_level level,
+                       const char *event)
+{
+    line->size = 0;
+    line->is_cut = false;
+    if (log->journal)
+        append(line, "%s", levels[level].journal_prefix);
+    else
+        append_time(line);
+    append(line, "level=%s event=%s component=%s ", levels[level].name, event, log->component);
+}
+
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool continues_utf8(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* `size` less the first bytes of a character that `text[size]` goes on with. At most three: a peer
+ * who sends nothing but continuation bytes shall not hide the whole line. */
+static size_t without_torn_character(const char *text, size_t size)
+{
+    for (int i = 0; i < 3 && size > 0 && continues_utf8(text[size]); i++)
+        size--;
+    return size;
+}
+
+static void end_line(struct line *line)
+{
+    if (line->is_cut) {
+        line->size = without_torn_character(line->text, sizeof line->text - sizeof CUT_MARK);
+        memcpy(line->text + line->size, CUT_MARK, strlen(CUT_MARK));
+        line->size += strlen(CUT_MARK);
+    }
+    for (size_t i = 0; i < line->size; i++)
+        if (is_control(line->text[i]))
+            line->text[i] = '?';
+    line->text[line->size++] = '\n';
+}
+
+/* A frozen reader of our stderr must not freeze a guard with it: asked first, and never waited for.
+ * What poll calls writable takes PIPE_BUF bytes at once. */
+static bool send_line(int fd, const struct line *line)
+{
+    struct pollfd output = {.fd = fd, .events = POLLOUT};
+    size_t sent = 0;
+
+    while (sent < line->size) {
+        ssize_t written;
+
+        if (poll(&output, 1, 0) != 1 || (output.revents & POLLOUT) == 0)
+            return false;
+        written = write(fd, line->text + sent, line->size - sent);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return false;
+        sent += (size_t)written;
+    }
+    return true;
+}
+
+static bool send_lost_count(struct bw_log *log)
+{
+    struct line line;
+
+    begin_line(&line, log, BW_LOG_WARN, "log.lost");
+    append(&line, "lines=%" PRIu64, log->lost_count);
+    end_line(&line);
+    if (!send_line(log->fd, &line))
+        return false;
+    log->lost_count = 0;
+    return true;
+}
+
+void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event,
+                  const char *format, ...)
+{
+    const int errno_before = errno;
+    struct line line;
+    va_list args;
+
+    if (log == NULL || level > log->level)
+        return;
+    begin_line(&line, log, level, event);
+    va_start(args, format);
+    append_args(&line, format, args);
+    va_end(args);
+    end_line(&line);
+    if ((log->lost_count > 0 && !send_lost_count(log)) || !send_line(log->fd, &line))
+        log->lost_count++;
+    errno = errno_before;
+}
+
+/* Writes the quoted form of `c` to `out_text` and returns its size, 1 to 4. */
+static size_t escape(char c, char out_text[5])
+{
+    if (c == '"' || c == '\\')
+        return (size_t)snprintf(out_text, 5, "\\%c", c);
+    if (is_control(c))
+        return (size_t)snprintf(out_text, 5, "\\x%02x", (unsigned)(unsigned char)c);
+    return (size_t)snprintf(out_text, 5, "%c", c);
+}
+
+const char *bw_log_quote(const char *text)
+{
+    static char buffers[QUOTE_BUFFERS][BW_LOG_LINE_BYTES_MAX];
+    static unsigned next;
+    char *buffer = buffers[next++ % QUOTE_BUFFERS];
+    const size_t room = BW_LOG_LINE_BYTES_MAX - sizeof CUT_MARK "\""; /* for mark, quote, NUL */
+    size_t size = 0;
+
+    buffer[size++] = '"';
+    for (const char *at = text == NULL ? "" : text; *at != '\0'; at++) {
+        char escaped[5];
+        const size_t escaped_size = escape(*at, escaped);
+
+        if (size + escaped_size > room) {
+            buffer[size] = *at;
+            size = without_torn_character(buffer, size);
+            memcpy(buffer + size, CUT_MARK, strlen(CUT_MARK));
+            size += strlen(CUT_MARK);
+            break;
+        }
+        memcpy(buffer + size, escaped, escaped_size);
+        size += escaped_size;
+    }
+    buffer[size++] = '"';
+    buffer[size] = '\0';
+    return buffer;
+}

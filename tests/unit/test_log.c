@@ -1,0 +1,290 @@
+/* log: one event is one line whatever the values hold, and nobody waits for its reader. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/obs/log.h>
+
+struct reader {
+    int read_fd;
+    int write_fd;
+    struct bw_log log;
+    char text[4 * BW_LOG_LINE_BYTES_MAX];
+};
+
+static int open_reader(void **state)
+{
+    struct reader *reader = calloc(1, sizeof *reader);
+    int fds[2];
+
+    assert_non_null(reader);
+    assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+    assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+    reader->read_fd = fds[0];
+    reader->write_fd = fds[1];
+    bw_log_init(&reader->log, "agent", BW_LOG_INFO);
+    reader->log.fd = fds[1];
+    reader->log.journal = false;
+    *state = reader;
+    return 0;
+}
+
+static int close_reader(void **state)
+{
+    struct reader *reader = *state;
+
+    (void)close(reader->read_fd);
+    (void)close(reader->write_fd);
+    free(reader);
+    return 0;
+}
+
+/* What was logged since the last call, at most a buffer full. */
+static const char *logged(struct reader *reader)
+{
+    ssize_t size = read(reader->read_fd, reader->text, sizeof reader->text - 1);
+
+    reader->text[size < 0 ? 0 : size] = '\0';
+    return reader->text;
+}
+
+static void assert_matches(const char *text, const char *pattern)
+{
+    regex_t regex;
+
+    assert_int_equal(regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    if (regexec(&regex, text, 0, NULL, 0) != 0)
+        fail_msg("'%s' does not match '%s'", text, pattern);
+    regfree(&regex);
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t count = 0;
+
+    for (; *text != '\0'; text++)
+        count += *text == '\n';
+    return count;
+}
+
+static void line_is_logfmt_with_a_utc_time_in_milliseconds(void **state)
+{
+    struct reader *reader = *state;
+
+    bw_log_warn(&reader->log, "lease.ending", "group=%s left_ms=%d", "harbor", 42);
+
+    assert_matches(logged(reader), "^ts=20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
+                                   "\\.[0-9]{3}Z level=warn event=lease\\.ending component=agent "
+                                   "group=harbor left_ms=42\n$");
+}
+
+static void journal_line_begins_with_its_priority(void **state)
+{
+    struct reader *reader = *state;
+    reader->log.journal = true;
+    reader->log.level = BW_LOG_DEBUG;
+
+    bw_log_error(&reader->log, "a.b", "c=%d", 1);
+    bw_log_warn(&reader->log, "a.b", "c=%d", 2);
+    bw_log_info(&reader->log, "a.b", "c=%d", 3);
+    bw_log_debug(&reader->log, "a.b", "c=%d", 4);
+
+    assert_string_equal(logged(reader), "<3>level=error event=a.b component=agent c=1\n"
+                                        "<4>level=warn event=a.b component=agent c=2\n"
+                                        "<6>level=info event=a.b component=agent c=3\n"
+                                        "<7>level=debug event=a.b component=agent c=4\n");
+}
+
+static void level_above_the_chosen_one_is_silent(void **state)
+{
+    struct reader *reader = *state;
+
+    bw_log_debug(&reader->log, "a.b", "c=%d", 1);
+    bw_log_info(NULL, "a.b", "c=%d", 1);
+
+    assert_string_equal(logged(reader), "");
+}
+
+static void control_byte_in_a_value_forges_no_line(void **state)
+{
+    struct reader *reader = *state;
+
+    bw_log_info(&reader->log, "a.b", "reason=%s", "x\nlevel=error event=forged\x1b[2J");
+
+    assert_int_equal(count_lines(logged(reader)), 1);
+    assert_matches(reader->text, "reason=x\\?level=error event=forged\\?\\[2J\n$");
+}
+
+static void quoted_value_is_escaped(void **state)
+{
+    (void)state;
+
+    assert_string_equal(bw_log_quote("a \"b\" \\ \n\x7f\xc3\xbc"),
+                        "\"a \\\"b\\\" \\\\ \\x0a\\x7f\xc3\xbc\"");
+    assert_string_equal(bw_log_quote(NULL), "\"\"");
+}
+
+static void four_quoted_values_live_side_by_side(void **state)
+{
+    struct reader *reader = *state;
+
+    bw_log_info(&reader->log, "a.b", "%s %s %s %s", bw_log_quote("1"), bw_log_quote("2"),
+                bw_log_quote("3"), bw_log_quote("4"));
+
+    assert_matches(logged(reader), " \"1\" \"2\" \"3\" \"4\"\n$");
+}
+
+static void quoted_value_too_long_is_cut_and_says_so(void **state)
+{
+    char text[2 * BW_LOG_LINE_BYTES_MAX];
+    const char *quoted;
+    (void)state;
+
+    for (size_t shift = 0; shift < 4;
+         shift++) { /* characters of two bytes, all ways to tear them */
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 2 < sizeof text; i += 2)
+            memcpy(text + i, "\xc3\xbc", 3);
+        quoted = bw_log_quote(text);
+        assert_true(strlen(quoted) < BW_LOG_LINE_BYTES_MAX);
+        assert_true(strlen(quoted) > BW_LOG_LINE_BYTES_MAX - 8);
+        assert_string_equal(quoted + strlen(quoted) - 6, "\xc3\xbc...\"");
+    }
+}
+
+static void line_too_long_is_cut_and_says_so(void **state)
+{
+    struct reader *reader = *state;
+    char text[2 * BW_LOG_LINE_BYTES_MAX];
+
+    memset(text, 'x', sizeof text);
+    text[sizeof text - 1] = '\0';
+    bw_log_info(&reader->log, "a.b", "value=%s", text);
+
+    assert_int_equal(strlen(logged(reader)), BW_LOG_LINE_BYTES_MAX);
+    assert_matches(reader->text, "x\\.\\.\\.\n$");
+}
+
+static void continuation_bytes_do_not_hide_a_line(void **state)
+{
+    struct reader *reader = *state;
+    char text[2 * BW_LOG_LINE_BYTES_MAX];
+
+    memset(text, 0x80, sizeof text);
+    text[sizeof text - 1] = '\0';
+    bw_log_info(&reader->log, "a.b", "value=%s", text);
+
+    assert_non_null(strstr(logged(reader), "event=a.b"));
+    assert_true(strlen(reader->text) > BW_LOG_LINE_BYTES_MAX - 8);
+}
+
+static void full_pipe_loses_lines_and_the_next_line_tells_how_many(void **state)
+{
+    struct reader *reader = *state;
+    int written_count = 0;
+
+    while (reader->log.lost_count == 0 && written_count < 1 << 20) { /* no call of these blocks */
+        bw_log_info(&reader->log, "a.b", "number=%d", written_count);
+        written_count++;
+    }
+    assert_int_equal(reader->log.lost_count, 1);
+    bw_log_info(&reader->log, "a.b", "number=%d", -1);
+    assert_int_equal(reader->log.lost_count, 2);
+    while (*logged(reader) != '\0')
+        ;
+    bw_log_info(&reader->log, "c.d", "number=%d", 1);
+
+    assert_matches(logged(reader), "level=warn event=log\\.lost component=agent lines=2\n"
+                                   "ts=[^ ]+ level=info event=c\\.d component=agent number=1\n$");
+    assert_int_equal(reader->log.lost_count, 0);
+}
+
+static void reader_that_is_gone_is_no_error(void **state)
+{
+    struct reader *reader = *state;
+    const int fd = reader->log.fd;
+
+    reader->log.fd = -1;
+    errno = ENOENT;
+    bw_log_info(&reader->log, "a.b", "c=%d", 1);
+
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(reader->log.lost_count, 1);
+    reader->log.fd = fd;
+}
+
+/* Init with JOURNAL_STREAM as given and the reader's pipe on stderr. */
+static bool takes_for_journal(struct reader *reader, const char *stream)
+{
+    struct bw_log log;
+    const int stderr_before = dup(STDERR_FILENO);
+
+    assert_true(stderr_before >= 0);
+    assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+    assert_int_equal(dup2(reader->write_fd, STDERR_FILENO), STDERR_FILENO);
+    bw_log_init(&log, "guard", BW_LOG_INFO);
+    assert_int_equal(dup2(stderr_before, STDERR_FILENO), STDERR_FILENO);
+    (void)close(stderr_before);
+    assert_int_equal(unsetenv("JOURNAL_STREAM"), 0);
+    return log.journal;
+}
+
+static void journal_is_believed_only_when_it_names_stderr(void **state)
+{
+    struct reader *reader = *state;
+    struct stat status;
+    char stream[64];
+
+    assert_int_equal(fstat(reader->write_fd, &status), 0);
+    (void)snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino);
+    assert_true(takes_for_journal(reader, stream));
+    (void)snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)status.st_dev,
+                   (uintmax_t)status.st_ino + 1);
+    assert_false(takes_for_journal(reader, stream));
+    assert_false(takes_for_journal(reader, ""));
+    assert_false(takes_for_journal(reader, "nonsense"));
+}
+
+static void component_too_long_is_cut(void **state)
+{
+    struct bw_log log;
+    (void)state;
+
+    bw_log_init(&log, "a-component-name-longer-than-thirty-one", BW_LOG_INFO);
+
+    assert_string_equal(log.component, "a-component-name-longer-than-th");
+}
+
+int main(void)
+{
+#define WITH_READER(test) cmocka_unit_test_setup_teardown(test, open_reader, close_reader)
+    const struct CMUnitTest tests[] = {
+        WITH_READER(line_is_logfmt_with_a_utc_time_in_milliseconds),
+        WITH_READER(journal_line_begins_with_its_priority),
+        WITH_READER(level_above_the_chosen_one_is_silent),
+        WITH_READER(control_byte_in_a_value_forges_no_line),
+        cmocka_unit_test(quoted_value_is_escaped),
+        WITH_READER(four_quoted_values_live_side_by_side),
+        cmocka_unit_test(quoted_value_too_long_is_cut_and_says_so),
+        WITH_READER(line_too_long_is_cut_and_says_so),
+        WITH_READER(continuation_bytes_do_not_hide_a_line),
+        WITH_READER(full_pipe_loses_lines_and_the_next_line_tells_how_many),
+        WITH_READER(reader_that_is_gone_is_no_error),
+        WITH_READER(journal_is_believed_only_when_it_names_stderr),
+        cmocka_unit_test(component_too_long_is_cut),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
