@@ -1,0 +1,387 @@
+#include <breakwater/sys/durable.h>
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#define HEAD_BYTES  12
+#define CRC_BYTES   4
+#define CHUNK_BYTES 1024
+
+static int system_openat(int dir, const char *name, int flags, mode_t mode)
+{
+    return openat(dir, name, flags, mode);
+}
+
+static int system_renameat(int dir, const char *from, const char *to)
+{
+    return renameat(dir, from, dir, to);
+}
+
+static int system_unlinkat(int dir, const char *name)
+{
+    return unlinkat(dir, name, 0);
+}
+
+const struct bw_durable_calls bw_durable_system_calls = {
+    .openat = system_openat,
+    .read = read,
+    .write = write,
+    .fstat = fstat,
+    .fsync = fsync,
+    .renameat = system_renameat,
+    .unlinkat = system_unlinkat,
+};
+static const struct bw_durable_calls *calls = &bw_durable_system_calls;
+
+void bw_durable_set_calls(const struct bw_durable_calls *test_calls)
+{
+    calls = test_calls != NULL ? test_calls : &bw_durable_system_calls;
+}
+
+/* ---- directories ------------------------------------------------------------------------------
+ */
+
+static enum bw_err sync_parent(const char *path, struct bw_diag *diag)
+{
+    char copy[PATH_MAX];
+    const char *parent;
+    enum bw_err err = BW_OK;
+    int fd;
+
+    if (!bw_copy_text(copy, sizeof copy, path))
+        return bw_diag_set(diag, BW_ERR_LIMIT, "path longer than %d bytes", PATH_MAX - 1);
+    parent = dirname(copy);
+    fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open %s", parent);
+    if (calls->fsync(fd) != 0)
+        err = bw_diag_errno(diag, errno, "fsync %s", parent);
+    (void)close(fd); /* a directory */
+    return err;
+}
+
+enum bw_err bw_durable_open_dir(const char *path, int *out_dir, struct bw_diag *diag)
+{
+    struct stat st;
+    enum bw_err err;
+    int fd;
+
+    if (mkdir(path, 0700) == 0) {
+        err = sync_parent(path, diag);
+        if (err != BW_OK)
+            return bw_diag_wrap(diag, err, "create state directory %s", path);
+    } else if (errno != EEXIST) {
+        return bw_diag_errno(diag, errno, "create state directory %s", path);
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open state directory %s", path);
+    if (fstat(fd, &st) != 0) {
+        err = bw_diag_errno(diag, errno, "look at state directory %s", path);
+    } else if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022) != 0) {
+        err = bw_diag_set(diag, BW_ERR_REFUSED,
+                          "state directory %s: owner %u, mode %04o: others could write to it; "
+                          "nothing was read (run: chown %u %s && chmod 700 %s)",
+                          path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777),
+                          (unsigned)geteuid(), path, path);
+    } else {
+        *out_dir = fd;
+        return BW_OK;
+    }
+    (void)close(fd); /* a directory */
+    return err;
+}
+
+static enum bw_err sync_dir(int dir, struct bw_diag *diag)
+{
+    if (calls->fsync(dir) == 0)
+        return BW_OK;
+    (void)bw_diag_errno(diag, errno, "fsync the directory");
+    return BW_ERR_UNKNOWN;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+struct part {
+    const void *data;
+    size_t size;
+};
+
+static enum bw_err write_all(int fd, struct part part, struct bw_diag *diag)
+{
+    const uint8_t *data = part.data;
+
+    for (size_t done = 0; done < part.size;) {
+        ssize_t wrote = calls->write(fd, data + done, part.size - done);
+
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote < 0)
+            return bw_diag_errno(diag, errno, "write");
+        if (wrote == 0)
+            return bw_diag_set(diag, BW_ERR_IO, "write took nothing of %zu bytes",
+                               part.size - done);
+        done += (size_t)wrote;
+    }
+    return BW_OK;
+}
+
+static enum bw_err replace_file(int dir, const char *name, const struct part *parts, size_t count,
+                                struct bw_diag *diag)
+{
+    char tmp_name[NAME_MAX + 1];
+    enum bw_err err = BW_OK;
+    int length = snprintf(tmp_name, sizeof tmp_name, "%s.tmp", name);
+    int fd;
+
+    if (length < 0 || (size_t)length >= sizeof tmp_name)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "file name longer than %d bytes", NAME_MAX - 4);
+    fd = calls->openat(dir, tmp_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "create %s", tmp_name);
+    for (size_t i = 0; i < count && err == BW_OK; i++)
+        err = write_all(fd, parts[i], diag);
+    if (err == BW_OK && calls->fsync(fd) != 0) /* before the rename: old or new, each whole */
+        err = bw_diag_errno(diag, errno, "fsync");
+    (void)close(fd); /* synced, or given up: nothing is left that close could lose */
+    if (err == BW_OK && calls->renameat(dir, tmp_name, name) != 0)
+        err = bw_diag_errno(diag, errno, "rename");
+    if (err != BW_OK) {
+        (void)calls->unlinkat(dir, tmp_name); /* the next write truncates it anyway */
+        return err;
+    }
+    return sync_dir(dir, diag);
+}
+
+enum bw_err bw_durable_write(int dir, const char *name, const void *data, size_t size,
+                             struct bw_diag *diag)
+{
+    const struct part part = {data, size};
+    enum bw_err err = replace_file(dir, name, &part, 1, diag);
+
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
+}
+
+enum bw_err bw_durable_save(int dir, const char *name, const struct bw_durable_kind *kind,
+                            const void *payload, size_t size, struct bw_diag *diag)
+{
+    uint8_t head[HEAD_BYTES];
+    uint8_t crc[CRC_BYTES];
+    enum bw_err err;
+
+    BW_ASSERT(strlen(kind->magic) == 4);
+    if (size > BW_DURABLE_PAYLOAD_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "save %s: %zu bytes, the limit is %d", name, size,
+                           BW_DURABLE_PAYLOAD_BYTES_MAX);
+    memcpy(head, kind->magic, 4);
+    bw_put_u32le(head + 4, kind->version);
+    bw_put_u32le(head + 8, (uint32_t)size);
+    bw_put_u32le(crc, bw_crc32c(bw_crc32c(0, head, sizeof head), payload, size));
+
+    const struct part parts[] = {{head, sizeof head}, {payload, size}, {crc, sizeof crc}};
+
+    err = replace_file(dir, name, parts, 3, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
+}
+
+enum bw_err bw_durable_remove(int dir, const char *name, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    /* Missing: perhaps removed before a crash, and not yet on the disk. */
+    if (calls->unlinkat(dir, name) != 0 && errno != ENOENT)
+        return bw_diag_errno(diag, errno, "remove %s", name);
+    err = sync_dir(dir, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "remove %s", name);
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+/* Reads until `size` bytes are there or the file ends; *out_size says how many. */
+static enum bw_err read_up_to(int fd, void *out_data, size_t size, size_t *out_size,
+                              struct bw_diag *diag)
+{
+    uint8_t *data = out_data;
+    size_t done = 0;
+
+    while (done < size) {
+        ssize_t got = calls->read(fd, data + done, size - done);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return bw_diag_errno(diag, errno, "read");
+        if (got == 0)
+            break;
+        done += (size_t)got;
+    }
+    *out_size = done;
+    return BW_OK;
+}
+
+/* NONBLOCK and the look at its type: a FIFO put in its place must not hang us. */
+static enum bw_err open_file(int dir, const char *name, int *out_fd, uint64_t *out_size,
+                             struct bw_diag *diag)
+{
+    struct stat st;
+    enum bw_err err;
+    int fd = calls->openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open");
+    if (calls->fstat(fd, &st) != 0) {
+        err = bw_diag_errno(diag, errno, "look at its size");
+    } else if (!S_ISREG(st.st_mode)) {
+        err = bw_diag_set(diag, BW_ERR_INVALID, "not a plain file");
+    } else {
+        *out_fd = fd;
+        *out_size = (uint64_t)st.st_size;
+        return BW_OK;
+    }
+    (void)close(fd); /* only read from */
+    return err;
+}
+
+enum bw_err bw_durable_read(int dir, const char *name, void *out_data, size_t size_max,
+                            size_t *out_size, struct bw_diag *diag)
+{
+    uint64_t file_size;
+    size_t got = 0;
+    size_t rest = 0;
+    uint8_t beyond;
+    int fd;
+    enum bw_err err = open_file(dir, name, &fd, &file_size, diag);
+
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "load %s", name);
+    err = read_up_to(fd, out_data, size_max, &got, diag);
+    if (err == BW_OK)
+        err = read_up_to(fd, &beyond, 1, &rest, diag);
+    (void)close(fd); /* only read from */
+    if (err == BW_OK && rest != 0)
+        err = bw_diag_set(diag, BW_ERR_LIMIT, "larger than the %zu bytes allowed", size_max);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "load %s", name);
+    *out_size = got;
+    return BW_OK;
+}
+
+struct head {
+    uint32_t version;
+    uint32_t length;
+    uint32_t crc; /* of the head */
+};
+
+static enum bw_err read_head(int fd, uint64_t file_size, const struct bw_durable_kind *kind,
+                             struct head *out_head, struct bw_diag *diag)
+{
+    uint8_t bytes[HEAD_BYTES];
+    size_t got = 0;
+    uint32_t length;
+    enum bw_err err = read_up_to(fd, bytes, sizeof bytes, &got, diag);
+
+    if (err != BW_OK)
+        return err;
+    if (got < sizeof bytes)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "ends after %zu bytes", got);
+    if (memcmp(bytes, kind->magic, 4) != 0)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "does not begin with %s", kind->magic);
+    length = bw_get_u32le(bytes + 8);
+    if (length > BW_DURABLE_PAYLOAD_BYTES_MAX || file_size != HEAD_BYTES + length + CRC_BYTES)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "has %llu bytes, its head says %llu",
+                           (unsigned long long)file_size,
+                           HEAD_BYTES + (unsigned long long)length + CRC_BYTES);
+    *out_head = (struct head){.version = bw_get_u32le(bytes + 4),
+                              .length = length,
+                              .crc = bw_crc32c(0, bytes, sizeof bytes)};
+    return BW_OK;
+}
+
+/* The payload is checked whole even where it does not fit or is too new: a damaged file must not be
+ * taken for one of a newer version. */
+static enum bw_err read_payload(int fd, const struct head *head, uint8_t *out_payload,
+                                size_t size_max, struct bw_diag *diag)
+{
+    uint8_t chunk[CHUNK_BYTES];
+    uint32_t crc = head->crc;
+    size_t got = 0;
+    enum bw_err err;
+
+    for (size_t done = 0; done < head->length; done += got) {
+        size_t want = head->length - done;
+
+        if (want > sizeof chunk)
+            want = sizeof chunk;
+        err = read_up_to(fd, chunk, want, &got, diag);
+        if (err != BW_OK)
+            return err;
+        if (got < want)
+            return bw_diag_set(diag, BW_ERR_CORRUPT, "ends too early");
+        crc = bw_crc32c(crc, chunk, got);
+        if (head->length <= size_max)
+            memcpy(out_payload + done, chunk, got);
+    }
+    err = read_up_to(fd, chunk, CRC_BYTES, &got, diag);
+    if (err != BW_OK)
+        return err;
+    if (got < CRC_BYTES || bw_get_u32le(chunk) != crc)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "its checksum is wrong");
+    return BW_OK;
+}
+
+static enum bw_err explain_load(enum bw_err err, const char *name,
+                                const struct bw_durable_kind *kind, struct bw_diag *diag)
+{
+    struct bw_diag why = diag != NULL ? *diag : (struct bw_diag){0};
+
+    if (err == BW_ERR_CORRUPT)
+        return bw_diag_set(diag, err,
+                           "load %s: damaged: %s; it was left as it is and nothing was taken from "
+                           "it: look at the disk, then move the state directory away to join anew "
+                           "(never restore an old copy)",
+                           name, why.text);
+    if (err == BW_ERR_VERSION)
+        return bw_diag_set(diag, err,
+                           "load %s: written by a newer version (%s, this program knows %u); "
+                           "it was left as it is: install that version again",
+                           name, why.text, (unsigned)kind->version);
+    return bw_diag_wrap(diag, err, "load %s", name);
+}
+
+enum bw_err bw_durable_load(int dir, const char *name, const struct bw_durable_kind *kind,
+                            void *out_payload, size_t size_max, size_t *out_size,
+                            uint32_t *out_version, struct bw_diag *diag)
+{
+    struct head head = {0};
+    uint64_t file_size;
+    int fd;
+    enum bw_err err = open_file(dir, name, &fd, &file_size, diag);
+
+    BW_ASSERT(strlen(kind->magic) == 4);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "load %s", name);
+    err = read_head(fd, file_size, kind, &head, diag);
+    if (err == BW_OK)
+        err = read_payload(fd, &head, out_payload, size_max, diag);
+    (void)close(fd); /* only read from */
+    if (err == BW_OK && head.version > kind->version)
+        err = bw_diag_set(diag, BW_ERR_VERSION, "version %u", (unsigned)head.version);
+    if (err == BW_OK && head.length > size_max)
+        err = bw_diag_set(diag, BW_ERR_LIMIT, "%u bytes, %zu are allowed", (unsigned)head.length,
+                          size_max);
+    if (err != BW_OK)
+        return explain_load(err, name, kind, diag);
+    *out_size = head.length;
+    *out_version = head.version;
+    return BW_OK;
+}
