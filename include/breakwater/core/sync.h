@@ -1,0 +1,58 @@
+/* sync.h - what an agent sends to every witness at each renewal, and what it gets back. Design 3.2,
+ * 4, 5.3. Pure. The wire form is proto/agent.proto. */
+#ifndef BW_CORE_SYNC_H
+#define BW_CORE_SYNC_H
+
+#include <breakwater/core/order.h>
+#include <breakwater/core/report.h>
+
+struct bw_sync_group {
+    char name[BW_NAME_MAX + 1];
+    uint64_t renew_epoch;          /* Renew(e, instance, session, number); 0: no renewal */
+    struct bw_released released;   /* epoch 0: nothing was given back */
+    struct bw_report report;
+};
+
+/* `groups` belongs to whoever made the struct. The same bytes go to every witness. */
+struct bw_sync {
+    struct bw_id cluster_id; /* none: the agent does not know the cluster yet */
+    uint64_t generation;
+    char site[BW_NAME_MAX + 1];  /* must be the certificate's */
+    char agent[BW_NAME_MAX + 1]; /* must be the certificate's */
+    struct bw_id instance;
+    struct bw_id session;
+    uint64_t number;         /* of this sync, from 1 */
+    uint64_t heard_number;   /* newest sync of this session that this agent heard answered by a
+                                leader; 0 none: connected is two-way (4) */
+    bool wants_relay;        /* no leader answered lately: a follower should pass it on (5.3) */
+    uint32_t group_count;
+    struct bw_sync_group *groups;
+};
+
+struct bw_sync_answer_group {
+    char name[BW_NAME_MAX + 1];
+    uint64_t confirmed_epoch; /* the renewal of this epoch is confirmed; 0: silence, never a refusal */
+    struct bw_order order;    /* from committed state: says also that an epoch is over */
+};
+
+struct bw_member {
+    uint64_t id;
+    char name[BW_NAME_MAX + 1];
+    char address[BW_ADDRESS_MAX + 1]; /* of its API */
+};
+
+struct bw_sync_answer {
+    struct bw_id cluster_id;
+    uint64_t generation;
+    struct bw_id session; /* of the sync that is answered */
+    uint64_t number;
+    bool is_leader;       /* confirmations count only from a leader that says so */
+    char leader[BW_NAME_MAX + 1]; /* "" unknown */
+    uint64_t applied_index;
+    uint32_t member_count;
+    struct bw_member members[BW_WITNESSES_MAX];
+    uint32_t group_count;
+    struct bw_sync_answer_group *groups;
+};
+
+#endif

@@ -1,0 +1,67 @@
+/* witness.h - a witness's machine: who may be told that a lease goes on, what is proposed. Design
+ * 3.2.2, 3.3, 4. Pure. The replicated state is the cluster's (cluster.h); this is what the witness
+ * adds: leadership, proofs, reports, proposals, wishes. */
+#ifndef BW_CORE_WITNESS_H
+#define BW_CORE_WITNESS_H
+
+#include <breakwater/base/diag.h>
+#include <breakwater/core/arbiter.h>
+#include <breakwater/core/cluster.h>
+#include <breakwater/core/sync.h>
+
+struct bw_witness {
+    struct bw_cluster *cluster; /* borrowed */
+    struct bw_watch *watches;   /* borrowed; one per place of cluster->groups */
+    struct bw_leadership leadership;
+    struct bw_proof proof;
+};
+
+void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
+                     struct bw_watch *watches, struct bw_instant now);
+
+/* The state was read from disk or came as a snapshot: every duration counts from now. */
+void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now);
+/* Leader of `term`, and the own-term barrier has committed and been applied. Nothing of an earlier
+ * term counts: confirmations, wishes, proposals are forgotten. */
+void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_instant now);
+void bw_witness_on_not_leading(struct bw_witness *witness);
+/* `command` was applied (bw_cluster_apply gave `applied`) at `now`. */
+void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *command,
+                           const struct bw_applied *applied, struct bw_instant now);
+
+/* A sync was received at `received` (read after its bytes were read): keeps its reports.
+ * Returns the barrier that its renewals must wait for, 0 when it has none or this witness does not
+ * lead. */
+uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
+                            struct bw_instant received);
+
+/* May the renewal be confirmed? Only when `proof_number` is proved, the group as applied now is
+ * GRANTED or REVOKING in this epoch with this site and instance as holder, and this leader has
+ * proposed neither Expired nor Close of it (3.2.2). A first renewal (the site has not armed the
+ * epoch) waits for one freshness window of this leader. True records `received`. */
+bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
+                        const struct bw_sync_group *group, uint64_t proof_number,
+                        struct bw_instant received, struct bw_instant now);
+
+/* The arbiter's decision for one group. A decision to act must be followed by
+ * bw_witness_on_proposing before anything else is asked of this machine. */
+void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_instant now,
+                       struct bw_decision *out_decision);
+/* `command` is about to be submitted: from here no renewal of an epoch that it ends (3.3). */
+void bw_witness_on_proposing(struct bw_witness *witness, int group,
+                             const struct bw_command *command);
+/* Its fate: applied, refused or unknown. */
+void bw_witness_on_proposed(struct bw_witness *witness, int group);
+
+/* A person asks. BW_OK: noted, the arbiter acts on it; else why not, in words, with the next step:
+ * switchover needs an open epoch, an eligible target that is not the holder; failover with a live
+ * holder answers "use switchover". */
+BW_MUST_CHECK enum bw_err bw_witness_ask(struct bw_witness *witness, int group,
+                                         const struct bw_wish *wish, struct bw_instant now,
+                                         struct bw_diag *diag);
+
+/* Milliseconds of lease that the holder has left at most, as this leader counts; 0: none or unknown. */
+uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
+                                  struct bw_instant now);
+
+#endif
