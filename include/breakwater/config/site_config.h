@@ -1,0 +1,97 @@
+/* site_config.h - site.yaml (design 5.4): what agent and guard of one site need to know, and the
+ * seven keys of the program that breakwater replaces (5.1). */
+#ifndef BW_CONFIG_SITE_CONFIG_H
+#define BW_CONFIG_SITE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <breakwater/base/limits.h>
+#include <breakwater/config/tls_config.h>
+#include <breakwater/core/spec.h>
+
+#define BW_UNITS_MAX 64         /* systemd units that one group names */
+#define BW_ENV_MAX 64           /* variables of one group's `env:` */
+#define BW_LOCAL_RESTARTS_MAX 10
+#define BW_SOCKET_PATH_MAX 107  /* sun_path without its NUL */
+
+/* X(NAME, key of the script, key of its limit). STATUS, START and STOP are required. The fence has
+ * no limit of its own: it has until the lease ends (3.2.4). */
+#define BW_SCRIPT_LIST(X)                                                                         \
+    X(STATUS, "status_script", "status_timeout")                                                  \
+    X(START, "start_script", "start_timeout")                                                     \
+    X(STOP, "stop_script", "stop_timeout")                                                        \
+    X(FENCE, "fence_script", NULL)                                                                \
+    X(CONDITION, "condition_check_script", "condition_timeout")                                   \
+    X(READINESS, "readiness_script", "readiness_timeout")                                         \
+    X(VERIFY, "verify_script", "verify_timeout")                                                  \
+    X(REJOIN, "rejoin_script", "rejoin_timeout")
+enum bw_script {
+#define X(name, key, limit_key) BW_SCRIPT_##name,
+    BW_SCRIPT_LIST(X)
+#undef X
+    BW_SCRIPT_COUNT
+};
+
+struct bw_group_config {
+    char name[BW_NAME_MAX + 1];
+    enum bw_reach enforce;               /* CGROUP or UNITS */
+    const char *const *units;            /* with UNITS, each "NAME.service" or the like */
+    uint32_t unit_count;
+    const char *scripts[BW_SCRIPT_COUNT]; /* absolute paths; NULL: there is none */
+    uint32_t timeout_ms[BW_SCRIPT_COUNT]; /* the limit of each; FENCE: 0, the lease decides */
+    uint32_t script_timeout_ms;
+    uint32_t check_interval_ms;
+    uint32_t failure_threshold;          /* consecutive `stopped` while it should run */
+    uint32_t kill_grace_ms;              /* TERM to KILL of a script that ran out of time */
+    uint32_t local_restarts;
+    const struct bw_env_entry *env;
+    uint32_t env_count;
+    const char *seven_keys_file;         /* `scripts:`; NULL: none */
+};
+
+struct bw_site_config {
+    char cluster[BW_NAME_MAX + 1];
+    char site[BW_NAME_MAX + 1];
+    char name[BW_NAME_MAX + 1];
+    const char *state_dir;
+    const char *run_dir;      /* where the guard mirrors deadlines; must outlive the guard */
+    const char *guard_socket;
+    struct bw_tls_config tls;
+    const char *const *witnesses; /* HOST:PORT each, checked */
+    uint32_t witness_count;
+    const struct bw_group_config *groups;
+    uint32_t group_count;
+    const char *log_level;
+    struct bw_config_arena arena; /* owns the strings and lists */
+};
+
+extern const struct bw_table bw_site_config_table;
+extern const struct bw_table bw_seven_keys_table;
+
+/* OFFLINE: the file alone is judged; scripts need not exist here, and a `scripts:` file that is not
+ * here is a warning. */
+enum bw_config_scope { BW_CONFIG_HERE, BW_CONFIG_OFFLINE };
+
+/* Loads and checks FILE and the files that its `scripts:` name. As bw_witness_config_load. With
+ * BW_CONFIG_HERE a script that does not exist, is no file or cannot be read is an error that names
+ * the key; one that is not executable is a warning only where it has no interpreter line either. */
+BW_MUST_CHECK enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
+                                              struct bw_site_config **out_config,
+                                              struct bw_problems *problems);
+/* Loads a file with just the seven keys of the replaced program: one group called "", enforced by
+ * nobody (reach NONE). For `standalone`. */
+BW_MUST_CHECK enum bw_err bw_seven_keys_load(const char *file, enum bw_config_scope scope,
+                                             struct bw_site_config **out_config,
+                                             struct bw_problems *problems);
+/* Accepts NULL. */
+void bw_site_config_free(struct bw_site_config *config);
+
+/* The group of that name; NULL: not in this file. */
+const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
+                                                  const char *group);
+
+/* The configuration key of a script ("start_script"). */
+const char *bw_script_key(enum bw_script script);
+
+#endif
