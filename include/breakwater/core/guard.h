@@ -1,0 +1,158 @@
+/* guard.h - the guard's machine for one group: deadlines, the fence window, one action at a time.
+ * Design 3.2.4, 3.4. Pure: a step takes an event and the instant that belongs to it and yields
+ * actions. Safety at a site rests on this file, whatever the agent does. */
+#ifndef BW_CORE_GUARD_H
+#define BW_CORE_GUARD_H
+
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/lease.h>
+
+/* ---- what is kept ---- */
+
+/* Durable: fsynced in the guard's state directory before anything rests on it. */
+struct bw_guard_memory {
+    uint64_t epoch_seen;
+    uint64_t ended_epoch;
+    bool enforced;
+    uint64_t let_go_index;
+    struct bw_id instance; /* the agent instance that armed epoch_seen */
+};
+
+/* A run as the mirror knows it: written before the child gets its go-ahead. */
+struct bw_guard_child {
+    enum bw_action_kind action; /* NONE: none */
+    uint64_t epoch;
+    uint64_t run_id;
+    int32_t pid;
+    uint64_t start_time; /* field 22 of /proc/PID/stat: a pid alone may be somebody else's */
+};
+
+/* Kept in /run: outlives the guard, not the boot. */
+struct bw_guard_mirror {
+    uint64_t armed_epoch;
+    struct bw_id armed_instance;
+    uint64_t armed_number;
+    struct bw_instant armed_end;
+    uint64_t ttl_ns;
+    uint64_t fence_ns;
+    bool fence_begun;
+    bool stop_seen;
+    struct bw_guard_child action;
+    struct bw_guard_child observation;
+};
+
+/* ---- what it is told once ---- */
+struct bw_guard_limits {
+    bool has_script[BW_ACTION_COUNT];
+    uint64_t timeout_ns[BW_ACTION_COUNT];
+    uint64_t kill_grace_ns; /* between TERM and KILL of an action that overruns its limit */
+    enum bw_reach reach;
+    bool reach_proved;
+};
+
+/* ---- what happens ---- */
+enum bw_guard_event_kind {
+    BW_GUARD_EVENT_TICK,      /* the wake-up asked for, or any other turn */
+    BW_GUARD_EVENT_HELLO,     /* a valid hello; an older connection is closed by the shell */
+    BW_GUARD_EVENT_AGENT_GONE,
+    BW_GUARD_EVENT_MESSAGE,   /* ARM RUN END LET_GO */
+    BW_GUARD_EVENT_SAVED,     /* result of SAVE */
+    BW_GUARD_EVENT_MIRRORED,  /* result of MIRROR */
+    BW_GUARD_EVENT_SPAWNED,   /* the child exists and waits for its go-ahead */
+    BW_GUARD_EVENT_RUN_ENDED, /* the run of a slot is over, its tree ended where it had to be */
+    BW_GUARD_EVENT_REACH_KILLED, /* result of KILL_REACH: nothing is left in reach, or it failed */
+};
+enum bw_guard_slot { BW_GUARD_SLOT_ACTION, BW_GUARD_SLOT_OBSERVATION, BW_GUARD_SLOT_COUNT };
+
+struct bw_guard_event {
+    enum bw_guard_event_kind kind;
+    enum bw_guard_slot slot;      /* SPAWNED RUN_ENDED */
+    bool ok;                      /* SAVED MIRRORED SPAWNED REACH_KILLED */
+    struct bw_guard_hello hello;  /* HELLO */
+    const struct bw_guard_message *message; /* MESSAGE: borrowed for the step */
+    struct bw_guard_child child;  /* SPAWNED */
+    struct bw_guard_run_ended ended; /* RUN_ENDED: result, exit_status, duration, line, tail */
+};
+
+/* ---- what it asks for, to be carried out in order ---- */
+enum bw_guard_action_kind {
+    BW_GUARD_ACTION_SAVE,       /* fsync memory; answer with SAVED before the next event */
+    BW_GUARD_ACTION_MIRROR,     /* write the mirror; answer with MIRRORED before the next event */
+    BW_GUARD_ACTION_SPAWN,      /* fork the script of `run`; it waits; answer with SPAWNED */
+    BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit) */
+    BW_GUARD_ACTION_KILL_RUN,   /* end the slot's run, whole tree, at once; RUN_ENDED follows */
+    BW_GUARD_ACTION_TERM_RUN,   /* TERM to the slot's tree: it overran its limit */
+    BW_GUARD_ACTION_TERM_REACH, /* TERM to everything in reach of the group */
+    BW_GUARD_ACTION_KILL_REACH, /* KILL to everything in reach; REACH_KILLED follows */
+    BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
+    BW_GUARD_ACTION_TRACE,      /* for the log: `rule` */
+};
+struct bw_guard_action {
+    enum bw_guard_action_kind kind;
+    enum bw_guard_slot slot;
+    const char *rule;                /* stable id of the rule that asked */
+    struct bw_guard_run run;         /* SPAWN */
+    struct bw_instant run_not_after; /* GO: exec only before (design 3.4) */
+    struct bw_guard_message message; /* SEND */
+};
+#define BW_GUARD_ACTIONS_MAX 24
+struct bw_guard_actions {
+    uint32_t count;
+    struct bw_guard_action list[BW_GUARD_ACTIONS_MAX];
+    struct bw_instant wake_at; /* step with TICK then, if nothing happens; never: BW_INSTANT_NEVER */
+};
+
+/* ---- the machine ---- */
+#define BW_FENCE_STATE_LIST(X)                                                                    \
+    X(NONE) X(RUNNING) X(CHECKING) X(KILLING) X(RECHECKING) X(CLEANING) X(DONE) X(FAILED)
+enum bw_fence_state {
+#define X(name) BW_FENCE_##name,
+    BW_FENCE_STATE_LIST(X)
+#undef X
+};
+struct bw_guard_run_slot {
+    enum { BW_SLOT_FREE, BW_SLOT_SPAWNING, BW_SLOT_RUNNING, BW_SLOT_ENDING } state;
+    struct bw_guard_run run;
+    struct bw_guard_child child;
+    struct bw_instant limit; /* TERM then, KILL kill_grace later */
+    bool term_sent;
+    bool own; /* begun by the guard itself */
+};
+struct bw_guard {
+    char group[BW_NAME_MAX + 1];
+    struct bw_guard_limits limits;
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    struct bw_guard_hello agent; /* session none: no agent is connected */
+    struct bw_guard_run_slot slots[BW_GUARD_SLOT_COUNT];
+    enum bw_fence_state fence;
+    uint64_t fence_epoch;
+    struct bw_instant fence_begun_at;
+    bool start_ended_unseen; /* a start ran and no stop or fence was seen to succeed after it */
+    bool clean_pending;      /* stop_script still has to follow the fence */
+    uint64_t end_wanted;     /* epoch whose end waits for SAVED */
+    uint64_t arm_wanted_number; /* arm that waits for SAVED: first one of an epoch */
+    struct bw_guard_arm arm_wanted;
+    bool saving;
+};
+
+/* Starts from what was kept. `mirror` NULL: there is none of this boot and time namespace. With a
+ * mirrored child the shell first ends it (its tree), then calls this; it is reported INTERRUPTED and
+ * the rules of 3.4 (restart) apply at the first TICK. */
+void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
+                   const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror,
+                   struct bw_instant now);
+
+/* One step. `now` is read for this event: for a message right before it is handled (3.4: "the clock
+ * is read per message; timers are served before sockets"). Actions are carried out in order. */
+void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
+                   struct bw_instant now, struct bw_guard_actions *out_actions);
+
+/* What WELCOME's GROUP_STATE says. */
+void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state);
+
+/* How long the fence of these limits may take, for the report (3.8): the fence script's limit, or
+ * without one the stop script's, plus kill_grace. */
+uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits);
+
+#endif

@@ -1,0 +1,190 @@
+/* guard_link.h - what agent and guard say to each other over the guard's unix socket. Design 3.4.
+ * Pure. The wire form is proto/guard.proto. Both are on one machine: instants may be compared when
+ * boot id and time namespace are equal, which Hello establishes. */
+#ifndef BW_CORE_GUARD_LINK_H
+#define BW_CORE_GUARD_LINK_H
+
+#include <breakwater/base/id.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/core/command.h>
+
+/* X(NAME, word, is_action). Two slots a group: one action, one observation; a fence kills both. */
+#define BW_ACTION_LIST(X)                                                                         \
+    X(NONE, "none", false)                                                                        \
+    X(START, "start", true)                                                                       \
+    X(STOP, "stop", true)                                                                         \
+    X(FENCE, "fence", true)                                                                       \
+    X(REJOIN, "rejoin", true)                                                                     \
+    X(STATUS, "status", false)                                                                    \
+    X(READINESS, "readiness", false)                                                              \
+    X(CONDITION, "condition", false)                                                              \
+    X(VERIFY, "verify", false)
+enum bw_action_kind {
+#define X(name, word, is_action) BW_ACTION_##name,
+    BW_ACTION_LIST(X)
+#undef X
+    BW_ACTION_COUNT
+};
+
+/* How a run ended. Only OK is success; `stop` and `fence` are OK only when nothing was seen to serve
+ * afterwards (3.2.4). */
+#define BW_RUN_LIST(X)                                                                            \
+    X(OK, "ok")                                                                                   \
+    X(FAILED, "failed")             /* exit status other than 0, or what it left says otherwise */\
+    X(TIMED_OUT, "timed_out")                                                                     \
+    X(KILLED, "killed")             /* by the fence, or because the guard ended */                \
+    X(NOT_STARTED, "not_started")   /* no such file, exec failed, no memory */                    \
+    X(TOO_LATE, "too_late")         /* the clocks had reached D - F just before execve */         \
+    X(INTERRUPTED, "interrupted")   /* the guard was restarted meanwhile (3.4) */                 \
+    X(REFUSED, "refused")           /* a rule forbade it: see why */
+enum bw_run_result {
+#define X(name, word) BW_RUN_##name,
+    BW_RUN_LIST(X)
+#undef X
+};
+
+/* Why the guard said no. */
+#define BW_REFUSAL_LIST(X)                                                                        \
+    X(NONE, "none")                                                                               \
+    X(NO_HELLO, "no_hello")                                                                       \
+    X(OLD_EPOCH, "old_epoch")             /* lower than one seen */                               \
+    X(EPOCH_ENDED, "epoch_ended")                                                                 \
+    X(WRONG_INSTANCE, "wrong_instance")                                                           \
+    X(FENCE_WINDOW, "fence_window")       /* handled after D - F, fence begun or not */           \
+    X(FENCING, "fencing")                                                                         \
+    X(END_NOT_LATER, "end_not_later")     /* an armed deadline only moves later */                \
+    X(END_TOO_FAR, "end_too_far")         /* beyond now + TTL */                                  \
+    X(NOT_ARMED, "not_armed")                                                                     \
+    X(BUSY, "busy")                       /* the slot is taken */                                 \
+    X(NOT_STOPPED, "not_stopped")         /* no stop or fence was seen to succeed since */        \
+    X(NOT_DURABLE, "not_durable")         /* its state could not be written */                    \
+    X(NO_GROUP, "no_group")                                                                       \
+    X(NO_SCRIPT, "no_script")                                                                     \
+    X(BAD_TERMS, "bad_terms")
+enum bw_refusal {
+#define X(name, word) BW_REFUSAL_##name,
+    BW_REFUSAL_LIST(X)
+#undef X
+};
+
+/* What a script's environment tells it of the order (5.1). */
+struct bw_run_facts {
+    char previous_site[BW_NAME_MAX + 1];
+    enum bw_reason reason;
+    bool planned;
+    enum bw_grade grade;
+    char target_position[BW_POSITION_MAX + 1];
+};
+
+/* ---- agent -> guard ---- */
+struct bw_guard_hello {
+    struct bw_id cluster_id;
+    uint64_t generation;
+    char site[BW_NAME_MAX + 1];
+    struct bw_id instance;
+    struct bw_id session;
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+};
+struct bw_guard_arm {
+    uint64_t epoch;
+    struct bw_terms terms;
+    uint64_t number;         /* of the renewal that it rests on */
+    struct bw_instant begin; /* when that renewal was sent */
+    struct bw_instant end;   /* D = begin + TTL */
+};
+struct bw_guard_run {
+    uint64_t epoch; /* observations: the epoch seen */
+    enum bw_action_kind action;
+    uint64_t run_id; /* unique within the agent's session */
+    struct bw_run_facts facts;
+};
+
+/* ---- guard -> agent ---- */
+/* One group's part of the answer to hello: everything that the guard knows. */
+struct bw_guard_state {
+    bool enforced;
+    uint64_t epoch_seen;
+    uint64_t ended_epoch;
+    uint64_t let_go_index;
+    uint64_t armed_epoch; /* 0: none */
+    struct bw_id armed_instance;
+    uint64_t armed_number;
+    struct bw_instant armed_end;
+    bool fence_begun;     /* of armed_epoch */
+    bool fence_ended;
+    bool fence_ok;
+    bool stop_seen;       /* a stop or fence was seen to succeed after the last start ended */
+    enum bw_action_kind running;
+    uint64_t running_epoch;
+    uint64_t running_run_id;
+    enum bw_reach reach;
+    bool reach_proved;
+    uint32_t fence_bound_ms; /* how long its fence may take by its own limits */
+    bool has_script[BW_ACTION_COUNT];
+    uint32_t timeout_ms[BW_ACTION_COUNT];
+};
+struct bw_guard_run_ended {
+    uint64_t epoch;
+    enum bw_action_kind action;
+    uint64_t run_id; /* 0: the guard began it by itself */
+    enum bw_run_result result;
+    enum bw_refusal refusal;     /* of REFUSED */
+    int exit_status;             /* of FAILED; -1: ended by a signal or judged by what was seen */
+    uint32_t duration_ms;
+    char line[128];              /* first line of its standard output, trimmed */
+    char tail[BW_SCRIPT_TAIL_BYTES_MAX]; /* the last lines: for readiness the key=value lines */
+};
+
+#define BW_GUARD_MESSAGE_LIST(X)                                                                  \
+    X(HELLO) X(ARM) X(RUN) X(END) X(LET_GO)      /* agent -> guard */                             \
+    X(WELCOME) X(GROUP_STATE) X(WELCOME_DONE)    /* guard -> agent, the answer to hello */        \
+    X(ARMED) X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED)               \
+    X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED)
+enum bw_guard_message_kind {
+#define X(name) BW_GUARD_MESSAGE_##name,
+    BW_GUARD_MESSAGE_LIST(X)
+#undef X
+};
+
+/* One message. Only the member of its kind means anything. */
+struct bw_guard_message {
+    enum bw_guard_message_kind kind;
+    char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED */
+    uint64_t epoch;              /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN */
+    union {
+        struct bw_guard_hello hello;
+        struct bw_guard_arm arm;
+        struct bw_guard_run run;
+        uint64_t let_go_index; /* LET_GO LET_GO_DONE */
+        struct {
+            struct bw_id boot_id;
+            uint64_t time_namespace;
+        } welcome;
+        struct bw_guard_state state; /* GROUP_STATE */
+        struct {
+            uint64_t number;
+            struct bw_instant end;
+        } armed;
+        struct {
+            uint64_t number;
+            enum bw_refusal why;
+        } refused; /* ARM_REFUSED END_REFUSED HELLO_REFUSED */
+        struct {
+            uint64_t run_id;
+            enum bw_action_kind action;
+        } begun;
+        struct bw_guard_run_ended ended; /* RUN_ENDED */
+        struct {
+            bool ok;
+            uint32_t duration_ms;
+        } fence; /* FENCE_ENDED */
+    };
+};
+
+const char *bw_action_word(enum bw_action_kind action);
+bool bw_action_is_action(enum bw_action_kind action); /* takes the action slot */
+const char *bw_run_result_word(enum bw_run_result result);
+const char *bw_refusal_word(enum bw_refusal refusal);
+
+#endif
