@@ -7,7 +7,8 @@
 
 #include <breakwater/core/group.h>
 
-#define BW_ORDER_LIST(X) X(NONE, "none") X(RUN, "run") X(STOP, "stop") X(STAND_BY, "stand_by") X(LET_GO, "let_go")
+#define BW_ORDER_LIST(X)                                                                          \
+    X(NONE, "none") X(RUN, "run") X(STOP, "stop") X(STAND_BY, "stand_by") X(LET_GO, "let_go")
 enum bw_order_kind {
 #define X(name, word) BW_ORDER_##name,
     BW_ORDER_LIST(X)
@@ -31,6 +32,8 @@ struct bw_order {
     char previous_site[BW_NAME_MAX + 1];
     enum bw_reason reason;
     bool planned;
+    bool restart_allowed;        /* mode and maintenance let the site restart its service, or give
+                                    it up when it is down (3.9) */
     enum bw_grade previous_grade;
     struct bw_terms terms;       /* RUN STOP: of the epoch. STAND_BY: as the spec has them now */
 };

@@ -32,6 +32,8 @@ struct bw_sync {
 struct bw_sync_answer_group {
     char name[BW_NAME_MAX + 1];
     uint64_t confirmed_epoch; /* the renewal of this epoch is confirmed; 0: silence, never a refusal */
+    uint64_t other_serves_epoch; /* newest epoch of another site that its own fresh report says is
+                                    verified serving (4, rejoin); 0 none known here */
     struct bw_order order;    /* from committed state: says also that an epoch is over */
 };
 

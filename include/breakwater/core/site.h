@@ -1,0 +1,185 @@
+/* site.h - the agent's machine for one group at its site: orders, renewals, giving back, adopting
+ * after a restart, the standby check. Design 3.2, 3.4-3.9. Pure: events and the instant that belongs
+ * to them in, actions out. */
+#ifndef BW_CORE_SITE_H
+#define BW_CORE_SITE_H
+
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/lease.h>
+#include <breakwater/core/sync.h>
+
+/* Durable: fsynced in the agent's state directory before anything rests on it. The file around it
+ * also names instance, machine, site and cluster; another machine's file is never loaded (3.7). */
+struct bw_site_memory {
+    uint64_t epoch;          /* highest epoch accepted by this instance; 0 none */
+    struct bw_id boot_id;    /* boot in which it was accepted: never renewed in another (3.7) */
+    bool given_back;         /* of `epoch`: final, only a grant above clears it (3.5) */
+    enum bw_reason reason;   /* of the give-back */
+    bool past_no_return;
+    char position[BW_POSITION_MAX + 1];
+    bool start_begun;        /* a start of `epoch` was ever ordered */
+    bool enforced;           /* 3.9 */
+    uint64_t order_index;    /* newest order acted on */
+    uint64_t let_go_index;   /* newest let-go carried out */
+    uint64_t rejoined_epoch; /* newest foreign epoch after which the rejoin ended well */
+    struct bw_terms terms;   /* of `epoch` */
+    bool adopt;              /* `epoch` was granted to a running service */
+};
+
+/* Told once. */
+struct bw_site_limits {
+    uint64_t check_interval_ns;
+    uint32_t failure_threshold;
+    uint32_t local_restarts;
+    bool has_script[BW_ACTION_COUNT];
+    uint64_t timeout_ns[BW_ACTION_COUNT]; /* start: also how long status may take to say started */
+};
+
+enum bw_site_event_kind {
+    BW_SITE_EVENT_TICK,
+    BW_SITE_EVENT_ORDER,        /* an order with its index */
+    BW_SITE_EVENT_CONFIRMED,    /* a leader confirmed a renewal sent at `sent` */
+    BW_SITE_EVENT_SAVED,        /* result of SAVE */
+    BW_SITE_EVENT_GUARD_STATE,  /* the guard has answered hello with its state of this group */
+    BW_SITE_EVENT_GUARD_LOST,   /* connection closed, or it could not be made */
+    BW_SITE_EVENT_GUARD_MESSAGE,
+    BW_SITE_EVENT_MIRROR_READ,  /* result of READ_MIRROR: what the absent guard had armed */
+    BW_SITE_EVENT_OWN_FENCE_ENDED,
+    BW_SITE_EVENT_OTHER_SERVES, /* a witness says: epoch `epoch` of another site is verified serving */
+};
+struct bw_site_event {
+    enum bw_site_event_kind kind;
+    const struct bw_order *order;            /* ORDER: borrowed for the step, like all pointers */
+    uint64_t epoch;                          /* CONFIRMED OTHER_SERVES */
+    uint64_t number;                         /* CONFIRMED */
+    struct bw_instant sent;                  /* CONFIRMED: from bw_renewals_find */
+    bool ok;                                 /* SAVED MIRROR_READ OWN_FENCE_ENDED */
+    const struct bw_guard_state *state;      /* GUARD_STATE */
+    const struct bw_guard_message *message;  /* GUARD_MESSAGE */
+    uint64_t mirror_epoch;                   /* MIRROR_READ */
+    struct bw_instant mirror_end;
+    uint64_t mirror_fence_ns;
+};
+
+enum bw_site_action_kind {
+    BW_SITE_ACTION_SAVE,        /* fsync memory; SAVED follows before the next event */
+    BW_SITE_ACTION_SEND,        /* a message to the guard */
+    BW_SITE_ACTION_SYNC_NOW,    /* do not wait for the next renewal: there is news */
+    BW_SITE_ACTION_READ_MIRROR, /* the guard is silent: read its mirror; MIRROR_READ follows */
+    BW_SITE_ACTION_OWN_FENCE,   /* run the fence without the guard; OWN_FENCE_ENDED follows */
+    BW_SITE_ACTION_TRACE,
+};
+struct bw_site_action {
+    enum bw_site_action_kind kind;
+    const char *rule;                /* stable id */
+    struct bw_guard_message message; /* SEND */
+    uint64_t epoch;                  /* OWN_FENCE */
+};
+#define BW_SITE_ACTIONS_MAX 16
+struct bw_site_actions {
+    uint32_t count;
+    struct bw_site_action list[BW_SITE_ACTIONS_MAX];
+    struct bw_instant wake_at;
+};
+
+/* Our relation to the newest epoch that we accepted. */
+#define BW_TENURE_LIST(X)                                                                         \
+    X(NONE)      /* none, or given back: standing by */                                           \
+    X(ACCEPTING) /* its epoch is being fsynced */                                                 \
+    X(WAITING)   /* renewing, no lease yet */                                                     \
+    X(STARTING)  /* leased; the start runs or its status is awaited */                            \
+    X(SERVING)   /* leased, status says started */                                                \
+    X(STOPPING)  /* no more start; stop runs, ordered or after a failed start */                  \
+    X(FENCING)   /* a fence has begun, by the guard or by us */                                   \
+    X(ENDING)    /* stopped; the guard is asked for ended(e), or D is awaited without it */       \
+    X(STUCK)     /* stop and fence failed: reported, never renewed, never given back */
+enum bw_tenure {
+#define X(name) BW_TENURE_##name,
+    BW_TENURE_LIST(X)
+#undef X
+};
+
+struct bw_observation {
+    bool running;
+    uint64_t run_id;
+    struct bw_instant due;  /* next run */
+    bool has_result;
+    struct bw_instant at;   /* when the newest result came */
+    bool ok;
+};
+
+struct bw_site {
+    char group[BW_NAME_MAX + 1];
+    struct bw_id instance;
+    struct bw_id boot_id;
+    struct bw_site_limits limits;
+    struct bw_site_memory memory;
+    enum bw_tenure tenure;
+    struct bw_lease lease;          /* end: what the guard acknowledged */
+    struct bw_instant arm_sent_end; /* latest end ever sent in an arm of memory.epoch (3.4) */
+    bool deadline_known;            /* false after a restart without guard and mirror (3.4, H10) */
+    bool guard_greeted;
+    struct bw_guard_state guard;    /* as last heard */
+    bool fence_begun;               /* fence of memory.epoch, read from the guard */
+    bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
+    bool own_fence_running;
+    bool own_fence_done;            /* and it succeeded */
+    bool fence_failed;
+    uint64_t fence_failed_epoch;
+    bool save_pending;
+    bool save_failed;
+    bool arm_open;                  /* an arm without answer */
+    struct bw_instant arm_open_since;
+    enum bw_action_kind running;    /* action that we ordered */
+    uint64_t running_run_id;
+    uint64_t next_run_id;
+    struct bw_run_facts facts;      /* of the newest run order */
+    enum bw_reason ending_reason;
+    bool over;                      /* committed state says that memory.epoch is over or closed */
+    uint32_t restarts_used;
+    uint32_t stopped_in_a_row;
+    uint32_t unknown_in_a_row;
+    uint32_t rogue_in_a_row;
+    bool start_ran;                 /* the start of this tenure has ended well */
+    bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
+    bool end_open;                  /* ended(e) was asked for and not answered */
+    bool final_position_due;        /* readiness runs once more before the epoch is given back */
+    struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
+    uint32_t started_in_a_row;
+    struct bw_instant start_limit;  /* status must say started before */
+    bool verified;
+    enum bw_service service;
+    struct bw_observation observation[BW_ACTION_COUNT]; /* of observations only */
+    enum bw_condition condition;
+    bool ready;
+    bool has_lag;
+    uint64_t lag_ms;
+    char position[BW_POSITION_MAX + 1];
+    uint64_t ready_order_index;     /* order that was known when the readiness run began */
+    uint64_t spec_version;          /* newest heard, and that of the newest status observation */
+    uint64_t observed_spec_version;
+    struct bw_order order;          /* newest */
+    uint64_t other_serves_epoch;
+    uint32_t alarms;
+};
+
+/* Starts from what was kept. `boot_id` is this boot's. */
+void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,
+                  struct bw_id boot_id, const struct bw_site_limits *limits,
+                  const struct bw_site_memory *memory, struct bw_instant now);
+
+/* One step. Actions are carried out in order: what must be durable comes before what depends on it. */
+void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
+                  struct bw_site_actions *out_actions);
+
+/* This group's part of a sync that leaves right after `now`. A renewal is in it only while the epoch
+ * is ours, durable, of this boot, not given back, no fence has begun and the guard is there. */
+void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
+                      struct bw_sync_group *out_group);
+
+/* May this site run the service now? What `health` and `gate` tell. */
+bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now);
+
+const char *bw_tenure_word(enum bw_tenure tenure);
+
+#endif
