@@ -1,0 +1,68 @@
+/* data_dir.h - the data directory of one witness: who it belongs to, and that one process uses it.
+ *
+ *   identity  made once by `witness init`, never changed: text with a checksum
+ *   lock      held by the process that uses the directory; its pid for people
+ *   vote      term and vote (vote_store.h)
+ *   raft/     libraft's own files: log segments, snapshots, metadata
+ *
+ * All calls are synchronous and meant for the start of the process, except bw_data_dir_save. */
+#ifndef BW_CONSENSUS_DATA_DIR_H
+#define BW_CONSENSUS_DATA_DIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
+#include <breakwater/base/limits.h>
+
+#define BW_DATA_DIR_PATH_MAX 512
+#define BW_DATA_DIR_RAFT     "raft"
+
+struct bw_identity {
+    struct bw_id cluster_id;
+    char cluster[BW_NAME_MAX + 1];
+    uint64_t witness_id; /* > 0; never reused for another directory */
+    unsigned election_timeout_ms;
+    bool is_founder; /* began with the founding configuration in its log; else it was added later */
+};
+
+struct bw_data_dir {
+    int fd;   /* of the directory; -1: closed */
+    int lock; /* of the held lock file */
+    char path[BW_DATA_DIR_PATH_MAX + 1];
+    char raft_path[BW_DATA_DIR_PATH_MAX + 8]; /* path/raft */
+};
+
+/* Makes `path` (its parent must exist) or takes an empty one, locks it and makes raft/ in it.
+ * BW_ERR_EXISTS when it holds anything but lost+found: a witness is made once.
+ * The identity is to be written last; until then bw_data_dir_open refuses the directory. */
+BW_MUST_CHECK enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,
+                                             struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
+                                                     const struct bw_identity *identity,
+                                                     struct bw_diag *diag);
+
+/* Locks an existing directory and reads who it belongs to. BW_ERR_BUSY: another process has it;
+ * BW_ERR_NOT_FOUND: no witness was made here; BW_ERR_CORRUPT: the identity is damaged. */
+BW_MUST_CHECK enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
+                                           struct bw_identity *out_identity, struct bw_diag *diag);
+
+/* Unlocks and closes. Accepts a zeroed, failed or closed one. */
+void bw_data_dir_close(struct bw_data_dir *dir);
+
+/* True when raft/ holds any log segment or snapshot. */
+BW_MUST_CHECK enum bw_err bw_data_dir_has_log(const struct bw_data_dir *dir, bool *out_has_log,
+                                              struct bw_diag *diag);
+
+/* Replaces file `name` of `dir`: after BW_OK the new content survives a crash; before, the old or
+ * the new one does, whole. */
+BW_MUST_CHECK enum bw_err bw_data_dir_save(int dir, const char *name, const void *data, size_t size,
+                                           struct bw_diag *diag);
+/* Reads all of file `name`. BW_ERR_NOT_FOUND; BW_ERR_LIMIT when it has more than `size_max` bytes.
+ */
+BW_MUST_CHECK enum bw_err bw_data_dir_load(int dir, const char *name, void *out_data,
+                                           size_t size_max, size_t *out_size, struct bw_diag *diag);
+
+#endif

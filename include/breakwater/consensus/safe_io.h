@@ -1,0 +1,115 @@
+/* safe_io.h - a wrapper round any `struct raft_io` that closes what libraft 0.22.1 leaves open
+ * between itself and its disk and network. It decides nothing: it turns silent failures into
+ * loud ones and drops or shortens what the library would mistreat, which Raft allows at any time.
+ *
+ *   L1  a failed write of term, vote or entries is not noticed       -> stop at once
+ *   L2  a repeated vote is rewritten through "no vote"               -> skip what is durable
+ * already L3  the retry of a failed write reads freed memory, or never ends -> no progress for 3 s:
+ * stop L4  InstallSnapshot during an own snapshot dereferences NULL     -> drop it, it is sent
+ * again L5  a snapshot newer than planned is sent under an old term      -> send the term it has L6
+ * a snapshot that cannot be read frees what was never set      -> give it one, drop the message L7
+ * a configuration entry is recorded under the index of its batch -> cut the batch before it L8  a
+ * snapshot may carry a configuration older than its index    -> refuse it, it is tried again L9 the
+ * membership rule; not the wrapper's L10 metadata without checksum -> an own {term, vote}, believed
+ *   L11 an acknowledged last entry may be taken for a torn write     -> alarm: a live peer stays
+ * behind
+ *
+ * Also: a failed send is a lost message, and a peer that takes nothing cannot make messages pile
+ * up. One thread, the backend's. No clock of its own: time is the backend's. */
+#ifndef BW_CONSENSUS_SAFE_IO_H
+#define BW_CONSENSUS_SAFE_IO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <raft.h>
+
+#include <breakwater/consensus/stop.h>
+#include <breakwater/consensus/vote_store.h>
+
+#if RAFT_VERSION_NUMBER < 2201
+#error "libraft 0.22.1 or later is needed"
+#endif
+
+#define BW_SAFE_IO_STALL_MS          3000  /* L3: an append without progress */
+#define BW_SAFE_IO_SNAPSHOT_STALL_MS 30000 /* L3: the same while a snapshot is written */
+#define BW_SAFE_IO_BEHIND_MS         10000 /* L11 */
+#define BW_SAFE_IO_PEERS_MAX         16
+#define BW_SAFE_IO_SENDS_MAX         256 /* unfinished messages to one peer; the next is dropped */
+#define BW_SAFE_IO_CHANGES_MAX       8   /* configuration entries whose index is remembered */
+
+struct bw_safe_io_config {
+    struct bw_vote_store store;
+    bw_stop_fn stop;
+    /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
+     * behind it are committed. Once per case, from within a tick: note it and return. May be NULL.
+     */
+    void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
+    void *user; /* of `stop` and `on_peer_behind` */
+};
+
+/* How often each rule has acted, for metrics and tests. */
+struct bw_safe_io_counts {
+    uint64_t writes_skipped;    /* L2 */
+    uint64_t installs_dropped;  /* L4 */
+    uint64_t terms_patched;     /* L5 */
+    uint64_t reads_failed;      /* L6 */
+    uint64_t batches_cut;       /* L7 */
+    uint64_t snapshots_refused; /* L8 */
+    uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
+    uint64_t sends_dropped;
+};
+
+struct bw_safe_io_peer {
+    uint64_t id; /* 0: unused */
+    unsigned sends;
+    bool snapshot_in_flight;
+    raft_time heard_ms; /* last message received; 0: none */
+    uint64_t match;     /* L11: where it was when the count began */
+    uint64_t behind_ms; /* how long it has been there, while heard */
+    bool reported;
+};
+
+struct bw_safe_io {
+    struct raft_io io; /* first: libraft and the backend know only this */
+    /* The rest belongs to safe_io.c. */
+    struct raft_io backend; /* its methods; the state stays in `io` */
+    struct bw_safe_io_config config;
+    struct bw_vote durable;
+    bool loaded;
+    bool stopped;
+    struct safe_append *mute_appends; /* asked for after the stop: canceled at close */
+    struct safe_put *mute_puts;
+    raft_io_tick_cb on_tick;
+    raft_io_recv_cb on_receive;
+    unsigned tick_ms;
+    raft_time ticked_ms;
+    unsigned appends, snapshot_puts;
+    uint64_t progress, progress_seen; /* completed writes */
+    uint64_t stalled_ms;       /* lived through, not slept through, since the last progress */
+    raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
+    raft_term snapshot_term;
+    raft_index next_index;
+    raft_index changes[BW_SAFE_IO_CHANGES_MAX];
+    unsigned change_count;
+    raft_index change_forgotten; /* highest index that did not fit */
+    struct bw_safe_io_peer peers[BW_SAFE_IO_PEERS_MAX];
+    struct bw_safe_io_counts counts;
+};
+
+/* Takes over the methods that a backend has just put into `safe->io` (raft_uv_init, or a virtual
+ * one). Call it before raft_init(&raft, &safe->io, ...); `safe` was zero before the backend's init
+ * and stays where it is. Everything in `config` is kept. */
+void bw_safe_io_wrap(struct bw_safe_io *safe, const struct bw_safe_io_config *config);
+
+/* Milliseconds that unfinished appends have made no progress; 0 when none is unfinished. */
+uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe);
+
+/* Backend time at which `peer` was last heard; 0: never. */
+raft_time bw_safe_io_heard_ms(const struct bw_safe_io *safe, uint64_t peer);
+
+/* Ends this member: calls `stop` once, and makes everything mute should that return. */
+void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,326 @@
+#include <breakwater/consensus/data_dir.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
+
+#define LOCK_NAME          "lock"
+#define IDENTITY_NAME      "identity"
+#define IDENTITY_BYTES_MAX 512
+#define NAME_BYTES         256 /* of a directory entry, with its NUL */
+
+/* ---- files that survive a crash ------------------------------------------------------------- */
+
+static enum bw_err write_all(int fd, const uint8_t *data, size_t size, struct bw_diag *diag)
+{
+    while (size > 0) {
+        ssize_t written = write(fd, data, size);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return bw_diag_errno(diag, errno, "write");
+        data += written;
+        size -= (size_t)written;
+    }
+    return BW_OK;
+}
+
+enum bw_err bw_data_dir_save(int dir, const char *name, const void *data, size_t size,
+                             struct bw_diag *diag)
+{
+    char temporary[64];
+    enum bw_err err;
+    int fd;
+
+    (void)snprintf(temporary, sizeof temporary, "%s.new", name); /* names are ours and short */
+    fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "save %s", name);
+    err = write_all(fd, data, size, diag);
+    if (err == BW_OK && fsync(fd) != 0) /* before the rename: old or new, each whole */
+        err = bw_diag_errno(diag, errno, "sync");
+    if (err == BW_OK && renameat(dir, temporary, dir, name) != 0)
+        err = bw_diag_errno(diag, errno, "rename");
+    if (err == BW_OK && fsync(dir) != 0)
+        err = bw_diag_errno(diag, errno, "sync the directory");
+    (void)close(fd); /* synced, or failed already */
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
+}
+
+enum bw_err bw_data_dir_load(int dir, const char *name, void *out_data, size_t size_max,
+                             size_t *out_size, struct bw_diag *diag)
+{
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    enum bw_err err = BW_OK;
+    uint8_t *out = out_data;
+    uint8_t extra;
+    size_t size = 0;
+
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open %s", name);
+    for (;;) {
+        bool is_full = size == size_max;
+        ssize_t got = read(fd, is_full ? &extra : out + size, is_full ? 1 : size_max - size);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            err = bw_diag_errno(diag, errno, "read %s", name);
+        else if (got > 0 && is_full)
+            err = bw_diag_set(diag, BW_ERR_LIMIT, "%s has more than %zu bytes", name, size_max);
+        if (got <= 0 || err != BW_OK)
+            break;
+        size += (size_t)got;
+    }
+    (void)close(fd); /* only read */
+    if (err == BW_OK)
+        *out_size = size;
+    return err;
+}
+
+/* ---- the lock ------------------------------------------------------------------------------- */
+
+static enum bw_err take_lock(struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    char text[32] = "";
+    long pid = 0;
+    ssize_t size;
+
+    dir->lock = openat(dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (dir->lock < 0)
+        return bw_diag_errno(diag, errno, "open %s/%s", dir->path, LOCK_NAME);
+    if (flock(dir->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK)
+            return bw_diag_errno(diag, errno, "lock %s", dir->path);
+        size = pread(dir->lock, text, sizeof text - 1, 0);
+        if (size > 0 && sscanf(text, "%ld", &pid) == 1 && pid > 0)
+            return bw_diag_set(diag, BW_ERR_BUSY,
+                               "data_dir %s is in use by process %ld; nothing was started",
+                               dir->path, pid);
+        return bw_diag_set(diag, BW_ERR_BUSY,
+                           "data_dir %s is in use by another process; nothing was started",
+                           dir->path);
+    }
+    size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(dir->lock, 0) != 0 || pwrite(dir->lock, text, (size_t)size, 0) != size)
+        return bw_diag_errno(diag, errno, "write %s/%s", dir->path, LOCK_NAME);
+    return BW_OK;
+}
+
+static enum bw_err open_and_lock(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
+    if (!bw_copy_text(dir->path, sizeof dir->path, path))
+        return bw_diag_set(diag, BW_ERR_LIMIT, "data_dir is longer than %d bytes",
+                           BW_DATA_DIR_PATH_MAX);
+    (void)snprintf(dir->raft_path, sizeof dir->raft_path, "%s/%s", dir->path, BW_DATA_DIR_RAFT);
+    dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0)
+        return bw_diag_errno(diag, errno, "open data_dir %s", path);
+    err = take_lock(dir, diag);
+    if (err != BW_OK)
+        bw_data_dir_close(dir);
+    return err;
+}
+
+void bw_data_dir_close(struct bw_data_dir *dir)
+{
+    if (dir->path[0] == '\0')
+        return;
+    if (dir->lock >= 0)
+        (void)close(dir->lock); /* gives the lock back */
+    if (dir->fd >= 0)
+        (void)close(dir->fd); /* only read */
+    *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
+}
+
+/* ---- what is in it -------------------------------------------------------------------------- */
+
+typedef bool (*entry_fn)(const char *name);
+
+/* Finds the first entry of `path_fd` for which `is_wanted`; "" when there is none. */
+static enum bw_err find_entry(int path_fd, const char *sub, entry_fn is_wanted,
+                              char out_name[NAME_BYTES], struct bw_diag *diag)
+{
+    int fd = openat(path_fd, sub, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct dirent *entry;
+    DIR *list;
+
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open directory %s", sub);
+    list = fdopendir(fd);
+    if (list == NULL) {
+        int saved = errno;
+
+        (void)close(fd); /* only read */
+        return bw_diag_errno(diag, saved, "list directory %s", sub);
+    }
+    out_name[0] = '\0';
+    errno = 0;
+    while ((entry = readdir(list)) != NULL) {
+        if (is_wanted(entry->d_name)) {
+            (void)snprintf(out_name, NAME_BYTES, "%s", entry->d_name); /* it fits */
+            break;
+        }
+    }
+    if (entry == NULL && errno != 0) {
+        int saved = errno;
+
+        (void)closedir(list); /* only read */
+        return bw_diag_errno(diag, saved, "list directory %s", sub);
+    }
+    (void)closedir(list); /* only read */
+    return BW_OK;
+}
+
+static bool is_foreign(const char *name)
+{
+    return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "lost+found") != 0 &&
+           strcmp(name, LOCK_NAME) != 0;
+}
+
+/* Segments are `open-N` and `FIRST-LAST`, snapshots `snapshot-...`. */
+static bool is_log(const char *name)
+{
+    return strncmp(name, "open-", 5) == 0 || strncmp(name, "snapshot-", 9) == 0 ||
+           (name[0] >= '0' && name[0] <= '9');
+}
+
+enum bw_err bw_data_dir_has_log(const struct bw_data_dir *dir, bool *out_has_log,
+                                struct bw_diag *diag)
+{
+    char name[NAME_BYTES];
+    enum bw_err err = find_entry(dir->fd, BW_DATA_DIR_RAFT, is_log, name, diag);
+
+    if (err == BW_OK)
+        *out_has_log = name[0] != '\0';
+    return err;
+}
+
+enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
+{
+    char name[NAME_BYTES];
+    enum bw_err err;
+
+    *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
+    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+        return bw_diag_errno(diag, errno, "make data_dir %s", path);
+    err = open_and_lock(dir, path, diag);
+    if (err != BW_OK)
+        return err;
+    err = find_entry(dir->fd, ".", is_foreign, name, diag);
+    if (err == BW_OK && name[0] != '\0')
+        err = bw_diag_set(diag, BW_ERR_EXISTS,
+                          "data_dir %s is not empty (it holds %s): a witness is made once, and a "
+                          "wiped one comes back under a new id; nothing was changed",
+                          path, name);
+    if (err == BW_OK && mkdirat(dir->fd, BW_DATA_DIR_RAFT, 0700) != 0)
+        err = bw_diag_errno(diag, errno, "make %s", dir->raft_path);
+    if (err != BW_OK)
+        bw_data_dir_close(dir);
+    return err;
+}
+
+/* ---- the identity --------------------------------------------------------------------------- */
+
+/* The one text of an identity. A file is believed only if it is, byte for byte, the text of what
+ * was read from it. */
+static size_t format_identity(const struct bw_identity *identity, char out_text[IDENTITY_BYTES_MAX])
+{
+    char id[BW_ID_TEXT_BYTES];
+    int size;
+
+    bw_id_format(identity->cluster_id, id);
+    size = snprintf(out_text, IDENTITY_BYTES_MAX,
+                    "breakwater witness identity 1\ncluster_id %s\ncluster %s\nwitness %" PRIu64
+                    "\nelection_timeout_ms %u\nfounder %d\n",
+                    id, identity->cluster, identity->witness_id, identity->election_timeout_ms,
+                    identity->is_founder ? 1 : 0);
+    size += snprintf(out_text + size, IDENTITY_BYTES_MAX - (size_t)size, "crc32c %08" PRIx32 "\n",
+                     bw_crc32c(0, out_text, (size_t)size));
+    return (size_t)size;
+}
+
+static bool is_identity_valid(const struct bw_identity *identity)
+{
+    return bw_name_is_valid(identity->cluster) && identity->witness_id > 0 &&
+           identity->election_timeout_ms > 0 && !bw_id_is_none(identity->cluster_id);
+}
+
+enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir, const struct bw_identity *identity,
+                                       struct bw_diag *diag)
+{
+    char text[IDENTITY_BYTES_MAX];
+
+    if (!is_identity_valid(identity))
+        return bw_diag_set(diag, BW_ERR_INVALID, "the identity of the witness is not complete");
+    return bw_data_dir_save(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
+}
+
+static enum bw_err read_identity(const struct bw_data_dir *dir, struct bw_identity *out_identity,
+                                 struct bw_diag *diag)
+{
+    struct bw_identity identity = {0};
+    char text[IDENTITY_BYTES_MAX + 1];
+    char again[IDENTITY_BYTES_MAX];
+    char id[BW_ID_TEXT_BYTES];
+    int founder = 0;
+    size_t size;
+    enum bw_err err = bw_data_dir_load(dir->fd, IDENTITY_NAME, text, IDENTITY_BYTES_MAX, &size,
+                                       diag);
+
+    if (err == BW_ERR_NOT_FOUND)
+        return bw_diag_set(diag, err,
+                           "data_dir %s holds no witness (or an unfinished one: then empty it); "
+                           "run `breakwater witness init` first",
+                           dir->path);
+    if (err != BW_OK && err != BW_ERR_LIMIT)
+        return err;
+    if (err == BW_OK)
+        text[size] = '\0';
+    if (err != BW_OK ||
+        sscanf(text,
+               "breakwater witness identity 1\ncluster_id %32s\ncluster %63s\nwitness %" SCNu64
+               "\nelection_timeout_ms %u\nfounder %d\n",
+               id, identity.cluster, &identity.witness_id, &identity.election_timeout_ms,
+               &founder) != 5 ||
+        !bw_id_parse(id, &identity.cluster_id))
+        goto damaged;
+    identity.is_founder = founder == 1;
+    if (!is_identity_valid(&identity) || format_identity(&identity, again) != size ||
+        memcmp(text, again, size) != 0)
+        goto damaged;
+    *out_identity = identity;
+    return BW_OK;
+
+damaged:
+    return bw_diag_set(diag, BW_ERR_CORRUPT,
+                       "%s/%s is damaged: wipe this witness and add it under a new id; nothing was "
+                       "started",
+                       dir->path, IDENTITY_NAME);
+}
+
+enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
+                             struct bw_identity *out_identity, struct bw_diag *diag)
+{
+    enum bw_err err = open_and_lock(dir, path, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = read_identity(dir, out_identity, diag);
+    if (err != BW_OK)
+        bw_data_dir_close(dir);
+    return err;
+}

@@ -1,0 +1,779 @@
+#include <breakwater/consensus/safe_io.h>
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+/* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
+ * waited an hour for its disk. */
+#define STALL_STEP_MS   250
+#define HEARD_LATELY_MS 2000
+/* The last_index of an InstallSnapshot that must never leave (L6). */
+#define NO_SNAPSHOT ULLONG_MAX
+
+/* Each wraps the request of libraft, whose callback the backend would otherwise overwrite. */
+struct safe_append {
+    struct raft_io_append inner;
+    struct raft_io_append *outer;
+    struct bw_safe_io *safe;
+    struct safe_append *next;
+};
+
+struct safe_put {
+    struct raft_io_snapshot_put inner;
+    struct raft_io_snapshot_put *outer;
+    struct bw_safe_io *safe;
+    struct safe_put *next;
+};
+
+struct safe_get {
+    struct raft_io_snapshot_get inner;
+    struct raft_io_snapshot_get *outer;
+    struct bw_safe_io *safe;
+};
+
+struct safe_send {
+    struct raft_io_send inner;
+    struct raft_io_send *outer;
+    struct bw_safe_io *safe;
+    raft_id peer;
+    bool is_snapshot;
+};
+
+static struct bw_safe_io *safe_of(struct raft_io *io)
+{
+    return (struct bw_safe_io *)io;
+}
+
+/* ---- stopping ------------------------------------------------------------------------------- */
+
+void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)
+{
+    char text[BW_DIAG_TEXT_BYTES];
+    va_list args;
+
+    if (safe->stopped)
+        return;
+    safe->stopped = true;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args); /* a cut message is still a message */
+    va_end(args);
+    safe->config.stop(safe->config.user, why, text);
+}
+
+static void stop_for_io(struct bw_safe_io *safe, const char *what, int status)
+{
+    bw_safe_io_stop(safe, BW_STOP_RESTART,
+                    "%s failed: %s (%s); stopped before anything was built on it", what,
+                    raft_strerror(status), safe->io.errmsg);
+}
+
+static void drop_message(struct raft_message *message)
+{
+    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
+        raft_free(message->append_entries.entries[0].batch);
+        raft_free(message->append_entries.entries);
+    } else if (message->type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_close(&message->install_snapshot.conf);
+        raft_free(message->install_snapshot.data.base);
+    }
+}
+
+/* ---- peers ---------------------------------------------------------------------------------- */
+
+static struct bw_safe_io_peer *find_peer(struct bw_safe_io *safe, raft_id id)
+{
+    for (unsigned i = 0; i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == id)
+            return &safe->peers[i];
+    }
+    return NULL;
+}
+
+/* NULL when all places are taken by peers with unfinished messages. */
+static struct bw_safe_io_peer *want_peer(struct bw_safe_io *safe, raft_id id)
+{
+    struct bw_safe_io_peer *peer = find_peer(safe, id);
+
+    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == 0)
+            peer = &safe->peers[i];
+    }
+    for (unsigned i = 0; peer == NULL && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].sends == 0)
+            peer = &safe->peers[i];
+    }
+    if (peer != NULL && peer->id != id)
+        *peer = (struct bw_safe_io_peer){.id = id};
+    return peer;
+}
+
+raft_time bw_safe_io_heard_ms(const struct bw_safe_io *safe, uint64_t peer)
+{
+    for (unsigned i = 0; peer != 0 && i < BW_SAFE_IO_PEERS_MAX; i++) {
+        if (safe->peers[i].id == peer)
+            return safe->peers[i].heard_ms;
+    }
+    return 0;
+}
+
+/* L11: one peer, `step_ms` after the last look. */
+static void watch_match(struct bw_safe_io *safe, struct bw_safe_io_peer *peer, uint64_t match,
+                        uint64_t commit, raft_time now_ms, uint64_t step_ms)
+{
+    if (match >= commit || match != peer->match) {
+        peer->match = match;
+        peer->behind_ms = 0;
+        peer->reported = false;
+        return;
+    }
+    if (peer->heard_ms == 0 || now_ms - peer->heard_ms > HEARD_LATELY_MS)
+        return; /* it is away, and that is another story */
+    peer->behind_ms += step_ms;
+    if (peer->behind_ms < BW_SAFE_IO_BEHIND_MS || peer->reported)
+        return;
+    peer->reported = true;
+    if (safe->config.on_peer_behind != NULL)
+        safe->config.on_peer_behind(safe->config.user, peer->id, match, commit);
+}
+
+static void watch_peers(struct bw_safe_io *safe, raft_time now_ms, uint64_t step_ms)
+{
+    struct raft *raft = safe->io.data;
+
+    if (raft == NULL || raft_state(raft) != RAFT_LEADER)
+        return;
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        struct bw_safe_io_peer *peer;
+        raft_index match;
+
+        if (server->id == raft->id || server->role == RAFT_SPARE)
+            continue;
+        peer = want_peer(safe, server->id);
+        if (peer == NULL || raft_match_index(raft, server->id, &match) != 0)
+            continue;
+        watch_match(safe, peer, match, raft_commit_index(raft), now_ms, step_ms);
+    }
+}
+
+/* ---- L3: writes that stand still ------------------------------------------------------------ */
+
+uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe)
+{
+    return safe->appends > 0 || safe->snapshot_puts > 0 ? safe->stalled_ms : 0;
+}
+
+static void watch_writes(struct bw_safe_io *safe, uint64_t step_ms)
+{
+    uint64_t limit_ms = safe->snapshot_puts > 0 ? BW_SAFE_IO_SNAPSHOT_STALL_MS
+                                                : BW_SAFE_IO_STALL_MS;
+
+    if ((safe->appends == 0 && safe->snapshot_puts == 0) || safe->progress != safe->progress_seen) {
+        safe->progress_seen = safe->progress;
+        safe->stalled_ms = 0;
+        return;
+    }
+    safe->stalled_ms += step_ms;
+    if (safe->stalled_ms >= limit_ms)
+        bw_safe_io_stop(
+            safe, BW_STOP_RESTART,
+            "the disk has taken no log entry for %" PRIu64
+            " ms (full, failing or hanging); free space or repair it, a restart goes on",
+            safe->stalled_ms);
+}
+
+static void safe_tick(struct raft_io *io)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    raft_time now_ms = io->time(io);
+    uint64_t step_max_ms = safe->tick_ms > STALL_STEP_MS ? safe->tick_ms : STALL_STEP_MS;
+    uint64_t step_ms = now_ms > safe->ticked_ms ? now_ms - safe->ticked_ms : 0;
+
+    safe->ticked_ms = now_ms;
+    if (step_ms > step_max_ms)
+        step_ms = step_max_ms;
+    if (safe->stopped)
+        return;
+    watch_writes(safe, step_ms);
+    if (safe->stopped)
+        return;
+    watch_peers(safe, now_ms, step_ms);
+    safe->on_tick(io);
+}
+
+/* ---- L10, L2: term and vote ----------------------------------------------------------------- */
+
+static void free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count)
+{
+    void *batch = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        if (entries[i].batch != batch)
+            raft_free(entries[i].batch);
+        batch = entries[i].batch;
+    }
+    raft_free(entries);
+    if (snapshot == NULL)
+        return;
+    raft_configuration_close(&snapshot->configuration);
+    for (unsigned i = 0; i < snapshot->n_bufs; i++)
+        raft_free(snapshot->bufs[i].base);
+    raft_free(snapshot->bufs);
+    raft_free(snapshot);
+}
+
+static int refuse_load(struct raft_io *io, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int refuse_load(struct raft_io *io, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(io->errmsg, sizeof io->errmsg, format, args);
+    va_end(args);
+    return RAFT_CORRUPT;
+}
+
+/* Compares our own pair with what the backend has. Ours is written first, so the backend's is the
+ * same, or that of an earlier moment. */
+static int judge_vote(struct raft_io *io, enum bw_err err, const char *why, struct bw_vote own,
+                      struct bw_vote theirs, bool has_log, raft_term log_term)
+{
+    if (err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log)
+        return 0; /* a witness that has never taken part */
+    if (err == BW_ERR_NOT_FOUND)
+        return refuse_load(io, "the vote file is missing though there is a log: this witness may "
+                               "have voted; wipe it and add it under a new id");
+    if (err != BW_OK)
+        return refuse_load(io,
+                           "the vote file cannot be trusted (%.80s); wipe this witness and add "
+                           "it under a new id",
+                           why);
+    if (theirs.term == 0 && has_log)
+        return refuse_load(io, "metadata1 and metadata2 are missing though there is a log; wipe "
+                               "this witness and add it under a new id");
+    if (theirs.term > own.term || log_term > own.term)
+        return refuse_load(io,
+                           "term %llu in the %s is beyond the vote file's %" PRIu64
+                           ": rolled back or damaged; wipe this witness, add it under a new id",
+                           theirs.term > own.term ? (raft_term)theirs.term : log_term,
+                           theirs.term > own.term ? "metadata" : "log", own.term);
+    if (theirs.term == own.term && theirs.vote != 0 && theirs.vote != own.vote)
+        return refuse_load(io,
+                           "metadata and vote file disagree on the vote of term %" PRIu64
+                           "; wipe this witness, add it under a new id",
+                           own.term);
+    return 0;
+}
+
+/* Brings the backend to our own pair, so that its later writes build on the right term. */
+static int repair_backend(struct bw_safe_io *safe, struct bw_vote theirs)
+{
+    int rv = 0;
+
+    if (safe->durable.term == theirs.term && safe->durable.vote == theirs.vote)
+        return 0;
+    safe->counts.votes_repaired++;
+    if (safe->durable.term != theirs.term)
+        rv = safe->backend.set_term(&safe->io, safe->durable.term);
+    if (rv == 0 && safe->durable.vote != 0)
+        rv = safe->backend.set_vote(&safe->io, safe->durable.vote);
+    return rv;
+}
+
+static void remember_change(struct bw_safe_io *safe, raft_index index)
+{
+    if (safe->change_count == BW_SAFE_IO_CHANGES_MAX) {
+        safe->change_forgotten = safe->changes[0];
+        memmove(safe->changes, safe->changes + 1,
+                (BW_SAFE_IO_CHANGES_MAX - 1) * sizeof safe->changes[0]);
+        safe->change_count--;
+    }
+    safe->changes[safe->change_count++] = index;
+}
+
+static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
+                     struct raft_snapshot **snapshot, raft_index *start,
+                     struct raft_entry *entries[], size_t *count)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct bw_vote own = {0};
+    struct bw_vote theirs;
+    raft_term log_term = 0;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+    int rv = safe->backend.load(io, term, vote, snapshot, start, entries, count);
+
+    if (rv != 0)
+        return rv;
+    if (*snapshot != NULL)
+        log_term = (*snapshot)->term;
+    if (*count > 0)
+        log_term = (*entries)[*count - 1].term;
+    theirs = (struct bw_vote){*term, *vote};
+    err = safe->config.store.load(safe->config.store.user, &own, &diag);
+    rv = judge_vote(io, err, diag.text, own, theirs, *snapshot != NULL || *count > 0, log_term);
+    if (rv == 0) {
+        safe->durable = own;
+        rv = repair_backend(safe, theirs);
+    }
+    if (rv != 0) {
+        free_log(*snapshot, *entries, *count);
+        return rv;
+    }
+    safe->loaded = true;
+    *term = own.term;
+    *vote = own.vote;
+    for (size_t i = 0; i < *count; i++) {
+        if ((*entries)[i].type == RAFT_CHANGE)
+            remember_change(safe, *start + i);
+    }
+    safe->next_index = *start + *count;
+    return 0;
+}
+
+static int safe_bootstrap(struct raft_io *io, const struct raft_configuration *configuration)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct bw_vote found;
+    struct bw_diag diag = {0};
+
+    if (safe->config.store.load(safe->config.store.user, &found, NULL) != BW_ERR_NOT_FOUND) {
+        (void)refuse_load(io, "there is a vote file already");
+        return RAFT_CANTBOOTSTRAP;
+    }
+    if (safe->config.store.save(safe->config.store.user, (struct bw_vote){.term = 1}, &diag) !=
+        BW_OK) {
+        (void)refuse_load(io, "%.200s", diag.text);
+        return RAFT_IOERR;
+    }
+    return safe->backend.bootstrap(io, configuration);
+}
+
+/* Ours first: what the backend knows is never newer. */
+static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
+{
+    struct bw_diag diag = {0};
+
+    if (safe->config.store.save(safe->config.store.user, vote, &diag) == BW_OK)
+        return true;
+    bw_safe_io_stop(safe, BW_STOP_RESTART,
+                    "term %" PRIu64 " and vote %" PRIu64
+                    " are not durable: %s; stopped before they were used",
+                    vote.term, vote.vote, diag.text);
+    return false;
+}
+
+/* Returns 0 even after a stop: libraft frees twice on most errors, and a mute member harms nobody.
+ */
+static int safe_set_term(struct raft_io *io, raft_term term)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    int rv;
+
+    if (safe->stopped)
+        return 0;
+    if (safe->loaded && term == safe->durable.term) {
+        safe->counts.writes_skipped++;
+        return 0;
+    }
+    if (term < safe->durable.term) {
+        bw_safe_io_stop(safe, BW_STOP_PERSON, "term %llu was asked for after term %" PRIu64, term,
+                        safe->durable.term);
+        return 0;
+    }
+    if (!save_vote(safe, (struct bw_vote){.term = term}))
+        return 0;
+    safe->durable = (struct bw_vote){.term = term};
+    rv = safe->backend.set_term(io, term);
+    if (rv != 0)
+        stop_for_io(safe, "writing the term", rv);
+    return 0;
+}
+
+static int safe_set_vote(struct raft_io *io, raft_id vote)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    int rv;
+
+    if (safe->stopped)
+        return 0;
+    if (safe->loaded && vote == safe->durable.vote) {
+        safe->counts.writes_skipped++;
+        return 0;
+    }
+    if (safe->durable.vote != 0) {
+        bw_safe_io_stop(safe, BW_STOP_PERSON,
+                        "a second vote in term %" PRIu64 " was asked for: %llu after %" PRIu64,
+                        safe->durable.term, vote, safe->durable.vote);
+        return 0;
+    }
+    if (!save_vote(safe, (struct bw_vote){safe->durable.term, vote}))
+        return 0;
+    safe->durable.vote = vote;
+    rv = safe->backend.set_vote(io, vote);
+    if (rv != 0)
+        stop_for_io(safe, "writing the vote", rv);
+    return 0;
+}
+
+/* ---- L1: log entries ------------------------------------------------------------------------ */
+
+static void on_append_done(struct raft_io_append *inner, int status)
+{
+    struct safe_append *append = (struct safe_append *)inner;
+    struct bw_safe_io *safe = append->safe;
+    struct raft_io_append *outer = append->outer;
+
+    safe->appends--;
+    safe->progress++;
+    free(append);
+    if (status != 0 && status != RAFT_CANCELED) {
+        stop_for_io(safe, "writing log entries", status);
+        status = RAFT_CANCELED;
+    }
+    outer->cb(outer, status);
+}
+
+static int safe_append(struct raft_io *io, struct raft_io_append *outer,
+                       const struct raft_entry entries[], unsigned count, raft_io_append_cb done)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct safe_append *append = calloc(1, sizeof *append);
+    int rv;
+
+    outer->cb = done;
+    if (append == NULL) {
+        stop_for_io(safe, "writing log entries", RAFT_NOMEM);
+        return 0;
+    }
+    append->outer = outer;
+    append->safe = safe;
+    for (unsigned i = 0; i < count; i++) {
+        if (entries[i].type == RAFT_CHANGE)
+            remember_change(safe, safe->next_index + i);
+    }
+    safe->next_index += count;
+    if (!safe->stopped) {
+        safe->appends++;
+        rv = safe->backend.append(io, &append->inner, entries, count, on_append_done);
+        if (rv == 0)
+            return 0;
+        safe->appends--;
+        stop_for_io(safe, "writing log entries", rv);
+    }
+    append->next = safe->mute_appends;
+    safe->mute_appends = append;
+    return 0;
+}
+
+/* libraft calls this before every append, with the index of its first entry. */
+static int safe_truncate(struct raft_io *io, raft_index index)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    int rv;
+
+    if (safe->stopped)
+        return 0;
+    rv = safe->backend.truncate(io, index);
+    if (rv != 0)
+        stop_for_io(safe, "removing log entries", rv);
+    while (safe->change_count > 0 && safe->changes[safe->change_count - 1] >= index)
+        safe->change_count--;
+    if (safe->change_forgotten >= index)
+        safe->change_forgotten = 0;
+    safe->next_index = index;
+    return 0;
+}
+
+/* ---- L4, L8: snapshots written -------------------------------------------------------------- */
+
+static void on_put_done(struct raft_io_snapshot_put *inner, int status)
+{
+    struct safe_put *put = (struct safe_put *)inner;
+    struct bw_safe_io *safe = put->safe;
+    struct raft_io_snapshot_put *outer = put->outer;
+
+    free(put);
+    safe->progress++;
+    if (status != 0 && status != RAFT_CANCELED) {
+        stop_for_io(safe, "writing a snapshot", status);
+        status = RAFT_CANCELED;
+    }
+    outer->cb(outer, status);
+    safe->snapshot_puts--; /* not before: the library is still busy with it in the callback */
+}
+
+/* L8: a configuration entry that the snapshot covers is newer than the configuration in it. */
+static bool is_configuration_stale(const struct bw_safe_io *safe,
+                                   const struct raft_snapshot *snapshot)
+{
+    if (safe->change_forgotten > snapshot->configuration_index)
+        return true;
+    for (unsigned i = 0; i < safe->change_count; i++) {
+        if (safe->changes[i] > snapshot->configuration_index && safe->changes[i] <= snapshot->index)
+            return true;
+    }
+    return false;
+}
+
+/* `trailing` 0 means that a leader's snapshot is installed: an error would be freed twice, so it
+ * may fail only by a stop. An own snapshot may fail: it is tried again after the next event. */
+static int safe_snapshot_put(struct raft_io *io, unsigned trailing,
+                             struct raft_io_snapshot_put *outer,
+                             const struct raft_snapshot *snapshot, raft_io_snapshot_put_cb done)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    bool is_install = trailing == 0;
+    struct safe_put *put;
+    int rv = RAFT_BUSY;
+
+    if (!is_install && is_configuration_stale(safe, snapshot)) {
+        safe->counts.snapshots_refused++;
+        return RAFT_BUSY;
+    }
+    outer->cb = done;
+    put = calloc(1, sizeof *put);
+    if (put == NULL && is_install)
+        stop_for_io(safe, "writing a snapshot", RAFT_NOMEM);
+    if (put == NULL)
+        return is_install ? 0 : RAFT_NOMEM;
+    put->outer = outer;
+    put->safe = safe;
+    if (is_install) {
+        safe->change_count = 0;
+        safe->change_forgotten = 0;
+        safe->next_index = snapshot->index + 1;
+    }
+    if (!safe->stopped) {
+        safe->snapshot_puts++;
+        rv = safe->backend.snapshot_put(io, trailing, &put->inner, snapshot, on_put_done);
+        if (rv == 0)
+            return 0;
+        safe->snapshot_puts--;
+    }
+    if (!is_install) {
+        free(put);
+        return rv;
+    }
+    stop_for_io(safe, "installing a snapshot", rv);
+    put->next = safe->mute_puts;
+    safe->mute_puts = put;
+    return 0;
+}
+
+/* ---- L5, L6: snapshots read ----------------------------------------------------------------- */
+
+/* L6: a snapshot that libraft can own, free and try to send. safe_send drops it. */
+static bool give_no_snapshot(struct raft_io_snapshot_get *outer)
+{
+    struct raft_snapshot *snapshot = raft_calloc(1, sizeof *snapshot);
+    struct raft_buffer *buffer = raft_calloc(1, sizeof *buffer);
+
+    if (snapshot == NULL || buffer == NULL) {
+        raft_free(snapshot);
+        raft_free(buffer);
+        return false;
+    }
+    snapshot->index = NO_SNAPSHOT;
+    raft_configuration_init(&snapshot->configuration);
+    snapshot->bufs = buffer;
+    snapshot->n_bufs = 1;
+    outer->cb(outer, snapshot, 0);
+    return true;
+}
+
+static void on_get_done(struct raft_io_snapshot_get *inner, struct raft_snapshot *snapshot,
+                        int status)
+{
+    struct safe_get *get = (struct safe_get *)inner;
+    struct bw_safe_io *safe = get->safe;
+    struct raft_io_snapshot_get *outer = get->outer;
+
+    free(get);
+    if (status != 0) {
+        safe->counts.reads_failed++;
+        (void)give_no_snapshot(
+            outer); /* without memory the request leaks: better than a free of junk */
+        return;
+    }
+    safe->snapshot_index = snapshot->index;
+    safe->snapshot_term = snapshot->term;
+    outer->cb(outer, snapshot, 0);
+}
+
+static int safe_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *outer,
+                             raft_io_snapshot_get_cb done)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct safe_get *get = calloc(1, sizeof *get);
+    int rv = RAFT_NOMEM;
+
+    outer->cb = done;
+    if (get != NULL) {
+        get->outer = outer;
+        get->safe = safe;
+        rv = safe->backend.snapshot_get(io, &get->inner, on_get_done);
+        if (rv == 0)
+            return 0;
+        free(get);
+    }
+    safe->counts.reads_failed++;
+    return give_no_snapshot(outer) ? 0 : rv;
+}
+
+/* ---- sending and receiving ------------------------------------------------------------------ */
+
+static void on_send_done(struct raft_io_send *inner, int status)
+{
+    struct safe_send *send = (struct safe_send *)inner;
+    struct raft_io_send *outer = send->outer;
+    struct bw_safe_io_peer *peer = find_peer(send->safe, send->peer);
+
+    BW_ASSERT(peer != NULL && peer->sends > 0);
+    peer->sends--;
+    if (send->is_snapshot)
+        peer->snapshot_in_flight = false;
+    free(send);
+    outer->cb(outer, status);
+}
+
+/* One peer that takes nothing must not make messages pile up here, and a snapshot that takes longer
+ * than the library's patience must not be queued once more. */
+static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer,
+                           const struct raft_message *message)
+{
+    if (safe->stopped || peer == NULL || peer->sends >= BW_SAFE_IO_SENDS_MAX)
+        return false;
+    if (message->type != RAFT_INSTALL_SNAPSHOT)
+        return true;
+    return message->install_snapshot.last_index != NO_SNAPSHOT && !peer->snapshot_in_flight;
+}
+
+static int safe_send(struct raft_io *io, struct raft_io_send *outer,
+                     const struct raft_message *message, raft_io_send_cb done)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct bw_safe_io_peer *peer = want_peer(safe, message->server_id);
+    bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
+    struct safe_send *send = NULL;
+
+    outer->cb = done;
+    if (is_send_wanted(safe, peer, message))
+        send = calloc(1, sizeof *send);
+    if (send == NULL)
+        goto lost;
+    *send = (struct safe_send){
+        .outer = outer, .safe = safe, .peer = peer->id, .is_snapshot = is_snapshot};
+    if (is_snapshot && message->install_snapshot.last_index == safe->snapshot_index &&
+        message->install_snapshot.last_term != safe->snapshot_term) {
+        /* The message is libraft's own copy on the heap; const only in passing. */
+        ((struct raft_message *)(uintptr_t)message)->install_snapshot.last_term =
+            safe->snapshot_term;
+        safe->counts.terms_patched++;
+    }
+    peer->sends++;
+    peer->snapshot_in_flight = peer->snapshot_in_flight || is_snapshot;
+    if (safe->backend.send(io, &send->inner, message, on_send_done) == 0)
+        return 0;
+    peer->sends--;
+    if (is_snapshot)
+        peer->snapshot_in_flight = false;
+    free(send);
+
+lost: /* an error would end the event halfway; a lost message is ordinary */
+    safe->counts.sends_dropped++;
+    done(outer, RAFT_CANCELED);
+    return 0;
+}
+
+static void safe_receive(struct raft_io *io, struct raft_message *message)
+{
+    struct bw_safe_io *safe = safe_of(io);
+    struct bw_safe_io_peer *peer = want_peer(safe, message->server_id);
+
+    if (peer != NULL)
+        peer->heard_ms = io->time(io);
+    if (safe->stopped) {
+        drop_message(message);
+        return;
+    }
+    if (message->type == RAFT_INSTALL_SNAPSHOT && safe->snapshot_puts > 0) {
+        safe->counts.installs_dropped++;
+        drop_message(message);
+        return;
+    }
+    if (message->type == RAFT_APPEND_ENTRIES) {
+        /* The entries that are cut off share the batch of the first, which frees it. */
+        for (unsigned i = 1; i < message->append_entries.n_entries; i++) {
+            if (message->append_entries.entries[i].type == RAFT_CHANGE) {
+                message->append_entries.n_entries = i;
+                safe->counts.batches_cut++;
+            }
+        }
+    }
+    safe->on_receive(io, message);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+static int safe_start(struct raft_io *io, unsigned tick_ms, raft_io_tick_cb on_tick,
+                      raft_io_recv_cb on_receive)
+{
+    struct bw_safe_io *safe = safe_of(io);
+
+    safe->on_tick = on_tick;
+    safe->on_receive = on_receive;
+    safe->tick_ms = tick_ms;
+    safe->ticked_ms = io->time(io);
+    return safe->backend.start(io, tick_ms, safe_tick, safe_receive);
+}
+
+static void safe_close(struct raft_io *io, raft_io_close_cb done)
+{
+    struct bw_safe_io *safe = safe_of(io);
+
+    while (safe->mute_appends != NULL) {
+        struct safe_append *append = safe->mute_appends;
+        struct raft_io_append *outer = append->outer;
+
+        safe->mute_appends = append->next;
+        free(append);
+        outer->cb(outer, RAFT_CANCELED);
+    }
+    while (safe->mute_puts != NULL) {
+        struct safe_put *put = safe->mute_puts;
+        struct raft_io_snapshot_put *outer = put->outer;
+
+        safe->mute_puts = put->next;
+        free(put);
+        outer->cb(outer, RAFT_CANCELED);
+    }
+    safe->backend.close(io, done);
+}
+
+void bw_safe_io_wrap(struct bw_safe_io *safe, const struct bw_safe_io_config *config)
+{
+    BW_ASSERT(config->stop != NULL);
+    BW_ASSERT(config->store.load != NULL && config->store.save != NULL);
+    safe->config = *config;
+    safe->backend = safe->io;
+    safe->io.close = safe_close;
+    safe->io.load = safe_load;
+    safe->io.start = safe_start;
+    safe->io.bootstrap = safe_bootstrap;
+    safe->io.set_term = safe_set_term;
+    safe->io.set_vote = safe_set_vote;
+    safe->io.send = safe_send;
+    safe->io.append = safe_append;
+    safe->io.truncate = safe_truncate;
+    safe->io.snapshot_put = safe_snapshot_put;
+    safe->io.snapshot_get = safe_snapshot_get;
+}
