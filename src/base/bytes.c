@@ -76,7 +76,8 @@ bool bw_hex_decode(const char *text, uint8_t *out_data, size_t size)
         if (hex_digit(text[i]) < 0)
             return false;
     for (size_t i = 0; i < size; i++)
-        out_data[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+        out_data[i] = (uint8_t)((unsigned)hex_digit(text[2 * i]) << 4 |
+                                (unsigned)hex_digit(text[2 * i + 1]));
     return true;
 }
 
