@@ -143,8 +143,9 @@ static void end_line(struct line *line)
     line->text[line->size++] = '\n';
 }
 
-/* A frozen reader of our stderr must not freeze a guard with it: asked first, and never waited for.
- * What poll calls writable takes PIPE_BUF bytes at once. */
+/* A reader of our stderr that froze or died must not take a guard with it: the file is asked first,
+ * never waited for, and not written to (SIGPIPE) once poll reports an error or a hang-up. What poll
+ * calls writable takes PIPE_BUF bytes at once. */
 static bool send_line(int fd, const struct line *line)
 {
     struct pollfd output = {.fd = fd, .events = POLLOUT};
@@ -153,7 +154,7 @@ static bool send_line(int fd, const struct line *line)
     while (sent < line->size) {
         ssize_t written;
 
-        if (poll(&output, 1, 0) != 1 || (output.revents & POLLOUT) == 0)
+        if (poll(&output, 1, 0) != 1 || output.revents != POLLOUT)
             return false;
         written = write(fd, line->text + sent, line->size - sent);
         if (written < 0 && errno == EINTR)
