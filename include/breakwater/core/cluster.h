@@ -5,11 +5,12 @@
 #include <breakwater/core/group.h>
 
 /* `groups` is the caller's memory for `group_capacity` (<= BW_GROUPS_MAX) groups, in order of
- * creation; a deleted one leaves a gap whose spec.name is "". */
+ * creation; a deleted one leaves a gap whose spec.name is "", which the next new one fills. */
 struct bw_cluster {
     struct bw_id id;       /* none until Found was applied */
     char name[BW_NAME_MAX + 1];
-    uint64_t generation;   /* raised by a recovery; agents refuse a lower one (3.9) */
+    uint64_t generation;   /* 1 from Found on, raised by a recovery; agents refuse a lower one
+                              (3.9) */
     uint32_t election_timeout_ms;
     uint64_t epoch_floor;  /* highest epoch of any deleted group (3.1) */
     uint64_t applied_index;
@@ -22,13 +23,24 @@ struct bw_cluster {
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity);
 
 struct bw_applied {
-    const struct bw_group_rule *rule; /* NULL: no-op */
-    int group;                        /* index of the group, -1: none */
-    enum bw_err err; /* BW_OK; BW_ERR_LIMIT: no place for one more group; BW_ERR_INVALID: the spec
-                        breaks a rule; BW_ERR_STALE: spec_version is not the group's;
-                        BW_ERR_REFUSED: e.g. the holder's site would leave the spec;
-                        BW_ERR_NOT_FOUND: no such group */
+    const struct bw_group_rule *rule; /* of the group's table or bw_cluster_rules; NULL: no-op */
+    int group;       /* index of the group (its gap, once deleted), -1: none */
+    enum bw_err err; /* BW_OK: a row fired. Otherwise nothing changed but applied_index and
+                        no_op_count, and:
+                        BW_ERR_INVALID: a value or the spec breaks a rule
+                        BW_ERR_EXISTS: a second Found
+                        BW_ERR_NOT_FOUND: no such group
+                        BW_ERR_STALE: its epoch, instance or spec_version is not the group's
+                        BW_ERR_LIMIT: no place for one more group
+                        BW_ERR_REFUSED: not now: anything before Found; the holder's site or a
+                        switchover's target would leave the spec; a new spec whose timings do not
+                        fit the open epoch's terms (3.9); observe or delete while an epoch is being
+                        closed; an initial primary when no first grant is due; a phase without a
+                        row for it */
 };
+
+/* The two rows that belong to no group: C1 Found, C2 the SetSpec that creates. */
+const struct bw_group_rule *bw_cluster_rules(size_t *out_count);
 
 /* Applies one committed command at `index` (> applied_index). The same on every witness. */
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,

@@ -83,7 +83,8 @@ struct bw_command {
     enum bw_command_kind kind;
     char group[BW_NAME_MAX + 1];
     uint64_t epoch;         /* GRANT: the new one; the others: the one they are about */
-    uint64_t spec_version;  /* GRANT REVOKE UNREVOKE: compared; SET_*: compared when not 0 */
+    uint64_t spec_version;  /* GRANT REVOKE UNREVOKE: compared; SET_SPEC SET_MODE MAINTENANCE
+                               DELETE: compared when not 0 */
     char site[BW_NAME_MAX + 1];   /* GRANT; MAINTENANCE ("" = the group); SET_SPEC: initial primary */
     char target[BW_NAME_MAX + 1]; /* REVOKE */
     struct bw_id instance;        /* GRANT RELEASED */
@@ -91,7 +92,8 @@ struct bw_command {
     struct bw_terms terms;        /* GRANT: taken from the spec and the site's report */
     enum bw_reason reason;        /* GRANT REVOKE RELEASED EXPIRED CLOSE */
     bool planned;                 /* GRANT: part of a switchover, rollback or failback */
-    bool past_no_return;          /* RELEASED: true unless its site knows better (3.1) */
+    bool past_no_return;          /* RELEASED: of the whole epoch, not of its last start: true unless
+                                     its site knows better (3.1) */
     char position[BW_POSITION_MAX + 1]; /* RELEASED */
     char by[BW_REASON_MAX + 1];   /* who: "operator/anna", "witness/w2" */
     char text[BW_REASON_MAX + 1]; /* a person's reason */
@@ -105,11 +107,16 @@ struct bw_command {
     uint32_t election_timeout_ms; /* FOUND */
 };
 
+/* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE) and
+ * second_enforcer (false) come from the site's report. */
+struct bw_terms bw_terms_of_spec(const struct bw_spec *spec);
+
 const char *bw_command_word(enum bw_command_kind kind);
 const char *bw_reason_word(enum bw_reason reason);
 const char *bw_grade_word(enum bw_grade grade);
 
-/* A start failed or was never made: counts for the back-off (design 4). */
+/* NEVER_STARTED and START_FAILED: count for the back-off, and without past_no_return they leave the
+ * data site where it was (design 4). */
 bool bw_reason_is_failed_start(enum bw_reason reason);
 
 #endif

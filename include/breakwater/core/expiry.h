@@ -6,7 +6,8 @@
 #include <breakwater/core/command.h>
 
 /* TTL*(1+ε)/(1-ε) + margin, in ns, rounded up: a holder whose clock is slow by ε stops before this
- * leader, whose clock is fast by ε, has counted it. Model: lease.pml, hole H1. */
+ * leader, whose clock is fast by ε, has counted it. Model: lease.pml, hole H1. Exact for all terms
+ * whose drift is within BW_DRIFT_PPM_MAX; beyond it UINT64_MAX: such a wait is never over. */
 uint64_t bw_expiry_wait_ns(const struct bw_terms *terms);
 
 /* What the wait is counted from: the latest of the three, member by member. A base that never was
@@ -34,6 +35,7 @@ uint64_t bw_expiry_freshness_ns(uint32_t renew_interval_ms, uint32_t request_tim
 struct bw_proof {
     uint64_t submitted; /* number of the newest barrier submitted in this term */
     uint64_t proved;    /* number of the newest one that was committed and applied */
+    uint64_t on_its_way; /* number of the one that is neither applied nor failed; 0 none */
     bool wanted;        /* a renewal waits for a barrier that is not submitted yet */
 };
 void bw_proof_init(struct bw_proof *proof);

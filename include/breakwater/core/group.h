@@ -23,8 +23,8 @@ struct bw_history_entry {
     char site[BW_NAME_MAX + 1];
     char previous_site[BW_NAME_MAX + 1];
     enum bw_reason why_granted;
-    enum bw_reason why_ended;
-    enum bw_grade grade; /* of its end */
+    enum bw_reason why_ended; /* before its end: of its Close */
+    enum bw_grade grade;      /* of its end; NONE before */
     bool planned;
     bool adopted;
     uint32_t silent_ms; /* unplanned: last confirmed renewal of the epoch before -> this grant */
@@ -43,7 +43,9 @@ struct bw_last_end {
 /* Holds durations, epochs and indexes, never instants: a clock means nothing elsewhere. */
 struct bw_group {
     struct bw_spec spec;
-    uint64_t spec_version;      /* raised by SetSpec, SetMode, Maintenance */
+    uint64_t spec_version;      /* raised by SetSpec, SetMode, Maintenance. Begins at the log index
+                                   that made the group, so that one deleted and made again never
+                                   repeats a version: reports and late commands name it (3.9) */
     uint64_t spec_index;        /* log index of the newest of those */
     uint64_t changed_index;     /* log index of the newest change: what orders carry (5.3) */
     uint64_t epoch;             /* newest epoch ever granted, or the floor it began above */
@@ -55,14 +57,25 @@ struct bw_group {
     struct bw_id holder_instance;
     struct bw_terms terms;      /* of the open epoch */
     uint64_t granted_index;     /* log index of the open epoch's grant */
-    char target[BW_NAME_MAX + 1];  /* REVOKING, and VACANT while a switchover goes on: where to */
-    char target_origin[BW_NAME_MAX + 1]; /* the site that it started from: rollback goes there */
-    char target_position[BW_POSITION_MAX + 1]; /* the position that the target must reach */
+    /* A planned move (3.6), whole or not at all:
+     *   REVOKING           target, target_origin (the holder): the origin is to stop
+     *   VACANT             target, target_origin, target_position: the target is to be granted
+     *   GRANTED            target_origin, target_position: the target was granted; a start that fails
+     *                      before the point of no return rolls back to the origin
+     *   VACANT, rolling_back  target (the origin of before): it is to be granted again, from its own
+     *                      data; no position is asked for, and no second way back is kept
+     * Any end of an epoch but Released, a Close, and a grant to another site drop it. */
+    char target[BW_NAME_MAX + 1];
+    char target_origin[BW_NAME_MAX + 1];
+    char target_position[BW_POSITION_MAX + 1]; /* that the target must reach; "": none was given */
     enum bw_reason target_reason;
     char target_by[BW_REASON_MAX + 1];
-    bool rolling_back;          /* the switchover's target failed: the origin gets it back */
-    char initial_primary[BW_NAME_MAX + 1]; /* one-shot wish of `apply --initial-primary` (3.9) */
+    bool rolling_back;
+    char initial_primary[BW_NAME_MAX + 1]; /* one-shot wish of `apply --initial-primary` (3.9):
+                                              taken only under first_grant; gone with the grant */
     char data_site[BW_NAME_MAX + 1];   /* whose data is the newest (design 4) */
+    char previous_data_site[BW_NAME_MAX + 1]; /* an epoch is open: what data_site was before it, and
+                                                 is again when the epoch left the data alone */
     char let_go_site[BW_NAME_MAX + 1]; /* holder that was let go by observe; "" once granted again */
     uint64_t let_go_epoch;
     struct bw_terms let_go_terms;      /* the wait of 3.3 that its report may be replaced by */
@@ -76,31 +89,41 @@ struct bw_group {
     uint32_t history_count;
 };
 
-/* One row of the table. Ids are stable and public: logs, explain and bug reports say "G4". */
+/* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
+ * reports say "G4"; an id is retired, never reused. `requires` and `effect` are the names of the
+ * functions that compare and change. */
 struct bw_group_rule {
     const char *id;
     enum bw_phase phase;
     enum bw_command_kind command;
+    const char *requires;
+    enum bw_phase next;
+    const char *effect;
     const char *why;
 };
 
 /* The rows, for tests, documents and the simulator's statistics. */
 const struct bw_group_rule *bw_group_rules(size_t *out_count);
 
-/* Applies `command` (neither FOUND nor one that creates or deletes the group: cluster.h) to `group`.
- * A pair (phase, command) without a row, or whose comparison fails, changes nothing: a recorded
+/* Applies `command` (neither FOUND nor a SetSpec that creates a group: cluster.h) to `group`. The
+ * row of Delete changes nothing here: the cluster takes the group away. Whether a new spec is sound
+ * is bw_spec_check's business; the row only keeps what runs (holder, target) in the spec. A pair (phase, command) without a row, or whose comparison fails, changes nothing: a recorded
  * no-op, because a command whose fate was unknown may come twice or late (3.1).
  * Returns the row that fired, or NULL. Deterministic: no clock, no random number. */
 const struct bw_group_rule *bw_group_apply(struct bw_group *group, uint64_t index,
                                            const struct bw_command *command);
 
-/* True when `command` would fire a row now: what a leader asks before it proposes. */
+/* The row that `command` would fire now, or NULL: what a leader asks before it proposes. */
 const struct bw_group_rule *bw_group_match(const struct bw_group *group,
                                            const struct bw_command *command);
 
 /* A vacant group above `epoch_floor`, as SetSpec creates it. */
 void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint64_t epoch_floor,
                    uint64_t index);
+
+/* Everything that the table keeps true of phase, holder, held, adopting, target and history. Asserted
+ * after each command; false for a group read from outside (a snapshot) means that it is damaged. */
+bool bw_group_is_sound(const struct bw_group *group);
 
 /* `number` = 0 is the newest epoch's entry; NULL beyond the end. */
 const struct bw_history_entry *bw_group_history_at(const struct bw_group *group, uint32_t number);

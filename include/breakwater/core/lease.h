@@ -24,7 +24,8 @@ struct bw_instant bw_lease_end_of(const struct bw_lease *lease, struct bw_instan
  *
  * `sent` is the instant read just before the renewal left, not that of the answer: a witness starts
  * its wait after `sent`, so a lease counted from `sent` ends here before it can end there (clock
- * rate errors are in that wait, 3.3). An answer overtaken by a newer one changes nothing.
+ * rate errors are in that wait, 3.3). An answer overtaken by a newer one changes nothing. The caller
+ * drops answers that come inside the fence window: a fence that has begun is finished (3.2.4).
  * Returns BW_OK, or BW_ERR_STALE when `epoch` is not this lease's; the lease is then untouched. */
 BW_MUST_CHECK enum bw_err bw_lease_confirm_renewal(struct bw_lease *lease, uint64_t epoch,
                                                    struct bw_instant sent);

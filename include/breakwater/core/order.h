@@ -20,7 +20,11 @@ struct bw_order {
     uint64_t index;
     uint64_t epoch;              /* newest epoch of the group, whoever holds it */
     uint64_t spec_version;
-    struct bw_id instance;       /* RUN STOP: the instance that holds the epoch */
+    uint64_t let_go_index;       /* LET_GO: what the site's report confirms (3.9) */
+    uint64_t let_go_epoch;       /* LET_GO: the one epoch whose lease is disarmed without touching the
+                                    service; 0 none. A lease of any other epoch had ended before
+                                    (forced, say): it is treated as refused first, then let go */
+    struct bw_id instance;       /* RUN STOP: the instance that holds the epoch; decided on there */
     bool adopt;                  /* RUN: the service runs, do not touch it */
     bool adopting;               /* committed state is still adopting (3.1 Adopted) */
     bool closed;                 /* STOP: the epoch is closed; nobody confirms a renewal of it */
@@ -38,9 +42,13 @@ struct bw_order {
     struct bw_terms terms;       /* RUN STOP: of the epoch. STAND_BY: as the spec has them now */
 };
 
-/* The order for `site` of a group's spec; NONE for a site that is not in it ("" group: LET_GO with
- * `cluster_index`, because a group that is not in the spec is let go). */
-void bw_order_derive(const struct bw_group *group, const char *site, struct bw_order *out_order);
+/* The order for `site`. GRANTED is RUN for the holder's site, REVOKING STOP, CLOSING STOP closed;
+ * every other site, and all of a VACANT group, STAND_BY; mode observe LET_GO for all. A site that is
+ * not in the spec is let go, and so is everyone when `group` is NULL: the group does not exist at
+ * `cluster_index`, the applied index of the state that was asked. NONE is never derived: it is what a
+ * site has before it heard of any order. */
+void bw_order_derive(const struct bw_group *group, const char *site, uint64_t cluster_index,
+                     struct bw_order *out_order);
 
 const char *bw_order_word(enum bw_order_kind kind);
 

@@ -77,22 +77,27 @@ struct bw_heard {
     struct bw_id instance;
     struct bw_id session;
     struct bw_instant received;
+    struct bw_instant first_received; /* of this session; kept by bw_site_reports_put */
     uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */
     struct bw_instant answered_received; /* when we received the sync that this answer belongs to */
     struct bw_report report;
     struct bw_released released;
 };
 
-/* The newest report of each (site, instance) of one group; volatile, never replicated. */
+/* The newest report of each (instance, session) of one site for one group; volatile, never
+ * replicated. */
 struct bw_site_reports {
     struct bw_heard by_instance[BW_AGENTS_PER_SITE_MAX];
 };
 
-/* Keeps the newest; a fifth instance of one site replaces the oldest. */
+/* Keeps the newest of its (instance, session); a fifth pair replaces the one heard longest ago. */
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_heard *heard);
 
-/* The one fresh report of a site. NULL when there is none or, with *out_several = true, when more
- * than one instance or session speaks for the site: then it is not eligible (3.7). */
+/* The one fresh report of a site. Fresh is a right: over when either clock has reached
+ * received + freshness. NULL when there is none or, with *out_several = true, when more than one
+ * speaks for the site: then it is not eligible (3.7). Several are: two instances both fresh, or two
+ * sessions of one instance of which the older spoke again after the newer had begun (an agent that
+ * was restarted is one). */
 const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *reports,
                                              struct bw_instant now, uint64_t freshness_ns,
                                              bool *out_several);

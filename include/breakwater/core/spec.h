@@ -50,33 +50,34 @@ struct bw_site_spec {
     bool never_candidate; /* `candidate: never` */
 };
 
-/* Durations in milliseconds; defaults and ranges are those of bw_spec_defaults and
- * bw_spec_check. */
+/* Durations in milliseconds. Beside each field the range that bw_spec_check accepts. */
 struct bw_spec {
     char name[BW_NAME_MAX + 1];
     struct bw_site_spec sites[BW_SITES_MAX];
     uint32_t site_count; /* 2..BW_SITES_MAX */
-    enum bw_mode mode;
-    uint32_t lease_ttl_ms;
-    uint32_t fence_timeout_ms; /* F */
-    uint32_t renew_interval_ms;
-    uint32_t request_timeout_ms;
-    uint32_t margin_ms;
-    uint32_t max_clock_drift_ppm; /* ε */
-    uint32_t max_lag_ms;
-    uint32_t switchover_timeout_ms;
-    uint32_t failback_after_ms; /* 0: no automatic failback */
-    uint32_t min_primary_time_ms;
-    uint32_t failovers_max; /* per failover_window_ms; 0: no limit */
-    uint32_t failover_window_ms;
-    uint32_t retry_backoff_ms; /* first pause after a failed start, doubled each time */
+    enum bw_mode mode;   /* the current one: SetMode changes it here */
+    uint32_t lease_ttl_ms;          /* 500 ms..1 h, and the inequality at bw_spec_check */
+    uint32_t fence_timeout_ms;      /* F: 50 ms..30 min, < lease_ttl */
+    uint32_t renew_interval_ms;     /* 20 ms..60 s */
+    uint32_t request_timeout_ms;    /* 20 ms..60 s */
+    uint32_t margin_ms;             /* BW_MARGIN_NS_MIN (20 ms)..10 s */
+    uint32_t max_clock_drift_ppm;   /* ε: 1..BW_DRIFT_PPM_MAX */
+    uint32_t max_lag_ms;            /* 0..24 h; 0: nothing may be lost */
+    uint32_t switchover_timeout_ms; /* 1 s..24 h */
+    uint32_t failback_after_ms;     /* 0..7 d; 0: no automatic failback */
+    uint32_t min_primary_time_ms;   /* 0..7 d */
+    uint32_t failovers_max;         /* 0..1000 per failover_window_ms; 0: no limit */
+    uint32_t failover_window_ms;    /* 60 s..7 d */
+    uint32_t retry_backoff_ms;      /* 100 ms..1 h: first pause after a failed start, doubled each
+                                       time */
     enum bw_on_lag on_lag;
     enum bw_min_grade min_grade;
     bool expired_is_enough; /* reach `remote` without a second enforcer, in red */
 };
 
 /* All defaults of design 5.4 (ttl 15 s, F 5 s, renew 1 s, request 1 s, margin 250 ms, 1000 ppm,
- * lag 5 s refuse, switchover 120 s, back-off 10 s); name and sites empty. */
+ * lag 5 s refuse, switchover 120 s, back-off 10 s, no damping, grade expired, mode auto); name and
+ * sites empty. */
 void bw_spec_defaults(struct bw_spec *out_spec);
 
 /* One problem of a spec. `key` names the configuration key ("lease_ttl", "sites[2].name"). */
@@ -85,16 +86,23 @@ struct bw_spec_problem {
     char text[320];
 };
 
-/* Every rule that a spec must keep, all at once: ranges, names, duplicate sites, and the
- * inequalities of design 4 and 3.2.4, each with its numbers:
- *   lease_ttl - F >= 2*renew + request + 4*election + 4*margin;  margin >= 20 ms.
- * `election_timeout_ms` is the cluster's; 0 leaves the inequality that needs it unchecked (offline).
- * Returns how many problems there are; the first `problems_max` are written. */
+/* Every rule that a spec must keep, all at once: ranges, names, duplicate sites, one candidate at
+ * least, and the inequality of design 4 (any one witness may be lost and no script runs), with its
+ * numbers: lease_ttl - F >= 2*renew + request + 4*election + 4*margin.
+ * `election_timeout_ms` is the cluster's; 0 (offline) leaves of that inequality only lease_ttl > F.
+ * Texts repeat nothing of a name that breaks the rule for names. `out_problems` may be NULL when
+ * `problems_max` is 0. Returns how many problems there are; the first `problems_max` are written. */
 size_t bw_spec_check(const struct bw_spec *spec, uint32_t election_timeout_ms,
                      struct bw_spec_problem *out_problems, size_t problems_max);
 
+/* The smallest lease_ttl that keeps the inequality of design 4 with the other values of `spec`. */
+uint64_t bw_spec_lease_ttl_ms_min(const struct bw_spec *spec, uint32_t election_timeout_ms);
+
 /* Index of the site of that name, or -1. */
 int bw_spec_find_site(const struct bw_spec *spec, const char *name);
+
+/* The site is in the spec and not `candidate: never`: a grant may name it (design 3.1). */
+bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 
 const char *bw_mode_word(enum bw_mode mode);
 const char *bw_reach_word(enum bw_reach reach);
