@@ -27,6 +27,8 @@
 #define BW_RENEWALS_MAX 64                      /* renewals of one agent that await an answer */
 #define BW_METRICS_BYTES_MAX (1024 * 1024)        /* one answer of /metrics */
 
+#define BW_ELECTION_TIMEOUT_MS_MIN 50           /* below it scheduling alone costs elections */
+#define BW_ELECTION_TIMEOUT_MS_MAX 30000
 #define BW_MARGIN_NS_MIN UINT64_C(20000000)     /* 20 ms: timer granularity + scheduling, 3.3 */
 #define BW_DRIFT_PPM_MAX 100000                 /* 10 %: beyond that a clock is broken */
 

@@ -1,0 +1,190 @@
+#include <breakwater/core/cluster.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/name.h>
+
+static const struct bw_group_rule rules[] = {
+    {"C1", BW_PHASE_VACANT, BW_COMMAND_FOUND, "cluster_is_new", BW_PHASE_VACANT, "found_cluster",
+     "the cluster begins"},
+    {"C2", BW_PHASE_VACANT, BW_COMMAND_SET_SPEC, "name_is_free", BW_PHASE_VACANT, "create_group",
+     "the group begins, above the epoch floor"},
+};
+enum { RULE_FOUND, RULE_CREATE };
+
+const struct bw_group_rule *bw_cluster_rules(size_t *out_count)
+{
+    *out_count = sizeof rules / sizeof rules[0];
+    return rules;
+}
+
+void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity)
+{
+    BW_ASSERT(group_capacity <= BW_GROUPS_MAX);
+    *cluster = (struct bw_cluster){.groups = groups, .group_capacity = group_capacity};
+}
+
+int bw_cluster_find(const struct bw_cluster *cluster, const char *name)
+{
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        if (name[0] != '\0' && strcmp(cluster->groups[i].spec.name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static struct bw_applied refuse(int group, enum bw_err err)
+{
+    return (struct bw_applied){.group = group, .err = err};
+}
+
+static struct bw_applied fired(int group, const struct bw_group_rule *rule)
+{
+    return (struct bw_applied){.rule = rule, .group = group, .err = BW_OK};
+}
+
+static struct bw_applied found_cluster(struct bw_cluster *cluster, const struct bw_command *command)
+{
+    if (!bw_id_is_none(cluster->id))
+        return refuse(-1, BW_ERR_EXISTS);
+    if (bw_id_is_none(command->cluster_id) || !bw_name_is_valid(command->cluster_name) ||
+        command->election_timeout_ms < BW_ELECTION_TIMEOUT_MS_MIN ||
+        command->election_timeout_ms > BW_ELECTION_TIMEOUT_MS_MAX)
+        return refuse(-1, BW_ERR_INVALID);
+    cluster->id = command->cluster_id;
+    memcpy(cluster->name, command->cluster_name, sizeof cluster->name);
+    cluster->election_timeout_ms = command->election_timeout_ms;
+    cluster->generation = 1;
+    return fired(-1, &rules[RULE_FOUND]);
+}
+
+/* A gap, else a new place; -1 when there is none. */
+static int find_place(const struct bw_cluster *cluster)
+{
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        if (cluster->groups[i].spec.name[0] == '\0')
+            return (int)i;
+    return cluster->group_count < cluster->group_capacity ? (int)cluster->group_count : -1;
+}
+
+static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index,
+                                      const struct bw_command *command)
+{
+    const int place = find_place(cluster);
+    struct bw_group *group;
+
+    if (command->spec_version != 0)
+        return refuse(-1, BW_ERR_STALE); /* it is about a group that has gone */
+    if (place < 0)
+        return refuse(-1, BW_ERR_LIMIT);
+    if ((uint32_t)place == cluster->group_count)
+        cluster->group_count++;
+    group = &cluster->groups[place];
+    bw_group_init(group, &command->spec, cluster->epoch_floor, index);
+    memcpy(group->initial_primary, command->site, sizeof group->initial_primary);
+    return fired(place, &rules[RULE_CREATE]);
+}
+
+/* The epoch goes on with the terms it was granted, under the spec's other values (3.9). */
+static bool fits_open_epoch(const struct bw_cluster *cluster, const struct bw_group *group,
+                            const struct bw_spec *spec)
+{
+    struct bw_spec as_pinned = *spec;
+
+    if (group->phase == BW_PHASE_VACANT)
+        return true;
+    as_pinned.fence_timeout_ms = group->terms.fence_ms;
+    return group->terms.ttl_ms >=
+           bw_spec_lease_ttl_ms_min(&as_pinned, cluster->election_timeout_ms);
+}
+
+/* What of a spec can be told without the group that it is for. */
+static bool is_spec_valid(const struct bw_cluster *cluster, const struct bw_command *command)
+{
+    return bw_spec_check(&command->spec, cluster->election_timeout_ms, NULL, 0) == 0 &&
+           strcmp(command->group, command->spec.name) == 0 &&
+           (command->site[0] == '\0' || bw_spec_is_candidate(&command->spec, command->site));
+}
+
+static bool is_about_another_version(const struct bw_group *group, const struct bw_command *command)
+{
+    switch (command->kind) {
+    case BW_COMMAND_GRANT:
+        return command->epoch != group->epoch + 1 || command->spec_version != group->spec_version;
+    case BW_COMMAND_REVOKE:
+    case BW_COMMAND_UNREVOKE:
+        return command->epoch != group->epoch || command->spec_version != group->spec_version;
+    case BW_COMMAND_RELEASED:
+        return command->epoch != group->epoch ||
+               !bw_id_equal(command->instance, group->holder_instance);
+    case BW_COMMAND_CLOSE:
+    case BW_COMMAND_FENCE_FAILED:
+    case BW_COMMAND_EXPIRED:
+    case BW_COMMAND_ADOPTED:
+    case BW_COMMAND_FENCED:
+    case BW_COMMAND_FORCED:
+        return command->epoch != group->epoch;
+    case BW_COMMAND_SET_SPEC:
+    case BW_COMMAND_SET_MODE:
+    case BW_COMMAND_MAINTENANCE:
+    case BW_COMMAND_DELETE:
+        return command->spec_version != 0 && command->spec_version != group->spec_version;
+    case BW_COMMAND_FOUND:
+    case BW_COMMAND_COUNT:
+        break;
+    }
+    return false;
+}
+
+static struct bw_applied change_group(struct bw_cluster *cluster, int place, uint64_t index,
+                                      const struct bw_command *command)
+{
+    struct bw_group *group = &cluster->groups[place];
+    const struct bw_group_rule *rule;
+
+    if (is_about_another_version(group, command))
+        return refuse(place, BW_ERR_STALE);
+    if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
+        return refuse(place, BW_ERR_REFUSED);
+    rule = bw_group_apply(group, index, command);
+    if (rule == NULL)
+        return refuse(place, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_DELETE) {
+        if (group->epoch > cluster->epoch_floor)
+            cluster->epoch_floor = group->epoch;
+        *group = (struct bw_group){0};
+    }
+    return fired(place, rule);
+}
+
+static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
+                               const struct bw_command *command)
+{
+    int place;
+
+    if (command->kind == BW_COMMAND_FOUND)
+        return found_cluster(cluster, command);
+    if (bw_id_is_none(cluster->id))
+        return refuse(-1, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_SET_SPEC && !is_spec_valid(cluster, command))
+        return refuse(bw_cluster_find(cluster, command->group), BW_ERR_INVALID);
+    place = bw_cluster_find(cluster, command->group);
+    if (place >= 0)
+        return change_group(cluster, place, index, command);
+    if (command->kind == BW_COMMAND_SET_SPEC)
+        return create_group(cluster, index, command);
+    return refuse(-1, BW_ERR_NOT_FOUND);
+}
+
+struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
+                                   const struct bw_command *command)
+{
+    struct bw_applied applied;
+
+    BW_ASSERT(index > cluster->applied_index);
+    applied = apply(cluster, index, command);
+    cluster->applied_index = index;
+    if (applied.rule == NULL)
+        cluster->no_op_count++;
+    return applied;
+}

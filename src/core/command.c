@@ -1,0 +1,58 @@
+#include <breakwater/core/command.h>
+
+const char *bw_command_word(enum bw_command_kind kind)
+{
+    switch (kind) {
+#define X(name, word)                                                                              \
+    case BW_COMMAND_##name:                                                                        \
+        return word;
+        BW_COMMAND_LIST(X)
+#undef X
+    case BW_COMMAND_COUNT:
+        break;
+    }
+    return "unlisted";
+}
+
+const char *bw_reason_word(enum bw_reason reason)
+{
+    switch (reason) {
+#define X(name, word)                                                                              \
+    case BW_REASON_##name:                                                                         \
+        return word;
+        BW_REASON_LIST(X)
+#undef X
+    }
+    return "unlisted";
+}
+
+const char *bw_grade_word(enum bw_grade grade)
+{
+    switch (grade) {
+#define X(name, word)                                                                              \
+    case BW_GRADE_##name:                                                                          \
+        return word;
+        BW_GRADE_LIST(X)
+#undef X
+    }
+    return "unlisted";
+}
+
+bool bw_reason_is_failed_start(enum bw_reason reason)
+{
+    return reason == BW_REASON_NEVER_STARTED || reason == BW_REASON_START_FAILED;
+}
+
+struct bw_terms bw_terms_of_spec(const struct bw_spec *spec)
+{
+    return (struct bw_terms){
+        .ttl_ms = spec->lease_ttl_ms,
+        .fence_ms = spec->fence_timeout_ms,
+        .drift_ppm = spec->max_clock_drift_ppm,
+        .margin_ms = spec->margin_ms,
+        .renew_interval_ms = spec->renew_interval_ms,
+        .request_timeout_ms = spec->request_timeout_ms,
+        .reach = BW_REACH_NONE,
+        .second_enforcer = false,
+    };
+}

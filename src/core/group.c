@@ -1,0 +1,641 @@
+#include <breakwater/core/group.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+/* Every text that is copied here comes from a field of the same size. */
+#define COPY(to, from)                                                                             \
+    do {                                                                                           \
+        _Static_assert(sizeof(to) == sizeof(from), "texts of one size");                           \
+        memcpy(to, from, sizeof(to));                                                              \
+    } while (0)
+
+#define CLEAR(field) memset(field, 0, sizeof(field))
+
+static bool is_same(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static bool is_empty(const char *text)
+{
+    return text[0] == '\0';
+}
+
+/* ---- what a row requires ------------------------------------------------------------------- */
+
+typedef bool requirement(const struct bw_group *group, const struct bw_command *command);
+typedef void change(struct bw_group *group, uint64_t index, const struct bw_command *command);
+
+static requirement grant_is_next, move_fits, epoch_and_spec_match, epoch_matches, epoch_not_held,
+    epoch_and_instance_match, adoption_is_pending, spec_fits, spec_fits_and_observes, mode_fits,
+    mode_observes, maintenance_fits, version_fits;
+static change open_epoch, note_target, drop_target, end_expired, end_given_back, end_for_target,
+    close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec, replace_and_let_go,
+    set_mode, let_go, set_maintenance, leave_to_cluster;
+
+/* Design 3.1. A pair (phase, command) without a row is a recorded no-op, never an error. Rows of one
+ * pair have requirements that exclude each other, so their order carries no meaning.
+ *    id    phase     command       requires                   next       effect, why */
+/* clang-format off */
+#define RULES(X)                                                                                  \
+    X(G1,  VACANT,   GRANT,        grant_is_next,            GRANTED,  open_epoch,                \
+      "no epoch is open")                                                                         \
+    X(G2,  GRANTED,  REVOKE,       move_fits,                REVOKING, note_target,               \
+      "a planned move has begun; renewals go on")                                                 \
+    X(G3,  REVOKING, UNREVOKE,     epoch_and_spec_match,     GRANTED,  drop_target,               \
+      "the move was given up")                                                                    \
+    X(G4,  GRANTED,  EXPIRED,      epoch_matches,            VACANT,   end_expired,               \
+      "the lease is surely over")                                                                 \
+    X(G5,  REVOKING, EXPIRED,      epoch_matches,            VACANT,   end_expired,               \
+      "the lease is surely over; unplanned rules from here")                                      \
+    X(G6,  CLOSING,  EXPIRED,      epoch_not_held,           VACANT,   end_expired,               \
+      "the lease is surely over and no fence of it failed")                                       \
+    X(G7,  GRANTED,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back,            \
+      "the holder gave it back; a switchover's start that failed early rolls back")               \
+    X(G8,  REVOKING, RELEASED,     epoch_and_instance_match, VACANT,   end_for_target,            \
+      "the holder gave it back for the target")                                                   \
+    X(G9,  CLOSING,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back,            \
+      "the holder gave it back before anyone fenced it")                                          \
+    X(G10, GRANTED,  CLOSE,        epoch_matches,            CLOSING,  close_epoch,               \
+      "nobody confirms a renewal from here")                                                      \
+    X(G11, REVOKING, CLOSE,        epoch_matches,            CLOSING,  close_epoch,               \
+      "nobody confirms a renewal from here; unplanned rules")                                     \
+    X(G12, GRANTED,  FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch,                \
+      "the holder may serve on; time alone ends nothing")                                         \
+    X(G13, REVOKING, FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch,                \
+      "the holder may serve on; time alone ends nothing")                                         \
+    X(G14, CLOSING,  FENCE_FAILED, epoch_not_held,           CLOSING,  hold_epoch,                \
+      "the holder may serve on; time alone ends nothing")                                         \
+    X(G15, GRANTED,  ADOPTED,      adoption_is_pending,      GRANTED,  note_adopted,              \
+      "the site reported the adoption armed")                                                     \
+    X(G16, CLOSING,  FENCED,       epoch_matches,            VACANT,   end_fenced,                \
+      "a fence ordered after the close succeeded")                                                \
+    X(G17, CLOSING,  FORCED,       epoch_matches,            VACANT,   end_forced,                \
+      "a person vouches that the site is off")                                                    \
+    X(G18, VACANT,   SET_SPEC,     spec_fits,                VACANT,   replace_spec,              \
+      "people want it otherwise")                                                                 \
+    X(G19, GRANTED,  SET_SPEC,     spec_fits,                GRANTED,  replace_spec,              \
+      "the holder stays in the spec; its terms stay pinned")                                      \
+    X(G20, GRANTED,  SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go,        \
+      "the new spec only observes: let go, untouched")                                            \
+    X(G21, REVOKING, SET_SPEC,     spec_fits,                REVOKING, replace_spec,              \
+      "holder and target stay in the spec")                                                       \
+    X(G22, REVOKING, SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go,        \
+      "the new spec only observes: let go, untouched")                                            \
+    X(G23, CLOSING,  SET_SPEC,     spec_fits,                CLOSING,  replace_spec,              \
+      "an epoch that is being fenced is not let go")                                              \
+    X(G24, VACANT,   SET_MODE,     mode_fits,                VACANT,   set_mode,                  \
+      "people want it otherwise")                                                                 \
+    X(G25, GRANTED,  SET_MODE,     mode_fits,                GRANTED,  set_mode,                  \
+      "people want it otherwise")                                                                 \
+    X(G26, GRANTED,  SET_MODE,     mode_observes,            VACANT,   let_go,                    \
+      "observe: let go, untouched")                                                               \
+    X(G27, REVOKING, SET_MODE,     mode_fits,                REVOKING, set_mode,                  \
+      "people want it otherwise")                                                                 \
+    X(G28, REVOKING, SET_MODE,     mode_observes,            VACANT,   let_go,                    \
+      "observe: let go, untouched")                                                               \
+    X(G29, CLOSING,  SET_MODE,     mode_fits,                CLOSING,  set_mode,                  \
+      "an epoch that is being fenced is not let go")                                              \
+    X(G30, VACANT,   MAINTENANCE,  maintenance_fits,         VACANT,   set_maintenance,           \
+      "a site is worked on")                                                                      \
+    X(G31, GRANTED,  MAINTENANCE,  maintenance_fits,         GRANTED,  set_maintenance,           \
+      "a site is worked on; a holder keeps its lease")                                            \
+    X(G32, REVOKING, MAINTENANCE,  maintenance_fits,         REVOKING, set_maintenance,           \
+      "a site is worked on; a holder keeps its lease")                                            \
+    X(G33, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance,           \
+      "a site is worked on")                                                                      \
+    X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster,          \
+      "no epoch is open; the cluster keeps its epoch as the floor")
+/* clang-format on */
+
+static const struct bw_group_rule rules[] = {
+#define X(id, phase, command, requires, next, effect, why)                                         \
+    {#id, BW_PHASE_##phase, BW_COMMAND_##command, #requires, BW_PHASE_##next, #effect, why},
+    RULES(X)
+#undef X
+};
+
+static const struct {
+    requirement *is_met;
+    change *apply;
+} steps[] = {
+#define X(id, phase, command, requires, next, effect, why) {requires, effect},
+    RULES(X)
+#undef X
+};
+
+#define RULE_COUNT (sizeof rules / sizeof rules[0])
+
+const struct bw_group_rule *bw_group_rules(size_t *out_count)
+{
+    *out_count = RULE_COUNT;
+    return rules;
+}
+
+/* The whole table is walked, so that two rows that claim one command are caught where they do. */
+const struct bw_group_rule *bw_group_match(const struct bw_group *group,
+                                           const struct bw_command *command)
+{
+    const struct bw_group_rule *match = NULL;
+
+    for (size_t i = 0; i < RULE_COUNT; i++) {
+        if (rules[i].phase != group->phase || rules[i].command != command->kind ||
+            !steps[i].is_met(group, command))
+            continue;
+        BW_ASSERT(match == NULL);
+        match = &rules[i];
+    }
+    return match;
+}
+
+const struct bw_group_rule *bw_group_apply(struct bw_group *group, uint64_t index,
+                                           const struct bw_command *command)
+{
+    const struct bw_group_rule *rule = bw_group_match(group, command);
+
+    if (rule == NULL)
+        return NULL;
+    steps[rule - rules].apply(group, index, command);
+    group->phase = rule->next;
+    group->changed_index = index;
+    BW_ASSERT(bw_group_is_sound(group));
+    return rule;
+}
+
+/* Terms are pinned under the very spec that the grant compares, so they must be the spec's. */
+static bool terms_are_the_spec(const struct bw_terms *terms, const struct bw_spec *spec)
+{
+    const struct bw_terms wanted = bw_terms_of_spec(spec);
+
+    return terms->ttl_ms == wanted.ttl_ms && terms->fence_ms == wanted.fence_ms &&
+           terms->drift_ppm == wanted.drift_ppm && terms->margin_ms == wanted.margin_ms &&
+           terms->renew_interval_ms == wanted.renew_interval_ms &&
+           terms->request_timeout_ms == wanted.request_timeout_ms;
+}
+
+static bool grant_is_next(const struct bw_group *group, const struct bw_command *command)
+{
+    return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
+           command->spec_version == group->spec_version &&
+           bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
+           terms_are_the_spec(&command->terms, &group->spec);
+}
+
+static bool epoch_matches(const struct bw_group *group, const struct bw_command *command)
+{
+    return command->epoch == group->epoch;
+}
+
+static bool epoch_not_held(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_matches(group, command) && !group->held;
+}
+
+static bool epoch_and_spec_match(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_matches(group, command) && command->spec_version == group->spec_version;
+}
+
+static bool epoch_and_instance_match(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_matches(group, command) && bw_id_equal(command->instance, group->holder_instance);
+}
+
+/* An adoption that is not armed yet has nothing that could be stopped in order: it is no holder to
+ * move from, and REVOKING has no row for its Adopted. */
+static bool move_fits(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_and_spec_match(group, command) && !group->adopting &&
+           bw_spec_is_candidate(&group->spec, command->target) &&
+           !is_same(command->target, group->holder_site);
+}
+
+static bool adoption_is_pending(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_matches(group, command) && group->adopting;
+}
+
+static bool version_fits(const struct bw_group *group, const struct bw_command *command)
+{
+    return command->spec_version == 0 || command->spec_version == group->spec_version;
+}
+
+static bool keeps_what_runs(const struct bw_group *group, const struct bw_command *command)
+{
+    const struct bw_spec *spec = &command->spec;
+
+    if (!is_same(spec->name, group->spec.name))
+        return false;
+    if (!is_empty(command->site) &&
+        (!group->first_grant || !bw_spec_is_candidate(spec, command->site)))
+        return false;
+    if (group->phase != BW_PHASE_VACANT && bw_spec_find_site(spec, group->holder_site) < 0)
+        return false;
+    return group->phase != BW_PHASE_REVOKING || bw_spec_is_candidate(spec, group->target);
+}
+
+static bool spec_fits(const struct bw_group *group, const struct bw_command *command)
+{
+    return version_fits(group, command) && keeps_what_runs(group, command) &&
+           (command->spec.mode != BW_MODE_OBSERVE || group->phase == BW_PHASE_VACANT);
+}
+
+static bool spec_fits_and_observes(const struct bw_group *group, const struct bw_command *command)
+{
+    return version_fits(group, command) && keeps_what_runs(group, command) &&
+           command->spec.mode == BW_MODE_OBSERVE;
+}
+
+static bool mode_fits(const struct bw_group *group, const struct bw_command *command)
+{
+    return version_fits(group, command) && (unsigned)command->mode <= BW_MODE_PAUSED &&
+           (command->mode != BW_MODE_OBSERVE || group->phase == BW_PHASE_VACANT);
+}
+
+static bool mode_observes(const struct bw_group *group, const struct bw_command *command)
+{
+    return version_fits(group, command) && command->mode == BW_MODE_OBSERVE;
+}
+
+static bool maintenance_fits(const struct bw_group *group, const struct bw_command *command)
+{
+    return version_fits(group, command) &&
+           (is_empty(command->site) || bw_spec_find_site(&group->spec, command->site) >= 0);
+}
+
+/* ---- how an epoch begins ------------------------------------------------------------------- */
+
+static void drop_switchover(struct bw_group *group)
+{
+    CLEAR(group->target);
+    CLEAR(group->target_origin);
+    CLEAR(group->target_position);
+    CLEAR(group->target_by);
+    group->target_reason = BW_REASON_NONE;
+    group->rolling_back = false;
+}
+
+/* What a grant leaves of a switchover: the way back, once, when it went to the target. */
+static void advance_switchover(struct bw_group *group, const struct bw_command *command)
+{
+    if (!is_same(command->site, group->target) || group->rolling_back)
+        drop_switchover(group);
+    else
+        CLEAR(group->target);
+}
+
+static struct bw_history_entry *newest_entry(struct bw_group *group)
+{
+    BW_ASSERT(group->history_count > 0);
+    return &group->history[(group->history_first + group->history_count - 1) % BW_HISTORY_MAX];
+}
+
+static void record_grant(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    struct bw_history_entry *entry;
+
+    if (group->history_count == BW_HISTORY_MAX)
+        group->history_first = (group->history_first + 1) % BW_HISTORY_MAX;
+    else
+        group->history_count++;
+    entry = newest_entry(group);
+    *entry = (struct bw_history_entry){
+        .epoch = command->epoch,
+        .granted_index = index,
+        .granted_unix_ms = command->unix_ms,
+        .why_granted = command->reason,
+        .planned = command->planned,
+        .adopted = command->adopt,
+        .silent_ms = command->silent_ms,
+    };
+    COPY(entry->site, command->site);
+    COPY(entry->previous_site, group->last_end.site);
+    COPY(entry->by, command->by);
+}
+
+static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    record_grant(group, index, command);
+    advance_switchover(group, command);
+    group->epoch = command->epoch;
+    group->granted_index = index;
+    COPY(group->holder_site, command->site);
+    group->holder_instance = command->instance;
+    group->terms = command->terms;
+    group->adopting = command->adopt;
+    if (!command->adopt)
+        group->first_grant = false;
+    CLEAR(group->initial_primary);
+    COPY(group->previous_data_site, group->data_site);
+    COPY(group->data_site, command->site);
+    CLEAR(group->let_go_site);
+    group->let_go_epoch = 0;
+    group->let_go_terms = (struct bw_terms){0};
+}
+
+static void note_adopted(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;   /* every row's changed_index is set in one place */
+    (void)command; /* the requirement compared all that it says */
+    group->adopting = false;
+    group->first_grant = false;
+}
+
+/* ---- a planned move, a close, a failed fence ------------------------------------------------- */
+
+static void note_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    drop_switchover(group);
+    COPY(group->target, command->target);
+    COPY(group->target_origin, group->holder_site);
+    group->target_reason = command->reason;
+    COPY(group->target_by, command->by);
+}
+
+static void drop_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    (void)command;
+    drop_switchover(group);
+}
+
+static void close_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    drop_switchover(group);
+    newest_entry(group)->why_ended = command->reason;
+}
+
+static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    (void)command;
+    drop_switchover(group);
+    group->held = true;
+}
+
+/* ---- how an epoch ends --------------------------------------------------------------------- */
+
+static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command,
+                      enum bw_grade grade, enum bw_reason reason)
+{
+    struct bw_history_entry *entry = newest_entry(group);
+
+    entry->ended_index = index;
+    entry->ended_unix_ms = command->unix_ms;
+    entry->why_ended = reason;
+    entry->grade = grade;
+    group->last_end = (struct bw_last_end){
+        .epoch = group->epoch, .grade = grade, .reason = reason, .past_no_return = true};
+    COPY(group->last_end.site, group->holder_site);
+    if (group->adopting)
+        group->first_grant =
+            true; /* H13: nothing was enforced there, so every site reports again */
+    group->adopting = false;
+    group->held = false;
+    CLEAR(group->holder_site);
+    group->holder_instance = (struct bw_id){0};
+    group->terms = (struct bw_terms){0};
+    group->granted_index = 0;
+}
+
+static void end_expired(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    drop_switchover(group);
+    end_epoch(group, index, command, BW_GRADE_EXPIRED, command->reason);
+    CLEAR(group->previous_data_site);
+}
+
+static void end_fenced(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_epoch(group, index, command, BW_GRADE_FENCED, command->reason);
+    CLEAR(group->previous_data_site);
+}
+
+static void end_forced(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_epoch(group, index, command, BW_GRADE_FORCED, command->reason);
+    CLEAR(group->previous_data_site);
+}
+
+/* Only what the site says it knows counts: a missing reason, or any other, means that the service
+ * may have written (3.1, 4). */
+static bool has_left_data_alone(const struct bw_command *released)
+{
+    return !released->past_no_return && bw_reason_is_failed_start(released->reason);
+}
+
+static void end_confirmed(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_epoch(group, index, command, BW_GRADE_CONFIRMED, command->reason);
+    group->last_end.past_no_return = !has_left_data_alone(command);
+    COPY(group->last_end.position, command->position);
+    if (has_left_data_alone(command))
+        COPY(group->data_site, group->previous_data_site);
+    CLEAR(group->previous_data_site);
+}
+
+/* Under an epoch that a switchover opened, a start that failed early sends it back (3.6). */
+static void end_given_back(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_confirmed(group, index, command);
+    if (!has_left_data_alone(command) || is_empty(group->target_origin)) {
+        drop_switchover(group);
+        return;
+    }
+    COPY(group->target, group->target_origin);
+    CLEAR(group->target_origin);
+    CLEAR(group->target_position);
+    group->target_reason = BW_REASON_ROLLBACK;
+    group->rolling_back = true;
+}
+
+static void end_for_target(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_confirmed(group, index, command);
+    COPY(group->target_position, command->position);
+}
+
+/* ---- spec, mode, maintenance --------------------------------------------------------------- */
+
+/* All sites are let go: guards disarm without touching the service, and the rules of a first grant
+ * apply again (3.9). Repeated, it asks nobody to confirm again. */
+static void enter_mode(struct bw_group *group, uint64_t index, enum bw_mode mode)
+{
+    if (mode == BW_MODE_OBSERVE && group->spec.mode != BW_MODE_OBSERVE) {
+        group->let_go_index = index;
+        group->first_grant = true;
+        CLEAR(group->initial_primary);
+        drop_switchover(group);
+    }
+    group->spec.mode = mode;
+    group->spec_version++;
+    group->spec_index = index;
+}
+
+static void set_mode(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    enter_mode(group, index, command->mode);
+}
+
+static void end_let_go(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    COPY(group->let_go_site, group->holder_site);
+    group->let_go_epoch = group->epoch;
+    group->let_go_terms = group->terms;
+    end_epoch(group, index, command, BW_GRADE_LET_GO, BW_REASON_LET_GO);
+    CLEAR(group->previous_data_site);
+}
+
+static void let_go(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    end_let_go(group, index, command);
+    enter_mode(group, index, BW_MODE_OBSERVE);
+}
+
+/* Maintenance belongs to a site, not to its place in the list. */
+static void move_maintenance(struct bw_group *group, const struct bw_spec *to)
+{
+    uint64_t moved[BW_SITES_MAX] = {0};
+
+    for (uint32_t i = 0; i < to->site_count; i++) {
+        const int old = bw_spec_find_site(&group->spec, to->sites[i].name);
+
+        if (old >= 0)
+            moved[i] = group->maintenance_ms[old];
+    }
+    memcpy(group->maintenance_ms, moved, sizeof moved);
+}
+
+/* A planned move does not outlive the sites that it needs. */
+static void prune_switchover(struct bw_group *group)
+{
+    if (!is_empty(group->target) && !bw_spec_is_candidate(&group->spec, group->target))
+        drop_switchover(group);
+    if (!is_empty(group->target_origin) &&
+        !bw_spec_is_candidate(&group->spec, group->target_origin))
+        CLEAR(group->target_origin);
+}
+
+static void replace_spec(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    const enum bw_mode old_mode = group->spec.mode;
+
+    move_maintenance(group, &command->spec);
+    group->spec = command->spec;
+    group->spec.mode = old_mode;
+    enter_mode(group, index, command->spec.mode);
+    COPY(group->initial_primary, command->site);
+    prune_switchover(group);
+}
+
+static void replace_and_let_go(struct bw_group *group, uint64_t index,
+                               const struct bw_command *command)
+{
+    end_let_go(group, index, command);
+    replace_spec(group, index, command);
+}
+
+static void set_maintenance(struct bw_group *group, uint64_t index,
+                            const struct bw_command *command)
+{
+    const int site = bw_spec_find_site(&group->spec, command->site);
+
+    if (site < 0)
+        group->group_maintenance_ms = command->duration_ms;
+    else
+        group->maintenance_ms[site] = command->duration_ms;
+    group->spec_version++;
+    group->spec_index = index;
+}
+
+static void leave_to_cluster(struct bw_group *group, uint64_t index,
+                             const struct bw_command *command)
+{
+    (void)group; /* it is about to go as a whole */
+    (void)index;
+    (void)command;
+}
+
+/* ---- the group as a whole ------------------------------------------------------------------ */
+
+void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint64_t epoch_floor,
+                   uint64_t index)
+{
+    *out_group = (struct bw_group){
+        .spec = *spec,
+        .spec_version = index,
+        .spec_index = index,
+        .changed_index = index,
+        .epoch = epoch_floor,
+        .phase = BW_PHASE_VACANT,
+        .first_grant = true,
+        .let_go_index = spec->mode == BW_MODE_OBSERVE ? index : 0,
+    };
+}
+
+static bool is_open_part_sound(const struct bw_group *group)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    if (group->phase == BW_PHASE_VACANT)
+        return is_empty(group->holder_site) && !group->held && !group->adopting &&
+               (newest == NULL || newest->ended_index != 0);
+    return newest != NULL && newest->epoch == group->epoch && newest->ended_index == 0 &&
+           is_same(newest->site, group->holder_site) &&
+           bw_spec_find_site(&group->spec, group->holder_site) >= 0 &&
+           !bw_id_is_none(group->holder_instance) && group->terms.ttl_ms > group->terms.fence_ms &&
+           group->spec.mode != BW_MODE_OBSERVE;
+}
+
+static bool is_switchover_sound(const struct bw_group *group)
+{
+    switch (group->phase) {
+    case BW_PHASE_VACANT:
+        return !is_empty(group->target) || (is_empty(group->target_origin) && !group->rolling_back);
+    case BW_PHASE_GRANTED:
+        return is_empty(group->target) && !group->rolling_back;
+    case BW_PHASE_REVOKING:
+        return !is_empty(group->target) && !group->rolling_back;
+    case BW_PHASE_CLOSING:
+        return is_empty(group->target) && is_empty(group->target_origin) && !group->rolling_back;
+    case BW_PHASE_COUNT:
+        break;
+    }
+    return false;
+}
+
+bool bw_group_is_sound(const struct bw_group *group)
+{
+    return group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX &&
+           group->spec.site_count <= BW_SITES_MAX &&
+           (!group->held || group->phase == BW_PHASE_CLOSING) &&
+           (!group->adopting || group->phase == BW_PHASE_GRANTED ||
+            group->phase == BW_PHASE_CLOSING) &&
+           is_open_part_sound(group) && is_switchover_sound(group);
+}
+
+const struct bw_history_entry *bw_group_history_at(const struct bw_group *group, uint32_t number)
+{
+    if (number >= group->history_count)
+        return NULL;
+    return &group->history[(group->history_first + group->history_count - 1 - number) %
+                           BW_HISTORY_MAX];
+}
+
+const char *bw_phase_word(enum bw_phase phase)
+{
+    switch (phase) {
+#define X(name, word)                                                                              \
+    case BW_PHASE_##name:                                                                          \
+        return word;
+        BW_PHASE_LIST(X)
+#undef X
+    case BW_PHASE_COUNT:
+        break;
+    }
+    return "unlisted";
+}

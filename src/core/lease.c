@@ -1,0 +1,76 @@
+#include <breakwater/core/lease.h>
+
+#include <breakwater/base/assert.h>
+
+void bw_lease_init(struct bw_lease *lease, uint64_t epoch, const struct bw_terms *terms)
+{
+    *lease = (struct bw_lease){
+        .epoch = epoch,
+        .ttl_ns = terms->ttl_ms * BW_NS_PER_MS,
+        .fence_ns = terms->fence_ms * BW_NS_PER_MS,
+    };
+}
+
+struct bw_instant bw_lease_end_of(const struct bw_lease *lease, struct bw_instant sent)
+{
+    return bw_instant_add(sent, lease->ttl_ns);
+}
+
+enum bw_err bw_lease_confirm_renewal(struct bw_lease *lease, uint64_t epoch, struct bw_instant sent)
+{
+    struct bw_instant end;
+
+    if (epoch == 0 || epoch != lease->epoch)
+        return BW_ERR_STALE;
+    end = bw_lease_end_of(lease, sent);
+    if (bw_instant_is_later(end, lease->end))
+        lease->end = end;
+    return BW_OK;
+}
+
+bool bw_lease_is_alive(const struct bw_lease *lease, struct bw_instant now)
+{
+    return lease->epoch != 0 && !bw_instant_right_is_over(now, lease->end);
+}
+
+struct bw_instant bw_lease_fence_at(const struct bw_lease *lease)
+{
+    return bw_instant_sub(lease->end, lease->fence_ns);
+}
+
+bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant now)
+{
+    return lease->epoch == 0 || bw_instant_right_is_over(now, bw_lease_fence_at(lease));
+}
+
+uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns)
+{
+    const uint64_t fifth = fence_ns / 5;
+
+    return fifth < BW_NS_PER_S ? fifth : BW_NS_PER_S;
+}
+
+void bw_renewals_init(struct bw_renewals *renewals, struct bw_id session)
+{
+    *renewals = (struct bw_renewals){.session = session};
+}
+
+uint64_t bw_renewals_add(struct bw_renewals *renewals, struct bw_instant sent)
+{
+    const uint64_t number = ++renewals->last_number;
+
+    BW_ASSERT(number != 0);
+    renewals->open[number % BW_RENEWALS_MAX] = (struct bw_renewal){.number = number, .sent = sent};
+    return number;
+}
+
+enum bw_err bw_renewals_find(const struct bw_renewals *renewals, struct bw_id session,
+                             uint64_t number, struct bw_instant *out_sent)
+{
+    const struct bw_renewal *renewal = &renewals->open[number % BW_RENEWALS_MAX];
+
+    if (number == 0 || renewal->number != number || !bw_id_equal(session, renewals->session))
+        return BW_ERR_STALE;
+    *out_sent = renewal->sent;
+    return BW_OK;
+}
