@@ -47,8 +47,11 @@ struct bw_report {
                                    after the lease */
     uint64_t fence_epoch;
     enum bw_condition condition;
+    bool has_readiness;         /* it has a readiness script */
     bool ready;                 /* readiness script exited 0 */
     uint32_t ready_age_ms;      /* UINT32_MAX: never measured */
+    uint64_t prepared_index;    /* order index that the newest successful readiness run was begun
+                                   under: it knew that order's target position (3.6) */
     bool has_lag;
     uint64_t lag_ms;
     char position[BW_POSITION_MAX + 1];

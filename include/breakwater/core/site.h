@@ -106,6 +106,8 @@ struct bw_observation {
     bool has_result;
     struct bw_instant at;   /* when the newest result came */
     bool ok;
+    uint64_t spec_version;  /* known when the run began: what it saw, it saw after that (3.9) */
+    uint64_t order_index;   /* likewise */
 };
 
 struct bw_site {
@@ -142,6 +144,8 @@ struct bw_site {
     uint32_t rogue_in_a_row;
     bool start_ran;                 /* the start of this tenure has ended well */
     bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
+    bool failed_early;              /* the start failed before the point of no return (4) */
+    bool mirror_reread;             /* once more at D - F (3.4) */
     bool end_open;                  /* ended(e) was asked for and not answered */
     bool final_position_due;        /* readiness runs once more before the epoch is given back */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
@@ -171,6 +175,10 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
 /* One step. Actions are carried out in order: what must be durable comes before what depends on it. */
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
                   struct bw_site_actions *out_actions);
+
+/* sysexits' EX_UNAVAILABLE: with this status a start script says that it failed before its point of no
+ * return and has changed nothing (4, data safety). Any other failure counts as past it. */
+#define BW_START_EXIT_NOTHING_CHANGED 69
 
 /* This group's part of a sync that leaves right after `now`. A renewal is in it only while the epoch
  * is ours, durable, of this boot, not given back, no fence has begun and the guard is there. */

@@ -1,0 +1,644 @@
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+/* ---- words ------------------------------------------------------------------------------- */
+
+const char *bw_tenure_word(enum bw_tenure tenure)
+{
+    switch (tenure) {
+#define X(name)                                                                                   \
+    case BW_TENURE_##name:                                                                        \
+        return #name;
+        BW_TENURE_LIST(X)
+#undef X
+    }
+    return "?";
+}
+
+/* ---- asking for things ------------------------------------------------------------------- */
+
+struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
+                                    const char *rule)
+{
+    struct bw_site_action *action;
+
+    BW_ASSERT(step->out->count < BW_SITE_ACTIONS_MAX);
+    action = &step->out->list[step->out->count++];
+    memset(action, 0, sizeof *action);
+    action->kind = kind;
+    action->rule = rule;
+    return action;
+}
+
+void bw_site_wake(const struct step *step, struct bw_instant at)
+{
+    if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))
+        step->out->wake_at = at;
+}
+
+void bw_site_save(const struct step *step, const char *rule)
+{
+    step->site->save_pending = true;
+    (void)bw_site_emit(step, BW_SITE_ACTION_SAVE, rule);
+}
+
+void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
+{
+    const uint32_t bit = UINT32_C(1) << alarm;
+
+    site->alarms = on ? site->alarms | bit : site->alarms & ~bit;
+}
+
+void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
+                 const char *rule)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message;
+
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
+    message->kind = BW_GUARD_MESSAGE_RUN;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = epoch;
+    message->run.epoch = epoch;
+    message->run.action = action;
+    message->run.run_id = site->next_run_id++;
+    message->run.facts = site->facts;
+    if (bw_action_is_action(action)) {
+        site->running = action;
+        site->running_run_id = message->run.run_id;
+    } else {
+        site->observation[action].running = true;
+        site->observation[action].run_id = message->run.run_id;
+    }
+}
+
+/* ---- tenure ------------------------------------------------------------------------------ */
+
+bool bw_site_epoch_is_open(const struct bw_site *site)
+{
+    return site->memory.epoch != 0 && !site->memory.given_back;
+}
+
+/* A tenure of `epoch` begins: everything that belonged to the one before is forgotten. */
+static void reset_tenure(struct bw_site *site)
+{
+    bw_lease_init(&site->lease, site->memory.epoch, &site->memory.terms);
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    site->deadline_known = true;
+    site->fence_begun = false;
+    site->fence_ok_read = false;
+    site->own_fence_running = false;
+    site->own_fence_done = false;
+    site->arm_open = false;
+    site->start_ran = false;
+    site->stop_succeeded = false;
+    site->end_open = false;
+    site->failed_early = false;
+    site->mirror_reread = false;
+    site->final_position_due = false;
+    site->over = false;
+    site->restarts_used = 0;
+    site->stopped_in_a_row = 0;
+    site->started_in_a_row = 0;
+    site->rogue_in_a_row = 0;
+    site->verified = false;
+    site->ending_reason = BW_REASON_NONE;
+    site->retry_at = (struct bw_instant){0, 0};
+}
+
+/* 3.5, 3.7: no more start of this epoch; what runs is stopped, then the epoch is given back. */
+void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule)
+{
+    struct bw_site *site = step->site;
+
+    switch (site->tenure) {
+    case BW_TENURE_WAITING:
+    case BW_TENURE_STARTING:
+    case BW_TENURE_SERVING:
+        break;
+    case BW_TENURE_NONE:
+    case BW_TENURE_ACCEPTING:
+    case BW_TENURE_STOPPING: /* a stop that has begun is finished */
+    case BW_TENURE_FENCING:
+    case BW_TENURE_ENDING:
+    case BW_TENURE_STUCK:
+        return;
+    }
+    site->tenure = BW_TENURE_STOPPING;
+    site->ending_reason = reason;
+    site->stop_succeeded = false;
+    bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;
+}
+
+static void accept_epoch(const struct step *step, const struct bw_order *order)
+{
+    struct bw_site *site = step->site;
+    struct bw_site_memory *memory = &site->memory;
+
+    memory->epoch = order->epoch;
+    memory->boot_id = site->boot_id;
+    memory->given_back = false;
+    memory->reason = BW_REASON_NONE;
+    memory->past_no_return = false;
+    memory->position[0] = '\0';
+    memory->start_begun = false;
+    memory->adopt = order->adopt;
+    memory->terms = order->terms;
+    memory->order_index = order->index;
+    reset_tenure(site);
+    site->tenure = BW_TENURE_ACCEPTING;
+    site->alarms = 0;
+    site->fence_failed = false;
+    bw_site_save(step, "S1");
+}
+
+static void keep_facts(struct bw_site *site, const struct bw_order *order)
+{
+    memcpy(site->facts.previous_site, order->previous_site, sizeof site->facts.previous_site);
+    site->facts.reason = order->reason;
+    site->facts.planned = order->planned;
+    site->facts.grade = order->previous_grade;
+    memcpy(site->facts.target_position, order->position, sizeof site->facts.target_position);
+}
+
+/* RUN or STOP for this site. 3.5: only a grant above what was given back clears it. */
+static void obey_holder_order(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const struct bw_order *order = &site->order;
+
+    if (!bw_id_equal(order->instance, site->instance)) {
+        /* Another instance of this site holds it: ours of that epoch or below is over (3.7). */
+        if (bw_site_epoch_is_open(site) && order->epoch >= site->memory.epoch) {
+            site->over = true;
+            bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S2");
+        }
+        return;
+    }
+    if (order->epoch > site->memory.epoch) {
+        if (site->tenure == BW_TENURE_NONE)
+            accept_epoch(step, order);
+        else { /* first our old epoch ends; then `advance` comes back to this order */
+            site->over = true;
+            bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S3");
+        }
+        return;
+    }
+    if (order->epoch < site->memory.epoch || site->memory.given_back)
+        return;
+    keep_facts(site, order);
+    if (order->kind != BW_ORDER_STOP)
+        return;
+    if (order->closed) /* a final refusal: stop in the time left (3.2.3) */
+        site->over = true;
+    bw_site_begin_stop(step, order->reason, "S4");
+}
+
+static void obey_stand_by(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const struct bw_order *order = &site->order;
+
+    keep_facts(site, order);
+    if (bw_site_epoch_is_open(site) && order->epoch >= site->memory.epoch) {
+        site->over = true;
+        bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S5");
+    }
+    /* 3.9: a committed epoch of another site makes this site enforced, durably. */
+    if (order->others_epoch && !site->memory.enforced) {
+        site->memory.enforced = true;
+        bw_site_save(step, "S6");
+    }
+}
+
+static void obey_let_go(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message;
+
+    if (site->order.index <= site->memory.let_go_index || !site->guard_greeted)
+        return;
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
+    message->kind = BW_GUARD_MESSAGE_LET_GO;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->let_go_index = site->order.index;
+}
+
+static void obey(const struct step *step)
+{
+    switch (step->site->order.kind) {
+    case BW_ORDER_RUN:
+    case BW_ORDER_STOP:
+        obey_holder_order(step);
+        break;
+    case BW_ORDER_STAND_BY:
+        obey_stand_by(step);
+        break;
+    case BW_ORDER_LET_GO:
+        obey_let_go(step);
+        break;
+    case BW_ORDER_NONE:
+        break;
+    }
+}
+
+/* 5.3: an order carries the log index that made it; a lower one never replaces a higher. */
+static void on_order(const struct step *step, const struct bw_order *order)
+{
+    struct bw_site *site = step->site;
+
+    if (order->kind == BW_ORDER_NONE || order->index < site->memory.order_index ||
+        order->index < site->order.index)
+        return;
+    const bool is_news = order->index > site->order.index || site->order.kind == BW_ORDER_NONE;
+
+    site->order = *order;
+    if (order->spec_version > site->spec_version)
+        site->spec_version = order->spec_version;
+    if (is_news) /* what rests on the newest commit is observed after it (3.9) */
+        bw_site_observe_soon(step, BW_ACTION_STATUS);
+    if (is_news && order->prepare)
+        bw_site_observe_soon(step, BW_ACTION_READINESS);
+    obey(step);
+}
+
+/* The acceptance is on disk: from here the epoch may be renewed (3.4, start order). */
+static void on_saved(const struct step *step, bool ok)
+{
+    struct bw_site *site = step->site;
+
+    site->save_pending = false;
+    site->save_failed = !ok;
+    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok);
+    if (!ok) {
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    if (site->tenure == BW_TENURE_ACCEPTING) {
+        site->tenure = BW_TENURE_WAITING;
+        keep_facts(site, &site->order);
+    }
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S8");
+    obey(step); /* a STOP of the epoch may have been what made us accept it */
+}
+
+/* ---- what the tenure asks for next ------------------------------------------------------- */
+
+static bool may_retry(const struct step *step)
+{
+    if (bw_instant_wait_is_over(step->now, step->site->retry_at))
+        return true;
+    bw_site_wake(step, step->site->retry_at);
+    return false;
+}
+
+static bool guard_can_act(const struct bw_site *site)
+{
+    return site->guard_greeted && site->running == BW_ACTION_NONE;
+}
+
+/* 3.4: a start needs the first renewal confirmed, which means armed; unknown never starts
+ * anything (4). */
+static void advance_starting(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (!bw_lease_is_alive(&site->lease, step->now) ||
+        bw_lease_in_fence_window(&site->lease, step->now) || site->over)
+        return; /* the guard fences; nothing starts any more */
+    if (site->service == BW_SERVICE_STARTED) {
+        if (site->limits.has_script[BW_ACTION_VERIFY] && site->start_ran && !site->verified) {
+            bw_site_observe_soon(step, BW_ACTION_VERIFY);
+        } else {
+            site->tenure = BW_TENURE_SERVING;
+            site->stopped_in_a_row = 0;
+            (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S9");
+            return;
+        }
+    }
+    if (site->start_ran) {
+        if (bw_instant_wait_is_over(step->now, site->start_limit)) {
+            bw_site_alarm(site, BW_ALARM_START_FAILED, true);
+            bw_site_begin_stop(step, BW_REASON_START_FAILED, "S10");
+        } else {
+            bw_site_wake(step, site->start_limit);
+        }
+        return;
+    }
+    if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !may_retry(step))
+        return; /* site_watch.c asks for a status as often as it takes */
+    if (!site->memory.start_begun) {
+        if (!site->save_pending) {
+            site->memory.start_begun = true; /* durable before the start: reason and data site */
+            bw_site_save(step, "S11");       /* depend on it after a restart */
+        }
+        return;
+    }
+    if (site->save_pending || site->save_failed)
+        return;
+    bw_site_run(step, BW_ACTION_START, site->memory.epoch, "S12");
+}
+
+/* A stop that fails is followed by the fence at once (3.5). */
+static void advance_stopping(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->stop_succeeded) {
+        site->tenure = BW_TENURE_ENDING;
+        return;
+    }
+    if (!site->guard_greeted || !may_retry(step))
+        return;
+    if (site->running == BW_ACTION_STOP || site->running == BW_ACTION_FENCE)
+        return;
+    /* After a reboot, and where nothing was ever started, a service found stopped needs no stop
+     * script (3.7). */
+    const bool may_be_untouched = site->ending_reason == BW_REASON_REBOOT ||
+                                  (!site->memory.start_begun && !site->memory.adopt);
+
+    if (may_be_untouched && site->service == BW_SERVICE_STOPPED &&
+        site->running == BW_ACTION_NONE) {
+        site->tenure = BW_TENURE_ENDING;
+        return;
+    }
+    if (may_be_untouched && !site->observation[BW_ACTION_STATUS].has_result)
+        return; /* the first status is on its way */
+    bw_site_run(step, BW_ACTION_STOP, site->memory.epoch, "S13");
+}
+
+/* 3.5: given back only on the guard's ended(e), after the final position is known. */
+static void advance_ending(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message;
+
+    if (!site->guard_greeted || site->end_open || site->running != BW_ACTION_NONE ||
+        !may_retry(step))
+        return;
+    if (site->final_position_due) {
+        if (!site->observation[BW_ACTION_READINESS].running)
+            bw_site_observe_soon(step, BW_ACTION_READINESS);
+        return;
+    }
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S14")->message;
+    message->kind = BW_GUARD_MESSAGE_END;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = site->memory.epoch;
+    site->end_open = true;
+}
+
+/* 4: consecutive `stopped` while it should run -> local restart, then give the epoch back. */
+static void advance_serving(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->stopped_in_a_row < site->limits.failure_threshold || !site->order.restart_allowed)
+        return;
+    if (site->restarts_used < site->limits.local_restarts) {
+        site->restarts_used++;
+        site->stopped_in_a_row = 0;
+        site->start_ran = false;
+        site->verified = false;
+        site->tenure = BW_TENURE_STARTING;
+        bw_site_emit(step, BW_SITE_ACTION_TRACE, "S15")->epoch = site->memory.epoch;
+        return;
+    }
+    bw_site_begin_stop(step, BW_REASON_SERVICE_DOWN, "S16");
+}
+
+/* 4: destructive, so only while another site's newer epoch is verified serving. */
+static void advance_standing_by(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->order.kind == BW_ORDER_RUN || site->order.kind == BW_ORDER_STOP)
+        obey_holder_order(step); /* an order that had to wait for the end of the epoch before */
+    if (site->tenure != BW_TENURE_NONE)
+        return;
+    if (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
+        site->memory.given_back && site->other_serves_epoch > site->memory.epoch &&
+        site->memory.rejoined_epoch < site->other_serves_epoch && guard_can_act(site) &&
+        may_retry(step))
+        bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
+}
+
+/* Called at the end of each step: what the tenure lacks is asked for here and nowhere else, so that
+ * a lost answer or a restart in the middle leads to the same question again. Bounded: a tenure moves
+ * at most a few places within one step. */
+static void advance(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    for (int turn = 0; turn < 4; turn++) {
+        const enum bw_tenure before = site->tenure;
+
+        switch (site->tenure) {
+        case BW_TENURE_NONE:
+            advance_standing_by(step);
+            break;
+        case BW_TENURE_ACCEPTING:
+            if (!site->save_pending && may_retry(step))
+                bw_site_save(step, "S18");
+            break;
+        case BW_TENURE_WAITING:
+            if (bw_lease_is_alive(&site->lease, step->now))
+                site->tenure = BW_TENURE_STARTING;
+            break;
+        case BW_TENURE_STARTING:
+            advance_starting(step);
+            break;
+        case BW_TENURE_SERVING:
+            advance_serving(step);
+            break;
+        case BW_TENURE_STOPPING:
+            advance_stopping(step);
+            break;
+        case BW_TENURE_ENDING:
+            advance_ending(step);
+            break;
+        case BW_TENURE_STUCK: /* reported as failed; tried again until it is seen to succeed */
+            if (guard_can_act(site) && may_retry(step))
+                bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S19");
+            break;
+        case BW_TENURE_FENCING:
+            break;
+        }
+        if (site->tenure == before)
+            return;
+    }
+}
+
+/* ---- public ------------------------------------------------------------------------------ */
+
+void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,
+                  struct bw_id boot_id, const struct bw_site_limits *limits,
+                  const struct bw_site_memory *memory, struct bw_instant now)
+{
+    memset(site, 0, sizeof *site);
+    (void)bw_copy_text(site->group, sizeof site->group, group);
+    site->instance = instance;
+    site->boot_id = boot_id;
+    site->limits = *limits;
+    site->memory = *memory;
+    site->next_run_id = 1;
+    site->position[0] = '\0';
+    reset_tenure(site);
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        site->observation[i].due = now;
+    if (!bw_site_epoch_is_open(site))
+        return;
+    if (bw_id_equal(memory->boot_id, boot_id)) {
+        site->tenure = BW_TENURE_WAITING; /* 3.7: it renews first */
+        site->deadline_known = false;
+        return;
+    }
+    /* 3.7: after a reboot e is given back, not renewed; nothing armed survived the boot. */
+    site->tenure = BW_TENURE_STOPPING;
+    site->ending_reason = BW_REASON_REBOOT;
+}
+
+void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
+                  struct bw_site_actions *out_actions)
+{
+    const struct step step = {site, now, out_actions};
+
+    out_actions->count = 0;
+    out_actions->wake_at = BW_INSTANT_NEVER;
+    switch (event->kind) {
+    case BW_SITE_EVENT_TICK:
+        break;
+    case BW_SITE_EVENT_ORDER:
+        on_order(&step, event->order);
+        break;
+    case BW_SITE_EVENT_CONFIRMED:
+        bw_site_on_confirmed(&step, event);
+        break;
+    case BW_SITE_EVENT_SAVED:
+        on_saved(&step, event->ok);
+        break;
+    case BW_SITE_EVENT_GUARD_STATE:
+        bw_site_on_guard_state(&step, event->state);
+        obey(&step);
+        break;
+    case BW_SITE_EVENT_GUARD_LOST:
+        bw_site_on_guard_lost(&step);
+        break;
+    case BW_SITE_EVENT_GUARD_MESSAGE:
+        bw_site_on_guard_message(&step, event->message);
+        break;
+    case BW_SITE_EVENT_MIRROR_READ:
+        bw_site_on_mirror_read(&step, event);
+        break;
+    case BW_SITE_EVENT_OWN_FENCE_ENDED:
+        bw_site_on_own_fence_ended(&step, event->ok);
+        break;
+    case BW_SITE_EVENT_OTHER_SERVES:
+        if (event->epoch > site->other_serves_epoch)
+            site->other_serves_epoch = event->epoch;
+        break;
+    }
+    bw_site_watch_deadline(&step);
+    advance(&step);
+    bw_site_watch_service(&step);
+}
+
+bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now)
+{
+    return (site->tenure == BW_TENURE_STARTING || site->tenure == BW_TENURE_SERVING) &&
+           !site->over && bw_lease_is_alive(&site->lease, now) &&
+           !bw_lease_in_fence_window(&site->lease, now);
+}
+
+/* 3.2, 3.4, 3.5, 3.7: the conditions under which this site asks for its lease to go on. */
+static bool renews(const struct bw_site *site, struct bw_instant now)
+{
+    switch (site->tenure) {
+    case BW_TENURE_WAITING:
+    case BW_TENURE_STARTING:
+    case BW_TENURE_SERVING:
+    case BW_TENURE_STOPPING:
+        break;
+    case BW_TENURE_NONE:
+    case BW_TENURE_ACCEPTING:
+    case BW_TENURE_FENCING:
+    case BW_TENURE_ENDING:
+    case BW_TENURE_STUCK:
+        return false;
+    }
+    return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun &&
+           bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
+           !bw_site_guard_is_silent(site, now) && !site->own_fence_running &&
+           !site->own_fence_done;
+}
+
+static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
+{
+    if (!observation->has_result)
+        return UINT32_MAX;
+    const uint64_t ms = bw_instant_elapsed_ns(now, observation->at) / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
+                      struct bw_sync_group *out_group)
+{
+    struct bw_report *report = &out_group->report;
+
+    memset(out_group, 0, sizeof *out_group);
+    memcpy(out_group->name, site->group, sizeof out_group->name);
+    if (renews(site, now))
+        out_group->renew_epoch = site->memory.epoch;
+    if (site->memory.epoch != 0 && site->memory.given_back && !site->save_pending &&
+        !site->save_failed) { /* "given back" is on disk before Released leaves (3.5) */
+        out_group->released.epoch = site->memory.epoch;
+        out_group->released.reason = site->memory.reason;
+        out_group->released.past_no_return = site->memory.past_no_return;
+        memcpy(out_group->released.position, site->memory.position,
+               sizeof out_group->released.position);
+    }
+    report->spec_version = site->observed_spec_version;
+    report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                                     : site->guard.epoch_seen;
+    report->let_go_index = site->memory.let_go_index;
+    report->guard_alive = site->guard_greeted && !bw_site_guard_is_silent(site, now);
+    report->enforced = site->memory.enforced;
+    report->service = site->service;
+    report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
+    report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
+    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_fence_done;
+    report->fence_failed = site->fence_failed;
+    report->fence_epoch = site->fence_failed_epoch;
+    report->condition = site->condition;
+    report->has_readiness = site->limits.has_script[BW_ACTION_READINESS];
+    report->ready = site->ready;
+    report->ready_age_ms = age_ms(now, &site->observation[BW_ACTION_READINESS]);
+    report->prepared_index = site->ready ? site->ready_order_index : 0;
+    report->has_lag = site->has_lag;
+    report->lag_ms = site->lag_ms;
+    memcpy(report->position, site->position, sizeof report->position);
+    report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
+    report->reach = site->guard.reach;
+    report->reach_proved = site->guard.reach_proved;
+    report->fence_bound_ms = site->guard.fence_bound_ms;
+    report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
+                              ? site->memory.epoch
+                              : 0;
+    report->stop_begun_epoch = site->tenure == BW_TENURE_STOPPING ||
+                                       site->tenure == BW_TENURE_ENDING ||
+                                       site->tenure == BW_TENURE_FENCING
+                                   ? site->memory.epoch
+                                   : 0;
+    report->start_begun = site->memory.start_begun && bw_site_epoch_is_open(site);
+    report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
+    report->rejoining = site->running == BW_ACTION_REJOIN ||
+                        (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
+                         site->other_serves_epoch > site->memory.epoch &&
+                         site->memory.rejoined_epoch < site->other_serves_epoch);
+    report->alarms = site->alarms;
+}

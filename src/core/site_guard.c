@@ -1,0 +1,518 @@
+#include "site_internal.h"
+
+#include <string.h>
+
+/* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
+
+bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
+{
+    const uint64_t limit_ns = site->memory.terms.request_timeout_ms * BW_NS_PER_MS;
+
+    return site->arm_open && bw_instant_elapsed_ns(now, site->arm_open_since) >= limit_ns;
+}
+
+void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message;
+    struct bw_instant end;
+
+    if (event->epoch != site->memory.epoch || !bw_site_epoch_is_open(site) || site->over ||
+        !site->guard_greeted || site->fence_begun || site->own_fence_running ||
+        site->own_fence_done || site->tenure == BW_TENURE_ACCEPTING ||
+        site->tenure == BW_TENURE_ENDING || site->tenure == BW_TENURE_STUCK)
+        return;
+    end = bw_lease_end_of(&site->lease, event->sent);
+    if (!bw_instant_is_later(end, site->arm_sent_end))
+        return; /* overtaken by a newer one */
+    /* Without its guard the site goes by the latest end that it ever sent (3.4, H9): noted before
+     * the message leaves. */
+    site->arm_sent_end = bw_instant_max(site->arm_sent_end, end);
+    site->deadline_known = true;
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S20")->message;
+    message->kind = BW_GUARD_MESSAGE_ARM;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = event->epoch;
+    message->arm.epoch = event->epoch;
+    message->arm.terms = site->memory.terms;
+    message->arm.number = event->number;
+    message->arm.begin = event->sent;
+    message->arm.end = end;
+    if (!site->arm_open) {
+        site->arm_open = true;
+        site->arm_open_since = step->now;
+    }
+}
+
+static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant end)
+{
+    struct bw_site *site = step->site;
+
+    site->arm_open = false;
+    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site) || site->fence_begun)
+        return;
+    if (bw_lease_confirm_renewal(&site->lease, epoch,
+                                 bw_instant_sub(end, site->lease.ttl_ns)) != BW_OK)
+        return;
+    if (!site->memory.enforced) { /* 3.9, H14: by its own first armed(e) */
+        site->memory.enforced = true;
+        bw_site_save(step, "S21");
+    }
+}
+
+/* ---- giving back (3.5) --------------------------------------------------------------------- */
+
+void bw_site_give_back(const struct step *step, const char *rule)
+{
+    struct bw_site *site = step->site;
+    struct bw_site_memory *memory = &site->memory;
+    const bool never_started = !memory->start_begun && !memory->adopt;
+
+    memory->given_back = true;
+    memory->reason = never_started ? BW_REASON_NEVER_STARTED : site->ending_reason;
+    if (memory->reason == BW_REASON_NONE)
+        memory->reason = BW_REASON_LEASE_LOST;
+    memory->past_no_return = !never_started && !site->failed_early;
+    memcpy(memory->position, site->position, sizeof memory->position);
+    site->tenure = BW_TENURE_NONE;
+    site->lease.end = (struct bw_instant){0, 0};
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    site->fence_begun = false;
+    site->rogue_in_a_row = 0;
+    bw_site_save(step, rule);
+}
+
+static void on_epoch_ended(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    site->end_open = false;
+    if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
+        bw_site_give_back(step, "S22");
+}
+
+static void on_end_refused(const struct step *step, enum bw_refusal why)
+{
+    struct bw_site *site = step->site;
+
+    site->end_open = false;
+    site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+    if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
+        site->tenure = BW_TENURE_STOPPING;
+        site->stop_succeeded = false;
+        site->memory.start_begun = true; /* the guard knows of something that we do not */
+    }
+}
+
+static void on_let_go_done(const struct step *step, uint64_t index)
+{
+    struct bw_site *site = step->site;
+    struct bw_site_memory *memory = &site->memory;
+
+    if (index <= memory->let_go_index)
+        return;
+    memory->let_go_index = index;
+    if (index > memory->order_index)
+        memory->order_index = index;
+    memory->enforced = false;
+    if (bw_site_epoch_is_open(site)) {
+        memory->given_back = true;
+        memory->reason = BW_REASON_LET_GO;
+        memory->past_no_return = true;
+    }
+    site->tenure = BW_TENURE_NONE;
+    site->lease.end = (struct bw_instant){0, 0};
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    bw_site_save(step, "S23");
+    bw_site_observe_soon(step, BW_ACTION_STATUS);
+}
+
+/* ---- fences (3.2.4, 3.4) ------------------------------------------------------------------- */
+
+static void note_fence_failed(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    site->fence_failed = true;
+    site->fence_failed_epoch = epoch;
+    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S24");
+}
+
+static void note_fence_succeeded(struct bw_site *site)
+{
+    site->guard.stop_seen = true;
+    site->fence_failed = false;
+    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, false);
+}
+
+static void on_fence_begun(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
+        return;
+    site->fence_begun = true; /* from here no agent renews e (3.4) */
+    if (site->ending_reason == BW_REASON_NONE)
+        site->ending_reason = BW_REASON_LEASE_LOST;
+    site->running = BW_ACTION_NONE; /* the fence kills what ran */
+    site->tenure = BW_TENURE_FENCING;
+}
+
+static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
+{
+    struct bw_site *site = step->site;
+
+    if (!ok) {
+        note_fence_failed(step, epoch);
+        if (site->tenure == BW_TENURE_FENCING) {
+            site->tenure = BW_TENURE_STUCK;
+            site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+        }
+        return;
+    }
+    note_fence_succeeded(site);
+    if (epoch != site->memory.epoch) /* events carry their epoch (H12) */
+        return;
+    site->fence_ok_read = true;
+    if (site->tenure == BW_TENURE_FENCING || site->tenure == BW_TENURE_STUCK)
+        site->tenure = BW_TENURE_ENDING;
+}
+
+void bw_site_on_own_fence_ended(const struct step *step, bool ok)
+{
+    struct bw_site *site = step->site;
+
+    site->own_fence_running = false;
+    if (!bw_site_epoch_is_open(site))
+        return;
+    if (!ok) {
+        note_fence_failed(step, site->memory.epoch);
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    site->own_fence_done = true;
+    note_fence_succeeded(site);
+    if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
+        site->tenure = BW_TENURE_ENDING;
+}
+
+static void begin_own_fence(const struct step *step, const char *rule)
+{
+    struct bw_site *site = step->site;
+
+    site->own_fence_running = true;
+    if (site->ending_reason == BW_REASON_NONE)
+        site->ending_reason = BW_REASON_LEASE_LOST;
+    site->tenure = BW_TENURE_FENCING;
+    bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, rule)->epoch = site->memory.epoch;
+}
+
+/* 3.4 "They watch each other". The agent's own fence is due in the first part of the window, F/4
+ * into it, unless fence_ended(e, ok) was read: whatever it thinks of its guard (H6). Without its
+ * guard the site gives back only after D, the latest end that it ever sent (H9). */
+void bw_site_watch_deadline(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const uint64_t fence_ns = site->lease.fence_ns;
+    struct bw_instant window;
+    struct bw_instant due;
+
+    if (!bw_site_epoch_is_open(site) || site->tenure == BW_TENURE_ACCEPTING ||
+        site->arm_sent_end.boot_ns == 0)
+        return;
+    if (site->fence_ok_read || site->own_fence_done) {
+        if (site->guard_greeted)
+            return; /* it is asked for ended(e) */
+        if (bw_instant_wait_is_over(step->now, site->arm_sent_end))
+            bw_site_give_back(step, "S25");
+        else
+            bw_site_wake(step, bw_instant_max(site->arm_sent_end,
+                                              bw_instant_add(step->now, BW_NS_PER_MS)));
+        return;
+    }
+    window = bw_instant_sub(site->arm_sent_end, fence_ns);
+    due = bw_instant_add(window, fence_ns / 4);
+    if (bw_instant_right_is_over(step->now, window) && !site->guard_greeted &&
+        !site->mirror_reread) {
+        site->mirror_reread = true; /* the guard may have taken an arm whose answer was lost */
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S26");
+    }
+    if (!bw_instant_right_is_over(step->now, due)) {
+        bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
+        return;
+    }
+    if (site->own_fence_running)
+        return;
+    if (bw_instant_wait_is_over(step->now, site->retry_at))
+        begin_own_fence(step, "S27");
+    else
+        bw_site_wake(step, site->retry_at);
+}
+
+void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event)
+{
+    struct bw_site *site = step->site;
+
+    if (!bw_site_epoch_is_open(site))
+        return;
+    if (event->ok && event->mirror_epoch == site->memory.epoch) {
+        site->deadline_known = true;
+        site->arm_sent_end = bw_instant_max(site->arm_sent_end, event->mirror_end);
+        return;
+    }
+    if (site->deadline_known)
+        return;
+    /* 3.4, H10: no guard, no mirror, no deadline: fence at once, give back after now + TTL. */
+    site->deadline_known = true;
+    site->arm_sent_end = bw_instant_add(step->now, site->lease.ttl_ns);
+    if (site->memory.enforced && !site->own_fence_running)
+        begin_own_fence(step, "S28");
+}
+
+/* ---- the connection ------------------------------------------------------------------------ */
+
+void bw_site_on_guard_lost(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    site->guard_greeted = false;
+    site->running = BW_ACTION_NONE;
+    site->arm_open = false;
+    site->end_open = false;
+    bw_site_forget_observations(site);
+    bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
+    if (bw_site_epoch_is_open(site) && !site->deadline_known)
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S29");
+}
+
+/* A new hello voids what was read before it (3.4, H12). */
+void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state)
+{
+    struct bw_site *site = step->site;
+
+    site->guard_greeted = true;
+    site->guard = *state;
+    site->running = bw_action_is_action(state->running) ? state->running : BW_ACTION_NONE;
+    site->running_run_id = state->running_run_id;
+    site->arm_open = false;
+    site->end_open = false;
+    site->fence_ok_read = false;
+    bw_site_forget_observations(site);
+    bw_site_alarm(site, BW_ALARM_GUARD_LOST, false);
+    if (state->enforced && !site->memory.enforced) {
+        site->memory.enforced = true;
+        bw_site_save(step, "S30");
+    }
+    if (!bw_site_epoch_is_open(site))
+        return;
+    if (state->ended_epoch >= site->memory.epoch) {
+        bw_site_give_back(step, "S31"); /* its answer was lost */
+        return;
+    }
+    if (state->armed_epoch != site->memory.epoch ||
+        !bw_id_equal(state->armed_instance, site->instance)) {
+        site->deadline_known = true; /* the guard answered: nothing of this epoch is armed */
+        return;
+    }
+    site->deadline_known = true;
+    site->arm_sent_end = bw_instant_max(site->arm_sent_end, state->armed_end);
+    if (state->fence_begun) {
+        on_fence_begun(step, state->armed_epoch);
+        if (state->fence_ended)
+            on_fence_ended(step, state->armed_epoch, state->fence_ok);
+        return;
+    }
+    on_armed(step, state->armed_epoch, state->armed_end);
+}
+
+/* ---- how runs ended ------------------------------------------------------------------------ */
+
+static void on_start_ended(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+
+    if (site->tenure != BW_TENURE_STARTING || ended->epoch != site->memory.epoch)
+        return;
+    switch (ended->result) {
+    case BW_RUN_OK:
+    case BW_RUN_INTERRUPTED: /* a service that runs is adopted, else it never says started */
+        site->start_ran = true;
+        site->service = BW_SERVICE_UNKNOWN; /* exit 0 alone proves nothing (4) */
+        site->start_limit = bw_instant_add(
+            step->now, site->limits.timeout_ns[ended->result == BW_RUN_OK ? BW_ACTION_START
+                                                                          : BW_ACTION_STATUS]);
+        bw_site_observe_soon(step, BW_ACTION_STATUS);
+        return;
+    case BW_RUN_REFUSED:
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    case BW_RUN_KILLED: /* by a fence or a stop: their own events follow */
+    case BW_RUN_TOO_LATE:
+        return;
+    case BW_RUN_FAILED:
+    case BW_RUN_TIMED_OUT:
+    case BW_RUN_NOT_STARTED:
+        break;
+    }
+    site->failed_early = ended->result == BW_RUN_NOT_STARTED ||
+                         (ended->result == BW_RUN_FAILED &&
+                          ended->exit_status == BW_START_EXIT_NOTHING_CHANGED);
+    bw_site_alarm(site, BW_ALARM_START_FAILED, true);
+    bw_site_begin_stop(step, BW_REASON_START_FAILED, "S32");
+}
+
+static void on_stop_ended(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+
+    if (ended->result == BW_RUN_OK) {
+        site->guard.stop_seen = true;
+        bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
+    }
+    if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
+        return;
+    if (ended->result == BW_RUN_OK) {
+        site->stop_succeeded = true;
+        site->final_position_due = site->limits.has_script[BW_ACTION_READINESS];
+        return;
+    }
+    if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
+        ended->result == BW_RUN_INTERRUPTED) {
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    /* 3.5: a stop that fails is followed by the fence at once. */
+    bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
+    bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S33");
+}
+
+static void on_fence_run_ended(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+    const bool is_open = bw_site_epoch_is_open(site) && ended->epoch == site->memory.epoch;
+
+    switch (ended->result) {
+    case BW_RUN_OK:
+        note_fence_succeeded(site);
+        bw_site_observe_soon(step, BW_ACTION_STATUS);
+        if (is_open &&
+            (site->tenure == BW_TENURE_STOPPING || site->tenure == BW_TENURE_STUCK)) {
+            site->tenure = BW_TENURE_ENDING;
+            site->stop_succeeded = true;
+        }
+        return;
+    case BW_RUN_REFUSED:
+    case BW_RUN_INTERRUPTED:
+    case BW_RUN_KILLED:
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    case BW_RUN_FAILED:
+    case BW_RUN_TIMED_OUT:
+    case BW_RUN_NOT_STARTED:
+    case BW_RUN_TOO_LATE:
+        break;
+    }
+    site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+    note_fence_failed(step, ended->epoch);
+    if (is_open)
+        site->tenure = BW_TENURE_STUCK;
+}
+
+static void on_rejoin_ended(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+
+    bw_site_alarm(site, BW_ALARM_REJOIN_FAILED, ended->result != BW_RUN_OK);
+    if (ended->result != BW_RUN_OK) {
+        site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+        return;
+    }
+    site->memory.rejoined_epoch = ended->epoch;
+    bw_site_save(step, "S34");
+    bw_site_observe_soon(step, BW_ACTION_STATUS);
+    bw_site_observe_soon(step, BW_ACTION_READINESS);
+}
+
+static void on_run_ended(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+
+    if (!bw_action_is_action(ended->action)) {
+        bw_site_on_observed(step, ended);
+        return;
+    }
+    if (ended->run_id == site->running_run_id || ended->run_id == 0)
+        site->running = BW_ACTION_NONE;
+    switch (ended->action) {
+    case BW_ACTION_START:
+        on_start_ended(step, ended);
+        break;
+    case BW_ACTION_STOP:
+        on_stop_ended(step, ended);
+        break;
+    case BW_ACTION_FENCE:
+        on_fence_run_ended(step, ended);
+        break;
+    case BW_ACTION_REJOIN:
+        on_rejoin_ended(step, ended);
+        break;
+    case BW_ACTION_NONE:
+    case BW_ACTION_STATUS:
+    case BW_ACTION_READINESS:
+    case BW_ACTION_CONDITION:
+    case BW_ACTION_VERIFY:
+    case BW_ACTION_COUNT:
+        break;
+    }
+}
+
+void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message)
+{
+    struct bw_site *site = step->site;
+
+    if (!site->guard_greeted)
+        return; /* what was read before the welcome is void */
+    switch (message->kind) {
+    case BW_GUARD_MESSAGE_ARMED:
+        on_armed(step, message->epoch, message->armed.end);
+        break;
+    case BW_GUARD_MESSAGE_ARM_REFUSED:
+        site->arm_open = false;
+        if (message->refused.why == BW_REFUSAL_EPOCH_ENDED)
+            on_epoch_ended(step, message->epoch);
+        break;
+    case BW_GUARD_MESSAGE_RUN_BEGUN:
+        if (message->begun.action == BW_ACTION_START)
+            site->guard.stop_seen = false;
+        break;
+    case BW_GUARD_MESSAGE_RUN_ENDED:
+        on_run_ended(step, &message->ended);
+        break;
+    case BW_GUARD_MESSAGE_EPOCH_ENDED:
+        on_epoch_ended(step, message->epoch);
+        break;
+    case BW_GUARD_MESSAGE_END_REFUSED:
+        on_end_refused(step, message->refused.why);
+        break;
+    case BW_GUARD_MESSAGE_LET_GO_DONE:
+        on_let_go_done(step, message->let_go_index);
+        break;
+    case BW_GUARD_MESSAGE_FENCE_BEGUN:
+        on_fence_begun(step, message->epoch);
+        break;
+    case BW_GUARD_MESSAGE_FENCE_ENDED:
+        on_fence_ended(step, message->epoch, message->fence.ok);
+        break;
+    case BW_GUARD_MESSAGE_HELLO:
+    case BW_GUARD_MESSAGE_ARM:
+    case BW_GUARD_MESSAGE_RUN:
+    case BW_GUARD_MESSAGE_END:
+    case BW_GUARD_MESSAGE_LET_GO:
+    case BW_GUARD_MESSAGE_WELCOME:
+    case BW_GUARD_MESSAGE_GROUP_STATE:
+    case BW_GUARD_MESSAGE_WELCOME_DONE:
+    case BW_GUARD_MESSAGE_HELLO_REFUSED:
+        break; /* the shell's */
+    }
+}

@@ -1,0 +1,50 @@
+/* site_internal.h - what the three files of the site machine share. site.c: orders, tenure and the
+ * step; site_guard.c: the guard's side of things, fences, giving back; site_watch.c: observations. */
+#ifndef BW_CORE_SITE_INTERNAL_H
+#define BW_CORE_SITE_INTERNAL_H
+
+#include <breakwater/core/site.h>
+
+/* A refused run and a failed save are tried again after this. */
+#define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
+/* So many `started` in a row make earlier local restarts forgotten. */
+#define BW_SITE_RESTARTS_FORGOTTEN_AFTER 60
+
+/* What every function of a step needs. */
+struct step {
+    struct bw_site *site;
+    struct bw_instant now;
+    struct bw_site_actions *out;
+};
+
+struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
+                                    const char *rule);
+void bw_site_wake(const struct step *step, struct bw_instant at);
+void bw_site_save(const struct step *step, const char *rule);
+void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
+                 const char *rule);
+void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
+
+/* site.c */
+void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
+
+/* site_guard.c */
+void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event);
+void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);
+void bw_site_on_guard_lost(const struct step *step);
+void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message);
+void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
+void bw_site_on_own_fence_ended(const struct step *step, bool ok);
+/* The fence that the agent owes when the guard's was not read in time; giving back without it. */
+void bw_site_watch_deadline(const struct step *step);
+void bw_site_give_back(const struct step *step, const char *rule);
+bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
+bool bw_site_epoch_is_open(const struct bw_site *site);
+
+/* site_watch.c */
+void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
+void bw_site_watch_service(const struct step *step);
+void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);
+void bw_site_forget_observations(struct bw_site *site);
+
+#endif

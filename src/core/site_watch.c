@@ -1,0 +1,313 @@
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+/* While a switchover waits for this site, and while a start's status is awaited, observations run
+ * back to back, this far apart. */
+#define BACK_TO_BACK_NS (100 * BW_NS_PER_MS)
+
+/* ---- what scripts print (5.1) -------------------------------------------------------------- */
+
+/* `started` with any case; what else it prints is unknown, and unknown is never yes. */
+static bool is_word(const char *line, const char *word)
+{
+    size_t i = 0;
+
+    for (; word[i] != '\0'; i++) {
+        char c = line[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (c != word[i])
+            return false;
+    }
+    return line[i] == '\0';
+}
+
+static enum bw_service service_of(const struct bw_guard_run_ended *ended)
+{
+    if (ended->result != BW_RUN_OK)
+        return BW_SERVICE_UNKNOWN;
+    if (is_word(ended->line, "started"))
+        return BW_SERVICE_STARTED;
+    if (is_word(ended->line, "stopped"))
+        return BW_SERVICE_STOPPED;
+    return BW_SERVICE_UNKNOWN;
+}
+
+/* Finds `key=` at the start of a line; NULL when there is none. */
+static const char *find_value(const char *text, const char *key)
+{
+    const size_t length = strlen(key);
+
+    while (*text != '\0') {
+        const char *end = text;
+
+        if (strncmp(text, key, length) == 0 && text[length] == '=')
+            return text + length + 1;
+        while (*end != '\0' && *end != '\n')
+            end++;
+        text = *end == '\n' ? end + 1 : end;
+    }
+    return NULL;
+}
+
+/* Seconds with up to three decimals that count, as milliseconds, rounded up: a lag is never made
+ * smaller. False on anything else. */
+static bool parse_seconds(const char *text, uint64_t *out_ms)
+{
+    uint64_t ms = 0;
+    uint64_t unit = 100;
+    bool rest = false;
+    int digits = 0;
+
+    for (; *text >= '0' && *text <= '9' && digits < 12; text++, digits++)
+        ms = ms * 10 + (uint64_t)(*text - '0');
+    if (digits == 0)
+        return false;
+    ms *= 1000;
+    if (*text == '.')
+        for (text++; *text >= '0' && *text <= '9'; text++) {
+            if (unit == 0)
+                rest = rest || *text != '0';
+            else
+                ms += unit * (uint64_t)(*text - '0');
+            unit /= 10;
+        }
+    if (*text != '\0' && *text != '\n' && *text != '\r' && *text != ' ')
+        return false;
+    *out_ms = ms + (rest ? 1 : 0);
+    return true;
+}
+
+static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended *ended)
+{
+    const char *lag = find_value(ended->tail, "lag_seconds");
+    const char *position = find_value(ended->tail, "position");
+    size_t length = 0;
+
+    site->ready = ended->result == BW_RUN_OK;
+    site->has_lag = lag != NULL && parse_seconds(lag, &site->lag_ms);
+    site->position[0] = '\0';
+    if (position == NULL)
+        return;
+    while (position[length] > ' ' && length < BW_POSITION_MAX)
+        length++;
+    if (position[length] > ' ')
+        return; /* longer than a position may be: none is better than half of one */
+    memcpy(site->position, position, length);
+    site->position[length] = '\0';
+}
+
+/* ---- counting ------------------------------------------------------------------------------ */
+
+static void count_service(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const enum bw_service service = site->service;
+
+    site->unknown_in_a_row = service == BW_SERVICE_UNKNOWN ? site->unknown_in_a_row + 1 : 0;
+    bw_site_alarm(site, BW_ALARM_STATUS_UNKNOWN,
+                  site->unknown_in_a_row >= site->limits.failure_threshold);
+    if (site->tenure == BW_TENURE_SERVING) {
+        if (service == BW_SERVICE_STOPPED)
+            site->stopped_in_a_row++;
+        else if (service == BW_SERVICE_STARTED)
+            site->stopped_in_a_row = 0; /* unknown is no observation: it neither counts nor clears */
+        site->started_in_a_row = service == BW_SERVICE_STARTED ? site->started_in_a_row + 1 : 0;
+        if (site->started_in_a_row >= BW_SITE_RESTARTS_FORGOTTEN_AFTER)
+            site->restarts_used = 0;
+    }
+    /* `started` after the lease is a fact that the witnesses must know (3.3). */
+    if (service == BW_SERVICE_STARTED && bw_site_epoch_is_open(site) && !site->over &&
+        site->arm_sent_end.boot_ns != 0 &&
+        bw_instant_wait_is_over(step->now, site->arm_sent_end) && !site->fence_failed) {
+        site->fence_failed = true;
+        site->fence_failed_epoch = site->memory.epoch;
+        bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
+        (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S35");
+    }
+    if (site->tenure == BW_TENURE_NONE && site->memory.enforced &&
+        service != BW_SERVICE_STOPPED)
+        site->rogue_in_a_row++;
+    else
+        site->rogue_in_a_row = 0;
+}
+
+void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
+{
+    struct bw_site *site = step->site;
+    struct bw_observation *observation = &site->observation[ended->action];
+
+    if (!observation->running || ended->run_id != observation->run_id)
+        return; /* of an earlier session, or the guard's own */
+    observation->running = false;
+    if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
+        ended->result == BW_RUN_INTERRUPTED) { /* no observation was made */
+        observation->due = bw_instant_add(step->now, BACK_TO_BACK_NS);
+        return;
+    }
+    observation->has_result = true;
+    observation->at = step->now;
+    observation->ok = ended->result == BW_RUN_OK;
+    switch (ended->action) {
+    case BW_ACTION_STATUS: {
+        const enum bw_service before = site->service;
+
+        site->service = service_of(ended);
+        count_service(step);
+        if (site->service != before || site->observed_spec_version != observation->spec_version)
+            (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S36");
+        site->observed_spec_version = observation->spec_version;
+        break;
+    }
+    case BW_ACTION_READINESS:
+        read_readiness(site, ended);
+        site->ready_order_index = observation->order_index;
+        if (site->order.prepare)
+            (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S37");
+        if (site->tenure == BW_TENURE_ENDING)
+            site->final_position_due = false;
+        break;
+    case BW_ACTION_CONDITION:
+        site->condition = BW_CONDITION_NONE;
+        if (ended->result == BW_RUN_OK && is_word(ended->line, "start"))
+            site->condition = BW_CONDITION_START;
+        else if (ended->result == BW_RUN_OK && is_word(ended->line, "stop"))
+            site->condition = BW_CONDITION_STOP;
+        bw_site_alarm(site, BW_ALARM_CONDITION_FAILED, site->condition == BW_CONDITION_NONE);
+        break;
+    case BW_ACTION_VERIFY:
+        site->verified = ended->result == BW_RUN_OK;
+        break;
+    case BW_ACTION_NONE:
+    case BW_ACTION_START:
+    case BW_ACTION_STOP:
+    case BW_ACTION_FENCE:
+    case BW_ACTION_REJOIN:
+    case BW_ACTION_COUNT:
+        break;
+    }
+}
+
+/* ---- when to look -------------------------------------------------------------------------- */
+
+void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation)
+{
+    step->site->observation[observation].due = step->now;
+}
+
+void bw_site_forget_observations(struct bw_site *site)
+{
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        site->observation[i].running = false;
+}
+
+/* Which observations this tenure wants, and how often; 0: not at all. */
+static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind)
+{
+    const bool awaits_start = site->tenure == BW_TENURE_STARTING ||
+                              (site->tenure == BW_TENURE_STOPPING &&
+                               site->ending_reason == BW_REASON_REBOOT);
+
+    switch (kind) {
+    case BW_ACTION_STATUS:
+        if (awaits_start && BACK_TO_BACK_NS < site->limits.check_interval_ns)
+            return BACK_TO_BACK_NS;
+        return site->limits.check_interval_ns;
+    case BW_ACTION_READINESS:
+        if (site->order.prepare || site->final_position_due)
+            return BACK_TO_BACK_NS;
+        return site->limits.check_interval_ns;
+    case BW_ACTION_CONDITION:
+        return site->limits.check_interval_ns;
+    case BW_ACTION_VERIFY:
+        return site->tenure == BW_TENURE_STARTING && site->start_ran && !site->verified &&
+                       site->service == BW_SERVICE_STARTED
+                   ? BACK_TO_BACK_NS
+                   : 0;
+    case BW_ACTION_NONE:
+    case BW_ACTION_START:
+    case BW_ACTION_STOP:
+    case BW_ACTION_FENCE:
+    case BW_ACTION_REJOIN:
+    case BW_ACTION_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static bool any_observation_runs(const struct bw_site *site)
+{
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        if (site->observation[i].running)
+            return true;
+    return false;
+}
+
+static void begin_observation(const struct step *step, enum bw_action_kind kind)
+{
+    struct bw_site *site = step->site;
+    struct bw_observation *observation = &site->observation[kind];
+    const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                                       : site->guard.epoch_seen;
+
+    observation->spec_version = site->spec_version;
+    observation->order_index = site->order.index;
+    observation->due = bw_instant_add(step->now, interval_ns(site, kind));
+    bw_site_run(step, kind, epoch, "S38");
+}
+
+/* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced with
+ * the epoch seen (the guard refuses it once a higher one is armed). */
+static void fence_rogue(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                                       : site->guard.epoch_seen;
+
+    if (site->rogue_in_a_row < 2 || site->tenure != BW_TENURE_NONE || !site->memory.enforced ||
+        !site->guard_greeted || site->running != BW_ACTION_NONE ||
+        !bw_instant_wait_is_over(step->now, site->retry_at))
+        return;
+    site->rogue_in_a_row = 0;
+    bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
+    bw_site_run(step, BW_ACTION_FENCE, epoch, "S39");
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
+}
+
+/* One observation at a time, the longest due first. During an action of ours the service is in
+ * between: what status would say then is nobody's business. */
+void bw_site_watch_service(const struct step *step)
+{
+    static const enum bw_action_kind kinds[] = {BW_ACTION_STATUS, BW_ACTION_VERIFY,
+                                                BW_ACTION_READINESS, BW_ACTION_CONDITION};
+    struct bw_site *site = step->site;
+    enum bw_action_kind next = BW_ACTION_NONE;
+
+    fence_rogue(step);
+    if (!site->guard_greeted || site->running != BW_ACTION_NONE || any_observation_runs(site))
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const enum bw_action_kind kind = kinds[i];
+        struct bw_observation *observation = &site->observation[kind];
+        const uint64_t interval = interval_ns(site, kind);
+
+        if (!site->limits.has_script[kind] || interval == 0)
+            continue;
+        /* A tenure that looks more often does not wait for the end of the longer pause. */
+        observation->due =
+            bw_instant_min(observation->due, bw_instant_add(step->now, interval));
+        if (!bw_instant_wait_is_over(step->now, observation->due)) {
+            bw_site_wake(step, observation->due);
+            continue;
+        }
+        if (next == BW_ACTION_NONE ||
+            bw_instant_is_later(site->observation[next].due, observation->due))
+            next = kind;
+    }
+    if (next != BW_ACTION_NONE)
+        begin_observation(step, next);
+}
