@@ -18,6 +18,15 @@ struct bw_guard_memory {
     struct bw_id instance; /* the agent instance that armed epoch_seen */
 };
 
+/* One action, one observation, and the guard's own fence, which waits for neither: what it kills
+ * may take its time to die. */
+enum bw_guard_slot {
+    BW_GUARD_SLOT_ACTION,
+    BW_GUARD_SLOT_OBSERVATION,
+    BW_GUARD_SLOT_FENCE,
+    BW_GUARD_SLOT_COUNT
+};
+
 /* A run as the mirror knows it: written before the child gets its go-ahead. */
 struct bw_guard_child {
     enum bw_action_kind action; /* NONE: none */
@@ -36,9 +45,9 @@ struct bw_guard_mirror {
     uint64_t ttl_ns;
     uint64_t fence_ns;
     bool fence_begun;
-    bool stop_seen;
-    struct bw_guard_child action;
-    struct bw_guard_child observation;
+    bool stop_seen; /* a stop or fence was seen to succeed, or status said stopped, since the last
+                       start began and since status last said started */
+    struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
 };
 
 /* ---- what it is told once ---- */
@@ -62,8 +71,6 @@ enum bw_guard_event_kind {
     BW_GUARD_EVENT_RUN_ENDED, /* the run of a slot is over, its tree ended where it had to be */
     BW_GUARD_EVENT_REACH_KILLED, /* result of KILL_REACH: nothing is left in reach, or it failed */
 };
-enum bw_guard_slot { BW_GUARD_SLOT_ACTION, BW_GUARD_SLOT_OBSERVATION, BW_GUARD_SLOT_COUNT };
-
 struct bw_guard_event {
     enum bw_guard_event_kind kind;
     enum bw_guard_slot slot;      /* SPAWNED RUN_ENDED */
@@ -79,9 +86,9 @@ enum bw_guard_action_kind {
     BW_GUARD_ACTION_SAVE,       /* fsync memory; answer with SAVED before the next event */
     BW_GUARD_ACTION_MIRROR,     /* write the mirror; answer with MIRRORED before the next event */
     BW_GUARD_ACTION_SPAWN,      /* fork the script of `run`; it waits; answer with SPAWNED */
-    BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit) */
+    BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit); after
+                                   limit_ns its tree gets TERM, kill_grace later KILL */
     BW_GUARD_ACTION_KILL_RUN,   /* end the slot's run, whole tree, at once; RUN_ENDED follows */
-    BW_GUARD_ACTION_TERM_RUN,   /* TERM to the slot's tree: it overran its limit */
     BW_GUARD_ACTION_TERM_REACH, /* TERM to everything in reach of the group */
     BW_GUARD_ACTION_KILL_REACH, /* KILL to everything in reach; REACH_KILLED follows */
     BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
@@ -93,6 +100,7 @@ struct bw_guard_action {
     const char *rule;                /* stable id of the rule that asked */
     struct bw_guard_run run;         /* SPAWN */
     struct bw_instant run_not_after; /* GO: exec only before (design 3.4) */
+    uint64_t limit_ns;               /* GO */
     struct bw_guard_message message; /* SEND */
 };
 #define BW_GUARD_ACTIONS_MAX 24
@@ -103,37 +111,65 @@ struct bw_guard_actions {
 };
 
 /* ---- the machine ---- */
+
+/* The fence, step by step (3.2.4). TERM and KILL of everything in reach come at fixed instants
+ * before D, whatever step it is in. */
 #define BW_FENCE_STATE_LIST(X)                                                                    \
-    X(NONE) X(RUNNING) X(CHECKING) X(KILLING) X(RECHECKING) X(CLEANING) X(DONE) X(FAILED)
+    X(NONE)                                                                                       \
+    X(SCRIPT)   /* fence_script, or without one stop_script */                                    \
+    X(CHECK)    /* status: does anything serve? */                                                \
+    X(TERM)     /* everything in reach got TERM */                                                \
+    X(KILL)     /* everything in reach is being killed */                                         \
+    X(RECHECK)  /* status once more */                                                            \
+    X(DONE)     /* seen that nothing serves */                                                    \
+    X(FAILED)   /* something may serve: tried again, and reported */
 enum bw_fence_state {
 #define X(name) BW_FENCE_##name,
     BW_FENCE_STATE_LIST(X)
 #undef X
 };
+
 struct bw_guard_run_slot {
     enum { BW_SLOT_FREE, BW_SLOT_SPAWNING, BW_SLOT_RUNNING, BW_SLOT_ENDING } state;
-    struct bw_guard_run run;
-    struct bw_guard_child child;
-    struct bw_instant limit; /* TERM then, KILL kill_grace later */
-    bool term_sent;
-    bool own; /* begun by the guard itself */
+    struct bw_guard_run run;    /* run_id 0: the guard's own */
+    bool refuted;               /* ENDING because it was killed: its result is KILLED */
 };
+
 struct bw_guard {
     char group[BW_NAME_MAX + 1];
     struct bw_guard_limits limits;
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
-    struct bw_guard_hello agent; /* session none: no agent is connected */
+    struct bw_guard_hello agent;     /* session none: no agent is connected */
     struct bw_guard_run_slot slots[BW_GUARD_SLOT_COUNT];
+
     enum bw_fence_state fence;
     uint64_t fence_epoch;
+    bool fence_ordered;              /* by the agent's run, not by a deadline */
+    uint64_t fence_run_id;
+    bool fence_reach_killed;         /* KILL_REACH left nothing */
     struct bw_instant fence_begun_at;
-    bool start_ended_unseen; /* a start ran and no stop or fence was seen to succeed after it */
-    bool clean_pending;      /* stop_script still has to follow the fence */
-    uint64_t end_wanted;     /* epoch whose end waits for SAVED */
-    uint64_t arm_wanted_number; /* arm that waits for SAVED: first one of an epoch */
+    struct bw_instant fence_term_at;
+    struct bw_instant fence_kill_at;
+    struct bw_instant fence_again_at; /* FAILED: when it is tried again */
+
+    bool stop_checking;              /* the stop script ended well; status has to say so */
+    struct bw_instant stop_limit;
+    struct bw_instant stop_check_at;
+    struct bw_guard_run stop_run;
+    struct bw_guard_run_ended stop_ended;
+
+    bool has_waiting_run;            /* a stop that waits for the start that it had killed */
+    struct bw_guard_run waiting_run;
+    struct bw_guard_memory memory_before; /* what a failed SAVE goes back to */
+    enum { BW_GUARD_WANTS_NOTHING, BW_GUARD_WANTS_ARM, BW_GUARD_WANTS_END, BW_GUARD_WANTS_LET_GO,
+           BW_GUARD_WANTS_RUN } wants; /* what the SAVE under way is for */
     struct bw_guard_arm arm_wanted;
-    bool saving;
+    struct bw_guard_run run_wanted;
+    struct bw_guard_mirror mirror_before;
+    bool arm_mirroring;
+    bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
+    struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
 };
 
 /* Starts from what was kept. `mirror` NULL: there is none of this boot and time namespace. With a
