@@ -1,0 +1,29 @@
+/* address.h - HOST:PORT as people write it: a name, an IPv4 address, or [IPv6]. Pure. */
+#ifndef BW_NET_ADDRESS_H
+#define BW_NET_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/limits.h>
+
+struct bw_address {
+    char host[BW_ADDRESS_MAX + 1]; /* without brackets */
+    uint16_t port;
+};
+
+/* "HOST:PORT", port 0 to 65535 in decimal. BW_ERR_INVALID, `out_address` untouched, otherwise. */
+BW_MUST_CHECK enum bw_err bw_address_parse(const char *text, struct bw_address *out_address,
+                                           struct bw_diag *diag);
+
+/* True, and `out_socket_address` filled, when `host` is a numeric address; nothing is resolved. */
+bool bw_address_is_numeric(const struct bw_address *address,
+                           struct sockaddr_storage *out_socket_address);
+
+#define BW_ADDRESS_TEXT_BYTES 64
+/* "192.0.2.1:7400" or "[2001:db8::1]:7400"; "unknown" for another family. */
+void bw_address_format(const struct sockaddr *socket_address, char out_text[BW_ADDRESS_TEXT_BYTES]);
+
+#endif

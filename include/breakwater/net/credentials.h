@@ -1,0 +1,53 @@
+/* credentials.h - what this process is on the network: the CAs it trusts, its certificate chain and
+ * its key, read from two files and checked as one. Design 5.2, 5.3. Reads files; no loop, no
+ * socket.
+ *
+ * Immutable once loaded: a reload loads another one beside it, so a bad file changes nothing. */
+#ifndef BW_NET_CREDENTIALS_H
+#define BW_NET_CREDENTIALS_H
+
+#include <stdint.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/net/roles.h>
+
+#define BW_CREDENTIALS_FILE_BYTES_MAX (256 * 1024)
+
+struct bw_credentials;
+
+/* `ca_path`: one or more CA certificates in PEM. `identity_path`: a certificate, then the rest of
+ * its chain if any, and its key, all PEM in one file that nobody but its owner can read.
+ *
+ * Refuses, in words that name the file: unreadable, too large, no certificate, not exactly one key,
+ * a key that group or others can read, an encrypted key, a key of another certificate, a
+ * certificate that no CA in `ca_path` issued, a certificate without a breakwater identity. Dates
+ * are not looked at: see bw_credentials_check. Free with bw_credentials_free. */
+BW_MUST_CHECK enum bw_err bw_credentials_load(const char *ca_path, const char *identity_path,
+                                              struct bw_credentials **out_credentials,
+                                              struct bw_diag *diag);
+
+/* Accepts NULL. Wipes the key from memory. */
+void bw_credentials_free(struct bw_credentials *credentials);
+
+/* Who we are. */
+const struct bw_identity *bw_credentials_identity(const struct bw_credentials *credentials);
+
+/* BW_ERR_AUTH, with what to do next, when the certificate is not for `cluster`, not for one of
+ * `roles` (BW_ROLE_BIT), has expired or is not yet valid at `now`. */
+BW_MUST_CHECK enum bw_err bw_credentials_check(const struct bw_credentials *credentials,
+                                               const char *cluster, unsigned roles,
+                                               struct bw_wall now, struct bw_diag *diag);
+
+/* First instant at which the certificate is not valid any more. */
+struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
+/* Whole days left at `now`, rounded down; negative when expired. */
+int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struct bw_wall now);
+
+/* The three parts as PEM text, for libraries that take text (libcurl's blobs). Owned by
+ * `credentials`; the chain begins with our own certificate. */
+const char *bw_credentials_ca_pem(const struct bw_credentials *credentials);
+const char *bw_credentials_chain_pem(const struct bw_credentials *credentials);
+const char *bw_credentials_key_pem(const struct bw_credentials *credentials);
+
+#endif

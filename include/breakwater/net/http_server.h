@@ -1,0 +1,152 @@
+/* http_server.h - HTTP/1.1 on TLS streams: one listener, a table of routes, rights before all else.
+ * Design 5.3. The loop's thread only.
+ *
+ * Order of judgement, each an error answer after which the connection closes: the request line and
+ * head (400, 414, 431, 505), no usable certificate where one is needed (401, also for unknown
+ * paths), path (404), method (405), role (403), body (411, 413, 417). Only then the body is read,
+ * and the handler runs. One request at a time per connection: what a peer sends before it has its
+ * answer is thrown away, and the connection closes after that answer.
+ *
+ * SIGPIPE must be ignored by the program. */
+#ifndef BW_NET_HTTP_SERVER_H
+#define BW_NET_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/base/limits.h>
+#include <breakwater/net/roles.h>
+#include <breakwater/net/tls_context.h>
+
+#define BW_HTTP_TARGET_BYTES_MAX 1024               /* path and query together: 414 */
+#define BW_HTTP_SEGMENTS_MAX     2                  /* {…} in one pattern */
+#define BW_HTTP_ANSWER_BYTES_MAX (32 * 1024 * 1024) /* an answer; more is 500 */
+
+struct bw_http_server;
+struct bw_http_route;
+
+/* One request, complete with its body. Owned by the server: good until it was answered, or until
+ * on_gone has returned. Read-only for handlers. */
+struct bw_http_request {
+    const struct bw_http_route *route; /* its pattern is the label for metrics */
+    bool is_head;                      /* HEAD, routed as GET: the answer's body is not sent */
+    const char *path;                  /* as sent, without the query */
+    const char *query;                 /* as sent; "" if there is none */
+    char segments[BW_HTTP_SEGMENTS_MAX][BW_NAME_MAX + 1]; /* what {…} matched, decoded */
+    const uint8_t *body;
+    size_t body_size;
+    const struct bw_identity *peer; /* NULL: no certificate, or none of ours (open routes only) */
+    const char *remote;             /* "ADDRESS:PORT" */
+    const char *last_event_id;      /* of an event stream that comes back; "" if none */
+    struct bw_instant received;     /* read from `clock` after the last byte was read */
+};
+
+/* Answers with bw_http_respond before it returns, or calls bw_http_defer and answers later. */
+typedef void bw_http_handler(struct bw_http_request *request, void *user);
+
+#define BW_HTTP_OPEN 0u /* as `roles`: anybody, even without a certificate */
+
+struct bw_http_route {
+    const char *method;  /* "GET" (answers HEAD too), "POST", "PUT", "DELETE" */
+    const char *pattern; /* "/v1/groups/{name}/history": a whole segment is fixed or {…} */
+    unsigned roles;      /* BW_ROLE_BIT set, or BW_HTTP_OPEN */
+    bw_http_handler *handler;
+};
+
+struct bw_http_server_config {
+    const char *listen;         /* "HOST:PORT", numeric host; port 0 takes a free one */
+    struct ssl_ctx_st *context; /* kept; NULL only with `plain` */
+    bool plain;                 /* no TLS: for a local health port; HTTP/1.0 is welcome there */
+    const char *cluster;        /* an identity of another cluster is none; borrowed; "" if plain */
+    const struct bw_http_route *routes; /* borrowed for the server's life */
+    size_t route_count;
+    struct bw_instant (*clock)(void *user);
+    /* After each answer, errors included; request->route is NULL if none was found. May be NULL. */
+    void (*on_answered)(const struct bw_http_request *request, int status, void *user);
+    /* A peer that did not get through the handshake, and why. May be NULL. */
+    void (*on_handshake_failed)(const char *remote, enum bw_err why, const char *text, void *user);
+    void *user; /* for handlers and callbacks */
+
+    /* 0: the default in brackets */
+    unsigned connections_max;   /* [BW_CONNECTIONS_MAX] */
+    size_t body_bytes_max;      /* [BW_BODY_BYTES_MAX] */
+    uint32_t handshake_ms;      /* [3 s] */
+    uint32_t request_ms;        /* [10 s] head and body together */
+    uint32_t idle_ms;           /* [30 s] between requests */
+    uint32_t answer_ms;         /* [10 s] without progress of an answer larger than the queue */
+    uint32_t old_connection_ms; /* [1 h] age at which a connection of a replaced context closes */
+};
+
+struct bw_http_counters {
+    uint64_t accepted;
+    uint64_t handshakes_failed;
+    uint64_t evicted; /* closed to make room: idle, or without a certificate */
+    uint64_t refused; /* no room, and nobody to evict */
+};
+
+/* Binds and listens. BW_ERR_INVALID: `listen` is no numeric HOST:PORT; BW_ERR_IO: bind or listen
+ * failed; nothing is left behind then (the loop must turn once more to free the handle). */
+BW_MUST_CHECK enum bw_err bw_http_server_open(uv_loop_t *loop,
+                                              const struct bw_http_server_config *config,
+                                              struct bw_http_server **out_server,
+                                              struct bw_diag *diag);
+
+/* Stops listening and closes every connection (unanswered requests get on_gone), then calls
+ * `on_closed`, once, and frees itself. May be called from a handler; twice does nothing. */
+void bw_http_server_close(struct bw_http_server *server, void (*on_closed)(void *user), void *user);
+
+uint16_t bw_http_server_port(const struct bw_http_server *server);
+unsigned bw_http_server_connections(const struct bw_http_server *server);
+struct bw_http_counters bw_http_server_counters(const struct bw_http_server *server);
+
+/* New connections use `context` (kept) from now on. Old ones keep their identity, and close when
+ * they are `old_connection_ms` old: at once if idle, else after the answer they wait for. */
+void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st *context);
+/* After a revocation: every connection closes now, whatever it is doing. */
+void bw_http_server_drop_connections(struct bw_http_server *server);
+
+/* ---- for handlers ---- */
+
+/* The value of `key` in the query, percent-decoded ('+' is a blank). BW_ERR_NOT_FOUND, or
+ * BW_ERR_INVALID when it is there twice, badly escaped, has a control byte or does not fit `size`.
+ */
+BW_MUST_CHECK enum bw_err bw_http_query(const struct bw_http_request *request, const char *key,
+                                        char *out_value, size_t size);
+
+/* Answers, exactly once; the request is gone afterwards. `body` is copied. */
+void bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
+                     const void *body, size_t size);
+/* The same with more head fields: whole lines, each ending in CRLF, made by us (at most 512 bytes;
+ * nothing a peer wrote goes in unchecked). */
+void bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
+                          const char *content_type, const void *body, size_t size);
+/* {"error":TEXT,"hint":HINT}; hint NULL: without. Texts are escaped, each cut at 512 bytes. */
+void bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
+                           const char *hint);
+
+struct bw_http_later {
+    /* The client is gone, or the server closes: never answer this request. Exactly once, and only
+     * if it was not answered. Required. */
+    void (*on_gone)(struct bw_http_request *request, void *user);
+    /* The deadline has passed: answer now, or defer again. Required if a deadline is given. */
+    void (*on_deadline)(struct bw_http_request *request, void *user);
+};
+
+/* The handler will answer later. `deadline_ms` from now; 0: none. `later` is borrowed until then.
+ * May be called again. */
+void bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
+                   const struct bw_http_later *later, void *user);
+
+/* An answer without end (server-sent events): defer first, then begin, then send any number of
+ * times. BW_ERR_LIMIT from send: the reader is too slow and the connection closes; on_gone follows,
+ * as it does when the client goes. `end` finishes it in good order, and the request is gone. */
+void bw_http_stream_begin(struct bw_http_request *request, const char *content_type);
+BW_MUST_CHECK enum bw_err bw_http_stream_send(struct bw_http_request *request, const void *data,
+                                              size_t size);
+void bw_http_stream_end(struct bw_http_request *request);
+
+#endif

@@ -1,0 +1,86 @@
+#include <breakwater/net/address.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+static bool parse_port(const char *text, uint16_t *out_port)
+{
+    uint32_t port = 0;
+    size_t digits = strspn(text, "0123456789");
+
+    if (digits == 0 || digits > 5 || text[digits] != '\0')
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        port = port * 10 + (uint32_t)(text[i] - '0');
+    if (port > UINT16_MAX)
+        return false;
+    *out_port = (uint16_t)port;
+    return true;
+}
+
+enum bw_err bw_address_parse(const char *text, struct bw_address *out_address, struct bw_diag *diag)
+{
+    struct bw_address address;
+    const char *host = text;
+    const char *colon = strrchr(text, ':');
+    size_t size = colon != NULL ? (size_t)(colon - text) : 0;
+
+    if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
+        host++;
+        size -= 2;
+    } else if (memchr(text, ':', size) != NULL) {
+        size = 0; /* a bare IPv6 address: where it ends and the port begins is a guess */
+    }
+    if (size == 0 || size > BW_ADDRESS_MAX || memchr(host, '/', size) != NULL ||
+        !parse_port(colon + 1, &address.port))
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "\"%s\" is not HOST:PORT (like w1.example.net:7400, 192.0.2.1:7400 or "
+                           "[2001:db8::1]:7400)",
+                           text);
+    memcpy(address.host, host, size);
+    address.host[size] = '\0';
+    *out_address = address;
+    return BW_OK;
+}
+
+bool bw_address_is_numeric(const struct bw_address *address,
+                           struct sockaddr_storage *out_socket_address)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(address->port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(address->port)};
+
+    if (inet_pton(AF_INET, address->host, &v4.sin_addr) == 1) {
+        memcpy(out_socket_address, &v4, sizeof v4);
+        return true;
+    }
+    if (inet_pton(AF_INET6, address->host, &v6.sin6_addr) == 1) {
+        memcpy(out_socket_address, &v6, sizeof v6);
+        return true;
+    }
+    return false;
+}
+
+void bw_address_format(const struct sockaddr *socket_address, char out_text[BW_ADDRESS_TEXT_BYTES])
+{
+    char host[INET6_ADDRSTRLEN] = "";
+    int size;
+
+    if (socket_address->sa_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)socket_address;
+
+        BW_ASSERT(inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host) != NULL);
+        size = snprintf(out_text, BW_ADDRESS_TEXT_BYTES, "%s:%u", host, ntohs(v4->sin_port));
+    } else if (socket_address->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)socket_address;
+
+        BW_ASSERT(inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host) != NULL);
+        size = snprintf(out_text, BW_ADDRESS_TEXT_BYTES, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        size = snprintf(out_text, BW_ADDRESS_TEXT_BYTES, "unknown");
+    }
+    BW_ASSERT(size > 0 && size < BW_ADDRESS_TEXT_BYTES);
+}

@@ -1,0 +1,262 @@
+#include "http_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#define HEAD_BYTES_MAX   1024
+#define FIELDS_BYTES_MAX 512
+#define TEXT_BYTES_MAX   512 /* of an error or a hint, before escaping */
+
+static struct exchange *exchange_of(const struct bw_http_request *request)
+{
+    return (struct exchange *)request; /* its first member */
+}
+
+struct reason {
+    int status;
+    const char *text;
+};
+
+static const struct reason reasons[] = {
+    {200, "OK"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {304, "Not Modified"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {411, "Length Required"},
+    {413, "Content Too Large"},
+    {414, "URI Too Long"},
+    {417, "Expectation Failed"},
+    {421, "Misdirected Request"},
+    {422, "Unprocessable Content"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+    {505, "HTTP Version Not Supported"},
+};
+
+/* For people who watch the wire; programs read the number. */
+static const char *reason_of(int status)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    }
+    return "Other";
+}
+
+/* The status line and fields; `size` SIZE_MAX: a body without a known end. */
+static size_t format_head(const struct connection *connection, int status, const char *fields,
+                          const char *content_type, size_t size, char out[HEAD_BYTES_MAX])
+{
+    char length[48] = "";
+    int used;
+
+    if (size != SIZE_MAX)
+        (void)snprintf(length, sizeof length, "Content-Length: %zu\r\n", size);
+    used = snprintf(out, HEAD_BYTES_MAX,
+                    "HTTP/1.1 %d %s\r\nContent-Type: %s\r\n%sCache-Control: no-store\r\n"
+                    "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
+                    status, reason_of(status), content_type, length, fields,
+                    connection->close_after ? "Connection: close\r\n" : "");
+    BW_ASSERT(used > 0 && used < HEAD_BYTES_MAX); /* all of it is made by us */
+    return (size_t)used;
+}
+
+/* The answer has left as far as the stream is concerned. */
+static void end_answer(struct connection *connection)
+{
+    free(connection->rest);
+    connection->rest = NULL;
+    if (connection->close_after)
+        bw_http_connection_end(connection);
+    else
+        bw_http_connection_wait(connection);
+}
+
+void bw_http_answer_go_on(struct connection *connection)
+{
+    struct rest *rest = connection->rest;
+
+    while (rest->sent < rest->size) {
+        size_t room = bw_tls_stream_writable_bytes(connection->stream);
+        size_t left = rest->size - rest->sent;
+        size_t piece = left < room ? left : room;
+
+        if (piece == 0) {
+            connection->phase = PHASE_ANSWERING;
+            bw_tls_stream_set_deadline(connection->stream, connection->server->config.answer_ms);
+            return;
+        }
+        if (bw_tls_stream_write(connection->stream, rest->data + rest->sent, piece) != BW_OK)
+            break; /* it is closing: the bytes have nobody to go to */
+        rest->sent += piece;
+    }
+    end_answer(connection);
+}
+
+static void tell_answered(const struct connection *connection, int status)
+{
+    const struct bw_http_server_config *config = &connection->server->config;
+
+    if (config->on_answered != NULL)
+        config->on_answered(&connection->exchange->request, status, config->user);
+}
+
+void bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
+                          const char *content_type, const void *body, size_t size)
+{
+    struct connection *connection = exchange_of(request)->connection;
+    size_t body_size = request->is_head ? 0 : size;
+    char head[HEAD_BYTES_MAX];
+    size_t head_size;
+    struct rest *rest;
+
+    BW_ASSERT(connection->phase != PHASE_STREAMING && connection->rest == NULL);
+    BW_ASSERT(strlen(fields) <= FIELDS_BYTES_MAX);
+    if (size > BW_HTTP_ANSWER_BYTES_MAX) {
+        bw_http_respond_error(request, 500, "the answer is larger than 32 MiB", NULL);
+        return;
+    }
+    head_size = format_head(connection, status, fields, content_type, size, head);
+    rest = malloc(sizeof *rest + head_size + body_size);
+    tell_answered(connection, status);
+    bw_http_exchange_free(connection);
+    if (rest == NULL) {
+        bw_tls_stream_close(connection->stream, BW_ERR_NOMEM, "out of memory for the answer");
+        return;
+    }
+    rest->size = head_size + body_size;
+    rest->sent = 0;
+    memcpy(rest->data, head, head_size);
+    if (body_size > 0)
+        memcpy(rest->data + head_size, body, body_size);
+    connection->rest = rest;
+    bw_http_answer_go_on(connection);
+}
+
+void bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
+                     const void *body, size_t size)
+{
+    bw_http_respond_with(request, status, "", content_type, body, size);
+}
+
+/* Appends `text` as the inside of a JSON string. Bytes that are not ASCII pass as they are: our
+ * texts are UTF-8. */
+static size_t append_escaped(char *out, size_t used, const char *text)
+{
+    for (size_t i = 0; text[i] != '\0' && i < TEXT_BYTES_MAX; i++) {
+        unsigned char byte = (unsigned char)text[i];
+
+        if (byte == '"' || byte == '\\') {
+            out[used++] = '\\';
+            out[used++] = (char)byte;
+        } else if (byte < 0x20 || byte == 0x7f) {
+            used += (size_t)sprintf(out + used, "\\u%04x", byte);
+        } else {
+            out[used++] = (char)byte;
+        }
+    }
+    return used;
+}
+
+static size_t append_plain(char *out, size_t used, const char *text)
+{
+    size_t size = strlen(text);
+
+    memcpy(out + used, text, size);
+    return used + size;
+}
+
+static void respond_error_with(struct bw_http_request *request, int status, const char *fields,
+                               const char *error, const char *hint)
+{
+    char body[2 * 6 * TEXT_BYTES_MAX + 64]; /* every byte as \uNNNN, and the frame */
+    size_t used = append_plain(body, 0, "{\"error\":\"");
+
+    used = append_escaped(body, used, error);
+    if (hint != NULL) {
+        used = append_plain(body, used, "\",\"hint\":\"");
+        used = append_escaped(body, used, hint);
+    }
+    used = append_plain(body, used, "\"}\n");
+    bw_http_respond_with(request, status, fields, "application/json", body, used);
+}
+
+void bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
+                           const char *hint)
+{
+    respond_error_with(request, status, "", error, hint);
+}
+
+void bw_http_answer_refusal(struct connection *connection)
+{
+    const struct refusal refusal = connection->refusal;
+
+    connection->close_after = true;
+    if (connection->exchange == NULL) { /* not a single byte of a request: nobody to answer */
+        bw_http_connection_end(connection);
+        return;
+    }
+    respond_error_with(&connection->exchange->request, refusal.status, refusal.fields,
+                       refusal.error, refusal.hint);
+}
+
+void bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
+                   const struct bw_http_later *later, void *user)
+{
+    struct exchange *exchange = exchange_of(request);
+
+    BW_ASSERT(later->on_gone != NULL);
+    BW_ASSERT(deadline_ms == 0 || later->on_deadline != NULL);
+    exchange->later = later;
+    exchange->later_user = user;
+    bw_tls_stream_set_deadline(exchange->connection->stream, deadline_ms);
+}
+
+void bw_http_stream_begin(struct bw_http_request *request, const char *content_type)
+{
+    struct exchange *exchange = exchange_of(request);
+    struct connection *connection = exchange->connection;
+    char head[HEAD_BYTES_MAX];
+    size_t size;
+
+    BW_ASSERT(connection->phase == PHASE_HANDLING && exchange->later != NULL);
+    connection->close_after = true; /* the end of the stream is the end of the body */
+    connection->phase = PHASE_STREAMING;
+    size = format_head(connection, 200, "", content_type, SIZE_MAX, head);
+    tell_answered(connection, 200);
+    if (bw_http_stream_send(request, head, size) != BW_OK)
+        return; /* it is closing: on_gone says so */
+}
+
+enum bw_err bw_http_stream_send(struct bw_http_request *request, const void *data, size_t size)
+{
+    struct connection *connection = exchange_of(request)->connection;
+    enum bw_err err;
+
+    BW_ASSERT(connection->phase == PHASE_STREAMING || connection->phase == PHASE_ENDING);
+    err = bw_tls_stream_write(connection->stream, data, size);
+    if (err == BW_ERR_LIMIT)
+        bw_tls_stream_close(connection->stream, BW_ERR_LIMIT, "the peer reads too slowly");
+    return err;
+}
+
+void bw_http_stream_end(struct bw_http_request *request)
+{
+    struct connection *connection = exchange_of(request)->connection;
+
+    bw_http_exchange_free(connection);
+    bw_http_connection_end(connection);
+}

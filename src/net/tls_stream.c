@@ -1,0 +1,776 @@
+#include <breakwater/net/tls_stream.h>
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/net/address.h>
+
+#include "tls_bio.h"
+#include "tls_failure.h"
+
+#define READ_BYTES_MAX     (32 * 1024) /* one read from a socket */
+#define RECORD_BYTES_MAX   (16 * 1024) /* plaintext of one TLS record (RFC 8446, 5.1) */
+#define RECORD_OVERHEAD    64          /* ciphertext of one record beyond its plaintext, at most */
+#define DIAL_ADDRESSES_MAX 4
+
+enum state {
+    STATE_DIALLING,
+    STATE_HANDSHAKE,
+    STATE_OPEN,
+    STATE_FINISHING, /* our last words are under way; what comes in is thrown away */
+    STATE_CLOSING,   /* handles are on their way out */
+};
+
+/* Resolution and the attempts at each address. On its own, because getaddrinfo cannot always be
+ * canceled: then it outlives the stream, with `stream` NULL. */
+struct dial {
+    uv_getaddrinfo_t resolve;
+    uv_connect_t connect;
+    struct bw_tls_stream *stream;
+    bool resolving;
+    struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
+    size_t count;
+    size_t next;
+    uint64_t end_ms; /* on the loop's clock */
+    enum bw_err err; /* of the newest attempt that failed, 0 if none has */
+    char text[96];
+};
+
+struct bw_tls_stream {
+    uv_tcp_t tcp;
+    uv_timer_t timer;
+    uv_shutdown_t shutdown;
+    SSL *ssl; /* NULL: plain */
+    struct bw_tls_io io;
+    uint8_t *held; /* what io.in points into while paused; NULL: nothing */
+    const struct bw_tls_stream_events *events;
+    void *user;
+    struct dial *dial; /* until connected */
+    size_t queued_bytes;
+    size_t queue_bytes_max;
+    uint32_t handshake_ms;
+    uint32_t user_timeout_ms;
+    enum state state;
+    unsigned handles_open;
+    bool reading;
+    bool paused;
+    bool pumping;
+    bool peer_ended;
+    bool has_certificate;
+    bool has_identity;
+    enum bw_err why;
+    struct bw_identity identity;
+    char remote[BW_ADDRESS_TEXT_BYTES];
+    char text[192];
+};
+
+struct write {
+    uv_write_t request;
+    size_t size;
+    uint8_t data[];
+};
+
+/* One loop, one thread: libuv hands the buffer back before it asks for it again. */
+static _Thread_local uint8_t read_buffer[READ_BYTES_MAX];
+
+static void on_timer(uv_timer_t *timer);
+static void on_handle_closed(uv_handle_t *handle);
+static void pump(struct bw_tls_stream *stream);
+
+/* ---- life ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct bw_tls_stream *stream = handle->data;
+
+    if (--stream->handles_open > 0)
+        return;
+    BW_ASSERT(stream->queued_bytes == 0);
+    stream->events->on_closed(stream, stream->why, stream->text, stream->user);
+    SSL_free(stream->ssl);
+    ERR_clear_error();
+    free(stream->held);
+    free(stream->dial);
+    free(stream);
+}
+
+/* Lets go of a dial; frees it unless the resolver still holds it. */
+static void abandon_dial(struct bw_tls_stream *stream)
+{
+    struct dial *dial = stream->dial;
+
+    if (dial == NULL || !dial->resolving)
+        return; /* a pending connect ends before the handle's closed-callback */
+    dial->stream = NULL;
+    (void)uv_cancel((uv_req_t *)&dial->resolve); /* too late is fine: it frees itself either way */
+    stream->dial = NULL;
+}
+
+void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const char *text)
+{
+    if (stream->state == STATE_CLOSING)
+        return;
+    stream->state = STATE_CLOSING;
+    stream->why = why;
+    (void)snprintf(stream->text, sizeof stream->text, "%s", text);
+    abandon_dial(stream);
+    uv_close((uv_handle_t *)&stream->timer, on_handle_closed);
+    if (!uv_is_closing((uv_handle_t *)&stream->tcp)) /* closing: between two addresses of a dial */
+        uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
+}
+
+static void close_errno(struct bw_tls_stream *stream, const char *what, int uv_error)
+{
+    char text[128];
+    enum bw_err why = uv_error == UV_ETIMEDOUT ? BW_ERR_TIMEOUT : BW_ERR_IO;
+
+    (void)snprintf(text, sizeof text, "%s: %s", what, uv_strerror(uv_error));
+    bw_tls_stream_close(stream, why, text);
+}
+
+static void start_timer(struct bw_tls_stream *stream, uint32_t ms)
+{
+    if (ms > 0)
+        (void)uv_timer_start(&stream->timer, on_timer, ms, 0); /* fails only without a callback */
+    else
+        (void)uv_timer_stop(&stream->timer); /* always 0 */
+}
+
+static void on_shutdown_done(uv_shutdown_t *shutdown, int status)
+{
+    (void)shutdown, (void)status; /* the peer's end or the linger timer closes */
+}
+
+/* FINISHING, and nothing queued any more: our end of stream. */
+static void send_end(struct bw_tls_stream *stream)
+{
+    start_timer(stream, BW_STREAM_LINGER_MS);
+    if (stream->peer_ended ||
+        uv_shutdown(&stream->shutdown, (uv_stream_t *)&stream->tcp, on_shutdown_done) != 0)
+        bw_tls_stream_close(stream, BW_OK, "done");
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct bw_tls_stream *stream = timer->data;
+
+    switch (stream->state) {
+    case STATE_DIALLING:
+        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE,
+                            stream->dial != NULL && stream->dial->err != BW_OK
+                                ? stream->dial->text
+                                : "no answer in time (partition, or a firewall that drops)");
+        break;
+    case STATE_HANDSHAKE:
+        bw_tls_stream_close(stream, BW_ERR_TIMEOUT, "the TLS handshake took too long");
+        break;
+    case STATE_OPEN:
+        if (stream->events->on_deadline != NULL)
+            stream->events->on_deadline(stream, stream->user);
+        else
+            bw_tls_stream_close(stream, BW_ERR_TIMEOUT, "the deadline has passed");
+        break;
+    case STATE_FINISHING:
+        bw_tls_stream_close(stream, BW_OK, "done (the peer did not close in time)");
+        break;
+    case STATE_CLOSING:
+        break;
+    }
+}
+
+/* ---- sending ---- */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct write *write = (struct write *)request;
+    struct bw_tls_stream *stream = request->handle->data;
+
+    stream->queued_bytes -= write->size;
+    free(write);
+    if (stream->state == STATE_CLOSING)
+        return;
+    if (status < 0)
+        close_errno(stream, "write", status);
+    else if (stream->queued_bytes > 0)
+        return;
+    else if (stream->state == STATE_FINISHING)
+        send_end(stream);
+    else if (stream->state == STATE_OPEN && stream->events->on_drained != NULL)
+        stream->events->on_drained(stream, stream->user);
+}
+
+/* Queues bytes for the socket. False: broken; the caller closes. */
+static bool send_bytes(void *user, const void *data, size_t size)
+{
+    struct bw_tls_stream *stream = user;
+    struct write *write;
+    uv_buf_t buffer;
+
+    if (stream->state == STATE_CLOSING)
+        return false;
+    write = malloc(sizeof *write + size);
+    if (write == NULL)
+        return false;
+    write->size = size;
+    memcpy(write->data, data, size);
+    buffer = uv_buf_init((char *)write->data, (unsigned)size);
+    if (uv_write(&write->request, (uv_stream_t *)&stream->tcp, &buffer, 1, on_written) != 0) {
+        free(write);
+        return false;
+    }
+    stream->queued_bytes += size;
+    return true;
+}
+
+static size_t ciphertext_bytes(const struct bw_tls_stream *stream, size_t size)
+{
+    if (stream->ssl == NULL)
+        return size;
+    return size + (size / RECORD_BYTES_MAX + 1) * RECORD_OVERHEAD;
+}
+
+enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, const void *data, size_t size)
+{
+    bool sent;
+
+    if (stream->state != STATE_OPEN)
+        return BW_ERR_CANCELED;
+    if (size == 0)
+        return BW_OK;
+    if (size > stream->queue_bytes_max ||
+        ciphertext_bytes(stream, size) > stream->queue_bytes_max - stream->queued_bytes)
+        return BW_ERR_LIMIT;
+    ERR_clear_error();
+    if (stream->ssl == NULL)
+        sent = send_bytes(stream, data, size);
+    else /* our BIO takes everything or fails: it never asks for a retry */
+        sent = SSL_write(stream->ssl, data, (int)size) > 0;
+    ERR_clear_error();
+    if (sent)
+        return BW_OK;
+    bw_tls_stream_close(stream, BW_ERR_IO, "writing to the connection failed");
+    return BW_ERR_IO;
+}
+
+size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream)
+{
+    size_t free_bytes = stream->queue_bytes_max > stream->queued_bytes
+                            ? stream->queue_bytes_max - stream->queued_bytes
+                            : 0;
+    size_t overhead = ciphertext_bytes(stream, free_bytes) - free_bytes;
+
+    if (stream->state != STATE_OPEN || free_bytes <= overhead)
+        return 0;
+    return free_bytes - overhead;
+}
+
+size_t bw_tls_stream_queued_bytes(const struct bw_tls_stream *stream)
+{
+    return stream->queued_bytes;
+}
+
+void bw_tls_stream_finish(struct bw_tls_stream *stream)
+{
+    if (stream->state == STATE_FINISHING || stream->state == STATE_CLOSING)
+        return;
+    if (stream->state != STATE_OPEN) {
+        bw_tls_stream_close(stream, BW_OK, "done");
+        return;
+    }
+    if (stream->ssl != NULL) {
+        ERR_clear_error();
+        (void)SSL_shutdown(stream->ssl); /* the alert is a courtesy: the end of stream follows */
+        ERR_clear_error();
+    }
+    if (stream->state == STATE_CLOSING)
+        return;
+    stream->state = STATE_FINISHING;
+    bw_tls_stream_resume(stream); /* to notice the peer's end */
+    start_timer(stream, BW_STREAM_FLUSH_MS);
+    if (stream->queued_bytes == 0)
+        send_end(stream);
+}
+
+/* ---- receiving ---- */
+
+static void on_buffer_wanted(uv_handle_t *handle, size_t suggested, uv_buf_t *out_buffer)
+{
+    (void)handle, (void)suggested;
+    *out_buffer = uv_buf_init((char *)read_buffer, sizeof read_buffer);
+}
+
+static void on_peer_end(struct bw_tls_stream *stream)
+{
+    if (stream->state == STATE_HANDSHAKE) {
+        bw_tls_stream_close(stream, BW_ERR_IO, "the peer closed during the handshake");
+    } else if (stream->queued_bytes > 0) {
+        stream->peer_ended = true;
+        bw_tls_stream_finish(stream); /* it may still read what is queued */
+    } else {
+        bw_tls_stream_close(stream, BW_OK, "the peer closed the connection");
+    }
+}
+
+static void on_read(uv_stream_t *tcp, ssize_t size, const uv_buf_t *buffer)
+{
+    struct bw_tls_stream *stream = tcp->data;
+
+    if (stream->state == STATE_CLOSING || size == 0)
+        return;
+    if (size == UV_EOF) {
+        on_peer_end(stream);
+        return;
+    }
+    if (size < 0) {
+        close_errno(stream, "read", (int)size);
+        return;
+    }
+    if (stream->state == STATE_FINISHING)
+        return;
+    BW_ASSERT(stream->io.in_size == 0); /* OpenSSL takes all, or reading is paused */
+    stream->io.in = (const uint8_t *)buffer->base;
+    stream->io.in_size = (size_t)size;
+    pump(stream);
+}
+
+static void start_reading(struct bw_tls_stream *stream)
+{
+    int result;
+
+    if (stream->reading || stream->state == STATE_CLOSING || stream->state == STATE_DIALLING)
+        return;
+    result = uv_read_start((uv_stream_t *)&stream->tcp, on_buffer_wanted, on_read);
+    if (result != 0)
+        close_errno(stream, "read", result);
+    else
+        stream->reading = true;
+}
+
+void bw_tls_stream_pause(struct bw_tls_stream *stream)
+{
+    if (stream->state != STATE_OPEN)
+        return;
+    stream->paused = true;
+    if (stream->reading)
+        (void)uv_read_stop((uv_stream_t *)&stream->tcp); /* always 0 */
+    stream->reading = false;
+}
+
+void bw_tls_stream_resume(struct bw_tls_stream *stream)
+{
+    if (stream->state == STATE_CLOSING || !stream->paused)
+        return;
+    stream->paused = false;
+    pump(stream);
+    if (!stream->paused)
+        start_reading(stream);
+}
+
+/* Keeps what a pause left in the shared buffer. */
+static void hold_rest(struct bw_tls_stream *stream)
+{
+    uint8_t *rest = NULL;
+
+    if (stream->state != STATE_OPEN)
+        stream->io.in_size = 0; /* nobody will want it */
+    if (stream->io.in_size > 0) {
+        rest = malloc(stream->io.in_size);
+        if (rest == NULL) {
+            stream->io.in_size = 0;
+            bw_tls_stream_close(stream, BW_ERR_NOMEM, "out of memory while paused");
+        } else {
+            memcpy(rest, stream->io.in, stream->io.in_size);
+        }
+    }
+    free(stream->held);
+    stream->held = rest;
+    stream->io.in = rest;
+}
+
+/* OpenSSL said no: closes with the reason in words. */
+static void close_failed(struct bw_tls_stream *stream, bool handshake)
+{
+    char text[160];
+    enum bw_err why = bw_tls_failure(stream->ssl, handshake, text, sizeof text);
+
+    ERR_clear_error();
+    bw_tls_stream_close(stream, why, text);
+}
+
+/* True: there may be more to do with the bytes at hand. */
+static bool step_handshake(struct bw_tls_stream *stream)
+{
+    int result;
+
+    ERR_clear_error();
+    result = SSL_do_handshake(stream->ssl); /* an alert of ours leaves by itself, through the BIO */
+    if (stream->state == STATE_CLOSING)
+        return false;
+    if (result != 1) {
+        if (SSL_get_error(stream->ssl, result) != SSL_ERROR_WANT_READ)
+            close_failed(stream, true);
+        return false;
+    }
+    const X509 *certificate = SSL_get0_peer_certificate(stream->ssl);
+
+    stream->has_certificate = certificate != NULL;
+    stream->has_identity = certificate != NULL &&
+                           bw_identity_of_certificate(certificate, &stream->identity, NULL) ==
+                               BW_OK;
+    stream->state = STATE_OPEN;
+    start_timer(stream, 0);
+    stream->events->on_ready(stream, stream->user);
+    return true;
+}
+
+static bool step_read(struct bw_tls_stream *stream)
+{
+    uint8_t plain[RECORD_BYTES_MAX];
+    int size;
+
+    ERR_clear_error();
+    size = SSL_read(stream->ssl, plain, sizeof plain);
+    if (stream->state == STATE_CLOSING)
+        return false;
+    if (size > 0) {
+        stream->events->on_data(stream, plain, (size_t)size, stream->user);
+        return true;
+    }
+    switch (SSL_get_error(stream->ssl, size)) {
+    case SSL_ERROR_WANT_READ:
+        return false;
+    case SSL_ERROR_ZERO_RETURN:
+        on_peer_end(stream);
+        return false;
+    default:
+        close_failed(stream, false);
+        return false;
+    }
+}
+
+static bool step_plain(struct bw_tls_stream *stream)
+{
+    const uint8_t *data = stream->io.in;
+    size_t size = stream->io.in_size;
+
+    if (size == 0)
+        return false;
+    stream->io.in_size = 0;
+    stream->events->on_data(stream, data, size, stream->user);
+    return true;
+}
+
+/* Works on the bytes at hand until there are none, or the stream is paused or over. */
+static void pump(struct bw_tls_stream *stream)
+{
+    bool more = true;
+
+    if (stream->pumping)
+        return; /* called from a callback of the loop below, which goes on by itself */
+    stream->pumping = true;
+    while (more) {
+        if (stream->state == STATE_HANDSHAKE)
+            more = step_handshake(stream);
+        else if (stream->state != STATE_OPEN || stream->paused)
+            more = false;
+        else
+            more = stream->ssl != NULL ? step_read(stream) : step_plain(stream);
+    }
+    stream->pumping = false;
+    hold_rest(stream);
+}
+
+/* ---- beginning ---- */
+
+static void free_unborn(struct bw_tls_stream *stream)
+{
+    SSL_free(stream->ssl);
+    ERR_clear_error();
+    free(stream);
+}
+
+static struct bw_tls_stream *new_stream(const struct bw_tls_stream_config *config, bool server)
+{
+    struct bw_tls_stream *stream = calloc(1, sizeof *stream);
+
+    BW_ASSERT(config->plain == (config->context == NULL));
+    BW_ASSERT(config->handshake_ms > 0);
+    BW_ASSERT(config->events->on_ready != NULL && config->events->on_data != NULL);
+    BW_ASSERT(config->events->on_closed != NULL);
+    if (stream == NULL)
+        return NULL;
+    stream->events = config->events;
+    stream->user = config->user;
+    stream->handshake_ms = config->handshake_ms;
+    stream->user_timeout_ms = config->user_timeout_ms;
+    stream->queue_bytes_max = config->queue_bytes_max > 0 ? config->queue_bytes_max
+                                                          : BW_STREAM_QUEUE_BYTES_MAX;
+    stream->io.write = send_bytes;
+    stream->io.user = stream;
+    (void)snprintf(stream->remote, sizeof stream->remote, "unknown");
+    if (config->plain)
+        return stream;
+    ERR_clear_error();
+    stream->ssl = SSL_new(config->context);
+    BIO *bio = stream->ssl != NULL ? bw_tls_bio_new(&stream->io) : NULL;
+
+    if (bio == NULL) {
+        free_unborn(stream);
+        return NULL;
+    }
+    SSL_set_bio(stream->ssl, bio, bio);
+    if (server)
+        SSL_set_accept_state(stream->ssl);
+    else
+        SSL_set_connect_state(stream->ssl);
+    return stream;
+}
+
+static void init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
+{
+    BW_ASSERT(uv_tcp_init(loop, &stream->tcp) == 0); /* makes no socket yet: cannot fail */
+    BW_ASSERT(uv_timer_init(loop, &stream->timer) == 0);
+    stream->tcp.data = stream;
+    stream->timer.data = stream;
+    stream->handles_open = 2;
+}
+
+/* Connected: options, the peer's address, and the handshake. */
+static void begin_connection(struct bw_tls_stream *stream)
+{
+    struct sockaddr_storage peer;
+    int size = sizeof peer;
+    int fd;
+
+    if (uv_tcp_getpeername(&stream->tcp, (struct sockaddr *)&peer, &size) == 0)
+        bw_address_format((const struct sockaddr *)&peer, stream->remote);
+    (void)uv_tcp_nodelay(&stream->tcp, 1); /* only slower without it */
+    if (stream->user_timeout_ms > 0 && uv_fileno((uv_handle_t *)&stream->tcp, &fd) == 0) {
+        unsigned ms = stream->user_timeout_ms;
+
+        if (setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms) != 0) {
+            close_errno(stream, "set TCP_USER_TIMEOUT", uv_translate_sys_error(errno));
+            return;
+        }
+    }
+    if (stream->ssl != NULL) {
+        stream->state = STATE_HANDSHAKE;
+        start_timer(stream, stream->handshake_ms);
+        start_reading(stream);
+        pump(stream); /* a client speaks first */
+        return;
+    }
+    stream->state = STATE_OPEN;
+    start_timer(stream, 0);
+    start_reading(stream);
+    if (stream->state == STATE_OPEN)
+        stream->events->on_ready(stream, stream->user);
+}
+
+enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stream_config *config,
+                                 struct bw_tls_stream **out_stream, struct bw_diag *diag)
+{
+    struct bw_tls_stream *stream = new_stream(config, true);
+    int result;
+
+    if (stream == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "accept: out of memory");
+    init_handles(stream, listener->loop);
+    result = uv_accept(listener, (uv_stream_t *)&stream->tcp);
+    /* From here on the handles are the loop's: a failure ends like any other, by on_closed. */
+    *out_stream = stream;
+    stream->state = STATE_HANDSHAKE;
+    if (result != 0)
+        close_errno(stream, "accept", result);
+    else
+        begin_connection(stream);
+    return BW_OK;
+}
+
+void bw_tls_stream_set_deadline(struct bw_tls_stream *stream, uint32_t ms)
+{
+    if (stream->state == STATE_OPEN)
+        start_timer(stream, ms);
+}
+
+const struct bw_identity *bw_tls_stream_peer(const struct bw_tls_stream *stream)
+{
+    return stream->has_identity ? &stream->identity : NULL;
+}
+
+bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream)
+{
+    return stream->has_certificate;
+}
+
+const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
+{
+    return stream->remote;
+}
+
+void *bw_tls_stream_user(const struct bw_tls_stream *stream)
+{
+    return stream->user;
+}
+
+/* ---- dialling ---- */
+
+static void start_attempt(struct bw_tls_stream *stream);
+
+static void on_attempt_closed(uv_handle_t *handle)
+{
+    struct bw_tls_stream *stream = handle->data;
+
+    if (stream->state == STATE_CLOSING) {
+        on_handle_closed(handle);
+        return;
+    }
+    BW_ASSERT(uv_tcp_init(handle->loop, &stream->tcp) == 0);
+    stream->tcp.data = stream;
+    start_attempt(stream);
+}
+
+/* Remembers why this address failed, and goes on with the next one if there is one. */
+static void end_attempt(struct bw_tls_stream *stream, int uv_error)
+{
+    struct dial *dial = stream->dial;
+
+    start_timer(stream, 0);
+    dial->err = BW_ERR_UNREACHABLE;
+    (void)snprintf(dial->text, sizeof dial->text, "%s%s", uv_strerror(uv_error),
+                   uv_error == UV_ECONNREFUSED ? " (nobody listens there)" : "");
+    if (dial->next == dial->count)
+        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, dial->text);
+    else
+        uv_close((uv_handle_t *)&stream->tcp, on_attempt_closed);
+}
+
+static void on_connected(uv_connect_t *connect, int status)
+{
+    struct dial *dial = connect->data;
+    struct bw_tls_stream *stream = dial->stream;
+
+    if (stream->state == STATE_CLOSING || status == UV_ECANCELED)
+        return; /* closed, or this address has had its share of the time */
+    if (status != 0) {
+        end_attempt(stream, status);
+        return;
+    }
+    stream->dial = NULL;
+    free(dial);
+    begin_connection(stream);
+}
+
+static void on_attempt_timeout(uv_timer_t *timer)
+{
+    end_attempt(timer->data, UV_ETIMEDOUT);
+}
+
+static void start_attempt(struct bw_tls_stream *stream)
+{
+    struct dial *dial = stream->dial;
+    const struct sockaddr *address = (const struct sockaddr *)&dial->addresses[dial->next++];
+    uint64_t now_ms = uv_now(stream->tcp.loop);
+    uint64_t left_ms = dial->end_ms > now_ms ? dial->end_ms - now_ms : 0;
+    int result;
+
+    left_ms /= dial->count - dial->next + 1; /* this address's share of it */
+    (void)uv_timer_start(&stream->timer, on_attempt_timeout, left_ms, 0);
+    dial->connect.data = dial;
+    result = uv_tcp_connect(&dial->connect, &stream->tcp, address, on_connected);
+    if (result != 0)
+        end_attempt(stream, result);
+}
+
+static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *list)
+{
+    struct dial *dial = resolve->data;
+    struct bw_tls_stream *stream = dial->stream;
+    char text[128];
+
+    dial->resolving = false;
+    for (const struct addrinfo *item = list; item != NULL && dial->count < DIAL_ADDRESSES_MAX;
+         item = item->ai_next) {
+        if (item->ai_addrlen <= sizeof dial->addresses[0])
+            memcpy(&dial->addresses[dial->count++], item->ai_addr, item->ai_addrlen);
+    }
+    uv_freeaddrinfo(list);
+    if (stream == NULL) { /* the stream was closed meanwhile */
+        free(dial);
+        return;
+    }
+    if (status != 0 || dial->count == 0) {
+        (void)snprintf(text, sizeof text, "its name cannot be resolved: %s",
+                       status != 0 ? uv_strerror(status) : "no address");
+        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, text);
+        return;
+    }
+    start_attempt(stream);
+}
+
+static enum bw_err start_resolving(struct bw_tls_stream *stream, uv_loop_t *loop,
+                                   const struct bw_address *address, struct bw_diag *diag)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    char port[8];
+    int result;
+
+    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
+    (void)snprintf(port, sizeof port, "%u", address->port);
+    stream->dial->resolve.data = stream->dial;
+    result = uv_getaddrinfo(loop, &stream->dial->resolve, on_resolved, address->host, port, &hints);
+    if (result != 0)
+        return bw_diag_set(diag, BW_ERR_IO, "resolve %s: %s", address->host, uv_strerror(result));
+    stream->dial->resolving = true;
+    return BW_OK;
+}
+
+enum bw_err bw_tls_stream_connect(uv_loop_t *loop, const char *address_text,
+                                  const struct bw_tls_stream_config *config,
+                                  struct bw_tls_stream **out_stream, struct bw_diag *diag)
+{
+    struct bw_tls_stream *stream;
+    struct bw_address address;
+    bool numeric;
+    enum bw_err err = bw_address_parse(address_text, &address, diag);
+
+    BW_ASSERT(config->dial_ms > 0);
+    if (err != BW_OK)
+        return err;
+    stream = new_stream(config, false);
+    if (stream == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "dial %s: out of memory", address_text);
+    stream->dial = calloc(1, sizeof *stream->dial);
+    if (stream->dial == NULL) {
+        free_unborn(stream);
+        return bw_diag_set(diag, BW_ERR_NOMEM, "dial %s: out of memory", address_text);
+    }
+    stream->dial->stream = stream;
+    stream->dial->end_ms = uv_now(loop) + config->dial_ms;
+    numeric = bw_address_is_numeric(&address, &stream->dial->addresses[0]);
+    stream->dial->count = numeric ? 1 : 0;
+    if (!numeric) {
+        err = start_resolving(stream, loop, &address, diag);
+        if (err != BW_OK) {
+            free(stream->dial);
+            free_unborn(stream);
+            return err;
+        }
+    }
+    init_handles(stream, loop);
+    stream->state = STATE_DIALLING;
+    *out_stream = stream;
+    if (numeric)
+        start_attempt(stream);
+    else
+        start_timer(stream, config->dial_ms);
+    return BW_OK;
+}

@@ -1,0 +1,557 @@
+/* tls_stream: both sides of a connection on one loop, over real sockets. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/net/tls_stream.h>
+
+#include "test_pki.h"
+
+#define WAIT_MS 20000 /* generous: what is waited for takes milliseconds */
+
+/* One end, and what happened to it. */
+struct end {
+    struct bw_tls_stream *stream; /* NULL: not there, or closed */
+    bool ready;
+    bool closed;
+    unsigned closed_count;
+    unsigned drained_count;
+    size_t received;
+    uint8_t sum; /* of all bytes received */
+    enum bw_err why;
+    char text[192];
+    bool pause_on_data;
+    bool close_on_data;
+    bool close_on_ready;
+    bool echo;
+};
+
+struct fixture {
+    struct test_pki pki;
+    struct test_pki foreign;
+    uv_loop_t loop;
+    uv_tcp_t listener;
+    struct ssl_ctx_st *server_context;
+    struct ssl_ctx_st *client_context;
+    struct end server;
+    struct end client;
+    bool plain;
+    char address[32];
+};
+
+static void on_ready(struct bw_tls_stream *stream, void *user)
+{
+    struct end *end = user;
+
+    end->stream = stream;
+    end->ready = true;
+    if (end->close_on_ready)
+        bw_tls_stream_close(stream, BW_ERR_AUTH, "not whom we wanted");
+}
+
+static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
+{
+    struct end *end = user;
+
+    end->received += size;
+    for (size_t i = 0; i < size; i++)
+        end->sum = (uint8_t)(end->sum + data[i]);
+    if (end->echo)
+        assert_int_equal(bw_tls_stream_write(stream, data, size), BW_OK);
+    if (end->pause_on_data)
+        bw_tls_stream_pause(stream);
+    if (end->close_on_data) {
+        bw_tls_stream_close(stream, BW_ERR_CANCELED, "enough");
+        bw_tls_stream_close(stream, BW_ERR_IO, "the first reason counts");
+    }
+}
+
+static void on_drained(struct bw_tls_stream *stream, void *user)
+{
+    struct end *end = user;
+
+    (void)stream;
+    end->drained_count++;
+}
+
+static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
+{
+    struct end *end = user;
+
+    assert_true(end->stream == NULL || end->stream == stream);
+    end->stream = NULL;
+    end->closed = true;
+    end->closed_count++;
+    end->why = why;
+    (void)snprintf(end->text, sizeof end->text, "%s", text);
+}
+
+static const struct bw_tls_stream_events events = {
+    .on_ready = on_ready, .on_data = on_data, .on_drained = on_drained, .on_closed = on_closed};
+
+static struct bw_tls_stream_config config_of(struct fixture *f, bool server)
+{
+    return (struct bw_tls_stream_config){
+        .context = f->plain ? NULL
+                   : server ? f->server_context
+                            : f->client_context,
+        .plain = f->plain,
+        .events = &events,
+        .user = server ? &f->server : &f->client,
+        .handshake_ms = 5000,
+        .dial_ms = 5000,
+        .user_timeout_ms = 3000,
+    };
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct fixture *f = listener->data;
+    struct bw_tls_stream_config config = config_of(f, true);
+
+    assert_int_equal(status, 0);
+    assert_int_equal(bw_tls_stream_accept(listener, &config, &f->server.stream, NULL), BW_OK);
+}
+
+static struct ssl_ctx_st *make_context(const char *ca, const char *identity,
+                                       enum bw_tls_context_kind kind)
+{
+    struct bw_credentials *credentials;
+    struct ssl_ctx_st *context;
+
+    assert_int_equal(bw_credentials_load(ca, identity, &credentials, NULL), BW_OK);
+    assert_int_equal(bw_tls_context_new(credentials, kind, &context, NULL), BW_OK);
+    bw_credentials_free(credentials);
+    return context;
+}
+
+static struct ssl_ctx_st *issue_context(struct test_pki *pki, const struct test_leaf *leaf,
+                                        enum bw_tls_context_kind kind)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    test_pki_issue(pki, "leaf.pem", leaf, path);
+    return make_context(pki->ca_path, path, kind);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    const struct test_leaf server = {.uris = {"breakwater://prod/witness/w1"}};
+    const struct test_leaf client = {.uris = {"breakwater://prod/witness/w2"}};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int size = sizeof address;
+
+    test_pki_init(&f->pki);
+    test_pki_init(&f->foreign);
+    f->server_context = issue_context(&f->pki, &server, BW_TLS_SERVER_REQUIRED);
+    f->client_context = issue_context(&f->pki, &client, BW_TLS_CLIENT);
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    assert_int_equal(uv_tcp_init(&f->loop, &f->listener), 0);
+    f->listener.data = f;
+    assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &address), 0);
+    assert_int_equal(uv_tcp_bind(&f->listener, (struct sockaddr *)&address, 0), 0);
+    assert_int_equal(uv_listen((uv_stream_t *)&f->listener, 16, on_connection), 0);
+    assert_int_equal(uv_tcp_getsockname(&f->listener, (struct sockaddr *)&address, &size), 0);
+    (void)snprintf(f->address, sizeof f->address, "127.0.0.1:%u", ntohs(address.sin_port));
+    *state = f;
+    return 0;
+}
+
+static void on_guard_timer(uv_timer_t *timer)
+{
+    *(bool *)timer->data = true;
+}
+
+/* Turns the loop until `done` says so. */
+static void wait_until(struct fixture *f, bool (*done)(const struct fixture *f))
+{
+    bool late = false;
+    uv_timer_t guard;
+
+    assert_int_equal(uv_timer_init(&f->loop, &guard), 0);
+    guard.data = &late;
+    assert_int_equal(uv_timer_start(&guard, on_guard_timer, WAIT_MS, 0), 0);
+    while (!done(f) && !late)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&guard, NULL);
+    (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_false(late);
+}
+
+/* Whatever a test left: closed, and the loop ends with nothing in it. */
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    if (f->server.stream != NULL)
+        bw_tls_stream_close(f->server.stream, BW_OK, "end of test");
+    if (f->client.stream != NULL)
+        bw_tls_stream_close(f->client.stream, BW_OK, "end of test");
+    uv_close((uv_handle_t *)&f->listener, NULL);
+    (void)uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    assert_true(f->server.closed_count <= 1 && f->client.closed_count <= 1);
+    bw_tls_context_free(f->server_context);
+    bw_tls_context_free(f->client_context);
+    test_pki_deinit(&f->pki);
+    test_pki_deinit(&f->foreign);
+    free(f);
+    return 0;
+}
+
+static bool both_ready(const struct fixture *f)
+{
+    return f->server.ready && f->client.ready;
+}
+
+static bool both_closed(const struct fixture *f)
+{
+    return f->server.closed && f->client.closed;
+}
+
+static bool client_closed(const struct fixture *f)
+{
+    return f->client.closed;
+}
+
+static void dial(struct fixture *f)
+{
+    struct bw_tls_stream_config config = config_of(f, false);
+
+    assert_int_equal(bw_tls_stream_connect(&f->loop, f->address, &config, &f->client.stream, NULL),
+                     BW_OK);
+}
+
+static void replace_client(struct fixture *f, struct test_pki *pki, const struct test_leaf *leaf)
+{
+    bw_tls_context_free(f->client_context);
+    f->client_context = issue_context(pki, leaf, BW_TLS_CLIENT);
+}
+
+static void both_sides_learn_who_the_other_is(void **state)
+{
+    struct fixture *f = *state;
+
+    dial(f);
+    wait_until(f, both_ready);
+
+    assert_string_equal(bw_tls_stream_peer(f->client.stream)->name, "w1");
+    assert_string_equal(bw_tls_stream_peer(f->server.stream)->name, "w2");
+    assert_string_equal(bw_tls_stream_remote(f->client.stream), f->address);
+}
+
+static void name_is_resolved_and_every_address_tried(void **state)
+{
+    struct fixture *f = *state;
+    char address[32];
+
+    /* localhost is often ::1 too, where nobody listens. */
+    (void)snprintf(address, sizeof address, "localhost:%s", strchr(f->address, ':') + 1);
+    strcpy(f->address, address);
+    dial(f);
+    wait_until(f, both_ready);
+}
+
+static bool echo_came_back(const struct fixture *f)
+{
+    return f->client.received == 1000 * 1000;
+}
+
+static void bytes_come_back_whole_through_a_bounded_queue(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t data[1000 * 1000];
+    uint8_t sum = 0;
+    size_t sent = 0;
+
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i * 31);
+        sum = (uint8_t)(sum + data[i]);
+    }
+    f->server.echo = true;
+    dial(f);
+    wait_until(f, both_ready);
+    while (sent < sizeof data) {
+        size_t room = bw_tls_stream_writable_bytes(f->client.stream);
+        size_t piece = sizeof data - sent < room ? sizeof data - sent : room;
+
+        if (piece > 50000)
+            piece = 50000;
+        assert_int_equal(bw_tls_stream_write(f->client.stream, data + sent, piece), BW_OK);
+        assert_true(bw_tls_stream_queued_bytes(f->client.stream) <= BW_STREAM_QUEUE_BYTES_MAX);
+        sent += piece;
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    wait_until(f, echo_came_back);
+    assert_int_equal(f->client.sum, sum);
+    assert_true(f->client.drained_count > 0);
+}
+
+static bool server_has_data(const struct fixture *f)
+{
+    return f->server.received > 0;
+}
+
+static bool client_drained(const struct fixture *f)
+{
+    return f->client.drained_count > 0;
+}
+
+/* The bound is an error that takes nothing; after a resume everything arrives. */
+static void full_queue_refuses_whole_writes_and_drains_after_resume(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t block[100 * 1000];
+    size_t sent = 0;
+    unsigned refused = 0;
+
+    f->server.pause_on_data = true;
+    dial(f);
+    wait_until(f, both_ready);
+    while (refused < 200) { /* until the kernel's buffers are full too */
+        enum bw_err err = bw_tls_stream_write(f->client.stream, block, sizeof block);
+
+        assert_true(err == BW_OK || err == BW_ERR_LIMIT);
+        if (err == BW_OK)
+            sent += sizeof block;
+        refused = err == BW_OK ? 0 : refused + 1;
+        (void)uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    wait_until(f, server_has_data);
+    assert_true(f->server.received <= 16384); /* one record, then paused */
+    f->client.drained_count = 0;
+    f->server.pause_on_data = false;
+    bw_tls_stream_resume(f->server.stream);
+    wait_until(f, client_drained);
+    while (f->server.received < sent)
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->server.received, sent);
+}
+
+static void peer_of_a_foreign_ca_is_refused_and_told_so(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf leaf = {.uris = {"breakwater://prod/witness/w2"}};
+    char path[TEST_PKI_PATH_BYTES];
+    char cas[TEST_PKI_PATH_BYTES];
+
+    /* The client trusts both, the server only its own. */
+    test_pki_issue(&f->foreign, "leaf.pem", &leaf, path);
+    test_pki_join_cas(&f->foreign, &f->pki, "both.pem", cas);
+    bw_tls_context_free(f->client_context);
+    f->client_context = make_context(cas, path, BW_TLS_CLIENT);
+    dial(f);
+    wait_until(f, both_closed);
+
+    assert_false(f->server.ready);
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->client.text, "refused our certificate"));
+}
+
+static void expired_peer_is_refused_and_told_so(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf leaf = {
+        .uris = {"breakwater://prod/witness/w2"}, .begins_s = -7200, .ends_s = -3600};
+
+    replace_client(f, &f->pki, &leaf);
+    dial(f);
+    wait_until(f, both_closed);
+
+    assert_false(f->server.ready);
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->server.text, "expired"));
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->client.text, "expired"));
+}
+
+static void server_of_a_foreign_ca_is_refused_before_ready(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf leaf = {.uris = {"breakwater://prod/witness/w1"}};
+
+    bw_tls_context_free(f->server_context);
+    f->server_context = issue_context(&f->foreign, &leaf, BW_TLS_SERVER_REQUIRED);
+    dial(f);
+    wait_until(f, both_closed);
+
+    assert_false(f->client.ready);
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+}
+
+static void two_uris_are_a_trusted_peer_without_identity(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf leaf = {
+        .uris = {"breakwater://prod/witness/w2", "breakwater://prod/operator/anna"}};
+    char path[TEST_PKI_PATH_BYTES];
+
+    test_pki_issue(&f->pki, "two.pem", &leaf, path);
+    bw_tls_context_free(f->client_context);
+    f->client_context = test_pki_client(f->pki.ca_path, path);
+    dial(f);
+    wait_until(f, both_ready);
+
+    assert_true(bw_tls_stream_has_certificate(f->server.stream));
+    assert_null(bw_tls_stream_peer(f->server.stream));
+}
+
+static void close_inside_callbacks_is_safe_and_reported_once(void **state)
+{
+    struct fixture *f = *state;
+
+    f->server.close_on_data = true;
+    dial(f);
+    wait_until(f, both_ready);
+    assert_int_equal(bw_tls_stream_write(f->client.stream, "x", 1), BW_OK);
+    wait_until(f, both_closed);
+
+    assert_int_equal(f->server.why, BW_ERR_CANCELED);
+    assert_string_equal(f->server.text, "enough");
+    assert_int_equal(f->server.closed_count, 1);
+}
+
+static void wrong_peer_can_be_closed_in_on_ready(void **state)
+{
+    struct fixture *f = *state;
+
+    f->client.close_on_ready = true;
+    dial(f);
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+}
+
+static void port_where_nobody_listens_is_unreachable(void **state)
+{
+    struct fixture *f = *state;
+
+    strcpy(f->address, "127.0.0.1:1");
+    dial(f);
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_UNREACHABLE);
+    assert_non_null(strstr(f->client.text, "nobody listens"));
+}
+
+static void dial_can_be_given_up_at_once(void **state)
+{
+    struct fixture *f = *state;
+
+    strcpy(f->address, "no-such-host.invalid:7401");
+    dial(f);
+    bw_tls_stream_close(f->client.stream, BW_ERR_CANCELED, "changed our mind");
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_CANCELED);
+}
+
+static void unknown_name_is_unreachable(void **state)
+{
+    struct fixture *f = *state;
+
+    strcpy(f->address, "no-such-host.invalid:7401");
+    dial(f);
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_UNREACHABLE);
+}
+
+static void silent_server_ends_the_handshake_in_time(void **state)
+{
+    struct fixture *f = *state;
+    struct bw_tls_stream_config config = config_of(f, false);
+
+    /* A plain server says nothing: the handshake cannot go on. */
+    config.handshake_ms = 100;
+    f->plain = true;
+    assert_int_equal(bw_tls_stream_connect(&f->loop, f->address, &config, &f->client.stream, NULL),
+                     BW_OK);
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_TIMEOUT);
+    f->plain = false;
+}
+
+static bool server_closed(const struct fixture *f)
+{
+    return f->server.closed;
+}
+
+static void deadline_closes_an_open_stream(void **state)
+{
+    struct fixture *f = *state;
+
+    dial(f);
+    wait_until(f, both_ready);
+    bw_tls_stream_set_deadline(f->server.stream, 50);
+    wait_until(f, server_closed);
+    assert_int_equal(f->server.why, BW_ERR_TIMEOUT);
+}
+
+static void finish_delivers_everything_and_ends_in_good_order(void **state)
+{
+    struct fixture *f = *state;
+    static uint8_t block[200 * 1000];
+
+    dial(f);
+    wait_until(f, both_ready);
+    assert_int_equal(bw_tls_stream_write(f->server.stream, block, sizeof block), BW_OK);
+    bw_tls_stream_finish(f->server.stream);
+    assert_int_equal(bw_tls_stream_write(f->server.stream, "x", 1), BW_ERR_CANCELED);
+    wait_until(f, both_closed);
+
+    assert_int_equal(f->client.received, sizeof block);
+    assert_int_equal(f->client.why, BW_OK);
+    assert_int_equal(f->server.why, BW_OK);
+}
+
+static bool client_has_pong(const struct fixture *f)
+{
+    return f->client.received == 4;
+}
+
+static void plain_stream_works_without_identity(void **state)
+{
+    struct fixture *f = *state;
+
+    f->plain = true;
+    f->server.echo = true;
+    dial(f);
+    wait_until(f, both_ready);
+    assert_null(bw_tls_stream_peer(f->server.stream));
+    assert_int_equal(bw_tls_stream_write(f->client.stream, "ping", 4), BW_OK);
+    wait_until(f, client_has_pong);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(both_sides_learn_who_the_other_is),
+        TEST(name_is_resolved_and_every_address_tried),
+        TEST(bytes_come_back_whole_through_a_bounded_queue),
+        TEST(full_queue_refuses_whole_writes_and_drains_after_resume),
+        TEST(peer_of_a_foreign_ca_is_refused_and_told_so),
+        TEST(expired_peer_is_refused_and_told_so),
+        TEST(server_of_a_foreign_ca_is_refused_before_ready),
+        TEST(two_uris_are_a_trusted_peer_without_identity),
+        TEST(close_inside_callbacks_is_safe_and_reported_once),
+        TEST(wrong_peer_can_be_closed_in_on_ready),
+        TEST(port_where_nobody_listens_is_unreachable),
+        TEST(dial_can_be_given_up_at_once),
+        TEST(unknown_name_is_unreachable),
+        TEST(silent_server_ends_the_handshake_in_time),
+        TEST(deadline_closes_an_open_stream),
+        TEST(finish_delivers_everything_and_ends_in_good_order),
+        TEST(plain_stream_works_without_identity),
+#undef TEST
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+/* credentials: what is wrong with a certificate is said in words, before anything uses it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <breakwater/net/credentials.h>
+#include <breakwater/net/tls_context.h>
+
+#include "test_pki.h"
+
+#define URI "breakwater://prod/witness/w1"
+
+static struct test_pki pki;
+
+static struct bw_wall now_wall(void)
+{
+    return (struct bw_wall){.unix_ms = (int64_t)time(NULL) * 1000};
+}
+
+static int make_pki(void **state)
+{
+    (void)state;
+    test_pki_init(&pki);
+    return 0;
+}
+
+static int drop_pki(void **state)
+{
+    (void)state;
+    test_pki_deinit(&pki);
+    return 0;
+}
+
+static void assert_refused(const char *ca, const char *identity, enum bw_err expected,
+                           const char *words)
+{
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+
+    assert_int_equal(bw_credentials_load(ca, identity, &credentials, &diag), expected);
+    assert_null(credentials);
+    if (strstr(diag.text, words) == NULL)
+        fail_msg("\"%s\" lacks \"%s\"", diag.text, words);
+}
+
+static void append_file(const char *path, const char *more)
+{
+    FILE *from = fopen(more, "r");
+    FILE *to = fopen(path, "a");
+    int c;
+
+    assert_non_null(from);
+    assert_non_null(to);
+    while ((c = fgetc(from)) != EOF)
+        fputc(c, to);
+    fclose(from);
+    fclose(to);
+}
+
+static void good_files_give_identity_dates_and_text(void **state)
+{
+    struct bw_credentials *credentials = NULL;
+    struct ssl_ctx_st *context = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    assert_string_equal(bw_credentials_identity(credentials)->name, "w1");
+    assert_in_range(bw_credentials_days_left(credentials, now_wall()), 89, 90);
+    assert_int_equal(
+        bw_credentials_check(credentials, "prod", BW_ROLE_BIT(BW_ROLE_WITNESS), now_wall(), &diag),
+        BW_OK);
+    assert_non_null(strstr(bw_credentials_ca_pem(credentials), "BEGIN CERTIFICATE"));
+    assert_non_null(strstr(bw_credentials_chain_pem(credentials), "BEGIN CERTIFICATE"));
+    assert_null(strstr(bw_credentials_chain_pem(credentials), "PRIVATE"));
+    assert_non_null(strstr(bw_credentials_key_pem(credentials), "BEGIN PRIVATE KEY"));
+    for (int kind = BW_TLS_SERVER_OPTIONAL; kind <= BW_TLS_CLIENT; kind++) {
+        assert_int_equal(
+            bw_tls_context_new(credentials, (enum bw_tls_context_kind)kind, &context, &diag),
+            BW_OK);
+        bw_tls_context_free(context);
+    }
+    bw_credentials_free(credentials);
+}
+
+static void several_cas_in_one_file_are_all_trusted(void **state)
+{
+    struct bw_credentials *credentials = NULL;
+    struct test_pki other;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+    char cas[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_init(&other);
+    test_pki_issue_uri(&other, "w1.pem", URI, path);
+    test_pki_join_cas(&pki, &other, "both.pem", cas);
+    assert_int_equal(bw_credentials_load(cas, path, &credentials, &diag), BW_OK);
+    bw_credentials_free(credentials);
+    test_pki_deinit(&other);
+}
+
+static void key_that_others_can_read_is_refused(void **state)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "open.pem", URI, path);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_refused(pki.ca_path, path, BW_ERR_REFUSED, "chmod 600");
+    assert_int_equal(chmod(path, 0604), 0);
+    assert_refused(pki.ca_path, path, BW_ERR_REFUSED, "chmod 600");
+}
+
+static void files_that_cannot_be_used_are_refused_in_words(void **state)
+{
+    struct test_pki other;
+    char path[TEST_PKI_PATH_BYTES];
+    char second[TEST_PKI_PATH_BYTES];
+    char missing[TEST_PKI_PATH_BYTES + 16];
+
+    (void)state;
+    test_pki_init(&other);
+    test_pki_issue_uri(&pki, "good.pem", URI, path);
+    (void)snprintf(missing, sizeof missing, "%s/missing.pem", pki.dir);
+    assert_refused(pki.ca_path, missing, BW_ERR_NOT_FOUND, "missing.pem");
+    assert_refused(missing, path, BW_ERR_NOT_FOUND, "missing.pem");
+    assert_refused(pki.ca_path, "/dev/null", BW_ERR_INVALID, "not a regular file");
+    assert_refused(other.ca_path, path, BW_ERR_AUTH, "no CA in");
+    assert_refused(path, path, BW_ERR_INVALID, "is not a CA's");
+    assert_int_equal(chmod(pki.ca_path, 0600), 0);
+    assert_refused(pki.ca_path, pki.ca_path, BW_ERR_INVALID, "no private key");
+
+    test_pki_issue_uri(&pki, "second.pem", URI, second);
+    append_file(path, second);
+    assert_refused(pki.ca_path, path, BW_ERR_INVALID, "more than one private key");
+    test_pki_issue(&pki, "none.pem", &(struct test_leaf){.uris = {NULL}}, path);
+    assert_refused(pki.ca_path, path, BW_ERR_AUTH, "exactly one");
+    test_pki_deinit(&other);
+}
+
+static void key_of_another_certificate_is_refused(void **state)
+{
+    char certificate[TEST_PKI_PATH_BYTES];
+    char key[TEST_PKI_PATH_BYTES];
+    char mixed[TEST_PKI_PATH_BYTES + 16];
+    char line[256];
+    FILE *to;
+    FILE *from;
+
+    (void)state;
+    test_pki_issue_uri(&pki, "a.pem", URI, certificate);
+    test_pki_issue_uri(&pki, "b.pem", URI, key);
+    (void)snprintf(mixed, sizeof mixed, "%s/mixed.pem", pki.dir);
+    to = fopen(mixed, "w");
+    assert_non_null(to);
+    assert_int_equal(chmod(mixed, 0600), 0);
+    from = fopen(certificate, "r");
+    while (fgets(line, sizeof line, from) != NULL && strstr(line, "PRIVATE") == NULL)
+        fputs(line, to);
+    fclose(from);
+    from = fopen(key, "r");
+    for (int in_key = 0; fgets(line, sizeof line, from) != NULL;) {
+        in_key |= strstr(line, "PRIVATE") != NULL;
+        if (in_key)
+            fputs(line, to);
+    }
+    fclose(from);
+    fclose(to);
+    assert_refused(pki.ca_path, mixed, BW_ERR_INVALID, "does not belong");
+}
+
+static void damaged_certificate_is_refused(void **state)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    FILE *file;
+
+    (void)state;
+    test_pki_issue_uri(&pki, "damaged.pem", URI, path);
+    file = fopen(path, "r+");
+    assert_int_equal(fseek(file, 60, SEEK_SET), 0);
+    fputs("!!!!", file);
+    fclose(file);
+    assert_refused(pki.ca_path, path, BW_ERR_INVALID, "damaged");
+}
+
+/* The dates are judged apart from the loading, so that a wrong clock stops no program by itself. */
+static void dates_role_and_cluster_are_checked_in_words(void **state)
+{
+    const struct test_leaf expired = {.uris = {URI}, .begins_s = -7200, .ends_s = -3600};
+    const struct test_leaf early = {.uris = {URI}, .begins_s = 3600, .ends_s = 7200};
+    const unsigned witness = BW_ROLE_BIT(BW_ROLE_WITNESS);
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue(&pki, "dates.pem", &expired, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    assert_int_equal(bw_credentials_check(credentials, "prod", witness, now_wall(), &diag),
+                     BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "expired"));
+    assert_int_equal(bw_credentials_days_left(credentials, now_wall()), -1);
+    bw_credentials_free(credentials);
+
+    test_pki_issue(&pki, "dates.pem", &early, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    assert_int_equal(bw_credentials_check(credentials, "prod", witness, now_wall(), &diag),
+                     BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "not valid before"));
+    assert_int_equal(bw_credentials_check(credentials, "test", witness, now_wall(), &diag),
+                     BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "cluster \"prod\""));
+    assert_int_equal(
+        bw_credentials_check(credentials, "prod", BW_ROLE_BIT(BW_ROLE_AGENT), now_wall(), &diag),
+        BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "role witness"));
+    bw_credentials_free(credentials);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_files_give_identity_dates_and_text),
+        cmocka_unit_test(several_cas_in_one_file_are_all_trusted),
+        cmocka_unit_test(key_that_others_can_read_is_refused),
+        cmocka_unit_test(files_that_cannot_be_used_are_refused_in_words),
+        cmocka_unit_test(key_of_another_certificate_is_refused),
+        cmocka_unit_test(damaged_certificate_is_refused),
+        cmocka_unit_test(dates_role_and_cluster_are_checked_in_words),
+    };
+
+    return cmocka_run_group_tests(tests, make_pki, drop_pki);
+}
