@@ -1,0 +1,81 @@
+/* breakwater: the table of verbs. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "suggest.h"
+#include "verbs.h"
+
+struct verb {
+    const char *name;
+    const char *help; /* one line, lower case, no full stop */
+    enum bw_exit (*run)(int argc, char **argv);
+};
+
+/* In the order in which one meets them. */
+static const struct verb verbs[] = {
+    {"pki", "make and show the certificates of a cluster", bw_verb_pki},
+};
+#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+
+static void print_help(FILE *out)
+{
+    (void)fputs(
+        "usage: breakwater VERB [ARGUMENT]...\n\n"
+        "Decides by quorum which site runs a service, and makes sure that no other does.\n\n"
+        "verbs:\n",
+        out);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        (void)fprintf(out, "  %-14s%s\n", verbs[i].name, verbs[i].help);
+    (void)fputs("\n\"breakwater VERB --help\" tells more; \"breakwater --version\" the version.\n"
+                "exit status: 0 fine, 1 failed, 2 wrong usage, 3 works with warnings, 4 no active "
+                "site,\n5 no quorum or nobody reachable, 6 refused as unsafe, 7 timed out with the "
+                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted.\n",
+                out);
+}
+
+static enum bw_exit complain_unknown(const char *name)
+{
+    struct bw_suggestion suggestion = {.word = name};
+
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        bw_suggestion_consider(&suggestion, verbs[i].name);
+    if (suggestion.best != NULL)
+        (void)fprintf(stderr, "error: unknown verb \"%s\" (did you mean \"%s\"?)\n", name,
+                      suggestion.best);
+    else
+        (void)fprintf(stderr, "error: unknown verb \"%s\"\n", name);
+    (void)fputs("  see:  breakwater --help\n", stderr);
+    return BW_EXIT_USAGE;
+}
+
+/* Data that did not reach its reader is a failure, however well the verb did. */
+static enum bw_exit flush_output(enum bw_exit status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    (void)fputs("error: writing the output failed\n", stderr);
+    return status == BW_EXIT_FINE ? BW_EXIT_FAILED : status;
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    if (argc < 2) {
+        print_help(stderr);
+        return BW_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return (int)flush_output(BW_EXIT_FINE);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        (void)puts("breakwater " BW_VERSION);
+        return (int)flush_output(BW_EXIT_FINE);
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return (int)flush_output(verbs[i].run(argc - 1, argv + 1));
+    }
+    return (int)complain_unknown(argv[1]);
+}

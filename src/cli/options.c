@@ -1,0 +1,233 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "suggest.h"
+
+#define HELP_VALUE   1000 /* getopt's values are BASE + row; letters are below */
+#define VALUE_BASE   1001
+#define HELP_COLUMN  30
+#define SPELLING_MAX 64
+
+/* The table in getopt's form. */
+struct tables {
+    struct option longs[BW_OPTIONS_MAX + 2];
+    char shorts[2 * BW_OPTIONS_MAX + 4];
+    size_t count;
+};
+
+static void build_tables(const struct bw_command *command, struct tables *tables)
+{
+    size_t used = 0;
+    size_t row;
+
+    memset(tables, 0, sizeof *tables);
+    tables->shorts[used++] = ':'; /* tell a missing argument from an unknown option */
+    tables->shorts[used++] = 'h';
+    for (row = 0; command->options[row].name != NULL; row++) {
+        const struct bw_option *option = &command->options[row];
+        const int has_argument = option->argument == NULL ? no_argument : required_argument;
+
+        BW_ASSERT(row < BW_OPTIONS_MAX);
+        tables->longs[row] = (struct option){option->name, has_argument, NULL,
+                                             VALUE_BASE + (int)row};
+        if (option->letter == '\0')
+            continue;
+        tables->shorts[used++] = option->letter;
+        if (option->argument != NULL)
+            tables->shorts[used++] = ':';
+    }
+    tables->longs[row] = (struct option){"help", no_argument, NULL, HELP_VALUE};
+    tables->count = row;
+}
+
+/* The table's row for what getopt returned or complained about; NULL when there is none. */
+static const struct bw_option *find_option(const struct bw_command *command, int value)
+{
+    for (size_t row = 0; command->options[row].name != NULL; row++) {
+        const struct bw_option *option = &command->options[row];
+
+        if (value == VALUE_BASE + (int)row || (option->letter != '\0' && value == option->letter))
+            return option;
+    }
+    return NULL;
+}
+
+static bool parse_number(const char *text, const struct bw_option *option, uint64_t *out)
+{
+    char *end;
+    unsigned long long value;
+
+    if (text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    value = strtoull(text, &end, 10);
+    if (errno != 0 || *end != '\0' || value < option->min || value > option->max)
+        return false;
+    *out = value;
+    return true;
+}
+
+static bool add_item(struct bw_option_list *list, const char *item)
+{
+    if (list->count == BW_OPTION_LIST_MAX)
+        return false;
+    list->items[list->count++] = item;
+    return true;
+}
+
+/* Stores one value. False after a message. */
+static bool store(const struct bw_command *command, const struct bw_option *option,
+                  const char *text, void *values)
+{
+    void *member = (char *)values + option->offset;
+
+    switch (option->kind) {
+    case BW_OPTION_KIND_FLAG:
+        *(bool *)member = true;
+        return true;
+    case BW_OPTION_KIND_TEXT:
+        *(const char **)member = text;
+        return true;
+    case BW_OPTION_KIND_LIST:
+        if (add_item(member, text))
+            return true;
+        (void)bw_usage_error(command, "--%s: given more than %d times", option->name,
+                             BW_OPTION_LIST_MAX);
+        return false;
+    case BW_OPTION_KIND_NUMBER:
+        if (parse_number(text, option, member))
+            return true;
+        (void)bw_usage_error(command,
+                             "--%s %s: expected a whole number from %" PRIu64 " to %" PRIu64,
+                             option->name, text, option->min, option->max);
+        return false;
+    case BW_OPTION_KIND_OUTPUT:
+        if (strcmp(text, "table") == 0 || strcmp(text, "json") == 0) {
+            *(enum bw_output *)member = text[0] == 't' ? BW_OUTPUT_TABLE : BW_OUTPUT_JSON;
+            return true;
+        }
+        (void)bw_usage_error(command, "--%s %s: expected table or json", option->name, text);
+        return false;
+    }
+    return false;
+}
+
+/* getopt met something that is not in the table (also: an ambiguous beginning). */
+static void complain_unknown(const struct bw_command *command, const char *text)
+{
+    struct bw_suggestion suggestion = {0};
+    char word[SPELLING_MAX];
+
+    if (strncmp(text, "--", 2) != 0) {
+        (void)bw_usage_error(command, "unknown option -%c", optopt);
+        return;
+    }
+    if (optopt == HELP_VALUE || find_option(command, optopt) != NULL) {
+        (void)bw_usage_error(command, "%s: takes no value", text);
+        return;
+    }
+    (void)snprintf(word, sizeof word, "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    suggestion.word = word;
+    for (size_t row = 0; command->options[row].name != NULL; row++)
+        bw_suggestion_consider(&suggestion, command->options[row].name);
+    bw_suggestion_consider(&suggestion, "help");
+    if (suggestion.best != NULL)
+        (void)bw_usage_error(command, "unknown option --%s (did you mean --%s?)", word,
+                             suggestion.best);
+    else
+        (void)bw_usage_error(command, "unknown option --%s", word);
+}
+
+static bool check_operands(const struct bw_command *command, const struct bw_operands *operands)
+{
+    if (operands->count < command->operands_min) {
+        (void)bw_usage_error(command, "expected %s", command->operands);
+        return false;
+    }
+    if (operands->count > command->operands_max) {
+        (void)bw_usage_error(command, "unexpected \"%s\"", operands->items[command->operands_max]);
+        return false;
+    }
+    return true;
+}
+
+bool bw_options_parse(const struct bw_command *command, int argc, char **argv, void *out_values,
+                      struct bw_operands *out_operands, enum bw_exit *out_exit)
+{
+    struct tables tables;
+    int value;
+
+    build_tables(command, &tables);
+    opterr = 0;
+    optind = 0; /* glibc: begin anew */
+    *out_exit = BW_EXIT_USAGE;
+    while ((value = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
+        const struct bw_option *option = find_option(command, value);
+
+        if (value == HELP_VALUE || value == 'h') {
+            bw_options_print_help(command, stdout);
+            *out_exit = BW_EXIT_FINE;
+            return false;
+        }
+        if (value == ':') {
+            (void)bw_usage_error(command, "%s: expects a value", argv[optind - 1]);
+            return false;
+        }
+        if (option == NULL) {
+            complain_unknown(command, argv[optind > 0 ? optind - 1 : 0]);
+            return false;
+        }
+        if (!store(command, option, optarg, out_values))
+            return false;
+    }
+    out_operands->items = argv + optind;
+    out_operands->count = (size_t)(argc - optind);
+    return check_operands(command, out_operands);
+}
+
+static void print_option(const struct bw_option *option, FILE *out)
+{
+    char spelling[SPELLING_MAX];
+    char letter[8] = "    ";
+
+    if (option->letter != '\0')
+        (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
+    (void)snprintf(spelling, sizeof spelling, "%s--%s%s%s", letter, option->name,
+                   option->argument == NULL ? "" : " ",
+                   option->argument == NULL ? "" : option->argument);
+    if (strlen(spelling) + 2 > HELP_COLUMN)
+        (void)fprintf(out, "  %s\n  %*s%s\n", spelling, HELP_COLUMN, "", option->help);
+    else
+        (void)fprintf(out, "  %-*s%s\n", HELP_COLUMN, spelling, option->help);
+}
+
+void bw_options_print_help(const struct bw_command *command, FILE *out)
+{
+    static const struct bw_option help = {.name = "help", .letter = 'h', .help = "print this"};
+
+    (void)fprintf(out, "usage: breakwater %s%s%s [OPTION]...\n\n%s\n\noptions:\n", command->name,
+                  command->operands[0] == '\0' ? "" : " ", command->operands, command->help);
+    for (size_t row = 0; command->options[row].name != NULL; row++)
+        print_option(&command->options[row], out);
+    print_option(&help, out);
+}
+
+enum bw_exit bw_usage_error(const struct bw_command *command, const char *format, ...)
+{
+    va_list args;
+
+    (void)fprintf(stderr, "error: %s: ", command->name);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fprintf(stderr, "\n  see:  breakwater %s --help\n", command->name);
+    return BW_EXIT_USAGE;
+}

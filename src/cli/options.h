@@ -1,0 +1,104 @@
+/* options.h - one table per command: it parses the options and prints the help.
+ *
+ *   struct issue { const char *dir; struct bw_option_list sans; uint64_t days; };
+ *   static const struct bw_option issue_options[] = {
+ *       BW_OPTION_TEXT(struct issue, dir, "dir", 'd', "DIR", "folder of the CA"),
+ *       BW_OPTION_LIST(struct issue, sans, "san", 0, "NAME", "another name"),
+ *       BW_OPTION_NUMBER(struct issue, days, "days", 0, "N", 1, 825, "how long it lasts"),
+ *       BW_OPTIONS_END,
+ *   };
+ * Every command also has -h, --help. Options may stand between operands; "--" ends them. */
+#ifndef BW_CLI_OPTIONS_H
+#define BW_CLI_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "exit.h"
+
+enum bw_option_kind {
+    BW_OPTION_KIND_FLAG,   /* bool, becomes true */
+    BW_OPTION_KIND_TEXT,   /* const char *, from argv; the last one counts */
+    BW_OPTION_KIND_LIST,   /* struct bw_option_list, in order */
+    BW_OPTION_KIND_NUMBER, /* uint64_t within [min, max], decimal */
+    BW_OPTION_KIND_OUTPUT, /* enum bw_output */
+};
+
+enum bw_output { BW_OUTPUT_TABLE, BW_OUTPUT_JSON };
+
+#define BW_OPTION_LIST_MAX 32
+struct bw_option_list {
+    const char *items[BW_OPTION_LIST_MAX]; /* from argv */
+    size_t count;
+};
+
+#define BW_OPTIONS_MAX 32 /* rows of one table */
+struct bw_option {
+    const char *name;     /* "days": --days; NULL ends the table */
+    char letter;          /* 'o': -o; 0: none */
+    const char *argument; /* what help calls its value; NULL for a flag */
+    const char *help;     /* one line, lower case, no full stop */
+    enum bw_option_kind kind;
+    size_t offset; /* of the member in the command's struct */
+    uint64_t min;  /* of a number */
+    uint64_t max;
+};
+
+#define BW_OPTION_FLAG(type, member, name, letter, help)                                           \
+    {                                                                                              \
+        name, letter, NULL, help, BW_OPTION_KIND_FLAG, offsetof(type, member), 0, 0                \
+    }
+#define BW_OPTION_TEXT(type, member, name, letter, argument, help)                                 \
+    {                                                                                              \
+        name, letter, argument, help, BW_OPTION_KIND_TEXT, offsetof(type, member), 0, 0            \
+    }
+#define BW_OPTION_LIST(type, member, name, letter, argument, help)                                 \
+    {                                                                                              \
+        name, letter, argument, help, BW_OPTION_KIND_LIST, offsetof(type, member), 0, 0            \
+    }
+#define BW_OPTION_NUMBER(type, member, name, letter, argument, min, max, help)                     \
+    {                                                                                              \
+        name, letter, argument, help, BW_OPTION_KIND_NUMBER, offsetof(type, member), min, max      \
+    }
+#define BW_OPTION_OUTPUT(type, member)                                                             \
+    {                                                                                              \
+        "output", 'o', "table|json", "how to print it (table)", BW_OPTION_KIND_OUTPUT,             \
+            offsetof(type, member), 0, 0                                                           \
+    }
+#define BW_OPTIONS_END                                                                             \
+    {                                                                                              \
+        NULL, 0, NULL, NULL, BW_OPTION_KIND_FLAG, 0, 0, 0                                          \
+    }
+
+/* One command, or one sub-command such as `pki issue`. */
+struct bw_command {
+    const char *name;     /* "pki issue" */
+    const char *operands; /* "ROLE/NAME|agent/SITE/NAME"; "" when there are none */
+    size_t operands_min;
+    size_t operands_max;
+    const char *help; /* a sentence or a few, for --help; lines of at most 80 bytes */
+    const struct bw_option *options;
+};
+
+/* What to do after parsing. */
+struct bw_operands {
+    char **items; /* within argv */
+    size_t count;
+};
+
+/* Parse argv (argv[0] is skipped) into `out_values`, the command's struct, which the caller has
+ * filled with the defaults. True: run it. False: end with `*out_exit`; help was printed to stdout,
+ * or the mistake and the next step to stderr. */
+bool bw_options_parse(const struct bw_command *command, int argc, char **argv, void *out_values,
+                      struct bw_operands *out_operands, enum bw_exit *out_exit);
+
+/* Usage, help and the options of `command`. */
+void bw_options_print_help(const struct bw_command *command, FILE *out);
+
+/* One "error: ..." line (and a line of help on usage) to stderr; returns BW_EXIT_USAGE. */
+enum bw_exit bw_usage_error(const struct bw_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

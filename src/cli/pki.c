@@ -1,0 +1,355 @@
+/* breakwater pki init | issue | show. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include <breakwater/net/pki.h>
+
+#include "options.h"
+#include "suggest.h"
+#include "verbs.h"
+
+#define DAY_S      86400
+#define WARN_DAYS  14 /* less than that is worth a warning */
+#define TIME_BYTES 32
+
+static enum bw_exit report(const char *command, enum bw_err err, const struct bw_diag *diag)
+{
+    (void)fprintf(stderr, "error: %s: %s\n", command, diag->text);
+    return bw_exit_of_err(err);
+}
+
+/* ---- init ------------------------------------------------------------------------------------ */
+
+struct init_values {
+    const char *cluster;
+    const char *dir;
+};
+
+static const struct bw_option init_options[] = {
+    BW_OPTION_TEXT(struct init_values, cluster, "cluster", 0, "NAME", "name of the cluster"),
+    BW_OPTION_TEXT(struct init_values, dir, "dir", 0, "DIR", "folder for ca.pem and ca.key"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_command init_command = {
+    .name = "pki init",
+    .operands = "",
+    .help = "Makes the CA of a new cluster: ca.pem, which every member trusts, and ca.key, which\n"
+            "signs certificates and belongs on no member. Files that exist are never touched.",
+    .options = init_options,
+};
+
+static enum bw_exit run_init(int argc, char **argv)
+{
+    struct init_values values = {0};
+    struct bw_operands operands;
+    struct bw_diag diag = {0};
+    enum bw_exit status;
+    enum bw_err err;
+
+    if (!bw_options_parse(&init_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.cluster == NULL || values.dir == NULL)
+        return bw_usage_error(&init_command, "needs --cluster NAME and --dir DIR");
+    err = bw_pki_init(values.cluster, values.dir, &diag);
+    if (err != BW_OK)
+        return report(init_command.name, err, &diag);
+    (void)printf("%s/" BW_PKI_CA_FILE "\n%s/" BW_PKI_CA_KEY_FILE "\n", values.dir, values.dir);
+    (void)fprintf(stderr,
+                  "Made the CA of cluster %s. Copy %s/" BW_PKI_CA_FILE " to every member and keep "
+                  "%s/" BW_PKI_CA_KEY_FILE " to yourself.\n",
+                  values.cluster, values.dir, values.dir);
+    return BW_EXIT_FINE;
+}
+
+/* ---- issue ----------------------------------------------------------------------------------- */
+
+struct issue_values {
+    const char *dir;
+    struct bw_option_list sans;
+    uint64_t days;
+    const char *out;
+};
+
+static const struct bw_option issue_options[] = {
+    BW_OPTION_TEXT(struct issue_values, dir, "dir", 0, "DIR", "folder with ca.pem and ca.key"),
+    BW_OPTION_LIST(struct issue_values, sans, "san", 0, "dns:NAME|ip:ADDRESS",
+                   "a name or address under which it is reached; may be repeated"),
+    BW_OPTION_NUMBER(struct issue_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
+                     "how long it is valid (90)"),
+    BW_OPTION_TEXT(struct issue_values, out, "out", 0, "FILE",
+                   "where to write it (NAME.pem, or SITE-NAME.pem, in DIR)"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_command issue_command = {
+    .name = "pki issue",
+    .operands = "ROLE/NAME|agent/SITE/NAME",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Issues a certificate with a new key, both in one file that only its owner can read.\n"
+            "ROLE is witness, operator or viewer. A witness needs a --san for each host name or\n"
+            "address under which agents and people reach it. A file of the same identity is\n"
+            "replaced; any other file is left alone.",
+    .options = issue_options,
+};
+
+static enum bw_exit run_issue(int argc, char **argv)
+{
+    struct issue_values values = {.days = BW_PKI_LEAF_DAYS};
+    struct bw_operands operands;
+    struct bw_diag diag = {0};
+    char path[BW_PKI_PATH_MAX];
+    enum bw_exit status;
+    enum bw_err err;
+
+    if (!bw_options_parse(&issue_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.dir == NULL)
+        return bw_usage_error(&issue_command, "needs --dir DIR");
+    const struct bw_pki_request request = {
+        .dir = values.dir,
+        .subject = operands.items[0],
+        .sans = values.sans.items,
+        .sans_count = values.sans.count,
+        .days = (unsigned)values.days,
+        .out_path = values.out,
+    };
+    err = bw_pki_issue(&request, path, &diag);
+    if (err != BW_OK)
+        return report(issue_command.name, err, &diag);
+    (void)printf("%s\n", path);
+    if (strncmp(operands.items[0], "witness/", 8) == 0 && values.sans.count == 0) {
+        (void)fputs("warning: without a --san nobody can connect to this witness; issue it again "
+                    "with --san dns:NAME or --san ip:ADDRESS\n",
+                    stderr);
+        return BW_EXIT_WARNINGS;
+    }
+    return BW_EXIT_FINE;
+}
+
+/* ---- show ------------------------------------------------------------------------------------ */
+
+struct show_values {
+    enum bw_output output;
+};
+
+static const struct bw_option show_options[] = {
+    BW_OPTION_OUTPUT(struct show_values, output),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_command show_command = {
+    .name = "pki show",
+    .operands = "FILE...",
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .help =
+        "Describes the certificates in each file. Exit status 3 when one has ended, ends within\n"
+        "14 days or is not valid yet, or when others can read a key.",
+    .options = show_options,
+};
+
+static void format_time(int64_t unix_s, char out[TIME_BYTES])
+{
+    const time_t seconds = (time_t)unix_s;
+    struct tm tm;
+
+    if (gmtime_r(&seconds, &tm) == NULL || strftime(out, TIME_BYTES, "%FT%TZ", &tm) == 0)
+        (void)snprintf(out, TIME_BYTES, "(out of range)");
+}
+
+/* Whole days until it ends, negative once it has ended. */
+static int64_t days_left(const struct bw_pki_certificate *certificate, int64_t now_s)
+{
+    const int64_t left_s = certificate->not_after_s - now_s;
+
+    return left_s >= 0 ? left_s / DAY_S : -((-left_s + DAY_S - 1) / DAY_S);
+}
+
+/* Why a person should look at it; NULL when nothing is wrong. */
+static const char *find_warning(const struct bw_pki_certificate *certificate, int64_t now_s)
+{
+    if (certificate->not_before_s > now_s)
+        return "not valid yet";
+    if (certificate->not_after_s <= now_s)
+        return "expired";
+    if (days_left(certificate, now_s) < WARN_DAYS)
+        return "ends soon";
+    return NULL;
+}
+
+static void print_certificate(const char *path, const struct bw_pki_file *file, size_t index,
+                              int64_t now_s)
+{
+    const struct bw_pki_certificate *certificate = &file->certificates[index];
+    const char *warning = find_warning(certificate, now_s);
+    char from[TIME_BYTES];
+    char until[TIME_BYTES];
+
+    format_time(certificate->not_before_s, from);
+    format_time(certificate->not_after_s, until);
+    (void)printf("%s: %s%s\n", path, certificate->is_ca ? "a CA" : "a certificate",
+                 index == 0 && file->has_key ? " with its key" : "");
+    (void)printf("  identity     %s\n", certificate->identity[0] != '\0' ? certificate->identity
+                                        : certificate->is_ca             ? "-"
+                                                             : "none (not exactly one URI)");
+    (void)printf("  subject      %s\n  issuer       %s\n", certificate->subject,
+                 certificate->issuer);
+    (void)printf("  valid        %s to %s, %" PRId64 " days left%s%s\n", from, until,
+                 days_left(certificate, now_s), warning == NULL ? "" : ": ",
+                 warning == NULL ? "" : warning);
+    for (size_t i = 0; i < certificate->sans_count; i++)
+        (void)printf("  %-12s %s\n", i == 0 ? "names" : "", certificate->sans[i]);
+    (void)printf("  serial       %s\n  fingerprint  SHA256 %s\n", certificate->serial,
+                 certificate->fingerprint);
+}
+
+static json_t *certificate_json(const char *path, const struct bw_pki_file *file, size_t index,
+                                int64_t now_s)
+{
+    const struct bw_pki_certificate *certificate = &file->certificates[index];
+    char from[TIME_BYTES];
+    char until[TIME_BYTES];
+    json_t *sans = json_array();
+
+    format_time(certificate->not_before_s, from);
+    format_time(certificate->not_after_s, until);
+    for (size_t i = 0; i < certificate->sans_count; i++) {
+        if (json_array_append_new(sans, json_string(certificate->sans[i])) != 0) {
+            json_decref(sans);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:b, s:b, s:s*, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:s*}", "file",
+                     path, "ca", certificate->is_ca, "key", index == 0 && file->has_key, "identity",
+                     certificate->identity[0] == '\0' ? NULL : certificate->identity, "subject",
+                     certificate->subject, "issuer", certificate->issuer, "not_before", from,
+                     "not_after", until, "days_left", (json_int_t)days_left(certificate, now_s),
+                     "names", sans, "serial", certificate->serial, "fingerprint_sha256",
+                     certificate->fingerprint, "warning", find_warning(certificate, now_s));
+}
+
+/* Print or collect one file; adds to *status what it deserves. */
+static enum bw_err show_file(const char *path, struct bw_pki_file *file, json_t *collected,
+                             enum bw_exit *status, struct bw_diag *diag)
+{
+    const int64_t now_s = (int64_t)time(NULL);
+    const enum bw_err err = bw_pki_show(path, file, diag);
+
+    if (err != BW_OK)
+        return err;
+    if (file->key_is_exposed) {
+        (void)fprintf(stderr,
+                      "warning: %s: others can read its key, so every daemon refuses it; if nobody "
+                      "has, run: chmod 600 %s\n",
+                      path, path);
+        *status = BW_EXIT_WARNINGS;
+    }
+    for (size_t i = 0; i < file->count; i++) {
+        if (find_warning(&file->certificates[i], now_s) != NULL)
+            *status = BW_EXIT_WARNINGS;
+        if (collected == NULL)
+            print_certificate(path, file, i, now_s);
+        else if (json_array_append_new(collected, certificate_json(path, file, i, now_s)) != 0)
+            return bw_diag_set(diag, BW_ERR_INVALID,
+                               "%s: its path is not UTF-8, or memory is short", path);
+    }
+    return BW_OK;
+}
+
+static enum bw_exit print_json(json_t *certificates)
+{
+    json_t *document = json_pack("{s:s, s:O}", "schema", "breakwater.pki/v1", "certificates",
+                                 certificates);
+    const bool is_printed = document != NULL && json_dumpf(document, stdout, JSON_INDENT(2)) == 0 &&
+                            putchar('\n') != EOF;
+
+    json_decref(document);
+    return is_printed ? BW_EXIT_FINE : BW_EXIT_FAILED;
+}
+
+static enum bw_exit run_show(int argc, char **argv)
+{
+    struct show_values values = {.output = BW_OUTPUT_TABLE};
+    struct bw_operands operands;
+    enum bw_exit status;
+    enum bw_exit worst = BW_EXIT_FINE;
+    struct bw_pki_file *file;
+    json_t *collected = NULL;
+
+    if (!bw_options_parse(&show_command, argc, argv, &values, &operands, &status))
+        return status;
+    file = malloc(sizeof *file);
+    if (values.output == BW_OUTPUT_JSON)
+        collected = json_array();
+    if (file == NULL || (values.output == BW_OUTPUT_JSON && collected == NULL)) {
+        (void)fputs("error: pki show: out of memory\n", stderr);
+        free(file);
+        return BW_EXIT_FAILED;
+    }
+    status = BW_EXIT_FINE;
+    for (size_t i = 0; i < operands.count; i++) {
+        struct bw_diag diag = {0};
+        const enum bw_err err = show_file(operands.items[i], file, collected, &status, &diag);
+
+        if (err != BW_OK)
+            worst = report(show_command.name, err, &diag);
+    }
+    if (collected != NULL && print_json(collected) != BW_EXIT_FINE)
+        worst = BW_EXIT_FAILED;
+    json_decref(collected);
+    free(file);
+    return worst != BW_EXIT_FINE ? worst : status;
+}
+
+/* ---- the verb -------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    const struct bw_command *command;
+    enum bw_exit (*run)(int argc, char **argv);
+} parts[] = {
+    {"init", &init_command, run_init},
+    {"issue", &issue_command, run_issue},
+    {"show", &show_command, run_show},
+};
+#define PART_COUNT (sizeof parts / sizeof parts[0])
+
+static void print_help(FILE *out)
+{
+    (void)fputs("usage: breakwater pki init|issue|show [ARGUMENT]...\n\n", out);
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        bw_options_print_help(parts[i].command, out);
+        (void)fputs(i + 1 < PART_COUNT ? "\n" : "", out);
+    }
+}
+
+enum bw_exit bw_verb_pki(int argc, char **argv)
+{
+    struct bw_suggestion suggestion = {.word = argc < 2 ? "" : argv[1]};
+
+    if (argc < 2) {
+        print_help(stderr);
+        return BW_EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(stdout);
+        return BW_EXIT_FINE;
+    }
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        if (strcmp(argv[1], parts[i].name) == 0)
+            return parts[i].run(argc - 1, argv + 1);
+        bw_suggestion_consider(&suggestion, parts[i].name);
+    }
+    (void)fprintf(stderr, "error: pki: unknown \"%s\"", argv[1]);
+    if (suggestion.best != NULL)
+        (void)fprintf(stderr, " (did you mean \"%s\"?)", suggestion.best);
+    (void)fputs("\n  see:  breakwater pki --help\n", stderr);
+    return BW_EXIT_USAGE;
+}

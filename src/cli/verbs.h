@@ -1,0 +1,10 @@
+/* verbs.h - the functions behind the verbs, one file each. main.c has the table. */
+#ifndef BW_CLI_VERBS_H
+#define BW_CLI_VERBS_H
+
+#include "exit.h"
+
+/* argv[0] is the verb. Messages go to stderr, data to stdout. Returns the exit status. */
+enum bw_exit bw_verb_pki(int argc, char **argv);
+
+#endif
