@@ -107,3 +107,27 @@ const char *bw_alarm_word(enum bw_alarm alarm)
     }
     return "unlisted";
 }
+
+bool bw_line_is_word(const char *line, const char *word)
+{
+    size_t i = 0;
+
+    for (; word[i] != '\0'; i++) {
+        char c = line[i];
+
+        if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (c != word[i])
+            return false;
+    }
+    return line[i] == '\0';
+}
+
+enum bw_service bw_service_of_line(const char *line)
+{
+    if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STARTED)))
+        return BW_SERVICE_STARTED;
+    if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STOPPED)))
+        return BW_SERVICE_STOPPED;
+    return BW_SERVICE_UNKNOWN;
+}

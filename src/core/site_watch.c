@@ -10,31 +10,9 @@
 
 /* ---- what scripts print (5.1) -------------------------------------------------------------- */
 
-/* `started` with any case; what else it prints is unknown, and unknown is never yes. */
-static bool is_word(const char *line, const char *word)
-{
-    size_t i = 0;
-
-    for (; word[i] != '\0'; i++) {
-        char c = line[i];
-
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (c != word[i])
-            return false;
-    }
-    return line[i] == '\0';
-}
-
 static enum bw_service service_of(const struct bw_guard_run_ended *ended)
 {
-    if (ended->result != BW_RUN_OK)
-        return BW_SERVICE_UNKNOWN;
-    if (is_word(ended->line, "started"))
-        return BW_SERVICE_STARTED;
-    if (is_word(ended->line, "stopped"))
-        return BW_SERVICE_STOPPED;
-    return BW_SERVICE_UNKNOWN;
+    return ended->result == BW_RUN_OK ? bw_service_of_line(ended->line) : BW_SERVICE_UNKNOWN;
 }
 
 /* Finds `key=` at the start of a line; NULL when there is none. */
@@ -173,9 +151,9 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         break;
     case BW_ACTION_CONDITION:
         site->condition = BW_CONDITION_NONE;
-        if (ended->result == BW_RUN_OK && is_word(ended->line, "start"))
+        if (ended->result == BW_RUN_OK && bw_line_is_word(ended->line, "start"))
             site->condition = BW_CONDITION_START;
-        else if (ended->result == BW_RUN_OK && is_word(ended->line, "stop"))
+        else if (ended->result == BW_RUN_OK && bw_line_is_word(ended->line, "stop"))
             site->condition = BW_CONDITION_STOP;
         bw_site_alarm(site, BW_ALARM_CONDITION_FAILED, site->condition == BW_CONDITION_NONE);
         break;

@@ -132,6 +132,7 @@ enum bw_fence_state {
 struct bw_guard_run_slot {
     enum { BW_SLOT_FREE, BW_SLOT_SPAWNING, BW_SLOT_RUNNING, BW_SLOT_ENDING } state;
     struct bw_guard_run run;    /* run_id 0: the guard's own */
+    bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
 };
 
@@ -151,6 +152,7 @@ struct bw_guard {
     struct bw_instant fence_begun_at;
     struct bw_instant fence_term_at;
     struct bw_instant fence_kill_at;
+    struct bw_instant fence_look_limit; /* RECHECK: until when the last look may take */
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
 
     bool stop_checking;              /* the stop script ended well; status has to say so */

@@ -108,6 +108,10 @@ const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *repor
 const struct bw_heard *bw_site_reports_newest(const struct bw_site_reports *reports);
 
 const char *bw_service_word(enum bw_service service);
+/* The first line of a status script (5.1), any case; any other word is UNKNOWN. */
+enum bw_service bw_service_of_line(const char *line);
+/* `line` is `word`, any case. */
+bool bw_line_is_word(const char *line, const char *word);
 const char *bw_alarm_word(enum bw_alarm alarm);
 
 #endif

@@ -1,0 +1,506 @@
+#include "guard_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+/* ---- asking for things --------------------------------------------------------------------- */
+
+struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
+                                      enum bw_guard_action_kind kind, const char *rule)
+{
+    struct bw_guard_action *action;
+
+    BW_ASSERT(step->out->count < BW_GUARD_ACTIONS_MAX);
+    action = &step->out->list[step->out->count++];
+    memset(action, 0, sizeof *action);
+    action->kind = kind;
+    action->rule = rule;
+    return action;
+}
+
+struct bw_guard_message *bw_guard_send(const struct guard_step *step,
+                                       enum bw_guard_message_kind kind, uint64_t epoch,
+                                       const char *rule)
+{
+    struct bw_guard_message *message;
+
+    if (bw_id_is_none(step->guard->agent.session))
+        return NULL;
+    message = &bw_guard_emit(step, BW_GUARD_ACTION_SEND, rule)->message;
+    message->kind = kind;
+    message->epoch = epoch;
+    memcpy(message->group, step->guard->group, sizeof message->group);
+    return message;
+}
+
+void bw_guard_wake(const struct guard_step *step, struct bw_instant at)
+{
+    if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))
+        step->out->wake_at = at;
+}
+
+void bw_guard_mirror_now(const struct guard_step *step, const char *rule)
+{
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule);
+}
+
+/* ---- the armed deadline -------------------------------------------------------------------- */
+
+bool bw_guard_is_armed(const struct bw_guard *guard)
+{
+    return guard->mirror.armed_epoch != 0;
+}
+
+/* D - F of what is armed. */
+struct bw_instant bw_guard_window(const struct bw_guard *guard)
+{
+    return bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns);
+}
+
+void bw_guard_disarm(struct bw_guard *guard)
+{
+    guard->mirror.armed_epoch = 0;
+    guard->mirror.armed_end = (struct bw_instant){0, 0};
+    guard->mirror.fence_begun = false;
+    if (guard->fence == BW_FENCE_DONE)
+        guard->fence = BW_FENCE_NONE;
+}
+
+static void send_refused(const struct guard_step *step, enum bw_guard_message_kind kind,
+                         uint64_t epoch, uint64_t number, enum bw_refusal why, const char *rule)
+{
+    struct bw_guard_message *message = bw_guard_send(step, kind, epoch, rule);
+
+    if (message == NULL)
+        return;
+    message->refused.number = number;
+    message->refused.why = why;
+}
+
+/* 3.4: another instance may neither arm nor end an epoch of the old one. */
+static bool is_foreign_instance(const struct bw_guard *guard, uint64_t epoch)
+{
+    return epoch == guard->memory.epoch_seen && !bw_id_is_none(guard->memory.instance) &&
+           !bw_id_equal(guard->memory.instance, guard->agent.instance);
+}
+
+static bool terms_are_sane(const struct bw_terms *terms)
+{
+    return terms->ttl_ms > 0 && terms->fence_ms > 0 && terms->fence_ms < terms->ttl_ms;
+}
+
+/* An epoch above the armed one: only when the old one can run nothing more (site.pml, arm_). */
+static enum bw_refusal judge_new_epoch(const struct guard_step *step)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
+        return BW_REFUSAL_FENCING;
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking)
+        return BW_REFUSAL_BUSY;
+    if (bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE)
+        return BW_REFUSAL_BUSY;
+    return BW_REFUSAL_NONE;
+}
+
+/* The rules for an arm, in order (3.4). The clock was read for this message. */
+static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
+{
+    const struct bw_guard *guard = step->guard;
+    const bool is_armed_epoch = bw_guard_is_armed(guard) && arm->epoch == guard->mirror.armed_epoch;
+    const uint64_t ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
+    const uint64_t fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+
+    if (bw_id_is_none(guard->agent.session))
+        return BW_REFUSAL_NO_HELLO;
+    if (!terms_are_sane(&arm->terms))
+        return BW_REFUSAL_BAD_TERMS;
+    if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH;
+    if (arm->epoch <= guard->memory.ended_epoch)
+        return BW_REFUSAL_EPOCH_ENDED;
+    if (is_foreign_instance(guard, arm->epoch))
+        return BW_REFUSAL_WRONG_INSTANCE;
+    if (is_armed_epoch && guard->fence != BW_FENCE_NONE)
+        return BW_REFUSAL_FENCING;
+    /* H8: handled after D - F it is refused, whether the fence has begun or not. */
+    if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)))
+        return BW_REFUSAL_FENCE_WINDOW;
+    if (bw_instant_right_is_over(step->now, bw_instant_sub(arm->end, fence_ns)))
+        return BW_REFUSAL_FENCE_WINDOW;
+    if (is_armed_epoch && !bw_instant_is_later(arm->end, guard->mirror.armed_end))
+        return BW_REFUSAL_END_NOT_LATER;
+    if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)))
+        return BW_REFUSAL_END_TOO_FAR;
+    if (!is_armed_epoch)
+        return judge_new_epoch(step);
+    return BW_REFUSAL_NONE;
+}
+
+/* The deadline moves; the agent hears `armed` once the mirror has it. */
+static void arm_now(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_guard_arm *arm = &guard->arm_wanted;
+    struct bw_guard_mirror *mirror = &guard->mirror;
+
+    guard->mirror_before = *mirror;
+    if (mirror->armed_epoch != arm->epoch) {
+        guard->fence = BW_FENCE_NONE;
+        mirror->fence_begun = false;
+    }
+    mirror->armed_epoch = arm->epoch;
+    mirror->armed_instance = guard->agent.instance;
+    mirror->armed_number = arm->number;
+    mirror->armed_end = arm->end;
+    mirror->ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
+    mirror->fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+    guard->check_at_start = false;
+    guard->arm_mirroring = true;
+    bw_guard_mirror_now(step, "U1");
+}
+
+static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
+{
+    struct bw_guard *guard = step->guard;
+    const enum bw_refusal why = judge_arm(step, arm);
+
+    if (why != BW_REFUSAL_NONE) {
+        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
+        return;
+    }
+    guard->arm_wanted = *arm;
+    if (guard->memory.epoch_seen == arm->epoch && guard->memory.enforced &&
+        bw_id_equal(guard->memory.instance, guard->agent.instance)) {
+        arm_now(step);
+        return;
+    }
+    /* First arm of the epoch: epoch, enforced bit and instance are durable first (3.4, 3.9). */
+    guard->memory_before = guard->memory;
+    guard->memory.epoch_seen = arm->epoch;
+    guard->memory.enforced = true;
+    guard->memory.instance = guard->agent.instance;
+    guard->wants = BW_GUARD_WANTS_ARM;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U3");
+}
+
+static void on_mirrored(const struct guard_step *step, bool ok)
+{
+    struct bw_guard *guard = step->guard;
+
+    bw_guard_on_children_mirrored(step, ok);
+    if (!guard->arm_mirroring)
+        return;
+    guard->arm_mirroring = false;
+    if (!ok) { /* an earlier deadline in the mirror is safe; a later one nobody knows of is not */
+        guard->mirror = guard->mirror_before;
+        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
+                     guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
+        return;
+    }
+    struct bw_guard_message *message =
+        bw_guard_send(step, BW_GUARD_MESSAGE_ARMED, guard->mirror.armed_epoch, "U5");
+
+    if (message == NULL)
+        return;
+    message->armed.number = guard->mirror.armed_number;
+    message->armed.end = guard->mirror.armed_end;
+}
+
+/* ---- ending an epoch, letting go ----------------------------------------------------------- */
+
+static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
+{
+    if (bw_id_is_none(guard->agent.session))
+        return BW_REFUSAL_NO_HELLO;
+    if (epoch == 0 || epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH;
+    if (is_foreign_instance(guard, epoch))
+        return BW_REFUSAL_WRONG_INSTANCE;
+    if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
+        return BW_REFUSAL_FENCING;
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking ||
+        guard->has_waiting_run)
+        return BW_REFUSAL_BUSY; /* no action is left (3.4) */
+    if (!guard->mirror.stop_seen)
+        return BW_REFUSAL_NOT_STOPPED;
+    return BW_REFUSAL_NONE;
+}
+
+static void on_end(const struct guard_step *step, uint64_t epoch)
+{
+    struct bw_guard *guard = step->guard;
+    enum bw_refusal why;
+
+    if (epoch != 0 && epoch <= guard->memory.ended_epoch) { /* it was, and the answer was lost */
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, epoch, "U6");
+        return;
+    }
+    why = judge_end(guard, epoch);
+    if (why != BW_REFUSAL_NONE) {
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U7");
+        return;
+    }
+    /* Every arm or run <= e is refused from here on, durably, before the agent hears it. */
+    guard->memory_before = guard->memory;
+    guard->memory.epoch_seen = epoch;
+    guard->memory.ended_epoch = epoch;
+    guard->wants = BW_GUARD_WANTS_END;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U8");
+}
+
+/* 3.1 let go, 3.9: disarm without touching the service; what was let go is never armed again. */
+static void on_let_go(const struct guard_step *step, uint64_t index)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_message *message;
+
+    if (index <= guard->memory.let_go_index) {
+        message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U9");
+        if (message != NULL)
+            message->let_go_index = index;
+        return;
+    }
+    if (bw_guard_is_fencing(guard)) /* a fence that has begun is finished; the agent asks again */
+        return;
+    guard->memory_before = guard->memory;
+    guard->memory.let_go_index = index;
+    guard->memory.enforced = false;
+    if (guard->memory.ended_epoch < guard->memory.epoch_seen)
+        guard->memory.ended_epoch = guard->memory.epoch_seen;
+    guard->wants = BW_GUARD_WANTS_LET_GO;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U10");
+}
+
+/* ---- what SAVE was for --------------------------------------------------------------------- */
+
+static void refuse_unsaved(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    switch (guard->wants) {
+    case BW_GUARD_WANTS_ARM:
+        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
+                     guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U11");
+        break;
+    case BW_GUARD_WANTS_END:
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, guard->memory.ended_epoch, 0,
+                     BW_REFUSAL_NOT_DURABLE, "U12");
+        break;
+    case BW_GUARD_WANTS_RUN: {
+        struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED,
+                                           .refusal = BW_REFUSAL_NOT_DURABLE};
+
+        bw_guard_answer_run(step, &guard->run_wanted, &ended, "U13");
+        break;
+    }
+    case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
+    case BW_GUARD_WANTS_NOTHING:
+        break;
+    }
+    /* What failed to be written may have been written all the same: going back is safe, because
+     * the file then says more than we act on, never less. */
+    guard->memory = guard->memory_before;
+}
+
+static void on_saved(const struct guard_step *step, bool ok)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_message *message;
+
+    if (!ok) {
+        refuse_unsaved(step);
+        guard->wants = BW_GUARD_WANTS_NOTHING;
+        return;
+    }
+    switch (guard->wants) {
+    case BW_GUARD_WANTS_ARM:
+        arm_now(step);
+        break;
+    case BW_GUARD_WANTS_END:
+        bw_guard_disarm(guard);
+        bw_guard_mirror_now(step, "U14");
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, guard->memory.ended_epoch, "U15");
+        break;
+    case BW_GUARD_WANTS_LET_GO:
+        bw_guard_disarm(guard);
+        guard->fence = BW_FENCE_NONE;
+        bw_guard_mirror_now(step, "U16");
+        message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
+        if (message != NULL)
+            message->let_go_index = guard->memory.let_go_index;
+        break;
+    case BW_GUARD_WANTS_RUN:
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->run_wanted, "U18");
+        break;
+    case BW_GUARD_WANTS_NOTHING:
+        break;
+    }
+    guard->wants = BW_GUARD_WANTS_NOTHING;
+}
+
+/* ---- the agent ----------------------------------------------------------------------------- */
+
+static void on_hello(const struct guard_step *step, const struct bw_guard_hello *hello)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_message *message;
+
+    guard->agent = *hello;
+    message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
+    BW_ASSERT(message != NULL);
+    bw_guard_state_get(guard, &message->state);
+    if (guard->interrupted.action == BW_ACTION_NONE)
+        return;
+    const struct bw_guard_run run = {.epoch = guard->interrupted.epoch,
+                                     .action = guard->interrupted.action,
+                                     .run_id = guard->interrupted.run_id};
+    struct bw_guard_run_ended ended = {.result = BW_RUN_INTERRUPTED, .exit_status = -1};
+
+    guard->interrupted.action = BW_ACTION_NONE;
+    bw_guard_answer_run(step, &run, &ended, "U20");
+}
+
+static void on_message(const struct guard_step *step, const struct bw_guard_message *message)
+{
+    switch (message->kind) {
+    case BW_GUARD_MESSAGE_ARM:
+        on_arm(step, &message->arm);
+        break;
+    case BW_GUARD_MESSAGE_RUN:
+        bw_guard_on_run(step, &message->run);
+        break;
+    case BW_GUARD_MESSAGE_END:
+        on_end(step, message->epoch);
+        break;
+    case BW_GUARD_MESSAGE_LET_GO:
+        on_let_go(step, message->let_go_index);
+        break;
+    case BW_GUARD_MESSAGE_HELLO:
+    case BW_GUARD_MESSAGE_WELCOME:
+    case BW_GUARD_MESSAGE_GROUP_STATE:
+    case BW_GUARD_MESSAGE_WELCOME_DONE:
+    case BW_GUARD_MESSAGE_ARMED:
+    case BW_GUARD_MESSAGE_ARM_REFUSED:
+    case BW_GUARD_MESSAGE_RUN_BEGUN:
+    case BW_GUARD_MESSAGE_RUN_ENDED:
+    case BW_GUARD_MESSAGE_EPOCH_ENDED:
+    case BW_GUARD_MESSAGE_END_REFUSED:
+    case BW_GUARD_MESSAGE_LET_GO_DONE:
+    case BW_GUARD_MESSAGE_FENCE_BEGUN:
+    case BW_GUARD_MESSAGE_FENCE_ENDED:
+    case BW_GUARD_MESSAGE_HELLO_REFUSED:
+        break; /* not an agent's to say; the shell closes the connection */
+    }
+}
+
+/* ---- public -------------------------------------------------------------------------------- */
+
+uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits)
+{
+    const enum bw_action_kind action =
+        limits->has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE : BW_ACTION_STOP;
+    const uint64_t ms = (limits->timeout_ns[action] + limits->kill_grace_ns) / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state)
+{
+    memset(out_state, 0, sizeof *out_state);
+    out_state->enforced = guard->memory.enforced;
+    out_state->epoch_seen = guard->memory.epoch_seen;
+    out_state->ended_epoch = guard->memory.ended_epoch;
+    out_state->let_go_index = guard->memory.let_go_index;
+    out_state->armed_epoch = guard->mirror.armed_epoch;
+    out_state->armed_instance = guard->mirror.armed_instance;
+    out_state->armed_number = guard->mirror.armed_number;
+    out_state->armed_end = guard->mirror.armed_end;
+    out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
+                             guard->fence_epoch == guard->mirror.armed_epoch;
+    out_state->fence_ended = out_state->fence_begun &&
+                             (guard->fence == BW_FENCE_DONE || guard->fence == BW_FENCE_FAILED);
+    out_state->fence_ok = out_state->fence_begun && guard->fence == BW_FENCE_DONE;
+    out_state->stop_seen = guard->mirror.stop_seen;
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE) {
+        out_state->running = guard->slots[BW_GUARD_SLOT_ACTION].run.action;
+        out_state->running_epoch = guard->slots[BW_GUARD_SLOT_ACTION].run.epoch;
+        out_state->running_run_id = guard->slots[BW_GUARD_SLOT_ACTION].run.run_id;
+    } else if (guard->stop_checking) {
+        out_state->running = BW_ACTION_STOP;
+        out_state->running_epoch = guard->stop_run.epoch;
+        out_state->running_run_id = guard->stop_run.run_id;
+    }
+    out_state->reach = guard->limits.reach;
+    out_state->reach_proved = guard->limits.reach_proved;
+    out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
+    for (int i = 0; i < BW_ACTION_COUNT; i++) {
+        out_state->has_script[i] = guard->limits.has_script[i];
+        out_state->timeout_ms[i] = (uint32_t)(guard->limits.timeout_ns[i] / BW_NS_PER_MS);
+    }
+}
+
+void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
+                   const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror,
+                   struct bw_instant now)
+{
+    memset(guard, 0, sizeof *guard);
+    (void)bw_copy_text(guard->group, sizeof guard->group, group);
+    guard->limits = *limits;
+    guard->memory = *memory;
+    guard->stop_check_at = now;
+    if (mirror != NULL) {
+        guard->mirror = *mirror;
+        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+            guard->mirror.children[i].action = BW_ACTION_NONE;
+        guard->interrupted = mirror->children[BW_GUARD_SLOT_ACTION];
+        if (guard->mirror.armed_epoch <= guard->memory.ended_epoch)
+            bw_guard_disarm(guard); /* it ended, and the mirror could not be written any more */
+    }
+    /* 3.4: an enforced group that serves without a deadline is fenced. */
+    guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard);
+}
+
+void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
+                   struct bw_instant now, struct bw_guard_actions *out_actions)
+{
+    const struct guard_step step = {guard, now, out_actions};
+
+    out_actions->count = 0;
+    out_actions->wake_at = BW_INSTANT_NEVER;
+    /* Timers before sockets (3.4, H8): what is due is done before the message is looked at. */
+    if (event->kind != BW_GUARD_EVENT_SAVED && event->kind != BW_GUARD_EVENT_MIRRORED)
+        bw_guard_fence_timers(&step);
+    switch (event->kind) {
+    case BW_GUARD_EVENT_TICK:
+        break;
+    case BW_GUARD_EVENT_HELLO:
+        on_hello(&step, &event->hello);
+        break;
+    case BW_GUARD_EVENT_AGENT_GONE: /* goes on to the deadline, and fences (3.4) */
+        memset(&guard->agent, 0, sizeof guard->agent);
+        break;
+    case BW_GUARD_EVENT_MESSAGE:
+        on_message(&step, event->message);
+        break;
+    case BW_GUARD_EVENT_SAVED:
+        on_saved(&step, event->ok);
+        break;
+    case BW_GUARD_EVENT_MIRRORED:
+        on_mirrored(&step, event->ok);
+        break;
+    case BW_GUARD_EVENT_SPAWNED:
+        bw_guard_on_spawned(&step, event);
+        break;
+    case BW_GUARD_EVENT_RUN_ENDED:
+        bw_guard_on_run_ended(&step, event);
+        break;
+    case BW_GUARD_EVENT_REACH_KILLED:
+        bw_guard_fence_on_reach_killed(&step, event->ok);
+        break;
+    }
+    bw_guard_run_timers(&step);
+    bw_guard_fence_timers(&step);
+}

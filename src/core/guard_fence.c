@@ -1,0 +1,270 @@
+#include "guard_internal.h"
+
+bool bw_guard_is_fencing(const struct bw_guard *guard)
+{
+    switch (guard->fence) {
+    case BW_FENCE_SCRIPT:
+    case BW_FENCE_CHECK:
+    case BW_FENCE_TERM:
+    case BW_FENCE_KILL:
+    case BW_FENCE_RECHECK:
+        return true;
+    case BW_FENCE_NONE:
+    case BW_FENCE_DONE:
+    case BW_FENCE_FAILED:
+        break;
+    }
+    return false;
+}
+
+/* ---- begin --------------------------------------------------------------------------------- */
+
+/* 3.2.4: kills whatever action runs and begins the fence in the same turn. All of it ends by `end`:
+ * TERM to everything in reach kill_grace before, KILL half of that before, so that the killed are
+ * gone by `end`. */
+static void begin(const struct guard_step *step, uint64_t epoch, struct bw_instant end,
+                  uint64_t fence_ns, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns);
+
+    guard->fence_epoch = epoch;
+    guard->fence_begun_at = step->now;
+    guard->fence_term_at = bw_instant_sub(end, grace_ns);
+    guard->fence_kill_at = bw_instant_sub(end, grace_ns / 2);
+    guard->fence_reach_killed = false;
+    guard->stop_checking = false;
+    guard->check_at_start = false;
+    guard->has_waiting_run = false;
+    guard->mirror.fence_begun = true;
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+        bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
+    guard->fence = BW_FENCE_SCRIPT;
+    if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
+        bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
+                           guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE
+                                                                     : BW_ACTION_STOP,
+                           epoch, rule);
+    bw_guard_mirror_now(step, rule);
+    if (!guard->fence_ordered)
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_FENCE_BEGUN, epoch, rule);
+}
+
+static uint64_t own_fence_ns(const struct bw_guard *guard)
+{
+    return (uint64_t)bw_guard_fence_bound_ms(&guard->limits) * BW_NS_PER_MS;
+}
+
+/* By the agent (a stop failed, a rogue start), or by the guard at its start. */
+void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t fence_ns = own_fence_ns(guard);
+    struct bw_instant end = bw_instant_add(step->now, fence_ns);
+
+    if (bw_guard_is_armed(guard)) /* an order takes no more time than the lease has left */
+        end = bw_instant_min(end, guard->mirror.armed_end);
+    guard->fence_ordered = true;
+    guard->fence_run_id = run->run_id;
+    begin(step, run->epoch, end, fence_ns, "W1");
+}
+
+/* ---- end ----------------------------------------------------------------------------------- */
+
+static void finish(const struct guard_step *step, bool ok, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t took_ns = bw_instant_elapsed_ns(step->now, guard->fence_begun_at);
+    const uint32_t took_ms = (uint32_t)(took_ns / BW_NS_PER_MS);
+    struct bw_guard_message *message;
+
+    guard->fence = ok ? BW_FENCE_DONE : BW_FENCE_FAILED;
+    if (ok)
+        guard->mirror.stop_seen = true;
+    else
+        guard->fence_again_at = bw_instant_add(step->now, BW_NS_PER_S);
+    bw_guard_mirror_now(step, rule);
+    if (guard->fence_ordered) {
+        const struct bw_guard_run run = {.epoch = guard->fence_epoch,
+                                         .action = BW_ACTION_FENCE,
+                                         .run_id = guard->fence_run_id};
+        struct bw_guard_run_ended ended = {.result = ok ? BW_RUN_OK : BW_RUN_FAILED,
+                                           .exit_status = ok ? 0 : -1,
+                                           .duration_ms = took_ms};
+
+        bw_guard_answer_run(step, &run, &ended, rule);
+        if (ok && !bw_guard_is_armed(guard))
+            guard->fence = BW_FENCE_NONE;
+    } else {
+        message = bw_guard_send(step, BW_GUARD_MESSAGE_FENCE_ENDED, guard->fence_epoch, rule);
+        if (message != NULL) {
+            message->fence.ok = ok;
+            message->fence.duration_ms = took_ms;
+        }
+    }
+    /* 3.2.4: stop_script follows at once and cleans up within stop_timeout. */
+    if (!ok || !guard->limits.has_script[BW_ACTION_FENCE])
+        return;
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
+        bw_guard_spawn_own(step, BW_GUARD_SLOT_ACTION, BW_ACTION_STOP, guard->fence_epoch, "W2");
+        return;
+    }
+    guard->has_waiting_run = true; /* what the fence killed is still dying */
+    guard->waiting_run =
+        (struct bw_guard_run){.epoch = guard->fence_epoch, .action = BW_ACTION_STOP};
+}
+
+/* ---- step by step -------------------------------------------------------------------------- */
+
+static void look(const struct guard_step *step, enum bw_fence_state state, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+
+    guard->fence = state;
+    if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
+        bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE, BW_ACTION_STATUS, guard->fence_epoch, rule);
+}
+
+/* Harder means do not wait for their instants when a softer one has failed already. */
+static void term_reach(const struct guard_step *step, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_instant soon = bw_instant_add(step->now, guard->limits.kill_grace_ns);
+
+    guard->fence = BW_FENCE_TERM;
+    guard->fence_kill_at = bw_instant_min(guard->fence_kill_at, soon);
+    bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_TERM_REACH, rule);
+}
+
+static void kill_reach(const struct guard_step *step, const char *rule)
+{
+    step->guard->fence = BW_FENCE_KILL;
+    bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_KILL_REACH, rule);
+}
+
+void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (guard->fence != BW_FENCE_KILL)
+        return;
+    guard->fence_reach_killed = ok;
+    guard->fence_look_limit = bw_instant_add(
+        step->now, guard->limits.timeout_ns[BW_ACTION_STATUS] + guard->limits.kill_grace_ns);
+    look(step, BW_FENCE_RECHECK, "W3");
+}
+
+void bw_guard_fence_on_run_ended(const struct guard_step *step,
+                                 const struct bw_guard_run_ended *ended)
+{
+    struct bw_guard *guard = step->guard;
+    const enum bw_service service = bw_guard_service_of(ended);
+
+    switch (guard->fence) {
+    case BW_FENCE_SCRIPT:
+        if (ended->result == BW_RUN_KILLED) { /* a fence of before: now ours can begin */
+            bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
+                               guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE
+                                                                         : BW_ACTION_STOP,
+                               guard->fence_epoch, "W4");
+            return;
+        }
+        look(step, BW_FENCE_CHECK, "W5");
+        return;
+    case BW_FENCE_CHECK: /* succeeded only when it was *seen* that nothing serves (3.2.4) */
+        if (service == BW_SERVICE_STOPPED)
+            finish(step, true, "W6");
+        else
+            term_reach(step, "W7");
+        return;
+    case BW_FENCE_RECHECK:
+        if (ended->result == BW_RUN_KILLED) {
+            look(step, BW_FENCE_RECHECK, "W8");
+            return;
+        }
+        /* Nothing is left in reach: `unknown` then counts as stopped (3.3), `started` never. */
+        finish(step,
+               service == BW_SERVICE_STOPPED ||
+                   (service == BW_SERVICE_UNKNOWN && guard->fence_reach_killed),
+               "W9");
+        return;
+    case BW_FENCE_TERM:
+    case BW_FENCE_KILL: /* the killed script; the reach goes its own way */
+    case BW_FENCE_NONE:
+    case BW_FENCE_DONE:
+    case BW_FENCE_FAILED:
+        return;
+    }
+}
+
+/* ---- by the clock -------------------------------------------------------------------------- */
+
+/* Everything that a deadline asks for. Called first in each step, so that what is due comes before
+ * any message (H8), and last, so that the next wake-up is known. */
+static void fence_deadline(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (!bw_guard_is_armed(guard))
+        return;
+    const bool is_of_armed = guard->fence_epoch == guard->mirror.armed_epoch;
+
+    /* A fence that was ordered for this epoch does what the deadline would; a failed one is tried
+     * again by fence_again. */
+    if (guard->fence != BW_FENCE_NONE && is_of_armed)
+        return;
+    if (!bw_instant_right_is_over(step->now, bw_guard_window(guard))) {
+        bw_guard_wake(step, bw_guard_window(guard));
+        return;
+    }
+    guard->fence_ordered = false;
+    begin(step, guard->mirror.armed_epoch, guard->mirror.armed_end, guard->mirror.fence_ns, "W10");
+}
+
+static void fence_escalation(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const bool is_soft = guard->fence == BW_FENCE_SCRIPT || guard->fence == BW_FENCE_CHECK;
+
+    if (guard->fence == BW_FENCE_RECHECK) { /* nothing was seen in time: that is no success */
+        if (bw_instant_wait_is_over(step->now, guard->fence_look_limit))
+            finish(step, false, "W14");
+        else
+            bw_guard_wake(step, guard->fence_look_limit);
+        return;
+    }
+    if (!is_soft && guard->fence != BW_FENCE_TERM)
+        return;
+    if (bw_instant_right_is_over(step->now, guard->fence_kill_at)) {
+        kill_reach(step, "W11");
+        return;
+    }
+    if (is_soft && bw_instant_right_is_over(step->now, guard->fence_term_at))
+        term_reach(step, "W12");
+    bw_guard_wake(step, is_soft && guard->fence != BW_FENCE_TERM ? guard->fence_term_at
+                                                                 : guard->fence_kill_at);
+}
+
+static void fence_again(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t fence_ns = own_fence_ns(guard);
+
+    if (guard->fence != BW_FENCE_FAILED)
+        return;
+    if (!bw_instant_wait_is_over(step->now, guard->fence_again_at)) {
+        bw_guard_wake(step, guard->fence_again_at);
+        return;
+    }
+    guard->fence_ordered = false;
+    begin(step, guard->fence_epoch, bw_instant_add(step->now, fence_ns), fence_ns, "W13");
+}
+
+void bw_guard_fence_timers(const struct guard_step *step)
+{
+    fence_deadline(step);
+    fence_escalation(step);
+    fence_again(step);
+}

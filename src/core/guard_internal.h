@@ -1,0 +1,54 @@
+/* guard_internal.h - what the files of the guard's machine share. guard.c: the step, arms, ends;
+ * guard_run.c: scripts in their slots; guard_fence.c: the fence window. */
+#ifndef BW_CORE_GUARD_INTERNAL_H
+#define BW_CORE_GUARD_INTERNAL_H
+
+#include <breakwater/core/guard.h>
+#include <breakwater/core/report.h>
+
+/* While something has to be seen soon, status runs this far apart. */
+#define BW_GUARD_LOOK_AGAIN_NS (100 * BW_NS_PER_MS)
+
+struct guard_step {
+    struct bw_guard *guard;
+    struct bw_instant now;
+    struct bw_guard_actions *out;
+};
+
+struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
+                                      enum bw_guard_action_kind kind, const char *rule);
+/* A message to the agent; NULL when none is connected. */
+struct bw_guard_message *bw_guard_send(const struct guard_step *step,
+                                       enum bw_guard_message_kind kind, uint64_t epoch,
+                                       const char *rule);
+void bw_guard_wake(const struct guard_step *step, struct bw_instant at);
+void bw_guard_mirror_now(const struct guard_step *step, const char *rule);
+bool bw_guard_is_armed(const struct bw_guard *guard);
+struct bw_instant bw_guard_window(const struct bw_guard *guard);
+void bw_guard_disarm(struct bw_guard *guard);
+
+/* guard_run.c */
+void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
+/* `run` 's epoch is durable: it may be spawned. */
+void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
+                    const struct bw_guard_run *run, const char *rule);
+void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
+                        enum bw_action_kind action, uint64_t epoch, const char *rule);
+void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event);
+void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok);
+void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event);
+void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule);
+void bw_guard_run_timers(const struct guard_step *step);
+void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
+                         const struct bw_guard_run_ended *ended, const char *rule);
+enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
+
+/* guard_fence.c */
+bool bw_guard_is_fencing(const struct bw_guard *guard);
+void bw_guard_fence_timers(const struct guard_step *step);
+void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
+void bw_guard_fence_on_run_ended(const struct guard_step *step,
+                                 const struct bw_guard_run_ended *ended);
+void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
+
+#endif

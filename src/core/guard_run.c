@@ -1,0 +1,400 @@
+#include "guard_internal.h"
+
+#include <string.h>
+
+#include <breakwater/core/report.h>
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
+                         const struct bw_guard_run_ended *ended, const char *rule)
+{
+    struct bw_guard_message *message =
+        bw_guard_send(step, BW_GUARD_MESSAGE_RUN_ENDED, run->epoch, rule);
+
+    if (message == NULL)
+        return;
+    message->ended = *ended;
+    message->ended.epoch = run->epoch;
+    message->ended.action = run->action;
+    message->ended.run_id = run->run_id;
+}
+
+static void refuse(const struct guard_step *step, const struct bw_guard_run *run,
+                   enum bw_refusal why)
+{
+    struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED, .refusal = why, .exit_status = -1};
+
+    bw_guard_answer_run(step, run, &ended, "V1");
+}
+
+/* The words of design 5.1, any case; a failed script, or any other word, is unknown. */
+enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended)
+{
+    return ended->result == BW_RUN_OK ? bw_service_of_line(ended->line) : BW_SERVICE_UNKNOWN;
+}
+
+/* ---- may it run? (3.4, its rules) ---------------------------------------------------------- */
+
+static enum bw_refusal judge_start(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (run->epoch <= guard->memory.ended_epoch)
+        return BW_REFUSAL_EPOCH_ENDED;
+    if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
+        return BW_REFUSAL_NOT_ARMED;
+    if (guard->fence != BW_FENCE_NONE)
+        return BW_REFUSAL_FENCING;
+    if (bw_instant_right_is_over(step->now, bw_guard_window(guard)))
+        return BW_REFUSAL_FENCE_WINDOW;
+    return BW_REFUSAL_NONE;
+}
+
+/* 4: destructive; never beside a lease of our own. */
+static enum bw_refusal judge_rejoin(const struct bw_guard *guard, const struct bw_guard_run *run)
+{
+    if (bw_guard_is_armed(guard) && guard->mirror.armed_epoch > guard->memory.ended_epoch)
+        return BW_REFUSAL_BUSY;
+    if (run->epoch <= guard->memory.ended_epoch)
+        return BW_REFUSAL_EPOCH_ENDED;
+    return BW_REFUSAL_NONE;
+}
+
+static enum bw_refusal judge_action(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (run->epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
+    if (bw_guard_is_armed(guard) && !bw_id_equal(guard->mirror.armed_instance,
+                                                 guard->agent.instance))
+        return BW_REFUSAL_WRONG_INSTANCE;
+    if (bw_guard_is_fencing(guard))
+        return BW_REFUSAL_FENCING;
+    switch (run->action) {
+    case BW_ACTION_START:
+        return judge_start(step, run);
+    case BW_ACTION_REJOIN:
+        return judge_rejoin(guard, run);
+    case BW_ACTION_STOP:
+    case BW_ACTION_FENCE:
+        return BW_REFUSAL_NONE; /* what ends a service is refused for no other reason */
+    case BW_ACTION_NONE:
+    case BW_ACTION_STATUS:
+    case BW_ACTION_READINESS:
+    case BW_ACTION_CONDITION:
+    case BW_ACTION_VERIFY:
+    case BW_ACTION_COUNT:
+        break;
+    }
+    return BW_REFUSAL_NO_SCRIPT;
+}
+
+static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (bw_id_is_none(guard->agent.session))
+        return BW_REFUSAL_NO_HELLO;
+    if (run->action <= BW_ACTION_NONE || run->action >= BW_ACTION_COUNT)
+        return BW_REFUSAL_NO_SCRIPT;
+    /* A fence needs no script: the stop script, and the kill of all in reach, serve. */
+    if (!guard->limits.has_script[run->action] && run->action != BW_ACTION_FENCE)
+        return BW_REFUSAL_NO_SCRIPT;
+    if (bw_action_is_action(run->action))
+        return judge_action(step, run);
+    if (bw_guard_is_fencing(guard))
+        return BW_REFUSAL_FENCING;
+    if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE || guard->stop_checking)
+        return BW_REFUSAL_BUSY;
+    return BW_REFUSAL_NONE;
+}
+
+/* A stop may end a start or a rejoin that runs; nothing else waits for a slot. */
+static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *run)
+{
+    const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
+
+    return run->action == BW_ACTION_STOP && !guard->stop_checking && !guard->has_waiting_run &&
+           (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN);
+}
+
+void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    struct bw_guard *guard = step->guard;
+    const enum bw_refusal why = judge_run(step, run);
+
+    if (why != BW_REFUSAL_NONE) {
+        refuse(step, run, why);
+        return;
+    }
+    if (run->action == BW_ACTION_FENCE) {
+        bw_guard_fence_on_order(step, run);
+        return;
+    }
+    if (!bw_action_is_action(run->action)) {
+        bw_guard_spawn(step, BW_GUARD_SLOT_OBSERVATION, run, "V2");
+        return;
+    }
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking) {
+        if (!preempts(guard, run)) {
+            refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
+            return;
+        }
+        guard->has_waiting_run = true;
+        guard->waiting_run = *run;
+        bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, "V3");
+        return;
+    }
+    if (run->epoch == guard->memory.epoch_seen) {
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V4");
+        return;
+    }
+    guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
+    guard->memory.epoch_seen = run->epoch;
+    memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
+    guard->run_wanted = *run;
+    guard->wants = BW_GUARD_WANTS_RUN;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+}
+
+/* ---- slots --------------------------------------------------------------------------------- */
+
+void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
+                    const struct bw_guard_run *run, const char *rule)
+{
+    struct bw_guard_action *action;
+
+    step->guard->slots[slot].state = BW_SLOT_SPAWNING;
+    step->guard->slots[slot].run = *run;
+    step->guard->slots[slot].go_pending = false;
+    step->guard->slots[slot].refuted = false;
+    /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
+    if (run->action == BW_ACTION_START)
+        step->guard->mirror.stop_seen = false;
+    action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
+    action->slot = slot;
+    action->run = *run;
+}
+
+void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
+                        enum bw_action_kind action, uint64_t epoch, const char *rule)
+{
+    const struct bw_guard_run run = {.epoch = epoch, .action = action};
+
+    bw_guard_spawn(step, slot, &run, rule);
+}
+
+void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule)
+{
+    struct bw_guard_run_slot *of = &step->guard->slots[slot];
+
+    if (of->state == BW_SLOT_FREE)
+        return;
+    of->refuted = true;
+    if (of->state == BW_SLOT_ENDING)
+        return;
+    of->state = BW_SLOT_ENDING;
+    bw_guard_emit(step, BW_GUARD_ACTION_KILL_RUN, rule)->slot = slot;
+}
+
+/* H11: mirror first, then the go-ahead over the pipe; a child that reads EOF exits. */
+void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_run_slot *slot = &guard->slots[event->slot];
+
+    if (!event->ok || slot->state != BW_SLOT_SPAWNING)
+        return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
+    guard->mirror.children[event->slot] = event->child;
+    slot->go_pending = true;
+    bw_guard_mirror_now(step, "V6");
+}
+
+static void go(const struct guard_step *step, enum bw_guard_slot of)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_run_slot *slot = &guard->slots[of];
+    struct bw_guard_message *message;
+    struct bw_guard_action *action = bw_guard_emit(step, BW_GUARD_ACTION_GO, "V7");
+
+    slot->state = BW_SLOT_RUNNING;
+    action->slot = of;
+    action->limit_ns = guard->limits.timeout_ns[slot->run.action];
+    action->run_not_after = BW_INSTANT_NEVER;
+    if (slot->run.action == BW_ACTION_START) /* H7: the child compares with D - F, like the fence */
+        action->run_not_after = bw_guard_window(guard);
+    if (slot->run.run_id == 0)
+        return;
+    message = bw_guard_send(step, BW_GUARD_MESSAGE_RUN_BEGUN, slot->run.epoch, "V8");
+    if (message == NULL)
+        return;
+    message->begun.run_id = slot->run.run_id;
+    message->begun.action = slot->run.action;
+}
+
+/* A child that no mirror knows of could start the service after a restarted guard has said that
+ * nothing runs (H11). What ends a service runs all the same. */
+void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok)
+{
+    for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
+        struct bw_guard_run_slot *slot = &step->guard->slots[i];
+
+        if (!slot->go_pending)
+            continue;
+        slot->go_pending = false;
+        if (slot->state != BW_SLOT_SPAWNING)
+            continue;
+        if (!ok && (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN))
+            bw_guard_kill_run(step, (enum bw_guard_slot)i, "V18");
+        else
+            go(step, (enum bw_guard_slot)i);
+    }
+}
+
+/* ---- a stop is believed when status says so (4) --------------------------------------------- */
+
+static void begin_stop_check(const struct guard_step *step, const struct bw_guard_run *run,
+                             const struct bw_guard_run_ended *ended)
+{
+    struct bw_guard *guard = step->guard;
+
+    guard->stop_checking = true;
+    guard->stop_run = *run;
+    guard->stop_ended = *ended;
+    guard->stop_check_at = step->now;
+    guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
+}
+
+static void end_stop(const struct guard_step *step, bool is_seen)
+{
+    struct bw_guard *guard = step->guard;
+
+    guard->stop_checking = false;
+    if (is_seen) {
+        guard->mirror.stop_seen = true;
+        bw_guard_mirror_now(step, "V9");
+    } else {
+        guard->stop_ended.result = BW_RUN_FAILED;
+        guard->stop_ended.exit_status = -1;
+    }
+    bw_guard_answer_run(step, &guard->stop_run, &guard->stop_ended, "V10");
+}
+
+static void note_service(const struct guard_step *step, enum bw_service service)
+{
+    struct bw_guard *guard = step->guard;
+    const bool before = guard->mirror.stop_seen;
+
+    /* `unknown` after a stop that was seen counts as stopped (3.3). */
+    if (service == BW_SERVICE_STARTED)
+        guard->mirror.stop_seen = false;
+    else if (service == BW_SERVICE_STOPPED &&
+             guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
+        guard->mirror.stop_seen = true;
+    if (guard->mirror.stop_seen != before)
+        bw_guard_mirror_now(step, "V11");
+}
+
+/* The guard's own status run at its start (3.4): serves without a deadline -> fenced. */
+static void judge_at_start(const struct guard_step *step, enum bw_service service)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
+
+    guard->check_at_start = false;
+    if (service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) && guard->memory.enforced)
+        bw_guard_fence_on_order(step, &run);
+}
+
+static void on_observation_ended(const struct guard_step *step, const struct bw_guard_run *run,
+                                 const struct bw_guard_run_ended *ended)
+{
+    struct bw_guard *guard = step->guard;
+    const enum bw_service service = bw_guard_service_of(ended);
+
+    if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED)
+        note_service(step, service);
+    if (run->run_id != 0) {
+        bw_guard_answer_run(step, run, ended, "V12");
+        return;
+    }
+    if (guard->stop_checking) {
+        guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
+        if (service == BW_SERVICE_STOPPED)
+            end_stop(step, true);
+        else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
+            end_stop(step, false);
+        return;
+    }
+    if (guard->check_at_start && ended->result != BW_RUN_KILLED)
+        judge_at_start(step, service);
+}
+
+static void on_action_ended(const struct guard_step *step, const struct bw_guard_run *run,
+                            const struct bw_guard_run_ended *ended)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (run->action == BW_ACTION_STOP && ended->result == BW_RUN_OK)
+        begin_stop_check(step, run, ended);
+    else
+        bw_guard_answer_run(step, run, ended, "V13");
+    if (!guard->has_waiting_run)
+        return;
+    guard->has_waiting_run = false;
+    if (bw_guard_is_fencing(guard))
+        refuse(step, &guard->waiting_run, BW_REFUSAL_FENCING);
+    else
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->waiting_run, "V14");
+}
+
+void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_run_slot *slot = &guard->slots[event->slot];
+    const struct bw_guard_run run = slot->run;
+    struct bw_guard_run_ended ended = event->ended;
+
+    if (slot->state == BW_SLOT_FREE)
+        return;
+    if (slot->refuted)
+        ended.result = BW_RUN_KILLED;
+    slot->state = BW_SLOT_FREE;
+    guard->mirror.children[event->slot].action = BW_ACTION_NONE;
+    bw_guard_mirror_now(step, "V15");
+    switch (event->slot) {
+    case BW_GUARD_SLOT_ACTION:
+        on_action_ended(step, &run, &ended);
+        break;
+    case BW_GUARD_SLOT_OBSERVATION:
+        on_observation_ended(step, &run, &ended);
+        break;
+    case BW_GUARD_SLOT_FENCE:
+        bw_guard_fence_on_run_ended(step, &ended);
+        break;
+    case BW_GUARD_SLOT_COUNT:
+        break;
+    }
+}
+
+/* What is due in the observation slot: the look after a stop, the look at the start. */
+void bw_guard_run_timers(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (bw_guard_is_fencing(guard) ||
+        guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE)
+        return;
+    if (guard->stop_checking) {
+        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
+            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
+                               guard->stop_run.epoch, "V16");
+        else
+            bw_guard_wake(step, guard->stop_check_at);
+    } else if (guard->check_at_start) {
+        bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
+                           guard->memory.epoch_seen, "V17");
+    }
+}
