@@ -132,8 +132,8 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
     head_size = format_head(connection, status, fields, content_type, size, head);
     rest = malloc(sizeof *rest + head_size + body_size);
     tell_answered(connection, status);
-    bw_http_exchange_free(connection);
     if (rest == NULL) {
+        bw_http_exchange_free(connection);
         bw_tls_stream_close(connection->stream, BW_ERR_NOMEM, "out of memory for the answer");
         return;
     }
@@ -142,6 +142,7 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
     memcpy(rest->data, head, head_size);
     if (body_size > 0)
         memcpy(rest->data + head_size, body, body_size);
+    bw_http_exchange_free(connection); /* not before: the answer may quote the request */
     connection->rest = rest;
     bw_http_answer_go_on(connection);
 }

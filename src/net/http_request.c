@@ -6,8 +6,9 @@
 
 #include <breakwater/base/assert.h>
 
-#define BODY_BYTES_FIRST 4096 /* a body's memory grows with what has come, not with what is said   \
-                               */
+#define BODY_BYTES_FIRST                                                                           \
+    4096 /* a body's memory grows with what has come, not with what is said                        \
+          */
 
 static struct connection *connection_of(llhttp_t *parser)
 {
