@@ -1,0 +1,128 @@
+#include "core_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+static void copy(char *out, size_t size, const char *text)
+{
+    if (!bw_copy_text(out, size, text))
+        abort(); /* a test's own text is too long */
+}
+
+struct bw_spec fixture_spec(void)
+{
+    struct bw_spec spec;
+
+    bw_spec_defaults(&spec);
+    copy(spec.name, sizeof spec.name, "harbor");
+    copy(spec.sites[0].name, sizeof spec.sites[0].name, "dc-a");
+    copy(spec.sites[1].name, sizeof spec.sites[1].name, "dc-b");
+    copy(spec.sites[2].name, sizeof spec.sites[2].name, "dc-c");
+    spec.sites[0].priority = 100;
+    spec.sites[1].priority = 50;
+    spec.sites[2].priority = 10;
+    spec.site_count = 3;
+    spec.lease_ttl_ms = 1000;
+    spec.fence_timeout_ms = 100;
+    spec.renew_interval_ms = 100;
+    spec.request_timeout_ms = 100;
+    spec.margin_ms = 25;
+    return spec;
+}
+
+struct bw_id fixture_instance(const char *site)
+{
+    struct bw_id id = {.bytes = {0xf1}};
+
+    bw_put_u32le(id.bytes + 4, bw_crc32c(0, site, strlen(site)));
+    return id;
+}
+
+struct bw_command fixture_command(const struct bw_group *group, enum bw_command_kind kind)
+{
+    struct bw_command command = {
+        .kind = kind,
+        .epoch = kind == BW_COMMAND_GRANT ? group->epoch + 1 : group->epoch,
+        .spec_version = group->spec_version,
+        .instance = group->holder_instance,
+        .terms = bw_terms_of_spec(&group->spec),
+        .spec = group->spec,
+        .mode = group->spec.mode,
+        .past_no_return = true,
+    };
+
+    command.terms.reach = BW_REACH_UNITS;
+    copy(command.group, sizeof command.group, group->spec.name);
+    return command;
+}
+
+struct bw_command fixture_grant(const struct bw_group *group, const char *site)
+{
+    struct bw_command command = fixture_command(group, BW_COMMAND_GRANT);
+
+    copy(command.site, sizeof command.site, site);
+    command.instance = fixture_instance(site);
+    return command;
+}
+
+struct bw_command fixture_adopt(const struct bw_group *group, const char *site)
+{
+    struct bw_command command = fixture_grant(group, site);
+
+    command.adopt = true;
+    command.reason = BW_REASON_ADOPTION;
+    return command;
+}
+
+struct bw_command fixture_revoke(const struct bw_group *group, const char *target)
+{
+    struct bw_command command = fixture_command(group, BW_COMMAND_REVOKE);
+
+    copy(command.target, sizeof command.target, target);
+    copy(command.by, sizeof command.by, "operator/anna");
+    command.reason = BW_REASON_SWITCHOVER;
+    return command;
+}
+
+struct bw_command fixture_released(const struct bw_group *group, enum bw_reason reason,
+                                   bool past_no_return, const char *position)
+{
+    struct bw_command command = fixture_command(group, BW_COMMAND_RELEASED);
+
+    command.reason = reason;
+    command.past_no_return = past_no_return;
+    copy(command.position, sizeof command.position, position);
+    return command;
+}
+
+struct bw_command fixture_set_mode(const struct bw_group *group, enum bw_mode mode)
+{
+    struct bw_command command = fixture_command(group, BW_COMMAND_SET_MODE);
+
+    command.mode = mode;
+    return command;
+}
+
+struct bw_command fixture_set_spec(const struct bw_group *group, const char *without)
+{
+    struct bw_command command = fixture_command(group, BW_COMMAND_SET_SPEC);
+    const int site = bw_spec_find_site(&command.spec, without);
+
+    if (site >= 0)
+        command.spec.sites[site] = command.spec.sites[--command.spec.site_count];
+    return command;
+}
+
+struct bw_command fixture_found(void)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_FOUND,
+        .cluster_id = {.bytes = {0xc1}},
+        .election_timeout_ms = FIXTURE_ELECTION_MS,
+    };
+
+    copy(command.cluster_name, sizeof command.cluster_name, "prod");
+    return command;
+}

@@ -1,0 +1,249 @@
+/* cluster: what the log decides beside the table of one group (design 3.1, 3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core_fixture.h"
+
+static struct bw_group groups[3];
+static struct bw_cluster cluster;
+
+static struct bw_applied apply(struct bw_command command)
+{
+    return bw_cluster_apply(&cluster, cluster.applied_index + 1, &command);
+}
+
+#define assert_err(command, wanted)   assert_int_equal(apply(command).err, wanted)
+#define assert_fires(command, wanted) assert_string_equal(apply(command).rule->id, wanted)
+
+static void begin(void)
+{
+    memset(groups, 0, sizeof groups);
+    bw_cluster_init(&cluster, groups, 3);
+    assert_fires(fixture_found(), "C1");
+}
+
+static struct bw_command create(const char *name)
+{
+    struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .spec = fixture_spec()};
+
+    strcpy(command.group, name);
+    strcpy(command.spec.name, name);
+    return command;
+}
+
+static void a_cluster_is_founded_once(void **state) /* 3.9 */
+{
+    struct bw_command again = fixture_found();
+
+    (void)state;
+    begin();
+    again.cluster_id.bytes[1] = 7;
+    assert_err(again, BW_ERR_EXISTS);
+
+    assert_int_equal(cluster.id.bytes[1], 0);
+    assert_string_equal(cluster.name, "prod");
+    assert_int_equal(cluster.generation, 1);
+    assert_int_equal(cluster.election_timeout_ms, FIXTURE_ELECTION_MS);
+    assert_int_equal(cluster.no_op_count, 1);
+}
+
+static void nothing_is_applied_before_the_cluster_is_founded(void **state)
+{
+    struct bw_command nameless = fixture_found();
+    struct bw_command hasty = fixture_found();
+
+    (void)state;
+    memset(groups, 0, sizeof groups);
+    bw_cluster_init(&cluster, groups, 3);
+    nameless.cluster_name[0] = '\0';
+    hasty.election_timeout_ms = BW_ELECTION_TIMEOUT_MS_MIN - 1;
+
+    assert_err(create("harbor"), BW_ERR_REFUSED);
+    assert_err(nameless, BW_ERR_INVALID);
+    assert_err(hasty, BW_ERR_INVALID);
+    assert_int_equal(cluster.applied_index, 3);
+    assert_int_equal(cluster.no_op_count, 3);
+}
+
+static void an_unsafe_spec_cannot_be_committed(void **state) /* I1, design 4 */
+{
+    struct bw_command unsafe = create("harbor");
+
+    (void)state;
+    begin();
+    unsafe.spec.lease_ttl_ms = 899;
+    assert_err(unsafe, BW_ERR_INVALID);
+    assert_int_equal(cluster.group_count, 0);
+
+    assert_fires(create("harbor"), "C2");
+    assert_err(unsafe, BW_ERR_INVALID);
+    assert_int_equal(groups[0].spec.lease_ttl_ms, 1000);
+}
+
+static void a_spec_is_of_the_group_that_it_names(void **state)
+{
+    struct bw_command other = create("harbor");
+
+    (void)state;
+    begin();
+    strcpy(other.spec.name, "registry");
+    assert_err(other, BW_ERR_INVALID);
+}
+
+static void groups_are_bounded_and_found_by_name(void **state)
+{
+    (void)state;
+    begin();
+    assert_int_equal(apply(create("a")).group, 0);
+    assert_int_equal(apply(create("b")).group, 1);
+    assert_int_equal(apply(create("c")).group, 2);
+    assert_err(create("d"), BW_ERR_LIMIT);
+    assert_int_equal(bw_cluster_find(&cluster, "b"), 1);
+    assert_int_equal(bw_cluster_find(&cluster, ""), -1);
+    assert_err(fixture_command(&(struct bw_group){.spec = {.name = "x"}}, BW_COMMAND_DELETE),
+               BW_ERR_NOT_FOUND);
+}
+
+static void a_group_made_again_begins_above_every_epoch_it_had(void **state) /* I2, 3.1 Delete */
+{
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(create("b"), "C2");
+    for (int i = 0; i < 3; i++) {
+        assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+        assert_fires(fixture_command(&groups[0], BW_COMMAND_EXPIRED), "G4");
+    }
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_DELETE), "G34");
+    assert_fires(fixture_command(&groups[1], BW_COMMAND_DELETE), "G34");
+
+    assert_int_equal(cluster.epoch_floor, 3);
+    assert_int_equal(bw_cluster_find(&cluster, "a"), -1);
+    assert_int_equal(apply(create("a")).group, 0);
+    assert_int_equal(groups[0].epoch, 3);
+    assert_true(groups[0].first_grant);
+    assert_int_equal(groups[0].history_count, 0);
+    assert_int_equal(fixture_grant(&groups[0], "dc-b").epoch, 4);
+}
+
+static void a_group_that_is_granted_is_not_deleted(void **state) /* I1, 3.1 */
+{
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+
+    assert_err(fixture_command(&groups[0], BW_COMMAND_DELETE), BW_ERR_REFUSED);
+    assert_int_equal(groups[0].phase, BW_PHASE_GRANTED);
+}
+
+static void a_late_delete_spares_the_group_made_again(void **state) /* 3.1 */
+{
+    struct bw_command delete;
+
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    delete = fixture_command(&groups[0], BW_COMMAND_DELETE);
+    assert_fires(delete, "G34");
+    assert_fires(create("a"), "C2");
+
+    assert_err(delete, BW_ERR_STALE);
+    assert_int_equal(bw_cluster_find(&cluster, "a"), 0);
+}
+
+static void a_spec_for_a_group_that_has_gone_does_not_make_it_again(void **state)
+{
+    struct bw_command edit = create("a");
+
+    (void)state;
+    begin();
+    edit.spec_version = 7;
+    assert_err(edit, BW_ERR_STALE);
+    assert_int_equal(cluster.group_count, 0);
+}
+
+static void the_holders_site_cannot_leave_the_spec(void **state) /* I1, 3.9 */
+{
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+
+    assert_err(fixture_set_spec(&groups[0], "dc-a"), BW_ERR_REFUSED);
+    assert_fires(fixture_set_spec(&groups[0], "dc-b"), "G19");
+}
+
+static void a_new_spec_must_suit_the_pinned_terms_too(void **state) /* 3.9 */
+{
+    struct bw_command slower;
+
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    slower = fixture_set_spec(&groups[0], "");
+    slower.spec.lease_ttl_ms = 90000;
+    slower.spec.renew_interval_ms = 10000;
+
+    assert_err(slower, BW_ERR_REFUSED);
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_EXPIRED), "G4");
+    assert_fires(slower, "G18");
+}
+
+static void what_is_about_another_epoch_or_version_is_stale(void **state) /* 3.1 */
+{
+    struct bw_command grant;
+    struct bw_command mode;
+
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    grant = fixture_grant(&groups[0], "dc-a");
+    mode = fixture_set_mode(&groups[0], BW_MODE_MANUAL);
+    assert_fires(mode, "G24");
+
+    assert_err(mode, BW_ERR_STALE);
+    assert_err(grant, BW_ERR_STALE);
+    assert_err(fixture_command(&groups[0], BW_COMMAND_EXPIRED), BW_ERR_REFUSED);
+    assert_int_equal(cluster.no_op_count, 3);
+}
+
+static void an_initial_primary_is_a_candidate_of_its_spec(void **state) /* 3.9 */
+{
+    struct bw_command wish = create("a");
+
+    (void)state;
+    begin();
+    strcpy(wish.site, "dc-x");
+    assert_err(wish, BW_ERR_INVALID);
+    strcpy(wish.site, "dc-b");
+    assert_fires(wish, "C2");
+    assert_string_equal(groups[0].initial_primary, "dc-b");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_cluster_is_founded_once),
+        cmocka_unit_test(nothing_is_applied_before_the_cluster_is_founded),
+        cmocka_unit_test(an_unsafe_spec_cannot_be_committed),
+        cmocka_unit_test(a_spec_is_of_the_group_that_it_names),
+        cmocka_unit_test(groups_are_bounded_and_found_by_name),
+        cmocka_unit_test(a_group_made_again_begins_above_every_epoch_it_had),
+        cmocka_unit_test(a_group_that_is_granted_is_not_deleted),
+        cmocka_unit_test(a_late_delete_spares_the_group_made_again),
+        cmocka_unit_test(a_spec_for_a_group_that_has_gone_does_not_make_it_again),
+        cmocka_unit_test(the_holders_site_cannot_leave_the_spec),
+        cmocka_unit_test(a_new_spec_must_suit_the_pinned_terms_too),
+        cmocka_unit_test(what_is_about_another_epoch_or_version_is_stale),
+        cmocka_unit_test(an_initial_primary_is_a_candidate_of_its_spec),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

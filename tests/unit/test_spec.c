@@ -1,0 +1,203 @@
+/* spec: what a group may be, and what is said about one that may not (design 4, 3.2.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core_fixture.h"
+
+static struct bw_spec_problem problems[32];
+
+static size_t check(const struct bw_spec *spec, uint32_t election_timeout_ms)
+{
+    return bw_spec_check(spec, election_timeout_ms, problems, 32);
+}
+
+static void the_defaults_of_the_design_are_sound(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+    struct bw_spec defaults;
+
+    (void)state;
+    bw_spec_defaults(&defaults);
+    memcpy(defaults.name, spec.name, sizeof spec.name);
+    memcpy(defaults.sites, spec.sites, sizeof spec.sites);
+    defaults.site_count = spec.site_count;
+
+    assert_int_equal(check(&defaults, 1000), 0);
+    assert_int_equal(defaults.lease_ttl_ms, 15000);
+    assert_int_equal(defaults.fence_timeout_ms, 5000);
+}
+
+static void fast_settings_are_sound(void **state)
+{
+    const struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    assert_int_equal(bw_spec_lease_ttl_ms_min(&spec, 100), 900);
+    assert_int_equal(check(&spec, 100), 0);
+}
+
+static void a_lease_that_one_lost_witness_could_end_is_refused(void **state) /* design 4 */
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.lease_ttl_ms = 900;
+    assert_int_equal(check(&spec, 100), 0);
+    spec.lease_ttl_ms = 899;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_string_equal(problems[0].key, "lease_ttl");
+    assert_string_equal(problems[0].text,
+                        "lease_ttl 899ms - fence_timeout 100ms = 799ms is less than "
+                        "2*renew_interval 100ms + request_timeout 100ms + 4*election_timeout 100ms "
+                        "+ 4*margin 25ms = 800ms; make lease_ttl at least 900ms");
+}
+
+static void a_fence_longer_than_the_lease_is_told_with_its_sign(void **state) /* 3.2.4 */
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.lease_ttl_ms = 3000;
+    spec.fence_timeout_ms = 5000;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_non_null(strstr(problems[0].text, "lease_ttl 3s - fence_timeout 5s = -2s is less than"));
+    assert_non_null(strstr(problems[0].text, "make lease_ttl at least 5800ms"));
+    assert_int_equal(check(&spec, 0), 1);
+    assert_string_equal(problems[0].text, "lease_ttl 3s is not longer than fence_timeout 5s");
+}
+
+static void offline_only_what_needs_the_cluster_stays_unchecked(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.lease_ttl_ms = 500;
+    assert_int_equal(check(&spec, 0), 0);
+    assert_int_equal(check(&spec, 100), 1);
+}
+
+static void every_range_is_told_with_its_bounds(void **state) /* 3.3: margin >= 20 ms */
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.margin_ms = 19;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_string_equal(problems[0].key, "margin");
+    assert_string_equal(problems[0].text, "margin 19ms is outside 20ms to 10s");
+
+    spec = fixture_spec();
+    spec.max_clock_drift_ppm = BW_DRIFT_PPM_MAX + 1;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_string_equal(problems[0].text,
+                        "max_clock_drift_ppm 100001ppm is outside 1ppm to 100000ppm");
+}
+
+static void extreme_numbers_are_problems_not_overflows(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+    const size_t offset = offsetof(struct bw_spec, lease_ttl_ms);
+
+    (void)state;
+    memset((char *)&spec + offset, 0xff,
+           offsetof(struct bw_spec, retry_backoff_ms) + sizeof spec.retry_backoff_ms - offset);
+    assert_int_equal(check(&spec, UINT32_MAX), 14);
+    assert_string_equal(problems[13].text, "the other timings are too long for any lease_ttl");
+    memset((char *)&spec + offset, 0,
+           offsetof(struct bw_spec, retry_backoff_ms) + sizeof spec.retry_backoff_ms - offset);
+    assert_true(check(&spec, 100) > 0);
+}
+
+static void names_and_sites_are_checked(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    strcpy(spec.name, "../etc");
+    strcpy(spec.sites[1].name, "dc-a");
+    strcpy(spec.sites[2].name, "\033[2J");
+    spec.sites[0].priority = 1001;
+    assert_int_equal(check(&spec, 100), 4);
+    assert_string_equal(problems[0].key, "name");
+    assert_string_equal(problems[1].key, "sites[0].priority");
+    assert_string_equal(problems[2].text, "dc-a is the name of sites[0] too");
+    assert_string_equal(problems[3].key, "sites[2].name");
+    assert_null(strchr(problems[3].text, '\033'));
+}
+
+static void a_name_without_an_end_is_not_read_beyond_its_field(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    memset(spec.sites[2].name, 'a', sizeof spec.sites[2].name);
+    memset(spec.name, 'a', sizeof spec.name);
+    assert_int_equal(check(&spec, 100), 2);
+}
+
+static void a_group_has_two_sites_and_a_candidate(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.site_count = 1;
+    assert_int_equal(check(&spec, 100), 1);
+    spec.site_count = BW_SITES_MAX + 1;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_string_equal(problems[0].text, "9 sites; a group has 2 to 8");
+    spec.site_count = 2;
+    spec.sites[0].never_candidate = spec.sites[1].never_candidate = true;
+    assert_int_equal(check(&spec, 100), 1);
+    assert_false(bw_spec_is_candidate(&spec, "dc-a"));
+    assert_int_equal(bw_spec_find_site(&spec, "dc-b"), 1);
+    assert_int_equal(bw_spec_find_site(&spec, ""), -1);
+}
+
+static void words_that_do_not_exist_are_refused(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.mode = (enum bw_mode)17;
+    spec.on_lag = (enum bw_on_lag)17;
+    spec.min_grade = (enum bw_min_grade)17;
+    assert_int_equal(check(&spec, 100), 3);
+    assert_string_equal(bw_mode_word(spec.mode), "unlisted");
+}
+
+static void problems_are_counted_beyond_the_room_for_them(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+    struct bw_spec_problem one[1];
+
+    (void)state;
+    spec.margin_ms = 0;
+    spec.max_clock_drift_ppm = 0;
+    assert_int_equal(bw_spec_check(&spec, 100, one, 1), 2);
+    assert_int_equal(bw_spec_check(&spec, 100, NULL, 0), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_defaults_of_the_design_are_sound),
+        cmocka_unit_test(fast_settings_are_sound),
+        cmocka_unit_test(a_lease_that_one_lost_witness_could_end_is_refused),
+        cmocka_unit_test(a_fence_longer_than_the_lease_is_told_with_its_sign),
+        cmocka_unit_test(offline_only_what_needs_the_cluster_stays_unchecked),
+        cmocka_unit_test(every_range_is_told_with_its_bounds),
+        cmocka_unit_test(extreme_numbers_are_problems_not_overflows),
+        cmocka_unit_test(names_and_sites_are_checked),
+        cmocka_unit_test(a_name_without_an_end_is_not_read_beyond_its_field),
+        cmocka_unit_test(a_group_has_two_sites_and_a_candidate),
+        cmocka_unit_test(words_that_do_not_exist_are_refused),
+        cmocka_unit_test(problems_are_counted_beyond_the_room_for_them),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
