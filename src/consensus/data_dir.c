@@ -237,7 +237,8 @@ enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path, struct
 
 /* The one text of an identity. A file is believed only if it is, byte for byte, the text of what
  * was read from it. */
-static size_t format_identity(const struct bw_identity *identity, char out_text[IDENTITY_BYTES_MAX])
+static size_t format_identity(const struct bw_data_dir_identity *identity,
+                              char out_text[IDENTITY_BYTES_MAX])
 {
     char id[BW_ID_TEXT_BYTES];
     int size;
@@ -253,13 +254,14 @@ static size_t format_identity(const struct bw_identity *identity, char out_text[
     return (size_t)size;
 }
 
-static bool is_identity_valid(const struct bw_identity *identity)
+static bool is_identity_valid(const struct bw_data_dir_identity *identity)
 {
     return bw_name_is_valid(identity->cluster) && identity->witness_id > 0 &&
            identity->election_timeout_ms > 0 && !bw_id_is_none(identity->cluster_id);
 }
 
-enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir, const struct bw_identity *identity,
+enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
+                                       const struct bw_data_dir_identity *identity,
                                        struct bw_diag *diag)
 {
     char text[IDENTITY_BYTES_MAX];
@@ -269,10 +271,10 @@ enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir, const struct bw_
     return bw_data_dir_save(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
 }
 
-static enum bw_err read_identity(const struct bw_data_dir *dir, struct bw_identity *out_identity,
-                                 struct bw_diag *diag)
+static enum bw_err read_identity(const struct bw_data_dir *dir,
+                                 struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
 {
-    struct bw_identity identity = {0};
+    struct bw_data_dir_identity identity = {0};
     char text[IDENTITY_BYTES_MAX + 1];
     char again[IDENTITY_BYTES_MAX];
     char id[BW_ID_TEXT_BYTES];
@@ -313,7 +315,7 @@ damaged:
 }
 
 enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
-                             struct bw_identity *out_identity, struct bw_diag *diag)
+                             struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
 {
     enum bw_err err = open_and_lock(dir, path, diag);
 

@@ -20,7 +20,7 @@
 #define BW_DATA_DIR_PATH_MAX 512
 #define BW_DATA_DIR_RAFT     "raft"
 
-struct bw_identity {
+struct bw_data_dir_identity {
     struct bw_id cluster_id;
     char cluster[BW_NAME_MAX + 1];
     uint64_t witness_id; /* > 0; never reused for another directory */
@@ -41,13 +41,14 @@ struct bw_data_dir {
 BW_MUST_CHECK enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path,
                                              struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
-                                                     const struct bw_identity *identity,
+                                                     const struct bw_data_dir_identity *identity,
                                                      struct bw_diag *diag);
 
 /* Locks an existing directory and reads who it belongs to. BW_ERR_BUSY: another process has it;
  * BW_ERR_NOT_FOUND: no witness was made here; BW_ERR_CORRUPT: the identity is damaged. */
 BW_MUST_CHECK enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
-                                           struct bw_identity *out_identity, struct bw_diag *diag);
+                                           struct bw_data_dir_identity *out_identity,
+                                           struct bw_diag *diag);
 
 /* Unlocks and closes. Accepts a zeroed, failed or closed one. */
 void bw_data_dir_close(struct bw_data_dir *dir);

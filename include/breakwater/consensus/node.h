@@ -1,0 +1,154 @@
+/* node.h - one witness as a Raft voter: its life, what it submits, what it learns.
+ *
+ * Everything belongs to the loop's thread. Callbacks come from the loop's prepare and check phases,
+ * after libraft has finished its step, except those of bw_fsm_ops, which come from within it.
+ * From a callback of this header any function here may be called. SIGPIPE must be ignored. */
+#ifndef BW_CONSENSUS_NODE_H
+#define BW_CONSENSUS_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
+#include <breakwater/base/limits.h>
+#include <breakwater/consensus/data_dir.h>
+#include <breakwater/consensus/fsm.h>
+#include <breakwater/consensus/stop.h>
+#include <breakwater/consensus/transport.h>
+#include <breakwater/obs/log.h>
+
+#define BW_NODE_REQUESTS_MAX    1024 /* submitted and not yet answered */
+#define BW_NODE_PEERS_MAX       16
+#define BW_NODE_ELECTION_MS_MIN 50
+#define BW_NODE_ELECTION_MS_MAX 60000
+
+struct bw_raft_node;
+
+enum bw_node_role { BW_NODE_FOLLOWER, BW_NODE_CANDIDATE, BW_NODE_LEADER };
+const char *bw_node_role_text(enum bw_node_role role);
+
+/* ---- beginnings ---------------------------------------------------------------------------- */
+
+struct bw_node_founding {
+    const char *data_dir;
+    struct bw_data_dir_identity identity; /* is_founder is set here */
+    /* The founding voters, this witness among them; the same list on each. Count 0: the witness
+     * joins a cluster that exists, and gets its configuration from the leader. */
+    uint64_t member_ids[BW_WITNESSES_MAX];
+    unsigned member_count;
+};
+
+/* `witness init`: makes the data directory, the first log entry, and last the identity.
+ * Synchronous; once: BW_ERR_EXISTS when the directory holds anything. */
+BW_MUST_CHECK enum bw_err bw_node_bootstrap(const struct bw_node_founding *founding,
+                                            struct bw_diag *diag);
+
+struct bw_node_events {
+    /* Every change of (role, term) that lasts until the step is over. A leader that is elected
+     * again passes through follower. Required. */
+    void (*on_role)(void *user, enum bw_node_role role, uint64_t term);
+    /* Leader of `term`, and a barrier of this term has committed and was applied: only now may it
+     * act (design 3.3). At most once a term, after on_role(LEADER). Required. */
+    void (*on_ready_to_lead)(void *user, uint64_t term);
+    /* Leader only: witness `peer` answers, but its log has stood still behind the committed one for
+     * 10 s. It may have lost its last entry to a torn disk; a new leader repairs that:
+     * bw_node_transfer. May be NULL. */
+    void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
+};
+
+/* All pointers but `loop`, `transport`, `log` and the users are borrowed until open returns. */
+struct bw_node_config {
+    uv_loop_t *loop;
+    const char *data_dir;
+    const char *cluster;
+    uint64_t witness_id;
+    unsigned election_timeout_ms; /* must be what init has committed */
+    unsigned heartbeat_ms;        /* 0: a tenth of it; less than half of it */
+    unsigned snapshot_threshold;  /* entries between snapshots; 0: 1024 */
+    unsigned snapshot_trailing;   /* entries kept behind one; 0: 2048 */
+    unsigned connect_retry_ms;    /* 0: 100 */
+    struct bw_transport *transport;
+    struct bw_log *log; /* may be NULL */
+    struct bw_fsm_ops fsm;
+    struct bw_node_events events;
+    bw_stop_fn stop; /* required */
+    void *user;      /* of fsm, events and stop */
+};
+
+/* Locks the data directory, checks whose it is, and prepares libraft. Errors name the directory,
+ * what was expected and the next step; then nothing is left open. */
+BW_MUST_CHECK enum bw_err bw_node_open(const struct bw_node_config *config,
+                                       struct bw_raft_node **out_node, struct bw_diag *diag);
+
+/* Who this directory belongs to. */
+const struct bw_data_dir_identity *bw_node_identity(const struct bw_raft_node *node);
+
+/* Loads snapshot and log (fsm.restore may be called) and begins to take part. After an error the
+ * node must still be closed. BW_ERR_CORRUPT: what is on disk cannot be trusted, and why. */
+BW_MUST_CHECK enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag);
+
+/* In any state, and twice. What was submitted and not answered ends with BW_ERR_UNKNOWN, some of it
+ * before this returns. `on_closed` (may be NULL) comes when nothing of the node is left; the
+ * transport may be freed in it. */
+void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), void *user);
+
+/* ---- submitting ---------------------------------------------------------------------------- */
+
+/* The outcome, exactly once for each submission that returned BW_OK, never before it returned:
+ *   BW_OK           committed and applied here, as entry `index`
+ *   BW_ERR_UNKNOWN  leadership was lost, or the node closes: it may commit yet, or never
+ *   BW_ERR_LIMIT    a majority of the witnesses is short of disk; it was not taken */
+typedef void (*bw_node_done_fn)(void *user, enum bw_err err, uint64_t index);
+
+/* Submits a command of at most BW_COMMAND_BYTES_MAX bytes (copied).
+ * BW_ERR_NOT_LEADER · BW_ERR_LIMIT: too large, too many unanswered, or a majority is short of disk
+ * · BW_ERR_NOMEM. Nothing was submitted then, and `on_done` is not called. */
+BW_MUST_CHECK enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t *data, size_t size,
+                                        bw_node_done_fn on_done, void *user);
+
+/* BW_OK at `on_done`: this witness was still the leader after the call, and all entries that were
+ * committed before it have been applied here. */
+BW_MUST_CHECK enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_done_fn on_done,
+                                          void *user);
+
+/* Hands leadership to voter `id` (0: any); on_role tells the outcome. BW_ERR_NOT_LEADER;
+ * BW_ERR_BUSY: one is going on; BW_ERR_NOT_FOUND: no such voter. */
+BW_MUST_CHECK enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id);
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+struct bw_node_peer {
+    uint64_t id;
+    bool is_voter;
+    bool is_heard;        /* since this process started */
+    uint64_t heard_ms;    /* milliseconds since the last message from it, if heard */
+    bool has_match;       /* leader only */
+    uint64_t match_index; /* its log is ours up to here */
+};
+
+struct bw_node_status {
+    enum bw_node_role role;
+    uint64_t term;
+    uint64_t leader_id; /* 0: none known */
+    bool is_ready;      /* leader, and on_ready_to_lead was due */
+    bool is_voter;      /* in the configuration that this witness knows */
+    unsigned voter_count;
+    uint64_t commit_index, applied_index, last_index;
+    uint64_t stalled_ms;   /* the disk has taken no log entry for so long */
+    unsigned capacity_kib; /* disk reserved for log entries */
+    bool is_capacity_low;
+    struct bw_node_peer peers[BW_NODE_PEERS_MAX]; /* without this witness */
+    unsigned peer_count;
+};
+
+void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
+/* The durable term: the answer to "is your term still T?" (design 6.7). Never from fsm callbacks.
+ */
+uint64_t bw_node_term(const struct bw_raft_node *node);
+bool bw_node_is_ready(const struct bw_raft_node *node);
+
+#endif

@@ -1,0 +1,545 @@
+/* consensus: three real members in one process: libraft, its uv backend, safe_io, transport. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+
+#include "test_witness.h"
+
+#define WAIT_MS 20000
+
+static struct test_cluster cluster;
+static struct test_witness witnesses[TEST_WITNESSES];
+static uv_loop_t loop;
+
+/* ---- helpers ----------------------------------------------------------------------------------
+ */
+
+static int setup(void **state)
+{
+    (void)state;
+    test_cluster_init(&cluster);
+    memset(witnesses, 0, sizeof witnesses);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
+        assert_int_equal(test_cluster_found(&cluster, id, NULL), BW_OK);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (int i = 0; i < TEST_WITNESSES; i++)
+        test_witness_stop(&witnesses[i]);
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    assert_int_equal(uv_loop_close(&loop), 0);
+    test_cluster_deinit(&cluster);
+    return 0;
+}
+
+static void start(uint64_t id)
+{
+    struct bw_diag diag = {0};
+
+    if (test_witness_start(&witnesses[id - 1], &cluster, id, &loop, &diag) != BW_OK)
+        fail_msg("witness %d: %s", (int)id, diag.text);
+}
+
+static void start_all(void)
+{
+    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
+        start(id);
+}
+
+static struct test_witness *leader(void)
+{
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (witnesses[i].node != NULL && bw_node_is_ready(witnesses[i].node) &&
+            witnesses[i].ready_term == bw_node_term(witnesses[i].node))
+            return &witnesses[i];
+    }
+    return NULL;
+}
+
+static bool has_leader(void *user)
+{
+    (void)user;
+    return leader() != NULL;
+}
+
+static struct test_witness *wait_for_leader(void)
+{
+    assert_true(test_run_until(&loop, has_leader, NULL, WAIT_MS));
+    return leader();
+}
+
+static struct test_witness *follower(void)
+{
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (witnesses[i].node != NULL && &witnesses[i] != leader())
+            return &witnesses[i];
+    }
+    return NULL;
+}
+
+struct outcome {
+    unsigned done, ok, unknown;
+    uint64_t index;
+    uint64_t count_at_done; /* how many the submitter had applied when it was told */
+};
+
+static void on_done(void *user, enum bw_err err, uint64_t index)
+{
+    struct outcome *outcome = user;
+    struct test_witness *first = leader();
+
+    outcome->done++;
+    outcome->ok += err == BW_OK;
+    outcome->unknown += err == BW_ERR_UNKNOWN;
+    outcome->index = index;
+    outcome->count_at_done = first != NULL ? first->state.count : 0;
+}
+
+struct goal {
+    struct outcome *outcome;
+    unsigned done;
+    struct test_witness *witness;
+    uint64_t count;
+};
+
+static bool is_done(void *user)
+{
+    const struct goal *goal = user;
+
+    return goal->outcome->done >= goal->done;
+}
+
+static bool has_count(void *user)
+{
+    const struct goal *goal = user;
+
+    return goal->witness->state.count >= goal->count;
+}
+
+/* Submits commands [first, first + count) at the leader, 64 at a time, and waits for their ends. */
+static void submit(uint64_t first, unsigned count)
+{
+    struct outcome outcome = {0};
+    unsigned sent = 0;
+
+    while (outcome.done < count) {
+        while (sent < count && sent < outcome.done + 64) {
+            assert_int_equal(test_witness_submit(leader(), first + sent, on_done, &outcome), BW_OK);
+            sent++;
+        }
+        assert_true(test_run_until(&loop, is_done,
+                                   &(struct goal){.outcome = &outcome, .done = outcome.done + 1},
+                                   WAIT_MS));
+    }
+    assert_int_equal(outcome.ok, count);
+}
+
+static void wait_for_count(struct test_witness *witness, uint64_t count)
+{
+    assert_true(test_run_until(&loop, has_count, &(struct goal){.witness = witness, .count = count},
+                               WAIT_MS));
+}
+
+static bool is_stopped(void *user)
+{
+    return ((struct test_witness *)user)->stops > 0;
+}
+
+/* ---- the claims -------------------------------------------------------------------------------
+ */
+
+static void one_leader_is_elected_and_commits_a_barrier_of_its_term(void **state)
+{
+    struct test_witness *first;
+    struct bw_node_status status;
+    unsigned ready = 0;
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+
+    for (int i = 0; i < TEST_WITNESSES; i++)
+        ready += witnesses[i].ready_count;
+    assert_int_equal(ready, 1);
+    bw_node_get_status(first->node, &status);
+    assert_int_equal(status.role, BW_NODE_LEADER);
+    assert_int_equal(status.leader_id, first->id);
+    assert_int_equal(status.voter_count, 3);
+    assert_int_equal(status.peer_count, 2);
+    assert_true(status.is_ready && status.is_voter && !status.is_capacity_low);
+    assert_true(status.commit_index >= 2);
+}
+
+static void a_command_is_applied_everywhere_before_it_is_acknowledged_here(void **state)
+{
+    struct test_witness *first;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    assert_int_equal(test_witness_submit(first, 7, on_done, &outcome), BW_OK);
+    assert_int_equal(outcome.done, 0);
+    assert_true(
+        test_run_until(&loop, is_done, &(struct goal){.outcome = &outcome, .done = 1}, WAIT_MS));
+
+    assert_int_equal(outcome.ok, 1);
+    assert_int_equal(outcome.count_at_done, 1);
+    assert_int_equal(outcome.index, first->state.last_index);
+    assert_int_equal(first->state.last_term, first->term);
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        wait_for_count(&witnesses[i], 1);
+        assert_true(test_state_has(&witnesses[i].state, 7));
+        assert_int_equal(witnesses[i].state.hash, first->state.hash);
+    }
+}
+
+static void a_barrier_comes_after_what_was_submitted_before_it(void **state)
+{
+    struct test_witness *first;
+    struct outcome commands = {0}, barrier = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    for (uint64_t i = 0; i < 20; i++)
+        assert_int_equal(test_witness_submit(first, i, on_done, &commands), BW_OK);
+    assert_int_equal(bw_node_barrier(first->node, on_done, &barrier), BW_OK);
+    assert_true(
+        test_run_until(&loop, is_done, &(struct goal){.outcome = &barrier, .done = 1}, WAIT_MS));
+
+    assert_int_equal(barrier.ok, 1);
+    assert_int_equal(barrier.count_at_done, 20);
+}
+
+static void a_follower_takes_nothing(void **state)
+{
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+
+    assert_int_equal(test_witness_submit(follower(), 1, on_done, &outcome), BW_ERR_NOT_LEADER);
+    assert_int_equal(bw_node_barrier(follower()->node, on_done, &outcome), BW_ERR_NOT_LEADER);
+    assert_int_equal(bw_node_transfer(follower()->node, 0), BW_ERR_NOT_LEADER);
+    assert_int_equal(outcome.done, 0);
+}
+
+static void limits_are_errors(void **state)
+{
+    static uint8_t large[BW_COMMAND_BYTES_MAX + 1];
+    struct test_witness *first;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    bw_put_u64le(large, 5);
+
+    assert_int_equal(bw_node_apply(first->node, large, sizeof large, on_done, &outcome),
+                     BW_ERR_LIMIT);
+    assert_int_equal(bw_node_apply(first->node, large, sizeof large - 1, on_done, &outcome), BW_OK);
+    for (unsigned i = 1; i < BW_NODE_REQUESTS_MAX; i++)
+        assert_int_equal(test_witness_submit(first, i, on_done, &outcome), BW_OK);
+    assert_int_equal(test_witness_submit(first, 1, on_done, &outcome), BW_ERR_LIMIT);
+    assert_true(test_run_until(&loop, is_done,
+                               &(struct goal){.outcome = &outcome, .done = BW_NODE_REQUESTS_MAX},
+                               WAIT_MS));
+    assert_int_equal(outcome.ok, BW_NODE_REQUESTS_MAX);
+}
+
+static bool has_lost_quorum(void *user)
+{
+    return ((struct test_witness *)user)->role != BW_NODE_LEADER;
+}
+
+static void a_leader_without_a_majority_steps_down_and_says_unknown(void **state)
+{
+    struct test_witness *first;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (&witnesses[i] != first)
+            test_witness_stop(&witnesses[i]);
+    }
+    assert_int_equal(test_witness_submit(first, 3, on_done, &outcome), BW_OK);
+    assert_true(test_run_until(&loop, has_lost_quorum, first, WAIT_MS));
+    assert_true(
+        test_run_until(&loop, is_done, &(struct goal){.outcome = &outcome, .done = 1}, WAIT_MS));
+
+    assert_int_equal(outcome.unknown, 1);
+    assert_false(bw_node_is_ready(first->node));
+}
+
+static void what_is_unanswered_at_close_is_unknown(void **state)
+{
+    struct test_witness *first;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    assert_int_equal(test_witness_submit(first, 3, on_done, &outcome), BW_OK);
+    assert_int_equal(bw_node_barrier(first->node, on_done, &outcome), BW_OK);
+    test_witness_stop(first);
+
+    assert_int_equal(outcome.done, 2);
+    assert_int_equal(outcome.unknown, 2);
+}
+
+static void state_survives_a_restart_of_all(void **state)
+{
+    uint64_t hash;
+    uint64_t term;
+
+    (void)state;
+    cluster.snapshot_threshold = 50;
+    cluster.snapshot_trailing = 10;
+    start_all();
+    (void)wait_for_leader();
+    submit(0, 333);
+    hash = leader()->state.hash;
+    term = leader()->term;
+    for (int i = 0; i < TEST_WITNESSES; i++)
+        test_witness_stop(&witnesses[i]);
+    start_all();
+    (void)wait_for_leader();
+
+    assert_true(leader()->term > term);
+    assert_int_equal(leader()->restores, 1);
+    assert_int_equal(leader()->state.count, 333);
+    assert_int_equal(leader()->state.hash, hash);
+}
+
+static bool leads_elsewhere(void *user)
+{
+    return leader() != NULL && leader() != user;
+}
+
+static void leadership_can_be_handed_over(void **state)
+{
+    struct test_witness *first;
+    uint64_t term;
+
+    (void)state;
+    start_all();
+    first = wait_for_leader();
+    term = first->term;
+    assert_int_equal(bw_node_transfer(first->node, first->id), BW_ERR_NOT_FOUND);
+    assert_int_equal(bw_node_transfer(first->node, follower()->id), BW_OK);
+    assert_int_equal(bw_node_transfer(first->node, 0), BW_ERR_BUSY);
+    assert_true(test_run_until(&loop, leads_elsewhere, first, WAIT_MS));
+
+    assert_int_equal(leader()->term, term + 1);
+    assert_int_equal(first->ready_count, 1);
+}
+
+static void a_member_that_was_away_for_100000_entries_catches_up(void **state)
+{
+    struct test_witness *away;
+    uint64_t hash;
+
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+    submit(0, 10);
+    away = follower();
+    test_witness_stop(away);
+    submit(10, 100000);
+    hash = leader()->state.hash;
+    assert_true(leader()->snapshots > 50);
+    start(away->id);
+    wait_for_count(away, 100010);
+
+    assert_int_equal(away->state.hash, hash);
+    assert_true(away->restores >= 1);
+    submit(200000, 10);
+    wait_for_count(away, 100020);
+    assert_int_equal(away->state.hash, leader()->state.hash);
+}
+
+static void a_command_from_tomorrow_stops_the_witness_before_it(void **state)
+{
+    struct test_witness *old;
+    struct outcome outcome = {0};
+
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+    submit(0, 5);
+    old = follower();
+    wait_for_count(old, 5);
+    old->apply_answer = BW_ERR_VERSION;
+    assert_int_equal(test_witness_submit(leader(), 5, on_done, &outcome), BW_OK);
+    assert_true(test_run_until(&loop, is_stopped, old, WAIT_MS));
+
+    assert_int_equal(old->why, BW_STOP_PERSON);
+    assert_non_null(strstr(old->message, "upgrade this witness"));
+    old->apply_answer = BW_OK;
+    submit(6, 20);
+    assert_int_equal(old->state.count, 5);
+    assert_int_equal(leader()->state.count, 26);
+}
+
+/* ---- the directory ----------------------------------------------------------------------------
+ */
+
+static enum bw_err open_as(const char *name, uint64_t id, unsigned election_ms,
+                           struct bw_diag *diag)
+{
+    struct test_cluster other = cluster;
+    struct bw_raft_node *node;
+    struct bw_transport *transport = bw_transport_new(&loop, NULL, NULL);
+    struct bw_node_config config = {.loop = &loop,
+                                    .cluster = name,
+                                    .witness_id = id,
+                                    .election_timeout_ms = election_ms,
+                                    .transport = transport};
+    char path[128];
+    enum bw_err err;
+
+    test_cluster_path(&other, 1, path);
+    config.data_dir = path;
+    config.stop = (bw_stop_fn)(uintptr_t)on_done; /* never called */
+    config.events.on_role = (void (*)(void *, enum bw_node_role, uint64_t))(uintptr_t)on_done;
+    config.events.on_ready_to_lead = (void (*)(void *, uint64_t))(uintptr_t)on_done;
+    err = bw_node_open(&config, &node, diag);
+    assert_int_not_equal(err, BW_OK);
+    bw_transport_free(transport);
+    return err;
+}
+
+static void another_witness_s_directory_is_refused(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(open_as("other", 1, cluster.election_ms, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "belongs to cluster test"));
+    assert_int_equal(open_as("test", 2, cluster.election_ms, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "belongs to witness 1"));
+    assert_int_equal(open_as("test", 1, 1000, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "witness init"));
+    assert_int_equal(open_as("test", 1, 10, &diag), BW_ERR_INVALID);
+}
+
+static void one_process_at_a_time_and_the_other_is_named(void **state)
+{
+    struct bw_diag diag = {0};
+    char wanted[64];
+
+    (void)state;
+    start(1);
+
+    assert_int_equal(open_as("test", 1, cluster.election_ms, &diag), BW_ERR_BUSY);
+    (void)snprintf(wanted, sizeof wanted, "in use by process %d;", (int)getpid());
+    assert_non_null(strstr(diag.text, wanted));
+}
+
+static void a_witness_is_made_once(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(test_cluster_found(&cluster, 1, &diag), BW_ERR_EXISTS);
+    assert_non_null(strstr(diag.text, "made once"));
+    start_all(); /* and nothing was harmed */
+    (void)wait_for_leader();
+}
+
+static void rename_in(uint64_t id, const char *from, const char *to)
+{
+    char path[128], old[192], new[192];
+
+    test_cluster_path(&cluster, id, path);
+    (void)snprintf(old, sizeof old, "%s/%s", path, from);
+    (void)snprintf(new, sizeof new, "%s/%s", path, to);
+    assert_int_equal(rename(old, new), 0);
+}
+
+static void start_is_refused_without(const char *name, const char *why)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    rename_in(1, name, "aside");
+    err = test_witness_start(&witnesses[0], &cluster, 1, &loop, &diag);
+    if (err == BW_OK)
+        fail_msg("started without %s", name);
+    if (strstr(diag.text, why) == NULL)
+        fail_msg("without %s: %s", name, diag.text);
+    rename_in(1, "aside", name);
+}
+
+static void a_witness_that_lost_a_part_does_not_start(void **state)
+{
+    char path[128], metadata[192], kept[192];
+
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+    submit(0, 5);
+    test_witness_stop(&witnesses[0]);
+
+    start_is_refused_without("identity", "witness init");
+    start_is_refused_without("vote", "vote file is missing");
+    start_is_refused_without("raft", "");
+    test_cluster_path(&cluster, 1, path);
+    for (int i = 1; i <= 2; i++) {
+        (void)snprintf(metadata, sizeof metadata, "%s/raft/metadata%d", path, i);
+        (void)snprintf(kept, sizeof kept, "%s/kept%d", path, i);
+        (void)rename(metadata, kept); /* perhaps only one was written so far */
+    }
+    start_is_refused_without("lock", "metadata1 and metadata2 are missing");
+    for (int i = 1; i <= 2; i++) {
+        (void)snprintf(metadata, sizeof metadata, "%s/raft/metadata%d", path, i);
+        (void)snprintf(kept, sizeof kept, "%s/kept%d", path, i);
+        (void)rename(kept, metadata);
+    }
+    start(1);
+    wait_for_count(&witnesses[0], 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(one_leader_is_elected_and_commits_a_barrier_of_its_term),
+        TEST(a_command_is_applied_everywhere_before_it_is_acknowledged_here),
+        TEST(a_barrier_comes_after_what_was_submitted_before_it),
+        TEST(a_follower_takes_nothing),
+        TEST(limits_are_errors),
+        TEST(a_leader_without_a_majority_steps_down_and_says_unknown),
+        TEST(what_is_unanswered_at_close_is_unknown),
+        TEST(state_survives_a_restart_of_all),
+        TEST(leadership_can_be_handed_over),
+        TEST(a_member_that_was_away_for_100000_entries_catches_up),
+        TEST(a_command_from_tomorrow_stops_the_witness_before_it),
+        TEST(another_witness_s_directory_is_refused),
+        TEST(one_process_at_a_time_and_the_other_is_named),
+        TEST(a_witness_is_made_once),
+        TEST(a_witness_that_lost_a_part_does_not_start),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

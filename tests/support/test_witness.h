@@ -1,0 +1,73 @@
+/* test_witness.h - a Raft member for tests: node, transport over plain loopback TCP, and a state
+ * machine that counts. The id that a certificate would prove is simply said in a greeting. */
+#ifndef TEST_WITNESS_H
+#define TEST_WITNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include <breakwater/consensus/node.h>
+
+#define TEST_WITNESSES 3
+#define TEST_IDS_MAX   (1 << 18) /* commands carry an id below this */
+
+/* Sockets and directories of one cluster; they outlive processes and loops. */
+struct test_cluster {
+    char dir[64];
+    int listeners[TEST_WITNESSES]; /* of witness 1, 2, 3 */
+    uint16_t ports[TEST_WITNESSES];
+    unsigned election_ms, heartbeat_ms;
+    unsigned snapshot_threshold, snapshot_trailing;
+};
+
+struct test_state {
+    uint64_t count;
+    uint64_t hash; /* over (index, id) of every applied command */
+    uint64_t last_index, last_term;
+    uint8_t seen[TEST_IDS_MAX / 8];
+};
+
+struct test_witness {
+    struct test_cluster *cluster;
+    uv_loop_t *loop;
+    uint64_t id;
+    uv_tcp_t listener;
+    struct bw_transport *transport;
+    struct bw_raft_node *node; /* NULL: not running */
+    struct test_state state;
+    enum bw_node_role role;
+    uint64_t term, ready_term;
+    unsigned ready_count, role_count, restores, snapshots;
+    uint64_t behind;          /* peer of the last alarm */
+    enum bw_err apply_answer; /* for every command, if not BW_OK */
+    unsigned stops;
+    enum bw_stop why;
+    char message[512];
+    bool exits_on_stop; /* as a program does */
+    struct test_link *links;
+    unsigned open_handles;
+};
+
+/* Makes directories and listening sockets; fast elections. */
+void test_cluster_init(struct test_cluster *cluster);
+void test_cluster_deinit(struct test_cluster *cluster);
+void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out_path[128]);
+enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
+                               struct bw_diag *diag);
+
+/* `witness` is zeroed but for exits_on_stop and apply_answer. */
+enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster *cluster,
+                               uint64_t id, uv_loop_t *loop, struct bw_diag *diag);
+/* Runs the loop until nothing is left of it. */
+void test_witness_stop(struct test_witness *witness);
+
+enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_node_done_fn on_done,
+                                void *user);
+bool test_state_has(const struct test_state *state, uint64_t id);
+
+/* Runs the loop until `is_met` or until `limit_ms` are over; says which. */
+bool test_run_until(uv_loop_t *loop, bool (*is_met)(void *user), void *user, unsigned limit_ms);
+
+#endif
