@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <breakwater/base/diag.h>
 #include <breakwater/config/problems.h>
 
 #define BW_CONFIG_FILE_BYTES_MAX (1024 * 1024)
@@ -37,9 +38,12 @@ struct bw_node {
     uint32_t column; /* from 1 */
     uint32_t width;  /* characters on the first line, at least 1 */
     bool quoted;     /* '…' or "…": text even where it looks like null */
+    bool refused;    /* an alias or the like: a problem was noted, its value means nothing */
+    bool faulty;     /* an error was noted here or inside */
     const char *text;       /* scalar: NUL-terminated, without NUL inside; "" otherwise */
     struct bw_node *first;  /* list: items. Map: key, value, key, value… */
     struct bw_node *next;
+    struct bw_node *parent;
     uint32_t count;         /* list: items. Map: pairs */
 };
 
@@ -65,15 +69,21 @@ void bw_document_parse(struct bw_document *document, const char *file, const cha
                        size_t size, struct bw_problems *problems);
 void bw_document_deinit(struct bw_document *document);
 
-/* Notes a problem of a node. `path` names the key for people ("groups[0].name"; "": none). */
-void bw_document_problem(struct bw_document *document, bool is_warning, const struct bw_node *node,
+#define BW_QUOTE_BYTES 72
+/* A value as an error message shows it: cut after 60 bytes, line breaks and tabs made visible. */
+const char *bw_document_quote(const char *text, char out_quote[BW_QUOTE_BYTES]);
+
+/* Notes a problem of a node, and for an error that the node is faulty. `path` names the key for people ("groups[0].name"; "": none). */
+void bw_document_problem(struct bw_document *document, bool is_warning, struct bw_node *node,
                          const char *path, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
 /* Remembers, and finds again, the node of a value by its path: a check of several keys together
  * points at the one it is about. NULL: not in the file. */
-void bw_document_mark(struct bw_document *document, const char *path, const struct bw_node *node);
-const struct bw_node *bw_document_place(const struct bw_document *document, const char *path);
+void bw_document_mark(struct bw_document *document, const char *path, struct bw_node *node);
+struct bw_node *bw_document_place(const struct bw_document *document, const char *path);
+/* The key is in the file and nothing is wrong with its value, so that more can be asked of it. */
+bool bw_document_is_sound(const struct bw_document *document, const char *path);
 
 /* Notes an error or a warning about the key at `path`, at its value, or where it is absent at the
  * nearest mapping around it. */

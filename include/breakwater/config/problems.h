@@ -12,8 +12,8 @@
 #include <breakwater/base/err.h>
 
 #define BW_PROBLEMS_LISTED_MAX 50 /* errors, and as many warnings; further ones are counted */
-#define BW_PROBLEM_TEXT_BYTES 512
-#define BW_PROBLEM_EXCERPT_BYTES 256
+#define BW_PROBLEM_TEXT_BYTES 1024 /* a longer text ends in "..." */
+#define BW_PROBLEM_EXCERPT_BYTES 384
 
 struct bw_problem {
     bool is_warning;
@@ -43,13 +43,21 @@ void bw_problems_init(struct bw_problems *problems);
 /* Accepts NULL; afterwards it is empty again. */
 void bw_problems_deinit(struct bw_problems *problems);
 
+/* The number of a file, by the name under which people know it; the same name, the same number. */
+uint32_t bw_problems_file(struct bw_problems *problems, const char *file);
+
+/* Counts a problem. NULL: enough of its kind are listed. Otherwise the place to describe it in,
+ * valid until the next call; `is_warning` and `serial` are set. */
+struct bw_problem *bw_problems_add(struct bw_problems *problems, bool is_warning);
+
 /* Notes a problem of a file as a whole (it cannot be opened, it is too large, it is empty). */
 void bw_problems_add_file(struct bw_problems *problems, bool is_warning, const char *file,
                           const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* Writes them in the order of the files, lines and columns, then, with any error,
  * "N problems in FILE; CONSEQUENCE". `consequence`: what breakwater did about it, such as "nothing
- * was started" or "the running configuration stays". Writes nothing where there is nothing. */
+ * was started" or "the running configuration stays". Writes nothing where there is nothing.
+ * A failed write stays in ferror(out), for the caller. */
 void bw_problems_print(struct bw_problems *problems, const char *consequence, FILE *out);
 
 #endif

@@ -46,21 +46,21 @@ struct bw_key_word {
 struct bw_key {
     const char *name;
     enum bw_key_kind kind;
+    enum bw_key_kind item; /* LIST: kind of an item (TEXT, ADDRESS or MAP) */
     bool required;
-    size_t offset;
+    bool in_place; /* LIST of mappings: the struct holds `max` items itself */
     uint32_t min;
-    uint32_t max;
+    uint32_t max; /* 0: no bound */
+    size_t offset;
+    size_t count_offset; /* LIST, ENV: uint32_t, how many */
     /* Value when the key is absent, as one would write it; NULL: what the table's `init` left. */
     const char *absent;
-    const char *absent_note; /* said in the reference in place of the value, such as "script_timeout" */
+    const char *absent_note; /* said in the reference in place of the value ("script_timeout") */
     const char *example;     /* shown when a required key is missing */
     const char *help;
-    /* WORD and BOOL: all values. DURATION and NUMBER: names of particular values ("never" for 0). */
+    /* WORD and BOOL: all values. DURATION and NUMBER: names of particular values ("never"). */
     const struct bw_key_word *words;
     const struct bw_table *table; /* MAP; LIST of mappings */
-    enum bw_key_kind item;        /* LIST: kind of an item (TEXT, ADDRESS or MAP) */
-    size_t count_offset;          /* LIST, ENV: uint32_t, how many */
-    bool in_place;                /* LIST of mappings: the struct holds `max` items itself */
 };
 
 struct bw_table {
@@ -72,19 +72,17 @@ struct bw_table {
     void (*init)(void *); /* sets what has no `absent`; NULL: all zero */
 };
 
-/* Loads the document into `out`, a zeroed struct of the table's size. Strings and lists are taken
- * from `arena`. Notes every problem with the document; those of single keys leave the field as
- * `init` made it. Every value's place is marked for bw_document_fail. True when `out` is whole:
- * false means that the document has errors, and that only further checks may look at `out`. */
+/* Loads the document into `out`, a struct of the table's size. Strings and lists are taken from
+ * `arena`. Notes every problem with the document; a value with a problem leaves its field as it is
+ * when the key is absent. Every value's place is marked for bw_document_fail; a key that a
+ * suggestion named is marked too, with what was meant for it. False: the document is no mapping, and
+ * `out` has only what absent keys mean. Whether there were errors: problems->error_count. */
 bool bw_schema_load(const struct bw_table *table, struct bw_document *document,
                     struct bw_config_arena *arena, void *out);
 
 /* The reference: each key with kind, range, default and help; nested tables below. For the manual
- * page and `help`. */
+ * page and `help`. A failed write stays in ferror(out). */
 void bw_schema_print_reference(const struct bw_table *table, FILE *out);
-
-/* Keys of a table counted, nested ones too, as a document gives them: "12 keys". */
-uint32_t bw_schema_count_given(const struct bw_document *document);
 
 #define BW_KEY_COUNT(keys) (sizeof(keys) / sizeof((keys)[0]))
 

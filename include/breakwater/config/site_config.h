@@ -8,38 +8,36 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/config/tls_config.h>
+#include <breakwater/core/guard_link.h>
 #include <breakwater/core/spec.h>
+#include <breakwater/obs/log.h>
 
 #define BW_UNITS_MAX 64         /* systemd units that one group names */
 #define BW_ENV_MAX 64           /* variables of one group's `env:` */
 #define BW_LOCAL_RESTARTS_MAX 10
 #define BW_SOCKET_PATH_MAX 107  /* sun_path without its NUL */
 
-/* X(NAME, key of the script, key of its limit). STATUS, START and STOP are required. The fence has
- * no limit of its own: it has until the lease ends (3.2.4). */
+/* X(NAME, key of the script, key of its limit), of BW_ACTION_NAME. STATUS, START and STOP are
+ * required. Limits are `script_timeout` when absent; the fence's is BW_FENCE_TIMEOUT_ABSENT, so that
+ * it fits into the default fence window. */
 #define BW_SCRIPT_LIST(X)                                                                         \
     X(STATUS, "status_script", "status_timeout")                                                  \
     X(START, "start_script", "start_timeout")                                                     \
     X(STOP, "stop_script", "stop_timeout")                                                        \
-    X(FENCE, "fence_script", NULL)                                                                \
+    X(FENCE, "fence_script", "fence_timeout")                                                     \
     X(CONDITION, "condition_check_script", "condition_timeout")                                   \
     X(READINESS, "readiness_script", "readiness_timeout")                                         \
     X(VERIFY, "verify_script", "verify_timeout")                                                  \
     X(REJOIN, "rejoin_script", "rejoin_timeout")
-enum bw_script {
-#define X(name, key, limit_key) BW_SCRIPT_##name,
-    BW_SCRIPT_LIST(X)
-#undef X
-    BW_SCRIPT_COUNT
-};
+#define BW_FENCE_TIMEOUT_ABSENT "3s"
 
 struct bw_group_config {
     char name[BW_NAME_MAX + 1];
     enum bw_reach enforce;               /* CGROUP or UNITS */
     const char *const *units;            /* with UNITS, each "NAME.service" or the like */
     uint32_t unit_count;
-    const char *scripts[BW_SCRIPT_COUNT]; /* absolute paths; NULL: there is none */
-    uint32_t timeout_ms[BW_SCRIPT_COUNT]; /* the limit of each; FENCE: 0, the lease decides */
+    const char *scripts[BW_ACTION_COUNT]; /* absolute paths; NULL: there is none */
+    uint32_t timeout_ms[BW_ACTION_COUNT]; /* the limit of each, whether or not it has a script */
     uint32_t script_timeout_ms;
     uint32_t check_interval_ms;
     uint32_t failure_threshold;          /* consecutive `stopped` while it should run */
@@ -60,9 +58,9 @@ struct bw_site_config {
     struct bw_tls_config tls;
     const char *const *witnesses; /* HOST:PORT each, checked */
     uint32_t witness_count;
-    const struct bw_group_config *groups;
+    struct bw_group_config *groups;
     uint32_t group_count;
-    const char *log_level;
+    enum bw_log_level log_level;
     struct bw_config_arena arena; /* owns the strings and lists */
 };
 
@@ -75,7 +73,7 @@ enum bw_config_scope { BW_CONFIG_HERE, BW_CONFIG_OFFLINE };
 
 /* Loads and checks FILE and the files that its `scripts:` name. As bw_witness_config_load. With
  * BW_CONFIG_HERE a script that does not exist, is no file or cannot be read is an error that names
- * the key; one that is not executable is a warning only where it has no interpreter line either. */
+ * the key; one that cannot be executed as it is runs with bash, else sh, which is a warning. */
 BW_MUST_CHECK enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
                                               struct bw_site_config **out_config,
                                               struct bw_problems *problems);
@@ -91,7 +89,7 @@ void bw_site_config_free(struct bw_site_config *config);
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group);
 
-/* The configuration key of a script ("start_script"). */
-const char *bw_script_key(enum bw_script script);
+/* The configuration key of a script ("start_script"); "" for BW_ACTION_NONE. */
+const char *bw_script_key(enum bw_action_kind action);
 
 #endif

@@ -7,15 +7,14 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/config/tls_config.h>
-
-#define BW_LOG_LEVEL_WORD_LIST(X) X(ERROR, "error") X(WARN, "warn") X(INFO, "info") X(DEBUG, "debug")
+#include <breakwater/obs/log.h>
 
 struct bw_witness_member_config {
     char name[BW_NAME_MAX + 1];
     uint32_t id;                        /* 1.., never reused */
     char address[BW_ADDRESS_MAX + 1];   /* HTTPS, as others dial it */
     char raft[BW_ADDRESS_MAX + 1];      /* Raft, as others dial it */
-    char failure_domain[BW_NAME_MAX + 1];
+    char failure_domain[BW_NAME_MAX + 1]; /* "": nobody said */
 };
 
 struct bw_witness_config {
@@ -29,7 +28,7 @@ struct bw_witness_config {
     uint32_t witness_count;        /* 1, 3, 5 or 7 */
     uint32_t self;                 /* index of `name` in `witnesses` */
     uint32_t election_timeout_ms;  /* must equal what `witness init` committed */
-    const char *log_level;         /* "error" "warn" "info" "debug" */
+    enum bw_log_level log_level;
     bool metrics_open;             /* /metrics, /healthz, /readyz without a client certificate */
     struct bw_config_arena arena;  /* owns the strings */
 };

@@ -1,0 +1,352 @@
+#include <breakwater/config/document.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <search.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#include "text_check.h"
+#include "yaml_tree.h"
+
+struct place {
+    const char *path;
+    struct bw_node *node;
+};
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+/* Every character is one that may be there; otherwise a problem is noted at the first that is not.
+ */
+static bool check_text(struct bw_document *document)
+{
+    struct bw_node at = {.line = 1, .column = 1, .width = 1};
+    size_t offset = 0;
+    const char *why = bw_text_check(document->text, document->size, &offset);
+
+    if (why == NULL)
+        return true;
+    for (size_t i = 0; i < offset; i++) {
+        at.column += !bw_text_is_continuation(document->text[i]);
+        if (document->text[i] == '\n') {
+            at.line++;
+            at.column = 1;
+        }
+    }
+    bw_document_problem(document, false, &at, "", "%s", why);
+    return false;
+}
+
+static void set_directory(struct bw_document *document, const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    char current[4096];
+
+    if (file[0] == '/') {
+        document->directory = bw_config_arena_format(&document->arena, "%.*s",
+                                                     slash == file ? 1 : (int)(slash - file), file);
+        return;
+    }
+    if (getcwd(current, sizeof current) == NULL)
+        (void)bw_copy_text(current, sizeof current, "."); /* paths stay relative to it */
+    if (slash == NULL)
+        document->directory = bw_config_arena_copy(&document->arena, current);
+    else
+        document->directory = bw_config_arena_format(&document->arena, "%s/%.*s", current,
+                                                     (int)(slash - file), file);
+}
+
+static void begin(struct bw_document *document, const char *file, struct bw_problems *problems)
+{
+    *document = (struct bw_document){.problems = problems, .text = ""};
+    document->file = bw_config_arena_copy(&document->arena, file);
+    document->file_index = bw_problems_file(problems, file);
+    set_directory(document, file);
+}
+
+static void parse(struct bw_document *document, const char *text, size_t size)
+{
+    char *copy;
+
+    if (size > BW_CONFIG_FILE_BYTES_MAX) {
+        bw_problems_add_file(document->problems, false, document->file,
+                             "is larger than 1 MiB; this is no configuration");
+        return;
+    }
+    if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+        text += 3; /* the mark that some editors put in front */
+        size -= 3;
+    }
+    copy = bw_config_arena_take(&document->arena, size + 1);
+    memcpy(copy, text, size);
+    document->text = copy;
+    document->size = size;
+    if (check_text(document))
+        bw_yaml_tree_build(document);
+}
+
+void bw_document_parse(struct bw_document *document, const char *file, const char *text,
+                       size_t size, struct bw_problems *problems)
+{
+    begin(document, file, problems);
+    parse(document, text, size);
+}
+
+/* Reads up to the limit and one byte more. False with errno on failure. */
+static bool read_all(int fd, char *buffer, size_t size, size_t *out_used)
+{
+    size_t used = 0;
+
+    while (used < size) {
+        const ssize_t got = read(fd, buffer + used, size - used);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return false;
+        if (got == 0)
+            break;
+        used += (size_t)got;
+    }
+    *out_used = used;
+    return true;
+}
+
+static enum bw_err note_unreadable(struct bw_document *document, int os_errno)
+{
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_diag_errno(&diag, os_errno, "cannot be read");
+
+    bw_problems_add_file(document->problems, false, document->file, "%s", diag.text);
+    return err;
+}
+
+enum bw_err bw_document_open(struct bw_document *document, const char *file,
+                             struct bw_problems *problems)
+{
+    const size_t room = BW_CONFIG_FILE_BYTES_MAX + 1;
+    struct stat status;
+    enum bw_err err = BW_OK;
+    size_t used = 0;
+    char *buffer;
+    int fd;
+
+    begin(document, file, problems);
+    fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return note_unreadable(document, errno);
+    buffer = malloc(room);
+    BW_ASSERT(buffer != NULL);
+    if (fstat(fd, &status) == 0 && !S_ISREG(status.st_mode)) {
+        bw_problems_add_file(problems, false, file, "is not a file");
+        err = BW_ERR_INVALID;
+    } else if (!read_all(fd, buffer, room, &used)) {
+        err = note_unreadable(document, errno);
+    } else {
+        parse(document, buffer, used);
+    }
+    free(buffer);
+    (void)close(fd); /* read only: nothing is left that close could lose */
+    return err;
+}
+
+/* Nodes and paths are in the arena. */
+static void keep(void *place)
+{
+    (void)place;
+}
+
+void bw_document_deinit(struct bw_document *document)
+{
+    tdestroy(document->places, keep);
+    document->places = NULL;
+    bw_config_arena_deinit(&document->arena);
+    document->root = NULL;
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+static int compare_places(const void *left, const void *right)
+{
+    return strcmp(((const struct place *)left)->path, ((const struct place *)right)->path);
+}
+
+void bw_document_mark(struct bw_document *document, const char *path, struct bw_node *node)
+{
+    struct place *place = bw_config_arena_take(&document->arena, sizeof *place);
+
+    place->path = bw_config_arena_copy(&document->arena, path);
+    place->node = node;
+    BW_ASSERT(tsearch(place, &document->places, compare_places) != NULL);
+}
+
+struct bw_node *bw_document_place(const struct bw_document *document, const char *path)
+{
+    const struct place wanted = {.path = path};
+    struct place *const *found = tfind(&wanted, &document->places, compare_places);
+
+    return found == NULL ? NULL : (*found)->node;
+}
+
+bool bw_document_is_sound(const struct bw_document *document, const char *path)
+{
+    const struct bw_node *node = bw_document_place(document, path);
+
+    return node != NULL && !node->faulty;
+}
+
+/* ---- problems ------------------------------------------------------------------------------ */
+
+const char *bw_document_quote(const char *text, char out_quote[BW_QUOTE_BYTES])
+{
+    size_t used = 0;
+
+    for (; *text != '\0' && used < 60; text++) {
+        const unsigned char byte = (unsigned char)*text;
+
+        if (byte < 0x20 || byte == 0x7f) { /* from an escape in "…" */
+            out_quote[used++] = '\\';
+            if (byte == '\n')
+                out_quote[used++] = 'n';
+            else
+                out_quote[used++] = "t?"[byte != '\t'];
+        } else {
+            out_quote[used++] = *text;
+        }
+    }
+    if (*text != '\0') {
+        while (used > 0 && bw_text_is_continuation(text[0])) {
+            text--; /* not in the middle of a character */
+            used--;
+        }
+        memcpy(out_quote + used, "...", 3);
+        used += 3;
+    }
+    out_quote[used] = '\0';
+    return out_quote;
+}
+
+#define EXCERPT_CHARACTERS_MAX 90 /* of up to 4 bytes */
+#define EXCERPT_BEFORE_MAX     60
+
+/* Copies the line of the node, or the part of a long one that has the column in it. */
+static void set_excerpt(const struct bw_document *document, struct bw_problem *problem)
+{
+    const char *end = document->text + document->size;
+    const char *line = document->text;
+    uint32_t column = 1;
+    uint32_t count = 0;
+    size_t used = 0;
+
+    for (uint32_t i = 1; i < problem->line && line < end; i++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+
+        line = newline == NULL ? end : newline + 1;
+    }
+    for (; column + EXCERPT_BEFORE_MAX < problem->column && line < end && *line != '\n'; column++) {
+        do
+            line++;
+        while (line < end && bw_text_is_continuation(*line));
+    }
+    problem->excerpt_column = problem->column - column + 1;
+    for (; line < end && *line != '\n' && *line != '\r'; line++) {
+        const unsigned char byte = (unsigned char)*line;
+
+        if (!bw_text_is_continuation(*line) && count++ == EXCERPT_CHARACTERS_MAX)
+            break;
+        if (used + 1 == sizeof problem->excerpt)
+            break;
+        problem->excerpt[used++] = *line;
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7f)
+            problem->excerpt[used - 1] = '?';
+    }
+    while (used > 0 && problem->excerpt[used - 1] == ' ')
+        used--;
+    problem->excerpt[used] = '\0';
+    if (count > EXCERPT_CHARACTERS_MAX)
+        count = EXCERPT_CHARACTERS_MAX;
+    if (problem->excerpt_column + problem->width > count + 1)
+        problem->width = problem->excerpt_column > count ? 1 : count + 1 - problem->excerpt_column;
+}
+
+static void note(struct bw_document *document, bool is_warning, struct bw_node *node,
+                 const char *path, const char *format, va_list args)
+{
+    struct bw_problem *problem = bw_problems_add(document->problems, is_warning);
+    int used = 0;
+    int wanted;
+
+    for (struct bw_node *up = node; up != NULL && !is_warning; up = up->parent)
+        up->faulty = true;
+    if (problem == NULL)
+        return;
+    problem->file = document->file_index;
+    if (node != NULL) {
+        problem->line = node->line;
+        problem->column = node->column;
+        problem->width = node->width;
+        set_excerpt(document, problem);
+    }
+    if (path[0] != '\0')
+        used = snprintf(problem->text, sizeof problem->text, "%s: ", path);
+    BW_ASSERT(used >= 0 && (size_t)used < sizeof problem->text);
+    wanted = vsnprintf(problem->text + used, sizeof problem->text - (size_t)used, format, args);
+    if (wanted >= 0 && (size_t)used + (size_t)wanted >= sizeof problem->text)
+        memcpy(problem->text + sizeof problem->text - 4, "...", 4);
+}
+
+void bw_document_problem(struct bw_document *document, bool is_warning, struct bw_node *node,
+                         const char *path, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    note(document, is_warning, node, path, format, args);
+    va_end(args);
+}
+
+/* The node at `path`, or the nearest one around it. */
+static struct bw_node *nearest(const struct bw_document *document, const char *path)
+{
+    char around[256];
+    size_t length;
+
+    if (!bw_copy_text(around, sizeof around, path))
+        return document->root;
+    for (length = strlen(around); length > 0; length--) {
+        struct bw_node *node;
+
+        if (around[length] != '\0' && around[length] != '.' && around[length] != '[')
+            continue;
+        around[length] = '\0';
+        node = bw_document_place(document, around);
+        if (node != NULL)
+            return node;
+    }
+    return document->root;
+}
+
+void bw_document_fail(struct bw_document *document, const char *path, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    note(document, false, nearest(document, path), path, format, args);
+    va_end(args);
+}
+
+void bw_document_warn(struct bw_document *document, const char *path, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    note(document, true, nearest(document, path), path, format, args);
+    va_end(args);
+}

@@ -1,0 +1,255 @@
+#include <breakwater/config/groups_config.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#define SITE(member)      offsetof(struct bw_site_spec, member)
+#define SPEC(member)      offsetof(struct bw_spec, member)
+#define SPEC_PROBLEMS_MAX 32
+
+static const struct bw_key_word candidate_words[] = {{"always", 0}, {"never", 1}, {0}};
+static const struct bw_key_word failback_words[] = {{"never", 0}, {0}};
+static const struct bw_key_word no_limit_words[] = {{"unlimited", 0}, {0}};
+#define X(name, word) {word, BW_MODE_##name},
+static const struct bw_key_word mode_words[] = {BW_MODE_LIST(X){0}};
+#undef X
+#define X(name, word) {word, BW_ON_LAG_##name},
+static const struct bw_key_word on_lag_words[] = {BW_ON_LAG_LIST(X){0}};
+#undef X
+#define X(name, word) {word, BW_MIN_GRADE_##name},
+static const struct bw_key_word min_grade_words[] = {BW_MIN_GRADE_LIST(X){0}};
+#undef X
+
+static const struct bw_key site_keys[] = {
+    {.name = "name",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = SITE(name),
+     .example = "dc-a",
+     .help = "the site's name, as in its agents' certificates"},
+    {.name = "priority",
+     .kind = BW_KEY_NUMBER,
+     .offset = SITE(priority),
+     .max = 1000,
+     .absent = "100",
+     .help = "larger is preferred among sites that could all take over"},
+    {.name = "candidate",
+     .kind = BW_KEY_BOOL,
+     .offset = SITE(never_candidate),
+     .words = candidate_words,
+     .absent = "always",
+     .help = "never: the site reports, and is never made primary"},
+};
+
+static const struct bw_table site_table = {
+    .name = "groups[].sites[]",
+    .help = "one place where the group can run",
+    .keys = site_keys,
+    .key_count = BW_KEY_COUNT(site_keys),
+    .size = sizeof(struct bw_site_spec),
+};
+
+/* Ranges are those of bw_spec_check, which explains them with the other numbers at hand. */
+static const struct bw_key spec_keys[] = {
+    {.name = "name",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = SPEC(name),
+     .example = "harbor",
+     .help = "the group's name"},
+    {.name = "sites",
+     .kind = BW_KEY_LIST,
+     .item = BW_KEY_MAP,
+     .table = &site_table,
+     .in_place = true,
+     .required = true,
+     .offset = SPEC(sites),
+     .count_offset = SPEC(site_count),
+     .min = 2,
+     .max = BW_SITES_MAX,
+     .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]",
+     .help = "where the group can run"},
+    {.name = "mode",
+     .kind = BW_KEY_WORD,
+     .offset = SPEC(mode),
+     .words = mode_words,
+     .help = "auto: breakwater acts; manual: moves need approval; observe: it only watches and "
+             "explains; paused: no moves, leases and fences stay in force"},
+    {.name = "lease_ttl",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(lease_ttl_ms),
+     .help = "how long a site may serve after its last confirmed renewal was sent"},
+    {.name = "fence_timeout",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(fence_timeout_ms),
+     .help = "the last part of the lease, kept for making sure that nothing serves when it ends"},
+    {.name = "renew_interval",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(renew_interval_ms),
+     .help = "how often a site renews and reports"},
+    {.name = "request_timeout",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(request_timeout_ms),
+     .help = "how long a site waits for an answer"},
+    {.name = "margin",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(margin_ms),
+     .help = "for timers and scheduling, added to every wait for the end of a lease"},
+    {.name = "max_clock_drift_ppm",
+     .kind = BW_KEY_NUMBER,
+     .offset = SPEC(max_clock_drift_ppm),
+     .help = "how far a clock's rate may be off, in parts per million"},
+    {.name = "max_lag",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(max_lag_ms),
+     .help = "how far behind a site's data may be for an unplanned move to it"},
+    {.name = "on_lag",
+     .kind = BW_KEY_WORD,
+     .offset = SPEC(on_lag),
+     .words = on_lag_words,
+     .help = "what happens when the lag is larger, or nobody knows it"},
+    {.name = "switchover_timeout",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(switchover_timeout_ms),
+     .help = "how long a planned move may take before it is given up"},
+    {.name = "failback",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(failback_after_ms),
+     .words = failback_words,
+     .help = "how long a preferred site must have been ready before the group moves back to it"},
+    {.name = "min_primary_time",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(min_primary_time_ms),
+     .help = "how long a site stays primary at least, before a move that is not needed"},
+    {.name = "max_failovers_per_window",
+     .kind = BW_KEY_NUMBER,
+     .offset = SPEC(failovers_max),
+     .words = no_limit_words,
+     .help = "after so many moves within failover_window a person must decide"},
+    {.name = "failover_window",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(failover_window_ms),
+     .help = "the window of max_failovers_per_window"},
+    {.name = "retry_backoff",
+     .kind = BW_KEY_DURATION,
+     .offset = SPEC(retry_backoff_ms),
+     .help = "pause after a failed start, doubled each time"},
+    {.name = "min_grade",
+     .kind = BW_KEY_WORD,
+     .offset = SPEC(min_grade),
+     .words = min_grade_words,
+     .help = "what must be known before another site is granted: that the lease has expired, or "
+             "that the old holder was fenced"},
+    {.name = "expired_is_enough",
+     .kind = BW_KEY_BOOL,
+     .offset = SPEC(expired_is_enough),
+     .help = "DANGEROUS: hand over on expiry although the service could outlive its guard"},
+};
+
+static void init_spec(void *spec)
+{
+    bw_spec_defaults(spec);
+}
+
+static const struct bw_table spec_table = {
+    .name = "groups[]",
+    .help = "what is wanted of one group; replicated to all witnesses",
+    .keys = spec_keys,
+    .key_count = BW_KEY_COUNT(spec_keys),
+    .size = sizeof(struct bw_spec),
+    .init = init_spec,
+};
+
+static const struct bw_key keys[] = {
+    {.name = "groups",
+     .kind = BW_KEY_LIST,
+     .item = BW_KEY_MAP,
+     .table = &spec_table,
+     .required = true,
+     .offset = offsetof(struct bw_groups_config, groups),
+     .count_offset = offsetof(struct bw_groups_config, group_count),
+     .min = 1,
+     .max = BW_GROUPS_MAX,
+     .help = "the groups to create or change; those that are not named stay as they are"},
+};
+
+const struct bw_table bw_groups_config_table = {
+    .name = "groups.yaml",
+    .help = "what `apply` sends to the witnesses",
+    .keys = keys,
+    .key_count = BW_KEY_COUNT(keys),
+    .size = sizeof(struct bw_groups_config),
+};
+
+static void check_spec(const struct bw_groups_config *config, struct bw_document *document,
+                       uint32_t index, uint32_t election_timeout_ms)
+{
+    const struct bw_spec *spec = &config->groups[index];
+    struct bw_spec_problem found[SPEC_PROBLEMS_MAX];
+    char path[128];
+    size_t count;
+
+    (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].name", index);
+    for (uint32_t i = 0; i < index && spec->name[0] != '\0'; i++) {
+        if (strcmp(config->groups[i].name, spec->name) == 0) {
+            bw_document_fail(document, path, "\"%s\" is the name of groups[%" PRIu32 "] too",
+                             spec->name, i);
+            break;
+        }
+    }
+    (void)snprintf(path, sizeof path, "groups[%" PRIu32 "]", index);
+    if (!bw_document_is_sound(document, path))
+        return; /* what is missing or wrong would be judged by its default */
+    count = bw_spec_check(spec, election_timeout_ms, found, SPEC_PROBLEMS_MAX);
+    for (size_t i = 0; i < count && i < SPEC_PROBLEMS_MAX; i++) {
+        (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].%.63s", index, found[i].key);
+        bw_document_fail(document, path, "%s", found[i].text);
+    }
+    if (count > SPEC_PROBLEMS_MAX)
+        bw_document_fail(document, path, "and %zu more problems of this group",
+                         count - SPEC_PROBLEMS_MAX);
+    if (spec->expired_is_enough) {
+        (void)snprintf(path, sizeof path, "groups[%" PRIu32 "].expired_is_enough", index);
+        bw_document_warn(document, path,
+                         "a service that outlives its guard may still serve when another site "
+                         "starts");
+    }
+}
+
+enum bw_err bw_groups_config_load(const char *file, uint32_t election_timeout_ms,
+                                  struct bw_groups_config **out_config,
+                                  struct bw_problems *problems)
+{
+    const uint32_t errors_before = problems->error_count;
+    struct bw_groups_config *config = calloc(1, sizeof *config);
+    struct bw_config_arena arena = {0};
+    struct bw_document document;
+    enum bw_err err;
+
+    BW_ASSERT(config != NULL);
+    err = bw_document_open(&document, file, problems);
+    if (document.root != NULL &&
+        bw_schema_load(&bw_groups_config_table, &document, &arena, config)) {
+        for (uint32_t i = 0; i < config->group_count; i++)
+            check_spec(config, &document, i, election_timeout_ms);
+    }
+    config->arena = arena;
+    bw_document_deinit(&document);
+    if (problems->error_count > errors_before) {
+        bw_groups_config_free(config);
+        return err != BW_OK ? err : BW_ERR_INVALID;
+    }
+    *out_config = config;
+    return BW_OK;
+}
+
+void bw_groups_config_free(struct bw_groups_config *config)
+{
+    if (config == NULL)
+        return;
+    bw_config_arena_deinit(&config->arena);
+    free(config);
+}

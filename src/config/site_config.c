@@ -1,0 +1,337 @@
+#include <breakwater/config/site_config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+static const struct script_key {
+    enum bw_action_kind action;
+    const char *key;
+} script_keys[] = {
+#define X(name, key, limit_key) {BW_ACTION_##name, key},
+    BW_SCRIPT_LIST(X)
+#undef X
+};
+#define SCRIPT_COUNT (sizeof script_keys / sizeof script_keys[0])
+
+const char *bw_script_key(enum bw_action_kind action)
+{
+    for (size_t i = 0; i < SCRIPT_COUNT; i++) {
+        if (script_keys[i].action == action)
+            return script_keys[i].key;
+    }
+    return "";
+}
+
+/* Path of a key of the i-th group, or of a file that is one group ("" and any index). */
+struct key_path {
+    char text[192];
+};
+
+static struct key_path path_of(const char *prefix, const char *key)
+{
+    struct key_path path;
+    const int length = snprintf(path.text, sizeof path.text, "%s%s", prefix, key);
+
+    BW_ASSERT(length >= 0 && (size_t)length < sizeof path.text);
+    return path;
+}
+
+/* ---- scripts ------------------------------------------------------------------------------- */
+
+/* The kernel would run it as it is: executable, and a program or with an interpreter line. */
+static bool is_runnable(const char *file)
+{
+    char head[4] = {0};
+    const int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ssize_t got;
+
+    if (fd < 0)
+        return false;
+    got = read(fd, head, sizeof head);
+    (void)close(fd); /* read only: nothing is left that close could lose */
+    return access(file, X_OK) == 0 && got >= 2 &&
+           (memcmp(head, "#!", 2) == 0 || memcmp(head, "\177ELF", 4) == 0);
+}
+
+static void check_script(struct bw_document *document, const char *path, const char *file)
+{
+    struct stat status;
+
+    if (stat(file, &status) != 0) {
+        bw_document_fail(document, path, "%s: %s", file, strerror(errno));
+    } else if (!S_ISREG(status.st_mode)) {
+        bw_document_fail(document, path, "%s is no file", file);
+    } else if (access(file, R_OK) != 0) {
+        bw_document_fail(document, path, "%s cannot be read: %s", file, strerror(errno));
+    } else if (!is_runnable(file)) {
+        bw_document_warn(document, path,
+                         "%s is not executable or has no #! line: bash runs it, or else sh", file);
+    }
+}
+
+/* The scripts that this document gives. */
+static void check_scripts(struct bw_document *document, const char *prefix,
+                          const struct bw_group_config *group)
+{
+    for (size_t i = 0; i < SCRIPT_COUNT; i++) {
+        const struct key_path path = path_of(prefix, script_keys[i].key);
+
+        if (bw_document_is_sound(document, path.text))
+            check_script(document, path.text, group->scripts[script_keys[i].action]);
+    }
+}
+
+static void fill_limits(struct bw_group_config *group)
+{
+    for (size_t i = 0; i < SCRIPT_COUNT; i++) {
+        uint32_t *limit_ms = &group->timeout_ms[script_keys[i].action];
+
+        if (*limit_ms == 0)
+            *limit_ms = group->script_timeout_ms;
+    }
+}
+
+/* ---- the seven keys ------------------------------------------------------------------------ */
+
+/* Moves one key of the seven into the group, unless the group has it already. */
+static void take_key(struct bw_document *document, const char *prefix,
+                     const struct bw_document *seven_document, const struct bw_key *key,
+                     const struct bw_group_config *seven, struct bw_group_config *group)
+{
+    const struct key_path path = path_of(prefix, key->name);
+    const size_t size = key->kind == BW_KEY_PATH ? sizeof(const char *) : sizeof(uint32_t);
+
+    if (bw_document_place(seven_document, key->name) == NULL)
+        return;
+    if (bw_document_place(document, path.text) != NULL) {
+        bw_document_fail(document, path.text, "is given in %s too; keep one of them",
+                         seven_document->file);
+        return;
+    }
+    memcpy((char *)group + key->offset, (const char *)seven + key->offset, size);
+}
+
+static void load_seven(struct bw_document *document, const char *prefix, enum bw_config_scope scope,
+                       struct bw_config_arena *arena, struct bw_group_config *group)
+{
+    const struct bw_table *table = &bw_seven_keys_table;
+    const char *file = group->seven_keys_file;
+    struct bw_group_config seven;
+    struct bw_document seven_document;
+
+    if (scope == BW_CONFIG_OFFLINE && access(file, F_OK) != 0) {
+        bw_document_warn(document, path_of(prefix, "scripts").text,
+                         "%s is not here, so its keys were not checked", file);
+        return;
+    }
+    if (bw_document_open(&seven_document, file, document->problems) != BW_OK ||
+        seven_document.root == NULL) {
+        bw_document_fail(document, path_of(prefix, "scripts").text, "%s cannot be used", file);
+    } else if (bw_schema_load(table, &seven_document, arena, &seven)) {
+        for (size_t i = 0; i < table->key_count; i++)
+            take_key(document, prefix, &seven_document, &table->keys[i], &seven, group);
+        if (scope == BW_CONFIG_HERE)
+            check_scripts(&seven_document, "", &seven);
+    }
+    bw_document_deinit(&seven_document);
+}
+
+/* ---- groups -------------------------------------------------------------------------------- */
+
+static bool has_suffix(const char *text, const char *suffix)
+{
+    const size_t length = strlen(text);
+
+    return length > strlen(suffix) && strcmp(text + length - strlen(suffix), suffix) == 0;
+}
+
+/* A unit's whole name as systemd has it; never an option or a pattern. */
+static bool is_unit_name(const char *name)
+{
+    static const char *const suffixes[] = {".service", ".socket", ".target", ".scope", ".slice",
+                                           ".mount",   ".timer",  ".path",   ".swap"};
+    const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789:_.\\@-";
+
+    if (name[0] == '-' || name[0] == '.' || name[strspn(name, allowed)] != '\0')
+        return false;
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        if (has_suffix(name, suffixes[i]))
+            return strstr(name, "@.") == NULL; /* a template is no unit */
+    }
+    return false;
+}
+
+static void check_units(struct bw_document *document, const char *prefix,
+                        const struct bw_group_config *group)
+{
+    const struct key_path path = path_of(prefix, "units");
+    const bool has_units = bw_document_place(document, path.text) != NULL;
+    char quote[BW_QUOTE_BYTES];
+
+    if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
+        return;
+    if (group->enforce == BW_REACH_UNITS && !has_units)
+        bw_document_fail(document, path_of(prefix, "enforce").text,
+                         "units needs the key \"units\"; for example \"units: [%s.service]\"",
+                         group->name);
+    if (group->enforce != BW_REACH_UNITS && has_units)
+        bw_document_fail(document, path.text, "is used only with \"enforce: units\"");
+    for (uint32_t i = 0; i < group->unit_count; i++) {
+        char item_key[32];
+        struct key_path item;
+
+        (void)snprintf(item_key, sizeof item_key, "units[%" PRIu32 "]", i);
+        item = path_of(prefix, item_key);
+        if (bw_document_is_sound(document, item.text) && !is_unit_name(group->units[i]))
+            bw_document_fail(document, item.text,
+                             "\"%s\" is no name of a systemd unit, such as harbor.service",
+                             bw_document_quote(group->units[i], quote));
+    }
+}
+
+static void check_required_scripts(struct bw_document *document, const char *prefix,
+                                   const struct bw_group_config *group)
+{
+    static const enum bw_action_kind required[] = {BW_ACTION_STATUS, BW_ACTION_START,
+                                                   BW_ACTION_STOP};
+
+    if (bw_document_place(document, path_of(prefix, "scripts").text) != NULL)
+        return; /* its own table requires them */
+    for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
+        const char *key = bw_script_key(required[i]);
+        const struct key_path path = path_of(prefix, key);
+
+        if (group->scripts[required[i]] == NULL && bw_document_place(document, path.text) == NULL)
+            bw_document_fail(document, path.text,
+                             "required key is missing; for example \"%s: "
+                             "/scripts/%s.sh\"",
+                             key,
+                             required[i] == BW_ACTION_STATUS  ? "status"
+                             : required[i] == BW_ACTION_START ? "start"
+                                                              : "stop");
+    }
+}
+
+static void check_group(struct bw_site_config *config, struct bw_document *document,
+                        enum bw_config_scope scope, uint32_t index)
+{
+    struct bw_group_config *group = &config->groups[index];
+    char prefix[32];
+
+    (void)snprintf(prefix, sizeof prefix, "groups[%" PRIu32 "].", index);
+    for (uint32_t i = 0; i < index && group->name[0] != '\0'; i++) {
+        if (strcmp(config->groups[i].name, group->name) != 0)
+            continue;
+        bw_document_fail(document, path_of(prefix, "name").text,
+                         "\"%s\" is the name of groups[%" PRIu32 "] too", group->name, i);
+        break;
+    }
+    check_units(document, prefix, group);
+    if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
+        load_seven(document, prefix, scope, &config->arena, group);
+    check_required_scripts(document, prefix, group);
+    if (scope == BW_CONFIG_HERE)
+        check_scripts(document, prefix, group);
+    fill_limits(group);
+}
+
+static void check_witnesses(const struct bw_site_config *config, struct bw_document *document)
+{
+    for (uint32_t i = 0; i < config->witness_count; i++) {
+        char path[32];
+
+        (void)snprintf(path, sizeof path, "witnesses[%" PRIu32 "]", i);
+        for (uint32_t j = 0; j < i && bw_document_is_sound(document, path); j++) {
+            if (config->witnesses[j] != NULL &&
+                strcmp(config->witnesses[i], config->witnesses[j]) == 0)
+                bw_document_fail(document, path, "\"%s\" is witnesses[%" PRIu32 "] too",
+                                 config->witnesses[i], j);
+        }
+    }
+}
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+static enum bw_err finish(struct bw_site_config *config, enum bw_err err, uint32_t errors_before,
+                          const struct bw_problems *problems, struct bw_site_config **out_config)
+{
+    if (problems->error_count > errors_before) {
+        bw_site_config_free(config);
+        return err != BW_OK ? err : BW_ERR_INVALID;
+    }
+    *out_config = config;
+    return BW_OK;
+}
+
+enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
+                                struct bw_site_config **out_config, struct bw_problems *problems)
+{
+    const uint32_t errors_before = problems->error_count;
+    struct bw_site_config *config = calloc(1, sizeof *config);
+    struct bw_config_arena arena = {0};
+    struct bw_document document;
+    bool is_loaded;
+    enum bw_err err;
+
+    BW_ASSERT(config != NULL);
+    err = bw_document_open(&document, file, problems);
+    is_loaded = document.root != NULL &&
+                bw_schema_load(&bw_site_config_table, &document, &arena, config);
+    config->arena = arena;
+    if (is_loaded) {
+        check_witnesses(config, &document);
+        for (uint32_t i = 0; i < config->group_count; i++)
+            check_group(config, &document, scope, i);
+    }
+    bw_document_deinit(&document);
+    return finish(config, err, errors_before, problems, out_config);
+}
+
+enum bw_err bw_seven_keys_load(const char *file, enum bw_config_scope scope,
+                               struct bw_site_config **out_config, struct bw_problems *problems)
+{
+    const uint32_t errors_before = problems->error_count;
+    struct bw_site_config *config = calloc(1, sizeof *config);
+    struct bw_document document;
+    enum bw_err err;
+
+    BW_ASSERT(config != NULL);
+    config->log_level = BW_LOG_INFO;
+    config->groups = bw_config_arena_take(&config->arena, sizeof *config->groups);
+    config->group_count = 1;
+    err = bw_document_open(&document, file, problems);
+    if (document.root != NULL &&
+        bw_schema_load(&bw_seven_keys_table, &document, &config->arena, config->groups)) {
+        if (scope == BW_CONFIG_HERE)
+            check_scripts(&document, "", config->groups);
+        fill_limits(config->groups);
+    }
+    bw_document_deinit(&document);
+    return finish(config, err, errors_before, problems, out_config);
+}
+
+void bw_site_config_free(struct bw_site_config *config)
+{
+    if (config == NULL)
+        return;
+    bw_config_arena_deinit(&config->arena);
+    free(config);
+}
+
+const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
+                                                  const char *group)
+{
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        if (strcmp(config->groups[i].name, group) == 0)
+            return &config->groups[i];
+    }
+    return NULL;
+}

@@ -1,0 +1,233 @@
+/* The keys of site.yaml, and the seven of the program that breakwater replaces. */
+#include <breakwater/config/site_config.h>
+
+#include "log_level.h"
+
+#define SITE(member)  offsetof(struct bw_site_config, member)
+#define GROUP(member) offsetof(struct bw_group_config, member)
+
+#define LIMIT_MS_MIN 100
+#define LIMIT_MS_MAX 86400000 /* a day */
+
+/* The same rows in both files. */
+#define SCRIPT_KEY(NAME, word, sample, is_required, note, text)                                    \
+    {                                                                                              \
+        .name = (word), .kind = BW_KEY_PATH, .required = (is_required),                            \
+        .offset = GROUP(scripts[BW_ACTION_##NAME]), .absent_note = (note),                         \
+        .example = "/scripts/" sample, .help = (text)                                              \
+    }
+#define LIMIT_KEY(NAME, word, text)                                                                \
+    {                                                                                              \
+        .name = (word), .kind = BW_KEY_DURATION, .offset = GROUP(timeout_ms[BW_ACTION_##NAME]),    \
+        .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX, .absent_note = "script_timeout", .help = (text)  \
+    }
+#define CHECK_INTERVAL_KEY                                                                         \
+    {                                                                                              \
+        .name = "check_interval", .kind = BW_KEY_DURATION, .offset = GROUP(check_interval_ms),     \
+        .min = 100, .max = 3600000, .absent = "30s",                                               \
+        .help = "how often status and condition are asked; never two runs of one script at once"   \
+    }
+#define FAILURE_THRESHOLD_KEY                                                                      \
+    {                                                                                              \
+        .name = "failure_threshold", .kind = BW_KEY_NUMBER, .offset = GROUP(failure_threshold),    \
+        .min = 1, .max = 1000, .absent = "3",                                                      \
+        .help = "so many `stopped` in a row, while it should run, mean that the service is down"   \
+    }
+#define SCRIPT_TIMEOUT_KEY                                                                         \
+    {                                                                                              \
+        .name = "script_timeout", .kind = BW_KEY_DURATION, .offset = GROUP(script_timeout_ms),     \
+        .min = LIMIT_MS_MIN, .max = LIMIT_MS_MAX, .absent = "120s",                                \
+        .help = "how long a script may run: then TERM and KILL for its whole tree"                 \
+    }
+#define STATUS_HELP    "prints started, stopped or unknown"
+#define START_HELP     "makes this site primary; must bear being run twice"
+#define STOP_HELP      "makes this site standby, cleanly; must bear being run twice"
+#define CONDITION_HELP "prints start or stop: stop, and this site is no candidate"
+#define HERE_OR_THERE  "none: it must then be in the file of `scripts`"
+
+static const struct bw_key_word enforce_words[] = {
+    {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {0}};
+
+static const struct bw_key group_keys[] = {
+    {.name = "name",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = GROUP(name),
+     .example = "harbor",
+     .help = "the group's name, as in groups.yaml"},
+    {.name = "enforce",
+     .kind = BW_KEY_WORD,
+     .required = true,
+     .offset = GROUP(enforce),
+     .words = enforce_words,
+     .example = "cgroup",
+     .help = "what the guard can end by itself: cgroup, all that the scripts started; units, the "
+             "systemd units named by `units`"},
+    {.name = "units",
+     .kind = BW_KEY_LIST,
+     .item = BW_KEY_TEXT,
+     .offset = GROUP(units),
+     .count_offset = GROUP(unit_count),
+     .min = 1,
+     .max = BW_UNITS_MAX,
+     .example = "[harbor.service]",
+     .help = "the systemd units of the service; required with `enforce: units`"},
+    {.name = "scripts",
+     .kind = BW_KEY_PATH,
+     .offset = GROUP(seven_keys_file),
+     .help = "a file with the seven keys of the replaced program, unchanged; a key may not be in "
+             "both"},
+    CHECK_INTERVAL_KEY,
+    FAILURE_THRESHOLD_KEY,
+    SCRIPT_TIMEOUT_KEY,
+    {.name = "kill_grace",
+     .kind = BW_KEY_DURATION,
+     .offset = GROUP(kill_grace_ms),
+     .min = 10,
+     .max = 60000,
+     .absent = "1s",
+     .help = "between TERM and KILL of a script that ran out of time"},
+    {.name = "local_restarts",
+     .kind = BW_KEY_NUMBER,
+     .offset = GROUP(local_restarts),
+     .max = BW_LOCAL_RESTARTS_MAX,
+     .absent = "1",
+     .help = "how often a service that is down is started again here before another site gets it"},
+    SCRIPT_KEY(STATUS, "status_script", "status.sh", false, HERE_OR_THERE, STATUS_HELP),
+    SCRIPT_KEY(START, "start_script", "start.sh", false, HERE_OR_THERE, START_HELP),
+    SCRIPT_KEY(STOP, "stop_script", "stop.sh", false, HERE_OR_THERE, STOP_HELP),
+    SCRIPT_KEY(FENCE, "fence_script", "fence.sh", false, NULL,
+               "the fast cut: nothing serves when it has ended; without it stop_script must fit "
+               "into the fence window"),
+    SCRIPT_KEY(CONDITION, "condition_check_script", "check.sh", false, NULL, CONDITION_HELP),
+    SCRIPT_KEY(READINESS, "readiness_script", "readiness.sh", false, NULL,
+               "exit 0 when this site could take over; prints lag_seconds=N and position=N"),
+    SCRIPT_KEY(VERIFY, "verify_script", "verify.sh", false, NULL,
+               "exit 0 when the service answers after a start"),
+    SCRIPT_KEY(REJOIN, "rejoin_script", "rejoin.sh", false, NULL,
+               "DESTRUCTIVE: brings this site's data back behind another site's, after a failover"),
+    LIMIT_KEY(STATUS, "status_timeout", "limit of status_script"),
+    LIMIT_KEY(START, "start_timeout", "limit of start_script, and then of status to say started"),
+    LIMIT_KEY(STOP, "stop_timeout", "limit of stop_script"),
+    {.name = "fence_timeout",
+     .kind = BW_KEY_DURATION,
+     .offset = GROUP(timeout_ms[BW_ACTION_FENCE]),
+     .min = LIMIT_MS_MIN,
+     .max = LIMIT_MS_MAX,
+     .absent = BW_FENCE_TIMEOUT_ABSENT,
+     .help = "limit of fence_script; with kill_grace it must fit into the group's fence_timeout"},
+    LIMIT_KEY(CONDITION, "condition_timeout", "limit of condition_check_script"),
+    LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),
+    LIMIT_KEY(VERIFY, "verify_timeout", "limit of verify_script"),
+    LIMIT_KEY(REJOIN, "rejoin_timeout", "limit of rejoin_script"),
+    {.name = "env",
+     .kind = BW_KEY_ENV,
+     .offset = GROUP(env),
+     .count_offset = GROUP(env_count),
+     .max = BW_ENV_MAX,
+     .help = "variables for every script of the group, besides those named BREAKWATER_..."},
+};
+
+static const struct bw_table group_table = {
+    .name = "groups[]",
+    .help = "how one group is run and enforced at this site",
+    .keys = group_keys,
+    .key_count = BW_KEY_COUNT(group_keys),
+    .size = sizeof(struct bw_group_config),
+};
+
+static const struct bw_key site_keys[] = {
+    {.name = "cluster",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = SITE(cluster),
+     .example = "prod",
+     .help = "the cluster's name, as in every certificate"},
+    {.name = "site",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = SITE(site),
+     .example = "dc-a",
+     .help = "the site that this agent and this guard speak for"},
+    {.name = "name",
+     .kind = BW_KEY_NAME,
+     .required = true,
+     .offset = SITE(name),
+     .example = "agent-1",
+     .help = "the agent's name, as in its certificate"},
+    {.name = "state_dir",
+     .kind = BW_KEY_PATH,
+     .offset = SITE(state_dir),
+     .absent = "/var/lib/breakwater-agent",
+     .help = "what agent and guard must not forget; never copied, restored or shared"},
+    {.name = "run_dir",
+     .kind = BW_KEY_PATH,
+     .offset = SITE(run_dir),
+     .absent = "/run/breakwater",
+     .help = "where the guard mirrors deadlines: must outlive the guard, not the boot"},
+    {.name = "guard_socket",
+     .kind = BW_KEY_PATH,
+     .offset = SITE(guard_socket),
+     .max = BW_SOCKET_PATH_MAX,
+     .absent = "/run/breakwater/guard.sock",
+     .help = "where the agent finds its guard"},
+    {.name = "tls",
+     .kind = BW_KEY_MAP,
+     .table = &bw_tls_config_table,
+     .required = true,
+     .offset = SITE(tls),
+     .example = "{ca: ca.pem, identity: agent.pem}",
+     .help = "who is trusted, and who this agent is"},
+    {.name = "witnesses",
+     .kind = BW_KEY_LIST,
+     .item = BW_KEY_ADDRESS,
+     .required = true,
+     .offset = SITE(witnesses),
+     .count_offset = SITE(witness_count),
+     .min = 1,
+     .max = BW_WITNESSES_MAX,
+     .example = "[w1.example.net:7400, w2.example.net:7400, w3.example.net:7400]",
+     .help = "all witnesses, by their `address`"},
+    {.name = "groups",
+     .kind = BW_KEY_LIST,
+     .item = BW_KEY_MAP,
+     .table = &group_table,
+     .required = true,
+     .offset = SITE(groups),
+     .count_offset = SITE(group_count),
+     .min = 1,
+     .max = BW_GROUPS_MAX,
+     .help = "the groups that this site can run"},
+    {.name = "log_level",
+     .kind = BW_KEY_WORD,
+     .offset = SITE(log_level),
+     .words = bw_log_level_words,
+     .absent = "info",
+     .help = "the least urgent that is logged"},
+};
+
+const struct bw_table bw_site_config_table = {
+    .name = "site.yaml",
+    .help = "what agent and guard of one site need to know",
+    .keys = site_keys,
+    .key_count = BW_KEY_COUNT(site_keys),
+    .size = sizeof(struct bw_site_config),
+};
+
+static const struct bw_key seven_keys[] = {
+    SCRIPT_KEY(CONDITION, "condition_check_script", "check.sh", true, NULL, CONDITION_HELP),
+    SCRIPT_KEY(START, "start_script", "start.sh", true, NULL, START_HELP),
+    SCRIPT_KEY(STOP, "stop_script", "stop.sh", true, NULL, STOP_HELP),
+    SCRIPT_KEY(STATUS, "status_script", "status.sh", true, NULL, STATUS_HELP),
+    CHECK_INTERVAL_KEY,
+    FAILURE_THRESHOLD_KEY,
+    SCRIPT_TIMEOUT_KEY,
+};
+
+const struct bw_table bw_seven_keys_table = {
+    .name = "config.yaml",
+    .help = "the seven keys of the replaced program",
+    .keys = seven_keys,
+    .key_count = BW_KEY_COUNT(seven_keys),
+    .size = sizeof(struct bw_group_config),
+};

@@ -1,0 +1,366 @@
+/* config: what a good file means, value by value, and what is asked of the machine it is on. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/config/cli_config.h>
+#include <breakwater/config/groups_config.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/config/witness_config.h>
+
+/* A directory of its own for each test, with the names of what the test made in it. */
+struct place {
+    char directory[64];
+    char path[PATH_MAX];
+};
+
+static int make_place(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+
+    if (place == NULL)
+        return -1;
+    (void)snprintf(place->directory, sizeof place->directory, "/tmp/breakwater-config-XXXXXX");
+    *state = place;
+    return mkdtemp(place->directory) == NULL ? -1 : 0;
+}
+
+static int remove_place(void **state)
+{
+    static const char *const names[] = {"site.yaml", "seven.yaml", "a.sh", "b.sh", "c.sh"};
+    struct place *place = *state;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(place->path, sizeof place->path, "%s/%s", place->directory, names[i]);
+        (void)unlink(place->path); /* some tests make fewer */
+    }
+    (void)rmdir(place->directory);
+    free(place);
+    return 0;
+}
+
+static const char *in_place(struct place *place, const char *name)
+{
+    (void)snprintf(place->path, sizeof place->path, "%s/%s", place->directory, name);
+    return place->path;
+}
+
+static void put(struct place *place, const char *name, mode_t mode, const char *text)
+{
+    const char *path = in_place(place, name);
+    FILE *out = fopen(path, "w");
+
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static const char *golden(struct place *place, const char *name)
+{
+    (void)snprintf(place->path, sizeof place->path, "%s/tests/golden/config/%s",
+                   getenv("BREAKWATER_SOURCE"), name);
+    return place->path;
+}
+
+static bool has_text(const struct bw_problems *problems, const char *text)
+{
+    for (uint32_t i = 0; i < problems->listed_count; i++) {
+        if (strstr(problems->listed[i].text, text) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void witness_yaml_of_the_design_loads(void **state)
+{
+    struct bw_witness_config *config = NULL;
+    struct bw_problems problems;
+    char path[PATH_MAX];
+
+    bw_problems_init(&problems);
+    assert_int_equal(
+        bw_witness_config_load(golden(*state, "witness_example.yaml"), &config, &problems), BW_OK);
+
+    assert_string_equal(config->cluster, "prod");
+    assert_string_equal(config->name, "w1");
+    assert_string_equal(config->data_dir, "/var/lib/breakwater");
+    assert_string_equal(config->listen, "0.0.0.0:7400");
+    assert_string_equal(config->raft_listen, "0.0.0.0:7401");
+    (void)snprintf(path, sizeof path, "%s/tests/golden/config/ca.pem", getenv("BREAKWATER_SOURCE"));
+    assert_string_equal(config->tls.ca, path);
+    assert_int_equal(config->witness_count, 3);
+    assert_int_equal(config->self, 0);
+    assert_int_equal(config->witnesses[2].id, 3);
+    assert_string_equal(config->witnesses[2].raft, "[2001:db8::3]:7401");
+    assert_string_equal(config->witnesses[1].failure_domain, "zone-2");
+    assert_int_equal(config->election_timeout_ms, 1000);
+    assert_int_equal(config->log_level, BW_LOG_INFO);
+    assert_false(config->metrics_open);
+
+    bw_witness_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void groups_yaml_of_the_design_loads(void **state)
+{
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    assert_int_equal(
+        bw_groups_config_load(golden(*state, "groups_example.yaml"), 1000, &config, &problems),
+        BW_OK);
+
+    assert_int_equal(config->group_count, 1);
+    assert_string_equal(config->groups[0].name, "harbor");
+    assert_int_equal(config->groups[0].site_count, 2);
+    assert_string_equal(config->groups[0].sites[1].name, "dc-b");
+    assert_int_equal(config->groups[0].sites[1].priority, 50);
+    assert_int_equal(config->groups[0].lease_ttl_ms, 15000);
+    assert_int_equal(config->groups[0].margin_ms, 250);
+    assert_int_equal(config->groups[0].mode, BW_MODE_AUTO);
+
+    bw_groups_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void every_key_of_groups_yaml_arrives(void **state)
+{
+    struct bw_groups_config *config = NULL;
+    struct bw_problems problems;
+    const struct bw_spec *spec;
+
+    bw_problems_init(&problems);
+    assert_int_equal(
+        bw_groups_config_load(golden(*state, "groups_all_keys.yaml"), 1000, &config, &problems),
+        BW_OK);
+    spec = &config->groups[0];
+
+    assert_true(spec->sites[2].never_candidate);
+    assert_false(spec->sites[1].never_candidate);
+    assert_int_equal(spec->sites[1].priority, 100);
+    assert_int_equal(spec->mode, BW_MODE_MANUAL);
+    assert_int_equal(spec->lease_ttl_ms, 90000);
+    assert_int_equal(spec->fence_timeout_ms, 60000);
+    assert_int_equal(spec->renew_interval_ms, 2000);
+    assert_int_equal(spec->request_timeout_ms, 2000);
+    assert_int_equal(spec->max_clock_drift_ppm, 500);
+    assert_int_equal(spec->max_lag_ms, 0);
+    assert_int_equal(spec->on_lag, BW_ON_LAG_ALLOW);
+    assert_int_equal(spec->switchover_timeout_ms, 300000);
+    assert_int_equal(spec->failback_after_ms, 1800000);
+    assert_int_equal(spec->min_primary_time_ms, 600000);
+    assert_int_equal(spec->failovers_max, 3);
+    assert_int_equal(spec->failover_window_ms, 3600000);
+    assert_int_equal(spec->retry_backoff_ms, 10000);
+    assert_int_equal(spec->min_grade, BW_MIN_GRADE_FENCED);
+    assert_int_equal(config->groups[1].failback_after_ms, 0);
+
+    bw_groups_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void every_key_of_site_yaml_arrives(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    const struct bw_group_config *group;
+
+    bw_problems_init(&problems);
+    assert_int_equal(bw_site_config_load(golden(*state, "site_all_keys.yaml"), BW_CONFIG_OFFLINE,
+                                         &config, &problems),
+                     BW_OK);
+    group = bw_site_config_find(config, "harbor");
+
+    assert_string_equal(config->site, "dc-a");
+    assert_string_equal(config->run_dir, "/run/breakwater");
+    assert_string_equal(config->witnesses[0], "w1.example.net:7400");
+    assert_int_equal(config->log_level, BW_LOG_DEBUG);
+    assert_int_equal(group->enforce, BW_REACH_CGROUP);
+    assert_int_equal(group->check_interval_ms, 2000);
+    assert_int_equal(group->failure_threshold, 5);
+    assert_int_equal(group->kill_grace_ms, 500);
+    assert_int_equal(group->local_restarts, 0);
+    for (int action = BW_ACTION_NONE + 1; action < BW_ACTION_COUNT; action++)
+        assert_non_null(group->scripts[action]);
+    assert_non_null(strstr(group->scripts[BW_ACTION_REJOIN], "/config/scripts/rejoin.sh"));
+    assert_int_equal(group->timeout_ms[BW_ACTION_STATUS], 5000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_START], 600000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_STOP], 120000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_FENCE], 4000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_CONDITION], 6000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_READINESS], 7000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_VERIFY], 8000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_REJOIN], 3600000);
+    assert_int_equal(group->env_count, 3);
+    assert_string_equal(group->env[1].name, "HARBOR_REPLICAS");
+    assert_string_equal(group->env[1].value, "1");
+    assert_string_equal(group->env[2].value, "");
+
+    bw_site_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void seven_keys_load_unchanged(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    const struct bw_group_config *group;
+
+    bw_problems_init(&problems);
+    assert_int_equal(bw_seven_keys_load(golden(*state, "seven_sample.yaml"), BW_CONFIG_OFFLINE,
+                                        &config, &problems),
+                     BW_OK);
+    group = &config->groups[0];
+
+    assert_int_equal(problems.warning_count, 0);
+    assert_string_equal(group->scripts[BW_ACTION_CONDITION], "/scripts/check.sh");
+    assert_string_equal(group->scripts[BW_ACTION_START], "/scripts/start.sh");
+    assert_string_equal(group->scripts[BW_ACTION_STOP], "/scripts/stop.sh");
+    assert_string_equal(group->scripts[BW_ACTION_STATUS], "/scripts/status.sh");
+    assert_int_equal(group->check_interval_ms, 10000);
+    assert_int_equal(group->failure_threshold, 3);
+    assert_int_equal(group->timeout_ms[BW_ACTION_START], 120000);
+    assert_int_equal(group->enforce, BW_REACH_NONE);
+
+    bw_site_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void seven_keys_of_another_file_become_the_groups(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    const struct bw_group_config *group;
+
+    bw_problems_init(&problems);
+    assert_int_equal(bw_site_config_load(golden(*state, "site_all_keys.yaml"), BW_CONFIG_OFFLINE,
+                                         &config, &problems),
+                     BW_OK);
+    group = bw_site_config_find(config, "postgres");
+
+    assert_string_equal(group->scripts[BW_ACTION_CONDITION], "/scripts/check.sh");
+    assert_int_equal(group->check_interval_ms, 10000);
+    assert_int_equal(group->unit_count, 2);
+    assert_string_equal(group->units[0], "postgresql@15-main.service");
+    assert_int_equal(group->timeout_ms[BW_ACTION_STATUS], 120000);
+    assert_int_equal(group->timeout_ms[BW_ACTION_FENCE], 3000);
+    assert_null(group->scripts[BW_ACTION_FENCE]);
+
+    bw_site_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+#define SITE_HEAD                                                                                  \
+    "cluster: prod\nsite: dc-a\nname: agent-1\ntls: {ca: ca.pem, identity: a.pem}\n"               \
+    "witnesses: [w1:7400]\ngroups:\n  - {name: g, enforce: cgroup, "
+
+static void scripts_must_be_here(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "a.sh", 0755, "#!/bin/sh\n");
+    put(*state, "b.sh", 0644, "echo started\n");
+    put(*state, "site.yaml", 0644,
+        SITE_HEAD "status_script: a.sh, start_script: b.sh, stop_script: c.sh, fence_script: .}\n");
+
+    assert_int_equal(
+        bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
+        BW_ERR_INVALID);
+
+    assert_null(config);
+    assert_int_equal(problems.error_count, 2);
+    assert_int_equal(problems.warning_count, 1);
+    assert_true(has_text(&problems, "groups[0].start_script: "));
+    assert_true(has_text(&problems, "b.sh is not executable or has no #! line: bash runs it"));
+    assert_true(has_text(&problems, "c.sh: No such file or directory"));
+    assert_true(has_text(&problems, "groups[0].fence_script: "));
+    assert_true(has_text(&problems, "is no file"));
+    bw_problems_deinit(&problems);
+}
+
+static void scripts_that_are_here_load(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "a.sh", 0755, "#!/bin/sh\n");
+    put(*state, "seven.yaml", 0644,
+        "status_script: a.sh\nstart_script: a.sh\nstop_script: a.sh\ncondition_check_script: "
+        "a.sh\n");
+    put(*state, "site.yaml", 0644, SITE_HEAD "scripts: seven.yaml}\n");
+
+    assert_int_equal(
+        bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
+        BW_OK);
+
+    assert_int_equal(problems.warning_count, 0);
+    assert_string_equal(config->groups[0].scripts[BW_ACTION_START], in_place(*state, "a.sh"));
+    bw_site_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
+static void a_file_of_scripts_must_be_here(void **state)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    put(*state, "site.yaml", 0644, SITE_HEAD "scripts: seven.yaml}\n");
+
+    assert_int_equal(
+        bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
+        BW_ERR_INVALID);
+
+    assert_true(has_text(&problems, "cannot be read: No such file or directory"));
+    assert_true(has_text(&problems, "groups[0].scripts: "));
+    bw_problems_deinit(&problems);
+}
+
+static void a_file_that_is_not_there_is_named(void **state)
+{
+    struct bw_cli_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+
+    assert_int_equal(bw_cli_config_load(in_place(*state, "none.yaml"), &config, &problems),
+                     BW_ERR_NOT_FOUND);
+    assert_int_equal(bw_cli_config_load("/tmp", &config, &problems), BW_ERR_INVALID);
+
+    assert_int_equal(problems.error_count, 2);
+    assert_true(has_text(&problems, "is not a file"));
+    bw_problems_deinit(&problems);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
+    const struct CMUnitTest tests[] = {
+        TEST(witness_yaml_of_the_design_loads),
+        TEST(groups_yaml_of_the_design_loads),
+        TEST(every_key_of_groups_yaml_arrives),
+        TEST(every_key_of_site_yaml_arrives),
+        TEST(seven_keys_load_unchanged),
+        TEST(seven_keys_of_another_file_become_the_groups),
+        TEST(scripts_must_be_here),
+        TEST(scripts_that_are_here_load),
+        TEST(a_file_of_scripts_must_be_here),
+        TEST(a_file_that_is_not_there_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
