@@ -1,0 +1,773 @@
+/* guard: deadlines, the fence window, one action at a time (design 3.2.4, 3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <breakwater/core/guard.h>
+
+#define MS BW_NS_PER_MS
+#define TTL_MS 10000
+#define FENCE_MS 2000
+
+/* A guard whose shell does everything at once and well, unless told otherwise. */
+struct world {
+    struct bw_guard guard;
+    struct bw_guard_actions out;
+    uint64_t now_ms;
+    struct bw_instant wake_at;
+    bool save_fails;
+    bool mirror_fails;
+    bool spawn_hangs; /* no SPAWNED */
+    char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
+    struct bw_guard_message last[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* newest of each kind */
+    uint32_t sent[BW_GUARD_MESSAGE_FENCE_ENDED + 2];
+    struct bw_instant go_not_after;
+};
+
+static const struct bw_id instance_a = {{1}};
+static const struct bw_id instance_b = {{2}};
+
+static struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * MS, ms * MS};
+}
+
+static void note(struct world *world, const char *text, const char *more)
+{
+    const size_t used = strlen(world->log);
+
+    (void)snprintf(world->log + used, sizeof world->log - used, "%s%s%s ", text,
+                   more[0] != '\0' ? ":" : "", more);
+}
+
+static void step(struct world *world, const struct bw_guard_event *event);
+
+static void spawned(struct world *world, enum bw_guard_slot slot, const struct bw_guard_run *run)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true};
+
+    event.child = (struct bw_guard_child){run->action, run->epoch, run->run_id, 4242, 7};
+    if (!world->spawn_hangs)
+        step(world, &event);
+}
+
+static void perform(struct world *world, const struct bw_guard_action *action)
+{
+    struct bw_guard_event event = {0};
+
+    switch (action->kind) {
+    case BW_GUARD_ACTION_SAVE:
+        note(world, "SAVE", "");
+        event.kind = BW_GUARD_EVENT_SAVED;
+        event.ok = !world->save_fails;
+        step(world, &event);
+        break;
+    case BW_GUARD_ACTION_MIRROR:
+        event.kind = BW_GUARD_EVENT_MIRRORED;
+        event.ok = !world->mirror_fails;
+        step(world, &event);
+        break;
+    case BW_GUARD_ACTION_SPAWN:
+        note(world, "SPAWN", bw_action_word(action->run.action));
+        spawned(world, action->slot, &action->run);
+        break;
+    case BW_GUARD_ACTION_GO:
+        note(world, "GO", "");
+        world->go_not_after = action->run_not_after;
+        break;
+    case BW_GUARD_ACTION_KILL_RUN:
+        note(world, "KILL_RUN", "");
+        break;
+    case BW_GUARD_ACTION_TERM_REACH:
+        note(world, "TERM_REACH", "");
+        break;
+    case BW_GUARD_ACTION_KILL_REACH:
+        note(world, "KILL_REACH", "");
+        break;
+    case BW_GUARD_ACTION_SEND:
+        world->last[action->message.kind] = action->message;
+        world->sent[action->message.kind]++;
+        break;
+    case BW_GUARD_ACTION_TRACE:
+        break;
+    }
+}
+
+static void step(struct world *world, const struct bw_guard_event *event)
+{
+    struct bw_guard_actions out;
+
+    bw_guard_step(&world->guard, event, at_ms(world->now_ms), &out);
+    world->wake_at = out.wake_at;
+    for (uint32_t i = 0; i < out.count; i++)
+        perform(world, &out.list[i]);
+}
+
+static void tick_at(struct world *world, uint64_t ms)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+
+    world->now_ms = ms;
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static void message(struct world *world, struct bw_guard_message *of)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = of};
+
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static void ended(struct world *world, enum bw_guard_slot slot, enum bw_run_result result,
+                  const char *line)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED, .slot = slot};
+
+    event.ended.result = result;
+    (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", line);
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static void hello(struct world *world, struct bw_id instance)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_HELLO};
+
+    event.hello.instance = instance;
+    event.hello.session = (struct bw_id){{9}};
+    step(world, &event);
+}
+
+/* Arms with a renewal sent at `sent_ms`; true when the guard said armed. */
+static bool arm(struct world *world, uint64_t epoch, uint64_t sent_ms)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARM, .epoch = epoch};
+    const uint32_t before = world->sent[BW_GUARD_MESSAGE_ARMED];
+
+    of.arm.epoch = epoch;
+    of.arm.terms.ttl_ms = TTL_MS;
+    of.arm.terms.fence_ms = FENCE_MS;
+    of.arm.number = sent_ms;
+    of.arm.begin = at_ms(sent_ms);
+    of.arm.end = at_ms(sent_ms + TTL_MS);
+    message(world, &of);
+    return world->sent[BW_GUARD_MESSAGE_ARMED] > before;
+}
+
+static enum bw_refusal arm_refusal(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.why;
+}
+
+static void run(struct world *world, uint64_t epoch, enum bw_action_kind action, uint64_t run_id)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = epoch};
+
+    of.run.epoch = epoch;
+    of.run.action = action;
+    of.run.run_id = run_id;
+    message(world, &of);
+}
+
+static enum bw_refusal run_refusal(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_RUN_ENDED].ended.refusal;
+}
+
+static bool end(struct world *world, uint64_t epoch)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_END, .epoch = epoch};
+    const uint32_t before = world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED];
+
+    message(world, &of);
+    return world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED] > before;
+}
+
+static const struct bw_guard_limits limits = {
+    .has_script = {[BW_ACTION_START] = true,
+                   [BW_ACTION_STOP] = true,
+                   [BW_ACTION_FENCE] = true,
+                   [BW_ACTION_STATUS] = true},
+    .timeout_ns = {[BW_ACTION_START] = 5000 * MS,
+                   [BW_ACTION_STOP] = 5000 * MS,
+                   [BW_ACTION_FENCE] = 1000 * MS,
+                   [BW_ACTION_STATUS] = 1000 * MS},
+    .kill_grace_ns = 200 * MS,
+    .reach = BW_REACH_CGROUP,
+    .reach_proved = true,
+};
+
+/* A fresh guard at 100 s with an agent of instance A. */
+static void begin(struct world *world)
+{
+    const struct bw_guard_memory memory = {0};
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = 100000;
+    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    hello(world, instance_a);
+}
+
+static void begin_armed(struct world *world)
+{
+    begin(world);
+    assert_true(arm(world, 1, 100000));
+}
+
+static void assert_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) == NULL)
+        fail_msg("not asked for: %s; was: %s", what, world->log);
+}
+
+static void assert_not_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) != NULL)
+        fail_msg("asked for: %s; was: %s", what, world->log);
+}
+
+/* ---- arms (3.4) ---------------------------------------------------------------------------- */
+
+static void first_arm_is_durable_before_it_is_acknowledged(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.save_fails = true;
+
+    assert_false(arm(&world, 1, 100000));
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    assert_int_equal(world.guard.memory.epoch_seen, 0);
+    assert_false(bw_instant_is_later(world.guard.mirror.armed_end, at_ms(0)));
+}
+
+static void arm_that_is_not_mirrored_is_refused_and_moves_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 101000;
+    world.mirror_fails = true;
+
+    assert_false(arm(&world, 1, 101000));
+
+    assert_int_equal(world.guard.mirror.armed_end.boot_ns, at_ms(110000).boot_ns);
+}
+
+static void lower_epoch_than_one_seen_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_true(arm(&world, 5, 100000));
+
+    assert_false(arm(&world, 4, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+    run(&world, 4, BW_ACTION_STOP, 1);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+}
+
+static void armed_deadline_only_moves_later(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 102000;
+    assert_true(arm(&world, 1, 101000));
+
+    assert_false(arm(&world, 1, 100500));
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_END_NOT_LATER);
+    assert_int_equal(world.guard.mirror.armed_end.boot_ns, at_ms(111000).boot_ns);
+}
+
+static void deadline_beyond_now_plus_ttl_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+
+    assert_false(arm(&world, 1, 100001)); /* "sent" in the future */
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_END_TOO_FAR);
+}
+
+/* H8: the fence's timer has not been served yet, the arm is read first. */
+static void arm_handled_in_the_fence_window_is_refused_and_the_fence_begins(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 108000; /* D - F */
+
+    assert_false(arm(&world, 1, 107900));
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_FENCING);
+    assert_asked(&world, "SPAWN:fence");
+}
+
+static void other_instance_may_neither_arm_nor_end_nor_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    hello(&world, instance_b);
+
+    assert_false(arm(&world, 1, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_WRONG_INSTANCE);
+    assert_false(end(&world, 1));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why,
+                     BW_REFUSAL_WRONG_INSTANCE);
+    run(&world, 1, BW_ACTION_STOP, 1);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_WRONG_INSTANCE);
+}
+
+static void higher_epoch_is_not_armed_while_the_old_lease_lives(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+
+    assert_false(arm(&world, 2, 100000));
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
+}
+
+/* ---- starts (3.4) -------------------------------------------------------------------------- */
+
+static void start_is_refused_without_an_armed_lease(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+
+    run(&world, 1, BW_ACTION_START, 1);
+
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
+    assert_not_asked(&world, "SPAWN");
+}
+
+static void start_gets_its_go_ahead_only_before_the_fence_window(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+
+    run(&world, 1, BW_ACTION_START, 1);
+
+    assert_asked(&world, "SPAWN:start GO");
+    assert_int_equal(world.go_not_after.boot_ns, at_ms(108000).boot_ns); /* H7: D - F, not D */
+}
+
+/* H11: a child that no mirror knows of gets no go-ahead. */
+static void start_that_is_not_mirrored_is_killed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.mirror_fails = true;
+
+    run(&world, 1, BW_ACTION_START, 1);
+
+    assert_not_asked(&world, "GO");
+    assert_asked(&world, "KILL_RUN");
+}
+
+static void two_actions_never_run_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+
+    run(&world, 1, BW_ACTION_START, 2);
+
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
+    assert_not_asked(&world, "SPAWN");
+}
+
+static void stop_ends_the_start_that_runs_and_follows_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+
+    run(&world, 1, BW_ACTION_STOP, 2);
+    assert_asked(&world, "KILL_RUN");
+    assert_not_asked(&world, "SPAWN:stop");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+
+    assert_asked(&world, "SPAWN:stop GO");
+}
+
+/* ---- stops are believed when status says so (4) ---------------------------------------------- */
+
+static void stop_succeeds_only_when_status_says_stopped(void **state)
+{
+    struct world world;
+    uint32_t answers;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(&world, 1, BW_ACTION_STOP, 2);
+    answers = world.sent[BW_GUARD_MESSAGE_RUN_ENDED];
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* exit 0 alone proves nothing */
+    assert_asked(&world, "SPAWN:status");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], answers);
+    assert_false(end(&world, 1));
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    tick_at(&world, world.now_ms + 200);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], answers + 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    assert_true(end(&world, 1));
+}
+
+static void stop_that_leaves_the_service_running_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_true(arm(&world, 1, 100000 + 0) == false); /* same end: not later */
+    tick_at(&world, 105100);
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+}
+
+/* ---- ended(e) (3.4, 3.5) --------------------------------------------------------------------- */
+
+static void ended_is_refused_while_a_start_runs_or_nothing_was_seen_stopped(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    assert_false(end(&world, 1));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_BUSY);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why,
+                     BW_REFUSAL_NOT_STOPPED);
+}
+
+static void after_ended_every_arm_and_start_of_the_epoch_is_refused_durably(void **state)
+{
+    struct world world;
+    struct bw_guard restarted;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 1));
+
+    assert_false(arm(&world, 1, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    run(&world, 1, BW_ACTION_START, 2);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    bw_guard_init(&restarted, "g", &limits, &world.guard.memory, &world.guard.mirror,
+                  at_ms(world.now_ms));
+    assert_int_equal(restarted.memory.ended_epoch, 1);
+    assert_int_equal(restarted.mirror.armed_epoch, 0);
+}
+
+static void ended_that_is_not_durable_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    world.save_fails = true;
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.guard.memory.ended_epoch, 0);
+    assert_true(world.guard.mirror.armed_epoch == 1);
+}
+
+/* ---- the fence (3.2.4) ----------------------------------------------------------------------- */
+
+static void fence_begins_at_d_minus_f_and_kills_what_runs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    tick_at(&world, 107999);
+    assert_not_asked(&world, "SPAWN:fence");
+
+    tick_at(&world, 108000);
+
+    assert_asked(&world, "KILL_RUN");
+    assert_asked(&world, "SPAWN:fence GO");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_BEGUN], 1);
+}
+
+/* Design 1: a right has ended when either clock has reached its end. */
+static void fence_begins_when_either_clock_reaches_the_window(void **state)
+{
+    struct world world;
+    struct bw_guard_actions out;
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+
+    (void)state;
+    begin_armed(&world);
+
+    bw_guard_step(&world.guard, &event, (struct bw_instant){101000 * MS, 108000 * MS}, &out);
+
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+}
+
+static void guard_that_lost_its_agent_fences_at_the_deadline(void **state)
+{
+    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    step(&world, &gone);
+
+    tick_at(&world, 108000);
+
+    assert_asked(&world, "SPAWN:fence GO");
+}
+
+static void fence_that_is_seen_to_succeed_is_followed_by_the_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    assert_asked(&world, "SPAWN:stop");
+    assert_not_asked(&world, "KILL_REACH");
+}
+
+static void fence_whose_status_is_not_stopped_escalates_to_term_and_kill(void **state)
+{
+    struct world world;
+    struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "unknown"); /* not seen: not a success */
+    assert_asked(&world, "TERM_REACH");
+    tick_at(&world, 108200);
+    assert_asked(&world, "KILL_REACH");
+    world.log[0] = '\0';
+    step(&world, &killed);
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, ""); /* unknown: counts as stopped now */
+
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+}
+
+static void hanging_fence_script_is_overtaken_before_d(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+
+    tick_at(&world, 109600); /* kill_grace = F/5 = 400 ms */
+    assert_asked(&world, "TERM_REACH");
+    assert_true(world.wake_at.boot_ns < at_ms(110000).boot_ns);
+    tick_at(&world, 109800);
+
+    assert_asked(&world, "KILL_REACH"); /* before D, so that all is gone by D */
+}
+
+static void fence_after_which_the_service_is_started_has_failed_and_is_tried_again(void **state)
+{
+    struct world world;
+    struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    tick_at(&world, 109800);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    step(&world, &killed);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_false(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    assert_false(end(&world, 1));
+
+    tick_at(&world, 112000);
+
+    assert_asked(&world, "SPAWN:fence");
+}
+
+static void nothing_starts_once_the_fence_has_begun(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+
+    run(&world, 1, BW_ACTION_START, 1);
+
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+    assert_not_asked(&world, "SPAWN:start");
+}
+
+/* ---- restarts (3.4, 3.7) ---------------------------------------------------------------------- */
+
+static void restarted_guard_resumes_the_mirrored_deadline(void **state)
+{
+    struct world world;
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    (void)state;
+    begin_armed(&world);
+    memory = world.guard.memory;
+    mirror = world.guard.mirror;
+
+    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(103000));
+    tick_at(&world, 107999);
+    assert_not_asked(&world, "SPAWN");
+    tick_at(&world, 108000);
+
+    assert_asked(&world, "SPAWN:fence");
+}
+
+static void enforced_group_that_serves_without_a_deadline_is_fenced_at_start(void **state)
+{
+    struct world world;
+    const struct bw_guard_memory memory = {.epoch_seen = 3, .ended_epoch = 3, .enforced = true};
+
+    (void)state;
+    begin(&world);
+    bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(100000));
+    tick_at(&world, 100000);
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_asked(&world, "SPAWN:fence");
+}
+
+static void interrupted_run_is_reported_to_the_next_agent(void **state)
+{
+    struct world world;
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 77);
+    memory = world.guard.memory;
+    mirror = world.guard.mirror;
+
+    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(101000));
+    hello(&world, instance_a);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 77);
+}
+
+/* ---- letting go (3.1, 3.9) -------------------------------------------------------------------- */
+
+static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = 9};
+
+    (void)state;
+    begin_armed(&world);
+
+    message(&world, &of);
+
+    assert_not_asked(&world, "SPAWN");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    tick_at(&world, 200000);
+    assert_not_asked(&world, "SPAWN");
+    assert_false(arm(&world, 1, 199900)); /* H17: a late confirmation */
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(first_arm_is_durable_before_it_is_acknowledged),
+        cmocka_unit_test(arm_that_is_not_mirrored_is_refused_and_moves_nothing),
+        cmocka_unit_test(lower_epoch_than_one_seen_is_refused),
+        cmocka_unit_test(armed_deadline_only_moves_later),
+        cmocka_unit_test(deadline_beyond_now_plus_ttl_is_refused),
+        cmocka_unit_test(arm_handled_in_the_fence_window_is_refused_and_the_fence_begins),
+        cmocka_unit_test(other_instance_may_neither_arm_nor_end_nor_stop),
+        cmocka_unit_test(higher_epoch_is_not_armed_while_the_old_lease_lives),
+        cmocka_unit_test(start_is_refused_without_an_armed_lease),
+        cmocka_unit_test(start_gets_its_go_ahead_only_before_the_fence_window),
+        cmocka_unit_test(start_that_is_not_mirrored_is_killed),
+        cmocka_unit_test(two_actions_never_run_at_once),
+        cmocka_unit_test(stop_ends_the_start_that_runs_and_follows_it),
+        cmocka_unit_test(stop_succeeds_only_when_status_says_stopped),
+        cmocka_unit_test(stop_that_leaves_the_service_running_has_failed),
+        cmocka_unit_test(ended_is_refused_while_a_start_runs_or_nothing_was_seen_stopped),
+        cmocka_unit_test(after_ended_every_arm_and_start_of_the_epoch_is_refused_durably),
+        cmocka_unit_test(ended_that_is_not_durable_is_refused),
+        cmocka_unit_test(fence_begins_at_d_minus_f_and_kills_what_runs),
+        cmocka_unit_test(fence_begins_when_either_clock_reaches_the_window),
+        cmocka_unit_test(guard_that_lost_its_agent_fences_at_the_deadline),
+        cmocka_unit_test(fence_that_is_seen_to_succeed_is_followed_by_the_stop),
+        cmocka_unit_test(fence_whose_status_is_not_stopped_escalates_to_term_and_kill),
+        cmocka_unit_test(hanging_fence_script_is_overtaken_before_d),
+        cmocka_unit_test(fence_after_which_the_service_is_started_has_failed_and_is_tried_again),
+        cmocka_unit_test(nothing_starts_once_the_fence_has_begun),
+        cmocka_unit_test(restarted_guard_resumes_the_mirrored_deadline),
+        cmocka_unit_test(enforced_group_that_serves_without_a_deadline_is_fenced_at_start),
+        cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
+        cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
