@@ -1,0 +1,49 @@
+/* cgroup.h - a directory of cgroup v2 that holds the processes of one group: a process cannot leave
+ * it by forking away, and the kernel ends all in it at once. */
+#ifndef BW_SYS_CGROUP_H
+#define BW_SYS_CGROUP_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+
+struct bw_cgroup {
+    char path[512]; /* absolute; "" when not open */
+};
+
+/* Makes (or finds again, after a restart) `breakwater-<tag>/<name>` in the first writable cgroup2
+ * mount: at its top, where stopping our own unit leaves it alone, else below our own cgroup. `tag`
+ * and `name` are valid names (name.h). BW_ERR_NOT_FOUND: no cgroup2 here, or none that we may write
+ * to; the diag says which. */
+BW_MUST_CHECK enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag,
+                                         const char *name, struct bw_diag *diag);
+/* A sub-directory, made if missing. It may exist. */
+BW_MUST_CHECK enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup,
+                                               const struct bw_cgroup *parent, const char *name,
+                                               struct bw_diag *diag);
+/* Removes the directory if nothing is left in it; a populated one stays. Accepts one never opened.
+ */
+void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup);
+
+/* A descriptor for bw_cgroup_enter, to be opened before fork and closed after. */
+BW_MUST_CHECK enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd,
+                                              struct bw_diag *diag);
+/* Puts the calling process in. Async-signal-safe; false with errno. */
+bool bw_cgroup_enter(int door);
+
+/* Sends `signal` to every process in it and below. SIGKILL goes by cgroup.kill where the kernel has
+ * it, so that nothing can fork past it; any other way it is one round, to be repeated. */
+BW_MUST_CHECK enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal,
+                                           struct bw_diag *diag);
+/* At most `pids_max` pids of living processes in it and below, and how many there are. */
+BW_MUST_CHECK enum bw_err bw_cgroup_list(const struct bw_cgroup *cgroup, pid_t *out_pids,
+                                         size_t pids_max, size_t *out_count, struct bw_diag *diag);
+/* True: nothing that runs is in it or below (the kernel's own word, cgroup.events). */
+BW_MUST_CHECK enum bw_err bw_cgroup_is_empty(const struct bw_cgroup *cgroup, bool *out_empty,
+                                             struct bw_diag *diag);
+
+#endif

@@ -1,0 +1,53 @@
+/* process_tree.h - processes as /proc shows them: who is it, is it still the same, who belongs to
+ * it. What a group's reach uses where the kernel allows no cgroups. */
+#ifndef BW_SYS_PROCESS_TREE_H
+#define BW_SYS_PROCESS_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+
+/* A pid alone may be another process tomorrow; with its start time it is this one, in this boot. */
+struct bw_process {
+    pid_t pid;
+    pid_t parent;
+    pid_t session;
+    bool is_dead;         /* a zombie: it has ended, nobody has asked for its status yet */
+    uint64_t start_ticks; /* since boot, field 22 of /proc/PID/stat */
+};
+
+/* BW_ERR_NOT_FOUND: there is no such process. */
+BW_MUST_CHECK enum bw_err bw_process_read(pid_t pid, struct bw_process *out_process,
+                                          struct bw_diag *diag);
+
+/* Sends `signal` to that very process (pid and start time; by a pidfd, so that it cannot be another
+ * one in between). BW_ERR_NOT_FOUND: it has ended. */
+BW_MUST_CHECK enum bw_err bw_process_signal(pid_t pid, uint64_t start_ticks, int signal,
+                                            struct bw_diag *diag);
+
+/* Which environment marks a tree: `mark` is "NAME=value", or the beginning of it that all slots of
+ * a group have in common. */
+struct bw_process_tree {
+    const char *mark;
+    bool with_strays; /* count children of this process that show no mark at all */
+};
+
+#define BW_PROCESS_MARK  "BREAKWATER_REACH="
+#define BW_PROCESSES_MAX 16384 /* on the machine; more: BW_ERR_LIMIT */
+
+/* Finds the living members of a tree: processes whose environment has the mark, their sessions, and
+ * all descendants of these; never this process, nor a child of it before its exec. Writes at most
+ * `pids_max` pids to `out_pids`, and how many there are to `out_count`; sends them `signal` unless
+ * 0. One round: members may fork while it runs, so that only a round that counts none says "empty".
+ *
+ * What it cannot see: a process that rewrote its environment, left its session, and lost its
+ * parent. As long as this process is the subreaper, such a one is its child: a stray. */
+BW_MUST_CHECK enum bw_err bw_process_tree_round(const struct bw_process_tree *tree, int signal,
+                                                pid_t *out_pids, size_t pids_max, size_t *out_count,
+                                                struct bw_diag *diag);
+
+#endif

@@ -1,0 +1,112 @@
+/* reach.h - what a guard can end by itself, of one group: all that its scripts ever started.
+ * Design 3.4 (reach `cgroup`; for `units` see units.h). */
+#ifndef BW_SYS_REACH_H
+#define BW_SYS_REACH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <uv.h>
+
+#include <breakwater/base/limits.h>
+#include <breakwater/sys/cgroup.h>
+#include <breakwater/sys/deadline.h>
+
+/* Where in a group's reach a script runs. What a start script leaves behind IS the service; what a
+ * status script leaves behind is garbage: so each has a place of its own. */
+enum bw_reach_slot {
+    BW_REACH_SERVICE, /* start, rejoin: what they leave behind lives here */
+    BW_REACH_ACTION,  /* stop, route */
+    BW_REACH_FENCE,   /* fence: it runs while all the others are being ended */
+    BW_REACH_OBSERVE, /* status, readiness, condition, verify */
+    BW_REACH_ALL,     /* for signals and questions, not for running: the whole group */
+};
+#define BW_REACH_SLOTS 4
+
+/* How: CGROUP is exact. SCAN (no writable cgroup v2) finds processes by an environment mark,
+ * session and ancestry (process_tree.h); with it, children of this process that show no mark at all
+ * count as every group's service, so that a fence ends too much rather than too little, and what
+ * has hidden itself before a restart of the guard is out of reach. */
+enum bw_reach_means { BW_REACH_BY_CGROUP, BW_REACH_BY_SCAN };
+
+/* In the caller's memory, open to close. */
+struct bw_reach {
+    enum bw_reach_means means;
+    char tag[BW_NAME_MAX + 1];
+    char group[BW_NAME_MAX + 1];
+    struct bw_cgroup all;
+    struct bw_cgroup slots[BW_REACH_SLOTS];
+};
+
+/* `tag` tells guards on one machine apart (a site's name, say); both are valid names and stay the
+ * same over restarts, or what ran before is not found again. Takes BY_CGROUP where it works, else
+ * BY_SCAN; `only_scan` forces the latter. Then `diag` says why, with BW_OK. */
+BW_MUST_CHECK enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
+                                        bool only_scan, struct bw_diag *diag);
+/* Ends nothing; removes empty cgroups. Accepts one that was never opened (all zero). */
+void bw_reach_close(struct bw_reach *reach);
+
+/* Shows that it works here: starts a probe of two processes, one of which forks away, sees them,
+ * ends them and sees them gone. Blocks, at most 5 s, usually 20 ms: for the start of a guard,
+ * before its loop turns. */
+BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, struct bw_diag *diag);
+
+/* The environment entry that a child in `slot` must carry. `slot` ALL: what all entries begin with.
+ */
+#define BW_REACH_MARK_BYTES (32 + 2 * BW_NAME_MAX)
+void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
+                   char out_mark[BW_REACH_MARK_BYTES]);
+/* A descriptor to be inherited by a forked child, -1 where none is needed; the child calls
+ * bw_reach_enter with it before anything else (async-signal-safe; false with errno). */
+BW_MUST_CHECK enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                             int *out_door, struct bw_diag *diag);
+bool bw_reach_enter(int door);
+
+/* One round of `signal` to all in `slot`. */
+BW_MUST_CHECK enum bw_err bw_reach_signal(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                          int signal, struct bw_diag *diag);
+/* The living processes in `slot`: at most `pids_max` pids, and how many there are. An error is
+ * never "none". */
+BW_MUST_CHECK enum bw_err bw_reach_list(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                        pid_t *out_pids, size_t pids_max, size_t *out_count,
+                                        struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                            bool *out_empty, struct bw_diag *diag);
+
+/* ---- ending all, until none is left -----------------------------------------------------------
+ */
+
+#define BW_REACH_KILL_ROUNDS_MAX 100
+#define BW_REACH_KILL_PAUSE_MS   20
+
+struct bw_reach_kill;
+/* BW_OK: seen empty. BW_ERR_TIMEOUT: after all rounds (at least 2 s) something is still there, as
+ * the diag says; anything else: it could not be seen. Never called from start. */
+typedef void (*bw_reach_on_killed)(struct bw_reach_kill *kill, enum bw_err err,
+                                   const struct bw_diag *diag, void *user);
+
+/* An activity on the loop: KILL to all in a slot, again until none is left. Keeps `reach`, which
+ * must outlive it. Starts with init, ends with close (which stops the rounds, not the dying). */
+struct bw_reach_kill {
+    struct bw_deadline deadline;
+    const struct bw_reach *reach;
+    enum bw_reach_slot slot;
+    int round;
+    bool is_running;
+    bw_reach_on_killed on_killed;
+    void (*on_closed)(struct bw_reach_kill *kill, void *user);
+    void *user;
+};
+
+BW_MUST_CHECK enum bw_err bw_reach_kill_init(struct bw_reach_kill *kill, uv_loop_t *loop,
+                                             const struct bw_reach *reach,
+                                             bw_reach_on_killed on_killed, void *user,
+                                             struct bw_diag *diag);
+/* The first round is sent before it returns. While running: widens to ALL where the slots differ,
+ * begins to count anew, and still ends in one call. */
+void bw_reach_kill_start(struct bw_reach_kill *kill, enum bw_reach_slot slot);
+void bw_reach_kill_close(struct bw_reach_kill *kill,
+                         void (*on_closed)(struct bw_reach_kill *kill, void *user));
+
+#endif

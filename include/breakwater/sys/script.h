@@ -1,0 +1,149 @@
+/* script.h - one run of one script, on the loop: bounded in time and output, ended as a whole tree.
+ * Design 3.4 (start order), 5.1 (the contract with the scripts).
+ *
+ * A run is forked first and waits; its caller writes down pid and start time where a successor
+ * finds them, and gives the go-ahead. Dies the caller before, the child exits without a trace. Just
+ * before execve the child reads the clocks again and gives up if `not_after` has come.
+ *
+ * The script gets: this process's environment without BREAKWATER_*, then `env`; stdin from
+ * /dev/null; a session of its own; default signals, umask 022, no descriptors but 0, 1, 2; our
+ * working directory. A file that is not executable, or executable but no program (no `#!`), is
+ * given to bash, else to sh. Loop rule: all calls on the loop's thread. */
+#ifndef BW_SYS_SCRIPT_H
+#define BW_SYS_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <uv.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/base/limits.h>
+#include <breakwater/sys/reach.h>
+
+#define BW_SCRIPT_LINE_BYTES_MAX   4096 /* a longer line is cut, and said to be */
+#define BW_SCRIPT_FIRST_LINE_BYTES 256
+#define BW_SCRIPT_DRAINS_MAX       64 /* outputs still held by what start scripts left behind */
+
+/* ---- what a run was ---------------------------------------------------------------------------
+ */
+
+enum bw_script_how {
+    BW_SCRIPT_EXITED,    /* by itself, with `code`; the only one that can be a success */
+    BW_SCRIPT_SIGNALED,  /* by signal `code`, which we did not send */
+    BW_SCRIPT_TIMED_OUT, /* its limit came */
+    BW_SCRIPT_KILLED,    /* bw_script_kill, bw_script_cancel or the runner's close, after the go */
+    BW_SCRIPT_TOO_LATE,  /* not started: `not_after` had come */
+    BW_SCRIPT_NOT_STARTED, /* no go-ahead, or `diag` says why it could not be executed */
+};
+const char *bw_script_how_text(enum bw_script_how how);
+
+/* What is kept of the output, stdout and stderr as they came: the first 32 KiB in `head`, the last
+ * 32 KiB in two parts of `tail`, and how many bytes between them were read and dropped. */
+struct bw_script_kept {
+    const char *head;
+    size_t head_bytes;
+    const char *tail[2];
+    size_t tail_bytes[2];
+    uint64_t dropped_bytes;
+};
+
+struct bw_script_result {
+    enum bw_script_how how;
+    int code; /* exit status or signal; 0 where there was none */
+    /* From the go-ahead to the end of the main process, on the clock that shows more. */
+    uint64_t duration_ns;
+    bool by_shell;          /* given to bash or sh: worth a warning */
+    bool has_leftovers;     /* a start script left processes behind, as start scripts do */
+    bool holds_output;      /* they hold its stdout or stderr, which break when this process ends */
+    bool is_line_cut;       /* a line was longer than BW_SCRIPT_LINE_BYTES_MAX */
+    enum bw_err tree;       /* BW_OK, or its tree could not be ended: someone must know */
+    const char *first_line; /* of stdout, trimmed, at most BW_SCRIPT_FIRST_LINE_BYTES - 1 bytes */
+    struct bw_script_kept kept;
+    const struct bw_diag *diag; /* "" where there is nothing to say */
+};
+
+/* Copies the last bytes of the output, at most size - 1, and a NUL. Returns how many. */
+size_t bw_script_tail(const struct bw_script_kept *kept, char *out_text, size_t size);
+
+/* ---- a run ------------------------------------------------------------------------------------
+ */
+
+enum bw_script_stream { BW_SCRIPT_STDOUT, BW_SCRIPT_STDERR };
+enum bw_script_leftovers {
+    BW_SCRIPT_END_LEFTOVERS,  /* status and the like: what is left in its slot is ended at once */
+    BW_SCRIPT_KEEP_LEFTOVERS, /* start: what is left is the service; its output is still read */
+};
+
+struct bw_script_run;
+struct bw_script_spec {
+    const char *path;
+    const char *const *args; /* further arguments, ended by NULL; NULL: none */
+    const char *const *env; /* "NAME=value", ended by NULL; NULL: none. The last of a name counts */
+    const struct bw_reach *reach; /* kept until on_end */
+    enum bw_reach_slot slot;      /* one run at a time in each: ending a run ends the slot */
+    enum bw_script_leftovers leftovers;
+    uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
+    uint64_t kill_grace_ns; /* between TERM and KILL */
+    /* The script itself runs now (execve succeeded); always before an on_end that says EXITED. May
+     * be NULL. */
+    void (*on_begun)(struct bw_script_run *run, void *user);
+    /* One line without its end, not NUL-terminated, of the first 32 KiB of output. May be NULL. */
+    void (*on_line)(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
+                    size_t bytes, void *user);
+    /* Exactly once for each run that was started, from the loop, as its last act: `run` and
+     * `result` are gone when it returns. */
+    void (*on_end)(struct bw_script_run *run, const struct bw_script_result *result, void *user);
+    void *user;
+};
+
+struct bw_script_runner;
+
+/* Forks a child that waits for the go-ahead. The strings of `spec` are borrowed until it returns.
+ * An error that can be known before (missing, a directory, not readable) is returned here, and
+ * on_end is then not called. */
+BW_MUST_CHECK enum bw_err bw_script_start(struct bw_script_runner *runner,
+                                          const struct bw_script_spec *spec,
+                                          struct bw_script_run **out_run, struct bw_diag *diag);
+/* Who it is, for the mirror: a pid, which is also its session and process group. */
+pid_t bw_script_pid(const struct bw_script_run *run);
+uint64_t bw_script_start_ticks(const struct bw_script_run *run);
+
+/* The go-ahead; once. `not_after`: for a start D - F, else BW_INSTANT_NEVER. */
+void bw_script_go(struct bw_script_run *run, struct bw_instant not_after);
+/* TERM to the whole tree, KILL after the grace. Before the go-ahead: it exits without exec. */
+void bw_script_cancel(struct bw_script_run *run);
+/* KILL to the whole tree now, again until none is left. */
+void bw_script_kill(struct bw_script_run *run);
+
+/* ---- all runs ---------------------------------------------------------------------------------
+ */
+
+/* One per process, which must start its children by it alone: it asks for the status of all. */
+struct bw_script_runner {
+    uv_loop_t *loop;
+    uv_signal_t sigchld;
+    struct bw_script_run *runs;
+    struct bw_script_drain *drains;
+    size_t drain_count;
+    uint64_t strays_reaped; /* children that were not ours to begin with (subreaper) */
+    bool is_closing;
+    void (*on_closed)(struct bw_script_runner *runner, void *user);
+    void *user;
+    char buffer[8192]; /* of the read in progress */
+};
+
+/* `is_subreaper`: processes that lose their parent become this process's children, which a reach by
+ * scan rests on. */
+BW_MUST_CHECK enum bw_err bw_script_runner_init(struct bw_script_runner *runner, uv_loop_t *loop,
+                                                bool is_subreaper, struct bw_diag *diag);
+/* Kills the runs that there are; on_closed after the last on_end. Leftovers are left. */
+void bw_script_runner_close(struct bw_script_runner *runner,
+                            void (*on_closed)(struct bw_script_runner *runner, void *user),
+                            void *user);
+
+#endif

@@ -1,0 +1,304 @@
+#include <breakwater/sys/cgroup.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+
+#define TOP_PREFIX "breakwater-"
+#define DEPTH_MAX  16 /* of what a service may build below its own cgroup */
+
+/* ---- where ------------------------------------------------------------------------------------
+ */
+
+/* The mount point of a mountinfo line of a cgroup2 file system: field 5; the type follows " - "
+ * (proc(5)). Mount points with escaped characters are passed over. */
+static bool parse_mount(const char *line, char out_point[256])
+{
+    const char *type = strstr(line, " - ");
+
+    return type != NULL && strncmp(type + 3, "cgroup2 ", 8) == 0 &&
+           sscanf(line, "%*s %*s %*s %*s %255s", out_point) == 1 && strchr(out_point, '\\') == NULL;
+}
+
+/* Our own cgroup in the v2 hierarchy: the line "0::/path". "" when it is the top or not shown. */
+static void own_path(char out_path[256])
+{
+    char *line = NULL;
+    size_t size = 0;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+
+    out_path[0] = '\0';
+    if (file == NULL)
+        return;
+    while (getline(&line, &size, file) > 0) {
+        if (strncmp(line, "0::/", 4) != 0 || line[4] == '\n')
+            continue;
+        line[strcspn(line, "\n")] = '\0';
+        (void)bw_copy_text(out_path, 256, line + 3); /* too long: then only the top is tried */
+    }
+    free(line);
+    (void)fclose(file); /* only read from */
+}
+
+static enum bw_err make_dir(struct bw_cgroup *cgroup, const char *parent, const char *prefix,
+                            const char *name, struct bw_diag *diag)
+{
+    int length = snprintf(cgroup->path, sizeof cgroup->path, "%s/%s%s", parent, prefix, name);
+    enum bw_err err = BW_OK;
+
+    if (length < 0 || (size_t)length >= sizeof cgroup->path)
+        err = bw_diag_set(diag, BW_ERR_LIMIT, "cgroup path longer than %zu bytes",
+                          sizeof cgroup->path - 1);
+    else if (mkdir(cgroup->path, 0755) != 0 && errno != EEXIST)
+        err = bw_diag_errno(diag, errno, "create cgroup %s", cgroup->path);
+    if (err != BW_OK)
+        cgroup->path[0] = '\0';
+    return err;
+}
+
+static enum bw_err open_in(struct bw_cgroup *cgroup, const char *parent, const char *tag,
+                           const char *name, struct bw_diag *diag)
+{
+    struct bw_cgroup top;
+    int door;
+    enum bw_err err = make_dir(&top, parent, TOP_PREFIX, tag, diag);
+
+    if (err == BW_OK)
+        err = bw_cgroup_open_below(cgroup, &top, name, diag);
+    if (err == BW_OK)
+        err = bw_cgroup_open_door(cgroup, &door, diag);
+    if (err == BW_OK)
+        (void)close(door); /* only tried */
+    else
+        cgroup->path[0] = '\0';
+    return err;
+}
+
+enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char *name,
+                           struct bw_diag *diag)
+{
+    char own[256], point[256], below[512];
+    char *line = NULL;
+    size_t size = 0;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    struct bw_diag why = {0};
+    enum bw_err err = bw_diag_set(&why, BW_ERR_NOT_FOUND,
+                                  "no cgroup2 file system is mounted on this machine");
+
+    cgroup->path[0] = '\0';
+    if (mounts == NULL)
+        return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
+    own_path(own);
+    while (err != BW_OK && getline(&line, &size, mounts) > 0) {
+        if (!parse_mount(line, point))
+            continue;
+        err = open_in(cgroup, point, tag, name, &why);
+        (void)snprintf(below, sizeof below, "%s%s", point, own); /* fits: 255 + 255 */
+        if (err != BW_OK && own[0] != '\0')
+            err = open_in(cgroup, below, tag, name, &why);
+    }
+    free(line);
+    (void)fclose(mounts); /* only read from */
+    if (err == BW_OK)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no writable cgroup: %s", why.text);
+}
+
+enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup, const struct bw_cgroup *parent,
+                                 const char *name, struct bw_diag *diag)
+{
+    return make_dir(cgroup, parent->path, "", name, diag);
+}
+
+/* `breakwater-<tag>`, once its last group is gone. */
+static void remove_top_of(char *path)
+{
+    char *name = strrchr(path, '/');
+    const char *top;
+
+    *name = '\0';
+    top = strrchr(path, '/');
+    if (top != NULL && strncmp(top + 1, TOP_PREFIX, sizeof TOP_PREFIX - 1) == 0)
+        (void)rmdir(path); /* EBUSY, ENOTEMPTY: another group is in it */
+}
+
+/* Sub-directories first, as fts gives them after their contents; a populated one refuses. */
+void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup)
+{
+    char *const paths[] = {cgroup->path, NULL};
+    FTS *walk;
+    FTSENT *entry;
+
+    if (cgroup->path[0] == '\0')
+        return;
+    walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    while (walk != NULL && (entry = fts_read(walk)) != NULL) {
+        if (entry->fts_info == FTS_D && entry->fts_level > DEPTH_MAX)
+            (void)fts_set(walk, entry, FTS_SKIP); /* its parent then stays: an empty cgroup */
+        else if (entry->fts_info == FTS_DP)
+            (void)rmdir(entry->fts_path); /* EBUSY: something runs in it; it stays */
+    }
+    if (walk != NULL)
+        (void)fts_close(walk); /* only read from */
+    remove_top_of(cgroup->path);
+    cgroup->path[0] = '\0';
+}
+
+/* ---- in and out -------------------------------------------------------------------------------
+ */
+
+static int open_file(const char *dir, const char *name, int flags)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
+
+    if (length < 0 || (size_t)length >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(path, flags | O_CLOEXEC);
+}
+
+enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd, struct bw_diag *diag)
+{
+    int fd = open_file(cgroup->path, "cgroup.procs", O_WRONLY);
+
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open %s/cgroup.procs", cgroup->path);
+    *out_fd = fd;
+    return BW_OK;
+}
+
+bool bw_cgroup_enter(int door)
+{
+    return write(door, "0", 1) == 1; /* 0: the process that writes (cgroups(7)) */
+}
+
+struct visit {
+    int signal;
+    pid_t *pids;
+    size_t pids_max;
+    size_t count;
+};
+
+static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+    FILE *file;
+    long pid;
+    int fd = open_file(dir, "cgroup.procs", O_RDONLY);
+
+    if (fd < 0 && errno == ENOENT)
+        return BW_OK; /* removed while we walk: then it was empty */
+    file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (file == NULL) {
+        err = bw_diag_errno(diag, errno, "open %s/cgroup.procs", dir);
+        if (fd >= 0)
+            (void)close(fd); /* only read from */
+        return err;
+    }
+    while (fscanf(file, "%ld", &pid) == 1) {
+        if (visit->count < visit->pids_max)
+            visit->pids[visit->count] = (pid_t)pid;
+        visit->count++;
+        /* A pid is reused only after the counter went all the way round: not between the kernel's
+         * answer and this line. 0 is a process outside our pid namespace: kill(0) would be us. */
+        if (visit->signal != 0 && pid > 0 && kill((pid_t)pid, visit->signal) != 0 && errno != ESRCH)
+            err = bw_diag_errno(diag, errno, "signal process %ld", pid);
+    }
+    /* ENODEV: removed while we read; then it was empty. */
+    if (ferror(file) && errno != ENODEV && err == BW_OK)
+        err = bw_diag_errno(diag, errno, "read %s/cgroup.procs", dir);
+    (void)fclose(file); /* only read from */
+    return err;
+}
+
+static enum bw_err walk_procs(const struct bw_cgroup *cgroup, struct visit *visit,
+                              struct bw_diag *diag)
+{
+    char *const paths[] = {(char *)cgroup->path, NULL};
+    FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+    enum bw_err first = BW_OK;
+    const FTSENT *entry;
+
+    if (walk == NULL)
+        return bw_diag_errno(diag, errno, "walk %s", cgroup->path);
+    while ((entry = fts_read(walk)) != NULL) {
+        enum bw_err err = BW_OK;
+
+        if (entry->fts_info != FTS_D)
+            continue;
+        if (entry->fts_level > DEPTH_MAX)
+            err = bw_diag_set(diag, BW_ERR_LIMIT, "%s: cgroups nested deeper than %d", cgroup->path,
+                              DEPTH_MAX);
+        else
+            err = visit_procs(entry->fts_path, visit, diag);
+        if (first == BW_OK)
+            first = err;
+        if (err == BW_ERR_LIMIT)
+            break;
+    }
+    (void)fts_close(walk); /* only read from */
+    return first;
+}
+
+enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal, struct bw_diag *diag)
+{
+    struct visit visit = {.signal = signal};
+    bool done;
+    int fd;
+
+    if (signal == SIGKILL) {
+        fd = open_file(cgroup->path, "cgroup.kill", O_WRONLY);
+        done = fd >= 0 && write(fd, "1", 1) == 1;
+        if (fd >= 0)
+            (void)close(fd); /* the kernel acted at the write */
+        if (done)
+            return BW_OK; /* else before Linux 5.14: one by one */
+    }
+    return walk_procs(cgroup, &visit, diag);
+}
+
+enum bw_err bw_cgroup_list(const struct bw_cgroup *cgroup, pid_t *out_pids, size_t pids_max,
+                           size_t *out_count, struct bw_diag *diag)
+{
+    struct visit visit = {.pids = out_pids, .pids_max = pids_max};
+    enum bw_err err = walk_procs(cgroup, &visit, diag);
+
+    if (err == BW_OK)
+        *out_count = visit.count;
+    return err;
+}
+
+enum bw_err bw_cgroup_is_empty(const struct bw_cgroup *cgroup, bool *out_empty,
+                               struct bw_diag *diag)
+{
+    char text[256];
+    const char *line;
+    ssize_t got;
+    int os_errno;
+    int fd = open_file(cgroup->path, "cgroup.events", O_RDONLY);
+
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "open %s/cgroup.events", cgroup->path);
+    got = read(fd, text, sizeof text - 1);
+    os_errno = errno;
+    (void)close(fd); /* only read from */
+    if (got < 0)
+        return bw_diag_errno(diag, os_errno, "read %s/cgroup.events", cgroup->path);
+    text[got] = '\0';
+    line = strstr(text, "populated ");
+    if (line == NULL || (line[10] != '0' && line[10] != '1'))
+        return bw_diag_set(diag, BW_ERR_INVALID, "%s/cgroup.events does not say populated",
+                           cgroup->path);
+    *out_empty = line[10] == '0';
+    return BW_OK;
+}

@@ -1,0 +1,300 @@
+#include <breakwater/sys/reach.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+
+#define PROOF_ROUNDS_MAX 1000 /* of 2 ms, for each half of a proof */
+
+static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
+
+/* ---- open and close ---------------------------------------------------------------------------
+ */
+
+static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
+{
+    enum bw_err err = bw_cgroup_open(&reach->all, reach->tag, reach->group, diag);
+
+    for (int i = 0; i < BW_REACH_SLOTS && err == BW_OK; i++)
+        err = bw_cgroup_open_below(&reach->slots[i], &reach->all, slot_names[i], diag);
+    return err;
+}
+
+static void close_cgroups(struct bw_reach *reach)
+{
+    for (int i = 0; i < BW_REACH_SLOTS; i++)
+        bw_cgroup_remove_if_empty(&reach->slots[i]);
+    bw_cgroup_remove_if_empty(&reach->all);
+}
+
+enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
+                          bool only_scan, struct bw_diag *diag)
+{
+    *reach = (struct bw_reach){.means = BW_REACH_BY_SCAN};
+    if (!bw_name_is_valid(tag) || !bw_name_is_valid(group))
+        return bw_diag_set(diag, BW_ERR_INVALID, "reach of group %s: not a valid name", group);
+    BW_ASSERT(bw_copy_text(reach->tag, sizeof reach->tag, tag));
+    BW_ASSERT(bw_copy_text(reach->group, sizeof reach->group, group));
+    if (only_scan)
+        return BW_OK;
+    if (open_cgroups(reach, diag) == BW_OK)
+        reach->means = BW_REACH_BY_CGROUP;
+    else
+        close_cgroups(reach);
+    return BW_OK;
+}
+
+void bw_reach_close(struct bw_reach *reach)
+{
+    close_cgroups(reach);
+}
+
+/* ---- going in ---------------------------------------------------------------------------------
+ */
+
+void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
+                   char out_mark[BW_REACH_MARK_BYTES])
+{
+    int length = snprintf(out_mark, BW_REACH_MARK_BYTES, BW_PROCESS_MARK "%s/%s/%s", reach->tag,
+                          reach->group, slot == BW_REACH_ALL ? "" : slot_names[slot]);
+
+    BW_ASSERT(length > 0 && length < BW_REACH_MARK_BYTES);
+}
+
+enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot slot, int *out_door,
+                               struct bw_diag *diag)
+{
+    BW_ASSERT(slot != BW_REACH_ALL);
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_cgroup_open_door(&reach->slots[slot], out_door, diag);
+    *out_door = -1;
+    return BW_OK;
+}
+
+bool bw_reach_enter(int door)
+{
+    return door < 0 || bw_cgroup_enter(door);
+}
+
+/* ---- signals and questions --------------------------------------------------------------------
+ */
+
+static const struct bw_cgroup *cgroup_of(const struct bw_reach *reach, enum bw_reach_slot slot)
+{
+    return slot == BW_REACH_ALL ? &reach->all : &reach->slots[slot];
+}
+
+static enum bw_err scan_round(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
+                              pid_t *out_pids, size_t pids_max, size_t *out_count,
+                              struct bw_diag *diag)
+{
+    char mark[BW_REACH_MARK_BYTES];
+    const struct bw_process_tree tree = {
+        .mark = mark, .with_strays = slot == BW_REACH_ALL || slot == BW_REACH_SERVICE};
+
+    bw_reach_mark(reach, slot, mark);
+    return bw_process_tree_round(&tree, signal, out_pids, pids_max, out_count, diag);
+}
+
+enum bw_err bw_reach_signal(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
+                            struct bw_diag *diag)
+{
+    size_t count;
+
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_cgroup_signal(cgroup_of(reach, slot), signal, diag);
+    return scan_round(reach, slot, signal, NULL, 0, &count, diag);
+}
+
+enum bw_err bw_reach_list(const struct bw_reach *reach, enum bw_reach_slot slot, pid_t *out_pids,
+                          size_t pids_max, size_t *out_count, struct bw_diag *diag)
+{
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_cgroup_list(cgroup_of(reach, slot), out_pids, pids_max, out_count, diag);
+    return scan_round(reach, slot, 0, out_pids, pids_max, out_count, diag);
+}
+
+enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot slot,
+                              bool *out_empty, struct bw_diag *diag)
+{
+    size_t count = 0;
+    enum bw_err err = BW_OK;
+
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_cgroup_is_empty(cgroup_of(reach, slot), out_empty, diag);
+    /* Twice: a pid that wraps round may be born behind the reader of /proc as its parent dies. */
+    for (int i = 0; i < 2 && err == BW_OK && count == 0; i++)
+        err = scan_round(reach, slot, 0, NULL, 0, &count, diag);
+    if (err == BW_OK)
+        *out_empty = count == 0;
+    return err;
+}
+
+/* ---- the proof --------------------------------------------------------------------------------
+ */
+
+/* Two processes: one stays, one leaves its parent and its session. They end by themselves after a
+ * minute, should this program die over the proof. */
+__attribute__((noreturn)) static void run_probe(int door, const char *mark)
+{
+    static const char script[] = "setsid sleep 60 </dev/null >/dev/null 2>&1 & exec sleep 60";
+    char *const argv[] = {(char *)"sh", (char *)"-c", (char *)script, NULL};
+    char *const envp[] = {(char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", (char *)mark, NULL};
+
+    if (bw_reach_enter(door) && setsid() >= 0)
+        (void)execve("/bin/sh", argv, envp);
+    _exit(127);
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec pause = {.tv_nsec = ms * 1000000};
+
+    (void)nanosleep(&pause, NULL); /* a shorter pause only looks sooner */
+}
+
+/* Waits until `slot` ACTION has at least `want_min` processes, or none when 0; `signal` goes out in
+ * every round. Reaps the probe as it dies; *probe is then 0, as its pid may be another's. */
+static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min, int signal,
+                                  pid_t *probe, struct bw_diag *diag)
+{
+    size_t count = 0;
+
+    for (int i = 0; i < PROOF_ROUNDS_MAX; i++) {
+        enum bw_err err = BW_OK;
+
+        if (signal != 0)
+            err = bw_reach_signal(reach, BW_REACH_ACTION, signal, diag);
+        if (*probe > 0 && waitpid(*probe, NULL, WNOHANG) == *probe)
+            *probe = 0;
+        if (err == BW_OK)
+            err = bw_reach_list(reach, BW_REACH_ACTION, NULL, 0, &count, diag);
+        if (err != BW_OK)
+            return err;
+        if (want_min > 0 ? count >= want_min : count == 0)
+            return BW_OK;
+        pause_ms(2);
+    }
+    return bw_diag_set(diag, BW_ERR_TIMEOUT, "expected %s%zu processes of a probe, %zu are there",
+                       want_min > 0 ? "at least " : "", want_min, count);
+}
+
+enum bw_err bw_reach_prove(struct bw_reach *reach, struct bw_diag *diag)
+{
+    char mark[BW_REACH_MARK_BYTES];
+    int door;
+    pid_t probe;
+    enum bw_err err, ended;
+    enum bw_err opened = bw_reach_open_door(reach, BW_REACH_ACTION, &door, diag);
+
+    if (opened != BW_OK)
+        return bw_diag_wrap(diag, opened, "prove the reach of group %s", reach->group);
+    bw_reach_mark(reach, BW_REACH_ACTION, mark);
+    probe = fork();
+    if (probe == 0)
+        run_probe(door, mark);
+    err = probe < 0 ? bw_diag_errno(diag, errno, "fork a probe") : BW_OK;
+    if (door >= 0)
+        (void)close(door); /* written to by the child only */
+    if (probe > 0) {
+        err = wait_for_count(reach, 2, 0, &probe, diag);
+        ended = wait_for_count(reach, 0, SIGKILL, &probe, err == BW_OK ? diag : NULL);
+        err = err == BW_OK ? ended : err;
+    }
+    if (probe > 0) {
+        (void)kill(probe, SIGKILL); /* ours and not reaped: it is still that process */
+        (void)waitpid(probe, NULL, 0);
+    }
+    return err == BW_OK ? BW_OK
+                        : bw_diag_wrap(diag, err, "prove the reach of group %s", reach->group);
+}
+
+/* ---- ending all -------------------------------------------------------------------------------
+ */
+
+static void schedule_round(struct bw_reach_kill *kill, uint64_t pause_ms_wanted)
+{
+    bw_deadline_set(&kill->deadline, bw_instant_add(bw_clock_now(), pause_ms_wanted * BW_NS_PER_MS),
+                    BW_DEADLINE_RIGHT);
+}
+
+static void end_kill(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag)
+{
+    kill->is_running = false;
+    kill->on_killed(kill, err, diag, kill->user);
+}
+
+static void on_round_due(struct bw_deadline *deadline, void *user)
+{
+    struct bw_reach_kill *kill = user;
+    struct bw_diag diag = {0};
+    bool is_empty = false;
+    enum bw_err err = bw_reach_is_empty(kill->reach, kill->slot, &is_empty, &diag);
+
+    (void)deadline;
+    if (err == BW_OK && is_empty) {
+        end_kill(kill, BW_OK, &diag);
+        return;
+    }
+    if (err == BW_OK)
+        err = bw_reach_signal(kill->reach, kill->slot, SIGKILL, &diag);
+    if (++kill->round >= BW_REACH_KILL_ROUNDS_MAX) {
+        if (err == BW_OK)
+            err = bw_diag_set(&diag, BW_ERR_TIMEOUT,
+                              "group %s: processes are still there after %d rounds of SIGKILL",
+                              kill->reach->group, kill->round);
+        end_kill(kill, err, &diag);
+        return;
+    }
+    schedule_round(kill, BW_REACH_KILL_PAUSE_MS);
+}
+
+enum bw_err bw_reach_kill_init(struct bw_reach_kill *kill, uv_loop_t *loop,
+                               const struct bw_reach *reach, bw_reach_on_killed on_killed,
+                               void *user, struct bw_diag *diag)
+{
+    *kill = (struct bw_reach_kill){.reach = reach, .on_killed = on_killed, .user = user};
+    return bw_deadline_init(&kill->deadline, loop, on_round_due, kill, diag);
+}
+
+void bw_reach_kill_start(struct bw_reach_kill *kill, enum bw_reach_slot slot)
+{
+    enum bw_err err;
+
+    if (kill->is_running && kill->slot != slot)
+        slot = BW_REACH_ALL;
+    kill->is_running = true;
+    kill->slot = slot;
+    kill->round = 0;
+    err = bw_reach_signal(kill->reach, slot, SIGKILL, NULL);
+    schedule_round(kill, err == BW_OK ? 1 : 0); /* what failed fails again, or not, in a round */
+}
+
+static void on_deadline_closed(struct bw_deadline *deadline, void *user)
+{
+    struct bw_reach_kill *kill = user;
+
+    (void)deadline;
+    if (kill->on_closed != NULL)
+        kill->on_closed(kill, kill->user);
+}
+
+void bw_reach_kill_close(struct bw_reach_kill *kill,
+                         void (*on_closed)(struct bw_reach_kill *kill, void *user))
+{
+    if (kill->deadline.is_closing)
+        return;
+    kill->is_running = false;
+    kill->on_closed = on_closed;
+    bw_deadline_close(&kill->deadline, on_deadline_closed);
+}

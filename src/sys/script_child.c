@@ -1,0 +1,370 @@
+#include "script_child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+
+#define ARGS_MAX   32
+#define OWN_PREFIX "BREAKWATER_"
+
+extern char **environ;
+
+/* Everything that the child needs, built before fork: after it only async-signal-safe calls. */
+struct plan {
+    const char *path;
+    char *argv[ARGS_MAX + 3];       /* [0] is the path */
+    char *shell_argv[ARGS_MAX + 4]; /* [0] is set to the shell, [1] is the path */
+    char **envp;
+    bool by_shell;
+    int door; /* of the reach; -1: none */
+    int go_fd;
+    int report_fd;
+    int output_fds[2];
+};
+
+/* ---- before fork ------------------------------------------------------------------------------
+ */
+
+static enum bw_err check_script(const char *path, bool *out_by_shell, struct bw_diag *diag)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0)
+        return bw_diag_errno(diag, errno, "script %s", path);
+    if (!S_ISREG(st.st_mode))
+        return bw_diag_set(diag, BW_ERR_INVALID, "script %s: not a file", path);
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0) {
+        *out_by_shell = false;
+        return BW_OK;
+    }
+    if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) != 0)
+        return bw_diag_errno(diag, errno, "script %s: neither executable nor readable", path);
+    *out_by_shell = true;
+    return BW_OK;
+}
+
+static bool is_same_name(const char *entry, const char *other)
+{
+    size_t length = strcspn(entry, "=");
+
+    return strncmp(entry, other, length) == 0 && other[length] == '=';
+}
+
+static bool is_given(const char *const *env, const char *entry)
+{
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++)
+        if (is_same_name(entry, env[i]))
+            return true;
+    return false;
+}
+
+/* The whole of our environment, as scripts of the replaced program read their settings from it. */
+static char **build_environment(const char *const *env, char *mark)
+{
+    size_t count = 0;
+    size_t used = 0;
+    char **envp;
+
+    for (size_t i = 0; environ != NULL && environ[i] != NULL; i++)
+        count++;
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++)
+        count++;
+    envp = calloc(count + 2, sizeof *envp);
+    if (envp == NULL)
+        return NULL;
+    for (size_t i = 0; environ != NULL && environ[i] != NULL; i++)
+        if (strncmp(environ[i], OWN_PREFIX, sizeof OWN_PREFIX - 1) != 0 &&
+            !is_given(env, environ[i]))
+            envp[used++] = environ[i];
+    for (size_t i = 0; env != NULL && env[i] != NULL; i++)
+        if (!is_given(env + i + 1, env[i]) && !is_same_name(BW_PROCESS_MARK, env[i]))
+            envp[used++] = (char *)env[i];
+    envp[used] = mark;
+    return envp;
+}
+
+static enum bw_err build_arguments(struct plan *plan, const struct bw_script_spec *spec,
+                                   struct bw_diag *diag)
+{
+    plan->path = spec->path;
+    plan->argv[0] = (char *)spec->path;
+    plan->shell_argv[1] = (char *)spec->path;
+    for (size_t i = 0; spec->args != NULL && spec->args[i] != NULL; i++) {
+        if (i == ARGS_MAX)
+            return bw_diag_set(diag, BW_ERR_LIMIT, "script %s: more than %d arguments", spec->path,
+                               ARGS_MAX);
+        plan->argv[i + 1] = (char *)spec->args[i];
+        plan->shell_argv[i + 2] = (char *)spec->args[i];
+    }
+    return BW_OK;
+}
+
+/* ---- in the child: async-signal-safe ----------------------------------------------------------
+ */
+
+enum { FD_GO = 3, FD_REPORT, FD_DOOR, FD_FIRST_UNUSED };
+
+__attribute__((noreturn)) static void give_up(int report_fd, enum bw_child_word word, int os_errno)
+{
+    struct bw_child_record record;
+
+    memset(&record, 0, sizeof record);
+    record.word = (uint8_t)word;
+    record.os_errno = os_errno;
+    (void)!write(report_fd, &record, sizeof record); /* nobody left to tell: exit all the same */
+    _exit(125);
+}
+
+static void close_from(int first)
+{
+    struct rlimit limit;
+
+    if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+        return;
+    /* Before Linux 5.9. */
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 65536)
+        limit.rlim_cur = 65536;
+    for (int fd = first; fd < (int)limit.rlim_cur; fd++)
+        (void)close(fd); /* most are not open */
+}
+
+/* Moves all descriptors out of the way first, so that none overwrites another. */
+static bool place_descriptors(struct plan *plan)
+{
+    int *const from[] = {&plan->output_fds[0], &plan->output_fds[1], &plan->go_fd, &plan->report_fd,
+                         &plan->door};
+    int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    for (size_t i = 0; i < 5; i++) {
+        int moved = *from[i] >= 0 ? fcntl(*from[i], F_DUPFD_CLOEXEC, 16) : -1;
+
+        if (*from[i] >= 0 && moved < 0)
+            return false; /* the report pipe is still where it was, or has moved whole */
+        *from[i] = moved;
+    }
+    if (in < 0 || (in = fcntl(in, F_DUPFD_CLOEXEC, 16)) < 0 || dup2(in, 0) < 0)
+        return false;
+    for (size_t i = 0; i < 5; i++) {
+        /* 0, 1 and 2 stay open over execve, the others do not. */
+        if (*from[i] >= 0 && dup3(*from[i], (int)i + 1, i < 2 ? 0 : O_CLOEXEC) < 0)
+            return false;
+        *from[i] = *from[i] >= 0 ? (int)i + 1 : -1;
+    }
+    if (plan->door < 0)
+        (void)close(FD_DOOR); /* whatever had that number */
+    close_from(FD_FIRST_UNUSED);
+    return true;
+}
+
+static void reset_signals(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (int i = 1; i < NSIG; i++)
+        (void)sigaction(i, &standard, NULL); /* KILL, STOP and libc's own refuse */
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL); /* cannot fail with these arguments */
+}
+
+/* A guard may run at real-time priority; a service must not inherit it. */
+static void reset_scheduling(void)
+{
+    const struct sched_param ordinary = {.sched_priority = 0};
+
+    if (sched_getscheduler(0) != SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_OTHER, &ordinary); /* refused: it runs as we do */
+}
+
+static bool wait_for_go(int fd, struct bw_instant *out_not_after)
+{
+    char *into = (char *)out_not_after;
+    size_t used = 0;
+
+    while (used < sizeof *out_not_after) {
+        ssize_t got = read(fd, into + used, sizeof *out_not_after - used);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        used += (size_t)got;
+    }
+    return true;
+}
+
+static void exec_script(struct plan *plan)
+{
+    static const char *const shells[] = {"/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash",
+                                         "/bin/sh"};
+    const struct bw_child_record by_shell = {.word = BW_CHILD_BY_SHELL};
+
+    if (!plan->by_shell) {
+        (void)execve(plan->path, plan->argv, plan->envp);
+        if (errno != ENOEXEC)
+            return;
+        (void)!write(FD_REPORT, &by_shell, sizeof by_shell); /* a warning lost is not a run lost */
+    }
+    for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
+        plan->shell_argv[0] = (char *)shells[i];
+        (void)execve(shells[i], plan->shell_argv, plan->envp);
+        if (errno != ENOENT)
+            return;
+    }
+}
+
+__attribute__((noreturn)) static void be_child(struct plan *plan)
+{
+    struct bw_instant not_after;
+
+    if (!place_descriptors(plan))
+        give_up(plan->report_fd, BW_CHILD_NO_SETUP, errno);
+    reset_signals();
+    reset_scheduling();
+    (void)umask(022);
+    if (setsid() < 0 || !bw_reach_enter(plan->door))
+        give_up(FD_REPORT, BW_CHILD_NO_SETUP, errno);
+    if (!wait_for_go(FD_GO, &not_after))
+        give_up(FD_REPORT, BW_CHILD_NO_GO, 0);
+    /* Design 3.4: the last look before the script runs. */
+    if (bw_instant_right_is_over(bw_clock_now(), not_after))
+        give_up(FD_REPORT, BW_CHILD_TOO_LATE, 0);
+    exec_script(plan);
+    give_up(FD_REPORT, BW_CHILD_NO_EXEC, errno);
+}
+
+/* ---- fork -------------------------------------------------------------------------------------
+ */
+
+struct pair {
+    int ours;
+    int its;
+};
+
+static void close_pair(struct pair *pair)
+{
+    if (pair->ours >= 0)
+        (void)close(pair->ours); /* nothing was written */
+    if (pair->its >= 0)
+        (void)close(pair->its);
+    *pair = (struct pair){-1, -1};
+}
+
+/* A pipe from the child to us, ours non-blocking. */
+static bool make_pipe(struct pair *out_pair)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return false;
+    *out_pair = (struct pair){.ours = ends[0], .its = ends[1]};
+    return fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0;
+}
+
+/* From us to the child; a socket, because a write to a child that is gone must not be a SIGPIPE. */
+static bool make_go(struct pair *out_pair)
+{
+    int ends[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    *out_pair = (struct pair){.ours = ends[0], .its = ends[1]};
+    return true;
+}
+
+/* All signals wait meanwhile, so that no handler of ours ever runs in the child. */
+static pid_t fork_quietly(struct plan *plan)
+{
+    sigset_t all, before;
+    pid_t pid;
+    int os_errno;
+
+    (void)sigfillset(&all); /* these three cannot fail with these arguments */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0)
+        be_child(plan);
+    os_errno = errno;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    errno = os_errno;
+    return pid;
+}
+
+enum { PAIR_OUT, PAIR_ERR, PAIR_REPORT, PAIR_GO, PAIRS };
+
+static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *spec,
+                                struct bw_child *out_child, struct bw_diag *diag)
+{
+    struct pair pairs[PAIRS] = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
+    pid_t pid = -1;
+    enum bw_err err = bw_reach_open_door(spec->reach, spec->slot, &plan->door, diag);
+
+    if (err == BW_OK && !(make_pipe(&pairs[PAIR_OUT]) && make_pipe(&pairs[PAIR_ERR]) &&
+                          make_pipe(&pairs[PAIR_REPORT]) && make_go(&pairs[PAIR_GO])))
+        err = bw_diag_errno(diag, errno, "script %s: make its pipes", spec->path);
+    if (err == BW_OK) {
+        plan->output_fds[0] = pairs[PAIR_OUT].its;
+        plan->output_fds[1] = pairs[PAIR_ERR].its;
+        plan->report_fd = pairs[PAIR_REPORT].its;
+        plan->go_fd = pairs[PAIR_GO].its;
+        pid = fork_quietly(plan);
+        if (pid < 0)
+            err = bw_diag_errno(diag, errno, "script %s: fork", spec->path);
+    }
+    if (plan->door >= 0)
+        (void)close(plan->door); /* written to by the child only */
+    for (size_t i = 0; i < PAIRS; i++) {
+        if (pairs[i].its >= 0)
+            (void)close(pairs[i].its); /* the child's */
+        pairs[i].its = -1;
+        if (err != BW_OK)
+            close_pair(&pairs[i]);
+    }
+    if (err == BW_OK)
+        *out_child = (struct bw_child){
+            .pid = pid,
+            .go_fd = pairs[PAIR_GO].ours,
+            .report_fd = pairs[PAIR_REPORT].ours,
+            .output_fds = {pairs[PAIR_OUT].ours, pairs[PAIR_ERR].ours},
+            .by_shell = plan->by_shell,
+        };
+    return err;
+}
+
+enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
+                          struct bw_diag *diag)
+{
+    struct plan plan = {.door = -1};
+    char mark[BW_REACH_MARK_BYTES];
+    enum bw_err err = check_script(spec->path, &plan.by_shell, diag);
+
+    if (err == BW_OK)
+        err = build_arguments(&plan, spec, diag);
+    if (err != BW_OK)
+        return err;
+    bw_reach_mark(spec->reach, spec->slot, mark);
+    plan.envp = build_environment(spec->env, mark);
+    if (plan.envp == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "script %s: build its environment", spec->path);
+    err = fork_planned(&plan, spec, out_child, diag);
+    free(plan.envp);
+    return err;
+}
+
+void bw_child_go(int go_fd, struct bw_instant not_after)
+{
+    _Static_assert(sizeof not_after == 16, "one small message");
+    (void)send(go_fd, &not_after, sizeof not_after, MSG_NOSIGNAL);
+}

@@ -1,0 +1,37 @@
+/* script_child.h - private to script.c: fork, wait for the go-ahead, become the script. */
+#ifndef BW_SYS_SCRIPT_CHILD_H
+#define BW_SYS_SCRIPT_CHILD_H
+
+#include <breakwater/sys/script.h>
+
+/* What the child says over its report pipe; success says nothing, execve closes the pipe. */
+enum bw_child_word {
+    BW_CHILD_BY_SHELL = 'S', /* no program by itself: given to a shell */
+    BW_CHILD_NO_GO = 'N',    /* the go-ahead did not come */
+    BW_CHILD_TOO_LATE = 'L', /* `not_after` had come */
+    BW_CHILD_NO_SETUP = 'U', /* descriptors, session or cgroup: os_errno */
+    BW_CHILD_NO_EXEC = 'X',  /* execve: os_errno */
+};
+
+/* Fixed size, so that one write is one record. */
+struct bw_child_record {
+    uint8_t word;
+    int32_t os_errno;
+};
+
+/* The parent's ends, all non-blocking and close-on-exec. */
+struct bw_child {
+    pid_t pid;
+    int go_fd;
+    int report_fd;
+    int output_fds[2]; /* by enum bw_script_stream */
+    bool by_shell;
+};
+
+/* On an error nothing is left. */
+BW_MUST_CHECK enum bw_err bw_child_fork(const struct bw_script_spec *spec,
+                                        struct bw_child *out_child, struct bw_diag *diag);
+/* Writes the go-ahead. A child that is gone is no error: its end says so. */
+void bw_child_go(int go_fd, struct bw_instant not_after);
+
+#endif

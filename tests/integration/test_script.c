@@ -1,0 +1,744 @@
+/* script: real scripts, those that behave and those that do not (design 3.4, 5.1). Each test runs
+ * by cgroup and by scan; the former is skipped where no cgroup v2 can be written to. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+#include <breakwater/sys/script.h>
+
+struct fixture {
+    bool by_scan;
+    uv_loop_t loop;
+    struct bw_script_runner runner;
+    struct bw_reach reach;
+    char dir[64];
+    struct bw_diag diag;
+    /* what the callbacks saw */
+    int begun_count;
+    int ended_count;
+    int line_count;
+    char lines[4096];
+    struct bw_script_result result; /* its pointers are gone; the texts are copied below */
+    char first_line[BW_SCRIPT_FIRST_LINE_BYTES];
+    char tail[BW_SCRIPT_TAIL_BYTES_MAX];
+    char why[BW_DIAG_TEXT_BYTES];
+    size_t kept_bytes;
+    bool kill_on_begun;
+};
+
+/* ---- callbacks --------------------------------------------------------------------------------
+ */
+
+static void on_begun(struct bw_script_run *run, void *user)
+{
+    struct fixture *f = user;
+
+    f->begun_count++;
+    if (f->kill_on_begun)
+        bw_script_kill(run);
+}
+
+static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
+                    size_t bytes, void *user)
+{
+    struct fixture *f = user;
+    size_t used = strlen(f->lines);
+
+    (void)run;
+    f->line_count++;
+    if (used + bytes + 4 < sizeof f->lines)
+        sprintf(f->lines + used, "%c:%.*s\n", stream == BW_SCRIPT_STDOUT ? 'o' : 'e', (int)bytes,
+                line);
+}
+
+static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
+{
+    struct fixture *f = user;
+
+    (void)run;
+    f->ended_count++;
+    f->result = *result;
+    strcpy(f->first_line, result->first_line);
+    strcpy(f->why, result->diag->text);
+    (void)bw_script_tail(&result->kept, f->tail, sizeof f->tail);
+    f->kept_bytes = result->kept.head_bytes + result->kept.tail_bytes[0] +
+                    result->kept.tail_bytes[1];
+}
+
+/* ---- set up -----------------------------------------------------------------------------------
+ */
+
+static struct fixture *set_up(void **state)
+{
+    static struct fixture fixture;
+    static int number;
+    struct fixture *f = &fixture;
+    char tag[32];
+
+    *f = (struct fixture){.by_scan = *state != NULL, .dir = "/tmp/bw-script-XXXXXX"};
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(tag, sizeof tag, "test-%ld-%d", (long)getpid(), number++);
+    assert_int_equal(bw_reach_open(&f->reach, tag, "g", f->by_scan, &f->diag), BW_OK);
+    if (!f->by_scan && f->reach.means != BW_REACH_BY_CGROUP) {
+        print_message("SKIP %s\n", f->diag.text);
+        (void)rmdir(f->dir);
+        skip();
+    }
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    assert_int_equal(bw_script_runner_init(&f->runner, &f->loop, true, &f->diag), BW_OK);
+    return f;
+}
+
+static char *path_in(struct fixture *f, const char *name)
+{
+    static char path[128];
+
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    return path;
+}
+
+static void end_all(struct fixture *f)
+{
+    bool is_empty = false;
+
+    for (int i = 0; i < 500 && !is_empty; i++) {
+        assert_int_equal(bw_reach_signal(&f->reach, BW_REACH_ALL, SIGKILL, &f->diag), BW_OK);
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+            ; /* strays of this test; its runs are over */
+        assert_int_equal(bw_reach_is_empty(&f->reach, BW_REACH_ALL, &is_empty, &f->diag), BW_OK);
+        usleep(10000); /* between two looks at a condition */
+    }
+    assert_true(is_empty);
+}
+
+static void tear_down(struct fixture *f)
+{
+    char command[128];
+
+    bw_script_runner_close(&f->runner, NULL, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    end_all(f);
+    bw_reach_close(&f->reach);
+    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void write_script(struct fixture *f, const char *text, mode_t mode)
+{
+    int fd = open(path_in(f, "script.sh"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    assert_int_equal(close(fd), 0);
+}
+
+static struct bw_script_spec spec_of(struct fixture *f)
+{
+    return (struct bw_script_spec){
+        .path = path_in(f, "script.sh"),
+        .reach = &f->reach,
+        .slot = BW_REACH_ACTION,
+        .limit_ns = 60 * BW_NS_PER_S,
+        .kill_grace_ns = 300 * BW_NS_PER_MS,
+        .on_begun = on_begun,
+        .on_line = on_line,
+        .on_end = on_end,
+        .user = f,
+    };
+}
+
+static struct bw_script_run *start(struct fixture *f, const struct bw_script_spec *spec)
+{
+    struct bw_script_run *run = NULL;
+
+    if (bw_script_start(&f->runner, spec, &run, &f->diag) != BW_OK)
+        fail_msg("%s", f->diag.text);
+    return run;
+}
+
+static void run_until_end(struct fixture *f)
+{
+    while (f->ended_count == 0 && uv_run(&f->loop, UV_RUN_ONCE) != 0)
+        ; /* 0: nothing is left to wait for */
+    assert_int_equal(f->ended_count, 1);
+}
+
+static void run_to_end(struct fixture *f, const struct bw_script_spec *spec)
+{
+    bw_script_go(start(f, spec), BW_INSTANT_NEVER);
+    run_until_end(f);
+}
+
+static void run_text(struct fixture *f, const char *text)
+{
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, text, 0755);
+    run_to_end(f, &spec);
+}
+
+static size_t count_in(struct fixture *f, enum bw_reach_slot slot)
+{
+    size_t count = 0;
+
+    assert_int_equal(bw_reach_list(&f->reach, slot, NULL, 0, &count, &f->diag), BW_OK);
+    return count;
+}
+
+static bool exists(struct fixture *f, const char *name)
+{
+    return access(path_in(f, name), F_OK) == 0;
+}
+
+/* ---- the contract -----------------------------------------------------------------------------
+ */
+
+static void exit_status_output_and_first_line_come_back(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "#!/bin/sh\necho '  started '\necho oops >&2\nprintf last\nexit 7\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_int_equal(f->result.code, 7);
+    assert_string_equal(f->first_line, "started");
+    assert_non_null(strstr(f->lines, "o:  started \n"));
+    assert_non_null(strstr(f->lines, "e:oops\n"));
+    assert_non_null(strstr(f->lines, "o:last\n"));
+    assert_int_equal(f->begun_count, 1);
+    assert_false(f->result.by_shell);
+    assert_int_equal(f->result.tree, BW_OK);
+    assert_true(f->result.duration_ns > 0);
+    tear_down(f);
+}
+
+static void script_that_does_nothing_is_an_exit_of_0(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "#!/bin/sh\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_int_equal(f->result.code, 0);
+    assert_string_equal(f->first_line, "");
+    tear_down(f);
+}
+
+static void file_without_shebang_is_given_to_a_shell_and_it_says_so(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "echo \"$0 started\"\n");
+    assert_int_equal(f->result.code, 0);
+    assert_non_null(strstr(f->first_line, "script.sh started"));
+    assert_true(f->result.by_shell);
+    tear_down(f);
+}
+
+/* A ConfigMap's files are 0644. */
+static void file_that_is_not_executable_is_given_to_a_shell_and_it_says_so(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "echo stopped\n", 0644);
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_string_equal(f->first_line, "stopped");
+    assert_true(f->result.by_shell);
+    tear_down(f);
+}
+
+static void missing_file_or_directory_is_an_error_before_fork(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run;
+
+    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_NOT_FOUND);
+    spec.path = f->dir;
+    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_INVALID);
+    assert_int_equal(f->ended_count, 0);
+    tear_down(f);
+}
+
+static void missing_interpreter_is_not_started_and_says_why(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "#!/nonexistent/sh\r\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_NOT_STARTED);
+    assert_non_null(strstr(f->why, "#! line"));
+    assert_int_equal(f->begun_count, 0);
+    tear_down(f);
+}
+
+static void environment_is_ours_without_breakwater_then_what_is_given(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    const char *const env[] = {"BREAKWATER_EPOCH=7", "HARBOR_PORT=1", "HARBOR_PORT=2", NULL};
+
+    assert_int_equal(setenv("HARBOR_NAMESPACE", "harbor", 1), 0);
+    assert_int_equal(setenv("HARBOR_PORT", "0", 1), 0);
+    assert_int_equal(setenv("BREAKWATER_LEAK", "x", 1), 0);
+    write_script(f,
+                 "#!/bin/sh\necho \"$HARBOR_NAMESPACE.$HARBOR_PORT.$BREAKWATER_EPOCH."
+                 "$BREAKWATER_LEAK\"\n",
+                 0755);
+    spec.env = env;
+    run_to_end(f, &spec);
+    assert_string_equal(f->first_line, "harbor.2.7.");
+    assert_int_equal(unsetenv("BREAKWATER_LEAK"), 0);
+    tear_down(f);
+}
+
+/* No descriptor, blocked signal or umask of ours, stdin at its end, a session of its own. */
+static void script_starts_from_a_clean_state(void **state)
+{
+    struct fixture *f = set_up(state);
+    mode_t before = umask(077);
+
+    (void)signal(SIGUSR1, SIG_IGN);
+    run_text(f, "#!/bin/sh\n"
+                "read -r x && echo input\n"
+                "umask\n"
+                "echo $(ls /proc/self/fd)\n"
+                "grep -E 'Sig(Blk|Ign)' /proc/self/status | tr -d '\\t'\n"
+                "[ \"$(ps -o sid= -p $$ | tr -d ' ')\" = $$ ] || echo no session\n");
+    /* 3 is the directory that ls reads. */
+    assert_string_equal(f->lines, "o:0022\no:0 1 2 3\no:SigBlk:0000000000000000\n"
+                                  "o:SigIgn:0000000000000000\n");
+    (void)signal(SIGUSR1, SIG_DFL);
+    (void)umask(before);
+    tear_down(f);
+}
+
+/* ---- output without bound ---------------------------------------------------------------------
+ */
+
+static long private_kib(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return usage.ru_maxrss;
+}
+
+static void hundred_megabytes_of_output_neither_block_nor_grow_us(void **state)
+{
+    struct fixture *f = set_up(state);
+    long before_kib = private_kib();
+
+    run_text(f, "#!/bin/sh\necho first\nyes breakwater | head -c 100000000\necho; echo last\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_string_equal(f->first_line, "first");
+    assert_int_equal(f->kept_bytes, BW_SCRIPT_OUTPUT_BYTES_MAX);
+    assert_true(f->result.kept.dropped_bytes > 99000000);
+    assert_string_equal(f->tail + strlen(f->tail) - 6, "\nlast\n");
+    assert_true(f->line_count < BW_SCRIPT_OUTPUT_BYTES_MAX / 10);
+    assert_true(private_kib() - before_kib < 8192); /* generous: sanitizers keep freed memory */
+    tear_down(f);
+}
+
+static void line_too_long_is_cut_and_said_to_be(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "#!/bin/sh\nhead -c 9000 /dev/zero | tr '\\0' x\necho; echo next\n");
+    assert_true(f->result.is_line_cut);
+    assert_int_equal(f->line_count, 2);
+    assert_int_equal(f->kept_bytes, 9006);
+    tear_down(f);
+}
+
+/* ---- the start order (I2, 3.4) ----------------------------------------------------------------
+ */
+
+static void nothing_runs_before_the_go_ahead(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run;
+    struct bw_process process;
+    char text[512];
+
+    snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
+    write_script(f, text, 0755);
+    run = start(f, &spec);
+    assert_int_equal(bw_process_read(bw_script_pid(run), &process, &f->diag), BW_OK);
+    assert_int_equal(process.start_ticks, bw_script_start_ticks(run));
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    assert_false(exists(f, "ran"));
+    bw_script_go(run, BW_INSTANT_NEVER);
+    run_until_end(f);
+    assert_true(exists(f, "ran"));
+    tear_down(f);
+}
+
+/* I2, 3.4: re-read just before execve. */
+static void child_does_not_start_once_its_right_has_ended(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run;
+    struct bw_instant not_after;
+    char text[512];
+
+    snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
+    write_script(f, text, 0755);
+    run = start(f, &spec);
+    /* The go-ahead is in time; the child, held up, reads it too late. */
+    assert_int_equal(kill(bw_script_pid(run), SIGSTOP), 0);
+    not_after = bw_instant_add(bw_clock_now(), 20 * BW_NS_PER_MS);
+    bw_script_go(run, not_after);
+    while (!bw_instant_right_is_over(bw_clock_now(), not_after))
+        usleep(1000); /* between two looks at a condition */
+    assert_int_equal(kill(bw_script_pid(run), SIGCONT), 0);
+    run_until_end(f);
+    assert_int_equal(f->result.how, BW_SCRIPT_TOO_LATE);
+    assert_int_equal(f->begun_count, 0);
+    assert_false(exists(f, "ran"));
+    tear_down(f);
+}
+
+static void canceled_before_the_go_ahead_it_never_starts(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run;
+
+    write_script(f, "#!/bin/sh\n", 0755);
+    run = start(f, &spec);
+    bw_script_cancel(run);
+    bw_script_go(run, BW_INSTANT_NEVER);
+    run_until_end(f);
+    assert_int_equal(f->result.how, BW_SCRIPT_NOT_STARTED);
+    assert_int_equal(f->begun_count, 0);
+    tear_down(f);
+}
+
+static void wait_until_ended(pid_t pid)
+{
+    struct bw_process process;
+
+    for (int i = 0; i < 2000; i++) {
+        (void)waitpid(pid, NULL, WNOHANG); /* ours by adoption, or another's */
+        if (bw_process_read(pid, &process, NULL) != BW_OK || process.is_dead)
+            return;
+        usleep(5000); /* between two looks at a condition */
+    }
+    fail_msg("process %ld is still there", (long)pid);
+}
+
+/* 3.4: a guard that dies between fork and go-ahead leaves no script behind. */
+static void child_of_a_guard_that_died_exits_without_exec(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    char text[512];
+    pid_t guard, child = 0;
+    int told[2];
+
+    snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
+    write_script(f, text, 0755);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    guard = fork();
+    if (guard == 0) {
+        struct bw_script_run *run;
+
+        if (bw_script_start(&f->runner, &spec, &run, NULL) != BW_OK)
+            _exit(1);
+        child = bw_script_pid(run);
+        (void)!write(told[1], &child, sizeof child);
+        (void)raise(SIGKILL);
+    }
+    assert_int_equal(read(told[0], &child, sizeof child), sizeof child);
+    assert_int_equal(waitpid(guard, NULL, 0), guard);
+    wait_until_ended(child);
+    assert_false(exists(f, "ran"));
+    assert_int_equal(close(told[0]), 0);
+    assert_int_equal(close(told[1]), 0);
+    tear_down(f);
+}
+
+/* ---- ends -------------------------------------------------------------------------------------
+ */
+
+static void script_that_hangs_is_ended_by_term_at_its_limit(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/bash\ntrap 'echo bye; exit 3' TERM\nsleep 1000 & wait\n", 0755);
+    spec.limit_ns = 300 * BW_NS_PER_MS;
+    spec.kill_grace_ns = 30 * BW_NS_PER_S;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_TIMED_OUT);
+    assert_int_equal(f->result.code, 3);
+    assert_string_equal(f->first_line, "bye");
+    assert_true(f->result.duration_ns >= 300 * BW_NS_PER_MS);
+    assert_true(f->result.duration_ns < 20 * BW_NS_PER_S);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    tear_down(f);
+}
+
+static void script_that_ignores_term_is_killed_after_the_grace(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/bash\ntrap '' TERM\nwhile :; do sleep 1000; done\n", 0755);
+    spec.limit_ns = 300 * BW_NS_PER_MS;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_TIMED_OUT);
+    assert_int_equal(f->result.code, SIGKILL);
+    assert_int_equal(f->result.tree, BW_OK);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    tear_down(f);
+}
+
+/* A child that left its session and lost its parent is of the tree all the same. */
+static void child_that_forked_away_is_killed_with_the_tree(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f,
+                 "#!/bin/bash\n(setsid bash -c 'trap \"\" TERM; while :; do sleep 1000; done' &)\n"
+                 "sleep 1000\n",
+                 0755);
+    spec.limit_ns = 500 * BW_NS_PER_MS;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_TIMED_OUT);
+    assert_int_equal(f->result.tree, BW_OK);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    tear_down(f);
+}
+
+/* And so is one that hides its mark, as long as we are its parent by adoption. */
+static void stray_without_a_mark_is_found_among_the_service(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/bash\n(setsid env -i sleep 1000 </dev/null >/dev/null 2>&1 &)\n", 0755);
+    spec.slot = BW_REACH_SERVICE;
+    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_true(f->result.has_leftovers);
+    assert_int_equal(count_in(f, BW_REACH_SERVICE), 1);
+    tear_down(f);
+}
+
+static void kill_ends_the_whole_tree_at_once(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    f->kill_on_begun = true;
+    run_text(f, "#!/bin/bash\ntrap '' TERM\nsleep 1000 & sleep 1000\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_KILLED);
+    assert_int_equal(f->result.tree, BW_OK);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    tear_down(f);
+}
+
+static void signal_of_another_is_told_apart_from_ours(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    run_text(f, "#!/bin/sh\nkill -9 $$\n");
+    assert_int_equal(f->result.how, BW_SCRIPT_SIGNALED);
+    assert_int_equal(f->result.code, SIGKILL);
+    tear_down(f);
+}
+
+static void leftovers_of_an_observation_are_ended_and_never_the_service(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/bash\nsetsid -f sleep 1000 </dev/null >/dev/null 2>&1\n", 0755);
+    spec.slot = BW_REACH_SERVICE;
+    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
+    run_to_end(f, &spec);
+    assert_true(f->result.has_leftovers);
+    assert_false(f->result.holds_output);
+    f->ended_count = 0;
+    write_script(f, "#!/bin/bash\nsleep 1000 &\necho started\n", 0755);
+    spec.slot = BW_REACH_OBSERVE;
+    spec.leftovers = BW_SCRIPT_END_LEFTOVERS;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+    assert_string_equal(f->first_line, "started");
+    assert_int_equal(count_in(f, BW_REACH_OBSERVE), 0);
+    assert_int_equal(count_in(f, BW_REACH_SERVICE), 1);
+    tear_down(f);
+}
+
+/* Its service writes more than a pipe holds, after the start script has ended. */
+static void output_of_what_a_start_left_behind_is_read_on(void **state)
+{
+    struct bw_deadline keeps_alive;
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    char text[512];
+
+    snprintf(text, sizeof text,
+             "#!/bin/bash\n(while [ ! -e %s ]; do sleep 0.05; done; head -c 500000 /dev/zero && "
+             "echo x > %s.done; sleep 1000) &\n",
+             path_in(f, "gate"), path_in(f, "gate"));
+    write_script(f, text, 0755);
+    spec.slot = BW_REACH_SERVICE;
+    spec.leftovers = BW_SCRIPT_KEEP_LEFTOVERS;
+    run_to_end(f, &spec);
+    assert_true(f->result.holds_output);
+    /* A drain does not keep a loop alive; a guard's loop is. */
+    assert_int_equal(bw_deadline_init(&keeps_alive, &f->loop, NULL, NULL, &f->diag), BW_OK);
+    assert_int_equal(close(open(path_in(f, "gate"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)), 0);
+    for (int i = 0; i < 10000 && !exists(f, "gate.done"); i++) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        usleep(1000); /* between two looks at a condition */
+    }
+    assert_true(exists(f, "gate.done"));
+    bw_deadline_close(&keeps_alive, NULL);
+    tear_down(f);
+}
+
+static void close_of_the_runner_kills_what_runs_and_says_so(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/sh\nsleep 1000\n", 0755);
+    bw_script_go(start(f, &spec), BW_INSTANT_NEVER);
+    bw_script_runner_close(&f->runner, NULL, NULL);
+    run_until_end(f);
+    assert_int_equal(f->result.how, BW_SCRIPT_KILLED);
+    tear_down(f);
+}
+
+/* ---- faults -----------------------------------------------------------------------------------
+ */
+
+static size_t count_descriptors(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* The n-th descriptor cannot be had, for every n: a clean error, nothing left open, nothing run. */
+static void start_without_descriptors_fails_whole(void **state)
+{
+    struct fixture *f = set_up(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct rlimit before, limit;
+    bool has_started = false;
+    char text[512];
+
+    snprintf(text, sizeof text, "#!/bin/sh\ntouch %s\n", path_in(f, "ran"));
+    write_script(f, text, 0755);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    for (rlim_t n = 3; !has_started && n < 128; n++) {
+        size_t open_before = count_descriptors();
+        struct bw_script_run *run;
+
+        limit = (struct rlimit){.rlim_cur = n, .rlim_max = before.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        has_started = bw_script_start(&f->runner, &spec, &run, &f->diag) == BW_OK;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+        if (has_started) {
+            bw_script_cancel(run);
+            run_until_end(f);
+        }
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+        assert_int_equal(count_descriptors(), open_before);
+    }
+    assert_true(has_started);
+    assert_false(exists(f, "ran"));
+    tear_down(f);
+}
+
+static void reach_proves_itself(void **state)
+{
+    struct fixture *f = set_up(state);
+
+    if (bw_reach_prove(&f->reach, &f->diag) != BW_OK)
+        fail_msg("%s", f->diag.text);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    tear_down(f);
+}
+
+static void process_that_is_another_by_now_gets_no_signal(void **state)
+{
+    struct bw_process self;
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(bw_process_read(getpid(), &self, &diag), BW_OK);
+    assert_int_equal(self.parent, getppid());
+    assert_int_equal(bw_process_signal(getpid(), self.start_ticks + 1, SIGKILL, &diag),
+                     BW_ERR_NOT_FOUND);
+    assert_int_equal(bw_process_signal(getpid(), self.start_ticks, 0, &diag), BW_OK);
+}
+
+#define BOTH(name)                                                                                 \
+    {#name " by cgroup", name, NULL, NULL, NULL},                                                  \
+    {                                                                                              \
+#name " by scan", name, NULL, NULL, (void *)(uintptr_t)1                                   \
+    }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BOTH(exit_status_output_and_first_line_come_back),
+        BOTH(script_that_does_nothing_is_an_exit_of_0),
+        BOTH(file_without_shebang_is_given_to_a_shell_and_it_says_so),
+        BOTH(file_that_is_not_executable_is_given_to_a_shell_and_it_says_so),
+        BOTH(missing_file_or_directory_is_an_error_before_fork),
+        BOTH(missing_interpreter_is_not_started_and_says_why),
+        BOTH(environment_is_ours_without_breakwater_then_what_is_given),
+        BOTH(script_starts_from_a_clean_state),
+        BOTH(hundred_megabytes_of_output_neither_block_nor_grow_us),
+        BOTH(line_too_long_is_cut_and_said_to_be),
+        BOTH(nothing_runs_before_the_go_ahead),
+        BOTH(child_does_not_start_once_its_right_has_ended),
+        BOTH(canceled_before_the_go_ahead_it_never_starts),
+        BOTH(child_of_a_guard_that_died_exits_without_exec),
+        BOTH(script_that_hangs_is_ended_by_term_at_its_limit),
+        BOTH(script_that_ignores_term_is_killed_after_the_grace),
+        BOTH(child_that_forked_away_is_killed_with_the_tree),
+        BOTH(stray_without_a_mark_is_found_among_the_service),
+        BOTH(kill_ends_the_whole_tree_at_once),
+        BOTH(signal_of_another_is_told_apart_from_ours),
+        BOTH(leftovers_of_an_observation_are_ended_and_never_the_service),
+        BOTH(output_of_what_a_start_left_behind_is_read_on),
+        BOTH(close_of_the_runner_kills_what_runs_and_says_so),
+        BOTH(start_without_descriptors_fails_whole),
+        BOTH(reach_proves_itself),
+        cmocka_unit_test(process_that_is_another_by_now_gets_no_signal),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
