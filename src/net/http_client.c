@@ -1,0 +1,587 @@
+#define OPENSSL_NO_DEPRECATED
+#include <breakwater/net/http_client.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <openssl/crypto.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/limits.h>
+
+#include "http_failure.h"
+#include "http_transfer.h"
+
+#define CONNECTIONS_KEPT 16L /* idle ones; two to each of seven witnesses fit */
+
+/* One socket of libcurl's, watched. */
+struct watch {
+    uv_poll_t poll;
+    struct bw_http_client *client;
+    curl_socket_t fd;
+};
+
+static CURLM *new_multi(struct bw_http_client *client);
+static void close_one_handle(struct bw_http_client *client);
+
+/* ---- credentials ----------------------------------------------------------------------------- */
+
+static void free_identity(struct bw_http_identity *identity)
+{
+    if (identity == NULL)
+        return;
+    free(identity->ca_pem);
+    free(identity->chain_pem);
+    if (identity->key_pem != NULL)
+        OPENSSL_cleanse(identity->key_pem, strlen(identity->key_pem));
+    free(identity->key_pem);
+    free(identity);
+}
+
+enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
+                                           const struct bw_credentials *credentials,
+                                           struct bw_diag *diag)
+{
+    struct bw_http_identity *identity = calloc(1, sizeof *identity);
+
+    if (identity == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "credentials: out of memory");
+    identity->ca_pem = strdup(bw_credentials_ca_pem(credentials));
+    identity->chain_pem = strdup(bw_credentials_chain_pem(credentials));
+    identity->key_pem = strdup(bw_credentials_key_pem(credentials));
+    if (identity->ca_pem == NULL || identity->chain_pem == NULL || identity->key_pem == NULL) {
+        free_identity(identity);
+        return bw_diag_set(diag, BW_ERR_NOMEM, "credentials: out of memory");
+    }
+    memcpy(identity->cluster, bw_credentials_identity(credentials)->cluster,
+           sizeof identity->cluster);
+    free_identity(client->identity);
+    client->identity = identity;
+    return BW_OK;
+}
+
+/* ---- the end of an exchange ------------------------------------------------------------------ */
+
+static void unlink_exchange(struct bw_http_exchange *exchange)
+{
+    struct bw_http_client *client = exchange->client;
+
+    if (exchange->previous != NULL)
+        exchange->previous->next = exchange->next;
+    else
+        client->exchanges = exchange->next;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange->previous;
+    client->exchange_count--;
+}
+
+static void finish(struct bw_http_exchange *exchange, const struct bw_http_answer *answer)
+{
+    const CURLMcode code = curl_multi_remove_handle(exchange->multi, exchange->easy);
+
+    BW_ASSERT(code == CURLM_OK);
+    unlink_exchange(exchange);
+    bw_http_transfer_release(exchange);
+    exchange->on_done(exchange->user, answer);
+    free(exchange->body);
+    free(exchange);
+}
+
+static void finish_with(struct bw_http_exchange *exchange, enum bw_err err, const char *reason)
+{
+    char text[BW_DIAG_TEXT_BYTES];
+    long request_size = 1;
+
+    (void)snprintf(text, sizeof text, "%s: %s", exchange->where, reason);
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size) != CURLE_OK)
+        request_size = 1; /* not known */
+    finish(exchange,
+           &(struct bw_http_answer){
+               .err = err, .body = "", .text = text, .may_have_arrived = request_size > 0});
+}
+
+/* Why our own callbacks ended it; BW_OK when they did not. */
+static enum bw_err describe_stop(const struct bw_http_exchange *exchange, struct bw_diag *diag)
+{
+    switch (exchange->stop) {
+    case BW_HTTP_STOP_NONE:
+        return BW_OK;
+    case BW_HTTP_STOP_BODY_TOO_LONG:
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the answer is longer than %zu bytes",
+                           exchange->where, exchange->body_bytes_max);
+    case BW_HTTP_STOP_HEAD_TOO_LONG:
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s: the head of the answer is longer than %d bytes",
+                           exchange->where, BW_HTTP_HEAD_BYTES_MAX);
+    case BW_HTTP_STOP_NOMEM:
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", exchange->where);
+    }
+    return BW_OK;
+}
+
+/* An answer that ends with its connection may have been cut: nobody can tell. */
+static enum bw_err check_end(const struct bw_http_exchange *exchange, struct bw_diag *diag)
+{
+    curl_off_t length = -1;
+
+    if (exchange->is_chunked || exchange->body_size == 0)
+        return BW_OK;
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length) ==
+            CURLE_OK &&
+        length >= 0)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_CORRUPT, "%s: the answer does not say how long it is",
+                       exchange->where);
+}
+
+static void finish_transfer(struct bw_http_exchange *exchange, CURLcode code)
+{
+    struct bw_diag diag = {0};
+    struct bw_http_answer answer = {.body = "", .text = diag.text, .may_have_arrived = true};
+    long status = 0;
+    long request_size = 1;
+
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size) != CURLE_OK)
+        request_size = 1; /* not known */
+    answer.err = describe_stop(exchange, &diag);
+    if (answer.err == BW_OK && code == CURLE_OK)
+        answer.err = check_end(exchange, &diag);
+    else if (answer.err == BW_OK)
+        answer.err = bw_http_failure_describe(
+            &(struct bw_http_failure){.easy = exchange->easy,
+                                      .code = code,
+                                      .has_connected = exchange->has_connected,
+                                      .detail = exchange->error,
+                                      .where = exchange->where,
+                                      .cluster = exchange->client->identity->cluster},
+            &diag);
+    if (answer.err == BW_OK) {
+        (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status); /* else 0 */
+        answer.status = (int)status;
+        answer.body = exchange->body == NULL ? "" : exchange->body;
+        answer.body_size = exchange->body_size;
+    }
+    /* A server that refuses us in the handshake never reads what came after it. */
+    answer.may_have_arrived = request_size > 0 && answer.err != BW_ERR_AUTH;
+    finish(exchange, &answer);
+}
+
+static void drain(struct bw_http_client *client)
+{
+    CURLMsg *message;
+    int left;
+
+    while (!client->is_closing && client->multi != NULL &&
+           (message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        CURL *easy = message->easy_handle; /* the message dies when its handle is removed */
+        const CURLcode code = message->data.result;
+        char *exchange = NULL;
+        const CURLcode got = curl_easy_getinfo(easy, CURLINFO_PRIVATE, &exchange);
+
+        BW_ASSERT(got == CURLE_OK);
+        BW_ASSERT(exchange != NULL);
+        finish_transfer((struct bw_http_exchange *)(void *)exchange, code);
+    }
+}
+
+/* ---- libcurl on the loop --------------------------------------------------------------------- */
+
+static struct bw_http_exchange *find_exchange_of(struct bw_http_client *client, CURLM *multi)
+{
+    for (struct bw_http_exchange *exchange = client->exchanges; exchange != NULL;
+         exchange = exchange->next) {
+        if (exchange->multi == multi)
+            return exchange;
+    }
+    return NULL;
+}
+
+static void on_timer(uv_timer_t *timer);
+
+/* libcurl has given up on the whole multi (it could not watch a socket, or memory is short): end
+ * what it had, and begin with a new one. */
+static void restart(struct bw_http_client *client, CURLMcode code)
+{
+    CURLM *broken = client->multi;
+    struct bw_http_exchange *exchange;
+
+    bw_log_warn(client->log, "http.restarted", "exchanges=%zu reason=%s", client->exchange_count,
+                bw_log_quote(curl_multi_strerror(code)));
+    client->multi = new_multi(client); /* NULL: send tries again */
+    while ((exchange = find_exchange_of(client, broken)) != NULL)
+        finish_with(exchange, BW_ERR_IO, curl_multi_strerror(code));
+    (void)curl_multi_cleanup(broken); /* empty; its result could change nothing */
+    if (!client->is_closing)
+        (void)uv_timer_start(&client->timer, on_timer, 1, 0); /* cannot fail: has a callback */
+}
+
+static void act(struct bw_http_client *client, curl_socket_t fd, int events)
+{
+    int running;
+    CURLMcode code;
+
+    if (client->is_closing || client->multi == NULL)
+        return;
+    code = curl_multi_socket_action(client->multi, fd, events, &running);
+    if (code != CURLM_OK)
+        restart(client, code);
+    drain(client);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    const struct watch *watch = poll->data;
+    int flags = 0;
+
+    if (status < 0)
+        flags |= CURL_CSELECT_ERR;
+    if ((events & UV_READABLE) != 0)
+        flags |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0)
+        flags |= CURL_CSELECT_OUT;
+    act(watch->client, watch->fd, flags);
+}
+
+/* libcurl forbids to act from here; and with 0 ms libuv would call us again without end. */
+static int on_timer_wanted(CURLM *multi, long timeout_ms, void *user)
+{
+    struct bw_http_client *client = user;
+
+    (void)multi;
+    if (client->is_closing)
+        return 0;
+    if (timeout_ms < 0)
+        return uv_timer_stop(&client->timer) == 0 ? 0 : -1;
+    uv_update_time(client->loop);
+    return uv_timer_start(&client->timer, on_timer, timeout_ms == 0 ? 1 : (uint64_t)timeout_ms,
+                          0) == 0
+               ? 0
+               : -1;
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    struct watch *watch = handle->data;
+    struct bw_http_client *client = watch->client;
+
+    free(watch);
+    close_one_handle(client);
+}
+
+/* Stops watching. libcurl forgets the watch after this, and closes the socket itself. */
+static void close_watch(struct watch *watch)
+{
+    if (watch == NULL)
+        return;
+    (void)uv_poll_stop(&watch->poll); /* always 0 */
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+}
+
+static struct watch *open_watch(struct bw_http_client *client, CURLM *multi, curl_socket_t fd)
+{
+    struct watch *watch = calloc(1, sizeof *watch);
+
+    if (watch == NULL)
+        return NULL;
+    if (uv_poll_init_socket(client->loop, &watch->poll, fd) != 0) {
+        free(watch);
+        return NULL;
+    }
+    watch->poll.data = watch;
+    watch->client = client;
+    watch->fd = fd;
+    client->handle_count++;
+    if (curl_multi_assign(multi, fd, watch) == CURLM_OK)
+        return watch;
+    uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+    return NULL;
+}
+
+/* The multi that works on `easy`; handles of libcurl's own belong to the newest. */
+static CURLM *get_multi(struct bw_http_client *client, CURL *easy)
+{
+    char *exchange = NULL;
+
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &exchange) != CURLE_OK || exchange == NULL)
+        return client->multi;
+    return ((struct bw_http_exchange *)(void *)exchange)->multi;
+}
+
+static int on_socket_changed(CURL *easy, curl_socket_t fd, int what, void *user, void *assigned)
+{
+    struct bw_http_client *client = user;
+    struct watch *watch = assigned;
+    int events = 0;
+
+    if (what == CURL_POLL_REMOVE) {
+        close_watch(watch);
+        return 0;
+    }
+    if (watch == NULL)
+        watch = open_watch(client, get_multi(client, easy), fd);
+    if (watch == NULL)
+        return -1;
+    if (what != CURL_POLL_OUT)
+        events |= UV_READABLE;
+    if (what != CURL_POLL_IN)
+        events |= UV_WRITABLE;
+    return uv_poll_start(&watch->poll, events, on_poll) == 0 ? 0 : -1;
+}
+
+static CURLM *new_multi(struct bw_http_client *client)
+{
+    CURLM *multi = curl_multi_init();
+
+    if (multi == NULL)
+        return NULL;
+    if (curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket_changed) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK)
+        return multi;
+    (void)curl_multi_cleanup(multi); /* empty */
+    return NULL;
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+enum bw_err bw_http_client_init(struct bw_http_client *client, uv_loop_t *loop, struct bw_log *log,
+                                struct bw_diag *diag)
+{
+    int status;
+
+    memset(client, 0, sizeof *client);
+    client->loop = loop;
+    client->log = log;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return bw_diag_set(diag, BW_ERR_IO, "libcurl does not start");
+    client->multi = new_multi(client);
+    if (client->multi == NULL) {
+        curl_global_cleanup();
+        return bw_diag_set(diag, BW_ERR_NOMEM, "HTTP client: out of memory");
+    }
+    status = uv_timer_init(loop, &client->timer);
+    BW_ASSERT(status == 0);
+    client->timer.data = client;
+    client->handle_count = 1;
+    return BW_OK;
+}
+
+static void close_one_handle(struct bw_http_client *client)
+{
+    BW_ASSERT(client->handle_count > 0);
+    client->handle_count--;
+    if (client->handle_count > 0)
+        return;
+    BW_ASSERT(client->is_closing);
+    BW_ASSERT(client->exchange_count == 0);
+    free_identity(client->identity);
+    client->identity = NULL;
+    curl_global_cleanup();
+    if (client->on_closed != NULL)
+        client->on_closed(client->on_closed_user);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    close_one_handle(handle->data);
+}
+
+void bw_http_client_close(struct bw_http_client *client, void (*on_closed)(void *user), void *user)
+{
+    if (client->is_closing)
+        return;
+    client->is_closing = true;
+    client->on_closed = on_closed;
+    client->on_closed_user = user;
+    while (client->exchanges != NULL)
+        finish_with(client->exchanges, BW_ERR_CANCELED, "the client was closed");
+    if (client->multi != NULL)
+        (void)curl_multi_cleanup(client->multi); /* empty; still calls on_socket_changed */
+    client->multi = NULL;
+    uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+}
+
+void bw_http_exchange_cancel(struct bw_http_exchange *exchange)
+{
+    if (exchange->easy == NULL)
+        return;
+    finish_with(exchange, BW_ERR_CANCELED, "the request was given up");
+}
+
+/* ---- sending --------------------------------------------------------------------------------- */
+
+static bool get_part(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size)
+{
+    char *text = NULL;
+    bool is_got;
+
+    if (curl_url_get(url, part, &text, flags) != CURLUE_OK)
+        return false;
+    is_got = bw_copy_text(out, size, text);
+    curl_free(text);
+    return is_got;
+}
+
+static bool has_part(CURLU *url, CURLUPart part)
+{
+    char *text = NULL;
+    const bool is_there = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+
+    curl_free(text);
+    return is_there;
+}
+
+/* https://HOST[:PORT]/..., without a user; `out_where` becomes HOST:PORT. */
+static bool parse_url(const char *text, char out_where[BW_HTTP_WHERE_BYTES])
+{
+    CURLU *url = curl_url();
+    char scheme[8];
+    char host[BW_HTTP_WHERE_BYTES - 6];
+    char port[6];
+    bool is_good = false;
+
+    if (url != NULL && strlen(text) <= BW_HTTP_URL_BYTES_MAX &&
+        curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK)
+        is_good = get_part(url, CURLUPART_SCHEME, 0, scheme, sizeof scheme) &&
+                  strcmp(scheme, "https") == 0 && !has_part(url, CURLUPART_USER) &&
+                  get_part(url, CURLUPART_HOST, 0, host, sizeof host) &&
+                  get_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port);
+    if (is_good)
+        (void)snprintf(out_where, BW_HTTP_WHERE_BYTES, "%s:%s", host, port); /* sized for it */
+    curl_url_cleanup(url);
+    return is_good;
+}
+
+static enum bw_err check_call(struct bw_http_client *client, const struct bw_http_call *call,
+                              char out_where[BW_HTTP_WHERE_BYTES], struct bw_diag *diag)
+{
+    BW_ASSERT(call->timeout_ms > 0);
+    BW_ASSERT(call->connect_timeout_ms > 0);
+    BW_ASSERT(call->body != NULL || call->body_size == 0);
+    if (client->is_closing)
+        return bw_diag_set(diag, BW_ERR_CANCELED, "%s: the client is closing", call->url);
+    if (client->identity == NULL)
+        return bw_diag_set(diag, BW_ERR_INVALID, "%s: no credentials are set", call->url);
+    if (!parse_url(call->url, out_where))
+        return bw_diag_set(diag, BW_ERR_INVALID, "\"%.300s\": expected https://HOST:PORT/PATH",
+                           call->url);
+    if (client->exchange_count == BW_HTTP_EXCHANGES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s: %d requests are in flight, no more are begun",
+                           out_where, BW_HTTP_EXCHANGES_MAX);
+    if (client->multi == NULL)
+        client->multi = new_multi(client);
+    if (client->multi == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", out_where);
+    return BW_OK;
+}
+
+struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
+                                             const struct bw_http_call *call,
+                                             bw_http_on_done *on_done, void *user,
+                                             struct bw_diag *diag)
+{
+    char where[BW_HTTP_WHERE_BYTES];
+    struct bw_http_exchange *exchange;
+
+    if (check_call(client, call, where, diag) != BW_OK)
+        return NULL;
+    exchange = calloc(1, sizeof *exchange);
+    if (exchange == NULL) {
+        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", where);
+        return NULL;
+    }
+    exchange->client = client;
+    exchange->multi = client->multi;
+    exchange->body_bytes_max = call->response_bytes_max;
+    exchange->on_done = on_done;
+    exchange->user = user;
+    memcpy(exchange->where, where, sizeof where);
+    if (!bw_http_transfer_prepare(exchange, call) ||
+        curl_multi_add_handle(exchange->multi, exchange->easy) != CURLM_OK) {
+        bw_http_transfer_release(exchange);
+        free(exchange);
+        (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: libcurl did not take the request", where);
+        return NULL;
+    }
+    exchange->next = client->exchanges;
+    if (exchange->next != NULL)
+        exchange->next->previous = exchange;
+    client->exchanges = exchange;
+    client->exchange_count++;
+    return exchange;
+}
+
+/* ---- one call -------------------------------------------------------------------------------- */
+
+struct single {
+    struct bw_http_client client;
+    struct bw_http_reply *reply;
+    struct bw_diag diag;
+};
+
+static void on_single_done(void *user, const struct bw_http_answer *answer)
+{
+    struct single *single = user;
+    struct bw_http_reply *reply = single->reply;
+
+    reply->may_have_arrived = answer->may_have_arrived;
+    if (answer->err == BW_OK)
+        reply->body = malloc(answer->body_size + 1);
+    if (reply->body != NULL) {
+        memcpy(reply->body, answer->body, answer->body_size + 1);
+        reply->body_size = answer->body_size;
+        reply->status = answer->status;
+    } else if (answer->err == BW_OK) {
+        (void)bw_diag_set(&single->diag, BW_ERR_NOMEM, "out of memory");
+    } else {
+        (void)bw_diag_set(&single->diag, answer->err, "%s", answer->text);
+    }
+    bw_http_client_close(&single->client, NULL, NULL);
+}
+
+static void run_single(struct single *single, uv_loop_t *loop,
+                       const struct bw_credentials *credentials, const struct bw_http_call *call)
+{
+    if (bw_http_client_init(&single->client, loop, NULL, &single->diag) != BW_OK)
+        return;
+    if (bw_http_client_set_credentials(&single->client, credentials, &single->diag) != BW_OK ||
+        bw_http_client_send(&single->client, call, on_single_done, single, &single->diag) == NULL)
+        bw_http_client_close(&single->client, NULL, NULL);
+    (void)uv_run(loop, UV_RUN_DEFAULT); /* until the client has closed its last handle */
+}
+
+enum bw_err bw_http_client_call(const struct bw_credentials *credentials,
+                                const struct bw_http_call *call, struct bw_http_reply *out_reply,
+                                struct bw_diag *diag)
+{
+    struct single single = {.reply = out_reply};
+    uv_loop_t loop;
+    int status;
+
+    memset(out_reply, 0, sizeof *out_reply);
+    if (uv_loop_init(&loop) != 0)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%s: no event loop", call->url);
+    run_single(&single, &loop, credentials, call);
+    status = uv_loop_close(&loop);
+    BW_ASSERT(status == 0);
+    if (single.diag.err != BW_OK && diag != NULL)
+        *diag = single.diag;
+    return single.diag.err;
+}
+
+void bw_http_reply_deinit(struct bw_http_reply *reply)
+{
+    free(reply->body);
+    reply->body = NULL;
+    reply->body_size = 0;
+}

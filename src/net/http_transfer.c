@@ -1,0 +1,194 @@
+#define OPENSSL_NO_DEPRECATED
+#include "http_transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include <openssl/ssl.h>
+
+#include <breakwater/net/roles.h>
+
+#define READ_BUFFER_BYTES 16384L /* libcurl's default of 16 KiB, whatever a later version says */
+#define BODY_BYTES_FIRST  1024
+
+/* ---- what libcurl and OpenSSL call ----------------------------------------------------------- */
+
+/* OpenSSL asks whether it may trust the server: as always, and it must be a witness of ours. */
+static int verify_server(X509_STORE_CTX *context, void *user)
+{
+    const struct bw_http_client *client = user;
+    struct bw_identity server;
+
+    if (X509_verify_cert(context) != 1)
+        return 0;
+    if (bw_identity_of_certificate(X509_STORE_CTX_get0_cert(context), &server, NULL) == BW_OK &&
+        server.role == BW_ROLE_WITNESS && strcmp(server.cluster, client->identity->cluster) == 0)
+        return 1;
+    X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
+    return 0;
+}
+
+static CURLcode on_tls_context(CURL *easy, void *context, void *user)
+{
+    struct bw_http_exchange *exchange = user;
+
+    (void)easy;
+    exchange->has_connected = true;
+    SSL_CTX_set_cert_verify_callback(context, verify_server, exchange->client);
+    return CURLE_OK;
+}
+
+/* A script that is started while a connection is open must not inherit it. */
+static curl_socket_t on_socket_wanted(void *user, curlsocktype purpose,
+                                      struct curl_sockaddr *address)
+{
+    (void)user;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+static size_t on_head(char *data, size_t size, size_t count, void *user)
+{
+    static const char field[] = "transfer-encoding:";
+    struct bw_http_exchange *exchange = user;
+
+    size *= count; /* libcurl: size is 1 */
+    exchange->head_size += size;
+    if (exchange->head_size > BW_HTTP_HEAD_BYTES_MAX) {
+        exchange->stop = BW_HTTP_STOP_HEAD_TOO_LONG;
+        return 0;
+    }
+    if (size > strlen(field) && strncasecmp(data, field, strlen(field)) == 0)
+        exchange->is_chunked = true;
+    return size;
+}
+
+static bool reserve_body(struct bw_http_exchange *exchange, size_t wanted)
+{
+    size_t capacity = exchange->body_capacity == 0 ? BODY_BYTES_FIRST : exchange->body_capacity;
+    char *body;
+
+    if (wanted <= exchange->body_capacity)
+        return true;
+    while (capacity < wanted)
+        capacity *= 2; /* ends: wanted is at most the limit and one packet */
+    body = realloc(exchange->body, capacity);
+    if (body == NULL)
+        return false;
+    exchange->body = body;
+    exchange->body_capacity = capacity;
+    return true;
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    struct bw_http_exchange *exchange = user;
+
+    size *= count; /* libcurl: size is 1 */
+    if (size > exchange->body_bytes_max - exchange->body_size) {
+        exchange->stop = BW_HTTP_STOP_BODY_TOO_LONG;
+        return 0;
+    }
+    if (!reserve_body(exchange, exchange->body_size + size + 1)) {
+        exchange->stop = BW_HTTP_STOP_NOMEM;
+        return 0;
+    }
+    memcpy(exchange->body + exchange->body_size, data, size);
+    exchange->body_size += size;
+    exchange->body[exchange->body_size] = '\0';
+    return size;
+}
+
+/* ---- options --------------------------------------------------------------------------------- */
+
+#define SET(option, value) (curl_easy_setopt(easy, option, value) == CURLE_OK)
+
+static bool set_blob(CURL *easy, CURLoption option, char *pem)
+{
+    struct curl_blob blob = {.data = pem, .len = strlen(pem), .flags = CURL_BLOB_COPY};
+
+    return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
+}
+
+/* Whom we trust and who we are. A connection is reused only for equal blobs. */
+static bool set_tls(CURL *easy, struct bw_http_exchange *exchange)
+{
+    const struct bw_http_identity *identity = exchange->client->identity;
+
+    return set_blob(easy, CURLOPT_CAINFO_BLOB, identity->ca_pem) &&
+           set_blob(easy, CURLOPT_SSLCERT_BLOB, identity->chain_pem) &&
+           set_blob(easy, CURLOPT_SSLKEY_BLOB, identity->key_pem) && SET(CURLOPT_CAINFO, NULL) &&
+           SET(CURLOPT_CAPATH, NULL) && SET(CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
+           SET(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&
+           SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3) &&
+           SET(CURLOPT_SSL_VERIFYPEER, 1L) && SET(CURLOPT_SSL_VERIFYHOST, 2L) &&
+           SET(CURLOPT_SSL_CTX_FUNCTION, on_tls_context) && SET(CURLOPT_SSL_CTX_DATA, exchange);
+}
+
+/* Nothing of the environment, no second request of libcurl's own making. */
+static bool set_rules(CURL *easy, struct bw_http_exchange *exchange)
+{
+    return SET(CURLOPT_NOSIGNAL, 1L) && SET(CURLOPT_PROTOCOLS_STR, "https") &&
+           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) && SET(CURLOPT_PROXY, "") &&
+           SET(CURLOPT_FOLLOWLOCATION, 0L) && SET(CURLOPT_USERAGENT, "breakwater") &&
+           SET(CURLOPT_BUFFERSIZE, READ_BUFFER_BYTES) &&
+           SET(CURLOPT_QUICK_EXIT, 1L) && /* else a timeout waits for the resolver's thread */
+           SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted) &&
+           SET(CURLOPT_ERRORBUFFER, exchange->error) && SET(CURLOPT_PRIVATE, exchange) &&
+           SET(CURLOPT_HEADERFUNCTION, on_head) && SET(CURLOPT_HEADERDATA, exchange) &&
+           SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, exchange);
+}
+
+static bool add_field(struct bw_http_exchange *exchange, const char *name, const char *value)
+{
+    char field[256];
+    const int length = snprintf(field, sizeof field, "%s:%s%s", name, value[0] == '\0' ? "" : " ",
+                                value);
+    struct curl_slist *fields;
+
+    if (length < 0 || (size_t)length >= sizeof field || strpbrk(value, "\r\n") != NULL)
+        return false;
+    fields = curl_slist_append(exchange->fields, field);
+    if (fields == NULL)
+        return false;
+    exchange->fields = fields;
+    return true;
+}
+
+static bool set_request(CURL *easy, struct bw_http_exchange *exchange,
+                        const struct bw_http_call *call)
+{
+    const bool has_body = call->body != NULL || strcmp(call->method, "POST") == 0 ||
+                          strcmp(call->method, "PUT") == 0;
+    /* An empty value: libcurl sends no such field. Ours are small, nobody waits for a 100. */
+    const bool is_set = add_field(exchange, "Expect", "") &&
+                        (call->content_type == NULL ||
+                         add_field(exchange, "Content-Type", call->content_type)) &&
+                        SET(CURLOPT_HTTPHEADER, exchange->fields) && SET(CURLOPT_URL, call->url) &&
+                        SET(CURLOPT_TIMEOUT_MS, (long)call->timeout_ms) &&
+                        SET(CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
+
+    if (is_set && has_body)
+        return SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_size) &&
+               SET(CURLOPT_COPYPOSTFIELDS, call->body == NULL ? "" : call->body) &&
+               SET(CURLOPT_CUSTOMREQUEST, call->method);
+    return is_set && SET(CURLOPT_HTTPGET, 1L) && SET(CURLOPT_CUSTOMREQUEST, call->method);
+}
+
+bool bw_http_transfer_prepare(struct bw_http_exchange *exchange, const struct bw_http_call *call)
+{
+    exchange->easy = curl_easy_init();
+    return exchange->easy != NULL && set_rules(exchange->easy, exchange) &&
+           set_tls(exchange->easy, exchange) && set_request(exchange->easy, exchange, call);
+}
+
+void bw_http_transfer_release(struct bw_http_exchange *exchange)
+{
+    curl_easy_cleanup(exchange->easy);
+    exchange->easy = NULL;
+    curl_slist_free_all(exchange->fields);
+    exchange->fields = NULL;
+}

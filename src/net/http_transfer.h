@@ -1,0 +1,59 @@
+/* http_transfer.h - one exchange as libcurl sees it: its options, and what libcurl calls while it
+ * runs. None of that may call libcurl back. Private to net: http_client.c runs the transfers. */
+#ifndef BW_NET_HTTP_TRANSFER_H
+#define BW_NET_HTTP_TRANSFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <curl/curl.h>
+
+#include <breakwater/base/limits.h>
+#include <breakwater/net/http_client.h>
+
+#define BW_HTTP_WHERE_BYTES (BW_ADDRESS_MAX + 1)
+
+/* What every new connection is made with. */
+struct bw_http_identity {
+    char *ca_pem;
+    char *chain_pem;
+    char *key_pem;
+    char cluster[BW_NAME_MAX + 1];
+};
+
+enum bw_http_stop {
+    BW_HTTP_STOP_NONE,
+    BW_HTTP_STOP_BODY_TOO_LONG,
+    BW_HTTP_STOP_HEAD_TOO_LONG,
+    BW_HTTP_STOP_NOMEM,
+};
+
+struct bw_http_exchange {
+    struct bw_http_client *client;
+    struct bw_http_exchange *next;
+    struct bw_http_exchange *previous;
+    CURLM *multi;
+    CURL *easy; /* NULL once it ended */
+    struct curl_slist *fields;
+    char error[CURL_ERROR_SIZE];
+    char where[BW_HTTP_WHERE_BYTES]; /* HOST:PORT */
+    char *body;                      /* NUL after its end */
+    size_t body_size;
+    size_t body_capacity;
+    size_t body_bytes_max;
+    size_t head_size;
+    bool has_connected; /* a new connection of its reached TLS */
+    bool is_chunked;
+    enum bw_http_stop stop; /* why our own callback ended the transfer */
+    bw_http_on_done *on_done;
+    void *user;
+};
+
+/* Make exchange->easy ready to run `call` with the client's identity. False: out of memory, or a
+ * libcurl that cannot do what we need; release the transfer then. */
+bool bw_http_transfer_prepare(struct bw_http_exchange *exchange, const struct bw_http_call *call);
+
+/* Free what prepare made. The handle must not be in a multi any more. */
+void bw_http_transfer_release(struct bw_http_exchange *exchange);
+
+#endif
