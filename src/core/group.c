@@ -402,10 +402,17 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
     group->granted_index = 0;
 }
 
+static bool has_left_data_alone(const struct bw_command *command);
+
+/* An epoch that its leader granted and never confirmed a renewal of has started nothing (3.4). */
 static void end_expired(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     drop_switchover(group);
     end_epoch(group, index, command, BW_GRADE_EXPIRED, command->reason);
+    if (has_left_data_alone(command)) {
+        COPY(group->data_site, group->previous_data_site);
+        group->last_end.past_no_return = false;
+    }
     CLEAR(group->previous_data_site);
 }
 
@@ -421,11 +428,11 @@ static void end_forced(struct bw_group *group, uint64_t index, const struct bw_c
     CLEAR(group->previous_data_site);
 }
 
-/* Only what the site says it knows counts: a missing reason, or any other, means that the service
- * may have written (3.1, 4). */
-static bool has_left_data_alone(const struct bw_command *released)
+/* Only what the site, or the leader, says it knows counts: a missing reason, or any other, means that
+ * the service may have written (3.1, 4). */
+static bool has_left_data_alone(const struct bw_command *command)
 {
-    return !released->past_no_return && bw_reason_is_failed_start(released->reason);
+    return !command->past_no_return && bw_reason_is_failed_start(command->reason);
 }
 
 static void end_confirmed(struct bw_group *group, uint64_t index, const struct bw_command *command)

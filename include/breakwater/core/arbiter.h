@@ -19,13 +19,40 @@ struct bw_wish {
     char text[BW_REASON_MAX + 1];
 };
 
+/* How far a site lagged while the data site was seen alive. What is measured after the data site
+ * fell silent says nothing about what it had not yet sent, so it never replaces this (4). */
+struct bw_lag_sample {
+    bool known;
+    uint64_t lag_ms;
+    struct bw_instant measured; /* at the latest: receipt less the age in the report */
+    uint32_t check_interval_ms;
+};
+
+/* When this witness applied the grant of an epoch: what damping counts by. */
+struct bw_grant_mark {
+    uint64_t epoch; /* 0: free */
+    struct bw_instant applied;
+};
+
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.
  * Volatile. Durations of replicated state are counted from the instant at which this witness applied
  * the entry, after a restart from its start: longer, never shorter (3.1). */
 struct bw_watch {
-    struct bw_site_reports reports[BW_SITES_MAX]; /* by site index of the spec */
-    struct bw_instant phase_applied; /* newest change of phase or epoch */
-    struct bw_instant grant_applied; /* grant of the open epoch */
+    char name[BW_NAME_MAX + 1];                    /* the group that all this is about */
+    char sites[BW_SITES_MAX][BW_NAME_MAX + 1];     /* whose reports: they follow their site when a
+                                                      spec puts it elsewhere */
+    struct bw_site_reports reports[BW_SITES_MAX];  /* by site index of the spec */
+    struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
+    struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
+    char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
+    struct bw_instant served_confirmed; /* receipt of its last renewal confirmed in this term */
+    struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
+    uint32_t grants_next;
+    uint64_t seen_epoch;     /* the (phase, epoch, held) that phase_applied belongs to */
+    enum bw_phase seen_phase;
+    bool seen_held;
+    struct bw_instant phase_applied; /* newest change of phase, epoch or held */
+    struct bw_instant grant_applied; /* grant of the newest epoch, open or over */
     struct bw_instant spec_applied;
     struct bw_instant maintenance_applied[BW_SITES_MAX];
     struct bw_instant group_maintenance_applied;
@@ -35,6 +62,7 @@ struct bw_watch {
     uint64_t ended_epoch; /* this leader proposed Expired or Close of it: no more renewals (3.2.2) */
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
     struct bw_wish wish;
+    struct bw_instant wish_since; /* a wish does not outlive its time: bw_policy_wish */
 };
 
 /* Where this witness stands. */
@@ -46,33 +74,43 @@ struct bw_leadership {
 };
 
 enum bw_gate_verdict { BW_GATE_PASS, BW_GATE_HOLD, BW_GATE_NOTE };
-enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_WORD };
+enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_WORD, BW_UNIT_SITE };
 
 /* One thing that was looked at. `id` is stable and public ("lapse", "lag", "damping", ...); all ids
- * with their meaning are listed in explain.c. */
+ * with their meaning are listed in explain.h. */
 struct bw_gate {
     const char *id;
+    const char *step;    /* the step that looked ("A3"); "A0": a gate of every step; NULL in a
+                            candidacy */
     enum bw_gate_verdict verdict;
     int site;            /* index in the spec; -1: the group's */
     enum bw_unit unit;
     int64_t value;
     int64_t threshold;
     uint32_t age_ms;     /* of the observation; UINT32_MAX: no observation */
-    const char *word;    /* static: value in words (unit WORD), or why */
+    const char *word;    /* static: value in words (unit WORD), or why; NULL: nothing to add */
 };
 
-#define BW_GATES_MAX 96
+#define BW_CANDIDACY_GATES_MAX 24
+#define BW_GATES_MAX 320 /* every site judged for one grant, and each step's own */
 
 struct bw_decision {
     bool acts;
-    struct bw_command command; /* complete but for `by` when no person asked, and unix_ms */
-    const char *rule;          /* stable id of the step that decided ("A7"); "A0": nothing to do */
+    struct bw_command command; /* complete but for `by` when no person asked, and unix_ms. When
+                                  nothing acts: what would be proposed if no gate of step A0 held
+                                  (mode observe, a proposal on its way), else of kind
+                                  BW_COMMAND_COUNT */
+    const char *rule;          /* stable id of the step that decided ("A3"); "A0": nothing to do */
     uint64_t wake_in_ns;       /* evaluate again then at the latest; UINT64_MAX: on events only */
     uint32_t gate_count;
     struct bw_gate gates[BW_GATES_MAX];
 };
 
-/* Evaluates the steps of design 4 in their order; the first that yields a command wins. */
+/* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
+ * holds yields its command and wins:
+ *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
+ *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
+ *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback. */
 void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
                        const struct bw_leadership *leadership, struct bw_instant now,
                        struct bw_decision *out_decision);
@@ -81,10 +119,17 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
  * the target of a switchover. Used by the arbiter, by status (eligible, why_not) and by --plan. */
 struct bw_candidacy {
     bool eligible;
+    uint64_t wake_in_ns; /* a gate opens by time alone then; UINT64_MAX: none does */
     uint32_t gate_count;
-    struct bw_gate gates[24];
+    struct bw_gate gates[BW_CANDIDACY_GATES_MAX];
 };
-void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch, int site,
-                     bool planned, struct bw_instant now, struct bw_candidacy *out_candidacy);
+void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
+                     const struct bw_leadership *leadership, int site, bool planned,
+                     struct bw_instant now, struct bw_candidacy *out_candidacy);
+
+/* The wish that is in force now; BW_WISH_NONE once its epoch is over or its time has passed: for a
+ * switchover its timeout, for a failover two lease_ttl more, because it may wait for an end (3.3). */
+enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
+                                 struct bw_instant now);
 
 #endif

@@ -92,8 +92,9 @@ struct bw_command {
     struct bw_terms terms;        /* GRANT: taken from the spec and the site's report */
     enum bw_reason reason;        /* GRANT REVOKE RELEASED EXPIRED CLOSE */
     bool planned;                 /* GRANT: part of a switchover, rollback or failback */
-    bool past_no_return;          /* RELEASED: of the whole epoch, not of its last start: true unless
-                                     its site knows better (3.1) */
+    bool past_no_return;          /* RELEASED EXPIRED: of the whole epoch, not of its last start: true
+                                     unless its site, or the leader that never confirmed a renewal of
+                                     it, knows better (3.1) */
     char position[BW_POSITION_MAX + 1]; /* RELEASED */
     char by[BW_REASON_MAX + 1];   /* who: "operator/anna", "witness/w2" */
     char text[BW_REASON_MAX + 1]; /* a person's reason */

@@ -47,7 +47,8 @@ struct bw_report {
                                    after the lease */
     uint64_t fence_epoch;
     enum bw_condition condition;
-    bool has_readiness;         /* it has a readiness script */
+    bool has_readiness;         /* it has a readiness script. Without one at any site the service has
+                                   no replication that anybody could judge: no lag, no position */
     bool ready;                 /* readiness script exited 0 */
     uint32_t ready_age_ms;      /* UINT32_MAX: never measured */
     uint64_t prepared_index;    /* order index that the newest successful readiness run was begun
@@ -75,8 +76,16 @@ struct bw_released {
     char position[BW_POSITION_MAX + 1];
 };
 
+/* When a sync of this session was received here: what an agent's `heard_number` is looked up in. */
+struct bw_receipt {
+    uint64_t number; /* 0: free */
+    struct bw_instant received;
+};
+#define BW_RECEIPTS_MAX 8
+
 struct bw_heard {
     bool used;
+    struct bw_receipt receipts[BW_RECEIPTS_MAX]; /* newest first; [0] is this sync itself */
     struct bw_id instance;
     struct bw_id session;
     struct bw_instant received;

@@ -29,16 +29,18 @@ void bw_witness_on_not_leading(struct bw_witness *witness);
 void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *command,
                            const struct bw_applied *applied, struct bw_instant now);
 
-/* A sync was received at `received` (read after its bytes were read): keeps its reports.
+/* A sync was received at `received` (read after its bytes were read): keeps its reports. One of
+ * another cluster, of a newer generation, or older than what its session has said is dropped whole.
+ * Followers take them too: what they heard of lag and life is what they decide by once they lead.
  * Returns the barrier that its renewals must wait for, 0 when it has none or this witness does not
  * lead. */
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             struct bw_instant received);
 
-/* May the renewal be confirmed? Only when `proof_number` is proved, the group as applied now is
- * GRANTED or REVOKING in this epoch with this site and instance as holder, and this leader has
- * proposed neither Expired nor Close of it (3.2.2). A first renewal (the site has not armed the
- * epoch) waits for one freshness window of this leader. True records `received`. */
+/* May the renewal be confirmed? Only when `proof_number` is proved, it was received in this leader's
+ * own time, the group as applied now is GRANTED or REVOKING in this epoch with this site and instance
+ * as holder, and this leader has proposed no end of it (3.2.2). A first renewal (the site has not
+ * armed the epoch) waits for one freshness window of this leader. True records `received`. */
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *group, uint64_t proof_number,
                         struct bw_instant received, struct bw_instant now);
@@ -53,9 +55,14 @@ void bw_witness_on_proposing(struct bw_witness *witness, int group,
 /* Its fate: applied, refused or unknown. */
 void bw_witness_on_proposed(struct bw_witness *witness, int group);
 
-/* A person asks. BW_OK: noted, the arbiter acts on it; else why not, in words, with the next step:
- * switchover needs an open epoch, an eligible target that is not the holder; failover with a live
- * holder answers "use switchover". */
+/* For sync answers: the newest epoch that a site other than `site` holds and, by its own fresh
+ * report, serves and has verified (4, rejoin); 0: none known here. */
+uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
+                                 struct bw_instant now);
+
+/* A person asks; `wish->epoch` is filled in here. BW_OK: noted, the arbiter acts on it as long as
+ * bw_policy_wish says; else why not, in words, with the next step: switchover needs an open epoch and
+ * an eligible target that is not the holder; failover with a live holder answers "use switchover". */
 BW_MUST_CHECK enum bw_err bw_witness_ask(struct bw_witness *witness, int group,
                                          const struct bw_wish *wish, struct bw_instant now,
                                          struct bw_diag *diag);

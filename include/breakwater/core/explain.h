@@ -1,0 +1,81 @@
+/* explain.h - the gates of a decision in words: one list of ids, one line per gate. Design 4. Pure. */
+#ifndef BW_CORE_EXPLAIN_H
+#define BW_CORE_EXPLAIN_H
+
+#include <breakwater/core/arbiter.h>
+
+/* X(NAME, id, meaning). The ids are stable and public: explain, status (why_not), logs, metric labels.
+ * `meaning` is what is true when the gate passes. */
+#define BW_GATE_LIST(X)                                                                           \
+    X(LEADS, "leads", "this witness leads and its term's own barrier was applied")                \
+    X(PROPOSING, "proposing", "no proposal for this group is on its way")                         \
+    X(OBSERVE, "observe", "the mode lets decisions be carried out")                               \
+    X(RELEASED, "released", "the holder has given its epoch back")                                \
+    X(FENCE_FAILED, "fence_failed", "the holder's site reports a fence that failed")              \
+    X(LAPSE, "lapse", "the holder's lease is surely over")                                        \
+    X(HELD, "held", "no failed fence holds the epoch")                                            \
+    X(GRADE, "grade", "min_grade accepts an end known by time alone")                             \
+    X(END_REACH, "end_reach", "time alone ends the service at the holder's site")                 \
+    X(CONTRADICTION, "contradiction", "no fresh report says that the holder's site may serve")    \
+    X(SWITCHOVER_TIMEOUT, "switchover_timeout", "the time for this part of the move is over")     \
+    X(STOP_NOT_BEGUN, "stop_not_begun", "the holder has not begun to stop")                       \
+    X(MODE, "mode", "the mode allows it without a person")                                        \
+    X(GROUP_MAINTENANCE, "group_maintenance", "the group is not in maintenance")                  \
+    X(REPORTS, "reports", "all sites were heard, or had time to speak to this leader")            \
+    X(REPORTED, "reported", "the site has reported what a first grant rests on")                  \
+    X(LET_GO, "let_go", "the holder that was let go confirmed it, or its lease is surely over")   \
+    X(FIRST_GRANT, "first_grant", "the reports say clearly where the service may begin")          \
+    X(POSITION, "position", "the site that stopped gave its final position")                      \
+    X(BACKOFF, "backoff", "the pause after failed starts is over")                                \
+    X(CANDIDATE, "candidate", "a site may be granted")                                            \
+    X(ARMED, "armed", "the adopting site reports the epoch armed")                                \
+    X(WISH, "wish", "a person asked for it")                                                      \
+    X(HOLDER, "holder", "the holder is connected")                                                \
+    X(FAILBACK, "failback", "the time after which the preferred site gets it back is over")       \
+    X(PREFERRED, "preferred", "a site of higher priority than the holder's may be granted")       \
+    X(ROW, "row", "the group's state takes the command")                                          \
+    X(DECLARED, "declared", "the spec lets this site be granted")                                 \
+    X(CONNECTED, "connected", "the site's report is fresh")                                       \
+    X(TWO_WAY, "two_way", "the site also hears the witnesses")                                    \
+    X(INSTANCES, "instances", "one agent speaks for the site")                                    \
+    X(GUARD, "guard", "its guard is alive")                                                       \
+    X(EPOCH, "epoch", "the site has seen no higher epoch, which would make it refuse")            \
+    X(REJOINING, "rejoining", "no rejoin is due or runs there")                                   \
+    X(MAINTENANCE, "maintenance", "the site is not in maintenance")                               \
+    X(SERVICE, "service", "the service is stopped there")                                         \
+    X(CONDITION, "condition", "its condition script does not say stop")                           \
+    X(REACH, "reach", "its guard can end all of the service, and has shown it")                   \
+    X(FENCE_BOUND, "fence_bound", "its fence fits into fence_timeout")                            \
+    X(SITE_ALARM, "site_alarm", "no alarm at the site forbids a grant")                           \
+    X(READY, "ready", "its readiness script succeeded lately")                                    \
+    X(PREPARED, "prepared", "it was ready after it knew the position to reach")                   \
+    X(LAG, "lag", "the loss of data stays within max_lag")                                        \
+    X(ASKED, "asked", "it is the site that was asked for")                                        \
+    X(APPROVAL, "approval", "the mode lets another site be granted without a person")             \
+    X(MIN_PRIMARY_TIME, "min_primary_time", "the last primary had its minimum time")              \
+    X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")
+enum bw_gate_id {
+#define X(name, id, meaning) BW_GATE_ID_##name,
+    BW_GATE_LIST(X)
+#undef X
+    BW_GATE_ID_COUNT
+};
+
+const char *bw_gate_id_text(enum bw_gate_id id);
+/* The meaning of a gate's id; NULL when there is no such id. */
+const char *bw_gate_meaning(const char *id);
+
+/* One line without newline, such as
+ *   "A3 hold lapse: 3.000 s of 15.281 s; the holder's lease is surely over".
+ * Cut to `size`, always ended by NUL. `group` names the sites. */
+void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
+                     size_t size);
+
+/* What a step does, in words ("A3": "the lease lapsed: Expired"); NULL when there is no such step. */
+const char *bw_explain_rule(const char *rule);
+
+/* The step that the gates alone decide for: the first of which no gate of the group holds; "A0" when
+ * there is none, or a gate of every step holds. What was decided is always this (golden tests). */
+const char *bw_explain_verdict(const struct bw_decision *decision);
+
+#endif

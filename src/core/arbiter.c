@@ -1,0 +1,514 @@
+/* arbiter.c - the steps of design 4, in their order: group + reports + now -> at most one command.
+ * A step writes down what it looks at; it acts when none of its gates of the group holds. */
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "evaluation.h"
+
+static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_close(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command);
+
+#define IN(phase) (1u << BW_PHASE_##phase)
+#define IN_OPEN   (IN(GRANTED) | IN(REVOKING) | IN(CLOSING))
+
+/* Design 4, order of evaluation. `decide` returns false, without a gate, where the step has nothing
+ * to look at; else it completes `command` as far as its gates let it. */
+static const struct {
+    const char *rule;
+    unsigned phases;
+    bool (*decide)(struct bw_evaluation *eval, struct bw_command *command);
+} steps[] = {
+    {"A1", IN_OPEN, decide_released},        {"A2", IN_OPEN, decide_fence_failed},
+    {"A3", IN_OPEN, decide_expired},         {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
+    {"A5", IN(REVOKING), decide_unrevoke},   {"A6", IN(VACANT), bw_decide_first_grant},
+    {"A7", IN(VACANT), bw_decide_target},    {"A8", IN(VACANT), bw_decide_origin},
+    {"A9", IN(VACANT), bw_decide_best},      {"A10", IN(GRANTED), decide_adopted},
+    {"A11", IN(GRANTED), decide_switchover}, {"A12", IN(GRANTED), decide_failback},
+};
+#define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
+
+_Static_assert(BW_GATES_MAX >= BW_SITES_MAX * (BW_CANDIDACY_GATES_MAX + 8) + 4 * STEP_COUNT,
+               "every site judged for one grant, and each step's own gates");
+
+/* Gates of every step; false where nothing at all is evaluated. */
+static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
+{
+    struct bw_gate_list *list = &eval->list;
+    bool leads = bw_gate_plain(list, BW_GATE_ID_LEADS, -1, eval->leadership->leads, NULL);
+
+    if (!leads)
+        return false;
+    *out_may_act = bw_gate_plain(list, BW_GATE_ID_PROPOSING, -1, !eval->watch->is_proposing, NULL);
+    *out_may_act &= bw_gate_plain(list, BW_GATE_ID_OBSERVE, -1,
+                                  eval->group->spec.mode != BW_MODE_OBSERVE,
+                                  bw_mode_word(eval->group->spec.mode));
+    return true;
+}
+
+bool bw_eval_holds(const struct bw_evaluation *eval)
+{
+    const struct bw_decision *out = eval->out;
+
+    for (uint32_t i = eval->step_first; i < out->gate_count; i++)
+        if (out->gates[i].site < 0 && out->gates[i].verdict == BW_GATE_HOLD)
+            return true;
+    return false;
+}
+
+/* A command that the state would not take is not proposed again and again. */
+static bool judge_row(struct bw_evaluation *eval, const struct bw_command *command)
+{
+    const struct bw_group_rule *row = bw_group_match(eval->group, command);
+
+    return bw_gate_plain(&eval->list, BW_GATE_ID_ROW, -1, row != NULL,
+                         row != NULL ? row->id : "no row");
+}
+
+void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
+                       const struct bw_leadership *leadership, struct bw_instant now,
+                       struct bw_decision *out_decision)
+{
+    struct bw_evaluation eval = {
+        .group = group,
+        .watch = watch,
+        .leadership = leadership,
+        .now = now,
+        .out = out_decision,
+        .list = {.gates = out_decision->gates,
+                 .count = &out_decision->gate_count,
+                 .max = BW_GATES_MAX,
+                 .wake_in_ns = &out_decision->wake_in_ns,
+                 .step = "A0",
+                 .age_ms = UINT32_MAX},
+    };
+    bool may_act = false;
+
+    out_decision->acts = false;
+    out_decision->rule = "A0";
+    out_decision->wake_in_ns = UINT64_MAX;
+    out_decision->gate_count = 0;
+    out_decision->command = (struct bw_command){.kind = BW_COMMAND_COUNT};
+    if (!judge_witness(&eval, &may_act))
+        return;
+    for (size_t i = 0; i < STEP_COUNT; i++) {
+        struct bw_command command = {.epoch = group->epoch, .spec_version = group->spec_version};
+
+        if ((steps[i].phases & 1u << group->phase) == 0)
+            continue;
+        eval.list.step = steps[i].rule;
+        eval.step_first = out_decision->gate_count;
+        memcpy(command.group, group->spec.name, sizeof(command.group));
+        if (!steps[i].decide(&eval, &command) || bw_eval_holds(&eval) ||
+            !judge_row(&eval, &command))
+            continue;
+        out_decision->command = command;
+        out_decision->acts = may_act;
+        out_decision->rule = may_act ? steps[i].rule : "A0";
+        return;
+    }
+}
+
+/* ---- the end of an epoch ---- */
+
+static int holder_index(const struct bw_evaluation *eval)
+{
+    return bw_spec_find_site(&eval->group->spec, eval->group->holder_site);
+}
+
+/* Reports of the holder count as fresh as long as either the pinned terms or the spec say so: they
+ * delay an end and never bring one. */
+static uint64_t holder_freshness_ns(const struct bw_evaluation *eval)
+{
+    const struct bw_terms *terms = &eval->group->terms;
+    uint64_t pinned_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
+                                                terms->request_timeout_ms);
+    uint64_t spec_ns = bw_policy_freshness_ns(eval->group);
+
+    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
+}
+
+/* A give-back is final, durable at its site (3.5): its age does not matter. */
+static bool decide_released(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_released *released = NULL;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && heard->released.epoch == eval->group->epoch &&
+            bw_id_equal(heard->instance, eval->group->holder_instance))
+            released = &heard->released;
+    }
+    if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, released != NULL, NULL))
+        return true;
+    command->kind = BW_COMMAND_RELEASED;
+    command->instance = eval->group->holder_instance;
+    command->reason = released->reason;
+    command->past_no_return = released->past_no_return;
+    memcpy(command->position, released->position, sizeof(command->position));
+    return true;
+}
+
+struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
+                                          struct bw_instant grant_applied)
+{
+    struct bw_expiry_base base = {
+        .leader_since = eval->leadership->leader_since,
+        .grant_applied = grant_applied,
+    };
+
+    if (eval->watch->confirmed_epoch == epoch)
+        base.last_confirmed = eval->watch->last_confirmed;
+    return base;
+}
+
+static struct bw_expiry_base holder_base(const struct bw_evaluation *eval)
+{
+    return bw_eval_expiry_base(eval, eval->group->epoch, eval->watch->grant_applied);
+}
+
+/* An adoption that nobody has seen armed: the service runs there as it did before breakwater came,
+ * no lease of it can have lapsed, and after Expired the rules of a first grant apply again (3.9,
+ * H13). */
+static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct bw_report *report)
+{
+    return eval->group->adopting && report->armed_epoch != eval->group->epoch;
+}
+
+/* Observed to serve after the lease was over for whoever held it: the status is younger than the
+ * end of the wait, and whoever reports it need not know of the epoch. */
+static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_heard *heard)
+{
+    struct bw_expiry_base base = holder_base(eval);
+    struct bw_instant over_at = bw_instant_add(bw_expiry_counted_from(&base),
+                                               bw_expiry_wait_ns(&eval->group->terms));
+    struct bw_instant observed = bw_instant_sub(heard->received,
+                                                bw_ms_to_ns(heard->report.service_age_ms));
+
+    return heard->report.service == BW_SERVICE_STARTED &&
+           !is_untouched_adoption(eval, &heard->report) &&
+           bw_instant_wait_is_over(observed, over_at);
+}
+
+static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const char *word = NULL;
+
+    if (eval->group->held)
+        return false;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (!heard->used)
+            continue;
+        if (heard->report.fence_failed && heard->report.fence_epoch == eval->group->epoch)
+            word = "its fence failed";
+        else if (serves_after_lease(eval, heard))
+            word = "started after the lease";
+    }
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FENCE_FAILED, -1, word != NULL, word);
+    command->kind = BW_COMMAND_FENCE_FAILED;
+    return true;
+}
+
+static bool is_known_stopped(const struct bw_report *report)
+{
+    return report->service == BW_SERVICE_STOPPED ||
+           (report->service == BW_SERVICE_UNKNOWN && report->has_fence_or_stop_succeeded);
+}
+
+/* A fresh report of the holder's site, by whichever agent, that does not say stopped (3.3). When it
+ * gets stale matters only once the wait is over. */
+static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const char *word = NULL;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+        uint64_t left_ns;
+
+        if (!heard->used || is_known_stopped(&heard->report) ||
+            is_untouched_adoption(eval, &heard->report))
+            continue;
+        left_ns = bw_instant_wait_left_ns(
+            eval->now, bw_instant_add(heard->received, holder_freshness_ns(eval)));
+        if (left_ns == 0)
+            continue;
+        word = bw_service_word(heard->report.service);
+        if (is_wait_over)
+            bw_gate_wake(&eval->list, left_ns);
+    }
+    return bw_gate_plain(&eval->list, BW_GATE_ID_CONTRADICTION, -1, word == NULL, word);
+}
+
+/* What time alone ends (3.4): not where nobody knows what the guard can end, and not a service that
+ * outlives the guard's machine, unless a person has decided otherwise. */
+static const char *end_reach_missing(const struct bw_evaluation *eval)
+{
+    const struct bw_terms *terms = &eval->group->terms;
+
+    switch (terms->reach) {
+    case BW_REACH_NONE:
+        return "reach is not known";
+    case BW_REACH_REMOTE:
+        if (terms->second_enforcer || eval->group->spec.expired_is_enough)
+            return NULL;
+        return "reach remote without a second enforcer";
+    case BW_REACH_CGROUP:
+    case BW_REACH_UNITS:
+    case BW_REACH_CONTAINERS:
+        return NULL;
+    }
+    return "reach is not known";
+}
+
+static bool is_grade_wanting(const struct bw_evaluation *eval)
+{
+    return eval->group->spec.min_grade != BW_MIN_GRADE_EXPIRED;
+}
+
+static bool judge_lapse(struct bw_evaluation *eval)
+{
+    struct bw_expiry_base base = holder_base(eval);
+    bool is_over = bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
+                                bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
+
+    return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1, !eval->group->held, NULL) && is_over;
+}
+
+/* An epoch that this very leader granted and never confirmed a renewal of was never started (3.4).
+ */
+static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
+{
+    bool was_granted_here = bw_instant_is_later(eval->watch->grant_applied,
+                                                eval->leadership->leader_since);
+
+    if (was_granted_here && eval->watch->confirmed_epoch != eval->group->epoch &&
+        !eval->group->adopting)
+        return BW_REASON_NEVER_STARTED;
+    return BW_REASON_SITE_LOST;
+}
+
+static uint32_t clamp_ms(uint64_t ns)
+{
+    uint64_t ms = ns / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
+{
+    struct bw_expiry_base base = holder_base(eval);
+
+    return clamp_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)));
+}
+
+static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const char *reach_missing = end_reach_missing(eval);
+    bool is_wait_over = judge_lapse(eval);
+
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !is_grade_wanting(eval),
+                        bw_min_grade_word(eval->group->spec.min_grade));
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, reach_missing == NULL,
+                        reach_missing != NULL ? reach_missing
+                                              : bw_reach_word(eval->group->terms.reach));
+    (void)judge_contradiction(eval, is_wait_over);
+    command->kind = BW_COMMAND_EXPIRED;
+    command->reason = lapse_reason(eval);
+    command->past_no_return = command->reason != BW_REASON_NEVER_STARTED;
+    command->silent_ms = bw_eval_silent_ms(eval);
+    return true;
+}
+
+/* Where time alone is not enough, the epoch is closed: no leader confirms it any more, and a fence
+ * or a person may end it (3.1). Closing takes nothing from a holder whose lease is over. */
+static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
+{
+    if (!is_grade_wanting(eval) && end_reach_missing(eval) == NULL)
+        return false;
+    (void)judge_lapse(eval);
+    command->kind = BW_COMMAND_CLOSE;
+    command->reason = lapse_reason(eval);
+    return true;
+}
+
+uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
+{
+    const struct bw_wish *wish = &eval->watch->wish;
+
+    if (wish->kind == BW_WISH_SWITCHOVER && wish->epoch == eval->group->epoch &&
+        wish->timeout_ms != 0)
+        return bw_ms_to_ns(wish->timeout_ms);
+    return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
+}
+
+/* The fresh report of the very instance that holds the epoch, or NULL. */
+static const struct bw_heard *connected_holder(const struct bw_evaluation *eval)
+{
+    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, holder_index(eval),
+                                                       eval->now);
+
+    if (heard == NULL || !bw_id_equal(heard->instance, eval->group->holder_instance))
+        return NULL;
+    return heard;
+}
+
+/* A stop that has begun is finished (3.6), and who cannot be asked may have begun it. */
+static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_heard *heard = connected_holder(eval);
+    bool has_begun = heard != NULL && heard->report.stop_begun_epoch == eval->group->epoch;
+
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
+                       bw_eval_move_timeout_ns(eval), eval->now, NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1, heard != NULL && !has_begun,
+                        heard == NULL ? "not known" : NULL);
+    command->kind = BW_COMMAND_UNREVOKE;
+    return true;
+}
+
+/* ---- while an epoch is open ---- */
+
+static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    bool is_armed = false;
+
+    if (!eval->group->adopting)
+        return false;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && bw_id_equal(heard->instance, eval->group->holder_instance) &&
+            heard->report.armed_epoch == eval->group->epoch)
+            is_armed = true;
+    }
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_ARMED, -1, is_armed, NULL);
+    command->kind = BW_COMMAND_ADOPTED;
+    return true;
+}
+
+struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role)
+{
+    struct bw_candidacy candidacy;
+
+    bw_policy_judge_as(eval->group, eval->watch, eval->leadership, site, role, eval->now,
+                       &candidacy);
+    bw_gate_wake(&eval->list, candidacy.wake_in_ns);
+    for (uint32_t i = 0; i < candidacy.gate_count; i++) {
+        BW_ASSERT(eval->out->gate_count < BW_GATES_MAX);
+        eval->out->gates[eval->out->gate_count] = candidacy.gates[i];
+        eval->out->gates[eval->out->gate_count++].step = eval->list.step;
+    }
+    return candidacy;
+}
+
+static void complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
+                            struct bw_command *command)
+{
+    command->kind = BW_COMMAND_REVOKE;
+    command->reason = reason;
+    command->planned = true;
+    if (target >= 0)
+        memcpy(command->target, eval->group->spec.sites[target].name, sizeof(command->target));
+}
+
+/* The target is ready before anything is taken from the holder (3.6). */
+static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_wish *wish = &eval->watch->wish;
+    int target = bw_spec_find_site(&eval->group->spec, wish->to);
+    bool is_eligible = false;
+
+    if (bw_policy_wish(eval->group, eval->watch, eval->now) != BW_WISH_SWITCHOVER)
+        return false;
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_WISH, -1, true, NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
+                        bw_mode_word(eval->group->spec.mode));
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_HOLDER, -1, connected_holder(eval) != NULL, NULL);
+    if (target >= 0 && target != holder_index(eval))
+        is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
+                        -1, NULL);
+    complete_revoke(eval, target, BW_REASON_SWITCHOVER, command);
+    memcpy(command->by, wish->by, sizeof(command->by));
+    memcpy(command->text, wish->text, sizeof(command->text));
+    return true;
+}
+
+/* The best site of higher priority than the holder's that may be granted and has been connected for
+ * the whole time that failback asks for; -1: none. */
+static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+    int best = -1;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        bool is_eligible;
+
+        if (spec->sites[site].priority <= spec->sites[holder_index(eval)].priority)
+            continue;
+        is_eligible = bw_eval_judge(eval, site, BW_ROLE_TARGET).eligible;
+        is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_FAILBACK, site,
+                                    eval->watch->connected_since[site], after_ns, eval->now,
+                                    "connected");
+        if (is_eligible && (best < 0 || spec->sites[site].priority > spec->sites[best].priority))
+            best = site;
+    }
+    return best;
+}
+
+static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+    uint64_t after_ns = bw_ms_to_ns(spec->failback_after_ms);
+    int target;
+
+    if (spec->failback_after_ms == 0)
+        return false;
+    bw_eval_judge_quiet(eval);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, spec->mode == BW_MODE_AUTO,
+                        bw_mode_word(spec->mode));
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_FAILBACK, -1, eval->watch->phase_applied, after_ns,
+                       eval->now, NULL);
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_MIN_PRIMARY_TIME, -1, eval->watch->grant_applied,
+                       bw_ms_to_ns(spec->min_primary_time_ms), eval->now, NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_HOLDER, -1, connected_holder(eval) != NULL, NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
+                        !bw_eval_is_maintained(eval, holder_index(eval)), NULL);
+    target = preferred_site(eval, after_ns);
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_PREFERRED, -1, target >= 0, BW_UNIT_SITE, target,
+                        -1, NULL);
+    complete_revoke(eval, target, BW_REASON_FAILBACK, command);
+    return true;
+}
+
+/* ---- maintenance ---- */
+
+bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
+{
+    struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
+                                           bw_ms_to_ns(eval->group->maintenance_ms[site]));
+
+    return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
+}
+
+void bw_eval_judge_quiet(struct bw_evaluation *eval)
+{
+    if (eval->group->group_maintenance_ms == 0)
+        return;
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_GROUP_MAINTENANCE, -1,
+                       eval->watch->group_maintenance_applied,
+                       bw_ms_to_ns(eval->group->group_maintenance_ms), eval->now, NULL);
+}

@@ -1,0 +1,40 @@
+/* evaluation.h - one evaluation, shared by the steps that end or move an epoch (arbiter.c) and
+ * those that open one (grant.c). Private. */
+#ifndef BW_CORE_EVALUATION_H
+#define BW_CORE_EVALUATION_H
+
+#include "policy.h"
+
+struct bw_evaluation {
+    const struct bw_group *group;
+    const struct bw_watch *watch;
+    const struct bw_leadership *leadership;
+    struct bw_instant now;
+    struct bw_decision *out;
+    struct bw_gate_list list;
+    uint32_t step_first; /* first gate of the step that is being evaluated */
+};
+
+/* A gate of the group holds the step that is being evaluated. */
+bool bw_eval_holds(const struct bw_evaluation *eval);
+/* What the wait of 3.3 for `epoch` is counted from. */
+struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
+                                          struct bw_instant grant_applied);
+/* Since the last renewal of the newest epoch that this leader confirmed, or since what stands for
+ * it. */
+uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval);
+/* What a part of a switchover may take: as the person asked, as long as this leader remembers. */
+uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval);
+/* Judges a site and writes its gates down. */
+struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role);
+bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site);
+/* The gate group_maintenance, when there is any: what nobody asked for waits until it is over. */
+void bw_eval_judge_quiet(struct bw_evaluation *eval);
+
+/* The steps of a vacant group. */
+bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command);
+bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command);
+bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command);
+bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command);
+
+#endif

@@ -1,0 +1,223 @@
+/* explain.c - gates in words. Design 4. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "gates.h"
+
+static const struct {
+    const char *id;
+    const char *meaning;
+} gate_texts[] = {
+#define X(name, id, meaning) [BW_GATE_ID_##name] = {id, meaning},
+    BW_GATE_LIST(X)
+#undef X
+};
+
+/* The order is that of evaluation. */
+static const struct {
+    const char *rule;
+    const char *text;
+} rule_texts[] = {
+    {"A0", "nothing to do"},
+    {"A1", "the holder gave back: Released"},
+    {"A2", "a fence failed: FenceFailed"},
+    {"A3", "the lease lapsed: Expired"},
+    {"A4", "the lease lapsed, time alone is not enough: Close"},
+    {"A5", "the move took too long: Unrevoke"},
+    {"A6", "the first grant: Grant"},
+    {"A7", "the switchover's target takes over: Grant"},
+    {"A8", "the switchover failed, its origin gets the group back: Grant"},
+    {"A9", "the best candidate takes over: Grant"},
+    {"A10", "the service was adopted: Adopted"},
+    {"A11", "a person asked for a switchover: Revoke"},
+    {"A12", "the preferred site is back: Revoke"},
+};
+
+const char *bw_gate_id_text(enum bw_gate_id id)
+{
+    BW_ASSERT(id < BW_GATE_ID_COUNT);
+    return gate_texts[id].id;
+}
+
+const char *bw_gate_meaning(const char *id)
+{
+    for (size_t i = 0; i < BW_GATE_ID_COUNT; i++)
+        if (strcmp(gate_texts[i].id, id) == 0)
+            return gate_texts[i].meaning;
+    return NULL;
+}
+
+const char *bw_explain_rule(const char *rule)
+{
+    for (size_t i = 0; i < sizeof(rule_texts) / sizeof(rule_texts[0]); i++)
+        if (strcmp(rule_texts[i].rule, rule) == 0)
+            return rule_texts[i].text;
+    return NULL;
+}
+
+/* Appends at `*used`; what does not fit is cut off. */
+__attribute__((format(printf, 4, 5))) static void add(char *out_text, size_t size, size_t *used,
+                                                      const char *format, ...)
+{
+    va_list args;
+    int written;
+
+    if (*used + 1 >= size)
+        return;
+    va_start(args, format);
+    written = vsnprintf(out_text + *used, size - *used, format, args);
+    va_end(args);
+    if (written > 0)
+        *used += (size_t)written;
+}
+
+static const char *site_name(const struct bw_group *group, int64_t site)
+{
+    if (site < 0 || site >= (int64_t)group->spec.site_count)
+        return "none";
+    return group->spec.sites[site].name;
+}
+
+static void add_value(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
+                      size_t size, size_t *used)
+{
+    switch (gate->unit) {
+    case BW_UNIT_MS:
+        add(out_text, size, used, " %" PRId64 ".%03d s of %" PRId64 ".%03d s;", gate->value / 1000,
+            (int)(gate->value % 1000), gate->threshold / 1000, (int)(gate->threshold % 1000));
+        break;
+    case BW_UNIT_COUNT:
+        add(out_text, size, used, " %" PRId64 " of %" PRId64 ";", gate->value, gate->threshold);
+        break;
+    case BW_UNIT_SITE:
+        add(out_text, size, used, " %s;", site_name(group, gate->value));
+        break;
+    case BW_UNIT_NONE:
+    case BW_UNIT_WORD:
+        break;
+    }
+}
+
+void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
+                     size_t size)
+{
+    static const char *const verdicts[] = {
+        [BW_GATE_PASS] = "pass", [BW_GATE_HOLD] = "hold", [BW_GATE_NOTE] = "note"};
+    const char *meaning = bw_gate_meaning(gate->id);
+    size_t used = 0;
+
+    BW_ASSERT(size > 0);
+    out_text[0] = '\0';
+    if (gate->step != NULL)
+        add(out_text, size, &used, "%s ", gate->step);
+    add(out_text, size, &used, "%s ", verdicts[gate->verdict]);
+    if (gate->site >= 0)
+        add(out_text, size, &used, "%s.", site_name(group, gate->site));
+    add(out_text, size, &used, "%s:", gate->id);
+    add_value(gate, group, out_text, size, &used);
+    if (gate->word != NULL)
+        add(out_text, size, &used, " %s;", gate->word);
+    add(out_text, size, &used, " %s", meaning != NULL ? meaning : "no such gate");
+    if (gate->age_ms != UINT32_MAX)
+        add(out_text, size, &used, " (seen %u.%03u s ago)", gate->age_ms / 1000,
+            gate->age_ms % 1000);
+}
+
+static bool holds(const struct bw_gate *gate)
+{
+    return gate->site < 0 && gate->verdict == BW_GATE_HOLD;
+}
+
+const char *bw_explain_verdict(const struct bw_decision *decision)
+{
+    const char *step = "A0";
+    bool is_held = false;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (strcmp(gate->step, "A0") == 0) {
+            if (holds(gate))
+                return "A0";
+            continue;
+        }
+        if (strcmp(gate->step, step) != 0) {
+            if (strcmp(step, "A0") != 0 && !is_held)
+                return step;
+            step = gate->step;
+            is_held = false;
+        }
+        is_held = is_held || holds(gate);
+    }
+    return is_held ? "A0" : step;
+}
+
+/* ---- writing gates down ---- */
+
+static struct bw_gate *append(struct bw_gate_list *list, enum bw_gate_id id, int site,
+                              enum bw_gate_verdict verdict, const char *word)
+{
+    struct bw_gate *gate;
+
+    BW_ASSERT(*list->count < list->max);
+    gate = &list->gates[(*list->count)++];
+    *gate = (struct bw_gate){
+        .id = bw_gate_id_text(id),
+        .step = list->step,
+        .verdict = verdict,
+        .site = site,
+        .unit = word != NULL ? BW_UNIT_WORD : BW_UNIT_NONE,
+        .age_ms = list->age_ms,
+        .word = word,
+    };
+    return gate;
+}
+
+bool bw_gate_plain(struct bw_gate_list *list, enum bw_gate_id id, int site, bool passes,
+                   const char *word)
+{
+    (void)append(list, id, site, passes ? BW_GATE_PASS : BW_GATE_HOLD, word);
+    return passes;
+}
+
+bool bw_gate_value(struct bw_gate_list *list, enum bw_gate_id id, int site, bool passes,
+                   enum bw_unit unit, int64_t value, int64_t threshold, const char *word)
+{
+    struct bw_gate *gate = append(list, id, site, passes ? BW_GATE_PASS : BW_GATE_HOLD, word);
+
+    gate->unit = unit;
+    gate->value = value;
+    gate->threshold = threshold;
+    return passes;
+}
+
+bool bw_gate_wait(struct bw_gate_list *list, enum bw_gate_id id, int site, struct bw_instant since,
+                  uint64_t duration_ns, struct bw_instant now, const char *word)
+{
+    uint64_t left_ns = bw_instant_wait_left_ns(now, bw_instant_add(since, duration_ns));
+
+    bw_gate_wake(list, left_ns);
+    return bw_gate_value(list, id, site, left_ns == 0, BW_UNIT_MS,
+                         (int64_t)(bw_instant_elapsed_ns(now, since) / BW_NS_PER_MS),
+                         (int64_t)(duration_ns / BW_NS_PER_MS), word);
+}
+
+void bw_gate_note(struct bw_gate_list *list, enum bw_gate_id id, int site, const char *word)
+{
+    (void)append(list, id, site, BW_GATE_NOTE, word);
+}
+
+void bw_gate_wake(struct bw_gate_list *list, uint64_t left_ns)
+{
+    if (left_ns > 0 && left_ns < *list->wake_in_ns)
+        *list->wake_in_ns = left_ns;
+}
+
+uint64_t bw_ms_to_ns(uint64_t ms)
+{
+    return ms > UINT64_MAX / BW_NS_PER_MS ? UINT64_MAX : ms * BW_NS_PER_MS;
+}

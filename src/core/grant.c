@@ -1,0 +1,402 @@
+/* grant.c - the steps that open an epoch: first grant, switchover, rollback, best candidate. Design
+ * 3.6, 3.9, 4. */
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "evaluation.h"
+
+static const char *site_name(const struct bw_evaluation *eval, int site)
+{
+    return eval->group->spec.sites[site].name;
+}
+
+static bool is_data_site(const struct bw_evaluation *eval, int site)
+{
+    return strcmp(site_name(eval, site), eval->group->data_site) == 0;
+}
+
+/* A person asked for a failover: one grant past the gates of policy (4). */
+static bool wants_failover(const struct bw_evaluation *eval)
+{
+    return bw_policy_wish(eval->group, eval->watch, eval->now) == BW_WISH_FAILOVER;
+}
+
+static void judge_mode(struct bw_evaluation *eval)
+{
+    bool is_open = eval->group->spec.mode != BW_MODE_PAUSED || wants_failover(eval);
+
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, is_open,
+                        bw_mode_word(eval->group->spec.mode));
+}
+
+/* A new leader chooses among sites once all have spoken to it, or had the time to (4). */
+static void judge_reports(struct bw_evaluation *eval)
+{
+    uint64_t window_ns = bw_policy_freshness_ns(eval->group);
+    const struct bw_spec *spec = &eval->group->spec;
+    uint32_t heard_count = 0;
+
+    for (int site = 0; site < (int)spec->site_count; site++)
+        if (bw_policy_connected(eval->group, eval->watch, site, eval->now) != NULL)
+            heard_count++;
+    if (heard_count == spec->site_count)
+        (void)bw_gate_value(&eval->list, BW_GATE_ID_REPORTS, -1, true, BW_UNIT_COUNT, heard_count,
+                            heard_count, NULL);
+    else
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_REPORTS, -1, eval->leadership->leader_since,
+                           window_ns, eval->now, "not all sites are heard");
+}
+
+static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_reason reason,
+                           struct bw_command *command)
+{
+    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site, eval->now);
+
+    command->kind = BW_COMMAND_GRANT;
+    command->epoch = eval->group->epoch + 1;
+    command->reason = reason;
+    command->silent_ms = bw_eval_silent_ms(eval);
+    command->terms = bw_terms_of_spec(&eval->group->spec);
+    memcpy(command->site, site_name(eval, site), sizeof(command->site));
+    if (heard == NULL)
+        return; /* not a candidate: its gates hold */
+    command->instance = heard->instance;
+    command->terms.reach = heard->report.reach;
+}
+
+static void complete_asked_grant(const struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_wish *wish = &eval->watch->wish;
+
+    command->reason = BW_REASON_FAILOVER;
+    memcpy(command->by, wish->by, sizeof(command->by));
+    memcpy(command->text, wish->text, sizeof(command->text));
+}
+
+/* ---- the first grant (3.9) ---- */
+
+/* What the sites of a group say before its first grant. */
+struct beginning {
+    uint32_t reported_count;
+    uint32_t started_count;
+    uint32_t stopped_count;
+    int started_site;
+};
+
+/* The site that was let go may still hold what an order on its way told it, until it says that it
+ * let go or the wait of 3.3 is over (H17). */
+static bool is_let_go(const struct bw_evaluation *eval)
+{
+    const struct bw_group *group = eval->group;
+    int site = bw_spec_find_site(&group->spec, group->let_go_site);
+    const struct bw_heard *heard;
+    struct bw_expiry_base base;
+
+    if (group->let_go_site[0] == '\0')
+        return true;
+    base = bw_eval_expiry_base(eval, group->let_go_epoch, eval->watch->let_go_applied);
+    if (bw_expiry_is_over(&base, &group->let_go_terms, eval->now))
+        return true;
+    if (site < 0)
+        return false;
+    heard = bw_policy_connected(group, eval->watch, site, eval->now);
+    return heard != NULL && heard->report.let_go_index >= group->let_go_index;
+}
+
+static bool judge_let_go(struct bw_evaluation *eval)
+{
+    struct bw_expiry_base base = bw_eval_expiry_base(eval, eval->group->let_go_epoch,
+                                                     eval->watch->let_go_applied);
+    bool is_done = is_let_go(eval);
+
+    if (eval->group->let_go_site[0] == '\0')
+        return true;
+    if (!is_done)
+        bw_gate_wake(&eval->list, bw_expiry_left_ns(&base, &eval->group->let_go_terms, eval->now));
+    return bw_gate_value(
+        &eval->list, BW_GATE_ID_LET_GO, -1, is_done, BW_UNIT_MS,
+        (int64_t)(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)) / BW_NS_PER_MS),
+        (int64_t)(bw_expiry_wait_ns(&eval->group->let_go_terms) / BW_NS_PER_MS), NULL);
+}
+
+/* Why the report of a site is none that a first grant may rest on, or NULL. Observations are made
+ * after the commit they rest on: the spec's is named by the report; the end of an adoption's epoch
+ * is earlier than the answer that the site had heard when it spoke, less the observation's age
+ * (H13, H15). */
+static const char *report_missing(const struct bw_evaluation *eval, int site)
+{
+    const struct bw_group *group = eval->group;
+    const struct bw_heard *heard = bw_policy_connected(group, eval->watch, site, eval->now);
+    struct bw_instant observed;
+
+    if (heard == NULL)
+        return "no fresh report, or it does not hear us";
+    if (heard->report.spec_version != group->spec_version)
+        return "it does not know this version of the spec";
+    observed = bw_instant_sub(heard->answered_received, bw_ms_to_ns(heard->report.service_age_ms));
+    if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&
+        group->last_end.grade != BW_GRADE_LET_GO &&
+        !bw_instant_wait_is_over(observed, eval->watch->phase_applied))
+        return "observed before the last epoch ended";
+    return NULL;
+}
+
+static struct beginning judge_beginning(struct bw_evaluation *eval)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+    struct beginning beginning = {.started_site = -1};
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const char *missing = report_missing(eval, site);
+        const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site,
+                                                           eval->now);
+
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_REPORTED, site, missing == NULL,
+                            missing != NULL ? missing : bw_service_word(heard->report.service));
+        if (missing != NULL)
+            continue;
+        beginning.reported_count++;
+        if (heard->report.service == BW_SERVICE_STOPPED)
+            beginning.stopped_count++;
+        if (heard->report.service != BW_SERVICE_STARTED)
+            continue;
+        beginning.started_count++;
+        beginning.started_site = site;
+    }
+    return beginning;
+}
+
+/* A site other than `site` says `started`: fresh, by any agent of it, two-way or not. */
+static bool starts_elsewhere(const struct bw_evaluation *eval, int site)
+{
+    uint64_t freshness_ns = bw_policy_freshness_ns(eval->group);
+
+    for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
+        for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+            const struct bw_heard *heard = &eval->watch->reports[other].by_instance[i];
+            struct bw_instant stale_at = bw_instant_add(heard->received, freshness_ns);
+
+            if (other != site && heard->used && heard->report.service == BW_SERVICE_STARTED &&
+                !bw_instant_wait_is_over(eval->now, stale_at))
+                return true;
+        }
+    }
+    return false;
+}
+
+static int best_site(struct bw_evaluation *eval, bool is_asked);
+
+/* --initial-primary: a person answers for the sites that do not report clearly; never against a
+ * site that reports `started` (3.9). */
+static int named_site(struct bw_evaluation *eval, bool *out_adopt)
+{
+    int site = bw_spec_find_site(&eval->group->spec, eval->group->initial_primary);
+    bool is_elsewhere = site >= 0 && starts_elsewhere(eval, site);
+    const struct bw_heard *heard = site >= 0 ? bw_policy_connected(eval->group, eval->watch, site,
+                                                                   eval->now)
+                                             : NULL;
+
+    judge_reports(eval);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_elsewhere,
+                        is_elsewhere ? "initial primary refused: another site reports started"
+                                     : "initial primary");
+    if (site < 0)
+        return -1;
+    *out_adopt = heard != NULL && heard->report.service == BW_SERVICE_STARTED;
+    if (!bw_eval_judge(eval, site, *out_adopt ? BW_ROLE_ADOPTER : BW_ROLE_UNPLANNED).eligible)
+        return -1;
+    return site;
+}
+
+static int unnamed_site(struct bw_evaluation *eval, const struct beginning *beginning,
+                        bool *out_adopt)
+{
+    uint32_t site_count = eval->group->spec.site_count;
+    bool is_complete = beginning->reported_count == site_count;
+    bool is_single = is_complete && beginning->started_count == 1 &&
+                     beginning->stopped_count == site_count - 1;
+    bool is_none = is_complete && beginning->stopped_count == site_count;
+    const char *word = is_single      ? "one site serves and is adopted"
+                       : is_none      ? "no site serves"
+                       : !is_complete ? "not all sites have reported"
+                                      : "several sites serve, or nobody knows";
+
+    if (!bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, is_single || is_none, word))
+        return -1;
+    *out_adopt = is_single;
+    if (is_none)
+        return best_site(eval, wants_failover(eval));
+    if (!bw_eval_judge(eval, beginning->started_site, BW_ROLE_ADOPTER).eligible)
+        return -1;
+    return beginning->started_site;
+}
+
+static void judge_backoff(struct bw_evaluation *eval)
+{
+    uint64_t backoff_ns = bw_policy_backoff_ns(eval->group);
+
+    if (backoff_ns > 0 && !wants_failover(eval))
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_BACKOFF, -1, eval->watch->phase_applied,
+                           backoff_ns, eval->now, NULL);
+}
+
+bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_group *group = eval->group;
+    struct beginning beginning;
+    bool is_single;
+    bool adopt = false;
+    int site;
+
+    if (!group->first_grant)
+        return false;
+    judge_mode(eval);
+    if (!wants_failover(eval))
+        bw_eval_judge_quiet(eval);
+    judge_backoff(eval);
+    (void)judge_let_go(eval);
+    beginning = judge_beginning(eval);
+    is_single = beginning.reported_count == group->spec.site_count && beginning.started_count == 1;
+    site = group->initial_primary[0] != '\0' && !is_single ? named_site(eval, &adopt)
+                                                           : unnamed_site(eval, &beginning, &adopt);
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, site >= 0, BW_UNIT_SITE, site, -1,
+                        NULL);
+    if (site < 0)
+        return true;
+    complete_grant(eval, site, adopt ? BW_REASON_ADOPTION : BW_REASON_FIRST_GRANT, command);
+    if (wants_failover(eval) && !adopt)
+        complete_asked_grant(eval, command);
+    command->adopt = adopt;
+    return true;
+}
+
+/* ---- a switchover on its way (3.6) ---- */
+
+static bool is_moving(const struct bw_evaluation *eval)
+{
+    return !eval->group->first_grant && eval->group->target[0] != '\0';
+}
+
+/* Without a readiness script at any site nobody could give a position, nor wait for one. */
+static void judge_position(struct bw_evaluation *eval)
+{
+    bool is_given = eval->group->target_position[0] != '\0';
+    bool is_known = bw_policy_has_readiness(eval->group, eval->watch);
+
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_POSITION, -1, is_given || !is_known,
+                        is_given   ? "given"
+                        : is_known ? "none was given: a person decides"
+                                   : "no readiness script at any site");
+}
+
+bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_group *group = eval->group;
+    int target = bw_spec_find_site(&group->spec, group->target);
+    bool is_eligible;
+
+    if (!is_moving(eval) || group->rolling_back || wants_failover(eval) || target < 0)
+        return false;
+    judge_mode(eval);
+    judge_position(eval);
+    is_eligible = bw_eval_judge(eval, target, BW_ROLE_ARRIVING).eligible;
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
+                        -1, NULL);
+    complete_grant(eval, target, group->target_reason, command);
+    command->planned = true;
+    memcpy(command->by, group->target_by, sizeof(command->by));
+    return true;
+}
+
+/* While rolling back the state's target is the origin; before that a target that takes too long
+ * loses to it. */
+bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_group *group = eval->group;
+    int origin = bw_spec_find_site(&group->spec,
+                                   group->rolling_back ? group->target : group->target_origin);
+    bool is_eligible;
+
+    if (!is_moving(eval) || wants_failover(eval) || origin < 0)
+        return false;
+    judge_mode(eval);
+    if (!group->rolling_back)
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
+                           eval->watch->phase_applied, bw_eval_move_timeout_ns(eval), eval->now,
+                           NULL);
+    is_eligible = bw_eval_judge(eval, origin, BW_ROLE_ORIGIN).eligible;
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, origin,
+                        -1, NULL);
+    complete_grant(eval, origin, BW_REASON_ROLLBACK, command);
+    command->planned = true;
+    memcpy(command->by, group->target_by, sizeof(command->by));
+    return true;
+}
+
+/* ---- the best candidate (4) ---- */
+
+/* The best of the sites that may be granted; -1: none. A site that is not the data site must also
+ * pass what damps a change; the data site gets back what it has just had. */
+static int best_site(struct bw_evaluation *eval, bool is_asked)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+    const char *to = eval->watch->wish.to;
+    int best = -1;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        bool may = bw_eval_judge(eval, site, BW_ROLE_UNPLANNED).eligible;
+
+        if (is_asked && to[0] != '\0')
+            may &= bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, site,
+                                 strcmp(site_name(eval, site), to) == 0, NULL);
+        if (!is_asked && !is_data_site(eval, site))
+            may &= bw_policy_judge_change(eval->group, eval->watch, site, eval->now, &eval->list);
+        if (may && (best < 0 || bw_policy_prefers(eval->group, site, best)))
+            best = site;
+    }
+    return best;
+}
+
+static enum bw_reason grant_reason(const struct bw_evaluation *eval)
+{
+    enum bw_reason reason = eval->group->last_end.reason;
+
+    return reason == BW_REASON_NONE ? BW_REASON_SITE_LOST : reason;
+}
+
+/* A switchover that is under way waits for its own steps, unless a person decides, or its origin
+ * does not come back in time either. */
+static bool is_left_to_the_move(struct bw_evaluation *eval)
+{
+    if (!is_moving(eval) || wants_failover(eval))
+        return false;
+    if (!eval->group->rolling_back)
+        return true;
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
+                       bw_eval_move_timeout_ns(eval), eval->now, "the origin comes first");
+    return false;
+}
+
+bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command)
+{
+    bool is_asked = wants_failover(eval);
+    int site;
+
+    if (eval->group->first_grant || is_left_to_the_move(eval))
+        return false;
+    judge_mode(eval);
+    if (!is_asked)
+        bw_eval_judge_quiet(eval);
+    judge_backoff(eval);
+    judge_reports(eval);
+    site = best_site(eval, is_asked);
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, site >= 0, BW_UNIT_SITE, site, -1,
+                        NULL);
+    if (site < 0)
+        return true;
+    complete_grant(eval, site, grant_reason(eval), command);
+    if (is_asked)
+        complete_asked_grant(eval, command);
+    return true;
+}

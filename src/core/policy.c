@@ -1,0 +1,425 @@
+/* policy.c - who is a candidate, in which order, and what damps it. Design 3.6, 3.9, 4. */
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "policy.h"
+
+#define BACKOFF_MAX_MS 600000
+#define AGE_CHECKS     3 /* an observation counts for this many check intervals (design 4) */
+
+/* One site being judged. */
+struct judgement {
+    const struct bw_group *group;
+    const struct bw_watch *watch;
+    const struct bw_leadership *leadership;
+    const struct bw_heard *heard;
+    struct bw_instant now;
+    int site;
+    enum bw_role role;
+    bool passes;
+    struct bw_gate_list list;
+};
+
+static void judge_report(struct judgement *judgement);
+static void judge_service(struct judgement *judgement);
+static void judge_maintenance(struct judgement *judgement);
+static void judge_fence(struct judgement *judgement);
+static void judge_readiness(struct judgement *judgement);
+static void judge_lag(struct judgement *judgement);
+
+void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
+                     const struct bw_leadership *leadership, int site, bool planned,
+                     struct bw_instant now, struct bw_candidacy *out_candidacy)
+{
+    bw_policy_judge_as(group, watch, leadership, site, planned ? BW_ROLE_TARGET : BW_ROLE_UNPLANNED,
+                       now, out_candidacy);
+}
+
+void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *watch,
+                        const struct bw_leadership *leadership, int site, enum bw_role role,
+                        struct bw_instant now, struct bw_candidacy *out_candidacy)
+{
+    bool has_several = false;
+    struct judgement judgement = {
+        .group = group,
+        .watch = watch,
+        .leadership = leadership,
+        .now = now,
+        .site = site,
+        .role = role,
+        .passes = true,
+        .list = {.gates = out_candidacy->gates,
+                 .count = &out_candidacy->gate_count,
+                 .max = BW_CANDIDACY_GATES_MAX,
+                 .wake_in_ns = &out_candidacy->wake_in_ns,
+                 .age_ms = UINT32_MAX},
+    };
+
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    out_candidacy->gate_count = 0;
+    out_candidacy->wake_in_ns = UINT64_MAX;
+    judgement.heard = bw_site_reports_fresh(&watch->reports[site], now,
+                                            bw_policy_freshness_ns(group), &has_several);
+
+    judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_DECLARED, site,
+                                      !group->spec.sites[site].never_candidate, NULL);
+    judge_maintenance(&judgement);
+    judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_INSTANCES, site, !has_several,
+                                      NULL);
+    if (judgement.heard != NULL)
+        judge_report(&judgement);
+    else if (!has_several)
+        judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
+    out_candidacy->eligible = judgement.passes && judgement.heard != NULL;
+}
+
+static void judge_report(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->heard->report;
+    struct bw_gate_list *list = &judgement->list;
+    int site = judgement->site;
+    uint64_t age_ms = bw_instant_elapsed_ns(judgement->now, judgement->heard->received) /
+                      BW_NS_PER_MS;
+
+    list->age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
+    (void)bw_gate_plain(list, BW_GATE_ID_CONNECTED, site, true, NULL);
+    judgement->passes &= bw_gate_plain(
+        list, BW_GATE_ID_TWO_WAY, site,
+        bw_policy_connected(judgement->group, judgement->watch, site, judgement->now) != NULL,
+        NULL);
+    judgement->passes &= bw_gate_plain(list, BW_GATE_ID_GUARD, site, report->guard_alive, NULL);
+    judgement->passes &= bw_gate_value(
+        list, BW_GATE_ID_EPOCH, site, report->epoch_seen <= judgement->group->epoch, BW_UNIT_COUNT,
+        (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
+    judgement->passes &= bw_gate_plain(list, BW_GATE_ID_REJOINING, site, !report->rejoining, NULL);
+    judge_service(judgement);
+    judge_fence(judgement);
+    judge_readiness(judgement);
+    judge_lag(judgement);
+}
+
+/* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */
+static void judge_service(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->heard->report;
+    enum bw_service wanted = judgement->role == BW_ROLE_ADOPTER ? BW_SERVICE_STARTED
+                                                                : BW_SERVICE_STOPPED;
+
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
+                                       report->service == wanted, bw_service_word(report->service));
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_CONDITION, judgement->site,
+                                       report->condition != BW_CONDITION_STOP,
+                                       report->condition == BW_CONDITION_NONE ? "no observation"
+                                                                              : NULL);
+}
+
+/* The origin of a switchover held the group when the move began: maintenance does not take from it
+ * what it would have kept as the holder (3.6, 3.9). */
+static void judge_maintenance(struct judgement *judgement)
+{
+    uint64_t duration_ms = judgement->group->maintenance_ms[judgement->site];
+
+    if (duration_ms == 0)
+        return;
+    if (judgement->role == BW_ROLE_ORIGIN) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
+                     "it held the group when the move began");
+        return;
+    }
+    judgement->passes &= bw_gate_wait(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
+                                      judgement->watch->maintenance_applied[judgement->site],
+                                      bw_ms_to_ns(duration_ms), judgement->now, NULL);
+}
+
+static void judge_fence(struct judgement *judgement)
+{
+    const uint32_t forbidding = 1u << BW_ALARM_FENCE_TOO_SLOW | 1u << BW_ALARM_STATE_NOT_DURABLE;
+    const struct bw_report *report = &judgement->heard->report;
+    uint32_t fence_timeout_ms = judgement->group->spec.fence_timeout_ms;
+    const char *alarm = NULL;
+
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
+                                       report->reach != BW_REACH_NONE && report->reach_proved,
+                                       report->reach_proved ? bw_reach_word(report->reach)
+                                                            : "not proved");
+    judgement->passes &= bw_gate_value(
+        &judgement->list, BW_GATE_ID_FENCE_BOUND, judgement->site,
+        report->fence_bound_ms > 0 && report->fence_bound_ms <= fence_timeout_ms, BW_UNIT_MS,
+        report->fence_bound_ms, fence_timeout_ms, report->fence_bound_ms == 0 ? "not known" : NULL);
+    if (report->fence_failed)
+        alarm = "its fence failed";
+    else if ((report->alarms & forbidding) != 0)
+        alarm = (report->alarms & 1u << BW_ALARM_FENCE_TOO_SLOW) != 0
+                    ? bw_alarm_word(BW_ALARM_FENCE_TOO_SLOW)
+                    : bw_alarm_word(BW_ALARM_STATE_NOT_DURABLE);
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SITE_ALARM, judgement->site,
+                                       alarm == NULL, alarm);
+}
+
+static bool is_data_site(const struct judgement *judgement)
+{
+    return strcmp(judgement->group->spec.sites[judgement->site].name,
+                  judgement->group->data_site) == 0;
+}
+
+/* How well it follows is no question for the site whose data is the newest, nor for one that
+ * serves. */
+static void judge_readiness(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->heard->report;
+    bool is_planned = judgement->role == BW_ROLE_TARGET || judgement->role == BW_ROLE_ARRIVING;
+    uint64_t age_ms = (uint64_t)judgement->list.age_ms + report->ready_age_ms;
+    uint64_t age_max_ms = AGE_CHECKS * (uint64_t)report->check_interval_ms +
+                          bw_policy_freshness_ns(judgement->group) / BW_NS_PER_MS;
+
+    if (judgement->role == BW_ROLE_ADOPTER)
+        return;
+    if (is_data_site(judgement) && !is_planned) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_READY, judgement->site, "its data is the newest");
+        return;
+    }
+    if (!report->has_readiness) {
+        judgement->passes &= bw_gate_plain(
+            &judgement->list, BW_GATE_ID_READY, judgement->site,
+            !is_planned || !bw_policy_has_readiness(judgement->group, judgement->watch),
+            "no readiness script");
+        return;
+    }
+    judgement->passes &= bw_gate_value(
+        &judgement->list, BW_GATE_ID_READY, judgement->site,
+        report->ready && report->ready_age_ms != UINT32_MAX && age_ms <= age_max_ms, BW_UNIT_MS,
+        (int64_t)age_ms, (int64_t)age_max_ms, report->ready ? "ready" : "not ready");
+    if (judgement->role == BW_ROLE_ARRIVING)
+        judgement->passes &= bw_gate_value(
+            &judgement->list, BW_GATE_ID_PREPARED, judgement->site,
+            report->prepared_index >= judgement->group->changed_index, BW_UNIT_COUNT,
+            (int64_t)report->prepared_index, (int64_t)judgement->group->changed_index, NULL);
+}
+
+/* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
+ * seen alive, at most three checks before its last confirmed renewal; where this leader confirmed
+ * none, its own beginning stands in for that, because an older leader confirmed nothing later. */
+static const char *lag_unknown(const struct judgement *judgement, struct bw_instant *out_measured)
+{
+    const struct bw_watch *watch = judgement->watch;
+    const struct bw_lag_sample *sample = &watch->lag[judgement->site];
+    struct bw_instant alive = watch->served_confirmed;
+    uint64_t age_max_ns = AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
+
+    *out_measured = sample->measured;
+    if (watch->served_site[0] == '\0' ||
+        strcmp(watch->served_site, judgement->group->data_site) != 0)
+        return "unknown: this witness has not heard the data site serve";
+    if (!sample->known)
+        return "unknown: never measured while the data site served";
+    if (alive.boot_ns == 0 && alive.raw_ns == 0)
+        alive = judgement->leadership->leader_since;
+    if (bw_instant_is_beyond(alive, bw_instant_add(sample->measured, age_max_ns)))
+        return "unknown: measured too long before the last renewal";
+    return NULL;
+}
+
+static void judge_lag(struct judgement *judgement)
+{
+    const struct bw_group *group = judgement->group;
+    struct bw_gate_list list = judgement->list;
+    const struct bw_lag_sample *sample = &judgement->watch->lag[judgement->site];
+    bool is_accepted = group->spec.on_lag == BW_ON_LAG_ALLOW ||
+                       (bw_policy_wish(group, judgement->watch, judgement->now) ==
+                            BW_WISH_FAILOVER &&
+                        judgement->watch->wish.accept_data_loss);
+    const char *unknown;
+    struct bw_instant measured;
+    bool passes;
+
+    if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ORIGIN)
+        return;
+    if (group->data_site[0] == '\0' || is_data_site(judgement)) {
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site,
+                     group->data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
+        return;
+    }
+    if (!bw_policy_has_readiness(group, judgement->watch)) {
+        bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site, "no readiness script at any site");
+        return;
+    }
+    unknown = lag_unknown(judgement, &measured);
+    if (unknown != NULL) {
+        list.age_ms = UINT32_MAX;
+        passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, unknown);
+    } else {
+        list.age_ms = (uint32_t)(bw_instant_elapsed_ns(judgement->now, measured) / BW_NS_PER_MS);
+        passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
+                               is_accepted || sample->lag_ms <= group->spec.max_lag_ms, BW_UNIT_MS,
+                               (int64_t)sample->lag_ms, group->spec.max_lag_ms,
+                               is_accepted ? "loss accepted" : NULL);
+    }
+    judgement->passes &= passes;
+}
+
+/* ---- what is asked of reports ---- */
+
+uint64_t bw_policy_freshness_ns(const struct bw_group *group)
+{
+    return bw_expiry_freshness_ns(group->spec.renew_interval_ms, group->spec.request_timeout_ms);
+}
+
+const struct bw_heard *bw_policy_connected(const struct bw_group *group,
+                                           const struct bw_watch *watch, int site,
+                                           struct bw_instant now)
+{
+    uint64_t freshness_ns = bw_policy_freshness_ns(group);
+    bool has_several = false;
+    const struct bw_heard *heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns,
+                                                         &has_several);
+
+    if (heard == NULL || has_several || heard->answered_number == 0 ||
+        bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns)))
+        return NULL;
+    return heard;
+}
+
+bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
+{
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+
+        if (heard != NULL && heard->report.has_readiness)
+            return true;
+    }
+    return false;
+}
+
+/* ---- a person's wish ---- */
+
+enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
+                                 struct bw_instant now)
+{
+    const struct bw_wish *wish = &watch->wish;
+    uint64_t time_ns = bw_ms_to_ns(wish->timeout_ms != 0 ? wish->timeout_ms
+                                                         : group->spec.switchover_timeout_ms);
+
+    if (wish->kind == BW_WISH_NONE || wish->epoch != group->epoch)
+        return BW_WISH_NONE;
+    if (wish->kind == BW_WISH_FAILOVER)
+        time_ns += 2 * bw_ms_to_ns(group->spec.lease_ttl_ms);
+    if (bw_instant_right_is_over(now, bw_instant_add(watch->wish_since, time_ns)))
+        return BW_WISH_NONE;
+    return wish->kind;
+}
+
+/* ---- order and damping ---- */
+
+uint32_t bw_policy_failed_starts(const struct bw_group *group, const char *site)
+{
+    uint32_t failed_count = 0;
+
+    for (uint32_t number = 0; number < group->history_count; number++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number);
+
+        if (entry == NULL || entry->ended_index == 0 ||
+            !bw_reason_is_failed_start(entry->why_ended))
+            break;
+        if (site == NULL || strcmp(entry->site, site) == 0)
+            failed_count++;
+    }
+    return failed_count;
+}
+
+uint64_t bw_policy_backoff_ns(const struct bw_group *group)
+{
+    uint32_t failed_count = bw_policy_failed_starts(group, NULL);
+    uint64_t backoff_ms = group->spec.retry_backoff_ms;
+    uint64_t most_ms = backoff_ms > BACKOFF_MAX_MS ? backoff_ms : BACKOFF_MAX_MS;
+
+    if (failed_count == 0)
+        return 0;
+    for (uint32_t i = 1; i < failed_count && backoff_ms < most_ms; i++)
+        backoff_ms *= 2;
+    return bw_ms_to_ns(backoff_ms < most_ms ? backoff_ms : most_ms);
+}
+
+/* How often a site has just failed: its starts in the present run of failed ones, or a service that
+ * it could not keep up. */
+static uint32_t setbacks(const struct bw_group *group, int site)
+{
+    const char *name = group->spec.sites[site].name;
+    bool was_down = group->last_end.reason == BW_REASON_SERVICE_DOWN &&
+                    strcmp(group->last_end.site, name) == 0;
+
+    return bw_policy_failed_starts(group, name) + (was_down ? 1 : 0);
+}
+
+bool bw_policy_prefers(const struct bw_group *group, int a, int b)
+{
+    uint32_t setbacks_a = setbacks(group, a);
+    uint32_t setbacks_b = setbacks(group, b);
+
+    if (setbacks_a != setbacks_b)
+        return setbacks_a < setbacks_b;
+    if (group->spec.sites[a].priority != group->spec.sites[b].priority)
+        return group->spec.sites[a].priority > group->spec.sites[b].priority;
+    if (strcmp(group->spec.sites[a].name, group->data_site) == 0)
+        return true;
+    if (strcmp(group->spec.sites[b].name, group->data_site) == 0)
+        return false;
+    return a < b;
+}
+
+/* A failover is an unplanned grant to another site than before that took: attempts that failed are
+ * the back-off's. */
+static bool was_failover(const struct bw_group *group, uint64_t epoch)
+{
+    for (uint32_t number = 0; number < group->history_count; number++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number);
+
+        if (entry == NULL || entry->epoch != epoch)
+            continue;
+        return !entry->planned && !entry->adopted && entry->previous_site[0] != '\0' &&
+               strcmp(entry->site, entry->previous_site) != 0 &&
+               !(entry->ended_index != 0 && bw_reason_is_failed_start(entry->why_ended));
+    }
+    return false;
+}
+
+/* The history bounds what can be counted: a larger limit means as many as it keeps. */
+static bool judge_failovers(const struct bw_group *group, const struct bw_watch *watch, int site,
+                            struct bw_instant now, struct bw_gate_list *list)
+{
+    uint64_t window_ns = bw_ms_to_ns(group->spec.failover_window_ms);
+    uint32_t failovers_max = group->spec.failovers_max < BW_HISTORY_MAX ? group->spec.failovers_max
+                                                                        : BW_HISTORY_MAX;
+    uint32_t failover_count = 0;
+    uint64_t left_min_ns = UINT64_MAX;
+
+    if (failovers_max == 0)
+        return true;
+    for (uint32_t i = 0; i < BW_HISTORY_MAX; i++) {
+        uint64_t left_ns = bw_instant_wait_left_ns(
+            now, bw_instant_add(watch->grants[i].applied, window_ns));
+
+        if (watch->grants[i].epoch == 0 || left_ns == 0 ||
+            !was_failover(group, watch->grants[i].epoch))
+            continue;
+        failover_count++;
+        if (left_ns < left_min_ns)
+            left_min_ns = left_ns;
+    }
+    if (failover_count >= failovers_max)
+        bw_gate_wake(list, left_min_ns);
+    return bw_gate_value(list, BW_GATE_ID_FAILOVERS, site, failover_count < failovers_max,
+                         BW_UNIT_COUNT, failover_count, failovers_max, NULL);
+}
+
+bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch *watch, int site,
+                            struct bw_instant now, struct bw_gate_list *list)
+{
+    bool passes = bw_gate_plain(list, BW_GATE_ID_APPROVAL, site, group->spec.mode != BW_MODE_MANUAL,
+                                bw_mode_word(group->spec.mode));
+
+    if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason))
+        passes &= bw_gate_wait(list, BW_GATE_ID_MIN_PRIMARY_TIME, site, watch->grant_applied,
+                               bw_ms_to_ns(group->spec.min_primary_time_ms), now, NULL);
+    return judge_failovers(group, watch, site, now, list) && passes;
+}

@@ -1,0 +1,43 @@
+/* policy.h - who may be granted, as what, and who of them first. Private to arbiter.c. Design 4. */
+#ifndef BW_CORE_POLICY_H
+#define BW_CORE_POLICY_H
+
+#include "gates.h"
+
+/* What a site would be granted as. */
+enum bw_role {
+    BW_ROLE_UNPLANNED, /* after the last holder was lost, or for a first time */
+    BW_ROLE_TARGET,    /* of a switchover that has not begun: ready before Revoke (3.6) */
+    BW_ROLE_ARRIVING,  /* of a switchover whose holder has stopped: ready at its position (3.6) */
+    BW_ROLE_ORIGIN,    /* gets the group back after a failed switchover (3.6) */
+    BW_ROLE_ADOPTER    /* already serves and is not touched (3.9) */
+};
+
+void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *watch,
+                        const struct bw_leadership *leadership, int site, enum bw_role role,
+                        struct bw_instant now, struct bw_candidacy *out_candidacy);
+
+/* Freshness for sites that stand by: as the spec has it now. */
+uint64_t bw_policy_freshness_ns(const struct bw_group *group);
+/* The only fresh report of a site that is also two-way, or NULL. */
+const struct bw_heard *bw_policy_connected(const struct bw_group *group,
+                                           const struct bw_watch *watch, int site,
+                                           struct bw_instant now);
+/* Some site of the group has a readiness script, as far as this witness has heard. */
+bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
+
+/* Failed starts in a row at the end of the history, of all sites (site NULL) or of one. */
+uint32_t bw_policy_failed_starts(const struct bw_group *group, const char *site);
+/* The pause after them: retry_backoff doubled each time, at most ten minutes or retry_backoff
+ * itself, whichever is more (4). */
+uint64_t bw_policy_backoff_ns(const struct bw_group *group);
+
+/* Gates on a change of site that no person asked for: approval, min_primary_time, failovers. Never
+ * asked of the data site itself. */
+bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch *watch, int site,
+                            struct bw_instant now, struct bw_gate_list *list);
+
+/* True when site `a` is to be preferred to `b`. */
+bool bw_policy_prefers(const struct bw_group *group, int a, int b);
+
+#endif

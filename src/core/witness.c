@@ -1,0 +1,571 @@
+/* witness.c - leadership, proofs, reports, proposals and wishes of one witness.
+ * Design 3.2.2, 3.3, 4. */
+#include <breakwater/core/witness.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "policy.h"
+
+static void watch_group(struct bw_watch *watch, const struct bw_group *group,
+                        struct bw_instant now);
+static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec);
+static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now);
+static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
+static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
+                        const struct bw_sync_group *said, int place, struct bw_instant received);
+
+static struct bw_group *group_at(const struct bw_witness *witness, int place)
+{
+    BW_ASSERT(place >= 0 && place < (int)witness->cluster->group_count);
+    return &witness->cluster->groups[place];
+}
+
+void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
+                     struct bw_watch *watches, struct bw_instant now)
+{
+    *witness = (struct bw_witness){
+        .cluster = cluster, .watches = watches, .leadership = {.started = now}};
+    bw_proof_init(&witness->proof);
+    for (uint32_t place = 0; place < cluster->group_capacity; place++)
+        watches[place] = (struct bw_watch){0};
+    bw_witness_on_restored(witness, now);
+}
+
+void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
+{
+    for (uint32_t place = 0; place < witness->cluster->group_count; place++) {
+        const struct bw_group *group = group_at(witness, (int)place);
+        struct bw_watch *watch = &witness->watches[place];
+
+        if (strcmp(watch->name, group->spec.name) != 0)
+            *watch = (struct bw_watch){0};
+        follow_sites(watch, &group->spec);
+        watch_group(watch, group, now);
+    }
+}
+
+/* Every duration of the group counts from now. */
+static void watch_group(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
+{
+    memcpy(watch->name, group->spec.name, sizeof(watch->name));
+    watch->seen_epoch = group->epoch;
+    watch->seen_phase = group->phase;
+    watch->seen_held = group->held;
+    watch->phase_applied = now;
+    watch->grant_applied = now;
+    watch->spec_applied = now;
+    watch->group_maintenance_applied = now;
+    watch->let_go_applied = now;
+    for (size_t site = 0; site < BW_SITES_MAX; site++)
+        watch->maintenance_applied[site] = now;
+    memset(watch->grants, 0, sizeof(watch->grants));
+    watch->grants_next = 0;
+    for (uint32_t number = group->history_count; number > 0; number--)
+        mark_grant(watch, bw_group_history_at(group, number - 1)->epoch, now);
+}
+
+static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
+{
+    watch->grants[watch->grants_next] = (struct bw_grant_mark){.epoch = epoch, .applied = now};
+    watch->grants_next = (watch->grants_next + 1) % BW_HISTORY_MAX;
+}
+
+/* What is kept by the index of a site moves with its name. */
+static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
+{
+    struct bw_site_reports reports[BW_SITES_MAX];
+    struct bw_instant connected_since[BW_SITES_MAX] = {0};
+    struct bw_lag_sample lag[BW_SITES_MAX] = {0};
+    struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
+
+    memset(reports, 0, sizeof(reports));
+    for (uint32_t to = 0; to < spec->site_count; to++)
+        for (uint32_t from = 0; from < BW_SITES_MAX; from++) {
+            if (strcmp(watch->sites[from], spec->sites[to].name) != 0)
+                continue;
+            reports[to] = watch->reports[from];
+            connected_since[to] = watch->connected_since[from];
+            lag[to] = watch->lag[from];
+            maintenance_applied[to] = watch->maintenance_applied[from];
+        }
+    memcpy(watch->reports, reports, sizeof(reports));
+    memcpy(watch->connected_since, connected_since, sizeof(connected_since));
+    memcpy(watch->lag, lag, sizeof(lag));
+    memcpy(watch->maintenance_applied, maintenance_applied, sizeof(maintenance_applied));
+    memset(watch->sites, 0, sizeof(watch->sites));
+    for (uint32_t to = 0; to < spec->site_count; to++)
+        memcpy(watch->sites[to], spec->sites[to].name, sizeof(watch->sites[to]));
+}
+
+/* ---- leadership ---- */
+
+/* What this witness did or was asked as a leader; reports and instants of the log stay. */
+static void forget_term(struct bw_witness *witness)
+{
+    const struct bw_instant none = {0, 0};
+
+    bw_proof_init(&witness->proof);
+    for (uint32_t place = 0; place < witness->cluster->group_capacity; place++) {
+        struct bw_watch *watch = &witness->watches[place];
+
+        watch->confirmed_epoch = 0;
+        watch->last_confirmed = none;
+        watch->served_confirmed = none;
+        watch->ended_epoch = 0;
+        watch->is_proposing = false;
+        watch->wish = (struct bw_wish){0};
+        watch->wish_since = none;
+    }
+}
+
+void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_instant now)
+{
+    forget_term(witness);
+    witness->leadership.leads = true;
+    witness->leadership.term = term;
+    witness->leadership.leader_since = now;
+}
+
+void bw_witness_on_not_leading(struct bw_witness *witness)
+{
+    forget_term(witness);
+    witness->leadership.leads = false;
+}
+
+/* ---- what the log says ---- */
+
+static void note_maintenance(struct bw_watch *watch, const struct bw_group *group,
+                             const struct bw_command *command, struct bw_instant now)
+{
+    int site = bw_spec_find_site(&group->spec, command->site);
+
+    if (command->site[0] == '\0')
+        watch->group_maintenance_applied = now;
+    else if (site >= 0)
+        watch->maintenance_applied[site] = now;
+}
+
+/* A wish is over with the grant that answers it, and with the move that was given up. */
+static void note_command(struct bw_watch *watch, const struct bw_group *group,
+                         const struct bw_command *command, struct bw_instant now)
+{
+    switch (command->kind) {
+    case BW_COMMAND_GRANT:
+        watch->grant_applied = now;
+        mark_grant(watch, command->epoch, now);
+        watch->wish = (struct bw_wish){0};
+        break;
+    case BW_COMMAND_UNREVOKE:
+        watch->wish = (struct bw_wish){0};
+        break;
+    case BW_COMMAND_MAINTENANCE:
+        note_maintenance(watch, group, command, now);
+        break;
+    case BW_COMMAND_SET_SPEC:
+        follow_sites(watch, &group->spec);
+        break;
+    case BW_COMMAND_SET_MODE:
+    case BW_COMMAND_REVOKE:
+    case BW_COMMAND_CLOSE:
+    case BW_COMMAND_FENCE_FAILED:
+    case BW_COMMAND_RELEASED:
+    case BW_COMMAND_EXPIRED:
+    case BW_COMMAND_ADOPTED:
+    case BW_COMMAND_FENCED:
+    case BW_COMMAND_FORCED:
+    case BW_COMMAND_DELETE:
+    case BW_COMMAND_FOUND:
+    case BW_COMMAND_COUNT:
+        break;
+    }
+}
+
+void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *command,
+                           const struct bw_applied *applied, struct bw_instant now)
+{
+    const struct bw_group *group;
+    struct bw_watch *watch;
+
+    if (applied->rule == NULL || applied->group < 0)
+        return;
+    group = group_at(witness, applied->group);
+    watch = &witness->watches[applied->group];
+    if (strcmp(watch->name, group->spec.name) != 0) {
+        *watch = (struct bw_watch){0}; /* made, or gone */
+        follow_sites(watch, &group->spec);
+        watch_group(watch, group, now);
+        return;
+    }
+    note_command(watch, group, command, now);
+    if (group->spec_index == witness->cluster->applied_index)
+        watch->spec_applied = now;
+    if (group->let_go_index == witness->cluster->applied_index)
+        watch->let_go_applied = now;
+    note_phase(watch, group, now);
+}
+
+static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
+{
+    if (watch->seen_epoch == group->epoch && watch->seen_phase == group->phase &&
+        watch->seen_held == group->held)
+        return;
+    watch->seen_epoch = group->epoch;
+    watch->seen_phase = group->phase;
+    watch->seen_held = group->held;
+    watch->phase_applied = now;
+}
+
+/* ---- what the sites say ---- */
+
+uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
+                            struct bw_instant received)
+{
+    bool renews = false;
+
+    if (!bw_id_is_none(sync->cluster_id) && !bw_id_equal(sync->cluster_id, witness->cluster->id))
+        return 0;
+    if (sync->generation > witness->cluster->generation)
+        return 0; /* this witness was left behind by a recovery */
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        int place = bw_cluster_find(witness->cluster, sync->groups[i].name);
+
+        renews = renews || sync->groups[i].renew_epoch != 0;
+        if (place >= 0)
+            keep_report(witness, sync, &sync->groups[i], place, received);
+    }
+    if (!renews || !witness->leadership.leads)
+        return 0;
+    return bw_proof_want(&witness->proof);
+}
+
+static const struct bw_heard *find_session(const struct bw_site_reports *reports,
+                                           const struct bw_sync *sync)
+{
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && bw_id_equal(heard->instance, sync->instance) &&
+            bw_id_equal(heard->session, sync->session))
+            return heard;
+    }
+    return NULL;
+}
+
+/* When the sync that the agent heard answered was received here: from this witness's own notes,
+ * never from the agent. One too old to be among them counts as not answered. */
+static void look_up_answer(const struct bw_heard *before, const struct bw_sync *sync,
+                           struct bw_heard *out_heard)
+{
+    out_heard->receipts[0] = (struct bw_receipt){.number = sync->number,
+                                                 .received = out_heard->received};
+    if (before == NULL)
+        return;
+    memcpy(&out_heard->receipts[1], before->receipts,
+           (BW_RECEIPTS_MAX - 1) * sizeof(before->receipts[0]));
+    for (size_t i = 1; i < BW_RECEIPTS_MAX; i++) {
+        if (sync->heard_number == 0 || before->receipts[i - 1].number != sync->heard_number)
+            continue;
+        out_heard->answered_number = sync->heard_number;
+        out_heard->answered_received = before->receipts[i - 1].received;
+    }
+}
+
+/* The lag of every other site as last measured while this one was heard to renew and serve. */
+static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int holder)
+{
+    const char *name = group->spec.sites[holder].name;
+
+    if (strcmp(watch->served_site, name) != 0) {
+        memset(watch->lag, 0, sizeof(watch->lag));
+        memcpy(watch->served_site, name, sizeof(watch->served_site));
+        watch->served_confirmed = (struct bw_instant){0, 0};
+    }
+    for (int site = 0; site < (int)group->spec.site_count; site++) {
+        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+
+        if (site == holder || heard == NULL || !heard->report.has_lag ||
+            heard->report.ready_age_ms == UINT32_MAX)
+            continue;
+        watch->lag[site] = (struct bw_lag_sample){
+            .known = true,
+            .lag_ms = heard->report.lag_ms,
+            .measured = bw_instant_sub(heard->received, bw_ms_to_ns(heard->report.ready_age_ms)),
+            .check_interval_ms = heard->report.check_interval_ms,
+        };
+    }
+}
+
+/* The holder renews and its service runs: from here its data is what others lag behind. */
+static bool is_serving(const struct bw_group *group, const struct bw_sync *sync,
+                       const struct bw_sync_group *said)
+{
+    return group->phase != BW_PHASE_VACANT && said->renew_epoch == group->epoch &&
+           strcmp(sync->site, group->holder_site) == 0 &&
+           bw_id_equal(sync->instance, group->holder_instance) &&
+           said->report.armed_epoch == group->epoch && said->report.serving_epoch_started;
+}
+
+static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
+                        const struct bw_sync_group *said, int place, struct bw_instant received)
+{
+    const struct bw_group *group = group_at(witness, place);
+    struct bw_watch *watch = &witness->watches[place];
+    int site = bw_spec_find_site(&group->spec, sync->site);
+    struct bw_heard heard = {
+        .used = true,
+        .instance = sync->instance,
+        .session = sync->session,
+        .received = received,
+        .report = said->report,
+        .released = said->released,
+    };
+    const struct bw_heard *before;
+    const struct bw_heard *newest;
+
+    if (site < 0)
+        return;
+    before = find_session(&watch->reports[site], sync);
+    if (before != NULL && sync->number <= before->receipts[0].number)
+        return; /* overtaken on its way */
+    newest = bw_site_reports_newest(&watch->reports[site]);
+    if (newest == NULL ||
+        bw_instant_right_is_over(received,
+                                 bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
+        watch->connected_since[site] = received;
+    look_up_answer(before, sync, &heard);
+    bw_site_reports_put(&watch->reports[site], &heard);
+    if (is_serving(group, sync, said))
+        sample_lag(watch, group, site);
+}
+
+/* ---- renewals ---- */
+
+/* H20: a new leader hears everybody out before it lets a start begin. */
+static bool is_first_renewal_due(const struct bw_witness *witness, const struct bw_group *group,
+                                 struct bw_instant now)
+{
+    uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
+                                                group->terms.request_timeout_ms);
+    uint64_t spec_ns = bw_policy_freshness_ns(group);
+    uint64_t window_ns = pinned_ns > spec_ns ? pinned_ns : spec_ns;
+
+    return bw_instant_wait_is_over(now,
+                                   bw_instant_add(witness->leadership.leader_since, window_ns));
+}
+
+static bool is_confirmable(const struct bw_witness *witness, const struct bw_group *group,
+                           const struct bw_watch *watch, const struct bw_sync *sync,
+                           const struct bw_sync_group *said)
+{
+    if (said->renew_epoch == 0 || said->renew_epoch != group->epoch)
+        return false;
+    if (group->phase != BW_PHASE_GRANTED && group->phase != BW_PHASE_REVOKING)
+        return false;
+    return witness->leadership.leads && watch->ended_epoch != group->epoch &&
+           strcmp(group->holder_site, sync->site) == 0 &&
+           bw_id_equal(group->holder_instance, sync->instance);
+}
+
+bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
+                        const struct bw_sync_group *group, uint64_t proof_number,
+                        struct bw_instant received, struct bw_instant now)
+{
+    int place = bw_cluster_find(witness->cluster, group->name);
+    struct bw_watch *watch;
+
+    if (place < 0 || !bw_proof_covers(&witness->proof, proof_number) ||
+        !bw_instant_wait_is_over(received, witness->leadership.leader_since))
+        return false;
+    watch = &witness->watches[place];
+    if (!is_confirmable(witness, group_at(witness, place), watch, sync, group))
+        return false;
+    if (group->report.armed_epoch != group->renew_epoch &&
+        !is_first_renewal_due(witness, group_at(witness, place), now))
+        return false;
+    if (watch->confirmed_epoch != group->renew_epoch)
+        watch->last_confirmed = (struct bw_instant){0, 0};
+    watch->confirmed_epoch = group->renew_epoch;
+    watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
+    if (is_serving(group_at(witness, place), sync, group))
+        watch->served_confirmed = bw_instant_max(watch->served_confirmed, received);
+    return true;
+}
+
+uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
+                                  struct bw_instant now)
+{
+    const struct bw_group *state = group_at(witness, group);
+    const struct bw_watch *watch = &witness->watches[group];
+    struct bw_instant end = bw_instant_add(watch->last_confirmed, bw_ms_to_ns(state->terms.ttl_ms));
+
+    if ((state->phase != BW_PHASE_GRANTED && state->phase != BW_PHASE_REVOKING) ||
+        !witness->leadership.leads || watch->confirmed_epoch != state->epoch)
+        return 0;
+    return bw_instant_wait_left_ns(now, end) / BW_NS_PER_MS;
+}
+
+uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
+                                 struct bw_instant now)
+{
+    const struct bw_group *state = group_at(witness, group);
+    int holder = bw_spec_find_site(&state->spec, state->holder_site);
+    const struct bw_heard *heard;
+
+    if (holder < 0 || strcmp(state->holder_site, site) == 0)
+        return 0;
+    heard = bw_policy_connected(state, &witness->watches[group], holder, now);
+    if (heard == NULL || !bw_id_equal(heard->instance, state->holder_instance) ||
+        heard->report.armed_epoch != state->epoch || !heard->report.serving_epoch_started ||
+        !heard->report.verified)
+        return 0;
+    return state->epoch;
+}
+
+/* ---- decisions and proposals ---- */
+
+void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_instant now,
+                       struct bw_decision *out_decision)
+{
+    const struct bw_group *state = group_at(witness, group);
+
+    if (state->spec.name[0] == '\0') {
+        *out_decision = (struct bw_decision){
+            .rule = "A0", .wake_in_ns = UINT64_MAX, .command = {.kind = BW_COMMAND_COUNT}};
+        return;
+    }
+    bw_arbiter_decide(state, &witness->watches[group], &witness->leadership, now, out_decision);
+}
+
+void bw_witness_on_proposing(struct bw_witness *witness, int group,
+                             const struct bw_command *command)
+{
+    struct bw_watch *watch = &witness->watches[group];
+
+    watch->is_proposing = true;
+    if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
+        command->kind == BW_COMMAND_FENCE_FAILED)
+        watch->ended_epoch = command->epoch;
+}
+
+void bw_witness_on_proposed(struct bw_witness *witness, int group)
+{
+    witness->watches[group].is_proposing = false;
+}
+
+/* ---- wishes ---- */
+
+static const char *first_hold(const struct bw_candidacy *candidacy)
+{
+    for (uint32_t i = 0; i < candidacy->gate_count; i++)
+        if (candidacy->gates[i].verdict == BW_GATE_HOLD)
+            return bw_gate_meaning(candidacy->gates[i].id);
+    return "it may be granted";
+}
+
+static enum bw_err check_failover(const struct bw_witness *witness, int place,
+                                  const struct bw_wish *wish, struct bw_instant now,
+                                  struct bw_diag *diag)
+{
+    const struct bw_group *group = group_at(witness, place);
+    const struct bw_watch *watch = &witness->watches[place];
+    struct bw_expiry_base base = {.leader_since = witness->leadership.leader_since,
+                                  .grant_applied = watch->grant_applied};
+    int site = bw_spec_find_site(&group->spec, wish->to);
+    int holder = bw_spec_find_site(&group->spec, group->holder_site);
+
+    if (wish->to[0] != '\0' && group->spec.sites[site].never_candidate)
+        return bw_diag_set(
+            diag, BW_ERR_REFUSED,
+            "%s is `candidate: never` in the spec of %s; apply a spec that allows it", wish->to,
+            group->spec.name);
+    if (group->phase == BW_PHASE_VACANT || group->held)
+        return BW_OK;
+    if (watch->confirmed_epoch == group->epoch)
+        base.last_confirmed = watch->last_confirmed;
+    if (bw_expiry_is_over(&base, &group->terms, now) ||
+        bw_policy_connected(group, watch, holder, now) == NULL)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "%s holds %s in epoch %" PRIu64 " and is alive (%" PRIu64
+                       " ms of lease left); use switchover",
+                       group->holder_site, group->spec.name, group->epoch,
+                       bw_witness_lease_left_ms(witness, place, now));
+}
+
+static enum bw_err check_switchover(const struct bw_witness *witness, int place,
+                                    const struct bw_wish *wish, struct bw_instant now,
+                                    struct bw_diag *diag)
+{
+    const struct bw_group *group = group_at(witness, place);
+    int site = bw_spec_find_site(&group->spec, wish->to);
+    struct bw_candidacy candidacy;
+
+    if (wish->to[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_INVALID, "a switchover names its target; use --to SITE");
+    if (group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "no site holds %s, so nothing can be switched over; use failover",
+                           group->spec.name);
+    if (group->phase == BW_PHASE_REVOKING)
+        return bw_diag_set(diag, BW_ERR_BUSY, "%s is on its way to %s; wait for its end",
+                           group->spec.name, group->target);
+    if (group->adopting)
+        return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
+                           group->holder_site, group->spec.name);
+    if (group->spec.mode == BW_MODE_PAUSED)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; resume it first", group->spec.name);
+    if (strcmp(group->holder_site, wish->to) == 0)
+        return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
+    bw_policy_judge(group, &witness->watches[place], &witness->leadership, site, true, now,
+                    &candidacy);
+    if (!candidacy.eligible)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s is no target for %s now; what fails: \"%s\"; see explain", wish->to,
+                           group->spec.name, first_hold(&candidacy));
+    return BW_OK;
+}
+
+static enum bw_err check_wish(const struct bw_witness *witness, int place,
+                              const struct bw_wish *wish, struct bw_instant now,
+                              struct bw_diag *diag)
+{
+    const struct bw_group *group = group_at(witness, place);
+
+    if (!witness->leadership.leads)
+        return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
+    if (group->spec.name[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see status");
+    if (group->spec.mode == BW_MODE_OBSERVE)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s is only observed and nothing is executed; set mode auto or manual",
+                           group->spec.name);
+    if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s; see status", wish->to,
+                           group->spec.name);
+    switch (wish->kind) {
+    case BW_WISH_FAILOVER:
+        return check_failover(witness, place, wish, now, diag);
+    case BW_WISH_SWITCHOVER:
+        return check_switchover(witness, place, wish, now, diag);
+    case BW_WISH_NONE:
+        break;
+    }
+    return bw_diag_set(diag, BW_ERR_INVALID, "nothing was asked for");
+}
+
+enum bw_err bw_witness_ask(struct bw_witness *witness, int group, const struct bw_wish *wish,
+                           struct bw_instant now, struct bw_diag *diag)
+{
+    enum bw_err err = check_wish(witness, group, wish, now, diag);
+    struct bw_watch *watch = &witness->watches[group];
+
+    if (err != BW_OK)
+        return err;
+    watch->wish = *wish;
+    watch->wish.epoch = group_at(witness, group)->epoch;
+    watch->wish_since = now;
+    return BW_OK;
+}

@@ -1,0 +1,279 @@
+#include "core_world.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
+
+static struct bw_spec spec_of(uint32_t site_count)
+{
+    static const uint32_t priorities[] = {100, 50, 10};
+    struct bw_spec spec;
+
+    bw_spec_defaults(&spec);
+    (void)strcpy(spec.name, "harbor");
+    spec.site_count = site_count;
+    for (uint32_t i = 0; i < site_count; i++) {
+        (void)strcpy(spec.sites[i].name, names[i]);
+        spec.sites[i].priority = priorities[i];
+    }
+    return spec;
+}
+
+static struct bw_report eligible_report(void)
+{
+    return (struct bw_report){
+        .guard_alive = true,
+        .service = BW_SERVICE_STOPPED,
+        .service_age_ms = 0,
+        .condition = BW_CONDITION_START,
+        .has_readiness = true,
+        .ready = true,
+        .ready_age_ms = 100,
+        .has_lag = true,
+        .lag_ms = 400,
+        .check_interval_ms = 10000,
+        .reach = BW_REACH_UNITS,
+        .reach_proved = true,
+        .fence_bound_ms = 4000,
+    };
+}
+
+struct bw_group *world_group(struct world *world)
+{
+    return &world->groups[0];
+}
+
+struct bw_watch *world_watch(struct world *world)
+{
+    return &world->watches[0];
+}
+
+void world_wait_ms(struct world *world, uint64_t ms)
+{
+    world->now = bw_instant_add(world->now, ms * BW_NS_PER_MS);
+}
+
+const char *world_apply(struct world *world, const struct bw_command *command)
+{
+    struct bw_applied applied = bw_cluster_apply(&world->cluster, ++world->index, command);
+
+    bw_witness_on_applied(&world->witness, command, &applied, world->now);
+    return applied.rule != NULL ? applied.rule->id : "-";
+}
+
+void world_know_spec(struct world *world)
+{
+    for (int site = 0; site < WORLD_SITES; site++) {
+        world->sites[site].report.spec_version = world->groups[0].spec_version;
+        world->sites[site].report.let_go_index = world->groups[0].let_go_index;
+    }
+}
+
+void world_set_spec(struct world *world, const struct bw_spec *spec, const char *initial_primary)
+{
+    struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .spec = *spec};
+
+    (void)strcpy(command.group, "harbor");
+    (void)strcpy(command.site, initial_primary);
+    BW_ASSERT(strcmp(world_apply(world, &command), "-") != 0);
+    world_know_spec(world);
+}
+
+void world_set_mode(struct world *world, enum bw_mode mode)
+{
+    struct bw_command command = {.kind = BW_COMMAND_SET_MODE, .mode = mode};
+
+    (void)strcpy(command.group, "harbor");
+    BW_ASSERT(strcmp(world_apply(world, &command), "-") != 0);
+    world_know_spec(world);
+}
+
+void world_lead_anew(struct world *world)
+{
+    bw_witness_on_not_leading(&world->witness);
+    bw_witness_on_leading(&world->witness, world->witness.leadership.term + 1, world->now);
+}
+
+void world_init(struct world *world, uint32_t site_count)
+{
+    struct bw_command found = {.kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000};
+    struct bw_spec spec = spec_of(site_count);
+
+    memset(world, 0, sizeof(*world));
+    world->now = (struct bw_instant){1000 * BW_NS_PER_S, 900 * BW_NS_PER_S};
+    bw_cluster_init(&world->cluster, world->groups, 2);
+    bw_witness_init(&world->witness, &world->cluster, world->watches, world->now);
+    found.cluster_id.bytes[0] = 7;
+    (void)strcpy(found.cluster_name, "prod");
+    (void)world_apply(world, &found);
+    for (int site = 0; site < WORLD_SITES; site++) {
+        world->sites[site].instance.bytes[0] = (uint8_t)(site + 1);
+        world->sites[site].session.bytes[0] = (uint8_t)(site + 1);
+        world->sites[site].report = eligible_report();
+        world->sites[site].is_mute = site >= (int)site_count;
+    }
+    bw_witness_on_leading(&world->witness, 1, world->now);
+    world_set_spec(world, &spec, "");
+    world_wait_ms(world, 60000);
+    world_sync_all(world);
+}
+
+bool world_sync(struct world *world, int site)
+{
+    struct world_site *puppet = &world->sites[site];
+    struct bw_sync_group group = {
+        .renew_epoch = puppet->renew_epoch, .released = puppet->released, .report = puppet->report};
+    struct bw_sync sync = {.cluster_id = world->cluster.id,
+                           .generation = world->cluster.generation,
+                           .instance = puppet->instance,
+                           .session = puppet->session,
+                           .number = ++puppet->number,
+                           .heard_number = puppet->heard_number,
+                           .group_count = 1,
+                           .groups = &group};
+    uint64_t proof;
+
+    (void)strcpy(group.name, "harbor");
+    (void)strcpy(sync.site, names[site]);
+    proof = bw_witness_on_sync(&world->witness, &sync, world->now);
+    if (!puppet->is_deaf && world->witness.leadership.leads)
+        puppet->heard_number = puppet->number;
+    if (proof == 0)
+        return false;
+    bw_proof_on_applied(&world->witness.proof, bw_proof_on_submitted(&world->witness.proof));
+    return bw_witness_confirm(&world->witness, &sync, &group, proof, world->now, world->now);
+}
+
+void world_sync_all(struct world *world)
+{
+    for (int round = 0; round < 2; round++) {
+        world_wait_ms(world, 1);
+        for (int site = 0; site < WORLD_SITES; site++)
+            if (!world->sites[site].is_mute)
+                (void)world_sync(world, site);
+    }
+}
+
+void world_pass_ms(struct world *world, uint64_t ms)
+{
+    while (ms >= 500) {
+        world_wait_ms(world, 500 - 2);
+        world_sync_all(world);
+        ms -= 500;
+    }
+    world_wait_ms(world, ms);
+}
+
+const char *world_decide(struct world *world)
+{
+    bw_witness_decide(&world->witness, 0, world->now, &world->decision);
+    return world->decision.rule;
+}
+
+const char *world_act(struct world *world)
+{
+    const char *rule = world_decide(world);
+
+    if (!world->decision.acts)
+        return rule;
+    bw_witness_on_proposing(&world->witness, 0, &world->decision.command);
+    BW_ASSERT(strcmp(world_apply(world, &world->decision.command), "-") != 0);
+    bw_witness_on_proposed(&world->witness, 0);
+    return rule;
+}
+
+void world_serve(struct world *world, int site)
+{
+    struct world_site *puppet = &world->sites[site];
+    uint64_t epoch = world->groups[0].epoch;
+
+    puppet->renew_epoch = epoch;
+    puppet->released = (struct bw_released){0};
+    (void)world_sync(world, site);
+    puppet->report.epoch_seen = epoch;
+    puppet->report.enforced = true;
+    puppet->report.armed_epoch = epoch;
+    puppet->report.start_begun = true;
+    puppet->report.service = BW_SERVICE_STARTED;
+    puppet->report.serving_epoch_started = true;
+    puppet->report.verified = true;
+    puppet->report.has_lag = false;
+    world_sync_all(world);
+}
+
+void world_stop(struct world *world, int site)
+{
+    struct world_site *puppet = &world->sites[site];
+
+    puppet->renew_epoch = 0;
+    puppet->report.armed_epoch = 0;
+    puppet->report.start_begun = false;
+    puppet->report.serving_epoch_started = false;
+    puppet->report.verified = false;
+    puppet->report.service = BW_SERVICE_STOPPED;
+    puppet->report.has_fence_or_stop_succeeded = true;
+}
+
+void world_give_back(struct world *world, int site, enum bw_reason reason, bool past_no_return,
+                     const char *position)
+{
+    struct world_site *puppet = &world->sites[site];
+
+    world_stop(world, site);
+    puppet->report.epoch_seen = world->groups[0].epoch;
+    puppet->released = (struct bw_released){
+        .epoch = world->groups[0].epoch, .reason = reason, .past_no_return = past_no_return};
+    (void)strcpy(puppet->released.position, position);
+    world_sync_all(world);
+}
+
+void world_begin_with(struct world *world, uint32_t site_count, const struct bw_spec *changes)
+{
+    world_init(world, site_count);
+    if (changes != NULL)
+        world_set_spec(world, changes, "");
+    world_sync_all(world);
+    BW_ASSERT(strcmp(world_act(world), "A6") == 0);
+    BW_ASSERT(strcmp(world->groups[0].holder_site, "dc-a") == 0);
+    world_serve(world, A);
+    world_pass_ms(world, 5000);
+}
+
+void world_begin(struct world *world, uint32_t site_count)
+{
+    world_begin_with(world, site_count, NULL);
+}
+
+uint64_t world_wait_of_terms_ms(struct world *world)
+{
+    return (bw_expiry_wait_ns(&world->groups[0].terms) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+}
+
+enum bw_err world_ask(struct world *world, enum bw_wish_kind kind, const char *to,
+                      bool accept_data_loss, struct bw_diag *diag)
+{
+    struct bw_wish wish = {.kind = kind, .accept_data_loss = accept_data_loss};
+
+    (void)strcpy(wish.to, to);
+    (void)strcpy(wish.by, "operator/anna");
+    return bw_witness_ask(&world->witness, 0, &wish, world->now, diag);
+}
+
+const struct bw_gate *world_gate(const struct world *world, const char *id, int site)
+{
+    const struct bw_gate *found = NULL;
+
+    for (uint32_t i = 0; i < world->decision.gate_count; i++)
+        if (strcmp(world->decision.gates[i].id, id) == 0 && world->decision.gates[i].site == site)
+            found = &world->decision.gates[i];
+    return found;
+}
+
+bool world_holds(const struct world *world, const char *id, int site)
+{
+    const struct bw_gate *gate = world_gate(world, id, site);
+
+    return gate != NULL && gate->verdict == BW_GATE_HOLD;
+}

@@ -1,0 +1,888 @@
+/* arbiter: the steps of design 4 in their order, and what each of them waits for. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+#define assert_held(id, site)                                                                      \
+    do {                                                                                           \
+        assert_string_equal(world_decide(&world), "A0");                                           \
+        assert_true(world_holds(&world, id, site));                                                \
+    } while (0)
+
+static struct bw_spec changed_spec(void)
+{
+    world_init(&world, 2);
+    return world_group(&world)->spec;
+}
+
+/* The holder falls silent; the clock stands `ms` before the end of the wait. */
+static void silence_until_before_lapse(uint64_t ms)
+{
+    world.sites[A].is_mute = true;
+    while (world_wait_of_terms_ms(&world) * BW_NS_PER_MS >
+           bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed) +
+               (ms + 600) * BW_NS_PER_MS)
+        world_pass_ms(&world, 500);
+    uint64_t left_ns = world_wait_of_terms_ms(&world) * BW_NS_PER_MS -
+                       bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed);
+    world_wait_ms(&world, left_ns / BW_NS_PER_MS - ms - 2);
+    world_sync_all(&world);
+}
+
+static void who_does_not_lead_decides_nothing(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_rule("A6");
+
+    bw_witness_on_not_leading(&world.witness);
+
+    assert_rule("A0");
+    assert_int_equal(world.decision.wake_in_ns, UINT64_MAX);
+    assert_int_equal(world.decision.gate_count, 1);
+}
+
+/* ---- Released ---- */
+
+static void a_give_back_of_the_holder_is_committed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "42");
+
+    assert_rule("A1");
+    assert_int_equal(world.decision.command.kind, BW_COMMAND_RELEASED);
+    assert_int_equal(world.decision.command.reason, BW_REASON_SERVICE_DOWN);
+    assert_string_equal(world.decision.command.position, "42");
+    assert_true(world.decision.command.past_no_return);
+}
+
+/* 3.5: a give-back is final; the report that tells of it may be old. */
+static void a_give_back_counts_when_it_is_old(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_LEASE_LOST, true, "");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 8000);
+
+    assert_rule("A1");
+}
+
+/* 3.4: another instance may neither arm nor end an epoch of the old one. */
+static void a_give_back_of_another_instance_or_epoch_is_none(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].released.epoch = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+    assert_held("released", -1);
+
+    world_begin(&world, 2);
+    world.sites[A].instance.bytes[5] = 1;
+    world_give_back(&world, A, BW_REASON_LEASE_LOST, true, "");
+    assert_held("released", -1);
+}
+
+static void ends_are_committed_while_paused_and_in_manual(void **state)
+{
+    static const enum bw_mode modes[] = {BW_MODE_PAUSED, BW_MODE_MANUAL};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        world_begin(&world, 2);
+        world_set_mode(&world, modes[i]);
+        world_give_back(&world, A, BW_REASON_LEASE_LOST, true, "");
+        assert_rule("A1");
+
+        world_begin(&world, 2);
+        world_set_mode(&world, modes[i]);
+        silence_until_before_lapse(0);
+        assert_rule("A3");
+    }
+}
+
+/* ---- FenceFailed ---- */
+
+/* I1, 3.3: a failed fence is a fact, and any instance of the site may report it. */
+static void a_failed_fence_reported_by_any_instance_holds_the_epoch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].instance.bytes[5] = 1;
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_acts("A2");
+    assert_true(world_group(&world)->held);
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 60000);
+    assert_held("held", -1);
+}
+
+static void a_failed_fence_of_an_older_epoch_is_none_of_this_one(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+
+    assert_held("fence_failed", -1);
+}
+
+/* I1, 3.3: `started`, observed after the lease was surely over, by an agent that lost its state. */
+static void started_after_the_lease_is_a_failed_fence(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    silence_until_before_lapse(0);
+    world.sites[A].is_mute = false;
+    world.sites[A].instance.bytes[5] = 1;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service_age_ms = 5000;
+    world_wait_ms(&world, 3000);
+    world_sync_all(&world);
+    assert_held("fence_failed", -1); /* seen before the end of the lease */
+    assert_true(world_holds(&world, "contradiction", -1));
+
+    world.sites[A].report.service_age_ms = 100;
+    world_sync_all(&world);
+    assert_rule("A2");
+}
+
+/* ---- Expired ---- */
+
+/* I1, 3.3: not one millisecond before the wait is over, and at once then. */
+static void expired_is_proposed_exactly_when_the_wait_is_over(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    silence_until_before_lapse(1);
+    assert_held("lapse", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_MS);
+
+    world.now = bw_instant_add(world.now, world.decision.wake_in_ns - 1);
+    assert_held("lapse", -1);
+    world.now = bw_instant_add(world.now, 1);
+    assert_rule("A3");
+    assert_int_equal(world.decision.command.reason, BW_REASON_SITE_LOST);
+    assert_true(world.decision.command.past_no_return);
+}
+
+/* I1, 1: a wait is over when both clocks have counted it. */
+static void expired_waits_for_both_clocks(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    silence_until_before_lapse(1);
+    world.now.boot_ns += 100 * BW_NS_PER_S;
+    assert_held("lapse", -1);
+    world.now.raw_ns += BW_NS_PER_MS;
+    assert_rule("A3");
+}
+
+/* I1, 3.3: nothing of an earlier term counts; the new leader waits from its own beginning. */
+static void a_new_leader_waits_from_its_own_beginning(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    silence_until_before_lapse(1);
+    world_lead_anew(&world);
+    uint64_t wait_ms = world_wait_of_terms_ms(&world);
+
+    world_pass_ms(&world, wait_ms - 1);
+    assert_held("lapse", -1);
+    world_pass_ms(&world, 1);
+    assert_rule("A3");
+}
+
+/* I1, 3.4: reach none is never enough, remote only with a second enforcer or a person's word. Such
+ * an epoch is closed instead. */
+static void time_alone_ends_only_what_the_guard_can_end(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_group(&world)->terms.reach = BW_REACH_NONE;
+    silence_until_before_lapse(0);
+    assert_acts("A4");
+    assert_held("end_reach", -1);
+
+    world_begin(&world, 2);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    silence_until_before_lapse(1);
+    assert_held("lapse", -1);
+    world_wait_ms(&world, 1);
+    assert_acts("A4");
+    assert_held("end_reach", -1);
+
+    world_group(&world)->terms.second_enforcer = true;
+    assert_rule("A3");
+    world_group(&world)->terms.second_enforcer = false;
+    world_group(&world)->spec.expired_is_enough = true;
+    assert_rule("A3");
+    world_group(&world)->terms.reach = BW_REACH_NONE;
+    assert_held("end_reach", -1);
+}
+
+/* 4: min_grade fenced goes Close and never proposes Expired. */
+static void min_grade_fenced_closes_and_never_expires(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A4");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+
+    world_pass_ms(&world, 100000);
+    assert_held("grade", -1);
+}
+
+/* I1, 3.3: a fresh report of the holder's site that does not say stopped delays Expired. */
+static void a_fresh_contradiction_delays_expired_until_it_is_stale(void **state)
+{
+    static const enum bw_service services[] = {BW_SERVICE_STARTED, BW_SERVICE_UNKNOWN};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        world_begin(&world, 2);
+        world.sites[A].renew_epoch = 0;
+        world.sites[A].report.service = services[i];
+        world.sites[A].report.service_age_ms = 60000;
+        world_pass_ms(&world, 20000);
+        assert_held("contradiction", -1);
+        assert_true(world.decision.wake_in_ns <= 3000 * BW_NS_PER_MS);
+
+        world.sites[A].is_mute = true;
+        world.now = bw_instant_add(world.now, world.decision.wake_in_ns - 1);
+        assert_held("contradiction", -1);
+        world.now = bw_instant_add(world.now, 1);
+        assert_rule("A3");
+    }
+}
+
+static void unknown_after_a_fence_that_succeeded_counts_as_stopped(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.has_fence_or_stop_succeeded = true;
+    world_pass_ms(&world, 20000);
+
+    assert_rule("A3");
+}
+
+/* 3.3, 3.1: a Close whose fence did not come about still ends by time. */
+static void a_closed_epoch_that_is_not_held_expires_too(void **state)
+{
+    struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor"};
+    (void)state;
+    world_begin(&world, 2);
+    close.epoch = world_group(&world)->epoch;
+    (void)world_apply(&world, &close);
+    silence_until_before_lapse(0);
+
+    assert_acts("A3");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+}
+
+/* 4: a grant never renewed is tried elsewhere, and the data stays where it was. */
+static void a_grant_never_renewed_counts_as_never_started(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world));
+
+    assert_acts("A3");
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_NEVER_STARTED);
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
+    assert_held("backoff", -1);
+    world_pass_ms(&world, 10000);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+}
+
+/* ---- the first grant ---- */
+
+static void the_first_grant_waits_for_every_site(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 60000);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", C));
+
+    world.sites[C].is_mute = false;
+    world_sync_all(&world);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_false(world_group(&world)->adopting);
+}
+
+/* I1, 3.9: exactly one `started` is adopted untouched; two, or an unknown one: nobody. */
+static void one_started_site_is_adopted_and_two_are_nobody(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_true(world.decision.command.adopt);
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_int_equal(world.decision.command.reason, BW_REASON_ADOPTION);
+
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[B].report.service = BW_SERVICE_STOPPED;
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+}
+
+/* I1, H15: observations are made after the commit that they rest on. */
+static void a_report_that_does_not_know_the_spec_version_does_not_count(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.spec_version--;
+    world_sync_all(&world);
+
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", B));
+}
+
+/* 3.9: --initial-primary answers for unclear sites, never against one that serves. */
+static void an_initial_primary_answers_for_unclear_sites_only(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 10000);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_set_spec(&world, &spec, "dc-b");
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+}
+
+static void an_initial_primary_waits_for_the_window_of_a_new_leader(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    struct bw_spec spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 10000);
+    world_lead_anew(&world);
+    assert_held("reports", -1);
+
+    world_pass_ms(&world, 3000);
+    assert_rule("A6");
+}
+
+/* I1, H17: the report of the site that was let go counts once it confirmed, or after the wait. */
+static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t wait_ms = world_wait_of_terms_ms(&world);
+    world_stop(&world, A);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world.sites[A].report.let_go_index = 0;
+    world_set_mode(&world, BW_MODE_AUTO);
+    world.sites[A].report.let_go_index = 0;
+    world_sync_all(&world);
+    assert_held("let_go", -1);
+
+    world.sites[A].report.let_go_index = world_group(&world)->let_go_index;
+    world_sync_all(&world);
+    assert_rule("A6");
+
+    world.sites[A].report.let_go_index = 0;
+    world_pass_ms(&world, wait_ms - 1000);
+    assert_held("let_go", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+    world_pass_ms(&world, 1000);
+    assert_rule("A6");
+}
+
+/* I1, H13: an adoption that ended unarmed makes every site report again, by later observations. */
+static void an_adoption_that_expired_unarmed_makes_every_site_report_again(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world));
+    assert_acts("A3");
+
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", A));
+    assert_true(world_holds(&world, "reported", B));
+    world_sync_all(&world);
+    assert_held("reported", A);
+    assert_false(world_holds(&world, "reported", B));
+    world.sites[B].report.service_age_ms = 60000;
+    world_sync_all(&world);
+    assert_held("reported", B);
+}
+
+/* 3.9: the service runs as before; its `started` is neither a failed fence nor a contradiction. */
+static void an_untouched_adoption_may_expire_while_it_serves(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_acts("A3");
+
+    world_pass_ms(&world, 500);
+    assert_acts("A6"); /* the same site, once more */
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+static void an_adoption_is_committed_once_it_is_armed(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    assert_held("armed", -1);
+
+    world_serve(&world, A);
+
+    assert_acts("A10");
+    assert_false(world_group(&world)->adopting);
+    assert_false(world_group(&world)->first_grant);
+}
+
+/* ---- the best candidate ---- */
+
+static void the_best_candidate_takes_over(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_int_equal(world.decision.command.epoch, world_group(&world)->epoch + 1);
+    assert_int_equal(world.decision.command.reason, BW_REASON_SITE_LOST);
+    assert_false(world.decision.command.planned);
+    assert_false(world.decision.command.adopt);
+    assert_int_equal(world.decision.command.terms.reach, BW_REACH_UNITS);
+    assert_in_range(world.decision.command.silent_ms, 15000, 16000);
+}
+
+/* 4: a new leader chooses among sites after one freshness window, or when all have reported. */
+static void a_new_leader_lets_every_site_speak_first(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    world_lead_anew(&world);
+    assert_held("reports", -1);
+
+    world_pass_ms(&world, 2999);
+    assert_held("reports", -1);
+    world_pass_ms(&world, 1);
+    assert_rule("A9");
+}
+
+static void a_service_that_its_site_cannot_keep_up_goes_elsewhere(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+/* ---- modes ---- */
+
+static void paused_grants_and_revokes_nothing(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world_set_mode(&world, BW_MODE_PAUSED);
+    world_sync_all(&world);
+    assert_held("mode", -1);
+
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_held("mode", -1);
+}
+
+/* 3.9: a grant to another site needs a person; back to the site whose data is the newest does not.
+ */
+static void manual_asks_a_person_before_another_site(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_MANUAL);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_held("approval", B);
+
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world_sync_all(&world);
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-a");
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_int_equal(world.decision.command.reason, BW_REASON_FAILOVER);
+    assert_string_equal(world.decision.command.by, "operator/anna");
+}
+
+/* 3.9: everything is evaluated and explained, nothing is executed. */
+static void observe_evaluates_and_does_nothing(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_sync_all(&world);
+
+    assert_rule("A0");
+    assert_false(world.decision.acts);
+    assert_true(world_holds(&world, "observe", -1));
+    assert_int_equal(world.decision.command.kind, BW_COMMAND_GRANT);
+}
+
+/* 4: one grant past lag, damping and mode; it never shortens a wait. */
+static void a_failover_waits_like_everybody(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_PAUSED);
+    silence_until_before_lapse(1);
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_OK);
+    assert_held("lapse", -1);
+
+    world_wait_ms(&world, 1);
+    assert_acts("A3");
+    assert_acts("A9");
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
+}
+
+static void a_wish_does_not_outlive_its_time(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_PAUSED);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 5000);
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
+    world_pass_ms(&world, 151000);
+    world.sites[B].is_mute = false;
+    world_sync_all(&world);
+
+    assert_held("mode", -1);
+}
+
+/* ---- switchover (3.6) ---- */
+
+static void begin_switchover(void)
+{
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+}
+
+static void stop_for_switchover(const char *position)
+{
+    begin_switchover();
+    world.sites[A].report.stop_begun_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, position);
+    assert_acts("A1");
+}
+
+/* 3.6: ready before Revoke. */
+static void nothing_is_revoked_for_a_target_that_is_not_ready(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world.sites[B].report.ready = false;
+    world_sync_all(&world);
+    assert_held("ready", B);
+
+    world.sites[B].report.ready = true;
+    world_sync_all(&world);
+    assert_rule("A11");
+    assert_string_equal(world.decision.command.target, "dc-b");
+    assert_string_equal(world.decision.command.by, "operator/anna");
+}
+
+/* 3.6: ready by a run that knew the final position. */
+static void the_target_is_granted_once_it_was_ready_at_the_position(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    assert_held("prepared", B);
+
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_rule("A7");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_true(world.decision.command.planned);
+    assert_int_equal(world.decision.command.reason, BW_REASON_SWITCHOVER);
+}
+
+static void a_missing_position_waits_for_a_person(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    stop_for_switchover("");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_held("position", -1);
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
+static void without_readiness_scripts_no_position_is_asked_for(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    for (int site = A; site <= B; site++) {
+        world.sites[site].report.has_readiness = false;
+        world.sites[site].report.ready = false;
+        world.sites[site].report.has_lag = false;
+    }
+    world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    assert_acts("A1");
+
+    assert_rule("A7");
+}
+
+static void a_target_that_takes_too_long_loses_to_the_origin(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world_pass_ms(&world, 119900);
+    assert_held("switchover_timeout", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, 100 * BW_NS_PER_MS);
+
+    world_pass_ms(&world, 500);
+    assert_acts("A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted, BW_REASON_ROLLBACK);
+}
+
+/* 3.6: a start that failed before the point of no return, confirmed stopped, goes back at once. */
+static void a_start_that_failed_early_goes_back_to_the_origin(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+
+    assert_rule("A8");
+    assert_string_equal(world.decision.command.site, "dc-a");
+    assert_true(world.decision.command.planned);
+}
+
+/* 3.6: after the point of no return there is no automatic way back. */
+static void a_start_that_failed_late_does_not_go_back(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_give_back(&world, B, BW_REASON_START_FAILED, true, "");
+    assert_acts("A1");
+    world_pass_ms(&world, 9000);
+
+    assert_held("lag", A);
+}
+
+/* 3.6: a stop that has begun is finished. */
+static void a_move_is_given_up_only_before_the_stop_began(void **state)
+{
+    (void)state;
+    begin_switchover();
+    world_pass_ms(&world, 119900);
+    assert_held("switchover_timeout", -1);
+    world_pass_ms(&world, 500);
+    assert_rule("A5");
+
+    world.sites[A].report.stop_begun_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_held("stop_not_begun", -1);
+    world.sites[A].is_mute = true;
+    world.sites[A].report.stop_begun_epoch = 0;
+    world_pass_ms(&world, 4000);
+    assert_held("stop_not_begun", -1); /* not known */
+}
+
+static void a_move_that_was_given_up_is_not_begun_again(void **state)
+{
+    (void)state;
+    begin_switchover();
+    world_pass_ms(&world, 121000);
+    assert_acts("A5");
+
+    assert_rule("A0");
+    assert_null(world_gate(&world, "wish", -1));
+}
+
+/* ---- failback ---- */
+
+static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 50000);
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.has_lag = true;
+    world_pass_ms(&world, 20000);
+    assert_held("failback", A);
+
+    world_pass_ms(&world, 39000);
+    assert_held("failback", A);
+    world_pass_ms(&world, 2000);
+    assert_rule("A12");
+    assert_string_equal(world.decision.command.target, "dc-a");
+    assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
+}
+
+static void without_failback_the_group_stays_where_it_is(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 600000);
+
+    assert_rule("A0");
+}
+
+static void in_a_calm_hour_nothing_is_due_before_the_lease(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_rule("A0");
+
+    assert_true(world.decision.wake_in_ns > 14 * BW_NS_PER_S);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_does_not_lead_decides_nothing),
+        cmocka_unit_test(a_give_back_of_the_holder_is_committed),
+        cmocka_unit_test(a_give_back_counts_when_it_is_old),
+        cmocka_unit_test(a_give_back_of_another_instance_or_epoch_is_none),
+        cmocka_unit_test(ends_are_committed_while_paused_and_in_manual),
+        cmocka_unit_test(a_failed_fence_reported_by_any_instance_holds_the_epoch),
+        cmocka_unit_test(a_failed_fence_of_an_older_epoch_is_none_of_this_one),
+        cmocka_unit_test(started_after_the_lease_is_a_failed_fence),
+        cmocka_unit_test(expired_is_proposed_exactly_when_the_wait_is_over),
+        cmocka_unit_test(expired_waits_for_both_clocks),
+        cmocka_unit_test(a_new_leader_waits_from_its_own_beginning),
+        cmocka_unit_test(time_alone_ends_only_what_the_guard_can_end),
+        cmocka_unit_test(min_grade_fenced_closes_and_never_expires),
+        cmocka_unit_test(a_fresh_contradiction_delays_expired_until_it_is_stale),
+        cmocka_unit_test(unknown_after_a_fence_that_succeeded_counts_as_stopped),
+        cmocka_unit_test(a_closed_epoch_that_is_not_held_expires_too),
+        cmocka_unit_test(a_grant_never_renewed_counts_as_never_started),
+        cmocka_unit_test(the_first_grant_waits_for_every_site),
+        cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
+        cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
+        cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),
+        cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
+        cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),
+        cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),
+        cmocka_unit_test(an_untouched_adoption_may_expire_while_it_serves),
+        cmocka_unit_test(an_adoption_is_committed_once_it_is_armed),
+        cmocka_unit_test(the_best_candidate_takes_over),
+        cmocka_unit_test(a_new_leader_lets_every_site_speak_first),
+        cmocka_unit_test(a_service_that_its_site_cannot_keep_up_goes_elsewhere),
+        cmocka_unit_test(paused_grants_and_revokes_nothing),
+        cmocka_unit_test(manual_asks_a_person_before_another_site),
+        cmocka_unit_test(observe_evaluates_and_does_nothing),
+        cmocka_unit_test(a_failover_waits_like_everybody),
+        cmocka_unit_test(a_wish_does_not_outlive_its_time),
+        cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
+        cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
+        cmocka_unit_test(a_missing_position_waits_for_a_person),
+        cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),
+        cmocka_unit_test(a_target_that_takes_too_long_loses_to_the_origin),
+        cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),
+        cmocka_unit_test(a_start_that_failed_late_does_not_go_back),
+        cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
+        cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
+        cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(without_failback_the_group_stays_where_it_is),
+        cmocka_unit_test(in_a_calm_hour_nothing_is_due_before_the_lease),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,371 @@
+/* witness: who may be told that a lease goes on, and what a term forgets (design 3.2.2, 3.3, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+static struct bw_sync_group said;
+static struct bw_sync sync_from(int site, uint64_t renew_epoch)
+{
+    static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
+    struct bw_sync sync = {.cluster_id = world.cluster.id,
+                           .instance = world.sites[site].instance,
+                           .session = world.sites[site].session,
+                           .number = ++world.sites[site].number,
+                           .group_count = 1,
+                           .groups = &said};
+
+    said = (struct bw_sync_group){.renew_epoch = renew_epoch, .report = world.sites[site].report};
+    (void)strcpy(said.name, "harbor");
+    (void)strcpy(sync.site, names[site]);
+    return sync;
+}
+
+/* Renews at `received`, proved by a barrier submitted after it. */
+static bool confirm(struct bw_sync *sync, struct bw_instant received)
+{
+    uint64_t proof = bw_witness_on_sync(&world.witness, sync, received);
+
+    if (proof == 0)
+        return false;
+    bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
+    return bw_witness_confirm(&world.witness, sync, &said, proof, received, world.now);
+}
+
+/* 3.2.2: the state at the barrier names epoch, site and instance. */
+static void only_the_holder_of_the_open_epoch_is_confirmed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t epoch = world_group(&world)->epoch;
+    struct bw_sync good = sync_from(A, epoch);
+    assert_true(confirm(&good, world.now));
+
+    struct bw_sync other_epoch = sync_from(A, epoch + 1);
+    assert_false(confirm(&other_epoch, world.now));
+    struct bw_sync older_epoch = sync_from(A, epoch - 1);
+    assert_false(confirm(&older_epoch, world.now));
+    struct bw_sync other_site = sync_from(B, epoch);
+    assert_false(confirm(&other_site, world.now));
+    struct bw_sync other_instance = sync_from(A, epoch);
+    other_instance.instance.bytes[0] = 99;
+    assert_false(confirm(&other_instance, world.now));
+}
+
+/* 3.2.2, model lease.pml: the barrier was submitted after the renewal was received. */
+static void a_renewal_without_its_barrier_is_not_confirmed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
+
+    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, world.now);
+
+    assert_true(proof > 0);
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, proof, world.now, world.now));
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, world.now, world.now));
+}
+
+static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_not_leading(&world.witness);
+    struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
+
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 1, world.now, world.now));
+    assert_string_equal(world_decide(&world), "A0");
+}
+
+/* 3.3: from the moment that it proposes the end, the leader refuses renewals of the epoch. */
+static void a_proposed_end_refuses_renewals(void **state)
+{
+    static const enum bw_command_kind ends[] = {BW_COMMAND_EXPIRED, BW_COMMAND_CLOSE};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        world_begin(&world, 2);
+        struct bw_command end = {.kind = ends[i], .epoch = world_group(&world)->epoch};
+        struct bw_sync before = sync_from(A, end.epoch);
+        assert_true(confirm(&before, world.now));
+
+        bw_witness_on_proposing(&world.witness, 0, &end);
+        bw_witness_on_proposed(&world.witness, 0);
+
+        struct bw_sync after = sync_from(A, end.epoch);
+        assert_false(confirm(&after, world.now));
+    }
+}
+
+static void a_closing_epoch_is_not_confirmed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_command close = {.kind = BW_COMMAND_CLOSE, .epoch = world_group(&world)->epoch};
+    (void)strcpy(close.group, "harbor");
+    assert_string_equal(world_apply(&world, &close), "G10");
+
+    struct bw_sync sync = sync_from(A, close.epoch);
+
+    assert_false(confirm(&sync, world.now));
+}
+
+/* 3.2.2, H20: a new leader hears everybody before a start can begin; what is armed goes on. */
+static void a_first_renewal_waits_for_the_freshness_window_of_a_new_leader(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t epoch = world_group(&world)->epoch;
+    world_lead_anew(&world);
+    world.sites[A].report.armed_epoch = 0;
+    struct bw_sync first = sync_from(A, epoch);
+    assert_false(confirm(&first, world.now));
+
+    world_wait_ms(&world, 2999);
+    struct bw_sync early = sync_from(A, epoch);
+    assert_false(confirm(&early, world.now));
+    world_wait_ms(&world, 1);
+    struct bw_sync late = sync_from(A, epoch);
+    assert_true(confirm(&late, world.now));
+
+    world_lead_anew(&world);
+    world.sites[A].report.armed_epoch = epoch;
+    struct bw_sync armed = sync_from(A, epoch);
+    assert_true(confirm(&armed, world.now));
+}
+
+/* 3.3: nothing of an earlier term counts. */
+static void a_new_term_forgets_confirmations_proposals_and_wishes(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_command end = {.kind = BW_COMMAND_CLOSE, .epoch = world_group(&world)->epoch};
+    bw_witness_on_proposing(&world.witness, 0, &end);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_int_not_equal(world_watch(&world)->confirmed_epoch, 0);
+
+    world_wait_ms(&world, 1);
+    world_lead_anew(&world);
+
+    const struct bw_watch *watch = world_watch(&world);
+    assert_int_equal(watch->confirmed_epoch, 0);
+    assert_int_equal(watch->last_confirmed.boot_ns, 0);
+    assert_int_equal(watch->served_confirmed.boot_ns, 0);
+    assert_int_equal(watch->ended_epoch, 0);
+    assert_false(watch->is_proposing);
+    assert_int_equal(watch->wish.kind, BW_WISH_NONE);
+    assert_int_equal(world.witness.leadership.leader_since.boot_ns, world.now.boot_ns);
+}
+
+static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
+    struct bw_instant received = world.now;
+    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, received);
+    world_wait_ms(&world, 10);
+    world_lead_anew(&world);
+    for (uint64_t i = 0; i < proof; i++) {
+        (void)bw_proof_want(&world.witness.proof);
+        bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
+    }
+
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, proof, received, world.now));
+}
+
+/* 4: connected is two-way, by this witness's own notes. */
+static void an_answer_counts_from_the_receipt_of_what_it_answers(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_wait_ms(&world, 700);
+    (void)world_sync(&world, B);
+    struct bw_instant received = world.now;
+    world_wait_ms(&world, 700);
+    (void)world_sync(&world, B);
+
+    const struct bw_heard *heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+
+    assert_int_equal(heard->answered_number, world.sites[B].number - 1);
+    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+
+    world.sites[B].heard_number = 12345; /* never sent */
+    (void)world_sync(&world, B);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(heard->answered_number, 0);
+}
+
+static void a_sync_that_was_overtaken_replaces_nothing(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    struct bw_sync old = sync_from(B, 0);
+    old.number = 1;
+    said.report.service = BW_SERVICE_STARTED;
+
+    (void)bw_witness_on_sync(&world.witness, &old, world.now);
+
+    assert_int_equal(bw_site_reports_newest(&world_watch(&world)->reports[B])->report.service,
+                     BW_SERVICE_STOPPED);
+}
+
+static void another_cluster_or_a_newer_generation_is_not_listened_to(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
+    sync.cluster_id.bytes[3] = 9;
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
+
+    sync = sync_from(A, world_group(&world)->epoch);
+    sync.generation = world.cluster.generation + 1;
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
+}
+
+static void reports_follow_their_site_when_the_spec_moves_it(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[C].report.lag_ms = 777;
+    world_sync_all(&world);
+    struct bw_spec spec = world_group(&world)->spec;
+    struct bw_site_spec moved = spec.sites[0];
+    spec.sites[0] = spec.sites[2];
+    spec.sites[2] = moved;
+
+    world_set_spec(&world, &spec, "");
+
+    assert_int_equal(bw_site_reports_newest(&world_watch(&world)->reports[0])->report.lag_ms, 777);
+    assert_true(bw_id_equal(bw_site_reports_newest(&world_watch(&world)->reports[2])->instance,
+                            world.sites[A].instance));
+}
+
+/* 3.1: counted from the own apply, after a restart from its start: longer, never shorter. */
+static void restored_durations_count_from_now(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_wait_ms(&world, 5000);
+
+    bw_witness_on_restored(&world.witness, world.now);
+
+    assert_int_equal(world_watch(&world)->grant_applied.boot_ns, world.now.boot_ns);
+    assert_int_equal(world_watch(&world)->phase_applied.boot_ns, world.now.boot_ns);
+    assert_int_equal(world_watch(&world)->grants[0].applied.boot_ns, world.now.boot_ns);
+    assert_int_equal(world_watch(&world)->grants[0].epoch, world_group(&world)->epoch);
+}
+
+static void a_proposal_on_its_way_keeps_everything_else_back(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_string_equal(world_decide(&world), "A6");
+
+    bw_witness_on_proposing(&world.witness, 0, &world.decision.command);
+
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "proposing", -1));
+    bw_witness_on_proposed(&world.witness, 0);
+    assert_string_equal(world_decide(&world), "A6");
+}
+
+static void a_failover_with_a_live_holder_answers_use_switchover(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+
+    assert_non_null(strstr(diag.text, "use switchover"));
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
+}
+
+static void a_switchover_is_refused_where_it_cannot_begin(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_init(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "use failover"));
+
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-a", false, &diag), BW_ERR_EXISTS);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "", false, &diag), BW_ERR_INVALID);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-x", false, &diag), BW_ERR_NOT_FOUND);
+    world.sites[B].report.ready = false;
+    world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "readiness"));
+    world_set_mode(&world, BW_MODE_PAUSED);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    bw_witness_on_not_leading(&world.witness);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag),
+                     BW_ERR_NOT_LEADER);
+}
+
+static void lease_left_counts_from_the_last_confirmed_renewal(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    (void)world_sync(&world, A);
+
+    assert_int_equal(bw_witness_lease_left_ms(&world.witness, 0, world.now), 15000);
+    world_wait_ms(&world, 4000);
+    assert_int_equal(bw_witness_lease_left_ms(&world.witness, 0, world.now), 11000);
+    world_wait_ms(&world, 12000);
+    assert_int_equal(bw_witness_lease_left_ms(&world.witness, 0, world.now), 0);
+    world_lead_anew(&world);
+    assert_int_equal(bw_witness_lease_left_ms(&world.witness, 0, world.now), 0);
+}
+
+/* 4: a rejoin destroys data, so another site's newer epoch is verified serving first. */
+static void another_site_serves_only_by_its_own_fresh_verified_report(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t epoch = world_group(&world)->epoch;
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), epoch);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-a", world.now), 0);
+
+    world.sites[A].report.verified = false;
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+    world.sites[A].report.verified = true;
+    world_sync_all(&world);
+    world_wait_ms(&world, 3001);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_the_holder_of_the_open_epoch_is_confirmed),
+        cmocka_unit_test(a_renewal_without_its_barrier_is_not_confirmed),
+        cmocka_unit_test(a_follower_neither_asks_for_a_barrier_nor_confirms),
+        cmocka_unit_test(a_proposed_end_refuses_renewals),
+        cmocka_unit_test(a_closing_epoch_is_not_confirmed),
+        cmocka_unit_test(a_first_renewal_waits_for_the_freshness_window_of_a_new_leader),
+        cmocka_unit_test(a_new_term_forgets_confirmations_proposals_and_wishes),
+        cmocka_unit_test(a_renewal_received_before_this_term_is_not_confirmed),
+        cmocka_unit_test(an_answer_counts_from_the_receipt_of_what_it_answers),
+        cmocka_unit_test(a_sync_that_was_overtaken_replaces_nothing),
+        cmocka_unit_test(another_cluster_or_a_newer_generation_is_not_listened_to),
+        cmocka_unit_test(reports_follow_their_site_when_the_spec_moves_it),
+        cmocka_unit_test(restored_durations_count_from_now),
+        cmocka_unit_test(a_proposal_on_its_way_keeps_everything_else_back),
+        cmocka_unit_test(a_failover_with_a_live_holder_answers_use_switchover),
+        cmocka_unit_test(a_switchover_is_refused_where_it_cannot_begin),
+        cmocka_unit_test(lease_left_counts_from_the_last_confirmed_renewal),
+        cmocka_unit_test(another_site_serves_only_by_its_own_fresh_verified_report),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
