@@ -10,7 +10,7 @@
 #define SWEEPS_PER_AGE  60 /* a connection is at most 1/60 of the allowed age too old */
 #define ACCEPT_RETRY_MS 1000
 
-/* ---- the list of connections ----------------------------------------------------------------- */
+/* ---- the list of connections ---- */
 
 static void link_connection(struct bw_http_server *server, struct connection *connection)
 {
@@ -60,7 +60,7 @@ void bw_http_connection_end(struct connection *connection)
     bw_tls_stream_finish(connection->stream);
 }
 
-/* ---- the end of the server ------------------------------------------------------------------- */
+/* ---- the end of the server ---- */
 
 static void free_if_ended(struct bw_http_server *server)
 {
@@ -83,7 +83,7 @@ static void on_handle_closed(uv_handle_t *handle)
     free_if_ended(server);
 }
 
-/* ---- events of a stream ---------------------------------------------------------------------- */
+/* ---- events of a stream ---- */
 
 static void accept_one(struct bw_http_server *server);
 static void accept_waiting_one(struct bw_http_server *server);
@@ -168,7 +168,7 @@ static const struct bw_tls_stream_events stream_events = {
     .on_closed = on_closed,
 };
 
-/* ---- accepting ------------------------------------------------------------------------------- */
+/* ---- accepting ---- */
 
 static void on_sweep(uv_timer_t *timer);
 static void start_sweep(struct bw_http_server *server, uint64_t period_ms);
@@ -266,7 +266,7 @@ static void on_connection(uv_stream_t *listener, int status)
         accept_one(server);
 }
 
-/* ---- certificates that change, and the timer ------------------------------------------------- */
+/* ---- certificates that change, and the timer ---- */
 
 static void start_sweep(struct bw_http_server *server, uint64_t period_ms)
 {
@@ -317,7 +317,7 @@ void bw_http_server_drop_connections(struct bw_http_server *server)
         drop(c, "every connection is closed by order");
 }
 
-/* ---- open and close -------------------------------------------------------------------------- */
+/* ---- open and close ---- */
 
 static void fill_defaults(struct bw_http_server_config *config)
 {
