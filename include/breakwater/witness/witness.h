@@ -1,0 +1,21 @@
+/* witness.h - the programs `breakwater witness init` and `breakwater witness`. Design 2, 5.2. */
+#ifndef BW_WITNESS_WITNESS_H
+#define BW_WITNESS_WITNESS_H
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
+#include <breakwater/config/witness_config.h>
+
+/* Makes the data directory of this founding member, once. `cluster_id` is the same on each founding
+ * member: `witness init` on the first one prints it, the others are given it (--cluster-id), so that
+ * a second cluster of the same name is never mistaken for this one. None: a new one is made.
+ * BW_ERR_EXISTS when the directory holds anything. */
+BW_MUST_CHECK enum bw_err bw_witness_found(const struct bw_witness_config *config,
+                                           struct bw_id cluster_id, struct bw_id *out_cluster_id,
+                                           struct bw_diag *diag);
+
+/* Runs until SIGTERM or SIGINT. Returns the exit status of the process: 0, 78 (the configuration is
+ * bad; said on stderr), 75 or 70 (consensus/stop.h). `config_file` is read again on SIGHUP. */
+int bw_witness_run(const char *config_file);
+
+#endif
