@@ -23,7 +23,7 @@ struct tables {
     size_t count;
 };
 
-static void build_tables(const struct bw_command *command, struct tables *tables)
+static void build_tables(const struct bw_cli_command *command, struct tables *tables)
 {
     size_t used = 0;
     size_t row;
@@ -49,7 +49,7 @@ static void build_tables(const struct bw_command *command, struct tables *tables
 }
 
 /* The table's row for what getopt returned or complained about; NULL when there is none. */
-static const struct bw_option *find_option(const struct bw_command *command, int value)
+static const struct bw_option *find_option(const struct bw_cli_command *command, int value)
 {
     for (size_t row = 0; command->options[row].name != NULL; row++) {
         const struct bw_option *option = &command->options[row];
@@ -84,7 +84,7 @@ static bool add_item(struct bw_option_list *list, const char *item)
 }
 
 /* Stores one value. False after a message. */
-static bool store(const struct bw_command *command, const struct bw_option *option,
+static bool store(const struct bw_cli_command *command, const struct bw_option *option,
                   const char *text, void *values)
 {
     void *member = (char *)values + option->offset;
@@ -121,7 +121,7 @@ static bool store(const struct bw_command *command, const struct bw_option *opti
 }
 
 /* getopt met something that is not in the table (also: an ambiguous beginning). */
-static void complain_unknown(const struct bw_command *command, const char *text)
+static void complain_unknown(const struct bw_cli_command *command, const char *text)
 {
     struct bw_suggestion suggestion = {0};
     char word[SPELLING_MAX];
@@ -146,7 +146,7 @@ static void complain_unknown(const struct bw_command *command, const char *text)
         (void)bw_usage_error(command, "unknown option --%s", word);
 }
 
-static bool check_operands(const struct bw_command *command, const struct bw_operands *operands)
+static bool check_operands(const struct bw_cli_command *command, const struct bw_operands *operands)
 {
     if (operands->count < command->operands_min) {
         (void)bw_usage_error(command, "expected %s", command->operands);
@@ -159,7 +159,7 @@ static bool check_operands(const struct bw_command *command, const struct bw_ope
     return true;
 }
 
-bool bw_options_parse(const struct bw_command *command, int argc, char **argv, void *out_values,
+bool bw_options_parse(const struct bw_cli_command *command, int argc, char **argv, void *out_values,
                       struct bw_operands *out_operands, enum bw_exit *out_exit)
 {
     struct tables tables;
@@ -209,7 +209,7 @@ static void print_option(const struct bw_option *option, FILE *out)
         (void)fprintf(out, "  %-*s%s\n", HELP_COLUMN, spelling, option->help);
 }
 
-void bw_options_print_help(const struct bw_command *command, FILE *out)
+void bw_options_print_help(const struct bw_cli_command *command, FILE *out)
 {
     static const struct bw_option help = {.name = "help", .letter = 'h', .help = "print this"};
 
@@ -220,7 +220,7 @@ void bw_options_print_help(const struct bw_command *command, FILE *out)
     print_option(&help, out);
 }
 
-enum bw_exit bw_usage_error(const struct bw_command *command, const char *format, ...)
+enum bw_exit bw_usage_error(const struct bw_cli_command *command, const char *format, ...)
 {
     va_list args;
 

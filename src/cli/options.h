@@ -73,7 +73,7 @@ struct bw_option {
     }
 
 /* One command, or one sub-command such as `pki issue`. */
-struct bw_command {
+struct bw_cli_command {
     const char *name;     /* "pki issue" */
     const char *operands; /* "ROLE/NAME|agent/SITE/NAME"; "" when there are none */
     size_t operands_min;
@@ -91,14 +91,14 @@ struct bw_operands {
 /* Parse argv (argv[0] is skipped) into `out_values`, the command's struct, which the caller has
  * filled with the defaults. True: run it. False: end with `*out_exit`; help was printed to stdout,
  * or the mistake and the next step to stderr. */
-bool bw_options_parse(const struct bw_command *command, int argc, char **argv, void *out_values,
+bool bw_options_parse(const struct bw_cli_command *command, int argc, char **argv, void *out_values,
                       struct bw_operands *out_operands, enum bw_exit *out_exit);
 
 /* Usage, help and the options of `command`. */
-void bw_options_print_help(const struct bw_command *command, FILE *out);
+void bw_options_print_help(const struct bw_cli_command *command, FILE *out);
 
 /* One "error: ..." line (and a line of help on usage) to stderr; returns BW_EXIT_USAGE. */
-enum bw_exit bw_usage_error(const struct bw_command *command, const char *format, ...)
+enum bw_exit bw_usage_error(const struct bw_cli_command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 #endif

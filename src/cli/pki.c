@@ -36,7 +36,7 @@ static const struct bw_option init_options[] = {
     BW_OPTIONS_END,
 };
 
-static const struct bw_command init_command = {
+static const struct bw_cli_command init_command = {
     .name = "pki init",
     .operands = "",
     .help = "Makes the CA of a new cluster: ca.pem, which every member trusts, and ca.key, which\n"
@@ -87,7 +87,7 @@ static const struct bw_option issue_options[] = {
     BW_OPTIONS_END,
 };
 
-static const struct bw_command issue_command = {
+static const struct bw_cli_command issue_command = {
     .name = "pki issue",
     .operands = "ROLE/NAME|agent/SITE/NAME",
     .operands_min = 1,
@@ -144,7 +144,7 @@ static const struct bw_option show_options[] = {
     BW_OPTIONS_END,
 };
 
-static const struct bw_command show_command = {
+static const struct bw_cli_command show_command = {
     .name = "pki show",
     .operands = "FILE...",
     .operands_min = 1,
@@ -312,7 +312,7 @@ static enum bw_exit run_show(int argc, char **argv)
 
 static const struct {
     const char *name;
-    const struct bw_command *command;
+    const struct bw_cli_command *command;
     enum bw_exit (*run)(int argc, char **argv);
 } parts[] = {
     {"init", &init_command, run_init},
