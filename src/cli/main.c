@@ -14,6 +14,7 @@ struct verb {
 
 /* In the order in which one meets them. */
 static const struct verb verbs[] = {
+    {"check", "check configuration files and the machine they are on", bw_verb_check},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])

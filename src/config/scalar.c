@@ -167,6 +167,19 @@ bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why
     return is_host(host);
 }
 
+bool bw_address_has_numeric_host(const char *text)
+{
+    char host[BW_ADDRESS_MAX + 1];
+    struct in_addr address;
+
+    if (text[0] == '[')
+        return true;
+    if (!bw_copy_text(host, sizeof host, text))
+        return false;
+    host[strcspn(host, ":")] = '\0';
+    return inet_pton(AF_INET, host, &address) == 1;
+}
+
 bool bw_env_name_is_valid(const char *name)
 {
     if (!is_letter(name[0]) && name[0] != '_')

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/config/scalar.h>
 
 #include "log_level.h"
 
@@ -210,6 +211,16 @@ static void check_failure_domain(const struct bw_witness_config *config,
                          config->witnesses[index].failure_domain, twin);
 }
 
+/* What we listen on is an address of this machine; nothing is resolved to find it. */
+static void check_listen(struct bw_document *document, const char *key, const char *address)
+{
+    if (bw_document_is_sound(document, key) && !bw_address_has_numeric_host(address))
+        bw_document_fail(document, key,
+                         "\"%s\" names a host; write an address of this machine, or 0.0.0.0 or "
+                         "[::] for all of them",
+                         address);
+}
+
 static void check_self(struct bw_witness_config *config, struct bw_document *document)
 {
     config->self = 0;
@@ -244,6 +255,8 @@ static void check(struct bw_witness_config *config, struct bw_document *document
         strcmp(strrchr(config->listen, ':'), ":0") != 0)
         bw_document_fail(document, "raft_listen",
                          "is the same as listen; Raft has a port of its own");
+    check_listen(document, "listen", config->listen);
+    check_listen(document, "raft_listen", config->raft_listen);
     check_self(config, document);
 }
 

@@ -27,6 +27,9 @@ bool bw_truth_parse(const char *text, bool *out_truth);
  * 65535 (0 too with `may_be_port_0`, to listen on any free one). On failure names what is wrong. */
 bool bw_address_check(const char *text, bool may_be_port_0, const char **out_why);
 
+/* The host of a text that bw_address_check accepts is a numeric address: nothing to resolve. */
+bool bw_address_has_numeric_host(const char *text);
+
 /* [A-Za-z_][A-Za-z0-9_]*, at most BW_NAME_MAX bytes. */
 bool bw_env_name_is_valid(const char *name);
 

@@ -1,0 +1,400 @@
+/* breakwater check FILE...: everything that can be known before anything is started. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/config/cli_config.h>
+#include <breakwater/config/config_kind.h>
+#include <breakwater/config/groups_config.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/config/witness_config.h>
+#include <breakwater/core/guard.h>
+
+#include "check_lines.h"
+#include "check_machine.h"
+#include "options.h"
+#include "verbs.h"
+
+#define FILES_MAX                  64
+#define ELECTION_TIMEOUT_MS_ABSENT 1000
+#define DRIFT_PPM_ABSENT           1000
+#define STATE_FSYNC_MS_MAX         100
+
+struct check_values {
+    bool offline;
+    const char *election_timeout;
+};
+
+static const struct bw_option check_options[] = {
+    BW_OPTION_FLAG(struct check_values, offline, "offline", 0,
+                   "judge the files alone, not this machine"),
+    BW_OPTION_TEXT(struct check_values, election_timeout, "election-timeout", 0, "D",
+                   "of the cluster, for groups files (of a witness file, else 1s)"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command check_command = {
+    .name = "check",
+    .operands = "FILE...",
+    .operands_min = 1,
+    .operands_max = FILES_MAX,
+    .help =
+        "Checks witness, site, groups and cli files, told apart by their keys, and the machine\n"
+        "they are on: certificates, directories, scripts, clock. Files given together are\n"
+        "also checked against each other. Starts and changes nothing.\n"
+        "Exit status: 0 nothing failed, 1 something did.",
+    .options = check_options,
+};
+
+/* One file, with what it holds once it was loaded. */
+struct checked_file {
+    const char *name;
+    enum bw_config_kind kind;
+    bool has_failed; /* a line said so; what could be loaded is judged all the same */
+    struct bw_witness_config *witness;
+    struct bw_site_config *site;
+    struct bw_groups_config *groups;
+    struct bw_cli_config *cli;
+};
+
+struct check {
+    struct bw_check_lines lines;
+    enum bw_config_scope scope;
+    uint32_t election_timeout_ms;
+    bool is_election_timeout_given;
+    uint32_t drift_ppm_max;
+    struct checked_file files[FILES_MAX];
+    size_t file_count;
+};
+
+/* ---- loading ------------------------------------------------------------------------------- */
+
+/* The problems go to stderr with their source lines; the verdict to stdout. */
+static void print_problems(struct check *check, const char *file, struct bw_problems *problems)
+{
+    (void)fflush(stdout); /* keeps the order where both are one; a failure stays in stdout */
+    bw_problems_print(problems, "it would not be used", stderr);
+    if (problems->error_count > 0)
+        bw_check_line(&check->lines, BW_CHECK_FAIL, file, "%" PRIu32 " problem%s, listed above",
+                      problems->error_count, problems->error_count == 1 ? "" : "s");
+    else if (problems->warning_count > 0)
+        bw_check_line(&check->lines, BW_CHECK_WARN, file, "%" PRIu32 " warning%s, listed above",
+                      problems->warning_count, problems->warning_count == 1 ? "" : "s");
+}
+
+static enum bw_err load(const struct check *check, struct checked_file *file,
+                        struct bw_problems *problems)
+{
+    switch (file->kind) {
+    case BW_CONFIG_KIND_UNKNOWN:
+        bw_problems_add_file(problems, false, file->name,
+                             "has no key of a witness, site, groups or cli file");
+        return BW_ERR_INVALID;
+    case BW_CONFIG_KIND_WITNESS:
+        return bw_witness_config_load(file->name, &file->witness, problems);
+    case BW_CONFIG_KIND_SITE:
+        return bw_site_config_load(file->name, check->scope, &file->site, problems);
+    case BW_CONFIG_KIND_GROUPS:
+        return bw_groups_config_load(file->name, check->election_timeout_ms, &file->groups,
+                                     problems);
+    case BW_CONFIG_KIND_CLI:
+        return bw_cli_config_load(file->name, &file->cli, problems);
+    case BW_CONFIG_KIND_SEVEN_KEYS:
+        return bw_seven_keys_load(file->name, check->scope, &file->site, problems);
+    }
+    return BW_ERR_INVALID;
+}
+
+/* A site file that fails only here, for its scripts, still says which certificate and which
+ * directories to look at. NULL: it fails by itself. */
+static struct bw_site_config *load_without_scripts(const char *file)
+{
+    struct bw_site_config *site = NULL;
+    struct bw_problems said_before;
+
+    bw_problems_init(&said_before);
+    if (bw_site_config_load(file, BW_CONFIG_OFFLINE, &site, &said_before) != BW_OK)
+        site = NULL;
+    bw_problems_deinit(&said_before);
+    return site;
+}
+
+static void load_file(struct check *check, struct checked_file *file)
+{
+    struct bw_problems problems;
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = load(check, file, &problems);
+    BW_ASSERT((err == BW_OK) == (problems.error_count == 0));
+    print_problems(check, file->name, &problems);
+    bw_problems_deinit(&problems);
+    file->has_failed = err != BW_OK;
+    if (file->has_failed && file->kind == BW_CONFIG_KIND_SITE)
+        file->site = load_without_scripts(file->name);
+    if (file->witness != NULL && !check->is_election_timeout_given)
+        check->election_timeout_ms = file->witness->election_timeout_ms;
+}
+
+/* Finds out what the file is. False: it is no YAML, and that was said. */
+static bool detect(struct check *check, struct checked_file *file)
+{
+    struct bw_problems problems;
+    struct bw_document document;
+    bool is_readable;
+
+    bw_problems_init(&problems);
+    is_readable = bw_document_open(&document, file->name, &problems) == BW_OK &&
+                  document.root != NULL;
+    file->kind = bw_config_kind_detect(&document);
+    bw_document_deinit(&document);
+    if (!is_readable)
+        print_problems(check, file->name, &problems);
+    bw_problems_deinit(&problems);
+    return is_readable;
+}
+
+static void free_files(struct check *check)
+{
+    for (size_t i = 0; i < check->file_count; i++) {
+        bw_witness_config_free(check->files[i].witness);
+        bw_site_config_free(check->files[i].site);
+        bw_groups_config_free(check->files[i].groups);
+        bw_cli_config_free(check->files[i].cli);
+    }
+}
+
+/* ---- what each kind of file asks for ------------------------------------------------------- */
+
+static void check_witness(struct check *check, const struct checked_file *file)
+{
+    const struct bw_witness_config *config = file->witness;
+    const struct bw_check_identity identity = {.cluster = config->cluster,
+                                               .roles = BW_ROLE_BIT(BW_ROLE_WITNESS),
+                                               .site = "",
+                                               .name = config->name};
+
+    bw_check_line(&check->lines, BW_CHECK_OK, file->name,
+                  "witness %s, one of %" PRIu32 " of cluster %s", config->name,
+                  config->witness_count, config->cluster);
+    if (check->scope == BW_CONFIG_OFFLINE)
+        return;
+    bw_check_certificate(&check->lines, &config->tls, &identity);
+    /* A leader writes before it answers: an fsync must be short beside an election. */
+    bw_check_directory(&check->lines, "data directory", config->data_dir,
+                       config->election_timeout_ms / 10);
+}
+
+static void check_site(struct check *check, const struct checked_file *file)
+{
+    const struct bw_site_config *config = file->site;
+    const struct bw_check_identity identity = {.cluster = config->cluster,
+                                               .roles = BW_ROLE_BIT(BW_ROLE_AGENT),
+                                               .site = config->site,
+                                               .name = config->name};
+
+    if (!file->has_failed)
+        bw_check_line(&check->lines, BW_CHECK_OK, file->name,
+                      "agent and guard of site %s, %" PRIu32 " group%s, %" PRIu32 " witness%s",
+                      config->site, config->group_count, config->group_count == 1 ? "" : "s",
+                      config->witness_count, config->witness_count == 1 ? "" : "es");
+    if (check->scope == BW_CONFIG_OFFLINE)
+        return;
+    bw_check_certificate(&check->lines, &config->tls, &identity);
+    bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
+}
+
+static void check_groups(struct check *check, const struct checked_file *file)
+{
+    char election[BW_DURATION_TEXT_BYTES];
+    char ttl[BW_DURATION_TEXT_BYTES];
+    char ttl_min[BW_DURATION_TEXT_BYTES];
+
+    bw_check_line(&check->lines, BW_CHECK_OK, file->name, "%" PRIu32 " group%s",
+                  file->groups->group_count, file->groups->group_count == 1 ? "" : "s");
+    bw_duration_format(check->election_timeout_ms, election);
+    for (uint32_t i = 0; i < file->groups->group_count; i++) {
+        const struct bw_spec *spec = &file->groups->groups[i];
+
+        bw_duration_format(spec->lease_ttl_ms, ttl);
+        bw_duration_format((uint32_t)bw_spec_lease_ttl_ms_min(spec, check->election_timeout_ms),
+                           ttl_min);
+        bw_check_line(&check->lines, BW_CHECK_OK, spec->name,
+                      "lease_ttl %s, needed %s (with election_timeout %s)", ttl, ttl_min, election);
+    }
+}
+
+static void check_cli(struct check *check, const struct checked_file *file)
+{
+    const struct bw_check_identity identity = {
+        .roles = BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_ROLE_BIT(BW_ROLE_VIEWER), .site = ""};
+
+    bw_check_line(&check->lines, BW_CHECK_OK, file->name, "%" PRIu32 " endpoint%s",
+                  file->cli->endpoint_count, file->cli->endpoint_count == 1 ? "" : "s");
+    if (check->scope == BW_CONFIG_HERE)
+        bw_check_certificate(&check->lines, &file->cli->tls, &identity);
+}
+
+static void check_file(struct check *check, const struct checked_file *file)
+{
+    if (file->witness != NULL)
+        check_witness(check, file);
+    else if (file->groups != NULL)
+        check_groups(check, file);
+    else if (file->cli != NULL)
+        check_cli(check, file);
+    else if (file->site != NULL && file->kind == BW_CONFIG_KIND_SITE)
+        check_site(check, file);
+    else if (file->site != NULL)
+        bw_check_line(&check->lines, BW_CHECK_OK, file->name,
+                      "the seven keys; a group of a site file names it as \"scripts: FILE\"");
+}
+
+/* ---- files against each other -------------------------------------------------------------- */
+
+/* How long this site's fence may take by its own limits, as its guard reports it (3.8). */
+static uint32_t fence_bound_ms(const struct bw_group_config *group)
+{
+    struct bw_guard_limits limits = {.kill_grace_ns = group->kill_grace_ms * BW_NS_PER_MS};
+
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        limits.has_script[action] = group->scripts[action] != NULL;
+        limits.timeout_ns[action] = group->timeout_ms[action] * BW_NS_PER_MS;
+    }
+    return bw_guard_fence_bound_ms(&limits);
+}
+
+static void check_fence(struct check *check, const struct bw_site_config *site,
+                        const struct bw_group_config *group, const struct bw_spec *spec)
+{
+    const bool has_fence = group->scripts[BW_ACTION_FENCE] != NULL;
+    const uint32_t bound_ms = fence_bound_ms(group);
+    const enum bw_check_verdict verdict = bound_ms > spec->fence_timeout_ms ? BW_CHECK_FAIL
+                                                                            : BW_CHECK_OK;
+
+    if (group->scripts[BW_ACTION_STATUS] == NULL)
+        return; /* its `scripts:` is not here; a warning said so */
+    bw_check_line(
+        &check->lines, verdict, group->name,
+        "at %s: %s + kill_grace = %" PRIu32 " ms, fence_timeout of the group = %" PRIu32 " ms%s",
+        site->site, has_fence ? "fence_timeout of the site" : "stop_timeout (no fence_script)",
+        bound_ms, spec->fence_timeout_ms,
+        verdict == BW_CHECK_FAIL ? "; the site would not be eligible" : "");
+}
+
+static void check_pair(struct check *check, const struct bw_site_config *site,
+                       const struct bw_groups_config *groups)
+{
+    for (uint32_t i = 0; i < groups->group_count; i++) {
+        const struct bw_spec *spec = &groups->groups[i];
+        const struct bw_group_config *group = bw_site_config_find(site, spec->name);
+        const bool is_member = bw_spec_find_site(spec, site->site) >= 0;
+
+        if (group != NULL && is_member)
+            check_fence(check, site, group, spec);
+        else if (group != NULL)
+            bw_check_line(&check->lines, BW_CHECK_FAIL, spec->name,
+                          "site %s runs it, but is not among the sites of the group", site->site);
+        else if (is_member)
+            bw_check_line(&check->lines, BW_CHECK_FAIL, spec->name,
+                          "site %s is among its sites, but has no such group in its file",
+                          site->site);
+    }
+}
+
+static void check_clusters(struct check *check)
+{
+    const char *first = NULL;
+
+    for (size_t i = 0; i < check->file_count; i++) {
+        const struct checked_file *file = &check->files[i];
+        const char *cluster = file->witness != NULL ? file->witness->cluster : NULL;
+
+        if (file->site != NULL && file->kind == BW_CONFIG_KIND_SITE)
+            cluster = file->site->cluster;
+        if (cluster == NULL)
+            continue;
+        if (first != NULL && strcmp(first, cluster) != 0)
+            bw_check_line(&check->lines, BW_CHECK_FAIL, file->name,
+                          "is of cluster %s, another file of cluster %s", cluster, first);
+        first = first != NULL ? first : cluster;
+    }
+}
+
+static void check_together(struct check *check)
+{
+    bool is_daemon = false;
+
+    check_clusters(check);
+    check->drift_ppm_max = DRIFT_PPM_ABSENT;
+    for (size_t i = 0; i < check->file_count; i++) {
+        const struct checked_file *file = &check->files[i];
+
+        is_daemon |= file->kind == BW_CONFIG_KIND_WITNESS || file->kind == BW_CONFIG_KIND_SITE;
+        for (size_t j = 0; j < check->file_count && file->groups != NULL; j++) {
+            if (check->files[j].kind == BW_CONFIG_KIND_SITE && check->files[j].site != NULL)
+                check_pair(check, check->files[j].site, file->groups);
+        }
+        for (uint32_t g = 0; file->groups != NULL && g < file->groups->group_count; g++) {
+            if (file->groups->groups[g].max_clock_drift_ppm < check->drift_ppm_max)
+                check->drift_ppm_max = file->groups->groups[g].max_clock_drift_ppm;
+        }
+    }
+    if (is_daemon && check->scope == BW_CONFIG_HERE)
+        bw_check_chrony(&check->lines, check->drift_ppm_max);
+}
+
+/* ---- the verb ------------------------------------------------------------------------------ */
+
+static enum bw_exit run(struct check *check)
+{
+    bool is_readable[FILES_MAX] = {false};
+
+    for (size_t i = 0; i < check->file_count; i++)
+        is_readable[i] = detect(check, &check->files[i]);
+    for (size_t i = 0; i < check->file_count; i++) {
+        if (is_readable[i] && check->files[i].kind == BW_CONFIG_KIND_WITNESS)
+            load_file(check, &check->files[i]); /* first: groups need the election timeout */
+    }
+    for (size_t i = 0; i < check->file_count; i++) {
+        if (is_readable[i] && check->files[i].kind != BW_CONFIG_KIND_WITNESS)
+            load_file(check, &check->files[i]);
+    }
+    for (size_t i = 0; i < check->file_count; i++)
+        check_file(check, &check->files[i]);
+    check_together(check);
+    (void)printf("%" PRIu32 " failed, %" PRIu32 " warning%s\n", check->lines.failed_count,
+                 check->lines.warned_count, check->lines.warned_count == 1 ? "" : "s");
+    return check->lines.failed_count > 0 ? BW_EXIT_FAILED : BW_EXIT_FINE;
+}
+
+enum bw_exit bw_verb_check(int argc, char **argv)
+{
+    struct check_values values = {0};
+    struct bw_operands operands;
+    struct check *check;
+    enum bw_exit status;
+    uint32_t election_timeout_ms = ELECTION_TIMEOUT_MS_ABSENT;
+
+    if (!bw_options_parse(&check_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.election_timeout != NULL &&
+        (!bw_duration_parse(values.election_timeout, &election_timeout_ms) ||
+         election_timeout_ms == 0))
+        return bw_usage_error(&check_command, "--election-timeout needs a duration such as 1s");
+    check = calloc(1, sizeof *check);
+    BW_ASSERT(check != NULL);
+    check->scope = values.offline ? BW_CONFIG_OFFLINE : BW_CONFIG_HERE;
+    check->election_timeout_ms = election_timeout_ms;
+    check->is_election_timeout_given = values.election_timeout != NULL;
+    check->file_count = operands.count;
+    for (size_t i = 0; i < operands.count; i++)
+        check->files[i].name = operands.items[i];
+    status = run(check);
+    free_files(check);
+    free(check);
+    return status;
+}

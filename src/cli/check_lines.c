@@ -1,0 +1,31 @@
+#include "check_lines.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const char *word_of(enum bw_check_verdict verdict)
+{
+    switch (verdict) {
+    case BW_CHECK_OK:
+        return "ok";
+    case BW_CHECK_WARN:
+        return "WARN";
+    case BW_CHECK_FAIL:
+        return "FAIL";
+    }
+    return "FAIL";
+}
+
+void bw_check_line(struct bw_check_lines *lines, enum bw_check_verdict verdict, const char *subject,
+                   const char *format, ...)
+{
+    va_list args;
+
+    lines->failed_count += verdict == BW_CHECK_FAIL;
+    lines->warned_count += verdict == BW_CHECK_WARN;
+    (void)printf("%-7s%-19s ", word_of(verdict), subject); /* a failed write stays in stdout */
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)putchar('\n');
+}

@@ -1,0 +1,166 @@
+#include "check_machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <breakwater/config/chrony.h>
+#include <breakwater/net/credentials.h>
+#include <breakwater/sys/clock.h>
+
+#define WARN_DAYS      30 /* design 3.8 */
+#define FSYNC_COUNT    20
+#define FSYNC_MEDIAN   10 /* of FSYNC_COUNT */
+#define FSYNC_BYTES    4096
+#define BYTES_FREE_MIN (UINT64_C(256) * 1024 * 1024)
+
+/* ---- certificates -------------------------------------------------------------------------- */
+
+static void judge_identity(struct bw_check_lines *lines, const struct bw_credentials *credentials,
+                           const struct bw_check_identity *expected)
+{
+    const struct bw_identity *identity = bw_credentials_identity(credentials);
+    const char *cluster = expected->cluster != NULL ? expected->cluster : identity->cluster;
+    const struct bw_wall now = bw_clock_wall();
+    const int64_t days = bw_credentials_days_left(credentials, now);
+    char text[BW_IDENTITY_TEXT_BYTES];
+    struct bw_diag diag = {0};
+
+    bw_identity_format(identity, text);
+    if (bw_credentials_check(credentials, cluster, expected->roles, now, &diag) != BW_OK)
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
+    else if (expected->name != NULL && strcmp(expected->name, identity->name) != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate",
+                      "is for %s, but the configuration says name: %s", text, expected->name);
+    else if (strcmp(expected->site, identity->site) != 0)
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate",
+                      "is for %s, but the configuration says site: %s", text, expected->site);
+    else
+        bw_check_line(lines, days < WARN_DAYS ? BW_CHECK_WARN : BW_CHECK_OK, "certificate",
+                      "%s, %" PRId64 " days left", text, days);
+}
+
+void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_config *tls,
+                          const struct bw_check_identity *expected)
+{
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+
+    if (bw_credentials_load(tls->ca, tls->identity, &credentials, &diag) != BW_OK) {
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
+        return;
+    }
+    judge_identity(lines, credentials, expected);
+    bw_credentials_free(credentials);
+}
+
+/* ---- directories --------------------------------------------------------------------------- */
+
+static int compare_ns(const void *left, const void *right)
+{
+    const uint64_t a = *(const uint64_t *)left;
+    const uint64_t b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+/* Overwrites and syncs one block again and again. False with errno when that fails. */
+static bool measure_fsync(int fd, uint64_t out_sorted_ns[FSYNC_COUNT])
+{
+    char block[FSYNC_BYTES];
+
+    memset(block, 'b', sizeof block);
+    for (size_t i = 0; i < FSYNC_COUNT; i++) {
+        const struct bw_instant begin = bw_clock_now();
+
+        errno = ENOSPC; /* what a short write means */
+        if (pwrite(fd, block, sizeof block, 0) != (ssize_t)sizeof block || fsync(fd) != 0)
+            return false;
+        out_sorted_ns[i] = bw_instant_elapsed_ns(bw_clock_now(), begin);
+    }
+    qsort(out_sorted_ns, FSYNC_COUNT, sizeof out_sorted_ns[0], compare_ns);
+    return true;
+}
+
+static void judge_directory(struct bw_check_lines *lines, const char *subject, const char *path,
+                            int fd, uint32_t fsync_ms_max)
+{
+    uint64_t sorted_ns[FSYNC_COUNT];
+    struct statvfs space;
+    uint64_t bytes_free;
+    double median_ms;
+    double worst_ms;
+
+    if (!measure_fsync(fd, sorted_ns) || fstatvfs(fd, &space) != 0) {
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "%s: write and fsync: %s", path,
+                      strerror(errno));
+        return;
+    }
+    bytes_free = (uint64_t)space.f_bavail * space.f_frsize;
+    median_ms = (double)sorted_ns[FSYNC_MEDIAN] / 1e6;
+    worst_ms = (double)sorted_ns[FSYNC_COUNT - 1] / 1e6;
+    if (bytes_free < BYTES_FREE_MIN)
+        bw_check_line(lines, BW_CHECK_WARN, subject, "%s: only %" PRIu64 " MB free", path,
+                      bytes_free / 1000000);
+    bw_check_line(lines, worst_ms > fsync_ms_max ? BW_CHECK_WARN : BW_CHECK_OK, subject,
+                  "%s: fsync %.1f ms, worst of %d %.1f ms (good: up to %" PRIu32
+                  " ms), %.1f GB free",
+                  path, median_ms, FSYNC_COUNT, worst_ms, fsync_ms_max, (double)bytes_free / 1e9);
+}
+
+void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
+                        uint32_t fsync_ms_max)
+{
+    char name[64];
+    const int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd;
+
+    if (directory < 0) {
+        const bool is_absent = errno == ENOENT;
+
+        bw_check_line(lines, is_absent ? BW_CHECK_WARN : BW_CHECK_FAIL, subject, "%s: %s%s", path,
+                      strerror(errno), is_absent ? "; it is made at the first start" : "");
+        return;
+    }
+    (void)snprintf(name, sizeof name, ".check-%ld", (long)getpid());
+    fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        bw_check_line(lines, BW_CHECK_FAIL, subject,
+                      "%s: cannot be written to: %s; run check as the user of the service", path,
+                      strerror(errno));
+    } else {
+        judge_directory(lines, subject, path, fd, fsync_ms_max);
+        (void)close(fd);                    /* of no use to anybody */
+        (void)unlinkat(directory, name, 0); /* made just above; nobody reads it */
+    }
+    (void)close(directory); /* read only */
+}
+
+/* ---- clocks -------------------------------------------------------------------------------- */
+
+void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max)
+{
+    struct bw_diag diag = {0};
+    uint32_t ppm = 0;
+    const enum bw_err err = bw_chrony_slew_ppm(BW_CHRONY_FILE, &ppm, &diag);
+
+    if (err == BW_ERR_NOT_FOUND)
+        return; /* no chrony: nothing to say */
+    if (err != BW_OK)
+        bw_check_line(lines, BW_CHECK_WARN, "clock", "%s", diag.text);
+    else if (ppm > drift_ppm_max)
+        bw_check_line(lines, BW_CHECK_WARN, "clock",
+                      "chrony may turn the clock by %" PRIu32 " ppm, max_clock_drift_ppm allows "
+                      "for %" PRIu32 "; set \"maxslewrate %" PRIu32 "\" in " BW_CHRONY_FILE,
+                      ppm, drift_ppm_max, drift_ppm_max / 2);
+    else
+        bw_check_line(lines, BW_CHECK_OK, "clock",
+                      "chrony may turn the clock by %" PRIu32 " ppm, max_clock_drift_ppm allows "
+                      "for %" PRIu32,
+                      ppm, drift_ppm_max);
+}

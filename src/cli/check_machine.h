@@ -1,0 +1,31 @@
+/* check_machine.h - the parts of `check` that look at this machine instead of at a file's text. */
+#ifndef BW_CLI_CHECK_MACHINE_H
+#define BW_CLI_CHECK_MACHINE_H
+
+#include <breakwater/config/tls_config.h>
+#include <breakwater/net/roles.h>
+
+#include "check_lines.h"
+
+/* What the configuration says of its own certificate. */
+struct bw_check_identity {
+    const char *cluster; /* NULL: any */
+    unsigned roles;      /* BW_ROLE_BIT set */
+    const char *site;    /* "" for all but agents */
+    const char *name;    /* NULL: any */
+};
+
+/* The files are there and whole, the key is kept close, the identity is the expected one, and how
+ * many days are left. */
+void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_config *tls,
+                          const struct bw_check_identity *expected);
+
+/* The directory can be written to, and how long an fsync takes; more than `fsync_ms_max` is worth a
+ * warning. Leaves nothing behind. */
+void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
+                        uint32_t fsync_ms_max);
+
+/* How fast chrony may turn the clock, if there is chrony; against what groups allow for. */
+void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max);
+
+#endif

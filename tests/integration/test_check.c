@@ -1,0 +1,249 @@
+/* breakwater check: the real program on real files, certificates and directories. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/net/pki.h>
+
+static char directory[] = "/tmp/breakwater-check-XXXXXX";
+
+static void put(const char *name, mode_t mode, const char *text)
+{
+    FILE *out = fopen(name, "w");
+
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(name, mode), 0);
+}
+
+static void issue(const char *subject, const char *path, unsigned days)
+{
+    const struct bw_pki_request request = {
+        .dir = "pki", .subject = subject, .days = days, .out_path = path};
+    char written[BW_PKI_PATH_MAX];
+    struct bw_diag diag = {0};
+
+    assert_int_equal(bw_pki_issue(&request, written, &diag), BW_OK);
+}
+
+static const char *const site_text =
+    "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+    "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
+    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+    "    start_script: run.sh\n    stop_script: run.sh\n    fence_script: run.sh\n";
+
+static const char *const witness_text =
+    "cluster: prod\nname: w1\ndata_dir: data\nlisten: 127.0.0.1:0\nraft_listen: 127.0.0.1:0\n"
+    "tls: {ca: pki/ca.pem, identity: w1.pem}\nelection_timeout: 2s\nwitnesses:\n"
+    "  - {name: w1, id: 1, address: w1:7400, raft: w1:7401, failure_domain: a}\n"
+    "  - {name: w2, id: 2, address: w2:7400, raft: w2:7401, failure_domain: b}\n"
+    "  - {name: w3, id: 3, address: w3:7400, raft: w3:7401, failure_domain: c}\n";
+
+static const char *const groups_text =
+    "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-b}]\n    lease_ttl: 20s\n";
+
+static int make_files(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    if (mkdtemp(directory) == NULL || chdir(directory) != 0 || mkdir("state", 0700) != 0 ||
+        mkdir("data", 0700) != 0 || bw_pki_init("prod", "pki", &diag) != BW_OK)
+        return -1;
+    issue("agent/dc-a/agent-1", "agent.pem", 90);
+    issue("agent/dc-b/agent-1", "other-site.pem", 90);
+    issue("witness/w1", "w1.pem", 10);
+    issue("operator/anna", "anna.pem", 90);
+    put("run.sh", 0755, "#!/bin/sh\n");
+    put("site.yaml", 0644, site_text);
+    put("witness.yaml", 0644, witness_text);
+    put("groups.yaml", 0644, groups_text);
+    put("cli.yaml", 0644, "endpoints: [w1:7400]\ntls: {ca: pki/ca.pem, identity: anna.pem}\n");
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static int remove_files(void **state)
+{
+    (void)state;
+    return chdir("/") == 0 ? nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) : -1;
+}
+
+static char output[65536];
+
+/* Runs `breakwater check ARGUMENTS`; its exit status, with both outputs in `output`. */
+static int check(const char *arguments)
+{
+    char command[1024];
+    size_t size;
+    FILE *in;
+    int status;
+
+    (void)snprintf(command, sizeof command, "\"$BREAKWATER_BUILD/breakwater\" check %s 2>&1",
+                   arguments);
+    in = popen(command, "r");
+    assert_non_null(in);
+    size = fread(output, 1, sizeof output - 1, in);
+    output[size] = '\0';
+    status = pclose(in);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void assert_says(const char *text)
+{
+    if (strstr(output, text) == NULL)
+        fail_msg("\"%s\" is not in:\n%s", text, output);
+}
+
+static void good_files_pass_with_their_numbers(void **state)
+{
+    (void)state;
+
+    const int status = check("site.yaml groups.yaml cli.yaml");
+
+    assert_int_equal(status, 0);
+    assert_says("ok     site.yaml           agent and guard of site dc-a, 1 group, 3 witnesses\n");
+    assert_says("ok     certificate         breakwater://prod/agent/dc-a/agent-1, ");
+    assert_says("state directory");
+    assert_says("/state: fsync ");
+    assert_says("lease_ttl 20s, needed 13s (with election_timeout 1s)\n");
+    assert_says("fence_timeout of the site + kill_grace = 4000 ms, fence_timeout of the group = "
+                "5000 ms\n");
+    assert_says("breakwater://prod/operator/anna");
+    assert_says("0 failed, ");
+    assert_int_not_equal(access("state", F_OK), -1);
+    assert_int_equal(rmdir("state"), 0); /* nothing was left behind */
+    assert_int_equal(mkdir("state", 0700), 0);
+}
+
+static void groups_are_judged_by_the_witness_files_election_timeout(void **state)
+{
+    (void)state;
+
+    const int status = check("groups.yaml witness.yaml");
+
+    assert_int_equal(status, 0);
+    assert_says("needed 17s (with election_timeout 2s)\n");
+    assert_says("WARN   certificate         breakwater://prod/witness/w1, ");
+    assert_int_equal(check("--election-timeout 5s groups.yaml"), 1);
+    assert_says("groups.yaml:4:16: error: groups[0].lease_ttl: ");
+    assert_says("4*election_timeout 5s");
+}
+
+static void the_certificate_must_be_this_sites(void **state)
+{
+    (void)state;
+    assert_int_equal(rename("agent.pem", "kept.pem"), 0);
+    assert_int_equal(link("other-site.pem", "agent.pem"), 0);
+
+    const int status = check("site.yaml");
+
+    assert_int_equal(unlink("agent.pem"), 0);
+    assert_int_equal(rename("kept.pem", "agent.pem"), 0);
+    assert_int_equal(status, 1);
+    assert_says("FAIL   certificate         is for breakwater://prod/agent/dc-b/agent-1, but the "
+                "configuration says site: dc-a\n");
+    assert_says("1 failed, ");
+}
+
+static void a_key_that_others_can_read_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod("agent.pem", 0644), 0);
+
+    const int status = check("site.yaml");
+
+    assert_int_equal(chmod("agent.pem", 0600), 0);
+    assert_int_equal(status, 1);
+    assert_says("FAIL   certificate");
+}
+
+static void a_missing_script_fails_and_the_rest_is_judged_too(void **state)
+{
+    (void)state;
+    assert_int_equal(rename("run.sh", "gone.sh"), 0);
+
+    const int status = check("site.yaml");
+    const bool was_named = strstr(output, "groups[0].fence_script: ") != NULL;
+    const bool was_judged_on = strstr(output, "ok     certificate ") != NULL;
+    const int offline_status = check("--offline site.yaml");
+
+    assert_int_equal(rename("gone.sh", "run.sh"), 0);
+    assert_int_equal(status, 1);
+    assert_true(was_named);
+    assert_true(was_judged_on);
+    assert_int_equal(offline_status, 0);
+    assert_says("0 failed, 0 warnings\n");
+}
+
+static void a_script_without_its_bit_is_a_warning(void **state)
+{
+    (void)state;
+    assert_int_equal(chmod("run.sh", 0644), 0);
+
+    const int status = check("site.yaml");
+
+    assert_int_equal(chmod("run.sh", 0755), 0);
+    assert_int_equal(status, 0);
+    assert_says("bash runs it, or else sh");
+    assert_says("WARN   site.yaml           4 warnings, listed above\n");
+}
+
+static void a_fence_too_long_for_the_group_fails(void **state)
+{
+    char text[2048];
+
+    (void)state;
+    (void)snprintf(text, sizeof text, "%s    fence_timeout: 10s\n", site_text);
+    put("slow.yaml", 0644, text);
+
+    assert_int_equal(check("slow.yaml groups.yaml"), 1);
+
+    assert_says("= 11000 ms, fence_timeout of the group = 5000 ms; the site would not be eligible");
+}
+
+static void usage_is_two(void **state)
+{
+    (void)state;
+    assert_int_equal(check(""), 2);
+    assert_int_equal(check("--election-timeout 5 groups.yaml"), 2);
+    assert_int_equal(check("--nonsense groups.yaml"), 2);
+    assert_int_equal(check("none.yaml"), 1);
+    assert_says("none.yaml: error: cannot be read: No such file or directory\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(good_files_pass_with_their_numbers),
+        cmocka_unit_test(groups_are_judged_by_the_witness_files_election_timeout),
+        cmocka_unit_test(the_certificate_must_be_this_sites),
+        cmocka_unit_test(a_key_that_others_can_read_fails),
+        cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
+        cmocka_unit_test(a_script_without_its_bit_is_a_warning),
+        cmocka_unit_test(a_fence_too_long_for_the_group_fails),
+        cmocka_unit_test(usage_is_two),
+    };
+
+    return cmocka_run_group_tests(tests, make_files, remove_files);
+}
