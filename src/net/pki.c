@@ -576,7 +576,7 @@ static enum bw_err save_leaf(const char *path, const char *uri, X509 *leaf, EVP_
     const char *name = slash == NULL ? path : slash + 1;
     enum bw_err err = check_replaceable(path, uri, diag);
     BIO *pem;
-    int dir;
+    int dir = -1;
 
     if (err != BW_OK)
         return err;
