@@ -78,10 +78,10 @@ static void print_problems(struct check *check, const char *file, struct bw_prob
     (void)fflush(stdout); /* keeps the order where both are one; a failure stays in stdout */
     bw_problems_print(problems, "it would not be used", stderr);
     if (problems->error_count > 0)
-        bw_check_line(&check->lines, BW_CHECK_FAIL, file, "%" PRIu32 " problem%s, listed above",
+        bw_check_line(&check->lines, BW_CHECK_FAIL, file, "%" PRIu32 " problem%s, see above",
                       problems->error_count, problems->error_count == 1 ? "" : "s");
     else if (problems->warning_count > 0)
-        bw_check_line(&check->lines, BW_CHECK_WARN, file, "%" PRIu32 " warning%s, listed above",
+        bw_check_line(&check->lines, BW_CHECK_WARN, file, "%" PRIu32 " warning%s, see above",
                       problems->warning_count, problems->warning_count == 1 ? "" : "s");
 }
 

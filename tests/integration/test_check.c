@@ -206,7 +206,7 @@ static void a_script_without_its_bit_is_a_warning(void **state)
     assert_int_equal(chmod("run.sh", 0755), 0);
     assert_int_equal(status, 0);
     assert_says("bash runs it, or else sh");
-    assert_says("WARN   site.yaml           4 warnings, listed above\n");
+    assert_says("WARN   site.yaml           4 warnings, see above\n");
 }
 
 static void a_fence_too_long_for_the_group_fails(void **state)
