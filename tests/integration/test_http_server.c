@@ -118,6 +118,15 @@ static void handle_wait(struct bw_http_request *request, void *user)
     house->wait_count++;
 }
 
+static void handle_receipt(struct bw_http_request *request, void *user)
+{
+    char body[32];
+    int size = snprintf(body, sizeof body, "%llu", (unsigned long long)request->received.boot_ns);
+
+    (void)user;
+    bw_http_respond(request, 200, "text/plain", body, (size_t)size);
+}
+
 #define BIG_BYTES (3 * 1000 * 1000)
 
 static void handle_big(struct bw_http_request *request, void *user)
@@ -150,6 +159,7 @@ static void handle_error(struct bw_http_request *request, void *user)
 static const struct bw_http_route routes[] = {
     {"GET", "/healthz", BW_HTTP_OPEN, handle_health},
     {"POST", "/v1/echo", BW_ROLE_BIT(BW_ROLE_AGENT), handle_echo},
+    {"POST", "/v1/receipt", BW_ROLE_BIT(BW_ROLE_AGENT), handle_receipt},
     {"GET", "/v1/groups/{name}", ALL, handle_group},
     {"GET", "/v1/groups/{name}/history", ALL, handle_group},
     {"POST", "/v1/groups/{name}/mode", BW_ROLE_BIT(BW_ROLE_OPERATOR), handle_error},
@@ -471,6 +481,31 @@ static void expectation_is_answered_before_the_body(void **state)
     test_https_hear(&client, false, &answer);
     assert_int_equal(answer.status, 200);
     assert_string_equal(answer.body, "hi");
+    test_https_close(&client);
+}
+
+static void let_time_pass(struct house *house)
+{
+    house->clock_reads = 1000;
+}
+
+/* Design 1: receipt is read after the bytes were read. An earlier instant would end a lease's wait
+ * too soon (3.3). */
+static void receipt_is_read_after_the_last_byte(void **state)
+{
+    struct house *house = open_house(state);
+    struct test_https client;
+    struct test_answer answer;
+
+    assert_true(test_https_open(&client, house->port, house->agent));
+    assert_true(test_https_say(&client, "POST /v1/receipt HTTP/1.1\r\nHost: a\r\n"
+                                        "Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"));
+    test_https_hear(&client, true, &answer);
+    assert_int_equal(answer.status, 100); /* the head has been read */
+    order(house, let_time_pass);
+    assert_true(test_https_say(&client, "hi"));
+    test_https_hear(&client, false, &answer);
+    assert_string_equal(answer.body, "1001");
     test_https_close(&client);
 }
 
@@ -1101,6 +1136,7 @@ int main(void)
         TEST(answer_larger_than_the_queue_arrives_whole),
         TEST(head_is_get_without_the_body),
         TEST(expectation_is_answered_before_the_body),
+        TEST(receipt_is_read_after_the_last_byte),
         TEST(error_texts_are_escaped_json),
         TEST(rights_are_judged_before_anything_else),
         TEST(identity_of_another_cluster_is_none),

@@ -388,6 +388,21 @@ static void server_of_a_foreign_ca_is_refused_before_ready(void **state)
     assert_int_equal(f->client.why, BW_ERR_AUTH);
 }
 
+static void peer_without_certificate_is_refused_where_one_is_required(void **state)
+{
+    struct fixture *f = *state;
+
+    bw_tls_context_free(f->client_context);
+    f->client_context = test_pki_client(f->pki.ca_path, NULL);
+    dial(f);
+    wait_until(f, both_closed);
+
+    assert_false(f->server.ready);
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->server.text, "no certificate"));
+    assert_non_null(strstr(f->client.text, "wants our certificate"));
+}
+
 static void two_uris_are_a_trusted_peer_without_identity(void **state)
 {
     struct fixture *f = *state;
@@ -539,6 +554,7 @@ int main(void)
         TEST(peer_of_a_foreign_ca_is_refused_and_told_so),
         TEST(expired_peer_is_refused_and_told_so),
         TEST(server_of_a_foreign_ca_is_refused_before_ready),
+        TEST(peer_without_certificate_is_refused_where_one_is_required),
         TEST(two_uris_are_a_trusted_peer_without_identity),
         TEST(close_inside_callbacks_is_safe_and_reported_once),
         TEST(wrong_peer_can_be_closed_in_on_ready),
