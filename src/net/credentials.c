@@ -84,11 +84,7 @@ fail:
     return err;
 }
 
-static int no_passphrase(char *buffer, int size, int writing, void *user)
-{
-    (void)buffer, (void)size, (void)writing, (void)user;
-    return -1; /* never ask at a terminal */
-}
+static char no_passphrase[] = ""; /* given, so that OpenSSL never asks at a terminal */
 
 static enum bw_err refuse_pem(const char *path, const char *what, struct bw_diag *diag)
 {
@@ -111,7 +107,7 @@ static enum bw_err parse_certificates(const char *path, const char *text, size_t
     ERR_clear_error();
     if (certificates == NULL || bio == NULL)
         goto no_memory;
-    while ((certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
+    while ((certificate = PEM_read_bio_X509(bio, NULL, NULL, no_passphrase)) != NULL) {
         if (sk_X509_push(certificates, certificate) <= 0) {
             X509_free(certificate);
             goto no_memory;
@@ -149,14 +145,14 @@ static enum bw_err parse_key(const char *path, const char *text, size_t size, EV
     if (bio == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", path);
     ERR_clear_error();
-    key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+    key = PEM_read_bio_PrivateKey(bio, NULL, NULL, no_passphrase);
     if (key == NULL)
         err = refuse_pem(path,
                          "no private key in it that can be read (the file holds the "
                          "certificate and its key; an encrypted key is not supported)",
                          diag);
     else
-        second = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+        second = PEM_read_bio_PrivateKey(bio, NULL, NULL, no_passphrase);
     if (second != NULL)
         err = bw_diag_set(diag, BW_ERR_INVALID,
                           "%s: more than one private key in it, and exactly one is needed", path);

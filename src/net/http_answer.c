@@ -56,7 +56,8 @@ static const char *reason_of(int status)
     return "Other";
 }
 
-/* The status line and fields; `size` SIZE_MAX: a body without a known end. */
+/* The status line and fields; `size` SIZE_MAX: a body without a known end, or none by definition.
+ */
 static size_t format_head(const struct connection *connection, int status, const char *fields,
                           const char *content_type, size_t size, char out[HEAD_BYTES_MAX])
 {
@@ -118,18 +119,24 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
                           const char *content_type, const void *body, size_t size)
 {
     struct connection *connection = exchange_of(request)->connection;
-    size_t body_size = request->is_head ? 0 : size;
+    static const char too_large[] = "{\"error\":\"the answer is larger than 32 MiB\"}\n";
     char head[HEAD_BYTES_MAX];
     size_t head_size;
+    size_t body_size;
     struct rest *rest;
 
     BW_ASSERT(connection->phase != PHASE_STREAMING && connection->rest == NULL);
     BW_ASSERT(strlen(fields) <= FIELDS_BYTES_MAX);
     if (size > BW_HTTP_ANSWER_BYTES_MAX) {
-        bw_http_respond_error(request, 500, "the answer is larger than 32 MiB", NULL);
-        return;
+        status = 500;
+        content_type = "application/json";
+        body = too_large;
+        size = sizeof too_large - 1;
     }
-    head_size = format_head(connection, status, fields, content_type, size, head);
+    body_size = request->is_head ? 0 : size;
+    BW_ASSERT(size == 0 || (status != 204 && status != 304)); /* these have no body (RFC 9110) */
+    head_size = format_head(connection, status, fields, content_type,
+                            status == 204 || status == 304 ? SIZE_MAX : size, head);
     rest = malloc(sizeof *rest + head_size + body_size);
     tell_answered(connection, status);
     if (rest == NULL) {
@@ -174,10 +181,7 @@ static size_t append_escaped(char *out, size_t used, const char *text)
 
 static size_t append_plain(char *out, size_t used, const char *text)
 {
-    size_t size = strlen(text);
-
-    memcpy(out + used, text, size);
-    return used + size;
+    return (size_t)(stpcpy(out + used, text) - out);
 }
 
 static void respond_error_with(struct bw_http_request *request, int status, const char *fields,

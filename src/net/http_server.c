@@ -137,7 +137,8 @@ static void on_deadline(struct bw_tls_stream *stream, void *user)
     }
 }
 
-static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
+static void on_stream_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text,
+                             void *user)
 {
     struct connection *connection = user;
     struct bw_http_server *server = connection->server;
@@ -165,7 +166,7 @@ static const struct bw_tls_stream_events stream_events = {
     .on_data = on_data,
     .on_drained = on_drained,
     .on_deadline = on_deadline,
-    .on_closed = on_closed,
+    .on_closed = on_stream_closed,
 };
 
 /* ---- accepting ---- */
@@ -217,6 +218,7 @@ static void accept_one(struct bw_http_server *server)
         .plain = server->config.plain,
         .events = &stream_events,
         .handshake_ms = server->config.handshake_ms,
+        .user_timeout_ms = server->config.answer_ms,
     };
     struct connection *connection = NULL;
     bool room;
@@ -394,13 +396,12 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     return BW_OK;
 }
 
-void bw_http_server_close(struct bw_http_server *server, void (*on_server_closed)(void *user),
-                          void *user)
+void bw_http_server_close(struct bw_http_server *server, void (*on_closed)(void *user), void *user)
 {
     if (server->closing)
         return;
     server->closing = true;
-    server->on_closed = on_server_closed;
+    server->on_closed = on_closed;
     server->closed_user = user;
     uv_close((uv_handle_t *)&server->listener, on_handle_closed);
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);

@@ -1,4 +1,4 @@
-#include <breakwater/net/tls_stream.h>
+#include "tls_stream_private.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,69 +8,14 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/net/address.h>
 
-#include "tls_bio.h"
 #include "tls_failure.h"
 
-#define READ_BYTES_MAX     (32 * 1024) /* one read from a socket */
-#define RECORD_BYTES_MAX   (16 * 1024) /* plaintext of one TLS record (RFC 8446, 5.1) */
-#define RECORD_OVERHEAD    64          /* ciphertext of one record beyond its plaintext, at most */
-#define DIAL_ADDRESSES_MAX 4
-
-enum state {
-    STATE_DIALLING,
-    STATE_HANDSHAKE,
-    STATE_OPEN,
-    STATE_FINISHING, /* our last words are under way; what comes in is thrown away */
-    STATE_CLOSING,   /* handles are on their way out */
-};
-
-/* Resolution and the attempts at each address. On its own, because getaddrinfo cannot always be
- * canceled: then it outlives the stream, with `stream` NULL. */
-struct dial {
-    uv_getaddrinfo_t resolve;
-    uv_connect_t connect;
-    struct bw_tls_stream *stream;
-    bool resolving;
-    struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
-    size_t count;
-    size_t next;
-    uint64_t end_ms; /* on the loop's clock */
-    enum bw_err err; /* of the newest attempt that failed, 0 if none has */
-    char text[96];
-};
-
-struct bw_tls_stream {
-    uv_tcp_t tcp;
-    uv_timer_t timer;
-    uv_shutdown_t shutdown;
-    SSL *ssl; /* NULL: plain */
-    struct bw_tls_io io;
-    uint8_t *held; /* what io.in points into while paused; NULL: nothing */
-    const struct bw_tls_stream_events *events;
-    void *user;
-    struct dial *dial; /* until connected */
-    size_t queued_bytes;
-    size_t queue_bytes_max;
-    uint32_t handshake_ms;
-    uint32_t user_timeout_ms;
-    enum state state;
-    unsigned handles_open;
-    bool reading;
-    bool paused;
-    bool pumping;
-    bool peer_ended;
-    bool has_certificate;
-    bool has_identity;
-    enum bw_err why;
-    struct bw_identity identity;
-    char remote[BW_ADDRESS_TEXT_BYTES];
-    char text[192];
-};
+#define READ_BYTES_MAX   (32 * 1024) /* one read from a socket */
+#define RECORD_BYTES_MAX (16 * 1024) /* plaintext of one TLS record (RFC 8446, 5.1) */
+#define RECORD_OVERHEAD  64          /* ciphertext of one record beyond its plaintext, at most */
 
 struct write {
     uv_write_t request;
@@ -82,12 +27,13 @@ struct write {
 static _Thread_local uint8_t read_buffer[READ_BYTES_MAX];
 
 static void on_timer(uv_timer_t *timer);
-static void on_handle_closed(uv_handle_t *handle);
+static void start_reading(struct bw_tls_stream *stream);
+static void hold_rest(struct bw_tls_stream *stream);
 static void pump(struct bw_tls_stream *stream);
 
 /* ---- life ---- */
 
-static void on_handle_closed(uv_handle_t *handle)
+void bw_tls_stream_on_handle_closed(uv_handle_t *handle)
 {
     struct bw_tls_stream *stream = handle->data;
 
@@ -98,20 +44,8 @@ static void on_handle_closed(uv_handle_t *handle)
     SSL_free(stream->ssl);
     ERR_clear_error();
     free(stream->held);
-    free(stream->dial);
+    bw_tls_dial_free(stream->dial);
     free(stream);
-}
-
-/* Lets go of a dial; frees it unless the resolver still holds it. */
-static void abandon_dial(struct bw_tls_stream *stream)
-{
-    struct dial *dial = stream->dial;
-
-    if (dial == NULL || !dial->resolving)
-        return; /* a pending connect ends before the handle's closed-callback */
-    dial->stream = NULL;
-    (void)uv_cancel((uv_req_t *)&dial->resolve); /* too late is fine: it frees itself either way */
-    stream->dial = NULL;
 }
 
 void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const char *text)
@@ -121,10 +55,10 @@ void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const ch
     stream->state = STATE_CLOSING;
     stream->why = why;
     (void)snprintf(stream->text, sizeof stream->text, "%s", text);
-    abandon_dial(stream);
-    uv_close((uv_handle_t *)&stream->timer, on_handle_closed);
+    bw_tls_dial_abandon(stream);
+    uv_close((uv_handle_t *)&stream->timer, bw_tls_stream_on_handle_closed);
     if (!uv_is_closing((uv_handle_t *)&stream->tcp)) /* closing: between two addresses of a dial */
-        uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
+        uv_close((uv_handle_t *)&stream->tcp, bw_tls_stream_on_handle_closed);
 }
 
 static void close_errno(struct bw_tls_stream *stream, const char *what, int uv_error)
@@ -163,11 +97,7 @@ static void on_timer(uv_timer_t *timer)
     struct bw_tls_stream *stream = timer->data;
 
     switch (stream->state) {
-    case STATE_DIALLING:
-        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE,
-                            stream->dial != NULL && stream->dial->err != BW_OK
-                                ? stream->dial->text
-                                : "no answer in time (partition, or a firewall that drops)");
+    case STATE_DIALLING: /* has callbacks of its own */
         break;
     case STATE_HANDSHAKE:
         bw_tls_stream_close(stream, BW_ERR_TIMEOUT, "the TLS handshake took too long");
@@ -214,7 +144,10 @@ static bool send_bytes(void *user, const void *data, size_t size)
     struct write *write;
     uv_buf_t buffer;
 
-    if (stream->state == STATE_CLOSING)
+    /* Writes of ours were checked before; what OpenSSL answers by itself (key updates) is bounded
+     * here, or a peer that asks and never reads could fill the memory. */
+    if (stream->state == STATE_CLOSING ||
+        stream->queued_bytes + size > stream->queue_bytes_max + RECORD_BYTES_MAX)
         return false;
     write = malloc(sizeof *write + size);
     if (write == NULL)
@@ -293,7 +226,10 @@ void bw_tls_stream_finish(struct bw_tls_stream *stream)
     if (stream->state == STATE_CLOSING)
         return;
     stream->state = STATE_FINISHING;
-    bw_tls_stream_resume(stream); /* to notice the peer's end */
+    stream->paused = false;
+    if (!stream->pumping)
+        hold_rest(stream); /* drops what a pause has kept */
+    start_reading(stream); /* to notice the peer's end */
     start_timer(stream, BW_STREAM_FLUSH_MS);
     if (stream->queued_bytes == 0)
         send_end(stream);
@@ -490,14 +426,14 @@ static void pump(struct bw_tls_stream *stream)
 
 /* ---- beginning ---- */
 
-static void free_unborn(struct bw_tls_stream *stream)
+void bw_tls_stream_free_unborn(struct bw_tls_stream *stream)
 {
     SSL_free(stream->ssl);
     ERR_clear_error();
     free(stream);
 }
 
-static struct bw_tls_stream *new_stream(const struct bw_tls_stream_config *config, bool server)
+struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *config, bool server)
 {
     struct bw_tls_stream *stream = calloc(1, sizeof *stream);
 
@@ -523,7 +459,7 @@ static struct bw_tls_stream *new_stream(const struct bw_tls_stream_config *confi
     BIO *bio = stream->ssl != NULL ? bw_tls_bio_new(&stream->io) : NULL;
 
     if (bio == NULL) {
-        free_unborn(stream);
+        bw_tls_stream_free_unborn(stream);
         return NULL;
     }
     SSL_set_bio(stream->ssl, bio, bio);
@@ -534,7 +470,7 @@ static struct bw_tls_stream *new_stream(const struct bw_tls_stream_config *confi
     return stream;
 }
 
-static void init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
+void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
 {
     BW_ASSERT(uv_tcp_init(loop, &stream->tcp) == 0); /* makes no socket yet: cannot fail */
     BW_ASSERT(uv_timer_init(loop, &stream->timer) == 0);
@@ -544,7 +480,7 @@ static void init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
 }
 
 /* Connected: options, the peer's address, and the handshake. */
-static void begin_connection(struct bw_tls_stream *stream)
+void bw_tls_stream_begin(struct bw_tls_stream *stream)
 {
     struct sockaddr_storage peer;
     int size = sizeof peer;
@@ -578,12 +514,12 @@ static void begin_connection(struct bw_tls_stream *stream)
 enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stream_config *config,
                                  struct bw_tls_stream **out_stream, struct bw_diag *diag)
 {
-    struct bw_tls_stream *stream = new_stream(config, true);
+    struct bw_tls_stream *stream = bw_tls_stream_new(config, true);
     int result;
 
     if (stream == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "accept: out of memory");
-    init_handles(stream, listener->loop);
+    bw_tls_stream_init_handles(stream, listener->loop);
     result = uv_accept(listener, (uv_stream_t *)&stream->tcp);
     /* From here on the handles are the loop's: a failure ends like any other, by on_closed. */
     *out_stream = stream;
@@ -591,7 +527,7 @@ enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stre
     if (result != 0)
         close_errno(stream, "accept", result);
     else
-        begin_connection(stream);
+        bw_tls_stream_begin(stream);
     return BW_OK;
 }
 
@@ -619,158 +555,4 @@ const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
 void *bw_tls_stream_user(const struct bw_tls_stream *stream)
 {
     return stream->user;
-}
-
-/* ---- dialling ---- */
-
-static void start_attempt(struct bw_tls_stream *stream);
-
-static void on_attempt_closed(uv_handle_t *handle)
-{
-    struct bw_tls_stream *stream = handle->data;
-
-    if (stream->state == STATE_CLOSING) {
-        on_handle_closed(handle);
-        return;
-    }
-    BW_ASSERT(uv_tcp_init(handle->loop, &stream->tcp) == 0);
-    stream->tcp.data = stream;
-    start_attempt(stream);
-}
-
-/* Remembers why this address failed, and goes on with the next one if there is one. */
-static void end_attempt(struct bw_tls_stream *stream, int uv_error)
-{
-    struct dial *dial = stream->dial;
-
-    start_timer(stream, 0);
-    dial->err = BW_ERR_UNREACHABLE;
-    (void)snprintf(dial->text, sizeof dial->text, "%s%s", uv_strerror(uv_error),
-                   uv_error == UV_ECONNREFUSED ? " (nobody listens there)" : "");
-    if (dial->next == dial->count)
-        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, dial->text);
-    else
-        uv_close((uv_handle_t *)&stream->tcp, on_attempt_closed);
-}
-
-static void on_connected(uv_connect_t *connect, int status)
-{
-    struct dial *dial = connect->data;
-    struct bw_tls_stream *stream = dial->stream;
-
-    if (stream->state == STATE_CLOSING || status == UV_ECANCELED)
-        return; /* closed, or this address has had its share of the time */
-    if (status != 0) {
-        end_attempt(stream, status);
-        return;
-    }
-    stream->dial = NULL;
-    free(dial);
-    begin_connection(stream);
-}
-
-static void on_attempt_timeout(uv_timer_t *timer)
-{
-    end_attempt(timer->data, UV_ETIMEDOUT);
-}
-
-static void start_attempt(struct bw_tls_stream *stream)
-{
-    struct dial *dial = stream->dial;
-    const struct sockaddr *address = (const struct sockaddr *)&dial->addresses[dial->next++];
-    uint64_t now_ms = uv_now(stream->tcp.loop);
-    uint64_t left_ms = dial->end_ms > now_ms ? dial->end_ms - now_ms : 0;
-    int result;
-
-    left_ms /= dial->count - dial->next + 1; /* this address's share of it */
-    (void)uv_timer_start(&stream->timer, on_attempt_timeout, left_ms, 0);
-    dial->connect.data = dial;
-    result = uv_tcp_connect(&dial->connect, &stream->tcp, address, on_connected);
-    if (result != 0)
-        end_attempt(stream, result);
-}
-
-static void on_resolved(uv_getaddrinfo_t *resolve, int status, struct addrinfo *list)
-{
-    struct dial *dial = resolve->data;
-    struct bw_tls_stream *stream = dial->stream;
-    char text[128];
-
-    dial->resolving = false;
-    for (const struct addrinfo *item = list; item != NULL && dial->count < DIAL_ADDRESSES_MAX;
-         item = item->ai_next) {
-        if (item->ai_addrlen <= sizeof dial->addresses[0])
-            memcpy(&dial->addresses[dial->count++], item->ai_addr, item->ai_addrlen);
-    }
-    uv_freeaddrinfo(list);
-    if (stream == NULL) { /* the stream was closed meanwhile */
-        free(dial);
-        return;
-    }
-    if (status != 0 || dial->count == 0) {
-        (void)snprintf(text, sizeof text, "its name cannot be resolved: %s",
-                       status != 0 ? uv_strerror(status) : "no address");
-        bw_tls_stream_close(stream, BW_ERR_UNREACHABLE, text);
-        return;
-    }
-    start_attempt(stream);
-}
-
-static enum bw_err start_resolving(struct bw_tls_stream *stream, uv_loop_t *loop,
-                                   const struct bw_address *address, struct bw_diag *diag)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
-    char port[8];
-    int result;
-
-    hints.ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV;
-    (void)snprintf(port, sizeof port, "%u", address->port);
-    stream->dial->resolve.data = stream->dial;
-    result = uv_getaddrinfo(loop, &stream->dial->resolve, on_resolved, address->host, port, &hints);
-    if (result != 0)
-        return bw_diag_set(diag, BW_ERR_IO, "resolve %s: %s", address->host, uv_strerror(result));
-    stream->dial->resolving = true;
-    return BW_OK;
-}
-
-enum bw_err bw_tls_stream_connect(uv_loop_t *loop, const char *address_text,
-                                  const struct bw_tls_stream_config *config,
-                                  struct bw_tls_stream **out_stream, struct bw_diag *diag)
-{
-    struct bw_tls_stream *stream;
-    struct bw_address address;
-    bool numeric;
-    enum bw_err err = bw_address_parse(address_text, &address, diag);
-
-    BW_ASSERT(config->dial_ms > 0);
-    if (err != BW_OK)
-        return err;
-    stream = new_stream(config, false);
-    if (stream == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "dial %s: out of memory", address_text);
-    stream->dial = calloc(1, sizeof *stream->dial);
-    if (stream->dial == NULL) {
-        free_unborn(stream);
-        return bw_diag_set(diag, BW_ERR_NOMEM, "dial %s: out of memory", address_text);
-    }
-    stream->dial->stream = stream;
-    stream->dial->end_ms = uv_now(loop) + config->dial_ms;
-    numeric = bw_address_is_numeric(&address, &stream->dial->addresses[0]);
-    stream->dial->count = numeric ? 1 : 0;
-    if (!numeric) {
-        err = start_resolving(stream, loop, &address, diag);
-        if (err != BW_OK) {
-            free(stream->dial);
-            free_unborn(stream);
-            return err;
-        }
-    }
-    init_handles(stream, loop);
-    stream->state = STATE_DIALLING;
-    *out_stream = stream;
-    if (numeric)
-        start_attempt(stream);
-    else
-        start_timer(stream, config->dial_ms);
-    return BW_OK;
 }

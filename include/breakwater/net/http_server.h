@@ -77,7 +77,7 @@ struct bw_http_server_config {
     uint32_t handshake_ms;      /* [3 s] */
     uint32_t request_ms;        /* [10 s] head and body together */
     uint32_t idle_ms;           /* [30 s] between requests */
-    uint32_t answer_ms;         /* [10 s] without progress of an answer larger than the queue */
+    uint32_t answer_ms;         /* [10 s] for what was sent to be read or acknowledged */
     uint32_t old_connection_ms; /* [1 h] age at which a connection of a replaced context closes */
 };
 
@@ -117,7 +117,8 @@ void bw_http_server_drop_connections(struct bw_http_server *server);
 BW_MUST_CHECK enum bw_err bw_http_query(const struct bw_http_request *request, const char *key,
                                         char *out_value, size_t size);
 
-/* Answers, exactly once; the request is gone afterwards. `body` is copied. */
+/* Answers, exactly once; the request is gone afterwards. `body` is copied, and may be a part of the
+ * request. 204 and 304 have none. */
 void bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
                      const void *body, size_t size);
 /* The same with more head fields: whole lines, each ending in CRLF, made by us (at most 512 bytes;
