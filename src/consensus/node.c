@@ -11,6 +11,8 @@
 #include <breakwater/consensus/safe_io.h>
 #include <breakwater/consensus/vote_store.h>
 
+#include "segment.h"
+
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
 #define SEGMENT_BYTES (1024 * 1024)
 /* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
@@ -556,12 +558,18 @@ fail:
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     bool has_log;
+    unsigned cut_count;
     enum bw_err err = bw_data_dir_has_log(&node->dir, &has_log, diag);
     int rv;
 
     BW_ASSERT(!node->is_started && !node->is_closing);
+    if (err == BW_OK)
+        err = bw_segment_cut_torn(node->dir.raft_path, &cut_count, diag);
     if (err != BW_OK)
         return err;
+    if (cut_count > 0)
+        bw_log_warn(node->log, "raft.segment_cut", "dir=%s segments=%u why=\"torn end\"",
+                    bw_log_quote(node->dir.raft_path), cut_count);
     if (node->identity.is_founder && !has_log)
         return bw_diag_set(diag, BW_ERR_CORRUPT,
                            "%s holds no log, but this witness had one: wipe it and add it under a "

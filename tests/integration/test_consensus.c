@@ -377,6 +377,52 @@ static void a_member_that_was_away_for_100000_entries_catches_up(void **state)
     assert_int_equal(away->state.hash, leader()->state.hash);
 }
 
+static bool is_behind_reported(void *user)
+{
+    (void)user;
+    return leader() != NULL && leader()->behind != 0;
+}
+
+static void copy_directory(const char *from, const char *to)
+{
+    char command[400];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s && cp -a %s %s", to, from, to);
+    assert_int_equal(system(command), 0);
+}
+
+/* L11: its disk has lost an entry that it had acknowledged. The leader believes that it is there
+ * and sends what follows, for ever; a new leader asks anew. */
+static void a_peer_that_forgot_an_entry_is_reported_and_repaired_by_a_new_leader(void **state)
+{
+    struct test_witness *victim;
+    char path[128], kept[128];
+
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+    submit(0, 10);
+    victim = follower();
+    wait_for_count(victim, 10);
+    test_cluster_path(&cluster, victim->id, path);
+    (void)snprintf(kept, sizeof kept, "%s/kept", cluster.dir);
+    copy_directory(path, kept);
+    submit(10, 1);
+    wait_for_count(victim, 11);
+    test_witness_stop(victim);
+    copy_directory(kept, path);
+    start(victim->id);
+    submit(11, 5);
+
+    assert_true(test_run_until(&loop, is_behind_reported, NULL, WAIT_MS));
+    assert_int_equal(leader()->behind, victim->id);
+    assert_true(victim->state.count < 16);
+    assert_int_equal(bw_node_transfer(leader()->node, 0), BW_OK);
+    wait_for_count(victim, 16);
+    (void)wait_for_leader();
+    assert_int_equal(victim->state.hash, leader()->state.hash);
+}
+
 static void a_command_from_tomorrow_stops_the_witness_before_it(void **state)
 {
     struct test_witness *old;
@@ -534,6 +580,7 @@ int main(void)
         TEST(state_survives_a_restart_of_all),
         TEST(leadership_can_be_handed_over),
         TEST(a_member_that_was_away_for_100000_entries_catches_up),
+        TEST(a_peer_that_forgot_an_entry_is_reported_and_repaired_by_a_new_leader),
         TEST(a_command_from_tomorrow_stops_the_witness_before_it),
         TEST(another_witness_s_directory_is_refused),
         TEST(one_process_at_a_time_and_the_other_is_named),

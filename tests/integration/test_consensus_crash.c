@@ -1,0 +1,719 @@
+/* consensus: members as processes that are killed under load, run out of disk and find their files
+ * damaged. I3: what was acknowledged survives. The seed is printed; SEED=... replays the choices.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/prng.h>
+
+#include "test_witness.h"
+
+#define WAIT_MS    30000
+#define BLOCK_IDS  5000 /* ids of one order */
+#define IN_FLIGHT  16
+#define CONTROL_FD 100
+
+/* ---- what passes between the test and its processes -------------------------------------------
+ */
+
+struct order {
+    uint64_t first; /* submit ids from here on, BLOCK_IDS at most; 0: submit no more */
+    uint64_t size;  /* bytes of a command */
+    uint64_t dump;  /* not 0: write the state to a file and say so */
+};
+
+enum kind { ACKNOWLEDGED = 1, STATUS, DUMPED };
+
+struct report {
+    uint64_t kind;
+    uint64_t id; /* ACKNOWLEDGED */
+    uint64_t is_ready, term, count, hash;
+};
+
+/* ---- the process ------------------------------------------------------------------------------
+ */
+
+static struct {
+    struct test_witness witness;
+    struct test_cluster cluster;
+    uv_poll_t control;
+    uv_timer_t beat;
+    uint64_t next, end, size;
+    unsigned in_flight;
+} process;
+
+static void tell(struct report report)
+{
+    /* Blocks until the test reads, which it does whatever it waits for. */
+    if (send(CONTROL_FD, &report, sizeof report, 0) != (ssize_t)sizeof report)
+        _exit(0); /* the test is gone */
+}
+
+static void submit_more(void);
+
+static void on_done(void *user, enum bw_err err, uint64_t index)
+{
+    (void)index;
+    process.in_flight--;
+    if (err == BW_OK)
+        tell((struct report){.kind = ACKNOWLEDGED, .id = (uintptr_t)user});
+    submit_more();
+}
+
+static void submit_more(void)
+{
+    static uint8_t command[BW_COMMAND_BYTES_MAX];
+
+    while (process.in_flight < IN_FLIGHT && process.next < process.end) {
+        bw_put_u64le(command, process.next);
+        if (bw_node_apply(process.witness.node, command, process.size, on_done,
+                          (void *)(uintptr_t)process.next) != BW_OK)
+            return;
+        process.next++;
+        process.in_flight++;
+    }
+}
+
+static void dump_state(void)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/state%d", process.cluster.dir, (int)process.witness.id);
+    file = fopen(path, "w");
+    BW_ASSERT(file != NULL);
+    BW_ASSERT(fwrite(&process.witness.state, sizeof process.witness.state, 1, file) == 1);
+    BW_ASSERT(fclose(file) == 0);
+    tell((struct report){.kind = DUMPED});
+}
+
+static void on_order(uv_poll_t *poll_handle, int status, int events)
+{
+    struct order order;
+
+    (void)poll_handle, (void)status, (void)events;
+    if (recv(CONTROL_FD, &order, sizeof order, MSG_DONTWAIT) != (ssize_t)sizeof order)
+        _exit(0); /* the test is gone */
+    if (order.dump != 0) {
+        dump_state();
+        return;
+    }
+    process.next = order.first;
+    process.end = order.first == 0 ? 0 : order.first + BLOCK_IDS;
+    process.size = order.size;
+}
+
+static void on_beat(uv_timer_t *timer)
+{
+    struct test_witness *witness = &process.witness;
+
+    (void)timer;
+    submit_more();
+    tell((struct report){.kind = STATUS,
+                         .is_ready = bw_node_is_ready(witness->node),
+                         .term = bw_node_term(witness->node),
+                         .count = witness->state.count,
+                         .hash = witness->state.hash});
+}
+
+static int run_process(const char *dir, uint64_t id)
+{
+    uv_loop_t *loop = uv_default_loop();
+    struct bw_diag diag = {0};
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/cluster", dir);
+    file = fopen(path, "r");
+    BW_ASSERT(file != NULL && fread(&process.cluster, sizeof process.cluster, 1, file) == 1);
+    (void)fclose(file);
+    process.witness.exits_on_stop = true;
+    if (test_witness_start(&process.witness, &process.cluster, id, loop, &diag) != BW_OK) {
+        (void)fprintf(stderr, "witness %d: %s\n", (int)id, diag.text);
+        return 1;
+    }
+    BW_ASSERT(uv_poll_init(loop, &process.control, CONTROL_FD) == 0);
+    BW_ASSERT(uv_poll_start(&process.control, UV_READABLE, on_order) == 0);
+    BW_ASSERT(uv_timer_init(loop, &process.beat) == 0);
+    BW_ASSERT(uv_timer_start(&process.beat, on_beat, 10, 10) == 0);
+    return uv_run(loop, UV_RUN_DEFAULT);
+}
+
+/* ---- the test's side --------------------------------------------------------------------------
+ */
+
+struct member {
+    pid_t pid; /* 0: not running */
+    int control;
+    struct report last;
+    bool is_dumped;
+    int exit_status; /* of an exit that nobody asked for, else -1 */
+};
+
+static struct test_cluster cluster;
+static struct member members[TEST_WITNESSES];
+static uint8_t acknowledged[TEST_IDS_MAX / 8];
+static unsigned acknowledged_count;
+static struct bw_prng prng;
+
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void launch(unsigned place)
+{
+    struct member *member = &members[place];
+    char id[4];
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    (void)snprintf(id, sizeof id, "%u", place + 1);
+    *member = (struct member){.exit_status = -1};
+    member->pid = fork();
+    assert_true(member->pid >= 0);
+    if (member->pid == 0) {
+        for (int i = 0; i < TEST_WITNESSES; i++)
+            (void)fcntl(cluster.listeners[i], F_SETFD, 0);
+        if (dup2(pair[1], CONTROL_FD) == CONTROL_FD)
+            (void)execl("/proc/self/exe", "test_consensus_crash", "--node", cluster.dir, id,
+                        (char *)NULL);
+        _exit(127);
+    }
+    (void)close(pair[1]);
+    member->control = pair[0];
+}
+
+static void take_report(struct member *member, const struct report *report)
+{
+    if (report->kind == ACKNOWLEDGED) {
+        acknowledged[report->id / 8] |= (uint8_t)(1u << report->id % 8);
+        acknowledged_count++;
+    } else if (report->kind == DUMPED) {
+        member->is_dumped = true;
+    } else {
+        member->last = *report;
+    }
+}
+
+/* Reads all that `member` has said; what a killed process said before counts too. */
+static void drain(struct member *member)
+{
+    struct report report;
+
+    while (member->control >= 0 &&
+           recv(member->control, &report, sizeof report, MSG_DONTWAIT) == (ssize_t)sizeof report)
+        take_report(member, &report);
+}
+
+static void watch(unsigned limit_ms)
+{
+    struct pollfd polls[TEST_WITNESSES];
+
+    for (int i = 0; i < TEST_WITNESSES; i++)
+        polls[i] = (struct pollfd){.fd = members[i].pid != 0 ? members[i].control : -1,
+                                   .events = POLLIN};
+    (void)poll(polls, TEST_WITNESSES, (int)limit_ms);
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        int status;
+
+        if (members[i].pid == 0)
+            continue;
+        drain(&members[i]);
+        if (waitpid(members[i].pid, &status, WNOHANG) != members[i].pid)
+            continue;
+        drain(&members[i]);
+        members[i].exit_status = status;
+        members[i].pid = 0;
+        members[i].last.is_ready = 0;
+        (void)close(members[i].control);
+    }
+}
+
+static void watch_for(unsigned duration_ms)
+{
+    uint64_t end = now_ms() + duration_ms;
+
+    while (now_ms() < end)
+        watch((unsigned)(end - now_ms()));
+}
+
+static bool wait_until(bool (*is_met)(void))
+{
+    uint64_t end = now_ms() + WAIT_MS;
+
+    while (!is_met() && now_ms() < end)
+        watch(10);
+    return is_met();
+}
+
+static void end_process(unsigned place)
+{
+    struct member *member = &members[place];
+    int status;
+
+    if (member->pid == 0)
+        return;
+    (void)kill(member->pid, SIGKILL);
+    (void)waitpid(member->pid, &status, 0);
+    drain(member);
+    member->pid = 0;
+    member->last.is_ready = 0;
+    (void)close(member->control);
+}
+
+static int leader_place(void)
+{
+    int best = -1;
+
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (members[i].pid != 0 && members[i].last.is_ready &&
+            (best < 0 || members[i].last.term > members[best].last.term))
+            best = i;
+    }
+    return best;
+}
+
+static bool has_leader(void)
+{
+    return leader_place() >= 0;
+}
+
+static void order(unsigned place, struct order what)
+{
+    if (members[place].pid != 0)
+        (void)send(members[place].control, &what, sizeof what, MSG_NOSIGNAL);
+}
+
+static bool all_agree(void)
+{
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (members[i].pid == 0 || members[i].last.count != members[0].last.count ||
+            members[i].last.hash != members[0].last.hash)
+            return false;
+    }
+    return members[0].last.count >= acknowledged_count && has_leader();
+}
+
+static bool all_dumped(void)
+{
+    for (int i = 0; i < TEST_WITNESSES; i++) {
+        if (!members[i].is_dumped)
+            return false;
+    }
+    return true;
+}
+
+static void check_that_nothing_is_lost(void)
+{
+    static struct test_state state;
+    unsigned lost = 0;
+    char path[128];
+
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        order(i, (struct order){0});
+    assert_true(wait_until(all_agree));
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        order(i, (struct order){.dump = 1});
+    assert_true(wait_until(all_dumped));
+    for (unsigned i = 0; i < TEST_WITNESSES; i++) {
+        FILE *file;
+
+        (void)snprintf(path, sizeof path, "%s/state%u", cluster.dir, i + 1);
+        file = fopen(path, "r");
+        assert_non_null(file);
+        assert_int_equal(fread(&state, sizeof state, 1, file), 1);
+        (void)fclose(file);
+        for (uint64_t id = 0; id < TEST_IDS_MAX; id++)
+            lost += (acknowledged[id / 8] >> id % 8 & 1) != 0 && !test_state_has(&state, id);
+    }
+    assert_int_equal(lost, 0);
+}
+
+static void save_cluster(void)
+{
+    char path[128];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/cluster", cluster.dir);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&cluster, sizeof cluster, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int setup(void **state)
+{
+    const char *text = getenv("SEED");
+    uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
+
+    (void)state;
+    print_message("SEED=%" PRIu64 "\n", seed);
+    bw_prng_init(&prng, seed);
+    memset(acknowledged, 0, sizeof acknowledged);
+    acknowledged_count = 0;
+    memset(members, 0, sizeof members);
+    test_cluster_init(&cluster);
+    cluster.election_ms = 100;
+    cluster.heartbeat_ms = 20;
+    cluster.snapshot_threshold = 200;
+    cluster.snapshot_trailing = 50;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+    test_cluster_deinit(&cluster);
+    return 0;
+}
+
+static void found_all(void)
+{
+    for (uint64_t id = 1; id <= TEST_WITNESSES; id++)
+        assert_int_equal(test_cluster_found(&cluster, id, NULL), BW_OK);
+    save_cluster();
+}
+
+/* ---- killed under load ------------------------------------------------------------------------
+ */
+
+/* A leader, a follower, leader and follower, or all. */
+static unsigned kill_some(unsigned leader)
+{
+    unsigned mode = (unsigned)bw_prng_below(&prng, 4);
+    unsigned other = (leader + 1 + (unsigned)bw_prng_below(&prng, 2)) % TEST_WITNESSES;
+    unsigned killed = 0;
+
+    for (unsigned i = 0; i < TEST_WITNESSES; i++) {
+        if (mode == 3 || (i == leader && mode != 1) || (i == other && mode != 0)) {
+            end_process(i);
+            killed |= 1u << i;
+        }
+    }
+    return killed;
+}
+
+static void nothing_acknowledged_is_lost_by_kills_under_load(void **state)
+{
+    uint64_t end = now_ms() + 15000;
+    uint64_t first = 1;
+    unsigned kills = 0;
+
+    (void)state;
+    found_all();
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+    while (now_ms() < end && first + BLOCK_IDS < TEST_IDS_MAX) {
+        unsigned killed;
+
+        assert_true(wait_until(has_leader));
+        order((unsigned)leader_place(), (struct order){.first = first, .size = 200});
+        first += BLOCK_IDS;
+        watch_for(50 + (unsigned)bw_prng_below(&prng, 600));
+        if (!has_leader())
+            continue;
+        killed = kill_some((unsigned)leader_place());
+        watch_for((unsigned)bw_prng_below(&prng, 400));
+        for (unsigned i = 0; i < TEST_WITNESSES; i++) {
+            if ((killed >> i & 1) != 0) {
+                kills++;
+                launch(i);
+            } else if (members[i].pid == 0) {
+                fail_msg("witness %u ended by itself, status %d", i + 1, members[i].exit_status);
+            }
+        }
+    }
+    check_that_nothing_is_lost();
+    print_message("%u kills, %u acknowledged\n", kills, acknowledged_count);
+    assert_true(kills >= 5 && acknowledged_count >= 100);
+}
+
+/* ---- a full disk ------------------------------------------------------------------------------
+ */
+
+static void fill(const char *dir)
+{
+    static char block[65536];
+    char path[192];
+    int fd;
+
+    memset(block, 1, sizeof block);
+    (void)snprintf(path, sizeof path, "%s/filler", dir);
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    while (write(fd, block, sizeof block) > 0)
+        continue;
+    while (write(fd, block, 1) > 0)
+        continue;
+    (void)close(fd);
+}
+
+static unsigned wanted_acknowledged;
+
+static bool has_acknowledged(void)
+{
+    return acknowledged_count >= wanted_acknowledged;
+}
+
+static bool first_has_ended(void)
+{
+    return members[0].pid == 0;
+}
+
+/* Keeps orders coming until `is_met`: leaders may change on the way. */
+static bool load_until(bool (*is_met)(void), uint64_t *first)
+{
+    uint64_t end = now_ms() + WAIT_MS;
+    int loaded = -1;
+
+    while (!is_met() && now_ms() < end) {
+        int leader = leader_place();
+
+        if (leader >= 0 && leader != loaded && *first + BLOCK_IDS < TEST_IDS_MAX) {
+            order((unsigned)leader, (struct order){.first = *first, .size = 8000});
+            *first += BLOCK_IDS;
+            loaded = leader;
+        }
+        watch(10);
+    }
+    return is_met();
+}
+
+static void a_full_disk_stops_one_witness_and_not_the_cluster(void **state)
+{
+    uint64_t first = 1;
+    char path[128], filler[192];
+
+    (void)state;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip();                          /* only root can make a small disk */
+    cluster.snapshot_threshold = 100000; /* the log alone */
+    test_cluster_path(&cluster, 1, path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(mount("none", path, "tmpfs", 0, "size=12m"), 0);
+    found_all();
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+    wanted_acknowledged = 50;
+    assert_true(load_until(has_acknowledged, &first));
+
+    fill(path);
+    assert_true(load_until(first_has_ended, &first));
+    assert_true(WIFEXITED(members[0].exit_status));
+    assert_int_equal(WEXITSTATUS(members[0].exit_status), BW_STOP_RESTART);
+    wanted_acknowledged = acknowledged_count + 500;
+    assert_true(load_until(has_acknowledged, &first));
+
+    (void)snprintf(filler, sizeof filler, "%s/filler", path);
+    assert_int_equal(unlink(filler), 0);
+    assert_int_equal(mount("none", path, "tmpfs", MS_REMOUNT, "size=200m"), 0);
+    launch(0);
+    check_that_nothing_is_lost();
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+    assert_int_equal(umount2(path, MNT_DETACH), 0);
+}
+
+/* ---- damaged files ----------------------------------------------------------------------------
+ */
+
+static struct {
+    struct test_cluster cluster; /* its witness 1 is the copy that is damaged */
+    uint64_t term, last_index, hash, count;
+    unsigned refused, started;
+} damage;
+
+static bool leads_alone(void *user)
+{
+    struct test_witness *witness = user;
+
+    return bw_node_is_ready(witness->node);
+}
+
+static void copy_witness(const char *from, const char *to)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command, "rm -rf %s && cp -a %s %s", to, from, to);
+    assert_int_equal(system(command), 0);
+}
+
+/* Starts the copy. Either a clear error, or everything that it had said before is still true. */
+static void judge_copy(const char *name, const char *what, size_t at)
+{
+    static struct test_witness witness;
+    struct bw_node_status status;
+    struct bw_diag diag = {0};
+    uv_loop_t loop;
+
+    assert_int_equal(uv_loop_init(&loop), 0);
+    memset(&witness, 0, sizeof witness);
+    if (test_witness_start(&witness, &damage.cluster, 1, &loop, &diag) != BW_OK) {
+        damage.refused++;
+        if (diag.text[0] == '\0')
+            fail_msg("%s %s at %zu: refused without a word", name, what, at);
+    } else {
+        damage.started++;
+        bw_node_get_status(witness.node, &status);
+        if (status.term != damage.term)
+            fail_msg("%s %s at %zu: term %" PRIu64 " instead of %" PRIu64, name, what, at,
+                     status.term, damage.term);
+        /* L11: a torn end of an open segment cannot be told from a damaged one. */
+        if (status.last_index > damage.last_index ||
+            (status.last_index < damage.last_index && strncmp(name, "raft/open-", 10) != 0))
+            fail_msg("%s %s at %zu: log ends at %" PRIu64 " instead of %" PRIu64, name, what, at,
+                     status.last_index, damage.last_index);
+        test_witness_stop(&witness);
+    }
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void damage_file(const char *from, const char *to, const char *name, unsigned samples)
+{
+    char path[256];
+    struct stat status;
+    size_t size;
+
+    (void)snprintf(path, sizeof path, "%s/%s", from, name);
+    assert_int_equal(stat(path, &status), 0);
+    size = (size_t)status.st_size > 4096 && strstr(name, "open-") != NULL ? 4096
+                                                                          : (size_t)status.st_size;
+    (void)snprintf(path, sizeof path, "%s/%s", to, name);
+    for (unsigned i = 0; i < 2 * samples && size > 0; i++) {
+        size_t at = samples >= size ? i / 2 % size : (size_t)bw_prng_below(&prng, size);
+        int fd;
+
+        copy_witness(from, to);
+        if (i % 2 == 0) {
+            assert_int_equal(truncate(path, (off_t)at), 0);
+        } else {
+            uint8_t byte;
+
+            fd = open(path, O_RDWR | O_CLOEXEC);
+            assert_int_equal(pread(fd, &byte, 1, (off_t)at), 1);
+            byte ^= (uint8_t)(1u << bw_prng_below(&prng, 8));
+            assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+            (void)close(fd);
+        }
+        judge_copy(name, i % 2 == 0 ? "cut" : "flipped", at);
+    }
+}
+
+static void damage_directory(const char *from, const char *to)
+{
+    char path[256], name[300];
+    struct dirent *entry;
+    DIR *list;
+
+    (void)snprintf(path, sizeof path, "%s/raft", from);
+    list = opendir(path);
+    assert_non_null(list);
+    while ((entry = readdir(list)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(name, sizeof name, "raft/%s", entry->d_name);
+        damage_file(from, to, name, strstr(name, "metadata") != NULL ? 32 : 12);
+    }
+    (void)closedir(list);
+}
+
+static void on_nothing(void *user, enum bw_err err, uint64_t index)
+{
+    (void)err, (void)index;
+    ++*(unsigned *)user;
+}
+
+static void damaged_files_never_give_a_wrong_term_or_log(void **state)
+{
+    struct test_witness *witness = calloc(1, sizeof *witness);
+    struct bw_node_founding founding = {
+        .identity = {.cluster_id = {{1}}, .cluster = "test", .witness_id = 1}};
+    char path[128], kept[128];
+    unsigned done = 0;
+    uv_loop_t loop;
+    struct bw_node_status status;
+
+    (void)state;
+    assert_non_null(witness);
+    assert_int_equal(uv_loop_init(&loop), 0);
+    test_cluster_path(&cluster, 1, path);
+    founding.data_dir = path;
+    founding.identity.election_timeout_ms = cluster.election_ms;
+    founding.member_ids[0] = 1;
+    founding.member_count = 1;
+    assert_int_equal(bw_node_bootstrap(&founding, NULL), BW_OK);
+    cluster.snapshot_threshold = 64;
+    cluster.snapshot_trailing = 20;
+    assert_int_equal(test_witness_start(witness, &cluster, 1, &loop, NULL), BW_OK);
+    assert_true(test_run_until(&loop, leads_alone, witness, WAIT_MS));
+    for (unsigned i = 0; i < 100; i++) {
+        unsigned before = done;
+
+        assert_int_equal(test_witness_submit(witness, i, on_nothing, &done), BW_OK);
+        while (done == before)
+            (void)uv_run(&loop, UV_RUN_ONCE);
+    }
+    (void)snprintf(kept, sizeof kept, "%s/kept", cluster.dir);
+    copy_witness(path, kept); /* while it runs and rests: as a kill would leave it */
+    bw_node_get_status(witness->node, &status);
+    damage.term = status.term;
+    damage.last_index = status.last_index;
+    damage.cluster = cluster;
+    damage.refused = damage.started = 0;
+    test_witness_stop(witness);
+    free(witness);
+
+    damage_file(kept, path, "vote", 28);
+    damage_file(kept, path, "identity", 20);
+    damage_directory(kept, path);
+    print_message("%u refused, %u started\n", damage.refused, damage.started);
+    assert_true(damage.refused > 50 && damage.started > 50);
+    while (uv_run(&loop, UV_RUN_NOWAIT) != 0)
+        continue;
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_acknowledged_is_lost_by_kills_under_load),
+        TEST(damaged_files_never_give_a_wrong_term_or_log),
+        TEST(a_full_disk_stops_one_witness_and_not_the_cluster),
+    };
+
+    if (argc == 4 && strcmp(argv[1], "--node") == 0)
+        return run_process(argv[2], strtoull(argv[3], NULL, 10));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
