@@ -1,0 +1,472 @@
+#include <breakwater/sys/unix_socket.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#define BACKLOG 8
+
+struct bw_unix_connection {
+    uv_pipe_t pipe;
+    uv_connect_t connect;
+    const struct bw_unix_events *events;
+    void *user;
+    struct bw_unix_listener *listener; /* NULL: we connected */
+    pid_t peer_pid;
+    bool is_ready;
+    bool is_closing;
+    uint8_t head[BW_UNIX_HEAD_BYTES];
+    uint8_t *payload; /* of the message in progress */
+    size_t used;      /* of head and payload together */
+    size_t size;      /* of the payload, once the head is there */
+    struct bw_diag diag;
+};
+
+struct write {
+    uv_write_t request;
+    uint8_t frame[]; /* head and payload */
+};
+
+_Static_assert(sizeof((struct bw_unix_listener *)0)->path ==
+                   sizeof((struct sockaddr_un *)0)->sun_path,
+               "a path is cut nowhere");
+
+/* ---- the end of a connection ------------------------------------------------------------------
+ */
+
+static void on_pipe_closed(uv_handle_t *handle)
+{
+    struct bw_unix_connection *connection = handle->data;
+
+    if (connection->listener != NULL)
+        connection->listener->connection_count--;
+    if (connection->events != NULL)
+        connection->events->on_closed(connection, connection->diag.err, &connection->diag,
+                                      connection->user);
+    free(connection->payload);
+    free(connection);
+}
+
+/* The diag already says why. */
+static void end(struct bw_unix_connection *connection)
+{
+    if (connection->is_closing)
+        return;
+    connection->is_closing = true;
+    connection->is_ready = false;
+    uv_close((uv_handle_t *)&connection->pipe, on_pipe_closed);
+}
+
+void bw_unix_close(struct bw_unix_connection *connection)
+{
+    if (!connection->is_closing)
+        (void)bw_diag_set(&connection->diag, BW_ERR_CANCELED, "closed by this side");
+    end(connection);
+}
+
+pid_t bw_unix_peer_pid(const struct bw_unix_connection *connection)
+{
+    return connection->peer_pid;
+}
+
+/* ---- reading ----------------------------------------------------------------------------------
+ */
+
+/* Exactly what is missing of the head, then of the payload: nothing is read ahead or copied. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+{
+    struct bw_unix_connection *connection = handle->data;
+    size_t used = connection->used;
+
+    (void)suggested;
+    if (used < BW_UNIX_HEAD_BYTES)
+        *out = uv_buf_init((char *)connection->head + used, (unsigned)(BW_UNIX_HEAD_BYTES - used));
+    else
+        *out = uv_buf_init((char *)connection->payload + (used - BW_UNIX_HEAD_BYTES),
+                           (unsigned)(connection->size - (used - BW_UNIX_HEAD_BYTES)));
+}
+
+static void take_head(struct bw_unix_connection *connection)
+{
+    uint32_t size = bw_get_u32le(connection->head);
+
+    if (size > BW_UNIX_MESSAGE_BYTES_MAX) {
+        (void)bw_diag_set(&connection->diag, BW_ERR_LIMIT,
+                          "process %ld announced a message of %u bytes, the limit is %d",
+                          (long)connection->peer_pid, (unsigned)size, BW_UNIX_MESSAGE_BYTES_MAX);
+        end(connection);
+        return;
+    }
+    connection->size = size;
+    connection->payload = malloc(size > 0 ? size : 1);
+    if (connection->payload == NULL) {
+        (void)bw_diag_set(&connection->diag, BW_ERR_NOMEM, "receive %u bytes", (unsigned)size);
+        end(connection);
+    }
+}
+
+static uint32_t checksum(const uint8_t head[4], const uint8_t *payload, size_t size)
+{
+    return bw_crc32c(bw_crc32c(0, head, 4), payload, size);
+}
+
+static void take_message(struct bw_unix_connection *connection)
+{
+    uint8_t *payload = connection->payload;
+    size_t size = connection->size;
+
+    connection->payload = NULL;
+    connection->used = 0;
+    if (checksum(connection->head, payload, size) == bw_get_u32le(connection->head + 4)) {
+        connection->events->on_message(connection, payload, size, connection->user);
+    } else {
+        (void)bw_diag_set(&connection->diag, BW_ERR_CORRUPT,
+                          "a message of process %ld has a wrong checksum",
+                          (long)connection->peer_pid);
+        end(connection);
+    }
+    free(payload);
+}
+
+static void note_end_of_stream(struct bw_unix_connection *connection, ssize_t got)
+{
+    if (got != UV_EOF)
+        (void)bw_diag_errno(&connection->diag, (int)-got, "read from process %ld",
+                            (long)connection->peer_pid);
+    else if (connection->used > 0)
+        (void)bw_diag_set(&connection->diag, BW_ERR_CORRUPT,
+                          "process %ld closed in the middle of a message",
+                          (long)connection->peer_pid);
+    else
+        (void)bw_diag_set(&connection->diag, BW_OK, "process %ld closed",
+                          (long)connection->peer_pid);
+}
+
+static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
+{
+    struct bw_unix_connection *connection = stream->data;
+
+    (void)buffer;
+    if (connection->is_closing || got == 0)
+        return;
+    if (got < 0) {
+        note_end_of_stream(connection, got);
+        end(connection);
+        return;
+    }
+    connection->used += (size_t)got;
+    if (connection->used == BW_UNIX_HEAD_BYTES && connection->payload == NULL)
+        take_head(connection);
+    if (!connection->is_closing && connection->payload != NULL &&
+        connection->used == BW_UNIX_HEAD_BYTES + connection->size)
+        take_message(connection);
+}
+
+/* ---- beginning --------------------------------------------------------------------------------
+ */
+
+static enum bw_err check_peer(struct bw_unix_connection *connection, struct bw_diag *diag)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    uv_os_fd_t fd;
+
+    if (uv_fileno((const uv_handle_t *)&connection->pipe, &fd) != 0 ||
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return bw_diag_errno(diag, errno, "ask who is at the other end");
+    connection->peer_pid = peer.pid;
+    if (peer.uid != 0 && peer.uid != geteuid())
+        return bw_diag_set(diag, BW_ERR_AUTH,
+                           "process %ld belongs to user %u: only root and user %u may talk here",
+                           (long)peer.pid, (unsigned)peer.uid, (unsigned)geteuid());
+    return BW_OK;
+}
+
+/* Checks the other end and begins to read. */
+static bool begin(struct bw_unix_connection *connection)
+{
+    int rc;
+
+    if (check_peer(connection, &connection->diag) != BW_OK) {
+        end(connection);
+        return false;
+    }
+    rc = uv_read_start((uv_stream_t *)&connection->pipe, on_alloc, on_read);
+    if (rc != 0) {
+        (void)bw_diag_errno(&connection->diag, -rc, "read from a socket");
+        end(connection);
+        return false;
+    }
+    connection->is_ready = true;
+    return true;
+}
+
+static enum bw_err new_connection(uv_loop_t *loop, struct bw_unix_connection **out_connection,
+                                  struct bw_diag *diag)
+{
+    struct bw_unix_connection *connection = calloc(1, sizeof *connection);
+    int rc;
+
+    if (connection == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "make a connection");
+    rc = uv_pipe_init(loop, &connection->pipe, 0);
+    if (rc != 0) {
+        free(connection);
+        return bw_diag_errno(diag, -rc, "make a connection");
+    }
+    connection->pipe.data = connection;
+    *out_connection = connection;
+    return BW_OK;
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct bw_unix_connection *connection = request->data;
+
+    if (connection->is_closing)
+        return;
+    if (status != 0) {
+        (void)bw_diag_errno(&connection->diag, -status, "connect");
+        connection->diag.err = BW_ERR_UNREACHABLE;
+        end(connection);
+        return;
+    }
+    if (begin(connection) && connection->events->on_connected != NULL)
+        connection->events->on_connected(connection, connection->user);
+}
+
+static enum bw_err check_path(const char *path, struct bw_diag *diag)
+{
+    const size_t max = sizeof((struct sockaddr_un *)0)->sun_path - 1;
+
+    if (path[0] == '\0' || strlen(path) > max)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "socket path %s: expected 1 to %zu bytes", path,
+                           max);
+    return BW_OK;
+}
+
+enum bw_err bw_unix_connect(uv_loop_t *loop, const char *path, const struct bw_unix_events *events,
+                            void *user, struct bw_unix_connection **out_connection,
+                            struct bw_diag *diag)
+{
+    struct bw_unix_connection *connection;
+    enum bw_err err = check_path(path, diag);
+
+    if (err == BW_OK)
+        err = new_connection(loop, &connection, diag);
+    if (err != BW_OK)
+        return err;
+    connection->events = events;
+    connection->user = user;
+    connection->connect.data = connection;
+    uv_pipe_connect(&connection->connect, &connection->pipe, path, on_connect);
+    *out_connection = connection;
+    return BW_OK;
+}
+
+/* ---- writing ----------------------------------------------------------------------------------
+ */
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct bw_unix_connection *connection = request->handle->data;
+
+    free(request); /* the first member of a struct write */
+    if (status == 0 || connection->is_closing)
+        return;
+    (void)bw_diag_errno(&connection->diag, -status, "write to process %ld",
+                        (long)connection->peer_pid);
+    end(connection);
+}
+
+enum bw_err bw_unix_send(struct bw_unix_connection *connection, const void *data, size_t size,
+                         struct bw_diag *diag)
+{
+    size_t queued = uv_stream_get_write_queue_size((const uv_stream_t *)&connection->pipe);
+    struct write *write;
+    uv_buf_t buffer;
+    int rc;
+
+    if (!connection->is_ready)
+        return bw_diag_set(diag, BW_ERR_CANCELED, "send: not connected");
+    if (size > BW_UNIX_MESSAGE_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "send: %zu bytes, the limit is %d", size,
+                           BW_UNIX_MESSAGE_BYTES_MAX);
+    if (queued + BW_UNIX_HEAD_BYTES + size > BW_UNIX_QUEUE_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT,
+                           "send: process %ld does not read: %zu bytes wait, the limit is %d",
+                           (long)connection->peer_pid, queued, BW_UNIX_QUEUE_BYTES_MAX);
+    write = malloc(sizeof *write + BW_UNIX_HEAD_BYTES + size);
+    if (write == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "send %zu bytes", size);
+    bw_put_u32le(write->frame, (uint32_t)size);
+    if (size > 0)
+        memcpy(write->frame + BW_UNIX_HEAD_BYTES, data, size);
+    bw_put_u32le(write->frame + 4, checksum(write->frame, write->frame + BW_UNIX_HEAD_BYTES, size));
+    buffer = uv_buf_init((char *)write->frame, (unsigned)(BW_UNIX_HEAD_BYTES + size));
+    rc = uv_write(&write->request, (uv_stream_t *)&connection->pipe, &buffer, 1, on_written);
+    if (rc == 0)
+        return BW_OK;
+    free(write);
+    return bw_diag_errno(diag, -rc, "send %zu bytes", size);
+}
+
+/* ---- listening --------------------------------------------------------------------------------
+ */
+
+static void fill_address(struct sockaddr_un *out, const char *path)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    BW_ASSERT(bw_copy_text(out->sun_path, sizeof out->sun_path, path)); /* check_path */
+}
+
+/* Only "refused" says that nobody listens; everything else may be somebody who is busy. */
+static bool is_abandoned(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_refused;
+
+    if (fd < 0)
+        return false;
+    is_refused = connect(fd, (const struct sockaddr *)address, sizeof *address) != 0 &&
+                 errno == ECONNREFUSED;
+    (void)close(fd); /* nothing was said */
+    return is_refused;
+}
+
+static enum bw_err remove_stale(const struct sockaddr_un *address, struct bw_diag *diag)
+{
+    const char *path = address->sun_path;
+    struct stat st;
+
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? BW_OK : bw_diag_errno(diag, errno, "look at %s", path);
+    if (!S_ISSOCK(st.st_mode) || st.st_uid != geteuid())
+        return bw_diag_set(diag, BW_ERR_EXISTS,
+                           "listen at %s: %s of user %u is there; it was left alone (move it away)",
+                           path, S_ISSOCK(st.st_mode) ? "a socket" : "a file that is no socket",
+                           (unsigned)st.st_uid);
+    if (!is_abandoned(address))
+        return bw_diag_set(diag, BW_ERR_BUSY,
+                           "listen at %s: another process answers there (is it running twice?)",
+                           path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return bw_diag_errno(diag, errno, "remove the abandoned socket %s", path);
+    return BW_OK;
+}
+
+/* The umask makes it 0600 from its first moment on; a chmod after bind would be too late. */
+static enum bw_err bind_socket(const char *path, int *out_fd, struct bw_diag *diag)
+{
+    struct sockaddr_un address;
+    enum bw_err err;
+    mode_t before;
+    int fd;
+
+    fill_address(&address, path);
+    err = remove_stale(&address, diag);
+    if (err != BW_OK)
+        return err;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return bw_diag_errno(diag, errno, "listen at %s", path);
+    before = umask(0177);
+    if (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fd, BACKLOG) != 0) {
+        err = bw_diag_errno(diag, errno, "listen at %s", path);
+        (void)close(fd); /* nothing was said */
+    }
+    (void)umask(before);
+    if (err == BW_OK)
+        *out_fd = fd;
+    return err;
+}
+
+static void remove_own_file(const struct bw_unix_listener *listener)
+{
+    struct stat st;
+
+    if (lstat(listener->path, &st) == 0 && st.st_dev == listener->device &&
+        st.st_ino == listener->inode)
+        (void)unlink(listener->path); /* left behind, the next listener removes it */
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct bw_unix_listener *listener = stream->data;
+    struct bw_unix_connection *connection;
+
+    if (status != 0 || listener->is_closing ||
+        new_connection(stream->loop, &connection, NULL) != BW_OK)
+        return; /* out of memory: who connects gets no answer, and takes us for dead */
+    connection->listener = listener;
+    listener->connection_count++;
+    if (uv_accept(stream, (uv_stream_t *)&connection->pipe) != 0 ||
+        listener->connection_count > BW_UNIX_CONNECTIONS_MAX ||
+        check_peer(connection, &connection->diag) != BW_OK) {
+        end(connection); /* nobody has heard of it yet */
+        return;
+    }
+    connection->events = listener->on_accepted(listener, connection, listener->user,
+                                               &connection->user);
+    if (connection->events == NULL)
+        end(connection);
+    else
+        (void)begin(connection); /* what it meets, on_closed tells */
+}
+
+enum bw_err bw_unix_listen(struct bw_unix_listener *listener, uv_loop_t *loop, const char *path,
+                           bw_unix_on_accepted on_accepted, void *user, struct bw_diag *diag)
+{
+    struct stat st = {0};
+    int fd = -1;
+    int rc;
+    enum bw_err err = check_path(path, diag);
+
+    if (err == BW_OK)
+        err = bind_socket(path, &fd, diag);
+    if (err != BW_OK)
+        return err;
+    if (lstat(path, &st) != 0) {
+        err = bw_diag_errno(diag, errno, "look at %s", path);
+        (void)close(fd); /* nothing was said */
+        return err;
+    }
+    *listener = (struct bw_unix_listener){
+        .device = st.st_dev, .inode = st.st_ino, .on_accepted = on_accepted, .user = user};
+    BW_ASSERT(bw_copy_text(listener->path, sizeof listener->path, path)); /* check_path */
+    rc = uv_pipe_init(loop, &listener->pipe, 0);
+    BW_ASSERT(rc == 0); /* libuv: never fails */
+    listener->pipe.data = listener;
+    rc = uv_pipe_open(&listener->pipe, fd);
+    BW_ASSERT(rc == 0); /* a socket, just made */
+    rc = uv_listen((uv_stream_t *)&listener->pipe, BACKLOG, on_connection);
+    BW_ASSERT(rc == 0); /* it listens already: this only makes the loop watch it */
+    return BW_OK;
+}
+
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct bw_unix_listener *listener = handle->data;
+
+    if (listener->on_closed != NULL)
+        listener->on_closed(listener, listener->user);
+}
+
+void bw_unix_listener_close(struct bw_unix_listener *listener,
+                            void (*on_closed)(struct bw_unix_listener *listener, void *user))
+{
+    if (listener->is_closing)
+        return;
+    listener->is_closing = true;
+    listener->on_closed = on_closed;
+    remove_own_file(listener);
+    uv_close((uv_handle_t *)&listener->pipe, on_listener_closed);
+}
