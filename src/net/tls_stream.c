@@ -179,7 +179,7 @@ enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, const void *data, 
     if (size == 0)
         return BW_OK;
     if (size > stream->queue_bytes_max ||
-        ciphertext_bytes(stream, size) > stream->queue_bytes_max - stream->queued_bytes)
+        stream->queued_bytes + ciphertext_bytes(stream, size) > stream->queue_bytes_max)
         return BW_ERR_LIMIT;
     ERR_clear_error();
     if (stream->ssl == NULL)
