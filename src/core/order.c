@@ -19,6 +19,16 @@ static void derive_let_go(const struct bw_group *group, const char *site, struct
         order->let_go_epoch = group->let_go_epoch;
 }
 
+/* 3.9: paused, no local restart; in maintenance the holder is neither restarted nor released. */
+static bool is_restart_allowed(const struct bw_group *group, const char *site)
+{
+    const int index = bw_spec_find_site(&group->spec, site);
+    const enum bw_mode mode = group->spec.mode;
+
+    return (mode == BW_MODE_AUTO || mode == BW_MODE_MANUAL) && index >= 0 &&
+           group->maintenance_ms[index] == 0 && group->group_maintenance_ms == 0;
+}
+
 /* How the open epoch began: what the start is told. */
 static void tell_beginning(const struct bw_group *group, struct bw_order *order)
 {
@@ -100,6 +110,7 @@ void bw_order_derive(const struct bw_group *group, const char *site, uint64_t cl
     out_order->epoch = group->epoch;
     out_order->spec_version = group->spec_version;
     out_order->previous_grade = group->last_end.grade;
+    out_order->restart_allowed = is_restart_allowed(group, site);
     if (is_observing(group) || bw_spec_find_site(&group->spec, site) < 0)
         derive_let_go(group, site, out_order);
     else if (group->phase != BW_PHASE_VACANT && strcmp(site, group->holder_site) == 0)

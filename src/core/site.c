@@ -220,12 +220,18 @@ static void obey_let_go(const struct step *step)
     struct bw_site *site = step->site;
     struct bw_guard_message *message;
 
-    if (site->order.index <= site->memory.let_go_index || !site->guard_greeted)
+    if (bw_site_epoch_is_open(site) && site->memory.epoch != site->order.let_go_epoch) {
+        /* What was let go is another epoch: ours had ended otherwise, and is no one's to keep. */
+        site->over = true;
+        bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S41");
+        return;
+    }
+    if (site->order.let_go_index <= site->memory.let_go_index || !site->guard_greeted)
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;
     memcpy(message->group, site->group, sizeof message->group);
-    message->let_go_index = site->order.index;
+    message->let_go_index = site->order.let_go_index;
 }
 
 static void obey(const struct step *step)
@@ -416,8 +422,8 @@ static void advance_standing_by(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    if (site->order.kind == BW_ORDER_RUN || site->order.kind == BW_ORDER_STOP)
-        obey_holder_order(step); /* an order that had to wait for the end of the epoch before */
+    if (site->order.kind != BW_ORDER_STAND_BY)
+        obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
         return;
     if (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
@@ -434,6 +440,8 @@ static void advance(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    if (site->save_failed && !site->save_pending && may_retry(step))
+        bw_site_save(step, "S18");
     for (int turn = 0; turn < 4; turn++) {
         const enum bw_tenure before = site->tenure;
 
@@ -441,9 +449,7 @@ static void advance(const struct step *step)
         case BW_TENURE_NONE:
             advance_standing_by(step);
             break;
-        case BW_TENURE_ACCEPTING:
-            if (!site->save_pending && may_retry(step))
-                bw_site_save(step, "S18");
+        case BW_TENURE_ACCEPTING: /* until its epoch is on disk */
             break;
         case BW_TENURE_WAITING:
             if (bw_lease_is_alive(&site->lease, step->now))

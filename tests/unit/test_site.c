@@ -1,0 +1,1017 @@
+/* site: orders, renewals, giving back, adopting, the standby check (design 3.2, 3.4-3.9, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <breakwater/core/site.h>
+
+#define MS BW_NS_PER_MS
+#define TTL_MS 10000
+#define FENCE_MS 2000
+
+struct world {
+    struct bw_site site;
+    uint64_t now_ms;
+    bool save_fails;
+    char log[8192]; /* what the newest event asked for: "SAVE SEND:arm SYNC ..." */
+    struct bw_guard_message sent; /* newest arm */
+    struct bw_guard_message sent_run; /* newest RUN of an action */
+    struct bw_guard_message sent_look; /* newest RUN of an observation */
+    uint64_t index; /* log index of the newest order */
+};
+
+static const struct bw_id instance_a = {{1}};
+static const struct bw_id instance_b = {{2}};
+static const struct bw_id this_boot = {{3}};
+static const struct bw_id last_boot = {{4}};
+
+static struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * MS, ms * MS};
+}
+
+static void note(struct world *world, const char *text)
+{
+    const size_t used = strlen(world->log);
+
+    (void)snprintf(world->log + used, sizeof world->log - used, "%s ", text);
+}
+
+static void note_message(struct world *world, const struct bw_guard_message *message)
+{
+    char text[64];
+
+    switch (message->kind) {
+    case BW_GUARD_MESSAGE_ARM:
+        world->sent = *message;
+        note(world, "ARM");
+        return;
+    case BW_GUARD_MESSAGE_END:
+        note(world, "END");
+        return;
+    case BW_GUARD_MESSAGE_LET_GO:
+        note(world, "LET_GO");
+        return;
+    default:
+        break;
+    }
+    (void)snprintf(text, sizeof text, "RUN:%s", bw_action_word(message->run.action));
+    note(world, text);
+    if (bw_action_is_action(message->run.action))
+        world->sent_run = *message;
+    else
+        world->sent_look = *message;
+}
+
+static void step(struct world *world, const struct bw_site_event *event)
+{
+    struct bw_site_actions out;
+
+    bw_site_step(&world->site, event, at_ms(world->now_ms), &out);
+    for (uint32_t i = 0; i < out.count; i++) {
+        const struct bw_site_action *action = &out.list[i];
+
+        switch (action->kind) {
+        case BW_SITE_ACTION_SAVE:
+            note(world, "SAVE");
+            step(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED,
+                                                .ok = !world->save_fails});
+            break;
+        case BW_SITE_ACTION_SEND:
+            note_message(world, &action->message);
+            break;
+        case BW_SITE_ACTION_SYNC_NOW:
+            note(world, "SYNC");
+            break;
+        case BW_SITE_ACTION_READ_MIRROR:
+            note(world, "READ_MIRROR");
+            break;
+        case BW_SITE_ACTION_OWN_FENCE:
+            note(world, "OWN_FENCE");
+            break;
+        case BW_SITE_ACTION_TRACE:
+            break;
+        }
+    }
+}
+
+static void happen(struct world *world, const struct bw_site_event *event)
+{
+    world->log[0] = '\0';
+    step(world, event);
+}
+
+static void tick_at(struct world *world, uint64_t ms)
+{
+    world->now_ms = ms;
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_TICK});
+}
+
+static void order(struct world *world, enum bw_order_kind kind, uint64_t epoch)
+{
+    struct bw_order of = {.kind = kind,
+                          .index = ++world->index,
+                          .epoch = epoch,
+                          .spec_version = 1,
+                          .instance = instance_a,
+                          .restart_allowed = true,
+                          .terms = {.ttl_ms = TTL_MS,
+                                    .fence_ms = FENCE_MS,
+                                    .request_timeout_ms = 1000,
+                                    .renew_interval_ms = 1000}};
+
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
+static void confirm(struct world *world, uint64_t epoch, uint64_t sent_ms)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_CONFIRMED,
+                                          .epoch = epoch,
+                                          .number = sent_ms,
+                                          .sent = at_ms(sent_ms)});
+}
+
+static void from_guard(struct world *world, const struct bw_guard_message *message)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_MESSAGE,
+                                          .message = message});
+}
+
+/* The guard acknowledges the newest arm. */
+static void armed(struct world *world)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARMED, .epoch = world->sent.epoch};
+
+    assert_int_equal(world->sent.kind, BW_GUARD_MESSAGE_ARM);
+    of.armed.number = world->sent.arm.number;
+    of.armed.end = world->sent.arm.end;
+    from_guard(world, &of);
+}
+
+static void ended(struct world *world, const struct bw_guard_message *of_run,
+                  enum bw_run_result result, const char *line)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = of_run->run.epoch};
+
+    of.ended.epoch = of_run->run.epoch;
+    of.ended.action = of_run->run.action;
+    of.ended.run_id = of_run->run.run_id;
+    of.ended.result = result;
+    (void)snprintf(of.ended.line, sizeof of.ended.line, "%s", line);
+    (void)snprintf(of.ended.tail, sizeof of.ended.tail, "%s", line);
+    from_guard(world, &of);
+}
+
+/* Ticks, `ms` apart, until a look at `action` is asked for, and answers it. */
+static void look(struct world *world, enum bw_action_kind action, enum bw_run_result result,
+                 const char *line)
+{
+    for (int i = 0; i < 100 && !(world->site.observation[action].running); i++) {
+        for (int other = 0; other < BW_ACTION_COUNT; other++)
+            if (world->site.observation[other].running && other != (int)action)
+                ended(world, &world->sent_look, BW_RUN_OK, "");
+        if (!world->site.observation[action].running)
+            tick_at(world, world->now_ms + 100);
+    }
+    assert_true(world->site.observation[action].running);
+    ended(world, &world->sent_look, result, line);
+}
+
+static void status(struct world *world, const char *word)
+{
+    look(world, BW_ACTION_STATUS, BW_RUN_OK, word);
+}
+
+static void guard_state(struct world *world, const struct bw_guard_state *of)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_STATE, .state = of});
+}
+
+static void guard_lost(struct world *world)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_LOST});
+}
+
+static const struct bw_site_limits limits = {
+    .check_interval_ns = 1000 * MS,
+    .failure_threshold = 3,
+    .local_restarts = 1,
+    .has_script = {[BW_ACTION_START] = true,
+                   [BW_ACTION_STOP] = true,
+                   [BW_ACTION_STATUS] = true,
+                   [BW_ACTION_READINESS] = true},
+    .timeout_ns = {[BW_ACTION_START] = 3000 * MS,
+                   [BW_ACTION_STOP] = 3000 * MS,
+                   [BW_ACTION_STATUS] = 1000 * MS},
+};
+
+static void begin_with(struct world *world, const struct bw_site_memory *memory)
+{
+    memset(world, 0, sizeof *world);
+    world->now_ms = 100000;
+    world->index = 10;
+    bw_site_init(&world->site, "g", instance_a, this_boot, &limits, memory,
+                 at_ms(world->now_ms));
+}
+
+/* A site that stands by: greeted by its guard, its service seen stopped. */
+static void begin(struct world *world)
+{
+    const struct bw_site_memory memory = {0};
+
+    begin_with(world, &memory);
+    guard_state(world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_proved = true});
+    status(world, "stopped");
+}
+
+/* ... that was granted epoch 1 and has its first lease, sent at now. */
+static void begin_leased(struct world *world)
+{
+    begin(world);
+    order(world, BW_ORDER_RUN, 1);
+    confirm(world, 1, world->now_ms);
+    armed(world);
+}
+
+static void begin_serving(struct world *world)
+{
+    begin_leased(world);
+    assert_int_equal(world->sent_run.run.action, BW_ACTION_START);
+    ended(world, &world->sent_run, BW_RUN_OK, "");
+    status(world, "started");
+    assert_int_equal(world->site.tenure, BW_TENURE_SERVING);
+}
+
+static bool renews(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.renew_epoch != 0;
+}
+
+static struct bw_released released(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.released;
+}
+
+static void assert_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) == NULL)
+        fail_msg("not asked for: %s; was: %s", what, world->log);
+}
+
+static void assert_not_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) != NULL)
+        fail_msg("asked for: %s; was: %s", what, world->log);
+}
+
+/* ---- accepting (3.4, start order) ----------------------------------------------------------- */
+
+static void epoch_is_durable_before_it_is_renewed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.save_fails = true;
+
+    order(&world, BW_ORDER_RUN, 1);
+    assert_false(renews(&world));
+    world.save_fails = false;
+    tick_at(&world, world.now_ms + 500);
+
+    assert_true(renews(&world));
+}
+
+static void order_of_a_lower_index_never_replaces_a_higher(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    world.index -= 2;
+
+    order(&world, BW_ORDER_STAND_BY, 1);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    assert_false(world.site.over);
+}
+
+static void grant_of_another_instance_is_not_ours(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_RUN, .index = 99, .epoch = 1, .instance = instance_b};
+
+    (void)state;
+    begin(&world);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    assert_false(renews(&world));
+}
+
+static void start_waits_for_the_first_confirmed_renewal(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    confirm(&world, 1, world.now_ms);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE); /* not acknowledged by the guard */
+
+    armed(&world);
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+}
+
+static void unknown_status_starts_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    look(&world, BW_ACTION_STATUS, BW_RUN_FAILED, "stopped");
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+
+    status(&world, "wat");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+static void service_that_runs_is_adopted_without_a_script(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    status(&world, "started");
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+
+    armed(&world);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+/* ---- renewals and the lease (3.2) ----------------------------------------------------------- */
+
+static void arm_carries_the_instant_before_sending(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    world.now_ms += 700;
+
+    confirm(&world, 1, world.now_ms - 700);
+
+    assert_int_equal(world.sent.arm.end.boot_ns, at_ms(world.now_ms - 700 + TTL_MS).boot_ns);
+}
+
+static void confirmation_of_another_epoch_arms_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 2);
+
+    confirm(&world, 1, world.now_ms);
+
+    assert_not_asked(&world, "ARM");
+}
+
+static void site_without_guard_renews_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    assert_true(renews(&world));
+
+    guard_lost(&world);
+
+    assert_false(renews(&world));
+}
+
+static void guard_that_does_not_answer_an_arm_in_time_stops_renewals(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+
+    tick_at(&world, world.now_ms + 1000);
+
+    assert_false(renews(&world));
+}
+
+static void nothing_is_renewed_once_the_fence_has_begun(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+
+    from_guard(&world, &of);
+
+    assert_false(renews(&world));
+    confirm(&world, 1, world.now_ms);
+    assert_not_asked(&world, "ARM");
+}
+
+/* H12: an event of an older epoch silences nothing. */
+static void fence_events_of_another_epoch_do_not_count(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    of.fence.ok = true;
+
+    from_guard(&world, &of);
+
+    assert_false(world.site.fence_ok_read);
+    assert_true(renews(&world));
+}
+
+/* ---- final refusals (3.2.3) ------------------------------------------------------------------ */
+
+static void epoch_that_is_over_is_stopped_at_once_and_not_renewed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+
+    order(&world, BW_ORDER_STAND_BY, 1);
+
+    assert_asked(&world, "RUN:stop");
+    assert_false(renews(&world));
+}
+
+static void closed_epoch_is_stopped_and_not_renewed(void **state)
+{
+    struct world world;
+    struct bw_order of;
+
+    (void)state;
+    begin_serving(&world);
+    of = world.site.order;
+    of.kind = BW_ORDER_STOP;
+    of.closed = true;
+    of.index = ++world.index;
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_asked(&world, "RUN:stop");
+    assert_false(renews(&world));
+}
+
+static void revoked_epoch_is_stopped_while_renewals_go_on(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+
+    order(&world, BW_ORDER_STOP, 1);
+
+    assert_asked(&world, "RUN:stop");
+    assert_true(renews(&world));
+}
+
+/* ---- the agent's own fence (3.4) --------------------------------------------------------------- */
+
+static void agent_fences_by_itself_a_quarter_into_the_window(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    tick_at(&world, d - FENCE_MS + FENCE_MS / 4 - 1);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    tick_at(&world, d - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+}
+
+/* H6: whatever it thinks of its guard. fence_begun alone is no fence_ended(ok). */
+static void fence_that_was_only_begun_does_not_stop_the_agents_own(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &of);
+
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
+
+    assert_asked(&world, "OWN_FENCE");
+}
+
+static void fence_of_the_guard_that_was_read_replaces_the_agents_own(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    of.fence.ok = true;
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN,
+                                                  .epoch = 1});
+    from_guard(&world, &of);
+    assert_asked(&world, "END");
+
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - 1);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* H9: the guard took an arm whose answer was never read. */
+static void without_its_guard_d_is_the_latest_end_ever_sent(void **state)
+{
+    struct world world;
+    uint64_t first_d;
+
+    (void)state;
+    begin_serving(&world);
+    first_d = world.site.arm_sent_end.boot_ns / MS;
+    world.now_ms += 3000;
+    confirm(&world, 1, world.now_ms);
+    guard_lost(&world);
+
+    tick_at(&world, first_d - FENCE_MS / 2);
+    assert_not_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    tick_at(&world, first_d + 1);
+
+    assert_int_equal(released(&world).epoch, 0); /* not before the later D */
+}
+
+static void without_its_guard_a_site_gives_back_only_after_d(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    guard_lost(&world);
+    tick_at(&world, d - FENCE_MS / 2);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    tick_at(&world, d - 1);
+    assert_int_equal(released(&world).epoch, 0);
+
+    tick_at(&world, d + 1);
+
+    assert_int_equal(released(&world).epoch, 1);
+}
+
+static void own_fence_that_failed_is_reported_and_nothing_is_given_back(void **state)
+{
+    struct world world;
+    struct bw_sync_group group;
+
+    (void)state;
+    begin_serving(&world);
+    guard_lost(&world);
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = false});
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS + 1);
+
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+
+    assert_true(group.report.fence_failed);
+    assert_int_equal(group.report.fence_epoch, 1);
+    assert_int_equal(group.released.epoch, 0);
+}
+
+/* ---- restarts (3.7) ----------------------------------------------------------------------------- */
+
+static const struct bw_site_memory held = {
+    .epoch = 1,
+    .boot_id = {{3}},
+    .start_begun = true,
+    .enforced = true,
+    .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS, .request_timeout_ms = 1000},
+};
+
+static void restarted_agent_adopts_what_its_guard_has_armed(void **state)
+{
+    struct world world;
+    const struct bw_guard_state of = {.armed_epoch = 1,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {105000 * MS, 105000 * MS},
+                                      .enforced = true};
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_state(&world, &of);
+    assert_true(renews(&world));
+
+    status(&world, "started");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+static void restarted_agent_without_its_guard_reads_the_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ,
+                                           .ok = true,
+                                           .mirror_epoch = 1,
+                                           .mirror_end = at_ms(104000)});
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+}
+
+/* H10: no deadline is known: it fences at once and counts a whole TTL. */
+static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_lost(&world);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
+
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    tick_at(&world, 100000 + TTL_MS - 1);
+    assert_int_equal(released(&world).epoch, 0);
+    tick_at(&world, 100000 + TTL_MS + 1);
+    assert_int_equal(released(&world).epoch, 1);
+}
+
+static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = held;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+    assert_false(renews(&world));
+    status(&world, "stopped");
+    assert_asked(&world, "END");
+
+    from_guard(&world, &of);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_int_equal(released(&world).reason, BW_REASON_REBOOT);
+}
+
+static void service_that_runs_after_a_reboot_is_stopped_first(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = held;
+
+    (void)state;
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+
+    status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+}
+
+/* ---- giving back (3.5) ---------------------------------------------------------------------------- */
+
+static void given_back_is_durable_before_released_leaves_and_final(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=42\n");
+    assert_asked(&world, "END");
+    world.save_fails = true;
+    from_guard(&world, &of);
+    assert_int_equal(released(&world).epoch, 0);
+    world.save_fails = false;
+
+    tick_at(&world, world.now_ms + 500);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_string_equal(released(&world).position, "42");
+    assert_false(renews(&world));
+    confirm(&world, 1, world.now_ms);
+    assert_not_asked(&world, "ARM");
+}
+
+static void stop_that_fails_is_followed_by_the_fence_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+
+    assert_asked(&world, "RUN:fence");
+}
+
+static void fence_that_fails_too_holds_the_epoch_and_is_reported(void **state)
+{
+    struct world world;
+    struct bw_sync_group group;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_true(group.report.fence_failed);
+    assert_false(renews(&world));
+    assert_int_equal(group.released.epoch, 0);
+}
+
+static void failed_start_is_stopped_and_given_back_with_its_reason(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_leased(&world);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+
+    from_guard(&world, &of);
+
+    assert_int_equal(released(&world).reason, BW_REASON_START_FAILED);
+    assert_true(released(&world).past_no_return); /* it may have promoted: nobody knows */
+}
+
+static void start_that_never_says_started_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    for (int i = 0; i < 40 && world.site.tenure == BW_TENURE_STARTING; i++) {
+        confirm(&world, 1, world.now_ms);
+        armed(&world);
+        status(&world, "stopped");
+        tick_at(&world, world.now_ms + 200);
+    }
+
+    assert_int_equal(world.site.ending_reason, BW_REASON_START_FAILED);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+}
+
+/* ---- health (4) ------------------------------------------------------------------------------------- */
+
+static void service_that_is_down_is_restarted_and_then_given_up(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    for (int i = 0; i < 3; i++)
+        status(&world, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(world.site.restarts_used, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    for (int i = 0; i < 3; i++)
+        status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    assert_int_equal(world.site.ending_reason, BW_REASON_SERVICE_DOWN);
+}
+
+static void unknown_status_never_counts_as_down(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+
+    for (int i = 0; i < 5; i++)
+        status(&world, "unknown");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_true(world.site.alarms & (1u << BW_ALARM_STATUS_UNKNOWN));
+}
+
+static void paused_group_is_not_restarted(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.order.restart_allowed = false;
+
+    for (int i = 0; i < 5; i++)
+        status(&world, "stopped");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
+/* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
+
+static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_STAND_BY,
+                          .index = 50,
+                          .epoch = 7,
+                          .others_epoch = true,
+                          .newest_is_open = true};
+
+    (void)state;
+    begin(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_true(world.site.memory.enforced);
+    status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE); /* once may be a coincidence */
+
+    status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+}
+
+static void site_that_is_not_enforced_is_never_touched(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+
+    for (int i = 0; i < 5; i++)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+/* H14: at the adopting site the bit is set by the first armed(e), not by the grant. */
+static void adopting_site_is_enforced_by_its_first_armed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    assert_false(world.site.memory.enforced);
+    confirm(&world, 1, world.now_ms);
+
+    armed(&world);
+
+    assert_true(world.site.memory.enforced);
+}
+
+static void let_go_disarms_and_nothing_is_renewed_or_run(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_LET_GO, .index = 50, .let_go_index = 50, .let_go_epoch = 1};
+    struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_LET_GO_DONE, .let_go_index = 50};
+
+    (void)state;
+    begin_serving(&world);
+    world.sent_run.run.action = BW_ACTION_NONE;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_asked(&world, "LET_GO");
+
+    from_guard(&world, &done);
+
+    assert_false(world.site.memory.enforced);
+    assert_false(renews(&world));
+    for (int i = 0; i < 5; i++)
+        status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+static void let_go_of_another_epoch_ends_ours_first(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_LET_GO, .index = 50, .let_go_index = 50};
+
+    (void)state;
+    begin_serving(&world);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_asked(&world, "RUN:stop");
+    assert_not_asked(&world, "LET_GO");
+}
+
+static void readiness_lines_are_read_and_lag_is_never_made_smaller(void **state)
+{
+    struct world world;
+    struct bw_sync_group group;
+
+    (void)state;
+    begin(&world);
+
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "lag_seconds=0.4001\nposition=0/3000060\n");
+
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_true(group.report.has_lag);
+    assert_int_equal(group.report.lag_ms, 401);
+    assert_string_equal(group.report.position, "0/3000060");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "lag_seconds=soon\n");
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_false(group.report.has_lag);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(epoch_is_durable_before_it_is_renewed),
+        cmocka_unit_test(order_of_a_lower_index_never_replaces_a_higher),
+        cmocka_unit_test(grant_of_another_instance_is_not_ours),
+        cmocka_unit_test(start_waits_for_the_first_confirmed_renewal),
+        cmocka_unit_test(unknown_status_starts_nothing),
+        cmocka_unit_test(service_that_runs_is_adopted_without_a_script),
+        cmocka_unit_test(arm_carries_the_instant_before_sending),
+        cmocka_unit_test(confirmation_of_another_epoch_arms_nothing),
+        cmocka_unit_test(site_without_guard_renews_nothing),
+        cmocka_unit_test(guard_that_does_not_answer_an_arm_in_time_stops_renewals),
+        cmocka_unit_test(nothing_is_renewed_once_the_fence_has_begun),
+        cmocka_unit_test(fence_events_of_another_epoch_do_not_count),
+        cmocka_unit_test(epoch_that_is_over_is_stopped_at_once_and_not_renewed),
+        cmocka_unit_test(closed_epoch_is_stopped_and_not_renewed),
+        cmocka_unit_test(revoked_epoch_is_stopped_while_renewals_go_on),
+        cmocka_unit_test(agent_fences_by_itself_a_quarter_into_the_window),
+        cmocka_unit_test(fence_that_was_only_begun_does_not_stop_the_agents_own),
+        cmocka_unit_test(fence_of_the_guard_that_was_read_replaces_the_agents_own),
+        cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
+        cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
+        cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
+        cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
+        cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),
+        cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
+        cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
+        cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
+        cmocka_unit_test(given_back_is_durable_before_released_leaves_and_final),
+        cmocka_unit_test(stop_that_fails_is_followed_by_the_fence_at_once),
+        cmocka_unit_test(fence_that_fails_too_holds_the_epoch_and_is_reported),
+        cmocka_unit_test(failed_start_is_stopped_and_given_back_with_its_reason),
+        cmocka_unit_test(start_that_never_says_started_has_failed),
+        cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
+        cmocka_unit_test(unknown_status_never_counts_as_down),
+        cmocka_unit_test(paused_group_is_not_restarted),
+        cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
+        cmocka_unit_test(site_that_is_not_enforced_is_never_touched),
+        cmocka_unit_test(adopting_site_is_enforced_by_its_first_armed),
+        cmocka_unit_test(let_go_disarms_and_nothing_is_renewed_or_run),
+        cmocka_unit_test(let_go_of_another_epoch_ends_ours_first),
+        cmocka_unit_test(readiness_lines_are_read_and_lag_is_never_made_smaller),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
