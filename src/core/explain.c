@@ -121,7 +121,11 @@ void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, c
     add_value(gate, group, out_text, size, &used);
     if (gate->word != NULL)
         add(out_text, size, &used, " %s;", gate->word);
-    add(out_text, size, &used, " %s", meaning != NULL ? meaning : "no such gate");
+    if (gate->verdict == BW_GATE_NOTE)
+        add(out_text, size, &used, " decides nothing");
+    else
+        add(out_text, size, &used, "%s %s", gate->verdict == BW_GATE_HOLD ? " wanted:" : "",
+            meaning != NULL ? meaning : "no such gate");
     if (gate->age_ms != UINT32_MAX)
         add(out_text, size, &used, " (seen %u.%03u s ago)", gate->age_ms / 1000,
             gate->age_ms % 1000);

@@ -66,7 +66,7 @@ const char *bw_gate_id_text(enum bw_gate_id id);
 const char *bw_gate_meaning(const char *id);
 
 /* One line without newline, such as
- *   "A3 hold lapse: 3.000 s of 15.281 s; the holder's lease is surely over".
+ *   "A3 hold lapse: 3.000 s of 15.281 s; wanted: the holder's lease is surely over".
  * Cut to `size`, always ended by NUL. `group` names the sites. */
 void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
                      size_t size);

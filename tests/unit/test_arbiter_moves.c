@@ -1,0 +1,256 @@
+/* arbiter: planned moves: switchover, its way back, failback (design 3.6, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+#define assert_held(id, site)                                                                      \
+    do {                                                                                           \
+        assert_string_equal(world_decide(&world), "A0");                                           \
+        assert_true(world_holds(&world, id, site));                                                \
+    } while (0)
+
+static struct bw_spec changed_spec(void)
+{
+    world_init(&world, 2);
+    return world_group(&world)->spec;
+}
+
+/* The holder falls silent; the clock stands `ms` before the end of the wait. */
+static void silence_until_before_lapse(uint64_t ms)
+{
+    world.sites[A].is_mute = true;
+    while (world_wait_of_terms_ms(&world) * BW_NS_PER_MS >
+           bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed) +
+               (ms + 600) * BW_NS_PER_MS)
+        world_pass_ms(&world, 500);
+    uint64_t left_ns = world_wait_of_terms_ms(&world) * BW_NS_PER_MS -
+                       bw_instant_elapsed_ns(world.now, world_watch(&world)->last_confirmed);
+    world_wait_ms(&world, left_ns / BW_NS_PER_MS - ms - 2);
+    world_sync_all(&world);
+}
+
+/* ---- switchover (3.6) ---- */
+
+static void begin_switchover(void)
+{
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+}
+
+static void stop_for_switchover(const char *position)
+{
+    begin_switchover();
+    world.sites[A].report.stop_begun_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, position);
+    assert_acts("A1");
+}
+
+/* 3.6: ready before Revoke. */
+static void nothing_is_revoked_for_a_target_that_is_not_ready(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world.sites[B].report.ready = false;
+    world_sync_all(&world);
+    assert_held("ready", B);
+
+    world.sites[B].report.ready = true;
+    world_sync_all(&world);
+    assert_rule("A11");
+    assert_string_equal(world.decision.command.target, "dc-b");
+    assert_string_equal(world.decision.command.by, "operator/anna");
+}
+
+/* 3.6: ready by a run that knew the final position. */
+static void the_target_is_granted_once_it_was_ready_at_the_position(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    assert_held("prepared", B);
+
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_rule("A7");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_true(world.decision.command.planned);
+    assert_int_equal(world.decision.command.reason, BW_REASON_SWITCHOVER);
+}
+
+static void a_missing_position_waits_for_a_person(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    stop_for_switchover("");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_held("position", -1);
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
+static void without_readiness_scripts_no_position_is_asked_for(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    for (int site = A; site <= B; site++) {
+        world.sites[site].report.has_readiness = false;
+        world.sites[site].report.ready = false;
+        world.sites[site].report.has_lag = false;
+    }
+    world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    assert_acts("A1");
+
+    assert_rule("A7");
+}
+
+static void a_target_that_takes_too_long_loses_to_the_origin(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world_pass_ms(&world, 119900);
+    assert_held("switchover_timeout", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, 100 * BW_NS_PER_MS);
+
+    world_pass_ms(&world, 500);
+    assert_acts("A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted, BW_REASON_ROLLBACK);
+}
+
+/* 3.6: a start that failed before the point of no return, confirmed stopped, goes back at once. */
+static void a_start_that_failed_early_goes_back_to_the_origin(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    assert_acts("A1");
+
+    assert_rule("A8");
+    assert_string_equal(world.decision.command.site, "dc-a");
+    assert_true(world.decision.command.planned);
+}
+
+/* 3.6: after the point of no return there is no automatic way back. */
+static void a_start_that_failed_late_does_not_go_back(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_give_back(&world, B, BW_REASON_START_FAILED, true, "");
+    assert_acts("A1");
+    world_pass_ms(&world, 9000);
+
+    assert_held("lag", A);
+}
+
+/* 3.6: a stop that has begun is finished. */
+static void a_move_is_given_up_only_before_the_stop_began(void **state)
+{
+    (void)state;
+    begin_switchover();
+    world_pass_ms(&world, 119900);
+    assert_held("switchover_timeout", -1);
+    world_pass_ms(&world, 500);
+    assert_rule("A5");
+
+    world.sites[A].report.stop_begun_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_held("stop_not_begun", -1);
+    world.sites[A].is_mute = true;
+    world.sites[A].report.stop_begun_epoch = 0;
+    world_pass_ms(&world, 4000);
+    assert_held("stop_not_begun", -1); /* not known */
+}
+
+static void a_move_that_was_given_up_is_not_begun_again(void **state)
+{
+    (void)state;
+    begin_switchover();
+    world_pass_ms(&world, 121000);
+    assert_acts("A5");
+
+    assert_rule("A0");
+    assert_null(world_gate(&world, "wish", -1));
+}
+
+/* ---- failback ---- */
+
+static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    silence_until_before_lapse(0);
+    assert_acts("A3");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 50000);
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[A].report.has_lag = true;
+    world_pass_ms(&world, 20000);
+    assert_held("failback", A);
+
+    world_pass_ms(&world, 39000);
+    assert_held("failback", A);
+    world_pass_ms(&world, 2000);
+    assert_rule("A12");
+    assert_string_equal(world.decision.command.target, "dc-a");
+    assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
+}
+
+static void without_failback_the_group_stays_where_it_is(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+    assert_acts("A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 600000);
+
+    assert_rule("A0");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
+        cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
+        cmocka_unit_test(a_missing_position_waits_for_a_person),
+        cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),
+        cmocka_unit_test(a_target_that_takes_too_long_loses_to_the_origin),
+        cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),
+        cmocka_unit_test(a_start_that_failed_late_does_not_go_back),
+        cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
+        cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
+        cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(without_failback_the_group_stays_where_it_is),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* explain: what is printed is what was decided by (design 4). The texts are golden: set
+ * BREAKWATER_GOLDEN_UPDATE=1 to write them anew, and review them as code. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+static void calm_hour(void)
+{
+    world_begin(&world, 2);
+}
+
+static void holder_silent(void)
+{
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+}
+
+static void holder_lost(void)
+{
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+}
+
+static void best_candidate(void)
+{
+    world_begin(&world, 3);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+}
+
+static void lag_unknown(void)
+{
+    world_init(&world, 2);
+    world.sites[B].report.has_lag = false;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    world_serve(&world, A);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+}
+
+static void first_grant_incomplete(void)
+{
+    world_init(&world, 3);
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 5000);
+}
+
+static void fence_failed(void)
+{
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A2");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 30000);
+}
+
+static void target_not_prepared(void)
+{
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_string_equal(world_act(&world), "A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+    assert_string_equal(world_act(&world), "A1");
+}
+
+static void observe(void)
+{
+    world_init(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_sync_all(&world);
+}
+
+static const struct {
+    const char *name;
+    void (*arrange)(void);
+} stories[] = {
+    {"calm_hour", calm_hour},       {"holder_silent", holder_silent},
+    {"holder_lost", holder_lost},   {"best_candidate", best_candidate},
+    {"lag_unknown", lag_unknown},   {"first_grant_incomplete", first_grant_incomplete},
+    {"fence_failed", fence_failed}, {"target_not_prepared", target_not_prepared},
+    {"observe", observe},
+};
+
+static char told[32768];
+
+static void tell(void)
+{
+    size_t used;
+
+    (void)world_decide(&world);
+    used = (size_t)snprintf(told, sizeof(told), "%s %s\n", world.decision.rule,
+                            bw_explain_rule(world.decision.rule));
+    if (world.decision.acts)
+        used += (size_t)snprintf(
+            told + used, sizeof(told) - used, "command %s epoch=%u reason=%s\n",
+            bw_command_word(world.decision.command.kind), (unsigned)world.decision.command.epoch,
+            bw_reason_word(world.decision.command.reason));
+    for (uint32_t i = 0; i < world.decision.gate_count; i++) {
+        char line[256];
+
+        bw_explain_gate(&world.decision.gates[i], world_group(&world), line, sizeof(line));
+        used += (size_t)snprintf(told + used, sizeof(told) - used, "%s\n", line);
+        assert_true(used < sizeof(told));
+    }
+}
+
+static void compare_with_golden(const char *name)
+{
+    static char golden[sizeof(told)];
+    const char *source = getenv("BREAKWATER_SOURCE");
+    bool is_update = getenv("BREAKWATER_GOLDEN_UPDATE") != NULL;
+    char path[512];
+    FILE *file;
+    size_t size;
+
+    assert_non_null(source);
+    (void)snprintf(path, sizeof(path), "%s/tests/golden/explain/%s.txt", source, name);
+    file = fopen(path, is_update ? "w" : "r");
+    assert_non_null(file);
+    if (is_update) {
+        assert_int_equal(fputs(told, file) >= 0, 1);
+        assert_int_equal(fclose(file), 0);
+        return;
+    }
+    size = fread(golden, 1, sizeof(golden) - 1, file);
+    golden[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(told, golden);
+}
+
+static void the_verdict_of_every_story_equals_the_command(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
+        stories[i].arrange();
+        tell();
+
+        compare_with_golden(stories[i].name);
+        assert_string_equal(bw_explain_verdict(&world.decision), world.decision.rule);
+        assert_int_equal(world.decision.acts, strcmp(world.decision.rule, "A0") != 0);
+    }
+}
+
+static void every_gate_id_is_listed_once(void **state)
+{
+    (void)state;
+    for (int a = 0; a < BW_GATE_ID_COUNT; a++) {
+        assert_non_null(bw_gate_meaning(bw_gate_id_text((enum bw_gate_id)a)));
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(bw_gate_id_text((enum bw_gate_id)a),
+                                    bw_gate_id_text((enum bw_gate_id)b));
+    }
+    assert_null(bw_gate_meaning("no_such_gate"));
+    assert_null(bw_explain_rule("A99"));
+}
+
+static void a_text_that_does_not_fit_is_cut_and_ended(void **state)
+{
+    char line[12];
+    (void)state;
+    calm_hour();
+    (void)world_decide(&world);
+
+    memset(line, 'x', sizeof(line));
+    bw_explain_gate(&world.decision.gates[0], world_group(&world), line, sizeof(line));
+
+    assert_string_equal(line, "A0 pass lea");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_verdict_of_every_story_equals_the_command),
+        cmocka_unit_test(every_gate_id_is_listed_once),
+        cmocka_unit_test(a_text_that_does_not_fit_is_cut_and_ended),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,493 @@
+/* policy: who is a candidate, who comes first, and what damps a change (design 3.6, 3.9, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+static struct bw_candidacy candidacy;
+
+static bool judge(int site, bool planned)
+{
+    bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, site,
+                    planned, world.now, &candidacy);
+    return candidacy.eligible;
+}
+
+static bool is_held_by(const char *id)
+{
+    for (uint32_t i = 0; i < candidacy.gate_count; i++)
+        if (strcmp(candidacy.gates[i].id, id) == 0)
+            return candidacy.gates[i].verdict == BW_GATE_HOLD;
+    return false;
+}
+
+/* ---- what keeps a site from being granted: one fault each, and nothing else ---- */
+
+static void unknown_service(struct bw_report *report)
+{
+    report->service = BW_SERVICE_UNKNOWN;
+    report->has_fence_or_stop_succeeded = true;
+}
+static void started_service(struct bw_report *report)
+{
+    report->service = BW_SERVICE_STARTED;
+}
+static void lost_guard(struct bw_report *report)
+{
+    report->guard_alive = false;
+}
+static void higher_epoch(struct bw_report *report)
+{
+    report->epoch_seen = 99;
+}
+static void due_rejoin(struct bw_report *report)
+{
+    report->rejoining = true;
+}
+static void condition_stop(struct bw_report *report)
+{
+    report->condition = BW_CONDITION_STOP;
+}
+static void no_reach(struct bw_report *report)
+{
+    report->reach = BW_REACH_NONE;
+}
+static void unproved_reach(struct bw_report *report)
+{
+    report->reach_proved = false;
+}
+static void slow_fence(struct bw_report *report)
+{
+    report->fence_bound_ms = 5001;
+}
+static void unknown_fence(struct bw_report *report)
+{
+    report->fence_bound_ms = 0;
+}
+static void measured_slow_fence(struct bw_report *report)
+{
+    report->alarms = 1u << BW_ALARM_FENCE_TOO_SLOW;
+}
+static void volatile_state(struct bw_report *report)
+{
+    report->alarms = 1u << BW_ALARM_STATE_NOT_DURABLE;
+}
+static void failed_fence(struct bw_report *report)
+{
+    report->fence_failed = true;
+}
+static void unready(struct bw_report *report)
+{
+    report->ready = false;
+}
+static void never_measured(struct bw_report *report)
+{
+    report->ready_age_ms = UINT32_MAX;
+}
+static void old_readiness(struct bw_report *report)
+{
+    report->ready_age_ms = 33001;
+}
+
+static const struct {
+    const char *gate;
+    void (*spoil)(struct bw_report *report);
+} faults[] = {
+    {"service", unknown_service},
+    {"service", started_service},
+    {"guard", lost_guard},
+    {"epoch", higher_epoch},
+    {"rejoining", due_rejoin},
+    {"condition", condition_stop},
+    {"reach", no_reach},
+    {"reach", unproved_reach},
+    {"fence_bound", slow_fence},
+    {"fence_bound", unknown_fence},
+    {"site_alarm", measured_slow_fence},
+    {"site_alarm", volatile_state},
+    {"site_alarm", failed_fence},
+    {"ready", unready},
+    {"ready", never_measured},
+    {"ready", old_readiness},
+};
+
+/* I1, 3.2.4, 3.4, 3.7, 4: each alone makes the site no candidate, planned or not. */
+static void each_fault_alone_makes_a_site_no_candidate(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+        world_begin(&world, 2);
+        assert_true(judge(B, false));
+        assert_true(judge(B, true));
+
+        faults[i].spoil(&world.sites[B].report);
+        world_sync_all(&world);
+
+        assert_false(judge(B, false));
+        assert_true(is_held_by(faults[i].gate));
+        assert_false(judge(B, true));
+    }
+}
+
+static void a_failed_condition_is_no_observation(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.condition = BW_CONDITION_NONE;
+    world_sync_all(&world);
+
+    assert_true(judge(B, false));
+}
+
+static void a_site_that_is_silent_is_no_candidate(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_wait_ms(&world, 2998);
+    assert_true(judge(B, true));
+    world_wait_ms(&world, 1);
+    assert_false(judge(B, true));
+    assert_true(is_held_by("two_way"));
+    world_wait_ms(&world, 1);
+    assert_false(judge(B, true));
+    assert_true(is_held_by("connected"));
+}
+
+/* 4: a site that speaks and does not hear would be granted again and again. */
+static void a_deaf_site_is_no_candidate(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].is_deaf = true;
+    world_pass_ms(&world, 4000);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("two_way"));
+    assert_false(is_held_by("connected"));
+}
+
+/* 3.7: two live instances make the site ineligible. */
+static void two_instances_of_a_site_are_no_candidate(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    struct world_site first = world.sites[B];
+    world.sites[B].instance.bytes[7] = 1;
+    world.sites[B].session.bytes[7] = 1;
+    world_sync_all(&world);
+    world.sites[B] = first;
+    world_sync_all(&world);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("instances"));
+}
+
+static void never_candidates_and_maintenance_keep_a_site_out(void **state)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .site = "dc-b", .duration_ms = 60000};
+    (void)state;
+    world_begin(&world, 2);
+    (void)world_apply(&world, &command);
+    world_sync_all(&world);
+    assert_false(judge(B, false));
+    assert_true(is_held_by("maintenance"));
+    assert_in_range(candidacy.wake_in_ns, 1, 60 * BW_NS_PER_S);
+    world_pass_ms(&world, 60000);
+    assert_true(judge(B, false));
+
+    world_group(&world)->spec.sites[B].never_candidate = true;
+    assert_false(judge(B, false));
+    assert_true(is_held_by("declared"));
+}
+
+/* ---- lag ---- */
+
+static void lag_within_bounds_is_accepted_and_beyond_is_not(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.lag_ms = 5000;
+    world_sync_all(&world);
+    assert_true(judge(B, false));
+
+    world.sites[B].report.lag_ms = 5001;
+    world_sync_all(&world);
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+    world_group(&world)->spec.on_lag = BW_ON_LAG_ALLOW;
+    assert_true(judge(B, false));
+}
+
+/* 4: what is measured after the data site fell silent says nothing about what it never sent. */
+static void lag_measured_after_the_failure_does_not_count(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.lag_ms = 60000;
+    world_pass_ms(&world, 2000);
+    world.sites[A].is_mute = true;
+    world.sites[B].report.lag_ms = 0;
+    world_pass_ms(&world, 10000);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
+static void lag_that_was_never_measured_is_not_zero(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.has_lag = false;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    world_serve(&world, A);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
+/* 4: at most three checks before the last confirmed renewal. */
+static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.lag_ms = 100;
+    world_sync_all(&world);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 31000);
+    world.sites[B].is_mute = false;
+    world.sites[B].report.has_lag = false;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 1000);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
+/* 4: a leader that confirmed no renewal itself takes its own beginning for the last one. */
+static void a_new_leader_uses_what_it_heard_as_a_follower(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_not_leading(&world.witness);
+    world_pass_ms(&world, 5000);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 2000);
+    world_lead_anew(&world);
+    world_sync_all(&world);
+    assert_true(judge(B, false));
+
+    bw_witness_on_not_leading(&world.witness);
+    world.sites[B].report.has_lag = false;
+    world_pass_ms(&world, 60000);
+    world_lead_anew(&world);
+    world_sync_all(&world);
+    assert_false(judge(B, false));
+}
+
+static void a_restarted_witness_does_not_know_any_lag(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    memset(world_watch(&world), 0, sizeof(struct bw_watch));
+    bw_witness_on_restored(&world.witness, world.now);
+    world_pass_ms(&world, 2000);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("lag"));
+}
+
+static void a_group_without_readiness_scripts_has_no_lag_to_judge(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    for (int site = A; site <= B; site++) {
+        world.sites[site].report.has_readiness = false;
+        world.sites[site].report.ready = false;
+        world.sites[site].report.has_lag = false;
+    }
+    world_sync_all(&world);
+    assert_true(judge(B, false));
+    assert_true(judge(B, true));
+
+    world.sites[A].report.has_readiness = true;
+    world_sync_all(&world);
+    assert_false(judge(B, true)); /* another site can tell, this one cannot */
+    assert_true(is_held_by("ready"));
+}
+
+/* 4: lag passes only where the person says that the loss is accepted. */
+static void a_failover_passes_lag_only_with_the_loss_accepted(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.lag_ms = 60000;
+    world_pass_ms(&world, 2000);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "lag", B));
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
+    assert_string_equal(world_decide(&world), "A9");
+}
+
+/* ---- order, back-off, damping ---- */
+
+static void fail_start(int site)
+{
+    world_give_back(&world, site, BW_REASON_START_FAILED, false, "");
+    assert_string_equal(world_act(&world), "A1");
+}
+
+/* 4: the next candidate, after a pause that doubles. */
+static void failed_starts_go_round_with_a_doubling_pause(void **state)
+{
+    static const uint64_t pauses_ms[] = {10000,  20000,  40000,  80000,
+                                         160000, 320000, 600000, 600000};
+    static const char *const sites[] = {"dc-b", "dc-c", "dc-a", "dc-b",
+                                        "dc-c", "dc-a", "dc-b", "dc-c"};
+    int holder = A;
+    (void)state;
+    world_init(&world, 3);
+    for (int site = A; site <= C; site++)
+        world.sites[site].report.has_readiness = false;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+        fail_start(holder);
+        world_pass_ms(&world, pauses_ms[i] - 500);
+        assert_string_equal(world_decide(&world), "A0");
+        assert_true(world_holds(&world, "backoff", -1));
+        assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+        world_pass_ms(&world, 500);
+        assert_string_equal(world_act(&world), "A9");
+        assert_string_equal(world_group(&world)->holder_site, sites[i]);
+        holder = bw_spec_find_site(&world_group(&world)->spec, sites[i]);
+    }
+}
+
+/* 3.1: a new leader and a restarted witness count the pause from what they applied themselves. */
+static void the_pause_is_longer_and_never_shorter_after_a_restart(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_string_equal(world_act(&world), "A6");
+    fail_start(A);
+    world_pass_ms(&world, 9000);
+    bw_witness_on_restored(&world.witness, world.now);
+    world_pass_ms(&world, 9000);
+
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "backoff", -1));
+}
+
+static void begin_damped(uint32_t min_primary_ms, uint32_t failovers_max)
+{
+    struct bw_spec spec;
+
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    spec.min_primary_time_ms = min_primary_ms;
+    spec.failovers_max = failovers_max;
+    spec.failover_window_ms = 600000;
+    world_begin_with(&world, 2, &spec);
+}
+
+/* 4: damping shows the seconds left, and never blocks a stop. */
+static void min_primary_time_holds_another_site_and_not_the_end(void **state)
+{
+    (void)state;
+    begin_damped(60000, 0);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "min_primary_time", B));
+    assert_int_equal(world_gate(&world, "min_primary_time", B)->threshold, 60000);
+    assert_in_range(world.decision.wake_in_ns, 1, 60 * BW_NS_PER_S);
+
+    world_pass_ms(&world, 40000);
+    assert_string_equal(world_decide(&world), "A9");
+}
+
+static void damping_never_keeps_the_data_site_from_its_group(void **state)
+{
+    (void)state;
+    begin_damped(600000, 1);
+    world_give_back(&world, A, BW_REASON_REBOOT, true, "");
+    assert_string_equal(world_act(&world), "A1");
+
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+static void fail_over_to(int from, int to)
+{
+    world_give_back(&world, from, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_act(&world), "A9");
+    world_serve(&world, to);
+    world.sites[from].report.has_lag = true;
+    world_pass_ms(&world, 1000);
+}
+
+/* 4: counted by this witness's own clock, whatever the wall clocks in the history say. */
+static void failovers_in_the_window_are_counted_by_the_own_clock(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    begin_damped(0, 2);
+    fail_over_to(A, B);
+    fail_over_to(B, A);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[A].report.condition = BW_CONDITION_STOP;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "failovers", B));
+    assert_in_range(world.decision.wake_in_ns, 500 * BW_NS_PER_S, 600 * BW_NS_PER_S);
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_OK);
+    assert_string_equal(world_decide(&world), "A9");
+    world_watch(&world)->wish = (struct bw_wish){0};
+    world_pass_ms(&world, 600000);
+    assert_string_equal(world_decide(&world), "A9");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_fault_alone_makes_a_site_no_candidate),
+        cmocka_unit_test(a_failed_condition_is_no_observation),
+        cmocka_unit_test(a_site_that_is_silent_is_no_candidate),
+        cmocka_unit_test(a_deaf_site_is_no_candidate),
+        cmocka_unit_test(two_instances_of_a_site_are_no_candidate),
+        cmocka_unit_test(never_candidates_and_maintenance_keep_a_site_out),
+        cmocka_unit_test(lag_within_bounds_is_accepted_and_beyond_is_not),
+        cmocka_unit_test(lag_measured_after_the_failure_does_not_count),
+        cmocka_unit_test(lag_that_was_never_measured_is_not_zero),
+        cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
+        cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
+        cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
+        cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
+        cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
+        cmocka_unit_test(failed_starts_go_round_with_a_doubling_pause),
+        cmocka_unit_test(the_pause_is_longer_and_never_shorter_after_a_restart),
+        cmocka_unit_test(min_primary_time_holds_another_site_and_not_the_end),
+        cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),
+        cmocka_unit_test(failovers_in_the_window_are_counted_by_the_own_clock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
