@@ -89,7 +89,6 @@ static void reset_tenure(struct bw_site *site)
     bw_lease_init(&site->lease, site->memory.epoch, &site->memory.terms);
     site->arm_sent_end = (struct bw_instant){0, 0};
     site->deadline_known = true;
-    site->fence_begun = false;
     site->fence_ok_read = false;
     site->own_fence_running = false;
     site->own_fence_done = false;
@@ -560,26 +559,33 @@ bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now)
            !bw_lease_in_fence_window(&site->lease, now);
 }
 
-/* 3.2, 3.4, 3.5, 3.7: the conditions under which this site asks for its lease to go on. */
-static bool renews(const struct bw_site *site, struct bw_instant now)
+/* 3.2, 3.4: an epoch that is not durable yet, is being fenced, has been stopped or given back, is
+ * neither renewed nor armed. */
+bool bw_site_tenure_renews(const struct bw_site *site)
 {
     switch (site->tenure) {
     case BW_TENURE_WAITING:
     case BW_TENURE_STARTING:
     case BW_TENURE_SERVING:
-    case BW_TENURE_STOPPING:
-        break;
+    case BW_TENURE_STOPPING: /* a planned stop: renewals go on (3.6) */
+        return bw_site_epoch_is_open(site) && !site->over;
     case BW_TENURE_NONE:
     case BW_TENURE_ACCEPTING:
     case BW_TENURE_FENCING:
     case BW_TENURE_ENDING:
     case BW_TENURE_STUCK:
-        return false;
+        break;
     }
-    return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun &&
+    return false;
+}
+
+/* The conditions under which this site asks for its lease to go on: of this boot (3.7), and with a
+ * guard that is there (3.4). */
+static bool renews(const struct bw_site *site, struct bw_instant now)
+{
+    return bw_site_tenure_renews(site) &&
            bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
-           !bw_site_guard_is_silent(site, now) && !site->own_fence_running &&
-           !site->own_fence_done;
+           !bw_site_guard_is_silent(site, now);
 }
 
 static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)

@@ -17,10 +17,8 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     struct bw_guard_message *message;
     struct bw_instant end;
 
-    if (event->epoch != site->memory.epoch || !bw_site_epoch_is_open(site) || site->over ||
-        !site->guard_greeted || site->fence_begun || site->own_fence_running ||
-        site->own_fence_done || site->tenure == BW_TENURE_ACCEPTING ||
-        site->tenure == BW_TENURE_ENDING || site->tenure == BW_TENURE_STUCK)
+    if (event->epoch != site->memory.epoch || !site->guard_greeted ||
+        !bw_site_tenure_renews(site))
         return;
     end = bw_lease_end_of(&site->lease, event->sent);
     if (!bw_instant_is_later(end, site->arm_sent_end))
@@ -49,7 +47,7 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
     struct bw_site *site = step->site;
 
     site->arm_open = false;
-    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site) || site->fence_begun)
+    if (epoch != site->memory.epoch || !bw_site_tenure_renews(site))
         return;
     if (bw_lease_confirm_renewal(&site->lease, epoch,
                                  bw_instant_sub(end, site->lease.ttl_ns)) != BW_OK)
@@ -77,7 +75,6 @@ void bw_site_give_back(const struct step *step, const char *rule)
     site->tenure = BW_TENURE_NONE;
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};
-    site->fence_begun = false;
     site->rogue_in_a_row = 0;
     bw_site_save(step, rule);
 }
@@ -152,11 +149,10 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
 
     if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
         return;
-    site->fence_begun = true; /* from here no agent renews e (3.4) */
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
-    site->tenure = BW_TENURE_FENCING;
+    site->tenure = BW_TENURE_FENCING; /* from here no agent renews e (3.4) */
 }
 
 static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)

@@ -28,6 +28,8 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 /* site.c */
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
 
+bool bw_site_tenure_renews(const struct bw_site *site);
+
 /* site_guard.c */
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event);
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);

@@ -246,8 +246,7 @@ static void fence_rogue(const struct step *step)
     const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                        : site->guard.epoch_seen;
 
-    if (site->rogue_in_a_row < 2 || site->tenure != BW_TENURE_NONE || !site->memory.enforced ||
-        !site->guard_greeted || site->running != BW_ACTION_NONE ||
+    if (site->rogue_in_a_row < 2 || site->tenure != BW_TENURE_NONE || !site->guard_greeted || site->running != BW_ACTION_NONE ||
         !bw_instant_wait_is_over(step->now, site->retry_at))
         return;
     site->rogue_in_a_row = 0;

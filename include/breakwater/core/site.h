@@ -122,7 +122,6 @@ struct bw_site {
     bool deadline_known;            /* false after a restart without guard and mirror (3.4, H10) */
     bool guard_greeted;
     struct bw_guard_state guard;    /* as last heard */
-    bool fence_begun;               /* fence of memory.epoch, read from the guard */
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
     bool own_fence_running;
     bool own_fence_done;            /* and it succeeded */
