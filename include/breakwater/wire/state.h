@@ -1,0 +1,67 @@
+/* state.h - the files at a site as payloads (proto/state.proto): what agent and guard must not
+ * forget. Framing, fsync and places are those of sys/durable. Design 3.4, 3.5, 3.7.
+ *
+ * Encoding writes to `out` of `out_max` bytes. BW_ERR_INVALID: a value that could not be read again.
+ * BW_ERR_LIMIT, BW_ERR_NOMEM. On an error *out_size is untouched, `out` is not.
+ * Decoding: BW_ERR_CORRUPT, BW_ERR_VERSION (of a newer breakwater: unknown fields too, since to
+ * forget them may be unsafe), BW_ERR_LIMIT, BW_ERR_NOMEM; the output is then untouched. Whether the
+ * file is of this machine, cluster, site or boot is the caller's business. */
+#ifndef BW_WIRE_STATE_H
+#define BW_WIRE_STATE_H
+
+#include <breakwater/core/guard.h>
+#include <breakwater/core/site.h>
+
+#define BW_AGENT_STATE_BYTES_MAX (256 * 1024)
+#define BW_GUARD_FILE_BYTES_MAX  2048 /* memory and mirror */
+
+/* The agent's file: all its groups, so that an order never finds one of them old. */
+struct bw_agent_group {
+    char name[BW_NAME_MAX + 1];
+    struct bw_site_memory memory;
+};
+struct bw_agent_state {
+    struct bw_id cluster_id; /* none: no witness has answered yet */
+    uint64_t generation;     /* the highest seen; a lower one is refused (3.9) */
+    char site[BW_NAME_MAX + 1];
+    struct bw_id instance;   /* made with the state directory (3.7) */
+    struct bw_id machine_id; /* none: the machine has none */
+    uint32_t group_count;
+    struct bw_agent_group *groups;
+};
+BW_MUST_CHECK enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out,
+                                                size_t out_max, size_t *out_size,
+                                                struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_agent_state_decode(const void *data, size_t size,
+                                                struct bw_agent_state *out_state,
+                                                struct bw_diag *diag);
+/* Frees the groups of a decoded state; NULL and a zeroed state too. */
+void bw_agent_state_deinit(struct bw_agent_state *state);
+
+/* The guard's durable file of one group. */
+struct bw_guard_memory_file {
+    char group[BW_NAME_MAX + 1];
+    struct bw_guard_memory memory;
+};
+BW_MUST_CHECK enum bw_err bw_guard_memory_encode(const struct bw_guard_memory_file *file, void *out,
+                                                 size_t out_max, size_t *out_size,
+                                                 struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_guard_memory_decode(const void *data, size_t size,
+                                                 struct bw_guard_memory_file *out_file,
+                                                 struct bw_diag *diag);
+
+/* The guard's mirror of one group: its instants mean nothing in another boot or time namespace. */
+struct bw_guard_mirror_file {
+    char group[BW_NAME_MAX + 1];
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+    struct bw_guard_mirror mirror;
+};
+BW_MUST_CHECK enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_file *file, void *out,
+                                                 size_t out_max, size_t *out_size,
+                                                 struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
+                                                 struct bw_guard_mirror_file *out_file,
+                                                 struct bw_diag *diag);
+
+#endif

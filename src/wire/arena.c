@@ -1,0 +1,65 @@
+#include "arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int bw_wire_allocs_until_fault;
+
+void *bw_wire_calloc(size_t count, size_t size)
+{
+    if (bw_wire_allocs_until_fault > 0 && --bw_wire_allocs_until_fault == 0)
+        return NULL;
+    return calloc(count, size);
+}
+
+static void *take_for_library(void *context, size_t size)
+{
+    return bw_arena_take(context, 1, size);
+}
+
+static void keep(void *context, void *memory)
+{
+    (void)context; /* the block is given back as a whole */
+    (void)memory;
+}
+
+enum bw_err bw_arena_init(struct bw_arena *arena, size_t size, struct bw_diag *diag)
+{
+    *arena = (struct bw_arena){
+        .block = bw_wire_calloc(1, size),
+        .size = size,
+        .allocator = {.alloc = take_for_library, .free = keep, .allocator_data = arena},
+    };
+    if (arena->block == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "no memory: %zu bytes for a message", size);
+    return BW_OK;
+}
+
+void bw_arena_deinit(struct bw_arena *arena)
+{
+    free(arena->block);
+    *arena = (struct bw_arena){0};
+}
+
+void bw_arena_reset(struct bw_arena *arena)
+{
+    arena->used = 0;
+    arena->is_exhausted = false;
+}
+
+void *bw_arena_take(struct bw_arena *arena, size_t count, size_t size)
+{
+    const size_t align = _Alignof(max_align_t);
+    const size_t left = arena->size - arena->used;
+    size_t bytes;
+    void *memory = arena->block + arena->used;
+
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > left) {
+        arena->is_exhausted = true;
+        return NULL;
+    }
+    memset(memory, 0, bytes);
+    bytes = (bytes + align - 1) / align * align;
+    arena->used = bytes < left ? arena->used + bytes : arena->size;
+    return memory;
+}

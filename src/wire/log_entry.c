@@ -1,0 +1,77 @@
+#include <breakwater/wire/log_entry.h>
+
+#include <string.h>
+
+#include <breakwater/wire/frame.h>
+
+#include "shapes.h"
+
+#define ALIGN       8
+#define PAYLOAD_MAX (BW_COMMAND_BYTES_MAX - BW_FRAME_HEAD_BYTES - (ALIGN - 1))
+
+static const struct bw_coding coding = {
+    .shape = &bw_shape_log_entry,
+    .what = "log entry",
+    .bytes_max = PAYLOAD_MAX,
+    .is_strict = true,
+};
+
+/* Found is about the cluster, every other command about a group. */
+static bool is_group_right(const struct bw_command *command)
+{
+    return (command->group[0] == '\0') == (command->kind == BW_COMMAND_FOUND);
+}
+
+enum bw_err bw_log_entry_encode(const struct bw_command *command, void *out, size_t out_max,
+                                size_t *out_size, struct bw_diag *diag)
+{
+    uint8_t *frame = out;
+    size_t payload_size;
+    size_t frame_size;
+    size_t size;
+    enum bw_err err;
+
+    if (!is_group_right(command))
+        return bw_diag_set(diag, BW_ERR_INVALID, "log entry: group: is missing, or not for Found");
+    if (out_max < BW_FRAME_HEAD_BYTES + ALIGN)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "log entry: there is room for %zu bytes", out_max);
+    err = bw_message_encode(&coding, command, 0, frame + BW_FRAME_HEAD_BYTES,
+                            out_max - BW_FRAME_HEAD_BYTES - (ALIGN - 1), &payload_size, diag);
+    if (err != BW_OK)
+        return err;
+    bw_frame_seal(frame, BW_FRAME_LOG_ENTRY, payload_size);
+    frame_size = BW_FRAME_HEAD_BYTES + payload_size;
+    size = (frame_size + ALIGN - 1) / ALIGN * ALIGN;
+    memset(frame + frame_size, 0, size - frame_size);
+    *out_size = size;
+    return BW_OK;
+}
+
+static bool is_padding(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i] != 0)
+            return false;
+    return size < ALIGN;
+}
+
+enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command *out_command,
+                                struct bw_diag *diag)
+{
+    struct bw_frame frame;
+    struct bw_command command;
+    enum bw_err err;
+
+    err = bw_frame_open(data, size, BW_FRAME_LOG_ENTRY, PAYLOAD_MAX, &frame, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "log entry");
+    if (!is_padding((const uint8_t *)data + frame.size, size - frame.size))
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: something follows it");
+    err = bw_message_decode(&coding, frame.payload, frame.payload_size, &command, diag);
+    if (err != BW_OK)
+        return err;
+    if (!is_group_right(&command))
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: group: is missing, or not for Found");
+    *out_command = command;
+    return BW_OK;
+}

@@ -1,0 +1,541 @@
+/* lint: a table */
+#include "shapes.h"
+
+#include <agent.pb-c.h>
+#include <guard.pb-c.h>
+#include <log.pb-c.h>
+#include <snapshot.pb-c.h>
+#include <state.pb-c.h>
+
+#include <breakwater/core/guard.h>
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/site.h>
+#include <breakwater/core/sync.h>
+#include <breakwater/wire/state.h>
+#include <breakwater/wire/sync.h>
+
+#define LOG_VERSION           1 /* of each command; one that changes its meaning gets its own */
+#define SNAPSHOT_VERSION      1
+#define AGENT_VERSION         1 /* sync, answer, relay */
+#define GUARD_VERSION         1
+#define STATE_VERSION         1 /* files at a site */
+
+/* ---- the enums of the core and of proto/ name the same values, one apart ---- */
+
+#define SAME(WIRE_ENUM, PREFIX, name)                                                              \
+    _Static_assert((int)BREAKWATER__V1__##WIRE_ENUM##__##PREFIX##_##name ==                        \
+                       (int)BW_##PREFIX##_##name + 1,                                              \
+                   "proto/ must number " #PREFIX "_" #name " one above the core");
+#define ONE(...) +1
+#define COUNT_OF(LIST) (0 LIST(ONE))
+
+#define X(name, ...) SAME(MODE, MODE, name)
+BW_MODE_LIST(X)
+#undef X
+#define X(name, ...) SAME(REACH, REACH, name)
+BW_REACH_LIST(X)
+#undef X
+#define X(name, ...) SAME(ON_LAG, ON_LAG, name)
+BW_ON_LAG_LIST(X)
+#undef X
+#define X(name, ...) SAME(MIN_GRADE, MIN_GRADE, name)
+BW_MIN_GRADE_LIST(X)
+#undef X
+#define X(name, ...) SAME(REASON, REASON, name)
+BW_REASON_LIST(X)
+#undef X
+#define X(name, ...) SAME(GRADE, GRADE, name)
+BW_GRADE_LIST(X)
+#undef X
+#define X(name, ...) SAME(PHASE, PHASE, name)
+BW_PHASE_LIST(X)
+#undef X
+#define X(name, ...) SAME(SERVICE, SERVICE, name)
+BW_SERVICE_LIST(X)
+#undef X
+#define BW_CONDITION_LIST(X) X(NONE) X(START) X(STOP)
+#define X(name, ...) SAME(CONDITION, CONDITION, name)
+BW_CONDITION_LIST(X)
+#undef X
+#define X(name, ...) SAME(ALARM, ALARM, name)
+BW_ALARM_LIST(X)
+#undef X
+#define X(name, ...) SAME(ORDER_KIND, ORDER, name)
+BW_ORDER_LIST(X)
+#undef X
+#define X(name, ...) SAME(ACTION, ACTION, name)
+BW_ACTION_LIST(X)
+#undef X
+#define X(name, ...) SAME(RUN_RESULT, RUN, name)
+BW_RUN_LIST(X)
+#undef X
+#define X(name, ...) SAME(REFUSAL, REFUSAL, name)
+BW_REFUSAL_LIST(X)
+#undef X
+
+/* ---- rows ----
+ * CORE and WIRE are the two structs of the table in which a row stands; the `1` forms must be set.
+ * A row is one line, so the names of its two members are given once where they are the same. */
+
+#define CORE_SIZE(member) sizeof(((CORE *)0)->member)
+#define PLACES(member, wire_member)                                                                \
+    .name = #wire_member, .core_offset = offsetof(CORE, member), .core_size = CORE_SIZE(member),   \
+    .wire_offset = offsetof(WIRE, wire_member)
+/* The same size on both sides, or the table does not compile. */
+#define SAME_SIZE(member, wire_member)                                                             \
+    (0 * sizeof(char[CORE_SIZE(member) == sizeof(((WIRE *)0)->wire_member) ? 1 : -1]))
+
+#define VERSION(newest)                                                                            \
+    {.kind = BW_FIELD_VERSION, .name = "version", .max = (newest),                                 \
+     .wire_offset = offsetof(WIRE, version)}
+#define NUMBER_AS(member, wire_member, must)                                                       \
+    {.kind = BW_FIELD_NUMBER, .is_required = (must), PLACES(member, wire_member),                  \
+     .max = SAME_SIZE(member, wire_member)}
+#define NUMBER(member) NUMBER_AS(member, member, false)
+#define NUMBER1(member) NUMBER_AS(member, member, true)
+#define BOOL(member)                                                                               \
+    {.kind = BW_FIELD_BOOL, PLACES(member, member), .max = 0 * sizeof(char[CORE_SIZE(member) == 1  \
+                                                                           ? 1 : -1])}
+#define BITS(member, LIST) {.kind = BW_FIELD_BITS, PLACES(member, member), .max = COUNT_OF(LIST)}
+#define ENUM(member, LIST)                                                                         \
+    {.kind = BW_FIELD_ENUM, PLACES(member, member),                                                \
+     .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
+#define ENUM1(member, LIST)                                                                        \
+    {.kind = BW_FIELD_ENUM, .is_required = true, PLACES(member, member),                           \
+     .max = COUNT_OF(LIST) + SAME_SIZE(member, member)}
+#define NAME(member) {.kind = BW_FIELD_NAME, PLACES(member, member)}
+#define NAME1(member) {.kind = BW_FIELD_NAME, .is_required = true, PLACES(member, member)}
+#define TEXT(member) {.kind = BW_FIELD_TEXT, PLACES(member, member)}
+#define TEXT1(member) {.kind = BW_FIELD_TEXT, .is_required = true, PLACES(member, member)}
+#define ID(member) {.kind = BW_FIELD_ID, PLACES(member, member)}
+#define ID1(member) {.kind = BW_FIELD_ID, .is_required = true, PLACES(member, member)}
+#define NUMBERS(member)                                                                            \
+    {.kind = BW_FIELD_NUMBERS, PLACES(member, member),                                             \
+     .max = CORE_SIZE(member) / CORE_SIZE(member[0]), .wire_case_offset = offsetof(WIRE, n_##member)}
+#define BOOLS(member)                                                                              \
+    {.kind = BW_FIELD_BOOLS, PLACES(member, member), .max = CORE_SIZE(member),                     \
+     .wire_case_offset = offsetof(WIRE, n_##member)}
+#define MESSAGE(member, of)                                                                        \
+    {.kind = BW_FIELD_MESSAGE, PLACES(member, member), .shape = &bw_shape_##of}
+#define LIST_OF(list_kind, member, count_member, count_max, of)                                    \
+    {.kind = (list_kind), .name = #member, .core_offset = offsetof(CORE, member),                  \
+     .core_size = CORE_SIZE(member[0]), .core_count_offset = offsetof(CORE, count_member),         \
+     .wire_offset = offsetof(WIRE, member), .wire_case_offset = offsetof(WIRE, n_##member),        \
+     .max = (count_max), .shape = &bw_shape_##of}
+#define LIST(member, count_member, of)                                                             \
+    LIST_OF(BW_FIELD_LIST, member, count_member, CORE_SIZE(member) / CORE_SIZE(member[0]), of)
+#define ARRAY(member, of)                                                                          \
+    {.kind = BW_FIELD_ARRAY, .name = #member, .core_offset = offsetof(CORE, member),               \
+     .core_size = CORE_SIZE(member[0]), .wire_offset = offsetof(WIRE, member),                     \
+     .wire_case_offset = offsetof(WIRE, n_##member),                                               \
+     .max = CORE_SIZE(member) / CORE_SIZE(member[0]), .shape = &bw_shape_##of}
+#define HEAP_LIST(member, count_member, count_max, of)                                             \
+    LIST_OF(BW_FIELD_HEAP_LIST, member, count_member, count_max, of)
+#define HEAP_BYTES1(member, size_member, bytes_max)                                                \
+    {.kind = BW_FIELD_HEAP_BYTES, .is_required = true, PLACES(member, member),                     \
+     .core_count_offset = offsetof(CORE, size_member), .max = (bytes_max)}
+#define CHOICE(wire_case, wire_member, table)                                                      \
+    {.kind = BW_FIELD_CHOICE, .name = #wire_case, .core_offset = offsetof(CORE, kind),             \
+     .core_size = CORE_SIZE(kind), .wire_offset = offsetof(WIRE, wire_member),                     \
+     .wire_case_offset = offsetof(WIRE, wire_case), .choices = (table),                            \
+     .max = sizeof(table) / sizeof((table)[0])}
+
+#define SHAPE_AT(offset, size, wire_name, ...)                                                     \
+    {.wire = &breakwater__v1__##wire_name##__descriptor, .core_offset = (offset),                  \
+     .core_size = (size),                                                                          \
+     .field_count = sizeof((struct bw_field[]){__VA_ARGS__}) / sizeof(struct bw_field),            \
+     .fields = (const struct bw_field[]){__VA_ARGS__}}
+#define SHAPE(name, wire_name, ...)                                                                \
+    const struct bw_shape bw_shape_##name = SHAPE_AT(0, sizeof(CORE), wire_name, __VA_ARGS__);
+
+/* ---- log.proto ---- */
+
+#define CORE struct bw_site_spec
+#define WIRE Breakwater__V1__SiteSpec
+SHAPE(site_spec, site_spec, NAME1(name), NUMBER(priority), BOOL(never_candidate))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_spec
+#define WIRE Breakwater__V1__Spec
+SHAPE(spec, spec, NAME1(name), LIST(sites, site_count, site_spec), ENUM(mode, BW_MODE_LIST),
+      NUMBER(lease_ttl_ms), NUMBER(fence_timeout_ms), NUMBER(renew_interval_ms),
+      NUMBER(request_timeout_ms), NUMBER(margin_ms), NUMBER(max_clock_drift_ppm),
+      NUMBER(max_lag_ms), NUMBER(switchover_timeout_ms), NUMBER(failback_after_ms),
+      NUMBER(min_primary_time_ms), NUMBER(failovers_max), NUMBER(failover_window_ms),
+      NUMBER(retry_backoff_ms), ENUM(on_lag, BW_ON_LAG_LIST), ENUM(min_grade, BW_MIN_GRADE_LIST),
+      BOOL(expired_is_enough))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_terms
+#define WIRE Breakwater__V1__Terms
+SHAPE(terms, terms, NUMBER(ttl_ms), NUMBER(fence_ms), NUMBER(drift_ppm), NUMBER(margin_ms),
+      NUMBER(renew_interval_ms), NUMBER(request_timeout_ms), ENUM(reach, BW_REACH_LIST),
+      BOOL(second_enforcer))
+#undef CORE
+#undef WIRE
+
+/* Which fields a command has: the comments of struct bw_command. */
+#define CORE struct bw_command
+#define COMMAND(NAME_, wire_name, ...)                                                             \
+    static const struct bw_shape command_##NAME_ =                                                 \
+        SHAPE_AT(0, 0, wire_name, VERSION(LOG_VERSION), __VA_ARGS__);
+#define WIRE Breakwater__V1__Found
+COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_timeout_ms))
+#undef WIRE
+#define WIRE Breakwater__V1__Grant
+COMMAND(GRANT, grant, NUMBER1(epoch), NUMBER1(spec_version), NAME1(site), ID1(instance),
+        BOOL(adopt), MESSAGE(terms, terms), ENUM(reason, BW_REASON_LIST), BOOL(planned),
+        NUMBER(silent_ms))
+#undef WIRE
+#define WIRE Breakwater__V1__Revoke
+COMMAND(REVOKE, revoke, NUMBER1(epoch), NUMBER1(spec_version), NAME1(target),
+        ENUM(reason, BW_REASON_LIST), BOOL(planned))
+#undef WIRE
+#define WIRE Breakwater__V1__Unrevoke
+COMMAND(UNREVOKE, unrevoke, NUMBER1(epoch), NUMBER1(spec_version))
+#undef WIRE
+#define WIRE Breakwater__V1__Close
+COMMAND(CLOSE, close, NUMBER1(epoch), ENUM(reason, BW_REASON_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__FenceFailed
+COMMAND(FENCE_FAILED, fence_failed, NUMBER1(epoch))
+#undef WIRE
+#define WIRE Breakwater__V1__Released
+COMMAND(RELEASED, released, NUMBER1(epoch), ID1(instance), ENUM(reason, BW_REASON_LIST),
+        BOOL(past_no_return), TEXT(position))
+#undef WIRE
+#define WIRE Breakwater__V1__Expired
+COMMAND(EXPIRED, expired, NUMBER1(epoch), ENUM(reason, BW_REASON_LIST), NUMBER(silent_ms),
+        BOOL(past_no_return))
+#undef WIRE
+#define WIRE Breakwater__V1__Adopted
+COMMAND(ADOPTED, adopted, NUMBER1(epoch))
+#undef WIRE
+#define WIRE Breakwater__V1__Fenced
+COMMAND(FENCED, fenced, NUMBER1(epoch), ENUM(reason, BW_REASON_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__Forced
+COMMAND(FORCED, forced, NUMBER1(epoch), ENUM(reason, BW_REASON_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__SetSpec
+COMMAND(SET_SPEC, set_spec, NUMBER(spec_version), NAME(site), MESSAGE(spec, spec))
+#undef WIRE
+#define WIRE Breakwater__V1__SetMode
+COMMAND(SET_MODE, set_mode, NUMBER(spec_version), ENUM(mode, BW_MODE_LIST))
+#undef WIRE
+#define WIRE Breakwater__V1__Maintenance
+COMMAND(MAINTENANCE, maintenance, NUMBER(spec_version), NAME(site), NUMBER(duration_ms))
+#undef WIRE
+#define WIRE Breakwater__V1__Delete
+COMMAND(DELETE, delete, NUMBER(spec_version))
+#undef WIRE
+
+static const struct bw_choice commands[] = {
+#define X(name, word)                                                                              \
+    [BW_COMMAND_##name] = {BREAKWATER__V1__LOG_ENTRY__OP_##name, word, &command_##name},
+    BW_COMMAND_LIST(X)
+#undef X
+};
+#define WIRE Breakwater__V1__LogEntry
+SHAPE(log_entry, log_entry, NAME(group), TEXT(by), TEXT(text), NUMBER(unix_ms),
+      CHOICE(op_case, found, commands))
+#undef CORE
+#undef WIRE
+
+/* ---- snapshot.proto ---- */
+
+#define CORE struct bw_history_entry
+#define WIRE Breakwater__V1__HistoryEntry
+SHAPE(history_entry, history_entry, NUMBER1(epoch), NUMBER(granted_index), NUMBER(ended_index),
+      NUMBER(granted_unix_ms), NUMBER(ended_unix_ms), NAME(site), NAME(previous_site),
+      ENUM(why_granted, BW_REASON_LIST), ENUM(why_ended, BW_REASON_LIST),
+      ENUM(grade, BW_GRADE_LIST), BOOL(planned), BOOL(adopted), NUMBER(silent_ms), TEXT(by))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_last_end
+#define WIRE Breakwater__V1__LastEnd
+SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
+      ENUM(reason, BW_REASON_LIST), BOOL(past_no_return), TEXT(position))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_group
+#define WIRE Breakwater__V1__Group
+SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index),
+      NUMBER(changed_index), NUMBER(epoch), ENUM(phase, BW_PHASE_LIST), BOOL(held),
+      BOOL(adopting), BOOL(first_grant), NAME(holder_site), ID(holder_instance),
+      MESSAGE(terms, terms), NUMBER(granted_index), NAME(target), NAME(target_origin),
+      TEXT(target_position), ENUM(target_reason, BW_REASON_LIST), TEXT(target_by),
+      BOOL(rolling_back), NAME(initial_primary), NAME(data_site), NAME(previous_data_site),
+      NAME(let_go_site), NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
+      NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
+      LIST(history, history_count, history_entry))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_cluster
+#define WIRE Breakwater__V1__SnapshotHead
+SHAPE(snapshot_head, snapshot_head, VERSION(SNAPSHOT_VERSION), ID(id), NAME(name),
+      NUMBER(generation), NUMBER(election_timeout_ms), NUMBER(epoch_floor), NUMBER(applied_index),
+      NUMBER(no_op_count), NUMBER(group_count))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_snapshot_group
+#define WIRE Breakwater__V1__SnapshotGroup
+SHAPE(snapshot_group, snapshot_group, NUMBER(place), MESSAGE(group, group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_snapshot_end
+#define WIRE Breakwater__V1__SnapshotEnd
+SHAPE(snapshot_end, snapshot_end, NUMBER(record_count), NUMBER(byte_count))
+#undef CORE
+#undef WIRE
+
+/* ---- agent.proto ---- */
+
+#define CORE struct bw_released
+#define WIRE Breakwater__V1__GivenBack
+SHAPE(given_back, given_back, NUMBER(epoch), ENUM(reason, BW_REASON_LIST), BOOL(past_no_return),
+      TEXT(position))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_report
+#define WIRE Breakwater__V1__Report
+SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_index),
+      BOOL(guard_alive), BOOL(enforced), ENUM(service, BW_SERVICE_LIST), NUMBER(service_age_ms),
+      BOOL(verified), BOOL(has_fence_or_stop_succeeded), BOOL(fence_failed), NUMBER(fence_epoch),
+      ENUM(condition, BW_CONDITION_LIST), BOOL(ready), NUMBER(ready_age_ms), BOOL(has_lag),
+      NUMBER(lag_ms), TEXT(position), NUMBER(check_interval_ms), ENUM(reach, BW_REACH_LIST),
+      BOOL(reach_proved), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
+      BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
+      NUMBER(prepared_index))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_sync_group
+#define WIRE Breakwater__V1__SyncGroup
+SHAPE(sync_group, sync_group, NAME1(name), NUMBER(renew_epoch), MESSAGE(released, given_back),
+      MESSAGE(report, report))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_sync
+#define WIRE Breakwater__V1__Sync
+SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NAME1(site),
+      NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
+      BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_order
+#define WIRE Breakwater__V1__Order
+SHAPE(order, order, ENUM(kind, BW_ORDER_LIST), NUMBER(index), NUMBER(epoch), NUMBER(spec_version),
+      NUMBER(let_go_index), NUMBER(let_go_epoch), ID(instance), BOOL(adopt), BOOL(adopting),
+      BOOL(closed), BOOL(others_epoch), BOOL(newest_is_open), BOOL(prepare), TEXT(position),
+      NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned), BOOL(restart_allowed),
+      ENUM(previous_grade, BW_GRADE_LIST), MESSAGE(terms, terms))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_member
+#define WIRE Breakwater__V1__Member
+SHAPE(member, member, NUMBER1(id), NAME1(name), TEXT1(address))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_sync_answer_group
+#define WIRE Breakwater__V1__SyncAnswerGroup
+SHAPE(sync_answer_group, sync_answer_group, NAME1(name), NUMBER(confirmed_epoch),
+      NUMBER(other_serves_epoch), MESSAGE(order, order))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_sync_answer
+#define WIRE Breakwater__V1__SyncAnswer
+SHAPE(sync_answer, sync_answer, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation),
+      ID(session), NUMBER(number), BOOL(is_leader), NAME(leader), NUMBER(applied_index),
+      LIST(members, member_count, member),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_relay
+#define WIRE Breakwater__V1__Relay
+SHAPE(relay, relay, VERSION(AGENT_VERSION), NAME1(site), NAME1(agent),
+      HEAP_BYTES1(sync, sync_size, BW_SYNC_BYTES_MAX))
+#undef CORE
+#undef WIRE
+
+/* ---- guard.proto ---- */
+
+#define CORE struct bw_instant
+#define WIRE Breakwater__V1__Instant
+SHAPE(instant, instant, NUMBER(boot_ns), NUMBER(raw_ns))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_run_facts
+#define WIRE Breakwater__V1__RunFacts
+SHAPE(run_facts, run_facts, NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned),
+      ENUM(grade, BW_GRADE_LIST), TEXT(target_position))
+#undef CORE
+#undef WIRE
+
+/* The members of the union; CORE is the member. */
+#define PART(name) __typeof__(((struct bw_guard_message *)0)->name)
+#define GUARD(member, name, wire_name, ...)                                                        \
+    static const struct bw_shape guard_##name = SHAPE_AT(                                          \
+        offsetof(struct bw_guard_message, member), sizeof(CORE), wire_name, __VA_ARGS__);
+
+#define CORE PART(hello)
+#define WIRE Breakwater__V1__GuardHello
+GUARD(hello, HELLO, guard_hello, ID(cluster_id), NUMBER(generation), NAME1(site), ID1(instance),
+      ID1(session), ID1(boot_id), NUMBER(time_namespace))
+#undef CORE
+#undef WIRE
+#define CORE PART(arm)
+#define WIRE Breakwater__V1__GuardArm
+GUARD(arm, ARM, guard_arm, NUMBER1(epoch), MESSAGE(terms, terms), NUMBER(number),
+      MESSAGE(begin, instant), MESSAGE(end, instant))
+#undef CORE
+#undef WIRE
+#define CORE PART(run)
+#define WIRE Breakwater__V1__GuardRun
+GUARD(run, RUN, guard_run, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST), NUMBER1(run_id),
+      MESSAGE(facts, run_facts))
+#undef CORE
+#undef WIRE
+#define CORE PART(welcome)
+#define WIRE Breakwater__V1__GuardWelcome
+GUARD(welcome, WELCOME, guard_welcome, ID1(boot_id), NUMBER(time_namespace))
+#undef CORE
+#undef WIRE
+#define CORE PART(state)
+#define WIRE Breakwater__V1__GuardState
+GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBER(ended_epoch),
+      NUMBER(let_go_index), NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
+      MESSAGE(armed_end, instant), BOOL(fence_begun), BOOL(fence_ended), BOOL(fence_ok),
+      BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch),
+      NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_proved),
+      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms))
+#undef CORE
+#undef WIRE
+#define CORE PART(armed)
+#define WIRE Breakwater__V1__GuardArmed
+GUARD(armed, ARMED, guard_armed, NUMBER(number), MESSAGE(end, instant))
+#undef CORE
+#undef WIRE
+#define CORE PART(refused)
+#define WIRE Breakwater__V1__GuardRefused
+GUARD(refused, ARM_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
+GUARD(refused, END_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
+GUARD(refused, HELLO_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
+#undef CORE
+#undef WIRE
+#define CORE PART(begun)
+#define WIRE Breakwater__V1__GuardBegun
+GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIST))
+#undef CORE
+#undef WIRE
+#define CORE PART(ended)
+#define WIRE Breakwater__V1__GuardRunEnded
+GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
+      NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
+      NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail))
+#undef CORE
+#undef WIRE
+#define CORE PART(fence)
+#define WIRE Breakwater__V1__GuardFenceEnded
+GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_message
+#define WIRE Breakwater__V1__GuardLetGo
+static const struct bw_shape guard_LET_GO = SHAPE_AT(0, 0, guard_let_go, NUMBER1(let_go_index));
+#define guard_LET_GO_DONE guard_LET_GO
+#undef WIRE
+static const struct bw_shape guard_NOTHING = {.wire = &breakwater__v1__guard_nothing__descriptor};
+#define guard_END          guard_NOTHING
+#define guard_WELCOME_DONE guard_NOTHING
+#define guard_EPOCH_ENDED  guard_NOTHING
+#define guard_FENCE_BEGUN  guard_NOTHING
+
+static const struct bw_choice guard_messages[] = {
+#define X(name)                                                                                    \
+    [BW_GUARD_MESSAGE_##name] = {BREAKWATER__V1__GUARD_MESSAGE__BODY_##name, #name, &guard_##name},
+    BW_GUARD_MESSAGE_LIST(X)
+#undef X
+};
+#define WIRE Breakwater__V1__GuardMessage
+SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(epoch),
+      CHOICE(body_case, hello, guard_messages))
+#undef CORE
+#undef WIRE
+
+/* ---- state.proto ---- */
+
+#define CORE struct bw_site_memory
+#define WIRE Breakwater__V1__SiteMemory
+SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
+      ENUM(reason, BW_REASON_LIST), BOOL(past_no_return), TEXT(position), BOOL(start_begun),
+      BOOL(enforced), NUMBER(order_index), NUMBER(let_go_index), NUMBER(rejoined_epoch),
+      MESSAGE(terms, terms), BOOL(adopt))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_agent_group
+#define WIRE Breakwater__V1__AgentGroup
+SHAPE(agent_group, agent_group, NAME1(name), MESSAGE(memory, site_memory))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_agent_state
+#define WIRE Breakwater__V1__AgentState
+SHAPE(agent_state, agent_state, VERSION(STATE_VERSION), ID(cluster_id), NUMBER(generation),
+      NAME1(site), ID1(instance), ID(machine_id),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, agent_group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_memory
+#define WIRE Breakwater__V1__GuardMemory
+SHAPE(guard_memory, guard_memory, NUMBER(epoch_seen), NUMBER(ended_epoch), BOOL(enforced),
+      NUMBER(let_go_index), ID(instance))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_memory_file
+#define WIRE Breakwater__V1__GuardMemoryFile
+SHAPE(guard_memory_file, guard_memory_file, VERSION(STATE_VERSION), NAME1(group),
+      MESSAGE(memory, guard_memory))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_child
+#define WIRE Breakwater__V1__GuardChild
+SHAPE(guard_child, guard_child, ENUM(action, BW_ACTION_LIST), NUMBER(epoch), NUMBER(run_id),
+      NUMBER(pid), NUMBER(start_time))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_mirror
+#define WIRE Breakwater__V1__GuardMirror
+SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
+      MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
+      BOOL(stop_seen), ARRAY(children, guard_child))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_mirror_file
+#define WIRE Breakwater__V1__GuardMirrorFile
+SHAPE(guard_mirror_file, guard_mirror_file, VERSION(STATE_VERSION), NAME1(group), ID1(boot_id),
+      NUMBER(time_namespace), MESSAGE(mirror, guard_mirror))
+#undef CORE
+#undef WIRE

@@ -1,0 +1,70 @@
+#include <breakwater/wire/state.h>
+
+#include <stdlib.h>
+
+#include "shapes.h"
+
+static const struct bw_coding agent_coding = {
+    .shape = &bw_shape_agent_state,
+    .what = "agent state",
+    .bytes_max = BW_AGENT_STATE_BYTES_MAX,
+    .is_strict = true,
+};
+static const struct bw_coding memory_coding = {
+    .shape = &bw_shape_guard_memory_file,
+    .what = "guard memory",
+    .bytes_max = BW_GUARD_FILE_BYTES_MAX,
+    .is_strict = true,
+};
+static const struct bw_coding mirror_coding = {
+    .shape = &bw_shape_guard_mirror_file,
+    .what = "guard mirror",
+    .bytes_max = BW_GUARD_FILE_BYTES_MAX,
+    .is_strict = true,
+};
+
+enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out, size_t out_max,
+                                  size_t *out_size, struct bw_diag *diag)
+{
+    return bw_message_encode(&agent_coding, state, state->group_count, out, out_max, out_size,
+                             diag);
+}
+
+enum bw_err bw_agent_state_decode(const void *data, size_t size, struct bw_agent_state *out_state,
+                                  struct bw_diag *diag)
+{
+    return bw_message_decode(&agent_coding, data, size, out_state, diag);
+}
+
+void bw_agent_state_deinit(struct bw_agent_state *state)
+{
+    if (state == NULL)
+        return;
+    free(state->groups);
+    state->groups = NULL;
+    state->group_count = 0;
+}
+
+enum bw_err bw_guard_memory_encode(const struct bw_guard_memory_file *file, void *out,
+                                   size_t out_max, size_t *out_size, struct bw_diag *diag)
+{
+    return bw_message_encode(&memory_coding, file, 0, out, out_max, out_size, diag);
+}
+
+enum bw_err bw_guard_memory_decode(const void *data, size_t size,
+                                   struct bw_guard_memory_file *out_file, struct bw_diag *diag)
+{
+    return bw_message_decode(&memory_coding, data, size, out_file, diag);
+}
+
+enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_file *file, void *out,
+                                   size_t out_max, size_t *out_size, struct bw_diag *diag)
+{
+    return bw_message_encode(&mirror_coding, file, 0, out, out_max, out_size, diag);
+}
+
+enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
+                                   struct bw_guard_mirror_file *out_file, struct bw_diag *diag)
+{
+    return bw_message_decode(&mirror_coding, data, size, out_file, diag);
+}
