@@ -206,6 +206,31 @@ static void never_candidates_and_maintenance_keep_a_site_out(void **state)
     assert_true(is_held_by("declared"));
 }
 
+/* 3.9: maintenance of the group holds what nobody asked for, never the end of an epoch, and ends.
+ */
+static void maintenance_of_the_group_holds_what_nobody_asked_for(void **state)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 60000};
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    (void)world_apply(&world, &command);
+    world_know_spec(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "group_maintenance", -1));
+    assert_in_range(world.decision.wake_in_ns, 1, 45 * BW_NS_PER_S);
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_decide(&world), "A9");
+    world_watch(&world)->wish = (struct bw_wish){0};
+    world_pass_ms(&world, 45000);
+    assert_string_equal(world_decide(&world), "A9");
+}
+
 /* ---- lag ---- */
 
 static void lag_within_bounds_is_accepted_and_beyond_is_not(void **state)
@@ -474,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_deaf_site_is_no_candidate),
         cmocka_unit_test(two_instances_of_a_site_are_no_candidate),
         cmocka_unit_test(never_candidates_and_maintenance_keep_a_site_out),
+        cmocka_unit_test(maintenance_of_the_group_holds_what_nobody_asked_for),
         cmocka_unit_test(lag_within_bounds_is_accepted_and_beyond_is_not),
         cmocka_unit_test(lag_measured_after_the_failure_does_not_count),
         cmocka_unit_test(lag_that_was_never_measured_is_not_zero),

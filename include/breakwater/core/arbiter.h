@@ -12,7 +12,7 @@ enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER };
 struct bw_wish {
     enum bw_wish_kind kind;
     char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only) */
-    bool accept_data_loss;
+    bool accept_data_loss;    /* failover: past the gate of lag too */
     uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates */
     uint32_t timeout_ms;      /* switchover; 0: the spec's */
     char by[BW_REASON_MAX + 1];
@@ -22,10 +22,10 @@ struct bw_wish {
 /* How far a site lagged while the data site was seen alive. What is measured after the data site
  * fell silent says nothing about what it had not yet sent, so it never replaces this (4). */
 struct bw_lag_sample {
-    bool known;
     uint64_t lag_ms;
     struct bw_instant measured; /* at the latest: receipt less the age in the report */
     uint32_t check_interval_ms;
+    bool known;
 };
 
 /* When this witness applied the grant of an epoch: what damping counts by. */
@@ -110,7 +110,18 @@ struct bw_decision {
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
- *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback. */
+ *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback.
+ *
+ * Where design 3.9 and 4 leave room:
+ * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
+ *   target, its origin and a service that is adopted were asked for already.
+ * - A failover passes mode (never observe), maintenance of the group, back-off and damping; lag only
+ *   with accept_data_loss. It passes no gate of a first grant and none of the site itself.
+ * - Maintenance of the group holds what nobody asked for: first grant, best candidate, failback.
+ * - Damping and readiness never keep data_site from its group; an origin comes back in maintenance.
+ * - An adoption that nobody saw armed may expire although its site says `started`: it is what ran
+ *   there before, and the rules of a first grant apply again.
+ * - A site that is not the data site needs a lag only where some site has a readiness script. */
 void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
                        const struct bw_leadership *leadership, struct bw_instant now,
                        struct bw_decision *out_decision);
