@@ -15,6 +15,18 @@
 #define TOP_PREFIX "breakwater-"
 #define DEPTH_MAX  16 /* of what a service may build below its own cgroup */
 
+static int open_file(const char *dir, const char *name, int flags)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
+
+    if (length < 0 || (size_t)length >= sizeof path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    return open(path, flags | O_CLOEXEC);
+}
+
 /* ---- where ------------------------------------------------------------------------------------
  */
 
@@ -112,6 +124,45 @@ enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char
     return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no writable cgroup: %s", why.text);
 }
 
+/* Where a mountinfo line mounts the hierarchy that systemd keeps its units in: cgroup2, or the
+ * hierarchy of that name where the machine still uses version 1. */
+static bool parse_systemd_mount(const char *line, char out_point[256])
+{
+    return parse_mount(line, out_point) ||
+           (strstr(line, " - cgroup ") != NULL && strstr(line, "name=systemd") != NULL &&
+            sscanf(line, "%*s %*s %*s %*s %255s", out_point) == 1);
+}
+
+enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
+                           struct bw_diag *diag)
+{
+    char point[256];
+    char *line = NULL;
+    size_t size = 0;
+    int fd = -1;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+
+    cgroup->path[0] = '\0';
+    if (mounts == NULL)
+        return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
+    while (fd < 0 && getline(&line, &size, mounts) > 0) {
+        int length = 0;
+
+        if (parse_systemd_mount(line, point))
+            length = snprintf(cgroup->path, sizeof cgroup->path, "%s%s", point, control_group);
+        if (length > 0 && (size_t)length < sizeof cgroup->path)
+            fd = open_file(cgroup->path, "cgroup.procs", O_RDONLY);
+    }
+    free(line);
+    (void)fclose(mounts); /* only read from */
+    if (fd < 0) {
+        cgroup->path[0] = '\0';
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no cgroup %s", control_group);
+    }
+    (void)close(fd); /* only tried */
+    return BW_OK;
+}
+
 enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup, const struct bw_cgroup *parent,
                                  const char *name, struct bw_diag *diag)
 {
@@ -155,18 +206,6 @@ void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup)
 /* ---- in and out -------------------------------------------------------------------------------
  */
 
-static int open_file(const char *dir, const char *name, int flags)
-{
-    char path[PATH_MAX];
-    int length = snprintf(path, sizeof path, "%s/%s", dir, name);
-
-    if (length < 0 || (size_t)length >= sizeof path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    return open(path, flags | O_CLOEXEC);
-}
-
 enum bw_err bw_cgroup_open_door(const struct bw_cgroup *cgroup, int *out_fd, struct bw_diag *diag)
 {
     int fd = open_file(cgroup->path, "cgroup.procs", O_WRONLY);
@@ -192,8 +231,8 @@ struct visit {
 static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_diag *diag)
 {
     enum bw_err err = BW_OK;
+    char line[32];
     FILE *file;
-    long pid;
     int fd = open_file(dir, "cgroup.procs", O_RDONLY);
 
     if (fd < 0 && errno == ENOENT)
@@ -205,7 +244,9 @@ static enum bw_err visit_procs(const char *dir, struct visit *visit, struct bw_d
             (void)close(fd); /* only read from */
         return err;
     }
-    while (fscanf(file, "%ld", &pid) == 1) {
+    while (fgets(line, sizeof line, file) != NULL) {
+        long pid = strtol(line, NULL, 10);
+
         if (visit->count < visit->pids_max)
             visit->pids[visit->count] = (pid_t)pid;
         visit->count++;
@@ -267,6 +308,7 @@ enum bw_err bw_cgroup_signal(const struct bw_cgroup *cgroup, int signal, struct 
     return walk_procs(cgroup, &visit, diag);
 }
 
+// NOLINTNEXTLINE(readability-non-const-parameter): written to through the visit
 enum bw_err bw_cgroup_list(const struct bw_cgroup *cgroup, pid_t *out_pids, size_t pids_max,
                            size_t *out_count, struct bw_diag *diag)
 {

@@ -16,31 +16,39 @@
 #define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
 
-#define KTHREADD 2 /* parent of all kernel threads */
+/* Of /proc/PID/stat, as proc(5) counts them. */
+enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_START_TICKS = 22 };
+
+#define KTHREADD       2 /* parent of all kernel threads */
 #define EXEC_LOOKS_MAX 100
 
 /* ---- one process ------------------------------------------------------------------------------
  */
 
 /* Fields 3, 4, 6 and 22 of /proc/PID/stat. The name (2) may hold spaces and parentheses: the last
- * ')' ends it. */
+ * ')' ends it, and the state is one letter after it. */
 static bool parse_stat(const char *text, pid_t pid, struct bw_process *out)
 {
-    const char *rest = strrchr(text, ')');
+    const char *at = strrchr(text, ')');
+    unsigned long long fields[FIELD_START_TICKS + 1] = {0};
     char state;
-    long parent, session;
-    unsigned long long start_ticks;
+    char *end;
 
-    if (rest == NULL ||
-        sscanf(rest + 1,
-               " %c %ld %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-               &state, &parent, &session, &start_ticks) != 4)
+    if (at == NULL || at[1] != ' ' || at[2] == '\0')
         return false;
+    state = at[2];
+    at += 3;
+    for (int i = FIELD_PARENT; i <= FIELD_START_TICKS; i++) {
+        fields[i] = strtoull(at, &end, 10); /* some are negative, none that we use */
+        if (end == at)
+            return false;
+        at = end;
+    }
     *out = (struct bw_process){.pid = pid,
-                               .parent = (pid_t)parent,
-                               .session = (pid_t)session,
+                               .parent = (pid_t)fields[FIELD_PARENT],
+                               .session = (pid_t)fields[FIELD_SESSION],
                                .is_dead = state == 'Z' || state == 'X',
-                               .start_ticks = start_ticks};
+                               .start_ticks = fields[FIELD_START_TICKS]};
     return true;
 }
 
@@ -117,7 +125,8 @@ static enum bw_err fill_table(DIR *proc, struct table *table, struct bw_diag *di
         if (table->count == BW_PROCESSES_MAX)
             return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d processes on this machine",
                                BW_PROCESSES_MAX);
-        if (bw_process_read((pid_t)atol(entry->d_name), &table->rows[table->count], NULL) == BW_OK)
+        if (bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &table->rows[table->count],
+                            NULL) == BW_OK)
             table->count++; /* else it has ended since */
     }
     qsort(table->rows, table->count, sizeof table->rows[0], compare_pids);

@@ -279,13 +279,25 @@ static void finish(struct bw_script_run *run)
 /* ---- what happens to a run --------------------------------------------------------------------
  */
 
+/* One round to all that belongs to it; false where that may not have reached the main process. */
+static bool signal_tree(struct bw_script_run *run, int signal)
+{
+    if (run->spec.reach != NULL)
+        return bw_reach_signal(run->spec.reach, run->spec.slot, signal, NULL) == BW_OK;
+    /* Not reaped: it is still that process, and its group. */
+    return run->is_reaped || kill(-run->pid, signal) == 0;
+}
+
 static void begin_kill(struct bw_script_run *run, enum stage stage)
 {
     run->stage = stage;
     bw_deadline_clear(&run->deadline);
     if (!run->is_reaped)
         (void)kill(run->pid, SIGKILL); /* not reaped: it is still that process */
-    bw_reach_kill_start(&run->kill, run->spec.slot);
+    if (run->spec.reach != NULL)
+        bw_reach_kill_start(&run->kill, run->spec.slot);
+    else
+        (void)signal_tree(run, SIGKILL); /* its end is what tells */
 }
 
 static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)
@@ -296,9 +308,7 @@ static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)
     run->kill_at = bw_instant_add(bw_clock_now(), run->spec.kill_grace_ns);
     /* What TERM does not reach, KILL does: its failure changes nothing here. A child
      * before its exec does not show in a scan. */
-    if ((bw_reach_signal(run->spec.reach, run->spec.slot, SIGTERM, NULL) != BW_OK ||
-         !run->has_begun) &&
-        !run->is_reaped)
+    if ((!signal_tree(run, SIGTERM) || !run->has_begun) && !run->is_reaped)
         (void)kill(run->pid, SIGTERM); /* not reaped: it is still that process */
     bw_deadline_set(&run->deadline, bw_instant_add(bw_clock_now(), 1), BW_DEADLINE_RIGHT);
 }
@@ -306,11 +316,13 @@ static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)
 static void wait_for_tree_after_term(struct bw_script_run *run)
 {
     struct bw_instant now = bw_clock_now();
-    bool is_empty = false;
+    bool is_empty = run->spec.reach == NULL;
+    enum bw_err err = BW_OK;
 
     /* The main process reaped and nothing left: no need to wait for the grace. */
-    if (run->is_reaped &&
-        bw_reach_is_empty(run->spec.reach, run->spec.slot, &is_empty, NULL) == BW_OK && is_empty) {
+    if (run->is_reaped && !is_empty)
+        err = bw_reach_is_empty(run->spec.reach, run->spec.slot, &is_empty, NULL);
+    if (run->is_reaped && err == BW_OK && is_empty) {
         finish(run);
     } else if (bw_instant_right_is_over(now, run->kill_at)) {
         begin_kill(run, STAGE_KILLING);
@@ -325,8 +337,8 @@ static void end_normally(struct bw_script_run *run)
 {
     size_t count = 0;
 
-    if (run->has_word) {
-        finish(run); /* it never ran: what is in its slot is not its own */
+    if (run->has_word || run->spec.reach == NULL) {
+        finish(run); /* it never ran: what is in its slot is not its own; or it has none */
     } else if (run->spec.leftovers == BW_SCRIPT_END_LEFTOVERS) {
         begin_kill(run, STAGE_SWEEPING);
     } else {

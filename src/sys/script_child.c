@@ -19,8 +19,6 @@
 #define ARGS_MAX   32
 #define OWN_PREFIX "BREAKWATER_"
 
-extern char **environ;
-
 /* Everything that the child needs, built before fork: after it only async-signal-safe calls. */
 struct plan {
     const char *path;
@@ -309,7 +307,9 @@ static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *
 {
     struct pair pairs[PAIRS] = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
     pid_t pid = -1;
-    enum bw_err err = bw_reach_open_door(spec->reach, spec->slot, &plan->door, diag);
+    enum bw_err err = spec->reach != NULL
+                          ? bw_reach_open_door(spec->reach, spec->slot, &plan->door, diag)
+                          : BW_OK;
 
     if (err == BW_OK && !(make_pipe(&pairs[PAIR_OUT]) && make_pipe(&pairs[PAIR_ERR]) &&
                           make_pipe(&pairs[PAIR_REPORT]) && make_go(&pairs[PAIR_GO])))
@@ -354,8 +354,9 @@ enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *ou
         err = build_arguments(&plan, spec, diag);
     if (err != BW_OK)
         return err;
-    bw_reach_mark(spec->reach, spec->slot, mark);
-    plan.envp = build_environment(spec->env, mark);
+    if (spec->reach != NULL)
+        bw_reach_mark(spec->reach, spec->slot, mark);
+    plan.envp = build_environment(spec->env, spec->reach != NULL ? mark : NULL);
     if (plan.envp == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "script %s: build its environment", spec->path);
     err = fork_planned(&plan, spec, out_child, diag);

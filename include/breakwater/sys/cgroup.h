@@ -21,6 +21,10 @@ struct bw_cgroup {
  * to; the diag says which. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag,
                                          const char *name, struct bw_diag *diag);
+/* Finds one that exists, by the path that systemd gives for a unit (ControlGroup). Of version 1,
+ * too: then only list and signal work, in rounds. BW_ERR_NOT_FOUND: there is no such cgroup. */
+BW_MUST_CHECK enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
+                                         struct bw_diag *diag);
 /* A sub-directory, made if missing. It may exist. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup,
                                                const struct bw_cgroup *parent, const char *name,

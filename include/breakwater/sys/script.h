@@ -84,8 +84,9 @@ struct bw_script_spec {
     const char *path;
     const char *const *args; /* further arguments, ended by NULL; NULL: none */
     const char *const *env; /* "NAME=value", ended by NULL; NULL: none. The last of a name counts */
-    const struct bw_reach *reach; /* kept until on_end */
-    enum bw_reach_slot slot;      /* one run at a time in each: ending a run ends the slot */
+    const struct bw_reach
+        *reach;              /* kept until on_end; NULL: a tool of ours, its process group only */
+    enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
     enum bw_script_leftovers leftovers;
     uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
     uint64_t kill_grace_ns; /* between TERM and KILL */

@@ -1,0 +1,90 @@
+/* units.h - reach `units`: a service that systemd runs, as units that the group names. Design 3.4.
+ *
+ * systemctl is run as a tool of ours, never waited for: each call answers by a callback. What a
+ * signal did is only known by a look after it. systemd may start a unit again by itself (Restart=);
+ * the guard looks again, and `check` warns. Loop rule: all calls on the loop's thread. */
+#ifndef BW_SYS_UNITS_H
+#define BW_SYS_UNITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+#include <breakwater/sys/script.h>
+
+#define BW_UNITS_MAX         16
+#define BW_UNIT_NAME_BYTES   256 /* systemd's own limit, with the NUL */
+#define BW_UNIT_CGROUP_BYTES 384
+
+enum bw_unit_activity {
+    BW_UNIT_UNKNOWN, /* not seen, not loaded, or a word that we do not know: never counts as down */
+    BW_UNIT_UP,      /* active, or on its way up or down */
+    BW_UNIT_DOWN,    /* inactive or failed, and no process is left in its cgroup */
+};
+
+struct bw_unit {
+    char name[BW_UNIT_NAME_BYTES];
+    char cgroup[BW_UNIT_CGROUP_BYTES]; /* ControlGroup, the last one known; "" before */
+    enum bw_unit_activity activity;    /* by the last look */
+    bool is_loaded;                    /* private: only then its activity means anything */
+};
+
+struct bw_units;
+/* BW_OK: systemctl did it. Else `diag` says what it said. */
+typedef void (*bw_units_on_done)(struct bw_units *units, enum bw_err err,
+                                 const struct bw_diag *diag, void *user);
+
+/* One systemctl at work. Private. */
+struct bw_units_call {
+    struct bw_script_run *run; /* NULL: none */
+    bw_units_on_done on_done;
+    void *user;
+    char said[160]; /* the last line of stderr */
+};
+
+/* In the caller's memory, which must outlive its calls. */
+struct bw_units {
+    struct bw_script_runner *runner;
+    const char *systemctl; /* kept; tests put their own here */
+    struct bw_unit units[BW_UNITS_MAX];
+    size_t count;
+    uint64_t limit_ns; /* for one call */
+    struct bw_units_call look;
+    struct bw_units_call signal;
+    struct bw_unit seen[BW_UNITS_MAX]; /* of the look at work; taken over whole or not at all */
+    size_t seen_count;
+    bool is_new_block;
+};
+
+/* `names` as systemd writes them, with their suffix (harbor.service): BW_ERR_INVALID. No more than
+ * BW_UNITS_MAX: BW_ERR_LIMIT. BW_ERR_NOT_FOUND: there is no systemctl. */
+BW_MUST_CHECK enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runner,
+                                        const char *const *names, size_t count, uint64_t limit_ns,
+                                        struct bw_diag *diag);
+
+/* Asks systemd for the state of all. On BW_OK `units` holds it; else it is as before, but for
+ * activity, which is UNKNOWN. BW_ERR_BUSY: a look is at work. */
+BW_MUST_CHECK enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done,
+                                        void *user, struct bw_diag *diag);
+/* All of them down, by the last look: what a fence must have seen. */
+bool bw_units_are_down(const struct bw_units *units);
+
+/* `systemctl kill` for all. BW_ERR_BUSY: one is at work. */
+BW_MUST_CHECK enum bw_err bw_units_signal(struct bw_units *units, int signal,
+                                          bw_units_on_done on_done, void *user,
+                                          struct bw_diag *diag);
+/* One round of SIGKILL to the cgroups that the last look named, at once and without systemd: for
+ * the last moment of a fence, when systemd may hang. BW_ERR_UNKNOWN: of a unit no cgroup is known.
+ */
+BW_MUST_CHECK enum bw_err bw_units_kill_now(const struct bw_units *units, struct bw_diag *diag);
+/* The processes in those cgroups, now: at most `pids_max` pids, and how many there are. */
+BW_MUST_CHECK enum bw_err bw_units_list(const struct bw_units *units, pid_t *out_pids,
+                                        size_t pids_max, size_t *out_count, struct bw_diag *diag);
+
+/* Ends the calls at work; their callbacks say BW_ERR_CANCELED. */
+void bw_units_cancel(struct bw_units *units);
+
+#endif

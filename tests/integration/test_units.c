@@ -1,0 +1,276 @@
+/* units: what systemctl says, and what it may not be believed (design 3.4). systemctl is a script
+ * of the test that answers from files; the cgroup of its unit is a real one. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/sys/units.h>
+
+struct fixture {
+    char dir[64];
+    char systemctl[80];
+    uv_loop_t loop;
+    struct bw_script_runner runner;
+    struct bw_units units;
+    struct bw_diag diag;
+    int done_count;
+    enum bw_err done_err;
+    char done_text[BW_DIAG_TEXT_BYTES];
+};
+
+static const char *const names[] = {"db.service", "harbor@1.service"};
+
+static void on_done(struct bw_units *units, enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    struct fixture *f = user;
+
+    (void)units;
+    f->done_count++;
+    f->done_err = err;
+    strcpy(f->done_text, diag->text);
+}
+
+static void write_file(struct fixture *f, const char *name, const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Answers `show` from the file "show", and keeps its arguments in "said". */
+static int set_up(void **state)
+{
+    static struct fixture f;
+    char text[256];
+
+    f = (struct fixture){.dir = "/tmp/bw-units-XXXXXX"};
+    assert_non_null(mkdtemp(f.dir));
+    snprintf(f.systemctl, sizeof f.systemctl, "%s/systemctl", f.dir);
+    snprintf(text, sizeof text,
+             "#!/bin/sh\necho \"$*\" >> %s/said\n[ \"$1\" = show ] || exit 0\n. %s/show\n", f.dir,
+             f.dir);
+    write_file(&f, "systemctl", text);
+    assert_int_equal(chmod(f.systemctl, 0755), 0);
+    assert_int_equal(uv_loop_init(&f.loop), 0);
+    assert_int_equal(bw_script_runner_init(&f.runner, &f.loop, false, &f.diag), BW_OK);
+    /* Where systemd is not installed, this alone is its answer. */
+    if (bw_units_init(&f.units, &f.runner, names, 2, 10 * BW_NS_PER_S, &f.diag) != BW_OK)
+        assert_int_equal(f.diag.err, BW_ERR_NOT_FOUND);
+    f.units.systemctl = f.systemctl;
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    bw_script_runner_close(&f->runner, NULL, NULL);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
+    return system(command);
+}
+
+static void run_until_done(struct fixture *f)
+{
+    f->done_count = 0;
+    while (f->done_count == 0 && uv_run(&f->loop, UV_RUN_ONCE) != 0)
+        ; /* 0: nothing is left to wait for */
+    assert_int_equal(f->done_count, 1);
+}
+
+/* `show` is the shell text that prints the answer. */
+static enum bw_err look(struct fixture *f, const char *show)
+{
+    write_file(f, "show", show);
+    assert_int_equal(bw_units_look(&f->units, on_done, f, &f->diag), BW_OK);
+    run_until_done(f);
+    return f->done_err;
+}
+
+#define BLOCK(load, active, cgroup)                                                                \
+    "echo LoadState=" load "; echo ActiveState=" active "; echo ControlGroup=" cgroup "\n"
+
+static void units_are_down_only_when_all_are_seen_down(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_false(bw_units_are_down(&f->units));
+    assert_int_equal(
+        look(f, BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "failed", "")), BW_OK);
+    assert_true(bw_units_are_down(&f->units));
+    assert_int_equal(
+        look(f, BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "active", "/x")), BW_OK);
+    assert_int_equal(f->units.units[1].activity, BW_UNIT_UP);
+    assert_string_equal(f->units.units[1].cgroup, "/x");
+    assert_false(bw_units_are_down(&f->units));
+}
+
+/* Unknown is never down: each of these answers hides something. */
+static void answer_that_is_not_understood_never_counts_as_down(void **state)
+{
+    static const char *const answers[] = {
+        BLOCK("loaded", "inactive", ""), /* one missing */
+        BLOCK("loaded", "inactive", "") "echo\n" BLOCK("not-found", "inactive", ""), /* a typo */
+        BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "dormant", ""), /* a new word */
+        BLOCK("loaded", "inactive", "") "echo\necho ActiveState=inactive\n",
+        BLOCK("loaded", "inactive", "") "echo\necho LoadState=loaded\n",
+        BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "inactive",
+                                                       "") "echo\n" BLOCK("loaded", "inactive", ""),
+        "exit 1\n",
+        "kill -9 $$\n",
+        "",
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        assert_int_equal(
+            look(f, BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "inactive", "")),
+            BW_OK);
+        assert_true(bw_units_are_down(&f->units));
+        (void)look(f, answers[i]); /* an error or not */
+        assert_false(bw_units_are_down(&f->units));
+    }
+}
+
+static void systemctl_that_hangs_is_a_timeout_and_not_waited_for(void **state)
+{
+    struct fixture *f = *state;
+
+    f->units.limit_ns = 200 * BW_NS_PER_MS;
+    assert_int_equal(look(f, "sleep 1000\n"), BW_ERR_TIMEOUT);
+    assert_false(bw_units_are_down(&f->units));
+}
+
+static void error_of_systemctl_is_passed_on_in_its_words(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(look(f, "echo 'Failed to connect to bus' >&2; exit 1\n"), BW_ERR_IO);
+    assert_non_null(strstr(f->done_text, "Failed to connect to bus"));
+}
+
+static void signal_goes_to_all_units_by_name_and_one_call_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    char said[128];
+    FILE *file;
+
+    assert_int_equal(bw_units_signal(&f->units, SIGKILL, on_done, f, &f->diag), BW_OK);
+    assert_int_equal(bw_units_signal(&f->units, SIGKILL, on_done, f, &f->diag), BW_ERR_BUSY);
+    run_until_done(f);
+    assert_int_equal(f->done_err, BW_OK);
+    snprintf(path, sizeof path, "%s/said", f->dir);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(said, sizeof said, file));
+    assert_string_equal(said, "kill --signal=9 -- db.service harbor@1.service\n");
+    assert_int_equal(fclose(file), 0);
+}
+
+static void canceled_call_says_so(void **state)
+{
+    struct fixture *f = *state;
+
+    write_file(f, "show", "sleep 1000\n");
+    assert_int_equal(bw_units_look(&f->units, on_done, f, &f->diag), BW_OK);
+    bw_units_cancel(&f->units);
+    run_until_done(f);
+    assert_int_equal(f->done_err, BW_ERR_CANCELED);
+}
+
+static void names_that_are_no_units_are_refused(void **state)
+{
+    static const char *const bad[] = {"",  "--all", "harbor", "a b.service", "x.service;reboot",
+                                      "x."};
+    struct fixture *f = *state;
+    struct bw_units units;
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(bw_units_init(&units, &f->runner, &bad[i], 1, 1, &f->diag),
+                         BW_ERR_INVALID);
+    assert_int_equal(bw_units_init(&units, &f->runner, names, 0, 1, &f->diag), BW_ERR_LIMIT);
+}
+
+/* A unit that systemd calls inactive while processes are left (KillMode=process) still serves. */
+static void inactive_unit_with_processes_is_up_until_they_are_killed(void **state)
+{
+    struct fixture *f = *state;
+    struct bw_cgroup cgroup;
+    char tag[32], show[2048];
+    const char *control_group;
+    size_t count = 0;
+    pid_t pid, pids[4];
+    int door;
+
+    snprintf(tag, sizeof tag, "test-%ld", (long)getpid());
+    if (bw_cgroup_open(&cgroup, tag, "unit", &f->diag) != BW_OK) {
+        print_message("SKIP %s\n", f->diag.text);
+        skip();
+    }
+    assert_int_equal(bw_cgroup_open_door(&cgroup, &door, &f->diag), BW_OK);
+    pid = fork();
+    if (pid == 0) {
+        if (bw_cgroup_enter(door))
+            (void)execl("/bin/sleep", "sleep", "60", NULL);
+        _exit(1);
+    }
+    for (int i = 0; i < 1000 && count == 0; i++) {
+        assert_int_equal(bw_cgroup_list(&cgroup, pids, 4, &count, &f->diag), BW_OK);
+        usleep(5000); /* between two looks at a condition */
+    }
+    control_group = cgroup.path + strlen("/sys/fs/cgroup");
+    if (strncmp(control_group, "/unified/", 9) == 0)
+        control_group += strlen("/unified");
+    snprintf(show, sizeof show,
+             "echo LoadState=loaded; echo ActiveState=inactive; echo ControlGroup=%s; echo\n"
+             "echo LoadState=loaded; echo ActiveState=inactive; echo ControlGroup=%s\n",
+             control_group, control_group);
+    assert_int_equal(look(f, show), BW_OK);
+    assert_int_equal(f->units.units[0].activity, BW_UNIT_UP);
+    assert_false(bw_units_are_down(&f->units));
+    assert_int_equal(bw_units_list(&f->units, pids, 4, &count, &f->diag), BW_OK);
+    assert_int_equal(pids[0], pid);
+    assert_int_equal(bw_units_kill_now(&f->units, &f->diag), BW_OK);
+    (void)waitpid(pid, NULL, 0); /* or the runner has reaped it */
+    assert_int_equal(look(f, show), BW_OK);
+    assert_true(bw_units_are_down(&f->units));
+    assert_int_equal(close(door), 0);
+    bw_cgroup_remove_if_empty(&cgroup);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(units_are_down_only_when_all_are_seen_down),
+        TEST(answer_that_is_not_understood_never_counts_as_down),
+        TEST(systemctl_that_hangs_is_a_timeout_and_not_waited_for),
+        TEST(error_of_systemctl_is_passed_on_in_its_words),
+        TEST(signal_goes_to_all_units_by_name_and_one_call_at_a_time),
+        TEST(canceled_call_says_so),
+        TEST(names_that_are_no_units_are_refused),
+        TEST(inactive_unit_with_processes_is_up_until_they_are_killed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
