@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/consensus/safe_io.h>
+#include <breakwater/consensus/term_watch.h>
 #include <breakwater/consensus/vote_store.h>
 
 #include "segment.h"
@@ -36,11 +37,7 @@ struct bw_raft_node {
     bool is_started, is_closing;
     void (*on_closed)(void *user);
     void *on_closed_user;
-    enum bw_node_role role; /* last told */
-    uint64_t term;
-    uint64_t ready_term; /* of the own barrier that was applied; 0: none */
-    struct raft_barrier barrier;
-    uint64_t barrier_term; /* of the own barrier under way; 0: none */
+    struct bw_term_watch watch;
     struct raft_transfer transfer;
     bool is_transferring;
     unsigned requests;
@@ -59,34 +56,6 @@ struct request {
     bw_node_done_fn on_done;
     void *user;
 };
-
-const char *bw_node_role_text(enum bw_node_role role)
-{
-    switch (role) {
-    case BW_NODE_FOLLOWER:
-        return "follower";
-    case BW_NODE_CANDIDATE:
-        return "candidate";
-    case BW_NODE_LEADER:
-        return "leader";
-    }
-    return "unknown";
-}
-
-static enum bw_node_role current_role(const struct bw_raft_node *node)
-{
-    /* libraft takes no const pointer, and changes nothing. */
-    switch (raft_state((struct raft *)(uintptr_t)&node->raft)) {
-    case RAFT_LEADER:
-        return BW_NODE_LEADER;
-    case RAFT_CANDIDATE:
-        return BW_NODE_CANDIDATE;
-    case RAFT_FOLLOWER:
-    case RAFT_UNAVAILABLE:
-        break;
-    }
-    return BW_NODE_FOLLOWER;
-}
 
 static enum bw_err err_of_raft(int status)
 {
@@ -110,83 +79,32 @@ static enum bw_err err_of_raft(int status)
 
 /* ---- each turn of the loop ------------------------------------------------------------------ */
 
-static void tell_role(struct bw_raft_node *node, enum bw_node_role role, uint64_t term)
+static void on_role(void *user, enum bw_node_role role, uint64_t term)
 {
-    bool is_news = role != node->role;
+    struct bw_raft_node *node = user;
 
-    node->role = role;
-    node->term = term;
-    if (role != BW_NODE_LEADER)
-        node->ready_term = 0;
-    if (is_news)
-        bw_log_info(node->log, "raft.role_changed", "role=%s term=%" PRIu64,
-                    bw_node_role_text(role), term);
+    bw_log_info(node->log, "raft.role_changed", "role=%s term=%" PRIu64, bw_node_role_text(role),
+                term);
     node->events.on_role(node->user, role, term);
 }
 
-static void on_own_barrier(struct raft_barrier *barrier, int status)
+static void on_ready_to_lead(void *user, uint64_t term)
 {
-    struct bw_raft_node *node = barrier->data;
-    uint64_t term = node->barrier_term;
+    struct bw_raft_node *node = user;
 
-    node->barrier_term = 0;
-    if (status != 0 || node->is_closing || node->safe.stopped)
-        return; /* still the leader? then the next turn tries again */
-    if (current_role(node) != BW_NODE_LEADER || raft_current_term(&node->raft) != term)
-        return;
-    BW_ASSERT(node->role == BW_NODE_LEADER && node->term == term);
-    node->ready_term = term;
-    bw_log_info(node->log, "raft.leads", "term=%" PRIu64 " index=%" PRIu64, term,
-                (uint64_t)barrier->index);
+    bw_log_info(node->log, "raft.leads", "term=%" PRIu64, term);
     node->events.on_ready_to_lead(node->user, term);
-}
-
-/* Anything but these two leaves libraft's log and its memory at odds with each other. */
-static bool is_refusal(int rv)
-{
-    return rv == RAFT_NOTLEADER || rv == RAFT_NOSPACE;
-}
-
-static void stop_for_submission(struct bw_raft_node *node, int rv)
-{
-    bw_safe_io_stop(&node->safe, BW_STOP_RESTART, "libraft failed halfway in a submission: %s (%s)",
-                    raft_strerror(rv), raft_errmsg(&node->raft));
-}
-
-static void submit_own_barrier(struct bw_raft_node *node)
-{
-    int rv;
-
-    node->barrier.data = node;
-    node->barrier_term = node->term;
-    rv = raft_barrier(&node->raft, &node->barrier, on_own_barrier);
-    if (rv == 0)
-        return;
-    node->barrier_term = 0;
-    if (!is_refusal(rv))
-        stop_for_submission(node, rv);
 }
 
 static void turn(struct bw_raft_node *node)
 {
-    enum bw_node_role role = current_role(node);
-    uint64_t term = raft_current_term(&node->raft);
-
-    if (node->safe.stopped)
+    bw_term_watch_turn(&node->watch);
+    if (node->is_closing || node->safe.stopped || !node->behind.is_due)
         return;
-    if (node->role == BW_NODE_LEADER && role == BW_NODE_LEADER && term != node->term)
-        tell_role(node, BW_NODE_FOLLOWER, term); /* lost and won within one turn */
-    if (!node->is_closing && (role != node->role || term != node->term))
-        tell_role(node, role, term);
-    if (!node->is_closing && role == BW_NODE_LEADER && node->role == BW_NODE_LEADER &&
-        node->ready_term != node->term && node->barrier_term == 0)
-        submit_own_barrier(node);
-    if (!node->is_closing && node->behind.is_due) {
-        node->behind.is_due = false;
-        if (node->events.on_peer_behind != NULL)
-            node->events.on_peer_behind(node->user, node->behind.peer, node->behind.match,
-                                        node->behind.commit);
-    }
+    node->behind.is_due = false;
+    if (node->events.on_peer_behind != NULL)
+        node->events.on_peer_behind(node->user, node->behind.peer, node->behind.match,
+                                    node->behind.commit);
 }
 
 static void on_prepare(uv_prepare_t *handle)
@@ -256,7 +174,7 @@ static enum bw_err new_request(struct bw_raft_node *node, bw_node_done_fn on_don
     struct request *request;
 
     if (!node->is_started || node->is_closing || node->safe.stopped ||
-        current_role(node) != BW_NODE_LEADER)
+        bw_term_watch_role_of(&node->raft) != BW_NODE_LEADER)
         return BW_ERR_NOT_LEADER;
     if (node->requests >= BW_NODE_REQUESTS_MAX)
         return BW_ERR_LIMIT;
@@ -278,9 +196,9 @@ static enum bw_err judge_submission(struct bw_raft_node *node, struct request *r
         return BW_OK;
     }
     free(request);
-    if (is_refusal(rv))
+    if (bw_term_watch_is_refusal(rv))
         return rv == RAFT_NOTLEADER ? BW_ERR_NOT_LEADER : BW_ERR_LIMIT;
-    stop_for_submission(node, rv);
+    bw_term_watch_stop_for(&node->safe, &node->raft, rv);
     return BW_ERR_UNKNOWN;
 }
 
@@ -301,7 +219,7 @@ enum bw_err bw_node_apply(struct bw_raft_node *node, const uint8_t *data, size_t
     }
     request->apply.data = request;
     rv = raft_apply(&node->raft, &request->apply, &buffer, 1, on_applied);
-    if (is_refusal(rv))
+    if (bw_term_watch_is_refusal(rv))
         raft_free(buffer.base); /* after any other failure nobody knows whose it is */
     return judge_submission(node, request, rv);
 }
@@ -330,7 +248,7 @@ enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id)
     int rv;
 
     if (!node->is_started || node->is_closing || node->safe.stopped ||
-        current_role(node) != BW_NODE_LEADER)
+        bw_term_watch_role_of(&node->raft) != BW_NODE_LEADER)
         return BW_ERR_NOT_LEADER;
     if (node->is_transferring)
         return BW_ERR_BUSY;
@@ -338,8 +256,8 @@ enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id)
     rv = raft_transfer(&node->raft, &node->transfer, id, on_transferred);
     if (rv == 0) {
         node->is_transferring = true;
-        bw_log_info(node->log, "raft.transfer_begun", "term=%" PRIu64 " to=%" PRIu64, node->term,
-                    (uint64_t)node->transfer.id);
+        bw_log_info(node->log, "raft.transfer_begun", "term=%" PRIu64 " to=%" PRIu64,
+                    (uint64_t)raft_current_term(&node->raft), (uint64_t)node->transfer.id);
         return BW_OK;
     }
     if (rv == RAFT_NOTLEADER)
@@ -356,9 +274,7 @@ uint64_t bw_node_term(const struct bw_raft_node *node)
 
 bool bw_node_is_ready(const struct bw_raft_node *node)
 {
-    return node->ready_term != 0 && !node->safe.stopped && !node->is_closing &&
-           current_role(node) == BW_NODE_LEADER &&
-           raft_current_term(&node->raft) == node->ready_term;
+    return bw_term_watch_is_ready(&node->watch);
 }
 
 static void look_at_peer(const struct bw_raft_node *node, const struct raft_server *server,
@@ -389,7 +305,7 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     if (!node->is_started || node->is_closing)
         return;
     raft_leader(raft, &leader, &address);
-    out_status->role = current_role(node);
+    out_status->role = bw_term_watch_role_of(&node->raft);
     out_status->term = raft_current_term(raft);
     out_status->leader_id = leader;
     out_status->is_ready = bw_node_is_ready(node);
@@ -557,6 +473,8 @@ fail:
 
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
+    static const struct bw_term_watch_events watch_events = {.on_role = on_role,
+                                                             .on_ready_to_lead = on_ready_to_lead};
     bool has_log;
     unsigned cut_count;
     enum bw_err err = bw_data_dir_has_log(&node->dir, &has_log, diag);
@@ -588,7 +506,7 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
                                : "");
     bw_fsm_started(node->fsm);
     node->is_started = true;
-    node->term = raft_current_term(&node->raft);
+    bw_term_watch_start(&node->watch, &node->raft, &node->safe, &watch_events, node);
     rv = uv_prepare_start(&node->prepare, on_prepare);
     BW_ASSERT(rv == 0);
     rv = uv_check_start(&node->check, on_check);
@@ -629,6 +547,7 @@ void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), voi
     node->is_closing = true;
     node->on_closed = on_closed;
     node->on_closed_user = user;
+    bw_term_watch_stop(&node->watch);
     (void)uv_prepare_stop(&node->prepare); /* always 0 */
     (void)uv_check_stop(&node->check);
     raft_close(&node->raft, on_raft_closed);

@@ -17,6 +17,7 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/fsm.h>
+#include <breakwater/consensus/node_role.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/transport.h>
 #include <breakwater/obs/log.h>
@@ -27,9 +28,6 @@
 #define BW_NODE_ELECTION_MS_MAX 60000
 
 struct bw_raft_node;
-
-enum bw_node_role { BW_NODE_FOLLOWER, BW_NODE_CANDIDATE, BW_NODE_LEADER };
-const char *bw_node_role_text(enum bw_node_role role);
 
 /* ---- beginnings ---------------------------------------------------------------------------- */
 
