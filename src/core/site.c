@@ -90,7 +90,6 @@ static void reset_tenure(struct bw_site *site)
     site->arm_sent_end = (struct bw_instant){0, 0};
     site->deadline_known = true;
     site->fence_ok_read = false;
-    site->own_fence_running = false;
     site->own_fence_done = false;
     site->arm_open = false;
     site->start_ran = false;
@@ -179,6 +178,8 @@ static void obey_holder_order(const struct step *step)
         return;
     }
     if (order->epoch > site->memory.epoch) {
+        if (site->tenure == BW_TENURE_NONE && site->own_fence_running)
+            return; /* a fence that still runs would end what the new epoch starts */
         if (site->tenure == BW_TENURE_NONE)
             accept_epoch(step, order);
         else { /* first our old epoch ends; then `advance` comes back to this order */
@@ -540,7 +541,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         bw_site_on_mirror_read(&step, event);
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
-        bw_site_on_own_fence_ended(&step, event->ok);
+        bw_site_on_own_fence_ended(&step, event->epoch, event->ok);
         break;
     case BW_SITE_EVENT_OTHER_SERVES:
         if (event->epoch > site->other_serves_epoch)

@@ -175,12 +175,14 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         site->tenure = BW_TENURE_ENDING;
 }
 
-void bw_site_on_own_fence_ended(const struct step *step, bool ok)
+/* Like every event of a fence it carries its epoch (H12): one that ends late says nothing about the
+ * epoch that was granted meanwhile. */
+void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok)
 {
     struct bw_site *site = step->site;
 
     site->own_fence_running = false;
-    if (!bw_site_epoch_is_open(site))
+    if (!bw_site_epoch_is_open(site) || epoch != site->memory.epoch)
         return;
     if (!ok) {
         note_fence_failed(step, site->memory.epoch);

@@ -36,7 +36,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
 void bw_site_on_guard_lost(const struct step *step);
 void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message);
 void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
-void bw_site_on_own_fence_ended(const struct step *step, bool ok);
+void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok);
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_give_back(const struct step *step, const char *rule);

@@ -573,7 +573,7 @@ static void without_its_guard_d_is_the_latest_end_ever_sent(void **state)
 
     tick_at(&world, first_d - FENCE_MS / 2);
     assert_not_asked(&world, "OWN_FENCE");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     tick_at(&world, first_d + 1);
 
     assert_int_equal(released(&world).epoch, 0); /* not before the later D */
@@ -590,13 +590,31 @@ static void without_its_guard_a_site_gives_back_only_after_d(void **state)
     guard_lost(&world);
     tick_at(&world, d - FENCE_MS / 2);
     assert_asked(&world, "OWN_FENCE");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     tick_at(&world, d - 1);
     assert_int_equal(released(&world).epoch, 0);
 
     tick_at(&world, d + 1);
 
     assert_int_equal(released(&world).epoch, 1);
+}
+
+/* Found by the world of one site: H12 holds for the agent's own fence too. */
+static void own_fence_of_an_older_epoch_does_not_count(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    guard_lost(&world);
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
+
+    assert_asked(&world, "OWN_FENCE");
 }
 
 static void own_fence_that_failed_is_reported_and_nothing_is_given_back(void **state)
@@ -608,7 +626,7 @@ static void own_fence_that_failed_is_reported_and_nothing_is_given_back(void **s
     begin_serving(&world);
     guard_lost(&world);
     tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = false});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = false});
     tick_at(&world, world.site.arm_sent_end.boot_ns / MS + 1);
 
     bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
@@ -677,7 +695,7 @@ static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
 
     assert_asked(&world, "OWN_FENCE");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .ok = true});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     tick_at(&world, 100000 + TTL_MS - 1);
     assert_int_equal(released(&world).epoch, 0);
     tick_at(&world, 100000 + TTL_MS + 1);
@@ -992,6 +1010,7 @@ int main(void)
         cmocka_unit_test(fence_of_the_guard_that_was_read_replaces_the_agents_own),
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
+        cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
         cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),

@@ -50,7 +50,7 @@ enum bw_site_event_kind {
 struct bw_site_event {
     enum bw_site_event_kind kind;
     const struct bw_order *order;            /* ORDER: borrowed for the step, like all pointers */
-    uint64_t epoch;                          /* CONFIRMED OTHER_SERVES */
+    uint64_t epoch; /* CONFIRMED OTHER_SERVES OWN_FENCE_ENDED: of the fence that was asked for */
     uint64_t number;                         /* CONFIRMED */
     struct bw_instant sent;                  /* CONFIRMED: from bw_renewals_find */
     bool ok;                                 /* SAVED MIRROR_READ OWN_FENCE_ENDED */
