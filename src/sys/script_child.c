@@ -14,6 +14,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/oom.h>
 #include <breakwater/sys/process_tree.h>
 
 #define ARGS_MAX   32
@@ -231,6 +232,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
         give_up(plan->report_fd, BW_CHILD_NO_SETUP, errno);
     reset_signals();
     reset_scheduling();
+    bw_oom_unprotect();
     (void)umask(022);
     if (setsid() < 0 || !bw_reach_enter(plan->door))
         give_up(FD_REPORT, BW_CHILD_NO_SETUP, errno);

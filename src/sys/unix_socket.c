@@ -71,6 +71,11 @@ void bw_unix_close(struct bw_unix_connection *connection)
     end(connection);
 }
 
+size_t bw_unix_queued_bytes(const struct bw_unix_connection *connection)
+{
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->pipe);
+}
+
 pid_t bw_unix_peer_pid(const struct bw_unix_connection *connection)
 {
     return connection->peer_pid;

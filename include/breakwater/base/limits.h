@@ -11,6 +11,7 @@
 
 #define BW_GROUPS_MAX 1024
 #define BW_SITES_MAX 8           /* sites of one group */
+#define BW_UNITS_MAX 16          /* systemd units that one group names */
 #define BW_HISTORY_MAX 32        /* history entries kept for one group */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
 #define BW_AGENTS_PER_SITE_MAX 4 /* instances of one site whose reports are kept side by side */

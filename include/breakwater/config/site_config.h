@@ -12,7 +12,6 @@
 #include <breakwater/core/spec.h>
 #include <breakwater/obs/log.h>
 
-#define BW_UNITS_MAX 64         /* systemd units that one group names */
 #define BW_ENV_MAX 64           /* variables of one group's `env:` */
 #define BW_LOCAL_RESTARTS_MAX 10
 #define BW_SOCKET_PATH_MAX 107  /* sun_path without its NUL */

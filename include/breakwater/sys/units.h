@@ -13,9 +13,9 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
+#include <breakwater/base/limits.h>
 #include <breakwater/sys/script.h>
 
-#define BW_UNITS_MAX         16
 #define BW_UNIT_NAME_BYTES   256 /* systemd's own limit, with the NUL */
 #define BW_UNIT_CGROUP_BYTES 384
 

@@ -52,6 +52,10 @@ BW_MUST_CHECK enum bw_err bw_unix_connect(uv_loop_t *loop, const char *path,
 BW_MUST_CHECK enum bw_err bw_unix_send(struct bw_unix_connection *connection, const void *data,
                                        size_t size, struct bw_diag *diag);
 
+/* Bytes that bw_unix_send took and the other side has not: who has much to say waits at half of
+ * BW_UNIX_QUEUE_BYTES_MAX, and looks again later. */
+size_t bw_unix_queued_bytes(const struct bw_unix_connection *connection);
+
 /* In any state, twice, and from inside a callback. What is queued is dropped. */
 void bw_unix_close(struct bw_unix_connection *connection);
 

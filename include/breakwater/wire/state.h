@@ -15,6 +15,12 @@
 #define BW_AGENT_STATE_BYTES_MAX (256 * 1024)
 #define BW_GUARD_FILE_BYTES_MAX  2048 /* memory and mirror */
 
+/* The mirror of group G is RUN_DIR/SITE-guard/G.mirror, framed by sys/durable with these: the guard
+ * writes it, an agent whose guard does not answer reads it. */
+#define BW_GUARD_MIRROR_SUFFIX  ".mirror"
+#define BW_GUARD_MIRROR_MAGIC   "BWGR"
+#define BW_GUARD_MIRROR_VERSION 1
+
 /* The agent's file: all its groups, so that an order never finds one of them old. */
 struct bw_agent_group {
     char name[BW_NAME_MAX + 1];
