@@ -16,6 +16,7 @@ struct verb {
 static const struct verb verbs[] = {
     {"check", "check configuration files and the machine they are on", bw_verb_check},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
+    {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 

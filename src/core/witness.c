@@ -29,8 +29,6 @@ void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
     *witness = (struct bw_witness){
         .cluster = cluster, .watches = watches, .leadership = {.started = now}};
     bw_proof_init(&witness->proof);
-    for (uint32_t place = 0; place < cluster->group_capacity; place++)
-        watches[place] = (struct bw_watch){0};
     bw_witness_on_restored(witness, now);
 }
 
@@ -111,6 +109,8 @@ static void forget_term(struct bw_witness *witness)
     for (uint32_t place = 0; place < witness->cluster->group_capacity; place++) {
         struct bw_watch *watch = &witness->watches[place];
 
+        if (watch->name[0] == '\0')
+            continue; /* never used: to write it would cost its memory */
         watch->confirmed_epoch = 0;
         watch->last_confirmed = none;
         watch->served_confirmed = none;

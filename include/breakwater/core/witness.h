@@ -16,6 +16,7 @@ struct bw_witness {
     struct bw_proof proof;
 };
 
+/* `watches` is zeroed memory; a place without a group stays untouched. */
 void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
                      struct bw_watch *watches, struct bw_instant now);
 

@@ -1,0 +1,511 @@
+/* program.c - the life of a witness: opened part by part, run, reloaded, closed. Design 2, 5.2. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/notify.h>
+#include <breakwater/witness/witness.h>
+
+#define STATUS_CONFIG   78
+#define HOUSEKEEPING_MS 10000
+#define SUMMARY_MS      10000
+#define STALLED_MS_MAX  3000 /* of the disk: systemd is not told that all is well */
+
+/* ---- small questions ---- */
+
+const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
+                                                         uint64_t id)
+{
+    for (uint32_t i = 0; i < program->config->witness_count; i++)
+        if (program->config->witnesses[i].id == id)
+            return &program->config->witnesses[i];
+    return NULL;
+}
+
+const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
+                                                               const char *name)
+{
+    for (uint32_t i = 0; i < program->config->witness_count; i++)
+        if (strcmp(program->config->witnesses[i].name, name) == 0)
+            return &program->config->witnesses[i];
+    return NULL;
+}
+
+const struct bw_witness_member_config *bw_program_leader(const struct bw_program *program)
+{
+    const struct bw_witness_member_config *self =
+        &program->config->witnesses[program->config->self];
+    struct bw_node_status status;
+
+    if (program->machine.leadership.leads)
+        return self;
+    bw_node_get_status(program->node, &status);
+    return status.leader_id == self->id ? NULL : bw_program_member(program, status.leader_id);
+}
+
+uint64_t bw_summary_add(struct bw_summary *summary, const uv_loop_t *loop)
+{
+    uint64_t now_ms = uv_now(loop);
+    uint64_t count = ++summary->untold_count;
+
+    if (summary->told_ms != 0 && now_ms - summary->told_ms < SUMMARY_MS)
+        return 0;
+    summary->told_ms = now_ms;
+    summary->untold_count = 0;
+    return count;
+}
+
+/* Whether a fresh start may help, or a person must look. */
+static int status_of(enum bw_err err)
+{
+    switch (err) {
+    case BW_OK:
+        return 0;
+    case BW_ERR_INVALID:
+    case BW_ERR_NOT_FOUND:
+    case BW_ERR_EXISTS:
+    case BW_ERR_REFUSED:
+    case BW_ERR_AUTH:
+        return STATUS_CONFIG;
+    case BW_ERR_CORRUPT:
+    case BW_ERR_VERSION:
+        return BW_STOP_PERSON;
+    case BW_ERR_LIMIT:
+    case BW_ERR_NOMEM:
+    case BW_ERR_IO:
+    case BW_ERR_BUSY:
+    case BW_ERR_STALE:
+    case BW_ERR_NOT_LEADER:
+    case BW_ERR_UNREACHABLE:
+    case BW_ERR_TIMEOUT:
+    case BW_ERR_UNKNOWN:
+    case BW_ERR_CANCELED:
+        break;
+    }
+    return BW_STOP_RESTART;
+}
+
+/* ---- events ---- */
+
+static void on_stop(void *user, enum bw_stop why, const char *message)
+{
+    struct bw_program *program = user;
+
+    bw_log_error(&program->log, "witness.stopped", "status=%d why=%s", (int)why,
+                 bw_log_quote(message));
+    _exit((int)why);
+}
+
+static void tell_systemd(struct bw_program *program, const char *state)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_notify(state, &diag) != BW_OK)
+        bw_log_debug(&program->log, "systemd.not_told", "why=%s", bw_log_quote(diag.text));
+}
+
+static void tell_role(struct bw_program *program, const char *role, uint64_t term)
+{
+    char text[64];
+
+    (void)snprintf(text, sizeof text, "STATUS=%s in term %" PRIu64, role, term);
+    tell_systemd(program, text);
+}
+
+static void on_role(void *user, enum bw_node_role role, uint64_t term)
+{
+    struct bw_program *program = user;
+
+    bw_program_on_role(program, role, term);
+    tell_role(program, bw_node_role_text(role), term);
+    if (program->is_leaving && role != BW_NODE_LEADER)
+        bw_program_close(program);
+}
+
+static void on_ready_to_lead(void *user, uint64_t term)
+{
+    bw_program_on_ready_to_lead(user, term);
+}
+
+/* Another leader finds out what the peer has lost, and sends it again. */
+static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
+{
+    struct bw_program *program = user;
+    enum bw_err err = bw_node_transfer(program->node, 0);
+
+    (void)match; /* the node has logged both */
+    (void)commit;
+    if (err != BW_OK)
+        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", peer,
+                    bw_log_quote(bw_err_text(err)));
+}
+
+static struct bw_instant read_clock(void *user)
+{
+    (void)user;
+    return bw_clock_now();
+}
+
+static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
+{
+    struct bw_program *program = user;
+    uint64_t count = bw_summary_add(&program->handshake_summary, &program->loop);
+
+    (void)why;
+    program->counters.api_handshakes_failed++;
+    if (count > 0)
+        bw_log_warn(&program->log, "api.handshake_failed", "remote=%s why=%s count=%" PRIu64,
+                    remote, bw_log_quote(text), count);
+}
+
+static void on_housekeeping(uv_timer_t *timer)
+{
+    struct bw_program *program = timer->data;
+
+    bw_program_look_at_files(program);
+    bw_program_found(program);
+}
+
+static void on_watchdog(uv_timer_t *timer)
+{
+    struct bw_program *program = timer->data;
+    struct bw_node_status status;
+
+    bw_node_get_status(program->node, &status);
+    if (status.stalled_ms < STALLED_MS_MAX)
+        tell_systemd(program, "WATCHDOG=1");
+}
+
+/* ---- the end ---- */
+
+static void on_leaving(uv_timer_t *timer)
+{
+    bw_program_close(timer->data);
+}
+
+/* A leader hands over first, so that nobody waits for an election timeout. */
+static void leave(struct bw_program *program, int signal)
+{
+    if (program->is_leaving || program->is_closing) {
+        bw_program_close(program);
+        return;
+    }
+    bw_log_info(&program->log, "witness.ending", "signal=%d", signal);
+    tell_systemd(program, "STOPPING=1");
+    program->is_leaving = true;
+    if (!bw_node_is_ready(program->node) || bw_node_transfer(program->node, 0) != BW_OK) {
+        bw_program_close(program);
+        return;
+    }
+    (void)uv_timer_start(&program->leaving, on_leaving,
+                         2 * (uint64_t)program->config->election_timeout_ms, 0); /* a callback */
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct bw_program *program = handle->data;
+
+    if (signal == SIGHUP)
+        bw_program_reload(program);
+    else
+        leave(program, signal);
+}
+
+static void free_transport(void *user)
+{
+    struct bw_program *program = user;
+
+    bw_transport_free(program->transport);
+    program->transport = NULL;
+    program->node = NULL;
+}
+
+static void close_handle(uv_handle_t *handle)
+{
+    if (handle->data != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void bw_program_close(struct bw_program *program)
+{
+    if (program->is_closing)
+        return;
+    program->is_closing = true;
+    if (program->api != NULL)
+        bw_http_server_close(program->api, NULL, NULL); /* who waits for an answer is gone first */
+    if (program->has_relay)
+        bw_http_client_close(&program->relay, NULL, NULL);
+    bw_raft_links_close(program->links);
+    bw_agenda_close(program);
+    if (program->node != NULL)
+        bw_node_close(program->node, free_transport, program);
+    else
+        free_transport(program);
+    for (size_t i = 0; i < sizeof program->signals / sizeof program->signals[0]; i++)
+        close_handle((uv_handle_t *)&program->signals[i]);
+    close_handle((uv_handle_t *)&program->housekeeping);
+    close_handle((uv_handle_t *)&program->watchdog);
+    close_handle((uv_handle_t *)&program->leaving);
+}
+
+void bw_program_end(struct bw_program *program)
+{
+    if (program->loop.data != NULL) {
+        bw_program_close(program);
+        while (uv_run(&program->loop, UV_RUN_DEFAULT) != 0)
+            continue;
+        BW_ASSERT(uv_loop_close(&program->loop) == 0); /* nothing is left on it */
+    }
+    BW_ASSERT(program->syncs == NULL);
+    BW_ASSERT(program->polls == NULL);
+    bw_raft_links_free(program->links);
+    bw_credentials_free(program->credentials);
+    bw_witness_config_free(program->config);
+    free(program->routes);
+    free(program->groups);
+    free(program->watches);
+}
+
+/* ---- the beginning ---- */
+
+static bool load_config(struct bw_program *program)
+{
+    struct bw_problems problems;
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = bw_witness_config_load(program->config_file, &program->config, &problems);
+    bw_problems_print(&problems, "nothing was started", stderr);
+    bw_problems_deinit(&problems);
+    return err == BW_OK;
+}
+
+static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
+{
+    program->groups = calloc(BW_GROUPS_MAX, sizeof *program->groups);
+    program->watches = calloc(BW_GROUPS_MAX, sizeof *program->watches);
+    if (program->groups == NULL || program->watches == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
+    bw_cluster_init(&program->cluster, program->groups, BW_GROUPS_MAX);
+    bw_witness_init(&program->machine, &program->cluster, program->watches, bw_clock_now());
+    return BW_OK;
+}
+
+static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    int result;
+
+    BW_ASSERT(uv_timer_init(&program->loop, &program->housekeeping) == 0); /* cannot fail */
+    BW_ASSERT(uv_timer_init(&program->loop, &program->watchdog) == 0);
+    BW_ASSERT(uv_timer_init(&program->loop, &program->leaving) == 0);
+    program->housekeeping.data = program;
+    program->watchdog.data = program;
+    program->leaving.data = program;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        result = uv_signal_init(&program->loop, &program->signals[i]);
+        if (result == 0) {
+            program->signals[i].data = program;
+            result = uv_signal_start(&program->signals[i], on_signal, numbers[i]);
+        }
+        if (result != 0)
+            return bw_diag_set(diag, BW_ERR_IO, "signals: %s", uv_strerror(result));
+    }
+    return bw_agenda_init(program, diag);
+}
+
+static enum bw_err open_node(struct bw_program *program, struct bw_diag *diag)
+{
+    const struct bw_witness_config *config = program->config;
+    struct bw_node_config node = {.loop = &program->loop,
+                                  .data_dir = config->data_dir,
+                                  .cluster = config->cluster,
+                                  .witness_id = config->witnesses[config->self].id,
+                                  .election_timeout_ms = config->election_timeout_ms,
+                                  .log = &program->log,
+                                  .fsm = bw_program_fsm(),
+                                  .events = {.on_role = on_role,
+                                             .on_ready_to_lead = on_ready_to_lead,
+                                             .on_peer_behind = on_peer_behind},
+                                  .stop = on_stop,
+                                  .user = program};
+
+    program->transport = bw_transport_new(&program->loop, &bw_raft_link_ops, program);
+    if (program->transport == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "open data_dir %s", config->data_dir);
+    node.transport = program->transport;
+    return bw_node_open(&node, &program->node, diag);
+}
+
+/* One table of all routes. With `metrics_open` nobody needs a certificate for health and metrics.
+ */
+static enum bw_err build_routes(struct bw_program *program, size_t *out_count, struct bw_diag *diag)
+{
+    const struct {
+        const struct bw_http_route *routes;
+        size_t count;
+        bool may_be_open;
+    } tables[] = {
+        {bw_agent_routes, bw_agent_route_count, false},
+        {bw_poll_routes, bw_poll_route_count, false},
+        {bw_health_routes, bw_health_route_count, true},
+    };
+    size_t count = 0;
+
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
+        count += tables[i].count;
+    program->routes = calloc(count, sizeof *program->routes);
+    if (program->routes == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %zu routes", count);
+    *out_count = 0;
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        for (size_t j = 0; j < tables[i].count; j++) {
+            struct bw_http_route *route = &program->routes[(*out_count)++];
+
+            *route = tables[i].routes[j];
+            if (tables[i].may_be_open && program->config->metrics_open)
+                route->roles = BW_HTTP_OPEN;
+        }
+    }
+    return BW_OK;
+}
+
+static enum bw_err open_api(struct bw_program *program, struct ssl_ctx_st *context,
+                            struct bw_diag *diag)
+{
+    struct bw_http_server_config config = {.listen = program->config->listen,
+                                           .context = context,
+                                           .cluster = bw_node_identity(program->node)->cluster,
+                                           .clock = read_clock,
+                                           .on_handshake_failed = on_handshake_failed,
+                                           .user = program};
+    enum bw_err err = build_routes(program, &config.route_count, diag);
+
+    config.routes = program->routes;
+    if (err == BW_OK)
+        err = bw_http_server_open(&program->loop, &config, &program->api, diag);
+    return err;
+}
+
+static enum bw_err open_relay(struct bw_program *program, struct bw_diag *diag)
+{
+    enum bw_err err = bw_http_client_init(&program->relay, &program->loop, &program->log, diag);
+
+    program->has_relay = err == BW_OK;
+    if (err == BW_OK)
+        err = bw_http_client_set_credentials(&program->relay, program->credentials, diag);
+    return err;
+}
+
+/* In this order: whoever is called exists. */
+static enum bw_err open_parts(struct bw_program *program, struct bw_diag *diag)
+{
+    struct bw_tls_contexts contexts = {0};
+    enum bw_err err = bw_program_load_credentials(program->config, &program->credentials, &contexts,
+                                                  diag);
+
+    if (err == BW_OK)
+        err = open_state(program, diag);
+    if (err == BW_OK)
+        err = open_handles(program, diag);
+    if (err == BW_OK)
+        err = open_node(program, diag);
+    if (err == BW_OK)
+        err = bw_raft_links_open(program, contexts.raft_server, contexts.raft_client, diag);
+    if (err == BW_OK)
+        err = open_relay(program, diag);
+    if (err == BW_OK)
+        err = open_api(program, contexts.api, diag);
+    if (err == BW_OK)
+        err = bw_node_start(program->node, diag);
+    bw_tls_contexts_free(&contexts); /* their users keep them */
+    return err;
+}
+
+/* How often systemd wants to hear of us at the latest (sd_watchdog_enabled(3)); 0: it does not. */
+static uint64_t read_watchdog_ms(void)
+{
+    const char *text = getenv("WATCHDOG_USEC");
+    const char *pid = getenv("WATCHDOG_PID");
+    uint32_t period_us;
+
+    if (text == NULL || !bw_number_parse(text, &period_us))
+        return 0;
+    if (pid != NULL && strtoll(pid, NULL, 10) != (long long)getpid())
+        return 0; /* meant for another process */
+    return period_us / 1000;
+}
+
+static void start_timers(struct bw_program *program)
+{
+    uint64_t watchdog_ms = read_watchdog_ms();
+
+    /* They have callbacks, and so cannot fail. */
+    (void)uv_timer_start(&program->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
+    if (watchdog_ms > 0)
+        (void)uv_timer_start(&program->watchdog, on_watchdog, watchdog_ms / 3 + 1,
+                             watchdog_ms / 3 + 1);
+}
+
+bool bw_program_begin(struct bw_program *program, const char *config_file, int *out_status)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    program->config_file = config_file;
+    program->days_warned = INT64_MAX;
+    bw_log_init(&program->log, "witness", BW_LOG_INFO);
+    if (!load_config(program)) {
+        *out_status = STATUS_CONFIG;
+        return false;
+    }
+    program->log.level = program->config->log_level;
+    if (uv_loop_init(&program->loop) != 0) {
+        (void)fputs("error: witness: no event loop: out of memory or file descriptors\n", stderr);
+        *out_status = BW_STOP_RESTART;
+        return false;
+    }
+    program->loop.data = program;
+    bw_program_note_files(program); /* before they are read */
+    err = open_parts(program, &diag);
+    if (err != BW_OK) {
+        bw_log_error(&program->log, "witness.not_started", "why=%s", bw_log_quote(diag.text));
+        *out_status = status_of(err);
+        return false;
+    }
+    program->counters.is_last_reload_good = true;
+    program->counters.last_good_reload_unix_ms = bw_clock_wall().unix_ms;
+    start_timers(program);
+    bw_program_look_at_files(program);
+    bw_log_info(&program->log, "witness.started", "cluster=%s name=%s listen=%s raft_listen=%s",
+                program->config->cluster, program->config->name, program->config->listen,
+                program->config->raft_listen);
+    tell_systemd(program, "READY=1\nSTATUS=started");
+    return true;
+}
+
+int bw_witness_run(const char *config_file)
+{
+    struct bw_program *program = calloc(1, sizeof *program);
+    int status = 0;
+
+    if (program == NULL) {
+        (void)fputs("error: witness: out of memory\n", stderr);
+        return BW_STOP_RESTART;
+    }
+    if (bw_program_begin(program, config_file, &status)) {
+        (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* until bw_program_close */
+        bw_log_info(&program->log, "witness.ended", "name=%s", program->config->name);
+    }
+    bw_program_end(program);
+    free(program);
+    return status;
+}

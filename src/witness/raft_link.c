@@ -1,0 +1,336 @@
+/* raft_link.c - Raft's links are TLS streams; the peer's certificate says who is at the other end,
+ * never the wire. Design 5.3; consensus/transport.h. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/net/address.h>
+#include <breakwater/net/tls_stream.h>
+
+#define HANDSHAKE_MS    3000
+#define DIAL_MS         2000 /* and HANDSHAKE_MS: within BW_TRANSPORT_DIAL_MS, which ends both */
+#define USER_TIMEOUT_MS 3000
+#define LISTEN_BACKLOG  64
+#define STRANGERS_MAX   32 /* accepted, and not yet known to be a peer */
+#define ACCEPT_RETRY_MS 1000
+
+struct link {
+    struct bw_program *program;
+    struct bw_tls_stream *stream;
+    struct bw_link_sink sink;      /* events NULL: nobody hears of it (yet) */
+    uint64_t peer;                 /* dialed: who must be there; 0: accepted */
+    struct link *next, **previous; /* of the strangers; previous NULL: none of them */
+};
+
+struct bw_raft_links {
+    struct bw_program *program;
+    uv_tcp_t listener;
+    uv_timer_t retry;
+    struct ssl_ctx_st *server_context;
+    struct ssl_ctx_st *client_context;
+    struct link *strangers; /* newest first */
+    unsigned stranger_count;
+    bool is_closing;
+};
+
+static struct link *link_of(struct bw_link *link)
+{
+    return (struct link *)link;
+}
+
+static void forget_stranger(struct link *link)
+{
+    if (link->previous == NULL)
+        return;
+    *link->previous = link->next;
+    if (link->next != NULL)
+        link->next->previous = link->previous;
+    link->previous = NULL;
+    link->program->links->stranger_count--;
+}
+
+/* ---- who is there ---- */
+
+static void refuse(struct link *link, const char *why)
+{
+    struct bw_program *program = link->program;
+    uint64_t count = bw_summary_add(&program->peer_summary, &program->loop);
+
+    program->counters.raft_peers_refused++;
+    if (count > 0)
+        bw_log_warn(&program->log, "raft.peer_refused",
+                    "remote=%s dialed=%" PRIu64 " why=%s count=%" PRIu64,
+                    bw_tls_stream_remote(link->stream), link->peer, bw_log_quote(why), count);
+}
+
+/* The configured member that the certificate names; NULL: none, or this witness itself. */
+static const struct bw_witness_member_config *who_is(const struct link *link)
+{
+    const struct bw_program *program = link->program;
+    const struct bw_identity *peer = bw_tls_stream_peer(link->stream);
+    const struct bw_witness_member_config *member;
+
+    if (peer == NULL || peer->role != BW_ROLE_WITNESS ||
+        strcmp(peer->cluster, program->config->cluster) != 0)
+        return NULL;
+    member = bw_program_member_named(program, peer->name);
+    return member == &program->config->witnesses[program->config->self] ? NULL : member;
+}
+
+static void adopt(struct link *link, const struct bw_witness_member_config *member)
+{
+    enum bw_err err;
+
+    forget_stranger(link);
+    err = bw_transport_accept(link->program->transport, member->id, (struct bw_link *)link,
+                              &link->sink);
+    if (err != BW_OK)
+        bw_tls_stream_close(link->stream, err, "this witness takes no peer now");
+}
+
+static void on_ready(struct bw_tls_stream *stream, void *user)
+{
+    struct link *link = user;
+    const struct bw_witness_member_config *member = who_is(link);
+
+    if (member == NULL)
+        bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is of no other member");
+    else if (link->peer == 0)
+        adopt(link, member);
+    else if (member->id != link->peer)
+        bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is another member's");
+    else if (link->sink.events != NULL)
+        link->sink.events->on_ready(link->sink.user);
+}
+
+/* ---- what passes ---- */
+
+static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
+{
+    struct link *link = user;
+
+    (void)stream;
+    BW_ASSERT(link->sink.events != NULL);
+    link->sink.events->on_data(link->sink.user, data, size);
+}
+
+static void on_drained(struct bw_tls_stream *stream, void *user)
+{
+    struct link *link = user;
+
+    (void)stream;
+    if (link->sink.events != NULL)
+        link->sink.events->on_drained(link->sink.user);
+}
+
+static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char *text, void *user)
+{
+    struct link *link = user;
+    struct bw_link_sink sink = link->sink;
+
+    (void)stream;
+    if (why == BW_ERR_AUTH || (link->previous != NULL && why != BW_ERR_CANCELED))
+        refuse(link, text);
+    forget_stranger(link);
+    free(link);
+    if (sink.events != NULL)
+        sink.events->on_closed(sink.user);
+}
+
+static const struct bw_tls_stream_events stream_events = {
+    .on_ready = on_ready, .on_data = on_data, .on_drained = on_drained, .on_closed = on_closed};
+
+static struct link *new_link(struct bw_program *program, struct ssl_ctx_st *context,
+                             struct bw_tls_stream_config *out_config)
+{
+    struct link *link = calloc(1, sizeof *link);
+
+    if (link == NULL)
+        return NULL;
+    link->program = program;
+    *out_config = (struct bw_tls_stream_config){.context = context,
+                                                .events = &stream_events,
+                                                .user = link,
+                                                .handshake_ms = HANDSHAKE_MS,
+                                                .dial_ms = DIAL_MS,
+                                                .user_timeout_ms = USER_TIMEOUT_MS};
+    return link;
+}
+
+/* ---- for the transport ---- */
+
+static struct bw_link *dial(void *user, uint64_t peer, struct bw_link_sink sink)
+{
+    struct bw_program *program = user;
+    const struct bw_witness_member_config *member = bw_program_member(program, peer);
+    struct bw_tls_stream_config config;
+    struct bw_diag diag = {0};
+    struct link *link;
+
+    if (member == NULL || program->is_closing)
+        return NULL; /* in the log, and not in the file: nobody knows where it lives */
+    link = new_link(program, program->links->client_context, &config);
+    if (link == NULL)
+        return NULL;
+    link->peer = peer;
+    link->sink = sink;
+    if (bw_tls_stream_connect(&program->loop, member->raft, &config, &link->stream, &diag) == BW_OK)
+        return (struct bw_link *)link;
+    free(link);
+    return NULL;
+}
+
+static enum bw_err write_link(struct bw_link *link, const uint8_t *data, size_t size)
+{
+    return bw_tls_stream_write(link_of(link)->stream, data, size);
+}
+
+static size_t writable_bytes(const struct bw_link *link)
+{
+    return bw_tls_stream_writable_bytes(((const struct link *)link)->stream);
+}
+
+static void pause_link(struct bw_link *link)
+{
+    bw_tls_stream_pause(link_of(link)->stream);
+}
+
+static void resume_link(struct bw_link *link)
+{
+    bw_tls_stream_resume(link_of(link)->stream);
+}
+
+static void close_link(struct bw_link *link)
+{
+    bw_tls_stream_close(link_of(link)->stream, BW_ERR_CANCELED, "Raft needs it no more");
+}
+
+const struct bw_link_ops bw_raft_link_ops = {.dial = dial,
+                                             .write = write_link,
+                                             .writable_bytes = writable_bytes,
+                                             .pause = pause_link,
+                                             .resume = resume_link,
+                                             .close = close_link};
+
+/* ---- the listener ---- */
+
+/* So that strangers who say nothing cannot keep a peer out: the oldest of them goes. */
+static void make_room(struct bw_raft_links *links)
+{
+    struct link *oldest = links->strangers;
+
+    if (links->stranger_count < STRANGERS_MAX)
+        return;
+    while (oldest->next != NULL)
+        oldest = oldest->next;
+    refuse(oldest, "closed to make room for another connection");
+    forget_stranger(oldest);
+    bw_tls_stream_close(oldest->stream, BW_ERR_CANCELED, "too many handshakes at once");
+}
+
+static void on_retry(uv_timer_t *timer);
+
+static void accept_one(struct bw_raft_links *links)
+{
+    struct bw_tls_stream_config config;
+    struct link *link = new_link(links->program, links->server_context, &config);
+
+    if (link != NULL && bw_tls_stream_accept((uv_stream_t *)&links->listener, &config,
+                                             &link->stream, NULL) == BW_OK) {
+        make_room(links);
+        link->next = links->strangers;
+        link->previous = &links->strangers;
+        if (link->next != NULL)
+            link->next->previous = &link->next;
+        links->strangers = link;
+        links->stranger_count++;
+        return;
+    }
+    free(link); /* no memory: the connection waits, and libuv tells of no other until it is taken */
+    (void)uv_timer_start(&links->retry, on_retry, ACCEPT_RETRY_MS, 0); /* has a callback */
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    accept_one(timer->data);
+}
+
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct bw_raft_links *links = listener->data;
+
+    if (status == 0 && !links->is_closing)
+        accept_one(links);
+}
+
+static enum bw_err start_listening(struct bw_raft_links *links, const char *listen,
+                                   struct bw_diag *diag)
+{
+    struct sockaddr_storage socket_address = {0};
+    struct bw_address address;
+    enum bw_err err = bw_address_parse(listen, &address, diag);
+    int result;
+
+    if (err != BW_OK)
+        return err;
+    if (!bw_address_is_numeric(&address, &socket_address))
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "raft_listen %s: needs a numeric address (like 0.0.0.0:7401)", listen);
+    result = uv_tcp_bind(&links->listener, (const struct sockaddr *)&socket_address, 0);
+    if (result == 0)
+        result = uv_listen((uv_stream_t *)&links->listener, LISTEN_BACKLOG, on_connection);
+    if (result != 0)
+        return bw_diag_set(diag, BW_ERR_IO, "raft_listen %s: %s", listen, uv_strerror(result));
+    return BW_OK;
+}
+
+enum bw_err bw_raft_links_open(struct bw_program *program, struct ssl_ctx_st *server_context,
+                               struct ssl_ctx_st *client_context, struct bw_diag *diag)
+{
+    struct bw_raft_links *links = calloc(1, sizeof *links);
+
+    if (links == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "raft_listen: out of memory");
+    program->links = links;
+    links->program = program;
+    BW_ASSERT(uv_tcp_init(&program->loop, &links->listener) == 0); /* no socket yet: cannot fail */
+    BW_ASSERT(uv_timer_init(&program->loop, &links->retry) == 0);
+    links->listener.data = links;
+    links->retry.data = links;
+    links->server_context = bw_tls_context_keep(server_context);
+    links->client_context = bw_tls_context_keep(client_context);
+    return start_listening(links, program->config->raft_listen, diag);
+}
+
+void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *server_context,
+                                struct ssl_ctx_st *client_context)
+{
+    bw_tls_context_free(links->server_context);
+    bw_tls_context_free(links->client_context);
+    links->server_context = bw_tls_context_keep(server_context);
+    links->client_context = bw_tls_context_keep(client_context);
+}
+
+void bw_raft_links_close(struct bw_raft_links *links)
+{
+    if (links == NULL || links->is_closing)
+        return;
+    links->is_closing = true;
+    uv_close((uv_handle_t *)&links->listener, NULL);
+    uv_close((uv_handle_t *)&links->retry, NULL);
+    for (struct link *link = links->strangers; link != NULL; link = link->next)
+        bw_tls_stream_close(link->stream, BW_ERR_CANCELED, "this witness ends");
+}
+
+void bw_raft_links_free(struct bw_raft_links *links)
+{
+    if (links == NULL)
+        return;
+    BW_ASSERT(links->strangers == NULL);
+    bw_tls_context_free(links->server_context);
+    bw_tls_context_free(links->client_context);
+    free(links);
+}

@@ -1,0 +1,244 @@
+/* reload.c - configuration and certificates anew, without dropping anything. Design 5.4: a bad file
+ * leaves the old one running. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/net/tls_context.h>
+#include <breakwater/sys/clock.h>
+
+void bw_tls_contexts_free(struct bw_tls_contexts *contexts)
+{
+    bw_tls_context_free(contexts->api);
+    bw_tls_context_free(contexts->raft_server);
+    bw_tls_context_free(contexts->raft_client);
+    *contexts = (struct bw_tls_contexts){0};
+}
+
+static enum bw_err make_contexts(const struct bw_credentials *credentials,
+                                 struct bw_tls_contexts *out_contexts, struct bw_diag *diag)
+{
+    struct bw_tls_contexts contexts = {0};
+    enum bw_err err = bw_tls_context_new(credentials, BW_TLS_SERVER_OPTIONAL, &contexts.api, diag);
+
+    if (err == BW_OK)
+        err = bw_tls_context_new(credentials, BW_TLS_SERVER_REQUIRED, &contexts.raft_server, diag);
+    if (err == BW_OK)
+        err = bw_tls_context_new(credentials, BW_TLS_CLIENT, &contexts.raft_client, diag);
+    if (err != BW_OK)
+        bw_tls_contexts_free(&contexts);
+    else
+        *out_contexts = contexts;
+    return err;
+}
+
+enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
+                                        struct bw_credentials **out_credentials,
+                                        struct bw_tls_contexts *out_contexts, struct bw_diag *diag)
+{
+    struct bw_credentials *credentials = NULL;
+    const struct bw_identity *identity;
+    enum bw_err err = bw_credentials_load(config->tls.ca, config->tls.identity, &credentials, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = bw_credentials_check(credentials, config->cluster, BW_ROLE_BIT(BW_ROLE_WITNESS),
+                               bw_clock_wall(), diag);
+    identity = bw_credentials_identity(credentials);
+    if (err == BW_OK && strcmp(identity->name, config->name) != 0)
+        err = bw_diag_set(
+            diag, BW_ERR_AUTH,
+            "%s: the certificate is of witness %s, and the configuration of %s; issue "
+            "one with: breakwater pki issue witness/%s",
+            config->tls.identity, identity->name, config->name, config->name);
+    if (err == BW_OK)
+        err = make_contexts(credentials, out_contexts, diag);
+    if (err == BW_OK)
+        *out_credentials = credentials;
+    else
+        bw_credentials_free(credentials);
+    return err;
+}
+
+/* ---- have they changed? ---- */
+
+static struct stat look_at(const char *path)
+{
+    struct stat now;
+
+    return stat(path, &now) == 0 ? now : (struct stat){0}; /* a missing file is a change too */
+}
+
+static bool is_same(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+void bw_program_note_files(struct bw_program *program)
+{
+    program->ca_stat = look_at(program->config->tls.ca);
+    program->identity_stat = look_at(program->config->tls.identity);
+}
+
+static bool have_files_changed(const struct bw_program *program)
+{
+    struct stat ca = look_at(program->config->tls.ca);
+    struct stat identity = look_at(program->config->tls.identity);
+
+    return !is_same(&ca, &program->ca_stat) || !is_same(&identity, &program->identity_stat);
+}
+
+/* ---- taking them ---- */
+
+static void note_outcome(struct bw_program *program, bool is_good, const char *what,
+                         const char *why)
+{
+    struct bw_witness_counters *counters = &program->counters;
+
+    counters->is_last_reload_good = is_good;
+    if (is_good) {
+        counters->reloads++;
+        counters->last_good_reload_unix_ms = bw_clock_wall().unix_ms;
+        bw_log_info(&program->log, "config.reloaded", "what=%s certificate_days_left=%" PRId64,
+                    what, bw_credentials_days_left(program->credentials, bw_clock_wall()));
+        return;
+    }
+    counters->reloads_failed++;
+    bw_log_error(&program->log, "config.reload_failed", "what=%s why=%s then=%s", what,
+                 bw_log_quote(why), bw_log_quote("the old one stays in use"));
+}
+
+/* Everything from here on uses `credentials`; takes them and the contexts. */
+static enum bw_err use_credentials(struct bw_program *program, struct bw_credentials *credentials,
+                                   struct bw_tls_contexts *contexts, struct bw_diag *diag)
+{
+    enum bw_err err = bw_http_client_set_credentials(&program->relay, credentials, diag);
+
+    if (err != BW_OK) {
+        bw_credentials_free(credentials);
+        bw_tls_contexts_free(contexts);
+        return err;
+    }
+    bw_http_server_set_context(program->api, contexts->api);
+    bw_raft_links_set_contexts(program->links, contexts->raft_server, contexts->raft_client);
+    bw_tls_contexts_free(contexts); /* their users keep them */
+    bw_credentials_free(program->credentials);
+    program->credentials = credentials;
+    program->days_warned = INT64_MAX;
+    return BW_OK;
+}
+
+static enum bw_err reload_credentials(struct bw_program *program,
+                                      const struct bw_witness_config *config, struct bw_diag *diag)
+{
+    struct bw_credentials *credentials;
+    struct bw_tls_contexts contexts;
+    enum bw_err err = bw_program_load_credentials(config, &credentials, &contexts, diag);
+
+    return err == BW_OK ? use_credentials(program, credentials, &contexts, diag) : err;
+}
+
+/* The one thing in `fresh` that needs a restart to change; NULL: none. */
+static const char *find_fixed(const struct bw_witness_config *old,
+                              const struct bw_witness_config *fresh)
+{
+    if (strcmp(old->cluster, fresh->cluster) != 0)
+        return "cluster";
+    if (strcmp(old->name, fresh->name) != 0)
+        return "name";
+    if (strcmp(old->data_dir, fresh->data_dir) != 0)
+        return "data_dir";
+    if (strcmp(old->listen, fresh->listen) != 0)
+        return "listen";
+    if (strcmp(old->raft_listen, fresh->raft_listen) != 0)
+        return "raft_listen";
+    if (old->election_timeout_ms != fresh->election_timeout_ms)
+        return "election_timeout";
+    if (old->metrics_open != fresh->metrics_open)
+        return "metrics_open";
+    if (old->witness_count != fresh->witness_count || old->self != fresh->self)
+        return "witnesses";
+    for (uint32_t i = 0; i < old->witness_count; i++)
+        if (old->witnesses[i].id != fresh->witnesses[i].id ||
+            strcmp(old->witnesses[i].name, fresh->witnesses[i].name) != 0)
+            return "witnesses";
+    return NULL;
+}
+
+static struct bw_witness_config *load_config(const struct bw_program *program)
+{
+    struct bw_witness_config *config = NULL;
+    struct bw_problems problems;
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = bw_witness_config_load(program->config_file, &config, &problems);
+    bw_problems_print(&problems, "the running configuration stays", stderr);
+    bw_problems_deinit(&problems);
+    return err == BW_OK ? config : NULL;
+}
+
+void bw_program_reload(struct bw_program *program)
+{
+    struct bw_witness_config *fresh = load_config(program);
+    struct bw_diag diag = {0};
+    const char *fixed;
+    enum bw_err err = BW_OK;
+
+    if (fresh == NULL) {
+        note_outcome(program, false, "configuration", "its problems are listed above");
+        return;
+    }
+    fixed = find_fixed(program->config, fresh);
+    if (fixed != NULL)
+        err = bw_diag_set(&diag, BW_ERR_REFUSED, "%s changes only with a restart", fixed);
+    else
+        err = reload_credentials(program, fresh, &diag);
+    if (err != BW_OK) {
+        bw_witness_config_free(fresh);
+        note_outcome(program, false, "configuration", diag.text);
+        return;
+    }
+    bw_witness_config_free(program->config);
+    program->config = fresh;
+    program->log.level = fresh->log_level;
+    bw_program_note_files(program);
+    note_outcome(program, true, "configuration", "");
+}
+
+/* ---- every few seconds ---- */
+
+/* Once for each threshold that is passed. */
+static void warn_of_end(struct bw_program *program)
+{
+    static const int64_t thresholds[] = {30, 7, 1, 0};
+    int64_t days = bw_credentials_days_left(program->credentials, bw_clock_wall());
+    int64_t passed = INT64_MAX;
+
+    for (size_t i = 0; i < sizeof thresholds / sizeof thresholds[0]; i++)
+        if (days < thresholds[i])
+            passed = thresholds[i];
+    if (passed >= program->days_warned)
+        return;
+    program->days_warned = passed;
+    bw_log_write(&program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
+                 "file=%s days_left=%" PRId64 " next=%s", program->config->tls.identity, days,
+                 bw_log_quote("issue a new one into this file; it is noticed by itself"));
+}
+
+void bw_program_look_at_files(struct bw_program *program)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (have_files_changed(program)) {
+        bw_program_note_files(program); /* before they are read: a later change is noticed */
+        err = reload_credentials(program, program->config, &diag);
+        note_outcome(program, err == BW_OK, "certificates", diag.text);
+    }
+    warn_of_end(program);
+}
