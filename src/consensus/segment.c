@@ -124,7 +124,7 @@ enum bw_err bw_segment_cut_torn(const char *path, unsigned *out_count, struct bw
         return bw_diag_errno(diag, errno, "list %s", path);
     errno = 0;
     while (err == BW_OK && (entry = readdir(list)) != NULL) {
-        bool is_cut;
+        bool is_cut = false;
 
         if (strncmp(entry->d_name, "open-", 5) != 0)
             continue;

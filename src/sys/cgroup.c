@@ -80,7 +80,7 @@ static enum bw_err open_in(struct bw_cgroup *cgroup, const char *parent, const c
                            const char *name, struct bw_diag *diag)
 {
     struct bw_cgroup top;
-    int door;
+    int door = -1;
     enum bw_err err = make_dir(&top, parent, TOP_PREFIX, tag, diag);
 
     if (err == BW_OK)

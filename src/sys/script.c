@@ -578,7 +578,7 @@ enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_scr
                             struct bw_script_run **out_run, struct bw_diag *diag)
 {
     struct bw_child child = {.pid = -1};
-    struct bw_script_run *run;
+    struct bw_script_run *run = NULL;
     enum bw_err err;
 
     BW_ASSERT(spec->on_end != NULL);
@@ -666,7 +666,7 @@ static struct bw_script_run *find_run(struct bw_script_runner *runner, pid_t pid
 static void on_sigchld(uv_signal_t *signal, int number)
 {
     struct bw_script_runner *runner = signal->data;
-    struct bw_script_run *run;
+    struct bw_script_run *run = NULL;
     pid_t pid;
     int status;
 
