@@ -228,8 +228,9 @@ enum bw_err bw_snapshot_decode(const void *data, size_t size, struct bw_cluster 
     if (size > BW_SNAPSHOT_BYTES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "snapshot: %zu bytes; at most %d", size,
                            BW_SNAPSHOT_BYTES_MAX);
-    err = bw_arena_init(&reader.arena, bw_coding_decode_memory(&group_kind.coding, PAYLOAD_MAX),
-                        diag);
+    err = bw_arena_init(
+        &reader.arena,
+        bw_coding_decode_memory(&group_kind.coding, size < PAYLOAD_MAX ? size : PAYLOAD_MAX), diag);
     if (err != BW_OK)
         return err;
     err = read_all(&reader, cluster->group_capacity, &head, NULL);

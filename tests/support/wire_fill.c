@@ -235,9 +235,10 @@ static bool is_field_alike(struct worklist *work, const struct bw_field *field, 
     case BW_FIELD_BOOLS:
     case BW_FIELD_BITS:
     case BW_FIELD_ENUM:
-    case BW_FIELD_NAME:
-    case BW_FIELD_TEXT:
         return memcmp(a_at, b_at, field->core_size) == 0;
+    case BW_FIELD_NAME:
+    case BW_FIELD_TEXT: /* what stands behind the NUL means nothing */
+        return strncmp((char *)a_at, (char *)b_at, field->core_size) == 0;
     case BW_FIELD_HEAP_BYTES:
         return are_bytes_alike(field, a, b);
     case BW_FIELD_MESSAGE:

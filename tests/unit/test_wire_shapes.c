@@ -298,6 +298,36 @@ static void the_largest_values_are_read_again(void **state)
 #undef X
 }
 
+/* The library's own paths when there is no memory: its allocator fails at each point. */
+static void a_message_that_outgrows_its_arena_is_a_limit(void **state)
+{
+    const struct bw_coding coding = {
+        .shape = &bw_shape_sync, .what = "sync", .bytes_max = BYTES_MAX, .is_strict = true};
+    struct wire_filler filler = {.heap_count = 3};
+    struct bw_diag diag = {0};
+    struct bw_sync sync;
+    size_t size;
+    size_t room = 0;
+
+    (void)state;
+    bw_prng_init(&filler.prng, 3);
+    wire_fill(&filler, &bw_shape_sync, &sync);
+    assert_int_equal(bw_message_encode(&coding, &sync, 3, bytes, sizeof bytes, &size, &diag),
+                     BW_OK);
+    wire_free(&bw_shape_sync, &sync);
+
+    for (enum bw_err err = BW_ERR_LIMIT; err != BW_OK; room += 16) {
+        struct bw_arena arena;
+
+        assert_int_equal(bw_arena_init(&arena, room, &diag), BW_OK);
+        err = bw_shape_decode(&coding, bytes, size, &arena, &sync, &diag);
+        assert_true(err == BW_OK || err == BW_ERR_LIMIT);
+        bw_arena_deinit(&arena);
+    }
+    wire_free(&bw_shape_sync, &sync);
+    assert_true(room > 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +337,7 @@ int main(void)
         cmocka_unit_test(each_member_in_a_header_has_a_row),
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(the_largest_values_are_read_again),
+        cmocka_unit_test(a_message_that_outgrows_its_arena_is_a_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
