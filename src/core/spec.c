@@ -263,7 +263,7 @@ const char *bw_mode_word(enum bw_mode mode)
     return "unlisted";
 }
 
-const char *bw_reach_word(enum bw_reach reach)
+const char *bw_reach_word(enum bw_reach_kind reach)
 {
     switch (reach) {
 #define X(name, word)                                                                              \

@@ -244,7 +244,7 @@ static void change_report(int site)
         report->ready = below(3);
         break;
     case 4:
-        report->reach = (enum bw_reach)below(5);
+        report->reach = (enum bw_reach_kind)below(5);
         break;
     case 5:
         report->lag_ms = below(8000);

@@ -136,7 +136,7 @@ static void a_bad_value_is_refused_by_its_place(void **state)
     strcpy(sync.groups[2].name, "../etc");
     expect_refused(&sync, "sync: groups[2].name: is not a valid name");
     strcpy(sync.groups[2].name, "g");
-    sync.groups[1].report.reach = (enum bw_reach)17;
+    sync.groups[1].report.reach = (enum bw_reach_kind)17;
     expect_refused(&sync, "sync: groups[1].report.reach: value 18 is not known here");
     sync.groups[1].report.reach = BW_REACH_CGROUP;
     sync.groups[0].report.alarms = UINT32_C(1) << 31;

@@ -32,7 +32,7 @@
 
 struct bw_group_config {
     char name[BW_NAME_MAX + 1];
-    enum bw_reach enforce;               /* CGROUP or UNITS */
+    enum bw_reach_kind enforce;               /* CGROUP or UNITS */
     const char *const *units;            /* with UNITS, each "NAME.service" or the like */
     uint32_t unit_count;
     const char *scripts[BW_ACTION_COUNT]; /* absolute paths; NULL: there is none */

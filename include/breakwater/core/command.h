@@ -74,7 +74,7 @@ struct bw_terms {
     uint32_t margin_ms;
     uint32_t renew_interval_ms;
     uint32_t request_timeout_ms;
-    enum bw_reach reach;
+    enum bw_reach_kind reach;
     bool second_enforcer;
 };
 

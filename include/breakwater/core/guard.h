@@ -55,7 +55,7 @@ struct bw_guard_limits {
     bool has_script[BW_ACTION_COUNT];
     uint64_t timeout_ns[BW_ACTION_COUNT];
     uint64_t kill_grace_ns; /* between TERM and KILL of an action that overruns its limit */
-    enum bw_reach reach;
+    enum bw_reach_kind reach;
     bool reach_proved;
 };
 

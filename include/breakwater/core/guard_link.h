@@ -118,7 +118,7 @@ struct bw_guard_state {
     enum bw_action_kind running;
     uint64_t running_epoch;
     uint64_t running_run_id;
-    enum bw_reach reach;
+    enum bw_reach_kind reach;
     bool reach_proved;
     uint32_t fence_bound_ms; /* how long its fence may take by its own limits */
     bool has_script[BW_ACTION_COUNT];

@@ -57,7 +57,7 @@ struct bw_report {
     uint64_t lag_ms;
     char position[BW_POSITION_MAX + 1];
     uint32_t check_interval_ms;
-    enum bw_reach reach;
+    enum bw_reach_kind reach;
     bool reach_proved;
     uint32_t fence_bound_ms;    /* how long its fence may take by its own limits */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */

@@ -22,7 +22,7 @@ enum bw_mode {
 #define BW_REACH_LIST(X)                                                                          \
     X(NONE, "none") X(CGROUP, "cgroup") X(UNITS, "units") X(CONTAINERS, "containers")             \
     X(REMOTE, "remote")
-enum bw_reach {
+enum bw_reach_kind {
 #define X(name, word) BW_REACH_##name,
     BW_REACH_LIST(X)
 #undef X
@@ -105,7 +105,7 @@ int bw_spec_find_site(const struct bw_spec *spec, const char *name);
 bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 
 const char *bw_mode_word(enum bw_mode mode);
-const char *bw_reach_word(enum bw_reach reach);
+const char *bw_reach_word(enum bw_reach_kind reach);
 const char *bw_on_lag_word(enum bw_on_lag on_lag);
 const char *bw_min_grade_word(enum bw_min_grade grade);
 

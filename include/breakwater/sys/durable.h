@@ -42,7 +42,7 @@ struct bw_durable_kind {
 };
 
 /* As bw_durable_write, framed. `size` at most BW_DURABLE_PAYLOAD_BYTES_MAX: BW_ERR_LIMIT. */
-#define BW_DURABLE_PAYLOAD_BYTES_MAX (64 * 1024)
+#define BW_DURABLE_PAYLOAD_BYTES_MAX (256 * 1024)
 BW_MUST_CHECK enum bw_err bw_durable_save(int dir, const char *name,
                                           const struct bw_durable_kind *kind, const void *payload,
                                           size_t size, struct bw_diag *diag);
