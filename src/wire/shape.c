@@ -408,7 +408,7 @@ static enum bw_err open_to_encode(struct walk *walk, struct level *level)
             return refuse(walk, BW_ERR_LIMIT, "%zu of them; at most %" PRIu32, count, field->max);
         memcpy(level->wire + field->wire_case_offset, &count, sizeof count);
     }
-    messages = bw_arena_take(walk->arena, count, sizeof *messages);
+    messages = bw_arena_take(walk->arena, count, sizeof(void *));
     if (messages == NULL)
         return no_room(walk);
     for (size_t i = 0; i < count; i++) {
@@ -479,12 +479,12 @@ static size_t child_count(const struct level *level)
     return is_list(field) ? get_size(level->wire + field->wire_case_offset) : 1;
 }
 
-static enum bw_err enter(struct walk *walk, const struct bw_shape *shape, uint8_t *core,
-                         uint8_t *wire)
+static enum bw_err enter(struct walk *walk, struct level level)
 {
     BW_ASSERT(walk->depth < DEPTH_MAX);
     if (!walk->is_encoding && walk->coding->is_strict) {
-        const ProtobufCMessage *message = (const ProtobufCMessage *)wire;
+        const ProtobufCMessage *message = (const ProtobufCMessage *)level.wire;
+        const struct bw_shape *shape = level.shape;
         const bool has_choice = shape->field_count > 0 &&
                                 shape->fields[shape->field_count - 1].kind == BW_FIELD_CHOICE;
 
@@ -494,7 +494,7 @@ static enum bw_err enter(struct walk *walk, const struct bw_shape *shape, uint8_
                           "field %" PRIu32 " is not known here; written by a newer breakwater",
                           message->unknown_fields[0].tag);
     }
-    walk->levels[walk->depth++] = (struct level){.shape = shape, .core = core, .wire = wire};
+    walk->levels[walk->depth++] = level;
     return BW_OK;
 }
 
@@ -527,7 +527,9 @@ static enum bw_err step_into(struct walk *walk, struct level *level)
     else if (field->kind == BW_FIELD_HEAP_LIST)
         core = get_pointer(core);
     level->element++;
-    return enter(walk, shape, core + element * field->core_size, wire);
+    return enter(
+        walk,
+        (struct level){.shape = shape, .core = core + element * field->core_size, .wire = wire});
 }
 
 static enum bw_err walk_all(struct walk *walk)
@@ -573,7 +575,9 @@ enum bw_err bw_shape_encode(const struct bw_coding *coding, const void *core,
     if (message == NULL)
         return no_room(&walk);
     /* The walk writes to the core's side only when decoding. */
-    err = enter(&walk, coding->shape, (uint8_t *)(uintptr_t)core, (uint8_t *)message);
+    err = enter(&walk, (struct level){.shape = coding->shape,
+                                      .core = (uint8_t *)(uintptr_t)core,
+                                      .wire = (uint8_t *)message});
     if (err == BW_OK)
         err = walk_all(&walk);
     if (err != BW_OK)
@@ -624,7 +628,7 @@ enum bw_err bw_shape_decode(const struct bw_coding *coding, const void *data, si
         return no_room(&walk);
     if (message == NULL)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "%s: not a message of that kind", coding->what);
-    err = enter(&walk, shape, core, (uint8_t *)message);
+    err = enter(&walk, (struct level){.shape = shape, .core = core, .wire = (uint8_t *)message});
     if (err == BW_OK)
         err = walk_all(&walk);
     if (err == BW_OK)
