@@ -16,16 +16,13 @@ const char *bw_action_word(enum bw_action_kind action)
 
 bool bw_action_is_action(enum bw_action_kind action)
 {
-    switch (action) {
-#define X(name, word, is_action)                                                                  \
-    case BW_ACTION_##name:                                                                        \
-        return is_action;
+    static const bool takes_the_slot[BW_ACTION_COUNT] = {
+#define X(name, word, is_action) [BW_ACTION_##name] = is_action,
         BW_ACTION_LIST(X)
 #undef X
-    case BW_ACTION_COUNT:
-        break;
-    }
-    return false;
+    };
+
+    return action < BW_ACTION_COUNT && takes_the_slot[action];
 }
 
 const char *bw_run_result_word(enum bw_run_result result)
