@@ -174,10 +174,12 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
         look(step, BW_FENCE_CHECK, "W5");
         return;
     case BW_FENCE_CHECK: /* succeeded only when it was *seen* that nothing serves (3.2.4) */
-        if (service == BW_SERVICE_STOPPED)
-            finish(step, true, "W6");
-        else
+        if (service != BW_SERVICE_STOPPED)
             term_reach(step, "W7");
+        else if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
+            finish(step, true, "W6");
+        else /* what was killed is not gone: it could still begin to serve */
+            look(step, BW_FENCE_CHECK, "W15");
         return;
     case BW_FENCE_RECHECK:
         if (ended->result == BW_RUN_KILLED) {

@@ -161,11 +161,25 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
+/* What a look saw may be older than what a start beside it has begun since (3.4, ended). */
+static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot,
+                         const struct bw_guard_run *run)
+{
+    const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
+    const bool begins = run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN;
+
+    if (slot == BW_GUARD_SLOT_ACTION && begins)
+        guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = true;
+    if (slot == BW_GUARD_SLOT_OBSERVATION)
+        guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = action->state != BW_SLOT_FREE;
+}
+
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
                     const struct bw_guard_run *run, const char *rule)
 {
     struct bw_guard_action *action;
 
+    note_overlap(step->guard, slot, run);
     step->guard->slots[slot].state = BW_SLOT_SPAWNING;
     step->guard->slots[slot].run = *run;
     step->guard->slots[slot].go_pending = false;
@@ -291,6 +305,7 @@ static void note_service(const struct guard_step *step, enum bw_service service)
     if (service == BW_SERVICE_STARTED)
         guard->mirror.stop_seen = false;
     else if (service == BW_SERVICE_STOPPED &&
+             !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
              guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
         guard->mirror.stop_seen = true;
     if (guard->mirror.stop_seen != before)

@@ -484,6 +484,60 @@ static void ended_is_refused_while_a_start_runs_or_nothing_was_seen_stopped(void
                      BW_REFUSAL_NOT_STOPPED);
 }
 
+/* What status said before a start proves nothing about what the start has begun. */
+static void stopped_seen_before_a_start_does_not_end_the_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    run(&world, 1, BW_ACTION_START, 2);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why,
+                     BW_REFUSAL_NOT_STOPPED);
+}
+
+/* A status that looked before the start began, and spoke after it had ended. */
+static void look_beside_a_start_does_not_end_the_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 1);
+    run(&world, 1, BW_ACTION_START, 2);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why,
+                     BW_REFUSAL_NOT_STOPPED);
+}
+
+static void fence_does_not_succeed_before_what_it_killed_is_gone(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_ENDED], 0);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+}
+
 static void after_ended_every_arm_and_start_of_the_epoch_is_refused_durably(void **state)
 {
     struct world world;
@@ -734,6 +788,21 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
 }
 
+/* A fence that has begun is finished, and nothing runs beside it. */
+static void stop_and_status_wait_for_the_end_of_the_fence(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+
+    run(&world, 1, BW_ACTION_STOP, 1);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+    run(&world, 1, BW_ACTION_STATUS, 2);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -766,6 +835,10 @@ int main(void)
         cmocka_unit_test(restarted_guard_resumes_the_mirrored_deadline),
         cmocka_unit_test(enforced_group_that_serves_without_a_deadline_is_fenced_at_start),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
+        cmocka_unit_test(look_beside_a_start_does_not_end_the_epoch),
+        cmocka_unit_test(fence_does_not_succeed_before_what_it_killed_is_gone),
+        cmocka_unit_test(stopped_seen_before_a_start_does_not_end_the_epoch),
+        cmocka_unit_test(stop_and_status_wait_for_the_end_of_the_fence),
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
     };
 

@@ -40,6 +40,7 @@ struct child {
     struct bw_guard_run run;
     uint64_t end_ms;
     bool hangs, fails;
+    bool saw_up; /* a status script may look first and print late */
     struct bw_instant not_after;
 };
 
@@ -202,7 +203,7 @@ static void child_ended(struct world *world, int slot)
     event.ended.result = child.fails ? BW_RUN_FAILED : BW_RUN_OK;
     if (child.run.action == BW_ACTION_STATUS && !child.fails)
         (void)snprintf(event.ended.line, sizeof event.ended.line, "%s",
-                       world->up ? "started" : "stopped");
+                       child.saw_up ? "started" : "stopped");
     guard_step(world, &event);
 }
 
@@ -254,6 +255,7 @@ static void go(struct world *world, const struct bw_guard_action *action)
     const bool is_look = !bw_action_is_action(child->run.action);
 
     child->has_go = true;
+    child->saw_up = world->up;
     child->hangs = chance(world, is_look ? 1 : 5);
     child->fails = chance(world, is_look ? 3 : 8);
     child->end_ms =

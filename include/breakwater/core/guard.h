@@ -134,6 +134,7 @@ struct bw_guard_run_slot {
     struct bw_guard_run run;    /* run_id 0: the guard's own */
     bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
+    bool overlapped;            /* an observation beside a start or rejoin: `stopped` proves nothing */
 };
 
 struct bw_guard {
