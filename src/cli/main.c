@@ -15,6 +15,7 @@ struct verb {
 /* In the order in which one meets them. */
 static const struct verb verbs[] = {
     {"check", "check configuration files and the machine they are on", bw_verb_check},
+    {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };

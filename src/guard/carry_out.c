@@ -1,0 +1,171 @@
+/* What the machine asks for, carried out in order. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <signal.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+
+/* ---- one action ---------------------------------------------------------------------------- */
+
+static void save(struct bw_guard_place *place, struct bw_guard_event *out_answer)
+{
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_guard_store_save(&place->program->store, place->config->name,
+                                                &place->machine.memory, &diag);
+
+    if (err != BW_OK)
+        bw_log_error(&place->program->log, "state.unsaved",
+                     "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
+                     bw_log_quote(diag.text));
+    *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED, .ok = err == BW_OK};
+}
+
+static void mirror(struct bw_guard_place *place, struct bw_guard_event *out_answer)
+{
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_guard_store_save_mirror(&place->program->store, place->config->name,
+                                                       &place->machine.mirror, &diag);
+
+    if (err != BW_OK)
+        bw_log_error(&place->program->log, "mirror.unsaved",
+                     "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
+                     bw_log_quote(diag.text));
+    *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED, .ok = err == BW_OK};
+}
+
+static void term_reach(struct bw_guard_place *place)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_reach_signal(&place->reach, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
+        bw_log_error(&place->program->log, "reach.unterminated",
+                     "group=%s error=%s does=\"KILL follows\"", place->config->name,
+                     bw_log_quote(diag.text));
+}
+
+static void kill_run(struct bw_guard_work *work)
+{
+    if (work->script != NULL)
+        bw_script_kill(work->script);
+}
+
+/* True: `out_answer` is to be stepped before the next action. */
+static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action *action,
+                      struct bw_guard_event *out_answer)
+{
+    struct bw_guard_work *work = &place->work[action->slot];
+
+    bw_guard_trace_action(place, action);
+    switch (action->kind) {
+    case BW_GUARD_ACTION_SAVE:
+        save(place, out_answer);
+        return true;
+    case BW_GUARD_ACTION_MIRROR:
+        mirror(place, out_answer);
+        return true;
+    case BW_GUARD_ACTION_SPAWN:
+        bw_guard_work_start(work, &action->run, out_answer);
+        return true;
+    case BW_GUARD_ACTION_GO:
+        BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
+        bw_script_go(work->script, action->run_not_after);
+        break;
+    case BW_GUARD_ACTION_KILL_RUN:
+        kill_run(work);
+        break;
+    case BW_GUARD_ACTION_TERM_REACH:
+        term_reach(place);
+        break;
+    case BW_GUARD_ACTION_KILL_REACH:
+        bw_reach_kill_start(&place->kill, BW_REACH_ALL);
+        break;
+    case BW_GUARD_ACTION_SEND:
+        bw_guard_agents_send(place->program, &action->message);
+        break;
+    case BW_GUARD_ACTION_TRACE:
+        break; /* traced */
+    }
+    return false;
+}
+
+/* ---- a step, and what follows from it ------------------------------------------------------ */
+
+static void step_once(struct bw_guard_place *place, const struct bw_guard_event *event,
+                      struct bw_guard_frame *frame)
+{
+    struct bw_guard_seen before;
+
+    bw_guard_trace_begin(place, &before);
+    bw_guard_step(&place->machine, event, bw_clock_now(), &frame->actions);
+    bw_guard_trace_step(place, &before);
+    frame->next = 0;
+    place->wake_at = frame->actions.wake_at;
+}
+
+/* SAVE, MIRROR and SPAWN are answered in their place: what the answer asks for comes before the
+ * actions that stand behind them. */
+static void step_through(struct bw_guard_place *place, const struct bw_guard_event *event)
+{
+    struct bw_guard_frame *frames = place->program->frames;
+    struct bw_guard_event answer;
+    size_t depth = 1;
+
+    step_once(place, event, &frames[0]);
+    while (depth > 0) {
+        struct bw_guard_frame *top = &frames[depth - 1];
+
+        if (top->next == top->actions.count) {
+            depth--;
+        } else if (carry_out(place, &top->actions.list[top->next++], &answer)) {
+            BW_ASSERT(depth < BW_GUARD_NESTED_MAX);
+            step_once(place, &answer, &frames[depth++]);
+        }
+    }
+}
+
+/* A machine that waits for an instant that only one clock has reached (after a suspend the two are
+ * far apart) is asked again this often, not without pause. */
+#define ASK_AGAIN_NS BW_NS_PER_MS
+
+static void set_deadline(struct bw_guard_place *place)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    if (bw_instant_right_is_over(now, place->wake_at))
+        place->wake_at = bw_instant_add(now, ASK_AGAIN_NS);
+    bw_deadline_set(&place->deadline, place->wake_at, BW_DEADLINE_RIGHT);
+}
+
+void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event)
+{
+    struct bw_guard_program *program = place->program;
+    struct bw_guard_event ended;
+    bool is_settled = false;
+
+    if (program->is_closing)
+        return;
+    BW_ASSERT(!program->is_stepping);
+    program->is_stepping = true;
+    step_through(place, event);
+    while (!is_settled) {
+        is_settled = true;
+        for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+            if (bw_guard_work_take_end(&place->work[slot], &ended)) {
+                step_through(place, &ended);
+                is_settled = false;
+            }
+        }
+    }
+    set_deadline(place);
+    program->is_stepping = false;
+    bw_guard_program_look(program);
+}
+
+void bw_guard_place_tick(struct bw_guard_place *place)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+
+    bw_guard_place_step(place, &event);
+}

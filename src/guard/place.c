@@ -1,0 +1,314 @@
+/* One group of the site: its machine, and everything of it that can be ended. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+
+/* A proof of reach may block this long when it fails (reach.h: 5 s). */
+#define PROOF_NS (6 * BW_NS_PER_S)
+/* How long the start of a guard waits, in all, for what its predecessor left to die. */
+#define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
+#define LOOK_PAUSE_NS  5000000
+
+/* ---- what it is told once ------------------------------------------------------------------ */
+
+static void get_limits(const struct bw_group_config *config, struct bw_guard_limits *out_limits)
+{
+    *out_limits = (struct bw_guard_limits){
+        .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
+        .reach = config->enforce,
+    };
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        out_limits->has_script[action] = config->scripts[action] != NULL;
+        out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
+    }
+}
+
+void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config)
+{
+    const bool is_proved = place->machine.limits.reach_proved;
+
+    place->config = config;
+    get_limits(config, &place->machine.limits);
+    place->machine.limits.reach_proved = is_proved;
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        place->has_warned_shell[action] = false;
+}
+
+/* ---- what a predecessor left running (3.4: ends what ran) ---------------------------------- */
+
+static bool is_alive(const struct bw_guard_child *child)
+{
+    struct bw_process process;
+
+    return child->action != BW_ACTION_NONE &&
+           bw_process_read(child->pid, &process, NULL) == BW_OK &&
+           process.start_ticks == child->start_time && !process.is_dead;
+}
+
+/* A script that has ended leaves nothing but the service. One that still runs is ended with all
+ * that it started; status then says whether that was the service. */
+static bool has_left(const struct bw_guard_mirror *mirror, enum bw_reach_slot slot)
+{
+    return slot != BW_REACH_SERVICE || is_alive(&mirror->children[BW_GUARD_SLOT_ACTION]);
+}
+
+/* One round of KILL. True: nothing is left of them. */
+static bool end_round(struct bw_guard_place *place, const struct bw_guard_mirror *mirror)
+{
+    bool is_gone = true;
+
+    for (int slot = 0; slot < BW_REACH_SLOTS; slot++) {
+        bool is_empty = false;
+
+        if (slot == BW_REACH_SERVICE && !has_left(mirror, BW_REACH_SERVICE))
+            continue;
+        if (bw_reach_is_empty(&place->reach, (enum bw_reach_slot)slot, &is_empty, NULL) == BW_OK &&
+            is_empty)
+            continue;
+        is_gone = false;
+        (void)!bw_reach_signal(&place->reach, (enum bw_reach_slot)slot, SIGKILL, NULL); /* again */
+    }
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+        const struct bw_guard_child *child = &mirror->children[slot];
+
+        if (!is_alive(child))
+            continue;
+        is_gone = false;
+        (void)!bw_process_signal(child->pid, child->start_time, SIGKILL,
+                                 NULL); /* looked at again */
+    }
+    return is_gone;
+}
+
+/* Blocks, normally for some milliseconds. */
+static void end_left_behind(struct bw_guard_place *place, const struct bw_guard_mirror *mirror)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
+    const struct bw_instant begun = bw_clock_now();
+    struct bw_instant limit = bw_instant_add(begun, LEFT_BEHIND_NS);
+    const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+
+    if (is_alive(action))
+        bw_log_warn(&place->program->log, "run.left_behind",
+                    "group=%s epoch=%" PRIu64 " action=%s pid=%d does=\"it is ended\"",
+                    place->config->name, action->epoch, bw_action_word(action->action),
+                    (int)action->pid);
+    if (mirror->armed_epoch != 0) /* a deadline waits for nobody */
+        limit = bw_instant_min(limit, bw_instant_sub(mirror->armed_end, mirror->fence_ns));
+    while (!end_round(place, mirror)) {
+        if (bw_instant_right_is_over(bw_clock_now(), limit)) {
+            bw_log_error(&place->program->log, "run.undying",
+                         "group=%s does=\"goes on; the fence will meet it\"", place->config->name);
+            return;
+        }
+        (void)nanosleep(&pause, NULL); /* a shorter pause only looks sooner */
+    }
+}
+
+/* ---- open ---------------------------------------------------------------------------------- */
+
+static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *out_memory,
+                        struct bw_guard_mirror *out_mirror, bool *out_has_mirror,
+                        struct bw_diag *diag)
+{
+    const struct bw_guard_store *store = &place->program->store;
+    struct bw_log *log = &place->program->log;
+    const char *group = place->config->name;
+    struct bw_diag why = {0};
+    bool is_new = false;
+    enum bw_err err = bw_guard_store_load(store, group, out_memory, &is_new, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = bw_guard_store_load_mirror(store, group, out_mirror, &why);
+    *out_has_mirror = err == BW_OK;
+    /* A mirror of another boot speaks of clocks and processes that are gone; with one that cannot
+     * be read there is no deadline: an enforced group that serves is then fenced (3.4). */
+    if (err != BW_OK && err != BW_ERR_NOT_FOUND && err != BW_ERR_STALE)
+        bw_log_warn(log, "mirror.unreadable",
+                    "group=%s error=%s does=\"goes on without; what serves is fenced\"", group,
+                    bw_log_quote(why.text));
+    if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
+        bw_log_error(log, "state.lost",
+                     "group=%s epoch=%" PRIu64 " does=\"%s is younger than the mirror: epoch and "
+                     "deadline are taken from the mirror\"",
+                     group, out_mirror->armed_epoch, store->state_path);
+        out_memory->epoch_seen = out_mirror->armed_epoch;
+        out_memory->instance = out_mirror->armed_instance;
+        out_memory->enforced = true;
+        is_new = false;
+    }
+    bw_log_info(log, "group.loaded",
+                "group=%s new=%s epoch_seen=%" PRIu64 " ended_epoch=%" PRIu64
+                " enforced=%s armed_epoch=%" PRIu64,
+                group, is_new ? "yes" : "no", out_memory->epoch_seen, out_memory->ended_epoch,
+                out_memory->enforced ? "yes" : "no",
+                *out_has_mirror ? out_mirror->armed_epoch : UINT64_C(0));
+    return BW_OK;
+}
+
+static void on_due(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    bw_guard_place_tick(user);
+}
+
+static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    struct bw_guard_place *place = user;
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = err == BW_OK};
+
+    (void)kill;
+    if (err != BW_OK)
+        bw_log_error(&place->program->log, "reach.unkilled",
+                     "group=%s error=%s does=\"the fence counts as failed and is tried again\"",
+                     place->config->name, bw_log_quote(diag->text));
+    bw_guard_place_step(place, &event);
+}
+
+static void on_half_closed(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    bw_guard_place_free(user);
+}
+
+/* Frees the place when it fails. */
+static enum bw_err open_handles(struct bw_guard_place *place, struct bw_diag *diag)
+{
+    uv_loop_t *loop = &place->program->loop;
+    enum bw_err err = bw_deadline_init(&place->deadline, loop, on_due, place, diag);
+
+    if (err != BW_OK) {
+        bw_guard_place_free(place);
+        return err;
+    }
+    err = bw_reach_kill_init(&place->kill, loop, &place->reach, on_killed, place, diag);
+    if (err != BW_OK)
+        bw_deadline_close(&place->deadline, on_half_closed);
+    else
+        place->has_handles = true;
+    return err;
+}
+
+enum bw_err bw_guard_place_open(struct bw_guard_program *program,
+                                const struct bw_group_config *config,
+                                struct bw_guard_place **out_place, struct bw_diag *diag)
+{
+    struct bw_guard_place *place = calloc(1, sizeof *place);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror = {0};
+    struct bw_guard_limits limits;
+    struct bw_diag why = {0};
+    bool has_mirror = false;
+    enum bw_err err;
+
+    if (place == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
+    place->program = program;
+    place->config = config;
+    place->wake_at = BW_INSTANT_NEVER;
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+        place->work[slot].place = place;
+        place->work[slot].slot = (enum bw_guard_slot)slot;
+    }
+    err = load(place, &memory, &mirror, &has_mirror, diag);
+    if (err == BW_OK)
+        err = bw_reach_open(&place->reach, program->store.site, config->name, false, &why);
+    if (err != BW_OK) {
+        bw_guard_place_free(place);
+        return err;
+    }
+    err = open_handles(place, diag);
+    if (err != BW_OK)
+        return err;
+    if (place->reach.means == BW_REACH_BY_SCAN)
+        bw_log_warn(&program->log, "reach.by_scan",
+                    "group=%s why=%s does=\"processes are found by their environment\"",
+                    config->name, bw_log_quote(why.text));
+    end_left_behind(place, &mirror);
+    get_limits(config, &limits);
+    bw_guard_init(&place->machine, config->name, &limits, &memory, has_mirror ? &mirror : NULL,
+                  bw_clock_now());
+    *out_place = place;
+    return BW_OK;
+}
+
+/* ---- its proof ----------------------------------------------------------------------------- */
+
+static bool is_deadline_near(const struct bw_guard_program *program)
+{
+    const struct bw_instant soon = bw_instant_add(bw_clock_now(), PROOF_NS);
+
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        const struct bw_guard_mirror *mirror = &program->places[i]->machine.mirror;
+
+        if (bw_guard_place_is_fencing(program->places[i]) ||
+            (mirror->armed_epoch != 0 &&
+             bw_instant_right_is_over(soon, bw_instant_sub(mirror->armed_end, mirror->fence_ns))))
+            return true;
+    }
+    return false;
+}
+
+void bw_guard_place_prove(struct bw_guard_place *place)
+{
+    struct bw_log *log = &place->program->log;
+    struct bw_diag diag = {0};
+
+    if (place->machine.limits.reach_proved || is_deadline_near(place->program) ||
+        place->work[BW_GUARD_SLOT_ACTION].script != NULL)
+        return;
+    if (bw_reach_prove(&place->reach, &diag) != BW_OK) {
+        bw_log_error(log, "reach.unproved",
+                     "group=%s error=%s does=\"the site is not eligible until it is\"",
+                     place->config->name, bw_log_quote(diag.text));
+        return;
+    }
+    place->machine.limits.reach_proved = true;
+    bw_log_info(log, "reach.proved", "group=%s by=%s", place->config->name,
+                place->reach.means == BW_REACH_BY_CGROUP ? "cgroup" : "scan");
+}
+
+/* ---- close --------------------------------------------------------------------------------- */
+
+bool bw_guard_place_is_fencing(const struct bw_guard_place *place)
+{
+    switch (place->machine.fence) {
+    case BW_FENCE_SCRIPT:
+    case BW_FENCE_CHECK:
+    case BW_FENCE_TERM:
+    case BW_FENCE_KILL:
+    case BW_FENCE_RECHECK:
+        return true;
+    case BW_FENCE_NONE:
+    case BW_FENCE_DONE:
+    case BW_FENCE_FAILED:
+        break;
+    }
+    return false;
+}
+
+void bw_guard_place_close(struct bw_guard_place *place)
+{
+    if (!place->has_handles)
+        return;
+    place->has_handles = false;
+    bw_deadline_close(&place->deadline, NULL);
+    bw_reach_kill_close(&place->kill, NULL);
+}
+
+void bw_guard_place_free(struct bw_guard_place *place)
+{
+    if (place == NULL)
+        return;
+    bw_reach_close(&place->reach);
+    free(place);
+}

@@ -1,0 +1,238 @@
+/* The life of a guard: start, signals, end. */
+#include "program.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/notify.h>
+#include <breakwater/sys/oom.h>
+
+/* ---- the groups ---------------------------------------------------------------------------- */
+
+struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *program,
+                                             const char *group)
+{
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        if (strcmp(program->places[i]->machine.group, group) == 0)
+            return program->places[i];
+    }
+    return NULL;
+}
+
+enum bw_err bw_guard_program_add(struct bw_guard_program *program,
+                                 const struct bw_group_config *config, struct bw_diag *diag)
+{
+    const size_t count = program->place_count;
+    struct bw_guard_place *place;
+    struct bw_guard_place **places = realloc(program->places, (count + 1) * sizeof(*places));
+    enum bw_err err;
+
+    if (places == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
+    program->places = places;
+    err = bw_guard_place_open(program, config, &place, diag);
+    if (err != BW_OK)
+        return err;
+    places[program->place_count++] = place;
+    bw_guard_place_tick(place); /* what is overdue, and the look at an enforced group (3.4) */
+    bw_guard_place_prove(place);
+    return BW_OK;
+}
+
+void bw_guard_program_serve_deadlines(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->place_count && !program->is_closing; i++)
+        (void)bw_deadline_serve(&program->places[i]->deadline); /* due or not: both are fine */
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void tell_manager(struct bw_guard_program *program, const char *state)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_notify(state, &diag) != BW_OK)
+        bw_log_warn(&program->log, "manager.untold", "state=%s error=%s", state,
+                    bw_log_quote(diag.text));
+}
+
+/* The service is left alone. The mirror stays as it is: a successor resumes the deadlines, and
+ * reports what runs now as interrupted. */
+static void begin_close(struct bw_guard_program *program)
+{
+    if (program->is_closing)
+        return;
+    program->is_closing = true;
+    bw_guard_agents_close(program);
+    for (uint32_t i = 0; i < program->place_count; i++)
+        bw_guard_place_close(program->places[i]);
+    if (program->has_runner)
+        bw_script_runner_close(&program->runner, NULL, NULL);
+    for (int i = 0; i < BW_GUARD_SIGNALS && program->has_signals; i++)
+        uv_close((uv_handle_t *)&program->signals[i], NULL);
+    program->has_signals = false;
+}
+
+void bw_guard_program_look(struct bw_guard_program *program)
+{
+    if (!program->is_ending || program->is_closing)
+        return;
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        if (bw_guard_place_is_fencing(program->places[i]))
+            return; /* a fence that has begun is finished */
+    }
+    begin_close(program);
+}
+
+static void on_signal(uv_signal_t *signal, int number)
+{
+    struct bw_guard_program *program = signal->data;
+
+    if (number == SIGHUP) {
+        bw_guard_program_reload(program);
+        return;
+    }
+    bw_log_info(&program->log, "guard.ending", "signal=%d does=\"the service is left alone\"",
+                number);
+    if (program->is_ending) {
+        begin_close(program);
+        return;
+    }
+    program->is_ending = true;
+    tell_manager(program, "STOPPING=1");
+    bw_guard_program_look(program);
+    if (!program->is_closing)
+        bw_log_warn(&program->log, "guard.fencing",
+                    "does=\"ends when the fence has; a second signal ends it now\"");
+}
+
+/* ---- the start ----------------------------------------------------------------------------- */
+
+static void open_signals(struct bw_guard_program *program)
+{
+    static const int numbers[BW_GUARD_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+    for (int i = 0; i < BW_GUARD_SIGNALS; i++) {
+        int rc = uv_signal_init(&program->loop, &program->signals[i]);
+
+        BW_ASSERT(rc == 0); /* the runner has opened the loop's signal pipe already */
+        program->signals[i].data = program;
+        rc = uv_signal_start(&program->signals[i], on_signal, numbers[i]);
+        BW_ASSERT(rc == 0);
+    }
+    program->has_signals = true;
+}
+
+/* All groups whose state is damaged are named, not just the first. */
+static enum bw_err open_places(struct bw_guard_program *program)
+{
+    enum bw_err first = BW_OK;
+
+    for (uint32_t i = 0; i < program->config->group_count; i++) {
+        struct bw_diag diag = {0};
+        const enum bw_err err = bw_guard_program_add(program, &program->config->groups[i], &diag);
+
+        if (err == BW_OK)
+            continue;
+        bw_log_error(&program->log, "group.unloaded",
+                     "group=%s error=%s does=\"no guard is started\"",
+                     program->config->groups[i].name, bw_log_quote(diag.text));
+        first = first == BW_OK ? err : first;
+    }
+    return first;
+}
+
+static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    enum bw_err err = bw_guard_store_open(&program->store, program->config, diag);
+
+    if (err == BW_OK)
+        err = bw_script_runner_init(&program->runner, &program->loop, true, diag);
+    if (err != BW_OK)
+        return err;
+    program->has_runner = true;
+    open_signals(program);
+    err = open_places(program);
+    if (err != BW_OK)
+        return bw_diag_set(diag, err, "a group could not be loaded, see above");
+    err = bw_guard_agents_listen(program, diag);
+    if (err != BW_OK)
+        return err;
+    if (geteuid() == 0 && bw_oom_protect(diag) != BW_OK)
+        bw_log_warn(&program->log, "guard.unprotected",
+                    "error=%s does=\"goes on; the kernel may end it when memory runs out\"",
+                    bw_log_quote(diag->text));
+    bw_log_info(&program->log, "guard.ready", "site=%s groups=%u socket=%s", program->store.site,
+                (unsigned)program->place_count, bw_log_quote(program->config->guard_socket));
+    tell_manager(program, "READY=1");
+    return BW_OK;
+}
+
+/* What may be well again by itself, or by the end of another process. */
+static enum bw_guard_end end_of(enum bw_err err)
+{
+    return err == BW_ERR_BUSY || err == BW_ERR_IO || err == BW_ERR_NOMEM || err == BW_ERR_UNKNOWN
+               ? BW_GUARD_RESTART
+               : BW_GUARD_CONFIG;
+}
+
+static struct bw_site_config *load_config(const char *config_file)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = bw_site_config_load(config_file, BW_CONFIG_HERE, &config, &problems);
+    bw_problems_print(&problems, "nothing was started", stderr);
+    bw_problems_deinit(&problems);
+    return err == BW_OK ? config : NULL;
+}
+
+static void free_program(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->place_count; i++)
+        bw_guard_place_free(program->places[i]);
+    free(program->places);
+    bw_guard_store_close(&program->store);
+    bw_site_config_free(program->config);
+    free(program->frames);
+    free(program);
+}
+
+enum bw_guard_end bw_guard_program_run(const char *config_file)
+{
+    struct bw_site_config *config = load_config(config_file);
+    struct bw_guard_program *program;
+    struct bw_diag diag = {0};
+    enum bw_guard_end end = BW_GUARD_STOPPED;
+    enum bw_err err;
+    int rc;
+
+    if (config == NULL)
+        return BW_GUARD_CONFIG;
+    program = calloc(1, sizeof *program);
+    BW_ASSERT(program != NULL);
+    program->frames = calloc(BW_GUARD_NESTED_MAX, sizeof *program->frames);
+    BW_ASSERT(program->frames != NULL);
+    program->config_file = config_file;
+    program->config = config;
+    bw_log_init(&program->log, "guard", config->log_level);
+    rc = uv_loop_init(&program->loop);
+    BW_ASSERT(rc == 0);
+    err = start(program, &diag);
+    if (err != BW_OK) {
+        bw_log_error(&program->log, "guard.unstarted", "error=%s", bw_log_quote(diag.text));
+        end = end_of(err);
+        begin_close(program);
+    }
+    (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* until every handle is closed */
+    rc = uv_loop_close(&program->loop);
+    BW_ASSERT(rc == 0);
+    free_program(program);
+    return end;
+}

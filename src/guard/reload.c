@@ -1,0 +1,106 @@
+/* SIGHUP: scripts and limits are read anew; nothing is dropped. Design 5.4. */
+#include "program.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* NULL: `to` can be taken over by a running guard. Otherwise the key that only a restart changes.
+ */
+static const char *fixed_key_changed(const struct bw_site_config *from,
+                                     const struct bw_site_config *to)
+{
+    if (strcmp(from->cluster, to->cluster) != 0)
+        return "cluster";
+    if (strcmp(from->site, to->site) != 0)
+        return "site";
+    if (strcmp(from->state_dir, to->state_dir) != 0)
+        return "state_dir";
+    if (strcmp(from->run_dir, to->run_dir) != 0)
+        return "run_dir";
+    if (strcmp(from->guard_socket, to->guard_socket) != 0)
+        return "guard_socket";
+    return NULL;
+}
+
+static bool is_same_reach(const struct bw_group_config *from, const struct bw_group_config *to)
+{
+    bool is_same = from->enforce == to->enforce && from->unit_count == to->unit_count;
+
+    for (uint32_t i = 0; is_same && i < from->unit_count; i++)
+        is_same = strcmp(from->units[i], to->units[i]) == 0;
+    return is_same;
+}
+
+static bool can_take(const struct bw_guard_program *program, const struct bw_site_config *to,
+                     char *out_why, size_t size)
+{
+    const char *key = fixed_key_changed(program->config, to);
+
+    if (key != NULL) {
+        (void)snprintf(out_why, size, "%s has changed", key);
+        return false;
+    }
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        const struct bw_group_config *from = program->places[i]->config;
+        const struct bw_group_config *group = bw_site_config_find(to, from->name);
+
+        if (group != NULL && is_same_reach(from, group))
+            continue;
+        (void)snprintf(out_why, size, "group %s %s", from->name,
+                       group == NULL ? "is missing" : "has another `enforce` or other `units`");
+        return false;
+    }
+    return true;
+}
+
+static void take(struct bw_guard_program *program, struct bw_site_config *config)
+{
+    struct bw_site_config *before = program->config;
+
+    program->config = config;
+    program->log.level = config->log_level;
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        struct bw_guard_place *place = program->places[i];
+
+        bw_guard_place_configure(place, bw_site_config_find(config, place->machine.group));
+    }
+    bw_site_config_free(before);
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        const char *name = config->groups[i].name;
+        struct bw_diag diag = {0};
+
+        if (bw_guard_program_find(program, name) == NULL &&
+            bw_guard_program_add(program, &config->groups[i], &diag) != BW_OK)
+            bw_log_error(&program->log, "group.unloaded",
+                         "group=%s error=%s does=\"the others go on without it\"", name,
+                         bw_log_quote(diag.text));
+    }
+}
+
+void bw_guard_program_reload(struct bw_guard_program *program)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    char why[BW_NAME_MAX + 64];
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = bw_site_config_load(program->config_file, BW_CONFIG_HERE, &config, &problems);
+    bw_problems_print(&problems, "the running configuration stays", stderr);
+    bw_problems_deinit(&problems);
+    if (err != BW_OK) {
+        bw_log_error(&program->log, "config.refused",
+                     "file=%s does=\"the running configuration stays\"",
+                     bw_log_quote(program->config_file));
+    } else if (!can_take(program, config, why, sizeof why)) {
+        bw_log_error(&program->log, "config.refused",
+                     "file=%s why=%s does=\"the running configuration stays; restart the guard to "
+                     "change that\"",
+                     bw_log_quote(program->config_file), bw_log_quote(why));
+        bw_site_config_free(config);
+    } else {
+        take(program, config);
+        bw_log_info(&program->log, "config.reloaded", "file=%s groups=%u",
+                    bw_log_quote(program->config_file), (unsigned)program->place_count);
+    }
+}

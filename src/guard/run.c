@@ -1,0 +1,210 @@
+/* Scripts in the slots of the machine. Design 3.4 (start order), 5.1. */
+#include "program.h"
+
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+/* Where in the group's reach it runs: what a start leaves behind is the service. */
+static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kind action)
+{
+    switch (slot) {
+    case BW_GUARD_SLOT_OBSERVATION:
+        return BW_REACH_OBSERVE;
+    case BW_GUARD_SLOT_FENCE:
+        return BW_REACH_FENCE;
+    case BW_GUARD_SLOT_ACTION:
+    case BW_GUARD_SLOT_COUNT:
+        break;
+    }
+    return action == BW_ACTION_START || action == BW_ACTION_REJOIN ? BW_REACH_SERVICE
+                                                                   : BW_REACH_ACTION;
+}
+
+/* ---- how it ended -------------------------------------------------------------------------- */
+
+static void judge(const struct bw_guard_work *work, const struct bw_script_result *result,
+                  struct bw_guard_run_ended *out_ended)
+{
+    out_ended->exit_status = -1;
+    switch (result->how) {
+    case BW_SCRIPT_EXITED:
+        out_ended->result = result->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
+        out_ended->exit_status = result->code;
+        break;
+    case BW_SCRIPT_SIGNALED:
+        out_ended->result = BW_RUN_FAILED;
+        break;
+    case BW_SCRIPT_TIMED_OUT:
+        out_ended->result = BW_RUN_TIMED_OUT;
+        break;
+    case BW_SCRIPT_KILLED:
+        out_ended->result = BW_RUN_KILLED;
+        break;
+    case BW_SCRIPT_TOO_LATE:
+        out_ended->result = BW_RUN_TOO_LATE;
+        break;
+    case BW_SCRIPT_NOT_STARTED:
+        out_ended->result = BW_RUN_NOT_STARTED;
+        break;
+    }
+    /* A stop or fence whose own tree is still there has not been seen to end anything. */
+    if (out_ended->result == BW_RUN_OK && result->tree != BW_OK &&
+        (work->run.action == BW_ACTION_STOP || work->run.action == BW_ACTION_FENCE)) {
+        out_ended->result = BW_RUN_FAILED;
+        out_ended->exit_status = -1;
+    }
+}
+
+/* Whole characters of UTF-8 where it is that: a line that is cut must not end in half of one. */
+static void copy_line(char *out, size_t size, const char *line)
+{
+    size_t bytes = strnlen(line, size);
+
+    if (bytes == size) {
+        bytes = size - 1;
+        while (bytes > 0 && ((unsigned char)line[bytes] & 0xc0) == 0x80)
+            bytes--;
+    }
+    memcpy(out, line, bytes);
+    out[bytes] = '\0';
+}
+
+/* A NUL in the output would end the text for whoever reads it. */
+static void make_text(char *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (bytes[i] == '\0')
+            bytes[i] = '?';
+    }
+}
+
+static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
+{
+    struct bw_guard_work *work = user;
+    struct bw_guard_place *place = work->place;
+    struct bw_guard_event event;
+    const uint64_t duration_ms = result->duration_ns / BW_NS_PER_MS;
+
+    (void)run;
+    work->script = NULL;
+    if (place->program->is_closing)
+        return; /* the mirror still names it: a successor reports it interrupted */
+    work->ended = (struct bw_guard_run_ended){0};
+    judge(work, result, &work->ended);
+    work->ended.duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX;
+    copy_line(work->ended.line, sizeof work->ended.line, result->first_line);
+    if (work->run.action == BW_ACTION_READINESS)
+        memcpy(work->ended.tail, work->tail, work->tail_bytes);
+    else
+        make_text(work->ended.tail,
+                  bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
+    bw_guard_trace_end(work, result);
+    work->has_ended = true;
+    if (bw_guard_work_take_end(work, &event))
+        bw_guard_place_step(place, &event);
+}
+
+bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *out_event)
+{
+    if (!work->has_ended)
+        return false;
+    work->has_ended = false;
+    *out_event = (struct bw_guard_event){
+        .kind = BW_GUARD_EVENT_RUN_ENDED, .slot = work->slot, .ended = work->ended};
+    return true;
+}
+
+/* ---- what it prints ------------------------------------------------------------------------ */
+
+/* Keeps the last whole lines. */
+static void keep_line(struct bw_guard_work *work, const char *line, size_t bytes)
+{
+    const size_t room = sizeof work->tail - 1;
+
+    if (bytes + 1 > room)
+        return; /* no key=value line is that long */
+    while (work->tail_bytes + bytes + 1 > room) {
+        const char *end = memchr(work->tail, '\n', work->tail_bytes);
+        const size_t first = (size_t)(end - work->tail) + 1; /* each line ends in one */
+
+        work->tail_bytes -= first;
+        memmove(work->tail, work->tail + first, work->tail_bytes);
+    }
+    memcpy(work->tail + work->tail_bytes, line, bytes);
+    make_text(work->tail + work->tail_bytes, bytes);
+    work->tail[work->tail_bytes + bytes] = '\n';
+    work->tail_bytes += bytes + 1;
+}
+
+static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
+                    size_t bytes, void *user)
+{
+    struct bw_guard_work *work = user;
+
+    (void)run;
+    bw_guard_trace_line(work, stream, line, bytes);
+    if (work->run.action == BW_ACTION_READINESS && stream == BW_SCRIPT_STDOUT)
+        keep_line(work, line, bytes);
+}
+
+/* ---- the beginning ------------------------------------------------------------------------- */
+
+static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
+{
+    struct bw_guard_place *place = work->place;
+    const enum bw_action_kind action = work->run.action;
+    const bool is_service = action == BW_ACTION_START || action == BW_ACTION_REJOIN;
+    struct bw_guard_environment environment = {0};
+    const struct bw_script_spec spec = {
+        .path = place->config->scripts[action],
+        .env = environment.list,
+        .reach = &place->reach,
+        .slot = reach_slot(work->slot, action),
+        .leftovers = is_service ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
+        .limit_ns = place->machine.limits.timeout_ns[action],
+        .kill_grace_ns = place->machine.limits.kill_grace_ns,
+        .on_line = on_line,
+        .on_end = on_end,
+        .user = work,
+    };
+    enum bw_err err;
+
+    if (spec.path == NULL)
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "the group has no %s", bw_script_key(action));
+    err = bw_guard_environment_init(&environment, place, &work->run, diag);
+    if (err == BW_OK)
+        err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
+    bw_guard_environment_deinit(&environment);
+    return err;
+}
+
+void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *run,
+                         struct bw_guard_event *out_spawned)
+{
+    struct bw_log *log = &work->place->program->log;
+    struct bw_diag diag = {0};
+
+    work->run = *run;
+    work->tail_bytes = 0;
+    memset(work->tail, 0, sizeof work->tail);
+    *out_spawned = (struct bw_guard_event){
+        .kind = BW_GUARD_EVENT_SPAWNED, .slot = work->slot, .ok = true};
+    if (start(work, &diag) == BW_OK) {
+        out_spawned->child = (struct bw_guard_child){
+            .action = run->action,
+            .epoch = run->epoch,
+            .run_id = run->run_id,
+            .pid = (int32_t)bw_script_pid(work->script),
+            .start_time = bw_script_start_ticks(work->script),
+        };
+        return;
+    }
+    bw_log_error(log, "script.unstartable", "group=%s epoch=%llu action=%s error=%s",
+                 work->place->config->name, (unsigned long long)run->epoch,
+                 bw_action_word(run->action), bw_log_quote(diag.text));
+    out_spawned->ok = false;
+    work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
+    copy_line(work->ended.tail, sizeof work->ended.tail, diag.text);
+    work->has_ended = true;
+}

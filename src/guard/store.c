@@ -1,0 +1,243 @@
+/* What the guard must not forget. Design 3.4, what it keeps. */
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/dir_lock.h>
+#include <breakwater/sys/durable.h>
+#include <breakwater/wire/state.h>
+
+#define NAME_BYTES        (BW_NAME_MAX + 16)
+#define CLUSTER_NAME      "cluster"
+#define CLUSTER_FIXED     (BW_ID_BYTES + 8) /* id, generation (u64 LE); then the site's name */
+#define CLUSTER_BYTES_MAX (CLUSTER_FIXED + BW_NAME_MAX)
+
+static const struct bw_durable_kind memory_kind = {.magic = "BWGM", .version = 1};
+static const struct bw_durable_kind cluster_kind = {.magic = "BWGC", .version = 1};
+static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
+                                                   .version = BW_GUARD_MIRROR_VERSION};
+
+static void file_name(const char *group, const char *suffix, char out_name[NAME_BYTES])
+{
+    (void)snprintf(out_name, NAME_BYTES, "%s%s", group, suffix); /* names are BW_NAME_MAX at most */
+}
+
+/* ---- open and close ------------------------------------------------------------------------ */
+
+/* The directory and, where it is missing, the one around it. */
+static enum bw_err open_dir(const char *around, const char *path, int *out_dir,
+                            struct bw_diag *diag)
+{
+    if (mkdir(around, 0700) != 0 && errno != EEXIST)
+        return bw_diag_errno(diag, errno, "make %s", around);
+    return bw_durable_open_dir(path, out_dir, diag);
+}
+
+static enum bw_err read_cluster(struct bw_guard_store *store, struct bw_diag *diag)
+{
+    uint8_t bytes[CLUSTER_BYTES_MAX + 1];
+    size_t size;
+    uint32_t version;
+    enum bw_err err = bw_durable_load(store->state_dir, CLUSTER_NAME, &cluster_kind, bytes,
+                                      CLUSTER_BYTES_MAX, &size, &version, diag);
+
+    if (err == BW_ERR_NOT_FOUND)
+        return BW_OK; /* nobody has said a hello here yet */
+    if (err != BW_OK)
+        return err;
+    if (size <= CLUSTER_FIXED)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, CLUSTER_NAME ": it names no site");
+    bytes[size] = '\0';
+    if (strcmp((const char *)bytes + CLUSTER_FIXED, store->site) != 0)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "this is the state of site %s, the file says %s (give each site a "
+                           "state_dir of its own)",
+                           (const char *)bytes + CLUSTER_FIXED, store->site);
+    memcpy(store->cluster_id.bytes, bytes, BW_ID_BYTES);
+    store->generation = bw_get_u64le(bytes + BW_ID_BYTES);
+    return BW_OK;
+}
+
+enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_site_config *config,
+                                struct bw_diag *diag)
+{
+    enum bw_err err;
+    const int state_length = snprintf(store->state_path, sizeof store->state_path, "%s/guard",
+                                      config->state_dir);
+    const int mirror_length = snprintf(store->mirror_path, sizeof store->mirror_path, "%s/%s-guard",
+                                       config->run_dir, config->site);
+
+    store->state_dir = store->mirror_dir = store->lock = -1;
+    if (state_length >= (int)sizeof store->state_path ||
+        mirror_length >= (int)sizeof store->mirror_path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir or run_dir is longer than %zu bytes",
+                           sizeof store->state_path);
+    (void)bw_copy_text(store->site, sizeof store->site, config->site); /* of the same size */
+    err = bw_clock_boot_id(&store->boot_id, diag);
+    if (err == BW_OK)
+        err = bw_clock_time_namespace(&store->time_namespace, diag);
+    if (err == BW_OK)
+        err = open_dir(config->state_dir, store->state_path, &store->state_dir, diag);
+    if (err == BW_OK)
+        err = bw_dir_lock(store->state_dir, store->state_path, &store->lock, diag);
+    if (err == BW_OK)
+        err = open_dir(config->run_dir, store->mirror_path, &store->mirror_dir, diag);
+    if (err != BW_OK)
+        return err;
+    err = read_cluster(store, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
+}
+
+void bw_guard_store_close(struct bw_guard_store *store)
+{
+    bw_dir_unlock(store->lock);
+    if (store->state_dir >= 0)
+        (void)close(store->state_dir); /* what was saved is on the disk */
+    if (store->mirror_dir >= 0)
+        (void)close(store->mirror_dir);
+    store->lock = store->state_dir = store->mirror_dir = -1;
+}
+
+/* ---- reading ------------------------------------------------------------------------------- */
+
+enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *group,
+                                struct bw_guard_memory *out_memory, bool *out_is_new,
+                                struct bw_diag *diag)
+{
+    struct bw_guard_memory_file file;
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char name[NAME_BYTES];
+    size_t size;
+    uint32_t version;
+    enum bw_err err;
+
+    file_name(group, ".memory", name);
+    err = bw_durable_load(store->state_dir, name, &memory_kind, bytes, sizeof bytes, &size,
+                          &version, diag);
+    if (err == BW_ERR_NOT_FOUND) {
+        *out_memory = (struct bw_guard_memory){0};
+        *out_is_new = true;
+        return BW_OK;
+    }
+    if (err == BW_OK)
+        err = bw_guard_memory_decode(bytes, size, &file, diag);
+    if (err == BW_OK && strcmp(file.group, group) != 0)
+        err = bw_diag_set(diag, BW_ERR_CORRUPT, "it is the file of group %s, renamed", file.group);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "%s/%s", store->state_path, name);
+    *out_memory = file.memory;
+    *out_is_new = false;
+    return BW_OK;
+}
+
+enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const char *group,
+                                       struct bw_guard_mirror *out_mirror, struct bw_diag *diag)
+{
+    struct bw_guard_mirror_file file;
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char name[NAME_BYTES];
+    size_t size;
+    uint32_t version;
+    enum bw_err err;
+
+    file_name(group, BW_GUARD_MIRROR_SUFFIX, name);
+    err = bw_durable_load(store->mirror_dir, name, &mirror_kind, bytes, sizeof bytes, &size,
+                          &version, diag);
+    if (err == BW_OK)
+        err = bw_guard_mirror_decode(bytes, size, &file, diag);
+    if (err == BW_OK && strcmp(file.group, group) != 0)
+        err = bw_diag_set(diag, BW_ERR_CORRUPT, "it is the file of group %s, renamed", file.group);
+    if (err == BW_OK && (!bw_id_equal(file.boot_id, store->boot_id) ||
+                         file.time_namespace != store->time_namespace))
+        err = bw_diag_set(diag, BW_ERR_STALE, "it is of another boot or time namespace");
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "%s/%s", store->mirror_path, name);
+    *out_mirror = file.mirror;
+    return BW_OK;
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+/* After a failed fsync the page cache says one thing and the disk perhaps another: nothing that was
+ * not written again from its beginning, by a new process, is to be relied on. */
+static enum bw_err save(struct bw_guard_store *store, const char *name,
+                        const struct bw_durable_kind *kind, const void *bytes, size_t size,
+                        struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    if (store->is_broken)
+        return bw_diag_set(diag, BW_ERR_UNKNOWN,
+                           "%s: an earlier fsync failed, nothing is saved any more (mend the disk, "
+                           "then restart the guard)",
+                           store->state_path);
+    err = bw_durable_save(store->state_dir, name, kind, bytes, size, diag);
+    if (err == BW_ERR_UNKNOWN)
+        store->is_broken = true;
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
+}
+
+enum bw_err bw_guard_store_save(struct bw_guard_store *store, const char *group,
+                                const struct bw_guard_memory *memory, struct bw_diag *diag)
+{
+    struct bw_guard_memory_file file = {.memory = *memory};
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char name[NAME_BYTES];
+    size_t size;
+    enum bw_err err;
+
+    (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
+    err = bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, diag);
+    if (err != BW_OK)
+        return err;
+    file_name(group, ".memory", name);
+    return save(store, name, &memory_kind, bytes, size, diag);
+}
+
+enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store, const char *group,
+                                       const struct bw_guard_mirror *mirror, struct bw_diag *diag)
+{
+    struct bw_guard_mirror_file file = {
+        .boot_id = store->boot_id, .time_namespace = store->time_namespace, .mirror = *mirror};
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char name[NAME_BYTES];
+    size_t size;
+    enum bw_err err;
+
+    (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
+    err = bw_guard_mirror_encode(&file, bytes, sizeof bytes, &size, diag);
+    if (err != BW_OK)
+        return err;
+    file_name(group, BW_GUARD_MIRROR_SUFFIX, name);
+    err = bw_durable_save(store->mirror_dir, name, &mirror_kind, bytes, size, diag);
+    /* The mirror need not outlive the boot: the new file is in place, a successor reads it. */
+    if (err == BW_ERR_UNKNOWN)
+        err = BW_OK;
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->mirror_path);
+}
+
+enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
+                               uint64_t generation, struct bw_diag *diag)
+{
+    uint8_t bytes[CLUSTER_BYTES_MAX];
+    const size_t site_bytes = strlen(store->site);
+    enum bw_err err;
+
+    if (bw_id_equal(store->cluster_id, cluster_id) && store->generation == generation)
+        return BW_OK;
+    memcpy(bytes, cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, generation);
+    memcpy(bytes + CLUSTER_FIXED, store->site, site_bytes);
+    err = save(store, CLUSTER_NAME, &cluster_kind, bytes, CLUSTER_FIXED + site_bytes, diag);
+    if (err != BW_OK)
+        return err;
+    store->cluster_id = cluster_id;
+    store->generation = generation;
+    return BW_OK;
+}

@@ -1,0 +1,242 @@
+/* What the guard does, as log lines: each decision with its rule and the values it rested on. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/sys/clock.h>
+
+#define LINE_SHOWN_BYTES 1024 /* of a line that a script prints */
+
+/* ---- a step -------------------------------------------------------------------------------- */
+
+void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_seen *out_before)
+{
+    const struct bw_guard *machine = &place->machine;
+
+    *out_before = (struct bw_guard_seen){
+        .fence = machine->fence,
+        .armed_epoch = machine->mirror.armed_epoch,
+        .epoch_seen = machine->memory.epoch_seen,
+        .ended_epoch = machine->memory.ended_epoch,
+        .let_go_index = machine->memory.let_go_index,
+        .enforced = machine->memory.enforced,
+    };
+}
+
+static const char *fence_word(enum bw_fence_state fence)
+{
+    switch (fence) {
+#define X(name)                                                                                    \
+    case BW_FENCE_##name:                                                                          \
+        return #name;
+        BW_FENCE_STATE_LIST(X)
+#undef X
+    }
+    return "?";
+}
+
+static void trace_fence(struct bw_guard_place *place)
+{
+    struct bw_log *log = &place->program->log;
+    const struct bw_guard *machine = &place->machine;
+    const struct bw_instant now = bw_clock_now();
+    const uint64_t took_ms = bw_instant_elapsed_ns(now, machine->fence_begun_at) / BW_NS_PER_MS;
+    const uint64_t left_ms = bw_instant_left_ns(now, machine->mirror.armed_end) / BW_NS_PER_MS;
+    const char *group = place->config->name;
+
+    switch (machine->fence) {
+    case BW_FENCE_NONE:
+        return;
+    case BW_FENCE_SCRIPT:
+        bw_log_warn(log, "fence.begun", "group=%s epoch=%" PRIu64 " ordered=%s left_ms=%" PRIu64,
+                    group, machine->fence_epoch, machine->fence_ordered ? "yes" : "no", left_ms);
+        return;
+    case BW_FENCE_CHECK:
+    case BW_FENCE_TERM:
+    case BW_FENCE_KILL:
+    case BW_FENCE_RECHECK:
+        bw_log_info(log, "fence.step",
+                    "group=%s epoch=%" PRIu64 " step=%s took_ms=%" PRIu64 " left_ms=%" PRIu64,
+                    group, machine->fence_epoch, fence_word(machine->fence), took_ms, left_ms);
+        return;
+    case BW_FENCE_DONE:
+        bw_log_warn(log, "fence.ended", "group=%s epoch=%" PRIu64 " ok=yes took_ms=%" PRIu64, group,
+                    machine->fence_epoch, took_ms);
+        return;
+    case BW_FENCE_FAILED:
+        bw_log_error(log, "fence.ended",
+                     "group=%s epoch=%" PRIu64 " ok=no took_ms=%" PRIu64
+                     " does=\"tries again; see by hand whether anything serves\"",
+                     group, machine->fence_epoch, took_ms);
+        return;
+    }
+}
+
+void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before)
+{
+    struct bw_log *log = &place->program->log;
+    const struct bw_guard *machine = &place->machine;
+    const char *group = place->config->name;
+
+    if (machine->memory.ended_epoch != before->ended_epoch)
+        bw_log_info(log, "epoch.ended", "group=%s epoch=%" PRIu64, group,
+                    machine->memory.ended_epoch);
+    if (machine->memory.let_go_index != before->let_go_index)
+        bw_log_info(log, "group.let_go", "group=%s index=%" PRIu64, group,
+                    machine->memory.let_go_index);
+    if (machine->mirror.armed_epoch != before->armed_epoch)
+        bw_log_info(log, machine->mirror.armed_epoch != 0 ? "deadline.armed" : "deadline.disarmed",
+                    "group=%s epoch=%" PRIu64 " ttl_ms=%" PRIu64 " fence_ms=%" PRIu64, group,
+                    machine->mirror.armed_epoch != 0 ? machine->mirror.armed_epoch
+                                                     : before->armed_epoch,
+                    machine->mirror.ttl_ns / BW_NS_PER_MS, machine->mirror.fence_ns / BW_NS_PER_MS);
+    if (machine->memory.enforced != before->enforced)
+        bw_log_info(log, "group.enforced", "group=%s enforced=%s", group,
+                    machine->memory.enforced ? "yes" : "no");
+    if (machine->fence != before->fence)
+        trace_fence(place);
+}
+
+/* ---- an action ----------------------------------------------------------------------------- */
+
+/* An agent that renews every second is refused every second: said when it begins. */
+static void trace_arm_refused(struct bw_guard_place *place, const struct bw_guard_action *action)
+{
+    const struct bw_guard_message *message = &action->message;
+    const bool is_news = place->told_refusal != message->refused.why;
+
+    place->told_refusal = message->refused.why;
+    bw_log_write(&place->program->log, is_news ? BW_LOG_WARN : BW_LOG_DEBUG, "arm.refused",
+                 "group=%s epoch=%" PRIu64 " number=%" PRIu64 " why=%s rule=%s",
+                 place->config->name, message->epoch, message->refused.number,
+                 bw_refusal_word(message->refused.why), action->rule);
+}
+
+static void trace_message(struct bw_guard_place *place, const struct bw_guard_action *action)
+{
+    struct bw_log *log = &place->program->log;
+    const struct bw_guard_message *message = &action->message;
+    const char *group = place->config->name;
+
+    if (message->kind == BW_GUARD_MESSAGE_ARM_REFUSED)
+        trace_arm_refused(place, action);
+    else if (message->kind == BW_GUARD_MESSAGE_ARMED)
+        place->told_refusal = BW_REFUSAL_NONE;
+    else if (message->kind == BW_GUARD_MESSAGE_END_REFUSED)
+        bw_log_info(log, "end.refused", "group=%s epoch=%" PRIu64 " why=%s rule=%s", group,
+                    message->epoch, bw_refusal_word(message->refused.why), action->rule);
+    else if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
+             (message->ended.result == BW_RUN_REFUSED ||
+              message->ended.result == BW_RUN_INTERRUPTED))
+        bw_log_info(log,
+                    message->ended.result == BW_RUN_REFUSED ? "run.refused" : "run.interrupted",
+                    "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " why=%s rule=%s", group,
+                    message->ended.epoch, bw_action_word(message->ended.action),
+                    message->ended.run_id, bw_refusal_word(message->ended.refusal), action->rule);
+}
+
+void bw_guard_trace_action(struct bw_guard_place *place, const struct bw_guard_action *action)
+{
+    struct bw_log *log = &place->program->log;
+    const struct bw_guard_work *work = &place->work[action->slot];
+    const char *group = place->config->name;
+
+    switch (action->kind) {
+    case BW_GUARD_ACTION_GO:
+        bw_log_write(
+            log, bw_action_is_action(work->run.action) ? BW_LOG_INFO : BW_LOG_DEBUG, "run.begun",
+            "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64 " pid=%ld limit_ms=%" PRIu64, group,
+            work->run.epoch, bw_action_word(work->run.action), work->run.run_id,
+            (long)bw_script_pid(work->script), action->limit_ns / BW_NS_PER_MS);
+        break;
+    case BW_GUARD_ACTION_KILL_RUN:
+        bw_log_info(log, "run.killed", "group=%s epoch=%" PRIu64 " action=%s rule=%s", group,
+                    work->run.epoch, bw_action_word(work->run.action), action->rule);
+        break;
+    case BW_GUARD_ACTION_TERM_REACH:
+    case BW_GUARD_ACTION_KILL_REACH:
+        bw_log_warn(log, "reach.signaled", "group=%s signal=%s rule=%s", group,
+                    action->kind == BW_GUARD_ACTION_TERM_REACH ? "TERM" : "KILL", action->rule);
+        break;
+    case BW_GUARD_ACTION_SEND:
+        trace_message(place, action);
+        break;
+    case BW_GUARD_ACTION_TRACE:
+        bw_log_info(log, "rule.fired", "group=%s rule=%s", group, action->rule);
+        break;
+    case BW_GUARD_ACTION_SAVE:
+    case BW_GUARD_ACTION_MIRROR:
+    case BW_GUARD_ACTION_SPAWN: /* GO, or its failure, says it */
+        break;
+    }
+}
+
+/* ---- a script ------------------------------------------------------------------------------ */
+
+void bw_guard_trace_line(struct bw_guard_work *work, enum bw_script_stream stream, const char *line,
+                         size_t bytes)
+{
+    char text[LINE_SHOWN_BYTES + 4];
+    const size_t shown = bytes < LINE_SHOWN_BYTES ? bytes : LINE_SHOWN_BYTES;
+
+    memcpy(text, line, shown);
+    memcpy(text + shown, shown < bytes ? "..." : "", shown < bytes ? 4 : 1);
+    bw_log_write(&work->place->program->log,
+                 bw_action_is_action(work->run.action) ? BW_LOG_INFO : BW_LOG_DEBUG, "script.said",
+                 "group=%s epoch=%" PRIu64 " action=%s stream=%s line=%s",
+                 work->place->config->name, work->run.epoch, bw_action_word(work->run.action),
+                 stream == BW_SCRIPT_STDOUT ? "out" : "err", bw_log_quote(text));
+}
+
+static void trace_oddities(struct bw_guard_work *work, const struct bw_script_result *result)
+{
+    struct bw_guard_place *place = work->place;
+    struct bw_log *log = &place->program->log;
+    const enum bw_action_kind action = work->run.action;
+    const char *group = place->config->name;
+
+    if (result->by_shell && !place->has_warned_shell[action]) {
+        place->has_warned_shell[action] = true;
+        bw_log_warn(log, "script.by_shell",
+                    "group=%s script=%s does=\"given to bash or sh: make it executable, with a #! "
+                    "line\"",
+                    group, bw_log_quote(place->config->scripts[action]));
+    }
+    if (result->tree != BW_OK)
+        bw_log_error(log, "script.tree_left",
+                     "group=%s action=%s error=%s does=\"the fence will meet it\"", group,
+                     bw_action_word(action), bw_log_quote(result->diag->text));
+    if (result->holds_output)
+        bw_log_warn(log, "script.output_held",
+                    "group=%s action=%s does=\"what it left behind writes to us, and breaks when "
+                    "this guard ends: redirect its output\"",
+                    group, bw_action_word(action));
+    if (result->kept.dropped_bytes > 0 || result->is_line_cut)
+        bw_log_warn(log, "script.output_cut",
+                    "group=%s action=%s dropped_bytes=%" PRIu64 " line_cut=%s", group,
+                    bw_action_word(action), result->kept.dropped_bytes,
+                    result->is_line_cut ? "yes" : "no");
+}
+
+void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_result *result)
+{
+    const bool is_fine = work->ended.result == BW_RUN_OK;
+    const bool is_action = bw_action_is_action(work->run.action);
+    enum bw_log_level level = BW_LOG_INFO;
+
+    if (!is_action)
+        level = BW_LOG_DEBUG;
+    else if (!is_fine)
+        level = BW_LOG_WARN;
+    bw_log_write(&work->place->program->log, level, "run.ended",
+                 "group=%s epoch=%" PRIu64 " action=%s run=%" PRIu64
+                 " result=%s how=\"%s\" code=%d took_ms=%" PRIu32 " line=%s%s%s",
+                 work->place->config->name, work->run.epoch, bw_action_word(work->run.action),
+                 work->run.run_id, bw_run_result_word(work->ended.result),
+                 bw_script_how_text(result->how), result->code, work->ended.duration_ms,
+                 bw_log_quote(work->ended.line), result->diag->text[0] != '\0' ? " error=" : "",
+                 result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
+    trace_oddities(work, result);
+}
