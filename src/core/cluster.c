@@ -85,13 +85,13 @@ static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index
     return fired(place, &rules[RULE_CREATE]);
 }
 
-/* The epoch goes on with the terms it was granted, under the spec's other values (3.9). */
+/* An epoch that goes on has the terms it was granted, under the spec's other values (3.9). */
 static bool fits_open_epoch(const struct bw_cluster *cluster, const struct bw_group *group,
                             const struct bw_spec *spec)
 {
     struct bw_spec as_pinned = *spec;
 
-    if (group->phase == BW_PHASE_VACANT)
+    if (group->phase == BW_PHASE_VACANT || spec->mode == BW_MODE_OBSERVE)
         return true;
     as_pinned.fence_timeout_ms = group->terms.fence_ms;
     return group->terms.ttl_ms >=

@@ -35,10 +35,10 @@ static change open_epoch, note_target, drop_target, end_expired, end_given_back,
     close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec, replace_and_let_go,
     set_mode, let_go, set_maintenance, leave_to_cluster;
 
+/* clang-format off */
 /* Design 3.1. A pair (phase, command) without a row is a recorded no-op, never an error. Rows of one
  * pair have requirements that exclude each other, so their order carries no meaning.
  *    id    phase     command       requires                   next       effect, why */
-/* clang-format off */
 #define RULES(X)                                                                                  \
     X(G1,  VACANT,   GRANT,        grant_is_next,            GRANTED,  open_epoch,                \
       "no epoch is open")                                                                         \
@@ -391,9 +391,9 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
     group->last_end = (struct bw_last_end){
         .epoch = group->epoch, .grade = grade, .reason = reason, .past_no_return = true};
     COPY(group->last_end.site, group->holder_site);
+    /* H13: an adoption that was not armed enforced nothing there, so every site reports again. */
     if (group->adopting)
-        group->first_grant =
-            true; /* H13: nothing was enforced there, so every site reports again */
+        group->first_grant = true;
     group->adopting = false;
     group->held = false;
     CLEAR(group->holder_site);

@@ -126,3 +126,68 @@ struct bw_command fixture_found(void)
     copy(command.cluster_name, sizeof command.cluster_name, "prod");
     return command;
 }
+
+const char *group_run_apply(struct group_run *run, struct bw_command command)
+{
+    const struct bw_group_rule *rule = bw_group_apply(&run->group, ++run->index, &command);
+
+    return rule == NULL ? "no-op" : rule->id;
+}
+
+static struct group_run after(struct group_run run, struct bw_command command)
+{
+    if (bw_group_apply(&run.group, ++run.index, &command) == NULL)
+        abort(); /* a test's own beginning does not fit the table */
+    return run;
+}
+
+struct group_run group_run_vacant(void)
+{
+    const struct bw_spec spec = fixture_spec();
+    struct group_run run = {.index = 10};
+
+    bw_group_init(&run.group, &spec, 0, run.index);
+    return run;
+}
+
+struct group_run group_run_granted(const char *site)
+{
+    const struct group_run run = group_run_vacant();
+
+    return after(run, fixture_grant(&run.group, site));
+}
+
+struct group_run group_run_adopting(const char *site)
+{
+    const struct group_run run = group_run_vacant();
+
+    return after(run, fixture_adopt(&run.group, site));
+}
+
+struct group_run group_run_revoking(const char *site, const char *target)
+{
+    const struct group_run run = group_run_granted(site);
+
+    return after(run, fixture_revoke(&run.group, target));
+}
+
+struct group_run group_run_between(const char *site, const char *target)
+{
+    const struct group_run run = group_run_revoking(site, target);
+
+    return after(run, fixture_released(&run.group, BW_REASON_SWITCHOVER, true, "0/16"));
+}
+
+struct group_run group_run_closing(const char *site)
+{
+    const struct group_run run = group_run_granted(site);
+
+    return after(run, fixture_command(&run.group, BW_COMMAND_CLOSE));
+}
+
+struct group_run group_run_held(const char *site)
+{
+    const struct group_run run = group_run_granted(site);
+
+    return after(run, fixture_command(&run.group, BW_COMMAND_FENCE_FAILED));
+}

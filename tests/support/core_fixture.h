@@ -23,6 +23,24 @@ struct bw_command fixture_set_mode(const struct bw_group *group, enum bw_mode mo
 /* SetSpec with the group's own spec, without the site of that name when there is one. */
 struct bw_command fixture_set_spec(const struct bw_group *group, const char *without);
 
+/* A group and the index of its newest entry. */
+struct group_run {
+    struct bw_group group;
+    uint64_t index;
+};
+/* Applies `command` at the next index: the id of the row that fired, or "no-op". */
+const char *group_run_apply(struct group_run *run, struct bw_command command);
+#define assert_rule(run, id, command) assert_string_equal(group_run_apply(run, command), id)
+
+/* A group in each of its situations. `between`: VACANT, given back at position 0/16 for `target`. */
+struct group_run group_run_vacant(void);
+struct group_run group_run_granted(const char *site);
+struct group_run group_run_adopting(const char *site);
+struct group_run group_run_revoking(const char *site, const char *target);
+struct group_run group_run_between(const char *site, const char *target);
+struct group_run group_run_closing(const char *site);
+struct group_run group_run_held(const char *site);
+
 /* The command that founds a cluster. */
 struct bw_command fixture_found(void);
 
