@@ -1,0 +1,626 @@
+/* the witness program: three processes, agents that are puppets, hostile peers. Design 2, 3.2, 3.3,
+ * 5.3, 5.4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/expiry.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/wire/frame.h>
+#include <breakwater/wire/sync.h>
+
+#include "test_https.h"
+#include "trio.h"
+
+#define RENEW_MS 400
+#define PAUSE_US 100000
+#define TRIES    200
+
+static struct trio trio;
+static struct puppet a, b;
+
+/* ---- helpers ----------------------------------------------------------------------------------
+ */
+
+static int setup(void **state)
+{
+    (void)state;
+    trio_init(&trio);
+    puppet_init(&a, &trio, "dc-a", "harbor");
+    puppet_init(&b, &trio, "dc-b", "harbor");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    puppet_deinit(&a);
+    puppet_deinit(&b);
+    trio_deinit(&trio);
+    return 0;
+}
+
+static struct bw_command set_spec(void)
+{
+    struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
+    struct bw_spec *spec = &command.spec;
+
+    bw_spec_defaults(spec);
+    (void)strcpy(spec->name, "harbor");
+    (void)strcpy(spec->sites[0].name, "dc-a");
+    (void)strcpy(spec->sites[1].name, "dc-b");
+    spec->sites[0].priority = 100;
+    spec->sites[1].priority = 50;
+    spec->site_count = 2;
+    spec->lease_ttl_ms = 5000;
+    spec->fence_timeout_ms = 500;
+    spec->renew_interval_ms = RENEW_MS;
+    spec->request_timeout_ms = 1000;
+    spec->margin_ms = 50;
+    return command;
+}
+
+/* What an agent does with an answer: it knows the spec and the epoch, arms and starts what it was
+ * ordered to run, and renews it. */
+static void obey(struct puppet *puppet)
+{
+    const struct bw_sync_answer_group *told = puppet_told(puppet);
+    struct bw_report *report = &puppet->group.report;
+
+    if (told == NULL)
+        return;
+    report->spec_version = told->order.spec_version;
+    if (told->order.epoch > report->epoch_seen)
+        report->epoch_seen = told->order.epoch;
+    puppet->group.renew_epoch = 0;
+    if (told->order.kind == BW_ORDER_RUN && bw_id_equal(told->order.instance, puppet->instance))
+        puppet->group.renew_epoch = told->order.epoch;
+    if (told->confirmed_epoch == 0)
+        return;
+    report->armed_epoch = told->confirmed_epoch;
+    report->service = BW_SERVICE_STARTED;
+    report->verified = true;
+    report->start_begun = true;
+    report->serving_epoch_started = true;
+}
+
+static void sync_both(void)
+{
+    if (puppet_sync_all(&a))
+        obey(&a);
+    if (puppet_sync_all(&b))
+        obey(&b);
+}
+
+/* Both sites sync until dc-a's renewal of some epoch is confirmed: which. */
+static uint64_t wait_for_confirmation(void)
+{
+    for (int i = 0; i < TRIES; i++) {
+        const struct bw_sync_answer_group *told;
+
+        sync_both();
+        told = puppet_told(&a);
+        if (told != NULL && told->confirmed_epoch != 0)
+            return told->confirmed_epoch;
+        (void)usleep(PAUSE_US);
+    }
+    fail_msg("no renewal of dc-a was confirmed");
+    return 0;
+}
+
+static uint64_t begin_serving(void)
+{
+    struct bw_command command = set_spec();
+
+    trio_start_all(&trio, TRIO_FORKED);
+    trio_propose(&trio, &command);
+    return wait_for_confirmation();
+}
+
+struct poll_run {
+    struct puppet *puppet;
+    int witness;
+    uint64_t after;
+    struct bw_instant answered;
+};
+
+static void *run_poll(void *user)
+{
+    struct poll_run *run = user;
+
+    do {
+        (void)puppet_poll(run->puppet, run->witness, run->after, "25s");
+        run->answered = bw_clock_now();
+        if (run->puppet->status != 200 || puppet_told(run->puppet) == NULL)
+            return NULL;
+        run->after = puppet_told(run->puppet)->order.index;
+    } while (puppet_told(run->puppet)->order.kind != BW_ORDER_RUN);
+    return NULL;
+}
+
+/* ---- claims: agents ---------------------------------------------------------------------------
+ */
+
+static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
+{
+    int leader;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    leader = trio_leader(&trio);
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        assert_int_equal(puppet_sync(&a, i), 200);
+        assert_true(bw_id_equal(a.answer.cluster_id, trio.cluster_id));
+        assert_int_equal(a.answer.generation, 1);
+        assert_int_equal(a.answer.member_count, 3);
+        assert_int_equal(a.answer.number, a.number);
+        assert_int_equal(a.answer.leader[1] - '1', leader);
+        assert_int_equal(a.answer.is_leader, i == leader);
+        if (i == leader)
+            assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_LET_GO);
+        else
+            assert_null(puppet_told(&a));
+    }
+}
+
+static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
+{
+    int follower;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    follower = trio_follower(&trio);
+    a.wants_relay = true;
+    assert_int_equal(puppet_sync(&a, follower), 200);
+
+    assert_true(a.answer.is_leader);
+    assert_int_equal(a.answer.number, a.number);
+    assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_LET_GO);
+}
+
+static void only_a_leader_confirms_and_others_tell_the_order(void **state)
+{
+    uint64_t epoch;
+    int leader;
+
+    (void)state;
+    epoch = begin_serving();
+    leader = trio_leader(&trio);
+
+    assert_int_equal(epoch, 1);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        assert_int_equal(puppet_sync(&a, i), 200);
+        assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_RUN);
+        assert_int_equal(puppet_told(&a)->confirmed_epoch, i == leader ? epoch : 0);
+        assert_int_equal(puppet_sync(&b, i), 200);
+        assert_int_equal(puppet_told(&b)->order.kind, BW_ORDER_STAND_BY);
+        assert_int_equal(puppet_told(&b)->confirmed_epoch, 0);
+    }
+    b.group.renew_epoch = epoch; /* it is not the holder */
+    assert_int_equal(puppet_sync(&b, leader), 200);
+    assert_int_equal(puppet_told(&b)->confirmed_epoch, 0);
+}
+
+static void one_follower_is_enough_to_renew(void **state)
+{
+    uint64_t epoch;
+    int follower;
+
+    (void)state;
+    epoch = begin_serving();
+    follower = trio_follower(&trio);
+    a.wants_relay = true;
+    assert_int_equal(puppet_sync(&a, follower), 200);
+
+    assert_true(a.answer.is_leader);
+    assert_int_equal(puppet_told(&a)->confirmed_epoch, epoch);
+}
+
+static void a_killed_leader_is_replaced_and_the_new_one_confirms_again(void **state)
+{
+    uint64_t epoch;
+    int leader;
+
+    (void)state;
+    epoch = begin_serving();
+    leader = trio_leader(&trio);
+    assert_int_equal(trio_stop(&trio, leader, SIGKILL), 128 + SIGKILL);
+
+    assert_int_equal(wait_for_confirmation(), epoch);
+    assert_int_not_equal(trio_leader(&trio), leader);
+    trio_start(&trio, leader, TRIO_FORKED);
+    assert_int_equal(wait_for_confirmation(), epoch);
+}
+
+static void state_survives_the_death_of_all(void **state)
+{
+    uint64_t epoch;
+
+    (void)state;
+    epoch = begin_serving();
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&trio, i, SIGKILL);
+    trio_start_all(&trio, TRIO_FORKED);
+
+    assert_int_equal(wait_for_confirmation(), epoch);
+    assert_int_equal(puppet_told(&a)->order.epoch, epoch);
+}
+
+/* 3.3: not before the wait is over, and then at once. */
+static void
+a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(void **state)
+{
+    struct bw_spec spec = set_spec().spec;
+    struct bw_terms terms = bw_terms_of_spec(&spec);
+    struct poll_run run = {.puppet = &b};
+    struct bw_instant sent, answered;
+    pthread_t thread;
+    struct puppet poller;
+    uint64_t after_ns, wait_ns;
+
+    (void)state;
+    (void)begin_serving();
+    a.number++; /* one last renewal, at the leader alone */
+    sent = bw_clock_now();
+    assert_int_equal(puppet_sync(&a, trio_leader(&trio)), 200);
+    answered = bw_clock_now();
+    assert_int_equal(puppet_told(&a)->confirmed_epoch, 1);
+    puppet_init(&poller, &trio, "dc-b", "harbor");
+    run.puppet = &poller;
+    run.witness = trio_follower(&trio);
+    run.after = puppet_told(&a)->order.index;
+    assert_int_equal(pthread_create(&thread, NULL, run_poll, &run), 0);
+    for (int i = 0;
+         i < TRIES && (puppet_told(&b) == NULL || puppet_told(&b)->order.kind != BW_ORDER_RUN);
+         i++) {
+        if (puppet_sync_all(&b))
+            obey(&b);
+        (void)usleep(PAUSE_US);
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+
+    wait_ns = bw_expiry_wait_ns(&terms);
+    after_ns = bw_instant_elapsed_ns(run.answered, sent);
+    assert_true(after_ns >= wait_ns);
+    assert_int_equal(poller.status, 200);
+    assert_int_equal(puppet_told(&poller)->order.kind, BW_ORDER_RUN);
+    assert_int_equal(puppet_told(&poller)->order.epoch, 2);
+    print_message("order at the other site %.1f to %.1f ms after expiry was possible\n",
+                  (double)(after_ns - wait_ns) / 1e6 -
+                      (double)bw_instant_elapsed_ns(answered, sent) / 1e6,
+                  (double)(after_ns - wait_ns) / 1e6);
+    assert_true(after_ns - wait_ns < 3000 * BW_NS_PER_MS);
+    puppet_deinit(&poller);
+}
+
+static void a_poll_without_news_ends_with_its_wait(void **state)
+{
+    struct bw_instant begun;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    begun = bw_clock_now();
+    assert_int_equal(puppet_poll(&a, 0, 0, "300ms"), 200);
+
+    assert_true(bw_instant_elapsed_ns(bw_clock_now(), begun) >= 300 * BW_NS_PER_MS);
+    assert_int_equal(a.answer.group_count, 0);
+    assert_int_equal(puppet_poll(&a, 0, 0, "61s"), 400);
+    assert_int_equal(puppet_poll(&a, 0, 0, "1"), 400);
+}
+
+/* ---- claims: hostile and mistaken peers -------------------------------------------------------
+ */
+
+static void what_is_no_sync_is_refused_and_nothing_falls(void **state)
+{
+    static uint8_t body[BW_BODY_BYTES_MAX + 1];
+    struct puppet liar;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    memset(body, 0xff, sizeof body);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, 1000), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, BW_SYNC_BYTES_MAX), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, sizeof body - 1), 413);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, sizeof body), 413);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", "", 0), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/relay", body, 100), 403);
+    puppet_init(&liar, &trio, "dc-b", "harbor");
+    (void)strcpy(liar.site, "dc-a");
+    assert_int_equal(puppet_sync(&liar, 0), 403);
+    puppet_deinit(&liar);
+    a.trio->cluster_id.bytes[0] ^= 1;
+    assert_int_equal(puppet_sync(&a, 0), 409);
+    a.trio->cluster_id.bytes[0] ^= 1;
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+static int sync_as(const char *uri)
+{
+    struct puppet other;
+    char path[TEST_PKI_PATH_BYTES];
+    int status;
+
+    puppet_init(&other, &trio, "dc-c", "harbor");
+    test_pki_issue_uri(&trio.pki, "other.pem", uri, path);
+    bw_credentials_free(other.credentials);
+    assert_int_equal(bw_credentials_load(trio.pki.ca_path, path, &other.credentials, NULL), BW_OK);
+    status = puppet_sync(&other, 0);
+    puppet_deinit(&other);
+    return status;
+}
+
+/* The product's own client would not even speak to another cluster. */
+static int ask_as(const char *uri)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    struct ssl_ctx_st *context;
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    if (uri != NULL)
+        test_pki_issue_uri(&trio.pki, "other.pem", uri, path);
+    context = test_pki_client(trio.pki.ca_path, uri != NULL ? path : NULL);
+    assert_true(test_https_open(&client, trio.api[0], context));
+    assert_true(test_https_say(&client, "POST /v1/agent/sync HTTP/1.1\r\nHost: w1\r\n"
+                                        "Content-Length: 1\r\n\r\nx"));
+    test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+    return answer.status;
+}
+
+static void only_an_agent_of_this_cluster_may_sync(void **state)
+{
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+
+    assert_int_equal(sync_as("breakwater://prod/agent/dc-c/agent-1"), 200);
+    assert_int_equal(sync_as("breakwater://prod/operator/o"), 403);
+    assert_int_equal(sync_as("breakwater://prod/viewer/o"), 403);
+    assert_int_equal(sync_as("breakwater://prod/witness/w2"), 403);
+    assert_int_equal(ask_as("breakwater://other/agent/dc-c/agent-1"), 401);
+    assert_int_equal(ask_as(NULL), 401);
+}
+
+/* False: the peer was let in, and is still there when it had time to be refused. */
+static bool is_refused(uint16_t port, const char *ca, const char *identity)
+{
+    struct ssl_ctx_st *context = test_pki_client(ca, identity);
+    struct test_https client;
+    bool refused = true;
+
+    if (test_https_open(&client, port, context))
+        refused = test_https_is_at_end(&client);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+    return refused;
+}
+
+static void only_another_member_may_speak_raft(void **state)
+{
+    static const char *const wrong[] = {"breakwater://prod/agent/dc-a/agent-1",
+                                        "breakwater://prod/operator/o",
+                                        "breakwater://prod/witness/w9", /* no member */
+                                        "breakwater://prod/witness/w1", /* itself */
+                                        "breakwater://other/witness/w2"};
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w2"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+    struct test_pki foreign;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        test_pki_issue_uri(&trio.pki, "wrong.pem", wrong[i], path);
+        assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    }
+    test_pki_issue(&trio.pki, "expired.pem", &expired, path);
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.api[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, NULL));
+    test_pki_init(&foreign);
+    test_pki_issue_uri(&foreign, "w2.pem", "breakwater://prod/witness/w2", path);
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.api[0], trio.pki.ca_path, path));
+    test_pki_deinit(&foreign);
+
+    assert_true(trio_logs(&trio, 0, "event=raft.peer_refused"));
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+static void a_dialed_peer_with_another_members_certificate_is_refused(void **state)
+{
+    uint16_t port;
+
+    (void)state;
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    trio_start(&trio, 1, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    port = trio.raft[0]; /* w2 is told that w3 lives where w1 does, and the reverse */
+    trio.raft[0] = trio.raft[2];
+    trio.raft[2] = port;
+    trio_configure(&trio, 1, "w2.pem");
+    (void)trio_stop(&trio, 1, SIGKILL);
+    trio_start(&trio, 1, TRIO_EXECUTED);
+
+    assert_true(trio_logs(&trio, 1, "its certificate is another member's"));
+}
+
+/* ---- claims: life -----------------------------------------------------------------------------
+ */
+
+static void a_bad_configuration_or_certificate_is_78(void **state)
+{
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w1"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_configure(&trio, 0, "w2.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    assert_true(trio_logs(&trio, 0, "is of witness w2, and the configuration of w1"));
+    trio_configure(&trio, 0, "viewer.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    test_pki_issue(&trio.pki, "w1.pem", &expired, path);
+    trio_configure(&trio, 0, "w1.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    assert_true(trio_logs(&trio, 0, "nothing was started"));
+}
+
+static void a_witness_is_made_once(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char out[64];
+    char *init[] = {NULL, "witness", "init", "-c", config, NULL};
+
+    (void)state;
+    trio_path(&trio, "w1.yaml", config);
+    assert_int_not_equal(trio_run(&trio, init, out, sizeof out), 0);
+
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+}
+
+static void sigterm_hands_over_and_ends_well(void **state)
+{
+    int leader;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    leader = trio_leader(&trio);
+    assert_int_equal(trio_stop(&trio, leader, SIGTERM), 0);
+
+    assert_int_not_equal(trio_leader(&trio), leader);
+    assert_int_equal(trio_stop(&trio, trio_follower(&trio), SIGINT), 0);
+}
+
+static void a_new_certificate_is_taken_and_a_bad_one_is_not(void **state)
+{
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w1"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    test_pki_issue(&trio.pki, "w1.pem", &expired, path);
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
+    assert_int_equal(puppet_sync(&a, 0), 200); /* with the old one */
+    test_pki_issue_uri(&trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+    (void)trio_leader(&trio);
+}
+
+static void a_changed_certificate_file_is_noticed_without_a_signal(void **state)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    test_pki_issue_uri(&trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
+
+    assert_true(trio_logs(&trio, 0, "event=config.reloaded component=witness what=certificates"));
+}
+
+static void a_bad_file_leaves_the_old_configuration(void **state)
+{
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "the running configuration stays"));
+    trio.api[0]++;
+    trio_configure(&trio, 0, "w1.pem");
+    trio.api[0]--;
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "listen changes only with a restart"));
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+/* 5.3: to skip what others apply would make them differ. */
+static void a_command_from_tomorrow_stops_the_witness_with_the_next_step(void **state)
+{
+    uint8_t entry[BW_FRAME_HEAD_BYTES + 12] = {0};
+    const uint8_t payload[] = {0xfa, 0x06, 0x02, 0x08, 0x01}; /* field 111, of two bytes */
+    size_t size = BW_FRAME_HEAD_BYTES + sizeof payload;
+    int stopped = 0;
+    int leader;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_FORKED);
+    leader = trio_leader(&trio);
+    memcpy(entry + BW_FRAME_HEAD_BYTES, payload, sizeof payload);
+    bw_frame_seal(entry, BW_FRAME_LOG_ENTRY, sizeof payload);
+    trio_append(&trio, entry, (size + 7) / 8 * 8);
+
+    assert_int_equal(trio_stop(&trio, leader, 0), 70);
+    assert_true(trio_logs(&trio, leader, "event=witness.stopped"));
+    assert_true(trio_logs(&trio, leader, "upgrade this witness"));
+    /* Whoever leads next stops too; the last one never learns that it was committed. */
+    for (int tries = 0; stopped == 0 && tries < TRIES; tries++) {
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            stopped += i != leader && trio_has_logged(&trio, i, "upgrade this witness");
+        (void)usleep(PAUSE_US);
+    }
+    assert_int_equal(stopped, 1);
+}
+
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLAIM(only_a_leader_after_its_proof_lets_an_unknown_group_go),
+        CLAIM(a_sync_through_a_follower_is_answered_by_the_leader),
+        CLAIM(only_a_leader_confirms_and_others_tell_the_order),
+        CLAIM(one_follower_is_enough_to_renew),
+        CLAIM(a_killed_leader_is_replaced_and_the_new_one_confirms_again),
+        CLAIM(state_survives_the_death_of_all),
+        CLAIM(a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once),
+        CLAIM(a_poll_without_news_ends_with_its_wait),
+        CLAIM(what_is_no_sync_is_refused_and_nothing_falls),
+        CLAIM(only_an_agent_of_this_cluster_may_sync),
+        CLAIM(only_another_member_may_speak_raft),
+        CLAIM(a_dialed_peer_with_another_members_certificate_is_refused),
+        CLAIM(a_bad_configuration_or_certificate_is_78),
+        CLAIM(a_witness_is_made_once),
+        CLAIM(sigterm_hands_over_and_ends_well),
+        CLAIM(a_new_certificate_is_taken_and_a_bad_one_is_not),
+        CLAIM(a_changed_certificate_file_is_noticed_without_a_signal),
+        CLAIM(a_bad_file_leaves_the_old_configuration),
+        CLAIM(a_command_from_tomorrow_stops_the_witness_with_the_next_step),
+    };
+
+    cmocka_set_test_filter(getenv("TEST_FILTER"));
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,595 @@
+#include "trio.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/wire/log_entry.h>
+#include <breakwater/wire/sync.h>
+
+#include "../../src/witness/program.h"
+
+#define STEP_US        20000
+#define CALL_MS        5000
+#define DOOR_BYTES_MAX 16384
+
+/* ---- files ---- */
+
+void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PATH_BYTES])
+{
+    (void)snprintf(out_path, TRIO_PATH_BYTES, "%s/%s", trio->pki.dir, file);
+}
+
+static void numbered_path(const struct trio *trio, const char *format, int i,
+                          char out_path[TRIO_PATH_BYTES])
+{
+    char file[64];
+
+    (void)snprintf(file, sizeof file, format, i + 1);
+    trio_path(trio, file, out_path);
+}
+
+/* A port that was free a moment ago. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    BW_ASSERT(fd >= 0);
+    BW_ASSERT(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    BW_ASSERT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
+    (void)close(fd);
+    return ntohs(address.sin_port);
+}
+
+void trio_configure(const struct trio *trio, int i, const char *identity)
+{
+    char path[TRIO_PATH_BYTES];
+    FILE *file;
+
+    numbered_path(trio, "w%d.yaml", i, path);
+    file = fopen(path, "w");
+    BW_ASSERT(file != NULL);
+    (void)fprintf(file,
+                  "cluster: prod\nname: w%d\ndata_dir: %s/data%d\nlisten: 127.0.0.1:%d\n"
+                  "raft_listen: 127.0.0.1:%d\ntls: {ca: ca.pem, identity: %s}\n"
+                  "election_timeout: %dms\nlog_level: debug\nwitnesses:\n",
+                  i + 1, trio->pki.dir, i + 1, trio->api[i], trio->raft[i], identity,
+                  TRIO_ELECTION_MS);
+    for (int j = 0; j < TRIO_WITNESSES; j++)
+        (void)fprintf(file,
+                      "  - {name: w%d, id: %d, address: \"127.0.0.1:%d\", raft: \"127.0.0.1:%d\", "
+                      "failure_domain: zone-%d}\n",
+                      j + 1, j + 1, trio->api[j], trio->raft[j], j + 1);
+    BW_ASSERT(fclose(file) == 0);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+{
+    (void)stat;
+    (void)kind;
+    (void)ftw;
+    (void)remove(path);
+    return 0;
+}
+
+/* ---- processes ---- */
+
+static const char *program_path(void)
+{
+    static char path[512];
+    const char *build = getenv("BREAKWATER_BUILD");
+
+    BW_ASSERT(build != NULL);
+    (void)snprintf(path, sizeof path, "%s/breakwater", build);
+    return path;
+}
+
+static pid_t fork_child(int out_fd, int error_fd)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    BW_ASSERT(pid >= 0);
+    if (pid != 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    if (out_fd >= 0)
+        (void)dup2(out_fd, STDOUT_FILENO);
+    (void)dup2(error_fd, STDERR_FILENO);
+    return 0;
+}
+
+static int open_log(const struct trio *trio, const char *format, int i)
+{
+    char path[TRIO_PATH_BYTES];
+    int fd;
+
+    numbered_path(trio, format, i, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    BW_ASSERT(fd >= 0);
+    return fd;
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+
+    for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
+        pid_t ended = waitpid(pid, &status, WNOHANG);
+
+        BW_ASSERT(ended >= 0);
+        if (ended == pid)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        (void)usleep(STEP_US);
+    }
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, &status, 0);
+    return -1;
+}
+
+int trio_run(const struct trio *trio, char **argv, char *out, size_t size)
+{
+    int pipe_fds[2];
+    int log = open_log(trio, "run%d.log", 0);
+    size_t used = 0;
+    ssize_t got;
+    pid_t pid;
+
+    BW_ASSERT(pipe2(pipe_fds, O_CLOEXEC) == 0);
+    argv[0] = (char *)(uintptr_t)program_path();
+    pid = fork_child(pipe_fds[1], log);
+    if (pid == 0) {
+        (void)execv(argv[0], argv);
+        _exit(127);
+    }
+    (void)close(pipe_fds[1]);
+    (void)close(log);
+    while (used + 1 < size && (got = read(pipe_fds[0], out + used, size - 1 - used)) > 0)
+        used += (size_t)got;
+    out[used] = '\0';
+    (void)close(pipe_fds[0]);
+    return wait_for(pid);
+}
+
+/* ---- a forked witness, and its door ---- */
+
+static void on_appended(void *user, enum bw_err err, uint64_t index)
+{
+    (void)user; /* the witnesses' logs tell what became of it */
+    (void)err;
+    (void)index;
+}
+
+static void take_message(struct bw_program *program, const uint8_t *bytes, size_t size)
+{
+    struct bw_command command;
+
+    if (!program->machine.leadership.leads)
+        return;
+    if (bytes[0] == 'r') {
+        BW_ASSERT(bw_node_apply(program->node, bytes + 1, size - 1, on_appended, NULL) == BW_OK);
+        return;
+    }
+    BW_ASSERT(bw_log_entry_decode(bytes + 1, size - 1, &command, NULL) == BW_OK);
+    BW_ASSERT(bw_program_propose(program, &command, NULL, NULL, NULL) == BW_OK);
+}
+
+static void on_door(uv_poll_t *poll, int status, int events)
+{
+    static uint8_t bytes[DOOR_BYTES_MAX];
+    ssize_t got = recv(*(const int *)poll->data, bytes, sizeof bytes, MSG_DONTWAIT);
+
+    (void)status;
+    (void)events;
+    if (got > 0)
+        take_message(poll->loop->data, bytes, (size_t)got);
+    else if (got == 0)
+        (void)uv_poll_stop(poll);
+}
+
+static void run_forked(const char *config, int door) __attribute__((noreturn));
+static void run_forked(const char *config, int door)
+{
+    struct bw_program *program = calloc(1, sizeof *program);
+    uv_poll_t poll;
+    int status = 0;
+
+    BW_ASSERT(program != NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (!bw_program_begin(program, config, &status))
+        _exit(status);
+    BW_ASSERT(uv_poll_init(&program->loop, &poll, door) == 0);
+    poll.data = &door;
+    uv_unref((uv_handle_t *)&poll);
+    BW_ASSERT(uv_poll_start(&poll, UV_READABLE, on_door) == 0);
+    (void)uv_run(&program->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&poll, NULL);
+    bw_program_end(program);
+    free(program);
+    _exit(status);
+}
+
+void trio_start(struct trio *trio, int i, enum trio_how how)
+{
+    char config[TRIO_PATH_BYTES];
+    int log = open_log(trio, "w%d.log", i);
+    int door[2] = {-1, -1};
+
+    BW_ASSERT(trio->pids[i] == 0);
+    numbered_path(trio, "w%d.yaml", i, config);
+    BW_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, door) == 0);
+    trio->pids[i] = fork_child(-1, log);
+    if (trio->pids[i] == 0) {
+        if (how == TRIO_FORKED)
+            run_forked(config, door[1]);
+        (void)execl(program_path(), "breakwater", "witness", "-c", config, (char *)NULL);
+        _exit(127);
+    }
+    (void)close(door[1]);
+    (void)close(log);
+    if (how == TRIO_FORKED)
+        trio->doors[i] = door[0];
+    else
+        (void)close(door[0]);
+}
+
+void trio_start_all(struct trio *trio, enum trio_how how)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        trio_start(trio, i, how);
+}
+
+int trio_stop(struct trio *trio, int i, int signal)
+{
+    int status;
+
+    BW_ASSERT(trio->pids[i] > 0);
+    if (signal != 0)
+        BW_ASSERT(kill(trio->pids[i], signal) == 0);
+    status = wait_for(trio->pids[i]);
+    trio->pids[i] = 0;
+    if (trio->doors[i] >= 0)
+        (void)close(trio->doors[i]);
+    trio->doors[i] = -1;
+    return status;
+}
+
+static bool file_has(const char *path, const char *text)
+{
+    static char content[4 * 1024 * 1024];
+    FILE *file = fopen(path, "r");
+    size_t size;
+
+    if (file == NULL)
+        return false;
+    size = fread(content, 1, sizeof content - 1, file);
+    (void)fclose(file);
+    content[size] = '\0';
+    return strstr(content, text) != NULL;
+}
+
+bool trio_has_logged(const struct trio *trio, int i, const char *text)
+{
+    char path[TRIO_PATH_BYTES];
+
+    numbered_path(trio, "w%d.log", i, path);
+    return file_has(path, text);
+}
+
+bool trio_logs(const struct trio *trio, int i, const char *text)
+{
+    for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
+        if (trio_has_logged(trio, i, text))
+            return true;
+        (void)usleep(STEP_US);
+    }
+    return false;
+}
+
+/* ---- making ---- */
+
+static void found_all(struct trio *trio)
+{
+    char id[64] = "";
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        char config[TRIO_PATH_BYTES];
+        char out[128];
+        char *first[] = {NULL, "witness", "init", "-c", config, NULL};
+        char *further[] = {NULL, "witness", "init", "-c", config, "--cluster-id", id, NULL};
+
+        numbered_path(trio, "w%d.yaml", i, config);
+        BW_ASSERT(trio_run(trio, i == 0 ? first : further, out, sizeof out) == 0);
+        out[strcspn(out, "\n")] = '\0';
+        BW_ASSERT(i == 0 || strcmp(id, out) == 0);
+        (void)bw_copy_text(id, sizeof id, out);
+    }
+    BW_ASSERT(bw_id_parse(id, &trio->cluster_id));
+}
+
+static struct bw_credentials *issue(struct trio *trio, const char *file, const char *uri)
+{
+    struct bw_credentials *credentials;
+    char path[TEST_PKI_PATH_BYTES];
+
+    test_pki_issue_uri(&trio->pki, file, uri, path);
+    BW_ASSERT(bw_credentials_load(trio->pki.ca_path, path, &credentials, NULL) == BW_OK);
+    return credentials;
+}
+
+void trio_init(struct trio *trio)
+{
+    memset(trio, 0, sizeof *trio);
+    (void)signal(SIGPIPE, SIG_IGN);
+    test_pki_init(&trio->pki);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        char file[16];
+        char uri[64];
+        char path[TEST_PKI_PATH_BYTES];
+
+        trio->doors[i] = -1;
+        trio->api[i] = free_port();
+        trio->raft[i] = free_port();
+        (void)snprintf(file, sizeof file, "w%d.pem", i + 1);
+        (void)snprintf(uri, sizeof uri, "breakwater://prod/witness/w%d", i + 1);
+        test_pki_issue_uri(&trio->pki, file, uri, path);
+    }
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        char identity[16];
+
+        (void)snprintf(identity, sizeof identity, "w%d.pem", i + 1);
+        trio_configure(trio, i, identity);
+    }
+    trio->viewer = issue(trio, "viewer.pem", "breakwater://prod/viewer/v");
+    found_all(trio);
+}
+
+void trio_deinit(struct trio *trio)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (trio->pids[i] > 0)
+            (void)trio_stop(trio, i, SIGKILL);
+    bw_credentials_free(trio->viewer);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        char path[TRIO_PATH_BYTES];
+
+        numbered_path(trio, "data%d", i, path);
+        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    }
+    test_pki_deinit(&trio->pki);
+}
+
+/* ---- asking ---- */
+
+static int call(const struct bw_credentials *credentials, uint16_t port, const char *method,
+                const char *path, const void *body, size_t size, struct bw_http_reply *out_reply)
+{
+    char url[256];
+    const struct bw_http_call request = {.method = method,
+                                         .url = url,
+                                         .content_type = body != NULL ? BW_PROTOBUF_TYPE : NULL,
+                                         .body = body,
+                                         .body_size = size,
+                                         .timeout_ms = TRIO_WAIT_MS,
+                                         .connect_timeout_ms = CALL_MS,
+                                         .response_bytes_max = 1024 * 1024};
+    struct bw_diag diag = {0};
+
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d%s", port, path);
+    return bw_http_client_call(credentials, &request, out_reply, &diag) == BW_OK ? out_reply->status
+                                                                                 : 0;
+}
+
+static bool is_ready(const struct trio *trio, int i)
+{
+    struct bw_http_reply reply;
+    int status = call(trio->viewer, trio->api[i], "GET", "/readyz", NULL, 0, &reply);
+
+    bw_http_reply_deinit(&reply);
+    return status == 200;
+}
+
+int trio_leader(struct trio *trio)
+{
+    struct puppet observer;
+    int leader = -1;
+
+    puppet_init(&observer, trio, "nowhere", "nothing");
+    for (int waited_us = 0; leader < 0 && waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
+        bool are_ready = true;
+
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            are_ready = are_ready && (trio->pids[i] == 0 || is_ready(trio, i));
+        for (int i = 0; are_ready && i < TRIO_WITNESSES; i++)
+            if (trio->pids[i] > 0 && puppet_sync(&observer, i) == 200 && observer.answer.is_leader)
+                leader = i;
+        (void)usleep(STEP_US);
+    }
+    puppet_deinit(&observer);
+    BW_ASSERT(leader >= 0);
+    return leader;
+}
+
+int trio_follower(struct trio *trio)
+{
+    int leader = trio_leader(trio);
+
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (i != leader && trio->pids[i] > 0)
+            return i;
+    BW_ASSERT(false);
+    return -1;
+}
+
+static void knock(struct trio *trio, char kind, const void *data, size_t size)
+{
+    uint8_t bytes[DOOR_BYTES_MAX];
+
+    BW_ASSERT(size < sizeof bytes);
+    bytes[0] = (uint8_t)kind;
+    memcpy(bytes + 1, data, size);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (trio->doors[i] >= 0)
+            BW_ASSERT(send(trio->doors[i], bytes, size + 1, MSG_NOSIGNAL) == (ssize_t)size + 1);
+}
+
+void trio_propose(struct trio *trio, const struct bw_command *command)
+{
+    static uint8_t entry[BW_COMMAND_BYTES_MAX];
+    size_t size;
+
+    (void)trio_leader(trio);
+    BW_ASSERT(bw_log_entry_encode(command, entry, sizeof entry, &size, NULL) == BW_OK);
+    knock(trio, 'p', entry, size);
+}
+
+void trio_append(struct trio *trio, const void *data, size_t size)
+{
+    (void)trio_leader(trio);
+    knock(trio, 'r', data, size);
+}
+
+/* ---- puppets ---- */
+
+void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, const char *name)
+{
+    char uri[160];
+    char file[80];
+
+    memset(puppet, 0, sizeof *puppet);
+    puppet->trio = trio;
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent-1", site);
+    (void)snprintf(file, sizeof file, "agent-%s.pem", site);
+    puppet->credentials = issue(trio, file, uri);
+    BW_ASSERT(bw_copy_text(puppet->site, sizeof puppet->site, site));
+    (void)snprintf((char *)puppet->instance.bytes, sizeof puppet->instance.bytes, "i-%s", site);
+    (void)snprintf((char *)puppet->session.bytes, sizeof puppet->session.bytes, "s-%s", site);
+    BW_ASSERT(bw_copy_text(puppet->group.name, sizeof puppet->group.name, name));
+    puppet->group.report = (struct bw_report){.guard_alive = true,
+                                              .service = BW_SERVICE_STOPPED,
+                                              .condition = BW_CONDITION_START,
+                                              .check_interval_ms = 1000,
+                                              .reach = BW_REACH_CGROUP,
+                                              .reach_proved = true,
+                                              .fence_bound_ms = 100};
+}
+
+void puppet_deinit(struct puppet *puppet)
+{
+    bw_credentials_free(puppet->credentials);
+    bw_sync_answer_deinit(&puppet->answer);
+}
+
+static void keep_answer(struct puppet *puppet, const struct bw_http_reply *reply)
+{
+    struct bw_diag diag = {0};
+
+    if (puppet->status != 200)
+        return;
+    bw_sync_answer_deinit(&puppet->answer);
+    if (bw_sync_answer_decode(reply->body, reply->body_size, &puppet->answer, &diag) != BW_OK) {
+        (void)fprintf(stderr, "answer: %s\n", diag.text);
+        BW_ASSERT(false);
+    }
+}
+
+static int send_sync(struct puppet *puppet, int i)
+{
+    static uint8_t body[BW_BODY_BYTES_MAX];
+    struct bw_sync sync = {.cluster_id = puppet->trio->cluster_id,
+                           .generation = 1,
+                           .agent = "agent-1",
+                           .instance = puppet->instance,
+                           .session = puppet->session,
+                           .number = puppet->number,
+                           .heard_number = puppet->heard_number,
+                           .wants_relay = puppet->wants_relay,
+                           .group_count = 1,
+                           .groups = &puppet->group};
+    struct bw_http_reply reply;
+    size_t size;
+
+    BW_ASSERT(bw_copy_text(sync.site, sizeof sync.site, puppet->site));
+    BW_ASSERT(bw_sync_encode(&sync, body, sizeof body, &size, NULL) == BW_OK);
+    puppet->status = call(puppet->credentials, puppet->trio->api[i], "POST", "/v1/agent/sync", body,
+                          size, &reply);
+    keep_answer(puppet, &reply);
+    bw_http_reply_deinit(&reply);
+    return puppet->status;
+}
+
+int puppet_sync(struct puppet *puppet, int i)
+{
+    puppet->number++;
+    (void)send_sync(puppet, i);
+    if (puppet->status == 200 && puppet->answer.is_leader)
+        puppet->heard_number = puppet->answer.number;
+    return puppet->status;
+}
+
+bool puppet_sync_all(struct puppet *puppet)
+{
+    struct bw_sync_answer best = {0};
+    uint64_t heard = puppet->heard_number;
+
+    puppet->number++;
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        if (puppet->trio->pids[i] == 0 || send_sync(puppet, i) != 200 || !puppet->answer.is_leader)
+            continue;
+        bw_sync_answer_deinit(&best);
+        best = puppet->answer;
+        heard = best.number;
+        puppet->answer = (struct bw_sync_answer){0};
+    }
+    bw_sync_answer_deinit(&puppet->answer);
+    puppet->answer = best;
+    puppet->heard_number = heard;
+    return best.is_leader;
+}
+
+int puppet_poll(struct puppet *puppet, int i, uint64_t after, const char *wait)
+{
+    struct bw_http_reply reply;
+    char path[96];
+
+    (void)snprintf(path, sizeof path, "/v1/agent/orders?after=%llu&wait=%s",
+                   (unsigned long long)after, wait);
+    puppet->status = call(puppet->credentials, puppet->trio->api[i], "GET", path, NULL, 0, &reply);
+    keep_answer(puppet, &reply);
+    bw_http_reply_deinit(&reply);
+    return puppet->status;
+}
+
+int puppet_post(struct puppet *puppet, int i, const char *path, const void *body, size_t size)
+{
+    struct bw_http_reply reply;
+    int status = call(puppet->credentials, puppet->trio->api[i], "POST", path, body, size, &reply);
+
+    bw_http_reply_deinit(&reply);
+    return status;
+}
+
+const struct bw_sync_answer_group *puppet_told(const struct puppet *puppet)
+{
+    for (uint32_t i = 0; i < puppet->answer.group_count; i++)
+        if (strcmp(puppet->answer.groups[i].name, puppet->group.name) == 0)
+            return &puppet->answer.groups[i];
+    return NULL;
+}

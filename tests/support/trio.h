@@ -1,0 +1,95 @@
+/* trio.h - three witnesses as processes, on loopback, with certificates of their own, and puppets
+ * of agents that speak to them by the product's own client and wire format. */
+#ifndef TEST_TRIO_H
+#define TEST_TRIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <breakwater/core/sync.h>
+#include <breakwater/net/credentials.h>
+#include <breakwater/net/http_client.h>
+
+#include "test_pki.h"
+
+#define TRIO_WITNESSES   3
+#define TRIO_ELECTION_MS 300
+#define TRIO_WAIT_MS     30000
+#define TRIO_PATH_BYTES  160
+
+struct trio {
+    struct test_pki pki;
+    struct bw_id cluster_id;
+    uint16_t api[TRIO_WITNESSES];
+    uint16_t raft[TRIO_WITNESSES];
+    pid_t pids[TRIO_WITNESSES]; /* 0: not running */
+    int doors[TRIO_WITNESSES];  /* of forked ones: commands for the log go in here; -1: none */
+    struct bw_credentials *viewer;
+};
+
+/* How a witness runs. FORKED: this program's own code, with a door for commands. */
+enum trio_how { TRIO_EXECUTED, TRIO_FORKED };
+
+/* Makes certificates, configurations and, by `witness init` of the built program, data directories.
+ */
+void trio_init(struct trio *trio);
+/* Kills what runs, and removes everything. */
+void trio_deinit(struct trio *trio);
+void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PATH_BYTES]);
+/* Rewrites the configuration of witness `i` with another certificate file. */
+void trio_configure(const struct trio *trio, int i, const char *identity);
+
+void trio_start(struct trio *trio, int i, enum trio_how how);
+void trio_start_all(struct trio *trio, enum trio_how how);
+/* Runs the built program with these arguments (argv[0] is its path); its exit status. Standard
+ * output is read into `out`, ended by NUL. */
+int trio_run(const struct trio *trio, char **argv, char *out, size_t size);
+/* Waits for the end of witness `i`, after `signal` (0: none was sent); its exit status, or 128 and
+ * the signal that it died of. */
+int trio_stop(struct trio *trio, int i, int signal);
+/* The log of witness `i` contains `text` (waits for it). */
+bool trio_logs(const struct trio *trio, int i, const char *text);
+bool trio_has_logged(const struct trio *trio, int i, const char *text);
+
+/* Waits for a leader that says so, and for the others to follow it. Which. */
+int trio_leader(struct trio *trio);
+int trio_follower(struct trio *trio);
+
+/* To the leader's log, as if a person had asked (forked witnesses only). */
+void trio_propose(struct trio *trio, const struct bw_command *command);
+/* Bytes as they are, as an entry. */
+void trio_append(struct trio *trio, const void *data, size_t size);
+
+/* ---- puppets ---- */
+
+struct puppet {
+    struct trio *trio;
+    struct bw_credentials *credentials;
+    char site[BW_NAME_MAX + 1];
+    struct bw_id instance;
+    struct bw_id session;
+    uint64_t number;
+    uint64_t heard_number;
+    bool wants_relay;
+    struct bw_sync_group group;   /* what it says of its one group */
+    struct bw_sync_answer answer; /* the last one that was 200; owned */
+    int status;                   /* of the last request; 0: no answer */
+};
+
+/* An agent of `site` whose group `name` is stopped and eligible in every way. */
+void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, const char *name);
+void puppet_deinit(struct puppet *puppet);
+/* One sync to witness `i`; keeps number and heard_number as an agent does. The HTTP status. */
+int puppet_sync(struct puppet *puppet, int i);
+/* One new sync, the same bytes to every witness that runs. True: a leader answered, and `answer` is
+ * its. */
+bool puppet_sync_all(struct puppet *puppet);
+/* GET /v1/agent/orders at witness `i`. */
+int puppet_poll(struct puppet *puppet, int i, uint64_t after, const char *wait);
+/* What the last answer says of its group; NULL: nothing. */
+const struct bw_sync_answer_group *puppet_told(const struct puppet *puppet);
+/* Any bytes to `path` of witness `i`. */
+int puppet_post(struct puppet *puppet, int i, const char *path, const void *body, size_t size);
+
+#endif
