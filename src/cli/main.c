@@ -14,6 +14,7 @@ struct verb {
 
 /* In the order in which one meets them. */
 static const struct verb verbs[] = {
+    {"agent", "run the agent of a site", bw_verb_agent},
     {"check", "check configuration files and the machine they are on", bw_verb_check},
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},

@@ -5,6 +5,7 @@
 #include "exit.h"
 
 /* argv[0] is the verb. Messages go to stderr, data to stdout. Returns the exit status. */
+enum bw_exit bw_verb_agent(int argc, char **argv);
 enum bw_exit bw_verb_check(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
 enum bw_exit bw_verb_pki(int argc, char **argv);

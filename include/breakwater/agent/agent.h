@@ -1,0 +1,18 @@
+/* agent.h - the agent of one site as a program: it speaks with the witnesses, holds the leases of
+ * its groups and tells the guard what to run. Design 2, 3.2, 3.4-3.9. */
+#ifndef BW_AGENT_AGENT_H
+#define BW_AGENT_AGENT_H
+
+/* How a run of the agent ended. */
+enum bw_agent_end {
+    BW_AGENT_STOPPED, /* SIGTERM or SIGINT: guard and service were left alone */
+    BW_AGENT_CONFIG,  /* the configuration, the certificate or the kept state is not usable: a
+                         person must act, and what to do was said on stderr */
+    BW_AGENT_RESTART, /* it cannot go on and may be started again: a failed fsync, say */
+};
+
+/* Runs the agent of the site file `config_file` on a loop of its own until it is told to end. Logs
+ * to stderr. The process must start no children but through it and ignore SIGPIPE. */
+enum bw_agent_end bw_agent_run(const char *config_file);
+
+#endif

@@ -1,0 +1,279 @@
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/durable.h>
+
+/* A machine that asks to be woken at an instant that only one clock has reached (after a suspend,
+ * the clocks are far apart) is woken this often, not without pause. */
+#define TICK_DISTANCE_NS BW_NS_PER_MS
+
+/* The guard's mirror of one group: RUN_DIR/SITE-guard/GROUP.mirror. */
+static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
+                                                   .version = BW_GUARD_MIRROR_VERSION};
+
+/* ---- places ---------------------------------------------------------------------------------- */
+
+void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits)
+{
+    memset(out_limits, 0, sizeof *out_limits);
+    out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
+    out_limits->failure_threshold = config->failure_threshold;
+    out_limits->local_restarts = config->local_restarts;
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        out_limits->has_script[action] = config->scripts[action] != NULL;
+        out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
+    }
+}
+
+static void warn_of_unconfigured(struct bw_agent *agent)
+{
+    const struct bw_agent_state *state = &agent->store.state;
+
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const struct bw_agent_group *group = &state->groups[i];
+
+        if (bw_site_config_find(agent->config, group->name) == NULL && group->memory.epoch != 0 &&
+            !group->memory.given_back)
+            bw_log_warn(&agent->log, "group.unconfigured",
+                        "group=%s epoch=%llu text=\"this site may hold it, but it is not in the "
+                        "site file: it is neither renewed nor given back\"",
+                        group->name, (unsigned long long)group->memory.epoch);
+    }
+}
+
+enum bw_err bw_agent_places_init(struct bw_agent *agent, struct bw_diag *diag)
+{
+    const struct bw_site_config *config = agent->config;
+
+    warn_of_unconfigured(agent);
+    agent->places = calloc(config->group_count, sizeof *agent->places);
+    if (agent->places == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%u groups", config->group_count);
+    for (uint32_t i = 0; i < config->group_count; i++) /* first all: their memory may move */
+        if (bw_agent_store_group(&agent->store, config->groups[i].name) == NULL)
+            return bw_diag_set(diag, BW_ERR_LIMIT,
+                               "the agent remembers %d groups already, configured or not: move "
+                               "%s/%s away once this site holds nothing",
+                               BW_GROUPS_MAX, agent->store.path, agent->store.file);
+    agent->place_count = config->group_count;
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        struct bw_agent_place *place = &agent->places[i];
+        struct bw_site_limits limits;
+
+        place->agent = agent;
+        place->config = &config->groups[i];
+        place->kept = bw_agent_store_group(&agent->store, place->config->name);
+        place->wake_at = BW_INSTANT_NEVER;
+        bw_agent_limits_get(place->config, &limits);
+        bw_site_init(&place->site, place->config->name, agent->store.state.instance, agent->boot_id,
+                     &limits, &place->kept->memory, bw_clock_now());
+    }
+    return BW_OK;
+}
+
+struct bw_agent_place *bw_agent_place_find(struct bw_agent *agent, const char *group)
+{
+    for (uint32_t i = 0; i < agent->place_count; i++) {
+        const uint32_t at = (agent->last_found + 1 + i) % agent->place_count;
+
+        if (strcmp(agent->places[at].config->name, group) == 0) {
+            agent->last_found = at;
+            return &agent->places[at];
+        }
+    }
+    return NULL;
+}
+
+/* ---- carrying out ---------------------------------------------------------------------------- */
+
+static void save(struct bw_agent_place *place)
+{
+    struct bw_agent *agent = place->agent;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    place->kept->memory = place->site.memory;
+    err = bw_agent_store_save(&agent->store, &diag);
+    if (err != BW_OK)
+        bw_log_error(&agent->log, "state.unsaved",
+                     "group=%s error=%s does=\"no renewal or start rests on it\"",
+                     place->config->name, bw_log_quote(diag.text));
+    if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
+        bw_agent_stop(agent, BW_AGENT_RESTART);
+    place->has_saved = true;
+    place->saved_ok = err == BW_OK;
+}
+
+/* What the absent guard has armed, if it was armed in this boot and with these clocks (3.4). */
+static enum bw_err load_mirror(struct bw_agent_place *place, struct bw_guard_mirror_file *out_file,
+                               struct bw_diag *diag)
+{
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    char path[512];
+    char name[BW_NAME_MAX + 16];
+    size_t size;
+    uint32_t version;
+    int dir;
+    enum bw_err err;
+    const int length = snprintf(path, sizeof path, "%s/%s-guard", place->agent->config->run_dir,
+                                place->agent->config->site);
+
+    if (length < 0 || (size_t)length >= sizeof path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
+    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        return bw_diag_errno(diag, errno, "open %s", path);
+    (void)snprintf(name, sizeof name, "%s" BW_GUARD_MIRROR_SUFFIX,
+                   place->config->name); /* a name: fits */
+    err = bw_durable_load(dir, name, &mirror_kind, bytes, sizeof bytes, &size, &version, diag);
+    (void)close(dir); /* only read from */
+    if (err == BW_OK)
+        err = bw_guard_mirror_decode(bytes, size, out_file, diag);
+    return err;
+}
+
+static void read_mirror(struct bw_agent_place *place)
+{
+    struct bw_agent *agent = place->agent;
+    struct bw_guard_mirror_file file;
+    struct bw_diag diag = {0};
+    enum bw_err err = load_mirror(place, &file, &diag);
+
+    place->has_mirror = true;
+    place->mirror = (struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ};
+    if (err == BW_OK && (!bw_id_equal(file.boot_id, agent->boot_id) ||
+                         file.time_namespace != agent->time_namespace ||
+                         strcmp(file.group, place->config->name) != 0))
+        err = bw_diag_set(&diag, BW_ERR_STALE, "it is of another boot, time namespace or group");
+    if (err == BW_OK && file.mirror.armed_epoch != 0 &&
+        !bw_id_equal(file.mirror.armed_instance, agent->store.state.instance))
+        err = bw_diag_set(&diag, BW_ERR_STALE, "another instance has armed it");
+    if (err != BW_OK) {
+        bw_log_warn(&agent->log, "mirror.unreadable", "group=%s error=%s", place->config->name,
+                    bw_log_quote(diag.text));
+        return;
+    }
+    place->mirror.ok = file.mirror.armed_epoch != 0;
+    place->mirror.mirror_epoch = file.mirror.armed_epoch;
+    place->mirror.mirror_end = file.mirror.armed_end;
+    place->mirror.mirror_fence_ns = file.mirror.fence_ns;
+}
+
+static void carry_out(struct bw_agent_place *place, const struct bw_site_action *action)
+{
+    switch (action->kind) {
+    case BW_SITE_ACTION_SAVE:
+        save(place);
+        break;
+    case BW_SITE_ACTION_SEND:
+        bw_guard_link_send(place->agent, &action->message);
+        break;
+    case BW_SITE_ACTION_SYNC_NOW:
+        bw_agent_sync_now(place->agent);
+        break;
+    case BW_SITE_ACTION_READ_MIRROR:
+        read_mirror(place);
+        break;
+    case BW_SITE_ACTION_OWN_FENCE:
+        bw_own_fence_start(place, action->epoch);
+        break;
+    case BW_SITE_ACTION_TRACE: /* trace.c says the rules of every step */
+        break;
+    }
+}
+
+/* ---- waking ---------------------------------------------------------------------------------- */
+
+static void set_wake(struct bw_agent *agent)
+{
+    struct bw_instant at = BW_INSTANT_NEVER;
+
+    for (uint32_t i = 0; i < agent->place_count; i++)
+        at = bw_instant_min(at, agent->places[i].wake_at);
+    if (!agent->is_closing)
+        bw_deadline_set(&agent->wake, at, BW_DEADLINE_RIGHT);
+}
+
+static void note_wake(struct bw_agent_place *place, struct bw_instant at, bool is_tick)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    if (is_tick && bw_instant_right_is_over(now, at))
+        at = bw_instant_add(now, TICK_DISTANCE_NS);
+    place->wake_at = at;
+    set_wake(place->agent);
+}
+
+void bw_agent_on_wake(struct bw_deadline *deadline, void *user)
+{
+    struct bw_agent *agent = user;
+    const struct bw_site_event tick = {.kind = BW_SITE_EVENT_TICK};
+
+    (void)deadline;
+    for (uint32_t i = 0; i < agent->place_count; i++)
+        if (bw_instant_right_is_over(bw_clock_now(), agent->places[i].wake_at))
+            bw_agent_step(&agent->places[i], &tick);
+    set_wake(agent); /* another place's earlier end may have set it for nothing */
+}
+
+/* ---- stepping -------------------------------------------------------------------------------- */
+
+static void step_once(struct bw_agent_place *place, const struct bw_site_event *event)
+{
+    struct bw_agent *agent = place->agent;
+    struct bw_agent_trace trace;
+    const struct bw_instant now = bw_clock_now();
+
+    bw_agent_trace_begin(place, now, &trace);
+    bw_site_step(&place->site, event, now, &agent->actions);
+    bw_agent_trace_end(place, &trace, event, &agent->actions);
+    for (uint32_t i = 0; i < agent->actions.count; i++)
+        carry_out(place, &agent->actions.list[i]);
+    note_wake(place, agent->actions.wake_at, event->kind == BW_SITE_EVENT_TICK);
+}
+
+/* False: there is none. */
+static bool take_following_event(struct bw_agent_place *place, struct bw_site_event *out_event)
+{
+    if (place->has_saved) {
+        place->has_saved = false;
+        *out_event = (struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = place->saved_ok};
+    } else if (place->has_mirror) {
+        place->has_mirror = false;
+        *out_event = place->mirror;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void bw_agent_step(struct bw_agent_place *place, const struct bw_site_event *event)
+{
+    struct bw_agent *agent = place->agent;
+    struct bw_site_event following;
+
+    BW_ASSERT(!agent->is_stepping);
+    if (agent->is_closing)
+        return;
+    agent->is_stepping = true;
+    step_once(place, event);
+    while (take_following_event(place, &following)) /* each SAVE changed state: they run out */
+        step_once(place, &following);
+    agent->is_stepping = false;
+}
+
+void bw_agent_on_own_fence_ended(struct bw_agent_place *place, uint64_t epoch, bool ok)
+{
+    const struct bw_site_event event = {
+        .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = epoch, .ok = ok};
+
+    bw_agent_step(place, &event);
+}

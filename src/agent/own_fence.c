@@ -1,0 +1,361 @@
+/* The fence that the agent runs when it cannot rely on its guard (3.4): the fence script, a look at
+ * the service, and where that does not say `stopped`, KILL to everything that the guard ever
+ * started of the group, and another look. Its own scripts run outside of that reach, so that
+ * neither the KILL here nor the guard's own fence ends them. */
+#include "program.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/reach.h>
+
+/* Before D, for KILL and the last look; F is at least five times kill_grace (3.2.4). */
+#define LEFT_AT_LEAST_NS (100 * BW_NS_PER_MS)
+#define ENV_TEXT_BYTES   192
+#define ENV_OWN_MAX      9
+
+enum step { STEP_SCRIPT, STEP_LOOK, STEP_KILL, STEP_KILL_HIDDEN, STEP_LOOK_AGAIN, STEP_END };
+
+struct bw_own_fence {
+    struct bw_agent_place *place;
+    uint64_t epoch;
+    uint64_t next_epoch;   /* 0: none waits */
+    struct bw_instant end; /* D: everything is over by then, or nothing is left but KILL */
+    enum step step;
+    struct bw_reach runs;  /* where our own scripts run */
+    struct bw_reach all;   /* the guard's, exact where the kernel has cgroups */
+    struct bw_reach marks; /* the same by marks: also what a cgroup of the guard's own hides */
+    struct bw_reach_kill kill;
+    struct bw_deadline later; /* a step never follows from within the one that began it */
+    uint32_t handles;
+    bool reach_seen_empty;
+    enum bw_service service;
+};
+
+static void go_on(struct bw_own_fence *fence, enum step step);
+
+/* ---- scripts ----------------------------------------------------------------------------------
+ */
+
+static uint64_t left_ns(const struct bw_own_fence *fence)
+{
+    return bw_instant_left_ns(bw_clock_now(), fence->end);
+}
+
+/* What the scripts of a fence are told (5.1); the strings live in it. */
+struct environment {
+    char own[ENV_OWN_MAX][ENV_TEXT_BYTES];
+    char *configured; /* those of `env:`, one after the other */
+    const char *list[ENV_OWN_MAX + BW_ENV_MAX + 1];
+    size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct environment *environment,
+                                                      const char *format, ...)
+{
+    char *text = environment->own[environment->count];
+    va_list values;
+    int length;
+
+    va_start(values, format);
+    length = vsnprintf(text, ENV_TEXT_BYTES, format, values);
+    va_end(values);
+    BW_ASSERT(length > 0 && length < ENV_TEXT_BYTES); /* names, words, positions: all bounded */
+    environment->list[environment->count++] = text;
+}
+
+static void add_own(struct environment *environment, const struct bw_own_fence *fence)
+{
+    const struct bw_run_facts *facts = &fence->place->site.facts;
+
+    add(environment, "BREAKWATER_GROUP=%s", fence->place->config->name);
+    add(environment, "BREAKWATER_SITE=%s", fence->place->agent->config->site);
+    add(environment, "BREAKWATER_EPOCH=%" PRIu64, fence->epoch);
+    add(environment, "BREAKWATER_PREVIOUS_SITE=%s", facts->previous_site);
+    add(environment, "BREAKWATER_REASON=%s", bw_reason_word(BW_REASON_LEASE_LOST));
+    add(environment, "BREAKWATER_PLANNED=false");
+    add(environment, "BREAKWATER_GRADE=%s", bw_grade_word(facts->grade));
+    add(environment, "BREAKWATER_LEASE_REMAINING_MS=%" PRIu64, left_ns(fence) / BW_NS_PER_MS);
+    add(environment, "BREAKWATER_TARGET_POSITION=%s", facts->target_position);
+}
+
+static enum bw_err environment_init(struct environment *environment,
+                                    const struct bw_own_fence *fence, struct bw_diag *diag)
+{
+    const struct bw_group_config *config = fence->place->config;
+    size_t size = 1;
+    char *at;
+
+    environment->count = 0;
+    add_own(environment, fence);
+    for (uint32_t i = 0; i < config->env_count; i++)
+        size += strlen(config->env[i].name) + strlen(config->env[i].value) + 2;
+    environment->configured = at = malloc(size);
+    if (at == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "the environment of a script");
+    for (uint32_t i = 0; i < config->env_count && i < BW_ENV_MAX; i++) {
+        environment->list[environment->count++] = at;
+        at = stpcpy(stpcpy(stpcpy(at, config->env[i].name), "="), config->env[i].value) + 1;
+    }
+    environment->list[environment->count] = NULL;
+    return BW_OK;
+}
+
+static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
+                    size_t bytes, void *user)
+{
+    const struct bw_own_fence *fence = user;
+    char text[512];
+
+    (void)run;
+    (void)stream;
+    (void)snprintf(text, sizeof text, "%.*s", (int)(bytes < sizeof text ? bytes : sizeof text - 1),
+                   line);
+    bw_log_info(&fence->place->agent->log, "script.said", "group=%s line=%s",
+                fence->place->config->name, bw_log_quote(text));
+}
+
+static void on_script_ended(struct bw_script_run *run, const struct bw_script_result *result,
+                            void *user)
+{
+    struct bw_own_fence *fence = user;
+    const bool is_fine = result->how == BW_SCRIPT_EXITED && result->code == 0;
+
+    (void)run;
+    if (fence->step == STEP_SCRIPT) {
+        bw_log_write(&fence->place->agent->log, is_fine ? BW_LOG_INFO : BW_LOG_WARN, "run.ended",
+                     "group=%s epoch=%" PRIu64 " action=fence by=agent how=%s code=%d "
+                     "duration_ms=%" PRIu64,
+                     fence->place->config->name, fence->epoch, bw_script_how_text(result->how),
+                     result->code, result->duration_ns / BW_NS_PER_MS);
+        go_on(fence, STEP_LOOK);
+        return;
+    }
+    fence->service = is_fine ? bw_service_of_line(result->first_line) : BW_SERVICE_UNKNOWN;
+    if (fence->step == STEP_LOOK && fence->service != BW_SERVICE_STOPPED)
+        go_on(fence, STEP_KILL);
+    else
+        go_on(fence, STEP_END);
+}
+
+static enum bw_err start_script(struct bw_own_fence *fence, enum bw_action_kind action,
+                                uint64_t limit_ns, struct bw_diag *diag)
+{
+    const struct bw_group_config *config = fence->place->config;
+    const bool is_look = action == BW_ACTION_STATUS;
+    const uint64_t own_limit_ns = config->timeout_ms[action] * BW_NS_PER_MS;
+    struct environment environment;
+    struct bw_script_run *run;
+    enum bw_err err = environment_init(&environment, fence, diag);
+    const struct bw_script_spec spec = {
+        .path = config->scripts[action],
+        .env = environment.list,
+        .reach = &fence->runs,
+        .slot = is_look ? BW_REACH_OBSERVE : BW_REACH_FENCE,
+        .leftovers = BW_SCRIPT_END_LEFTOVERS,
+        .limit_ns = limit_ns < own_limit_ns ? limit_ns : own_limit_ns,
+        .kill_grace_ns = LEFT_AT_LEAST_NS,
+        .on_line = is_look ? NULL : on_line,
+        .on_end = on_script_ended,
+        .user = fence,
+    };
+
+    if (err == BW_OK)
+        err = bw_script_start(&fence->place->agent->runner, &spec, &run, diag);
+    if (err == BW_OK)
+        bw_script_go(run, BW_INSTANT_NEVER);
+    free(environment.configured);
+    return err;
+}
+
+/* False: it could not even be begun, and that was said. */
+static bool run_script(struct bw_own_fence *fence, enum bw_action_kind action, uint64_t limit_ns)
+{
+    struct bw_diag diag = {0};
+
+    if (start_script(fence, action, limit_ns, &diag) == BW_OK)
+        return true;
+    bw_log_error(&fence->place->agent->log, "script.unstarted", "group=%s action=%s error=%s",
+                 fence->place->config->name, bw_action_word(action), bw_log_quote(diag.text));
+    return false;
+}
+
+/* ---- KILL -------------------------------------------------------------------------------------
+ */
+
+static void say_not_killed(const struct bw_own_fence *fence, const char *text)
+{
+    bw_log_error(&fence->place->agent->log, "reach.unkilled", "group=%s error=%s",
+                 fence->place->config->name, bw_log_quote(text));
+}
+
+static void on_kill_closed(struct bw_reach_kill *kill, void *user)
+{
+    struct bw_own_fence *fence = user;
+
+    (void)kill;
+    fence->handles--;
+    if (fence->step == STEP_KILL)
+        go_on(fence, STEP_KILL_HIDDEN);
+    else
+        go_on(fence, STEP_LOOK_AGAIN);
+}
+
+static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    struct bw_own_fence *fence = user;
+
+    if (err != BW_OK) {
+        fence->reach_seen_empty = false;
+        say_not_killed(fence, diag->text);
+    }
+    bw_reach_kill_close(kill, on_kill_closed);
+}
+
+static void kill_reach(struct bw_own_fence *fence, const struct bw_reach *reach)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_reach_kill_init(&fence->kill, &fence->place->agent->loop, reach, on_killed, fence,
+                           &diag) != BW_OK) {
+        fence->reach_seen_empty = false;
+        say_not_killed(fence, diag.text);
+        if (bw_reach_signal(reach, BW_REACH_ALL, SIGKILL, &diag) != BW_OK) /* at least once */
+            say_not_killed(fence, diag.text);
+        go_on(fence, fence->step == STEP_KILL ? STEP_KILL_HIDDEN : STEP_LOOK_AGAIN);
+        return;
+    }
+    fence->handles++;
+    bw_reach_kill_start(&fence->kill, BW_REACH_ALL);
+}
+
+/* ---- from step to step ------------------------------------------------------------------------
+ */
+
+static void on_later_closed(struct bw_deadline *deadline, void *user)
+{
+    struct bw_own_fence *fence = user;
+    struct bw_agent_place *place = fence->place;
+    /* Seen, not believed: status says so, or it cannot say and nothing in reach is left (3.2.4). */
+    const bool ok = fence->service == BW_SERVICE_STOPPED ||
+                    (fence->service == BW_SERVICE_UNKNOWN && fence->reach_seen_empty);
+
+    (void)deadline;
+    place->own_fence = NULL;
+    if (fence->next_epoch != 0)
+        bw_own_fence_start(place, fence->next_epoch);
+    bw_agent_on_own_fence_ended(place, fence->epoch, ok);
+    free(fence);
+    bw_agent_own_fence_gone(place->agent);
+}
+
+static void begin_step(struct bw_own_fence *fence)
+{
+    const struct bw_group_config *config = fence->place->config;
+    const uint64_t left = left_ns(fence);
+    const enum bw_action_kind script = config->scripts[BW_ACTION_FENCE] != NULL ? BW_ACTION_FENCE
+                                                                                : BW_ACTION_STOP;
+
+    switch (fence->step) {
+    case STEP_SCRIPT:
+        if (left < 2 * LEFT_AT_LEAST_NS) /* late: what cannot be waited for is not tried */
+            go_on(fence, STEP_KILL);
+        else if (!run_script(fence, script, left - 2 * LEFT_AT_LEAST_NS))
+            go_on(fence, STEP_KILL);
+        return;
+    case STEP_LOOK:
+        fence->service = BW_SERVICE_UNKNOWN;
+        if (left < LEFT_AT_LEAST_NS ||
+            !run_script(fence, BW_ACTION_STATUS, left - LEFT_AT_LEAST_NS / 2))
+            go_on(fence, STEP_KILL);
+        return;
+    case STEP_KILL:
+        /* Units of systemd are outside of what is looked at here. */
+        fence->reach_seen_empty = config->enforce == BW_REACH_CGROUP;
+        kill_reach(fence, &fence->all);
+        return;
+    case STEP_KILL_HIDDEN:
+        kill_reach(fence, &fence->marks);
+        return;
+    case STEP_LOOK_AGAIN:
+        fence->service = BW_SERVICE_UNKNOWN;
+        if (!run_script(fence, BW_ACTION_STATUS, UINT64_MAX))
+            go_on(fence, STEP_END);
+        return;
+    case STEP_END:
+        bw_deadline_close(&fence->later, on_later_closed);
+        return;
+    }
+}
+
+static void on_later(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    begin_step(user);
+}
+
+static void go_on(struct bw_own_fence *fence, enum step step)
+{
+    fence->step = step;
+    bw_deadline_set(&fence->later, bw_clock_now(), BW_DEADLINE_RIGHT);
+}
+
+/* ---- beginning --------------------------------------------------------------------------------
+ */
+
+static enum bw_err open_reaches(struct bw_own_fence *fence, struct bw_diag *diag)
+{
+    const struct bw_agent *agent = fence->place->agent;
+    const char *group = fence->place->config->name;
+    char id[BW_ID_TEXT_BYTES];
+    char tag[BW_NAME_MAX + 1];
+    enum bw_err err;
+
+    bw_id_format(agent->store.state.instance, id);
+    BW_ASSERT(snprintf(tag, sizeof tag, "agent-%s", id) < (int)sizeof tag);
+    /* None of them is closed: that would remove cgroups which the guard rests on. */
+    err = bw_reach_open(&fence->runs, tag, group, true, diag);
+    if (err == BW_OK)
+        err = bw_reach_open(&fence->all, agent->config->site, group, false, diag);
+    if (err == BW_OK)
+        err = bw_reach_open(&fence->marks, agent->config->site, group, true, diag);
+    return err;
+}
+
+void bw_own_fence_start(struct bw_agent_place *place, uint64_t epoch)
+{
+    struct bw_own_fence *fence;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (place->own_fence != NULL) {
+        place->own_fence->next_epoch = epoch;
+        return;
+    }
+    fence = calloc(1, sizeof *fence);
+    BW_ASSERT(fence !=
+              NULL); /* no memory for a fence: the guard has its own, the supervisor ours */
+    fence->place = place;
+    fence->epoch = epoch;
+    fence->end = place->site.arm_sent_end;
+    err = open_reaches(fence, &diag);
+    if (err == BW_OK)
+        err = bw_deadline_init(&fence->later, &place->agent->loop, on_later, fence, &diag);
+    if (err != BW_OK) {
+        bw_log_error(&place->agent->log, "fence.unable", "group=%s error=%s does=\"ends itself\"",
+                     place->config->name, bw_log_quote(diag.text));
+        free(fence);
+        bw_agent_stop(place->agent, BW_AGENT_RESTART); /* restarted, it fences again */
+        return;
+    }
+    place->own_fence = fence;
+    place->agent->own_fences_running++;
+    go_on(fence, STEP_SCRIPT);
+}

@@ -1,0 +1,235 @@
+#include "program.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/dir_lock.h>
+#include <breakwater/sys/durable.h>
+#include <breakwater/sys/random.h>
+
+static const struct bw_durable_kind state_kind = {.magic = "BWAS", .version = 1};
+
+_Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
+               "the largest state can be saved");
+
+/* ---- is it ours? (3.7) ----------------------------------------------------------------------- */
+
+/* A machine without an id is known again by its boot: a state that was taken along has another. */
+static bool is_of_this_boot(const struct bw_agent_state *state, struct bw_id boot_id)
+{
+    bool has_open_epoch = false;
+
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const struct bw_site_memory *memory = &state->groups[i].memory;
+
+        if (memory->epoch != 0 && bw_id_equal(memory->boot_id, boot_id))
+            return true;
+        has_open_epoch = has_open_epoch || (memory->epoch != 0 && !memory->given_back);
+    }
+    return !has_open_epoch; /* nothing of it can be renewed or given back */
+}
+
+/* NULL: it is ours. Otherwise whose it is. */
+static const char *foreigner(const struct bw_agent_state *state,
+                             const struct bw_site_config *config, struct bw_id machine_id,
+                             struct bw_id boot_id)
+{
+    if (strcmp(state->site, config->site) != 0)
+        return "another site";
+    if (bw_id_is_none(state->machine_id) || bw_id_is_none(machine_id))
+        return is_of_this_boot(state, boot_id)
+                   ? NULL
+                   : "another boot, and this machine has no machine id that would say whose";
+    return bw_id_equal(state->machine_id, machine_id) ? NULL : "another machine";
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static enum bw_err open_directory(struct bw_agent_store *store, const char *state_dir,
+                                  struct bw_diag *diag)
+{
+    int outer;
+    enum bw_err err;
+    const int length = snprintf(store->path, sizeof store->path, "%s/agent", state_dir);
+
+    if (length < 0 || (size_t)length >= sizeof store->path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir %s is longer than %zu bytes", state_dir,
+                           sizeof store->path - sizeof "/agent");
+    err = bw_durable_open_dir(state_dir, &outer, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "state_dir");
+    (void)close(outer); /* it exists now, durably; only read from */
+    err = bw_durable_open_dir(store->path, &store->dir, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "state_dir");
+    return bw_dir_lock(store->dir, store->path, &store->lock, diag);
+}
+
+/* `state` NOT_FOUND leaves it all zero. */
+static enum bw_err load(struct bw_agent_store *store, struct bw_diag *diag)
+{
+    size_t size;
+    uint32_t version;
+    enum bw_err err = bw_durable_load(store->dir, store->file, &state_kind, store->buffer,
+                                      BW_AGENT_STATE_BYTES_MAX, &size, &version, diag);
+
+    if (err == BW_OK)
+        err = bw_agent_state_decode(store->buffer, size, &store->state, diag);
+    store->group_capacity = store->state.group_count;
+    if (err == BW_OK || err == BW_ERR_NOT_FOUND)
+        return err;
+    return bw_diag_wrap(
+        diag, err,
+        "%s is not usable, so nothing was started: this site may hold an epoch that only this "
+        "file knows. Make sure that the service is stopped here, or wait until `breakwater status` "
+        "shows that this site holds nothing, then move the file away (the agent becomes a new "
+        "instance)",
+        store->path);
+}
+
+static enum bw_err set_aside(struct bw_agent_store *store, struct bw_log *log, const char *whose,
+                             struct bw_diag *diag)
+{
+    char id[BW_ID_TEXT_BYTES];
+    char name[sizeof store->file + BW_ID_TEXT_BYTES + 8];
+    enum bw_err err;
+
+    bw_id_format(store->state.instance, id);
+    (void)snprintf(name, sizeof name, "%s.aside-%s", store->file, id); /* fits by its size */
+    if (renameat(store->dir, store->file, store->dir, name) != 0)
+        return bw_diag_errno(diag, errno, "set %s/%s aside", store->path, store->file);
+    err = fsync(store->dir) == 0 ? BW_OK : bw_diag_errno(diag, errno, "fsync %s", store->path);
+    bw_log_warn(
+        log, "state.foreign",
+        "file=%s whose=%s aside=%s old_instance=%s does=\"a new instance: it neither renews "
+        "nor gives back an epoch of the old one\"",
+        store->file, bw_log_quote(whose), name, id);
+    bw_agent_state_deinit(&store->state);
+    memset(&store->state, 0, sizeof store->state);
+    store->group_capacity = 0;
+    return err;
+}
+
+static enum bw_err make_instance(struct bw_agent_store *store, const struct bw_site_config *config,
+                                 struct bw_id machine_id, struct bw_log *log, struct bw_diag *diag)
+{
+    char id[BW_ID_TEXT_BYTES];
+    enum bw_err err;
+
+    store->state = (struct bw_agent_state){.instance = bw_random_id(), .machine_id = machine_id};
+    if (!bw_copy_text(store->state.site, sizeof store->state.site, config->site))
+        return bw_diag_set(diag, BW_ERR_INVALID, "site: the name is too long");
+    err = bw_agent_store_save(store, diag);
+    if (err != BW_OK)
+        return err;
+    bw_id_format(store->state.instance, id);
+    bw_log_info(log, "instance.made", "instance=%s dir=%s", id, bw_log_quote(store->path));
+    return BW_OK;
+}
+
+static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_site_config *config,
+                                struct bw_id boot_id, struct bw_log *log, struct bw_diag *diag)
+{
+    struct bw_id machine_id = {{0}};
+    struct bw_diag machine_diag = {0};
+    const char *whose;
+    enum bw_err err = bw_clock_machine_id(&machine_id, &machine_diag);
+
+    if (err == BW_ERR_NOT_FOUND)
+        bw_log_warn(log, "machine.unnamed",
+                    "text=\"no machine id: after a reboot this agent is a new instance\"");
+    else if (err != BW_OK)
+        return bw_diag_set(diag, err, "%s", machine_diag.text);
+    err = load(store, diag);
+    if (err == BW_OK) {
+        whose = foreigner(&store->state, config, machine_id, boot_id);
+        if (whose == NULL)
+            return BW_OK;
+        err = set_aside(store, log, whose, diag);
+        if (err != BW_OK)
+            return err;
+    } else if (err != BW_ERR_NOT_FOUND) {
+        return err;
+    }
+    return make_instance(store, config, machine_id, log, diag);
+}
+
+enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_site_config *config,
+                                struct bw_id boot_id, struct bw_log *log, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    memset(store, 0, sizeof *store);
+    store->dir = -1;
+    store->lock = -1;
+    (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
+    store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);
+    if (store->buffer == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");
+    err = open_directory(store, config->state_dir, diag);
+    if (err == BW_OK)
+        err = load_or_make(store, config, boot_id, log, diag);
+    if (err != BW_OK)
+        bw_agent_store_close(store);
+    return err;
+}
+
+void bw_agent_store_close(struct bw_agent_store *store)
+{
+    bw_agent_state_deinit(&store->state);
+    memset(&store->state, 0, sizeof store->state);
+    free(store->buffer);
+    store->buffer = NULL;
+    if (store->lock >= 0)
+        bw_dir_unlock(store->lock);
+    store->lock = -1;
+    if (store->dir >= 0)
+        (void)close(store->dir); /* a directory: nothing is left to write */
+    store->dir = -1;
+}
+
+/* ---- groups, saving -------------------------------------------------------------------------- */
+
+struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group)
+{
+    struct bw_agent_state *state = &store->state;
+
+    for (uint32_t i = 0; i < state->group_count; i++)
+        if (strcmp(state->groups[i].name, group) == 0)
+            return &state->groups[i];
+    if (state->group_count == BW_GROUPS_MAX)
+        return NULL;
+    if (state->group_count == store->group_capacity) {
+        const uint32_t capacity = store->group_capacity + 8;
+        struct bw_agent_group *groups = realloc(state->groups, capacity * sizeof *groups);
+
+        if (groups == NULL)
+            return NULL;
+        state->groups = groups;
+        store->group_capacity = capacity;
+    }
+
+    struct bw_agent_group *place = &state->groups[state->group_count];
+
+    memset(place, 0, sizeof *place);
+    if (!bw_copy_text(place->name, sizeof place->name, group))
+        return NULL;
+    state->group_count++;
+    return place;
+}
+
+enum bw_err bw_agent_store_save(struct bw_agent_store *store, struct bw_diag *diag)
+{
+    size_t size;
+    enum bw_err err = bw_agent_state_encode(&store->state, store->buffer, BW_AGENT_STATE_BYTES_MAX,
+                                            &size, diag);
+
+    if (err == BW_OK)
+        err = bw_durable_save(store->dir, store->file, &state_kind, store->buffer, size, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->path);
+}
