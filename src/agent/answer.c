@@ -15,9 +15,9 @@ static void say_refused(struct bw_agent_witness *witness, const struct bw_sync_a
     char theirs[BW_ID_TEXT_BYTES];
     char ours[BW_ID_TEXT_BYTES];
 
-    if (witness->is_refusal_said)
+    if (witness->refusal != NULL && strcmp(witness->refusal, why) == 0)
         return;
-    witness->is_refusal_said = true;
+    witness->refusal = why;
     bw_id_format(answer->cluster_id, theirs);
     bw_id_format(witness->agent->store.state.cluster_id, ours);
     bw_log_error(&witness->agent->log, "witness.refused",
@@ -78,7 +78,7 @@ static bool is_of_our_cluster(struct bw_agent_witness *witness, const struct bw_
     }
     if (answer->generation > state->generation && !adopt_cluster(agent, answer))
         return false;
-    witness->is_refusal_said = false;
+    witness->refusal = NULL;
     return true;
 }
 

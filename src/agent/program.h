@@ -153,7 +153,7 @@ struct bw_agent_witness {
     uint64_t poll_retry_ns;
     bool is_answering; /* as the log last said */
     uint32_t failed_in_a_row;
-    bool is_refusal_said; /* its wrong cluster or generation is in the log */
+    const char *refusal; /* why its answers are dropped, as the log last said; NULL: they are not */
 };
 BW_MUST_CHECK enum bw_err bw_agent_witnesses_configure(struct bw_agent *agent,
                                                        struct bw_diag *diag);

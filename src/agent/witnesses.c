@@ -46,7 +46,7 @@ static struct bw_agent_witness *add(struct bw_agent *agent, const char *address)
         witness->is_configured = false;
         witness->is_gone = false;
         witness->is_answering = true; /* so that its first failure is said */
-        witness->is_refusal_said = false;
+        witness->refusal = NULL;
         witness->missed_sync = false;
         witness->failed_in_a_row = 0;
         witness->poll_retry_ns = 0;

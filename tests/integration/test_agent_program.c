@@ -13,6 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/durable.h>
+#include <breakwater/sys/random.h>
+#include <breakwater/wire/state.h>
+
 #include "agent_world.h"
 
 static int set_up(void **state)
@@ -103,6 +108,473 @@ static void sigterm_leaves_guard_and_service_alone(void **state)
     assert_string_equal(world->service, "started");
 }
 
+static bool is_armed(const struct agent_world *world)
+{
+    return world->arms > 0;
+}
+
+static bool reports_started(const struct agent_world *world)
+{
+    return world->sync_count > 0 && world->group.report.guard_alive &&
+           world->group.report.service == BW_SERVICE_STARTED;
+}
+
+static bool has_heard(const struct agent_world *world)
+{
+    return world->heard_number > 0;
+}
+
+static bool reports_no_guard(const struct agent_world *world)
+{
+    return !world->group.report.guard_alive;
+}
+
+static bool has_long_polled(const struct agent_world *world)
+{
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+        if (world->witnesses[i].poll == NULL || world->witnesses[i].polls < 2)
+            return false;
+    return true;
+}
+
+static bool says_generation_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "a generation that was recovered from since");
+}
+
+static bool says_cluster_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "why=\"another cluster\"");
+}
+
+/* ---- durable before it counts ------------------------------------------------------------------
+ */
+
+static bool has_renewed(const struct agent_world *world)
+{
+    return world->renewals > 0;
+}
+
+static bool alarms_not_durable(const struct agent_world *world)
+{
+    return (world->group.report.alarms >> BW_ALARM_STATE_NOT_DURABLE & 1) != 0;
+}
+
+/* I1, 3.4: the agent fsyncs the epoch, then renews it. */
+static void an_epoch_that_cannot_be_kept_is_not_renewed(void **state)
+{
+    struct agent_world *world = *state;
+    const struct rlimit nothing = {0, RLIM_INFINITY};
+    const struct rlimit anything = {RLIM_INFINITY, RLIM_INFINITY};
+
+    agent_world_start_agent(world);
+    agent_world_until(world, reports_stopped, "it reports a stopped service");
+    assert_int_equal(prlimit(world->agent, RLIMIT_FSIZE, &nothing, NULL), 0);
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, alarms_not_durable, "it reports that it cannot keep the epoch");
+
+    assert_true(agent_world_never(world, has_renewed, 500));
+
+    assert_int_equal(prlimit(world->agent, RLIMIT_FSIZE, &anything, NULL), 0);
+    agent_world_until(world, reports_serving, "it serves once the epoch is kept");
+}
+
+/* Bytes of the state file; the caller frees them. */
+static uint8_t *read_state(const struct agent_world *world, size_t *out_size)
+{
+    char path[160];
+    uint8_t *bytes = malloc(65536);
+    FILE *in;
+
+    (void)snprintf(path, sizeof path, "%s/state/agent/prod.state", world->dir);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    assert_non_null(bytes);
+    *out_size = fread(bytes, 1, 65536, in);
+    assert_int_equal(fclose(in), 0);
+    assert_in_range(*out_size, 1, 65535);
+    return bytes;
+}
+
+static void write_state(const struct agent_world *world, const uint8_t *bytes, size_t size)
+{
+    char path[160];
+    FILE *out;
+
+    (void)snprintf(path, sizeof path, "%s/state/agent/prod.state", world->dir);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    assert_int_equal(fwrite(bytes, 1, size, out), size);
+    assert_int_equal(fclose(out), 0);
+}
+
+/* I2, I3, 3.7: damaged state is never taken for an empty one. */
+static void state_cut_at_any_byte_starts_nothing(void **state)
+{
+    struct agent_world *world = *state;
+    uint8_t *bytes;
+    size_t size;
+
+    serve(world);
+    assert_int_equal(agent_world_stop_agent(world, SIGTERM), 0);
+    bytes = read_state(world, &size);
+    for (size_t cut = 0; cut < size; cut++) {
+        write_state(world, bytes, cut);
+        assert_int_equal(agent_world_run_agent(world), 78);
+    }
+    assert_true(agent_world_log_has(world, "nothing was started"));
+    free(bytes);
+}
+
+/* 3.7: a new instance neither renews nor gives back an epoch of the old one. */
+static void state_of_another_machine_makes_a_new_instance(void **state)
+{
+    static const struct bw_durable_kind kind = {.magic = "BWAS", .version = 1};
+    struct agent_world *world = *state;
+    struct bw_agent_state kept;
+    struct bw_diag diag = {0};
+    struct bw_id old;
+    char path[160];
+    uint8_t bytes[4096];
+    size_t size;
+    uint32_t version;
+    int dir;
+
+    serve(world);
+    old = world->instance;
+    assert_int_equal(agent_world_stop_agent(world, SIGKILL), 128 + SIGKILL);
+    (void)snprintf(path, sizeof path, "%s/state/agent", world->dir);
+    assert_int_equal(bw_durable_open_dir(path, &dir, &diag), BW_OK);
+    assert_int_equal(
+        bw_durable_load(dir, "prod.state", &kind, bytes, sizeof bytes, &size, &version, &diag),
+        BW_OK);
+    assert_int_equal(bw_agent_state_decode(bytes, size, &kept, &diag), BW_OK);
+    kept.machine_id = bw_random_id();
+    assert_int_equal(bw_agent_state_encode(&kept, bytes, sizeof bytes, &size, &diag), BW_OK);
+    assert_int_equal(bw_durable_save(dir, "prod.state", &kind, bytes, size, &diag), BW_OK);
+    bw_agent_state_deinit(&kept);
+    (void)close(dir);
+    memset(&world->group, 0, sizeof world->group);
+    world->renewals = 0;
+    world->sync_count = 0;
+
+    agent_world_start_agent(world);
+    agent_world_until(world, reports_started, "the new instance reports");
+
+    assert_false(bw_id_equal(old, world->instance));
+    assert_true(agent_world_log_has(world, "event=state.foreign"));
+    assert_true(agent_world_never(world, has_renewed, 300));
+    assert_int_equal(world->group.released.epoch, 0);
+    assert_int_equal(world->runs[BW_ACTION_STOP], 0);
+}
+
+/* 3.7: the same instance in the same boot renews first and adopts what runs. */
+static void a_killed_agent_comes_back_and_touches_nothing(void **state)
+{
+    struct agent_world *world = *state;
+    struct bw_id session;
+
+    world->ttl_ms = 30000;
+    serve(world);
+    session = world->session;
+    assert_int_equal(agent_world_stop_agent(world, SIGKILL), 128 + SIGKILL);
+    memset(&world->group, 0, sizeof world->group);
+    world->arms = 0;
+
+    agent_world_start_agent(world);
+    agent_world_until(world, reports_serving, "it serves again");
+    agent_world_until(world, is_armed, "it renews");
+
+    assert_false(bw_id_equal(session, world->session));
+    assert_int_equal(world->runs[BW_ACTION_START], 1);
+    assert_int_equal(world->runs[BW_ACTION_STOP], 0);
+    assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
+}
+
+/* ---- what counts as a confirmation (I1, 3.2) ----------------------------------------------------
+ */
+
+static bool has_renewed_often(const struct agent_world *world)
+{
+    return world->renewals >= 9;
+}
+
+static void expect_no_arm(struct agent_world *world)
+{
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, has_renewed_often, "it renews");
+    assert_true(agent_world_never(world, is_armed, 300));
+    assert_int_equal(world->runs[BW_ACTION_START], 0);
+}
+
+static void start_standing_by(struct agent_world *world)
+{
+    agent_world_start_agent(world);
+    agent_world_until(world, reports_stopped, "it reports a stopped service");
+}
+
+static void an_answer_to_another_session_arms_nothing(void **state)
+{
+    struct agent_world *world = *state;
+
+    start_standing_by(world);
+    world->says_other_session = true;
+    expect_no_arm(world);
+}
+
+static void an_answer_to_an_unknown_number_arms_nothing(void **state)
+{
+    struct agent_world *world = *state;
+
+    start_standing_by(world);
+    world->says_other_number = true;
+    expect_no_arm(world);
+}
+
+static void a_follower_confirms_nothing(void **state)
+{
+    struct agent_world *world = *state;
+
+    start_standing_by(world);
+    world->leader = -1;
+    expect_no_arm(world);
+}
+
+static void another_cluster_and_an_older_generation_confirm_nothing(void **state)
+{
+    struct agent_world *world = *state;
+    const struct bw_id ours = world->cluster_id;
+
+    start_standing_by(world);
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, is_armed, "it is armed");
+
+    world->generation = 0;
+    agent_world_until(world, says_generation_refused, "it refuses an older generation");
+    world->generation = 1;
+    world->cluster_id = bw_random_id();
+    agent_world_until(world, says_cluster_refused, "it refuses another cluster");
+    assert_false(bw_id_equal(ours, world->cluster_id));
+}
+
+/* ---- faults of witnesses ------------------------------------------------------------------------
+ */
+
+static void one_reachable_witness_is_enough_when_it_relays(void **state)
+{
+    struct agent_world *world = *state;
+
+    start_standing_by(world);
+    agent_world_set_reachable(world, 0, false); /* the leader */
+    agent_world_set_reachable(world, 1, false);
+    world->relays = true;
+    agent_world_order(world, BW_ORDER_RUN, 1);
+
+    agent_world_until(world, reports_serving, "it serves by way of a follower");
+
+    assert_true(world->relays_wanted > 0);
+}
+
+static void garbage_and_errors_of_two_witnesses_do_no_harm(void **state)
+{
+    struct agent_world *world = *state;
+
+    world->witnesses[1].manner = AGENT_WORLD_GARBLES;
+    world->witnesses[2].manner = AGENT_WORLD_FAILS;
+    serve(world);
+
+    assert_true(agent_world_log_has(world, "event=answer.unreadable"));
+    assert_true(world->witnesses[1].polls < 40); /* it backs off */
+}
+
+static bool has_synced_long(const struct agent_world *world)
+{
+    return world->witnesses[0].syncs > 30;
+}
+
+static void a_witness_that_hangs_holds_two_requests_and_nobody_up(void **state)
+{
+    struct agent_world *world = *state;
+
+    world->witnesses[2].manner = AGENT_WORLD_HOLDS;
+    serve(world);
+    agent_world_until(world, has_synced_long, "the others are asked on");
+
+    assert_int_equal(world->witnesses[2].held_most, 2);
+}
+
+static void an_order_comes_by_long_poll_not_with_the_next_renewal(void **state)
+{
+    struct agent_world *world = *state;
+    struct bw_instant begin;
+
+    world->interval_ms = 15000;
+    start_standing_by(world);
+    agent_world_order(world, BW_ORDER_STAND_BY, 0);
+    agent_world_until(world, has_long_polled, "it polls with the newest index");
+    begin = bw_clock_now();
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, is_armed, "the order is obeyed");
+
+    assert_in_range(bw_instant_elapsed_ns(bw_clock_now(), begin), 0, 5 * BW_NS_PER_S);
+}
+
+/* ---- faults of the guard ------------------------------------------------------------------------
+ */
+
+static bool is_fenced(const struct agent_world *world)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/fenced", world->dir);
+    return access(path, F_OK) == 0;
+}
+
+static bool has_fenced_well(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "by=agent ok=yes");
+}
+
+/* I1, 3.4: without its guard a site renews no more, fences itself before D, gives back after D. */
+static void without_its_guard_the_agent_fences_by_itself(void **state)
+{
+    struct agent_world *world = *state;
+    struct bw_instant fenced;
+    uint64_t renewals;
+
+    serve(world);
+    agent_world_guard_listen(world, false);
+    renewals = world->renewals;
+    agent_world_until(world, is_fenced, "it fences");
+    fenced = bw_clock_now();
+    agent_world_until(world, reports_given_back, "it gives the epoch back");
+
+    assert_false(bw_instant_right_is_over(fenced, world->arm.end));
+    assert_true(bw_instant_wait_is_over(bw_clock_now(), world->arm.end));
+    assert_true(world->renewals <= renewals + 2 * AGENT_WORLD_WITNESSES); /* on their way */
+    assert_true(has_fenced_well(world));
+}
+
+/* I1, 3.4 (H6): whatever it thinks of its guard, it fences when no fence_ended(e, ok) was read. */
+static void with_a_guard_that_does_not_fence_the_agent_does(void **state)
+{
+    struct agent_world *world = *state;
+    struct bw_instant fenced;
+
+    serve(world);
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+        agent_world_set_reachable(world, i, false);
+    agent_world_until(world, is_fenced, "it fences");
+    fenced = bw_clock_now();
+    agent_world_until(world, has_fenced_well, "it saw that nothing serves");
+
+    assert_false(bw_instant_right_is_over(fenced, world->arm.end));
+}
+
+static bool has_synced_without_guard(const struct agent_world *world)
+{
+    return world->sync_count > 30 && world->order.kind == BW_ORDER_RUN;
+}
+
+static void a_guard_that_does_not_answer_hello_is_no_guard(void **state)
+{
+    struct agent_world *world = *state;
+
+    world->guard_is_deaf = true;
+    agent_world_start_agent(world);
+    agent_world_until(world, has_heard, "it hears the leader");
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, has_synced_without_guard, "it reports");
+
+    assert_false(world->group.report.guard_alive);
+    assert_int_equal(world->renewals, 0);
+    assert_true(world->hellos >= 1);
+}
+
+/* 3.4: no `armed` within request_timeout: no renewals until the guard is back. */
+static void a_guard_that_does_not_answer_an_arm_is_no_guard(void **state)
+{
+    struct agent_world *world = *state;
+
+    start_standing_by(world);
+    world->guard_is_mute = true;
+    agent_world_order(world, BW_ORDER_RUN, 1);
+    agent_world_until(world, is_armed, "it asks the guard to arm");
+    agent_world_until(world, reports_no_guard, "it reports that there is no guard");
+
+    assert_int_equal(world->group.renew_epoch, 0);
+    assert_int_equal(world->runs[BW_ACTION_START], 0);
+}
+
+/* ---- starting, reloading ------------------------------------------------------------------------
+ */
+
+static void what_a_person_must_repair_ends_with_78(void **state)
+{
+    struct agent_world *world = *state;
+    char path[TEST_PKI_PATH_BYTES];
+
+    agent_world_configure(world, "    no_such_key: 1\n");
+    assert_int_equal(agent_world_run_agent(world), 78);
+    agent_world_configure(world, NULL);
+    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-b/agent-1", path);
+    assert_int_equal(agent_world_run_agent(world), 78);
+    assert_true(agent_world_log_has(world, "pki issue agent/dc-a/agent-1"));
+    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/operator/anna", path);
+    assert_int_equal(agent_world_run_agent(world), 78);
+}
+
+static void a_second_agent_on_the_same_state_ends_with_75(void **state)
+{
+    struct agent_world *world = *state;
+    pid_t first;
+
+    start_standing_by(world);
+    first = world->agent;
+    assert_int_equal(agent_world_run_agent(world), 75);
+    world->agent = first;
+}
+
+static bool says_certificate_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=certificate.refused");
+}
+
+static bool says_certificate_loaded(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=certificate.loaded");
+}
+
+static bool says_config_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=config.refused");
+}
+
+static void bad_files_leave_the_old_ones_running(void **state)
+{
+    struct agent_world *world = *state;
+    char path[TEST_PKI_PATH_BYTES];
+    uint32_t arms;
+
+    serve(world);
+    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-b/agent-1", path);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_certificate_refused, "another site's certificate is refused");
+    agent_world_configure(world, "    no_such_key: 1\n");
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_config_refused, "a bad file is refused");
+    arms = world->arms;
+    agent_world_configure(world, NULL);
+    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-a/agent-1", path);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_certificate_loaded, "a good certificate is taken");
+    agent_world_until(world, is_armed, "renewals go on");
+
+    assert_true(world->arms >= arms);
+    assert_true(world->group.report.serving_epoch_started);
+    assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +583,40 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stop_gives_the_epoch_back_and_repeats_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sigterm_leaves_guard_and_service_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_epoch_that_cannot_be_kept_is_not_renewed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(state_cut_at_any_byte_starts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(state_of_another_machine_makes_a_new_instance, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_killed_agent_comes_back_and_touches_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_to_another_session_arms_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(an_answer_to_an_unknown_number_arms_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_follower_confirms_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_cluster_and_an_older_generation_confirm_nothing,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_reachable_witness_is_enough_when_it_relays, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(garbage_and_errors_of_two_witnesses_do_no_harm, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_witness_that_hangs_holds_two_requests_and_nobody_up,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_order_comes_by_long_poll_not_with_the_next_renewal,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(without_its_guard_the_agent_fences_by_itself, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(with_a_guard_that_does_not_fence_the_agent_does, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_hello_is_no_guard, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_an_arm_is_no_guard, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_a_person_must_repair_ends_with_78, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_agent_on_the_same_state_ends_with_75, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(bad_files_leave_the_old_ones_running, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,9 +20,7 @@
 #include <breakwater/wire/guard_message.h>
 #include <breakwater/wire/sync.h>
 
-#define TTL_MS      2000
-#define FENCE_MS    600
-#define INTERVAL_MS 100
+#define FENCE_MS 600
 
 /* ---- the witnesses ----------------------------------------------------------------------------
  */
@@ -200,11 +198,11 @@ void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint6
     order->spec_version = 1;
     order->instance = world->instance;
     order->restart_allowed = true;
-    order->terms = (struct bw_terms){.ttl_ms = TTL_MS,
+    order->terms = (struct bw_terms){.ttl_ms = world->ttl_ms,
                                      .fence_ms = FENCE_MS,
                                      .drift_ppm = 1000,
                                      .margin_ms = 50,
-                                     .renew_interval_ms = INTERVAL_MS,
+                                     .renew_interval_ms = world->interval_ms,
                                      .request_timeout_ms = 400,
                                      .reach = BW_REACH_CGROUP};
     for (int i = 0; i < AGENT_WORLD_WITNESSES; i++) {
@@ -523,6 +521,8 @@ void agent_world_init(struct agent_world *world)
     world->cluster_id = bw_random_id();
     world->generation = 1;
     world->confirms = true;
+    world->ttl_ms = 2000;
+    world->interval_ms = 100;
     world->service = "stopped";
     world->guard.reach = BW_REACH_CGROUP;
     world->guard.reach_proved = true;

@@ -61,6 +61,8 @@ struct agent_world {
     struct bw_id cluster_id;
     uint64_t generation;
     struct bw_order order;
+    uint32_t ttl_ms;      /* of orders: 2 s, and */
+    uint32_t interval_ms; /* 100 ms, unless the test says otherwise */
 
     /* what the agent said */
     uint64_t sync_count;
@@ -102,8 +104,8 @@ int agent_world_stop_agent(struct agent_world *world, int signal);
 int agent_world_run_agent(struct agent_world *world);
 
 void agent_world_set_reachable(struct agent_world *world, int witness, bool is_reachable);
-/* The order changes: long polls hear of it at once. `terms`: ttl 2 s, fence 600 ms, renewals every
- * 100 ms. */
+/* The order changes: long polls hear of it at once. Its
+ * fence_timeout is 600 ms. */
 void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint64_t epoch);
 void agent_world_guard_listen(struct agent_world *world, bool does_listen);
 void agent_world_guard_say(struct agent_world *world, const struct bw_guard_message *message);
