@@ -52,6 +52,12 @@ void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guar
         send_to(program->agent, message);
 }
 
+void bw_guard_agents_greet_again(struct bw_guard_program *program)
+{
+    if (program->agent != NULL && !program->agent->is_failing)
+        drop(program->agent);
+}
+
 /* ---- hello --------------------------------------------------------------------------------- */
 
 /* NULL: it is welcome. Otherwise what is wrong, and `out_why`. */

@@ -43,6 +43,19 @@ static void term_reach(struct bw_guard_place *place)
         bw_log_error(&place->program->log, "reach.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,
                      bw_log_quote(diag.text));
+    if (place->unit_reach != NULL && bw_unit_reach_term(place->unit_reach, &diag) != BW_OK)
+        bw_log_error(&place->program->log, "units.unterminated",
+                     "group=%s error=%s does=\"KILL follows\"", place->config->name,
+                     bw_log_quote(diag.text));
+}
+
+/* Where their processes are is learned while there is time: before a fence has to end them. */
+static void spawn(struct bw_guard_place *place, const struct bw_guard_action *action,
+                  struct bw_guard_event *out_answer)
+{
+    if (place->unit_reach != NULL && action->slot == BW_GUARD_SLOT_FENCE)
+        bw_unit_reach_look(place->unit_reach);
+    bw_guard_work_start(&place->work[action->slot], &action->run, out_answer);
 }
 
 static void kill_run(struct bw_guard_work *work)
@@ -66,7 +79,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         mirror(place, out_answer);
         return true;
     case BW_GUARD_ACTION_SPAWN:
-        bw_guard_work_start(work, &action->run, out_answer);
+        spawn(place, action, out_answer);
         return true;
     case BW_GUARD_ACTION_GO:
         BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
@@ -79,7 +92,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         term_reach(place);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
-        bw_reach_kill_start(&place->kill, BW_REACH_ALL);
+        bw_guard_place_kill_reach(place);
         break;
     case BW_GUARD_ACTION_SEND:
         bw_guard_agents_send(place->program, &action->message);

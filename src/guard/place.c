@@ -32,7 +32,7 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
 
 void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config)
 {
-    const bool is_proved = place->machine.limits.reach_proved;
+    const bool is_proved = place->machine.limits.reach_proved; /* `enforce` has not changed */
 
     place->config = config;
     get_limits(config, &place->machine.limits);
@@ -160,19 +160,106 @@ static void on_due(struct bw_deadline *deadline, void *user)
     bw_guard_place_tick(user);
 }
 
-static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
-                      void *user)
+static void reach_killed(struct bw_guard_place *place, enum bw_err err, const struct bw_diag *diag)
 {
-    struct bw_guard_place *place = user;
     const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = err == BW_OK};
 
-    (void)kill;
     if (err != BW_OK)
         bw_log_error(&place->program->log, "reach.unkilled",
                      "group=%s error=%s does=\"the fence counts as failed and is tried again\"",
                      place->config->name, bw_log_quote(diag->text));
     bw_guard_place_step(place, &event);
 }
+
+static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    struct bw_guard_place *place = user;
+
+    struct bw_diag none = {0};
+
+    (void)kill;
+    if (err != BW_OK || place->config->unit_count == 0)
+        reach_killed(place, err, diag);
+    else if (place->unit_reach != NULL) /* they were killed before; now they must be seen */
+        bw_unit_reach_kill(place->unit_reach);
+    else
+        reach_killed(place, bw_diag_set(&none, BW_ERR_UNKNOWN, "its units cannot be seen"), &none);
+}
+
+void bw_guard_place_kill_reach(struct bw_guard_place *place)
+{
+    struct bw_diag diag = {0};
+
+    if (place->unit_reach != NULL && bw_units_kill_now(&place->unit_reach->units, &diag) != BW_OK)
+        bw_log_warn(&place->program->log, "units.unkilled",
+                    "group=%s error=%s does=\"tries again\"", place->config->name,
+                    bw_log_quote(diag.text));
+    bw_reach_kill_start(&place->kill, BW_REACH_ALL);
+}
+
+/* ---- its units ------------------------------------------------------------------------------- */
+
+static void set_proved(struct bw_guard_place *place)
+{
+    const bool is_proved = place->is_reach_proved &&
+                           (place->config->unit_count == 0 || place->are_units_seen);
+
+    if (is_proved && !place->machine.limits.reach_proved)
+        bw_log_info(&place->program->log, "reach.proved", "group=%s by=%s units=%u",
+                    place->config->name,
+                    place->reach.means == BW_REACH_BY_CGROUP ? "cgroup" : "scan",
+                    (unsigned)place->config->unit_count);
+    place->machine.limits.reach_proved = is_proved;
+}
+
+/* Once seen, the units can be ended; a look that fails later is met by the fence, not by a proof.
+ */
+static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    struct bw_guard_place *place = user;
+
+    if (err != BW_OK) {
+        bw_log_error(&place->program->log, "units.unseen", "group=%s error=%s%s",
+                     place->config->name, bw_log_quote(diag->text),
+                     place->are_units_seen ? ""
+                                           : " does=\"the site is not eligible until they were\"");
+        return;
+    }
+    if (place->are_units_seen)
+        return;
+    place->are_units_seen = true;
+    set_proved(place);
+    bw_guard_agents_greet_again(place->program);
+}
+
+static void on_units_killed(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    reach_killed(user, err, diag);
+}
+
+static void open_units(struct bw_guard_place *place)
+{
+    static const struct bw_unit_reach_events events = {on_units_looked, on_units_killed};
+    struct bw_guard_program *program = place->program;
+    struct bw_diag diag = {0};
+
+    if (place->config->unit_count == 0)
+        return;
+    place->unit_reach = calloc(1, sizeof *place->unit_reach);
+    BW_ASSERT(place->unit_reach != NULL);
+    if (bw_unit_reach_init(place->unit_reach, &program->loop, &program->runner,
+                           place->config->units, place->config->unit_count, &events, place,
+                           &diag) == BW_OK)
+        return;
+    free(place->unit_reach);
+    place->unit_reach = NULL;
+    bw_log_error(&program->log, "units.unreachable",
+                 "group=%s error=%s does=\"the site is not eligible\"", place->config->name,
+                 bw_log_quote(diag.text));
+}
+
+/* ---- handles --------------------------------------------------------------------------------- */
 
 static void on_half_closed(struct bw_deadline *deadline, void *user)
 {
@@ -237,6 +324,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
     get_limits(config, &limits);
     bw_guard_init(&place->machine, config->name, &limits, &memory, has_mirror ? &mirror : NULL,
                   bw_clock_now());
+    open_units(place);
     *out_place = place;
     return BW_OK;
 }
@@ -263,7 +351,9 @@ void bw_guard_place_prove(struct bw_guard_place *place)
     struct bw_log *log = &place->program->log;
     struct bw_diag diag = {0};
 
-    if (place->machine.limits.reach_proved || is_deadline_near(place->program) ||
+    if (place->unit_reach != NULL && !place->are_units_seen)
+        bw_unit_reach_look(place->unit_reach);
+    if (place->is_reach_proved || is_deadline_near(place->program) ||
         place->work[BW_GUARD_SLOT_ACTION].script != NULL)
         return;
     if (bw_reach_prove(&place->reach, &diag) != BW_OK) {
@@ -272,9 +362,8 @@ void bw_guard_place_prove(struct bw_guard_place *place)
                      place->config->name, bw_log_quote(diag.text));
         return;
     }
-    place->machine.limits.reach_proved = true;
-    bw_log_info(log, "reach.proved", "group=%s by=%s", place->config->name,
-                place->reach.means == BW_REACH_BY_CGROUP ? "cgroup" : "scan");
+    place->is_reach_proved = true;
+    set_proved(place);
 }
 
 /* ---- close --------------------------------------------------------------------------------- */
@@ -303,6 +392,8 @@ void bw_guard_place_close(struct bw_guard_place *place)
     place->has_handles = false;
     bw_deadline_close(&place->deadline, NULL);
     bw_reach_kill_close(&place->kill, NULL);
+    if (place->unit_reach != NULL)
+        bw_unit_reach_close(place->unit_reach);
 }
 
 void bw_guard_place_free(struct bw_guard_place *place)
@@ -310,5 +401,6 @@ void bw_guard_place_free(struct bw_guard_place *place)
     if (place == NULL)
         return;
     bw_reach_close(&place->reach);
+    free(place->unit_reach);
     free(place);
 }

@@ -3,6 +3,7 @@
  *   program.c    life: open, signals, close       reload.c      SIGHUP
  *   place.c      one group: its machine, reach    carry_out.c   what the machine asks for
  *   run.c        scripts in their slots           environment.c what a script is told
+ *   unit_reach.c the units of a group
  *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
  *   trace.c      what a step did, as log lines
  *
@@ -16,6 +17,7 @@
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/guard.h>
 #include <breakwater/guard/guard.h>
+#include <breakwater/guard/unit_reach.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/reach.h>
@@ -90,6 +92,9 @@ struct bw_guard_place {
     struct bw_guard machine;
     struct bw_reach reach;
     struct bw_reach_kill kill;
+    bool is_reach_proved;             /* of what the scripts started */
+    struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
+    bool are_units_seen;
     struct bw_deadline deadline;
     bool has_handles; /* deadline and kill are the loop's */
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
@@ -114,6 +119,8 @@ void bw_guard_place_free(struct bw_guard_place *place);
  * the same for the events that follow from that. Never called from within itself. */
 void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event);
 void bw_guard_place_tick(struct bw_guard_place *place);
+/* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
+void bw_guard_place_kill_reach(struct bw_guard_place *place);
 bool bw_guard_place_is_fencing(const struct bw_guard_place *place);
 
 /* SPAWN: forks the script; SPAWNED says how that went. When it failed, RUN_ENDED follows. */
@@ -156,8 +163,9 @@ void bw_guard_trace_line(struct bw_guard_work *work, enum bw_script_stream strea
 
 /* ---- agent_link.c -------------------------------------------------------------------------- */
 
-#define BW_GUARD_STRANGERS_MAX 4 /* connections that have not said a valid hello; the oldest goes  \
-                                  */
+#define BW_GUARD_STRANGERS_MAX                                                                     \
+    4 /* connections that have not said a valid hello; the oldest goes                             \
+       */
 
 struct bw_guard_peer {
     struct bw_guard_program *program;
@@ -168,6 +176,8 @@ struct bw_guard_peer {
 BW_MUST_CHECK enum bw_err bw_guard_agents_listen(struct bw_guard_program *program,
                                                  struct bw_diag *diag);
 void bw_guard_agents_close(struct bw_guard_program *program);
+/* What the agent was told at its hello is no longer so: it has to say hello again. */
+void bw_guard_agents_greet_again(struct bw_guard_program *program);
 /* To the controlling agent, if there is one that reads. */
 void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guard_message *message);
 

@@ -100,6 +100,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
         make_text(work->ended.tail,
                   bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
     bw_guard_trace_end(work, result);
+    if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
+        bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
     work->has_ended = true;
     if (bw_guard_work_take_end(work, &event))
         bw_guard_place_step(place, &event);

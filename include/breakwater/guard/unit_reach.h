@@ -1,0 +1,55 @@
+/* unit_reach.h - the systemd units of one group, as a part of what its guard can end: looked at
+ * before they have to be ended, and ended until a look has seen them down. Design 3.4 (`units`). */
+#ifndef BW_GUARD_UNIT_REACH_H
+#define BW_GUARD_UNIT_REACH_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include <breakwater/sys/deadline.h>
+#include <breakwater/sys/units.h>
+
+#define BW_UNIT_REACH_CALL_NS (2 * BW_NS_PER_S) /* for one systemctl */
+#define BW_UNIT_REACH_KILL_NS (2 * BW_NS_PER_S) /* until units that stay up are a failure */
+#define BW_UNIT_REACH_GAP_NS  (UINT64_C(20) * BW_NS_PER_MS) /* between rounds of KILL */
+
+struct bw_unit_reach_events {
+    /* After a look that was asked for: BW_OK when systemd has told the state of every unit. */
+    void (*on_looked)(enum bw_err err, const struct bw_diag *diag, void *user);
+    /* Once for each kill: BW_OK when all units were seen down after it. */
+    void (*on_killed)(enum bw_err err, const struct bw_diag *diag, void *user);
+};
+
+/* In the caller's memory; the loop's from init until its loop has ended after close. */
+struct bw_unit_reach {
+    struct bw_units units;
+    struct bw_deadline again; /* the next round of a kill */
+    const struct bw_unit_reach_events *events;
+    void *user;
+    bool is_closing;
+    bool is_look_wanted; /* by bw_unit_reach_look */
+    bool is_killing;
+    bool is_kill_look; /* the look at work began after its KILL: only then it says something */
+    struct bw_instant kill_limit;
+};
+
+/* `events` and `user` are kept. BW_ERR_NOT_FOUND: there is no systemctl. On an error
+ * nothing is left that needs closing. */
+BW_MUST_CHECK enum bw_err bw_unit_reach_init(struct bw_unit_reach *reach, uv_loop_t *loop,
+                                             struct bw_script_runner *runner,
+                                             const char *const *names, size_t count,
+                                             const struct bw_unit_reach_events *events, void *user,
+                                             struct bw_diag *diag);
+/* Learns the units' cgroups; while a look is at work, nothing. on_looked may come before it
+ * returns, when systemctl cannot be run. */
+void bw_unit_reach_look(struct bw_unit_reach *reach);
+/* TERM by systemctl, not waited for. */
+BW_MUST_CHECK enum bw_err bw_unit_reach_term(struct bw_unit_reach *reach, struct bw_diag *diag);
+/* KILL, at once and without systemd, again until a look has seen all down. on_killed is never
+ * called before it returns. While one is at work: its limit begins anew. */
+void bw_unit_reach_kill(struct bw_unit_reach *reach);
+/* Callbacks end here. Calls of systemctl at work are the runner's to end. */
+void bw_unit_reach_close(struct bw_unit_reach *reach);
+
+#endif

@@ -1,0 +1,151 @@
+#include <breakwater/guard/unit_reach.h>
+
+#include <signal.h>
+
+#include <breakwater/sys/clock.h>
+
+/* ---- the end of a look --------------------------------------------------------------------- */
+
+/* An answer that leaves one unit open is none. */
+static enum bw_err judge_look(const struct bw_units *units, enum bw_err err, struct bw_diag *diag)
+{
+    if (err != BW_OK)
+        return err;
+    for (size_t i = 0; i < units->count; i++) {
+        if (units->units[i].activity == BW_UNIT_UNKNOWN)
+            return bw_diag_set(diag, BW_ERR_UNKNOWN,
+                               "unit %s: systemd does not know it, or not its state",
+                               units->units[i].name);
+    }
+    return BW_OK;
+}
+
+static void end_kill(struct bw_unit_reach *reach, enum bw_err err, const struct bw_diag *diag)
+{
+    reach->is_killing = false;
+    bw_deadline_clear(&reach->again);
+    reach->events->on_killed(err, diag, reach->user);
+}
+
+static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct bw_diag *diag)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    if (err == BW_OK && bw_units_are_down(&reach->units)) {
+        end_kill(reach, BW_OK, diag);
+    } else if (bw_instant_right_is_over(now, reach->kill_limit)) {
+        if (err == BW_OK)
+            err = bw_diag_set(diag, BW_ERR_TIMEOUT,
+                              "units are still up after %d ms of SIGKILL (does systemd start them "
+                              "again? see Restart=)",
+                              (int)(BW_UNIT_REACH_KILL_NS / BW_NS_PER_MS));
+        end_kill(reach, err, diag);
+    } else {
+        bw_deadline_set(&reach->again, bw_instant_add(now, BW_UNIT_REACH_GAP_NS),
+                        BW_DEADLINE_RIGHT);
+    }
+}
+
+static void end_look(struct bw_unit_reach *reach, enum bw_err err, const struct bw_diag *why)
+{
+    struct bw_diag diag = *why;
+    const bool is_wanted = reach->is_look_wanted;
+    const bool is_kill_look = reach->is_kill_look;
+
+    if (reach->is_closing)
+        return;
+    err = judge_look(&reach->units, err, &diag);
+    reach->is_look_wanted = false;
+    reach->is_kill_look = false;
+    if (is_wanted)
+        reach->events->on_looked(err, &diag, reach->user);
+    if (reach->is_killing && is_kill_look && !reach->is_closing)
+        continue_kill(reach, err, &diag);
+}
+
+static void on_looked(struct bw_units *units, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    (void)units;
+    end_look(user, err, diag);
+}
+
+/* ---- rounds of KILL ------------------------------------------------------------------------ */
+
+/* What it cannot kill, the look afterwards sees up, or cannot see: either is no success. */
+static void on_again(struct bw_deadline *deadline, void *user)
+{
+    struct bw_unit_reach *reach = user;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (!reach->is_killing)
+        return;
+    (void)!bw_units_kill_now(&reach->units, NULL);
+    err = bw_units_look(&reach->units, on_looked, reach, &diag);
+    reach->is_kill_look = err == BW_OK;
+    if (err == BW_ERR_BUSY) /* what that one sees may be older than the KILL */
+        bw_deadline_set(deadline, bw_instant_add(bw_clock_now(), BW_UNIT_REACH_GAP_NS),
+                        BW_DEADLINE_RIGHT);
+    else if (err != BW_OK)
+        continue_kill(reach, err, &diag);
+}
+
+/* ---- the caller's side --------------------------------------------------------------------- */
+
+enum bw_err bw_unit_reach_init(struct bw_unit_reach *reach, uv_loop_t *loop,
+                               struct bw_script_runner *runner, const char *const *names,
+                               size_t count, const struct bw_unit_reach_events *events, void *user,
+                               struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    *reach = (struct bw_unit_reach){.events = events, .user = user};
+    err = bw_units_init(&reach->units, runner, names, count, BW_UNIT_REACH_CALL_NS, diag);
+    return err == BW_OK ? bw_deadline_init(&reach->again, loop, on_again, reach, diag) : err;
+}
+
+void bw_unit_reach_look(struct bw_unit_reach *reach)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    reach->is_look_wanted = true;
+    err = bw_units_look(&reach->units, on_looked, reach, &diag);
+    if (err != BW_OK && err != BW_ERR_BUSY) /* busy: the one at work answers this one too */
+        end_look(reach, err, &diag);
+}
+
+static void on_termed(struct bw_units *units, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    (void)units; /* KILL follows in any case, and a look */
+    (void)err;
+    (void)diag;
+    (void)user;
+}
+
+enum bw_err bw_unit_reach_term(struct bw_unit_reach *reach, struct bw_diag *diag)
+{
+    return bw_units_signal(&reach->units, SIGTERM, on_termed, reach, diag);
+}
+
+void bw_unit_reach_kill(struct bw_unit_reach *reach)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    reach->kill_limit = bw_instant_add(now, BW_UNIT_REACH_KILL_NS);
+    reach->is_killing = true;
+    reach->is_kill_look = false;
+    (void)!bw_units_kill_now(&reach->units, NULL); /* as in on_again */
+    bw_deadline_set(&reach->again, bw_instant_add(now, 1), BW_DEADLINE_RIGHT);
+}
+
+void bw_unit_reach_close(struct bw_unit_reach *reach)
+{
+    if (reach->is_closing)
+        return;
+    reach->is_closing = true;
+    reach->is_killing = false;
+    bw_deadline_close(&reach->again, NULL);
+}

@@ -1,0 +1,170 @@
+/* unit_reach: units are ended only when a look that began after the KILL has seen them down (3.4).
+ * systemctl is a script of the test. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <setjmp.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <breakwater/guard/unit_reach.h>
+
+struct fixture {
+    char dir[64];
+    char systemctl[80];
+    uv_loop_t loop;
+    struct bw_script_runner runner;
+    struct bw_unit_reach reach;
+    unsigned looked_count, killed_count;
+    enum bw_err looked, killed;
+};
+
+static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    struct fixture *f = user;
+
+    (void)diag;
+    f->looked_count++;
+    f->looked = err;
+}
+
+static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    struct fixture *f = user;
+
+    (void)diag;
+    f->killed_count++;
+    f->killed = err;
+}
+
+/* `show` is the shell text that answers; $n is how often it was asked before. */
+static void answer(struct fixture *f, const char *show)
+{
+    FILE *out = fopen(f->systemctl, "w");
+
+    assert_non_null(out);
+    assert_true(fprintf(out,
+                        "#!/bin/sh\ncd %s\nn=$(cat asked 2>/dev/null || echo 0)\n"
+                        "echo $((n + 1)) >asked\n%s\n",
+                        f->dir, show) > 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(f->systemctl, 0755), 0);
+}
+
+static int set_up(void **state)
+{
+    static const char *const names[] = {"db.service"};
+    static const struct bw_unit_reach_events events = {on_looked, on_killed};
+    static struct fixture f;
+    struct bw_diag diag = {0};
+
+    f = (struct fixture){.dir = "/tmp/bw-unit-reach-XXXXXX"};
+    assert_non_null(mkdtemp(f.dir));
+    (void)snprintf(f.systemctl, sizeof f.systemctl, "%s/systemctl", f.dir);
+    assert_int_equal(uv_loop_init(&f.loop), 0);
+    assert_int_equal(bw_script_runner_init(&f.runner, &f.loop, false, &diag), BW_OK);
+    if (bw_unit_reach_init(&f.reach, &f.loop, &f.runner, names, 1, &events, &f, &diag) != BW_OK) {
+        print_message("%s\n", diag.text);
+        exit(77); /* no systemctl, no reach `units` */
+    }
+    f.reach.units.systemctl = f.systemctl;
+    *state = &f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    char command[128];
+
+    bw_unit_reach_close(&f->reach);
+    bw_script_runner_close(&f->runner, NULL, NULL);
+    (void)uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
+    return system(command);
+}
+
+static void wait_for(struct fixture *f, const unsigned *count)
+{
+    while (*count == 0)
+        assert_int_not_equal(uv_run(&f->loop, UV_RUN_ONCE), 0); /* 0: nothing is left to wait for */
+}
+
+#define SAY(load, active) "echo LoadState=" load "; echo ActiveState=" active "; echo ControlGroup="
+
+static void a_look_is_fine_only_when_every_unit_is_known(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, SAY("loaded", "inactive"));
+    bw_unit_reach_look(&f->reach);
+    wait_for(f, &f->looked_count);
+    assert_int_equal(f->looked, BW_OK);
+    answer(f, SAY("not-found", "inactive"));
+    f->looked_count = 0;
+    bw_unit_reach_look(&f->reach);
+    wait_for(f, &f->looked_count);
+
+    assert_int_not_equal(f->looked, BW_OK);
+    assert_int_equal(f->killed_count, 0);
+}
+
+static void a_kill_goes_on_until_the_units_are_seen_down(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "[ $n -lt 3 ] && s=active || s=inactive\n" SAY("loaded", "$s"));
+
+    bw_unit_reach_kill(&f->reach);
+    assert_int_equal(f->killed_count, 0);
+    wait_for(f, &f->killed_count);
+
+    assert_int_equal(f->killed, BW_OK);
+    assert_int_equal(f->looked_count, 0); /* nobody asked for that */
+}
+
+static void units_that_stay_up_are_a_failure(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, SAY("loaded", "active"));
+    bw_unit_reach_kill(&f->reach);
+    wait_for(f, &f->killed_count);
+
+    assert_int_equal(f->killed, BW_ERR_TIMEOUT);
+}
+
+/* 3.2.4, "seen": what was true before the KILL says nothing. */
+static void a_look_from_before_the_kill_is_not_believed(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "[ $n -eq 0 ] && { sleep 0.2; s=inactive; } || s=active\n" SAY("loaded", "$s"));
+    bw_unit_reach_look(&f->reach);
+    bw_unit_reach_kill(&f->reach);
+    wait_for(f, &f->killed_count);
+
+    assert_int_equal(f->looked_count, 1);
+    assert_int_equal(f->looked, BW_OK);
+    assert_int_equal(f->killed, BW_ERR_TIMEOUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_look_is_fine_only_when_every_unit_is_known, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_kill_goes_on_until_the_units_are_seen_down, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(units_that_stay_up_are_a_failure, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_look_from_before_the_kill_is_not_believed, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
