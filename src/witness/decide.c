@@ -18,7 +18,7 @@
 #define GATES_TEXT_BYTES 1536
 #define GATE_LINE_BYTES  256
 
-static void evaluate(struct bw_program *program, int group);
+static void evaluate(struct bw_program *program, int place);
 static void set_wake(struct bw_program *program);
 
 /* ---- the agenda ---- */
@@ -148,19 +148,34 @@ static bool leads_term(const struct bw_program *program, uint64_t term)
     return program->machine.leadership.leads && program->machine.leadership.term == term;
 }
 
-/* What follows from it is proposed at once: after Expired the Grant. */
-static void go_on(const struct proposal *proposal, bool has_changed)
+/* It did nothing, or was not taken: the machine may propose again, in a moment. */
+static void retry_later(const struct proposal *proposal)
 {
     struct bw_program *program = proposal->program;
 
     if (proposal->group < 0 || !leads_term(program, proposal->term))
         return;
     bw_witness_on_proposed(&program->machine, proposal->group);
-    if (has_changed)
-        evaluate(program, proposal->group);
-    else
-        program->agenda.due[proposal->group] = bw_instant_add(bw_clock_now(), RETRY_NS);
+    program->agenda.due[proposal->group] = bw_instant_add(bw_clock_now(), RETRY_NS);
     set_wake(program);
+}
+
+/* What follows from it is proposed at once: after Expired the Grant. The barrier behind it tells
+ * the followers now, not with the next heartbeat, that it has committed: agents ask them for
+ * orders. */
+static void go_on(const struct proposal *proposal)
+{
+    struct bw_program *program = proposal->program;
+
+    if (!leads_term(program, proposal->term))
+        return;
+    if (proposal->group >= 0) {
+        bw_witness_on_proposed(&program->machine, proposal->group);
+        evaluate(program, proposal->group);
+        set_wake(program);
+    }
+    (void)bw_proof_want(&program->machine.proof); /* nobody waits for its number */
+    bw_program_want_proof(program);
 }
 
 static void on_proposed(void *user, enum bw_err err, uint64_t index)
@@ -179,8 +194,10 @@ static void on_proposed(void *user, enum bw_err err, uint64_t index)
                  "command=%s index=%" PRIu64 " took_us=%" PRIu64 " outcome=%s",
                  bw_command_word(proposal.kind), index, took_ns / 1000,
                  bw_log_quote(bw_err_text(err)));
-    if (!program->is_closing)
-        go_on(&proposal, err == BW_OK && note->applied.rule != NULL);
+    if (!program->is_closing && err == BW_OK && note->applied.rule != NULL)
+        go_on(&proposal);
+    else if (!program->is_closing)
+        retry_later(&proposal);
     if (proposal.on_done != NULL)
         proposal.on_done(proposal.user, err, index, err == BW_OK ? &note->applied : NULL);
 }
@@ -227,7 +244,7 @@ enum bw_err bw_program_propose(struct bw_program *program, const struct bw_comma
         return BW_OK;
     }
     program->counters.proposals_failed++;
-    go_on(proposal, false);
+    retry_later(proposal);
     free(proposal);
     return bw_diag_set(diag, err, "the log does not take %s: %s", bw_command_word(command->kind),
                        bw_err_text(err));
@@ -250,7 +267,7 @@ static void explain(const struct bw_decision *decision, const struct bw_group *g
             continue;
         bw_explain_gate(gate, group, line, sizeof line);
         if (used + strlen(line) + sizeof " | ..." > GATES_TEXT_BYTES) {
-            (void)strcpy(out_text + used, " | ...");
+            memcpy(out_text + used, " | ...", sizeof " | ...");
             return;
         }
         used += (size_t)snprintf(out_text + used, GATES_TEXT_BYTES - used, "%s%s",
