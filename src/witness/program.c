@@ -356,6 +356,7 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
     } tables[] = {
         {bw_agent_routes, bw_agent_route_count, false},
         {bw_poll_routes, bw_poll_route_count, false},
+        {bw_people_routes, bw_people_route_count, false},
         {bw_health_routes, bw_health_route_count, true},
     };
     size_t count = 0;

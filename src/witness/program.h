@@ -6,6 +6,7 @@
  *   decide.c     the machine's decisions, proposals and wake-ups carried out
  *   api_agent.c  sync, also through a follower   poll.c       long polls for orders
  *   answer.c     what a sync or a poll is told   health.c     /healthz, /readyz
+ *   api_people.c what people read and ask for    api_apply.c  the specs that they apply
  *
  * Everything belongs to the loop's thread. The machine (core/witness.h) decides; nothing here does.
  * Nothing in fsm.c may submit: what was applied is noted and settled in the loop's next turn. */
@@ -254,6 +255,10 @@ extern const struct bw_http_route bw_poll_routes[];
 extern const size_t bw_poll_route_count;
 /* Wakes the long polls that `group`'s order is news for. */
 void bw_polls_on_changed(struct bw_program *program, int group);
+
+/* ---- api_people.c ---- */
+extern const struct bw_http_route bw_people_routes[];
+extern const size_t bw_people_route_count;
 
 /* ---- health.c ---- */
 extern const struct bw_http_route bw_health_routes[];

@@ -1,0 +1,84 @@
+/* json.h - what one witness knows, as JSON for people: status, history, explanations, plans.
+ * Design 4, 5.3. Reads core structs and touches nothing else.
+ *
+ * Every function that returns json_t gives a new reference, NULL when memory is short. Times are
+ * RFC 3339 UTC with milliseconds, durations integers of milliseconds; null: this witness does not
+ * know. */
+#ifndef BW_WITNESS_JSON_H
+#define BW_WITNESS_JSON_H
+
+#include <jansson.h>
+
+#include <breakwater/core/witness.h>
+
+/* A witness of the cluster, as the one that answers sees it. */
+struct bw_people_member {
+    const char *name;
+    const char *address;
+    const char *failure_domain; /* "": nobody said */
+    const char *role;           /* "leader", "follower", "candidate", "unknown" */
+    uint64_t id;
+    bool is_self;
+    bool is_heard; /* lately */
+};
+
+/* One moment of one witness. All pointers are borrowed. */
+struct bw_people_view {
+    const struct bw_witness *machine;
+    const char *cluster;
+    const char *self;           /* name of this witness */
+    const char *leader;         /* NULL: none known */
+    const char *leader_address; /* NULL with it */
+    uint64_t term;
+    uint32_t voters_heard; /* this one included; a leader's only: 0 elsewhere */
+    uint32_t voters;
+    uint32_t member_count;
+    struct bw_people_member members[BW_WITNESSES_MAX];
+    struct bw_instant now;
+};
+
+#define BW_TIME_TEXT_BYTES 32
+/* "2026-01-06T09:14:02.123Z". */
+void bw_json_time(int64_t unix_ms, char out_text[BW_TIME_TEXT_BYTES]);
+/* A text that a peer wrote: what is no UTF-8 has `?` for each byte beyond ASCII. */
+json_t *bw_json_text(const char *text);
+
+/* Text under construction: a document is written group by group, so that a thousand of them never
+ * are in memory as values all at once. Zeroed at the beginning; free `text`. */
+struct bw_json_buffer {
+    char *text; /* NUL after its end */
+    size_t size;
+    size_t capacity;
+    bool is_failed; /* memory was short: nothing of it is to be used */
+};
+void bw_json_put_text(struct bw_json_buffer *buffer, const char *text, size_t size);
+/* Takes `value`; NULL is a failure. */
+void bw_json_put(struct bw_json_buffer *buffer, json_t *value);
+/* `head` (an object, taken) with `key` as its last member: the list of what `put` appends, one call
+ * each, with bw_json_put. */
+void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *key, size_t count,
+                      bool (*put)(struct bw_json_buffer *buffer, size_t number, const void *user),
+                      const void *user);
+
+/* breakwater.status/v1: see design 5.3. */
+void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *buffer);
+/* One group, as in the list of status. */
+json_t *bw_json_group(const struct bw_people_view *view, int place);
+/* breakwater.group/v1: {"group": as in status, "spec", "terms"}. */
+json_t *bw_json_group_document(const struct bw_people_view *view, int place);
+/* breakwater.groups/v1: name, spec_version and spec of each. */
+void bw_json_groups(const struct bw_people_view *view, struct bw_json_buffer *buffer);
+/* breakwater.history/v1, newest first, at most `count_max` entries; place -1: of all groups. */
+void bw_json_history(const struct bw_people_view *view, int place, size_t count_max,
+                     struct bw_json_buffer *buffer);
+/* One epoch: an entry of the history. `number` as in bw_group_history_at. */
+json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
+/* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
+json_t *bw_json_explain(const struct bw_people_view *view, int place,
+                        const struct bw_decision *decision);
+/* breakwater.plan/v1: what `wish` would do, step by step, as things are. `decision` was made with
+ * it; `refused` is why it is not taken at all, or NULL. */
+json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
+                     const struct bw_decision *decision, const char *refused);
+
+#endif

@@ -1,0 +1,505 @@
+/* api_people.c - what people read, and what they ask for: status, history, explanations,
+ * switchover, failover. Design 4, 5.3. Any witness answers a question from its own state; only the
+ * leader takes an order, and the others name it. */
+#include "api_people.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/sys/clock.h>
+
+#define HEARD_ELECTIONS 2 /* a witness that was silent for so many election timeouts is not heard */
+
+/* ---- looking ---- */
+
+static bool is_heard(const struct bw_program *program, const struct bw_node_status *status,
+                     uint64_t id)
+{
+    const uint64_t limit_ms = (uint64_t)HEARD_ELECTIONS * program->config->election_timeout_ms;
+
+    for (unsigned i = 0; i < status->peer_count; i++)
+        if (status->peers[i].id == id)
+            return status->peers[i].is_heard && status->peers[i].heard_ms < limit_ms;
+    return false;
+}
+
+static const char *role_of(const struct bw_program *program, const struct bw_node_status *status,
+                           const struct bw_people_member *member, const char *leader)
+{
+    if (leader != NULL && strcmp(member->name, leader) == 0)
+        return "leader";
+    if (member->is_self)
+        return status->role == BW_NODE_CANDIDATE ? "candidate" : "follower";
+    return program->machine.leadership.leads && member->is_heard ? "follower" : "unknown";
+}
+
+void bw_people_look(const struct bw_program *program, struct bw_people_view *out_view)
+{
+    const struct bw_witness_config *config = program->config;
+    const struct bw_witness_member_config *leader = bw_program_leader(program);
+    const bool leads = program->machine.leadership.leads;
+    struct bw_node_status status;
+
+    bw_node_get_status(program->node, &status);
+    *out_view = (struct bw_people_view){.machine = &program->machine,
+                                        .cluster = config->cluster,
+                                        .self = config->name,
+                                        .leader = leader != NULL ? leader->name : NULL,
+                                        .leader_address = leader != NULL ? leader->address : NULL,
+                                        .term = status.term,
+                                        .voters_heard = leads ? 1 : 0,
+                                        .voters = status.voter_count,
+                                        .member_count = config->witness_count,
+                                        .now = bw_clock_now()};
+    for (uint32_t i = 0; i < config->witness_count; i++) {
+        const struct bw_witness_member_config *from = &config->witnesses[i];
+        struct bw_people_member *member = &out_view->members[i];
+
+        *member = (struct bw_people_member){.name = from->name,
+                                            .address = from->address,
+                                            .failure_domain = from->failure_domain,
+                                            .id = from->id,
+                                            .is_self = i == config->self,
+                                            .is_heard = is_heard(program, &status, from->id)};
+        member->role = role_of(program, &status, member, out_view->leader);
+    }
+    for (unsigned i = 0; i < status.peer_count && leads; i++)
+        if (status.peers[i].is_voter && is_heard(program, &status, status.peers[i].id))
+            out_view->voters_heard++;
+}
+
+/* ---- answering ---- */
+
+static void answer_buffer(struct bw_http_request *request, struct bw_json_buffer *buffer)
+{
+    if (buffer->is_failed)
+        bw_people_refuse(request, 503, "no_memory", "this witness is short of memory",
+                         "ask another witness");
+    else
+        bw_http_respond(request, 200, BW_JSON_TYPE, buffer->text, buffer->size);
+    free(buffer->text);
+}
+
+void bw_people_answer(struct bw_http_request *request, int status, json_t *value)
+{
+    struct bw_json_buffer buffer = {0};
+
+    bw_json_put(&buffer, value);
+    bw_json_put_text(&buffer, "\n", 1);
+    if (buffer.is_failed)
+        bw_http_respond_error(request, 503, "this witness is short of memory",
+                              "ask another witness");
+    else
+        bw_http_respond(request, status, BW_JSON_TYPE, buffer.text, buffer.size);
+    free(buffer.text);
+}
+
+void bw_people_refuse(struct bw_http_request *request, int status, const char *code,
+                      const char *error, const char *hint)
+{
+    json_t *body = json_pack("{s:o, s:s}", "error", bw_json_text(error), "code", code);
+
+    if (hint != NULL && body != NULL && json_object_set_new(body, "hint", json_string(hint)) != 0) {
+        json_decref(body);
+        body = NULL;
+    }
+    bw_people_answer(request, status, body);
+}
+
+static void refuse_follower(const struct bw_program *program, struct bw_http_request *request)
+{
+    const struct bw_witness_member_config *leader = bw_program_leader(program);
+
+    if (leader == NULL || program->machine.leadership.leads) {
+        bw_people_refuse(request, 503, "no_leader",
+                         "no leader is known: is there a majority of witnesses?",
+                         "see status; ask again when there is a leader");
+        return;
+    }
+    bw_people_answer(request, 421,
+                     json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "error",
+                               "this witness does not lead, so it changes nothing", "hint",
+                               "ask the leader", "code", "not_leader", "leader", "name",
+                               leader->name, "address", leader->address));
+}
+
+void bw_people_refuse_err(const struct bw_program *program, struct bw_http_request *request,
+                          enum bw_err err, const char *text)
+{
+    switch (err) {
+    case BW_ERR_NOT_LEADER:
+        refuse_follower(program, request);
+        return;
+    case BW_ERR_NOT_FOUND:
+        bw_people_refuse(request, 404, "not_found", text, NULL);
+        return;
+    case BW_ERR_INVALID:
+        bw_people_refuse(request, 422, "invalid", text, NULL);
+        return;
+    case BW_ERR_REFUSED:
+        bw_people_refuse(request, 409, "refused", text, NULL);
+        return;
+    case BW_ERR_BUSY:
+        bw_people_refuse(request, 409, "busy", text, NULL);
+        return;
+    case BW_ERR_EXISTS:
+        bw_people_refuse(request, 409, "exists", text, NULL);
+        return;
+    case BW_ERR_STALE:
+        bw_people_refuse(request, 409, "stale", text, NULL);
+        return;
+    case BW_ERR_UNKNOWN:
+        bw_people_refuse(request, 503, "unknown", text, "ask history for the outcome");
+        return;
+    case BW_OK:
+    case BW_ERR_CORRUPT:
+    case BW_ERR_LIMIT:
+    case BW_ERR_NOMEM:
+    case BW_ERR_IO:
+    case BW_ERR_AUTH:
+    case BW_ERR_UNREACHABLE:
+    case BW_ERR_TIMEOUT:
+    case BW_ERR_CANCELED:
+    case BW_ERR_VERSION:
+        break;
+    }
+    bw_people_refuse(request, 503, "failed", text, NULL);
+}
+
+void bw_people_refuse_problems(struct bw_http_request *request,
+                               const struct bw_json_problems *problems)
+{
+    char error[96];
+
+    (void)snprintf(error, sizeof error, "%zu problem%s; nothing was changed", problems->count,
+                   problems->count == 1 ? "" : "s");
+    bw_people_answer(request, 422,
+                     json_pack("{s:s, s:s, s:I, s:O}", "error", error, "code", "invalid",
+                               "problem_count", (json_int_t)problems->count, "problems",
+                               problems->problems));
+}
+
+/* ---- asking ---- */
+
+json_t *bw_people_body(struct bw_http_request *request)
+{
+    json_error_t error;
+    json_t *body;
+    char text[JSON_ERROR_TEXT_LENGTH + 64];
+
+    if (request->body_size == 0)
+        return json_object();
+    body = json_loadb((const char *)request->body, request->body_size, JSON_REJECT_DUPLICATES,
+                      &error);
+    if (json_is_object(body))
+        return body;
+    if (body == NULL)
+        (void)snprintf(text, sizeof text, "the body is no JSON: %d:%d: %s", error.line,
+                       error.column, error.text);
+    else
+        (void)snprintf(text, sizeof text, "the body is no JSON object");
+    json_decref(body);
+    bw_people_refuse(request, 400, "invalid", text, "nothing was changed");
+    return NULL;
+}
+
+bool bw_people_may_change(struct bw_program *program, struct bw_http_request *request)
+{
+    if (bw_answer_is_too_early(program, request))
+        return false;
+    if (program->machine.leadership.leads)
+        return true;
+    refuse_follower(program, request);
+    return false;
+}
+
+bool bw_people_is_plan(struct bw_http_request *request, bool *out_is_plan)
+{
+    char value[8] = "";
+    const enum bw_err err = bw_http_query(request, "plan", value, sizeof value);
+
+    if (err == BW_ERR_NOT_FOUND || (err == BW_OK && strcmp(value, "0") == 0)) {
+        *out_is_plan = false;
+        return true;
+    }
+    if (err == BW_OK && strcmp(value, "1") == 0) {
+        *out_is_plan = true;
+        return true;
+    }
+    bw_people_refuse(request, 400, "invalid", "plan is 1 or 0, once", "nothing was changed");
+    return false;
+}
+
+void bw_people_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1])
+{
+    (void)snprintf(out_by, BW_REASON_MAX + 1, "%s/%s", bw_role_text(request->peer->role),
+                   request->peer->name);
+}
+
+/* The group of {name}; -1: it was answered. */
+static int find_group(const struct bw_program *program, struct bw_http_request *request)
+{
+    const int place = bw_cluster_find(&program->cluster, request->segments[0]);
+    char text[128];
+
+    if (place >= 0)
+        return place;
+    (void)snprintf(text, sizeof text, "there is no group \"%s\"", request->segments[0]);
+    bw_people_refuse(request, 404, "not_found", text, "see status");
+    return -1;
+}
+
+/* ---- reading ---- */
+
+static void on_status(struct bw_http_request *request, void *user)
+{
+    struct bw_people_view view;
+    struct bw_json_buffer buffer = {0};
+
+    if (bw_answer_is_too_early(user, request))
+        return;
+    bw_people_look(user, &view);
+    bw_json_status(&view, &buffer);
+    answer_buffer(request, &buffer);
+}
+
+static void on_groups(struct bw_http_request *request, void *user)
+{
+    struct bw_people_view view;
+    struct bw_json_buffer buffer = {0};
+
+    if (bw_answer_is_too_early(user, request))
+        return;
+    bw_people_look(user, &view);
+    bw_json_groups(&view, &buffer);
+    answer_buffer(request, &buffer);
+}
+
+static void on_group(struct bw_http_request *request, void *user)
+{
+    const int place = find_group(user, request);
+    struct bw_people_view view;
+
+    if (place < 0)
+        return;
+    bw_people_look(user, &view);
+    bw_people_answer(request, 200, bw_json_group_document(&view, place));
+}
+
+static void answer_history(struct bw_program *program, struct bw_http_request *request, int place)
+{
+    struct bw_people_view view;
+    struct bw_json_buffer buffer = {0};
+    char value[16] = "";
+    const enum bw_err err = bw_http_query(request, "n", value, sizeof value);
+    uint32_t count_max = UINT32_MAX;
+
+    if (err != BW_ERR_NOT_FOUND &&
+        (err != BW_OK || !bw_number_parse(value, &count_max) || count_max == 0)) {
+        bw_people_refuse(request, 400, "invalid", "n is a whole number of at least 1", NULL);
+        return;
+    }
+    bw_people_look(program, &view);
+    bw_json_history(&view, place, count_max, &buffer);
+    answer_buffer(request, &buffer);
+}
+
+static void on_history(struct bw_http_request *request, void *user)
+{
+    if (!bw_answer_is_too_early(user, request))
+        answer_history(user, request, -1);
+}
+
+static void on_group_history(struct bw_http_request *request, void *user)
+{
+    const int place = find_group(user, request);
+
+    if (place >= 0)
+        answer_history(user, request, place);
+}
+
+static void on_explain(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    const int place = find_group(program, request);
+    struct bw_decision *decision;
+    struct bw_people_view view;
+
+    if (place < 0)
+        return;
+    decision = malloc(sizeof *decision);
+    if (decision == NULL) {
+        bw_people_answer(request, 503, NULL);
+        return;
+    }
+    bw_people_look(program, &view);
+    bw_witness_decide(&program->machine, place, view.now, decision);
+    bw_people_answer(request, 200, bw_json_explain(&view, place, decision));
+    free(decision);
+}
+
+/* ---- switchover and failover ---- */
+
+static void read_text(const json_t *body, const char *key, char *out, size_t size,
+                      struct bw_json_problems *problems)
+{
+    const json_t *value = json_object_get(body, key);
+
+    if (value == NULL)
+        return;
+    if (!json_is_string(value)) {
+        bw_json_problem(problems, key, "not a text");
+        return;
+    }
+    for (const char *at = json_string_value(value); *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            bw_json_problem(problems, key, "has a control character");
+            return;
+        }
+    }
+    if (!bw_copy_text(out, size, json_string_value(value)))
+        bw_json_problem(problems, key, "longer than %zu bytes", size - 1);
+}
+
+static void read_timeout(const json_t *body, struct bw_wish *wish,
+                         struct bw_json_problems *problems)
+{
+    const json_t *value = json_object_get(body, "timeout_ms");
+    const json_int_t number = json_integer_value(value);
+
+    if (value == NULL)
+        return;
+    if (!json_is_integer(value) || number < 1000 || number > 24 * 3600 * 1000)
+        bw_json_problem(problems, "timeout_ms", "not a whole number from 1000 to 86400000");
+    else
+        wish->timeout_ms = (uint32_t)number;
+}
+
+/* The wish in the body; false: it was answered. */
+static bool read_wish(struct bw_http_request *request, struct bw_wish *wish)
+{
+    const bool is_failover = wish->kind == BW_WISH_FAILOVER;
+    const char *own_key = is_failover ? "accept_data_loss" : "timeout_ms";
+    json_t *body = bw_people_body(request);
+    struct bw_json_problems problems;
+    const char *key;
+    json_t *value;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_people_name(request, wish->by);
+    read_text(body, "to", wish->to, sizeof wish->to, &problems);
+    read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    json_object_foreach(body, key, value) {
+        if (strcmp(key, "accept_data_loss") == 0 && is_failover) {
+            if (!json_is_boolean(value))
+                bw_json_problem(&problems, key, "not true or false");
+            wish->accept_data_loss = json_is_true(value);
+        } else if (strcmp(key, "to") != 0 && strcmp(key, "reason") != 0 &&
+                   strcmp(key, own_key) != 0) {
+            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: to, reason, %s", key,
+                            own_key);
+        }
+    }
+    if (!is_failover)
+        read_timeout(body, wish, &problems);
+    is_good = problems.count == 0;
+    if (!is_good)
+        bw_people_refuse_problems(request, &problems);
+    bw_json_problems_deinit(&problems);
+    json_decref(body);
+    return is_good;
+}
+
+/* What would happen: the machine is asked, decides, and forgets that it was asked. */
+static void answer_plan(struct bw_program *program, struct bw_http_request *request, int place,
+                        const struct bw_wish *wish)
+{
+    struct bw_watch *watch = &program->watches[place];
+    const struct bw_wish wish_before = watch->wish;
+    const struct bw_instant since_before = watch->wish_since;
+    struct bw_decision *decision = malloc(sizeof *decision);
+    struct bw_people_view view;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (decision == NULL) {
+        bw_people_answer(request, 503, NULL);
+        return;
+    }
+    bw_people_look(program, &view);
+    err = bw_witness_ask(&program->machine, place, wish, view.now, &diag);
+    bw_witness_decide(&program->machine, place, view.now, decision);
+    bw_people_answer(request, 200,
+                     bw_json_plan(&view, place, wish, decision, err == BW_OK ? NULL : diag.text));
+    watch->wish = wish_before;
+    watch->wish_since = since_before;
+    free(decision);
+}
+
+static void take_wish(struct bw_http_request *request, struct bw_program *program,
+                      enum bw_wish_kind kind)
+{
+    struct bw_wish wish = {.kind = kind};
+    struct bw_diag diag = {0};
+    bool is_plan = false;
+    uint64_t epoch;
+    int place;
+    enum bw_err err;
+
+    if (!bw_people_may_change(program, request) || !bw_people_is_plan(request, &is_plan) ||
+        !read_wish(request, &wish))
+        return;
+    place = find_group(program, request);
+    if (place < 0)
+        return;
+    if (is_plan) {
+        answer_plan(program, request, place, &wish);
+        return;
+    }
+    epoch = program->groups[place].epoch;
+    err = bw_program_ask(program, place, &wish, &diag);
+    if (err != BW_OK) {
+        bw_people_refuse_err(program, request, err, diag.text);
+        return;
+    }
+    bw_people_answer(request, 202,
+                     json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "schema",
+                               "breakwater.accepted/v1", "group", request->segments[0], "wish",
+                               kind == BW_WISH_FAILOVER ? "failover" : "switchover", "epoch",
+                               (json_int_t)epoch, "index",
+                               (json_int_t)program->cluster.applied_index, "term",
+                               (json_int_t)program->machine.leadership.term, "timeout_ms",
+                               (json_int_t)(wish.timeout_ms != 0
+                                                ? wish.timeout_ms
+                                                : program->groups[place].spec.switchover_timeout_ms)));
+}
+
+static void on_failover(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_FAILOVER);
+}
+
+static void on_switchover(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_SWITCHOVER);
+}
+
+const struct bw_http_route bw_people_routes[] = {
+    {"GET", "/v1/status", BW_ROLES_ANY, on_status},
+    {"GET", "/v1/groups", BW_ROLES_ANY, on_groups},
+    {"GET", "/v1/history", BW_ROLES_ANY, on_history},
+    {"GET", "/v1/groups/{name}", BW_ROLES_ANY, on_group},
+    {"GET", "/v1/groups/{name}/history", BW_ROLES_ANY, on_group_history},
+    {"GET", "/v1/groups/{name}/explain", BW_ROLES_ANY, on_explain},
+    {"PUT", "/v1/groups", BW_ROLE_BIT(BW_ROLE_OPERATOR), bw_people_on_apply},
+    {"POST", "/v1/groups/{name}/failover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_failover},
+    {"POST", "/v1/groups/{name}/switchover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_switchover},
+};
+const size_t bw_people_route_count = sizeof bw_people_routes / sizeof bw_people_routes[0];

@@ -1,0 +1,38 @@
+/* api_people.h - what the requests of people share. The loop's thread only. */
+#ifndef BW_WITNESS_API_PEOPLE_H
+#define BW_WITNESS_API_PEOPLE_H
+
+#include <breakwater/witness/json.h>
+#include <breakwater/witness/spec_json.h>
+
+#include "program.h"
+
+#define BW_JSON_TYPE "application/json"
+
+/* This witness, now. Pointers are the program's. */
+void bw_people_look(const struct bw_program *program, struct bw_people_view *out_view);
+
+/* Answers with `value` (taken); NULL: 503, memory is short. */
+void bw_people_answer(struct bw_http_request *request, int status, json_t *value);
+/* {"error","hint","code"}; `code` is a stable word: what a program reads. hint NULL: without. */
+void bw_people_refuse(struct bw_http_request *request, int status, const char *code,
+                      const char *error, const char *hint);
+/* As the code of `err` deserves: 404, 409, 422, 421 with the leader, 503. */
+void bw_people_refuse_err(const struct bw_program *program, struct bw_http_request *request,
+                          enum bw_err err, const char *text);
+/* 422 with every problem; nothing was changed. */
+void bw_people_refuse_problems(struct bw_http_request *request,
+                               const struct bw_json_problems *problems);
+/* The body as a JSON object; an empty body is {}. NULL: it was answered, 400. */
+json_t *bw_people_body(struct bw_http_request *request);
+/* True when this witness may change something; otherwise it was answered: 503 or 421. */
+bool bw_people_may_change(struct bw_program *program, struct bw_http_request *request);
+/* `?plan=1`. False: the query is neither that nor absent, and was answered. */
+bool bw_people_is_plan(struct bw_http_request *request, bool *out_is_plan);
+/* "operator/anna": who asks. */
+void bw_people_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1]);
+
+/* api_apply.c: PUT /v1/groups. */
+void bw_people_on_apply(struct bw_http_request *request, void *user);
+
+#endif

@@ -1,0 +1,299 @@
+/* explain_json.c - why the arbiter acts and why it does not, and what a wish would do. Design 4. */
+#include <breakwater/witness/json.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/core/explain.h>
+
+#define STEP_TEXT_BYTES 512
+
+static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+{
+    return &view->machine->cluster->groups[place];
+}
+
+static const char *site_name(const struct bw_group *group, int64_t site)
+{
+    return site >= 0 && site < (int64_t)group->spec.site_count ? group->spec.sites[site].name
+                                                               : NULL;
+}
+
+/* ---- gates ---- */
+
+static const char *verdict_word(enum bw_gate_verdict verdict)
+{
+    switch (verdict) {
+    case BW_GATE_PASS:
+        return "pass";
+    case BW_GATE_HOLD:
+        return "hold";
+    case BW_GATE_NOTE:
+        return "note";
+    }
+    return "unlisted";
+}
+
+/* value and threshold in the gate's own unit: ms, a count, a site's name. */
+static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *group)
+{
+    switch (gate->unit) {
+    case BW_UNIT_MS:
+        return json_pack("{s:s, s:I, s:I}", "unit", "ms", "value", (json_int_t)gate->value,
+                         "threshold", (json_int_t)gate->threshold);
+    case BW_UNIT_COUNT:
+        return json_pack("{s:s, s:I, s:I}", "unit", "count", "value", (json_int_t)gate->value,
+                         "threshold", (json_int_t)gate->threshold);
+    case BW_UNIT_SITE:
+        return json_pack("{s:s, s:s?, s:n}", "unit", "site", "value",
+                         site_name(group, gate->value), "threshold");
+    case BW_UNIT_WORD:
+        return json_pack("{s:s, s:s?, s:n}", "unit", "word", "value", gate->word, "threshold");
+    case BW_UNIT_NONE:
+        break;
+    }
+    return json_pack("{s:n, s:n, s:n}", "unit", "value", "threshold");
+}
+
+static json_t *gate_json(const struct bw_gate *gate, const struct bw_group *group)
+{
+    char text[256];
+    json_t *object;
+
+    bw_explain_gate(gate, group, text, sizeof text);
+    object = json_pack("{s:s, s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "id", gate->id, "step",
+                       gate->step, "verdict", verdict_word(gate->verdict), "site",
+                       site_name(group, gate->site), "age_ms",
+                       gate->age_ms == UINT32_MAX ? json_null()
+                                                  : json_integer((json_int_t)gate->age_ms),
+                       "word", gate->word, "meaning", bw_gate_meaning(gate->id), "text", text);
+    if (object != NULL && json_object_update_new(object, gate_values(gate, group)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const struct bw_group *group)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (json_array_append_new(list, gate_json(&gates[i], group)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+/* Each site judged for an unplanned grant: why it could follow, or why not. */
+static json_t *candidates_json(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    struct bw_candidacy candidacy;
+    json_t *list = json_array();
+
+    for (int site = 0; site < (int)group->spec.site_count; site++) {
+        json_t *one;
+
+        bw_policy_judge(group, &view->machine->watches[place], &view->machine->leadership, site,
+                        false, view->now, &candidacy);
+        one = json_pack("{s:s, s:b, s:o}", "name", group->spec.sites[site].name, "eligible",
+                        candidacy.eligible, "gates",
+                        gates_json(candidacy.gates, candidacy.gate_count, group));
+        if (json_array_append_new(list, one) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *command_json(const struct bw_command *command)
+{
+    if (command->kind >= BW_COMMAND_COUNT)
+        return json_null();
+    return json_pack("{s:s, s:I, s:s, s:s, s:s}", "kind", bw_command_word(command->kind), "epoch",
+                     (json_int_t)command->epoch, "site", command->site, "target", command->target,
+                     "reason", bw_reason_word(command->reason));
+}
+
+json_t *bw_json_explain(const struct bw_people_view *view, int place,
+                        const struct bw_decision *decision)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o}",
+                     "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
+                     bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
+                     group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by",
+                     view->self, "leads", view->machine->leadership.leads, "rule", decision->rule,
+                     "rule_text", bw_explain_rule(decision->rule), "acts", decision->acts,
+                     "command", command_json(&decision->command), "gates",
+                     gates_json(decision->gates, decision->gate_count, group), "sites",
+                     candidates_json(view, place));
+}
+
+/* ---- plans ---- */
+
+struct steps {
+    json_t *list;
+    bool is_failed;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct steps *steps, int64_t within_ms,
+                                                      const char *format, ...)
+{
+    char text[STEP_TEXT_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (json_array_append_new(
+            steps->list,
+            json_pack("{s:I, s:s, s:o}", "number", (json_int_t)json_array_size(steps->list) + 1,
+                      "text", text, "within_ms",
+                      within_ms < 0 ? json_null() : json_integer((json_int_t)within_ms))) != 0)
+        steps->is_failed = true;
+}
+
+static void plan_switchover(const struct bw_group *group, const struct bw_wish *wish,
+                            struct steps *steps)
+{
+    const uint32_t timeout_ms = wish->timeout_ms != 0 ? wish->timeout_ms
+                                                      : group->spec.switchover_timeout_ms;
+
+    add(steps, 0, "%s is told to stop %s (Revoke of epoch %" PRIu64 "); its lease goes on meanwhile",
+        group->holder_site, group->spec.name, group->epoch);
+    add(steps, timeout_ms,
+        "%s stops and gives epoch %" PRIu64 " back with its final position; if it has not begun by "
+        "then, the move is given up and nothing has changed",
+        group->holder_site, group->epoch);
+    add(steps, timeout_ms, "%s is ready at that position, checked back to back", wish->to);
+    add(steps, -1, "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
+        group->epoch, group->epoch + 1, wish->to);
+    add(steps, -1, "%s starts %s, within its own limits", wish->to, group->spec.name);
+    add(steps, -1, "if %s cannot start before a point of no return, %s gets it back under a new epoch",
+        wish->to, group->holder_site);
+}
+
+static void add_loss(const struct bw_watch *watch, const struct bw_group *group, int site,
+                     const struct bw_wish *wish, struct steps *steps)
+{
+    const struct bw_lag_sample *lag = &watch->lag[site];
+    const char *name = group->spec.sites[site].name;
+
+    if (strcmp(name, group->data_site) == 0 || group->data_site[0] == '\0')
+        add(steps, -1, "%s has the newest data: nothing is lost", name);
+    else if (lag->known)
+        add(steps, -1, "about %" PRIu64 ".%01" PRIu64 " s of writes at %s would be lost (limit %" PRIu32
+            ".%01" PRIu32 " s%s)",
+            lag->lag_ms / 1000, lag->lag_ms % 1000 / 100, group->data_site,
+            group->spec.max_lag_ms / 1000, group->spec.max_lag_ms % 1000 / 100,
+            wish->accept_data_loss ? ", waived" : "");
+    else
+        add(steps, -1, "how much of the writes at %s would be lost is not known%s",
+            group->data_site, wish->accept_data_loss ? " (accepted)" : "");
+}
+
+/* The group's gates that keep the deciding step from acting. */
+static void add_holds(const struct bw_group *group, const struct bw_decision *decision,
+                      const char *step, struct steps *steps)
+{
+    char text[256];
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (gate->verdict != BW_GATE_HOLD || gate->site >= 0 || gate->step == NULL ||
+            strcmp(gate->step, step) != 0)
+            continue;
+        bw_explain_gate(gate, group, text, sizeof text);
+        add(steps, -1, "wait: %s", text);
+    }
+}
+
+/* The rest of the wait of 3.3, from the gate that the decision itself was made by. */
+static int64_t lapse_left_ms(const struct bw_decision *decision)
+{
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (strcmp(gate->id, "lapse") == 0 && gate->unit == BW_UNIT_MS)
+            return gate->threshold > gate->value ? gate->threshold - gate->value : 0;
+    }
+    return -1;
+}
+
+static int best_candidate(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    struct bw_candidacy candidacy;
+    int best = -1;
+
+    for (int site = 0; site < (int)group->spec.site_count; site++) {
+        bw_policy_judge(group, &view->machine->watches[place], &view->machine->leadership, site,
+                        false, view->now, &candidacy);
+        if (candidacy.eligible &&
+            (best < 0 || group->spec.sites[site].priority > group->spec.sites[best].priority))
+            best = site;
+    }
+    return best;
+}
+
+static void plan_failover(const struct bw_people_view *view, int place, const struct bw_wish *wish,
+                          const struct bw_decision *decision, struct steps *steps)
+{
+    const struct bw_group *group = group_of(view, place);
+    const bool grants = decision->acts && decision->command.kind == BW_COMMAND_GRANT;
+    int site = bw_spec_find_site(&group->spec, grants ? decision->command.site : wish->to);
+
+    if (site < 0)
+        site = best_candidate(view, place);
+    if (group->phase != BW_PHASE_VACANT && !group->held)
+        add(steps, lapse_left_ms(decision),
+            "the lease of %s (epoch %" PRIu64 ") is waited out: a failover never shortens it",
+            group->holder_site, group->epoch);
+    else if (group->held)
+        add(steps, -1,
+            "epoch %" PRIu64 " is held by a failed fence at %s: it ends when that site gives it "
+            "back, or a person vouches that it is off",
+            group->epoch, group->holder_site);
+    else if (!grants)
+        add_holds(group, decision, group->first_grant ? "A6" : "A9", steps);
+    if (site < 0) {
+        add(steps, -1, "no site may be granted now; see explain for what each of them lacks");
+        return;
+    }
+    add_loss(&view->machine->watches[place], group, site, wish, steps);
+    add(steps, grants ? 0 : -1,
+        "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
+        group->epoch, group->epoch + 1, group->spec.sites[site].name);
+    add(steps, -1, "%s starts %s, within its own limits", group->spec.sites[site].name,
+        group->spec.name);
+}
+
+json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
+                     const struct bw_decision *decision, const char *refused)
+{
+    const struct bw_group *group = group_of(view, place);
+    struct steps steps = {.list = json_array()};
+
+    if (refused == NULL && wish->kind == BW_WISH_SWITCHOVER)
+        plan_switchover(group, wish, &steps);
+    else if (refused == NULL)
+        plan_failover(view, place, wish, decision, &steps);
+    if (steps.is_failed) {
+        json_decref(steps.list);
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:s?, s:o, s:o}", "schema", "breakwater.plan/v1",
+                     "group", group->spec.name, "epoch", (json_int_t)group->epoch, "wish",
+                     wish->kind == BW_WISH_SWITCHOVER ? "switchover" : "failover", "possible",
+                     refused == NULL, "refused", refused, "steps", steps.list, "decision",
+                     bw_json_explain(view, place, decision));
+}

@@ -1,0 +1,468 @@
+/* json.c - status and groups as JSON; what the other documents are made with. */
+#include <breakwater/witness/json.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <breakwater/core/expiry.h>
+#include <breakwater/witness/spec_json.h>
+
+/* ---- texts ---- */
+
+void bw_json_time(int64_t unix_ms, char out_text[BW_TIME_TEXT_BYTES])
+{
+    const int64_t rest_ms = (unix_ms % 1000 + 1000) % 1000;
+    const time_t seconds = (time_t)((unix_ms - rest_ms) / 1000);
+    struct tm parts;
+
+    if (gmtime_r(&seconds, &parts) == NULL || parts.tm_year > 8099 || parts.tm_year < -1900) {
+        (void)snprintf(out_text, BW_TIME_TEXT_BYTES, "1970-01-01T00:00:00.000Z");
+        return;
+    }
+    (void)snprintf(out_text, BW_TIME_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                   (unsigned)(parts.tm_year + 1900) % 10000, (unsigned)(parts.tm_mon + 1) % 100,
+                   (unsigned)parts.tm_mday % 100, (unsigned)parts.tm_hour % 100,
+                   (unsigned)parts.tm_min % 100, (unsigned)parts.tm_sec % 100,
+                   (unsigned)rest_ms % 1000);
+}
+
+json_t *bw_json_text(const char *text)
+{
+    json_t *value = json_string(text);
+    char plain[512];
+    size_t i;
+
+    if (value != NULL)
+        return value;
+    for (i = 0; text[i] != '\0' && i + 1 < sizeof plain; i++)
+        plain[i] = (unsigned char)text[i] >= 0x80 ? '?' : text[i];
+    plain[i] = '\0';
+    return json_string(plain);
+}
+
+void bw_json_put_text(struct bw_json_buffer *buffer, const char *text, size_t size)
+{
+    size_t capacity = buffer->capacity > 0 ? buffer->capacity : 4096;
+    char *grown;
+
+    if (buffer->is_failed)
+        return;
+    while (capacity - buffer->size < size + 1)
+        capacity *= 2;
+    if (capacity != buffer->capacity) {
+        grown = realloc(buffer->text, capacity);
+        if (grown == NULL) {
+            buffer->is_failed = true;
+            return;
+        }
+        buffer->text = grown;
+        buffer->capacity = capacity;
+    }
+    memcpy(buffer->text + buffer->size, text, size);
+    buffer->size += size;
+    buffer->text[buffer->size] = '\0';
+}
+
+static int on_dumped(const char *text, size_t size, void *user)
+{
+    struct bw_json_buffer *buffer = user;
+
+    bw_json_put_text(buffer, text, size);
+    return buffer->is_failed ? -1 : 0;
+}
+
+void bw_json_put(struct bw_json_buffer *buffer, json_t *value)
+{
+    if (value == NULL || json_dump_callback(value, on_dumped, buffer, JSON_COMPACT) != 0)
+        buffer->is_failed = true;
+    json_decref(value);
+}
+
+void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *key, size_t count,
+                      bool (*put)(struct bw_json_buffer *buffer, size_t number, const void *user),
+                      const void *user)
+{
+    bool is_first = true;
+    size_t before;
+
+    bw_json_put(buffer, head);
+    if (buffer->is_failed)
+        return;
+    buffer->size--; /* the closing brace */
+    bw_json_put_text(buffer, ",\"", 2);
+    bw_json_put_text(buffer, key, strlen(key));
+    bw_json_put_text(buffer, "\":[", 3);
+    for (size_t i = 0; i < count && !buffer->is_failed; i++) {
+        before = buffer->size;
+        if (!is_first)
+            bw_json_put_text(buffer, ",", 1);
+        if (put(buffer, i, user))
+            is_first = false;
+        else
+            buffer->size = before;
+    }
+    bw_json_put_text(buffer, "]}\n", 3);
+}
+
+static json_t *name_or_null(const char *name)
+{
+    return name == NULL || name[0] == '\0' ? json_null() : json_string(name);
+}
+
+static json_t *number_or_null(bool is_known, uint64_t number)
+{
+    return is_known ? json_integer((json_int_t)number) : json_null();
+}
+
+/* ---- sites ---- */
+
+static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+{
+    return &view->machine->cluster->groups[place];
+}
+
+static uint64_t left_ms(const struct bw_people_view *view, uint64_t duration_ms,
+                        struct bw_instant since)
+{
+    if (duration_ms == 0)
+        return 0;
+    if (duration_ms > UINT64_MAX / BW_NS_PER_MS)
+        duration_ms = UINT64_MAX / BW_NS_PER_MS;
+    return bw_instant_wait_left_ns(view->now, bw_instant_add(since, duration_ms * BW_NS_PER_MS)) /
+           BW_NS_PER_MS;
+}
+
+/* Why the site may not be granted. Its own service running is no reason at the holder's. */
+static json_t *why_not(const struct bw_candidacy *candidacy, bool is_holder)
+{
+    json_t *ids = json_array();
+
+    for (uint32_t i = 0; i < candidacy->gate_count; i++) {
+        const struct bw_gate *gate = &candidacy->gates[i];
+
+        if (gate->verdict != BW_GATE_HOLD || (is_holder && strcmp(gate->id, "service") == 0))
+            continue;
+        if (json_array_append_new(ids, json_string(gate->id)) != 0) {
+            json_decref(ids);
+            return NULL;
+        }
+    }
+    return ids;
+}
+
+static json_t *alarms_of(uint32_t alarms)
+{
+    static const enum bw_alarm all[] = {
+#define X(name, word) BW_ALARM_##name,
+        BW_ALARM_LIST(X)
+#undef X
+    };
+    json_t *words = json_array();
+
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        if ((alarms & UINT32_C(1) << all[i]) == 0)
+            continue;
+        if (json_array_append_new(words, json_string(bw_alarm_word(all[i]))) != 0) {
+            json_decref(words);
+            return NULL;
+        }
+    }
+    return words;
+}
+
+static json_t *readiness_of(const struct bw_report *report)
+{
+    if (!report->has_readiness)
+        return json_null();
+    return json_pack("{s:b, s:o, s:o, s:o}", "ready", report->ready, "age_ms",
+                     number_or_null(report->ready_age_ms != UINT32_MAX, report->ready_age_ms),
+                     "lag_ms", number_or_null(report->has_lag, report->lag_ms), "position",
+                     report->position[0] == '\0' ? json_null() : bw_json_text(report->position));
+}
+
+/* What the site says of itself; a report that is not fresh says nothing that may be trusted. */
+static json_t *said_of(const struct bw_report *report, const struct bw_group *group)
+{
+    const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
+                            report->serving_epoch_started;
+
+    return json_pack("{s:s, s:b, s:o, s:b, s:s, s:o, s:b, s:b}", "service",
+                     bw_service_word(report->service), "serving", is_serving, "readiness",
+                     readiness_of(report), "guard", report->guard_alive, "reach",
+                     bw_reach_word(report->reach), "alarms", alarms_of(report->alarms), "enforced",
+                     report->enforced, "rejoining", report->rejoining);
+}
+
+static json_t *site_json(const struct bw_people_view *view, int place, int site,
+                         const struct bw_candidacy *candidacy)
+{
+    static const struct bw_report silence = {.reach = BW_REACH_NONE};
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_watch *watch = &view->machine->watches[place];
+    const struct bw_site_spec *spec = &group->spec.sites[site];
+    const struct bw_site_reports *reports = &watch->reports[site];
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
+                                                         group->spec.request_timeout_ms);
+    bool has_several = false;
+    const struct bw_heard *fresh = bw_site_reports_fresh(reports, view->now, freshness_ns,
+                                                         &has_several);
+    const struct bw_heard *newest = bw_site_reports_newest(reports);
+    const bool is_holder = strcmp(group->holder_site, spec->name) == 0;
+    json_t *reasons = why_not(candidacy, is_holder);
+    const uint64_t heard_ns = newest != NULL ? bw_instant_elapsed_ns(view->now, newest->received)
+                                             : 0;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:I}", "name", spec->name, "role",
+        is_holder ? "primary" : "standby", "priority", (json_int_t)spec->priority, "candidate",
+        spec->never_candidate ? "never" : "always", "connected", fresh != NULL || has_several,
+        "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS), "several_agents",
+        has_several, "eligible", json_array_size(reasons) == 0, "why_not", reasons, "loss_ms",
+        number_or_null(watch->lag[site].known, watch->lag[site].lag_ms), "maintenance_left_ms",
+        (json_int_t)left_ms(view, group->maintenance_ms[site], watch->maintenance_applied[site]));
+
+    if (object != NULL &&
+        json_object_update_new(object, said_of(fresh != NULL ? &fresh->report : &silence, group)) !=
+            0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+static json_t *sites_json(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_watch *watch = &view->machine->watches[place];
+    json_t *sites = json_array();
+    struct bw_candidacy candidacy;
+
+    for (int site = 0; site < (int)group->spec.site_count; site++) {
+        bw_policy_judge(group, watch, &view->machine->leadership, site, false, view->now,
+                        &candidacy);
+        if (json_array_append_new(sites, site_json(view, place, site, &candidacy)) != 0) {
+            json_decref(sites);
+            return NULL;
+        }
+    }
+    return sites;
+}
+
+/* ---- groups ---- */
+
+/* Why the group is in its phase. */
+static const char *reason_of(const struct bw_group *group)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    switch (group->phase) {
+    case BW_PHASE_VACANT:
+        return bw_reason_word(group->last_end.reason);
+    case BW_PHASE_REVOKING:
+        return bw_reason_word(group->target_reason);
+    case BW_PHASE_CLOSING:
+        return newest == NULL ? "none" : bw_reason_word(newest->why_ended);
+    case BW_PHASE_GRANTED:
+    case BW_PHASE_COUNT:
+        break;
+    }
+    return newest == NULL ? "none" : bw_reason_word(newest->why_granted);
+}
+
+static json_t *wish_json(const struct bw_people_view *view, int place)
+{
+    const struct bw_watch *watch = &view->machine->watches[place];
+    const enum bw_wish_kind kind = bw_policy_wish(group_of(view, place), watch, view->now);
+
+    if (kind == BW_WISH_NONE || !view->machine->leadership.leads)
+        return json_null();
+    return json_pack("{s:s, s:o, s:o, s:o}", "kind",
+                     kind == BW_WISH_FAILOVER ? "failover" : "switchover", "to",
+                     name_or_null(watch->wish.to), "by", bw_json_text(watch->wish.by), "text",
+                     bw_json_text(watch->wish.text));
+}
+
+/* Which site would follow the holder, as things are: the first of the eligible ones by priority. */
+static json_t *failover_json(json_t *sites)
+{
+    const char *to = NULL;
+    json_int_t best = -1;
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(sites, i, site) {
+        const json_int_t priority = json_integer_value(json_object_get(site, "priority"));
+
+        if (strcmp(json_string_value(json_object_get(site, "role")), "standby") != 0 ||
+            !json_is_true(json_object_get(site, "eligible")) || priority <= best)
+            continue;
+        best = priority;
+        to = json_string_value(json_object_get(site, "name"));
+    }
+    return json_pack("{s:b, s:s?}", "possible", to != NULL, "to", to);
+}
+
+json_t *bw_json_group(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_watch *watch = &view->machine->watches[place];
+    const uint64_t lease_ms = bw_witness_lease_left_ms(view->machine, place, view->now);
+    const bool is_open = group->phase != BW_PHASE_VACANT;
+    json_t *sites = sites_json(view, place);
+
+    if (sites == NULL)
+        return NULL;
+    return json_pack(
+        "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
+        "s:o, s:o, s:o}",
+        "name", group->spec.name, "phase", bw_phase_word(group->phase), "held", group->held, "mode",
+        bw_mode_word(group->spec.mode), "epoch", (json_int_t)group->epoch, "holder",
+        name_or_null(group->holder_site), "lease_remaining_ms",
+        number_or_null(lease_ms > 0, lease_ms), "reason", reason_of(group), "target",
+        name_or_null(group->target), "data_site", name_or_null(group->data_site), "adopting",
+        group->adopting, "first_grant", group->first_grant, "spec_version",
+        (json_int_t)group->spec_version, "changed_index", (json_int_t)group->changed_index,
+        "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
+        "maintenance_left_ms",
+        (json_int_t)left_ms(view, group->group_maintenance_ms, watch->group_maintenance_applied),
+        "failover", failover_json(sites), "wish", wish_json(view, place), "last",
+        bw_json_history_entry(group, 0), "sites", sites);
+}
+
+static json_t *terms_json(const struct bw_group *group)
+{
+    const struct bw_terms *terms = &group->terms;
+
+    if (group->phase == BW_PHASE_VACANT)
+        return json_null();
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "lease_ttl_ms",
+                     (json_int_t)terms->ttl_ms, "fence_timeout_ms", (json_int_t)terms->fence_ms,
+                     "margin_ms", (json_int_t)terms->margin_ms, "max_clock_drift_ppm",
+                     (json_int_t)terms->drift_ppm, "renew_interval_ms",
+                     (json_int_t)terms->renew_interval_ms, "request_timeout_ms",
+                     (json_int_t)terms->request_timeout_ms, "reach", bw_reach_word(terms->reach),
+                     "second_enforcer", terms->second_enforcer);
+}
+
+json_t *bw_json_group_document(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "breakwater.group/v1",
+                     "answered_by", view->self, "leads", view->machine->leadership.leads, "group",
+                     bw_json_group(view, place), "spec", bw_spec_json_encode(&group->spec), "terms",
+                     terms_json(group));
+}
+
+static bool put_spec(struct bw_json_buffer *buffer, size_t number, const void *user)
+{
+    const struct bw_people_view *view = user;
+    const struct bw_group *group = group_of(view, (int)number);
+
+    if (group->spec.name[0] == '\0')
+        return false; /* a gap */
+    bw_json_put(buffer, json_pack("{s:s, s:I, s:o}", "name", group->spec.name, "spec_version",
+                                  (json_int_t)group->spec_version, "spec",
+                                  bw_spec_json_encode(&group->spec)));
+    return true;
+}
+
+void bw_json_groups(const struct bw_people_view *view, struct bw_json_buffer *buffer)
+{
+    json_t *head = json_pack("{s:s, s:s, s:I}", "schema", "breakwater.groups/v1", "cluster",
+                             view->cluster, "index",
+                             (json_int_t)view->machine->cluster->applied_index);
+
+    bw_json_put_list(buffer, head, "groups", view->machine->cluster->group_count, put_spec, view);
+}
+
+/* ---- the cluster ---- */
+
+/* Whom this witness hears: other witnesses (a follower only its leader) and sites. */
+static json_t *reaches_of(const struct bw_people_view *view)
+{
+    const struct bw_cluster *cluster = view->machine->cluster;
+    json_t *names = json_array();
+    json_t *sites = json_object(); /* each once */
+    const char *key;
+    json_t *value;
+    bool is_whole = names != NULL && sites != NULL;
+
+    for (uint32_t i = 0; i < view->member_count && is_whole; i++)
+        if (view->members[i].is_heard && !view->members[i].is_self)
+            is_whole = json_array_append_new(names, json_string(view->members[i].name)) == 0;
+    for (uint32_t place = 0; place < cluster->group_count && is_whole; place++) {
+        const struct bw_spec *spec = &cluster->groups[place].spec;
+        const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                             spec->request_timeout_ms);
+
+        for (uint32_t site = 0; site < spec->site_count; site++) {
+            bool has_several = false;
+
+            if (bw_site_reports_fresh(&view->machine->watches[place].reports[site], view->now,
+                                      freshness_ns, &has_several) != NULL ||
+                has_several)
+                is_whole = json_object_set_new(sites, spec->sites[site].name, json_true()) == 0;
+        }
+    }
+    json_object_foreach(sites, key, value)
+        is_whole = is_whole && json_array_append_new(names, json_string(key)) == 0;
+    json_decref(sites);
+    if (is_whole)
+        return names;
+    json_decref(names);
+    return NULL;
+}
+
+static json_t *members_json(const struct bw_people_view *view)
+{
+    json_t *members = json_array();
+
+    for (uint32_t i = 0; i < view->member_count; i++) {
+        const struct bw_people_member *member = &view->members[i];
+        const bool is_known = member->is_self || member->is_heard ||
+                              view->machine->leadership.leads;
+        json_t *one = json_pack(
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o}", "name", member->name, "id",
+            (json_int_t)member->id, "failure_domain", member->failure_domain, "role", member->role,
+            "address", member->address, "heard",
+            is_known ? json_boolean(member->is_self || member->is_heard) : json_null(), "reaches",
+            member->is_self ? reaches_of(view) : json_null());
+
+        if (json_array_append_new(members, one) != 0) {
+            json_decref(members);
+            return NULL;
+        }
+    }
+    return members;
+}
+
+static bool put_group(struct bw_json_buffer *buffer, size_t number, const void *user)
+{
+    const struct bw_people_view *view = user;
+
+    if (group_of(view, (int)number)->spec.name[0] == '\0')
+        return false; /* a gap */
+    bw_json_put(buffer, bw_json_group(view, (int)number));
+    return true;
+}
+
+void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *buffer)
+{
+    const struct bw_cluster *cluster = view->machine->cluster;
+    char id[BW_ID_TEXT_BYTES];
+    json_t *head;
+
+    bw_id_format(cluster->id, id);
+    head = json_pack(
+        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o}", "schema",
+        "breakwater.status/v1", "cluster", view->cluster, "cluster_id", id, "generation",
+        (json_int_t)cluster->generation, "leader", view->leader, "leader_address",
+        view->leader_address, "term", (json_int_t)view->term, "quorum", "have",
+        number_or_null(view->voters_heard > 0, view->voters_heard), "of",
+        (json_int_t)view->voters, "answered_by", view->self, "leads",
+        view->machine->leadership.leads, "index", (json_int_t)cluster->applied_index, "witnesses",
+        members_json(view));
+    bw_json_put_list(buffer, head, "groups", cluster->group_count, put_group, view);
+}
