@@ -18,6 +18,11 @@ static const struct verb verbs[] = {
     {"check", "check configuration files and the machine they are on", bw_verb_check},
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
+    {"apply", "make the groups what a file says", bw_verb_apply},
+    {"status", "show who is primary, and what needs attention", bw_verb_status},
+    {"switchover", "move a group to another site, in order", bw_verb_switchover},
+    {"failover", "have a group granted although policy holds it back", bw_verb_failover},
+    {"history", "show what was granted, when and by whom", bw_verb_history},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])

@@ -19,7 +19,7 @@
 /* The table in getopt's form. */
 struct tables {
     struct option longs[BW_OPTIONS_MAX + 2];
-    char shorts[2 * BW_OPTIONS_MAX + 4];
+    char shorts[3 * BW_OPTIONS_MAX + 4];
     size_t count;
 };
 
@@ -33,7 +33,9 @@ static void build_tables(const struct bw_cli_command *command, struct tables *ta
     tables->shorts[used++] = 'h';
     for (row = 0; command->options[row].name != NULL; row++) {
         const struct bw_option *option = &command->options[row];
-        const int has_argument = option->argument == NULL ? no_argument : required_argument;
+        const int has_argument = option->argument == NULL                    ? no_argument
+                                 : option->kind == BW_OPTION_KIND_MAYBE ? optional_argument
+                                                                        : required_argument;
 
         BW_ASSERT(row < BW_OPTIONS_MAX);
         tables->longs[row] = (struct option){option->name, has_argument, NULL,
@@ -43,6 +45,8 @@ static void build_tables(const struct bw_cli_command *command, struct tables *ta
         tables->shorts[used++] = option->letter;
         if (option->argument != NULL)
             tables->shorts[used++] = ':';
+        if (option->kind == BW_OPTION_KIND_MAYBE)
+            tables->shorts[used++] = ':'; /* "x::": only with its letter, -x2s */
     }
     tables->longs[row] = (struct option){"help", no_argument, NULL, HELP_VALUE};
     tables->count = row;
@@ -95,6 +99,9 @@ static bool store(const struct bw_cli_command *command, const struct bw_option *
         return true;
     case BW_OPTION_KIND_TEXT:
         *(const char **)member = text;
+        return true;
+    case BW_OPTION_KIND_MAYBE:
+        *(const char **)member = text == NULL ? "" : text;
         return true;
     case BW_OPTION_KIND_LIST:
         if (add_item(member, text))
@@ -200,9 +207,12 @@ static void print_option(const struct bw_option *option, FILE *out)
 
     if (option->letter != '\0')
         (void)snprintf(letter, sizeof letter, "-%c, ", option->letter);
-    (void)snprintf(spelling, sizeof spelling, "%s--%s%s%s", letter, option->name,
-                   option->argument == NULL ? "" : " ",
-                   option->argument == NULL ? "" : option->argument);
+    (void)snprintf(spelling, sizeof spelling, "%s--%s%s%s%s", letter, option->name,
+                   option->argument == NULL             ? ""
+                   : option->kind == BW_OPTION_KIND_MAYBE ? "[="
+                                                          : " ",
+                   option->argument == NULL ? "" : option->argument,
+                   option->kind == BW_OPTION_KIND_MAYBE ? "]" : "");
     if (strlen(spelling) + 2 > HELP_COLUMN)
         (void)fprintf(out, "  %s\n  %*s%s\n", spelling, HELP_COLUMN, "", option->help);
     else

@@ -24,6 +24,7 @@ enum bw_option_kind {
     BW_OPTION_KIND_LIST,   /* struct bw_option_list, in order */
     BW_OPTION_KIND_NUMBER, /* uint64_t within [min, max], decimal */
     BW_OPTION_KIND_OUTPUT, /* enum bw_output */
+    BW_OPTION_KIND_MAYBE,  /* const char *: --watch gives "", --watch=2s gives "2s" */
 };
 
 enum bw_output { BW_OUTPUT_TABLE, BW_OUTPUT_JSON };
@@ -61,6 +62,10 @@ struct bw_option {
 #define BW_OPTION_NUMBER(type, member, name, letter, argument, min, max, help)                     \
     {                                                                                              \
         name, letter, argument, help, BW_OPTION_KIND_NUMBER, offsetof(type, member), min, max      \
+    }
+#define BW_OPTION_MAYBE(type, member, name, letter, argument, help)                                \
+    {                                                                                              \
+        name, letter, argument, help, BW_OPTION_KIND_MAYBE, offsetof(type, member), 0, 0           \
     }
 #define BW_OPTION_OUTPUT(type, member)                                                             \
     {                                                                                              \

@@ -6,9 +6,14 @@
 
 /* argv[0] is the verb. Messages go to stderr, data to stdout. Returns the exit status. */
 enum bw_exit bw_verb_agent(int argc, char **argv);
+enum bw_exit bw_verb_apply(int argc, char **argv);
 enum bw_exit bw_verb_check(int argc, char **argv);
+enum bw_exit bw_verb_failover(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
+enum bw_exit bw_verb_history(int argc, char **argv);
 enum bw_exit bw_verb_pki(int argc, char **argv);
+enum bw_exit bw_verb_status(int argc, char **argv);
+enum bw_exit bw_verb_switchover(int argc, char **argv);
 enum bw_exit bw_verb_witness(int argc, char **argv);
 
 #endif

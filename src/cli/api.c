@@ -1,0 +1,564 @@
+#include "api.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/config/problems.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/net/http_client.h>
+#include <breakwater/sys/clock.h>
+
+#define CONNECT_MS       2000
+#define STATUS_MS        3000
+#define ANSWER_BYTES_MAX (32 * 1024 * 1024)
+#define HOPS_MAX         4
+#define LEADER_WAIT_MS   5000
+#define LEADER_PAUSE_MS  200
+#define SYSTEM_CONFIG    "/etc/breakwater/cli.yaml"
+#define PATH_BYTES       4096
+
+/* ---- small things ---- */
+
+const char *bw_json_member(const json_t *object, const char *key)
+{
+    static char texts[16][512];
+    static unsigned next;
+    const char *text = json_string_value(json_object_get(object, key));
+    char *copy = texts[next++ % 16];
+    size_t i;
+
+    if (text == NULL)
+        return "";
+    for (i = 0; text[i] != '\0' && i + 1 < sizeof texts[0]; i++)
+        copy[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
+    copy[i] = '\0';
+    return copy;
+}
+
+int64_t bw_json_number(const json_t *object, const char *key)
+{
+    return (int64_t)json_integer_value(json_object_get(object, key));
+}
+
+bool bw_json_truth(const json_t *object, const char *key)
+{
+    return json_is_true(json_object_get(object, key));
+}
+
+json_t *bw_json_find_group(const json_t *status, const char *name)
+{
+    json_t *group;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "groups"), i, group) {
+        if (strcmp(bw_json_member(group, "name"), name) == 0)
+            return group;
+    }
+    return NULL;
+}
+
+void bw_api_pause(uint32_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    while (nanosleep(&left, &left) != 0 && errno == EINTR)
+        continue;
+}
+
+uint64_t bw_api_now_ms(void)
+{
+    return bw_clock_now().boot_ns / BW_NS_PER_MS;
+}
+
+/* ---- configuration ---- */
+
+/* The file that counts; "" when there is none. */
+static void find_config(const struct bw_api_values *values, char out_path[PATH_BYTES])
+{
+    const char *home = getenv("HOME");
+    const char *from_environment = getenv("BREAKWATER_CONFIG");
+
+    if (values->config != NULL)
+        from_environment = values->config;
+    if (from_environment != NULL && from_environment[0] != '\0') {
+        (void)snprintf(out_path, PATH_BYTES, "%s", from_environment);
+        return;
+    }
+    if (home != NULL && home[0] == '/') {
+        (void)snprintf(out_path, PATH_BYTES, "%s/.config/breakwater/cli.yaml", home);
+        if (access(out_path, F_OK) == 0)
+            return;
+    }
+    (void)snprintf(out_path, PATH_BYTES, "%s",
+                   access(SYSTEM_CONFIG, F_OK) == 0 ? SYSTEM_CONFIG : "");
+}
+
+static bool add_witness(struct bw_api *api, const char *address, bool is_told)
+{
+    for (size_t i = 0; i < api->count; i++)
+        if (strcmp(api->witnesses[i].address, address) == 0)
+            return true;
+    if (api->count == BW_API_WITNESSES_MAX)
+        return false;
+    if (!bw_copy_text(api->witnesses[api->count].address, BW_ADDRESS_MAX + 1, address))
+        return false;
+    api->witnesses[api->count++].is_told = is_told;
+    return true;
+}
+
+static bool add_configured(struct bw_api *api, const struct bw_api_values *values,
+                           const struct bw_cli_config *config, enum bw_exit *out_exit)
+{
+    const size_t given = values->endpoints.count;
+    const size_t count = given > 0 ? given : config->endpoint_count;
+    const char *why = NULL;
+
+    for (size_t i = 0; i < count; i++) {
+        const char *address = given > 0 ? values->endpoints.items[i] : config->endpoints[i];
+
+        if (!bw_address_check(address, false, &why)) {
+            *out_exit = bw_usage_error(api->command, "--endpoint %s: %s", address, why);
+            return false;
+        }
+        if (i >= BW_ENDPOINTS_MAX || !add_witness(api, address, false)) {
+            *out_exit = bw_usage_error(api->command, "more than %d endpoints", BW_ENDPOINTS_MAX);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool load_credentials(struct bw_api *api, const char *ca, const char *identity,
+                             enum bw_exit *out_exit)
+{
+    struct bw_diag diag = {0};
+    const struct bw_identity *own;
+    enum bw_err err = bw_credentials_load(ca, identity, &api->credentials, &diag);
+
+    if (err == BW_OK) {
+        own = bw_credentials_identity(api->credentials);
+        err = bw_credentials_check(api->credentials, own->cluster, BW_ROLES_ANY, bw_clock_wall(),
+                                   &diag);
+    }
+    if (err == BW_OK)
+        return true;
+    (void)fprintf(stderr, "error: %s: %s\n", api->command->name, diag.text);
+    *out_exit = BW_EXIT_FAILED;
+    return false;
+}
+
+/* NULL after a message. */
+static struct bw_cli_config *load_config(const struct bw_cli_command *command, const char *path,
+                                         enum bw_exit *out_exit)
+{
+    struct bw_cli_config *config = NULL;
+    struct bw_problems problems;
+
+    if (path[0] == '\0') {
+        (void)fprintf(stderr,
+                      "error: %s: no configuration: whom to ask, and as whom?\n"
+                      "  looked for:  --config, $BREAKWATER_CONFIG, ~/.config/breakwater/cli.yaml, "
+                      SYSTEM_CONFIG "\n"
+                      "  or give:     --endpoint HOST:PORT --ca FILE --identity FILE\n",
+                      command->name);
+        *out_exit = BW_EXIT_USAGE;
+        return NULL;
+    }
+    bw_problems_init(&problems);
+    if (bw_cli_config_load(path, &config, &problems) != BW_OK)
+        *out_exit = BW_EXIT_FAILED;
+    bw_problems_print(&problems, "nobody was asked", stderr);
+    bw_problems_deinit(&problems);
+    return config;
+}
+
+bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
+                 const struct bw_api_values *values, uint32_t wait_ms, enum bw_exit *out_exit)
+{
+    static struct bw_cli_config none;
+    const bool needs_file = values->endpoints.count == 0 || values->ca == NULL ||
+                            values->identity == NULL;
+    struct bw_cli_config *config = NULL;
+    char path[PATH_BYTES];
+    bool is_open;
+
+    *api = (struct bw_api){.command = command, .wait_ms = wait_ms, .leader = -1};
+    if (values->wait_timeout != NULL &&
+        (!bw_duration_parse(values->wait_timeout, &api->wait_ms) || api->wait_ms == 0)) {
+        *out_exit = bw_usage_error(command, "--wait-timeout %s: expected a duration such as 30s",
+                                   values->wait_timeout);
+        return false;
+    }
+    if (needs_file) {
+        find_config(values, path);
+        config = load_config(command, path, out_exit);
+        if (config == NULL)
+            return false;
+    }
+    is_open = add_configured(api, values, config != NULL ? config : &none, out_exit) &&
+              load_credentials(api, values->ca != NULL ? values->ca : config->tls.ca,
+                               values->identity != NULL ? values->identity : config->tls.identity,
+                               out_exit);
+    bw_cli_config_free(config);
+    if (!is_open)
+        bw_api_close(api);
+    return is_open;
+}
+
+static void forget(struct bw_api *api)
+{
+    for (size_t i = 0; i < api->count; i++) {
+        json_decref(api->witnesses[i].status);
+        api->witnesses[i].status = NULL;
+        api->witnesses[i].err = BW_ERR_UNREACHABLE;
+        api->witnesses[i].why[0] = '\0';
+    }
+    api->status = NULL;
+    api->leader = -1;
+}
+
+void bw_api_close(struct bw_api *api)
+{
+    forget(api);
+    bw_credentials_free(api->credentials);
+    api->credentials = NULL;
+}
+
+/* ---- the survey ---- */
+
+static void note_answer(void *user, const struct bw_http_answer *answer)
+{
+    struct bw_api_witness *witness = user;
+    const size_t skip = strlen(witness->address) + 2; /* "HOST:PORT: " is said beside it */
+    json_t *body;
+
+    witness->err = answer->err;
+    if (answer->err != BW_OK) {
+        (void)snprintf(witness->why, sizeof witness->why, "%.250s",
+                       strncmp(answer->text, witness->address, skip - 2) == 0 &&
+                               strlen(answer->text) > skip
+                           ? answer->text + skip
+                           : answer->text);
+        return;
+    }
+    body = json_loadb(answer->body, answer->body_size, 0, NULL);
+    if (answer->status == 200 &&
+        strcmp(bw_json_member(body, "schema"), "breakwater.status/v1") == 0) {
+        witness->status = body;
+        return;
+    }
+    witness->err = BW_ERR_REFUSED;
+    (void)snprintf(witness->why, sizeof witness->why, "HTTP %d%s%.200s", answer->status,
+                   bw_json_member(body, "error")[0] != '\0' ? ": " : "",
+                   bw_json_member(body, "error"));
+    json_decref(body);
+}
+
+static void ask_status(struct bw_http_client *client, struct bw_api_witness *witness)
+{
+    char url[BW_ADDRESS_MAX + 32];
+    struct bw_diag diag = {0};
+    const struct bw_http_call call = {.method = "GET",
+                                      .url = url,
+                                      .timeout_ms = STATUS_MS,
+                                      .connect_timeout_ms = CONNECT_MS,
+                                      .response_bytes_max = ANSWER_BYTES_MAX};
+
+    (void)snprintf(url, sizeof url, "https://%s/v1/status", witness->address);
+    if (bw_http_client_send(client, &call, note_answer, witness, &diag) == NULL)
+        (void)snprintf(witness->why, sizeof witness->why, "%.250s", diag.text);
+}
+
+/* Asks the witnesses from `first` on, all at once. */
+static void ask_from(struct bw_api *api, size_t first)
+{
+    struct bw_http_client client;
+    struct bw_diag diag = {0};
+    uv_loop_t loop;
+    enum bw_err err;
+
+    BW_ASSERT(uv_loop_init(&loop) == 0); /* a command without file descriptors can do nothing */
+    err = bw_http_client_init(&client, &loop, NULL, &diag);
+    BW_ASSERT(err == BW_OK);
+    err = bw_http_client_set_credentials(&client, api->credentials, &diag);
+    BW_ASSERT(err == BW_OK);
+    for (size_t i = first; i < api->count; i++)
+        ask_status(&client, &api->witnesses[i]);
+    while (client.exchange_count > 0)
+        (void)uv_run(&loop, UV_RUN_ONCE); /* every exchange has a time limit */
+    bw_http_client_close(&client, NULL, NULL);
+    while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
+        continue;
+    BW_ASSERT(uv_loop_close(&loop) == 0);
+}
+
+static void choose(struct bw_api *api)
+{
+    int64_t best_term = -1;
+    bool best_leads = false;
+
+    for (size_t i = 0; i < api->count; i++) {
+        json_t *status = api->witnesses[i].status;
+        const bool leads = bw_json_truth(status, "leads");
+        const int64_t term = bw_json_number(status, "term");
+
+        if (status == NULL || (best_leads && !leads) || (leads == best_leads && term <= best_term))
+            continue;
+        best_leads = leads;
+        best_term = term;
+        api->status = status;
+        api->leader = leads ? (int)i : -1;
+    }
+}
+
+/* Members that an answer names, which came over mutual TLS from a witness of this cluster. The name
+ * of one that has answered already is no news. */
+static void learn(struct bw_api *api)
+{
+    json_t *members = json_object_get(api->status, "witnesses");
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(members, i, member) {
+        const char *why = NULL;
+        const char *name = bw_json_member(member, "name");
+        const char *address = bw_json_member(member, "address");
+        bool has_answered = false;
+
+        for (size_t j = 0; j < api->count; j++)
+            if (strcmp(bw_json_member(api->witnesses[j].status, "answered_by"), name) == 0)
+                has_answered = true;
+        if (!has_answered && bw_address_check(address, false, &why))
+            (void)add_witness(api, address, true); /* more than there is room for: not asked */
+    }
+}
+
+/* Each witness says itself whom it reaches. */
+static void merge_reaches(struct bw_api *api)
+{
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(api->status, "witnesses"), i, member) {
+        for (size_t j = 0; j < api->count; j++) {
+            json_t *own;
+            size_t k;
+
+            if (strcmp(bw_json_member(api->witnesses[j].status, "answered_by"),
+                       bw_json_member(member, "name")) != 0)
+                continue;
+            json_array_foreach(json_object_get(api->witnesses[j].status, "witnesses"), k, own) {
+                if (json_is_array(json_object_get(own, "reaches")))
+                    (void)json_object_set(member, "reaches", json_object_get(own, "reaches"));
+            }
+        }
+    }
+}
+
+bool bw_api_survey(struct bw_api *api)
+{
+    size_t count;
+
+    forget(api);
+    ask_from(api, 0);
+    choose(api);
+    count = api->count;
+    learn(api);
+    if (api->count > count) {
+        for (size_t i = count; i < api->count; i++)
+            api->witnesses[i].err = BW_ERR_UNREACHABLE;
+        ask_from(api, count);
+        choose(api);
+    }
+    merge_reaches(api);
+    return api->leader >= 0;
+}
+
+bool bw_api_survey_for(struct bw_api *api, uint32_t limit_ms)
+{
+    const uint64_t end_ms = bw_api_now_ms() + limit_ms;
+
+    while (!bw_api_survey(api)) {
+        if (bw_api_now_ms() >= end_ms)
+            return false;
+        bw_api_pause(LEADER_PAUSE_MS);
+    }
+    return true;
+}
+
+enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
+{
+    size_t answering = 0;
+    int64_t of = bw_json_number(json_object_get(api->status, "quorum"), "of");
+
+    for (size_t i = 0; i < api->count; i++)
+        answering += api->witnesses[i].status != NULL;
+    if (of == 0)
+        of = (int64_t)api->count;
+    if ((int64_t)answering > of / 2)
+        (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
+                      answering, (long long)of, consequence);
+    else
+        (void)fprintf(stderr,
+                      "error: no quorum: %zu of %lld witnesses answer%s (needs %lld); %s\n",
+                      answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
+                      consequence);
+    for (size_t i = 0; i < api->count; i++) {
+        const struct bw_api_witness *witness = &api->witnesses[i];
+        const char *leader = bw_json_member(witness->status, "leader");
+
+        if (witness->status != NULL)
+            (void)fprintf(stderr, "  %s  %s answers: %s%s\n", witness->address,
+                          bw_json_member(witness->status, "answered_by"),
+                          leader[0] != '\0' ? "it follows " : "it knows no leader", leader);
+        else
+            (void)fprintf(stderr, "  %s  %s\n", witness->address, witness->why);
+    }
+    return BW_EXIT_NO_QUORUM;
+}
+
+/* ---- asking the leader ---- */
+
+void bw_api_reply_deinit(struct bw_api_reply *reply)
+{
+    json_decref(reply->body);
+    reply->body = NULL;
+}
+
+/* The leader that a follower names, if it may be asked. */
+static int find_named_leader(struct bw_api *api, const json_t *body)
+{
+    const char *address = bw_json_member(json_object_get(body, "leader"), "address");
+
+    for (size_t i = 0; i < api->count; i++)
+        if (strcmp(api->witnesses[i].address, address) == 0)
+            return (int)i;
+    return -1;
+}
+
+static enum bw_err call_one(struct bw_api *api, const char *method, const char *path,
+                            const char *body, struct bw_api_reply *out_reply,
+                            bool *out_may_have_arrived, struct bw_diag *diag)
+{
+    char url[BW_HTTP_URL_BYTES_MAX + 1];
+    const struct bw_http_call call = {.method = method,
+                                      .url = url,
+                                      .content_type = body != NULL ? "application/json" : NULL,
+                                      .body = body,
+                                      .body_size = body != NULL ? strlen(body) : 0,
+                                      .timeout_ms = api->wait_ms,
+                                      .connect_timeout_ms = CONNECT_MS,
+                                      .response_bytes_max = ANSWER_BYTES_MAX};
+    struct bw_http_reply reply;
+    enum bw_err err;
+
+    (void)snprintf(url, sizeof url, "https://%s%s", api->witnesses[api->leader].address, path);
+    err = bw_http_client_call(api->credentials, &call, &reply, diag);
+    *out_may_have_arrived = reply.may_have_arrived;
+    if (err == BW_OK)
+        *out_reply = (struct bw_api_reply){reply.status,
+                                           json_loadb(reply.body, reply.body_size, 0, NULL)};
+    bw_http_reply_deinit(&reply);
+    return err;
+}
+
+static enum bw_exit complain_unknown(const struct bw_api *api, const char *why)
+{
+    (void)fprintf(stderr,
+                  "error: %s: the outcome is not known: %s\n"
+                  "  see:  breakwater history; breakwater status\n",
+                  api->command->name, why);
+    return BW_EXIT_UNKNOWN;
+}
+
+enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path,
+                        const json_t *body, struct bw_api_reply *out_reply)
+{
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    const bool is_reading = strcmp(method, "GET") == 0;
+
+    if (body != NULL && text == NULL) {
+        (void)fprintf(stderr, "error: %s: out of memory\n", api->command->name);
+        return BW_EXIT_FAILED;
+    }
+    for (int hop = 0; hop < HOPS_MAX; hop++) {
+        struct bw_diag diag = {0};
+        bool may_have_arrived = false;
+        enum bw_err err;
+
+        if (api->leader < 0 && !bw_api_survey_for(api, LEADER_WAIT_MS))
+            break;
+        err = call_one(api, method, path, text, out_reply, &may_have_arrived, &diag);
+        if (err != BW_OK && may_have_arrived && !is_reading) {
+            free(text);
+            return complain_unknown(api, diag.text);
+        }
+        if (err == BW_OK && out_reply->status == 421) {
+            api->leader = find_named_leader(api, out_reply->body);
+        } else if (err == BW_OK &&
+                   strcmp(bw_json_member(out_reply->body, "code"), "no_leader") != 0) {
+            free(text);
+            return BW_EXIT_FINE;
+        } else {
+            api->leader = -1;
+        }
+        if (err == BW_OK)
+            bw_api_reply_deinit(out_reply);
+    }
+    free(text);
+    return bw_api_no_quorum(api, "nothing was changed");
+}
+
+static enum bw_exit exit_of_code(const struct bw_api_reply *reply)
+{
+    static const struct {
+        const char *code;
+        enum bw_exit exit;
+    } codes[] = {{"refused", BW_EXIT_UNSAFE},
+                 {"no_leader", BW_EXIT_NO_QUORUM},
+                 {"not_leader", BW_EXIT_NO_QUORUM},
+                 {"unknown", BW_EXIT_UNKNOWN}};
+    const char *code = bw_json_member(reply->body, "code");
+
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++)
+        if (strcmp(code, codes[i].code) == 0)
+            return codes[i].exit;
+    return BW_EXIT_FAILED;
+}
+
+enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply *reply)
+{
+    json_t *problems = json_object_get(reply->body, "problems");
+    const char *error = bw_json_member(reply->body, "error");
+    const char *hint = bw_json_member(reply->body, "hint");
+    json_t *problem;
+    size_t i;
+
+    (void)fprintf(stderr, "error: %s: ", api->command->name);
+    if (error[0] != '\0')
+        (void)fprintf(stderr, "%s\n", error);
+    else
+        (void)fprintf(stderr, "the witness answered with HTTP %d and no reason\n", reply->status);
+    json_array_foreach(problems, i, problem) {
+        (void)fprintf(stderr, "  %s: %s\n", bw_json_member(problem, "path"),
+                      bw_json_member(problem, "text"));
+    }
+    if (bw_json_number(reply->body, "problem_count") > (int64_t)json_array_size(problems))
+        (void)fprintf(stderr, "  and %lld more\n",
+                      (long long)(bw_json_number(reply->body, "problem_count") -
+                                  (int64_t)json_array_size(problems)));
+    if (hint[0] != '\0')
+        (void)fprintf(stderr, "  next:  %s\n", hint);
+    if (reply->status == 403)
+        (void)fprintf(stderr, "  next:  ask with an operator's certificate (this one is %s/%s)\n",
+                      bw_role_text(bw_credentials_identity(api->credentials)->role),
+                      bw_credentials_identity(api->credentials)->name);
+    return exit_of_code(reply);
+}

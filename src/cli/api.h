@@ -1,0 +1,93 @@
+/* api.h - asking the witnesses: which ones, as whom, and who of them leads. Design 5.2, 5.3.
+ *
+ * Blocking; one command at a time. Messages go to stderr. */
+#ifndef BW_CLI_API_H
+#define BW_CLI_API_H
+
+#include <jansson.h>
+
+#include <breakwater/config/cli_config.h>
+#include <breakwater/net/credentials.h>
+
+#include "options.h"
+
+/* What every command that asks the witnesses takes; a member of its values. */
+struct bw_api_values {
+    const char *config;
+    struct bw_option_list endpoints;
+    const char *ca;
+    const char *identity;
+    const char *wait_timeout;
+};
+#define BW_API_OPTIONS(type, member)                                                               \
+    BW_OPTION_TEXT(type, member.config, "config", 0, "FILE", "cli.yaml"),                          \
+        BW_OPTION_LIST(type, member.endpoints, "endpoint", 0, "HOST:PORT",                         \
+                       "a witness to ask, again for more"),                                        \
+        BW_OPTION_TEXT(type, member.ca, "ca", 0, "FILE", "the CAs to trust"),                      \
+        BW_OPTION_TEXT(type, member.identity, "identity", 0, "FILE",                               \
+                       "certificate and key to ask with"),                                         \
+        BW_OPTION_TEXT(type, member.wait_timeout, "wait-timeout", 0, "D",                          \
+                       "how long to wait for an answer or outcome")
+
+#define BW_API_WITNESSES_MAX (BW_ENDPOINTS_MAX + BW_WITNESSES_MAX)
+
+/* One witness that may be asked: configured, or told by another one over mutual TLS. */
+struct bw_api_witness {
+    char address[BW_ADDRESS_MAX + 1];
+    bool is_told;   /* not configured: learnt from an answer */
+    enum bw_err err; /* of the last survey; BW_OK: `status` is its answer */
+    char why[256];  /* it failed so, or said this; "" */
+    json_t *status; /* breakwater.status/v1; NULL: none */
+};
+
+struct bw_api {
+    const struct bw_cli_command *command;
+    struct bw_credentials *credentials;
+    struct bw_api_witness witnesses[BW_API_WITNESSES_MAX];
+    size_t count;
+    uint32_t wait_ms;
+    json_t *status; /* the best answer of the last survey, borrowed; NULL: nobody answered */
+    int leader;     /* index of the one that says that it leads; -1: none */
+};
+
+struct bw_api_reply {
+    int status; /* HTTP */
+    json_t *body; /* an object; owned; NULL: it was none */
+};
+
+/* Finds configuration and certificates. False: end with `*out_exit`, the reason was told. */
+bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
+                 const struct bw_api_values *values, uint32_t wait_ms, enum bw_exit *out_exit);
+/* Accepts a zeroed one. */
+void bw_api_close(struct bw_api *api);
+
+/* Asks every witness for its status, all at once, and notes who leads. True: one does, and its
+ * answer is api->status. */
+bool bw_api_survey(struct bw_api *api);
+/* The same, again and again until there is a leader or `limit_ms` are over. */
+bool bw_api_survey_for(struct bw_api *api, uint32_t limit_ms);
+/* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM. */
+enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);
+
+/* Asks the leader, whoever that is by then; only witnesses that are configured, or that a member
+ * has named, are ever asked. BW_EXIT_FINE: `out_reply` is an answer, whatever its status says.
+ * Otherwise the reason was told; BW_EXIT_UNKNOWN: it may have been done. `body` NULL: none. */
+enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path,
+                        const json_t *body, struct bw_api_reply *out_reply);
+void bw_api_reply_deinit(struct bw_api_reply *reply);
+/* Tells what an answer that is no success says: error, problems, next step. */
+enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply *reply);
+
+/* Texts and numbers of an answer; what is missing or of another type is "" or 0. A control
+ * character in a text shows as `?`; the result of text is good until the sixteenth call after it. */
+const char *bw_json_member(const json_t *object, const char *key);
+int64_t bw_json_number(const json_t *object, const char *key);
+bool bw_json_truth(const json_t *object, const char *key);
+/* The group of that name in a status; NULL: none. */
+json_t *bw_json_find_group(const json_t *status, const char *name);
+
+/* Sleeps between two looks at something that changes by itself. */
+void bw_api_pause(uint32_t ms);
+uint64_t bw_api_now_ms(void);
+
+#endif

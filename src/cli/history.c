@@ -1,0 +1,92 @@
+/* breakwater history: what was granted, when, by whom, and how it ended. */
+#include <inttypes.h>
+
+#include <breakwater/base/name.h>
+
+#include "api.h"
+#include "text_table.h"
+#include "verbs.h"
+
+#define WAIT_MS     5000
+#define COUNT_ABSENT 20
+#define COUNT_MAX   100000
+
+struct history_values {
+    struct bw_api_values api;
+    enum bw_output output;
+    uint64_t count;
+};
+
+static const struct bw_option history_options[] = {
+    BW_OPTION_NUMBER(struct history_values, count, "number", 'n', "N", 1, COUNT_MAX,
+                     "how many entries, newest first (20)"),
+    BW_OPTION_OUTPUT(struct history_values, output),
+    BW_API_OPTIONS(struct history_values, api),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command history_command = {
+    .name = "history",
+    .operands = "[GROUP]",
+    .operands_max = 1,
+    .help = "Shows each epoch: who was granted it, why, by whom, and how it ended. SILENT is the\n"
+            "time from the last confirmed renewal of the epoch before to this grant.\n"
+            "Any witness answers; without GROUP, of all groups.",
+    .options = history_options,
+};
+
+/* From the leader, or, without one, from whoever answers: what is committed stays true. */
+static enum bw_exit ask(struct bw_api *api, const char *path, struct bw_api_reply *reply)
+{
+    if (!bw_api_survey(api) && api->status != NULL) {
+        for (size_t i = 0; i < api->count; i++)
+            if (api->witnesses[i].status == api->status)
+                api->leader = (int)i;
+        (void)fprintf(stderr, "warning: no leader answers; as %s knows it\n",
+                      bw_json_member(api->status, "answered_by"));
+    }
+    if (api->leader < 0)
+        return bw_api_no_quorum(api, "there is no history to show");
+    return bw_api_ask(api, "GET", path, NULL, reply);
+}
+
+static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = ask(api, path, &reply);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 200)
+        exit = bw_api_complain(api, &reply);
+    else if (output == BW_OUTPUT_TABLE)
+        bw_show_history(reply.body, stdout);
+    else if (json_dumpf(reply.body, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
+        exit = BW_EXIT_FAILED;
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+enum bw_exit bw_verb_history(int argc, char **argv)
+{
+    struct history_values values = {.output = BW_OUTPUT_TABLE, .count = COUNT_ABSENT};
+    struct bw_operands operands;
+    char path[128];
+    struct bw_api api;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&history_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    if (operands.count > 0 && !bw_name_is_valid(operands.items[0]))
+        return bw_usage_error(&history_command, "\"%s\" is no name of a group", operands.items[0]);
+    if (operands.count > 0)
+        (void)snprintf(path, sizeof path, "/v1/groups/%s/history?n=%" PRIu64, operands.items[0],
+                       values.count);
+    else
+        (void)snprintf(path, sizeof path, "/v1/history?n=%" PRIu64, values.count);
+    if (!bw_api_open(&api, &history_command, &values.api, WAIT_MS, &exit))
+        return exit;
+    exit = show(&api, path, values.output);
+    bw_api_close(&api);
+    return exit;
+}

@@ -1,0 +1,218 @@
+#include "move.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "confirm.h"
+
+#define PAUSE_MS 250
+#define REQUEST_MS 10000
+
+static enum bw_exit post(struct bw_api *api, const struct bw_move *move, bool is_plan,
+                         struct bw_api_reply *out_reply)
+{
+    const uint32_t wait_ms = api->wait_ms;
+    char path[160];
+    enum bw_exit exit;
+
+    (void)snprintf(path, sizeof path, "/v1/groups/%s/%s%s", move->group, move->verb,
+                   is_plan ? "?plan=1" : "");
+    api->wait_ms = REQUEST_MS; /* the answer comes at once, the outcome later */
+    exit = bw_api_ask(api, "POST", path, move->body, out_reply);
+    api->wait_ms = wait_ms;
+    return exit;
+}
+
+/* ---- the plan ---- */
+
+static void print_steps(const json_t *plan)
+{
+    json_t *step;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan, "steps"), i, step) {
+        const json_t *within = json_object_get(step, "within_ms");
+
+        (void)printf("%2" PRId64 " %s", bw_json_number(step, "number"),
+                     bw_json_member(step, "text"));
+        if (json_is_integer(within) && json_integer_value(within) == 0)
+            (void)fputs("   (now)", stdout);
+        else if (json_is_integer(within))
+            (void)printf("   (within %" PRId64 ".%d s)", bw_json_number(step, "within_ms") / 1000,
+                         (int)(bw_json_number(step, "within_ms") % 1000 / 100));
+        (void)putchar('\n');
+    }
+}
+
+static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = post(api, move, true, &reply);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 200) {
+        exit = bw_api_complain(api, &reply);
+    } else if (!bw_json_truth(reply.body, "possible")) {
+        (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater status %s\n",
+                      move->command->name, bw_json_member(reply.body, "refused"), move->group);
+        exit = BW_EXIT_UNSAFE;
+    } else {
+        print_steps(reply.body);
+    }
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+/* ---- the outcome ---- */
+
+enum progress { PROGRESS_WAITING, PROGRESS_DONE, PROGRESS_GIVEN_UP };
+
+struct outcome {
+    int64_t epoch; /* when it was asked */
+    int64_t term;
+    char to[BW_NAME_MAX + 1]; /* "": any site */
+    char text[512];
+};
+
+static const json_t *find_holder(const json_t *group)
+{
+    const char *holder = bw_json_member(group, "holder");
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        if (holder[0] != '\0' && strcmp(bw_json_member(site, "name"), holder) == 0)
+            return site;
+    }
+    return NULL;
+}
+
+/* A later epoch than the one that was asked in. */
+static enum progress judge_later(const json_t *group, struct outcome *outcome)
+{
+    const json_t *holder = find_holder(group);
+    const char *name = bw_json_member(group, "holder");
+    const int64_t epoch = bw_json_number(group, "epoch");
+    const json_t *last = json_object_get(group, "last");
+
+    if (holder == NULL) {
+        (void)snprintf(outcome->text, sizeof outcome->text,
+                       "epoch %" PRId64 " of %s is over already: %s", epoch,
+                       bw_json_member(last, "site"),
+                       bw_json_member(json_object_get(last, "ended"), "reason"));
+        return PROGRESS_GIVEN_UP;
+    }
+    if (outcome->to[0] != '\0' && strcmp(name, outcome->to) != 0) {
+        (void)snprintf(outcome->text, sizeof outcome->text, "%s holds epoch %" PRId64 ": %s", name,
+                       epoch, bw_json_member(last, "reason"));
+        return PROGRESS_GIVEN_UP;
+    }
+    if (!bw_json_truth(holder, "serving")) {
+        (void)snprintf(outcome->text, sizeof outcome->text,
+                       "%s was granted epoch %" PRId64 " and is starting", name, epoch);
+        return PROGRESS_WAITING;
+    }
+    (void)snprintf(outcome->text, sizeof outcome->text, "%s serves in epoch %" PRId64, name, epoch);
+    return PROGRESS_DONE;
+}
+
+static enum progress judge(const json_t *status, const json_t *group, struct outcome *outcome)
+{
+    const char *phase = bw_json_member(group, "phase");
+    const bool is_wanted = json_is_object(json_object_get(group, "wish"));
+    const bool is_moving = bw_json_member(group, "target")[0] != '\0';
+
+    if (bw_json_number(group, "epoch") > outcome->epoch)
+        return judge_later(group, outcome);
+    if (is_wanted || is_moving) {
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
+                       outcome->epoch, phase);
+        return PROGRESS_WAITING;
+    }
+    (void)snprintf(outcome->text, sizeof outcome->text,
+                   bw_json_number(status, "term") != outcome->term
+                       ? "the leader changed before anything was done, and the new one was not asked"
+                       : "it was given up, and epoch %" PRId64 " goes on as it was",
+                   outcome->epoch);
+    return PROGRESS_GIVEN_UP;
+}
+
+static enum bw_exit tell(const struct bw_move *move, enum progress progress,
+                         const struct outcome *outcome)
+{
+    if (progress == PROGRESS_DONE) {
+        (void)printf("%s of %s: done: %s\n", move->verb, move->group, outcome->text);
+        return BW_EXIT_FINE;
+    }
+    if (progress == PROGRESS_GIVEN_UP) {
+        (void)fprintf(stderr, "error: %s: not done: %s\n  see:  breakwater history %s\n",
+                      move->command->name, outcome->text, move->group);
+        return BW_EXIT_FAILED;
+    }
+    (void)fprintf(stderr,
+                  "error: %s: no outcome yet: %s\n"
+                  "  it goes on by itself; see:  breakwater history %s; breakwater status %s\n",
+                  move->command->name, outcome->text, move->group, move->group);
+    return BW_EXIT_UNKNOWN;
+}
+
+static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *move,
+                                     const json_t *accepted)
+{
+    const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
+    struct outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
+                              .term = bw_json_number(accepted, "term")};
+    enum progress progress = PROGRESS_WAITING;
+
+    (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
+    while (progress == PROGRESS_WAITING && bw_api_now_ms() < end_ms) {
+        if (bw_api_survey(api)) {
+            const json_t *group = bw_json_find_group(api->status, move->group);
+
+            if (group != NULL)
+                progress = judge(api->status, group, &outcome);
+        } else {
+            (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers");
+        }
+        if (progress == PROGRESS_WAITING)
+            bw_api_pause(PAUSE_MS);
+    }
+    return tell(move, progress, &outcome);
+}
+
+static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = post(api, move, false, &reply);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 202) {
+        exit = bw_api_complain(api, &reply);
+    } else if (move->is_no_wait) {
+        (void)printf("%s of %s: accepted in epoch %" PRId64 "; see: breakwater history %s\n",
+                     move->verb, move->group, bw_json_number(reply.body, "epoch"), move->group);
+    } else {
+        exit = wait_for_outcome(api, move, reply.body);
+    }
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+enum bw_exit bw_move_run(struct bw_api *api, const struct bw_move *move)
+{
+    if (!move->is_yes || move->is_plan) {
+        const enum bw_exit exit = show_plan(api, move);
+
+        if (exit != BW_EXIT_FINE)
+            return exit;
+    }
+    if (move->is_plan) {
+        (void)puts("Nothing was changed. Run again with --yes to do this.");
+        return BW_EXIT_FINE;
+    }
+    if (!bw_confirm(move->command, move->is_yes, move->question, move->word))
+        return BW_EXIT_FAILED;
+    return act(api, move);
+}

@@ -1,0 +1,438 @@
+#include "text_table.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <breakwater/base/assert.h>
+
+#include "api.h"
+
+#define CELL_BYTES 512
+
+/* ---- columns ---- */
+
+void bw_text_table_add(struct bw_text_table *table, size_t columns, const char *const *texts)
+{
+    char **grown;
+
+    BW_ASSERT(columns > 0 && columns <= BW_TEXT_TABLE_COLUMNS_MAX);
+    BW_ASSERT(table->rows == 0 || table->columns == columns);
+    grown = realloc(table->cells, (table->rows + 1) * columns * sizeof *grown);
+    BW_ASSERT(grown != NULL); /* a command without memory can say nothing */
+    table->cells = grown;
+    table->columns = columns;
+    for (size_t i = 0; i < columns; i++) {
+        grown[table->rows * columns + i] = strdup(texts[i]);
+        BW_ASSERT(grown[table->rows * columns + i] != NULL);
+    }
+    table->rows++;
+}
+
+/* Columns are counted in characters: a byte that continues one is none. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+void bw_text_table_print(struct bw_text_table *table, FILE *out)
+{
+    size_t widths[BW_TEXT_TABLE_COLUMNS_MAX] = {0};
+
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const size_t width = width_of(table->cells[i]);
+
+        if (width > widths[i % table->columns])
+            widths[i % table->columns] = width;
+    }
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const size_t column = i % table->columns;
+        const bool is_last = column + 1 == table->columns;
+
+        (void)fprintf(out, "%s%*s", table->cells[i],
+                      is_last ? 0 : (int)(widths[column] - width_of(table->cells[i]) + 2), "");
+        if (is_last)
+            (void)fputc('\n', out); /* a failed write stays in `out` */
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    *table = (struct bw_text_table){0};
+}
+
+/* ---- texts ---- */
+
+static void format_seconds(int64_t ms, char *out_text, size_t size)
+{
+    (void)snprintf(out_text, size, "%" PRId64 ".%d s", ms / 1000, (int)(ms % 1000 / 100));
+}
+
+__attribute__((format(printf, 2, 3))) static void append(char out_text[CELL_BYTES],
+                                                         const char *format, ...)
+{
+    const size_t used = strlen(out_text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(out_text + used, CELL_BYTES - used, format, args);
+    va_end(args);
+}
+
+static void join(const json_t *list, char out_text[CELL_BYTES])
+{
+    json_t *item;
+    size_t i;
+
+    out_text[0] = '\0';
+    json_array_foreach((json_t *)list, i, item) { /* the macro takes no const; it only reads */
+        const char *text = json_string_value(item);
+
+        append(out_text, "%s%.63s", i > 0 ? " " : "", text != NULL ? text : "?");
+    }
+    if (out_text[0] == '\0')
+        append(out_text, "-");
+}
+
+/* "6 days ago" of an RFC 3339 time; false: it is none. */
+static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text[CELL_BYTES])
+{
+    struct tm parts = {0};
+    int64_t seconds;
+
+    if (strptime(time_text, "%Y-%m-%dT%H:%M:%S", &parts) == NULL)
+        return false;
+    seconds = now_unix_ms / 1000 - (int64_t)timegm(&parts);
+    out_text[0] = '\0';
+    if (seconds < 0)
+        seconds = 0; /* another machine's clock */
+    if (seconds < 120)
+        append(out_text, "%" PRId64 " s ago", seconds);
+    else if (seconds < 2 * 3600)
+        append(out_text, "%" PRId64 " min ago", seconds / 60);
+    else if (seconds < 2 * 86400)
+        append(out_text, "%" PRId64 " h ago", seconds / 3600);
+    else
+        append(out_text, "%" PRId64 " days ago", seconds / 86400);
+    return true;
+}
+
+/* ---- status ---- */
+
+struct verdict {
+    enum bw_exit exit;
+    FILE *out;
+};
+
+static void worsen(struct verdict *verdict, enum bw_exit exit)
+{
+    if (exit > verdict->exit) /* 0, 3, 4: the larger is the worse */
+        verdict->exit = exit;
+}
+
+__attribute__((format(printf, 3, 4))) static void warn(struct verdict *verdict, enum bw_exit exit,
+                                                       const char *format, ...)
+{
+    va_list args;
+
+    worsen(verdict, exit);
+    (void)fputs("! ", verdict->out);
+    va_start(args, format);
+    (void)vfprintf(verdict->out, format, args);
+    va_end(args);
+    (void)fputc('\n', verdict->out);
+}
+
+static void describe_service(const json_t *site, char out_text[CELL_BYTES])
+{
+    const json_t *readiness = json_object_get(site, "readiness");
+
+    out_text[0] = '\0';
+    append(out_text, "%s", bw_json_member(site, "service"));
+    if (json_is_integer(json_object_get(readiness, "lag_ms"))) {
+        char lag[32];
+
+        format_seconds(bw_json_number(readiness, "lag_ms"), lag, sizeof lag);
+        append(out_text, ", lag %s", lag);
+    }
+    if (json_is_object(readiness) && !bw_json_truth(readiness, "ready"))
+        append(out_text, ", not ready");
+}
+
+static void add_site(struct bw_text_table *table, const json_t *group, const json_t *site)
+{
+    const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
+    char service[CELL_BYTES];
+    char lease[48] = "-";
+    char why_not[CELL_BYTES];
+    char name[BW_NAME_MAX + 1];
+
+    (void)snprintf(name, sizeof name, "%.63s", bw_json_member(site, "name"));
+    describe_service(site, service);
+    join(json_object_get(site, "why_not"), why_not);
+    if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
+        format_seconds(bw_json_number(group, "lease_remaining_ms"), lease, sizeof lease - 8);
+        (void)strcat(lease, " left");
+    } else if (is_primary) {
+        (void)strcpy(lease, "unknown");
+    }
+    bw_text_table_add(table, 6,
+                 (const char *const[]){name, is_primary ? "primary" : "standby", service, lease,
+                                       is_primary                         ? "-"
+                                       : bw_json_truth(site, "eligible") ? "yes"
+                                                                          : "no",
+                                       is_primary ? "-" : why_not});
+}
+
+static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
+{
+    const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
+    json_t *alarm;
+    size_t i;
+
+    json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
+        warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
+             json_string_value(alarm) != NULL ? json_string_value(alarm) : "?");
+    }
+    if (!bw_json_truth(site, "connected")) {
+        if (json_is_integer(json_object_get(site, "heard_ms")))
+            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, last heard %" PRId64 " s ago",
+                 bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
+        else
+            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, never heard by this witness",
+                 bw_json_member(site, "name"));
+        return;
+    }
+    if (bw_json_truth(site, "several_agents"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: more than one agent speaks for it",
+             bw_json_member(site, "name"));
+    else if (!bw_json_truth(site, "guard"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
+             bw_json_member(site, "name"));
+    if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
+        warn(verdict, BW_EXIT_WARNINGS, "%s: holds epoch %" PRId64 " and its service is %s",
+             bw_json_member(site, "name"), bw_json_number(group, "epoch"),
+             bw_json_member(site, "service"));
+}
+
+static void print_outlook(const json_t *group, int64_t now_unix_ms, FILE *out)
+{
+    const json_t *failover = json_object_get(group, "failover");
+    const json_t *last = json_object_get(group, "last");
+    const char *previous = bw_json_member(last, "previous_site");
+    char age[CELL_BYTES];
+
+    if (bw_json_truth(failover, "possible"))
+        (void)fprintf(out, "Failover to %s: possible.", bw_json_member(failover, "to"));
+    else
+        (void)fputs("Failover: not possible.", out);
+    if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
+        (void)fprintf(out, "   Last: %s, %s%s%s, %s.", age, previous,
+                      previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
+                      bw_json_member(last, "reason"));
+    (void)fputc('\n', out);
+}
+
+static void warn_of_group(const json_t *group, struct verdict *verdict)
+{
+    const char *name = bw_json_member(group, "name");
+    const char *mode = bw_json_member(group, "mode");
+    const char *phase = bw_json_member(group, "phase");
+    const bool is_observed = strcmp(mode, "observe") == 0;
+
+    if (bw_json_truth(group, "held"))
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s: a failed fence holds epoch %" PRId64 "; nothing moves until it is seen to be over",
+             name, bw_json_number(group, "epoch"));
+    if (is_observed)
+        (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
+    else if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
+        warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
+             name);
+    else if (!bw_json_truth(json_object_get(group, "failover"), "possible"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
+}
+
+static void print_group(const json_t *group, int64_t now_unix_ms, struct verdict *verdict)
+{
+    const json_t *wish = json_object_get(group, "wish");
+    const char *target = bw_json_member(group, "target");
+    struct bw_text_table table = {0};
+    json_t *site;
+    size_t i;
+
+    (void)fprintf(verdict->out, "\nGROUP %s   phase %s%s   epoch %" PRId64 "   mode %s   %s\n",
+                  bw_json_member(group, "name"), bw_json_member(group, "phase"),
+                  bw_json_truth(group, "held") ? ", held" : "", bw_json_number(group, "epoch"),
+                  bw_json_member(group, "mode"), bw_json_member(group, "reason"));
+    if (target[0] != '\0')
+        (void)fprintf(verdict->out, "On its way to %s.\n", target);
+    if (json_is_object(wish))
+        (void)fprintf(verdict->out, "Asked for by %s: %s%s%s.\n", bw_json_member(wish, "by"),
+                      bw_json_member(wish, "kind"),
+                      bw_json_member(wish, "to")[0] != '\0' ? " to " : "",
+                      bw_json_member(wish, "to"));
+    bw_text_table_add(&table, 6,
+                 (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        add_site(&table, group, site);
+    }
+    bw_text_table_print(&table, verdict->out);
+    print_outlook(group, now_unix_ms, verdict->out);
+    warn_of_group(group, verdict);
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        warn_of_site(group, site, verdict);
+    }
+}
+
+static void print_witnesses(const json_t *status, struct verdict *verdict)
+{
+    struct bw_text_table table = {0};
+    json_t *member;
+    size_t i;
+
+    (void)fputc('\n', verdict->out);
+    bw_text_table_add(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "REACHES"});
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        const char *zone = bw_json_member(member, "failure_domain");
+        char id[24];
+        char reaches[CELL_BYTES] = "unknown";
+
+        (void)snprintf(id, sizeof id, "%" PRId64, bw_json_number(member, "id"));
+        if (json_is_array(json_object_get(member, "reaches")))
+            join(json_object_get(member, "reaches"), reaches);
+        bw_text_table_add(&table, 5,
+                     (const char *const[]){bw_json_member(member, "name"), id,
+                                           zone[0] != '\0' ? zone : "-",
+                                           bw_json_member(member, "role"), reaches});
+    }
+    bw_text_table_print(&table, verdict->out);
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        if (json_is_false(json_object_get(member, "heard")))
+            warn(verdict, BW_EXIT_WARNINGS, "witness %s is not heard by %s",
+                 bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
+    }
+}
+
+static const char *zone_of(const json_t *status, const char *witness)
+{
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        if (strcmp(bw_json_member(member, "name"), witness) == 0)
+            return bw_json_member(member, "failure_domain");
+    }
+    return "";
+}
+
+static void print_cluster(const json_t *status, FILE *out)
+{
+    const json_t *quorum = json_object_get(status, "quorum");
+    char leader[BW_NAME_MAX + 1];
+    const char *zone;
+
+    (void)snprintf(leader, sizeof leader, "%.63s", bw_json_member(status, "leader"));
+    zone = zone_of(status, leader);
+    (void)fprintf(out, "CLUSTER %s   leader %s", bw_json_member(status, "cluster"),
+                  leader[0] != '\0' ? leader : "unknown");
+    if (zone[0] != '\0')
+        (void)fprintf(out, " (%s)", zone);
+    (void)fprintf(out, "   term %" PRId64, bw_json_number(status, "term"));
+    if (json_is_integer(json_object_get(quorum, "have")))
+        (void)fprintf(out, "   quorum %" PRId64 " of %" PRId64 "\n", bw_json_number(quorum, "have"),
+                      bw_json_number(quorum, "of"));
+    else
+        (void)fprintf(out, "   as %s knows it, which does not lead\n",
+                      bw_json_member(status, "answered_by"));
+}
+
+enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,
+                             FILE *out)
+{
+    struct verdict verdict = {.exit = BW_EXIT_FINE, .out = out};
+    json_t *groups = json_object_get(status, "groups");
+    json_t *one;
+    size_t i;
+
+    print_cluster(status, out);
+    json_array_foreach(groups, i, one) {
+        if (group == NULL || strcmp(bw_json_member(one, "name"), group) == 0)
+            print_group(one, now_unix_ms, &verdict);
+    }
+    if (json_array_size(groups) == 0)
+        (void)fputs("\nNo groups yet; next: breakwater apply -f groups.yaml\n", out);
+    print_witnesses(status, &verdict);
+    return verdict.exit;
+}
+
+/* ---- history ---- */
+
+static void describe_end(const json_t *entry, char out_text[CELL_BYTES])
+{
+    const json_t *end = json_object_get(entry, "ended");
+
+    out_text[0] = '\0';
+    if (json_is_object(end))
+        append(out_text, "%s, %s", bw_json_member(entry, "grade"), bw_json_member(end, "reason"));
+    else
+        append(out_text, "open");
+}
+
+/* The last moment of the timeline, which begins at 0. */
+static void describe_duration(const json_t *entry, char out_text[CELL_BYTES])
+{
+    const json_t *timeline = json_object_get(entry, "timeline");
+    const size_t count = json_array_size(timeline);
+
+    out_text[0] = '\0';
+    if (count == 0)
+        append(out_text, "-");
+    else
+        format_seconds(bw_json_number(json_array_get(timeline, count - 1), "at_ms"), out_text,
+                       CELL_BYTES);
+}
+
+static void add_entry(struct bw_text_table *table, const json_t *entry)
+{
+    const char *previous = bw_json_member(entry, "previous_site");
+    char index[24], when[24], epoch[24];
+    char what[CELL_BYTES] = "", end[CELL_BYTES], took[CELL_BYTES];
+
+    (void)snprintf(index, sizeof index, "%" PRId64, bw_json_number(entry, "index"));
+    (void)snprintf(when, sizeof when, "%.19s", bw_json_member(entry, "time"));
+    if (strlen(when) > 10)
+        when[10] = ' ';
+    (void)snprintf(epoch, sizeof epoch, "%" PRId64, bw_json_number(entry, "epoch"));
+    append(what, "%s ", bw_json_member(entry, "reason"));
+    if (previous[0] != '\0')
+        append(what, "%s -> ", previous);
+    append(what, "%s", bw_json_member(entry, "site"));
+    describe_end(entry, end);
+    describe_duration(entry, took);
+    bw_text_table_add(table, 8,
+                 (const char *const[]){index, when, bw_json_member(entry, "group"), epoch, what,
+                                       bw_json_member(entry, "by"), took, end});
+}
+
+void bw_show_history(const json_t *history, FILE *out)
+{
+    json_t *entries = json_object_get(history, "entries");
+    struct bw_text_table table = {0};
+    json_t *entry;
+    size_t i;
+
+    bw_text_table_add(&table, 8,
+                 (const char *const[]){"INDEX", "TIME (UTC)", "GROUP", "EPOCH", "WHAT", "BY",
+                                       "SILENT", "ENDED"});
+    json_array_foreach(entries, i, entry) {
+        add_entry(&table, entry);
+    }
+    bw_text_table_print(&table, out);
+    if (json_array_size(entries) == 0)
+        (void)fputs("Nothing has been granted yet.\n", out);
+}

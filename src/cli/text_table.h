@@ -1,0 +1,33 @@
+/* text_table.h - columns for people: status and history as text. Never colour: each state is a word. */
+#ifndef BW_CLI_TEXT_TABLE_H
+#define BW_CLI_TEXT_TABLE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "exit.h"
+
+#define BW_TEXT_TABLE_COLUMNS_MAX 8
+
+/* Rows of text; all zero at the beginning. */
+struct bw_text_table {
+    char **cells; /* rows * columns, ours */
+    size_t columns;
+    size_t rows;
+};
+
+/* Adds a row of `columns` texts (copied). A table has one number of columns. */
+void bw_text_table_add(struct bw_text_table *table, size_t columns, const char *const *texts);
+/* Prints it, each column as wide as its widest text, and empties it. */
+void bw_text_table_print(struct bw_text_table *table, FILE *out);
+
+/* A status document; `group` NULL: all groups. `now_unix_ms` is for "6 days ago". Returns what
+ * `status` exits with: BW_EXIT_FINE, _WARNINGS or _NO_SITE. */
+enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,
+                             FILE *out);
+/* A history document. */
+void bw_show_history(const json_t *history, FILE *out);
+
+#endif
