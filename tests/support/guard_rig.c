@@ -17,6 +17,7 @@
 
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/random.h>
+#include <breakwater/sys/reach.h>
 #include <breakwater/wire/guard_message.h>
 
 /* ---- files ----------------------------------------------------------------------------------- */
@@ -132,25 +133,30 @@ static int remove_one(const char *path, const struct stat *status, int kind, str
     return remove(path);
 }
 
-/* The service is no child of ours: by the pid that it wrote itself, if it is still that script. */
-static void end_service(const struct rig *rig)
+/* The service is no child of ours: everything in the reach of the rig's guards is ended, and their
+ * cgroups are removed. */
+static void clear_reach(struct rig *rig)
 {
-    char name[64], command[64] = "";
-    FILE *in = fopen(rig_path(rig, "pid"), "r");
-    long pid = 0;
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+    struct bw_diag diag = {0};
+    struct bw_reach reach;
+    char *end;
+    char path[sizeof reach.all.path];
+    bool is_empty = false;
 
-    if (in == NULL)
-        return;
-    if (fscanf(in, "%ld", &pid) != 1)
-        pid = 0;
-    (void)fclose(in); /* only read from */
-    (void)snprintf(name, sizeof name, "/proc/%ld/cmdline", pid);
-    in = pid > 1 ? fopen(name, "r") : NULL;
-    if (in == NULL)
-        return;
-    if (fread(command, 1, sizeof command - 1, in) > 0 && memcmp(command, "sh\0service.sh", 14) == 0)
-        (void)kill((pid_t)pid, SIGKILL);
-    (void)fclose(in); /* only read from */
+    assert_int_equal(bw_reach_open(&reach, rig->site, "g", false, &diag), BW_OK);
+    while (!is_empty && rig_now_ms() < limit) {
+        assert_int_equal(bw_reach_signal(&reach, BW_REACH_ALL, SIGKILL, &diag), BW_OK);
+        rig_turn(rig);
+        assert_int_equal(bw_reach_is_empty(&reach, BW_REACH_ALL, &is_empty, &diag), BW_OK);
+    }
+    memcpy(path, reach.all.path, sizeof path);
+    bw_reach_close(&reach);
+    end = strrchr(path, '/');
+    if (end == NULL)
+        return; /* found by scan */
+    *end = '\0';
+    (void)rmdir(path); /* breakwater-SITE: the last of its groups has gone */
 }
 
 int rig_teardown(void **state)
@@ -160,7 +166,7 @@ int rig_teardown(void **state)
     rig_agent_close(&rig->agent);
     if (rig->guard != 0)
         (void)rig_guard_end(rig, SIGKILL);
-    end_service(rig);
+    clear_reach(rig);
     uv_close((uv_handle_t *)&rig->tick, NULL);
     (void)uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
