@@ -266,7 +266,8 @@ static void explain(const struct bw_decision *decision, const struct bw_group *g
         if (gate->step == NULL || strcmp(gate->step, decision->rule) != 0)
             continue;
         bw_explain_gate(gate, group, line, sizeof line);
-        if (used + strlen(line) + sizeof " | ..." > GATES_TEXT_BYTES) {
+        /* With its separator, and room behind it to say that there is more. */
+        if (used + strlen(" | ") + strlen(line) + sizeof " | ..." > GATES_TEXT_BYTES) {
             memcpy(out_text + used, " | ...", sizeof " | ...");
             return;
         }

@@ -1,0 +1,409 @@
+/* The whole of it: three witnesses, two sites with agent and guard, a service that writes down when
+ * it serves. The verdict comes from what the services recorded, on CLOCK_BOOTTIME (I1). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/reach.h>
+
+#include "trio.h"
+
+#define SITES      2
+#define TTL_MS     5000
+#define WAIT_MS    30000
+#define STEP_US    20000
+#define PATH_BYTES 256
+
+struct site {
+    char name[32]; /* unlike any other run's: what a guard can end goes by it */
+    char dir[TRIO_PATH_BYTES];
+    pid_t agent; /* 0: does not run */
+    pid_t guard;
+};
+
+struct story {
+    struct trio trio;
+    struct site sites[SITES];
+};
+
+/* ---- a site ------------------------------------------------------------------------------------
+ */
+
+static void put(const struct site *site, const char *name, const char *text)
+{
+    char path[PATH_BYTES + 32];
+    FILE *out;
+
+    (void)snprintf(path, sizeof path, "%s/%s", site->dir, name);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    assert_true(fputs(text, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void make_site(struct story *story, int i)
+{
+    struct site *site = &story->sites[i];
+    const struct trio *trio = &story->trio;
+    char text[2048];
+    char uri[128];
+    char file[48];
+    char issued[TEST_PKI_PATH_BYTES];
+
+    (void)snprintf(site->name, sizeof site->name, "e2e-%d-%c", (int)getpid(), 'a' + i);
+    trio_path(trio, site->name, site->dir);
+    assert_int_equal(mkdir(site->dir, 0700), 0);
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent-1", site->name);
+    (void)snprintf(file, sizeof file, "%s.pem", site->name);
+    test_pki_issue_uri(&story->trio.pki, file, uri, issued);
+    (void)snprintf(
+        text, sizeof text,
+        "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: %s/run\n"
+        "guard_socket: %s/guard.sock\nlog_level: debug\ntls: {ca: ../ca.pem, identity: %s}\n"
+        "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 300ms\n"
+        "    script_timeout: 5s\n    fence_timeout: 600ms\n    kill_grace: 200ms\n"
+        "    status_script: status.sh\n    start_script: start.sh\n    stop_script: stop.sh\n"
+        "    fence_script: fence.sh\n",
+        site->name, site->dir, site->dir, issued, trio->api[0], trio->api[1], trio->api[2]);
+    put(site, "site.yaml", text);
+    /* Appends the time of each beat; a beat is service. */
+    put(site, "serve.sh",
+        "#!/bin/sh\nwhile :; do read -r now rest </proc/uptime; echo \"$now\" >>beats; "
+        "sleep 0.02; done\n");
+    put(site, "start.sh",
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\necho start >>scripts\n"
+        "./status.sh | grep -q started && exit 0\n"
+        "./serve.sh >/dev/null 2>&1 </dev/null &\necho $! >pid\n");
+    put(site, "stop.sh",
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\necho stop >>scripts\n"
+        "[ -e pid ] && kill -9 \"$(cat pid)\" 2>/dev/null\nrm -f pid\nexit 0\n");
+    put(site, "fence.sh",
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\necho fence >>scripts\n"
+        "[ -e pid ] && kill -9 \"$(cat pid)\" 2>/dev/null\nrm -f pid\nexit 0\n");
+    put(site, "status.sh",
+        "#!/bin/sh\ncd \"$(dirname \"$0\")\" || exit 1\n"
+        "[ -e pid ] && kill -0 \"$(cat pid)\" 2>/dev/null && echo started || echo stopped\n");
+}
+
+static pid_t run(const struct site *site, const char *verb)
+{
+    const pid_t parent = getpid();
+    char program[PATH_BYTES];
+    char config[PATH_BYTES + 16];
+    char log_path[PATH_BYTES + 16];
+    pid_t pid;
+
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    (void)snprintf(config, sizeof config, "%s/site.yaml", site->dir);
+    (void)snprintf(log_path, sizeof log_path, "%s/%s.log", site->dir, verb);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    (void)dup2(open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
+    execl(program, "breakwater", verb, "-c", config, (char *)NULL);
+    _exit(127);
+}
+
+static void end(pid_t *pid, int signal)
+{
+    if (*pid == 0)
+        return;
+    assert_int_equal(kill(*pid, signal), 0);
+    assert_int_equal(waitpid(*pid, NULL, 0), *pid);
+    *pid = 0;
+}
+
+/* ---- what the services recorded
+ * ------------------------------------------------------------------ */
+
+struct beats {
+    double first;
+    double last;
+    double gap_max; /* between two beats */
+    unsigned count;
+};
+
+static struct beats read_beats(const struct site *site)
+{
+    struct beats beats = {0};
+    char path[PATH_BYTES + 16];
+    double at;
+    FILE *in;
+
+    (void)snprintf(path, sizeof path, "%s/beats", site->dir);
+    in = fopen(path, "r");
+    while (in != NULL && fscanf(in, "%lf", &at) == 1) {
+        if (beats.count == 0)
+            beats.first = at;
+        else if (at - beats.last > beats.gap_max)
+            beats.gap_max = at - beats.last;
+        beats.last = at;
+        beats.count++;
+    }
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return beats;
+}
+
+static unsigned count_scripts(const struct site *site, const char *which)
+{
+    char path[PATH_BYTES + 16];
+    char line[32];
+    unsigned count = 0;
+    FILE *in;
+
+    (void)snprintf(path, sizeof path, "%s/scripts", site->dir);
+    in = fopen(path, "r");
+    while (in != NULL && fscanf(in, "%31s", line) == 1)
+        count += strcmp(line, which) == 0 ? 1 : 0;
+    if (in != NULL)
+        (void)fclose(in); /* only read from */
+    return count;
+}
+
+static double now_s(void)
+{
+    return (double)bw_clock_now().boot_ns / 1e9;
+}
+
+static void show_logs(const struct story *story)
+{
+    char command[PATH_BYTES * 2];
+
+    (void)snprintf(command, sizeof command, "cd %s && grep -hv level=debug w*.log | grep -v 0x1000 | tail -60 >&2",
+                   story->trio.pki.dir);
+    (void)!system(command); /* for whoever reads the failure */
+    for (int i = 0; i < SITES; i++) {
+        (void)snprintf(command, sizeof command,
+                       "cd %s && grep -hv level=debug agent.log guard.log | tail -40 >&2",
+                       story->sites[i].dir);
+        (void)!system(command); /* for whoever reads the failure */
+    }
+}
+
+/* Waits until the service of `site` has beaten since `after`. */
+static void await_service(const struct story *story, int site, double after)
+{
+    for (int waited = 0; waited < WAIT_MS * 1000; waited += STEP_US) {
+        if (read_beats(&story->sites[site]).last > after)
+            return;
+        (void)usleep(STEP_US);
+    }
+    show_logs(story);
+    fail_msg("site %c never served", 'a' + site);
+}
+
+static void serve_for(double seconds)
+{
+    const double until = now_s() + seconds;
+
+    while (now_s() < until)
+        (void)usleep(STEP_US);
+}
+
+/* ---- begin and end
+ * ------------------------------------------------------------------------------- */
+
+static void apply_group(struct story *story)
+{
+    struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
+    struct bw_spec *spec = &command.spec;
+
+    bw_spec_defaults(spec);
+    (void)strcpy(spec->name, "harbor");
+    for (int i = 0; i < SITES; i++) {
+        (void)strcpy(spec->sites[i].name, story->sites[i].name);
+        spec->sites[i].priority = i == 0 ? 100 : 50;
+    }
+    spec->site_count = SITES;
+    spec->lease_ttl_ms = TTL_MS;
+    spec->fence_timeout_ms = 1500;
+    spec->renew_interval_ms = 300;
+    spec->request_timeout_ms = 1000;
+    spec->margin_ms = 50;
+    trio_propose(&story->trio, &command);
+}
+
+/* Site a serves, site b stands by. */
+static int set_up(void **state)
+{
+    struct story *story = calloc(1, sizeof *story);
+
+    assert_non_null(story);
+    trio_init(&story->trio);
+    for (int i = 0; i < SITES; i++)
+        make_site(story, i);
+    trio_start_all(&story->trio, TRIO_FORKED);
+    (void)trio_leader(&story->trio);
+    apply_group(story);
+    for (int i = 0; i < SITES; i++) {
+        story->sites[i].guard = run(&story->sites[i], "guard");
+        story->sites[i].agent = run(&story->sites[i], "agent");
+    }
+    await_service(story, 0, 0);
+    *state = story;
+    return 0;
+}
+
+static void remove_reach(const struct site *site)
+{
+    struct bw_reach reach;
+    struct bw_diag diag = {0};
+
+    if (bw_reach_open(&reach, site->name, "harbor", false, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    for (int round = 0; round < 50; round++) { /* until the killed are gone */
+        bool is_empty = false;
+
+        if (bw_reach_signal(&reach, BW_REACH_ALL, SIGKILL, &diag) == BW_OK &&
+            bw_reach_is_empty(&reach, BW_REACH_ALL, &is_empty, &diag) == BW_OK && is_empty)
+            break;
+        (void)usleep(STEP_US);
+    }
+    bw_reach_close(&reach);
+}
+
+static int tear_down(void **state)
+{
+    struct story *story = *state;
+    char command[PATH_BYTES + 16];
+
+    for (int i = 0; i < SITES; i++) {
+        end(&story->sites[i].agent, SIGKILL);
+        end(&story->sites[i].guard, SIGKILL);
+        remove_reach(&story->sites[i]);
+        (void)snprintf(command, sizeof command, "rm -rf %s", story->sites[i].dir);
+        assert_int_equal(system(command), 0);
+    }
+    trio_deinit(&story->trio);
+    free(story);
+    return 0;
+}
+
+/* ---- the stories
+ * --------------------------------------------------------------------------------- */
+
+/* I1: the other site serves only after the lost one's service has ended. */
+static void a_lost_site_is_replaced_and_never_both_serve(void **state)
+{
+    struct story *story = *state;
+    struct site *a = &story->sites[0];
+    const double begin = now_s();
+
+    end(&a->agent, SIGKILL);
+    end(&a->guard, SIGKILL);
+    remove_reach(a); /* its service is gone with it */
+    await_service(story, 1, begin);
+
+    assert_true(read_beats(&story->sites[1]).first > read_beats(a).last);
+    assert_true(read_beats(&story->sites[1]).first - begin > 1.0); /* it waited */
+}
+
+/* I1, 3.4: a guard that loses its agent goes on to the deadline and fences. */
+static void a_site_without_its_agent_is_fenced_before_the_other_serves(void **state)
+{
+    struct story *story = *state;
+    struct site *a = &story->sites[0];
+    const double begin = now_s();
+
+    end(&a->agent, SIGKILL);
+    await_service(story, 1, begin);
+
+    assert_true(read_beats(&story->sites[1]).first > read_beats(a).last);
+    assert_true(count_scripts(a, "fence") >= 1);
+
+    /* It comes back, stands by, and gives nothing and takes nothing. */
+    a->agent = run(a, "agent");
+    const double back = now_s();
+
+    await_service(story, 1, back + 2.0);
+    assert_true(read_beats(a).last < read_beats(&story->sites[1]).first);
+}
+
+/* I1, 3.4: an agent that loses its guard fences by itself. */
+static void a_site_without_its_guard_is_fenced_before_the_other_serves(void **state)
+{
+    struct story *story = *state;
+    struct site *a = &story->sites[0];
+    const double begin = now_s();
+
+    end(&a->guard, SIGKILL);
+    await_service(story, 1, begin);
+
+    assert_true(read_beats(&story->sites[1]).first > read_beats(a).last);
+}
+
+/* 3.7, 4: upgrading the agent, upgrading the guard, losing the leader: no script runs. */
+static void restarts_and_a_lost_leader_touch_nothing(void **state)
+{
+    struct story *story = *state;
+    struct site *a = &story->sites[0];
+
+    serve_for(1.0);
+    end(&a->agent, SIGTERM);
+    a->agent = run(a, "agent");
+    serve_for(2.0);
+    end(&a->guard, SIGTERM);
+    a->guard = run(a, "guard");
+    serve_for(2.0);
+    (void)trio_stop(&story->trio, trio_leader(&story->trio), SIGKILL);
+    serve_for(1.5 * TTL_MS / 1000);
+    await_service(story, 0, now_s());
+
+    assert_int_equal(count_scripts(a, "start"), 1);
+    assert_int_equal(count_scripts(a, "stop"), 0);
+    assert_int_equal(count_scripts(a, "fence"), 0);
+    assert_int_equal(read_beats(&story->sites[1]).count, 0);
+}
+
+/* I1, 3.2.4: without witnesses the lease ends, and the service before it. */
+static void without_witnesses_the_site_is_fenced(void **state)
+{
+    struct story *story = *state;
+    struct site *a = &story->sites[0];
+    double lost;
+
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&story->trio, i, SIGKILL);
+    lost = now_s();
+    serve_for(TTL_MS / 1000.0 + 0.5);
+
+    assert_true(read_beats(a).last < lost + TTL_MS / 1000.0);
+    assert_int_equal(read_beats(&story->sites[1]).count, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_lost_site_is_replaced_and_never_both_serve, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_site_without_its_agent_is_fenced_before_the_other_serves,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_site_without_its_guard_is_fenced_before_the_other_serves,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(restarts_and_a_lost_leader_touch_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(without_witnesses_the_site_is_fenced, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
