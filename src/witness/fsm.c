@@ -51,10 +51,11 @@ static void log_applied(struct bw_program *program, uint64_t index,
     }
     bw_log_write(
         &program->log, level, "command.applied",
-        "index=%" PRIu64 " rule=%s command=%s group=%s epoch=%" PRIu64 " site=%s reason=%s by=%s",
+        "index=%" PRIu64 " rule=%s command=%s group=%s epoch=%" PRIu64
+        " site=%s reason=%s by=%s at_boot_ns=%" PRIu64,
         index, applied->rule->id, bw_command_word(command->kind), bw_log_quote(command->group),
         command->epoch, bw_log_quote(command->site[0] != '\0' ? command->site : command->target),
-        bw_reason_word(command->reason), bw_log_quote(command->by));
+        bw_reason_word(command->reason), bw_log_quote(command->by), bw_clock_now().boot_ns);
 }
 
 static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,
