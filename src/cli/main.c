@@ -16,6 +16,8 @@ struct verb {
 static const struct verb verbs[] = {
     {"agent", "run the agent of a site", bw_verb_agent},
     {"check", "check configuration files and the machine they are on", bw_verb_check},
+    {"dev", "try it: a whole cluster on this machine, and what happens when things break",
+     bw_verb_dev},
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},

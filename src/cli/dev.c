@@ -1,0 +1,185 @@
+/* breakwater dev: a whole cluster on this machine; breakwater dev ledger: its demo service. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/config/scalar.h>
+#include <breakwater/dev/dev.h>
+#include <breakwater/dev/ledger.h>
+
+#include "options.h"
+#include "verbs.h"
+
+#define RUNS_MAX          1000
+#define TIMEOUT_MS_ABSENT 120000
+
+/* ---- dev ledger ------------------------------------------------------------------------------ */
+
+struct ledger_values {
+    const char *site;
+    uint64_t epoch;
+    const char *records;
+    const char *pid_file;
+    const char *owner;
+};
+
+static const struct bw_option ledger_options[] = {
+    BW_OPTION_TEXT(struct ledger_values, site, "site", 0, "NAME", "where it serves"),
+    BW_OPTION_NUMBER(struct ledger_values, epoch, "epoch", 0, "N", 1, UINT64_MAX,
+                     "under which grant it serves"),
+    BW_OPTION_TEXT(struct ledger_values, records, "records", 0, "DIR",
+                   "where it writes down that it serves, every 2 ms"),
+    BW_OPTION_TEXT(struct ledger_values, pid_file, "pid-file", 0, "FILE",
+                   "where it writes its pid and start time"),
+    BW_OPTION_TEXT(struct ledger_values, owner, "owner", 0, "PID:START",
+                   "a process whose end is its own"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command ledger_command = {
+    .name = "dev ledger",
+    .operands = "",
+    .help = "The demo service, as the start script of `breakwater dev` starts it: returns once it\n"
+            "serves in the background. Each record is a line SITE EPOCH CLOCK_BOOTTIME-in-ns.\n"
+            "SIGTERM ends it.",
+    .options = ledger_options,
+};
+
+static bool parse_owner(const char *text, struct bw_ledger *ledger)
+{
+    char *end;
+    unsigned long pid;
+
+    errno = 0;
+    pid = strtoul(text, &end, 10);
+    if (errno != 0 || *end != ':' || pid == 0 || pid > INT32_MAX)
+        return false;
+    ledger->owner = (pid_t)pid;
+    text = end + 1;
+    ledger->owner_start_ticks = strtoull(text, &end, 10);
+    return errno == 0 && end != text && *end == '\0';
+}
+
+static enum bw_exit run_ledger(int argc, char **argv)
+{
+    struct ledger_values values = {0};
+    struct bw_operands operands;
+    struct bw_ledger ledger;
+    struct bw_diag diag = {0};
+    enum bw_exit status;
+    enum bw_err err;
+
+    if (!bw_options_parse(&ledger_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.site == NULL || values.epoch == 0 || values.records == NULL ||
+        values.pid_file == NULL)
+        return bw_usage_error(&ledger_command, "needs --site, --epoch, --records and --pid-file");
+    ledger = (struct bw_ledger){.site = values.site,
+                                .epoch = values.epoch,
+                                .records_dir = values.records,
+                                .pid_file = values.pid_file};
+    if (values.owner != NULL && !parse_owner(values.owner, &ledger))
+        return bw_usage_error(&ledger_command, "--owner %s: expected PID:START", values.owner);
+    err = bw_ledger_start(&ledger, &diag);
+    if (err != BW_OK)
+        (void)fprintf(stderr, "error: dev ledger: %s\n", diag.text);
+    return bw_exit_of_err(err);
+}
+
+/* ---- dev ------------------------------------------------------------------------------------- */
+
+struct dev_values {
+    const char *scenario;
+    const char *dir;
+    const char *records;
+    bool fast;
+    uint64_t runs;
+    const char *timeout;
+    enum bw_output output;
+};
+
+static const struct bw_option dev_options[] = {
+    BW_OPTION_TEXT(struct dev_values, scenario, "scenario", 's', "NAME",
+                   "break something, judge what follows, and end; see below"),
+    BW_OPTION_TEXT(struct dev_values, dir, "dir", 0, "DIR",
+                   "work directory, new or empty, kept (one in /tmp, removed)"),
+    BW_OPTION_TEXT(struct dev_values, records, "records", 0, "DIR",
+                   "keep what the services recorded, new or empty"),
+    BW_OPTION_FLAG(struct dev_values, fast, "fast", 0, "a lease of 1 s instead of 5 s"),
+    BW_OPTION_NUMBER(struct dev_values, runs, "runs", 0, "N", 1, RUNS_MAX,
+                     "run the scenario N times, each on a new cluster (1)"),
+    BW_OPTION_TEXT(struct dev_values, timeout, "timeout", 0, "D", "how long one run may take (2m)"),
+    BW_OPTION_OUTPUT(struct dev_values, output),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command dev_command = {
+    .name = "dev",
+    .operands = "",
+    .help = "Starts a whole cluster on this machine: three witnesses, two sites with agent, guard\n"
+            "and a demo service, each its own process, with throw-away certificates. Without\n"
+            "--scenario it shows what happens until Ctrl-C. With it, something is broken, and the\n"
+            "records of the services themselves show whether two sites ever served at once.\n"
+            "Scenarios:\n"
+            "  kill-site     agent, guard and service of the primary die at once\n"
+            "  cut-site      the primary's site loses its network to the witnesses, and lives\n"
+            "  freeze-agent  the primary's agent is stopped, and goes on after the takeover\n"
+            "  kill-guard    the primary's guard dies, its agent and service live\n"
+            "  switchover    a planned move to the other site\n"
+            "  lose-witness  the leading witness dies: no script may run\n"
+            "`breakwater dev ledger` is the demo service itself.\n"
+            "Exit status: 0 it went as it must, 1 it did not.",
+    .options = dev_options,
+};
+
+static enum bw_exit complain_scenario(const char *name)
+{
+    const enum bw_exit status = bw_usage_error(&dev_command,
+                                               "no scenario \"%s\"; there are:", name);
+
+    bw_dev_scenarios_print(stderr);
+    return status;
+}
+
+static enum bw_exit run_dev(const struct dev_values *values, uint32_t timeout_ms)
+{
+    const struct bw_dev_options options = {.scenario = values->scenario,
+                                           .dir = values->dir,
+                                           .records_dir = values->records,
+                                           .is_fast = values->fast,
+                                           .is_json = values->output == BW_OUTPUT_JSON,
+                                           .run_count = (uint32_t)values->runs,
+                                           .timeout_ms = timeout_ms};
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_dev_run(&options, &diag);
+
+    if (err == BW_OK)
+        return BW_EXIT_FINE;
+    (void)fflush(stdout); /* keeps the order; a failure stays in stdout */
+    (void)fprintf(stderr, "error: dev: %s\n", diag.text);
+    return BW_EXIT_FAILED;
+}
+
+enum bw_exit bw_verb_dev(int argc, char **argv)
+{
+    struct dev_values values = {.runs = 1};
+    struct bw_operands operands;
+    uint32_t timeout_ms = TIMEOUT_MS_ABSENT;
+    enum bw_exit status;
+
+    if (argc > 1 && strcmp(argv[1], "ledger") == 0)
+        return run_ledger(argc - 1, argv + 1);
+    if (!bw_options_parse(&dev_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.scenario != NULL && !bw_dev_scenario_exists(values.scenario))
+        return complain_scenario(values.scenario);
+    if (values.scenario == NULL && (values.runs != 1 || values.output == BW_OUTPUT_JSON))
+        return bw_usage_error(&dev_command, "--runs and -o json need a --scenario");
+    if (values.timeout != NULL &&
+        (!bw_duration_parse(values.timeout, &timeout_ms) || timeout_ms == 0))
+        return bw_usage_error(&dev_command, "--timeout %s: expected a duration such as 90s",
+                              values.timeout);
+    return run_dev(&values, timeout_ms);
+}

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""`breakwater dev`, as a person runs it.
+
+    dev.py PROGRAM scenario NAME   it ends well, and the services' records, judged by other code than
+                                   its own (recompute_overlap.py), say the same
+    dev.py PROGRAM goes_red        a service that somebody starts beside the cluster is an overlap,
+                                   and the run fails
+    dev.py PROGRAM killed          SIGKILL of `dev` leaves no process behind
+    dev.py PROGRAM interrupted     SIGINT leaves no process and no directory behind
+    dev.py PROGRAM ledger          the demo service ends with its owner, and on SIGTERM
+"""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import recompute_overlap
+
+WAIT_S = 60
+FAILOVER = ["last confirmed renewal", "lapse", "granted", "order received", "first lease",
+            "start begun", "serving", "serving confirmed"]
+PHASES = {
+    "kill-site": FAILOVER + ["expiry committed"],
+    "cut-site": FAILOVER + ["expiry committed"],
+    "freeze-agent": FAILOVER + ["expiry committed"],
+    "kill-guard": FAILOVER,
+    "switchover": ["request", "revoked", "given back", "granted", "order received", "first lease",
+                   "start begun", "serving", "serving confirmed"],
+    "lose-witness": [],
+}
+
+
+def wait_for(what, condition):
+    limit = time.monotonic() + WAIT_S
+    while not (found := condition()):
+        assert time.monotonic() < limit, f"waited {WAIT_S} s for {what}"
+        time.sleep(0.02)
+    return found
+
+
+# ---- processes ----------------------------------------------------------------------------------
+
+def stat_of(pid):
+    """(state, parent, start time); None: there is no such process."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return fields[0], int(fields[1]), int(fields[19])
+
+
+def is_alive(process):
+    pid, start = process
+    stat = stat_of(pid)
+    return stat is not None and stat[2] == start and stat[0] not in "ZX"
+
+
+def descendants(root):
+    """{(pid, start time)} of all below `root`, without it."""
+    stats = {int(entry): stat_of(entry) for entry in os.listdir("/proc") if entry.isdigit()}
+    found, level = set(), {root}
+    while level:
+        level = {pid for pid, stat in stats.items() if stat and stat[1] in level}
+        found |= {(pid, stats[pid][2]) for pid in level}
+    return found
+
+
+def services_of(folder):
+    """The demo services that write below `folder`, whoever their parent is by now."""
+    found = set()
+    for entry in os.listdir("/proc"):
+        try:
+            line = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes() if entry.isdigit() else b""
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if b"\0ledger\0" in line and os.fsencode(str(folder)) in line and stat_of(entry):
+            found.add((int(entry), stat_of(entry)[2]))
+    return found
+
+
+def wait_for_end(processes):
+    wait_for("all processes to end", lambda: not any(map(is_alive, processes)))
+
+
+# ---- the claims ---------------------------------------------------------------------------------
+
+def run(program, *options):
+    return subprocess.run([program, "dev", "--fast", "-o", "json", "--timeout", "60s", *options],
+                          stdout=subprocess.PIPE, timeout=150, check=False)
+
+
+def scenario(program, name):
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as folder:
+        records = pathlib.Path(folder) / "records"
+        ended = run(program, "--scenario", name, "--records", str(records))
+        report = json.loads(ended.stdout.splitlines()[-1])
+        assert ended.returncode == 0 and report["ok"] is True, report
+        assert report["scenario"] == name and report["overlap_ms"] == 0, report
+        found, files, sites = recompute_overlap.overlap_us(records)
+        assert found == 0 and files >= 1, f"{found} us in {files} files of {sites}"
+        assert len(sites) == (1 if name == "lose-witness" else 2), sites
+        phases = [entry["phase"] for entry in report["timeline"]]
+        missing = [phase for phase in PHASES[name] if phase not in phases]
+        assert not missing, f"no {missing} in {phases}"
+        times = [entry["at_ms"] for entry in report["timeline"]]
+        assert times == sorted(times), times
+        roles = sorted(entry["role"] for entry in report["processes"])
+        assert roles == ["agent"] * 2 + ["guard"] * 2 + ["witness"] * 3, roles
+        assert all(entry["rss_anon_kib"] > 0 for entry in report["processes"])
+        assert not services_of(folder), "services were left behind"
+
+
+def begin(program, folder, *options):
+    command = [program, "dev", "--fast", "--timeout", "60s", "--dir", str(folder / "cluster"),
+               *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def beats(folder):
+    return [path for path in folder.glob("cluster/records/*.beats") if path.stat().st_size > 0]
+
+
+def goes_red(program):
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+        folder = pathlib.Path(name)
+        dev = begin(program, folder, "--scenario", "lose-witness", "-o", "json")
+        first = wait_for("the first service", lambda: beats(folder))[0]
+        rogue_site = "beta" if first.name.startswith("alpha") else "alpha"
+        subprocess.run([program, "dev", "ledger", "--site", rogue_site, "--epoch", "99",
+                        "--records", str(first.parent), "--pid-file", str(folder / "rogue.pid")],
+                       check=True)
+        output, _ = dev.communicate(timeout=150)
+        pid = int((folder / "rogue.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end(services_of(folder))
+        report = json.loads(output.splitlines()[-1])
+        assert dev.returncode == 1 and report["ok"] is False, report
+        assert report["overlap_ms"] > 100, report
+        assert "served at once" in report["why_not"], report
+
+
+def serving(program, folder):
+    """A `dev` whose cluster serves, and all its processes."""
+    dev = begin(program, folder)
+    wait_for("the first service", lambda: beats(folder))
+    for line in dev.stdout:
+        if "could take over" in line:
+            break
+    processes = descendants(dev.pid) | services_of(folder)
+    assert len(processes) >= 8, processes
+    return dev, processes
+
+
+def killed(program):
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+        dev, processes = serving(program, pathlib.Path(name))
+        dev.kill()
+        dev.wait()
+        wait_for_end(processes)
+        assert not services_of(name)
+
+
+def interrupted(program):
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+        os.environ["TMPDIR"] = name
+        folder = pathlib.Path(name)
+        dev = subprocess.Popen([program, "dev", "--fast"], stdout=subprocess.PIPE, text=True)
+        for line in dev.stdout:
+            if "Ctrl-C" in line:
+                break
+        processes = descendants(dev.pid) | services_of(folder)
+        assert len(processes) >= 8, processes
+        dev.send_signal(signal.SIGINT)
+        dev.stdout.read()
+        assert dev.wait(timeout=WAIT_S) == 0
+        assert not any(map(is_alive, processes)), "processes were left behind"
+        assert list(folder.iterdir()) == [], "the directory was left behind"
+
+
+def ledger(program):
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
+        owner = subprocess.Popen(["sleep", "1000"])
+        command = [program, "dev", "ledger", "--site", "alpha", "--epoch", "1", "--records", name,
+                   "--pid-file", f"{name}/pid"]
+        subprocess.run([*command, "--owner", f"{owner.pid}:{stat_of(owner.pid)[2]}"], check=True)
+        service = tuple(map(int, pathlib.Path(f"{name}/pid").read_text().split()))
+        assert is_alive(service)
+        owner.kill()
+        owner.wait()
+        wait_for_end([service])
+
+        subprocess.run(command, check=True)
+        service = tuple(map(int, pathlib.Path(f"{name}/pid").read_text().split()))
+        assert is_alive(service)
+        os.kill(service[0], signal.SIGTERM)
+        wait_for_end([service])
+
+        gone = subprocess.run([*command, "--owner", f"{owner.pid}:1"], stderr=subprocess.PIPE,
+                              check=False)
+        assert gone.returncode == 1, "it served without its owner"
+        assert len(list(pathlib.Path(name).glob("*.beats"))) == 2
+
+
+CLAIMS = {"scenario": scenario, "goes_red": goes_red, "killed": killed, "interrupted": interrupted,
+          "ledger": ledger}
+
+if __name__ == "__main__":
+    CLAIMS[sys.argv[2]](sys.argv[1], *sys.argv[3:])
