@@ -12,6 +12,7 @@
 
 /* A proof of reach may block this long when it fails (reach.h: 5 s). */
 #define PROOF_NS (6 * BW_NS_PER_S)
+#define PROVE_AGAIN_NS (30 * BW_NS_PER_S)
 /* How long the start of a guard waits, in all, for what its predecessor left to die. */
 #define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
 #define LOOK_PAUSE_NS  5000000
@@ -360,10 +361,20 @@ void bw_guard_place_prove(struct bw_guard_place *place)
         bw_log_error(log, "reach.unproved",
                      "group=%s error=%s does=\"the site is not eligible until it is\"",
                      place->config->name, bw_log_quote(diag.text));
+        place->prove_again_at = bw_instant_add(bw_clock_now(), PROVE_AGAIN_NS);
         return;
     }
     place->is_reach_proved = true;
     set_proved(place);
+}
+
+void bw_guard_place_prove_late(struct bw_guard_place *place)
+{
+    if (place->is_reach_proved || !bw_instant_wait_is_over(bw_clock_now(), place->prove_again_at))
+        return;
+    bw_guard_place_prove(place);
+    if (place->machine.limits.reach_proved)
+        bw_guard_agents_greet_again(place->program);
 }
 
 /* ---- close --------------------------------------------------------------------------------- */

@@ -93,6 +93,7 @@ struct bw_guard_place {
     struct bw_reach reach;
     struct bw_reach_kill kill;
     bool is_reach_proved;             /* of what the scripts started */
+    struct bw_instant prove_again_at; /* after a failed proof */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;
     struct bw_deadline deadline;
@@ -112,6 +113,9 @@ BW_MUST_CHECK enum bw_err bw_guard_place_open(struct bw_guard_program *program,
 void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config);
 /* Shows that everything in reach can be ended, unless a deadline is too near for it. */
 void bw_guard_place_prove(struct bw_guard_place *place);
+/* The same for a guard that began too near to a deadline: in the first quiet moment after a run. The
+ * agent then hears of it in a new welcome. A proof that failed is tried again after a while. */
+void bw_guard_place_prove_late(struct bw_guard_place *place);
 void bw_guard_place_close(struct bw_guard_place *place); /* its handles; the loop then ends them */
 void bw_guard_place_free(struct bw_guard_place *place);
 

@@ -103,8 +103,10 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
     work->has_ended = true;
-    if (bw_guard_work_take_end(work, &event))
+    if (bw_guard_work_take_end(work, &event)) {
         bw_guard_place_step(place, &event);
+        bw_guard_place_prove_late(place);
+    }
 }
 
 bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *out_event)
