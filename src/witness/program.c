@@ -159,7 +159,7 @@ static void on_handshake_failed(const char *remote, enum bw_err why, const char 
     struct bw_program *program = user;
     uint64_t count = bw_summary_add(&program->handshake_summary, &program->loop);
 
-    (void)why;
+    bw_meter_on_handshake_failed(program, why);
     program->counters.api_handshakes_failed++;
     if (count > 0)
         bw_log_warn(&program->log, "api.handshake_failed", "remote=%s why=%s count=%" PRIu64,
@@ -245,6 +245,7 @@ void bw_program_close(struct bw_program *program)
         bw_http_client_close(&program->relay, NULL, NULL);
     bw_raft_links_close(program->links);
     bw_agenda_close(program);
+    bw_meter_close(program);
     if (program->node != NULL)
         bw_node_close(program->node, free_transport, program);
     else
@@ -358,6 +359,7 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
         {bw_poll_routes, bw_poll_route_count, false},
         {bw_people_routes, bw_people_route_count, false},
         {bw_health_routes, bw_health_route_count, true},
+        {bw_metrics_routes, bw_metrics_route_count, true},
     };
     size_t count = 0;
 
@@ -386,6 +388,7 @@ static enum bw_err open_api(struct bw_program *program, struct ssl_ctx_st *conte
                                            .context = context,
                                            .cluster = bw_node_identity(program->node)->cluster,
                                            .clock = read_clock,
+                                           .on_answered = bw_meter_on_answered,
                                            .on_handshake_failed = on_handshake_failed,
                                            .user = program};
     enum bw_err err = build_routes(program, &config.route_count, diag);
@@ -485,6 +488,7 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
     program->counters.is_last_reload_good = true;
     program->counters.last_good_reload_unix_ms = bw_clock_wall().unix_ms;
     start_timers(program);
+    bw_meter_open(program);
     bw_program_look_at_files(program);
     bw_log_info(&program->log, "witness.started", "cluster=%s name=%s listen=%s raft_listen=%s",
                 program->config->cluster, program->config->name, program->config->listen,

@@ -7,6 +7,7 @@
  *   api_agent.c  sync, also through a follower   poll.c       long polls for orders
  *   answer.c     what a sync or a poll is told   health.c     /healthz, /readyz
  *   api_people.c what people read and ask for    api_apply.c  the specs that they apply
+ *   exposition.c /metrics
  *
  * Everything belongs to the loop's thread. The machine (core/witness.h) decides; nothing here does.
  * Nothing in fsm.c may submit: what was applied is noted and settled in the loop's next turn. */
@@ -88,6 +89,26 @@ struct bw_witness_counters {
     int64_t last_good_reload_unix_ms; /* the start counts */
 };
 
+/* exposition.c: what only /metrics wants to know. */
+#define BW_METER_REQUESTS_MAX 256
+#define BW_METER_LAGS         10
+struct bw_request_count {
+    const char *pattern; /* of the route */
+    int status;
+    uint64_t count;
+};
+struct bw_meter {
+    uv_timer_t tick;
+    uint64_t due_ns; /* uv_hrtime at which the next tick belongs */
+    uint64_t lags_ns[BW_METER_LAGS];
+    uint32_t lag_next;
+    int64_t started_unix_ms;
+    uint32_t request_count;
+    struct bw_request_count requests[BW_METER_REQUESTS_MAX];
+    uint64_t other_requests; /* found no place */
+    uint64_t handshakes_failed[BW_ERR_VERSION + 1];
+};
+
 struct bw_program {
     uv_loop_t loop;
     const char *config_file;
@@ -115,6 +136,7 @@ struct bw_program {
     unsigned poll_count;
 
     struct bw_witness_counters counters;
+    struct bw_meter meter;
     struct bw_summary handshake_summary;
     struct bw_summary peer_summary;
 
@@ -259,6 +281,14 @@ void bw_polls_on_changed(struct bw_program *program, int group);
 /* ---- api_people.c ---- */
 extern const struct bw_http_route bw_people_routes[];
 extern const size_t bw_people_route_count;
+
+/* ---- exposition.c ---- */
+extern const struct bw_http_route bw_metrics_routes[];
+extern const size_t bw_metrics_route_count;
+void bw_meter_open(struct bw_program *program);
+void bw_meter_close(struct bw_program *program); /* also if it was never opened, and twice */
+void bw_meter_on_answered(const struct bw_http_request *request, int status, void *user);
+void bw_meter_on_handshake_failed(struct bw_program *program, enum bw_err why);
 
 /* ---- health.c ---- */
 extern const struct bw_http_route bw_health_routes[];

@@ -21,6 +21,7 @@
 
 #include <breakwater/net/http_client.h>
 
+#include "test_https.h"
 #include "trio.h"
 
 #define PAUSE_US 100000
@@ -725,6 +726,69 @@ static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
     assert_says(errors, "use switchover or failover");
 }
 
+/* ---- metrics ---------------------------------------------------------------------------------- */
+
+static void metrics_tell_what_was_decided(void **state)
+{
+    static const char *const lines[] = {
+        "\nbreakwater_raft_role{role=\"leader\"} 1\n",
+        "\nbreakwater_group_phase{group=\"harbor\",phase=\"GRANTED\"} 1\n",
+        "\nbreakwater_group_epoch{group=\"harbor\"} 2\n",
+        "\nbreakwater_site_primary{group=\"harbor\",site=\"dc-b\"} 1\n",
+        "\nbreakwater_group_failover_possible{group=\"harbor\"} 1\n",
+        "\nbreakwater_decisions_total{decision=\"Grant\"} 2\n",
+        "\nbreakwater_http_requests_total{route=\"/v1/groups/{name}/switchover\",code=\"202\"} 1\n",
+        "\nbreakwater_certificate_expiry_timestamp_seconds{role=\"witness\"} ",
+        "\nbreakwater_lease_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ",
+    };
+
+    (void)state;
+
+    const int status = ask(trio.viewer, trio_leader(&trio), "GET", "/metrics", NULL, 0);
+
+    assert_int_equal(status, 200);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        assert_says(reply.body, lines[i]);
+}
+
+static void metrics_are_what_promtool_accepts(void **state)
+{
+    FILE *tool;
+    int status;
+
+    (void)state;
+    if (system("command -v promtool >/dev/null") != 0) {
+        print_message("promtool is not installed: skipped\n");
+        skip();
+    }
+    assert_int_equal(ask(trio.viewer, trio_leader(&trio), "GET", "/metrics", NULL, 0), 200);
+
+    tool = popen("promtool check metrics >&2", "w");
+    assert_non_null(tool);
+    assert_int_equal(fwrite(reply.body, 1, reply.body_size, tool), reply.body_size);
+    status = pclose(tool);
+
+    assert_int_equal(status, 0);
+}
+
+/* metrics_open is false here. */
+static void metrics_need_a_certificate_unless_they_are_open(void **state)
+{
+    SSL_CTX *nobody = test_pki_client(trio.pki.ca_path, NULL);
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    (void)state;
+    assert_true(test_https_open(&client, trio.api[0], nobody));
+    assert_true(test_https_say(&client, "GET /metrics HTTP/1.1\r\nHost: w1\r\n\r\n"));
+
+    test_https_hear(&client, false, &answer);
+
+    assert_int_equal(answer.status, 401);
+    test_https_close(&client);
+    SSL_CTX_free(nobody);
+}
+
 /* ---- without a quorum ------------------------------------------------------------------------- */
 
 static void without_a_quorum_commands_say_why_and_exit_5(void **state)
@@ -776,6 +840,9 @@ int main(void)
         cmocka_unit_test(a_switchover_is_done_and_in_the_history_with_its_author),
         cmocka_unit_test(a_holder_cannot_be_applied_away),
         cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
+        cmocka_unit_test(metrics_tell_what_was_decided),
+        cmocka_unit_test(metrics_are_what_promtool_accepts),
+        cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
         cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
     };
 

@@ -1,0 +1,478 @@
+/* exposition.c - GET /metrics: what this witness knows, counts and decides, for Prometheus. Style
+ * 10. Also the two counts that nothing else keeps: answered requests, and how late the loop is. */
+#include "api_people.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/core/expiry.h>
+#include <breakwater/obs/metrics.h>
+#include <breakwater/sys/clock.h>
+
+#define METER_MS 1000
+
+/* ---- what is counted here ---- */
+
+/* Routes and codes are our own, so there are few pairs; what finds no place is counted as other. */
+void bw_meter_on_answered(const struct bw_http_request *request, int status, void *user)
+{
+    struct bw_program *program = user;
+    struct bw_meter *meter = &program->meter;
+    const char *pattern = request->route != NULL ? request->route->pattern : "none";
+    uint32_t i;
+
+    for (i = 0; i < meter->request_count; i++)
+        if (meter->requests[i].status == status && strcmp(meter->requests[i].pattern, pattern) == 0)
+            break;
+    if (i == BW_METER_REQUESTS_MAX) {
+        meter->other_requests++;
+        return;
+    }
+    if (i == meter->request_count)
+        meter->requests[meter->request_count++] =
+            (struct bw_request_count){.pattern = pattern, .status = status};
+    meter->requests[i].count++;
+}
+
+void bw_meter_on_handshake_failed(struct bw_program *program, enum bw_err why)
+{
+    BW_ASSERT((unsigned)why <= BW_ERR_VERSION);
+    program->meter.handshakes_failed[why]++;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct bw_program *program = timer->data;
+    struct bw_meter *meter = &program->meter;
+    const uint64_t now_ns = uv_hrtime();
+
+    meter->lags_ns[meter->lag_next++ % BW_METER_LAGS] = now_ns > meter->due_ns
+                                                            ? now_ns - meter->due_ns
+                                                            : 0;
+    meter->due_ns = now_ns + METER_MS * BW_NS_PER_MS;
+    (void)uv_timer_start(timer, on_tick, METER_MS, 0); /* has a callback: always 0 */
+}
+
+void bw_meter_open(struct bw_program *program)
+{
+    struct bw_meter *meter = &program->meter;
+
+    BW_ASSERT(uv_timer_init(&program->loop, &meter->tick) == 0); /* cannot fail */
+    meter->tick.data = program;
+    meter->started_unix_ms = bw_clock_wall().unix_ms;
+    uv_update_time(&program->loop); /* what was opened before is no lag */
+    meter->due_ns = uv_hrtime() + METER_MS * BW_NS_PER_MS;
+    (void)uv_timer_start(&meter->tick, on_tick, METER_MS, 0); /* has a callback: always 0 */
+}
+
+void bw_meter_close(struct bw_program *program)
+{
+    uv_handle_t *handle = (uv_handle_t *)&program->meter.tick;
+
+    if (handle->data != NULL && !uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+/* ---- families ---- */
+
+static void add_one(struct bw_metrics *metrics, const char *name, enum bw_metric_type type,
+                    const char *help, uint64_t value)
+{
+    bw_metrics_begin(metrics, name, type, help);
+    bw_metrics_add_u64(metrics, value, BW_METRIC_NO_LABELS);
+}
+
+static void add_seconds(struct bw_metrics *metrics, const char *name, const char *help,
+                        double seconds)
+{
+    bw_metrics_begin(metrics, name, BW_METRIC_GAUGE, help);
+    bw_metrics_add_double(metrics, seconds, BW_METRIC_NO_LABELS);
+}
+
+static void write_process(const struct bw_program *program, struct bw_metrics *metrics)
+{
+    const struct bw_witness_counters *counters = &program->counters;
+    uint64_t lag_ns = 0;
+
+    for (size_t i = 0; i < BW_METER_LAGS; i++)
+        if (program->meter.lags_ns[i] > lag_ns)
+            lag_ns = program->meter.lags_ns[i];
+    bw_metrics_begin(metrics, "breakwater_build_info", BW_METRIC_GAUGE, "What runs here.");
+    bw_metrics_add_u64(metrics, 1,
+                       BW_METRIC_LABELS({"component", "witness"},
+                                        {"name", program->config->name},
+                                        {"cluster", program->config->cluster}));
+    add_seconds(metrics, "breakwater_start_time_seconds", "When this process began, Unix time.",
+                (double)program->meter.started_unix_ms / 1000);
+    add_one(metrics, "breakwater_config_last_reload_successful", BW_METRIC_GAUGE,
+            "Whether the last reload took the files.", counters->is_last_reload_good);
+    add_seconds(metrics, "breakwater_config_last_reload_success_timestamp_seconds",
+                "When files were taken last, Unix time.",
+                (double)counters->last_good_reload_unix_ms / 1000);
+    add_seconds(metrics, "breakwater_event_loop_lag_seconds",
+                "Largest delay of a timer in the last ten seconds.",
+                (double)lag_ns / (double)BW_NS_PER_S);
+    bw_metrics_begin(metrics, "breakwater_certificate_expiry_timestamp_seconds", BW_METRIC_GAUGE,
+                     "When the certificate in use ends, Unix time.");
+    bw_metrics_add_double(metrics,
+                          (double)bw_credentials_expiry(program->credentials).unix_ms / 1000,
+                          BW_METRIC_LABELS({"role", "witness"}));
+}
+
+static void write_raft(const struct bw_program *program, const struct bw_node_status *status,
+                       struct bw_metrics *metrics)
+{
+    static const enum bw_node_role roles[] = {BW_NODE_FOLLOWER, BW_NODE_CANDIDATE, BW_NODE_LEADER};
+
+    bw_metrics_begin(metrics, "breakwater_raft_role", BW_METRIC_GAUGE, "1 for the role it has.");
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        bw_metrics_add_u64(metrics, status->role == roles[i],
+                           BW_METRIC_LABELS({"role", bw_node_role_text(roles[i])}));
+    add_one(metrics, "breakwater_raft_has_leader", BW_METRIC_GAUGE,
+            "Whether a leader that may act is known.", bw_program_leader(program) != NULL);
+    add_one(metrics, "breakwater_raft_is_ready", BW_METRIC_GAUGE,
+            "Whether this witness leads and may act.", program->machine.leadership.leads);
+    add_one(metrics, "breakwater_raft_term", BW_METRIC_GAUGE, "The term.", status->term);
+    add_one(metrics, "breakwater_raft_commit_index", BW_METRIC_GAUGE, "Newest committed entry.",
+            status->commit_index);
+    add_one(metrics, "breakwater_raft_applied_index", BW_METRIC_GAUGE, "Newest applied entry.",
+            status->applied_index);
+    add_one(metrics, "breakwater_raft_terms_led_total", BW_METRIC_COUNTER,
+            "Terms that this witness led since its start.", program->counters.terms_led);
+    add_seconds(metrics, "breakwater_raft_disk_stalled_seconds",
+                "For how long the disk has taken no log entry.",
+                (double)status->stalled_ms / 1000);
+    add_one(metrics, "breakwater_raft_data_directory_low", BW_METRIC_GAUGE,
+            "Whether the disk is short of room for the log.", status->is_capacity_low);
+}
+
+static void write_peers(const struct bw_people_view *view, const struct bw_node_status *status,
+                        struct bw_metrics *metrics)
+{
+    const double now = (double)bw_clock_wall().unix_ms / 1000;
+
+    bw_metrics_begin(metrics, "breakwater_peer_up", BW_METRIC_GAUGE,
+                     "Whether this witness heard the peer lately; a follower hears its leader.");
+    for (uint32_t i = 0; i < view->member_count; i++)
+        if (!view->members[i].is_self)
+            bw_metrics_add_u64(metrics, view->members[i].is_heard,
+                               BW_METRIC_LABELS({"peer", view->members[i].name}));
+    bw_metrics_begin(metrics, "breakwater_peer_last_contact_timestamp_seconds", BW_METRIC_GAUGE,
+                     "When the peer was heard last, Unix time.");
+    for (uint32_t i = 0; i < view->member_count; i++)
+        for (unsigned j = 0; j < status->peer_count; j++)
+            if (status->peers[j].id == view->members[i].id && status->peers[j].is_heard)
+                bw_metrics_add_double(metrics, now - (double)status->peers[j].heard_ms / 1000,
+                                      BW_METRIC_LABELS({"peer", view->members[i].name}));
+}
+
+/* ---- groups ---- */
+
+typedef void write_group(const struct bw_people_view *view, int place, struct bw_metrics *metrics);
+
+static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+{
+    return &view->machine->cluster->groups[place];
+}
+
+static void write_phase(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    for (int phase = 0; phase < BW_PHASE_COUNT; phase++)
+        bw_metrics_add_u64(metrics, group->phase == (enum bw_phase)phase,
+                           BW_METRIC_LABELS({"group", group->spec.name},
+                                            {"phase", bw_phase_word((enum bw_phase)phase)}));
+}
+
+static void write_mode(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    for (int mode = 0; mode <= BW_MODE_PAUSED; mode++)
+        bw_metrics_add_u64(metrics, group->spec.mode == (enum bw_mode)mode,
+                           BW_METRIC_LABELS({"group", group->spec.name},
+                                            {"mode", bw_mode_word((enum bw_mode)mode)}));
+}
+
+static void write_epoch(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    bw_metrics_add_u64(metrics, group->epoch, BW_METRIC_LABELS({"group", group->spec.name}));
+}
+
+static void write_held(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    bw_metrics_add_u64(metrics, group->held, BW_METRIC_LABELS({"group", group->spec.name}));
+}
+
+static bool is_eligible(const struct bw_people_view *view, int place, int site)
+{
+    struct bw_candidacy candidacy;
+
+    bw_policy_judge(group_of(view, place), &view->machine->watches[place],
+                    &view->machine->leadership, site, false, view->now, &candidacy);
+    return candidacy.eligible;
+}
+
+static void write_possible(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+    bool is_possible = false;
+
+    for (int site = 0; site < (int)group->spec.site_count; site++)
+        if (strcmp(group->spec.sites[site].name, group->holder_site) != 0)
+            is_possible = is_possible || is_eligible(view, place, site);
+    bw_metrics_add_u64(metrics, is_possible, BW_METRIC_LABELS({"group", group->spec.name}));
+}
+
+static void write_lease(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+    const uint64_t left_ms = bw_witness_lease_left_ms(view->machine, place, view->now);
+
+    if (left_ms > 0)
+        bw_metrics_add_double(metrics, (double)(bw_clock_wall().unix_ms + (int64_t)left_ms) / 1000,
+                              BW_METRIC_LABELS({"group", group->spec.name},
+                                               {"site", group->holder_site}));
+}
+
+static void write_primary(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+
+    for (uint32_t i = 0; i < group->spec.site_count; i++)
+        bw_metrics_add_u64(metrics, strcmp(group->spec.sites[i].name, group->holder_site) == 0,
+                           BW_METRIC_LABELS({"group", group->spec.name},
+                                            {"site", group->spec.sites[i].name}));
+}
+
+static const struct bw_heard *fresh_of(const struct bw_people_view *view, int place, int site)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+    bool has_several = false;
+
+    return bw_site_reports_fresh(
+        &view->machine->watches[place].reports[site], view->now,
+        bw_expiry_freshness_ns(spec->renew_interval_ms, spec->request_timeout_ms), &has_several);
+}
+
+static void write_connected(const struct bw_people_view *view, int place,
+                            struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++)
+        bw_metrics_add_u64(
+            metrics, fresh_of(view, place, site) != NULL,
+            BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+}
+
+static void write_eligible(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++)
+        bw_metrics_add_u64(
+            metrics, is_eligible(view, place, site),
+            BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+}
+
+static void write_lag(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const struct bw_heard *heard = fresh_of(view, place, site);
+
+        if (heard != NULL && heard->report.has_lag)
+            bw_metrics_add_double(
+                metrics, (double)heard->report.lag_ms / 1000,
+                BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+    }
+}
+
+static void write_groups(const struct bw_people_view *view, struct bw_metrics *metrics)
+{
+    static const struct {
+        const char *name;
+        const char *help;
+        write_group *write;
+    } families[] = {
+        {"breakwater_group_phase", "1 for the phase it is in.", write_phase},
+        {"breakwater_group_mode", "1 for the mode it is in.", write_mode},
+        {"breakwater_group_epoch", "Newest epoch that was granted.", write_epoch},
+        {"breakwater_group_held", "Whether a failed fence holds its epoch.", write_held},
+        {"breakwater_group_failover_possible", "Whether another site could take over.",
+         write_possible},
+        {"breakwater_site_primary", "Whether committed state says that the site holds it.",
+         write_primary},
+        {"breakwater_site_connected", "Whether this witness has a fresh report.", write_connected},
+        {"breakwater_site_eligible", "Whether the site could be granted.", write_eligible},
+        {"breakwater_site_replication_lag_seconds", "As the site reports it.", write_lag},
+        {"breakwater_lease_expiry_timestamp_seconds",
+         "When the lease ends at the latest if it is not renewed, Unix time; the leader's only.",
+         write_lease},
+    };
+
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        bw_metrics_begin(metrics, families[i].name, BW_METRIC_GAUGE, families[i].help);
+        for (uint32_t place = 0; place < view->machine->cluster->group_count; place++)
+            if (group_of(view, (int)place)->spec.name[0] != '\0')
+                families[i].write(view, (int)place, metrics);
+    }
+}
+
+/* ---- counters ---- */
+
+static void write_by_command(struct bw_metrics *metrics, const char *name, const char *help,
+                             const uint64_t counts[BW_COMMAND_COUNT])
+{
+    bw_metrics_begin(metrics, name, BW_METRIC_COUNTER, help);
+    for (int kind = 0; kind < BW_COMMAND_COUNT; kind++)
+        bw_metrics_add_u64(
+            metrics, counts[kind],
+            BW_METRIC_LABELS({"decision", bw_command_word((enum bw_command_kind)kind)}));
+}
+
+static void write_counters(const struct bw_program *program, struct bw_metrics *metrics)
+{
+    const struct bw_witness_counters *counters = &program->counters;
+
+    write_by_command(metrics, "breakwater_decisions_total", "Commands applied, whoever asked.",
+                     counters->applied);
+    write_by_command(metrics, "breakwater_proposals_total", "Commands that this witness proposed.",
+                     counters->proposals);
+    add_one(metrics, "breakwater_proposals_failed_total", BW_METRIC_COUNTER,
+            "Proposals that the log refused, or whose fate is unknown.",
+            counters->proposals_failed);
+    add_one(metrics, "breakwater_commands_no_op_total", BW_METRIC_COUNTER,
+            "Commands applied that matched no row.", counters->no_ops);
+    bw_metrics_begin(metrics, "breakwater_lease_renewals_total", BW_METRIC_COUNTER,
+                     "Renewals judged by this witness as leader.");
+    bw_metrics_add_u64(metrics, counters->renewals_confirmed,
+                       BW_METRIC_LABELS({"result", "confirmed"}));
+    bw_metrics_add_u64(metrics, counters->renewals_unconfirmed,
+                       BW_METRIC_LABELS({"result", "unconfirmed"}));
+    add_one(metrics, "breakwater_leadership_proofs_total", BW_METRIC_COUNTER,
+            "Barriers submitted to prove leadership.", counters->barriers);
+    add_one(metrics, "breakwater_leadership_proofs_failed_total", BW_METRIC_COUNTER,
+            "Barriers that failed or could not be submitted.", counters->barriers_failed);
+    bw_metrics_begin(metrics, "breakwater_syncs_total", BW_METRIC_COUNTER,
+                     "Syncs of agents, also relayed ones.");
+    bw_metrics_add_u64(metrics, counters->syncs, BW_METRIC_LABELS({"result", "taken"}));
+    bw_metrics_add_u64(metrics, counters->syncs_refused, BW_METRIC_LABELS({"result", "refused"}));
+    bw_metrics_begin(metrics, "breakwater_relays_total", BW_METRIC_COUNTER,
+                     "Syncs passed on to the leader.");
+    bw_metrics_add_u64(metrics, counters->relays_sent, BW_METRIC_LABELS({"result", "sent"}));
+    bw_metrics_add_u64(metrics, counters->relays_failed, BW_METRIC_LABELS({"result", "failed"}));
+    add_one(metrics, "breakwater_config_reloads_total", BW_METRIC_COUNTER,
+            "Reloads that took the files.", counters->reloads);
+    add_one(metrics, "breakwater_config_reloads_failed_total", BW_METRIC_COUNTER,
+            "Reloads that left the old ones in force.", counters->reloads_failed);
+}
+
+static const char *reason_word(enum bw_err why)
+{
+    switch (why) {
+    case BW_ERR_AUTH:
+        return "certificate";
+    case BW_ERR_TIMEOUT:
+        return "timeout";
+    case BW_ERR_UNREACHABLE:
+        return "gone";
+    case BW_ERR_CORRUPT:
+    case BW_ERR_IO:
+        return "protocol";
+    case BW_OK:
+    case BW_ERR_INVALID:
+    case BW_ERR_LIMIT:
+    case BW_ERR_NOMEM:
+    case BW_ERR_NOT_FOUND:
+    case BW_ERR_EXISTS:
+    case BW_ERR_BUSY:
+    case BW_ERR_STALE:
+    case BW_ERR_REFUSED:
+    case BW_ERR_NOT_LEADER:
+    case BW_ERR_UNKNOWN:
+    case BW_ERR_CANCELED:
+    case BW_ERR_VERSION:
+        break;
+    }
+    return "other";
+}
+
+static void write_handshakes(const struct bw_meter *meter, struct bw_metrics *metrics)
+{
+    static const char *const reasons[] = {"certificate", "timeout", "gone", "protocol", "other"};
+
+    bw_metrics_begin(metrics, "breakwater_tls_handshake_failures_total", BW_METRIC_COUNTER,
+                     "Peers that did not get through the handshake of the API.");
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        uint64_t count = 0;
+
+        for (int why = 0; why <= BW_ERR_VERSION; why++)
+            if (strcmp(reason_word((enum bw_err)why), reasons[i]) == 0)
+                count += meter->handshakes_failed[why];
+        bw_metrics_add_u64(metrics, count, BW_METRIC_LABELS({"reason", reasons[i]}));
+    }
+}
+
+static void write_edge(const struct bw_program *program, struct bw_metrics *metrics)
+{
+    const struct bw_meter *meter = &program->meter;
+    char code[12];
+
+    bw_metrics_begin(metrics, "breakwater_http_requests_total", BW_METRIC_COUNTER,
+                     "Answered requests by route pattern and status.");
+    for (uint32_t i = 0; i < meter->request_count; i++) {
+        (void)snprintf(code, sizeof code, "%d", meter->requests[i].status);
+        bw_metrics_add_u64(
+            metrics, meter->requests[i].count,
+            BW_METRIC_LABELS({"route", meter->requests[i].pattern}, {"code", code}));
+    }
+    if (meter->other_requests > 0)
+        bw_metrics_add_u64(metrics, meter->other_requests,
+                           BW_METRIC_LABELS({"route", "other"}, {"code", "other"}));
+    write_handshakes(meter, metrics);
+    add_one(metrics, "breakwater_raft_peers_refused_total", BW_METRIC_COUNTER,
+            "Peers refused on the Raft port.", program->counters.raft_peers_refused);
+    add_one(metrics, "breakwater_http_connections", BW_METRIC_GAUGE, "Open connections of the API.",
+            bw_http_server_connections(program->api));
+}
+
+static void on_metrics(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct bw_people_view view;
+    struct bw_node_status status;
+    struct bw_metrics metrics;
+    struct bw_diag diag = {0};
+    const char *text;
+    size_t size;
+
+    bw_people_look(program, &view);
+    bw_node_get_status(program->node, &status);
+    bw_metrics_init(&metrics);
+    write_process(program, &metrics);
+    write_raft(program, &status, &metrics);
+    write_peers(&view, &status, &metrics);
+    write_groups(&view, &metrics);
+    write_counters(program, &metrics);
+    write_edge(program, &metrics);
+    if (bw_metrics_get(&metrics, &text, &size, &diag) == BW_OK)
+        bw_http_respond(request, 200, BW_METRICS_CONTENT_TYPE, text, size);
+    else
+        bw_http_respond_error(request, 503, diag.text, NULL);
+    bw_metrics_deinit(&metrics);
+}
+
+const struct bw_http_route bw_metrics_routes[] = {
+    {"GET", "/metrics", BW_ROLES_ANY, on_metrics},
+};
+const size_t bw_metrics_route_count = sizeof bw_metrics_routes / sizeof bw_metrics_routes[0];
