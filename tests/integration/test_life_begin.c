@@ -1,0 +1,147 @@
+/* How a group begins, and what restarts of its programs do to a service that runs: nothing.
+ * Design 3.4, 3.7, 3.9, on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "real_cluster.h"
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+/* Site 0 serves epoch 1, and site 1 stands by, enforced. */
+static void serve(void)
+{
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_enforced, 1, "the second site knows of the epoch");
+}
+
+static bool serves_epoch_1(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") == 1 && real_says(of, "holder", of->sites[site].name) &&
+           real_service_lives(of, site);
+}
+
+/* The service lives on as the very process, and no script but looks has run since `starts`. */
+static void assert_untouched_since(pid_t service, int starts)
+{
+    assert_int_equal(real_service(&cluster, 0), service);
+    assert_int_equal(real_runs(&cluster, 0, "start"), starts);
+    assert_int_equal(real_runs(&cluster, 0, "stop"), 0);
+    assert_int_equal(real_runs(&cluster, 0, "fence"), 0);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+/* ---- the first grant ---- */
+
+static void a_running_service_is_adopted_untouched_though_another_site_is_preferred(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_start_by_hand(&cluster, 1);
+    service = real_service(&cluster, 1);
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 1, "the site that serves holds the group");
+    assert_true(real_for_a_lease(&cluster, real_serves, 1));
+
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+    assert_false(json_is_true(json_object_get(cluster.group, "adopting")));
+    assert_int_equal(real_service(&cluster, 1), service);
+    assert_true(real_is_untouched(&cluster, 0)); /* 3.9 */
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+static bool is_unreported(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) && !real_is_connected(of, site) && real_is_connected(of, 0);
+}
+
+static void nobody_is_granted_before_every_site_has_reported(void **state)
+{
+    (void)state;
+    real_start_guard(&cluster, 0);
+    real_start_agent(&cluster, 0);
+    real_apply(&cluster);
+    real_until(&cluster, is_unreported, 1, "only one site reports");
+    assert_true(real_for_a_lease(&cluster, is_unreported, 1));
+    assert_true(real_is_untouched(&cluster, 0)); /* 3.9 */
+
+    real_start_guard(&cluster, 1);
+    real_start_agent(&cluster, 1);
+    real_until(&cluster, real_serves, 0, "the best site is started");
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    assert_true(real_is_untouched(&cluster, 1));
+    real_assert_no_overlap(&cluster);
+}
+
+/* ---- restarts ---- */
+
+static void an_agent_that_comes_back_renews_and_touches_nothing(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGKILL};
+    pid_t service;
+
+    (void)state;
+    serve();
+    service = real_service(&cluster, 0);
+    for (int i = 0; i < 2; i++) {
+        (void)real_end(&cluster.sites[0].agent, signals[i]);
+        real_start_agent(&cluster, 0);
+        assert_true(real_for_a_lease(&cluster, serves_epoch_1, 0));
+        real_until(&cluster, real_serves, 0, "the new agent renews");
+        assert_untouched_since(service, 1); /* 3.7 */
+    }
+}
+
+static void a_guard_that_comes_back_resumes_the_deadline_and_touches_nothing(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGKILL};
+    pid_t service;
+
+    (void)state;
+    serve();
+    service = real_service(&cluster, 0);
+    for (int i = 0; i < 2; i++) {
+        (void)real_end(&cluster.sites[0].guard, signals[i]);
+        real_start_guard(&cluster, 0);
+        assert_true(real_for_a_lease(&cluster, serves_epoch_1, 0));
+        real_until(&cluster, real_serves, 0, "renewals go on with the new guard");
+        assert_untouched_since(service, 1); /* 3.4 */
+    }
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_running_service_is_adopted_untouched_though_another_site_is_preferred),
+        CASE(nobody_is_granted_before_every_site_has_reported),
+        CASE(an_agent_that_comes_back_renews_and_touches_nothing),
+        CASE(a_guard_that_comes_back_resumes_the_deadline_and_touches_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,209 @@
+/* What a site may lose: its machine's boot, its agent's memory, its being the only one.
+ * Design 3.4, 3.7, on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "real_cluster.h"
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+static void serve(void)
+{
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_enforced, 1, "the second site knows of the epoch");
+}
+
+static bool is_epoch_1_over(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") > 1 || real_says(of, "phase", "VACANT");
+}
+
+static bool serves_anywhere_later(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") > 1 && (real_serves(of, 0) || real_serves(of, 1));
+}
+
+/* ---- a reboot ---- */
+
+/* The machine of site 0 goes and comes back; `meanwhile` happens before its programs start. */
+static void reboot(bool starts_service_at_boot)
+{
+    struct real_site *site = &cluster.sites[0];
+
+    real_kill_service(&cluster, 0);
+    (void)real_end(&site->guard, SIGKILL);
+    (void)real_end(&site->agent, SIGKILL);
+    real_clear_run(&cluster, 0);
+    real_put(&cluster, 0, "boot_id", "0f0f0f0f-1111-4222-8333-444444444444\n");
+    (void)strcpy(site->boot_id, "0f0f0f0f-1111-4222-8333-444444444444");
+    real_put(&cluster, 0, "journal", "");
+    if (starts_service_at_boot)
+        real_start_by_hand(&cluster, 0);
+    real_start_guard(&cluster, 0);
+    real_start_agent(&cluster, 0);
+}
+
+static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
+{
+    (void)state;
+    if (!real_can_fake_boot()) {
+        print_message("no mount namespaces here: a reboot cannot be played\n");
+        skip();
+    }
+    serve();
+
+    reboot(false);
+    real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
+
+    real_assert_ended(&cluster, 1, "confirmed", "reboot"); /* 3.7: nobody waits for the TTL */
+    assert_false(real_journal_has(&cluster, 0, "start epoch=1 "));
+    assert_false(real_journal_has(&cluster, 0, "stop epoch=1 ")); /* it was found stopped */
+    real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
+    real_assert_no_overlap(&cluster);
+}
+
+static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_back(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    if (!real_can_fake_boot()) {
+        print_message("no mount namespaces here: a reboot cannot be played\n");
+        skip();
+    }
+    serve();
+
+    reboot(true);
+    service = real_service(&cluster, 0);
+    real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
+
+    real_assert_ended(&cluster, 1, "confirmed", "reboot");
+    assert_false(real_journal_has(&cluster, 0, "start epoch=1 "));
+    real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
+    assert_int_not_equal(real_service(&cluster, 0), service); /* it was not adopted */
+    real_assert_no_overlap(&cluster);
+}
+
+/* ---- the agent's memory ---- */
+
+static void a_new_instance_neither_renews_nor_gives_back_the_old_ones_epoch(void **state)
+{
+    (void)state;
+    serve();
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    real_lose_agent_state(&cluster, 0);
+    real_start_agent(&cluster, 0);
+    real_until(&cluster, is_epoch_1_over, 0, "the old instance's epoch ends");
+
+    real_assert_ended(&cluster, 1, "expired", "site_lost"); /* 3.7: by expiry, not by the new one */
+    assert_true(real_runs(&cluster, 0, "fence") > 0);       /* the guard, at its deadline */
+    real_until(&cluster, serves_anywhere_later, 0, "a new epoch serves");
+    assert_int_equal(real_runs(&cluster, 0, "start") + real_runs(&cluster, 1, "start"), 2);
+    real_assert_no_overlap(&cluster);
+}
+
+/* ---- two agents ---- */
+
+static bool is_double(struct real_cluster *of, int site)
+{
+    return real_site_flag(of, site, "several_agents") && !real_site_flag(of, site, "eligible") &&
+           real_site_lists(of, site, "why_not", "instances");
+}
+
+static bool is_single(struct real_cluster *of, int site)
+{
+    return !real_site_flag(of, site, "several_agents") && real_site_flag(of, site, "eligible");
+}
+
+static void a_second_agent_makes_its_site_ineligible_and_is_shown(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    serve();
+    service = real_service(&cluster, 0);
+
+    real_start_second_agent(&cluster, 1);
+    real_until(&cluster, is_double, 1, "status shows two agents of the standby"); /* 3.7 */
+    (void)real_end(&cluster.sites[1].second_agent, SIGTERM);
+    real_until(&cluster, is_single, 1, "the site is a candidate again");
+
+    assert_int_equal(real_service(&cluster, 0), service);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+static void a_second_agent_at_the_holder_never_makes_two_serve(void **state)
+{
+    (void)state;
+    serve();
+
+    real_start_second_agent(&cluster, 0);
+    real_until(&cluster, is_double, 0, "status shows two agents of the holder");
+    (void)real_end(&cluster.sites[0].second_agent, SIGKILL);
+    real_until(&cluster, is_single, 0, "the site is single again");
+    real_until(&cluster, real_service_lives, 0, "it serves");
+
+    real_assert_no_overlap(&cluster);
+}
+
+static void an_agent_does_not_start_on_a_state_that_another_uses(void **state)
+{
+    pid_t first;
+
+    (void)state;
+    real_start_guard(&cluster, 0);
+    real_start_agent(&cluster, 0);
+    real_apply(&cluster);
+    real_until(&cluster, real_is_connected, 0, "the agent reports");
+    first = cluster.sites[0].agent;
+
+    cluster.sites[0].agent = 0;
+    real_start_agent(&cluster, 0);
+    const int status = real_end(&cluster.sites[0].agent, 0);
+
+    cluster.sites[0].agent = first;
+    assert_int_not_equal(status, 0);
+    assert_true(status < 128);
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
+        CASE(a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_back),
+        CASE(a_new_instance_neither_renews_nor_gives_back_the_old_ones_epoch),
+        CASE(a_second_agent_makes_its_site_ineligible_and_is_shown),
+        CASE(a_second_agent_at_the_holder_never_makes_two_serve),
+        CASE(an_agent_does_not_start_on_a_state_that_another_uses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,735 @@
+#include "real_cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/net/http_client.h>
+#include <breakwater/sys/clock.h>
+
+#define LOOK_US       50000
+#define CALL_MS       10000
+#define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
+
+static uint64_t now_ms(void)
+{
+    return bw_clock_now().boot_ns / BW_NS_PER_MS;
+}
+
+/* ---- files ---- */
+
+static void site_path(const struct real_site *site, const char *file, char out[REAL_PATH_BYTES])
+{
+    (void)snprintf(out, REAL_PATH_BYTES, "%s/%s", site->dir, file);
+}
+
+static void write_file(const char *path, mode_t mode, const char *text)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *walk)
+{
+    (void)stat;
+    (void)kind;
+    (void)walk;
+    (void)remove(path); /* what cannot be removed stays, and its folders with it */
+    return 0;
+}
+
+static void remove_tree(const char *path)
+{
+    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void real_put(const struct real_cluster *cluster, int site, const char *file, const char *text)
+{
+    char path[REAL_PATH_BYTES];
+    char fresh[REAL_PATH_BYTES];
+
+    site_path(&cluster->sites[site], file, path);
+    site_path(&cluster->sites[site], "put.new", fresh);
+    write_file(fresh, 0644, text);
+    assert_int_equal(rename(fresh, path), 0); /* a script never reads half of it */
+}
+
+void real_drop(const struct real_cluster *cluster, int site, const char *file)
+{
+    char path[REAL_PATH_BYTES];
+
+    site_path(&cluster->sites[site], file, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+static char *read_all(const struct real_cluster *cluster, int site, const char *file)
+{
+    static char text[1024 * 1024];
+    char path[REAL_PATH_BYTES];
+    FILE *from;
+    size_t size = 0;
+
+    site_path(&cluster->sites[site], file, path);
+    from = fopen(path, "re");
+    if (from != NULL) {
+        size = fread(text, 1, sizeof text - 1, from);
+        (void)fclose(from); /* only read from */
+    }
+    assert_true(size < sizeof text - 1);
+    text[size] = '\0';
+    return text;
+}
+
+/* ---- making and unmaking ---- */
+
+static void write_config(const struct real_cluster *cluster, const struct real_site *site,
+                         const char *file, const char *state, bool has_readiness)
+{
+    const struct trio *trio = &cluster->trio;
+    char path[REAL_PATH_BYTES];
+    char text[2048];
+
+    site_path(site, file, path);
+    (void)snprintf(text, sizeof text,
+                   "cluster: prod\nsite: %s\nname: agent\nstate_dir: %s\nrun_dir: run\n"
+                   "guard_socket: %s/guard.sock\nlog_level: debug\n"
+                   "tls: {ca: %s, identity: %s/%s.pem}\n"
+                   "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
+                   "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 300ms\n"
+                   "    script_timeout: 10s\n    stop_timeout: 3s\n    fence_timeout: 700ms\n"
+                   "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
+                   "    start_script: start.sh\n    stop_script: stop.sh\n"
+                   "    fence_script: fence.sh\n%s",
+                   site->name, state, site->dir, trio->pki.ca_path, trio->pki.dir, site->name,
+                   trio->api[0], trio->api[1], trio->api[2],
+                   has_readiness ? "    readiness_script: readiness.sh\n" : "");
+    write_file(path, 0644, text);
+}
+
+static void make_site(struct real_cluster *cluster, int number, bool has_readiness)
+{
+    static unsigned serial; /* a guard's cgroup is named by its site */
+    struct real_site *site = &cluster->sites[number];
+    char path[REAL_PATH_BYTES];
+    char file[64];
+    char uri[128];
+
+    (void)snprintf(site->name, sizeof site->name, "%c%ld-%u", 'a' + number, (long)getpid(),
+                   serial++);
+    (void)snprintf(site->dir, sizeof site->dir, "%s/%c", cluster->dir, 'a' + number);
+    assert_int_equal(mkdir(site->dir, 0700), 0);
+    site_path(site, "run", path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(file, sizeof file, "%s.pem", site->name);
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent", site->name);
+    test_pki_issue_uri(&cluster->trio.pki, file, uri, path);
+    write_config(cluster, site, "site.yaml", "state", has_readiness);
+    write_config(cluster, site, "second.yaml", "second", has_readiness);
+    real_write_scripts(site);
+}
+
+static json_t *make_spec(const struct real_cluster *cluster)
+{
+    json_t *sites = json_array();
+
+    for (int i = 0; i < cluster->site_count; i++)
+        assert_int_equal(json_array_append_new(sites, json_pack("{s:s, s:i}", "name",
+                                                                cluster->sites[i].name,
+                                                                "priority", 100 - 10 * i)),
+                         0);
+    return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites",
+                     sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms", 1000,
+                     "renew_interval_ms", 200, "request_timeout_ms", 400, "margin_ms", 50,
+                     "retry_backoff_ms", 500);
+}
+
+void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    memset(cluster, 0, sizeof *cluster);
+    (void)signal(SIGPIPE, SIG_IGN);
+    trio_init(&cluster->trio);
+    (void)strcpy(cluster->dir, "/tmp/bw-life-XXXXXX");
+    assert_non_null(mkdtemp(cluster->dir));
+    cluster->site_count = site_count;
+    for (int i = 0; i < site_count; i++)
+        make_site(cluster, i, has_readiness);
+    test_pki_issue_uri(&cluster->trio.pki, "operator.pem", "breakwater://prod/operator/ada", path);
+    assert_int_equal(bw_credentials_load(cluster->trio.pki.ca_path, path, &cluster->operator, NULL),
+                     BW_OK);
+    cluster->spec = make_spec(cluster);
+    assert_non_null(cluster->spec);
+    trio_start_all(&cluster->trio, TRIO_EXECUTED);
+}
+
+static void end_site(const struct real_cluster *cluster, int number)
+{
+    struct real_site site = cluster->sites[number];
+
+    if (site.agent > 0)
+        (void)real_end(&site.agent, SIGKILL);
+    if (site.second_agent > 0)
+        (void)real_end(&site.second_agent, SIGKILL);
+    if (site.guard > 0)
+        (void)real_end(&site.guard, SIGKILL);
+    if (real_service(cluster, number) > 0)
+        (void)kill(real_service(cluster, number), SIGKILL);
+}
+
+/* The directories with all logs, beside where they were. */
+static void keep_logs(const struct real_cluster *cluster)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command, "mkdir %s.kept && cp -r %s %s %s.kept", cluster->dir,
+                   cluster->dir, cluster->trio.pki.dir, cluster->dir);
+    print_message("%s: %s\n", system(command) == 0 ? "kept" : "cannot keep", cluster->dir);
+}
+
+void real_cluster_deinit(struct real_cluster *cluster)
+{
+    for (int i = 0; i < cluster->site_count; i++)
+        end_site(cluster, i);
+    bw_credentials_free(cluster->operator);
+    json_decref(cluster->spec);
+    json_decref(cluster->group);
+    if (getenv("BREAKWATER_KEEP") != NULL) /* a copy: the rest is freed as ever */
+        keep_logs(cluster);
+    trio_deinit(&cluster->trio);
+    remove_tree(cluster->dir);
+}
+
+/* ---- processes ---- */
+
+/* In the child: a mount namespace in which the machine has booted another time. */
+static bool enter_boot(const struct real_site *site)
+{
+    char path[REAL_PATH_BYTES];
+
+    site_path(site, "boot_id", path);
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount(path, BOOT_ID_FILE, NULL, MS_BIND, NULL) == 0;
+}
+
+static pid_t start(const struct real_site *site, const char *verb, const char *config,
+                   const char *log)
+{
+    const pid_t parent = getpid();
+    char program[512];
+    char config_path[REAL_PATH_BYTES];
+    char log_path[REAL_PATH_BYTES];
+    pid_t pid;
+    int fd;
+
+    (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
+    site_path(site, config, config_path);
+    site_path(site, log, log_path);
+    fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
+            (site->boot_id[0] != '\0' && !enter_boot(site)))
+            _exit(126);
+        (void)execl(program, "breakwater", verb, "-c", config_path, (char *)NULL);
+        _exit(127);
+    }
+    (void)close(fd);
+    return pid;
+}
+
+void real_start_guard(struct real_cluster *cluster, int site)
+{
+    assert_int_equal(cluster->sites[site].guard, 0);
+    cluster->sites[site].guard = start(&cluster->sites[site], "guard", "site.yaml", "guard.log");
+}
+
+void real_start_agent(struct real_cluster *cluster, int site)
+{
+    assert_int_equal(cluster->sites[site].agent, 0);
+    cluster->sites[site].agent = start(&cluster->sites[site], "agent", "site.yaml", "agent.log");
+}
+
+void real_start_second_agent(struct real_cluster *cluster, int site)
+{
+    assert_int_equal(cluster->sites[site].second_agent, 0);
+    cluster->sites[site].second_agent =
+        start(&cluster->sites[site], "agent", "second.yaml", "second.log");
+}
+
+void real_start_sites(struct real_cluster *cluster)
+{
+    for (int i = 0; i < cluster->site_count; i++) {
+        real_start_guard(cluster, i);
+        real_start_agent(cluster, i);
+    }
+}
+
+int real_end(pid_t *pid, int signal)
+{
+    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    int status = 0;
+    pid_t ended;
+
+    assert_true(*pid > 0);
+    if (signal != 0)
+        assert_int_equal(kill(*pid, signal), 0);
+    while ((ended = waitpid(*pid, &status, WNOHANG)) == 0) {
+        if (now_ms() > limit)
+            fail_msg("process %d does not end by signal %d", (int)*pid, signal);
+        (void)usleep(LOOK_US / 5);
+    }
+    assert_int_equal(ended, *pid);
+    *pid = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool real_can_fake_boot(void)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWNS) == 0 &&
+                      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                      mount("/etc/hostname", BOOT_ID_FILE, NULL, MS_BIND, NULL) == 0
+                  ? 0
+                  : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status == 0;
+}
+
+void real_lose_agent_state(struct real_cluster *cluster, int site)
+{
+    char path[REAL_PATH_BYTES];
+
+    site_path(&cluster->sites[site], "state/agent", path);
+    assert_int_equal(access(path, F_OK), 0);
+    remove_tree(path);
+}
+
+void real_clear_run(struct real_cluster *cluster, int site)
+{
+    char path[REAL_PATH_BYTES];
+
+    site_path(&cluster->sites[site], "run", path);
+    remove_tree(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+/* ---- asking ---- */
+
+/* The HTTP status; 0: no answer. The body, ended by NUL, is the caller's to free. */
+static int call(const struct real_cluster *cluster, int witness, const char *method,
+                const char *path, const char *body, char **out_body)
+{
+    char url[256];
+    const struct bw_http_call request = {.method = method,
+                                         .url = url,
+                                         .content_type = body != NULL ? "application/json" : NULL,
+                                         .body = body,
+                                         .body_size = body != NULL ? strlen(body) : 0,
+                                         .timeout_ms = 3 * CALL_MS,
+                                         .connect_timeout_ms = CALL_MS,
+                                         .response_bytes_max = 1024 * 1024};
+    struct bw_http_reply reply;
+    struct bw_diag diag = {0};
+    int status = 0;
+
+    *out_body = NULL;
+    if (cluster->trio.pids[witness] == 0)
+        return 0;
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d%s", cluster->trio.api[witness], path);
+    if (bw_http_client_call(cluster->operator, &request, &reply, &diag) == BW_OK) {
+        status = reply.status;
+        *out_body = strdup(reply.body);
+    }
+    bw_http_reply_deinit(&reply);
+    return status;
+}
+
+static json_t *get(const struct real_cluster *cluster, int witness, const char *path)
+{
+    char *body;
+    json_t *document = NULL;
+
+    if (call(cluster, witness, "GET", path, NULL, &body) == 200)
+        document = json_loads(body, 0, NULL);
+    free(body);
+    return document;
+}
+
+/* To whoever leads; 421 and 503 mean that it must be asked again. */
+static int ask(struct real_cluster *cluster, const char *method, const char *path, const char *body,
+               char *answer, size_t size)
+{
+    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+
+    while (now_ms() < limit) {
+        for (int i = 0; i < TRIO_WITNESSES; i++) {
+            char *text;
+            const int status = call(cluster, i, method, path, body, &text);
+
+            if (status != 0 && status != 421 && status != 503) {
+                if (answer != NULL)
+                    (void)snprintf(answer, size, "%s", text);
+                free(text);
+                return status;
+            }
+            free(text);
+        }
+        (void)usleep(LOOK_US);
+    }
+    fail_msg("no witness takes %s %s", method, path);
+    return 0;
+}
+
+int real_apply_status(struct real_cluster *cluster, char *answer, size_t size)
+{
+    json_t *body = json_pack("{s:[O]}", "groups", cluster->spec);
+    char *text = json_dumps(body, JSON_COMPACT);
+    int status;
+
+    assert_non_null(text);
+    status = ask(cluster, "PUT", "/v1/groups", text, answer, size);
+    free(text);
+    json_decref(body);
+    return status;
+}
+
+void real_apply(struct real_cluster *cluster)
+{
+    char answer[1024] = "";
+    const int status = real_apply_status(cluster, answer, sizeof answer);
+
+    if (status != 200)
+        fail_msg("apply: %d %s", status, answer);
+}
+
+int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
+{
+    char body[128];
+
+    (void)snprintf(body, sizeof body, "{\"to\": \"%s\", \"timeout_ms\": %u}",
+                   cluster->sites[site].name, timeout_ms);
+    return ask(cluster, "POST", "/v1/groups/harbor/switchover", body, NULL, 0);
+}
+
+void real_spec_number(struct real_cluster *cluster, const char *key, int value)
+{
+    assert_int_equal(json_object_set_new(cluster->spec, key, json_integer(value)), 0);
+}
+
+void real_spec_text(struct real_cluster *cluster, const char *key, const char *value)
+{
+    assert_int_equal(json_object_set_new(cluster->spec, key, json_string(value)), 0);
+}
+
+/* ---- looking ---- */
+
+bool real_look(struct real_cluster *cluster)
+{
+    json_decref(cluster->group);
+    cluster->group = NULL;
+    for (int i = 0; i < TRIO_WITNESSES && cluster->group == NULL; i++) {
+        json_t *document = get(cluster, i, "/v1/status");
+
+        if (json_is_true(json_object_get(document, "leads")))
+            cluster->group = json_incref(
+                json_array_get(json_object_get(document, "groups"), 0));
+        json_decref(document);
+    }
+    return cluster->group != NULL;
+}
+
+static void fail_with_state(const struct real_cluster *cluster, const char *what)
+{
+    char *text = json_dumps(cluster->group, JSON_INDENT(1));
+
+    (void)fprintf(stderr, "last seen: %s\n", text != NULL ? text : "no leader");
+    free(text);
+    for (int i = 0; i < cluster->site_count; i++)
+        (void)fprintf(stderr, "journal of %s:\n%s", cluster->sites[i].name, read_all(cluster, i, "journal"));
+    fail_msg("never: %s; BREAKWATER_KEEP=1 keeps the logs", what);
+}
+
+void real_until(struct real_cluster *cluster, real_condition *is_met, int site, const char *what)
+{
+    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+
+    for (;;) {
+        if (real_look(cluster) && is_met(cluster, site))
+            return;
+        if (now_ms() > limit)
+            fail_with_state(cluster, what);
+        (void)usleep(LOOK_US);
+    }
+}
+
+bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int site)
+{
+    const uint64_t limit = now_ms() + REAL_TTL_MS + REAL_TTL_MS / 4;
+
+    while (now_ms() < limit) {
+        if (real_look(cluster) && !holds(cluster, site))
+            return false;
+        (void)usleep(LOOK_US);
+    }
+    return true;
+}
+
+int64_t real_number(const struct real_cluster *cluster, const char *key)
+{
+    return json_integer_value(json_object_get(cluster->group, key));
+}
+
+bool real_says(const struct real_cluster *cluster, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(cluster->group, key));
+
+    return value != NULL && strcmp(value, text) == 0;
+}
+
+const json_t *real_site_json(const struct real_cluster *cluster, int site)
+{
+    const json_t *sites = json_object_get(cluster->group, "sites");
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(sites, i, one) {
+        if (strcmp(json_string_value(json_object_get(one, "name")), cluster->sites[site].name) == 0)
+            return one;
+    }
+    return NULL;
+}
+
+bool real_site_flag(const struct real_cluster *cluster, int site, const char *key)
+{
+    return json_is_true(json_object_get(real_site_json(cluster, site), key));
+}
+
+bool real_site_lists(const struct real_cluster *cluster, int site, const char *key,
+                     const char *word)
+{
+    const json_t *list = json_object_get(real_site_json(cluster, site), key);
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(list, i, one) {
+        if (strcmp(json_string_value(one), word) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The entry of the epoch as the leader has it; NULL: it has none. */
+static json_t *history_of(struct real_cluster *cluster, int64_t epoch)
+{
+    json_t *found = NULL;
+
+    for (int i = 0; i < TRIO_WITNESSES && found == NULL; i++) {
+        json_t *document = get(cluster, i, "/v1/groups/harbor/history");
+        json_t *entry;
+        size_t number;
+
+        json_array_foreach(json_object_get(document, "entries"), number, entry) {
+            if (json_integer_value(json_object_get(entry, "epoch")) == epoch &&
+                json_is_object(json_object_get(entry, "ended")))
+                found = json_incref(entry);
+        }
+        json_decref(document);
+    }
+    return found;
+}
+
+void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *grade,
+                       const char *reason)
+{
+    json_t *entry = history_of(cluster, epoch);
+
+    if (entry == NULL)
+        fail_msg("epoch %lld has no end in the history", (long long)epoch);
+    assert_string_equal(json_string_value(json_object_get(entry, "grade")), grade);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(entry, "ended"), "reason")), reason);
+    json_decref(entry);
+}
+
+bool real_serves(struct real_cluster *cluster, int site)
+{
+    return real_says(cluster, "holder", cluster->sites[site].name) &&
+           real_says(cluster, "phase", "GRANTED") && real_site_flag(cluster, site, "serving") &&
+           real_number(cluster, "lease_remaining_ms") > 0;
+}
+
+bool real_is_vacant(struct real_cluster *cluster, int site)
+{
+    (void)site;
+    return real_says(cluster, "phase", "VACANT");
+}
+
+bool real_is_enforced(struct real_cluster *cluster, int site)
+{
+    return real_site_flag(cluster, site, "enforced");
+}
+
+bool real_is_connected(struct real_cluster *cluster, int site)
+{
+    return real_site_flag(cluster, site, "connected");
+}
+
+/* ---- the service ---- */
+
+void real_start_by_hand(const struct real_cluster *cluster, int site)
+{
+    char path[REAL_PATH_BYTES];
+    int status = 0;
+    pid_t pid;
+
+    site_path(&cluster->sites[site], "hand.sh", path);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)execl(path, path, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+pid_t real_service(const struct real_cluster *cluster, int site)
+{
+    char path[REAL_PATH_BYTES];
+    char line[256] = "";
+    FILE *file;
+    int pid = 0;
+    ssize_t got;
+    int fd;
+
+    site_path(&cluster->sites[site], "pid", path);
+    file = fopen(path, "re");
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%d", &pid) != 1)
+        pid = 0;
+    (void)fclose(file); /* only read from */
+    (void)snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+    fd = pid > 1 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return 0;
+    got = read(fd, line, sizeof line - 1);
+    (void)close(fd); /* only read from */
+    site_path(&cluster->sites[site], "service.sh", path);
+    return got > 4 && strcmp(line, "sh") == 0 && strcmp(line + 3, path) == 0 ? pid : 0;
+}
+
+bool real_service_lives(struct real_cluster *cluster, int site)
+{
+    return real_service(cluster, site) > 0;
+}
+
+bool real_service_is_gone(struct real_cluster *cluster, int site)
+{
+    return real_service(cluster, site) == 0;
+}
+
+void real_kill_service(const struct real_cluster *cluster, int site)
+{
+    const pid_t pid = real_service(cluster, site);
+
+    assert_true(pid > 0);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
+int real_runs(const struct real_cluster *cluster, int site, const char *word)
+{
+    const size_t length = strlen(word);
+    int count = 0;
+
+    for (const char *at = read_all(cluster, site, "journal"); at != NULL && *at != '\0';
+         at = strchr(at, '\n') == NULL ? NULL : strchr(at, '\n') + 1)
+        count += strncmp(at, word, length) == 0 && at[length] == ' ';
+    return count;
+}
+
+bool real_journal_has(const struct real_cluster *cluster, int site, const char *text)
+{
+    return strstr(read_all(cluster, site, "journal"), text) != NULL;
+}
+
+bool real_is_untouched(const struct real_cluster *cluster, int site)
+{
+    return *read_all(cluster, site, "journal") == '\0';
+}
+
+/* One life of one service, in hundredths of seconds of CLOCK_BOOTTIME. */
+struct life {
+    int site;
+    int pid;
+    long first;
+    long last;
+};
+
+static size_t read_lives(const struct real_cluster *cluster, int site, struct life *lives,
+                         size_t count, size_t max)
+{
+    long whole, part;
+    int pid;
+    int used;
+
+    for (const char *at = read_all(cluster, site, "beats");
+         sscanf(at, "%ld.%2ld %d\n%n", &whole, &part, &pid, &used) == 3; at += used) {
+        struct life *life = NULL;
+
+        for (size_t i = 0; i < count; i++)
+            if (lives[i].site == site && lives[i].pid == pid)
+                life = &lives[i];
+        if (life == NULL) {
+            assert_true(count < max);
+            life = &lives[count++];
+            *life = (struct life){site, pid, whole * 100 + part, 0};
+        }
+        life->last = whole * 100 + part;
+    }
+    return count;
+}
+
+void real_assert_no_overlap(const struct real_cluster *cluster)
+{
+    struct life lives[64];
+    size_t count = 0;
+
+    for (int site = 0; site < cluster->site_count; site++)
+        count = read_lives(cluster, site, lives, count, 64);
+    assert_true(count > 0);
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++)
+            if (lives[i].site != lives[j].site && lives[i].first <= lives[j].first &&
+                lives[i].last > lives[j].first)
+                fail_msg("two sites served at once: site %d from %ld to %ld, site %d from %ld",
+                         lives[i].site, lives[i].first, lives[i].last, lives[j].site,
+                         lives[j].first);
+}

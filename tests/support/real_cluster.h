@@ -1,0 +1,117 @@
+/* real_cluster.h - the programs as people run them: three witnesses, and sites with an agent and a
+ * guard each, around one group "harbor" whose service is a shell loop. The scripts keep a journal of
+ * what they were told, the service a record of when it lived: verdicts come from those two. Any
+ * failure here ends the test, and says where the logs are. */
+#ifndef TEST_REAL_CLUSTER_H
+#define TEST_REAL_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <jansson.h>
+
+#include "trio.h"
+
+#define REAL_SITES_MAX  3
+#define REAL_WAIT_MS    40000 /* for what must happen, on a slow machine */
+#define REAL_PATH_BYTES 192
+#define REAL_TTL_MS     4000
+
+struct real_site {
+    char name[32];
+    char dir[96];
+    pid_t agent; /* 0: none runs */
+    pid_t guard;
+    pid_t second_agent; /* beside the first one, with a state of its own */
+    char boot_id[40];   /* that its processes see; "": the machine's */
+};
+
+struct real_cluster {
+    struct trio trio;
+    char dir[64];
+    struct bw_credentials *operator;
+    struct real_site sites[REAL_SITES_MAX];
+    int site_count;
+    json_t *spec;  /* of the group, as `real_apply` sends it: tests edit it */
+    json_t *group; /* as the leader last showed it; NULL: no leader answered */
+};
+
+/* Two timings for all tests: TTL 4 s, F 1 s. `has_readiness`: sites have a readiness script, which
+ * compares the file `position` with the target's position. Witnesses run; agents and guards do not.
+ */
+void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness);
+void real_cluster_deinit(struct real_cluster *cluster);
+
+/* ---- processes ---- */
+
+void real_start_guard(struct real_cluster *cluster, int site);
+void real_start_agent(struct real_cluster *cluster, int site);
+void real_start_second_agent(struct real_cluster *cluster, int site);
+void real_start_sites(struct real_cluster *cluster); /* all agents and guards */
+/* Sends `signal` (0: none) and waits for the end: exit status, or 128 + the signal that it died of. */
+int real_end(pid_t *pid, int signal);
+/* True: processes can be given another boot id on this machine (root, mount namespaces). */
+bool real_can_fake_boot(void);
+/* Forgets what the agent of a site keeps; what its guard keeps stays. */
+void real_lose_agent_state(struct real_cluster *cluster, int site);
+/* What a boot clears: the directory in /run. */
+void real_clear_run(struct real_cluster *cluster, int site);
+
+/* ---- people ---- */
+
+/* Sends the spec to the leader, until a leader answers; the HTTP status. `answer` may be NULL. */
+int real_apply_status(struct real_cluster *cluster, char *answer, size_t size);
+void real_apply(struct real_cluster *cluster); /* must be taken */
+int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms);
+void real_spec_number(struct real_cluster *cluster, const char *key, int value);
+void real_spec_text(struct real_cluster *cluster, const char *key, const char *value);
+
+/* ---- what the leader shows ---- */
+
+bool real_look(struct real_cluster *cluster); /* refreshes `group`; false: nobody leads */
+typedef bool real_condition(struct real_cluster *cluster, int site);
+/* Looks until `is_met`; the group is fresh then. */
+void real_until(struct real_cluster *cluster, real_condition *is_met, int site, const char *what);
+/* As long as the lease could last, and longer: true, if `holds` did at each look with a leader. */
+bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int site);
+int64_t real_number(const struct real_cluster *cluster, const char *key);
+bool real_says(const struct real_cluster *cluster, const char *key, const char *text);
+const json_t *real_site_json(const struct real_cluster *cluster, int site);
+bool real_site_flag(const struct real_cluster *cluster, int site, const char *key);
+/* The list `key` of the site ("alarms", "why_not") has `word`. */
+bool real_site_lists(const struct real_cluster *cluster, int site, const char *key,
+                     const char *word);
+/* How the epoch ended, from the history: grade and reason must be these. */
+void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *grade,
+                       const char *reason);
+/* Common conditions: the site holds the group and its service is seen to serve. */
+bool real_serves(struct real_cluster *cluster, int site);
+bool real_is_vacant(struct real_cluster *cluster, int site);
+bool real_is_enforced(struct real_cluster *cluster, int site);
+bool real_is_connected(struct real_cluster *cluster, int site);
+
+/* ---- the service and its scripts ---- */
+
+/* A file of the site: what the scripts and the service do is said by files (see real_scripts.c). */
+void real_put(const struct real_cluster *cluster, int site, const char *file, const char *text);
+void real_drop(const struct real_cluster *cluster, int site, const char *file);
+/* Starts the service behind breakwater's back. */
+void real_start_by_hand(const struct real_cluster *cluster, int site);
+/* Its process; 0: it does not live. */
+pid_t real_service(const struct real_cluster *cluster, int site);
+bool real_service_lives(struct real_cluster *cluster, int site);
+bool real_service_is_gone(struct real_cluster *cluster, int site);
+void real_kill_service(const struct real_cluster *cluster, int site);
+/* How often the journal of the site has a line that begins with `word`. */
+int real_runs(const struct real_cluster *cluster, int site, const char *word);
+bool real_journal_has(const struct real_cluster *cluster, int site, const char *text);
+/* No start, stop or fence was ever run there. */
+bool real_is_untouched(const struct real_cluster *cluster, int site);
+/* I1: from what the services recorded themselves, no two sites ever served at once. */
+void real_assert_no_overlap(const struct real_cluster *cluster);
+
+/* Writes the scripts of one site (real_scripts.c). */
+void real_write_scripts(const struct real_site *site);
+
+#endif

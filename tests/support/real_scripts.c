@@ -1,0 +1,99 @@
+/* The demo service of a site and its scripts. Files beside them change what they do:
+ *   start_exit   a number: start.sh ends with it and has done nothing
+ *   lies         stop.sh and fence.sh end well and have done nothing
+ *   say          a word: what status.sh prints, whatever is so
+ *   position     a number: what readiness.sh has reached; `final` replaces it when the service stops
+ *   not_ready    readiness.sh fails */
+#include "real_cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A pid alone may be another process by now; with its start time (field 22 of stat) it is not. */
+static const char common[] =
+    "#!/bin/sh\n"
+    "D='%s'\n"
+    "OWNER=%ld\n"
+    "is_alive() {\n"
+    "    [ -r \"$D/pid\" ] && read -r pid begun <\"$D/pid\" || return 1\n"
+    "    [ -r \"/proc/$pid/stat\" ] && read -r stat 2>/dev/null <\"/proc/$pid/stat\" || return 1\n"
+    "    set -- ${stat##*) }\n"
+    "    [ \"$1\" != Z ] && [ \"$1\" != X ] && [ \"${20}\" = \"$begun\" ]\n"
+    "}\n"
+    "note() {\n"
+    "    read -r up rest </proc/uptime\n"
+    "    echo \"$1 epoch=$BREAKWATER_EPOCH reason=$BREAKWATER_REASON planned=$BREAKWATER_PLANNED\" "
+    "\"position=$BREAKWATER_TARGET_POSITION up=$up\" >>\"$D/journal\"\n"
+    "}\n"
+    "end_with() {\n"
+    "    while is_alive; do kill -\"$1\" \"$pid\" 2>/dev/null; sleep 0.02; done\n"
+    "}\n";
+
+/* Lives no longer than the test that made it. */
+static const char service[] =
+    "read -r stat </proc/$$/stat\n"
+    "set -- ${stat##*) }\n"
+    "read -r up rest </proc/uptime\n"
+    "echo \"$up $$\" >>\"$D/beats\"\n"
+    "echo \"$$ ${20}\" >\"$D/pid\"\n"
+    "while [ -d /proc/$OWNER ]; do\n"
+    "    read -r up rest </proc/uptime\n"
+    "    echo \"$up $$\" >>\"$D/beats\"\n"
+    "    sleep 0.05\n"
+    "done\n";
+static const char begin[] = "setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
+                            "until is_alive; do sleep 0.02; done\n";
+static const char start[] = "note start\n"
+                            "[ -f \"$D/start_exit\" ] && read -r code <\"$D/start_exit\" && exit "
+                            "$code\n"
+                            "is_alive && exit 0\n";
+static const char stop[] = "note stop\n"
+                           "[ -f \"$D/lies\" ] && exit 0\n"
+                           "end_with TERM\n"
+                           "[ -f \"$D/final\" ] && read -r last <\"$D/final\" && "
+                           "echo \"$last\" >\"$D/position\"\n"
+                           "exit 0\n";
+static const char fence[] = "note fence\n"
+                            "[ -f \"$D/lies\" ] && exit 0\n"
+                            "end_with KILL\n";
+static const char status[] = "[ -f \"$D/say\" ] && read -r word <\"$D/say\" && echo \"$word\" && "
+                             "exit 0\n"
+                             "if is_alive; then echo started; else echo stopped; fi\n";
+static const char readiness[] = "at=0\n"
+                                "[ -f \"$D/position\" ] && read -r at <\"$D/position\"\n"
+                                "echo lag_seconds=0\n"
+                                "echo \"position=$at\"\n"
+                                "[ ! -f \"$D/not_ready\" ] && "
+                                "[ \"$at\" -ge \"${BREAKWATER_TARGET_POSITION:-0}\" ]\n";
+
+static void write_script(const struct real_site *site, const char *name, const char *first,
+                         const char *second)
+{
+    char path[REAL_PATH_BYTES];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/%s", site->dir, name);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    (void)fprintf(file, common, site->dir, (long)getpid());
+    (void)fprintf(file, "%s%s", first, second);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+void real_write_scripts(const struct real_site *site)
+{
+    write_script(site, "service.sh", service, "");
+    write_script(site, "start.sh", start, begin);
+    write_script(site, "hand.sh", begin, "");
+    write_script(site, "stop.sh", stop, "");
+    write_script(site, "fence.sh", fence, "");
+    write_script(site, "status.sh", status, "");
+    write_script(site, "readiness.sh", readiness, "");
+}
