@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`breakwater dev`, as a person runs it.
 
-    dev.py PROGRAM scenario NAME   it ends well, and the services' records, judged by other code than
-                                   its own (recompute_overlap.py), say the same
+    dev.py PROGRAM scenario NAME   it ends well, and so say the services' records, judged by other
+                                   code than its own (recompute_overlap.py)
     dev.py PROGRAM goes_red        a service that somebody starts beside the cluster is an overlap,
                                    and the run fails
     dev.py PROGRAM killed          SIGKILL of `dev` leaves no process behind
@@ -156,6 +156,15 @@ def serving(program, folder):
     return dev, processes
 
 
+def remove_cgroups(pid):
+    """What a `dev` of that pid, which nobody gave the time, could not remove: empty directories."""
+    top = pathlib.Path("/sys/fs/cgroup")
+    for group in [*top.glob(f"breakwater-*/ledger-{pid}"), *top.glob(f"*/breakwater-*/ledger-{pid}")]:
+        for slot in filter(pathlib.Path.is_dir, group.iterdir()):
+            slot.rmdir()
+        group.rmdir()
+
+
 def killed(program):
     with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name:
         dev, processes = serving(program, pathlib.Path(name))
@@ -163,6 +172,7 @@ def killed(program):
         dev.wait()
         wait_for_end(processes)
         assert not services_of(name)
+        remove_cgroups(dev.pid)
 
 
 def interrupted(program):
