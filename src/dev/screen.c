@@ -155,8 +155,11 @@ void bw_dev_screen_leave(struct bw_dev *dev)
 
 void bw_dev_screen_hint(struct bw_dev *dev)
 {
-    const struct bw_dev_process *guard = bw_dev_process(dev, BW_DEV_GUARD, 0);
-    const struct bw_dev_process *agent = bw_dev_process(dev, BW_DEV_AGENT, 0);
+    const uint32_t here = strcmp(dev->view.holder, dev->sites[1].name) == 0 ? 1 : 0;
+    const char *holder = dev->sites[here].name;
+    const char *other = dev->sites[1 - here].name;
+    const struct bw_dev_process *guard = bw_dev_process(dev, BW_DEV_GUARD, here);
+    const struct bw_dev_process *agent = bw_dev_process(dev, BW_DEV_AGENT, here);
     FILE *out = dev->screen.out;
 
     (void)fprintf(out,
@@ -167,9 +170,9 @@ void bw_dev_screen_hint(struct bw_dev *dev)
                   "  kill -STOP %ld     the agent of %s freezes: its guard fences, %s takes over\n"
                   "  kill -KILL %ld     the guard of %s is gone: its agent fences\n"
                   "Ctrl-C ends everything.\n\n",
-                  dev->dir, dev->program, dev->dir, dev->program, dev->group, dev->sites[1].name,
-                  dev->dir, dev->program, dev->group, dev->dir, (long)agent->pid,
-                  dev->sites[0].name, dev->sites[1].name, (long)guard->pid, dev->sites[0].name);
+                  dev->dir, dev->program, dev->dir, dev->program, dev->group, other, dev->dir,
+                  dev->program, dev->group, dev->dir, (long)agent->pid, holder, other,
+                  (long)guard->pid, holder);
     (void)fflush(out);
     dev->screen.lines = 0; /* the picture goes on below it */
 }
