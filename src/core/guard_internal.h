@@ -44,7 +44,6 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
 
 /* guard_fence.c */
-bool bw_guard_is_fencing(const struct bw_guard *guard);
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_fence_on_run_ended(const struct guard_step *step,

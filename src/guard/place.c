@@ -339,7 +339,7 @@ static bool is_deadline_near(const struct bw_guard_program *program)
     for (uint32_t i = 0; i < program->place_count; i++) {
         const struct bw_guard_mirror *mirror = &program->places[i]->machine.mirror;
 
-        if (bw_guard_place_is_fencing(program->places[i]) ||
+        if (bw_guard_is_fencing(&program->places[i]->machine) ||
             (mirror->armed_epoch != 0 &&
              bw_instant_right_is_over(soon, bw_instant_sub(mirror->armed_end, mirror->fence_ns))))
             return true;
@@ -378,23 +378,6 @@ void bw_guard_place_prove_late(struct bw_guard_place *place)
 }
 
 /* ---- close --------------------------------------------------------------------------------- */
-
-bool bw_guard_place_is_fencing(const struct bw_guard_place *place)
-{
-    switch (place->machine.fence) {
-    case BW_FENCE_SCRIPT:
-    case BW_FENCE_CHECK:
-    case BW_FENCE_TERM:
-    case BW_FENCE_KILL:
-    case BW_FENCE_RECHECK:
-        return true;
-    case BW_FENCE_NONE:
-    case BW_FENCE_DONE:
-    case BW_FENCE_FAILED:
-        break;
-    }
-    return false;
-}
 
 void bw_guard_place_close(struct bw_guard_place *place)
 {

@@ -82,7 +82,7 @@ void bw_guard_program_look(struct bw_guard_program *program)
     if (!program->is_ending || program->is_closing)
         return;
     for (uint32_t i = 0; i < program->place_count; i++) {
-        if (bw_guard_place_is_fencing(program->places[i]))
+        if (bw_guard_is_fencing(&program->places[i]->machine))
             return; /* a fence that has begun is finished */
     }
     begin_close(program);
@@ -143,6 +143,7 @@ static enum bw_err open_places(struct bw_guard_program *program)
                      program->config->groups[i].name, bw_log_quote(diag.text));
         first = first == BW_OK ? err : first;
     }
+    bw_guard_program_guard_forgotten(program);
     return first;
 }
 
@@ -198,6 +199,7 @@ static void free_program(struct bw_guard_program *program)
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_free(program->places[i]);
     free(program->places);
+    bw_guard_program_free_forgotten(program);
     bw_guard_store_close(&program->store);
     bw_site_config_free(program->config);
     free(program->frames);

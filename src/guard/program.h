@@ -125,7 +125,6 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
 void bw_guard_place_tick(struct bw_guard_place *place);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
 void bw_guard_place_kill_reach(struct bw_guard_place *place);
-bool bw_guard_place_is_fencing(const struct bw_guard_place *place);
 
 /* SPAWN: forks the script; SPAWNED says how that went. When it failed, RUN_ENDED follows. */
 void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *run,
@@ -206,6 +205,8 @@ struct bw_guard_program {
     bool has_runner;
     struct bw_guard_place **places;
     uint32_t place_count;
+    struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
+    uint32_t forgotten_count;
     struct bw_guard_frame *frames; /* BW_GUARD_NESTED_MAX */
     bool is_stepping;
 
@@ -230,6 +231,9 @@ struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *prog
 BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                                const struct bw_group_config *config,
                                                struct bw_diag *diag);
+/* forgotten.c: guards the leases of groups that the file does not name any more. */
+void bw_guard_program_guard_forgotten(struct bw_guard_program *program);
+void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* Serves what is due in every group: deadlines go before messages (design 3.4). */
 void bw_guard_program_serve_deadlines(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */

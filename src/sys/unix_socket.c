@@ -261,7 +261,7 @@ enum bw_err bw_unix_connect(uv_loop_t *loop, const char *path, const struct bw_u
                             void *user, struct bw_unix_connection **out_connection,
                             struct bw_diag *diag)
 {
-    struct bw_unix_connection *connection;
+    struct bw_unix_connection *connection = NULL;
     enum bw_err err = check_path(path, diag);
 
     if (err == BW_OK)
@@ -406,7 +406,7 @@ static void remove_own_file(const struct bw_unix_listener *listener)
 static void on_connection(uv_stream_t *stream, int status)
 {
     struct bw_unix_listener *listener = stream->data;
-    struct bw_unix_connection *connection;
+    struct bw_unix_connection *connection = NULL;
 
     if (status != 0 || listener->is_closing ||
         new_connection(stream->loop, &connection, NULL) != BW_OK)

@@ -41,7 +41,7 @@ enum bw_err bw_frame_open(const void *data, size_t size, uint32_t magic, size_t 
                           struct bw_frame *out_frame, struct bw_diag *diag)
 {
     const uint8_t *bytes = data;
-    size_t frame_size;
+    size_t frame_size = 0;
     enum bw_err err;
 
     if (size < BW_FRAME_HEAD_BYTES)

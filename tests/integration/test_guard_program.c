@@ -208,6 +208,26 @@ static void a_guard_that_comes_back_after_the_deadline_fences_at_once(void **sta
     assert_silent_since(rig, rig_now_ms());
 }
 
+/* I1, 3.2.4: whoever takes a group out of the file does not take its deadline away. */
+static void a_group_that_the_file_forgot_is_ended_at_its_deadline(void **state)
+{
+    struct rig *rig = *state;
+    const struct bw_instant end = begin_serving(rig, 5000);
+    const uint64_t end_ms = end.boot_ns / BW_NS_PER_MS;
+    char command[256];
+
+    (void)rig_guard_end(rig, SIGKILL);
+    (void)snprintf(command, sizeof command, "sed -i 's/name: g$/name: another/' '%s'",
+                   rig_path(rig, "site.yaml"));
+    assert_int_equal(system(command), 0);
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=group.forgotten");
+
+    rig_wait_log(rig, "event=fence.ended");
+
+    assert_silent_since(rig, end_ms);
+}
+
 /* 3.4: it ends what ran, and reports it interrupted. */
 static void a_start_that_lost_its_guard_is_ended_and_reported_interrupted(void **state)
 {
@@ -580,6 +600,7 @@ int main(void)
         TEST(an_agent_that_is_gone_is_fenced_at_its_deadline),
         TEST(a_guard_killed_and_restarted_fences_on_time),
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
+        TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(a_start_that_lost_its_guard_is_ended_and_reported_interrupted),
         TEST(a_second_agent_replaces_the_first),
         TEST(a_wrong_cluster_generation_site_or_boot_is_refused),

@@ -187,6 +187,9 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
 void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
                    struct bw_instant now, struct bw_guard_actions *out_actions);
 
+/* A fence has begun and has not ended. */
+bool bw_guard_is_fencing(const struct bw_guard *guard);
+
 /* What WELCOME's GROUP_STATE says. */
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state);
 
