@@ -22,6 +22,7 @@ static const struct verb verbs[] = {
     {"pki", "make and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},
     {"status", "show who is primary, and what needs attention", bw_verb_status},
+    {"explain", "show why it acts, and why it does not", bw_verb_explain},
     {"switchover", "move a group to another site, in order", bw_verb_switchover},
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
     {"history", "show what was granted, when and by whom", bw_verb_history},

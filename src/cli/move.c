@@ -54,7 +54,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move)
     if (reply.status != 200) {
         exit = bw_api_complain(api, &reply);
     } else if (!bw_json_truth(reply.body, "possible")) {
-        (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater status %s\n",
+        (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater explain %s\n",
                       move->command->name, bw_json_member(reply.body, "refused"), move->group);
         exit = BW_EXIT_UNSAFE;
     } else {

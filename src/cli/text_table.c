@@ -229,7 +229,7 @@ static void print_outlook(const json_t *group, int64_t now_unix_ms, FILE *out)
     if (bw_json_truth(failover, "possible"))
         (void)fprintf(out, "Failover to %s: possible.", bw_json_member(failover, "to"));
     else
-        (void)fputs("Failover: not possible.", out);
+        (void)fputs("Failover: not possible now.", out);
     if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
         (void)fprintf(out, "   Last: %s, %s%s%s, %s.", age, previous,
                       previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
@@ -243,17 +243,23 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
     const char *mode = bw_json_member(group, "mode");
     const char *phase = bw_json_member(group, "phase");
     const bool is_observed = strcmp(mode, "observe") == 0;
+    const bool is_held = bw_json_truth(group, "held");
 
-    if (bw_json_truth(group, "held"))
+    if (is_held)
         warn(verdict, BW_EXIT_WARNINGS,
              "%s: a failed fence holds epoch %" PRId64 "; nothing moves until it is seen to be over",
              name, bw_json_number(group, "epoch"));
     if (is_observed)
         (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
-    else if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
+    if (strcmp(mode, "paused") == 0)
+        (void)fprintf(verdict->out, "%s is paused: nothing moves, leases and fences stay.\n", name);
+    if (is_observed)
+        return;
+    if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
         warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
              name);
-    else if (!bw_json_truth(json_object_get(group, "failover"), "possible"))
+    else if (!is_held && strcmp(mode, "paused") != 0 &&
+             !bw_json_truth(json_object_get(group, "failover"), "possible"))
         warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
 }
 
@@ -368,6 +374,51 @@ enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now
         (void)fputs("\nNo groups yet; next: breakwater apply -f groups.yaml\n", out);
     print_witnesses(status, &verdict);
     return verdict.exit;
+}
+
+/* ---- explain ---- */
+
+/* The gate's own line says step, verdict, value, threshold and age. */
+static void print_gates(const json_t *gates, bool is_all, FILE *out)
+{
+    json_t *gate;
+    size_t i;
+
+    json_array_foreach((json_t *)gates, i, gate) { /* the macro takes no const; it only reads */
+        if (!is_all && strcmp(bw_json_member(gate, "verdict"), "hold") != 0)
+            continue;
+        (void)fprintf(out, "  %s\n", bw_json_member(gate, "text"));
+    }
+}
+
+void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
+{
+    const json_t *command = json_object_get(explanation, "command");
+    const char *holder = bw_json_member(explanation, "holder");
+    json_t *site;
+    size_t i;
+
+    (void)fprintf(out, "GROUP %s   phase %s   epoch %" PRId64 "   mode %s   holder %s\n",
+                  bw_json_member(explanation, "group"), bw_json_member(explanation, "phase"),
+                  bw_json_number(explanation, "epoch"), bw_json_member(explanation, "mode"),
+                  holder[0] != '\0' ? holder : "none");
+    if (bw_json_truth(explanation, "acts"))
+        (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
+                      bw_json_member(explanation, "rule_text"));
+    else if (json_is_object(command))
+        (void)fprintf(out, "It would propose %s, but does not:\n", bw_json_member(command, "kind"));
+    else
+        (void)fputs("It does nothing now. What each step waits for:\n", out);
+    if (!bw_json_truth(explanation, "leads"))
+        (void)fprintf(out, "(as %s sees it, which does not lead)\n",
+                      bw_json_member(explanation, "answered_by"));
+    print_gates(json_object_get(explanation, "gates"), is_all, out);
+    json_array_foreach(json_object_get(explanation, "sites"), i, site) {
+        (void)fprintf(out, "%s %s be granted unplanned%s\n", bw_json_member(site, "name"),
+                      bw_json_truth(site, "eligible") ? "may" : "may not",
+                      bw_json_truth(site, "eligible") ? "." : ":");
+        print_gates(json_object_get(site, "gates"), is_all, out);
+    }
 }
 
 /* ---- history ---- */

@@ -2,6 +2,7 @@
 #ifndef BW_CLI_TEXT_TABLE_H
 #define BW_CLI_TEXT_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -27,6 +28,8 @@ void bw_text_table_print(struct bw_text_table *table, FILE *out);
  * `status` exits with: BW_EXIT_FINE, _WARNINGS or _NO_SITE. */
 enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,
                              FILE *out);
+/* An explanation: what it does or why nothing, then the gates that hold, `is_all`: every gate. */
+void bw_show_explain(const json_t *explanation, bool is_all, FILE *out);
 /* A history document. */
 void bw_show_history(const json_t *history, FILE *out);
 

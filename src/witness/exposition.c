@@ -223,9 +223,11 @@ static bool is_eligible(const struct bw_people_view *view, int place, int site)
 static void write_possible(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
 {
     const struct bw_group *group = group_of(view, place);
+    const bool may_move = !group->held && group->spec.mode != BW_MODE_OBSERVE &&
+                          group->spec.mode != BW_MODE_PAUSED;
     bool is_possible = false;
 
-    for (int site = 0; site < (int)group->spec.site_count; site++)
+    for (int site = 0; site < (int)group->spec.site_count && may_move; site++)
         if (strcmp(group->spec.sites[site].name, group->holder_site) != 0)
             is_possible = is_possible || is_eligible(view, place, site);
     bw_metrics_add_u64(metrics, is_possible, BW_METRIC_LABELS({"group", group->spec.name}));

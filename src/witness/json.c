@@ -14,7 +14,7 @@
 void bw_json_time(int64_t unix_ms, char out_text[BW_TIME_TEXT_BYTES])
 {
     const int64_t rest_ms = (unix_ms % 1000 + 1000) % 1000;
-    const time_t seconds = (time_t)((unix_ms - rest_ms) / 1000);
+    const time_t seconds = (time_t)(unix_ms / 1000 - (unix_ms % 1000 < 0 ? 1 : 0));
     struct tm parts;
 
     if (gmtime_r(&seconds, &parts) == NULL || parts.tm_year > 8099 || parts.tm_year < -1900) {
@@ -262,6 +262,8 @@ static const char *reason_of(const struct bw_group *group)
     case BW_PHASE_REVOKING:
         return bw_reason_word(group->target_reason);
     case BW_PHASE_CLOSING:
+        if (group->held)
+            return bw_alarm_word(BW_ALARM_FENCE_FAILED);
         return newest == NULL ? "none" : bw_reason_word(newest->why_ended);
     case BW_PHASE_GRANTED:
     case BW_PHASE_COUNT:
@@ -283,9 +285,12 @@ static json_t *wish_json(const struct bw_people_view *view, int place)
                      bw_json_text(watch->wish.text));
 }
 
-/* Which site would follow the holder, as things are: the first of the eligible ones by priority. */
-static json_t *failover_json(json_t *sites)
+/* Which site would follow the holder, as things are: the first of the eligible ones by priority.
+ * None while a failed fence holds the epoch, or the mode lets nothing move. */
+static json_t *failover_json(const struct bw_group *group, json_t *sites)
 {
+    const bool may_move = !group->held && group->spec.mode != BW_MODE_OBSERVE &&
+                          group->spec.mode != BW_MODE_PAUSED;
     const char *to = NULL;
     json_int_t best = -1;
     json_t *site;
@@ -294,7 +299,8 @@ static json_t *failover_json(json_t *sites)
     json_array_foreach(sites, i, site) {
         const json_int_t priority = json_integer_value(json_object_get(site, "priority"));
 
-        if (strcmp(json_string_value(json_object_get(site, "role")), "standby") != 0 ||
+        if (!may_move ||
+            strcmp(json_string_value(json_object_get(site, "role")), "standby") != 0 ||
             !json_is_true(json_object_get(site, "eligible")) || priority <= best)
             continue;
         best = priority;
@@ -326,7 +332,7 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
         "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
         "maintenance_left_ms",
         (json_int_t)left_ms(view, group->group_maintenance_ms, watch->group_maintenance_applied),
-        "failover", failover_json(sites), "wish", wish_json(view, place), "last",
+        "failover", failover_json(group, sites), "wish", wish_json(view, place), "last",
         bw_json_history_entry(group, 0), "sites", sites);
 }
 

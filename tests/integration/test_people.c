@@ -555,6 +555,17 @@ static void any_witness_answers_questions(void **state)
     assert_says(reply.body, "\"leads\":false");
 }
 
+static void explain_says_what_the_group_waits_for(void **state)
+{
+    (void)state;
+
+    const int status = run("cli.yaml", "explain harbor");
+
+    assert_int_equal(status, 0);
+    assert_says(out, "It does nothing now");
+    assert_says(out, "dc-a may not be granted unplanned:");
+}
+
 /* ---- with agents ------------------------------------------------------------------------------ */
 
 static const char *type_of(const json_t *value)
@@ -832,6 +843,7 @@ int main(void)
         cmocka_unit_test(a_viewer_may_look_and_not_change),
         cmocka_unit_test(a_follower_names_the_leader_and_the_command_follows),
         cmocka_unit_test(any_witness_answers_questions),
+        cmocka_unit_test(explain_says_what_the_group_waits_for),
         cmocka_unit_test(status_has_the_members_of_its_schema),
         cmocka_unit_test(status_is_fine_when_one_serves_and_one_could_follow),
         cmocka_unit_test(status_as_json_has_what_each_witness_reaches),

@@ -1,0 +1,421 @@
+/* what people read: status, history and plans of a witness's real machines, as JSON and as tables.
+ * Golden: set BREAKWATER_GOLDEN_UPDATE=1 to write them anew, and review them as code. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/witness/json.h>
+#include <breakwater/witness/spec_json.h>
+
+#include "core_world.h"
+#include "text_table.h"
+
+#define SIX_DAYS_MS (INT64_C(6) * 86400 * 1000)
+
+static struct world world;
+static char *told;
+static size_t told_size;
+
+/* ---- a witness's view of the world ------------------------------------------------------------ */
+
+static struct bw_people_view view_of_leader(void)
+{
+    struct bw_people_view view = {.machine = &world.witness,
+                                  .cluster = "prod",
+                                  .self = "w1",
+                                  .leader = "w1",
+                                  .leader_address = "w1.example.net:7400",
+                                  .term = 4,
+                                  .voters_heard = 2,
+                                  .voters = 3,
+                                  .member_count = 3,
+                                  .now = world.now};
+
+    view.members[0] = (struct bw_people_member){"w1", "w1.example.net:7400", "zone-1", "leader", 1,
+                                                true, false};
+    view.members[1] = (struct bw_people_member){"w2", "w2.example.net:7400", "zone-2", "follower",
+                                                2, false, true};
+    view.members[2] = (struct bw_people_member){"w3", "w3.example.net:7400", "", "unknown", 3,
+                                                false, false};
+    return view;
+}
+
+static struct bw_people_view view_of_calm_leader(void)
+{
+    struct bw_people_view view = view_of_leader();
+
+    view.voters_heard = 3;
+    view.members[2].is_heard = true;
+    view.members[2].role = "follower";
+    return view;
+}
+
+static json_t *parse(const char *text)
+{
+    json_t *value = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+    assert_non_null(value);
+    return value;
+}
+
+static json_t *status_of(const struct bw_people_view *view)
+{
+    struct bw_json_buffer buffer = {0};
+    json_t *status;
+
+    bw_json_status(view, &buffer);
+    assert_false(buffer.is_failed);
+    status = parse(buffer.text);
+    free(buffer.text);
+    return status;
+}
+
+static json_t *history_of(const struct bw_people_view *view)
+{
+    struct bw_json_buffer buffer = {0};
+    json_t *history;
+
+    bw_json_history(view, -1, 100, &buffer);
+    assert_false(buffer.is_failed);
+    history = parse(buffer.text);
+    free(buffer.text);
+    return history;
+}
+
+/* ---- golden ----------------------------------------------------------------------------------- */
+
+static FILE *begin_telling(void)
+{
+    FILE *out;
+
+    free(told);
+    told = NULL;
+    out = open_memstream(&told, &told_size);
+    assert_non_null(out);
+    return out;
+}
+
+static void compare_with_golden(const char *name)
+{
+    static char golden[65536];
+    const char *source = getenv("BREAKWATER_SOURCE");
+    const bool is_update = getenv("BREAKWATER_GOLDEN_UPDATE") != NULL;
+    char path[512];
+    FILE *file;
+    size_t size;
+
+    assert_non_null(source);
+    (void)snprintf(path, sizeof path, "%s/tests/golden/cli/%s", source, name);
+    file = fopen(path, is_update ? "w" : "r");
+    assert_non_null(file);
+    if (is_update) {
+        assert_true(fputs(told, file) >= 0);
+        assert_int_equal(fclose(file), 0);
+        return;
+    }
+    size = fread(golden, 1, sizeof golden - 1, file);
+    golden[size] = '\0';
+    assert_int_equal(fclose(file), 0);
+    assert_string_equal(told, golden);
+}
+
+static void compare_json(json_t *value, const char *name)
+{
+    FILE *out = begin_telling();
+
+    assert_non_null(value);
+    assert_int_equal(json_dumpf(value, out, JSON_INDENT(2)), 0);
+    (void)fputc('\n', out);
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden(name);
+    json_decref(value);
+}
+
+static void compare_status(const struct bw_people_view *view, enum bw_exit exit, const char *name)
+{
+    json_t *status = status_of(view);
+    FILE *out = begin_telling();
+    const enum bw_exit verdict = bw_show_status(status, NULL, SIX_DAYS_MS, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden(name);
+    assert_int_equal(verdict, exit);
+    json_decref(status);
+}
+
+/* ---- status ----------------------------------------------------------------------------------- */
+
+static void a_calm_hour_is_fine(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_calm.txt");
+    compare_json(status_of(&view), "status_calm.json");
+}
+
+static void a_silent_witness_and_an_alarm_are_warnings(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
+    world.sites[B].report.guard_alive = false;
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 60000);
+    view = view_of_leader();
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_warnings.txt");
+}
+
+static void a_group_without_a_holder_has_no_active_site(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world.sites[B].report.has_lag = false;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_vacant.txt");
+}
+
+static void a_failed_fence_is_told_loudly(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A2");
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_held.txt");
+}
+
+/* Nothing is executed there, so no active site is no failure. */
+static void an_observed_group_is_no_failure(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_init(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_observed.txt");
+}
+
+/* Only the leader knows leases, wishes and the quorum. */
+static void a_follower_says_that_it_does_not_lead(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_not_leading(&world.witness);
+    view = view_of_calm_leader();
+    view.self = "w2";
+    view.voters_heard = 0;
+    view.members[0].is_self = false;
+    view.members[0].is_heard = true;
+    view.members[1].is_self = true;
+    view.members[2].is_heard = false;
+    view.members[2].role = "unknown";
+
+    compare_status(&view, BW_EXIT_FINE, "status_follower.txt");
+}
+
+/* ---- plans and history ------------------------------------------------------------------------ */
+
+static json_t *plan_of(enum bw_wish_kind kind, const char *to)
+{
+    static struct bw_decision decision;
+    struct bw_people_view view = view_of_calm_leader();
+    struct bw_wish wish = {.kind = kind};
+    struct bw_diag diag = {0};
+    json_t *plan;
+    enum bw_err err;
+
+    (void)strcpy(wish.to, to);
+    err = bw_witness_ask(&world.witness, 0, &wish, world.now, &diag);
+    bw_witness_decide(&world.witness, 0, world.now, &decision);
+    plan = bw_json_plan(&view, 0, &wish, &decision, err == BW_OK ? NULL : diag.text);
+    assert_non_null(plan);
+    assert_int_equal(json_object_del(plan, "decision"), 0); /* golden/explain has these */
+    return plan;
+}
+
+static void the_plan_of_a_switchover_names_each_step(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+
+    compare_json(plan_of(BW_WISH_SWITCHOVER, "dc-b"), "plan_switchover.json");
+}
+
+static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+
+    compare_json(plan_of(BW_WISH_FAILOVER, ""), "plan_failover.json");
+}
+
+/* A site that might follow, and nobody knows how much would be lost: unknown is not zero (4). */
+static void an_explanation_names_what_holds(void **state)
+{
+    static struct bw_decision decision;
+    struct bw_people_view view;
+    json_t *explanation;
+    FILE *out;
+
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.has_lag = false;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    world_serve(&world, A);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    view = view_of_calm_leader();
+    bw_witness_decide(&world.witness, 0, world.now, &decision);
+    explanation = bw_json_explain(&view, 0, &decision);
+    assert_non_null(explanation);
+    out = begin_telling();
+
+    bw_show_explain(explanation, false, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("explain.txt");
+    json_decref(explanation);
+}
+
+static void the_plan_of_a_refused_wish_has_no_steps(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+
+    compare_json(plan_of(BW_WISH_FAILOVER, "dc-b"), "plan_refused.json");
+}
+
+static void history_tells_how_each_epoch_began_and_ended(void **state)
+{
+    struct bw_people_view view;
+    json_t *history;
+    FILE *out;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), "A9");
+    view = view_of_calm_leader();
+    history = history_of(&view);
+    out = begin_telling();
+
+    bw_show_history(history, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("history.txt");
+    compare_json(history, "history.json");
+}
+
+/* ---- specs and texts -------------------------------------------------------------------------- */
+
+static void a_spec_is_read_back_as_it_was_written(void **state)
+{
+    struct bw_json_problems problems;
+    struct bw_spec again;
+    json_t *value, *changes;
+
+    (void)state;
+    world_init(&world, 3);
+    world_group(&world)->spec.sites[2].never_candidate = true;
+    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.mode = BW_MODE_MANUAL;
+    value = bw_spec_json_encode(&world_group(&world)->spec);
+    bw_json_problems_init(&problems);
+
+    const bool is_good = bw_spec_json_decode(value, "groups[0]", 0, &again, &problems);
+
+    changes = bw_spec_json_changes(&world_group(&world)->spec, &again);
+    assert_true(is_good);
+    assert_int_equal(json_array_size(changes), 0);
+    json_decref(changes);
+    json_decref(value);
+    bw_json_problems_deinit(&problems);
+}
+
+static void times_are_rfc_3339_whatever_the_number(void **state)
+{
+    char text[BW_TIME_TEXT_BYTES];
+
+    (void)state;
+    bw_json_time(INT64_C(1767690842007), text);
+    assert_string_equal(text, "2026-01-06T09:14:02.007Z");
+    bw_json_time(-1, text);
+    assert_string_equal(text, "1969-12-31T23:59:59.999Z");
+    bw_json_time(INT64_MAX, text);
+    assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+    bw_json_time(INT64_MIN, text);
+    assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+}
+
+/* A position comes from an agent, which may send any bytes. */
+static void bytes_that_are_no_text_do_not_break_a_document(void **state)
+{
+    json_t *value = bw_json_text("a\xff\xc3z");
+
+    (void)state;
+    assert_string_equal(json_string_value(value), "a??z");
+    json_decref(value);
+}
+
+static int free_told(void **state)
+{
+    (void)state;
+    free(told);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_calm_hour_is_fine),
+        cmocka_unit_test(a_silent_witness_and_an_alarm_are_warnings),
+        cmocka_unit_test(a_group_without_a_holder_has_no_active_site),
+        cmocka_unit_test(a_failed_fence_is_told_loudly),
+        cmocka_unit_test(an_observed_group_is_no_failure),
+        cmocka_unit_test(a_follower_says_that_it_does_not_lead),
+        cmocka_unit_test(the_plan_of_a_switchover_names_each_step),
+        cmocka_unit_test(the_plan_of_a_failover_waits_and_tells_the_loss),
+        cmocka_unit_test(an_explanation_names_what_holds),
+        cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),
+        cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),
+        cmocka_unit_test(a_spec_is_read_back_as_it_was_written),
+        cmocka_unit_test(times_are_rfc_3339_whatever_the_number),
+        cmocka_unit_test(bytes_that_are_no_text_do_not_break_a_document),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, free_told);
+}
