@@ -1,0 +1,47 @@
+#!/bin/bash
+# The fast cut: nothing of this data directory runs when it has ended well, no session goes on, no
+# promotion that was asked for happens, and what starts the server next gets a standby. Ends a
+# standby too, because a promotion may be under way in it. Exits 0 only when nothing was seen twice.
+. "${BASH_SOURCE[0]%/*}/server.sh"
+
+QUIT_MS=${PG_FENCE_QUIT_MS:-300}
+ROUNDS_MAX=100
+
+# Postmaster first: it would replace what is killed before it.
+signal_all() {
+    local signal=$1 postmaster pids
+    postmaster=$(postmaster_pid)
+    pids=$(cut -d ' ' -f 1 <<<"$processes")
+    if grep -qx "$postmaster" <<<"$pids"; then
+        kill "-$signal" "$postmaster" 2>/dev/null
+        [ "$signal" = QUIT ] && return 0
+    fi
+    # shellcheck disable=SC2086
+    kill "-$signal" $pids 2>/dev/null
+    return 0
+}
+
+problem=$(settings_problem) || fail "$problem"
+forbid_writing || say "cannot write $PGDATA/standby.signal; going on"
+begun_ms=$(date +%s%3N)
+clear_rounds=0
+signal=QUIT
+for ((round = 0; round < ROUNDS_MAX; round++)); do
+    processes=$(list_processes) || fail "cannot see the processes of $PGDATA"
+    # What has just died may still be giving back its memory.
+    if [ -z "$processes" ] && ! memory_in_use; then
+        clear_rounds=$((clear_rounds + 1))
+        [ $clear_rounds -ge 2 ] && break
+        continue
+    fi
+    clear_rounds=0
+    [ $(($(date +%s%3N) - begun_ms)) -ge "$QUIT_MS" ] && signal=KILL
+    if [ $round = 0 ] || [ $signal = KILL ]; then
+        signal_all $signal
+    fi
+    sleep 0.02
+done
+[ $clear_rounds -ge 2 ] || fail "still alive after KILL: ${processes:-who holds its shared memory}"
+drop_stale_locks
+[ -e "$PGDATA/standby.signal" ] || forbid_writing || fail "cannot write $PGDATA/standby.signal"
+exit 0

@@ -1,0 +1,96 @@
+#!/bin/bash
+# Prints `position=` and, where it is known, `lag_seconds=`. Exits 0 when this server could take
+# over: a standby that has BREAKWATER_TARGET_POSITION where that is set, else one that streams, or
+# whose peer is no primary that it could stream from. How much it lacks is the lag's matter: where
+# it does not stream, none is printed, and breakwater goes by the last one that was.
+#
+# On the primary it asks for synchronous replication as soon as the standby streams (PG_SYNC_PEER).
+. "${BASH_SOURCE[0]%/*}/server.sh"
+
+target=${BREAKWATER_TARGET_POSITION:-}
+
+on_primary() {
+    local wanted="FIRST 1 (\"$PG_SYNC_PEER\")" names streams
+    echo "position=$(ask 3 "SELECT pg_current_wal_lsn()")"
+    [ -n "$PG_SYNC_PEER" ] || exit 0
+    IFS='|' read -r streams names < <(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
+        application_name = '$PG_SYNC_PEER' AND state = 'streaming') || '|' ||
+        current_setting('synchronous_standby_names')")
+    [ "$streams" = true ] && [ "$names" != "$wanted" ] || exit 0
+    ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" "SELECT pg_reload_conf()" \
+        >/dev/null || fail "cannot set synchronous_standby_names"
+    say "$PG_SYNC_PEER streams: commits wait for it from here"
+    exit 0
+}
+
+when_down() {
+    local state
+    state=$(control 'Database cluster state')
+    case $state in
+    'shut down') echo "position=$(control 'Latest checkpoint location')" ;;
+    'shut down in recovery') echo "position=$(control 'Minimum recovery ending location')" ;;
+    esac
+    fail "down; its state is '$state'"
+}
+
+# Sets what the standby says of itself. The end is the primary's own, as of its last message.
+look_at_standby() {
+    read -r receiver end received replayed age < <(ask 3 "SELECT
+        coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
+        coalesce((SELECT latest_end_lsn FROM pg_stat_wal_receiver), '0/0'),
+        coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
+        coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
+            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')") || return 1
+    received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") &&
+        end_number=$(lsn_number "$end") || return 1
+    position=$received position_number=$received_number
+    # After a restart what was received begins at a segment's start, behind what was replayed.
+    [ "$replayed_number" -lt "$received_number" ] ||
+        { position=$replayed position_number=$replayed_number; }
+}
+
+# Prints the lag. Where commits are to wait for us, it is known only while they do: by the primary's
+# word, and only once all that it had written by then is here.
+print_lag() {
+    local wanted_number=$end_number sync flushed round
+    if [ -n "$PG_SYNC_PEER" ]; then
+        read -r sync flushed < <(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
+            pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND
+            state = 'streaming' AND NOT pg_is_in_recovery()")
+        case $sync in
+        sync | quorum) ;;
+        *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;
+        esac
+        wanted_number=$(lsn_number "$flushed") || return 0
+        for ((round = 0; position_number < wanted_number && round < 10; round++)); do
+            sleep 0.05
+            look_at_standby || return 0
+        done
+    fi
+    if [ "$position_number" -ge "$wanted_number" ]; then
+        echo "lag_seconds=0"
+    elif [ -z "$PG_SYNC_PEER" ] && [ "$age" != - ]; then
+        echo "lag_seconds=$age"
+    fi
+}
+
+problem=$(settings_problem) || fail "$problem"
+[ ! -e "$REWIND_DIR" ] || fail "a rewind was interrupted; run rejoin.sh"
+look_at_server
+case $SERVER in
+primary) on_primary ;;
+standby) ;;
+down) when_down ;;
+*) fail "$WHY" ;;
+esac
+look_at_standby || fail "the standby does not say where it is"
+[ "$receiver" != streaming ] || print_lag
+echo "position=$position"
+if [ -n "$target" ]; then
+    wanted=$(lsn_number "$target") || fail "BREAKWATER_TARGET_POSITION '$target' is no position"
+    [ "$position_number" -ge "$wanted" ] || fail "has $position, not yet $target"
+    exit 0
+fi
+[ "$receiver" != streaming ] || exit 0
+[ "$(ask_peer 1 "SELECT pg_is_in_recovery()")" != f ] ||
+    fail "does not stream from the peer, which is a primary; see $PG_LOG"

@@ -1,0 +1,114 @@
+#!/bin/bash
+# Makes this server the primary: as a standby first, in reach of the guard, then promoted. Ends well
+# only after a transaction was written. Exits 69 when it refuses before anything was changed.
+. "${BASH_SOURCE[0]%/*}/server.sh"
+
+START_SECONDS=${PG_START_TIMEOUT:-60}
+TARGET_SECONDS=${PG_TARGET_TIMEOUT:-10}
+target=${BREAKWATER_TARGET_POSITION:-}
+
+# Every process of the server into the guard's cgroup: first the postmaster, then what it forked
+# before; once all are in, all that it forks is.
+enter_reach() {
+    local dir=$1 round processes pid outside
+    for ((round = 0; round < 100; round++)); do
+        processes=$(list_processes) && [ -n "$processes" ] || return 1
+        outside=0
+        for pid in $(postmaster_pid) $(cut -d ' ' -f 1 <<<"$processes"); do
+            grep -qx "$pid" "$dir/cgroup.procs" && continue
+            outside=$((outside + 1))
+            echo "$pid" 2>/dev/null >"$dir/cgroup.procs"
+        done
+        [ $outside = 0 ] && return 0
+    done
+    return 1
+}
+
+# Where the guard finds processes by their environment, a server that others have started is
+# started again by us: only then the guard's deadline covers it.
+is_in_reach_by_mark() {
+    [ -z "${BREAKWATER_REACH:-}" ] ||
+        as_server cat "/proc/$(postmaster_pid)/environ" | tr '\0' '\n' |
+            grep -x "BREAKWATER_REACH=${BREAKWATER_REACH%/*}/service" >/dev/null
+}
+
+# What was received is replayed before a promotion ends.
+wait_for_target() {
+    local wanted received replayed deadline=$((SECONDS + TARGET_SECONDS))
+    [ -n "$target" ] || return 0
+    wanted=$(lsn_number "$target") || return 1
+    while :; do
+        if read -r received replayed < <(ask 3 "SELECT coalesce(pg_last_wal_receive_lsn(), '0/0'),
+                coalesce(pg_last_wal_replay_lsn(), '0/0')"); then
+            [ "$(lsn_number "$received")" -ge "$wanted" ] && return 0
+            [ "$(lsn_number "$replayed")" -ge "$wanted" ] && return 0
+        fi
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.05
+    done
+}
+
+# No commit waits for a standby that may be gone for good. readiness.sh asks for it again when it
+# streams.
+stop_waiting_for_standby() {
+    local round
+    for ((round = 0; round < 50; round++)); do
+        [ -z "$(ask 3 "SHOW synchronous_standby_names")" ] && return 0
+        ask 3 "ALTER SYSTEM SET synchronous_standby_names = ''" \
+            "SELECT pg_reload_conf()" >/dev/null || return 1
+        sleep 0.02
+    done
+    return 1
+}
+
+promote() {
+    local deadline=$((SECONDS + START_SECONDS))
+    while :; do
+        look_at_server
+        [ "$SERVER" = primary ] && return 0
+        [ "$SERVER" = standby ] &&
+            ask "$START_SECONDS" "SELECT pg_promote(true, $START_SECONDS)" >/dev/null
+        [ $SECONDS -lt $deadline ] || return 1
+        sleep 0.05
+    done
+}
+
+problem=$(settings_problem) || refuse "$problem"
+[ ! -e "$REWIND_DIR" ] || refuse "a rewind of $PGDATA was interrupted; run rejoin.sh first"
+[ -z "$target" ] || lsn_number "$target" >/dev/null || refuse "'$target' is no position"
+reach=$(reach_dir)
+[ -z "$reach" ] || [ -w "$reach/cgroup.procs" ] || refuse "cannot write $reach/cgroup.procs"
+# A second look at what the lease promises: two primaries are worse than none.
+exec {peer}< <(ask_peer 1 "SELECT pg_is_in_recovery()")
+look_at_server
+peer_recovers=
+read -r peer_recovers <&$peer
+[ "$peer_recovers" != f ] || refuse "the peer is a primary that can write"
+case $SERVER in
+primary | standby) ;;
+down | starting)
+    start_standby "$START_SECONDS" || [ "$SERVER" = primary ] ||
+        refuse "it does not come up as a standby within $START_SECONDS s ($WHY); see $PG_LOG"
+    ;;
+*) refuse "$WHY" ;;
+esac
+[ "$SERVER" = primary ] || wait_for_target ||
+    refuse "position $target is not here after $TARGET_SECONDS s"
+if [ -n "$reach" ]; then
+    enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
+elif [ "$SERVER" = standby ] && ! is_in_reach_by_mark; then
+    as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$START_SECONDS" >/dev/null ||
+        refuse "cannot stop the standby within $START_SECONDS s"
+    start_standby "$START_SECONDS" || [ "$SERVER" = primary ] ||
+        refuse "the standby does not come up again in reach of the guard ($WHY); see $PG_LOG"
+fi
+if [ "$SERVER" != primary ]; then
+    stop_waiting_for_standby || fail "cannot clear synchronous_standby_names"
+    promote || fail "not promoted after $START_SECONDS s: $WHY"
+fi
+[ -z "$reach" ] || enter_reach "$reach" || fail "cannot bring all of its processes into $reach"
+message="SELECT pg_logical_emit_message(true, 'breakwater', 'epoch ${BREAKWATER_EPOCH:-0}')"
+ask 10 "$message" >/dev/null || fail "it is the primary, but nothing could be written within 10 s"
+# Until its first checkpoint pg_rewind takes a promoted server for one of the timeline before, and
+# says that there is nothing to do. It may take minutes, so nobody waits for it.
+ask 600 CHECKPOINT </dev/null >/dev/null 2>&1 &

@@ -1,0 +1,34 @@
+#!/bin/bash
+# Makes this server a standby, cleanly: open transactions end, the standby gets all there is up to
+# the shutdown checkpoint, then this server follows the peer. After a fence, or a crash, the server
+# stays down: whether its data fits the peer's is for rejoin.sh to find out.
+. "${BASH_SOURCE[0]%/*}/server.sh"
+
+STOP_SECONDS=${PG_STOP_TIMEOUT:-60}
+START_SECONDS=${PG_START_TIMEOUT:-60}
+
+problem=$(settings_problem) || fail "$problem"
+look_at_server
+# Also of a standby: a promotion that a killed start.sh asked for may be under way in it.
+forbid_writing || fail "cannot write $PGDATA/standby.signal"
+if [ "$SERVER" != down ]; then
+    # Makes the one inside the shutdown short.
+    [ "$SERVER" != primary ] || ask "$STOP_SECONDS" CHECKPOINT >/dev/null ||
+        say "the checkpoint before the shutdown failed; going on"
+    as_server "$PG_BIN/pg_ctl" stop -D "$PGDATA" -m fast -w -t "$STOP_SECONDS" >/dev/null ||
+        fail "the fast shutdown failed or takes longer than $STOP_SECONDS s"
+    look_at_server
+fi
+[ "$SERVER" = down ] || fail "after the shutdown: $WHY"
+[ ! -e "$REWIND_DIR" ] || { say "a rewind was interrupted; rejoin.sh goes on with it" && exit 0; }
+state=$(control 'Database cluster state')
+case $state in
+'shut down' | 'shut down in recovery' | 'in archive recovery') ;;
+*) say "not started as a standby: its state is '$state'" && exit 0 ;;
+esac
+# Down is what was asked for; that it follows at once is more.
+start_standby "$START_SECONDS" || say "it is down, but does not come up as a standby; see $PG_LOG"
+case $SERVER in
+down | standby | starting) ;;
+*) fail "$WHY" ;;
+esac

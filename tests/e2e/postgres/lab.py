@@ -1,0 +1,378 @@
+"""The machines of a test: namespaces on a bridge, breakwater's programs and two PostgreSQL servers
+in them, as processes of their own. All that was made carries this process's pid in its name, and is
+gone after Lab.close."""
+
+import contextlib
+import errno
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SCRIPTS = HERE.parents[2] / "deploy/scripts/postgresql"
+ADDRESSES = {"w1": "10.78.0.1", "w2": "10.78.0.2", "w3": "10.78.0.3", "a": "10.78.0.4",
+             "b": "10.78.0.5", "hub": "10.78.0.100"}
+NODES = ["w1", "w2", "w3", "a", "b"]
+PEER = {"a": "b", "b": "a"}
+
+# What the bounds are computed from. lease_ttl - fence_timeout covers a lost leader (design 4).
+ELECTION_MS = 400
+TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 5500, 2000, 500, 500, 100
+assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
+CHECK_MS = 1000
+
+POSTGRESQL_CONF = """
+listen_addresses = '*'
+wal_log_hints = on
+wal_keep_size = 128MB
+min_wal_size = 32MB
+max_wal_size = 128MB
+shared_buffers = 16MB
+max_connections = 40
+wal_receiver_timeout = 3s
+wal_sender_timeout = 3s
+wal_receiver_status_interval = 1s
+wal_retrieve_retry_interval = 200ms
+fsync = off
+autovacuum = off
+"""
+
+
+class Skip(Exception):
+    """Something that the test needs is not on this machine."""
+
+
+class Failed(Exception):
+    """What was promised did not happen."""
+
+
+def now_ns():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def wait_for(what, seconds, condition):
+    """Waits until condition() is true, and returns what it said."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def run(*command, **options):
+    done = subprocess.run([str(word) for word in command], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=120, check=False, **options)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}: exit {done.returncode}: "
+                     f"{done.stdout[-500:]}{done.stderr[-500:]}")
+    return done.stdout
+
+
+def find_postgres():
+    found = [path for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin")
+             if (path / "pg_rewind").exists()]
+    if not found:
+        raise Skip("no PostgreSQL server installed")
+    return max(found, key=lambda path: int(path.parent.name.split(".")[0]))
+
+
+def has_words(pid, *words):
+    """The process runs and its command line begins so: a pid alone may be somebody else's."""
+    try:
+        line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return line[:len(words)] == [str(word).encode() for word in words]
+
+
+def remove_cgroup(folder):
+    """Removes one whose processes were killed: they leave it only when they have ended."""
+    for _ in range(40):
+        try:
+            folder.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return  # the files of a cgroup: no folders
+            time.sleep(0.05)
+
+
+class Lab:
+    def __init__(self, breakwater):
+        self.breakwater = breakwater
+        self.bin = find_postgres()
+        self.prefix = f"bwe{os.getpid()}"
+        self.site_names = {"a": f"a-{os.getpid()}", "b": f"b-{os.getpid()}"}
+        self.programs = {}
+        self.observers = []
+        self.work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-e2e."))
+        self.work.chmod(0o755)
+
+    # ---- namespaces ----
+
+    def netns(self, node):
+        return f"{self.prefix}-{node}"
+
+    def in_node(self, node, *command):
+        # Not `ip netns exec`, which hides the cgroups under a new /sys.
+        return ["nsenter", f"--net=/run/netns/{self.netns(node)}", "--", *map(str, command)]
+
+    def make_network(self):
+        hub = self.netns("hub")
+        run("ip", "netns", "add", hub)
+        run("ip", "-n", hub, "link", "add", "br0", "type", "bridge")
+        run("ip", "-n", hub, "addr", "add", ADDRESSES["hub"] + "/24", "dev", "br0")
+        run("ip", "-n", hub, "link", "set", "br0", "up")
+        for node in NODES:
+            run("ip", "netns", "add", self.netns(node))
+            run("ip", "-n", hub, "link", "add", f"p-{node}", "type", "veth", "peer", "name", "eth0",
+                "netns", self.netns(node))
+            run("ip", "-n", hub, "link", "set", f"p-{node}", "master", "br0", "up")
+            run("ip", "-n", self.netns(node), "addr", "add", ADDRESSES[node] + "/24", "dev", "eth0")
+            run("ip", "-n", self.netns(node), "link", "set", "eth0", "up")
+            run("ip", "-n", self.netns(node), "link", "set", "lo", "up")
+        self.nft("add table bridge f")
+        self.nft("add chain bridge f c { type filter hook forward priority 0 ; policy accept ; }")
+        self.nft("add chain bridge f i { type filter hook input priority 0 ; policy accept ; }")
+        self.nft("add chain bridge f o { type filter hook output priority 0 ; policy accept ; }")
+
+    def nft(self, rule):
+        run(*self.in_node("hub", "nft", rule))
+
+    def cut_off(self, node):
+        """Drops all that it sends and all that is sent to it, in silence."""
+        for chain, direction in (("c", "iifname"), ("c", "oifname"), ("i", "iifname"),
+                                 ("o", "oifname")):
+            self.nft(f"add rule bridge f {chain} {direction} p-{node} drop")
+
+    def heal(self):
+        for chain in "cio":
+            self.nft(f"flush chain bridge f {chain}")
+
+    # ---- breakwater ----
+
+    def start(self, name):
+        """Starts `witness w1`, `guard a`, `agent b` …; its output is in NAME.log."""
+        kind, node = name.split()
+        with open(self.work / f"{kind}-{node}.log", "ab") as log:
+            self.programs[name] = subprocess.Popen(
+                self.in_node(node, self.breakwater, kind, "-c", self.work / f"{node}.yaml"),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+
+    def signal(self, name, number):
+        self.programs[name].send_signal(number)
+        if number == signal.SIGKILL:
+            self.programs[name].wait()
+
+    def configure(self):
+        run(self.breakwater, "pki", "init", "--cluster", "e2e", "--dir", self.work)
+        for node in NODES[:3]:
+            run(self.breakwater, "pki", "issue", f"witness/{node}", "--dir", self.work, "--out",
+                self.work / f"{node}.pem", "--san", f"ip:{ADDRESSES[node]}")
+            self.write_yaml(f"{node}.yaml", {
+                "cluster": "e2e", "name": node, "data_dir": f"{self.work}/{node}",
+                "listen": f"{ADDRESSES[node]}:7400", "raft_listen": f"{ADDRESSES[node]}:7401",
+                "tls": self.tls(node), "election_timeout": f"{ELECTION_MS}ms",
+                "witnesses": [{"name": other, "id": int(other[1]), "failure_domain": other,
+                               "address": f"{ADDRESSES[other]}:7400",
+                               "raft": f"{ADDRESSES[other]}:7401"} for other in NODES[:3]]})
+        for site, name in self.site_names.items():
+            run(self.breakwater, "pki", "issue", f"agent/{name}/agent", "--dir", self.work, "--out",
+                self.work / f"{site}.pem")
+            self.write_yaml(f"{site}.yaml", self.site_file(site, name))
+        run(self.breakwater, "pki", "issue", "operator/test", "--dir", self.work, "--out",
+            self.work / "operator.pem")
+        self.write_yaml("groups.yaml", {"groups": [{
+            "name": "pg", "sites": [{"name": self.site_names["a"], "priority": 100},
+                                    {"name": self.site_names["b"], "priority": 50}],
+            "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms",
+            "renew_interval": f"{RENEW_MS}ms", "request_timeout": f"{REQUEST_MS}ms",
+            "margin": f"{MARGIN_MS}ms", "max_lag": "0s", "switchover_timeout": "40s"}]})
+
+    def tls(self, name):
+        return {"ca": f"{self.work}/ca.pem", "identity": f"{self.work}/{name}.pem"}
+
+    def site_file(self, site, name):
+        actions = ("status", "start", "stop", "fence", "readiness", "rejoin")
+        return {
+            "cluster": "e2e", "site": name, "name": "agent", "tls": self.tls(site),
+            "state_dir": f"{self.work}/{site}-state", "run_dir": f"{self.work}/{site}-run",
+            "guard_socket": f"{self.work}/{site}-guard.sock",
+            "witnesses": [f"{ADDRESSES[node]}:7400" for node in NODES[:3]],
+            "groups": [{
+                "name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
+                "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "1500ms",
+                "kill_grace": "400ms", "status_timeout": "10s", "readiness_timeout": "10s",
+                **{f"{action}_script": self.journalled(action) for action in actions},
+                "env": self.environment(site)}]}
+
+    def journalled(self, action):
+        """The shipped script, behind one that notes that it was run."""
+        path = self.work / f"{action}.sh"
+        path.write_text('#!/bin/bash\nread -r up _ </proc/uptime\n'
+                        f'echo "$up $BREAKWATER_SITE {action} $BREAKWATER_EPOCH"'
+                        f' >>{self.work}/journal\n'
+                        f'exec {SCRIPTS}/{action}.sh 2> >(tee -a {self.work}/scripts.log >&2)\n')
+        path.chmod(0o755)
+        return str(path)
+
+    def journal(self, *actions):
+        """The runs of these actions so far."""
+        path = self.work / "journal"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if line.split()[2] in actions]
+
+    def write_yaml(self, name, content):
+        (self.work / name).write_text(json.dumps(content, indent=1) + "\n")
+
+    def cli(self, *words):
+        return self.in_node("hub", self.breakwater, *words, "--ca", self.work / "ca.pem",
+                            "--identity", self.work / "operator.pem",
+                            *[word for node in NODES[:3]
+                              for word in ("--endpoint", f"{ADDRESSES[node]}:7400")])
+
+    def status(self):
+        """The group as `status -o json` tells it, or None while nobody answers."""
+        done = subprocess.run(self.cli("status", "-o", "json"), text=True, capture_output=True,
+                              stdin=subprocess.DEVNULL, timeout=30, check=False)
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return None
+
+    def table(self):
+        """The same for people."""
+        done = subprocess.run(self.cli("status"), text=True, capture_output=True, timeout=30,
+                              stdin=subprocess.DEVNULL, check=False)
+        return done.stdout + done.stderr
+
+    def group(self):
+        return next(iter((self.status() or {}).get("groups", [])), {})
+
+    def holder(self):
+        name = self.group().get("holder")
+        return next((site for site in "ab" if self.site_names[site] == name), None)
+
+    def is_eligible(self, site):
+        return any(known["eligible"] for known in self.group().get("sites", [])
+                   if known["name"] == self.site_names[site])
+
+    # ---- PostgreSQL ----
+
+    def home(self, site):
+        return self.work / site
+
+    def environment(self, site):
+        return {"PGDATA": f"{self.home(site)}/data", "PGHOST": str(self.home(site)),
+                "PGPORT": "5432", "PG_BIN": str(self.bin), "PG_LOG": f"{self.home(site)}/log",
+                "PEER_CONNINFO": f"host={ADDRESSES[PEER[site]]} port=5432 user=postgres",
+                "PG_APPLICATION_NAME": f"site_{site}", "PG_SYNC_PEER": f"site_{PEER[site]}",
+                "PG_START_TIMEOUT": "20", "PG_STOP_TIMEOUT": "20", "PG_STREAM_TIMEOUT": "3"}
+
+    def script(self, site, action):
+        """A shipped script as a person runs it, outside of the guard."""
+        return run(*self.in_node(site, SCRIPTS / f"{action}.sh"),
+                   env={**os.environ, **self.environment(site)})
+
+    def query(self, site, sql):
+        """The answer of the server through its own socket; None when there is none."""
+        done = subprocess.run(["runuser", "-u", "postgres", "--", self.bin / "psql", "-XAtq", "-h",
+                               self.home(site), "-p", "5432", "-d", "postgres", "-c", sql],
+                              text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30,
+                              cwd="/", env={**os.environ, "PGCONNECT_TIMEOUT": "3"}, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    def as_postgres(self, node, *command):
+        return run(*self.in_node(node, "runuser", "-u", "postgres", "--", *command), cwd="/")
+
+    def make_servers(self):
+        """A writes, B follows; then A is stopped, so that breakwater's first grant starts it."""
+        for site in "ab":
+            self.home(site).mkdir()
+            shutil.chown(self.home(site), "postgres", "postgres")
+        data = {site: self.home(site) / "data" for site in "ab"}
+        self.as_postgres("a", self.bin / "initdb", "-D", data["a"], "--auth=trust", "-N")
+        with open(data["a"] / "pg_hba.conf", "a", encoding="ascii") as hba:
+            hba.write("host all,replication all all trust\n")
+        for site in "ab":
+            if site == "b":
+                self.as_postgres("b", self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D",
+                                 data["b"], "-c", "fast")
+            with open(data[site] / "postgresql.conf", "a", encoding="ascii") as conf:
+                conf.write(POSTGRESQL_CONF if site == "a" else "")
+                conf.write(f"unix_socket_directories = '{self.home(site)}'\n")
+            if site == "a":
+                self.as_postgres("a", self.bin / "pg_ctl", "-D", data["a"], "-l", self.home("a") /
+                                 "log", "-w", "start")
+                self.query("a", "CREATE TABLE acknowledged(label text, number int, "
+                                "PRIMARY KEY (label, number))")
+        self.script("b", "rejoin")
+        self.script("a", "stop")
+
+    def server_pids(self, site):
+        pids = []
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.path.samefile(path / "cwd", self.home(site) / "data") and \
+                        os.readlink(path / "exe").endswith("/postgres"):
+                    pids.append(int(path.name))
+        return pids
+
+    def kill_server(self, site):
+        while True:
+            pids = self.server_pids(site)
+            if not pids:
+                return
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    # ---- clients ----
+
+    def observe(self, kind, label, node, host):
+        path = self.work / f"{kind}.{label}.json"
+        self.observers.append(subprocess.Popen(
+            self.in_node(node, sys.executable, HERE / "observer", kind, label, host, 5432, path),
+            stdin=subprocess.DEVNULL, start_new_session=True))
+
+    def seen(self, kind):
+        """What the observers of this kind saw, in the order of sending."""
+        events = []
+        for path in self.work.glob(f"{kind}.*.json"):
+            for line in path.read_text().splitlines():
+                with contextlib.suppress(ValueError):  # the last may be half written
+                    events.append(json.loads(line))
+        return sorted(events, key=lambda event: event["sent"])
+
+    # ---- the end ----
+
+    def close(self, keep):
+        """Ends what was started, by pid, and removes what was made; never fails."""
+        processes = [*self.programs.values(), *self.observers]
+        for process in processes:
+            with contextlib.suppress(OSError):
+                process.send_signal(signal.SIGCONT)
+                process.kill()
+            process.wait()
+        for site, name in self.site_names.items():
+            self.kill_server(site)
+            for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
+                top = pathlib.Path(mount) / f"breakwater-{name}"
+                for folder in [*top.glob("*/*/"), *top.glob("*/"), top]:
+                    remove_cgroup(folder)
+        for node in [*NODES, "hub"]:
+            subprocess.run(["ip", "netns", "del", self.netns(node)], capture_output=True,
+                           check=False)
+        if not keep:
+            shutil.rmtree(self.work, ignore_errors=True)
