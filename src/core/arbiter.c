@@ -183,17 +183,18 @@ static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct
     return eval->group->adopting && report->armed_epoch != eval->group->epoch;
 }
 
-/* Observed to serve after the lease was over for whoever held it: the status is younger than the
- * end of the wait, and whoever reports it need not know of the epoch. */
+/* Observed to serve after the lease was over for whoever held it; whoever reports it need not know of
+ * the epoch. A sync may have been long on its way, so its receipt does not tell when it was made: it
+ * was made after its agent heard an answer, and that answer was to a sync received here before. */
 static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_heard *heard)
 {
     struct bw_expiry_base base = holder_base(eval);
     struct bw_instant over_at = bw_instant_add(bw_expiry_counted_from(&base),
                                                bw_expiry_wait_ns(&eval->group->terms));
-    struct bw_instant observed = bw_instant_sub(heard->received,
+    struct bw_instant observed = bw_instant_sub(heard->answered_received,
                                                 bw_ms_to_ns(heard->report.service_age_ms));
 
-    return heard->report.service == BW_SERVICE_STARTED &&
+    return heard->report.service == BW_SERVICE_STARTED && heard->answered_number != 0 &&
            !is_untouched_adoption(eval, &heard->report) &&
            bw_instant_wait_is_over(observed, over_at);
 }

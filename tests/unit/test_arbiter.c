@@ -160,6 +160,20 @@ static void started_after_the_lease_is_a_failed_fence(void **state)
     assert_rule("A2");
 }
 
+/* Sent while the lease lived, stuck behind a cut, and received after it: says nothing about after. */
+static void started_in_a_sync_that_was_long_on_its_way_is_no_failed_fence(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    silence_until_before_lapse(0);
+    world_pass_ms(&world, 3000);
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service_age_ms = 0;
+    (void)world_sync(&world, A); /* heard_number is that of before the silence */
+
+    assert_held("fence_failed", -1);
+}
+
 /* ---- Expired ---- */
 
 /* I1, 3.3: not one millisecond before the wait is over, and at once then. */
@@ -646,6 +660,7 @@ int main(void)
         cmocka_unit_test(a_failed_fence_reported_by_any_instance_holds_the_epoch),
         cmocka_unit_test(a_failed_fence_of_an_older_epoch_is_none_of_this_one),
         cmocka_unit_test(started_after_the_lease_is_a_failed_fence),
+        cmocka_unit_test(started_in_a_sync_that_was_long_on_its_way_is_no_failed_fence),
         cmocka_unit_test(expired_is_proposed_exactly_when_the_wait_is_over),
         cmocka_unit_test(expired_waits_for_both_clocks),
         cmocka_unit_test(a_new_leader_waits_from_its_own_beginning),
