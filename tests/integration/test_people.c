@@ -32,7 +32,7 @@ static struct puppet a, b;
 static struct bw_credentials *operator_credentials;
 static pthread_t agents;
 static atomic_bool agents_end;
-static atomic_bool a_is_mute;
+static atomic_bool b_is_mute;
 static bool agents_run;
 
 static char out[256 * 1024];     /* of the last command */
@@ -97,9 +97,9 @@ static void *run_agents(void *user)
 {
     (void)user;
     while (!atomic_load(&agents_end)) {
-        if (!atomic_load(&a_is_mute) && puppet_sync_all(&a))
+        if (puppet_sync_all(&a))
             obey(&a);
-        if (puppet_sync_all(&b))
+        if (!atomic_load(&b_is_mute) && puppet_sync_all(&b))
             obey(&b);
         (void)usleep(PAUSE_US);
     }
@@ -800,6 +800,32 @@ static void metrics_need_a_certificate_unless_they_are_open(void **state)
     SSL_CTX_free(nobody);
 }
 
+/* ---- a lost holder ---------------------------------------------------------------------------- */
+
+/* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. */
+static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **state)
+{
+    int status = 6;
+
+    (void)state;
+    put("manual.yaml", groups_text, "5s\n    mode: manual");
+    assert_int_equal(apply("manual.yaml", "--yes"), 0);
+    assert_says(out, "mode: auto -> manual");
+    atomic_store(&b_is_mute, true);
+
+    for (int i = 0; i < TRIES && status == 6; i++) { /* refused as long as dc-b seems alive */
+        status = run("cli.yaml", "failover harbor --accept-data-loss --reason lost --yes");
+        (void)usleep(PAUSE_US);
+    }
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, out, errors);
+    assert_says(out, "done: dc-a serves in epoch 3");
+    assert_int_equal(run("cli.yaml", "history harbor -n 2"), 0);
+    assert_says(out, "failover dc-b -> dc-a    operator/anna");
+    assert_says(out, "expired, site_lost");
+}
+
 /* ---- without a quorum ------------------------------------------------------------------------- */
 
 static void without_a_quorum_commands_say_why_and_exit_5(void **state)
@@ -855,6 +881,7 @@ int main(void)
         cmocka_unit_test(metrics_tell_what_was_decided),
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
+        cmocka_unit_test(failover_of_a_lost_holder_waits_for_its_lease_and_is_done),
         cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
     };
 
