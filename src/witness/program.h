@@ -139,6 +139,7 @@ struct bw_program {
     struct bw_meter meter;
     struct bw_summary handshake_summary;
     struct bw_summary peer_summary;
+    struct bw_summary message_summary;
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */

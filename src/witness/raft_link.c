@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/consensus/raft_frames.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/tls_stream.h>
 
@@ -22,6 +23,7 @@ struct link {
     struct bw_tls_stream *stream;
     struct bw_link_sink sink;      /* events NULL: nobody hears of it (yet) */
     uint64_t peer;                 /* dialed: who must be there; 0: accepted */
+    struct bw_raft_frames frames;  /* accepted: what came in */
     struct link *next, **previous; /* of the strangers; previous NULL: none of them */
 };
 
@@ -64,6 +66,20 @@ static void refuse(struct link *link, const char *why)
         bw_log_warn(&program->log, "raft.peer_refused",
                     "remote=%s dialed=%" PRIu64 " why=%s count=%" PRIu64,
                     bw_tls_stream_remote(link->stream), link->peer, bw_log_quote(why), count);
+}
+
+/* A member that talks nonsense is another matter than a stranger, and is not lost among them. */
+static void refuse_message(struct link *link, const char *why)
+{
+    struct bw_program *program = link->program;
+    uint64_t count = bw_summary_add(&program->message_summary, &program->loop);
+
+    program->counters.raft_peers_refused++;
+    if (count > 0)
+        bw_log_error(&program->log, "raft.message_refused",
+                     "peer=%s remote=%s why=%s action=%s count=%" PRIu64,
+                     bw_tls_stream_peer(link->stream)->name, bw_tls_stream_remote(link->stream),
+                     bw_log_quote(why), "\"closed its connection; look at that witness\"", count);
 }
 
 /* The configured member that the certificate names; NULL: none, or this witness itself. */
@@ -111,9 +127,15 @@ static void on_ready(struct bw_tls_stream *stream, void *user)
 static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
 {
     struct link *link = user;
+    struct bw_diag diag = {0};
 
-    (void)stream;
     BW_ASSERT(link->sink.events != NULL);
+    /* Nothing comes in over a dialed link; the transport closes one on which something does. */
+    if (link->peer == 0 && bw_raft_frames_take(&link->frames, data, size, &diag) != BW_OK) {
+        refuse_message(link, diag.text);
+        bw_tls_stream_close(stream, BW_ERR_INVALID, diag.text);
+        return;
+    }
     link->sink.events->on_data(link->sink.user, data, size);
 }
 
@@ -135,6 +157,7 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     if (why == BW_ERR_AUTH || (link->previous != NULL && why != BW_ERR_CANCELED))
         refuse(link, text);
     forget_stranger(link);
+    bw_raft_frames_deinit(&link->frames);
     free(link);
     if (sink.events != NULL)
         sink.events->on_closed(sink.user);
