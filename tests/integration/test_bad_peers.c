@@ -1,0 +1,459 @@
+/* What may knock at the ports of a real witness: strangers in any number, members that talk
+ * nonsense, and false witnesses at which agents and people may end up. Design 5.3: it keeps
+ * serving, its memory is bounded, nobody is let in. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <raft.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/prng.h>
+
+#include <breakwater/net/credentials.h>
+#include <breakwater/net/tls_context.h>
+
+#include "agent_world.h"
+#include "rude_server.h"
+#include "test_https.h"
+#include "trio.h"
+
+#define WAVE     240 /* connections at once, to each of both ports */
+#define WAVES    3   /* the first one warms the allocator up */
+#define SYNC_PER 16  /* connections between two syncs of an agent */
+#define STORMS   3
+#define KIB      1024
+
+#if defined(__SANITIZE_ADDRESS__)
+#define GROWTH_KIB_MAX (64 * KIB) /* what was freed waits in a quarantine */
+#define PEAK_KIB_MAX   (256 * KIB)
+#else
+#define GROWTH_KIB_MAX (8 * KIB)
+#define PEAK_KIB_MAX   (64 * KIB)
+#endif
+
+static struct trio trio;
+static struct puppet agent;
+static struct bw_prng prng;
+
+static int set_up(void **state)
+{
+    (void)state;
+    bw_prng_init(&prng, 1);
+    trio_init(&trio);
+    puppet_init(&agent, &trio, "dc-a", "harbor");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    puppet_deinit(&agent);
+    trio_deinit(&trio);
+    return 0;
+}
+
+/* ---- a storm ----------------------------------------------------------------------------------
+ */
+
+static struct test_https guests[2 * WAVE];
+static unsigned guest_count;
+
+static void say_garbage(struct test_https *guest, size_t size)
+{
+    uint8_t bytes[4096];
+
+    assert_true(size <= sizeof bytes);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = (uint8_t)bw_prng_below(&prng, 256);
+    (void)test_https_send(guest, bytes, size); /* it may have closed already */
+}
+
+/* The beginning of a handshake that never goes on. */
+static void say_half_a_hello(struct test_https *guest)
+{
+    static const uint8_t hello[] = {0x16, 3, 1, 0x40, 0, 1, 0, 0x3f, 0xfc, 3, 3};
+
+    (void)test_https_send(guest, hello, sizeof hello);
+    say_garbage(guest, 40);
+}
+
+/* Through the handshake, and then a head, a body or silence without end. */
+static void come_in(struct test_https *guest, uint16_t port, SSL_CTX *context, uint64_t what)
+{
+    static char much[64 * KIB];
+
+    if (!test_https_open(guest, port, context))
+        return;
+    memset(much, 'x', sizeof much - 1);
+    if (what == 0)
+        (void)test_https_say(guest, "G");
+    else if (what == 1)
+        (void)(test_https_say(guest, "PUT /v1/groups HTTP/1.1\r\nHost: w1\r\n"
+                                     "Content-Length: 1073741824\r\n\r\n") &&
+               test_https_say(guest, much));
+    else
+        (void)(test_https_say(guest, "GET /") && test_https_say(guest, much));
+}
+
+static void knock(uint16_t port, SSL_CTX *context)
+{
+    struct test_https *guest = &guests[guest_count++];
+    const uint64_t kind = bw_prng_below(&prng, 16);
+
+    if (kind == 0) {
+        come_in(guest, port, context, bw_prng_below(&prng, 3));
+        return;
+    }
+    test_https_dial(guest, port);
+    if (kind < 4)
+        say_garbage(guest, 512);
+    else if (kind < 7)
+        say_half_a_hello(guest);
+    else if (kind < 9)
+        (void)test_https_say(guest, "GET /v1/status HTTP/1.1\r\nHost: w1\r\n\r\n");
+    else if (kind < 12)
+        say_garbage(guest, 5);
+    /* the others connect, and say nothing */
+}
+
+static void leave(void)
+{
+    for (unsigned i = 0; i < guest_count; i++)
+        if (i % 3 == 0 && guests[i].ssl == NULL)
+            test_https_reset(&guests[i]);
+        else
+            test_https_close(&guests[i]);
+    guest_count = 0;
+}
+
+static long rss_anon_kib(pid_t pid)
+{
+    char path[64];
+    char line[256];
+    long kib = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (kib == 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "RssAnon: %ld", &kib);
+    (void)fclose(file); /* only read from */
+    assert_true(kib > 0);
+    return kib;
+}
+
+/* False: witness `leader` led no longer at one moment. Each sync must be answered. */
+static bool wave(int leader, SSL_CTX *contexts[2], long *out_peak_kib)
+{
+    bool led = true;
+    long kib;
+
+    for (unsigned i = 0; i < WAVE; i++) {
+        knock(trio.api[leader], contexts[i % 2]);
+        knock(trio.raft[leader], contexts[i % 2]);
+        if (i % SYNC_PER != 0)
+            continue;
+        assert_int_equal(puppet_sync(&agent, leader), 200);
+        led = led && agent.answer.is_leader;
+        kib = rss_anon_kib(trio.pids[leader]);
+        *out_peak_kib = kib > *out_peak_kib ? kib : *out_peak_kib;
+    }
+    leave();
+    assert_int_equal(puppet_sync(&agent, leader), 200);
+    return led && agent.answer.is_leader;
+}
+
+static bool storm(int leader, SSL_CTX *contexts[2])
+{
+    long peak_kib = 0;
+    bool led = wave(leader, contexts, &peak_kib);
+    const long before_kib = rss_anon_kib(trio.pids[leader]);
+
+    for (int i = 1; i < WAVES; i++)
+        led = wave(leader, contexts, &peak_kib) && led;
+    print_message("anonymous memory: %ld KiB before, %ld after, %ld at most\n", before_kib,
+                  rss_anon_kib(trio.pids[leader]), peak_kib);
+    assert_true(peak_kib - before_kib < PEAK_KIB_MAX);
+    assert_true(rss_anon_kib(trio.pids[leader]) - before_kib < GROWTH_KIB_MAX);
+    return led;
+}
+
+/* Three tries: on a busy machine an election may be lost for reasons of its own. */
+static void a_storm_of_strangers_takes_neither_leadership_nor_memory(void **state)
+{
+    char viewer[TRIO_PATH_BYTES];
+    SSL_CTX *contexts[2] = {test_pki_client(trio.pki.ca_path, NULL), NULL};
+    bool led = false;
+
+    (void)state;
+    trio_path(&trio, "viewer.pem", viewer);
+    contexts[1] = test_pki_client(trio.pki.ca_path, viewer);
+    trio_start_all(&trio, TRIO_EXECUTED);
+    for (int i = 0; i < STORMS && !led; i++)
+        led = storm(trio_leader(&trio), contexts);
+
+    assert_true(led);
+    SSL_CTX_free(contexts[0]);
+    SSL_CTX_free(contexts[1]);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+}
+
+/* ---- a member that talks nonsense -------------------------------------------------------------
+ */
+
+struct nonsense {
+    uint64_t type;
+    uint64_t header_bytes;
+    uint64_t word;   /* each of the header */
+    const char *why; /* in the log */
+};
+
+static void say_nonsense(uint16_t port, SSL_CTX *context, const struct nonsense *nonsense)
+{
+    const uint64_t words = nonsense->header_bytes > 80 ? 10 : nonsense->header_bytes / 8;
+    struct test_https peer;
+    uint8_t bytes[96];
+
+    bw_put_u64le(bytes, nonsense->type);
+    bw_put_u64le(bytes + 8, nonsense->header_bytes);
+    for (uint64_t i = 0; i < words; i++)
+        bw_put_u64le(bytes + 16 + 8 * i, nonsense->word);
+    assert_true(test_https_open(&peer, port, context));
+    (void)test_https_send(&peer, bytes, 16 + 8 * (size_t)words); /* it may have closed already */
+    assert_true(test_https_is_at_end(&peer));
+    test_https_close(&peer);
+}
+
+/* libraft would allocate what is announced, and read beyond what came. */
+static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
+{
+    static const struct nonsense all[] = {
+        {255, 40, 0, "no message of type 255"},
+        {RAFT_REQUEST_VOTE, 8, 0, "RequestVote: its header has 8 bytes"},
+        {RAFT_REQUEST_VOTE, UINT64_C(1) << 62, 0, "the limit is 104"},
+        {RAFT_APPEND_ENTRIES, UINT64_C(1) << 40, 0, "AppendEntries: its header has 1099511627776"},
+        {RAFT_APPEND_ENTRIES, 80, UINT64_C(1) << 60, "1152921504606846976 entries"},
+        {RAFT_APPEND_ENTRIES, 80, 1000, "a header of 80 bytes for 1000 entries"},
+        {RAFT_INSTALL_SNAPSHOT, 80, UINT64_C(1) << 40, "a configuration of 1099511627776 bytes"},
+    };
+    char identity[TRIO_PATH_BYTES];
+    char file[16];
+    SSL_CTX *context;
+    int leader;
+    int member;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    leader = trio_leader(&trio);
+    member = leader == 0 ? 1 : 0;
+    (void)snprintf(file, sizeof file, "w%d.pem", member + 1);
+    trio_path(&trio, file, identity);
+    context = test_pki_client(trio.pki.ca_path, identity);
+    (void)trio_stop(&trio, member, SIGKILL); /* its own connection would replace these */
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        say_nonsense(trio.raft[leader], context, &all[i]);
+        if (i == 0) /* further ones are summarised */
+            assert_true(trio_logs(&trio, leader, all[i].why));
+    }
+    SSL_CTX_free(context);
+
+    assert_int_equal(puppet_sync(&agent, leader), 200);
+    trio_start(&trio, member, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+}
+
+/* ---- false witnesses --------------------------------------------------------------------------
+ */
+
+struct falsehood {
+    struct test_leaf leaf;
+    bool is_foreign; /* of another CA */
+    const char *why;
+};
+
+static const struct falsehood falsehoods[] = {
+    {{.uris = {"breakwater://prod/witness/w1"}}, true, "CA"},
+    {{.uris = {"breakwater://prod/witness/w1"}, .begins_s = -7200, .ends_s = -3600},
+     false,
+     "its certificate has expired"},
+    {{.uris = {"breakwater://prod/agent/dc-a/agent-1"}}, false, "not that of a witness of cluster"},
+    {{.uris = {"breakwater://other/witness/w1"}}, false, "not that of a witness of cluster"},
+};
+
+#define FALSEHOODS (sizeof falsehoods / sizeof falsehoods[0])
+
+static void issue_false(struct test_pki *pki, struct test_pki *foreign, size_t i,
+                        char out_path[TEST_PKI_PATH_BYTES])
+{
+    test_pki_issue(falsehoods[i].is_foreign ? foreign : pki, "false.pem", &falsehoods[i].leaf,
+                   out_path);
+}
+
+static void write_cli(const char *identity, uint16_t port)
+{
+    char path[TRIO_PATH_BYTES];
+    FILE *file;
+
+    trio_path(&trio, "cli.yaml", path);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    (void)fprintf(file, "endpoints: [\"127.0.0.1:%u\"]\ntls: {ca: ca.pem, identity: \"%s\"}\n",
+                  port, identity);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* `breakwater status`; its exit status, and what it said of its failure in `out_errors`. */
+static int ask_status(char *out_errors, size_t size)
+{
+    char config[TRIO_PATH_BYTES];
+    char log[TRIO_PATH_BYTES];
+    char out[64];
+    char *argv[] = {NULL, (char[]){"status"}, (char[]){"--config"}, config, NULL};
+    FILE *file;
+    int status;
+
+    trio_path(&trio, "cli.yaml", config);
+    trio_path(&trio, "run1.log", log);
+    (void)unlink(log); /* of an earlier run */
+    status = trio_run(&trio, argv, out, sizeof out);
+    file = fopen(log, "re");
+    assert_non_null(file);
+    out_errors[fread(out_errors, 1, size - 1, file)] = '\0';
+    (void)fclose(file); /* only read from */
+    return status;
+}
+
+static void assert_status_fails(int expected, const char *why)
+{
+    char errors[4096];
+    const int status = ask_status(errors, sizeof errors);
+
+    if (status != expected || strstr(errors, why) == NULL)
+        fail_msg("status %d instead of %d, \"%s\" in:\n%s", status, expected, why, errors);
+}
+
+static void a_person_is_told_of_a_false_witness_and_shown_nothing(void **state)
+{
+    struct test_pki foreign;
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_init(&foreign);
+    for (size_t i = 0; i < FALSEHOODS; i++) {
+        struct rude_server server;
+
+        issue_false(&trio.pki, &foreign, i, path);
+        rude_server_start(&server, path, trio.pki.ca_path);
+        write_cli("viewer.pem", (uint16_t)server.port);
+
+        assert_status_fails(5, falsehoods[i].why);
+
+        rude_server_stop(&server);
+    }
+    test_pki_deinit(&foreign);
+}
+
+static void a_person_with_a_bad_certificate_is_told_why(void **state)
+{
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/viewer/v"}, .begins_s = -7200, .ends_s = -3600};
+    struct test_pki foreign;
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    test_pki_issue(&trio.pki, "expired.pem", &expired, path);
+    write_cli(path, trio.api[0]);
+    assert_status_fails(1, "the certificate expired");
+    test_pki_init(&foreign);
+    test_pki_issue_uri(&foreign, "v.pem", "breakwater://prod/viewer/v", path);
+    write_cli(path, trio.api[0]);
+    assert_status_fails(1, "vouches for this certificate");
+    test_pki_deinit(&foreign);
+    write_cli("ca.pem", trio.api[0]); /* no key in it */
+    assert_status_fails(1, "key");
+}
+
+/* All witnesses of `world` show this certificate. */
+static void show(struct agent_world *world, const char *ca, const char *identity)
+{
+    struct bw_diag diag = {0};
+
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+        agent_world_set_reachable(world, i, false);
+    bw_credentials_free(world->credentials);
+    bw_tls_context_free(world->context);
+    if (bw_credentials_load(ca, identity, &world->credentials, &diag) != BW_OK ||
+        bw_tls_context_new(world->credentials, BW_TLS_SERVER_OPTIONAL, &world->context, &diag) !=
+            BW_OK)
+        fail_msg("%s", diag.text);
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+        agent_world_set_reachable(world, i, true);
+}
+
+static const char *wanted; /* in the agent's log */
+
+static bool has_said_it(const struct agent_world *world)
+{
+    return agent_world_log_has(world, wanted);
+}
+
+static void an_agent_says_nothing_to_a_false_witness(void **state)
+{
+    struct agent_world world;
+    struct test_pki foreign;
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_init(&foreign);
+    for (size_t i = 0; i < FALSEHOODS; i++) {
+        agent_world_init(&world);
+        issue_false(&world.pki, &foreign, i, path);
+        show(&world, falsehoods[i].is_foreign ? foreign.ca_path : world.pki.ca_path, path);
+        agent_world_start_agent(&world);
+        wanted = falsehoods[i].why;
+        agent_world_until(&world, has_said_it, wanted);
+
+        assert_int_equal(world.sync_count, 0);
+        assert_int_equal(agent_world_stop_agent(&world, SIGTERM), 0);
+        agent_world_deinit(&world);
+    }
+    test_pki_deinit(&foreign);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_storm_of_strangers_takes_neither_leadership_nor_memory,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_member_that_talks_nonsense_is_cut_off_and_named, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_person_is_told_of_a_false_witness_and_shown_nothing,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_person_with_a_bad_certificate_is_told_why, set_up,
+                                        tear_down),
+        cmocka_unit_test(an_agent_says_nothing_to_a_false_witness),
+    };
+
+    /* Before a process is started: what was freed shall not wait in memory for ever. */
+    (void)setenv("ASAN_OPTIONS", "quarantine_size_mb=16", 0);
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,235 @@
+/* Scripts that hang, lie, are missing or never stop talking: with real guards, agents and witnesses
+ * the state of the group comes out right, and the service with it. Design 3.2.4, 3.5, 4, 5.1. What
+ * one script run does is in test_script and test_guard_program; a fence that lies, and a start that
+ * says that it failed, in test_life_faults. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "real_cluster.h"
+
+#define START_MS "1500ms"
+#define KIB      1024
+
+#if defined(__SANITIZE_ADDRESS__)
+#define GROWTH_KIB_MAX (64 * KIB) /* what was freed waits in a quarantine */
+#else
+#define GROWTH_KIB_MAX (8 * KIB)
+#endif
+
+static struct real_cluster cluster;
+
+/* A start of site 0 has START_MS. */
+static void shorten_start(void)
+{
+    char path[REAL_PATH_BYTES];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "%s/site.yaml", cluster.sites[0].dir);
+    file = fopen(path, "ae");
+    assert_non_null(file);
+    assert_true(fputs("    start_timeout: " START_MS "\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    shorten_start();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_assert_no_overlap(&cluster); /* I1 */
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static void begin(void)
+{
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+}
+
+static char *text_of(int site, const char *format)
+{
+    static char text[1024];
+
+    (void)snprintf(text, sizeof text, format, cluster.sites[site].dir);
+    return text;
+}
+
+/* Site 0 failed to start: it has run stop after the start, it does not serve, and site 1 does. */
+static void assert_the_next_site_got_it(void)
+{
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    assert_int_equal(real_number(&cluster, "epoch"), 2);
+    assert_int_equal(real_service(&cluster, 0), 0);
+    assert_true(real_runs(&cluster, 0, "stop") >= 1);
+}
+
+static void a_start_that_does_nothing_has_failed_whatever_it_says(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "start_exit", "0\n");
+    begin();
+
+    assert_the_next_site_got_it();
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+}
+
+static void a_start_that_hangs_and_ignores_term_is_killed_and_stopped(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "start.sh",
+             text_of(0, "#!/bin/sh\ntrap '' TERM\necho $$ >'%s/hangs'\n"
+                        "while :; do sleep 1000; done\n"));
+    begin();
+
+    assert_the_next_site_got_it();
+    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    assert_int_not_equal(system(text_of(0, "kill -0 $(cat '%s/hangs') 2>/dev/null")), 0);
+}
+
+static void a_start_that_is_not_there_has_failed(void **state)
+{
+    (void)state;
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_drop(&cluster, 0, "start.sh");
+    real_kill_service(&cluster, 0); /* no local restarts: given back, and granted again */
+
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    assert_int_equal(real_service(&cluster, 0), 0);
+}
+
+static long rss_anon_kib(pid_t pid)
+{
+    char path[64];
+    char line[256];
+    long kib = 0;
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    while (kib == 0 && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "RssAnon: %ld", &kib);
+    (void)fclose(file); /* only read from */
+    assert_true(kib > 0);
+    return kib;
+}
+
+static void wait_for_log(const char *file, const char *text)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command, "grep -q '%s' '%s/%s' 2>/dev/null", text,
+                   cluster.sites[0].dir, file);
+    for (int waited_ms = 0; system(command) != 0; waited_ms += 50) {
+        assert_true(waited_ms < REAL_WAIT_MS);
+        (void)usleep(50000);
+    }
+}
+
+static void a_start_that_prints_a_hundred_megabytes_serves_and_costs_nobody_memory(void **state)
+{
+    long guard_kib;
+    long agent_kib;
+
+    (void)state;
+    real_put(&cluster, 0, "loud.sh",
+             text_of(0, "#!/bin/sh\nhead -c 100000000 /dev/zero | tr '\\0' 'x'\n"
+                        "exec sh '%s/start.sh'\n"));
+    assert_int_equal(system(text_of(0, "sed -i 's/start_script: start.sh/start_script: loud.sh/; "
+                                       "s/" START_MS "/20s/' '%s/site.yaml'")),
+                     0);
+    real_start_sites(&cluster);
+    (void)trio_leader(&cluster.trio);
+    wait_for_log("agent.log", "event=witness.answers");
+    wait_for_log("guard.log", "event=");
+    guard_kib = rss_anon_kib(cluster.sites[0].guard);
+    agent_kib = rss_anon_kib(cluster.sites[0].agent);
+    real_apply(&cluster);
+
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    assert_true(rss_anon_kib(cluster.sites[0].guard) - guard_kib < GROWTH_KIB_MAX);
+    assert_true(rss_anon_kib(cluster.sites[0].agent) - agent_kib < GROWTH_KIB_MAX);
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+    assert_int_equal(system(text_of(0, "[ $(stat -c %%s '%s/guard.log') -lt 2000000 ]")), 0);
+}
+
+/* 3.5: a stop that fails is followed by the fence at once; nothing is given back before. */
+static void a_stop_that_lies_is_fenced_before_the_other_site_starts(void **state)
+{
+    (void)state;
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_connected, 1, "the second site is there");
+    real_put(&cluster, 0, "lies", "");
+    assert_int_equal(real_switchover(&cluster, 1, 30000), 202);
+
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    assert_true(real_runs(&cluster, 0, "stop") >= 1);
+    assert_true(real_runs(&cluster, 0, "fence") >= 1);
+    assert_int_equal(real_service(&cluster, 0), 0);
+}
+
+static bool holds_epoch_1(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") == 1 && real_says(of, "holder", of->sites[site].name) &&
+           real_says(of, "phase", "GRANTED");
+}
+
+/* Unknown is never yes, and never down: nothing is started, stopped or moved by it. */
+static void a_status_that_hangs_or_lies_moves_nothing(void **state)
+{
+    (void)state;
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_put(&cluster, 0, "say", "maybe\n");
+    assert_true(real_for_a_lease(&cluster, holds_epoch_1, 0));
+    real_put(&cluster, 0, "status.sh", "#!/bin/sh\ntrap '' TERM\nsleep 1000\n");
+    assert_true(real_for_a_lease(&cluster, holds_epoch_1, 0));
+
+    assert_true(real_service(&cluster, 0) > 0);
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    assert_int_equal(real_runs(&cluster, 0, "stop"), 0);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_start_that_does_nothing_has_failed_whatever_it_says,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_hangs_and_ignores_term_is_killed_and_stopped,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_start_that_is_not_there_has_failed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_start_that_prints_a_hundred_megabytes_serves_and_costs_nobody_memory, set_up,
+            tear_down),
+        cmocka_unit_test_setup_teardown(a_stop_that_lies_is_fenced_before_the_other_site_starts,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_status_that_hangs_or_lies_moves_nothing, set_up,
+                                        tear_down),
+    };
+
+    /* Before a process is started: what was freed shall not wait in memory for ever. */
+    (void)setenv("ASAN_OPTIONS", "quarantine_size_mb=16", 0);
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
