@@ -215,10 +215,9 @@ enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store, const char 
     if (err != BW_OK)
         return err;
     file_name(group, BW_GUARD_MIRROR_SUFFIX, name);
-    err = bw_durable_save(store->mirror_dir, name, &mirror_kind, bytes, size, diag);
-    /* The mirror need not outlive the boot: the new file is in place, a successor reads it. */
-    if (err == BW_ERR_UNKNOWN)
-        err = BW_OK;
+    /* A mirror of another boot is void (3.4), as is one that cannot be read: what serves is then
+     * fenced. So no script and no deadline waits for a disk here. */
+    err = bw_durable_save_for_boot(store->mirror_dir, name, &mirror_kind, bytes, size, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->mirror_path);
 }
 

@@ -135,8 +135,11 @@ static enum bw_err write_all(int fd, struct part part, struct bw_diag *diag)
     return BW_OK;
 }
 
+/* What the new file must outlive. */
+enum outlives { THE_PROCESS, THE_MACHINE };
+
 static enum bw_err replace_file(int dir, const char *name, const struct part *parts, size_t count,
-                                struct bw_diag *diag)
+                                enum outlives outlives, struct bw_diag *diag)
 {
     char tmp_name[NAME_MAX + 1];
     enum bw_err err = BW_OK;
@@ -150,47 +153,59 @@ static enum bw_err replace_file(int dir, const char *name, const struct part *pa
         return bw_diag_errno(diag, errno, "create %s", tmp_name);
     for (size_t i = 0; i < count && err == BW_OK; i++)
         err = write_all(fd, parts[i], diag);
-    if (err == BW_OK && calls->fsync(fd) != 0) /* before the rename: old or new, each whole */
-        err = bw_diag_errno(diag, errno, "fsync");
-    (void)close(fd); /* synced, or given up: nothing is left that close could lose */
+    if (err == BW_OK && outlives == THE_MACHINE && calls->fsync(fd) != 0)
+        err = bw_diag_errno(diag, errno, "fsync"); /* before the rename: old or new, each whole */
+    (void)close(fd); /* synced, not to be, or given up: nothing is left that close could lose */
     if (err == BW_OK && calls->renameat(dir, tmp_name, name) != 0)
         err = bw_diag_errno(diag, errno, "rename");
     if (err != BW_OK) {
         (void)calls->unlinkat(dir, tmp_name); /* the next write truncates it anyway */
         return err;
     }
-    return sync_dir(dir, diag);
+    return outlives == THE_MACHINE ? sync_dir(dir, diag) : BW_OK;
 }
 
 enum bw_err bw_durable_write(int dir, const char *name, const void *data, size_t size,
                              struct bw_diag *diag)
 {
     const struct part part = {data, size};
-    enum bw_err err = replace_file(dir, name, &part, 1, diag);
+    enum bw_err err = replace_file(dir, name, &part, 1, THE_MACHINE, diag);
 
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
 }
 
-enum bw_err bw_durable_save(int dir, const char *name, const struct bw_durable_kind *kind,
-                            const void *payload, size_t size, struct bw_diag *diag)
+static enum bw_err save(int dir, const char *name, const struct bw_durable_kind *kind,
+                        struct part payload, enum outlives outlives, struct bw_diag *diag)
 {
     uint8_t head[HEAD_BYTES];
     uint8_t crc[CRC_BYTES];
     enum bw_err err;
 
     BW_ASSERT(strlen(kind->magic) == 4);
-    if (size > BW_DURABLE_PAYLOAD_BYTES_MAX)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "save %s: %zu bytes, the limit is %d", name, size,
-                           BW_DURABLE_PAYLOAD_BYTES_MAX);
+    if (payload.size > BW_DURABLE_PAYLOAD_BYTES_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "save %s: %zu bytes, the limit is %d", name,
+                           payload.size, BW_DURABLE_PAYLOAD_BYTES_MAX);
     memcpy(head, kind->magic, 4);
     bw_put_u32le(head + 4, kind->version);
-    bw_put_u32le(head + 8, (uint32_t)size);
-    bw_put_u32le(crc, bw_crc32c(bw_crc32c(0, head, sizeof head), payload, size));
+    bw_put_u32le(head + 8, (uint32_t)payload.size);
+    bw_put_u32le(crc, bw_crc32c(bw_crc32c(0, head, sizeof head), payload.data, payload.size));
 
-    const struct part parts[] = {{head, sizeof head}, {payload, size}, {crc, sizeof crc}};
+    const struct part parts[] = {{head, sizeof head}, payload, {crc, sizeof crc}};
 
-    err = replace_file(dir, name, parts, 3, diag);
+    err = replace_file(dir, name, parts, 3, outlives, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
+}
+
+enum bw_err bw_durable_save(int dir, const char *name, const struct bw_durable_kind *kind,
+                            const void *payload, size_t size, struct bw_diag *diag)
+{
+    return save(dir, name, kind, (struct part){payload, size}, THE_MACHINE, diag);
+}
+
+enum bw_err bw_durable_save_for_boot(int dir, const char *name, const struct bw_durable_kind *kind,
+                                     const void *payload, size_t size, struct bw_diag *diag)
+{
+    return save(dir, name, kind, (struct part){payload, size}, THE_PROCESS, diag);
 }
 
 enum bw_err bw_durable_remove(int dir, const char *name, struct bw_diag *diag)

@@ -187,6 +187,22 @@ static void save_syncs_the_file_before_the_rename_and_the_directory_after(void *
     assert_string_equal(call_order, "owwwfrf");
 }
 
+static void save_for_boot_replaces_the_file_and_waits_for_no_disk(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+
+    save(f, "old");
+    bw_durable_set_calls(&faulty_calls);
+    memset(call_order, 0, sizeof call_order);
+
+    assert_int_equal(bw_durable_save_for_boot(f->dir, "state", &kind, "new", 3, &f->diag), BW_OK);
+
+    assert_string_equal(call_order, "owwwr");
+    assert_int_equal(load(f, text), BW_OK);
+    assert_string_equal(text, "new");
+}
+
 /* Whichever call fails: an error, and then the old or the new content, whole. Only a success, or
  * an outcome said to be unknown, may leave the new one. */
 static void any_failing_call_of_save_leaves_old_or_new_whole(void **state)
@@ -362,6 +378,7 @@ int main(void)
         TEST(what_was_saved_is_loaded),
         TEST(short_writes_are_continued),
         TEST(save_syncs_the_file_before_the_rename_and_the_directory_after),
+        TEST(save_for_boot_replaces_the_file_and_waits_for_no_disk),
         TEST(any_failing_call_of_save_leaves_old_or_new_whole),
         TEST(any_failing_call_of_load_is_an_error),
         TEST(any_failing_call_of_remove_is_an_error),

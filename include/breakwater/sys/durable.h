@@ -47,6 +47,14 @@ BW_MUST_CHECK enum bw_err bw_durable_save(int dir, const char *name,
                                           const struct bw_durable_kind *kind, const void *payload,
                                           size_t size, struct bw_diag *diag);
 
+/* As bw_durable_save, for what means nothing after a reboot: it outlives this process, and nothing
+ * waits for a disk. After a crash of the machine the file is the old one, the new one, or corrupt.
+ * Never BW_ERR_UNKNOWN. */
+BW_MUST_CHECK enum bw_err bw_durable_save_for_boot(int dir, const char *name,
+                                                   const struct bw_durable_kind *kind,
+                                                   const void *payload, size_t size,
+                                                   struct bw_diag *diag);
+
 /* Reads what bw_durable_save wrote, and the version it was written with. BW_ERR_NOT_FOUND: there is
  * no such file. BW_ERR_CORRUPT: not this kind, cut, lengthened or changed. BW_ERR_VERSION: whole,
  * but of a newer program. BW_ERR_LIMIT: whole, but larger than `size_max`. The diag says what to
