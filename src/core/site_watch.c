@@ -255,6 +255,14 @@ static void fence_rogue(const struct step *step)
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
 }
 
+/* A switchover waits for a readiness of this order, or of the service that has just ended: status
+ * waits for it. Only for the first one, so that a slow script does not keep status away. */
+static bool is_readiness_awaited(const struct bw_site *site)
+{
+    return site->final_position_due ||
+           (site->order.prepare && site->ready_order_index != site->order.index);
+}
+
 /* One observation at a time, the longest due first. During an action of ours the service is in
  * between: what status would say then is nobody's business. */
 void bw_site_watch_service(const struct step *step)
@@ -280,6 +288,10 @@ void bw_site_watch_service(const struct step *step)
         if (!bw_instant_wait_is_over(step->now, observation->due)) {
             bw_site_wake(step, observation->due);
             continue;
+        }
+        if (kind == BW_ACTION_READINESS && is_readiness_awaited(site)) {
+            next = kind;
+            break; /* its end leads here again */
         }
         if (next == BW_ACTION_NONE ||
             bw_instant_is_later(site->observation[next].due, observation->due))

@@ -987,6 +987,46 @@ static void readiness_lines_are_read_and_lag_is_never_made_smaller(void **state)
     assert_false(group.report.has_lag);
 }
 
+/* 3.6: the order to prepare waits for readiness, and nothing else does; status has its turn then,
+ * even if readiness takes longer than the pause between two. */
+static void readiness_that_a_switchover_waits_for_goes_first_once(void **state)
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_STAND_BY,
+                          .index = 20,
+                          .epoch = 1,
+                          .spec_version = 1,
+                          .prepare = true};
+
+    (void)state;
+    begin(&world);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_asked(&world, "RUN:readiness");
+    world.now_ms += 5000;
+    ended(&world, &world.sent_look, BW_RUN_OK, "position=7\n");
+    assert_asked(&world, "RUN:status");
+}
+
+static void final_position_goes_before_status(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    world.now_ms += 2000; /* status is due too */
+
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+
+    assert_asked(&world, "RUN:readiness");
+    ended(&world, &world.sent_look, BW_RUN_OK, "position=7\n");
+    assert_asked(&world, "END");
+    assert_asked(&world, "RUN:status");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1030,6 +1070,8 @@ int main(void)
         cmocka_unit_test(adopting_site_is_enforced_by_its_first_armed),
         cmocka_unit_test(let_go_disarms_and_nothing_is_renewed_or_run),
         cmocka_unit_test(let_go_of_another_epoch_ends_ours_first),
+        cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
+        cmocka_unit_test(final_position_goes_before_status),
         cmocka_unit_test(readiness_lines_are_read_and_lag_is_never_made_smaller),
     };
 
