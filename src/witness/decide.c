@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/expiry.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
@@ -290,6 +291,23 @@ static void log_decision(struct bw_program *program, const struct bw_group *grou
                 bw_reason_word(command->reason), bw_log_quote(gates));
 }
 
+/* Since when the epoch that is now to expire has been surely over (3.3): what the decision took is
+ * counted from here. */
+static void log_surely_over(struct bw_program *program, int place, uint64_t epoch)
+{
+    const struct bw_group *group = &program->groups[place];
+    const struct bw_watch *watch = &program->machine.watches[place];
+    struct bw_expiry_base base = {.leader_since = program->machine.leadership.leader_since,
+                                  .grant_applied = watch->grant_applied};
+
+    if (watch->confirmed_epoch == epoch)
+        base.last_confirmed = watch->last_confirmed;
+    bw_log_info(&program->log, "lease.surely_over",
+                "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64, group->spec.name, epoch,
+                bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&group->terms))
+                    .boot_ns);
+}
+
 static void evaluate(struct bw_program *program, int place)
 {
     struct bw_decision *decision = &program->agenda.decision;
@@ -306,6 +324,8 @@ static void evaluate(struct bw_program *program, int place)
     if (!decision->acts)
         return;
     log_decision(program, &program->groups[place], decision);
+    if (decision->command.kind == BW_COMMAND_EXPIRED)
+        log_surely_over(program, place, decision->command.epoch);
     err = bw_program_propose(program, &decision->command, NULL, NULL, &diag);
     if (err != BW_OK)
         bw_log_warn(&program->log, "proposal.refused", "group=%s why=%s",

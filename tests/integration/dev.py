@@ -24,10 +24,11 @@ import recompute_overlap
 WAIT_S = 60
 FAILOVER = ["last confirmed renewal", "lapse", "granted", "order received", "first lease",
             "start begun", "serving", "serving confirmed"]
+EXPIRY = FAILOVER + ["expiry possible", "expiry committed"]
 PHASES = {
-    "kill-site": FAILOVER + ["expiry committed"],
-    "cut-site": FAILOVER + ["expiry committed"],
-    "freeze-agent": FAILOVER + ["expiry committed"],
+    "kill-site": EXPIRY,
+    "cut-site": EXPIRY,
+    "freeze-agent": EXPIRY,
     "kill-guard": FAILOVER,
     "switchover": ["request", "revoked", "given back", "granted", "order received", "first lease",
                    "start begun", "serving", "serving confirmed"],

@@ -20,6 +20,7 @@
     X(LAPSE, "lapse")                                                                              \
     X(LAST_BEAT, "last record of the old service")                                                 \
     X(RELEASED, "given back")                                                                      \
+    X(EXPIRABLE, "expiry possible")                                                                \
     X(EXPIRED, "expiry committed")                                                                 \
     X(GRANTED, "granted")                                                                          \
     X(ORDER, "order received")                                                                     \
