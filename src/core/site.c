@@ -377,11 +377,21 @@ static void advance_stopping(const struct step *step)
     bw_site_run(step, BW_ACTION_STOP, site->memory.epoch, "S13");
 }
 
+static void send_end(const struct step *step, const char *rule)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
+
+    message->kind = BW_GUARD_MESSAGE_END;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = site->memory.epoch;
+    site->end_open = true;
+}
+
 /* 3.5: given back only on the guard's ended(e), after the final position is known. */
 static void advance_ending(const struct step *step)
 {
     struct bw_site *site = step->site;
-    struct bw_guard_message *message;
 
     if (!site->guard_greeted || site->end_open || site->running != BW_ACTION_NONE ||
         !may_retry(step))
@@ -391,11 +401,7 @@ static void advance_ending(const struct step *step)
             bw_site_observe_soon(step, BW_ACTION_READINESS);
         return;
     }
-    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S14")->message;
-    message->kind = BW_GUARD_MESSAGE_END;
-    memcpy(message->group, site->group, sizeof message->group);
-    message->epoch = site->memory.epoch;
-    site->end_open = true;
+    send_end(step, "S14");
 }
 
 /* 4: consecutive `stopped` while it should run -> local restart, then give the epoch back. */
@@ -417,6 +423,17 @@ static void advance_serving(const struct step *step)
     bw_site_begin_stop(step, BW_REASON_SERVICE_DOWN, "S16");
 }
 
+/* An epoch that was given back after D, while its guard was away (3.5), is still armed there when
+ * it comes back: until that is ended too the guard takes the lease for live, and no rejoin runs
+ * beside a live lease. */
+static bool is_still_armed(const struct bw_site *site)
+{
+    return site->guard_greeted && site->memory.given_back && site->memory.epoch != 0 &&
+           site->guard.armed_epoch == site->memory.epoch &&
+           site->guard.ended_epoch < site->memory.epoch &&
+           bw_id_equal(site->guard.armed_instance, site->instance);
+}
+
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
 static void advance_standing_by(const struct step *step)
 {
@@ -426,6 +443,11 @@ static void advance_standing_by(const struct step *step)
         obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
         return;
+    if (is_still_armed(site)) {
+        if (!site->end_open && site->running == BW_ACTION_NONE && may_retry(step))
+            send_end(step, "S42");
+        return;
+    }
     if (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
         site->memory.given_back && site->other_serves_epoch > site->memory.epoch &&
         site->memory.rejoined_epoch < site->other_serves_epoch && guard_can_act(site) &&

@@ -84,6 +84,8 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
     struct bw_site *site = step->site;
 
     site->end_open = false;
+    if (epoch > site->guard.ended_epoch)
+        site->guard.ended_epoch = epoch;
     if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
         bw_site_give_back(step, "S22");
 }

@@ -599,6 +599,39 @@ static void without_its_guard_a_site_gives_back_only_after_d(void **state)
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* Found with PostgreSQL: the guard that came back took the lease for live, and refused the rejoin. */
+static void what_was_given_back_without_its_guard_is_ended_there_too(void **state)
+{
+    const struct bw_guard_state back = {.reach = BW_REACH_CGROUP,
+                                        .reach_proved = true,
+                                        .enforced = true,
+                                        .epoch_seen = 1,
+                                        .armed_epoch = 1,
+                                        .armed_instance = instance_a,
+                                        .fence_begun = true,
+                                        .fence_ended = true,
+                                        .fence_ok = true};
+    const struct bw_guard_message ended_there = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    guard_lost(&world);
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS + 1);
+    assert_int_equal(released(&world).epoch, 1);
+    world.site.other_serves_epoch = 2;
+
+    guard_state(&world, &back);
+    assert_asked(&world, "END");
+    assert_not_asked(&world, "rejoin");
+    from_guard(&world, &ended_there);
+
+    assert_asked(&world, "rejoin");
+}
+
 /* Found by the world of one site: H12 holds for the agent's own fence too. */
 static void own_fence_of_an_older_epoch_does_not_count(void **state)
 {
@@ -1050,6 +1083,7 @@ int main(void)
         cmocka_unit_test(fence_of_the_guard_that_was_read_replaces_the_agents_own),
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
+        cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),

@@ -15,7 +15,9 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-SCRIPTS = HERE.parents[2] / "deploy/scripts/postgresql"
+# Others than those that are shipped: to see that a broken one makes a test fail.
+SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
+                                      HERE.parents[2] / "deploy/scripts/postgresql"))
 ADDRESSES = {"w1": "10.78.0.1", "w2": "10.78.0.2", "w3": "10.78.0.3", "a": "10.78.0.4",
              "b": "10.78.0.5", "hub": "10.78.0.100"}
 NODES = ["w1", "w2", "w3", "a", "b"]
