@@ -81,6 +81,15 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
 
 /* ---- counting ------------------------------------------------------------------------------ */
 
+/* What runs under a deadline that another instance of this site has armed is no rogue: this one may
+ * not end it (3.4), and the guard will. */
+static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_instant now)
+{
+    return site->guard_greeted && site->guard.armed_epoch != 0 &&
+           !bw_id_equal(site->guard.armed_instance, site->instance) &&
+           !bw_instant_right_is_over(now, site->guard.armed_end);
+}
+
 static void count_service(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -108,7 +117,7 @@ static void count_service(const struct step *step)
         (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S35");
     }
     if (site->tenure == BW_TENURE_NONE && site->memory.enforced &&
-        service != BW_SERVICE_STOPPED)
+        service != BW_SERVICE_STOPPED && !is_under_anothers_deadline(site, step->now))
         site->rogue_in_a_row++;
     else
         site->rogue_in_a_row = 0;

@@ -937,6 +937,33 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
     assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
 }
 
+/* 3.4, 3.7: a new instance may not end what the old one armed, and calls no alarm for it. */
+static void what_another_instance_has_armed_is_rogue_only_after_its_deadline(void **state)
+{
+    struct world world;
+    const struct bw_guard_state of = {.armed_epoch = 1,
+                                      .armed_instance = {{2}},
+                                      .armed_end = {105000 * MS, 105000 * MS},
+                                      .enforced = true};
+
+    (void)state;
+    begin(&world);
+    guard_state(&world, &of);
+    assert_true(world.site.memory.enforced);
+    for (int i = 0; i < 3; i++)
+        status(&world, "started");
+    assert_true(world.now_ms < 105000);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_false(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+
+    tick_at(&world, 105000);
+    while (world.sent_run.run.action == BW_ACTION_NONE && world.now_ms < 110000)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+}
+
 static void site_that_is_not_enforced_is_never_touched(void **state)
 {
     struct world world;
@@ -1100,6 +1127,7 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
+        cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
         cmocka_unit_test(site_that_is_not_enforced_is_never_touched),
         cmocka_unit_test(adopting_site_is_enforced_by_its_first_armed),
         cmocka_unit_test(let_go_disarms_and_nothing_is_renewed_or_run),
