@@ -198,6 +198,11 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
         warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
              json_string_value(alarm) != NULL ? json_string_value(alarm) : "?");
     }
+    if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
+        json_is_false(json_object_get(site, "let_go")))
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
+             bw_json_member(site, "name"));
     if (!bw_json_truth(site, "connected")) {
         if (json_is_integer(json_object_get(site, "heard_ms")))
             warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, last heard %" PRId64 " s ago",
