@@ -158,7 +158,7 @@ static json_t *make_spec(const struct real_cluster *cluster)
                          0);
     return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites",
                      sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms", 1000,
-                     "renew_interval_ms", 200, "request_timeout_ms", 400, "margin_ms", 50,
+                     "renew_interval_ms", 200, "request_timeout_ms", 600, "margin_ms", 50,
                      "retry_backoff_ms", 500);
 }
 
@@ -407,12 +407,17 @@ static int ask(struct real_cluster *cluster, const char *method, const char *pat
     return 0;
 }
 
-int real_apply_status(struct real_cluster *cluster, char *answer, size_t size)
+static int apply(struct real_cluster *cluster, const char *initial_primary, char *answer,
+                 size_t size)
 {
-    json_t *body = json_pack("{s:[O]}", "groups", cluster->spec);
-    char *text = json_dumps(body, JSON_COMPACT);
+    json_t *body = json_pack("{s:[O], s:{}}", "groups", cluster->spec, "initial_primary");
+    json_t *initial = json_object_get(body, "initial_primary");
+    char *text;
     int status;
 
+    if (initial_primary != NULL)
+        assert_int_equal(json_object_set_new(initial, "harbor", json_string(initial_primary)), 0);
+    text = json_dumps(body, JSON_COMPACT);
     assert_non_null(text);
     status = ask(cluster, "PUT", "/v1/groups", text, answer, size);
     free(text);
@@ -420,13 +425,33 @@ int real_apply_status(struct real_cluster *cluster, char *answer, size_t size)
     return status;
 }
 
-void real_apply(struct real_cluster *cluster)
+int real_apply_status(struct real_cluster *cluster, char *answer, size_t size)
+{
+    return apply(cluster, NULL, answer, size);
+}
+
+static void must_apply(struct real_cluster *cluster, const char *initial_primary)
 {
     char answer[1024] = "";
-    const int status = real_apply_status(cluster, answer, sizeof answer);
+    const int status = apply(cluster, initial_primary, answer, sizeof answer);
 
     if (status != 200)
         fail_msg("apply: %d %s", status, answer);
+}
+
+void real_apply(struct real_cluster *cluster)
+{
+    must_apply(cluster, NULL);
+}
+
+void real_serve(struct real_cluster *cluster)
+{
+    real_start_sites(cluster);
+    must_apply(cluster, cluster->sites[0].name);
+    real_until(cluster, real_serves, 0, "the first site serves");
+    for (int site = 1; site < cluster->site_count; site++)
+        real_until(cluster, real_is_enforced, site, "the others know of the epoch");
+    assert_int_equal(real_number(cluster, "epoch"), 1);
 }
 
 int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
@@ -491,7 +516,9 @@ void real_until(struct real_cluster *cluster, real_condition *is_met, int site, 
 
 bool real_for_a_lease(struct real_cluster *cluster, real_condition *holds, int site)
 {
-    const uint64_t limit = now_ms() + REAL_TTL_MS + REAL_TTL_MS / 4;
+    const uint64_t ttl_ms =
+        (uint64_t)json_integer_value(json_object_get(cluster->spec, "lease_ttl_ms"));
+    const uint64_t limit = now_ms() + ttl_ms + ttl_ms / 4;
 
     while (now_ms() < limit) {
         if (real_look(cluster) && !holds(cluster, site))
@@ -583,6 +610,22 @@ bool real_serves(struct real_cluster *cluster, int site)
     return real_says(cluster, "holder", cluster->sites[site].name) &&
            real_says(cluster, "phase", "GRANTED") && real_site_flag(cluster, site, "serving") &&
            real_number(cluster, "lease_remaining_ms") > 0;
+}
+
+bool real_some_site_serves(struct real_cluster *cluster, int any)
+{
+    (void)any;
+    for (int site = 0; site < cluster->site_count; site++)
+        if (real_serves(cluster, site))
+            return true;
+    return false;
+}
+
+bool real_keeps_epoch_1(struct real_cluster *cluster, int site)
+{
+    return real_number(cluster, "epoch") == 1 &&
+           real_says(cluster, "holder", cluster->sites[site].name) &&
+           real_service_lives(cluster, site);
 }
 
 bool real_is_vacant(struct real_cluster *cluster, int site)

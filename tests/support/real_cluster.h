@@ -37,7 +37,7 @@ struct real_cluster {
     json_t *group; /* as the leader last showed it; NULL: no leader answered */
 };
 
-/* Two timings for all tests: TTL 4 s, F 1 s. `has_readiness`: sites have a readiness script, which
+/* Timings: TTL 4 s, F 1 s. `has_readiness`: sites have a readiness script, which
  * compares the file `position` with the target's position. Witnesses run; agents and guards do not.
  */
 void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness);
@@ -67,6 +67,10 @@ int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
 void real_spec_number(struct real_cluster *cluster, const char *key, int value);
 void real_spec_text(struct real_cluster *cluster, const char *key, const char *value);
 
+/* Starts the sites, applies with site 0 as the first primary, and waits until it serves epoch 1 and
+ * every other site is enforced. Which site is first is otherwise a matter of who was quick. */
+void real_serve(struct real_cluster *cluster);
+
 /* ---- what the leader shows ---- */
 
 bool real_look(struct real_cluster *cluster); /* refreshes `group`; false: nobody leads */
@@ -87,6 +91,9 @@ void real_assert_ended(struct real_cluster *cluster, int64_t epoch, const char *
                        const char *reason);
 /* Common conditions: the site holds the group and its service is seen to serve. */
 bool real_serves(struct real_cluster *cluster, int site);
+bool real_some_site_serves(struct real_cluster *cluster, int any);
+/* Epoch 1 is still the site's, and its service lives. */
+bool real_keeps_epoch_1(struct real_cluster *cluster, int site);
 bool real_is_vacant(struct real_cluster *cluster, int site);
 bool real_is_enforced(struct real_cluster *cluster, int site);
 bool real_is_connected(struct real_cluster *cluster, int site);

@@ -1,0 +1,165 @@
+/* What goes wrong at a site: a service started by hand, a start that fails, a fence that does not
+ * end anything; and witnesses that go. Design 3.2-3.5, 3.8, 4, on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+
+#include "real_cluster.h"
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+/* ---- by hand ---- */
+
+static bool has_rogue_alarm(struct real_cluster *of, int site)
+{
+    return real_site_lists(of, site, "alarms", "rogue_start") && real_service(of, site) == 0;
+}
+
+static void a_service_started_by_hand_at_the_standby_is_fenced_and_shown(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, 0);
+
+    real_start_by_hand(&cluster, 1);
+    real_until(&cluster, has_rogue_alarm, 1, "it is fenced, and status says so"); /* 3.8 */
+
+    assert_true(real_runs(&cluster, 1, "fence") > 0);
+    assert_int_equal(real_runs(&cluster, 1, "start"), 0);
+    assert_int_equal(real_service(&cluster, 0), service);
+    assert_int_equal(real_runs(&cluster, 0, "stop") + real_runs(&cluster, 0, "fence"), 0);
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+}
+
+/* ---- a start that fails ---- */
+
+static void a_failed_start_is_stopped_and_the_next_site_is_tried(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "start_exit", "1\n");
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 1, "the second site serves"); /* 4 */
+
+    assert_true(real_journal_has(&cluster, 0, "start epoch=1 "));
+    assert_true(real_journal_has(&cluster, 0, "stop epoch=1 "));
+    real_assert_ended(&cluster, 1, "confirmed", "start_failed");
+    real_assert_no_overlap(&cluster);
+}
+
+static bool has_tried_often(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") >= 4;
+}
+
+static void where_no_site_can_start_it_is_tried_again_until_one_can(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "start_exit", "1\n");
+    real_put(&cluster, 1, "start_exit", "1\n");
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, has_tried_often, 0, "both have been tried");
+    assert_true(real_runs(&cluster, 0, "start") > 0);
+    assert_true(real_runs(&cluster, 1, "start") > 0);
+    assert_true(real_site_lists(&cluster, 0, "alarms", "start_failed") ||
+                real_site_lists(&cluster, 1, "alarms", "start_failed"));
+
+    real_drop(&cluster, 1, "start_exit");
+    real_until(&cluster, real_serves, 1, "the site that can start serves");
+    real_assert_no_overlap(&cluster);
+}
+
+/* ---- a fence that ends nothing ---- */
+
+static bool is_held(struct real_cluster *of, int site)
+{
+    return real_says(of, "phase", "CLOSING") &&
+           json_is_true(json_object_get(of->group, "held")) &&
+           real_says(of, "holder", of->sites[site].name);
+}
+
+static bool is_held_and_alarmed(struct real_cluster *of, int site)
+{
+    return is_held(of, site) && real_site_lists(of, site, "alarms", "fence_failed");
+}
+
+static bool serves_epoch_2(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") == 2 && real_some_site_serves(of, site);
+}
+
+static void a_failed_fence_holds_the_group_until_it_works(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+
+    real_put(&cluster, 0, "lies", "");
+    real_put(&cluster, 0, "say", "started\n");
+    assert_int_equal(real_switchover(&cluster, 1, 60000), 202);
+    real_until(&cluster, is_held_and_alarmed, 0, "the group is held, and status says why"); /* 3.1 */
+    assert_true(real_for_a_lease(&cluster, is_held, 0)); /* no time ends it */
+    assert_true(real_is_untouched(&cluster, 1));
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+
+    real_drop(&cluster, 0, "say");
+    real_drop(&cluster, 0, "lies");
+    real_until(&cluster, serves_epoch_2, 0, "a new epoch serves once the fence worked");
+    real_assert_ended(&cluster, 1, "confirmed", "switchover"); /* Released, not Expired */
+    real_assert_no_overlap(&cluster);
+}
+
+static void an_agent_whose_own_fence_fails_holds_the_group_too(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+
+    real_put(&cluster, 0, "lies", "");
+    real_put(&cluster, 0, "say", "started\n");
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    real_until(&cluster, is_held_and_alarmed, 0, "the group is held, and status says why"); /* 3.3, 3.4 */
+    real_start_guard(&cluster, 0);
+    assert_true(real_for_a_lease(&cluster, is_held, 0));
+    assert_true(real_is_untouched(&cluster, 1));
+
+    real_drop(&cluster, 0, "say");
+    real_drop(&cluster, 0, "lies");
+    real_until(&cluster, serves_epoch_2, 0, "a new epoch serves once the fence worked");
+    real_assert_no_overlap(&cluster);
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_service_started_by_hand_at_the_standby_is_fenced_and_shown),
+        CASE(a_failed_start_is_stopped_and_the_next_site_is_tried),
+        CASE(where_no_site_can_start_it_is_tried_again_until_one_can),
+        CASE(a_failed_fence_holds_the_group_until_it_works),
+        CASE(an_agent_whose_own_fence_fails_holds_the_group_too),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,273 @@
+/* Planned moves and changes of the spec while the service runs. Design 3.1, 3.6, 3.9, on real
+ * processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+
+#include "real_cluster.h"
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+/* With a readiness script: site 0 is at position 100, and will end at 4711. */
+static int set_up_positions(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, true);
+    real_put(&cluster, 0, "position", "100\n");
+    real_put(&cluster, 0, "final", "4711\n");
+    real_put(&cluster, 1, "position", "90\n");
+    return 0;
+}
+
+/* It may be asked to switch over to site 1. */
+static bool is_eligible(struct real_cluster *of, int site)
+{
+    return real_site_flag(of, site, "eligible");
+}
+
+static void serve_and_be_ready(void)
+{
+    real_serve(&cluster);
+    real_until(&cluster, is_eligible, 1, "the second site could take over");
+}
+
+/* ---- switchover ---- */
+
+static bool awaits_target(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) && real_says(of, "target", of->sites[site].name);
+}
+
+static void the_target_starts_only_at_the_position_where_the_holder_ended(void **state)
+{
+    (void)state;
+    serve_and_be_ready();
+
+    assert_int_equal(real_switchover(&cluster, 1, 60000), 202);
+    real_until(&cluster, awaits_target, 1, "the holder has given the group back");
+    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    assert_true(real_journal_has(&cluster, 0, "stop epoch=1 reason=switchover planned=true"));
+    assert_int_equal(real_runs(&cluster, 1, "start"), 0); /* 3.6: it is not there yet */
+    real_put(&cluster, 1, "position", "4710\n");
+    assert_true(real_for_a_lease(&cluster, awaits_target, 1));
+    real_put(&cluster, 1, "position", "4711\n");
+    real_until(&cluster, real_serves, 1, "the target serves");
+
+    assert_int_equal(real_number(&cluster, "epoch"), 2);
+    assert_true(real_journal_has(&cluster, 1, "start epoch=2 reason=switchover planned=true "
+                                              "position=4711"));
+    assert_int_equal(real_runs(&cluster, 0, "fence"), 0);
+    real_assert_no_overlap(&cluster);
+}
+
+static bool serves_epoch_3(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") == 3 && real_serves(of, site);
+}
+
+static void a_start_that_changed_nothing_sends_the_group_back(void **state)
+{
+    (void)state;
+    real_put(&cluster, 1, "start_exit", "69\n");
+    serve_and_be_ready();
+
+    assert_int_equal(real_switchover(&cluster, 1, 60000), 202);
+    real_until(&cluster, awaits_target, 1, "the holder has given the group back");
+    real_put(&cluster, 1, "position", "4711\n");
+    real_until(&cluster, serves_epoch_3, 0, "the origin serves again"); /* 3.6 */
+
+    real_assert_ended(&cluster, 2, "confirmed", "start_failed");
+    assert_int_equal(real_runs(&cluster, 1, "start"), 1);
+    assert_true(real_journal_has(&cluster, 1, "stop epoch=2 "));
+    assert_true(real_journal_has(&cluster, 0, "start epoch=3 reason=rollback planned=true"));
+    assert_true(real_says(&cluster, "data_site", cluster.sites[0].name));
+    real_assert_no_overlap(&cluster);
+}
+
+static bool serves_epoch_2(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") == 2 && real_serves(of, site);
+}
+
+static void a_target_that_is_too_slow_loses_to_the_origin(void **state)
+{
+    (void)state;
+    serve_and_be_ready();
+
+    assert_int_equal(real_switchover(&cluster, 1, 2000), 202);
+    real_until(&cluster, serves_epoch_2, 0, "the origin serves again"); /* 3.6 */
+
+    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+    assert_true(real_journal_has(&cluster, 0, "start epoch=2 reason=rollback"));
+    assert_int_equal(real_runs(&cluster, 1, "start"), 0);
+    real_assert_no_overlap(&cluster);
+}
+
+static bool is_not_ready(struct real_cluster *of, int site)
+{
+    return !real_site_flag(of, site, "eligible") && real_site_lists(of, site, "why_not", "ready");
+}
+
+static void a_target_that_is_not_ready_takes_nothing_from_the_holder(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, 0);
+    real_put(&cluster, 1, "not_ready", "");
+    real_until(&cluster, is_not_ready, 1, "the target is not ready");
+
+    assert_int_equal(real_switchover(&cluster, 1, 2000), 409); /* 3.6: B ready before Revoke */
+    real_until(&cluster, real_serves, 0, "the holder serves on");
+
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+    assert_int_equal(real_service(&cluster, 0), service);
+    assert_int_equal(real_runs(&cluster, 0, "stop"), 0);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+/* ---- the spec ---- */
+
+static void a_new_ttl_holds_from_the_next_grant_on(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, 0);
+
+    real_spec_number(&cluster, "lease_ttl_ms", REAL_TTL_MS + 2000);
+    real_apply(&cluster);
+    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
+    assert_int_equal(real_number(&cluster, "lease_ttl_ms"), REAL_TTL_MS); /* 3.9: pinned */
+    assert_int_equal(real_service(&cluster, 0), service);
+    real_until(&cluster, is_eligible, 1, "the second site could take over");
+    assert_int_equal(real_switchover(&cluster, 1, 60000), 202);
+    real_until(&cluster, serves_epoch_2, 1, "the other site serves under a new epoch");
+
+    assert_int_equal(real_number(&cluster, "lease_ttl_ms"), REAL_TTL_MS + 2000);
+    real_assert_no_overlap(&cluster);
+}
+
+static void the_holders_site_cannot_leave_the_spec(void **state)
+{
+    char answer[1024] = "";
+    json_t *before;
+
+    (void)state;
+    real_serve(&cluster);
+    before = json_deep_copy(json_object_get(cluster.spec, "sites"));
+    assert_int_equal(json_object_set_new(cluster.spec, "sites",
+                                         json_pack("[{s:s}, {s:s}]", "name", cluster.sites[1].name,
+                                                   "name", "elsewhere")),
+                     0);
+
+    assert_int_equal(real_apply_status(&cluster, answer, sizeof answer), 422); /* 3.9 */
+    assert_non_null(strstr(answer, "switch over first"));
+
+    assert_int_equal(json_object_set_new(cluster.spec, "sites", before), 0);
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 0, "the holder serves on");
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+}
+
+/* ---- observe ---- */
+
+static bool is_let_go(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) && real_says(of, "mode", "observe") &&
+           real_site_flag(of, site, "let_go");
+}
+
+static bool is_observed(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) && real_says(of, "mode", "observe");
+}
+
+static void observed_and_back_the_service_is_never_touched(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, 0);
+
+    real_spec_text(&cluster, "mode", "observe");
+    real_apply(&cluster);
+    real_until(&cluster, is_let_go, 0, "the holder has let go");
+    real_until(&cluster, is_let_go, 1, "the standby has let go");
+    real_assert_ended(&cluster, 1, "let_go", "let_go"); /* 3.1 */
+    assert_true(real_for_a_lease(&cluster, is_observed, 0));
+    assert_int_equal(real_service(&cluster, 0), service);
+    real_spec_text(&cluster, "mode", "auto");
+    real_apply(&cluster);
+    real_until(&cluster, serves_epoch_2, 0, "it is adopted again"); /* 3.9 */
+
+    assert_int_equal(real_service(&cluster, 0), service);
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    assert_int_equal(real_runs(&cluster, 0, "stop") + real_runs(&cluster, 0, "fence"), 0);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+static bool is_named_as_holding_on(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) &&
+           json_is_false(json_object_get(real_site_json(of, site), "let_go"));
+}
+
+static void a_site_that_does_not_hear_of_the_let_go_fences_at_its_deadline(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    real_spec_text(&cluster, "mode", "observe");
+    real_apply(&cluster);
+    real_until(&cluster, is_named_as_holding_on, 0, "status names who has not let go"); /* 3.8 */
+    real_until(&cluster, is_let_go, 1, "the standby has let go");
+    real_until(&cluster, real_service_is_gone, 0, "its guard ends the service"); /* 3.1 */
+    real_start_agent(&cluster, 0);
+    real_until(&cluster, is_let_go, 0, "the agent hears of it and lets go");
+
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+#define CASE(claim)       cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+#define POSITIONS(claim)  cmocka_unit_test_setup_teardown(claim, set_up_positions, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        POSITIONS(the_target_starts_only_at_the_position_where_the_holder_ended),
+        POSITIONS(a_start_that_changed_nothing_sends_the_group_back),
+        POSITIONS(a_target_that_is_too_slow_loses_to_the_origin),
+        POSITIONS(a_target_that_is_not_ready_takes_nothing_from_the_holder),
+        CASE(a_new_ttl_holds_from_the_next_grant_on),
+        CASE(the_holders_site_cannot_leave_the_spec),
+        CASE(observed_and_back_the_service_is_never_touched),
+        CASE(a_site_that_does_not_hear_of_the_let_go_fences_at_its_deadline),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
