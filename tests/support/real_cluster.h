@@ -14,7 +14,7 @@
 #include "trio.h"
 
 #define REAL_SITES_MAX  3
-#define REAL_WAIT_MS    40000 /* for what must happen, on a slow machine */
+#define REAL_WAIT_MS    60000 /* for what must happen, on a slow machine */
 #define REAL_PATH_BYTES 192
 #define REAL_TTL_MS     4000
 
