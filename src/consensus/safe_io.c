@@ -650,7 +650,7 @@ static void on_send_done(struct raft_io_send *inner, int status)
 static bool is_send_wanted(const struct bw_safe_io *safe, const struct bw_safe_io_peer *peer,
                            const struct raft_message *message)
 {
-    if (safe->stopped || peer == NULL || peer->sends >= BW_SAFE_IO_SENDS_MAX)
+    if (safe->stopped || safe->closing || peer == NULL || peer->sends >= BW_SAFE_IO_SENDS_MAX)
         return false;
     if (message->type != RAFT_INSTALL_SNAPSHOT)
         return true;
@@ -701,7 +701,7 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
 
     if (peer != NULL)
         peer->heard_ms = io->time(io);
-    if (safe->stopped) {
+    if (safe->stopped || safe->closing) {
         drop_message(message);
         return;
     }
@@ -740,6 +740,9 @@ static void safe_close(struct raft_io *io, raft_io_close_cb done)
 {
     struct bw_safe_io *safe = safe_of(io);
 
+    /* The uv backend would make a new client for a message sent from here on, whose timer outlives
+     * the backend. */
+    safe->closing = true;
     while (safe->mute_appends != NULL) {
         struct safe_append *append = safe->mute_appends;
         struct raft_io_append *outer = append->outer;

@@ -393,6 +393,21 @@ static void a_stopped_witness_sends_and_writes_nothing(void **state)
     assert_int_equal(world->append_status, RAFT_CANCELED);
 }
 
+/* The backend would make a client whose timer outlives it (seen as use after free). */
+static void nothing_is_sent_once_the_close_has_begun(void **state)
+{
+    static struct raft_io_send send;
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = 2};
+
+    (void)state;
+    io()->close(io(), on_closed);
+
+    assert_int_equal(io()->send(io(), &send, &message, on_sent), 0);
+
+    assert_int_equal(world->sent_count, 0);
+    assert_int_equal(world->send_status, RAFT_CANCELED);
+}
+
 static void a_failed_append_stops_the_witness(void **state)
 {
     static struct raft_io_append request;
@@ -842,6 +857,7 @@ int main(void)
         TEST(a_snapshot_that_cannot_be_read_is_never_sent),
         TEST(a_batch_is_cut_before_a_configuration_that_is_not_first),
         TEST(a_peer_is_heard_when_it_speaks),
+        TEST(nothing_is_sent_once_the_close_has_begun),
         TEST(a_failed_send_is_a_lost_message),
         TEST(a_peer_that_takes_nothing_lets_nothing_pile_up),
         TEST(one_snapshot_at_a_time_goes_to_a_peer),

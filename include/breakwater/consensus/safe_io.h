@@ -78,6 +78,7 @@ struct bw_safe_io {
     struct bw_vote durable;
     bool loaded;
     bool stopped;
+    bool closing; /* no message leaves, or comes in, any more */
     struct safe_append *mute_appends; /* asked for after the stop: canceled at close */
     struct safe_put *mute_puts;
     raft_io_tick_cb on_tick;
