@@ -51,10 +51,23 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     return BW_REFUSAL_NONE;
 }
 
-/* 4: destructive; never beside a lease of our own. */
-static enum bw_refusal judge_rejoin(const struct bw_guard *guard, const struct bw_guard_run *run)
+/* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
+ * Then an instance that cannot end it, because it was another's, may act again (3.7). */
+static bool has_live_lease(const struct guard_step *step)
 {
-    if (bw_guard_is_armed(guard) && guard->mirror.armed_epoch > guard->memory.ended_epoch)
+    const struct bw_guard *guard = step->guard;
+
+    return bw_guard_is_armed(guard) &&
+           !(guard->fence == BW_FENCE_DONE && guard->fence_epoch == guard->mirror.armed_epoch &&
+             bw_instant_wait_is_over(step->now, guard->mirror.armed_end));
+}
+
+/* 4: destructive; never beside a lease of our own. */
+static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (has_live_lease(step))
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDED;
@@ -67,8 +80,8 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
 
     if (run->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
-    if (bw_guard_is_armed(guard) && !bw_id_equal(guard->mirror.armed_instance,
-                                                 guard->agent.instance))
+    if (has_live_lease(step) &&
+        !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (bw_guard_is_fencing(guard))
         return BW_REFUSAL_FENCING;
@@ -76,7 +89,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     case BW_ACTION_START:
         return judge_start(step, run);
     case BW_ACTION_REJOIN:
-        return judge_rejoin(guard, run);
+        return judge_rejoin(step, run);
     case BW_ACTION_STOP:
     case BW_ACTION_FENCE:
         return BW_REFUSAL_NONE; /* what ends a service is refused for no other reason */

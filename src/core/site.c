@@ -434,6 +434,17 @@ static bool is_still_armed(const struct bw_site *site)
            bw_id_equal(site->guard.armed_instance, site->instance);
 }
 
+/* Another site serves a newer epoch than one in which this site may have served: its data has to
+ * follow, once (4). */
+static bool is_rejoin_due(const struct bw_site *site)
+{
+    const struct bw_site_memory *memory = &site->memory;
+
+    return site->limits.has_script[BW_ACTION_REJOIN] && (memory->start_begun || memory->adopt) &&
+           site->other_serves_epoch > memory->epoch &&
+           memory->rejoined_epoch < site->other_serves_epoch;
+}
+
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
 static void advance_standing_by(const struct step *step)
 {
@@ -448,10 +459,7 @@ static void advance_standing_by(const struct step *step)
             send_end(step, "S42");
         return;
     }
-    if (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
-        site->memory.given_back && site->other_serves_epoch > site->memory.epoch &&
-        site->memory.rejoined_epoch < site->other_serves_epoch && guard_can_act(site) &&
-        may_retry(step))
+    if (is_rejoin_due(site) && site->memory.given_back && guard_can_act(site) && may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
 }
 
@@ -671,9 +679,6 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                                    : 0;
     report->start_begun = site->memory.start_begun && bw_site_epoch_is_open(site);
     report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
-    report->rejoining = site->running == BW_ACTION_REJOIN ||
-                        (site->limits.has_script[BW_ACTION_REJOIN] && site->memory.start_begun &&
-                         site->other_serves_epoch > site->memory.epoch &&
-                         site->memory.rejoined_epoch < site->other_serves_epoch);
+    report->rejoining = site->running == BW_ACTION_REJOIN || is_rejoin_due(site);
     report->alarms = site->alarms;
 }

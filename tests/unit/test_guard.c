@@ -712,6 +712,30 @@ static void nothing_starts_once_the_fence_has_begun(void **state)
     assert_not_asked(&world, "SPAWN:start");
 }
 
+/* 3.7: an agent that lost its state cannot end the old instance's epoch; once that was fenced and D
+ * has come, it is no reason to refuse what follows. */
+static void other_instance_may_act_once_the_old_lease_is_over_and_fenced(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    hello(&world, instance_b);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, ""); /* the stop that cleans up */
+    tick_at(&world, 109999);
+    run(&world, 2, BW_ACTION_REJOIN, 1);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_WRONG_INSTANCE);
+
+    tick_at(&world, 110000);
+    run(&world, 2, BW_ACTION_REJOIN, 2);
+
+    assert_asked(&world, "SPAWN:rejoin");
+}
+
 /* ---- restarts (3.4, 3.7) ---------------------------------------------------------------------- */
 
 static void restarted_guard_resumes_the_mirrored_deadline(void **state)
@@ -832,6 +856,7 @@ int main(void)
         cmocka_unit_test(hanging_fence_script_is_overtaken_before_d),
         cmocka_unit_test(fence_after_which_the_service_is_started_has_failed_and_is_tried_again),
         cmocka_unit_test(nothing_starts_once_the_fence_has_begun),
+        cmocka_unit_test(other_instance_may_act_once_the_old_lease_is_over_and_fenced),
         cmocka_unit_test(restarted_guard_resumes_the_mirrored_deadline),
         cmocka_unit_test(enforced_group_that_serves_without_a_deadline_is_fenced_at_start),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),

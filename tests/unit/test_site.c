@@ -913,6 +913,22 @@ static void paused_group_is_not_restarted(void **state)
     assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
 }
 
+/* 4: what served under an adopted epoch has to follow too, though no start of ours began. */
+static void site_whose_adopted_epoch_is_over_rejoins(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .adopt = true, .given_back = true, .enforced = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
+}
+
 /* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
 
 static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
@@ -1126,6 +1142,7 @@ int main(void)
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
+        cmocka_unit_test(site_whose_adopted_epoch_is_over_rejoins),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
         cmocka_unit_test(site_that_is_not_enforced_is_never_touched),
