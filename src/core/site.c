@@ -279,7 +279,7 @@ static void on_saved(const struct step *step, bool ok)
 
     site->save_pending = false;
     site->save_failed = !ok;
-    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok);
+    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok || site->guard_unsaved);
     if (!ok) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
@@ -610,11 +610,20 @@ bool bw_site_tenure_renews(const struct bw_site *site)
     return false;
 }
 
+/* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
+ * start it; unrenewed, it ends, and goes to another one. */
+static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
+{
+    return site->tenure == BW_TENURE_WAITING && site->guard_unsaved &&
+           !bw_lease_is_alive(&site->lease, now) &&
+           bw_instant_elapsed_ns(now, site->unsaved_since) >= BW_SITE_UNSAVED_NS;
+}
+
 /* The conditions under which this site asks for its lease to go on: of this boot (3.7), and with a
- * guard that is there (3.4). */
+ * guard that is there and can keep it (3.4). */
 static bool renews(const struct bw_site *site, struct bw_instant now)
 {
-    return bw_site_tenure_renews(site) &&
+    return bw_site_tenure_renews(site) && !is_never_armed(site, now) &&
            bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
            !bw_site_guard_is_silent(site, now);
 }

@@ -42,10 +42,23 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     }
 }
 
+/* A guard that cannot keep an epoch is as good as none to it: the alarm makes the site ineligible,
+ * and BW_SITE_UNSAVED_NS later an epoch that was never armed is renewed no more (renews). */
+static void note_guard_disk(const struct step *step, bool works)
+{
+    struct bw_site *site = step->site;
+
+    if (!works && !site->guard_unsaved)
+        site->unsaved_since = step->now;
+    site->guard_unsaved = !works;
+    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, site->guard_unsaved || site->save_failed);
+}
+
 static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant end)
 {
     struct bw_site *site = step->site;
 
+    note_guard_disk(step, true);
     site->arm_open = false;
     if (epoch != site->memory.epoch || !bw_site_tenure_renews(site))
         return;
@@ -298,6 +311,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->arm_open = false;
     site->end_open = false;
     site->fence_ok_read = false;
+    note_guard_disk(step, true); /* it says anew what it cannot keep */
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, false);
     if (state->enforced && !site->memory.enforced) {
@@ -479,6 +493,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
         site->arm_open = false;
+        if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
+            note_guard_disk(step, false);
         if (message->refused.why == BW_REFUSAL_EPOCH_ENDED)
             on_epoch_ended(step, message->epoch);
         break;
@@ -490,9 +506,12 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         on_run_ended(step, &message->ended);
         break;
     case BW_GUARD_MESSAGE_EPOCH_ENDED:
+        note_guard_disk(step, true);
         on_epoch_ended(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_END_REFUSED:
+        if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
+            note_guard_disk(step, false);
         on_end_refused(step, message->refused.why);
         break;
     case BW_GUARD_MESSAGE_LET_GO_DONE:

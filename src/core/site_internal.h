@@ -7,6 +7,8 @@
 
 /* A refused run and a failed save are tried again after this. */
 #define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
+/* How long an epoch is renewed that the guard cannot keep: a moment of a full disk is no failover. */
+#define BW_SITE_UNSAVED_NS (5000 * BW_NS_PER_MS)
 /* So many `started` in a row make earlier local restarts forgotten. */
 #define BW_SITE_RESTARTS_FORGOTTEN_AFTER 60
 

@@ -426,6 +426,65 @@ static void guard_that_does_not_answer_an_arm_in_time_stops_renewals(void **stat
     assert_false(renews(&world));
 }
 
+static void arm_refused(struct world *world)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARM_REFUSED, .epoch = 1};
+
+    assert_int_equal(world->sent.kind, BW_GUARD_MESSAGE_ARM);
+    of.refused.number = world->sent.arm.number;
+    of.refused.why = BW_REFUSAL_NOT_DURABLE;
+    from_guard(world, &of);
+}
+
+static bool alarms_not_durable(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return (group.report.alarms & 1u << BW_ALARM_STATE_NOT_DURABLE) != 0;
+}
+
+/* 3.4, 4: otherwise the epoch is held for ever by a site that can never start it. */
+static void epoch_that_the_guard_cannot_keep_is_renewed_for_a_while_only(void **state)
+{
+    const struct bw_guard_message ended_1 = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    for (int second = 0; second < 5; second++) {
+        confirm(&world, 1, world.now_ms);
+        arm_refused(&world);
+        assert_true(alarms_not_durable(&world));
+        assert_true(renews(&world)); /* it may work again */
+        tick_at(&world, world.now_ms + 1000);
+    }
+
+    assert_false(renews(&world));
+
+    from_guard(&world, &ended_1);
+    assert_false(alarms_not_durable(&world));
+}
+
+static void guard_that_can_keep_the_epoch_after_all_arms_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    arm_refused(&world);
+    tick_at(&world, world.now_ms + 1000);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+
+    assert_false(alarms_not_durable(&world));
+    tick_at(&world, world.now_ms + 5000);
+    assert_true(renews(&world));
+}
+
 static void nothing_is_renewed_once_the_fence_has_begun(void **state)
 {
     struct world world;
@@ -1116,6 +1175,8 @@ int main(void)
         cmocka_unit_test(confirmation_of_another_epoch_arms_nothing),
         cmocka_unit_test(site_without_guard_renews_nothing),
         cmocka_unit_test(guard_that_does_not_answer_an_arm_in_time_stops_renewals),
+        cmocka_unit_test(epoch_that_the_guard_cannot_keep_is_renewed_for_a_while_only),
+        cmocka_unit_test(guard_that_can_keep_the_epoch_after_all_arms_it),
         cmocka_unit_test(nothing_is_renewed_once_the_fence_has_begun),
         cmocka_unit_test(fence_events_of_another_epoch_do_not_count),
         cmocka_unit_test(epoch_that_is_over_is_stopped_at_once_and_not_renewed),

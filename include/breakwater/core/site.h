@@ -129,6 +129,8 @@ struct bw_site {
     uint64_t fence_failed_epoch;
     bool save_pending;
     bool save_failed;
+    bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
+    struct bw_instant unsaved_since;
     bool arm_open;                  /* an arm without answer */
     struct bw_instant arm_open_since;
     enum bw_action_kind running;    /* action that we ordered */
