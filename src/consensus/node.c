@@ -77,6 +77,13 @@ static enum bw_err err_of_raft(int status)
     }
 }
 
+/* libraft calls a file that ends too early an I/O error; no new start makes it longer. */
+static enum bw_err err_of_load(int status, const char *text)
+{
+    return status == RAFT_IOERR && strstr(text, "short read") != NULL ? BW_ERR_CORRUPT
+                                                                      : err_of_raft(status);
+}
+
 /* ---- each turn of the loop ------------------------------------------------------------------ */
 
 static void on_role(void *user, enum bw_node_role role, uint64_t term)
@@ -498,9 +505,10 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
         return bw_diag_set(diag, bw_fsm_diag(node->fsm)->err, "%s: %s; nothing was started",
                            node->dir.raft_path, bw_fsm_diag(node->fsm)->text);
     if (rv != 0)
-        return bw_diag_set(diag, err_of_raft(rv), "%s: %s%s; nothing was started",
-                           node->dir.raft_path, raft_errmsg(&node->raft),
-                           err_of_raft(rv) == BW_ERR_CORRUPT
+        return bw_diag_set(diag, err_of_load(rv, raft_errmsg(&node->raft)),
+                           "%s: %s%s; nothing was started", node->dir.raft_path,
+                           raft_errmsg(&node->raft),
+                           err_of_load(rv, raft_errmsg(&node->raft)) == BW_ERR_CORRUPT
                                ? ": if the disk is damaged, wipe this witness and add it under a "
                                  "new id"
                                : "");
