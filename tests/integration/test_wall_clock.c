@@ -1,0 +1,166 @@
+/* The wall clock is for people: an hour forward and back, at each process in turn, changes nothing.
+ * Design 1, 5.3 (certificates begin 25 h in the past), 3.8. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "faults.h"
+#include "real_cluster.h"
+
+#define SITES     2
+#define PROCESSES (TRIO_WITNESSES + 2 * SITES)
+#define LOOKS     5 /* 50 ms and a request each: some renewals */
+
+static struct real_cluster cluster;
+
+static const char *faults_of(const char *name)
+{
+    static char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/%s.faults", cluster.dir, name);
+    return path;
+}
+
+static const char *name_of(int process)
+{
+    static const char *const names[PROCESSES] = {"w1",     "w2",     "w3",    "guard0",
+                                                 "guard1", "agent0", "agent1"};
+
+    return names[process];
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, SITES, false);
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        (void)trio_stop(&cluster.trio, i, SIGKILL); /* it has just begun */
+        faults_begin(faults_of(name_of(i)));
+        trio_start(&cluster.trio, i, TRIO_EXECUTED);
+    }
+    for (int i = 0; i < SITES; i++) {
+        faults_begin(faults_of(name_of(TRIO_WITNESSES + i)));
+        real_start_guard(&cluster, i);
+        faults_begin(faults_of(name_of(TRIO_WITNESSES + SITES + i)));
+        real_start_agent(&cluster, i);
+    }
+    faults_end();
+    real_apply(&cluster);
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_enforced, 1, "the second site knows of the epoch");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    faults_end();
+    real_assert_no_overlap(&cluster); /* I1 */
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static void assert_nothing_has_happened(void)
+{
+    assert_true(real_service(&cluster, 0) > 0);
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    assert_int_equal(real_runs(&cluster, 0, "stop"), 0);
+    assert_int_equal(real_runs(&cluster, 0, "fence"), 0);
+    assert_true(real_is_untouched(&cluster, 1));
+}
+
+/* Its lease goes on: it is seen to serve, with time left, again and again. */
+static void assert_it_goes_on(const char *name, const char *shift)
+{
+    for (int i = 0; i < LOOKS; i++) {
+        if (!real_look(&cluster))
+            continue; /* an election: on a busy machine there may be one */
+        if (real_number(&cluster, "epoch") != 1 || !real_serves(&cluster, 0) ||
+            !real_is_connected(&cluster, 1))
+            fail_msg("%s, %s: epoch %lld, served %d, standby there %d", name, shift,
+                     (long long)real_number(&cluster, "epoch"), real_serves(&cluster, 0),
+                     real_is_connected(&cluster, 1));
+        (void)usleep(50000);
+    }
+    assert_nothing_has_happened();
+}
+
+static void an_hour_forward_or_back_at_any_process_changes_nothing(void **state)
+{
+    static const char *const shifts[] = {"wall - 3600\n", "wall - -3600\n"};
+
+    (void)state;
+    for (int process = 0; process < PROCESSES; process++) {
+        for (int i = 0; i < 2; i++) {
+            faults_say(faults_of(name_of(process)), shifts[i]);
+            assert_it_goes_on(name_of(process), shifts[i]);
+        }
+        faults_say(faults_of(name_of(process)), "");
+    }
+}
+
+/* The newest line of a log was written in another hour than this test's: the fault is at work. */
+static bool tells_another_hour(const char *path)
+{
+    char line[4096];
+    struct tm wall = {0};
+    double seconds = 0;
+    FILE *file = fopen(path, "re");
+
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "ts=", 3) == 0 && strptime(line + 3, "%Y-%m-%dT%H:%M:%S", &wall) != NULL)
+            seconds = difftime(time(NULL), timegm(&wall));
+    (void)fclose(file); /* only read from */
+    return seconds > 1800;
+}
+
+/* New connections, so that certificates are judged anew. */
+static void a_process_that_starts_in_another_hour_is_let_in(void **state)
+{
+    struct real_site *site = &cluster.sites[0];
+    char path[TRIO_PATH_BYTES];
+    int follower;
+
+    (void)state;
+    follower = trio_follower(&cluster.trio);
+    faults_say(faults_of(name_of(follower)), "wall - -3600\n");
+    assert_int_equal(trio_stop(&cluster.trio, follower, SIGTERM), 0);
+    faults_begin(faults_of(name_of(follower)));
+    trio_start(&cluster.trio, follower, TRIO_EXECUTED);
+    (void)trio_leader(&cluster.trio); /* all of them are ready */
+
+    faults_say(faults_of("agent0"), "wall - -3600\n");
+    assert_int_equal(real_end(&site->agent, SIGTERM), 0);
+    faults_begin(faults_of("agent0"));
+    real_start_agent(&cluster, 0);
+    real_until(&cluster, real_serves, 0, "the first site goes on serving");
+    assert_true(real_for_a_lease(&cluster, real_serves, 0));
+
+    assert_int_equal(real_number(&cluster, "epoch"), 1);
+    assert_nothing_has_happened();
+    (void)snprintf(path, sizeof path, "%s/w%d.log", cluster.trio.pki.dir, follower + 1);
+    assert_true(tells_another_hour(path));
+    (void)snprintf(path, sizeof path, "%s/agent.log", site->dir);
+    assert_true(tells_another_hour(path));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_hour_forward_or_back_at_any_process_changes_nothing),
+        cmocka_unit_test(a_process_that_starts_in_another_hour_is_let_in),
+    };
+
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
