@@ -272,12 +272,12 @@ void bw_guard_link_greet_again(struct bw_agent *agent)
 {
     struct bw_guard_link *link = &agent->guard;
 
-    if (link->connection == NULL)
+    if (link->connection == NULL || link->state == BW_GUARD_LINK_CONNECTING)
         return; /* the next hello says it */
-    drop_connection(agent);
-    link->retry_ns = RETRY_NS_MIN;
-    retry_later(agent);
-    tell_lost(agent);
+    /* On the same connection: the guard is not lost, and its new welcome voids what was before. */
+    link->state = BW_GUARD_LINK_GREETING;
+    bw_deadline_set(&link->timer, bw_instant_add(bw_clock_now(), HELLO_NS_MAX), BW_DEADLINE_WAIT);
+    say_hello(agent);
 }
 
 void bw_guard_link_close(struct bw_agent *agent)

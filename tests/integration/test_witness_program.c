@@ -302,6 +302,53 @@ static void state_survives_the_death_of_all(void **state)
     assert_int_equal(puppet_told(&a)->order.epoch, epoch);
 }
 
+/* Both sites sync until dc-a is told an order of `kind`. */
+static void wait_for_order(enum bw_order_kind kind)
+{
+    for (int i = 0; i < TRIES; i++) {
+        sync_both();
+        if (puppet_told(&a) != NULL && puppet_told(&a)->order.kind == kind)
+            return;
+        (void)usleep(PAUSE_US);
+    }
+    fail_msg("dc-a was never told to %s", bw_order_word(kind));
+}
+
+/* dc-a stops and gives `epoch` back; nobody is granted another. */
+static void give_back(uint64_t epoch)
+{
+    const struct bw_command pause = {
+        .kind = BW_COMMAND_SET_MODE, .group = "harbor", .mode = BW_MODE_PAUSED};
+    struct bw_report *report = &a.group.report;
+
+    trio_propose(&trio, &pause);
+    a.group.released = (struct bw_released){.epoch = epoch, .reason = BW_REASON_OPERATOR};
+    a.group.renew_epoch = 0;
+    report->service = BW_SERVICE_STOPPED;
+    report->armed_epoch = 0;
+    report->start_begun = report->serving_epoch_started = false;
+    wait_for_order(BW_ORDER_STAND_BY);
+}
+
+/* 3.1 Delete: agents that remember higher epochs would refuse every grant of a lower one. */
+static void a_group_made_again_after_its_deletion_begins_above_its_old_epochs(void **state)
+{
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    struct bw_command again = set_spec();
+    uint64_t epoch;
+
+    (void)state;
+    epoch = begin_serving();
+    give_back(epoch);
+
+    trio_propose(&trio, &delete);
+    wait_for_order(BW_ORDER_LET_GO);
+    a.group.released = (struct bw_released){0};
+    trio_propose(&trio, &again);
+
+    assert_true(wait_for_confirmation() > epoch);
+}
+
 /* 3.3: not before the wait is over, and then at once. */
 static void
 a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(void **state)
@@ -651,6 +698,7 @@ int main(void)
         CLAIM(a_leader_without_a_majority_confirms_nothing),
         CLAIM(a_killed_leader_is_replaced_and_the_new_one_confirms_again),
         CLAIM(state_survives_the_death_of_all),
+        CLAIM(a_group_made_again_after_its_deletion_begins_above_its_old_epochs),
         CLAIM(a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once),
         CLAIM(a_poll_without_news_ends_with_its_wait),
         CLAIM(what_is_no_sync_is_refused_and_nothing_falls),
