@@ -194,7 +194,7 @@ static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw
     struct bw_instant observed = bw_instant_sub(heard->answered_received,
                                                 bw_ms_to_ns(heard->report.service_age_ms));
 
-    return heard->report.service == BW_SERVICE_STARTED && heard->answered_number != 0 &&
+    return heard->report.service == BW_SERVICE_STARTED &&
            !is_untouched_adoption(eval, &heard->report) &&
            bw_instant_wait_is_over(observed, over_at);
 }
