@@ -169,7 +169,7 @@ void bw_agent_witnesses_close(struct bw_agent *agent);
 /* ---- sync.c, orders.c, answer.c -------------------------------------------------------------- */
 
 /* Between two syncs, however much news there is. */
-#define BW_AGENT_SYNC_DISTANCE_NS (10 * BW_NS_PER_MS)
+#define BW_AGENT_SYNC_DISTANCE_NS (2 * BW_NS_PER_MS)
 /* Before an order has said otherwise. */
 #define BW_AGENT_INTERVAL_NS_ABSENT (1 * BW_NS_PER_S)
 #define BW_AGENT_REQUEST_MS_ABSENT  1000u
