@@ -42,7 +42,8 @@ static void print_help(FILE *out)
     (void)fputs("\n\"breakwater VERB --help\" tells more; \"breakwater --version\" the version.\n"
                 "exit status: 0 fine, 1 failed, 2 wrong usage, 3 works with warnings, 4 no active "
                 "site,\n5 no quorum or nobody reachable, 6 refused as unsafe, 7 timed out with the "
-                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted.\n",
+                "outcome unknown;\nof a daemon: 78 bad configuration, 75 must be restarted, 70 a "
+                "person must act.\n",
                 out);
 }
 
