@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <raft.h>
 #include <raft/uv.h>
@@ -406,12 +407,25 @@ static enum bw_err open_raft(struct bw_raft_node *node, uv_loop_t *loop,
     return BW_OK;
 }
 
+/* The uv backend seeds by the second of the start: witnesses that start together, as after a power
+ * cut, would draw the same election timeouts for ever, and split every vote. */
+static void seed_raft(struct bw_raft_node *node)
+{
+    unsigned seed = (unsigned)node->identity.witness_id;
+    unsigned noise;
+
+    if (getrandom(&noise, sizeof noise, 0) == (ssize_t)sizeof noise)
+        seed ^= noise; /* without: the ids still differ */
+    raft_seed(&node->raft, seed);
+}
+
 static void set_up_raft(struct bw_raft_node *node, const struct bw_node_config *config)
 {
     unsigned heartbeat_ms = config->heartbeat_ms;
 
     if (heartbeat_ms == 0)
         heartbeat_ms = config->election_timeout_ms / 10;
+    seed_raft(node);
     /* In this order: libraft triples 150 ms when the heartbeat is 15 ms by then. */
     raft_set_election_timeout(&node->raft, config->election_timeout_ms);
     raft_set_heartbeat_timeout(&node->raft, heartbeat_ms);
