@@ -138,7 +138,6 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
     }
     observation->has_result = true;
     observation->at = step->now;
-    observation->ok = ended->result == BW_RUN_OK;
     switch (ended->action) {
     case BW_ACTION_STATUS: {
         const enum bw_service before = site->service;

@@ -105,7 +105,6 @@ struct bw_observation {
     struct bw_instant due;  /* next run */
     bool has_result;
     struct bw_instant at;   /* when the newest result came */
-    bool ok;
     uint64_t spec_version;  /* known when the run began: what it saw, it saw after that (3.9) */
     uint64_t order_index;   /* likewise */
 };
