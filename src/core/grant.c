@@ -309,19 +309,40 @@ bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-/* While rolling back the state's target is the origin; before that a target that takes too long
- * loses to it. */
+/* Why the target of a move cannot become ready at all, or NULL: then nobody waits for it while the
+ * service is down (3.6). A rejoin needs another site that serves, and during a move none does. */
+static const char *target_lost(const struct bw_evaluation *eval)
+{
+    const struct bw_group *group = eval->group;
+    int target = bw_spec_find_site(&group->spec, group->target);
+    const struct bw_heard *heard;
+
+    BW_ASSERT(target >= 0); /* SetSpec drops the move to a site that it takes out (3.9) */
+    if (bw_eval_is_maintained(eval, target))
+        return "the target is in maintenance";
+    heard = bw_policy_connected(group, eval->watch, target, eval->now);
+    if (heard != NULL && (heard->report.rejoining || heard->report.joined_epoch < group->epoch))
+        return "the target has to rejoin first, and nobody serves";
+    return NULL;
+}
+
+/* While rolling back the state's target is the origin; before that a target that takes too long, or
+ * that cannot come, loses to it. */
 bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_group *group = eval->group;
     int origin = bw_spec_find_site(&group->spec,
                                    group->rolling_back ? group->target : group->target_origin);
+    const char *lost;
     bool is_eligible;
 
     if (!is_moving(eval) || wants_failover(eval) || origin < 0)
         return false;
     judge_mode(eval);
-    if (!group->rolling_back)
+    lost = group->rolling_back ? NULL : target_lost(eval);
+    if (lost != NULL)
+        bw_gate_note(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, lost);
+    else if (!group->rolling_back)
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
                            eval->watch->phase_applied, bw_eval_move_timeout_ns(eval), eval->now,
                            NULL);

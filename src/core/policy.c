@@ -22,6 +22,7 @@ struct judgement {
 };
 
 static void judge_report(struct judgement *judgement);
+static void judge_rejoin(struct judgement *judgement);
 static void judge_service(struct judgement *judgement);
 static void judge_maintenance(struct judgement *judgement);
 static void judge_fence(struct judgement *judgement);
@@ -92,11 +93,46 @@ static void judge_report(struct judgement *judgement)
     judgement->passes &= bw_gate_value(
         list, BW_GATE_ID_EPOCH, site, report->epoch_seen <= judgement->group->epoch, BW_UNIT_COUNT,
         (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
-    judgement->passes &= bw_gate_plain(list, BW_GATE_ID_REJOINING, site, !report->rejoining, NULL);
+    judge_rejoin(judgement);
     judge_service(judgement);
     judge_fence(judgement);
     judge_readiness(judgement);
     judge_lag(judgement);
+}
+
+/* The epoch behind which the data of a candidate must stand (4): while a site holds one, or has given
+ * it back for a planned move, that one; after a loss the newest that was heard verified serving,
+ * since what never served left nothing to follow. Who served last follows nobody. */
+static uint64_t wanted_epoch(const struct judgement *judgement)
+{
+    const struct bw_group *group = judgement->group;
+
+    switch (judgement->role) {
+    case BW_ROLE_ADOPTER:
+    case BW_ROLE_ORIGIN:
+        return 0;
+    case BW_ROLE_TARGET:
+    case BW_ROLE_ARRIVING:
+        return group->epoch;
+    case BW_ROLE_UNPLANNED:
+        break;
+    }
+    return group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING
+               ? group->epoch /* nothing is granted now: what status says fits a switchover */
+               : judgement->watch->verified_epoch;
+}
+
+/* Ineligible until its rejoin has ended (4). A report may be older than the news that another site
+ * serves, so its "no rejoin" counts only together with the epoch that its data goes with. */
+static void judge_rejoin(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->heard->report;
+    bool is_owed = report->joined_epoch < wanted_epoch(judgement);
+
+    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
+                                       !report->rejoining && !is_owed,
+                                       is_owed ? "its data has not followed the newest epoch yet"
+                                               : NULL);
 }
 
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */

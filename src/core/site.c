@@ -434,15 +434,20 @@ static bool is_still_armed(const struct bw_site *site)
            bw_id_equal(site->guard.armed_instance, site->instance);
 }
 
-/* Another site serves a newer epoch than one in which this site may have served: its data has to
- * follow, once (4). */
-static bool is_rejoin_due(const struct bw_site *site)
+/* 4: what this site may have written in its own epoch has to follow each newer one that another site
+ * serves, once. Whoever never served, or has no script for it, follows as it is. */
+static uint64_t joined_epoch(const struct bw_site *site)
 {
     const struct bw_site_memory *memory = &site->memory;
 
-    return site->limits.has_script[BW_ACTION_REJOIN] && (memory->start_begun || memory->adopt) &&
-           site->other_serves_epoch > memory->epoch &&
-           memory->rejoined_epoch < site->other_serves_epoch;
+    if (!site->limits.has_script[BW_ACTION_REJOIN] || (!memory->start_begun && !memory->adopt))
+        return UINT64_MAX;
+    return memory->epoch > memory->rejoined_epoch ? memory->epoch : memory->rejoined_epoch;
+}
+
+static bool is_rejoin_due(const struct bw_site *site)
+{
+    return joined_epoch(site) < site->other_serves_epoch;
 }
 
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
@@ -689,5 +694,6 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->start_begun = site->memory.start_begun && bw_site_epoch_is_open(site);
     report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
     report->rejoining = site->running == BW_ACTION_REJOIN || is_rejoin_due(site);
+    report->joined_epoch = joined_epoch(site);
     report->alarms = site->alarms;
 }

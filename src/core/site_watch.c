@@ -210,10 +210,11 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
     case BW_ACTION_CONDITION:
         return site->limits.check_interval_ns;
     case BW_ACTION_VERIFY:
-        return site->tenure == BW_TENURE_STARTING && site->start_ran && !site->verified &&
-                       site->service == BW_SERVICE_STARTED
-                   ? BACK_TO_BACK_NS
-                   : 0;
+        if (site->verified || site->service != BW_SERVICE_STARTED)
+            return 0;
+        if (site->tenure == BW_TENURE_SERVING) /* adopted: nobody rejoins behind it before (4) */
+            return site->limits.check_interval_ns;
+        return site->tenure == BW_TENURE_STARTING && site->start_ran ? BACK_TO_BACK_NS : 0;
     case BW_ACTION_NONE:
     case BW_ACTION_START:
     case BW_ACTION_STOP:

@@ -337,8 +337,11 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         watch->connected_since[site] = received;
     look_up_answer(before, sync, &heard);
     bw_site_reports_put(&watch->reports[site], &heard);
-    if (is_serving(group, sync, said))
-        sample_lag(watch, group, site);
+    if (!is_serving(group, sync, said))
+        return;
+    sample_lag(watch, group, site);
+    if (said->report.verified)
+        watch->verified_epoch = group->epoch;
 }
 
 /* ---- renewals ---- */

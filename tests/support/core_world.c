@@ -37,6 +37,7 @@ static struct bw_report eligible_report(void)
         .reach = BW_REACH_UNITS,
         .reach_proved = true,
         .fence_bound_ms = 4000,
+        .joined_epoch = UINT64_MAX,
     };
 }
 

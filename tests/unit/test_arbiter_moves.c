@@ -74,6 +74,108 @@ static void nothing_is_revoked_for_a_target_that_is_not_ready(void **state)
     assert_string_equal(world.decision.command.by, "operator/anna");
 }
 
+/* 4: ineligible until its rejoin has ended. The report that says "no rejoin" was made before its site
+ * could know that another one serves, or before that one does. */
+static void nothing_is_revoked_for_a_site_that_has_not_rejoined_yet(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_stop(&world, A);
+    world.sites[A].report.joined_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_acts("A7");
+
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-a", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "rejoin"));
+    world_serve(&world, B);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-a", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "rejoin"));
+
+    world.sites[A].report.joined_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-a", false, NULL), BW_OK);
+    assert_rule("A11");
+}
+
+/* 4: also where the holder is lost before the site could hear that it serves; what never served is
+ * not waited for. */
+static void after_a_loss_a_site_stands_behind_the_epoch_that_served(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    world.sites[A].report.guard_alive = false;
+    world_sync_all(&world);
+    assert_acts("A1");
+    assert_held("rejoining", B);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_acts("A9");
+
+    world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+    world.sites[A].report.guard_alive = true;
+    world.sites[A].report.joined_epoch = world_group(&world)->epoch - 1;
+    world_pass_ms(&world, 10000);
+    assert_acts("A1");
+    world_pass_ms(&world, 10000);
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-a");
+}
+
+/* 4: a move that was asked for before waits. */
+static void a_move_that_was_asked_for_waits_for_the_rejoin(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+    assert_held("rejoining", B);
+
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_rule("A11");
+}
+
+/* 3.6: nobody waits for a target that cannot come, while the service is down. */
+static void a_target_that_cannot_come_loses_to_the_origin_at_once(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    assert_held("switchover_timeout", -1);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch - 1;
+    world_sync_all(&world);
+    assert_rule("A8");
+    assert_string_equal(world.decision.command.site, "dc-a");
+
+    stop_for_switchover("4711");
+    world.sites[B].report.rejoining = true;
+    world_sync_all(&world);
+    assert_rule("A8");
+    world.sites[B].is_mute = true; /* not known: it may come back in time */
+    world_pass_ms(&world, 10000);
+    assert_held("switchover_timeout", -1);
+}
+
+static void a_target_put_into_maintenance_loses_to_the_origin_at_once(void **state)
+{
+    struct bw_command maintain = {.kind = BW_COMMAND_MAINTENANCE,
+                                  .group = "harbor",
+                                  .site = "dc-b",
+                                  .duration_ms = 3600000};
+    (void)state;
+    stop_for_switchover("4711");
+    maintain.spec_version = world_group(&world)->spec_version;
+    assert_string_not_equal(world_apply(&world, &maintain), "-");
+    world_sync_all(&world);
+    assert_rule("A8");
+    assert_string_equal(world.decision.command.site, "dc-a");
+}
+
 /* 3.6: ready by a run that knew the final position. */
 static void the_target_is_granted_once_it_was_ready_at_the_position(void **state)
 {
@@ -240,6 +342,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
+        cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),
+        cmocka_unit_test(a_move_that_was_asked_for_waits_for_the_rejoin),
+        cmocka_unit_test(after_a_loss_a_site_stands_behind_the_epoch_that_served),
+        cmocka_unit_test(a_target_that_cannot_come_loses_to_the_origin_at_once),
+        cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
         cmocka_unit_test(a_missing_position_waits_for_a_person),
         cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),

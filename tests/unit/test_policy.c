@@ -49,6 +49,10 @@ static void due_rejoin(struct bw_report *report)
 {
     report->rejoining = true;
 }
+static void joined_behind_an_older_epoch(struct bw_report *report)
+{
+    report->joined_epoch = 0;
+}
 static void condition_stop(struct bw_report *report)
 {
     report->condition = BW_CONDITION_STOP;
@@ -103,6 +107,7 @@ static const struct {
     {"guard", lost_guard},
     {"epoch", higher_epoch},
     {"rejoining", due_rejoin},
+    {"rejoining", joined_behind_an_older_epoch},
     {"condition", condition_stop},
     {"reach", no_reach},
     {"reach", unproved_reach},

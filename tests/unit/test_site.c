@@ -254,6 +254,14 @@ static bool renews(struct world *world)
     return group.renew_epoch != 0;
 }
 
+static struct bw_report reported(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.report;
+}
+
 static struct bw_released released(struct world *world)
 {
     struct bw_sync_group group;
@@ -757,6 +765,35 @@ static void restarted_agent_adopts_what_its_guard_has_armed(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
 }
 
+/* 4: a rejoin elsewhere waits for "verified", which the agent before may have known. */
+static void what_was_adopted_is_verified_while_it_serves(void **state)
+{
+    struct world world;
+    const struct bw_guard_state of = {.armed_epoch = 1,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {105000 * MS, 105000 * MS},
+                                      .enforced = true};
+
+    (void)state;
+    begin_with(&world, &held);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    guard_state(&world, &of);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_false(reported(&world).verified);
+
+    look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
+    assert_false(reported(&world).verified);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    for (int i = 0; i < 20 && !world.site.observation[BW_ACTION_VERIFY].running; i++) {
+        tick_at(&world, world.now_ms + 100);
+        if (world.sent_look.run.action != BW_ACTION_VERIFY)
+            ended(&world, &world.sent_look, BW_RUN_OK, "started");
+    }
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
+    assert_true(reported(&world).verified);
+}
+
 static void restarted_agent_without_its_guard_reads_the_mirror(void **state)
 {
     struct world world;
@@ -988,6 +1025,31 @@ static void site_whose_adopted_epoch_is_over_rejoins(void **state)
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
 }
 
+/* 4: until the rejoin has ended its report goes with the older epoch, whatever it has heard of. */
+static void report_names_the_epoch_that_its_data_goes_with(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    assert_true(reported(&world).joined_epoch == UINT64_MAX); /* no script */
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    assert_false(reported(&world).rejoining);
+    assert_int_equal(reported(&world).joined_epoch, 1);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_true(reported(&world).rejoining);
+    assert_int_equal(reported(&world).joined_epoch, 1);
+
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = true});
+
+    assert_false(reported(&world).rejoining);
+    assert_int_equal(reported(&world).joined_epoch, 2);
+}
+
 /* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
 
 static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
@@ -1191,6 +1253,7 @@ int main(void)
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
+        cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),
         cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),
         cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
@@ -1204,6 +1267,7 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(site_whose_adopted_epoch_is_over_rejoins),
+        cmocka_unit_test(report_names_the_epoch_that_its_data_goes_with),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
         cmocka_unit_test(site_that_is_not_enforced_is_never_touched),

@@ -52,6 +52,7 @@ static void make_typical(struct bw_sync_group *group, uint32_t number)
         .prepared_index = UINT64_C(1) << 34,
         .start_begun = true,
         .serving_epoch_started = true,
+        .joined_epoch = UINT64_MAX,
     };
 }
 

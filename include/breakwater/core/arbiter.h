@@ -45,6 +45,7 @@ struct bw_watch {
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
+    uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant served_confirmed; /* receipt of its last renewal confirmed in this term */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;

@@ -64,6 +64,8 @@ struct bw_report {
     uint64_t stop_begun_epoch;  /* the stop of this epoch has begun */
     bool serving_epoch_started; /* start of armed_epoch has ended well, status says started */
     bool rejoining;             /* a rejoin runs or is due: not eligible */
+    uint64_t joined_epoch;      /* newest epoch behind which its data stands without a rejoin, or
+                                   after one; UINT64_MAX: it owes none, whoever serves (4) */
     bool start_begun;           /* a start of armed_epoch has begun */
     uint32_t alarms;            /* bit set of enum bw_alarm */
 };
