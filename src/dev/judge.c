@@ -304,17 +304,42 @@ enum bw_err bw_judge_gap_us(const struct bw_judge *judge, uint64_t from_ns, uint
     return BW_OK;
 }
 
-bool bw_judge_epochs_grow(const struct bw_judge *judge)
+static int compare_begins(const void *a, const void *b)
 {
-    for (size_t i = 0; i < judge->span_count; i++)
-        for (size_t j = 0; j < judge->span_count; j++) {
-            const struct bw_judge_span *a = &judge->spans[i];
-            const struct bw_judge_span *b = &judge->spans[j];
+    const struct bw_judge_span *left = *(const struct bw_judge_span *const *)a;
+    const struct bw_judge_span *right = *(const struct bw_judge_span *const *)b;
 
-            if (a->site != b->site && a->epoch >= b->epoch && a->from_ns < b->from_ns)
-                return false;
+    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+}
+
+/* In order of time: the highest epoch that each other site has begun before. Of spans that begin at
+ * one instant none is before the other. */
+enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow)
+{
+    const struct bw_judge_span **order = calloc(judge->span_count + 1, sizeof *order);
+    uint64_t highest[BW_SITES_MAX] = {0};
+    bool has_begun[BW_SITES_MAX] = {false};
+    bool grow = true;
+    size_t noted = 0;
+
+    if (order == NULL)
+        return BW_ERR_NOMEM;
+    for (size_t i = 0; i < judge->span_count; i++)
+        order[i] = &judge->spans[i];
+    qsort(order, judge->span_count, sizeof *order, compare_begins);
+    for (size_t i = 0; i < judge->span_count && grow; i++) {
+        for (; order[noted]->from_ns < order[i]->from_ns; noted++) {
+            has_begun[order[noted]->site] = true;
+            if (order[noted]->epoch > highest[order[noted]->site])
+                highest[order[noted]->site] = order[noted]->epoch;
         }
-    return true;
+        for (uint32_t site = 0; site < judge->site_count; site++)
+            grow = grow && (site == order[i]->site || !has_begun[site] ||
+                            highest[site] < order[i]->epoch);
+    }
+    free(order);
+    *out_grow = grow;
+    return BW_OK;
 }
 
 static bool is_of(const struct bw_judge *judge, const struct bw_judge_span *span, const char *site)

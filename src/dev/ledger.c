@@ -34,13 +34,18 @@ struct service {
 
 /* ---- the service ----------------------------------------------------------------------------- */
 
+/* As the clock shows it that all services of a group are recorded by. */
+static uint64_t now_ns(const struct bw_ledger *ledger)
+{
+    return bw_clock_now().boot_ns - (uint64_t)ledger->clock_shift_ns;
+}
+
 /* One record in one write: a kill leaves it whole or, at the very end of the file, cut. */
 static enum bw_err beat(const struct service *service, struct bw_diag *diag)
 {
-    const struct bw_instant now = bw_clock_now();
     char line[BEAT_BYTES];
     const int length = snprintf(line, sizeof line, "%s %020" PRIu64 " %020" PRIu64 "\n",
-                                service->ledger->site, service->ledger->epoch, now.boot_ns);
+                                service->ledger->site, service->ledger->epoch, now_ns(service->ledger));
 
     if (write(service->records, line, (size_t)length) != length)
         return bw_diag_errno(diag, errno, "write a record");
@@ -76,7 +81,7 @@ static enum bw_err open_records(struct service *service, struct bw_diag *diag)
     char path[PATH_BYTES];
     const int length = snprintf(path, sizeof path, "%s/%s-%06" PRIu64 "-%" PRIu64 ".beats",
                                 ledger->records_dir, ledger->site, ledger->epoch,
-                                bw_clock_now().boot_ns);
+                                now_ns(ledger));
 
     if (length < 0 || length >= PATH_BYTES)
         return bw_diag_set(diag, BW_ERR_LIMIT, "path longer than %d bytes", PATH_BYTES - 1);

@@ -297,16 +297,18 @@ static void judge_records(const struct run *run, const struct scenario *scenario
 {
     const uint64_t two_leases_ns = 2 * (uint64_t)run->dev->timings.lease_ttl_ms * BW_NS_PER_MS;
     const uint32_t server = scenario->ending == ENDS_UNCHANGED ? run->old : run->other;
+    bool epochs_grow = false;
     uint64_t at_ns;
 
     outcome->beat_count = judge->beat_count;
-    if (!find_outage(run, judge, run->dev->sites[server].name, outcome))
+    if (!find_outage(run, judge, run->dev->sites[server].name, outcome) ||
+        bw_judge_epochs_grow(judge, &epochs_grow) != BW_OK)
         fail(outcome, "out of memory");
     if (outcome->overlap_us > 0) {
         outcome->is_ok = true; /* whatever failed before matters less */
         fail(outcome, "two sites served at once for %" PRIu64 " us", outcome->overlap_us);
     }
-    if (!bw_judge_epochs_grow(judge))
+    if (!epochs_grow)
         fail(outcome, "a service of a lower epoch began after one of a higher");
     if (scenario->ending != ENDS_UNCHANGED)
         judge_move(run, judge, outcome);

@@ -9,13 +9,22 @@
  *     fsync PATH ERRNO      fail: fsync, fdatasync
  *     slow PATH MS          take so much longer: fsync, fdatasync
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
+ *     open PATH ERRNO       fail: open, openat
+ *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
+ *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
+ *                           but the wall's show SHIFT ns more, and run PPM faster; the last line
+ *                           whose FROM has come counts. Looked at every 10 ms, so that a line whose
+ *                           FROM lies further ahead comes into force everywhere at once.
  * Not seen: the kernel's asynchronous I/O (io_submit), by which libraft writes its log. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,7 +135,11 @@ static void *real(const char *name)
 
 ssize_t write(int fd, const void *data, size_t size)
 {
-    return fails("write", fd) ? -1 : syscall(SYS_write, fd, data, size);
+    if (fails("write", fd))
+        return -1;
+    if (size > 1 && find_fault_of("short", fd) != 0)
+        size /= 2;
+    return syscall(SYS_write, fd, data, size);
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
@@ -208,11 +221,136 @@ int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsign
                : (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
 }
 
+/* As rename_fails; the mode is read as the system call would, whether or not it is given. */
+static bool open_fails(int dir, const char *path)
+{
+    long number = find_fault("open", path);
+
+    if (number == 0 && dir != AT_FDCWD && path[0] != '/')
+        number = find_fault_of("open", dir);
+    if (number > 0)
+        errno = (int)number;
+    return number > 0;
+}
+
+static int open_with(int dir, const char *path, int flags, va_list more)
+{
+    const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
+
+    return open_fails(dir, path) ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
+}
+
+int open(const char *path, int flags, ...)
+{
+    va_list more;
+    int fd;
+
+    va_start(more, flags);
+    fd = open_with(AT_FDCWD, path, flags, more);
+    va_end(more);
+    return fd;
+}
+
+int openat(int dir, const char *path, int flags, ...)
+{
+    va_list more;
+    int fd;
+
+    va_start(more, flags);
+    fd = open_with(dir, path, flags, more);
+    va_end(more);
+    return fd;
+}
+
 /* ---- the wall clock ---- */
 
 static long wall_shift_s(void)
 {
     return find_fault("wall", NULL);
+}
+
+/* ---- the clocks that run ---- */
+
+#define LOOK_NS    10000000 /* the file is read anew after so long */
+#define DRIFTS_MAX 4
+#define YIELDS_MAX 1000
+#define PPM        1000000
+
+struct drift {
+    uint64_t from_ns;
+    long ppm;
+    int64_t shift_ns;
+};
+
+static struct {
+    atomic_flag is_busy;
+    uint64_t looked_ns;
+    int count;
+    struct drift list[DRIFTS_MAX];
+} drifts = {.is_busy = ATOMIC_FLAG_INIT};
+
+static uint64_t true_boot_ns(void)
+{
+    struct timespec now;
+
+    (void)syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
+}
+
+static void look_for_drifts(uint64_t now_ns)
+{
+    char text[FILE_BYTES_MAX];
+    const char *line = text;
+
+    drifts.looked_ns = now_ns;
+    drifts.count = 0;
+    if (!read_faults(text))
+        return;
+    while (*line != '\0' && drifts.count < DRIFTS_MAX) {
+        struct drift *drift = &drifts.list[drifts.count];
+        const char *end = strchr(line, '\n');
+        unsigned long from_ns;
+        long shift_ns;
+
+        if (sscanf(line, "drift %lu %ld %ld", &from_ns, &drift->ppm, &shift_ns) == 3) {
+            drift->from_ns = from_ns;
+            drift->shift_ns = shift_ns;
+            drifts.count++;
+        }
+        line = end != NULL ? end + 1 : line + strlen(line);
+    }
+}
+
+/* Who finds the list busy waits for another thread's look at it, but not for ever: in a forked
+ * child there is no such thread any more. */
+static int64_t drift_now_ns(void)
+{
+    const int saved = errno;
+    const uint64_t now_ns = true_boot_ns();
+    int64_t shift_ns = 0;
+
+    if (getenv("FAULT_FILE") == NULL || !is_for_us())
+        return 0;
+    for (int i = 0; i < YIELDS_MAX && atomic_flag_test_and_set(&drifts.is_busy); i++)
+        (void)syscall(SYS_sched_yield);
+    if (now_ns - drifts.looked_ns >= LOOK_NS)
+        look_for_drifts(now_ns);
+    for (int i = 0; i < drifts.count; i++)
+        if (drifts.list[i].from_ns <= now_ns)
+            shift_ns = drifts.list[i].shift_ns +
+                       (int64_t)((double)(now_ns - drifts.list[i].from_ns) *
+                                 (double)drifts.list[i].ppm / PPM);
+    atomic_flag_clear(&drifts.is_busy);
+    errno = saved;
+    return shift_ns;
+}
+
+static void add_ns(struct timespec *time, int64_t more_ns)
+{
+    const int64_t ns = (int64_t)time->tv_sec * 1000000000 + time->tv_nsec + more_ns;
+
+    time->tv_sec = ns / 1000000000;
+    time->tv_nsec = ns % 1000000000;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *out_time)
@@ -221,6 +359,9 @@ int clock_gettime(clockid_t clock, struct timespec *out_time)
 
     if (result == 0 && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
         out_time->tv_sec += wall_shift_s();
+    else if (result == 0 && (clock == CLOCK_BOOTTIME || clock == CLOCK_MONOTONIC ||
+                             clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE))
+        add_ns(out_time, drift_now_ns());
     return result;
 }
 

@@ -55,8 +55,9 @@ BW_MUST_CHECK enum bw_err bw_judge_add_dir(struct bw_judge *judge, const char *d
  * an overlap is never rounded to none. BW_ERR_NOMEM. */
 BW_MUST_CHECK enum bw_err bw_judge_overlap_us(const struct bw_judge *judge, uint64_t *out_us);
 
-/* I2 as the services saw it: no process of a lower epoch began after one of a higher had begun. */
-bool bw_judge_epochs_grow(const struct bw_judge *judge);
+/* I2 as the services saw it: no process of a lower epoch began, or went on after a hole, after one
+ * of as high an epoch at another site had begun. BW_ERR_NOMEM. */
+BW_MUST_CHECK enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow);
 
 /* The first instant at or after `since_ns` at which `site` served; false: it never did. */
 bool bw_judge_serves_after(const struct bw_judge *judge, const char *site, uint64_t since_ns,

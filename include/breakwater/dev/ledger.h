@@ -15,6 +15,7 @@ struct bw_ledger {
     const char *pid_file; /* gets "PID START_TICKS", whole or not at all, before the first beat */
     pid_t owner;          /* whose end is ours: so that nothing outlives a killed `dev`; 0: none */
     uint64_t owner_start_ticks;
+    int64_t clock_shift_ns; /* CLOCK_BOOTTIME here is so much ahead of what records show */
 };
 
 /* Starts the service as a process in a session of its own and returns once it has recorded its

@@ -1,0 +1,340 @@
+/* fault.c - what can be broken: the table, and the few ways in which its rows work. */
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/instant.h>
+
+#include "ways.h"
+
+#define FLAP_MS 300
+
+/* ---- links ------------------------------------------------------------------------------------
+ */
+
+static void add_link(struct bw_hub_link *link, const struct bw_hub_link *more)
+{
+    uint32_t *to = (uint32_t *)link;
+    const uint32_t *from = (const uint32_t *)more;
+
+    _Static_assert(sizeof *link % sizeof *to == 0, "a row is numbers only");
+    for (size_t i = 0; i < sizeof *link / sizeof *to; i++)
+        if (from[i] != 0)
+            to[i] = from[i];
+}
+
+/* Of the pair in the fault's direction, or of a node and all others. */
+static void shape(struct bw_lab *lab, const struct bw_lab_fault *fault)
+{
+    const struct bw_fault *kind = fault->kind;
+
+    for (uint32_t other = 0; other < lab->hub.count; other++) {
+        if (other == fault->node || (kind->place == BW_FAULT_AT_PAIR && other != fault->peer))
+            continue;
+        if ((kind->direction & BW_FAULT_OUT) != 0)
+            add_link(&lab->hub.links[fault->node][other], &kind->link);
+        if ((kind->direction & BW_FAULT_IN) != 0)
+            add_link(&lab->hub.links[other][fault->node], &kind->link);
+    }
+}
+
+/* Witnesses and sites in a circle: each sees its two neighbours only. */
+static void shape_ring(struct bw_lab *lab, const struct bw_lab_fault *fault)
+{
+    const uint32_t count = lab->hub.count - 1; /* all but who gives commands */
+
+    for (uint32_t a = 0; a < count; a++)
+        for (uint32_t b = 0; b < count; b++)
+            if (a != b && (a + 1) % count != b && (b + 1) % count != a)
+                add_link(&lab->hub.links[a][b], &fault->kind->link);
+}
+
+/* Links have no memory: what is on is laid over perfect ones anew. */
+static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
+{
+    bw_hub_heal(&lab->hub);
+    for (uint32_t i = 0; i < BW_LAB_FAULTS_MAX; i++) {
+        const struct bw_lab_fault *fault = &faults->list[i];
+
+        if (fault->kind == NULL || !fault->is_on || fault->kind->part != BW_FAULT_OF_NETWORK)
+            continue;
+        if (fault->kind->place == BW_FAULT_AT_ALL)
+            shape_ring(lab, fault);
+        else
+            shape(lab, fault);
+    }
+}
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+#define LINKS(named, told, where, way, ...)                                                        \
+    {                                                                                              \
+        .name = (named), .words = (told), .place = BW_FAULT_AT_##where,                            \
+        .part = BW_FAULT_OF_NETWORK, .is_random = true, .direction = BW_FAULT_##way, .link = {     \
+            __VA_ARGS__                                                                            \
+        }                                                                                          \
+    }
+#define PROCESS(named, told, where, of, began, ended, ...)                                         \
+    {                                                                                              \
+        .name = (named), .words = (told), .place = BW_FAULT_AT_##where,                            \
+        .part = BW_FAULT_OF_DAEMONS, .is_random = true, .role = BW_LAB_##of, .begin = (began),     \
+        .end = (ended), __VA_ARGS__                                                                \
+    }
+#define DISK(named, told, where, of, line)                                                         \
+    {                                                                                              \
+        .name = (named), .words = (told), .place = BW_FAULT_AT_##where, .part = BW_FAULT_OF_DISK,  \
+        .is_random = true, .role = BW_LAB_##of, .begin = bw_begin_preload, .end = bw_end_preload,  \
+        .text = (line)                                                                             \
+    }
+#define SCRIPT(named, told)                                                                        \
+    {                                                                                              \
+        .name = (named), .words = (told), .place = BW_FAULT_AT_SITE, .part = BW_FAULT_OF_SCRIPTS,  \
+        .is_random = true, .begin = bw_begin_mode, .end = bw_end_mode, .text = (named)             \
+    }
+#define NODE(named, told, where, of, bound, drawn, began, ended, ...)                              \
+    {                                                                                              \
+        .name = (named), .words = (told), .place = BW_FAULT_AT_##where, .scope = BW_FAULT_##bound, \
+        .part = BW_FAULT_OF_##of, .is_random = (drawn), .begin = (began), .end = (ended),          \
+        __VA_ARGS__                                                                                \
+    }
+
+/* Errno values as numbers: that is what the preload reads. EIO 5, EMFILE 24, ENOSPC 28. */
+const struct bw_fault bw_fault_table[] = {
+    LINKS("isolated", "nothing passes to or from the node, in silence", NODE, BOTH, .down = 1),
+    LINKS("mute", "one way: nothing that the node sends arrives, it hears all", NODE, OUT,
+          .down = 1),
+    LINKS("deaf", "one way: nothing reaches the node, all it sends arrives", NODE, IN, .down = 1),
+    LINKS("refused", "every TCP packet to or from the node is answered with a reset", NODE, BOTH,
+          .reset = 1),
+    LINKS("refused-out", "one way: what the node sends is answered with a reset", NODE, OUT,
+          .reset = 1),
+    LINKS("apart", "two nodes cannot see each other, all others see both (a bridge)", PAIR, BOTH,
+          .down = 1),
+    LINKS("apart-one-way", "what the first sends never reaches the second", PAIR, OUT, .down = 1),
+    LINKS("ring", "each node sees only its two neighbours in a circle", ALL, BOTH, .down = 1),
+    LINKS("lossy", "40 % of the packets to and from the node are lost", NODE, BOTH, .loss = 40),
+    LINKS("lossy-out", "one way: 40 % of what the node sends is lost", NODE, OUT, .loss = 40),
+    LINKS("narrow", "256 kbit/s to and from the node, with a queue", NODE, BOTH, .rate_kbit = 256),
+    LINKS("mtu-hole", "packets above 600 bytes vanish, to and from the node", NODE, BOTH,
+          .mtu = 600),
+    LINKS("mtu-hole-out", "one way: packets above 600 bytes that the node sends vanish", NODE, OUT,
+          .mtu = 600),
+    LINKS("far", "20 ms more in each direction, give or take 10", NODE, BOTH, .delay_ms = 20,
+          .jitter_ms = 10),
+    LINKS("reordered", "30 % of the node's packets overtake the others", NODE, BOTH, .delay_ms = 15,
+          .reorder = 30),
+    LINKS("doubled", "half of the node's packets arrive twice", NODE, BOTH, .duplicate = 50),
+    LINKS("corrupt", "5 % of the node's packets have a wrong bit, which checksums show", NODE, BOTH,
+          .corrupt = 5),
+    LINKS("mangled", "2 % of the node's packets are changed so that only TLS can tell", NODE, BOTH,
+          .mangle = 2),
+    {.name = "flapping",
+     .words = "the node's link goes down and up every 300 ms",
+     .place = BW_FAULT_AT_NODE,
+     .part = BW_FAULT_OF_NETWORK,
+     .is_random = true,
+     .direction = BW_FAULT_BOTH,
+     .number = FLAP_MS,
+     .link = {.down = 1}},
+
+    PROCESS("agent-frozen", "the agent stands still (SIGSTOP)", SITE, AGENT, bw_begin_freeze,
+            bw_end_freeze, .number = 0),
+    PROCESS("guard-frozen", "the guard stands still", SITE, GUARD, bw_begin_freeze, bw_end_freeze,
+            .number = 0),
+    PROCESS("witness-frozen", "a witness stands still", WITNESS, WITNESS, bw_begin_freeze,
+            bw_end_freeze, .number = 0),
+    PROCESS("agent-down", "the agent dies (SIGKILL) and is not started anew", SITE, AGENT,
+            bw_begin_kill, bw_end_kill, .number = 0),
+    PROCESS("guard-down", "the guard dies and is not started anew", SITE, GUARD, bw_begin_kill,
+            bw_end_kill, .number = 0),
+    PROCESS("witness-down", "a witness dies and is not started anew", WITNESS, WITNESS,
+            bw_begin_kill, bw_end_kill, .number = 0),
+    PROCESS("agent-killed", "the agent dies, its supervisor starts it", SITE, AGENT,
+            bw_begin_kill_once, NULL, .is_momentary = true),
+    PROCESS("guard-killed", "the guard dies, its supervisor starts it", SITE, GUARD,
+            bw_begin_kill_once, NULL, .is_momentary = true),
+    PROCESS("witness-killed", "a witness dies, its supervisor starts it", WITNESS, WITNESS,
+            bw_begin_kill_once, NULL, .is_momentary = true),
+    PROCESS("agent-few-files", "the agent can open no more files", SITE, AGENT, bw_begin_few_files,
+            bw_end_few_files, .number = 5),
+    PROCESS("guard-few-files", "the guard can open no more files", SITE, GUARD, bw_begin_few_files,
+            bw_end_few_files, .number = 5),
+    PROCESS("witness-few-files", "a witness can open no more files", WITNESS, WITNESS,
+            bw_begin_few_files, bw_end_few_files, .number = 5),
+    PROCESS("services-killed", "all services of a site die (SIGKILL)", SITE, GUARD,
+            bw_begin_signal_services, NULL, .number = SIGKILL, .is_momentary = true),
+    PROCESS("services-frozen", "all services of a site stand still", SITE, GUARD,
+            bw_begin_signal_services, bw_end_signal_services, .number = SIGSTOP),
+
+    NODE("host-lost", "power cut: all of the node dies, and boots with new boot id and clocks",
+         NODE, DAEMONS, PROMISED, true, bw_begin_host_lost, bw_end_host_lost, .number = 0),
+    NODE("daemons-killed", "agent and guard die at once, their supervisor starts both", SITE,
+         DAEMONS, BEYOND, false, bw_begin_kill_both, NULL, .is_momentary = true),
+    NODE("site-frozen", "agent, guard, scripts and services of a site stand still", SITE, DAEMONS,
+         BEYOND, false, bw_begin_freeze_site, bw_end_freeze_site, .number = 0),
+    NODE("starved", "a site's daemons get a twentieth of a processor", SITE, DAEMONS, BEYOND, false,
+         bw_begin_starve, bw_end_starve, .number = 0),
+
+    DISK("agent-fsync-eio", "the agent's fsync fails with EIO", SITE, AGENT, "fsync disk/ 5"),
+    DISK("guard-fsync-eio", "the guard's fsync fails with EIO", SITE, GUARD, "fsync disk/ 5"),
+    DISK("witness-fsync-eio", "a witness's fsync fails with EIO (vote file)", WITNESS, WITNESS,
+         "fsync disk/ 5"),
+    DISK("agent-slow-disk", "each fsync of the agent takes 300 ms", SITE, AGENT, "slow disk/ 300"),
+    DISK("guard-slow-disk", "each fsync of the guard takes 300 ms", SITE, GUARD, "slow disk/ 300"),
+    DISK("witness-slow-disk", "each fsync of a witness takes 300 ms", WITNESS, WITNESS,
+         "slow disk/ 300"),
+    DISK("agent-enospc", "the agent's writes fail with ENOSPC", SITE, AGENT, "write disk/ 28"),
+    DISK("guard-enospc", "the guard's writes fail with ENOSPC", SITE, GUARD, "write disk/ 28"),
+    DISK("witness-enospc", "a witness's writes fail with ENOSPC (all but its log)", WITNESS,
+         WITNESS, "write disk/ 28"),
+    DISK("agent-short-writes", "the agent's writes are done by halves", SITE, AGENT,
+         "short disk/ 1"),
+    DISK("guard-short-writes", "the guard's writes are done by halves", SITE, GUARD,
+         "short disk/ 1"),
+    DISK("agent-rename-eio", "the agent's renames fail with EIO", SITE, AGENT, "rename disk/ 5"),
+    DISK("guard-rename-eio", "the guard's renames fail with EIO", SITE, GUARD, "rename disk/ 5"),
+    DISK("agent-open-emfile", "the agent can open no state file", SITE, AGENT, "open disk/ 24"),
+    DISK("guard-mirror-eio", "the guard cannot write its mirror in /run", SITE, GUARD,
+         "write -guard/ 5"),
+    NODE("disk-full", "the node's disk is full", NODE, DISK, PROMISED, true, bw_fill_disk,
+         bw_empty_disk, .number = 0),
+
+    NODE("wall-ahead", "the wall clock of a node is an hour ahead", NODE, CLOCK, PROMISED, true,
+         bw_begin_wall, bw_end_wall, .number = 3600),
+    NODE("wall-behind", "the wall clock of a node is an hour behind", NODE, CLOCK, PROMISED, true,
+         bw_begin_wall, bw_end_wall, .number = -3600),
+    NODE("fast", "a node's clocks run 900 ppm too fast, within the bound", NODE, CLOCK, PROMISED,
+         true, bw_begin_drift, bw_end_drift, .number = 900),
+    NODE("slow", "a node's clocks run 900 ppm too slow, within the bound", NODE, CLOCK, PROMISED,
+         true, bw_begin_drift, bw_end_drift, .number = -900),
+    NODE("far-too-slow", "a site's clocks run at four fifths of their rate", SITE, CLOCK, BEYOND,
+         false, bw_begin_drift, bw_end_drift, .number = -200000),
+
+    SCRIPT("stop-hangs", "the stop script ignores TERM and never ends"),
+    SCRIPT("stop-lies", "the stop script does nothing and says that it did"),
+    SCRIPT("fence-hangs", "the fence script ignores TERM and never ends"),
+    SCRIPT("fence-fails", "the fence script does nothing and fails"),
+    SCRIPT("fence-lies", "the fence script does nothing and says that it did"),
+    SCRIPT("status-hangs", "the status script never ends"),
+    SCRIPT("start-hangs", "the start script never ends"),
+    SCRIPT("start-fails", "the start script fails"),
+    SCRIPT("forks-away", "the start script leaves a process in a session of its own"),
+    NODE("switchover", "an operator moves a group to this site", SITE, SCRIPTS, PROMISED, true,
+         bw_begin_switchover, NULL, .is_momentary = true),
+};
+const uint32_t bw_fault_count = sizeof bw_fault_table / sizeof bw_fault_table[0];
+_Static_assert(sizeof bw_fault_table / sizeof bw_fault_table[0] <=
+                   sizeof((struct bw_faults *)0)->fired_counts / sizeof(uint32_t),
+               "every row has its counter");
+
+const struct bw_fault *bw_fault_find(const char *name)
+{
+    for (uint32_t i = 0; i < bw_fault_count; i++)
+        if (strcmp(bw_fault_table[i].name, name) == 0)
+            return &bw_fault_table[i];
+    return NULL;
+}
+
+const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *kind)
+{
+    const bool needs_preload = kind->begin == bw_begin_preload || kind->begin == bw_begin_wall ||
+                               kind->begin == bw_begin_drift;
+
+    if (needs_preload && lab->options->preload == NULL)
+        return "the library for it was not built in";
+    if (kind->begin == bw_begin_freeze_site && lab->box->cgroup[0] == '\0')
+        return "no writable cgroup v2";
+    if (kind->begin == bw_begin_starve && lab->box->cpu_cgroup[0] == '\0')
+        return "no writable cgroup v1 controller `cpu`";
+    if (kind->begin == bw_begin_host_lost && access("/proc/self/ns/time", F_OK) != 0)
+        return "no time namespaces";
+    return NULL;
+}
+
+/* ---- on and off -------------------------------------------------------------------------------
+ */
+
+static void say_fault(struct bw_lab *lab, const struct bw_lab_fault *fault, bool is_begin)
+{
+    const char *peer = fault->kind->place == BW_FAULT_AT_PAIR ? lab->nodes[fault->peer].name : "";
+    const char *node = fault->kind->place == BW_FAULT_AT_ALL ? "all" : lab->nodes[fault->node].name;
+
+    bw_lab_say(lab, is_begin ? BW_LAB_FAULT : BW_LAB_HEAL, (int)fault->node, -1, "%s %s at %s%s%s",
+               is_begin ? "fault" : "heal ", fault->kind->name, node, peer[0] != '\0' ? ", " : "",
+               peer);
+}
+
+enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
+                           const struct bw_fault *kind, uint32_t node, uint32_t peer,
+                           uint64_t end_at_ns, struct bw_diag *diag)
+{
+    struct bw_lab_fault *fault = NULL;
+    enum bw_err err = BW_OK;
+
+    for (uint32_t i = 0; i < BW_LAB_FAULTS_MAX && fault == NULL; i++)
+        if (faults->list[i].kind == NULL)
+            fault = &faults->list[i];
+    if (fault == NULL)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d faults at once", BW_LAB_FAULTS_MAX);
+    *fault = (struct bw_lab_fault){.kind = kind,
+                                   .node = node,
+                                   .peer = peer,
+                                   .begun_ns = bw_lab_now_ns(),
+                                   .end_at_ns = end_at_ns,
+                                   .is_on = true};
+    faults->fired_counts[kind - bw_fault_table]++;
+    faults->has_beyond = faults->has_beyond || kind->scope == BW_FAULT_BEYOND;
+    say_fault(lab, fault, true);
+    if (kind->begin != NULL)
+        err = kind->begin(lab, fault, diag);
+    if (kind->part == BW_FAULT_OF_NETWORK)
+        shape_all(lab, faults);
+    if (kind->is_momentary)
+        fault->kind = NULL;
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "fault %s", kind->name);
+}
+
+enum bw_err bw_fault_end_due(struct bw_lab *lab, struct bw_faults *faults, uint64_t now_ns,
+                             struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    for (uint32_t i = 0; i < BW_LAB_FAULTS_MAX && err == BW_OK; i++) {
+        struct bw_lab_fault *fault = &faults->list[i];
+        const struct bw_fault *kind = fault->kind;
+
+        if (kind == NULL || now_ns < fault->end_at_ns)
+            continue;
+        if (kind->end != NULL)
+            err = kind->end(lab, fault, diag);
+        say_fault(lab, fault, false);
+        fault->kind = NULL;
+        if (kind->part == BW_FAULT_OF_NETWORK)
+            shape_all(lab, faults);
+        if (err != BW_OK)
+            (void)bw_diag_wrap(diag, err, "heal %s", kind->name);
+    }
+    return err;
+}
+
+void bw_fault_turn(struct bw_lab *lab, struct bw_faults *faults)
+{
+    bool has_changed = false;
+
+    for (uint32_t i = 0; i < BW_LAB_FAULTS_MAX; i++) {
+        struct bw_lab_fault *fault = &faults->list[i];
+        bool is_on;
+
+        if (fault->kind == NULL || fault->kind->part != BW_FAULT_OF_NETWORK ||
+            fault->kind->number == 0)
+            continue;
+        is_on = (bw_lab_now_ns() - fault->begun_ns) /
+                    ((uint64_t)fault->kind->number * BW_NS_PER_MS) % 2 ==
+                0;
+        has_changed = has_changed || is_on != fault->is_on;
+        fault->is_on = is_on;
+    }
+    if (has_changed)
+        shape_all(lab, faults);
+}

@@ -1,0 +1,204 @@
+/* lab.h - a whole cluster in a box: three witnesses and some sites, each a node with a network of
+ * its own, and groups of ledger services whose records tell what happened.
+ *
+ *   setup.c     certificates, configuration, scripts       process.c   starting, ending,
+ * supervising fault.c     what can be broken, and how                schedule.c  when: scenarios,
+ * random verdict.c   what the records say                       report.c, page.c   telling it
+ *
+ * One thread; everything happens inside of bw_lab_turn or the call itself. All instants are
+ * CLOCK_BOOTTIME of the harness, the one clock of the machine that all nodes run on. */
+#ifndef BW_CHAOS_LAB_H
+#define BW_CHAOS_LAB_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/limits.h>
+#include <breakwater/base/prng.h>
+
+#include "box.h"
+#include "hub.h"
+
+#define BW_LAB_WITNESSES  3
+#define BW_LAB_SITES_MAX  3
+#define BW_LAB_GROUPS_MAX 16
+#define BW_LAB_NODES_MAX  (BW_LAB_WITNESSES + BW_LAB_SITES_MAX + 1)
+#define BW_LAB_PROCESSES  (BW_LAB_WITNESSES + 2 * BW_LAB_SITES_MAX)
+#define BW_LAB_PATH_BYTES 512
+/* Told and drawn at most; further ones are counted, and the report says how many. */
+#define BW_LAB_EVENTS_MAX 100000
+#define BW_LAB_TEXT_BYTES 160
+/* After this, what ended is started anew, as a supervisor of services would. */
+#define BW_LAB_RESTART_MS 200
+/* A line of it, with the shift of the node's clocks in ns, begins each life of a process in its
+ * log. */
+#define BW_LAB_START_MARK "chaos.started shift_ns="
+
+enum bw_lab_role { BW_LAB_WITNESS, BW_LAB_AGENT, BW_LAB_GUARD };
+const char *bw_lab_role_word(enum bw_lab_role role);
+
+struct bw_lab_process {
+    enum bw_lab_role role;
+    uint32_t node;
+    char name[BW_NAME_MAX + 1]; /* w1, alpha/agent: of its files too, with '-' */
+    char config[BW_LAB_PATH_BYTES];
+    char log[BW_LAB_PATH_BYTES];
+    char faults[BW_LAB_PATH_BYTES]; /* what fault_preload.c obeys */
+    const char *disk_fault;         /* a line for it; "": none */
+    char crash_at[BW_NAME_MAX + 1]; /* of the next start; "": nowhere */
+    pid_t pid;                      /* 0: does not run */
+    uint32_t hold_count;            /* faults that keep it from being started */
+    bool is_killed;                 /* by us: its end surprises nobody */
+    bool is_given_up;               /* it asked for a person: never started again */
+    uint64_t start_at_ns;           /* when it is started anew; 0: not waiting */
+    uint32_t start_count;
+    uint32_t crash_count; /* at a crash point */
+};
+
+struct bw_lab_node {
+    char name[BW_NAME_MAX + 1];
+    char dir[BW_LAB_PATH_BYTES];     /* its files; a site's scripts and pid files too */
+    char state[BW_LAB_PATH_BYTES];   /* what must survive: a small tmpfs of its own */
+    char boot_id[BW_LAB_PATH_BYTES]; /* what it sees as /proc/sys/kernel/random/boot_id */
+    int64_t boot_shift_ns;           /* its clocks since boot show so much more than ours */
+    int time_namespace;              /* -1: ours */
+    uint32_t boot_count;
+    int wall_shift_s; /* its wall clock shows so much more */
+};
+
+/* A node's clocks show, of our instant t at or after `from_ns`, t + shift + (t - from) * ppm / 1e6.
+ */
+struct bw_lab_rate {
+    uint64_t from_ns;
+    int64_t ppm;
+    int64_t shift_ns;
+};
+struct bw_lab_drift {
+    struct bw_lab_rate before;
+    struct bw_lab_rate after;
+};
+
+/* What the lease and all that goes with it is computed from. */
+struct bw_lab_timings {
+    uint32_t lease_ttl_ms;
+    uint32_t fence_timeout_ms;
+    uint32_t renew_interval_ms;
+    uint32_t request_timeout_ms;
+    uint32_t election_timeout_ms;
+    uint32_t margin_ms;
+    uint32_t check_interval_ms;
+    uint32_t fence_script_ms;
+    uint32_t kill_grace_ms;
+    uint32_t retry_backoff_ms;
+};
+#define BW_LAB_LEASE_MS_MIN 1000
+#define BW_LAB_LEASE_MS_MAX 60000
+
+/* One line of the story. `node` or `process` -1: of none. */
+enum bw_lab_event_kind {
+    BW_LAB_FAULT,   /* began */
+    BW_LAB_HEAL,    /* a fault ended */
+    BW_LAB_STARTED, /* a process */
+    BW_LAB_ENDED,
+    BW_LAB_FROZEN,
+    BW_LAB_THAWED,
+    BW_LAB_NOTE,
+    BW_LAB_PROBLEM, /* what no fault explains: a violation */
+};
+struct bw_lab_event {
+    uint64_t at_ns;
+    enum bw_lab_event_kind kind;
+    int node;
+    int process;
+    char text[BW_LAB_TEXT_BYTES];
+};
+
+struct bw_lab_options {
+    const char *program;  /* the breakwater that is put to the test */
+    const char *self;     /* this program: its ledger is the service */
+    const char *preload;  /* fault_preload.so; NULL: faults that need it are left out */
+    uint32_t site_count;  /* 2 to BW_LAB_SITES_MAX */
+    uint32_t group_count; /* 1 to BW_LAB_GROUPS_MAX */
+    uint32_t lease_ttl_ms;
+    uint64_t seed;
+};
+
+/* On the heap or static: large. bw_lab_open to bw_lab_close. */
+struct bw_lab {
+    const struct bw_box *box;
+    const struct bw_lab_options *options;
+    struct bw_lab_timings timings;
+    char dir[BW_LAB_PATH_BYTES]; /* everything of this lab */
+    char records[BW_LAB_PATH_BYTES];
+    struct bw_hub hub;
+    uint32_t node_count; /* witnesses, sites, and the one from which commands are given */
+    struct bw_lab_node nodes[BW_LAB_NODES_MAX];
+    struct bw_lab_drift drifts[BW_LAB_NODES_MAX];
+    uint32_t process_count;
+    struct bw_lab_process processes[BW_LAB_PROCESSES];
+    char groups[BW_LAB_GROUPS_MAX][BW_NAME_MAX + 1];
+    struct bw_lab_event *events; /* on the heap */
+    uint32_t event_count;
+    uint64_t event_lost_count;
+    uint32_t problem_count;
+    uint64_t begun_ns;
+    struct bw_prng prng; /* of boot ids and the like */
+};
+
+/* ---- setup.c ----------------------------------------------------------------------------------
+ */
+
+/* Makes all that is needed before the first process: network, certificates, configuration, scripts.
+ * `dir` is new. */
+BW_MUST_CHECK enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
+                                      const struct bw_lab_options *options, const char *dir,
+                                      struct bw_diag *diag);
+/* Ends every process of the box. The directory stays until the box ends, the events (the caller's
+ * to free) until then. */
+void bw_lab_close(struct bw_lab *lab);
+/* Gives the group specs to the witnesses. */
+BW_MUST_CHECK enum bw_err bw_lab_apply(struct bw_lab *lab, struct bw_diag *diag);
+
+uint32_t bw_lab_site_node(uint32_t site);
+uint32_t bw_lab_command_node(const struct bw_lab *lab);
+BW_MUST_CHECK enum bw_err bw_lab_path(char out[BW_LAB_PATH_BYTES], const char *dir,
+                                      const char *name, struct bw_diag *diag);
+/* Replaces a file in one go. */
+BW_MUST_CHECK enum bw_err bw_lab_write(const char *path, struct bw_diag *diag, const char *format,
+                                       ...) __attribute__((format(printf, 3, 4)));
+
+/* ---- process.c --------------------------------------------------------------------------------
+ */
+
+struct bw_lab_process *bw_lab_process(struct bw_lab *lab, enum bw_lab_role role, uint32_t node);
+BW_MUST_CHECK enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process,
+                                       struct bw_diag *diag);
+/* KILL, expected; it is started anew unless held. */
+void bw_lab_kill(struct bw_lab *lab, struct bw_lab_process *process);
+/* KILL to every service process of a site, until none is left; at most 2 s. */
+void bw_lab_kill_services(struct bw_lab *lab, uint32_t site);
+/* Signals the service process of one group at a site; false: there is none. */
+bool bw_lab_signal_service(struct bw_lab *lab, uint32_t site, uint32_t group, int signal);
+/* Which site's service of the group lives, by its pid file; -1: none. The lowest of several. */
+int bw_lab_find_holder(const struct bw_lab *lab, uint32_t group);
+/* Which witness leads, by its own word (asked of all); -1: none says so. */
+int bw_lab_find_leader(struct bw_lab *lab);
+/* Reaps, restarts, and waits: until that instant, or for less. */
+void bw_lab_turn(struct bw_lab *lab, uint64_t until_ns);
+/* Runs a command line of breakwater from the command node; at most `timeout_ms`. `out_text` gets
+ * what it printed, cut at `size`. Returns its exit status; -1: it did not end in time. */
+int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
+                   char *out_text, size_t size);
+
+/* Waits for a child of the harness; its exit status, -1 where a signal ended it. */
+int bw_lab_wait_child(pid_t pid);
+
+uint64_t bw_lab_now_ns(void);
+/* Notes and prints one line of the story. */
+void bw_lab_say(struct bw_lab *lab, enum bw_lab_event_kind kind, int node, int process,
+                const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,435 @@
+/* breakwater-chaos: the real programs, tormented in namespaces; what their services recorded says
+ * whether they kept their promise. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/dev/ledger.h>
+#include <breakwater/sys/random.h>
+
+#include "chaos.h"
+#include "options.h"
+#include "preload.h"
+#include "report.h"
+
+#define STATUS_SKIPPED     77 /* something that it needs is not on this machine */
+#define LEASE_MS_ABSENT    "1200ms"
+#define GROUPS_ABSENT      3
+#define RECORDS_LIMIT_TEXT "2 h: records are kept in memory until then"
+#define FOR_MS_MAX         (2 * 3600 * 1000)
+
+/* ---- what is asked for ------------------------------------------------------------------------
+ */
+
+struct values {
+    const char *program;
+    uint64_t sites;
+    uint64_t groups;
+    const char *lease;
+    const char *records;
+    const char *html;
+    const char *json;
+    uint64_t seed;
+    const char *time;
+};
+
+#define COMMON_OPTIONS                                                                             \
+    BW_OPTION_TEXT(struct values, program, "program", 0, "PATH",                                   \
+                   "the breakwater that is put to the test (the one beside this program)"),        \
+        BW_OPTION_NUMBER(struct values, sites, "sites", 0, "N", 2, BW_LAB_SITES_MAX,               \
+                         "how many sites there are (2)"),                                          \
+        BW_OPTION_NUMBER(struct values, groups, "groups", 0, "N", 1, BW_LAB_GROUPS_MAX,            \
+                         "how many groups they share (3)"),                                        \
+        BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",                                      \
+                       "lease_ttl of every group, 1s to 60s; all else follows (1200ms)"),          \
+        BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
+                       "keep what the services recorded and all logs, new"),                       \
+        BW_OPTION_TEXT(struct values, html, "html", 0, "FILE", "write a page with pictures"),      \
+        BW_OPTION_TEXT(struct values, json, "json", 0, "FILE", "write the result as JSON")
+
+static const struct bw_option run_options[] = {COMMON_OPTIONS, BW_OPTIONS_END};
+static const struct bw_option random_options[] = {
+    BW_OPTION_NUMBER(struct values, seed, "seed", 0, "N", 0, UINT64_MAX,
+                     "what is broken when; the same number, the same schedule (drawn)"),
+    BW_OPTION_TEXT(struct values, time, "for", 0, "D", "how long, at most 2h (60s)"),
+    COMMON_OPTIONS, BW_OPTIONS_END};
+static const struct bw_option no_options[] = {BW_OPTIONS_END};
+
+static const struct bw_cli_command run_command = {
+    .name = "run",
+    .operands = "SCENARIO...",
+    .operands_min = 1,
+    .operands_max = BW_RUNS_MAX,
+    .help =
+        "Runs scenarios, each on a new cluster; `breakwater-chaos list` names them. Needs root\n"
+        "(network namespaces).",
+    .options = run_options,
+};
+static const struct bw_cli_command random_command = {
+    .name = "random",
+    .operands = "",
+    .help =
+        "Rounds of faults drawn from a seed, alone and combined, each followed by calm in which\n"
+        "every group must be served again within a computed bound. Needs root (network\n"
+        "namespaces).",
+    .options = random_options,
+};
+static const struct bw_cli_command list_command = {
+    .name = "list",
+    .operands = "",
+    .help = "Names every scenario, fault and crash point.",
+    .options = no_options,
+};
+static const struct bw_cli_command judge_command = {
+    .name = "judge",
+    .operands = "DIR",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Judges kept records again (RUN/records of --records): did two sites serve at once?",
+    .options = no_options,
+};
+
+/* ---- one run ----------------------------------------------------------------------------------
+ */
+
+/* All that the inside of the box needs. */
+struct task {
+    const struct bw_cli_command *command;
+    struct values values;
+    struct bw_operands operands;
+    struct bw_lab_options lab;
+    char program[BW_LAB_PATH_BYTES];
+    char self[BW_LAB_PATH_BYTES];
+    uint32_t random_ms; /* 0: scenarios */
+};
+
+static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcome,
+                              const struct bw_scenario *scenario, struct bw_diag *diag)
+{
+    struct bw_run *run = &outcome->run;
+    const uint64_t end_ns = bw_lab_now_ns() + task->random_ms * BW_NS_PER_MS;
+    struct bw_step steps[BW_STEPS_MAX];
+    enum bw_err err = BW_OK;
+
+    if (task->random_ms == 0)
+        return bw_run_round(run, scenario->steps, diag);
+    for (uint32_t i = 0; err == BW_OK && bw_lab_now_ns() < end_ns; i++) {
+        if (i == BW_ROUNDS_MAX)
+            return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d rounds", BW_ROUNDS_MAX);
+        bw_random_steps(outcome->seed, i, &outcome->lab, steps);
+        err = bw_run_round(run, steps, diag);
+    }
+    return err;
+}
+
+/* `cp -r` of everything but the disks, which hold keys and logs of raft. */
+static void keep_records(const struct task *task, const struct bw_outcome *outcome)
+{
+    char to[2 * BW_LAB_PATH_BYTES];
+    const pid_t pid = fork();
+
+    (void)snprintf(to, sizeof to, "%s/%s", task->values.records, outcome->name);
+    if (pid == 0) {
+        (void)execlp("cp", "cp", "-r", "--", outcome->lab.dir, to, (char *)NULL);
+        _exit(127);
+    }
+    if (pid < 0 || bw_lab_wait_child(pid) != 0)
+        (void)fprintf(stderr, "error: keep the records in %s: cp failed\n", to);
+}
+
+static void run_one(const struct task *task, const struct bw_box *box, uint32_t number,
+                    const struct bw_scenario *scenario, struct bw_outcome *outcome)
+{
+    struct bw_diag diag = {0};
+    char dir[64];
+    enum bw_err err;
+
+    (void)snprintf(dir, sizeof dir, BW_BOX_DIR "/%" PRIu32, number + 1);
+    (void)snprintf(outcome->name, sizeof outcome->name, "%s", scenario->name);
+    (void)snprintf(outcome->words, sizeof outcome->words, "%s", scenario->words);
+    outcome->seed = task->lab.seed;
+    (void)printf("== %s: %s\n", outcome->name, outcome->words);
+    err = bw_lab_open(&outcome->lab, box, &task->lab, dir, &diag);
+    if (err == BW_OK)
+        err = bw_run_begin(&outcome->run, &outcome->lab, &diag);
+    if (err == BW_OK)
+        err = run_rounds(task, outcome, scenario, &diag);
+    bw_lab_close(&outcome->lab);
+    if (err == BW_OK)
+        err = bw_verdict_init(&outcome->verdict, outcome->lab.records, &outcome->run, scenario->end,
+                              &diag);
+    if (err != BW_OK)
+        (void)bw_copy_text(outcome->error, sizeof outcome->error, diag.text);
+    if (task->values.records != NULL)
+        keep_records(task, outcome);
+    bw_report_print(outcome, stdout);
+}
+
+static enum bw_err write_reports(const struct task *task, struct bw_outcome *const *outcomes,
+                                 uint32_t count, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (task->values.json != NULL)
+        err = bw_report_json(task->values.json, outcomes, count, diag);
+    if (err == BW_OK && task->values.html != NULL)
+        err = bw_report_page(task->values.html, outcomes, count, diag);
+    return err;
+}
+
+static void block_child_signal(void)
+{
+    sigset_t set;
+
+    (void)sigemptyset(&set); /* these fail only for numbers that are no signals */
+    (void)sigaddset(&set, SIGCHLD);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* As the first process of the box. */
+static int run_inside(const struct bw_box *box, void *user)
+{
+    static struct bw_outcome *outcomes[BW_RUNS_MAX];
+    struct task *task = user;
+    struct bw_diag diag = {0};
+    const uint32_t count = task->random_ms > 0 ? 1 : (uint32_t)task->operands.count;
+    const struct bw_scenario random = {.name = "random", .words = "drawn from the seed"};
+    struct bw_scenario scenario = random;
+    bool is_ok = true;
+    enum bw_err err = bw_preload_write(BW_BOX_DIR "/preload.so", &diag);
+
+    block_child_signal();
+    task->lab.preload = err == BW_OK ? BW_BOX_DIR "/preload.so" : NULL;
+    for (uint32_t i = 0; i < count && err == BW_OK; i++) {
+        outcomes[i] = calloc(1, sizeof *outcomes[i]);
+        if (outcomes[i] == NULL) {
+            err = bw_diag_set(&diag, BW_ERR_NOMEM, "out of memory");
+            break;
+        }
+        if (task->random_ms == 0)
+            (void)bw_scenario_find(task->operands.items[i], &scenario); /* checked outside */
+        run_one(task, box, i, &scenario, outcomes[i]);
+        is_ok = is_ok && bw_outcome_is_ok(outcomes[i]);
+    }
+    if (err == BW_OK)
+        err = write_reports(task, outcomes, count, &diag);
+    for (uint32_t i = 0; i < count && outcomes[i] != NULL; i++) {
+        bw_outcome_deinit(outcomes[i]);
+        free(outcomes[i]);
+    }
+    if (err != BW_OK)
+        (void)fprintf(stderr, "error: %s\n", diag.text);
+    return err == BW_OK && is_ok ? BW_EXIT_FINE : BW_EXIT_FAILED;
+}
+
+/* ---- before it --------------------------------------------------------------------------------
+ */
+
+static bool find_programs(struct task *task)
+{
+    const ssize_t length = readlink("/proc/self/exe", task->self, sizeof task->self - 1);
+    char *name;
+
+    if (length <= 0)
+        return false;
+    task->self[length] = '\0';
+    if (task->values.program != NULL) {
+        char *real = realpath(task->values.program, NULL);
+        const bool is_fine = real != NULL &&
+                             bw_copy_text(task->program, sizeof task->program, real);
+
+        free(real);
+        return is_fine && access(task->program, X_OK) == 0;
+    }
+    (void)bw_copy_text(task->program, sizeof task->program, task->self); /* of the same size */
+    name = strrchr(task->program, '/');
+    (void)snprintf(name + 1, sizeof task->program - (size_t)(name + 1 - task->program),
+                   "breakwater");
+    return access(task->program, X_OK) == 0;
+}
+
+/* Shown in a shell script between quotes that it must not end. */
+static bool is_plain(const char *path)
+{
+    return strpbrk(path, "'\"\\\n") == NULL;
+}
+
+static bool parse_duration(const char *text, uint32_t min_ms, uint32_t max_ms, uint32_t *out_ms)
+{
+    return bw_duration_parse(text, out_ms) && *out_ms >= min_ms && *out_ms <= max_ms;
+}
+
+static int check_values(struct task *task)
+{
+    const struct values *values = &task->values;
+    uint32_t lease_ms;
+
+    if (!parse_duration(values->lease, BW_LAB_LEASE_MS_MIN, BW_LAB_LEASE_MS_MAX, &lease_ms))
+        return (int)bw_usage_error(task->command, "--lease %s: expected 1s to 60s", values->lease);
+    if (task->command == &random_command &&
+        !parse_duration(values->time, 1, FOR_MS_MAX, &task->random_ms))
+        return (int)bw_usage_error(task->command,
+                                   "--for %s: expected a duration of at most " RECORDS_LIMIT_TEXT,
+                                   values->time);
+    if (!find_programs(task))
+        return (int)bw_usage_error(task->command, "no breakwater at %s: name one with --program",
+                                   values->program != NULL ? values->program : task->program);
+    if (!is_plain(task->program) || !is_plain(task->self))
+        return (int)bw_usage_error(task->command,
+                                   "a path of a program with quotes, backslashes or newlines");
+    for (size_t i = 0; i < task->operands.count; i++) {
+        struct bw_scenario scenario;
+
+        if (!bw_scenario_find(task->operands.items[i], &scenario))
+            return (int)bw_usage_error(task->command,
+                                       "no scenario \"%s\"; see: breakwater-chaos list",
+                                       task->operands.items[i]);
+    }
+    if (values->records != NULL && mkdir(values->records, 0755) != 0)
+        return (int)bw_usage_error(task->command, "--records %s: %s", values->records,
+                                   strerror(errno));
+    task->lab = (struct bw_lab_options){.program = task->program,
+                                        .self = task->self,
+                                        .site_count = (uint32_t)values->sites,
+                                        .group_count = (uint32_t)values->groups,
+                                        .lease_ttl_ms = lease_ms,
+                                        .seed = values->seed};
+    return BW_EXIT_FINE;
+}
+
+static int torment(const struct bw_cli_command *command, int argc, char **argv)
+{
+    struct task task = {.command = command,
+                        .values = {.sites = 2,
+                                   .groups = GROUPS_ABSENT,
+                                   .lease = LEASE_MS_ABSENT,
+                                   .time = "60s",
+                                   .seed = bw_random_seed() % 1000000000}};
+    struct bw_diag diag = {0};
+    enum bw_exit exit_status;
+    int status;
+    enum bw_err err;
+
+    if (!bw_options_parse(command, argc, argv, &task.values, &task.operands, &exit_status))
+        return (int)exit_status;
+    status = check_values(&task);
+    if (status != BW_EXIT_FINE)
+        return status;
+    if (access("/dev/net/tun", R_OK | W_OK) != 0 && geteuid() == 0) {
+        (void)fprintf(stderr, "error: no /dev/net/tun on this machine: no network can be made\n");
+        return STATUS_SKIPPED;
+    }
+    if (command == &random_command)
+        (void)printf("seed %" PRIu64 "\n", task.lab.seed);
+    err = bw_box_run(run_inside, &task, &status, &diag);
+    if (err == BW_OK)
+        return status;
+    (void)fprintf(stderr, "error: %s\n", diag.text);
+    if (err == BW_ERR_AUTH)
+        return STATUS_SKIPPED;
+    return err == BW_ERR_CANCELED ? status : BW_EXIT_FAILED;
+}
+
+/* ---- the verbs --------------------------------------------------------------------------------
+ */
+
+static int run_verb(int argc, char **argv)
+{
+    return torment(&run_command, argc, argv);
+}
+
+static int random_verb(int argc, char **argv)
+{
+    return torment(&random_command, argc, argv);
+}
+
+static int list_verb(int argc, char **argv)
+{
+    struct bw_operands operands;
+    enum bw_exit status;
+    char none;
+
+    if (!bw_options_parse(&list_command, argc, argv, &none, &operands, &status))
+        return (int)status;
+    bw_scenario_print_all(stdout);
+    return BW_EXIT_FINE;
+}
+
+static int judge_verb(int argc, char **argv)
+{
+    struct bw_operands operands;
+    struct bw_verdict verdict;
+    struct bw_diag diag = {0};
+    enum bw_exit status;
+    enum bw_err err;
+    bool is_ok;
+    char none;
+
+    if (!bw_options_parse(&judge_command, argc, argv, &none, &operands, &status))
+        return (int)status;
+    err = bw_verdict_init(&verdict, operands.items[0], NULL, BW_SCENARIO_ANY, &diag);
+    is_ok = err == BW_OK && verdict.violation_count == 0;
+    if (err != BW_OK)
+        (void)fprintf(stderr, "error: %s\n", diag.text);
+    else
+        (void)printf("%s overlap_ms=%.3f failovers=%" PRIu32 " records=%" PRIu64 "\n",
+                     is_ok ? "ok    " : "BROKEN", (double)verdict.overlap_us / 1000.0,
+                     verdict.failover_count, verdict.beat_count);
+    for (uint32_t i = 0; i < verdict.violation_count && i < BW_VIOLATIONS_MAX; i++)
+        (void)printf("    %s\n", verdict.violations[i]);
+    bw_verdict_deinit(&verdict);
+    return is_ok ? BW_EXIT_FINE : BW_EXIT_FAILED;
+}
+
+struct verb {
+    const char *name;
+    const char *help; /* NULL: for the start scripts of a lab, not for people */
+    int (*run)(int argc, char **argv);
+};
+static const struct verb verbs[] = {
+    {"list", "name every scenario and fault", list_verb},
+    {"run", "run scenarios, each on a new cluster", run_verb},
+    {"random", "break things as a seed has it, for a while", random_verb},
+    {"judge", "judge kept records again", judge_verb},
+    {"ledger", NULL, bw_chaos_ledger},
+};
+#define VERB_COUNT (sizeof verbs / sizeof verbs[0])
+
+static void print_help(FILE *out)
+{
+    (void)fputs("usage: breakwater-chaos VERB [ARGUMENT]...\n\n"
+                "Torments the real programs of a whole cluster, in namespaces that leave nothing\n"
+                "behind, and judges what their services recorded.\n\nverbs:\n",
+                out);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (verbs[i].help != NULL)
+            (void)fprintf(out, "  %-10s%s\n", verbs[i].name, verbs[i].help);
+    (void)fputs(
+        "\n\"breakwater-chaos VERB --help\" tells more.\n"
+        "exit status: 0 every promise was kept, 1 one was broken or nothing could be shown,\n"
+        "2 wrong usage, 77 needs root or something that this machine lacks, 128 + N signal "
+        "N.\n",
+        out);
+}
+
+int main(int argc, char **argv)
+{
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_help(argc < 2 ? stderr : stdout);
+        return argc < 2 ? BW_EXIT_USAGE : BW_EXIT_FINE;
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "error: unknown verb \"%s\"\n  see:  breakwater-chaos --help\n", argv[1]);
+    return BW_EXIT_USAGE;
+}

@@ -1,0 +1,239 @@
+/* scenarios.c - the tables of what is broken when, and random. */
+#include "schedule.h"
+
+#include <string.h>
+
+#define ONLY_PREFIX "only-"
+
+/* Times in percent of a lease. */
+const struct bw_scenario bw_scenario_table[] = {
+    {"one_way-holder_fences",
+     "the primary's site can send to nobody and hears all: it ends by itself, another serves",
+     BW_SCENARIO_MOVES,
+     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"one_way_in-holder_fences",
+     "the primary's site hears nobody, all that it sends arrives: it must not be granted again",
+     BW_SCENARIO_MOVES,
+     {{.fault = "deaf", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"isolated-other_serves",
+     "the primary's site is cut off in silence and lives",
+     BW_SCENARIO_MOVES,
+     {{.fault = "isolated", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"bridge-nothing_moves",
+     "the two sites cannot see each other, both see all witnesses",
+     BW_SCENARIO_STAYS,
+     {{.fault = "apart", .place = BW_STEP_HOLDER_AND_STANDBY, .length_percent = 300}}},
+    {"leader_link_cut-nothing_moves",
+     "the primary's site and the leading witness are apart: another witness relays",
+     BW_SCENARIO_STAYS,
+     {{.fault = "apart", .place = BW_STEP_HOLDER_AND_LEADER, .length_percent = 300}}},
+    {"leader_lost-nothing_moves",
+     "the leading witness dies and stays dead: no service ends",
+     BW_SCENARIO_STAYS,
+     {{.fault = "witness-down", .place = BW_STEP_LEADER, .length_percent = 300}}},
+    {"old_leader-late_word",
+     "the leading witness stands still for longer than a lease, and goes on when another leads",
+     BW_SCENARIO_ANY,
+     {{.fault = "witness-frozen", .place = BW_STEP_LEADER, .length_percent = 220},
+      {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
+    {"ring-one_serves",
+     "witnesses and sites in a circle, each sees its neighbours only",
+     BW_SCENARIO_ANY,
+     {{.fault = "ring", .place = BW_STEP_NODE, .length_percent = 400}}},
+    {"frozen_agent-guard_fences",
+     "the primary's agent stands still: its guard has the service down in time",
+     BW_SCENARIO_MOVES,
+     {{.fault = "agent-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"frozen_guard-agent_fences",
+     "the primary's guard stands still: its agent has the service down in time",
+     BW_SCENARIO_MOVES,
+     {{.fault = "guard-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"dead_agent_cut_off-guard_fences",
+     "the primary's site is cut off and its agent dies",
+     BW_SCENARIO_MOVES,
+     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
+      {.fault = "agent-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
+    {"dead_guard_cut_off-agent_fences",
+     "the primary's site is cut off and its guard dies",
+     BW_SCENARIO_MOVES,
+     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
+      {.fault = "guard-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
+    {"deaf_fence-killed_in_time",
+     "the primary's site is cut off and its fence script does not end",
+     BW_SCENARIO_MOVES,
+     {{.fault = "fence-hangs", .place = BW_STEP_HOLDER, .length_percent = 450},
+      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}}},
+    {"lying_fence-killed_in_time",
+     "the primary's site is cut off, its fence script does nothing and says that it did",
+     BW_SCENARIO_MOVES,
+     {{.fault = "fence-lies", .place = BW_STEP_HOLDER, .length_percent = 450},
+      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}}},
+    {"host_lost-other_serves",
+     "the primary's machine loses power, and boots when another serves",
+     BW_SCENARIO_MOVES,
+     {{.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 400}}},
+    {"host_back_at_once-one_serves",
+     "the primary's machine boots before its lease could have ended",
+     BW_SCENARIO_ANY,
+     {{.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 20}}},
+    {"two_slow_disks-no_split",
+     "two witnesses have disks on which each fsync takes 300 ms",
+     BW_SCENARIO_ANY,
+     {{.fault = "witness-slow-disk", .place = BW_STEP_LEADER, .length_percent = 400},
+      {.fault = "witness-slow-disk", .place = BW_STEP_FOLLOWER, .length_percent = 400}}},
+    {"slow_clock_cut_off-in_time",
+     "the primary's clocks run too slow, as far as is allowed, and its site is cut off",
+     BW_SCENARIO_MOVES,
+     {{.fault = "slow", .place = BW_STEP_HOLDER, .length_percent = 600},
+      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 150, .length_percent = 400}}},
+    {"switchover_while_mute-one_serves",
+     "an operator moves a group while the primary's site can send to nobody",
+     BW_SCENARIO_ANY,
+     {{.fault = "switchover", .place = BW_STEP_STANDBY},
+      {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 5, .length_percent = 300}}},
+    {"everything_flaps-one_serves",
+     "the links of a site and of the leader flap while an agent dies again and again",
+     BW_SCENARIO_ANY,
+     {{.fault = "flapping", .place = BW_STEP_HOLDER, .length_percent = 500},
+      {.fault = "flapping", .place = BW_STEP_LEADER, .length_percent = 400},
+      {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 50},
+      {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 200}}},
+};
+const uint32_t bw_scenario_count = sizeof bw_scenario_table / sizeof bw_scenario_table[0];
+
+/* ---- by name ----------------------------------------------------------------------------------
+ */
+
+static enum bw_step_place usual_place(enum bw_fault_place place)
+{
+    switch (place) {
+    case BW_FAULT_AT_NODE:
+    case BW_FAULT_AT_SITE:
+        return BW_STEP_HOLDER;
+    case BW_FAULT_AT_WITNESS:
+        return BW_STEP_LEADER;
+    case BW_FAULT_AT_PAIR:
+        return BW_STEP_HOLDER_AND_LEADER;
+    case BW_FAULT_AT_ALL:
+        return BW_STEP_NODE;
+    }
+    return BW_STEP_NODE;
+}
+
+bool bw_scenario_find(const char *name, struct bw_scenario *out)
+{
+    const struct bw_fault *fault = NULL;
+
+    for (uint32_t i = 0; i < bw_scenario_count; i++)
+        if (strcmp(bw_scenario_table[i].name, name) == 0) {
+            *out = bw_scenario_table[i];
+            return true;
+        }
+    if (strncmp(name, ONLY_PREFIX, sizeof ONLY_PREFIX - 1) == 0)
+        fault = bw_fault_find(name + sizeof ONLY_PREFIX - 1);
+    if (fault == NULL)
+        return false;
+    *out = (struct bw_scenario){
+        .name = name,
+        .words = fault->words,
+        .end = BW_SCENARIO_ANY,
+        .steps = {{.fault = fault->name, .place = usual_place(fault->place), .length_percent = 350},
+                  /* What is wrong shows when something has to be done. */
+                  {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 50}},
+    };
+    return true;
+}
+
+void bw_scenario_print_all(FILE *out)
+{
+    (void)fputs("scenarios:\n", out);
+    for (uint32_t i = 0; i < bw_scenario_count; i++)
+        (void)fprintf(out, "  %-34s %s\n", bw_scenario_table[i].name, bw_scenario_table[i].words);
+    (void)fputs("faults, each a scenario of its own by the name " ONLY_PREFIX
+                "FAULT (! outside of what is promised,\n"
+                "an overlap is only reported; + drawn by `random`):\n",
+                out);
+    for (uint32_t i = 0; i < bw_fault_count; i++)
+        (void)fprintf(out, "  %c%c %-20s %s\n",
+                      bw_fault_table[i].scope == BW_FAULT_BEYOND ? '!' : ' ',
+                      bw_fault_table[i].is_random ? '+' : ' ', bw_fault_table[i].name,
+                      bw_fault_table[i].words);
+}
+
+/* ---- random -----------------------------------------------------------------------------------
+ */
+
+/* What keeps a site from its lease, surely: without one of these nothing moves. */
+static const char *const strong[] = {"isolated",   "mute",         "deaf",
+                                     "refused",    "agent-frozen", "guard-frozen",
+                                     "agent-down", "guard-down",   "host-lost"};
+
+static uint32_t draw_node(struct bw_prng *prng, const struct bw_lab *lab, enum bw_fault_place place)
+{
+    const uint32_t sites = lab->options->site_count;
+
+    switch (place) {
+    case BW_FAULT_AT_WITNESS:
+        return (uint32_t)bw_prng_below(prng, BW_LAB_WITNESSES);
+    case BW_FAULT_AT_SITE:
+        return bw_lab_site_node((uint32_t)bw_prng_below(prng, sites));
+    case BW_FAULT_AT_NODE:
+    case BW_FAULT_AT_PAIR:
+    case BW_FAULT_AT_ALL:
+        return (uint32_t)bw_prng_below(prng, BW_LAB_WITNESSES + (uint64_t)sites);
+    }
+    return 0;
+}
+
+/* One part of a node is struck once at a time. At a site one of the two daemons stays well, disk
+ * included: both at once are outside of what is promised. */
+static bool is_taken(const struct bw_step *steps, uint32_t count, const struct bw_fault *kind,
+                     uint32_t node)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct bw_fault *other = bw_fault_find(steps[i].fault);
+        const bool are_daemons = (kind->part == BW_FAULT_OF_DAEMONS ||
+                                  kind->part == BW_FAULT_OF_DISK) &&
+                                 (other->part == BW_FAULT_OF_DAEMONS ||
+                                  other->part == BW_FAULT_OF_DISK);
+
+        if (steps[i].node == node && (other->part == kind->part || are_daemons))
+            return true;
+    }
+    return false;
+}
+
+void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
+                     struct bw_step out_steps[BW_STEPS_MAX])
+{
+    struct bw_prng prng;
+    uint32_t wanted;
+    uint32_t count = 0;
+    uint32_t at_percent = 0;
+
+    bw_prng_init(&prng, seed + UINT64_C(0x9e3779b97f4a7c15) * round);
+    wanted = 1 + (uint32_t)bw_prng_below(&prng, 5);
+    memset(out_steps, 0, BW_STEPS_MAX * sizeof *out_steps);
+    for (uint32_t tries = 0; tries < 64 && count < wanted; tries++) {
+        const bool is_strong = count == 0 && bw_prng_below(&prng, 10) < 7;
+        const struct bw_fault *kind =
+            is_strong
+                ? bw_fault_find(strong[bw_prng_below(&prng, sizeof strong / sizeof strong[0])])
+                : &bw_fault_table[bw_prng_below(&prng, bw_fault_count)];
+        const uint32_t node = draw_node(&prng, lab, is_strong ? BW_FAULT_AT_SITE : kind->place);
+        const uint32_t peer = draw_node(&prng, lab, BW_FAULT_AT_NODE);
+        const uint32_t length = 50 + (uint32_t)bw_prng_below(&prng, is_strong ? 300 : 250);
+        const uint32_t gap = (uint32_t)bw_prng_below(&prng, 80);
+
+        if (!kind->is_random || is_taken(out_steps, count, kind, node) ||
+            (kind->place == BW_FAULT_AT_PAIR && node == peer))
+            continue;
+        at_percent += count == 0 ? 0 : gap;
+        out_steps[count++] = (struct bw_step){.fault = kind->name,
+                                              .place = BW_STEP_NODE,
+                                              .at_percent = at_percent,
+                                              .length_percent = is_strong ? 100 + length : length,
+                                              .node = node,
+                                              .peer = peer};
+    }
+}

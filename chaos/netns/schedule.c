@@ -1,0 +1,321 @@
+/* schedule.c - one stretch of faults after another, each followed by calm. */
+#include "schedule.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/instant.h>
+
+#define TURN_MS        50  /* conditions are looked at this often */
+#define ASK_MS         300 /* the witnesses are, while waiting */
+#define ASK_LIMIT_MS   3000
+#define STATUS_BYTES   (64 * 1024)
+#define BEGIN_LIMIT_MS 60000
+/* Of the bound: what starting processes and scripts may take on a machine that does other things
+ * too; the programs may be built with sanitizers. */
+#define LOAD_MS   5000
+#define ELECTIONS 10 /* timeouts until one of three is elected, split votes included */
+
+/* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
+ */
+
+struct view {
+    bool is_settled; /* every group is held, every other site could take over */
+    uint64_t epochs[BW_LAB_GROUPS_MAX];
+};
+
+static void take_group(const struct bw_lab *lab, const json_t *group, struct view *view)
+{
+    const char *name = json_string_value(json_object_get(group, "name"));
+    const json_t *holder = json_object_get(group, "holder");
+    const json_t *site;
+    size_t i;
+
+    for (uint32_t g = 0; g < lab->options->group_count; g++)
+        if (name != NULL && strcmp(name, lab->groups[g]) == 0)
+            view->epochs[g] = (uint64_t)json_integer_value(json_object_get(group, "epoch"));
+    view->is_settled = view->is_settled && json_is_string(holder);
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        const char *role = json_string_value(json_object_get(site, "role"));
+        const bool is_primary = role != NULL && strcmp(role, "primary") == 0;
+
+        view->is_settled = view->is_settled &&
+                           (is_primary ? json_is_true(json_object_get(site, "serving"))
+                                       : json_is_true(json_object_get(site, "eligible")));
+    }
+}
+
+/* False: nobody answered. */
+static bool ask(struct bw_lab *lab, struct view *out_view)
+{
+    static const char *const words[] = {"status", "-o", "json", NULL};
+    static char text[STATUS_BYTES];
+    json_error_t error;
+    json_t *status;
+    const json_t *groups;
+    const json_t *group;
+    size_t i;
+
+    (void)bw_lab_command(lab, words, ASK_LIMIT_MS, text, sizeof text); /* 3 and 4 are answers too */
+    status = json_loads(text, JSON_DISABLE_EOF_CHECK, &error);
+    groups = json_object_get(status, "groups");
+    *out_view = (struct view){.is_settled = json_array_size(groups) == lab->options->group_count};
+    json_array_foreach(groups, i, group) take_group(lab, group, out_view);
+    json_decref(status);
+    return status != NULL;
+}
+
+static bool all_served(const struct bw_lab *lab)
+{
+    for (uint32_t group = 0; group < lab->options->group_count; group++)
+        if (bw_lab_find_holder(lab, group) < 0)
+            return false;
+    return true;
+}
+
+/* Turns until every group is served and settled; false: not before `until_ns`. */
+static bool wait_settled(struct bw_lab *lab, uint64_t until_ns)
+{
+    uint64_t ask_at_ns = 0;
+
+    for (;;) {
+        const uint64_t now_ns = bw_lab_now_ns();
+        struct view view;
+
+        if (now_ns >= until_ns)
+            return false;
+        if (all_served(lab) && now_ns >= ask_at_ns) {
+            if (ask(lab, &view) && view.is_settled)
+                return true;
+            ask_at_ns = bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS;
+        }
+        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+    }
+}
+
+/* ---- beginning --------------------------------------------------------------------------------
+ */
+
+static enum bw_err start_role(struct bw_lab *lab, enum bw_lab_role role, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    for (uint32_t i = 0; i < lab->process_count && err == BW_OK; i++)
+        if (lab->processes[i].role == role)
+            err = bw_lab_start(lab, &lab->processes[i], diag);
+    return err;
+}
+
+/* A cluster without a leader refuses; it has one soon. */
+static enum bw_err apply(struct bw_lab *lab, uint64_t until_ns, struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    do {
+        err = bw_lab_apply(lab, diag);
+        if (err != BW_OK)
+            bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+    } while (err != BW_OK && bw_lab_now_ns() < until_ns);
+    return err;
+}
+
+enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag *diag)
+{
+    const uint64_t until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS;
+    enum bw_err err;
+
+    *run = (struct bw_run){.lab = lab, .rounds = calloc(BW_ROUNDS_MAX, sizeof *run->rounds)};
+    if (run->rounds == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
+    err = start_role(lab, BW_LAB_WITNESS, diag);
+    if (err == BW_OK)
+        err = apply(lab, until_ns, diag);
+    if (err == BW_OK)
+        err = start_role(lab, BW_LAB_GUARD, diag);
+    if (err == BW_OK)
+        err = start_role(lab, BW_LAB_AGENT, diag);
+    if (err == BW_OK && !wait_settled(lab, until_ns))
+        err = bw_diag_set(diag, BW_ERR_TIMEOUT,
+                          "waited %d s for every group to be served and every other site ready",
+                          BEGIN_LIMIT_MS / 1000);
+    run->served_ns = bw_lab_now_ns();
+    if (err == BW_OK)
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "every group is served, the others could take over");
+    return err;
+}
+
+void bw_run_end(struct bw_run *run)
+{
+    free(run->rounds);
+    run->rounds = NULL;
+}
+
+/* ---- one step ---------------------------------------------------------------------------------
+ */
+
+static uint32_t any_other(uint32_t node, uint32_t from, uint32_t count)
+{
+    return node == from && count > 1 ? from + 1 : from;
+}
+
+/* False: what it is to strike is not there (nobody leads, nobody serves). */
+static bool find_place(struct bw_lab *lab, const struct bw_step *step, uint32_t *out_node,
+                       uint32_t *out_peer)
+{
+    const bool wants_leader = step->place == BW_STEP_LEADER || step->place == BW_STEP_FOLLOWER ||
+                              step->place == BW_STEP_HOLDER_AND_LEADER ||
+                              step->place == BW_STEP_LEADER_AND_HOLDER ||
+                              step->place == BW_STEP_LEADER_AND_FOLLOWER;
+    const int site = bw_lab_find_holder(lab, 0);
+    const int leader = wants_leader ? bw_lab_find_leader(lab) : -1;
+    const uint32_t holder = bw_lab_site_node(site < 0 ? 0 : (uint32_t)site);
+    const uint32_t first = leader < 0 ? 0 : (uint32_t)leader;
+
+    *out_node = step->node;
+    *out_peer = step->peer;
+    switch (step->place) {
+    case BW_STEP_NODE:
+        return true;
+    case BW_STEP_HOLDER:
+        *out_node = holder;
+        return site >= 0;
+    case BW_STEP_STANDBY:
+        *out_node = any_other(holder, BW_LAB_WITNESSES, lab->options->site_count);
+        return site >= 0;
+    case BW_STEP_LEADER:
+        *out_node = first;
+        return leader >= 0;
+    case BW_STEP_FOLLOWER:
+        *out_node = any_other(first, 0, BW_LAB_WITNESSES);
+        return leader >= 0;
+    case BW_STEP_HOLDER_AND_LEADER:
+        *out_node = holder;
+        *out_peer = first;
+        return site >= 0 && leader >= 0;
+    case BW_STEP_LEADER_AND_HOLDER:
+        *out_node = first;
+        *out_peer = holder;
+        return site >= 0 && leader >= 0;
+    case BW_STEP_HOLDER_AND_STANDBY:
+        *out_node = holder;
+        *out_peer = any_other(holder, BW_LAB_WITNESSES, lab->options->site_count);
+        return site >= 0;
+    case BW_STEP_LEADER_AND_FOLLOWER:
+        *out_node = first;
+        *out_peer = any_other(first, 0, BW_LAB_WITNESSES);
+        return leader >= 0;
+    }
+    return false;
+}
+
+static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, struct bw_diag *diag)
+{
+    struct bw_lab *lab = run->lab;
+    const struct bw_fault *kind = bw_fault_find(step->fault);
+    const uint64_t length_ns = lab->timings.lease_ttl_ms * BW_NS_PER_MS * step->length_percent /
+                               100;
+    const char *why_not;
+    uint32_t node;
+    uint32_t peer;
+
+    BW_ASSERT(kind != NULL);
+    why_not = bw_fault_why_not(lab, kind);
+    if (why_not != NULL) {
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: %s", kind->name, why_not);
+        return BW_OK;
+    }
+    if (!find_place(lab, step, &node, &peer)) {
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: nothing is there to strike",
+                   kind->name);
+        return BW_OK;
+    }
+    return bw_fault_begin(lab, &run->faults, kind, node, peer, bw_lab_now_ns() + length_ns, diag);
+}
+
+/* ---- one round --------------------------------------------------------------------------------
+ */
+
+static bool is_any_on(const struct bw_faults *faults)
+{
+    for (uint32_t i = 0; i < BW_LAB_FAULTS_MAX; i++)
+        if (faults->list[i].kind != NULL)
+            return true;
+    return false;
+}
+
+static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps, uint64_t begun_ns,
+                             struct bw_diag *diag)
+{
+    struct bw_lab *lab = run->lab;
+    const uint64_t percent_ns = lab->timings.lease_ttl_ms * BW_NS_PER_MS / 100;
+    uint32_t next = 0;
+    enum bw_err err = BW_OK;
+
+    while (err == BW_OK &&
+           ((next < BW_STEPS_MAX && steps[next].fault != NULL) || is_any_on(&run->faults))) {
+        const uint64_t now_ns = bw_lab_now_ns();
+
+        err = bw_fault_end_due(lab, &run->faults, now_ns, diag);
+        bw_fault_turn(lab, &run->faults);
+        for (; err == BW_OK && next < BW_STEPS_MAX && steps[next].fault != NULL &&
+               begun_ns + steps[next].at_percent * percent_ns <= now_ns;
+             next++)
+            err = begin_step(run, &steps[next], diag);
+        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS / 5 * BW_NS_PER_MS);
+    }
+    return err;
+}
+
+/* From calm until a group is served again, at most (design 3.3, 4): daemons are started and greet
+ * each other, a leader is elected and hears every site anew, the lease of a holder that never comes
+ * back runs out, and starts that failed are not tried again at once. */
+static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs)
+{
+    const struct bw_lab_timings *t = &lab->timings;
+    const uint64_t lease_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms;
+    const uint32_t doubled = unserved_epochs < 12 ? unserved_epochs : 12;
+
+    return (BW_LAB_RESTART_MS + (uint64_t)ELECTIONS * t->election_timeout_ms +
+            2 * (uint64_t)t->renew_interval_ms + t->request_timeout_ms + lease_ms +
+            t->check_interval_ms + ((uint64_t)t->retry_backoff_ms << doubled) + LOAD_MS) *
+           BW_NS_PER_MS;
+}
+
+enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct bw_diag *diag)
+{
+    struct bw_lab *lab = run->lab;
+    struct bw_round *round = &run->rounds[run->round_count];
+    struct view before;
+    struct view after = {0};
+    uint64_t most_ns = 0;
+    enum bw_err err;
+
+    BW_ASSERT(run->round_count < BW_ROUNDS_MAX);
+    (void)ask(lab, &before); /* silence: then every epoch counts as unserved, a longer bound */
+    run->round_count++;
+    round->begun_ns = bw_lab_now_ns();
+    err = run_steps(run, steps, round->begun_ns, diag);
+    if (err != BW_OK)
+        return err;
+    round->calm_ns = bw_lab_now_ns();
+    (void)ask(lab, &after);
+    for (uint32_t group = 0; group < lab->options->group_count; group++) {
+        const uint64_t epochs = after.epochs[group] > before.epochs[group]
+                                    ? after.epochs[group] - before.epochs[group]
+                                    : 0;
+
+        round->bound_ns[group] = bound_ns_of(lab, epochs < UINT32_MAX ? (uint32_t)epochs : 0);
+        most_ns = round->bound_ns[group] > most_ns ? round->bound_ns[group] : most_ns;
+    }
+    if (!wait_settled(lab, round->calm_ns + most_ns))
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault",
+                   (double)most_ns / (double)BW_NS_PER_S);
+    round->end_ns = bw_lab_now_ns();
+    run->end_ns = round->end_ns;
+    return BW_OK;
+}

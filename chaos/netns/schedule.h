@@ -1,0 +1,87 @@
+/* schedule.h - when what is broken: the scenarios, and random. */
+#ifndef BW_CHAOS_SCHEDULE_H
+#define BW_CHAOS_SCHEDULE_H
+
+#include <stdio.h>
+
+#include "fault.h"
+
+/* Where a step strikes. What is not a fixed node is found when the step begins. */
+enum bw_step_place {
+    BW_STEP_NODE,              /* `node`, with `peer` where the fault strikes a pair */
+    BW_STEP_HOLDER,            /* the site that serves the first group */
+    BW_STEP_STANDBY,           /* the first other site */
+    BW_STEP_LEADER,            /* the witness that leads */
+    BW_STEP_FOLLOWER,          /* the first other witness */
+    BW_STEP_HOLDER_AND_LEADER, /* the pair, in this order */
+    BW_STEP_LEADER_AND_HOLDER,
+    BW_STEP_HOLDER_AND_STANDBY,
+    BW_STEP_LEADER_AND_FOLLOWER,
+};
+
+struct bw_step {
+    const char *fault; /* by name; NULL ends a list */
+    enum bw_step_place place;
+    uint32_t at_percent;     /* of a lease, since the round began */
+    uint32_t length_percent; /* of a lease */
+    uint32_t node;
+    uint32_t peer;
+};
+#define BW_STEPS_MAX 8
+
+/* What must come of it besides the promises. */
+enum bw_scenario_end {
+    BW_SCENARIO_ANY,
+    BW_SCENARIO_MOVES, /* the first group is served by another site afterwards or meanwhile */
+    BW_SCENARIO_STAYS, /* no service of any group ends or begins */
+};
+
+struct bw_scenario {
+    const char *name;
+    const char *words;
+    enum bw_scenario_end end;
+    struct bw_step steps[BW_STEPS_MAX];
+};
+
+/* Every scenario that has a name of its own. Besides, `only-FAULT` is one for each fault. */
+extern const struct bw_scenario bw_scenario_table[];
+extern const uint32_t bw_scenario_count;
+/* Fills `out` by name; false: there is none. */
+bool bw_scenario_find(const char *name, struct bw_scenario *out);
+void bw_scenario_print_all(FILE *out);
+
+/* ---- running ----------------------------------------------------------------------------------
+ */
+
+#define BW_ROUNDS_MAX 20000 /* of random; more are not begun, and that is said */
+
+/* One stretch of faults and the calm after it. */
+struct bw_round {
+    uint64_t begun_ns;
+    uint64_t calm_ns;                     /* when the last fault had ended */
+    uint64_t bound_ns[BW_LAB_GROUPS_MAX]; /* after it each group must be served again */
+    uint64_t end_ns;
+};
+
+struct bw_run {
+    struct bw_lab *lab;
+    struct bw_faults faults;
+    struct bw_round *rounds; /* on the heap */
+    uint32_t round_count;
+    uint64_t served_ns; /* when every group was served for the first time */
+    uint64_t end_ns;
+};
+
+/* Starts all processes, and waits until every group is served and could be taken over. */
+BW_MUST_CHECK enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab,
+                                       struct bw_diag *diag);
+/* One round: the steps, then calm until every group is served, or its bound is over. */
+BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
+                                       struct bw_diag *diag);
+void bw_run_end(struct bw_run *run);
+
+/* The steps of round `round` of the seed: the same numbers, the same steps, whatever happens. */
+void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
+                     struct bw_step out_steps[BW_STEPS_MAX]);
+
+#endif

@@ -1,0 +1,234 @@
+#include "verdict.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/base/name.h>
+
+#define NS_PER_US 1000
+/* A service that records serves; one whose last record is older than this at an instant does not.
+ */
+#define SERVING_MS 500
+
+static void violate(struct bw_verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void violate(struct bw_verdict *verdict, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    if (verdict->violation_count < BW_VIOLATIONS_MAX)
+        (void)vsnprintf(verdict->violations[verdict->violation_count], BW_LAB_TEXT_BYTES, format,
+                        values); /* cut: for people */
+    va_end(values);
+    verdict->violation_count++;
+}
+
+/* ---- tenures ----------------------------------------------------------------------------------
+ */
+
+static int compare_spans(const void *a, const void *b)
+{
+    const struct bw_judge_span *left = a;
+    const struct bw_judge_span *right = b;
+
+    return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
+}
+
+static enum bw_err find_tenures(struct bw_group_verdict *group, struct bw_diag *diag)
+{
+    struct bw_judge *judge = &group->judge;
+
+    group->tenures = calloc(judge->span_count + 1, sizeof *group->tenures);
+    if (group->tenures == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
+    if (judge->span_count > 0) /* else there is no array */
+        qsort(judge->spans, judge->span_count, sizeof *judge->spans, compare_spans);
+    for (size_t i = 0; i < judge->span_count; i++) {
+        const struct bw_judge_span *span = &judge->spans[i];
+        struct bw_chaos_tenure *last = group->tenure_count == 0
+                                           ? NULL
+                                           : &group->tenures[group->tenure_count - 1];
+
+        if (last != NULL && last->site == span->site && last->epoch == span->epoch &&
+            span->from_ns <= last->to_ns + BW_TENURE_HOLE_MS * BW_NS_PER_MS) {
+            if (span->to_ns > last->to_ns)
+                last->to_ns = span->to_ns;
+            continue;
+        }
+        group->failover_count += last != NULL && last->site != span->site;
+        group->tenures[group->tenure_count++] = (struct bw_chaos_tenure){
+            span->site, span->epoch, span->from_ns, span->to_ns};
+    }
+    return BW_OK;
+}
+
+/* ---- one group --------------------------------------------------------------------------------
+ */
+
+static bool served_at(const struct bw_judge *judge, uint64_t since_ns, uint64_t *out_ns)
+{
+    bool is_served = false;
+
+    *out_ns = UINT64_MAX;
+    for (uint32_t site = 0; site < judge->site_count; site++) {
+        uint64_t at_ns;
+
+        if (!bw_judge_serves_after(judge, judge->sites[site], since_ns, &at_ns))
+            continue;
+        is_served = true;
+        *out_ns = at_ns < *out_ns ? at_ns : *out_ns;
+    }
+    return is_served;
+}
+
+static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *group, uint32_t index,
+                         const struct bw_run *run)
+{
+    for (uint32_t i = 0; i < run->round_count; i++) {
+        const struct bw_round *round = &run->rounds[i];
+        uint64_t first_ns;
+        uint64_t last_ns;
+        const bool is_back = served_at(&group->judge, round->calm_ns, &first_ns) &&
+                             first_ns - round->calm_ns <= round->bound_ns[index];
+        const bool is_kept = served_at(&group->judge, round->end_ns - SERVING_MS * BW_NS_PER_MS,
+                                       &last_ns) &&
+                             last_ns <= round->end_ns;
+        const uint64_t took_ms = is_back ? (first_ns - round->calm_ns) / BW_NS_PER_MS : 0;
+
+        if (round->end_ns == 0)
+            continue; /* broken off */
+        group->worst_recovery_ms = took_ms > group->worst_recovery_ms ? took_ms
+                                                                      : group->worst_recovery_ms;
+        if (is_back && is_kept)
+            continue;
+        group->late_count++;
+        violate(verdict, "%s: not served within %.1f s after the faults of round %" PRIu32,
+                group->name, (double)round->bound_ns[index] / (double)BW_NS_PER_S, i + 1);
+    }
+}
+
+static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
+                      uint32_t index, enum bw_scenario_end end)
+{
+    switch (end) {
+    case BW_SCENARIO_ANY:
+        return;
+    case BW_SCENARIO_MOVES:
+        if (index == 0 && group->failover_count == 0)
+            violate(verdict, "%s: no other site served, which this scenario is about", group->name);
+        return;
+    case BW_SCENARIO_STAYS:
+        if (group->tenure_count > 0 &&
+            (group->tenures[0].site != group->tenures[group->tenure_count - 1].site ||
+             group->tenures[0].epoch != group->tenures[group->tenure_count - 1].epoch))
+            violate(verdict, "%s: its service was ended or moved, which must not happen here",
+                    group->name);
+        return;
+    }
+}
+
+static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
+                               const struct bw_run *run, enum bw_scenario_end end,
+                               struct bw_diag *diag)
+{
+    const uint32_t index = verdict->group_count - 1;
+    struct bw_group_verdict *group = &verdict->groups[index];
+    const bool is_beyond = run != NULL && run->faults.has_beyond;
+    char path[BW_LAB_PATH_BYTES];
+    enum bw_err err = bw_lab_path(path, records, group->name, diag);
+
+    bw_judge_init(&group->judge);
+    if (err == BW_OK)
+        err = bw_judge_add_dir(&group->judge, path, diag);
+    if (err == BW_OK)
+        err = find_tenures(group, diag);
+    if (err == BW_OK && (bw_judge_overlap_us(&group->judge, &group->overlap_us) != BW_OK ||
+                         bw_judge_epochs_grow(&group->judge, &group->epochs_grow) != BW_OK))
+        err = bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
+    if (err != BW_OK)
+        return err;
+    verdict->beat_count += group->judge.beat_count;
+    verdict->failover_count += group->failover_count;
+    if (is_beyond)
+        verdict->beyond_us += group->overlap_us;
+    else
+        verdict->overlap_us += group->overlap_us;
+    if (group->overlap_us > 0 && !is_beyond)
+        violate(verdict, "%s: two sites served at once for %.3f ms (I1)", group->name,
+                (double)group->overlap_us / NS_PER_US);
+    if (!group->epochs_grow && !is_beyond)
+        violate(verdict, "%s: a service of a lower epoch began after one of a higher (I2)",
+                group->name);
+    if (group->judge.beat_count == 0)
+        violate(verdict, "%s: no records: nothing was seen at all", group->name);
+    if (run != NULL)
+        judge_rounds(verdict, group, index, run);
+    judge_end(verdict, group, index, end);
+    return BW_OK;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
+
+static enum bw_err judge_dir(struct bw_verdict *verdict, const char *records, struct bw_diag *diag)
+{
+    DIR *stream = opendir(records);
+    const struct dirent *entry;
+    enum bw_err err = BW_OK;
+
+    if (stream == NULL)
+        return bw_diag_errno(diag, errno, "open %s", records);
+    while (err == BW_OK && (entry = readdir(stream)) != NULL) {
+        if (entry->d_type != DT_DIR || !bw_name_is_valid(entry->d_name))
+            continue;
+        if (verdict->group_count == BW_LAB_GROUPS_MAX) {
+            err = bw_diag_set(diag, BW_ERR_LIMIT, "%s: more than %d groups", records,
+                              BW_LAB_GROUPS_MAX);
+            break;
+        }
+        (void)bw_copy_text(verdict->groups[verdict->group_count].name, BW_NAME_MAX + 1,
+                           entry->d_name); /* a valid name fits */
+        verdict->group_count++;
+        err = judge_group(verdict, records, NULL, BW_SCENARIO_ANY, diag);
+    }
+    (void)closedir(stream); /* only read from */
+    if (err == BW_OK && verdict->group_count == 0)
+        err = bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s: holds no folder of a group", records);
+    return err;
+}
+
+enum bw_err bw_verdict_init(struct bw_verdict *verdict, const char *records,
+                            const struct bw_run *run, enum bw_scenario_end end,
+                            struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    *verdict = (struct bw_verdict){0};
+    if (run == NULL)
+        return judge_dir(verdict, records, diag);
+    for (uint32_t i = 0; i < run->lab->options->group_count && err == BW_OK; i++) {
+        (void)bw_copy_text(verdict->groups[i].name, BW_NAME_MAX + 1, run->lab->groups[i]);
+        verdict->group_count++;
+        err = judge_group(verdict, records, run, end, diag);
+    }
+    if (run->lab->problem_count > 0)
+        violate(verdict, "%" PRIu32 " problems that no fault explains; see the lines that say so",
+                run->lab->problem_count);
+    return err;
+}
+
+void bw_verdict_deinit(struct bw_verdict *verdict)
+{
+    for (uint32_t i = 0; i < verdict->group_count; i++) {
+        bw_judge_deinit(&verdict->groups[i].judge);
+        free(verdict->groups[i].tenures);
+    }
+    *verdict = (struct bw_verdict){0};
+}

@@ -1,0 +1,49 @@
+/* ways.h - the ways in which faults are made and healed, for the table in fault.c: each has the
+ * form of bw_fault.begin or .end. */
+#ifndef BW_CHAOS_WAYS_H
+#define BW_CHAOS_WAYS_H
+
+#include "fault.h"
+
+/* The process that a fault strikes: that of its role at its node. */
+static inline struct bw_lab_process *bw_fault_struck(struct bw_lab *lab,
+                                                     const struct bw_lab_fault *fault)
+{
+    return bw_lab_process(lab, fault->kind->role, fault->node);
+}
+
+#define BW_FAULT_WAY(name)                                                                         \
+    enum bw_err name(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+
+/* ---- ways_process.c: processes, and whole nodes ---- */
+BW_FAULT_WAY(bw_begin_few_files);
+BW_FAULT_WAY(bw_begin_freeze);
+BW_FAULT_WAY(bw_begin_freeze_site);
+BW_FAULT_WAY(bw_begin_host_lost);
+BW_FAULT_WAY(bw_begin_kill);
+BW_FAULT_WAY(bw_begin_kill_both);
+BW_FAULT_WAY(bw_begin_kill_once);
+BW_FAULT_WAY(bw_begin_signal_services);
+BW_FAULT_WAY(bw_begin_starve);
+BW_FAULT_WAY(bw_end_few_files);
+BW_FAULT_WAY(bw_end_freeze);
+BW_FAULT_WAY(bw_end_freeze_site);
+BW_FAULT_WAY(bw_end_host_lost);
+BW_FAULT_WAY(bw_end_kill);
+BW_FAULT_WAY(bw_end_signal_services);
+BW_FAULT_WAY(bw_end_starve);
+
+/* ---- ways_state.c: disks, clocks, scripts; an operator's orders ---- */
+BW_FAULT_WAY(bw_begin_drift);
+BW_FAULT_WAY(bw_begin_mode);
+BW_FAULT_WAY(bw_begin_preload);
+BW_FAULT_WAY(bw_begin_switchover);
+BW_FAULT_WAY(bw_begin_wall);
+BW_FAULT_WAY(bw_empty_disk);
+BW_FAULT_WAY(bw_end_drift);
+BW_FAULT_WAY(bw_end_mode);
+BW_FAULT_WAY(bw_end_preload);
+BW_FAULT_WAY(bw_end_wall);
+BW_FAULT_WAY(bw_fill_disk);
+
+#endif
