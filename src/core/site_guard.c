@@ -205,6 +205,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         return;
     }
     site->own_fence_done = true;
+    site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     note_fence_succeeded(site);
     if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
         site->tenure = BW_TENURE_ENDING;
@@ -223,7 +224,7 @@ static void begin_own_fence(const struct step *step, const char *rule)
 
 /* 3.4 "They watch each other". The agent's own fence is due in the first part of the window, F/4
  * into it, unless fence_ended(e, ok) was read: whatever it thinks of its guard (H6). Without its
- * guard the site gives back only after D, the latest end that it ever sent (H9). */
+ * guard, gone or silent, the site gives back only after D, the latest end that it ever sent (H9). */
 void bw_site_watch_deadline(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -235,7 +236,7 @@ void bw_site_watch_deadline(const struct step *step)
         site->arm_sent_end.boot_ns == 0)
         return;
     if (site->fence_ok_read || site->own_fence_done) {
-        if (site->guard_greeted)
+        if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now))
             return; /* it is asked for ended(e) */
         if (bw_instant_wait_is_over(step->now, site->arm_sent_end))
             bw_site_give_back(step, "S25");

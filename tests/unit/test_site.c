@@ -699,6 +699,32 @@ static void what_was_given_back_without_its_guard_is_ended_there_too(void **stat
     assert_asked(&world, "rejoin");
 }
 
+/* Found on real processes: a guard that is stopped keeps its connection, and says nothing. What it saw
+ * last is not so any more, and nobody waits for its ended(e) beyond D (3.3, 3.4, 3.5). */
+static void beside_a_silent_guard_a_site_gives_back_after_d(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    world.now_ms += 500;
+    confirm(&world, 1, world.now_ms); /* the arm is not answered */
+    d = world.site.arm_sent_end.boot_ns / MS;
+    tick_at(&world, d - FENCE_MS / 2);
+    assert_asked(&world, "OWN_FENCE");
+    assert_int_equal(reported(&world).service, BW_SERVICE_STARTED);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_int_equal(reported(&world).service, BW_SERVICE_UNKNOWN);
+    assert_true(reported(&world).has_fence_or_stop_succeeded);
+    tick_at(&world, d - 1);
+    assert_int_equal(released(&world).epoch, 0);
+    tick_at(&world, d + 1);
+
+    assert_int_equal(released(&world).epoch, 1);
+}
+
 /* Found by the world of one site: H12 holds for the agent's own fence too. */
 static void own_fence_of_an_older_epoch_does_not_count(void **state)
 {
@@ -1250,6 +1276,7 @@ int main(void)
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
+        cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
