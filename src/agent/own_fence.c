@@ -1,6 +1,6 @@
 /* The fence that the agent runs when it cannot rely on its guard (3.4): the fence script, a look at
  * the service, and where that does not say `stopped`, KILL to everything that the guard ever
- * started of the group, and another look. Its own scripts run outside of that reach, so that
+ * started of the group and to its units, and another look. Its own scripts run outside of that reach, so that
  * neither the KILL here nor the guard's own fence ends them. */
 #include "program.h"
 
@@ -20,7 +20,15 @@
 #define ENV_TEXT_BYTES   192
 #define ENV_OWN_MAX      9
 
-enum step { STEP_SCRIPT, STEP_LOOK, STEP_KILL, STEP_KILL_HIDDEN, STEP_LOOK_AGAIN, STEP_END };
+enum step {
+    STEP_SCRIPT,
+    STEP_LOOK,
+    STEP_KILL,
+    STEP_KILL_HIDDEN,
+    STEP_KILL_UNITS,
+    STEP_LOOK_AGAIN,
+    STEP_END
+};
 
 struct bw_own_fence {
     struct bw_agent_place *place;
@@ -201,10 +209,7 @@ static void on_kill_closed(struct bw_reach_kill *kill, void *user)
 
     (void)kill;
     fence->handles--;
-    if (fence->step == STEP_KILL)
-        go_on(fence, STEP_KILL_HIDDEN);
-    else
-        go_on(fence, STEP_LOOK_AGAIN);
+    go_on(fence, fence->step == STEP_KILL ? STEP_KILL_HIDDEN : STEP_KILL_UNITS);
 }
 
 static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
@@ -229,11 +234,48 @@ static void kill_reach(struct bw_own_fence *fence, const struct bw_reach *reach)
         say_not_killed(fence, diag.text);
         if (bw_reach_signal(reach, BW_REACH_ALL, SIGKILL, &diag) != BW_OK) /* at least once */
             say_not_killed(fence, diag.text);
-        go_on(fence, fence->step == STEP_KILL ? STEP_KILL_HIDDEN : STEP_LOOK_AGAIN);
+        go_on(fence, fence->step == STEP_KILL ? STEP_KILL_HIDDEN : STEP_KILL_UNITS);
         return;
     }
     fence->handles++;
     bw_reach_kill_start(&fence->kill, BW_REACH_ALL);
+}
+
+/* What is known of the units from before is killed at once; that nothing is left of them is for
+ * STEP_KILL_UNITS to see, which may have to wait for systemd. */
+static void kill_known_units(struct bw_own_fence *fence)
+{
+    struct bw_unit_reach *units = fence->place->units;
+    struct bw_diag diag = {0};
+
+    if (units != NULL && bw_units_kill_now(&units->units, &diag) != BW_OK)
+        say_not_killed(fence, diag.text);
+}
+
+static void kill_units(struct bw_own_fence *fence)
+{
+    if (fence->place->config->unit_count == 0) {
+        go_on(fence, STEP_LOOK_AGAIN);
+    } else if (fence->place->units == NULL) {
+        fence->reach_seen_empty = false;
+        say_not_killed(fence, "its units cannot be seen");
+        go_on(fence, STEP_LOOK_AGAIN);
+    } else {
+        bw_unit_reach_kill(fence->place->units);
+    }
+}
+
+void bw_own_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
+                                  const struct bw_diag *diag)
+{
+    struct bw_own_fence *fence = place->own_fence;
+
+    BW_ASSERT(fence != NULL && fence->step == STEP_KILL_UNITS); /* no other step kills, or ends */
+    if (err != BW_OK) {
+        fence->reach_seen_empty = false;
+        say_not_killed(fence, diag->text);
+    }
+    go_on(fence, STEP_LOOK_AGAIN);
 }
 
 /* ---- from step to step ------------------------------------------------------------------------
@@ -277,12 +319,15 @@ static void begin_step(struct bw_own_fence *fence)
             go_on(fence, STEP_KILL);
         return;
     case STEP_KILL:
-        /* Units of systemd are outside of what is looked at here. */
-        fence->reach_seen_empty = config->enforce == BW_REACH_CGROUP;
+        fence->reach_seen_empty = true;
+        kill_known_units(fence);
         kill_reach(fence, &fence->all);
         return;
     case STEP_KILL_HIDDEN:
         kill_reach(fence, &fence->marks);
+        return;
+    case STEP_KILL_UNITS:
+        kill_units(fence);
         return;
     case STEP_LOOK_AGAIN:
         fence->service = BW_SERVICE_UNKNOWN;
@@ -357,5 +402,7 @@ void bw_own_fence_start(struct bw_agent_place *place, uint64_t epoch)
     }
     place->own_fence = fence;
     place->agent->own_fences_running++;
+    if (place->units != NULL)
+        bw_unit_reach_look(place->units); /* while there is time */
     go_on(fence, STEP_SCRIPT);
 }

@@ -5,7 +5,7 @@
  *   trace.c      what a step changed, as log lines    own_fence.c  the fence without the guard
  *   guard_link.c the connection to the guard          witnesses.c  whom to speak with
  *   sync.c       renewals and reports, out            orders.c     long polls
- *   answer.c     what witnesses say, in
+ *   answer.c     what witnesses say, in               own_units.c  the units that it ends
  *
  * Everything belongs to the loop's thread. The machine (core/site.h) decides; nothing here does. */
 #ifndef BW_AGENT_PROGRAM_H
@@ -22,6 +22,7 @@
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/script.h>
+#include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
 #include <breakwater/wire/state.h>
 
@@ -68,6 +69,7 @@ struct bw_agent_place {
     bool has_mirror;
     struct bw_site_event mirror;
     struct bw_own_fence *own_fence; /* NULL: none runs */
+    struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
 };
 
 /* Makes the places of all configured groups. BW_ERR_LIMIT, BW_ERR_NOMEM. */
@@ -106,6 +108,16 @@ void bw_agent_trace_end(const struct bw_agent_place *place, const struct bw_agen
 /* Begins; BW_SITE_EVENT_OWN_FENCE_ENDED follows, from the loop. While one of an earlier epoch runs,
  * after that. */
 void bw_own_fence_start(struct bw_agent_place *place, uint64_t epoch);
+/* From own_units.c, from the loop. */
+void bw_own_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
+                                  const struct bw_diag *diag);
+
+/* ---- own_units.c ----------------------------------------------------------------------------- */
+
+/* Once the runner is open; what cannot be reached is said on the log. */
+void bw_agent_units_open(struct bw_agent *agent);
+void bw_agent_units_close(struct bw_agent *agent);
+void bw_agent_units_free(struct bw_agent *agent); /* after the loop */
 
 /* ---- guard_link.c ---------------------------------------------------------------------------- */
 

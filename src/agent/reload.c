@@ -155,9 +155,14 @@ static const char *unchangeable(const struct bw_site_config *old,
         return "guard_socket";
     if (old->group_count != fresh->group_count)
         return "groups";
-    for (uint32_t i = 0; i < fresh->group_count; i++)
-        if (bw_site_config_find(old, fresh->groups[i].name) == NULL)
+    for (uint32_t i = 0; i < fresh->group_count; i++) {
+        const struct bw_group_config *before = bw_site_config_find(old, fresh->groups[i].name);
+
+        if (before == NULL)
             return "groups";
+        if (!bw_group_config_has_same_reach(before, &fresh->groups[i]))
+            return "\"enforce, units\"";
+    }
     return NULL;
 }
 

@@ -326,6 +326,16 @@ void bw_site_config_free(struct bw_site_config *config)
     free(config);
 }
 
+bool bw_group_config_has_same_reach(const struct bw_group_config *from,
+                                    const struct bw_group_config *to)
+{
+    bool is_same = from->enforce == to->enforce && from->unit_count == to->unit_count;
+
+    for (uint32_t i = 0; is_same && i < from->unit_count; i++)
+        is_same = strcmp(from->units[i], to->units[i]) == 0;
+    return is_same;
+}
+
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group)
 {

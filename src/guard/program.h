@@ -3,7 +3,6 @@
  *   program.c    life: open, signals, close       reload.c      SIGHUP
  *   place.c      one group: its machine, reach    carry_out.c   what the machine asks for
  *   run.c        scripts in their slots           environment.c what a script is told
- *   unit_reach.c the units of a group
  *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
  *   trace.c      what a step did, as log lines
  *
@@ -17,11 +16,11 @@
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/guard.h>
 #include <breakwater/guard/guard.h>
-#include <breakwater/guard/unit_reach.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
+#include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
 
 struct bw_guard_program;

@@ -22,15 +22,6 @@ static const char *fixed_key_changed(const struct bw_site_config *from,
     return NULL;
 }
 
-static bool is_same_reach(const struct bw_group_config *from, const struct bw_group_config *to)
-{
-    bool is_same = from->enforce == to->enforce && from->unit_count == to->unit_count;
-
-    for (uint32_t i = 0; is_same && i < from->unit_count; i++)
-        is_same = strcmp(from->units[i], to->units[i]) == 0;
-    return is_same;
-}
-
 static bool can_take(const struct bw_guard_program *program, const struct bw_site_config *to,
                      char *out_why, size_t size)
 {
@@ -44,7 +35,7 @@ static bool can_take(const struct bw_guard_program *program, const struct bw_sit
         const struct bw_group_config *from = program->places[i]->config;
         const struct bw_group_config *group = bw_site_config_find(to, from->name);
 
-        if (group != NULL && is_same_reach(from, group))
+        if (group != NULL && bw_group_config_has_same_reach(from, group))
             continue;
         (void)snprintf(out_why, size, "group %s %s", from->name,
                        group == NULL ? "is missing" : "has another `enforce` or other `units`");

@@ -550,6 +550,28 @@ static bool says_config_refused(const struct agent_world *world)
     return agent_world_log_has(world, "event=config.refused");
 }
 
+static bool says_reach_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "key=\"enforce, units\"");
+}
+
+static void another_reach_needs_a_restart(void **state)
+{
+    struct agent_world *world = *state;
+    char command[256];
+
+    serve(world);
+    (void)snprintf(command, sizeof command,
+                   "sed -i 's/enforce: cgroup/enforce: units\\n    units: [x.service]/' '%s/site.yaml'",
+                   world->dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_reach_refused, "another reach is refused");
+    agent_world_until(world, is_armed, "renewals go on");
+
+    assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
+}
+
 static void bad_files_leave_the_old_ones_running(void **state)
 {
     struct agent_world *world = *state;
@@ -616,8 +638,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_a_person_must_repair_ends_with_78, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_agent_on_the_same_state_ends_with_75, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(another_reach_needs_a_restart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_files_leave_the_old_ones_running, set_up, tear_down),
     };
 
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include <breakwater/guard/unit_reach.h>
+#include <breakwater/sys/unit_reach.h>
 
 struct fixture {
     char dir[64];

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@
 #define LOOK_US       50000
 #define CALL_MS       10000
 #define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
+#define SYSTEMCTL     "/usr/bin/systemctl" /* where breakwater looks first */
 
 static uint64_t now_ms(void)
 {
@@ -102,7 +104,7 @@ static char *read_all(const struct real_cluster *cluster, int site, const char *
 /* ---- making and unmaking ---- */
 
 static void write_config(const struct real_cluster *cluster, const struct real_site *site,
-                         const char *file, const char *state, bool has_readiness)
+                         const char *file, const char *state)
 {
     const struct trio *trio = &cluster->trio;
     char path[REAL_PATH_BYTES];
@@ -114,18 +116,19 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    "guard_socket: %s/guard.sock\nlog_level: debug\n"
                    "tls: {ca: %s, identity: %s/%s.pem}\n"
                    "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
-                   "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 300ms\n"
+                   "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: 300ms\n"
                    "    script_timeout: 10s\n    stop_timeout: 3s\n    fence_timeout: 700ms\n"
                    "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
                    "    start_script: start.sh\n    stop_script: stop.sh\n"
                    "    fence_script: fence.sh\n%s",
                    site->name, state, site->dir, trio->pki.ca_path, trio->pki.dir, site->name,
                    trio->api[0], trio->api[1], trio->api[2],
-                   has_readiness ? "    readiness_script: readiness.sh\n" : "");
+                   site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
+                   cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "");
     write_file(path, 0644, text);
 }
 
-static void make_site(struct real_cluster *cluster, int number, bool has_readiness)
+static void make_site(struct real_cluster *cluster, int number)
 {
     static unsigned serial; /* a guard's cgroup is named by its site */
     struct real_site *site = &cluster->sites[number];
@@ -142,8 +145,8 @@ static void make_site(struct real_cluster *cluster, int number, bool has_readine
     (void)snprintf(file, sizeof file, "%s.pem", site->name);
     (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent", site->name);
     test_pki_issue_uri(&cluster->trio.pki, file, uri, path);
-    write_config(cluster, site, "site.yaml", "state", has_readiness);
-    write_config(cluster, site, "second.yaml", "second", has_readiness);
+    write_config(cluster, site, "site.yaml", "state");
+    write_config(cluster, site, "second.yaml", "second");
     real_write_scripts(site);
 }
 
@@ -158,7 +161,7 @@ static json_t *make_spec(const struct real_cluster *cluster)
                          0);
     return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites",
                      sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms", 1000,
-                     "renew_interval_ms", 200, "request_timeout_ms", 600, "margin_ms", 50,
+                     "renew_interval_ms", 200, "request_timeout_ms", REAL_REQUEST_MS, "margin_ms", 50,
                      "retry_backoff_ms", 500);
 }
 
@@ -172,14 +175,27 @@ void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_re
     (void)strcpy(cluster->dir, "/tmp/bw-life-XXXXXX");
     assert_non_null(mkdtemp(cluster->dir));
     cluster->site_count = site_count;
+    cluster->has_readiness = has_readiness;
     for (int i = 0; i < site_count; i++)
-        make_site(cluster, i, has_readiness);
+        make_site(cluster, i);
     test_pki_issue_uri(&cluster->trio.pki, "operator.pem", "breakwater://prod/operator/ada", path);
     assert_int_equal(bw_credentials_load(cluster->trio.pki.ca_path, path, &cluster->operator, NULL),
                      BW_OK);
     cluster->spec = make_spec(cluster);
     assert_non_null(cluster->spec);
     trio_start_all(&cluster->trio, TRIO_EXECUTED);
+}
+
+/* What was killed leaves its cgroup a moment later. */
+static void remove_unit(struct real_site *site)
+{
+    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    bool is_empty = false;
+
+    while (!is_empty && bw_cgroup_is_empty(&site->unit, &is_empty, NULL) == BW_OK &&
+           now_ms() < limit)
+        (void)usleep(LOOK_US / 5);
+    bw_cgroup_remove_if_empty(&site->unit);
 }
 
 static void end_site(const struct real_cluster *cluster, int number)
@@ -192,8 +208,12 @@ static void end_site(const struct real_cluster *cluster, int number)
         (void)real_end(&site.second_agent, SIGKILL);
     if (site.guard > 0)
         (void)real_end(&site.guard, SIGKILL);
+    if (site.systemd > 0) /* it could start the service again */
+        (void)real_end(&site.systemd, SIGKILL);
     if (real_service(cluster, number) > 0)
         (void)kill(real_service(cluster, number), SIGKILL);
+    if (site.has_units)
+        remove_unit(&site);
 }
 
 /* The directories with all logs, beside where they were. */
@@ -221,14 +241,25 @@ void real_cluster_deinit(struct real_cluster *cluster)
 
 /* ---- processes ---- */
 
-/* In the child: a mount namespace in which the machine has booted another time. */
-static bool enter_boot(const struct real_site *site)
+/* In a child: what it mounts, nobody else sees. */
+static bool enter_mounts(void)
 {
-    char path[REAL_PATH_BYTES];
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
 
-    site_path(site, "boot_id", path);
-    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-           mount(path, BOOT_ID_FILE, NULL, MS_BIND, NULL) == 0;
+/* In the child: a machine that has booted another time, or whose systemctl is a script of ours. */
+static bool enter_machine(const struct real_site *site)
+{
+    char boot_id[REAL_PATH_BYTES];
+    char systemctl[REAL_PATH_BYTES];
+
+    site_path(site, "boot_id", boot_id);
+    site_path(site, "systemctl", systemctl);
+    if (site->boot_id[0] == '\0' && !site->has_units)
+        return true;
+    return enter_mounts() &&
+           (site->boot_id[0] == '\0' || mount(boot_id, BOOT_ID_FILE, NULL, MS_BIND, NULL) == 0) &&
+           (!site->has_units || mount(systemctl, SYSTEMCTL, NULL, MS_BIND, NULL) == 0);
 }
 
 static pid_t start(const struct real_site *site, const char *verb, const char *config,
@@ -250,8 +281,7 @@ static pid_t start(const struct real_site *site, const char *verb, const char *c
     assert_true(pid >= 0);
     if (pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 ||
-            (site->boot_id[0] != '\0' && !enter_boot(site)))
+        if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || !enter_machine(site))
             _exit(126);
         (void)execl(program, "breakwater", verb, "-c", config_path, (char *)NULL);
         _exit(127);
@@ -306,20 +336,78 @@ int real_end(pid_t *pid, int signal)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-bool real_can_fake_boot(void)
+/* Something can be mounted over `path`, which exists. */
+static bool can_cover(const char *path)
 {
     int status = 0;
     pid_t pid = fork();
 
     assert_true(pid >= 0);
     if (pid == 0)
-        _exit(unshare(CLONE_NEWNS) == 0 &&
-                      mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-                      mount("/etc/hostname", BOOT_ID_FILE, NULL, MS_BIND, NULL) == 0
-                  ? 0
-                  : 1);
+        _exit(enter_mounts() && mount("/etc/hostname", path, NULL, MS_BIND, NULL) == 0 ? 0 : 1);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return status == 0;
+}
+
+bool real_can_fake_boot(void)
+{
+    return can_cover(BOOT_ID_FILE);
+}
+
+/* ---- the played systemd ---- */
+
+/* In a child: starts the service in its cgroup whenever start.sh asks for it. It dies with the test. */
+static void play_systemd(const struct real_site *site, pid_t parent)
+{
+    char wanted[REAL_PATH_BYTES];
+    char service[REAL_PATH_BYTES];
+    struct bw_diag diag;
+    int door;
+
+    site_path(site, "unit_wanted", wanted);
+    site_path(site, "service.sh", service);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
+    if (bw_cgroup_open_door(&site->unit, &door, &diag) != BW_OK)
+        _exit(1);
+    while (getppid() == parent) {
+        if (unlink(wanted) == 0 && fork() == 0) {
+            if (bw_cgroup_enter(door) && setsid() > 0)
+                (void)execl("/bin/sh", "sh", service, (char *)NULL);
+            _exit(1);
+        }
+        (void)usleep(LOOK_US / 5);
+    }
+    _exit(0);
+}
+
+bool real_play_systemd(struct real_cluster *cluster, int number)
+{
+    struct real_site *site = &cluster->sites[number];
+    const char *control_group;
+    struct bw_diag diag = {0};
+    char tag[40];
+    const pid_t parent = getpid();
+
+    (void)snprintf(tag, sizeof tag, "unit-%s", site->name);
+    if (access(SYSTEMCTL, X_OK) != 0 || !can_cover(SYSTEMCTL) ||
+        bw_cgroup_open(&site->unit, tag, "unit", &diag) != BW_OK) {
+        print_message("no systemd can be played here: no %s, or nothing can be put over it; %s\n",
+                      SYSTEMCTL, diag.text);
+        return false;
+    }
+    control_group = site->unit.path + strlen("/sys/fs/cgroup");
+    if (strncmp(control_group, "/unified/", strlen("/unified/")) == 0)
+        control_group += strlen("/unified");
+    real_put(cluster, number, "unit_cgroup", control_group);
+    site->has_units = true;
+    write_config(cluster, site, "site.yaml", "state");
+    real_write_scripts(site);
+    site->systemd = fork();
+    assert_true(site->systemd >= 0);
+    if (site->systemd == 0)
+        play_systemd(site, parent);
+    return true;
 }
 
 void real_lose_agent_state(struct real_cluster *cluster, int site)
@@ -705,6 +793,17 @@ void real_kill_service(const struct real_cluster *cluster, int site)
 
     assert_true(pid > 0);
     assert_int_equal(kill(pid, SIGKILL), 0);
+}
+
+uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site)
+{
+    uint64_t whole, part, last_ms = 0;
+    int used;
+
+    for (const char *at = read_all(cluster, site, "beats");
+         sscanf(at, "%" SCNu64 ".%2" SCNu64 " %*d\n%n", &whole, &part, &used) == 2; at += used)
+        last_ms = whole * 1000 + part * 10;
+    return last_ms;
 }
 
 int real_runs(const struct real_cluster *cluster, int site, const char *word)

@@ -11,12 +11,15 @@
 
 #include <jansson.h>
 
+#include <breakwater/sys/cgroup.h>
+
 #include "trio.h"
 
 #define REAL_SITES_MAX  3
 #define REAL_WAIT_MS    60000 /* for what must happen, on a slow machine */
 #define REAL_PATH_BYTES 192
 #define REAL_TTL_MS     4000
+#define REAL_REQUEST_MS 600
 
 struct real_site {
     char name[32];
@@ -25,6 +28,9 @@ struct real_site {
     pid_t guard;
     pid_t second_agent; /* beside the first one, with a state of its own */
     char boot_id[40];   /* that its processes see; "": the machine's */
+    bool has_units;     /* see real_play_systemd */
+    pid_t systemd;      /* plays it; 0: none */
+    struct bw_cgroup unit; /* of harbor.service */
 };
 
 struct real_cluster {
@@ -33,6 +39,7 @@ struct real_cluster {
     struct bw_credentials *operator;
     struct real_site sites[REAL_SITES_MAX];
     int site_count;
+    bool has_readiness;
     json_t *spec;  /* of the group, as `real_apply` sends it: tests edit it */
     json_t *group; /* as the leader last showed it; NULL: no leader answered */
 };
@@ -53,6 +60,11 @@ void real_start_sites(struct real_cluster *cluster); /* all agents and guards */
 int real_end(pid_t *pid, int signal);
 /* True: processes can be given another boot id on this machine (root, mount namespaces). */
 bool real_can_fake_boot(void);
+/* From here the service of a site is the unit harbor.service, with `enforce: units`: a process of ours
+ * plays systemd and starts it in a cgroup that its guard did not make, and agent and guard find a
+ * systemctl that tells of it and cannot stop it. Before they are started; false: not possible on
+ * this machine (no root, no cgroups, no systemctl to put it over), which was said. */
+bool real_play_systemd(struct real_cluster *cluster, int site);
 /* Forgets what the agent of a site keeps; what its guard keeps stays. */
 void real_lose_agent_state(struct real_cluster *cluster, int site);
 /* What a boot clears: the directory in /run. */
@@ -113,6 +125,8 @@ void real_kill_service(const struct real_cluster *cluster, int site);
 /* How often the journal of the site has a line that begins with `word`. */
 int real_runs(const struct real_cluster *cluster, int site, const char *word);
 bool real_journal_has(const struct real_cluster *cluster, int site, const char *text);
+/* When the service last recorded that it served, in ms of CLOCK_BOOTTIME. */
+uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site);
 /* No start, stop or fence was ever run there. */
 bool real_is_untouched(const struct real_cluster *cluster, int site);
 /* I1: from what the services recorded themselves, no two sites ever served at once. */

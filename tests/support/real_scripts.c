@@ -49,6 +49,19 @@ static const char service[] =
     "done\n";
 static const char begin[] = "setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
                             "until is_alive; do sleep 0.02; done\n";
+/* As `systemctl start` would: what starts it is no child of ours. */
+static const char begin_unit[] = ": >\"$D/unit_wanted\"\n"
+                                 "until is_alive; do sleep 0.02; done\n";
+/* `kill` is taken and does nothing, as by a systemd that hangs. */
+static const char systemctl[] = "[ \"$1\" = show ] || exit 0\n"
+                                "echo LoadState=loaded\n"
+                                "if is_alive; then\n"
+                                "    echo ActiveState=active\n"
+                                "    read -r group <\"$D/unit_cgroup\"\n"
+                                "    echo \"ControlGroup=$group\"\n"
+                                "else\n"
+                                "    echo ActiveState=inactive\n"
+                                "fi\n";
 static const char start[] = "note start\n"
                             "[ -f \"$D/start_exit\" ] && read -r code <\"$D/start_exit\" && exit "
                             "$code\n"
@@ -90,10 +103,12 @@ static void write_script(const struct real_site *site, const char *name, const c
 void real_write_scripts(const struct real_site *site)
 {
     write_script(site, "service.sh", service, "");
-    write_script(site, "start.sh", start, begin);
+    write_script(site, "start.sh", start, site->has_units ? begin_unit : begin);
     write_script(site, "hand.sh", begin, "");
     write_script(site, "stop.sh", stop, "");
     write_script(site, "fence.sh", fence, "");
     write_script(site, "status.sh", status, "");
     write_script(site, "readiness.sh", readiness, "");
+    if (site->has_units)
+        write_script(site, "systemctl", systemctl, "");
 }

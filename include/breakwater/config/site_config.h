@@ -88,6 +88,10 @@ void bw_site_config_free(struct bw_site_config *config);
 const struct bw_group_config *bw_site_config_find(const struct bw_site_config *config,
                                                   const char *group);
 
+/* `enforce` and `units` are the same: what a running guard or agent cannot change. */
+bool bw_group_config_has_same_reach(const struct bw_group_config *from,
+                                    const struct bw_group_config *to);
+
 /* The configuration key of a script ("start_script"); "" for BW_ACTION_NONE. */
 const char *bw_script_key(enum bw_action_kind action);
 

@@ -1,4 +1,4 @@
-#include <breakwater/guard/unit_reach.h>
+#include <breakwater/sys/unit_reach.h>
 
 #include <signal.h>
 

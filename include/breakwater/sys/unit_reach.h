@@ -1,7 +1,8 @@
-/* unit_reach.h - the systemd units of one group, as a part of what its guard can end: looked at
- * before they have to be ended, and ended until a look has seen them down. Design 3.4 (`units`). */
-#ifndef BW_GUARD_UNIT_REACH_H
-#define BW_GUARD_UNIT_REACH_H
+/* unit_reach.h - the systemd units of one group, as a part of what its guard, and its agent without
+ * it, can end: looked at before they have to be ended, and ended until a look has seen them down.
+ * Design 3.4 (`units`). */
+#ifndef BW_SYS_UNIT_REACH_H
+#define BW_SYS_UNIT_REACH_H
 
 #include <stdbool.h>
 

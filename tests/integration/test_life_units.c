@@ -1,0 +1,126 @@
+/* A service that systemd runs, `enforce: units`: its processes are ended by the end of the lease though
+ * nothing that the guard started is their parent, systemctl stops nothing, and the fence script lies.
+ * Design 3.2.4, 3.4, on real processes and cgroups; systemd itself is played. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include <breakwater/sys/clock.h>
+
+#include "real_cluster.h"
+
+static struct real_cluster cluster;
+static bool is_played;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    is_played = real_play_systemd(&cluster, 0);
+    return 0;
+}
+
+static bool is_in_the_unit(pid_t pid)
+{
+    bool is_in = false;
+    pid_t pids[8];
+    size_t count;
+
+    assert_int_equal(bw_cgroup_list(&cluster.sites[0].unit, pids, 8, &count, NULL), BW_OK);
+    for (size_t i = 0; i < count && i < 8; i++)
+        is_in = is_in || pids[i] == pid;
+    return is_in;
+}
+
+static void serve_as_a_unit(void)
+{
+    if (!is_played)
+        skip();
+    real_serve(&cluster);
+    assert_true(is_in_the_unit(real_service(&cluster, 0)));
+    assert_string_equal(json_string_value(json_object_get(real_site_json(&cluster, 0), "reach")),
+                        "units");
+    real_put(&cluster, 0, "lies", "");
+}
+
+/* D is at most a TTL after the last renewal that could leave: before `since`. */
+static void assert_ended_by_d(struct bw_instant since)
+{
+    const uint64_t d_ms = since.boot_ns / BW_NS_PER_MS + REAL_TTL_MS;
+
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    assert_int_equal(real_service(&cluster, 0), 0);
+    assert_true(real_runs(&cluster, 0, "fence") > 0);
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    print_message("the unit's processes were gone %ld ms before D at the latest\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
+    real_assert_no_overlap(&cluster);
+}
+
+static void the_guard_ends_its_units_by_the_end_of_the_lease(void **state)
+{
+    struct bw_instant since;
+
+    (void)state;
+    serve_as_a_unit();
+
+    assert_int_equal(kill(cluster.sites[0].agent, SIGSTOP), 0);
+    since = bw_clock_now();
+
+    assert_ended_by_d(since);
+}
+
+static void without_its_guard_the_agent_ends_the_units_by_the_end_of_the_lease(void **state)
+{
+    struct bw_instant since;
+
+    (void)state;
+    serve_as_a_unit();
+
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    since = bw_clock_now();
+
+    assert_ended_by_d(since);
+}
+
+/* A guard that does not run keeps its connection: for request_timeout the agent knows nothing of it
+ * and renews (3.4). */
+static void beside_a_frozen_guard_the_agent_ends_the_units_too(void **state)
+{
+    struct bw_instant since;
+
+    (void)state;
+    serve_as_a_unit();
+
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+    since = bw_instant_add(bw_clock_now(), REAL_REQUEST_MS * BW_NS_PER_MS);
+
+    assert_ended_by_d(since);
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(the_guard_ends_its_units_by_the_end_of_the_lease),
+        CASE(without_its_guard_the_agent_ends_the_units_by_the_end_of_the_lease),
+        CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
+    };
+
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
