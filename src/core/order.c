@@ -71,14 +71,14 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
     order->planned = false;
 }
 
-/* Let go, the newest epoch enforces nobody: what a person started under observe is not fenced for
- * it when the mode changes (3.9). */
+/* Granted before the newest let-go, an epoch enforces nobody, however it ended: what a person started
+ * under observe is not fenced for it when the mode changes (3.9). */
 static bool is_anothers_epoch(const struct bw_group *group, const char *site)
 {
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
 
-    return entry != NULL && entry->epoch == group->epoch && entry->grade != BW_GRADE_LET_GO &&
-           strcmp(entry->site, site) != 0;
+    return entry != NULL && entry->epoch == group->epoch &&
+           entry->granted_index > group->let_go_index && strcmp(entry->site, site) != 0;
 }
 
 static void derive_stand_by(const struct bw_group *group, const char *site, struct bw_order *order)

@@ -179,6 +179,25 @@ static void what_was_started_under_observe_is_nobodys_stranger_after_it(void **s
     assert_false(order_for("dc-b").others_epoch);
 }
 
+/* Whatever ended before the let-go: a service that a person starts under observe is not fenced for
+ * it once the mode is auto again. */
+static void an_epoch_that_ended_before_the_let_go_enforces_nobody(void **state) /* 3.9 */
+{
+    (void)state;
+    begin();
+    apply(fixture_grant(&group, "dc-a"));
+    apply(fixture_command(&group, BW_COMMAND_EXPIRED));
+    assert_true(order_for("dc-b").others_epoch);
+    apply(fixture_set_mode(&group, BW_MODE_OBSERVE));
+    apply(fixture_set_mode(&group, BW_MODE_AUTO));
+
+    assert_int_equal(order_for("dc-b").kind, BW_ORDER_STAND_BY);
+    assert_false(order_for("dc-b").others_epoch);
+
+    apply(fixture_grant(&group, "dc-a"));
+    assert_true(order_for("dc-b").others_epoch);
+}
+
 static void a_forced_site_is_let_go_without_its_lease(void **state) /* I1, 3.1 Forced */
 {
     (void)state;
@@ -217,6 +236,7 @@ int main(void)
         cmocka_unit_test(an_ended_holder_stands_by_and_is_not_its_own_stranger),
         cmocka_unit_test(observe_lets_everyone_go_and_disarms_one_epoch_only),
         cmocka_unit_test(what_was_started_under_observe_is_nobodys_stranger_after_it),
+        cmocka_unit_test(an_epoch_that_ended_before_the_let_go_enforces_nobody),
         cmocka_unit_test(a_forced_site_is_let_go_without_its_lease),
         cmocka_unit_test(a_group_that_is_not_there_is_let_go),
     };
