@@ -457,6 +457,9 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
         bw_site_on_observed(step, ended);
         return;
     }
+    /* A rejoin runs under another site's epoch: the guard has seen it, and takes none below. */
+    if (ended->result != BW_RUN_REFUSED && ended->epoch > site->guard.epoch_seen)
+        site->guard.epoch_seen = ended->epoch;
     if (ended->run_id == site->running_run_id || ended->run_id == 0)
         site->running = BW_ACTION_NONE;
     switch (ended->action) {

@@ -1,0 +1,28 @@
+/* check.h - the properties that every run is held against, each in a file of its own. They see what
+ * happens in the world from outside, in true time; no process of the world can see them.
+ *
+ *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
+ *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
+ *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
+ *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
+#ifndef BW_SIM_CHECK_H
+#define BW_SIM_CHECK_H
+
+#include "world.h"
+
+/* The services at a site may have begun or ended serving: looked at after the present event. */
+void sim_check_serving_changed(struct sim_world *world);
+/* A start script of `epoch` (what its environment says) begins to run at `site`, now. */
+void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch);
+/* This witness applies entry `index` (bytes as they were given to the replicated state). */
+void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t term,
+                       const void *bytes, size_t size);
+/* This witness was told that its submission of these bytes has committed as entry `index`. */
+void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const void *bytes,
+                            size_t size);
+/* This witness has become the leader of `term`. */
+void sim_check_leader(struct sim_process *witness, uint64_t term);
+/* It has restored a snapshot, or begun anew: what it applies goes on after `index`. */
+void sim_check_restored(struct sim_process *witness, uint64_t index);
+
+#endif

@@ -1,0 +1,63 @@
+/* check_i1.c - looks at the services themselves, in true time, not at what anybody says of them. */
+#include "check_i1.h"
+
+#include <stdio.h>
+
+#include "checks_own.h"
+#include "site.h"
+
+static uint32_t serving_sites(struct sim_world *world, uint32_t group)
+{
+    uint32_t sites = 0;
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (sim_service_is_serving(sim_site(world, site), group))
+            sites |= 1u << site;
+    return sites;
+}
+
+/* Of two that serve one may be outside of what is promised: then it proves nothing. */
+static bool is_excused(const struct sim_world *world, uint32_t sites)
+{
+    uint32_t others = 0;
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if ((sites >> site & 1) != 0 &&
+            world->checks->excused_until_ns[site] < world->now_ns)
+            others++;
+    return others <= 1;
+}
+
+static void fail(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    char text[SIM_SITES_MAX][200];
+
+    for (uint32_t site = 0; site < SIM_SITES_MAX; site++) {
+        text[site][0] = '\0';
+        if (site < world->setting.site_count && (sites >> site & 1) != 0)
+            sim_site_describe(sim_site(world, site), group, text[site], sizeof text[site]);
+    }
+    sim_fail(world, "I1", "%s is served twice: %s %s %s", world->group_names[group], text[0],
+             text[1], text[2]);
+}
+
+void sim_check_i1(struct sim_world *world)
+{
+    struct sim_checks *checks = world->checks;
+
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        const uint32_t sites = serving_sites(world, group);
+
+        if (sites == checks->serving[group])
+            continue;
+        checks->serving[group] = sites;
+        checks->serving_changed_ns[group] = world->now_ns;
+        sim_mix(world, sites);
+        if ((sites & (sites - 1)) == 0)
+            continue;
+        if (is_excused(world, sites))
+            checks->tally.overlaps_outside++;
+        else
+            fail(world, group, sites);
+    }
+}

@@ -1,0 +1,9 @@
+/* check_i1.h - I1: for each group, at most one site's service is serving at any real instant. */
+#ifndef BW_SIM_CHECK_I1_H
+#define BW_SIM_CHECK_I1_H
+
+#include "checks.h"
+
+void sim_check_i1(struct sim_world *world);
+
+#endif

@@ -1,0 +1,74 @@
+/* check_i2.c - the epochs of starts, and of every witness's replicated state. */
+#include "check_i2.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+#include "checks_own.h"
+#include "witness.h"
+
+void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
+{
+    struct sim_checks *checks = world->checks;
+    const uint64_t highest = checks->started_epoch[group];
+    const bool is_excused = checks->excused_until_ns[site] >= world->now_ns;
+
+    checks->tally.starts++;
+    if (epoch > highest) {
+        checks->started_epoch[group] = epoch;
+        checks->started_site[group] = site;
+        return;
+    }
+    if (is_excused || (epoch == highest && site == checks->started_site[group]))
+        return;
+    sim_fail(world, "I2",
+             "%s starts %s under epoch %" PRIu64 " after a start of epoch %" PRIu64 " at %s",
+             sim_site(world, site)->name, world->group_names[group], epoch, highest,
+             sim_site(world, checks->started_site[group])->name);
+}
+
+/* A grant that nobody has seen before. */
+static void note_grant(struct sim_world *world, uint32_t group, const struct bw_group *found)
+{
+    struct sim_checks *checks = world->checks;
+    char *newest = checks->newest_site[group];
+
+    if (found->phase != BW_PHASE_GRANTED || found->epoch <= checks->newest_epoch[group])
+        return;
+    checks->newest_epoch[group] = found->epoch;
+    checks->tally.grants++;
+    if (newest[0] != '\0' && strcmp(newest, found->holder_site) != 0)
+        checks->tally.failovers++;
+    (void)bw_copy_text(newest, sizeof checks->newest_site[group], found->holder_site);
+}
+
+void sim_check_i2_states(struct sim_world *world, uint32_t witness)
+{
+    struct sim_checks *checks = world->checks;
+    struct sim_process *process = world->witnesses[witness];
+    const struct bw_cluster *cluster = sim_witness_cluster(process);
+
+    if (checks->epoch_life[witness] != process->life) {
+        checks->epoch_life[witness] = process->life;
+        memset(checks->epoch_seen[witness], 0, sizeof checks->epoch_seen[witness]);
+    }
+    for (uint32_t group = 0; cluster != NULL && group < world->setting.group_count; group++) {
+        const int place = bw_cluster_find(cluster, world->group_names[group]);
+        const struct bw_group *found = place < 0 ? NULL : &cluster->groups[place];
+
+        if (found == NULL)
+            continue;
+        if (!bw_group_is_sound(found))
+            sim_fail(world, "I2", "%s: the state of %s is not sound", process->name,
+                     world->group_names[group]);
+        if (found->epoch < checks->epoch_seen[witness][group])
+            sim_fail(world, "I2", "%s: the epoch of %s went back from %" PRIu64 " to %" PRIu64,
+                     process->name, world->group_names[group],
+                     checks->epoch_seen[witness][group], found->epoch);
+        checks->epoch_seen[witness][group] = found->epoch;
+        note_grant(world, group, found);
+    }
+}

@@ -1,0 +1,158 @@
+/* check_i3.c - the log as the witnesses have applied it, and what they have promised of it. */
+#include "check_i3.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/wire/snapshot.h>
+
+#include "checks_own.h"
+#include "witness.h"
+
+static uint64_t hash_of(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
+    return hash | 1; /* 0 is nothing */
+}
+
+/* Doubles it until place `at` is there; what is new is zero. */
+static void *grow(void *array, uint64_t *capacity, uint64_t at, size_t size)
+{
+    uint64_t wanted = *capacity == 0 ? 1024 : *capacity;
+    uint8_t *grown = array;
+
+    while (wanted <= at)
+        wanted *= 2;
+    if (wanted == *capacity)
+        return array;
+    grown = realloc(array, wanted * size);
+    BW_ASSERT(grown != NULL);
+    memset(grown + *capacity * size, 0, (wanted - *capacity) * size);
+    *capacity = wanted;
+    return grown;
+}
+
+void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t term,
+                       const void *bytes, size_t size)
+{
+    struct sim_world *world = sim_world_of(witness);
+    struct sim_checks *checks = world->checks;
+    const uint32_t number = witness->host->number;
+    const uint64_t hash = hash_of(bytes, size);
+    struct sim_committed *known;
+
+    checks->committed =
+        grow(checks->committed, &checks->committed_capacity, index, sizeof *checks->committed);
+    known = &checks->committed[index];
+    if (known->hash == 0) {
+        *known = (struct sim_committed){.hash = hash, .term = term};
+        checks->tally.committed++;
+        sim_mix(world, hash);
+    } else if (known->hash != hash || known->term != term) {
+        sim_fail(world, "I3", "%s applies another entry %" PRIu64 " than a witness before it",
+                 witness->name, index);
+    }
+    if (index <= checks->applied_index[number])
+        sim_fail(world, "I3", "%s applies entry %" PRIu64 " after %" PRIu64, witness->name, index,
+                 checks->applied_index[number]);
+    checks->applied_index[number] = index;
+    if (index > checks->committed_max)
+        checks->committed_max = index;
+    checks->applied_by |= 1u << number;
+}
+
+void sim_check_restored(struct sim_process *witness, uint64_t index)
+{
+    sim_world_of(witness)->checks->applied_index[witness->host->number] = index;
+}
+
+void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const void *bytes,
+                            size_t size)
+{
+    struct sim_checks *checks = sim_world_of(witness)->checks;
+    struct sim_acknowledged *told;
+
+    checks->acknowledged =
+        grow(checks->acknowledged, &checks->acknowledged_capacity, checks->acknowledged_count,
+             sizeof *checks->acknowledged);
+    told = &checks->acknowledged[checks->acknowledged_count++];
+    *told = (struct sim_acknowledged){.index = index, .hash = hash_of(bytes, size)};
+    checks->tally.acknowledged++;
+}
+
+void sim_check_leader(struct sim_process *witness, uint64_t term)
+{
+    struct sim_world *world = sim_world_of(witness);
+    struct sim_checks *checks = world->checks;
+    const uint8_t us = (uint8_t)(witness->host->number + 1);
+
+    checks->leaders =
+        grow(checks->leaders, &checks->leaders_capacity, term, sizeof *checks->leaders);
+    if (checks->leaders[term] == 0)
+        checks->tally.elections++;
+    else if (checks->leaders[term] != us)
+        sim_fail(world, "I3", "term %" PRIu64 " has two leaders, w%u and %s", term,
+                 checks->leaders[term], witness->name);
+    checks->leaders[term] = us;
+}
+
+/* Equal logs make equal states. */
+static void compare_states(struct sim_world *world, uint32_t a, uint32_t b)
+{
+    const struct bw_cluster *one = sim_witness_cluster(world->witnesses[a]);
+    const struct bw_cluster *two = sim_witness_cluster(world->witnesses[b]);
+    struct bw_diag diag = {0};
+    size_t sizes[2] = {0};
+    uint8_t *bytes[2];
+    bool is_same;
+
+    if (one == NULL || two == NULL || one->applied_index != two->applied_index)
+        return;
+    if (bw_snapshot_encode(one, NULL, 0, &sizes[0], &diag) != BW_OK ||
+        bw_snapshot_encode(two, NULL, 0, &sizes[1], &diag) != BW_OK) {
+        sim_fail(world, "I3", "a state cannot be written: %s", diag.text);
+        return;
+    }
+    bytes[0] = malloc(sizes[0] + 1);
+    bytes[1] = malloc(sizes[1] + 1);
+    BW_ASSERT(bytes[0] != NULL && bytes[1] != NULL);
+    is_same = sizes[0] == sizes[1] &&
+              bw_snapshot_encode(one, bytes[0], sizes[0], &sizes[0], &diag) == BW_OK &&
+              bw_snapshot_encode(two, bytes[1], sizes[1], &sizes[1], &diag) == BW_OK &&
+              memcmp(bytes[0], bytes[1], sizes[0]) == 0;
+    free(bytes[0]);
+    free(bytes[1]);
+    if (!is_same)
+        sim_fail(world, "I3", "w%u and w%u differ after the same %" PRIu64 " entries", a + 1,
+                 b + 1, one->applied_index);
+}
+
+void sim_check_i3_at_end(struct sim_world *world)
+{
+    struct sim_checks *checks = world->checks;
+
+    for (uint64_t i = 0; i < checks->acknowledged_count; i++) {
+        const struct sim_acknowledged *told = &checks->acknowledged[i];
+
+        if (told->index >= checks->committed_capacity ||
+            checks->committed[told->index].hash != told->hash)
+            sim_fail(world, "I3", "entry %" PRIu64 " was acknowledged and is lost or another one",
+                     told->index);
+    }
+    for (uint32_t a = 0; a < SIM_WITNESSES; a++)
+        for (uint32_t b = a + 1; b < SIM_WITNESSES; b++)
+            compare_states(world, a, b);
+}
+
+void sim_check_i3_free(struct sim_checks *checks)
+{
+    free(checks->committed);
+    free(checks->acknowledged);
+    free(checks->leaders);
+}

@@ -1,0 +1,143 @@
+/* check_liveness.c - what must be true once the faults are over. */
+#include "check_liveness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <breakwater/core/expiry.h>
+#include <breakwater/core/guard_link.h>
+
+#include "checks_own.h"
+#include "people.h"
+#include "plan.h"
+#include "witness.h"
+
+#define BACKOFF_NS_MAX (600 * SIM_S) /* of bw_policy_backoff_ns */
+
+static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
+{
+    const struct bw_group *newest = NULL;
+    uint64_t applied = 0;
+
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+        const struct bw_cluster *cluster = sim_witness_cluster(world->witnesses[i]);
+        const int place =
+            cluster == NULL ? -1 : bw_cluster_find(cluster, world->group_names[group]);
+
+        if (place >= 0 && cluster->applied_index >= applied) {
+            applied = cluster->applied_index;
+            newest = &cluster->groups[place];
+        }
+    }
+    return newest;
+}
+
+/* The pause that failed starts have earned (design 4), from the history. */
+static uint64_t backoff_ns(const struct bw_group *group)
+{
+    uint64_t pause_ns = group->spec.retry_backoff_ms * SIM_MS;
+
+    for (uint32_t i = 0; pause_ns < BACKOFF_NS_MAX; i++) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, i);
+
+        if (entry == NULL || (entry->ended_index != 0 &&
+                              !bw_reason_is_failed_start(entry->why_ended)))
+            break;
+        pause_ns *= 2;
+    }
+    return pause_ns < BACKOFF_NS_MAX ? pause_ns : BACKOFF_NS_MAX;
+}
+
+/* From calm until each group is served: programs come back, a leader is elected, what was granted
+ * ends by itself, what runs at sites is stopped, a start is tried, and once more if that was begun
+ * under a fault. */
+static uint64_t bound_ns(struct sim_world *world)
+{
+    const struct sim_setting *setting = &world->setting;
+    struct bw_terms terms = setting->terms;
+    const uint64_t restart_ns = 6 * SIM_S; /* machines and programs that come back one by one */
+    const uint64_t stall_ns = 4 * SIM_S;   /* a log write that hangs ends its witness (L3) */
+    const uint64_t election_ns = 6 * setting->election_timeout_ms * SIM_MS;
+    const uint64_t report_ns =
+        3 * bw_expiry_freshness_ns(terms.renew_interval_ms + 500, terms.request_timeout_ms) +
+        4 * setting->check_interval_ms * SIM_MS;
+    uint64_t pause_ns = 0;
+    uint64_t move_ns = setting->script_limit_ns[BW_ACTION_START] +
+                       setting->script_limit_ns[BW_ACTION_STOP] +
+                       setting->script_limit_ns[BW_ACTION_REJOIN] +
+                       4 * setting->script_limit_ns[BW_ACTION_STATUS] + 2 * SIM_S;
+
+    terms.ttl_ms = setting->ttl_ms_max;
+    for (uint32_t i = 0; i < setting->group_count; i++) {
+        const struct bw_group *group = group_of(world, i);
+        const uint64_t needed_ns = group == NULL ? 0 : backoff_ns(group);
+
+        if (needed_ns > pause_ns)
+            pause_ns = needed_ns;
+    }
+    move_ns += (setting->failure_threshold + 1) * setting->check_interval_ms * SIM_MS;
+    return restart_ns + stall_ns + election_ns +
+           3 * (bw_expiry_wait_ns(&terms) + report_ns + move_ns) + pause_ns;
+}
+
+static bool is_served_once(const struct sim_world *world, uint32_t group)
+{
+    const uint32_t sites = world->checks->serving[group];
+
+    return sites != 0 && (sites & (sites - 1)) == 0;
+}
+
+static void must_serve(struct sim_world *world, uint64_t calm_ns)
+{
+    struct sim_checks *checks = world->checks;
+    char why[256] = "";
+
+    for (uint32_t i = 0; i < world->setting.group_count; i++) {
+        const struct bw_group *group = group_of(world, i);
+
+        for (uint32_t w = 0; w < SIM_WITNESSES && !is_served_once(world, i); w++)
+            if (sim_witness_leads(world->witnesses[w]))
+                sim_witness_explain(world->witnesses[w], world->group_names[i], why, sizeof why);
+        if (!is_served_once(world, i))
+            sim_fail(world, "liveness",
+                     "%s is not served %" PRIu64 " s after the last fault (%s, held=%d): %s",
+                     world->group_names[i], (world->now_ns - calm_ns) / SIM_S,
+                     group == NULL ? "unknown" : bw_phase_word(group->phase),
+                     group != NULL && group->held, why);
+        checks->settled_serving[i] = checks->serving[i];
+        checks->settled_epoch[i] = group == NULL ? 0 : group->epoch;
+    }
+    checks->is_settled = true;
+    checks->tally.settled = 1;
+}
+
+static void calm_begins(struct sim_world *world, uint64_t argument)
+{
+    const uint64_t until_ns = world->now_ns + bound_ns(world);
+
+    (void)argument;
+    sim_tell(world, "CALM", "begins; every group must be served within %" PRIu64 " s",
+             (until_ns - world->now_ns) / SIM_S);
+    sim_people_calm_down(world);
+    if (until_ns < world->plan->calm_ns[1])
+        sim_world_at(world, until_ns, must_serve, world->now_ns);
+}
+
+void sim_check_liveness_begin(struct sim_world *world)
+{
+    sim_world_at(world, world->plan->calm_ns[0], calm_begins, 0);
+}
+
+void sim_check_liveness_at_end(struct sim_world *world)
+{
+    const struct sim_checks *checks = world->checks;
+
+    for (uint32_t i = 0; checks->is_settled && i < world->setting.group_count; i++) {
+        const struct bw_group *group = group_of(world, i);
+
+        if (checks->serving[i] != checks->settled_serving[i] || group == NULL ||
+            group->epoch != checks->settled_epoch[i])
+            sim_fail(world, "liveness", "%s moved in calm, without a cause",
+                     world->group_names[i]);
+    }
+}

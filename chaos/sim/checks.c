@@ -1,0 +1,57 @@
+/* checks.c - which property is looked at when, and which sites are excused for a while. */
+#include "check_i1.h"
+#include "check_i2.h"
+#include "check_i3.h"
+#include "check_liveness.h"
+#include "checks_own.h"
+
+#include <stdlib.h>
+
+struct sim_checks *sim_checks_new(void)
+{
+    return calloc(1, sizeof(struct sim_checks));
+}
+
+void sim_checks_free(struct sim_checks *checks)
+{
+    sim_check_i3_free(checks);
+    free(checks);
+}
+
+void sim_check_serving_changed(struct sim_world *world)
+{
+    world->checks->is_serving_dirty = true;
+}
+
+void sim_checks_after_event(struct sim_world *world)
+{
+    struct sim_checks *checks = world->checks;
+
+    if (checks->is_serving_dirty) {
+        checks->is_serving_dirty = false;
+        sim_check_i1(world);
+    }
+    for (uint32_t i = 0; checks->applied_by != 0; i++, checks->applied_by >>= 1)
+        if ((checks->applied_by & 1) != 0)
+            sim_check_i2_states(world, i);
+}
+
+void sim_checks_at_end(struct sim_world *world)
+{
+    sim_check_i3_at_end(world);
+    if (world->setting.is_liveness)
+        sim_check_liveness_at_end(world);
+}
+
+void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns)
+{
+    uint64_t *excused_ns = &world->checks->excused_until_ns[site];
+
+    if (until_ns > *excused_ns)
+        *excused_ns = until_ns;
+}
+
+const struct sim_tally *sim_checks_tally(const struct sim_world *world)
+{
+    return &world->checks->tally;
+}

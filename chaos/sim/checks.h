@@ -1,0 +1,25 @@
+/* checks.h - the checkers as the world runs them; what they are told is check.h. */
+#ifndef BW_SIM_CHECKS_H
+#define BW_SIM_CHECKS_H
+
+#include "check.h"
+
+struct sim_checks *sim_checks_new(void);
+void sim_checks_free(struct sim_checks *checks);
+/* Every property that may have changed. */
+void sim_checks_after_event(struct sim_world *world);
+/* At the end of a run: what can only be known then. */
+void sim_checks_at_end(struct sim_world *world);
+
+/* A fault that breaks one of the assumptions of design 3.8 lasts at this site until `until_ns`:
+ * until then an overlap with it is counted, and not a failure. */
+void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns);
+
+/* What a run has come to. */
+struct sim_tally {
+    uint64_t grants, failovers, starts, overlaps_outside, committed, acknowledged, elections;
+    uint64_t settled; /* liveness: 1 when the calm was long enough to be judged */
+};
+const struct sim_tally *sim_checks_tally(const struct sim_world *world);
+
+#endif

@@ -1,0 +1,79 @@
+/* clock.c - a machine's pair of clocks: each runs at its own rate, stops and starts. Design 1. */
+#include "queue.h"
+
+#define PPM 1000000
+
+static uint64_t shown(const struct sim_clock *clock, uint64_t now_ns)
+{
+    const __int128 passed = (__int128)(now_ns - clock->since_ns) * (PPM + clock->rate_ppm) / PPM;
+
+    return clock->is_stopped ? clock->shown_ns : clock->shown_ns + (uint64_t)passed;
+}
+
+/* The first true time at which it shows `target`. */
+static uint64_t reaches(const struct sim_clock *clock, uint64_t target, uint64_t now_ns)
+{
+    const uint64_t rate = (uint64_t)(PPM + clock->rate_ppm);
+    __int128 needed;
+
+    if (shown(clock, now_ns) >= target)
+        return now_ns;
+    if (clock->is_stopped)
+        return UINT64_MAX;
+    needed = ((__int128)(target - clock->shown_ns) * PPM + rate - 1) / rate;
+    if (needed > INT64_MAX)
+        return UINT64_MAX;
+    return clock->since_ns + (uint64_t)needed;
+}
+
+struct bw_instant sim_clock_now(const struct sim_host *host)
+{
+    const uint64_t now_ns = host->world->now_ns;
+
+    return (struct bw_instant){shown(&host->boot, now_ns), shown(&host->raw, now_ns)};
+}
+
+uint64_t sim_clock_reaches(const struct sim_host *host, struct bw_instant at)
+{
+    const uint64_t boot = reaches(&host->boot, at.boot_ns, host->world->now_ns);
+    const uint64_t raw = reaches(&host->raw, at.raw_ns, host->world->now_ns);
+
+    return boot < raw ? boot : raw;
+}
+
+/* What it shows goes on from here. */
+static void hold(struct sim_clock *clock, uint64_t now_ns)
+{
+    clock->shown_ns = shown(clock, now_ns);
+    clock->since_ns = now_ns;
+}
+
+void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_ppm)
+{
+    hold(&host->boot, host->world->now_ns);
+    hold(&host->raw, host->world->now_ns);
+    host->boot.rate_ppm = boot_ppm;
+    host->raw.rate_ppm = raw_ppm;
+    for (uint32_t i = 0; i < host->world->process_count; i++) {
+        struct sim_process *process = host->world->processes[i];
+
+        if (process->host == host && process->health != SIM_DEAD)
+            sim_wake_at(process, process->wake_at); /* true time of it has changed */
+    }
+}
+
+void sim_clock_sleep(struct sim_host *host, bool is_asleep)
+{
+    hold(&host->raw, host->world->now_ns);
+    host->raw.is_stopped = is_asleep;
+}
+
+void sim_clock_boot(struct sim_host *host, uint64_t shown_ns)
+{
+    host->boot = (struct sim_clock){.shown_ns = shown_ns,
+                                    .since_ns = host->world->now_ns,
+                                    .rate_ppm = host->boot.rate_ppm};
+    host->raw = (struct sim_clock){.shown_ns = shown_ns,
+                                   .since_ns = host->world->now_ns,
+                                   .rate_ppm = host->raw.rate_ppm};
+}

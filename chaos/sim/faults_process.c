@@ -1,0 +1,172 @@
+/* faults_process.c - programs that are killed, frozen, late, or die at the worst place. At a site one
+ * of agent and guard fails at a time: both at once is the supervisor's case (design 3.8), and has
+ * faults of its own. */
+#include "checks.h"
+#include "plan.h"
+
+static uint64_t length_ns(const struct sim_world *world, const struct sim_incident *incident)
+{
+    return incident->until_ns - world->now_ns;
+}
+
+/* After this, whoever was left running at the site has been fenced. */
+static uint64_t excuse_ns(const struct sim_world *world, const struct sim_incident *incident)
+{
+    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+}
+
+static uint32_t any_site(struct sim_world *world, struct sim_incident *incident)
+{
+    return (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+}
+
+/* The process that an incident is about: of its `a`, by index. */
+static struct sim_process *victim(struct sim_world *world, const struct sim_incident *incident)
+{
+    return world->processes[incident->a];
+}
+
+static bool choose(struct sim_incident *incident, const struct sim_process *process)
+{
+    incident->a = process->index;
+    return process->health == SIM_ABLE;
+}
+static bool choose_witness(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose(incident, world->witnesses[bw_prng_below(&incident->chance, SIM_WITNESSES)]);
+}
+static bool choose_at_site(struct sim_world *world, struct sim_incident *incident, bool is_guard)
+{
+    const uint32_t site = any_site(world, incident);
+
+    return choose(incident, is_guard ? world->guards[site] : world->agents[site][0]) &&
+           sim_plan_takes_site(world, site, length_ns(world, incident));
+}
+static bool choose_any(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t draw = bw_prng_below(&incident->chance, 4);
+
+    return draw < 2 ? choose_witness(world, incident) : choose_at_site(world, incident, draw == 2);
+}
+
+/* ---- killed: kept down for as long as the incident lasts ---- */
+
+static bool kill_victim(struct sim_world *world, struct sim_incident *incident)
+{
+    victim(world, incident)->is_kept_down = true;
+    sim_process_kill(victim(world, incident));
+    return true;
+}
+static bool kill_witness(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_witness(world, incident) && kill_victim(world, incident);
+}
+static bool kill_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_at_site(world, incident, false) && kill_victim(world, incident);
+}
+static bool kill_guard(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_at_site(world, incident, true) && kill_victim(world, incident);
+}
+static void start_again(struct sim_world *world, struct sim_incident *incident)
+{
+    victim(world, incident)->is_kept_down = false;
+    sim_process_start(victim(world, incident));
+}
+
+/* ---- frozen ---- */
+
+static bool freeze_victim(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_process_freeze(victim(world, incident));
+    return true;
+}
+static bool freeze_witness(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_witness(world, incident) && freeze_victim(world, incident);
+}
+static bool freeze_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_at_site(world, incident, false) && freeze_victim(world, incident);
+}
+static bool freeze_guard(struct sim_world *world, struct sim_incident *incident)
+{
+    return choose_at_site(world, incident, true) && freeze_victim(world, incident);
+}
+static void thaw_victim(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!victim(world, incident)->host->is_suspended)
+        sim_process_thaw(victim(world, incident));
+}
+
+/* ---- late: many short stalls of one process ---- */
+
+static void stall_again(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    const uint64_t stall_ns = (1 + bw_prng_below(&incident->chance, 400)) * SIM_MS;
+    const uint64_t next_ns = world->now_ns + stall_ns +
+                             (1 + bw_prng_below(&incident->chance, 500)) * SIM_MS;
+
+    if (!incident->is_active && incident->until_ns <= world->now_ns)
+        return;
+    sim_process_stall(victim(world, incident), stall_ns);
+    if (next_ns < incident->until_ns)
+        sim_world_at(world, next_ns, stall_again, number);
+}
+static bool stall(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!choose_any(world, incident))
+        return false;
+    stall_again(world, (uint64_t)(incident - world->plan->incidents));
+    return true;
+}
+
+/* ---- dies wherever it hurts ---- */
+
+static bool crash_often(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!choose_any(world, incident))
+        return false;
+    victim(world, incident)->crash_per_million =
+        1000 + (uint32_t)bw_prng_below(&incident->chance, 200000);
+    return true;
+}
+static void crash_no_more(struct sim_world *world, struct sim_incident *incident)
+{
+    victim(world, incident)->crash_per_million = 0;
+}
+
+/* ---- both daemons of a site: outside of the promise ---- */
+
+static bool kill_both(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->b = any_site(world, incident);
+    sim_checks_excuse(world, incident->b, excuse_ns(world, incident));
+    world->agents[incident->b][0]->is_kept_down = true;
+    world->guards[incident->b]->is_kept_down = true;
+    sim_process_kill(world->agents[incident->b][0]);
+    sim_process_kill(world->guards[incident->b]);
+    return true;
+}
+static void start_both(struct sim_world *world, struct sim_incident *incident)
+{
+    world->agents[incident->b][0]->is_kept_down = false;
+    world->guards[incident->b]->is_kept_down = false;
+    sim_process_start(world->guards[incident->b]);
+    sim_process_start(world->agents[incident->b][0]);
+}
+
+const struct sim_incident_kind sim_process_faults[] = {
+    {"kill-witness", SIM_INSIDE, true, 10, 10, 60000, kill_witness, start_again},
+    {"kill-agent", SIM_INSIDE, true, 10, 10, 30000, kill_agent, start_again},
+    {"kill-guard", SIM_INSIDE, true, 10, 10, 30000, kill_guard, start_again},
+    {"freeze-witness", SIM_INSIDE, true, 8, 10, 30000, freeze_witness, thaw_victim},
+    {"freeze-agent", SIM_INSIDE, true, 8, 10, 30000, freeze_agent, thaw_victim},
+    {"freeze-guard", SIM_INSIDE, true, 8, 10, 30000, freeze_guard, thaw_victim},
+    {"stall", SIM_INSIDE, true, 6, 500, 20000, stall, NULL},
+    {"crash-often", SIM_INSIDE, true, 10, 500, 20000, crash_often, crash_no_more},
+    {"kill-both", SIM_OUTSIDE, false, 2, 10, 30000, kill_both, start_both},
+    {.name = NULL},
+};

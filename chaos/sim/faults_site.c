@@ -1,0 +1,210 @@
+/* faults_site.c - scripts and services that misbehave, state that is lost, agents that run twice. */
+#include "checks.h"
+#include "plan.h"
+#include "site.h"
+
+#define COPY_FILE "copy-of-agent.state"
+
+static uint64_t excuse_ns(const struct sim_world *world, const struct sim_incident *incident)
+{
+    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+}
+static uint32_t draw_site(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+    return incident->a;
+}
+static struct sim_host *site_of(struct sim_world *world, const struct sim_incident *incident)
+{
+    return sim_site(world, incident->a);
+}
+
+/* ---- scripts ---- */
+
+static bool begin_scripts(struct sim_world *world, struct sim_incident *incident,
+                          struct sim_script_faults faults)
+{
+    (void)draw_site(world, incident);
+    sim_site_set_script_faults(site_of(world, incident), &faults);
+    return true;
+}
+static void scripts_are_well(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_set_script_faults(site_of(world, incident),
+                               &(struct sim_script_faults){.fail_percent = 0});
+}
+static uint8_t percent(struct sim_incident *incident)
+{
+    return (uint8_t)(5 + bw_prng_below(&incident->chance, 96));
+}
+static bool scripts_fail(struct sim_world *world, struct sim_incident *incident)
+{
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.fail_percent = percent(incident)});
+}
+static bool scripts_hang(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint8_t hang_percent = percent(incident); /* one after the other: the order is the seed's */
+    const uint8_t ignore_term_percent = percent(incident);
+
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.hang_percent = hang_percent,
+                                                    .ignore_term_percent = ignore_term_percent});
+}
+static bool scripts_are_slow(struct sim_world *world, struct sim_incident *incident)
+{
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.slow_percent = percent(incident)});
+}
+static bool scripts_fork(struct sim_world *world, struct sim_incident *incident)
+{
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.fork_percent = percent(incident)});
+}
+static bool scripts_mumble(struct sim_world *world, struct sim_incident *incident)
+{
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.wrong_word_percent = percent(incident)});
+}
+static bool scripts_lie(struct sim_world *world, struct sim_incident *incident)
+{
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.lie_percent = percent(incident)});
+}
+static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_checks_excuse(world, draw_site(world, incident), excuse_ns(world, incident));
+    sim_site_set_script_faults(site_of(world, incident),
+                               &(struct sim_script_faults){.fence_fails_percent = 100,
+                                                           .fail_percent = 50});
+    return true;
+}
+
+/* ---- services ---- */
+
+static uint32_t any_group(struct sim_world *world, struct sim_incident *incident)
+{
+    return (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+}
+static bool service_dies(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t group = any_group(world, incident);
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (sim_service_is_serving(sim_site(world, site), group)) {
+            sim_service_dies(sim_site(world, site), group);
+            return true;
+        }
+    return false;
+}
+static bool started_by_hand(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t site = draw_site(world, incident);
+    const uint64_t seen_ns = 4 * world->setting.check_interval_ms * SIM_MS;
+
+    if (!site_of(world, incident)->is_up)
+        return false;
+    sim_checks_excuse(world, site, excuse_ns(world, incident) + seen_ns);
+    sim_service_started_by_hand(site_of(world, incident), any_group(world, incident));
+    return true;
+}
+static bool lags(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t lag_ms = bw_prng_below(&incident->chance, 20000);
+
+    (void)draw_site(world, incident);
+    incident->b = any_group(world, incident);
+    sim_site_set_lag(site_of(world, incident), incident->b,
+                     sim_chance(&incident->chance, 700000), lag_ms);
+    return true;
+}
+static void lags_no_more(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_set_lag(site_of(world, incident), incident->b, true, 0);
+}
+
+/* ---- state ---- */
+
+/* The directory is gone: a new instance comes (design 3.7). */
+static bool lose_agent_state(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t site = draw_site(world, incident);
+
+    if (!sim_plan_takes_site(world, site, incident->until_ns - world->now_ns))
+        return false;
+    world->agents[site][0]->is_kept_down = true;
+    sim_process_kill(world->agents[site][0]);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
+    return true;
+}
+static void agent_returns(struct sim_world *world, struct sim_incident *incident)
+{
+    world->agents[incident->a][0]->is_kept_down = false;
+    sim_process_start(world->agents[incident->a][0]);
+}
+/* The machine is made anew: power off, another disk, power on. */
+static bool lose_machine(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host;
+
+    (void)draw_site(world, incident);
+    host = site_of(world, incident);
+    if (!host->is_up)
+        return false;
+    sim_host_lose_power(host);
+    sim_site_lost_disk(host);
+    return true;
+}
+static void machine_returns(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_host_boot(site_of(world, incident));
+}
+/* State rolled back to an older copy: outside (3.8). */
+static bool copy_state(struct sim_world *world, struct sim_incident *incident)
+{
+    (void)draw_site(world, incident);
+    return sim_file_copy(site_of(world, incident), SIM_AGENT_FILE, COPY_FILE);
+}
+static void roll_back_state(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *agent = world->agents[incident->a][0];
+
+    if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL)
+        return;
+    sim_checks_excuse(world, incident->a, excuse_ns(world, incident));
+    sim_process_kill(agent);
+    (void)sim_file_copy(site_of(world, incident), COPY_FILE, SIM_AGENT_FILE);
+    sim_file_remove(site_of(world, incident), COPY_FILE);
+    sim_process_start(agent);
+}
+/* A second agent of the same site, with a state directory of its own. */
+static bool second_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    (void)draw_site(world, incident);
+    world->agents[incident->a][1]->is_supervised = true;
+    sim_process_start(world->agents[incident->a][1]);
+    return true;
+}
+static void no_second_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    world->agents[incident->a][1]->is_supervised = false;
+    sim_process_kill(world->agents[incident->a][1]);
+}
+
+const struct sim_incident_kind sim_site_faults[] = {
+    {"scripts-fail", SIM_INSIDE, true, 4, 500, 30000, scripts_fail, scripts_are_well},
+    {"scripts-hang", SIM_INSIDE, true, 4, 500, 30000, scripts_hang, scripts_are_well},
+    {"scripts-slow", SIM_INSIDE, true, 3, 500, 30000, scripts_are_slow, scripts_are_well},
+    {"scripts-fork", SIM_INSIDE, true, 4, 500, 60000, scripts_fork, scripts_are_well},
+    {"scripts-mumble", SIM_INSIDE, true, 3, 500, 30000, scripts_mumble, scripts_are_well},
+    {"scripts-lie", SIM_INSIDE, true, 3, 500, 30000, scripts_lie, scripts_are_well},
+    {"fence-fails", SIM_OUTSIDE, false, 2, 500, 30000, fence_fails, scripts_are_well},
+    {"service-dies", SIM_INSIDE, true, 5, 0, 0, service_dies, NULL},
+    {"started-by-hand", SIM_OUTSIDE, false, 2, 0, 0, started_by_hand, NULL},
+    {"lags", SIM_INSIDE, true, 3, 1000, 60000, lags, lags_no_more},
+    {"lose-agent-state", SIM_INSIDE, true, 3, 10, 10000, lose_agent_state, agent_returns},
+    {"lose-machine", SIM_INSIDE, true, 2, 100, 30000, lose_machine, machine_returns},
+    {"roll-back-state", SIM_OUTSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
+    {"second-agent", SIM_INSIDE, true, 3, 100, 60000, second_agent, no_second_agent},
+    {.name = NULL},
+};

@@ -1,0 +1,590 @@
+/* guard.c - the life of a guard, and what its machines ask for, as src/guard carries it out. */
+#include "guard.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/wire/guard_message.h>
+
+/* As in src/guard: a machine that waits for an instant that only one clock has reached is asked again
+ * this often; a proof of reach may block, and is tried again. */
+#define ASK_AGAIN_NS   (1 * SIM_MS)
+#define PROOF_NS       (6 * SIM_S)
+#define PROVE_AGAIN_NS (30 * SIM_S)
+
+const struct bw_guard *sim_guard_machine(const struct sim_process *process, uint32_t group)
+{
+    const struct sim_guard *guard = process->state;
+
+    return guard != NULL && group < guard->place_count ? &guard->places[group].machine : NULL;
+}
+
+static void go_on(struct sim_guard *guard);
+
+/* ---- tasks -------------------------------------------------------------------------------------- */
+
+struct sim_guard_task *sim_guard_push(struct sim_guard *guard, enum sim_guard_task_kind kind,
+                                      uint32_t group)
+{
+    struct sim_guard_task *task =
+        &guard->tasks[(guard->task_first + guard->task_count) % SIM_GUARD_TASKS_MAX];
+
+    BW_ASSERT(guard->task_count < SIM_GUARD_TASKS_MAX);
+    guard->task_count++;
+    task->kind = kind;
+    task->group = group;
+    return task;
+}
+
+/* ---- its proof ---------------------------------------------------------------------------------- */
+
+static bool is_deadline_near(const struct sim_guard *guard)
+{
+    const struct bw_instant soon = bw_instant_add(sim_now(guard->process), PROOF_NS);
+
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        const struct bw_guard *machine = &guard->places[i].machine;
+
+        if (bw_guard_is_fencing(machine) ||
+            (machine->mirror.armed_epoch != 0 &&
+             bw_instant_right_is_over(soon, bw_instant_sub(machine->mirror.armed_end,
+                                                           machine->mirror.fence_ns))))
+            return true;
+    }
+    return false;
+}
+
+/* Both of src/guard's: at a start and a hello, and late, in the first quiet moment after a run. */
+static void prove(struct sim_guard *guard, struct sim_guard_place *place, bool is_late)
+{
+    const struct bw_instant now = sim_now(guard->process);
+
+    if (place->is_proved ||
+        (is_late && !bw_instant_wait_is_over(now, place->prove_again_at)))
+        return;
+    if (is_deadline_near(guard) || place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE)
+        return;
+    place->is_proved = true;
+    place->machine.limits.reach_proved = true;
+    if (is_late)
+        sim_guard_greet_again(guard);
+}
+
+/* ---- scripts ------------------------------------------------------------------------------------ */
+
+static enum sim_slot slot_of(enum bw_guard_slot slot, enum bw_action_kind action)
+{
+    if (slot == BW_GUARD_SLOT_OBSERVATION)
+        return SIM_SLOT_OBSERVE;
+    if (slot == BW_GUARD_SLOT_FENCE)
+        return SIM_SLOT_FENCE;
+    return action == BW_ACTION_START || action == BW_ACTION_REJOIN ? SIM_SLOT_SERVICE
+                                                                   : SIM_SLOT_ACTION;
+}
+
+static void push_end(struct sim_guard *guard, struct sim_guard_place *place,
+                     enum bw_guard_slot slot)
+{
+    sim_guard_push(guard, SIM_GUARD_RUN_ENDED, place->group)->slot = slot;
+    (void)sim_guard_push(guard, SIM_GUARD_PROVE, place->group);
+}
+
+static void on_script_ended(struct sim_process *process, void *payload)
+{
+    struct sim_guard *guard = process->state;
+    struct sim_run_end *end = payload;
+    struct sim_guard_place *place = &guard->places[end->group];
+
+    if (sim_work_on_end(&place->work[end->key], end))
+        push_end(guard, place, (enum bw_guard_slot)end->key);
+    free(end);
+    go_on(guard);
+}
+
+static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
+                  const struct bw_guard_action *action, struct bw_guard_event *out_answer)
+{
+    struct sim_work *work = &place->work[action->slot];
+    struct sim_run_order order = {.parent = guard->process,
+                                  .group = place->group,
+                                  .key = action->slot,
+                                  .slot = slot_of(action->slot, action->run.action),
+                                  .action = action->run.action,
+                                  .epoch = action->run.epoch,
+                                  .on_end = on_script_ended};
+
+    memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
+    *out_answer = (struct bw_guard_event){
+        .kind = BW_GUARD_EVENT_SPAWNED, .slot = action->slot, .ok = true};
+    if (place->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
+        out_answer->child = (struct bw_guard_child){.action = action->run.action,
+                                                    .epoch = action->run.epoch,
+                                                    .run_id = action->run.run_id,
+                                                    .pid = (int32_t)(work->serial % SIM_RUNS_MAX) + 2,
+                                                    .start_time = work->serial};
+        return;
+    }
+    sim_count(sim_world_of(guard->process), "script:unstartable");
+    out_answer->ok = false;
+    work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
+    place->has_ended[action->slot] = true;
+}
+
+/* ---- what the machine asks for ------------------------------------------------------------------ */
+
+static void tell_action(struct sim_guard *guard, const struct sim_guard_place *place,
+                        const struct bw_guard_action *action)
+{
+    static const char *const kinds[] = {
+        [BW_GUARD_MESSAGE_ARMED] = "armed",
+        [BW_GUARD_MESSAGE_ARM_REFUSED] = "refuses to arm",
+        [BW_GUARD_MESSAGE_RUN_BEGUN] = "has begun a run",
+        [BW_GUARD_MESSAGE_RUN_ENDED] = "a run has ended",
+        [BW_GUARD_MESSAGE_EPOCH_ENDED] = "the epoch is ended",
+        [BW_GUARD_MESSAGE_END_REFUSED] = "refuses to end the epoch",
+        [BW_GUARD_MESSAGE_LET_GO_DONE] = "let go",
+        [BW_GUARD_MESSAGE_FENCE_BEGUN] = "a fence begins",
+        [BW_GUARD_MESSAGE_FENCE_ENDED] = "a fence has ended",
+        [BW_GUARD_MESSAGE_HELLO_REFUSED] = NULL,
+    };
+    struct sim_world *world = sim_world_of(guard->process);
+    const char *group = world->group_names[place->group];
+    const struct bw_guard_message *message = &action->message;
+    const char *said = action->kind == BW_GUARD_ACTION_SEND ? kinds[message->kind] : NULL;
+    const bool is_action = bw_action_is_action(message->ended.action);
+
+    if (action->kind == BW_GUARD_ACTION_SPAWN && bw_action_is_action(action->run.action))
+        sim_tell(world, guard->process->name, "%s: spawns %s of epoch %llu (%s)", group,
+                 bw_action_word(action->run.action), (unsigned long long)action->run.epoch,
+                 action->rule);
+    else if (action->kind == BW_GUARD_ACTION_TERM_REACH ||
+             action->kind == BW_GUARD_ACTION_KILL_REACH)
+        sim_tell(world, guard->process->name, "%s: %s to all in reach (%s)", group,
+                 action->kind == BW_GUARD_ACTION_TERM_REACH ? "TERM" : "KILL", action->rule);
+    else if (said != NULL && message->kind == BW_GUARD_MESSAGE_ARMED)
+        sim_tell(world, guard->process->name, "%s: epoch %llu armed, %llu ms left", group,
+                 (unsigned long long)message->epoch,
+                 (unsigned long long)(bw_instant_left_ns(sim_now(guard->process),
+                                                         message->armed.end) /
+                                      SIM_MS));
+    else if (said != NULL && message->kind == BW_GUARD_MESSAGE_RUN_ENDED && is_action)
+        sim_tell(world, guard->process->name, "%s: %s of epoch %llu ends: %s%s%s (%s)", group,
+                 bw_action_word(message->ended.action), (unsigned long long)message->ended.epoch,
+                 bw_run_result_word(message->ended.result),
+                 message->ended.refusal != BW_REFUSAL_NONE ? ", " : "",
+                 message->ended.refusal != BW_REFUSAL_NONE
+                     ? bw_refusal_word(message->ended.refusal)
+                     : "",
+                 action->rule);
+    else if (said != NULL && message->kind != BW_GUARD_MESSAGE_RUN_ENDED &&
+             message->kind != BW_GUARD_MESSAGE_RUN_BEGUN)
+        sim_tell(world, guard->process->name, "%s: %s, epoch %llu (%s)", group, said,
+                 (unsigned long long)message->epoch, action->rule);
+}
+
+/* Where what is said or begun rests on something: a crash there must harm nobody. */
+static const char *crash_point_of(const struct bw_guard_action *action)
+{
+    switch (action->kind) {
+    case BW_GUARD_ACTION_GO:
+        return "crash:guard-go";
+    case BW_GUARD_ACTION_SPAWN:
+        return "crash:guard-spawn";
+    case BW_GUARD_ACTION_TERM_REACH:
+        return "crash:guard-term";
+    case BW_GUARD_ACTION_KILL_REACH:
+        return "crash:guard-kill";
+    case BW_GUARD_ACTION_SEND:
+        if (action->message.kind == BW_GUARD_MESSAGE_ARMED)
+            return "crash:guard-armed";
+        if (action->message.kind == BW_GUARD_MESSAGE_EPOCH_ENDED)
+            return "crash:guard-ended";
+        return NULL;
+    case BW_GUARD_ACTION_SAVE:
+    case BW_GUARD_ACTION_MIRROR:
+    case BW_GUARD_ACTION_KILL_RUN:
+    case BW_GUARD_ACTION_TRACE:
+        break;
+    }
+    return NULL;
+}
+
+/* True: `out_answer` is to be stepped before the next action. */
+static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
+                      const struct bw_guard_action *action, struct bw_guard_event *out_answer)
+{
+    struct sim_work *work = &place->work[action->slot];
+
+    switch (action->kind) {
+    case BW_GUARD_ACTION_SAVE:
+        *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED,
+                                              .ok = sim_guard_store_save(guard, place)};
+        return true;
+    case BW_GUARD_ACTION_MIRROR:
+        *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED,
+                                              .ok = sim_guard_store_save_mirror(guard, place)};
+        return true;
+    case BW_GUARD_ACTION_SPAWN:
+        spawn(guard, place, action, out_answer);
+        return true;
+    case BW_GUARD_ACTION_GO:
+        sim_work_go(work, action->run_not_after, action->limit_ns,
+                    place->machine.limits.kill_grace_ns);
+        break;
+    case BW_GUARD_ACTION_KILL_RUN:
+        sim_work_kill(work);
+        break;
+    case BW_GUARD_ACTION_TERM_REACH:
+        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_IN_REACH, false);
+        break;
+    case BW_GUARD_ACTION_KILL_REACH:
+        sim_reach_kill_start(&place->kill, guard->process, place->group);
+        break;
+    case BW_GUARD_ACTION_SEND:
+        sim_guard_send(guard, &action->message);
+        break;
+    case BW_GUARD_ACTION_TRACE:
+        break;
+    }
+    return false;
+}
+
+/* ---- a step, and what follows from it ----------------------------------------------------------- */
+
+static void step_once(struct sim_guard *guard, struct sim_guard_place *place,
+                      const struct bw_guard_event *event)
+{
+    struct sim_guard_frame *frame = &guard->frames[guard->depth];
+
+    BW_ASSERT(guard->depth < SIM_GUARD_NESTED_MAX);
+    guard->depth++;
+    bw_guard_step(&place->machine, event, sim_now(guard->process), &frame->actions);
+    frame->next = 0;
+    place->wake_at = frame->actions.wake_at;
+}
+
+void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
+                    const struct bw_guard_event *event)
+{
+    BW_ASSERT(guard->stepping == NULL);
+    guard->stepping = place;
+    step_once(guard, place, event);
+}
+
+static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
+{
+    const struct bw_instant now = sim_now(guard->process);
+
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+        if (place->has_ended[slot]) {
+            const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED,
+                                                 .slot = (enum bw_guard_slot)slot,
+                                                 .ended = place->work[slot].ended};
+
+            place->has_ended[slot] = false;
+            step_once(guard, place, &event);
+            return;
+        }
+    }
+    if (bw_instant_right_is_over(now, place->wake_at))
+        place->wake_at = bw_instant_add(now, ASK_AGAIN_NS);
+    guard->stepping = NULL;
+}
+
+/* The next action of the step under way. */
+static void continue_step(struct sim_guard *guard)
+{
+    struct sim_world *world = sim_world_of(guard->process);
+    struct sim_guard_place *place = guard->stepping;
+    const struct bw_guard_action *action;
+    const char *where;
+    struct sim_guard_frame *top;
+    struct bw_guard_event answer;
+
+    if (guard->depth == 0) {
+        end_step(guard, place);
+        return;
+    }
+    top = &guard->frames[guard->depth - 1];
+    if (top->next == top->actions.count) {
+        guard->depth--;
+        return;
+    }
+    action = &top->actions.list[top->next++];
+    sim_count(world, action->rule);
+    if (world->tells)
+        tell_action(guard, place, action);
+    where = crash_point_of(action);
+    if (where != NULL && sim_crash_point(guard->process, where))
+        return;
+    if (carry_out(guard, place, action, &answer) && !sim_is_doomed(guard->process))
+        step_once(guard, place, &answer);
+}
+
+static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
+{
+    struct sim_guard_place *place = &guard->places[task->group];
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+
+    switch (task->kind) {
+    case SIM_GUARD_TICK:
+        break;
+    case SIM_GUARD_AGENT_GONE:
+        event.kind = BW_GUARD_EVENT_AGENT_GONE;
+        break;
+    case SIM_GUARD_GREET:
+        if (guard->agent == NULL)
+            return;
+        event.kind = BW_GUARD_EVENT_HELLO;
+        event.hello = guard->hello;
+        break;
+    case SIM_GUARD_RUN_ENDED:
+        event.kind = BW_GUARD_EVENT_RUN_ENDED;
+        event.slot = task->slot;
+        event.ended = place->work[task->slot].ended;
+        break;
+    case SIM_GUARD_REACH_KILLED:
+        event.kind = BW_GUARD_EVENT_REACH_KILLED;
+        event.ok = task->ok;
+        break;
+    case SIM_GUARD_PROVE:
+        prove(guard, place, guard->agent != NULL);
+        return;
+    case SIM_GUARD_MESSAGE:
+        sim_guard_on_letter(guard, task);
+        return;
+    case SIM_GUARD_CLOSED:
+        sim_guard_on_closed(guard, task);
+        return;
+    case SIM_GUARD_WELCOME:
+        sim_guard_welcome(guard, task);
+        return;
+    case SIM_GUARD_WELCOME_DONE: {
+        const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
+
+        sim_guard_send(guard, &done);
+        return;
+    }
+    }
+    sim_guard_step(guard, place, &event);
+}
+
+/* ---- when -------------------------------------------------------------------------------------- */
+
+static void set_wake(struct sim_guard *guard)
+{
+    struct bw_instant at = BW_INSTANT_NEVER;
+
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        const struct sim_guard_place *place = &guard->places[i];
+
+        at = bw_instant_min(at, place->wake_at);
+        for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+            at = bw_instant_min(at, place->work[slot].wake_at);
+        if (place->kill.is_running)
+            at = bw_instant_min(at, place->kill.wake_at);
+    }
+    if (at.boot_ns != guard->process->wake_at.boot_ns ||
+        at.raw_ns != guard->process->wake_at.raw_ns)
+        sim_wake_at(guard->process, at);
+}
+
+static void resume(struct sim_process *process, void *payload)
+{
+    (void)payload;
+    go_on(process->state);
+}
+
+/* Until nothing is left to do, or the disk makes it wait. */
+static void go_on(struct sim_guard *guard)
+{
+    while (guard->stepping != NULL || guard->task_count > 0) {
+        if (sim_is_doomed(guard->process))
+            return;
+        if (guard->process->health == SIM_FROZEN) {
+            sim_later(guard->process, 0, resume, NULL, NULL);
+            return;
+        }
+        if (guard->stepping != NULL) {
+            continue_step(guard);
+        } else {
+            const struct sim_guard_task *task = &guard->tasks[guard->task_first];
+
+            guard->task_first = (guard->task_first + 1) % SIM_GUARD_TASKS_MAX;
+            guard->task_count--;
+            do_task(guard, task);
+        }
+    }
+    set_wake(guard);
+}
+
+/* Deadlines go before messages (3.4). */
+static void serve_deadlines(struct sim_guard *guard)
+{
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        struct sim_guard_place *place = &guard->places[i];
+
+        if (!bw_instant_right_is_over(sim_now(guard->process), place->wake_at))
+            continue;
+        place->wake_at = BW_INSTANT_NEVER;
+        (void)sim_guard_push(guard, SIM_GUARD_TICK, i);
+    }
+}
+
+static void serve_scripts(struct sim_guard *guard)
+{
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        struct sim_guard_place *place = &guard->places[i];
+        bool ok = false;
+
+        for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+            if (sim_work_serve(&place->work[slot]))
+                push_end(guard, place, (enum bw_guard_slot)slot);
+        if (sim_reach_kill_serve(&place->kill, guard->process, i, &ok))
+            sim_guard_push(guard, SIM_GUARD_REACH_KILLED, i)->ok = ok;
+    }
+}
+
+static void on_wake(struct sim_process *process)
+{
+    struct sim_guard *guard = process->state;
+
+    serve_deadlines(guard);
+    go_on(guard);
+    if (sim_is_doomed(process) || process->health == SIM_FROZEN)
+        return; /* what else is due is found when it goes on */
+    serve_scripts(guard);
+    go_on(guard);
+}
+
+static void on_message(struct sim_process *process, const struct sim_message *message)
+{
+    struct sim_guard *guard = process->state;
+    struct sim_guard_task *task;
+    struct bw_guard_message content;
+    struct bw_diag diag = {0};
+
+    BW_ASSERT(message->channel == SIM_CHANNEL_GUARD);
+    if (message->size > 0 &&
+        bw_guard_message_decode(message->bytes, message->size, &content, &diag) != BW_OK) {
+        sim_fail(sim_world_of(process), "codec", "%s cannot read what %s says: %s", process->name,
+                 message->from->name, diag.text);
+        return;
+    }
+    serve_deadlines(guard);
+    task = sim_guard_push(guard, message->size > 0 ? SIM_GUARD_MESSAGE : SIM_GUARD_CLOSED, 0);
+    task->from = message->from;
+    task->tag = message->tag;
+    if (message->size > 0)
+        task->message = content;
+    go_on(guard);
+}
+
+/* ---- its life ----------------------------------------------------------------------------------- */
+
+static struct bw_guard_limits limits_of(const struct sim_setting *setting)
+{
+    struct bw_guard_limits limits = {
+        .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
+        .reach = BW_REACH_CGROUP,
+        .has_script = {[BW_ACTION_START] = true,
+                       [BW_ACTION_STOP] = true,
+                       [BW_ACTION_STATUS] = true,
+                       [BW_ACTION_FENCE] = setting->has_fence_script,
+                       [BW_ACTION_READINESS] = setting->has_readiness_script,
+                       [BW_ACTION_VERIFY] = setting->has_verify_script,
+                       [BW_ACTION_REJOIN] = setting->has_rejoin_script}};
+
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        limits.timeout_ns[action] = setting->script_limit_ns[action];
+    return limits;
+}
+
+/* What a predecessor left running (3.4): its looks and actions are ended; what a start has left is
+ * the service, unless that start still runs. */
+static void end_left_behind(struct sim_guard *guard, uint32_t group,
+                            const struct bw_guard_mirror *mirror)
+{
+    struct sim_machine *machine = guard->machine;
+    const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+    const bool is_action_alive = action->action != BW_ACTION_NONE &&
+                                 sim_run_is_alive(machine, action->start_time);
+
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        const struct sim_run *run = &machine->runs[i];
+
+        if (run->is_used && run->order.group == group &&
+            (run->order.slot & SIM_SLOTS_IN_REACH) != 0 &&
+            (run->order.slot != SIM_SLOT_SERVICE || is_action_alive))
+            sim_run_vanish(machine, run->serial);
+    }
+    if (is_action_alive && !sim_percent(machine, machine->faults.fence_fails_percent))
+        sim_service_down(machine, group, "killed with the action that a dead guard had begun");
+}
+
+static bool open_place(struct sim_guard *guard, uint32_t group)
+{
+    struct sim_world *world = sim_world_of(guard->process);
+    struct sim_guard_place *place = &guard->places[group];
+    const struct bw_guard_limits limits = limits_of(&world->setting);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    bool has_mirror;
+
+    place->group = group;
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+        place->work[slot].wake_at = BW_INSTANT_NEVER;
+    if (!sim_guard_store_load(guard, group, &memory, &mirror, &has_mirror))
+        return false;
+    end_left_behind(guard, group, &mirror);
+    bw_guard_init(&place->machine, world->group_names[group], &limits, &memory,
+                  has_mirror ? &mirror : NULL, sim_now(guard->process));
+    place->wake_at = BW_INSTANT_NEVER;
+    guard->place_count++;
+    (void)sim_guard_push(guard, SIM_GUARD_TICK, group);
+    (void)sim_guard_push(guard, SIM_GUARD_PROVE, group);
+    if (world->tells)
+        sim_tell(world, guard->process->name, "%s: loaded, epoch %llu seen, %llu armed%s",
+                 world->group_names[group], (unsigned long long)memory.epoch_seen,
+                 (unsigned long long)mirror.armed_epoch, has_mirror ? "" : ", no mirror");
+    return true;
+}
+
+static void on_start(struct sim_process *process)
+{
+    struct sim_guard *guard = calloc(1, sizeof *guard);
+    bool is_fine;
+
+    BW_ASSERT(guard != NULL);
+    guard->process = process;
+    guard->machine = sim_machine(process->host);
+    process->state = guard;
+    is_fine = sim_guard_store_open(guard);
+    for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
+        is_fine = open_place(guard, i);
+    if (is_fine)
+        go_on(guard);
+    else
+        sim_process_kill(process);
+}
+
+/* The kernel closes its pipes and sockets. */
+static void on_death(struct sim_process *process)
+{
+    struct sim_guard *guard = process->state;
+    struct sim_process *const *agents = sim_world_of(process)->agents[process->host->number];
+
+    sim_runs_orphan(guard->machine, process);
+    for (int i = 0; i < SIM_AGENTS_MAX; i++)
+        if (agents[i] != NULL && agents[i]->health != SIM_DEAD)
+            sim_send(process, agents[i], SIM_CHANNEL_GUARD, 0, NULL, 0);
+    free(guard);
+    process->state = NULL;
+}
+
+const struct sim_process_ops sim_guard_ops = {.role = "guard",
+                                              .on_start = on_start,
+                                              .on_wake = on_wake,
+                                              .on_message = on_message,
+                                              .on_death = on_death};

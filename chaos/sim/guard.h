@@ -1,0 +1,116 @@
+/* guard.h - a guard in the simulator: the product's machine (core/guard.h) in a shell that does what
+ * src/guard does, with state files of its own format on the simulated disk.
+ *
+ *   guard.c         life, events one after the other, what the machine asks for
+ *   guard_store.c   memory, mirror, the cluster
+ *   guard_link.c    the agents that connect
+ *
+ * Connections: an agent names each of its connections by a tag that is never used again. A message of
+ * size 0 is the end of a connection, said by its other side or by the kernel of one that died. */
+#ifndef BW_SIM_GUARD_H
+#define BW_SIM_GUARD_H
+
+#include "machine.h"
+
+#define SIM_TIME_NAMESPACE 1 /* one for all */
+
+struct sim_guard_place {
+    uint32_t group;
+    struct bw_guard machine;
+    struct bw_instant wake_at;
+    struct bw_instant prove_again_at;
+    bool is_proved;
+    struct sim_work work[BW_GUARD_SLOT_COUNT];
+    bool has_ended[BW_GUARD_SLOT_COUNT]; /* RUN_ENDED waits for the step under way */
+    struct sim_reach_kill kill;
+};
+
+/* What is still to be done in this event, in order. A slow disk may stop it in the middle; it goes on
+ * when the process does. */
+enum sim_guard_task_kind {
+    SIM_GUARD_TICK,
+    SIM_GUARD_PROVE,      /* after a run, or at a hello */
+    SIM_GUARD_RUN_ENDED,
+    SIM_GUARD_REACH_KILLED,
+    SIM_GUARD_MESSAGE,    /* from an agent */
+    SIM_GUARD_CLOSED,     /* its connection has ended */
+    SIM_GUARD_AGENT_GONE, /* the machine of a place is told */
+    SIM_GUARD_WELCOME,
+    SIM_GUARD_GREET,      /* the machine of a place is told of the hello */
+    SIM_GUARD_WELCOME_DONE,
+};
+struct sim_guard_task {
+    enum sim_guard_task_kind kind;
+    uint32_t group;
+    enum bw_guard_slot slot;
+    bool ok;
+    struct sim_process *from; /* MESSAGE CLOSED */
+    uint64_t tag;
+    struct bw_guard_message message;
+};
+#define SIM_GUARD_TASKS_MAX 24
+
+/* Lists of actions that wait while what an earlier one asked for is carried out. */
+#define SIM_GUARD_NESTED_MAX 16
+struct sim_guard_frame {
+    struct bw_guard_actions actions;
+    uint32_t next;
+};
+
+#define SIM_GUARD_CLOSED_MAX 8
+struct sim_guard {
+    struct sim_process *process;
+    struct sim_machine *machine;
+    struct sim_guard_place places[SIM_GROUPS_MAX];
+    uint32_t place_count;
+    /* store */
+    struct bw_id cluster_id;
+    uint64_t generation;
+    bool is_broken;
+    /* the controlling agent */
+    struct sim_process *agent; /* NULL: none */
+    uint64_t agent_tag;
+    struct bw_guard_hello hello;
+    uint64_t closed[SIM_GUARD_CLOSED_MAX]; /* tags that we have closed, a ring */
+    uint32_t closed_count;
+    /* steps */
+    struct sim_guard_task tasks[SIM_GUARD_TASKS_MAX];
+    uint32_t task_first, task_count;
+    struct sim_guard_place *stepping; /* NULL: no step is under way */
+    uint32_t depth;
+    struct sim_guard_frame frames[SIM_GUARD_NESTED_MAX];
+};
+
+/* NULL: it is dead. */
+const struct bw_guard *sim_guard_machine(const struct sim_process *guard, uint32_t group);
+
+/* ---- guard.c ---- */
+
+struct sim_guard_task *sim_guard_push(struct sim_guard *guard, enum sim_guard_task_kind kind,
+                                      uint32_t group);
+/* Hands `event` to the machine; what it asks for is carried out next. */
+void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
+                    const struct bw_guard_event *event);
+
+/* ---- guard_store.c ---- */
+
+/* False: a person must act; said. */
+bool sim_guard_store_open(struct sim_guard *guard);
+bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
+                          struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
+                          bool *out_has_mirror);
+bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place *place);
+bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard_place *place);
+bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello);
+/* "guard.mirror.GROUP", which an agent whose guard is silent reads too. */
+void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48]);
+
+/* ---- guard_link.c ---- */
+
+void sim_guard_send(struct sim_guard *guard, const struct bw_guard_message *message);
+void sim_guard_greet_again(struct sim_guard *guard); /* closes the agent's connection */
+void sim_guard_on_letter(struct sim_guard *guard, const struct sim_guard_task *task);
+void sim_guard_on_closed(struct sim_guard *guard, const struct sim_guard_task *task);
+void sim_guard_welcome(struct sim_guard *guard, const struct sim_guard_task *task);
+
+#endif

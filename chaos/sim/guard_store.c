@@ -1,0 +1,175 @@
+/* guard_store.c - what a guard must not forget, as src/guard/store.c keeps it. */
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/wire/state.h>
+
+#include "guard.h"
+
+#define CLUSTER_NAME  "guard.cluster"
+#define CLUSTER_FIXED (BW_ID_BYTES + 8)
+
+void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48])
+{
+    BW_ASSERT(snprintf(out_name, 48, "guard.mirror.%.30s", world->group_names[group]) < 48);
+}
+
+static void memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
+{
+    BW_ASSERT(snprintf(out_name, 48, "guard.memory.%.30s", world->group_names[group]) < 48);
+}
+
+static void damaged(struct sim_guard *guard, const char *name, const struct bw_diag *diag)
+{
+    sim_fail(sim_world_of(guard->process), "codec", "%s cannot read its own %s: %s",
+             guard->process->name, name, diag->text);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+bool sim_guard_store_open(struct sim_guard *guard)
+{
+    const struct sim_host *host = guard->process->host;
+    const struct sim_file *file = sim_file_load(host, CLUSTER_NAME);
+    const size_t site_bytes = strlen(host->name);
+
+    if (file == NULL)
+        return true; /* nobody has said a hello here yet */
+    if (file->size != CLUSTER_FIXED + site_bytes ||
+        memcmp(file->bytes + CLUSTER_FIXED, host->name, site_bytes) != 0) {
+        sim_tell(host->world, guard->process->name, "finds another site's state and ends");
+        return false;
+    }
+    memcpy(guard->cluster_id.bytes, file->bytes, BW_ID_BYTES);
+    guard->generation = bw_get_u64le(file->bytes + BW_ID_BYTES);
+    return true;
+}
+
+static bool load_memory(struct sim_guard *guard, uint32_t group, struct bw_guard_memory *out_memory)
+{
+    struct bw_guard_memory_file content;
+    struct bw_diag diag = {0};
+    const struct sim_file *file;
+    char name[48];
+
+    memory_name(sim_world_of(guard->process), group, name);
+    file = sim_file_load(guard->process->host, name);
+    *out_memory = (struct bw_guard_memory){0};
+    if (file == NULL)
+        return true;
+    if (bw_guard_memory_decode(file->bytes, file->size, &content, &diag) != BW_OK) {
+        damaged(guard, name, &diag);
+        return false;
+    }
+    *out_memory = content.memory;
+    return true;
+}
+
+static void load_mirror(struct sim_guard *guard, uint32_t group,
+                        struct bw_guard_mirror *out_mirror, bool *out_has_mirror)
+{
+    struct bw_guard_mirror_file content;
+    struct bw_diag diag = {0};
+    const struct sim_file *file;
+    char name[48];
+
+    sim_guard_mirror_name(sim_world_of(guard->process), group, name);
+    file = sim_file_load(guard->process->host, name);
+    *out_has_mirror = false;
+    *out_mirror = (struct bw_guard_mirror){0};
+    if (file == NULL)
+        return;
+    if (bw_guard_mirror_decode(file->bytes, file->size, &content, &diag) != BW_OK) {
+        damaged(guard, name, &diag);
+        return;
+    }
+    if (!bw_id_equal(content.boot_id, guard->process->host->boot_id))
+        return; /* of another boot */
+    *out_mirror = content.mirror;
+    *out_has_mirror = true;
+}
+
+bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
+                          struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
+                          bool *out_has_mirror)
+{
+    if (!load_memory(guard, group, out_memory))
+        return false;
+    load_mirror(guard, group, out_mirror, out_has_mirror);
+    if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
+        sim_count(sim_world_of(guard->process), "guard:memory_lost");
+        out_memory->epoch_seen = out_mirror->armed_epoch;
+        out_memory->instance = out_mirror->armed_instance;
+        out_memory->enforced = true;
+    }
+    return true;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+
+/* After BW_ERR_UNKNOWN nothing is saved any more until a restart. */
+static bool save(struct sim_guard *guard, const char *name, const void *bytes, size_t size)
+{
+    enum bw_err err;
+
+    if (guard->is_broken)
+        return false;
+    err = sim_file_save(guard->process, name, false, bytes, size);
+    guard->is_broken = err == BW_ERR_UNKNOWN;
+    return err == BW_OK;
+}
+
+bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place *place)
+{
+    struct bw_guard_memory_file file = {.memory = place->machine.memory};
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    struct bw_diag diag = {0};
+    char name[48];
+    size_t size;
+
+    BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
+    memory_name(sim_world_of(guard->process), place->group, name);
+    if (bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
+        damaged(guard, name, &diag);
+        return false;
+    }
+    return save(guard, name, bytes, size);
+}
+
+bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard_place *place)
+{
+    struct bw_guard_mirror_file file = {.boot_id = guard->process->host->boot_id,
+                                        .time_namespace = SIM_TIME_NAMESPACE,
+                                        .mirror = place->machine.mirror};
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    struct bw_diag diag = {0};
+    char name[48];
+    size_t size;
+
+    BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
+    sim_guard_mirror_name(sim_world_of(guard->process), place->group, name);
+    if (bw_guard_mirror_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
+        damaged(guard, name, &diag);
+        return false;
+    }
+    return sim_file_save(guard->process, name, true, bytes, size) == BW_OK;
+}
+
+bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello)
+{
+    const char *site = guard->process->host->name;
+    uint8_t bytes[CLUSTER_FIXED + BW_NAME_MAX];
+
+    if (bw_id_equal(guard->cluster_id, hello->cluster_id) && guard->generation == hello->generation)
+        return true;
+    memcpy(bytes, hello->cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, hello->generation);
+    memcpy(bytes + CLUSTER_FIXED, site, strlen(site));
+    if (!save(guard, CLUSTER_NAME, bytes, CLUSTER_FIXED + strlen(site)))
+        return false;
+    guard->cluster_id = hello->cluster_id;
+    guard->generation = hello->generation;
+    return true;
+}

@@ -1,0 +1,266 @@
+/* machine.c - the services of a site, what they have replicated, and signals. */
+#include "machine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "check.h"
+
+#define SIGNAL_NS_MAX (5 * SIM_MS) /* until what was signaled is gone */
+
+/* ---- two processes that only carry events ------------------------------------------------------ */
+
+static void nothing_happens(struct sim_process *process)
+{
+    (void)process;
+}
+
+static void no_message(struct sim_process *process, const struct sim_message *message)
+{
+    (void)process;
+    (void)message;
+}
+
+static const struct sim_process_ops machine_ops = {.role = "machine",
+                                                   .on_start = nothing_happens,
+                                                   .on_wake = nothing_happens,
+                                                   .on_message = no_message,
+                                                   .on_death = nothing_happens};
+
+static struct sim_process *make_process(struct sim_host *host, const char *role)
+{
+    char name[2 * BW_NAME_MAX + 2];
+    struct sim_process *process;
+
+    (void)snprintf(name, sizeof name, "%s%s", role, host->name + strlen("site"));
+    process = sim_process_new(host->world, host, name, &machine_ops, NULL);
+    process->is_supervised = true;
+    return process;
+}
+
+void sim_site_init(struct sim_host *host)
+{
+    struct sim_machine *machine = calloc(1, sizeof *machine);
+
+    BW_ASSERT(machine != NULL);
+    machine->host = host;
+    machine->scripts = make_process(host, "scripts");
+    machine->kernel = make_process(host, "kernel");
+    host->services = machine;
+    for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++)
+        machine->services[group].is_lag_known = true;
+}
+
+void sim_site_deinit(struct sim_host *host)
+{
+    free(host->services);
+    host->services = NULL;
+}
+
+/* ---- services ----------------------------------------------------------------------------------- */
+
+bool sim_service_is_serving(const struct sim_host *host, uint32_t group)
+{
+    const struct sim_machine *machine = sim_machine(host);
+
+    return machine->services[group].is_up && host->is_up && !host->is_suspended &&
+           machine->scripts->health == SIM_ABLE;
+}
+
+static struct sim_data *data_of(const struct sim_machine *machine, uint32_t group)
+{
+    return &sim_machine(sim_site(machine->host->world, 0))->data[group];
+}
+
+static uint64_t reached_ms(const struct sim_world *world, const struct sim_data *data)
+{
+    return data->reached_ms +
+           (data->writers > 0 ? (world->now_ns - data->since_ns) / SIM_MS : 0);
+}
+
+/* A standby has received what was written up to its lag ago. */
+uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group)
+{
+    const struct sim_world *world = machine->host->world;
+    const struct sim_service *service = &machine->services[group];
+    const struct sim_data *data = data_of(machine, group);
+    const uint64_t reached = reached_ms(world, data);
+    uint64_t missing = service->is_up ? 0 : service->lag_ms;
+    const uint64_t still_ms = data->writers > 0 ? 0 : (world->now_ns - data->since_ns) / SIM_MS;
+
+    missing = missing > still_ms ? missing - still_ms : 0;
+    return reached > missing ? reached - missing : 0;
+}
+
+static void note_writers(struct sim_machine *machine, uint32_t group, int change)
+{
+    const struct sim_world *world = machine->host->world;
+    struct sim_data *data = data_of(machine, group);
+
+    data->reached_ms = reached_ms(world, data);
+    data->since_ns = world->now_ns;
+    data->writers += (uint32_t)change;
+}
+
+static void changed(struct sim_machine *machine, uint32_t group)
+{
+    struct sim_world *world = machine->host->world;
+    const struct sim_service *service = &machine->services[group];
+
+    sim_mix(world, (uint64_t)machine->host->index << 8 | group << 1 | service->is_up);
+    sim_mix(world, service->epoch);
+    sim_check_serving_changed(world);
+}
+
+void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch)
+{
+    struct sim_service *service = &machine->services[group];
+    struct sim_world *world = machine->host->world;
+
+    if (service->is_up)
+        return;
+    service->is_up = true;
+    service->epoch = epoch;
+    service->ignores_term = sim_percent(machine, machine->faults.ignore_term_percent);
+    note_writers(machine, group, 1);
+    if (world->tells)
+        sim_tell(world, machine->host->name, "%s serves now (epoch %llu)",
+                 world->group_names[group], (unsigned long long)epoch);
+    changed(machine, group);
+}
+
+void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why)
+{
+    struct sim_service *service = &machine->services[group];
+    struct sim_world *world = machine->host->world;
+
+    if (!service->is_up)
+        return;
+    service->is_up = false;
+    note_writers(machine, group, -1);
+    if (world->tells)
+        sim_tell(world, machine->host->name, "%s serves no more: %s", world->group_names[group],
+                 why);
+    changed(machine, group);
+}
+
+/* ---- what faults and people do ------------------------------------------------------------------ */
+
+void sim_service_dies(struct sim_host *host, uint32_t group)
+{
+    sim_service_down(sim_machine(host), group, "it has crashed");
+}
+
+/* Through the unit that the guard's reach includes. */
+void sim_service_started_by_hand(struct sim_host *host, uint32_t group)
+{
+    if (host->is_up && !host->is_suspended)
+        sim_service_up(sim_machine(host), group, 0);
+}
+
+void sim_service_freeze(struct sim_host *host, bool is_frozen)
+{
+    struct sim_machine *machine = sim_machine(host);
+
+    if (is_frozen)
+        sim_process_freeze(machine->scripts);
+    else
+        sim_process_thaw(machine->scripts);
+    sim_check_serving_changed(host->world);
+}
+
+void sim_site_lost_power(struct sim_host *host)
+{
+    struct sim_machine *machine = sim_machine(host);
+
+    for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++)
+        sim_service_down(machine, group, "the machine has no power");
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
+        machine->runs[i].is_used = false;
+}
+
+void sim_site_lost_disk(struct sim_host *host)
+{
+    for (uint32_t i = 0; i < SIM_FILES_MAX; i++)
+        if (host->files[i].name[0] != '\0')
+            sim_file_remove(host, host->files[i].name);
+}
+
+void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults)
+{
+    sim_machine(host)->faults = *faults;
+}
+
+void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms)
+{
+    struct sim_service *service = &sim_machine(host)->services[group];
+
+    service->is_lag_known = is_known;
+    service->lag_ms = lag_ms;
+}
+
+/* ---- signals ------------------------------------------------------------------------------------ */
+
+/* What an event of the kernel carries instead of memory of its own. */
+static void *packed(uint64_t number, bool is_kill)
+{
+    return (void *)(uintptr_t)(number << 1 | (is_kill ? 1 : 0));
+}
+
+static void reaches_run(struct sim_process *kernel, void *payload)
+{
+    const uint64_t value = (uintptr_t)payload;
+
+    sim_run_signal(sim_machine(kernel->host), value >> 1, (value & 1) != 0);
+}
+
+/* One that is frozen does not act on TERM. */
+static void reaches_service(struct sim_process *kernel, void *payload)
+{
+    const uint64_t value = (uintptr_t)payload;
+    const bool is_kill = (value & 1) != 0;
+    struct sim_machine *machine = sim_machine(kernel->host);
+    const uint32_t group = (uint32_t)(value >> 1);
+
+    if (is_kill)
+        sim_service_down(machine, group, "KILL");
+    else if (!machine->services[group].ignores_term && machine->scripts->health == SIM_ABLE)
+        sim_service_down(machine, group, "TERM");
+}
+
+void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill)
+{
+    struct bw_prng *chance = &machine->host->chance;
+
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        const struct sim_run *run = &machine->runs[i];
+
+        if (run->is_used && run->order.group == group && (run->order.slot & slots) != 0)
+            sim_later(machine->kernel, bw_prng_below(chance, SIGNAL_NS_MAX), reaches_run,
+                      packed(run->serial, is_kill), NULL);
+    }
+    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up)
+        return;
+    if (sim_percent(machine, machine->faults.fence_fails_percent)) {
+        sim_count(machine->host->world, "script:unkillable");
+        return;
+    }
+    sim_later(machine->kernel, bw_prng_below(chance, SIGNAL_NS_MAX), reaches_service,
+              packed(group, is_kill), NULL);
+}
+
+bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)
+{
+    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up)
+        return false;
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        const struct sim_run *run = &machine->runs[i];
+
+        if (run->is_used && run->order.group == group && (run->order.slot & slots) != 0)
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,167 @@
+/* machine.h - what runs on a site's machine beside agent and guard: services, scripts, and the kernel
+ * that delivers signals to both.
+ *
+ *   machine.c   services, what they have replicated, signals and what is in reach
+ *   script.c    scripts as actors: forked, told to go, at work, ended
+ *   work.c      the side of whoever runs a script: its limit, TERM, KILL, its result
+ *
+ * Two processes of the world stand for all of it: `scripts` (frozen: every script and service of the
+ * machine is) and `kernel`, which never is alone. */
+#ifndef BW_SIM_MACHINE_H
+#define BW_SIM_MACHINE_H
+
+#include <breakwater/core/guard.h>
+
+#include "site.h"
+
+/* ---- where something runs (sys/reach.h) ---- */
+
+enum sim_slot {
+    SIM_SLOT_SERVICE = 1, /* start and rejoin scripts, what they leave behind, the service */
+    SIM_SLOT_ACTION = 2,
+    SIM_SLOT_OBSERVE = 4,
+    SIM_SLOT_FENCE = 8,
+    SIM_SLOT_OWN = 16, /* the agent's own scripts: in nobody's reach */
+};
+#define SIM_SLOTS_IN_REACH 15
+
+/* ---- scripts ---- */
+
+enum sim_run_how { SIM_RUN_EXITED, SIM_RUN_SIGNALED, SIM_RUN_TOO_LATE };
+
+/* How a script ended, as its parent hears of it. */
+struct sim_run_end {
+    uint64_t serial;
+    uint32_t group, key; /* of the order */
+    enum sim_run_how how;
+    int code;
+    char line[32];
+    char tail[96];
+};
+
+struct sim_run_order {
+    struct sim_process *parent;
+    uint32_t group, key; /* `key`: for the parent, to find it again */
+    enum sim_slot slot;
+    enum bw_action_kind action;
+    uint64_t epoch;
+    char target_position[BW_POSITION_MAX + 1];
+    sim_later_fn on_end; /* for the parent, which frees its payload: a struct sim_run_end */
+};
+
+/* What the seed has drawn for one run. */
+struct sim_run_plan {
+    uint64_t effect_ns, end_ns; /* from its exec */
+    bool has_effect, hangs, ignores_term, lies, forks, speaks_nonsense;
+    int code;
+};
+
+struct sim_run {
+    bool is_used, has_go, saw_up;
+    uint64_t serial; /* of which the place in the table is the remainder */
+    uint32_t parent_life;
+    struct bw_instant not_after;
+    struct sim_run_order order;
+    struct sim_run_plan plan;
+};
+
+/* ---- the machine ---- */
+
+struct sim_service {
+    bool is_up, ignores_term;
+    uint64_t epoch; /* whose start brought it up; 0: a person */
+    bool is_lag_known;
+    uint64_t lag_ms;
+};
+
+/* How far a group's data has come: grows while its service is up anywhere. Kept at the first site. */
+struct sim_data {
+    uint64_t reached_ms, since_ns;
+    uint32_t writers;
+};
+
+#define SIM_RUNS_MAX 64
+struct sim_machine {
+    struct sim_host *host;
+    struct sim_process *scripts, *kernel;
+    struct sim_service services[SIM_GROUPS_MAX];
+    struct sim_data data[SIM_GROUPS_MAX];
+    struct sim_run runs[SIM_RUNS_MAX];
+    uint64_t forks;
+    struct sim_script_faults faults;
+};
+
+static inline struct sim_machine *sim_machine(const struct sim_host *host)
+{
+    return host->services;
+}
+/* Whose limits these are: true `percent` times of a hundred. */
+static inline bool sim_percent(struct sim_machine *machine, uint32_t percent)
+{
+    return percent != 0 && bw_prng_below(&machine->host->chance, 100) < percent;
+}
+
+void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch);
+void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
+/* What the group's data has reached at this site, in ms of service. */
+uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group);
+
+/* One round of a signal to all in `slots` of the group; it arrives within some ms. */
+void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill);
+bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots);
+
+/* Forks a script that waits for its go-ahead. 0: no place for one more process. */
+uint64_t sim_run_fork(struct sim_machine *machine, const struct sim_run_order *order);
+/* Its go-ahead: it looks at the clocks and begins before `not_after`, or not at all. */
+void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant not_after);
+bool sim_run_is_alive(const struct sim_machine *machine, uint64_t serial);
+/* A signal reaches one script now. */
+void sim_run_signal(struct sim_machine *machine, uint64_t serial, bool is_kill);
+/* Ended without anybody being told. */
+void sim_run_vanish(struct sim_machine *machine, uint64_t serial);
+/* `parent` has died: those that wait for its go-ahead exit, the others are orphans. */
+void sim_runs_orphan(struct sim_machine *machine, const struct sim_process *parent);
+
+/* ---- the side of whoever runs a script (sys/script.c) ---- */
+
+enum sim_work_stage {
+    SIM_WORK_NONE,
+    SIM_WORK_WAITING,     /* forked; no go-ahead yet */
+    SIM_WORK_RUNNING,     /* until its limit */
+    SIM_WORK_TERMINATING, /* TERM was sent; KILL follows after the grace */
+    SIM_WORK_KILLING,     /* KILL goes out until none is left in its slot */
+};
+struct sim_work {
+    enum sim_work_stage stage;
+    struct sim_run_order order;
+    uint64_t serial, limit_ns, grace_ns;
+    struct bw_instant went_at, kill_at;
+    struct bw_instant wake_at; /* serve it then; never: nothing is due */
+    bool is_reaped, is_dropped; /* dropped: it never got its go-ahead */
+    bool is_killed;             /* by us, or its limit came: `ended.result` is settled */
+    uint32_t rounds;
+    struct bw_guard_run_ended ended; /* good once a call below has said that it is over */
+};
+/* False: nothing was forked. */
+bool sim_work_start(struct sim_work *work, const struct sim_run_order *order);
+void sim_work_go(struct sim_work *work, struct bw_instant not_after, uint64_t limit_ns,
+                 uint64_t grace_ns);
+/* KILL to its whole slot, again until none is left; or, before its go-ahead, its end. */
+void sim_work_kill(struct sim_work *work);
+/* Each returns true when the run is over with this; it is then NONE. */
+bool sim_work_on_end(struct sim_work *work, const struct sim_run_end *end);
+bool sim_work_serve(struct sim_work *work);
+
+/* KILL to all in reach of a group, in rounds (sys/reach.c). */
+struct sim_reach_kill {
+    bool is_running;
+    uint32_t rounds;
+    struct bw_instant wake_at;
+};
+void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process,
+                          uint32_t group);
+/* True: it is over; *out_ok: nothing was left. */
+bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *process,
+                          uint32_t group, bool *out_ok);
+
+#endif

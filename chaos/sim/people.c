@@ -1,0 +1,365 @@
+/* people.c - operators: they install groups, pause, switch over, fail over, change specs, delete, and
+ * vouch for a site that is off, each as the people's API lets them. */
+#include "people.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+
+#include "plan.h"
+#include "site.h"
+#include "witness.h"
+
+#define LOOK_NS (2 * SIM_S) /* how often somebody looks whether the groups are there */
+
+static struct sim_process *leader_of(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+        if (sim_witness_leads(world->witnesses[i]))
+            return world->witnesses[i];
+    return NULL;
+}
+
+/* As its leader knows it; NULL: no leader, or no such group. */
+static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
+{
+    struct sim_process *leader = leader_of(world);
+    const struct bw_cluster *cluster = leader == NULL ? NULL : sim_witness_cluster(leader);
+    const int place =
+        cluster == NULL ? -1 : bw_cluster_find(cluster, world->group_names[group]);
+
+    return place < 0 ? NULL : &cluster->groups[place];
+}
+
+static struct bw_command about(const struct sim_world *world, enum bw_command_kind kind,
+                               uint32_t group)
+{
+    struct bw_command command = {.kind = kind};
+
+    (void)bw_copy_text(command.group, sizeof command.group, world->group_names[group]);
+    (void)bw_copy_text(command.by, sizeof command.by, "operator/anna");
+    (void)bw_copy_text(command.text, sizeof command.text, "simulated");
+    return command;
+}
+
+static bool submit(struct sim_world *world, const struct bw_command *command)
+{
+    struct sim_process *leader = leader_of(world);
+
+    return leader != NULL && sim_witness_submit(leader, command) == BW_OK;
+}
+
+/* ---- the groups are there ---- */
+
+static void first_spec(const struct sim_world *world, uint32_t group, struct bw_spec *out_spec)
+{
+    const struct sim_setting *setting = &world->setting;
+    const struct bw_terms *terms = &setting->terms;
+
+    bw_spec_defaults(out_spec);
+    (void)bw_copy_text(out_spec->name, sizeof out_spec->name, world->group_names[group]);
+    out_spec->site_count = setting->site_count;
+    for (uint32_t i = 0; i < setting->site_count; i++) {
+        (void)bw_copy_text(out_spec->sites[i].name, sizeof out_spec->sites[i].name,
+                           world->hosts[SIM_WITNESSES + i].name);
+        out_spec->sites[i].priority = 100 - 10 * i;
+    }
+    out_spec->lease_ttl_ms = terms->ttl_ms;
+    out_spec->fence_timeout_ms = terms->fence_ms;
+    out_spec->renew_interval_ms = terms->renew_interval_ms;
+    out_spec->request_timeout_ms = terms->request_timeout_ms;
+    out_spec->margin_ms = terms->margin_ms;
+    out_spec->max_clock_drift_ppm = terms->drift_ppm;
+    out_spec->retry_backoff_ms = 1000;
+    out_spec->switchover_timeout_ms = 60000;
+    out_spec->on_lag = setting->seed % 3 == 0 ? BW_ON_LAG_REFUSE : BW_ON_LAG_ALLOW;
+    out_spec->failback_after_ms = setting->seed % 4 == 0 && !setting->is_liveness ? 60000 : 0;
+}
+
+static void look(struct sim_world *world, uint64_t argument)
+{
+    struct sim_process *leader = leader_of(world);
+
+    (void)argument;
+    for (uint32_t i = 0; leader != NULL && i < world->setting.group_count; i++)
+        if (!bw_id_is_none(sim_witness_cluster(leader)->id) && group_of(world, i) == NULL) {
+            struct bw_command command = about(world, BW_COMMAND_SET_SPEC, i);
+
+            first_spec(world, i, &command.spec);
+            (void)submit(world, &command);
+        }
+    sim_world_at(world, world->now_ns + LOOK_NS, look, 0);
+}
+
+void sim_people_begin(struct sim_world *world)
+{
+    sim_world_at(world, world->now_ns + LOOK_NS, look, 0);
+}
+
+static void back_to_auto(struct sim_world *world, uint32_t group)
+{
+    struct bw_command command = about(world, BW_COMMAND_SET_MODE, group);
+
+    command.mode = BW_MODE_AUTO;
+    (void)submit(world, &command);
+}
+
+/* ---- modes ---- */
+
+static uint32_t draw_group(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+    return incident->a;
+}
+static bool set_mode(struct sim_world *world, struct sim_incident *incident, enum bw_mode mode)
+{
+    struct bw_command command = about(world, BW_COMMAND_SET_MODE, draw_group(world, incident));
+
+    command.mode = mode;
+    return submit(world, &command);
+}
+static bool pause(struct sim_world *world, struct sim_incident *incident)
+{
+    return set_mode(world, incident, BW_MODE_PAUSED);
+}
+static bool set_manual(struct sim_world *world, struct sim_incident *incident)
+{
+    return set_mode(world, incident, BW_MODE_MANUAL);
+}
+static bool observe(struct sim_world *world, struct sim_incident *incident)
+{
+    return set_mode(world, incident, BW_MODE_OBSERVE);
+}
+static void try_auto(struct sim_world *world, uint64_t group)
+{
+    const struct bw_group *found = group_of(world, (uint32_t)group);
+
+    if (found != NULL && found->spec.mode == BW_MODE_AUTO)
+        return;
+    back_to_auto(world, (uint32_t)group);
+    sim_world_at(world, world->now_ns + LOOK_NS, try_auto, group);
+}
+static void end_mode(struct sim_world *world, struct sim_incident *incident)
+{
+    try_auto(world, incident->a);
+}
+
+/* ---- moves ---- */
+
+static bool ask(struct sim_world *world, struct sim_incident *incident, enum bw_wish_kind kind)
+{
+    struct sim_process *leader = leader_of(world);
+    const uint32_t group = draw_group(world, incident);
+    struct bw_wish wish = {.kind = kind, .accept_data_loss = kind == BW_WISH_FAILOVER};
+    struct bw_diag diag = {0};
+    const uint64_t site = bw_prng_below(&incident->chance, world->setting.site_count);
+
+    (void)bw_copy_text(wish.to, sizeof wish.to, sim_site(world, (uint32_t)site)->name);
+    (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
+    return leader != NULL &&
+           sim_witness_ask(leader, world->group_names[group], &wish, &diag) == BW_OK;
+}
+static bool switch_over(struct sim_world *world, struct sim_incident *incident)
+{
+    return ask(world, incident, BW_WISH_SWITCHOVER);
+}
+static bool fail_over(struct sim_world *world, struct sim_incident *incident)
+{
+    return ask(world, incident, BW_WISH_FAILOVER);
+}
+
+/* ---- specs ---- */
+
+static void change(struct sim_world *world, struct sim_incident *incident, struct bw_spec *spec)
+{
+    struct bw_prng *chance = &incident->chance;
+    uint32_t site = (uint32_t)bw_prng_below(chance, spec->site_count);
+    uint32_t least_ms;
+
+    switch (bw_prng_below(chance, 6)) {
+    case 0:
+        least_ms = (uint32_t)bw_spec_lease_ttl_ms_min(spec, world->setting.election_timeout_ms);
+        spec->lease_ttl_ms =
+            least_ms + (uint32_t)bw_prng_below(chance, world->setting.ttl_ms_max - least_ms + 1);
+        break;
+    case 1:
+        spec->sites[site].priority = (uint32_t)bw_prng_below(chance, 200);
+        break;
+    case 2:
+        spec->renew_interval_ms = world->setting.terms.renew_interval_ms / 2 + 20 +
+                                  (uint32_t)bw_prng_below(chance, 400);
+        break;
+    case 3:
+        spec->min_grade =
+            sim_chance(chance, 300000) ? BW_MIN_GRADE_FENCED : BW_MIN_GRADE_EXPIRED;
+        break;
+    case 4:
+        spec->failovers_max = (uint32_t)bw_prng_below(chance, 10);
+        spec->failover_window_ms = 60000 + (uint32_t)bw_prng_below(chance, 600000);
+        spec->min_primary_time_ms = (uint32_t)bw_prng_below(chance, 60000);
+        break;
+    default:
+        spec->sites[site].never_candidate = !spec->sites[site].never_candidate;
+        break;
+    }
+}
+static bool change_spec(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, draw_group(world, incident));
+    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, incident->a);
+
+    if (group == NULL)
+        return false;
+    command.spec = group->spec;
+    command.spec_version = group->spec_version;
+    change(world, incident, &command.spec);
+    return bw_spec_check(&command.spec, world->setting.election_timeout_ms, NULL, 0) == 0 &&
+           submit(world, &command);
+}
+/* What somebody tried is taken back. */
+static void spec_as_at_first(struct sim_world *world, uint64_t group)
+{
+    const struct bw_group *found = group_of(world, (uint32_t)group);
+    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, (uint32_t)group);
+
+    if (found != NULL) {
+        first_spec(world, (uint32_t)group, &command.spec);
+        command.spec.mode = found->spec.mode;
+        if (submit(world, &command))
+            return;
+    }
+    sim_world_at(world, world->now_ns + LOOK_NS, spec_as_at_first, group);
+}
+static void end_change(struct sim_world *world, struct sim_incident *incident)
+{
+    spec_as_at_first(world, incident->a);
+}
+/* Serves at a site, whatever anybody has heard of it. */
+static int serving_site(struct sim_world *world, uint32_t group)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (sim_service_is_serving(sim_site(world, site), group))
+            return (int)site;
+    return -1;
+}
+/* `apply --initial-primary`: a person who has looked. */
+static bool name_initial(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, draw_group(world, incident));
+    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, incident->a);
+    int site = serving_site(world, incident->a);
+
+    if (group == NULL || group->phase != BW_PHASE_VACANT || !group->first_grant)
+        return false;
+    if (site < 0)
+        site = (int)bw_prng_below(&incident->chance, world->setting.site_count);
+    command.spec = group->spec;
+    (void)bw_copy_text(command.site, sizeof command.site, sim_site(world, (uint32_t)site)->name);
+    return submit(world, &command);
+}
+static bool delete_group(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, draw_group(world, incident));
+    const struct bw_command command = about(world, BW_COMMAND_DELETE, incident->a);
+
+    return group != NULL && group->phase == BW_PHASE_VACANT && submit(world, &command);
+}
+static bool maintain(struct sim_world *world, struct sim_incident *incident)
+{
+    struct bw_command command = about(world, BW_COMMAND_MAINTENANCE, draw_group(world, incident));
+    const uint64_t site = bw_prng_below(&incident->chance, world->setting.site_count + 1);
+
+    if (site < world->setting.site_count)
+        (void)bw_copy_text(command.site, sizeof command.site,
+                           sim_site(world, (uint32_t)site)->name);
+    command.duration_ms = 1000 + bw_prng_below(&incident->chance, 30000);
+    return submit(world, &command);
+}
+
+/* ---- a person vouches for a site that is off ---- */
+
+static struct sim_host *holder_host(struct sim_world *world, const struct bw_group *group)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (strcmp(sim_site(world, site)->name, group->holder_site) == 0)
+            return sim_site(world, site);
+    return NULL;
+}
+/* The site stays off until its epoch is over: only then may its machine boot. */
+static void vouch(struct sim_world *world, uint64_t group)
+{
+    const struct bw_group *found = group_of(world, (uint32_t)group);
+    struct sim_host *host = found == NULL ? NULL : holder_host(world, found);
+    struct bw_command command;
+
+    if (found != NULL && found->phase == BW_PHASE_CLOSING && host != NULL && !host->is_up) {
+        command = about(world, BW_COMMAND_FORCED, (uint32_t)group);
+        command.epoch = found->epoch;
+        (void)submit(world, &command);
+    }
+}
+static bool force(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, draw_group(world, incident));
+    struct sim_host *host = group == NULL ? NULL : holder_host(world, group);
+    struct bw_command command = about(world, BW_COMMAND_CLOSE, incident->a);
+
+    if (host == NULL)
+        return false;
+    incident->b = host->index;
+    command.epoch = group->epoch;
+    command.reason = BW_REASON_NONE;
+    if (group->phase != BW_PHASE_CLOSING && !submit(world, &command))
+        return false;
+    sim_host_lose_power(host);
+    sim_world_at(world, world->now_ns + SIM_S, vouch, incident->a);
+    sim_world_at(world, world->now_ns + 3 * SIM_S, vouch, incident->a);
+    return true;
+}
+static void boot_again(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_host_boot(&world->hosts[incident->b]);
+}
+
+static void boot_holder(struct sim_world *world, uint64_t host)
+{
+    sim_host_boot(&world->hosts[host]);
+}
+/* An epoch that nothing but a person can end: he switches the machine off, and vouches. */
+static void mend(struct sim_world *world, uint64_t group)
+{
+    const struct bw_group *found = group_of(world, (uint32_t)group);
+    struct sim_host *host = found == NULL ? NULL : holder_host(world, found);
+
+    if (host != NULL && found->phase == BW_PHASE_CLOSING && found->held && host->is_up) {
+        sim_host_lose_power(host);
+        vouch(world, group);
+        sim_world_at(world, world->now_ns + SIM_S, vouch, group);
+        sim_world_at(world, world->now_ns + 2 * SIM_S, boot_holder, host->index);
+    }
+    sim_world_at(world, world->now_ns + 3 * SIM_S, mend, group);
+}
+
+void sim_people_calm_down(struct sim_world *world)
+{
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        try_auto(world, group);
+        spec_as_at_first(world, group);
+        mend(world, group);
+    }
+}
+
+const struct sim_incident_kind sim_people_acts[] = {
+    {"pause", SIM_PEOPLE, true, 3, 1000, 60000, pause, end_mode},
+    {"manual", SIM_PEOPLE, true, 2, 1000, 60000, set_manual, end_mode},
+    {"observe", SIM_PEOPLE, true, 3, 1000, 60000, observe, end_mode},
+    {"switchover", SIM_PEOPLE, true, 12, 0, 0, switch_over, NULL},
+    {"failover", SIM_PEOPLE, true, 5, 0, 0, fail_over, NULL},
+    {"change-spec", SIM_PEOPLE, true, 8, 1000, 120000, change_spec, end_change},
+    {"initial-primary", SIM_PEOPLE, true, 4, 0, 0, name_initial, NULL},
+    {"delete", SIM_PEOPLE, true, 4, 0, 0, delete_group, NULL},
+    {"maintenance", SIM_PEOPLE, true, 3, 0, 0, maintain, NULL},
+    {"force-release", SIM_PEOPLE, true, 4, 4000, 30000, force, boot_again},
+    {.name = NULL},
+};

@@ -1,0 +1,169 @@
+/* plan.c - the schedule of a run. */
+#include "plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <breakwater/base/assert.h>
+
+#include "coverage.h"
+#include "story.h"
+
+static const struct sim_incident_kind *const tables[] = {
+    sim_net_faults, sim_process_faults, sim_machine_faults, sim_site_faults, sim_people_acts};
+#define TABLES (sizeof tables / sizeof tables[0])
+
+/* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
+#define PAUSE_MS_MIN 500
+#define PAUSE_MS_MAX 30000
+#define FIRST_AT_NS  (20 * SIM_S)
+
+static uint32_t length_of(const struct sim_incident_kind *table)
+{
+    uint32_t count = 0;
+
+    while (table[count].name != NULL)
+        count++;
+    return count;
+}
+
+uint32_t sim_incident_kind_count(void)
+{
+    uint32_t count = 0;
+
+    for (size_t i = 0; i < TABLES; i++)
+        count += length_of(tables[i]);
+    return count;
+}
+
+const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
+{
+    for (size_t i = 0; i < TABLES; i++) {
+        const uint32_t count = length_of(tables[i]);
+
+        if (kind < count)
+            return &tables[i][kind];
+        kind -= count;
+    }
+    BW_ASSERT(false);
+    return NULL;
+}
+
+/* A kind drawn by weight, of those that this run may have. */
+static uint32_t draw_kind(struct bw_prng *chance, bool is_liveness)
+{
+    const uint32_t count = sim_incident_kind_count();
+    uint64_t total = 0, at;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (!is_liveness || sim_incident_kind_at(i)->is_for_liveness)
+            total += sim_incident_kind_at(i)->weight;
+    at = bw_prng_below(chance, total);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sim_incident_kind *kind = sim_incident_kind_at(i);
+
+        if (is_liveness && !kind->is_for_liveness)
+            continue;
+        if (at < kind->weight)
+            return i;
+        at -= kind->weight;
+    }
+    BW_ASSERT(false);
+    return 0;
+}
+
+struct sim_plan *sim_plan_new(const struct sim_setting *setting)
+{
+    const uint64_t length_ns = setting->length_ns;
+    const uint64_t stop_ns =
+        SIM_BEGIN_NS + (setting->is_liveness ? length_ns / 2 : length_ns);
+    struct sim_plan *plan = calloc(1, sizeof *plan);
+    struct bw_prng chance;
+    uint64_t pause_ms, at_ns = SIM_BEGIN_NS + FIRST_AT_NS;
+
+    if (plan != NULL)
+        plan->incidents = calloc(SIM_PLAN_MAX, sizeof *plan->incidents);
+    if (plan == NULL || plan->incidents == NULL) {
+        free(plan);
+        return NULL;
+    }
+    bw_prng_init(&chance, setting->seed * 1000003 + 200);
+    pause_ms = PAUSE_MS_MIN + bw_prng_below(&chance, PAUSE_MS_MAX);
+    while (at_ns < stop_ns && plan->count < SIM_PLAN_MAX) {
+        struct sim_incident *incident = &plan->incidents[plan->count++];
+
+        *incident = (struct sim_incident){.kind = draw_kind(&chance, setting->is_liveness),
+                                          .at_ns = at_ns,
+                                          .salt = bw_prng_next(&chance)};
+        at_ns += (1 + bw_prng_below(&chance, 2 * pause_ms)) * SIM_MS;
+    }
+    plan->calm_ns[0] = stop_ns;
+    plan->calm_ns[1] = SIM_BEGIN_NS + length_ns;
+    return plan;
+}
+
+void sim_plan_free(struct sim_plan *plan)
+{
+    if (plan != NULL)
+        free(plan->incidents);
+    free(plan);
+}
+
+static void end_incident(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    const struct sim_incident_kind *kind = sim_incident_kind_at(incident->kind);
+
+    if (!incident->is_active)
+        return;
+    incident->is_active = false;
+    sim_tell(world, "FAULT", "#%u %s is over", (uint32_t)number, kind->name);
+    if (kind->end != NULL)
+        kind->end(world, incident);
+}
+
+static void begin_incident(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    const struct sim_incident_kind *kind = sim_incident_kind_at(incident->kind);
+    char name[SIM_COVERAGE_NAME_BYTES];
+
+    if (incident->is_left_out)
+        return;
+    bw_prng_init(&incident->chance, incident->salt);
+    incident->until_ns = world->now_ns;
+    if (kind->ms_max > 0)
+        incident->until_ns +=
+            (kind->ms_min + bw_prng_below(&incident->chance, kind->ms_max - kind->ms_min + 1)) *
+            SIM_MS;
+    if (world->setting.is_liveness && incident->until_ns > world->plan->calm_ns[0])
+        incident->until_ns = world->plan->calm_ns[0];
+    sim_tell(world, "FAULT", "#%u %s, for %.3f s", (uint32_t)number, kind->name,
+             (double)(incident->until_ns - world->now_ns) / 1e9);
+    if (!kind->begin(world, incident)) {
+        sim_tell(world, "FAULT", "#%u does not fit now", (uint32_t)number);
+        return;
+    }
+    (void)snprintf(name, sizeof name, "fault:%s", kind->name);
+    sim_count(world, name);
+    sim_mix(world, number);
+    incident->is_active = true;
+    sim_world_at(world, incident->until_ns, end_incident, number);
+}
+
+void sim_plan_begin(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->plan->count; i++)
+        sim_world_at(world, world->plan->incidents[i].at_ns, begin_incident, i);
+}
+
+bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
+{
+    uint64_t *until_ns = &world->plan->site_rests_until_ns[site];
+    const uint64_t rest_ns = 2 * world->setting.ttl_ms_max * SIM_MS;
+
+    if (*until_ns > world->now_ns)
+        return false;
+    *until_ns = world->now_ns + ns + rest_ns;
+    return true;
+}

@@ -1,0 +1,66 @@
+/* plan.h - what will go wrong, and what people will do, drawn from the seed before the run begins: so
+ * that a failing run can be tried again with less of it. */
+#ifndef BW_SIM_PLAN_H
+#define BW_SIM_PLAN_H
+
+#include "world.h"
+
+#define SIM_PLAN_MAX 8192 /* incidents in one run */
+
+/* One incident under way. */
+struct sim_incident {
+    uint32_t kind;    /* in sim_incident_kinds */
+    uint64_t at_ns;   /* when it begins */
+    uint64_t salt;    /* everything else about it is drawn from this */
+    bool is_left_out; /* tried without it: shrinking */
+    bool is_active;
+    uint64_t until_ns;
+    struct bw_prng chance;
+    uint32_t a, b; /* which machine, process, ...: of its kind */
+    uint64_t c;
+};
+
+enum sim_incident_class {
+    SIM_INSIDE,  /* the promise holds under it (design 3.8) */
+    SIM_OUTSIDE, /* it breaks an assumption of 3.8: an overlap at its site is counted, no failure */
+    SIM_PEOPLE   /* somebody does something */
+};
+
+struct sim_incident_kind {
+    const char *name; /* "cut-host" */
+    enum sim_incident_class class;
+    bool is_for_liveness; /* leaves nothing behind that a person must mend */
+    uint32_t weight;      /* how often, against the others */
+    uint32_t ms_min, ms_max; /* how long; 0, 0: at once */
+    /* False: it does not fit now (nothing was done, and it is not counted). */
+    bool (*begin)(struct sim_world *world, struct sim_incident *incident);
+    void (*end)(struct sim_world *world, struct sim_incident *incident); /* NULL: nothing to end */
+};
+
+/* faults_*.c and people.c; each ends with a kind without a name. */
+extern const struct sim_incident_kind sim_net_faults[];
+extern const struct sim_incident_kind sim_process_faults[];
+extern const struct sim_incident_kind sim_machine_faults[];
+extern const struct sim_incident_kind sim_site_faults[];
+extern const struct sim_incident_kind sim_people_acts[];
+
+struct sim_plan {
+    struct sim_incident *incidents;
+    uint32_t count;
+    uint64_t calm_ns[2]; /* liveness: from when to when nothing goes wrong */
+    uint64_t site_rests_until_ns[SIM_SITES_MAX]; /* one process of a site fails at a time (3.8) */
+};
+
+/* NULL: no memory. */
+struct sim_plan *sim_plan_new(const struct sim_setting *setting);
+void sim_plan_free(struct sim_plan *plan);
+void sim_plan_begin(struct sim_world *world);
+
+uint32_t sim_incident_kind_count(void);
+const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
+
+/* May agent or guard of this site fail for `ns`? True notes it: neither fails again before the time
+ * is over that a fence takes, since both at once are the supervisor's case (3.8). */
+bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
+
+#endif

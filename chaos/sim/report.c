@@ -1,0 +1,83 @@
+/* report.c - a campaign in words and numbers. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "campaign.h"
+#include "expected.h"
+#include "plan.h"
+
+static int compare(const void *a, const void *b)
+{
+    const struct sim_coverage_entry *const *one = a, *const *two = b;
+
+    return strcmp((*one)->name, (*two)->name);
+}
+
+static void print_coverage(const struct sim_coverage *coverage, FILE *out)
+{
+    const struct sim_coverage_entry *sorted[SIM_COVERAGE_MAX];
+    uint32_t count = 0, column = 0;
+
+    for (uint32_t i = 0; i < SIM_COVERAGE_MAX; i++)
+        if (coverage->entries[i].name[0] != '\0')
+            sorted[count++] = &coverage->entries[i];
+    qsort(sorted, count, sizeof sorted[0], compare);
+    for (uint32_t i = 0; i < count; i++)
+        column += (uint32_t)fprintf(out, "%s%s %" PRIu64, column == 0 ? "  " : ", ",
+                                    sorted[i]->name, sorted[i]->count),
+            column = column > 90 ? ((void)fprintf(out, "\n"), 0) : column;
+    (void)fprintf(out, "%s", column > 0 ? "\n" : "");
+}
+
+void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns, FILE *out)
+{
+    (void)fprintf(out,
+                  "  seed %" PRIu64 ": %s: %s\n"
+                  "    again:  breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
+                  "s --story\n"
+                  "    less:   breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
+                  "s --shrink\n",
+                  result->seed, result->property, result->failure, result->seed,
+                  sim_mode_word(result->mode), length_ns / SIM_S, result->seed,
+                  sim_mode_word(result->mode), length_ns / SIM_S);
+}
+
+uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *out)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; sim_expected(i) != NULL; i++)
+        if (sim_coverage_get(&campaign->coverage, sim_expected(i)) == 0)
+            (void)fprintf(out, "%s%s", count++ == 0 ? "never fired: " : ", ", sim_expected(i));
+    (void)fprintf(out, "%s", count > 0 ? "\n" : "");
+    return count;
+}
+
+void sim_campaign_print(const struct sim_campaign *campaign, FILE *out)
+{
+    const double hours = (double)campaign->lived_ns / 3.6e12;
+    const double seconds = (double)campaign->real_ns / 1e9;
+
+    (void)fprintf(out, "how often each rule and fault fired:\n");
+    print_coverage(&campaign->coverage, out);
+    for (uint64_t i = 0; i < campaign->failure_count && i < SIM_FAILURES_MAX; i++)
+        sim_campaign_print_replay(&campaign->failures[i], campaign->length_ns, out);
+    (void)fprintf(out,
+                  "%.1f h simulated in %.0f s on %u cores (%.2f h/s, %.2f M events/s), seeds %" PRIu64
+                  "..%" PRIu64 "\n",
+                  hours, seconds, campaign->jobs, seconds > 0 ? hours / seconds : 0,
+                  seconds > 0 ? (double)campaign->events / seconds / 1e6 : 0,
+                  campaign->first_seed, campaign->next_seed - 1);
+    (void)fprintf(out,
+                  "%" PRIu64 " grants, %" PRIu64 " failovers, %" PRIu64 " starts, %" PRIu64
+                  " elections, %" PRIu64 " entries committed, %" PRIu64
+                  " acknowledged; %" PRIu64 " liveness runs judged; %" PRIu64
+                  " overlaps outside of what is promised (design 3.8)\n",
+                  campaign->tally.grants, campaign->tally.failovers, campaign->tally.starts,
+                  campaign->tally.elections, campaign->tally.committed,
+                  campaign->tally.acknowledged, campaign->tally.settled,
+                  campaign->tally.overlaps_outside);
+    (void)fprintf(out, "%" PRIu64 " seeds, %" PRIu64 " failed\n", campaign->run_count,
+                  campaign->failure_count);
+}

@@ -1,0 +1,352 @@
+/* script.c - the scripts of a site as actors: they take time, and do what scripts do. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/core/site.h>
+
+#include "check.h"
+#include "machine.h"
+
+#define EXEC_NS_MAX      (300 * 1000)   /* from the go-ahead to exec */
+#define EXEC_LATE_NS_MAX (50 * SIM_MS)  /* on a machine that has others to serve */
+#define EXEC_LATE_PER_MILLION 10000
+#define REAP_NS_MAX      (500 * 1000)   /* until its parent hears of its end */
+#define LEFT_BEHIND_NS_MAX (800 * SIM_MS) /* a child goes on so long after its start script */
+
+/* How long a well one takes; never more than a third of its limit. */
+static const struct {
+    uint64_t least_ns, most_ns;
+} lasts[BW_ACTION_COUNT] = {
+    [BW_ACTION_START] = {50 * SIM_MS, 4 * SIM_S},
+    [BW_ACTION_STOP] = {20 * SIM_MS, 1 * SIM_S},
+    [BW_ACTION_FENCE] = {5 * SIM_MS, 300 * SIM_MS},
+    [BW_ACTION_REJOIN] = {100 * SIM_MS, 3 * SIM_S},
+    [BW_ACTION_STATUS] = {1 * SIM_MS, 20 * SIM_MS},
+    [BW_ACTION_READINESS] = {2 * SIM_MS, 50 * SIM_MS},
+    [BW_ACTION_CONDITION] = {1 * SIM_MS, 10 * SIM_MS},
+    [BW_ACTION_VERIFY] = {2 * SIM_MS, 50 * SIM_MS},
+};
+
+/* ---- the table of what runs --------------------------------------------------------------------- */
+
+static struct sim_run *find(struct sim_machine *machine, uint64_t serial)
+{
+    struct sim_run *run = &machine->runs[serial % SIM_RUNS_MAX];
+
+    return run->is_used && run->serial == serial ? run : NULL;
+}
+
+bool sim_run_is_alive(const struct sim_machine *machine, uint64_t serial)
+{
+    const struct sim_run *run = &machine->runs[serial % SIM_RUNS_MAX];
+
+    return run->is_used && run->serial == serial;
+}
+
+void sim_run_vanish(struct sim_machine *machine, uint64_t serial)
+{
+    struct sim_run *run = find(machine, serial);
+
+    if (run != NULL)
+        run->is_used = false;
+}
+
+static struct sim_run *new_run(struct sim_machine *machine, const struct sim_run_order *order)
+{
+    for (uint64_t tries = 0; tries < SIM_RUNS_MAX; tries++) {
+        const uint64_t serial = ++machine->forks;
+        struct sim_run *run = &machine->runs[serial % SIM_RUNS_MAX];
+
+        if (run->is_used)
+            continue;
+        *run = (struct sim_run){.is_used = true, .serial = serial, .order = *order};
+        run->parent_life = order->parent != NULL ? order->parent->life : 0;
+        return run;
+    }
+    return NULL;
+}
+
+uint64_t sim_run_fork(struct sim_machine *machine, const struct sim_run_order *order)
+{
+    const struct sim_run *run = new_run(machine, order);
+
+    return run != NULL ? run->serial : 0;
+}
+
+void sim_runs_orphan(struct sim_machine *machine, const struct sim_process *parent)
+{
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        struct sim_run *run = &machine->runs[i];
+
+        if (run->is_used && run->order.parent == parent && !run->has_go)
+            run->is_used = false;
+    }
+}
+
+static void *packed(uint64_t serial)
+{
+    return (void *)(uintptr_t)serial;
+}
+
+/* ---- what it will do ---------------------------------------------------------------------------- */
+
+static void draw_failure(struct sim_machine *machine, struct sim_run *run)
+{
+    const uint64_t kind = bw_prng_below(&machine->host->chance, 3);
+
+    run->plan.code = 1;
+    run->plan.has_effect = kind == 0;
+    if (kind == 1 && run->order.action == BW_ACTION_START)
+        run->plan.code = BW_START_EXIT_NOTHING_CHANGED;
+}
+
+static void draw_plan(struct sim_machine *machine, struct sim_run *run)
+{
+    const struct sim_script_faults *faults = &machine->faults;
+    const enum bw_action_kind action = run->order.action;
+    const uint64_t limit_ns = machine->host->world->setting.script_limit_ns[action];
+    struct bw_prng *chance = &machine->host->chance;
+    struct sim_run_plan *plan = &run->plan;
+    uint64_t most_ns = lasts[action].most_ns;
+
+    most_ns = most_ns < limit_ns / 3 ? most_ns : limit_ns / 3;
+    plan->end_ns = lasts[action].least_ns < most_ns ? lasts[action].least_ns : most_ns / 2;
+    plan->end_ns += bw_prng_below(chance, most_ns - plan->end_ns + 1);
+    if (sim_percent(machine, faults->slow_percent))
+        plan->end_ns += bw_prng_below(chance, limit_ns + limit_ns / 2);
+    plan->effect_ns = bw_prng_below(chance, plan->end_ns + 1);
+    plan->has_effect = true;
+    if (sim_percent(machine, faults->fail_percent))
+        draw_failure(machine, run);
+    plan->hangs = sim_percent(machine, faults->hang_percent);
+    if (plan->hangs)
+        plan->has_effect = bw_prng_below(chance, 2) == 0;
+    plan->ignores_term = sim_percent(machine, faults->ignore_term_percent);
+    plan->lies = (action == BW_ACTION_START || action == BW_ACTION_STOP) &&
+                 sim_percent(machine, faults->lie_percent);
+    plan->forks = action == BW_ACTION_START && sim_percent(machine, faults->fork_percent);
+    plan->speaks_nonsense = action == BW_ACTION_STATUS &&
+                            sim_percent(machine, faults->wrong_word_percent);
+    if (action == BW_ACTION_FENCE && sim_percent(machine, faults->fence_fails_percent)) {
+        plan->has_effect = false;
+        plan->code = (int)bw_prng_below(chance, 2);
+    }
+}
+
+/* Which of the rarer things a run will do. */
+static void count_plan(struct sim_world *world, const struct sim_run *run)
+{
+    const struct sim_run_plan *plan = &run->plan;
+
+    if (plan->hangs)
+        sim_count(world, "script:hangs");
+    if (plan->code != 0)
+        sim_count(world, "script:fails");
+    if (plan->lies)
+        sim_count(world, "script:lies");
+    if (plan->forks)
+        sim_count(world, "script:forks");
+    if (plan->speaks_nonsense)
+        sim_count(world, "script:nonsense");
+}
+
+/* ---- its end ------------------------------------------------------------------------------------ */
+
+static void end(struct sim_machine *machine, struct sim_run *run, struct sim_run_end *what)
+{
+    struct sim_process *parent = run->order.parent;
+    struct sim_run_end *payload;
+
+    run->is_used = false;
+    sim_mix(machine->host->world, run->serial << 16 | (uint64_t)run->order.action << 8 |
+                                      (uint64_t)what->how << 4 | (uint64_t)(what->code & 15));
+    if (parent == NULL || parent->health == SIM_DEAD || parent->life != run->parent_life)
+        return; /* an orphan */
+    payload = malloc(sizeof *payload);
+    BW_ASSERT(payload != NULL);
+    what->serial = run->serial;
+    what->group = run->order.group;
+    what->key = run->order.key;
+    *payload = *what;
+    sim_later(parent, bw_prng_below(&machine->host->chance, REAP_NS_MAX), run->order.on_end,
+              payload, free);
+}
+
+void sim_run_signal(struct sim_machine *machine, uint64_t serial, bool is_kill)
+{
+    struct sim_run *run = find(machine, serial);
+    struct sim_run_end what = {.how = SIM_RUN_SIGNALED, .code = is_kill ? 9 : 15};
+
+    if (run == NULL || (!is_kill && (run->plan.ignores_term ||
+                                     machine->scripts->health != SIM_ABLE)))
+        return;
+    end(machine, run, &what);
+}
+
+static void say_status(struct sim_machine *machine, const struct sim_run *run,
+                       struct sim_run_end *what)
+{
+    static const char *const nonsense[] = {"unknown", "", "running", "stoped", "start", "1"};
+    const size_t count = sizeof nonsense / sizeof nonsense[0];
+    const char *word = run->saw_up ? "started" : "stopped";
+
+    if (run->plan.speaks_nonsense)
+        word = nonsense[bw_prng_below(&machine->host->chance, count)];
+    (void)snprintf(what->line, sizeof what->line, "%s", word);
+}
+
+/* Ready when it has reached the target that the run was told. */
+static void say_readiness(struct sim_machine *machine, const struct sim_run *run,
+                          struct sim_run_end *what)
+{
+    const struct sim_service *service = &machine->services[run->order.group];
+    const uint64_t position = sim_service_position(machine, run->order.group);
+    const uint64_t lag_ms = service->is_up ? 0 : service->lag_ms;
+    const uint64_t target = strtoull(run->order.target_position, NULL, 10);
+    size_t used = 0;
+
+    if (service->is_lag_known || service->is_up)
+        used = (size_t)snprintf(what->tail, sizeof what->tail, "lag_seconds=%llu.%03llu\n",
+                                (unsigned long long)(lag_ms / 1000),
+                                (unsigned long long)(lag_ms % 1000));
+    (void)snprintf(what->tail + used, sizeof what->tail - used, "position=%llu\n",
+                   (unsigned long long)position);
+    if (what->code == 0 && run->order.target_position[0] != '\0' && position < target)
+        what->code = 1;
+}
+
+static void finishes(struct sim_process *scripts, void *payload)
+{
+    struct sim_machine *machine = sim_machine(scripts->host);
+    struct sim_run *run = find(machine, (uintptr_t)payload);
+    struct sim_run_end what = {.how = SIM_RUN_EXITED};
+
+    if (run == NULL)
+        return;
+    what.code = run->plan.code;
+    if (run->order.action == BW_ACTION_STATUS)
+        say_status(machine, run, &what);
+    else if (run->order.action == BW_ACTION_READINESS)
+        say_readiness(machine, run, &what);
+    else if (run->order.action == BW_ACTION_VERIFY &&
+             !machine->services[run->order.group].is_up)
+        what.code = 1;
+    end(machine, run, &what);
+}
+
+/* ---- what it does ------------------------------------------------------------------------------- */
+
+static void left_behind_goes_on(struct sim_process *scripts, void *payload)
+{
+    struct sim_machine *machine = sim_machine(scripts->host);
+    struct sim_run *run = find(machine, (uintptr_t)payload);
+
+    if (run == NULL)
+        return;
+    sim_service_up(machine, run->order.group, run->order.epoch);
+    run->is_used = false;
+}
+
+/* A child that belongs to nobody goes on where the script has ended. */
+static void leave_behind(struct sim_machine *machine, const struct sim_run *run)
+{
+    struct sim_run_order order = run->order;
+    struct sim_run *child;
+    const uint64_t rest_ns = run->plan.end_ns - run->plan.effect_ns;
+
+    order.parent = NULL;
+    child = new_run(machine, &order);
+    if (child == NULL)
+        return; /* no more processes: it has started nothing */
+    child->has_go = true;
+    child->plan.ignores_term = run->plan.ignores_term;
+    sim_later(machine->scripts,
+              rest_ns + bw_prng_below(&machine->host->chance, LEFT_BEHIND_NS_MAX),
+              left_behind_goes_on, packed(child->serial), NULL);
+}
+
+/* A stop or fence script ends also a service that is still beginning. */
+static void end_what_begins(struct sim_machine *machine, uint32_t group)
+{
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        struct sim_run *run = &machine->runs[i];
+
+        if (run->is_used && run->order.parent == NULL && run->order.group == group)
+            run->is_used = false;
+    }
+}
+
+static void takes_effect(struct sim_process *scripts, void *payload)
+{
+    struct sim_machine *machine = sim_machine(scripts->host);
+    struct sim_run *run = find(machine, (uintptr_t)payload);
+
+    if (run == NULL)
+        return;
+    if (run->plan.has_effect && !run->plan.lies) {
+        switch (run->order.action) {
+        case BW_ACTION_START:
+            if (run->plan.forks)
+                leave_behind(machine, run);
+            else
+                sim_service_up(machine, run->order.group, run->order.epoch);
+            break;
+        case BW_ACTION_STOP:
+        case BW_ACTION_FENCE:
+            end_what_begins(machine, run->order.group);
+            sim_service_down(machine, run->order.group, bw_action_word(run->order.action));
+            break;
+        default: /* looks, and a rejoin: nothing that others see */
+            break;
+        }
+    }
+    run->saw_up = machine->services[run->order.group].is_up;
+    if (!run->plan.hangs)
+        sim_later(scripts, run->plan.end_ns - run->plan.effect_ns, finishes,
+                  packed(run->serial), NULL);
+}
+
+/* ---- its beginning ------------------------------------------------------------------------------ */
+
+static void begins(struct sim_process *scripts, void *payload)
+{
+    struct sim_machine *machine = sim_machine(scripts->host);
+    struct sim_world *world = scripts->host->world;
+    struct sim_run *run = find(machine, (uintptr_t)payload);
+    struct sim_run_end too_late = {.how = SIM_RUN_TOO_LATE};
+
+    if (run == NULL)
+        return;
+    /* Just before execve the clocks are read again (3.4, H7). */
+    if (bw_instant_right_is_over(sim_clock_now(scripts->host), run->not_after)) {
+        sim_count(world, "script:too_late");
+        end(machine, run, &too_late);
+        return;
+    }
+    draw_plan(machine, run);
+    count_plan(world, run);
+    if (world->tells && bw_action_is_action(run->order.action))
+        sim_tell(world, scripts->host->name, "%s: %s of epoch %llu runs",
+                 world->group_names[run->order.group], bw_action_word(run->order.action),
+                 (unsigned long long)run->order.epoch);
+    if (run->order.action == BW_ACTION_START)
+        sim_check_start_begun(world, run->order.group, scripts->host->number, run->order.epoch);
+    sim_later(scripts, run->plan.effect_ns, takes_effect, packed(run->serial), NULL);
+}
+
+void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant not_after)
+{
+    struct bw_prng *chance = &machine->host->chance;
+    struct sim_run *run = find(machine, serial);
+    uint64_t delay_ns = bw_prng_below(chance, EXEC_NS_MAX);
+
+    if (run == NULL)
+        return;
+    if (sim_chance(chance, EXEC_LATE_PER_MILLION))
+        delay_ns += bw_prng_below(chance, EXEC_LATE_NS_MAX);
+    run->has_go = true;
+    run->not_after = not_after;
+    sim_later(machine->scripts, delay_ns, begins, packed(serial), NULL);
+}

@@ -1,0 +1,79 @@
+/* setting.c - what differs between seeds before anything happens: timings, sizes, scripts. Whatever it
+ * draws keeps the inequality of design 4; the tight ones are the interesting ones. */
+#include "world.h"
+
+#include <breakwater/base/assert.h>
+#include <breakwater/core/guard_link.h>
+#include <breakwater/core/spec.h>
+
+#define TTL_SLACK_MS 4000
+
+static uint32_t between(struct bw_prng *chance, uint32_t least, uint32_t most)
+{
+    return least + (uint32_t)bw_prng_below(chance, most - least + 1);
+}
+
+static void draw_terms(struct sim_setting *setting, struct bw_prng *chance)
+{
+    struct bw_terms *terms = &setting->terms;
+    struct bw_spec spec;
+    uint32_t least_ms;
+
+    setting->election_timeout_ms = between(chance, 4, 16) * 100;
+    setting->heartbeat_ms = setting->election_timeout_ms / 10;
+    terms->fence_ms = between(chance, 600, 5000);
+    terms->renew_interval_ms = between(chance, 300, 3000);
+    terms->request_timeout_ms = between(chance, 200, 1500);
+    terms->margin_ms = between(chance, 50, 400);
+    terms->drift_ppm = sim_chance(chance, 500000) ? 1000 : between(chance, 1, 20000);
+    bw_spec_defaults(&spec);
+    spec.fence_timeout_ms = terms->fence_ms;
+    spec.renew_interval_ms = terms->renew_interval_ms;
+    spec.request_timeout_ms = terms->request_timeout_ms;
+    spec.margin_ms = terms->margin_ms;
+    spec.max_clock_drift_ppm = terms->drift_ppm;
+    least_ms = (uint32_t)bw_spec_lease_ttl_ms_min(&spec, setting->election_timeout_ms);
+    terms->ttl_ms = least_ms + (sim_chance(chance, 500000) ? 0 : between(chance, 0, TTL_SLACK_MS));
+    /* Other specs of the run may renew more seldom by 400 ms. */
+    setting->ttl_ms_max = least_ms + TTL_SLACK_MS + 2000;
+}
+
+/* Limits that a site can keep: the fence, or without one the stop, within F. */
+static void draw_scripts(struct sim_setting *setting, struct bw_prng *chance)
+{
+    const uint32_t fence_ms = setting->terms.fence_ms;
+    const uint32_t grace_ms = fence_ms / 5 < 1000 ? fence_ms / 5 : 1000;
+    uint64_t *limit_ns = setting->script_limit_ns;
+
+    setting->has_fence_script = sim_chance(chance, 700000);
+    setting->has_readiness_script = sim_chance(chance, 600000);
+    setting->has_verify_script = sim_chance(chance, 500000);
+    setting->has_rejoin_script = sim_chance(chance, 400000);
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        limit_ns[action] = between(chance, 500, 3000) * SIM_MS;
+    limit_ns[BW_ACTION_START] = between(chance, 2000, 20000) * SIM_MS;
+    limit_ns[BW_ACTION_STOP] = between(chance, 1000, 8000) * SIM_MS;
+    limit_ns[BW_ACTION_FENCE] = (fence_ms - grace_ms) / 2 * SIM_MS;
+    if (!setting->has_fence_script)
+        limit_ns[BW_ACTION_STOP] = (fence_ms - grace_ms) / 2 * SIM_MS;
+}
+
+void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,
+                      uint64_t length_ns)
+{
+    struct bw_prng chance;
+
+    _Static_assert(BW_ACTION_COUNT <= 16, "script_limit_ns");
+    bw_prng_init(&chance, seed * 1000003 + 50);
+    *out_setting = (struct sim_setting){
+        .seed = seed, .is_liveness = is_liveness, .length_ns = length_ns};
+    out_setting->site_count = sim_chance(&chance, 600000) ? 2 : 3;
+    out_setting->group_count = sim_chance(&chance, 700000) ? 1 : 2;
+    draw_terms(out_setting, &chance);
+    draw_scripts(out_setting, &chance);
+    out_setting->snapshot_threshold = between(&chance, 8, 256);
+    out_setting->snapshot_trailing = between(&chance, 4, 128);
+    out_setting->check_interval_ms = between(&chance, 300, 3000);
+    out_setting->failure_threshold = between(&chance, 1, 4);
+    out_setting->local_restarts = between(&chance, 0, 2);
+}

@@ -1,0 +1,47 @@
+/* site.h - a site in the simulator: agent and guard as the product's core machines with their state
+ * files, scripts as actors, and the services that they start. */
+#ifndef BW_SIM_SITE_H
+#define BW_SIM_SITE_H
+
+#include "world.h"
+
+/* State files on a site's machine. The second agent has a state directory of its own. */
+#define SIM_AGENT_FILE  "agent.state"
+#define SIM_SECOND_FILE "second.state"
+
+extern const struct sim_process_ops sim_agent_ops;
+extern const struct sim_process_ops sim_guard_ops;
+
+/* Makes what a site's machine holds besides processes: services that are stopped. */
+void sim_site_init(struct sim_host *host);
+void sim_site_deinit(struct sim_host *host);
+
+/* The service of a group serves at this site in this very instant: it is up, not frozen, and its
+ * machine runs. */
+bool sim_service_is_serving(const struct sim_host *host, uint32_t group);
+
+/* ---- what faults and people do at a site ---- */
+
+void sim_service_dies(struct sim_host *host, uint32_t group);
+void sim_service_started_by_hand(struct sim_host *host, uint32_t group);
+void sim_service_freeze(struct sim_host *host, bool is_frozen); /* all groups' services and scripts */
+/* The machine loses power: services and children are gone. (The world kills its processes.) */
+void sim_site_lost_power(struct sim_host *host);
+/* Another disk: what was durable is gone too. For a machine without power. */
+void sim_site_lost_disk(struct sim_host *host);
+/* How scripts behave from now on; all zero: well. Percentages are per run. */
+struct sim_script_faults {
+    uint8_t fail_percent, hang_percent, slow_percent, wrong_word_percent;
+    uint8_t fork_percent;        /* a start script leaves a child behind that goes on after its end */
+    uint8_t ignore_term_percent; /* TERM does not end it or the service, KILL does */
+    uint8_t lie_percent;         /* a start or stop exits 0 and has done nothing */
+    uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
+};
+void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults);
+/* Readiness as the next runs print it. */
+void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms);
+
+/* For the checkers: the lease as agent and guard of this site believe in it, in words. */
+void sim_site_describe(const struct sim_host *host, uint32_t group, char *out, size_t out_max);
+
+#endif

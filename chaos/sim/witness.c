@@ -1,0 +1,460 @@
+/* witness.c - the life of a witness: its replicated state, what it is asked for, its end. */
+#include "witness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/explain.h>
+#include <breakwater/wire/log_entry.h>
+#include <breakwater/wire/snapshot.h>
+
+#include "check.h"
+#include "witness_program.h"
+
+#define HOUSEKEEPING_MS 10000 /* as src/witness/program.c */
+/* A wake is never asked for sooner: the slower of two clocks may lag by nanoseconds. */
+#define WAKE_NS_MIN UINT64_C(100000)
+/* A turn may make another one necessary: what was applied is evaluated, what is proposed may fail. */
+#define TURNS_MAX 16
+
+static struct sim_witness *witness_of(const struct sim_process *process)
+{
+    return process->state;
+}
+
+/* Able to answer an operator. */
+static struct sim_witness *able(const struct sim_process *process)
+{
+    return process->health == SIM_ABLE && !process->is_doomed ? process->state : NULL;
+}
+
+int sim_witness_leader(const struct sim_witness *witness)
+{
+    uint32_t self = witness->process->host->number;
+    uint64_t id;
+
+    if (witness->machine.leadership.leads)
+        return (int)self;
+    id = sim_node_leader(&witness->node);
+    return id == self + 1 ? -1 : (int)id - 1;
+}
+
+/* ---- the replicated state ---- */
+
+static enum bw_err check_identity(const struct sim_witness *witness, struct bw_id cluster_id,
+                                  uint32_t election_timeout_ms, struct bw_diag *diag)
+{
+    const struct sim_founding *own = witness->disk->founding;
+
+    if (bw_id_equal(cluster_id, own->cluster_id) && election_timeout_ms == own->election_timeout_ms)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED, "the log belongs to another cluster");
+}
+
+/* Once for each entry, whoever is the first to apply it. */
+static void tell_applied(const struct sim_witness *witness, uint64_t index,
+                         const struct bw_command *command, const struct bw_applied *applied)
+{
+    struct sim_world *world = sim_witness_world(witness);
+
+    if (index <= witness->disk->founding->told_index)
+        return;
+    witness->disk->founding->told_index = index;
+    if (applied->rule != NULL)
+        sim_count(world, applied->rule->id);
+    sim_tell(world, witness->process->name,
+             "applies %" PRIu64 ": %s %s epoch %" PRIu64 "%s%s, %s%s", index,
+             bw_command_word(command->kind), command->group, command->epoch,
+             command->site[0] != '\0' ? " site " : "", command->site,
+             applied->rule != NULL ? "row " : "nothing: ",
+             applied->rule != NULL ? applied->rule->id : bw_err_text(applied->err));
+}
+
+static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,
+                         size_t size, struct bw_diag *diag)
+{
+    struct sim_witness *witness = user;
+    struct bw_command command;
+    struct bw_applied applied;
+    enum bw_err err;
+
+    if (sim_is_doomed(witness->process))
+        return BW_OK; /* nobody is there who could */
+    sim_check_applied(witness->process, index, term, data, size);
+    err = bw_log_entry_decode(data, size, &command, diag);
+    if (err == BW_OK && command.kind == BW_COMMAND_FOUND && bw_id_is_none(witness->cluster.id))
+        err = check_identity(witness, command.cluster_id, command.election_timeout_ms, diag);
+    if (err != BW_OK)
+        return err;
+    applied = bw_cluster_apply(&witness->cluster, index, &command);
+    bw_witness_on_applied(&witness->machine, &command, &applied, sim_now(witness->process));
+    witness->notes[index % SIM_APPLIED_NOTES] =
+        (struct sim_applied_note){.index = index, .applied = applied};
+    if (applied.rule != NULL)
+        sim_witness_change(witness, applied.group);
+    sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
+    sim_mix(sim_witness_world(witness), command.epoch);
+    tell_applied(witness, index, &command, &applied);
+    return BW_OK;
+}
+
+static enum bw_err take_snapshot(void *user, uint8_t **out_data, size_t *out_size)
+{
+    struct sim_witness *witness = user;
+    struct bw_diag diag = {0};
+    size_t size = 0;
+
+    if (bw_snapshot_encode(&witness->cluster, witness->bytes, sizeof witness->bytes, &size,
+                           &diag) != BW_OK) {
+        sim_fail(sim_witness_world(witness), "witness", "%s cannot encode a snapshot: %s",
+                 witness->process->name, diag.text);
+        return diag.err;
+    }
+    *out_data = sim_raft_copy(witness->bytes, size);
+    *out_size = size;
+    sim_count(sim_witness_world(witness), "snapshot:taken");
+    return BW_OK;
+}
+
+static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct bw_diag *diag)
+{
+    struct sim_witness *witness = user;
+    enum bw_err err;
+
+    if (sim_is_doomed(witness->process))
+        return BW_OK;
+    err = bw_snapshot_decode(data, size, &witness->cluster, diag);
+    if (err == BW_OK && !bw_id_is_none(witness->cluster.id))
+        err = check_identity(witness, witness->cluster.id, witness->cluster.election_timeout_ms,
+                             diag);
+    if (err != BW_OK)
+        return err;
+    bw_witness_on_restored(&witness->machine, sim_now(witness->process));
+    sim_witness_change(witness, -1);
+    sim_check_restored(witness->process, witness->cluster.applied_index);
+    sim_count(sim_witness_world(witness),
+              witness->node.is_started ? "snapshot:installed" : "snapshot:loaded");
+    sim_tell(sim_witness_world(witness), witness->process->name, "restores a snapshot up to %" PRIu64,
+             witness->cluster.applied_index);
+    return BW_OK;
+}
+
+/* ---- the node's events ---- */
+
+static void on_role(void *user, enum bw_node_role role, uint64_t term)
+{
+    sim_witness_on_role(user, role, term);
+}
+
+static void on_ready_to_lead(void *user, uint64_t term)
+{
+    sim_witness_on_ready_to_lead(user, term);
+}
+
+/* Another leader finds out what the peer has lost, and sends it again. */
+static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
+{
+    struct sim_witness *witness = user;
+
+    sim_tell(sim_witness_world(witness), witness->process->name,
+             "sees w%" PRIu64 " stand still at %" PRIu64 " behind %" PRIu64, peer, match, commit);
+    if (sim_node_transfer(&witness->node, 0) == BW_OK)
+        sim_count(sim_witness_world(witness), "transfer:behind");
+}
+
+/* No fault of the simulator damages what a disk has taken: a stop that only a person could mend is a
+ * defect. A restart is its supervisor's. */
+static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
+{
+    if (needs_person)
+        sim_fail(sim_witness_world(witness), "witness", "%s stops and needs a person: %s",
+                 witness->process->name, why);
+    else
+        sim_tell(sim_witness_world(witness), witness->process->name, "stops: %s", why);
+    sim_process_kill(witness->process);
+}
+
+static void on_stop(void *user, enum bw_stop why, const char *message)
+{
+    end_it(user, why == BW_STOP_PERSON, message);
+}
+
+/* ---- each event ---- */
+
+static bool is_sooner(struct bw_instant a, struct bw_instant b)
+{
+    return a.boot_ns < b.boot_ns || a.raw_ns < b.raw_ns;
+}
+
+/* Waits end when both clocks have reached them; the world wakes by either: the larger remainder
+ * counts, again until none is left. A wake that comes too soon does no harm. */
+static void set_wake(struct sim_witness *witness)
+{
+    struct bw_instant now = sim_now(witness->process);
+    struct bw_instant first = bw_instant_min(witness->housekeeping, sim_agents_due(witness));
+    uint64_t left_ns;
+
+    for (uint32_t place = 0; place < witness->cluster.group_count; place++)
+        first = bw_instant_min(first, witness->due[place]);
+    left_ns = bw_instant_wait_left_ns(now, first);
+    if (left_ns < WAKE_NS_MIN)
+        left_ns = WAKE_NS_MIN;
+    first = bw_instant_add(now, left_ns);
+    if (bw_instant_is_never(witness->process->wake_at) ||
+        is_sooner(first, witness->process->wake_at))
+        sim_wake_at(witness->process, first);
+}
+
+void sim_witness_turn(struct sim_process *process)
+{
+    struct sim_witness *witness = witness_of(process);
+
+    sim_node_turn(&witness->node);
+    for (int i = 0; i < TURNS_MAX && (witness->dirty | witness->changed) != 0; i++) {
+        sim_witness_settle(witness);
+        sim_node_turn(&witness->node);
+    }
+    if (!sim_is_doomed(process))
+        set_wake(witness);
+}
+
+static void on_wake(struct sim_process *process)
+{
+    struct sim_witness *witness = witness_of(process);
+    struct bw_instant now = sim_now(process);
+
+    sim_witness_serve_due(witness, now);
+    sim_agents_serve_due(witness, now);
+    if (bw_instant_wait_is_over(now, witness->housekeeping)) {
+        witness->housekeeping = bw_instant_add(now, HOUSEKEEPING_MS * BW_NS_PER_MS);
+        sim_witness_found(witness);
+    }
+    sim_witness_turn(process);
+}
+
+static void on_message(struct sim_process *process, const struct sim_message *message)
+{
+    sim_agents_on_message(witness_of(process), message);
+    sim_witness_turn(process);
+}
+
+/* ---- life ---- */
+
+static const struct bw_fsm_ops fsm_ops = {
+    .apply = apply, .snapshot = take_snapshot, .restore = restore};
+static const struct sim_node_events node_events = {.on_role = on_role,
+                                                   .on_ready_to_lead = on_ready_to_lead,
+                                                   .on_peer_behind = on_peer_behind,
+                                                   .on_stop = on_stop};
+
+static struct sim_witness *open_witness(struct sim_process *process)
+{
+    struct sim_witness *witness = calloc(1, sizeof *witness);
+
+    BW_ASSERT(witness != NULL);
+    process->state = witness;
+    witness->process = process;
+    witness->disk = process->host->services;
+    bw_cluster_init(&witness->cluster, witness->groups, SIM_PLACES);
+    bw_witness_init(&witness->machine, &witness->cluster, witness->watches, sim_now(process));
+    for (uint32_t place = 0; place < SIM_PLACES; place++)
+        witness->due[place] = BW_INSTANT_NEVER;
+    witness->housekeeping = bw_instant_add(sim_now(process), HOUSEKEEPING_MS * BW_NS_PER_MS);
+    sim_node_open(&witness->node, &witness->backend, process, &witness->disk->raft,
+                  sim_witness_turn, &fsm_ops, &node_events, witness);
+    return witness;
+}
+
+static void on_death(struct sim_process *process)
+{
+    struct sim_witness *witness = witness_of(process);
+
+    witness->is_closing = true;
+    sim_node_close(&witness->node);
+    sim_agents_free(witness);
+    free(witness);
+    process->state = NULL;
+}
+
+static void on_start(struct sim_process *process)
+{
+    struct sim_witness *witness = open_witness(process);
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    sim_check_restored(process, 0);
+    err = sim_node_start(&witness->node, &diag);
+    if (sim_is_doomed(process))
+        return;
+    if (err != BW_OK)
+        end_it(witness, err != BW_ERR_IO, diag.text);
+    else
+        sim_witness_turn(process);
+}
+
+const struct sim_process_ops sim_witness_ops = {.role = "witness",
+                                                .on_start = on_start,
+                                                .on_wake = on_wake,
+                                                .on_message = on_message,
+                                                .on_death = on_death};
+
+/* ---- `witness init` ---- */
+
+static struct sim_founding *make_founding(struct sim_world *world)
+{
+    struct sim_founding *founding = calloc(1, sizeof *founding);
+
+    BW_ASSERT(founding != NULL);
+    for (int i = 0; i < BW_ID_BYTES; i++)
+        founding->cluster_id.bytes[i] = (uint8_t)bw_prng_next(&world->chance);
+    founding->cluster_id.bytes[0] |= 1; /* never none */
+    BW_ASSERT(bw_copy_text(founding->cluster, sizeof founding->cluster, "simulated"));
+    founding->election_timeout_ms = world->setting.election_timeout_ms;
+    return founding;
+}
+
+void sim_witness_bootstrap(struct sim_world *world)
+{
+    struct sim_founding *founding = make_founding(world);
+
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+        struct sim_process *process = world->witnesses[i];
+        struct sim_witness_disk *disk = calloc(1, sizeof *disk);
+
+        BW_ASSERT(disk != NULL);
+        sim_raft_disk_init(&disk->raft);
+        disk->founding = founding;
+        process->host->services = disk;
+        process->health = SIM_ABLE; /* `witness init` runs, and ends */
+        sim_node_bootstrap(&open_witness(process)->node);
+        process->health = SIM_DEAD;
+        on_death(process);
+    }
+}
+
+void sim_witness_free_disks(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+        struct sim_witness_disk *disk = world->hosts[i].services;
+
+        world->hosts[i].services = NULL;
+        if (disk == NULL)
+            continue;
+        sim_raft_disk_deinit(&disk->raft);
+        if (i == 0)
+            free(disk->founding);
+        free(disk);
+    }
+}
+
+/* ---- what operators ask for ---- */
+
+/* A request arrives at the API: an event of the witness's own. */
+static void on_submit(struct sim_process *process, void *payload)
+{
+    struct sim_witness *witness = witness_of(process);
+    struct bw_diag diag = {0};
+
+    if (sim_witness_propose(witness, payload, &diag) != BW_OK)
+        sim_tell(sim_world_of(process), process->name, "%s", diag.text);
+    free(payload);
+    sim_witness_turn(process);
+}
+
+enum bw_err sim_witness_submit(struct sim_process *process, const struct bw_command *command)
+{
+    struct sim_witness *witness = able(process);
+
+    if (witness == NULL)
+        return BW_ERR_UNREACHABLE;
+    if (!witness->machine.leadership.leads)
+        return BW_ERR_NOT_LEADER;
+    sim_later(process, 0, on_submit, sim_raft_copy(command, sizeof *command), free);
+    return BW_OK;
+}
+
+static void on_asked(struct sim_process *process, void *payload)
+{
+    (void)payload;
+    sim_witness_turn(process);
+}
+
+enum bw_err sim_witness_ask(struct sim_process *process, const char *group,
+                            const struct bw_wish *wish, struct bw_diag *diag)
+{
+    struct sim_witness *witness = able(process);
+    enum bw_err err;
+    int place;
+
+    if (witness == NULL)
+        return bw_diag_set(diag, BW_ERR_UNREACHABLE, "it does not answer");
+    if (!witness->machine.leadership.leads)
+        return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead");
+    place = bw_cluster_find(&witness->cluster, group);
+    if (place < 0)
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no group %s", group);
+    err = bw_witness_ask(&witness->machine, place, wish, sim_now(process), diag);
+    if (err != BW_OK)
+        return err;
+    sim_witness_touch(witness, place);
+    sim_later(process, 0, on_asked, NULL, NULL);
+    return BW_OK;
+}
+
+static void on_hand_over(struct sim_process *process, void *payload)
+{
+    struct sim_witness *witness = witness_of(process);
+
+    (void)payload;
+    if (sim_node_transfer(&witness->node, 0) == BW_OK)
+        sim_count(sim_world_of(process), "transfer:asked");
+    sim_witness_turn(process);
+}
+
+void sim_witness_hand_over(struct sim_process *process)
+{
+    if (able(process) != NULL)
+        sim_later(process, 0, on_hand_over, NULL, NULL);
+}
+
+bool sim_witness_leads(const struct sim_process *process)
+{
+    const struct sim_witness *witness = able(process);
+
+    return witness != NULL && witness->machine.leadership.leads;
+}
+
+const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
+{
+    return process->health == SIM_DEAD ? NULL : &witness_of(process)->cluster;
+}
+
+void sim_witness_explain(const struct sim_process *process, const char *group, char *out,
+                         size_t out_max)
+{
+    const struct sim_witness *witness = able(process);
+    int place = witness == NULL ? -1 : bw_cluster_find(&witness->cluster, group);
+    struct bw_decision *decision;
+    size_t used;
+
+    out[0] = '\0';
+    if (place < 0)
+        return;
+    decision = calloc(1, sizeof *decision);
+    BW_ASSERT(decision != NULL);
+    bw_witness_decide(&witness->machine, place, sim_now(process), decision);
+    used = (size_t)snprintf(out, out_max, "rule %s", decision->rule);
+    for (uint32_t i = 0; i < decision->gate_count && used < out_max; i++) {
+        char line[256];
+
+        if (decision->gates[i].verdict != BW_GATE_HOLD)
+            continue;
+        bw_explain_gate(&decision->gates[i], &witness->groups[place], line, sizeof line);
+        used += (size_t)snprintf(out + used, out_max - used, "\n    %s", line);
+    }
+    free(decision);
+}

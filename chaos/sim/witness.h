@@ -1,0 +1,38 @@
+/* witness.h - a witness in the simulator: the product's core machine, codec, fsm adapter, safe_io and
+ * term_watch over the real libraft, on an own raft_io (raft_io.h) in virtual time. */
+#ifndef BW_SIM_WITNESS_H
+#define BW_SIM_WITNESS_H
+
+#include <breakwater/core/witness.h>
+
+#include "world.h"
+
+extern const struct sim_process_ops sim_witness_ops;
+
+/* What the disks of all witnesses hold; after the last of them has died. */
+void sim_witness_free_disks(struct sim_world *world);
+
+/* Once, before the first start of each: the founding configuration in its log (`witness init`). */
+void sim_witness_bootstrap(struct sim_world *world);
+
+/* ---- for operators: what the people's API does with a request at this witness ---- */
+
+/* Proposes a command as the API does after its checks: in an event of its own, right after the
+ * present one. BW_ERR_NOT_LEADER; BW_ERR_UNREACHABLE: the process is not able. Its outcome is known
+ * by the cluster's state. */
+enum bw_err sim_witness_submit(struct sim_process *witness, const struct bw_command *command);
+/* failover or switchover (bw_witness_ask); errors as above, and those of bw_witness_ask. */
+enum bw_err sim_witness_ask(struct sim_process *witness, const char *group,
+                            const struct bw_wish *wish, struct bw_diag *diag);
+/* It is asked to end, as an upgrade does, and hands leadership over first. Killing it is the
+ * caller's. */
+void sim_witness_hand_over(struct sim_process *witness);
+/* Leads and may act (own-term barrier applied); false for a process that is not able. */
+bool sim_witness_leads(const struct sim_process *witness);
+/* The replicated state as this witness has applied it; NULL: dead. */
+const struct bw_cluster *sim_witness_cluster(const struct sim_process *witness);
+/* What was decided last for a group, for the story of a liveness failure. */
+void sim_witness_explain(const struct sim_process *witness, const char *group, char *out,
+                         size_t out_max);
+
+#endif

@@ -1,0 +1,226 @@
+/* work.c - the side of whoever runs a script, as in sys/script.c and sys/reach.c: a limit, TERM, KILL
+ * in rounds, and the result in the words of core/guard_link.h. */
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#include "machine.h"
+
+#define LOOK_NS         (20 * SIM_MS) /* between looks at a tree that got a signal */
+#define FIRST_ROUND_NS  (1 * SIM_MS)
+#define KILL_ROUNDS_MAX 100
+
+static struct sim_machine *machine_of(const struct sim_work *work)
+{
+    return sim_machine(work->order.parent->host);
+}
+
+static struct bw_instant now_of(const struct sim_work *work)
+{
+    return sim_now(work->order.parent);
+}
+
+/* ---- its life ----------------------------------------------------------------------------------- */
+
+bool sim_work_start(struct sim_work *work, const struct sim_run_order *order)
+{
+    const uint64_t serial = sim_run_fork(sim_machine(order->parent->host), order);
+
+    memset(work, 0, sizeof *work);
+    work->order = *order;
+    work->wake_at = BW_INSTANT_NEVER;
+    if (serial == 0)
+        return false;
+    work->serial = serial;
+    work->stage = SIM_WORK_WAITING;
+    return true;
+}
+
+void sim_work_go(struct sim_work *work, struct bw_instant not_after, uint64_t limit_ns,
+                 uint64_t grace_ns)
+{
+    if (work->stage != SIM_WORK_WAITING || work->is_dropped)
+        return;
+    work->stage = SIM_WORK_RUNNING;
+    work->limit_ns = limit_ns;
+    work->grace_ns = grace_ns;
+    work->went_at = now_of(work);
+    work->kill_at = bw_instant_add(work->went_at, limit_ns);
+    work->wake_at = work->kill_at;
+    sim_run_go(machine_of(work), work->serial, not_after);
+}
+
+static void settle(struct sim_work *work, enum bw_run_result result)
+{
+    if (work->is_killed)
+        return;
+    work->is_killed = true;
+    work->ended.result = result;
+    work->ended.exit_status = -1;
+}
+
+static void begin_kill(struct sim_work *work)
+{
+    work->stage = SIM_WORK_KILLING;
+    work->rounds = 0;
+    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true);
+    work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS);
+}
+
+void sim_work_kill(struct sim_work *work)
+{
+    switch (work->stage) {
+    case SIM_WORK_WAITING: /* it exits without exec; its parent hears of that */
+        work->is_dropped = true;
+        settle(work, BW_RUN_NOT_STARTED);
+        sim_run_signal(machine_of(work), work->serial, true);
+        return;
+    case SIM_WORK_RUNNING:
+    case SIM_WORK_TERMINATING:
+        settle(work, BW_RUN_KILLED);
+        begin_kill(work);
+        return;
+    case SIM_WORK_NONE:
+    case SIM_WORK_KILLING:
+        return;
+    }
+}
+
+/* ---- its end ------------------------------------------------------------------------------------ */
+
+static bool is_over(struct sim_work *work)
+{
+    const struct bw_instant now = now_of(work);
+    const uint64_t took_ns = now.boot_ns - work->went_at.boot_ns;
+
+    if (work->stage != SIM_WORK_WAITING)
+        work->ended.duration_ms = (uint32_t)(took_ns / SIM_MS);
+    work->stage = SIM_WORK_NONE;
+    work->wake_at = BW_INSTANT_NEVER;
+    return true;
+}
+
+static void judge(struct sim_work *work, const struct sim_run_end *end)
+{
+    struct bw_guard_run_ended *ended = &work->ended;
+
+    BW_ASSERT(bw_copy_text(ended->line, sizeof ended->line, end->line));
+    BW_ASSERT(bw_copy_text(ended->tail, sizeof ended->tail, end->tail));
+    if (work->is_killed)
+        return;
+    ended->exit_status = -1;
+    switch (end->how) {
+    case SIM_RUN_EXITED:
+        ended->result = end->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
+        ended->exit_status = end->code;
+        return;
+    case SIM_RUN_SIGNALED:
+        ended->result = BW_RUN_FAILED;
+        return;
+    case SIM_RUN_TOO_LATE:
+        ended->result = BW_RUN_TOO_LATE;
+        return;
+    }
+}
+
+bool sim_work_on_end(struct sim_work *work, const struct sim_run_end *end)
+{
+    if (work->stage == SIM_WORK_NONE || end->serial != work->serial || work->is_reaped)
+        return false;
+    work->is_reaped = true;
+    judge(work, end);
+    switch (work->stage) {
+    case SIM_WORK_NONE:
+    case SIM_WORK_WAITING:
+    case SIM_WORK_RUNNING:
+        return is_over(work);
+    case SIM_WORK_TERMINATING: /* what it left in its slot is looked at in the next rounds */
+    case SIM_WORK_KILLING:
+        break;
+    }
+    return false;
+}
+
+static bool is_slot_empty(const struct sim_work *work)
+{
+    return sim_reach_is_empty(machine_of(work), work->order.group, work->order.slot);
+}
+
+static bool go_on_terminating(struct sim_work *work)
+{
+    const struct bw_instant now = now_of(work);
+
+    if (work->is_reaped && is_slot_empty(work))
+        return is_over(work);
+    if (bw_instant_right_is_over(now, work->kill_at))
+        begin_kill(work);
+    else
+        work->wake_at = bw_instant_min(work->kill_at, bw_instant_add(now, LOOK_NS));
+    return false;
+}
+
+static bool go_on_killing(struct sim_work *work)
+{
+    if (is_slot_empty(work) || work->rounds >= KILL_ROUNDS_MAX) {
+        if (work->is_reaped)
+            return is_over(work);
+        work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS); /* it will be told */
+        return false;
+    }
+    work->rounds++;
+    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true);
+    work->wake_at = bw_instant_add(now_of(work), LOOK_NS);
+    return false;
+}
+
+bool sim_work_serve(struct sim_work *work)
+{
+    if (work->stage == SIM_WORK_NONE || !bw_instant_right_is_over(now_of(work), work->wake_at))
+        return false;
+    switch (work->stage) {
+    case SIM_WORK_NONE:
+    case SIM_WORK_WAITING: /* nothing is due */
+        return false;
+    case SIM_WORK_RUNNING:
+        settle(work, BW_RUN_TIMED_OUT);
+        work->stage = SIM_WORK_TERMINATING;
+        work->kill_at = bw_instant_add(now_of(work), work->grace_ns);
+        work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS);
+        sim_reach_signal(machine_of(work), work->order.group, work->order.slot, false);
+        return false;
+    case SIM_WORK_TERMINATING:
+        return go_on_terminating(work);
+    case SIM_WORK_KILLING:
+        return go_on_killing(work);
+    }
+    return false;
+}
+
+/* ---- everything in reach ------------------------------------------------------------------------ */
+
+void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group)
+{
+    kill->is_running = true;
+    kill->rounds = 0;
+    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_IN_REACH, true);
+    kill->wake_at = bw_instant_add(sim_now(process), FIRST_ROUND_NS);
+}
+
+bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group,
+                          bool *out_ok)
+{
+    struct sim_machine *machine = sim_machine(process->host);
+    const bool is_empty = sim_reach_is_empty(machine, group, SIM_SLOTS_IN_REACH);
+
+    if (!kill->is_running || !bw_instant_right_is_over(sim_now(process), kill->wake_at))
+        return false;
+    if (is_empty || ++kill->rounds >= KILL_ROUNDS_MAX) {
+        kill->is_running = false;
+        *out_ok = is_empty;
+        return true;
+    }
+    sim_reach_signal(machine, group, SIM_SLOTS_IN_REACH, true);
+    kill->wake_at = bw_instant_add(sim_now(process), LOOK_NS);
+    return false;
+}

@@ -1,0 +1,248 @@
+/* world.c - machines and processes of one world, and its life from event to event. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#include "check_liveness.h"
+#include "checks.h"
+#include "coverage.h"
+#include "net.h"
+#include "people.h"
+#include "plan.h"
+#include "queue.h"
+#include "site.h"
+#include "story.h"
+#include "witness.h"
+
+struct sim_host *sim_site(struct sim_world *world, uint32_t number)
+{
+    return &world->hosts[SIM_WITNESSES + number];
+}
+
+void sim_mix(struct sim_world *world, uint64_t value)
+{
+    uint64_t hash = world->hash ^ value;
+
+    hash *= UINT64_C(0xff51afd7ed558ccd);
+    hash ^= hash >> 33;
+    world->hash = hash * UINT64_C(0xc4ceb9fe1a85ec53);
+}
+
+void sim_world_at(struct sim_world *world, uint64_t at_ns, sim_world_fn fn, uint64_t argument)
+{
+    const struct sim_event event = {
+        .kind = SIM_EVENT_WORLD, .call.world_fn = fn, .argument = argument};
+
+    BW_ASSERT(at_ns >= world->now_ns);
+    sim_queue_push(world, at_ns, &event);
+}
+
+/* ---- machines ----------------------------------------------------------------------------------- */
+
+static void boot_id_of(struct sim_host *host)
+{
+    for (int i = 0; i < BW_ID_BYTES; i++)
+        host->boot_id.bytes[i] = (uint8_t)bw_prng_next(&host->chance);
+    host->boot_id.bytes[0] |= 1; /* never none */
+}
+
+void sim_host_boot(struct sim_host *host)
+{
+    if (host->is_up)
+        return;
+    host->is_up = true;
+    host->boots++;
+    boot_id_of(host);
+    sim_clock_boot(host, SIM_S + bw_prng_below(&host->chance, 5 * SIM_S));
+    sim_tell(host->world, host->name, "boots");
+    for (uint32_t i = 0; i < host->world->process_count; i++)
+        if (host->world->processes[i]->host == host && host->world->processes[i]->is_supervised)
+            sim_process_start(host->world->processes[i]);
+}
+
+void sim_host_lose_power(struct sim_host *host)
+{
+    if (!host->is_up)
+        return;
+    sim_tell(host->world, host->name, "loses power");
+    host->is_suspended = false;
+    for (uint32_t i = 0; i < host->world->process_count; i++)
+        if (host->world->processes[i]->host == host)
+            sim_process_kill(host->world->processes[i]);
+    host->is_up = false;
+    for (uint32_t i = 0; i < SIM_FILES_MAX; i++)
+        if (host->files[i].is_volatile)
+            sim_file_remove(host, host->files[i].name);
+    if (host->kind == SIM_HOST_SITE)
+        sim_site_lost_power(host);
+}
+
+static void set_all_frozen(struct sim_host *host, bool is_frozen)
+{
+    for (uint32_t i = 0; i < host->world->process_count; i++) {
+        struct sim_process *process = host->world->processes[i];
+
+        if (process->host != host)
+            continue;
+        if (is_frozen)
+            sim_process_freeze(process);
+        else
+            sim_process_thaw(process);
+    }
+}
+
+void sim_host_suspend(struct sim_host *host)
+{
+    if (!host->is_up || host->is_suspended)
+        return;
+    sim_tell(host->world, host->name, "is suspended");
+    set_all_frozen(host, true);
+    host->is_suspended = true;
+    sim_clock_sleep(host, true);
+    sim_check_serving_changed(host->world);
+}
+
+void sim_host_resume(struct sim_host *host)
+{
+    if (!host->is_suspended)
+        return;
+    sim_tell(host->world, host->name, "resumes");
+    host->is_suspended = false;
+    sim_clock_sleep(host, false);
+    set_all_frozen(host, false);
+    sim_check_serving_changed(host->world);
+}
+
+static int32_t rate_within(struct bw_prng *chance, uint32_t bound_ppm)
+{
+    return (int32_t)bw_prng_below(chance, 2 * bound_ppm + 1) - (int32_t)bound_ppm;
+}
+
+static void make_host(struct sim_world *world, enum sim_host_kind kind, uint32_t number)
+{
+    const uint32_t drift_ppm = world->setting.terms.drift_ppm;
+    struct sim_host *host = &world->hosts[world->host_count];
+
+    host->world = world;
+    host->kind = kind;
+    host->number = number;
+    host->index = world->host_count++;
+    (void)snprintf(host->name, sizeof host->name, kind == SIM_HOST_WITNESS ? "w%u" : "site-%c",
+                   kind == SIM_HOST_WITNESS ? number + 1 : 'a' + number);
+    bw_prng_init(&host->chance, world->setting.seed * 1000003 + 400 + host->index);
+    host->boot.rate_ppm = rate_within(&host->chance, drift_ppm);
+    host->raw.rate_ppm = rate_within(&host->chance, drift_ppm);
+    if (kind == SIM_HOST_SITE)
+        sim_site_init(host);
+}
+
+/* ---- the world ---------------------------------------------------------------------------------- */
+
+static struct sim_process *make_process(struct sim_world *world, struct sim_host *host,
+                                        const char *role, const struct sim_process_ops *ops,
+                                        uintptr_t number)
+{
+    char name[2 * BW_NAME_MAX + 2];
+    struct sim_process *process;
+
+    (void)snprintf(name, sizeof name, "%s%s", role, host->name + (role[0] != '\0' ? 4 : 0));
+    process = sim_process_new(world, host, name, ops, (void *)number);
+    process->is_supervised = true;
+    return process;
+}
+
+static void make_processes(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+        world->witnesses[i] = make_process(world, &world->hosts[i], "", &sim_witness_ops, i);
+    for (uint32_t i = 0; i < world->setting.site_count; i++) {
+        struct sim_host *host = sim_site(world, i);
+
+        world->guards[i] = make_process(world, host, "guard", &sim_guard_ops, 0);
+        world->agents[i][0] = make_process(world, host, "agent", &sim_agent_ops, 0);
+        world->agents[i][1] = make_process(world, host, "second", &sim_agent_ops, 1);
+        world->agents[i][1]->is_supervised = false; /* a fault starts it */
+    }
+}
+
+struct sim_world *sim_world_new(const struct sim_setting *setting)
+{
+    struct sim_world *world = calloc(1, sizeof *world);
+
+    if (world == NULL)
+        return NULL;
+    world->setting = *setting;
+    world->now_ns = SIM_BEGIN_NS;
+    world->queue = calloc(1, sizeof *world->queue);
+    world->net = calloc(1, sizeof *world->net);
+    world->story = calloc(1, sizeof *world->story);
+    world->coverage = calloc(1, sizeof *world->coverage);
+    world->checks = sim_checks_new();
+    world->plan = sim_plan_new(setting);
+    BW_ASSERT(world->queue != NULL && world->net != NULL && world->story != NULL &&
+              world->coverage != NULL && world->checks != NULL && world->plan != NULL);
+    bw_prng_init(&world->chance, setting->seed * 1000003 + 100);
+    sim_net_init(world, world->net);
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+        make_host(world, SIM_HOST_WITNESS, i);
+    for (uint32_t i = 0; i < setting->site_count; i++)
+        make_host(world, SIM_HOST_SITE, i);
+    for (uint32_t i = 0; i < setting->group_count; i++)
+        (void)snprintf(world->group_names[i], sizeof world->group_names[i], "group-%u", i + 1);
+    make_processes(world);
+    sim_witness_bootstrap(world);
+    return world;
+}
+
+void sim_world_free(struct sim_world *world)
+{
+    if (world == NULL)
+        return;
+    for (uint32_t i = 0; i < world->process_count; i++)
+        world->processes[i]->is_supervised = false;
+    for (uint32_t i = 0; i < world->process_count; i++)
+        sim_process_kill(world->processes[i]);
+    sim_queue_free(world);
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        struct sim_host *host = &world->hosts[i];
+
+        if (host->kind == SIM_HOST_SITE)
+            sim_site_deinit(host);
+        for (uint32_t f = 0; f < SIM_FILES_MAX; f++)
+            free(host->files[f].bytes);
+    }
+    sim_witness_free_disks(world);
+    for (uint32_t i = 0; i < world->process_count; i++)
+        free(world->processes[i]);
+    sim_plan_free(world->plan);
+    sim_checks_free(world->checks);
+    free(world->coverage);
+    free(world->story);
+    free(world->net);
+    free(world);
+}
+
+void sim_world_run(struct sim_world *world, uint64_t until_ns)
+{
+    struct sim_event *event;
+
+    if (world->hosts[0].boots == 0) {
+        for (uint32_t i = 0; i < world->host_count; i++)
+            sim_host_boot(&world->hosts[i]);
+        sim_people_begin(world);
+        sim_plan_begin(world);
+        if (world->setting.is_liveness)
+            sim_check_liveness_begin(world);
+    }
+    while (!world->has_failed && (event = sim_queue_pop(world, until_ns)) != NULL) {
+        world->now_ns = event->at_ns;
+        sim_event_happens(world, event);
+        sim_checks_after_event(world);
+    }
+    if (!world->has_failed)
+        world->now_ns = until_ns;
+}

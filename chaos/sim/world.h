@@ -1,0 +1,302 @@
+/* world.h - the simulated world: true time, machines with their own clocks and disks, processes that
+ * freeze and die, and the network between them. Everything in it follows from one seed.
+ *
+ * One thread, no real clock, no real file, no source of chance but the world's streams. True time is
+ * what nobody in the world can read: processes see only their machine's pair of clocks.
+ *
+ * A process acts only in its events: `on_start`, `on_wake`, `on_message` and what it has posted to
+ * itself. The world calls them one at a time; while a process is frozen they are held back, timers
+ * before messages when it thaws; when it dies they are dropped. */
+#ifndef BW_SIM_WORLD_H
+#define BW_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
+#include <breakwater/base/instant.h>
+#include <breakwater/base/limits.h>
+#include <breakwater/base/prng.h>
+#include <breakwater/core/command.h>
+
+#define SIM_WITNESSES  3
+#define SIM_SITES_MAX  3
+#define SIM_GROUPS_MAX 2
+#define SIM_HOSTS_MAX  (SIM_WITNESSES + SIM_SITES_MAX)
+#define SIM_AGENTS_MAX 2 /* at one site: the second is a fault */
+#define SIM_FILES_MAX  16
+#define SIM_MS         BW_NS_PER_MS
+#define SIM_S          (1000 * SIM_MS)
+
+struct sim_world;
+struct sim_host;
+struct sim_process;
+struct sim_checks;   /* check.h */
+struct sim_coverage; /* coverage.h */
+
+/* ---- what the seed has drawn, before anything runs -------------------------------------------- */
+
+struct sim_setting {
+    uint64_t seed;
+    bool is_liveness; /* bounded faults, then calm; else unlimited faults */
+    uint64_t length_ns;
+    uint32_t site_count, group_count;
+    struct bw_terms terms; /* of every group at the beginning */
+    uint32_t ttl_ms_max;   /* of any spec in this run */
+    uint32_t election_timeout_ms, heartbeat_ms;
+    uint32_t snapshot_threshold, snapshot_trailing;
+    uint32_t check_interval_ms, failure_threshold, local_restarts;
+    uint64_t script_limit_ns[16]; /* by enum bw_action_kind */
+    bool has_fence_script, has_readiness_script, has_verify_script, has_rejoin_script;
+};
+
+/* ---- machines ---------------------------------------------------------------------------------- */
+
+/* One clock: what it showed at `since` (true time), and how fast it runs from there. */
+struct sim_clock {
+    uint64_t shown_ns, since_ns;
+    int32_t rate_ppm; /* error of the rate, -100000..100000 */
+    bool is_stopped;
+};
+
+struct sim_file {
+    char name[48]; /* "" free */
+    bool is_volatile; /* in /run: gone after a reboot */
+    uint8_t *bytes;
+    size_t size;
+};
+
+/* What the disk does to the next writes of one process; all zero: it is well. Set by faults. */
+struct sim_disk_faults {
+    uint8_t fail_percent;    /* BW_ERR_IO: nothing was written */
+    uint8_t unknown_percent; /* BW_ERR_UNKNOWN: written or not, the writer must end */
+    bool is_full;            /* BW_ERR_IO for everything that grows */
+    uint32_t slow_ms;        /* each write takes up to so long, and its process with it */
+    uint8_t hang_percent;    /* of a witness's log writes: never finished (fault L3) */
+};
+
+enum sim_host_kind { SIM_HOST_WITNESS, SIM_HOST_SITE };
+
+struct sim_host {
+    struct sim_world *world;
+    enum sim_host_kind kind;
+    uint32_t index;  /* in world->hosts */
+    uint32_t number; /* of its kind: witness 0.., site 0.. */
+    char name[BW_NAME_MAX + 1]; /* "w1", "site-a" */
+    bool is_up, is_suspended;
+    uint32_t boots;
+    struct bw_id boot_id;
+    struct sim_clock boot, raw; /* CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW */
+    struct sim_file files[SIM_FILES_MAX];
+    struct bw_prng chance; /* of what happens on this machine */
+    void *services;        /* a site's: service.h; NULL at a witness */
+};
+
+/* The machine's clocks now. */
+struct bw_instant sim_clock_now(const struct sim_host *host);
+/* True time at which a right that ends at `at` is over (either clock), at the rates of now;
+ * UINT64_MAX: never. Not before now. */
+uint64_t sim_clock_reaches(const struct sim_host *host, struct bw_instant at);
+
+/* ---- processes --------------------------------------------------------------------------------- */
+
+/* One message as it arrives; the bytes are good until return. */
+enum sim_channel {
+    SIM_CHANNEL_SYNC,         /* agent -> witness: bw_sync_encode; tag: the request */
+    SIM_CHANNEL_SYNC_ANSWER,  /* back: bw_sync_answer_encode; tag of the request; size 0: an error answer */
+    SIM_CHANNEL_POLL,         /* agent -> witness: 8 bytes `after` (host order), 4 bytes wait_ms */
+    SIM_CHANNEL_POLL_ANSWER,  /* back, as a sync answer */
+    SIM_CHANNEL_RELAY,        /* witness -> witness: bw_relay_encode; tag of the relaying witness */
+    SIM_CHANNEL_RELAY_ANSWER, /* back */
+    SIM_CHANNEL_GUARD,        /* agent <-> guard on one machine: bw_guard_message_encode; tag: the
+                                 connection, see guard.h */
+};
+struct sim_message {
+    struct sim_process *from;
+    uint32_t from_life; /* the sender's `life` when it left */
+    enum sim_channel channel;
+    uint64_t tag;
+    size_t size;
+    const uint8_t *bytes;
+};
+
+struct sim_process_ops {
+    const char *role; /* "witness", "agent", "guard", "child"; static */
+    /* The program begins: makes its state in process->state from what the machine's disk holds. */
+    void (*on_start)(struct sim_process *process);
+    /* The instant asked for with sim_wake_at may be reached (either clock); never early. */
+    void (*on_wake)(struct sim_process *process);
+    void (*on_message)(struct sim_process *process, const struct sim_message *message);
+    /* It dies, now, wherever it is: frees process->state. Must not act on the world. Never called
+     * from within another of these calls of the same process. */
+    void (*on_death)(struct sim_process *process);
+};
+
+enum sim_health { SIM_DEAD, SIM_ABLE, SIM_FROZEN };
+
+struct sim_process {
+    struct sim_host *host;
+    const struct sim_process_ops *ops;
+    char name[2 * BW_NAME_MAX + 2]; /* "w1", "agent-a", "guard-a" */
+    uint32_t index;                 /* in world->processes */
+    enum sim_health health;
+    uint32_t life;       /* grows with each start */
+    bool is_doomed;      /* dies when its present event is over */
+    bool is_stopped;     /* frozen by a fault, until it is thawed */
+    bool is_supervised;  /* started again when it dies; set by who made it */
+    bool is_kept_down;   /* but not now */
+    uint64_t thaw_at_ns; /* end of a stall; 0: none */
+    uint32_t crash_per_million; /* at each crash point; set by faults */
+    struct sim_disk_faults disk;
+    struct sim_event *held_first, *held_last; /* what came while it was frozen */
+    uint32_t held_count;
+    void *state;     /* the program's */
+    void *user;      /* set by who made it */
+    struct bw_prng chance; /* of what this process meets */
+    struct bw_instant wake_at; /* BW_INSTANT_NEVER: none */
+    uint64_t wake_number;
+};
+
+/* Makes a process that is dead; at most SIM_PROCESSES_MAX in a world. */
+#define SIM_PROCESSES_MAX 96
+struct sim_process *sim_process_new(struct sim_world *world, struct sim_host *host,
+                                    const char *name, const struct sim_process_ops *ops,
+                                    void *user);
+void sim_process_start(struct sim_process *process); /* no-op unless dead, on a machine that runs */
+/* From anywhere: a process that is in an event of its own dies when that is over. */
+void sim_process_kill(struct sim_process *process);
+void sim_process_freeze(struct sim_process *process);
+void sim_process_thaw(struct sim_process *process);
+/* Frozen for so long: a slow disk, a page fault, a scheduler that has others to serve. */
+void sim_process_stall(struct sim_process *process, uint64_t ns);
+
+/* True: it was killed within the present event (a crash point below, or its own will). Whoever acts
+ * for it must do nothing more. */
+static inline bool sim_is_doomed(const struct sim_process *process)
+{
+    return process->is_doomed || process->health == SIM_DEAD;
+}
+/* A place where a crash is worth a try: before and after each durable write and each message that
+ * something rests on. `where`: static, counted in the coverage as "crash:where". True: it is doomed. */
+bool sim_crash_point(struct sim_process *process, const char *where);
+
+/* Replaces the one wake of this process; BW_INSTANT_NEVER: none. */
+void sim_wake_at(struct sim_process *process, struct bw_instant at);
+static inline struct bw_instant sim_now(const struct sim_process *process)
+{
+    return sim_clock_now(process->host);
+}
+
+/* ---- later ------------------------------------------------------------------------------------- */
+
+typedef void (*sim_later_fn)(struct sim_process *process, void *payload);
+typedef void (*sim_drop_fn)(void *payload);
+
+/* Calls `fn` for this life of `process` after `delay_ns` of true time; then the payload is fn's. If
+ * the process dies before, `drop` (may be NULL) gets it. */
+void sim_later(struct sim_process *process, uint64_t delay_ns, sim_later_fn fn, void *payload,
+               sim_drop_fn drop);
+
+/* ---- the network ------------------------------------------------------------------------------- */
+
+/* Sends bytes (copied), over the network or inside one machine (then in order, never lost, and read
+ * even after its sender died). Nobody tells the sender what became of it. */
+void sim_send(struct sim_process *from, struct sim_process *to, enum sim_channel channel,
+              uint64_t tag, const void *bytes, size_t size);
+/* The same for something that is no bytes: `fn` gets one of the copies. `copy` makes another one of
+ * `payload` for a message that arrives twice; `payload` is taken. */
+void sim_net_post(struct sim_process *from, struct sim_process *to, sim_later_fn fn, void *payload,
+                  void *(*copy)(const void *payload), sim_drop_fn drop);
+
+/* ---- disks ------------------------------------------------------------------------------------- */
+
+/* Replaces file `name` of the process's machine as sys/durable does: after BW_OK the new content
+ * survives everything, before that the old or the new one does, whole. BW_ERR_IO: the old one is
+ * there. BW_ERR_UNKNOWN: one of them is; the process must end. A slow disk stalls the process. Has
+ * crash points before and after. A volatile one (in /run) is quick and does not survive a reboot. */
+BW_MUST_CHECK enum bw_err sim_file_save(struct sim_process *process, const char *name,
+                                        bool is_volatile, const void *bytes, size_t size);
+/* NULL: there is none. Good until the next save. */
+const struct sim_file *sim_file_load(const struct sim_host *host, const char *name);
+void sim_file_remove(struct sim_host *host, const char *name);
+/* As a person copies it; false: there is no `from`. */
+bool sim_file_copy(struct sim_host *host, const char *from, const char *to);
+
+/* ---- the world --------------------------------------------------------------------------------- */
+
+struct sim_world {
+    struct sim_setting setting;
+    uint64_t now_ns;  /* true time; begins at an hour, so that nothing is ever before zero */
+    uint64_t end_ns;
+    uint64_t events;
+    uint64_t hash; /* of everything that has happened */
+    struct sim_host hosts[SIM_HOSTS_MAX];
+    uint32_t host_count;
+    struct sim_process *processes[SIM_PROCESSES_MAX];
+    uint32_t process_count;
+    struct sim_process *witnesses[SIM_WITNESSES];
+    struct sim_process *agents[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* [1]: NULL unless a fault made it */
+    struct sim_process *guards[SIM_SITES_MAX];
+    char group_names[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
+    struct bw_prng chance; /* of what belongs to no machine */
+    struct sim_checks *checks;
+    struct sim_coverage *coverage;
+    bool tells;    /* the story is wanted: sim_tell writes */
+    bool has_failed;
+    struct sim_queue *queue; /* world.c's own, and those of net.c, story.c, plan.c */
+    struct sim_net *net;
+    struct sim_story *story;
+    struct sim_plan *plan;
+    struct sim_process *acting; /* in an event of its own; NULL: the world itself acts */
+};
+
+static inline struct sim_world *sim_world_of(const struct sim_process *process)
+{
+    return process->host->world;
+}
+struct sim_host *sim_site(struct sim_world *world, uint32_t number);
+
+/* One line of the story in words, kept only when it is wanted (a failing seed is run again with it).
+ * `who`: a process or host name. */
+void sim_tell(struct sim_world *world, const char *who, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A check has failed: in words; the run ends after the present event. */
+void sim_fail(struct sim_world *world, const char *property, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Mixes a number into the hash of the run. */
+void sim_mix(struct sim_world *world, uint64_t value);
+/* Something of a table has fired: "G12", "S22", "fault:cut". `name` is copied or static; cheap. */
+void sim_count(struct sim_world *world, const char *name);
+
+/* ---- what the world itself does ---------------------------------------------------------------- */
+
+/* Calls `fn` at that true time, whatever process lives then; `argument` says what it is about. */
+typedef void (*sim_world_fn)(struct sim_world *world, uint64_t argument);
+void sim_world_at(struct sim_world *world, uint64_t at_ns, sim_world_fn fn, uint64_t argument);
+
+/* What follows from a seed; `length_ns` of true time. */
+void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,
+                      uint64_t length_ns);
+/* A world of this setting with its machines and processes, nothing started. NULL: no memory. */
+struct sim_world *sim_world_new(const struct sim_setting *setting);
+void sim_world_free(struct sim_world *world);
+/* Starts everything and lives until `until_ns` of true time, or until a check has failed. */
+void sim_world_run(struct sim_world *world, uint64_t until_ns);
+
+/* A machine loses power: its processes and all that was not durable are gone. */
+void sim_host_lose_power(struct sim_host *host);
+void sim_host_boot(struct sim_host *host);
+/* Sleep: BOOTTIME goes on, RAW and every process stand still. */
+void sim_host_suspend(struct sim_host *host);
+void sim_host_resume(struct sim_host *host);
+/* Another rate from now on, -100000..100000 ppm. */
+void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_ppm);
+
+static inline bool sim_chance(struct bw_prng *prng, uint32_t per_million)
+{
+    return bw_prng_below(prng, 1000000) < per_million;
+}
+
+#endif
