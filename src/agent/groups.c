@@ -153,15 +153,15 @@ static void read_mirror(struct bw_agent_place *place)
                          file.time_namespace != agent->time_namespace ||
                          strcmp(file.group, place->config->name) != 0))
         err = bw_diag_set(&diag, BW_ERR_STALE, "it is of another boot, time namespace or group");
-    if (err == BW_OK && file.mirror.armed_epoch != 0 &&
-        !bw_id_equal(file.mirror.armed_instance, agent->store.state.instance))
-        err = bw_diag_set(&diag, BW_ERR_STALE, "another instance has armed it");
     if (err != BW_OK) {
         bw_log_warn(&agent->log, "mirror.unreadable", "group=%s error=%s", place->config->name,
                     bw_log_quote(diag.text));
         return;
     }
-    place->mirror.ok = file.mirror.armed_epoch != 0;
+    place->mirror.mirror_is_anothers =
+        file.mirror.armed_epoch != 0 &&
+        !bw_id_equal(file.mirror.armed_instance, agent->store.state.instance);
+    place->mirror.ok = file.mirror.armed_epoch != 0 && !place->mirror.mirror_is_anothers;
     place->mirror.mirror_epoch = file.mirror.armed_epoch;
     place->mirror.mirror_end = file.mirror.armed_end;
     place->mirror.mirror_fence_ns = file.mirror.fence_ns;

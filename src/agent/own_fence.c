@@ -389,7 +389,7 @@ void bw_own_fence_start(struct bw_agent_place *place, uint64_t epoch)
               NULL); /* no memory for a fence: the guard has its own, the supervisor ours */
     fence->place = place;
     fence->epoch = epoch;
-    fence->end = place->site.arm_sent_end;
+    fence->end = epoch == place->site.old_epoch ? place->site.old_end : place->site.arm_sent_end;
     err = open_reaches(fence, &diag);
     if (err == BW_OK)
         err = bw_deadline_init(&fence->later, &place->agent->loop, on_later, fence, &diag);

@@ -584,6 +584,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         break;
     }
     bw_site_watch_deadline(&step);
+    bw_site_watch_old_instance(&step);
     advance(&step);
     bw_site_watch_service(&step);
 }

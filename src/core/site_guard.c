@@ -190,6 +190,20 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         site->tenure = BW_TENURE_ENDING;
 }
 
+static void on_old_instance_fenced(const struct step *step, bool ok)
+{
+    struct bw_site *site = step->site;
+
+    if (!ok) {
+        note_fence_failed(step, site->old_epoch);
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    site->old_epoch = 0;
+    site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
+    note_fence_succeeded(site);
+}
+
 /* Like every event of a fence it carries its epoch (H12): one that ends late says nothing about the
  * epoch that was granted meanwhile. */
 void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok)
@@ -197,6 +211,10 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     struct bw_site *site = step->site;
 
     site->own_fence_running = false;
+    if (epoch != 0 && epoch == site->old_epoch) {
+        on_old_instance_fenced(step, ok);
+        return;
+    }
     if (!bw_site_epoch_is_open(site) || epoch != site->memory.epoch)
         return;
     if (!ok) {
@@ -264,10 +282,44 @@ void bw_site_watch_deadline(const struct step *step)
         bw_site_wake(step, site->retry_at);
 }
 
+/* H10, for an agent that lost its state (3.7): it neither renews nor gives back what the old
+ * instance armed. But where the guard is not there, nobody else would end it in time. */
+void bw_site_watch_old_instance(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    struct bw_instant window;
+    struct bw_instant due;
+
+    if (site->old_epoch == 0 || site->own_fence_running)
+        return;
+    window = bw_instant_sub(site->old_end, site->old_fence_ns);
+    due = bw_instant_add(window, site->old_fence_ns / 4);
+    if (bw_instant_right_is_over(step->now, window) && !site->old_reread) {
+        site->old_reread = true; /* the guard may have read what the old agent sent last */
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S43");
+    }
+    if (!bw_instant_right_is_over(step->now, due)) {
+        bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
+        return;
+    }
+    if (!bw_instant_wait_is_over(step->now, site->retry_at)) {
+        bw_site_wake(step, site->retry_at);
+        return;
+    }
+    site->own_fence_running = true;
+    bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, "S44")->epoch = site->old_epoch;
+}
+
 void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event)
 {
     struct bw_site *site = step->site;
 
+    if (event->mirror_is_anothers && site->memory.epoch == 0) {
+        site->old_epoch = event->mirror_epoch;
+        site->old_end = bw_instant_max(site->old_end, event->mirror_end);
+        site->old_fence_ns = event->mirror_fence_ns;
+        return;
+    }
     if (!bw_site_epoch_is_open(site))
         return;
     if (event->ok && event->mirror_epoch == site->memory.epoch) {
@@ -298,6 +350,8 @@ void bw_site_on_guard_lost(const struct step *step)
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
     if (bw_site_epoch_is_open(site) && !site->deadline_known)
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S29");
+    if (site->memory.epoch == 0)
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S45");
 }
 
 /* A new hello voids what was read before it (3.4, H12). */
@@ -306,6 +360,9 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     struct bw_site *site = step->site;
 
     site->guard_greeted = true;
+    site->old_epoch = 0; /* the guard is there, and sees to it */
+    site->old_reread = false;
+    site->old_end = (struct bw_instant){0, 0};
     site->guard = *state;
     site->running = bw_action_is_action(state->running) ? state->running : BW_ACTION_NONE;
     site->running_run_id = state->running_run_id;

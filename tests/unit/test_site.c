@@ -857,6 +857,90 @@ static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* H10, I1: without its guard an agent that lost its state ends what the old instance armed. */
+static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory newborn = {0};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &newborn);
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR"); /* once more at D - F */
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+    assert_asked(&world, "OWN_FENCE");
+
+    happen(&world, &(struct bw_site_event){
+                       .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = false});
+    assert_true(reported(&world).fence_failed);
+    assert_int_equal(reported(&world).fence_epoch, 7);
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){
+                       .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = true});
+    tick_at(&world, world.now_ms + 5000);
+
+    assert_not_asked(&world, "OWN_FENCE");
+    assert_false(reported(&world).fence_failed);
+    assert_int_equal(released(&world).epoch, 0); /* it is not this instance's to give back */
+}
+
+static void newborn_agent_leaves_to_its_guard_what_the_old_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory newborn = {0};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &newborn);
+    guard_lost(&world);
+    happen(&world, &mirror);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 7,
+                                                 .armed_epoch = 7,
+                                                 .armed_instance = instance_b,
+                                                 .armed_end = at_ms(104000)});
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS / 2);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* I1, 3.5: RUN of an Unrevoke comes after the epoch was given back. */
+static void a_move_given_up_does_not_revive_what_was_given_back(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=42\n");
+    from_guard(&world, &of);
+    assert_int_equal(released(&world).epoch, 1);
+
+    order(&world, BW_ORDER_RUN, 1);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_false(renews(&world));
+    status(&world, "stopped");
+    assert_not_asked(&world, "RUN:start");
+}
+
 static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
 {
     struct world world;
@@ -1283,6 +1367,9 @@ int main(void)
         cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),
         cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),
         cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
+        cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
+        cmocka_unit_test(newborn_agent_leaves_to_its_guard_what_the_old_instance_armed),
+        cmocka_unit_test(a_move_given_up_does_not_revive_what_was_given_back),
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
         cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
         cmocka_unit_test(given_back_is_durable_before_released_leaves_and_final),

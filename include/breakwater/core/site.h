@@ -59,6 +59,7 @@ struct bw_site_event {
     uint64_t mirror_epoch;                   /* MIRROR_READ */
     struct bw_instant mirror_end;
     uint64_t mirror_fence_ns;
+    bool mirror_is_anothers;                 /* armed by another instance; `ok` is false then */
 };
 
 enum bw_site_action_kind {
@@ -146,6 +147,11 @@ struct bw_site {
     bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
     bool failed_early;              /* the start failed before the point of no return (4) */
     bool mirror_reread;             /* once more at D - F (3.4) */
+    /* A new instance has no epoch of its own. What the old one armed ends all the same (3.4, H10). */
+    uint64_t old_epoch;             /* 0: nothing of it is known to be armed */
+    struct bw_instant old_end;
+    uint64_t old_fence_ns;
+    bool old_reread;                /* once more at D - F */
     bool end_open;                  /* ended(e) was asked for and not answered */
     bool final_position_due;        /* readiness runs once more before the epoch is given back */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
