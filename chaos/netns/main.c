@@ -16,6 +16,7 @@
 #include <breakwater/sys/random.h>
 
 #include "chaos.h"
+#include "judge_scripts.h"
 #include "options.h"
 #include "preload.h"
 #include "report.h"
@@ -399,6 +400,7 @@ static const struct verb verbs[] = {
     {"run", "run scenarios, each on a new cluster", run_verb},
     {"random", "break things as a seed has it, for a while", random_verb},
     {"judge", "judge kept records again", judge_verb},
+    {"scripts", "try a site's own scripts", bw_chaos_scripts},
     {"ledger", NULL, bw_chaos_ledger},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])

@@ -219,11 +219,17 @@ static void print_option(const struct bw_option *option, FILE *out)
         (void)fprintf(out, "  %-*s%s\n", HELP_COLUMN, spelling, option->help);
 }
 
+static const char *program_of(const struct bw_cli_command *command)
+{
+    return command->program != NULL ? command->program : "breakwater";
+}
+
 void bw_options_print_help(const struct bw_cli_command *command, FILE *out)
 {
     static const struct bw_option help = {.name = "help", .letter = 'h', .help = "print this"};
 
-    (void)fprintf(out, "usage: breakwater %s%s%s [OPTION]...\n\n%s\n\noptions:\n", command->name,
+    (void)fprintf(out, "usage: %s %s%s%s [OPTION]...\n\n%s\n\noptions:\n",
+                  program_of(command), command->name,
                   command->operands[0] == '\0' ? "" : " ", command->operands, command->help);
     for (size_t row = 0; command->options[row].name != NULL; row++)
         print_option(&command->options[row], out);
@@ -238,6 +244,6 @@ enum bw_exit bw_usage_error(const struct bw_cli_command *command, const char *fo
     va_start(args, format);
     (void)vfprintf(stderr, format, args);
     va_end(args);
-    (void)fprintf(stderr, "\n  see:  breakwater %s --help\n", command->name);
+    (void)fprintf(stderr, "\n  see:  %s %s --help\n", program_of(command), command->name);
     return BW_EXIT_USAGE;
 }

@@ -79,6 +79,7 @@ struct bw_option {
 
 /* One command, or one sub-command such as `pki issue`. */
 struct bw_cli_command {
+    const char *program;  /* "breakwater-chaos"; NULL: breakwater */
     const char *name;     /* "pki issue" */
     const char *operands; /* "ROLE/NAME|agent/SITE/NAME"; "" when there are none */
     size_t operands_min;

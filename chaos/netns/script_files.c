@@ -1,0 +1,128 @@
+/* The script files themselves: what can be known of them without running one. */
+#include "script_trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD_BYTES 65536 /* of a script that are looked at for its line ends */
+
+/* ---- one script ------------------------------------------------------------------------------ */
+
+static void judge_interpreter(struct bw_trial_report *report, const char *key, const char *head)
+{
+    char name[PATH_MAX];
+    size_t length;
+
+    if (strncmp(head, "#!", 2) != 0) {
+        if (strncmp(head, "\177ELF", 4) != 0)
+            bw_trial_find(report, BW_TRIAL_FILE_SHELL, BW_TRIAL_WARNING, "%s has no #! line", key);
+        return;
+    }
+    head += 2 + strspn(head + 2, " \t");
+    length = strcspn(head, " \t\n");
+    if (length == 0 || length >= sizeof name) {
+        bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_PROBLEM,
+                      "%s: #! names no interpreter", key);
+        return;
+    }
+    memcpy(name, head, length);
+    name[length] = '\0';
+    if (name[length - 1] == '\r')
+        bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_PROBLEM,
+                      "%s: the #! line ends in a carriage return: no such interpreter", key);
+    else if (access(name, X_OK) != 0)
+        bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_PROBLEM, "%s: %.200s: %s", key,
+                      name, strerror(errno));
+    else
+        bw_trial_pass(report, BW_TRIAL_FILE_INTERPRETER, "of every script");
+}
+
+static void judge_text(struct bw_trial_report *report, const char *key, int fd)
+{
+    char *head = calloc(1, HEAD_BYTES + 1);
+    const ssize_t got = head == NULL ? -1 : read(fd, head, HEAD_BYTES);
+
+    if (got < 0) {
+        bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_PROBLEM, "%s: read: %s", key,
+                      strerror(head == NULL ? ENOMEM : errno));
+    } else {
+        judge_interpreter(report, key, head);
+        if (strncmp(head, "\177ELF", 4) != 0 && memmem(head, (size_t)got, "\r\n", 2) != NULL)
+            bw_trial_find(report, BW_TRIAL_FILE_LINE_ENDS, BW_TRIAL_PROBLEM,
+                          "%s has lines that end in CR LF: a shell takes the CR for a part of each "
+                          "last word",
+                          key);
+        else
+            bw_trial_pass(report, BW_TRIAL_FILE_LINE_ENDS, "in every script");
+    }
+    free(head);
+}
+
+static bool can_others_write(const struct stat *st)
+{
+    /* A sticky folder (as /tmp) lets others add, not replace. */
+    return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
+           !(S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0);
+}
+
+static void judge_owner(struct bw_trial_report *report, const char *key, const char *path,
+                        const struct stat *st)
+{
+    char folder[PATH_MAX];
+    struct stat folder_st;
+    char *slash;
+
+    (void)snprintf(folder, sizeof folder, "%s", path); /* the loader has bounded it */
+    slash = strrchr(folder, '/');
+    if (slash == NULL || slash == folder)
+        slash = folder + 1;
+    *slash = '\0';
+    if (can_others_write(st))
+        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING,
+                      "%s can be written by its group or by all (mode %04o)", key,
+                      (unsigned)(st->st_mode & 07777));
+    else if (st->st_uid != 0 && st->st_uid != geteuid())
+        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING, "%s belongs to user %u", key,
+                      (unsigned)st->st_uid);
+    else if (stat(folder, &folder_st) == 0 && can_others_write(&folder_st))
+        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING,
+                      "the folder of %s can be written by its group or by all (mode %04o)", key,
+                      (unsigned)(folder_st.st_mode & 07777));
+    else
+        bw_trial_pass(report, BW_TRIAL_FILE_OWNER, "every script and its folder");
+}
+
+static void judge_file(struct bw_trial_report *report, const char *key, const char *path)
+{
+    struct stat st;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (stat(path, &st) != 0 || fd < 0) {
+        bw_trial_find(report, BW_TRIAL_FILE_INTERPRETER, BW_TRIAL_WARNING,
+                      "%s cannot be read here: %s", key, strerror(errno));
+        if (fd >= 0)
+            (void)close(fd); /* only read from */
+        return;
+    }
+    if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
+        bw_trial_find(report, BW_TRIAL_FILE_SHELL, BW_TRIAL_WARNING, "%s is not executable", key);
+    judge_owner(report, key, path, &st);
+    judge_text(report, key, fd);
+    (void)close(fd); /* only read from */
+}
+
+/* ---- public ---------------------------------------------------------------------------------- */
+
+void bw_trial_judge_files(struct bw_trial_report *report, const struct bw_group_config *group)
+{
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        if (group->scripts[action] != NULL)
+            judge_file(report, bw_script_key((enum bw_action_kind)action), group->scripts[action]);
+    bw_trial_pass(report, BW_TRIAL_FILE_SHELL, "every script");
+    bw_trial_skip(report, BW_TRIAL_FILE_INTERPRETER, "no script names one");
+}

@@ -1,0 +1,513 @@
+/* Runs of scripts in a sandbox, and the processes that they leave. */
+#include "script_sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+
+#include "program.h" /* the guard's: what a script is told of its order */
+
+#define LEASE_NS   (15 * BW_NS_PER_S) /* what BREAKWATER_LEASE_REMAINING_MS begins with */
+#define SETTLE_MS  500 /* a last process of an observation that is about to end by itself */
+#define END_ALL_MS 2000
+#define LOOK_MS    20
+
+/* ---- text from outside ----------------------------------------------------------------------- */
+
+/* Copies what can be shown of `bytes`; everything else is a question mark. */
+static void copy_printable(char *out, size_t size, const char *bytes, size_t count)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < count && used + 1 < size; i++) {
+        const unsigned char c = (unsigned char)bytes[i];
+
+        out[used++] = c < ' ' || c >= 0x7f ? '?' : (char)c;
+    }
+    out[used] = '\0';
+}
+
+static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
+                    size_t bytes, void *user)
+{
+    struct bw_sandbox_job *job = user;
+    struct bw_sandbox_outcome *outcome = &job->outcome;
+    const size_t room = sizeof outcome->tail - 1;
+
+    (void)run;
+    if (bytes == 0)
+        return;
+    copy_printable(outcome->last_line, sizeof outcome->last_line, line, bytes);
+    if (stream != BW_SCRIPT_STDOUT)
+        return;
+    outcome->stdout_lines++;
+    if (bytes + 1 > room)
+        return; /* the guard keeps none that long, either */
+    while (job->tail_bytes + bytes + 1 > room) {
+        const char *end = memchr(outcome->tail, '\n', job->tail_bytes);
+        const size_t first = (size_t)(end - outcome->tail) + 1; /* each line ends in one */
+
+        job->tail_bytes -= first;
+        memmove(outcome->tail, outcome->tail + first, job->tail_bytes);
+    }
+    copy_printable(outcome->tail + job->tail_bytes, bytes + 1, line, bytes);
+    job->tail_bytes += bytes;
+    outcome->tail[job->tail_bytes++] = '\n';
+    outcome->tail[job->tail_bytes] = '\0';
+}
+
+const char *bw_sandbox_end_text(const struct bw_sandbox_outcome *outcome,
+                                char out_text[BW_SANDBOX_END_BYTES])
+{
+    char time[BW_TRIAL_MS_BYTES];
+    char how[96];
+
+    if (!outcome->was_begun || outcome->how == BW_SCRIPT_NOT_STARTED) {
+        (void)snprintf(out_text, BW_SANDBOX_END_BYTES, "could not be run: %.280s", outcome->why);
+        return out_text;
+    }
+    (void)bw_trial_ms_text(outcome->duration_ns, time);
+    if (outcome->how == BW_SCRIPT_EXITED)
+        (void)snprintf(how, sizeof how, "exit %d after %s", outcome->code, time);
+    else if (outcome->how == BW_SCRIPT_SIGNALED)
+        (void)snprintf(how, sizeof how, "ended by signal %d after %s", outcome->code, time);
+    else if (outcome->how == BW_SCRIPT_TIMED_OUT)
+        (void)snprintf(how, sizeof how, "not ended within its limit, killed after %s", time);
+    else
+        (void)snprintf(how, sizeof how, "%s after %s", bw_script_how_text(outcome->how), time);
+    if (outcome->last_line[0] != '\0')
+        (void)snprintf(out_text, BW_SANDBOX_END_BYTES, "%s, last line \"%s\"", how,
+                       outcome->last_line);
+    else
+        (void)snprintf(out_text, BW_SANDBOX_END_BYTES, "%s", how);
+    return out_text;
+}
+
+/* ---- what is kept of a run ------------------------------------------------------------------- */
+
+static void note_run(struct bw_sandbox_job *job, const char *when, int percent)
+{
+    const struct bw_sandbox_outcome *outcome = &job->outcome;
+    struct bw_trial_report *report = job->sandbox->report;
+    struct bw_trial_time *time = &report->times[job->action];
+    struct bw_trial_run run = {.action = job->action, .duration_ns = outcome->duration_ns};
+    char text[BW_TRIAL_MS_BYTES];
+
+    (void)snprintf(run.when, sizeof run.when, "%s", when);
+    if (!outcome->was_begun || outcome->how == BW_SCRIPT_NOT_STARTED)
+        (void)snprintf(run.end, sizeof run.end, "could not be run");
+    else if (outcome->how == BW_SCRIPT_EXITED)
+        (void)snprintf(run.end, sizeof run.end, "exit %d", outcome->code);
+    else if (outcome->how == BW_SCRIPT_KILLED && percent > 0)
+        (void)snprintf(run.end, sizeof run.end, "killed at %d %%", percent);
+    else
+        (void)snprintf(run.end, sizeof run.end, "%s", bw_script_how_text(outcome->how));
+    if (!bw_action_is_action(job->action) && job->action != BW_ACTION_FENCE)
+        copy_printable(run.word, sizeof run.word, outcome->first_line, strlen(outcome->first_line));
+    if (outcome->how == BW_SCRIPT_EXITED && outcome->code == 0 && outcome->was_begun) {
+        time->first_ns = time->count == 0 ? outcome->duration_ns : time->first_ns;
+        time->min_ns = time->count == 0 || outcome->duration_ns < time->min_ns
+                           ? outcome->duration_ns
+                           : time->min_ns;
+        time->max_ns = outcome->duration_ns > time->max_ns ? outcome->duration_ns : time->max_ns;
+        time->sum_ns += outcome->duration_ns;
+        time->count++;
+    }
+    if (report->run_count < BW_TRIAL_RUNS_MAX)
+        report->runs[report->run_count++] = run;
+    else
+        report->unlisted_count++;
+    (void)fprintf(stderr, "  %-10s %-34s %-18s %8s  %s\n", bw_action_word(job->action), when,
+                  run.end, bw_trial_ms_text(outcome->duration_ns, text), run.word);
+}
+
+static void judge_leftovers(struct bw_sandbox_job *job, uint32_t left)
+{
+    char end[160] = "";
+
+    if (left == 0)
+        return;
+    if (job->outcome.holds_output)
+        (void)snprintf(end, sizeof end, ", holding its output open");
+    if (bw_action_is_action(job->action) || job->action == BW_ACTION_FENCE)
+        bw_trial_find(job->sandbox->report, BW_TRIAL_STOP_LEFTOVERS, BW_TRIAL_PROBLEM,
+                      "%" PRIu32 " process%s of %s outlived it%s; the guard kills such", left,
+                      left == 1 ? "" : "es", bw_script_key(job->action), end);
+    else
+        bw_trial_find(job->sandbox->report, BW_TRIAL_OBSERVE_LEFTOVERS, BW_TRIAL_WARNING,
+                      "%" PRIu32 " process%s of %s outlived it%s", left, left == 1 ? "" : "es",
+                      bw_script_key(job->action), end);
+}
+
+static void judge_run(const struct bw_sandbox_job *job)
+{
+    const struct bw_sandbox_outcome *outcome = &job->outcome;
+    struct bw_trial_report *report = job->sandbox->report;
+    const char *key = bw_script_key(job->action);
+
+    if (outcome->by_shell)
+        bw_trial_find(report, BW_TRIAL_FILE_SHELL, BW_TRIAL_WARNING, "%s was given to bash or sh",
+                      key);
+    if (outcome->dropped_bytes > 0)
+        bw_trial_find(report, BW_TRIAL_OUTPUT_BOUND, BW_TRIAL_WARNING,
+                      "%s printed %" PRIu64 " bytes more than are kept of a run", key,
+                      outcome->dropped_bytes);
+    else if (outcome->is_line_cut)
+        bw_trial_find(report, BW_TRIAL_OUTPUT_BOUND, BW_TRIAL_WARNING,
+                      "%s printed a line of more than %d bytes", key, BW_SCRIPT_LINE_BYTES_MAX);
+    else
+        bw_trial_pass(report, BW_TRIAL_OUTPUT_BOUND, "of every run");
+}
+
+/* ---- a run ----------------------------------------------------------------------------------- */
+
+static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
+{
+    struct bw_sandbox_job *job = user;
+    struct bw_sandbox_outcome *outcome = &job->outcome;
+    size_t count = 0;
+
+    (void)run;
+    job->run = NULL;
+    job->is_done = true;
+    outcome->how = result->how;
+    outcome->code = result->code;
+    outcome->duration_ns = result->duration_ns;
+    outcome->dropped_bytes = result->kept.dropped_bytes;
+    outcome->is_line_cut = result->is_line_cut;
+    outcome->by_shell = result->by_shell;
+    outcome->holds_output = result->holds_output;
+    copy_printable(outcome->first_line, sizeof outcome->first_line, result->first_line,
+                   strlen(result->first_line));
+    copy_printable(outcome->why, sizeof outcome->why, result->diag->text,
+                   strlen(result->diag->text));
+    if (result->has_leftovers &&
+        bw_reach_list(&job->sandbox->reaches[job->who], job->slot, NULL, 0, &count, NULL) != BW_OK)
+        count = 1; /* an error is never none */
+    outcome->leftovers = (uint32_t)count;
+}
+
+static enum bw_reach_slot slot_of(enum bw_action_kind action)
+{
+    if (action == BW_ACTION_START)
+        return BW_REACH_SERVICE;
+    if (action == BW_ACTION_FENCE)
+        return BW_REACH_FENCE;
+    return bw_action_is_action(action) ? BW_REACH_ACTION : BW_REACH_OBSERVE;
+}
+
+/* The variables of an order, made by the guard's own function for a place that has just this. */
+static enum bw_err init_environment(struct bw_guard_environment *environment,
+                                    const struct bw_sandbox_job *job, struct bw_diag *diag)
+{
+    struct bw_sandbox *sandbox = job->sandbox;
+    struct bw_guard_program *program = calloc(1, sizeof *program);
+    struct bw_guard_place *place = calloc(1, sizeof *place);
+    const struct bw_guard_run run = {
+        .epoch = 1,
+        .action = job->action,
+        .run_id = 1,
+        .facts = {.reason = BW_REASON_SITE_LOST, .grade = BW_GRADE_EXPIRED}};
+    enum bw_err err = BW_ERR_NOMEM;
+
+    if (program != NULL && place != NULL) {
+        program->config = (struct bw_site_config *)sandbox->site;
+        place->program = program;
+        place->config = sandbox->group;
+        place->reach = sandbox->reaches[job->who];
+        place->machine.mirror.armed_epoch = 1;
+        place->machine.mirror.armed_end = bw_instant_add(bw_clock_now(), LEASE_NS);
+        err = bw_guard_environment_init(environment, place, &run, diag);
+    } else {
+        (void)bw_diag_set(diag, err, "build the environment of a script");
+    }
+    free(place);
+    free(program);
+    return err;
+}
+
+static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
+                  enum bw_action_kind action, enum bw_sandbox_who who)
+{
+    struct bw_guard_environment environment = {0};
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    *job = (struct bw_sandbox_job){
+        .sandbox = sandbox, .action = action, .who = who, .slot = slot_of(action)};
+    err = init_environment(&environment, job, &diag);
+    if (err == BW_OK) {
+        const struct bw_script_spec spec = {
+            .path = sandbox->group->scripts[action],
+            .env = environment.list,
+            .reach = &sandbox->reaches[who],
+            .slot = job->slot,
+            .leftovers = BW_SCRIPT_KEEP_LEFTOVERS, /* to be seen; then ended as the guard does */
+            .limit_ns = sandbox->group->timeout_ms[action] * BW_NS_PER_MS,
+            .kill_grace_ns = sandbox->group->kill_grace_ms * BW_NS_PER_MS,
+            .on_line = on_line,
+            .on_end = on_end,
+            .user = job,
+        };
+
+        err = bw_script_start(&sandbox->runner, &spec, &job->run, &diag);
+    }
+    bw_guard_environment_deinit(&environment);
+    if (err != BW_OK) {
+        job->run = NULL;
+        job->is_done = true;
+        copy_printable(job->outcome.why, sizeof job->outcome.why, diag.text, strlen(diag.text));
+        return;
+    }
+    job->outcome.was_begun = true;
+    bw_script_go(job->run, BW_INSTANT_NEVER);
+}
+
+static void wait_for_job(struct bw_sandbox_job *job)
+{
+    while (!job->is_done)
+        (void)uv_run(&job->sandbox->loop, UV_RUN_ONCE); /* its limit and kill_grace bound it */
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct bw_sandbox *sandbox = timer->data;
+
+    sandbox->has_fired = true;
+}
+
+static void set_timer(struct bw_sandbox *sandbox, uint64_t ms)
+{
+    sandbox->has_fired = false;
+    uv_update_time(&sandbox->loop);
+    BW_ASSERT(uv_timer_start(&sandbox->timer, on_timer, ms, 0) == 0);
+}
+
+bool bw_sandbox_pause(struct bw_sandbox *sandbox, uint64_t ms)
+{
+    set_timer(sandbox, ms);
+    while (!sandbox->has_fired && !(sandbox->is_interrupted && !sandbox->is_ending))
+        (void)uv_run(&sandbox->loop, UV_RUN_ONCE);
+    (void)uv_timer_stop(&sandbox->timer); /* cannot fail */
+    return sandbox->has_fired;
+}
+
+/* Pauses until the slot of `job` is empty, at most `ms`; returns how many are left. */
+static size_t wait_until_empty(const struct bw_sandbox_job *job, int signal, uint64_t ms)
+{
+    const struct bw_reach *reach = &job->sandbox->reaches[job->who];
+    size_t count = 1;
+
+    for (uint64_t waited = 0; waited <= ms; waited += LOOK_MS) {
+        if (bw_reach_list(reach, job->slot, NULL, 0, &count, NULL) == BW_OK && count == 0)
+            return 0;
+        if (signal != 0)
+            (void)!bw_reach_signal(reach, job->slot, signal, NULL); /* looked at again */
+        (void)bw_sandbox_pause(job->sandbox, LOOK_MS); /* interrupted, it only looks sooner */
+    }
+    return count;
+}
+
+/* What is left of a script that is no start: seen, said, and ended as the guard ends it. That does
+ * so at once: what a stop leaves in the background must not get the time to do its work here. */
+static void end_leftovers(struct bw_sandbox_job *job)
+{
+    size_t left;
+
+    if (job->slot == BW_REACH_SERVICE || job->outcome.leftovers == 0)
+        return;
+    left = wait_until_empty(job, 0, job->slot == BW_REACH_OBSERVE ? SETTLE_MS : LOOK_MS);
+    judge_leftovers(job, (uint32_t)left);
+    if (left > 0)
+        (void)wait_until_empty(job, SIGKILL, END_ALL_MS); /* what lives on shows in the census */
+}
+
+static void finish(struct bw_sandbox_job *job, const char *when, int percent)
+{
+    note_run(job, when, percent);
+    judge_run(job);
+    end_leftovers(job);
+}
+
+static bool is_fine(const struct bw_sandbox_job *job)
+{
+    return job->outcome.was_begun && job->outcome.how == BW_SCRIPT_EXITED && job->outcome.code == 0;
+}
+
+bool bw_sandbox_script(struct bw_sandbox *sandbox, enum bw_action_kind action, const char *when,
+                       struct bw_sandbox_outcome *out_outcome)
+{
+    struct bw_sandbox_job *job = &sandbox->jobs[0];
+
+    begin(job, sandbox, action, BW_SANDBOX_GUARD);
+    wait_for_job(job);
+    finish(job, when, 0);
+    *out_outcome = job->outcome;
+    return is_fine(job);
+}
+
+bool bw_sandbox_killed(struct bw_sandbox *sandbox, enum bw_action_kind action, uint64_t after_ns,
+                       int percent, enum bw_action_kind beside, const char *when,
+                       struct bw_sandbox_outcome *out_beside)
+{
+    struct bw_sandbox_job *job = &sandbox->jobs[0];
+    struct bw_sandbox_job *other = &sandbox->jobs[1];
+    bool was_killed;
+
+    begin(job, sandbox, action, BW_SANDBOX_GUARD);
+    set_timer(sandbox, after_ns / BW_NS_PER_MS > 0 ? after_ns / BW_NS_PER_MS : 1);
+    while (!job->is_done && !sandbox->has_fired)
+        (void)uv_run(&sandbox->loop, UV_RUN_ONCE);
+    (void)uv_timer_stop(&sandbox->timer); /* cannot fail */
+    was_killed = !job->is_done;
+    if (was_killed) {
+        bw_script_cancel(job->run);
+        if (beside != BW_ACTION_NONE) {
+            begin(other, sandbox, beside, BW_SANDBOX_GUARD);
+            wait_for_job(other);
+        }
+    }
+    wait_for_job(job);
+    finish(job, when, percent);
+    if (was_killed && beside != BW_ACTION_NONE) {
+        finish(other, when, 0);
+        *out_beside = other->outcome;
+    }
+    return was_killed;
+}
+
+bool bw_sandbox_twice(struct bw_sandbox *sandbox, enum bw_action_kind action, const char *when,
+                      struct bw_sandbox_outcome out_outcomes[2])
+{
+    bool are_fine = true;
+
+    begin(&sandbox->jobs[0], sandbox, action, BW_SANDBOX_GUARD);
+    begin(&sandbox->jobs[1], sandbox, action, BW_SANDBOX_AGENT);
+    for (int i = 0; i < 2; i++)
+        wait_for_job(&sandbox->jobs[i]);
+    for (int i = 0; i < 2; i++) {
+        finish(&sandbox->jobs[i], when, 0);
+        out_outcomes[i] = sandbox->jobs[i].outcome;
+        are_fine = are_fine && is_fine(&sandbox->jobs[i]);
+    }
+    return are_fine;
+}
+
+/* ---- processes ------------------------------------------------------------------------------- */
+
+static void read_command(pid_t pid, char *out, size_t size)
+{
+    char path[64];
+    char text[512];
+    ssize_t got = -1;
+    int fd;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/cmdline", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        got = read(fd, text, sizeof text);
+        (void)close(fd); /* only read from */
+    }
+    for (ssize_t i = 0; i < got; i++)
+        text[i] = text[i] == '\0' ? ' ' : text[i];
+    copy_printable(out, size, text, got > 0 ? (size_t)got : 0);
+}
+
+static void count_process(struct bw_sandbox_census *census, pid_t pid)
+{
+    struct bw_process process;
+    struct bw_sandbox_process *entry;
+
+    if (bw_process_read(pid, &process, NULL) != BW_OK || process.is_dead)
+        return; /* it has ended */
+    if (census->count == BW_SANDBOX_PROCESSES_MAX) {
+        census->unlisted++;
+        return;
+    }
+    entry = &census->list[census->count++];
+    *entry = (struct bw_sandbox_process){
+        .pid = pid, .parent = process.parent, .start_ticks = process.start_ticks};
+    read_command(pid, entry->command, sizeof entry->command);
+}
+
+static bool count_namespace(struct bw_sandbox_census *census)
+{
+    DIR *proc = opendir("/proc");
+    struct dirent *entry;
+
+    if (proc == NULL)
+        return false;
+    while ((entry = readdir(proc)) != NULL) {
+        const long pid = strtol(entry->d_name, NULL, 10);
+
+        if (pid > 1) /* 1 is this process; 0 no process at all */
+            count_process(census, (pid_t)pid);
+    }
+    (void)closedir(proc); /* only read from */
+    return true;
+}
+
+static bool count_reach(const struct bw_reach *reach, struct bw_sandbox_census *census)
+{
+    pid_t pids[BW_SANDBOX_PROCESSES_MAX];
+    size_t count = 0;
+
+    if (bw_reach_list(reach, BW_REACH_ALL, pids, BW_SANDBOX_PROCESSES_MAX, &count, NULL) != BW_OK)
+        return false;
+    if (count > BW_SANDBOX_PROCESSES_MAX) {
+        census->unlisted += (uint32_t)(count - BW_SANDBOX_PROCESSES_MAX);
+        count = BW_SANDBOX_PROCESSES_MAX;
+    }
+    for (size_t i = 0; i < count; i++)
+        count_process(census, pids[i]);
+    return true;
+}
+
+static int compare_age(const void *a, const void *b)
+{
+    const struct bw_sandbox_process *first = a;
+    const struct bw_sandbox_process *second = b;
+
+    if (first->start_ticks != second->start_ticks)
+        return first->start_ticks < second->start_ticks ? -1 : 1;
+    return first->pid < second->pid ? -1 : first->pid > second->pid;
+}
+
+bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_census)
+{
+    bool is_known;
+
+    *out_census = (struct bw_sandbox_census){0};
+    is_known = sandbox->is_namespace ? count_namespace(out_census)
+                                     : count_reach(&sandbox->reaches[BW_SANDBOX_GUARD], out_census);
+    qsort(out_census->list, out_census->count, sizeof out_census->list[0], compare_age);
+    return is_known;
+}
+
+bool bw_sandbox_end_all(struct bw_sandbox *sandbox)
+{
+    struct bw_sandbox_census census;
+
+    for (uint64_t waited = 0; waited <= END_ALL_MS; waited += LOOK_MS) {
+        if (bw_sandbox_count(sandbox, &census) && census.count == 0)
+            return true;
+        if (sandbox->is_namespace) {
+            (void)kill(-1, SIGKILL); /* all of this namespace but this process; none: ESRCH */
+        } else {
+            (void)!bw_reach_signal(&sandbox->reaches[0], BW_REACH_ALL, SIGKILL, NULL);
+            (void)!bw_reach_signal(&sandbox->reaches[1], BW_REACH_ALL, SIGKILL, NULL);
+        }
+        (void)bw_sandbox_pause(sandbox, LOOK_MS); /* interrupted, it only looks sooner */
+    }
+    return false;
+}
