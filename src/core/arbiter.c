@@ -14,9 +14,11 @@ static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *comma
 static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_maintenance_over(struct bw_evaluation *eval, struct bw_command *command);
 
 #define IN(phase) (1u << BW_PHASE_##phase)
 #define IN_OPEN   (IN(GRANTED) | IN(REVOKING) | IN(CLOSING))
+#define IN_ANY    (IN(VACANT) | IN_OPEN)
 
 /* Design 4, order of evaluation. `decide` returns false, without a gate, where the step has nothing
  * to look at; else it completes `command` as far as its gates let it. */
@@ -31,6 +33,7 @@ static const struct {
     {"A7", IN(VACANT), bw_decide_target},    {"A8", IN(VACANT), bw_decide_origin},
     {"A9", IN(VACANT), bw_decide_best},      {"A10", IN(GRANTED), decide_adopted},
     {"A11", IN(GRANTED), decide_switchover}, {"A12", IN(GRANTED), decide_failback},
+    {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
@@ -503,6 +506,41 @@ bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
                                            bw_ms_to_ns(eval->group->maintenance_ms[site]));
 
     return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
+}
+
+/* Design 3.9: maintenance always has an end, and what the orders say of it comes from committed state.
+ * `site` -1: the group's. */
+static bool is_maintenance_over(struct bw_evaluation *eval, int site)
+{
+    const struct bw_watch *watch = eval->watch;
+    uint64_t duration_ms = site < 0 ? eval->group->group_maintenance_ms
+                                    : eval->group->maintenance_ms[site];
+    struct bw_instant since = site < 0 ? watch->group_maintenance_applied
+                                       : watch->maintenance_applied[site];
+    uint64_t left_ns = bw_instant_wait_left_ns(eval->now,
+                                               bw_instant_add(since, bw_ms_to_ns(duration_ms)));
+
+    if (duration_ms == 0)
+        return false;
+    bw_gate_wake(&eval->list, left_ns);
+    return left_ns == 0;
+}
+
+static bool decide_maintenance_over(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+
+    command->kind = BW_COMMAND_MAINTENANCE; /* of duration 0 */
+    for (int site = -1; site < (int)spec->site_count; site++) {
+        if (!is_maintenance_over(eval, site))
+            continue;
+        (void)bw_gate_plain(&eval->list, site < 0 ? BW_GATE_ID_GROUP_MAINTENANCE
+                                                  : BW_GATE_ID_MAINTENANCE, site, true, "over");
+        if (site >= 0)
+            memcpy(command->site, spec->sites[site].name, sizeof(command->site));
+        return true;
+    }
+    return false;
 }
 
 void bw_eval_judge_quiet(struct bw_evaluation *eval)

@@ -35,6 +35,7 @@ static const struct {
     {"A10", "the service was adopted: Adopted"},
     {"A11", "a person asked for a switchover: Revoke"},
     {"A12", "the preferred site is back: Revoke"},
+    {"A13", "a maintenance is over: Maintenance of no duration"},
 };
 
 const char *bw_gate_id_text(enum bw_gate_id id)

@@ -176,6 +176,41 @@ static void a_target_put_into_maintenance_loses_to_the_origin_at_once(void **sta
     assert_string_equal(world.decision.command.site, "dc-a");
 }
 
+static bool may_restart(const char *site)
+{
+    struct bw_order order;
+
+    bw_order_derive(world_group(&world), site, world.index, &order);
+    return order.restart_allowed;
+}
+
+/* 3.9: maintenance always has an end, also in what the orders say: a service that fails after it is
+ * restarted. */
+static void a_maintenance_that_is_over_is_ended_in_the_log(void **state)
+{
+    struct bw_command maintain = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .site = "dc-a", .duration_ms = 10000};
+    (void)state;
+    world_begin(&world, 2);
+    assert_true(may_restart("dc-a"));
+    assert_string_not_equal(world_apply(&world, &maintain), "-");
+    world_know_spec(&world);
+    assert_false(may_restart("dc-a"));
+    world_pass_ms(&world, 9000);
+    assert_rule("A0");
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_act(&world), "A13");
+    assert_true(may_restart("dc-a"));
+    assert_rule("A0");
+
+    maintain.site[0] = '\0'; /* of the group */
+    assert_string_not_equal(world_apply(&world, &maintain), "-");
+    assert_false(may_restart("dc-a"));
+    world_pass_ms(&world, 10000);
+    assert_string_equal(world_act(&world), "A13");
+    assert_true(may_restart("dc-a"));
+}
+
 /* 3.6: ready by a run that knew the final position. */
 static void the_target_is_granted_once_it_was_ready_at_the_position(void **state)
 {
@@ -347,6 +382,7 @@ int main(void)
         cmocka_unit_test(after_a_loss_a_site_stands_behind_the_epoch_that_served),
         cmocka_unit_test(a_target_that_cannot_come_loses_to_the_origin_at_once),
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
+        cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
         cmocka_unit_test(a_missing_position_waits_for_a_person),
         cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),

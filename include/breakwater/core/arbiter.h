@@ -111,7 +111,7 @@ struct bw_decision {
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
- *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback.
+ *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance.
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
