@@ -503,6 +503,23 @@ static void stopped_seen_before_a_start_does_not_end_the_epoch(void **state)
 }
 
 /* A status that looked before the start began, and spoke after it had ended. */
+static void look_begun_beside_a_start_does_not_end_the_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    run(&world, 1, BW_ACTION_STATUS, 2);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why,
+                     BW_REFUSAL_NOT_STOPPED);
+}
+
 static void look_beside_a_start_does_not_end_the_epoch(void **state)
 {
     struct world world;
@@ -621,6 +638,7 @@ static void guard_that_lost_its_agent_fences_at_the_deadline(void **state)
     tick_at(&world, 108000);
 
     assert_asked(&world, "SPAWN:fence GO");
+    assert_true(world.guard.memory.enforced); /* 3.9: silence takes nothing back */
 }
 
 static void fence_that_is_seen_to_succeed_is_followed_by_the_stop(void **state)
@@ -860,6 +878,7 @@ int main(void)
         cmocka_unit_test(restarted_guard_resumes_the_mirrored_deadline),
         cmocka_unit_test(enforced_group_that_serves_without_a_deadline_is_fenced_at_start),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
+        cmocka_unit_test(look_begun_beside_a_start_does_not_end_the_epoch),
         cmocka_unit_test(look_beside_a_start_does_not_end_the_epoch),
         cmocka_unit_test(fence_does_not_succeed_before_what_it_killed_is_gone),
         cmocka_unit_test(stopped_seen_before_a_start_does_not_end_the_epoch),
