@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/dir_lock.h>
 #include <breakwater/sys/durable.h>
@@ -45,7 +46,9 @@ static const char *foreigner(const struct bw_agent_state *state,
         return is_of_this_boot(state, boot_id)
                    ? NULL
                    : "another boot, and this machine has no machine id that would say whose";
-    return bw_id_equal(state->machine_id, machine_id) ? NULL : "another machine";
+    return bw_id_equal(state->machine_id, machine_id) || BW_MUTANT(MACHINE)
+               ? NULL
+               : "another machine";
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */

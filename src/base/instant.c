@@ -1,4 +1,5 @@
 #include <breakwater/base/instant.h>
+#include <breakwater/base/mutant.h>
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
@@ -34,12 +35,14 @@ struct bw_instant bw_instant_sub(struct bw_instant at, uint64_t duration_ns)
 
 bool bw_instant_right_is_over(struct bw_instant now, struct bw_instant end)
 {
-    return now.boot_ns >= end.boot_ns || now.raw_ns >= end.raw_ns;
+    return (now.boot_ns >= end.boot_ns && !BW_MUTANT(RIGHT_WITHOUT_BOOT)) ||
+           (now.raw_ns >= end.raw_ns && !BW_MUTANT(RIGHT_WITHOUT_RAW));
 }
 
 bool bw_instant_wait_is_over(struct bw_instant now, struct bw_instant end)
 {
-    return now.boot_ns >= end.boot_ns && now.raw_ns >= end.raw_ns;
+    return (now.boot_ns >= end.boot_ns || BW_MUTANT(WAIT_WITHOUT_BOOT)) &&
+           (now.raw_ns >= end.raw_ns || BW_MUTANT(WAIT_WITHOUT_RAW));
 }
 
 bool bw_instant_is_later(struct bw_instant a, struct bw_instant b)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
@@ -246,7 +247,7 @@ static int refuse_load(struct raft_io *io, const char *format, ...)
 static int judge_vote(struct raft_io *io, enum bw_err err, const char *why, struct bw_vote own,
                       struct bw_vote theirs, bool has_log, raft_term log_term)
 {
-    if (err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log)
+    if ((err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log) || BW_MUTANT(VOTE_FORGOTTEN))
         return 0; /* a witness that has never taken part */
     if (err == BW_ERR_NOT_FOUND)
         return refuse_load(io, "the vote file is missing though there is a log: this witness may "
@@ -362,7 +363,8 @@ static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
 {
     struct bw_diag diag = {0};
 
-    if (safe->config.store.save(safe->config.store.user, vote, &diag) == BW_OK)
+    if (safe->config.store.save(safe->config.store.user, vote, &diag) == BW_OK ||
+        BW_MUTANT(VOTE_SAVE))
         return true;
     bw_safe_io_stop(safe, BW_STOP_RESTART,
                     "term %" PRIu64 " and vote %" PRIu64
@@ -409,7 +411,7 @@ static int safe_set_vote(struct raft_io *io, raft_id vote)
         safe->counts.writes_skipped++;
         return 0;
     }
-    if (safe->durable.vote != 0) {
+    if (safe->durable.vote != 0 && !BW_MUTANT(SECOND_VOTE)) {
         bw_safe_io_stop(safe, BW_STOP_PERSON,
                         "a second vote in term %" PRIu64 " was asked for: %llu after %" PRIu64,
                         safe->durable.term, vote, safe->durable.vote);
@@ -435,6 +437,7 @@ static void on_append_done(struct raft_io_append *inner, int status)
     safe->appends--;
     safe->progress++;
     free(append);
+    status = BW_MUTANT(APPEND_RESULT) ? 0 : status;
     if (status != 0 && status != RAFT_CANCELED) {
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;

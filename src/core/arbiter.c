@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
 
@@ -207,7 +208,7 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
     const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
     const char *word = NULL;
 
-    if (eval->group->held)
+    if (eval->group->held || BW_MUTANT(FENCE_FAILED_REPORT))
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_heard *heard = &reports->by_instance[i];
@@ -241,7 +242,7 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
         const struct bw_heard *heard = &reports->by_instance[i];
         uint64_t left_ns;
 
-        if (!heard->used || is_known_stopped(&heard->report) ||
+        if (!heard->used || is_known_stopped(&heard->report) || BW_MUTANT(CONTRADICTION) ||
             is_untouched_adoption(eval, &heard->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
@@ -265,7 +266,8 @@ static const char *end_reach_missing(const struct bw_evaluation *eval)
     case BW_REACH_NONE:
         return "reach is not known";
     case BW_REACH_REMOTE:
-        if (terms->second_enforcer || eval->group->spec.expired_is_enough)
+        if (terms->second_enforcer || eval->group->spec.expired_is_enough ||
+            BW_MUTANT(REACH_REMOTE))
             return NULL;
         return "reach remote without a second enforcer";
     case BW_REACH_CGROUP:
@@ -287,7 +289,9 @@ static bool judge_lapse(struct bw_evaluation *eval)
     bool is_over = bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
                                 bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
 
-    return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1, !eval->group->held, NULL) && is_over;
+    return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1,
+                         !eval->group->held || BW_MUTANT(HELD), NULL) &&
+           is_over;
 }
 
 /* An epoch that this very leader granted and never confirmed a renewal of was never started (3.4).

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
 
@@ -62,7 +63,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     if (heard == NULL)
         return; /* not a candidate: its gates hold */
     command->instance = heard->instance;
-    command->terms.reach = heard->report.reach;
+    command->terms.reach = BW_MUTANT(REACH_PINNED) ? BW_REACH_CGROUP : heard->report.reach;
 }
 
 static void complete_asked_grant(const struct bw_evaluation *eval, struct bw_command *command)
@@ -93,7 +94,7 @@ static bool is_let_go(const struct bw_evaluation *eval)
     const struct bw_heard *heard;
     struct bw_expiry_base base;
 
-    if (group->let_go_site[0] == '\0')
+    if (group->let_go_site[0] == '\0' || BW_MUTANT(LET_GO))
         return true;
     base = bw_eval_expiry_base(eval, group->let_go_epoch, eval->watch->let_go_applied);
     if (bw_expiry_is_over(&base, &group->let_go_terms, eval->now))
@@ -132,7 +133,7 @@ static const char *report_missing(const struct bw_evaluation *eval, int site)
 
     if (heard == NULL)
         return "no fresh report, or it does not hear us";
-    if (heard->report.spec_version != group->spec_version)
+    if (heard->report.spec_version != group->spec_version && !BW_MUTANT(REPORT_VERSION))
         return "it does not know this version of the spec";
     observed = bw_instant_sub(heard->answered_received, bw_ms_to_ns(heard->report.service_age_ms));
     if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&
@@ -212,7 +213,8 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
 static int unnamed_site(struct bw_evaluation *eval, const struct beginning *beginning,
                         bool *out_adopt)
 {
-    uint32_t site_count = eval->group->spec.site_count;
+    uint32_t site_count = BW_MUTANT(ALL_REPORTED) ? beginning->reported_count
+                                                  : eval->group->spec.site_count;
     bool is_complete = beginning->reported_count == site_count;
     bool is_single = is_complete && beginning->started_count == 1 &&
                      beginning->stopped_count == site_count - 1;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 /* Every text that is copied here comes from a field of the same size. */
 #define COPY(to, from)                                                                             \
@@ -178,24 +179,25 @@ static bool terms_are_the_spec(const struct bw_terms *terms, const struct bw_spe
 static bool grant_is_next(const struct bw_group *group, const struct bw_command *command)
 {
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
-           command->spec_version == group->spec_version &&
+           (command->spec_version == group->spec_version || BW_MUTANT(SPEC_VERSION)) &&
            bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
-           terms_are_the_spec(&command->terms, &group->spec);
+           (terms_are_the_spec(&command->terms, &group->spec) || BW_MUTANT(SPEC_VERSION));
 }
 
 static bool epoch_matches(const struct bw_group *group, const struct bw_command *command)
 {
-    return command->epoch == group->epoch;
+    return command->epoch == group->epoch || BW_MUTANT(EPOCH_COMPARED);
 }
 
 static bool epoch_not_held(const struct bw_group *group, const struct bw_command *command)
 {
-    return epoch_matches(group, command) && !group->held;
+    return epoch_matches(group, command) && (!group->held || BW_MUTANT(HELD));
 }
 
 static bool epoch_and_spec_match(const struct bw_group *group, const struct bw_command *command)
 {
-    return epoch_matches(group, command) && command->spec_version == group->spec_version;
+    return epoch_matches(group, command) &&
+           (command->spec_version == group->spec_version || BW_MUTANT(SPEC_VERSION));
 }
 
 static bool epoch_and_instance_match(const struct bw_group *group, const struct bw_command *command)

@@ -4,6 +4,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 /* ---- asking for things --------------------------------------------------------------------- */
 
@@ -82,7 +83,8 @@ static void send_refused(const struct guard_step *step, enum bw_guard_message_ki
 /* 3.4: another instance may neither arm nor end an epoch of the old one. */
 static bool is_foreign_instance(const struct bw_guard *guard, uint64_t epoch)
 {
-    return epoch == guard->memory.epoch_seen && !bw_id_is_none(guard->memory.instance) &&
+    return !BW_MUTANT(GUARD_INSTANCE) && epoch == guard->memory.epoch_seen &&
+           !bw_id_is_none(guard->memory.instance) &&
            !bw_id_equal(guard->memory.instance, guard->agent.instance);
 }
 
@@ -119,22 +121,24 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_BAD_TERMS;
     if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH;
-    if (arm->epoch <= guard->memory.ended_epoch)
+    if (arm->epoch <= guard->memory.ended_epoch && !BW_MUTANT(ENDED_EPOCH))
         return BW_REFUSAL_EPOCH_ENDED;
     if (is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
-    if (is_armed_epoch && guard->fence != BW_FENCE_NONE)
+    if (is_armed_epoch && guard->fence != BW_FENCE_NONE && !BW_MUTANT(EXTEND_AFTER_FENCE))
         return BW_REFUSAL_FENCING;
     /* H8: handled after D - F it is refused, whether the fence has begun or not. */
-    if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)))
+    if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)) &&
+        !BW_MUTANT(EXTEND_AFTER_FENCE))
         return BW_REFUSAL_FENCE_WINDOW;
     if (bw_instant_right_is_over(step->now, bw_instant_sub(arm->end, fence_ns)))
         return BW_REFUSAL_FENCE_WINDOW;
     if (is_armed_epoch && !bw_instant_is_later(arm->end, guard->mirror.armed_end))
         return BW_REFUSAL_END_NOT_LATER;
-    if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)))
+    if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)) &&
+        !BW_MUTANT(END_TOO_FAR))
         return BW_REFUSAL_END_TOO_FAR;
-    if (!is_armed_epoch)
+    if (!is_armed_epoch && !BW_MUTANT(NEW_EPOCH_ARMED))
         return judge_new_epoch(step);
     return BW_REFUSAL_NONE;
 }
@@ -180,7 +184,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     /* First arm of the epoch: epoch, enforced bit and instance are durable first (3.4, 3.9). */
     guard->memory_before = guard->memory;
     guard->memory.epoch_seen = arm->epoch;
-    guard->memory.enforced = true;
+    guard->memory.enforced = !BW_MUTANT(GUARD_ENFORCED);
     guard->memory.instance = guard->agent.instance;
     guard->wants = BW_GUARD_WANTS_ARM;
     (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U3");
@@ -194,7 +198,8 @@ static void on_mirrored(const struct guard_step *step, bool ok)
     if (!guard->arm_mirroring)
         return;
     guard->arm_mirroring = false;
-    if (!ok) { /* an earlier deadline in the mirror is safe; a later one nobody knows of is not */
+    if (!ok && !BW_MUTANT(MIRROR_RESULT)) {
+        /* An earlier deadline in the mirror is safe; a later one nobody knows of is not. */
         guard->mirror = guard->mirror_before;
         send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
@@ -224,7 +229,7 @@ static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking ||
         guard->has_waiting_run)
         return BW_REFUSAL_BUSY; /* no action is left (3.4) */
-    if (!guard->mirror.stop_seen)
+    if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT))
         return BW_REFUSAL_NOT_STOPPED;
     return BW_REFUSAL_NONE;
 }
@@ -310,7 +315,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     struct bw_guard *guard = step->guard;
     struct bw_guard_message *message;
 
-    if (!ok) {
+    if (!ok && !BW_MUTANT(GUARD_SAVE)) {
         refuse_unsaved(step);
         guard->wants = BW_GUARD_WANTS_NOTHING;
         return;
@@ -451,7 +456,7 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
     guard->limits = *limits;
     guard->memory = *memory;
     guard->stop_check_at = now;
-    if (mirror != NULL) {
+    if (mirror != NULL && !BW_MUTANT(MIRROR)) {
         guard->mirror = *mirror;
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
             guard->mirror.children[i].action = BW_ACTION_NONE;
@@ -471,7 +476,8 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     /* Timers before sockets (3.4, H8): what is due is done before the message is looked at. */
-    if (event->kind != BW_GUARD_EVENT_SAVED && event->kind != BW_GUARD_EVENT_MIRRORED)
+    if (event->kind != BW_GUARD_EVENT_SAVED && event->kind != BW_GUARD_EVENT_MIRRORED &&
+        !BW_MUTANT(TIMERS_FIRST))
         bw_guard_fence_timers(&step);
     switch (event->kind) {
     case BW_GUARD_EVENT_TICK:

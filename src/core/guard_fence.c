@@ -1,5 +1,7 @@
 #include "guard_internal.h"
 
+#include <breakwater/base/mutant.h>
+
 bool bw_guard_is_fencing(const struct bw_guard *guard)
 {
     switch (guard->fence) {
@@ -38,7 +40,8 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
     guard->has_waiting_run = false;
     guard->mirror.fence_begun = true;
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-        bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
+        if (!BW_MUTANT(FENCE_KILLS))
+            bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
     guard->fence = BW_FENCE_SCRIPT;
     if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
         bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
@@ -78,6 +81,7 @@ static void finish(const struct guard_step *step, bool ok, const char *rule)
     const uint32_t took_ms = (uint32_t)(took_ns / BW_NS_PER_MS);
     struct bw_guard_message *message;
 
+    ok = ok || BW_MUTANT(FENCE_RESULT);
     guard->fence = ok ? BW_FENCE_DONE : BW_FENCE_FAILED;
     if (ok)
         guard->mirror.stop_seen = true;
@@ -176,7 +180,8 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
     case BW_FENCE_CHECK: /* succeeded only when it was *seen* that nothing serves (3.2.4) */
         if (service != BW_SERVICE_STOPPED)
             term_reach(step, "W7");
-        else if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
+        else if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE ||
+                 BW_MUTANT(FENCE_AWAITS_KILLED))
             finish(step, true, "W6");
         else /* what was killed is not gone: it could still begin to serve */
             look(step, BW_FENCE_CHECK, "W15");
@@ -209,7 +214,7 @@ static void fence_deadline(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
-    if (!bw_guard_is_armed(guard))
+    if (!bw_guard_is_armed(guard) || BW_MUTANT(GUARD_FENCE))
         return;
     const bool is_of_armed = guard->fence_epoch == guard->mirror.armed_epoch;
 

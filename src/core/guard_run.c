@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -42,6 +43,8 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
 
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDED;
+    if (BW_MUTANT(FIRST_LEASE))
+        return BW_REFUSAL_NONE;
     if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
         return BW_REFUSAL_NOT_ARMED;
     if (guard->fence != BW_FENCE_NONE)
@@ -78,7 +81,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
 {
     const struct bw_guard *guard = step->guard;
 
-    if (run->epoch < guard->memory.epoch_seen)
+    if (run->epoch < guard->memory.epoch_seen && !BW_MUTANT(OLD_EPOCH))
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
     if (has_live_lease(step) &&
         !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
@@ -198,7 +201,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
     step->guard->slots[slot].go_pending = false;
     step->guard->slots[slot].refuted = false;
     /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
-    if (run->action == BW_ACTION_START)
+    if (run->action == BW_ACTION_START && !BW_MUTANT(STOP_BEFORE_START))
         step->guard->mirror.stop_seen = false;
     action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
     action->slot = slot;
@@ -250,7 +253,8 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     action->slot = of;
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
     action->run_not_after = BW_INSTANT_NEVER;
-    if (slot->run.action == BW_ACTION_START) /* H7: the child compares with D - F, like the fence */
+    /* H7: the child compares with D - F, like the fence. */
+    if (slot->run.action == BW_ACTION_START && !BW_MUTANT(START_LIMIT) && !BW_MUTANT(FIRST_LEASE))
         action->run_not_after = bw_guard_window(guard);
     if (slot->run.run_id == 0)
         return;
@@ -273,7 +277,8 @@ void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok)
         slot->go_pending = false;
         if (slot->state != BW_SLOT_SPAWNING)
             continue;
-        if (!ok && (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN))
+        if (!ok && !BW_MUTANT(GO_UNMIRRORED) &&
+            (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN))
             bw_guard_kill_run(step, (enum bw_guard_slot)i, "V18");
         else
             go(step, (enum bw_guard_slot)i);
@@ -350,7 +355,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     }
     if (guard->stop_checking) {
         guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-        if (service == BW_SERVICE_STOPPED)
+        if (service == BW_SERVICE_STOPPED || BW_MUTANT(STOP_SEEN))
             end_stop(step, true);
         else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
             end_stop(step, false);

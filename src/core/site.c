@@ -4,6 +4,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 /* ---- words ------------------------------------------------------------------------------- */
 
@@ -80,7 +81,7 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
 
 bool bw_site_epoch_is_open(const struct bw_site *site)
 {
-    return site->memory.epoch != 0 && !site->memory.given_back;
+    return site->memory.epoch != 0 && (!site->memory.given_back || BW_MUTANT(GIVEN_BACK));
 }
 
 /* A tenure of `epoch` begins: everything that belonged to the one before is forgotten. */
@@ -148,7 +149,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->terms = order->terms;
     memory->order_index = order->index;
     reset_tenure(site);
-    site->tenure = BW_TENURE_ACCEPTING;
+    site->tenure = BW_MUTANT(ACCEPT_DURABLE) ? BW_TENURE_WAITING : BW_TENURE_ACCEPTING;
     site->alarms = 0;
     site->fence_failed = false;
     bw_site_save(step, "S1");
@@ -209,7 +210,7 @@ static void obey_stand_by(const struct step *step)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S5");
     }
     /* 3.9: a committed epoch of another site makes this site enforced, durably. */
-    if (order->others_epoch && !site->memory.enforced) {
+    if (order->others_epoch && !site->memory.enforced && !BW_MUTANT(ENFORCED)) {
         site->memory.enforced = true;
         bw_site_save(step, "S6");
     }
@@ -278,6 +279,7 @@ static void on_saved(const struct step *step, bool ok)
     struct bw_site *site = step->site;
 
     site->save_pending = false;
+    ok = ok || BW_MUTANT(AGENT_SAVE);
     site->save_failed = !ok;
     bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok || site->guard_unsaved);
     if (!ok) {
@@ -313,8 +315,10 @@ static void advance_starting(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    if (!bw_lease_is_alive(&site->lease, step->now) ||
-        bw_lease_in_fence_window(&site->lease, step->now) || site->over)
+    if (((!bw_lease_is_alive(&site->lease, step->now) ||
+          bw_lease_in_fence_window(&site->lease, step->now)) &&
+         !BW_MUTANT(FIRST_LEASE)) ||
+        site->over)
         return; /* the guard fences; nothing starts any more */
     if (site->service == BW_SERVICE_STARTED) {
         if (site->limits.has_script[BW_ACTION_VERIFY] && site->start_ran && !site->verified) {
@@ -401,7 +405,7 @@ static void advance_ending(const struct step *step)
             bw_site_observe_soon(step, BW_ACTION_READINESS);
         return;
     }
-    send_end(step, "S14");
+    BW_MUTANT(GUARDS_WORD) ? bw_site_give_back(step, "S14") : send_end(step, "S14");
 }
 
 /* 4: consecutive `stopped` while it should run -> local restart, then give the epoch back. */
@@ -487,7 +491,7 @@ static void advance(const struct step *step)
         case BW_TENURE_ACCEPTING: /* until its epoch is on disk */
             break;
         case BW_TENURE_WAITING:
-            if (bw_lease_is_alive(&site->lease, step->now))
+            if (bw_lease_is_alive(&site->lease, step->now) || BW_MUTANT(FIRST_LEASE))
                 site->tenure = BW_TENURE_STARTING;
             break;
         case BW_TENURE_STARTING:
@@ -533,7 +537,7 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
         site->observation[i].due = now;
     if (!bw_site_epoch_is_open(site))
         return;
-    if (bw_id_equal(memory->boot_id, boot_id)) {
+    if (bw_id_equal(memory->boot_id, boot_id) || BW_MUTANT(BOOT)) {
         site->tenure = BW_TENURE_WAITING; /* 3.7: it renews first */
         site->deadline_known = false;
         return;
@@ -630,8 +634,8 @@ static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
 static bool renews(const struct bw_site *site, struct bw_instant now)
 {
     return bw_site_tenure_renews(site) && !is_never_armed(site, now) &&
-           bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
-           !bw_site_guard_is_silent(site, now);
+           (bw_id_equal(site->memory.boot_id, site->boot_id) || BW_MUTANT(BOOT)) &&
+           site->guard_greeted && !bw_site_guard_is_silent(site, now);
 }
 
 static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
@@ -652,8 +656,9 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     memcpy(out_group->name, site->group, sizeof out_group->name);
     if (renews(site, now))
         out_group->renew_epoch = site->memory.epoch;
-    if (site->memory.epoch != 0 && site->memory.given_back && !site->save_pending &&
-        !site->save_failed) { /* "given back" is on disk before Released leaves (3.5) */
+    if (site->memory.epoch != 0 && site->memory.given_back &&
+        ((!site->save_pending && !site->save_failed) || BW_MUTANT(RELEASED_DURABLE))) {
+        /* "given back" is on disk before Released leaves (3.5) */
         out_group->released.epoch = site->memory.epoch;
         out_group->released.reason = site->memory.reason;
         out_group->released.past_no_return = site->memory.past_no_return;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <breakwater/base/mutant.h>
+
 /* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
 
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
@@ -20,7 +22,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     if (event->epoch != site->memory.epoch || !site->guard_greeted ||
         !bw_site_tenure_renews(site))
         return;
-    end = bw_lease_end_of(&site->lease, event->sent);
+    end = bw_lease_end_of(&site->lease, BW_MUTANT(SEND_TIME) ? step->now : event->sent);
     if (!bw_instant_is_later(end, site->arm_sent_end))
         return; /* overtaken by a newer one */
     /* Without its guard the site goes by the latest end that it ever sent (3.4, H9): noted before
@@ -167,7 +169,8 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
-    site->tenure = BW_TENURE_FENCING; /* from here no agent renews e (3.4) */
+    if (!BW_MUTANT(RENEW_AFTER_FENCE))
+        site->tenure = BW_TENURE_FENCING; /* from here no agent renews e (3.4) */
 }
 
 static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
@@ -215,7 +218,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         on_old_instance_fenced(step, ok);
         return;
     }
-    if (!bw_site_epoch_is_open(site) || epoch != site->memory.epoch)
+    if (!bw_site_epoch_is_open(site) || (epoch != site->memory.epoch && !BW_MUTANT(FENCE_EPOCH)))
         return;
     if (!ok) {
         note_fence_failed(step, site->memory.epoch);
@@ -256,7 +259,7 @@ void bw_site_watch_deadline(const struct step *step)
     if (site->fence_ok_read || site->own_fence_done) {
         if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now))
             return; /* it is asked for ended(e) */
-        if (bw_instant_wait_is_over(step->now, site->arm_sent_end))
+        if (bw_instant_wait_is_over(step->now, site->arm_sent_end) || BW_MUTANT(BACK_AFTER_END))
             bw_site_give_back(step, "S25");
         else
             bw_site_wake(step, bw_instant_max(site->arm_sent_end,
@@ -274,7 +277,7 @@ void bw_site_watch_deadline(const struct step *step)
         bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
         return;
     }
-    if (site->own_fence_running)
+    if (site->own_fence_running || BW_MUTANT(OWN_FENCE))
         return;
     if (bw_instant_wait_is_over(step->now, site->retry_at))
         begin_own_fence(step, "S27");
@@ -444,7 +447,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     }
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
-    if (ended->result == BW_RUN_OK) {
+    if (ended->result == BW_RUN_OK || BW_MUTANT(STOP_RESULT)) {
         site->stop_succeeded = true;
         site->final_position_due = site->limits.has_script[BW_ACTION_READINESS];
         return;

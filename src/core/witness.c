@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 #include "policy.h"
 
@@ -367,9 +368,10 @@ static bool is_confirmable(const struct bw_witness *witness, const struct bw_gro
         return false;
     if (group->phase != BW_PHASE_GRANTED && group->phase != BW_PHASE_REVOKING)
         return false;
-    return witness->leadership.leads && watch->ended_epoch != group->epoch &&
+    return witness->leadership.leads &&
+           (watch->ended_epoch != group->epoch || BW_MUTANT(CONFIRM_AFTER_END)) &&
            strcmp(group->holder_site, sync->site) == 0 &&
-           bw_id_equal(group->holder_instance, sync->instance);
+           (bw_id_equal(group->holder_instance, sync->instance) || BW_MUTANT(INSTANCE));
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
@@ -380,7 +382,8 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     struct bw_watch *watch;
 
     if (place < 0 || !bw_proof_covers(&witness->proof, proof_number) ||
-        !bw_instant_wait_is_over(received, witness->leadership.leader_since))
+        !(bw_instant_wait_is_over(received, witness->leadership.leader_since) ||
+          BW_MUTANT(RECEIVED_BEFORE_TERM)))
         return false;
     watch = &witness->watches[place];
     if (!is_confirmable(witness, group_at(witness, place), watch, sync, group))
@@ -391,7 +394,8 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     if (watch->confirmed_epoch != group->renew_epoch)
         watch->last_confirmed = (struct bw_instant){0, 0};
     watch->confirmed_epoch = group->renew_epoch;
-    watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
+    if (!BW_MUTANT(LAST_CONFIRMED))
+        watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
     if (is_serving(group_at(witness, place), sync, group))
         watch->served_confirmed = bw_instant_max(watch->served_confirmed, received);
     return true;

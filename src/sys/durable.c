@@ -10,6 +10,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 #define HEAD_BYTES  12
 #define CRC_BYTES   4
@@ -153,7 +154,7 @@ static enum bw_err replace_file(int dir, const char *name, const struct part *pa
         return bw_diag_errno(diag, errno, "create %s", tmp_name);
     for (size_t i = 0; i < count && err == BW_OK; i++)
         err = write_all(fd, parts[i], diag);
-    if (err == BW_OK && outlives == THE_MACHINE && calls->fsync(fd) != 0)
+    if (err == BW_OK && outlives == THE_MACHINE && !BW_MUTANT(FSYNC) && calls->fsync(fd) != 0)
         err = bw_diag_errno(diag, errno, "fsync"); /* before the rename: old or new, each whole */
     (void)close(fd); /* synced, not to be, or given up: nothing is left that close could lose */
     if (err == BW_OK && calls->renameat(dir, tmp_name, name) != 0)
@@ -162,7 +163,7 @@ static enum bw_err replace_file(int dir, const char *name, const struct part *pa
         (void)calls->unlinkat(dir, tmp_name); /* the next write truncates it anyway */
         return err;
     }
-    return outlives == THE_MACHINE ? sync_dir(dir, diag) : BW_OK;
+    return outlives == THE_MACHINE && !BW_MUTANT(FSYNC_DIR) ? sync_dir(dir, diag) : BW_OK;
 }
 
 enum bw_err bw_durable_write(int dir, const char *name, const void *data, size_t size,

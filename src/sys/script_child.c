@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/oom.h>
 #include <breakwater/sys/process_tree.h>
@@ -239,7 +240,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     if (!wait_for_go(FD_GO, &not_after))
         give_up(FD_REPORT, BW_CHILD_NO_GO, 0);
     /* Design 3.4: the last look before the script runs. */
-    if (bw_instant_right_is_over(bw_clock_now(), not_after))
+    if (bw_instant_right_is_over(bw_clock_now(), not_after) && !BW_MUTANT(EXEC_CHECK))
         give_up(FD_REPORT, BW_CHILD_TOO_LATE, 0);
     exec_script(plan);
     give_up(FD_REPORT, BW_CHILD_NO_EXEC, errno);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -308,7 +309,7 @@ static void take(struct bw_program *program, struct bw_http_request *request, st
     if (!machine->leadership.leads && may_relay && sync->wants_relay &&
         relay(program, request, sync))
         return;
-    if (proof != 0)
+    if (proof != 0 && !BW_MUTANT(BARRIER))
         pending = pend(program, request, sync);
     if (pending != NULL) {
         pending->proof = proof;
@@ -316,7 +317,7 @@ static void take(struct bw_program *program, struct bw_http_request *request, st
         bw_program_want_proof(program);
         return;
     }
-    answer_sync(program, request, sync, false, 0, request->received);
+    answer_sync(program, request, sync, false, BW_MUTANT(BARRIER) ? proof : 0, request->received);
     bw_sync_deinit(sync);
 }
 

@@ -791,6 +791,23 @@ static void enforced_group_that_serves_without_a_deadline_is_fenced_at_start(voi
     assert_asked(&world, "SPAWN:fence");
 }
 
+/* 3.9: enforced by its own first arm, so that no restart after the epoch's end forgets it. */
+static void guard_that_armed_once_is_enforced_when_it_starts_again(void **state)
+{
+    struct world world;
+    struct bw_guard_memory memory;
+
+    (void)state;
+    begin_armed(&world);
+    memory = world.guard.memory;
+
+    bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(120000));
+    tick_at(&world, 120000);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_asked(&world, "SPAWN:fence");
+}
+
 static void interrupted_run_is_reported_to_the_next_agent(void **state)
 {
     struct world world;
@@ -877,6 +894,7 @@ int main(void)
         cmocka_unit_test(other_instance_may_act_once_the_old_lease_is_over_and_fenced),
         cmocka_unit_test(restarted_guard_resumes_the_mirrored_deadline),
         cmocka_unit_test(enforced_group_that_serves_without_a_deadline_is_fenced_at_start),
+        cmocka_unit_test(guard_that_armed_once_is_enforced_when_it_starts_again),
         cmocka_unit_test(interrupted_run_is_reported_to_the_next_agent),
         cmocka_unit_test(look_begun_beside_a_start_does_not_end_the_epoch),
         cmocka_unit_test(look_beside_a_start_does_not_end_the_epoch),

@@ -1003,6 +1003,35 @@ static void given_back_is_durable_before_released_leaves_and_final(void **state)
     assert_not_asked(&world, "ARM");
 }
 
+/* I1, 3.5: Released may be on its way, and commit at any moment. */
+static void restarted_agent_does_not_take_back_what_was_given_back(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .start_begun = true,
+                                          .enforced = true,
+                                          .reason = BW_REASON_SWITCHOVER,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 3,
+                                                 .reach = BW_REACH_CGROUP,
+                                                 .reach_proved = true});
+    status(&world, "stopped");
+
+    order(&world, BW_ORDER_RUN, 3);
+    confirm(&world, 3, world.now_ms);
+
+    assert_false(renews(&world));
+    assert_not_asked(&world, "ARM");
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    assert_int_equal(released(&world).epoch, 3);
+}
+
 static void stop_that_fails_is_followed_by_the_fence_at_once(void **state)
 {
     struct world world;
@@ -1373,6 +1402,7 @@ int main(void)
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
         cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
         cmocka_unit_test(given_back_is_durable_before_released_leaves_and_final),
+        cmocka_unit_test(restarted_agent_does_not_take_back_what_was_given_back),
         cmocka_unit_test(stop_that_fails_is_followed_by_the_fence_at_once),
         cmocka_unit_test(fence_that_fails_too_holds_the_epoch_and_is_reported),
         cmocka_unit_test(failed_start_is_stopped_and_given_back_with_its_reason),
