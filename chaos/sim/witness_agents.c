@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/wire/sync.h>
 
 #include "witness_program.h"
@@ -316,7 +317,7 @@ static void take_sync(struct sim_witness *witness, const struct sim_message *mes
     if (!machine->leadership.leads && may_relay && sync->wants_relay &&
         relay(witness, message, sync))
         return;
-    if (proof != 0 && witness->sync_count < SIM_PENDING_MAX) {
+    if (proof != 0 && witness->sync_count < SIM_PENDING_MAX && !BW_MUTANT(BARRIER)) {
         struct sim_pending *pending = pend(witness, message, channel, PROOF_MS, &witness->syncs);
 
         witness->sync_count++;
@@ -325,8 +326,8 @@ static void take_sync(struct sim_witness *witness, const struct sim_message *mes
         sim_witness_want_proof(witness);
         return;
     }
-    answer_sync(witness, (struct recipient){message->from, channel, message->tag}, sync, false, 0,
-                received);
+    answer_sync(witness, (struct recipient){message->from, channel, message->tag}, sync, false,
+                BW_MUTANT(BARRIER) ? proof : 0, received);
     bw_sync_deinit(sync);
 }
 
