@@ -71,9 +71,10 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
     site->position[0] = '\0';
     if (position == NULL)
         return;
-    while (position[length] > ' ' && length < BW_POSITION_MAX)
+    /* Bytes beyond ASCII belong to it, whether or not a char has a sign. */
+    while ((unsigned char)position[length] > ' ' && length < BW_POSITION_MAX)
         length++;
-    if (position[length] > ' ')
+    if ((unsigned char)position[length] > ' ')
         return; /* longer than a position may be: none is better than half of one */
     memcpy(site->position, position, length);
     site->position[length] = '\0';

@@ -1323,6 +1323,27 @@ static void readiness_lines_are_read_and_lag_is_never_made_smaller(void **state)
     assert_false(group.report.has_lag);
 }
 
+/* 4: half of a position is another position. */
+static void a_position_beyond_ascii_is_read_whole_or_not_at_all(void **state)
+{
+    struct world world;
+    struct bw_sync_group group;
+    char tail[128];
+
+    (void)state;
+    begin(&world);
+
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=0/3\xc3\xa9""7\n");
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_string_equal(group.report.position, "0/3\xc3\xa9""7");
+
+    (void)snprintf(tail, sizeof tail, "position=%.*s\xc3\xa9\n", BW_POSITION_MAX - 1,
+                   "0123456789012345678901234567890123456789012345678901234567890123");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, tail);
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_string_equal(group.report.position, "");
+}
+
 /* 3.6: the order to prepare waits for readiness, and nothing else does; status has its turn then,
  * even if readiness takes longer than the pause between two. */
 static void readiness_that_a_switchover_waits_for_goes_first_once(void **state)
@@ -1421,6 +1442,7 @@ int main(void)
         cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
         cmocka_unit_test(final_position_goes_before_status),
         cmocka_unit_test(readiness_lines_are_read_and_lag_is_never_made_smaller),
+        cmocka_unit_test(a_position_beyond_ascii_is_read_whole_or_not_at_all),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
