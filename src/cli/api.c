@@ -26,20 +26,38 @@
 
 /* ---- small things ---- */
 
-const char *bw_json_member(const json_t *object, const char *key)
+/* Bytes of the control character that `text` (UTF-8: jansson takes nothing else) begins with; 0: it
+ * is none. Those of U+0080 to U+009F have two; terminals obey them too. */
+static size_t control_bytes(const char *text)
+{
+    const unsigned char first = (unsigned char)text[0];
+
+    if (first < 0x20 || first == 0x7f)
+        return 1;
+    return first == 0xc2 && (unsigned char)text[1] < 0xa0 ? 2 : 0;
+}
+
+const char *bw_json_shown(const json_t *value)
 {
     static char texts[16][512];
     static unsigned next;
-    const char *text = json_string_value(json_object_get(object, key));
+    const char *text = json_string_value(value);
     char *copy = texts[next++ % 16];
-    size_t i;
+    size_t used = 0;
 
-    if (text == NULL)
-        return "";
-    for (i = 0; text[i] != '\0' && i + 1 < sizeof texts[0]; i++)
-        copy[i] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? '?' : text[i];
-    copy[i] = '\0';
+    while (text != NULL && *text != '\0' && used + 1 < sizeof texts[0]) {
+        const size_t control = control_bytes(text);
+
+        copy[used++] = control > 0 ? '?' : *text;
+        text += control > 0 ? control : 1;
+    }
+    copy[used] = '\0';
     return copy;
+}
+
+const char *bw_json_member(const json_t *object, const char *key)
+{
+    return bw_json_shown(json_object_get(object, key));
 }
 
 int64_t bw_json_number(const json_t *object, const char *key)

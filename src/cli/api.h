@@ -81,6 +81,8 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
 /* Texts and numbers of an answer; what is missing or of another type is "" or 0. A control
  * character in a text shows as `?`; the result of text is good until the sixteenth call after it. */
 const char *bw_json_member(const json_t *object, const char *key);
+/* The same of a value itself. */
+const char *bw_json_shown(const json_t *value);
 int64_t bw_json_number(const json_t *object, const char *key);
 bool bw_json_truth(const json_t *object, const char *key);
 /* The group of that name in a status; NULL: none. */

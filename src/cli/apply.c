@@ -91,8 +91,7 @@ static void print_value(const json_t *value)
 {
     char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
 
-    (void)fputs(json_is_string(value) ? json_string_value(value) : text != NULL ? text : "?",
-                stdout);
+    (void)fputs(json_is_string(value) ? bw_json_shown(value) : text != NULL ? text : "?", stdout);
     free(text);
 }
 

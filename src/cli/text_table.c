@@ -90,9 +90,8 @@ static void join(const json_t *list, char out_text[CELL_BYTES])
 
     out_text[0] = '\0';
     json_array_foreach((json_t *)list, i, item) { /* the macro takes no const; it only reads */
-        const char *text = json_string_value(item);
-
-        append(out_text, "%s%.63s", i > 0 ? " " : "", text != NULL ? text : "?");
+        append(out_text, "%s%.63s", i > 0 ? " " : "",
+               json_is_string(item) ? bw_json_shown(item) : "?");
     }
     if (out_text[0] == '\0')
         append(out_text, "-");
@@ -196,7 +195,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
         warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
-             json_string_value(alarm) != NULL ? json_string_value(alarm) : "?");
+             json_is_string(alarm) ? bw_json_shown(alarm) : "?");
     }
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
         json_is_false(json_object_get(site, "let_go")))

@@ -391,6 +391,28 @@ static void bytes_that_are_no_text_do_not_break_a_document(void **state)
     json_decref(value);
 }
 
+/* What a witness says may be what any person gave as a reason: a terminal must not obey it, neither
+ * the control characters of ASCII nor those of U+0080 to U+009F. */
+static void what_a_witness_says_moves_no_cursor(void **state)
+{
+    json_t *status = parse("{\"cluster\":\"prod\",\"groups\":[{\"name\":\"a\\u009b2J\",\"phase\":"
+                           "\"GRANTED\",\"sites\":[{\"name\":\"dc-a\",\"role\":\"standby\","
+                           "\"why_not\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\"]}]}]}");
+    FILE *out = begin_telling();
+
+    (void)state;
+    (void)bw_show_status(status, NULL, SIX_DAYS_MS, out);
+    assert_int_equal(fclose(out), 0);
+    json_decref(status);
+
+    assert_non_null(strstr(told, "a?2J"));
+    assert_non_null(strstr(told, "b?[2J"));
+    assert_non_null(strstr(told, "alarm c??"));
+    for (size_t i = 0; i < told_size; i++)
+        assert_true((unsigned char)told[i] >= 0x20 || told[i] == '\n');
+    assert_null(strstr(told, "\xc2\x9b"));
+}
+
 static int free_told(void **state)
 {
     (void)state;
@@ -415,6 +437,7 @@ int main(void)
         cmocka_unit_test(a_spec_is_read_back_as_it_was_written),
         cmocka_unit_test(times_are_rfc_3339_whatever_the_number),
         cmocka_unit_test(bytes_that_are_no_text_do_not_break_a_document),
+        cmocka_unit_test(what_a_witness_says_moves_no_cursor),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_told);
