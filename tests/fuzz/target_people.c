@@ -1,0 +1,295 @@
+/* What people ask a witness that leads: each of its routes, with any path segment, query and body.
+ * The first byte says which route and whether a plan is asked for; then the segment, the query and
+ * the body, each but the last ended by a newline. Proposals are applied at once. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include <breakwater/wire/log_entry.h>
+
+#include "../../src/witness/api_people.h"
+#include "../support/wire_fill.h"
+#include "fuzz.h"
+
+#define GROUPS 3
+
+extern const struct bw_http_route bw_people_routes[];
+extern const size_t bw_people_route_count;
+
+static struct bw_group groups[GROUPS];
+static struct bw_watch watches[GROUPS];
+static struct bw_group groups_at_first[GROUPS];
+static struct bw_watch watches_at_first[GROUPS];
+static struct bw_program program;
+static struct bw_cluster cluster_at_first;
+static struct bw_witness machine_at_first;
+static struct bw_witness_config config = {.cluster = "prod",
+                                          .name = "w1",
+                                          .witness_count = 1,
+                                          .witnesses = {{.name = "w1", .id = 1,
+                                                         .address = "w1.example.net:7400"}},
+                                          .election_timeout_ms = 1000};
+static unsigned answers;
+static unsigned proposals;
+static bool is_deferred;
+
+/* ---- what is played: the server below, the log behind ---- */
+
+void __wrap_bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
+                            const void *body, size_t size);
+void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
+                                 const char *content_type, const void *body, size_t size);
+void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
+                                  const char *hint);
+void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
+                          const struct bw_http_later *later, void *user);
+enum bw_err __wrap_bw_program_propose(struct bw_program *to, const struct bw_command *command,
+                                      bw_proposal_done on_done, void *user, struct bw_diag *diag);
+enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
+                                  struct bw_diag *diag);
+const struct bw_witness_member_config *__wrap_bw_program_leader(const struct bw_program *of);
+void __wrap_bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
+bool __wrap_bw_answer_is_too_early(struct bw_program *of, struct bw_http_request *request);
+
+/* Every answer is a JSON document; one that says no says why. */
+void __wrap_bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
+                            const void *body, size_t size)
+{
+    json_t *document = json_loadb(body, size, JSON_REJECT_DUPLICATES, NULL);
+    const char *error = json_string_value(json_object_get(document, "error"));
+
+    (void)request;
+    answers++;
+    FUZZ_CHECK(strcmp(content_type, BW_JSON_TYPE) == 0 && json_is_object(document));
+    FUZZ_CHECK(status >= 200 && status < 600 && status != 500);
+    FUZZ_CHECK(status < 300 ? error == NULL : error != NULL && error[0] != '\0');
+    json_decref(document);
+}
+
+void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
+                                 const char *content_type, const void *body, size_t size)
+{
+    (void)fields;
+    __wrap_bw_http_respond(request, status, content_type, body, size);
+}
+
+void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
+                                  const char *hint)
+{
+    (void)request;
+    (void)hint;
+    FUZZ_CHECK(status >= 400 && error[0] != '\0');
+    answers++;
+}
+
+void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
+                          const struct bw_http_later *later, void *user)
+{
+    (void)request;
+    (void)user;
+    FUZZ_CHECK(deadline_ms > 0 && later->on_gone != NULL && later->on_deadline != NULL);
+    is_deferred = true;
+}
+
+/* Whatever a person may propose can be written to the log, and reads back as it was meant. */
+enum bw_err __wrap_bw_program_propose(struct bw_program *to, const struct bw_command *command,
+                                      bw_proposal_done on_done, void *user, struct bw_diag *diag)
+{
+    static uint8_t entry[BW_COMMAND_BYTES_MAX];
+    struct bw_command read;
+    struct bw_applied applied;
+    size_t size;
+
+    proposals++;
+    FUZZ_CHECK(bw_log_entry_encode(command, entry, sizeof entry, &size, diag) == BW_OK);
+    FUZZ_CHECK(bw_log_entry_decode(entry, size, &read, diag) == BW_OK);
+    FUZZ_CHECK(wire_is_equal(&bw_shape_log_entry, command, &read));
+    applied = bw_cluster_apply(&to->cluster, to->cluster.applied_index + 1, &read);
+    bw_witness_on_applied(&to->machine, &read, &applied, fuzz_instant_ms(20000));
+    FUZZ_CHECK(applied.rule != NULL); /* it was tried on a copy first */
+    on_done(user, BW_OK, to->cluster.applied_index, &applied);
+    return BW_OK;
+}
+
+enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
+                                  struct bw_diag *diag)
+{
+    const enum bw_err err = bw_witness_ask(&of->machine, group, wish, fuzz_instant_ms(20000), diag);
+
+    fuzz_check_outcome(err, diag);
+    FUZZ_CHECK(fuzz_is_text(wish->to, sizeof wish->to) && fuzz_is_text(wish->by, sizeof wish->by));
+    FUZZ_CHECK(fuzz_is_text(wish->text, sizeof wish->text));
+    for (const char *at = wish->text; *at != '\0'; at++)
+        FUZZ_CHECK((unsigned char)*at >= 0x20 && *at != 0x7f);
+    return err;
+}
+
+const struct bw_witness_member_config *__wrap_bw_program_leader(const struct bw_program *of)
+{
+    return &of->config->witnesses[0];
+}
+
+void __wrap_bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status)
+{
+    (void)node;
+    *out_status = (struct bw_node_status){.term = 3, .voter_count = 1};
+}
+
+bool __wrap_bw_answer_is_too_early(struct bw_program *of, struct bw_http_request *request)
+{
+    (void)of;
+    (void)request;
+    return false;
+}
+
+/* ---- the world ---- */
+
+static void apply(const struct bw_command *command)
+{
+    const struct bw_applied applied = bw_cluster_apply(&program.cluster,
+                                                       program.cluster.applied_index + 1, command);
+
+    FUZZ_CHECK(applied.rule != NULL);
+    bw_witness_on_applied(&program.machine, command, &applied, fuzz_instant_ms(10000));
+}
+
+static void open_world(void)
+{
+    struct bw_command found = {.kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000,
+                               .cluster_id = {{7}}, .cluster_name = "prod"};
+    struct bw_command spec = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
+    struct bw_command grant = {.kind = BW_COMMAND_GRANT, .group = "harbor", .site = "dc-a",
+                               .instance = {{1}}, .epoch = 1, .reason = BW_REASON_FIRST_GRANT};
+
+    program.config = &config;
+    program.groups = groups;
+    program.watches = watches;
+    bw_log_init(&program.log, "witness", BW_LOG_ERROR);
+    bw_cluster_init(&program.cluster, groups, GROUPS);
+    bw_witness_init(&program.machine, &program.cluster, watches, fuzz_instant_ms(1));
+    apply(&found);
+    bw_spec_defaults(&spec.spec);
+    (void)strcpy(spec.spec.name, "harbor");
+    spec.spec.site_count = 2;
+    (void)strcpy(spec.spec.sites[0].name, "dc-a");
+    (void)strcpy(spec.spec.sites[1].name, "dc-b");
+    spec.spec.sites[0].priority = 100;
+    spec.spec.sites[1].priority = 50;
+    apply(&spec);
+    (void)strcpy(spec.group, "registry");
+    (void)strcpy(spec.spec.name, "registry");
+    apply(&spec);
+    grant.spec_version = groups[0].spec_version;
+    grant.terms = bw_terms_of_spec(&groups[0].spec);
+    apply(&grant);
+    bw_witness_on_leading(&program.machine, 3, fuzz_instant_ms(10000));
+    memcpy(groups_at_first, groups, sizeof groups);
+    memcpy(watches_at_first, watches, sizeof watches);
+    cluster_at_first = program.cluster;
+    machine_at_first = program.machine;
+}
+
+static void begin_again(void)
+{
+    memcpy(groups, groups_at_first, sizeof groups);
+    memcpy(watches, watches_at_first, sizeof watches);
+    program.cluster = cluster_at_first;
+    program.machine = machine_at_first;
+    answers = proposals = 0;
+    is_deferred = false;
+}
+
+/* ---- one request ---- */
+
+/* The text up to the next newline. */
+static char *cut_line(const uint8_t **data, size_t *size)
+{
+    const uint8_t *end = *size > 0 ? memchr(*data, '\n', *size) : NULL;
+    const size_t length = end != NULL ? (size_t)(end - *data) : *size;
+    char *line = fuzz_text(*data, length);
+
+    *data += end != NULL ? length + 1 : length;
+    *size -= end != NULL ? length + 1 : length;
+    return line;
+}
+
+/* A spec that is taken is written as what is taken again. */
+static void check_spec(const json_t *value)
+{
+    struct bw_json_problems problems;
+    struct bw_spec first;
+    struct bw_spec second;
+    json_t *again;
+
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    bw_json_problems_init(&problems);
+    if (bw_spec_json_decode(value, "groups[0]", 1000, &first, &problems)) {
+        fuzz_check_shape(&bw_shape_spec, &first);
+        again = bw_spec_json_encode(&first);
+        FUZZ_CHECK(again != NULL &&
+                   bw_spec_json_decode(again, "groups[0]", 1000, &second, &problems));
+        FUZZ_CHECK(wire_is_equal(&bw_shape_spec, &first, &second));
+        json_decref(again);
+        again = bw_spec_json_changes(&first, &second);
+        FUZZ_CHECK(json_array_size(again) == 0);
+        json_decref(again);
+    } else {
+        FUZZ_CHECK(problems.count > 0 && json_array_size(problems.problems) > 0);
+    }
+    FUZZ_CHECK(json_array_size(problems.problems) <= BW_JSON_PROBLEMS_MAX);
+    bw_json_problems_deinit(&problems);
+}
+
+static void ask(const struct bw_http_route *route, char *segment, const char *query,
+                const uint8_t *body, size_t size)
+{
+    static const struct bw_identity anna = {
+        .cluster = "prod", .role = BW_ROLE_OPERATOR, .name = "anna"};
+    struct bw_http_request request = {.route = route,
+                                      .path = route->pattern,
+                                      .query = query,
+                                      .body = body,
+                                      .body_size = size,
+                                      .peer = &anna,
+                                      .remote = "192.0.2.1:40000",
+                                      .last_event_id = "",
+                                      .received = fuzz_instant_ms(20000)};
+
+    segment[strlen(segment) > BW_NAME_MAX ? BW_NAME_MAX : strlen(segment)] = '\0';
+    (void)strcpy(request.segments[0], segment);
+    route->handler(&request, &program);
+    FUZZ_CHECK(answers == 1);
+    FUZZ_CHECK(proposals == 0 || (is_deferred && strcmp(route->method, "PUT") == 0));
+    FUZZ_CHECK(proposals > 0 || memcmp(groups, groups_at_first, sizeof groups) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct bw_http_route *route;
+    json_t *body;
+    char *segment;
+    char *query;
+
+    if (size == 0)
+        return 0;
+    if (program.config == NULL)
+        open_world();
+    begin_again();
+    route = &bw_people_routes[(data[0] & 15) % bw_people_route_count];
+    data++;
+    size--;
+    segment = cut_line(&data, &size);
+    query = cut_line(&data, &size);
+    ask(route, segment, query, data, size);
+    free(segment);
+    free(query);
+    body = json_loadb((const char *)data, size, 0, NULL);
+    if (body != NULL)
+        check_spec(json_is_array(json_object_get(body, "groups"))
+                       ? json_array_get(json_object_get(body, "groups"), 0)
+                       : body);
+    json_decref(body);
+    return 0;
+}

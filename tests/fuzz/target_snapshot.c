@@ -1,0 +1,137 @@
+/* A snapshot. First byte odd: the bytes as they are. Even: records, put into frames here, because a
+ * checksum cannot be guessed: field 1 the head, 2 a group, 3 an end; a right end follows without
+ * one. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/wire/frame.h>
+#include <breakwater/wire/snapshot.h>
+
+#include "fuzz.h"
+
+#define GROUPS      4
+#define FRAMES_MAX  (4 * FUZZ_INPUT_BYTES_MAX + 4096)
+#define BYTES_MAX   (256 * 1024)
+
+static struct bw_group groups[GROUPS];
+static struct bw_group groups_before[GROUPS];
+static struct bw_group groups_again[GROUPS];
+
+struct frames {
+    size_t size;
+    uint32_t group_count;
+    bool has_end;
+    uint8_t bytes[FRAMES_MAX];
+};
+
+static void put(struct frames *frames, uint32_t magic, const uint8_t *data, size_t size)
+{
+    if (frames->size + BW_FRAME_HEAD_BYTES + size > sizeof frames->bytes)
+        return; /* the input is longer than any of ours */
+    if (size > 0)
+        memcpy(frames->bytes + frames->size + BW_FRAME_HEAD_BYTES, data, size);
+    bw_frame_seal(frames->bytes + frames->size, magic, size);
+    frames->size += BW_FRAME_HEAD_BYTES + size;
+}
+
+static size_t put_varint(uint8_t *out, uint64_t value)
+{
+    size_t size = 0;
+
+    for (; value >= 0x80; value >>= 7)
+        out[size++] = (uint8_t)(value | 0x80);
+    out[size++] = (uint8_t)value;
+    return size;
+}
+
+static void put_end(struct frames *frames)
+{
+    uint8_t end[32] = {0x08};
+    size_t size = 1;
+
+    size += put_varint(end + size, frames->group_count);
+    end[size++] = 0x10;
+    size += put_varint(end + size, frames->size);
+    put(frames, BW_FRAME_SNAPSHOT_END, end, size);
+}
+
+static void assemble(const uint8_t *data, size_t size, struct frames *out_frames)
+{
+    struct fuzz_records records = {data, size};
+    struct fuzz_record record;
+
+    out_frames->size = 0;
+    out_frames->group_count = 0;
+    out_frames->has_end = false;
+    while (fuzz_record_next(&records, &record)) {
+        if (record.data == NULL)
+            continue;
+        if (record.number == 2)
+            out_frames->group_count++;
+        out_frames->has_end = record.number > 2;
+        put(out_frames, record.number == 1   ? BW_FRAME_SNAPSHOT_HEAD
+                        : record.number == 2 ? BW_FRAME_SNAPSHOT_GROUP
+                                             : BW_FRAME_SNAPSHOT_END,
+            record.data, record.size);
+    }
+    if (!out_frames->has_end)
+        put_end(out_frames);
+}
+
+/* The state was sound, and gives the same bytes again. */
+static void check_round_trip(const struct bw_cluster *cluster)
+{
+    static uint8_t first[BYTES_MAX];
+    static uint8_t second[BYTES_MAX];
+    struct bw_cluster again;
+    struct bw_diag diag = {0};
+    size_t first_size;
+    size_t second_size;
+
+    FUZZ_CHECK(cluster->groups == groups && cluster->group_capacity == GROUPS);
+    FUZZ_CHECK(cluster->group_count <= GROUPS);
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        FUZZ_CHECK(groups[i].spec.name[0] == '\0' || bw_group_is_sound(&groups[i]));
+    FUZZ_CHECK(bw_snapshot_encode(cluster, first, sizeof first, &first_size, &diag) == BW_OK);
+    bw_cluster_init(&again, groups_again, GROUPS);
+    FUZZ_CHECK(bw_snapshot_decode(first, first_size, &again, &diag) == BW_OK);
+    FUZZ_CHECK(bw_snapshot_encode(&again, second, sizeof second, &second_size, &diag) == BW_OK);
+    FUZZ_CHECK(first_size == second_size && memcmp(first, second, first_size) == 0);
+}
+
+static void run(const uint8_t *data, size_t size)
+{
+    struct bw_cluster cluster;
+    struct bw_cluster before;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    memset(groups, 0, sizeof groups);
+    memset(groups_again, 0, sizeof groups_again);
+    bw_cluster_init(&cluster, groups, GROUPS);
+    memcpy(&before, &cluster, sizeof before);
+    memcpy(groups_before, groups, sizeof groups);
+    err = bw_snapshot_decode(data, size, &cluster, &diag);
+    fuzz_check_outcome(err, &diag);
+    if (err == BW_OK) {
+        check_round_trip(&cluster);
+        return;
+    }
+    FUZZ_CHECK(memcmp(&before, &cluster, sizeof before) == 0);
+    FUZZ_CHECK(memcmp(groups_before, groups, sizeof groups) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct frames frames;
+
+    if (size == 0)
+        return 0;
+    if (data[0] % 2 == 1) {
+        run(data + 1, size - 1);
+        return 0;
+    }
+    assemble(data + 1, size - 1, &frames);
+    run(frames.bytes, frames.size);
+    return 0;
+}

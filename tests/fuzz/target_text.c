@@ -1,0 +1,173 @@
+/* Everything small that is read from text: durations, numbers, truths, addresses, names, ids, hex,
+ * identities in a URI, the characters of a configuration, chrony's configuration. The first byte
+ * says which. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/id.h>
+#include <breakwater/base/name.h>
+#include <breakwater/config/chrony.h>
+#include <breakwater/config/document.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/net/address.h>
+#include <breakwater/net/roles.h>
+
+#include "../../src/config/text_check.h"
+#include "fuzz.h"
+
+static void run_duration(const char *text)
+{
+    char again[BW_DURATION_TEXT_BYTES];
+    uint32_t ms = 0;
+    uint32_t ms_again = 0;
+
+    if (!bw_duration_parse(text, &ms))
+        return;
+    bw_duration_format(ms, again);
+    FUZZ_CHECK(bw_duration_parse(again, &ms_again) && ms == ms_again);
+}
+
+static void run_number(const char *text)
+{
+    char again[16];
+    uint32_t number = 0;
+
+    if (!bw_number_parse(text, &number))
+        return;
+    (void)snprintf(again, sizeof again, "%u", (unsigned)number);
+    FUZZ_CHECK(strcmp(text, again) == 0); /* there is one way to write it */
+}
+
+static void run_truth(const char *text)
+{
+    bool truth = false;
+
+    if (bw_truth_parse(text, &truth))
+        FUZZ_CHECK(strcmp(text, truth ? "true" : "false") == 0);
+}
+
+/* What a configuration takes for an address, the network takes too. */
+static void run_address(const char *text)
+{
+    const char *why = NULL;
+    struct bw_address address;
+    struct sockaddr_storage numeric;
+    struct bw_diag diag = {0};
+    const bool is_good = bw_address_check(text, true, &why);
+    const enum bw_err err = bw_address_parse(text, &address, &diag);
+
+    fuzz_check_outcome(err, &diag);
+    FUZZ_CHECK(is_good || (why != NULL && why[0] != '\0'));
+    FUZZ_CHECK(!is_good || err == BW_OK);
+    if (err != BW_OK)
+        return;
+    FUZZ_CHECK(fuzz_is_text(address.host, sizeof address.host) && address.host[0] != '\0');
+    if (is_good)
+        FUZZ_CHECK(bw_address_has_numeric_host(text) == bw_address_is_numeric(&address, &numeric));
+    if (bw_address_is_numeric(&address, &numeric)) {
+        char again[BW_ADDRESS_TEXT_BYTES];
+
+        bw_address_format((const struct sockaddr *)&numeric, again);
+        FUZZ_CHECK(bw_address_parse(again, &address, &diag) == BW_OK);
+    }
+}
+
+static void run_words(const char *text)
+{
+    char copy[BW_QUOTE_BYTES];
+    const char *second = strchr(text, ' ');
+    uint32_t distance;
+
+    FUZZ_CHECK(fuzz_is_text(bw_document_quote(text, copy), sizeof copy));
+    FUZZ_CHECK(!bw_name_is_valid(text) || strlen(text) <= BW_NAME_MAX);
+    FUZZ_CHECK(!bw_env_name_is_valid(text) || strlen(text) <= BW_NAME_MAX);
+    FUZZ_CHECK(!bw_name_is_valid(text) || strpbrk(text, "/ \t\n'\"$\\") == NULL);
+    if (second == NULL || strlen(text) > 127)
+        return;
+    (void)snprintf(copy, sizeof copy, "%.*s", (int)(second - text < 70 ? second - text : 70), text);
+    distance = bw_word_distance(copy, second + 1);
+    FUZZ_CHECK(distance == bw_word_distance(second + 1, copy));
+    FUZZ_CHECK(distance == UINT32_MAX || distance <= 63);
+}
+
+static void run_id(const char *text)
+{
+    char again[BW_ID_TEXT_BYTES];
+    struct bw_id id;
+    uint8_t bytes[8];
+    char hex[17];
+
+    if (bw_id_parse(text, &id)) {
+        bw_id_format(id, again);
+        FUZZ_CHECK(strcasecmp(text, again) == 0);
+    }
+    if (bw_hex_decode(text, bytes, sizeof bytes)) {
+        bw_hex_encode(bytes, sizeof bytes, hex);
+        FUZZ_CHECK(strcasecmp(text, hex) == 0);
+    }
+}
+
+static void run_identity(const uint8_t *data, size_t size)
+{
+    struct bw_identity identity;
+    char again[BW_IDENTITY_TEXT_BYTES];
+
+    if (!bw_identity_parse((const char *)data, size, &identity))
+        return;
+    FUZZ_CHECK(bw_name_is_valid(identity.cluster) && bw_name_is_valid(identity.name));
+    FUZZ_CHECK(identity.role <= BW_ROLE_VIEWER);
+    FUZZ_CHECK(identity.role == BW_ROLE_AGENT ? bw_name_is_valid(identity.site)
+                                              : identity.site[0] == '\0');
+    bw_identity_format(&identity, again);
+    FUZZ_CHECK(strlen(again) == size && memcmp(again, data, size) == 0);
+}
+
+static void run_characters(const uint8_t *data, size_t size)
+{
+    size_t offset = SIZE_MAX;
+    const char *why = bw_text_check((const char *)data, size, &offset);
+
+    if (why != NULL) {
+        FUZZ_CHECK(why[0] != '\0' && offset < size);
+        return;
+    }
+    for (size_t i = 0; i < size; i++)
+        FUZZ_CHECK((data[i] >= 0x20 && data[i] != 0x7f) || data[i] == '\n' || data[i] == '\t' ||
+                   data[i] == '\r');
+}
+
+static void run_chrony(const uint8_t *data, size_t size)
+{
+    struct bw_diag diag = {0};
+    uint32_t ppm = 0;
+    const enum bw_err err = bw_chrony_slew_ppm(fuzz_file(0, data, size), &ppm, &diag);
+
+    fuzz_check_outcome(err, &diag);
+    FUZZ_CHECK(ppm <= 1000000);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static void (*const of_text[])(const char *text) = {run_duration, run_number, run_truth,
+                                                        run_address,  run_words,  run_id};
+    static void (*const of_bytes[])(const uint8_t *data, size_t size) = {
+        run_identity, run_characters, run_chrony};
+    const unsigned texts = sizeof of_text / sizeof of_text[0];
+    const unsigned all = texts + sizeof of_bytes / sizeof of_bytes[0];
+    unsigned which;
+    char *text;
+
+    if (size == 0)
+        return 0;
+    which = data[0] % all;
+    if (which >= texts) {
+        of_bytes[which - texts](data + 1, size - 1);
+        return 0;
+    }
+    text = fuzz_text(data + 1, size - 1);
+    of_text[which](text);
+    free(text);
+    return 0;
+}
