@@ -136,11 +136,24 @@ static enum bw_err check_end(const struct bw_http_exchange *exchange, struct bw_
                        exchange->where);
 }
 
+/* libcurl takes any number for a status ("HTTP/20 01.0"), HTTP has those of three digits. */
+static enum bw_err read_status(const struct bw_http_exchange *exchange, int *out_status,
+                               struct bw_diag *diag)
+{
+    long status = 0;
+
+    if (curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status) != CURLE_OK ||
+        status < 100 || status > 999)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "%s: not HTTP/1.1: its status is %ld",
+                           exchange->where, status);
+    *out_status = (int)status;
+    return BW_OK;
+}
+
 static void finish_transfer(struct bw_http_exchange *exchange, CURLcode code)
 {
     struct bw_diag diag = {0};
     struct bw_http_answer answer = {.body = "", .text = diag.text, .may_have_arrived = true};
-    long status = 0;
     long request_size = 1;
 
     if (curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size) != CURLE_OK)
@@ -157,9 +170,9 @@ static void finish_transfer(struct bw_http_exchange *exchange, CURLcode code)
                                       .where = exchange->where,
                                       .cluster = exchange->client->identity->cluster},
             &diag);
+    if (answer.err == BW_OK)
+        answer.err = read_status(exchange, &answer.status, &diag);
     if (answer.err == BW_OK) {
-        (void)curl_easy_getinfo(exchange->easy, CURLINFO_RESPONSE_CODE, &status); /* else 0 */
-        answer.status = (int)status;
         answer.body = exchange->body == NULL ? "" : exchange->body;
         answer.body_size = exchange->body_size;
     }

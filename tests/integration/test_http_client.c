@@ -387,6 +387,7 @@ static void answers_over_a_limit_name_it(void **state)
 static void what_is_not_http_is_no_answer(void **state)
 {
     assert_get_ends(*state, "/garbage", BW_ERR_CORRUPT, "not HTTP/1.1");
+    assert_get_ends(*state, "/status", BW_ERR_CORRUPT, "its status is");
 }
 
 static void server_of_another_ca_is_refused(void **state)

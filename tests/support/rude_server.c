@@ -90,6 +90,8 @@ static void serve_rudely(SSL *ssl, const char *request)
         send_long_head(ssl);
     else if (asks_for(request, "/garbage"))
         say(ssl, "\x01\x02\x03 SSH-2.0-x\r\n\r\n");
+    else if (asks_for(request, "/status"))
+        say(ssl, "HTTP/20 01.0 OK\r\nContent-Length: 2\r\n\r\nhi");
 }
 
 /* One request, whole, with a NUL after it. */

@@ -7,7 +7,8 @@
  *   /elsewhere 302 to /echo; keeps it
  *   /hang      never answers                 /nothing   closes without an answer
  *   /cut       5 of 100 bytes, then closes   /endless   no length, then closes
- *   /head      a head of 70 kB               /garbage   not HTTP */
+ *   /head      a head of 70 kB               /garbage   not HTTP
+ *   /status    HTTP/20 01.0, no status     */
 #ifndef RUDE_SERVER_H
 #define RUDE_SERVER_H
 
