@@ -258,6 +258,7 @@ void sim_agent_go_on(struct sim_agent *agent)
         if (sim_is_doomed(agent->process))
             return;
         if (agent->process->health == SIM_FROZEN) {
+            sim_count(sim_world_of(agent->process), "agent:waits_for_disk");
             sim_later(agent->process, 0, resume, NULL, NULL);
             return;
         }

@@ -8,6 +8,7 @@
 #include "agent.h"
 
 #define LEFT_AT_LEAST_NS (100 * SIM_MS)
+#define LINGER_NS_MAX    (LEFT_AT_LEAST_NS * 7 / 10) /* what is killed is gone before D */
 
 static void go_to(struct sim_own_fence *fence, enum sim_fence_step step)
 {
@@ -114,10 +115,10 @@ static void begin_step(struct sim_agent *agent, struct sim_agent_place *place)
         return;
     case SIM_FENCE_KILL:
         fence->reach_seen_empty = true;
-        sim_reach_kill_start(&fence->kill, agent->process, place->group);
+        sim_reach_kill_start(&fence->kill, agent->process, place->group, LINGER_NS_MAX);
         return;
     case SIM_FENCE_KILL_HIDDEN:
-        sim_reach_kill_start(&fence->kill, agent->process, place->group);
+        sim_reach_kill_start(&fence->kill, agent->process, place->group, LINGER_NS_MAX);
         return;
     case SIM_FENCE_LOOK_AGAIN:
         fence->service = BW_SERVICE_UNKNOWN;

@@ -2,6 +2,7 @@
  * happens in the world from outside, in true time; no process of the world can see them.
  *
  *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
+ *   check_ended.c       and none any more once an epoch has ended safely (3.1)
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
  *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */

@@ -118,6 +118,7 @@ static void calm_begins(struct sim_world *world, uint64_t argument)
     (void)argument;
     sim_tell(world, "CALM", "begins; every group must be served within %" PRIu64 " s",
              (until_ns - world->now_ns) / SIM_S);
+    sim_plan_calm_down(world);
     sim_people_calm_down(world);
     if (until_ns < world->plan->calm_ns[1])
         sim_world_at(world, until_ns, must_serve, world->now_ns);

@@ -1,4 +1,5 @@
 /* checks.c - which property is looked at when, and which sites are excused for a while. */
+#include "check_ended.h"
 #include "check_i1.h"
 #include "check_i2.h"
 #include "check_i3.h"
@@ -32,8 +33,10 @@ void sim_checks_after_event(struct sim_world *world)
         sim_check_i1(world);
     }
     for (uint32_t i = 0; checks->applied_by != 0; i++, checks->applied_by >>= 1)
-        if ((checks->applied_by & 1) != 0)
+        if ((checks->applied_by & 1) != 0) {
             sim_check_i2_states(world, i);
+            sim_check_ended(world, i);
+        }
 }
 
 void sim_checks_at_end(struct sim_world *world)
@@ -49,6 +52,35 @@ void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns
 
     if (until_ns > *excused_ns)
         *excused_ns = until_ns;
+}
+
+/* Seen twice, and fenced. */
+static uint64_t find_out_ns(const struct sim_world *world)
+{
+    return (2 * world->setting.ttl_ms_max + 4 * world->setting.check_interval_ms) * SIM_MS;
+}
+
+void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns)
+{
+    struct sim_checks *checks = world->checks;
+
+    if (until_ns > checks->disturbed_until_ns[site])
+        checks->disturbed_until_ns[site] = until_ns;
+    if (checks->by_hand_ns[site] < world->now_ns)
+        return; /* nobody has started anything, or it was found out long ago */
+    checks->by_hand_ns[site] = until_ns + find_out_ns(world);
+    sim_checks_excuse(world, site, checks->by_hand_ns[site]);
+}
+
+void sim_checks_by_hand(struct sim_world *world, uint32_t site)
+{
+    struct sim_checks *checks = world->checks;
+    uint64_t from_ns = world->now_ns;
+
+    if (checks->disturbed_until_ns[site] > from_ns)
+        from_ns = checks->disturbed_until_ns[site];
+    checks->by_hand_ns[site] = from_ns + find_out_ns(world);
+    sim_checks_excuse(world, site, checks->by_hand_ns[site]);
 }
 
 const struct sim_tally *sim_checks_tally(const struct sim_world *world)

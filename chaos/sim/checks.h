@@ -15,6 +15,12 @@ void sim_checks_at_end(struct sim_world *world);
  * until then an overlap with it is counted, and not a failure. */
 void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns);
 
+/* Agent, guard, disk or scripts of this site fail until `until_ns`: a service there that a person has
+ * started is fenced the later. */
+void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns);
+/* A person starts a service at this site, against what is assumed (design 3.8). */
+void sim_checks_by_hand(struct sim_world *world, uint32_t site);
+
 /* What a run has come to. */
 struct sim_tally {
     uint64_t grants, failovers, starts, overlaps_outside, committed, acknowledged, elections;

@@ -14,10 +14,13 @@ struct sim_acknowledged {
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX];
+    uint64_t disturbed_until_ns[SIM_SITES_MAX];
+    uint64_t by_hand_ns[SIM_SITES_MAX]; /* when it must have been found out, if nothing disturbs */
     /* I1 */
     bool is_serving_dirty;
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
+    uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
     /* I2 */
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */

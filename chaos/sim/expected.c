@@ -8,6 +8,22 @@
 #include "coverage.h"
 #include "plan.h"
 
+/* The rules of the machines, by their ids in src/core, and the defects of libraft that safe_io closes.
+ * Not among them: A0 (nothing to do), and what needs what a world has not: a change of the members (L7,
+ * L8). */
+static const char *const machine_rules[] = {
+    "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "C1", "C2",
+    "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14",
+    "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S23", "S24", "S25", "S26", "S27",
+    "S28", "S29", "S30", "S31", "S32", "S33", "S34", "S35", "S36", "S37", "S38", "S39", "S40",
+    "S41", "S42", "S43", "S44", "S45", "U1", "U2", "U3", "U4", "U5", "U6", "U7", "U8", "U9",
+    "U10", "U11", "U12", "U13", "U14", "U15", "U16", "U17", "U18", "U19", "U20", "V1", "V2", "V3",
+    "V4", "V5", "V6", "V7", "V8", "V9", "V10", "V11", "V12", "V13", "V14", "V15", "V16", "V17",
+    "V18", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10", "W11", "W12", "W13",
+    "W14", "W15", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14",
+};
+#define RULE_COUNT (sizeof machine_rules / sizeof machine_rules[0])
+
 const char *sim_expected(uint32_t at)
 {
     static char fault[SIM_COVERAGE_NAME_BYTES];
@@ -17,6 +33,9 @@ const char *sim_expected(uint32_t at)
     if (at < rule_count)
         return rules[at].id;
     at -= (uint32_t)rule_count;
+    if (at < RULE_COUNT)
+        return machine_rules[at];
+    at -= (uint32_t)RULE_COUNT;
     if (at >= sim_incident_kind_count())
         return NULL;
     (void)snprintf(fault, sizeof fault, "fault:%s", sim_incident_kind_at(at)->name);

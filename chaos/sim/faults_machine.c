@@ -190,6 +190,8 @@ static bool begin_disk(struct sim_world *world, struct sim_incident *incident,
                        struct sim_disk_faults faults)
 {
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    if (incident->a >= SIM_WITNESSES)
+        sim_checks_disturb(world, incident->a - SIM_WITNESSES, incident->until_ns);
     set_disk(world, incident, &faults);
     return true;
 }

@@ -24,7 +24,7 @@ static struct sim_host *site_of(struct sim_world *world, const struct sim_incide
 static bool begin_scripts(struct sim_world *world, struct sim_incident *incident,
                           struct sim_script_faults faults)
 {
-    (void)draw_site(world, incident);
+    sim_checks_disturb(world, draw_site(world, incident), incident->until_ns);
     sim_site_set_script_faults(site_of(world, incident), &faults);
     return true;
 }
@@ -100,11 +100,10 @@ static bool service_dies(struct sim_world *world, struct sim_incident *incident)
 static bool started_by_hand(struct sim_world *world, struct sim_incident *incident)
 {
     const uint32_t site = draw_site(world, incident);
-    const uint64_t seen_ns = 4 * world->setting.check_interval_ms * SIM_MS;
 
     if (!site_of(world, incident)->is_up)
         return false;
-    sim_checks_excuse(world, site, excuse_ns(world, incident) + seen_ns);
+    sim_checks_by_hand(world, site);
     sim_service_started_by_hand(site_of(world, incident), any_group(world, incident));
     return true;
 }
@@ -180,7 +179,7 @@ static void roll_back_state(struct sim_world *world, struct sim_incident *incide
 /* A second agent of the same site, with a state directory of its own. */
 static bool second_agent(struct sim_world *world, struct sim_incident *incident)
 {
-    (void)draw_site(world, incident);
+    sim_checks_disturb(world, draw_site(world, incident), incident->until_ns);
     world->agents[incident->a][1]->is_supervised = true;
     sim_process_start(world->agents[incident->a][1]);
     return true;

@@ -153,6 +153,8 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_place *p
     const struct bw_guard_message *message = &action->message;
     const char *said = action->kind == BW_GUARD_ACTION_SEND ? kinds[message->kind] : NULL;
     const bool is_action = bw_action_is_action(message->ended.action);
+    const bool is_refusal = message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
+                            message->kind == BW_GUARD_MESSAGE_END_REFUSED;
 
     if (action->kind == BW_GUARD_ACTION_SPAWN && bw_action_is_action(action->run.action))
         sim_tell(world, guard->process->name, "%s: spawns %s of epoch %llu (%s)", group,
@@ -179,8 +181,9 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_place *p
                  action->rule);
     else if (said != NULL && message->kind != BW_GUARD_MESSAGE_RUN_ENDED &&
              message->kind != BW_GUARD_MESSAGE_RUN_BEGUN)
-        sim_tell(world, guard->process->name, "%s: %s, epoch %llu (%s)", group, said,
-                 (unsigned long long)message->epoch, action->rule);
+        sim_tell(world, guard->process->name, "%s: %s, epoch %llu%s%s (%s)", group, said,
+                 (unsigned long long)message->epoch, is_refusal ? ", " : "",
+                 is_refusal ? bw_refusal_word(message->refused.why) : "", action->rule);
 }
 
 /* Where what is said or begun rests on something: a crash there must harm nobody. */
@@ -236,10 +239,13 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         sim_work_kill(work);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
-        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_IN_REACH, false);
+        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_IN_REACH, false,
+                         SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
-        sim_reach_kill_start(&place->kill, guard->process, place->group);
+        /* KILL leaves in the middle of the grace: what it ends is gone before D (3.2.4). */
+        sim_reach_kill_start(&place->kill, guard->process, place->group,
+                             place->machine.limits.kill_grace_ns * 35 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
         sim_guard_send(guard, &action->message);
@@ -403,6 +409,7 @@ static void go_on(struct sim_guard *guard)
         if (sim_is_doomed(guard->process))
             return;
         if (guard->process->health == SIM_FROZEN) {
+            sim_count(sim_world_of(guard->process), "guard:waits_for_disk");
             sim_later(guard->process, 0, resume, NULL, NULL);
             return;
         }

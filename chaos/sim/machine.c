@@ -9,7 +9,7 @@
 
 #include "check.h"
 
-#define SIGNAL_NS_MAX (5 * SIM_MS) /* until what was signaled is gone */
+#define LINGERS_PERCENT 20
 
 /* ---- two processes that only carry events ------------------------------------------------------ */
 
@@ -47,6 +47,8 @@ void sim_site_init(struct sim_host *host)
 
     BW_ASSERT(machine != NULL);
     machine->host = host;
+    machine->forks_always = host->world->setting.seed % 4 == 0;
+    machine->is_stubborn = host->world->setting.seed % 3 == 1;
     machine->scripts = make_process(host, "scripts");
     machine->kernel = make_process(host, "kernel");
     host->services = machine;
@@ -124,7 +126,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch)
         return;
     service->is_up = true;
     service->epoch = epoch;
-    service->ignores_term = sim_percent(machine, machine->faults.ignore_term_percent);
+    service->ignores_term = machine->is_stubborn ||
+                            sim_percent(machine, machine->faults.ignore_term_percent);
     note_writers(machine, group, 1);
     if (world->tells)
         sim_tell(world, machine->host->name, "%s serves now (epoch %llu)",
@@ -231,7 +234,16 @@ static void reaches_service(struct sim_process *kernel, void *payload)
         sim_service_down(machine, group, "TERM");
 }
 
-void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill)
+static uint64_t draw_delay(struct bw_prng *chance, uint64_t linger_ns_max)
+{
+    const bool lingers = linger_ns_max > SIM_LINGER_NS_MAX &&
+                         bw_prng_below(chance, 100) < LINGERS_PERCENT;
+
+    return bw_prng_below(chance, lingers ? linger_ns_max : SIM_LINGER_NS_MAX);
+}
+
+void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill,
+                      uint64_t linger_ns_max)
 {
     struct bw_prng *chance = &machine->host->chance;
 
@@ -239,7 +251,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
         const struct sim_run *run = &machine->runs[i];
 
         if (run->is_used && run->order.group == group && (run->order.slot & slots) != 0)
-            sim_later(machine->kernel, bw_prng_below(chance, SIGNAL_NS_MAX), reaches_run,
+            sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_run,
                       packed(run->serial, is_kill), NULL);
     }
     if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up)
@@ -248,7 +260,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
         sim_count(machine->host->world, "script:unkillable");
         return;
     }
-    sim_later(machine->kernel, bw_prng_below(chance, SIGNAL_NS_MAX), reaches_service,
+    sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_service,
               packed(group, is_kill), NULL);
 }
 

@@ -88,6 +88,9 @@ struct sim_machine {
     struct sim_data data[SIM_GROUPS_MAX];
     struct sim_run runs[SIM_RUNS_MAX];
     uint64_t forks;
+    /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
+     * KILL ends a service that is to be fenced, so that it serves as long as it ever may. */
+    bool forks_always, is_stubborn;
     struct sim_script_faults faults;
 };
 
@@ -106,8 +109,11 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
 /* What the group's data has reached at this site, in ms of service. */
 uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group);
 
-/* One round of a signal to all in `slots` of the group; it arrives within some ms. */
-void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill);
+/* One round of a signal to all in `slots` of the group. What it ends is gone within some ms, and now
+ * and then only after almost `linger_ns_max`, in which it still serves. */
+#define SIM_LINGER_NS_MAX (5 * SIM_MS)
+void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill,
+                      uint64_t linger_ns_max);
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots);
 
 /* Forks a script that waits for its go-ahead. 0: no place for one more process. */
@@ -156,10 +162,11 @@ bool sim_work_serve(struct sim_work *work);
 struct sim_reach_kill {
     bool is_running;
     uint32_t rounds;
+    uint64_t linger_ns_max;
     struct bw_instant wake_at;
 };
 void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process,
-                          uint32_t group);
+                          uint32_t group, uint64_t linger_ns_max);
 /* True: it is over; *out_ok: nothing was left. */
 bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *process,
                           uint32_t group, bool *out_ok);

@@ -6,7 +6,9 @@
 
 #include <breakwater/base/assert.h>
 
+#include "checks.h"
 #include "coverage.h"
+#include "net.h"
 #include "story.h"
 
 static const struct sim_incident_kind *const tables[] = {
@@ -17,6 +19,8 @@ static const struct sim_incident_kind *const tables[] = {
 #define PAUSE_MS_MIN 500
 #define PAUSE_MS_MAX 30000
 #define FIRST_AT_NS  (20 * SIM_S)
+#define STORM_CRASH_PER_MILLION 3000
+#define STORM_PER_MILLION       50000
 
 static uint32_t length_of(const struct sim_incident_kind *table)
 {
@@ -151,8 +155,34 @@ static void begin_incident(struct sim_world *world, uint64_t number)
     sim_world_at(world, incident->until_ns, end_incident, number);
 }
 
+/* A run in which the witnesses have no peace at all: they die wherever it hurts, and what they say to
+ * each other is lost, repeated and overtaken. */
+static void set_storm(struct sim_world *world, bool is_on)
+{
+    const uint32_t per_million = is_on ? STORM_PER_MILLION : (uint32_t)-STORM_PER_MILLION;
+
+    for (uint32_t from = 0; from < SIM_WITNESSES; from++) {
+        world->witnesses[from]->crash_per_million = is_on ? STORM_CRASH_PER_MILLION : 0;
+        for (uint32_t to = 0; to < SIM_WITNESSES; to++) {
+            struct sim_link *link = sim_link(world, from, to);
+
+            link->loss_per_million += per_million; /* unsigned: it comes back to what it was */
+            link->twice_per_million += per_million;
+            link->overtake_per_million += per_million;
+        }
+    }
+}
+
+void sim_plan_calm_down(struct sim_world *world)
+{
+    if (world->setting.is_storm)
+        set_storm(world, false);
+}
+
 void sim_plan_begin(struct sim_world *world)
 {
+    if (world->setting.is_storm)
+        set_storm(world, true);
     for (uint32_t i = 0; i < world->plan->count; i++)
         sim_world_at(world, world->plan->incidents[i].at_ns, begin_incident, i);
 }
@@ -165,5 +195,6 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
     if (*until_ns > world->now_ns)
         return false;
     *until_ns = world->now_ns + ns + rest_ns;
+    sim_checks_disturb(world, site, world->now_ns + ns);
     return true;
 }

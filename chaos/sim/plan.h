@@ -55,6 +55,8 @@ struct sim_plan {
 struct sim_plan *sim_plan_new(const struct sim_setting *setting);
 void sim_plan_free(struct sim_plan *plan);
 void sim_plan_begin(struct sim_world *world);
+/* Liveness: the calm begins, every incident is over. */
+void sim_plan_calm_down(struct sim_world *world);
 
 uint32_t sim_incident_kind_count(void);
 const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);

@@ -1,6 +1,6 @@
-/* raft_disk.h - what a witness's disk holds for libraft: log, newest snapshot, libraft's own term and
- * vote. Only what has been synced is in here, so it survives everything. What is still on its way to
- * the disk is raft_io's. */
+/* raft_disk.h - what a witness's disk holds for libraft: log, newest snapshot, libraft's own term
+ * and vote. Only what has been synced is in here, so it survives everything. What is still on its
+ * way to the disk is raft_io's. */
 #ifndef BW_SIM_RAFT_DISK_H
 #define BW_SIM_RAFT_DISK_H
 

@@ -117,16 +117,15 @@ static void measure_room(struct sim_raft_io *backend)
 
 static struct sim_raft_snapshot copy_snapshot(const struct raft_snapshot *from)
 {
-    struct sim_raft_snapshot snapshot = {.index = from->index,
-                                         .term = from->term,
-                                         .configuration_index = from->configuration_index};
+    struct sim_raft_snapshot snapshot = {
+        .index = from->index, .term = from->term, .configuration_index = from->configuration_index};
     struct raft_buffer encoded;
     size_t size = 0;
     uint8_t *data;
 
     BW_ASSERT(raft_configuration_encode(&from->configuration, &encoded) == 0);
-    snapshot.configuration =
-        (struct raft_buffer){sim_raft_copy(encoded.base, encoded.len), encoded.len};
+    snapshot.configuration = (struct raft_buffer){sim_raft_copy(encoded.base, encoded.len),
+                                                  encoded.len};
     raft_free(encoded.base);
     for (unsigned i = 0; i < from->n_bufs; i++)
         size += from->bufs[i].len;
@@ -159,8 +158,8 @@ static void free_write(struct sim_raft_write *write)
 static struct sim_raft_write *new_write(struct sim_raft_io *backend, enum write_kind kind,
                                         unsigned entry_count)
 {
-    struct sim_raft_write *write = calloc(1, sizeof *write +
-                                                 entry_count * sizeof write->entries[0]);
+    struct sim_raft_write *write = calloc(1,
+                                          sizeof *write + entry_count * sizeof write->entries[0]);
 
     BW_ASSERT(write != NULL);
     write->kind = kind;
@@ -246,6 +245,8 @@ static void on_written(struct sim_process *process, void *payload)
     enum outcome outcome = draw_outcome(backend);
 
     (void)payload;
+    if (backend->first->kind == WRITE_INSTALL && sim_crash_point(process, "crash:raft_install"))
+        return;
     backend->is_writing = false;
     do {
         write = take_first(backend);
@@ -326,7 +327,11 @@ static void pump(struct sim_raft_io *backend)
     backend->is_stuck = !comes_back(backend);
     backend->is_writing = !backend->is_stuck;
     if (backend->is_writing)
-        sim_later(backend->process, write_ns(backend), on_written, NULL, NULL);
+        sim_later(backend->process,
+                  write_ns(backend) + (backend->first->kind == WRITE_INSTALL
+                                           ? below(backend, SNAPSHOT_NS_SPAN)
+                                           : 0),
+                  on_written, NULL, NULL);
 }
 
 static int io_append(struct raft_io *io, struct raft_io_append *request,
@@ -342,11 +347,11 @@ static int io_append(struct raft_io *io, struct raft_io_append *request,
     write->append = request;
     write->index = backend->next_index;
     for (unsigned i = 0; i < count; i++) {
-        write->entries[i] =
-            (struct sim_raft_entry){.term = entries[i].term,
-                                    .type = entries[i].type,
-                                    .size = entries[i].buf.len,
-                                    .bytes = sim_raft_copy(entries[i].buf.base, entries[i].buf.len)};
+        write->entries[i] = (struct sim_raft_entry){
+            .term = entries[i].term,
+            .type = entries[i].type,
+            .size = entries[i].buf.len,
+            .bytes = sim_raft_copy(entries[i].buf.base, entries[i].buf.len)};
         write->size += entries[i].buf.len + BATCH_HEAD_BYTES;
     }
     backend->next_index += count;
@@ -563,7 +568,8 @@ void sim_raft_io_turn(struct sim_raft_io *backend)
 
 /* ---- time and chance ---- */
 
-/* The uv backend reads CLOCK_MONOTONIC, which stops in suspend, as RAW does and BOOTTIME does not. */
+/* The uv backend reads CLOCK_MONOTONIC, which stops in suspend, as RAW does and BOOTTIME does not.
+ */
 static raft_time io_time(struct raft_io *io)
 {
     return sim_now(backend_of(io)->process).raw_ns / BW_NS_PER_MS;
@@ -649,8 +655,8 @@ static void io_close(struct raft_io *io, raft_io_close_cb done)
     done(io);
 }
 
-/* Half of what comes next has happened: some entries of a batch, a leader's snapshot without the end
- * of the log that it replaces. */
+/* Half of what comes next has happened: some entries of a batch, a leader's snapshot without the
+ * end of the log that it replaces. */
 static void tear(struct sim_raft_io *backend, struct sim_raft_write *write)
 {
     struct sim_world *world = sim_world_of(backend->process);

@@ -46,12 +46,12 @@ struct sim_raft_io {
     raft_io_recv_cb on_receive;
     unsigned tick_ms;
     bool is_closing;
-    raft_index next_index; /* of the entry that will be asked for next */
+    raft_index next_index;                /* of the entry that will be asked for next */
     struct sim_raft_write *first, **last; /* not yet done, in order */
     uint64_t asked, done;                 /* writes */
-    bool is_writing; /* the first one is under way */
-    bool is_stuck;   /* and never comes back, nor does what follows */
-    struct sim_raft_write *untold; /* done in the moment of the crash */
+    bool is_writing;                      /* the first one is under way */
+    bool is_stuck;                        /* and never comes back, nor does what follows */
+    struct sim_raft_write *untold;        /* done in the moment of the crash */
     struct sim_raft_put put;
     struct raft_io_snapshot_get *gets[SIM_RAFT_GETS_MAX];
     struct raft_io_send *sent[SIM_RAFT_SENDS_MAX]; /* their callbacks are due */

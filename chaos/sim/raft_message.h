@@ -1,4 +1,5 @@
-/* raft_message.h - a message of libraft on its way to another witness: a copy of all that it holds. */
+/* raft_message.h - a message of libraft on its way to another witness: a copy of all that it holds.
+ */
 #ifndef BW_SIM_RAFT_MESSAGE_H
 #define BW_SIM_RAFT_MESSAGE_H
 

@@ -132,6 +132,8 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L7", now->batches_cut, &counted->batches_cut);
     count_growth(node, "L8", now->snapshots_refused, &counted->snapshots_refused);
     count_growth(node, "L10", now->votes_repaired, &counted->votes_repaired);
+    count_growth(node, "L12", now->terms_told, &counted->terms_told);
+    count_growth(node, "L14", now->commits_kept, &counted->commits_kept);
 }
 
 void sim_node_turn(struct sim_node *node)
@@ -300,8 +302,8 @@ static void set_up_raft(struct sim_node *node)
     const struct sim_setting *setting = &sim_world_of(process)->setting;
     struct raft *raft = &node->raft;
 
-    raft_seed(raft, (unsigned)(process->host->number + 1) ^
-                        (unsigned)bw_prng_next(&process->chance));
+    raft_seed(raft,
+              (unsigned)(process->host->number + 1) ^ (unsigned)bw_prng_next(&process->chance));
     raft_set_election_timeout(raft, setting->election_timeout_ms);
     raft_set_heartbeat_timeout(raft, setting->heartbeat_ms);
     raft_set_install_snapshot_timeout(raft, INSTALL_TIMEOUT_MS);

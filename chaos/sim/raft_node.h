@@ -1,6 +1,6 @@
-/* raft_node.h - one witness as a Raft voter in virtual time: what consensus/node.h is in production,
- * with the same outcomes, over raft_io. It decides nothing of its own: the wrapper, the watch over
- * the term and the adapter of the replicated state are the product's. */
+/* raft_node.h - one witness as a Raft voter in virtual time: what consensus/node.h is in
+ * production, with the same outcomes, over raft_io. It decides nothing of its own: the wrapper, the
+ * watch over the term and the adapter of the replicated state are the product's. */
 #ifndef BW_SIM_RAFT_NODE_H
 #define BW_SIM_RAFT_NODE_H
 
@@ -42,8 +42,8 @@ struct sim_node {
     uint64_t leader_term;             /* the newest that sim_check_leader was told of */
 };
 
-/* Prepares `node` (zeroed; keeps everything) for the process of `backend`, which sim_raft_io_init has
- * not seen yet. Ends the program when there is no memory. */
+/* Prepares `node` (zeroed; keeps everything) for the process of `backend`, which sim_raft_io_init
+ * has not seen yet. Ends the program when there is no memory. */
 void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct sim_process *process,
                    struct sim_raft_disk *disk, void (*on_event)(struct sim_process *process),
                    const struct bw_fsm_ops *fsm, const struct sim_node_events *events, void *user);
@@ -52,7 +52,8 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
 BW_MUST_CHECK enum bw_err sim_node_start(struct sim_node *node, struct bw_diag *diag);
 /* `witness init`: the founding configuration, term 1. Of a node that was opened only. */
 void sim_node_bootstrap(struct sim_node *node);
-/* The process dies: unanswered submissions end with BW_ERR_UNKNOWN, and nothing is left but `node`. */
+/* The process dies: unanswered submissions end with BW_ERR_UNKNOWN, and nothing is left but `node`.
+ */
 void sim_node_close(struct sim_node *node);
 
 /* As bw_node_done_fn, bw_node_apply, bw_node_barrier and bw_node_transfer. */

@@ -14,6 +14,8 @@
 #define EXEC_LATE_PER_MILLION 10000
 #define REAP_NS_MAX      (500 * 1000)   /* until its parent hears of its end */
 #define LEFT_BEHIND_NS_MAX (800 * SIM_MS) /* a child goes on so long after its start script */
+#define QUICK_PERCENT      25             /* of what is well takes no time to speak of */
+#define QUICK_NS_MAX       (5 * SIM_MS)
 
 /* How long a well one takes; never more than a third of its limit. */
 static const struct {
@@ -114,6 +116,8 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
     most_ns = most_ns < limit_ns / 3 ? most_ns : limit_ns / 3;
     plan->end_ns = lasts[action].least_ns < most_ns ? lasts[action].least_ns : most_ns / 2;
     plan->end_ns += bw_prng_below(chance, most_ns - plan->end_ns + 1);
+    if (bw_prng_below(chance, 100) < QUICK_PERCENT)
+        plan->end_ns = bw_prng_below(chance, QUICK_NS_MAX);
     if (sim_percent(machine, faults->slow_percent))
         plan->end_ns += bw_prng_below(chance, limit_ns + limit_ns / 2);
     plan->effect_ns = bw_prng_below(chance, plan->end_ns + 1);
@@ -126,13 +130,28 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
     plan->ignores_term = sim_percent(machine, faults->ignore_term_percent);
     plan->lies = (action == BW_ACTION_START || action == BW_ACTION_STOP) &&
                  sim_percent(machine, faults->lie_percent);
-    plan->forks = action == BW_ACTION_START && sim_percent(machine, faults->fork_percent);
+    plan->forks = action == BW_ACTION_START && (machine->forks_always ||
+                                                sim_percent(machine, faults->fork_percent));
     plan->speaks_nonsense = action == BW_ACTION_STATUS &&
                             sim_percent(machine, faults->wrong_word_percent);
     if (action == BW_ACTION_FENCE && sim_percent(machine, faults->fence_fails_percent)) {
         plan->has_effect = false;
         plan->code = (int)bw_prng_below(chance, 2);
     }
+}
+
+/* A service that hangs: its fence script and every look at it hang too, until KILL. */
+static void be_stubborn(struct sim_machine *machine, struct sim_run *run)
+{
+    const enum bw_action_kind action = run->order.action;
+    const bool is_look = action == BW_ACTION_STATUS && machine->services[run->order.group].is_up;
+
+    if (!machine->is_stubborn || (run->order.slot & (SIM_SLOT_FENCE | SIM_SLOT_OWN)) == 0 ||
+        !(is_look || action == BW_ACTION_FENCE || action == BW_ACTION_STOP))
+        return;
+    run->plan.has_effect = false;
+    run->plan.hangs = true;
+    run->plan.ignores_term = true;
 }
 
 /* Which of the rarer things a run will do. */
@@ -326,6 +345,7 @@ static void begins(struct sim_process *scripts, void *payload)
         return;
     }
     draw_plan(machine, run);
+    be_stubborn(machine, run);
     count_plan(world, run);
     if (world->tells && bw_action_is_action(run->order.action))
         sim_tell(world, scripts->host->name, "%s: %s of epoch %llu runs",

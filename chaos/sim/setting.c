@@ -69,6 +69,7 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
         .seed = seed, .is_liveness = is_liveness, .length_ns = length_ns};
     out_setting->site_count = sim_chance(&chance, 600000) ? 2 : 3;
     out_setting->group_count = sim_chance(&chance, 700000) ? 1 : 2;
+    out_setting->is_storm = sim_chance(&chance, 150000);
     draw_terms(out_setting, &chance);
     draw_scripts(out_setting, &chance);
     out_setting->snapshot_threshold = between(&chance, 8, 256);

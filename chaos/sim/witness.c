@@ -18,7 +18,8 @@
 #define HOUSEKEEPING_MS 10000 /* as src/witness/program.c */
 /* A wake is never asked for sooner: the slower of two clocks may lag by nanoseconds. */
 #define WAKE_NS_MIN UINT64_C(100000)
-/* A turn may make another one necessary: what was applied is evaluated, what is proposed may fail. */
+/* A turn may make another one necessary: what was applied is evaluated, what is proposed may fail.
+ */
 #define TURNS_MAX 16
 
 static struct sim_witness *witness_of(const struct sim_process *process)
@@ -92,8 +93,8 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         return err;
     applied = bw_cluster_apply(&witness->cluster, index, &command);
     bw_witness_on_applied(&witness->machine, &command, &applied, sim_now(witness->process));
-    witness->notes[index % SIM_APPLIED_NOTES] =
-        (struct sim_applied_note){.index = index, .applied = applied};
+    witness->notes[index % SIM_APPLIED_NOTES] = (struct sim_applied_note){.index = index,
+                                                                          .applied = applied};
     if (applied.rule != NULL)
         sim_witness_change(witness, applied.group);
     sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
@@ -138,8 +139,8 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
     sim_check_restored(witness->process, witness->cluster.applied_index);
     sim_count(sim_witness_world(witness),
               witness->node.is_started ? "snapshot:installed" : "snapshot:loaded");
-    sim_tell(sim_witness_world(witness), witness->process->name, "restores a snapshot up to %" PRIu64,
-             witness->cluster.applied_index);
+    sim_tell(sim_witness_world(witness), witness->process->name,
+             "restores a snapshot up to %" PRIu64, witness->cluster.applied_index);
     return BW_OK;
 }
 
@@ -166,8 +167,8 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
         sim_count(sim_witness_world(witness), "transfer:behind");
 }
 
-/* No fault of the simulator damages what a disk has taken: a stop that only a person could mend is a
- * defect. A restart is its supervisor's. */
+/* No fault of the simulator damages what a disk has taken: a stop that only a person could mend is
+ * a defect. A restart is its supervisor's. */
 static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
 {
     if (needs_person)

@@ -1,5 +1,5 @@
-/* witness.h - a witness in the simulator: the product's core machine, codec, fsm adapter, safe_io and
- * term_watch over the real libraft, on an own raft_io (raft_io.h) in virtual time. */
+/* witness.h - a witness in the simulator: the product's core machine, codec, fsm adapter, safe_io
+ * and term_watch over the real libraft, on an own raft_io (raft_io.h) in virtual time. */
 #ifndef BW_SIM_WITNESS_H
 #define BW_SIM_WITNESS_H
 

@@ -24,9 +24,9 @@ static bool is_gone(const struct sim_pending *pending)
     return pending->to->health == SIM_DEAD || pending->to->life != pending->to_life;
 }
 
-static struct sim_pending *pend(const struct sim_witness *witness, const struct sim_message *message,
-                                enum sim_channel channel, uint32_t wait_ms,
-                                struct sim_pending **list)
+static struct sim_pending *pend(const struct sim_witness *witness,
+                                const struct sim_message *message, enum sim_channel channel,
+                                uint32_t wait_ms, struct sim_pending **list)
 {
     struct sim_pending *pending = calloc(1, sizeof *pending);
     struct bw_instant now = sim_now(witness->process);

@@ -13,7 +13,7 @@
 #include "check.h"
 #include "witness_program.h"
 
-#define RETRY_NS    (100 * BW_NS_PER_MS) /* as there */
+#define RETRY_NS    (100 * BW_NS_PER_MS)   /* as there */
 #define WALL_MS     INT64_C(1700000000000) /* what the wall clocks showed when time began */
 #define GATE_BYTES  256
 #define GATES_BYTES 1024

@@ -1,5 +1,6 @@
 /* witness_program.h - a running witness of the simulator: what its files share. The shell of
- * src/witness again, over the same machine, codec and adapter; what is HTTP there is a message here.
+ * src/witness again, over the same machine, codec and adapter; what is HTTP there is a message
+ * here.
  *
  *   witness.c         life, the replicated state, what operators ask for
  *   witness_decide.c  the machine's decisions, proposals, proofs and wake-ups carried out
@@ -25,7 +26,8 @@ struct sim_founding {
     struct bw_id cluster_id;
     char cluster[BW_NAME_MAX + 1];
     uint32_t election_timeout_ms;
-    uint64_t told_index; /* newest entry that was counted and told of, by whoever applied it first */
+    uint64_t
+        told_index; /* newest entry that was counted and told of, by whoever applied it first */
 };
 
 /* host->services of a witness's machine. */
@@ -97,7 +99,7 @@ BW_MUST_CHECK enum bw_err sim_witness_propose(struct sim_witness *witness,
                                               struct bw_diag *diag);
 void sim_witness_touch(struct sim_witness *witness, int place);
 void sim_witness_change(struct sim_witness *witness, int place); /* -1: all */
-void sim_witness_settle(struct sim_witness *witness); /* evaluates what was touched */
+void sim_witness_settle(struct sim_witness *witness);            /* evaluates what was touched */
 void sim_witness_serve_due(struct sim_witness *witness, struct bw_instant now);
 void sim_witness_found(struct sim_witness *witness);
 void sim_witness_want_proof(struct sim_witness *witness);

@@ -64,7 +64,8 @@ static void begin_kill(struct sim_work *work)
 {
     work->stage = SIM_WORK_KILLING;
     work->rounds = 0;
-    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true);
+    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true,
+                     SIM_LINGER_NS_MAX);
     work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS);
 }
 
@@ -169,7 +170,8 @@ static bool go_on_killing(struct sim_work *work)
         return false;
     }
     work->rounds++;
-    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true);
+    sim_reach_signal(machine_of(work), work->order.group, work->order.slot, true,
+                     SIM_LINGER_NS_MAX);
     work->wake_at = bw_instant_add(now_of(work), LOOK_NS);
     return false;
 }
@@ -187,7 +189,8 @@ bool sim_work_serve(struct sim_work *work)
         work->stage = SIM_WORK_TERMINATING;
         work->kill_at = bw_instant_add(now_of(work), work->grace_ns);
         work->wake_at = bw_instant_add(now_of(work), FIRST_ROUND_NS);
-        sim_reach_signal(machine_of(work), work->order.group, work->order.slot, false);
+        sim_reach_signal(machine_of(work), work->order.group, work->order.slot, false,
+                         SIM_LINGER_NS_MAX);
         return false;
     case SIM_WORK_TERMINATING:
         return go_on_terminating(work);
@@ -199,11 +202,14 @@ bool sim_work_serve(struct sim_work *work)
 
 /* ---- everything in reach ------------------------------------------------------------------------ */
 
-void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group)
+void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group,
+                          uint64_t linger_ns_max)
 {
+    kill->linger_ns_max = linger_ns_max;
     kill->is_running = true;
     kill->rounds = 0;
-    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_IN_REACH, true);
+    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_IN_REACH, true,
+                     kill->linger_ns_max);
     kill->wake_at = bw_instant_add(sim_now(process), FIRST_ROUND_NS);
 }
 
@@ -220,7 +226,8 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
         *out_ok = is_empty;
         return true;
     }
-    sim_reach_signal(machine, group, SIM_SLOTS_IN_REACH, true);
+    sim_reach_signal(machine, group, SIM_SLOTS_IN_REACH, true,
+                     kill->linger_ns_max);
     kill->wake_at = bw_instant_add(sim_now(process), LOOK_NS);
     return false;
 }

@@ -41,6 +41,7 @@ struct sim_coverage; /* coverage.h */
 struct sim_setting {
     uint64_t seed;
     bool is_liveness; /* bounded faults, then calm; else unlimited faults */
+    bool is_storm;    /* the witnesses have no peace */
     uint64_t length_ns;
     uint32_t site_count, group_count;
     struct bw_terms terms; /* of every group at the beginning */

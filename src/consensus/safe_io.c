@@ -10,6 +10,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
+#include "safe_message.h"
+
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
 #define STALL_STEP_MS   250
@@ -72,17 +74,6 @@ static void stop_for_io(struct bw_safe_io *safe, const char *what, int status)
     bw_safe_io_stop(safe, BW_STOP_RESTART,
                     "%s failed: %s (%s); stopped before anything was built on it", what,
                     raft_strerror(status), safe->io.errmsg);
-}
-
-static void drop_message(struct raft_message *message)
-{
-    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
-        raft_free(message->append_entries.entries[0].batch);
-        raft_free(message->append_entries.entries);
-    } else if (message->type == RAFT_INSTALL_SNAPSHOT) {
-        raft_configuration_close(&message->install_snapshot.conf);
-        raft_free(message->install_snapshot.data.base);
-    }
 }
 
 /* ---- peers ---------------------------------------------------------------------------------- */
@@ -373,8 +364,7 @@ static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
     return false;
 }
 
-/* Returns 0 even after a stop: libraft frees twice on most errors, and a mute member harms nobody.
- */
+/* Returns 0 even after a stop: libraft frees twice on most errors; a mute member harms nobody. */
 static int safe_set_term(struct raft_io *io, raft_term term)
 {
     struct bw_safe_io *safe = safe_of(io);
@@ -675,13 +665,7 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
         goto lost;
     *send = (struct safe_send){
         .outer = outer, .safe = safe, .peer = peer->id, .is_snapshot = is_snapshot};
-    if (is_snapshot && message->install_snapshot.last_index == safe->snapshot_index &&
-        message->install_snapshot.last_term != safe->snapshot_term) {
-        /* The message is libraft's own copy on the heap; const only in passing. */
-        ((struct raft_message *)(uintptr_t)message)->install_snapshot.last_term =
-            safe->snapshot_term;
-        safe->counts.terms_patched++;
-    }
+    bw_safe_message_correct_sent(safe, message);
     peer->sends++;
     peer->snapshot_in_flight = peer->snapshot_in_flight || is_snapshot;
     if (safe->backend.send(io, &send->inner, message, on_send_done) == 0)
@@ -705,23 +689,15 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
     if (peer != NULL)
         peer->heard_ms = io->time(io);
     if (safe->stopped || safe->closing) {
-        drop_message(message);
+        bw_safe_message_drop(message);
         return;
     }
     if (message->type == RAFT_INSTALL_SNAPSHOT && safe->snapshot_puts > 0) {
         safe->counts.installs_dropped++;
-        drop_message(message);
+        bw_safe_message_drop(message);
         return;
     }
-    if (message->type == RAFT_APPEND_ENTRIES) {
-        /* The entries that are cut off share the batch of the first, which frees it. */
-        for (unsigned i = 1; i < message->append_entries.n_entries; i++) {
-            if (message->append_entries.entries[i].type == RAFT_CHANGE) {
-                message->append_entries.n_entries = i;
-                safe->counts.batches_cut++;
-            }
-        }
-    }
+    bw_safe_message_correct_received(safe, message);
     safe->on_receive(io, message);
 }
 

@@ -105,11 +105,23 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
         bw_site_give_back(step, "S22");
 }
 
-static void on_end_refused(const struct step *step, enum bw_refusal why)
+/* Committed state says that our epoch is over, and the guard has seen a higher one, which another
+ * instance of this site held: it runs nothing of ours any more, and has nothing to end (3.7). */
+static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refusal why)
+{
+    return why == BW_REFUSAL_OLD_EPOCH && site->over && bw_site_epoch_is_open(site) &&
+           epoch == site->memory.epoch;
+}
+
+static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refusal why)
 {
     struct bw_site *site = step->site;
 
     site->end_open = false;
+    if (is_outlived(site, epoch, why)) {
+        bw_site_give_back(step, "S43");
+        return;
+    }
     site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
         site->tenure = BW_TENURE_STOPPING;
@@ -522,6 +534,10 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
         site->guard.epoch_seen = ended->epoch;
     if (ended->run_id == site->running_run_id || ended->run_id == 0)
         site->running = BW_ACTION_NONE;
+    if (ended->result == BW_RUN_REFUSED && is_outlived(site, ended->epoch, ended->refusal)) {
+        bw_site_give_back(step, "S44");
+        return;
+    }
     switch (ended->action) {
     case BW_ACTION_START:
         on_start_ended(step, ended);
@@ -576,7 +592,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_END_REFUSED:
         if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
             note_guard_disk(step, false);
-        on_end_refused(step, message->refused.why);
+        on_end_refused(step, message->epoch, message->refused.why);
         break;
     case BW_GUARD_MESSAGE_LET_GO_DONE:
         on_let_go_done(step, message->let_go_index);

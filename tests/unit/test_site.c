@@ -1240,6 +1240,101 @@ static void what_another_instance_has_armed_is_rogue_only_after_its_deadline(voi
     assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
 }
 
+/* Found by the simulator: the guard takes no epoch below the one that a rejoin ran under, and the
+ * service that somebody started afterwards was never fenced (3.8). */
+static void rogue_after_a_rejoin_is_fenced_with_the_epoch_of_the_rejoin(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .adopt = true, .given_back = true, .enforced = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+
+    for (int i = 0; i < 2; i++)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_int_equal(world.sent_run.run.epoch, 2);
+}
+
+/* Found by the simulator: another instance of this site had held the next epoch meanwhile, and the
+ * guard refused the stop of ours for ever: the site stood by no more, and fenced no rogue (3.7). */
+static void epoch_that_the_guard_has_outlived_is_given_up_once_it_is_over(void **state)
+{
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .enforced = true};
+    const struct bw_guard_state of = {.epoch_seen = 2, .enforced = true};
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &of);
+    order(&world, BW_ORDER_STAND_BY, 2);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    refused.ended = (struct bw_guard_run_ended){.epoch = 1,
+                                                .action = BW_ACTION_STOP,
+                                                .run_id = world.sent_run.run.run_id,
+                                                .result = BW_RUN_REFUSED,
+                                                .refusal = BW_REFUSAL_OLD_EPOCH};
+
+    from_guard(&world, &refused);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    assert_true(world.site.memory.given_back);
+}
+
+static void epoch_that_the_guard_has_outlived_is_not_ended_again(void **state)
+{
+    const struct bw_site_memory memory = {.epoch = 1, .boot_id = {{3}}, .enforced = true};
+    const struct bw_guard_state of = {.epoch_seen = 2, .enforced = true};
+    const struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_END_REFUSED,
+                                             .epoch = 1,
+                                             .refused.why = BW_REFUSAL_OLD_EPOCH};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &of);
+    status(&world, "stopped");
+    order(&world, BW_ORDER_STAND_BY, 2);
+    assert_asked(&world, "END");
+
+    from_guard(&world, &refused);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    assert_true(world.site.memory.given_back);
+}
+
+/* Until committed state says that it is over, a refusal says nothing. */
+static void refused_stop_of_an_epoch_that_is_not_over_is_tried_again(void **state)
+{
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+    refused.ended = (struct bw_guard_run_ended){.epoch = 1,
+                                                .action = BW_ACTION_STOP,
+                                                .run_id = world.sent_run.run.run_id,
+                                                .result = BW_RUN_REFUSED,
+                                                .refusal = BW_REFUSAL_OLD_EPOCH};
+
+    from_guard(&world, &refused);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    assert_false(world.site.memory.given_back);
+}
+
 static void site_that_is_not_enforced_is_never_touched(void **state)
 {
     struct world world;
@@ -1435,6 +1530,10 @@ int main(void)
         cmocka_unit_test(report_names_the_epoch_that_its_data_goes_with),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
+        cmocka_unit_test(rogue_after_a_rejoin_is_fenced_with_the_epoch_of_the_rejoin),
+        cmocka_unit_test(epoch_that_the_guard_has_outlived_is_given_up_once_it_is_over),
+        cmocka_unit_test(epoch_that_the_guard_has_outlived_is_not_ended_again),
+        cmocka_unit_test(refused_stop_of_an_epoch_that_is_not_over_is_tried_again),
         cmocka_unit_test(site_that_is_not_enforced_is_never_touched),
         cmocka_unit_test(adopting_site_is_enforced_by_its_first_armed),
         cmocka_unit_test(let_go_disarms_and_nothing_is_renewed_or_run),

@@ -1,21 +1,30 @@
 /* safe_io.h - a wrapper round any `struct raft_io` that closes what libraft 0.22.1 leaves open
  * between itself and its disk and network. It decides nothing: it turns silent failures into
- * loud ones and drops or shortens what the library would mistreat, which Raft allows at any time.
- *
- *   L1  a failed write of term, vote or entries is not noticed       -> stop at once
- *   L2  a repeated vote is rewritten through "no vote"               -> skip what is durable
- * already L3  the retry of a failed write reads freed memory, or never ends -> no progress for 3 s:
- * stop L4  InstallSnapshot during an own snapshot dereferences NULL     -> drop it, it is sent
- * again L5  a snapshot newer than planned is sent under an old term      -> send the term it has L6
- * a snapshot that cannot be read frees what was never set      -> give it one, drop the message L7
- * a configuration entry is recorded under the index of its batch -> cut the batch before it L8  a
- * snapshot may carry a configuration older than its index    -> refuse it, it is tried again L9 the
- * membership rule; not the wrapper's L10 metadata without checksum -> an own {term, vote}, believed
- *   L11 an acknowledged last entry may be taken for a torn write     -> alarm: a live peer stays
- * behind
- *
- * Also: a failed send is a lost message, and a peer that takes nothing cannot make messages pile
- * up. One thread, the backend's. No clock of its own: time is the backend's. */
+ * loud ones and drops, shortens or corrects what the library would mistreat, which Raft allows at
+ * any time. A failed send is a lost message, and a peer that takes nothing cannot make messages
+ * pile up. One thread, the backend's. No clock of its own: time is the backend's. */
+
+/* clang-format off */
+/*   L1  a failed write of term, vote or entries is not noticed     -> stop at once
+ *   L2  a repeated vote is rewritten through "no vote"             -> skip what is durable already
+ *   L3  the retry of a failed write reads freed memory or loops    -> no progress for 3 s: stop
+ *   L4  InstallSnapshot during an own snapshot dereferences NULL   -> drop it, it is sent again
+ *   L5  a snapshot newer than planned is sent under an old term    -> send the term it has
+ *   L6  a snapshot that cannot be read frees what was never set    -> give one, drop the message
+ *   L7  a configuration is recorded under the index of its batch   -> cut the batch before it
+ *   L8  a snapshot's configuration may be older than its index     -> refuse it, it is tried again
+ *   L9  the membership rule; not the wrapper's
+ *   L10 metadata without checksum                                  -> an own {term, vote}, believed
+ *   L11 an acknowledged last entry may be taken for a torn write   -> alarm: a live peer lags
+ *   L12 a pre-vote refused for its low term is not told the        -> tell it: else, now and then,
+ *       higher one                                                        nobody is elected any more
+ *   L13 the step that makes a leader breaks off where a majority   -> votes tell no capacity
+ *       is short of disk; what this leader leaves unanswered is
+ *       later acknowledged by another leader's entries
+ *   L14 a follower's commit index may go back; a snapshot taken    -> cap what the leader says by
+ *       then holds entries that are applied again after a restart     what its message vouches for */
+/* clang-format on */
+
 #ifndef BW_CONSENSUS_SAFE_IO_H
 #define BW_CONSENSUS_SAFE_IO_H
 
@@ -57,6 +66,8 @@ struct bw_safe_io_counts {
     uint64_t batches_cut;       /* L7 */
     uint64_t snapshots_refused; /* L8 */
     uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
+    uint64_t terms_told;        /* L12 */
+    uint64_t commits_kept;      /* L14 */
     uint64_t sends_dropped;
 };
 
@@ -78,7 +89,7 @@ struct bw_safe_io {
     struct bw_vote durable;
     bool loaded;
     bool stopped;
-    bool closing; /* no message leaves, or comes in, any more */
+    bool closing;                     /* no message leaves, or comes in, any more */
     struct safe_append *mute_appends; /* asked for after the stop: canceled at close */
     struct safe_put *mute_puts;
     raft_io_tick_cb on_tick;

@@ -1,0 +1,57 @@
+/* check_ended.c - the other half of I1: in the instant in which the end of an epoch is first applied
+ * anywhere (confirmed, fenced, expired: design 3.1), its site serves no more. What starts elsewhere
+ * may begin from then on; that it takes a while there is luck, and hides what went wrong. */
+#include "check_ended.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "checks_own.h"
+#include "site.h"
+#include "witness.h"
+
+/* A forced end is a person's word; a let-go leaves the service alone, and so does an adoption that
+ * never came to be: the first-grant rules then apply again (3.1, 3.9). */
+static bool is_safe_end(const struct bw_group *group)
+{
+    return !group->first_grant && (group->last_end.grade == BW_GRADE_CONFIRMED ||
+                                   group->last_end.grade == BW_GRADE_FENCED ||
+                                   group->last_end.grade == BW_GRADE_EXPIRED);
+}
+
+static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const struct sim_host *host = sim_site(world, site);
+        char text[200];
+
+        if (strcmp(host->name, found->last_end.site) != 0 ||
+            !sim_service_is_serving(host, group))
+            continue;
+        if (world->checks->excused_until_ns[site] >= world->now_ns) {
+            world->checks->tally.overlaps_outside++;
+            continue;
+        }
+        sim_site_describe(host, group, text, sizeof text);
+        sim_fail(world, "I1", "epoch %" PRIu64 " of %s has ended (%s), and is served: %s",
+                 found->last_end.epoch, world->group_names[group],
+                 bw_grade_word(found->last_end.grade), text);
+    }
+}
+
+void sim_check_ended(struct sim_world *world, uint32_t witness)
+{
+    const struct bw_cluster *cluster = sim_witness_cluster(world->witnesses[witness]);
+
+    for (uint32_t group = 0; cluster != NULL && group < world->setting.group_count; group++) {
+        const int place = bw_cluster_find(cluster, world->group_names[group]);
+        const struct bw_group *found = place < 0 ? NULL : &cluster->groups[place];
+        uint64_t *ended_epoch = &world->checks->ended_epoch[group];
+
+        if (found == NULL || found->last_end.epoch <= *ended_epoch)
+            continue;
+        *ended_epoch = found->last_end.epoch;
+        if (is_safe_end(found))
+            look(world, group, found);
+    }
+}

@@ -1,0 +1,83 @@
+#include "safe_message.h"
+
+void bw_safe_message_drop(struct raft_message *message)
+{
+    if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
+        raft_free(message->append_entries.entries[0].batch);
+        raft_free(message->append_entries.entries);
+    } else if (message->type == RAFT_INSTALL_SNAPSHOT) {
+        raft_configuration_close(&message->install_snapshot.conf);
+        raft_free(message->install_snapshot.data.base);
+    }
+}
+
+/* ---- as they leave -------------------------------------------------------------------------- */
+
+/* L5: a snapshot that was read later than planned is newer; its index was noticed, its term not. */
+static void correct_term(struct bw_safe_io *safe, struct raft_install_snapshot *install)
+{
+    if (install->last_index != safe->snapshot_index || install->last_term == safe->snapshot_term)
+        return;
+    install->last_term = safe->snapshot_term;
+    safe->counts.terms_patched++;
+}
+
+/* L12: libraft answers with the term that was asked for. Who asks with too low a term would never
+ * learn it and ask with the same for ever; where its log is the longest, nobody else is elected. */
+static void tell_term(struct bw_safe_io *safe, struct raft_request_vote_result *result)
+{
+    if (!result->pre_vote || result->vote_granted || result->term >= safe->durable.term)
+        return;
+    result->term = safe->durable.term;
+    safe->counts.terms_told++;
+}
+
+void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message)
+{
+    struct raft_message *own = (struct raft_message *)(uintptr_t)message;
+
+    if (own->type == RAFT_INSTALL_SNAPSHOT)
+        correct_term(safe, &own->install_snapshot);
+    else if (own->type == RAFT_REQUEST_VOTE_RESULT)
+        tell_term(safe, &own->request_vote_result);
+}
+
+/* ---- as they arrive ------------------------------------------------------------------------- */
+
+/* L7: the entries that are cut off share the batch of the first, which frees it. */
+static void cut_batch(struct bw_safe_io *safe, struct raft_append_entries *append)
+{
+    for (unsigned i = 1; i < append->n_entries; i++) {
+        if (append->entries[i].type == RAFT_CHANGE) {
+            append->n_entries = i;
+            safe->counts.batches_cut++;
+        }
+    }
+}
+
+/* L14: what a leader has committed counts up to the last entry that this message vouches for.
+ * libraft sets its own commit index to that even where it is lower, as after a heartbeat that
+ * probes for what is there already. A snapshot that is taken then says less than it holds: after a
+ * restart its entries are applied twice. */
+static void cap_commit(struct bw_safe_io *safe, struct raft_append_entries *append)
+{
+    raft_index last = append->prev_log_index + append->n_entries;
+
+    if (append->leader_commit <= last)
+        return;
+    append->leader_commit = last;
+    if (safe->io.data != NULL && raft_commit_index(safe->io.data) > last)
+        safe->counts.commits_kept++;
+}
+
+void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_message *message)
+{
+    if (message->type == RAFT_APPEND_ENTRIES) {
+        cut_batch(safe, &message->append_entries);
+        cap_commit(safe, &message->append_entries);
+    } else if (message->type == RAFT_REQUEST_VOTE_RESULT) {
+        /* L13: with a majority short of disk the first entry of a new leader would be refused, and
+         * its step end halfway. The next answers tell the capacity again. */
+        message->request_vote_result.features = 0;
+    }
+}

@@ -1,0 +1,15 @@
+/* safe_message.h - what is wrong with libraft's messages, put right as they leave and arrive: rules
+ * L5, L7, L12, L13 and L14 of safe_io.h. Each correction is one that Raft allows at any time. */
+#ifndef BW_CONSENSUS_SAFE_MESSAGE_H
+#define BW_CONSENSUS_SAFE_MESSAGE_H
+
+#include <breakwater/consensus/safe_io.h>
+
+/* Frees what a received message holds, which libraft would own. */
+void bw_safe_message_drop(struct raft_message *message);
+
+/* The message is libraft's own copy on the heap; const only in passing. */
+void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message);
+void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_message *message);
+
+#endif
