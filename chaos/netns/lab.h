@@ -46,14 +46,15 @@ struct bw_lab_process {
     char name[BW_NAME_MAX + 1]; /* w1, alpha/agent: of its files too, with '-' */
     char config[BW_LAB_PATH_BYTES];
     char log[BW_LAB_PATH_BYTES];
-    char faults[BW_LAB_PATH_BYTES]; /* what fault_preload.c obeys */
-    const char *disk_fault;         /* a line for it; "": none */
-    char crash_at[BW_NAME_MAX + 1]; /* of the next start; "": nowhere */
-    pid_t pid;                      /* 0: does not run */
-    uint32_t hold_count;            /* faults that keep it from being started */
-    bool is_killed;                 /* by us: its end surprises nobody */
-    bool is_given_up;               /* it asked for a person: never started again */
-    uint64_t start_at_ns;           /* when it is started anew; 0: not waiting */
+    char faults[BW_LAB_PATH_BYTES];      /* what fault_preload.c obeys */
+    const char *disk_fault;              /* a line for it; "": none */
+    char crash_at[BW_NAME_MAX + 1];      /* this life's crash point; "": none */
+    char next_crash_at[BW_NAME_MAX + 1]; /* that of the next start */
+    pid_t pid;                           /* 0: does not run */
+    uint32_t hold_count;                 /* faults that keep it from being started */
+    bool is_killed;                      /* by us: its end surprises nobody */
+    bool is_given_up;                    /* it asked for a person: never started again */
+    uint64_t start_at_ns;                /* when it is started anew; 0: not waiting */
     uint32_t start_count;
     uint32_t crash_count; /* at a crash point */
 };

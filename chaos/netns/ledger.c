@@ -31,6 +31,7 @@ static const struct bw_option options[] = {
 };
 static const struct bw_cli_command command = {
     .name = "ledger",
+    .program = "breakwater-chaos",
     .operands = "",
     .help = "The service of a lab, as start.sh starts it.",
     .options = options,

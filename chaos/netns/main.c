@@ -66,6 +66,7 @@ static const struct bw_option no_options[] = {BW_OPTIONS_END};
 
 static const struct bw_cli_command run_command = {
     .name = "run",
+    .program = "breakwater-chaos",
     .operands = "SCENARIO...",
     .operands_min = 1,
     .operands_max = BW_RUNS_MAX,
@@ -76,6 +77,7 @@ static const struct bw_cli_command run_command = {
 };
 static const struct bw_cli_command random_command = {
     .name = "random",
+    .program = "breakwater-chaos",
     .operands = "",
     .help =
         "Rounds of faults drawn from a seed, alone and combined, each followed by calm in which\n"
@@ -85,12 +87,14 @@ static const struct bw_cli_command random_command = {
 };
 static const struct bw_cli_command list_command = {
     .name = "list",
+    .program = "breakwater-chaos",
     .operands = "",
     .help = "Names every scenario, fault and crash point.",
     .options = no_options,
 };
 static const struct bw_cli_command judge_command = {
     .name = "judge",
+    .program = "breakwater-chaos",
     .operands = "DIR",
     .operands_min = 1,
     .operands_max = 1,
@@ -120,6 +124,8 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     struct bw_step steps[BW_STEPS_MAX];
     enum bw_err err = BW_OK;
 
+    if (scenario->crash_point != NULL)
+        bw_run_arm_crash(run, scenario->crash_role, scenario->crash_point);
     if (task->random_ms == 0)
         return bw_run_round(run, scenario->steps, diag);
     for (uint32_t i = 0; err == BW_OK && bw_lab_now_ns() < end_ns; i++) {

@@ -11,13 +11,15 @@
 #include <breakwater/base/instant.h>
 #include <breakwater/dev/timeline.h>
 
-#define LANE_PX      20
-#define BAR_PX       12
-#define AXIS_PX      24
-#define LABEL_PX     150
-#define PX_PER_S_MAX 60.0
-#define LINE_BYTES   2048
-#define TICK_PX      90 /* between two times on the axis, about */
+#define LANE_PX        20
+#define BAR_PX         12
+#define AXIS_PX        24
+#define LABEL_PX       150
+#define PX_PER_S_MAX   60.0
+#define LINE_BYTES     2048
+#define FAULT_ROWS_MAX 4
+#define MOMENT_MS      50 /* how long a fault is drawn that is only a moment */
+#define TICK_PX        90 /* between two times on the axis, about */
 
 struct page {
     FILE *out;
@@ -102,29 +104,67 @@ static void next_lane(struct page *page)
 /* ---- lanes ------------------------------------------------------------------------------------
  */
 
-/* "fault NAME at NODE" ends with "heal  NAME at NODE". */
-static void draw_faults(struct page *page, int node)
+/* Faults of one node that are on at once lie in rows below each other. */
+struct fault_bar {
+    const struct bw_lab_event *event;
+    uint64_t to_ns;
+    uint32_t row;
+};
+
+/* "fault NAME at NODE" ends with "heal  NAME at NODE"; one that needs no healing is a short bar. */
+static uint64_t end_of_fault(const struct bw_lab *lab, uint32_t index)
 {
-    const struct bw_lab *lab = &page->outcome->lab;
     const size_t head = strlen("fault ");
 
-    for (uint32_t i = 0; i < lab->event_count; i++) {
-        const struct bw_lab_event *event = &lab->events[i];
-        uint64_t to_ns = event->at_ns + 50 * BW_NS_PER_MS; /* of one that needs no healing */
-        char label[BW_LAB_TEXT_BYTES];
+    for (uint32_t i = index + 1; i < lab->event_count; i++)
+        if (lab->events[i].kind == BW_LAB_HEAL &&
+            strcmp(lab->events[i].text + head, lab->events[index].text + head) == 0)
+            return lab->events[i].at_ns;
+    return lab->events[index].at_ns + MOMENT_MS * BW_NS_PER_MS;
+}
 
-        if (event->kind != BW_LAB_FAULT || event->node != node)
+/* Takes the first row that is free; the last one when none is. Returns how many rows there are.
+ * `draw` NULL: only counts them. */
+static uint32_t lay_faults(struct page *page, int node,
+                           void (*draw)(struct page *page, const struct fault_bar *bar))
+{
+    const struct bw_lab *lab = &page->outcome->lab;
+    uint64_t busy_ns[FAULT_ROWS_MAX] = {0};
+    uint32_t row_count = 1;
+
+    for (uint32_t i = 0; i < lab->event_count; i++) {
+        struct fault_bar bar = {.event = &lab->events[i]};
+
+        if (bar.event->kind != BW_LAB_FAULT || bar.event->node != node)
             continue;
-        for (uint32_t j = i + 1; j < lab->event_count; j++)
-            if (lab->events[j].kind == BW_LAB_HEAL &&
-                strcmp(lab->events[j].text + head, event->text + head) == 0) {
-                to_ns = lab->events[j].at_ns;
-                break;
-            }
-        (void)snprintf(label, sizeof label, "%s", event->text + head);
-        label[strcspn(label, " ")] = '\0';
-        put_bar(page, "fault", event->at_ns, to_ns, label, event->text);
+        bar.to_ns = end_of_fault(lab, i);
+        while (bar.row + 1 < FAULT_ROWS_MAX && busy_ns[bar.row] > bar.event->at_ns)
+            bar.row++;
+        busy_ns[bar.row] = bar.to_ns;
+        row_count = bar.row + 1 > row_count ? bar.row + 1 : row_count;
+        if (draw != NULL)
+            draw(page, &bar);
     }
+    return row_count;
+}
+
+static void draw_fault(struct page *page, const struct fault_bar *bar)
+{
+    const int y = page->y;
+    char label[BW_LAB_TEXT_BYTES];
+
+    (void)snprintf(label, sizeof label, "%s", bar->event->text + strlen("fault "));
+    label[strcspn(label, " ")] = '\0';
+    page->y += (int)bar->row * LANE_PX;
+    put_bar(page, "fault", bar->event->at_ns, bar->to_ns, label, bar->event->text);
+    page->y = y;
+}
+
+static void draw_faults(struct page *page, int node)
+{
+    const uint32_t rows = lay_faults(page, node, draw_fault);
+
+    page->y += (int)(rows - 1) * LANE_PX;
     next_lane(page);
 }
 
@@ -169,6 +209,25 @@ static bool read_number(const char *line, const char *key, uint64_t *out)
     return rest != value && *rest == '\0';
 }
 
+/* An agent that dies or stands still says nothing of the end of its lease: that is a lease later at
+ * the latest. */
+static uint64_t end_of_lease(const struct page *page, const struct bw_lab_process *agent,
+                             uint64_t begun_ns, uint64_t said_ns)
+{
+    const struct bw_lab *lab = &page->outcome->lab;
+    const int process = (int)(agent - lab->processes);
+
+    for (uint32_t i = 0; i < lab->event_count && lab->events[i].at_ns < said_ns; i++) {
+        const struct bw_lab_event *event = &lab->events[i];
+        const uint64_t latest_ns = event->at_ns + lab->timings.lease_ttl_ms * BW_NS_PER_MS;
+
+        if (event->process == process && event->at_ns > begun_ns && latest_ns < said_ns &&
+            (event->kind == BW_LAB_ENDED || event->kind == BW_LAB_FROZEN))
+            said_ns = latest_ns;
+    }
+    return said_ns;
+}
+
 static bool has_event(const char *line, const char *name)
 {
     char value[64];
@@ -206,13 +265,15 @@ static void draw_leases(struct page *page, const struct bw_lab_process *agent, c
         } else if (begun_ns != 0 &&
                    (has_event(line, "lease.ended") || has_event(line, "epoch.given_back"))) {
             (void)snprintf(words, sizeof words, "lease of epoch %" PRIu64, epoch);
-            put_bar(page, "lease", begun_ns, at_ns, NULL, words);
+            put_bar(page, "lease", begun_ns, end_of_lease(page, agent, begun_ns, at_ns), NULL,
+                    words);
             begun_ns = 0;
         }
     }
     if (begun_ns != 0) {
         (void)snprintf(words, sizeof words, "lease of epoch %" PRIu64, epoch);
-        put_bar(page, "lease", begun_ns, page->to_ns, NULL, words);
+        put_bar(page, "lease", begun_ns, end_of_lease(page, agent, begun_ns, page->to_ns), NULL,
+                words);
     }
     if (log != NULL)
         (void)fclose(log); /* only read from */
@@ -264,6 +325,7 @@ static void draw_labels(struct page *page)
     page->y = AXIS_PX;
     for (uint32_t node = 0; node + 1 < lab->node_count; node++) {
         put_label(page, "head", lab->nodes[node].name, ": faults");
+        page->y += (int)(lay_faults(page, (int)node, NULL) - 1) * LANE_PX;
         for (uint32_t i = 0; i < lab->process_count; i++)
             if (lab->processes[i].node == node)
                 put_label(page, "name", lab->processes[i].name, "");
@@ -317,11 +379,14 @@ static void draw_axis(struct page *page, int height)
 static void draw(struct page *page)
 {
     const struct bw_lab *lab = &page->outcome->lab;
-    const uint32_t lanes = lab->node_count - 1 + lab->process_count +
-                           page->outcome->verdict.group_count * lab->options->site_count;
-    const int height = AXIS_PX + (int)lanes * LANE_PX;
+    uint32_t lanes = lab->process_count +
+                     page->outcome->verdict.group_count * lab->options->site_count;
+    int height;
     const double seconds = (double)(page->to_ns - page->from_ns) / (double)BW_NS_PER_S;
 
+    for (uint32_t node = 0; node + 1 < lab->node_count; node++)
+        lanes += lay_faults(page, (int)node, NULL);
+    height = AXIS_PX + (int)lanes * LANE_PX;
     page->px_per_s = BW_PAGE_WIDTH_MAX / seconds;
     if (page->px_per_s > PX_PER_S_MAX)
         page->px_per_s = PX_PER_S_MAX;
@@ -363,19 +428,31 @@ static const char page_head[] =
     ".frozen{fill:#54aeff}.dead{fill:#24292f}\n"
     ".lease{fill:#eac54f;fill-opacity:.55;stroke:#9a6700;stroke-width:.6}\n"
     ".site0{fill:#0550ae}.site1{fill:#bc4c00}.site2{fill:#1a7f37}\n"
-    ".key span{display:inline-block;width:1.1em;height:.8em;margin:0 .35em 0 1em}\n"
+    ".key span{display:inline-block;margin-right:1.2em}\n"
+    ".key i{display:inline-block;width:1.1em;height:.8em;margin-right:.4em}\n"
     "details{margin:.6rem 0}pre{font-size:12px;max-height:24em;overflow:auto;background:#f6f8fa;"
     "padding:.6rem}\n"
     "</style></head><body>\n<h1>breakwater-chaos</h1>\n";
 
-static const char page_key[] =
-    "<p class=\"key\">fault<span style=\"background:#b3261e\"></span>process runs"
-    "<span style=\"background:#d0d7de\"></span>stands still"
-    "<span style=\"background:#54aeff\"></span>is dead"
-    "<span style=\"background:#24292f\"></span>lease<span style=\"background:#eac54f\"></span>"
-    "serves, with its epoch: alpha<span style=\"background:#0550ae\"></span>beta"
-    "<span style=\"background:#bc4c00\"></span>gamma<span "
-    "style=\"background:#1a7f37\"></span></p>\n";
+struct key {
+    const char *color;
+    const char *words;
+};
+static const struct key keys[] = {
+    {"#b3261e", "fault"},          {"#d0d7de", "process runs"},
+    {"#54aeff", "stands still"},   {"#24292f", "is dead"},
+    {"#eac54f", "lease, at most"}, {"#0550ae", "alpha serves, with its epoch"},
+    {"#bc4c00", "beta"},           {"#1a7f37", "gamma"},
+};
+
+static void put_key(FILE *out)
+{
+    (void)fputs("<p class=\"key\">", out);
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        (void)fprintf(out, "<span><i style=\"background:%s\"></i>%s</span>\n", keys[i].color,
+                      keys[i].words);
+    (void)fputs("</p>\n", out);
+}
 
 static void put_groups(FILE *out, const struct bw_verdict *verdict)
 {
@@ -459,7 +536,7 @@ enum bw_err bw_report_page(const char *path, struct bw_outcome *const *outcomes,
                   "</span>. Who served when is what the services recorded; leases are what "
                   "the agents said.</p>\n",
                   ok_count == count ? "ok" : "broken", ok_count, count);
-    (void)fputs(page_key, out);
+    put_key(out);
     for (uint32_t i = 0; i < count; i++)
         put_outcome(out, outcomes[i]);
     (void)fputs("</body></html>\n", out);

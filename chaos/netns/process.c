@@ -175,6 +175,7 @@ enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, str
     if (log < 0)
         return bw_diag_errno(diag, errno, "open %s", process->log);
     (void)dprintf(log, BW_LAB_START_MARK "%" PRId64 "\n", lab->nodes[process->node].boot_shift_ns);
+    memcpy(process->crash_at, process->next_crash_at, sizeof process->crash_at);
     (void)fflush(NULL); /* so that the child has nothing of ours to write */
     process->pid = fork();
     if (process->pid == 0)
@@ -185,6 +186,7 @@ enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, str
         return bw_diag_errno(diag, errno, "start %s", process->name);
     }
     process->is_killed = false;
+    process->next_crash_at[0] = '\0';
     process->start_at_ns = 0;
     process->start_count++;
     if (process->start_count > 1)

@@ -3,101 +3,102 @@
 
 #include <string.h>
 
-#define ONLY_PREFIX "only-"
+#include <breakwater/base/crash_point.h>
+
+#define ONLY_PREFIX  "only-"
+#define CRASH_PREFIX "crash-"
+
+struct crash_point {
+    const char *name;
+    enum bw_lab_role role;
+    const char *words;
+};
+static const struct crash_point crash_points[] = {
+#define X(point, name, role, words) {name, BW_LAB_##role, words},
+    BW_CRASH_POINT_LIST(X)
+#undef X
+};
+#define CRASH_POINT_COUNT (sizeof crash_points / sizeof crash_points[0])
 
 /* Times in percent of a lease. */
+#define SCENARIO(named, told, ending, ...)                                                         \
+    {                                                                                              \
+        .name = (named), .words = (told), .end = BW_SCENARIO_##ending, .steps = { __VA_ARGS__ }    \
+    }
 const struct bw_scenario bw_scenario_table[] = {
-    {"one_way-holder_fences",
-     "the primary's site can send to nobody and hears all: it ends by itself, another serves",
-     BW_SCENARIO_MOVES,
-     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"one_way_in-holder_fences",
-     "the primary's site hears nobody, all that it sends arrives: it must not be granted again",
-     BW_SCENARIO_MOVES,
-     {{.fault = "deaf", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"isolated-other_serves",
-     "the primary's site is cut off in silence and lives",
-     BW_SCENARIO_MOVES,
-     {{.fault = "isolated", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"bridge-nothing_moves",
-     "the two sites cannot see each other, both see all witnesses",
-     BW_SCENARIO_STAYS,
-     {{.fault = "apart", .place = BW_STEP_HOLDER_AND_STANDBY, .length_percent = 300}}},
-    {"leader_link_cut-nothing_moves",
-     "the primary's site and the leading witness are apart: another witness relays",
-     BW_SCENARIO_STAYS,
-     {{.fault = "apart", .place = BW_STEP_HOLDER_AND_LEADER, .length_percent = 300}}},
-    {"leader_lost-nothing_moves",
-     "the leading witness dies and stays dead: no service ends",
-     BW_SCENARIO_STAYS,
-     {{.fault = "witness-down", .place = BW_STEP_LEADER, .length_percent = 300}}},
-    {"old_leader-late_word",
-     "the leading witness stands still for longer than a lease, and goes on when another leads",
-     BW_SCENARIO_ANY,
-     {{.fault = "witness-frozen", .place = BW_STEP_LEADER, .length_percent = 220},
-      {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
-    {"ring-one_serves",
-     "witnesses and sites in a circle, each sees its neighbours only",
-     BW_SCENARIO_ANY,
-     {{.fault = "ring", .place = BW_STEP_NODE, .length_percent = 400}}},
-    {"frozen_agent-guard_fences",
-     "the primary's agent stands still: its guard has the service down in time",
-     BW_SCENARIO_MOVES,
-     {{.fault = "agent-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"frozen_guard-agent_fences",
-     "the primary's guard stands still: its agent has the service down in time",
-     BW_SCENARIO_MOVES,
-     {{.fault = "guard-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"dead_agent_cut_off-guard_fences",
-     "the primary's site is cut off and its agent dies",
-     BW_SCENARIO_MOVES,
-     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
-      {.fault = "agent-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
-    {"dead_guard_cut_off-agent_fences",
-     "the primary's site is cut off and its guard dies",
-     BW_SCENARIO_MOVES,
-     {{.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
-      {.fault = "guard-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}}},
-    {"deaf_fence-killed_in_time",
-     "the primary's site is cut off and its fence script does not end",
-     BW_SCENARIO_MOVES,
-     {{.fault = "fence-hangs", .place = BW_STEP_HOLDER, .length_percent = 450},
-      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}}},
-    {"lying_fence-killed_in_time",
-     "the primary's site is cut off, its fence script does nothing and says that it did",
-     BW_SCENARIO_MOVES,
-     {{.fault = "fence-lies", .place = BW_STEP_HOLDER, .length_percent = 450},
-      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}}},
-    {"host_lost-other_serves",
-     "the primary's machine loses power, and boots when another serves",
-     BW_SCENARIO_MOVES,
-     {{.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 400}}},
-    {"host_back_at_once-one_serves",
-     "the primary's machine boots before its lease could have ended",
-     BW_SCENARIO_ANY,
-     {{.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 20}}},
-    {"two_slow_disks-no_split",
-     "two witnesses have disks on which each fsync takes 300 ms",
-     BW_SCENARIO_ANY,
-     {{.fault = "witness-slow-disk", .place = BW_STEP_LEADER, .length_percent = 400},
-      {.fault = "witness-slow-disk", .place = BW_STEP_FOLLOWER, .length_percent = 400}}},
-    {"slow_clock_cut_off-in_time",
-     "the primary's clocks run too slow, as far as is allowed, and its site is cut off",
-     BW_SCENARIO_MOVES,
-     {{.fault = "slow", .place = BW_STEP_HOLDER, .length_percent = 600},
-      {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 150, .length_percent = 400}}},
-    {"switchover_while_mute-one_serves",
-     "an operator moves a group while the primary's site can send to nobody",
-     BW_SCENARIO_ANY,
-     {{.fault = "switchover", .place = BW_STEP_STANDBY},
-      {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 5, .length_percent = 300}}},
-    {"everything_flaps-one_serves",
-     "the links of a site and of the leader flap while an agent dies again and again",
-     BW_SCENARIO_ANY,
-     {{.fault = "flapping", .place = BW_STEP_HOLDER, .length_percent = 500},
-      {.fault = "flapping", .place = BW_STEP_LEADER, .length_percent = 400},
-      {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 50},
-      {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 200}}},
+    SCENARIO(
+        "one_way-holder_fences",
+        "the primary's site can send to nobody and hears all: it ends by itself, another serves",
+        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO(
+        "one_way_in-holder_fences",
+        "the primary's site hears nobody, all that it sends arrives: it must not be granted again",
+        MOVES, {.fault = "deaf", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO("isolated-other_serves", "the primary's site is cut off in silence and lives", MOVES,
+             {.fault = "isolated", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO("bridge-nothing_moves", "the two sites cannot see each other, both see all witnesses",
+             STAYS, {.fault = "apart", .place = BW_STEP_HOLDER_AND_STANDBY, .length_percent = 300}),
+    SCENARIO("leader_link_cut-nothing_moves",
+             "the primary's site and the leading witness are apart: another witness relays", STAYS,
+             {.fault = "apart", .place = BW_STEP_HOLDER_AND_LEADER, .length_percent = 300}),
+    SCENARIO("leader_lost-nothing_moves",
+             "the leading witness dies and stays dead: no service ends", STAYS,
+             {.fault = "witness-down", .place = BW_STEP_LEADER, .length_percent = 300}),
+    SCENARIO(
+        "old_leader-late_word",
+        "the leading witness stands still for longer than a lease, and goes on when another leads",
+        ANY, {.fault = "witness-frozen", .place = BW_STEP_LEADER, .length_percent = 220},
+        {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
+    SCENARIO("ring-one_serves", "witnesses and sites in a circle, each sees its neighbours only",
+             ANY, {.fault = "ring", .place = BW_STEP_NODE, .length_percent = 400}),
+    SCENARIO("frozen_agent-guard_fences",
+             "the primary's agent stands still: its guard has the service down in time", MOVES,
+             {.fault = "agent-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO("frozen_guard-agent_fences",
+             "the primary's guard stands still: its agent has the service down in time", MOVES,
+             {.fault = "guard-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO(
+        "dead_agent_cut_off-guard_fences", "the primary's site is cut off and its agent dies",
+        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
+        {.fault = "agent-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
+    SCENARIO(
+        "dead_guard_cut_off-agent_fences", "the primary's site is cut off and its guard dies",
+        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
+        {.fault = "guard-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
+    SCENARIO(
+        "deaf_fence-killed_in_time",
+        "the primary's site is cut off and its fence script does not end", MOVES,
+        {.fault = "fence-hangs", .place = BW_STEP_HOLDER, .length_percent = 450},
+        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}),
+    SCENARIO(
+        "lying_fence-killed_in_time",
+        "the primary's site is cut off, its fence script does nothing and says that it did", MOVES,
+        {.fault = "fence-lies", .place = BW_STEP_HOLDER, .length_percent = 450},
+        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}),
+    SCENARIO("host_lost-other_serves",
+             "the primary's machine loses power, and boots when another serves", MOVES,
+             {.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 400}),
+    SCENARIO("host_back_at_once-one_serves",
+             "the primary's machine boots before its lease could have ended", ANY,
+             {.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 20}),
+    SCENARIO("two_slow_disks-no_split", "two witnesses have disks on which each fsync takes 300 ms",
+             ANY, {.fault = "witness-slow-disk", .place = BW_STEP_LEADER, .length_percent = 400},
+             {.fault = "witness-slow-disk", .place = BW_STEP_FOLLOWER, .length_percent = 400}),
+    SCENARIO(
+        "slow_clock_cut_off-in_time",
+        "the primary's clocks run too slow, as far as is allowed, and its site is cut off", MOVES,
+        {.fault = "slow", .place = BW_STEP_HOLDER, .length_percent = 600},
+        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 150, .length_percent = 400}),
+    SCENARIO("switchover_while_mute-one_serves",
+             "an operator moves a group while the primary's site can send to nobody", ANY,
+             {.fault = "switchover", .place = BW_STEP_STANDBY},
+             {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 5, .length_percent = 300}),
+    SCENARIO("everything_flaps-one_serves",
+             "the links of a site and of the leader flap while an agent dies again and again", ANY,
+             {.fault = "flapping", .place = BW_STEP_HOLDER, .length_percent = 500},
+             {.fault = "flapping", .place = BW_STEP_LEADER, .length_percent = 400},
+             {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 50},
+             {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 200}),
 };
 const uint32_t bw_scenario_count = sizeof bw_scenario_table / sizeof bw_scenario_table[0];
 
@@ -120,9 +121,38 @@ static enum bw_step_place usual_place(enum bw_fault_place place)
     return BW_STEP_NODE;
 }
 
+/* A lease that ends, and a planned move: between them they come by every point. */
+static bool find_crash(const char *name, struct bw_scenario *out)
+{
+    for (size_t i = 0; i < CRASH_POINT_COUNT; i++) {
+        const struct crash_point *point = &crash_points[i];
+
+        if (strcmp(point->name, name + sizeof CRASH_PREFIX - 1) != 0)
+            continue;
+        *out = (struct bw_scenario){
+            .name = name,
+            .words = point->words,
+            .end = BW_SCENARIO_CRASHES,
+            .steps = {{.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 50},
+                      {.fault = "mute",
+                       .place = BW_STEP_HOLDER,
+                       .at_percent = 200,
+                       .length_percent = 250},
+                      {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 600}},
+            .crash_point = point->name,
+            .crash_role = point->role,
+        };
+        return true;
+    }
+    return false;
+}
+
 bool bw_scenario_find(const char *name, struct bw_scenario *out)
 {
     const struct bw_fault *fault = NULL;
+
+    if (strncmp(name, CRASH_PREFIX, sizeof CRASH_PREFIX - 1) == 0)
+        return find_crash(name, out);
 
     for (uint32_t i = 0; i < bw_scenario_count; i++)
         if (strcmp(bw_scenario_table[i].name, name) == 0) {
@@ -158,6 +188,12 @@ void bw_scenario_print_all(FILE *out)
                       bw_fault_table[i].scope == BW_FAULT_BEYOND ? '!' : ' ',
                       bw_fault_table[i].is_random ? '+' : ' ', bw_fault_table[i].name,
                       bw_fault_table[i].words);
+    (void)fputs("crash points, each a scenario by the name " CRASH_PREFIX
+                "POINT; the program must be built with BW_CRASH_POINTS:\n",
+                out);
+    for (size_t i = 0; i < CRASH_POINT_COUNT; i++)
+        (void)fprintf(out, "     %-22s %s: %s\n", crash_points[i].name,
+                      bw_lab_role_word(crash_points[i].role), crash_points[i].words);
 }
 
 /* ---- random -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/instant.h>
 
 #define TURN_MS        50  /* conditions are looked at this often */
@@ -149,6 +150,27 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
     return err;
 }
 
+void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *point)
+{
+    struct bw_lab *lab = run->lab;
+    bool is_waiting = true;
+
+    for (uint32_t i = 0; i < lab->process_count; i++) {
+        struct bw_lab_process *process = &lab->processes[i];
+
+        if (process->role != role)
+            continue;
+        (void)bw_copy_text(process->next_crash_at, sizeof process->next_crash_at, point);
+        bw_lab_kill(lab, process);
+    }
+    while (is_waiting) { /* a supervisor's pause, no longer */
+        bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
+        is_waiting = false;
+        for (uint32_t i = 0; i < lab->process_count; i++)
+            is_waiting = is_waiting || lab->processes[i].next_crash_at[0] != '\0';
+    }
+}
+
 void bw_run_end(struct bw_run *run)
 {
     free(run->rounds);
@@ -163,8 +185,8 @@ static uint32_t any_other(uint32_t node, uint32_t from, uint32_t count)
     return node == from && count > 1 ? from + 1 : from;
 }
 
-/* False: what it is to strike is not there (nobody leads, nobody serves). */
-static bool find_place(struct bw_lab *lab, const struct bw_step *step, uint32_t *out_node,
+/* Where nobody serves or leads just then, the first site and the first witness stand for it. */
+static void find_place(struct bw_lab *lab, const struct bw_step *step, uint32_t *out_node,
                        uint32_t *out_peer)
 {
     const bool wants_leader = step->place == BW_STEP_LEADER || step->place == BW_STEP_FOLLOWER ||
@@ -180,37 +202,36 @@ static bool find_place(struct bw_lab *lab, const struct bw_step *step, uint32_t 
     *out_peer = step->peer;
     switch (step->place) {
     case BW_STEP_NODE:
-        return true;
+        return;
     case BW_STEP_HOLDER:
         *out_node = holder;
-        return site >= 0;
+        return;
     case BW_STEP_STANDBY:
         *out_node = any_other(holder, BW_LAB_WITNESSES, lab->options->site_count);
-        return site >= 0;
+        return;
     case BW_STEP_LEADER:
         *out_node = first;
-        return leader >= 0;
+        return;
     case BW_STEP_FOLLOWER:
         *out_node = any_other(first, 0, BW_LAB_WITNESSES);
-        return leader >= 0;
+        return;
     case BW_STEP_HOLDER_AND_LEADER:
         *out_node = holder;
         *out_peer = first;
-        return site >= 0 && leader >= 0;
+        return;
     case BW_STEP_LEADER_AND_HOLDER:
         *out_node = first;
         *out_peer = holder;
-        return site >= 0 && leader >= 0;
+        return;
     case BW_STEP_HOLDER_AND_STANDBY:
         *out_node = holder;
         *out_peer = any_other(holder, BW_LAB_WITNESSES, lab->options->site_count);
-        return site >= 0;
+        return;
     case BW_STEP_LEADER_AND_FOLLOWER:
         *out_node = first;
         *out_peer = any_other(first, 0, BW_LAB_WITNESSES);
-        return leader >= 0;
+        return;
     }
-    return false;
 }
 
 static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, struct bw_diag *diag)
@@ -229,11 +250,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: %s", kind->name, why_not);
         return BW_OK;
     }
-    if (!find_place(lab, step, &node, &peer)) {
-        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: nothing is there to strike",
-                   kind->name);
-        return BW_OK;
-    }
+    find_place(lab, step, &node, &peer);
     return bw_fault_begin(lab, &run->faults, kind, node, peer, bw_lab_now_ns() + length_ns, diag);
 }
 

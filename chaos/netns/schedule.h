@@ -32,8 +32,9 @@ struct bw_step {
 /* What must come of it besides the promises. */
 enum bw_scenario_end {
     BW_SCENARIO_ANY,
-    BW_SCENARIO_MOVES, /* the first group is served by another site afterwards or meanwhile */
-    BW_SCENARIO_STAYS, /* no service of any group ends or begins */
+    BW_SCENARIO_MOVES,   /* the first group is served by another site afterwards or meanwhile */
+    BW_SCENARIO_STAYS,   /* no service of any group ends or begins */
+    BW_SCENARIO_CRASHES, /* its crash point is passed */
 };
 
 struct bw_scenario {
@@ -41,9 +42,12 @@ struct bw_scenario {
     const char *words;
     enum bw_scenario_end end;
     struct bw_step steps[BW_STEPS_MAX];
+    const char *crash_point; /* NULL: none */
+    enum bw_lab_role crash_role;
 };
 
-/* Every scenario that has a name of its own. Besides, `only-FAULT` is one for each fault. */
+/* Every scenario that has a name of its own. Besides, `only-FAULT` is one for each fault, and
+ * `crash-POINT` for each point of crash_point.h. */
 extern const struct bw_scenario bw_scenario_table[];
 extern const uint32_t bw_scenario_count;
 /* Fills `out` by name; false: there is none. */
@@ -75,6 +79,9 @@ struct bw_run {
 /* Starts all processes, and waits until every group is served and could be taken over. */
 BW_MUST_CHECK enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab,
                                        struct bw_diag *diag);
+/* Every daemon of the role dies, and once more when it next comes to the point; waits until each
+ * has been started with that in mind. */
+void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *point);
 /* One round: the steps, then calm until every group is served, or its bound is over. */
 BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
                                        struct bw_diag *diag);

@@ -250,9 +250,9 @@ static size_t print_site_group(const struct bw_lab *lab, const struct bw_lab_nod
         "    failure_threshold: 2\n    script_timeout: 10s\n    fence_timeout: %" PRIu32 "ms\n"
         "    kill_grace: %" PRIu32 "ms\n    status_script: %s/status.sh\n"
         "    start_script: %s/start.sh\n    stop_script: %s/stop.sh\n"
-        "    fence_script: %s/fence.sh\n    readiness_script: %s/readiness.sh\n",
+        "    fence_script: %s/fence.sh\n",
         group, t->check_interval_ms, t->fence_script_ms, t->kill_grace_ms, node->dir, node->dir,
-        node->dir, node->dir, node->dir);
+        node->dir, node->dir);
 }
 
 static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
@@ -368,7 +368,6 @@ static const struct script scripts[] = {
                  "[ \"$mode\" != fence-fails ] || exit 1\n"
                  "[ \"$mode\" != fence-lies ] || exit 0\n"
                  "end_with KILL\n"},
-    {"readiness.sh", "echo lag_seconds=0\necho position=1\n"},
 };
 
 /* The shift of the node's clock is taken back, so that every record shows one clock. */

@@ -115,7 +115,7 @@ static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *gr
 }
 
 static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
-                      uint32_t index, enum bw_scenario_end end)
+                      uint32_t index, enum bw_scenario_end end, uint32_t crash_count)
 {
     switch (end) {
     case BW_SCENARIO_ANY:
@@ -131,6 +131,11 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
             violate(verdict, "%s: its service was ended or moved, which must not happen here",
                     group->name);
         return;
+    case BW_SCENARIO_CRASHES:
+        if (index == 0 && crash_count == 0)
+            violate(verdict, "the crash point was never passed (is the program a build with "
+                             "BW_CRASH_POINTS?)");
+        return;
     }
 }
 
@@ -142,6 +147,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     struct bw_group_verdict *group = &verdict->groups[index];
     const bool is_beyond = run != NULL && run->faults.has_beyond;
     char path[BW_LAB_PATH_BYTES];
+    uint32_t crash_count = 0;
     enum bw_err err = bw_lab_path(path, records, group->name, diag);
 
     bw_judge_init(&group->judge);
@@ -170,7 +176,9 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         violate(verdict, "%s: no records: nothing was seen at all", group->name);
     if (run != NULL)
         judge_rounds(verdict, group, index, run);
-    judge_end(verdict, group, index, end);
+    for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)
+        crash_count += run->lab->processes[i].crash_count;
+    judge_end(verdict, group, index, end, crash_count);
     return BW_OK;
 }
 

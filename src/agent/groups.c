@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/durable.h>
 
@@ -167,6 +168,26 @@ static void read_mirror(struct bw_agent_place *place)
     place->mirror.mirror_fence_ns = file.mirror.fence_ns;
 }
 
+static void tell_guard(struct bw_agent *agent, const struct bw_guard_message *message)
+{
+    const bool is_arm = message->kind == BW_GUARD_MESSAGE_ARM;
+    const bool is_run = message->kind == BW_GUARD_MESSAGE_RUN &&
+                        (message->run.action == BW_ACTION_START ||
+                         message->run.action == BW_ACTION_STOP);
+
+    if (is_arm)
+        BW_CRASH_POINT(AGENT_BEFORE_ARM);
+    if (is_run)
+        BW_CRASH_POINT(AGENT_BEFORE_RUN);
+    if (message->kind == BW_GUARD_MESSAGE_END)
+        BW_CRASH_POINT(AGENT_BEFORE_END);
+    bw_guard_link_send(agent, message);
+    if (is_arm)
+        BW_CRASH_POINT(AGENT_AFTER_ARM);
+    if (is_run)
+        BW_CRASH_POINT(AGENT_AFTER_RUN);
+}
+
 static void carry_out(struct bw_agent_place *place, const struct bw_site_action *action)
 {
     switch (action->kind) {
@@ -174,7 +195,7 @@ static void carry_out(struct bw_agent_place *place, const struct bw_site_action 
         save(place);
         break;
     case BW_SITE_ACTION_SEND:
-        bw_guard_link_send(place->agent, &action->message);
+        tell_guard(place->agent, &action->message);
         break;
     case BW_SITE_ACTION_SYNC_NOW:
         bw_agent_sync_now(place->agent);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 
@@ -138,6 +139,15 @@ static void on_group_message(struct bw_agent *agent, const struct bw_guard_messa
 {
     const struct bw_site_event event = {.kind = BW_SITE_EVENT_GUARD_MESSAGE, .message = message};
     struct bw_agent_place *place = bw_agent_place_find(agent, message->group);
+
+    if (message->kind == BW_GUARD_MESSAGE_ARMED)
+        BW_CRASH_POINT(AGENT_ON_ARMED);
+    if (message->kind == BW_GUARD_MESSAGE_RUN_ENDED)
+        BW_CRASH_POINT(AGENT_ON_RUN_ENDED);
+    if (message->kind == BW_GUARD_MESSAGE_EPOCH_ENDED)
+        BW_CRASH_POINT(AGENT_ON_EPOCH_ENDED);
+    if (message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
+        BW_CRASH_POINT(AGENT_ON_FENCE_BEGUN);
 
     if (place != NULL)
         bw_agent_step(place, &event);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/dir_lock.h>
@@ -232,7 +233,9 @@ enum bw_err bw_agent_store_save(struct bw_agent_store *store, struct bw_diag *di
     enum bw_err err = bw_agent_state_encode(&store->state, store->buffer, BW_AGENT_STATE_BYTES_MAX,
                                             &size, diag);
 
+    BW_CRASH_POINT(AGENT_BEFORE_SAVE);
     if (err == BW_OK)
         err = bw_durable_save(store->dir, store->file, &state_kind, store->buffer, size, diag);
+    BW_CRASH_POINT(AGENT_AFTER_SAVE);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->path);
 }

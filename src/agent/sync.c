@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -154,6 +155,7 @@ static void send_to(struct bw_agent_witness *witness, const uint8_t *bytes, size
         bw_agent_witness_failed(witness, diag.text);
         return;
     }
+    BW_CRASH_POINT(AGENT_AFTER_SYNC);
     witness->sync_count++;
     witness->missed_sync = false;
 }

@@ -8,6 +8,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/consensus/safe_io.h>
 
@@ -84,7 +85,9 @@ static int on_apply(struct raft_fsm *raft_fsm, const struct raft_buffer *buffer,
     *out_result = NULL;
     if (fsm->safe->stopped)
         return 0;
+    BW_CRASH_POINT(WITNESS_BEFORE_APPLY);
     err = apply_entry(fsm, index, buffer, &diag);
+    BW_CRASH_POINT(WITNESS_AFTER_APPLY);
     if (err != BW_OK)
         bw_safe_io_stop(fsm->safe, BW_STOP_PERSON,
                         "log entry %" PRIu64 " cannot be applied: %s (%s); nothing after it was "

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/consensus/data_dir.h>
 
 /* magic 8 | term 8 | vote 8 | CRC-32C of the first 24, 4; little endian. */
@@ -40,12 +41,16 @@ static enum bw_err save_file(void *user, struct bw_vote vote, struct bw_diag *di
 {
     const int *dir = user;
     uint8_t bytes[FILE_BYTES];
+    enum bw_err err;
 
     memcpy(bytes, magic, sizeof magic);
     bw_put_u64le(bytes + 8, vote.term);
     bw_put_u64le(bytes + 16, vote.vote);
     bw_put_u32le(bytes + BODY_BYTES, bw_crc32c(0, bytes, BODY_BYTES));
-    return bw_data_dir_save(*dir, FILE_NAME, bytes, sizeof bytes, diag);
+    BW_CRASH_POINT(WITNESS_BEFORE_VOTE);
+    err = bw_data_dir_save(*dir, FILE_NAME, bytes, sizeof bytes, diag);
+    BW_CRASH_POINT(WITNESS_AFTER_VOTE);
+    return err;
 }
 
 struct bw_vote_store bw_vote_file(int *dir)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 
@@ -254,6 +255,8 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
         on_hello(peer, &message.hello);
         return;
     }
+    if (message.kind == BW_GUARD_MESSAGE_ARM)
+        BW_CRASH_POINT(GUARD_ON_ARM);
     place = bw_guard_program_find(program, message.group);
     if (peer != program->agent)
         refuse(peer, &message, BW_REFUSAL_NO_HELLO);

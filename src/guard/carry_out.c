@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 
 /* ---- one action ---------------------------------------------------------------------------- */
@@ -12,9 +13,12 @@
 static void save(struct bw_guard_place *place, struct bw_guard_event *out_answer)
 {
     struct bw_diag diag = {0};
-    const enum bw_err err = bw_guard_store_save(&place->program->store, place->config->name,
-                                                &place->machine.memory, &diag);
+    enum bw_err err;
 
+    BW_CRASH_POINT(GUARD_BEFORE_SAVE);
+    err = bw_guard_store_save(&place->program->store, place->config->name, &place->machine.memory,
+                              &diag);
+    BW_CRASH_POINT(GUARD_AFTER_SAVE);
     if (err != BW_OK)
         bw_log_error(&place->program->log, "state.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
@@ -25,9 +29,12 @@ static void save(struct bw_guard_place *place, struct bw_guard_event *out_answer
 static void mirror(struct bw_guard_place *place, struct bw_guard_event *out_answer)
 {
     struct bw_diag diag = {0};
-    const enum bw_err err = bw_guard_store_save_mirror(&place->program->store, place->config->name,
-                                                       &place->machine.mirror, &diag);
+    enum bw_err err;
 
+    BW_CRASH_POINT(GUARD_BEFORE_MIRROR);
+    err = bw_guard_store_save_mirror(&place->program->store, place->config->name,
+                                     &place->machine.mirror, &diag);
+    BW_CRASH_POINT(GUARD_AFTER_MIRROR);
     if (err != BW_OK)
         bw_log_error(&place->program->log, "mirror.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
@@ -39,6 +46,7 @@ static void term_reach(struct bw_guard_place *place)
 {
     struct bw_diag diag = {0};
 
+    BW_CRASH_POINT(GUARD_BEFORE_TERM);
     if (bw_reach_signal(&place->reach, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
         bw_log_error(&place->program->log, "reach.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,
@@ -47,6 +55,7 @@ static void term_reach(struct bw_guard_place *place)
         bw_log_error(&place->program->log, "units.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,
                      bw_log_quote(diag.text));
+    BW_CRASH_POINT(GUARD_AFTER_TERM);
 }
 
 /* Where their processes are is learned while there is time: before a fence has to end them. */
@@ -55,7 +64,13 @@ static void spawn(struct bw_guard_place *place, const struct bw_guard_action *ac
 {
     if (place->unit_reach != NULL && action->slot == BW_GUARD_SLOT_FENCE)
         bw_unit_reach_look(place->unit_reach);
+    if (action->slot == BW_GUARD_SLOT_FENCE)
+        BW_CRASH_POINT(GUARD_BEFORE_FENCE);
+    if (action->slot == BW_GUARD_SLOT_ACTION)
+        BW_CRASH_POINT(GUARD_BEFORE_SPAWN);
     bw_guard_work_start(&place->work[action->slot], &action->run, out_answer);
+    if (action->slot == BW_GUARD_SLOT_ACTION)
+        BW_CRASH_POINT(GUARD_AFTER_SPAWN);
 }
 
 static void kill_run(struct bw_guard_work *work)
@@ -84,6 +99,8 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
     case BW_GUARD_ACTION_GO:
         BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
         bw_script_go(work->script, action->run_not_after);
+        if (action->slot == BW_GUARD_SLOT_ACTION)
+            BW_CRASH_POINT(GUARD_AFTER_GO);
         break;
     case BW_GUARD_ACTION_KILL_RUN:
         kill_run(work);
@@ -93,6 +110,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         break;
     case BW_GUARD_ACTION_KILL_REACH:
         bw_guard_place_kill_reach(place);
+        BW_CRASH_POINT(GUARD_AFTER_KILL);
         break;
     case BW_GUARD_ACTION_SEND:
         bw_guard_agents_send(place->program, &action->message);
@@ -166,6 +184,8 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
         is_settled = true;
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
             if (bw_guard_work_take_end(&place->work[slot], &ended)) {
+                if (slot == BW_GUARD_SLOT_ACTION)
+                    BW_CRASH_POINT(GUARD_ON_SCRIPT_ENDED);
                 step_through(place, &ended);
                 is_settled = false;
             }

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
 
 #define HEAD_BYTES  12
@@ -154,15 +155,18 @@ static enum bw_err replace_file(int dir, const char *name, const struct part *pa
         return bw_diag_errno(diag, errno, "create %s", tmp_name);
     for (size_t i = 0; i < count && err == BW_OK; i++)
         err = write_all(fd, parts[i], diag);
+    BW_CRASH_POINT(DURABLE_BEFORE_FSYNC);
     if (err == BW_OK && outlives == THE_MACHINE && !BW_MUTANT(FSYNC) && calls->fsync(fd) != 0)
         err = bw_diag_errno(diag, errno, "fsync"); /* before the rename: old or new, each whole */
     (void)close(fd); /* synced, not to be, or given up: nothing is left that close could lose */
+    BW_CRASH_POINT(DURABLE_BEFORE_RENAME);
     if (err == BW_OK && calls->renameat(dir, tmp_name, name) != 0)
         err = bw_diag_errno(diag, errno, "rename");
     if (err != BW_OK) {
         (void)calls->unlinkat(dir, tmp_name); /* the next write truncates it anyway */
         return err;
     }
+    BW_CRASH_POINT(DURABLE_AFTER_RENAME);
     return outlives == THE_MACHINE && !BW_MUTANT(FSYNC_DIR) ? sync_dir(dir, diag) : BW_OK;
 }
 
