@@ -27,6 +27,7 @@
 #define BW_LAB_GROUPS_MAX 16
 #define BW_LAB_NODES_MAX  (BW_LAB_WITNESSES + BW_LAB_SITES_MAX + 1)
 #define BW_LAB_PROCESSES  (BW_LAB_WITNESSES + 2 * BW_LAB_SITES_MAX)
+#define BW_LAB_CLIENTS    4 /* of a PostgreSQL lab: inside and outside of each site */
 #define BW_LAB_PATH_BYTES 512
 /* Told and drawn at most; further ones are counted, and the report says how many. */
 #define BW_LAB_EVENTS_MAX 100000
@@ -125,6 +126,7 @@ struct bw_lab_options {
     uint32_t group_count; /* 1 to BW_LAB_GROUPS_MAX */
     uint32_t lease_ttl_ms;
     uint64_t seed;
+    bool is_postgres; /* one group of two PostgreSQL servers (postgres.h); the lease is theirs */
 };
 
 /* On the heap or static: large. bw_lab_open to bw_lab_close. */
@@ -140,6 +142,7 @@ struct bw_lab {
     struct bw_lab_drift drifts[BW_LAB_NODES_MAX];
     uint32_t process_count;
     struct bw_lab_process processes[BW_LAB_PROCESSES];
+    pid_t clients[BW_LAB_CLIENTS]; /* 0: none */
     char groups[BW_LAB_GROUPS_MAX][BW_NAME_MAX + 1];
     struct bw_lab_event *events; /* on the heap */
     uint32_t event_count;
@@ -189,8 +192,13 @@ int bw_lab_find_holder(const struct bw_lab *lab, uint32_t group);
 int bw_lab_find_leader(struct bw_lab *lab);
 /* Reaps, restarts, and waits: until that instant, or for less. */
 void bw_lab_turn(struct bw_lab *lab, uint64_t until_ns);
-/* Runs a command line of breakwater from the command node; at most `timeout_ms`. `out_text` gets
- * what it printed, cut at `size`. Returns its exit status; -1: it did not end in time. */
+/* Puts this process, a forked child of the harness, into a node. */
+bool bw_lab_enter(const struct bw_lab *lab, uint32_t node);
+/* Runs a program at a node, at most `timeout_ms`. `out_text` gets what it printed, cut at `size`.
+ * Returns its exit status; -1: it did not end in time. */
+int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
+               char *out_text, size_t size);
+/* The same, a command line of breakwater, from the command node. At most 16 words. */
 int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
                    char *out_text, size_t size);
 

@@ -18,6 +18,7 @@
 #include "chaos.h"
 #include "judge_scripts.h"
 #include "options.h"
+#include "postgres.h"
 #include "preload.h"
 #include "report.h"
 
@@ -131,7 +132,7 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     for (uint32_t i = 0; err == BW_OK && bw_lab_now_ns() < end_ns; i++) {
         if (i == BW_ROUNDS_MAX)
             return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d rounds", BW_ROUNDS_MAX);
-        bw_random_steps(outcome->seed, i, &outcome->lab, steps);
+        bw_random_steps(outcome->options.seed, i, &outcome->lab, steps);
         err = bw_run_round(run, steps, diag);
     }
     return err;
@@ -162,13 +163,20 @@ static void run_one(const struct task *task, const struct bw_box *box, uint32_t 
     (void)snprintf(dir, sizeof dir, BW_BOX_DIR "/%" PRIu32, number + 1);
     (void)snprintf(outcome->name, sizeof outcome->name, "%s", scenario->name);
     (void)snprintf(outcome->words, sizeof outcome->words, "%s", scenario->words);
-    outcome->seed = task->lab.seed;
+    outcome->options = task->lab;
+    if (scenario->is_postgres) {
+        outcome->options.is_postgres = true;
+        outcome->options.site_count = 2;
+        outcome->options.group_count = 1;
+    }
     (void)printf("== %s: %s\n", outcome->name, outcome->words);
-    err = bw_lab_open(&outcome->lab, box, &task->lab, dir, &diag);
+    err = bw_lab_open(&outcome->lab, box, &outcome->options, dir, &diag);
     if (err == BW_OK)
         err = bw_run_begin(&outcome->run, &outcome->lab, &diag);
     if (err == BW_OK)
         err = run_rounds(task, outcome, scenario, &diag);
+    if (err == BW_OK)
+        err = bw_run_count(&outcome->run, &diag);
     bw_lab_close(&outcome->lab);
     if (err == BW_OK)
         err = bw_verdict_init(&outcome->verdict, outcome->lab.records, &outcome->run, scenario->end,
@@ -299,6 +307,10 @@ static int check_values(struct task *task)
             return (int)bw_usage_error(task->command,
                                        "no scenario \"%s\"; see: breakwater-chaos list",
                                        task->operands.items[i]);
+        if (scenario.is_postgres && bw_postgres_why_not() != NULL) {
+            (void)fprintf(stderr, "error: %s: %s\n", scenario.name, bw_postgres_why_not());
+            return STATUS_SKIPPED;
+        }
     }
     if (values->records != NULL && mkdir(values->records, 0755) != 0)
         return (int)bw_usage_error(task->command, "--records %s: %s", values->records,

@@ -498,7 +498,7 @@ static void put_outcome(FILE *out, const struct bw_outcome *outcome)
     (void)fprintf(out,
                   "; seed %" PRIu64 ", %" PRIu32 " rounds of faults, %" PRIu32
                   " failovers, %.3f ms with two sites serving.</p>\n",
-                  outcome->seed, outcome->run.round_count, verdict->failover_count,
+                  outcome->options.seed, outcome->run.round_count, verdict->failover_count,
                   (double)verdict->overlap_us / 1000.0);
     for (uint32_t i = 0; i < verdict->violation_count && i < BW_VIOLATIONS_MAX; i++) {
         (void)fputs("<p class=\"broken\">", out);

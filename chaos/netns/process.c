@@ -1,6 +1,6 @@
 /* process.c - the processes of a lab: started in their node, ended, and started anew as a
  * supervisor of services would. */
-#include "lab.h"
+#include "postgres.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -310,6 +310,28 @@ static bool is_same_start(const struct bw_lab_node *node, uint64_t node_ticks, u
     return difference >= -1 && difference <= 1;
 }
 
+/* The server's first process, by the first line of its own pid file. */
+static bool read_server(const struct bw_lab_node *node, struct bw_process *out_process)
+{
+    char path[BW_LAB_PATH_BYTES];
+    char line[64] = "";
+    struct bw_diag diag = {0};
+    FILE *file;
+    long pid;
+
+    if (bw_lab_path(path, node->dir, "pg/data/postmaster.pid", &diag) != BW_OK)
+        return false;
+    file = fopen(path, "re");
+    if (file == NULL)
+        return false;
+    if (fgets(line, sizeof line, file) == NULL)
+        line[0] = '\0'; /* nothing in it: no process */
+    (void)fclose(file); /* only read from */
+    pid = strtol(line, NULL, 10);
+    return pid > 1 && pid <= INT32_MAX &&
+           bw_process_read((pid_t)pid, out_process, &diag) == BW_OK && !out_process->is_dead;
+}
+
 static bool read_service(const struct bw_lab *lab, uint32_t site, uint32_t group,
                          struct bw_process *out_process)
 {
@@ -322,6 +344,8 @@ static bool read_service(const struct bw_lab *lab, uint32_t site, uint32_t group
     FILE *file;
     long pid;
 
+    if (lab->options->is_postgres)
+        return read_server(node, out_process);
     (void)snprintf(name, sizeof name, "%s.pid", lab->groups[group]);
     if (bw_lab_path(path, node->dir, name, &diag) != BW_OK)
         return false;
@@ -351,13 +375,32 @@ int bw_lab_find_holder(const struct bw_lab *lab, uint32_t group)
 {
     struct bw_process process;
 
+    if (lab->options->is_postgres)
+        return bw_postgres_find_primary(lab);
     for (uint32_t site = 0; site < lab->options->site_count; site++)
         if (read_service(lab, site, group, &process))
             return (int)site;
     return -1;
 }
 
-/* By the mark that every script and what it starts carries in its environment. */
+/* What its guard put into the cgroups of the site. */
+static void kill_cgroup(const struct bw_lab *lab, uint32_t site)
+{
+    char path[BW_LAB_PATH_BYTES];
+    int fd;
+
+    if (lab->box->cgroup[0] == '\0')
+        return;
+    (void)snprintf(path, sizeof path, "%s/breakwater-%s/cgroup.kill", lab->box->cgroup,
+                   lab->nodes[bw_lab_site_node(site)].name);
+    fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;               /* nothing was started there yet */
+    (void)!write(fd, "1", 1); /* what is left is found below, or said */
+    (void)close(fd);          /* the kernel acted at the write */
+}
+
+/* And by the mark that every script and what it starts carries in its environment. */
 void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
 {
     const struct timespec pause = {.tv_nsec = (long)KILL_ROUND_NS};
@@ -369,6 +412,7 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
 
     (void)snprintf(mark, sizeof mark, BW_PROCESS_MARK "%.40s/",
                    lab->nodes[bw_lab_site_node(site)].name);
+    kill_cgroup(lab, site);
     for (int round = 0; round < KILL_ROUNDS_MAX && err == BW_OK && count > 0; round++) {
         err = bw_process_tree_round(&tree, SIGKILL, NULL, 0, &count, &diag);
         reap(lab);
@@ -384,24 +428,22 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
 /* ---- commands ---------------------------------------------------------------------------------
  */
 
+bool bw_lab_enter(const struct bw_lab *lab, uint32_t node)
+{
+    unblock_signals();
+    return enter_node(lab, node);
+}
+
 __attribute__((noreturn)) static void become_command(const struct bw_lab *lab, uint32_t node,
                                                      const char *const *words, int out)
 {
-    char config[BW_LAB_PATH_BYTES];
-    const char *args[COMMAND_WORDS_MAX + 4] = {"breakwater"};
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    size_t count = 1;
-    struct bw_diag diag = {0};
 
-    for (; words[count - 1] != NULL && count <= COMMAND_WORDS_MAX; count++)
-        args[count] = words[count - 1];
-    args[count++] = "--config";
-    args[count] = config;
-    unblock_signals();
-    if (bw_lab_path(config, lab->dir, "cli.yaml", &diag) != BW_OK || null < 0 ||
-        dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || !enter_node(lab, node))
+    (void)setpgid(0, 0); /* so that no signal of a terminal reaches it */
+    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
+        !bw_lab_enter(lab, node))
         _exit(127);
-    (void)execv(lab->options->program, (char *const *)args); /* as execv takes them */
+    (void)execv(words[0], (char *const *)words); /* as execv takes them */
     _exit(127);
 }
 
@@ -430,8 +472,8 @@ static void read_output(int fd, uint64_t until_ns, char *out_text, size_t size)
     out_text[used] = '\0';
 }
 
-int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
-                   char *out_text, size_t size)
+int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
+               char *out_text, size_t size)
 {
     const uint64_t until_ns = bw_lab_now_ns() + timeout_ms * BW_NS_PER_MS;
     const struct timespec pause = {.tv_nsec = COMMAND_PAUSE_MS * (long)BW_NS_PER_MS};
@@ -446,7 +488,7 @@ int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeou
     (void)fflush(NULL); /* so that the child has nothing of ours to write */
     pid = fork();
     if (pid == 0)
-        become_command(lab, bw_lab_command_node(lab), words, ends[1]);
+        become_command(lab, node, words, ends[1]);
     (void)close(ends[1]);
     if (pid > 0)
         read_output(ends[0], until_ns, out_text, size);
@@ -459,6 +501,25 @@ int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeou
         return -1;
     }
     return ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
+                   char *out_text, size_t size)
+{
+    const char *args[COMMAND_WORDS_MAX + 4] = {lab->options->program};
+    char config[BW_LAB_PATH_BYTES];
+    struct bw_diag diag = {0};
+    size_t count = 1;
+
+    for (; words[count - 1] != NULL; count++) {
+        BW_ASSERT(count <= COMMAND_WORDS_MAX);
+        args[count] = words[count - 1];
+    }
+    if (bw_lab_path(config, lab->dir, "cli.yaml", &diag) != BW_OK)
+        return -1;
+    args[count++] = "--config";
+    args[count] = config;
+    return bw_lab_run(lab, bw_lab_command_node(lab), args, timeout_ms, out_text, size);
 }
 
 int bw_lab_wait_child(pid_t pid)

@@ -53,6 +53,9 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
                   (double)verdict->overlap_us / US_PER_MS, verdict->failover_count,
                   outcome->run.round_count, fault_count, kind_count, verdict->beat_count,
                   (double)length_ns(outcome) / (double)BW_NS_PER_S);
+    if (outcome->options.is_postgres)
+        (void)fprintf(out, "    acknowledged rows=%" PRIu64 " lost=%" PRIu64 "\n",
+                      outcome->run.acknowledged_count, outcome->run.lost_count);
     if (verdict->beyond_us > 0)
         (void)fprintf(out, "    outside of what is promised: overlap_ms=%.3f\n",
                       (double)verdict->beyond_us / US_PER_MS);
@@ -98,12 +101,14 @@ static json_t *outcome_json(const struct bw_outcome *outcome)
     for (uint32_t i = 0; i < verdict->violation_count && i < BW_VIOLATIONS_MAX; i++)
         (void)json_array_append_new(violations, json_string(verdict->violations[i]));
     return json_pack(
-        "{s:s, s:b, s:s, s:I, s:f, s:f, s:f, s:i, s:i, s:I, s:i, s:o, s:o, s:o}", "name",
+        "{s:s, s:b, s:s, s:I, s:f, s:f, s:f, s:i, s:i, s:I, s:I, s:I, s:i, s:o, s:o, s:o}", "name",
         outcome->name, "ok", (int)bw_outcome_is_ok(outcome), "error", outcome->error, "seed",
-        (json_int_t)outcome->seed, "seconds", (double)length_ns(outcome) / (double)BW_NS_PER_S,
-        "overlap_ms", (double)verdict->overlap_us / US_PER_MS, "beyond_overlap_ms",
+        (json_int_t)outcome->options.seed, "seconds",
+        (double)length_ns(outcome) / (double)BW_NS_PER_S, "overlap_ms",
+        (double)verdict->overlap_us / US_PER_MS, "beyond_overlap_ms",
         (double)verdict->beyond_us / US_PER_MS, "failovers", (int)verdict->failover_count, "rounds",
-        (int)outcome->run.round_count, "records", (json_int_t)verdict->beat_count,
+        (int)outcome->run.round_count, "records", (json_int_t)verdict->beat_count, "acknowledged",
+        (json_int_t)outcome->run.acknowledged_count, "lost", (json_int_t)outcome->run.lost_count,
         "violation_count", (int)verdict->violation_count, "violations", violations, "faults",
         faults_json(&outcome->run.faults), "groups", groups);
 }

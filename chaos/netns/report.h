@@ -13,7 +13,7 @@
 struct bw_outcome {
     char name[BW_NAME_MAX + 1];
     char words[BW_LAB_TEXT_BYTES];
-    uint64_t seed;
+    struct bw_lab_options options;
     struct bw_lab lab; /* closed: its events stay until bw_outcome_deinit */
     struct bw_run run;
     struct bw_verdict verdict;

@@ -5,8 +5,9 @@
 
 #include <breakwater/base/crash_point.h>
 
-#define ONLY_PREFIX  "only-"
-#define CRASH_PREFIX "crash-"
+#define ONLY_PREFIX     "only-"
+#define CRASH_PREFIX    "crash-"
+#define POSTGRES_PREFIX "postgres-"
 
 struct crash_point {
     const char *name;
@@ -147,10 +148,32 @@ static bool find_crash(const char *name, struct bw_scenario *out)
     return false;
 }
 
+static bool find_postgres(const char *name, struct bw_scenario *out)
+{
+    const struct bw_fault *fault = bw_fault_find(name + sizeof POSTGRES_PREFIX - 1);
+
+    if (fault == NULL)
+        return false;
+    *out = (struct bw_scenario){
+        .name = name,
+        .words = fault->words,
+        .end = BW_SCENARIO_ANY,
+        .is_postgres = true,
+        .steps = {{.fault = fault->name,
+                   .place = fault == bw_fault_find("switchover") ? BW_STEP_STANDBY
+                                                                 : usual_place(fault->place),
+                   .at_percent = 20,
+                   .length_percent = 250}},
+    };
+    return true;
+}
+
 bool bw_scenario_find(const char *name, struct bw_scenario *out)
 {
     const struct bw_fault *fault = NULL;
 
+    if (strncmp(name, POSTGRES_PREFIX, sizeof POSTGRES_PREFIX - 1) == 0)
+        return find_postgres(name, out);
     if (strncmp(name, CRASH_PREFIX, sizeof CRASH_PREFIX - 1) == 0)
         return find_crash(name, out);
 
@@ -171,6 +194,13 @@ bool bw_scenario_find(const char *name, struct bw_scenario *out)
                   /* What is wrong shows when something has to be done. */
                   {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 50}},
     };
+    if (fault->part == BW_FAULT_OF_DISK && fault->place == BW_FAULT_AT_WITNESS) {
+        out->steps[0].place = BW_STEP_FOLLOWER; /* who then has to vote, and to say so durably */
+        out->steps[2] = (struct bw_step){.fault = "witness-down",
+                                         .place = BW_STEP_LEADER,
+                                         .at_percent = 120,
+                                         .length_percent = 150};
+    }
     return true;
 }
 
@@ -188,6 +218,7 @@ void bw_scenario_print_all(FILE *out)
                       bw_fault_table[i].scope == BW_FAULT_BEYOND ? '!' : ' ',
                       bw_fault_table[i].is_random ? '+' : ' ', bw_fault_table[i].name,
                       bw_fault_table[i].words);
+    (void)fputs("with PostgreSQL servers as the service: " POSTGRES_PREFIX "FAULT\n", out);
     (void)fputs("crash points, each a scenario by the name " CRASH_PREFIX
                 "POINT; the program must be built with BW_CRASH_POINTS:\n",
                 out);

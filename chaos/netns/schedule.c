@@ -11,15 +11,20 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/instant.h>
 
+#include "postgres.h"
+
 #define TURN_MS        50  /* conditions are looked at this often */
 #define ASK_MS         300 /* the witnesses are, while waiting */
 #define ASK_LIMIT_MS   3000
 #define STATUS_BYTES   (64 * 1024)
-#define BEGIN_LIMIT_MS 60000
+#define BEGIN_LIMIT_MS 120000
 /* Of the bound: what starting processes and scripts may take on a machine that does other things
  * too; the programs may be built with sanitizers. */
-#define LOAD_MS   5000
-#define ELECTIONS 10 /* timeouts until one of three is elected, split votes included */
+#define LOAD_MS 5000
+/* A server that starts and is promoted; one that is rewound and follows again. */
+#define SERVER_START_MS  10000
+#define SERVER_FOLLOW_MS 60000
+#define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
  */
@@ -136,10 +141,14 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
     err = start_role(lab, BW_LAB_WITNESS, diag);
     if (err == BW_OK)
         err = apply(lab, until_ns, diag);
+    if (err == BW_OK && lab->options->is_postgres)
+        err = bw_postgres_make_servers(lab, diag);
     if (err == BW_OK)
         err = start_role(lab, BW_LAB_GUARD, diag);
     if (err == BW_OK)
         err = start_role(lab, BW_LAB_AGENT, diag);
+    if (err == BW_OK && lab->options->is_postgres)
+        err = bw_postgres_start_clients(lab, diag);
     if (err == BW_OK && !wait_settled(lab, until_ns))
         err = bw_diag_set(diag, BW_ERR_TIMEOUT,
                           "waited %d s for every group to be served and every other site ready",
@@ -148,6 +157,14 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
     if (err == BW_OK)
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "every group is served, the others could take over");
     return err;
+}
+
+enum bw_err bw_run_count(struct bw_run *run, struct bw_diag *diag)
+{
+    if (!run->lab->options->is_postgres)
+        return BW_OK;
+    bw_postgres_stop_clients(run->lab);
+    return bw_postgres_count_lost(run->lab, &run->acknowledged_count, &run->lost_count, diag);
 }
 
 void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *point)
@@ -299,7 +316,8 @@ static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs)
 
     return (BW_LAB_RESTART_MS + (uint64_t)ELECTIONS * t->election_timeout_ms +
             2 * (uint64_t)t->renew_interval_ms + t->request_timeout_ms + lease_ms +
-            t->check_interval_ms + ((uint64_t)t->retry_backoff_ms << doubled) + LOAD_MS) *
+            t->check_interval_ms + ((uint64_t)t->retry_backoff_ms << doubled) + LOAD_MS +
+            (lab->options->is_postgres ? SERVER_START_MS : 0)) *
            BW_NS_PER_MS;
 }
 
@@ -329,6 +347,8 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
         round->bound_ns[group] = bound_ns_of(lab, epochs < UINT32_MAX ? (uint32_t)epochs : 0);
         most_ns = round->bound_ns[group] > most_ns ? round->bound_ns[group] : most_ns;
     }
+    if (lab->options->is_postgres)
+        most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
     if (!wait_settled(lab, round->calm_ns + most_ns))
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault",
                    (double)most_ns / (double)BW_NS_PER_S);

@@ -42,12 +42,13 @@ struct bw_scenario {
     const char *words;
     enum bw_scenario_end end;
     struct bw_step steps[BW_STEPS_MAX];
+    bool is_postgres;        /* with PostgreSQL as the service */
     const char *crash_point; /* NULL: none */
     enum bw_lab_role crash_role;
 };
 
 /* Every scenario that has a name of its own. Besides, `only-FAULT` is one for each fault, and
- * `crash-POINT` for each point of crash_point.h. */
+ * `crash-POINT` for each point of crash_point.h, and `postgres-FAULT`. */
 extern const struct bw_scenario bw_scenario_table[];
 extern const uint32_t bw_scenario_count;
 /* Fills `out` by name; false: there is none. */
@@ -72,7 +73,9 @@ struct bw_run {
     struct bw_faults faults;
     struct bw_round *rounds; /* on the heap */
     uint32_t round_count;
-    uint64_t served_ns; /* when every group was served for the first time */
+    uint64_t acknowledged_count; /* rows, of a PostgreSQL lab */
+    uint64_t lost_count;         /* of these */
+    uint64_t served_ns;          /* when every group was served for the first time */
     uint64_t end_ns;
 };
 
@@ -85,6 +88,8 @@ void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *poi
 /* One round: the steps, then calm until every group is served, or its bound is over. */
 BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
                                        struct bw_diag *diag);
+/* After the last round: of a PostgreSQL lab, stops the clients and counts what is lost. */
+BW_MUST_CHECK enum bw_err bw_run_count(struct bw_run *run, struct bw_diag *diag);
 void bw_run_end(struct bw_run *run);
 
 /* The steps of round `round` of the seed: the same numbers, the same steps, whatever happens. */

@@ -1,5 +1,5 @@
 /* setup.c - everything that a cluster needs before its first process starts. */
-#include "lab.h"
+#include "postgres.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -188,6 +188,10 @@ static void choose_timings(struct bw_lab *lab)
 {
     const uint32_t ttl_ms = lab->options->lease_ttl_ms;
 
+    if (lab->options->is_postgres) {
+        lab->timings = bw_postgres_timings();
+        return;
+    }
     lab->timings = (struct bw_lab_timings){
         .lease_ttl_ms = ttl_ms,
         .fence_timeout_ms = ttl_ms / 5,
@@ -261,10 +265,16 @@ static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag 
     char witnesses[128];
     char groups[FILE_BYTES];
     size_t used = 0;
+    enum bw_err err = BW_OK;
 
     list_witnesses(witnesses);
-    for (uint32_t i = 0; i < lab->options->group_count && used < sizeof groups; i++)
+    if (lab->options->is_postgres)
+        err = bw_postgres_print_group(lab, site, groups, sizeof groups, diag);
+    for (uint32_t i = 0;
+         !lab->options->is_postgres && i < lab->options->group_count && used < sizeof groups; i++)
         used += print_site_group(lab, node, lab->groups[i], groups + used, sizeof groups - used);
+    if (err != BW_OK)
+        return err;
     if (used >= sizeof groups)
         return bw_diag_set(diag, BW_ERR_LIMIT, "the groups of a site need more than %zu bytes",
                            sizeof groups);
@@ -298,9 +308,10 @@ static enum bw_err write_groups(struct bw_lab *lab, struct bw_diag *diag)
                 text + used, sizeof text - used,
                 "]\n    mode: auto\n    lease_ttl: %" PRIu32 "ms\n    fence_timeout: %" PRIu32
                 "ms\n    renew_interval: %" PRIu32 "ms\n    request_timeout: %" PRIu32
-                "ms\n    margin: %" PRIu32 "ms\n    retry_backoff: %" PRIu32 "ms\n",
+                "ms\n    margin: %" PRIu32 "ms\n    retry_backoff: %" PRIu32 "ms\n%s",
                 t->lease_ttl_ms, t->fence_timeout_ms, t->renew_interval_ms, t->request_timeout_ms,
-                t->margin_ms, t->retry_backoff_ms);
+                t->margin_ms, t->retry_backoff_ms,
+                lab->options->is_postgres ? "    max_lag: 0s\n    switchover_timeout: 40s\n" : "");
     }
     if (err == BW_OK && used >= sizeof text)
         err = bw_diag_set(diag, BW_ERR_LIMIT, "the groups need more than %zu bytes", sizeof text);
@@ -402,6 +413,8 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
     char path[BW_LAB_PATH_BYTES];
     enum bw_err err = bw_lab_path(path, node->dir, "clock_shift", diag);
 
+    if (lab->options->is_postgres)
+        return bw_postgres_write_scripts(lab, site, diag);
     if (err == BW_OK)
         err = bw_lab_write(path, diag, "0\n");
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0] && err == BW_OK; i++)
@@ -486,7 +499,10 @@ static enum bw_err make_records(struct bw_lab *lab, struct bw_diag *diag)
     for (uint32_t i = 0; i < lab->options->group_count && err == BW_OK; i++) {
         char path[BW_LAB_PATH_BYTES];
 
-        (void)snprintf(lab->groups[i], sizeof lab->groups[i], "g%" PRIu32, i + 1);
+        if (lab->options->is_postgres)
+            (void)snprintf(lab->groups[i], sizeof lab->groups[i], BW_POSTGRES_GROUP);
+        else
+            (void)snprintf(lab->groups[i], sizeof lab->groups[i], "g%" PRIu32, i + 1);
         err = bw_lab_path(path, lab->records, lab->groups[i], diag);
         if (err == BW_OK)
             err = make_dir(path, diag);

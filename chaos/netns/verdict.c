@@ -41,7 +41,8 @@ static int compare_spans(const void *a, const void *b)
     return (left->from_ns > right->from_ns) - (left->from_ns < right->from_ns);
 }
 
-static enum bw_err find_tenures(struct bw_group_verdict *group, struct bw_diag *diag)
+static enum bw_err find_tenures(struct bw_group_verdict *group, uint32_t hole_ms,
+                                struct bw_diag *diag)
 {
     struct bw_judge *judge = &group->judge;
 
@@ -57,7 +58,7 @@ static enum bw_err find_tenures(struct bw_group_verdict *group, struct bw_diag *
                                            : &group->tenures[group->tenure_count - 1];
 
         if (last != NULL && last->site == span->site && last->epoch == span->epoch &&
-            span->from_ns <= last->to_ns + BW_TENURE_HOLE_MS * BW_NS_PER_MS) {
+            span->from_ns <= last->to_ns + hole_ms * BW_NS_PER_MS) {
             if (span->to_ns > last->to_ns)
                 last->to_ns = span->to_ns;
             continue;
@@ -154,7 +155,10 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     if (err == BW_OK)
         err = bw_judge_add_dir(&group->judge, path, diag);
     if (err == BW_OK)
-        err = find_tenures(group, diag);
+        err = find_tenures(group,
+                           run != NULL && run->lab->options->is_postgres ? BW_TENURE_ROW_HOLE_MS
+                                                                         : BW_TENURE_HOLE_MS,
+                           diag);
     if (err == BW_OK && (bw_judge_overlap_us(&group->judge, &group->overlap_us) != BW_OK ||
                          bw_judge_epochs_grow(&group->judge, &group->epochs_grow) != BW_OK))
         err = bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
@@ -169,6 +173,11 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
     if (group->overlap_us > 0 && !is_beyond)
         violate(verdict, "%s: two sites served at once for %.3f ms (I1)", group->name,
                 (double)group->overlap_us / NS_PER_US);
+    if (run != NULL && run->lost_count > 0)
+        violate(verdict, "%s: %" PRIu64 " acknowledged rows are lost", group->name,
+                run->lost_count);
+    if (run != NULL && run->lab->options->is_postgres && run->acknowledged_count == 0)
+        violate(verdict, "%s: no row was acknowledged: nothing was seen at all", group->name);
     if (!group->epochs_grow && !is_beyond)
         violate(verdict, "%s: a service of a lower epoch began after one of a higher (I2)",
                 group->name);

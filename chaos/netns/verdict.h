@@ -6,7 +6,7 @@
 
 #include "schedule.h"
 
-/* Time in which one site served under one epoch; holes of less than BW_TENURE_HOLE_MS are passed
+/* Time in which one site served under one epoch; small holes are passed
  * over: for counting and drawing, not for judging. */
 struct bw_chaos_tenure {
     uint32_t site; /* index in the judge */
@@ -14,7 +14,8 @@ struct bw_chaos_tenure {
     uint64_t from_ns;
     uint64_t to_ns;
 };
-#define BW_TENURE_HOLE_MS 50
+#define BW_TENURE_HOLE_MS     50
+#define BW_TENURE_ROW_HOLE_MS 1000 /* where a beat is a row that a server has committed */
 
 struct bw_group_verdict {
     char name[BW_NAME_MAX + 1];
