@@ -42,6 +42,7 @@ struct bw_scenario {
     const char *words;
     enum bw_scenario_end end;
     struct bw_step steps[BW_STEPS_MAX];
+    bool is_beyond;          /* outside of what is promised, whatever its faults are */
     bool is_postgres;        /* with PostgreSQL as the service */
     const char *crash_point; /* NULL: none */
     enum bw_lab_role crash_role;

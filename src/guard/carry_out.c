@@ -184,8 +184,6 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
         is_settled = true;
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
             if (bw_guard_work_take_end(&place->work[slot], &ended)) {
-                if (slot == BW_GUARD_SLOT_ACTION)
-                    BW_CRASH_POINT(GUARD_ON_SCRIPT_ENDED);
                 step_through(place, &ended);
                 is_settled = false;
             }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/crash_point.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
 static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kind action)
@@ -114,6 +115,8 @@ bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *o
     if (!work->has_ended)
         return false;
     work->has_ended = false;
+    if (work->slot == BW_GUARD_SLOT_ACTION)
+        BW_CRASH_POINT(GUARD_ON_SCRIPT_ENDED);
     *out_event = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_RUN_ENDED, .slot = work->slot, .ended = work->ended};
     return true;
