@@ -500,6 +500,9 @@ static void put_outcome(FILE *out, const struct bw_outcome *outcome)
                   " failovers, %.3f ms with two sites serving.</p>\n",
                   outcome->options.seed, outcome->run.round_count, verdict->failover_count,
                   (double)verdict->overlap_us / 1000.0);
+    if (outcome->options.is_postgres)
+        (void)fprintf(out, "<p>%" PRIu64 " rows acknowledged, %" PRIu64 " of them lost.</p>\n",
+                      outcome->run.acknowledged_count, outcome->run.lost_count);
     for (uint32_t i = 0; i < verdict->violation_count && i < BW_VIOLATIONS_MAX; i++) {
         (void)fputs("<p class=\"broken\">", out);
         put_text(out, verdict->violations[i]);

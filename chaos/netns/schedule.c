@@ -30,9 +30,22 @@
  */
 
 struct view {
-    bool is_settled; /* every group is held, every other site could take over */
+    bool is_settled;   /* every group is held, every other site could take over */
+    char why_not[128]; /* the first thing that is not as it should be; "": all is */
     uint64_t epochs[BW_LAB_GROUPS_MAX];
 };
+
+static void unsettle(struct view *view, const char *group, const char *site, const char *what,
+                     const json_t *ids)
+{
+    char *list = ids == NULL ? NULL : json_dumps(ids, JSON_COMPACT);
+
+    view->is_settled = false;
+    if (view->why_not[0] == '\0')
+        (void)snprintf(view->why_not, sizeof view->why_not, "%s at %s %s %s", group, site, what,
+                       list == NULL ? "" : list); /* cut: for people */
+    free(list);
+}
 
 static void take_group(const struct bw_lab *lab, const json_t *group, struct view *view)
 {
@@ -44,15 +57,18 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
     for (uint32_t g = 0; g < lab->options->group_count; g++)
         if (name != NULL && strcmp(name, lab->groups[g]) == 0)
             view->epochs[g] = (uint64_t)json_integer_value(json_object_get(group, "epoch"));
-    view->is_settled = view->is_settled && json_is_string(holder);
+    if (!json_is_string(holder))
+        unsettle(view, name == NULL ? "" : name, "any site", "is not held", NULL);
     json_array_foreach(json_object_get(group, "sites"), i, site)
     {
         const char *role = json_string_value(json_object_get(site, "role"));
         const bool is_primary = role != NULL && strcmp(role, "primary") == 0;
 
-        view->is_settled = view->is_settled &&
-                           (is_primary ? json_is_true(json_object_get(site, "serving"))
-                                       : json_is_true(json_object_get(site, "eligible")));
+        if (!json_is_true(json_object_get(site, is_primary ? "serving" : "eligible")))
+            unsettle(view, name == NULL ? "" : name,
+                     json_string_value(json_object_get(site, "name")),
+                     is_primary ? "is not serving" : "is not eligible",
+                     json_object_get(site, "why_not"));
     }
 }
 
@@ -84,10 +100,13 @@ static bool all_served(const struct bw_lab *lab)
     return true;
 }
 
-/* Turns until every group is served and settled; false: not before `until_ns`. */
-static bool wait_settled(struct bw_lab *lab, uint64_t until_ns)
+/* Turns until every group is served and settled; false: not before `until_ns`, and `out_why_not`
+ * says what was last seen. */
+static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not[128])
 {
     uint64_t ask_at_ns = 0;
+
+    (void)bw_copy_text(out_why_not, 128, "a group is not served"); /* fits */
 
     for (;;) {
         const uint64_t now_ns = bw_lab_now_ns();
@@ -98,6 +117,7 @@ static bool wait_settled(struct bw_lab *lab, uint64_t until_ns)
         if (all_served(lab) && now_ns >= ask_at_ns) {
             if (ask(lab, &view) && view.is_settled)
                 return true;
+            (void)bw_copy_text(out_why_not, 128, view.why_not); /* of the same size */
             ask_at_ns = bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS;
         }
         bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS * BW_NS_PER_MS);
@@ -133,6 +153,7 @@ static enum bw_err apply(struct bw_lab *lab, uint64_t until_ns, struct bw_diag *
 enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag *diag)
 {
     const uint64_t until_ns = bw_lab_now_ns() + BEGIN_LIMIT_MS * BW_NS_PER_MS;
+    char why_not[128];
     enum bw_err err;
 
     *run = (struct bw_run){.lab = lab, .rounds = calloc(BW_ROUNDS_MAX, sizeof *run->rounds)};
@@ -149,10 +170,10 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
         err = start_role(lab, BW_LAB_AGENT, diag);
     if (err == BW_OK && lab->options->is_postgres)
         err = bw_postgres_start_clients(lab, diag);
-    if (err == BW_OK && !wait_settled(lab, until_ns))
+    if (err == BW_OK && !wait_settled(lab, until_ns, why_not))
         err = bw_diag_set(diag, BW_ERR_TIMEOUT,
-                          "waited %d s for every group to be served and every other site ready",
-                          BEGIN_LIMIT_MS / 1000);
+                          "waited %d s for every group to be served and every other site ready: %s",
+                          BEGIN_LIMIT_MS / 1000, why_not);
     run->served_ns = bw_lab_now_ns();
     if (err == BW_OK)
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "every group is served, the others could take over");
@@ -328,6 +349,7 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     struct view before;
     struct view after = {0};
     uint64_t most_ns = 0;
+    char why_not[128];
     enum bw_err err;
 
     BW_ASSERT(run->round_count < BW_ROUNDS_MAX);
@@ -349,9 +371,9 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     }
     if (lab->options->is_postgres)
         most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
-    if (!wait_settled(lab, round->calm_ns + most_ns))
-        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault",
-                   (double)most_ns / (double)BW_NS_PER_S);
+    if (!wait_settled(lab, round->calm_ns + most_ns, why_not))
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault: %s",
+                   (double)most_ns / (double)BW_NS_PER_S, why_not);
     round->end_ns = bw_lab_now_ns();
     run->end_ns = round->end_ns;
     return BW_OK;

@@ -64,6 +64,8 @@ enum bw_err bw_end_preload(struct bw_lab *lab, struct bw_lab_fault *fault, struc
 
     repair(lab, fault->node);
     process->disk_fault = "";
+    if (process->role == BW_LAB_GUARD) /* as it asks for once an fsync has failed */
+        bw_lab_kill(lab, process);
     return tell_preload(lab, process, diag);
 }
 
