@@ -56,6 +56,7 @@ struct bw_lab_process {
     bool is_killed;                      /* by us: its end surprises nobody */
     bool is_given_up;                    /* it asked for a person: never started again */
     uint64_t start_at_ns;                /* when it is started anew; 0: not waiting */
+    uint64_t started_ns;                 /* the last time */
     uint32_t start_count;
     uint32_t crash_count; /* at a crash point */
 };

@@ -188,6 +188,7 @@ enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, str
     process->is_killed = false;
     process->next_crash_at[0] = '\0';
     process->start_at_ns = 0;
+    process->started_ns = bw_lab_now_ns();
     process->start_count++;
     if (process->start_count > 1)
         bw_lab_say(lab, BW_LAB_STARTED, (int)process->node, index_of(lab, process), "%s starts",

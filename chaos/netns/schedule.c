@@ -100,13 +100,35 @@ static bool all_served(const struct bw_lab *lab)
     return true;
 }
 
+/* From then on what the witnesses say is of processes as they are now; UINT64_MAX: one is missing.
+ */
+static uint64_t fresh_from_ns(const struct bw_lab *lab, uint64_t calm_ns)
+{
+    const uint64_t fresh_ns = (3 * (uint64_t)lab->timings.renew_interval_ms +
+                               lab->timings.request_timeout_ms) *
+                              BW_NS_PER_MS;
+    uint64_t from_ns = calm_ns;
+
+    for (uint32_t i = 0; i < lab->process_count; i++) {
+        const struct bw_lab_process *process = &lab->processes[i];
+
+        if (process->pid == 0 && !process->is_given_up)
+            return UINT64_MAX;
+        if (process->started_ns > from_ns)
+            from_ns = process->started_ns;
+    }
+    return from_ns + fresh_ns;
+}
+
 /* Turns until every group is served and settled; false: not before `until_ns`, and `out_why_not`
  * says what was last seen. */
 static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not[128])
 {
+    const uint64_t calm_ns = bw_lab_now_ns();
     uint64_t ask_at_ns = 0;
 
-    (void)bw_copy_text(out_why_not, 128, "a group is not served"); /* fits */
+    (void)bw_copy_text(out_why_not, 128,
+                       "a group is not served, or a process does not run"); /* fits */
 
     for (;;) {
         const uint64_t now_ns = bw_lab_now_ns();
@@ -114,7 +136,7 @@ static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not
 
         if (now_ns >= until_ns)
             return false;
-        if (all_served(lab) && now_ns >= ask_at_ns) {
+        if (all_served(lab) && now_ns >= ask_at_ns && now_ns >= fresh_from_ns(lab, calm_ns)) {
             if (ask(lab, &view) && view.is_settled)
                 return true;
             (void)bw_copy_text(out_why_not, 128, view.why_not); /* of the same size */
@@ -371,7 +393,8 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     }
     if (lab->options->is_postgres)
         most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
-    if (!wait_settled(lab, round->calm_ns + most_ns, why_not))
+    round->is_settled = wait_settled(lab, round->calm_ns + most_ns, why_not);
+    if (!round->is_settled)
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault: %s",
                    (double)most_ns / (double)BW_NS_PER_S, why_not);
     round->end_ns = bw_lab_now_ns();

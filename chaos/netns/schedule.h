@@ -34,6 +34,7 @@ enum bw_scenario_end {
     BW_SCENARIO_ANY,
     BW_SCENARIO_MOVES,   /* the first group is served by another site afterwards or meanwhile */
     BW_SCENARIO_STAYS,   /* no service of any group ends or begins */
+    BW_SCENARIO_SETTLES, /* within the bound every other site could take over again, too */
     BW_SCENARIO_CRASHES, /* its crash point is passed */
 };
 
@@ -67,6 +68,7 @@ struct bw_round {
     uint64_t calm_ns;                     /* when the last fault had ended */
     uint64_t bound_ns[BW_LAB_GROUPS_MAX]; /* after it each group must be served again */
     uint64_t end_ns;
+    bool is_settled;
 };
 
 struct bw_run {

@@ -116,7 +116,8 @@ static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *gr
 }
 
 static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
-                      uint32_t index, enum bw_scenario_end end, uint32_t crash_count)
+                      uint32_t index, enum bw_scenario_end end, bool is_settled,
+                      uint32_t crash_count)
 {
     switch (end) {
     case BW_SCENARIO_ANY:
@@ -131,6 +132,11 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
              group->tenures[0].epoch != group->tenures[group->tenure_count - 1].epoch))
             violate(verdict, "%s: its service was ended or moved, which must not happen here",
                     group->name);
+        return;
+    case BW_SCENARIO_SETTLES:
+        if (index == 0 && !is_settled)
+            violate(verdict, "another site could not take over again in time, which this scenario "
+                             "is about");
         return;
     case BW_SCENARIO_CRASHES:
         if (index == 0 && crash_count == 0)
@@ -187,7 +193,9 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         judge_rounds(verdict, group, index, run);
     for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)
         crash_count += run->lab->processes[i].crash_count;
-    judge_end(verdict, group, index, end, crash_count);
+    judge_end(verdict, group, index, end,
+              run != NULL && run->round_count > 0 && run->rounds[run->round_count - 1].is_settled,
+              crash_count);
     return BW_OK;
 }
 

@@ -10,8 +10,8 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
-/* A proof of reach may block this long when it fails (reach.h: 5 s). */
-#define PROOF_NS (6 * BW_NS_PER_S)
+/* A proof of reach usually takes 20 ms: one that cannot have this long is not begun. */
+#define PROOF_MS_MIN 100
 #define PROVE_AGAIN_NS (30 * BW_NS_PER_S)
 /* How long the start of a guard waits, in all, for what its predecessor left to die. */
 #define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
@@ -332,32 +332,39 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
 
 /* ---- its proof ----------------------------------------------------------------------------- */
 
-static bool is_deadline_near(const struct bw_guard_program *program)
+/* How long one may block: half of the time that is left until the first fence window of any group,
+ * so that no deadline waits for it, however short the leases are. */
+static uint32_t proof_limit_ms(const struct bw_guard_program *program)
 {
-    const struct bw_instant soon = bw_instant_add(bw_clock_now(), PROOF_NS);
+    const struct bw_instant now = bw_clock_now();
+    uint64_t left_ns = 2 * (uint64_t)BW_REACH_PROOF_MS * BW_NS_PER_MS;
 
     for (uint32_t i = 0; i < program->place_count; i++) {
         const struct bw_guard_mirror *mirror = &program->places[i]->machine.mirror;
+        const struct bw_instant window = bw_instant_sub(mirror->armed_end, mirror->fence_ns);
 
-        if (bw_guard_is_fencing(&program->places[i]->machine) ||
-            (mirror->armed_epoch != 0 &&
-             bw_instant_right_is_over(soon, bw_instant_sub(mirror->armed_end, mirror->fence_ns))))
-            return true;
+        if (bw_guard_is_fencing(&program->places[i]->machine))
+            return 0;
+        if (mirror->armed_epoch != 0 && bw_instant_left_ns(now, window) < left_ns)
+            left_ns = bw_instant_left_ns(now, window);
     }
-    return false;
+    return (uint32_t)(left_ns / 2 / BW_NS_PER_MS);
 }
 
 void bw_guard_place_prove(struct bw_guard_place *place)
 {
     struct bw_log *log = &place->program->log;
     struct bw_diag diag = {0};
+    uint32_t limit_ms;
 
     if (place->unit_reach != NULL && !place->are_units_seen)
         bw_unit_reach_look(place->unit_reach);
-    if (place->is_reach_proved || is_deadline_near(place->program) ||
-        place->work[BW_GUARD_SLOT_ACTION].script != NULL)
+    if (place->is_reach_proved || place->work[BW_GUARD_SLOT_ACTION].script != NULL)
         return;
-    if (bw_reach_prove(&place->reach, &diag) != BW_OK) {
+    limit_ms = proof_limit_ms(place->program);
+    if (limit_ms < PROOF_MS_MIN)
+        return; /* after a script has ended, or with the next hello */
+    if (bw_reach_prove(&place->reach, limit_ms, &diag) != BW_OK) {
         bw_log_error(log, "reach.unproved",
                      "group=%s error=%s does=\"the site is not eligible until it is\"",
                      place->config->name, bw_log_quote(diag.text));

@@ -14,7 +14,6 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
-#define PROOF_ROUNDS_MAX 1000 /* of 2 ms, for each half of a proof */
 
 static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
 
@@ -166,11 +165,12 @@ static void pause_ms(long ms)
 /* Waits until `slot` ACTION has at least `want_min` processes, or none when 0; `signal` goes out in
  * every round. Reaps the probe as it dies; *probe is then 0, as its pid may be another's. */
 static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min, int signal,
-                                  pid_t *probe, struct bw_diag *diag)
+                                  uint32_t limit_ms, pid_t *probe, struct bw_diag *diag)
 {
+    const struct bw_instant limit = bw_instant_add(bw_clock_now(), limit_ms * BW_NS_PER_MS);
     size_t count = 0;
 
-    for (int i = 0; i < PROOF_ROUNDS_MAX; i++) {
+    do {
         enum bw_err err = BW_OK;
 
         if (signal != 0)
@@ -184,12 +184,12 @@ static enum bw_err wait_for_count(const struct bw_reach *reach, size_t want_min,
         if (want_min > 0 ? count >= want_min : count == 0)
             return BW_OK;
         pause_ms(2);
-    }
+    } while (!bw_instant_right_is_over(bw_clock_now(), limit));
     return bw_diag_set(diag, BW_ERR_TIMEOUT, "expected %s%zu processes of a probe, %zu are there",
                        want_min > 0 ? "at least " : "", want_min, count);
 }
 
-enum bw_err bw_reach_prove(struct bw_reach *reach, struct bw_diag *diag)
+enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms, struct bw_diag *diag)
 {
     char mark[BW_REACH_MARK_BYTES];
     int door;
@@ -207,8 +207,8 @@ enum bw_err bw_reach_prove(struct bw_reach *reach, struct bw_diag *diag)
     if (door >= 0)
         (void)close(door); /* written to by the child only */
     if (probe > 0) {
-        err = wait_for_count(reach, 2, 0, &probe, diag);
-        ended = wait_for_count(reach, 0, SIGKILL, &probe, err == BW_OK ? diag : NULL);
+        err = wait_for_count(reach, 2, 0, limit_ms / 2, &probe, diag);
+        ended = wait_for_count(reach, 0, SIGKILL, limit_ms / 2, &probe, err == BW_OK ? diag : NULL);
         err = err == BW_OK ? ended : err;
     }
     if (probe > 0) {

@@ -684,7 +684,7 @@ static void reach_proves_itself(void **state)
 {
     struct fixture *f = set_up(state);
 
-    if (bw_reach_prove(&f->reach, &f->diag) != BW_OK)
+    if (bw_reach_prove(&f->reach, BW_REACH_PROOF_MS, &f->diag) != BW_OK)
         fail_msg("%s", f->diag.text);
     assert_int_equal(count_in(f, BW_REACH_ALL), 0);
     tear_down(f);

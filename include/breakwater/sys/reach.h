@@ -48,9 +48,11 @@ BW_MUST_CHECK enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag,
 void bw_reach_close(struct bw_reach *reach);
 
 /* Shows that it works here: starts a probe of two processes, one of which forks away, sees them,
- * ends them and sees them gone. Blocks, at most 5 s, usually 20 ms: for the start of a guard,
- * before its loop turns. */
-BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, struct bw_diag *diag);
+ * ends them and sees them gone. Blocks, usually 20 ms, at most `limit_ms` and a look at the
+ * processes: BW_ERR_TIMEOUT then. What a late probe leaves ends by itself within a minute. */
+#define BW_REACH_PROOF_MS 5000 /* enough anywhere */
+BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_ms,
+                                         struct bw_diag *diag);
 
 /* The environment entry that a child in `slot` must carry. `slot` ALL: what all entries begin with.
  */
