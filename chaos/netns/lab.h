@@ -97,7 +97,8 @@ struct bw_lab_timings {
     uint32_t kill_grace_ms;
     uint32_t retry_backoff_ms;
 };
-#define BW_LAB_LEASE_MS_MIN 1000
+#define BW_LAB_LEASE_MS_MIN                                                                        \
+    1200 /* election_timeout is a twelfth of it, and has a least of its own */
 #define BW_LAB_LEASE_MS_MAX 60000
 
 /* One line of the story. `node` or `process` -1: of none. */

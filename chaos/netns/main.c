@@ -51,7 +51,7 @@ struct values {
         BW_OPTION_NUMBER(struct values, groups, "groups", 0, "N", 1, BW_LAB_GROUPS_MAX,            \
                          "how many groups they share (3)"),                                        \
         BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",                                      \
-                       "lease_ttl of every group, 1s to 60s; all else follows (1200ms)"),          \
+                       "lease_ttl of every group, 1200ms to 60s; all else follows (1200ms)"),      \
         BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",                                \
                        "keep what the services recorded and all logs, new"),                       \
         BW_OPTION_TEXT(struct values, html, "html", 0, "FILE", "write a page with pictures"),      \
@@ -289,7 +289,8 @@ static int check_values(struct task *task)
     uint32_t lease_ms;
 
     if (!parse_duration(values->lease, BW_LAB_LEASE_MS_MIN, BW_LAB_LEASE_MS_MAX, &lease_ms))
-        return (int)bw_usage_error(task->command, "--lease %s: expected 1s to 60s", values->lease);
+        return (int)bw_usage_error(task->command, "--lease %s: expected 1200ms to 60s",
+                                   values->lease);
     if (task->command == &random_command &&
         !parse_duration(values->time, 1, FOR_MS_MAX, &task->random_ms))
         return (int)bw_usage_error(task->command,
