@@ -1,13 +1,14 @@
 /* check_ended.c - the other half of I1: in the instant in which the end of an epoch is first applied
  * anywhere (confirmed, fenced, expired: design 3.1), its site serves no more. What starts elsewhere
- * may begin from then on; that it takes a while there is luck, and hides what went wrong. */
+ * may begin from then on; that it takes a while there is luck, and hides what went wrong. So do
+ * fences, which are early: an epoch that has expired has no lease left either (3.3). */
 #include "check_ended.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "checks_own.h"
-#include "site.h"
+#include "guard.h"
 #include "witness.h"
 
 /* A forced end is a person's word; a let-go leaves the service alone, and so does an adoption that
@@ -39,6 +40,35 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_group 
     }
 }
 
+/* Where the guard acts by it, and where it should: a lease ends with either clock (1), compared here
+ * apart from the function whose faults are looked for. */
+static bool lives(const struct bw_guard *guard, uint64_t epoch, struct bw_instant now)
+{
+    const struct bw_instant end = guard == NULL ? now : guard->mirror.armed_end;
+
+    if (guard == NULL || guard->mirror.armed_epoch != epoch || guard->memory.ended_epoch >= epoch)
+        return false;
+    return !bw_instant_right_is_over(now, end) ||
+           (now.boot_ns < end.boot_ns && now.raw_ns < end.raw_ns);
+}
+
+static void look_at_lease(struct sim_world *world, uint32_t group, const struct bw_group *found)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const struct sim_host *host = sim_site(world, site);
+        const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+        char text[200];
+
+        if (strcmp(host->name, found->last_end.site) != 0 ||
+            world->checks->excused_until_ns[site] >= world->now_ns ||
+            !lives(guard, found->last_end.epoch, sim_clock_now(host)))
+            continue;
+        sim_site_describe(host, group, text, sizeof text);
+        sim_fail(world, "I1", "epoch %" PRIu64 " of %s has expired, and its lease lives: %s",
+                 found->last_end.epoch, world->group_names[group], text);
+    }
+}
+
 void sim_check_ended(struct sim_world *world, uint32_t witness)
 {
     const struct bw_cluster *cluster = sim_witness_cluster(world->witnesses[witness]);
@@ -53,5 +83,7 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
         *ended_epoch = found->last_end.epoch;
         if (is_safe_end(found))
             look(world, group, found);
+        if (found->last_end.grade == BW_GRADE_EXPIRED)
+            look_at_lease(world, group, found);
     }
 }

@@ -12,7 +12,8 @@
 #include "story.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults, sim_process_faults, sim_machine_faults, sim_site_faults, sim_people_acts};
+    sim_net_faults,  sim_process_faults,  sim_machine_faults,
+    sim_site_faults, sim_faults_together, sim_people_acts};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */

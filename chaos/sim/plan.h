@@ -42,6 +42,7 @@ extern const struct sim_incident_kind sim_net_faults[];
 extern const struct sim_incident_kind sim_process_faults[];
 extern const struct sim_incident_kind sim_machine_faults[];
 extern const struct sim_incident_kind sim_site_faults[];
+extern const struct sim_incident_kind sim_faults_together[];
 extern const struct sim_incident_kind sim_people_acts[];
 
 struct sim_plan {

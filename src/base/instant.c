@@ -58,8 +58,10 @@ bool bw_instant_is_beyond(struct bw_instant a, struct bw_instant limit)
 
 uint64_t bw_instant_elapsed_ns(struct bw_instant now, struct bw_instant since)
 {
-    return min_u64(sub_saturating(now.boot_ns, since.boot_ns),
-                   sub_saturating(now.raw_ns, since.raw_ns));
+    return min_u64(BW_MUTANT(WAIT_WITHOUT_BOOT) ? UINT64_MAX
+                                                : sub_saturating(now.boot_ns, since.boot_ns),
+                   BW_MUTANT(WAIT_WITHOUT_RAW) ? UINT64_MAX
+                                               : sub_saturating(now.raw_ns, since.raw_ns));
 }
 
 uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end)
@@ -70,8 +72,8 @@ uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end)
 
 uint64_t bw_instant_wait_left_ns(struct bw_instant now, struct bw_instant end)
 {
-    return max_u64(sub_saturating(end.boot_ns, now.boot_ns),
-                   sub_saturating(end.raw_ns, now.raw_ns));
+    return max_u64(BW_MUTANT(WAIT_WITHOUT_BOOT) ? 0 : sub_saturating(end.boot_ns, now.boot_ns),
+                   BW_MUTANT(WAIT_WITHOUT_RAW) ? 0 : sub_saturating(end.raw_ns, now.raw_ns));
 }
 
 struct bw_instant bw_instant_min(struct bw_instant a, struct bw_instant b)

@@ -1,0 +1,93 @@
+/* faults_together.c - what each bears alone, at one time and where it hurts most. Drawn one by one,
+ * these would meet too rarely to show what a wait is too short by. */
+#include "net.h"
+#include "plan.h"
+#include "site.h"
+
+#define SLEW_PPM      80000 /* as in faults_machine.c */
+#define ANSWER_MS_MAX 500
+
+/* A site that serves anything; false: none does. */
+static bool find_serving(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t first = bw_prng_below(&incident->chance, world->setting.site_count);
+
+    for (uint32_t i = 0; i < world->setting.site_count; i++) {
+        incident->b = (uint32_t)((first + i) % world->setting.site_count);
+        for (uint32_t group = 0; group < world->setting.group_count; group++)
+            if (sim_service_is_serving(sim_site(world, incident->b), group))
+                return true;
+    }
+    return false;
+}
+
+/* What it hears comes late by `by_ns`, what it says does not. */
+static void slow_answers(struct sim_world *world, const struct sim_host *host, int64_t by_ns)
+{
+    for (uint32_t other = 0; other < world->host_count; other++)
+        if (other != host->index) {
+            sim_link(world, other, host->index)->delay_ns_min += (uint64_t)by_ns;
+            sim_link(world, other, host->index)->delay_ns_max += (uint64_t)by_ns;
+        }
+}
+static void cut(struct sim_world *world, const struct sim_host *host, bool is_cut)
+{
+    for (uint32_t other = 0; other < world->host_count; other++)
+        if (other != host->index) {
+            sim_net_cut(world, host->index, other, is_cut);
+            sim_net_cut(world, other, host->index, is_cut);
+        }
+}
+
+static void cut_it_off(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+
+    if (!incident->is_active)
+        return;
+    incident->a = 1;
+    cut(world, sim_site(world, incident->b), true);
+}
+
+/* The holder's clocks are as slow and the witnesses' as fast as they may be, its answers are late and
+ * its scripts hang; then it is cut off, and serves until the KILL at the end of its lease. */
+static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
+{
+    const int32_t bound_ppm = (int32_t)world->setting.terms.drift_ppm;
+    const bool is_slewed = sim_chance(&incident->chance, 500000);
+    const uint64_t number = (uint64_t)(incident - world->plan->incidents);
+
+    if (!find_serving(world, incident))
+        return false;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        const int32_t sign = i < SIM_WITNESSES ? 1 : -1;
+
+        sim_clock_set_rates(&world->hosts[i], sign * (is_slewed ? SLEW_PPM : bound_ppm),
+                            sign * bound_ppm);
+    }
+    incident->a = 0;
+    incident->c = bw_prng_below(&incident->chance, ANSWER_MS_MAX) * SIM_MS;
+    slow_answers(world, sim_site(world, incident->b), (int64_t)incident->c);
+    sim_site_set_script_faults(
+        sim_site(world, incident->b),
+        &(struct sim_script_faults){.hang_percent = 100, .ignore_term_percent = 100});
+    sim_world_at(world, world->now_ns + (1000 + bw_prng_below(&incident->chance, 3000)) * SIM_MS,
+                 cut_it_off, number);
+    return true;
+}
+static void lapse_is_over(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = sim_site(world, incident->b);
+
+    if (incident->a == 1)
+        cut(world, host, false);
+    slow_answers(world, host, -(int64_t)incident->c);
+    sim_site_set_script_faults(host, &(struct sim_script_faults){.fail_percent = 0});
+    for (uint32_t i = 0; i < world->host_count; i++)
+        sim_clock_set_rates(&world->hosts[i], 0, 0);
+}
+
+const struct sim_incident_kind sim_faults_together[] = {
+    {"worst-lapse", SIM_INSIDE, true, 6, 8000, 40000, worst_lapse, lapse_is_over},
+    {.name = NULL},
+};
