@@ -136,7 +136,7 @@ bool sim_agent_store_open(struct sim_agent *agent)
 
 /* ---- the guard's mirror ------------------------------------------------------------------------- */
 
-/* What the absent guard has armed, if it was armed in this boot and by our instance (3.4). */
+/* What the absent guard has armed, if it was armed in this boot (3.4). */
 void sim_agent_read_mirror(struct sim_agent *agent, struct sim_agent_place *place)
 {
     const struct sim_host *host = agent->process->host;
@@ -155,11 +155,12 @@ void sim_agent_read_mirror(struct sim_agent *agent, struct sim_agent_place *plac
         damaged(agent, &diag);
         return;
     }
-    if (!bw_id_equal(content.boot_id, host->boot_id) ||
-        (content.mirror.armed_epoch != 0 &&
-         !bw_id_equal(content.mirror.armed_instance, agent->state.instance)))
+    if (!bw_id_equal(content.boot_id, host->boot_id))
         return;
-    place->mirror.ok = content.mirror.armed_epoch != 0;
+    place->mirror.mirror_is_anothers =
+        content.mirror.armed_epoch != 0 &&
+        !bw_id_equal(content.mirror.armed_instance, agent->state.instance);
+    place->mirror.ok = content.mirror.armed_epoch != 0 && !place->mirror.mirror_is_anothers;
     place->mirror.mirror_epoch = content.mirror.armed_epoch;
     place->mirror.mirror_end = content.mirror.armed_end;
     place->mirror.mirror_fence_ns = content.mirror.fence_ns;

@@ -70,7 +70,9 @@ enum bw_err sim_file_save(struct sim_process *process, const char *name, bool is
         return BW_ERR_UNKNOWN;
     if (!is_volatile && faults->slow_ms > 0)
         sim_process_stall(process, bw_prng_below(chance, faults->slow_ms * SIM_MS));
-    if (!is_volatile && (faults->is_full || sim_chance(chance, faults->fail_percent * 10000))) {
+    if ((is_volatile && sim_chance(chance, faults->run_fail_percent * 10000)) ||
+        (!is_volatile &&
+         (faults->is_full || sim_chance(chance, faults->fail_percent * 10000)))) {
         sim_count(host->world, "disk:failed");
         sim_tell(host->world, process->name, "cannot write %s", name);
         return BW_ERR_IO;

@@ -2,6 +2,7 @@
 #include "expected.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <breakwater/core/group.h>
 
@@ -23,6 +24,17 @@ static const char *const machine_rules[] = {
     "W14", "W15", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14",
 };
 #define RULE_COUNT (sizeof machine_rules / sizeof machine_rules[0])
+
+/* Seen in long campaigns, and each in a unit test of its own. */
+static const char *const rare[] = {"A5", "L5", "S3", "S19", "S28", "S29", "U4", "U11", "V18", "W8"};
+
+bool sim_is_rare(const char *name)
+{
+    for (size_t i = 0; i < sizeof rare / sizeof rare[0]; i++)
+        if (strcmp(rare[i], name) == 0)
+            return true;
+    return false;
+}
 
 const char *sim_expected(uint32_t at)
 {

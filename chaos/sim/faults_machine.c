@@ -206,6 +206,15 @@ static bool disk_fails(struct sim_world *world, struct sim_incident *incident)
         (struct sim_disk_faults){
             .fail_percent = (uint8_t)(1 + bw_prng_below(&incident->chance, 100))});
 }
+static bool run_fails(struct sim_world *world, struct sim_incident *incident)
+{
+    const bool begun = begin_disk(
+        world, incident,
+        (struct sim_disk_faults){
+            .run_fail_percent = (uint8_t)(1 + bw_prng_below(&incident->chance, 100))});
+
+    return begun && incident->a >= SIM_WITNESSES; /* a witness has nothing there */
+}
 static bool disk_is_full(struct sim_world *world, struct sim_incident *incident)
 {
     return begin_disk(world, incident, (struct sim_disk_faults){.is_full = true});
@@ -264,7 +273,8 @@ const struct sim_incident_kind sim_machine_faults[] = {
     {"drift-to-the-edge", SIM_INSIDE, true, 4, 5000, 120000, drift_to_the_edge, all_rates_within},
     {"slew", SIM_INSIDE, true, 6, 1000, 60000, slew, set_rates_within},
     {"drift-beyond", SIM_OUTSIDE, false, 1, 1000, 60000, drift_beyond, set_rates_within},
-    {"disk-fails", SIM_INSIDE, true, 4, 100, 10000, disk_fails, disk_is_well},
+    {"disk-fails", SIM_INSIDE, true, 6, 100, 10000, disk_fails, disk_is_well},
+    {"run-fails", SIM_INSIDE, true, 4, 100, 20000, run_fails, disk_is_well},
     {"disk-full", SIM_INSIDE, true, 3, 100, 20000, disk_is_full, disk_is_well},
     {"disk-slow", SIM_INSIDE, true, 4, 100, 30000, disk_is_slow, disk_is_well},
     {"disk-unknown", SIM_INSIDE, true, 3, 100, 10000, disk_is_unknown, disk_is_known},

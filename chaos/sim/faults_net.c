@@ -216,7 +216,48 @@ static bool slow(struct sim_world *world, struct sim_incident *incident)
     return begin_worse(world, incident, SLOW, 800 * SIM_MS);
 }
 
+/* What was answered last comes late, and then nothing comes: a lease must be counted from when its
+ * renewal left. */
+static void then_cut(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+
+    if (!incident->is_active)
+        return;
+    incident->b = true;
+    cut_around(world, incident->a, true, true, true);
+}
+static void set_slow(struct sim_world *world, const struct sim_incident *incident, int64_t by_ns)
+{
+    for (uint32_t other = 0; other < world->host_count; other++)
+        if (other != incident->a) {
+            sim_link(world, other, incident->a)->delay_ns_min += (uint64_t)by_ns;
+            sim_link(world, other, incident->a)->delay_ns_max += (uint64_t)by_ns;
+        }
+}
+static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t half_ns = (incident->until_ns - world->now_ns) / 2;
+    const uint64_t most_ms = world->setting.terms.request_timeout_ms * 9 / 10;
+
+    incident->a = SIM_WITNESSES +
+                  (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+    incident->b = false;
+    incident->c = (most_ms / 2 + bw_prng_below(&incident->chance, most_ms / 2)) * SIM_MS;
+    set_slow(world, incident, (int64_t)incident->c);
+    sim_world_at(world, world->now_ns + half_ns, then_cut,
+                 (uint64_t)(incident - world->plan->incidents));
+    return true;
+}
+static void end_slow_then_cut(struct sim_world *world, struct sim_incident *incident)
+{
+    set_slow(world, incident, -(int64_t)incident->c);
+    if (incident->b)
+        cut_around(world, incident->a, true, true, false);
+}
+
 const struct sim_incident_kind sim_net_faults[] = {
+    {"slow-then-cut", SIM_INSIDE, true, 8, 10000, 60000, slow_then_cut, end_slow_then_cut},
     {"cut-host", SIM_INSIDE, true, 10, 100, 60000, cut_host, heal_host},
     {"cut-host-out", SIM_INSIDE, true, 8, 100, 60000, cut_host_out, heal_host_out},
     {"cut-host-in", SIM_INSIDE, true, 8, 100, 60000, cut_host_in, heal_host_in},

@@ -138,6 +138,33 @@ static void crash_no_more(struct sim_world *world, struct sim_incident *incident
     victim(world, incident)->crash_per_million = 0;
 }
 
+/* ---- dies at one place, and stays down: as long as the incident lasts ---- */
+
+static bool crash_at(struct sim_world *world, struct sim_incident *incident)
+{
+    static const char *const of_agent[] = {"crash:agent-sync", "crash:agent-arm",
+                                           "crash:agent-run",  "crash:agent-end",
+                                           "crash:before-save", "crash:after-save"};
+    static const char *const of_guard[] = {"crash:guard-spawn", "crash:guard-go",
+                                           "crash:guard-went",  "crash:guard-armed",
+                                           "crash:guard-kill",  "crash:before-save",
+                                           "crash:after-save"};
+    const bool is_guard = sim_chance(&incident->chance, 500000);
+    const uint64_t draw = bw_prng_next(&incident->chance);
+
+    if (!choose_at_site(world, incident, is_guard))
+        return false;
+    victim(world, incident)->crash_at =
+        is_guard ? of_guard[draw % (sizeof of_guard / sizeof of_guard[0])]
+                 : of_agent[draw % (sizeof of_agent / sizeof of_agent[0])];
+    return true;
+}
+static void crash_over(struct sim_world *world, struct sim_incident *incident)
+{
+    victim(world, incident)->crash_at = NULL;
+    start_again(world, incident);
+}
+
 /* ---- both daemons of a site: outside of the promise ---- */
 
 static bool kill_both(struct sim_world *world, struct sim_incident *incident)
@@ -167,6 +194,7 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"freeze-guard", SIM_INSIDE, true, 8, 10, 30000, freeze_guard, thaw_victim},
     {"stall", SIM_INSIDE, true, 6, 500, 20000, stall, NULL},
     {"crash-often", SIM_INSIDE, true, 10, 500, 20000, crash_often, crash_no_more},
+    {"crash-at", SIM_INSIDE, true, 8, 1000, 40000, crash_at, crash_over},
     {"kill-both", SIM_OUTSIDE, false, 2, 10, 30000, kill_both, start_both},
     {.name = NULL},
 };

@@ -71,6 +71,28 @@ static bool scripts_lie(struct sim_world *world, struct sim_incident *incident)
     return begin_scripts(world, incident,
                          (struct sim_script_faults){.lie_percent = percent(incident)});
 }
+/* Long between go-ahead and exec, so that what was true at the one is not at the other; and the guard
+ * that would see to it may be dead by then. */
+static bool exec_late(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t ns = incident->until_ns - world->now_ns;
+    const uint32_t late_ms = (uint32_t)(100 + bw_prng_below(&incident->chance,
+                                                            world->setting.ttl_ms_max));
+    struct sim_process *guard;
+
+    (void)begin_scripts(world, incident, (struct sim_script_faults){.late_exec_ms = late_ms});
+    guard = world->guards[incident->a];
+    if (sim_chance(&incident->chance, 500000) && sim_plan_takes_site(world, incident->a, ns))
+        guard->crash_at = "crash:guard-went";
+    return true;
+}
+static void exec_in_time(struct sim_world *world, struct sim_incident *incident)
+{
+    scripts_are_well(world, incident);
+    world->guards[incident->a]->crash_at = NULL;
+    world->guards[incident->a]->is_kept_down = false;
+    sim_process_start(world->guards[incident->a]);
+}
 static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
 {
     sim_checks_excuse(world, draw_site(world, incident), excuse_ns(world, incident));
@@ -141,6 +163,27 @@ static void agent_returns(struct sim_world *world, struct sim_incident *incident
     world->agents[incident->a][0]->is_kept_down = false;
     sim_process_start(world->agents[incident->a][0]);
 }
+/* Likewise, at once; and the guard that knows what was armed falls silent: the new instance reads its
+ * mirror, and fences what nobody else does (3.4). */
+static bool alone_with_mirror(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t site = draw_site(world, incident);
+    struct sim_process *agent = world->agents[site][0];
+
+    if (agent->health != SIM_ABLE || world->guards[site]->health != SIM_ABLE ||
+        !sim_plan_takes_site(world, site, incident->until_ns - world->now_ns))
+        return false;
+    sim_process_kill(agent);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
+    sim_process_start(agent);
+    sim_process_freeze(world->guards[site]);
+    return true;
+}
+static void guard_returns(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!site_of(world, incident)->is_suspended)
+        sim_process_thaw(world->guards[incident->a]);
+}
 /* The machine is made anew: power off, another disk, power on. */
 static bool lose_machine(struct sim_world *world, struct sim_incident *incident)
 {
@@ -197,11 +240,13 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"scripts-fork", SIM_INSIDE, true, 4, 500, 60000, scripts_fork, scripts_are_well},
     {"scripts-mumble", SIM_INSIDE, true, 3, 500, 30000, scripts_mumble, scripts_are_well},
     {"scripts-lie", SIM_INSIDE, true, 3, 500, 30000, scripts_lie, scripts_are_well},
+    {"exec-late", SIM_INSIDE, true, 5, 2000, 40000, exec_late, exec_in_time},
     {"fence-fails", SIM_OUTSIDE, false, 2, 500, 30000, fence_fails, scripts_are_well},
     {"service-dies", SIM_INSIDE, true, 5, 0, 0, service_dies, NULL},
     {"started-by-hand", SIM_OUTSIDE, false, 2, 0, 0, started_by_hand, NULL},
     {"lags", SIM_INSIDE, true, 3, 1000, 60000, lags, lags_no_more},
     {"lose-agent-state", SIM_INSIDE, true, 3, 10, 10000, lose_agent_state, agent_returns},
+    {"alone-with-mirror", SIM_INSIDE, true, 4, 1000, 30000, alone_with_mirror, guard_returns},
     {"lose-machine", SIM_INSIDE, true, 2, 100, 30000, lose_machine, machine_returns},
     {"roll-back-state", SIM_OUTSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
     {"second-agent", SIM_INSIDE, true, 3, 100, 60000, second_agent, no_second_agent},

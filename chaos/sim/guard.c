@@ -326,6 +326,8 @@ static void continue_step(struct sim_guard *guard)
         return;
     if (carry_out(guard, place, action, &answer) && !sim_is_doomed(guard->process))
         step_once(guard, place, &answer);
+    else if (action->kind == BW_GUARD_ACTION_GO)
+        (void)sim_crash_point(guard->process, "crash:guard-went");
 }
 
 static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)

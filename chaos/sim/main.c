@@ -13,6 +13,7 @@
 
 #define LENGTH_S_DEFAULT 3600
 #define FOR_S_DEFAULT    240
+#define MUST_COVER_HOURS 100
 #define STORY_LINES      200
 #define SHRINK_RUNS_MAX  2000
 
@@ -330,7 +331,9 @@ int main(int argc, char **argv)
         return run_world(&arguments);
     arguments.campaign.must_cover =
         arguments.campaign.is_safety && arguments.campaign.is_liveness &&
-        (arguments.campaign.for_s == 0 || arguments.campaign.for_s >= FOR_S_DEFAULT) &&
-        arguments.campaign.hours == 0 && arguments.campaign.seed_count == 0;
+        arguments.campaign.seed_count == 0 &&
+        (arguments.campaign.for_s == 0 ? arguments.campaign.hours == 0 ||
+                                             arguments.campaign.hours >= MUST_COVER_HOURS
+                                       : arguments.campaign.for_s >= FOR_S_DEFAULT);
     return run_campaign(&arguments.campaign);
 }

@@ -74,7 +74,7 @@ static void first_spec(const struct sim_world *world, uint32_t group, struct bw_
     out_spec->retry_backoff_ms = 1000;
     out_spec->switchover_timeout_ms = 60000;
     out_spec->on_lag = setting->seed % 3 == 0 ? BW_ON_LAG_REFUSE : BW_ON_LAG_ALLOW;
-    out_spec->failback_after_ms = setting->seed % 4 == 0 && !setting->is_liveness ? 60000 : 0;
+    out_spec->failback_after_ms = setting->seed % 3 == 1 && !setting->is_liveness ? 10000 : 0;
 }
 
 static void look(struct sim_world *world, uint64_t argument)
@@ -147,6 +147,14 @@ static void end_mode(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- moves ---- */
 
+static struct sim_host *holder_host(struct sim_world *world, const struct bw_group *group)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (strcmp(sim_site(world, site)->name, group->holder_site) == 0)
+            return sim_site(world, site);
+    return NULL;
+}
+
 static bool ask(struct sim_world *world, struct sim_incident *incident, enum bw_wish_kind kind)
 {
     struct sim_process *leader = leader_of(world);
@@ -155,6 +163,8 @@ static bool ask(struct sim_world *world, struct sim_incident *incident, enum bw_
     struct bw_diag diag = {0};
     const uint64_t site = bw_prng_below(&incident->chance, world->setting.site_count);
 
+    /* The shortest: a move that is given up. */
+    wish.timeout_ms = 1000 + (uint32_t)bw_prng_below(&incident->chance, 20000);
     (void)bw_copy_text(wish.to, sizeof wish.to, sim_site(world, (uint32_t)site)->name);
     (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
     return leader != NULL &&
@@ -167,6 +177,35 @@ static bool switch_over(struct sim_world *world, struct sim_incident *incident)
 static bool fail_over(struct sim_world *world, struct sim_incident *incident)
 {
     return ask(world, incident, BW_WISH_FAILOVER);
+}
+
+/* A move whose holder does not hear of it: it is given up, and nothing was touched (Unrevoke). */
+static bool switch_over_deaf(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, draw_group(world, incident));
+    struct sim_host *host = group == NULL ? NULL : holder_host(world, group);
+    struct sim_process *leader = leader_of(world);
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .timeout_ms = 1000};
+    struct bw_diag diag = {0};
+
+    if (host == NULL || leader == NULL || group->phase != BW_PHASE_GRANTED ||
+        world->agents[host->number][0]->health != SIM_ABLE)
+        return false;
+    (void)bw_copy_text(
+        wish.to, sizeof wish.to,
+        sim_site(world, (host->number + 1) % world->setting.site_count)->name);
+    (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
+    if (!sim_plan_takes_site(world, host->number, incident->until_ns - world->now_ns) ||
+        sim_witness_ask(leader, world->group_names[incident->a], &wish, &diag) != BW_OK)
+        return false;
+    incident->b = host->number;
+    sim_process_freeze(world->agents[host->number][0]);
+    return true;
+}
+static void hear_again(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!sim_site(world, incident->b)->is_suspended)
+        sim_process_thaw(world->agents[incident->b][0]);
 }
 
 /* ---- specs ---- */
@@ -279,13 +318,6 @@ static bool maintain(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- a person vouches for a site that is off ---- */
 
-static struct sim_host *holder_host(struct sim_world *world, const struct bw_group *group)
-{
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
-        if (strcmp(sim_site(world, site)->name, group->holder_site) == 0)
-            return sim_site(world, site);
-    return NULL;
-}
 /* The site stays off until its epoch is over: only then may its machine boot. */
 static void vouch(struct sim_world *world, uint64_t group)
 {
@@ -355,6 +387,7 @@ const struct sim_incident_kind sim_people_acts[] = {
     {"manual", SIM_PEOPLE, true, 2, 1000, 60000, set_manual, end_mode},
     {"observe", SIM_PEOPLE, true, 3, 1000, 60000, observe, end_mode},
     {"switchover", SIM_PEOPLE, true, 12, 0, 0, switch_over, NULL},
+    {"switchover-deaf", SIM_PEOPLE, true, 6, 1500, 4000, switch_over_deaf, hear_again},
     {"failover", SIM_PEOPLE, true, 5, 0, 0, fail_over, NULL},
     {"change-spec", SIM_PEOPLE, true, 8, 1000, 120000, change_spec, end_change},
     {"initial-primary", SIM_PEOPLE, true, 4, 0, 0, name_initial, NULL},

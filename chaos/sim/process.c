@@ -172,12 +172,15 @@ void sim_process_stall(struct sim_process *process, uint64_t ns)
 bool sim_crash_point(struct sim_process *process, const char *where)
 {
     struct sim_world *world = sim_world_of(process);
+    const bool is_meant = process->crash_at != NULL && strcmp(process->crash_at, where) == 0;
 
     if (sim_is_doomed(process))
         return true;
-    if (process->crash_per_million == 0 ||
-        !sim_chance(&process->chance, process->crash_per_million))
+    if (!is_meant && (process->crash_per_million == 0 ||
+                      !sim_chance(&process->chance, process->crash_per_million)))
         return false;
+    process->is_kept_down |= is_meant;
+    process->crash_at = is_meant ? NULL : process->crash_at;
     sim_count(world, where);
     sim_tell(world, process->name, "crashes: %s", where);
     sim_process_kill(process);

@@ -366,6 +366,8 @@ void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant 
         return;
     if (sim_chance(chance, EXEC_LATE_PER_MILLION))
         delay_ns += bw_prng_below(chance, EXEC_LATE_NS_MAX);
+    if (machine->faults.late_exec_ms > 0)
+        delay_ns += bw_prng_below(chance, machine->faults.late_exec_ms * SIM_MS);
     run->has_go = true;
     run->not_after = not_after;
     sim_later(machine->scripts, delay_ns, begins, packed(serial), NULL);

@@ -75,6 +75,7 @@ struct sim_disk_faults {
     uint8_t unknown_percent; /* BW_ERR_UNKNOWN: written or not, the writer must end */
     bool is_full;            /* BW_ERR_IO for everything that grows */
     uint32_t slow_ms;        /* each write takes up to so long, and its process with it */
+    uint8_t run_fail_percent; /* of volatile files: /run is full */
     uint8_t hang_percent;    /* of a witness's log writes: never finished (fault L3) */
 };
 
@@ -150,6 +151,7 @@ struct sim_process {
     bool is_kept_down;   /* but not now */
     uint64_t thaw_at_ns; /* end of a stall; 0: none */
     uint32_t crash_per_million; /* at each crash point; set by faults */
+    const char *crash_at;       /* dies at the next crash point of this name, and stays down */
     struct sim_disk_faults disk;
     struct sim_event *held_first, *held_last; /* what came while it was frozen */
     uint32_t held_count;
