@@ -41,6 +41,7 @@ static const char help[] =
     "both:\n"
     "  --mode MODE        safety: faults without end; liveness: faults, then calm (both, in a campaign)\n"
     "  --length DURATION  of one world (1h)\n"
+    "  --help             print this\n"
     "exit status: 0 all held, 1 a check failed or something never fired, 2 usage\n";
 
 struct arguments {
