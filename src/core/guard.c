@@ -127,7 +127,8 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_WRONG_INSTANCE;
     if (is_armed_epoch && guard->fence != BW_FENCE_NONE && !BW_MUTANT(EXTEND_AFTER_FENCE))
         return BW_REFUSAL_FENCING;
-    /* H8: handled after D - F it is refused, whether the fence has begun or not. */
+    /* H8: handled after D - F it is refused, whether the fence has begun or not.
+     * not covered: timers come first in a step, so that by now it has begun. */
     if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)) &&
         !BW_MUTANT(EXTEND_AFTER_FENCE))
         return BW_REFUSAL_FENCE_WINDOW;
@@ -226,6 +227,7 @@ static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
         return BW_REFUSAL_WRONG_INSTANCE;
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
         return BW_REFUSAL_FENCING;
+    /* not covered: has_waiting_run; what waits for the slot waits while it is taken. */
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking ||
         guard->has_waiting_run)
         return BW_REFUSAL_BUSY; /* no action is left (3.4) */

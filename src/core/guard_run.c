@@ -49,6 +49,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
         return BW_REFUSAL_NOT_ARMED;
     if (guard->fence != BW_FENCE_NONE)
         return BW_REFUSAL_FENCING;
+    /* not covered: timers come first in a step (H8), so that by now the fence has begun. */
     if (bw_instant_right_is_over(step->now, bw_guard_window(guard)))
         return BW_REFUSAL_FENCE_WINDOW;
     return BW_REFUSAL_NONE;
@@ -96,7 +97,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     case BW_ACTION_STOP:
     case BW_ACTION_FENCE:
         return BW_REFUSAL_NONE; /* what ends a service is refused for no other reason */
-    case BW_ACTION_NONE:
+    case BW_ACTION_NONE: /* not covered: judge_run asks for actions only */
     case BW_ACTION_STATUS:
     case BW_ACTION_READINESS:
     case BW_ACTION_CONDITION:
@@ -104,7 +105,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     case BW_ACTION_COUNT:
         break;
     }
-    return BW_REFUSAL_NO_SCRIPT;
+    return BW_REFUSAL_NO_SCRIPT; /* not covered: as above */
 }
 
 static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_guard_run *run)
@@ -337,6 +338,7 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
     const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
     guard->check_at_start = false;
+    /* not covered: what is armed; an arm ends the look at the start. */
     if (service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) && guard->memory.enforced)
         bw_guard_fence_on_order(step, &run);
 }
@@ -377,7 +379,7 @@ static void on_action_ended(const struct guard_step *step, const struct bw_guard
     if (!guard->has_waiting_run)
         return;
     guard->has_waiting_run = false;
-    if (bw_guard_is_fencing(guard))
+    if (bw_guard_is_fencing(guard)) /* not covered: a fence lets nothing wait */
         refuse(step, &guard->waiting_run, BW_REFUSAL_FENCING);
     else
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->waiting_run, "V14");
@@ -407,7 +409,7 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
     case BW_GUARD_SLOT_FENCE:
         bw_guard_fence_on_run_ended(step, &ended);
         break;
-    case BW_GUARD_SLOT_COUNT:
+    case BW_GUARD_SLOT_COUNT: /* not covered: how many there are is no slot */
         break;
     }
 }

@@ -205,6 +205,45 @@ static void a_failed_barrier_that_was_applied_proves_nothing_received_later(void
     assert_false(bw_proof_covers(&proof, later));
 }
 
+static void a_barrier_applied_once_more_takes_nothing_back(void **state) /* 3.2.2 */
+{
+    struct bw_proof proof;
+    uint64_t first;
+    uint64_t second;
+
+    (void)state;
+    bw_proof_init(&proof);
+    (void)bw_proof_want(&proof);
+    first = bw_proof_on_submitted(&proof);
+    bw_proof_on_applied(&proof, first);
+    (void)bw_proof_want(&proof);
+    second = bw_proof_on_submitted(&proof);
+    bw_proof_on_applied(&proof, second);
+
+    bw_proof_on_applied(&proof, first);
+
+    assert_true(bw_proof_covers(&proof, second));
+}
+
+static void a_failure_of_a_barrier_that_is_done_takes_no_other_off_its_way(void **state) /* 3.2.2 */
+{
+    struct bw_proof proof;
+    uint64_t first;
+
+    (void)state;
+    bw_proof_init(&proof);
+    (void)bw_proof_want(&proof);
+    first = bw_proof_on_submitted(&proof);
+    bw_proof_on_applied(&proof, first);
+    (void)bw_proof_want(&proof);
+    (void)bw_proof_on_submitted(&proof);
+    (void)bw_proof_want(&proof);
+
+    bw_proof_on_failed(&proof, first);
+
+    assert_false(bw_proof_should_submit(&proof)); /* one is on its way */
+}
+
 static void nothing_is_proved_without_a_number(void **state)
 {
     struct bw_proof proof;
@@ -229,6 +268,8 @@ int main(void)
         cmocka_unit_test(one_barrier_serves_all_that_waited_and_one_is_on_its_way),
         cmocka_unit_test(what_waited_for_a_failed_barrier_is_covered_by_the_next),
         cmocka_unit_test(a_failed_barrier_that_was_applied_proves_nothing_received_later),
+        cmocka_unit_test(a_barrier_applied_once_more_takes_nothing_back),
+        cmocka_unit_test(a_failure_of_a_barrier_that_is_done_takes_no_other_off_its_way),
         cmocka_unit_test(nothing_is_proved_without_a_number),
     };
 

@@ -328,6 +328,107 @@ static void a_message_that_outgrows_its_arena_is_a_limit(void **state)
     assert_true(room > 1000);
 }
 
+/* From an arena of no bytes up to the first that is large enough. */
+static void expect_limit_until_it_fits(const struct bw_shape *shape, const void *core)
+{
+    const struct bw_coding coding = {.shape = shape, .what = "it", .bytes_max = BYTES_MAX};
+    struct bw_diag diag = {0};
+    size_t room = 0;
+
+    for (enum bw_err err = BW_ERR_LIMIT; err != BW_OK; room += 16) {
+        struct bw_arena arena;
+        size_t size = 4711;
+
+        assert_int_equal(bw_arena_init(&arena, room, &diag), BW_OK);
+        err = bw_shape_encode(&coding, core, &arena, bytes, sizeof bytes, &size, &diag);
+        assert_true(err == BW_OK || (err == BW_ERR_LIMIT && size == 4711));
+        bw_arena_deinit(&arena);
+    }
+    assert_true(room > 200);
+}
+
+static void an_encoder_that_outgrows_its_arena_is_a_limit(void **state)
+{
+    struct wire_filler filler = {.heap_count = 3};
+    static struct bw_guard_message with_arrays = {.kind = BW_GUARD_MESSAGE_GROUP_STATE,
+                                                  .group = "g"};
+    struct bw_sync sync;
+
+    (void)state;
+    bw_prng_init(&filler.prng, 3);
+    wire_fill(&filler, &bw_shape_sync, &sync);
+    with_arrays.state.has_script[BW_ACTION_START] = true;
+    with_arrays.state.timeout_ms[BW_ACTION_START] = 1;
+
+    expect_limit_until_it_fits(&bw_shape_sync, &sync);
+    expect_limit_until_it_fits(&bw_shape_guard_message, &with_arrays);
+
+    wire_free(&bw_shape_sync, &sync);
+}
+
+static void an_arena_gives_no_more_than_it_has(void **state)
+{
+    struct bw_arena arena;
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(bw_arena_init(&arena, 64, &diag), BW_OK);
+
+    assert_null(bw_arena_take(&arena, 1, 65));
+    assert_null(bw_arena_take(&arena, SIZE_MAX / 2 + 2, 2)); /* the product wraps around to 2 */
+
+    assert_true(arena.is_exhausted);
+    assert_non_null(bw_arena_take(&arena, 2, 32));
+    bw_arena_deinit(&arena);
+}
+
+static void more_bytes_than_the_coding_allows_are_not_looked_at(void **state)
+{
+    const struct bw_coding coding = {.shape = &bw_shape_sync, .what = "sync", .bytes_max = 16};
+    struct bw_arena arena;
+    struct bw_diag diag = {0};
+    struct bw_sync sync;
+
+    (void)state;
+    assert_int_equal(bw_arena_init(&arena, 4096, &diag), BW_OK);
+
+    assert_int_equal(bw_shape_decode(&coding, NULL, 17, &arena, &sync, &diag), BW_ERR_LIMIT);
+
+    assert_non_null(strstr(diag.text, "17 bytes; at most 16"));
+    bw_arena_deinit(&arena);
+}
+
+static void a_count_beyond_the_places_of_its_list_is_not_written(void **state)
+{
+    const struct bw_coding coding = {
+        .shape = &bw_shape_group, .what = "group", .bytes_max = BYTES_MAX};
+    static struct bw_group group;
+    struct wire_filler filler = {0};
+    struct bw_diag diag = {0};
+    size_t size = 4711;
+
+    (void)state;
+    bw_prng_init(&filler.prng, 5);
+    wire_fill(&filler, &bw_shape_group, &group);
+    group.spec.site_count = BW_SITES_MAX + 1;
+
+    assert_int_equal(bw_message_encode(&coding, &group, BW_SITES_MAX + BW_HISTORY_MAX, bytes,
+                                       sizeof bytes, &size, &diag),
+                     BW_ERR_LIMIT);
+
+    assert_non_null(strstr(diag.text, "sites: 9 of them; at most 8"));
+    assert_int_equal(size, 4711);
+}
+
+static void nothing_to_free_is_fine(void **state)
+{
+    (void)state;
+    bw_sync_deinit(NULL);
+    bw_sync_answer_deinit(NULL);
+    bw_relay_deinit(NULL);
+    bw_agent_state_deinit(NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +439,11 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(the_largest_values_are_read_again),
         cmocka_unit_test(a_message_that_outgrows_its_arena_is_a_limit),
+        cmocka_unit_test(an_encoder_that_outgrows_its_arena_is_a_limit),
+        cmocka_unit_test(an_arena_gives_no_more_than_it_has),
+        cmocka_unit_test(more_bytes_than_the_coding_allows_are_not_looked_at),
+        cmocka_unit_test(a_count_beyond_the_places_of_its_list_is_not_written),
+        cmocka_unit_test(nothing_to_free_is_fine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

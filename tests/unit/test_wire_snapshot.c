@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/wire/frame.h>
 #include <breakwater/wire/snapshot.h>
 
@@ -216,6 +217,67 @@ static void lost_and_repeated_records_are_refused(void **state)
 }
 
 /* A group whose values contradict each other never gets into the state machine. */
+/* All that the end says is held against what came before it. */
+static void an_end_that_counts_other_bytes_is_refused(void **state)
+{
+    const struct bw_coding coding = {.shape = &bw_shape_snapshot_end,
+                                     .what = "end",
+                                     .bytes_max = BW_FRAME_HEAD_BYTES * 4};
+    struct fixture fixture;
+    struct bw_snapshot_end end = {.record_count = 3};
+    size_t begin = 0;
+    size_t size;
+
+    (void)state;
+    set_up(&fixture, 3, false);
+    encode(&fixture);
+    for (int record = 0; record < 4; record++) /* the head and three groups */
+        begin += BW_FRAME_HEAD_BYTES + bw_get_u32le(fixture.bytes + begin + 4);
+    end.byte_count = begin + 1;
+    assert_int_equal(bw_message_encode(&coding, &end, 0,
+                                       fixture.bytes + begin + BW_FRAME_HEAD_BYTES,
+                                       coding.bytes_max, &size, &diag),
+                     BW_OK);
+    bw_frame_seal(fixture.bytes + begin, BW_FRAME_SNAPSHOT_END, size);
+    fixture.size = begin + BW_FRAME_HEAD_BYTES + size;
+
+    expect_refused(&fixture, BW_ERR_CORRUPT, "the end says 3 in");
+
+    tear_down(&fixture);
+}
+
+static void a_snapshot_of_no_group_fits_where_there_is_room_for_none(void **state)
+{
+    struct bw_cluster cluster;
+    struct bw_cluster again;
+    uint8_t bytes[1024];
+    size_t size;
+
+    (void)state;
+    bw_cluster_init(&cluster, NULL, 0);
+    bw_cluster_init(&again, NULL, 0);
+    cluster.generation = 7;
+    assert_int_equal(bw_snapshot_encode(&cluster, bytes, sizeof bytes, &size, &diag), BW_OK);
+
+    assert_int_equal(bw_snapshot_decode(bytes, size, &again, &diag), BW_OK);
+
+    assert_int_equal(again.generation, 7);
+    assert_int_equal(again.group_count, 0);
+}
+
+static void a_snapshot_beyond_the_limit_is_not_looked_at(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    set_up(&fixture, 1, false);
+    fixture.size = (size_t)BW_SNAPSHOT_BYTES_MAX + 1;
+
+    expect_refused(&fixture, BW_ERR_LIMIT, "at most");
+
+    tear_down(&fixture);
+}
+
 static void a_group_that_is_not_sound_is_refused(void **state)
 {
     struct fixture fixture;
@@ -275,6 +337,9 @@ int main(void)
         cmocka_unit_test(history_is_written_oldest_first),
         cmocka_unit_test(more_groups_than_there_is_room_for_is_a_limit),
         cmocka_unit_test(lost_and_repeated_records_are_refused),
+        cmocka_unit_test(an_end_that_counts_other_bytes_is_refused),
+        cmocka_unit_test(a_snapshot_of_no_group_fits_where_there_is_room_for_none),
+        cmocka_unit_test(a_snapshot_beyond_the_limit_is_not_looked_at),
         cmocka_unit_test(a_group_that_is_not_sound_is_refused),
         cmocka_unit_test(a_small_buffer_is_a_limit),
     };

@@ -1,0 +1,238 @@
+/* guard_world.h - a guard's machine without processes: a shell that does everything at once and well,
+ * unless told otherwise, and an agent's messages. For the tests of the guard; include it after
+ * cmocka.h. */
+#ifndef BW_TEST_GUARD_WORLD_H
+#define BW_TEST_GUARD_WORLD_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/core/guard.h>
+
+#define MS BW_NS_PER_MS
+#define TTL_MS 10000
+#define FENCE_MS 2000
+
+/* A guard whose shell does everything at once and well, unless told otherwise. */
+struct world {
+    struct bw_guard guard;
+    struct bw_guard_actions out;
+    uint64_t now_ms;
+    struct bw_instant wake_at;
+    bool save_fails;
+    bool mirror_fails;
+    bool spawn_hangs; /* no SPAWNED */
+    char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
+    struct bw_guard_message last[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* newest of each kind */
+    uint32_t sent[BW_GUARD_MESSAGE_FENCE_ENDED + 2];
+    struct bw_instant go_not_after;
+};
+
+static const struct bw_id instance_a = {{1}};
+static const struct bw_id instance_b = {{2}};
+
+static inline struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * MS, ms * MS};
+}
+
+static inline void note(struct world *world, const char *text, const char *more)
+{
+    const size_t used = strlen(world->log);
+
+    (void)snprintf(world->log + used, sizeof world->log - used, "%s%s%s ", text,
+                   more[0] != '\0' ? ":" : "", more);
+}
+
+static inline void step(struct world *world, const struct bw_guard_event *event);
+
+static inline void spawned(struct world *world, enum bw_guard_slot slot,
+                           const struct bw_guard_run *run)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true};
+
+    event.child = (struct bw_guard_child){run->action, run->epoch, run->run_id, 4242, 7};
+    if (!world->spawn_hangs)
+        step(world, &event);
+}
+
+static inline void perform(struct world *world, const struct bw_guard_action *action)
+{
+    struct bw_guard_event event = {0};
+
+    switch (action->kind) {
+    case BW_GUARD_ACTION_SAVE:
+        note(world, "SAVE", "");
+        event.kind = BW_GUARD_EVENT_SAVED;
+        event.ok = !world->save_fails;
+        step(world, &event);
+        break;
+    case BW_GUARD_ACTION_MIRROR:
+        event.kind = BW_GUARD_EVENT_MIRRORED;
+        event.ok = !world->mirror_fails;
+        step(world, &event);
+        break;
+    case BW_GUARD_ACTION_SPAWN:
+        note(world, "SPAWN", bw_action_word(action->run.action));
+        spawned(world, action->slot, &action->run);
+        break;
+    case BW_GUARD_ACTION_GO:
+        note(world, "GO", "");
+        world->go_not_after = action->run_not_after;
+        break;
+    case BW_GUARD_ACTION_KILL_RUN:
+        note(world, "KILL_RUN", "");
+        break;
+    case BW_GUARD_ACTION_TERM_REACH:
+        note(world, "TERM_REACH", "");
+        break;
+    case BW_GUARD_ACTION_KILL_REACH:
+        note(world, "KILL_REACH", "");
+        break;
+    case BW_GUARD_ACTION_SEND:
+        world->last[action->message.kind] = action->message;
+        world->sent[action->message.kind]++;
+        break;
+    case BW_GUARD_ACTION_TRACE:
+        break;
+    }
+}
+
+static inline void step(struct world *world, const struct bw_guard_event *event)
+{
+    struct bw_guard_actions out;
+
+    bw_guard_step(&world->guard, event, at_ms(world->now_ms), &out);
+    world->wake_at = out.wake_at;
+    for (uint32_t i = 0; i < out.count; i++)
+        perform(world, &out.list[i]);
+}
+
+static inline void tick_at(struct world *world, uint64_t ms)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+
+    world->now_ms = ms;
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static inline void message(struct world *world, struct bw_guard_message *of)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = of};
+
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static inline void ended(struct world *world, enum bw_guard_slot slot, enum bw_run_result result,
+                         const char *line)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED, .slot = slot};
+
+    event.ended.result = result;
+    (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", line);
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static inline void hello(struct world *world, struct bw_id instance)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_HELLO};
+
+    event.hello.instance = instance;
+    event.hello.session = (struct bw_id){{9}};
+    step(world, &event);
+}
+
+/* Arms with a renewal sent at `sent_ms`; true when the guard said armed. */
+static inline bool arm(struct world *world, uint64_t epoch, uint64_t sent_ms)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARM, .epoch = epoch};
+    const uint32_t before = world->sent[BW_GUARD_MESSAGE_ARMED];
+
+    of.arm.epoch = epoch;
+    of.arm.terms.ttl_ms = TTL_MS;
+    of.arm.terms.fence_ms = FENCE_MS;
+    of.arm.number = sent_ms;
+    of.arm.begin = at_ms(sent_ms);
+    of.arm.end = at_ms(sent_ms + TTL_MS);
+    message(world, &of);
+    return world->sent[BW_GUARD_MESSAGE_ARMED] > before;
+}
+
+static inline enum bw_refusal arm_refusal(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.why;
+}
+
+static inline void run(struct world *world, uint64_t epoch, enum bw_action_kind action,
+                       uint64_t run_id)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN, .epoch = epoch};
+
+    of.run.epoch = epoch;
+    of.run.action = action;
+    of.run.run_id = run_id;
+    message(world, &of);
+}
+
+static inline enum bw_refusal run_refusal(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_RUN_ENDED].ended.refusal;
+}
+
+static inline bool end(struct world *world, uint64_t epoch)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_END, .epoch = epoch};
+    const uint32_t before = world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED];
+
+    message(world, &of);
+    return world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED] > before;
+}
+
+static const struct bw_guard_limits limits = {
+    .has_script = {[BW_ACTION_START] = true,
+                   [BW_ACTION_STOP] = true,
+                   [BW_ACTION_FENCE] = true,
+                   [BW_ACTION_STATUS] = true},
+    .timeout_ns = {[BW_ACTION_START] = 5000 * MS,
+                   [BW_ACTION_STOP] = 5000 * MS,
+                   [BW_ACTION_FENCE] = 1000 * MS,
+                   [BW_ACTION_STATUS] = 1000 * MS},
+    .kill_grace_ns = 200 * MS,
+    .reach = BW_REACH_CGROUP,
+    .reach_proved = true,
+};
+
+/* A fresh guard at 100 s with an agent of instance A. */
+static inline void begin(struct world *world)
+{
+    const struct bw_guard_memory memory = {0};
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = 100000;
+    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    hello(world, instance_a);
+}
+
+static inline void begin_armed(struct world *world)
+{
+    begin(world);
+    assert_true(arm(world, 1, 100000));
+}
+
+static inline void assert_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) == NULL)
+        fail_msg("not asked for: %s; was: %s", what, world->log);
+}
+
+static inline void assert_not_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) != NULL)
+        fail_msg("asked for: %s; was: %s", what, world->log);
+}
+
+#endif
