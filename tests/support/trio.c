@@ -512,7 +512,7 @@ static void keep_answer(struct puppet *puppet, const struct bw_http_reply *reply
 
 static int send_sync(struct puppet *puppet, int i)
 {
-    static uint8_t body[BW_BODY_BYTES_MAX];
+    uint8_t *body = malloc(BW_BODY_BYTES_MAX); /* not static: puppets live in two threads */
     struct bw_sync sync = {.cluster_id = puppet->trio->cluster_id,
                            .generation = 1,
                            .agent = "agent-1",
@@ -527,9 +527,11 @@ static int send_sync(struct puppet *puppet, int i)
     size_t size;
 
     BW_ASSERT(bw_copy_text(sync.site, sizeof sync.site, puppet->site));
-    BW_ASSERT(bw_sync_encode(&sync, body, sizeof body, &size, NULL) == BW_OK);
+    BW_ASSERT(body != NULL);
+    BW_ASSERT(bw_sync_encode(&sync, body, BW_BODY_BYTES_MAX, &size, NULL) == BW_OK);
     puppet->status = call(puppet->credentials, puppet->trio->api[i], "POST", "/v1/agent/sync", body,
                           size, &reply);
+    free(body);
     keep_answer(puppet, &reply);
     bw_http_reply_deinit(&reply);
     return puppet->status;
