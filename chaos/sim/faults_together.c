@@ -3,6 +3,7 @@
 #include "net.h"
 #include "plan.h"
 #include "site.h"
+#include "witness.h"
 
 #define SLEW_PPM      80000 /* as in faults_machine.c */
 #define ANSWER_MS_MAX 500
@@ -87,7 +88,59 @@ static void lapse_is_over(struct sim_world *world, struct sim_incident *incident
         sim_clock_set_rates(&world->hosts[i], 0, 0);
 }
 
+/* A leader stands still while another is elected, and the holder's site hears none but the old one: it
+ * thaws in the middle of what has come, before it can know that it leads no more (3.2.2). */
+static void set_cut_from_others(struct sim_world *world, const struct sim_incident *incident,
+                                bool is_cut)
+{
+    const uint32_t site = sim_site(world, incident->b)->index;
+
+    for (uint32_t w = 0; w < SIM_WITNESSES; w++)
+        if (w != incident->a) {
+            sim_net_cut(world, site, world->witnesses[w]->host->index, is_cut);
+            sim_net_cut(world, world->witnesses[w]->host->index, site, is_cut);
+        }
+}
+static void thaw_old_leader(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    struct sim_process *old = world->witnesses[incident->a];
+
+    if (incident->is_active && !old->host->is_suspended)
+        sim_process_thaw(old);
+}
+static bool old_leader(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_terms *terms = &world->setting.terms;
+    const uint64_t most_ms = terms->ttl_ms - terms->fence_ms;
+    const uint64_t least_ms = 2 * world->setting.election_timeout_ms;
+
+    if (!find_serving(world, incident))
+        return false;
+    for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
+        if (sim_witness_leads(world->witnesses[incident->a]))
+            break;
+    if (incident->a == SIM_WITNESSES || most_ms <= least_ms)
+        return false;
+    set_cut_from_others(world, incident, true);
+    sim_process_freeze(world->witnesses[incident->a]);
+    sim_world_at(world,
+                 world->now_ns +
+                     (least_ms + bw_prng_below(&incident->chance, most_ms - least_ms)) * SIM_MS,
+                 thaw_old_leader, (uint64_t)(incident - world->plan->incidents));
+    return true;
+}
+static void old_leader_is_over(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *old = world->witnesses[incident->a];
+
+    set_cut_from_others(world, incident, false);
+    if (!old->host->is_suspended)
+        sim_process_thaw(old);
+}
+
 const struct sim_incident_kind sim_faults_together[] = {
+    {"old-leader", SIM_INSIDE, true, 6, 15000, 45000, old_leader, old_leader_is_over},
     {"worst-lapse", SIM_INSIDE, true, 6, 8000, 40000, worst_lapse, lapse_is_over},
     {.name = NULL},
 };

@@ -87,6 +87,7 @@ static void post_copy(struct sim_process *from, struct sim_process *to, uint64_t
     struct sim_event event = {.kind = SIM_EVENT_MESSAGE,
                               .process = to,
                               .life = to->life,
+                              .source = from->host->index,
                               .call.later_fn = arrive,
                               .payload = crossing,
                               .drop = drop_crossing};
@@ -156,6 +157,7 @@ static void send_inside(struct sim_process *from, struct sim_process *to,
     const struct sim_event event = {.kind = SIM_EVENT_MESSAGE,
                                     .process = to,
                                     .life = to->life,
+                                    .source = from->host->index,
                                     .call.later_fn = deliver,
                                     .payload = envelope,
                                     .drop = free};

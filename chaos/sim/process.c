@@ -130,24 +130,45 @@ void sim_process_freeze(struct sim_process *process)
     process->health = SIM_FROZEN;
 }
 
+/* What has come is read connection by connection: from one machine in order, but nobody knows which is
+ * read first. */
+static void read_what_has_come(struct sim_process *process)
+{
+    struct sim_world *world = sim_world_of(process);
+    const uint32_t first = (uint32_t)bw_prng_below(&process->chance, SIM_HOSTS_MAX);
+    struct sim_event *events = process->held_first;
+
+    process->held_first = NULL;
+    process->held_last = NULL;
+    process->held_count = 0;
+    for (uint32_t i = 0; i <= SIM_HOSTS_MAX; i++) {
+        struct sim_event **at = &events;
+
+        while (*at != NULL) {
+            struct sim_event *event = *at;
+            const bool is_own = event->kind != SIM_EVENT_MESSAGE;
+
+            if (i == 0 ? is_own : !is_own && event->source == (first + i) % SIM_HOSTS_MAX) {
+                *at = event->next;
+                sim_queue_push_again(world, world->now_ns, event);
+            } else {
+                at = &event->next;
+            }
+        }
+    }
+}
+
 /* Timers go before what else has come (design 3.4). */
 static void go_on(struct sim_process *process)
 {
     struct sim_world *world = sim_world_of(process);
-    struct sim_event *next;
 
     if (process->health != SIM_FROZEN || process->is_stopped ||
         process->thaw_at_ns > world->now_ns || process->host->is_suspended)
         return;
     process->health = SIM_ABLE;
     sim_wake_at(process, process->wake_at);
-    for (struct sim_event *event = process->held_first; event != NULL; event = next) {
-        next = event->next;
-        sim_queue_push_again(world, world->now_ns, event);
-    }
-    process->held_first = NULL;
-    process->held_last = NULL;
-    process->held_count = 0;
+    read_what_has_come(process);
 }
 
 void sim_process_thaw(struct sim_process *process)

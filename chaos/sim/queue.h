@@ -22,6 +22,7 @@ struct sim_event {
     enum sim_event_kind kind;
     struct sim_process *process; /* NULL: of the world */
     uint32_t life;
+    uint32_t source; /* MESSAGE: the machine that it comes from, by index */
     uint64_t argument; /* WAKE: wake_number; WORLD: of `world_fn` */
     union {
         sim_later_fn later_fn;
