@@ -267,7 +267,7 @@ static void any_failing_call_of_remove_is_an_error(void **state)
 static void file_cut_at_any_byte_is_corrupt(void **state)
 {
     struct fixture *f = *state;
-    uint8_t bytes[128];
+    uint8_t bytes[128] = {0}; /* one more than it had is written too */
     char text[64];
     size_t size;
 
