@@ -119,7 +119,7 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
 
     site->end_open = false;
     if (is_outlived(site, epoch, why)) {
-        bw_site_give_back(step, "S43");
+        bw_site_give_back(step, "S46");
         return;
     }
     site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
@@ -535,7 +535,7 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
     if (ended->run_id == site->running_run_id || ended->run_id == 0)
         site->running = BW_ACTION_NONE;
     if (ended->result == BW_RUN_REFUSED && is_outlived(site, ended->epoch, ended->refusal)) {
-        bw_site_give_back(step, "S44");
+        bw_site_give_back(step, "S47");
         return;
     }
     switch (ended->action) {
