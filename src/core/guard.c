@@ -283,33 +283,43 @@ static void on_let_go(const struct guard_step *step, uint64_t index)
 
 /* ---- what SAVE was for --------------------------------------------------------------------- */
 
+/* Only what rests on it waits for the disk: a stop ends a service, and is never refused for it. */
+static void refuse_or_stop_unsaved(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED,
+                                       .refusal = BW_REFUSAL_NOT_DURABLE};
+
+    if (guard->run_wanted.action == BW_ACTION_STOP)
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->run_wanted, "U21");
+    else
+        bw_guard_answer_run(step, &guard->run_wanted, &ended, "U13");
+}
+
 static void refuse_unsaved(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
+    const uint64_t ended_epoch = guard->memory.ended_epoch;
 
+    /* What failed to be written may have been written all the same: going back is safe, because
+     * the file then says more than we act on, never less. */
+    guard->memory = guard->memory_before;
     switch (guard->wants) {
     case BW_GUARD_WANTS_ARM:
         send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U11");
         break;
     case BW_GUARD_WANTS_END:
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, guard->memory.ended_epoch, 0,
-                     BW_REFUSAL_NOT_DURABLE, "U12");
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, ended_epoch, 0, BW_REFUSAL_NOT_DURABLE,
+                     "U12");
         break;
-    case BW_GUARD_WANTS_RUN: {
-        struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED,
-                                           .refusal = BW_REFUSAL_NOT_DURABLE};
-
-        bw_guard_answer_run(step, &guard->run_wanted, &ended, "U13");
+    case BW_GUARD_WANTS_RUN:
+        refuse_or_stop_unsaved(step);
         break;
-    }
     case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
     case BW_GUARD_WANTS_NOTHING:
         break;
     }
-    /* What failed to be written may have been written all the same: going back is safe, because
-     * the file then says more than we act on, never less. */
-    guard->memory = guard->memory_before;
 }
 
 static void on_saved(const struct guard_step *step, bool ok)

@@ -40,6 +40,33 @@ static void arm_that_is_not_mirrored_is_refused_and_moves_nothing(void **state)
     assert_int_equal(world.guard.mirror.armed_end.boot_ns, at_ms(110000).boot_ns);
 }
 
+/* 3.4: what ends a service rests on nothing durable. What rests on the epoch still waits for it. */
+static void stop_and_fence_of_an_epoch_that_cannot_be_kept_run_all_the_same(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    world.save_fails = true;
+
+    run(&world, 3, BW_ACTION_STOP, 1);
+
+    assert_asked(&world, "SPAWN:stop GO");
+    assert_int_equal(world.guard.memory.epoch_seen, 0);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    assert_false(end(&world, 3));
+    run(&world, 3, BW_ACTION_REJOIN, 2);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    assert_false(arm(&world, 3, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    run(&world, 4, BW_ACTION_FENCE, 3);
+    assert_asked(&world, "SPAWN:fence GO");
+    assert_int_equal(world.guard.memory.epoch_seen, 0);
+}
+
 static void lower_epoch_than_one_seen_is_refused(void **state)
 {
     struct world world;
@@ -644,6 +671,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(first_arm_is_durable_before_it_is_acknowledged),
         cmocka_unit_test(arm_that_is_not_mirrored_is_refused_and_moves_nothing),
+        cmocka_unit_test(stop_and_fence_of_an_epoch_that_cannot_be_kept_run_all_the_same),
         cmocka_unit_test(lower_epoch_than_one_seen_is_refused),
         cmocka_unit_test(armed_deadline_only_moves_later),
         cmocka_unit_test(deadline_beyond_now_plus_ttl_is_refused),
