@@ -24,15 +24,17 @@ enum sim_fence_step {
     SIM_FENCE_LOOK,
     SIM_FENCE_KILL,
     SIM_FENCE_KILL_HIDDEN,
+    SIM_FENCE_LATE_SCRIPT,
     SIM_FENCE_LOOK_AGAIN,
     SIM_FENCE_END
 };
 struct sim_own_fence {
     bool is_running;
     uint64_t epoch, next_epoch; /* 0: none waits */
-    struct bw_instant end;      /* D */
+    struct bw_fence_plan plan, next_plan;
     enum sim_fence_step step;
-    bool is_step_begun, reach_seen_empty;
+    bool is_step_begun, is_termed, has_script_run, reach_seen_empty;
+    bool is_work_cut_off; /* by the KILL; it may take its time to die */
     enum bw_service service;
     struct sim_work work;
     struct sim_reach_kill kill;
@@ -175,7 +177,8 @@ void sim_sync_answered(struct sim_agent *agent, const struct sim_agent_task *tas
 
 /* ---- agent_fence.c ---- */
 
-void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch);
+void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch,
+                         const struct bw_fence_plan *plan);
 void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place);
 struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place);
 

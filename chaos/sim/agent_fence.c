@@ -7,8 +7,13 @@
 
 #include "agent.h"
 
-#define LEFT_AT_LEAST_NS (100 * SIM_MS)
-#define LINGER_NS_MAX    (LEFT_AT_LEAST_NS * 7 / 10) /* what is killed is gone before D */
+/* Of what is left between KILL and D: what is killed is gone before. */
+#define LINGER_PERCENT 70
+
+static uint64_t left_ns(const struct sim_agent *agent, struct bw_instant end)
+{
+    return bw_instant_left_ns(sim_now(agent->process), end);
+}
 
 static void go_to(struct sim_own_fence *fence, enum sim_fence_step step)
 {
@@ -22,8 +27,12 @@ static void script_ended(struct sim_own_fence *fence)
 {
     const struct bw_guard_run_ended *ended = &fence->work.ended;
 
-    if (fence->step == SIM_FENCE_SCRIPT) {
-        go_to(fence, SIM_FENCE_LOOK);
+    if (fence->is_work_cut_off) { /* a step that waited for it may begin */
+        fence->is_work_cut_off = false;
+        return;
+    }
+    if (fence->work.order.action != BW_ACTION_STATUS) {
+        go_to(fence, fence->step == SIM_FENCE_SCRIPT ? SIM_FENCE_LOOK : SIM_FENCE_LOOK_AGAIN);
         return;
     }
     fence->service = ended->result == BW_RUN_OK ? bw_service_of_line(ended->line)
@@ -64,8 +73,18 @@ static bool run_script(struct sim_agent *agent, struct sim_agent_place *place,
         !sim_work_start(&fence->work, &order))
         return false;
     sim_work_go(&fence->work, BW_INSTANT_NEVER,
-                limit_ns < own_limit_ns ? limit_ns : own_limit_ns, LEFT_AT_LEAST_NS);
+                limit_ns < own_limit_ns ? limit_ns : own_limit_ns,
+                bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS)); /* as the guard's */
     return true;
+}
+
+static bool run_fence_script(struct sim_agent *agent, struct sim_agent_place *place,
+                             uint64_t limit_ns)
+{
+    const bool has_script = sim_world_of(agent->process)->setting.has_fence_script;
+
+    place->fence.has_script_run = true;
+    return run_script(agent, place, has_script ? BW_ACTION_FENCE : BW_ACTION_STOP, limit_ns);
 }
 
 /* ---- from step to step -------------------------------------------------------------------------- */
@@ -78,6 +97,7 @@ static void finish(struct sim_agent *agent, struct sim_agent_place *place)
                     (fence->service == BW_SERVICE_UNKNOWN && fence->reach_seen_empty);
     const uint64_t epoch = fence->epoch;
     const uint64_t next_epoch = fence->next_epoch;
+    const struct bw_fence_plan next_plan = fence->next_plan;
     struct sim_agent_task *task;
 
     fence->is_running = false;
@@ -87,38 +107,49 @@ static void finish(struct sim_agent *agent, struct sim_agent_place *place)
                  "%s: its own fence of epoch %llu has %s", place->site.group,
                  (unsigned long long)epoch, ok ? "ended well" : "failed");
     if (next_epoch != 0)
-        sim_own_fence_start(agent, place, next_epoch);
+        sim_own_fence_start(agent, place, next_epoch, &next_plan);
     task = sim_agent_push_event(agent, place, BW_SITE_EVENT_OWN_FENCE_ENDED);
     task->event.epoch = epoch;
     task->event.ok = ok;
 }
 
+static void kill_reach(struct sim_agent *agent, struct sim_agent_place *place)
+{
+    const struct bw_fence_plan *plan = &place->fence.plan;
+
+    sim_reach_kill_start(&place->fence.kill, agent->process, place->group,
+                         bw_instant_left_ns(plan->kill_at, plan->end) * LINGER_PERCENT / 100);
+}
+
 static void begin_step(struct sim_agent *agent, struct sim_agent_place *place)
 {
     struct sim_own_fence *fence = &place->fence;
-    const uint64_t left_ns = bw_instant_left_ns(sim_now(agent->process), fence->end);
-    const bool has_script = sim_world_of(agent->process)->setting.has_fence_script;
 
     fence->is_step_begun = true;
     switch (fence->step) {
     case SIM_FENCE_SCRIPT:
-        if (left_ns < 2 * LEFT_AT_LEAST_NS || /* late: what cannot be waited for is not tried */
-            !run_script(agent, place, has_script ? BW_ACTION_FENCE : BW_ACTION_STOP,
-                        left_ns - 2 * LEFT_AT_LEAST_NS))
+        if (left_ns(agent, fence->plan.term_at) == 0) /* it comes after the KILL */
+            go_to(fence, SIM_FENCE_LOOK);
+        else if (!run_fence_script(agent, place, left_ns(agent, fence->plan.term_at)))
             go_to(fence, SIM_FENCE_KILL);
         return;
     case SIM_FENCE_LOOK:
         fence->service = BW_SERVICE_UNKNOWN;
-        if (left_ns < LEFT_AT_LEAST_NS ||
-            !run_script(agent, place, BW_ACTION_STATUS, left_ns - LEFT_AT_LEAST_NS / 2))
+        if (!run_script(agent, place, BW_ACTION_STATUS, left_ns(agent, fence->plan.kill_at)))
             go_to(fence, SIM_FENCE_KILL);
         return;
     case SIM_FENCE_KILL:
         fence->reach_seen_empty = true;
-        sim_reach_kill_start(&fence->kill, agent->process, place->group, LINGER_NS_MAX);
+        kill_reach(agent, place);
         return;
     case SIM_FENCE_KILL_HIDDEN:
-        sim_reach_kill_start(&fence->kill, agent->process, place->group, LINGER_NS_MAX);
+        kill_reach(agent, place);
+        return;
+    case SIM_FENCE_LATE_SCRIPT:
+        if (fence->is_work_cut_off)
+            fence->is_step_begun = false; /* its slot is not free */
+        else if (fence->has_script_run || !run_fence_script(agent, place, UINT64_MAX))
+            go_to(fence, SIM_FENCE_LOOK_AGAIN);
         return;
     case SIM_FENCE_LOOK_AGAIN:
         fence->service = BW_SERVICE_UNKNOWN;
@@ -131,6 +162,34 @@ static void begin_step(struct sim_agent *agent, struct sim_agent_place *place)
     }
 }
 
+/* What the plan asks for next; never: the KILL has begun, or is not needed. */
+static struct bw_instant planned_at(const struct sim_own_fence *fence)
+{
+    if (fence->step >= SIM_FENCE_KILL)
+        return BW_INSTANT_NEVER;
+    return fence->is_termed ? fence->plan.kill_at : fence->plan.term_at;
+}
+
+/* A script that does not end delays nothing (3.2.4). */
+static void obey_plan(struct sim_agent *agent, struct sim_agent_place *place)
+{
+    const struct bw_instant now = sim_now(agent->process);
+    struct sim_own_fence *fence = &place->fence;
+
+    if (!bw_instant_right_is_over(now, planned_at(fence)))
+        return;
+    if (!bw_instant_right_is_over(now, fence->plan.kill_at)) {
+        fence->is_termed = true;
+        sim_reach_signal(sim_machine(agent->process->host), place->group, SIM_SLOTS_IN_REACH, false,
+                         SIM_LINGER_NS_MAX);
+        return;
+    }
+    go_to(fence, SIM_FENCE_KILL);
+    begin_step(agent, place);
+    fence->is_work_cut_off = fence->work.stage != SIM_WORK_NONE;
+    sim_work_kill(&fence->work);
+}
+
 void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place)
 {
     struct sim_own_fence *fence = &place->fence;
@@ -138,12 +197,14 @@ void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place)
 
     if (!fence->is_running)
         return;
+    if (!sim_is_doomed(agent->process))
+        obey_plan(agent, place);
     if (sim_work_serve(&fence->work))
         script_ended(fence);
     if (sim_reach_kill_serve(&fence->kill, agent->process, place->group, &ok)) {
         fence->reach_seen_empty = fence->reach_seen_empty && ok;
         go_to(fence, fence->step == SIM_FENCE_KILL ? SIM_FENCE_KILL_HIDDEN
-                                                   : SIM_FENCE_LOOK_AGAIN);
+                                                   : SIM_FENCE_LATE_SCRIPT);
     }
     if (!fence->is_step_begun && !sim_is_doomed(agent->process))
         begin_step(agent, place); /* what follows from it comes in another turn */
@@ -156,18 +217,21 @@ struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place)
 
     if (!fence->is_running)
         return at;
-    if (!fence->is_step_begun)
+    if (!fence->is_step_begun && !(fence->step == SIM_FENCE_LATE_SCRIPT && fence->is_work_cut_off))
         return (struct bw_instant){0, 0}; /* now */
     at = fence->work.stage != SIM_WORK_NONE ? fence->work.wake_at : at;
+    at = bw_instant_min(at, planned_at(fence));
     return fence->kill.is_running ? bw_instant_min(at, fence->kill.wake_at) : at;
 }
 
-void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch)
+void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch,
+                         const struct bw_fence_plan *plan)
 {
     struct sim_own_fence *fence = &place->fence;
 
     if (fence->is_running) {
         fence->next_epoch = epoch;
+        fence->next_plan = *plan;
         return;
     }
     if (sim_world_of(agent->process)->tells)
@@ -176,7 +240,7 @@ void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place,
                  (unsigned long long)epoch);
     *fence = (struct sim_own_fence){.is_running = true,
                                     .epoch = epoch,
-                                    .end = place->site.arm_sent_end,
+                                    .plan = *plan,
                                     .step = SIM_FENCE_SCRIPT};
     fence->work.wake_at = BW_INSTANT_NEVER;
     agent->fences_running++;

@@ -21,19 +21,18 @@ bool bw_guard_is_fencing(const struct bw_guard *guard)
 
 /* ---- begin --------------------------------------------------------------------------------- */
 
-/* 3.2.4: kills whatever action runs and begins the fence in the same turn. All of it ends by `end`:
- * TERM to everything in reach kill_grace before, KILL half of that before, so that the killed are
- * gone by `end`. */
+/* 3.2.4: kills whatever action runs and begins the fence in the same turn. All of it ends by `end`.
+ */
 static void begin(const struct guard_step *step, uint64_t epoch, struct bw_instant end,
                   uint64_t fence_ns, const char *rule)
 {
     struct bw_guard *guard = step->guard;
-    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns);
+    const struct bw_fence_plan plan = bw_lease_plan_fence(end, fence_ns);
 
     guard->fence_epoch = epoch;
     guard->fence_begun_at = step->now;
-    guard->fence_term_at = bw_instant_sub(end, grace_ns);
-    guard->fence_kill_at = bw_instant_sub(end, grace_ns / 2);
+    guard->fence_term_at = plan.term_at;
+    guard->fence_kill_at = plan.kill_at;
     guard->fence_reach_killed = false;
     guard->stop_checking = false;
     guard->check_at_start = false;

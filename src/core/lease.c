@@ -51,6 +51,15 @@ uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns)
     return fifth < BW_NS_PER_S ? fifth : BW_NS_PER_S;
 }
 
+struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns)
+{
+    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns);
+
+    return (struct bw_fence_plan){.end = end,
+                                  .term_at = bw_instant_sub(end, grace_ns),
+                                  .kill_at = bw_instant_sub(end, grace_ns / 2)};
+}
+
 void bw_renewals_init(struct bw_renewals *renewals, struct bw_id session)
 {
     *renewals = (struct bw_renewals){.session = session};

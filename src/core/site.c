@@ -90,6 +90,7 @@ static void reset_tenure(struct bw_site *site)
     bw_lease_init(&site->lease, site->memory.epoch, &site->memory.terms);
     site->arm_sent_end = (struct bw_instant){0, 0};
     site->deadline_known = true;
+    site->end_may_be_past = false;
     site->fence_ok_read = false;
     site->own_fence_done = false;
     site->arm_open = false;

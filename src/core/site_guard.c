@@ -244,15 +244,26 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         site->tenure = BW_TENURE_ENDING;
 }
 
+static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_instant end,
+                          uint64_t fence_ns, const char *rule)
+{
+    struct bw_site_action *action = bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, rule);
+
+    action->epoch = epoch;
+    action->fence = bw_lease_plan_fence(end, fence_ns);
+    step->site->own_fence_running = true;
+}
+
 static void begin_own_fence(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
-    site->own_fence_running = true;
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->tenure = BW_TENURE_FENCING;
-    bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, rule)->epoch = site->memory.epoch;
+    ask_own_fence(step, site->memory.epoch,
+                  site->end_may_be_past ? step->now : site->arm_sent_end, site->lease.fence_ns,
+                  rule);
 }
 
 /* 3.4 "They watch each other". The agent's own fence is due in the first part of the window, F/4
@@ -285,7 +296,7 @@ void bw_site_watch_deadline(const struct step *step)
         site->mirror_reread = true; /* the guard may have taken an arm whose answer was lost */
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S26");
     }
-    if (!bw_instant_right_is_over(step->now, due)) {
+    if (!site->end_may_be_past && !bw_instant_right_is_over(step->now, due)) {
         bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
         return;
     }
@@ -321,8 +332,7 @@ void bw_site_watch_old_instance(const struct step *step)
         bw_site_wake(step, site->retry_at);
         return;
     }
-    site->own_fence_running = true;
-    bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, "S44")->epoch = site->old_epoch;
+    ask_own_fence(step, site->old_epoch, site->old_end, site->old_fence_ns, "S44");
 }
 
 void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event)
@@ -344,8 +354,10 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
     }
     if (site->deadline_known)
         return;
-    /* 3.4, H10: no guard, no mirror, no deadline: fence at once, give back after now + TTL. */
+    /* 3.4, H10: no guard, no mirror, no deadline: fence at once, as if D had passed, and give back
+     * after now + TTL. */
     site->deadline_known = true;
+    site->end_may_be_past = true;
     site->arm_sent_end = bw_instant_add(step->now, site->lease.ttl_ns);
     if (site->memory.enforced && !site->own_fence_running)
         begin_own_fence(step, "S28");

@@ -96,6 +96,27 @@ static void without_its_guard_the_agent_ends_the_units_by_the_end_of_the_lease(v
     assert_ended_by_d(since);
 }
 
+/* The units too end at the instant that is kept whatever a script does (3.2.4). */
+static void scripts_that_hang_delay_the_end_of_no_unit(void **state)
+{
+    (void)state;
+    if (is_played)
+        real_put(&cluster, 0, "stubborn", "");
+    serve_as_a_unit();
+    real_put(&cluster, 0, "hangs", "");
+
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+    const uint64_t d_ms = real_lease_end_ms(&cluster, 0);
+
+    print_message("the unit's processes were gone %ld ms before D\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
+    real_drop(&cluster, 0, "hangs");
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    real_assert_no_overlap(&cluster);
+}
+
 /* A guard that does not run keeps its connection: for request_timeout the agent knows nothing of it
  * and renews (3.4). */
 static void beside_a_frozen_guard_the_agent_ends_the_units_too(void **state)
@@ -118,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(the_guard_ends_its_units_by_the_end_of_the_lease),
         CASE(without_its_guard_the_agent_ends_the_units_by_the_end_of_the_lease),
+        CASE(scripts_that_hang_delay_the_end_of_no_unit),
         CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
     };
 

@@ -806,6 +806,20 @@ uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site)
     return last_ms;
 }
 
+uint64_t real_lease_end_ms(const struct real_cluster *cluster, int site)
+{
+    uint64_t sent_ns = 0, newest_ns = 0;
+
+    for (const char *at = read_all(cluster, site, "agent.log");
+         (at = strstr(at, " sent_boot_ns=")) != NULL; at++) {
+        assert_int_equal(sscanf(at, " sent_boot_ns=%" SCNu64, &sent_ns), 1);
+        newest_ns = sent_ns > newest_ns ? sent_ns : newest_ns;
+    }
+    assert_true(newest_ns > 0);
+    return newest_ns / BW_NS_PER_MS +
+           (uint64_t)json_integer_value(json_object_get(cluster->spec, "lease_ttl_ms"));
+}
+
 int real_runs(const struct real_cluster *cluster, int site, const char *word)
 {
     const size_t length = strlen(word);

@@ -127,6 +127,8 @@ int real_runs(const struct real_cluster *cluster, int site, const char *word);
 bool real_journal_has(const struct real_cluster *cluster, int site, const char *text);
 /* When the service last recorded that it served, in ms of CLOCK_BOOTTIME. */
 uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site);
+/* D on the same clock: a TTL after the newest renewal that the site's agent read a confirmation of. */
+uint64_t real_lease_end_ms(const struct real_cluster *cluster, int site);
 /* No start, stop or fence was ever run there. */
 bool real_is_untouched(const struct real_cluster *cluster, int site);
 /* I1: from what the services recorded themselves, no two sites ever served at once. */

@@ -1,6 +1,8 @@
 /* The demo service of a site and its scripts. Files beside them change what they do:
  *   start_exit   a number: start.sh ends with it and has done nothing
  *   lies         stop.sh and fence.sh end well and have done nothing
+ *   hangs        stop.sh, fence.sh and status.sh do nothing, ignore TERM and do not end
+ *   stubborn     a service that starts ignores TERM
  *   say          a word: what status.sh prints, whatever is so
  *   position     a number: what readiness.sh has reached; `final` replaces it when the service stops
  *   not_ready    readiness.sh fails */
@@ -31,12 +33,18 @@ static const char common[] =
     "    echo \"$1 epoch=$BREAKWATER_EPOCH reason=$BREAKWATER_REASON planned=$BREAKWATER_PLANNED\" "
     "\"position=$BREAKWATER_TARGET_POSITION up=$up\" >>\"$D/journal\"\n"
     "}\n"
+    "hang_if_told() {\n"
+    "    [ -f \"$D/hangs\" ] || return 0\n"
+    "    trap '' TERM\n"
+    "    while [ -d /proc/$OWNER ]; do sleep 1; done\n"
+    "}\n"
     "end_with() {\n"
     "    while is_alive; do kill -\"$1\" \"$pid\" 2>/dev/null; sleep 0.02; done\n"
     "}\n";
 
 /* Lives no longer than the test that made it. */
 static const char service[] =
+    "[ -f \"$D/stubborn\" ] && trap '' TERM\n"
     "read -r stat </proc/$$/stat\n"
     "set -- ${stat##*) }\n"
     "read -r up rest </proc/uptime\n"
@@ -67,15 +75,18 @@ static const char start[] = "note start\n"
                             "$code\n"
                             "is_alive && exit 0\n";
 static const char stop[] = "note stop\n"
+                           "hang_if_told\n"
                            "[ -f \"$D/lies\" ] && exit 0\n"
                            "end_with TERM\n"
                            "[ -f \"$D/final\" ] && read -r last <\"$D/final\" && "
                            "echo \"$last\" >\"$D/position\"\n"
                            "exit 0\n";
 static const char fence[] = "note fence\n"
+                            "hang_if_told\n"
                             "[ -f \"$D/lies\" ] && exit 0\n"
                             "end_with KILL\n";
-static const char status[] = "[ -f \"$D/say\" ] && read -r word <\"$D/say\" && echo \"$word\" && "
+static const char status[] = "hang_if_told\n"
+                             "[ -f \"$D/say\" ] && read -r word <\"$D/say\" && echo \"$word\" && "
                              "exit 0\n"
                              "if is_alive; then echo started; else echo stopped; fi\n";
 static const char readiness[] = "at=0\n"

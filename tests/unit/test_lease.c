@@ -15,6 +15,11 @@ static struct bw_instant at(uint64_t boot_ns, uint64_t raw_ns)
     return (struct bw_instant){boot_ns, raw_ns};
 }
 
+static bool is_at(struct bw_instant instant, uint64_t boot_ns, uint64_t raw_ns)
+{
+    return instant.boot_ns == boot_ns && instant.raw_ns == raw_ns;
+}
+
 static struct bw_lease lease_of(uint64_t epoch)
 {
     struct bw_lease lease;
@@ -108,6 +113,20 @@ static void kill_grace_is_a_fifth_of_f_and_a_second_at_most(void **state) /* 3.2
     assert_int_equal(bw_lease_kill_grace_ns(60 * S), S);
 }
 
+static void a_fence_kills_half_a_grace_before_the_end_whatever_it_does(void **state) /* 3.2.4 */
+{
+    const struct bw_fence_plan plan = bw_lease_plan_fence(at(100 * S, 90 * S), 10 * S);
+    const struct bw_fence_plan brief =
+        bw_lease_plan_fence(at(100 * S, 90 * S), 1000 * BW_NS_PER_MS);
+
+    (void)state;
+    assert_true(is_at(plan.end, 100 * S, 90 * S));
+    assert_true(is_at(plan.term_at, 99 * S, 89 * S));
+    assert_true(is_at(plan.kill_at, 100 * S - 500 * BW_NS_PER_MS, 90 * S - 500 * BW_NS_PER_MS));
+    assert_true(is_at(brief.term_at, 100 * S - 200 * BW_NS_PER_MS, 90 * S - 200 * BW_NS_PER_MS));
+    assert_true(is_at(brief.kill_at, 100 * S - 100 * BW_NS_PER_MS, 90 * S - 100 * BW_NS_PER_MS));
+}
+
 static void an_answer_finds_the_instant_of_its_own_session_and_number(void **state) /* I1, H4 */
 {
     struct bw_renewals renewals;
@@ -155,6 +174,7 @@ int main(void)
         cmocka_unit_test(a_confirmation_never_shortens_a_lease),
         cmocka_unit_test(the_fence_window_begins_f_before_the_end_on_either_clock),
         cmocka_unit_test(kill_grace_is_a_fifth_of_f_and_a_second_at_most),
+        cmocka_unit_test(a_fence_kills_half_a_grace_before_the_end_whatever_it_does),
         cmocka_unit_test(an_answer_finds_the_instant_of_its_own_session_and_number),
         cmocka_unit_test(the_oldest_renewal_makes_room_and_is_unknown_then),
     };

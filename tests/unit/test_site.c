@@ -21,6 +21,7 @@ struct world {
     struct bw_guard_message sent; /* newest arm */
     struct bw_guard_message sent_run; /* newest RUN of an action */
     struct bw_guard_message sent_look; /* newest RUN of an observation */
+    struct bw_fence_plan fence; /* of the newest OWN_FENCE */
     uint64_t index; /* log index of the newest order */
 };
 
@@ -92,6 +93,7 @@ static void step(struct world *world, const struct bw_site_event *event)
             break;
         case BW_SITE_ACTION_OWN_FENCE:
             note(world, "OWN_FENCE");
+            world->fence = action->fence;
             break;
         case BW_SITE_ACTION_TRACE:
             break;
@@ -576,6 +578,14 @@ static void revoked_epoch_is_stopped_while_renewals_go_on(void **state)
 
 /* ---- the agent's own fence (3.4) --------------------------------------------------------------- */
 
+/* 3.2.4: TERM and KILL at the guard's instants before D. */
+static void assert_fenced_by(const struct world *world, uint64_t d_ms)
+{
+    const struct bw_fence_plan plan = bw_lease_plan_fence(at_ms(d_ms), FENCE_MS * MS);
+
+    assert_memory_equal(&world->fence, &plan, sizeof plan);
+}
+
 static void agent_fences_by_itself_a_quarter_into_the_window(void **state)
 {
     struct world world;
@@ -590,6 +600,26 @@ static void agent_fences_by_itself_a_quarter_into_the_window(void **state)
     tick_at(&world, d - FENCE_MS + FENCE_MS / 4);
 
     assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, d);
+}
+
+/* Its failure changes no instant: of the next one too everything is killed by D. */
+static void own_fence_that_is_tried_again_is_to_be_over_by_the_same_d(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    tick_at(&world, d - FENCE_MS / 2);
+    happen(&world, &(struct bw_site_event){
+                       .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = false});
+
+    tick_at(&world, d + 60000);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, d);
 }
 
 /* H6: whatever it thinks of its guard. fence_begun alone is no fence_ended(ok). */
@@ -836,9 +866,10 @@ static void restarted_agent_without_its_guard_reads_the_mirror(void **state)
     tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
 
     assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
 }
 
-/* H10: no deadline is known: it fences at once and counts a whole TTL. */
+/* H10: no deadline is known: it fences at once, as if D had passed, and counts a whole TTL. */
 static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state)
 {
     struct world world;
@@ -850,6 +881,11 @@ static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
 
     assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, world.now_ms);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = false});
+    tick_at(&world, world.now_ms + 1000); /* nor does a failed one wait for what is not known */
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, world.now_ms);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     tick_at(&world, 100000 + TTL_MS - 1);
     assert_int_equal(released(&world).epoch, 0);
@@ -878,6 +914,7 @@ static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(v
     assert_not_asked(&world, "OWN_FENCE");
     tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
     assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
 
     happen(&world, &(struct bw_site_event){
                        .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = false});
@@ -1507,6 +1544,7 @@ int main(void)
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
+        cmocka_unit_test(own_fence_that_is_tried_again_is_to_be_over_by_the_same_d),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
         cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),

@@ -41,6 +41,15 @@ bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant no
 /* min(1 s, F/5): between TERM and KILL inside the fence window. */
 uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns);
 
+/* The instants of a fence, kept whatever it is doing then (3.2.4). */
+struct bw_fence_plan {
+    struct bw_instant end;     /* D: nothing serves from here on */
+    struct bw_instant term_at; /* kill_grace before: TERM to everything in reach */
+    struct bw_instant kill_at; /* half of it before: KILL, so that the killed are gone by D */
+};
+/* Of a fence that is to be over by `end`. Where `end` has passed, so have the others. */
+struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns);
+
 /* ---- the renewals on their way ----
  * An answer names (session, number); the instant comes from here and never from the wire (3.2.3). */
 struct bw_renewal {

@@ -67,7 +67,8 @@ enum bw_site_action_kind {
     BW_SITE_ACTION_SEND,        /* a message to the guard */
     BW_SITE_ACTION_SYNC_NOW,    /* do not wait for the next renewal: there is news */
     BW_SITE_ACTION_READ_MIRROR, /* the guard is silent: read its mirror; MIRROR_READ follows */
-    BW_SITE_ACTION_OWN_FENCE,   /* run the fence without the guard; OWN_FENCE_ENDED follows */
+    BW_SITE_ACTION_OWN_FENCE,   /* run the fence without the guard, TERM and KILL at the instants of
+                                   its plan; OWN_FENCE_ENDED follows */
     BW_SITE_ACTION_TRACE,
 };
 struct bw_site_action {
@@ -75,6 +76,7 @@ struct bw_site_action {
     const char *rule;                /* stable id */
     struct bw_guard_message message; /* SEND */
     uint64_t epoch;                  /* OWN_FENCE */
+    struct bw_fence_plan fence;      /* OWN_FENCE */
 };
 #define BW_SITE_ACTIONS_MAX 16
 struct bw_site_actions {
@@ -120,6 +122,7 @@ struct bw_site {
     struct bw_lease lease;          /* end: what the guard acknowledged */
     struct bw_instant arm_sent_end; /* latest end ever sent in an arm of memory.epoch (3.4) */
     bool deadline_known;            /* false after a restart without guard and mirror (3.4, H10) */
+    bool end_may_be_past;           /* it never became known: D may have passed */
     bool guard_greeted;
     struct bw_guard_state guard;    /* as last heard */
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */

@@ -1,0 +1,137 @@
+/* Without its guard, frozen or dead, the agent ends everything in reach before D, though no script ends,
+ * all of them ignore TERM, and so does the service. Design 3.2.4, 3.4 "They watch each other", 3.7, on
+ * real processes; D and the service's own record are compared. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "real_cluster.h"
+
+#define FENCE_MS 2000 /* KILL comes 200 ms before D: time for a slow machine */
+#define TTL_MS   5000
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    real_spec_number(&cluster, "fence_timeout_ms", FENCE_MS);
+    real_spec_number(&cluster, "lease_ttl_ms", TTL_MS);
+    return 0;
+}
+
+/* From here on nothing but KILL ends anything at site 0. */
+static void serve_and_hang(void)
+{
+    real_put(&cluster, 0, "stubborn", "");
+    real_serve(&cluster);
+    real_put(&cluster, 0, "hangs", "");
+}
+
+static void assert_ended_by_d(void)
+{
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+    const uint64_t d_ms = real_lease_end_ms(&cluster, 0);
+
+    print_message("the service was gone %ld ms before D\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms); /* I1 */
+    real_drop(&cluster, 0, "hangs");
+    real_until(&cluster, real_serves, 1, "the other site serves");
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    real_assert_no_overlap(&cluster);
+}
+
+static void beside_a_dead_guard_scripts_that_hang_delay_no_kill(void **state)
+{
+    (void)state;
+    serve_and_hang();
+
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+
+    assert_ended_by_d();
+    assert_true(real_runs(&cluster, 0, "fence") > 0);
+}
+
+static void beside_a_frozen_guard_scripts_that_hang_delay_no_kill(void **state)
+{
+    (void)state;
+    serve_and_hang();
+
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+
+    assert_ended_by_d();
+    assert_true(real_runs(&cluster, 0, "fence") > 0);
+}
+
+static void a_restarted_agent_ends_what_its_frozen_guard_had_armed(void **state)
+{
+    (void)state;
+    serve_and_hang();
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+    real_start_agent(&cluster, 0);
+
+    assert_ended_by_d();
+}
+
+/* What the guard had armed is in its mirror, of which an agent without state must learn (3.7). */
+static void a_new_instance_ends_what_the_old_one_had_armed(void **state)
+{
+    (void)state;
+    serve_and_hang();
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+    real_lose_agent_state(&cluster, 0);
+    real_start_agent(&cluster, 0);
+
+    assert_ended_by_d();
+    real_assert_ended(&cluster, 1, "expired", "site_lost"); /* not the new one's to give back */
+}
+
+/* Nothing says when D is: it may have passed, and every moment counts. */
+static void a_restarted_agent_without_a_mirror_kills_at_once(void **state)
+{
+    (void)state;
+    serve_and_hang();
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+    real_clear_run(&cluster, 0);
+    real_start_agent(&cluster, 0);
+
+    assert_ended_by_d();
+    assert_true(real_last_beat_ms(&cluster, 0) + FENCE_MS < real_lease_end_ms(&cluster, 0));
+    assert_true(real_runs(&cluster, 0, "fence") > 0); /* late is better than not at all */
+}
+
+#define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(beside_a_dead_guard_scripts_that_hang_delay_no_kill),
+        CASE(beside_a_frozen_guard_scripts_that_hang_delay_no_kill),
+        CASE(a_restarted_agent_ends_what_its_frozen_guard_had_armed),
+        CASE(a_new_instance_ends_what_the_old_one_had_armed),
+        CASE(a_restarted_agent_without_a_mirror_kills_at_once),
+    };
+
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
