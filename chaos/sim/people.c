@@ -216,7 +216,7 @@ static void change(struct sim_world *world, struct sim_incident *incident, struc
     uint32_t site = (uint32_t)bw_prng_below(chance, spec->site_count);
     uint32_t least_ms;
 
-    switch (bw_prng_below(chance, 6)) {
+    switch (bw_prng_below(chance, 7)) {
     case 0:
         least_ms = (uint32_t)bw_spec_lease_ttl_ms_min(spec, world->setting.election_timeout_ms);
         spec->lease_ttl_ms =
@@ -237,6 +237,9 @@ static void change(struct sim_world *world, struct sim_incident *incident, struc
         spec->failovers_max = (uint32_t)bw_prng_below(chance, 10);
         spec->failover_window_ms = 60000 + (uint32_t)bw_prng_below(chance, 600000);
         spec->min_primary_time_ms = (uint32_t)bw_prng_below(chance, 60000);
+        break;
+    case 5:
+        spec->mode = BW_MODE_OBSERVE;
         break;
     default:
         spec->sites[site].never_candidate = !spec->sites[site].never_candidate;
@@ -273,6 +276,7 @@ static void spec_as_at_first(struct sim_world *world, uint64_t group)
 static void end_change(struct sim_world *world, struct sim_incident *incident)
 {
     spec_as_at_first(world, incident->a);
+    try_auto(world, incident->a);
 }
 /* Serves at a site, whatever anybody has heard of it. */
 static int serving_site(struct sim_world *world, uint32_t group)
@@ -326,7 +330,9 @@ static void vouch(struct sim_world *world, uint64_t group)
     struct bw_command command;
 
     if (found != NULL && found->phase == BW_PHASE_CLOSING && host != NULL && !host->is_up) {
-        command = about(world, BW_COMMAND_FORCED, (uint32_t)group);
+        /* By his word, or by that of a power switch. */
+        command = about(world, found->epoch % 2 == 0 ? BW_COMMAND_FORCED : BW_COMMAND_FENCED,
+                        (uint32_t)group);
         command.epoch = found->epoch;
         (void)submit(world, &command);
     }

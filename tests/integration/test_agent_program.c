@@ -240,6 +240,10 @@ static void state_of_another_machine_makes_a_new_instance(void **state)
     uint32_t version;
     int dir;
 
+    if (access("/etc/machine-id", R_OK) != 0 && access("/var/lib/dbus/machine-id", R_OK) != 0) {
+        print_message("SKIP: this machine has no id to bind an instance to\n");
+        skip();
+    }
     serve(world);
     old = world->instance;
     assert_int_equal(agent_world_stop_agent(world, SIGKILL), 128 + SIGKILL);
