@@ -72,6 +72,11 @@ bool sim_service_is_serving(const struct sim_host *host, uint32_t group)
            machine->scripts->health == SIM_ABLE;
 }
 
+bool sim_service_is_by_hand(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].epoch == 0;
+}
+
 static struct sim_data *data_of(const struct sim_machine *machine, uint32_t group)
 {
     return &sim_machine(sim_site(machine->host->world, 0))->data[group];

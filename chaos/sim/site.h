@@ -20,6 +20,9 @@ void sim_site_deinit(struct sim_host *host);
  * machine runs. */
 bool sim_service_is_serving(const struct sim_host *host, uint32_t group);
 
+/* A person has started it, and no start script since. */
+bool sim_service_is_by_hand(const struct sim_host *host, uint32_t group);
+
 /* ---- what faults and people do at a site ---- */
 
 void sim_service_dies(struct sim_host *host, uint32_t group);
