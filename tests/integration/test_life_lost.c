@@ -63,7 +63,7 @@ static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
 {
     (void)state;
     if (!real_can_fake_boot()) {
-        print_message("no mount namespaces here: a reboot cannot be played\n");
+        print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
         skip();
     }
     real_serve(&cluster);
@@ -84,7 +84,7 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
 
     (void)state;
     if (!real_can_fake_boot()) {
-        print_message("no mount namespaces here: a reboot cannot be played\n");
+        print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
         skip();
     }
     real_serve(&cluster);

@@ -58,7 +58,8 @@ void real_start_second_agent(struct real_cluster *cluster, int site);
 void real_start_sites(struct real_cluster *cluster); /* all agents and guards */
 /* Sends `signal` (0: none) and waits for the end: exit status, or 128 + the signal that it died of. */
 int real_end(pid_t *pid, int signal);
-/* True: processes can be given another boot id on this machine (root, mount namespaces). */
+/* True: processes can be given another boot id on this machine (root, mount
+ * namespaces, a machine id). */
 bool real_can_fake_boot(void);
 /* From here the service of a site is the unit harbor.service, with `enforce: units`: a process of ours
  * plays systemd and starts it in a cgroup that its guard did not make, and agent and guard find a

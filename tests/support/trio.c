@@ -482,7 +482,8 @@ void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, con
     (void)snprintf((char *)puppet->instance.bytes, sizeof puppet->instance.bytes, "i-%s", site);
     (void)snprintf((char *)puppet->session.bytes, sizeof puppet->session.bytes, "s-%s", site);
     BW_ASSERT(bw_copy_text(puppet->group.name, sizeof puppet->group.name, name));
-    puppet->group.report = (struct bw_report){.guard_alive = true,
+    puppet->group.report = (struct bw_report){.joined_epoch = UINT64_MAX, /* owes no rejoin */
+                                              .guard_alive = true,
                                               .service = BW_SERVICE_STOPPED,
                                               .condition = BW_CONDITION_START,
                                               .check_interval_ms = 1000,
