@@ -9,6 +9,7 @@
 
 #include "checks_own.h"
 #include "guard.h"
+#include "site.h"
 #include "witness.h"
 
 /* A forced end is a person's word; a let-go leaves the service alone, and so does an adoption that
@@ -20,6 +21,15 @@ static bool is_safe_end(const struct bw_group *group)
                                    group->last_end.grade == BW_GRADE_EXPIRED);
 }
 
+/* Started by a person at a site whose guard has not armed that epoch: not by what was granted (3.8). */
+static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t epoch)
+{
+    const struct bw_guard *guard = sim_guard_machine(host->world->guards[host->number], group);
+
+    return sim_service_is_by_hand(host, group) && guard != NULL &&
+           guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
+}
+
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++) {
@@ -29,7 +39,8 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_group 
         if (strcmp(host->name, found->last_end.site) != 0 ||
             !sim_service_is_serving(host, group))
             continue;
-        if (world->checks->excused_until_ns[site] >= world->now_ns) {
+        if (world->checks->excused_until_ns[site] >= world->now_ns ||
+            is_somebodys(host, group, found->last_end.epoch)) {
             world->checks->tally.overlaps_outside++;
             continue;
         }
