@@ -6,10 +6,6 @@
 #define BEYOND_PPM 100000
 #define SLEW_PPM 80000 /* chrony's limit for slewing; CLOCK_MONOTONIC_RAW is not touched by it */
 
-static uint64_t excuse_ns(const struct sim_world *world, const struct sim_incident *incident)
-{
-    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
-}
 static struct sim_host *host_of(struct sim_world *world, const struct sim_incident *incident)
 {
     return &world->hosts[incident->a];
@@ -84,7 +80,7 @@ static bool suspend_witness(struct sim_world *world, struct sim_incident *incide
 static bool suspend_site(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_site_host(world, incident);
-    sim_checks_excuse(world, incident->a - SIM_WITNESSES, excuse_ns(world, incident));
+    sim_checks_excuse(world, incident->a - SIM_WITNESSES, sim_plan_excused_until(world, incident));
     return suspend(world, incident);
 }
 static void resume(struct sim_world *world, struct sim_incident *incident)
@@ -109,7 +105,7 @@ static void set_frozen(struct sim_host *host, bool is_frozen)
 static bool freeze_site(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_site_host(world, incident);
-    sim_checks_excuse(world, incident->a - SIM_WITNESSES, excuse_ns(world, incident));
+    sim_checks_excuse(world, incident->a - SIM_WITNESSES, sim_plan_excused_until(world, incident));
     set_frozen(host_of(world, incident), true);
     return true;
 }
@@ -171,7 +167,7 @@ static bool slew(struct sim_world *world, struct sim_incident *incident)
 static bool drift_beyond(struct sim_world *world, struct sim_incident *incident)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
-        sim_checks_excuse(world, site, excuse_ns(world, incident));
+        sim_checks_excuse(world, site, sim_plan_excused_until(world, incident));
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
     set_rates(world, incident, BEYOND_PPM, BEYOND_PPM);
     return true;

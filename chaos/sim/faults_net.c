@@ -8,49 +8,37 @@ static uint32_t any_host(struct sim_world *world, struct sim_incident *incident)
     return (uint32_t)bw_prng_below(&incident->chance, world->host_count);
 }
 
-static void cut_around(struct sim_world *world, uint32_t host, bool out, bool in, bool is_cut)
-{
-    for (uint32_t other = 0; other < world->host_count; other++) {
-        if (other == host)
-            continue;
-        if (out)
-            sim_net_cut(world, host, other, is_cut);
-        if (in)
-            sim_net_cut(world, other, host, is_cut);
-    }
-}
-
 /* ---- around one machine ---- */
 
 static bool cut_host(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_host(world, incident);
-    cut_around(world, incident->a, true, true, true);
+    sim_net_cut_around(world, incident->a, true, true, true);
     return true;
 }
 static void heal_host(struct sim_world *world, struct sim_incident *incident)
 {
-    cut_around(world, incident->a, true, true, false);
+    sim_net_cut_around(world, incident->a, true, true, false);
 }
 static bool cut_host_out(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_host(world, incident);
-    cut_around(world, incident->a, true, false, true);
+    sim_net_cut_around(world, incident->a, true, false, true);
     return true;
 }
 static void heal_host_out(struct sim_world *world, struct sim_incident *incident)
 {
-    cut_around(world, incident->a, true, false, false);
+    sim_net_cut_around(world, incident->a, true, false, false);
 }
 static bool cut_host_in(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_host(world, incident);
-    cut_around(world, incident->a, false, true, true);
+    sim_net_cut_around(world, incident->a, false, true, true);
     return true;
 }
 static void heal_host_in(struct sim_world *world, struct sim_incident *incident)
 {
-    cut_around(world, incident->a, false, true, false);
+    sim_net_cut_around(world, incident->a, false, true, false);
 }
 
 /* ---- between two ---- */
@@ -134,21 +122,21 @@ static void flap_again(struct sim_world *world, uint64_t number)
     if (!incident->is_active)
         return;
     incident->b = !incident->b;
-    cut_around(world, incident->a, true, true, incident->b);
+    sim_net_cut_around(world, incident->a, true, true, incident->b);
     flap_next(world, incident);
 }
 static bool flap(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_host(world, incident);
     incident->b = true;
-    cut_around(world, incident->a, true, true, true);
+    sim_net_cut_around(world, incident->a, true, true, true);
     flap_next(world, incident);
     return true;
 }
 static void end_flap(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->b)
-        cut_around(world, incident->a, true, true, false);
+        sim_net_cut_around(world, incident->a, true, true, false);
 }
 
 /* ---- worse, but not cut ---- */
@@ -225,15 +213,7 @@ static void then_cut(struct sim_world *world, uint64_t number)
     if (!incident->is_active)
         return;
     incident->b = true;
-    cut_around(world, incident->a, true, true, true);
-}
-static void set_slow(struct sim_world *world, const struct sim_incident *incident, int64_t by_ns)
-{
-    for (uint32_t other = 0; other < world->host_count; other++)
-        if (other != incident->a) {
-            sim_link(world, other, incident->a)->delay_ns_min += (uint64_t)by_ns;
-            sim_link(world, other, incident->a)->delay_ns_max += (uint64_t)by_ns;
-        }
+    sim_net_cut_around(world, incident->a, true, true, true);
 }
 static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident)
 {
@@ -244,16 +224,16 @@ static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident
                   (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
     incident->b = false;
     incident->c = (most_ms / 2 + bw_prng_below(&incident->chance, most_ms / 2)) * SIM_MS;
-    set_slow(world, incident, (int64_t)incident->c);
+    sim_net_slow_answers(world, incident->a, (int64_t)incident->c);
     sim_world_at(world, world->now_ns + half_ns, then_cut,
                  (uint64_t)(incident - world->plan->incidents));
     return true;
 }
 static void end_slow_then_cut(struct sim_world *world, struct sim_incident *incident)
 {
-    set_slow(world, incident, -(int64_t)incident->c);
+    sim_net_slow_answers(world, incident->a, -(int64_t)incident->c);
     if (incident->b)
-        cut_around(world, incident->a, true, true, false);
+        sim_net_cut_around(world, incident->a, true, true, false);
 }
 
 const struct sim_incident_kind sim_net_faults[] = {

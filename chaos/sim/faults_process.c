@@ -9,12 +9,6 @@ static uint64_t length_ns(const struct sim_world *world, const struct sim_incide
     return incident->until_ns - world->now_ns;
 }
 
-/* After this, whoever was left running at the site has been fenced. */
-static uint64_t excuse_ns(const struct sim_world *world, const struct sim_incident *incident)
-{
-    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
-}
-
 static uint32_t any_site(struct sim_world *world, struct sim_incident *incident)
 {
     return (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
@@ -170,7 +164,7 @@ static void crash_over(struct sim_world *world, struct sim_incident *incident)
 static bool kill_both(struct sim_world *world, struct sim_incident *incident)
 {
     incident->b = any_site(world, incident);
-    sim_checks_excuse(world, incident->b, excuse_ns(world, incident));
+    sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
     world->agents[incident->b][0]->is_kept_down = true;
     world->guards[incident->b]->is_kept_down = true;
     sim_process_kill(world->agents[incident->b][0]);

@@ -5,10 +5,6 @@
 
 #define COPY_FILE "copy-of-agent.state"
 
-static uint64_t excuse_ns(const struct sim_world *world, const struct sim_incident *incident)
-{
-    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
-}
 static uint32_t draw_site(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
@@ -95,7 +91,7 @@ static void exec_in_time(struct sim_world *world, struct sim_incident *incident)
 }
 static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_checks_excuse(world, draw_site(world, incident), excuse_ns(world, incident));
+    sim_checks_excuse(world, draw_site(world, incident), sim_plan_excused_until(world, incident));
     sim_site_set_script_faults(site_of(world, incident),
                                &(struct sim_script_faults){.fence_fails_percent = 100,
                                                            .fail_percent = 50});
@@ -213,7 +209,7 @@ static void roll_back_state(struct sim_world *world, struct sim_incident *incide
 
     if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL)
         return;
-    sim_checks_excuse(world, incident->a, excuse_ns(world, incident));
+    sim_checks_excuse(world, incident->a, sim_plan_excused_until(world, incident));
     sim_process_kill(agent);
     (void)sim_file_copy(site_of(world, incident), COPY_FILE, SIM_AGENT_FILE);
     sim_file_remove(site_of(world, incident), COPY_FILE);

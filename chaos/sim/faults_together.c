@@ -22,24 +22,6 @@ static bool find_serving(struct sim_world *world, struct sim_incident *incident)
     return false;
 }
 
-/* What it hears comes late by `by_ns`, what it says does not. */
-static void slow_answers(struct sim_world *world, const struct sim_host *host, int64_t by_ns)
-{
-    for (uint32_t other = 0; other < world->host_count; other++)
-        if (other != host->index) {
-            sim_link(world, other, host->index)->delay_ns_min += (uint64_t)by_ns;
-            sim_link(world, other, host->index)->delay_ns_max += (uint64_t)by_ns;
-        }
-}
-static void cut(struct sim_world *world, const struct sim_host *host, bool is_cut)
-{
-    for (uint32_t other = 0; other < world->host_count; other++)
-        if (other != host->index) {
-            sim_net_cut(world, host->index, other, is_cut);
-            sim_net_cut(world, other, host->index, is_cut);
-        }
-}
-
 static void cut_it_off(struct sim_world *world, uint64_t number)
 {
     struct sim_incident *incident = &world->plan->incidents[number];
@@ -47,7 +29,7 @@ static void cut_it_off(struct sim_world *world, uint64_t number)
     if (!incident->is_active)
         return;
     incident->a = 1;
-    cut(world, sim_site(world, incident->b), true);
+    sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, true);
 }
 
 /* The holder's clocks are as slow and the witnesses' as fast as they may be, its answers are late and
@@ -68,7 +50,7 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
     }
     incident->a = 0;
     incident->c = bw_prng_below(&incident->chance, ANSWER_MS_MAX) * SIM_MS;
-    slow_answers(world, sim_site(world, incident->b), (int64_t)incident->c);
+    sim_net_slow_answers(world, sim_site(world, incident->b)->index, (int64_t)incident->c);
     sim_site_set_script_faults(
         sim_site(world, incident->b),
         &(struct sim_script_faults){.hang_percent = 100, .ignore_term_percent = 100});
@@ -81,8 +63,8 @@ static void lapse_is_over(struct sim_world *world, struct sim_incident *incident
     struct sim_host *host = sim_site(world, incident->b);
 
     if (incident->a == 1)
-        cut(world, host, false);
-    slow_answers(world, host, -(int64_t)incident->c);
+        sim_net_cut_around(world, host->index, true, true, false);
+    sim_net_slow_answers(world, host->index, -(int64_t)incident->c);
     sim_site_set_script_faults(host, &(struct sim_script_faults){.fail_percent = 0});
     for (uint32_t i = 0; i < world->host_count; i++)
         sim_clock_set_rates(&world->hosts[i], 0, 0);

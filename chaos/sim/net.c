@@ -33,6 +33,27 @@ void sim_net_cut(struct sim_world *world, uint32_t from, uint32_t to, bool is_cu
     link->cuts += is_cut ? 1 : (uint32_t)-1;
 }
 
+void sim_net_cut_around(struct sim_world *world, uint32_t host, bool out, bool in, bool is_cut)
+{
+    for (uint32_t other = 0; other < world->host_count; other++) {
+        if (other == host)
+            continue;
+        if (out)
+            sim_net_cut(world, host, other, is_cut);
+        if (in)
+            sim_net_cut(world, other, host, is_cut);
+    }
+}
+
+void sim_net_slow_answers(struct sim_world *world, uint32_t host, int64_t by_ns)
+{
+    for (uint32_t other = 0; other < world->host_count; other++)
+        if (other != host) {
+            sim_link(world, other, host)->delay_ns_min += (uint64_t)by_ns;
+            sim_link(world, other, host)->delay_ns_max += (uint64_t)by_ns;
+        }
+}
+
 /* What arrives over a link: checked once more there. */
 struct crossing {
     struct sim_process *to;

@@ -25,5 +25,9 @@ static inline struct sim_link *sim_link(struct sim_world *world, uint32_t from, 
     return &world->net->links[from][to];
 }
 void sim_net_cut(struct sim_world *world, uint32_t from, uint32_t to, bool is_cut);
+/* The same between a machine and all others: what it says (`out`), what it hears (`in`), or both. */
+void sim_net_cut_around(struct sim_world *world, uint32_t host, bool out, bool in, bool is_cut);
+/* What a machine hears comes later by `by_ns`, or earlier again; what it says does not. */
+void sim_net_slow_answers(struct sim_world *world, uint32_t host, int64_t by_ns);
 
 #endif

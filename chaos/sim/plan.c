@@ -199,3 +199,9 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
     sim_checks_disturb(world, site, world->now_ns + ns);
     return true;
 }
+
+uint64_t sim_plan_excused_until(const struct sim_world *world,
+                                const struct sim_incident *incident)
+{
+    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+}

@@ -66,4 +66,8 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
  * is over that a fence takes, since both at once are the supervisor's case (3.8). */
 bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
 
+/* When whoever was left running at a site under this incident has surely been fenced. */
+uint64_t sim_plan_excused_until(const struct sim_world *world,
+                                const struct sim_incident *incident);
+
 #endif
