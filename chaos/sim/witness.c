@@ -434,6 +434,13 @@ const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
     return process->health == SIM_DEAD ? NULL : &witness_of(process)->cluster;
 }
 
+const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness)
+{
+    const struct sim_witness_disk *disk = world->hosts[witness].services;
+
+    return &disk->raft;
+}
+
 void sim_witness_explain(const struct sim_process *process, const char *group, char *out,
                          size_t out_max)
 {
