@@ -33,7 +33,7 @@ struct sim_own_fence {
     uint64_t epoch, next_epoch; /* 0: none waits */
     struct bw_fence_plan plan, next_plan;
     enum sim_fence_step step;
-    bool is_step_begun, is_termed, has_script_run, reach_seen_empty;
+    bool is_step_begun, is_termed, has_script_run, must_kill, reach_seen_empty;
     bool is_work_cut_off; /* by the KILL; it may take its time to die */
     enum bw_service service;
     struct sim_work work;

@@ -23,6 +23,13 @@ static void go_to(struct sim_own_fence *fence, enum sim_fence_step step)
 
 /* ---- scripts ------------------------------------------------------------------------------------ */
 
+/* A start that its guard can end no more goes on by itself (3.2.4). */
+static bool may_begin_to_serve(const struct sim_work *work)
+{
+    return !sim_reach_is_empty(sim_machine(work->order.parent->host), work->order.group,
+                               SIM_SLOT_SERVICE);
+}
+
 static void script_ended(struct sim_own_fence *fence)
 {
     const struct bw_guard_run_ended *ended = &fence->work.ended;
@@ -37,7 +44,8 @@ static void script_ended(struct sim_own_fence *fence)
     }
     fence->service = ended->result == BW_RUN_OK ? bw_service_of_line(ended->line)
                                                 : BW_SERVICE_UNKNOWN;
-    if (fence->step == SIM_FENCE_LOOK && fence->service != BW_SERVICE_STOPPED)
+    if (fence->step == SIM_FENCE_LOOK &&
+        (fence->service != BW_SERVICE_STOPPED || may_begin_to_serve(&fence->work)))
         go_to(fence, SIM_FENCE_KILL);
     else
         go_to(fence, SIM_FENCE_END);
@@ -89,12 +97,14 @@ static bool run_fence_script(struct sim_agent *agent, struct sim_agent_place *pl
 
 /* ---- from step to step -------------------------------------------------------------------------- */
 
-/* Seen, not believed: status says so, or it cannot say and nothing in reach is left (3.2.4). */
+/* Seen, not believed: status says so, or it cannot say, and nothing in reach is left that could begin
+ * to serve (3.2.4). */
 static void finish(struct sim_agent *agent, struct sim_agent_place *place)
 {
     struct sim_own_fence *fence = &place->fence;
-    const bool ok = fence->service == BW_SERVICE_STOPPED ||
-                    (fence->service == BW_SERVICE_UNKNOWN && fence->reach_seen_empty);
+    const bool ok = fence->service != BW_SERVICE_STARTED &&
+                    (fence->must_kill ? fence->reach_seen_empty
+                                      : fence->service == BW_SERVICE_STOPPED);
     const uint64_t epoch = fence->epoch;
     const uint64_t next_epoch = fence->next_epoch;
     const struct bw_fence_plan next_plan = fence->next_plan;
@@ -139,6 +149,7 @@ static void begin_step(struct sim_agent *agent, struct sim_agent_place *place)
             go_to(fence, SIM_FENCE_KILL);
         return;
     case SIM_FENCE_KILL:
+        fence->must_kill = true;
         fence->reach_seen_empty = true;
         kill_reach(agent, place);
         return;

@@ -1,8 +1,8 @@
 /* The fence that the agent runs when it cannot rely on its guard (3.4): the fence script, a look at
- * the service, and where that does not say `stopped`, KILL to everything that the guard ever
- * started of the group and to its units, and another look. TERM and KILL come at the instants of
- * the plan at the latest, whatever step is in progress. Its own scripts run outside of that reach,
- * so that neither the KILL here nor the guard's own fence ends them. */
+ * the service, and where that does not say `stopped`, or a start may go on, KILL to everything that
+ * the guard ever started of the group and to its units, and another look. TERM and KILL come at the
+ * instants of the plan at the latest, whatever step is in progress. Its own scripts run outside of
+ * that reach, so that neither the KILL here nor the guard's own fence ends them. */
 #include "program.h"
 
 #include <inttypes.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
@@ -50,6 +51,7 @@ struct bw_own_fence {
     struct bw_reach marks;   /* the same by marks: also what a cgroup of the guard's own hides */
     struct bw_reach_kill kill;
     struct bw_deadline timer;
+    bool must_kill; /* a look alone was not enough */
     bool reach_seen_empty;
     enum bw_service service;
 };
@@ -157,6 +159,24 @@ static void on_cut_off_ended(struct bw_own_fence *fence)
     go_on(fence, fence->step);
 }
 
+/* A start that its guard can end no more goes on by itself: `stopped` means nothing before that has
+ * ended too (3.2.4). Where it cannot be seen it is not known, and unknown is never yes. */
+static bool may_begin_to_serve(const struct bw_own_fence *fence)
+{
+    const struct bw_reach *const reaches[] = {&fence->all, &fence->marks};
+    struct bw_diag diag = {0};
+
+    for (size_t i = 0; i < sizeof reaches / sizeof reaches[0]; i++) {
+        bool is_empty = false;
+
+        if ((bw_reach_is_empty(reaches[i], BW_REACH_SERVICE, &is_empty, &diag) != BW_OK ||
+             !is_empty) &&
+            !BW_MUTANT(OWN_FENCE_STARTS))
+            return true;
+    }
+    return false;
+}
+
 static void on_script_ended(struct bw_script_run *run, const struct bw_script_result *result,
                             void *user)
 {
@@ -176,7 +196,8 @@ static void on_script_ended(struct bw_script_run *run, const struct bw_script_re
         return;
     }
     fence->service = is_fine ? bw_service_of_line(result->first_line) : BW_SERVICE_UNKNOWN;
-    if (fence->step == STEP_LOOK && fence->service != BW_SERVICE_STOPPED)
+    if (fence->step == STEP_LOOK &&
+        (fence->service != BW_SERVICE_STOPPED || may_begin_to_serve(fence)))
         go_on(fence, STEP_KILL);
     else
         go_on(fence, STEP_END);
@@ -355,9 +376,11 @@ static void on_timer_closed(struct bw_deadline *deadline, void *user)
 {
     struct bw_own_fence *fence = user;
     struct bw_agent_place *place = fence->place;
-    /* Seen, not believed: status says so, or it cannot say and nothing in reach is left (3.2.4). */
-    const bool ok = fence->service == BW_SERVICE_STOPPED ||
-                    (fence->service == BW_SERVICE_UNKNOWN && fence->reach_seen_empty);
+    /* Seen, not believed: status says so, or it cannot say, and nothing in reach is left that could
+     * begin to serve (3.2.4). */
+    const bool ok = fence->service != BW_SERVICE_STARTED &&
+                    (fence->must_kill ? fence->reach_seen_empty
+                                      : fence->service == BW_SERVICE_STOPPED);
 
     (void)deadline;
     place->own_fence = NULL;
@@ -390,6 +413,7 @@ static void begin_step(struct bw_own_fence *fence)
             go_on(fence, STEP_KILL);
         return;
     case STEP_KILL:
+        fence->must_kill = true;
         fence->reach_seen_empty = true;
         kill_all_once(fence);
         kill_reach(fence, &fence->all);

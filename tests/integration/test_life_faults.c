@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdlib.h>
 
 #include "real_cluster.h"
 
@@ -149,6 +150,51 @@ static void an_agent_whose_own_fence_fails_holds_the_group_too(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- a start that its guard cannot end ---- */
+
+static bool has_begun_a_start(struct real_cluster *of, int site)
+{
+    return real_runs(of, site, "start") > 0;
+}
+
+/* I1, 3.2.4: that nothing serves yet is no success of a fence while the start may go on. */
+static void assert_the_start_is_ended(void (*lose_guard)(void))
+{
+    real_put(&cluster, 0, "slow", "");
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, has_begun_a_start, 0, "the start of the first site has begun");
+
+    lose_guard();
+    real_until(&cluster, real_serves, 1, "the second site serves");
+    real_drop(&cluster, 0, "slow");
+
+    assert_true(real_for_a_lease(&cluster, real_service_is_gone, 0));
+    real_assert_no_overlap(&cluster);
+}
+
+static void kill_guard(void)
+{
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+}
+
+static void freeze_guard(void)
+{
+    assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
+}
+
+static void a_start_that_outlives_its_guard_is_ended_by_the_agent(void **state)
+{
+    (void)state;
+    assert_the_start_is_ended(kill_guard);
+}
+
+static void a_start_beside_a_frozen_guard_is_ended_by_the_agent(void **state)
+{
+    (void)state;
+    assert_the_start_is_ended(freeze_guard);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
@@ -159,7 +205,10 @@ int main(void)
         CASE(where_no_site_can_start_it_is_tried_again_until_one_can),
         CASE(a_failed_fence_holds_the_group_until_it_works),
         CASE(an_agent_whose_own_fence_fails_holds_the_group_too),
+        CASE(a_start_that_outlives_its_guard_is_ended_by_the_agent),
+        CASE(a_start_beside_a_frozen_guard_is_ended_by_the_agent),
     };
 
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* The demo service of a site and its scripts. Files beside them change what they do:
  *   start_exit   a number: start.sh ends with it and has done nothing
+ *   slow         start.sh begins the service when this file has gone
  *   lies         stop.sh and fence.sh end well and have done nothing
  *   hangs        stop.sh, fence.sh and status.sh do nothing, ignore TERM and do not end
  *   stubborn     a service that starts ignores TERM
@@ -73,6 +74,7 @@ static const char systemctl[] = "[ \"$1\" = show ] || exit 0\n"
 static const char start[] = "note start\n"
                             "[ -f \"$D/start_exit\" ] && read -r code <\"$D/start_exit\" && exit "
                             "$code\n"
+                            "while [ -f \"$D/slow\" ]; do sleep 0.05; done\n"
                             "is_alive && exit 0\n";
 static const char stop[] = "note stop\n"
                            "hang_if_told\n"
