@@ -134,6 +134,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L10", now->votes_repaired, &counted->votes_repaired);
     count_growth(node, "L12", now->terms_told, &counted->terms_told);
     count_growth(node, "L14", now->commits_kept, &counted->commits_kept);
+    count_growth(node, "L15", now->refusals_filled, &counted->refusals_filled);
 }
 
 void sim_node_turn(struct sim_node *node)

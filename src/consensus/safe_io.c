@@ -699,6 +699,7 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
     }
     bw_safe_message_correct_received(safe, message);
     safe->on_receive(io, message);
+    bw_safe_message_answered(safe);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

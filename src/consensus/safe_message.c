@@ -1,5 +1,10 @@
 #include "safe_message.h"
 
+#include <limits.h>
+
+/* An index that no log reaches: nobody asks for it, has it, or sends it in a snapshot. */
+#define NO_INDEX ULLONG_MAX
+
 void bw_safe_message_drop(struct raft_message *message)
 {
     if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0) {
@@ -32,6 +37,20 @@ static void tell_term(struct bw_safe_io *safe, struct raft_request_vote_result *
     safe->counts.terms_told++;
 }
 
+/* L15: libraft tells a leader of an old term whatever the stack held as its own last index, and
+ * calls it a success when a snapshot, or what begins a log, was refused. Should that leader lead
+ * the refusing term by the time it hears this, it counts this log as that long, and commits by it.
+ * To refuse an index that nobody asked for teaches it the term; at most it probes once more. */
+static void refuse_old_leader(struct bw_safe_io *safe, const struct raft_message *message,
+                              struct raft_append_entries_result *result)
+{
+    if (safe->refused == 0 || message->server_id != safe->refused)
+        return;
+    result->rejected = NO_INDEX;
+    result->last_log_index = 0;
+    safe->counts.refusals_filled++;
+}
+
 void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message)
 {
     struct raft_message *own = (struct raft_message *)(uintptr_t)message;
@@ -40,6 +59,8 @@ void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_mes
         correct_term(safe, &own->install_snapshot);
     else if (own->type == RAFT_REQUEST_VOTE_RESULT)
         tell_term(safe, &own->request_vote_result);
+    else if (own->type == RAFT_APPEND_ENTRIES_RESULT)
+        refuse_old_leader(safe, own, &own->append_entries_result);
 }
 
 /* ---- as they arrive ------------------------------------------------------------------------- */
@@ -70,8 +91,18 @@ static void cap_commit(struct bw_safe_io *safe, struct raft_append_entries *appe
         safe->counts.commits_kept++;
 }
 
+/* L15: libraft answers it before it returns, and nothing else. */
+static bool has_old_term(const struct bw_safe_io *safe, const struct raft_message *message)
+{
+    return (message->type == RAFT_APPEND_ENTRIES &&
+            message->append_entries.term < safe->durable.term) ||
+           (message->type == RAFT_INSTALL_SNAPSHOT &&
+            message->install_snapshot.term < safe->durable.term);
+}
+
 void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_message *message)
 {
+    safe->refused = has_old_term(safe, message) ? message->server_id : 0;
     if (message->type == RAFT_APPEND_ENTRIES) {
         cut_batch(safe, &message->append_entries);
         cap_commit(safe, &message->append_entries);
@@ -80,4 +111,9 @@ void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_messa
          * its step end halfway. The next answers tell the capacity again. */
         message->request_vote_result.features = 0;
     }
+}
+
+void bw_safe_message_answered(struct bw_safe_io *safe)
+{
+    safe->refused = 0;
 }

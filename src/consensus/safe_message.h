@@ -1,5 +1,5 @@
 /* safe_message.h - what is wrong with libraft's messages, put right as they leave and arrive: rules
- * L5, L7, L12, L13 and L14 of safe_io.h. Each correction is one that Raft allows at any time. */
+ * L5, L7 and L12..L15 of safe_io.h. Each correction is one that Raft allows at any time. */
 #ifndef BW_CONSENSUS_SAFE_MESSAGE_H
 #define BW_CONSENSUS_SAFE_MESSAGE_H
 
@@ -10,6 +10,8 @@ void bw_safe_message_drop(struct raft_message *message);
 
 /* The message is libraft's own copy on the heap; const only in passing. */
 void bw_safe_message_correct_sent(struct bw_safe_io *safe, const struct raft_message *message);
+/* Right before libraft gets it; what leaves until bw_safe_message_answered is an answer to it. */
 void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_message *message);
+void bw_safe_message_answered(struct bw_safe_io *safe);
 
 #endif

@@ -22,7 +22,10 @@
  *       is short of disk; what this leader leaves unanswered is
  *       later acknowledged by another leader's entries
  *   L14 a follower's commit index may go back; a snapshot taken    -> cap what the leader says by
- *       then holds entries that are applied again after a restart     what its message vouches for */
+ *       then holds entries that are applied again after a restart     what its message vouches for
+ *   L15 who refuses a leader of an old term tells a last index     -> refuse; tell the term and no
+ *       that nobody has written, and says yes to its snapshot: as      index
+ *       leader of the newer term it takes that for an answer */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -68,6 +71,7 @@ struct bw_safe_io_counts {
     uint64_t votes_repaired;    /* L10: the backend was behind our own pair at load */
     uint64_t terms_told;        /* L12 */
     uint64_t commits_kept;      /* L14 */
+    uint64_t refusals_filled;   /* L15 */
     uint64_t sends_dropped;
 };
 
@@ -105,6 +109,7 @@ struct bw_safe_io {
     raft_index changes[BW_SAFE_IO_CHANGES_MAX];
     unsigned change_count;
     raft_index change_forgotten; /* highest index that did not fit */
+    raft_id refused; /* whose message of an old term libraft is answering (L15); 0: none */
     struct bw_safe_io_peer peers[BW_SAFE_IO_PEERS_MAX];
     struct bw_safe_io_counts counts;
 };
