@@ -8,7 +8,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/snapshot.h>
 
-#include "check_durable.h"
 #include "checks_own.h"
 #include "witness.h"
 
@@ -55,7 +54,6 @@ void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t ter
         *known = (struct sim_committed){.hash = hash, .term = term};
         checks->tally.committed++;
         sim_mix(world, hash);
-        sim_check_committed_is_durable(world, index);
     } else if (known->hash != hash || known->term != term) {
         sim_fail(world, "I3", "%s applies another entry %" PRIu64 " than a witness before it",
                  witness->name, index);

@@ -3,7 +3,6 @@
 #include "check_i1.h"
 #include "check_i2.h"
 #include "check_i3.h"
-#include "check_lease.h"
 #include "check_liveness.h"
 #include "checks_own.h"
 
@@ -33,7 +32,6 @@ void sim_checks_after_event(struct sim_world *world)
         checks->is_serving_dirty = false;
         sim_check_i1(world);
     }
-    sim_check_lease(world);
     for (uint32_t i = 0; checks->applied_by != 0; i++, checks->applied_by >>= 1)
         if ((checks->applied_by & 1) != 0) {
             sim_check_i2_states(world, i);

@@ -11,23 +11,6 @@ struct sim_acknowledged {
     uint64_t index, hash;
 };
 
-/* When a sync left. */
-struct sim_sent {
-    struct bw_id session;
-    uint64_t number; /* 0: none */
-    uint32_t site, boots;
-    struct bw_instant at;
-};
-#define SIM_SENT_MAX 256
-
-/* Until when, by the clocks of its site in that boot. */
-struct sim_lease {
-    uint64_t epoch; /* 0: none */
-    uint32_t site, boots;
-    struct bw_terms terms;
-    struct bw_instant end;
-};
-
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX];
@@ -38,12 +21,6 @@ struct sim_checks {
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
     uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
-    /* leases */
-    struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */
-    struct sim_lease given[SIM_GROUPS_MAX]; /* by witnesses, heard or not */
-    struct sim_lease heard[SIM_SITES_MAX][SIM_GROUPS_MAX];
-    uint64_t expired_epoch[SIM_GROUPS_MAX];
-    uint64_t lease_look_ns; /* the next one */
     /* I2 */
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */

@@ -2,7 +2,6 @@
 #include "expected.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include <breakwater/core/group.h>
 
@@ -25,21 +24,6 @@ static const char *const machine_rules[] = {
     "L15",
 };
 #define RULE_COUNT (sizeof machine_rules / sizeof machine_rules[0])
-
-/* What takes faults that coincide: each in a unit test of its own. G14, S3 and L5 have not fired in
- * 1,900 h. */
-static const char *const rare[] = {
-    "A5", "G11", "G13", "G14", "G20", "G22", "G27", "G28", "G29", "G32", "G33", "L5", "S2", "S3",
-    "S19", "S28", "S29", "S35", "S41", "S46", "S47", "U4", "U11", "U21", "V18", "W4", "W8",
-};
-
-bool sim_is_rare(const char *name)
-{
-    for (size_t i = 0; i < sizeof rare / sizeof rare[0]; i++)
-        if (strcmp(rare[i], name) == 0)
-            return true;
-    return false;
-}
 
 const char *sim_expected(uint32_t at)
 {

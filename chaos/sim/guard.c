@@ -7,8 +7,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/guard_message.h>
 
-#include "check.h"
-
 /* As in src/guard: a machine that waits for an instant that only one clock has reached is asked again
  * this often; a proof of reach may block, and is tried again. */
 #define ASK_AGAIN_NS   (1 * SIM_MS)
@@ -234,7 +232,6 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         spawn(guard, place, action, out_answer);
         return true;
     case BW_GUARD_ACTION_GO:
-        sim_check_guard_goes(guard->process, &work->order);
         sim_work_go(work, action->run_not_after, action->limit_ns,
                     place->machine.limits.kill_grace_ns);
         break;
@@ -251,7 +248,6 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
                              place->machine.limits.kill_grace_ns * 35 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
-        sim_check_guard_says(guard->process, place->group, &action->message);
         sim_guard_send(guard, &action->message);
         break;
     case BW_GUARD_ACTION_TRACE:

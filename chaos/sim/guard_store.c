@@ -16,7 +16,7 @@ void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char o
     BW_ASSERT(snprintf(out_name, 48, "guard.mirror.%.30s", world->group_names[group]) < 48);
 }
 
-void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
+static void memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
 {
     BW_ASSERT(snprintf(out_name, 48, "guard.memory.%.30s", world->group_names[group]) < 48);
 }
@@ -54,7 +54,7 @@ static bool load_memory(struct sim_guard *guard, uint32_t group, struct bw_guard
     const struct sim_file *file;
     char name[48];
 
-    sim_guard_memory_name(sim_world_of(guard->process), group, name);
+    memory_name(sim_world_of(guard->process), group, name);
     file = sim_file_load(guard->process->host, name);
     *out_memory = (struct bw_guard_memory){0};
     if (file == NULL)
@@ -130,7 +130,7 @@ bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place 
     size_t size;
 
     BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
-    sim_guard_memory_name(sim_world_of(guard->process), place->group, name);
+    memory_name(sim_world_of(guard->process), place->group, name);
     if (bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
         damaged(guard, name, &diag);
         return false;

@@ -13,7 +13,7 @@
 
 #define LOOK_NS (2 * SIM_S) /* how often somebody looks whether the groups are there */
 
-static struct sim_process *leader_of(struct sim_world *world)
+struct sim_process *sim_people_leader(struct sim_world *world)
 {
     for (uint32_t i = 0; i < SIM_WITNESSES; i++)
         if (sim_witness_leads(world->witnesses[i]))
@@ -22,9 +22,9 @@ static struct sim_process *leader_of(struct sim_world *world)
 }
 
 /* As its leader knows it; NULL: no leader, or no such group. */
-static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
+const struct bw_group *sim_people_group(struct sim_world *world, uint32_t group)
 {
-    struct sim_process *leader = leader_of(world);
+    struct sim_process *leader = sim_people_leader(world);
     const struct bw_cluster *cluster = leader == NULL ? NULL : sim_witness_cluster(leader);
     const int place =
         cluster == NULL ? -1 : bw_cluster_find(cluster, world->group_names[group]);
@@ -32,7 +32,7 @@ static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
     return place < 0 ? NULL : &cluster->groups[place];
 }
 
-static struct bw_command about(const struct sim_world *world, enum bw_command_kind kind,
+struct bw_command sim_people_about(const struct sim_world *world, enum bw_command_kind kind,
                                uint32_t group)
 {
     struct bw_command command = {.kind = kind};
@@ -43,9 +43,9 @@ static struct bw_command about(const struct sim_world *world, enum bw_command_ki
     return command;
 }
 
-static bool submit(struct sim_world *world, const struct bw_command *command)
+bool sim_people_submit(struct sim_world *world, const struct bw_command *command)
 {
-    struct sim_process *leader = leader_of(world);
+    struct sim_process *leader = sim_people_leader(world);
 
     return leader != NULL && sim_witness_submit(leader, command) == BW_OK;
 }
@@ -79,15 +79,15 @@ static void first_spec(const struct sim_world *world, uint32_t group, struct bw_
 
 static void look(struct sim_world *world, uint64_t argument)
 {
-    struct sim_process *leader = leader_of(world);
+    struct sim_process *leader = sim_people_leader(world);
 
     (void)argument;
     for (uint32_t i = 0; leader != NULL && i < world->setting.group_count; i++)
-        if (!bw_id_is_none(sim_witness_cluster(leader)->id) && group_of(world, i) == NULL) {
-            struct bw_command command = about(world, BW_COMMAND_SET_SPEC, i);
+        if (!bw_id_is_none(sim_witness_cluster(leader)->id) && sim_people_group(world, i) == NULL) {
+            struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, i);
 
             first_spec(world, i, &command.spec);
-            (void)submit(world, &command);
+            (void)sim_people_submit(world, &command);
         }
     sim_world_at(world, world->now_ns + LOOK_NS, look, 0);
 }
@@ -99,10 +99,10 @@ void sim_people_begin(struct sim_world *world)
 
 static void back_to_auto(struct sim_world *world, uint32_t group)
 {
-    struct bw_command command = about(world, BW_COMMAND_SET_MODE, group);
+    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_MODE, group);
 
     command.mode = BW_MODE_AUTO;
-    (void)submit(world, &command);
+    (void)sim_people_submit(world, &command);
 }
 
 /* ---- modes ---- */
@@ -114,10 +114,11 @@ static uint32_t draw_group(struct sim_world *world, struct sim_incident *inciden
 }
 static bool set_mode(struct sim_world *world, struct sim_incident *incident, enum bw_mode mode)
 {
-    struct bw_command command = about(world, BW_COMMAND_SET_MODE, draw_group(world, incident));
+    struct bw_command command =
+        sim_people_about(world, BW_COMMAND_SET_MODE, draw_group(world, incident));
 
     command.mode = mode;
-    return submit(world, &command);
+    return sim_people_submit(world, &command);
 }
 static bool pause(struct sim_world *world, struct sim_incident *incident)
 {
@@ -131,23 +132,23 @@ static bool observe(struct sim_world *world, struct sim_incident *incident)
 {
     return set_mode(world, incident, BW_MODE_OBSERVE);
 }
-static void try_auto(struct sim_world *world, uint64_t group)
+void sim_people_try_auto(struct sim_world *world, uint64_t group)
 {
-    const struct bw_group *found = group_of(world, (uint32_t)group);
+    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
 
     if (found != NULL && found->spec.mode == BW_MODE_AUTO)
         return;
     back_to_auto(world, (uint32_t)group);
-    sim_world_at(world, world->now_ns + LOOK_NS, try_auto, group);
+    sim_world_at(world, world->now_ns + LOOK_NS, sim_people_try_auto, group);
 }
 static void end_mode(struct sim_world *world, struct sim_incident *incident)
 {
-    try_auto(world, incident->a);
+    sim_people_try_auto(world, incident->a);
 }
 
 /* ---- moves ---- */
 
-static struct sim_host *holder_host(struct sim_world *world, const struct bw_group *group)
+struct sim_host *sim_people_holder(struct sim_world *world, const struct bw_group *group)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if (strcmp(sim_site(world, site)->name, group->holder_site) == 0)
@@ -157,7 +158,7 @@ static struct sim_host *holder_host(struct sim_world *world, const struct bw_gro
 
 static bool ask(struct sim_world *world, struct sim_incident *incident, enum bw_wish_kind kind)
 {
-    struct sim_process *leader = leader_of(world);
+    struct sim_process *leader = sim_people_leader(world);
     const uint32_t group = draw_group(world, incident);
     struct bw_wish wish = {.kind = kind, .accept_data_loss = kind == BW_WISH_FAILOVER};
     struct bw_diag diag = {0};
@@ -179,24 +180,31 @@ static bool fail_over(struct sim_world *world, struct sim_incident *incident)
     return ask(world, incident, BW_WISH_FAILOVER);
 }
 
+bool sim_people_switch_to(struct sim_world *world, uint32_t group, uint32_t site,
+                          uint32_t timeout_ms)
+{
+    struct sim_process *leader = sim_people_leader(world);
+    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .timeout_ms = timeout_ms};
+    struct bw_diag diag = {0};
+
+    (void)bw_copy_text(wish.to, sizeof wish.to, sim_site(world, site)->name);
+    (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
+    return leader != NULL &&
+           sim_witness_ask(leader, world->group_names[group], &wish, &diag) == BW_OK;
+}
+
 /* A move whose holder does not hear of it: it is given up, and nothing was touched (Unrevoke). */
 static bool switch_over_deaf(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = group_of(world, draw_group(world, incident));
-    struct sim_host *host = group == NULL ? NULL : holder_host(world, group);
-    struct sim_process *leader = leader_of(world);
-    struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .timeout_ms = 1000};
-    struct bw_diag diag = {0};
+    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
+    struct sim_host *host = group == NULL ? NULL : sim_people_holder(world, group);
 
-    if (host == NULL || leader == NULL || group->phase != BW_PHASE_GRANTED ||
+    if (host == NULL || group->phase != BW_PHASE_GRANTED ||
         world->agents[host->number][0]->health != SIM_ABLE)
         return false;
-    (void)bw_copy_text(
-        wish.to, sizeof wish.to,
-        sim_site(world, (host->number + 1) % world->setting.site_count)->name);
-    (void)bw_copy_text(wish.by, sizeof wish.by, "operator/anna");
     if (!sim_plan_takes_site(world, host->number, incident->until_ns - world->now_ns) ||
-        sim_witness_ask(leader, world->group_names[incident->a], &wish, &diag) != BW_OK)
+        !sim_people_switch_to(world, incident->a, (host->number + 1) % world->setting.site_count,
+                              1000))
         return false;
     incident->b = host->number;
     sim_process_freeze(world->agents[host->number][0]);
@@ -210,7 +218,8 @@ static void hear_again(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- specs ---- */
 
-static void change(struct sim_world *world, struct sim_incident *incident, struct bw_spec *spec)
+void sim_people_change(struct sim_world *world, struct sim_incident *incident,
+                       struct bw_spec *spec)
 {
     struct bw_prng *chance = &incident->chance;
     uint32_t site = (uint32_t)bw_prng_below(chance, spec->site_count);
@@ -248,35 +257,35 @@ static void change(struct sim_world *world, struct sim_incident *incident, struc
 }
 static bool change_spec(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = group_of(world, draw_group(world, incident));
-    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, incident->a);
+    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
+    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, incident->a);
 
     if (group == NULL)
         return false;
     command.spec = group->spec;
     command.spec_version = group->spec_version;
-    change(world, incident, &command.spec);
+    sim_people_change(world, incident, &command.spec);
     return bw_spec_check(&command.spec, world->setting.election_timeout_ms, NULL, 0) == 0 &&
-           submit(world, &command);
+           sim_people_submit(world, &command);
 }
 /* What somebody tried is taken back. */
-static void spec_as_at_first(struct sim_world *world, uint64_t group)
+void sim_people_spec_as_at_first(struct sim_world *world, uint64_t group)
 {
-    const struct bw_group *found = group_of(world, (uint32_t)group);
-    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, (uint32_t)group);
+    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
+    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, (uint32_t)group);
 
     if (found != NULL) {
         first_spec(world, (uint32_t)group, &command.spec);
         command.spec.mode = found->spec.mode;
-        if (submit(world, &command))
+        if (sim_people_submit(world, &command))
             return;
     }
-    sim_world_at(world, world->now_ns + LOOK_NS, spec_as_at_first, group);
+    sim_world_at(world, world->now_ns + LOOK_NS, sim_people_spec_as_at_first, group);
 }
 static void end_change(struct sim_world *world, struct sim_incident *incident)
 {
-    spec_as_at_first(world, incident->a);
-    try_auto(world, incident->a);
+    sim_people_spec_as_at_first(world, incident->a);
+    sim_people_try_auto(world, incident->a);
 }
 /* Serves at a site, whatever anybody has heard of it. */
 static int serving_site(struct sim_world *world, uint32_t group)
@@ -289,8 +298,8 @@ static int serving_site(struct sim_world *world, uint32_t group)
 /* `apply --initial-primary`: a person who has looked. */
 static bool name_initial(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = group_of(world, draw_group(world, incident));
-    struct bw_command command = about(world, BW_COMMAND_SET_SPEC, incident->a);
+    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
+    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, incident->a);
     int site = serving_site(world, incident->a);
 
     if (group == NULL || group->phase != BW_PHASE_VACANT || !group->first_grant)
@@ -299,25 +308,26 @@ static bool name_initial(struct sim_world *world, struct sim_incident *incident)
         site = (int)bw_prng_below(&incident->chance, world->setting.site_count);
     command.spec = group->spec;
     (void)bw_copy_text(command.site, sizeof command.site, sim_site(world, (uint32_t)site)->name);
-    return submit(world, &command);
+    return sim_people_submit(world, &command);
 }
 static bool delete_group(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = group_of(world, draw_group(world, incident));
-    const struct bw_command command = about(world, BW_COMMAND_DELETE, incident->a);
+    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
+    const struct bw_command command = sim_people_about(world, BW_COMMAND_DELETE, incident->a);
 
-    return group != NULL && group->phase == BW_PHASE_VACANT && submit(world, &command);
+    return group != NULL && group->phase == BW_PHASE_VACANT && sim_people_submit(world, &command);
 }
 static bool maintain(struct sim_world *world, struct sim_incident *incident)
 {
-    struct bw_command command = about(world, BW_COMMAND_MAINTENANCE, draw_group(world, incident));
+    struct bw_command command =
+        sim_people_about(world, BW_COMMAND_MAINTENANCE, draw_group(world, incident));
     const uint64_t site = bw_prng_below(&incident->chance, world->setting.site_count + 1);
 
     if (site < world->setting.site_count)
         (void)bw_copy_text(command.site, sizeof command.site,
                            sim_site(world, (uint32_t)site)->name);
     command.duration_ms = 1000 + bw_prng_below(&incident->chance, 30000);
-    return submit(world, &command);
+    return sim_people_submit(world, &command);
 }
 
 /* ---- a person vouches for a site that is off ---- */
@@ -325,30 +335,30 @@ static bool maintain(struct sim_world *world, struct sim_incident *incident)
 /* The site stays off until its epoch is over: only then may its machine boot. */
 static void vouch(struct sim_world *world, uint64_t group)
 {
-    const struct bw_group *found = group_of(world, (uint32_t)group);
-    struct sim_host *host = found == NULL ? NULL : holder_host(world, found);
+    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
+    struct sim_host *host = found == NULL ? NULL : sim_people_holder(world, found);
     struct bw_command command;
 
     if (found != NULL && found->phase == BW_PHASE_CLOSING && host != NULL && !host->is_up) {
         /* By his word, or by that of a power switch. */
-        command = about(world, found->epoch % 2 == 0 ? BW_COMMAND_FORCED : BW_COMMAND_FENCED,
-                        (uint32_t)group);
+        command = sim_people_about(
+            world, found->epoch % 2 == 0 ? BW_COMMAND_FORCED : BW_COMMAND_FENCED, (uint32_t)group);
         command.epoch = found->epoch;
-        (void)submit(world, &command);
+        (void)sim_people_submit(world, &command);
     }
 }
 static bool force(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = group_of(world, draw_group(world, incident));
-    struct sim_host *host = group == NULL ? NULL : holder_host(world, group);
-    struct bw_command command = about(world, BW_COMMAND_CLOSE, incident->a);
+    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
+    struct sim_host *host = group == NULL ? NULL : sim_people_holder(world, group);
+    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->a);
 
     if (host == NULL)
         return false;
     incident->b = host->index;
     command.epoch = group->epoch;
     command.reason = BW_REASON_NONE;
-    if (group->phase != BW_PHASE_CLOSING && !submit(world, &command))
+    if (group->phase != BW_PHASE_CLOSING && !sim_people_submit(world, &command))
         return false;
     sim_host_lose_power(host);
     sim_world_at(world, world->now_ns + SIM_S, vouch, incident->a);
@@ -365,10 +375,10 @@ static void boot_holder(struct sim_world *world, uint64_t host)
     sim_host_boot(&world->hosts[host]);
 }
 /* An epoch that nothing but a person can end: he switches the machine off, and vouches. */
-static void mend(struct sim_world *world, uint64_t group)
+void sim_people_mend(struct sim_world *world, uint64_t group)
 {
-    const struct bw_group *found = group_of(world, (uint32_t)group);
-    struct sim_host *host = found == NULL ? NULL : holder_host(world, found);
+    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
+    struct sim_host *host = found == NULL ? NULL : sim_people_holder(world, found);
 
     if (host != NULL && found->phase == BW_PHASE_CLOSING && found->held && host->is_up) {
         sim_host_lose_power(host);
@@ -376,15 +386,19 @@ static void mend(struct sim_world *world, uint64_t group)
         sim_world_at(world, world->now_ns + SIM_S, vouch, group);
         sim_world_at(world, world->now_ns + 2 * SIM_S, boot_holder, host->index);
     }
-    sim_world_at(world, world->now_ns + 3 * SIM_S, mend, group);
+}
+static void mend_again(struct sim_world *world, uint64_t group)
+{
+    sim_people_mend(world, group);
+    sim_world_at(world, world->now_ns + 3 * SIM_S, mend_again, group);
 }
 
 void sim_people_calm_down(struct sim_world *world)
 {
     for (uint32_t group = 0; group < world->setting.group_count; group++) {
-        try_auto(world, group);
-        spec_as_at_first(world, group);
-        mend(world, group);
+        sim_people_try_auto(world, group);
+        sim_people_spec_as_at_first(world, group);
+        mend_again(world, group);
     }
 }
 

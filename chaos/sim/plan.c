@@ -12,8 +12,8 @@
 #include "story.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults,  sim_process_faults,  sim_machine_faults,
-    sim_site_faults, sim_faults_together, sim_people_acts};
+    sim_net_faults,      sim_process_faults, sim_machine_faults, sim_site_faults,
+    sim_faults_together, sim_forced_faults,  sim_people_acts,    sim_people_midway};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
@@ -127,6 +127,18 @@ static void end_incident(struct sim_world *world, uint64_t number)
         kind->end(world, incident);
 }
 
+static void look(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    uint64_t again_ns;
+
+    if (!incident->is_active)
+        return;
+    again_ns = incident->look(world, incident);
+    if (again_ns > 0)
+        sim_world_at(world, world->now_ns + again_ns, look, number);
+}
+
 static void begin_incident(struct sim_world *world, uint64_t number)
 {
     struct sim_incident *incident = &world->plan->incidents[number];
@@ -154,6 +166,8 @@ static void begin_incident(struct sim_world *world, uint64_t number)
     sim_mix(world, number);
     incident->is_active = true;
     sim_world_at(world, incident->until_ns, end_incident, number);
+    if (incident->look != NULL)
+        look(world, number);
 }
 
 /* A run in which the witnesses have no peace at all: they die wherever it hurts, and what they say to
@@ -198,6 +212,11 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
     *until_ns = world->now_ns + ns + rest_ns;
     sim_checks_disturb(world, site, world->now_ns + ns);
     return true;
+}
+
+void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident, const char *what)
+{
+    sim_tell(world, "FAULT", "#%u %s", (uint32_t)(incident - world->plan->incidents), what);
 }
 
 uint64_t sim_plan_excused_until(const struct sim_world *world,

@@ -18,6 +18,11 @@ struct sim_incident {
     struct bw_prng chance;
     uint32_t a, b; /* which machine, process, ...: of its kind */
     uint64_t c;
+    /* Set by its begin, for one that waits for a moment: called at once and again as long as it lasts.
+     * Returns in how many ns to look again; 0: no more. */
+    uint64_t (*look)(struct sim_world *world, struct sim_incident *incident);
+    uint32_t stage;  /* of one that waits for its moments, one after another */
+    uint32_t others; /* bits: the sites whose agents it has frozen */
 };
 
 enum sim_incident_class {
@@ -37,13 +42,15 @@ struct sim_incident_kind {
     void (*end)(struct sim_world *world, struct sim_incident *incident); /* NULL: nothing to end */
 };
 
-/* faults_*.c and people.c; each ends with a kind without a name. */
+/* faults_*.c and people*.c; each ends with a kind without a name. */
 extern const struct sim_incident_kind sim_net_faults[];
 extern const struct sim_incident_kind sim_process_faults[];
 extern const struct sim_incident_kind sim_machine_faults[];
 extern const struct sim_incident_kind sim_site_faults[];
 extern const struct sim_incident_kind sim_faults_together[];
+extern const struct sim_incident_kind sim_forced_faults[];
 extern const struct sim_incident_kind sim_people_acts[];
+extern const struct sim_incident_kind sim_people_midway[];
 
 struct sim_plan {
     struct sim_incident *incidents;
@@ -65,6 +72,9 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
 /* May agent or guard of this site fail for `ns`? True notes it: neither fails again before the time
  * is over that a fence takes, since both at once are the supervisor's case (3.8). */
 bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
+
+/* For the story: what an incident does at its moment. */
+void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident, const char *what);
 
 /* When whoever was left running at a site under this incident has surely been fenced. */
 uint64_t sim_plan_excused_until(const struct sim_world *world,

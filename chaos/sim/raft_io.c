@@ -6,7 +6,6 @@
 
 #include <breakwater/base/assert.h>
 
-#include "check.h"
 #include "raft_message.h"
 
 /* How long a write takes: mostly a good disk, now and then a busy one. */
@@ -428,8 +427,10 @@ static int io_snapshot_get(struct raft_io *io, struct raft_io_snapshot_get *requ
         if (backend->gets[i] != NULL || sim_is_doomed(backend->process))
             continue;
         backend->gets[i] = request;
-        sim_later(backend->process, WRITE_NS_MIN + below(backend, READ_NS_SPAN), on_read, request,
-                  NULL);
+        sim_later(backend->process,
+                  WRITE_NS_MIN + below(backend, READ_NS_SPAN) +
+                      backend->process->disk.read_ms * SIM_MS,
+                  on_read, request, NULL);
         return 0;
     }
     return RAFT_BUSY;
@@ -546,7 +547,6 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
         return RAFT_NOCONNECTION;
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
-    sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, world->witnesses[message->server_id - 1], on_arrived,
                  sim_raft_message_new(message, process->host->number + 1), sim_raft_message_copy,
                  sim_raft_message_drop);

@@ -45,24 +45,12 @@ void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_
 
 uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *out)
 {
-    const bool is_long = campaign->lived_ns >= SIM_RARE_HOURS * 3600 * SIM_S;
-    uint32_t count = 0, rare_count = 0;
+    uint32_t count = 0;
 
     for (uint32_t i = 0; sim_expected(i) != NULL; i++) {
         const char *name = sim_expected(i);
 
-        if (sim_coverage_get(&campaign->coverage, name) > 0)
-            continue;
-        if (!is_long && sim_is_rare(name)) {
-            (void)fprintf(out, "%s%s", rare_count > 0 ? ", " : "rare, not seen this time: ", name);
-            rare_count++;
-        }
-    }
-    (void)fprintf(out, "%s", rare_count > 0 ? "\n" : "");
-    for (uint32_t i = 0; sim_expected(i) != NULL; i++) {
-        const char *name = sim_expected(i);
-
-        if (sim_coverage_get(&campaign->coverage, name) == 0 && (is_long || !sim_is_rare(name))) {
+        if (sim_coverage_get(&campaign->coverage, name) == 0) {
             (void)fprintf(out, "%s%s", count > 0 ? ", " : "never fired: ", name);
             count++;
         }

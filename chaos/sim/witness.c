@@ -429,16 +429,17 @@ bool sim_witness_leads(const struct sim_process *process)
     return witness != NULL && witness->machine.leadership.leads;
 }
 
+bool sim_witness_is_proposing(const struct sim_process *process, const char *group)
+{
+    const struct sim_witness *witness = able(process);
+    const int place = witness == NULL ? -1 : bw_cluster_find(&witness->cluster, group);
+
+    return place >= 0 && witness->watches[place].is_proposing;
+}
+
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
 {
     return process->health == SIM_DEAD ? NULL : &witness_of(process)->cluster;
-}
-
-const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness)
-{
-    const struct sim_witness_disk *disk = world->hosts[witness].services;
-
-    return &disk->raft;
 }
 
 void sim_witness_explain(const struct sim_process *process, const char *group, char *out,

@@ -9,7 +9,6 @@
 #include <breakwater/base/mutant.h>
 #include <breakwater/wire/sync.h>
 
-#include "check.h"
 #include "witness_program.h"
 
 #define PROOF_MS    3000 /* as there: then it is answered without a confirmation */
@@ -178,13 +177,8 @@ static void answer_group(struct sim_witness *witness, const struct bw_sync *sync
     told->other_serves_epoch = bw_witness_other_serves(&witness->machine, place, sync->site, now);
     if (said->renew_epoch == 0 || proof == 0)
         return;
-    if (!bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
-        return;
-    told->confirmed_epoch = said->renew_epoch;
-    for (uint32_t i = 0; i < sim_witness_world(witness)->setting.group_count; i++)
-        if (strcmp(said->name, sim_witness_world(witness)->group_names[i]) == 0)
-            sim_check_confirms(witness->process, sync, i, said->renew_epoch,
-                               &witness->groups[place].terms);
+    if (bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
+        told->confirmed_epoch = said->renew_epoch;
 }
 
 /* As there: `proof` 0 confirms nothing, and one that has waited in vain is not told that this

@@ -77,6 +77,7 @@ struct sim_disk_faults {
     uint32_t slow_ms;        /* each write takes up to so long, and its process with it */
     uint8_t run_fail_percent; /* of volatile files: /run is full */
     uint8_t hang_percent;    /* of a witness's log writes: never finished (fault L3) */
+    uint32_t read_ms;        /* a witness reads its snapshot for so long */
 };
 
 enum sim_host_kind { SIM_HOST_WITNESS, SIM_HOST_SITE };

@@ -1,0 +1,188 @@
+/* people_midway.c - what somebody does, or what fails, while something else is under way: a move
+ * that has begun, an epoch that is closed. Drawn one by one, the second would seldom meet the
+ * first. */
+#include "checks.h"
+#include "guard.h"
+#include "net.h"
+#include "people.h"
+
+#define LOOK_NS      (5 * SIM_MS)
+#define MOVE_MS      20000
+#define PAUSE_MS_MAX 400
+
+/* ---- something is under way ---- */
+
+/* What the incident waits for; drawn by begin_way. */
+enum { NOTHING, A_MOVE, A_CLOSE, WAYS };
+
+static const struct bw_group *its_group(struct sim_world *world,
+                                        const struct sim_incident *incident)
+{
+    return sim_people_group(world, incident->a);
+}
+
+/* A group that is held, of which somebody asks to move it or to close its epoch. */
+static bool begin_way(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t step = 1 +
+                          (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count - 1);
+    const struct bw_group *group;
+    const struct sim_host *host;
+    struct bw_command command;
+
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+    incident->c = bw_prng_below(&incident->chance, WAYS);
+    incident->stage = 0;
+    group = its_group(world, incident);
+    host = group == NULL ? NULL : sim_people_holder(world, group);
+    if (host == NULL || group->phase != BW_PHASE_GRANTED)
+        return false;
+    incident->b = host->number;
+    if (incident->c == A_MOVE)
+        return sim_people_switch_to(world, incident->a,
+                                    (host->number + step) % world->setting.site_count, MOVE_MS);
+    if (incident->c != A_CLOSE)
+        return true;
+    command = sim_people_about(world, BW_COMMAND_CLOSE, incident->a);
+    command.epoch = group->epoch;
+    return sim_people_submit(world, &command);
+}
+
+static bool is_on_its_way(const struct sim_incident *incident, const struct bw_group *group)
+{
+    static const enum bw_phase phases[WAYS] = {
+        [NOTHING] = BW_PHASE_GRANTED, [A_MOVE] = BW_PHASE_REVOKING, [A_CLOSE] = BW_PHASE_CLOSING};
+
+    return group != NULL && group->phase == phases[incident->c];
+}
+
+/* ---- and somebody gives a command about it ---- */
+
+static struct bw_command draw_command(struct sim_world *world, struct sim_incident *incident,
+                                      const struct bw_group *group)
+{
+    static const struct {
+        enum bw_command_kind kind;
+        enum bw_mode mode; /* of a mode, and of a spec */
+    } choices[] = {
+        {BW_COMMAND_SET_MODE, BW_MODE_PAUSED},  {BW_COMMAND_SET_MODE, BW_MODE_MANUAL},
+        {BW_COMMAND_SET_MODE, BW_MODE_OBSERVE}, {BW_COMMAND_SET_SPEC, BW_MODE_OBSERVE},
+        {BW_COMMAND_SET_SPEC, BW_MODE_AUTO},    {BW_COMMAND_SET_SPEC, BW_MODE_AUTO},
+        {BW_COMMAND_MAINTENANCE, BW_MODE_AUTO}, {BW_COMMAND_MAINTENANCE, BW_MODE_AUTO},
+        {BW_COMMAND_CLOSE, BW_MODE_AUTO},
+    };
+    const uint64_t draw = bw_prng_below(&incident->chance, sizeof choices / sizeof choices[0]);
+    struct bw_command command = sim_people_about(world, choices[draw].kind, incident->a);
+
+    command.epoch = group->epoch;
+    command.mode = choices[draw].mode;
+    command.duration_ms = 1000 + bw_prng_below(&incident->chance, 10000);
+    command.spec = group->spec;
+    if (choices[draw].mode == BW_MODE_OBSERVE)
+        command.spec.mode = BW_MODE_OBSERVE;
+    else
+        sim_people_change(world, incident, &command.spec);
+    return command;
+}
+
+static uint64_t act_midway(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = its_group(world, incident);
+    struct bw_command command;
+
+    if (!is_on_its_way(incident, group))
+        return LOOK_NS;
+    if (incident->stage == 0 && sim_chance(&incident->chance, 500000)) {
+        incident->stage = 1; /* not at its very beginning */
+        return (1 + bw_prng_below(&incident->chance, PAUSE_MS_MAX)) * SIM_MS;
+    }
+    sim_plan_tell(world, incident, "somebody gives a command in the middle of it");
+    command = draw_command(world, incident, group);
+    if (command.kind != BW_COMMAND_SET_SPEC ||
+        bw_spec_check(&command.spec, world->setting.election_timeout_ms, NULL, 0) == 0)
+        (void)sim_people_submit(world, &command);
+    return 0;
+}
+
+static bool begin_midway(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->look = act_midway;
+    return begin_way(world, incident);
+}
+static void end_midway(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_people_spec_as_at_first(world, incident->a);
+    sim_people_try_auto(world, incident->a);
+}
+
+/* ---- and the holder can neither be stopped nor fenced ---- */
+
+/* The agent is back before its epoch has expired, and says what came of the fence. */
+static uint64_t hear_of_fence(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_guard *guard = sim_guard_machine(world->guards[incident->b], incident->a);
+
+    if (guard == NULL || guard->fence != BW_FENCE_FAILED)
+        return LOOK_NS;
+    sim_plan_tell(world, incident, "the fence has failed; its agent goes on");
+    if (!sim_site(world, incident->b)->is_suspended)
+        sim_process_thaw(world->agents[incident->b][0]);
+    return 0;
+}
+static bool begin_unfenced(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!begin_way(world, incident))
+        return false;
+    sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
+    sim_site_set_script_faults(
+        sim_site(world, incident->b),
+        &(struct sim_script_faults){.fail_percent = 100, .fence_fails_percent = 100});
+    if (incident->c == NOTHING) { /* it renews no more */
+        sim_process_freeze(world->agents[incident->b][0]);
+        incident->look = hear_of_fence;
+    }
+    return true;
+}
+static void end_unfenced(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_set_script_faults(sim_site(world, incident->b),
+                               &(struct sim_script_faults){.fail_percent = 0});
+    if (incident->c == NOTHING && !sim_site(world, incident->b)->is_suspended)
+        sim_process_thaw(world->agents[incident->b][0]);
+    sim_people_mend(world, incident->a);
+}
+
+/* ---- and the holder is lost where time alone ends nothing ---- */
+
+static bool lose_fenced_grade(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group;
+    const struct sim_host *host;
+    struct bw_command command;
+
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+    group = its_group(world, incident);
+    host = group == NULL ? NULL : sim_people_holder(world, group);
+    if (host == NULL)
+        return false;
+    incident->b = host->index;
+    command = sim_people_about(world, BW_COMMAND_SET_SPEC, incident->a);
+    command.spec = group->spec;
+    command.spec.min_grade = BW_MIN_GRADE_FENCED;
+    if (!sim_people_submit(world, &command))
+        return false;
+    sim_net_cut_around(world, incident->b, true, true, true);
+    return true;
+}
+static void time_is_enough(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_net_cut_around(world, incident->b, true, true, false);
+    sim_people_spec_as_at_first(world, incident->a);
+}
+
+const struct sim_incident_kind sim_people_midway[] = {
+    {"command-midway", SIM_PEOPLE, true, 12, 5000, 40000, begin_midway, end_midway},
+    {"unfenced-midway", SIM_OUTSIDE, false, 3, 15000, 40000, begin_unfenced, end_unfenced},
+    {"lost-fenced-grade", SIM_PEOPLE, true, 3, 15000, 40000, lose_fenced_grade, time_is_enough},
+    {.name = NULL},
+};
