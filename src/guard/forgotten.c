@@ -1,5 +1,5 @@
-/* Groups that the file does not name (any more) and whose lease this site still has. Taking one out
- * of the file does not end its lease: without a guard it would serve on after D. Design 3.2.4, 3.4. */
+/* Groups that the file does not name (any more). Taking one out of the file does not end its lease:
+ * without a guard it would serve on after D. Design 3.2.4, 3.4. */
 #include "program.h"
 
 #include <dirent.h>
@@ -11,6 +11,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
+#include <breakwater/sys/reach.h>
 
 #define MEMORY_SUFFIX ".memory"
 #define KILL_GRACE_MS 1000
@@ -59,12 +60,26 @@ static enum bw_err guard_it(struct bw_guard_program *program, const char *group,
     return bw_guard_program_add(program, config, diag);
 }
 
+/* A guard that was killed leaves its groups' cgroups for the next one, which takes those of the groups
+ * that it has. What still runs in one keeps it. */
+static void remove_reach(const struct bw_guard_program *program, const char *group)
+{
+    struct bw_reach reach;
+
+    if (bw_reach_open(&reach, program->store.site, group, false, NULL) == BW_OK)
+        bw_reach_close(&reach);
+}
+
 static void look_at(struct bw_guard_program *program, const char *group)
 {
     struct bw_diag diag = {0};
 
-    if (bw_guard_program_find(program, group) != NULL || !has_lease(&program->store, group))
+    if (bw_guard_program_find(program, group) != NULL)
         return;
+    if (!has_lease(&program->store, group)) {
+        remove_reach(program, group);
+        return;
+    }
     bw_log_error(&program->log, "group.forgotten",
                  "group=%s error=\"the site file does not name it, and its lease is not over\" "
                  "does=\"at the deadline all that its scripts started is killed\" "

@@ -230,7 +230,8 @@ struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *prog
 BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                                const struct bw_group_config *config,
                                                struct bw_diag *diag);
-/* forgotten.c: guards the leases of groups that the file does not name any more. */
+/* forgotten.c: guards the leases of groups that the file does not name any more; of those that have
+ * none, the empty cgroups are removed. */
 void bw_guard_program_guard_forgotten(struct bw_guard_program *program);
 void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* Serves what is due in every group: deadlines go before messages (design 3.4). */

@@ -76,7 +76,7 @@ static void an_order_to_run_ends_in_a_service_under_a_lease(void **state)
 
     assert_int_equal(world->runs[BW_ACTION_START], 1);
     assert_int_equal(world->armed_epoch_at_start, 1); /* I1, 3.4: armed before the start */
-    assert_int_equal(world->arm.end.boot_ns - world->arm.begin.boot_ns, 2000 * BW_NS_PER_MS);
+    assert_int_equal(world->arm.end.boot_ns - world->arm.begin.boot_ns, world->ttl_ms * BW_NS_PER_MS);
     assert_true(agent_world_log_has(world, "event=order.received"));
     assert_true(agent_world_log_has(world, "event=lease.first"));
     assert_true(agent_world_log_has(world, "event=start.begun"));
@@ -278,7 +278,6 @@ static void a_killed_agent_comes_back_and_touches_nothing(void **state)
     struct agent_world *world = *state;
     struct bw_id session;
 
-    world->ttl_ms = 30000;
     serve(world);
     session = world->session;
     assert_int_equal(agent_world_stop_agent(world, SIGKILL), 128 + SIGKILL);
@@ -383,12 +382,16 @@ static void garbage_and_errors_of_two_witnesses_do_no_harm(void **state)
 {
     struct agent_world *world = *state;
 
+    const struct bw_instant begin = bw_clock_now();
+
     world->witnesses[1].manner = AGENT_WORLD_GARBLES;
     world->witnesses[2].manner = AGENT_WORLD_FAILS;
     serve(world);
 
     assert_true(agent_world_log_has(world, "event=answer.unreadable"));
-    assert_true(world->witnesses[1].polls < 40); /* it backs off */
+    /* It backs off: by the back-off, and by that alone, the number of its polls is bounded. */
+    assert_true(world->witnesses[1].polls <
+                40 + 2 * bw_instant_elapsed_ns(bw_clock_now(), begin) / BW_NS_PER_S);
 }
 
 static bool has_synced_long(const struct agent_world *world)
@@ -412,7 +415,7 @@ static void an_order_comes_by_long_poll_not_with_the_next_renewal(void **state)
     struct agent_world *world = *state;
     struct bw_instant begin;
 
-    world->interval_ms = 15000;
+    world->interval_ms = 60000;
     start_standing_by(world);
     agent_world_order(world, BW_ORDER_STAND_BY, 0);
     agent_world_until(world, has_long_polled, "it polls with the newest index");
@@ -420,7 +423,7 @@ static void an_order_comes_by_long_poll_not_with_the_next_renewal(void **state)
     agent_world_order(world, BW_ORDER_RUN, 1);
     agent_world_until(world, is_armed, "the order is obeyed");
 
-    assert_in_range(bw_instant_elapsed_ns(bw_clock_now(), begin), 0, 5 * BW_NS_PER_S);
+    assert_in_range(bw_instant_elapsed_ns(bw_clock_now(), begin), 0, 20 * BW_NS_PER_S);
 }
 
 /* ---- faults of the guard ------------------------------------------------------------------------
@@ -439,6 +442,14 @@ static bool has_fenced_well(const struct agent_world *world)
     return agent_world_log_has(world, "by=agent ok=yes");
 }
 
+/* The fence has 4 s for what takes milliseconds. */
+static void serve_shortly(struct agent_world *world)
+{
+    world->ttl_ms = 9000;
+    world->fence_ms = 4000;
+    serve(world);
+}
+
 /* I1, 3.4: without its guard a site renews no more, fences itself before D, gives back after D. */
 static void without_its_guard_the_agent_fences_by_itself(void **state)
 {
@@ -446,7 +457,7 @@ static void without_its_guard_the_agent_fences_by_itself(void **state)
     struct bw_instant fenced;
     uint64_t renewals;
 
-    serve(world);
+    serve_shortly(world);
     agent_world_guard_listen(world, false);
     renewals = world->renewals;
     agent_world_until(world, is_fenced, "it fences");
@@ -465,7 +476,7 @@ static void with_a_guard_that_does_not_fence_the_agent_does(void **state)
     struct agent_world *world = *state;
     struct bw_instant fenced;
 
-    serve(world);
+    serve_shortly(world);
     for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
         agent_world_set_reachable(world, i, false);
     agent_world_until(world, is_fenced, "it fences");
@@ -559,6 +570,13 @@ static bool says_reach_refused(const struct agent_world *world)
     return agent_world_log_has(world, "key=\"enforce, units\"");
 }
 
+static uint32_t arms_before;
+
+static bool is_armed_again(const struct agent_world *world)
+{
+    return world->arms > arms_before;
+}
+
 static void another_reach_needs_a_restart(void **state)
 {
     struct agent_world *world = *state;
@@ -571,7 +589,8 @@ static void another_reach_needs_a_restart(void **state)
     assert_int_equal(system(command), 0);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_reach_refused, "another reach is refused");
-    agent_world_until(world, is_armed, "renewals go on");
+    arms_before = world->arms;
+    agent_world_until(world, is_armed_again, "renewals go on");
 
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
@@ -580,7 +599,6 @@ static void bad_files_leave_the_old_ones_running(void **state)
 {
     struct agent_world *world = *state;
     char path[TEST_PKI_PATH_BYTES];
-    uint32_t arms;
 
     serve(world);
     test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-b/agent-1", path);
@@ -589,14 +607,13 @@ static void bad_files_leave_the_old_ones_running(void **state)
     agent_world_configure(world, "    no_such_key: 1\n");
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_config_refused, "a bad file is refused");
-    arms = world->arms;
     agent_world_configure(world, NULL);
     test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-a/agent-1", path);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_certificate_loaded, "a good certificate is taken");
-    agent_world_until(world, is_armed, "renewals go on");
+    arms_before = world->arms;
+    agent_world_until(world, is_armed_again, "renewals go on");
 
-    assert_true(world->arms >= arms);
     assert_true(world->group.report.serving_epoch_started);
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }

@@ -39,6 +39,11 @@ static void assert_untouched_since(pid_t service, int starts)
 
 /* ---- the first grant ---- */
 
+static bool has_adopted(struct real_cluster *of, int site)
+{
+    return real_serves(of, site) && json_is_false(json_object_get(of->group, "adopting"));
+}
+
 static void a_running_service_is_adopted_untouched_though_another_site_is_preferred(void **state)
 {
     pid_t service;
@@ -49,10 +54,10 @@ static void a_running_service_is_adopted_untouched_though_another_site_is_prefer
     real_start_sites(&cluster);
     real_apply(&cluster);
     real_until(&cluster, real_serves, 1, "the site that serves holds the group");
-    assert_true(real_for_a_lease(&cluster, real_serves, 1));
+    assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 1));
+    real_until(&cluster, has_adopted, 1, "the adoption is over, and it serves on");
 
     assert_int_equal(real_number(&cluster, "epoch"), 1);
-    assert_false(json_is_true(json_object_get(cluster.group, "adopting")));
     assert_int_equal(real_service(&cluster, 1), service);
     assert_true(real_is_untouched(&cluster, 0)); /* 3.9 */
     assert_true(real_is_untouched(&cluster, 1));
@@ -70,7 +75,9 @@ static void nobody_is_granted_before_every_site_has_reported(void **state)
     real_start_agent(&cluster, 0);
     real_apply(&cluster);
     real_until(&cluster, is_unreported, 1, "only one site reports");
-    assert_true(real_for_a_lease(&cluster, is_unreported, 1));
+    assert_true(real_for_a_lease(&cluster, real_is_vacant, 1));
+    real_until(&cluster, is_unreported, 1, "it still reports, and the other one does not");
+    assert_int_equal(real_number(&cluster, "epoch"), 0);
     assert_true(real_is_untouched(&cluster, 0)); /* 3.9 */
 
     real_start_guard(&cluster, 1);
@@ -85,7 +92,7 @@ static void nobody_is_granted_before_every_site_has_reported(void **state)
 /* Programs start well within this lease, on a slow machine too. */
 static void serve_long(void)
 {
-    real_spec_number(&cluster, "lease_ttl_ms", 2 * REAL_TTL_MS);
+    real_spec_number(&cluster, "lease_ttl_ms", 3 * REAL_TTL_MS / 2);
     real_serve(&cluster);
 }
 

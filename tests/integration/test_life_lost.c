@@ -41,14 +41,22 @@ static bool serves_anywhere_later(struct real_cluster *of, int site)
 
 /* ---- a reboot ---- */
 
-/* The machine of site 0 goes and comes back; `meanwhile` happens before its programs start. */
+/* Programs start well within this lease, whose end nobody is to wait for. */
+static void serve_long(void)
+{
+    real_spec_number(&cluster, "lease_ttl_ms", 5 * REAL_TTL_MS);
+    real_serve(&cluster);
+}
+
+/* The machine of site 0 goes and comes back. */
 static void reboot(bool starts_service_at_boot)
 {
     struct real_site *site = &cluster.sites[0];
 
-    real_kill_service(&cluster, 0);
-    (void)real_end(&site->guard, SIGKILL);
+    /* At once, as far as anybody could tell: an agent could give back, or fence without its guard. */
     (void)real_end(&site->agent, SIGKILL);
+    (void)real_end(&site->guard, SIGKILL);
+    real_kill_service(&cluster, 0);
     real_clear_run(&cluster, 0);
     real_put(&cluster, 0, "boot_id", "0f0f0f0f-1111-4222-8333-444444444444\n");
     (void)strcpy(site->boot_id, "0f0f0f0f-1111-4222-8333-444444444444");
@@ -66,7 +74,7 @@ static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
         print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
         skip();
     }
-    real_serve(&cluster);
+    serve_long();
 
     reboot(false);
     real_until(&cluster, is_epoch_1_over, 0, "the epoch of before the boot is over");
@@ -87,7 +95,7 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
         print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
         skip();
     }
-    real_serve(&cluster);
+    serve_long();
 
     reboot(true);
     service = real_service(&cluster, 0);

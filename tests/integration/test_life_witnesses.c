@@ -32,7 +32,7 @@ static void any_one_witness_may_go_and_no_script_runs(void **state)
     int first;
 
     (void)state;
-    real_spec_number(&cluster, "lease_ttl_ms", 8000);
+    real_spec_number(&cluster, "lease_ttl_ms", 12000);
     real_serve(&cluster);
     service = real_service(&cluster, 0);
     first = trio_leader(&cluster.trio);

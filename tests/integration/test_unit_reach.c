@@ -13,6 +13,8 @@
 
 #include <breakwater/sys/unit_reach.h>
 
+#include "janitor.h"
+
 struct fixture {
     char dir[64];
     char systemctl[80];
@@ -64,6 +66,7 @@ static int set_up(void **state)
 
     f = (struct fixture){.dir = "/tmp/bw-unit-reach-XXXXXX"};
     assert_non_null(mkdtemp(f.dir));
+    janitor_add_dir(f.dir);
     (void)snprintf(f.systemctl, sizeof f.systemctl, "%s/systemctl", f.dir);
     assert_int_equal(uv_loop_init(&f.loop), 0);
     assert_int_equal(bw_script_runner_init(&f.runner, &f.loop, false, &diag), BW_OK);
@@ -79,14 +82,14 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    char command[128];
 
     bw_unit_reach_close(&f->reach);
     bw_script_runner_close(&f->runner, NULL, NULL);
     (void)uv_run(&f->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&f->loop), 0);
-    (void)snprintf(command, sizeof command, "rm -rf '%s'", f->dir);
-    return system(command);
+    janitor_remove_dir(f->dir);
+    janitor_forget(f->dir);
+    return 0;
 }
 
 static void wait_for(struct fixture *f, const unsigned *count)

@@ -54,7 +54,7 @@ static int set_up(void **state)
         real_start_agent(&cluster, i);
     }
     faults_end();
-    real_apply(&cluster);
+    real_apply_first(&cluster);
     real_until(&cluster, real_serves, 0, "the first site serves");
     real_until(&cluster, real_is_enforced, 1, "the second site knows of the epoch");
     return 0;

@@ -24,7 +24,8 @@
 
 #define RENEW_MS 400
 #define PAUSE_US 100000
-#define TRIES    200
+#define TRIES    600
+#define AT_ONCE_MS 5000
 
 static struct trio trio;
 static struct puppet a, b;
@@ -62,7 +63,7 @@ static struct bw_command set_spec(void)
     spec->sites[0].priority = 100;
     spec->sites[1].priority = 50;
     spec->site_count = 2;
-    spec->lease_ttl_ms = 5000;
+    spec->lease_ttl_ms = 10000;
     spec->fence_timeout_ms = 500;
     spec->renew_interval_ms = RENEW_MS;
     spec->request_timeout_ms = 1000;
@@ -127,6 +128,52 @@ static uint64_t begin_serving(void)
     return wait_for_confirmation();
 }
 
+struct heard {
+    enum bw_order_kind order;
+    uint64_t confirmed;
+    bool is_leader;
+};
+
+/* One sync of `puppet` at each witness. What must never be is asserted of each answer: a witness that
+ * does not lead confirms nothing. True: one of them leads, and all name it. */
+static bool ask_each(struct puppet *puppet, struct heard heard[TRIO_WITNESSES])
+{
+    int leads = 0;
+    bool is_named_by_all = true;
+    char named[BW_NAME_MAX + 1] = "";
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        const struct bw_sync_answer_group *told;
+
+        assert_int_equal(puppet_sync(puppet, i), 200);
+        told = puppet_told(puppet);
+        heard[i].order = told != NULL ? told->order.kind : BW_ORDER_NONE;
+        heard[i].confirmed = told != NULL ? told->confirmed_epoch : 0;
+        heard[i].is_leader = puppet->answer.is_leader;
+        assert_true(heard[i].is_leader || heard[i].confirmed == 0);
+        leads += heard[i].is_leader ? 1 : 0;
+        if (i == 0)
+            (void)snprintf(named, sizeof named, "%s", puppet->answer.leader);
+        is_named_by_all = is_named_by_all && strcmp(named, puppet->answer.leader) == 0;
+    }
+    return leads == 1 && is_named_by_all && heard[named[1] - '1'].is_leader;
+}
+
+/* At a follower that passes it on, until it comes back with a leader's answer; which follower. */
+static int relay(struct puppet *puppet)
+{
+    puppet->wants_relay = true;
+    for (int tries = 0; tries < TRIES; tries++) {
+        const int follower = trio_follower(&trio);
+
+        assert_int_equal(puppet_sync(puppet, follower), 200);
+        if (puppet->answer.is_leader && puppet->answer.leader[1] - '1' != follower)
+            return follower;
+    }
+    fail_msg("no follower passed it on");
+    return -1;
+}
+
 /* Polls of dc-b at one witness, over one connection as an agent does it, until it is to run. */
 struct poll_run {
     uint16_t port;
@@ -180,78 +227,80 @@ static void *run_polls(void *user)
 
 static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
 {
-    int leader;
+    struct heard heard[TRIO_WITNESSES];
+    bool is_settled = false;
 
     (void)state;
     trio_start_all(&trio, TRIO_EXECUTED);
-    leader = trio_leader(&trio);
-
-    for (int i = 0; i < TRIO_WITNESSES; i++) {
-        assert_int_equal(puppet_sync(&a, i), 200);
+    for (int tries = 0; tries < TRIES && !is_settled; tries++) {
+        (void)trio_leader(&trio);
+        is_settled = ask_each(&a, heard);
         assert_true(bw_id_equal(a.answer.cluster_id, trio.cluster_id));
         assert_int_equal(a.answer.generation, 1);
         assert_int_equal(a.answer.member_count, 3);
         assert_int_equal(a.answer.number, a.number);
-        assert_int_equal(a.answer.leader[1] - '1', leader);
-        assert_int_equal(a.answer.is_leader, i == leader);
-        if (i == leader)
-            assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_LET_GO);
-        else
-            assert_null(puppet_told(&a));
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            assert_int_equal(heard[i].order,
+                             heard[i].is_leader ? BW_ORDER_LET_GO : BW_ORDER_NONE);
     }
+    assert_true(is_settled);
 }
 
 static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
 {
-    int follower;
-
     (void)state;
     trio_start_all(&trio, TRIO_EXECUTED);
-    follower = trio_follower(&trio);
-    a.wants_relay = true;
-    assert_int_equal(puppet_sync(&a, follower), 200);
+    (void)relay(&a);
 
-    assert_true(a.answer.is_leader);
     assert_int_equal(a.answer.number, a.number);
     assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_LET_GO);
+}
+
+/* All tell dc-a to run and dc-b to stand by, and the leader alone confirms `epoch`, to dc-a alone. */
+static void await_orders(uint64_t epoch)
+{
+    struct heard of_a[TRIO_WITNESSES], of_b[TRIO_WITNESSES];
+    bool is_settled = false;
+
+    for (int tries = 0; tries < TRIES && !is_settled; tries++) {
+        is_settled = ask_each(&a, of_a);
+        is_settled = ask_each(&b, of_b) && is_settled;
+        for (int i = 0; i < TRIO_WITNESSES; i++) {
+            is_settled = is_settled && of_a[i].order == BW_ORDER_RUN &&
+                         of_b[i].order == BW_ORDER_STAND_BY &&
+                         of_a[i].confirmed == (of_a[i].is_leader ? epoch : 0);
+            assert_int_equal(of_b[i].confirmed, 0);
+        }
+    }
+    assert_true(is_settled);
 }
 
 static void only_a_leader_confirms_and_others_tell_the_order(void **state)
 {
     uint64_t epoch;
-    int leader;
 
     (void)state;
     epoch = begin_serving();
-    leader = trio_leader(&trio);
 
     assert_int_equal(epoch, 1);
-    for (int i = 0; i < TRIO_WITNESSES; i++) {
-        assert_int_equal(puppet_sync(&a, i), 200);
-        assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_RUN);
-        assert_int_equal(puppet_told(&a)->confirmed_epoch, i == leader ? epoch : 0);
-        assert_int_equal(puppet_sync(&b, i), 200);
-        assert_int_equal(puppet_told(&b)->order.kind, BW_ORDER_STAND_BY);
-        assert_int_equal(puppet_told(&b)->confirmed_epoch, 0);
-    }
+    await_orders(epoch);
     b.group.renew_epoch = epoch; /* it is not the holder */
-    assert_int_equal(puppet_sync(&b, leader), 200);
-    assert_int_equal(puppet_told(&b)->confirmed_epoch, 0);
+    await_orders(epoch);
 }
 
 static void one_follower_is_enough_to_renew(void **state)
 {
     uint64_t epoch;
-    int follower;
+    uint64_t confirmed = 0;
 
     (void)state;
     epoch = begin_serving();
-    follower = trio_follower(&trio);
-    a.wants_relay = true;
-    assert_int_equal(puppet_sync(&a, follower), 200);
+    for (int tries = 0; tries < TRIES && confirmed == 0; tries++) {
+        (void)relay(&a);
+        confirmed = puppet_told(&a)->confirmed_epoch;
+    }
 
-    assert_true(a.answer.is_leader);
-    assert_int_equal(puppet_told(&a)->confirmed_epoch, epoch);
+    assert_int_equal(confirmed, epoch);
 }
 
 /* I1, 3.2.2: it may be replaced already, and does not know. */
@@ -356,7 +405,8 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
     struct bw_spec spec = set_spec().spec;
     struct bw_terms terms = bw_terms_of_spec(&spec);
     struct poll_run run = {0};
-    struct bw_instant sent, answered;
+    struct bw_instant sent, answered, led_since;
+    char led_at_first[BW_NAME_MAX + 1], led_by[BW_NAME_MAX + 1];
     pthread_t thread;
     char identity[TRIO_PATH_BYTES];
     uint64_t after_ns, wait_ns;
@@ -364,11 +414,16 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
 
     (void)state;
     (void)begin_serving();
-    leader = trio_leader(&trio);
-    sent = bw_clock_now(); /* one last renewal, at the leader alone */
-    assert_int_equal(puppet_sync(&a, leader), 200);
-    answered = bw_clock_now();
-    assert_int_equal(puppet_told(&a)->confirmed_epoch, 1);
+    do { /* one last renewal, at the leader alone */
+        leader = trio_leader(&trio);
+        sent = bw_clock_now();
+        assert_int_equal(puppet_sync(&a, leader), 200);
+        answered = bw_clock_now();
+        assert_int_equal(puppet_told(&a)->order.epoch, 1);
+    } while (puppet_told(&a)->confirmed_epoch != 1);
+    led_since = answered;
+    (void)snprintf(led_at_first, sizeof led_at_first, "%s", a.answer.leader);
+    (void)snprintf(led_by, sizeof led_by, "%s", a.answer.leader);
     trio_path(&trio, "agent-dc-b.pem", identity);
     run.identity = identity;
     run.port = trio.api[(leader + 1) % TRIO_WITNESSES];
@@ -379,6 +434,10 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
          i++) {
         if (puppet_sync_all(&b))
             obey(&b);
+        if (strcmp(b.answer.leader, led_by) != 0 && b.answer.is_leader) {
+            (void)snprintf(led_by, sizeof led_by, "%s", b.answer.leader);
+            led_since = bw_clock_now(); /* since before now: its wait is counted from then (3.3) */
+        }
         (void)usleep(PAUSE_US);
     }
     assert_int_equal(pthread_join(thread, NULL), 0);
@@ -386,13 +445,15 @@ a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once(
     wait_ns = bw_expiry_wait_ns(&terms);
     after_ns = bw_instant_elapsed_ns(run.answered, sent);
     assert_true(after_ns >= wait_ns);
+    if (strcmp(led_by, led_at_first) != 0)
+        after_ns = bw_instant_elapsed_ns(run.answered, led_since);
     assert_int_equal(run.order.kind, BW_ORDER_RUN);
     assert_int_equal(run.order.epoch, 2);
     print_message("order at the other site %.1f to %.1f ms after expiry was possible\n",
-                  (double)(after_ns - wait_ns) / 1e6 -
+                  ((double)after_ns - (double)wait_ns) / 1e6 -
                       (double)bw_instant_elapsed_ns(answered, sent) / 1e6,
-                  (double)(after_ns - wait_ns) / 1e6);
-    assert_true(after_ns - wait_ns < 3000 * BW_NS_PER_MS);
+                  ((double)after_ns - (double)wait_ns) / 1e6);
+    assert_true(after_ns < wait_ns + AT_ONCE_MS * BW_NS_PER_MS); /* its poll would wait 25 s */
 }
 
 static void a_poll_without_news_ends_with_its_wait(void **state)

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +19,8 @@
 #include <breakwater/wire/guard_message.h>
 #include <breakwater/wire/sync.h>
 
-#define FENCE_MS 600
+#include "janitor.h"
+#include "punctual.h"
 
 /* ---- the witnesses ----------------------------------------------------------------------------
  */
@@ -185,7 +185,6 @@ void agent_world_set_reachable(struct agent_world *world, int index, bool is_rea
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", witness->port);
     if (bw_http_server_open(&world->loop, &config, &witness->server, &diag) != BW_OK)
         fail_msg("%s", diag.text);
-    witness->port = bw_http_server_port(witness->server);
 }
 
 void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint64_t epoch)
@@ -199,11 +198,11 @@ void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint6
     order->instance = world->instance;
     order->restart_allowed = true;
     order->terms = (struct bw_terms){.ttl_ms = world->ttl_ms,
-                                     .fence_ms = FENCE_MS,
+                                     .fence_ms = world->fence_ms,
                                      .drift_ppm = 1000,
                                      .margin_ms = 50,
                                      .renew_interval_ms = world->interval_ms,
-                                     .request_timeout_ms = 400,
+                                     .request_timeout_ms = world->request_ms,
                                      .reach = BW_REACH_CGROUP};
     for (int i = 0; i < AGENT_WORLD_WITNESSES; i++) {
         struct agent_world_witness *witness = &world->witnesses[i];
@@ -428,6 +427,7 @@ void agent_world_start_agent(struct agent_world *world)
     world->agent = fork();
     assert_true(world->agent >= 0);
     if (world->agent == 0) {
+        punctual_child();
         (void)dup2(log, STDERR_FILENO);
         (void)signal(SIGXFSZ, SIG_IGN); /* a write beyond the file size limit is an error */
         execl(program, "breakwater", "agent", "-c", world->config_path, (char *)NULL);
@@ -512,6 +512,8 @@ void agent_world_init(struct agent_world *world)
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
     strcpy(world->dir, "/tmp/breakwater-agent-XXXXXX");
     assert_non_null(mkdtemp(world->dir));
+    janitor_add_dir(world->dir);
+    punctual_self(); /* witnesses and guard */
     (void)snprintf(world->config_path, sizeof world->config_path, "%s/site.yaml", world->dir);
     (void)snprintf(world->log_path, sizeof world->log_path, "%s/log", world->dir);
     assert_int_equal(uv_loop_init(&world->loop), 0);
@@ -521,13 +523,18 @@ void agent_world_init(struct agent_world *world)
     world->cluster_id = bw_random_id();
     world->generation = 1;
     world->confirms = true;
-    world->ttl_ms = 2000;
+    world->ttl_ms = 60000;
+    world->fence_ms = 600;
     world->interval_ms = 100;
+    world->request_ms = 2000;
     world->service = "stopped";
     world->guard.reach = BW_REACH_CGROUP;
     world->guard.reach_proved = true;
-    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++) {
+        test_port_take(&world->witnesses[i].kept);
+        world->witnesses[i].port = world->witnesses[i].kept.number;
         agent_world_set_reachable(world, i, true);
+    }
     agent_world_guard_listen(world, true);
     write_file(world->dir, "true.sh", 0755, "#!/bin/sh\nexit 0\n");
     write_file(
@@ -537,14 +544,6 @@ void agent_world_init(struct agent_world *world)
     agent_world_configure(world, NULL);
 }
 
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 void agent_world_deinit(struct agent_world *world)
 {
     if (world->agent != 0) {
@@ -552,15 +551,18 @@ void agent_world_deinit(struct agent_world *world)
         (void)waitpid(world->agent, NULL, 0);
     }
     agent_world_guard_listen(world, false);
-    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
+    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++) {
         agent_world_set_reachable(world, i, false);
+        test_port_release(&world->witnesses[i].kept);
+    }
     uv_close((uv_handle_t *)&world->ticker, NULL);
     (void)uv_run(&world->loop, UV_RUN_DEFAULT); /* 0: nothing is left */
     assert_int_equal(uv_loop_close(&world->loop), 0);
     bw_tls_context_free(world->context);
     bw_credentials_free(world->credentials);
     test_pki_deinit(&world->pki);
-    assert_int_equal(nftw(world->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+    janitor_remove_dir(world->dir);
+    janitor_forget(world->dir);
 }
 
 void agent_world_until(struct agent_world *world, agent_world_condition *is_met, const char *what)

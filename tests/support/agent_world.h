@@ -16,10 +16,11 @@
 #include <breakwater/sys/unix_socket.h>
 
 #include "test_pki.h"
+#include "test_port.h"
 
 #define AGENT_WORLD_WITNESSES  3
 #define AGENT_WORLD_HELD_MAX   8
-#define AGENT_WORLD_GENEROUSLY 20000 /* ms: for what must happen, on a slow machine */
+#define AGENT_WORLD_GENEROUSLY 60000 /* ms: for what must happen, on a slow machine */
 
 enum agent_world_manner {
     AGENT_WORLD_ANSWERS,
@@ -31,6 +32,7 @@ enum agent_world_manner {
 struct agent_world_witness {
     struct agent_world *world;
     struct bw_http_server *server; /* NULL: unreachable */
+    struct test_port kept;
     uint16_t port;
     enum agent_world_manner manner;
     struct bw_http_request *poll; /* the long poll that waits */
@@ -61,8 +63,11 @@ struct agent_world {
     struct bw_id cluster_id;
     uint64_t generation;
     struct bw_order order;
-    uint32_t ttl_ms;      /* of orders: 2 s, and */
-    uint32_t interval_ms; /* 100 ms, unless the test says otherwise */
+    /* Of orders; unless the test says otherwise: 60 s, which no test takes, */
+    uint32_t ttl_ms;
+    uint32_t fence_ms;    /* 600 ms, */
+    uint32_t interval_ms; /* 100 ms, */
+    uint32_t request_ms;  /* 2 s */
 
     /* what the agent said */
     uint64_t sync_count;
@@ -104,8 +109,7 @@ int agent_world_stop_agent(struct agent_world *world, int signal);
 int agent_world_run_agent(struct agent_world *world);
 
 void agent_world_set_reachable(struct agent_world *world, int witness, bool is_reachable);
-/* The order changes: long polls hear of it at once. Its
- * fence_timeout is 600 ms. */
+/* The order changes: long polls hear of it at once. */
 void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint64_t epoch);
 void agent_world_guard_listen(struct agent_world *world, bool does_listen);
 void agent_world_guard_say(struct agent_world *world, const struct bw_guard_message *message);

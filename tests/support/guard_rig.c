@@ -6,7 +6,6 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,9 @@
 #include <breakwater/sys/random.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/wire/guard_message.h>
+
+#include "janitor.h"
+#include "punctual.h"
 
 /* ---- files ----------------------------------------------------------------------------------- */
 
@@ -83,7 +85,7 @@ static void put_config(const struct rig *rig)
         "witnesses: [\"127.0.0.1:7400\"]\nlog_level: debug\ngroups:\n  - name: g\n"
         "    enforce: cgroup\n    status_script: status.sh\n    start_script: start.sh\n"
         "    stop_script: stop.sh\n    fence_script: fence.sh\n    readiness_script: ready.sh\n"
-        "    script_timeout: 5s\n    start_timeout: 3s\n    stop_timeout: 2s\n"
+        "    script_timeout: 60s\n    start_timeout: 20s\n    stop_timeout: 20s\n"
         "    fence_timeout: 800ms\n    kill_grace: 200ms\n    env: {FLAVOUR: \"salt & vinegar\"}\n",
         rig->site);
     rig_put(rig, "site.yaml", 0644, text);
@@ -107,6 +109,8 @@ int rig_setup(void **state)
     if (mkdtemp(rig->dir) == NULL || mkdir(rig_path(rig, "run"), 0700) != 0)
         return -1;
     (void)snprintf(rig->site, sizeof rig->site, "t%ld-%u", (long)getpid(), serial++);
+    janitor_add_dir(rig->dir);
+    janitor_add_cgroups(rig->site);
     rig_put(rig, "ca.pem", 0644, "");
     rig_put(rig, "id.pem", 0600, "");
     rig_put(rig, "service.sh", 0755, service_text);
@@ -121,16 +125,9 @@ int rig_setup(void **state)
         uv_timer_start(&rig->tick, on_tick, 5, 5) != 0)
         return -1;
     rig_agent_init(rig, &rig->agent);
+    punctual_self();
     *state = rig;
     return 0;
-}
-
-static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
-{
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
 }
 
 /* The service is no child of ours: everything in the reach of the rig's guards is ended, and their
@@ -140,8 +137,6 @@ static void clear_reach(struct rig *rig)
     const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
     struct bw_diag diag = {0};
     struct bw_reach reach;
-    char *end;
-    char path[sizeof reach.all.path];
     bool is_empty = false;
 
     assert_int_equal(bw_reach_open(&reach, rig->site, "g", false, &diag), BW_OK);
@@ -150,13 +145,8 @@ static void clear_reach(struct rig *rig)
         rig_turn(rig);
         assert_int_equal(bw_reach_is_empty(&reach, BW_REACH_ALL, &is_empty, &diag), BW_OK);
     }
-    memcpy(path, reach.all.path, sizeof path);
     bw_reach_close(&reach);
-    end = strrchr(path, '/');
-    if (end == NULL)
-        return; /* found by scan */
-    *end = '\0';
-    (void)rmdir(path); /* breakwater-SITE: the last of its groups has gone */
+    janitor_clear_cgroups(rig->site); /* of groups by other names, too */
 }
 
 int rig_teardown(void **state)
@@ -170,7 +160,9 @@ int rig_teardown(void **state)
     uv_close((uv_handle_t *)&rig->tick, NULL);
     (void)uv_run(&rig->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&rig->loop), 0);
-    (void)nftw(rig->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS); /* /tmp is emptied anyway */
+    janitor_remove_dir(rig->dir);
+    janitor_forget(rig->dir);
+    janitor_forget(rig->site);
     free(rig);
     return 0;
 }
@@ -186,6 +178,7 @@ void rig_guard_start(struct rig *rig)
     rig->guard = fork();
     assert_true(rig->guard >= 0);
     if (rig->guard == 0) {
+        punctual_child();
         if (dup2(log, 1) >= 0 && dup2(log, 2) >= 0)
             (void)execl(program, "breakwater", "guard", "-c", rig_path(rig, "site.yaml"),
                         (char *)NULL);

@@ -14,7 +14,7 @@
 #include <breakwater/sys/unix_socket.h>
 
 #define RIG_MESSAGE_KINDS (BW_GUARD_MESSAGE_HELLO_REFUSED + 1)
-#define RIG_PATIENCE_MS   30000
+#define RIG_PATIENCE_MS   60000
 
 struct rig_agent {
     struct rig *rig;

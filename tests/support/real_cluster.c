@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
@@ -23,7 +22,11 @@
 #include <breakwater/net/http_client.h>
 #include <breakwater/sys/clock.h>
 
+#include "janitor.h"
+#include "punctual.h"
+
 #define LOOK_US       50000
+#define BEGIN_MS      5000
 #define CALL_MS       10000
 #define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
 #define SYSTEMCTL     "/usr/bin/systemctl" /* where breakwater looks first */
@@ -48,20 +51,6 @@ static void write_file(const char *path, mode_t mode, const char *text)
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(chmod(path, mode), 0);
-}
-
-static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *walk)
-{
-    (void)stat;
-    (void)kind;
-    (void)walk;
-    (void)remove(path); /* what cannot be removed stays, and its folders with it */
-    return 0;
-}
-
-static void remove_tree(const char *path)
-{
-    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void real_put(const struct real_cluster *cluster, int site, const char *file, const char *text)
@@ -117,7 +106,7 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    "tls: {ca: %s, identity: %s/%s.pem}\n"
                    "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
                    "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: 300ms\n"
-                   "    script_timeout: 10s\n    stop_timeout: 3s\n    fence_timeout: 700ms\n"
+                   "    script_timeout: 20s\n    stop_timeout: 20s\n    fence_timeout: 1500ms\n"
                    "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
                    "    start_script: start.sh\n    stop_script: stop.sh\n"
                    "    fence_script: fence.sh\n%s",
@@ -138,6 +127,7 @@ static void make_site(struct real_cluster *cluster, int number)
 
     (void)snprintf(site->name, sizeof site->name, "%c%ld-%u", 'a' + number, (long)getpid(),
                    serial++);
+    janitor_add_cgroups(site->name);
     (void)snprintf(site->dir, sizeof site->dir, "%s/%c", cluster->dir, 'a' + number);
     assert_int_equal(mkdir(site->dir, 0700), 0);
     site_path(site, "run", path);
@@ -160,9 +150,9 @@ static json_t *make_spec(const struct real_cluster *cluster)
                                                                 "priority", 100 - 10 * i)),
                          0);
     return json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:i, s:i, s:i}", "name", "harbor", "sites",
-                     sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms", 1000,
-                     "renew_interval_ms", 200, "request_timeout_ms", REAL_REQUEST_MS, "margin_ms", 50,
-                     "retry_backoff_ms", 500);
+                     sites, "mode", "auto", "lease_ttl_ms", REAL_TTL_MS, "fence_timeout_ms",
+                     REAL_FENCE_MS, "renew_interval_ms", REAL_RENEW_MS, "request_timeout_ms",
+                     REAL_REQUEST_MS, "margin_ms", 50, "retry_backoff_ms", 500);
 }
 
 void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness)
@@ -174,6 +164,7 @@ void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_re
     trio_init(&cluster->trio);
     (void)strcpy(cluster->dir, "/tmp/bw-life-XXXXXX");
     assert_non_null(mkdtemp(cluster->dir));
+    janitor_add_dir(cluster->dir);
     cluster->site_count = site_count;
     cluster->has_readiness = has_readiness;
     for (int i = 0; i < site_count; i++)
@@ -214,6 +205,8 @@ static void end_site(const struct real_cluster *cluster, int number)
         (void)kill(real_service(cluster, number), SIGKILL);
     if (site.has_units)
         remove_unit(&site);
+    janitor_clear_cgroups(site.name); /* a guard that was killed leaves them */
+    janitor_forget(site.name);
 }
 
 /* The directories with all logs, beside where they were. */
@@ -236,7 +229,8 @@ void real_cluster_deinit(struct real_cluster *cluster)
     if (getenv("BREAKWATER_KEEP") != NULL) /* a copy: the rest is freed as ever */
         keep_logs(cluster);
     trio_deinit(&cluster->trio);
-    remove_tree(cluster->dir);
+    janitor_remove_dir(cluster->dir);
+    janitor_forget(cluster->dir);
 }
 
 /* ---- processes ---- */
@@ -283,6 +277,7 @@ static pid_t start(const struct real_site *site, const char *verb, const char *c
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || !enter_machine(site))
             _exit(126);
+        punctual_child();
         (void)execl(program, "breakwater", verb, "-c", config_path, (char *)NULL);
         _exit(127);
     }
@@ -392,6 +387,7 @@ bool real_play_systemd(struct real_cluster *cluster, int number)
     const pid_t parent = getpid();
 
     (void)snprintf(tag, sizeof tag, "unit-%s", site->name);
+    janitor_add_cgroups(tag);
     if (access(SYSTEMCTL, X_OK) != 0 || !can_cover(SYSTEMCTL) ||
         bw_cgroup_open(&site->unit, tag, "unit", &diag) != BW_OK) {
         print_message("no systemd can be played here: no %s, or nothing can be put over it; %s\n",
@@ -418,7 +414,7 @@ void real_lose_agent_state(struct real_cluster *cluster, int site)
 
     site_path(&cluster->sites[site], "state/agent", path);
     assert_int_equal(access(path, F_OK), 0);
-    remove_tree(path);
+    janitor_remove_dir(path);
 }
 
 void real_clear_run(struct real_cluster *cluster, int site)
@@ -426,7 +422,7 @@ void real_clear_run(struct real_cluster *cluster, int site)
     char path[REAL_PATH_BYTES];
 
     site_path(&cluster->sites[site], "run", path);
-    remove_tree(path);
+    janitor_remove_dir(path);
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
@@ -534,10 +530,15 @@ void real_apply(struct real_cluster *cluster)
     must_apply(cluster, NULL);
 }
 
+void real_apply_first(struct real_cluster *cluster)
+{
+    must_apply(cluster, cluster->sites[0].name);
+}
+
 void real_serve(struct real_cluster *cluster)
 {
     real_start_sites(cluster);
-    must_apply(cluster, cluster->sites[0].name);
+    real_apply_first(cluster);
     real_until(cluster, real_serves, 0, "the first site serves");
     for (int site = 1; site < cluster->site_count; site++)
         real_until(cluster, real_is_enforced, site, "the others know of the epoch");
@@ -551,6 +552,36 @@ int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
     (void)snprintf(body, sizeof body, "{\"to\": \"%s\", \"timeout_ms\": %u}",
                    cluster->sites[site].name, timeout_ms);
     return ask(cluster, "POST", "/v1/groups/harbor/switchover", body, NULL, 0);
+}
+
+/* It is to be at `site`, or was ended for it. */
+static bool has_begun(const struct real_cluster *cluster, int site, int64_t epoch)
+{
+    return real_number(cluster, "epoch") > epoch || real_says(cluster, "phase", "VACANT") ||
+           real_says(cluster, "target", cluster->sites[site].name);
+}
+
+void real_begin_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
+{
+    const uint64_t limit = now_ms() + REAL_WAIT_MS;
+    int64_t epoch = -1;
+    int status = 0;
+
+    while (now_ms() < limit) {
+        if (epoch < 0 && real_look(cluster))
+            epoch = real_number(cluster, "epoch");
+        if (epoch >= 0)
+            status = real_switchover(cluster, site, timeout_ms);
+        if (status != 202 && status != 409 && status != 0)
+            break;
+        for (const uint64_t end = now_ms() + BEGIN_MS; status == 202 && now_ms() < end;) {
+            if (real_look(cluster) && has_begun(cluster, site, epoch))
+                return;
+            (void)usleep(LOOK_US);
+        }
+        (void)usleep(LOOK_US);
+    }
+    fail_msg("the move to %s does not begin: %d", cluster->sites[site].name, status);
 }
 
 void real_spec_number(struct real_cluster *cluster, const char *key, int value)

@@ -16,10 +16,13 @@
 #include "trio.h"
 
 #define REAL_SITES_MAX  3
-#define REAL_WAIT_MS    60000 /* for what must happen, on a slow machine */
+#define REAL_WAIT_MS    120000 /* for what must happen, on a slow machine */
 #define REAL_PATH_BYTES 192
-#define REAL_TTL_MS     4000
-#define REAL_REQUEST_MS 600
+/* No renewal for 6 s, an election in it, ends no lease; a report counts for 2.3 s. */
+#define REAL_TTL_MS     8000
+#define REAL_FENCE_MS   2000
+#define REAL_RENEW_MS   400
+#define REAL_REQUEST_MS 1500
 
 struct real_site {
     char name[32];
@@ -44,7 +47,7 @@ struct real_cluster {
     json_t *group; /* as the leader last showed it; NULL: no leader answered */
 };
 
-/* Timings: TTL 4 s, F 1 s. `has_readiness`: sites have a readiness script, which
+/* `has_readiness`: sites have a readiness script, which
  * compares the file `position` with the target's position. Witnesses run; agents and guards do not.
  */
 void real_cluster_init(struct real_cluster *cluster, int site_count, bool has_readiness);
@@ -76,12 +79,18 @@ void real_clear_run(struct real_cluster *cluster, int site);
 /* Sends the spec to the leader, until a leader answers; the HTTP status. `answer` may be NULL. */
 int real_apply_status(struct real_cluster *cluster, char *answer, size_t size);
 void real_apply(struct real_cluster *cluster); /* must be taken */
+/* The same, with site 0 as the first primary. Which site is first is otherwise a matter of who was
+ * quick. */
+void real_apply_first(struct real_cluster *cluster);
 int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms);
+/* Asks until the move is seen to have begun: a leader that has heard of a site too long ago refuses it
+ * (409), and one that is replaced at once has forgotten it. */
+void real_begin_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms);
 void real_spec_number(struct real_cluster *cluster, const char *key, int value);
 void real_spec_text(struct real_cluster *cluster, const char *key, const char *value);
 
 /* Starts the sites, applies with site 0 as the first primary, and waits until it serves epoch 1 and
- * every other site is enforced. Which site is first is otherwise a matter of who was quick. */
+ * every other site is enforced. */
 void real_serve(struct real_cluster *cluster);
 
 /* ---- what the leader shows ---- */

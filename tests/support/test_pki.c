@@ -15,6 +15,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "janitor.h"
+
 #define MUST(fact)                                                                                 \
     do {                                                                                           \
         if (!(fact)) {                                                                             \
@@ -115,6 +117,7 @@ void test_pki_init(struct test_pki *pki)
     MUST(key != NULL);
     (void)snprintf(pki->dir, sizeof pki->dir, "/tmp/breakwater-pki-XXXXXX");
     MUST(mkdtemp(pki->dir) != NULL);
+    janitor_add_dir(pki->dir);
     ca = begin_certificate(key, "breakwater test CA", -2 * DAY_S, 3650 * (int64_t)DAY_S);
     MUST(X509_set_issuer_name(ca, X509_get_subject_name(ca)) == 1);
     add_extension(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0");
@@ -138,6 +141,7 @@ void test_pki_deinit(struct test_pki *pki)
     }
     MUST(closedir(dir) == 0);
     MUST(rmdir(pki->dir) == 0);
+    janitor_forget(pki->dir);
     X509_free(pki->ca);
     EVP_PKEY_free(pki->ca_key);
 }

@@ -1,11 +1,9 @@
 #include "trio.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
-#include <netinet/in.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +19,14 @@
 #include <breakwater/wire/sync.h>
 
 #include "../../src/witness/program.h"
+#include "janitor.h"
+#include "punctual.h"
 
 #define STEP_US        20000
 #define CALL_MS        5000
 #define DOOR_BYTES_MAX 16384
+#define ECHO_MS        10000
+#define KNOCKS_MAX     20
 
 /* ---- files ---- */
 
@@ -42,20 +44,6 @@ static void numbered_path(const struct trio *trio, const char *format, int i,
     trio_path(trio, file, out_path);
 }
 
-/* A port that was free a moment ago. */
-static uint16_t free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    BW_ASSERT(fd >= 0);
-    BW_ASSERT(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-    BW_ASSERT(getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    (void)close(fd);
-    return ntohs(address.sin_port);
-}
-
 void trio_configure(const struct trio *trio, int i, const char *identity)
 {
     char path[TRIO_PATH_BYTES];
@@ -67,24 +55,15 @@ void trio_configure(const struct trio *trio, int i, const char *identity)
     (void)fprintf(file,
                   "cluster: prod\nname: w%d\ndata_dir: %s/data%d\nlisten: 127.0.0.1:%d\n"
                   "raft_listen: 127.0.0.1:%d\ntls: {ca: ca.pem, identity: %s}\n"
-                  "election_timeout: %dms\nlog_level: debug\nwitnesses:\n",
+                  "election_timeout: %ums\nlog_level: debug\nwitnesses:\n",
                   i + 1, trio->pki.dir, i + 1, trio->api[i], trio->raft[i], identity,
-                  TRIO_ELECTION_MS);
+                  trio->election_ms);
     for (int j = 0; j < TRIO_WITNESSES; j++)
         (void)fprintf(file,
                       "  - {name: w%d, id: %d, address: \"127.0.0.1:%d\", raft: \"127.0.0.1:%d\", "
                       "failure_domain: zone-%d}\n",
                       j + 1, j + 1, trio->api[j], trio->raft[j], j + 1);
     BW_ASSERT(fclose(file) == 0);
-}
-
-static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
-{
-    (void)stat;
-    (void)kind;
-    (void)ftw;
-    (void)remove(path);
-    return 0;
 }
 
 /* ---- processes ---- */
@@ -170,36 +149,68 @@ int trio_run(const struct trio *trio, char **argv, char *out, size_t size)
 
 /* ---- a forked witness, and its door ---- */
 
-static void on_appended(void *user, enum bw_err err, uint64_t index)
+/* In: a number of the knock, a kind, an entry. Out: that number, and whether the entry was applied. */
+struct knock {
+    uint8_t number;
+    uint8_t kind;
+    uint8_t entry[DOOR_BYTES_MAX];
+};
+struct echo {
+    uint8_t number;
+    uint8_t is_applied;
+};
+
+static int own_door; /* of a forked witness */
+
+static void answer_knock(uint8_t number, bool is_applied)
 {
-    (void)user; /* the witnesses' logs tell what became of it */
-    (void)err;
-    (void)index;
+    const struct echo echo = {number, is_applied};
+
+    (void)send(own_door, &echo, sizeof echo, MSG_DONTWAIT | MSG_NOSIGNAL); /* it asks again */
 }
 
-static void take_message(struct bw_program *program, const uint8_t *bytes, size_t size)
+static void on_appended(void *user, enum bw_err err, uint64_t index)
 {
-    struct bw_command command;
+    (void)index;
+    answer_knock((uint8_t)(uintptr_t)user, err == BW_OK);
+}
 
-    if (!program->machine.leadership.leads)
-        return;
-    if (bytes[0] == 'r') {
-        BW_ASSERT(bw_node_apply(program->node, bytes + 1, size - 1, on_appended, NULL) == BW_OK);
+static void on_proposed(void *user, enum bw_err err, uint64_t index,
+                        const struct bw_applied *applied)
+{
+    (void)applied;
+    on_appended(user, err, index);
+}
+
+static void take_knock(struct bw_program *program, const struct knock *knock, size_t size)
+{
+    void *number = (void *)(uintptr_t)knock->number;
+    struct bw_command command;
+    enum bw_err err;
+
+    if (!program->machine.leadership.leads) {
+        answer_knock(knock->number, false);
         return;
     }
-    BW_ASSERT(bw_log_entry_decode(bytes + 1, size - 1, &command, NULL) == BW_OK);
-    BW_ASSERT(bw_program_propose(program, &command, NULL, NULL, NULL) == BW_OK);
+    if (knock->kind == 'r') {
+        err = bw_node_apply(program->node, knock->entry, size, on_appended, number);
+    } else {
+        BW_ASSERT(bw_log_entry_decode(knock->entry, size, &command, NULL) == BW_OK);
+        err = bw_program_propose(program, &command, on_proposed, number, NULL);
+    }
+    if (err != BW_OK)
+        answer_knock(knock->number, false);
 }
 
 static void on_door(uv_poll_t *poll, int status, int events)
 {
-    static uint8_t bytes[DOOR_BYTES_MAX];
-    ssize_t got = recv(*(const int *)poll->data, bytes, sizeof bytes, MSG_DONTWAIT);
+    static struct knock knock;
+    const ssize_t got = recv(own_door, &knock, sizeof knock, MSG_DONTWAIT);
 
     (void)status;
     (void)events;
-    if (got > 0)
-        take_message(poll->loop->data, bytes, (size_t)got);
+    if (got >= (ssize_t)offsetof(struct knock, entry))
+        take_knock(poll->loop->data, &knock, (size_t)got - offsetof(struct knock, entry));
     else if (got == 0)
         (void)uv_poll_stop(poll);
 }
@@ -216,7 +227,7 @@ static void run_forked(const char *config, int door)
     if (!bw_program_begin(program, config, &status))
         _exit(status);
     BW_ASSERT(uv_poll_init(&program->loop, &poll, door) == 0);
-    poll.data = &door;
+    own_door = door;
     uv_unref((uv_handle_t *)&poll);
     BW_ASSERT(uv_poll_start(&poll, UV_READABLE, on_door) == 0);
     (void)uv_run(&program->loop, UV_RUN_DEFAULT);
@@ -237,6 +248,7 @@ void trio_start(struct trio *trio, int i, enum trio_how how)
     BW_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, door) == 0);
     trio->pids[i] = fork_child(-1, log);
     if (trio->pids[i] == 0) {
+        punctual_child();
         if (how == TRIO_FORKED)
             run_forked(config, door[1]);
         (void)execl(program_path(), "breakwater", "witness", "-c", config, (char *)NULL);
@@ -336,7 +348,19 @@ static struct bw_credentials *issue(struct trio *trio, const char *file, const c
 
 void trio_init(struct trio *trio)
 {
+    trio_init_slow(trio, TRIO_ELECTION_MS);
+}
+
+static uint16_t take(struct test_port *port)
+{
+    test_port_take(port);
+    return port->number;
+}
+
+void trio_init_slow(struct trio *trio, unsigned election_ms)
+{
     memset(trio, 0, sizeof *trio);
+    trio->election_ms = election_ms;
     (void)signal(SIGPIPE, SIG_IGN);
     test_pki_init(&trio->pki);
     for (int i = 0; i < TRIO_WITNESSES; i++) {
@@ -345,8 +369,8 @@ void trio_init(struct trio *trio)
         char path[TEST_PKI_PATH_BYTES];
 
         trio->doors[i] = -1;
-        trio->api[i] = free_port();
-        trio->raft[i] = free_port();
+        trio->api[i] = take(&trio->ports[2 * i]);
+        trio->raft[i] = take(&trio->ports[2 * i + 1]);
         (void)snprintf(file, sizeof file, "w%d.pem", i + 1);
         (void)snprintf(uri, sizeof uri, "breakwater://prod/witness/w%d", i + 1);
         test_pki_issue_uri(&trio->pki, file, uri, path);
@@ -371,8 +395,10 @@ void trio_deinit(struct trio *trio)
         char path[TRIO_PATH_BYTES];
 
         numbered_path(trio, "data%d", i, path);
-        (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        janitor_remove_dir(path);
     }
+    for (int i = 0; i < 2 * TRIO_WITNESSES; i++)
+        test_port_release(&trio->ports[i]);
     test_pki_deinit(&trio->pki);
 }
 
@@ -438,16 +464,46 @@ int trio_follower(struct trio *trio)
     return -1;
 }
 
+/* True: this witness says that it has applied it, or is gone, as one is that cannot. */
+static bool hear_echo(int door, uint8_t number)
+{
+    const uint64_t limit = bw_clock_now().boot_ns + ECHO_MS * BW_NS_PER_MS;
+    struct echo echo = {0};
+    ssize_t got;
+
+    while (bw_clock_now().boot_ns < limit) {
+        got = recv(door, &echo, sizeof echo, MSG_DONTWAIT);
+        if (got == 0 || (got < 0 && errno != EAGAIN))
+            return true;
+        if (got == (ssize_t)sizeof echo && echo.number == number)
+            return echo.is_applied != 0;
+        if (got < 0)
+            (void)usleep(STEP_US / 10);
+    }
+    return false; /* it leads no majority, say */
+}
+
+/* A leader may be replaced on the way, and its entry lost: again until one was applied. */
 static void knock(struct trio *trio, char kind, const void *data, size_t size)
 {
-    uint8_t bytes[DOOR_BYTES_MAX];
+    static struct knock knock;
+    bool is_applied = false;
 
-    BW_ASSERT(size < sizeof bytes);
-    bytes[0] = (uint8_t)kind;
-    memcpy(bytes + 1, data, size);
-    for (int i = 0; i < TRIO_WITNESSES; i++)
-        if (trio->doors[i] >= 0)
-            BW_ASSERT(send(trio->doors[i], bytes, size + 1, MSG_NOSIGNAL) == (ssize_t)size + 1);
+    BW_ASSERT(size <= sizeof knock.entry);
+    knock.kind = (uint8_t)kind;
+    memcpy(knock.entry, data, size);
+    for (int tries = 0; !is_applied; tries++) {
+        BW_ASSERT(tries < KNOCKS_MAX);
+        (void)trio_leader(trio);
+        knock.number++;
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            if (trio->doors[i] >= 0)
+                (void)send(trio->doors[i], &knock, offsetof(struct knock, entry) + size,
+                           MSG_NOSIGNAL); /* whoever is gone does not answer either */
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            if (trio->doors[i] >= 0)
+                is_applied = hear_echo(trio->doors[i], knock.number) || is_applied;
+    }
 }
 
 void trio_propose(struct trio *trio, const struct bw_command *command)
@@ -455,14 +511,12 @@ void trio_propose(struct trio *trio, const struct bw_command *command)
     static uint8_t entry[BW_COMMAND_BYTES_MAX];
     size_t size;
 
-    (void)trio_leader(trio);
     BW_ASSERT(bw_log_entry_encode(command, entry, sizeof entry, &size, NULL) == BW_OK);
     knock(trio, 'p', entry, size);
 }
 
 void trio_append(struct trio *trio, const void *data, size_t size)
 {
-    (void)trio_leader(trio);
     knock(trio, 'r', data, size);
 }
 

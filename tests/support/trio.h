@@ -12,17 +12,20 @@
 #include <breakwater/net/http_client.h>
 
 #include "test_pki.h"
+#include "test_port.h"
 
 #define TRIO_WITNESSES   3
 #define TRIO_ELECTION_MS 300
-#define TRIO_WAIT_MS     30000
+#define TRIO_WAIT_MS     60000 /* for what must happen, on a slow machine */
 #define TRIO_PATH_BYTES  160
 
 struct trio {
     struct test_pki pki;
     struct bw_id cluster_id;
+    unsigned election_ms;
     uint16_t api[TRIO_WITNESSES];
     uint16_t raft[TRIO_WITNESSES];
+    struct test_port ports[2 * TRIO_WITNESSES]; /* keep them */
     pid_t pids[TRIO_WITNESSES]; /* 0: not running */
     int doors[TRIO_WITNESSES];  /* of forked ones: commands for the log go in here; -1: none */
     struct bw_credentials *viewer;
@@ -34,6 +37,9 @@ enum trio_how { TRIO_EXECUTED, TRIO_FORKED };
 /* Makes certificates, configurations and, by `witness init` of the built program, data directories.
  */
 void trio_init(struct trio *trio);
+/* With another election timeout than TRIO_ELECTION_MS: where stalls of the machine may end no
+ * leadership. */
+void trio_init_slow(struct trio *trio, unsigned election_ms);
 /* Kills what runs, and removes everything. */
 void trio_deinit(struct trio *trio);
 void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PATH_BYTES]);
@@ -56,9 +62,9 @@ bool trio_has_logged(const struct trio *trio, int i, const char *text);
 int trio_leader(struct trio *trio);
 int trio_follower(struct trio *trio);
 
-/* To the leader's log, as if a person had asked (forked witnesses only). */
+/* To the leader's log, as if a person had asked (forked witnesses only), until one has applied it. */
 void trio_propose(struct trio *trio, const struct bw_command *command);
-/* Bytes as they are, as an entry. */
+/* Bytes as they are, as an entry: until one has applied it, or ended by it. */
 void trio_append(struct trio *trio, const void *data, size_t size);
 
 /* ---- puppets ---- */
