@@ -40,7 +40,7 @@ int sim_witness_leader(const struct sim_witness *witness)
 
     if (witness->machine.leadership.leads)
         return (int)self;
-    id = sim_node_leader(&witness->node);
+    id = bw_voter_leader(&witness->node.voter);
     return id == self + 1 ? -1 : (int)id - 1;
 }
 
@@ -138,7 +138,7 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
     sim_witness_change(witness, -1);
     sim_check_restored(witness->process, witness->cluster.applied_index);
     sim_count(sim_witness_world(witness),
-              witness->node.is_started ? "snapshot:installed" : "snapshot:loaded");
+              bw_voter_is_running(&witness->node.voter) ? "snapshot:installed" : "snapshot:loaded");
     sim_tell(sim_witness_world(witness), witness->process->name,
              "restores a snapshot up to %" PRIu64, witness->cluster.applied_index);
     return BW_OK;
@@ -161,6 +161,7 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
 {
     struct sim_witness *witness = user;
 
+    sim_count(sim_witness_world(witness), "L11");
     sim_tell(sim_witness_world(witness), witness->process->name,
              "sees w%" PRIu64 " stand still at %" PRIu64 " behind %" PRIu64, peer, match, commit);
     if (sim_node_transfer(&witness->node, 0) == BW_OK)
@@ -179,9 +180,17 @@ static void end_it(const struct sim_witness *witness, bool needs_person, const c
     sim_process_kill(witness->process);
 }
 
+/* The counts show which rule stopped it: a write that stood still, or one that failed. */
 static void on_stop(void *user, enum bw_stop why, const char *message)
 {
-    end_it(user, why == BW_STOP_PERSON, message);
+    const struct sim_witness *witness = user;
+
+    if (sim_is_doomed(witness->process))
+        return;
+    sim_count(sim_witness_world(witness),
+              bw_safe_io_stalled_ms(&witness->node.voter.safe) >= BW_SAFE_IO_STALL_MS ? "L3"
+                                                                                      : "L1");
+    end_it(witness, why == BW_STOP_PERSON, message);
 }
 
 /* ---- each event ---- */
@@ -245,16 +254,16 @@ static void on_message(struct sim_process *process, const struct sim_message *me
 
 /* ---- life ---- */
 
-static const struct bw_fsm_ops fsm_ops = {
-    .apply = apply, .snapshot = take_snapshot, .restore = restore};
-static const struct sim_node_events node_events = {.on_role = on_role,
-                                                   .on_ready_to_lead = on_ready_to_lead,
-                                                   .on_peer_behind = on_peer_behind,
-                                                   .on_stop = on_stop};
-
 static struct sim_witness *open_witness(struct sim_process *process)
 {
     struct sim_witness *witness = calloc(1, sizeof *witness);
+    const struct sim_node_owner owner = {
+        .fsm = {.apply = apply, .snapshot = take_snapshot, .restore = restore},
+        .events = {.on_role = on_role,
+                   .on_ready_to_lead = on_ready_to_lead,
+                   .on_peer_behind = on_peer_behind},
+        .stop = on_stop,
+        .user = witness};
 
     BW_ASSERT(witness != NULL);
     process->state = witness;
@@ -266,7 +275,7 @@ static struct sim_witness *open_witness(struct sim_process *process)
         witness->due[place] = BW_INSTANT_NEVER;
     witness->housekeeping = bw_instant_add(sim_now(process), HOUSEKEEPING_MS * BW_NS_PER_MS);
     sim_node_open(&witness->node, &witness->backend, process, &witness->disk->raft,
-                  sim_witness_turn, &fsm_ops, &node_events, witness);
+                  sim_witness_turn, &owner);
     return witness;
 }
 
@@ -288,7 +297,7 @@ static void on_start(struct sim_process *process)
     enum bw_err err;
 
     sim_check_restored(process, 0);
-    err = sim_node_start(&witness->node, &diag);
+    err = bw_voter_start(&witness->node.voter, &diag);
     if (sim_is_doomed(process))
         return;
     if (err != BW_OK)

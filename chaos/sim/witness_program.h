@@ -19,7 +19,7 @@
 #define SIM_PLACES (2 * SIM_GROUPS_MAX) /* of groups; a deleted one leaves a gap */
 /* As src/witness/program.h. */
 #define SIM_PENDING_MAX   256 /* syncs that wait, and polls */
-#define SIM_APPLIED_NOTES (2 * SIM_NODE_REQUESTS_MAX)
+#define SIM_APPLIED_NOTES (2 * BW_NODE_REQUESTS_MAX)
 
 /* What `witness init` gave to every founding member. */
 struct sim_founding {

@@ -1,4 +1,5 @@
-/* node.h - one witness as a Raft voter: its life, what it submits, what it learns.
+/* node.h - one witness as a Raft voter on disk and network: its life, what it submits, what it
+ * learns (node_events.h). What it is besides loop, files and sockets is in voter.h.
  *
  * Everything belongs to the loop's thread. Callbacks come from the loop's prepare and check phases,
  * after libraft has finished its step, except those of bw_fsm_ops, which come from within it.
@@ -17,12 +18,11 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/fsm.h>
-#include <breakwater/consensus/node_role.h>
+#include <breakwater/consensus/node_events.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/transport.h>
 #include <breakwater/obs/log.h>
 
-#define BW_NODE_REQUESTS_MAX    1024 /* submitted and not yet answered */
 #define BW_NODE_PEERS_MAX       16
 #define BW_NODE_ELECTION_MS_MIN 50
 #define BW_NODE_ELECTION_MS_MAX 60000
@@ -44,19 +44,6 @@ struct bw_node_founding {
  * Synchronous; once: BW_ERR_EXISTS when the directory holds anything. */
 BW_MUST_CHECK enum bw_err bw_node_bootstrap(const struct bw_node_founding *founding,
                                             struct bw_diag *diag);
-
-struct bw_node_events {
-    /* Every change of (role, term) that lasts until the step is over. A leader that is elected
-     * again passes through follower. Required. */
-    void (*on_role)(void *user, enum bw_node_role role, uint64_t term);
-    /* Leader of `term`, and a barrier of this term has committed and was applied: only now may it
-     * act (design 3.3). At most once a term, after on_role(LEADER). Required. */
-    void (*on_ready_to_lead)(void *user, uint64_t term);
-    /* Leader only: witness `peer` answers, but its log has stood still behind the committed one for
-     * 10 s. It may have lost its last entry to a torn disk; a new leader repairs that:
-     * bw_node_transfer. May be NULL. */
-    void (*on_peer_behind)(void *user, uint64_t peer, uint64_t match, uint64_t commit);
-};
 
 /* All pointers but `loop`, `transport`, `log` and the users are borrowed until open returns. */
 struct bw_node_config {
@@ -95,12 +82,6 @@ BW_MUST_CHECK enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_dia
 void bw_node_close(struct bw_raft_node *node, void (*on_closed)(void *user), void *user);
 
 /* ---- submitting ---------------------------------------------------------------------------- */
-
-/* The outcome, exactly once for each submission that returned BW_OK, never before it returned:
- *   BW_OK           committed and applied here, as entry `index`
- *   BW_ERR_UNKNOWN  leadership was lost, or the node closes: it may commit yet, or never
- *   BW_ERR_LIMIT    a majority of the witnesses is short of disk; it was not taken */
-typedef void (*bw_node_done_fn)(void *user, enum bw_err err, uint64_t index);
 
 /* Submits a command of at most BW_COMMAND_BYTES_MAX bytes (copied).
  * BW_ERR_NOT_LEADER · BW_ERR_LIMIT: too large, too many unanswered, or a majority is short of disk

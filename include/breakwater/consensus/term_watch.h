@@ -11,7 +11,7 @@
 
 #include <raft.h>
 
-#include <breakwater/consensus/node_role.h>
+#include <breakwater/consensus/node_events.h>
 #include <breakwater/consensus/safe_io.h>
 
 /* Both may submit to libraft, and may call bw_term_watch_stop. */

@@ -1,0 +1,120 @@
+/* voter.h - one Raft voter over any backend: libraft between the wrapper of its I/O (safe_io.h),
+ * the adapter of the replicated state (fsm.h) and the watch over its term (term_watch.h), and all
+ * that lies between a submission and its outcome.
+ *
+ * It knows no loop, no file and no socket. node.h puts it onto disk and network; the simulator runs
+ * the very same one in virtual time. One thread, the backend's. */
+#ifndef BW_CONSENSUS_VOTER_H
+#define BW_CONSENSUS_VOTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <raft.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/consensus/fsm.h>
+#include <breakwater/consensus/node_events.h>
+#include <breakwater/consensus/safe_io.h>
+#include <breakwater/consensus/stop.h>
+#include <breakwater/consensus/term_watch.h>
+#include <breakwater/consensus/vote_store.h>
+#include <breakwater/obs/log.h>
+
+/* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
+#define BW_VOTER_CAPACITY_KIB_MIN 256
+
+/* `address` is borrowed until bw_voter_open returns; `log` and the users are kept. */
+struct bw_voter_config {
+    uint64_t id;
+    const char *address;
+    struct bw_vote_store store;
+    struct bw_fsm_ops fsm;
+    struct bw_node_events events;
+    bw_stop_fn stop;    /* required */
+    void *user;         /* of fsm, events and stop */
+    struct bw_log *log; /* may be NULL */
+};
+
+struct bw_voter_settings {
+    unsigned election_timeout_ms;
+    unsigned heartbeat_ms;       /* 0: a tenth of it; less than half of it */
+    unsigned snapshot_threshold; /* entries between snapshots; 0: 1024 */
+    unsigned snapshot_trailing;  /* entries kept behind one; 0: 2048 */
+    /* Of the election timeouts: another one for each witness and each start, or those that start
+     * together split every vote. */
+    unsigned seed;
+};
+
+/* In the caller's memory; stays where it is from the backend's init until bw_voter_deinit. */
+struct bw_voter {
+    struct raft raft;       /* first; its `data` is the caller's */
+    struct bw_safe_io safe; /* its `io` is the backend's to initialise */
+    /* The rest belongs to voter.c. */
+    struct bw_fsm *fsm;
+    struct bw_term_watch watch;
+    struct bw_node_events events;
+    bw_stop_fn stop;
+    void *user;
+    struct bw_log *log;
+    bool is_started, is_closing, is_transferring;
+    struct raft_transfer transfer;
+    unsigned requests;
+    struct {
+        bool is_due;
+        uint64_t peer, match, commit;
+    } behind;
+    void (*on_closed)(void *user);
+    void *on_closed_user;
+};
+
+/* ---- life ---------------------------------------------------------------------------------- */
+
+/* Prepares libraft over the backend that was initialised in `voter->safe.io` (raft_uv_init, or a
+ * virtual one; `voter` was zero before). After an error nothing is left open but the backend. */
+BW_MUST_CHECK enum bw_err bw_voter_open(struct bw_voter *voter,
+                                        const struct bw_voter_config *config, struct bw_diag *diag);
+
+/* Once, between open and start. */
+void bw_voter_set_up(struct bw_voter *voter, const struct bw_voter_settings *settings);
+
+/* Loads what the backend has (fsm.restore may be called) and takes part. BW_ERR_CORRUPT: it cannot
+ * be trusted, and why; any other error: it could not be read. To be closed in any case. */
+BW_MUST_CHECK enum bw_err bw_voter_start(struct bw_voter *voter, struct bw_diag *diag);
+
+/* Outside of libraft, after each turn of the loop or each event of the simulator, while it is
+ * started: tells what has changed. Events of bw_node_events come from here, and on_ready_to_lead
+ * from where the backend completes requests. */
+void bw_voter_turn(struct bw_voter *voter);
+
+/* Once, of an open voter. Unanswered submissions end with BW_ERR_UNKNOWN, some of them before this
+ * returns. `on_closed` comes, perhaps before this returns too, when libraft has let go of the
+ * backend, which is the caller's to close then. No event comes any more. */
+void bw_voter_close(struct bw_voter *voter, void (*on_closed)(void *user), void *user);
+
+/* After on_closed; also of what was never opened. */
+void bw_voter_deinit(struct bw_voter *voter);
+
+/* ---- submitting ---------------------------------------------------------------------------- */
+
+/* As bw_node_apply, bw_node_barrier and bw_node_transfer promise. */
+BW_MUST_CHECK enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t size,
+                                         bw_node_done_fn on_done, void *user);
+BW_MUST_CHECK enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done,
+                                           void *user);
+BW_MUST_CHECK enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id);
+
+/* ---- looking ------------------------------------------------------------------------------- */
+
+/* Between start and close: it may be asked for more than its term. */
+bool bw_voter_is_running(const struct bw_voter *voter);
+/* Still the leader, and on_ready_to_lead was due for the present term. */
+bool bw_voter_is_ready(const struct bw_voter *voter);
+/* The id of the leader that it knows of; 0: none. */
+uint64_t bw_voter_leader(const struct bw_voter *voter);
+
+/* What a status of libraft, never 0, is among our own. */
+enum bw_err bw_voter_err_of(int raft_status);
+
+#endif

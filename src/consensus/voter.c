@@ -1,0 +1,354 @@
+#include <breakwater/consensus/voter.h>
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+#define INSTALL_TIMEOUT_MS         3000
+#define SNAPSHOT_THRESHOLD_DEFAULT 1024
+#define SNAPSHOT_TRAILING_DEFAULT  2048
+
+struct request {
+    union {
+        struct raft_apply apply;
+        struct raft_barrier barrier;
+    };
+    struct bw_voter *voter;
+    bw_node_done_fn on_done;
+    void *user;
+};
+
+enum bw_err bw_voter_err_of(int raft_status)
+{
+    switch (raft_status) {
+    case RAFT_NOMEM:
+        return BW_ERR_NOMEM;
+    case RAFT_CORRUPT:
+    case RAFT_MALFORMED:
+        return BW_ERR_CORRUPT;
+    case RAFT_NOSPACE:
+    case RAFT_NAMETOOLONG:
+    case RAFT_TOOBIG:
+    case RAFT_TOOMANY:
+        return BW_ERR_LIMIT;
+    case RAFT_CANTBOOTSTRAP:
+        return BW_ERR_EXISTS;
+    default:
+        return BW_ERR_IO;
+    }
+}
+
+/* ---- what happens in libraft ---------------------------------------------------------------- */
+
+static void on_role(void *user, enum bw_node_role role, uint64_t term)
+{
+    struct bw_voter *voter = user;
+
+    bw_log_info(voter->log, "raft.role_changed", "role=%s term=%" PRIu64, bw_node_role_text(role),
+                term);
+    voter->events.on_role(voter->user, role, term);
+}
+
+static void on_ready_to_lead(void *user, uint64_t term)
+{
+    struct bw_voter *voter = user;
+
+    bw_log_info(voter->log, "raft.leads", "term=%" PRIu64, term);
+    voter->events.on_ready_to_lead(voter->user, term);
+}
+
+/* From within a tick: only noted. */
+static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
+{
+    struct bw_voter *voter = user;
+
+    bw_log_warn(voter->log, "raft.peer_behind",
+                "peer=%" PRIu64 " match=%" PRIu64 " commit=%" PRIu64
+                " for_ms=%d next=\"transfer leadership\"",
+                peer, match, commit, BW_SAFE_IO_BEHIND_MS);
+    voter->behind.is_due = true;
+    voter->behind.peer = peer;
+    voter->behind.match = match;
+    voter->behind.commit = commit;
+}
+
+static void on_stop(void *user, enum bw_stop why, const char *message)
+{
+    struct bw_voter *voter = user;
+
+    voter->stop(voter->user, why, message);
+}
+
+void bw_voter_turn(struct bw_voter *voter)
+{
+    bw_term_watch_turn(&voter->watch);
+    if (voter->is_closing || voter->safe.stopped || !voter->behind.is_due)
+        return;
+    voter->behind.is_due = false;
+    if (voter->events.on_peer_behind != NULL)
+        voter->events.on_peer_behind(voter->user, voter->behind.peer, voter->behind.match,
+                                     voter->behind.commit);
+}
+
+/* ---- submitting ----------------------------------------------------------------------------- */
+
+static bool may_submit(const struct bw_voter *voter)
+{
+    return bw_voter_is_running(voter) && !voter->safe.stopped &&
+           bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+}
+
+static void finish_request(struct request *request, int status, uint64_t index)
+{
+    struct bw_voter *voter = request->voter;
+    bw_node_done_fn on_done = request->on_done;
+    void *user = request->user;
+    enum bw_err err = BW_ERR_UNKNOWN;
+
+    if (status == 0 && !voter->safe.stopped)
+        err = BW_OK;
+    else if (status == RAFT_NOSPACE)
+        err = BW_ERR_LIMIT;
+    voter->requests--;
+    free(request);
+    on_done(user, err, index);
+}
+
+static void on_applied(struct raft_apply *apply, int status, void *result)
+{
+    (void)result;
+    finish_request(apply->data, status, apply->index);
+}
+
+static void on_barrier(struct raft_barrier *barrier, int status)
+{
+    finish_request(barrier->data, status, barrier->index);
+}
+
+static enum bw_err new_request(struct bw_voter *voter, bw_node_done_fn on_done, void *user,
+                               struct request **out_request)
+{
+    struct request *request;
+
+    if (!may_submit(voter))
+        return BW_ERR_NOT_LEADER;
+    if (voter->requests >= BW_NODE_REQUESTS_MAX)
+        return BW_ERR_LIMIT;
+    request = calloc(1, sizeof *request);
+    if (request == NULL)
+        return BW_ERR_NOMEM;
+    request->voter = voter;
+    request->on_done = on_done;
+    request->user = user;
+    *out_request = request;
+    return BW_OK;
+}
+
+/* libraft has answered a submission; `request` is freed unless it was taken. */
+static enum bw_err judge_submission(struct bw_voter *voter, struct request *request, int rv)
+{
+    if (rv == 0) {
+        voter->requests++;
+        return BW_OK;
+    }
+    free(request);
+    if (bw_term_watch_is_refusal(rv))
+        return rv == RAFT_NOTLEADER ? BW_ERR_NOT_LEADER : BW_ERR_LIMIT;
+    bw_term_watch_stop_for(&voter->safe, &voter->raft, rv);
+    return BW_ERR_UNKNOWN;
+}
+
+enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t size,
+                           bw_node_done_fn on_done, void *user)
+{
+    struct request *request;
+    struct raft_buffer buffer;
+    enum bw_err err = new_request(voter, on_done, user, &request);
+    int rv;
+
+    if (err != BW_OK)
+        return err;
+    err = bw_fsm_encode(raft_current_term(&voter->raft), data, size, &buffer);
+    if (err != BW_OK) {
+        free(request);
+        return err;
+    }
+    request->apply.data = request;
+    rv = raft_apply(&voter->raft, &request->apply, &buffer, 1, on_applied);
+    if (bw_term_watch_is_refusal(rv))
+        raft_free(buffer.base); /* after any other failure nobody knows whose it is */
+    return judge_submission(voter, request, rv);
+}
+
+enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done, void *user)
+{
+    struct request *request;
+    enum bw_err err = new_request(voter, on_done, user, &request);
+
+    if (err != BW_OK)
+        return err;
+    request->barrier.data = request;
+    return judge_submission(voter, request,
+                            raft_barrier(&voter->raft, &request->barrier, on_barrier));
+}
+
+static void on_transferred(struct raft_transfer *transfer)
+{
+    struct bw_voter *voter = transfer->data;
+
+    voter->is_transferring = false;
+}
+
+enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
+{
+    int rv;
+
+    if (!may_submit(voter))
+        return BW_ERR_NOT_LEADER;
+    if (voter->is_transferring)
+        return BW_ERR_BUSY;
+    voter->transfer = (struct raft_transfer){.data = voter};
+    rv = raft_transfer(&voter->raft, &voter->transfer, id, on_transferred);
+    if (rv == 0) {
+        voter->is_transferring = true;
+        bw_log_info(voter->log, "raft.transfer_begun", "term=%" PRIu64 " to=%" PRIu64,
+                    (uint64_t)raft_current_term(&voter->raft), (uint64_t)voter->transfer.id);
+        return BW_OK;
+    }
+    if (rv == RAFT_NOTLEADER)
+        return BW_ERR_BUSY;
+    return rv == RAFT_NOTFOUND || rv == RAFT_BADID ? BW_ERR_NOT_FOUND : bw_voter_err_of(rv);
+}
+
+/* ---- looking -------------------------------------------------------------------------------- */
+
+bool bw_voter_is_running(const struct bw_voter *voter)
+{
+    return voter->is_started && !voter->is_closing;
+}
+
+bool bw_voter_is_ready(const struct bw_voter *voter)
+{
+    return bw_term_watch_is_ready(&voter->watch);
+}
+
+uint64_t bw_voter_leader(const struct bw_voter *voter)
+{
+    raft_id id = 0;
+    const char *address = NULL;
+
+    if (bw_voter_is_running(voter)) /* libraft takes no const pointer here; nothing is changed */
+        raft_leader((struct raft *)(uintptr_t)&voter->raft, &id, &address);
+    return id;
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *config,
+                          struct bw_diag *diag)
+{
+    const struct bw_safe_io_config safe = {
+        .store = config->store, .stop = on_stop, .on_peer_behind = on_peer_behind, .user = voter};
+    int rv;
+
+    BW_ASSERT(config->stop != NULL);
+    BW_ASSERT(config->events.on_role != NULL && config->events.on_ready_to_lead != NULL);
+    voter->events = config->events;
+    voter->stop = config->stop;
+    voter->user = config->user;
+    voter->log = config->log;
+    bw_safe_io_wrap(&voter->safe, &safe);
+    voter->fsm = bw_fsm_new(&voter->raft, &voter->safe, &config->fsm, config->user);
+    if (voter->fsm == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "no memory");
+    rv = raft_init(&voter->raft, &voter->safe.io, bw_fsm_raft(voter->fsm), config->id,
+                   config->address);
+    if (rv != 0) {
+        bw_voter_deinit(voter);
+        return bw_diag_set(diag, bw_voter_err_of(rv), "%s", raft_errmsg(&voter->raft));
+    }
+    return BW_OK;
+}
+
+void bw_voter_set_up(struct bw_voter *voter, const struct bw_voter_settings *settings)
+{
+    struct raft *raft = &voter->raft;
+
+    raft_seed(raft, settings->seed); /* first: the next call draws with it */
+    /* In this order: libraft triples 150 ms when the heartbeat is 15 ms by then. */
+    raft_set_election_timeout(raft, settings->election_timeout_ms);
+    raft_set_heartbeat_timeout(raft, settings->heartbeat_ms > 0
+                                         ? settings->heartbeat_ms
+                                         : settings->election_timeout_ms / 10);
+    raft_set_install_snapshot_timeout(raft, INSTALL_TIMEOUT_MS);
+    raft_set_pre_vote(raft, true);
+    raft_set_capacity_threshold(raft, BW_VOTER_CAPACITY_KIB_MIN);
+    raft_set_snapshot_threshold(raft, settings->snapshot_threshold > 0
+                                          ? settings->snapshot_threshold
+                                          : SNAPSHOT_THRESHOLD_DEFAULT);
+    raft_set_snapshot_trailing(raft, settings->snapshot_trailing > 0 ? settings->snapshot_trailing
+                                                                     : SNAPSHOT_TRAILING_DEFAULT);
+}
+
+/* libraft calls a file that ends too early an I/O error; no new start makes it longer. */
+static enum bw_err err_of_load(int status, const char *text)
+{
+    return status == RAFT_IOERR && strstr(text, "short read") != NULL ? BW_ERR_CORRUPT
+                                                                      : bw_voter_err_of(status);
+}
+
+static enum bw_err explain_load(const struct bw_voter *voter, int status, struct bw_diag *diag)
+{
+    const struct bw_diag *why = bw_fsm_diag(voter->fsm);
+    const char *text = raft_errmsg((struct raft *)(uintptr_t)&voter->raft); /* changes nothing */
+    enum bw_err err = err_of_load(status, text);
+
+    if (why->err != BW_OK)
+        return bw_diag_set(diag, why->err, "%s", why->text);
+    return bw_diag_set(diag, err, "%s%s", text,
+                       err == BW_ERR_CORRUPT
+                           ? ": if the disk is damaged, wipe this witness and add it under a new id"
+                           : "");
+}
+
+enum bw_err bw_voter_start(struct bw_voter *voter, struct bw_diag *diag)
+{
+    static const struct bw_term_watch_events watch_events = {.on_role = on_role,
+                                                             .on_ready_to_lead = on_ready_to_lead};
+    int rv;
+
+    BW_ASSERT(!voter->is_started && !voter->is_closing);
+    rv = raft_start(&voter->raft);
+    if (rv != 0)
+        return explain_load(voter, rv, diag);
+    bw_fsm_started(voter->fsm);
+    voter->is_started = true;
+    bw_term_watch_start(&voter->watch, &voter->raft, &voter->safe, &watch_events, voter);
+    return BW_OK;
+}
+
+static void on_raft_closed(struct raft *raft)
+{
+    struct bw_voter *voter = (struct bw_voter *)raft;
+
+    voter->on_closed(voter->on_closed_user);
+}
+_Static_assert(offsetof(struct bw_voter, raft) == 0, "on_raft_closed casts");
+
+void bw_voter_close(struct bw_voter *voter, void (*on_closed)(void *user), void *user)
+{
+    BW_ASSERT(!voter->is_closing);
+    voter->is_closing = true;
+    voter->on_closed = on_closed;
+    voter->on_closed_user = user;
+    bw_term_watch_stop(&voter->watch);
+    raft_close(&voter->raft, on_raft_closed);
+}
+
+void bw_voter_deinit(struct bw_voter *voter)
+{
+    bw_fsm_free(voter->fsm);
+    voter->fsm = NULL;
+}
