@@ -7,10 +7,12 @@
 #include "site.h"
 #include "witness_program.h"
 
-#define LOOK_NS      (5 * SIM_MS)
-#define LOOK_FAR_NS  (20 * SIM_MS)
-#define LOOK_NEAR_NS (SIM_MS / 2)
-#define MOVE_MS      20000
+#define LOOK_NS       (5 * SIM_MS)
+#define LOOK_FAR_NS   (20 * SIM_MS)
+#define LOOK_NEAR_NS  (SIM_MS / 2)
+#define MOVE_MS       20000
+#define EXEC_NS       (50 * SIM_MS) /* a script has begun by then */
+#define SLOW_DEATH_MS 1500
 
 /* Most of them are about the site `a`, its group `b`, and epoch `c`. */
 static struct sim_host *site_of(struct sim_world *world, const struct sim_incident *incident)
@@ -335,6 +337,28 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
     (void)sim_people_submit(world, &command);
     return 0;
 }
+/* Nor can who held it before keep the rejoin that it owes. */
+static uint64_t keep_no_rejoin(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_site *machine = machine_of(world, incident);
+
+    if (machine == NULL || machine->tenure != BW_TENURE_NONE || !machine->memory.given_back ||
+        machine->memory.epoch != incident->c)
+        return LOOK_FAR_NS;
+    incident->stage = 1;
+    sim_checks_disturb(world, incident->a, incident->until_ns);
+    sim_plan_tell(world, incident, "it has given back, and its guard can save nothing any more");
+    guard_of(world, incident)->disk.fail_percent = 100;
+    return 0;
+}
+static bool rejoin_unkept(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->look = keep_no_rejoin;
+    if (!world->setting.has_rejoin_script || !choose_next(world, incident))
+        return false;
+    incident->a = sim_people_holder(world, group_of(world, incident))->number;
+    return true;
+}
 static bool grant_unkept(struct sim_world *world, struct sim_incident *incident)
 {
     incident->look = keep_nothing;
@@ -347,6 +371,66 @@ static void keeps_again(struct sim_world *world, struct sim_incident *incident)
     guard_of(world, incident)->disk.fail_percent = 0;
     sim_site_set_script_faults(site_of(world, incident),
                                &(struct sim_script_faults){.fail_percent = 0});
+}
+
+/* ---- a start that hangs is killed, and dies slowly: by a fence, or for a stop ---- */
+
+static bool is_closed_in_start(const struct sim_incident *incident)
+{
+    return (incident->salt & 1) != 0;
+}
+static void kill_the_start(struct sim_world *world, struct sim_incident *incident)
+{
+    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->b);
+
+    sim_site_set_script_faults(site_of(world, incident),
+                               &(struct sim_script_faults){.slow_death_ms = SLOW_DEATH_MS});
+    incident->stage = 3;
+    if (is_closed_in_start(incident)) {
+        sim_plan_tell(world, incident, "its start hangs, somebody closes the epoch");
+        command.epoch = incident->c;
+        (void)sim_people_submit(world, &command);
+    } else {
+        sim_plan_tell(world, incident, "its start hangs, it is cut off");
+        sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
+    }
+}
+static uint64_t wait_for_start(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_site *machine = machine_of(world, incident);
+
+    switch (incident->stage) {
+    case 0:
+        if (!has_just_accepted(world, incident))
+            return LOOK_NS;
+        incident->c = machine->memory.epoch;
+        incident->stage = 1;
+        sim_checks_disturb(world, incident->a, incident->until_ns);
+        sim_site_set_script_faults(site_of(world, incident),
+                                   &(struct sim_script_faults){.hang_percent = 100});
+        return LOOK_NS;
+    case 1:
+        if (machine == NULL || machine->running != BW_ACTION_START)
+            return LOOK_NS;
+        incident->stage = 2;
+        return EXEC_NS;
+    default:
+        kill_the_start(world, incident);
+        return 0;
+    }
+}
+static bool slow_death(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->look = wait_for_start;
+    return choose_next(world, incident);
+}
+static void dead_at_last(struct sim_world *world, struct sim_incident *incident)
+{
+    if (incident->stage > 0)
+        sim_site_set_script_faults(site_of(world, incident),
+                                   &(struct sim_script_faults){.fail_percent = 0});
+    if (incident->stage == 3 && !is_closed_in_start(incident))
+        sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
 }
 
 /* ---- fenced, and started by hand before its site can give the epoch back ---- */
@@ -514,12 +598,14 @@ static void reads_well(struct sim_world *world, struct sim_incident *incident)
 }
 
 const struct sim_incident_kind sim_forced_faults[] = {
-    {"replaced-unarmed", SIM_INSIDE, true, 3, 30000, 60000, replaced_unarmed, replaced_no_more},
+    {"replaced-unarmed", SIM_INSIDE, true, 5, 30000, 60000, replaced_unarmed, replaced_no_more},
     {"replaced-serving", SIM_INSIDE, true, 3, 30000, 60000, replaced_serving, replaced_no_more},
     {"let-go-unheard", SIM_INSIDE, true, 3, 20000, 60000, let_go_unheard, let_go_is_over},
     {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, heard_again},
     {"alone-with-memory", SIM_INSIDE, true, 3, 2000, 30000, alone_with_memory, guard_is_back},
     {"grant-unkept", SIM_INSIDE, true, 3, 10000, 30000, grant_unkept, keeps_again},
+    {"rejoin-unkept", SIM_INSIDE, true, 3, 10000, 30000, rejoin_unkept, keeps_again},
+    {"slow-death", SIM_INSIDE, true, 4, 15000, 40000, slow_death, dead_at_last},
     {"by-hand-after-fence", SIM_OUTSIDE, false, 2, 15000, 40000, cut_and_full, connected_and_well},
     {"stall-in-fence", SIM_INSIDE, true, 5, 15000, 40000, cut_and_hung, connected_and_quick},
     {"long-read", SIM_INSIDE, true, 5, 10000, 20000, miss_much, reads_well},

@@ -193,15 +193,40 @@ static void end(struct sim_machine *machine, struct sim_run *run, struct sim_run
               payload, free);
 }
 
+static void is_gone(struct sim_process *kernel, void *payload)
+{
+    struct sim_machine *machine = sim_machine(kernel->host);
+    struct sim_run *run = find(machine, (uintptr_t)payload);
+    struct sim_run_end what = {.how = SIM_RUN_SIGNALED, .code = 9};
+
+    if (run != NULL)
+        end(machine, run, &what);
+}
+
+/* In the middle of a call that nothing interrupts. */
+static bool dies_slowly(struct sim_machine *machine, struct sim_run *run)
+{
+    const uint64_t most_ns = machine->faults.slow_death_ms * SIM_MS;
+
+    if (most_ns == 0 || (run->order.slot & (SIM_SLOT_ACTION | SIM_SLOT_SERVICE)) == 0)
+        return false;
+    run->is_dying = true;
+    sim_later(machine->kernel, bw_prng_below(&machine->host->chance, most_ns), is_gone,
+              packed(run->serial), NULL);
+    return true;
+}
+
 void sim_run_signal(struct sim_machine *machine, uint64_t serial, bool is_kill)
 {
     struct sim_run *run = find(machine, serial);
     struct sim_run_end what = {.how = SIM_RUN_SIGNALED, .code = is_kill ? 9 : 15};
 
-    if (run == NULL || (!is_kill && (run->plan.ignores_term ||
-                                     machine->scripts->health != SIM_ABLE)))
+    if (run == NULL || run->is_dying)
         return;
-    end(machine, run, &what);
+    if (!is_kill && (run->plan.ignores_term || machine->scripts->health != SIM_ABLE))
+        return;
+    if (!is_kill || !dies_slowly(machine, run))
+        end(machine, run, &what);
 }
 
 static void say_status(struct sim_machine *machine, const struct sim_run *run,
@@ -242,7 +267,7 @@ static void finishes(struct sim_process *scripts, void *payload)
     struct sim_run *run = find(machine, (uintptr_t)payload);
     struct sim_run_end what = {.how = SIM_RUN_EXITED};
 
-    if (run == NULL)
+    if (run == NULL || run->is_dying)
         return;
     what.code = run->plan.code;
     if (run->order.action == BW_ACTION_STATUS)
@@ -262,7 +287,7 @@ static void left_behind_goes_on(struct sim_process *scripts, void *payload)
     struct sim_machine *machine = sim_machine(scripts->host);
     struct sim_run *run = find(machine, (uintptr_t)payload);
 
-    if (run == NULL)
+    if (run == NULL || run->is_dying)
         return;
     sim_service_up(machine, run->order.group, run->order.epoch);
     run->is_used = false;
@@ -302,7 +327,7 @@ static void takes_effect(struct sim_process *scripts, void *payload)
     struct sim_machine *machine = sim_machine(scripts->host);
     struct sim_run *run = find(machine, (uintptr_t)payload);
 
-    if (run == NULL)
+    if (run == NULL || run->is_dying)
         return;
     if (run->plan.has_effect && !run->plan.lies) {
         switch (run->order.action) {
@@ -336,7 +361,7 @@ static void begins(struct sim_process *scripts, void *payload)
     struct sim_run *run = find(machine, (uintptr_t)payload);
     struct sim_run_end too_late = {.how = SIM_RUN_TOO_LATE};
 
-    if (run == NULL)
+    if (run == NULL || run->is_dying)
         return;
     /* Just before execve the clocks are read again (3.4, H7). */
     if (bw_instant_right_is_over(sim_clock_now(scripts->host), run->not_after)) {
