@@ -312,7 +312,8 @@ static void guard_is_back(struct sim_world *world, struct sim_incident *incident
 /* Perhaps somebody closes it then, and no look tells whether anything runs. */
 static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incident)
 {
-    const bool is_closed_too = (incident->salt & 1) != 0;
+    const bool is_in_run = (incident->salt & 2) != 0; /* now and then, and only in /run */
+    const bool is_closed_too = !is_in_run && (incident->salt & 1) != 0;
     const struct bw_site *machine = machine_of(world, incident);
     struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->b);
 
@@ -322,8 +323,11 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
         incident->c = machine->memory.epoch;
         incident->stage = 1;
         sim_checks_disturb(world, incident->a, incident->until_ns);
-        sim_plan_tell(world, incident, "its guard can save nothing any more");
-        guard_of(world, incident)->disk.fail_percent = 100;
+        sim_plan_tell(world, incident, "its guard cannot save what is granted");
+        if (is_in_run)
+            guard_of(world, incident)->disk.run_fail_percent = 50;
+        else
+            guard_of(world, incident)->disk.fail_percent = 100;
         if (is_closed_too)
             sim_site_set_script_faults(site_of(world, incident),
                                        &(struct sim_script_faults){.wrong_word_percent = 100});
@@ -369,6 +373,7 @@ static void keeps_again(struct sim_world *world, struct sim_incident *incident)
     if (incident->stage == 0)
         return;
     guard_of(world, incident)->disk.fail_percent = 0;
+    guard_of(world, incident)->disk.run_fail_percent = 0;
     sim_site_set_script_faults(site_of(world, incident),
                                &(struct sim_script_faults){.fail_percent = 0});
 }
@@ -508,8 +513,9 @@ static void connected_and_quick(struct sim_world *world, struct sim_incident *in
 /* For a witness `a` that has missed more than the log still holds; meanwhile it takes another one,
  * of its own term. */
 
-#define ENTRIES_MAX 150 /* that somebody adds */
-#define READ_MS     3000
+#define ENTRIES_MAX       150 /* that somebody adds */
+#define READ_MS           3000
+#define TWICE_PER_MILLION 500000
 
 /* One more entry that changes nothing. */
 static void add_entry(struct sim_world *world, struct sim_incident *incident)
@@ -538,6 +544,16 @@ static bool reads_snapshot(const struct sim_process *process)
             return true;
     return false;
 }
+/* And what it then sends may come twice. */
+static void set_long_read(struct sim_world *world, const struct sim_incident *incident, bool is_on)
+{
+    struct sim_process *leader = world->processes[incident->b];
+    struct sim_link *link = sim_link(world, leader->host->index,
+                                     world->witnesses[incident->a]->host->index);
+
+    leader->disk.read_ms = is_on ? READ_MS : 0;
+    link->twice_per_million += is_on ? TWICE_PER_MILLION : (uint32_t)-TWICE_PER_MILLION;
+}
 static uint64_t read_long(struct sim_world *world, struct sim_incident *incident)
 {
     struct sim_process *behind = world->witnesses[incident->a];
@@ -564,7 +580,7 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
         incident->c = world->setting.snapshot_threshold + 10;
         sim_plan_tell(world, incident,
                       "the new leader reads its snapshot slowly; the missing one returns");
-        leader->disk.read_ms = READ_MS;
+        set_long_read(world, incident, true);
         let_return(behind);
         return LOOK_NS;
     default:
@@ -593,7 +609,7 @@ static bool miss_much(struct sim_world *world, struct sim_incident *incident)
 static void reads_well(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->stage == 2)
-        world->processes[incident->b]->disk.read_ms = 0;
+        set_long_read(world, incident, false);
     let_return(world->witnesses[incident->a]);
 }
 
@@ -603,7 +619,7 @@ const struct sim_incident_kind sim_forced_faults[] = {
     {"let-go-unheard", SIM_INSIDE, true, 3, 20000, 60000, let_go_unheard, let_go_is_over},
     {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, heard_again},
     {"alone-with-memory", SIM_INSIDE, true, 3, 2000, 30000, alone_with_memory, guard_is_back},
-    {"grant-unkept", SIM_INSIDE, true, 3, 10000, 30000, grant_unkept, keeps_again},
+    {"grant-unkept", SIM_INSIDE, true, 5, 10000, 30000, grant_unkept, keeps_again},
     {"rejoin-unkept", SIM_INSIDE, true, 3, 10000, 30000, rejoin_unkept, keeps_again},
     {"slow-death", SIM_INSIDE, true, 4, 15000, 40000, slow_death, dead_at_last},
     {"by-hand-after-fence", SIM_OUTSIDE, false, 2, 15000, 40000, cut_and_full, connected_and_well},

@@ -12,8 +12,8 @@
 
 /* ---- something is under way ---- */
 
-/* What the incident waits for; drawn by begin_way. */
-enum { NOTHING, A_MOVE, A_CLOSE, WAYS };
+/* What the incident waits for; drawn by begin_way, a move twice as often. */
+enum { A_MOVE, A_CLOSE, NOTHING, WAYS };
 
 static const struct bw_group *its_group(struct sim_world *world,
                                         const struct sim_incident *incident)
@@ -31,7 +31,7 @@ static bool begin_way(struct sim_world *world, struct sim_incident *incident)
     struct bw_command command;
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
-    incident->c = bw_prng_below(&incident->chance, WAYS);
+    incident->c = bw_prng_below(&incident->chance, WAYS + 1) % WAYS;
     incident->stage = 0;
     group = its_group(world, incident);
     host = group == NULL ? NULL : sim_people_holder(world, group);
