@@ -214,6 +214,11 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
     return true;
 }
 
+bool sim_plan_may_lose_an_agent(const struct sim_world *world)
+{
+    return !world->setting.is_liveness || !world->setting.has_rejoin_script;
+}
+
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident, const char *what)
 {
     sim_tell(world, "FAULT", "#%u %s", (uint32_t)(incident - world->plan->incidents), what);
