@@ -219,7 +219,8 @@ static void judge_cut(const struct kept *kept, off_t at, unsigned *out_started)
     int status;
 
     assert_int_equal(run("--help >/dev/null; rm -rf data1 && cp -a data1.kept data1"), 0);
-    (void)snprintf(path, sizeof path, "%s/data1%s", trio.pki.dir, kept->name);
+    assert_in_range(snprintf(path, sizeof path, "%s/data1%s", trio.pki.dir, kept->name), 1,
+                    sizeof path - 1);
     assert_int_equal(truncate(path, at), 0);
     trio_path(&trio, "w1.log", log);
     (void)unlink(log); /* of the run before */
