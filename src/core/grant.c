@@ -259,7 +259,8 @@ bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *comman
     judge_backoff(eval);
     (void)judge_let_go(eval);
     beginning = judge_beginning(eval);
-    is_single = beginning.reported_count == group->spec.site_count && beginning.started_count == 1;
+    is_single = beginning.started_count == 1 &&
+                beginning.stopped_count == group->spec.site_count - 1;
     site = group->initial_primary[0] != '\0' && !is_single ? named_site(eval, &adopt)
                                                            : unnamed_site(eval, &beginning, &adopt);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, site >= 0, BW_UNIT_SITE, site, -1,

@@ -408,6 +408,26 @@ static void an_initial_primary_answers_for_unclear_sites_only(void **state)
     assert_held("first_grant", -1);
 }
 
+/* The one that serves is named, while another does not know: a person answers for that one. */
+static void an_initial_primary_that_serves_is_adopted_beside_an_unclear_site(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+
+    world_set_spec(&world, &spec, "dc-a");
+    world_sync_all(&world);
+
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-a");
+    assert_true(world.decision.command.adopt);
+}
+
 static void an_initial_primary_waits_for_the_window_of_a_new_leader(void **state)
 {
     (void)state;
@@ -674,6 +694,7 @@ int main(void)
         cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
         cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
         cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),
+        cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
         cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
         cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),
         cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),
