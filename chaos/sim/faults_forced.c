@@ -614,10 +614,60 @@ static void reads_well(struct sim_world *world, struct sim_incident *incident)
     let_return(world->witnesses[incident->a]);
 }
 
+/* ---- an adoption that its site hears of, and can never arm ---- */
+
+/* Let go and managed again; when the site has accepted the adoption it hears and says nothing, until
+ * the epoch has expired: what runs there is not breakwater's to end (3.9). */
+static uint64_t adopt_in_vain(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = group_of(world, incident);
+    const struct bw_site *machine = machine_of(world, incident);
+
+    if (group == NULL || machine == NULL)
+        return LOOK_FAR_NS;
+    if (incident->stage == 0 && group->spec.mode == BW_MODE_OBSERVE) {
+        sim_people_try_auto(world, incident->b);
+        return LOOK_FAR_NS;
+    }
+    if (incident->stage == 0) {
+        if (!has_just_accepted(world, incident) || !machine->memory.adopt)
+            return LOOK_NEAR_NS;
+        incident->c = machine->memory.epoch;
+        incident->stage = 1;
+        sim_plan_tell(world, incident, "it is to adopt what runs there, and is cut off");
+        sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
+    }
+    if (group->epoch == incident->c && group->phase != BW_PHASE_VACANT)
+        return LOOK_FAR_NS;
+    sim_plan_tell(world, incident, "the adoption has expired; it hears again");
+    incident->stage = 2;
+    sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
+    return 0;
+}
+static bool adoption_unarmed(struct sim_world *world, struct sim_incident *incident)
+{
+    struct bw_command command;
+
+    incident->look = adopt_in_vain;
+    if (!choose_serving(world, incident))
+        return false;
+    incident->c = machine_of(world, incident)->memory.epoch;
+    command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
+    command.mode = BW_MODE_OBSERVE;
+    return sim_people_submit(world, &command);
+}
+static void adoption_is_over(struct sim_world *world, struct sim_incident *incident)
+{
+    if (incident->stage == 1)
+        sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
+    sim_people_try_auto(world, incident->b);
+}
+
 const struct sim_incident_kind sim_forced_faults[] = {
     {"replaced-unarmed", SIM_INSIDE, true, 5, 30000, 60000, replaced_unarmed, replaced_no_more},
     {"replaced-serving", SIM_INSIDE, true, 3, 30000, 60000, replaced_serving, replaced_no_more},
     {"let-go-unheard", SIM_INSIDE, true, 3, 20000, 60000, let_go_unheard, let_go_is_over},
+    {"adoption-unarmed", SIM_INSIDE, true, 3, 20000, 60000, adoption_unarmed, adoption_is_over},
     {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, heard_again},
     {"alone-with-memory", SIM_INSIDE, true, 3, 2000, 30000, alone_with_memory, guard_is_back},
     {"grant-unkept", SIM_INSIDE, true, 5, 10000, 30000, grant_unkept, keeps_again},

@@ -93,6 +93,7 @@ static void reset_tenure(struct bw_site *site)
     site->end_may_be_past = false;
     site->fence_ok_read = false;
     site->own_fence_done = false;
+    site->own_stop_seen = false;
     site->arm_open = false;
     site->start_ran = false;
     site->stop_succeeded = false;
@@ -354,6 +355,14 @@ static void advance_starting(const struct step *step)
     bw_site_run(step, BW_ACTION_START, site->memory.epoch, "S12");
 }
 
+/* An adoption that neither we nor the guard, who is there, know of as armed: not by an arm whose
+ * answer is on its way, and not by one of an agent before us (3.9, H13, H14). */
+static bool was_never_armed(const struct bw_site *site)
+{
+    return site->memory.adopt && !site->memory.start_begun && !site->memory.enforced &&
+           site->arm_sent_end.boot_ns == 0;
+}
+
 /* A stop that fails is followed by the fence at once (3.5). */
 static void advance_stopping(const struct step *step)
 {
@@ -365,6 +374,10 @@ static void advance_stopping(const struct step *step)
     }
     if (!site->guard_greeted || !may_retry(step))
         return;
+    if (was_never_armed(site)) { /* 3.9: what runs here is not ours to end */
+        bw_site_give_back(step, "S48");
+        return;
+    }
     if (site->running == BW_ACTION_STOP || site->running == BW_ACTION_FENCE)
         return;
     /* After a reboot, and where nothing was ever started, a service found stopped needs no stop
@@ -675,7 +688,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->service = site->service;
     report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
     report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
-    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_fence_done;
+    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
     report->fence_failed = site->fence_failed;
     report->fence_epoch = site->fence_failed_epoch;
     report->condition = site->condition;

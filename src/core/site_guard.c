@@ -238,6 +238,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         return;
     }
     site->own_fence_done = true;
+    site->own_stop_seen = true;
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     note_fence_succeeded(site);
     if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
@@ -354,12 +355,14 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
     }
     if (site->deadline_known)
         return;
+    site->deadline_known = true;
+    if (!site->memory.enforced && !site->memory.start_begun)
+        return; /* nothing was ever armed: what runs here is not ours to end (3.9) */
     /* 3.4, H10: no guard, no mirror, no deadline: fence at once, as if D had passed, and give back
      * after now + TTL. */
-    site->deadline_known = true;
     site->end_may_be_past = true;
     site->arm_sent_end = bw_instant_add(step->now, site->lease.ttl_ns);
-    if (site->memory.enforced && !site->own_fence_running)
+    if (!site->own_fence_running)
         begin_own_fence(step, "S28");
 }
 
@@ -412,6 +415,8 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     if (state->armed_epoch != site->memory.epoch ||
         !bw_id_equal(state->armed_instance, site->instance)) {
         site->deadline_known = true; /* the guard answered: nothing of this epoch is armed */
+        if (site->tenure == BW_TENURE_FENCING && site->own_fence_done)
+            site->tenure = BW_TENURE_ENDING; /* and so it has no fence of it to tell about */
         return;
     }
     site->deadline_known = true;

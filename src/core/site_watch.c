@@ -91,7 +91,8 @@ static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_ins
            !bw_instant_right_is_over(now, site->guard.armed_end);
 }
 
-static void count_service(const struct step *step)
+/* `seen`: the instant from which on it was seen. */
+static void count_service(const struct step *step, struct bw_instant seen)
 {
     struct bw_site *site = step->site;
     const enum bw_service service = site->service;
@@ -111,7 +112,7 @@ static void count_service(const struct step *step)
     /* `started` after the lease is a fact that the witnesses must know (3.3). */
     if (service == BW_SERVICE_STARTED && bw_site_epoch_is_open(site) && !site->over &&
         site->arm_sent_end.boot_ns != 0 &&
-        bw_instant_wait_is_over(step->now, site->arm_sent_end) && !site->fence_failed) {
+        bw_instant_wait_is_over(seen, site->arm_sent_end) && !site->fence_failed) {
         site->fence_failed = true;
         site->fence_failed_epoch = site->memory.epoch;
         bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
@@ -138,13 +139,17 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         return;
     }
     observation->has_result = true;
-    observation->at = step->now;
+    observation->at = observation->begun;
     switch (ended->action) {
     case BW_ACTION_STATUS: {
         const enum bw_service before = site->service;
 
         site->service = service_of(ended);
-        count_service(step);
+        if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
+            site->guard.stop_seen = false;
+            site->own_stop_seen = false;
+        }
+        count_service(step, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S36");
         site->observed_spec_version = observation->spec_version;
@@ -244,6 +249,7 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
 
     observation->spec_version = site->spec_version;
     observation->order_index = site->order.index;
+    observation->begun = step->now;
     observation->due = bw_instant_add(step->now, interval_ns(site, kind));
     bw_site_run(step, kind, epoch, "S38");
 }

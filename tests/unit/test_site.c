@@ -792,6 +792,65 @@ static void own_fence_that_failed_is_reported_and_nothing_is_given_back(void **s
     assert_int_equal(group.released.epoch, 0);
 }
 
+/* The guard took the last arm with it, and comes back before D: with nothing armed it fences nothing,
+ * and has no end to tell of. */
+static void own_fence_that_the_guard_slept_through_leads_to_the_end_of_the_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    guard_lost(&world);
+    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+
+    assert_asked(&world, "END");
+}
+
+/* 3.3: `unknown` counts as stopped after a stop that was seen; `started` since then means that it is
+ * not so any more. */
+static void unknown_counts_as_stopped_only_until_started_is_seen(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    of.fence.ok = true;
+    from_guard(&world, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN,
+                                                  .epoch = 1});
+    from_guard(&world, &of);
+    status(&world, "unknown");
+    assert_true(reported(&world).has_fence_or_stop_succeeded);
+
+    status(&world, "started");
+    status(&world, "unknown");
+
+    assert_false(reported(&world).has_fence_or_stop_succeeded);
+}
+
+/* 3.9, H13, H15: what a look saw it may have seen as soon as it began. */
+static void an_observation_is_as_old_as_its_beginning(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    for (int i = 0; i < 100 && !world.site.observation[BW_ACTION_STATUS].running; i++) {
+        if (world.site.observation[BW_ACTION_READINESS].running)
+            ended(&world, &world.sent_look, BW_RUN_OK, "");
+        else
+            tick_at(&world, world.now_ms + 100);
+    }
+    world.now_ms += 700;
+    ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+
+    assert_int_equal(reported(&world).service_age_ms, 700);
+}
+
 /* ---- restarts (3.7) ----------------------------------------------------------------------------- */
 
 static const struct bw_site_memory held = {
@@ -891,6 +950,58 @@ static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state
     assert_int_equal(released(&world).epoch, 0);
     tick_at(&world, 100000 + TTL_MS + 1);
     assert_int_equal(released(&world).epoch, 1);
+}
+
+/* 3.9: where nothing was ever armed a site reports and does nothing: what runs is not ours yet. */
+static void restarted_agent_that_never_armed_fences_nothing(void **state)
+{
+    struct world world;
+    const struct bw_site_memory accepted = {
+        .epoch = 1,
+        .boot_id = {{3}},
+        .adopt = true,
+        .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS, .request_timeout_ms = 1000},
+    };
+
+    (void)state;
+    begin_with(&world, &accepted);
+    guard_lost(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, world.now_ms + TTL_MS + 1);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* 3.9, H13: an adoption that ended before it was armed leaves what runs alone. */
+static void an_adoption_that_was_never_armed_stops_nothing(void **state)
+{
+    struct world world;
+    const struct bw_order of = {.kind = BW_ORDER_RUN,
+                                .index = 20,
+                                .epoch = 1,
+                                .adopt = true,
+                                .adopting = true,
+                                .instance = instance_a,
+                                .terms = {.ttl_ms = TTL_MS,
+                                          .fence_ms = FENCE_MS,
+                                          .request_timeout_ms = 1000,
+                                          .renew_interval_ms = 1000}};
+
+    (void)state;
+    begin(&world);
+    status(&world, "started");
+    world.index = 20;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_true(renews(&world));
+
+    order(&world, BW_ORDER_STAND_BY, 1);
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(released(&world).epoch, 1);
+    status(&world, "started");
+    status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
 }
 
 /* H10, I1: without its guard an agent that lost its state ends what the old instance armed. */
@@ -1546,6 +1657,11 @@ int main(void)
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_is_tried_again_is_to_be_over_by_the_same_d),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
+        cmocka_unit_test(own_fence_that_the_guard_slept_through_leads_to_the_end_of_the_epoch),
+        cmocka_unit_test(unknown_counts_as_stopped_only_until_started_is_seen),
+        cmocka_unit_test(an_observation_is_as_old_as_its_beginning),
+        cmocka_unit_test(restarted_agent_that_never_armed_fences_nothing),
+        cmocka_unit_test(an_adoption_that_was_never_armed_stops_nothing),
         cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
         cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),
         cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),

@@ -107,7 +107,9 @@ struct bw_observation {
     uint64_t run_id;
     struct bw_instant due;  /* next run */
     bool has_result;
-    struct bw_instant at;   /* when the newest result came */
+    struct bw_instant begun; /* the newest run */
+    struct bw_instant at;   /* when the run of the newest result began: what it saw, it may have
+                               seen then */
     uint64_t spec_version;  /* known when the run began: what it saw, it saw after that (3.9) */
     uint64_t order_index;   /* likewise */
 };
@@ -128,6 +130,7 @@ struct bw_site {
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
     bool own_fence_running;
     bool own_fence_done;            /* and it succeeded */
+    bool own_stop_seen;             /* likewise, and nothing was seen to serve since */
     bool fence_failed;
     uint64_t fence_failed_epoch;
     bool save_pending;
