@@ -381,14 +381,17 @@ static const struct script scripts[] = {
                  "end_with KILL\n"},
 };
 
-/* The shift of the node's clock is taken back, so that every record shows one clock. */
+/* The shift of the node's clock is taken back, so that every record shows one clock. Where it serves
+ * the records know from the lab, not from the program that is judged by them: two sites that it
+ * called by one name would never overlap. */
 static const char start_body[] =
     "[ \"$mode\" != start-hangs ] || hang\n"
     "[ \"$mode\" != start-fails ] || exit 1\n"
     "is_alive && exit 0\n"
     "read -r shift < \"$DIR/clock_shift\"\n"
     "[ \"$mode\" != forks-away ] || { (setsid sleep 600 <&- >&- 2>&- &) & }\n"
-    "exec '%s' ledger --site \"$BREAKWATER_SITE\" --epoch \"$BREAKWATER_EPOCH\" \\\n"
+    "[ \"$BREAKWATER_SITE\" = '%s' ] || { echo \"not the name of this site\" >&2; exit 1; }\n"
+    "exec '%s' ledger --site '%s' --epoch \"$BREAKWATER_EPOCH\" \\\n"
     "    --records \"%s/$BREAKWATER_GROUP\" --pid-file \"$PID_FILE\" --clock-shift=\"$shift\"\n";
 
 static enum bw_err write_script(const struct bw_lab_node *node, const char *name, const char *body,
@@ -409,7 +412,7 @@ static enum bw_err write_script(const struct bw_lab_node *node, const char *name
 static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
-    char start[sizeof start_body + 2 * BW_LAB_PATH_BYTES];
+    char start[sizeof start_body + 2 * BW_LAB_PATH_BYTES + 2 * sizeof node->name];
     char path[BW_LAB_PATH_BYTES];
     enum bw_err err = bw_lab_path(path, node->dir, "clock_shift", diag);
 
@@ -419,7 +422,8 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
         err = bw_lab_write(path, diag, "0\n");
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0] && err == BW_OK; i++)
         err = write_script(node, scripts[i].name, scripts[i].body, diag);
-    (void)snprintf(start, sizeof start, start_body, lab->options->self, lab->records);
+    (void)snprintf(start, sizeof start, start_body, node->name, lab->options->self, node->name,
+                   lab->records);
     return err == BW_OK ? write_script(node, "start.sh", start, diag) : err;
 }
 

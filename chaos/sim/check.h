@@ -23,6 +23,8 @@ void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const v
                             size_t size);
 /* This witness has become the leader of `term`. */
 void sim_check_leader(struct sim_process *witness, uint64_t term);
+/* A leader whose barrier of its own term was applied. */
+void sim_check_ready_to_lead(struct sim_process *witness, uint64_t term);
 /* It has restored a snapshot, or begun anew: what it applies goes on after `index`. */
 void sim_check_restored(struct sim_process *witness, uint64_t index);
 

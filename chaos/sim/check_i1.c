@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "checks_own.h"
+#include "guard.h"
 #include "site.h"
 
 static uint32_t serving_sites(struct sim_world *world, uint32_t group)
@@ -60,6 +61,30 @@ void sim_check_i1(struct sim_world *world)
         if (is_excused(world, group, sites))
             checks->tally.overlaps_outside++;
         else
+            fail(world, group, sites);
+    }
+}
+
+/* Where a site is not enforced nobody ends what a person has started (3.8, 3.9). */
+static uint32_t enforced_sites(const struct sim_world *world, uint32_t group)
+{
+    uint32_t sites = 0;
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+
+        if (guard != NULL && guard->memory.enforced)
+            sites |= 1u << site;
+    }
+    return sites;
+}
+
+void sim_check_i1_again(struct sim_world *world)
+{
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        const uint32_t sites = serving_sites(world, group) & enforced_sites(world, group);
+
+        if ((sites & (sites - 1)) != 0 && !is_excused(world, group, sites))
             fail(world, group, sites);
     }
 }

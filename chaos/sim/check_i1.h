@@ -5,5 +5,7 @@
 #include "checks.h"
 
 void sim_check_i1(struct sim_world *world);
+/* An excuse has ended: an overlap that it covered must be over by now. */
+void sim_check_i1_again(struct sim_world *world);
 
 #endif

@@ -38,6 +38,20 @@ static void *grow(void *array, uint64_t *capacity, uint64_t at, size_t size)
     return grown;
 }
 
+/* A command that another witness has applied is one for all: what lies between two that are applied one
+ * after the other are barriers. So a lost entry is seen even where its place was taken by one. */
+static void must_skip_nothing(struct sim_process *witness, uint64_t from, uint64_t to,
+                              uint64_t term_max)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const struct sim_checks *checks = world->checks;
+
+    for (uint64_t i = from + 1; i < to && i < checks->committed_capacity; i++)
+        if (checks->committed[i].hash != 0 && checks->committed[i].term <= term_max)
+            sim_fail(world, "I3", "%s is past entry %" PRIu64 " without it, which was applied before",
+                     witness->name, i);
+}
+
 void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t term,
                        const void *bytes, size_t size)
 {
@@ -61,6 +75,7 @@ void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t ter
     if (index <= checks->applied_index[number])
         sim_fail(world, "I3", "%s applies entry %" PRIu64 " after %" PRIu64, witness->name, index,
                  checks->applied_index[number]);
+    must_skip_nothing(witness, checks->applied_index[number], index, UINT64_MAX);
     checks->applied_index[number] = index;
     if (index > checks->committed_max)
         checks->committed_max = index;
@@ -100,6 +115,16 @@ void sim_check_leader(struct sim_process *witness, uint64_t term)
         sim_fail(world, "I3", "term %" PRIu64 " has two leaders, w%u and %s", term,
                  checks->leaders[term], witness->name);
     checks->leaders[term] = us;
+}
+
+/* Of its own term or an earlier one it has everything: what is younger a newer leader has made, of whom
+ * this one has not heard. */
+void sim_check_ready_to_lead(struct sim_process *witness, uint64_t term)
+{
+    const struct sim_checks *checks = sim_world_of(witness)->checks;
+
+    must_skip_nothing(witness, checks->applied_index[witness->host->number],
+                      checks->committed_max + 1, term);
 }
 
 /* Equal logs make equal states. */

@@ -46,12 +46,20 @@ void sim_checks_at_end(struct sim_world *world)
         sim_check_liveness_at_end(world);
 }
 
+static void look_again(struct sim_world *world, uint64_t argument)
+{
+    (void)argument;
+    sim_check_i1_again(world);
+}
+
 void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns)
 {
     uint64_t *excused_ns = &world->checks->excused_until_ns[site];
 
-    if (until_ns > *excused_ns)
-        *excused_ns = until_ns;
+    if (until_ns <= *excused_ns)
+        return;
+    *excused_ns = until_ns;
+    sim_world_at(world, until_ns + 1, look_again, 0);
 }
 
 /* Seen twice, and fenced. */

@@ -313,6 +313,7 @@ void sim_witness_on_role(struct sim_witness *witness, enum bw_node_role role, ui
 void sim_witness_on_ready_to_lead(struct sim_witness *witness, uint64_t term)
 {
     sim_tell(sim_witness_world(witness), witness->process->name, "leads term %" PRIu64, term);
+    sim_check_ready_to_lead(witness->process, term);
     bw_witness_on_leading(&witness->machine, term, sim_now(witness->process));
     sim_witness_found(witness);
     for (uint32_t place = 0; place < witness->cluster.group_count; place++)

@@ -59,10 +59,12 @@ static const struct script scripts[] = {
                      "[ \"$seen\" -ge \"${BREAKWATER_TARGET_POSITION:-0}\" ]\n"},
 };
 
+/* Where it serves is not what the program under judgement says: two sites that it called by one name
+ * would never overlap. */
 static const char start_body[] =
     "note start\n"
     "is_alive && exit 0\n"
-    "exec '%s' dev ledger --site \"$BREAKWATER_SITE\" --epoch \"$BREAKWATER_EPOCH\" \\\n"
+    "exec '%s' dev ledger --site '%s' --epoch \"$BREAKWATER_EPOCH\" \\\n"
     "    --records \"$RECORDS\" --pid-file \"$PID_FILE\" --owner %ld:%" PRIu64 "\n";
 
 static enum bw_err write_script(const struct bw_dev *dev, const struct bw_dev_site *site,
@@ -100,7 +102,7 @@ enum bw_err bw_dev_write_scripts(struct bw_dev *dev, const struct bw_dev_site *s
         err = write_script(dev, site, scripts[i].name, scripts[i].body, diag);
     if (err != BW_OK)
         return err;
-    (void)snprintf(start, sizeof start, start_body, dev->program, (long)self.pid,
+    (void)snprintf(start, sizeof start, start_body, dev->program, site->name, (long)self.pid,
                    self.start_ticks); /* fits: the path is at most BW_DEV_PATH_BYTES */
     return write_script(dev, site, "start.sh", start, diag);
 }
