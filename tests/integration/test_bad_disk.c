@@ -228,17 +228,28 @@ static void assert_it_is_back(int victim)
     }
 }
 
-static void a_witness_whose_fsync_fails_takes_no_part_until_it_works(void **state)
+static void assert_it_needs(const char *fault)
 {
-    int leader;
+    const int leader = follow_with(VICTIM);
 
-    (void)state;
-    leader = follow_with(VICTIM);
-    faults_say(faults_path(), "fsync /data1 5\n");
+    faults_say(faults_path(), fault);
 
     assert_it_takes_no_part(VICTIM, leader, "Input/output error");
     faults_say(faults_path(), "");
     assert_it_is_back(VICTIM);
+}
+
+static void a_witness_whose_fsync_fails_takes_no_part_until_it_works(void **state)
+{
+    (void)state;
+    assert_it_needs("fsync /data1 5\n");
+}
+
+/* The bytes of the vote, before they get its name; that of the directory is another fsync. */
+static void a_witness_whose_vote_is_not_synced_takes_no_part(void **state)
+{
+    (void)state;
+    assert_it_needs("fsync /data1/vote.new 5\n");
 }
 
 static void a_witness_on_a_full_disk_takes_no_part_until_there_is_room(void **state)
@@ -277,6 +288,7 @@ int main(void)
         SITE(a_guard_whose_rename_fails_arms_and_starts_nothing),
         SITE(a_holder_whose_guard_can_write_no_mirror_ends_in_time),
         WITNESS(a_witness_whose_fsync_fails_takes_no_part_until_it_works),
+        WITNESS(a_witness_whose_vote_is_not_synced_takes_no_part),
         WITNESS(a_witness_on_a_full_disk_takes_no_part_until_there_is_room),
     };
 

@@ -6,6 +6,9 @@
 #include <cmocka.h>
 
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/random.h>
@@ -13,6 +16,32 @@
 static struct bw_instant noon(void)
 {
     return (struct bw_instant){.boot_ns = 12, .raw_ns = 13};
+}
+
+/* Where the machine's clocks cannot be told apart, these can. */
+static bool has_own_clocks;
+
+int clock_gettime(clockid_t clock, struct timespec *out_time)
+{
+    const int result = (int)syscall(SYS_clock_gettime, clock, out_time);
+
+    if (has_own_clocks)
+        *out_time = (struct timespec){.tv_sec = 1000 + clock};
+    return result;
+}
+
+/* I1, 1: BOOTTIME counts suspend, RAW is not slewed; no other clock has either. */
+static void an_instant_is_of_boottime_and_of_the_raw_clock(void **state)
+{
+    struct bw_instant now;
+
+    (void)state;
+    has_own_clocks = true;
+    now = bw_clock_now();
+    has_own_clocks = false;
+
+    assert_int_equal(now.boot_ns / BW_NS_PER_S, 1000 + CLOCK_BOOTTIME);
+    assert_int_equal(now.raw_ns / BW_NS_PER_S, 1000 + CLOCK_MONOTONIC_RAW);
 }
 
 static void clock_never_goes_back_on_either_member(void **state)
@@ -82,6 +111,7 @@ static void random_ids_differ(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_instant_is_of_boottime_and_of_the_raw_clock),
         cmocka_unit_test(clock_never_goes_back_on_either_member),
         cmocka_unit_test(clock_source_of_a_test_replaces_the_machines),
         cmocka_unit_test(boot_id_and_time_namespace_are_known_and_stay),
