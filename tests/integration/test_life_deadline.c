@@ -7,14 +7,21 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include <breakwater/sys/clock.h>
+
+#include "faults.h"
 #include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
 #define FENCE_MS 5000
 #define TTL_MS   12000
+#define SLEW_PPM 200000
+#define SLEW_MS  100 /* ahead: every program has read of it by then */
 
 static struct real_cluster cluster;
 
@@ -121,6 +128,54 @@ static void a_restarted_agent_without_a_mirror_kills_at_once(void **state)
     assert_true(real_runs(&cluster, 0, "fence") > 0); /* late is better than not at all */
 }
 
+/* ---- NTP makes the sites' CLOCK_BOOTTIME too slow by far; CLOCK_MONOTONIC_RAW is true (1) ---- */
+
+static void serve_hang_and_slew(void)
+{
+    char path[REAL_PATH_BYTES];
+    char text[96];
+
+    (void)snprintf(path, sizeof path, "%s/faults", cluster.dir);
+    faults_begin(path);
+    serve_and_hang(); /* starts the programs of the sites */
+    faults_end();
+    (void)snprintf(text, sizeof text, "slew %" PRIu64 " -%d 0\n",
+                   bw_clock_now().boot_ns + SLEW_MS * BW_NS_PER_MS, SLEW_PPM);
+    faults_say(path, text);
+}
+
+/* By a clock that nobody slews: this program's. The newest renewal left before `since`. */
+static void assert_ended_within_a_lease(struct bw_instant since)
+{
+    const uint64_t limit_ms = since.boot_ns / BW_NS_PER_MS + TTL_MS;
+
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+    print_message("the service was gone %ld ms before D at the latest\n",
+                  (long)limit_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < limit_ms); /* I1 */
+    real_assert_no_overlap(&cluster);
+}
+
+static void on_a_slewed_clock_the_guard_kills_by_the_true_one(void **state)
+{
+    (void)state;
+    serve_hang_and_slew();
+
+    assert_int_equal(kill(cluster.sites[0].agent, SIGSTOP), 0);
+
+    assert_ended_within_a_lease(bw_clock_now());
+}
+
+static void on_a_slewed_clock_the_agent_kills_by_the_true_one(void **state)
+{
+    (void)state;
+    serve_hang_and_slew();
+
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+
+    assert_ended_within_a_lease(bw_clock_now());
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
@@ -131,6 +186,8 @@ int main(void)
         CASE(a_restarted_agent_ends_what_its_frozen_guard_had_armed),
         CASE(a_new_instance_ends_what_the_old_one_had_armed),
         CASE(a_restarted_agent_without_a_mirror_kills_at_once),
+        CASE(on_a_slewed_clock_the_guard_kills_by_the_true_one),
+        CASE(on_a_slewed_clock_the_agent_kills_by_the_true_one),
     };
 
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */

@@ -16,6 +16,7 @@
  *                           but the wall's show SHIFT ns more, and run PPM faster; the last line
  *                           whose FROM has come counts. Looked at every 10 ms, so that a line whose
  *                           FROM lies further ahead comes into force everywhere at once.
+ *     slew FROM PPM SHIFT   the same as NTP does it: CLOCK_MONOTONIC_RAW is left alone
  * Not seen: the kernel's asynchronous I/O (io_submit), by which libraft writes its log. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -280,6 +281,7 @@ struct drift {
     uint64_t from_ns;
     long ppm;
     int64_t shift_ns;
+    bool spares_raw;
 };
 
 static struct {
@@ -312,7 +314,9 @@ static void look_for_drifts(uint64_t now_ns)
         unsigned long from_ns;
         long shift_ns;
 
-        if (sscanf(line, "drift %lu %ld %ld", &from_ns, &drift->ppm, &shift_ns) == 3) {
+        drift->spares_raw = strncmp(line, "slew ", 5) == 0;
+        if (sscanf(line, "drift %lu %ld %ld", &from_ns, &drift->ppm, &shift_ns) == 3 ||
+            sscanf(line, "slew %lu %ld %ld", &from_ns, &drift->ppm, &shift_ns) == 3) {
             drift->from_ns = from_ns;
             drift->shift_ns = shift_ns;
             drifts.count++;
@@ -323,7 +327,7 @@ static void look_for_drifts(uint64_t now_ns)
 
 /* Who finds the list busy waits for another thread's look at it, but not for ever: in a forked
  * child there is no such thread any more. */
-static int64_t drift_now_ns(void)
+static int64_t drift_now_ns(bool is_raw)
 {
     const int saved = errno;
     const uint64_t now_ns = true_boot_ns();
@@ -336,7 +340,7 @@ static int64_t drift_now_ns(void)
     if (now_ns - drifts.looked_ns >= LOOK_NS)
         look_for_drifts(now_ns);
     for (int i = 0; i < drifts.count; i++)
-        if (drifts.list[i].from_ns <= now_ns)
+        if (drifts.list[i].from_ns <= now_ns && !(is_raw && drifts.list[i].spares_raw))
             shift_ns = drifts.list[i].shift_ns +
                        (int64_t)((double)(now_ns - drifts.list[i].from_ns) *
                                  (double)drifts.list[i].ppm / PPM);
@@ -361,7 +365,7 @@ int clock_gettime(clockid_t clock, struct timespec *out_time)
         out_time->tv_sec += wall_shift_s();
     else if (result == 0 && (clock == CLOCK_BOOTTIME || clock == CLOCK_MONOTONIC ||
                              clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE))
-        add_ns(out_time, drift_now_ns());
+        add_ns(out_time, drift_now_ns(clock == CLOCK_MONOTONIC_RAW));
     return result;
 }
 
