@@ -1,10 +1,13 @@
 /* Scripts in the slots of the machine. Design 3.4 (start order), 5.1. */
 #include "program.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/base/mutant.h>
+#include <breakwater/core/report.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
 static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kind action)
@@ -80,6 +83,40 @@ static void make_text(char *bytes, size_t size)
     }
 }
 
+/* A look of the guard's own, which is to see that a fence or a stop has ended the service. */
+static bool is_look_at_an_end(const struct bw_guard_work *work)
+{
+    return work->run.action == BW_ACTION_STATUS && work->run.run_id == 0 &&
+           (work->slot == BW_GUARD_SLOT_FENCE || work->place->machine.stop_checking);
+}
+
+/* What a start has left running may yet begin to serve: as long as it is there, `stopped` is not
+ * seen (3.2.4). After a stop it has no business any more, and is killed; a fence does that by
+ * itself. Only a cgroup tells what is left of this group alone: by a scan the service of another,
+ * if it hides its environment, could be taken for it. */
+static void judge_look(struct bw_guard_work *work)
+{
+    struct bw_guard_place *place = work->place;
+    bool is_empty = false;
+
+    if (!is_look_at_an_end(work) || BW_MUTANT(LEFT_BEHIND) ||
+        place->reach.means != BW_REACH_BY_CGROUP || work->ended.result != BW_RUN_OK ||
+        bw_service_of_line(work->ended.line) != BW_SERVICE_STOPPED ||
+        place->work[BW_GUARD_SLOT_ACTION].script != NULL) /* the machine waits for its end */
+        return;
+    if (bw_reach_is_empty(&place->reach, BW_REACH_SERVICE, &is_empty, NULL) == BW_OK && is_empty)
+        return;
+    work->ended.result = BW_RUN_FAILED;
+    work->ended.exit_status = -1;
+    bw_log_warn(&place->program->log, "service.left_behind",
+                "group=%s epoch=%llu text=\"stopped, but what a start began is still there\" "
+                "does=\"it is killed\"",
+                place->config->name, (unsigned long long)work->run.epoch);
+    if (place->machine.stop_checking)
+        (void)!bw_reach_signal(&place->reach, BW_REACH_SERVICE, SIGKILL,
+                               NULL); /* looked at again */
+}
+
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_guard_work *work = user;
@@ -95,6 +132,7 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     judge(work, result, &work->ended);
     work->ended.duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX;
     copy_line(work->ended.line, sizeof work->ended.line, result->first_line);
+    judge_look(work);
     if (work->run.action == BW_ACTION_READINESS)
         memcpy(work->ended.tail, work->tail, work->tail_bytes);
     else

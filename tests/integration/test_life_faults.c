@@ -200,6 +200,45 @@ static void a_start_beside_a_frozen_guard_is_ended_by_the_agent(void **state)
     assert_the_start_is_ended(freeze_guard);
 }
 
+/* ---- what a start has left behind, and what serves later than anybody waits ---- */
+
+static bool has_left_a_child(struct real_cluster *of, int site)
+{
+    return real_runs(of, site, "start") > 0;
+}
+
+static void assert_the_child_is_ended(const char *then)
+{
+    real_until(&cluster, real_serves, 1, then);
+    real_drop(&cluster, 0, "late");
+
+    assert_true(real_for_a_lease(&cluster, real_service_is_gone, 0)); /* I1, 3.2.4 */
+    real_assert_no_overlap(&cluster);
+}
+
+static void a_fence_ends_what_a_start_has_left_behind(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "late", "");
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+    real_until(&cluster, has_left_a_child, 0, "the first site was started");
+
+    assert_int_equal(kill(cluster.sites[0].agent, SIGSTOP), 0);
+
+    assert_the_child_is_ended("the second site serves after the fence");
+}
+
+static void a_stop_ends_what_a_start_has_left_behind(void **state)
+{
+    (void)state;
+    real_put(&cluster, 0, "late", "");
+    real_start_sites(&cluster);
+    real_apply(&cluster);
+
+    assert_the_child_is_ended("the second site serves after start_timeout and a stop");
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
@@ -212,6 +251,8 @@ int main(void)
         CASE(an_agent_whose_own_fence_fails_holds_the_group_too),
         CASE(a_start_that_outlives_its_guard_is_ended_by_the_agent),
         CASE(a_start_beside_a_frozen_guard_is_ended_by_the_agent),
+        CASE(a_fence_ends_what_a_start_has_left_behind),
+        CASE(a_stop_ends_what_a_start_has_left_behind),
     };
 
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */

@@ -1,5 +1,7 @@
 /* The demo service of a site and its scripts. Files beside them change what they do:
  *   start_exit   a number: start.sh ends with it and has done nothing
+ *   late         start.sh ends well, and what it leaves behind begins the service when this file
+ *                has gone
  *   slow         start.sh begins the service when this file has gone
  *   lies         stop.sh and fence.sh end well and have done nothing
  *   hangs        stop.sh, fence.sh and status.sh do nothing, ignore TERM and do not end
@@ -56,6 +58,7 @@ static const char service[] =
     "    echo \"$up $$\" >>\"$D/beats\"\n"
     "    sleep 0.05\n"
     "done\n";
+static const char late[] = "while [ -f \"$D/late\" ]; do sleep 0.05; done\n";
 static const char begin[] = "setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
                             "until is_alive; do sleep 0.02; done\n";
 /* As `systemctl start` would: what starts it is no child of ours. */
@@ -75,6 +78,10 @@ static const char start[] = "note start\n"
                             "[ -f \"$D/start_exit\" ] && read -r code <\"$D/start_exit\" && exit "
                             "$code\n"
                             "while [ -f \"$D/slow\" ]; do sleep 0.05; done\n"
+                            "if [ -f \"$D/late\" ]; then\n"
+                            "    setsid sh \"$D/late.sh\" </dev/null >/dev/null 2>&1 &\n"
+                            "    exit 0\n"
+                            "fi\n"
                             "is_alive && exit 0\n";
 static const char stop[] = "note stop\n"
                            "hang_if_told\n"
@@ -116,6 +123,7 @@ static void write_script(const struct real_site *site, const char *name, const c
 void real_write_scripts(const struct real_site *site)
 {
     write_script(site, "service.sh", service, "");
+    write_script(site, "late.sh", late, service);
     write_script(site, "start.sh", start, site->has_units ? begin_unit : begin);
     write_script(site, "hand.sh", begin, "");
     write_script(site, "stop.sh", stop, "");
