@@ -91,9 +91,10 @@ static bool is_look_at_an_end(const struct bw_guard_work *work)
 }
 
 /* What a start has left running may yet begin to serve: as long as it is there, `stopped` is not
- * seen (3.2.4). After a stop it has no business any more, and is killed; a fence does that by
- * itself. Only a cgroup tells what is left of this group alone: by a scan the service of another,
- * if it hides its environment, could be taken for it. */
+ * seen (3.2.4). After a stop it has no business any more, and gets TERM once; it may be what is
+ * still writing its last bytes, so that KILL is left to the fence that follows a stop whose limit
+ * comes first. Only a cgroup tells what is left of this group alone: by a scan the service of
+ * another, if it hides its environment, could be taken for it. */
 static void judge_look(struct bw_guard_work *work)
 {
     struct bw_guard_place *place = work->place;
@@ -108,12 +109,15 @@ static void judge_look(struct bw_guard_work *work)
         return;
     work->ended.result = BW_RUN_FAILED;
     work->ended.exit_status = -1;
+    if (place->is_left_behind)
+        return;
+    place->is_left_behind = true;
     bw_log_warn(&place->program->log, "service.left_behind",
                 "group=%s epoch=%llu text=\"stopped, but what a start began is still there\" "
-                "does=\"it is killed\"",
+                "does=\"it gets TERM, and if it stays, the fence ends it\"",
                 place->config->name, (unsigned long long)work->run.epoch);
     if (place->machine.stop_checking)
-        (void)!bw_reach_signal(&place->reach, BW_REACH_SERVICE, SIGKILL,
+        (void)!bw_reach_signal(&place->reach, BW_REACH_SERVICE, SIGTERM,
                                NULL); /* looked at again */
 }
 
@@ -232,6 +236,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 
     work->run = *run;
     work->tail_bytes = 0;
+    if (bw_action_is_action(run->action))
+        work->place->is_left_behind = false;
     memset(work->tail, 0, sizeof work->tail);
     *out_spawned = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED, .slot = work->slot, .ok = true};
