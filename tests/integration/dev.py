@@ -10,6 +10,7 @@
     dev.py PROGRAM ledger          the demo service ends with its owner, and on SIGTERM
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -21,7 +22,7 @@ import time
 
 import recompute_overlap
 
-WAIT_S = 60
+WAIT_S = 120
 FAILOVER = ["last confirmed renewal", "lapse", "granted", "order received", "first lease",
             "start begun", "serving", "serving confirmed"]
 EXPIRY = FAILOVER + ["expiry possible", "expiry committed"]
@@ -91,8 +92,9 @@ def wait_for_end(processes):
 # ---- the claims ---------------------------------------------------------------------------------
 
 def run(program, *options):
-    return subprocess.run([program, "dev", "--fast", "-o", "json", "--timeout", "60s", *options],
-                          stdout=subprocess.PIPE, timeout=150, check=False)
+    """With the lease of 5 s that it has without --fast: it outlasts a stall of this machine."""
+    return subprocess.run([program, "dev", "-o", "json", "--timeout", "200s", *options],
+                          stdout=subprocess.PIPE, timeout=500, check=False)
 
 
 def scenario(program, name):
@@ -117,7 +119,7 @@ def scenario(program, name):
 
 
 def begin(program, folder, *options):
-    command = [program, "dev", "--fast", "--timeout", "60s", "--dir", str(folder / "cluster"),
+    command = [program, "dev", "--timeout", "200s", "--dir", str(folder / "cluster"),
                *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
@@ -135,7 +137,7 @@ def goes_red(program):
         subprocess.run([program, "dev", "ledger", "--site", rogue_site, "--epoch", "99",
                         "--records", str(first.parent), "--pid-file", str(folder / "rogue.pid")],
                        check=True)
-        output, _ = dev.communicate(timeout=150)
+        output, _ = dev.communicate(timeout=500)
         pid = int((folder / "rogue.pid").read_text().split()[0])
         os.kill(pid, signal.SIGKILL)
         wait_for_end(services_of(folder))
@@ -157,13 +159,21 @@ def serving(program, folder):
     return dev, processes
 
 
+def is_removed(folder):
+    """What was killed leaves its cgroup a moment after it has ended."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+    return not folder.exists()
+
+
 def remove_cgroups(pid):
     """What a `dev` of that pid, which nobody gave the time, could not remove: empty directories."""
     top = pathlib.Path("/sys/fs/cgroup")
     for group in [*top.glob(f"breakwater-*/ledger-{pid}"), *top.glob(f"*/breakwater-*/ledger-{pid}")]:
-        for slot in filter(pathlib.Path.is_dir, group.iterdir()):
-            slot.rmdir()
-        group.rmdir()
+        for folder in [*filter(pathlib.Path.is_dir, group.iterdir()), group]:
+            wait_for(f"{folder} to be empty", lambda gone=folder: is_removed(gone))
+        with contextlib.suppress(OSError):  # another run's groups are in it
+            group.parent.rmdir()
 
 
 def killed(program):

@@ -16,6 +16,8 @@
 
 #include <breakwater/net/pki.h>
 
+#include "janitor.h"
+
 static char directory[] = "/tmp/breakwater-check-XXXXXX";
 
 static void put(const char *name, mode_t mode, const char *text)
@@ -59,7 +61,10 @@ static int make_files(void **state)
     struct bw_diag diag = {0};
 
     (void)state;
-    if (mkdtemp(directory) == NULL || chdir(directory) != 0 || mkdir("state", 0700) != 0 ||
+    if (mkdtemp(directory) == NULL)
+        return -1;
+    janitor_add_dir(directory);
+    if (chdir(directory) != 0 || mkdir("state", 0700) != 0 ||
         mkdir("data", 0700) != 0 || bw_pki_init("prod", "pki", &diag) != BW_OK)
         return -1;
     issue("agent/dc-a/agent-1", "agent.pem", 90);

@@ -13,9 +13,10 @@
 
 #include <breakwater/base/bytes.h>
 
+#include "punctual.h"
 #include "test_witness.h"
 
-#define WAIT_MS 20000
+#define WAIT_MS 60000
 
 static struct test_cluster cluster;
 static struct test_witness witnesses[TEST_WITNESSES];
@@ -588,5 +589,6 @@ int main(void)
         TEST(a_witness_that_lost_a_part_does_not_start),
     };
 
+    punctual_self();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@
 #include <breakwater/base/prng.h>
 #include <breakwater/net/http_server.h>
 
+#include "punctual.h"
 #include "test_https.h"
 #include "test_pki.h"
 
@@ -328,7 +329,7 @@ static void wait_for(struct house *house, atomic_uint *value, unsigned wanted)
 {
     const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
 
-    for (int i = 0; i < 10000; i++) {
+    for (int i = 0; i < 30000; i++) {
         order(house, count_connections);
         if (*value == wanted)
             return;
@@ -783,9 +784,9 @@ static void silence_is_ended_in_every_phase(void **state)
     struct test_https client;
     struct test_answer answer;
 
-    house->config.handshake_ms = 1500;
-    house->config.request_ms = 1000;
-    house->config.idle_ms = 150;
+    house->config.handshake_ms = 5000; /* and who means it is well within these */
+    house->config.request_ms = 3000;
+    house->config.idle_ms = 3000;
     (void)open_house(state);
 
     test_https_dial(&client, house->port); /* half open: no handshake */
@@ -1043,7 +1044,7 @@ static void new_certificate_serves_new_connections_and_old_ones_age_out(void **s
     struct test_answer answer;
     long old_serial;
 
-    house->config.old_connection_ms = 4000;
+    house->config.old_connection_ms = 8000;
     (void)open_house(state);
     old_serial = serial_shown(house, &old);
     bw_tls_context_free(house->context);
@@ -1165,5 +1166,6 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
+    punctual_child(); /* its threads, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

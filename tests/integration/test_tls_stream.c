@@ -12,9 +12,10 @@
 
 #include <breakwater/net/tls_stream.h>
 
+#include "punctual.h"
 #include "test_pki.h"
 
-#define WAIT_MS 20000 /* generous: what is waited for takes milliseconds */
+#define WAIT_MS 60000 /* generous: what is waited for takes milliseconds */
 
 /* One end, and what happened to it. */
 struct end {
@@ -569,5 +570,6 @@ int main(void)
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
+    punctual_child(); /* its threads, too */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,6 @@
 #include "test_witness.h"
 
 #include <arpa/inet.h>
-#include <ftw.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,8 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+
+#include "janitor.h"
 
 /* ---- a link: greeting of 8 bytes, answered by one -------------------------------------------- */
 
@@ -459,23 +460,19 @@ static int listen_anywhere(uint16_t *out_port)
 void test_cluster_init(struct test_cluster *cluster)
 {
     *cluster = (struct test_cluster){
-        .dir = "/tmp/bw-consensus-XXXXXX", .election_ms = 300, .heartbeat_ms = 30};
+        .dir = "/tmp/bw-consensus-XXXXXX", .election_ms = 2000, .heartbeat_ms = 100};
     BW_ASSERT(mkdtemp(cluster->dir) != NULL);
+    janitor_add_dir(cluster->dir);
     for (int i = 0; i < TEST_WITNESSES; i++)
         cluster->listeners[i] = listen_anywhere(&cluster->ports[i]);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int flag, struct FTW *place)
-{
-    (void)status, (void)flag, (void)place;
-    return remove(path);
 }
 
 void test_cluster_deinit(struct test_cluster *cluster)
 {
     for (int i = 0; i < TEST_WITNESSES; i++)
         (void)close(cluster->listeners[i]);
-    (void)nftw(cluster->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    janitor_remove_dir(cluster->dir);
+    janitor_forget(cluster->dir);
 }
 
 void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out_path[128])

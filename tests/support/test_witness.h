@@ -50,7 +50,7 @@ struct test_witness {
     unsigned open_handles;
 };
 
-/* Makes directories and listening sockets; fast elections. */
+/* Makes directories and listening sockets. A stall of the machine of 2 s ends no leadership. */
 void test_cluster_init(struct test_cluster *cluster);
 void test_cluster_deinit(struct test_cluster *cluster);
 void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out_path[128]);

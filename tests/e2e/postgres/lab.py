@@ -25,7 +25,7 @@ PEER = {"a": "b", "b": "a"}
 
 # What the bounds are computed from. lease_ttl - fence_timeout covers a lost leader (design 4).
 ELECTION_MS = 400
-TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 5500, 2000, 500, 500, 100
+TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 9000, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
 CHECK_MS = 1000
 
@@ -96,6 +96,16 @@ def has_words(pid, *words):
     return line[:len(words)] == [str(word).encode() for word in words]
 
 
+def be_punctual():
+    """In a child, before exec: it keeps instants, whatever else this machine does. What it starts by
+    a script is ordinary again."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, -20)
+
+
 def remove_cgroup(folder):
     """Removes one whose processes were killed: they leave it only when they have ended."""
     for _ in range(40):
@@ -120,6 +130,7 @@ class Lab:
         self.observers = []
         self.work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-e2e."))
         self.work.chmod(0o755)
+        self.keeper = self.begin_keeper()
 
     # ---- namespaces ----
 
@@ -170,7 +181,8 @@ class Lab:
         with open(self.work / f"{kind}-{node}.log", "ab") as log:
             self.programs[name] = subprocess.Popen(
                 self.in_node(node, self.breakwater, kind, "-c", self.work / f"{node}.yaml"),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                preexec_fn=be_punctual)
 
     def signal(self, name, number):
         self.programs[name].send_signal(number)
@@ -214,7 +226,7 @@ class Lab:
             "witnesses": [f"{ADDRESSES[node]}:7400" for node in NODES[:3]],
             "groups": [{
                 "name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
-                "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "1500ms",
+                "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "2500ms",
                 "kill_grace": "400ms", "status_timeout": "10s", "readiness_timeout": "10s",
                 **{f"{action}_script": self.journalled(action) for action in actions},
                 "env": self.environment(site)}]}
@@ -280,7 +292,7 @@ class Lab:
                 "PGPORT": "5432", "PG_BIN": str(self.bin), "PG_LOG": f"{self.home(site)}/log",
                 "PEER_CONNINFO": f"host={ADDRESSES[PEER[site]]} port=5432 user=postgres",
                 "PG_APPLICATION_NAME": f"site_{site}", "PG_SYNC_PEER": f"site_{PEER[site]}",
-                "PG_START_TIMEOUT": "20", "PG_STOP_TIMEOUT": "20", "PG_STREAM_TIMEOUT": "3"}
+                "PG_START_TIMEOUT": "20", "PG_STOP_TIMEOUT": "20", "PG_STREAM_TIMEOUT": "5"}
 
     def script(self, site, action):
         """A shipped script as a person runs it, outside of the guard."""
@@ -359,6 +371,32 @@ class Lab:
 
     # ---- the end ----
 
+    def begin_keeper(self):
+        """A process beside this one, which removes what was made when this one is killed."""
+        inner, outer = os.pipe()
+        if os.fork() != 0:
+            os.close(inner)
+            return outer
+        os.setsid()
+        os.close(outer)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        if not os.read(inner, 1):  # its end, without a word before it
+            self.kill_all()
+            self.remove_all(keep=False)
+        os._exit(0)
+
+    def kill_all(self):
+        """All that was started with a word of this lab's folder in its command line."""
+        mark = f"{self.work}/".encode()
+        for path in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if mark in (path / "cmdline").read_bytes() and int(path.name) != os.getpid():
+                    os.kill(int(path.name), signal.SIGKILL)
+
     def close(self, keep):
         """Ends what was started, by pid, and removes what was made; never fails."""
         processes = [*self.programs.values(), *self.observers]
@@ -367,6 +405,11 @@ class Lab:
                 process.send_signal(signal.SIGCONT)
                 process.kill()
             process.wait()
+        self.remove_all(keep)
+        os.write(self.keeper, b"done")
+        os.close(self.keeper)
+
+    def remove_all(self, keep):
         for site, name in self.site_names.items():
             self.kill_server(site)
             for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
