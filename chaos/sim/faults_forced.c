@@ -144,7 +144,7 @@ static bool replace_agent(struct sim_world *world, struct sim_incident *incident
         return false;
     incident->c = machine_of(world, incident)->memory.epoch;
     incident->stage = 1;
-    sim_plan_tell(world, incident,
+    sim_plan_tell(world, incident, site_of(world, incident),
                   "its agent dies, a second one begins, those of other sites stand still");
     keep_down(agent_of(world, incident));
     freeze_others(world, incident);
@@ -165,7 +165,8 @@ static uint64_t return_to_another(struct sim_world *world, struct sim_incident *
         return LOOK_NS;
     if ((incident->salt & 1) != 0)
         second_leaves(world, incident);
-    sim_plan_tell(world, incident, "another instance is armed; the first agent returns");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "another instance is armed; the first agent returns");
     let_return(agent_of(world, incident));
     return 0;
 }
@@ -203,12 +204,14 @@ static uint64_t return_to_let_go(struct sim_world *world, struct sim_incident *i
             return 0;
         incident->c = machine_of(world, incident)->memory.epoch;
         incident->stage = 1;
-        sim_plan_tell(world, incident, "its agent dies, with an epoch that is not armed");
+        sim_plan_tell(world, incident, site_of(world, incident),
+                      "its agent dies, with an epoch that is not armed");
         keep_down(agent_of(world, incident));
     } else if (group == NULL) {
         return LOOK_FAR_NS;
     } else if (group->spec.mode == BW_MODE_OBSERVE) {
-        sim_plan_tell(world, incident, "the group is let go; the agent returns");
+        sim_plan_tell(world, incident, site_of(world, incident),
+                      "the group is let go; the agent returns");
         let_return(agent_of(world, incident));
         return 0;
     } else if (group->epoch > incident->c || group->phase == BW_PHASE_VACANT) {
@@ -245,7 +248,7 @@ static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *inci
             return 0;
         incident->c = machine_of(world, incident)->memory.epoch;
         incident->stage = 1;
-        sim_plan_tell(world, incident,
+        sim_plan_tell(world, incident, site_of(world, incident),
                       "its guard dies before it can arm, agents of other sites stand still");
         keep_down(guard_of(world, incident));
         freeze_others(world, incident);
@@ -258,7 +261,7 @@ static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *inci
             !sim_witness_is_proposing(leader, world->group_names[incident->b]))
             return LOOK_NEAR_NS;
         sim_plan_tell(
-            world, incident,
+            world, incident, site_of(world, incident),
             "the end of the epoch is proposed; its site hears nothing, its guard returns");
         incident->stage = 2;
         sim_net_cut_around(world, site_of(world, incident)->index, false, true, true);
@@ -266,7 +269,8 @@ static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *inci
     }
     if (group->epoch <= incident->c)
         return LOOK_NS;
-    sim_plan_tell(world, incident, "the same site is granted the next epoch, and hears again");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "the same site is granted the next epoch, and hears again");
     incident->stage = 3;
     sim_net_cut_around(world, site_of(world, incident)->index, false, true, false);
     return 0;
@@ -297,7 +301,8 @@ static bool alone_with_memory(struct sim_world *world, struct sim_incident *inci
     sim_guard_mirror_name(world, incident->b, name);
     if (sim_chance(&incident->chance, 500000))
         sim_file_remove(site_of(world, incident), name);
-    sim_plan_tell(world, incident, "its agent starts again, its guard stands still");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "its agent starts again, its guard stands still");
     sim_process_kill(agent_of(world, incident));
     sim_process_start(agent_of(world, incident));
     sim_process_freeze(guard_of(world, incident));
@@ -324,7 +329,8 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
         incident->c = machine->memory.epoch;
         incident->stage = 1;
         sim_checks_disturb(world, incident->a, incident->until_ns);
-        sim_plan_tell(world, incident, "its guard cannot save what is granted");
+        sim_plan_tell(world, incident, site_of(world, incident),
+                      "its guard cannot save what is granted");
         if (is_in_run)
             guard_of(world, incident)->disk.run_fail_percent = 50;
         else
@@ -337,7 +343,8 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
         return 0;
     if (machine == NULL || machine->service != BW_SERVICE_UNKNOWN)
         return LOOK_FAR_NS;
-    sim_plan_tell(world, incident, "nobody knows whether it runs; somebody closes the epoch");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "nobody knows whether it runs; somebody closes the epoch");
     command.epoch = incident->c;
     (void)sim_people_submit(world, &command);
     return 0;
@@ -352,7 +359,8 @@ static uint64_t keep_no_rejoin(struct sim_world *world, struct sim_incident *inc
         return LOOK_FAR_NS;
     incident->stage = 1;
     sim_checks_disturb(world, incident->a, incident->until_ns);
-    sim_plan_tell(world, incident, "it has given back, and its guard can save nothing any more");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "it has given back, and its guard can save nothing any more");
     guard_of(world, incident)->disk.fail_percent = 100;
     return 0;
 }
@@ -393,11 +401,12 @@ static void kill_the_start(struct sim_world *world, struct sim_incident *inciden
                                &(struct sim_script_faults){.slow_death_ms = SLOW_DEATH_MS});
     incident->stage = 3;
     if (is_closed_in_start(incident)) {
-        sim_plan_tell(world, incident, "its start hangs, somebody closes the epoch");
+        sim_plan_tell(world, incident, site_of(world, incident),
+                      "its start hangs, somebody closes the epoch");
         command.epoch = incident->c;
         (void)sim_people_submit(world, &command);
     } else {
-        sim_plan_tell(world, incident, "its start hangs, it is cut off");
+        sim_plan_tell(world, incident, site_of(world, incident), "its start hangs, it is cut off");
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
     }
 }
@@ -448,7 +457,8 @@ static uint64_t start_after_fence(struct sim_world *world, struct sim_incident *
     if (machine == NULL || !machine->fence_ok_read || machine->tenure != BW_TENURE_ENDING ||
         !bw_instant_wait_is_over(sim_clock_now(site_of(world, incident)), machine->arm_sent_end))
         return LOOK_FAR_NS;
-    sim_plan_tell(world, incident, "it is fenced, its lease is over; somebody starts it");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "it is fenced, its lease is over; somebody starts it");
     sim_checks_by_hand(world, incident->a);
     sim_service_started_by_hand(site_of(world, incident), incident->b);
     return 0;
@@ -487,7 +497,8 @@ static uint64_t stall_in_fence(struct sim_world *world, struct sim_incident *inc
     stall_ns = is_before_term ? bw_instant_left_ns(sim_clock_now(site_of(world, incident)),
                                                    guard->fence_kill_at)
                               : SIM_S + bw_prng_below(&incident->chance, SIM_S);
-    sim_plan_tell(world, incident, "its guard stalls in the middle of a fence");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "its guard stalls in the middle of a fence");
     sim_process_stall(guard_of(world, incident), stall_ns);
     return 0;
 }
@@ -567,7 +578,7 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
         add_entry(world, incident);
         if (incident->c > 0 || log_of(leader)->first <= sim_raft_disk_next(log_of(behind)))
             return LOOK_FAR_NS;
-        sim_plan_tell(world, incident,
+        sim_plan_tell(world, incident, leader->host,
                       "its log is too short for the missing one; the leader hands over");
         incident->stage = 1;
         incident->b = leader->index;
@@ -579,7 +590,7 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
         incident->stage = 2;
         incident->b = leader->index;
         incident->c = world->setting.snapshot_threshold + 10;
-        sim_plan_tell(world, incident,
+        sim_plan_tell(world, incident, leader->host,
                       "the new leader reads its snapshot slowly; the missing one returns");
         set_long_read(world, incident, true);
         let_return(behind);
@@ -616,8 +627,8 @@ static void reads_well(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- an adoption that its site hears of, and can never arm ---- */
 
-/* Let go and managed again; when the site has accepted the adoption it hears and says nothing, until
- * the epoch has expired: what runs there is not breakwater's to end (3.9). */
+/* Let go and managed again; when the site has accepted the adoption it hears and says nothing,
+ * until the epoch has expired: what runs there is not breakwater's to end (3.9). */
 static uint64_t adopt_in_vain(struct sim_world *world, struct sim_incident *incident)
 {
     const struct bw_group *group = group_of(world, incident);
@@ -634,12 +645,14 @@ static uint64_t adopt_in_vain(struct sim_world *world, struct sim_incident *inci
             return LOOK_NEAR_NS;
         incident->c = machine->memory.epoch;
         incident->stage = 1;
-        sim_plan_tell(world, incident, "it is to adopt what runs there, and is cut off");
+        sim_plan_tell(world, incident, site_of(world, incident),
+                      "it is to adopt what runs there, and is cut off");
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
     }
     if (group->epoch == incident->c && group->phase != BW_PHASE_VACANT)
         return LOOK_FAR_NS;
-    sim_plan_tell(world, incident, "the adoption has expired; it hears again");
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "the adoption has expired; it hears again");
     incident->stage = 2;
     sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
     return 0;

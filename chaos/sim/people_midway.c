@@ -96,7 +96,8 @@ static uint64_t act_midway(struct sim_world *world, struct sim_incident *inciden
         incident->stage = 1; /* not at its very beginning */
         return (1 + bw_prng_below(&incident->chance, PAUSE_MS_MAX)) * SIM_MS;
     }
-    sim_plan_tell(world, incident, "somebody gives a command in the middle of it");
+    sim_plan_tell(world, incident, sim_site(world, incident->b),
+                  "somebody gives a command in the middle of it");
     command = draw_command(world, incident, group);
     if (command.kind != BW_COMMAND_SET_SPEC ||
         bw_spec_check(&command.spec, world->setting.election_timeout_ms, NULL, 0) == 0)
@@ -124,7 +125,8 @@ static uint64_t hear_of_fence(struct sim_world *world, struct sim_incident *inci
 
     if (guard == NULL || guard->fence != BW_FENCE_FAILED)
         return LOOK_NS;
-    sim_plan_tell(world, incident, "the fence has failed; its agent goes on");
+    sim_plan_tell(world, incident, sim_site(world, incident->b),
+                  "the fence has failed; its agent goes on");
     if (!sim_site(world, incident->b)->is_suspended)
         sim_process_thaw(world->agents[incident->b][0]);
     return 0;

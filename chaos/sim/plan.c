@@ -219,9 +219,11 @@ bool sim_plan_may_lose_an_agent(const struct sim_world *world)
     return !world->setting.is_liveness || !world->setting.has_rejoin_script;
 }
 
-void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident, const char *what)
+void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
+                   const struct sim_host *host, const char *what)
 {
-    sim_tell(world, "FAULT", "#%u %s", (uint32_t)(incident - world->plan->incidents), what);
+    sim_tell(world, "FAULT", "#%u at %s: %s", (uint32_t)(incident - world->plan->incidents),
+             host->name, what);
 }
 
 uint64_t sim_plan_excused_until(const struct sim_world *world,

@@ -78,8 +78,9 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
  * is rolled back (3.8), which a liveness run has to do without. */
 bool sim_plan_may_lose_an_agent(const struct sim_world *world);
 
-/* For the story: what an incident does at its moment. */
-void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident, const char *what);
+/* For the story: what an incident does at its moment, and at which machine. */
+void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
+                   const struct sim_host *host, const char *what);
 
 /* When whoever was left running at a site under this incident has surely been fenced. */
 uint64_t sim_plan_excused_until(const struct sim_world *world,
