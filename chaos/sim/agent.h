@@ -117,6 +117,7 @@ struct sim_agent {
     struct bw_instant sync_sent, sync_at;
     bool has_sent;
     uint64_t heard_number;
+    struct bw_exchanges exchanges;
     struct bw_instant leader_heard;
     /* steps */
     struct sim_agent_task tasks[SIM_AGENT_TASKS_MAX];

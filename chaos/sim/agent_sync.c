@@ -73,12 +73,14 @@ static size_t make_sync(struct sim_agent *agent, struct bw_instant sent)
         .heard_number = agent->heard_number,
         .wants_relay = bw_instant_elapsed_ns(sent, agent->leader_heard) >=
                        interval_ns(agent) * 3 / 2,
+        .exchange_count = agent->exchanges.count,
         .group_count = agent->place_count,
         .groups = groups,
     };
     struct bw_diag diag = {0};
     size_t size = 0;
 
+    memcpy(sync.exchanges, agent->exchanges.list, sizeof sync.exchanges);
     memcpy(sync.site, agent->state.site, sizeof sync.site);
     BW_ASSERT(bw_copy_text(sync.agent, sizeof sync.agent, agent->process->name));
     for (uint32_t i = 0; i < agent->place_count; i++)
@@ -323,6 +325,16 @@ static void take_group(struct sim_agent *agent, const struct bw_sync_answer_grou
             group->other_serves_epoch;
 }
 
+static void note_exchange(struct sim_agent *agent, const struct bw_sync_answer *answer,
+                          struct bw_instant sent)
+{
+    struct bw_exchange exchange = {
+        .number = answer->number, .sent = sent, .heard = sim_now(agent->process)};
+
+    memcpy(exchange.witness, answer->witness, sizeof exchange.witness);
+    bw_exchanges_note(&agent->exchanges, &exchange);
+}
+
 static bool take_decoded(struct sim_agent *agent, bool is_poll,
                          const struct bw_sync_answer *answer)
 {
@@ -336,6 +348,8 @@ static bool take_decoded(struct sim_agent *agent, bool is_poll,
     }
     if (!is_of_our_cluster(agent, answer))
         return false;
+    if (!is_poll)
+        note_exchange(agent, answer, confirmed.sent);
     if (!is_poll && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         agent->leader_heard = sim_now(agent->process);

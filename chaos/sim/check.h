@@ -5,6 +5,7 @@
  *   check_ended.c       and none any more once an epoch has ended safely (3.1)
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
  *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
+ *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H
 #define BW_SIM_CHECK_H

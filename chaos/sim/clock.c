@@ -52,6 +52,30 @@ uint64_t sim_clock_reaches(const struct sim_host *host, struct bw_instant at)
     return boot < raw ? boot : raw;
 }
 
+/* CLOCK_BOOTTIME may be slewed by any rate, CLOCK_MONOTONIC_RAW not: as long as that is within the
+ * drift and runs, so is the pair (1). */
+static bool strays(const struct sim_host *host)
+{
+    const int64_t drift_ppm = host->world->setting.terms.drift_ppm;
+
+    return host->raw.is_stopped || host->raw.rate_ppm > drift_ppm ||
+           host->raw.rate_ppm < -drift_ppm;
+}
+
+static void note_straying(struct sim_host *host)
+{
+    if (!strays(host))
+        return;
+    host->has_strayed = true;
+    host->strayed_ns = host->world->now_ns;
+}
+
+bool sim_clock_is_steady(const struct sim_host *host, uint64_t within_ns)
+{
+    return !strays(host) &&
+           (!host->has_strayed || host->world->now_ns - host->strayed_ns > within_ns);
+}
+
 /* What it shows goes on from here. */
 static void hold(struct sim_clock *clock, uint64_t now_ns)
 {
@@ -61,6 +85,7 @@ static void hold(struct sim_clock *clock, uint64_t now_ns)
 
 void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_ppm)
 {
+    note_straying(host);
     hold(&host->boot, host->world->now_ns);
     hold(&host->raw, host->world->now_ns);
     host->boot.rate_ppm = boot_ppm;
@@ -75,6 +100,7 @@ void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_pp
 
 void sim_clock_sleep(struct sim_host *host, bool is_asleep)
 {
+    note_straying(host);
     hold(&host->raw, host->world->now_ns);
     host->raw.is_stopped = is_asleep;
 }

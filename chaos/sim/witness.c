@@ -270,7 +270,8 @@ static struct sim_witness *open_witness(struct sim_process *process)
     witness->process = process;
     witness->disk = process->host->services;
     bw_cluster_init(&witness->cluster, witness->groups, SIM_PLACES);
-    bw_witness_init(&witness->machine, &witness->cluster, witness->watches, sim_now(process));
+    bw_witness_init(&witness->machine, process->host->name, &witness->cluster, witness->watches,
+                    sim_now(process));
     for (uint32_t place = 0; place < SIM_PLACES; place++)
         witness->due[place] = BW_INSTANT_NEVER;
     witness->housekeeping = bw_instant_add(sim_now(process), HOUSEKEEPING_MS * BW_NS_PER_MS);

@@ -117,6 +117,8 @@ static void begin_answer(const struct sim_witness *witness, struct bw_sync_answe
     if (leader >= 0)
         memcpy(out_answer->leader, sim_witness_world(witness)->hosts[leader].name,
                sizeof out_answer->leader);
+    BW_ASSERT(bw_copy_text(out_answer->witness, sizeof out_answer->witness,
+                           witness->process->host->name));
     tell_members(witness, out_answer);
 }
 
@@ -297,6 +299,39 @@ static bool names_unknown_group(const struct sim_witness *witness, const struct 
     return false;
 }
 
+/* What is measured rests on exchanges of at most this age: the slots, each as long as it may get. */
+#define RATE_MEMORY_NS ((BW_RATE_SLOTS + 2) * 2 * BW_RATE_SLOT_NS)
+
+/* Design 3.8: a site is called slow or fast only when its clocks or those of the witness were so. */
+static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, int place)
+{
+    struct sim_world *world = sim_witness_world(witness);
+    const struct bw_spec *spec = &witness->groups[place].spec;
+    const int site = bw_spec_find_site(spec, sync->site);
+    enum bw_rate_verdict verdict;
+
+    if (site < 0)
+        return;
+    verdict = bw_rate_judge(&witness->machine.watches[place].rates[site].bounds,
+                            spec->max_clock_drift_ppm);
+    if (verdict == BW_RATE_UNKNOWN)
+        return;
+    sim_count(world, verdict == BW_RATE_SLOW   ? "rate:slow"
+                     : verdict == BW_RATE_FAST ? "rate:fast"
+                                               : "rate:within");
+    if (verdict == BW_RATE_WITHIN)
+        return;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        const struct sim_host *host = &world->hosts[i];
+        const bool is_theirs = host == witness->process->host || strcmp(host->name, sync->site) == 0;
+
+        if (is_theirs && !sim_clock_is_steady(host, RATE_MEMORY_NS))
+            return;
+    }
+    sim_fail(world, "rate", "%s calls the clocks of %s %s, and they never were",
+             witness->process->host->name, sync->site, bw_rate_word(verdict));
+}
+
 /* Takes the groups of `sync`. */
 static void take_sync(struct sim_witness *witness, const struct sim_message *message,
                       struct bw_sync *sync, bool may_relay)
@@ -309,8 +344,10 @@ static void take_sync(struct sim_witness *witness, const struct sim_message *mes
     for (uint32_t i = 0; i < sync->group_count; i++) {
         int place = bw_cluster_find(&witness->cluster, sync->groups[i].name);
 
-        if (place >= 0)
-            sim_witness_touch(witness, place);
+        if (place < 0)
+            continue;
+        sim_witness_touch(witness, place);
+        check_rate(witness, sync, place);
     }
     if (proof == 0 && machine->leadership.leads && names_unknown_group(witness, sync))
         proof = bw_proof_want(&machine->proof);

@@ -92,6 +92,8 @@ struct sim_host {
     uint32_t boots;
     struct bw_id boot_id;
     struct sim_clock boot, raw; /* CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW */
+    bool has_strayed;    /* some time its clocks did not both run within the drift of the terms */
+    uint64_t strayed_ns; /* until then */
     struct sim_file files[SIM_FILES_MAX];
     struct bw_prng chance; /* of what happens on this machine */
     void *services;        /* a site's: service.h; NULL at a witness */
@@ -295,6 +297,8 @@ void sim_host_boot(struct sim_host *host);
 /* Sleep: BOOTTIME goes on, RAW and every process stand still. */
 void sim_host_suspend(struct sim_host *host);
 void sim_host_resume(struct sim_host *host);
+/* Neither of its clocks strays now, or did in the last `within_ns`. */
+bool sim_clock_is_steady(const struct sim_host *host, uint64_t within_ns);
 /* Another rate from now on, -100000..100000 ppm. */
 void sim_clock_set_rates(struct sim_host *host, int32_t boot_ppm, int32_t raw_ppm);
 

@@ -113,6 +113,16 @@ static void note_leader(struct bw_agent *agent, const struct bw_sync_answer *ans
     bw_agent_witnesses_told(agent, answer);
 }
 
+/* What the witness measures our clocks by (3.8). */
+static void note_exchange(struct bw_agent *agent, const struct bw_sync_answer *answer,
+                          struct bw_instant sent, struct bw_instant received)
+{
+    struct bw_exchange exchange = {.number = answer->number, .sent = sent, .heard = received};
+
+    memcpy(exchange.witness, answer->witness, sizeof exchange.witness);
+    bw_exchanges_note(&agent->sync.exchanges, &exchange);
+}
+
 /* 3.2.3: the instant of a confirmed renewal is the one we noted when we sent it. */
 static bool take_decoded(struct bw_agent_witness *witness, enum bw_answer_kind kind,
                          const struct bw_sync_answer *answer, struct bw_instant received)
@@ -128,6 +138,8 @@ static bool take_decoded(struct bw_agent_witness *witness, enum bw_answer_kind k
     }
     if (!is_of_our_cluster(witness, answer))
         return false;
+    if (kind == BW_ANSWER_TO_SYNC)
+        note_exchange(agent, answer, confirmed.sent, received);
     if (kind == BW_ANSWER_TO_SYNC && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         note_leader(agent, answer, received);

@@ -85,6 +85,7 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
         .number = bw_renewals_add(&out->renewals, sent),
         .heard_number = out->heard_number,
         .wants_relay = wants_relay(agent, sent),
+        .exchange_count = out->exchanges.count,
         .group_count = agent->place_count,
         .groups = out->groups,
     };
@@ -92,6 +93,7 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
     uint8_t *bytes = NULL;
     enum bw_err err;
 
+    memcpy(sync.exchanges, out->exchanges.list, sizeof sync.exchanges);
     (void)bw_copy_text(sync.site, sizeof sync.site, agent->config->site);   /* checked names */
     (void)bw_copy_text(sync.agent, sizeof sync.agent, agent->config->name); /* always fit */
     for (uint32_t i = 0; i < agent->place_count; i++)

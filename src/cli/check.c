@@ -329,7 +329,7 @@ static void check_together(struct check *check)
     bool is_daemon = false;
 
     check_clusters(check);
-    check->drift_ppm_max = DRIFT_PPM_ABSENT;
+    check->drift_ppm_max = UINT32_MAX;
     for (size_t i = 0; i < check->file_count; i++) {
         const struct checked_file *file = &check->files[i];
 
@@ -343,6 +343,8 @@ static void check_together(struct check *check)
                 check->drift_ppm_max = file->groups->groups[g].max_clock_drift_ppm;
         }
     }
+    if (check->drift_ppm_max == UINT32_MAX)
+        check->drift_ppm_max = DRIFT_PPM_ABSENT;
     if (is_daemon && check->scope == BW_CONFIG_HERE)
         bw_check_chrony(&check->lines, check->drift_ppm_max);
 }

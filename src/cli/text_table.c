@@ -187,6 +187,23 @@ static void add_site(struct bw_text_table *table, const json_t *group, const jso
                                        is_primary ? "-" : why_not});
 }
 
+static void warn_of_clocks(const json_t *site, struct verdict *verdict)
+{
+    const json_t *rate = json_object_get(site, "clock_rate");
+    const char *word = bw_json_member(rate, "verdict");
+    const bool is_slow = strcmp(word, "slow") == 0;
+
+    if (!is_slow && strcmp(word, "fast") != 0)
+        return;
+    warn(verdict, BW_EXIT_WARNINGS,
+         "%s: its clocks run %s against those of the witness that answered: %+" PRId64
+         " to %+" PRId64 " ppm, allowed are %+" PRId64 " to %+" PRId64 "%s",
+         bw_json_member(site, "name"), word, bw_json_number(rate, "lower_ppm"),
+         bw_json_number(rate, "upper_ppm"), bw_json_number(rate, "lower_limit_ppm"),
+         bw_json_number(rate, "upper_limit_ppm"),
+         is_slow ? "; a lease of it may last longer than is waited for" : "");
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -217,6 +234,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
     else if (!bw_json_truth(site, "guard"))
         warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
              bw_json_member(site, "name"));
+    warn_of_clocks(site, verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
         warn(verdict, BW_EXIT_WARNINGS, "%s: holds epoch %" PRId64 " and its service is %s",
              bw_json_member(site, "name"), bw_json_number(group, "epoch"),

@@ -94,6 +94,10 @@ static void add_value(const struct bw_gate *gate, const struct bw_group *group, 
     case BW_UNIT_COUNT:
         add(out_text, size, used, " %" PRId64 " of %" PRId64 ";", gate->value, gate->threshold);
         break;
+    case BW_UNIT_PPM:
+        add(out_text, size, used, " %+" PRId64 " ppm at most, limit %+" PRId64 " ppm;",
+            gate->value, gate->threshold);
+        break;
     case BW_UNIT_SITE:
         add(out_text, size, used, " %s;", site_name(group, gate->value));
         break;

@@ -25,6 +25,7 @@ static void judge_report(struct judgement *judgement);
 static void judge_rejoin(struct judgement *judgement);
 static void judge_service(struct judgement *judgement);
 static void judge_maintenance(struct judgement *judgement);
+static void judge_rate(struct judgement *judgement);
 static void judge_fence(struct judgement *judgement);
 static void judge_readiness(struct judgement *judgement);
 static void judge_lag(struct judgement *judgement);
@@ -95,6 +96,7 @@ static void judge_report(struct judgement *judgement)
         (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
     judge_rejoin(judgement);
     judge_service(judgement);
+    judge_rate(judgement);
     judge_fence(judgement);
     judge_readiness(judgement);
     judge_lag(judgement);
@@ -166,6 +168,25 @@ static void judge_maintenance(struct judgement *judgement)
     judgement->passes &= bw_gate_wait(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
                                       judgement->watch->maintenance_applied[judgement->site],
                                       bw_ms_to_ns(duration_ms), judgement->now, NULL);
+}
+
+/* Clocks that are slow beyond what the wait for an end allows for would let a lease outlive it (3.8).
+ * Fast ones end a lease early: shown, and no reason to leave a group without a site. The bound is the
+ * spec's, which is what the next epoch is granted with. */
+static void judge_rate(struct judgement *judgement)
+{
+    const struct bw_rate_bounds *bounds = &judgement->watch->rates[judgement->site].bounds;
+    uint32_t drift_ppm = judgement->group->spec.max_clock_drift_ppm;
+    enum bw_rate_verdict verdict = bw_rate_judge(bounds, drift_ppm);
+
+    if (verdict == BW_RATE_UNKNOWN) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site,
+                     "not measured for long enough");
+        return;
+    }
+    judgement->passes &= bw_gate_value(
+        &judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site, verdict != BW_RATE_SLOW,
+        BW_UNIT_PPM, bounds->upper_ppm, bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
 }
 
 static void judge_fence(struct judgement *judgement)

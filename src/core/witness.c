@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
 
 #include "policy.h"
@@ -24,11 +25,12 @@ static struct bw_group *group_at(const struct bw_witness *witness, int place)
     return &witness->cluster->groups[place];
 }
 
-void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
+void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_cluster *cluster,
                      struct bw_watch *watches, struct bw_instant now)
 {
     *witness = (struct bw_witness){
         .cluster = cluster, .watches = watches, .leadership = {.started = now}};
+    BW_ASSERT(bw_copy_text(witness->name, sizeof(witness->name), name));
     bw_proof_init(&witness->proof);
     bw_witness_on_restored(witness, now);
 }
@@ -79,7 +81,9 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     struct bw_instant connected_since[BW_SITES_MAX] = {0};
     struct bw_lag_sample lag[BW_SITES_MAX] = {0};
     struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
+    struct bw_rate rates[BW_SITES_MAX];
 
+    memset(rates, 0, sizeof(rates));
     memset(reports, 0, sizeof(reports));
     for (uint32_t to = 0; to < spec->site_count; to++)
         for (uint32_t from = 0; from < BW_SITES_MAX; from++) {
@@ -89,11 +93,13 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
             connected_since[to] = watch->connected_since[from];
             lag[to] = watch->lag[from];
             maintenance_applied[to] = watch->maintenance_applied[from];
+            rates[to] = watch->rates[from];
         }
     memcpy(watch->reports, reports, sizeof(reports));
     memcpy(watch->connected_since, connected_since, sizeof(connected_since));
     memcpy(watch->lag, lag, sizeof(lag));
     memcpy(watch->maintenance_applied, maintenance_applied, sizeof(maintenance_applied));
+    memcpy(watch->rates, rates, sizeof(rates));
     memset(watch->sites, 0, sizeof(watch->sites));
     for (uint32_t to = 0; to < spec->site_count; to++)
         memcpy(watch->sites[to], spec->sites[to].name, sizeof(watch->sites[to]));
@@ -309,6 +315,28 @@ static bool is_serving(const struct bw_group *group, const struct bw_sync *sync,
            said->report.armed_epoch == group->epoch && said->report.serving_epoch_started;
 }
 
+/* The receipt is looked up in this witness's own notes: only what this witness answered counts. */
+static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
+                         const struct bw_heard *before, const struct bw_sync *sync,
+                         uint64_t gap_ns)
+{
+    for (uint32_t i = 0; i < sync->exchange_count; i++) {
+        const struct bw_exchange *exchange = &sync->exchanges[i];
+
+        if (strcmp(exchange->witness, witness->name) != 0)
+            continue;
+        for (size_t j = 0; j < BW_RECEIPTS_MAX; j++) {
+            const struct bw_receipt *receipt = &before->receipts[j];
+            const struct bw_rate_sample sample = {.sent = exchange->sent,
+                                                  .heard = exchange->heard,
+                                                  .received = receipt->received};
+
+            if (receipt->number != 0 && receipt->number == exchange->number)
+                bw_rate_add(rate, sync->session, &sample, gap_ns);
+        }
+    }
+}
+
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *said, int place, struct bw_instant received)
 {
@@ -337,6 +365,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                                  bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
         watch->connected_since[site] = received;
     look_up_answer(before, sync, &heard);
+    if (before != NULL)
+        measure_rate(witness, &watch->rates[site], before, sync, bw_policy_freshness_ns(group));
     bw_site_reports_put(&watch->reports[site], &heard);
     if (!is_serving(group, sync, said))
         return;

@@ -325,11 +325,25 @@ SHAPE(sync_group, sync_group, NAME1(name), NUMBER(renew_epoch), MESSAGE(released
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_instant
+#define WIRE Breakwater__V1__Instant
+SHAPE(instant, instant, NUMBER(boot_ns), NUMBER(raw_ns))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_exchange
+#define WIRE Breakwater__V1__Exchange
+SHAPE(exchange, exchange, NAME1(witness), NUMBER1(number), MESSAGE(sent, instant),
+      MESSAGE(heard, instant))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_sync
 #define WIRE Breakwater__V1__Sync
 SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NAME1(site),
       NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
-      BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group))
+      BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
+      LIST(exchanges, exchange_count, exchange))
 #undef CORE
 #undef WIRE
 
@@ -361,7 +375,7 @@ SHAPE(sync_answer_group, sync_answer_group, NAME1(name), NUMBER(confirmed_epoch)
 SHAPE(sync_answer, sync_answer, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation),
       ID(session), NUMBER(number), BOOL(is_leader), NAME(leader), NUMBER(applied_index),
       LIST(members, member_count, member),
-      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group))
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group), NAME(witness))
 #undef CORE
 #undef WIRE
 
@@ -373,12 +387,6 @@ SHAPE(relay, relay, VERSION(AGENT_VERSION), NAME1(site), NAME1(agent),
 #undef WIRE
 
 /* ---- guard.proto ---- */
-
-#define CORE struct bw_instant
-#define WIRE Breakwater__V1__Instant
-SHAPE(instant, instant, NUMBER(boot_ns), NUMBER(raw_ns))
-#undef CORE
-#undef WIRE
 
 #define CORE struct bw_run_facts
 #define WIRE Breakwater__V1__RunFacts

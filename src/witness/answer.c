@@ -43,6 +43,7 @@ struct bw_sync_answer *bw_answer_new(const struct bw_program *program, uint32_t 
     answer->applied_index = program->cluster.applied_index;
     if (leader != NULL)
         memcpy(answer->leader, leader->name, sizeof answer->leader);
+    memcpy(answer->witness, program->config->name, sizeof answer->witness);
     tell_members(program, answer);
     return answer;
 }

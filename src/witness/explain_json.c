@@ -36,7 +36,7 @@ static const char *verdict_word(enum bw_gate_verdict verdict)
     return "unlisted";
 }
 
-/* value and threshold in the gate's own unit: ms, a count, a site's name. */
+/* value and threshold in the gate's own unit: ms, a count, ppm, a site's name. */
 static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *group)
 {
     switch (gate->unit) {
@@ -45,6 +45,9 @@ static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *gr
                          "threshold", (json_int_t)gate->threshold);
     case BW_UNIT_COUNT:
         return json_pack("{s:s, s:I, s:I}", "unit", "count", "value", (json_int_t)gate->value,
+                         "threshold", (json_int_t)gate->threshold);
+    case BW_UNIT_PPM:
+        return json_pack("{s:s, s:I, s:I}", "unit", "ppm", "value", (json_int_t)gate->value,
                          "threshold", (json_int_t)gate->threshold);
     case BW_UNIT_SITE:
         return json_pack("{s:s, s:s?, s:n}", "unit", "site", "value",

@@ -299,6 +299,43 @@ static void write_lag(const struct bw_people_view *view, int place, struct bw_me
     }
 }
 
+static void write_rate(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const char *name = spec->sites[site].name;
+        const struct bw_rate_bounds *bounds =
+            &view->machine->watches[place].rates[site].bounds;
+
+        if (!bounds->is_known)
+            continue;
+        bw_metrics_add_double(
+            metrics, bounds->lower_ppm,
+            BW_METRIC_LABELS({"group", spec->name}, {"site", name}, {"bound", "lower"}));
+        bw_metrics_add_double(
+            metrics, bounds->upper_ppm,
+            BW_METRIC_LABELS({"group", spec->name}, {"site", name}, {"bound", "upper"}));
+    }
+}
+
+static void write_rate_in_bound(const struct bw_people_view *view, int place,
+                                struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const enum bw_rate_verdict verdict =
+            bw_rate_judge(&view->machine->watches[place].rates[site].bounds,
+                          spec->max_clock_drift_ppm);
+
+        if (verdict != BW_RATE_UNKNOWN)
+            bw_metrics_add_u64(
+                metrics, verdict == BW_RATE_WITHIN,
+                BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+    }
+}
+
 static void write_groups(const struct bw_people_view *view, struct bw_metrics *metrics)
 {
     static const struct {
@@ -317,6 +354,11 @@ static void write_groups(const struct bw_people_view *view, struct bw_metrics *m
         {"breakwater_site_connected", "Whether this witness has a fresh report.", write_connected},
         {"breakwater_site_eligible", "Whether the site could be granted.", write_eligible},
         {"breakwater_site_replication_lag_seconds", "As the site reports it.", write_lag},
+        {"breakwater_site_clock_rate_ppm",
+         "Rate of the site's clocks against this witness's, less 1: what it is between.",
+         write_rate},
+        {"breakwater_site_clock_rate_within",
+         "Whether that is not proved to be beyond max_clock_drift_ppm.", write_rate_in_bound},
         {"breakwater_lease_expiry_timestamp_seconds",
          "When the lease ends at the latest if it is not renewed, Unix time; the leader's only.",
          write_lease},

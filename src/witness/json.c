@@ -198,6 +198,19 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
                          : json_boolean(report->let_go_index >= group->let_go_index));
 }
 
+/* What this witness has measured of the site's clocks against its own (design 3.8). */
+static json_t *clock_rate_of(const struct bw_rate_bounds *bounds, uint32_t drift_ppm)
+{
+    const enum bw_rate_verdict verdict = bw_rate_judge(bounds, drift_ppm);
+
+    if (verdict == BW_RATE_UNKNOWN)
+        return json_null();
+    return json_pack("{s:s, s:I, s:I, s:I, s:I}", "verdict", bw_rate_word(verdict), "lower_ppm",
+                     (json_int_t)bounds->lower_ppm, "upper_ppm", (json_int_t)bounds->upper_ppm,
+                     "lower_limit_ppm", (json_int_t)bw_rate_slow_limit_ppm(drift_ppm),
+                     "upper_limit_ppm", (json_int_t)bw_rate_fast_limit_ppm(drift_ppm));
+}
+
 static json_t *site_json(const struct bw_people_view *view, int place, int site,
                          const struct bw_candidacy *candidacy)
 {
@@ -217,12 +230,14 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
     const uint64_t heard_ns = newest != NULL ? bw_instant_elapsed_ns(view->now, newest->received)
                                              : 0;
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:I}", "name", spec->name, "role",
+        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:I}", "name", spec->name, "role",
         is_holder ? "primary" : "standby", "priority", (json_int_t)spec->priority, "candidate",
         spec->never_candidate ? "never" : "always", "connected", fresh != NULL || has_several,
         "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS), "several_agents",
         has_several, "eligible", json_array_size(reasons) == 0, "why_not", reasons, "loss_ms",
-        number_or_null(watch->lag[site].known, watch->lag[site].lag_ms), "maintenance_left_ms",
+        number_or_null(watch->lag[site].known, watch->lag[site].lag_ms), "clock_rate",
+        clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
+        "maintenance_left_ms",
         (json_int_t)left_ms(view, group->maintenance_ms[site], watch->maintenance_applied[site]));
 
     if (object != NULL &&

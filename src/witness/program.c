@@ -296,7 +296,8 @@ static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
     if (program->groups == NULL || program->watches == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
     bw_cluster_init(&program->cluster, program->groups, BW_GROUPS_MAX);
-    bw_witness_init(&program->machine, &program->cluster, program->watches, bw_clock_now());
+    bw_witness_init(&program->machine, program->config->name, &program->cluster, program->watches,
+                    bw_clock_now());
     return BW_OK;
 }
 

@@ -188,7 +188,7 @@ static void open_world(void)
     program.watches = watches;
     bw_log_init(&program.log, "witness", BW_LOG_ERROR);
     bw_cluster_init(&program.cluster, groups, GROUPS);
-    bw_witness_init(&program.machine, &program.cluster, watches, fuzz_instant_ms(1));
+    bw_witness_init(&program.machine, "w1", &program.cluster, watches, fuzz_instant_ms(1));
     apply(&found);
     bw_spec_defaults(&spec.spec);
     (void)strcpy(spec.spec.name, "harbor");

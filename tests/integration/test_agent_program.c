@@ -124,6 +124,11 @@ static bool has_heard(const struct agent_world *world)
     return world->heard_number > 0;
 }
 
+static bool has_told_of_all(const struct agent_world *world)
+{
+    return world->exchange_count == AGENT_WORLD_WITNESSES;
+}
+
 static bool reports_no_guard(const struct agent_world *world)
 {
     return !world->group.report.guard_alive;
@@ -145,6 +150,27 @@ static bool says_generation_refused(const struct agent_world *world)
 static bool says_cluster_refused(const struct agent_world *world)
 {
     return agent_world_log_has(world, "why=\"another cluster\"");
+}
+
+/* What its clocks are measured by: by whom a sync was answered, when it left, when that was read. */
+static void each_witness_is_told_of_its_newest_exchange(void **state) /* 3.8 */
+{
+    struct agent_world *world = *state;
+    const struct bw_instant began = bw_clock_now();
+
+    serve(world);
+    agent_world_until(world, has_told_of_all, "it tells of an exchange with each witness");
+
+    for (uint32_t i = 0; i < world->exchange_count; i++) {
+        const struct bw_exchange *exchange = &world->exchanges[i];
+
+        assert_true(exchange->number > 0 && exchange->number <= world->sync_count);
+        assert_true(bw_instant_is_later(exchange->sent, began));
+        assert_true(bw_instant_is_later(exchange->heard, exchange->sent));
+        assert_true(bw_instant_is_later(bw_clock_now(), exchange->heard));
+        for (uint32_t j = 0; j < i; j++)
+            assert_string_not_equal(exchange->witness, world->exchanges[j].witness);
+    }
 }
 
 /* ---- durable before it counts ------------------------------------------------------------------
@@ -626,6 +652,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stop_gives_the_epoch_back_and_repeats_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sigterm_leaves_guard_and_service_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(each_witness_is_told_of_its_newest_exchange, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(an_epoch_that_cannot_be_kept_is_not_renewed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(state_cut_at_any_byte_starts_nothing, set_up, tear_down),

@@ -46,6 +46,7 @@ static void respond(struct agent_world_witness *witness, struct bw_http_request 
     size_t size;
 
     strcpy(group.name, "harbor");
+    (void)snprintf(answer.witness, sizeof answer.witness, "w%d", index + 1);
     answer.is_leader = index == world->leader ||
                        (world->relays && sync != NULL && sync->wants_relay);
     if (sync != NULL) {
@@ -80,6 +81,8 @@ static void note_sync(struct agent_world *world, const struct bw_sync *sync)
     world->session = sync->session;
     world->instance = sync->instance;
     world->heard_number = sync->heard_number;
+    world->exchange_count = sync->exchange_count;
+    memcpy(world->exchanges, sync->exchanges, sizeof world->exchanges);
     world->relays_wanted += sync->wants_relay ? 1 : 0;
     assert_int_equal(sync->group_count, 1);
     world->group = sync->groups[0];

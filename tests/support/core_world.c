@@ -105,7 +105,7 @@ void world_init(struct world *world, uint32_t site_count)
     memset(world, 0, sizeof(*world));
     world->now = (struct bw_instant){1000 * BW_NS_PER_S, 900 * BW_NS_PER_S};
     bw_cluster_init(&world->cluster, world->groups, 2);
-    bw_witness_init(&world->witness, &world->cluster, world->watches, world->now);
+    bw_witness_init(&world->witness, "w1", &world->cluster, world->watches, world->now);
     found.cluster_id.bytes[0] = 7;
     (void)strcpy(found.cluster_name, "prod");
     (void)world_apply(world, &found);
@@ -121,6 +121,26 @@ void world_init(struct world *world, uint32_t site_count)
     world_sync_all(world);
 }
 
+/* What the clocks of a puppet show, whose rate never changed. */
+static struct bw_instant clock_of(const struct world *world, const struct world_site *puppet)
+{
+    const int64_t boot_us = (int64_t)(world->now.boot_ns / 1000);
+    const int64_t raw_us = (int64_t)(world->now.raw_ns / 1000);
+
+    return (struct bw_instant){
+        (uint64_t)(boot_us * (1000000 + puppet->clock_ppm) / 1000),
+        (uint64_t)(raw_us * (1000000 + puppet->clock_ppm) / 1000)};
+}
+
+/* Messages take no time here. */
+static void note_exchange(const struct world *world, struct world_site *puppet)
+{
+    const struct bw_instant shown = clock_of(world, puppet);
+
+    puppet->exchange = (struct bw_exchange){
+        .witness = "w1", .number = puppet->number, .sent = shown, .heard = shown};
+}
+
 bool world_sync(struct world *world, int site)
 {
     struct world_site *puppet = &world->sites[site];
@@ -132,6 +152,8 @@ bool world_sync(struct world *world, int site)
                            .session = puppet->session,
                            .number = ++puppet->number,
                            .heard_number = puppet->heard_number,
+                           .exchange_count = puppet->exchange.number != 0 ? 1 : 0,
+                           .exchanges = {puppet->exchange},
                            .group_count = 1,
                            .groups = &group};
     uint64_t proof;
@@ -141,6 +163,8 @@ bool world_sync(struct world *world, int site)
     proof = bw_witness_on_sync(&world->witness, &sync, world->now);
     if (!puppet->is_deaf && world->witness.leadership.leads)
         puppet->heard_number = puppet->number;
+    if (!puppet->is_deaf && puppet->is_timed)
+        note_exchange(world, puppet);
     if (proof == 0)
         return false;
     bw_proof_on_applied(&world->witness.proof, bw_proof_on_submitted(&world->witness.proof));

@@ -15,6 +15,9 @@ struct world_site {
     uint64_t heard_number;
     bool is_mute; /* nothing arrives from it */
     bool is_deaf; /* no answer reaches it */
+    bool is_timed; /* its syncs tell of exchanges, by clocks that run at clock_ppm */
+    int32_t clock_ppm;
+    struct bw_exchange exchange;
     uint64_t renew_epoch;
     struct bw_released released;
     struct bw_report report;

@@ -596,6 +596,22 @@ void real_spec_text(struct real_cluster *cluster, const char *key, const char *v
 
 /* ---- looking ---- */
 
+char *real_get(struct real_cluster *cluster, const char *path)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        json_t *status = get(cluster, i, "/v1/status");
+        const bool leads = json_is_true(json_object_get(status, "leads"));
+        char *body;
+
+        json_decref(status);
+        if (leads && call(cluster, i, "GET", path, NULL, &body) == 200)
+            return body;
+        if (leads)
+            free(body);
+    }
+    return NULL;
+}
+
 bool real_look(struct real_cluster *cluster)
 {
     json_decref(cluster->group);

@@ -95,6 +95,8 @@ void real_serve(struct real_cluster *cluster);
 
 /* ---- what the leader shows ---- */
 
+/* What the leader answers to a GET of `path`, freed by the caller; NULL: nobody leads. */
+char *real_get(struct real_cluster *cluster, const char *path);
 bool real_look(struct real_cluster *cluster); /* refreshes `group`; false: nobody leads */
 typedef bool real_condition(struct real_cluster *cluster, int site);
 /* Looks until `is_met`; the group is fresh then. */

@@ -171,7 +171,9 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
     world.sites[B].report.guard_alive = false;
     world.sites[C].is_mute = true;
-    world_pass_ms(&world, 60000);
+    world.sites[A].is_timed = true;
+    world.sites[A].clock_ppm = -80000;
+    world_pass_ms(&world, 100000);
     view = view_of_leader();
 
     compare_status(&view, BW_EXIT_WARNINGS, "status_warnings.txt");

@@ -139,6 +139,71 @@ static void each_fault_alone_makes_a_site_no_candidate(void **state)
     }
 }
 
+/* I1, 3.8: what it may serve by would outlive what is waited for. */
+static void a_site_of_slow_clocks_is_no_candidate(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].is_timed = true;
+    world.sites[B].clock_ppm = -3000;
+    world_pass_ms(&world, 60000);
+    assert_true(judge(B, false)); /* not measured for long enough */
+
+    world_pass_ms(&world, 40000);
+
+    assert_false(judge(B, false));
+    assert_true(is_held_by("clock_rate"));
+    assert_false(judge(B, true));
+    assert_true(is_held_by("clock_rate"));
+}
+
+static void clocks_within_the_bound_and_fast_ones_hold_nobody(void **state)
+{
+    static const int32_t rates[] = {-1900, 1900, 50000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+        world_begin(&world, 2);
+        world.sites[B].is_timed = true;
+        world.sites[B].clock_ppm = rates[i];
+        world_pass_ms(&world, 120000);
+
+        assert_true(judge(B, false));
+        assert_true(world_watch(&world)->rates[B].bounds.is_known);
+    }
+}
+
+/* A slow holder is shown and not moved: its end is waited for as ever. */
+static void a_holder_of_slow_clocks_keeps_its_epoch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_timed = true;
+    world.sites[A].clock_ppm = -3000;
+    for (int i = 0; i < 100; i++) {
+        world_pass_ms(&world, 2000);
+        assert_string_equal(world_act(&world), "A0");
+    }
+
+    assert_int_equal(bw_rate_judge(&world_watch(&world)->rates[A].bounds, 1000), BW_RATE_SLOW);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_GRANTED);
+}
+
+/* What another witness measured is its own: only answers of this one count. */
+static void exchanges_with_another_witness_measure_nothing(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].is_timed = true;
+    world.sites[B].clock_ppm = -3000;
+    (void)strcpy(world.witness.name, "w2");
+
+    world_pass_ms(&world, 120000);
+
+    assert_true(judge(B, false));
+    assert_false(world_watch(&world)->rates[B].bounds.is_known);
+}
+
 static void a_failed_condition_is_no_observation(void **state)
 {
     (void)state;
@@ -499,6 +564,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_fault_alone_makes_a_site_no_candidate),
+        cmocka_unit_test(a_site_of_slow_clocks_is_no_candidate),
+        cmocka_unit_test(clocks_within_the_bound_and_fast_ones_hold_nobody),
+        cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),
+        cmocka_unit_test(exchanges_with_another_witness_measure_nothing),
         cmocka_unit_test(a_failed_condition_is_no_observation),
         cmocka_unit_test(a_site_that_is_silent_is_no_candidate),
         cmocka_unit_test(a_deaf_site_is_no_candidate),

@@ -5,6 +5,7 @@
 
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/group.h>
+#include <breakwater/core/rate.h>
 #include <breakwater/core/report.h>
 
 /* A person's wish, in the leader's memory only (4). */
@@ -44,6 +45,7 @@ struct bw_watch {
     struct bw_site_reports reports[BW_SITES_MAX];  /* by site index of the spec */
     struct bw_instant connected_since[BW_SITES_MAX]; /* its reports came without a gap since then */
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
+    struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant served_confirmed; /* receipt of its last renewal confirmed in this term */
@@ -75,7 +77,7 @@ struct bw_leadership {
 };
 
 enum bw_gate_verdict { BW_GATE_PASS, BW_GATE_HOLD, BW_GATE_NOTE };
-enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_WORD, BW_UNIT_SITE };
+enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_PPM, BW_UNIT_WORD, BW_UNIT_SITE };
 
 /* One thing that was looked at. `id` is stable and public ("lapse", "lag", "damping", ...); all ids
  * with their meaning are listed in explain.h. */

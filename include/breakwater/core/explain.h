@@ -44,6 +44,7 @@
     X(MAINTENANCE, "maintenance", "the site is not in maintenance")                               \
     X(SERVICE, "service", "the service is stopped there")                                         \
     X(CONDITION, "condition", "its condition script does not say stop")                           \
+    X(CLOCK_RATE, "clock_rate", "its clocks are no slower than max_clock_drift_ppm allows")       \
     X(REACH, "reach", "its guard can end all of the service, and has shown it")                   \
     X(FENCE_BOUND, "fence_bound", "its fence fits into fence_timeout")                            \
     X(SITE_ALARM, "site_alarm", "no alarm at the site forbids a grant")                           \

@@ -4,6 +4,7 @@
 #define BW_CORE_SYNC_H
 
 #include <breakwater/core/order.h>
+#include <breakwater/core/rate.h>
 #include <breakwater/core/report.h>
 
 struct bw_sync_group {
@@ -27,6 +28,8 @@ struct bw_sync {
     bool wants_relay;        /* no leader answered lately: a follower should pass it on (5.3) */
     uint32_t group_count;
     struct bw_sync_group *groups;
+    uint32_t exchange_count; /* what its rate is measured by (3.8); no lease rests on them */
+    struct bw_exchange exchanges[BW_WITNESSES_MAX];
 };
 
 struct bw_sync_answer_group {
@@ -50,6 +53,7 @@ struct bw_sync_answer {
     uint64_t number;
     bool is_leader;       /* confirmations count only from a leader that says so */
     char leader[BW_NAME_MAX + 1]; /* "" unknown */
+    char witness[BW_NAME_MAX + 1]; /* who made this answer; "" one that does not say */
     uint64_t applied_index;
     uint32_t member_count;
     struct bw_member members[BW_WITNESSES_MAX];

@@ -10,14 +10,16 @@
 #include <breakwater/core/sync.h>
 
 struct bw_witness {
+    char name[BW_NAME_MAX + 1]; /* its own; "": rates are not measured */
     struct bw_cluster *cluster; /* borrowed */
     struct bw_watch *watches;   /* borrowed; one per place of cluster->groups */
     struct bw_leadership leadership;
     struct bw_proof proof;
 };
 
-/* `watches` is zeroed memory; a place without a group stays untouched. */
-void bw_witness_init(struct bw_witness *witness, struct bw_cluster *cluster,
+/* `name`: of this witness, as its answers say it (copied). `watches` is zeroed memory; a place without a group
+ * stays untouched. */
+void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_cluster *cluster,
                      struct bw_watch *watches, struct bw_instant now);
 
 /* The state was read from disk or came as a snapshot: every duration counts from now. */

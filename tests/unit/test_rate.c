@@ -1,0 +1,350 @@
+/* rate: what exchanges prove of a site's clocks (3.8), whatever messages take on their way. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/prng.h>
+#include <breakwater/core/rate.h>
+
+#define MS    BW_NS_PER_MS
+#define S     BW_NS_PER_S
+#define DRIFT 1000
+
+static const struct bw_id session = {.bytes = {1}};
+static const struct bw_id other_session = {.bytes = {2}};
+
+/* One clock: what it shows, and how far from the truth its rate is. */
+struct hand {
+    uint64_t shown_ns;
+    int32_t ppm; /* -1000000: it stands still */
+};
+
+/* A site and a witness; true time passes for both. */
+struct pair {
+    struct hand site_boot;
+    struct hand site_raw;
+    struct hand witness_boot;
+    struct hand witness_raw;
+    uint64_t delay_ns_max; /* of a message */
+    struct bw_prng chance;
+    struct bw_rate rate;
+};
+
+static struct pair pair_of(int32_t site_ppm, int32_t witness_ppm, uint64_t delay_ns_max)
+{
+    struct pair pair = {.site_boot = {1000 * S, site_ppm},
+                        .site_raw = {900 * S, site_ppm},
+                        .witness_boot = {5 * S, witness_ppm},
+                        .witness_raw = {4 * S, witness_ppm},
+                        .delay_ns_max = delay_ns_max};
+
+    bw_prng_init(&pair.chance, 7);
+    return pair;
+}
+
+static void pass(struct pair *pair, uint64_t ns)
+{
+    struct hand *hands[] = {&pair->site_boot, &pair->site_raw, &pair->witness_boot,
+                            &pair->witness_raw};
+
+    for (size_t i = 0; i < 4; i++)
+        hands[i]->shown_ns += (uint64_t)((int64_t)ns + (int64_t)(ns / 1000000) * hands[i]->ppm);
+}
+
+static struct bw_instant at_site(const struct pair *pair)
+{
+    return (struct bw_instant){pair->site_boot.shown_ns, pair->site_raw.shown_ns};
+}
+
+static struct bw_instant at_witness(const struct pair *pair)
+{
+    return (struct bw_instant){pair->witness_boot.shown_ns, pair->witness_raw.shown_ns};
+}
+
+static void travel(struct pair *pair)
+{
+    if (pair->delay_ns_max > 0)
+        pass(pair, bw_prng_below(&pair->chance, pair->delay_ns_max) / MS * MS);
+}
+
+/* One exchange a second. */
+static void exchange_for(struct pair *pair, uint64_t seconds)
+{
+    for (uint64_t i = 0; i < seconds; i++) {
+        struct bw_rate_sample sample = {.sent = at_site(pair)};
+
+        travel(pair);
+        sample.received = at_witness(pair);
+        travel(pair);
+        sample.heard = at_site(pair);
+        bw_rate_add(&pair->rate, session, &sample, 3 * S);
+        pass(pair, S);
+    }
+}
+
+static enum bw_rate_verdict verdict_of(const struct pair *pair)
+{
+    return bw_rate_judge(&pair->rate.bounds, DRIFT);
+}
+
+static void nothing_is_said_over_less_than_the_baseline(void **state)
+{
+    struct pair pair = pair_of(-500000, 0, 0);
+
+    (void)state;
+    exchange_for(&pair, 60);
+    assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+
+    exchange_for(&pair, 40);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_SLOW);
+    assert_int_equal(pair.rate.bounds.lower_ppm, -500000);
+    assert_int_equal(pair.rate.bounds.upper_ppm, -500000);
+}
+
+/* The bounds hold whatever messages take: no delay makes a good clock look bad. I1 needs the other
+ * half, which is below. */
+static void clocks_at_the_edge_are_never_out_of_bound(void **state)
+{
+    static const int32_t rates[][2] = {{DRIFT, -DRIFT}, {-DRIFT, DRIFT}, {DRIFT, DRIFT}, {0, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++)
+        for (uint64_t delay_ms = 0; delay_ms <= 3000; delay_ms = 10 * delay_ms + 3) {
+            struct pair pair = pair_of(rates[i][0], rates[i][1], delay_ms * MS);
+
+            for (int minute = 0; minute < 20; minute++) {
+                exchange_for(&pair, 60);
+                assert_true(verdict_of(&pair) == BW_RATE_WITHIN || minute < 2);
+                assert_true(pair.rate.bounds.lower_ppm <= 2 * rates[0][0] + 4);
+            }
+        }
+}
+
+static void a_slow_clock_is_found_behind_any_delay(void **state) /* I1, 3.8 */
+{
+    (void)state;
+    for (uint64_t delay_ms = 0; delay_ms <= 1000; delay_ms = 10 * delay_ms + 10) {
+        struct pair pair = pair_of(-100000, 0, delay_ms * MS);
+
+        exchange_for(&pair, 120);
+
+        assert_int_equal(verdict_of(&pair), BW_RATE_SLOW);
+        assert_true(pair.rate.bounds.lower_ppm <= -100000);
+        assert_true(pair.rate.bounds.upper_ppm >= -100000);
+    }
+}
+
+/* A lease ends with the faster clock of its site, a wait with the slower one of its witness. */
+static void the_clocks_that_count_are_those_that_a_lease_rests_on(void **state) /* 1 */
+{
+    struct pair slewed_site = pair_of(0, 0, 0);
+    struct pair slewed_witness = pair_of(0, 0, 0);
+    struct pair both = pair_of(-80000, 0, 0);
+
+    (void)state;
+    slewed_site.site_boot.ppm = -80000;
+    slewed_witness.witness_boot.ppm = 80000;
+    exchange_for(&slewed_site, 120);
+    exchange_for(&slewed_witness, 120);
+    exchange_for(&both, 120);
+
+    assert_int_equal(verdict_of(&slewed_site), BW_RATE_WITHIN);
+    assert_int_equal(verdict_of(&slewed_witness), BW_RATE_WITHIN);
+    assert_int_equal(verdict_of(&both), BW_RATE_SLOW);
+}
+
+static void sleep_stops_one_clock_and_proves_nothing(void **state)
+{
+    struct pair site = pair_of(0, 0, 0);
+    struct pair witness = pair_of(0, 0, 0);
+
+    (void)state;
+    site.site_raw.ppm = -1000000;
+    witness.witness_raw.ppm = -1000000;
+    exchange_for(&site, 120);
+    exchange_for(&witness, 120);
+
+    assert_true(verdict_of(&site) == BW_RATE_WITHIN);
+    assert_true(verdict_of(&witness) != BW_RATE_SLOW && verdict_of(&witness) != BW_RATE_FAST);
+}
+
+static void a_fast_site_is_called_so(void **state)
+{
+    struct pair pair = pair_of(50000, 0, 20 * MS);
+
+    (void)state;
+    exchange_for(&pair, 120);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_FAST);
+}
+
+static void what_a_clock_was_before_hides_nothing_and_is_forgotten(void **state)
+{
+    struct pair pair = pair_of(0, 0, 20 * MS);
+    const int32_t slow = -20000;
+
+    (void)state;
+    exchange_for(&pair, 600);
+    pair.site_boot.ppm = pair.site_raw.ppm = slow;
+    exchange_for(&pair, 60);
+    assert_int_equal(verdict_of(&pair), BW_RATE_SLOW);
+
+    pair.site_boot.ppm = pair.site_raw.ppm = 0;
+    exchange_for(&pair, 150);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
+}
+
+static void measuring_begins_anew_with_another_session(void **state)
+{
+    struct pair pair = pair_of(-100000, 0, 0);
+    struct bw_rate_sample sample;
+
+    (void)state;
+    exchange_for(&pair, 120);
+    sample = pair.rate.newest;
+
+    bw_rate_add(&pair.rate, other_session, &sample, 3 * S);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+    assert_int_equal(pair.rate.closed_count, 0);
+}
+
+static void measuring_begins_anew_after_a_pause(void **state)
+{
+    struct pair pair = pair_of(0, 0, 0);
+
+    (void)state;
+    exchange_for(&pair, 120);
+    pair.site_boot.ppm = pair.site_raw.ppm = -1000000; /* the whole machine stands still */
+    pass(&pair, 20 * S);
+    pair.site_boot.ppm = pair.site_raw.ppm = 0;
+    exchange_for(&pair, 1);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+}
+
+static void clocks_that_go_back_measure_nothing(void **state)
+{
+    struct pair pair = pair_of(0, 0, 0);
+    struct bw_rate_sample sample;
+
+    (void)state;
+    exchange_for(&pair, 120);
+    sample = pair.rate.newest;
+    sample.heard.raw_ns = sample.sent.raw_ns - 1;
+    bw_rate_add(&pair.rate, session, &sample, 3 * S);
+    assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN); /* it was not taken */
+
+    sample = pair.rate.newest;
+    sample.sent.boot_ns--;
+    bw_rate_add(&pair.rate, session, &sample, 3 * S);
+
+    assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+}
+
+static void what_an_agent_makes_up_breaks_nothing(void **state)
+{
+    struct pair pair = pair_of(0, 0, 0);
+    struct bw_prng chance;
+
+    (void)state;
+    bw_prng_init(&chance, 3);
+    for (int i = 0; i < 20000; i++) {
+        struct bw_rate_sample sample = {.received = at_witness(&pair)};
+        const uint64_t base_ns = bw_prng_below(&chance, 3) == 0 ? UINT64_MAX - 1000 : i * S;
+
+        sample.sent = (struct bw_instant){base_ns, base_ns + bw_prng_below(&chance, 1000)};
+        sample.heard = (struct bw_instant){UINT64_MAX, UINT64_MAX - bw_prng_below(&chance, 900)};
+        bw_rate_add(&pair.rate, session, &sample, UINT64_MAX);
+        (void)verdict_of(&pair);
+        pass(&pair, bw_prng_below(&chance, 700) * S);
+    }
+}
+
+static void the_limits_are_what_two_clocks_can_differ_by(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_rate_slow_limit_ppm(0), 0);
+    assert_int_equal(bw_rate_slow_limit_ppm(1000), -1999); /* 0.999/1.001 - 1 = -1998.002 ppm */
+    assert_int_equal(bw_rate_fast_limit_ppm(1000), 2003);  /* 1.001/0.999 - 1 = 2002.002 ppm */
+    assert_int_equal(bw_rate_slow_limit_ppm(BW_DRIFT_PPM_MAX), -181819);
+    assert_int_equal(bw_rate_fast_limit_ppm(BW_DRIFT_PPM_MAX), 222223);
+}
+
+/* ---- the agent's side ---- */
+
+static struct bw_exchange exchange_with(const char *witness, uint64_t number)
+{
+    struct bw_exchange exchange = {.number = number, .sent = {number, number}};
+
+    (void)snprintf(exchange.witness, sizeof exchange.witness, "%s", witness);
+    return exchange;
+}
+
+static void note(struct bw_exchanges *exchanges, const char *witness, uint64_t number)
+{
+    const struct bw_exchange exchange = exchange_with(witness, number);
+
+    bw_exchanges_note(exchanges, &exchange);
+}
+
+static void of_each_witness_the_newest_exchange_is_kept(void **state)
+{
+    struct bw_exchanges exchanges = {.count = 0};
+
+    (void)state;
+    note(&exchanges, "w1", 5);
+    note(&exchanges, "w2", 4);
+    note(&exchanges, "w1", 6);
+    note(&exchanges, "w1", 3); /* overtaken */
+    note(&exchanges, "", 9);   /* an older witness does not say who it is */
+
+    assert_int_equal(exchanges.count, 2);
+    assert_int_equal(exchanges.list[0].number, 6);
+    assert_int_equal(exchanges.list[1].number, 4);
+}
+
+static void of_too_many_witnesses_the_one_heard_longest_ago_goes(void **state)
+{
+    struct bw_exchanges exchanges = {.count = 0};
+    char name[8];
+
+    (void)state;
+    for (uint64_t i = 0; i < BW_WITNESSES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "w%d", (int)i);
+        note(&exchanges, name, i == 3 ? 1 : 10 + i);
+    }
+    note(&exchanges, "new", 2);
+
+    assert_int_equal(exchanges.count, BW_WITNESSES_MAX);
+    assert_string_equal(exchanges.list[3].witness, "new");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_said_over_less_than_the_baseline),
+        cmocka_unit_test(clocks_at_the_edge_are_never_out_of_bound),
+        cmocka_unit_test(a_slow_clock_is_found_behind_any_delay),
+        cmocka_unit_test(the_clocks_that_count_are_those_that_a_lease_rests_on),
+        cmocka_unit_test(sleep_stops_one_clock_and_proves_nothing),
+        cmocka_unit_test(a_fast_site_is_called_so),
+        cmocka_unit_test(what_a_clock_was_before_hides_nothing_and_is_forgotten),
+        cmocka_unit_test(measuring_begins_anew_with_another_session),
+        cmocka_unit_test(measuring_begins_anew_after_a_pause),
+        cmocka_unit_test(clocks_that_go_back_measure_nothing),
+        cmocka_unit_test(what_an_agent_makes_up_breaks_nothing),
+        cmocka_unit_test(the_limits_are_what_two_clocks_can_differ_by),
+        cmocka_unit_test(of_each_witness_the_newest_exchange_is_kept),
+        cmocka_unit_test(of_too_many_witnesses_the_one_heard_longest_ago_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
