@@ -135,11 +135,18 @@ void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const ch
     bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;
 }
 
+/* The newest epoch in which this site may have written; 0: none. */
+static uint64_t served_epoch(const struct bw_site_memory *memory)
+{
+    return memory->start_begun || memory->adopt ? memory->epoch : memory->served_epoch;
+}
+
 static void accept_epoch(const struct step *step, const struct bw_order *order)
 {
     struct bw_site *site = step->site;
     struct bw_site_memory *memory = &site->memory;
 
+    memory->served_epoch = served_epoch(memory);
     memory->epoch = order->epoch;
     memory->boot_id = site->boot_id;
     memory->given_back = false;
@@ -456,11 +463,12 @@ static bool is_still_armed(const struct bw_site *site)
  * serves, once. Whoever never served, or has no script for it, follows as it is. */
 static uint64_t joined_epoch(const struct bw_site *site)
 {
-    const struct bw_site_memory *memory = &site->memory;
+    const uint64_t served = served_epoch(&site->memory);
+    const uint64_t rejoined = site->memory.rejoined_epoch;
 
-    if (!site->limits.has_script[BW_ACTION_REJOIN] || (!memory->start_begun && !memory->adopt))
+    if (!site->limits.has_script[BW_ACTION_REJOIN] || served == 0)
         return UINT64_MAX;
-    return memory->epoch > memory->rejoined_epoch ? memory->epoch : memory->rejoined_epoch;
+    return served > rejoined ? served : rejoined;
 }
 
 static bool is_rejoin_due(const struct bw_site *site)

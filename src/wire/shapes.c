@@ -494,7 +494,7 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
       ENUM(reason, BW_REASON_LIST), BOOL(past_no_return), TEXT(position), BOOL(start_begun),
       BOOL(enforced), NUMBER(order_index), NUMBER(let_go_index), NUMBER(rejoined_epoch),
-      MESSAGE(terms, terms), BOOL(adopt))
+      MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch))
 #undef CORE
 #undef WIRE
 

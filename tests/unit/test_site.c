@@ -1337,6 +1337,31 @@ static void report_names_the_epoch_that_its_data_goes_with(void **state)
     assert_int_equal(reported(&world).joined_epoch, 2);
 }
 
+/* 4: an epoch that it never started takes back nothing of what it wrote before. */
+static void site_that_served_owes_its_rejoin_after_an_epoch_without_a_start(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+    const struct bw_guard_message ended_there = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 3};
+
+    (void)state;
+    begin_with(&world, &memory);
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    guard_state(&world, &(struct bw_guard_state){.ended_epoch = 1, .epoch_seen = 1});
+    status(&world, "stopped");
+    order(&world, BW_ORDER_RUN, 3);
+    order(&world, BW_ORDER_STOP, 3);
+    from_guard(&world, &ended_there);
+    assert_int_equal(released(&world).reason, BW_REASON_NEVER_STARTED);
+    assert_int_equal(reported(&world).joined_epoch, 1);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 4});
+
+    assert_true(reported(&world).rejoining);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
+}
+
 /* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
 
 static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
@@ -1681,6 +1706,7 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(site_whose_adopted_epoch_is_over_rejoins),
+        cmocka_unit_test(site_that_served_owes_its_rejoin_after_an_epoch_without_a_start),
         cmocka_unit_test(report_names_the_epoch_that_its_data_goes_with),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),

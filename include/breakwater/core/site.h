@@ -24,6 +24,8 @@ struct bw_site_memory {
     uint64_t rejoined_epoch; /* newest foreign epoch after which the rejoin ended well */
     struct bw_terms terms;   /* of `epoch` */
     bool adopt;              /* `epoch` was granted to a running service */
+    uint64_t served_epoch;   /* newest epoch before `epoch` in which a start was ordered or a service
+                                adopted; 0 none: what was written then outlives an epoch without */
 };
 
 /* Told once. */
