@@ -84,7 +84,9 @@ void bw_site_give_back(const struct step *step, const char *rule)
     memory->given_back = true;
     memory->reason = never_started ? BW_REASON_NEVER_STARTED : site->ending_reason;
     if (memory->reason == BW_REASON_NONE)
-        memory->reason = BW_REASON_LEASE_LOST;
+        memory->reason = site->order.kind == BW_ORDER_STOP && site->order.epoch == memory->epoch
+                             ? site->order.reason /* an agent before us obeyed it */
+                             : BW_REASON_LEASE_LOST;
     memory->past_no_return = !never_started && !site->failed_early;
     memcpy(memory->position, site->position, sizeof memory->position);
     site->tenure = BW_TENURE_NONE;
@@ -384,6 +386,29 @@ void bw_site_on_guard_lost(const struct step *step)
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S45");
 }
 
+/* The agent before us stopped the service and had the guard end the epoch, and died before the give-back
+ * was durable. Of what it knew the position is lost, and it is still there to be read: since the end the
+ * guard has started nothing (3.5). A planned move waits for it (3.6). */
+static bool awaits_final_position(const struct bw_site *site, const struct bw_guard_state *state)
+{
+    return state->ended_epoch == site->memory.epoch &&
+           (site->tenure == BW_TENURE_WAITING || site->final_position_due) &&
+           (site->memory.start_begun || site->memory.adopt) &&
+           site->limits.has_script[BW_ACTION_READINESS];
+}
+
+static void read_final_position(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    site->deadline_known = true; /* nothing of this epoch is armed any more */
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    site->final_position_due = true;
+    site->tenure = BW_TENURE_ENDING;
+    bw_site_emit(step, BW_SITE_ACTION_TRACE, "S49")->epoch = site->memory.epoch;
+    bw_site_observe_soon(step, BW_ACTION_READINESS);
+}
+
 /* A new hello voids what was read before it (3.4, H12). */
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state)
 {
@@ -409,7 +434,10 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     if (!bw_site_epoch_is_open(site))
         return;
     if (state->ended_epoch >= site->memory.epoch) {
-        bw_site_give_back(step, "S31"); /* its answer was lost */
+        if (awaits_final_position(site, state))
+            read_final_position(step);
+        else
+            bw_site_give_back(step, "S31"); /* its answer was lost */
         return;
     }
     if (state->armed_epoch != site->memory.epoch ||

@@ -1362,6 +1362,53 @@ static void site_that_served_owes_its_rejoin_after_an_epoch_without_a_start(void
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
 }
 
+/* 3.5, 3.6: the agent died between the guard's ended(e) and its own save. A planned move without the
+ * position would wait for a person, and the service that has stopped can still say it. */
+static void agent_that_finds_its_epoch_ended_reads_the_position_first(void **state)
+{
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .enforced = true};
+    const struct bw_guard_state after = {.ended_epoch = 1, .epoch_seen = 1, .stop_seen = true};
+    const struct bw_guard_message ended_there = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &after);
+    assert_int_equal(released(&world).epoch, 0);
+    assert_false(renews(&world));
+    order(&world, BW_ORDER_STOP, 1);
+    world.site.order.reason = BW_REASON_SWITCHOVER;
+    guard_lost(&world); /* once more */
+    guard_state(&world, &after);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=0/16B3748");
+    assert_asked(&world, "END");
+    from_guard(&world, &ended_there);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_string_equal(released(&world).position, "0/16B3748");
+    assert_int_equal(released(&world).reason, BW_REASON_SWITCHOVER);
+    assert_true(released(&world).past_no_return);
+}
+
+static void epoch_found_ended_is_given_back_at_once_where_nothing_knows_a_position(void **state)
+{
+    const struct bw_guard_state after = {.ended_epoch = 1, .epoch_seen = 1, .stop_seen = true};
+    struct bw_site_memory memory = {.epoch = 1, .boot_id = {{3}}, .enforced = true};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory); /* nothing was ever started */
+    guard_state(&world, &after);
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+
+    memory.start_begun = true;
+    begin_with(&world, &memory);
+    world.site.limits.has_script[BW_ACTION_READINESS] = false;
+    guard_state(&world, &after);
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+}
+
 /* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
 
 static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
@@ -1705,6 +1752,9 @@ int main(void)
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
+        cmocka_unit_test(agent_that_finds_its_epoch_ended_reads_the_position_first),
+        cmocka_unit_test(
+            epoch_found_ended_is_given_back_at_once_where_nothing_knows_a_position),
         cmocka_unit_test(site_whose_adopted_epoch_is_over_rejoins),
         cmocka_unit_test(site_that_served_owes_its_rejoin_after_an_epoch_without_a_start),
         cmocka_unit_test(report_names_the_epoch_that_its_data_goes_with),
