@@ -21,7 +21,7 @@ static const struct bw_option failover_options[] = {
     BW_OPTION_TEXT(struct failover_values, to, "to", 0, "SITE",
                    "the site that takes over (the best candidate)"),
     BW_OPTION_FLAG(struct failover_values, accepts_data_loss, "accept-data-loss", 0,
-                   "even if writes may be lost"),
+                   "even if writes may be lost; with --to also where a rejoin is owed"),
     BW_OPTION_TEXT(struct failover_values, reason, "reason", 0, "TEXT", "why, for the record"),
     BW_OPTION_FLAG(struct failover_values, is_plan, "plan", 0, "say what would happen, and stop"),
     BW_OPTION_FLAG(struct failover_values, is_yes, "yes", 0, "do not ask for confirmation"),

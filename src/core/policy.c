@@ -124,17 +124,43 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
                : judgement->watch->verified_epoch;
 }
 
+/* Whom it would follow may be lost for good. Then the site is a person's choice, by its name, with all
+ * that was written since. */
+static bool is_rejoin_waived(const struct judgement *judgement)
+{
+    const struct bw_wish *wish = &judgement->watch->wish;
+
+    return judgement->role == BW_ROLE_UNPLANNED && wish->accept_data_loss &&
+           bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==
+               BW_WISH_FAILOVER &&
+           strcmp(wish->to, judgement->group->spec.sites[judgement->site].name) == 0;
+}
+
 /* Ineligible until its rejoin has ended (4). A report may be older than the news that another site
  * serves, so its "no rejoin" counts only together with the epoch that its data goes with. */
 static void judge_rejoin(struct judgement *judgement)
 {
     const struct bw_report *report = &judgement->heard->report;
     bool is_owed = report->joined_epoch < wanted_epoch(judgement);
+    bool is_due = report->rejoining || is_owed;
 
+    if (is_due && is_rejoin_waived(judgement)) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
+                     "a person takes its data as it is");
+        return;
+    }
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
-                                       !report->rejoining && !is_owed,
+                                       !is_due,
                                        is_owed ? "its data has not followed the newest epoch yet"
                                                : NULL);
+}
+
+bool bw_policy_owes_rejoin(const struct bw_watch *watch, int site)
+{
+    const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+
+    return heard != NULL &&
+           (heard->report.rejoining || heard->report.joined_epoch < watch->verified_epoch);
 }
 
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */

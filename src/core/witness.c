@@ -502,6 +502,23 @@ static const char *first_hold(const struct bw_candidacy *candidacy)
     return "it may be granted";
 }
 
+/* Nobody serves whom it could follow: without a person's word it would wait for ever. */
+static enum bw_err check_rejoin(const struct bw_witness *witness, int place,
+                                const struct bw_wish *wish, struct bw_diag *diag)
+{
+    const struct bw_group *group = group_at(witness, place);
+    const struct bw_watch *watch = &witness->watches[place];
+    int site = bw_spec_find_site(&group->spec, wish->to);
+
+    if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(watch, site))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "%s owes a rejoin: its data lacks what another site of %s has written since; "
+                       "bring that site back, or take %s as it is: breakwater failover %s --to %s "
+                       "--accept-data-loss",
+                       wish->to, group->spec.name, wish->to, group->spec.name, wish->to);
+}
+
 static enum bw_err check_failover(const struct bw_witness *witness, int place,
                                   const struct bw_wish *wish, struct bw_instant now,
                                   struct bw_diag *diag)
@@ -519,12 +536,12 @@ static enum bw_err check_failover(const struct bw_witness *witness, int place,
             "%s is `candidate: never` in the spec of %s; apply a spec that allows it", wish->to,
             group->spec.name);
     if (group->phase == BW_PHASE_VACANT || group->held)
-        return BW_OK;
+        return check_rejoin(witness, place, wish, diag);
     if (watch->confirmed_epoch == group->epoch)
         base.last_confirmed = watch->last_confirmed;
     if (bw_expiry_is_over(&base, &group->terms, now) ||
         bw_policy_connected(group, watch, holder, now) == NULL)
-        return BW_OK;
+        return check_rejoin(witness, place, wish, diag);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s holds %s in epoch %" PRIu64 " and is alive (%" PRIu64
                        " ms of lease left); use switchover",

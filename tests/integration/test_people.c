@@ -35,6 +35,7 @@ static struct bw_credentials *operator_credentials;
 static pthread_t agents;
 static atomic_bool agents_end;
 static atomic_bool b_is_mute;
+static atomic_bool a_owes_rejoin;
 static bool agents_run;
 
 static char out[256 * 1024];     /* of the last command */
@@ -99,6 +100,8 @@ static void *run_agents(void *user)
 {
     (void)user;
     while (!atomic_load(&agents_end)) {
+        if (atomic_load(&a_owes_rejoin))
+            a.group.report.joined_epoch = 1;
         if (puppet_sync_all(&a))
             obey(&a);
         if (!atomic_load(&b_is_mute) && puppet_sync_all(&b))
@@ -887,7 +890,8 @@ static void metrics_need_a_certificate_unless_they_are_open(void **state)
 
 /* ---- a lost holder ---------------------------------------------------------------------------- */
 
-/* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. */
+/* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would have to
+ * follow is lost, so a person must say that its data is to be taken as it is. */
 static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **state)
 {
     int status = REFUSED;
@@ -896,10 +900,17 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     put("manual.yaml", groups_text, "10s\n    mode: manual");
     assert_int_equal(apply("manual.yaml", "--yes"), 0);
     assert_says(out, "mode: auto -> manual");
+    atomic_store(&a_owes_rejoin, true);
     atomic_store(&b_is_mute, true);
 
+    for (int i = 0; i < TRIES && strstr(errors, "dc-a owes a rejoin") == NULL; i++) {
+        assert_int_equal(run("cli.yaml", "failover harbor --to dc-a --yes"), REFUSED);
+        (void)usleep(PAUSE_US);
+    }
+    assert_says(errors, "breakwater failover harbor --to dc-a --accept-data-loss");
     for (int i = 0; i < TRIES && status == REFUSED; i++) { /* refused as long as dc-b seems alive */
-        status = run("cli.yaml", "failover harbor --accept-data-loss --reason lost --yes");
+        status = run("cli.yaml",
+                     "failover harbor --to dc-a --accept-data-loss --reason lost --yes");
         (void)usleep(PAUSE_US);
     }
 

@@ -214,6 +214,32 @@ static void a_failed_condition_is_no_observation(void **state)
     assert_true(judge(B, false));
 }
 
+/* 4: whom it would follow is lost for good. Nobody but a person, who names it, may take it as it is. */
+static void an_owed_rejoin_is_waived_by_a_person_who_names_the_site(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.joined_epoch = 0;
+    world_pass_ms(&world, 1000);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_string_equal(world_act(&world), "A3");
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "rejoining", B));
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "failover harbor --to dc-b --accept-data-loss"));
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", true, &diag), BW_OK);
+    assert_string_equal(world_decide(&world), "A0"); /* the best candidate is none */
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_OK);
+
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
 static void a_site_that_is_silent_is_no_candidate(void **state)
 {
     (void)state;
@@ -569,6 +595,7 @@ int main(void)
         cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),
         cmocka_unit_test(exchanges_with_another_witness_measure_nothing),
         cmocka_unit_test(a_failed_condition_is_no_observation),
+        cmocka_unit_test(an_owed_rejoin_is_waived_by_a_person_who_names_the_site),
         cmocka_unit_test(a_site_that_is_silent_is_no_candidate),
         cmocka_unit_test(a_deaf_site_is_no_candidate),
         cmocka_unit_test(two_instances_of_a_site_are_no_candidate),

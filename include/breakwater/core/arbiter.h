@@ -13,7 +13,8 @@ enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER };
 struct bw_wish {
     enum bw_wish_kind kind;
     char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only) */
-    bool accept_data_loss;    /* failover: past the gate of lag too */
+    bool accept_data_loss;    /* failover: past the gate of lag too, and to the site that it names
+                                 past an owed rejoin */
     uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates */
     uint32_t timeout_ms;      /* switchover; 0: the spec's */
     char by[BW_REASON_MAX + 1];
@@ -119,7 +120,8 @@ struct bw_decision {
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
  *   target, its origin and a service that is adopted were asked for already.
  * - A failover passes mode (never observe), maintenance of the group, back-off and damping; lag only
- *   with accept_data_loss. It passes no gate of a first grant and none of the site itself.
+ *   with accept_data_loss, and with that an owed rejoin of the site that it names. It passes no gate
+ *   of a first grant and no other of the site itself.
  * - Maintenance of the group holds what nobody asked for: first grant, best candidate, failback.
  * - Damping and readiness never keep data_site from its group; an origin comes back in maintenance.
  * - An adoption that nobody saw armed may expire although its site says `started`: it is what ran
