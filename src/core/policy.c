@@ -102,6 +102,15 @@ static void judge_report(struct judgement *judgement)
     judge_lag(judgement);
 }
 
+/* The newest epoch that was verified serving; none for the site whose data that is, which another
+ * instance of it may have written (3.7). */
+static uint64_t wanted_after_loss(const struct bw_group *group, const struct bw_watch *watch,
+                                  int site)
+{
+    return strcmp(group->spec.sites[site].name, group->data_site) == 0 ? 0
+                                                                        : watch->verified_epoch;
+}
+
 /* The epoch behind which the data of a candidate must stand (4): while a site holds one, or has given
  * it back for a planned move, that one; after a loss the newest that was heard verified serving,
  * since what never served left nothing to follow. Who served last follows nobody. */
@@ -119,9 +128,9 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
     case BW_ROLE_UNPLANNED:
         break;
     }
-    return group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING
-               ? group->epoch /* nothing is granted now: what status says fits a switchover */
-               : judgement->watch->verified_epoch;
+    if (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING)
+        return group->epoch; /* nothing is granted now: what status says fits a switchover */
+    return wanted_after_loss(group, judgement->watch, judgement->site);
 }
 
 /* Whom it would follow may be lost for good. Then the site is a person's choice, by its name, with all
@@ -155,12 +164,13 @@ static void judge_rejoin(struct judgement *judgement)
                                                : NULL);
 }
 
-bool bw_policy_owes_rejoin(const struct bw_watch *watch, int site)
+bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
     const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
 
     return heard != NULL &&
-           (heard->report.rejoining || heard->report.joined_epoch < watch->verified_epoch);
+           (heard->report.rejoining ||
+            heard->report.joined_epoch < wanted_after_loss(group, watch, site));
 }
 
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */

@@ -25,7 +25,7 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
                                            struct bw_instant now);
 /* As far as this witness has heard, the site's data does not follow the newest epoch that was verified
  * serving: after a loss it waits for a site that serves, or for a person. */
-bool bw_policy_owes_rejoin(const struct bw_watch *watch, int site);
+bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site);
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
 

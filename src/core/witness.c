@@ -510,7 +510,7 @@ static enum bw_err check_rejoin(const struct bw_witness *witness, int place,
     const struct bw_watch *watch = &witness->watches[place];
     int site = bw_spec_find_site(&group->spec, wish->to);
 
-    if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(watch, site))
+    if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(group, watch, site))
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s owes a rejoin: its data lacks what another site of %s has written since; "

@@ -214,6 +214,23 @@ static void a_failed_condition_is_no_observation(void **state)
     assert_true(judge(B, false));
 }
 
+/* 3.7: another instance of the site served last. The one that is left has not, and its data has. */
+static void the_data_site_follows_nobody_whichever_instance_speaks_for_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world.sites[A].instance.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world.sites[A].report.joined_epoch = 0;
+    world.sites[A].released = (struct bw_released){0};
+    world_pass_ms(&world, 5000);
+
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
+    assert_true(judge(A, false));
+}
+
 /* 4: whom it would follow is lost for good. Nobody but a person, who names it, may take it as it is. */
 static void an_owed_rejoin_is_waived_by_a_person_who_names_the_site(void **state)
 {
@@ -595,6 +612,7 @@ int main(void)
         cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),
         cmocka_unit_test(exchanges_with_another_witness_measure_nothing),
         cmocka_unit_test(a_failed_condition_is_no_observation),
+        cmocka_unit_test(the_data_site_follows_nobody_whichever_instance_speaks_for_it),
         cmocka_unit_test(an_owed_rejoin_is_waived_by_a_person_who_names_the_site),
         cmocka_unit_test(a_site_that_is_silent_is_no_candidate),
         cmocka_unit_test(a_deaf_site_is_no_candidate),
