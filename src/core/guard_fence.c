@@ -159,11 +159,25 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
     look(step, BW_FENCE_RECHECK, "W3");
 }
 
+/* What was killed is not gone: it could still begin to serve, as long as nobody has seen that nothing
+ * is left in reach. So it is looked at again, until the next step of the fence is due. */
+static bool looks_again(const struct guard_step *step)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE || guard->fence_reach_killed ||
+        BW_MUTANT(FENCE_AWAITS_KILLED))
+        return false;
+    look(step, guard->fence, "W15");
+    return true;
+}
+
 void bw_guard_fence_on_run_ended(const struct guard_step *step,
                                  const struct bw_guard_run_ended *ended)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
+    bool ok;
 
     switch (guard->fence) {
     case BW_FENCE_SCRIPT:
@@ -179,11 +193,8 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
     case BW_FENCE_CHECK: /* succeeded only when it was *seen* that nothing serves (3.2.4) */
         if (service != BW_SERVICE_STOPPED)
             term_reach(step, "W7");
-        else if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE ||
-                 BW_MUTANT(FENCE_AWAITS_KILLED))
+        else if (!looks_again(step))
             finish(step, true, "W6");
-        else /* what was killed is not gone: it could still begin to serve */
-            look(step, BW_FENCE_CHECK, "W15");
         return;
     case BW_FENCE_RECHECK:
         if (ended->result == BW_RUN_KILLED) {
@@ -191,10 +202,10 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
             return;
         }
         /* Nothing is left in reach: `unknown` then counts as stopped (3.3), `started` never. */
-        finish(step,
-               service == BW_SERVICE_STOPPED ||
-                   (service == BW_SERVICE_UNKNOWN && guard->fence_reach_killed),
-               "W9");
+        ok = service == BW_SERVICE_STOPPED ||
+             (service == BW_SERVICE_UNKNOWN && guard->fence_reach_killed);
+        if (!ok || !looks_again(step))
+            finish(step, ok, "W9");
         return;
     case BW_FENCE_TERM:
     case BW_FENCE_KILL: /* the killed script; the reach goes its own way */

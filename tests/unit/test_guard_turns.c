@@ -372,6 +372,47 @@ static void the_last_look_comes_after_the_killed_fence_script(void **state)
     assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
 }
 
+/* 3.2.4: as long as something may be left in reach, what was killed can still begin to serve. */
+static void the_last_look_waits_for_what_is_dying_where_the_reach_was_not_emptied(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    tick_at(&world, 108000);
+    tick_at(&world, 109800);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    reach_killed(&world, false);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+static void what_never_dies_makes_the_fence_fail_at_its_limit(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    tick_at(&world, 108000);
+    tick_at(&world, 109800);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    reach_killed(&world, false);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    tick_at(&world, 120000);
+
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+}
+
 static void the_stop_after_a_fence_waits_for_what_the_fence_killed(void **state)
 {
     struct world world;
@@ -424,6 +465,8 @@ int main(void)
         cmocka_unit_test(a_fence_that_was_ordered_and_failed_is_answered_as_failed),
         cmocka_unit_test(unknown_is_no_success_while_something_may_be_left_in_reach),
         cmocka_unit_test(the_last_look_comes_after_the_killed_fence_script),
+        cmocka_unit_test(the_last_look_waits_for_what_is_dying_where_the_reach_was_not_emptied),
+        cmocka_unit_test(what_never_dies_makes_the_fence_fail_at_its_limit),
         cmocka_unit_test(the_stop_after_a_fence_waits_for_what_the_fence_killed),
         cmocka_unit_test(a_fence_bound_beyond_32_bits_is_the_largest),
     };
