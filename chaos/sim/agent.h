@@ -96,6 +96,7 @@ struct sim_agent_link {
     uint64_t tag; /* 0: no connection */
     struct bw_instant timer; /* to connect again, or for the answer to hello */
     uint64_t retry_ns;
+    struct bw_instant opened;
     bool is_told_lost;
 };
 

@@ -8,6 +8,7 @@
 
 #define RETRY_NS_MIN (50 * SIM_MS)
 #define RETRY_NS_MAX (1 * SIM_S)
+#define STEADY_NS    (10 * SIM_S)
 #define HELLO_NS_MAX (1 * SIM_S)
 
 static struct sim_process *guard_of(const struct sim_agent *agent)
@@ -25,6 +26,9 @@ static void lose(struct sim_agent *agent, const char *why)
 
     if (link->tag != 0 && guard_of(agent)->health != SIM_DEAD)
         sim_send(agent->process, guard_of(agent), SIM_CHANNEL_GUARD, link->tag, NULL, 0);
+    if (link->state == SIM_LINK_OPEN &&
+        bw_instant_elapsed_ns(sim_now(agent->process), link->opened) >= STEADY_NS)
+        link->retry_ns = RETRY_NS_MIN;
     link->tag = 0;
     link->state = SIM_LINK_IDLE;
     link->timer = bw_instant_add(sim_now(agent->process), link->retry_ns);
@@ -94,7 +98,7 @@ static void on_welcome(struct sim_agent *agent, const struct bw_guard_message *m
 static void on_welcome_done(struct sim_agent *agent)
 {
     agent->link.state = SIM_LINK_OPEN;
-    agent->link.retry_ns = RETRY_NS_MIN;
+    agent->link.opened = sim_now(agent->process);
     agent->link.timer = BW_INSTANT_NEVER;
 }
 

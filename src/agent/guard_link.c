@@ -9,6 +9,9 @@
 #define RETRY_NS_MIN (50 * BW_NS_PER_MS)
 #define RETRY_NS_MAX (1 * BW_NS_PER_S)
 #define HELLO_NS_MAX (1 * BW_NS_PER_S) /* from connecting to the last word of the welcome */
+/* A connection that is lost sooner was no good one: the next attempt waits longer. Two agents of one
+ * site throw each other off at most once in RETRY_NS_MAX. */
+#define STEADY_NS    (10 * BW_NS_PER_S)
 
 static const struct bw_unix_events events;
 
@@ -28,9 +31,13 @@ static void tell_lost(struct bw_agent *agent)
 static void retry_later(struct bw_agent *agent)
 {
     struct bw_guard_link *link = &agent->guard;
+    const struct bw_instant now = bw_clock_now();
 
+    if (link->state == BW_GUARD_LINK_OPEN &&
+        bw_instant_elapsed_ns(now, link->opened) >= STEADY_NS)
+        link->retry_ns = RETRY_NS_MIN;
     link->state = BW_GUARD_LINK_IDLE;
-    bw_deadline_set(&link->timer, bw_instant_add(bw_clock_now(), link->retry_ns), BW_DEADLINE_WAIT);
+    bw_deadline_set(&link->timer, bw_instant_add(now, link->retry_ns), BW_DEADLINE_WAIT);
     link->retry_ns = link->retry_ns * 2 < RETRY_NS_MAX ? link->retry_ns * 2 : RETRY_NS_MAX;
 }
 
@@ -123,7 +130,7 @@ static void on_welcome_done(struct bw_agent *agent)
     struct bw_guard_link *link = &agent->guard;
 
     link->state = BW_GUARD_LINK_OPEN;
-    link->retry_ns = RETRY_NS_MIN;
+    link->opened = bw_clock_now();
     link->is_said = false;
     bw_deadline_clear(&link->timer);
     for (uint32_t i = 0; i < agent->place_count; i++)

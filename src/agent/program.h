@@ -135,6 +135,7 @@ struct bw_guard_link {
     struct bw_unix_connection *connection; /* NULL: none */
     struct bw_deadline timer;              /* to connect again, or for the answer to hello */
     uint64_t retry_ns;
+    struct bw_instant opened; /* its newest welcome was read whole */
     bool is_told_lost; /* GUARD_LOST was said since it was last there */
     bool is_said;      /* its absence is in the log */
 };

@@ -532,6 +532,27 @@ static void a_guard_that_does_not_answer_hello_is_no_guard(void **state)
     assert_true(world->hellos >= 1);
 }
 
+static bool has_said_hello_eight_times(const struct agent_world *world)
+{
+    return world->hellos >= 8;
+}
+
+/* 3.7: two agents of one site throw each other off, and not faster and faster. */
+static void an_agent_that_is_thrown_off_again_and_again_waits_longer(void **state)
+{
+    struct agent_world *world = *state;
+    struct bw_instant first;
+
+    world->guard_throws = true;
+    agent_world_start_agent(world);
+    agent_world_until(world, has_heard, "it hears the leader");
+    first = bw_clock_now();
+    agent_world_until(world, has_said_hello_eight_times, "it comes back");
+
+    /* 50 ms, doubled each time up to a second */
+    assert_true(bw_instant_elapsed_ns(bw_clock_now(), first) >= 2000 * BW_NS_PER_MS);
+}
+
 /* 3.4: no `armed` within request_timeout: no renewals until the guard is back. */
 static void a_guard_that_does_not_answer_an_arm_is_no_guard(void **state)
 {
@@ -652,6 +673,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_stop_gives_the_epoch_back_and_repeats_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sigterm_leaves_guard_and_service_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_agent_that_is_thrown_off_again_and_again_waits_longer,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_witness_is_told_of_its_newest_exchange, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_epoch_that_cannot_be_kept_is_not_renewed, set_up,

@@ -312,6 +312,8 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
         world->hellos++;
         if (!world->guard_is_deaf)
             welcome(world);
+        if (world->guard_throws)
+            bw_unix_close(world->connection);
     } else if (message.kind == BW_GUARD_MESSAGE_ARM) {
         on_arm(world, &message.arm);
     } else if (message.kind == BW_GUARD_MESSAGE_RUN) {

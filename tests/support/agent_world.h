@@ -87,6 +87,7 @@ struct agent_world {
     struct bw_unix_connection *connection;
     bool guard_is_mute;  /* never answers an arm */
     bool guard_is_deaf;  /* never answers hello */
+    bool guard_throws;   /* closes the connection after each welcome, as for another agent's hello */
     const char *service; /* what status says */
     struct bw_guard_hello hello;
     uint32_t hellos;
