@@ -346,6 +346,9 @@ static enum bw_err fork_planned(struct plan *plan, const struct bw_script_spec *
     return err;
 }
 
+/* A tool of ours is a child without a reach: with a mark that is nobody's it is no stray either. */
+static char tool_mark[] = BW_PROCESS_MARK "tool";
+
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)
 {
@@ -359,7 +362,7 @@ enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *ou
         return err;
     if (spec->reach != NULL)
         bw_reach_mark(spec->reach, spec->slot, mark);
-    plan.envp = build_environment(spec->env, spec->reach != NULL ? mark : NULL);
+    plan.envp = build_environment(spec->env, spec->reach != NULL ? mark : tool_mark);
     if (plan.envp == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "script %s: build its environment", spec->path);
     err = fork_planned(&plan, spec, out_child, diag);

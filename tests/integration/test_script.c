@@ -550,6 +550,25 @@ static void stray_without_a_mark_is_found_among_the_service(void **state)
     assert_int_equal(count_in(f, BW_REACH_SERVICE), 1);
 }
 
+/* A tool that we run for ourselves, such as systemctl, is nobody's service. */
+static void tool_of_ours_is_no_stray(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+    struct bw_script_run *run;
+
+    write_script(f, "#!/bin/sh\necho up\nexec sleep 1000\n", 0755);
+    spec.reach = NULL;
+    run = start(f, &spec);
+    bw_script_go(run, BW_INSTANT_NEVER);
+    while (f->begun_count == 0 && uv_run(&f->loop, UV_RUN_ONCE) != 0)
+        ; /* until it is no child of ours between fork and exec any more */
+    assert_int_equal(count_in(f, BW_REACH_SERVICE), 0);
+    assert_int_equal(count_in(f, BW_REACH_ALL), 0);
+    bw_script_kill(run);
+    run_until_end(f);
+}
+
 static void kill_ends_the_whole_tree_at_once(void **state)
 {
     struct fixture *f = fixture_of(state);
@@ -724,6 +743,7 @@ int main(void)
         BOTH(script_that_ignores_term_is_killed_after_the_grace),
         BOTH(child_that_forked_away_is_killed_with_the_tree),
         BOTH(stray_without_a_mark_is_found_among_the_service),
+        BOTH(tool_of_ours_is_no_stray),
         BOTH(kill_ends_the_whole_tree_at_once),
         BOTH(signal_of_another_is_told_apart_from_ours),
         BOTH(leftovers_of_an_observation_are_ended_and_never_the_service),
