@@ -76,7 +76,10 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
 static void finish(const struct guard_step *step, bool ok, const char *rule)
 {
     struct bw_guard *guard = step->guard;
-    const uint64_t took_ns = bw_instant_elapsed_ns(step->now, guard->fence_begun_at);
+    /* What was seen to be gone from the reach serves no more, however long the last look takes. */
+    const struct bw_instant over_at = ok && guard->fence_reach_killed ? guard->fence_gone_at
+                                                                      : step->now;
+    const uint64_t took_ns = bw_instant_elapsed_ns(over_at, guard->fence_begun_at);
     const uint32_t took_ms = (uint32_t)(took_ns / BW_NS_PER_MS);
     struct bw_guard_message *message;
 
@@ -154,6 +157,7 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
     if (guard->fence != BW_FENCE_KILL)
         return;
     guard->fence_reach_killed = ok;
+    guard->fence_gone_at = step->now;
     guard->fence_look_limit = bw_instant_add(
         step->now, guard->limits.timeout_ns[BW_ACTION_STATUS] + guard->limits.kill_grace_ns);
     look(step, BW_FENCE_RECHECK, "W3");

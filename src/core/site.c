@@ -669,6 +669,17 @@ static uint32_t age_ms(struct bw_instant now, const struct bw_observation *obser
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
+/* 3.8: its fences do not keep F, by the newest that was measured, against the terms that it would be
+ * granted with. The margin is what a wait for the end allows for. */
+static bool is_fence_too_slow(const struct bw_site *site)
+{
+    const struct bw_terms *terms = site->order.kind != BW_ORDER_NONE ? &site->order.terms
+                                                                     : &site->memory.terms;
+
+    return terms->fence_ms != 0 &&
+           site->fence_took_ms > (uint64_t)terms->fence_ms + terms->margin_ms;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -723,5 +734,8 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
     report->rejoining = site->running == BW_ACTION_REJOIN || is_rejoin_due(site);
     report->joined_epoch = joined_epoch(site);
+    report->fence_took_ms = site->fence_took_ms;
     report->alarms = site->alarms;
+    if (is_fence_too_slow(site))
+        report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

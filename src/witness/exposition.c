@@ -299,6 +299,20 @@ static void write_lag(const struct bw_people_view *view, int place, struct bw_me
     }
 }
 
+static void write_fence(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const struct bw_heard *heard = fresh_of(view, place, site);
+
+        if (heard != NULL && heard->report.fence_took_ms != 0)
+            bw_metrics_add_double(
+                metrics, (double)heard->report.fence_took_ms / 1000,
+                BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+    }
+}
+
 static void write_rate(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
 {
     const struct bw_spec *spec = &group_of(view, place)->spec;
@@ -354,6 +368,8 @@ static void write_groups(const struct bw_people_view *view, struct bw_metrics *m
         {"breakwater_site_connected", "Whether this witness has a fresh report.", write_connected},
         {"breakwater_site_eligible", "Whether the site could be granted.", write_eligible},
         {"breakwater_site_replication_lag_seconds", "As the site reports it.", write_lag},
+        {"breakwater_site_fence_seconds",
+         "How long the site's newest fence took, as its guard measured it.", write_fence},
         {"breakwater_site_clock_rate_ppm",
          "Rate of the site's clocks against this witness's, less 1: what it is between.",
          write_rate},

@@ -188,10 +188,11 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
     const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
                             report->serving_epoch_started;
 
-    return json_pack("{s:s, s:b, s:o, s:b, s:s, s:o, s:b, s:b, s:o}", "service",
+    return json_pack("{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:b, s:b, s:o}", "service",
                      bw_service_word(report->service), "serving", is_serving, "readiness",
                      readiness_of(report), "guard", report->guard_alive, "reach",
-                     bw_reach_word(report->reach), "alarms", alarms_of(report->alarms), "enforced",
+                     bw_reach_word(report->reach), "fence_took_ms",
+                     number_or_null(report->fence_took_ms != 0, report->fence_took_ms), "alarms", alarms_of(report->alarms), "enforced",
                      report->enforced, "rejoining", report->rejoining, "let_go",
                      group->let_go_index == 0
                          ? json_null() /* nobody was asked to */

@@ -34,6 +34,13 @@ static bool has_rogue_alarm(struct real_cluster *of, int site)
     return real_site_lists(of, site, "alarms", "rogue_start") && real_service(of, site) == 0;
 }
 
+static bool has_measured_fence(struct real_cluster *of, int site)
+{
+    const json_t *took = json_object_get(real_site_json(of, site), "fence_took_ms");
+
+    return json_is_integer(took) && json_integer_value(took) > 0;
+}
+
 static void a_service_started_by_hand_at_the_standby_is_fenced_and_shown(void **state)
 {
     pid_t service;
@@ -44,6 +51,7 @@ static void a_service_started_by_hand_at_the_standby_is_fenced_and_shown(void **
 
     real_start_by_hand(&cluster, 1);
     real_until(&cluster, has_rogue_alarm, 1, "it is fenced, and status says so"); /* 3.8 */
+    real_until(&cluster, has_measured_fence, 1, "status says how long that took"); /* 3.8 */
 
     assert_true(real_runs(&cluster, 1, "fence") > 0);
     assert_int_equal(real_runs(&cluster, 1, "start"), 0);

@@ -355,6 +355,24 @@ static void unknown_is_no_success_while_something_may_be_left_in_reach(void **st
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 }
 
+/* 3.8: what is gone from the reach serves no more, however long the look at it takes. */
+static void a_fence_took_until_its_reach_was_empty(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    tick_at(&world, 109800);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    reach_killed(&world, true);
+    tick_at(&world, 110300);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.duration_ms, 1800);
+}
+
 static void the_last_look_comes_after_the_killed_fence_script(void **state)
 {
     struct world world;
@@ -464,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_guard_without_a_fence_script_fences_with_the_stop_script_alone),
         cmocka_unit_test(a_fence_that_was_ordered_and_failed_is_answered_as_failed),
         cmocka_unit_test(unknown_is_no_success_while_something_may_be_left_in_reach),
+        cmocka_unit_test(a_fence_took_until_its_reach_was_empty),
         cmocka_unit_test(the_last_look_comes_after_the_killed_fence_script),
         cmocka_unit_test(the_last_look_waits_for_what_is_dying_where_the_reach_was_not_emptied),
         cmocka_unit_test(what_never_dies_makes_the_fence_fail_at_its_limit),

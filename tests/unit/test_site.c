@@ -1409,6 +1409,41 @@ static void epoch_found_ended_is_given_back_at_once_where_nothing_knows_a_positi
     assert_int_equal(world.site.tenure, BW_TENURE_NONE);
 }
 
+static bool is_too_slow(struct world *world)
+{
+    return (reported(world).alarms >> BW_ALARM_FENCE_TOO_SLOW & 1) != 0;
+}
+
+/* 3.8: a site that cannot keep F says so, by what was measured, until a fence keeps it or F is more. */
+static void fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it(void **state)
+{
+    struct bw_guard_message fenced = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    assert_int_equal(reported(&world).fence_took_ms, 0);
+    fenced.fence.ok = true;
+    fenced.fence.duration_ms = FENCE_MS;
+    from_guard(&world, &fenced);
+    assert_int_equal(reported(&world).fence_took_ms, FENCE_MS);
+    assert_false(is_too_slow(&world));
+
+    fenced.fence.duration_ms = FENCE_MS + 1;
+    from_guard(&world, &fenced);
+    assert_true(is_too_slow(&world));
+    world.site.order.terms.fence_ms = FENCE_MS + 1;
+    assert_false(is_too_slow(&world));
+    world.site.order.terms.fence_ms = FENCE_MS;
+    assert_true(is_too_slow(&world));
+
+    fenced.fence.ok = false;
+    fenced.fence.duration_ms = 0;
+    from_guard(&world, &fenced);
+    assert_int_equal(reported(&world).fence_took_ms, 1); /* 0: none was measured */
+    assert_false(is_too_slow(&world));
+}
+
 /* ---- standing by (3.8, 3.9) -------------------------------------------------------------------------- */
 
 static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
@@ -1755,6 +1790,7 @@ int main(void)
         cmocka_unit_test(agent_that_finds_its_epoch_ended_reads_the_position_first),
         cmocka_unit_test(
             epoch_found_ended_is_given_back_at_once_where_nothing_knows_a_position),
+        cmocka_unit_test(fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it),
         cmocka_unit_test(site_whose_adopted_epoch_is_over_rejoins),
         cmocka_unit_test(site_that_served_owes_its_rejoin_after_an_epoch_without_a_start),
         cmocka_unit_test(report_names_the_epoch_that_its_data_goes_with),

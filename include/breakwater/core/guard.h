@@ -155,6 +155,7 @@ struct bw_guard {
     struct bw_instant fence_kill_at;
     struct bw_instant fence_look_limit; /* RECHECK: until when the last look may take */
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
+    struct bw_instant fence_gone_at; /* when it was */
 
     bool stop_checking;              /* the stop script ended well; status has to say so */
     struct bw_instant stop_limit;

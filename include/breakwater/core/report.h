@@ -60,6 +60,7 @@ struct bw_report {
     enum bw_reach_kind reach;
     bool reach_proved;
     uint32_t fence_bound_ms;    /* how long its fence may take by its own limits */
+    uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */
     uint64_t stop_begun_epoch;  /* the stop of this epoch has begun */
     bool serving_epoch_started; /* start of armed_epoch has ended well, status says started */

@@ -135,6 +135,7 @@ struct bw_site {
     bool own_stop_seen;             /* likewise, and nothing was seen to serve since */
     bool fence_failed;
     uint64_t fence_failed_epoch;
+    uint32_t fence_took_ms;         /* the newest that the guard has measured; 0 none */
     bool save_pending;
     bool save_failed;
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
