@@ -73,6 +73,15 @@ static bool wants_relay(const struct bw_agent *agent, struct bw_instant now)
     return bw_instant_elapsed_ns(now, agent->sync.leader_heard) >= limit_ns;
 }
 
+/* Told by a duration, since nobody's wall clock is another's business. */
+static uint64_t certificate_left_s(const struct bw_agent *agent)
+{
+    const int64_t left_ms = bw_credentials_expiry(agent->credentials).unix_ms -
+                            bw_clock_wall().unix_ms;
+
+    return left_ms >= 2000 ? (uint64_t)left_ms / 1000 : 1;
+}
+
 /* The bytes of a sync that leaves right after `sent`; NULL: said. The caller frees them. */
 static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t *out_size)
 {
@@ -85,6 +94,7 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
         .number = bw_renewals_add(&out->renewals, sent),
         .heard_number = out->heard_number,
         .wants_relay = wants_relay(agent, sent),
+        .certificate_left_s = certificate_left_s(agent),
         .exchange_count = out->exchanges.count,
         .group_count = agent->place_count,
         .groups = out->groups,

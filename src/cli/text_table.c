@@ -11,6 +11,8 @@
 #include "api.h"
 
 #define CELL_BYTES 512
+#define DAY_S      86400
+#define WARN_S     (30 * DAY_S)
 
 /* ---- columns ---- */
 
@@ -204,6 +206,22 @@ static void warn_of_clocks(const json_t *site, struct verdict *verdict)
          is_slow ? "; a lease of it may last longer than is waited for" : "");
 }
 
+/* Design 3.8: as the log does, from 30 days before. */
+static void warn_of_certificate(const char *whose, const json_t *left_s, struct verdict *verdict)
+{
+    const json_int_t left = json_integer_value(left_s);
+
+    if (!json_is_integer(left_s) || left >= WARN_S)
+        return;
+    if (left >= DAY_S)
+        warn(verdict, BW_EXIT_WARNINGS, "%s: its certificate ends in %" PRId64 " days", whose,
+             (int64_t)(left / DAY_S));
+    else
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s: its certificate ends in %" PRId64 " hours; an expired one ends in a fence", whose,
+             (int64_t)(left / 3600));
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -235,6 +253,8 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
         warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
              bw_json_member(site, "name"));
     warn_of_clocks(site, verdict);
+    warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
+                        verdict);
     if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
         warn(verdict, BW_EXIT_WARNINGS, "%s: holds epoch %" PRId64 " and its service is %s",
              bw_json_member(site, "name"), bw_json_number(group, "epoch"),
@@ -340,6 +360,8 @@ static void print_witnesses(const json_t *status, struct verdict *verdict)
     }
     bw_text_table_print(&table, verdict->out);
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        warn_of_certificate(bw_json_member(member, "name"),
+                            json_object_get(member, "certificate_left_s"), verdict);
         if (json_is_false(json_object_get(member, "heard")))
             warn(verdict, BW_EXIT_WARNINGS, "witness %s is not heard by %s",
                  bw_json_member(member, "name"), bw_json_member(status, "answered_by"));

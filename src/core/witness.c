@@ -11,6 +11,8 @@
 
 #include "policy.h"
 
+#define CERTIFICATE_S_MAX (UINT64_C(100) * 366 * 86400) /* a hundred years: no certificate lasts so long */
+
 static void watch_group(struct bw_watch *watch, const struct bw_group *group,
                         struct bw_instant now);
 static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec);
@@ -348,6 +350,9 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .instance = sync->instance,
         .session = sync->session,
         .received = received,
+        .certificate_left_s = sync->certificate_left_s < CERTIFICATE_S_MAX
+                                  ? sync->certificate_left_s
+                                  : CERTIFICATE_S_MAX,
         .report = said->report,
         .released = said->released,
     };

@@ -201,7 +201,6 @@ static enum bw_err issue(const struct bw_dev *dev, const char *subject, bool has
         .subject = subject,
         .sans = sans,
         .sans_count = has_address ? 2 : 0,
-        .days = 2, /* thrown away long before */
     };
     char path[BW_PKI_PATH_MAX];
 

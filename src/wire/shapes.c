@@ -343,7 +343,8 @@ SHAPE(exchange, exchange, NAME1(witness), NUMBER1(number), MESSAGE(sent, instant
 SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NAME1(site),
       NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
       BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
-      LIST(exchanges, exchange_count, exchange))
+      LIST(exchanges, exchange_count, exchange),
+      NUMBER(certificate_left_s))
 #undef CORE
 #undef WIRE
 

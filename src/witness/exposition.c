@@ -299,6 +299,23 @@ static void write_lag(const struct bw_people_view *view, int place, struct bw_me
     }
 }
 
+static void write_certificate(const struct bw_people_view *view, int place,
+                              struct bw_metrics *metrics)
+{
+    const struct bw_spec *spec = &group_of(view, place)->spec;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const struct bw_heard *heard = fresh_of(view, place, site);
+
+        if (heard != NULL && heard->certificate_left_s != 0)
+            bw_metrics_add_double(
+                metrics,
+                (double)bw_clock_wall().unix_ms / 1000 + (double)heard->certificate_left_s -
+                    (double)bw_instant_elapsed_ns(view->now, heard->received) / 1e9,
+                BW_METRIC_LABELS({"group", spec->name}, {"site", spec->sites[site].name}));
+    }
+}
+
 static void write_fence(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
 {
     const struct bw_spec *spec = &group_of(view, place)->spec;
@@ -368,6 +385,9 @@ static void write_groups(const struct bw_people_view *view, struct bw_metrics *m
         {"breakwater_site_connected", "Whether this witness has a fresh report.", write_connected},
         {"breakwater_site_eligible", "Whether the site could be granted.", write_eligible},
         {"breakwater_site_replication_lag_seconds", "As the site reports it.", write_lag},
+        {"breakwater_site_certificate_expiry_timestamp_seconds",
+         "When the certificate of the site's agent ends, Unix time, by what the agent says.",
+         write_certificate},
         {"breakwater_site_fence_seconds",
          "How long the site's newest fence took, as its guard measured it.", write_fence},
         {"breakwater_site_clock_rate_ppm",

@@ -212,6 +212,19 @@ static json_t *clock_rate_of(const struct bw_rate_bounds *bounds, uint32_t drift
                      "upper_limit_ppm", (json_int_t)bw_rate_fast_limit_ppm(drift_ppm));
 }
 
+/* Seconds until the certificate of the site's agent ends, as it said and time has passed since. */
+static json_t *certificate_left_of(const struct bw_heard *fresh, struct bw_instant now)
+{
+    uint64_t passed_s;
+
+    if (fresh == NULL || fresh->certificate_left_s == 0)
+        return json_null();
+    passed_s = bw_instant_elapsed_ns(now, fresh->received) / BW_NS_PER_S;
+    return json_integer(fresh->certificate_left_s > passed_s
+                            ? (json_int_t)(fresh->certificate_left_s - passed_s)
+                            : 0);
+}
+
 static json_t *site_json(const struct bw_people_view *view, int place, int site,
                          const struct bw_candidacy *candidacy)
 {
@@ -231,14 +244,14 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
     const uint64_t heard_ns = newest != NULL ? bw_instant_elapsed_ns(view->now, newest->received)
                                              : 0;
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:I}", "name", spec->name, "role",
+        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}", "name", spec->name, "role",
         is_holder ? "primary" : "standby", "priority", (json_int_t)spec->priority, "candidate",
         spec->never_candidate ? "never" : "always", "connected", fresh != NULL || has_several,
         "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS), "several_agents",
         has_several, "eligible", json_array_size(reasons) == 0, "why_not", reasons, "loss_ms",
         number_or_null(watch->lag[site].known, watch->lag[site].lag_ms), "clock_rate",
         clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
-        "maintenance_left_ms",
+        "certificate_left_s", certificate_left_of(fresh, view->now), "maintenance_left_ms",
         (json_int_t)left_ms(view, group->maintenance_ms[site], watch->maintenance_applied[site]));
 
     if (object != NULL &&
@@ -449,11 +462,12 @@ static json_t *members_json(const struct bw_people_view *view)
         const bool is_known = member->is_self || member->is_heard ||
                               view->machine->leadership.leads;
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o}", "name", member->name, "id",
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "name", member->name, "id",
             (json_int_t)member->id, "failure_domain", member->failure_domain, "role", member->role,
             "address", member->address, "heard",
-            is_known ? json_boolean(member->is_self || member->is_heard) : json_null(), "reaches",
-            member->is_self ? reaches_of(view) : json_null());
+            is_known ? json_boolean(member->is_self || member->is_heard) : json_null(),
+            "certificate_left_s", number_or_null(member->is_self, view->certificate_left_s),
+            "reaches", member->is_self ? reaches_of(view) : json_null());
 
         if (json_array_append_new(members, one) != 0) {
             json_decref(members);

@@ -152,6 +152,7 @@ bool world_sync(struct world *world, int site)
                            .session = puppet->session,
                            .number = ++puppet->number,
                            .heard_number = puppet->heard_number,
+                           .certificate_left_s = puppet->certificate_left_s,
                            .exchange_count = puppet->exchange.number != 0 ? 1 : 0,
                            .exchanges = {puppet->exchange},
                            .group_count = 1,

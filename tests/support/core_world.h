@@ -18,6 +18,7 @@ struct world_site {
     bool is_timed; /* its syncs tell of exchanges, by clocks that run at clock_ppm */
     int32_t clock_ppm;
     struct bw_exchange exchange;
+    uint64_t certificate_left_s;
     uint64_t renew_epoch;
     struct bw_released released;
     struct bw_report report;

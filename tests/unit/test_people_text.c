@@ -26,6 +26,7 @@ static size_t told_size;
 static struct bw_people_view view_of_leader(void)
 {
     struct bw_people_view view = {.machine = &world.witness,
+                                  .certificate_left_s = 60 * 86400,
                                   .cluster = "prod",
                                   .self = "w1",
                                   .leader = "w1",
@@ -171,6 +172,7 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
     world.sites[B].report.guard_alive = false;
     world.sites[C].is_mute = true;
+    world.sites[B].certificate_left_s = 6 * 86400 + 100;
     world.sites[A].is_timed = true;
     world.sites[A].clock_ppm = -80000;
     world_pass_ms(&world, 100000);

@@ -95,6 +95,7 @@ struct bw_heard {
     struct bw_instant first_received; /* of this session; kept by bw_site_reports_put */
     uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */
     struct bw_instant answered_received; /* when we received the sync that this answer belongs to */
+    uint64_t certificate_left_s; /* of its agent, at receipt; 0: it did not say */
     struct bw_report report;
     struct bw_released released;
 };

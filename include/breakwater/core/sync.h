@@ -28,6 +28,7 @@ struct bw_sync {
     bool wants_relay;        /* no leader answered lately: a follower should pass it on (5.3) */
     uint32_t group_count;
     struct bw_sync_group *groups;
+    uint64_t certificate_left_s; /* until the agent's certificate ends, at least 1; 0: not said */
     uint32_t exchange_count; /* what its rate is measured by (3.8); no lease rests on them */
     struct bw_exchange exchanges[BW_WITNESSES_MAX];
 };

@@ -35,6 +35,7 @@ struct bw_people_view {
     uint32_t member_count;
     struct bw_people_member members[BW_WITNESSES_MAX];
     struct bw_instant now;
+    uint64_t certificate_left_s; /* of this witness's own, 0 once it has ended */
 };
 
 #define BW_TIME_TEXT_BYTES 32
