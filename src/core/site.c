@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/core/expiry.h>
 
 /* ---- words ------------------------------------------------------------------------------- */
 
@@ -476,6 +477,21 @@ static bool is_rejoin_due(const struct bw_site *site)
     return joined_epoch(site) < site->other_serves_epoch;
 }
 
+#define OTHER_SERVES_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
+
+/* A witness says so with each answer, as long as it is so. What it said before the other site was lost
+ * would have this one destroy what may be the last copy. */
+static bool is_other_serving(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const struct bw_terms *terms = &site->order.terms;
+    const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
+                                                     terms->request_timeout_ms);
+
+    return bw_instant_elapsed_ns(step->now, site->other_serves_heard) <
+           (fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN);
+}
+
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
 static void advance_standing_by(const struct step *step)
 {
@@ -490,7 +506,8 @@ static void advance_standing_by(const struct step *step)
             send_end(step, "S42");
         return;
     }
-    if (is_rejoin_due(site) && site->memory.given_back && guard_can_act(site) && may_retry(step))
+    if (is_rejoin_due(site) && site->memory.given_back && is_other_serving(step) &&
+        guard_can_act(site) && may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
 }
 
@@ -607,6 +624,8 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     case BW_SITE_EVENT_OTHER_SERVES:
         if (event->epoch > site->other_serves_epoch)
             site->other_serves_epoch = event->epoch;
+        if (event->epoch == site->other_serves_epoch)
+            site->other_serves_heard = now;
         break;
     }
     bw_site_watch_deadline(&step);

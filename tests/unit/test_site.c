@@ -719,7 +719,7 @@ static void what_was_given_back_without_its_guard_is_ended_there_too(void **stat
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
     tick_at(&world, world.site.arm_sent_end.boot_ns / MS + 1);
     assert_int_equal(released(&world).epoch, 1);
-    world.site.other_serves_epoch = 2;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
 
     guard_state(&world, &back);
     assert_asked(&world, "END");
@@ -1362,6 +1362,30 @@ static void site_that_served_owes_its_rejoin_after_an_epoch_without_a_start(void
     assert_int_equal(world.sent_run.run.action, BW_ACTION_REJOIN);
 }
 
+/* 4: what was verified serving may be lost since, and the copy here the last one. */
+static void rejoin_begins_only_while_the_other_site_is_heard_to_serve(void **state)
+{
+    const struct bw_site_memory memory = {
+        .epoch = 1, .boot_id = {{3}}, .start_begun = true, .given_back = true, .enforced = true};
+    const struct bw_site_event serves = {.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2};
+    const struct bw_guard_state back = {.ended_epoch = 1, .epoch_seen = 1};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    world.site.limits.has_script[BW_ACTION_REJOIN] = true;
+    order(&world, BW_ORDER_STAND_BY, 2);
+    happen(&world, &serves); /* while the guard is away */
+    tick_at(&world, world.now_ms + 3000);
+    guard_state(&world, &back);
+    assert_not_asked(&world, "rejoin");
+    assert_true(reported(&world).rejoining);
+
+    happen(&world, &serves);
+
+    assert_asked(&world, "rejoin");
+}
+
 /* 3.5, 3.6: the agent died between the guard's ended(e) and its own save. A planned move without the
  * position would wait for a person, and the service that has stopped can still say it. */
 static void agent_that_finds_its_epoch_ended_reads_the_position_first(void **state)
@@ -1787,6 +1811,7 @@ int main(void)
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
+        cmocka_unit_test(rejoin_begins_only_while_the_other_site_is_heard_to_serve),
         cmocka_unit_test(agent_that_finds_its_epoch_ended_reads_the_position_first),
         cmocka_unit_test(
             epoch_found_ended_is_given_back_at_once_where_nothing_knows_a_position),

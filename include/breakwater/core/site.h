@@ -179,6 +179,7 @@ struct bw_site {
     uint64_t observed_spec_version;
     struct bw_order order;          /* newest */
     uint64_t other_serves_epoch;
+    struct bw_instant other_serves_heard; /* when a witness last said so */
     uint32_t alarms;
 };
 
