@@ -33,10 +33,11 @@
 #define WAVES    3   /* the first one warms the allocator up */
 #define SYNC_PER 16  /* connections between two syncs of an agent */
 #define STORMS   3
+#define TRIES    20
 #define KIB      1024
 
-#if defined(__SANITIZE_ADDRESS__)
-#define GROWTH_KIB_MAX (64 * KIB) /* what was freed waits in a quarantine */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define GROWTH_KIB_MAX (64 * KIB) /* what was freed waits in a quarantine; memory has a shadow */
 #define PEAK_KIB_MAX   (256 * KIB)
 #else
 #define GROWTH_KIB_MAX (8 * KIB)
@@ -349,11 +350,14 @@ static int ask_status(char *out_errors, size_t size)
     return status;
 }
 
+/* Asked again while a slow machine does not finish a handshake in the two seconds it has. */
 static void assert_status_fails(int expected, const char *why)
 {
     char errors[4096];
-    const int status = ask_status(errors, sizeof errors);
+    int status = ask_status(errors, sizeof errors);
 
+    for (int i = 0; i < TRIES && strstr(errors, "did not finish the TLS handshake") != NULL; i++)
+        status = ask_status(errors, sizeof errors);
     if (status != expected || strstr(errors, why) == NULL)
         fail_msg("status %d instead of %d, \"%s\" in:\n%s", status, expected, why, errors);
 }

@@ -495,19 +495,20 @@ static bool first_has_ended(void)
     return members[0].pid == 0;
 }
 
-/* Keeps orders coming until `is_met`: leaders may change on the way. */
+/* Keeps orders coming until `is_met`: leaders and terms may change on the way. */
 static bool load_until(bool (*is_met)(void), uint64_t *first)
 {
     uint64_t end = now_ms() + WAIT_MS;
-    int loaded = -1;
+    uint64_t loaded_term = 0;
 
     while (!is_met() && now_ms() < end) {
         int leader = leader_place();
 
-        if (leader >= 0 && leader != loaded && *first + BLOCK_IDS < TEST_IDS_MAX) {
+        if (leader >= 0 && members[leader].last.term != loaded_term &&
+            *first + BLOCK_IDS < TEST_IDS_MAX) {
             order((unsigned)leader, (struct order){.first = *first, .size = 8000});
             *first += BLOCK_IDS;
-            loaded = leader;
+            loaded_term = members[leader].last.term;
         }
         watch(10);
     }
