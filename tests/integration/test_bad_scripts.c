@@ -82,6 +82,7 @@ static void assert_the_next_site_got_it(void)
 static void a_start_that_does_nothing_has_failed_whatever_it_says(void **state)
 {
     (void)state;
+    limit_start(START_MS); /* so long it may come up */
     real_put(&cluster, 0, "start_exit", "0\n");
     begin();
 
@@ -176,6 +177,9 @@ static void a_start_that_prints_a_hundred_megabytes_serves_and_costs_nobody_memo
 static void a_stop_that_lies_is_fenced_before_the_other_site_starts(void **state)
 {
     (void)state;
+    assert_int_equal(system(text_of(0, "sed -i 's/stop_timeout: 20s/stop_timeout: 3s/' "
+                                       "'%s/site.yaml'")),
+                     0);
     begin();
     real_until(&cluster, real_serves, 0, "the first site serves");
     real_until(&cluster, real_is_connected, 1, "the second site is there");

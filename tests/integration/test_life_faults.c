@@ -175,7 +175,7 @@ static void assert_the_start_is_ended(void (*lose_guard)(void))
 {
     real_put(&cluster, 0, "slow", "");
     real_start_sites(&cluster);
-    real_apply(&cluster);
+    real_apply_first(&cluster);
     real_until(&cluster, has_begun_a_start, 0, "the start of the first site has begun");
 
     lose_guard();
