@@ -30,7 +30,7 @@ static const struct bw_dev_timings slow_timings = {
     .renew_interval_ms = 500,
     .request_timeout_ms = 500,
     .margin_ms = 100,
-    .check_interval_ms = 500,
+    .check_interval_ms = 1000, /* a measured lag counts for three of them: longer than a stall */
     .fence_script_ms = 700,
     .kill_grace_ms = 100,
 };

@@ -105,7 +105,7 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    "guard_socket: %s/guard.sock\nlog_level: debug\n"
                    "tls: {ca: %s, identity: %s/%s.pem}\n"
                    "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
-                   "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: 300ms\n"
+                   "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: %s\n"
                    "    script_timeout: 20s\n    stop_timeout: 20s\n    fence_timeout: 1500ms\n"
                    "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
                    "    start_script: start.sh\n    stop_script: stop.sh\n"
@@ -113,6 +113,8 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    site->name, state, site->dir, trio->pki.ca_path, trio->pki.dir, site->name,
                    trio->api[0], trio->api[1], trio->api[2],
                    site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
+                   /* A lag counts for three of them (4): longer than a stall of the machine. */
+                   cluster->has_readiness ? "1s" : "300ms",
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "");
     write_file(path, 0644, text);
 }
