@@ -93,6 +93,7 @@ static void reset_tenure(struct bw_site *site)
     site->deadline_known = true;
     site->end_may_be_past = false;
     site->fence_ok_read = false;
+    site->fence_begun = false;
     site->own_fence_done = false;
     site->own_stop_seen = false;
     site->arm_open = false;
@@ -649,8 +650,8 @@ bool bw_site_tenure_renews(const struct bw_site *site)
     case BW_TENURE_WAITING:
     case BW_TENURE_STARTING:
     case BW_TENURE_SERVING:
-    case BW_TENURE_STOPPING: /* a planned stop: renewals go on (3.6) */
-        return bw_site_epoch_is_open(site) && !site->over;
+    case BW_TENURE_STOPPING: /* a planned stop: renewals go on (3.6); not one after a fence (3.4) */
+        return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun;
     case BW_TENURE_NONE:
     case BW_TENURE_ACCEPTING:
     case BW_TENURE_FENCING:

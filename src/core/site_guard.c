@@ -189,8 +189,10 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
-    if (!BW_MUTANT(RENEW_AFTER_FENCE))
-        site->tenure = BW_TENURE_FENCING; /* from here no agent renews e (3.4) */
+    if (BW_MUTANT(RENEW_AFTER_FENCE))
+        return;
+    site->fence_begun = true; /* from here no agent renews e (3.4) */
+    site->tenure = BW_TENURE_FENCING;
 }
 
 static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
@@ -269,6 +271,7 @@ static void begin_own_fence(const struct step *step, const char *rule)
 
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
+    site->fence_begun = true;
     site->tenure = BW_TENURE_FENCING;
     ask_own_fence(step, site->memory.epoch,
                   site->end_may_be_past ? step->now : site->arm_sent_end, site->lease.fence_ns,

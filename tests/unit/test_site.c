@@ -511,6 +511,32 @@ static void nothing_is_renewed_once_the_fence_has_begun(void **state)
     assert_not_asked(&world, "ARM");
 }
 
+/* The guard could not keep that the epoch has ended, and somebody has started the service since: the
+ * stop that follows is no planned one (3.4). */
+static void stop_after_a_fence_does_not_renew(void **state)
+{
+    struct world world;
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    const struct bw_guard_message ended = {
+        .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence.ok = true};
+    const struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_END_REFUSED,
+                                             .epoch = 1,
+                                             .refused.why = BW_REFUSAL_NOT_STOPPED};
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &begun);
+    from_guard(&world, &ended);
+
+    from_guard(&world, &refused);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    assert_false(renews(&world));
+    world.now_ms += 1000;
+    confirm(&world, 1, world.now_ms); /* on its way when the fence began */
+    assert_not_asked(&world, "ARM");
+}
+
 /* H12: an event of an older epoch silences nothing. */
 static void fence_events_of_another_epoch_do_not_count(void **state)
 {
@@ -1774,6 +1800,7 @@ int main(void)
         cmocka_unit_test(epoch_that_the_guard_cannot_keep_is_renewed_for_a_while_only),
         cmocka_unit_test(guard_that_can_keep_the_epoch_after_all_arms_it),
         cmocka_unit_test(nothing_is_renewed_once_the_fence_has_begun),
+        cmocka_unit_test(stop_after_a_fence_does_not_renew),
         cmocka_unit_test(fence_events_of_another_epoch_do_not_count),
         cmocka_unit_test(epoch_that_is_over_is_stopped_at_once_and_not_renewed),
         cmocka_unit_test(closed_epoch_is_stopped_and_not_renewed),

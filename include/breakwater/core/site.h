@@ -129,6 +129,7 @@ struct bw_site {
     bool end_may_be_past;           /* it never became known: D may have passed */
     bool guard_greeted;
     struct bw_guard_state guard;    /* as last heard */
+    bool fence_begun;               /* a fence of this epoch: it is renewed no more (3.4) */
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
     bool own_fence_running;
     bool own_fence_done;            /* and it succeeded */
