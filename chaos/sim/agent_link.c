@@ -5,6 +5,7 @@
 #include <breakwater/wire/guard_message.h>
 
 #include "agent.h"
+#include "check_site.h"
 
 #define RETRY_NS_MIN (50 * SIM_MS)
 #define RETRY_NS_MAX (1 * SIM_S)
@@ -108,6 +109,8 @@ static void for_the_machine(struct sim_agent *agent, const struct bw_guard_messa
 
     if (place == NULL)
         return;
+    if (message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
+        sim_check_told_fence(agent->process, place->group, message->epoch);
     if (message->kind == BW_GUARD_MESSAGE_GROUP_STATE)
         sim_agent_push_event(agent, place, BW_SITE_EVENT_GUARD_STATE)->message = *message;
     else

@@ -7,6 +7,7 @@
 #include <breakwater/wire/sync.h>
 
 #include "agent.h"
+#include "check.h"
 
 /* As in src/agent. */
 #define SYNC_DISTANCE_NS   (2 * SIM_MS)
@@ -88,6 +89,7 @@ static size_t make_sync(struct sim_agent *agent, struct bw_instant sent)
     if (bw_sync_encode(&sync, agent->buffer, sizeof agent->buffer, &size, &diag) != BW_OK)
         sim_fail(sim_world_of(agent->process), "codec", "%s cannot say its sync: %s",
                  agent->process->name, diag.text);
+    sim_check_sync_leaves(agent->process, &sync);
     return size;
 }
 
@@ -374,6 +376,7 @@ static bool take_answer(struct sim_agent *agent, bool is_poll, const struct sim_
                  agent->process->name, message->from->name, diag.text);
         return false;
     }
+    sim_check_answered(agent->process, &answer);
     is_taken = take_decoded(agent, is_poll, &answer);
     bw_sync_answer_deinit(&answer);
     return is_taken;

@@ -6,11 +6,24 @@
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
  *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
  *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
+ *   check_durable.c     what is said rests on the disk of whoever says it (3.4, 3.5, I3)
+ *   check_lease.c       nobody serves, starts or is confirmed beyond a lease (3.2 to 3.4)
+ *   check_log.c         a command changes only what it names (3.1)
+ *   check_reports.c     what a leader proposes rests on what it has heard (3.3, 3.9)
+ *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H
 #define BW_SIM_CHECK_H
 
 #include "world.h"
+
+struct bw_guard_message;
+struct bw_sync;
+struct bw_sync_answer;
+struct bw_terms;
+struct raft_message;
+struct sim_raft_disk;
+struct sim_run_order;
 
 /* The services at a site may have begun or ended serving: looked at after the present event. */
 void sim_check_serving_changed(struct sim_world *world);
@@ -26,6 +39,20 @@ void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const v
 void sim_check_leader(struct sim_process *witness, uint64_t term);
 /* A leader whose barrier of its own term was applied. */
 void sim_check_ready_to_lead(struct sim_process *witness, uint64_t term);
+/* These leave their process now. */
+void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync);
+void sim_check_guard_says(struct sim_process *guard, uint32_t group,
+                          const struct bw_guard_message *message);
+void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk *disk,
+                         const struct raft_message *message);
+/* This witness, the leader of `term`, confirms a renewal, which `sync` asked for when it was received. */
+void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync, uint32_t group,
+                        uint64_t epoch, const struct bw_terms *terms, uint64_t term,
+                        struct bw_instant received);
+/* This agent reads an answer. */
+void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *answer);
+/* A script of the guard's gets its go-ahead. */
+void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order *order);
 /* It has restored a snapshot, or begun anew: what it applies goes on after `index`. */
 void sim_check_restored(struct sim_process *witness, uint64_t index);
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check_lease.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "site.h"
@@ -94,7 +95,9 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
         *ended_epoch = found->last_end.epoch;
         if (is_safe_end(found))
             look(world, group, found);
-        if (found->last_end.grade == BW_GRADE_EXPIRED)
+        if (found->last_end.grade == BW_GRADE_EXPIRED) {
             look_at_lease(world, group, found);
+            sim_check_expired(world, group, found->last_end.epoch);
+        }
     }
 }

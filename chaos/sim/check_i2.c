@@ -7,6 +7,7 @@
 
 #include <breakwater/base/bytes.h>
 
+#include "check_lease.h"
 #include "checks_own.h"
 #include "witness.h"
 
@@ -17,6 +18,7 @@ void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t sit
     const bool is_excused = checks->excused_until_ns[site] >= world->now_ns;
 
     checks->tally.starts++;
+    sim_check_lease_start(world, group, site, epoch);
     if (epoch > highest) {
         checks->started_epoch[group] = epoch;
         checks->started_site[group] = site;

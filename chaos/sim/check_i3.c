@@ -8,6 +8,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/snapshot.h>
 
+#include "check_durable.h"
+#include "check_lease.h"
 #include "checks_own.h"
 #include "witness.h"
 
@@ -68,6 +70,7 @@ void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t ter
         *known = (struct sim_committed){.hash = hash, .term = term};
         checks->tally.committed++;
         sim_mix(world, hash);
+        sim_check_committed_is_durable(world, index);
     } else if (known->hash != hash || known->term != term) {
         sim_fail(world, "I3", "%s applies another entry %" PRIu64 " than a witness before it",
                  witness->name, index);
@@ -107,6 +110,7 @@ void sim_check_leader(struct sim_process *witness, uint64_t term)
     struct sim_checks *checks = world->checks;
     const uint8_t us = (uint8_t)(witness->host->number + 1);
 
+    sim_check_lease_leader(world, term);
     checks->leaders =
         grow(checks->leaders, &checks->leaders_capacity, term, sizeof *checks->leaders);
     if (checks->leaders[term] == 0)

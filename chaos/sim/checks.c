@@ -3,6 +3,7 @@
 #include "check_i1.h"
 #include "check_i2.h"
 #include "check_i3.h"
+#include "check_lease.h"
 #include "check_liveness.h"
 #include "checks_own.h"
 
@@ -32,6 +33,7 @@ void sim_checks_after_event(struct sim_world *world)
         checks->is_serving_dirty = false;
         sim_check_i1(world);
     }
+    sim_check_lease(world);
     for (uint32_t i = 0; checks->applied_by != 0; i++, checks->applied_by >>= 1)
         if ((checks->applied_by & 1) != 0) {
             sim_check_i2_states(world, i);
@@ -89,6 +91,18 @@ void sim_checks_by_hand(struct sim_world *world, uint32_t site)
         from_ns = checks->disturbed_until_ns[site];
     checks->by_hand_ns[site] = from_ns + find_out_ns(world);
     sim_checks_excuse(world, site, checks->by_hand_ns[site]);
+}
+
+void sim_checks_vote_is_away(struct sim_world *world, uint32_t witness, bool is_away)
+{
+    const uint32_t bit = 1u << witness;
+
+    world->checks->votes_away = (world->checks->votes_away & ~bit) | (is_away ? bit : 0);
+}
+
+bool sim_checks_is_vote_away(const struct sim_process *witness)
+{
+    return (sim_world_of(witness)->checks->votes_away >> witness->host->number & 1) != 0;
 }
 
 const struct sim_tally *sim_checks_tally(const struct sim_world *world)

@@ -21,6 +21,11 @@ void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_n
 /* A person starts a service at this site, against what is assumed (design 3.8). */
 void sim_checks_by_hand(struct sim_world *world, uint32_t site);
 
+/* The vote file of this witness is away: until it is back it refuses to take part, which is right, and
+ * nothing of it may leave. */
+void sim_checks_vote_is_away(struct sim_world *world, uint32_t witness, bool is_away);
+bool sim_checks_is_vote_away(const struct sim_process *witness);
+
 /* What a run has come to. */
 struct sim_tally {
     uint64_t grants, failovers, starts, overlaps_outside, committed, acknowledged, elections;

@@ -2,6 +2,8 @@
 #ifndef BW_SIM_CHECKS_OWN_H
 #define BW_SIM_CHECKS_OWN_H
 
+#include <breakwater/core/report.h>
+
 #include "checks.h"
 
 struct sim_committed {
@@ -9,6 +11,47 @@ struct sim_committed {
 };
 struct sim_acknowledged {
     uint64_t index, hash;
+};
+
+/* When a sync left. */
+struct sim_sent {
+    struct bw_id session;
+    uint64_t number; /* 0: none */
+    uint32_t site, boots;
+    uint64_t true_ns;
+    struct bw_instant at; /* by the clocks of its machine */
+    uint64_t received_ns[SIM_WITNESSES]; /* true time; 0: not yet */
+};
+#define SIM_SENT_MAX 256
+
+/* Until when, by the clocks of its site in that boot. */
+struct sim_lease {
+    uint64_t epoch; /* 0: none */
+    uint32_t site, boots;
+    struct bw_terms terms;
+    struct bw_instant end;
+};
+
+/* What a witness has heard last of an agent, about one group. */
+struct sim_heard {
+    uint64_t sent_ns; /* 0: nothing */
+    uint32_t life;    /* of the witness */
+    struct bw_instant received; /* by its clocks */
+    enum bw_service service;
+    uint64_t failed_epoch; /* whose fence failed; 0: none */
+};
+
+/* That a fence has begun, as an agent has read it. */
+struct sim_told_fence {
+    uint32_t life; /* of the agent */
+    uint64_t epoch;
+};
+
+/* What a leader did last about an epoch: confirmed it, or proposed its end. */
+struct sim_proposed {
+    uint64_t epoch, term;
+    uint32_t life;
+    struct bw_instant at;
 };
 
 struct sim_checks {
@@ -21,6 +64,25 @@ struct sim_checks {
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
     uint64_t serving_changed_ns[SIM_GROUPS_MAX];
     uint64_t ended_epoch[SIM_GROUPS_MAX]; /* newest end that was looked at */
+    uint32_t votes_away; /* bits: witnesses */
+    /* leases */
+    struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */
+    struct sim_lease given[SIM_GROUPS_MAX]; /* by witnesses, heard or not */
+    struct sim_lease heard[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    uint64_t expired_epoch[SIM_GROUPS_MAX];
+    uint64_t newest_term, newest_leader_ns; /* of which a leader was elected, and when */
+    struct sim_proposed confirmed[SIM_WITNESSES][SIM_GROUPS_MAX]; /* as received */
+    struct sim_proposed proposed_end[SIM_WITNESSES][SIM_GROUPS_MAX];
+    uint64_t lease_look_ns; /* the next one */
+    /* reports */
+    struct sim_heard reports[SIM_WITNESSES][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
+    uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
+    uint64_t spec_version[SIM_GROUPS_MAX], spec_changed_ns[SIM_GROUPS_MAX];
+    /* log */
+    uint64_t held_epoch[SIM_GROUPS_MAX];
+    /* sites */
+    uint64_t fenced_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest fence script */
+    struct sim_told_fence told_fence[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_GROUPS_MAX];
     /* I2 */
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */

@@ -296,7 +296,8 @@ static bool alone_with_memory(struct sim_world *world, struct sim_incident *inci
 {
     char name[48];
 
-    if (!choose_serving(world, incident) || !takes_site(world, incident, incident->a))
+    if (!choose_serving(world, incident) ||
+        !sim_plan_takes_both(world, incident->a, incident->until_ns - world->now_ns))
         return false;
     sim_guard_mirror_name(world, incident->b, name);
     if (sim_chance(&incident->chance, 500000))

@@ -140,8 +140,9 @@ static bool crash_at(struct sim_world *world, struct sim_incident *incident)
                                            "crash:agent-run",  "crash:agent-end",
                                            "crash:before-save", "crash:after-save"};
     static const char *const of_guard[] = {"crash:guard-spawn", "crash:guard-go",
-                                           "crash:guard-went",  "crash:guard-armed",
-                                           "crash:guard-kill",  "crash:before-save",
+                                           "crash:guard-went",  "crash:guard-began",
+                                           "crash:guard-armed", "crash:guard-kill",
+                                           "crash:before-save",
                                            "crash:after-save"};
     const bool is_guard = sim_chance(&incident->chance, 500000);
     const uint64_t draw = bw_prng_next(&incident->chance);

@@ -79,7 +79,7 @@ static bool exec_late(struct sim_world *world, struct sim_incident *incident)
     (void)begin_scripts(world, incident, (struct sim_script_faults){.late_exec_ms = late_ms});
     guard = world->guards[incident->a];
     if (sim_chance(&incident->chance, 500000) && sim_plan_takes_site(world, incident->a, ns))
-        guard->crash_at = "crash:guard-went";
+        guard->crash_at = "crash:guard-began";
     return true;
 }
 static void exec_in_time(struct sim_world *world, struct sim_incident *incident)
@@ -167,7 +167,7 @@ static bool alone_with_mirror(struct sim_world *world, struct sim_incident *inci
     struct sim_process *agent = world->agents[site][0];
 
     if (agent->health != SIM_ABLE || world->guards[site]->health != SIM_ABLE ||
-        !sim_plan_takes_site(world, site, incident->until_ns - world->now_ns))
+        !sim_plan_takes_both(world, site, incident->until_ns - world->now_ns))
         return false;
     sim_process_kill(agent);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);

@@ -7,6 +7,9 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/wire/guard_message.h>
 
+#include "check.h"
+#include "check_site.h"
+
 /* As in src/guard: a machine that waits for an instant that only one clock has reached is asked again
  * this often; a proof of reach may block, and is tried again. */
 #define ASK_AGAIN_NS   (1 * SIM_MS)
@@ -115,6 +118,8 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
                                   .on_end = on_script_ended};
 
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
+    if (action->run.run_id != 0)
+        sim_check_ordered(guard->process, place->group, action->run.action, action->run.epoch);
     *out_answer = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED, .slot = action->slot, .ok = true};
     if (place->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
@@ -232,6 +237,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         spawn(guard, place, action, out_answer);
         return true;
     case BW_GUARD_ACTION_GO:
+        sim_check_guard_goes(guard->process, &work->order);
         sim_work_go(work, action->run_not_after, action->limit_ns,
                     place->machine.limits.kill_grace_ns);
         break;
@@ -248,6 +254,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
                              place->machine.limits.kill_grace_ns * 35 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
+        sim_check_guard_says(guard->process, place->group, &action->message);
         sim_guard_send(guard, &action->message);
         break;
     case BW_GUARD_ACTION_TRACE:
@@ -327,7 +334,10 @@ static void continue_step(struct sim_guard *guard)
     if (carry_out(guard, place, action, &answer) && !sim_is_doomed(guard->process))
         step_once(guard, place, &answer);
     else if (action->kind == BW_GUARD_ACTION_GO)
-        (void)sim_crash_point(guard->process, "crash:guard-went");
+        (void)sim_crash_point(guard->process, place->work[action->slot].order.action ==
+                                                      BW_ACTION_START
+                                                  ? "crash:guard-began"
+                                                  : "crash:guard-went");
 }
 
 static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)

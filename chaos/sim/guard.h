@@ -102,6 +102,7 @@ bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
 bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place *place);
 bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard_place *place);
 bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello);
+void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48]);
 /* "guard.mirror.GROUP", which an agent whose guard is silent reads too. */
 void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48]);
 

@@ -6,6 +6,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/wire/state.h>
 
+#include "check_site.h"
 #include "guard.h"
 
 #define CLUSTER_NAME  "guard.cluster"
@@ -16,7 +17,7 @@ void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char o
     BW_ASSERT(snprintf(out_name, 48, "guard.mirror.%.30s", world->group_names[group]) < 48);
 }
 
-static void memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
+void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
 {
     BW_ASSERT(snprintf(out_name, 48, "guard.memory.%.30s", world->group_names[group]) < 48);
 }
@@ -54,7 +55,7 @@ static bool load_memory(struct sim_guard *guard, uint32_t group, struct bw_guard
     const struct sim_file *file;
     char name[48];
 
-    memory_name(sim_world_of(guard->process), group, name);
+    sim_guard_memory_name(sim_world_of(guard->process), group, name);
     file = sim_file_load(guard->process->host, name);
     *out_memory = (struct bw_guard_memory){0};
     if (file == NULL)
@@ -130,11 +131,12 @@ bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place 
     size_t size;
 
     BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
-    memory_name(sim_world_of(guard->process), place->group, name);
+    sim_guard_memory_name(sim_world_of(guard->process), place->group, name);
     if (bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
         damaged(guard, name, &diag);
         return false;
     }
+    sim_check_memory_changes(guard->process, place->group, &place->machine.memory);
     return save(guard, name, bytes, size);
 }
 
@@ -154,6 +156,7 @@ bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard
         damaged(guard, name, &diag);
         return false;
     }
+    sim_check_mirror_changes(guard->process, place->group, &place->machine.mirror);
     return sim_file_save(guard->process, name, true, bytes, size) == BW_OK;
 }
 

@@ -59,6 +59,7 @@ struct sim_run_plan {
 struct sim_run {
     bool is_used, has_go, saw_up;
     bool is_dying; /* KILL has reached it: it does nothing more, and is still there */
+    uint64_t began_ns; /* true time of its exec */
     uint64_t serial; /* of which the place in the table is the remainder */
     uint32_t parent_life;
     struct bw_instant not_after;

@@ -8,18 +8,20 @@
 
 #include "checks.h"
 #include "coverage.h"
+#include "guard.h"
 #include "net.h"
 #include "story.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults,      sim_process_faults, sim_machine_faults, sim_site_faults,
-    sim_faults_together, sim_forced_faults,  sim_people_acts,    sim_people_midway};
+    sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_together,
+    sim_forced_faults, sim_faults_of_moments, sim_people_acts,    sim_people_midway};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
 #define PAUSE_MS_MIN 500
 #define PAUSE_MS_MAX 30000
 #define FIRST_AT_NS  (20 * SIM_S)
+#define ALONE_NS     (3 * SIM_S) /* until an agent knows that nobody answers its hello, and more */
 #define STORM_CRASH_PER_MILLION 3000
 #define STORM_PER_MILLION       50000
 
@@ -212,6 +214,21 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns)
     *until_ns = world->now_ns + ns + rest_ns;
     sim_checks_disturb(world, site, world->now_ns + ns);
     return true;
+}
+
+bool sim_plan_takes_both(struct sim_world *world, uint32_t site, uint64_t ns)
+{
+    const struct bw_instant soon = bw_instant_add(sim_clock_now(sim_site(world, site)), ALONE_NS);
+
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
+
+        if (guard != NULL && guard->mirror.armed_epoch != 0 &&
+            bw_instant_right_is_over(soon, bw_instant_sub(guard->mirror.armed_end,
+                                                          guard->mirror.fence_ns)))
+            return false;
+    }
+    return sim_plan_takes_site(world, site, ns);
 }
 
 bool sim_plan_may_lose_an_agent(const struct sim_world *world)

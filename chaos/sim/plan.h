@@ -48,6 +48,7 @@ extern const struct sim_incident_kind sim_process_faults[];
 extern const struct sim_incident_kind sim_machine_faults[];
 extern const struct sim_incident_kind sim_site_faults[];
 extern const struct sim_incident_kind sim_faults_together[];
+extern const struct sim_incident_kind sim_faults_of_moments[];
 extern const struct sim_incident_kind sim_forced_faults[];
 extern const struct sim_incident_kind sim_people_acts[];
 extern const struct sim_incident_kind sim_people_midway[];
@@ -81,6 +82,10 @@ bool sim_plan_may_lose_an_agent(const struct sim_world *world);
 /* For the story: what an incident does at its moment, and at which machine. */
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what);
+
+/* The same for both of them, a guard that stands still beside an agent that begins anew: not where a
+ * lease is about to end, before the agent can have found out (3.8). */
+bool sim_plan_takes_both(struct sim_world *world, uint32_t site, uint64_t ns);
 
 /* When whoever was left running at a site under this incident has surely been fenced. */
 uint64_t sim_plan_excused_until(const struct sim_world *world,

@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "check.h"
 #include "raft_message.h"
 
 /* How long a write takes: mostly a good disk, now and then a busy one. */
@@ -547,6 +548,7 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
         return RAFT_NOCONNECTION;
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
+    sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, world->witnesses[message->server_id - 1], on_arrived,
                  sim_raft_message_new(message, process->host->number + 1), sim_raft_message_copy,
                  sim_raft_message_drop);

@@ -7,6 +7,9 @@
 #include <breakwater/core/site.h>
 
 #include "check.h"
+#include "check_reports.h"
+#include "check_site.h"
+#include "guard.h"
 #include "machine.h"
 
 #define EXEC_NS_MAX      (300 * 1000)   /* from the go-ahead to exec */
@@ -332,6 +335,7 @@ static void takes_effect(struct sim_process *scripts, void *payload)
     if (run->plan.has_effect && !run->plan.lies) {
         switch (run->order.action) {
         case BW_ACTION_START:
+            sim_check_start_acts(scripts->host->world, scripts->host, run);
             if (run->plan.forks)
                 leave_behind(machine, run);
             else
@@ -369,6 +373,9 @@ static void begins(struct sim_process *scripts, void *payload)
         end(machine, run, &too_late);
         return;
     }
+    run->began_ns = world->now_ns;
+    if (run->order.slot == SIM_SLOT_FENCE)
+        sim_check_fence_begins(world, scripts->host, run->order.group);
     draw_plan(machine, run);
     be_stubborn(machine, run);
     count_plan(world, run);
@@ -376,9 +383,26 @@ static void begins(struct sim_process *scripts, void *payload)
         sim_tell(world, scripts->host->name, "%s: %s of epoch %llu runs",
                  world->group_names[run->order.group], bw_action_word(run->order.action),
                  (unsigned long long)run->order.epoch);
+    if (run->order.action == BW_ACTION_STATUS)
+        sim_check_look_begins(world, scripts->host->number, run->order.group);
     if (run->order.action == BW_ACTION_START)
         sim_check_start_begun(world, run->order.group, scripts->host->number, run->order.epoch);
     sim_later(scripts, run->plan.effect_ns, takes_effect, packed(run->serial), NULL);
+}
+
+/* And a little more, as far as the first part of the window goes (3.4). */
+static uint64_t until_window_ns(struct sim_machine *machine, const struct sim_run *run)
+{
+    const struct sim_host *host = machine->host;
+    const struct bw_guard *guard = sim_guard_machine(host->world->guards[host->number],
+                                                     run->order.group);
+    const uint64_t more_ns =
+        guard == NULL ? 1 : bw_prng_below(&machine->host->chance, guard->mirror.fence_ns / 8 + 1);
+
+    return guard == NULL ? more_ns
+                         : more_ns + bw_instant_left_ns(sim_clock_now(host),
+                                                        bw_instant_sub(guard->mirror.armed_end,
+                                                                       guard->mirror.fence_ns));
 }
 
 void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant not_after)
@@ -391,6 +415,8 @@ void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant 
         return;
     if (sim_chance(chance, EXEC_LATE_PER_MILLION))
         delay_ns += bw_prng_below(chance, EXEC_LATE_NS_MAX);
+    if (machine->faults.execs_in_window && run->order.action == BW_ACTION_START)
+        delay_ns += until_window_ns(machine, run);
     if (machine->faults.late_exec_ms > 0)
         delay_ns += bw_prng_below(chance, machine->faults.late_exec_ms * SIM_MS);
     run->has_go = true;

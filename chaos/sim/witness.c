@@ -13,6 +13,9 @@
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
+#include "check_log.h"
+#include "check_reports.h"
+#include "checks.h"
 #include "witness_program.h"
 
 #define HOUSEKEEPING_MS 10000 /* as src/witness/program.c */
@@ -75,10 +78,21 @@ static void tell_applied(const struct sim_witness *witness, uint64_t index,
              applied->rule != NULL ? applied->rule->id : bw_err_text(applied->err));
 }
 
+/* For who asks whether a look is older than the commit that it would rest on. */
+static void note_spec(const struct sim_witness *witness, int place)
+{
+    struct sim_world *world = sim_witness_world(witness);
+
+    for (uint32_t group = 0; place >= 0 && group < world->setting.group_count; group++)
+        if (strcmp(witness->groups[place].spec.name, world->group_names[group]) == 0)
+            sim_check_spec_changes(world, group, witness->groups[place].spec_version);
+}
+
 static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,
                          size_t size, struct bw_diag *diag)
 {
     struct sim_witness *witness = user;
+    struct sim_group_before before;
     struct bw_command command;
     struct bw_applied applied;
     enum bw_err err;
@@ -91,12 +105,16 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         err = check_identity(witness, command.cluster_id, command.election_timeout_ms, diag);
     if (err != BW_OK)
         return err;
+    sim_group_keep(&witness->cluster, command.group, &before);
     applied = bw_cluster_apply(&witness->cluster, index, &command);
     bw_witness_on_applied(&witness->machine, &command, &applied, sim_now(witness->process));
     witness->notes[index % SIM_APPLIED_NOTES] = (struct sim_applied_note){.index = index,
                                                                           .applied = applied};
-    if (applied.rule != NULL)
+    if (applied.rule != NULL) {
+        sim_check_took_effect(witness->process, &command, &before);
+        note_spec(witness, applied.group);
         sim_witness_change(witness, applied.group);
+    }
     sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
     sim_mix(sim_witness_world(witness), command.epoch);
     tell_applied(witness, index, &command, &applied);
@@ -172,7 +190,7 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
  * a defect. A restart is its supervisor's. */
 static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
 {
-    if (needs_person)
+    if (needs_person && !sim_checks_is_vote_away(witness->process))
         sim_fail(sim_witness_world(witness), "witness", "%s stops and needs a person: %s",
                  witness->process->name, why);
     else
@@ -439,6 +457,13 @@ bool sim_witness_leads(const struct sim_process *process)
     return witness != NULL && witness->machine.leadership.leads;
 }
 
+bool sim_witness_is_proving(const struct sim_process *process)
+{
+    const struct sim_witness *witness = able(process);
+
+    return witness != NULL && witness->machine.proof.on_its_way != 0;
+}
+
 bool sim_witness_is_proposing(const struct sim_process *process, const char *group)
 {
     const struct sim_witness *witness = able(process);
@@ -450,6 +475,13 @@ bool sim_witness_is_proposing(const struct sim_process *process, const char *gro
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
 {
     return process->health == SIM_DEAD ? NULL : &witness_of(process)->cluster;
+}
+
+const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness)
+{
+    const struct sim_witness_disk *disk = world->hosts[witness].services;
+
+    return &disk->raft;
 }
 
 void sim_witness_explain(const struct sim_process *process, const char *group, char *out,

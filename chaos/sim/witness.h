@@ -5,6 +5,7 @@
 
 #include <breakwater/core/witness.h>
 
+#include "raft_disk.h"
 #include "world.h"
 
 extern const struct sim_process_ops sim_witness_ops;
@@ -27,12 +28,16 @@ enum bw_err sim_witness_ask(struct sim_process *witness, const char *group,
 /* It is asked to end, as an upgrade does, and hands leadership over first. Killing it is the
  * caller's. */
 void sim_witness_hand_over(struct sim_process *witness);
+/* A proof of its leadership is on its way: renewals wait for it. */
+bool sim_witness_is_proving(const struct sim_process *witness);
 /* Leads and may act (own-term barrier applied); false for a process that is not able. */
 bool sim_witness_leads(const struct sim_process *witness);
 /* A proposal about the group is on its way. */
 bool sim_witness_is_proposing(const struct sim_process *witness, const char *group);
 /* The replicated state as this witness has applied it; NULL: dead. */
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *witness);
+/* What its disk holds for libraft. */
+const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness);
 /* What was decided last for a group, for the story of a liveness failure. */
 void sim_witness_explain(const struct sim_process *witness, const char *group, char *out,
                          size_t out_max);

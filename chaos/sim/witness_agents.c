@@ -9,6 +9,8 @@
 #include <breakwater/base/mutant.h>
 #include <breakwater/wire/sync.h>
 
+#include "check.h"
+#include "check_reports.h"
 #include "witness_program.h"
 
 #define PROOF_MS    3000 /* as there: then it is answered without a confirmation */
@@ -179,8 +181,14 @@ static void answer_group(struct sim_witness *witness, const struct bw_sync *sync
     told->other_serves_epoch = bw_witness_other_serves(&witness->machine, place, sync->site, now);
     if (said->renew_epoch == 0 || proof == 0)
         return;
-    if (bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
-        told->confirmed_epoch = said->renew_epoch;
+    if (!bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
+        return;
+    told->confirmed_epoch = said->renew_epoch;
+    for (uint32_t i = 0; i < sim_witness_world(witness)->setting.group_count; i++)
+        if (strcmp(said->name, sim_witness_world(witness)->group_names[i]) == 0)
+            sim_check_confirms(witness->process, sync, i, said->renew_epoch,
+                               &witness->groups[place].terms, witness->machine.leadership.term,
+                               received);
 }
 
 /* As there: `proof` 0 confirms nothing, and one that has waited in vain is not told that this
@@ -340,6 +348,8 @@ static void take_sync(struct sim_witness *witness, const struct sim_message *mes
     const enum sim_channel channel = may_relay ? SIM_CHANNEL_SYNC_ANSWER : SIM_CHANNEL_RELAY_ANSWER;
     struct bw_instant received = sim_now(witness->process);
     uint64_t proof = bw_witness_on_sync(machine, sync, received);
+
+    sim_check_hears(witness->process, sync);
 
     for (uint32_t i = 0; i < sync->group_count; i++) {
         int place = bw_cluster_find(&witness->cluster, sync->groups[i].name);

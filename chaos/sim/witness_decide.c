@@ -11,6 +11,7 @@
 #include <breakwater/wire/log_entry.h>
 
 #include "check.h"
+#include "check_reports.h"
 #include "witness_program.h"
 
 #define RETRY_NS    (100 * BW_NS_PER_MS)   /* as there */
@@ -164,6 +165,7 @@ enum bw_err sim_witness_propose(struct sim_witness *witness, const struct bw_com
                                   .kind = command->kind,
                                   .size = size};
     memcpy(proposal->bytes, witness->bytes, size);
+    sim_check_proposes(witness->process, &signed_command, proposal->term);
     if (proposal->group >= 0) /* before it can commit: 3.3 */
         bw_witness_on_proposing(&witness->machine, proposal->group, &signed_command);
     err = sim_node_apply(&witness->node, proposal->bytes, size, on_proposed, proposal);

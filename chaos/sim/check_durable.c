@@ -1,0 +1,215 @@
+/* check_durable.c - what leaves a process rests on the disk of its machine: read there, in the
+ * instant in which the message leaves, and not asked of whoever says it. A crash right after it
+ * loses nothing that others build on (3.4, 3.5, I3). */
+#include "check_durable.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/site.h>
+#include <breakwater/wire/state.h>
+
+#include "agent.h"
+#include "check_lease.h"
+#include "check_site.h"
+#include "checks_own.h"
+#include "guard.h"
+#include "machine.h"
+#include "witness.h"
+
+#define MAJORITY  (SIM_WITNESSES / 2 + 1)
+#define VOTE_FILE "vote" /* as raft_node.c keeps it: term and vote first */
+
+/* ---- an agent's file ----------------------------------------------------------------------------
+ */
+
+static bool read_agent(const struct sim_process *agent, struct bw_agent_state *out_state)
+{
+    const struct sim_file *file = sim_file_load(
+        agent->host, (uintptr_t)agent->user == 0 ? SIM_AGENT_FILE : SIM_SECOND_FILE);
+
+    *out_state = (struct bw_agent_state){.group_count = 0};
+    return file != NULL && bw_agent_state_decode(file->bytes, file->size, out_state, NULL) == BW_OK;
+}
+
+static const struct bw_site_memory *kept_of(const struct bw_agent_state *state, const char *group)
+{
+    static const struct bw_site_memory nothing;
+
+    for (uint32_t i = 0; i < state->group_count; i++)
+        if (strcmp(state->groups[i].name, group) == 0)
+            return &state->groups[i].memory;
+    return &nothing;
+}
+
+void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync)
+{
+    struct bw_agent_state state;
+
+    sim_check_lease_sent(agent, sync);
+    sim_check_site_syncs(agent, sync);
+    (void)read_agent(agent, &state); /* none: then it has kept nothing */
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        const struct bw_sync_group *said = &sync->groups[i];
+        const struct bw_site_memory *kept = kept_of(&state, said->name);
+
+        if (said->renew_epoch != 0 && (kept->epoch != said->renew_epoch || kept->given_back))
+            sim_fail(sim_world_of(agent), "durable",
+                     "%s renews epoch %" PRIu64 " of %s, and its disk has epoch %" PRIu64 "%s",
+                     agent->name, said->renew_epoch, said->name, kept->epoch,
+                     kept->given_back ? ", given back" : "");
+        if (said->renew_epoch != 0 && !bw_id_equal(kept->boot_id, agent->host->boot_id))
+            sim_fail(sim_world_of(agent), "durable",
+                     "%s renews epoch %" PRIu64 " of %s, which is of an earlier boot", agent->name,
+                     said->renew_epoch, said->name);
+        if (said->released.epoch != 0 && (kept->epoch != said->released.epoch || !kept->given_back))
+            sim_fail(sim_world_of(agent), "durable",
+                     "%s gives epoch %" PRIu64 " of %s back, and its disk has epoch %" PRIu64 "%s",
+                     agent->name, said->released.epoch, said->name, kept->epoch,
+                     kept->given_back ? ", given back" : "");
+    }
+    bw_agent_state_deinit(&state);
+}
+
+/* ---- a guard's files ----------------------------------------------------------------------------
+ */
+
+void sim_check_read_guard(const struct sim_host *host, uint32_t group,
+                          struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror)
+{
+    struct bw_guard_memory_file memory;
+    struct bw_guard_mirror_file mirror;
+    const struct sim_file *file;
+    char name[48];
+
+    *out_memory = (struct bw_guard_memory){0};
+    *out_mirror = (struct bw_guard_mirror){0};
+    sim_guard_memory_name(host->world, group, name);
+    file = sim_file_load(host, name);
+    if (file != NULL && bw_guard_memory_decode(file->bytes, file->size, &memory, NULL) == BW_OK)
+        *out_memory = memory.memory;
+    sim_guard_mirror_name(host->world, group, name);
+    file = sim_file_load(host, name);
+    if (file != NULL && bw_guard_mirror_decode(file->bytes, file->size, &mirror, NULL) == BW_OK)
+        *out_mirror = mirror.mirror;
+}
+
+static bool is_same_instant(struct bw_instant a, struct bw_instant b)
+{
+    return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
+}
+
+void sim_check_guard_says(struct sim_process *guard, uint32_t group,
+                          const struct bw_guard_message *message)
+{
+    struct sim_world *world = sim_world_of(guard);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_site_says(guard, group, message);
+    if (message->kind != BW_GUARD_MESSAGE_ARMED && message->kind != BW_GUARD_MESSAGE_EPOCH_ENDED &&
+        message->kind != BW_GUARD_MESSAGE_LET_GO_DONE)
+        return;
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (message->kind == BW_GUARD_MESSAGE_ARMED &&
+        (memory.epoch_seen < message->epoch || !memory.enforced))
+        sim_fail(world, "durable",
+                 "%s says that epoch %" PRIu64 " is armed, and its disk has seen %" PRIu64 "%s",
+                 guard->name, message->epoch, memory.epoch_seen,
+                 memory.enforced ? "" : ", not enforced");
+    if (message->kind == BW_GUARD_MESSAGE_ARMED &&
+        (mirror.armed_epoch != message->epoch ||
+         !is_same_instant(mirror.armed_end, message->armed.end)))
+        sim_fail(world, "durable",
+                 "%s says that epoch %" PRIu64 " is armed, and its mirror has another deadline",
+                 guard->name, message->epoch);
+    if (message->kind == BW_GUARD_MESSAGE_EPOCH_ENDED && memory.ended_epoch < message->epoch)
+        sim_fail(world, "durable",
+                 "%s says that epoch %" PRIu64 " is ended, and its disk has %" PRIu64, guard->name,
+                 message->epoch, memory.ended_epoch);
+    if (message->kind == BW_GUARD_MESSAGE_LET_GO_DONE &&
+        memory.let_go_index < message->let_go_index)
+        sim_fail(world, "durable", "%s says that it has let go, and its disk does not",
+                 guard->name);
+}
+
+/* Whoever restarts the guard finds in the mirror what a start has begun (3.4). */
+void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order *order)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    const struct bw_guard_child *child = &mirror.children[BW_GUARD_SLOT_ACTION];
+
+    if (order->action != BW_ACTION_START)
+        return;
+    sim_check_read_guard(guard->host, order->group, &memory, &mirror);
+    if (child->action != order->action || child->epoch != order->epoch)
+        sim_fail(sim_world_of(guard), "durable",
+                 "%s lets a start of epoch %" PRIu64 " go, and its mirror does not know of it",
+                 guard->name, order->epoch);
+}
+
+/* ---- a witness's vote and log -------------------------------------------------------------------
+ */
+
+/* False: there is none. */
+static bool read_vote(const struct sim_host *host, uint64_t *out_term, uint64_t *out_vote)
+{
+    const struct sim_file *file = sim_file_load(host, VOTE_FILE);
+
+    if (file == NULL || file->size < 16)
+        return false;
+    *out_term = bw_get_u64le(file->bytes);
+    *out_vote = bw_get_u64le(file->bytes + 8);
+    return true;
+}
+
+static void must_have_voted(struct sim_process *witness, raft_term term, raft_id who)
+{
+    uint64_t kept_term = 0, kept_vote = 0;
+
+    if (!read_vote(witness->host, &kept_term, &kept_vote) || kept_term < term ||
+        (kept_term == term && kept_vote != who))
+        sim_fail(sim_world_of(witness), "durable",
+                 "%s votes for w%llu in term %llu, and its disk has a vote for w%" PRIu64
+                 " in term %" PRIu64,
+                 witness->name, who, term, kept_vote, kept_term);
+}
+
+static bool is_on_disk(const struct sim_raft_disk *disk, raft_index index)
+{
+    return index < sim_raft_disk_next(disk) || index <= disk->snapshot.index;
+}
+
+void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk *disk,
+                         const struct raft_message *message)
+{
+    const struct raft_append_entries_result *result = &message->append_entries_result;
+
+    if (sim_checks_is_vote_away(witness))
+        sim_fail(sim_world_of(witness), "durable", "%s takes part without its vote file",
+                 witness->name);
+    if (message->type == RAFT_REQUEST_VOTE && !message->request_vote.pre_vote)
+        must_have_voted(witness, message->request_vote.term, witness->host->number + 1);
+    if (message->type == RAFT_REQUEST_VOTE_RESULT && message->request_vote_result.vote_granted &&
+        !message->request_vote_result.pre_vote)
+        must_have_voted(witness, message->request_vote_result.term, message->server_id);
+    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0 &&
+        !is_on_disk(disk, result->last_log_index))
+        sim_fail(sim_world_of(witness), "durable",
+                 "%s has entries up to %llu, it says, and its disk up to %llu", witness->name,
+                 result->last_log_index, sim_raft_disk_next(disk) - 1);
+}
+
+void sim_check_committed_is_durable(struct sim_world *world, uint64_t index)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+        count += is_on_disk(sim_witness_log(world, i), index);
+    if (count < MAJORITY)
+        sim_fail(world, "durable",
+                 "entry %" PRIu64 " is applied, and on the disk of %" PRIu32 " witnesses", index,
+                 count);
+}

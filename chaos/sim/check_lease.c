@@ -1,0 +1,304 @@
+/* check_lease.c - until when a site may serve, counted apart from everybody in the world: an
+ * epoch's lease ends one TTL after the newest renewal left that a witness has confirmed (3.2). Seen
+ * are the messages, the clocks of the site's machine, its scripts and its service. */
+#include "check_lease.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "check_durable.h"
+#include "checks_own.h"
+#include "guard.h"
+#include "site.h"
+#include "witness.h"
+
+/* ---- when each renewal left ---------------------------------------------------------------------
+ */
+
+static struct sim_sent *sent_by(struct sim_world *world, struct bw_id session, uint64_t number)
+{
+    for (uint32_t site = 0; site < SIM_SITES_MAX; site++)
+        for (uint32_t agent = 0; agent < SIM_AGENTS_MAX; agent++) {
+            struct sim_sent *sent = &world->checks->sent[site][agent][number % SIM_SENT_MAX];
+
+            if (sent->number == number && bw_id_equal(sent->session, session))
+                return sent;
+        }
+    return NULL;
+}
+
+void sim_check_lease_sent(struct sim_process *agent, const struct bw_sync *sync)
+{
+    const struct sim_host *host = agent->host;
+    const uint64_t directory = (uintptr_t)agent->user;
+
+    sim_world_of(agent)->checks->sent[host->number][directory][sync->number % SIM_SENT_MAX] =
+        (struct sim_sent){.session = sync->session,
+                          .number = sync->number,
+                          .site = host->number,
+                          .boots = host->boots,
+                          .true_ns = host->world->now_ns,
+                          .at = sim_clock_now(host)};
+}
+
+void sim_check_lease_received(struct sim_process *witness, const struct bw_sync *sync)
+{
+    struct sim_world *world = sim_world_of(witness);
+    struct sim_sent *sent = sent_by(world, sync->session, sync->number);
+    uint64_t *received_ns = sent == NULL ? NULL : &sent->received_ns[witness->host->number];
+
+    if (received_ns != NULL && *received_ns == 0)
+        *received_ns = world->now_ns;
+}
+
+void sim_check_lease_leader(struct sim_world *world, uint64_t term)
+{
+    if (term <= world->checks->newest_term)
+        return;
+    world->checks->newest_term = term;
+    world->checks->newest_leader_ns = world->now_ns;
+}
+
+uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync)
+{
+    const struct sim_sent *sent = sent_by(world, sync->session, sync->number);
+
+    return sent == NULL ? 0 : sent->true_ns;
+}
+
+/* ---- what was confirmed -------------------------------------------------------------------------
+ */
+
+static bool is_over(const struct sim_world *world, const struct sim_lease *lease, uint64_t later_ns)
+{
+    const struct sim_host *host = sim_site((struct sim_world *)(uintptr_t)world, lease->site);
+    const struct bw_instant now = sim_clock_now(host);
+    const struct bw_instant end = lease->end; /* compared apart from core's own function (1) */
+
+    return host->boots != lease->boots || now.boot_ns >= end.boot_ns + later_ns ||
+           now.raw_ns >= end.raw_ns + later_ns;
+}
+
+static void extend(struct sim_lease *lease, uint64_t epoch, const struct sim_sent *sent,
+                   const struct bw_terms *terms)
+{
+    const struct bw_instant end = bw_instant_add(sent->at, terms->ttl_ms * BW_NS_PER_MS);
+
+    if (epoch < lease->epoch)
+        return;
+    if (epoch > lease->epoch || lease->boots != sent->boots || lease->site != sent->site)
+        *lease = (struct sim_lease){
+            .epoch = epoch, .site = sent->site, .boots = sent->boots, .terms = *terms};
+    lease->end = bw_instant_max(lease->end, end);
+}
+
+/* 3.2.2, 3.3: what is confirmed once the epoch has expired, or is no longer to be expired by, would
+ * be served beyond that. */
+static void look_at_proposed(struct sim_process *witness, uint32_t group, uint64_t epoch,
+                             uint64_t term)
+{
+    const struct sim_proposed *proposed =
+        &sim_world_of(witness)->checks->proposed_end[witness->host->number][group];
+
+    if (proposed->epoch == epoch && proposed->life == witness->life && proposed->term == term)
+        sim_fail(sim_world_of(witness), "lease",
+                 "%s confirms a renewal of epoch %" PRIu64 " of %s, whose end it has proposed",
+                 witness->name, epoch, sim_world_of(witness)->group_names[group]);
+}
+
+void sim_check_proposes_end(struct sim_process *witness, uint32_t group, uint64_t epoch,
+                            uint64_t term)
+{
+    sim_world_of(witness)->checks->proposed_end[witness->host->number][group] =
+        (struct sim_proposed){.epoch = epoch, .term = term, .life = witness->life};
+}
+
+/* What an old leader receives after another was elected it cannot prove anything about (3.3). */
+static void look_at_proof(struct sim_process *witness, const struct sim_sent *sent, uint32_t group,
+                          uint64_t epoch, uint64_t term)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const struct sim_checks *checks = world->checks;
+    const uint64_t received_ns = sent->received_ns[witness->host->number];
+
+    if (checks->newest_term > term && received_ns > checks->newest_leader_ns)
+        sim_fail(world, "lease",
+                 "%s, leader of term %" PRIu64 ", confirms a renewal of epoch %" PRIu64
+                 " of %s that"
+                 " came %" PRIu64 " ms after term %" PRIu64 " had a leader",
+                 witness->name, term, epoch, world->group_names[group],
+                 (received_ns - checks->newest_leader_ns) / BW_NS_PER_MS, checks->newest_term);
+}
+
+static void note_confirmed(struct sim_process *witness, uint32_t group, uint64_t epoch,
+                           uint64_t term, struct bw_instant received)
+{
+    struct sim_proposed *confirmed =
+        &sim_world_of(witness)->checks->confirmed[witness->host->number][group];
+    const bool is_same = confirmed->epoch == epoch && confirmed->term == term &&
+                         confirmed->life == witness->life;
+
+    *confirmed = (struct sim_proposed){.epoch = epoch,
+                                       .term = term,
+                                       .life = witness->life,
+                                       .at = is_same ? bw_instant_max(confirmed->at, received)
+                                                     : received};
+}
+
+/* By each of its clocks, from the newest renewal that it has confirmed itself (3.3). */
+void sim_check_waited(struct sim_process *witness, uint32_t group, uint64_t epoch, uint64_t term,
+                      const struct bw_terms *terms)
+{
+    const struct sim_proposed *confirmed =
+        &sim_world_of(witness)->checks->confirmed[witness->host->number][group];
+    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS;
+    const uint64_t wait_ns = ttl_ns / (1000000 - terms->drift_ppm) * (1000000 + terms->drift_ppm) +
+                             terms->margin_ms * BW_NS_PER_MS;
+    const struct bw_instant now = sim_now(witness);
+
+    if (confirmed->epoch != epoch || confirmed->term != term || confirmed->life != witness->life ||
+        (now.boot_ns >= confirmed->at.boot_ns + wait_ns &&
+         now.raw_ns >= confirmed->at.raw_ns + wait_ns))
+        return;
+    sim_fail(sim_world_of(witness), "lease",
+             "%s lets epoch %" PRIu64 " of %s expire %" PRIu64
+             " ms after it has confirmed it, not %" PRIu64,
+             witness->name, epoch, sim_world_of(witness)->group_names[group],
+             (now.raw_ns - confirmed->at.raw_ns) / BW_NS_PER_MS, wait_ns / BW_NS_PER_MS);
+}
+
+void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync, uint32_t group,
+                        uint64_t epoch, const struct bw_terms *terms, uint64_t term,
+                        struct bw_instant received)
+{
+    struct sim_world *world = sim_world_of(witness);
+    struct sim_checks *checks = world->checks;
+    const struct sim_sent *sent = sent_by(world, sync->session, sync->number);
+    struct sim_lease this_one = {.epoch = 0};
+
+    if (sent == NULL)
+        return; /* a message of long ago: its lease is over */
+    look_at_proof(witness, sent, group, epoch, term);
+    look_at_proposed(witness, group, epoch, term);
+    note_confirmed(witness, group, epoch, term, received);
+    extend(&checks->given[group], epoch, sent, terms);
+    extend(&this_one, epoch, sent, terms);
+    if (epoch <= checks->expired_epoch[group] && !is_over(world, &this_one, 0) &&
+        checks->excused_until_ns[sent->site] < world->now_ns)
+        sim_fail(world, "lease",
+                 "%s confirms a renewal of epoch %" PRIu64 " of %s, which has expired, for %" PRIu64
+                 " ms more",
+                 witness->name, epoch, world->group_names[group],
+                 bw_instant_left_ns(sim_clock_now(sim_site(world, sent->site)), this_one.end) /
+                     BW_NS_PER_MS);
+}
+
+void sim_check_expired(struct sim_world *world, uint32_t group, uint64_t epoch)
+{
+    struct sim_checks *checks = world->checks;
+    const struct sim_lease *lease = &checks->given[group];
+
+    checks->expired_epoch[group] = epoch;
+    if (lease->epoch != epoch || is_over(world, lease, 0) ||
+        checks->excused_until_ns[lease->site] >= world->now_ns)
+        return;
+    sim_fail(
+        world, "lease",
+        "epoch %" PRIu64 " of %s has expired, and a renewal was confirmed for %" PRIu64 " ms more",
+        epoch, world->group_names[group],
+        bw_instant_left_ns(sim_clock_now(sim_site(world, lease->site)), lease->end) / BW_NS_PER_MS);
+}
+
+/* ---- what the site has heard of it --------------------------------------------------------------
+ */
+
+void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *answer)
+{
+    struct sim_world *world = sim_world_of(agent);
+    const struct sim_sent *sent = sent_by(world, answer->session, answer->number);
+
+    for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++)
+        for (uint32_t group = 0; group < world->setting.group_count; group++) {
+            const struct bw_sync_answer_group *told = &answer->groups[i];
+            const struct sim_lease *given = &world->checks->given[group];
+
+            if (strcmp(told->name, world->group_names[group]) == 0 && told->confirmed_epoch != 0 &&
+                told->confirmed_epoch == given->epoch)
+                extend(&world->checks->heard[sent->site][group], told->confirmed_epoch, sent,
+                       &given->terms);
+        }
+}
+
+/* 3.4: only with a lease, and only before D - F. */
+void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
+{
+    const struct bw_instant now = sim_clock_now(sim_site(world, site));
+    struct sim_lease window = world->checks->heard[site][group];
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    struct bw_instant armed;
+
+    if (window.epoch != epoch) {
+        sim_fail(world, "lease",
+                 "%s starts %s under epoch %" PRIu64 ", and no renewal of it was confirmed",
+                 sim_site(world, site)->name, world->group_names[group], epoch);
+        return;
+    }
+    window.end = bw_instant_sub(window.end, window.terms.fence_ms * BW_NS_PER_MS);
+    sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
+    armed = bw_instant_sub(mirror.armed_end, mirror.fence_ns);
+    if (is_over(world, &window, 0) ||
+        (mirror.armed_epoch == epoch &&
+         (now.boot_ns >= armed.boot_ns || now.raw_ns >= armed.raw_ns)))
+        sim_fail(world, "lease", "%s starts %s under epoch %" PRIu64 " after D - F",
+                 sim_site(world, site)->name, world->group_names[group], epoch);
+}
+
+bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_t group,
+                           uint64_t epoch)
+{
+    const struct sim_lease *lease = &world->checks->heard[site][group];
+
+    return epoch != 0 && lease->epoch == epoch && !is_over(world, lease, 0);
+}
+
+/* ---- the service --------------------------------------------------------------------------------
+ */
+
+/* Until D, and whoever waits for it waits for the margin too (3.2.4, 3.3). What was let go serves
+ * on without a lease (3.9). */
+static void look_at_service(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    struct sim_checks *checks = world->checks;
+    struct sim_lease *lease = &checks->heard[site][group];
+    const struct sim_host *host = sim_site(world, site);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    char text[200];
+
+    if (lease->epoch == 0 || !is_over(world, lease, lease->terms.margin_ms * BW_NS_PER_MS))
+        return;
+    if (!sim_service_is_serving(host, group) || sim_service_is_by_hand(host, group) ||
+        checks->excused_until_ns[site] >= world->now_ns)
+        return;
+    sim_check_read_guard(host, group, &memory, &mirror);
+    if (!memory.enforced)
+        return;
+    sim_site_describe(host, group, text, sizeof text);
+    sim_fail(world, "lease", "%s is served after the lease of epoch %" PRIu64 ": %s",
+             world->group_names[group], lease->epoch, text);
+}
+
+#define LOOK_NS (5 * SIM_MS)
+
+void sim_check_lease(struct sim_world *world)
+{
+    struct sim_checks *checks = world->checks;
+
+    if (world->now_ns < checks->lease_look_ns)
+        return;
+    checks->lease_look_ns = world->now_ns + LOOK_NS;
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        for (uint32_t group = 0; group < world->setting.group_count; group++)
+            look_at_service(world, site, group);
+}

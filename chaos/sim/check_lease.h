@@ -1,0 +1,34 @@
+/* check_lease.h - nobody serves, starts or is confirmed beyond a lease (3.2 to 3.4). */
+#ifndef BW_SIM_CHECK_LEASE_H
+#define BW_SIM_CHECK_LEASE_H
+
+#include <breakwater/core/sync.h>
+
+#include "checks.h"
+
+/* The leader of `term` has proposed Expired or Close of this epoch: from here it confirms no renewal of
+ * it (3.2.2). */
+void sim_check_proposes_end(struct sim_process *witness, uint32_t group, uint64_t epoch,
+                            uint64_t term);
+/* It proposes Expired: it has waited long enough. */
+void sim_check_waited(struct sim_process *witness, uint32_t group, uint64_t epoch, uint64_t term,
+                      const struct bw_terms *terms);
+/* A renewal leaves, now. */
+void sim_check_lease_sent(struct sim_process *agent, const struct bw_sync *sync);
+/* This witness has read it; one of that term was elected: who confirms has proved that it led after it
+ * had received (3.2.2). */
+void sim_check_lease_received(struct sim_process *witness, const struct bw_sync *sync);
+void sim_check_lease_leader(struct sim_world *world, uint64_t term);
+/* When it left; 0: long ago. */
+uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync);
+/* The expiry of this epoch is applied for the first time. */
+void sim_check_expired(struct sim_world *world, uint32_t group, uint64_t epoch);
+/* A start script begins to run. */
+void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch);
+/* By what this site has heard confirmed of that epoch. */
+bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_t group,
+                           uint64_t epoch);
+/* After each event. */
+void sim_check_lease(struct sim_world *world);
+
+#endif

@@ -1,0 +1,88 @@
+/* check_log.c - what a committed command changes in its group, held against the command itself: the
+ * conditions of design 3.1, counted here from the log and not by the machine's table. */
+#include "check_log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "checks_own.h"
+
+void sim_group_keep(const struct bw_cluster *cluster, const char *group,
+                    struct sim_group_before *out_before)
+{
+    const int place = bw_cluster_find(cluster, group);
+
+    *out_before = (struct sim_group_before){.is_there = place >= 0};
+    if (place < 0)
+        return;
+    out_before->epoch = cluster->groups[place].epoch;
+    out_before->spec_version = cluster->groups[place].spec_version;
+    out_before->is_open = cluster->groups[place].phase != BW_PHASE_VACANT;
+}
+
+static bool compares_epoch(enum bw_command_kind kind)
+{
+    switch (kind) {
+    case BW_COMMAND_REVOKE:
+    case BW_COMMAND_UNREVOKE:
+    case BW_COMMAND_CLOSE:
+    case BW_COMMAND_FENCE_FAILED:
+    case BW_COMMAND_RELEASED:
+    case BW_COMMAND_EXPIRED:
+    case BW_COMMAND_ADOPTED:
+    case BW_COMMAND_FENCED:
+    case BW_COMMAND_FORCED:
+        return true;
+    default: /* the others are about no epoch, or about the next one */
+        return false;
+    }
+}
+
+static bool compares_version(enum bw_command_kind kind)
+{
+    return kind == BW_COMMAND_GRANT || kind == BW_COMMAND_REVOKE || kind == BW_COMMAND_UNREVOKE;
+}
+
+static int number_of(const struct sim_world *world, const char *group)
+{
+    for (uint32_t i = 0; i < world->setting.group_count; i++)
+        if (strcmp(world->group_names[i], group) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* Only Released, Fenced, Forced and a let-go end what is held. */
+static void look_at_hold(struct sim_process *witness, int group, const struct bw_command *command,
+                         const struct sim_group_before *before)
+{
+    struct sim_checks *checks = sim_world_of(witness)->checks;
+
+    if (command->kind == BW_COMMAND_FENCE_FAILED)
+        checks->held_epoch[group] = before->epoch;
+    if (command->kind == BW_COMMAND_EXPIRED && checks->held_epoch[group] == before->epoch)
+        sim_fail(sim_world_of(witness), "log",
+                 "%s: epoch %" PRIu64 " of %s is held, and ends by time", witness->name,
+                 before->epoch, command->group);
+}
+
+void sim_check_took_effect(struct sim_process *witness, const struct bw_command *command,
+                           const struct sim_group_before *before)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const int group = number_of(world, command->group);
+
+    if (!before->is_there || group < 0)
+        return;
+    if ((compares_epoch(command->kind) && (command->epoch != before->epoch || !before->is_open)) ||
+        (command->kind == BW_COMMAND_GRANT && command->epoch != before->epoch + 1))
+        sim_fail(world, "log", "%s: a %s of epoch %" PRIu64 " changes %s in its epoch %" PRIu64,
+                 witness->name, bw_command_word(command->kind), command->epoch, command->group,
+                 before->epoch);
+    if (compares_version(command->kind) && command->spec_version != before->spec_version)
+        sim_fail(world, "log",
+                 "%s: a %s decided under version %" PRIu64
+                 " of the spec changes %s in version %" PRIu64,
+                 witness->name, bw_command_word(command->kind), command->spec_version,
+                 command->group, before->spec_version);
+    look_at_hold(witness, group, command, before);
+}

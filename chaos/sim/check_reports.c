@@ -1,0 +1,172 @@
+/* check_reports.c - what a leader has heard when it proposes. 3.3: a fence that a site reports as
+ * failed is committed and does not end by time, and a fresh report of a service that runs delays
+ * the expiry. 3.9: a first grant rests on looks that were begun after the commit of its spec. */
+#include "check_reports.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "check_durable.h"
+#include "check_lease.h"
+#include "checks_own.h"
+#include "site.h"
+#include "witness.h"
+
+/* Of what is fresh, so that nobody argues about its edge. */
+#define FRESH_PERCENT 80
+
+static int agent_of(const struct sim_world *world, uint32_t site, const char *name)
+{
+    for (int i = 0; i < SIM_AGENTS_MAX; i++)
+        if (world->agents[site][i] != NULL && strcmp(world->agents[site][i]->name, name) == 0)
+            return i;
+    return -1;
+}
+
+static void hear(struct sim_process *witness, const struct bw_sync *sync,
+                 const struct bw_sync_group *said, struct sim_heard *heard)
+{
+    const uint64_t sent_ns = sim_check_sent_ns(sim_world_of(witness), sync);
+
+    if (sent_ns == 0 || (heard->life == witness->life && heard->sent_ns >= sent_ns))
+        return; /* overtaken, also by another session */
+    *heard = (struct sim_heard){.sent_ns = sent_ns,
+                                .life = witness->life,
+                                .received = sim_now(witness),
+                                .service = said->report.service,
+                                .failed_epoch = said->report.fence_failed ? said->report.fence_epoch
+                                                                          : 0};
+}
+
+void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
+{
+    struct sim_world *world = sim_world_of(witness);
+
+    sim_check_lease_received(witness, sync);
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const int agent = strcmp(sim_site(world, site)->name, sync->site) == 0
+                              ? agent_of(world, site, sync->agent)
+                              : -1;
+
+        for (uint32_t i = 0; agent >= 0 && i < sync->group_count; i++)
+            for (uint32_t group = 0; group < world->setting.group_count; group++)
+                if (strcmp(sync->groups[i].name, world->group_names[group]) == 0)
+                    hear(witness, sync, &sync->groups[i],
+                         &world->checks->reports[witness->host->number][group][site][agent]);
+    }
+}
+
+static bool is_fresh(struct sim_process *witness, const struct sim_heard *heard,
+                     const struct bw_terms *terms)
+{
+    const uint64_t fresh_ns = (2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms) *
+                              BW_NS_PER_MS;
+
+    return !bw_instant_right_is_over(
+        sim_now(witness), bw_instant_add(heard->received, fresh_ns * FRESH_PERCENT / 100));
+}
+
+static void look_at_expiry(struct sim_process *witness, uint32_t group,
+                           const struct bw_group *state)
+{
+    struct sim_world *world = sim_world_of(witness);
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        for (int agent = 0; agent < SIM_AGENTS_MAX; agent++) {
+            const struct sim_heard *heard =
+                &world->checks->reports[witness->host->number][group][site][agent];
+
+            if (strcmp(sim_site(world, site)->name, state->holder_site) != 0 ||
+                heard->sent_ns == 0 || heard->life != witness->life)
+                continue;
+            if (heard->failed_epoch == state->epoch)
+                sim_fail(world, "reports",
+                         "%s lets epoch %" PRIu64
+                         " of %s expire, and has heard that its fence failed",
+                         witness->name, state->epoch, world->group_names[group]);
+            if (heard->service == BW_SERVICE_STARTED && !state->adopting &&
+                is_fresh(witness, heard, &state->terms))
+                sim_fail(world, "reports",
+                         "%s lets epoch %" PRIu64 " of %s expire, and has heard %" PRIu64
+                         " ms ago that it runs",
+                         witness->name, state->epoch, world->group_names[group],
+                         bw_instant_elapsed_ns(sim_now(witness), heard->received) / BW_NS_PER_MS);
+        }
+}
+
+void sim_check_look_begins(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    world->checks->looked_ns[site][group] = world->now_ns;
+}
+
+void sim_check_spec_changes(struct sim_world *world, uint32_t group, uint64_t version)
+{
+    if (version <= world->checks->spec_version[group])
+        return; /* another witness applies it */
+    world->checks->spec_version[group] = version;
+    world->checks->spec_changed_ns[group] = world->now_ns;
+}
+
+/* What was let go may still be held where nobody has heard of it: until its guard has written it
+ * down, or the lease is over (3.9). */
+static void look_at_let_go(struct sim_process *witness, uint32_t group,
+                           const struct bw_group *state)
+{
+    struct sim_world *world = sim_world_of(witness);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        if (strcmp(sim_site(world, site)->name, state->let_go_site) != 0 ||
+            !sim_check_lease_lives(world, site, group, state->let_go_epoch))
+            continue;
+        sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
+        if (memory.let_go_index < state->let_go_index && memory.ended_epoch < state->let_go_epoch)
+            sim_fail(world, "reports",
+                     "%s grants %s, and %s has not let go of epoch %" PRIu64 ", whose lease lives",
+                     witness->name, world->group_names[group], state->let_go_site,
+                     state->let_go_epoch);
+    }
+}
+
+/* A person who names the site answers for what nobody has seen. */
+static void look_at_first_grant(struct sim_process *witness, uint32_t group,
+                                const struct bw_group *state)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const struct sim_checks *checks = world->checks;
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (bw_spec_find_site(&state->spec, sim_site(world, site)->name) >= 0 &&
+            checks->spec_version[group] == state->spec_version &&
+            checks->looked_ns[site][group] < checks->spec_changed_ns[group])
+            sim_fail(world, "reports",
+                     "%s grants %s for the first time, and nobody at %s has looked at it since",
+                     witness->name, world->group_names[group], sim_site(world, site)->name);
+}
+
+void sim_check_proposes(struct sim_process *witness, const struct bw_command *command,
+                        uint64_t term)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const struct bw_cluster *cluster = sim_witness_cluster(witness);
+    const int place = bw_cluster_find(cluster, command->group);
+
+    for (uint32_t group = 0; place >= 0 && group < world->setting.group_count; group++) {
+        const struct bw_group *state = &cluster->groups[place];
+
+        if (strcmp(world->group_names[group], command->group) != 0)
+            continue;
+        if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE)
+            sim_check_proposes_end(witness, group, command->epoch, term);
+        if (command->kind == BW_COMMAND_EXPIRED) {
+            sim_check_waited(witness, group, command->epoch, term, &state->terms);
+            look_at_expiry(witness, group, state);
+        }
+        if (command->kind == BW_COMMAND_GRANT)
+            look_at_let_go(witness, group, state);
+        if (command->kind == BW_COMMAND_GRANT && state->first_grant &&
+            state->initial_primary[0] == '\0')
+            look_at_first_grant(witness, group, state);
+    }
+}

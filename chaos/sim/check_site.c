@@ -1,0 +1,249 @@
+/* check_site.c - what a guard says and does, held against the services and scripts of its machine
+ * and what its disk has seen (3.2.4, 3.4, 3.5). */
+#include "check_site.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "check_durable.h"
+#include "checks_own.h"
+#include "machine.h"
+
+/* A signal takes so long, at most, to whatever runs (machine.h). */
+#define KILLED_NS (2 * SIM_LINGER_NS_MAX)
+
+static bool is_at_work(const struct sim_run *run, uint32_t group, const struct sim_process *guard)
+{
+    return run->is_used && run->order.group == group && run->order.parent == guard &&
+           run->parent_life == guard->life;
+}
+
+/* ---- a success was seen (3.2.4) -----------------------------------------------------------------
+ */
+
+static bool is_success(const struct bw_guard_message *message)
+{
+    const bool is_of_end = message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
+                           (message->ended.action == BW_ACTION_STOP ||
+                            message->ended.action == BW_ACTION_FENCE) &&
+                           message->ended.result == BW_RUN_OK;
+
+    return is_of_end || (message->kind == BW_GUARD_MESSAGE_FENCE_ENDED && message->fence.ok) ||
+           message->kind == BW_GUARD_MESSAGE_EPOCH_ENDED;
+}
+
+/* What a start script has left behind, and goes on by itself. */
+static bool is_left_behind(const struct sim_run *run, uint32_t group)
+{
+    return run->is_used && run->order.group == group && run->order.parent == NULL && !run->is_dying;
+}
+
+/* Nothing serves, and no start is left that would make it serve. */
+static void look_at_success(struct sim_process *guard, uint32_t group, uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(guard);
+    const struct sim_machine *machine = sim_machine(guard->host);
+    const struct sim_service *service = &machine->services[group];
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (!memory.enforced)
+        return; /* what was let go serves on (3.9) */
+    if (service->is_up && service->epoch != 0 && service->epoch <= epoch)
+        sim_fail(world, "site",
+                 "%s says that epoch %" PRIu64 " of %s has ended, and it is up (%" PRIu64 ")",
+                 guard->name, epoch, world->group_names[group], service->epoch);
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
+        if ((is_at_work(&machine->runs[i], group, guard) ||
+             is_left_behind(&machine->runs[i], group)) &&
+            machine->runs[i].order.action == BW_ACTION_START &&
+            machine->runs[i].order.epoch <= epoch)
+            sim_fail(world, "site",
+                     "%s says that epoch %" PRIu64 " of %s has ended, and a start of it is at work",
+                     guard->name, epoch, world->group_names[group]);
+}
+
+/* ---- what is armed, and when (3.4) ---------------------------------------------------------- */
+
+static void look_at_armed(struct sim_process *guard, uint32_t group, uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(guard);
+    const struct sim_machine *machine = sim_machine(guard->host);
+
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        const struct sim_run *run = &machine->runs[i];
+
+        if (is_at_work(run, group, guard) && bw_action_is_action(run->order.action) &&
+            run->order.epoch < epoch)
+            sim_fail(world, "site",
+                     "%s has armed epoch %" PRIu64 " of %s, and a %s of epoch %" PRIu64
+                     " is at work",
+                     guard->name, epoch, world->group_names[group],
+                     bw_action_word(run->order.action), run->order.epoch);
+    }
+}
+
+static bool is_passed(struct bw_instant now, struct bw_instant at)
+{
+    return now.boot_ns >= at.boot_ns || now.raw_ns >= at.raw_ns;
+}
+
+/* A deadline that is near is moved no more, fence begun or not (H8); none is forgotten before it
+ * has passed, but by the durable end of its epoch. */
+void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
+                              const struct bw_guard_mirror *next)
+{
+    struct sim_world *world = sim_world_of(guard);
+    const struct bw_instant now = sim_now(guard);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    struct bw_instant window;
+
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    window = bw_instant_sub(mirror.armed_end, mirror.fence_ns);
+    if (mirror.armed_epoch == 0)
+        return;
+    if (next->armed_epoch == mirror.armed_epoch &&
+        bw_instant_is_later(next->armed_end, mirror.armed_end) && is_passed(now, window))
+        sim_fail(world, "site",
+                 "%s moves the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms after D - F",
+                 guard->name, mirror.armed_epoch, world->group_names[group],
+                 bw_instant_elapsed_ns(now, window) / BW_NS_PER_MS);
+    if (next->armed_epoch != mirror.armed_epoch && memory.ended_epoch < mirror.armed_epoch &&
+        !is_passed(now, mirror.armed_end))
+        sim_fail(world, "site",
+                 "%s forgets the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms before it",
+                 guard->name, mirror.armed_epoch, world->group_names[group],
+                 bw_instant_left_ns(now, mirror.armed_end) / BW_NS_PER_MS);
+}
+
+/* What it has seen, and ended, it never forgets: an epoch lower than one seen is refused. */
+void sim_check_memory_changes(struct sim_process *guard, uint32_t group,
+                              const struct bw_guard_memory *next)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (next->epoch_seen < memory.epoch_seen || next->ended_epoch < memory.ended_epoch)
+        sim_fail(sim_world_of(guard), "site",
+                 "%s goes back from epoch %" PRIu64 " of %s, seen, to %" PRIu64, guard->name,
+                 memory.epoch_seen, sim_world_of(guard)->group_names[group], next->epoch_seen);
+}
+
+/* What was seen stopped was so before a start that is at work (3.4). */
+static void look_at_seen(struct sim_process *guard, uint32_t group)
+{
+    const struct sim_machine *machine = sim_machine(guard->host);
+
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
+        if (is_at_work(&machine->runs[i], group, guard) && machine->runs[i].has_go &&
+            !machine->runs[i].is_dying && machine->runs[i].order.action == BW_ACTION_START)
+            sim_fail(sim_world_of(guard), "site",
+                     "%s has seen %s stopped, it says, and a start of epoch %" PRIu64 " is at work",
+                     guard->name, sim_world_of(guard)->group_names[group],
+                     machine->runs[i].order.epoch);
+}
+
+void sim_check_site_says(struct sim_process *guard, uint32_t group,
+                         const struct bw_guard_message *message)
+{
+    if (is_success(message))
+        look_at_success(guard, group,
+                        message->kind == BW_GUARD_MESSAGE_RUN_ENDED ? message->ended.epoch
+                                                                    : message->epoch);
+    if (message->kind == BW_GUARD_MESSAGE_GROUP_STATE && message->state.stop_seen)
+        look_at_seen(guard, group);
+    if (message->kind == BW_GUARD_MESSAGE_ARMED)
+        look_at_armed(guard, group, message->epoch);
+}
+
+/* ---- scripts ------------------------------------------------------------------------------------
+ */
+
+void sim_check_fence_begins(struct sim_world *world, const struct sim_host *host, uint32_t group)
+{
+    world->checks->fenced_ns[host->number][group] = world->now_ns;
+}
+
+/* What the agent orders; the guard cleans up after a fence of its own as long as it takes. */
+void sim_check_ordered(struct sim_process *guard, uint32_t group, enum bw_action_kind action,
+                       uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(guard);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (bw_action_is_action(action) && epoch < memory.epoch_seen)
+        sim_fail(world, "site",
+                 "%s begins a %s of epoch %" PRIu64 " of %s, and has seen epoch %" PRIu64,
+                 guard->name, bw_action_word(action), epoch, world->group_names[group],
+                 memory.epoch_seen);
+}
+
+/* A fence kills what runs in the turn in which it begins. */
+void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
+                          const struct sim_run *run)
+{
+    const uint64_t fenced_ns = world->checks->fenced_ns[host->number][run->order.group];
+
+    if (run->began_ns < fenced_ns && fenced_ns + KILLED_NS < world->now_ns &&
+        world->checks->excused_until_ns[host->number] < world->now_ns)
+        sim_fail(world, "site", "%s: a start of epoch %" PRIu64 " of %s goes on in the fence",
+                 host->name, run->order.epoch, world->group_names[run->order.group]);
+}
+
+/* ---- giving back (3.5) --------------------------------------------------------------------------
+ */
+
+static void look_at_release(struct sim_process *agent, uint32_t group, uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(agent);
+    const struct bw_instant now = sim_now(agent);
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(agent->host, group, &memory, &mirror);
+    if (mirror.armed_epoch == epoch && memory.ended_epoch < epoch &&
+        now.boot_ns < mirror.armed_end.boot_ns && now.raw_ns < mirror.armed_end.raw_ns)
+        sim_fail(world, "site",
+                 "%s gives epoch %" PRIu64 " of %s back, and its guard has it armed for %" PRIu64
+                 " ms more",
+                 agent->name, epoch, world->group_names[group],
+                 bw_instant_left_ns(now, mirror.armed_end) / BW_NS_PER_MS);
+}
+
+static void look_at_renewal(struct sim_process *agent, uint32_t group, uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(agent);
+    const struct sim_told_fence *told =
+        &world->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group];
+
+    if (told->life == agent->life && told->epoch == epoch && epoch != 0)
+        sim_fail(world, "site",
+                 "%s renews epoch %" PRIu64 " of %s, and was told that its fence has begun",
+                 agent->name, epoch, world->group_names[group]);
+}
+
+void sim_check_site_syncs(struct sim_process *agent, const struct bw_sync *sync)
+{
+    const struct sim_world *world = sim_world_of(agent);
+
+    for (uint32_t i = 0; i < sync->group_count; i++)
+        for (uint32_t group = 0; group < world->setting.group_count; group++) {
+            if (strcmp(sync->groups[i].name, world->group_names[group]) != 0)
+                continue;
+            if (sync->groups[i].released.epoch != 0)
+                look_at_release(agent, group, sync->groups[i].released.epoch);
+            if (sync->groups[i].renew_epoch != 0)
+                look_at_renewal(agent, group, sync->groups[i].renew_epoch);
+        }
+}
+
+void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch)
+{
+    sim_world_of(agent)->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group] =
+        (struct sim_told_fence){.life = agent->life, .epoch = epoch};
+}
