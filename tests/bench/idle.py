@@ -130,13 +130,17 @@ class Cluster:
                       lambda: any((self.folder / site / "service.pid").exists() for site in SITES))
 
     def end(self):
-        for process in self.processes.values():
+        guards = [self.processes[key] for key in self.processes if key[0] == "guard"]
+        for process in [each for each in self.processes.values() if each not in guards]:
             process.kill()
             process.wait()
         for site in SITES:
             pid_file = self.folder / site / "service.pid"
             if pid_file.exists():
                 os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGKILL)
+        for process in guards:  # last, and well: then they remove their cgroups
+            process.terminate()
+            process.wait()
 
 
 # ---- measuring ----------------------------------------------------------------------------------

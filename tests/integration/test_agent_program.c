@@ -575,13 +575,15 @@ static void what_a_person_must_repair_ends_with_78(void **state)
 {
     struct agent_world *world = *state;
     char path[TEST_PKI_PATH_BYTES];
+    char wanted[96];
 
     agent_world_configure(world, "    no_such_key: 1\n");
     assert_int_equal(agent_world_run_agent(world), 78);
     agent_world_configure(world, NULL);
-    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-b/agent-1", path);
+    agent_world_issue(world, "dc-b");
     assert_int_equal(agent_world_run_agent(world), 78);
-    assert_true(agent_world_log_has(world, "pki issue agent/dc-a/agent-1"));
+    (void)snprintf(wanted, sizeof wanted, "pki issue agent/%s/agent-1", world->site);
+    assert_true(agent_world_log_has(world, wanted));
     test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/operator/anna", path);
     assert_int_equal(agent_world_run_agent(world), 78);
 }
@@ -645,17 +647,16 @@ static void another_reach_needs_a_restart(void **state)
 static void bad_files_leave_the_old_ones_running(void **state)
 {
     struct agent_world *world = *state;
-    char path[TEST_PKI_PATH_BYTES];
 
     serve(world);
-    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-b/agent-1", path);
+    agent_world_issue(world, "dc-b");
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_certificate_refused, "another site's certificate is refused");
     agent_world_configure(world, "    no_such_key: 1\n");
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_config_refused, "a bad file is refused");
     agent_world_configure(world, NULL);
-    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-a/agent-1", path);
+    agent_world_issue(world, NULL);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_certificate_loaded, "a good certificate is taken");
     arms_before = world->arms;

@@ -409,14 +409,15 @@ void agent_world_configure(struct agent_world *world, const char *extra)
 
     (void)snprintf(
         text, sizeof text,
-        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\nrun_dir: %s/run\n"
+        "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: %s/run\n"
         "guard_socket: %s/guard.sock\nlog_level: debug\n"
         "tls: {ca: %s, identity: %s/agent.pem}\n"
         "witnesses: [\"127.0.0.1:%u\", \"127.0.0.1:%u\", \"127.0.0.1:%u\"]\n"
         "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 100ms\n"
         "    status_script: status.sh\n    start_script: true.sh\n    stop_script: true.sh\n"
         "    fence_script: fence.sh\n%s",
-        world->dir, world->dir, world->pki.ca_path, world->pki.dir, world->witnesses[0].port,
+        world->site, world->dir, world->dir, world->pki.ca_path, world->pki.dir,
+        world->witnesses[0].port,
         world->witnesses[1].port, world->witnesses[2].port, extra == NULL ? "" : extra);
     write_file(world->dir, "site.yaml", 0644, text);
 }
@@ -497,13 +498,23 @@ int agent_world_run_agent(struct agent_world *world)
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
+void agent_world_issue(struct agent_world *world, const char *site)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    char uri[96];
+
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent-1",
+                   site != NULL ? site : world->site);
+    test_pki_issue_uri(&world->pki, "agent.pem", uri, path);
+}
+
 static void issue(struct agent_world *world)
 {
     char path[TEST_PKI_PATH_BYTES];
     struct bw_diag diag = {0};
 
     test_pki_init(&world->pki);
-    test_pki_issue_uri(&world->pki, "agent.pem", "breakwater://prod/agent/dc-a/agent-1", path);
+    agent_world_issue(world, NULL);
     test_pki_issue_uri(&world->pki, "w.pem", "breakwater://prod/witness/w1", path);
     if (bw_credentials_load(world->pki.ca_path, path, &world->credentials, &diag) != BW_OK ||
         bw_tls_context_new(world->credentials, BW_TLS_SERVER_OPTIONAL, &world->context, &diag) !=
@@ -513,11 +524,15 @@ static void issue(struct agent_world *world)
 
 void agent_world_init(struct agent_world *world)
 {
+    static unsigned serial;
+
     memset(world, 0, sizeof *world);
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
     strcpy(world->dir, "/tmp/breakwater-agent-XXXXXX");
     assert_non_null(mkdtemp(world->dir));
     janitor_add_dir(world->dir);
+    (void)snprintf(world->site, sizeof world->site, "dc-%ld-%u", (long)getpid(), serial++);
+    janitor_add_cgroups(world->site);
     punctual_self(); /* witnesses and guard */
     (void)snprintf(world->config_path, sizeof world->config_path, "%s/site.yaml", world->dir);
     (void)snprintf(world->log_path, sizeof world->log_path, "%s/log", world->dir);
@@ -568,6 +583,8 @@ void agent_world_deinit(struct agent_world *world)
     test_pki_deinit(&world->pki);
     janitor_remove_dir(world->dir);
     janitor_forget(world->dir);
+    janitor_clear_cgroups(world->site);
+    janitor_forget(world->site);
 }
 
 void agent_world_until(struct agent_world *world, agent_world_condition *is_met, const char *what)

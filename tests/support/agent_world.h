@@ -46,6 +46,7 @@ struct agent_world {
     uv_loop_t loop;
     uv_timer_t ticker; /* wakes the loop, so that conditions are looked at */
     struct test_pki pki;
+    char site[32]; /* unlike any other run's: what an agent can end goes by it */
     char dir[64];
     char config_path[128];
     char log_path[128];
@@ -111,6 +112,8 @@ int agent_world_stop_agent(struct agent_world *world, int signal);
 /* Starts an agent that must end by itself soon; its exit status. */
 int agent_world_run_agent(struct agent_world *world);
 
+/* A certificate of an agent of the world's own site (`site` NULL) or of another, in its place. */
+void agent_world_issue(struct agent_world *world, const char *site);
 void agent_world_set_reachable(struct agent_world *world, int witness, bool is_reachable);
 /* The order changes: long polls hear of it at once. */
 void agent_world_order(struct agent_world *world, enum bw_order_kind kind, uint64_t epoch);
