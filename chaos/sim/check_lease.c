@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check_durable.h"
+#include "check_site.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "site.h"
@@ -301,4 +302,5 @@ void sim_check_lease(struct sim_world *world)
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             look_at_service(world, site, group);
+    sim_check_fences(world);
 }

@@ -183,6 +183,36 @@ void sim_check_ordered(struct sim_process *guard, uint32_t group, enum bw_action
                  memory.epoch_seen);
 }
 
+/* Whatever a start waits for: it is gone, or dying, soon after the fence has begun. */
+#define KILLED_SOON_NS (50 * SIM_MS)
+
+static void look_at_fence(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_process *guard = world->guards[site];
+    const uint64_t fenced_ns = world->checks->fenced_ns[site][group];
+    const struct sim_machine *machine = sim_machine(sim_site(world, site));
+
+    if (fenced_ns == 0 || world->now_ns < fenced_ns + KILLED_SOON_NS)
+        return;
+    world->checks->fenced_ns[site][group] = 0; /* looked at */
+    if (guard->health != SIM_ABLE || world->checks->excused_until_ns[site] >= world->now_ns)
+        return;
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
+        if (is_at_work(&machine->runs[i], group, guard) && !machine->runs[i].is_dying &&
+            machine->runs[i].order.action == BW_ACTION_START && machine->runs[i].began_ns != 0 &&
+            machine->runs[i].began_ns < fenced_ns)
+            sim_fail(world, "site",
+                     "%s: a start of epoch %" PRIu64 " of %s is at work in the fence",
+                     guard->host->name, machine->runs[i].order.epoch, world->group_names[group]);
+}
+
+void sim_check_fences(struct sim_world *world)
+{
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        for (uint32_t group = 0; group < world->setting.group_count; group++)
+            look_at_fence(world, site, group);
+}
+
 /* A fence kills what runs in the turn in which it begins. */
 void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
                           const struct sim_run *run)

@@ -23,6 +23,8 @@ void sim_check_ordered(struct sim_process *guard, uint32_t group, enum bw_action
 void sim_check_fence_begins(struct sim_world *world, const struct sim_host *host, uint32_t group);
 void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
                           const struct sim_run *run);
+/* Every few milliseconds. */
+void sim_check_fences(struct sim_world *world);
 /* This agent has read that the fence of this epoch has begun. */
 void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch);
 
