@@ -173,12 +173,12 @@ static uint64_t return_to_another(struct sim_world *world, struct sim_incident *
 static bool replaced_unarmed(struct sim_world *world, struct sim_incident *incident)
 {
     incident->look = return_to_another;
-    return sim_plan_may_lose_an_agent(world) && choose_next(world, incident);
+    return choose_next(world, incident);
 }
 static bool replaced_serving(struct sim_world *world, struct sim_incident *incident)
 {
     incident->look = return_to_another;
-    return sim_plan_may_lose_an_agent(world) && choose_serving(world, incident) &&
+    return choose_serving(world, incident) &&
            replace_agent(world, incident);
 }
 static void replaced_no_more(struct sim_world *world, struct sim_incident *incident)

@@ -218,8 +218,6 @@ static void roll_back_state(struct sim_world *world, struct sim_incident *incide
 /* A second agent of the same site, with a state directory of its own. */
 static bool second_agent(struct sim_world *world, struct sim_incident *incident)
 {
-    if (!sim_plan_may_lose_an_agent(world))
-        return false;
     sim_checks_disturb(world, draw_site(world, incident), incident->until_ns);
     world->agents[incident->a][1]->is_supervised = true;
     sim_process_start(world->agents[incident->a][1]);

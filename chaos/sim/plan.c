@@ -231,11 +231,6 @@ bool sim_plan_takes_both(struct sim_world *world, uint32_t site, uint64_t ns)
     return sim_plan_takes_site(world, site, ns);
 }
 
-bool sim_plan_may_lose_an_agent(const struct sim_world *world)
-{
-    return !world->setting.is_liveness || !world->setting.has_rejoin_script;
-}
-
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what)
 {

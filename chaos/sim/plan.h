@@ -74,11 +74,6 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
  * is over that a fence takes, since both at once are the supervisor's case (3.8). */
 bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
 
-/* May an agent be lost for good that has served, while an older state of its site returns? Where a
- * rejoin is owed, nobody is known to have the data then, and no site is granted anything: a state that
- * is rolled back (3.8), which a liveness run has to do without. */
-bool sim_plan_may_lose_an_agent(const struct sim_world *world);
-
 /* For the story: what an incident does at its moment, and at which machine. */
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what);
