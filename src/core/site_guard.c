@@ -320,8 +320,23 @@ void bw_site_watch_deadline(const struct step *step)
         bw_site_wake(step, site->retry_at);
 }
 
-/* H10, for an agent that lost its state (3.7): it neither renews nor gives back what the old
- * instance armed. But where the guard is not there, nobody else would end it in time. */
+/* H10, for an agent that lost its state, or that found another beside it (3.7): it neither renews nor
+ * gives back what the other instance armed. But where the guard is not there, and the other is gone,
+ * nobody else would end it in time. A site that was let go ends nothing (3.9). */
+static bool watches_old_instance(const struct bw_site *site)
+{
+    return site->memory.epoch == 0 || (site->memory.enforced && !bw_site_epoch_is_open(site));
+}
+
+static void on_old_instance_mirror(struct bw_site *site, const struct bw_site_event *event)
+{
+    if (!bw_instant_right_is_over(site->old_end, event->mirror_end))
+        site->old_reread = false; /* it was renewed: there is another window */
+    site->old_epoch = event->mirror_epoch;
+    site->old_end = bw_instant_max(site->old_end, event->mirror_end);
+    site->old_fence_ns = event->mirror_fence_ns;
+}
+
 void bw_site_watch_old_instance(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -351,10 +366,9 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
 {
     struct bw_site *site = step->site;
 
-    if (event->mirror_is_anothers && site->memory.epoch == 0) {
-        site->old_epoch = event->mirror_epoch;
-        site->old_end = bw_instant_max(site->old_end, event->mirror_end);
-        site->old_fence_ns = event->mirror_fence_ns;
+    if (event->mirror_is_anothers && watches_old_instance(site) &&
+        event->mirror_epoch > site->memory.epoch) {
+        on_old_instance_mirror(site, event);
         return;
     }
     if (!bw_site_epoch_is_open(site))
@@ -391,7 +405,7 @@ void bw_site_on_guard_lost(const struct step *step)
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
     if (bw_site_epoch_is_open(site) && !site->deadline_known)
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S29");
-    if (site->memory.epoch == 0)
+    if (watches_old_instance(site))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S45");
 }
 

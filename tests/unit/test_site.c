@@ -1068,6 +1068,74 @@ static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(v
     assert_int_equal(released(&world).epoch, 0); /* it is not this instance's to give back */
 }
 
+/* Two agents of one site; the one that served dies, then the guard. */
+static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                   .mirror_epoch = 7,
+                                   .mirror_end = at_ms(104000),
+                                   .mirror_fence_ns = FENCE_MS * MS,
+                                   .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR");
+    mirror.mirror_end = at_ms(114000); /* the other one was alive */
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    tick_at(&world, 114000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR"); /* in each window */
+    tick_at(&world, 114000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 114000);
+}
+
+/* What it gave back is over (3.5), and what was let go is nobody's to end (3.9). */
+static void agent_whose_epoch_is_over_leaves_what_is_older_or_let_go(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = {.epoch = 7,
+                                    .boot_id = this_boot,
+                                    .given_back = true,
+                                    .enforced = true,
+                                    .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    memory.epoch = 3;
+    memory.enforced = false;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    assert_not_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
 static void newborn_agent_leaves_to_its_guard_what_the_old_instance_armed(void **state)
 {
     struct world world;
@@ -1825,6 +1893,8 @@ int main(void)
         cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),
         cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
         cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
+        cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
+        cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older_or_let_go),
         cmocka_unit_test(newborn_agent_leaves_to_its_guard_what_the_old_instance_armed),
         cmocka_unit_test(a_move_given_up_does_not_revive_what_was_given_back),
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),

@@ -157,7 +157,7 @@ struct bw_site {
     bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
     bool failed_early;              /* the start failed before the point of no return (4) */
     bool mirror_reread;             /* once more at D - F (3.4) */
-    /* A new instance has no epoch of its own. What the old one armed ends all the same (3.4, H10). */
+    /* What another instance armed, and this one has no epoch open: it ends all the same (3.4, H10). */
     uint64_t old_epoch;             /* 0: nothing of it is known to be armed */
     struct bw_instant old_end;
     uint64_t old_fence_ns;
