@@ -9,8 +9,8 @@
 #include "plan.h"
 
 /* The rules of the machines, by their ids in src/core, and the defects of libraft that safe_io closes.
- * Not among them: A0 (nothing to do), and what needs what a world has not: a change of the members (L7,
- * L8). */
+ * Not among them: A0 (nothing to do), L13 (done to each vote), and what needs what a world has not: a
+ * change of the members (L7 to L9). */
 static const char *const machine_rules[] = {
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "C1", "C2",
     "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14",

@@ -17,20 +17,6 @@ static uint64_t number_of(const struct sim_world *world, const struct sim_incide
     return (uint64_t)(incident - world->plan->incidents);
 }
 
-/* A site that serves anything, into `b`; false: none does. */
-static bool find_serving(struct sim_world *world, struct sim_incident *incident)
-{
-    const uint64_t first = bw_prng_below(&incident->chance, world->setting.site_count);
-
-    for (uint32_t i = 0; i < world->setting.site_count; i++) {
-        incident->b = (uint32_t)((first + i) % world->setting.site_count);
-        for (uint32_t group = 0; group < world->setting.group_count; group++)
-            if (sim_service_is_serving(sim_site(world, incident->b), group))
-                return true;
-    }
-    return false;
-}
-
 /* The witness that leads, into `a`. */
 static bool find_leader(struct sim_world *world, struct sim_incident *incident)
 {
@@ -119,7 +105,7 @@ static bool island(struct sim_world *world, struct sim_incident *incident)
     const bool is_late = sim_chance(&incident->chance, 500000);
     const uint32_t steps = 8 + (uint32_t)bw_prng_below(&incident->chance, 16);
 
-    if (!find_serving(world, incident) || !find_leader(world, incident))
+    if (!sim_plan_find_serving(world, incident) || !find_leader(world, incident))
         return false;
     incident->c = 0;
     incident->stage = is_late ? steps : 0;
@@ -169,7 +155,7 @@ static void same_site_troubles(struct sim_world *world, struct sim_incident *inc
 }
 static bool same_site(struct sim_world *world, struct sim_incident *incident)
 {
-    if (!find_serving(world, incident))
+    if (!sim_plan_find_serving(world, incident))
         return false;
     cut_others(world, incident, true);
     same_site_troubles(world, incident);
@@ -202,7 +188,7 @@ static bool give_back_unheard(struct sim_world *world, struct sim_incident *inci
     const struct bw_site *site;
     uint32_t other;
 
-    if (!find_serving(world, incident))
+    if (!sim_plan_find_serving(world, incident))
         return false;
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
     site = sim_agent_machine(world->agents[incident->b][0], incident->a);
@@ -230,7 +216,7 @@ static bool orphan_start(struct sim_world *world, struct sim_incident *incident)
     const uint64_t ns = incident->until_ns - world->now_ns;
     struct sim_host *host;
 
-    if (!find_serving(world, incident) || !sim_plan_takes_site(world, incident->b, ns))
+    if (!sim_plan_find_serving(world, incident) || !sim_plan_takes_site(world, incident->b, ns))
         return false;
     host = sim_site(world, incident->b);
     sim_checks_disturb(world, incident->b, incident->until_ns);
@@ -264,7 +250,7 @@ static bool lapse_unfenced(struct sim_world *world, struct sim_incident *inciden
     const uint64_t ttl_ms = world->setting.ttl_ms_max;
     const uint64_t cut_ns = (ttl_ms / 2 + bw_prng_below(&incident->chance, ttl_ms)) * SIM_MS;
 
-    if (!find_serving(world, incident))
+    if (!sim_plan_find_serving(world, incident))
         return false;
     sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
     sim_site_set_script_faults(
@@ -396,7 +382,7 @@ static bool blink(struct sim_world *world, struct sim_incident *incident)
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
     command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->a);
     command.mode = BW_MODE_OBSERVE;
-    if (!find_serving(world, incident) || !sim_people_submit(world, &command))
+    if (!sim_plan_find_serving(world, incident) || !sim_people_submit(world, &command))
         return false;
     sim_checks_disturb(world, incident->b, incident->until_ns);
     world->guards[incident->b]->disk.is_full = incident->c != 0;

@@ -8,20 +8,6 @@
 #define SLEW_PPM      80000 /* as in faults_machine.c */
 #define ANSWER_MS_MAX 500
 
-/* A site that serves anything; false: none does. */
-static bool find_serving(struct sim_world *world, struct sim_incident *incident)
-{
-    const uint64_t first = bw_prng_below(&incident->chance, world->setting.site_count);
-
-    for (uint32_t i = 0; i < world->setting.site_count; i++) {
-        incident->b = (uint32_t)((first + i) % world->setting.site_count);
-        for (uint32_t group = 0; group < world->setting.group_count; group++)
-            if (sim_service_is_serving(sim_site(world, incident->b), group))
-                return true;
-    }
-    return false;
-}
-
 static void cut_it_off(struct sim_world *world, uint64_t number)
 {
     struct sim_incident *incident = &world->plan->incidents[number];
@@ -40,7 +26,7 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
     const bool is_slewed = sim_chance(&incident->chance, 500000);
     const uint64_t number = (uint64_t)(incident - world->plan->incidents);
 
-    if (!find_serving(world, incident))
+    if (!sim_plan_find_serving(world, incident))
         return false;
     for (uint32_t i = 0; i < world->host_count; i++) {
         const int32_t sign = i < SIM_WITNESSES ? 1 : -1;
@@ -97,7 +83,7 @@ static bool old_leader(struct sim_world *world, struct sim_incident *incident)
     const uint64_t most_ms = terms->ttl_ms - terms->fence_ms;
     const uint64_t least_ms = 2 * world->setting.election_timeout_ms;
 
-    if (!find_serving(world, incident))
+    if (!sim_plan_find_serving(world, incident))
         return false;
     for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
         if (sim_witness_leads(world->witnesses[incident->a]))

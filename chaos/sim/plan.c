@@ -231,6 +231,19 @@ bool sim_plan_takes_both(struct sim_world *world, uint32_t site, uint64_t ns)
     return sim_plan_takes_site(world, site, ns);
 }
 
+bool sim_plan_find_serving(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t first = bw_prng_below(&incident->chance, world->setting.site_count);
+
+    for (uint32_t i = 0; i < world->setting.site_count; i++) {
+        incident->b = (uint32_t)((first + i) % world->setting.site_count);
+        for (uint32_t group = 0; group < world->setting.group_count; group++)
+            if (sim_service_is_serving(sim_site(world, incident->b), group))
+                return true;
+    }
+    return false;
+}
+
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what)
 {

@@ -74,6 +74,9 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
  * is over that a fence takes, since both at once are the supervisor's case (3.8). */
 bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
 
+/* A site that serves anything, into `b`; false: none does. */
+bool sim_plan_find_serving(struct sim_world *world, struct sim_incident *incident);
+
 /* For the story: what an incident does at its moment, and at which machine. */
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what);
