@@ -50,7 +50,9 @@ static void look_at_success(struct sim_process *guard, uint32_t group, uint64_t 
     sim_check_read_guard(guard->host, group, &memory, &mirror);
     if (!memory.enforced)
         return; /* what was let go serves on (3.9) */
-    if (service->is_up && service->epoch != 0 && service->epoch <= epoch)
+    /* What was adopted since serves under the epoch that is armed now (3.7). */
+    if (service->is_up && service->epoch != 0 && service->epoch <= epoch &&
+        mirror.armed_epoch <= epoch)
         sim_fail(world, "site",
                  "%s says that epoch %" PRIu64 " of %s has ended, and it is up (%" PRIu64 ")",
                  guard->name, epoch, world->group_names[group], service->epoch);
@@ -251,7 +253,8 @@ static void look_at_renewal(struct sim_process *agent, uint32_t group, uint64_t 
     const struct sim_told_fence *told =
         &world->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group];
 
-    if (told->life == agent->life && told->epoch == epoch && epoch != 0)
+    if (told->life == agent->life && told->epoch == epoch && epoch != 0 &&
+        world->checks->excused_until_ns[agent->host->number] < world->now_ns)
         sim_fail(world, "site",
                  "%s renews epoch %" PRIu64 " of %s, and was told that its fence has begun",
                  agent->name, epoch, world->group_names[group]);

@@ -93,14 +93,35 @@ static void push_end(struct sim_guard *guard, struct sim_guard_place *place,
     (void)sim_guard_push(guard, SIM_GUARD_PROVE, place->group);
 }
 
+/* As guard/run.c: at an end `stopped` is not seen as long as anything is left of a start (3.2.4). */
+static void judge_look(struct sim_guard *guard, struct sim_guard_place *place,
+                       enum bw_guard_slot slot)
+{
+    struct sim_work *work = &place->work[slot];
+
+    if (work->order.action != BW_ACTION_STATUS || work->ended.result != BW_RUN_OK ||
+        (slot != BW_GUARD_SLOT_FENCE && !place->machine.stop_checking) ||
+        bw_service_of_line(work->ended.line) != BW_SERVICE_STOPPED ||
+        place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
+        sim_reach_is_empty(guard->machine, place->group, SIM_SLOT_SERVICE))
+        return;
+    work->ended.result = BW_RUN_FAILED;
+    work->ended.exit_status = -1;
+    sim_count(sim_world_of(guard->process), "guard:left_behind");
+    if (place->machine.stop_checking)
+        sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
+}
+
 static void on_script_ended(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
     struct sim_run_end *end = payload;
     struct sim_guard_place *place = &guard->places[end->group];
 
-    if (sim_work_on_end(&place->work[end->key], end))
+    if (sim_work_on_end(&place->work[end->key], end)) {
+        judge_look(guard, place, (enum bw_guard_slot)end->key);
         push_end(guard, place, (enum bw_guard_slot)end->key);
+    }
     free(end);
     go_on(guard);
 }
