@@ -8,6 +8,7 @@
 #include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
+#include <breakwater/sys/process_tree.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
 static enum bw_reach_slot reach_slot(enum bw_guard_slot slot, enum bw_action_kind action)
@@ -90,6 +91,29 @@ static bool is_look_at_an_end(const struct bw_guard_work *work)
            (work->slot == BW_GUARD_SLOT_FENCE || work->place->machine.stop_checking);
 }
 
+#define LEFT_BEHIND_MAX 4096 /* processes; more of them count as left behind */
+
+/* Is anything there that is older than the newest stop or fence? What a stop has begun itself, a server
+ * that follows the new primary, is what it was asked for. Not known is never no. */
+static bool has_left_behind(const struct bw_guard_place *place)
+{
+    static pid_t pids[LEFT_BEHIND_MAX]; /* one loop, one thread */
+    size_t count = 0;
+
+    if (bw_reach_list(&place->reach, BW_REACH_SERVICE, pids, LEFT_BEHIND_MAX, &count, NULL) !=
+            BW_OK ||
+        count > LEFT_BEHIND_MAX)
+        return true;
+    for (size_t i = 0; i < count; i++) {
+        struct bw_process process;
+
+        if (bw_process_read(pids[i], &process, NULL) == BW_OK && !process.is_dead &&
+            (place->end_ticks == 0 || process.start_ticks <= place->end_ticks))
+            return true;
+    }
+    return false;
+}
+
 /* What a start has left running may yet begin to serve: as long as it is there, `stopped` is not
  * seen (3.2.4). After a stop it has no business any more, and gets TERM once; it may be what is
  * still writing its last bytes, so that KILL is left to the fence that follows a stop whose limit
@@ -98,14 +122,13 @@ static bool is_look_at_an_end(const struct bw_guard_work *work)
 static void judge_look(struct bw_guard_work *work)
 {
     struct bw_guard_place *place = work->place;
-    bool is_empty = false;
 
     if (!is_look_at_an_end(work) || BW_MUTANT(LEFT_BEHIND) ||
         place->reach.means != BW_REACH_BY_CGROUP || work->ended.result != BW_RUN_OK ||
         bw_service_of_line(work->ended.line) != BW_SERVICE_STOPPED ||
         place->work[BW_GUARD_SLOT_ACTION].script != NULL) /* the machine waits for its end */
         return;
-    if (bw_reach_is_empty(&place->reach, BW_REACH_SERVICE, &is_empty, NULL) == BW_OK && is_empty)
+    if (!has_left_behind(place))
         return;
     work->ended.result = BW_RUN_FAILED;
     work->ended.exit_status = -1;
@@ -236,8 +259,10 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 
     work->run = *run;
     work->tail_bytes = 0;
-    if (bw_action_is_action(run->action))
+    if (bw_action_is_action(run->action)) {
         work->place->is_left_behind = false;
+        work->place->end_ticks = 0;
+    }
     memset(work->tail, 0, sizeof work->tail);
     *out_spawned = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED, .slot = work->slot, .ok = true};
@@ -249,6 +274,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
             .pid = (int32_t)bw_script_pid(work->script),
             .start_time = bw_script_start_ticks(work->script),
         };
+        if (run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE)
+            work->place->end_ticks = bw_script_start_ticks(work->script);
         return;
     }
     bw_log_error(log, "script.unstartable", "group=%s epoch=%llu action=%s error=%s",
