@@ -14,7 +14,6 @@
 #include "check_reports.h"
 #include "witness_program.h"
 
-#define RETRY_NS    (100 * BW_NS_PER_MS)   /* as there */
 #define WALL_MS     INT64_C(1700000000000) /* what the wall clocks showed when time began */
 #define GATE_BYTES  256
 #define GATES_BYTES 1024
@@ -62,40 +61,32 @@ void sim_witness_serve_due(struct sim_witness *witness, struct bw_instant now)
 
 struct proposal {
     struct sim_witness *witness;
-    uint64_t term;
-    int group; /* -1: none, or one that is not there yet */
+    struct bw_proposal machine; /* what the machine told of it */
     enum bw_command_kind kind;
     size_t size;
     uint8_t bytes[]; /* as submitted */
 };
 
-static bool leads_term(const struct sim_witness *witness, uint64_t term)
-{
-    return witness->machine.leadership.leads && witness->machine.leadership.term == term;
-}
-
-static void retry_later(const struct proposal *proposal)
+/* As there. */
+static void settle(const struct proposal *proposal, const struct bw_applied *applied)
 {
     struct sim_witness *witness = proposal->witness;
+    const int group = proposal->machine.group;
 
-    if (proposal->group < 0 || !leads_term(witness, proposal->term))
-        return;
-    bw_witness_on_proposed(&witness->machine, proposal->group);
-    witness->due[proposal->group] = bw_instant_add(sim_now(witness->process), RETRY_NS);
-}
-
-static void go_on(const struct proposal *proposal)
-{
-    struct sim_witness *witness = proposal->witness;
-
-    if (!leads_term(witness, proposal->term))
-        return;
-    if (proposal->group >= 0) {
-        bw_witness_on_proposed(&witness->machine, proposal->group);
-        evaluate(witness, proposal->group);
+    switch (bw_witness_on_proposed(&witness->machine, &proposal->machine, applied)) {
+    case BW_PROPOSAL_NOTHING:
+        break;
+    case BW_PROPOSAL_RETRY:
+        witness->due[group] = bw_instant_add(sim_now(witness->process),
+                                             BW_PROPOSAL_RETRY_MS * BW_NS_PER_MS);
+        break;
+    case BW_PROPOSAL_GO_ON:
+        if (group >= 0)
+            evaluate(witness, group);
+        (void)bw_proof_want(&witness->machine.proof); /* nobody waits for its number */
+        sim_witness_want_proof(witness);
+        break;
     }
-    (void)bw_proof_want(&witness->machine.proof); /* nobody waits for its number */
-    sim_witness_want_proof(witness);
 }
 
 static void tell_outcome(const struct proposal *proposal, enum bw_err err, uint64_t index)
@@ -104,7 +95,7 @@ static void tell_outcome(const struct proposal *proposal, enum bw_err err, uint6
 
     if (err != BW_OK)
         sim_tell(sim_witness_world(witness), witness->process->name, "%s of term %" PRIu64 ": %s",
-                 bw_command_word(proposal->kind), proposal->term,
+                 bw_command_word(proposal->kind), proposal->machine.term,
                  err == BW_ERR_UNKNOWN ? "its fate is unknown" : bw_err_text(err));
     else if (witness->notes[index % SIM_APPLIED_NOTES].applied.rule == NULL)
         sim_tell(sim_witness_world(witness), witness->process->name, "%s did nothing: %s",
@@ -126,10 +117,7 @@ static void on_proposed(void *user, enum bw_err err, uint64_t index)
             sim_check_acknowledged(witness->process, index, proposal->bytes, proposal->size);
         }
         tell_outcome(proposal, err, index);
-        if (err == BW_OK && note->applied.rule != NULL)
-            go_on(proposal);
-        else
-            retry_later(proposal);
+        settle(proposal, err == BW_OK ? &note->applied : NULL);
     }
     free(proposal);
 }
@@ -159,19 +147,14 @@ enum bw_err sim_witness_propose(struct sim_witness *witness, const struct bw_com
         return err;
     proposal = malloc(sizeof *proposal + size);
     BW_ASSERT(proposal != NULL);
-    *proposal = (struct proposal){.witness = witness,
-                                  .term = witness->machine.leadership.term,
-                                  .group = bw_cluster_find(&witness->cluster, command->group),
-                                  .kind = command->kind,
-                                  .size = size};
+    *proposal = (struct proposal){.witness = witness, .kind = command->kind, .size = size};
     memcpy(proposal->bytes, witness->bytes, size);
-    sim_check_proposes(witness->process, &signed_command, proposal->term);
-    if (proposal->group >= 0) /* before it can commit: 3.3 */
-        bw_witness_on_proposing(&witness->machine, proposal->group, &signed_command);
+    sim_check_proposes(witness->process, &signed_command, witness->machine.leadership.term);
+    bw_witness_on_proposing(&witness->machine, &signed_command, &proposal->machine);
     err = sim_node_apply(&witness->node, proposal->bytes, size, on_proposed, proposal);
     if (err == BW_OK)
         return BW_OK;
-    retry_later(proposal);
+    settle(proposal, NULL);
     free(proposal);
     return bw_diag_set(diag, err, "the log does not take %s: %s", bw_command_word(command->kind),
                        bw_err_text(err));
@@ -237,6 +220,11 @@ struct barrier {
     uint64_t term;
     uint64_t number;
 };
+
+static bool leads_term(const struct sim_witness *witness, uint64_t term)
+{
+    return witness->machine.leadership.leads && witness->machine.leadership.term == term;
+}
 
 static void on_barrier(void *user, enum bw_err err, uint64_t index)
 {

@@ -481,20 +481,36 @@ void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_in
     bw_arbiter_decide(state, &witness->watches[group], &witness->leadership, now, out_decision);
 }
 
-void bw_witness_on_proposing(struct bw_witness *witness, int group,
-                             const struct bw_command *command)
+void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command *command,
+                             struct bw_proposal *out_proposal)
 {
-    struct bw_watch *watch = &witness->watches[group];
+    int group = bw_cluster_find(witness->cluster, command->group);
 
-    watch->is_proposing = true;
+    BW_ASSERT(witness->leadership.leads);
+    BW_ASSERT(witness->leadership.term > 0);
+    *out_proposal = (struct bw_proposal){.term = witness->leadership.term, .group = group};
+    if (group < 0 || BW_MUTANT(PROPOSAL_NOTED))
+        return;
+    witness->watches[group].is_proposing = true;
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
         command->kind == BW_COMMAND_FENCE_FAILED)
-        watch->ended_epoch = command->epoch;
+        witness->watches[group].ended_epoch = command->epoch;
 }
 
-void bw_witness_on_proposed(struct bw_witness *witness, int group)
+enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
+                                             const struct bw_proposal *proposal,
+                                             const struct bw_applied *applied)
 {
-    witness->watches[group].is_proposing = false;
+    bool did_something = applied != NULL && applied->rule != NULL;
+
+    BW_ASSERT(proposal->term > 0); /* else renewals were confirmed beside it: 3.3 */
+    if (!witness->leadership.leads || witness->leadership.term != proposal->term)
+        return BW_PROPOSAL_NOTHING;
+    if (proposal->group >= 0)
+        witness->watches[proposal->group].is_proposing = false;
+    if (did_something)
+        return BW_PROPOSAL_GO_ON;
+    return proposal->group >= 0 ? BW_PROPOSAL_RETRY : BW_PROPOSAL_NOTHING;
 }
 
 /* ---- wishes ---- */

@@ -14,8 +14,6 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
 
-/* After a proposal that failed or did nothing: so that no fault makes the loop spin. */
-#define RETRY_NS         (100 * BW_NS_PER_MS)
 #define GATES_TEXT_BYTES 1536
 #define GATE_LINE_BYTES  256
 
@@ -136,47 +134,37 @@ void bw_agenda_close(struct bw_program *program)
 
 struct proposal {
     struct bw_program *program;
-    uint64_t term;
-    int group; /* -1: none, or one that is not there yet */
+    struct bw_proposal machine; /* what the machine told of it */
     enum bw_command_kind kind;
     struct bw_instant begun;
     bw_proposal_done on_done;
     void *user;
 };
 
-static bool leads_term(const struct bw_program *program, uint64_t term)
-{
-    return program->machine.leadership.leads && program->machine.leadership.term == term;
-}
-
-/* It did nothing, or was not taken: the machine may propose again, in a moment. */
-static void retry_later(const struct proposal *proposal)
+/* The machine hears of its fate: what follows from it is proposed at once (after Expired the
+ * Grant), or again in a moment. */
+static void settle(const struct proposal *proposal, const struct bw_applied *applied)
 {
     struct bw_program *program = proposal->program;
+    const int group = proposal->machine.group;
 
-    if (proposal->group < 0 || !leads_term(program, proposal->term))
-        return;
-    bw_witness_on_proposed(&program->machine, proposal->group);
-    program->agenda.due[proposal->group] = bw_instant_add(bw_clock_now(), RETRY_NS);
-    set_wake(program);
-}
-
-/* What follows from it is proposed at once: after Expired the Grant. The barrier behind it tells
- * the followers now, not with the next heartbeat, that it has committed: agents ask them for
- * orders. */
-static void go_on(const struct proposal *proposal)
-{
-    struct bw_program *program = proposal->program;
-
-    if (!leads_term(program, proposal->term))
-        return;
-    if (proposal->group >= 0) {
-        bw_witness_on_proposed(&program->machine, proposal->group);
-        evaluate(program, proposal->group);
+    switch (bw_witness_on_proposed(&program->machine, &proposal->machine, applied)) {
+    case BW_PROPOSAL_NOTHING:
+        break;
+    case BW_PROPOSAL_RETRY:
+        program->agenda.due[group] = bw_instant_add(bw_clock_now(),
+                                                    BW_PROPOSAL_RETRY_MS * BW_NS_PER_MS);
         set_wake(program);
+        break;
+    case BW_PROPOSAL_GO_ON:
+        if (group >= 0) {
+            evaluate(program, group);
+            set_wake(program);
+        }
+        (void)bw_proof_want(&program->machine.proof); /* nobody waits for its number */
+        bw_program_want_proof(program);
+        break;
     }
-    (void)bw_proof_want(&program->machine.proof); /* nobody waits for its number */
-    bw_program_want_proof(program);
 }
 
 static void on_proposed(void *user, enum bw_err err, uint64_t index)
@@ -195,10 +183,8 @@ static void on_proposed(void *user, enum bw_err err, uint64_t index)
                  "command=%s index=%" PRIu64 " took_us=%" PRIu64 " outcome=%s",
                  bw_command_word(proposal.kind), index, took_ns / 1000,
                  bw_log_quote(bw_err_text(err)));
-    if (!program->is_closing && err == BW_OK && note->applied.rule != NULL)
-        go_on(&proposal);
-    else if (!program->is_closing)
-        retry_later(&proposal);
+    if (!program->is_closing)
+        settle(&proposal, err == BW_OK ? &note->applied : NULL);
     if (proposal.on_done != NULL)
         proposal.on_done(proposal.user, err, index, err == BW_OK ? &note->applied : NULL);
 }
@@ -231,21 +217,18 @@ enum bw_err bw_program_propose(struct bw_program *program, const struct bw_comma
         return bw_diag_set(diag, BW_ERR_NOMEM, "propose %s: out of memory",
                            bw_command_word(command->kind));
     *proposal = (struct proposal){.program = program,
-                                  .term = program->machine.leadership.term,
-                                  .group = bw_cluster_find(&program->cluster, command->group),
                                   .kind = command->kind,
                                   .begun = bw_clock_now(),
                                   .on_done = on_done,
                                   .user = user};
-    if (proposal->group >= 0) /* before it can commit: 3.3 */
-        bw_witness_on_proposing(&program->machine, proposal->group, &signed_command);
+    bw_witness_on_proposing(&program->machine, &signed_command, &proposal->machine);
     err = bw_node_apply(program->node, agenda->entry, size, on_proposed, proposal);
     if (err == BW_OK) {
         program->counters.proposals[command->kind]++;
         return BW_OK;
     }
     program->counters.proposals_failed++;
-    retry_later(proposal);
+    settle(proposal, NULL);
     free(proposal);
     return bw_diag_set(diag, err, "the log does not take %s: %s", bw_command_word(command->kind),
                        bw_err_text(err));
@@ -302,10 +285,10 @@ static void log_surely_over(struct bw_program *program, int place, uint64_t epoc
 
     if (watch->confirmed_epoch == epoch)
         base.last_confirmed = watch->last_confirmed;
-    bw_log_info(&program->log, "lease.surely_over",
-                "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64, group->spec.name, epoch,
-                bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&group->terms))
-                    .boot_ns);
+    bw_log_info(
+        &program->log, "lease.surely_over", "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64,
+        group->spec.name, epoch,
+        bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&group->terms)).boot_ns);
 }
 
 static void evaluate(struct bw_program *program, int place)
@@ -355,6 +338,11 @@ struct barrier {
     uint64_t term;
     uint64_t number;
 };
+
+static bool leads_term(const struct bw_program *program, uint64_t term)
+{
+    return program->machine.leadership.leads && program->machine.leadership.term == term;
+}
 
 static void on_barrier(void *user, enum bw_err err, uint64_t index)
 {

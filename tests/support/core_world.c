@@ -58,10 +58,9 @@ void world_wait_ms(struct world *world, uint64_t ms)
 
 const char *world_apply(struct world *world, const struct bw_command *command)
 {
-    struct bw_applied applied = bw_cluster_apply(&world->cluster, ++world->index, command);
-
-    bw_witness_on_applied(&world->witness, command, &applied, world->now);
-    return applied.rule != NULL ? applied.rule->id : "-";
+    world->applied = bw_cluster_apply(&world->cluster, ++world->index, command);
+    bw_witness_on_applied(&world->witness, command, &world->applied, world->now);
+    return world->applied.rule != NULL ? world->applied.rule->id : "-";
 }
 
 void world_know_spec(struct world *world)
@@ -201,12 +200,14 @@ const char *world_decide(struct world *world)
 const char *world_act(struct world *world)
 {
     const char *rule = world_decide(world);
+    struct bw_proposal proposal;
 
     if (!world->decision.acts)
         return rule;
-    bw_witness_on_proposing(&world->witness, 0, &world->decision.command);
+    bw_witness_on_proposing(&world->witness, &world->decision.command, &proposal);
     BW_ASSERT(strcmp(world_apply(world, &world->decision.command), "-") != 0);
-    bw_witness_on_proposed(&world->witness, 0);
+    BW_ASSERT(bw_witness_on_proposed(&world->witness, &proposal, &world->applied) ==
+              BW_PROPOSAL_GO_ON);
     return rule;
 }
 

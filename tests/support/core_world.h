@@ -33,6 +33,7 @@ struct world {
     uint64_t index;
     struct world_site sites[WORLD_SITES];
     struct bw_decision decision;
+    struct bw_applied applied; /* what the newest command did */
 };
 
 /* The group "harbor" of dc-a (100), dc-b (50) and, for three, dc-c (10), just applied; this witness

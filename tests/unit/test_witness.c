@@ -88,6 +88,7 @@ static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
 static void a_proposed_end_refuses_renewals(void **state)
 {
     static const enum bw_command_kind ends[] = {BW_COMMAND_EXPIRED, BW_COMMAND_CLOSE};
+    struct bw_proposal proposal;
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         world_begin(&world, 2);
@@ -95,8 +96,11 @@ static void a_proposed_end_refuses_renewals(void **state)
         struct bw_sync before = sync_from(A, end.epoch);
         assert_true(confirm(&before, world.now));
 
-        bw_witness_on_proposing(&world.witness, 0, &end);
-        bw_witness_on_proposed(&world.witness, 0);
+        (void)strcpy(end.group, "harbor");
+
+        bw_witness_on_proposing(&world.witness, &end, &proposal);
+        assert_int_equal(bw_witness_on_proposed(&world.witness, &proposal, NULL),
+                         BW_PROPOSAL_RETRY);
 
         struct bw_sync after = sync_from(A, end.epoch);
         assert_false(confirm(&after, world.now));
@@ -146,7 +150,10 @@ static void a_new_term_forgets_confirmations_proposals_and_wishes(void **state)
     (void)state;
     world_begin(&world, 2);
     struct bw_command end = {.kind = BW_COMMAND_CLOSE, .epoch = world_group(&world)->epoch};
-    bw_witness_on_proposing(&world.witness, 0, &end);
+    struct bw_proposal proposal;
+    (void)strcpy(end.group, "harbor");
+    bw_witness_on_proposing(&world.witness, &end, &proposal);
+    assert_int_equal(world_watch(&world)->ended_epoch, end.epoch);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
     assert_int_not_equal(world_watch(&world)->confirmed_epoch, 0);
 
@@ -264,16 +271,47 @@ static void restored_durations_count_from_now(void **state)
 
 static void a_proposal_on_its_way_keeps_everything_else_back(void **state)
 {
+    struct bw_proposal proposal;
     (void)state;
     world_init(&world, 2);
     assert_string_equal(world_decide(&world), "A6");
 
-    bw_witness_on_proposing(&world.witness, 0, &world.decision.command);
+    bw_witness_on_proposing(&world.witness, &world.decision.command, &proposal);
 
     assert_string_equal(world_decide(&world), "A0");
     assert_true(world_holds(&world, "proposing", -1));
-    bw_witness_on_proposed(&world.witness, 0);
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &proposal, NULL), BW_PROPOSAL_RETRY);
     assert_string_equal(world_decide(&world), "A6");
+}
+
+static void the_fate_of_a_proposal_counts_in_its_own_term_only(void **state)
+{
+    struct bw_applied did = {0}, did_not = {.err = BW_ERR_STALE};
+    struct bw_proposal old, new, of_no_group;
+    struct bw_command found = {.kind = BW_COMMAND_FOUND};
+    (void)state;
+    world_begin(&world, 2);
+    struct bw_command command = {.kind = BW_COMMAND_MAINTENANCE, .group = "harbor"};
+    (void)world_apply(&world, &command);
+    did = world.applied;
+    assert_non_null(did.rule);
+    bw_witness_on_proposing(&world.witness, &command, &old);
+    world_lead_anew(&world);
+    bw_witness_on_proposing(&world.witness, &command, &new);
+
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &old, &did), BW_PROPOSAL_NOTHING);
+    assert_true(world_watch(&world)->is_proposing);
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &new, &did), BW_PROPOSAL_GO_ON);
+    assert_false(world_watch(&world)->is_proposing);
+
+    bw_witness_on_proposing(&world.witness, &command, &new);
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &new, &did_not), BW_PROPOSAL_RETRY);
+
+    bw_witness_on_proposing(&world.witness, &found, &of_no_group);
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &of_no_group, &did),
+                     BW_PROPOSAL_GO_ON);
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &of_no_group, NULL),
+                     BW_PROPOSAL_NOTHING);
 }
 
 static void a_failover_with_a_live_holder_answers_use_switchover(void **state)
@@ -361,6 +399,7 @@ int main(void)
         cmocka_unit_test(reports_follow_their_site_when_the_spec_moves_it),
         cmocka_unit_test(restored_durations_count_from_now),
         cmocka_unit_test(a_proposal_on_its_way_keeps_everything_else_back),
+        cmocka_unit_test(the_fate_of_a_proposal_counts_in_its_own_term_only),
         cmocka_unit_test(a_failover_with_a_live_holder_answers_use_switchover),
         cmocka_unit_test(a_switchover_is_refused_where_it_cannot_begin),
         cmocka_unit_test(lease_left_counts_from_the_last_confirmed_renewal),

@@ -52,11 +52,28 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
  * bw_witness_on_proposing before anything else is asked of this machine. */
 void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_instant now,
                        struct bw_decision *out_decision);
-/* `command` is about to be submitted: from here no renewal of an epoch that it ends (3.3). */
-void bw_witness_on_proposing(struct bw_witness *witness, int group,
-                             const struct bw_command *command);
-/* Its fate: applied, refused or unknown. */
-void bw_witness_on_proposed(struct bw_witness *witness, int group);
+/* A command on its way through the log: by this its fate is told. */
+struct bw_proposal {
+    uint64_t term; /* in which it was submitted; 0: no bw_witness_on_proposing came before */
+    int group;     /* -1: none, or one that is not there yet */
+};
+/* `command` is about to be submitted by this witness, which leads: from here nothing else is decided
+ * for its group, and no renewal of an epoch that it ends is confirmed (3.3). */
+void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command *command,
+                             struct bw_proposal *out_proposal);
+/* What the shell does next about the proposal's group. */
+enum bw_proposal_next {
+    BW_PROPOSAL_NOTHING, /* it was another term's, or there is no group to look at */
+    BW_PROPOSAL_RETRY,   /* it did nothing: look at the group again BW_PROPOSAL_RETRY_MS from now */
+    BW_PROPOSAL_GO_ON,   /* look at the group, if any, at once, and submit a barrier: it tells the
+                            followers now, not with the next heartbeat, what has committed */
+};
+/* So that no fault makes a loop spin. */
+#define BW_PROPOSAL_RETRY_MS 100
+/* Its fate. `applied`: what it did, where it was applied; NULL: refused, or unknown. */
+BW_MUST_CHECK enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
+                                                           const struct bw_proposal *proposal,
+                                                           const struct bw_applied *applied);
 
 /* For sync answers: the newest epoch that a site other than `site` holds and, by its own fresh
  * report, serves and has verified (4, rejoin); 0: none known here. */
