@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
+#include <breakwater/core/expiry.h>
 
 static const struct bw_group_rule rules[] = {
     {"C1", BW_PHASE_VACANT, BW_COMMAND_FOUND, "cluster_is_new", BW_PHASE_VACANT, "found_cluster",
@@ -82,6 +83,7 @@ static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index
         cluster->group_count++;
     group = &cluster->groups[place];
     bw_group_init(group, &command->spec, cluster->epoch_floor, index);
+    group->let_go_terms.ttl_ms = cluster->let_go_wait_ms;
     memcpy(group->initial_primary, command->site, sizeof group->initial_primary);
     return fired(place, &rules[RULE_CREATE]);
 }
@@ -137,6 +139,25 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     return false;
 }
 
+/* 49 days at most; a lease is an hour at most. */
+static uint32_t wait_ms(const struct bw_terms *terms)
+{
+    const uint64_t ns = bw_expiry_wait_ns(terms);
+    const uint64_t ms = ns / BW_NS_PER_MS + (ns % BW_NS_PER_MS != 0);
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* What outlives it: whoever was let go may hold its last epoch until the wait is over (3.9). */
+static void delete_group(struct bw_cluster *cluster, struct bw_group *group)
+{
+    if (group->epoch > cluster->epoch_floor)
+        cluster->epoch_floor = group->epoch;
+    if (wait_ms(&group->let_go_terms) > cluster->let_go_wait_ms && !BW_MUTANT(LET_GO_DELETED))
+        cluster->let_go_wait_ms = wait_ms(&group->let_go_terms);
+    *group = (struct bw_group){0};
+}
+
 static struct bw_applied change_group(struct bw_cluster *cluster, int place, uint64_t index,
                                       const struct bw_command *command)
 {
@@ -151,11 +172,8 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int place, uin
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)
         return refuse(place, BW_ERR_REFUSED);
-    if (command->kind == BW_COMMAND_DELETE) {
-        if (group->epoch > cluster->epoch_floor)
-            cluster->epoch_floor = group->epoch;
-        *group = (struct bw_group){0};
-    }
+    if (command->kind == BW_COMMAND_DELETE)
+        delete_group(cluster, group);
     return fired(place, rule);
 }
 

@@ -94,7 +94,7 @@ static bool is_let_go(const struct bw_evaluation *eval)
     const struct bw_heard *heard;
     struct bw_expiry_base base;
 
-    if (group->let_go_site[0] == '\0' || BW_MUTANT(LET_GO))
+    if (group->let_go_terms.ttl_ms == 0 || BW_MUTANT(LET_GO))
         return true;
     base = bw_eval_expiry_base(eval, group->let_go_epoch, eval->watch->let_go_applied);
     if (bw_expiry_is_over(&base, &group->let_go_terms, eval->now))
@@ -111,7 +111,7 @@ static bool judge_let_go(struct bw_evaluation *eval)
                                                      eval->watch->let_go_applied);
     bool is_done = is_let_go(eval);
 
-    if (eval->group->let_go_site[0] == '\0')
+    if (eval->group->let_go_terms.ttl_ms == 0)
         return true;
     if (!is_done)
         bw_gate_wake(&eval->list, bw_expiry_left_ns(&base, &eval->group->let_go_terms, eval->now));

@@ -39,6 +39,7 @@ void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_clu
 
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
+    witness->deleted_applied = now;
     for (uint32_t place = 0; place < witness->cluster->group_count; place++) {
         const struct bw_group *group = group_at(witness, (int)place);
         struct bw_watch *watch = &witness->watches[place];
@@ -206,6 +207,9 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
         *watch = (struct bw_watch){0}; /* made, or gone */
         follow_sites(watch, &group->spec);
         watch_group(watch, group, now);
+        if (command->kind == BW_COMMAND_DELETE)
+            witness->deleted_applied = now;
+        watch->let_go_applied = witness->deleted_applied; /* of whoever held a deleted group */
         return;
     }
     note_command(watch, group, command, now);

@@ -87,7 +87,8 @@ static void check_snapshot(const struct bw_cluster *cluster)
     bw_cluster_init(&again, restored, GROUPS);
     FUZZ_CHECK(bw_snapshot_decode(bytes, size, &again, &diag) == BW_OK);
     FUZZ_CHECK(again.applied_index == cluster->applied_index &&
-               again.epoch_floor == cluster->epoch_floor);
+               again.epoch_floor == cluster->epoch_floor &&
+               again.let_go_wait_ms == cluster->let_go_wait_ms);
     for (uint32_t i = 0; i < cluster->group_count; i++)
         FUZZ_CHECK(restored[i].epoch == groups[i].epoch && restored[i].phase == groups[i].phase);
 }

@@ -469,6 +469,30 @@ static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
     assert_rule("A6");
 }
 
+/* I1, H17: a person answers for the sites that do not report, not for a lease that may go on. */
+static void a_site_that_was_let_go_is_waited_for_over_a_delete(void **state)
+{
+    struct bw_command delete = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t wait_ms = world_wait_of_terms_ms(&world);
+    struct bw_spec spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_wait_ms(&world, 1);
+    assert_string_equal(world_apply(&world, &delete), "G34");
+    world_wait_ms(&world, 3000);
+
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, wait_ms - 3000 - 1000);
+    assert_held("let_go", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+
+    world_pass_ms(&world, 1000);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
 /* I1, H13: an adoption that ended unarmed makes every site report again, by later observations. */
 static void an_adoption_that_expired_unarmed_makes_every_site_report_again(void **state)
 {
@@ -697,6 +721,7 @@ int main(void)
         cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
         cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
         cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),
+        cmocka_unit_test(a_site_that_was_let_go_is_waited_for_over_a_delete),
         cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),
         cmocka_unit_test(an_untouched_adoption_may_expire_while_it_serves),
         cmocka_unit_test(an_adoption_is_committed_once_it_is_armed),

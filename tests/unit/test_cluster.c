@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include <breakwater/core/expiry.h>
+
 #include "core_fixture.h"
 
 static struct bw_group groups[3];
@@ -131,6 +133,50 @@ static void a_group_made_again_begins_above_every_epoch_it_had(void **state) /* 
     assert_int_equal(fixture_grant(&groups[0], "dc-b").epoch, 4);
 }
 
+/* I1, 3.9, H17: whoever was let go is waited for, also by a group that is made anew. */
+static void a_group_made_again_keeps_the_longest_wait_for_who_was_let_go(void **state)
+{
+    struct bw_command with_longer = create("a");
+    uint64_t longer_ns;
+
+    (void)state;
+    begin();
+    with_longer.spec.lease_ttl_ms += 5000;
+    assert_fires(with_longer, "C2");
+    assert_fires(create("b"), "C2");
+    for (int i = 0; i < 2; i++) {
+        assert_fires(fixture_grant(&groups[i], "dc-a"), "G1");
+        assert_fires(fixture_set_mode(&groups[i], BW_MODE_OBSERVE), "G26");
+    }
+    longer_ns = bw_expiry_wait_ns(&groups[0].let_go_terms);
+    assert_true(longer_ns > bw_expiry_wait_ns(&groups[1].let_go_terms) + BW_NS_PER_S);
+
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_DELETE), "G34");
+    assert_fires(fixture_command(&groups[1], BW_COMMAND_DELETE), "G34");
+
+    assert_int_equal(apply(create("b")).group, 0);
+    assert_in_range(bw_expiry_wait_ns(&groups[0].let_go_terms), longer_ns,
+                    longer_ns + BW_NS_PER_MS);
+    assert_string_equal(groups[0].let_go_site, "");
+    assert_fires(fixture_grant(&groups[0], "dc-b"), "G1");
+    assert_int_equal(groups[0].let_go_terms.ttl_ms, 0);
+}
+
+static void a_group_whose_holder_gave_it_back_leaves_no_wait_behind(void **state) /* 3.9 */
+{
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_EXPIRED), "G4");
+    assert_fires(fixture_set_mode(&groups[0], BW_MODE_OBSERVE), "G24");
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_DELETE), "G34");
+
+    assert_int_equal(apply(create("a")).group, 0);
+
+    assert_int_equal(groups[0].let_go_terms.ttl_ms, 0);
+}
+
 static void a_group_that_is_granted_is_not_deleted(void **state) /* I1, 3.1 */
 {
     (void)state;
@@ -236,6 +282,8 @@ int main(void)
         cmocka_unit_test(a_spec_is_of_the_group_that_it_names),
         cmocka_unit_test(groups_are_bounded_and_found_by_name),
         cmocka_unit_test(a_group_made_again_begins_above_every_epoch_it_had),
+        cmocka_unit_test(a_group_made_again_keeps_the_longest_wait_for_who_was_let_go),
+        cmocka_unit_test(a_group_whose_holder_gave_it_back_leaves_no_wait_behind),
         cmocka_unit_test(a_group_that_is_granted_is_not_deleted),
         cmocka_unit_test(a_late_delete_spares_the_group_made_again),
         cmocka_unit_test(a_spec_for_a_group_that_has_gone_does_not_make_it_again),

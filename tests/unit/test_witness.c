@@ -267,6 +267,7 @@ static void restored_durations_count_from_now(void **state)
     assert_int_equal(world_watch(&world)->phase_applied.boot_ns, world.now.boot_ns);
     assert_int_equal(world_watch(&world)->grants[0].applied.boot_ns, world.now.boot_ns);
     assert_int_equal(world_watch(&world)->grants[0].epoch, world_group(&world)->epoch);
+    assert_int_equal(world.witness.deleted_applied.boot_ns, world.now.boot_ns);
 }
 
 static void a_proposal_on_its_way_keeps_everything_else_back(void **state)

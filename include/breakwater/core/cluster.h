@@ -13,6 +13,8 @@ struct bw_cluster {
                               (3.9) */
     uint32_t election_timeout_ms;
     uint64_t epoch_floor;  /* highest epoch of any deleted group (3.1) */
+    uint32_t let_go_wait_ms; /* the longest that a deleted group's holder, which was let go, may
+                                hold on; so long a new group waits too (3.9). 0: there was none */
     uint64_t applied_index;
     uint64_t no_op_count;  /* commands that matched no row */
     struct bw_group *groups;

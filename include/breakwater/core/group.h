@@ -76,9 +76,11 @@ struct bw_group {
     char data_site[BW_NAME_MAX + 1];   /* whose data is the newest (design 4) */
     char previous_data_site[BW_NAME_MAX + 1]; /* an epoch is open: what data_site was before it, and
                                                  is again when the epoch left the data alone */
-    char let_go_site[BW_NAME_MAX + 1]; /* holder that was let go by observe; "" once granted again */
+    char let_go_site[BW_NAME_MAX + 1]; /* holder that was let go by observe; "" once granted again,
+                                          or where a deleted group's was */
     uint64_t let_go_epoch;
-    struct bw_terms let_go_terms;      /* the wait of 3.3 that its report may be replaced by */
+    struct bw_terms let_go_terms;      /* the wait of 3.3 that its report may be replaced by; zeros:
+                                          nobody was let go */
     uint64_t let_go_index;      /* log index of the newest commit that lets every site go; 0 none */
     uint64_t maintenance_ms[BW_SITES_MAX]; /* by site index; counted by each witness from its own
                                               apply; 0 none */

@@ -15,6 +15,7 @@ struct bw_witness {
     struct bw_watch *watches;   /* borrowed; one per place of cluster->groups */
     struct bw_leadership leadership;
     struct bw_proof proof;
+    struct bw_instant deleted_applied; /* the newest Delete, at the latest */
 };
 
 /* `name`: of this witness, as its answers say it (copied). `watches` is zeroed memory; a place without a group
