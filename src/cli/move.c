@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "confirm.h"
+#include "outcome.h"
 
 #define PAUSE_MS 250
 #define REQUEST_MS 10000
@@ -66,86 +67,14 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move)
 
 /* ---- the outcome ---- */
 
-enum progress { PROGRESS_WAITING, PROGRESS_DONE, PROGRESS_GIVEN_UP };
-
-struct outcome {
-    int64_t epoch; /* when it was asked */
-    int64_t term;
-    char to[BW_NAME_MAX + 1]; /* "": any site */
-    char text[512];
-};
-
-static const json_t *find_holder(const json_t *group)
+static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress progress,
+                         const struct bw_outcome *outcome)
 {
-    const char *holder = bw_json_member(group, "holder");
-    json_t *site;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "sites"), i, site) {
-        if (holder[0] != '\0' && strcmp(bw_json_member(site, "name"), holder) == 0)
-            return site;
-    }
-    return NULL;
-}
-
-/* A later epoch than the one that was asked in. */
-static enum progress judge_later(const json_t *group, struct outcome *outcome)
-{
-    const json_t *holder = find_holder(group);
-    const char *name = bw_json_member(group, "holder");
-    const int64_t epoch = bw_json_number(group, "epoch");
-    const json_t *last = json_object_get(group, "last");
-
-    if (holder == NULL) {
-        (void)snprintf(outcome->text, sizeof outcome->text,
-                       "epoch %" PRId64 " of %s is over already: %s", epoch,
-                       bw_json_member(last, "site"),
-                       bw_json_member(json_object_get(last, "ended"), "reason"));
-        return PROGRESS_GIVEN_UP;
-    }
-    if (outcome->to[0] != '\0' && strcmp(name, outcome->to) != 0) {
-        (void)snprintf(outcome->text, sizeof outcome->text, "%s holds epoch %" PRId64 ": %s", name,
-                       epoch, bw_json_member(last, "reason"));
-        return PROGRESS_GIVEN_UP;
-    }
-    if (!bw_json_truth(holder, "serving")) {
-        (void)snprintf(outcome->text, sizeof outcome->text,
-                       "%s was granted epoch %" PRId64 " and is starting", name, epoch);
-        return PROGRESS_WAITING;
-    }
-    (void)snprintf(outcome->text, sizeof outcome->text, "%s serves in epoch %" PRId64, name, epoch);
-    return PROGRESS_DONE;
-}
-
-static enum progress judge(const json_t *status, const json_t *group, struct outcome *outcome)
-{
-    const char *phase = bw_json_member(group, "phase");
-    const bool is_wanted = json_is_object(json_object_get(group, "wish"));
-    const bool is_moving = bw_json_member(group, "target")[0] != '\0';
-
-    if (bw_json_number(group, "epoch") > outcome->epoch)
-        return judge_later(group, outcome);
-    if (is_wanted || is_moving) {
-        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
-                       outcome->epoch, phase);
-        return PROGRESS_WAITING;
-    }
-    (void)snprintf(outcome->text, sizeof outcome->text,
-                   bw_json_number(status, "term") != outcome->term
-                       ? "the leader changed before anything was done, and the new one was not asked"
-                       : "it was given up, and epoch %" PRId64 " goes on as it was",
-                   outcome->epoch);
-    return PROGRESS_GIVEN_UP;
-}
-
-static enum bw_exit tell(const struct bw_move *move, enum progress progress,
-                         const struct outcome *outcome)
-{
-    if (progress == PROGRESS_DONE) {
+    if (progress == BW_OUTCOME_DONE) {
         (void)printf("%s of %s: done: %s\n", move->verb, move->group, outcome->text);
         return BW_EXIT_FINE;
     }
-    if (progress == PROGRESS_GIVEN_UP) {
+    if (progress == BW_OUTCOME_GIVEN_UP) {
         (void)fprintf(stderr, "error: %s: not done: %s\n  see:  breakwater history %s\n",
                       move->command->name, outcome->text, move->group);
         return BW_EXIT_FAILED;
@@ -161,21 +90,21 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
                                      const json_t *accepted)
 {
     const uint64_t end_ms = bw_api_now_ms() + api->wait_ms;
-    struct outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
+    struct bw_outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
                               .term = bw_json_number(accepted, "term")};
-    enum progress progress = PROGRESS_WAITING;
+    enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
 
     (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
-    while (progress == PROGRESS_WAITING && bw_api_now_ms() < end_ms) {
+    while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {
             const json_t *group = bw_json_find_group(api->status, move->group);
 
             if (group != NULL)
-                progress = judge(api->status, group, &outcome);
+                progress = bw_outcome_judge(&outcome, api->status, group);
         } else {
             (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers");
         }
-        if (progress == PROGRESS_WAITING)
+        if (progress == BW_OUTCOME_WAITING)
             bw_api_pause(PAUSE_MS);
     }
     return tell(move, progress, &outcome);
@@ -191,8 +120,11 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
     if (reply.status != 202) {
         exit = bw_api_complain(api, &reply);
     } else if (move->is_no_wait) {
-        (void)printf("%s of %s: accepted in epoch %" PRId64 "; see: breakwater history %s\n",
-                     move->verb, move->group, bw_json_number(reply.body, "epoch"), move->group);
+        (void)printf("%s of %s: accepted in epoch %" PRId64 "; should the leader change before it "
+                     "begins, it is forgotten: ask again\n"
+                     "  see:  breakwater status %s; breakwater history %s\n",
+                     move->verb, move->group, bw_json_number(reply.body, "epoch"), move->group,
+                     move->group);
     } else {
         exit = wait_for_outcome(api, move, reply.body);
     }

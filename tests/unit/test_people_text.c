@@ -12,7 +12,9 @@
 #include <breakwater/witness/json.h>
 #include <breakwater/witness/spec_json.h>
 
+#include "api.h"
 #include "core_world.h"
+#include "outcome.h"
 #include "text_table.h"
 
 #define SIX_DAYS_MS (INT64_C(6) * 86400 * 1000)
@@ -273,6 +275,72 @@ static void the_plan_of_a_switchover_names_each_step(void **state)
     compare_json(plan_of(BW_WISH_SWITCHOVER, "dc-b"), "plan_switchover.json");
 }
 
+/* ---- outcomes --------------------------------------------------------------------------------- */
+
+static enum bw_outcome_progress look_at_outcome(struct bw_outcome *outcome)
+{
+    struct bw_people_view view = view_of_leader();
+    json_t *status;
+    enum bw_outcome_progress progress;
+
+    view.term = world.witness.leadership.term;
+    status = status_of(&view);
+    progress = bw_outcome_judge(outcome, status, bw_json_find_group(status, "harbor"));
+    json_decref(status);
+    return progress;
+}
+
+/* The wish is in its leader's memory only (4): whoever waits is told that it is gone. */
+static void a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
+
+    world_lead_anew(&world);
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "the leader changed, and with it the order was forgotten: "
+                                      "ask again; epoch 1 is GRANTED");
+}
+
+/* Once its Revoke is committed, whoever leads goes on with it (3.6). */
+static void a_switchover_that_has_begun_outlives_its_leader(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    (void)world_act(&world);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+
+    world_lead_anew(&world);
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
+    assert_string_equal(outcome.text, "epoch 1 is REVOKING");
+}
+
+static void a_switchover_that_its_own_leader_gave_up_is_told_so(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "it was given up; epoch 1 is GRANTED");
+}
+
 static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)
 {
     (void)state;
@@ -434,6 +502,9 @@ int main(void)
         cmocka_unit_test(an_observed_group_is_no_failure),
         cmocka_unit_test(a_follower_says_that_it_does_not_lead),
         cmocka_unit_test(the_plan_of_a_switchover_names_each_step),
+        cmocka_unit_test(a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again),
+        cmocka_unit_test(a_switchover_that_has_begun_outlives_its_leader),
+        cmocka_unit_test(a_switchover_that_its_own_leader_gave_up_is_told_so),
         cmocka_unit_test(the_plan_of_a_failover_waits_and_tells_the_loss),
         cmocka_unit_test(an_explanation_names_what_holds),
         cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),

@@ -1,0 +1,24 @@
+/* outcome.h - what became of a move that was asked for, as the leader's status tells it. Design 4,
+ * 5.2. Pure. */
+#ifndef BW_CLI_OUTCOME_H
+#define BW_CLI_OUTCOME_H
+
+#include <jansson.h>
+
+#include <breakwater/base/limits.h>
+
+enum bw_outcome_progress { BW_OUTCOME_WAITING, BW_OUTCOME_DONE, BW_OUTCOME_GIVEN_UP };
+
+struct bw_outcome {
+    int64_t epoch;            /* when it was asked */
+    int64_t term;             /* of the leader that was asked */
+    char to[BW_NAME_MAX + 1]; /* "": any site */
+    char text[512];           /* what the newest judgement saw */
+};
+
+/* `status` is a leader's, `group` the moved one in it. A wish is in the memory of the leader that
+ * was asked: until its first command is committed, another leader knows nothing of it. */
+enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
+                                          const json_t *group);
+
+#endif
