@@ -73,13 +73,12 @@ static bool wants_relay(const struct bw_agent *agent, struct bw_instant now)
     return bw_instant_elapsed_ns(now, agent->sync.leader_heard) >= limit_ns;
 }
 
-/* Told by a duration, since nobody's wall clock is another's business. */
+/* At least 1, also when it has ended: 0 would say nothing of it. */
 static uint64_t certificate_left_s(const struct bw_agent *agent)
 {
-    const int64_t left_ms = bw_credentials_expiry(agent->credentials).unix_ms -
-                            bw_clock_wall().unix_ms;
+    const uint64_t left_s = bw_credentials_left_s(agent->credentials, bw_clock_wall());
 
-    return left_ms >= 2000 ? (uint64_t)left_ms / 1000 : 1;
+    return left_s > 0 ? left_s : 1;
 }
 
 /* The bytes of a sync that leaves right after `sent`; NULL: said. The caller frees them. */

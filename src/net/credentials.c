@@ -370,6 +370,13 @@ struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials)
     return (struct bw_wall){.unix_ms = credentials->not_after_s * 1000};
 }
 
+uint64_t bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now)
+{
+    const int64_t left_ms = bw_credentials_expiry(credentials).unix_ms - now.unix_ms;
+
+    return left_ms > 0 ? (uint64_t)left_ms / 1000 : 0;
+}
+
 int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struct bw_wall now)
 {
     int64_t left_s = credentials->not_after_s - now.unix_ms / 1000;

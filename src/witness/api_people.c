@@ -37,14 +37,6 @@ static const char *role_of(const struct bw_program *program, const struct bw_nod
     return program->machine.leadership.leads && member->is_heard ? "follower" : "unknown";
 }
 
-static uint64_t certificate_left_s(const struct bw_program *program)
-{
-    const int64_t left_ms = bw_credentials_expiry(program->credentials).unix_ms -
-                            bw_clock_wall().unix_ms;
-
-    return left_ms > 0 ? (uint64_t)left_ms / 1000 : 0;
-}
-
 void bw_people_look(const struct bw_program *program, struct bw_people_view *out_view)
 {
     const struct bw_witness_config *config = program->config;
@@ -265,13 +257,14 @@ static int find_group(const struct bw_program *program, struct bw_http_request *
 
 static void on_status(struct bw_http_request *request, void *user)
 {
+    const struct bw_program *program = user;
     struct bw_people_view view;
     struct bw_json_buffer buffer = {0};
 
     if (bw_answer_is_too_early(user, request))
         return;
     bw_people_look(user, &view);
-    view.certificate_left_s = certificate_left_s(user);
+    view.certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
     bw_json_status(&view, &buffer);
     answer_buffer(request, &buffer);
 }

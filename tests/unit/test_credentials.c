@@ -195,6 +195,30 @@ static void damaged_certificate_is_refused(void **state)
 }
 
 /* The dates are judged apart from the loading, so that a wrong clock stops no program by itself. */
+static void seconds_left_are_whole_and_none_once_it_has_ended(void **state)
+{
+    static const struct {
+        int64_t before_ms;
+        uint64_t left_s;
+    } cases[] = {{86400000, 86400}, {2000, 2}, {1999, 1}, {1000, 1},
+                 {999, 0},          {0, 0},    {-1, 0},   {-86400000, 0}};
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+    struct bw_wall end;
+
+    (void)state;
+    test_pki_issue_uri(&pki, "left.pem", URI, path);
+    assert_int_equal(bw_credentials_load(pki.ca_path, path, &credentials, &diag), BW_OK);
+    end = bw_credentials_expiry(credentials);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bw_wall now = {.unix_ms = end.unix_ms - cases[i].before_ms};
+
+        assert_int_equal(bw_credentials_left_s(credentials, now), cases[i].left_s);
+    }
+    bw_credentials_free(credentials);
+}
+
 static void dates_role_and_cluster_are_checked_in_words(void **state)
 {
     const struct test_leaf expired = {.uris = {URI}, .begins_s = -7200, .ends_s = -3600};
@@ -238,6 +262,7 @@ int main(void)
         cmocka_unit_test(key_of_another_certificate_is_refused),
         cmocka_unit_test(damaged_certificate_is_refused),
         cmocka_unit_test(dates_role_and_cluster_are_checked_in_words),
+        cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
     };
 
     return cmocka_run_group_tests(tests, make_pki, drop_pki);

@@ -41,6 +41,9 @@ BW_MUST_CHECK enum bw_err bw_credentials_check(const struct bw_credentials *cred
 
 /* First instant at which the certificate is not valid any more. */
 struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
+/* Whole seconds left at `now`, rounded down; 0 once it has ended, and in its last second. A
+ * duration to tell others, since nobody's wall clock is another's business. */
+uint64_t bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now);
 /* Whole days left at `now`, rounded down; negative when expired. */
 int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struct bw_wall now);
 
