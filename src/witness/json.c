@@ -188,15 +188,22 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
     const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
                             report->serving_epoch_started;
 
-    return json_pack("{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:b, s:b, s:o}", "service",
-                     bw_service_word(report->service), "serving", is_serving, "readiness",
-                     readiness_of(report), "guard", report->guard_alive, "reach",
-                     bw_reach_word(report->reach), "fence_took_ms",
-                     number_or_null(report->fence_took_ms != 0, report->fence_took_ms), "alarms", alarms_of(report->alarms), "enforced",
-                     report->enforced, "rejoining", report->rejoining, "let_go",
-                     group->let_go_index == 0
-                         ? json_null() /* nobody was asked to */
-                         : json_boolean(report->let_go_index >= group->let_go_index));
+    /* clang-format off */
+    return json_pack(
+        "{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:b, s:b, s:o}",
+        "service", bw_service_word(report->service),
+        "serving", is_serving,
+        "readiness", readiness_of(report),
+        "guard", report->guard_alive,
+        "reach", bw_reach_word(report->reach),
+        "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
+        "alarms", alarms_of(report->alarms),
+        "enforced", report->enforced,
+        "rejoining", report->rejoining,
+        "let_go", group->let_go_index == 0
+                      ? json_null() /* nobody was asked to */
+                      : json_boolean(report->let_go_index >= group->let_go_index));
+    /* clang-format on */
 }
 
 /* What this witness has measured of the site's clocks against its own (design 3.8). */
@@ -243,16 +250,24 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
     json_t *reasons = why_not(candidacy, is_holder);
     const uint64_t heard_ns = newest != NULL ? bw_instant_elapsed_ns(view->now, newest->received)
                                              : 0;
+    /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}", "name", spec->name, "role",
-        is_holder ? "primary" : "standby", "priority", (json_int_t)spec->priority, "candidate",
-        spec->never_candidate ? "never" : "always", "connected", fresh != NULL || has_several,
-        "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS), "several_agents",
-        has_several, "eligible", json_array_size(reasons) == 0, "why_not", reasons, "loss_ms",
-        number_or_null(watch->lag[site].known, watch->lag[site].lag_ms), "clock_rate",
-        clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
-        "certificate_left_s", certificate_left_of(fresh, view->now), "maintenance_left_ms",
-        (json_int_t)left_ms(view, group->maintenance_ms[site], watch->maintenance_applied[site]));
+        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}",
+        "name", spec->name,
+        "role", is_holder ? "primary" : "standby",
+        "priority", (json_int_t)spec->priority,
+        "candidate", spec->never_candidate ? "never" : "always",
+        "connected", fresh != NULL || has_several,
+        "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS),
+        "several_agents", has_several,
+        "eligible", json_array_size(reasons) == 0,
+        "why_not", reasons,
+        "loss_ms", number_or_null(watch->lag[site].known, watch->lag[site].lag_ms),
+        "clock_rate", clock_rate_of(&watch->rates[site].bounds, group->spec.max_clock_drift_ppm),
+        "certificate_left_s", certificate_left_of(fresh, view->now),
+        "maintenance_left_ms", (json_int_t)left_ms(view, group->maintenance_ms[site],
+                                                   watch->maintenance_applied[site]));
+    /* clang-format on */
 
     if (object != NULL &&
         json_object_update_new(object, said_of(fresh != NULL ? &fresh->report : &silence, group)) !=
@@ -351,21 +366,32 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
 
     if (sites == NULL)
         return NULL;
+    /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
         "s:o, s:o, s:o}",
-        "name", group->spec.name, "phase", bw_phase_word(group->phase), "held", group->held, "mode",
-        bw_mode_word(group->spec.mode), "epoch", (json_int_t)group->epoch, "holder",
-        name_or_null(group->holder_site), "lease_remaining_ms",
-        number_or_null(lease_ms > 0, lease_ms), "reason", reason_of(group), "target",
-        name_or_null(group->target), "data_site", name_or_null(group->data_site), "adopting",
-        group->adopting, "first_grant", group->first_grant, "spec_version",
-        (json_int_t)group->spec_version, "changed_index", (json_int_t)group->changed_index,
+        "name", group->spec.name,
+        "phase", bw_phase_word(group->phase),
+        "held", group->held,
+        "mode", bw_mode_word(group->spec.mode),
+        "epoch", (json_int_t)group->epoch,
+        "holder", name_or_null(group->holder_site),
+        "lease_remaining_ms", number_or_null(lease_ms > 0, lease_ms),
+        "reason", reason_of(group),
+        "target", name_or_null(group->target),
+        "data_site", name_or_null(group->data_site),
+        "adopting", group->adopting,
+        "first_grant", group->first_grant,
+        "spec_version", (json_int_t)group->spec_version,
+        "changed_index", (json_int_t)group->changed_index,
         "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
-        "maintenance_left_ms",
-        (json_int_t)left_ms(view, group->group_maintenance_ms, watch->group_maintenance_applied),
-        "failover", failover_json(group, sites), "wish", wish_json(view, place), "last",
-        bw_json_history_entry(group, 0), "sites", sites);
+        "maintenance_left_ms", (json_int_t)left_ms(view, group->group_maintenance_ms,
+                                                   watch->group_maintenance_applied),
+        "failover", failover_json(group, sites),
+        "wish", wish_json(view, place),
+        "last", bw_json_history_entry(group, 0),
+        "sites", sites);
+    /* clang-format on */
 }
 
 static json_t *terms_json(const struct bw_group *group)
@@ -374,13 +400,18 @@ static json_t *terms_json(const struct bw_group *group)
 
     if (group->phase == BW_PHASE_VACANT)
         return json_null();
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}", "lease_ttl_ms",
-                     (json_int_t)terms->ttl_ms, "fence_timeout_ms", (json_int_t)terms->fence_ms,
-                     "margin_ms", (json_int_t)terms->margin_ms, "max_clock_drift_ppm",
-                     (json_int_t)terms->drift_ppm, "renew_interval_ms",
-                     (json_int_t)terms->renew_interval_ms, "request_timeout_ms",
-                     (json_int_t)terms->request_timeout_ms, "reach", bw_reach_word(terms->reach),
-                     "second_enforcer", terms->second_enforcer);
+    /* clang-format off */
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b}",
+        "lease_ttl_ms", (json_int_t)terms->ttl_ms,
+        "fence_timeout_ms", (json_int_t)terms->fence_ms,
+        "margin_ms", (json_int_t)terms->margin_ms,
+        "max_clock_drift_ppm", (json_int_t)terms->drift_ppm,
+        "renew_interval_ms", (json_int_t)terms->renew_interval_ms,
+        "request_timeout_ms", (json_int_t)terms->request_timeout_ms,
+        "reach", bw_reach_word(terms->reach),
+        "second_enforcer", terms->second_enforcer);
+    /* clang-format on */
 }
 
 json_t *bw_json_group_document(const struct bw_people_view *view, int place)
@@ -461,13 +492,18 @@ static json_t *members_json(const struct bw_people_view *view)
         const struct bw_people_member *member = &view->members[i];
         const bool is_known = member->is_self || member->is_heard ||
                               view->machine->leadership.leads;
+        /* clang-format off */
         json_t *one = json_pack(
-            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}", "name", member->name, "id",
-            (json_int_t)member->id, "failure_domain", member->failure_domain, "role", member->role,
-            "address", member->address, "heard",
-            is_known ? json_boolean(member->is_self || member->is_heard) : json_null(),
+            "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o}",
+            "name", member->name,
+            "id", (json_int_t)member->id,
+            "failure_domain", member->failure_domain,
+            "role", member->role,
+            "address", member->address,
+            "heard", is_known ? json_boolean(member->is_self || member->is_heard) : json_null(),
             "certificate_left_s", number_or_null(member->is_self, view->certificate_left_s),
             "reaches", member->is_self ? reaches_of(view) : json_null());
+        /* clang-format on */
 
         if (json_array_append_new(members, one) != 0) {
             json_decref(members);
@@ -494,14 +530,23 @@ void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *bu
     json_t *head;
 
     bw_id_format(cluster->id, id);
+    /* clang-format off */
     head = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o}", "schema",
-        "breakwater.status/v1", "cluster", view->cluster, "cluster_id", id, "generation",
-        (json_int_t)cluster->generation, "leader", view->leader, "leader_address",
-        view->leader_address, "term", (json_int_t)view->term, "quorum", "have",
-        number_or_null(view->voters_heard > 0, view->voters_heard), "of",
-        (json_int_t)view->voters, "answered_by", view->self, "leads",
-        view->machine->leadership.leads, "index", (json_int_t)cluster->applied_index, "witnesses",
-        members_json(view));
+        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o}",
+        "schema", "breakwater.status/v1",
+        "cluster", view->cluster,
+        "cluster_id", id,
+        "generation", (json_int_t)cluster->generation,
+        "leader", view->leader,
+        "leader_address", view->leader_address,
+        "term", (json_int_t)view->term,
+        "quorum",
+            "have", number_or_null(view->voters_heard > 0, view->voters_heard),
+            "of", (json_int_t)view->voters,
+        "answered_by", view->self,
+        "leads", view->machine->leadership.leads,
+        "index", (json_int_t)cluster->applied_index,
+        "witnesses", members_json(view));
+    /* clang-format on */
     bw_json_put_list(buffer, head, "groups", cluster->group_count, put_group, view);
 }
