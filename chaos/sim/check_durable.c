@@ -16,10 +16,10 @@
 #include "checks_own.h"
 #include "guard.h"
 #include "machine.h"
+#include "raft_node.h"
 #include "witness.h"
 
-#define MAJORITY  (SIM_WITNESSES / 2 + 1)
-#define VOTE_FILE "vote" /* as raft_node.c keeps it: term and vote first */
+#define MAJORITY (SIM_WITNESSES / 2 + 1)
 
 /* ---- an agent's file ----------------------------------------------------------------------------
  */
@@ -156,7 +156,7 @@ void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order 
 /* False: there is none. */
 static bool read_vote(const struct sim_host *host, uint64_t *out_term, uint64_t *out_vote)
 {
-    const struct sim_file *file = sim_file_load(host, VOTE_FILE);
+    const struct sim_file *file = sim_file_load(host, SIM_VOTE_FILE);
 
     if (file == NULL || file->size < 16)
         return false;

@@ -4,7 +4,6 @@
 #include "check_lease.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "check_durable.h"
 #include "check_site.h"
@@ -218,16 +217,15 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
     struct sim_world *world = sim_world_of(agent);
     const struct sim_sent *sent = sent_by(world, answer->session, answer->number);
 
-    for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++)
-        for (uint32_t group = 0; group < world->setting.group_count; group++) {
-            const struct bw_sync_answer_group *told = &answer->groups[i];
-            const struct sim_lease *given = &world->checks->given[group];
+    for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++) {
+        const struct bw_sync_answer_group *told = &answer->groups[i];
+        const int group = sim_group_find(world, told->name);
+        const struct sim_lease *given = group < 0 ? NULL : &world->checks->given[group];
 
-            if (strcmp(told->name, world->group_names[group]) == 0 && told->confirmed_epoch != 0 &&
-                told->confirmed_epoch == given->epoch)
-                extend(&world->checks->heard[sent->site][group], told->confirmed_epoch, sent,
-                       &given->terms);
-        }
+        if (given != NULL && told->confirmed_epoch != 0 && told->confirmed_epoch == given->epoch)
+            extend(&world->checks->heard[sent->site][group], told->confirmed_epoch, sent,
+                   &given->terms);
+    }
 }
 
 /* 3.4: only with a lease, and only before D - F. */

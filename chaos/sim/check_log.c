@@ -3,7 +3,6 @@
 #include "check_log.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "checks_own.h"
 
@@ -43,14 +42,6 @@ static bool compares_version(enum bw_command_kind kind)
     return kind == BW_COMMAND_GRANT || kind == BW_COMMAND_REVOKE || kind == BW_COMMAND_UNREVOKE;
 }
 
-static int number_of(const struct sim_world *world, const char *group)
-{
-    for (uint32_t i = 0; i < world->setting.group_count; i++)
-        if (strcmp(world->group_names[i], group) == 0)
-            return (int)i;
-    return -1;
-}
-
 /* Only Released, Fenced, Forced and a let-go end what is held. */
 static void look_at_hold(struct sim_process *witness, int group, const struct bw_command *command,
                          const struct sim_group_before *before)
@@ -69,7 +60,7 @@ void sim_check_took_effect(struct sim_process *witness, const struct bw_command 
                            const struct sim_group_before *before)
 {
     struct sim_world *world = sim_world_of(witness);
-    const int group = number_of(world, command->group);
+    const int group = sim_group_find(world, command->group);
 
     if (!before->is_there || group < 0)
         return;

@@ -48,11 +48,13 @@ void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
                               ? agent_of(world, site, sync->agent)
                               : -1;
 
-        for (uint32_t i = 0; agent >= 0 && i < sync->group_count; i++)
-            for (uint32_t group = 0; group < world->setting.group_count; group++)
-                if (strcmp(sync->groups[i].name, world->group_names[group]) == 0)
-                    hear(witness, sync, &sync->groups[i],
-                         &world->checks->reports[witness->host->number][group][site][agent]);
+        for (uint32_t i = 0; agent >= 0 && i < sync->group_count; i++) {
+            const int group = sim_group_find(world, sync->groups[i].name);
+
+            if (group >= 0)
+                hear(witness, sync, &sync->groups[i],
+                     &world->checks->reports[witness->host->number][group][site][agent]);
+        }
     }
 }
 
@@ -148,25 +150,25 @@ static void look_at_first_grant(struct sim_process *witness, uint32_t group,
 void sim_check_proposes(struct sim_process *witness, const struct bw_command *command,
                         uint64_t term)
 {
-    struct sim_world *world = sim_world_of(witness);
+    const int found = sim_group_find(sim_world_of(witness), command->group);
     const struct bw_cluster *cluster = sim_witness_cluster(witness);
     const int place = bw_cluster_find(cluster, command->group);
+    const struct bw_group *state;
+    uint32_t group;
 
-    for (uint32_t group = 0; place >= 0 && group < world->setting.group_count; group++) {
-        const struct bw_group *state = &cluster->groups[place];
-
-        if (strcmp(world->group_names[group], command->group) != 0)
-            continue;
-        if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE)
-            sim_check_proposes_end(witness, group, command->epoch, term);
-        if (command->kind == BW_COMMAND_EXPIRED) {
-            sim_check_waited(witness, group, command->epoch, term, &state->terms);
-            look_at_expiry(witness, group, state);
-        }
-        if (command->kind == BW_COMMAND_GRANT)
-            look_at_let_go(witness, group, state);
-        if (command->kind == BW_COMMAND_GRANT && state->first_grant &&
-            state->initial_primary[0] == '\0')
-            look_at_first_grant(witness, group, state);
+    if (found < 0 || place < 0)
+        return;
+    group = (uint32_t)found;
+    state = &cluster->groups[place];
+    if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE)
+        sim_check_proposes_end(witness, group, command->epoch, term);
+    if (command->kind == BW_COMMAND_EXPIRED) {
+        sim_check_waited(witness, group, command->epoch, term, &state->terms);
+        look_at_expiry(witness, group, state);
     }
+    if (command->kind == BW_COMMAND_GRANT)
+        look_at_let_go(witness, group, state);
+    if (command->kind == BW_COMMAND_GRANT && state->first_grant &&
+        state->initial_primary[0] == '\0')
+        look_at_first_grant(witness, group, state);
 }

@@ -3,7 +3,6 @@
 #include "check_site.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 #include "check_durable.h"
 #include "checks_own.h"
@@ -264,15 +263,15 @@ void sim_check_site_syncs(struct sim_process *agent, const struct bw_sync *sync)
 {
     const struct sim_world *world = sim_world_of(agent);
 
-    for (uint32_t i = 0; i < sync->group_count; i++)
-        for (uint32_t group = 0; group < world->setting.group_count; group++) {
-            if (strcmp(sync->groups[i].name, world->group_names[group]) != 0)
-                continue;
-            if (sync->groups[i].released.epoch != 0)
-                look_at_release(agent, group, sync->groups[i].released.epoch);
-            if (sync->groups[i].renew_epoch != 0)
-                look_at_renewal(agent, group, sync->groups[i].renew_epoch);
-        }
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        const struct bw_sync_group *said = &sync->groups[i];
+        const int group = sim_group_find(world, said->name);
+
+        if (group >= 0 && said->released.epoch != 0)
+            look_at_release(agent, (uint32_t)group, said->released.epoch);
+        if (group >= 0 && said->renew_epoch != 0)
+            look_at_renewal(agent, (uint32_t)group, said->renew_epoch);
+    }
 }
 
 void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch)

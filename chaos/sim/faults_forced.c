@@ -41,22 +41,6 @@ static bool takes_site(struct sim_world *world, const struct sim_incident *incid
     return sim_plan_takes_site(world, site, incident->until_ns - world->now_ns);
 }
 
-static void thaw(struct sim_process *process)
-{
-    if (!process->host->is_suspended)
-        sim_process_thaw(process);
-}
-static void keep_down(struct sim_process *process)
-{
-    process->is_kept_down = true;
-    sim_process_kill(process);
-}
-static void let_return(struct sim_process *process)
-{
-    process->is_kept_down = false;
-    sim_process_start(process);
-}
-
 /* Nobody else can be granted anything. */
 static void freeze_others(struct sim_world *world, struct sim_incident *incident)
 {
@@ -73,7 +57,7 @@ static void thaw_others(struct sim_world *world, struct sim_incident *incident)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if ((incident->others >> site & 1) != 0)
-            thaw(world->agents[site][0]);
+            sim_process_thaw(world->agents[site][0]);
     incident->others = 0;
 }
 
@@ -146,7 +130,7 @@ static bool replace_agent(struct sim_world *world, struct sim_incident *incident
     incident->stage = 1;
     sim_plan_tell(world, incident, site_of(world, incident),
                   "its agent dies, a second one begins, those of other sites stand still");
-    keep_down(agent_of(world, incident));
+    sim_process_keep_down(agent_of(world, incident));
     freeze_others(world, incident);
     second_of(world, incident)->is_supervised = true;
     sim_process_start(second_of(world, incident));
@@ -167,7 +151,7 @@ static uint64_t return_to_another(struct sim_world *world, struct sim_incident *
         second_leaves(world, incident);
     sim_plan_tell(world, incident, site_of(world, incident),
                   "another instance is armed; the first agent returns");
-    let_return(agent_of(world, incident));
+    sim_process_let_return(agent_of(world, incident));
     return 0;
 }
 static bool replaced_unarmed(struct sim_world *world, struct sim_incident *incident)
@@ -186,7 +170,7 @@ static void replaced_no_more(struct sim_world *world, struct sim_incident *incid
     if (incident->stage == 0)
         return;
     second_leaves(world, incident);
-    let_return(agent_of(world, incident));
+    sim_process_let_return(agent_of(world, incident));
     thaw_others(world, incident);
 }
 
@@ -206,13 +190,13 @@ static uint64_t return_to_let_go(struct sim_world *world, struct sim_incident *i
         incident->stage = 1;
         sim_plan_tell(world, incident, site_of(world, incident),
                       "its agent dies, with an epoch that is not armed");
-        keep_down(agent_of(world, incident));
+        sim_process_keep_down(agent_of(world, incident));
     } else if (group == NULL) {
         return LOOK_FAR_NS;
     } else if (group->spec.mode == BW_MODE_OBSERVE) {
         sim_plan_tell(world, incident, site_of(world, incident),
                       "the group is let go; the agent returns");
-        let_return(agent_of(world, incident));
+        sim_process_let_return(agent_of(world, incident));
         return 0;
     } else if (group->epoch > incident->c || group->phase == BW_PHASE_VACANT) {
         command.mode = BW_MODE_OBSERVE;
@@ -229,7 +213,7 @@ static void let_go_is_over(struct sim_world *world, struct sim_incident *inciden
 {
     if (incident->stage == 0)
         return;
-    let_return(agent_of(world, incident));
+    sim_process_let_return(agent_of(world, incident));
     sim_people_try_auto(world, incident->b);
 }
 
@@ -250,7 +234,7 @@ static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *inci
         incident->stage = 1;
         sim_plan_tell(world, incident, site_of(world, incident),
                       "its guard dies before it can arm, agents of other sites stand still");
-        keep_down(guard_of(world, incident));
+        sim_process_keep_down(guard_of(world, incident));
         freeze_others(world, incident);
         return machine_of(world, incident)->memory.terms.ttl_ms * SIM_MS / 10 * 9;
     }
@@ -265,7 +249,7 @@ static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *inci
             "the end of the epoch is proposed; its site hears nothing, its guard returns");
         incident->stage = 2;
         sim_net_cut_around(world, site_of(world, incident)->index, false, true, true);
-        let_return(guard_of(world, incident));
+        sim_process_let_return(guard_of(world, incident));
     }
     if (group->epoch <= incident->c)
         return LOOK_NS;
@@ -285,7 +269,7 @@ static void heard_again(struct sim_world *world, struct sim_incident *incident)
     if (incident->stage == 2)
         sim_net_cut_around(world, site_of(world, incident)->index, false, true, false);
     if (incident->stage > 0)
-        let_return(guard_of(world, incident));
+        sim_process_let_return(guard_of(world, incident));
     thaw_others(world, incident);
 }
 
@@ -311,7 +295,7 @@ static bool alone_with_memory(struct sim_world *world, struct sim_incident *inci
 }
 static void guard_is_back(struct sim_world *world, struct sim_incident *incident)
 {
-    thaw(guard_of(world, incident));
+    sim_process_thaw(guard_of(world, incident));
 }
 
 /* ---- what has just been granted cannot be kept ---- */
@@ -322,7 +306,6 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
     const bool is_in_run = (incident->salt & 2) != 0; /* now and then, and only in /run */
     const bool is_closed_too = !is_in_run && (incident->salt & 1) != 0;
     const struct bw_site *machine = machine_of(world, incident);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->b);
 
     if (incident->stage == 0) {
         if (!has_just_accepted(world, incident))
@@ -346,8 +329,7 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
         return LOOK_FAR_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
                   "nobody knows whether it runs; somebody closes the epoch");
-    command.epoch = incident->c;
-    (void)sim_people_submit(world, &command);
+    (void)sim_people_close(world, incident->b, incident->c);
     return 0;
 }
 /* Nor can who held it before keep the rejoin that it owes. */
@@ -384,8 +366,7 @@ static void keeps_again(struct sim_world *world, struct sim_incident *incident)
         return;
     guard_of(world, incident)->disk.fail_percent = 0;
     guard_of(world, incident)->disk.run_fail_percent = 0;
-    sim_site_set_script_faults(site_of(world, incident),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(site_of(world, incident));
 }
 
 /* ---- a start that hangs is killed, and dies slowly: by a fence, or for a stop ---- */
@@ -396,16 +377,13 @@ static bool is_closed_in_start(const struct sim_incident *incident)
 }
 static void kill_the_start(struct sim_world *world, struct sim_incident *incident)
 {
-    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->b);
-
     sim_site_set_script_faults(site_of(world, incident),
                                &(struct sim_script_faults){.slow_death_ms = SLOW_DEATH_MS});
     incident->stage = 3;
     if (is_closed_in_start(incident)) {
         sim_plan_tell(world, incident, site_of(world, incident),
                       "its start hangs, somebody closes the epoch");
-        command.epoch = incident->c;
-        (void)sim_people_submit(world, &command);
+        (void)sim_people_close(world, incident->b, incident->c);
     } else {
         sim_plan_tell(world, incident, site_of(world, incident), "its start hangs, it is cut off");
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
@@ -443,8 +421,7 @@ static bool slow_death(struct sim_world *world, struct sim_incident *incident)
 static void dead_at_last(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->stage > 0)
-        sim_site_set_script_faults(site_of(world, incident),
-                                   &(struct sim_script_faults){.fail_percent = 0});
+        sim_site_clear_script_faults(site_of(world, incident));
     if (incident->stage == 3 && !is_closed_in_start(incident))
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
 }
@@ -516,8 +493,7 @@ static bool cut_and_hung(struct sim_world *world, struct sim_incident *incident)
 }
 static void connected_and_quick(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_site_set_script_faults(site_of(world, incident),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(site_of(world, incident));
     sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
 }
 
@@ -594,7 +570,7 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
         sim_plan_tell(world, incident, leader->host,
                       "the new leader reads its snapshot slowly; the missing one returns");
         set_long_read(world, incident, true);
-        let_return(behind);
+        sim_process_let_return(behind);
         return LOOK_NS;
     default:
         if (leader->index != incident->b || incident->c == 0)
@@ -616,14 +592,14 @@ static bool miss_much(struct sim_world *world, struct sim_incident *incident)
     if (leader == NULL || leader == world->witnesses[incident->a] || incident->c > ENTRIES_MAX ||
         world->witnesses[incident->a]->health != SIM_ABLE)
         return false;
-    keep_down(world->witnesses[incident->a]);
+    sim_process_keep_down(world->witnesses[incident->a]);
     return true;
 }
 static void reads_well(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->stage == 2)
         set_long_read(world, incident, false);
-    let_return(world->witnesses[incident->a]);
+    sim_process_let_return(world->witnesses[incident->a]);
 }
 
 /* ---- an adoption that its site hears of, and can never arm ---- */

@@ -90,16 +90,7 @@ static void resume(struct sim_world *world, struct sim_incident *incident)
 /* Frozen whole, its clocks run on: a hypervisor that forgets a machine. */
 static void set_frozen(struct sim_host *host, bool is_frozen)
 {
-    for (uint32_t i = 0; i < host->world->process_count; i++) {
-        struct sim_process *process = host->world->processes[i];
-
-        if (process->host != host)
-            continue;
-        if (is_frozen)
-            sim_process_freeze(process);
-        else if (!host->is_suspended)
-            sim_process_thaw(process);
-    }
+    sim_host_freeze(host, is_frozen);
     sim_service_freeze(host, is_frozen);
 }
 static bool freeze_site(struct sim_world *world, struct sim_incident *incident)

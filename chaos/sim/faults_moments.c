@@ -6,25 +6,11 @@
 #include "net.h"
 #include "people.h"
 #include "plan.h"
+#include "raft_node.h"
 #include "site.h"
 #include "witness.h"
 
-#define VOTE_FILE "vote" /* as raft_node.c keeps it */
 #define VOTE_COPY "copy-of-vote"
-
-static uint64_t number_of(const struct sim_world *world, const struct sim_incident *incident)
-{
-    return (uint64_t)(incident - world->plan->incidents);
-}
-
-/* The witness that leads, into `a`. */
-static bool find_leader(struct sim_world *world, struct sim_incident *incident)
-{
-    for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
-        if (sim_witness_leads(world->witnesses[incident->a]))
-            return true;
-    return false;
-}
 
 /* The epoch that is open as the leader knows it; 0: none, or nobody leads. */
 static uint64_t open_epoch(struct sim_world *world, uint32_t group)
@@ -32,14 +18,6 @@ static uint64_t open_epoch(struct sim_world *world, uint32_t group)
     const struct bw_group *found = sim_people_group(world, group);
 
     return found == NULL || found->phase == BW_PHASE_VACANT ? 0 : found->epoch;
-}
-static void close_epoch(struct sim_world *world, uint32_t group, uint64_t epoch)
-{
-    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, group);
-
-    command.epoch = epoch;
-    command.reason = BW_REASON_NONE;
-    (void)sim_people_submit(world, &command);
 }
 
 /* ---- the leader and the holder on an island: both go on as if nothing had happened ---- */
@@ -105,11 +83,11 @@ static bool island(struct sim_world *world, struct sim_incident *incident)
     const bool is_late = sim_chance(&incident->chance, 500000);
     const uint32_t steps = 8 + (uint32_t)bw_prng_below(&incident->chance, 16);
 
-    if (!sim_plan_find_serving(world, incident) || !find_leader(world, incident))
+    if (!sim_plan_find_serving(world, incident) || !sim_plan_find_leader(world, incident))
         return false;
     incident->c = 0;
     incident->stage = is_late ? steps : 0;
-    sim_world_at(world, world->now_ns, grow_late, number_of(world, incident));
+    sim_world_at(world, world->now_ns, grow_late, sim_plan_number(world, incident));
     return true;
 }
 
@@ -126,8 +104,7 @@ static void cut_others(struct sim_world *world, const struct sim_incident *incid
 }
 static void process_returns(struct sim_world *world, uint64_t index)
 {
-    world->processes[index]->is_kept_down = false;
-    sim_process_start(world->processes[index]);
+    sim_process_let_return(world->processes[index]);
 }
 static void same_site_troubles(struct sim_world *world, struct sim_incident *incident)
 {
@@ -147,8 +124,7 @@ static void same_site_troubles(struct sim_world *world, struct sim_incident *inc
                                               .ignore_term_percent = scripts == 2 ? 50 : 0});
     if (kind == 3 || !sim_plan_takes_site(world, incident->b, down_ns))
         return;
-    victim->is_kept_down = true;
-    sim_process_kill(victim);
+    sim_process_keep_down(victim);
     if (kind == 0)
         sim_file_remove(host, SIM_AGENT_FILE);
     sim_world_at(world, world->now_ns + down_ns, process_returns, victim->index);
@@ -164,8 +140,7 @@ static bool same_site(struct sim_world *world, struct sim_incident *incident)
 static void same_site_over(struct sim_world *world, struct sim_incident *incident)
 {
     cut_others(world, incident, false);
-    sim_site_set_script_faults(sim_site(world, incident->b),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(sim_site(world, incident->b));
 }
 
 /* ---- an agent that dies when it has given back, and before anybody has heard of it; in half of
@@ -200,7 +175,7 @@ static bool give_back_unheard(struct sim_world *world, struct sim_incident *inci
     world->agents[incident->b][0]->disk.is_full = (incident->salt & 1) != 0;
     other = (incident->b + 1) % world->setting.site_count;
     if (!sim_people_switch_to(world, incident->a, other, 20000))
-        close_epoch(world, incident->a, incident->c);
+        (void)sim_people_close(world, incident->a, incident->c);
     return true;
 }
 
@@ -228,8 +203,7 @@ static bool orphan_start(struct sim_world *world, struct sim_incident *incident)
 }
 static void orphan_over(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_site_set_script_faults(sim_site(world, incident->b),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(sim_site(world, incident->b));
     world->guards[incident->b]->crash_at = NULL;
     process_returns(world, world->guards[incident->b]->index);
 }
@@ -258,15 +232,14 @@ static bool lapse_unfenced(struct sim_world *world, struct sim_incident *inciden
         &(struct sim_script_faults){.fence_fails_percent = 100, .fail_percent = 20});
     sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, true);
     incident->c = 1;
-    sim_world_at(world, world->now_ns + cut_ns, hears_again, number_of(world, incident));
+    sim_world_at(world, world->now_ns + cut_ns, hears_again, sim_plan_number(world, incident));
     return true;
 }
 static void unfenced_ends(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->c == 1)
         sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, false);
-    sim_site_set_script_faults(sim_site(world, incident->b),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(sim_site(world, incident->b));
 }
 
 /* ---- a witness whose vote file is away: it may have voted, and must not take part ---- */
@@ -277,10 +250,10 @@ static bool lose_vote(struct sim_world *world, struct sim_incident *incident)
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
     witness = world->witnesses[incident->a];
-    if (!witness->host->is_up || !sim_file_copy(witness->host, VOTE_FILE, VOTE_COPY))
+    if (!witness->host->is_up || !sim_file_copy(witness->host, SIM_VOTE_FILE, VOTE_COPY))
         return false;
     sim_process_kill(witness);
-    sim_file_remove(witness->host, VOTE_FILE);
+    sim_file_remove(witness->host, SIM_VOTE_FILE);
     sim_checks_vote_is_away(world, incident->a, true);
     sim_process_start(witness);
     return true;
@@ -290,7 +263,7 @@ static void vote_is_back(struct sim_world *world, struct sim_incident *incident)
     struct sim_process *witness = world->witnesses[incident->a];
 
     sim_process_kill(witness);
-    (void)sim_file_copy(witness->host, VOTE_COPY, VOTE_FILE);
+    (void)sim_file_copy(witness->host, VOTE_COPY, SIM_VOTE_FILE);
     sim_file_remove(witness->host, VOTE_COPY);
     sim_checks_vote_is_away(world, incident->a, false);
     sim_process_start(witness);
@@ -315,7 +288,7 @@ static void ask_again(struct sim_world *world, uint64_t number)
 {
     const struct sim_incident *incident = &world->plan->incidents[number];
 
-    close_epoch(world, incident->a, incident->c);
+    (void)sim_people_close(world, incident->a, incident->c);
 }
 /* In the middle of a proof, which confirms what was received before: the leader has proposed an end
  * since (3.2.2). */
@@ -327,7 +300,7 @@ static void close_in_proof(struct sim_world *world, uint64_t number)
         return;
     for (uint32_t w = 0; w < SIM_WITNESSES; w++)
         if (sim_witness_is_proving(world->witnesses[w])) {
-            close_epoch(world, incident->a, incident->c);
+            (void)sim_people_close(world, incident->a, incident->c);
             return;
         }
     sim_world_at(world, world->now_ns + SIM_MS / 2, close_in_proof, number);
@@ -338,8 +311,8 @@ static bool close_twice(struct sim_world *world, struct sim_incident *incident)
     incident->c = open_epoch(world, incident->a);
     if (incident->c == 0)
         return false;
-    sim_world_at(world, world->now_ns, close_in_proof, number_of(world, incident));
-    sim_world_at(world, incident->until_ns, ask_again, number_of(world, incident));
+    sim_world_at(world, world->now_ns, close_in_proof, sim_plan_number(world, incident));
+    sim_world_at(world, incident->until_ns, ask_again, sim_plan_number(world, incident));
     return true;
 }
 
@@ -361,8 +334,8 @@ static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incide
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
     incident->c = open_epoch(world, incident->a);
     if (incident->c != 0 && sim_chance(&incident->chance, 500000))
-        close_epoch(world, incident->a, incident->c);
-    sim_world_at(world, world->now_ns + SIM_MS, apply_again, number_of(world, incident));
+        (void)sim_people_close(world, incident->a, incident->c);
+    sim_world_at(world, world->now_ns + SIM_MS, apply_again, sim_plan_number(world, incident));
     return true;
 }
 
@@ -386,7 +359,7 @@ static bool blink(struct sim_world *world, struct sim_incident *incident)
         return false;
     sim_checks_disturb(world, incident->b, incident->until_ns);
     world->guards[incident->b]->disk.is_full = incident->c != 0;
-    sim_world_at(world, world->now_ns + after_ns, back_again, number_of(world, incident));
+    sim_world_at(world, world->now_ns + after_ns, back_again, sim_plan_number(world, incident));
     return true;
 }
 static void blink_is_over(struct sim_world *world, struct sim_incident *incident)

@@ -113,7 +113,7 @@ static void flap_next(struct sim_world *world, struct sim_incident *incident)
         world->now_ns + (20 + bw_prng_below(&incident->chance, 3000)) * SIM_MS;
 
     if (at_ns < incident->until_ns)
-        sim_world_at(world, at_ns, flap_again, (uint64_t)(incident - world->plan->incidents));
+        sim_world_at(world, at_ns, flap_again, sim_plan_number(world, incident));
 }
 static void flap_again(struct sim_world *world, uint64_t number)
 {
@@ -225,8 +225,7 @@ static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident
     incident->b = false;
     incident->c = (most_ms / 2 + bw_prng_below(&incident->chance, most_ms / 2)) * SIM_MS;
     sim_net_slow_answers(world, incident->a, (int64_t)incident->c);
-    sim_world_at(world, world->now_ns + half_ns, then_cut,
-                 (uint64_t)(incident - world->plan->incidents));
+    sim_world_at(world, world->now_ns + half_ns, then_cut, sim_plan_number(world, incident));
     return true;
 }
 static void end_slow_then_cut(struct sim_world *world, struct sim_incident *incident)

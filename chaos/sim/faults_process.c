@@ -47,8 +47,7 @@ static bool choose_any(struct sim_world *world, struct sim_incident *incident)
 
 static bool kill_victim(struct sim_world *world, struct sim_incident *incident)
 {
-    victim(world, incident)->is_kept_down = true;
-    sim_process_kill(victim(world, incident));
+    sim_process_keep_down(victim(world, incident));
     return true;
 }
 static bool kill_witness(struct sim_world *world, struct sim_incident *incident)
@@ -65,8 +64,7 @@ static bool kill_guard(struct sim_world *world, struct sim_incident *incident)
 }
 static void start_again(struct sim_world *world, struct sim_incident *incident)
 {
-    victim(world, incident)->is_kept_down = false;
-    sim_process_start(victim(world, incident));
+    sim_process_let_return(victim(world, incident));
 }
 
 /* ---- frozen ---- */
@@ -90,8 +88,7 @@ static bool freeze_guard(struct sim_world *world, struct sim_incident *incident)
 }
 static void thaw_victim(struct sim_world *world, struct sim_incident *incident)
 {
-    if (!victim(world, incident)->host->is_suspended)
-        sim_process_thaw(victim(world, incident));
+    sim_process_thaw(victim(world, incident));
 }
 
 /* ---- late: many short stalls of one process ---- */
@@ -113,7 +110,7 @@ static bool stall(struct sim_world *world, struct sim_incident *incident)
 {
     if (!choose_any(world, incident))
         return false;
-    stall_again(world, (uint64_t)(incident - world->plan->incidents));
+    stall_again(world, sim_plan_number(world, incident));
     return true;
 }
 
@@ -166,18 +163,14 @@ static bool kill_both(struct sim_world *world, struct sim_incident *incident)
 {
     incident->b = any_site(world, incident);
     sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
-    world->agents[incident->b][0]->is_kept_down = true;
-    world->guards[incident->b]->is_kept_down = true;
-    sim_process_kill(world->agents[incident->b][0]);
-    sim_process_kill(world->guards[incident->b]);
+    sim_process_keep_down(world->agents[incident->b][0]);
+    sim_process_keep_down(world->guards[incident->b]);
     return true;
 }
 static void start_both(struct sim_world *world, struct sim_incident *incident)
 {
-    world->agents[incident->b][0]->is_kept_down = false;
-    world->guards[incident->b]->is_kept_down = false;
-    sim_process_start(world->guards[incident->b]);
-    sim_process_start(world->agents[incident->b][0]);
+    sim_process_let_return(world->guards[incident->b]);
+    sim_process_let_return(world->agents[incident->b][0]);
 }
 
 const struct sim_incident_kind sim_process_faults[] = {

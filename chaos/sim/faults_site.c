@@ -26,8 +26,7 @@ static bool begin_scripts(struct sim_world *world, struct sim_incident *incident
 }
 static void scripts_are_well(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_site_set_script_faults(site_of(world, incident),
-                               &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(site_of(world, incident));
 }
 static uint8_t percent(struct sim_incident *incident)
 {
@@ -86,8 +85,7 @@ static void exec_in_time(struct sim_world *world, struct sim_incident *incident)
 {
     scripts_are_well(world, incident);
     world->guards[incident->a]->crash_at = NULL;
-    world->guards[incident->a]->is_kept_down = false;
-    sim_process_start(world->guards[incident->a]);
+    sim_process_let_return(world->guards[incident->a]);
 }
 static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
 {
@@ -149,15 +147,13 @@ static bool lose_agent_state(struct sim_world *world, struct sim_incident *incid
 
     if (!sim_plan_takes_site(world, site, incident->until_ns - world->now_ns))
         return false;
-    world->agents[site][0]->is_kept_down = true;
-    sim_process_kill(world->agents[site][0]);
+    sim_process_keep_down(world->agents[site][0]);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
     return true;
 }
 static void agent_returns(struct sim_world *world, struct sim_incident *incident)
 {
-    world->agents[incident->a][0]->is_kept_down = false;
-    sim_process_start(world->agents[incident->a][0]);
+    sim_process_let_return(world->agents[incident->a][0]);
 }
 /* Likewise, at once; and the guard that knows what was armed falls silent: the new instance reads its
  * mirror, and fences what nobody else does (3.4). */
@@ -177,8 +173,7 @@ static bool alone_with_mirror(struct sim_world *world, struct sim_incident *inci
 }
 static void guard_returns(struct sim_world *world, struct sim_incident *incident)
 {
-    if (!site_of(world, incident)->is_suspended)
-        sim_process_thaw(world->guards[incident->a]);
+    sim_process_thaw(world->guards[incident->a]);
 }
 /* The machine is made anew: power off, another disk, power on. */
 static bool lose_machine(struct sim_world *world, struct sim_incident *incident)

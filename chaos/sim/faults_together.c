@@ -3,7 +3,6 @@
 #include "net.h"
 #include "plan.h"
 #include "site.h"
-#include "witness.h"
 
 #define SLEW_PPM      80000 /* as in faults_machine.c */
 #define ANSWER_MS_MAX 500
@@ -24,7 +23,6 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
 {
     const int32_t bound_ppm = (int32_t)world->setting.terms.drift_ppm;
     const bool is_slewed = sim_chance(&incident->chance, 500000);
-    const uint64_t number = (uint64_t)(incident - world->plan->incidents);
 
     if (!sim_plan_find_serving(world, incident))
         return false;
@@ -41,7 +39,7 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
         sim_site(world, incident->b),
         &(struct sim_script_faults){.hang_percent = 100, .ignore_term_percent = 100});
     sim_world_at(world, world->now_ns + (1000 + bw_prng_below(&incident->chance, 3000)) * SIM_MS,
-                 cut_it_off, number);
+                 cut_it_off, sim_plan_number(world, incident));
     return true;
 }
 static void lapse_is_over(struct sim_world *world, struct sim_incident *incident)
@@ -51,7 +49,7 @@ static void lapse_is_over(struct sim_world *world, struct sim_incident *incident
     if (incident->a == 1)
         sim_net_cut_around(world, host->index, true, true, false);
     sim_net_slow_answers(world, host->index, -(int64_t)incident->c);
-    sim_site_set_script_faults(host, &(struct sim_script_faults){.fail_percent = 0});
+    sim_site_clear_script_faults(host);
     for (uint32_t i = 0; i < world->host_count; i++)
         sim_clock_set_rates(&world->hosts[i], 0, 0);
 }
@@ -72,10 +70,9 @@ static void set_cut_from_others(struct sim_world *world, const struct sim_incide
 static void thaw_old_leader(struct sim_world *world, uint64_t number)
 {
     struct sim_incident *incident = &world->plan->incidents[number];
-    struct sim_process *old = world->witnesses[incident->a];
 
-    if (incident->is_active && !old->host->is_suspended)
-        sim_process_thaw(old);
+    if (incident->is_active)
+        sim_process_thaw(world->witnesses[incident->a]);
 }
 static bool old_leader(struct sim_world *world, struct sim_incident *incident)
 {
@@ -83,28 +80,21 @@ static bool old_leader(struct sim_world *world, struct sim_incident *incident)
     const uint64_t most_ms = terms->ttl_ms - terms->fence_ms;
     const uint64_t least_ms = 2 * world->setting.election_timeout_ms;
 
-    if (!sim_plan_find_serving(world, incident))
-        return false;
-    for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
-        if (sim_witness_leads(world->witnesses[incident->a]))
-            break;
-    if (incident->a == SIM_WITNESSES || most_ms <= least_ms)
+    if (!sim_plan_find_serving(world, incident) || !sim_plan_find_leader(world, incident) ||
+        most_ms <= least_ms)
         return false;
     set_cut_from_others(world, incident, true);
     sim_process_freeze(world->witnesses[incident->a]);
     sim_world_at(world,
                  world->now_ns +
                      (least_ms + bw_prng_below(&incident->chance, most_ms - least_ms)) * SIM_MS,
-                 thaw_old_leader, (uint64_t)(incident - world->plan->incidents));
+                 thaw_old_leader, sim_plan_number(world, incident));
     return true;
 }
 static void old_leader_is_over(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_process *old = world->witnesses[incident->a];
-
     set_cut_from_others(world, incident, false);
-    if (!old->host->is_suspended)
-        sim_process_thaw(old);
+    sim_process_thaw(world->witnesses[incident->a]);
 }
 
 const struct sim_incident_kind sim_faults_together[] = {

@@ -202,6 +202,11 @@ void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_f
     sim_machine(host)->faults = *faults;
 }
 
+void sim_site_clear_script_faults(struct sim_host *host)
+{
+    sim_machine(host)->faults = (struct sim_script_faults){.fail_percent = 0};
+}
+
 void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms)
 {
     struct sim_service *service = &sim_machine(host)->services[group];

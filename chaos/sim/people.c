@@ -50,6 +50,14 @@ bool sim_people_submit(struct sim_world *world, const struct bw_command *command
     return leader != NULL && sim_witness_submit(leader, command) == BW_OK;
 }
 
+bool sim_people_close(struct sim_world *world, uint32_t group, uint64_t epoch)
+{
+    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, group);
+
+    command.epoch = epoch;
+    return sim_people_submit(world, &command);
+}
+
 /* ---- the groups are there ---- */
 
 static void first_spec(const struct sim_world *world, uint32_t group, struct bw_spec *out_spec)
@@ -212,8 +220,7 @@ static bool switch_over_deaf(struct sim_world *world, struct sim_incident *incid
 }
 static void hear_again(struct sim_world *world, struct sim_incident *incident)
 {
-    if (!sim_site(world, incident->b)->is_suspended)
-        sim_process_thaw(world->agents[incident->b][0]);
+    sim_process_thaw(world->agents[incident->b][0]);
 }
 
 /* ---- specs ---- */
@@ -351,14 +358,11 @@ static bool force(struct sim_world *world, struct sim_incident *incident)
 {
     const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
     struct sim_host *host = group == NULL ? NULL : sim_people_holder(world, group);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, incident->a);
 
     if (host == NULL)
         return false;
     incident->b = host->index;
-    command.epoch = group->epoch;
-    command.reason = BW_REASON_NONE;
-    if (group->phase != BW_PHASE_CLOSING && !sim_people_submit(world, &command))
+    if (group->phase != BW_PHASE_CLOSING && !sim_people_close(world, incident->a, group->epoch))
         return false;
     sim_host_lose_power(host);
     sim_world_at(world, world->now_ns + SIM_S, vouch, incident->a);

@@ -23,6 +23,8 @@ struct bw_command sim_people_about(const struct sim_world *world, enum bw_comman
                                    uint32_t group);
 /* False: nobody leads. */
 bool sim_people_submit(struct sim_world *world, const struct bw_command *command);
+/* This epoch of the group ends, by command; false: nobody leads. */
+bool sim_people_close(struct sim_world *world, uint32_t group, uint64_t epoch);
 /* A switchover to that site; false: it was refused at once. */
 bool sim_people_switch_to(struct sim_world *world, uint32_t group, uint32_t site,
                           uint32_t timeout_ms);

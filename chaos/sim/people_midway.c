@@ -28,7 +28,6 @@ static bool begin_way(struct sim_world *world, struct sim_incident *incident)
                           (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count - 1);
     const struct bw_group *group;
     const struct sim_host *host;
-    struct bw_command command;
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
     incident->c = bw_prng_below(&incident->chance, WAYS + 1) % WAYS;
@@ -43,9 +42,7 @@ static bool begin_way(struct sim_world *world, struct sim_incident *incident)
                                     (host->number + step) % world->setting.site_count, MOVE_MS);
     if (incident->c != A_CLOSE)
         return true;
-    command = sim_people_about(world, BW_COMMAND_CLOSE, incident->a);
-    command.epoch = group->epoch;
-    return sim_people_submit(world, &command);
+    return sim_people_close(world, incident->a, group->epoch);
 }
 
 static bool is_on_its_way(const struct sim_incident *incident, const struct bw_group *group)
@@ -127,8 +124,7 @@ static uint64_t hear_of_fence(struct sim_world *world, struct sim_incident *inci
         return LOOK_NS;
     sim_plan_tell(world, incident, sim_site(world, incident->b),
                   "the fence has failed; its agent goes on");
-    if (!sim_site(world, incident->b)->is_suspended)
-        sim_process_thaw(world->agents[incident->b][0]);
+    sim_process_thaw(world->agents[incident->b][0]);
     return 0;
 }
 static bool begin_unfenced(struct sim_world *world, struct sim_incident *incident)
@@ -147,9 +143,8 @@ static bool begin_unfenced(struct sim_world *world, struct sim_incident *inciden
 }
 static void end_unfenced(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_site_set_script_faults(sim_site(world, incident->b),
-                               &(struct sim_script_faults){.fail_percent = 0});
-    if (incident->c == NOTHING && !sim_site(world, incident->b)->is_suspended)
+    sim_site_clear_script_faults(sim_site(world, incident->b));
+    if (incident->c == NOTHING)
         sim_process_thaw(world->agents[incident->b][0]);
     sim_people_mend(world, incident->a);
 }

@@ -11,6 +11,7 @@
 #include "guard.h"
 #include "net.h"
 #include "story.h"
+#include "witness.h"
 
 static const struct sim_incident_kind *const tables[] = {
     sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_together,
@@ -244,10 +245,23 @@ bool sim_plan_find_serving(struct sim_world *world, struct sim_incident *inciden
     return false;
 }
 
+bool sim_plan_find_leader(struct sim_world *world, struct sim_incident *incident)
+{
+    for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
+        if (sim_witness_leads(world->witnesses[incident->a]))
+            return true;
+    return false;
+}
+
+uint64_t sim_plan_number(const struct sim_world *world, const struct sim_incident *incident)
+{
+    return (uint64_t)(incident - world->plan->incidents);
+}
+
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what)
 {
-    sim_tell(world, "FAULT", "#%u at %s: %s", (uint32_t)(incident - world->plan->incidents),
+    sim_tell(world, "FAULT", "#%u at %s: %s", (uint32_t)sim_plan_number(world, incident),
              host->name, what);
 }
 

@@ -77,6 +77,12 @@ bool sim_plan_takes_site(struct sim_world *world, uint32_t site, uint64_t ns);
 /* A site that serves anything, into `b`; false: none does. */
 bool sim_plan_find_serving(struct sim_world *world, struct sim_incident *incident);
 
+/* The witness that leads, into `a`; false: none does. */
+bool sim_plan_find_leader(struct sim_world *world, struct sim_incident *incident);
+
+/* Its place in the plan, which the story calls it by: for what happens later (sim_world_at). */
+uint64_t sim_plan_number(const struct sim_world *world, const struct sim_incident *incident);
+
 /* For the story: what an incident does at its moment, and at which machine. */
 void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
                    const struct sim_host *host, const char *what);

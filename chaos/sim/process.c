@@ -122,6 +122,18 @@ void sim_process_kill(struct sim_process *process)
         die(process);
 }
 
+void sim_process_keep_down(struct sim_process *process)
+{
+    process->is_kept_down = true;
+    sim_process_kill(process);
+}
+
+void sim_process_let_return(struct sim_process *process)
+{
+    process->is_kept_down = false;
+    sim_process_start(process);
+}
+
 void sim_process_freeze(struct sim_process *process)
 {
     if (process->health == SIM_DEAD)

@@ -12,13 +12,12 @@ void LegacyFireCompletedRequests(struct raft *raft);
 
 /* ---- the vote file: consensus/vote_store.c over the simulated disk ---- */
 
-#define VOTE_FILE  "vote"
 #define VOTE_BYTES 20
 
 static enum bw_err load_vote(void *user, struct bw_vote *out_vote, struct bw_diag *diag)
 {
     struct sim_node *node = user;
-    const struct sim_file *file = sim_file_load(node->backend->process->host, VOTE_FILE);
+    const struct sim_file *file = sim_file_load(node->backend->process->host, SIM_VOTE_FILE);
 
     if (file == NULL)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no vote file");
@@ -39,7 +38,7 @@ static enum bw_err save_vote(void *user, struct bw_vote vote, struct bw_diag *di
     bw_put_u64le(bytes, vote.term);
     bw_put_u64le(bytes + 8, vote.vote);
     bw_put_u32le(bytes + 16, bw_crc32c(0, bytes, 16));
-    err = sim_file_save(process, VOTE_FILE, false, bytes, sizeof bytes);
+    err = sim_file_save(process, SIM_VOTE_FILE, false, bytes, sizeof bytes);
     if (err == BW_OK && sim_is_doomed(process))
         err = BW_ERR_CANCELED; /* it is durable, and nobody is there to go on */
     return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "save the vote: %s", bw_err_text(err));

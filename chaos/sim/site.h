@@ -44,6 +44,7 @@ struct sim_script_faults {
     uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
 };
 void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults);
+void sim_site_clear_script_faults(struct sim_host *host);
 /* Readiness as the next runs print it. */
 void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms);
 

@@ -82,10 +82,10 @@ static void tell_applied(const struct sim_witness *witness, uint64_t index,
 static void note_spec(const struct sim_witness *witness, int place)
 {
     struct sim_world *world = sim_witness_world(witness);
+    const int group = place < 0 ? -1 : sim_group_find(world, witness->groups[place].spec.name);
 
-    for (uint32_t group = 0; place >= 0 && group < world->setting.group_count; group++)
-        if (strcmp(witness->groups[place].spec.name, world->group_names[group]) == 0)
-            sim_check_spec_changes(world, group, witness->groups[place].spec_version);
+    if (group >= 0)
+        sim_check_spec_changes(world, (uint32_t)group, witness->groups[place].spec_version);
 }
 
 static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,

@@ -171,6 +171,7 @@ static void answer_group(struct sim_witness *witness, const struct bw_sync *sync
     int place = bw_cluster_find(&witness->cluster, said->name);
     struct bw_instant now = sim_now(witness->process);
     struct bw_sync_answer_group *told;
+    int group;
 
     if (place < 0) {
         if (answer->is_leader && bw_proof_covers(&witness->machine.proof, proof))
@@ -184,11 +185,11 @@ static void answer_group(struct sim_witness *witness, const struct bw_sync *sync
     if (!bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
         return;
     told->confirmed_epoch = said->renew_epoch;
-    for (uint32_t i = 0; i < sim_witness_world(witness)->setting.group_count; i++)
-        if (strcmp(said->name, sim_witness_world(witness)->group_names[i]) == 0)
-            sim_check_confirms(witness->process, sync, i, said->renew_epoch,
-                               &witness->groups[place].terms, witness->machine.leadership.term,
-                               received);
+    group = sim_group_find(sim_witness_world(witness), said->name);
+    if (group >= 0)
+        sim_check_confirms(witness->process, sync, (uint32_t)group, said->renew_epoch,
+                           &witness->groups[place].terms, witness->machine.leadership.term,
+                           received);
 }
 
 /* As there: `proof` 0 confirms nothing, and one that has waited in vain is not told that this

@@ -18,6 +18,14 @@
 #include "story.h"
 #include "witness.h"
 
+int sim_group_find(const struct sim_world *world, const char *name)
+{
+    for (uint32_t i = 0; i < world->setting.group_count; i++)
+        if (strcmp(world->group_names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
 struct sim_host *sim_site(struct sim_world *world, uint32_t number)
 {
     return &world->hosts[SIM_WITNESSES + number];
@@ -81,7 +89,7 @@ void sim_host_lose_power(struct sim_host *host)
         sim_site_lost_power(host);
 }
 
-static void set_all_frozen(struct sim_host *host, bool is_frozen)
+void sim_host_freeze(struct sim_host *host, bool is_frozen)
 {
     for (uint32_t i = 0; i < host->world->process_count; i++) {
         struct sim_process *process = host->world->processes[i];
@@ -100,7 +108,7 @@ void sim_host_suspend(struct sim_host *host)
     if (!host->is_up || host->is_suspended)
         return;
     sim_tell(host->world, host->name, "is suspended");
-    set_all_frozen(host, true);
+    sim_host_freeze(host, true);
     host->is_suspended = true;
     sim_clock_sleep(host, true);
     sim_check_serving_changed(host->world);
@@ -113,7 +121,7 @@ void sim_host_resume(struct sim_host *host)
     sim_tell(host->world, host->name, "resumes");
     host->is_suspended = false;
     sim_clock_sleep(host, false);
-    set_all_frozen(host, false);
+    sim_host_freeze(host, false);
     sim_check_serving_changed(host->world);
 }
 

@@ -173,7 +173,11 @@ struct sim_process *sim_process_new(struct sim_world *world, struct sim_host *ho
 void sim_process_start(struct sim_process *process); /* no-op unless dead, on a machine that runs */
 /* From anywhere: a process that is in an event of its own dies when that is over. */
 void sim_process_kill(struct sim_process *process);
+/* Killed, and not started by anybody until it is let return. */
+void sim_process_keep_down(struct sim_process *process);
+void sim_process_let_return(struct sim_process *process);
 void sim_process_freeze(struct sim_process *process);
+/* On a machine that sleeps it goes on when that resumes. */
 void sim_process_thaw(struct sim_process *process);
 /* Frozen for so long: a slow disk, a page fault, a scheduler that has others to serve. */
 void sim_process_stall(struct sim_process *process, uint64_t ns);
@@ -263,6 +267,8 @@ static inline struct sim_world *sim_world_of(const struct sim_process *process)
     return process->host->world;
 }
 struct sim_host *sim_site(struct sim_world *world, uint32_t number);
+/* The number of the group of this name; -1: there is none. */
+int sim_group_find(const struct sim_world *world, const char *name);
 
 /* One line of the story in words, kept only when it is wanted (a failing seed is run again with it).
  * `who`: a process or host name. */
@@ -294,6 +300,8 @@ void sim_world_run(struct sim_world *world, uint64_t until_ns);
 /* A machine loses power: its processes and all that was not durable are gone. */
 void sim_host_lose_power(struct sim_host *host);
 void sim_host_boot(struct sim_host *host);
+/* Every process of the machine, and no clock. */
+void sim_host_freeze(struct sim_host *host, bool is_frozen);
 /* Sleep: BOOTTIME goes on, RAW and every process stand still. */
 void sim_host_suspend(struct sim_host *host);
 void sim_host_resume(struct sim_host *host);
