@@ -1,0 +1,303 @@
+/* site_shell.h - a site's machine in a shell that does everything at once and well, unless told
+ * otherwise; its guard and its witnesses are what a test makes of them. For the tests of the site;
+ * include it after cmocka.h. */
+#ifndef BW_TEST_SITE_SHELL_H
+#define BW_TEST_SITE_SHELL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/core/site.h>
+
+#define MS       BW_NS_PER_MS
+#define TTL_MS   10000
+#define FENCE_MS 2000
+
+struct world {
+    struct bw_site site;
+    uint64_t now_ms;
+    bool save_fails;
+    char log[8192];               /* what the newest event asked for: "SAVE SEND:arm SYNC ..." */
+    struct bw_guard_message sent; /* newest arm */
+    struct bw_guard_message sent_run;  /* newest RUN of an action */
+    struct bw_guard_message sent_look; /* newest RUN of an observation */
+    struct bw_fence_plan fence;        /* of the newest OWN_FENCE */
+    uint64_t index;                    /* log index of the newest order */
+};
+
+static const struct bw_id instance_a = {{1}};
+static const struct bw_id instance_b = {{2}};
+static const struct bw_id this_boot = {{3}};
+static const struct bw_id last_boot = {{4}};
+
+static inline struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * MS, ms * MS};
+}
+
+static inline void note(struct world *world, const char *text)
+{
+    const size_t used = strlen(world->log);
+
+    (void)snprintf(world->log + used, sizeof world->log - used, "%s ", text);
+}
+
+static inline void note_message(struct world *world, const struct bw_guard_message *message)
+{
+    char text[64];
+
+    switch (message->kind) {
+    case BW_GUARD_MESSAGE_ARM:
+        world->sent = *message;
+        note(world, "ARM");
+        return;
+    case BW_GUARD_MESSAGE_END:
+        note(world, "END");
+        return;
+    case BW_GUARD_MESSAGE_LET_GO:
+        note(world, "LET_GO");
+        return;
+    default:
+        break;
+    }
+    (void)snprintf(text, sizeof text, "RUN:%s", bw_action_word(message->run.action));
+    note(world, text);
+    if (bw_action_is_action(message->run.action))
+        world->sent_run = *message;
+    else
+        world->sent_look = *message;
+}
+
+static inline void step(struct world *world, const struct bw_site_event *event)
+{
+    struct bw_site_actions out;
+
+    bw_site_step(&world->site, event, at_ms(world->now_ms), &out);
+    for (uint32_t i = 0; i < out.count; i++) {
+        const struct bw_site_action *action = &out.list[i];
+
+        switch (action->kind) {
+        case BW_SITE_ACTION_SAVE:
+            note(world, "SAVE");
+            step(world,
+                 &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = !world->save_fails});
+            break;
+        case BW_SITE_ACTION_SEND:
+            note_message(world, &action->message);
+            break;
+        case BW_SITE_ACTION_SYNC_NOW:
+            note(world, "SYNC");
+            break;
+        case BW_SITE_ACTION_READ_MIRROR:
+            note(world, "READ_MIRROR");
+            break;
+        case BW_SITE_ACTION_OWN_FENCE:
+            note(world, "OWN_FENCE");
+            world->fence = action->fence;
+            break;
+        case BW_SITE_ACTION_TRACE:
+            break;
+        }
+    }
+}
+
+static inline void happen(struct world *world, const struct bw_site_event *event)
+{
+    world->log[0] = '\0';
+    step(world, event);
+}
+
+static inline void tick_at(struct world *world, uint64_t ms)
+{
+    world->now_ms = ms;
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_TICK});
+}
+
+static inline void order(struct world *world, enum bw_order_kind kind, uint64_t epoch)
+{
+    struct bw_order of = {.kind = kind,
+                          .index = ++world->index,
+                          .epoch = epoch,
+                          .spec_version = 1,
+                          .instance = instance_a,
+                          .restart_allowed = true,
+                          .terms = {.ttl_ms = TTL_MS,
+                                    .fence_ms = FENCE_MS,
+                                    .request_timeout_ms = 1000,
+                                    .renew_interval_ms = 1000}};
+
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+}
+
+static inline void confirm(struct world *world, uint64_t epoch, uint64_t sent_ms)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_CONFIRMED,
+                                          .epoch = epoch,
+                                          .number = sent_ms,
+                                          .sent = at_ms(sent_ms)});
+}
+
+static inline void from_guard(struct world *world, const struct bw_guard_message *message)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_MESSAGE, .message = message});
+}
+
+/* The guard acknowledges the newest arm. */
+static inline void armed(struct world *world)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARMED, .epoch = world->sent.epoch};
+
+    assert_int_equal(world->sent.kind, BW_GUARD_MESSAGE_ARM);
+    of.armed.number = world->sent.arm.number;
+    of.armed.end = world->sent.arm.end;
+    from_guard(world, &of);
+}
+
+static inline void ended(struct world *world, const struct bw_guard_message *of_run,
+                         enum bw_run_result result, const char *line)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = of_run->run.epoch};
+
+    of.ended.epoch = of_run->run.epoch;
+    of.ended.action = of_run->run.action;
+    of.ended.run_id = of_run->run.run_id;
+    of.ended.result = result;
+    (void)snprintf(of.ended.line, sizeof of.ended.line, "%s", line);
+    (void)snprintf(of.ended.tail, sizeof of.ended.tail, "%s", line);
+    from_guard(world, &of);
+}
+
+/* Ticks, `ms` apart, until a look at `action` is asked for, and answers it. */
+static inline void look(struct world *world, enum bw_action_kind action, enum bw_run_result result,
+                        const char *line)
+{
+    for (int i = 0; i < 100 && !(world->site.observation[action].running); i++) {
+        for (int other = 0; other < BW_ACTION_COUNT; other++)
+            if (world->site.observation[other].running && other != (int)action)
+                ended(world, &world->sent_look, BW_RUN_OK, "");
+        if (!world->site.observation[action].running)
+            tick_at(world, world->now_ms + 100);
+    }
+    assert_true(world->site.observation[action].running);
+    ended(world, &world->sent_look, result, line);
+}
+
+static inline void status(struct world *world, const char *word)
+{
+    look(world, BW_ACTION_STATUS, BW_RUN_OK, word);
+}
+
+static inline void guard_state(struct world *world, const struct bw_guard_state *of)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_STATE, .state = of});
+}
+
+static inline void guard_lost(struct world *world)
+{
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_GUARD_LOST});
+}
+
+static const struct bw_site_limits limits = {
+    .check_interval_ns = 1000 * MS,
+    .failure_threshold = 3,
+    .local_restarts = 1,
+    .has_script = {[BW_ACTION_START] = true,
+                   [BW_ACTION_STOP] = true,
+                   [BW_ACTION_STATUS] = true,
+                   [BW_ACTION_READINESS] = true},
+    .timeout_ns = {[BW_ACTION_START] = 3000 * MS,
+                   [BW_ACTION_STOP] = 3000 * MS,
+                   [BW_ACTION_STATUS] = 1000 * MS},
+};
+
+static inline void begin_with(struct world *world, const struct bw_site_memory *memory)
+{
+    memset(world, 0, sizeof *world);
+    world->now_ms = 100000;
+    world->index = 10;
+    bw_site_init(&world->site, "g", instance_a, this_boot, &limits, memory, at_ms(world->now_ms));
+}
+
+/* A site that stands by: greeted by its guard, its service seen stopped. */
+static inline void begin(struct world *world)
+{
+    const struct bw_site_memory memory = {0};
+
+    begin_with(world, &memory);
+    guard_state(world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_proved = true});
+    status(world, "stopped");
+}
+
+/* ... that was granted epoch 1 and has its first lease, sent at now. */
+static inline void begin_leased(struct world *world)
+{
+    begin(world);
+    order(world, BW_ORDER_RUN, 1);
+    confirm(world, 1, world->now_ms);
+    armed(world);
+}
+
+static inline void begin_serving(struct world *world)
+{
+    begin_leased(world);
+    assert_int_equal(world->sent_run.run.action, BW_ACTION_START);
+    ended(world, &world->sent_run, BW_RUN_OK, "");
+    status(world, "started");
+    assert_int_equal(world->site.tenure, BW_TENURE_SERVING);
+}
+
+/* An epoch that was started, in this life of the machine. */
+static const struct bw_site_memory held = {
+    .epoch = 1,
+    .boot_id = {{3}},
+    .start_begun = true,
+    .enforced = true,
+    .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS, .request_timeout_ms = 1000},
+};
+
+static inline bool renews(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.renew_epoch != 0;
+}
+
+static inline struct bw_report reported(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.report;
+}
+
+static inline struct bw_released released(struct world *world)
+{
+    struct bw_sync_group group;
+
+    bw_site_sync_get(&world->site, at_ms(world->now_ms), &group);
+    return group.released;
+}
+
+static inline void assert_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) == NULL)
+        fail_msg("not asked for: %s; was: %s", what, world->log);
+}
+
+static inline void assert_not_asked(const struct world *world, const char *what)
+{
+    if (strstr(world->log, what) != NULL)
+        fail_msg("asked for: %s; was: %s", what, world->log);
+}
+
+/* 3.2.4: TERM and KILL at the guard's instants before D. */
+static inline void assert_fenced_by(const struct world *world, uint64_t d_ms)
+{
+    const struct bw_fence_plan plan = bw_lease_plan_fence(at_ms(d_ms), FENCE_MS * MS);
+
+    assert_memory_equal(&world->fence, &plan, sizeof plan);
+}
+
+#endif

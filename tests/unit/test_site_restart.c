@@ -1,0 +1,363 @@
+/* site: an agent that begins again, with its memory or without, and a machine that does (design
+ * 3.4, 3.7). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "site_shell.h"
+
+static void restarted_agent_adopts_what_its_guard_has_armed(void **state)
+{
+    struct world world;
+    const struct bw_guard_state of = {.armed_epoch = 1,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {105000 * MS, 105000 * MS},
+                                      .enforced = true};
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_state(&world, &of);
+    assert_true(renews(&world));
+
+    status(&world, "started");
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+/* 4: a rejoin elsewhere waits for "verified", which the agent before may have known. */
+static void what_was_adopted_is_verified_while_it_serves(void **state)
+{
+    struct world world;
+    const struct bw_guard_state of = {.armed_epoch = 1,
+                                      .armed_instance = {{1}},
+                                      .armed_end = {105000 * MS, 105000 * MS},
+                                      .enforced = true};
+
+    (void)state;
+    begin_with(&world, &held);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    guard_state(&world, &of);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_false(reported(&world).verified);
+
+    look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
+    assert_false(reported(&world).verified);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    for (int i = 0; i < 20 && !world.site.observation[BW_ACTION_VERIFY].running; i++) {
+        tick_at(&world, world.now_ms + 100);
+        if (world.sent_look.run.action != BW_ACTION_VERIFY)
+            ended(&world, &world.sent_look, BW_RUN_OK, "started");
+    }
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
+    assert_true(reported(&world).verified);
+}
+
+static void restarted_agent_without_its_guard_reads_the_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ,
+                                           .ok = true,
+                                           .mirror_epoch = 1,
+                                           .mirror_end = at_ms(104000)});
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
+}
+
+/* H10: no deadline is known: it fences at once, as if D had passed, and counts a whole TTL. */
+static void restarted_agent_without_guard_and_mirror_fences_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &held);
+    guard_lost(&world);
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, world.now_ms);
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = false});
+    tick_at(&world, world.now_ms + 1000); /* nor does a failed one wait for what is not known */
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, world.now_ms);
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    tick_at(&world, 100000 + TTL_MS - 1);
+    assert_int_equal(released(&world).epoch, 0);
+    tick_at(&world, 100000 + TTL_MS + 1);
+    assert_int_equal(released(&world).epoch, 1);
+}
+
+/* 3.9: where nothing was ever armed a site reports and does nothing: what runs is not ours yet. */
+static void restarted_agent_that_never_armed_fences_nothing(void **state)
+{
+    struct world world;
+    const struct bw_site_memory accepted = {
+        .epoch = 1,
+        .boot_id = {{3}},
+        .adopt = true,
+        .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS, .request_timeout_ms = 1000},
+    };
+
+    (void)state;
+    begin_with(&world, &accepted);
+    guard_lost(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .ok = false});
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, world.now_ms + TTL_MS + 1);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* 3.9, H13: an adoption that ended before it was armed leaves what runs alone. */
+static void an_adoption_that_was_never_armed_stops_nothing(void **state)
+{
+    struct world world;
+    const struct bw_order of = {.kind = BW_ORDER_RUN,
+                                .index = 20,
+                                .epoch = 1,
+                                .adopt = true,
+                                .adopting = true,
+                                .instance = instance_a,
+                                .terms = {.ttl_ms = TTL_MS,
+                                          .fence_ms = FENCE_MS,
+                                          .request_timeout_ms = 1000,
+                                          .renew_interval_ms = 1000}};
+
+    (void)state;
+    begin(&world);
+    status(&world, "started");
+    world.index = 20;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_true(renews(&world));
+
+    order(&world, BW_ORDER_STAND_BY, 1);
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+    assert_int_equal(released(&world).epoch, 1);
+    status(&world, "started");
+    status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+/* H10, I1: without its guard an agent that lost its state ends what the old instance armed. */
+static void newborn_agent_without_its_guard_fences_what_the_old_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory newborn = {0};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &newborn);
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR"); /* once more at D - F */
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
+
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = false});
+    assert_true(reported(&world).fence_failed);
+    assert_int_equal(reported(&world).fence_epoch, 7);
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = true});
+    tick_at(&world, world.now_ms + 5000);
+
+    assert_not_asked(&world, "OWN_FENCE");
+    assert_false(reported(&world).fence_failed);
+    assert_int_equal(released(&world).epoch, 0); /* it is not this instance's to give back */
+}
+
+/* Two agents of one site; the one that served dies, then the guard. */
+static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                   .mirror_epoch = 7,
+                                   .mirror_end = at_ms(104000),
+                                   .mirror_fence_ns = FENCE_MS * MS,
+                                   .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR");
+    mirror.mirror_end = at_ms(114000); /* the other one was alive */
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    tick_at(&world, 114000 - FENCE_MS);
+    assert_asked(&world, "READ_MIRROR"); /* in each window */
+    tick_at(&world, 114000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 114000);
+}
+
+/* What it gave back is over (3.5), and what was let go is nobody's to end (3.9). */
+static void agent_whose_epoch_is_over_leaves_what_is_older_or_let_go(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = {.epoch = 7,
+                                    .boot_id = this_boot,
+                                    .given_back = true,
+                                    .enforced = true,
+                                    .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    memory.epoch = 3;
+    memory.enforced = false;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    assert_not_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+    tick_at(&world, 104000);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+static void newborn_agent_leaves_to_its_guard_what_the_old_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory newborn = {0};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &newborn);
+    guard_lost(&world);
+    happen(&world, &mirror);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 7,
+                                                 .armed_epoch = 7,
+                                                 .armed_instance = instance_b,
+                                                 .armed_end = at_ms(104000)});
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS / 2);
+
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* I1, 3.5: RUN of an Unrevoke comes after the epoch was given back. */
+static void a_move_given_up_does_not_revive_what_was_given_back(void **state)
+{
+    struct world world;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=42\n");
+    from_guard(&world, &of);
+    assert_int_equal(released(&world).epoch, 1);
+
+    order(&world, BW_ORDER_RUN, 1);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_false(renews(&world));
+    status(&world, "stopped");
+    assert_not_asked(&world, "RUN:start");
+}
+
+static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = held;
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+    (void)state;
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+    assert_false(renews(&world));
+    status(&world, "stopped");
+    assert_asked(&world, "END");
+
+    from_guard(&world, &of);
+
+    assert_int_equal(released(&world).epoch, 1);
+    assert_int_equal(released(&world).reason, BW_REASON_REBOOT);
+}
+
+static void service_that_runs_after_a_reboot_is_stopped_first(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = held;
+
+    (void)state;
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+
+    status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(restarted_agent_that_never_armed_fences_nothing),
+        cmocka_unit_test(an_adoption_that_was_never_armed_stops_nothing),
+        cmocka_unit_test(restarted_agent_adopts_what_its_guard_has_armed),
+        cmocka_unit_test(what_was_adopted_is_verified_while_it_serves),
+        cmocka_unit_test(restarted_agent_without_its_guard_reads_the_mirror),
+        cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
+        cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
+        cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
+        cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older_or_let_go),
+        cmocka_unit_test(newborn_agent_leaves_to_its_guard_what_the_old_instance_armed),
+        cmocka_unit_test(a_move_given_up_does_not_revive_what_was_given_back),
+        cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
+        cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
