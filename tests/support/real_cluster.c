@@ -5,9 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,6 +22,7 @@
 
 #include "janitor.h"
 #include "punctual.h"
+#include "real_files.h"
 
 #define LOOK_US       50000
 #define BEGIN_MS      5000
@@ -36,60 +35,6 @@ static uint64_t now_ms(void)
     return bw_clock_now().boot_ns / BW_NS_PER_MS;
 }
 
-/* ---- files ---- */
-
-static void site_path(const struct real_site *site, const char *file, char out[REAL_PATH_BYTES])
-{
-    (void)snprintf(out, REAL_PATH_BYTES, "%s/%s", site->dir, file);
-}
-
-static void write_file(const char *path, mode_t mode, const char *text)
-{
-    FILE *file = fopen(path, "we");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, mode), 0);
-}
-
-void real_put(const struct real_cluster *cluster, int site, const char *file, const char *text)
-{
-    char path[REAL_PATH_BYTES];
-    char fresh[REAL_PATH_BYTES];
-
-    site_path(&cluster->sites[site], file, path);
-    site_path(&cluster->sites[site], "put.new", fresh);
-    write_file(fresh, 0644, text);
-    assert_int_equal(rename(fresh, path), 0); /* a script never reads half of it */
-}
-
-void real_drop(const struct real_cluster *cluster, int site, const char *file)
-{
-    char path[REAL_PATH_BYTES];
-
-    site_path(&cluster->sites[site], file, path);
-    assert_int_equal(unlink(path), 0);
-}
-
-static char *read_all(const struct real_cluster *cluster, int site, const char *file)
-{
-    static char text[1024 * 1024];
-    char path[REAL_PATH_BYTES];
-    FILE *from;
-    size_t size = 0;
-
-    site_path(&cluster->sites[site], file, path);
-    from = fopen(path, "re");
-    if (from != NULL) {
-        size = fread(text, 1, sizeof text - 1, from);
-        (void)fclose(from); /* only read from */
-    }
-    assert_true(size < sizeof text - 1);
-    text[size] = '\0';
-    return text;
-}
-
 /* ---- making and unmaking ---- */
 
 static void write_config(const struct real_cluster *cluster, const struct real_site *site,
@@ -99,7 +44,7 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
     char path[REAL_PATH_BYTES];
     char text[2048];
 
-    site_path(site, file, path);
+    real_path(site, file, path);
     (void)snprintf(text, sizeof text,
                    "cluster: prod\nsite: %s\nname: agent\nstate_dir: %s\nrun_dir: run\n"
                    "guard_socket: %s/guard.sock\nlog_level: debug\n"
@@ -116,7 +61,7 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    /* A lag counts for three of them (4): longer than a stall of the machine. */
                    cluster->has_readiness ? "1s" : "300ms",
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "");
-    write_file(path, 0644, text);
+    real_write_file(path, 0644, text);
 }
 
 static void make_site(struct real_cluster *cluster, int number)
@@ -132,7 +77,7 @@ static void make_site(struct real_cluster *cluster, int number)
     janitor_add_cgroups(site->name);
     (void)snprintf(site->dir, sizeof site->dir, "%s/%c", cluster->dir, 'a' + number);
     assert_int_equal(mkdir(site->dir, 0700), 0);
-    site_path(site, "run", path);
+    real_path(site, "run", path);
     assert_int_equal(mkdir(path, 0700), 0);
     (void)snprintf(file, sizeof file, "%s.pem", site->name);
     (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent", site->name);
@@ -249,8 +194,8 @@ static bool enter_machine(const struct real_site *site)
     char boot_id[REAL_PATH_BYTES];
     char systemctl[REAL_PATH_BYTES];
 
-    site_path(site, "boot_id", boot_id);
-    site_path(site, "systemctl", systemctl);
+    real_path(site, "boot_id", boot_id);
+    real_path(site, "systemctl", systemctl);
     if (site->boot_id[0] == '\0' && !site->has_units)
         return true;
     return enter_mounts() &&
@@ -269,8 +214,8 @@ static pid_t start(const struct real_site *site, const char *verb, const char *c
     int fd;
 
     (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
-    site_path(site, config, config_path);
-    site_path(site, log, log_path);
+    real_path(site, config, config_path);
+    real_path(site, log, log_path);
     fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     pid = fork();
@@ -363,8 +308,8 @@ static void play_systemd(const struct real_site *site, pid_t parent)
     struct bw_diag diag;
     int door;
 
-    site_path(site, "unit_wanted", wanted);
-    site_path(site, "service.sh", service);
+    real_path(site, "unit_wanted", wanted);
+    real_path(site, "service.sh", service);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
     if (bw_cgroup_open_door(&site->unit, &door, &diag) != BW_OK)
@@ -414,7 +359,7 @@ void real_lose_agent_state(struct real_cluster *cluster, int site)
 {
     char path[REAL_PATH_BYTES];
 
-    site_path(&cluster->sites[site], "state/agent", path);
+    real_path(&cluster->sites[site], "state/agent", path);
     assert_int_equal(access(path, F_OK), 0);
     janitor_remove_dir(path);
 }
@@ -423,7 +368,7 @@ void real_clear_run(struct real_cluster *cluster, int site)
 {
     char path[REAL_PATH_BYTES];
 
-    site_path(&cluster->sites[site], "run", path);
+    real_path(&cluster->sites[site], "run", path);
     janitor_remove_dir(path);
     assert_int_equal(mkdir(path, 0700), 0);
 }
@@ -636,7 +581,7 @@ static void fail_with_state(const struct real_cluster *cluster, const char *what
     (void)fprintf(stderr, "last seen: %s\n", text != NULL ? text : "no leader");
     free(text);
     for (int i = 0; i < cluster->site_count; i++)
-        (void)fprintf(stderr, "journal of %s:\n%s", cluster->sites[i].name, read_all(cluster, i, "journal"));
+        (void)fprintf(stderr, "journal of %s:\n%s", cluster->sites[i].name, real_read(cluster, i, "journal"));
     fail_msg("never: %s; BREAKWATER_KEEP=1 keeps the logs", what);
 }
 
@@ -781,162 +726,4 @@ bool real_is_enforced(struct real_cluster *cluster, int site)
 bool real_is_connected(struct real_cluster *cluster, int site)
 {
     return real_site_flag(cluster, site, "connected");
-}
-
-/* ---- the service ---- */
-
-void real_start_by_hand(const struct real_cluster *cluster, int site)
-{
-    char path[REAL_PATH_BYTES];
-    int status = 0;
-    pid_t pid;
-
-    site_path(&cluster->sites[site], "hand.sh", path);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)execl(path, path, (char *)NULL);
-        _exit(127);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
-}
-
-pid_t real_service(const struct real_cluster *cluster, int site)
-{
-    char path[REAL_PATH_BYTES];
-    char line[256] = "";
-    FILE *file;
-    int pid = 0;
-    ssize_t got;
-    int fd;
-
-    site_path(&cluster->sites[site], "pid", path);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    if (fscanf(file, "%d", &pid) != 1)
-        pid = 0;
-    (void)fclose(file); /* only read from */
-    (void)snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
-    fd = pid > 1 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return 0;
-    got = read(fd, line, sizeof line - 1);
-    (void)close(fd); /* only read from */
-    site_path(&cluster->sites[site], "service.sh", path);
-    return got > 4 && strcmp(line, "sh") == 0 && strcmp(line + 3, path) == 0 ? pid : 0;
-}
-
-bool real_service_lives(struct real_cluster *cluster, int site)
-{
-    return real_service(cluster, site) > 0;
-}
-
-bool real_service_is_gone(struct real_cluster *cluster, int site)
-{
-    return real_service(cluster, site) == 0;
-}
-
-void real_kill_service(const struct real_cluster *cluster, int site)
-{
-    const pid_t pid = real_service(cluster, site);
-
-    assert_true(pid > 0);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-}
-
-uint64_t real_last_beat_ms(const struct real_cluster *cluster, int site)
-{
-    uint64_t whole, part, last_ms = 0;
-    int used;
-
-    for (const char *at = read_all(cluster, site, "beats");
-         sscanf(at, "%" SCNu64 ".%2" SCNu64 " %*d\n%n", &whole, &part, &used) == 2; at += used)
-        last_ms = whole * 1000 + part * 10;
-    return last_ms;
-}
-
-uint64_t real_lease_end_ms(const struct real_cluster *cluster, int site)
-{
-    uint64_t sent_ns = 0, newest_ns = 0;
-
-    for (const char *at = read_all(cluster, site, "agent.log");
-         (at = strstr(at, " sent_boot_ns=")) != NULL; at++) {
-        assert_int_equal(sscanf(at, " sent_boot_ns=%" SCNu64, &sent_ns), 1);
-        newest_ns = sent_ns > newest_ns ? sent_ns : newest_ns;
-    }
-    assert_true(newest_ns > 0);
-    return newest_ns / BW_NS_PER_MS +
-           (uint64_t)json_integer_value(json_object_get(cluster->spec, "lease_ttl_ms"));
-}
-
-int real_runs(const struct real_cluster *cluster, int site, const char *word)
-{
-    const size_t length = strlen(word);
-    int count = 0;
-
-    for (const char *at = read_all(cluster, site, "journal"); at != NULL && *at != '\0';
-         at = strchr(at, '\n') == NULL ? NULL : strchr(at, '\n') + 1)
-        count += strncmp(at, word, length) == 0 && at[length] == ' ';
-    return count;
-}
-
-bool real_journal_has(const struct real_cluster *cluster, int site, const char *text)
-{
-    return strstr(read_all(cluster, site, "journal"), text) != NULL;
-}
-
-bool real_is_untouched(const struct real_cluster *cluster, int site)
-{
-    return *read_all(cluster, site, "journal") == '\0';
-}
-
-/* One life of one service, in hundredths of seconds of CLOCK_BOOTTIME. */
-struct life {
-    int site;
-    int pid;
-    long first;
-    long last;
-};
-
-static size_t read_lives(const struct real_cluster *cluster, int site, struct life *lives,
-                         size_t count, size_t max)
-{
-    long whole, part;
-    int pid;
-    int used;
-
-    for (const char *at = read_all(cluster, site, "beats");
-         sscanf(at, "%ld.%2ld %d\n%n", &whole, &part, &pid, &used) == 3; at += used) {
-        struct life *life = NULL;
-
-        for (size_t i = 0; i < count; i++)
-            if (lives[i].site == site && lives[i].pid == pid)
-                life = &lives[i];
-        if (life == NULL) {
-            assert_true(count < max);
-            life = &lives[count++];
-            *life = (struct life){site, pid, whole * 100 + part, 0};
-        }
-        life->last = whole * 100 + part;
-    }
-    return count;
-}
-
-void real_assert_no_overlap(const struct real_cluster *cluster)
-{
-    struct life lives[64];
-    size_t count = 0;
-
-    for (int site = 0; site < cluster->site_count; site++)
-        count = read_lives(cluster, site, lives, count, 64);
-    assert_true(count > 0);
-    for (size_t i = 0; i < count; i++)
-        for (size_t j = 0; j < count; j++)
-            if (lives[i].site != lives[j].site && lives[i].first <= lives[j].first &&
-                lives[i].last > lives[j].first)
-                fail_msg("two sites served at once: site %d from %ld to %ld, site %d from %ld",
-                         lives[i].site, lives[i].first, lives[i].last, lives[j].site,
-                         lives[j].first);
 }

@@ -122,7 +122,7 @@ bool real_is_vacant(struct real_cluster *cluster, int site);
 bool real_is_enforced(struct real_cluster *cluster, int site);
 bool real_is_connected(struct real_cluster *cluster, int site);
 
-/* ---- the service and its scripts ---- */
+/* ---- the service and its scripts (real_service.c) ---- */
 
 /* A file of the site: what the scripts and the service do is said by files (see real_scripts.c). */
 void real_put(const struct real_cluster *cluster, int site, const char *file, const char *text);
