@@ -93,23 +93,36 @@ static void push_end(struct sim_guard *guard, struct sim_guard_place *place,
     (void)sim_guard_push(guard, SIM_GUARD_PROVE, place->group);
 }
 
-/* As guard/run.c: at an end `stopped` is not seen as long as anything is left of a start (3.2.4). */
-static void judge_look(struct sim_guard *guard, struct sim_guard_place *place,
-                       enum bw_guard_slot slot)
+/* The fact of guard/run.c: what a person has started is in no cgroup of the group's. */
+static bool is_left(const struct sim_guard *guard, const struct sim_guard_place *place)
 {
-    struct sim_work *work = &place->work[slot];
+    const struct sim_service *service = &guard->machine->services[place->group];
 
-    if (work->order.action != BW_ACTION_STATUS || work->ended.result != BW_RUN_OK ||
-        (slot != BW_GUARD_SLOT_FENCE && !place->machine.stop_checking) ||
-        bw_service_of_line(work->ended.line) != BW_SERVICE_STOPPED ||
-        place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
-        sim_reach_is_empty(guard->machine, place->group, SIM_SLOT_SERVICE))
-        return;
-    work->ended.result = BW_RUN_FAILED;
-    work->ended.exit_status = -1;
-    sim_count(sim_world_of(guard->process), "guard:left_behind");
-    if (place->machine.stop_checking)
-        sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
+    if (service->is_up && service->epoch != 0)
+        return true;
+    for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
+        const struct sim_run *run = &guard->machine->runs[i];
+
+        if (run->is_used && run->order.group == place->group &&
+            run->order.slot == SIM_SLOT_SERVICE &&
+            bw_guard_is_of_start(&place->machine, run->serial))
+            return true;
+    }
+    return false;
+}
+
+static struct bw_guard_event run_ended(const struct sim_guard *guard,
+                                       const struct sim_guard_place *place,
+                                       enum bw_guard_slot slot)
+{
+    const struct sim_work *work = &place->work[slot];
+
+    return (struct bw_guard_event){
+        .kind = BW_GUARD_EVENT_RUN_ENDED,
+        .slot = slot,
+        .ended = work->ended,
+        .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, place),
+    };
 }
 
 static void on_script_ended(struct sim_process *process, void *payload)
@@ -118,10 +131,8 @@ static void on_script_ended(struct sim_process *process, void *payload)
     struct sim_run_end *end = payload;
     struct sim_guard_place *place = &guard->places[end->group];
 
-    if (sim_work_on_end(&place->work[end->key], end)) {
-        judge_look(guard, place, (enum bw_guard_slot)end->key);
+    if (sim_work_on_end(&place->work[end->key], end))
         push_end(guard, place, (enum bw_guard_slot)end->key);
-    }
     free(end);
     go_on(guard);
 }
@@ -142,7 +153,11 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
     if (action->run.run_id != 0)
         sim_check_ordered(guard->process, place->group, action->run.action, action->run.epoch);
     *out_answer = (struct bw_guard_event){
-        .kind = BW_GUARD_EVENT_SPAWNED, .slot = action->slot, .ok = true};
+        .kind = BW_GUARD_EVENT_SPAWNED,
+        .slot = action->slot,
+        .ok = true,
+        .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, place),
+    };
     if (place->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
         out_answer->child = (struct bw_guard_child){.action = action->run.action,
                                                     .epoch = action->run.epoch,
@@ -190,6 +205,9 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_place *p
              action->kind == BW_GUARD_ACTION_KILL_REACH)
         sim_tell(world, guard->process->name, "%s: %s to all in reach (%s)", group,
                  action->kind == BW_GUARD_ACTION_TERM_REACH ? "TERM" : "KILL", action->rule);
+    else if (action->kind == BW_GUARD_ACTION_TERM_STARTED)
+        sim_tell(world, guard->process->name, "%s: TERM to what a start has left (%s)", group,
+                 action->rule);
     else if (said != NULL && message->kind == BW_GUARD_MESSAGE_ARMED)
         sim_tell(world, guard->process->name, "%s: epoch %llu armed, %llu ms left", group,
                  (unsigned long long)message->epoch,
@@ -220,6 +238,7 @@ static const char *crash_point_of(const struct bw_guard_action *action)
         return "crash:guard-go";
     case BW_GUARD_ACTION_SPAWN:
         return "crash:guard-spawn";
+    case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
         return "crash:guard-term";
     case BW_GUARD_ACTION_KILL_REACH:
@@ -233,7 +252,6 @@ static const char *crash_point_of(const struct bw_guard_action *action)
     case BW_GUARD_ACTION_SAVE:
     case BW_GUARD_ACTION_MIRROR:
     case BW_GUARD_ACTION_KILL_RUN:
-    case BW_GUARD_ACTION_TRACE:
         break;
     }
     return NULL;
@@ -265,6 +283,9 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
     case BW_GUARD_ACTION_KILL_RUN:
         sim_work_kill(work);
         break;
+    case BW_GUARD_ACTION_TERM_STARTED:
+        sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
+        break;
     case BW_GUARD_ACTION_TERM_REACH:
         sim_reach_signal(guard->machine, place->group, SIM_SLOTS_IN_REACH, false,
                          SIM_LINGER_NS_MAX);
@@ -277,8 +298,6 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
     case BW_GUARD_ACTION_SEND:
         sim_check_guard_says(guard->process, place->group, &action->message);
         sim_guard_send(guard, &action->message);
-        break;
-    case BW_GUARD_ACTION_TRACE:
         break;
     }
     return false;
@@ -312,9 +331,8 @@ static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
 
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
         if (place->has_ended[slot]) {
-            const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED,
-                                                 .slot = (enum bw_guard_slot)slot,
-                                                 .ended = place->work[slot].ended};
+            const struct bw_guard_event event =
+                run_ended(guard, place, (enum bw_guard_slot)slot);
 
             place->has_ended[slot] = false;
             step_once(guard, place, &event);
@@ -379,9 +397,7 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
         event.hello = guard->hello;
         break;
     case SIM_GUARD_RUN_ENDED:
-        event.kind = BW_GUARD_EVENT_RUN_ENDED;
-        event.slot = task->slot;
-        event.ended = place->work[task->slot].ended;
+        event = run_ended(guard, place, task->slot);
         break;
     case SIM_GUARD_REACH_KILLED:
         event.kind = BW_GUARD_EVENT_REACH_KILLED;

@@ -17,6 +17,9 @@
 #define EXEC_LATE_PER_MILLION 10000
 #define REAP_NS_MAX      (500 * 1000)   /* until its parent hears of its end */
 #define LEFT_BEHIND_NS_MAX (800 * SIM_MS) /* a child goes on so long after its start script */
+#define LEFT_LATE_ONE_IN   8 /* and of so many one that much longer: nobody waits for it any more */
+#define LEFT_LATE_FACTOR   40
+#define MISSED_PERCENT     50 /* of what is left behind, by a stop or fence script */
 #define QUICK_PERCENT      25             /* of what is well takes no time to speak of */
 #define QUICK_NS_MAX       (5 * SIM_MS)
 
@@ -296,6 +299,13 @@ static void left_behind_goes_on(struct sim_process *scripts, void *payload)
     run->is_used = false;
 }
 
+static uint64_t draw_left_ns(struct sim_machine *machine)
+{
+    const uint64_t ns = bw_prng_below(&machine->host->chance, LEFT_BEHIND_NS_MAX);
+
+    return ns % LEFT_LATE_ONE_IN == 0 ? ns * LEFT_LATE_FACTOR : ns;
+}
+
 /* A child that belongs to nobody goes on where the script has ended. */
 static void leave_behind(struct sim_machine *machine, const struct sim_run *run)
 {
@@ -309,18 +319,22 @@ static void leave_behind(struct sim_machine *machine, const struct sim_run *run)
         return; /* no more processes: it has started nothing */
     child->has_go = true;
     child->plan.ignores_term = run->plan.ignores_term;
-    sim_later(machine->scripts,
-              rest_ns + bw_prng_below(&machine->host->chance, LEFT_BEHIND_NS_MAX),
-              left_behind_goes_on, packed(child->serial), NULL);
+    sim_later(machine->scripts, rest_ns + draw_left_ns(machine), left_behind_goes_on,
+              packed(child->serial), NULL);
 }
 
-/* A stop or fence script ends also a service that is still beginning. */
+/* A stop or fence script ends also a service that is still beginning, unless that has not written its
+ * pid file yet. */
 static void end_what_begins(struct sim_machine *machine, uint32_t group)
 {
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         struct sim_run *run = &machine->runs[i];
 
-        if (run->is_used && run->order.parent == NULL && run->order.group == group)
+        if (!run->is_used || run->order.parent != NULL || run->order.group != group)
+            continue;
+        if (sim_percent(machine, MISSED_PERCENT))
+            sim_count(machine->host->world, "script:misses");
+        else
             run->is_used = false;
     }
 }

@@ -258,6 +258,14 @@ static void on_end(const struct guard_step *step, uint64_t epoch)
     (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U8");
 }
 
+/* A service that may yet come is none that could be left as it is: whoever leaves observe would see
+ * `stopped` here, and it would come beside that of another site. So the deadline stays armed until it was
+ * seen to serve, or ends what has begun (3.1: who does not hear of the let-go fences at its D). */
+static bool is_within_a_start(const struct bw_guard *guard)
+{
+    return guard->mirror.start_unseen && bw_guard_is_armed(guard) && !BW_MUTANT(LET_GO_IN_START);
+}
+
 /* 3.1 let go, 3.9: disarm without touching the service; what was let go is never armed again. */
 static void on_let_go(const struct guard_step *step, uint64_t index)
 {
@@ -270,7 +278,8 @@ static void on_let_go(const struct guard_step *step, uint64_t index)
             message->let_go_index = index;
         return;
     }
-    if (bw_guard_is_fencing(guard)) /* a fence that has begun is finished; the agent asks again */
+    /* A fence that has begun is finished, a start seen to its end; the agent asks again. */
+    if (bw_guard_is_fencing(guard) || is_within_a_start(guard))
         return;
     guard->memory_before = guard->memory;
     guard->memory.let_go_index = index;

@@ -85,10 +85,12 @@ static void finish(const struct guard_step *step, bool ok, const char *rule)
 
     ok = ok || BW_MUTANT(FENCE_RESULT);
     guard->fence = ok ? BW_FENCE_DONE : BW_FENCE_FAILED;
-    if (ok)
+    if (ok) {
         guard->mirror.stop_seen = true;
-    else
+        guard->mirror.start_unseen = false;
+    } else {
         guard->fence_again_at = bw_instant_add(step->now, BW_NS_PER_S);
+    }
     bw_guard_mirror_now(step, rule);
     if (guard->fence_ordered) {
         const struct bw_guard_run run = {.epoch = guard->fence_epoch,
@@ -163,25 +165,52 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
     look(step, BW_FENCE_RECHECK, "W3");
 }
 
-/* What was killed is not gone: it could still begin to serve, as long as nobody has seen that nothing
- * is left in reach. So it is looked at again, until the next step of the fence is due. */
-static bool looks_again(const struct guard_step *step)
+/* What was killed is not gone, or what a start had left was there when the look began: it could still
+ * begin to serve, or have begun, as long as nobody has seen that nothing is left in reach. So it is
+ * looked at again, until the next step of the fence is due. */
+static bool looks_again(const struct guard_step *step, enum bw_guard_left left)
 {
     const struct bw_guard *guard = step->guard;
+    const bool is_dying = guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE &&
+                          !BW_MUTANT(FENCE_AWAITS_KILLED);
 
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE || guard->fence_reach_killed ||
-        BW_MUTANT(FENCE_AWAITS_KILLED))
+    if (guard->fence_reach_killed || (!is_dying && left == BW_GUARD_LEFT_NOTHING))
         return false;
     look(step, guard->fence, "W15");
     return true;
 }
 
+/* Succeeded only when it was *seen* that nothing serves, nor may yet begin to (3.2.4). */
+static void on_checked(const struct guard_step *step, enum bw_service service,
+                       enum bw_guard_left left)
+{
+    if (service != BW_SERVICE_STOPPED) {
+        term_reach(step, "W7");
+    } else if (left == BW_GUARD_LEFT_THERE) {
+        step->guard->has_left = true;
+        term_reach(step, "W16");
+    } else if (!looks_again(step, left)) {
+        finish(step, true, "W6");
+    }
+}
+
+/* Nothing is left in reach: `unknown` then counts as stopped (3.3), `started` never. */
+static void on_rechecked(const struct guard_step *step, enum bw_service service,
+                         enum bw_guard_left left)
+{
+    const bool is_gone = step->guard->fence_reach_killed;
+    const bool ok = (service == BW_SERVICE_STOPPED && left != BW_GUARD_LEFT_THERE) ||
+                    (service != BW_SERVICE_STARTED && is_gone);
+
+    if (!ok || !looks_again(step, left))
+        finish(step, ok, "W9");
+}
+
 void bw_guard_fence_on_run_ended(const struct guard_step *step,
-                                 const struct bw_guard_run_ended *ended)
+                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
-    bool ok;
 
     switch (guard->fence) {
     case BW_FENCE_SCRIPT:
@@ -194,22 +223,14 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
         }
         look(step, BW_FENCE_CHECK, "W5");
         return;
-    case BW_FENCE_CHECK: /* succeeded only when it was *seen* that nothing serves (3.2.4) */
-        if (service != BW_SERVICE_STOPPED)
-            term_reach(step, "W7");
-        else if (!looks_again(step))
-            finish(step, true, "W6");
+    case BW_FENCE_CHECK:
+        on_checked(step, service, left);
         return;
     case BW_FENCE_RECHECK:
-        if (ended->result == BW_RUN_KILLED) {
+        if (ended->result == BW_RUN_KILLED)
             look(step, BW_FENCE_RECHECK, "W8");
-            return;
-        }
-        /* Nothing is left in reach: `unknown` then counts as stopped (3.3), `started` never. */
-        ok = service == BW_SERVICE_STOPPED ||
-             (service == BW_SERVICE_UNKNOWN && guard->fence_reach_killed);
-        if (!ok || !looks_again(step))
-            finish(step, ok, "W9");
+        else
+            on_rechecked(step, service, left);
         return;
     case BW_FENCE_TERM:
     case BW_FENCE_KILL: /* the killed script; the reach goes its own way */

@@ -43,11 +43,19 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
                          const struct bw_guard_run_ended *ended, const char *rule);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
 
+/* What a start has left running may yet begin to serve: a look shows that nothing serves only if nothing
+ * was left when it began (3.2.4). */
+enum bw_guard_left {
+    BW_GUARD_LEFT_NOTHING,
+    BW_GUARD_LEFT_GONE, /* there when the look began, and gone since: another look tells */
+    BW_GUARD_LEFT_THERE,
+};
+
 /* guard_fence.c */
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_fence_on_run_ended(const struct guard_step *step,
-                                 const struct bw_guard_run_ended *ended);
+                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left);
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
 
 #endif

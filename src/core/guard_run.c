@@ -201,9 +201,16 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
     step->guard->slots[slot].run = *run;
     step->guard->slots[slot].go_pending = false;
     step->guard->slots[slot].refuted = false;
+    if (bw_action_is_action(run->action)) {
+        step->guard->end_start_time = 0;
+        step->guard->has_left = false;
+    }
     /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
-    if (run->action == BW_ACTION_START && !BW_MUTANT(STOP_BEFORE_START))
-        step->guard->mirror.stop_seen = false;
+    if (run->action == BW_ACTION_START) {
+        if (!BW_MUTANT(STOP_BEFORE_START))
+            step->guard->mirror.stop_seen = false;
+        step->guard->mirror.start_unseen = true;
+    }
     action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
     action->slot = slot;
     action->run = *run;
@@ -239,6 +246,9 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     if (!event->ok || slot->state != BW_SLOT_SPAWNING)
         return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
     guard->mirror.children[event->slot] = event->child;
+    if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE)
+        guard->end_start_time = event->child.start_time;
+    slot->was_left = event->is_left;
     slot->go_pending = true;
     bw_guard_mirror_now(step, "V6");
 }
@@ -286,6 +296,25 @@ void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok)
     }
 }
 
+/* ---- what a start has left behind (3.2.4) --------------------------------------------------- */
+
+bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
+{
+    return guard->end_start_time == 0 || start_time <= guard->end_start_time;
+}
+
+/* What an action that is still dying has begun is its own: what ends here waits for it anyway. */
+static enum bw_guard_left left_at(const struct bw_guard *guard,
+                                  const struct bw_guard_event *event)
+{
+    if (BW_MUTANT(LEFT_BEHIND) || guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
+        return BW_GUARD_LEFT_NOTHING;
+    if (event->is_left)
+        return BW_GUARD_LEFT_THERE;
+    return guard->slots[event->slot].was_left && !BW_MUTANT(LEFT_BEFORE) ? BW_GUARD_LEFT_GONE
+                                                                         : BW_GUARD_LEFT_NOTHING;
+}
+
 /* ---- a stop is believed when status says so (4) --------------------------------------------- */
 
 static void begin_stop_check(const struct guard_step *step, const struct bw_guard_run *run,
@@ -307,6 +336,7 @@ static void end_stop(const struct guard_step *step, bool is_seen)
     guard->stop_checking = false;
     if (is_seen) {
         guard->mirror.stop_seen = true;
+        guard->mirror.start_unseen = false;
         bw_guard_mirror_now(step, "V9");
     } else {
         guard->stop_ended.result = BW_RUN_FAILED;
@@ -315,19 +345,47 @@ static void end_stop(const struct guard_step *step, bool is_seen)
     bw_guard_answer_run(step, &guard->stop_run, &guard->stop_ended, "V10");
 }
 
-static void note_service(const struct guard_step *step, enum bw_service service)
+/* It has no business any more once a stop has ended. It may be what is still writing its last bytes:
+ * KILL is left to the fence that follows a stop whose limit comes first. */
+static void term_started(const struct guard_step *step)
+{
+    if (!step->guard->has_left)
+        (void)bw_guard_emit(step, BW_GUARD_ACTION_TERM_STARTED, "V19");
+    step->guard->has_left = true;
+}
+
+static void on_stop_looked(const struct guard_step *step, enum bw_service service,
+                           enum bw_guard_left left)
+{
+    struct bw_guard *guard = step->guard;
+    const bool is_down = service == BW_SERVICE_STOPPED;
+
+    guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
+    if ((is_down && left == BW_GUARD_LEFT_NOTHING) || BW_MUTANT(STOP_SEEN))
+        end_stop(step, true);
+    else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
+        end_stop(step, false);
+    else if (is_down && left == BW_GUARD_LEFT_THERE)
+        term_started(step);
+}
+
+static void note_service(const struct guard_step *step, enum bw_service service,
+                         enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
     const bool before = guard->mirror.stop_seen;
+    const bool was_unseen = guard->mirror.start_unseen;
 
     /* `unknown` after a stop that was seen counts as stopped (3.3). */
-    if (service == BW_SERVICE_STARTED)
+    if (service == BW_SERVICE_STARTED) {
         guard->mirror.stop_seen = false;
-    else if (service == BW_SERVICE_STOPPED &&
+        guard->mirror.start_unseen = false;
+    } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
              !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
-             guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE)
+             guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         guard->mirror.stop_seen = true;
-    if (guard->mirror.stop_seen != before)
+    }
+    if (guard->mirror.stop_seen != before || guard->mirror.start_unseen != was_unseen)
         bw_guard_mirror_now(step, "V11");
 }
 
@@ -344,23 +402,19 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
 }
 
 static void on_observation_ended(const struct guard_step *step, const struct bw_guard_run *run,
-                                 const struct bw_guard_run_ended *ended)
+                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
 
     if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED)
-        note_service(step, service);
+        note_service(step, service, left);
     if (run->run_id != 0) {
         bw_guard_answer_run(step, run, ended, "V12");
         return;
     }
     if (guard->stop_checking) {
-        guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-        if (service == BW_SERVICE_STOPPED || BW_MUTANT(STOP_SEEN))
-            end_stop(step, true);
-        else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
-            end_stop(step, false);
+        on_stop_looked(step, service, left);
         return;
     }
     if (guard->check_at_start && ended->result != BW_RUN_KILLED)
@@ -404,10 +458,10 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         on_action_ended(step, &run, &ended);
         break;
     case BW_GUARD_SLOT_OBSERVATION:
-        on_observation_ended(step, &run, &ended);
+        on_observation_ended(step, &run, &ended, left_at(guard, event));
         break;
     case BW_GUARD_SLOT_FENCE:
-        bw_guard_fence_on_run_ended(step, &ended);
+        bw_guard_fence_on_run_ended(step, &ended, left_at(guard, event));
         break;
     case BW_GUARD_SLOT_COUNT: /* not covered: how many there are is no slot */
         break;

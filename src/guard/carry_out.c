@@ -42,15 +42,22 @@ static void mirror(struct bw_guard_place *place, struct bw_guard_event *out_answ
     *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED, .ok = err == BW_OK};
 }
 
+static void term_slots(struct bw_guard_place *place, enum bw_reach_slot slots)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_reach_signal(&place->reach, slots, SIGTERM, &diag) != BW_OK)
+        bw_log_error(&place->program->log, "reach.unterminated",
+                     "group=%s error=%s does=\"KILL follows\"", place->config->name,
+                     bw_log_quote(diag.text));
+}
+
 static void term_reach(struct bw_guard_place *place)
 {
     struct bw_diag diag = {0};
 
     BW_CRASH_POINT(GUARD_BEFORE_TERM);
-    if (bw_reach_signal(&place->reach, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
-        bw_log_error(&place->program->log, "reach.unterminated",
-                     "group=%s error=%s does=\"KILL follows\"", place->config->name,
-                     bw_log_quote(diag.text));
+    term_slots(place, BW_REACH_ALL);
     if (place->unit_reach != NULL && bw_unit_reach_term(place->unit_reach, &diag) != BW_OK)
         bw_log_error(&place->program->log, "units.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,
@@ -105,6 +112,9 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
     case BW_GUARD_ACTION_KILL_RUN:
         kill_run(work);
         break;
+    case BW_GUARD_ACTION_TERM_STARTED:
+        term_slots(place, BW_REACH_SERVICE);
+        break;
     case BW_GUARD_ACTION_TERM_REACH:
         term_reach(place);
         break;
@@ -115,8 +125,6 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
     case BW_GUARD_ACTION_SEND:
         bw_guard_agents_send(place->program, &action->message);
         break;
-    case BW_GUARD_ACTION_TRACE:
-        break; /* traced */
     }
     return false;
 }

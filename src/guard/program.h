@@ -100,8 +100,6 @@ struct bw_guard_place {
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
     struct bw_instant wake_at;
     bool has_warned_shell[BW_ACTION_COUNT];
-    uint64_t end_ticks;  /* when the script of the newest action began, a stop or fence; 0: none */
-    bool is_left_behind; /* seen, since the newest action: what a start began, beside `stopped` */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
 };
 
@@ -157,6 +155,7 @@ struct bw_guard_seen {
     uint64_t ended_epoch;
     uint64_t let_go_index;
     bool enforced;
+    bool has_left;
 };
 void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_seen *out_before);
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before);

@@ -1,7 +1,6 @@
 /* Scripts in the slots of the machine. Design 3.4 (start order), 5.1. */
 #include "program.h"
 
-#include <signal.h>
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
@@ -84,64 +83,29 @@ static void make_text(char *bytes, size_t size)
     }
 }
 
-/* A look of the guard's own, which is to see that a fence or a stop has ended the service. */
-static bool is_look_at_an_end(const struct bw_guard_work *work)
-{
-    return work->run.action == BW_ACTION_STATUS && work->run.run_id == 0 &&
-           (work->slot == BW_GUARD_SLOT_FENCE || work->place->machine.stop_checking);
-}
+#define STARTED_MAX 4096 /* processes looked at; of more, some count as left */
 
-#define LEFT_BEHIND_MAX 4096 /* processes; more of them count as left behind */
-
-/* Is anything there that is older than the newest stop or fence? What a stop has begun itself, a server
- * that follows the new primary, is what it was asked for. Not known is never no. */
-static bool has_left_behind(const struct bw_guard_place *place)
+/* Does anything run where starts run that the machine takes for what a start has left? Not known is
+ * never no. Only a cgroup tells what is of this group alone: by a scan the service of another, if it
+ * hides its environment, could be taken for it. */
+static bool is_left(const struct bw_guard_place *place)
 {
-    static pid_t pids[LEFT_BEHIND_MAX]; /* one loop, one thread */
+    static pid_t pids[STARTED_MAX]; /* one loop, one thread */
     size_t count = 0;
 
-    if (bw_reach_list(&place->reach, BW_REACH_SERVICE, pids, LEFT_BEHIND_MAX, &count, NULL) !=
-            BW_OK ||
-        count > LEFT_BEHIND_MAX)
+    if (place->reach.means != BW_REACH_BY_CGROUP)
+        return false;
+    if (bw_reach_list(&place->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count, NULL) != BW_OK ||
+        count > STARTED_MAX)
         return true;
     for (size_t i = 0; i < count; i++) {
         struct bw_process process;
 
         if (bw_process_read(pids[i], &process, NULL) == BW_OK && !process.is_dead &&
-            (place->end_ticks == 0 || process.start_ticks <= place->end_ticks))
+            bw_guard_is_of_start(&place->machine, process.start_ticks))
             return true;
     }
     return false;
-}
-
-/* What a start has left running may yet begin to serve: as long as it is there, `stopped` is not
- * seen (3.2.4). After a stop it has no business any more, and gets TERM once; it may be what is
- * still writing its last bytes, so that KILL is left to the fence that follows a stop whose limit
- * comes first. Only a cgroup tells what is left of this group alone: by a scan the service of
- * another, if it hides its environment, could be taken for it. */
-static void judge_look(struct bw_guard_work *work)
-{
-    struct bw_guard_place *place = work->place;
-
-    if (!is_look_at_an_end(work) || BW_MUTANT(LEFT_BEHIND) ||
-        place->reach.means != BW_REACH_BY_CGROUP || work->ended.result != BW_RUN_OK ||
-        bw_service_of_line(work->ended.line) != BW_SERVICE_STOPPED ||
-        place->work[BW_GUARD_SLOT_ACTION].script != NULL) /* the machine waits for its end */
-        return;
-    if (!has_left_behind(place))
-        return;
-    work->ended.result = BW_RUN_FAILED;
-    work->ended.exit_status = -1;
-    if (place->is_left_behind)
-        return;
-    place->is_left_behind = true;
-    bw_log_warn(&place->program->log, "service.left_behind",
-                "group=%s epoch=%llu text=\"stopped, but what a start began is still there\" "
-                "does=\"it gets TERM, and if it stays, the fence ends it\"",
-                place->config->name, (unsigned long long)work->run.epoch);
-    if (place->machine.stop_checking)
-        (void)!bw_reach_signal(&place->reach, BW_REACH_SERVICE, SIGTERM,
-                               NULL); /* looked at again */
 }
 
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
@@ -159,7 +123,6 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     judge(work, result, &work->ended);
     work->ended.duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX;
     copy_line(work->ended.line, sizeof work->ended.line, result->first_line);
-    judge_look(work);
     if (work->run.action == BW_ACTION_READINESS)
         memcpy(work->ended.tail, work->tail, work->tail_bytes);
     else
@@ -183,7 +146,11 @@ bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *o
     if (work->slot == BW_GUARD_SLOT_ACTION)
         BW_CRASH_POINT(GUARD_ON_SCRIPT_ENDED);
     *out_event = (struct bw_guard_event){
-        .kind = BW_GUARD_EVENT_RUN_ENDED, .slot = work->slot, .ended = work->ended};
+        .kind = BW_GUARD_EVENT_RUN_ENDED,
+        .slot = work->slot,
+        .ended = work->ended,
+        .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->place),
+    };
     return true;
 }
 
@@ -259,13 +226,13 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
 
     work->run = *run;
     work->tail_bytes = 0;
-    if (bw_action_is_action(run->action)) {
-        work->place->is_left_behind = false;
-        work->place->end_ticks = 0;
-    }
     memset(work->tail, 0, sizeof work->tail);
     *out_spawned = (struct bw_guard_event){
-        .kind = BW_GUARD_EVENT_SPAWNED, .slot = work->slot, .ok = true};
+        .kind = BW_GUARD_EVENT_SPAWNED,
+        .slot = work->slot,
+        .ok = true,
+        .is_left = run->action == BW_ACTION_STATUS && is_left(work->place),
+    };
     if (start(work, &diag) == BW_OK) {
         out_spawned->child = (struct bw_guard_child){
             .action = run->action,
@@ -274,8 +241,6 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
             .pid = (int32_t)bw_script_pid(work->script),
             .start_time = bw_script_start_ticks(work->script),
         };
-        if (run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE)
-            work->place->end_ticks = bw_script_start_ticks(work->script);
         return;
     }
     bw_log_error(log, "script.unstartable", "group=%s epoch=%llu action=%s error=%s",

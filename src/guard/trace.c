@@ -22,6 +22,7 @@ void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_se
         .ended_epoch = machine->memory.ended_epoch,
         .let_go_index = machine->memory.let_go_index,
         .enforced = machine->memory.enforced,
+        .has_left = machine->has_left,
     };
 }
 
@@ -95,6 +96,12 @@ void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_see
     if (machine->memory.enforced != before->enforced)
         bw_log_info(log, "group.enforced", "group=%s enforced=%s", group,
                     machine->memory.enforced ? "yes" : "no");
+    if (machine->has_left && !before->has_left)
+        bw_log_warn(log, "service.left_behind",
+                    "group=%s epoch=%" PRIu64
+                    " text=\"stopped, but what a start began is still there\" "
+                    "does=\"it gets TERM, and if it stays, the fence ends it\"",
+                    group, machine->memory.epoch_seen);
     if (machine->fence != before->fence)
         trace_fence(place);
 }
@@ -155,16 +162,14 @@ void bw_guard_trace_action(struct bw_guard_place *place, const struct bw_guard_a
         bw_log_info(log, "run.killed", "group=%s epoch=%" PRIu64 " action=%s rule=%s", group,
                     work->run.epoch, bw_action_word(work->run.action), action->rule);
         break;
+    case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
     case BW_GUARD_ACTION_KILL_REACH:
         bw_log_warn(log, "reach.signaled", "group=%s signal=%s rule=%s", group,
-                    action->kind == BW_GUARD_ACTION_TERM_REACH ? "TERM" : "KILL", action->rule);
+                    action->kind == BW_GUARD_ACTION_KILL_REACH ? "KILL" : "TERM", action->rule);
         break;
     case BW_GUARD_ACTION_SEND:
         trace_message(place, action);
-        break;
-    case BW_GUARD_ACTION_TRACE:
-        bw_log_info(log, "rule.fired", "group=%s rule=%s", group, action->rule);
         break;
     case BW_GUARD_ACTION_SAVE:
     case BW_GUARD_ACTION_MIRROR:

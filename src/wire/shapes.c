@@ -538,7 +538,7 @@ SHAPE(guard_child, guard_child, ENUM(action, BW_ACTION_LIST), NUMBER(epoch), NUM
 #define WIRE Breakwater__V1__GuardMirror
 SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
-      BOOL(stop_seen), ARRAY(children, guard_child))
+      BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child))
 #undef CORE
 #undef WIRE
 

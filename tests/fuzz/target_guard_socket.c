@@ -139,6 +139,7 @@ static void carry_out(const struct bw_guard_action *action)
                                               .run_id = action->run.run_id,
                                               .pid = 1000 + (int32_t)action->slot,
                                               .start_time = world.steps};
+        event.is_left = world.steps % 3 == 0;
         queue(&event);
         break;
     case BW_GUARD_ACTION_GO:
@@ -152,9 +153,9 @@ static void carry_out(const struct bw_guard_action *action)
     case BW_GUARD_ACTION_SEND:
         check_sent(&action->message);
         break;
+    case BW_GUARD_ACTION_TERM_STARTED:
     case BW_GUARD_ACTION_TERM_REACH:
     case BW_GUARD_ACTION_KILL_REACH: /* its end is a record */
-    case BW_GUARD_ACTION_TRACE:
         break;
     }
 }

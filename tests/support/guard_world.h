@@ -23,6 +23,7 @@ struct world {
     bool save_fails;
     bool mirror_fails;
     bool spawn_hangs; /* no SPAWNED */
+    bool is_left;     /* something of a start runs in reach, at any look */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
     struct bw_guard_message last[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* newest of each kind */
     uint32_t sent[BW_GUARD_MESSAGE_FENCE_ENDED + 2];
@@ -50,7 +51,8 @@ static inline void step(struct world *world, const struct bw_guard_event *event)
 static inline void spawned(struct world *world, enum bw_guard_slot slot,
                            const struct bw_guard_run *run)
 {
-    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true};
+    struct bw_guard_event event = {
+        .kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true, .is_left = world->is_left};
 
     event.child = (struct bw_guard_child){run->action, run->epoch, run->run_id, 4242, 7};
     if (!world->spawn_hangs)
@@ -84,6 +86,9 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     case BW_GUARD_ACTION_KILL_RUN:
         note(world, "KILL_RUN", "");
         break;
+    case BW_GUARD_ACTION_TERM_STARTED:
+        note(world, "TERM_STARTED", "");
+        break;
     case BW_GUARD_ACTION_TERM_REACH:
         note(world, "TERM_REACH", "");
         break;
@@ -93,8 +98,6 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     case BW_GUARD_ACTION_SEND:
         world->last[action->message.kind] = action->message;
         world->sent[action->message.kind]++;
-        break;
-    case BW_GUARD_ACTION_TRACE:
         break;
     }
 }
@@ -131,6 +134,7 @@ static inline void ended(struct world *world, enum bw_guard_slot slot, enum bw_r
 {
     struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED, .slot = slot};
 
+    event.is_left = world->is_left;
     event.ended.result = result;
     (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", line);
     world->log[0] = '\0';

@@ -651,6 +651,69 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
 }
 
+static void begin_let_go_within_a_start(struct world *world, struct bw_guard_message *of)
+{
+    *of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = 9};
+    begin_armed(world);
+    run(world, 1, BW_ACTION_START, 5);
+    message(world, of);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(world, 1, BW_ACTION_STATUS, 6);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* a unit that is activating */
+    message(world, of);
+    assert_int_equal(world->sent[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
+}
+
+static void a_start_is_let_go_once_it_was_seen_to_serve(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_let_go_within_a_start(&world, &of);
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    tick_at(&world, 200000);
+    assert_not_asked(&world, "SPAWN");
+}
+
+static void a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_let_go_within_a_start(&world, &of);
+
+    tick_at(&world, 108000);
+
+    assert_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    message(&world, &of);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+}
+
+static void what_was_stopped_after_its_start_is_let_go_at_once(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_let_go_within_a_start(&world, &of);
+    run(&world, 1, BW_ACTION_STOP, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+}
+
 /* A fence that has begun is finished, and nothing runs beside it. */
 static void stop_and_status_wait_for_the_end_of_the_fence(void **state)
 {
@@ -707,6 +770,9 @@ int main(void)
         cmocka_unit_test(stopped_seen_before_a_start_does_not_end_the_epoch),
         cmocka_unit_test(stop_and_status_wait_for_the_end_of_the_fence),
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
+        cmocka_unit_test(a_start_is_let_go_once_it_was_seen_to_serve),
+        cmocka_unit_test(a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go),
+        cmocka_unit_test(what_was_stopped_after_its_start_is_let_go_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

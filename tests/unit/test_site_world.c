@@ -310,6 +310,9 @@ static void guard_perform(struct world *world, const struct bw_guard_action *act
         world->children[action->slot].fails = true;
         world->children[action->slot].end_ms = world->now_ms;
         break;
+    case BW_GUARD_ACTION_TERM_STARTED: /* nothing is left of its starts */
+        fail();
+        break;
     case BW_GUARD_ACTION_TERM_REACH:
         if (chance(world, 50))
             world->up = false;
@@ -325,8 +328,6 @@ static void guard_perform(struct world *world, const struct bw_guard_action *act
             world->fences++;
         if (world->connected)
             push(&world->to_agent, world->now_ms + below(world, 3), &action->message);
-        break;
-    case BW_GUARD_ACTION_TRACE:
         break;
     }
 }

@@ -47,6 +47,8 @@ struct bw_guard_mirror {
     bool fence_begun;
     bool stop_seen; /* a stop or fence was seen to succeed, or status said stopped, since the last
                        start began and since status last said started */
+    bool start_unseen; /* a start has begun, and since then status has not said started, nor has a stop
+                          or fence succeeded: the service may yet come */
     struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
 };
 
@@ -75,6 +77,9 @@ struct bw_guard_event {
     enum bw_guard_event_kind kind;
     enum bw_guard_slot slot;      /* SPAWNED RUN_ENDED */
     bool ok;                      /* SAVED MIRRORED SPAWNED REACH_KILLED */
+    bool is_left;                 /* SPAWNED and RUN_ENDED of a status: right now a process runs where
+                                     starts run for which bw_guard_is_of_start holds, or that can't
+                                     be known; false where the reach tells no group's processes apart */
     struct bw_guard_hello hello;  /* HELLO */
     const struct bw_guard_message *message; /* MESSAGE: borrowed for the step */
     struct bw_guard_child child;  /* SPAWNED */
@@ -89,10 +94,10 @@ enum bw_guard_action_kind {
     BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit); after
                                    limit_ns its tree gets TERM, kill_grace later KILL */
     BW_GUARD_ACTION_KILL_RUN,   /* end the slot's run, whole tree, at once; RUN_ENDED follows */
+    BW_GUARD_ACTION_TERM_STARTED, /* TERM to what runs where starts run */
     BW_GUARD_ACTION_TERM_REACH, /* TERM to everything in reach of the group */
     BW_GUARD_ACTION_KILL_REACH, /* KILL to everything in reach; REACH_KILLED follows */
     BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
-    BW_GUARD_ACTION_TRACE,      /* for the log: `rule` */
 };
 struct bw_guard_action {
     enum bw_guard_action_kind kind;
@@ -135,6 +140,7 @@ struct bw_guard_run_slot {
     bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
     bool overlapped;            /* an observation beside a start or rejoin: `stopped` proves nothing */
+    bool was_left;              /* something of a start was there when it was spawned: as above */
 };
 
 struct bw_guard {
@@ -163,6 +169,9 @@ struct bw_guard {
     struct bw_guard_run stop_run;
     struct bw_guard_run_ended stop_ended;
 
+    uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
+    bool has_left;           /* a look at its end saw that something of a start is left */
+
     bool has_waiting_run;            /* a stop that waits for the start that it had killed */
     struct bw_guard_run waiting_run;
     struct bw_guard_memory memory_before; /* what a failed SAVE goes back to */
@@ -187,6 +196,11 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
  * is read per message; timers are served before sockets"). Actions are carried out in order. */
 void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
                    struct bw_instant now, struct bw_guard_actions *out_actions);
+
+/* Is a process that runs where starts run, and began at `start_time` (field 22 of /proc/PID/stat), left
+ * of a start? What the newest stop or fence has begun itself, a server that follows the new primary, is
+ * what it was asked for; everything older is, and without a stop or fence everything (3.2.4). */
+bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time);
 
 /* A fence has begun and has not ended. */
 bool bw_guard_is_fencing(const struct bw_guard *guard);

@@ -1,0 +1,264 @@
+/* Unit tests of the guard's machine: what a start has left running, which may yet begin to serve. Design
+ * 3.2.4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+/* A start has ended, and a stop was asked for and has ended well: status runs. */
+static void begin_stop_check(struct world *world)
+{
+    begin_armed(world);
+    run(world, 1, BW_ACTION_START, 5);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    run(world, 1, BW_ACTION_STOP, 6);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(world, "SPAWN:status");
+}
+
+static void look_again(struct world *world)
+{
+    tick_at(world, world->now_ms + 100);
+    assert_asked(world, "SPAWN:status");
+}
+
+static bool has_stop_ended(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id == 6;
+}
+
+/* Its fence script has ended, and status runs. */
+static void begin_fence_check(struct world *world)
+{
+    begin_armed(world);
+    run(world, 1, BW_ACTION_START, 5);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    tick_at(world, 108000);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    assert_asked(world, "SPAWN:status");
+    assert_int_equal(world->guard.fence, BW_FENCE_CHECK);
+}
+
+static void a_stop_has_not_ended_as_long_as_something_of_a_start_is_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    world.is_left = true;
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_false(world.guard.mirror.stop_seen);
+    assert_false(has_stop_ended(&world));
+    look_again(&world);
+    world.is_left = false;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    assert_true(has_stop_ended(&world));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+}
+
+static void what_a_start_has_left_gets_term_once_after_a_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    world.is_left = true;
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_asked(&world, "TERM_STARTED");
+    look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_not_asked(&world, "TERM_STARTED");
+    world.now_ms += 5000;
+    look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* it stays: the stop failed */
+    assert_true(has_stop_ended(&world));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    assert_false(world.guard.mirror.stop_seen);
+}
+
+static void what_still_serves_after_a_stop_gets_no_term(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    world.is_left = true;
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_not_asked(&world, "TERM_STARTED"); /* the script may be ending it in the right order */
+    assert_false(has_stop_ended(&world));
+}
+
+/* It was there when the look began, has made something serve beyond the reach, and is gone. */
+static void a_look_proves_nothing_if_something_was_left_when_it_began(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "unknown");
+    world.is_left = true;
+    look_again(&world);
+    world.is_left = false;
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_false(world.guard.mirror.stop_seen);
+    assert_not_asked(&world, "TERM_STARTED");
+    look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+}
+
+static void a_fence_that_leaves_something_of_a_start_goes_on_to_term_and_kill(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    world.is_left = true;
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_asked(&world, "TERM_REACH");
+    assert_int_equal(world.guard.fence, BW_FENCE_TERM);
+    assert_false(world.guard.mirror.stop_seen);
+}
+
+static void a_fence_looks_again_where_something_was_left_when_its_look_began(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 5);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    tick_at(&world, 108000);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    world.is_left = false;
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_CHECK);
+    assert_asked(&world, "SPAWN:status");
+    assert_not_asked(&world, "TERM_REACH");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+static void a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed(void **state)
+{
+    const struct bw_guard_event unkilled = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = false};
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    tick_at(&world, 109800);
+    assert_asked(&world, "KILL_REACH");
+    step(&world, &unkilled);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    assert_false(world.guard.mirror.stop_seen);
+}
+
+static void an_epoch_does_not_end_on_stopped_beside_what_its_start_has_left(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 5);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    world.is_left = true;
+    run(&world, 1, BW_ACTION_STATUS, 6);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+
+    assert_false(end(&world, 1));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
+    world.is_left = false;
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(end(&world, 1));
+}
+
+/* deploy/scripts/postgresql: a stop turns the server into a standby of the new primary. */
+static void what_the_newest_stop_or_fence_has_begun_is_not_of_a_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world); /* its script began at 7 */
+
+    assert_true(bw_guard_is_of_start(&world.guard, 6));
+    assert_true(bw_guard_is_of_start(&world.guard, 7)); /* who can tell? */
+    assert_false(bw_guard_is_of_start(&world.guard, 8));
+}
+
+static void without_a_stop_since_everything_is_of_a_start(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_false(bw_guard_is_of_start(&world.guard, 8));
+
+    run(&world, 1, BW_ACTION_START, 7);
+
+    assert_true(bw_guard_is_of_start(&world.guard, 8));
+    assert_true(bw_guard_is_of_start(&world.guard, UINT64_MAX));
+}
+
+static void a_stop_that_could_not_be_begun_has_begun_nothing(void **state)
+{
+    const struct bw_guard_event unborn = {
+        .kind = BW_GUARD_EVENT_SPAWNED,
+        .child = {.action = BW_ACTION_STOP, .epoch = 1, .run_id = 5, .start_time = 7}};
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.spawn_hangs = true;
+    run(&world, 1, BW_ACTION_STOP, 5);
+
+    step(&world, &unborn);
+
+    assert_true(bw_guard_is_of_start(&world.guard, 8));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stop_has_not_ended_as_long_as_something_of_a_start_is_left),
+        cmocka_unit_test(what_a_start_has_left_gets_term_once_after_a_stop),
+        cmocka_unit_test(what_still_serves_after_a_stop_gets_no_term),
+        cmocka_unit_test(a_look_proves_nothing_if_something_was_left_when_it_began),
+        cmocka_unit_test(a_fence_that_leaves_something_of_a_start_goes_on_to_term_and_kill),
+        cmocka_unit_test(a_fence_looks_again_where_something_was_left_when_its_look_began),
+        cmocka_unit_test(a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed),
+        cmocka_unit_test(an_epoch_does_not_end_on_stopped_beside_what_its_start_has_left),
+        cmocka_unit_test(what_the_newest_stop_or_fence_has_begun_is_not_of_a_start),
+        cmocka_unit_test(without_a_stop_since_everything_is_of_a_start),
+        cmocka_unit_test(a_stop_that_could_not_be_begun_has_begun_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
