@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <breakwater/base/bytes.h>
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
 
@@ -154,27 +153,24 @@ void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order 
  */
 
 /* False: there is none. */
-static bool read_vote(const struct sim_host *host, uint64_t *out_term, uint64_t *out_vote)
+static bool read_vote(const struct sim_host *host, struct bw_vote *out_vote)
 {
-    const struct sim_file *file = sim_file_load(host, SIM_VOTE_FILE);
+    const struct sim_file *file = sim_file_load(host, BW_VOTE_FILE);
+    struct bw_diag diag = {0};
 
-    if (file == NULL || file->size < 16)
-        return false;
-    *out_term = bw_get_u64le(file->bytes);
-    *out_vote = bw_get_u64le(file->bytes + 8);
-    return true;
+    return file != NULL && bw_vote_decode(file->bytes, file->size, out_vote, &diag) == BW_OK;
 }
 
 static void must_have_voted(struct sim_process *witness, raft_term term, raft_id who)
 {
-    uint64_t kept_term = 0, kept_vote = 0;
+    struct bw_vote kept = {0};
 
-    if (!read_vote(witness->host, &kept_term, &kept_vote) || kept_term < term ||
-        (kept_term == term && kept_vote != who))
+    if (!read_vote(witness->host, &kept) || kept.term < term ||
+        (kept.term == term && kept.vote != who))
         sim_fail(sim_world_of(witness), "durable",
                  "%s votes for w%llu in term %llu, and its disk has a vote for w%" PRIu64
                  " in term %" PRIu64,
-                 witness->name, who, term, kept_vote, kept_term);
+                 witness->name, who, term, kept.vote, kept.term);
 }
 
 static bool is_on_disk(const struct sim_raft_disk *disk, raft_index index)

@@ -250,10 +250,10 @@ static bool lose_vote(struct sim_world *world, struct sim_incident *incident)
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
     witness = world->witnesses[incident->a];
-    if (!witness->host->is_up || !sim_file_copy(witness->host, SIM_VOTE_FILE, VOTE_COPY))
+    if (!witness->host->is_up || !sim_file_copy(witness->host, BW_VOTE_FILE, VOTE_COPY))
         return false;
     sim_process_kill(witness);
-    sim_file_remove(witness->host, SIM_VOTE_FILE);
+    sim_file_remove(witness->host, BW_VOTE_FILE);
     sim_checks_vote_is_away(world, incident->a, true);
     sim_process_start(witness);
     return true;
@@ -263,7 +263,7 @@ static void vote_is_back(struct sim_world *world, struct sim_incident *incident)
     struct sim_process *witness = world->witnesses[incident->a];
 
     sim_process_kill(witness);
-    (void)sim_file_copy(witness->host, VOTE_COPY, SIM_VOTE_FILE);
+    (void)sim_file_copy(witness->host, VOTE_COPY, BW_VOTE_FILE);
     sim_file_remove(witness->host, VOTE_COPY);
     sim_checks_vote_is_away(world, incident->a, false);
     sim_process_start(witness);

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/bytes.h>
 
 #include "check.h"
 
@@ -12,33 +11,25 @@ void LegacyFireCompletedRequests(struct raft *raft);
 
 /* ---- the vote file: consensus/vote_store.c over the simulated disk ---- */
 
-#define VOTE_BYTES 20
-
 static enum bw_err load_vote(void *user, struct bw_vote *out_vote, struct bw_diag *diag)
 {
     struct sim_node *node = user;
-    const struct sim_file *file = sim_file_load(node->backend->process->host, SIM_VOTE_FILE);
+    const struct sim_file *file = sim_file_load(node->backend->process->host, BW_VOTE_FILE);
 
     if (file == NULL)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no vote file");
-    if (file->size != VOTE_BYTES || bw_get_u32le(file->bytes + 16) != bw_crc32c(0, file->bytes, 16))
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "the vote file is damaged");
-    out_vote->term = bw_get_u64le(file->bytes);
-    out_vote->vote = bw_get_u64le(file->bytes + 8);
-    return BW_OK;
+    return bw_vote_decode(file->bytes, file->size, out_vote, diag);
 }
 
 static enum bw_err save_vote(void *user, struct bw_vote vote, struct bw_diag *diag)
 {
     struct sim_node *node = user;
     struct sim_process *process = node->backend->process;
-    uint8_t bytes[VOTE_BYTES];
+    uint8_t bytes[BW_VOTE_BYTES];
     enum bw_err err;
 
-    bw_put_u64le(bytes, vote.term);
-    bw_put_u64le(bytes + 8, vote.vote);
-    bw_put_u32le(bytes + 16, bw_crc32c(0, bytes, 16));
-    err = sim_file_save(process, SIM_VOTE_FILE, false, bytes, sizeof bytes);
+    bw_vote_encode(vote, bytes);
+    err = sim_file_save(process, BW_VOTE_FILE, false, bytes, sizeof bytes);
     if (err == BW_OK && sim_is_doomed(process))
         err = BW_ERR_CANCELED; /* it is durable, and nobody is there to go on */
     return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "save the vote: %s", bw_err_text(err));

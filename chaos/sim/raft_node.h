@@ -10,9 +10,6 @@
 
 #include "raft_io.h"
 
-/* On the disk of a witness: its term and whom it voted for, 8 bytes each, and their checksum. */
-#define SIM_VOTE_FILE "vote"
-
 struct sim_node {
     struct bw_voter voter;
     struct sim_raft_io *backend;

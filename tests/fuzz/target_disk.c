@@ -75,18 +75,22 @@ static void run_vote(const uint8_t *data, size_t size)
 {
     int dir = directory();
     struct bw_vote_store store = bw_vote_file(&dir);
-    struct bw_vote vote = {.term = 1, .vote = 2};
+    struct bw_vote vote = {.term = 1, .vote = 2}, again = vote;
+    uint8_t bytes[BW_VOTE_BYTES];
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    write_file("vote", data, size);
+    write_file(BW_VOTE_FILE, data, size);
     err = store.load(store.user, &vote, &diag);
     fuzz_check_outcome(err, &diag);
-    if (err == BW_OK)
-        FUZZ_CHECK(size == 28 && vote.term == bw_get_u64le(data + 8) &&
-                   vote.vote == bw_get_u64le(data + 16));
-    else
+    FUZZ_CHECK((bw_vote_decode(data, size, &again, &diag) == BW_OK) == (err == BW_OK));
+    FUZZ_CHECK(vote.term == again.term && vote.vote == again.vote);
+    if (err != BW_OK) {
         FUZZ_CHECK(vote.term == 1 && vote.vote == 2);
+        return;
+    }
+    bw_vote_encode(vote, bytes);
+    FUZZ_CHECK(size == sizeof bytes && memcmp(data, bytes, size) == 0);
 }
 
 /* A file is believed only if it is, byte for byte, what would be written. */

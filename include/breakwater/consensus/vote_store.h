@@ -5,14 +5,8 @@
 #ifndef BW_CONSENSUS_VOTE_STORE_H
 #define BW_CONSENSUS_VOTE_STORE_H
 
-#include <stdint.h>
-
 #include <breakwater/base/diag.h>
-
-struct bw_vote {
-    uint64_t term;
-    uint64_t vote; /* id of the witness voted for in `term`; 0: nobody */
-};
+#include <breakwater/consensus/vote.h>
 
 /* Where the pair is kept. Both are synchronous. */
 struct bw_vote_store {
