@@ -240,7 +240,7 @@ static void mark_members(struct table *table, const struct bw_process_tree *tree
     const pid_t self = getpid();
 
     for (size_t i = 0; i < table->count; i++) {
-        const struct bw_process *row = &table->rows[i];
+        struct bw_process *row = &table->rows[i];
         enum mark mark;
 
         if (row->pid == self || row->is_dead)
@@ -250,17 +250,25 @@ static void mark_members(struct table *table, const struct bw_process_tree *tree
             wait_for_exec(row);
             mark = look_for_mark(row->pid, tree->mark);
         }
+        /* It was read before its exec, perhaps, and in the session of who has forked it. */
+        if (mark == MARK_OURS)
+            (void)!bw_process_read(row->pid, row, NULL); /* else it has ended since */
         table->is_member[i] = mark == MARK_OURS ||
                               (mark == MARK_NONE && tree->with_strays && row->parent == self &&
                                !runs_our_program(row->pid));
     }
 }
 
-static bool is_member_pid(const struct table *table, pid_t pid)
+static const struct bw_process *find(const struct table *table, pid_t pid)
 {
     const struct bw_process key = {.pid = pid};
-    const struct bw_process *row = bsearch(&key, table->rows, table->count, sizeof key,
-                                           compare_pids);
+
+    return bsearch(&key, table->rows, table->count, sizeof key, compare_pids);
+}
+
+static bool is_member_pid(const struct table *table, pid_t pid)
+{
+    const struct bw_process *row = find(table, pid);
 
     return row != NULL && table->is_member[row - table->rows];
 }
@@ -269,8 +277,12 @@ static bool is_member_pid(const struct table *table, pid_t pid)
  * Ours never does. */
 static bool is_member_session(const struct table *table, pid_t session)
 {
+    const struct bw_process *leader = find(table, session);
+
     if (session == 0 || session == getsid(0))
         return false;
+    if (leader != NULL && !leader->is_dead)
+        return table->is_member[leader - table->rows];
     for (size_t i = 0; i < table->count; i++)
         if (table->is_member[i] && table->rows[i].session == session)
             return true;
