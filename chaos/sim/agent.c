@@ -274,7 +274,7 @@ void sim_agent_go_on(struct sim_agent *agent)
     }
     if (sim_is_doomed(agent->process))
         return;
-    if (agent->is_ending && agent->fences_running == 0)
+    if (agent->is_ending && !sim_own_fences_run(agent))
         sim_process_kill(agent->process);
     else
         set_wake(agent);
@@ -353,6 +353,7 @@ static void open_places(struct sim_agent *agent)
         bw_site_init(&place->site, world->group_names[i], agent->state.instance,
                      agent->process->host->boot_id, &limits, sim_agent_store_memory(agent, i),
                      now);
+        sim_own_fence_open(place);
     }
 }
 

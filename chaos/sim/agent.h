@@ -12,6 +12,7 @@
 #ifndef BW_SIM_AGENT_H
 #define BW_SIM_AGENT_H
 
+#include <breakwater/core/own_fence.h>
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
 
@@ -19,25 +20,13 @@
 
 /* ---- the fence without the guard ---- */
 
-enum sim_fence_step {
-    SIM_FENCE_SCRIPT,
-    SIM_FENCE_LOOK,
-    SIM_FENCE_KILL,
-    SIM_FENCE_KILL_HIDDEN,
-    SIM_FENCE_LATE_SCRIPT,
-    SIM_FENCE_LOOK_AGAIN,
-    SIM_FENCE_END
-};
 struct sim_own_fence {
-    bool is_running;
-    uint64_t epoch, next_epoch; /* 0: none waits */
-    struct bw_fence_plan plan, next_plan;
-    enum sim_fence_step step;
-    bool is_step_begun, is_termed, has_script_run, must_kill, reach_seen_empty;
-    bool is_work_cut_off; /* by the KILL; it may take its time to die */
-    enum bw_service service;
+    struct bw_own_fence machine;
+    struct bw_instant wake_at;
     struct sim_work work;
     struct sim_reach_kill kill;
+    bool has_answer; /* to an action of the step that is being carried out */
+    struct bw_own_fence_event answer;
 };
 
 /* ---- one group ---- */
@@ -127,7 +116,6 @@ struct sim_agent {
     bool is_tick;
     uint32_t next_action;
     struct bw_site_actions actions;
-    uint32_t fences_running;
     bool is_ending; /* its disk is in doubt; own fences are finished first */
     uint8_t buffer[16 * 1024];
 };
@@ -179,9 +167,11 @@ void sim_sync_answered(struct sim_agent *agent, const struct sim_agent_task *tas
 
 /* ---- agent_fence.c ---- */
 
+void sim_own_fence_open(struct sim_agent_place *place);
 void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch,
                          const struct bw_fence_plan *plan);
 void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place);
 struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place);
+bool sim_own_fences_run(const struct sim_agent *agent);
 
 #endif

@@ -18,7 +18,7 @@ static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 
 static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
 {
-    bw_own_fence_on_units_killed(user, err, diag);
+    bw_agent_fence_on_units_killed(user, err, diag);
 }
 
 /* Where their processes are is learned now, too: systemd may hang when a fence has to know it. */

@@ -27,7 +27,7 @@
 #include <breakwater/wire/state.h>
 
 struct bw_agent;
-struct bw_own_fence; /* own_fence.c */
+struct bw_agent_fence; /* own_fence.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
 
@@ -68,7 +68,7 @@ struct bw_agent_place {
     bool saved_ok;
     bool has_mirror;
     struct bw_site_event mirror;
-    struct bw_own_fence *own_fence; /* NULL: none runs */
+    struct bw_agent_fence *own_fence; /* NULL: none runs */
     struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
 };
 
@@ -107,11 +107,11 @@ void bw_agent_trace_end(const struct bw_agent_place *place, const struct bw_agen
 
 /* Begins; BW_SITE_EVENT_OWN_FENCE_ENDED follows, from the loop. While one of an earlier epoch runs,
  * after that. */
-void bw_own_fence_start(struct bw_agent_place *place, uint64_t epoch,
-                        const struct bw_fence_plan *plan);
+void bw_agent_fence_start(struct bw_agent_place *place, uint64_t epoch,
+                          const struct bw_fence_plan *plan);
 /* From own_units.c, from the loop. */
-void bw_own_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
-                                  const struct bw_diag *diag);
+void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
+                                    const struct bw_diag *diag);
 
 /* ---- own_units.c ----------------------------------------------------------------------------- */
 

@@ -1,0 +1,378 @@
+/* Rules F1 to F12. The order of steps, their instants, and what counts as success: all of it is
+ * here and nowhere else. */
+#include <breakwater/core/own_fence.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+#include <breakwater/core/report.h>
+
+struct step {
+    struct bw_own_fence *fence;
+    struct bw_instant now;
+    struct bw_own_fence_actions *out;
+};
+
+void bw_own_fence_init(struct bw_own_fence *fence, const struct bw_site_limits *limits,
+                       uint32_t means_count)
+{
+    BW_ASSERT(means_count > 0);
+    memset(fence, 0, sizeof *fence);
+    fence->limits = limits;
+    fence->means_count = means_count;
+}
+
+bool bw_own_fence_is_running(const struct bw_own_fence *fence)
+{
+    return fence->state != BW_OWN_FENCE_NONE;
+}
+
+static struct bw_own_fence_action *emit(const struct step *step, enum bw_own_fence_action_kind kind,
+                                        const char *rule)
+{
+    struct bw_own_fence_action *action;
+
+    BW_ASSERT(step->out->count < BW_OWN_FENCE_ACTIONS_MAX);
+    action = &step->out->list[step->out->count++];
+    memset(action, 0, sizeof *action);
+    action->kind = kind;
+    action->rule = rule;
+    return action;
+}
+
+static void go_on(const struct step *step, enum bw_own_fence_state state)
+{
+    step->fence->state = state;
+    step->fence->is_due = true;
+}
+
+/* ---- begin and end ------------------------------------------------------------------------- */
+
+static void begin(struct bw_own_fence *fence, uint64_t epoch, const struct bw_fence_plan *plan)
+{
+    bw_own_fence_init(fence, fence->limits, fence->means_count);
+    fence->epoch = epoch;
+    fence->plan = *plan;
+    fence->state = BW_OWN_FENCE_SCRIPT;
+    fence->is_due = true;
+}
+
+/* A fence that has begun is finished (3.2.4): that of another epoch waits for its end. */
+static void on_start(const struct step *step, const struct bw_own_fence_event *event)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    BW_ASSERT(event->epoch != 0);
+    if (fence->state == BW_OWN_FENCE_NONE) {
+        begin(fence, event->epoch, &event->plan);
+        return;
+    }
+    fence->next_epoch = event->epoch;
+    fence->next_plan = event->plan;
+}
+
+/* 3.2.4, 3.3: seen, not believed. Status says `stopped`, or it cannot say and nothing is left in
+ * reach that could begin to serve; `started` means that the fence failed, whatever was killed. */
+static bool has_succeeded(const struct bw_own_fence *fence)
+{
+    if (fence->service == BW_SERVICE_STARTED && !BW_MUTANT(OWN_FENCE_STARTED))
+        return false;
+    return fence->was_killed ? fence->is_reach_empty || BW_MUTANT(OWN_FENCE_EMPTY)
+                             : fence->service == BW_SERVICE_STOPPED;
+}
+
+static void finish(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+    const bool ok = has_succeeded(fence);
+    struct bw_own_fence_action *ended = emit(step, BW_OWN_FENCE_ACTION_ENDED, ok ? "F11" : "F12");
+
+    BW_ASSERT(fence->run == BW_OWN_FENCE_RUN_NONE);
+    ended->epoch = fence->epoch;
+    ended->ok = ok;
+    if (fence->next_epoch != 0) {
+        const struct bw_fence_plan plan = fence->next_plan;
+
+        begin(fence, fence->next_epoch, &plan);
+    } else {
+        fence->state = BW_OWN_FENCE_NONE;
+    }
+}
+
+/* ---- scripts ------------------------------------------------------------------------------- */
+
+static void run(const struct step *step, enum bw_action_kind script, uint64_t limit_ns,
+                const char *rule)
+{
+    struct bw_own_fence *fence = step->fence;
+    struct bw_own_fence_action *action = emit(step, BW_OWN_FENCE_ACTION_RUN, rule);
+    const uint64_t own_limit_ns = fence->limits->timeout_ns[script];
+
+    BW_ASSERT(fence->run == BW_OWN_FENCE_RUN_NONE); /* one at a time */
+    fence->run = BW_OWN_FENCE_RUN_UNDER_WAY;
+    action->script = script;
+    action->limit_ns = limit_ns < own_limit_ns ? limit_ns : own_limit_ns;
+}
+
+static void run_fence_script(const struct step *step, uint64_t limit_ns, const char *rule)
+{
+    const bool has_fence = step->fence->limits->has_script[BW_ACTION_FENCE];
+
+    step->fence->has_script_run = true; /* where it cannot be begun it would not be later on */
+    run(step, has_fence ? BW_ACTION_FENCE : BW_ACTION_STOP, limit_ns, rule);
+}
+
+static void look(const struct step *step, uint64_t limit_ns, const char *rule)
+{
+    step->fence->service = BW_SERVICE_UNKNOWN;
+    run(step, BW_ACTION_STATUS, limit_ns, rule);
+}
+
+/* ---- KILL ---------------------------------------------------------------------------------- */
+
+/* Harder means do not wait for their instants when a softer one has failed already. */
+static void kill_soon(const struct step *step, const char *rule)
+{
+    step->fence->kill_rule = rule;
+    go_on(step, BW_OWN_FENCE_KILL);
+}
+
+static void kill_reach(const struct step *step, uint32_t means, const char *rule)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    fence->state = BW_OWN_FENCE_KILL;
+    fence->is_due = false;
+    fence->means = means;
+    emit(step, BW_OWN_FENCE_ACTION_KILL_REACH, rule)->means = means;
+}
+
+static void kill_first(const struct step *step, const char *rule)
+{
+    step->fence->was_killed = true;
+    step->fence->is_reach_empty = true; /* until one of the means says otherwise */
+    kill_reach(step, 0, rule);
+}
+
+/* What one of them cannot see another may: only together do they say that nothing is left. */
+static void on_reach_killed(const struct step *step, bool ok)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    if (fence->state != BW_OWN_FENCE_KILL || fence->is_due)
+        return;
+    fence->is_reach_empty = fence->is_reach_empty && ok;
+    if (fence->means + 1 == fence->means_count) {
+        go_on(step, BW_OWN_FENCE_LATE_SCRIPT);
+        return;
+    }
+    fence->means++;
+    fence->is_due = true;
+}
+
+/* ---- what a script has said ---------------------------------------------------------------- */
+
+/* True: it was the run that the KILL had cut off, and which says nothing. A step that waited until
+ * its slot is free may begin. */
+static bool was_cut_off(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+    const bool was = fence->run == BW_OWN_FENCE_RUN_CUT_OFF;
+
+    fence->run = BW_OWN_FENCE_RUN_NONE;
+    if (was && fence->state == BW_OWN_FENCE_LATE_SCRIPT)
+        fence->is_due = true;
+    return was;
+}
+
+static void on_looked(const struct step *step)
+{
+    if (step->fence->service != BW_SERVICE_STOPPED) {
+        kill_soon(step, "F5");
+        return;
+    }
+    step->fence->state = BW_OWN_FENCE_STARTS;
+    (void)emit(step, BW_OWN_FENCE_ACTION_SEE_STARTS, "F6");
+}
+
+static void on_run_ended(const struct step *step, const struct bw_own_fence_event *event)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    if (fence->run == BW_OWN_FENCE_RUN_NONE || was_cut_off(step))
+        return;
+    switch (fence->state) {
+    case BW_OWN_FENCE_SCRIPT: /* its word is not believed: what serves is looked at */
+        go_on(step, BW_OWN_FENCE_LOOK);
+        return;
+    case BW_OWN_FENCE_LOOK:
+        fence->service = event->ok ? bw_service_of_line(event->line) : BW_SERVICE_UNKNOWN;
+        on_looked(step);
+        return;
+    case BW_OWN_FENCE_LATE_SCRIPT:
+        go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
+        return;
+    case BW_OWN_FENCE_LOOK_AGAIN:
+        fence->service = event->ok ? bw_service_of_line(event->line) : BW_SERVICE_UNKNOWN;
+        go_on(step, BW_OWN_FENCE_END);
+        return;
+    case BW_OWN_FENCE_NONE:
+    case BW_OWN_FENCE_STARTS:
+    case BW_OWN_FENCE_KILL:
+    case BW_OWN_FENCE_END: /* none of these runs a script */
+        break;
+    }
+}
+
+static void on_run_unbegun(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    if (fence->run == BW_OWN_FENCE_RUN_NONE || was_cut_off(step))
+        return;
+    switch (fence->state) {
+    case BW_OWN_FENCE_SCRIPT:
+    case BW_OWN_FENCE_LOOK:
+        kill_soon(step, "F5");
+        return;
+    case BW_OWN_FENCE_LATE_SCRIPT:
+        go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
+        return;
+    case BW_OWN_FENCE_LOOK_AGAIN:
+        go_on(step, BW_OWN_FENCE_END);
+        return;
+    case BW_OWN_FENCE_NONE:
+    case BW_OWN_FENCE_STARTS:
+    case BW_OWN_FENCE_KILL:
+    case BW_OWN_FENCE_END:
+        break;
+    }
+}
+
+/* 3.2.4: a start that its guard can end no more goes on by itself. `stopped` means nothing before
+ * the place where starts run is empty too. */
+static void on_starts_seen(const struct step *step, bool is_empty)
+{
+    if (step->fence->state != BW_OWN_FENCE_STARTS)
+        return;
+    if (is_empty || BW_MUTANT(OWN_FENCE_STARTS))
+        go_on(step, BW_OWN_FENCE_END);
+    else
+        kill_soon(step, "F7");
+}
+
+/* ---- by the clock -------------------------------------------------------------------------- */
+
+/* What the plan asks for next; never: the KILL has begun, or is not needed. */
+static struct bw_instant planned_at(const struct bw_own_fence *fence)
+{
+    if (fence->state == BW_OWN_FENCE_NONE || fence->state >= BW_OWN_FENCE_KILL ||
+        BW_MUTANT(OWN_FENCE_PLAN))
+        return BW_INSTANT_NEVER;
+    return fence->is_termed ? fence->plan.kill_at : fence->plan.term_at;
+}
+
+/* 3.2.4: a script that does not end, or cannot be ended, delays nothing. After TERM the state goes
+ * on: a look may yet see that this was enough. */
+static void obey_plan(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    if (!bw_instant_right_is_over(step->now, planned_at(fence)))
+        return;
+    if (!bw_instant_right_is_over(step->now, fence->plan.kill_at)) {
+        fence->is_termed = true;
+        (void)emit(step, BW_OWN_FENCE_ACTION_TERM_REACH, "F3");
+        return;
+    }
+    kill_first(step, "F4");
+    if (fence->run == BW_OWN_FENCE_RUN_NONE)
+        return;
+    fence->run = BW_OWN_FENCE_RUN_CUT_OFF;
+    (void)emit(step, BW_OWN_FENCE_ACTION_KILL_RUN, "F4");
+}
+
+static uint64_t left_ns(const struct step *step, struct bw_instant end)
+{
+    return bw_instant_left_ns(step->now, end);
+}
+
+/* ---- state by state ------------------------------------------------------------------------ */
+
+static void run_late_script(const struct step *step)
+{
+    if (step->fence->run == BW_OWN_FENCE_RUN_CUT_OFF)
+        return; /* it is still dying, where this one is to run */
+    if (step->fence->has_script_run)
+        go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
+    else
+        run_fence_script(step, UINT64_MAX, "F9");
+}
+
+static void act(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    fence->is_due = false;
+    switch (fence->state) {
+    case BW_OWN_FENCE_SCRIPT:
+        if (left_ns(step, fence->plan.term_at) == 0) /* it comes after the KILL */
+            go_on(step, BW_OWN_FENCE_LOOK);
+        else
+            run_fence_script(step, left_ns(step, fence->plan.term_at), "F1");
+        return;
+    case BW_OWN_FENCE_LOOK:
+        look(step, left_ns(step, fence->plan.kill_at), "F2");
+        return;
+    case BW_OWN_FENCE_KILL:
+        if (fence->was_killed)
+            kill_reach(step, fence->means, "F8");
+        else
+            kill_first(step, fence->kill_rule);
+        return;
+    case BW_OWN_FENCE_LATE_SCRIPT:
+        run_late_script(step);
+        return;
+    case BW_OWN_FENCE_LOOK_AGAIN:
+        look(step, UINT64_MAX, "F10");
+        return;
+    case BW_OWN_FENCE_END:
+        finish(step);
+        return;
+    case BW_OWN_FENCE_NONE:
+    case BW_OWN_FENCE_STARTS: /* entered and acted in one */
+        break;
+    }
+}
+
+void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_event *event,
+                       struct bw_instant now, struct bw_own_fence_actions *out_actions)
+{
+    const struct step step = {.fence = fence, .now = now, .out = out_actions};
+
+    out_actions->count = 0;
+    switch (event->kind) {
+    case BW_OWN_FENCE_EVENT_TICK:
+        obey_plan(&step);
+        if (fence->is_due)
+            act(&step);
+        break;
+    case BW_OWN_FENCE_EVENT_START:
+        on_start(&step, event);
+        break;
+    case BW_OWN_FENCE_EVENT_RUN_UNBEGUN:
+        on_run_unbegun(&step);
+        break;
+    case BW_OWN_FENCE_EVENT_RUN_ENDED:
+        on_run_ended(&step, event);
+        break;
+    case BW_OWN_FENCE_EVENT_STARTS_SEEN:
+        on_starts_seen(&step, event->ok);
+        break;
+    case BW_OWN_FENCE_EVENT_REACH_KILLED:
+        on_reach_killed(&step, event->ok);
+        break;
+    }
+    out_actions->wake_at = fence->is_due ? now : planned_at(fence);
+}
