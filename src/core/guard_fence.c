@@ -73,6 +73,17 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
 
 /* ---- end ----------------------------------------------------------------------------------- */
 
+static void answer_order(const struct guard_step *step, const struct bw_guard_run_ended *ended,
+                         const char *rule)
+{
+    const struct bw_guard *guard = step->guard;
+    const struct bw_guard_run run = {.epoch = guard->fence_epoch,
+                                     .action = BW_ACTION_FENCE,
+                                     .run_id = guard->fence_run_id};
+
+    bw_guard_answer_run(step, &run, ended, rule);
+}
+
 static void finish(const struct guard_step *step, bool ok, const char *rule)
 {
     struct bw_guard *guard = step->guard;
@@ -93,14 +104,11 @@ static void finish(const struct guard_step *step, bool ok, const char *rule)
     }
     bw_guard_mirror_now(step, rule);
     if (guard->fence_ordered) {
-        const struct bw_guard_run run = {.epoch = guard->fence_epoch,
-                                         .action = BW_ACTION_FENCE,
-                                         .run_id = guard->fence_run_id};
-        struct bw_guard_run_ended ended = {.result = ok ? BW_RUN_OK : BW_RUN_FAILED,
-                                           .exit_status = ok ? 0 : -1,
-                                           .duration_ms = took_ms};
+        const struct bw_guard_run_ended ended = {.result = ok ? BW_RUN_OK : BW_RUN_FAILED,
+                                                 .exit_status = ok ? 0 : -1,
+                                                 .duration_ms = took_ms};
 
-        bw_guard_answer_run(step, &run, &ended, rule);
+        answer_order(step, &ended, rule);
         if (ok && !bw_guard_is_armed(guard))
             guard->fence = BW_FENCE_NONE;
     } else {
@@ -247,6 +255,7 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
  * any message (H8), and last, so that the next wake-up is known. */
 static void fence_deadline(const struct guard_step *step)
 {
+    static const char rule[] = "W10";
     struct bw_guard *guard = step->guard;
 
     if (!bw_guard_is_armed(guard) || BW_MUTANT(GUARD_FENCE))
@@ -261,8 +270,13 @@ static void fence_deadline(const struct guard_step *step)
         bw_guard_wake(step, bw_guard_window(guard));
         return;
     }
+    if (guard->fence_ordered && bw_guard_is_fencing(guard)) { /* of another epoch: it is no more */
+        const struct bw_guard_run_ended ended = {.result = BW_RUN_KILLED, .exit_status = -1};
+
+        answer_order(step, &ended, rule);
+    }
     guard->fence_ordered = false;
-    begin(step, guard->mirror.armed_epoch, guard->mirror.armed_end, guard->mirror.fence_ns, "W10");
+    begin(step, guard->mirror.armed_epoch, guard->mirror.armed_end, guard->mirror.fence_ns, rule);
 }
 
 static void fence_escalation(const struct guard_step *step)

@@ -137,6 +137,23 @@ static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *ru
            (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN);
 }
 
+static void begin_action(const struct guard_step *step, const struct bw_guard_run *run,
+                         const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (run->epoch <= guard->memory.epoch_seen) {
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, rule);
+        return;
+    }
+    guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
+    guard->memory.epoch_seen = run->epoch;
+    memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
+    guard->run_wanted = *run;
+    guard->wants = BW_GUARD_WANTS_RUN;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+}
+
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run)
 {
     struct bw_guard *guard = step->guard;
@@ -164,16 +181,7 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
         bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, "V3");
         return;
     }
-    if (run->epoch == guard->memory.epoch_seen) {
-        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V4");
-        return;
-    }
-    guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
-    guard->memory.epoch_seen = run->epoch;
-    memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
-    guard->run_wanted = *run;
-    guard->wants = BW_GUARD_WANTS_RUN;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+    begin_action(step, run, "V4");
 }
 
 /* ---- slots --------------------------------------------------------------------------------- */
@@ -436,7 +444,7 @@ static void on_action_ended(const struct guard_step *step, const struct bw_guard
     if (bw_guard_is_fencing(guard)) /* not covered: a fence lets nothing wait */
         refuse(step, &guard->waiting_run, BW_REFUSAL_FENCING);
     else
-        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->waiting_run, "V14");
+        begin_action(step, &guard->waiting_run, "V14");
 }
 
 void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event)

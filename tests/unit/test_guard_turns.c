@@ -292,8 +292,27 @@ static void a_fence_of_another_epoch_does_not_stand_in_for_the_armed_one(void **
 
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_BEGUN], 1);
     assert_int_equal(world.last[BW_GUARD_MESSAGE_FENCE_BEGUN].epoch, 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_KILLED);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, ""); /* the one before, killed */
     assert_asked(&world, "SPAWN:fence GO");
+}
+
+static void a_stop_of_a_higher_epoch_is_seen_durably_before_it_runs_also_when_it_waited(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 5);
+    run(&world, 2, BW_ACTION_STOP, 6);
+    assert_asked(&world, "KILL_RUN");
+    assert_int_equal(world.guard.memory.epoch_seen, 1);
+
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
+
+    assert_asked(&world, "SAVE SPAWN:stop GO");
+    assert_int_equal(world.guard.memory.epoch_seen, 2);
 }
 
 static void a_guard_without_a_fence_script_fences_with_the_stop_script_alone(void **state)
@@ -479,6 +498,8 @@ int main(void)
         cmocka_unit_test(a_group_let_go_during_the_look_at_the_start_is_not_fenced),
         cmocka_unit_test(a_look_at_the_start_that_was_killed_is_repeated),
         cmocka_unit_test(a_fence_of_another_epoch_does_not_stand_in_for_the_armed_one),
+        cmocka_unit_test(
+            a_stop_of_a_higher_epoch_is_seen_durably_before_it_runs_also_when_it_waited),
         cmocka_unit_test(a_guard_without_a_fence_script_fences_with_the_stop_script_alone),
         cmocka_unit_test(a_fence_that_was_ordered_and_failed_is_answered_as_failed),
         cmocka_unit_test(unknown_is_no_success_while_something_may_be_left_in_reach),
