@@ -71,6 +71,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L12", now->terms_told, &counted->terms_told);
     count_growth(node, "L14", now->commits_kept, &counted->commits_kept);
     count_growth(node, "L15", now->refusals_filled, &counted->refusals_filled);
+    count_growth(node, "L16", now->terms_hidden, &counted->terms_hidden);
 }
 
 void sim_node_turn(struct sim_node *node)

@@ -95,6 +95,20 @@ static void cap_commit(struct bw_safe_io *safe, struct raft_append_entries *appe
         safe->counts.commits_kept++;
 }
 
+/* L16: libraft asks `in_pre_vote` before it asks whether this is a candidate. In a follower another
+ * field is there, the address of its leader: one that hears late of a vote it asked for takes the
+ * term in one run and not in another. It counts no votes; what asks for one tells it the term. */
+static void hide_term(struct bw_safe_io *safe, struct raft_request_vote_result *result)
+{
+    struct raft *raft = safe->io.data;
+
+    if (raft == NULL || raft_state(raft) != RAFT_FOLLOWER ||
+        result->term <= raft_current_term(raft))
+        return;
+    result->term = raft_current_term(raft);
+    safe->counts.terms_hidden++;
+}
+
 /* L15: libraft answers it before it returns, and nothing else. */
 static bool has_old_term(const struct bw_safe_io *safe, const struct raft_message *message)
 {
@@ -114,6 +128,7 @@ void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_messa
         /* L13: with a majority short of disk the first entry of a new leader would be refused, and
          * its step end halfway. The next answers tell the capacity again. */
         message->request_vote_result.features = 0;
+        hide_term(safe, &message->request_vote_result);
     }
 }
 

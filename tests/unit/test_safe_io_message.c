@@ -1,4 +1,4 @@
-/* safe_io: what a witness sends and takes, L5-L7 and L11-L14, each against a scripted backend. */
+/* safe_io: what a witness sends and takes, L5-L7, L11-L14 and L16, each against a scripted backend. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -79,7 +79,7 @@ static void a_batch_is_cut_before_a_configuration_that_is_not_first(void **state
     raft_free(entries);
 }
 
-/* ---- L12, L13, L14 --------------------------------------------------------------------------- */
+/* ---- L12, L13, L14, L16 ---------------------------------------------------------------------- */
 
 static raft_term term_answered(struct raft_request_vote_result result)
 {
@@ -126,6 +126,33 @@ static void a_vote_tells_no_capacity(void **state)
     assert_int_equal(world->received, 1);
     assert_true(world->last_received.request_vote_result.vote_granted);
     assert_int_equal(world->last_received.request_vote_result.features, 0);
+}
+
+/* L16: no byte of a pointer decides whether a follower takes the term of a vote that comes late. */
+static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **state)
+{
+    static const struct {
+        unsigned short role;
+        raft_term told, heard;
+    } votes[] = {{RAFT_FOLLOWER, 4, 3},
+                 {RAFT_FOLLOWER, 2, 2},
+                 {RAFT_CANDIDATE, 4, 4},
+                 {RAFT_LEADER, 4, 4}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof votes / sizeof votes[0]; i++) {
+        struct raft raft = {.state = votes[i].role, .current_term = 3};
+        struct raft_message message = {
+            .type = RAFT_REQUEST_VOTE_RESULT,
+            .server_id = 2,
+            .request_vote_result = {.version = 2, .term = votes[i].told, .pre_vote = true}};
+
+        world->safe.io.data = &raft;
+        world->receive(io(), &message);
+        world->safe.io.data = NULL;
+        assert_int_equal(world->last_received.request_vote_result.term, votes[i].heard);
+    }
+    assert_int_equal(world->safe.counts.terms_hidden, 1);
 }
 
 static raft_index commit_heard(raft_index prev, unsigned count, raft_index commit)
@@ -235,6 +262,7 @@ int main(void)
         TEST(a_batch_is_cut_before_a_configuration_that_is_not_first),
         TEST(a_refused_pre_vote_tells_the_term_that_refused_it),
         TEST(a_vote_tells_no_capacity),
+        TEST(a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower),
         TEST(a_leaders_commit_counts_up_to_what_its_message_vouches_for),
         TEST(a_peer_is_heard_when_it_speaks),
         TEST(a_failed_send_is_a_lost_message),

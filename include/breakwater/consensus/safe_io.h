@@ -25,7 +25,9 @@
  *       then holds entries that are applied again after a restart     what its message vouches for
  *   L15 who refuses a leader of an old term tells a last index     -> refuse; tell the term and no
  *       that nobody has written, and says yes to its snapshot: as      index
- *       leader of the newer term it takes that for an answer */
+ *       leader of the newer term it takes that for an answer
+ *   L16 a follower takes the term of a late vote, or not, by a     -> it hears its own term
+ *       byte of a pointer: the flag that is asked is a candidate's */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -72,6 +74,7 @@ struct bw_safe_io_counts {
     uint64_t terms_told;        /* L12 */
     uint64_t commits_kept;      /* L14 */
     uint64_t refusals_filled;   /* L15 */
+    uint64_t terms_hidden;      /* L16 */
     uint64_t sends_dropped;
 };
 
