@@ -184,18 +184,24 @@ static void given_back(struct sim_world *world, struct sim_incident *incident)
     world->agents[incident->b][0]->disk.is_full = false;
 }
 
-/* ---- a start that its guard does not outlive, long before its exec ---- */
+/* ---- a start that its guard does not outlive, long before its exec, or its effect ---- */
 
 static bool orphan_start(struct sim_world *world, struct sim_incident *incident)
 {
     const uint64_t ns = incident->until_ns - world->now_ns;
+    const uint64_t ttl_ms = world->setting.ttl_ms_max;
+    struct sim_script_faults faults = {0};
     struct sim_host *host;
 
     if (!sim_plan_find_serving(world, incident) || !sim_plan_takes_site(world, incident->b, ns))
         return false;
     host = sim_site(world, incident->b);
     sim_checks_disturb(world, incident->b, incident->until_ns);
-    sim_site_set_script_faults(host, &(struct sim_script_faults){.execs_in_window = true});
+    if (sim_chance(&incident->chance, 500000))
+        faults.execs_in_window = true;
+    else /* once the epoch is over it would be a second service */
+        faults.start_takes_ms = (uint32_t)(ttl_ms + bw_prng_below(&incident->chance, 2 * ttl_ms));
+    sim_site_set_script_faults(host, &faults);
     world->guards[incident->b]->crash_at = "crash:guard-began";
     for (uint32_t group = 0; group < world->setting.group_count; group++)
         sim_service_dies(host, group);

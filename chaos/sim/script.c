@@ -128,6 +128,8 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
         plan->end_ns += bw_prng_below(chance, limit_ns + limit_ns / 2);
     plan->effect_ns = bw_prng_below(chance, plan->end_ns + 1);
     plan->has_effect = true;
+    if (faults->start_takes_ms > 0 && action == BW_ACTION_START)
+        plan->effect_ns = plan->end_ns = faults->start_takes_ms * SIM_MS;
     if (sim_percent(machine, faults->fail_percent))
         draw_failure(machine, run);
     plan->hangs = sim_percent(machine, faults->hang_percent);

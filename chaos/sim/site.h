@@ -39,6 +39,7 @@ struct sim_script_faults {
     uint8_t ignore_term_percent; /* TERM does not end it or the service, KILL does */
     uint8_t lie_percent;         /* a start or stop exits 0 and has done nothing */
     bool execs_in_window; /* a start: from the go-ahead until D - F is just over */
+    uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
     uint32_t slow_death_ms;      /* from KILL until an action is gone, at most: its disk hangs */
     uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
