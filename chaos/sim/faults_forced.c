@@ -298,6 +298,54 @@ static void guard_is_back(struct sim_world *world, struct sim_incident *incident
     sim_process_thaw(guard_of(world, incident));
 }
 
+/* ---- let go while what a start has begun is still to come ---- */
+
+static uint64_t observe_in_a_start(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_site *machine = machine_of(world, incident);
+    const struct bw_group *group = group_of(world, incident);
+    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
+
+    if (incident->stage == 0) {
+        if (!has_just_accepted(world, incident))
+            return LOOK_NS;
+        incident->c = machine->memory.epoch;
+        incident->stage = 1;
+        sim_checks_disturb(world, incident->a, incident->until_ns);
+        sim_site_set_script_faults(
+            site_of(world, incident),
+            &(struct sim_script_faults){
+                .fork_percent = 100,
+                .left_takes_ms = 1000 + (uint32_t)bw_prng_below(&incident->chance, 9000)});
+        return LOOK_NS;
+    }
+    if (incident->stage == 2 && group != NULL && group->spec.mode == BW_MODE_OBSERVE) {
+        sim_people_try_auto(world, incident->b);
+        return 0;
+    }
+    if (incident->stage == 2)
+        return LOOK_NS;
+    if (machine == NULL || machine->memory.epoch != incident->c)
+        return 0;
+    if (machine->tenure != BW_TENURE_STARTING || !machine->start_ran)
+        return LOOK_NS;
+    sim_plan_tell(world, incident, site_of(world, incident),
+                  "its start has ended, and nothing serves yet; somebody asks for observe");
+    command.mode = BW_MODE_OBSERVE;
+    incident->stage = 2;
+    return sim_people_submit(world, &command) ? LOOK_NS : 0;
+}
+static bool observe_starting(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->look = observe_in_a_start;
+    return choose_next(world, incident);
+}
+static void observed(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_clear_script_faults(site_of(world, incident));
+    sim_people_try_auto(world, incident->b);
+}
+
 /* ---- what has just been granted cannot be kept ---- */
 
 /* Perhaps somebody closes it then, and no look tells whether anything runs. */
@@ -661,6 +709,7 @@ const struct sim_incident_kind sim_forced_faults[] = {
     {"granted-unheard", SIM_INSIDE, true, 3, 30000, 60000, granted_unheard, heard_again},
     {"alone-with-memory", SIM_INSIDE, true, 3, 2000, 30000, alone_with_memory, guard_is_back},
     {"grant-unkept", SIM_INSIDE, true, 5, 10000, 30000, grant_unkept, keeps_again},
+    {"observe-starting", SIM_PEOPLE, true, 3, 15000, 40000, observe_starting, observed},
     {"rejoin-unkept", SIM_INSIDE, true, 3, 10000, 30000, rejoin_unkept, keeps_again},
     {"slow-death", SIM_INSIDE, true, 4, 15000, 40000, slow_death, dead_at_last},
     {"by-hand-after-fence", SIM_OUTSIDE, false, 2, 15000, 40000, cut_and_full, connected_and_well},

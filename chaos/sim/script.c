@@ -305,6 +305,8 @@ static uint64_t draw_left_ns(struct sim_machine *machine)
 {
     const uint64_t ns = bw_prng_below(&machine->host->chance, LEFT_BEHIND_NS_MAX);
 
+    if (machine->faults.left_takes_ms > 0)
+        return machine->faults.left_takes_ms * SIM_MS;
     return ns % LEFT_LATE_ONE_IN == 0 ? ns * LEFT_LATE_FACTOR : ns;
 }
 

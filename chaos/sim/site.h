@@ -38,6 +38,7 @@ struct sim_script_faults {
     uint8_t fork_percent;        /* a start script leaves a child behind that goes on after its end */
     uint8_t ignore_term_percent; /* TERM does not end it or the service, KILL does */
     uint8_t lie_percent;         /* a start or stop exits 0 and has done nothing */
+    uint32_t left_takes_ms;      /* that child, until the service is up; 0: as ever */
     bool execs_in_window; /* a start: from the go-ahead until D - F is just over */
     uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
