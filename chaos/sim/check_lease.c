@@ -265,7 +265,7 @@ bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_
  */
 
 /* Until D, and whoever waits for it waits for the margin too (3.2.4, 3.3). What was let go serves
- * on without a lease (3.9). */
+ * on without a lease, and so does what was to be adopted and was never armed (3.9). */
 static void look_at_service(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_checks *checks = world->checks;
@@ -281,7 +281,7 @@ static void look_at_service(struct sim_world *world, uint32_t site, uint32_t gro
         checks->excused_until_ns[site] >= world->now_ns)
         return;
     sim_check_read_guard(host, group, &memory, &mirror);
-    if (!memory.enforced)
+    if (!memory.enforced || checks->armed_epoch[site][group] < lease->epoch)
         return;
     sim_site_describe(host, group, text, sizeof text);
     sim_fail(world, "lease", "%s is served after the lease of epoch %" PRIu64 ": %s",

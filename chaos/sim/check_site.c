@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 
+#include "agent.h"
 #include "check_durable.h"
 #include "checks_own.h"
 #include "machine.h"
@@ -72,6 +73,7 @@ static void look_at_armed(struct sim_process *guard, uint32_t group, uint64_t ep
     struct sim_world *world = sim_world_of(guard);
     const struct sim_machine *machine = sim_machine(guard->host);
 
+    world->checks->armed_epoch[guard->host->number][group] = epoch;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];
 
@@ -274,8 +276,13 @@ void sim_check_site_syncs(struct sim_process *agent, const struct bw_sync *sync)
     }
 }
 
+/* One whose state was rolled back hears of an epoch that it will accept only then. */
 void sim_check_told_fence(struct sim_process *agent, uint32_t group, uint64_t epoch)
 {
+    const struct bw_site *site = sim_agent_machine(agent, group);
+
+    if (site == NULL || site->memory.epoch < epoch)
+        return;
     sim_world_of(agent)->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group] =
         (struct sim_told_fence){.life = agent->life, .epoch = epoch};
 }

@@ -69,6 +69,7 @@ struct sim_checks {
     struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */
     struct sim_lease given[SIM_GROUPS_MAX]; /* by witnesses, heard or not */
     struct sim_lease heard[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    uint64_t armed_epoch[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* the newest, as its guard said */
     uint64_t expired_epoch[SIM_GROUPS_MAX];
     uint64_t newest_term, newest_leader_ns; /* of which a leader was elected, and when */
     struct sim_proposed confirmed[SIM_WITNESSES][SIM_GROUPS_MAX]; /* as received */

@@ -275,12 +275,20 @@ static void heard_again(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- an agent starts again, and its guard is silent from then on ---- */
 
+/* Whose service it is: what another instance of the site has armed is the guard's alone (3.8). */
+static bool holds_what_is_armed(struct sim_world *world, const struct sim_incident *incident)
+{
+    const struct bw_guard *guard = sim_guard_machine(guard_of(world, incident), incident->b);
+
+    return machine_of(world, incident)->memory.epoch == guard->mirror.armed_epoch;
+}
+
 /* By the mirror alone it knows until when it may serve, or by nothing at all (3.4, H10). */
 static bool alone_with_memory(struct sim_world *world, struct sim_incident *incident)
 {
     char name[48];
 
-    if (!choose_serving(world, incident) ||
+    if (!choose_serving(world, incident) || !holds_what_is_armed(world, incident) ||
         !sim_plan_takes_both(world, incident->a, incident->until_ns - world->now_ns))
         return false;
     sim_guard_mirror_name(world, incident->b, name);

@@ -1,5 +1,6 @@
 /* faults_machine.c - power, sleep, clocks and disks. */
 #include "checks.h"
+#include "guard.h"
 #include "plan.h"
 #include "site.h"
 
@@ -216,7 +217,8 @@ static bool disk_is_slow(struct sim_world *world, struct sim_incident *incident)
         (struct sim_disk_faults){
             .slow_ms = 1 + (uint32_t)bw_prng_below(&incident->chance, ms_max)});
 }
-/* A failed fsync: what is on the disk is unknown. One process at a time: it ends itself. */
+/* A failed fsync: what is on the disk is unknown. One process at a time: it ends itself; a guard goes
+ * on, and is restarted once somebody has mended the disk. */
 static bool disk_is_unknown(struct sim_world *world, struct sim_incident *incident)
 {
     const uint32_t draw = (uint32_t)bw_prng_below(&incident->chance, 2 * SIM_WITNESSES);
@@ -236,7 +238,11 @@ static bool disk_is_unknown(struct sim_world *world, struct sim_incident *incide
 }
 static void disk_is_known(struct sim_world *world, struct sim_incident *incident)
 {
-    world->processes[incident->b]->disk.unknown_percent = 0;
+    struct sim_process *process = world->processes[incident->b];
+
+    process->disk.unknown_percent = 0;
+    if (process->ops == &sim_guard_ops && sim_guard_is_broken(process))
+        sim_process_kill(process); /* its supervisor starts it again */
 }
 static bool disk_hangs(struct sim_world *world, struct sim_incident *incident)
 {

@@ -23,6 +23,13 @@ const struct bw_guard *sim_guard_machine(const struct sim_process *process, uint
     return guard != NULL && group < guard->place_count ? &guard->places[group].machine : NULL;
 }
 
+bool sim_guard_is_broken(const struct sim_process *process)
+{
+    const struct sim_guard *guard = process->state;
+
+    return guard != NULL && guard->is_broken;
+}
+
 static void go_on(struct sim_guard *guard);
 
 /* ---- tasks -------------------------------------------------------------------------------------- */

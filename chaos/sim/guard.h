@@ -83,6 +83,8 @@ struct sim_guard {
 
 /* NULL: it is dead. */
 const struct bw_guard *sim_guard_machine(const struct sim_process *guard, uint32_t group);
+/* It saves nothing any more until somebody has restarted it. */
+bool sim_guard_is_broken(const struct sim_process *guard);
 
 /* ---- guard.c ---- */
 

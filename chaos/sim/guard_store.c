@@ -136,7 +136,8 @@ bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place 
         damaged(guard, name, &diag);
         return false;
     }
-    sim_check_memory_changes(guard->process, place->group, &place->machine.memory);
+    if (!guard->is_broken) /* nothing is written then: the file keeps what it has */
+        sim_check_memory_changes(guard->process, place->group, &place->machine.memory);
     return save(guard, name, bytes, size);
 }
 
