@@ -698,6 +698,21 @@ static void a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go(void
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
 }
 
+/* It never served, and its epoch has ended: nothing is armed that could end it later. */
+static void a_start_whose_epoch_has_ended_is_let_go_at_once(void **state)
+{
+    struct bw_guard_message of;
+    struct world world;
+
+    (void)state;
+    begin_let_go_within_a_start(&world, &of);
+    assert_true(end(&world, 1));
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+}
+
 static void what_was_stopped_after_its_start_is_let_go_at_once(void **state)
 {
     struct bw_guard_message of;
@@ -772,6 +787,7 @@ int main(void)
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
         cmocka_unit_test(a_start_is_let_go_once_it_was_seen_to_serve),
         cmocka_unit_test(a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go),
+        cmocka_unit_test(a_start_whose_epoch_has_ended_is_let_go_at_once),
         cmocka_unit_test(what_was_stopped_after_its_start_is_let_go_at_once),
     };
 
