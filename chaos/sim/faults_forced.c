@@ -306,6 +306,17 @@ static void guard_is_back(struct sim_world *world, struct sim_incident *incident
     sim_process_thaw(guard_of(world, incident));
 }
 
+/* The moment of those that go wrong from an epoch's acceptance on. */
+static bool begins_with_acceptance(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!has_just_accepted(world, incident))
+        return false;
+    incident->c = machine_of(world, incident)->memory.epoch;
+    incident->stage = 1;
+    sim_checks_disturb(world, incident->a, incident->until_ns);
+    return true;
+}
+
 /* ---- let go while what a start has begun is still to come ---- */
 
 static uint64_t observe_in_a_start(struct sim_world *world, struct sim_incident *incident)
@@ -315,11 +326,8 @@ static uint64_t observe_in_a_start(struct sim_world *world, struct sim_incident 
     struct bw_command command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
 
     if (incident->stage == 0) {
-        if (!has_just_accepted(world, incident))
+        if (!begins_with_acceptance(world, incident))
             return LOOK_NS;
-        incident->c = machine->memory.epoch;
-        incident->stage = 1;
-        sim_checks_disturb(world, incident->a, incident->until_ns);
         sim_site_set_script_faults(
             site_of(world, incident),
             &(struct sim_script_faults){
@@ -364,11 +372,8 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
     const struct bw_site *machine = machine_of(world, incident);
 
     if (incident->stage == 0) {
-        if (!has_just_accepted(world, incident))
+        if (!begins_with_acceptance(world, incident))
             return LOOK_NS;
-        incident->c = machine->memory.epoch;
-        incident->stage = 1;
-        sim_checks_disturb(world, incident->a, incident->until_ns);
         sim_plan_tell(world, incident, site_of(world, incident),
                       "its guard cannot save what is granted");
         if (is_in_run)

@@ -97,8 +97,7 @@ static void finish(const struct guard_step *step, bool ok, const char *rule)
     ok = ok || BW_MUTANT(FENCE_RESULT);
     guard->fence = ok ? BW_FENCE_DONE : BW_FENCE_FAILED;
     if (ok) {
-        guard->mirror.stop_seen = true;
-        guard->mirror.start_unseen = false;
+        bw_guard_note_end(guard);
     } else {
         guard->fence_again_at = bw_instant_add(step->now, BW_NS_PER_S);
     }

@@ -337,14 +337,19 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
     guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
 }
 
+void bw_guard_note_end(struct bw_guard *guard)
+{
+    guard->mirror.stop_seen = true;
+    guard->mirror.start_unseen = false;
+}
+
 static void end_stop(const struct guard_step *step, bool is_seen)
 {
     struct bw_guard *guard = step->guard;
 
     guard->stop_checking = false;
     if (is_seen) {
-        guard->mirror.stop_seen = true;
-        guard->mirror.start_unseen = false;
+        bw_guard_note_end(guard);
         bw_guard_mirror_now(step, "V9");
     } else {
         guard->stop_ended.result = BW_RUN_FAILED;
