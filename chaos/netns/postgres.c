@@ -102,7 +102,7 @@ struct bw_lab_timings bw_postgres_timings(void)
         .election_timeout_ms = 400,
         .margin_ms = 100,
         .check_interval_ms = 1000,
-        .fence_script_ms = 1500,
+        .fence_script_ms = 1300,
         .kill_grace_ms = 400,
         .retry_backoff_ms = 1000,
     };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/lease.h>
 #include <breakwater/core/spec.h>
 #include <breakwater/witness/json.h>
 
@@ -129,7 +130,8 @@ void bw_trial_propose(const struct bw_trial_report *report, const struct bw_grou
     limit_ms = has_fence ? proposals.script_fence_timeout_ms : proposals.stop_timeout_ms;
     if (limit_ms > 0) {
         bw_spec_defaults(&spec);
-        proposals.fence_timeout_ms = round_up_ms(limit_ms + group->kill_grace_ms);
+        proposals.fence_timeout_ms =
+            round_up_ms(bw_lease_window_of_ns(limit_ms * BW_NS_PER_MS) / BW_NS_PER_MS);
         spec.fence_timeout_ms = (uint32_t)proposals.fence_timeout_ms;
         proposals.lease_ttl_ms = round_up_ms(bw_spec_lease_ttl_ms_min(&spec, ELECTION_MS));
     }
@@ -241,8 +243,9 @@ static void print_proposals(const struct bw_trial_report *report,
         print_proposal("site.yaml", "fence_timeout:", proposals.script_fence_timeout_ms,
                        "the limit of the fence_script", out);
     print_proposal("groups.yaml", "fence_timeout:", proposals.fence_timeout_ms,
-                   has_fence ? "F = that limit + kill_grace"
-                             : "F = stop_timeout + kill_grace, as there is no fence_script",
+                   has_fence ? "F: TERM comes min(F/3, 5 s) before its end, after that limit"
+                             : "F: TERM comes min(F/3, 5 s) before its end, after stop_timeout, as "
+                               "there is no fence_script",
                    out);
     print_proposal(
         "groups.yaml", "lease_ttl:", proposals.lease_ttl_ms,
@@ -251,7 +254,7 @@ static void print_proposals(const struct bw_trial_report *report,
         out);
     if (proposals.fence_timeout_ms > spec.fence_timeout_ms)
         (void)fprintf(
-            out, "  the default fence_timeout of %" PRIu32 " s would make this site not eligible\n",
+            out, "  the default fence_timeout of %" PRIu32 " s would end such a fence early\n",
             spec.fence_timeout_ms / 1000);
 }
 

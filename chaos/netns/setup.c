@@ -200,7 +200,7 @@ static void choose_timings(struct bw_lab *lab)
         .election_timeout_ms = ttl_ms / 12,
         .margin_ms = ttl_ms / 20,
         .check_interval_ms = ttl_ms / 2,
-        .fence_script_ms = ttl_ms / 5 * 3 / 4,
+        .fence_script_ms = ttl_ms / 5 * 3 / 5, /* TERM comes at 2/3 of F */
         .kill_grace_ms = ttl_ms / 50,
         .retry_backoff_ms = 200,
     };

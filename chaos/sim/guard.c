@@ -298,9 +298,9 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
                          SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
-        /* KILL leaves in the middle of the grace: what it ends is gone before D (3.2.4). */
+        /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
         sim_reach_kill_start(&place->kill, guard->process, place->group,
-                             place->machine.limits.kill_grace_ns * 35 / 100);
+                             place->machine.fence_grace_ns * 70 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
         sim_check_guard_says(guard->process, place->group, &action->message);

@@ -4,6 +4,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/core/guard_link.h>
+#include <breakwater/core/lease.h>
 #include <breakwater/core/spec.h>
 
 #define TTL_SLACK_MS 4000
@@ -42,7 +43,7 @@ static void draw_terms(struct sim_setting *setting, struct bw_prng *chance)
 static void draw_scripts(struct sim_setting *setting, struct bw_prng *chance)
 {
     const uint32_t fence_ms = setting->terms.fence_ms;
-    const uint32_t grace_ms = fence_ms / 5 < 1000 ? fence_ms / 5 : 1000;
+    const uint64_t fence_script_ns = bw_lease_script_time_ns(fence_ms * SIM_MS) / 5 * 3;
     uint64_t *limit_ns = setting->script_limit_ns;
 
     setting->has_fence_script = sim_chance(chance, 700000);
@@ -53,9 +54,9 @@ static void draw_scripts(struct sim_setting *setting, struct bw_prng *chance)
         limit_ns[action] = between(chance, 500, 3000) * SIM_MS;
     limit_ns[BW_ACTION_START] = between(chance, 2000, 20000) * SIM_MS;
     limit_ns[BW_ACTION_STOP] = between(chance, 1000, 8000) * SIM_MS;
-    limit_ns[BW_ACTION_FENCE] = (fence_ms - grace_ms) / 2 * SIM_MS;
+    limit_ns[BW_ACTION_FENCE] = fence_script_ns;
     if (!setting->has_fence_script)
-        limit_ns[BW_ACTION_STOP] = (fence_ms - grace_ms) / 2 * SIM_MS;
+        limit_ns[BW_ACTION_STOP] = fence_script_ns;
 }
 
 void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,

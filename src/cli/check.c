@@ -12,6 +12,7 @@
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>
 #include <breakwater/core/guard.h>
+#include <breakwater/core/lease.h>
 
 #include "check_lines.h"
 #include "check_machine.h"
@@ -255,7 +256,7 @@ static void check_file(struct check *check, const struct checked_file *file)
 
 /* ---- files against each other -------------------------------------------------------------- */
 
-/* How long this site's fence may take by its own limits, as its guard reports it (3.8). */
+/* The limit of what this site's fence runs, as its guard reports it (3.2.4). */
 static uint32_t fence_bound_ms(const struct bw_group_config *group)
 {
     struct bw_guard_limits limits = {.kill_grace_ns = group->kill_grace_ms * BW_NS_PER_MS};
@@ -272,17 +273,19 @@ static void check_fence(struct check *check, const struct bw_site_config *site,
 {
     const bool has_fence = group->scripts[BW_ACTION_FENCE] != NULL;
     const uint32_t bound_ms = fence_bound_ms(group);
-    const enum bw_check_verdict verdict = bound_ms > spec->fence_timeout_ms ? BW_CHECK_FAIL
-                                                                            : BW_CHECK_OK;
+    const uint32_t term_ms =
+        (uint32_t)(bw_lease_script_time_ns(spec->fence_timeout_ms * BW_NS_PER_MS) / BW_NS_PER_MS);
+    const bool is_cut = bw_lease_cuts_script(spec->fence_timeout_ms, bound_ms);
 
     if (group->scripts[BW_ACTION_STATUS] == NULL)
         return; /* its `scripts:` is not here; a warning said so */
     bw_check_line(
-        &check->lines, verdict, group->name,
-        "at %s: %s + kill_grace = %" PRIu32 " ms, fence_timeout of the group = %" PRIu32 " ms%s",
+        &check->lines, is_cut ? BW_CHECK_WARN : BW_CHECK_OK, group->name,
+        "at %s: %s = %" PRIu32 " ms, TERM comes %" PRIu32 " ms after a fence began (fence_timeout of "
+        "the group = %" PRIu32 " ms)%s",
         site->site, has_fence ? "fence_timeout of the site" : "stop_timeout (no fence_script)",
-        bound_ms, spec->fence_timeout_ms,
-        verdict == BW_CHECK_FAIL ? "; the site would not be eligible" : "");
+        bound_ms, term_ms, spec->fence_timeout_ms,
+        is_cut ? ": in a fence the script is cut to that" : "");
 }
 
 static void check_pair(struct check *check, const struct bw_site_config *site,

@@ -222,6 +222,21 @@ static void warn_of_certificate(const char *whose, const json_t *left_s, struct 
              (int64_t)(left / 3600));
 }
 
+/* No fault: it is how the file is written, and what happens then. */
+static void tell_of_cut(const json_t *site, struct verdict *verdict)
+{
+    char limit[48];
+    char cut[48];
+
+    if (!json_is_integer(json_object_get(site, "fence_cut_ms")))
+        return;
+    format_seconds(bw_json_number(site, "fence_limit_ms"), limit, sizeof limit);
+    format_seconds(bw_json_number(site, "fence_cut_ms"), cut, sizeof cut);
+    (void)fprintf(verdict->out,
+                  "%s: what its fence runs may take %s; at a deadline it gets %s, then TERM\n",
+                  bw_json_member(site, "name"), limit, cut);
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -252,6 +267,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
     else if (!bw_json_truth(site, "guard"))
         warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
              bw_json_member(site, "name"));
+    tell_of_cut(site, verdict);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
                         verdict);

@@ -115,7 +115,8 @@ static const struct bw_key group_keys[] = {
      .min = LIMIT_MS_MIN,
      .max = LIMIT_MS_MAX,
      .absent = BW_FENCE_TIMEOUT_ABSENT,
-     .help = "limit of fence_script; with kill_grace it must fit into the group's fence_timeout"},
+     .help = "limit of fence_script; a deadline cuts it to the group's fence_timeout less a third "
+             "of that, 5 s at most"},
     LIMIT_KEY(CONDITION, "condition_timeout", "limit of condition_check_script"),
     LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),
     LIMIT_KEY(VERIFY, "verify_timeout", "limit of verify_script"),

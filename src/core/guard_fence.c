@@ -33,6 +33,7 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
     guard->fence_begun_at = step->now;
     guard->fence_term_at = plan.term_at;
     guard->fence_kill_at = plan.kill_at;
+    guard->fence_grace_ns = bw_lease_kill_grace_ns(fence_ns);
     guard->fence_reach_killed = false;
     guard->stop_checking = false;
     guard->check_at_start = false;
@@ -52,9 +53,10 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
         (void)bw_guard_send(step, BW_GUARD_MESSAGE_FENCE_BEGUN, epoch, rule);
 }
 
+/* A fence without a lease to end by: its script has its own limit, then come TERM and KILL. */
 static uint64_t own_fence_ns(const struct bw_guard *guard)
 {
-    return (uint64_t)bw_guard_fence_bound_ms(&guard->limits) * BW_NS_PER_MS;
+    return bw_lease_window_of_ns((uint64_t)bw_guard_fence_bound_ms(&guard->limits) * BW_NS_PER_MS);
 }
 
 /* By the agent (a stop failed, a rogue start), or by the guard at its start. */
@@ -144,7 +146,7 @@ static void look(const struct guard_step *step, enum bw_fence_state state, const
 static void term_reach(const struct guard_step *step, const char *rule)
 {
     struct bw_guard *guard = step->guard;
-    const struct bw_instant soon = bw_instant_add(step->now, guard->limits.kill_grace_ns);
+    const struct bw_instant soon = bw_instant_add(step->now, guard->fence_grace_ns);
 
     guard->fence = BW_FENCE_TERM;
     guard->fence_kill_at = bw_instant_min(guard->fence_kill_at, soon);

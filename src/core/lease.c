@@ -46,18 +46,37 @@ bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant no
 
 uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns)
 {
-    const uint64_t fifth = fence_ns / 5;
+    const uint64_t most_ns = 5 * BW_NS_PER_S / 2;
+    const uint64_t sixth = fence_ns / 6;
 
-    return fifth < BW_NS_PER_S ? fifth : BW_NS_PER_S;
+    return sixth < most_ns ? sixth : most_ns;
 }
 
 struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns)
 {
-    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns);
+    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns) / (BW_MUTANT(LATE_KILL) ? 4 : 1);
 
     return (struct bw_fence_plan){.end = end,
-                                  .term_at = bw_instant_sub(end, grace_ns),
-                                  .kill_at = bw_instant_sub(end, grace_ns / 2)};
+                                  .term_at = bw_instant_sub(end, 2 * grace_ns),
+                                  .kill_at = bw_instant_sub(end, grace_ns)};
+}
+
+uint64_t bw_lease_script_time_ns(uint64_t fence_ns)
+{
+    return fence_ns - 2 * bw_lease_kill_grace_ns(fence_ns);
+}
+
+uint64_t bw_lease_window_of_ns(uint64_t script_ns)
+{
+    const uint64_t most_ns = 5 * BW_NS_PER_S;
+    const uint64_t half = script_ns / 2;
+
+    return script_ns + (half < most_ns ? half : most_ns);
+}
+
+bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms)
+{
+    return limit_ms > bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS;
 }
 
 void bw_renewals_init(struct bw_renewals *renewals, struct bw_id session)

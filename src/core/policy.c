@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/lease.h>
 
 #include "policy.h"
 
@@ -225,21 +226,34 @@ static void judge_rate(struct judgement *judgement)
         BW_UNIT_PPM, bounds->upper_ppm, bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
 }
 
+/* 3.2.4: only what was measured says that a fence does not fit. A limit that is longer is cut to the
+ * instant of TERM, which is worth showing. */
+static void judge_fence_time(struct judgement *judgement)
+{
+    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_spec *spec = &judgement->group->spec;
+    const uint64_t most_ms = (uint64_t)spec->fence_timeout_ms + spec->margin_ms;
+    const char *word = report->fence_took_ms == 0 ? "none measured yet" : NULL;
+
+    if (bw_lease_cuts_script(spec->fence_timeout_ms, report->fence_bound_ms))
+        word = report->fence_took_ms == 0 ? "none measured yet, its limit is cut to the TERM"
+                                          : "its limit is cut to the TERM";
+    judgement->passes &= bw_gate_value(&judgement->list, BW_GATE_ID_FENCE_BOUND, judgement->site,
+                                       report->fence_took_ms <= most_ms, BW_UNIT_MS,
+                                       report->fence_took_ms, (int64_t)most_ms, word);
+}
+
 static void judge_fence(struct judgement *judgement)
 {
     const uint32_t forbidding = 1u << BW_ALARM_FENCE_TOO_SLOW | 1u << BW_ALARM_STATE_NOT_DURABLE;
     const struct bw_report *report = &judgement->heard->report;
-    uint32_t fence_timeout_ms = judgement->group->spec.fence_timeout_ms;
     const char *alarm = NULL;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
                                        report->reach != BW_REACH_NONE && report->reach_proved,
                                        report->reach_proved ? bw_reach_word(report->reach)
                                                             : "not proved");
-    judgement->passes &= bw_gate_value(
-        &judgement->list, BW_GATE_ID_FENCE_BOUND, judgement->site,
-        report->fence_bound_ms > 0 && report->fence_bound_ms <= fence_timeout_ms, BW_UNIT_MS,
-        report->fence_bound_ms, fence_timeout_ms, report->fence_bound_ms == 0 ? "not known" : NULL);
+    judge_fence_time(judgement);
     if (report->fence_failed)
         alarm = "its fence failed";
     else if ((report->alarms & forbidding) != 0)

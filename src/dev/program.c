@@ -22,7 +22,7 @@
 #define LOOP_TURNS 100000 /* until all handles are closed: each turn closes some */
 
 /* Both keep the inequality of design 4: lease_ttl - F >= 2*renew + request + 4*election + 4*margin,
- * and leave the fence script a limit that fits into F with its kill_grace. */
+ * and leave the fence script a limit that ends before the TERM of its fence window. */
 static const struct bw_dev_timings slow_timings = {
     .election_timeout_ms = 300,
     .lease_ttl_ms = 5000,
@@ -31,7 +31,7 @@ static const struct bw_dev_timings slow_timings = {
     .request_timeout_ms = 500,
     .margin_ms = 100,
     .check_interval_ms = 1000, /* a measured lag counts for three of them: longer than a stall */
-    .fence_script_ms = 700,
+    .fence_script_ms = 600,
     .kill_grace_ms = 100,
 };
 static const struct bw_dev_timings fast_timings = {
@@ -42,7 +42,7 @@ static const struct bw_dev_timings fast_timings = {
     .request_timeout_ms = 100,
     .margin_ms = 25,
     .check_interval_ms = 300,
-    .fence_script_ms = 150,
+    .fence_script_ms = 125,
     .kill_grace_ms = 20,
 };
 #define KEEPS_INEQUALITY(ttl, f, renew, request, election, margin)                                 \

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include <breakwater/core/expiry.h>
+#include <breakwater/core/lease.h>
 #include <breakwater/witness/spec_json.h>
 
 /* ---- texts ---- */
@@ -187,16 +188,20 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
 {
     const bool is_serving = report->armed_epoch == group->epoch && group->epoch != 0 &&
                             report->serving_epoch_started;
+    const uint32_t fence_ms = group->spec.fence_timeout_ms;
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:b, s:b, s:o}",
+        "{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
         "service", bw_service_word(report->service),
         "serving", is_serving,
         "readiness", readiness_of(report),
         "guard", report->guard_alive,
         "reach", bw_reach_word(report->reach),
         "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
+        "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
+        "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms),
+                                       bw_lease_script_time_ns(fence_ms * BW_NS_PER_MS) / BW_NS_PER_MS),
         "alarms", alarms_of(report->alarms),
         "enforced", report->enforced,
         "rejoining", report->rejoining,

@@ -36,7 +36,7 @@ static struct bw_report eligible_report(void)
         .check_interval_ms = 10000,
         .reach = BW_REACH_UNITS,
         .reach_proved = true,
-        .fence_bound_ms = 4000,
+        .fence_bound_ms = 3000,
         .joined_epoch = UINT64_MAX,
     };
 }

@@ -51,7 +51,7 @@ static void write_config(const struct real_cluster *cluster, const struct real_s
                    "tls: {ca: %s, identity: %s/%s.pem}\n"
                    "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
                    "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: %s\n"
-                   "    script_timeout: 20s\n    stop_timeout: 20s\n    fence_timeout: 1500ms\n"
+                   "    script_timeout: 20s\n    stop_timeout: 20s\n    fence_timeout: 1300ms\n"
                    "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
                    "    start_script: start.sh\n    stop_script: stop.sh\n"
                    "    fence_script: fence.sh\n%s",

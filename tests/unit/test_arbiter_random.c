@@ -71,7 +71,8 @@ static void check_grant(const struct bw_command *command)
     check(said->condition != BW_CONDITION_STOP, "Grant against the condition");
     check(said->service == (command->adopt ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED),
           "Grant to a site that does not say stopped");
-    check(said->fence_bound_ms <= group->spec.fence_timeout_ms, "Grant to a slow fence");
+    check(said->fence_took_ms <= group->spec.fence_timeout_ms + group->spec.margin_ms,
+          "Grant to a slow fence");
     for (int other = 0; other < WORLD_SITES; other++) /* I1 */
         check(other == site || world.now.boot_ns >= ledger.lease_end[other].boot_ns ||
                   world.now.raw_ns >= ledger.lease_end[other].raw_ns,
@@ -251,6 +252,7 @@ static void change_report(int site)
         break;
     case 6:
         report->fence_bound_ms = 3000 + (uint32_t)below(3000);
+        report->fence_took_ms = 3000 + (uint32_t)below(3000);
         break;
     case 7:
         world.sites[site].is_deaf = below(4) == 0;
@@ -261,6 +263,7 @@ static void change_report(int site)
         report->condition = BW_CONDITION_START;
         report->reach = BW_REACH_UNITS;
         report->fence_bound_ms = 4000;
+        report->fence_took_ms = 0;
         report->lag_ms = 100;
         report->fence_failed = false;
         world.sites[site].is_deaf = false;

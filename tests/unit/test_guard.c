@@ -473,7 +473,7 @@ static void fence_whose_status_is_not_stopped_escalates_to_term_and_kill(void **
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "unknown"); /* not seen: not a success */
     assert_asked(&world, "TERM_REACH");
-    tick_at(&world, 108200);
+    tick_at(&world, 108334); /* as far behind the TERM as at the deadline: F/6 */
     assert_asked(&world, "KILL_REACH");
     world.log[0] = '\0';
     step(&world, &killed);
@@ -492,12 +492,16 @@ static void hanging_fence_script_is_overtaken_before_d(void **state)
     begin_armed(&world);
     tick_at(&world, 108000);
 
-    tick_at(&world, 109600); /* kill_grace = F/5 = 400 ms */
+    tick_at(&world, 109333);
+    assert_not_asked(&world, "TERM_REACH");
+    tick_at(&world, 109334); /* F is 2 s: TERM at D - F/3 */
     assert_asked(&world, "TERM_REACH");
-    assert_true(world.wake_at.boot_ns < at_ms(110000).boot_ns);
-    tick_at(&world, 109800);
+    assert_true(world.wake_at.boot_ns < at_ms(109700).boot_ns);
+    tick_at(&world, 109666);
+    assert_not_asked(&world, "KILL_REACH");
+    tick_at(&world, 109667);
 
-    assert_asked(&world, "KILL_REACH"); /* before D, so that all is gone by D */
+    assert_asked(&world, "KILL_REACH"); /* at D - F/6, so that all is gone by D */
 }
 
 static void fence_after_which_the_service_is_started_has_failed_and_is_tried_again(void **state)

@@ -105,24 +105,37 @@ static void the_fence_window_begins_f_before_the_end_on_either_clock(void **stat
     assert_true(bw_lease_in_fence_window(&lease, at(500 * S, 500 * S)));
 }
 
-static void kill_grace_is_a_fifth_of_f_and_a_second_at_most(void **state) /* 3.2.4 */
+static void kill_grace_is_a_sixth_of_f_and_two_and_a_half_s_at_most(void **state) /* 3.2.4 */
 {
     (void)state;
-    assert_int_equal(bw_lease_kill_grace_ns(100 * BW_NS_PER_MS), 20 * BW_NS_PER_MS);
-    assert_int_equal(bw_lease_kill_grace_ns(5 * S), S);
-    assert_int_equal(bw_lease_kill_grace_ns(60 * S), S);
+    assert_int_equal(bw_lease_kill_grace_ns(600 * BW_NS_PER_MS), 100 * BW_NS_PER_MS);
+    assert_int_equal(bw_lease_kill_grace_ns(15 * S), 5 * S / 2);
+    assert_int_equal(bw_lease_kill_grace_ns(60 * S), 5 * S / 2);
 }
 
-static void a_fence_kills_half_a_grace_before_the_end_whatever_it_does(void **state) /* 3.2.4 */
+static void a_script_has_the_window_until_its_term(void **state) /* 3.2.4 */
 {
-    const struct bw_fence_plan plan = bw_lease_plan_fence(at(100 * S, 90 * S), 10 * S);
+    (void)state;
+    assert_int_equal(bw_lease_script_time_ns(600 * BW_NS_PER_MS), 400 * BW_NS_PER_MS);
+    assert_int_equal(bw_lease_script_time_ns(60 * S), 55 * S);
+    assert_int_equal(bw_lease_window_of_ns(400 * BW_NS_PER_MS), 600 * BW_NS_PER_MS);
+    assert_int_equal(bw_lease_window_of_ns(55 * S), 60 * S);
+    assert_false(bw_lease_cuts_script(600, 400));
+    assert_true(bw_lease_cuts_script(600, 401));
+    assert_false(bw_lease_cuts_script(60000, 55000));
+    assert_true(bw_lease_cuts_script(60000, 55001));
+}
+
+static void a_fence_terms_and_kills_well_before_the_end(void **state) /* 3.2.4 */
+{
+    const struct bw_fence_plan plan = bw_lease_plan_fence(at(100 * S, 90 * S), 30 * S);
     const struct bw_fence_plan brief =
-        bw_lease_plan_fence(at(100 * S, 90 * S), 1000 * BW_NS_PER_MS);
+        bw_lease_plan_fence(at(100 * S, 90 * S), 600 * BW_NS_PER_MS);
 
     (void)state;
     assert_true(is_at(plan.end, 100 * S, 90 * S));
-    assert_true(is_at(plan.term_at, 99 * S, 89 * S));
-    assert_true(is_at(plan.kill_at, 100 * S - 500 * BW_NS_PER_MS, 90 * S - 500 * BW_NS_PER_MS));
+    assert_true(is_at(plan.term_at, 95 * S, 85 * S));
+    assert_true(is_at(plan.kill_at, 97 * S + S / 2, 87 * S + S / 2));
     assert_true(is_at(brief.term_at, 100 * S - 200 * BW_NS_PER_MS, 90 * S - 200 * BW_NS_PER_MS));
     assert_true(is_at(brief.kill_at, 100 * S - 100 * BW_NS_PER_MS, 90 * S - 100 * BW_NS_PER_MS));
 }
@@ -173,8 +186,9 @@ int main(void)
         cmocka_unit_test(confirm_of_another_epoch_changes_nothing),
         cmocka_unit_test(a_confirmation_never_shortens_a_lease),
         cmocka_unit_test(the_fence_window_begins_f_before_the_end_on_either_clock),
-        cmocka_unit_test(kill_grace_is_a_fifth_of_f_and_a_second_at_most),
-        cmocka_unit_test(a_fence_kills_half_a_grace_before_the_end_whatever_it_does),
+        cmocka_unit_test(kill_grace_is_a_sixth_of_f_and_two_and_a_half_s_at_most),
+        cmocka_unit_test(a_script_has_the_window_until_its_term),
+        cmocka_unit_test(a_fence_terms_and_kills_well_before_the_end),
         cmocka_unit_test(an_answer_finds_the_instant_of_its_own_session_and_number),
         cmocka_unit_test(the_oldest_renewal_makes_room_and_is_unknown_then),
     };

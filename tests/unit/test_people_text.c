@@ -175,6 +175,7 @@ static void a_silent_witness_and_an_alarm_are_warnings(void **state)
     world.sites[B].report.guard_alive = false;
     world.sites[C].is_mute = true;
     world.sites[B].certificate_left_s = 6 * 86400 + 100;
+    world.sites[A].report.fence_bound_ms = 120000; /* a script_timeout that nobody thought of */
     world.sites[A].is_timed = true;
     world.sites[A].clock_ppm = -80000;
     world_pass_ms(&world, 100000);

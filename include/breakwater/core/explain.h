@@ -46,7 +46,7 @@
     X(CONDITION, "condition", "its condition script does not say stop")                           \
     X(CLOCK_RATE, "clock_rate", "its clocks are no slower than max_clock_drift_ppm allows")       \
     X(REACH, "reach", "its guard can end all of the service, and has shown it")                   \
-    X(FENCE_BOUND, "fence_bound", "its fence fits into fence_timeout")                            \
+    X(FENCE_BOUND, "fence_bound", "its fences, as measured, keep F")                               \
     X(SITE_ALARM, "site_alarm", "no alarm at the site forbids a grant")                           \
     X(READY, "ready", "its readiness script succeeded lately")                                    \
     X(PREPARED, "prepared", "it was ready after it knew the position to reach")                   \

@@ -159,6 +159,7 @@ struct bw_guard {
     struct bw_instant fence_begun_at;
     struct bw_instant fence_term_at;
     struct bw_instant fence_kill_at;
+    uint64_t fence_grace_ns;         /* between its TERM and its KILL */
     struct bw_instant fence_look_limit; /* RECHECK: until when the last look may take */
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
     struct bw_instant fence_gone_at; /* when it was */
@@ -208,8 +209,8 @@ bool bw_guard_is_fencing(const struct bw_guard *guard);
 /* What WELCOME's GROUP_STATE says. */
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state);
 
-/* How long the fence of these limits may take, for the report (3.8): the fence script's limit, or
- * without one the stop script's, plus kill_grace. */
+/* The limit of what a fence runs, for the report (3.2.4): the fence script's, or without one the stop
+ * script's. In a fence window it is cut to the instant of TERM. */
 uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits);
 
 #endif

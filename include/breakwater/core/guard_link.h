@@ -120,7 +120,7 @@ struct bw_guard_state {
     uint64_t running_run_id;
     enum bw_reach_kind reach;
     bool reach_proved;
-    uint32_t fence_bound_ms; /* how long its fence may take by its own limits */
+    uint32_t fence_bound_ms; /* the limit of what its fence runs; 0: not known */
     bool has_script[BW_ACTION_COUNT];
     uint32_t timeout_ms[BW_ACTION_COUNT];
 };

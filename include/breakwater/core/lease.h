@@ -38,17 +38,25 @@ struct bw_instant bw_lease_fence_at(const struct bw_lease *lease);
 /* In the fence window or past it: nothing may start, no later confirmation extends anything. */
 bool bw_lease_in_fence_window(const struct bw_lease *lease, struct bw_instant now);
 
-/* min(1 s, F/5): between TERM and KILL inside the fence window. */
+/* min(F/6, 2.5 s): between TERM and KILL inside the fence window, and between KILL and D. That long a
+ * machine may stall just then, or the killed take to be gone. */
 uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns);
 
 /* The instants of a fence, kept whatever it is doing then (3.2.4). */
 struct bw_fence_plan {
     struct bw_instant end;     /* D: nothing serves from here on */
-    struct bw_instant term_at; /* kill_grace before: TERM to everything in reach */
-    struct bw_instant kill_at; /* half of it before: KILL, so that the killed are gone by D */
+    struct bw_instant term_at; /* D - min(F/3, 5 s): TERM to everything in reach */
+    struct bw_instant kill_at; /* D - min(F/6, 2.5 s): KILL, so that the killed are gone by D */
 };
 /* Of a fence that is to be over by `end`. Where `end` has passed, so have the others. */
 struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns);
+/* What the plan leaves the fence's script, from the begin of the window to TERM: F - min(F/3, 5 s). */
+uint64_t bw_lease_script_time_ns(uint64_t fence_ns);
+/* A script that may take `limit_ms` is ended by the TERM of a fence window of `fence_ms`, not by its own
+ * limit. */
+bool bw_lease_cuts_script(uint32_t fence_ms, uint32_t limit_ms);
+/* How long a window has to be that leaves its script `script_ns` before TERM. */
+uint64_t bw_lease_window_of_ns(uint64_t script_ns);
 
 /* ---- the renewals on their way ----
  * An answer names (session, number); the instant comes from here and never from the wire (3.2.3). */

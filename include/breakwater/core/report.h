@@ -59,7 +59,7 @@ struct bw_report {
     uint32_t check_interval_ms;
     enum bw_reach_kind reach;
     bool reach_proved;
-    uint32_t fence_bound_ms;    /* how long its fence may take by its own limits */
+    uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */
     uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */
     uint64_t stop_begun_epoch;  /* the stop of this epoch has begun */
