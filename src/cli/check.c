@@ -16,6 +16,7 @@
 
 #include "check_lines.h"
 #include "check_machine.h"
+#include "check_witnesses.h"
 #include "options.h"
 #include "verbs.h"
 
@@ -327,11 +328,25 @@ static void check_clusters(struct check *check)
     }
 }
 
+/* Each with each: two of three may be the same one. */
+static void check_witnesses(struct check *check)
+{
+    for (size_t i = 0; i < check->file_count; i++) {
+        const struct checked_file *file = &check->files[i];
+
+        for (size_t j = 0; j < i && file->witness != NULL; j++)
+            if (check->files[j].witness != NULL)
+                bw_check_witness_pair(&check->lines, file->name, file->witness,
+                                      check->files[j].name, check->files[j].witness);
+    }
+}
+
 static void check_together(struct check *check)
 {
     bool is_daemon = false;
 
     check_clusters(check);
+    check_witnesses(check);
     check->drift_ppm_max = UINT32_MAX;
     for (size_t i = 0; i < check->file_count; i++) {
         const struct checked_file *file = &check->files[i];

@@ -12,6 +12,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
+#include <breakwater/consensus/stop.h>
 
 #define LOCK_NAME          "lock"
 #define IDENTITY_NAME      "identity"
@@ -223,8 +224,8 @@ enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path, struct
     err = find_entry(dir->fd, ".", is_foreign, name, diag);
     if (err == BW_OK && name[0] != '\0')
         err = bw_diag_set(diag, BW_ERR_EXISTS,
-                          "data_dir %s is not empty (it holds %s): a witness is made once, and a "
-                          "wiped one comes back under a new id; nothing was changed",
+                          "data_dir %s is not empty (it holds %s): a witness is made once, in an "
+                          "empty directory; nothing was changed",
                           path, name);
     if (err == BW_OK && mkdirat(dir->fd, BW_DATA_DIR_RAFT, 0700) != 0)
         err = bw_diag_errno(diag, errno, "make %s", dir->raft_path);
@@ -309,9 +310,8 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
 
 damaged:
     return bw_diag_set(diag, BW_ERR_CORRUPT,
-                       "%s/%s is damaged: wipe this witness and add it under a new id; nothing was "
-                       "started",
-                       dir->path, IDENTITY_NAME);
+                       "%s/%s is damaged; nothing was started: %s", dir->path, IDENTITY_NAME,
+                       BW_WITNESS_LOST);
 }
 
 enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,

@@ -71,7 +71,7 @@ static enum bw_err apply_entry(struct bw_fsm *fsm, uint64_t index, const struct 
 static const char *advice(enum bw_err err)
 {
     return err == BW_ERR_VERSION ? "upgrade this witness"
-                                 : "wipe this witness and add it under a new id";
+                                 : BW_WITNESS_LOST;
 }
 
 /* 0 even after the stop: libraft would free the batch of the entry twice. The member is mute. */

@@ -275,23 +275,26 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     struct bw_diag why = {0};
     bool has_log;
-    unsigned cut_count;
+    struct bw_segment_cut cut;
     enum bw_err err = bw_data_dir_has_log(&node->dir, &has_log, diag);
     int rv;
 
     BW_ASSERT(!node->is_closing && !bw_voter_is_running(&node->voter));
     if (err == BW_OK)
-        err = bw_segment_cut_torn(node->dir.raft_path, &cut_count, diag);
+        err = bw_segment_check(node->dir.raft_path, &cut, &why);
+    if (err == BW_ERR_CORRUPT)
+        return bw_diag_set(diag, err, "%s; nothing was started: %s", why.text, BW_WITNESS_LOST);
     if (err != BW_OK)
         return err;
-    if (cut_count > 0)
-        bw_log_warn(node->log, "raft.segment_cut", "dir=%s segments=%u why=\"torn end\"",
-                    bw_log_quote(node->dir.raft_path), cut_count);
+    if (cut.bytes > 0)
+        bw_log_warn(node->log, "raft.segment_cut",
+                    "dir=%s segments=%u bytes=%" PRIu64 " entries=%" PRIu64 " why=%s",
+                    bw_log_quote(node->dir.raft_path), cut.files, cut.bytes, cut.entries,
+                    bw_log_quote("torn end of the last write; entries: as far as it says"));
     if (node->identity.is_founder && !has_log)
         return bw_diag_set(diag, BW_ERR_CORRUPT,
-                           "%s holds no log, but this witness had one: wipe it and add it under a "
-                           "new id; nothing was started",
-                           node->dir.raft_path);
+                           "%s holds no log, but this witness had one; nothing was started: %s",
+                           node->dir.raft_path, BW_WITNESS_LOST);
     err = bw_voter_start(&node->voter, &why);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "%s: %s; nothing was started", node->dir.raft_path, why.text);

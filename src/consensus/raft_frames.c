@@ -8,6 +8,7 @@
 #include <raft.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 /* libraft, uv_encoding.c: little-endian words of 8 bytes. Preamble: type, header length. */
 #define WORD                  8
@@ -107,6 +108,20 @@ static enum bw_err judge_entries(struct bw_raft_frames *frames, struct bw_diag *
     return BW_OK;
 }
 
+/* One who believes that it is another member collects votes for that one: two leaders in a term. */
+static enum bw_err judge_vote(const struct bw_raft_frames *frames, struct bw_diag *diag)
+{
+    const uint64_t candidate = bw_get_u64le(frames->header + WORD);
+
+    if (candidate == frames->peer || BW_MUTANT(CANDIDATE_ID))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_AUTH,
+                       "it asks for votes as witness %" PRIu64 ", but its certificate is that of "
+                       "witness %" PRIu64
+                       " by this witness's file; give all witnesses the same `witnesses`",
+                       candidate, frames->peer);
+}
+
 /* Format, count, then per server: id, address ended by NUL, role. */
 static bool is_configuration(const uint8_t *bytes, uint64_t size)
 {
@@ -160,6 +175,8 @@ static enum bw_err end_header(struct bw_raft_frames *frames, struct bw_diag *dia
         err = judge_entries(frames, diag);
     else if (type == RAFT_INSTALL_SNAPSHOT)
         err = judge_snapshot(frames, diag);
+    else if (type == RAFT_REQUEST_VOTE)
+        err = judge_vote(frames, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "%s", messages[type]);
     free(frames->header);
@@ -210,5 +227,5 @@ enum bw_err bw_raft_frames_take(struct bw_raft_frames *frames, const uint8_t *da
 void bw_raft_frames_deinit(struct bw_raft_frames *frames)
 {
     free(frames->header);
-    *frames = (struct bw_raft_frames){0};
+    *frames = (struct bw_raft_frames){.peer = frames->peer};
 }

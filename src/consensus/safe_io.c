@@ -242,25 +242,20 @@ static int judge_vote(struct raft_io *io, enum bw_err err, const char *why, stru
         return 0; /* a witness that has never taken part */
     if (err == BW_ERR_NOT_FOUND)
         return refuse_load(io, "the vote file is missing though there is a log: this witness may "
-                               "have voted; wipe it and add it under a new id");
+                               "have voted");
     if (err != BW_OK)
-        return refuse_load(io,
-                           "the vote file cannot be trusted (%.80s); wipe this witness and add "
-                           "it under a new id",
-                           why);
+        return refuse_load(io, "the vote file cannot be trusted (%.160s)", why);
     if (theirs.term == 0 && has_log)
-        return refuse_load(io, "metadata1 and metadata2 are missing though there is a log; wipe "
-                               "this witness and add it under a new id");
+        return refuse_load(io, "metadata1 and metadata2 are missing though there is a log");
     if (theirs.term > own.term || log_term > own.term)
         return refuse_load(io,
                            "term %llu in the %s is beyond the vote file's %" PRIu64
-                           ": rolled back or damaged; wipe this witness, add it under a new id",
+                           ": rolled back or damaged",
                            theirs.term > own.term ? (raft_term)theirs.term : log_term,
                            theirs.term > own.term ? "metadata" : "log", own.term);
     if (theirs.term == own.term && theirs.vote != 0 && theirs.vote != own.vote)
         return refuse_load(io,
-                           "metadata and vote file disagree on the vote of term %" PRIu64
-                           "; wipe this witness, add it under a new id",
+                           "metadata and vote file disagree on the vote of term %" PRIu64,
                            own.term);
     return 0;
 }

@@ -3,139 +3,326 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 /* raft/uv.h: format 8 | batches: CRC of the header 4, CRC of the data 4, header: count 8, per entry
- * term 8, type 1, unused 3, size 4; data. Little endian. */
+ * term 8, type 1, unused 3, size 4; data. Little endian. A batch begins at a multiple of 8. */
 #define FORMAT         1
 #define FORMAT_BYTES   8
 #define CHECKSUM_BYTES 8
 #define COUNT_BYTES    8
 #define ENTRY_BYTES    16
+#define ALIGN          8
 #define COUNT_MAX      (8 * 1024 * 1024 / 32) /* what libraft takes for a count at most */
+#define SEGMENTS_MAX   64                     /* two are kept ready, and one is written */
+#define NAME_BYTES     32                     /* open- and 20 digits */
+
+struct bytes {
+    const uint8_t *data;
+    uint64_t size;
+};
+
+/* ---- one batch ------------------------------------------------------------------------------ */
+
+static uint32_t crc_of_byte[256];
+
+static void fill_crc_table(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint32_t crc = byte << 24;
+
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc << 1) ^ ((crc >> 31) * UINT32_C(0x04C11DB7));
+        crc_of_byte[byte] = crc;
+    }
+}
 
 /* CRC-32 as libraft counts it: polynomial 0x04C11DB7, high bit first, from 0. */
-static uint32_t crc32_of(const uint8_t *data, size_t size)
+static uint32_t crc32_of(const uint8_t *data, uint64_t size)
 {
     uint32_t crc = 0;
 
-    for (size_t i = 0; i < size; i++) {
-        crc ^= (uint32_t)data[i] << 24;
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc << 1) ^ ((crc >> 31) * UINT32_C(0x04C11DB7));
-    }
+    for (uint64_t i = 0; i < size; i++)
+        crc = (crc << 8) ^ crc_of_byte[(crc >> 24) ^ data[i]];
     return crc;
 }
 
-/* Where the batch at `at` ends; `size` + 1 when the file ends before; 0 when libraft will drop the
- * batch by itself. */
-static uint64_t end_of_batch(const uint8_t *file, uint64_t size, uint64_t at)
+/* The entries that a header at `at` announces, if it is one that was written; 0: it is none. */
+static uint64_t announced_entries(struct bytes file, uint64_t at)
 {
-    uint64_t header = at + CHECKSUM_BYTES;
+    const uint64_t header = at + CHECKSUM_BYTES;
     uint64_t count;
-    uint64_t end;
+    uint64_t header_bytes;
 
-    if (header + COUNT_BYTES > size)
-        return size + 1;
-    count = bw_get_u64le(file + header);
-    if (count == 0 || count > COUNT_MAX)
+    if (header + COUNT_BYTES > file.size)
         return 0;
-    end = header + COUNT_BYTES + count * ENTRY_BYTES;
-    if (end > size)
-        return size + 1;
-    if (crc32_of(file + header, end - header) != bw_get_u32le(file + at))
+    count = bw_get_u64le(file.data + header);
+    header_bytes = COUNT_BYTES + count * ENTRY_BYTES;
+    if (count == 0 || count > COUNT_MAX || header_bytes > file.size - header ||
+        crc32_of(file.data + header, header_bytes) != bw_get_u32le(file.data + at))
+        return 0;
+    return count;
+}
+
+/* Where the whole, undamaged batch at `at` ends, and how many entries it holds; 0: there is none.
+ */
+static uint64_t end_of_batch(struct bytes file, uint64_t at, uint64_t *out_entries)
+{
+    const uint64_t count = announced_entries(file, at);
+    const uint64_t lengths = at + CHECKSUM_BYTES + COUNT_BYTES;
+    const uint64_t data = lengths + count * ENTRY_BYTES;
+    uint64_t size = 0;
+
+    if (count == 0)
         return 0;
     for (uint64_t i = 0; i < count; i++)
-        end += bw_get_u32le(file + header + COUNT_BYTES + i * ENTRY_BYTES + 12);
-    return end <= size ? end : size + 1;
+        size += bw_get_u32le(file.data + lengths + i * ENTRY_BYTES + 12);
+    if (size > file.size - data ||
+        crc32_of(file.data + data, size) != bw_get_u32le(file.data + at + 4))
+        return 0;
+    *out_entries = count;
+    return data + size;
 }
 
-/* How much of the file libraft can read to its end. */
-static uint64_t readable_bytes(const uint8_t *file, uint64_t size)
+/* ---- one file ------------------------------------------------------------------------------- */
+
+/* What is in an open segment: whole batches, then perhaps a bad one, then perhaps more. */
+struct finding {
+    uint64_t good_bytes; /* up to here libraft can read; 0: nothing */
+    uint64_t used_bytes; /* behind here there are only zeros, which were never written */
+    bool is_bad;         /* between the two something is */
+    uint64_t bad_entries;  /* that the first bad batch announces; 0: that cannot be read */
+    uint64_t lost_batches; /* whole ones behind a bad one: no crash left them so */
+    uint64_t lost_entries;
+};
+
+static uint64_t used_bytes(struct bytes file)
 {
-    uint64_t at = FORMAT_BYTES;
+    uint64_t size = file.size;
 
-    if (size < FORMAT_BYTES)
-        return 0;
-    if (bw_get_u64le(file) != FORMAT)
-        return size; /* never written, or refused by libraft */
-    while (at < size) {
-        uint64_t end = end_of_batch(file, size, at);
+    while (size > 0 && file.data[size - 1] == 0)
+        size--;
+    return size;
+}
 
-        if (end == 0)
-            return size;
-        if (end > size)
-            return at > FORMAT_BYTES ? at : 0;
+/* The length of a bad batch cannot be trusted, so the next good one may begin anywhere. */
+static void look_behind(struct bytes file, uint64_t at, struct finding *finding)
+{
+    while (at < finding->used_bytes) {
+        uint64_t entries;
+        const uint64_t end = end_of_batch(file, at, &entries);
+
+        if (end == 0) {
+            at += ALIGN;
+            continue;
+        }
+        finding->lost_batches++;
+        finding->lost_entries += entries;
         at = end;
     }
-    return at > FORMAT_BYTES ? at : 0;
 }
 
-static enum bw_err cut_file(int dir, const char *name, bool *out_cut, struct bw_diag *diag)
+static struct finding look_at(struct bytes file)
 {
-    int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
-    enum bw_err err = BW_OK;
+    struct finding finding = {.used_bytes = used_bytes(file)};
+    uint64_t at = FORMAT_BYTES;
+    uint64_t entries;
+    uint64_t end;
+
+    if (file.size < FORMAT_BYTES) {
+        finding.is_bad = finding.used_bytes > 0;
+        return finding;
+    }
+    if (bw_get_u64le(file.data) != FORMAT) { /* never written, damaged, or a later libraft's */
+        look_behind(file, at, &finding);
+        finding.is_bad = finding.lost_batches > 0;
+        finding.good_bytes = finding.is_bad ? 0 : file.size;
+        return finding;
+    }
+    while ((end = end_of_batch(file, at, &entries)) != 0)
+        at = end;
+    finding.good_bytes = at > FORMAT_BYTES ? at : 0;
+    finding.is_bad = at < finding.used_bytes;
+    if (finding.is_bad) {
+        finding.bad_entries = announced_entries(file, at);
+        look_behind(file, at + ALIGN, &finding);
+    }
+    return finding;
+}
+
+/* libraft reads on through zeros, and trips over a file that ends inside a header. */
+static bool is_to_be_cut(const struct finding *finding, uint64_t size)
+{
+    const uint64_t rest = size - finding->good_bytes;
+
+    return finding->is_bad || size < FORMAT_BYTES ||
+           (rest > 0 && rest < CHECKSUM_BYTES + COUNT_BYTES);
+}
+
+static enum bw_err cut_file(int fd, uint64_t size, struct bw_diag *diag)
+{
+    if (ftruncate(fd, (off_t)size) != 0 || fsync(fd) != 0)
+        return bw_diag_errno(diag, errno, "cut its torn end");
+    return BW_OK;
+}
+
+static enum bw_err map(int fd, struct bytes *out_file, struct bw_diag *diag)
+{
     struct stat status;
-    uint64_t readable;
-    void *file;
+    void *data;
+
+    *out_file = (struct bytes){0};
+    if (fstat(fd, &status) != 0)
+        return bw_diag_errno(diag, errno, "look at it");
+    if (status.st_size == 0)
+        return BW_OK;
+    /* Mapped, not read: a segment more in private memory would stay there. */
+    data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (data == MAP_FAILED)
+        return bw_diag_errno(diag, errno, "read it");
+    *out_file = (struct bytes){data, (uint64_t)status.st_size};
+    return BW_OK;
+}
+
+/* ---- all of them, in the order in which they were written ----------------------------------- */
+
+struct segment {
+    uint64_t number;
+    char name[NAME_BYTES];
+};
+
+/* The first bad batch of all; behind it nothing may be. */
+struct torn_end {
+    char name[NAME_BYTES]; /* "": there is none */
+    uint64_t at;
+};
+
+static enum bw_err refuse(const struct torn_end *end, const struct finding *finding,
+                          const char *name, struct bw_diag *diag)
+{
+    return bw_diag_set(diag, BW_ERR_CORRUPT,
+                       "%s is damaged at byte %" PRIu64 ": behind it, in %s, are %" PRIu64
+                       " whole batches with %" PRIu64 " log entries, so no crash has torn it; "
+                       "these, and what is damaged, are missing from the log",
+                       end->name, end->at, name, finding->lost_batches, finding->lost_entries);
+}
+
+static enum bw_err judge_file(int fd, struct bytes file, const char *name, struct torn_end *end,
+                              struct bw_segment_cut *cut, struct bw_diag *diag)
+{
+    struct finding finding = look_at(file);
+
+    if (end->name[0] != '\0') { /* all of this file is behind it */
+        finding.lost_batches = 0;
+        finding.lost_entries = 0;
+        look_behind(file, FORMAT_BYTES, &finding);
+    } else if (finding.is_bad) {
+        (void)snprintf(end->name, sizeof end->name, "%s", name); /* as long as it */
+        end->at = finding.good_bytes;
+    }
+    if (finding.lost_batches > 0 && !BW_MUTANT(DAMAGE_IS_TORN))
+        return refuse(end, &finding, name, diag);
+    if (cut == NULL || !is_to_be_cut(&finding, file.size))
+        return BW_OK;
+    cut->files++;
+    if (finding.is_bad)
+        cut->bytes += finding.used_bytes - finding.good_bytes;
+    cut->entries += finding.bad_entries;
+    return cut_file(fd, finding.good_bytes, diag);
+}
+
+static enum bw_err check_file(int dir, const char *name, struct torn_end *end,
+                              struct bw_segment_cut *cut, struct bw_diag *diag)
+{
+    const int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
+    struct bytes file;
+    enum bw_err err;
 
     if (fd < 0)
         return bw_diag_errno(diag, errno, "open %s", name);
-    *out_cut = false;
-    if (fstat(fd, &status) != 0)
-        err = bw_diag_errno(diag, errno, "look at %s", name);
-    if (err != BW_OK || status.st_size == 0)
-        goto done;
-    /* Mapped, not read: a segment more in private memory would stay there. */
-    file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (file == MAP_FAILED) {
-        err = bw_diag_errno(diag, errno, "read %s", name);
-        goto done;
+    err = map(fd, &file, diag);
+    if (err == BW_OK && file.size > 0) {
+        err = judge_file(fd, file, name, end, cut, diag);
+        (void)munmap((void *)(uintptr_t)file.data, file.size); /* fails only for other arguments */
     }
-    readable = readable_bytes(file, (uint64_t)status.st_size);
-    (void)munmap(file, (size_t)status.st_size); /* fails only for other arguments */
-    if (readable == (uint64_t)status.st_size)
-        goto done;
-    *out_cut = true;
-    if (ftruncate(fd, (off_t)readable) != 0 || fsync(fd) != 0)
-        err = bw_diag_errno(diag, errno, "cut the torn end of %s", name);
-
-done:
     (void)close(fd); /* synced if it was changed */
+    return err == BW_OK || err == BW_ERR_CORRUPT ? err : bw_diag_wrap(diag, err, "%s", name);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const struct segment *one = a;
+    const struct segment *other = b;
+
+    return (one->number > other->number) - (one->number < other->number);
+}
+
+static enum bw_err list_segments(DIR *list, struct segment *segments, unsigned *out_count,
+                                 struct bw_diag *diag)
+{
+    struct dirent *entry;
+
+    *out_count = 0;
+    errno = 0;
+    while ((entry = readdir(list)) != NULL) {
+        struct segment *segment = &segments[*out_count];
+        int end = 0;
+
+        if (strncmp(entry->d_name, "open-", 5) == 0) {
+            if (sscanf(entry->d_name, "open-%20" SCNu64 "%n", &segment->number, &end) != 1 ||
+                entry->d_name[end] != '\0' ||
+                !bw_copy_text(segment->name, sizeof segment->name, entry->d_name))
+                return bw_diag_set(diag, BW_ERR_CORRUPT, "%.64s is no log segment", entry->d_name);
+            if (++*out_count == SEGMENTS_MAX)
+                return bw_diag_set(diag, BW_ERR_CORRUPT, "there are %d or more open log segments",
+                                   SEGMENTS_MAX);
+        }
+        errno = 0;
+    }
+    return errno == 0 ? BW_OK : bw_diag_errno(diag, errno, "list its files");
+}
+
+/* `cut` NULL: only judges. */
+static enum bw_err check_all(int dir, const struct segment *segments, unsigned count,
+                             struct bw_segment_cut *cut, struct bw_diag *diag)
+{
+    struct torn_end end = {.at = 0};
+    enum bw_err err = BW_OK;
+
+    for (unsigned i = 0; err == BW_OK && i < count; i++)
+        err = check_file(dir, segments[i].name, &end, cut, diag);
     return err;
 }
 
-enum bw_err bw_segment_cut_torn(const char *path, unsigned *out_count, struct bw_diag *diag)
+enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, struct bw_diag *diag)
 {
+    struct segment segments[SEGMENTS_MAX];
     DIR *list = opendir(path);
-    enum bw_err err = BW_OK;
-    struct dirent *entry;
-    unsigned count = 0;
+    unsigned count;
+    enum bw_err err;
 
+    *out_cut = (struct bw_segment_cut){0};
     if (list == NULL)
         return bw_diag_errno(diag, errno, "list %s", path);
-    errno = 0;
-    while (err == BW_OK && (entry = readdir(list)) != NULL) {
-        bool is_cut = false;
-
-        if (strncmp(entry->d_name, "open-", 5) != 0)
-            continue;
-        err = cut_file(dirfd(list), entry->d_name, &is_cut, diag);
-        count += err == BW_OK && is_cut;
-        errno = 0;
-    }
-    if (err == BW_OK && errno != 0)
-        err = bw_diag_errno(diag, errno, "list %s", path);
-    (void)closedir(list); /* only read */
+    fill_crc_table();
+    err = list_segments(list, segments, &count, diag);
     if (err == BW_OK)
-        *out_count = count;
-    return err;
+        qsort(segments, count, sizeof segments[0], compare);
+    if (err == BW_OK) /* nothing is cut before all is known: the next start would see no damage */
+        err = check_all(dirfd(list), segments, count, NULL, diag);
+    if (err == BW_OK)
+        err = check_all(dirfd(list), segments, count, out_cut, diag);
+    (void)closedir(list); /* only read */
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", path);
 }

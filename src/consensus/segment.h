@@ -1,16 +1,29 @@
 /* segment.h - libraft's open log segments, looked at before libraft does.
  *
- * A crash may leave the last batch of entries torn. libraft 0.22.1 drops a batch whose checksum is
- * wrong, but when the file ends inside a batch it frees what it has read twice and aborts. Such a
- * file is cut back here to its last whole batch, which is what libraft does with the other kind. */
+ * A crash may leave the last write torn: its batch of entries was never acknowledged, and goes.
+ * libraft 0.22.1 drops the first batch whose checksum is wrong and everything behind it, without a
+ * word, and aborts when the file ends inside a batch (it frees what it has read twice). So:
+ *
+ *   a bad batch, and behind it nothing   a torn end: cut off here, and said how much it was
+ *   a bad batch, and a good one behind   damage: acknowledged entries are missing. Refused
+ *
+ * "Behind" is the rest of the file, and the open segments that were written after it. */
 #ifndef BW_CONSENSUS_SEGMENT_H
 #define BW_CONSENSUS_SEGMENT_H
 
+#include <stdint.h>
+
 #include <breakwater/base/diag.h>
 
-/* For each `open-N` in the directory `path`; *out_count: how many were cut. Call it before
- * raft_start, with the directory locked. */
-BW_MUST_CHECK enum bw_err bw_segment_cut_torn(const char *path, unsigned *out_count,
-                                              struct bw_diag *diag);
+struct bw_segment_cut {
+    unsigned files;   /* that were cut */
+    uint64_t bytes;   /* that were not zeros */
+    uint64_t entries; /* that the torn batches announced; of a torn head nobody knows how many */
+};
+
+/* For all `open-N` in the directory `path`, in order. BW_ERR_CORRUPT: damage, and how much. Call it
+ * before raft_start, with the directory locked. */
+BW_MUST_CHECK enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut,
+                                           struct bw_diag *diag);
 
 #endif

@@ -308,10 +308,7 @@ static enum bw_err explain_load(const struct bw_voter *voter, int status, struct
 
     if (why->err != BW_OK)
         return bw_diag_set(diag, why->err, "%s", why->text);
-    return bw_diag_set(diag, err, "%s%s", text,
-                       err == BW_ERR_CORRUPT
-                           ? ": if the disk is damaged, wipe this witness and add it under a new id"
-                           : "");
+    return bw_diag_set(diag, err, "%s%s", text, err == BW_ERR_CORRUPT ? ": " BW_WITNESS_LOST : "");
 }
 
 enum bw_err bw_voter_start(struct bw_voter *voter, struct bw_diag *diag)

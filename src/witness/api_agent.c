@@ -275,7 +275,7 @@ static bool is_of_this_cluster(struct bw_program *program, struct bw_http_reques
     }
     if (sync->generation > program->cluster.generation) {
         refuse(program, request, 409, "the agent knows a newer generation of this cluster",
-               "this witness was left behind by a recovery: wipe it and add it under a new id");
+               "this witness was left behind by a recovery: stop it");
         return false;
     }
     return true;

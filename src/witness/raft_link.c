@@ -101,6 +101,7 @@ static void adopt(struct link *link, const struct bw_witness_member_config *memb
     enum bw_err err;
 
     forget_stranger(link);
+    link->frames.peer = member->id;
     err = bw_transport_accept(link->program->transport, member->id, (struct bw_link *)link,
                               &link->sink);
     if (err != BW_OK)

@@ -83,8 +83,8 @@ static void check_passed(const uint8_t *data, size_t size)
 /* The verdict does not depend on how the stream was cut. */
 static void run_frames(const uint8_t *data, size_t size)
 {
-    struct bw_raft_frames whole = {0};
-    struct bw_raft_frames cut = {0};
+    struct bw_raft_frames whole = {.peer = 1};
+    struct bw_raft_frames cut = {.peer = 1};
     struct bw_diag diag = {0};
     const enum bw_err err = bw_raft_frames_take(&whole, data, size, &diag);
     enum bw_err cut_err = BW_OK;

@@ -229,6 +229,30 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
                 "(fence_timeout of the group = 5000 ms): in a fence the script is cut to that\n");
 }
 
+/* Two leaders in one term came of such files. */
+static void witness_files_that_disagree_on_who_is_who_fail(void **state)
+{
+    (void)state;
+    put("w2.yaml", 0644,
+        "cluster: prod\nname: w2\ndata_dir: data2\nlisten: 127.0.0.1:0\n"
+        "raft_listen: 127.0.0.1:0\ntls: {ca: pki/ca.pem, identity: w2.pem}\n"
+        "election_timeout: 1s\nwitnesses:\n"
+        "  - {name: w1, id: 1, address: w1:7400, raft: w1:7401, failure_domain: a}\n"
+        "  - {name: w2, id: 3, address: w2:7400, raft: w2:7402, failure_domain: b}\n"
+        "  - {name: w4, id: 2, address: w3:7400, raft: w3:7401, failure_domain: c}\n");
+    assert_int_equal(check("--offline witness.yaml w2.yaml"), 1);
+    assert_says("says that witness w2 has id 3, witness.yaml that it has id 2");
+    assert_says("has raft address w2:7402, witness.yaml that it has w2:7401");
+    assert_says("has a witness w4, which is not in witness.yaml");
+    assert_says("has no witness w3, which is in witness.yaml");
+    assert_says("has election_timeout 1000 ms, witness.yaml has 2000 ms");
+
+    put("again.yaml", 0644, witness_text);
+    assert_int_equal(check("--offline witness.yaml again.yaml"), 1);
+    assert_says("is of witness w1, and so is witness.yaml");
+    assert_says("1 failed, 0 warnings");
+}
+
 static void usage_is_two(void **state)
 {
     (void)state;
@@ -249,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
+        cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(usage_is_two),
     };
 

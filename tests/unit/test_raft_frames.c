@@ -88,7 +88,7 @@ static struct message snapshot(void)
 
 static enum bw_err take(const struct message *message, struct bw_diag *diag)
 {
-    struct bw_raft_frames frames = {.header = NULL};
+    struct bw_raft_frames frames = {.peer = 1};
     enum bw_err err = bw_raft_frames_take(&frames, message->bytes, message->size, diag);
 
     bw_raft_frames_deinit(&frames);
@@ -122,7 +122,7 @@ static void sound_messages_pass_one_after_another_in_pieces_of_any_size(void **s
         size += all[i].size;
     }
     for (size_t piece = 1; piece <= size; piece++) {
-        struct bw_raft_frames frames = {.header = NULL};
+        struct bw_raft_frames frames = {.peer = 1};
 
         for (size_t at = 0; at < size; at += piece)
             assert_int_equal(bw_raft_frames_take(&frames, stream + at,
@@ -205,7 +205,7 @@ static void entries_too_large_together_are_refused(void **state)
 {
     const uint64_t count = BW_RAFT_ENTRIES_MAX;
     const size_t size = 16 + 48 + 16 * (size_t)count;
-    struct bw_raft_frames frames = {.header = NULL};
+    struct bw_raft_frames frames = {.peer = 1};
     struct bw_diag diag = {0};
     uint8_t *bytes = calloc(1, size);
 
@@ -222,6 +222,21 @@ static void entries_too_large_together_are_refused(void **state)
     assert_non_null(strstr(diag.text, "the limit is 268435456"));
     bw_raft_frames_deinit(&frames);
     free(bytes);
+}
+
+/* libraft grants to the id in the message: two who take themselves for the same one would both be
+ * elected by the votes of one term. */
+static void votes_are_asked_for_by_the_member_that_its_certificate_names(void **state)
+{
+    struct message message = plain(RAFT_REQUEST_VOTE, 5);
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(take(&message, &diag), BW_OK);
+    set(&message, 3, 2);
+    assert_int_equal(take(&message, &diag), BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "asks for votes as witness 2"));
+    assert_non_null(strstr(diag.text, "that of witness 1"));
 }
 
 static void a_snapshot_with_a_broken_head_is_refused(void **state)
@@ -278,6 +293,7 @@ int main(void)
         cmocka_unit_test(a_header_shorter_or_longer_than_its_message_is_refused),
         cmocka_unit_test(entries_beyond_their_header_or_a_limit_are_refused),
         cmocka_unit_test(entries_too_large_together_are_refused),
+        cmocka_unit_test(votes_are_asked_for_by_the_member_that_its_certificate_names),
         cmocka_unit_test(a_snapshot_with_a_broken_head_is_refused),
         cmocka_unit_test(any_bytes_get_an_answer),
     };

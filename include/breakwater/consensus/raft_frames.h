@@ -2,8 +2,9 @@
  *
  * libraft 0.22.1 believes what a message says of its own size: it allocates what is announced, and
  * reads a header beyond its end. A member's certificate says who sends, not that what it sends is
- * sound. Only shape and size are judged here; what a message means is Raft's business. Pure but for
- * the memory of one header. */
+ * sound. Shape and size are judged here, and that who asks for votes asks for its own: libraft grants
+ * them to the id in the message. What it means besides is Raft's business. Pure but for the memory
+ * of one header. */
 #ifndef BW_CONSENSUS_RAFT_FRAMES_H
 #define BW_CONSENSUS_RAFT_FRAMES_H
 
@@ -21,8 +22,9 @@
 #define BW_RAFT_CONFIGURATION_BYTES_MAX 4096
 #define BW_RAFT_HEADER_BYTES_MAX        (64 + 16 * BW_RAFT_ENTRIES_MAX)
 
-/* One direction of one connection. Zeroed: at the beginning of a message. */
+/* One direction of one connection. Zeroed but for `peer`: at the beginning of a message. */
 struct bw_raft_frames {
+    uint64_t peer; /* who sends: the id of the member that its certificate names */
     uint8_t preamble[BW_RAFT_PREAMBLE_BYTES];
     uint8_t *header;       /* owned; NULL: not in a header */
     uint64_t header_bytes; /* of the message that is being read; 0: not yet known */
@@ -30,13 +32,12 @@ struct bw_raft_frames {
     uint64_t payload_left;
 };
 
-/* Frees the memory; the struct may be used again, as zeroed. */
+/* Frees the memory; the struct may be used again, for the same peer. */
 void bw_raft_frames_deinit(struct bw_raft_frames *frames);
 
-/* Judges the next bytes of the stream. BW_OK: pass them on, all of them. BW_ERR_INVALID or
- * BW_ERR_LIMIT (the text names the limit), BW_ERR_NOMEM: pass on none of them, close the
- * connection.
- */
+/* Judges the next bytes of the stream. BW_OK: pass them on, all of them. BW_ERR_INVALID,
+ * BW_ERR_AUTH (it asks for votes under another id) or BW_ERR_LIMIT (the text names the limit),
+ * BW_ERR_NOMEM: pass on none of them, close the connection. */
 BW_MUST_CHECK enum bw_err bw_raft_frames_take(struct bw_raft_frames *frames, const uint8_t *data,
                                               size_t size, struct bw_diag *diag);
 

@@ -8,6 +8,12 @@ enum bw_stop {
     BW_STOP_PERSON = 70   /* a restart meets the same again: a person must act */
 };
 
+/* The end of each text about a witness that has forgotten what it has said or taken, or may have: it
+ * must never vote again, and there is no way yet to put another in its place. */
+#define BW_WITNESS_LOST                                                                            \
+    "this witness must not take part again: leave it stopped; the others go on while they are a "  \
+    "majority, and this version cannot replace it"
+
 /* Must not return in a program: it prints `message` and calls _exit((int)why), without any
  * unwinding. Where it does return (tests, the simulator), the member behind it is mute from then
  * on: it sends nothing, writes nothing and applies nothing, and waits to be closed. */
