@@ -279,6 +279,24 @@ static int wait_for_box(pid_t pid, int *out_status)
     return 0;
 }
 
+/* In a chroot, or where it is forbidden, a namespace's mounts cannot be told from the machine's: 0 if
+ * they can, else why not. */
+static int why_no_mounts(void)
+{
+    int status = 0;
+    const pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0
+                  ? errno
+                  : 0);
+    if (pid < 0)
+        return errno;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+}
+
 enum bw_err bw_box_run(bw_box_inside inside, void *user, int *out_status, struct bw_diag *diag)
 {
     struct outside outside = {0};
@@ -287,11 +305,16 @@ enum bw_err bw_box_run(bw_box_inside inside, void *user, int *out_status, struct
     pid_t watcher;
     pid_t pid;
     int pipe_end = -1;
+    int mounts_errno;
     int status = 0;
     int signal;
 
     if (geteuid() != 0)
         return bw_diag_set(diag, BW_ERR_AUTH, "needs root (network namespaces)");
+    mounts_errno = why_no_mounts();
+    if (mounts_errno != 0)
+        return bw_diag_set(diag, BW_ERR_AUTH, "needs mounts of its own: make all mounts private: %s",
+                           strerror(mounts_errno));
     block_signals(&before);
     if (find_mount("cgroup2", "rw", outside.mount))
         make_cgroup(outside.mount, outside.cgroup, sizeof outside.cgroup);

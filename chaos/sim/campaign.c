@@ -13,6 +13,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "expected.h"
 #include "resume.h"
 
 #define PROGRESS_NS (10 * UINT64_C(1000000000))
@@ -146,9 +147,19 @@ static enum sim_mode mode_of(const struct sim_campaign *campaign, uint64_t seed)
     return campaign->is_liveness ? SIM_MODE_LIVENESS : SIM_MODE_SAFETY;
 }
 
+static bool has_all_fired(const struct sim_campaign *campaign)
+{
+    for (uint32_t i = 0; sim_expected(i) != NULL; i++)
+        if (sim_coverage_get(&campaign->coverage, sim_expected(i)) == 0)
+            return false;
+    return true;
+}
+
 static bool wants_more(const struct sim_campaign *campaign, uint64_t begun_ns)
 {
     if (is_interrupted || (campaign->failure_count > 0 && !campaign->goes_on))
+        return false;
+    if (campaign->ends_covered && has_all_fired(campaign))
         return false;
     if (campaign->seed_count > 0 &&
         campaign->next_seed >= campaign->first_seed + campaign->seed_count)

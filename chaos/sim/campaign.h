@@ -18,6 +18,7 @@ struct sim_campaign {
     bool goes_on;            /* after a failure */
     const char *resume_path; /* NULL: nothing is kept */
     bool must_cover;         /* something that never fired is a failure */
+    bool ends_covered;       /* and once everything has fired it is over */
     /* what came of it */
     uint64_t next_seed, run_count, lived_ns, events, real_ns, failure_count;
     struct sim_tally tally;

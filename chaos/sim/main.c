@@ -38,6 +38,7 @@ static const char help[] =
     "  --jobs N           worlds side by side (cores)\n"
     "  --resume FILE      keep the totals there, and go on from them\n"
     "  --go-on            after a failure too\n"
+    "  --cover            everything must fire; once it has, the campaign is over\n"
     "both:\n"
     "  --mode MODE        safety: faults without end; liveness: faults, then calm (both, in a campaign)\n"
     "  --length DURATION  of one world (1h)\n"
@@ -132,10 +133,23 @@ static void read_mode(struct arguments *arguments, const char *text)
     arguments->campaign.is_liveness = is_liveness;
 }
 
+static void check_arguments(struct arguments *arguments)
+{
+    const struct sim_campaign *campaign = &arguments->campaign;
+
+    arguments->order.length_ns = campaign->length_ns;
+    if (arguments->has_seed && campaign->ends_covered)
+        usage("--cover is about a campaign, not about one world", NULL);
+    if (!arguments->has_seed && (arguments->shrinks || arguments->prints_plan ||
+                                 arguments->order.story_lines > 0 ||
+                                 arguments->order.left_out_count > 0))
+        usage("--story, --without, --shrink and --plan are about one world: give --seed", NULL);
+}
+
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     enum { SEED = 256, STORY, WITHOUT, SHRINK, PLAN, FOR, HOURS, SEEDS, FROM, JOBS, RESUME, GO_ON,
-           MODE, LENGTH, HELP };
+           COVER, MODE, LENGTH, HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, SEED},     {"story", optional_argument, NULL, STORY},
         {"without", required_argument, NULL, WITHOUT}, {"shrink", no_argument, NULL, SHRINK},
@@ -143,6 +157,7 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         {"hours", required_argument, NULL, HOURS},   {"seeds", required_argument, NULL, SEEDS},
         {"from", required_argument, NULL, FROM},     {"jobs", required_argument, NULL, JOBS},
         {"resume", required_argument, NULL, RESUME}, {"go-on", no_argument, NULL, GO_ON},
+        {"cover", no_argument, NULL, COVER},
         {"mode", required_argument, NULL, MODE},     {"length", required_argument, NULL, LENGTH},
         {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
     };
@@ -190,6 +205,9 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         case GO_ON:
             campaign->goes_on = true;
             break;
+        case COVER:
+            campaign->ends_covered = true;
+            break;
         case MODE:
             read_mode(arguments, optarg);
             break;
@@ -204,11 +222,7 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         }
     if (optind < argc)
         usage("what is this for", argv[optind]);
-    arguments->order.length_ns = campaign->length_ns;
-    if (!arguments->has_seed && (arguments->shrinks || arguments->prints_plan ||
-                                 arguments->order.story_lines > 0 ||
-                                 arguments->order.left_out_count > 0))
-        usage("--story, --without, --shrink and --plan are about one world: give --seed", NULL);
+    check_arguments(arguments);
 }
 
 /* ---- one world ---- */
@@ -331,10 +345,11 @@ int main(int argc, char **argv)
     if (arguments.has_seed)
         return run_world(&arguments);
     arguments.campaign.must_cover =
-        arguments.campaign.is_safety && arguments.campaign.is_liveness &&
+        arguments.campaign.ends_covered ||
+        (arguments.campaign.is_safety && arguments.campaign.is_liveness &&
         arguments.campaign.seed_count == 0 &&
         (arguments.campaign.for_s == 0 ? arguments.campaign.hours == 0 ||
                                              arguments.campaign.hours >= MUST_COVER_HOURS
-                                       : arguments.campaign.for_s >= FOR_S_DEFAULT);
+                                       : arguments.campaign.for_s >= FOR_S_DEFAULT));
     return run_campaign(&arguments.campaign);
 }
