@@ -75,32 +75,77 @@ static size_t format_head(const struct connection *connection, int status, const
     return (size_t)used;
 }
 
+/* ---- bodies that several answers share ---- */
+
+struct bw_http_body *bw_http_body_new(char *text, size_t size)
+{
+    struct bw_http_body *body = malloc(sizeof *body);
+
+    if (body == NULL) {
+        free(text);
+        return NULL;
+    }
+    *body = (struct bw_http_body){.text = text, .size = size, .keeper_count = 1};
+    return body;
+}
+
+void bw_http_body_free(struct bw_http_body *body)
+{
+    if (body == NULL || --body->keeper_count > 0)
+        return;
+    free(body->text);
+    free(body);
+}
+
+/* ---- sending ---- */
+
+void bw_http_rest_free(struct connection *connection)
+{
+    if (connection->rest != NULL)
+        bw_http_body_free(connection->rest->body);
+    free(connection->rest);
+    connection->rest = NULL;
+}
+
 /* The answer has left as far as the stream is concerned. */
 static void end_answer(struct connection *connection)
 {
-    free(connection->rest);
-    connection->rest = NULL;
+    bw_http_rest_free(connection);
     if (connection->close_after)
         bw_http_connection_end(connection);
     else
         bw_http_connection_wait(connection);
 }
 
+/* What is to be sent next, and how much of it lies there in one piece. */
+static const void *next_piece(const struct rest *rest, size_t *out_size)
+{
+    if (rest->sent < rest->size) {
+        *out_size = rest->size - rest->sent;
+        return rest->data + rest->sent;
+    }
+    *out_size = rest->size + rest->body_size - rest->sent;
+    return *out_size > 0 ? rest->body->text + (rest->sent - rest->size) : NULL;
+}
+
 void bw_http_answer_go_on(struct connection *connection)
 {
     struct rest *rest = connection->rest;
 
-    while (rest->sent < rest->size) {
+    for (;;) {
         size_t room = bw_tls_stream_writable_bytes(connection->stream);
-        size_t left = rest->size - rest->sent;
+        size_t left;
+        const void *from = next_piece(rest, &left);
         size_t piece = left < room ? left : room;
 
+        if (left == 0)
+            break;
         if (piece == 0) {
-            connection->phase = PHASE_ANSWERING;
+            bw_http_connection_enter(connection, PHASE_ANSWERING);
             bw_tls_stream_set_deadline(connection->stream, connection->server->config.answer_ms);
             return;
         }
-        if (bw_tls_stream_write(connection->stream, rest->data + rest->sent, piece) != BW_OK)
+        if (bw_tls_stream_write(connection->stream, from, piece) != BW_OK)
             break; /* it is closing: the bytes have nobody to go to */
         rest->sent += piece;
     }
@@ -115,13 +160,40 @@ static void tell_answered(const struct connection *connection, int status)
         config->on_answered(&connection->exchange->request, status, config->user);
 }
 
+/* The answer is `rest`, with room for `data_size` after the head; NULL: no memory, the connection
+ * closes. The request is not gone yet: `data` may be a part of it. */
+static struct rest *begin_answer(struct connection *connection, int status, const char *fields,
+                                 const char *content_type, size_t size, size_t data_size)
+{
+    char head[HEAD_BYTES_MAX];
+    size_t head_size = format_head(connection, status, fields, content_type,
+                                   status == 204 || status == 304 ? SIZE_MAX : size, head);
+    struct rest *rest = malloc(sizeof *rest + head_size + data_size);
+
+    BW_ASSERT(size == 0 || (status != 204 && status != 304)); /* these have no body (RFC 9110) */
+    tell_answered(connection, status);
+    if (rest == NULL) {
+        bw_http_exchange_free(connection);
+        bw_tls_stream_close(connection->stream, BW_ERR_NOMEM, "out of memory for the answer");
+        return NULL;
+    }
+    *rest = (struct rest){.size = head_size};
+    memcpy(rest->data, head, head_size);
+    return rest;
+}
+
+static void send_answer(struct connection *connection, struct rest *rest)
+{
+    bw_http_exchange_free(connection);
+    connection->rest = rest;
+    bw_http_answer_go_on(connection);
+}
+
 void bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
                           const char *content_type, const void *body, size_t size)
 {
     struct connection *connection = exchange_of(request)->connection;
     static const char too_large[] = "{\"error\":\"the answer is larger than 32 MiB\"}\n";
-    char head[HEAD_BYTES_MAX];
-    size_t head_size;
     size_t body_size;
     struct rest *rest;
 
@@ -134,24 +206,36 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
         size = sizeof too_large - 1;
     }
     body_size = request->is_head ? 0 : size;
-    BW_ASSERT(size == 0 || (status != 204 && status != 304)); /* these have no body (RFC 9110) */
-    head_size = format_head(connection, status, fields, content_type,
-                            status == 204 || status == 304 ? SIZE_MAX : size, head);
-    rest = malloc(sizeof *rest + head_size + body_size);
-    tell_answered(connection, status);
-    if (rest == NULL) {
-        bw_http_exchange_free(connection);
-        bw_tls_stream_close(connection->stream, BW_ERR_NOMEM, "out of memory for the answer");
+    rest = begin_answer(connection, status, fields, content_type, size, body_size);
+    if (rest == NULL)
+        return;
+    if (body_size > 0)
+        memcpy(rest->data + rest->size, body, body_size);
+    rest->size += body_size;
+    send_answer(connection, rest);
+}
+
+void bw_http_respond_body(struct bw_http_request *request, int status, const char *content_type,
+                          struct bw_http_body *body)
+{
+    struct connection *connection = exchange_of(request)->connection;
+    const bool is_head = request->is_head;
+    struct rest *rest;
+
+    BW_ASSERT(connection->phase != PHASE_STREAMING && connection->rest == NULL);
+    if (body->size > BW_HTTP_ANSWER_BYTES_MAX) { /* says so */
+        bw_http_respond_with(request, status, "", content_type, body->text, body->size);
         return;
     }
-    rest->size = head_size + body_size;
-    rest->sent = 0;
-    memcpy(rest->data, head, head_size);
-    if (body_size > 0)
-        memcpy(rest->data + head_size, body, body_size);
-    bw_http_exchange_free(connection); /* not before: the answer may quote the request */
-    connection->rest = rest;
-    bw_http_answer_go_on(connection);
+    rest = begin_answer(connection, status, "", content_type, body->size, 0);
+    if (rest == NULL)
+        return;
+    if (!is_head) {
+        body->keeper_count++;
+        rest->body = body;
+        rest->body_size = body->size;
+    }
+    send_answer(connection, rest);
 }
 
 void bw_http_respond(struct bw_http_request *request, int status, const char *content_type,
@@ -239,7 +323,7 @@ void bw_http_stream_begin(struct bw_http_request *request, const char *content_t
 
     BW_ASSERT(connection->phase == PHASE_HANDLING && exchange->later != NULL);
     connection->close_after = true; /* the end of the stream is the end of the body */
-    connection->phase = PHASE_STREAMING;
+    bw_http_connection_enter(connection, PHASE_STREAMING);
     size = format_head(connection, 200, "", content_type, SIZE_MAX, head);
     tell_answered(connection, 200);
     if (bw_http_stream_send(request, head, size) != BW_OK)

@@ -15,6 +15,10 @@
 #include "http_failure.h"
 #include "http_transfer.h"
 
+/* To one peer at a time; what is beyond waits, within its own limit. A peer closes those of an
+ * identity that has more than BW_CONNECTIONS_PER_IDENTITY_MAX. */
+#define CONNECTIONS_PER_PEER 12L
+_Static_assert(CONNECTIONS_PER_PEER < BW_CONNECTIONS_PER_IDENTITY_MAX, "with room for one that is late");
 #define CONNECTIONS_KEPT 16L /* idle ones; two to each of seven witnesses fit */
 
 /* One socket of libcurl's, watched. */
@@ -359,6 +363,7 @@ static CURLM *new_multi(struct bw_http_client *client)
         curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted) == CURLM_OK &&
         curl_multi_setopt(multi, CURLMOPT_TIMERDATA, client) == CURLM_OK &&
         curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT) == CURLM_OK &&
+        curl_multi_setopt(multi, CURLMOPT_MAX_HOST_CONNECTIONS, CONNECTIONS_PER_PEER) == CURLM_OK &&
         curl_multi_setopt(multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING) == CURLM_OK)
         return multi;
     (void)curl_multi_cleanup(multi); /* empty */

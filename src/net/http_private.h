@@ -8,6 +8,8 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/net/tls_stream.h>
 
+#include "http_seats.h"
+
 #define FIELD_NAME_BYTES  24 /* the longest field name that means something to us, and more */
 #define FIELD_VALUE_BYTES 32 /* the longest value that means something to us, and more */
 
@@ -42,10 +44,12 @@ struct exchange {
     char last_event_id[FIELD_VALUE_BYTES];
 };
 
-/* The part of an answer that has not fitted into the stream's queue yet. */
+/* The part of an answer that has not fitted into the stream's queue yet: `data`, then `body`. */
 struct rest {
-    size_t size;
-    size_t sent;
+    size_t size; /* of data */
+    size_t body_size;
+    size_t sent; /* of both */
+    struct bw_http_body *body; /* kept; NULL: all is in data */
     uint8_t data[];
 };
 
@@ -55,11 +59,11 @@ struct refusal {
     const char *error;
     const char *hint;
     char fields[64]; /* "Allow: …\r\n" or "" */
+    char text[64];   /* where `error` points when it has a number in it */
 };
 
 struct connection {
-    struct connection *prev;
-    struct connection *next;
+    struct bw_http_seat seat; /* first: the list of seats is the list of connections */
     struct bw_http_server *server;
     struct bw_tls_stream *stream;
     llhttp_t parser;
@@ -72,17 +76,13 @@ struct connection {
     uint64_t generation; /* of the server's context */
     bool ready;          /* through the handshake */
     bool close_after;    /* the answer */
-    bool leaving;        /* does not count against the limit any more */
 };
 
 struct bw_http_server {
     struct bw_http_server_config config; /* defaults filled in */
     uv_tcp_t listener;
-    uv_timer_t sweep;         /* runs while there are connections of an older context */
-    struct connection *first; /* oldest first */
-    struct connection *last;
-    unsigned connection_count; /* in the list */
-    unsigned leaving_count;    /* of these, on their way out */
+    uv_timer_t sweep; /* runs while there are connections of an older context */
+    struct bw_http_seats seats;
     unsigned handles_open;
     uint64_t generation;
     struct bw_http_counters counters;
@@ -98,6 +98,8 @@ void bw_http_connection_init_parser(struct connection *connection);
 /* Parses, judges, and runs handlers. */
 void bw_http_connection_take(struct connection *connection, const uint8_t *data, size_t size);
 void bw_http_exchange_free(struct connection *connection);
+/* An identity of this cluster; NULL: a stranger. */
+const struct bw_identity *bw_http_peer_of(const struct connection *connection);
 
 /* http_route.c */
 /* Splits the target, finds the route, checks the peer's rights. False: `refusal` is filled. */
@@ -110,8 +112,12 @@ bool bw_http_refuse(struct refusal *refusal, int status, const char *error, cons
 void bw_http_answer_refusal(struct connection *connection);
 /* The stream has room again. */
 void bw_http_answer_go_on(struct connection *connection);
+/* What was not sent is forgotten. */
+void bw_http_rest_free(struct connection *connection);
 
 /* http_server.c */
+/* What its seat has to know of the phase. */
+void bw_http_connection_enter(struct connection *connection, enum phase phase);
 /* Between two requests: closes if that was the last one. */
 void bw_http_connection_wait(struct connection *connection);
 /* No more requests: what was said is sent, then the connection ends. */

@@ -1,5 +1,6 @@
 #include "http_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,7 +34,7 @@ void bw_http_exchange_free(struct connection *connection)
 }
 
 /* An identity of another cluster is none. */
-static const struct bw_identity *peer_of(const struct connection *connection)
+const struct bw_identity *bw_http_peer_of(const struct connection *connection)
 {
     const struct bw_identity *peer = bw_tls_stream_peer(connection->stream);
 
@@ -51,12 +52,12 @@ static int on_message_begin(llhttp_t *parser)
     if (exchange == NULL)
         return stop(connection, 503, "out of memory", NULL);
     connection->exchange = exchange;
-    connection->phase = PHASE_READING;
+    bw_http_connection_enter(connection, PHASE_READING);
     exchange->connection = connection;
     exchange->request.path = exchange->target;
     exchange->request.query = "";
     exchange->request.last_event_id = exchange->last_event_id;
-    exchange->request.peer = peer_of(connection);
+    exchange->request.peer = bw_http_peer_of(connection);
     exchange->request.remote = bw_tls_stream_remote(connection->stream);
     bw_tls_stream_set_deadline(connection->stream, connection->server->config.request_ms);
     if (BW_MUTANT(CACHED_RECEIPT))
@@ -133,6 +134,17 @@ static int on_value_complete(llhttp_t *parser)
     return 0;
 }
 
+static int refuse_body(struct connection *connection, bool is_get)
+{
+    struct refusal *refusal = &connection->refusal;
+
+    (void)stop(connection, 413, refusal->text, is_get ? "GET has none" : NULL);
+    (void)snprintf(refusal->text, sizeof refusal->text,
+                   "the body is too large: at most %zu bytes are taken",
+                   is_get ? 0 : connection->server->config.body_bytes_max);
+    return -1;
+}
+
 /* What is left to judge of the head once the peer has the right to ask at all. */
 static int check_body_fields(struct connection *connection, llhttp_t *parser)
 {
@@ -143,7 +155,7 @@ static int check_body_fields(struct connection *connection, llhttp_t *parser)
     if (exchange->has_transfer_encoding)
         return stop(connection, 411, "a body needs a Content-Length", "no Transfer-Encoding here");
     if (parser->content_length > (get ? 0 : connection->server->config.body_bytes_max))
-        return stop(connection, 413, "the body is too large", get ? "GET has none" : NULL);
+        return refuse_body(connection, get);
     if (exchange->expect[0] == '\0' || parser->http_minor == 0)
         return 0;
     if (strcasecmp(exchange->expect, "100-continue") != 0)
@@ -234,7 +246,7 @@ static void run_handler(struct connection *connection)
     const struct bw_http_server_config *config = &connection->server->config;
     struct exchange *exchange = connection->exchange;
 
-    connection->phase = PHASE_HANDLING;
+    bw_http_connection_enter(connection, PHASE_HANDLING);
     connection->head_bytes = 0;
     bw_tls_stream_set_deadline(connection->stream, 0);
     if (!BW_MUTANT(CACHED_RECEIPT))

@@ -10,53 +10,64 @@
 #define SWEEPS_PER_AGE  60 /* a connection is at most 1/60 of the allowed age too old */
 #define ACCEPT_RETRY_MS 1000
 
-/* ---- the list of connections ---- */
+/* ---- connections ---- */
 
-static void link_connection(struct bw_http_server *server, struct connection *connection)
+static struct connection *connection_of(struct bw_http_seat *seat)
 {
-    connection->prev = server->last;
-    if (server->last != NULL)
-        server->last->next = connection;
-    else
-        server->first = connection;
-    server->last = connection;
-    server->connection_count++;
+    return (struct connection *)seat; /* its first member */
 }
 
-static void unlink_connection(struct bw_http_server *server, struct connection *connection)
+void bw_http_connection_enter(struct connection *connection, enum phase phase)
 {
-    if (connection->prev != NULL)
-        connection->prev->next = connection->next;
-    else
-        server->first = connection->next;
-    if (connection->next != NULL)
-        connection->next->prev = connection->prev;
-    else
-        server->last = connection->prev;
-    server->connection_count--;
-    if (connection->leaving)
-        server->leaving_count--;
+    connection->phase = phase;
+    connection->seat.is_idle = phase == PHASE_WAITING || phase == PHASE_ENDING;
+    connection->seat.is_served = phase == PHASE_HANDLING || phase == PHASE_ANSWERING ||
+                                 phase == PHASE_STREAMING;
 }
 
 /* Closes without last words; its place is free for another at once. */
 static void drop(struct connection *connection, const char *why)
 {
-    if (!connection->leaving) {
-        connection->leaving = true;
-        connection->server->leaving_count++;
-    }
+    bw_http_seats_leave(&connection->server->seats, &connection->seat);
     bw_tls_stream_close(connection->stream, BW_ERR_CANCELED, why);
+}
+
+static const struct {
+    const char *word;
+    const char *text;
+} evictions[] = {
+#define X(name, word, text) [BW_HTTP_EVICTION_##name] = {word, text},
+    BW_HTTP_EVICTION_LIST(X)
+#undef X
+};
+
+const char *bw_http_eviction_word(enum bw_http_eviction why)
+{
+    BW_ASSERT((unsigned)why < BW_HTTP_EVICTION_COUNT);
+    return evictions[why].word;
+}
+
+/* Closes one that takes the place of others, and says so. */
+static void evict(struct connection *connection, enum bw_http_eviction why)
+{
+    struct bw_http_server *server = connection->server;
+
+    server->counters.evicted[why]++;
+    if (server->config.on_evicted != NULL)
+        server->config.on_evicted(bw_tls_stream_remote(connection->stream),
+                                  connection->seat.identity, why, server->config.user);
+    drop(connection, evictions[why].text);
 }
 
 void bw_http_connection_wait(struct connection *connection)
 {
-    connection->phase = PHASE_WAITING;
+    bw_http_connection_enter(connection, PHASE_WAITING);
     bw_tls_stream_set_deadline(connection->stream, connection->server->config.idle_ms);
 }
 
 void bw_http_connection_end(struct connection *connection)
 {
-    connection->phase = PHASE_ENDING;
+    bw_http_connection_enter(connection, PHASE_ENDING);
     bw_tls_stream_finish(connection->stream);
 }
 
@@ -67,7 +78,7 @@ static void free_if_ended(struct bw_http_server *server)
     void (*on_closed)(void *user) = server->on_closed;
     void *user = server->closed_user;
 
-    if (!server->closing || server->handles_open > 0 || server->connection_count > 0)
+    if (!server->closing || server->handles_open > 0 || server->seats.count > 0)
         return;
     bw_tls_context_free(server->config.context);
     free(server);
@@ -91,10 +102,22 @@ static void accept_waiting_one(struct bw_http_server *server);
 static void on_ready(struct bw_tls_stream *stream, void *user)
 {
     struct connection *connection = user;
+    struct bw_http_seat *victim = NULL;
 
     connection->ready = true;
-    connection->phase = PHASE_WAITING;
+    connection->seat.identity = bw_http_peer_of(connection);
+    bw_http_connection_enter(connection, PHASE_WAITING);
     bw_tls_stream_set_deadline(stream, connection->server->config.request_ms);
+    switch (bw_http_seats_excess(&connection->server->seats, &connection->seat, &victim)) {
+    case BW_HTTP_EXCESS_IDENTITY:
+        evict(connection_of(victim), BW_HTTP_EVICTION_IDENTITY);
+        break;
+    case BW_HTTP_EXCESS_PEOPLE:
+        evict(connection_of(victim), BW_HTTP_EVICTION_PEOPLE);
+        break;
+    case BW_HTTP_EXCESS_NONE:
+        break;
+    }
 }
 
 static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
@@ -144,7 +167,7 @@ static void on_stream_closed(struct bw_tls_stream *stream, enum bw_err why, cons
     struct bw_http_server *server = connection->server;
     struct exchange *exchange = connection->exchange;
 
-    connection->phase = PHASE_ENDING;
+    bw_http_connection_enter(connection, PHASE_ENDING);
     if (!connection->ready && why != BW_ERR_CANCELED) {
         server->counters.handshakes_failed++;
         if (server->config.on_handshake_failed != NULL)
@@ -154,8 +177,8 @@ static void on_stream_closed(struct bw_tls_stream *stream, enum bw_err why, cons
     if (exchange != NULL && exchange->later != NULL)
         exchange->later->on_gone(&exchange->request, exchange->later_user);
     bw_http_exchange_free(connection);
-    free(connection->rest);
-    unlink_connection(server, connection);
+    bw_http_rest_free(connection);
+    bw_http_seats_remove(&server->seats, &connection->seat);
     free(connection);
     accept_waiting_one(server);
     free_if_ended(server);
@@ -174,39 +197,17 @@ static const struct bw_tls_stream_events stream_events = {
 static void on_sweep(uv_timer_t *timer);
 static void start_sweep(struct bw_http_server *server, uint64_t period_ms);
 
-/* Who goes when the house is full: first strangers (in the handshake, or without an identity) that
- * are not being served, oldest first; then known peers that wait idle. So a flood of strangers
- * cannot keep an agent from renewing its lease. */
-static struct connection *find_victim(const struct bw_http_server *server)
-{
-    struct connection *idle = NULL;
-
-    for (struct connection *c = server->first; c != NULL; c = c->next) {
-        bool stranger = !c->ready || bw_tls_stream_peer(c->stream) == NULL;
-
-        if (c->leaving)
-            continue;
-        if (stranger &&
-            (c->phase == PHASE_WAITING || c->phase == PHASE_READING || c->phase == PHASE_ENDING))
-            return c;
-        if (idle == NULL && (c->phase == PHASE_WAITING || c->phase == PHASE_ENDING))
-            idle = c;
-    }
-    return idle;
-}
-
 /* True: there is room for one more. */
 static bool make_room(struct bw_http_server *server)
 {
-    struct connection *victim;
+    struct bw_http_seat *victim;
 
-    if (server->connection_count - server->leaving_count < server->config.connections_max)
+    if (!bw_http_seats_is_full(&server->seats))
         return true;
-    victim = find_victim(server);
+    victim = bw_http_seats_victim(&server->seats);
     if (victim == NULL)
         return false;
-    server->counters.evicted++;
-    drop(victim, "closed to make room for another connection");
+    evict(connection_of(victim), BW_HTTP_EVICTION_ROOM);
     return true;
 }
 
@@ -224,13 +225,14 @@ static void accept_one(struct bw_http_server *server)
     bool room;
 
     /* Those that leave still hold memory: beyond as many again, wait until some have left. */
-    if (server->connection_count >= 2 * server->config.connections_max)
+    if (server->seats.count >= 2 * server->config.connections_max)
         goto later;
     connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         goto later;
     room = make_room(server);
     connection->server = server;
+    bw_http_connection_enter(connection, PHASE_WAITING);
     connection->born_ms = uv_now(server->listener.loop);
     connection->generation = server->generation;
     bw_http_connection_init_parser(connection);
@@ -238,7 +240,7 @@ static void accept_one(struct bw_http_server *server)
     if (bw_tls_stream_accept((uv_stream_t *)&server->listener, &config, &connection->stream,
                              NULL) != BW_OK)
         goto later;
-    link_connection(server, connection);
+    bw_http_seats_add(&server->seats, &connection->seat);
     server->counters.accepted++;
     if (!room) {
         server->counters.refused++;
@@ -288,8 +290,10 @@ static void on_sweep(uv_timer_t *timer)
 
     accept_waiting_one(server);
     left = server->accept_waiting;
-    for (struct connection *c = server->first; c != NULL; c = c->next) {
-        if (c->generation == server->generation || c->leaving)
+    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next) {
+        struct connection *c = connection_of(seat);
+
+        if (c->generation == server->generation || seat->is_leaving)
             continue;
         left = true;
         if (now_ms - c->born_ms < server->config.old_connection_ms)
@@ -315,8 +319,8 @@ void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st
 
 void bw_http_server_drop_connections(struct bw_http_server *server)
 {
-    for (struct connection *c = server->first; c != NULL; c = c->next)
-        drop(c, "every connection is closed by order");
+    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next)
+        drop(connection_of(seat), "every connection is closed by order");
 }
 
 /* ---- open and close ---- */
@@ -325,6 +329,10 @@ static void fill_defaults(struct bw_http_server_config *config)
 {
     if (config->connections_max == 0)
         config->connections_max = BW_CONNECTIONS_MAX;
+    if (config->identity_connections_max == 0)
+        config->identity_connections_max = BW_CONNECTIONS_PER_IDENTITY_MAX;
+    if (config->people_connections_max == 0)
+        config->people_connections_max = BW_CONNECTIONS_PEOPLE_MAX;
     if (config->body_bytes_max == 0)
         config->body_bytes_max = BW_BODY_BYTES_MAX;
     if (config->handshake_ms == 0)
@@ -379,6 +387,9 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
         return bw_diag_set(diag, BW_ERR_NOMEM, "listen on %s: out of memory", config->listen);
     server->config = *config;
     fill_defaults(&server->config);
+    server->seats.seats_max = server->config.connections_max;
+    server->seats.identity_max = server->config.identity_connections_max;
+    server->seats.people_max = server->config.people_connections_max;
     if (!config->plain)
         server->config.context = bw_tls_context_keep(config->context);
     BW_ASSERT(uv_tcp_init(loop, &server->listener) == 0); /* makes no socket yet: cannot fail */
@@ -405,8 +416,8 @@ void bw_http_server_close(struct bw_http_server *server, void (*on_closed)(void 
     server->closed_user = user;
     uv_close((uv_handle_t *)&server->listener, on_handle_closed);
     uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
-    for (struct connection *c = server->first; c != NULL; c = c->next)
-        drop(c, "the server closes");
+    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next)
+        drop(connection_of(seat), "the server closes");
 }
 
 uint16_t bw_http_server_port(const struct bw_http_server *server)
@@ -416,7 +427,17 @@ uint16_t bw_http_server_port(const struct bw_http_server *server)
 
 unsigned bw_http_server_connections(const struct bw_http_server *server)
 {
-    return server->connection_count;
+    return server->seats.count;
+}
+
+void bw_http_server_drop_readers(struct bw_http_server *server, const struct bw_http_body *body)
+{
+    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next) {
+        struct connection *c = connection_of(seat);
+
+        if (!seat->is_leaving && c->rest != NULL && c->rest->body == body)
+            evict(c, BW_HTTP_EVICTION_SLOW);
+    }
 }
 
 struct bw_http_counters bw_http_server_counters(const struct bw_http_server *server)

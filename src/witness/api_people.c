@@ -255,30 +255,37 @@ static int find_group(const struct bw_program *program, struct bw_http_request *
 
 /* ---- reading ---- */
 
+static void write_status(struct bw_program *program, uint32_t unused,
+                         struct bw_json_buffer *out_buffer)
+{
+    struct bw_people_view view;
+
+    (void)unused; /* there is one of it */
+    bw_people_look(program, &view);
+    view.certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
+    bw_json_status(&view, out_buffer);
+}
+
 static void on_status(struct bw_http_request *request, void *user)
 {
-    const struct bw_program *program = user;
-    struct bw_people_view view;
-    struct bw_json_buffer buffer = {0};
+    if (!bw_answer_is_too_early(user, request))
+        bw_reads_answer(user, request, BW_READ_STATUS, 0, BW_JSON_TYPE, write_status);
+}
 
-    if (bw_answer_is_too_early(user, request))
-        return;
-    bw_people_look(user, &view);
-    view.certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
-    bw_json_status(&view, &buffer);
-    answer_buffer(request, &buffer);
+static void write_all_groups(struct bw_program *program, uint32_t unused,
+                             struct bw_json_buffer *out_buffer)
+{
+    struct bw_people_view view;
+
+    (void)unused; /* there is one of it */
+    bw_people_look(program, &view);
+    bw_json_groups(&view, out_buffer);
 }
 
 static void on_groups(struct bw_http_request *request, void *user)
 {
-    struct bw_people_view view;
-    struct bw_json_buffer buffer = {0};
-
-    if (bw_answer_is_too_early(user, request))
-        return;
-    bw_people_look(user, &view);
-    bw_json_groups(&view, &buffer);
-    answer_buffer(request, &buffer);
+    if (!bw_answer_is_too_early(user, request))
+        bw_reads_answer(user, request, BW_READ_GROUPS, 0, BW_JSON_TYPE, write_all_groups);
 }
 
 static void on_group(struct bw_http_request *request, void *user)
@@ -292,36 +299,53 @@ static void on_group(struct bw_http_request *request, void *user)
     bw_people_answer(request, 200, bw_json_group_document(&view, place));
 }
 
-static void answer_history(struct bw_program *program, struct bw_http_request *request, int place)
+/* At most so many entries; 0: it was answered. */
+static uint32_t read_count_max(struct bw_http_request *request)
 {
-    struct bw_people_view view;
-    struct bw_json_buffer buffer = {0};
     char value[16] = "";
     const enum bw_err err = bw_http_query(request, "n", value, sizeof value);
     uint32_t count_max = UINT32_MAX;
 
-    if (err != BW_ERR_NOT_FOUND &&
-        (err != BW_OK || !bw_number_parse(value, &count_max) || count_max == 0)) {
-        bw_people_refuse(request, 400, "invalid", "n is a whole number of at least 1", NULL);
-        return;
-    }
+    if (err == BW_ERR_NOT_FOUND)
+        return UINT32_MAX;
+    if (err == BW_OK && bw_number_parse(value, &count_max) && count_max > 0)
+        return count_max;
+    bw_people_refuse(request, 400, "invalid", "n is a whole number of at least 1", NULL);
+    return 0;
+}
+
+static void write_history(struct bw_program *program, uint32_t count_max,
+                          struct bw_json_buffer *out_buffer)
+{
+    struct bw_people_view view;
+
     bw_people_look(program, &view);
-    bw_json_history(&view, place, count_max, &buffer);
-    answer_buffer(request, &buffer);
+    bw_json_history(&view, -1, count_max, out_buffer);
 }
 
 static void on_history(struct bw_http_request *request, void *user)
 {
-    if (!bw_answer_is_too_early(user, request))
-        answer_history(user, request, -1);
+    uint32_t count_max;
+
+    if (bw_answer_is_too_early(user, request))
+        return;
+    count_max = read_count_max(request);
+    if (count_max > 0)
+        bw_reads_answer(user, request, BW_READ_HISTORY, count_max, BW_JSON_TYPE, write_history);
 }
 
 static void on_group_history(struct bw_http_request *request, void *user)
 {
     const int place = find_group(user, request);
+    const uint32_t count_max = place >= 0 ? read_count_max(request) : 0;
+    struct bw_people_view view;
+    struct bw_json_buffer buffer = {0};
 
-    if (place >= 0)
-        answer_history(user, request, place);
+    if (count_max == 0)
+        return;
+    bw_people_look(user, &view);
+    bw_json_history(&view, place, count_max, &buffer);
+    answer_buffer(request, &buffer);
 }
 
 static void on_explain(struct bw_http_request *request, void *user)

@@ -503,6 +503,26 @@ static void write_handshakes(const struct bw_meter *meter, struct bw_metrics *me
     }
 }
 
+/* What becomes of those who want more than their share. */
+static void write_crowd(const struct bw_program *program, struct bw_metrics *metrics)
+{
+    const struct bw_http_counters counters = bw_http_server_counters(program->api);
+
+    bw_metrics_begin(metrics, "breakwater_http_connections_evicted_total", BW_METRIC_COUNTER,
+                     "Connections closed for others' sake, by reason.");
+    for (int why = 0; why < BW_HTTP_EVICTION_COUNT; why++)
+        bw_metrics_add_u64(
+            metrics, counters.evicted[why],
+            BW_METRIC_LABELS({"reason", bw_http_eviction_word((enum bw_http_eviction)why)}));
+    add_one(metrics, "breakwater_http_connections_refused_total", BW_METRIC_COUNTER,
+            "Connections for which there was no room.", counters.refused);
+    add_one(metrics, "breakwater_reads_shared_total", BW_METRIC_COUNTER,
+            "Answers that were made for an earlier reader.", program->reads.shared_count);
+    add_one(metrics, "breakwater_reads_busy_total", BW_METRIC_COUNTER,
+            "Long documents that were refused because too many were asked for.",
+            program->reads.busy_count);
+}
+
 static void write_edge(const struct bw_program *program, struct bw_metrics *metrics)
 {
     const struct bw_meter *meter = &program->meter;
@@ -524,11 +544,13 @@ static void write_edge(const struct bw_program *program, struct bw_metrics *metr
             "Peers refused on the Raft port.", program->counters.raft_peers_refused);
     add_one(metrics, "breakwater_http_connections", BW_METRIC_GAUGE, "Open connections of the API.",
             bw_http_server_connections(program->api));
+    write_crowd(program, metrics);
 }
 
-static void on_metrics(struct bw_http_request *request, void *user)
+/* No more than BW_METRICS_BYTES_MAX is an error with words; it is answered by nobody else. */
+static void write_metrics(struct bw_program *program, uint32_t unused,
+                          struct bw_json_buffer *out_buffer)
 {
-    struct bw_program *program = user;
     struct bw_people_view view;
     struct bw_node_status status;
     struct bw_metrics metrics;
@@ -536,6 +558,7 @@ static void on_metrics(struct bw_http_request *request, void *user)
     const char *text;
     size_t size;
 
+    (void)unused; /* there is one of it */
     bw_people_look(program, &view);
     bw_node_get_status(program->node, &status);
     bw_metrics_init(&metrics);
@@ -546,10 +569,15 @@ static void on_metrics(struct bw_http_request *request, void *user)
     write_counters(program, &metrics);
     write_edge(program, &metrics);
     if (bw_metrics_get(&metrics, &text, &size, &diag) == BW_OK)
-        bw_http_respond(request, 200, BW_METRICS_CONTENT_TYPE, text, size);
+        bw_json_put_text(out_buffer, text, size);
     else
-        bw_http_respond_error(request, 503, diag.text, NULL);
+        out_buffer->is_failed = true;
     bw_metrics_deinit(&metrics);
+}
+
+static void on_metrics(struct bw_http_request *request, void *user)
+{
+    bw_reads_answer(user, request, BW_READ_METRICS, 0, BW_METRICS_CONTENT_TYPE, write_metrics);
 }
 
 const struct bw_http_route bw_metrics_routes[] = {

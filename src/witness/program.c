@@ -166,6 +166,21 @@ static void on_handshake_failed(const char *remote, enum bw_err why, const char 
                     remote, bw_log_quote(text), count);
 }
 
+static void on_evicted(const char *remote, const struct bw_identity *identity,
+                       enum bw_http_eviction why, void *user)
+{
+    struct bw_program *program = user;
+    uint64_t count = bw_summary_add(&program->eviction_summary, &program->loop);
+    char text[BW_IDENTITY_TEXT_BYTES] = "none";
+
+    if (count == 0)
+        return;
+    if (identity != NULL)
+        bw_identity_format(identity, text);
+    bw_log_warn(&program->log, "api.evicted", "identity=%s remote=%s why=%s count=%" PRIu64, text,
+                remote, bw_http_eviction_word(why), count);
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
     struct bw_program *program = timer->data;
@@ -267,6 +282,7 @@ void bw_program_end(struct bw_program *program)
     }
     BW_ASSERT(program->syncs == NULL);
     BW_ASSERT(program->polls == NULL);
+    bw_reads_deinit(&program->reads);
     bw_raft_links_free(program->links);
     bw_credentials_free(program->credentials);
     bw_witness_config_free(program->config);
@@ -391,6 +407,7 @@ static enum bw_err open_api(struct bw_program *program, struct ssl_ctx_st *conte
                                            .clock = read_clock,
                                            .on_answered = bw_meter_on_answered,
                                            .on_handshake_failed = on_handshake_failed,
+                                           .on_evicted = on_evicted,
                                            .user = program};
     enum bw_err err = build_routes(program, &config.route_count, diag);
 

@@ -7,7 +7,7 @@
  *   api_agent.c  sync, also through a follower   poll.c       long polls for orders
  *   answer.c     what a sync or a poll is told   health.c     /healthz, /readyz
  *   api_people.c what people read and ask for    api_apply.c  the specs that they apply
- *   exposition.c /metrics
+ *   exposition.c /metrics               reads.c      long documents, made rarely and shared
  *
  * Everything belongs to the loop's thread. The machine (core/witness.h) decides; nothing here does.
  * Nothing in fsm.c may submit: what was applied is noted and settled in the loop's next turn. */
@@ -26,6 +26,8 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+
+#include "reads.h"
 
 #define BW_PENDING_SYNCS_MAX 256
 #define BW_PENDING_POLLS_MAX 256
@@ -135,9 +137,11 @@ struct bw_program {
     struct bw_pending_poll *polls; /* api_agent.c: long polls for orders */
     unsigned poll_count;
 
+    struct bw_reads reads;
     struct bw_witness_counters counters;
     struct bw_meter meter;
     struct bw_summary handshake_summary;
+    struct bw_summary eviction_summary;
     struct bw_summary peer_summary;
     struct bw_summary message_summary;
 

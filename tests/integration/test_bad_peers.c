@@ -223,6 +223,72 @@ static void a_storm_of_strangers_takes_neither_leadership_nor_memory(void **stat
         assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
 }
 
+/* ---- one certificate, three hundred connections ------------------------------------------------
+ */
+
+#define GREEDY 300
+
+/* Each in another way: silent, in the middle of a request, waiting for an order, for a document. */
+static void take_a_place(struct test_https *guest, uint16_t port, SSL_CTX *context, unsigned i)
+{
+    static const char *const words[] = {
+        "", "G", "GET /v1/agent/orders?after=18446744073709551615&wait=20s HTTP/1.1\r\n"
+        "Host: w1\r\n\r\n", "GET /v1/status HTTP/1.1\r\nHost: w1\r\n\r\n"};
+
+    if (test_https_open(guest, port, context) && words[i % 4][0] != '\0')
+        (void)test_https_say(guest, words[i % 4]);
+}
+
+/* True: the leader kept its term while that certificate took all that it could get. Every sync must
+ * be answered. */
+static bool be_greedy(int leader, const char *file, const char *uri)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    SSL_CTX *context;
+    bool led = true;
+
+    test_pki_issue_uri(&trio.pki, file, uri, path);
+    context = test_pki_client(trio.pki.ca_path, path);
+    for (unsigned i = 0; i < GREEDY; i++) {
+        take_a_place(&guests[guest_count++], trio.api[leader], context, i);
+        if (i % SYNC_PER != 0)
+            continue;
+        assert_int_equal(puppet_sync(&agent, leader), 200);
+        led = led && agent.answer.is_leader;
+    }
+    assert_int_equal(puppet_sync(&agent, leader), 200); /* and they all are still there */
+    led = led && agent.answer.is_leader;
+    leave();
+    SSL_CTX_free(context);
+    return led;
+}
+
+/* Of any role, also the agent's own: design 5.3. */
+static void no_certificate_takes_everybodys_place(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *uri;
+    } greedy[] = {{"greedy-v.pem", "breakwater://prod/viewer/greedy"},
+                  {"greedy-o.pem", "breakwater://prod/operator/greedy"},
+                  {"greedy-b.pem", "breakwater://prod/agent/dc-b/greedy"},
+                  {"greedy-w.pem", "breakwater://prod/witness/w2"}};
+    bool led = false;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    for (size_t i = 0; i < sizeof greedy / sizeof greedy[0]; i++) {
+        led = false;
+        for (int try = 0; try < STORMS && !led; try++)
+            led = be_greedy(trio_leader(&trio), greedy[i].file, greedy[i].uri);
+        assert_true(led);
+        if (i == 0) /* further ones are summarised */
+            assert_true(trio_logs(&trio, trio_leader(&trio), greedy[i].uri));
+    }
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+}
+
 /* ---- a member that talks nonsense -------------------------------------------------------------
  */
 
@@ -457,6 +523,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_storm_of_strangers_takes_neither_leadership_nor_memory,
                                         set_up_slow, tear_down),
+        cmocka_unit_test_setup_teardown(no_certificate_takes_everybodys_place, set_up_slow,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_member_that_talks_nonsense_is_cut_off_and_named, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_person_is_told_of_a_false_witness_and_shown_nothing,

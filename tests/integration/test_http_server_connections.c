@@ -242,7 +242,7 @@ static void strangers_and_idle_peers_make_room_for_others(void **state)
     test_https_hear(&idle, false, &answer);
     assert_int_equal(answer.status, 200);
     order(house, count_connections);
-    assert_true(house->counters.evicted >= 3);
+    assert_true(house->counters.evicted[BW_HTTP_EVICTION_ROOM] >= 3);
     assert_true(house->connection_count <= 6);
     for (int i = 0; i < 4; i++)
         test_https_close(&strangers[i]);
@@ -271,6 +271,92 @@ static void peers_that_wait_for_an_answer_are_never_evicted(void **state)
     test_https_hear(&waiting, false, &answer);
     assert_int_equal(answer.status, 200);
     test_https_close(&waiting);
+}
+
+/* Each of them waits for an answer: nobody is idle, and the newest gets in all the same. */
+static void one_identity_has_its_share_and_no_more(void **state)
+{
+    struct house *house = *state;
+    struct test_https clients[5];
+    struct test_https other;
+    struct test_answer answer;
+
+    house->config.identity_connections_max = 4;
+    (void)open_house(state);
+    assert_true(test_https_open(&other, house->port, house->operator_));
+    for (int i = 0; i < 5; i++) {
+        assert_true(test_https_open(&clients[i], house->port, house->viewer));
+        assert_true(test_https_say(&clients[i], "G")); /* a request that takes its time */
+    }
+    assert_true(test_https_is_at_end(&clients[0]));
+    order(house, count_connections);
+    assert_int_equal(house->counters.evicted[BW_HTTP_EVICTION_IDENTITY], 1);
+    assert_int_equal(house->evicted_count, 1);
+
+    assert_true(test_https_say(&clients[4], "ET /healthz HTTP/1.1\r\nHost: w1\r\n\r\n"));
+    test_https_hear(&clients[4], false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_true(test_https_say(&other, GET("/healthz")));
+    test_https_hear(&other, false, &answer);
+    assert_int_equal(answer.status, 200);
+    for (int i = 0; i < 5; i++)
+        test_https_close(&clients[i]);
+    test_https_close(&other);
+}
+
+static void people_leave_room_for_programs(void **state)
+{
+    struct house *house = *state;
+    struct test_https people[3];
+    struct test_https agents[2];
+
+    house->config.people_connections_max = 2;
+    (void)open_house(state);
+    for (int i = 0; i < 2; i++)
+        assert_true(test_https_open(&agents[i], house->port, house->agent));
+    assert_true(test_https_open(&people[0], house->port, house->viewer));
+    assert_true(test_https_open(&people[1], house->port, house->viewer));
+    assert_true(test_https_open(&people[2], house->port, house->operator_));
+    assert_true(test_https_is_at_end(&people[0]));
+    order(house, count_connections);
+    assert_int_equal(house->counters.evicted[BW_HTTP_EVICTION_PEOPLE], 1);
+    for (int i = 0; i < 3; i++)
+        test_https_close(&people[i]);
+    for (int i = 0; i < 2; i++)
+        test_https_close(&agents[i]);
+}
+
+/* ---- bodies that are shared ---- */
+
+static void drop_readers(struct house *house)
+{
+    bw_http_server_drop_readers(house->server, house->shared);
+}
+
+static void a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped(void **state)
+{
+    struct house *house = open_house(state);
+    struct test_https reader;
+    struct test_https slow;
+    struct test_answer answer;
+
+    assert_true(test_https_open(&reader, house->port, house->viewer));
+    assert_true(test_https_say(&reader, GET("/v1/shared")));
+    test_https_hear(&reader, false, &answer);
+    assert_int_equal(answer.status, 200);
+    assert_int_equal(answer.body_size, SHARED_BYTES);
+    assert_true(test_https_say(&reader, "HEAD /v1/shared HTTP/1.1\r\nHost: w1\r\n\r\n"));
+    test_https_hear(&reader, true, &answer);
+    assert_int_equal(answer.status, 200);
+
+    assert_true(test_https_open(&slow, house->port, house->viewer));
+    assert_true(test_https_say(&slow, GET("/v1/shared")));
+    wait_for(house, &house->keeper_count, 2); /* ours, and what it has not read */
+    order(house, drop_readers);
+    wait_for(house, &house->keeper_count, 1);
+    assert_int_equal(house->counters.evicted[BW_HTTP_EVICTION_SLOW], 1);
+    test_https_close(&slow);
+    test_https_close(&reader);
 }
 
 /* ---- certificates that change ---- */
@@ -356,6 +442,9 @@ int main(void)
         TEST(event_stream_goes_on_until_it_is_ended),
         TEST(strangers_and_idle_peers_make_room_for_others),
         TEST(peers_that_wait_for_an_answer_are_never_evicted),
+        TEST(one_identity_has_its_share_and_no_more),
+        TEST(people_leave_room_for_programs),
+        TEST(a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped),
         TEST(new_certificate_serves_new_connections_and_old_ones_age_out),
         TEST(revocation_drops_every_connection),
 #undef TEST

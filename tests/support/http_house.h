@@ -42,6 +42,9 @@ struct house {
     atomic_uint answered_count;
     atomic_uint handshake_failed_count;
     atomic_uint connection_count;
+    atomic_uint evicted_count;
+    atomic_uint keeper_count;    /* of `shared` */
+    struct bw_http_body *shared; /* made when it is first asked for */
     uint64_t clock_reads;
     SSL_CTX *agent;
     SSL_CTX *operator_;
@@ -134,6 +137,17 @@ static inline void handle_big(struct bw_http_request *request, void *user)
     free(body);
 }
 
+#define SHARED_BYTES (16 * 1000 * 1000) /* more than any socket buffer takes */
+
+static inline void handle_shared(struct bw_http_request *request, void *user)
+{
+    struct house *house = user;
+
+    if (house->shared == NULL)
+        house->shared = bw_http_body_new(calloc(1, SHARED_BYTES), SHARED_BYTES);
+    bw_http_respond_body(request, 200, "text/plain", house->shared);
+}
+
 static inline void handle_events(struct bw_http_request *request, void *user)
 {
     struct house *house = user;
@@ -161,6 +175,7 @@ static const struct bw_http_route routes[] = {
     {"POST", "/v1/groups/{name}/mode", BW_ROLE_BIT(BW_ROLE_OPERATOR), handle_error},
     {"GET", "/v1/wait", BW_ROLE_BIT(BW_ROLE_AGENT), handle_wait},
     {"GET", "/v1/big", ALL, handle_big},
+    {"GET", "/v1/shared", ALL, handle_shared},
     {"GET", "/v1/events", ALL, handle_events},
 };
 
@@ -187,6 +202,15 @@ static inline void on_handshake_failed(const char *remote, enum bw_err why, cons
 
     assert_true(remote != NULL && why != BW_OK && text[0] != '\0');
     house->handshake_failed_count++;
+}
+
+static inline void on_evicted(const char *remote, const struct bw_identity *identity,
+                              enum bw_http_eviction why, void *user)
+{
+    struct house *house = user;
+
+    assert_true(remote != NULL && bw_http_eviction_word(why)[0] != '\0');
+    house->evicted_count += identity != NULL;
 }
 
 /* ---- the house ---- */
@@ -220,6 +244,7 @@ static inline void count_connections(struct house *house)
 {
     house->connection_count = bw_http_server_connections(house->server);
     house->counters = bw_http_server_counters(house->server);
+    house->keeper_count = house->shared != NULL ? house->shared->keeper_count : 0;
 }
 
 static inline SSL_CTX *client_for(struct house *house, const char *file, const char *uri)
@@ -264,6 +289,7 @@ static inline int prepare(void **state)
         .clock = read_clock,
         .on_answered = on_answered,
         .on_handshake_failed = on_handshake_failed,
+        .on_evicted = on_evicted,
         .user = house,
     };
     assert_int_equal(uv_loop_init(&house->loop), 0);
@@ -310,6 +336,7 @@ static inline int tear_down(void **state)
     assert_null(house->waiting);
     assert_int_equal(uv_loop_close(&house->loop), 0); /* no handle is left */
     uv_sem_destroy(&house->done);
+    bw_http_body_free(house->shared); /* the last keeper: leak checks see to that */
     bw_tls_context_free(house->context);
     SSL_CTX_free(house->agent);
     SSL_CTX_free(house->operator_);

@@ -57,6 +57,21 @@ struct bw_http_route {
     bw_http_handler *handler;
 };
 
+/* Why a connection had to make room. X(NAME, word, text) */
+#define BW_HTTP_EVICTION_LIST(X)                                                                   \
+    X(ROOM, "room", "closed to make room for another connection")                                  \
+    X(IDENTITY, "identity", "closed: this identity has too many connections")                      \
+    X(PEOPLE, "people", "closed: operators and viewers have too many connections")                 \
+    X(SLOW, "slow", "closed: read too slowly, and newer answers need the memory")
+enum bw_http_eviction {
+#define X(name, word, text) BW_HTTP_EVICTION_##name,
+    BW_HTTP_EVICTION_LIST(X)
+#undef X
+    BW_HTTP_EVICTION_COUNT
+};
+/* "room", ...: a stable word for logs and metrics. */
+const char *bw_http_eviction_word(enum bw_http_eviction why);
+
 struct bw_http_server_config {
     const char *listen;         /* "HOST:PORT", numeric host; port 0 takes a free one */
     struct ssl_ctx_st *context; /* kept; NULL only with `plain` */
@@ -69,10 +84,16 @@ struct bw_http_server_config {
     void (*on_answered)(const struct bw_http_request *request, int status, void *user);
     /* A peer that did not get through the handshake, and why. May be NULL. */
     void (*on_handshake_failed)(const char *remote, enum bw_err why, const char *text, void *user);
+    /* A connection was closed because it took the place of others; `identity` NULL: a stranger's.
+     * May be NULL. */
+    void (*on_evicted)(const char *remote, const struct bw_identity *identity,
+                       enum bw_http_eviction why, void *user);
     void *user; /* for handlers and callbacks */
 
     /* 0: the default in brackets */
-    unsigned connections_max;   /* [BW_CONNECTIONS_MAX] */
+    unsigned connections_max;          /* [BW_CONNECTIONS_MAX] */
+    unsigned identity_connections_max; /* [BW_CONNECTIONS_PER_IDENTITY_MAX] */
+    unsigned people_connections_max;   /* [BW_CONNECTIONS_PEOPLE_MAX] operators and viewers together */
     size_t body_bytes_max;      /* [BW_BODY_BYTES_MAX] */
     uint32_t handshake_ms;      /* [3 s] */
     uint32_t request_ms;        /* [10 s] head and body together */
@@ -84,8 +105,8 @@ struct bw_http_server_config {
 struct bw_http_counters {
     uint64_t accepted;
     uint64_t handshakes_failed;
-    uint64_t evicted; /* closed to make room: idle, or without a certificate */
-    uint64_t refused; /* no room, and nobody to evict */
+    uint64_t evicted[BW_HTTP_EVICTION_COUNT]; /* closed for others' sake: http_seats.h */
+    uint64_t refused;                         /* no room, and nobody to evict */
 };
 
 /* Binds and listens. BW_ERR_INVALID: `listen` is no numeric HOST:PORT; BW_ERR_IO: bind or listen
@@ -125,6 +146,22 @@ void bw_http_respond(struct bw_http_request *request, int status, const char *co
  * nothing a peer wrote goes in unchecked). */
 void bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
                           const char *content_type, const void *body, size_t size);
+/* A body that several answers share without a copy of their own; on the heap. */
+struct bw_http_body {
+    char *text;
+    size_t size;
+    unsigned keeper_count; /* answers under way, and whoever made it */
+};
+/* Takes `text` (from malloc), also on NULL: no memory. The caller is its first keeper. */
+struct bw_http_body *bw_http_body_new(char *text, size_t size);
+/* One keeper less; the last one frees it. Accepts NULL. */
+void bw_http_body_free(struct bw_http_body *body);
+/* Like bw_http_respond; `body` is kept until it was sent. */
+void bw_http_respond_body(struct bw_http_request *request, int status, const char *content_type,
+                          struct bw_http_body *body);
+/* Closes every connection to which `body` is still being sent. */
+void bw_http_server_drop_readers(struct bw_http_server *server, const struct bw_http_body *body);
+
 /* {"error":TEXT,"hint":HINT}; hint NULL: without. Texts are escaped, each cut at 512 bytes. */
 void bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
                            const char *hint);

@@ -1,0 +1,143 @@
+#include "reads.h"
+
+#include <stdlib.h>
+
+#include "program.h"
+
+#define SHARE_OF_TIME  10 /* one part of so many */
+#define BUDGET_MAX_NS  ((int64_t)(BW_NS_PER_S / 2))
+
+struct bw_read_body {
+    struct bw_read_body *next; /* newer */
+    struct bw_http_body *body;
+    uint32_t argument;
+};
+
+/* ---- the bytes that are kept ---- */
+
+static bool is_current(const struct bw_reads *reads, const struct bw_read_body *kept)
+{
+    for (size_t i = 0; i < BW_READ_COUNT; i++)
+        if (reads->current[i] == kept)
+            return true;
+    return false;
+}
+
+/* Forgets what nobody reads and nobody will get. Of the rest the oldest go while there are too many
+ * bytes: their readers are dropped, and let go of them. */
+static void trim(struct bw_program *program)
+{
+    struct bw_reads *reads = &program->reads;
+    struct bw_read_body **place = &reads->oldest;
+
+    reads->newest = NULL;
+    while (*place != NULL) {
+        struct bw_read_body *kept = *place;
+        const bool is_excess = reads->bytes > BW_READS_BYTES_MAX && !is_current(reads, kept);
+
+        if (is_excess)
+            bw_http_server_drop_readers(program->api, kept->body);
+        if (is_excess || (kept->body->keeper_count == 1 && !is_current(reads, kept))) {
+            *place = kept->next;
+            reads->bytes -= kept->body->size;
+            bw_http_body_free(kept->body);
+            free(kept);
+        } else {
+            reads->newest = kept;
+            place = &kept->next;
+        }
+    }
+}
+
+/* Takes the buffer's text. NULL: no memory. */
+static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind, uint32_t argument,
+                                 const struct bw_json_buffer *buffer)
+{
+    struct bw_reads *reads = &program->reads;
+    struct bw_read_body *kept = malloc(sizeof *kept);
+    struct bw_http_body *body = bw_http_body_new(buffer->text, buffer->size);
+
+    if (kept == NULL || body == NULL) {
+        free(kept);
+        bw_http_body_free(body);
+        return NULL;
+    }
+    *kept = (struct bw_read_body){.body = body, .argument = argument};
+    if (reads->newest != NULL)
+        reads->newest->next = kept;
+    else
+        reads->oldest = kept;
+    reads->newest = kept;
+    reads->bytes += body->size;
+    reads->current[kind] = kept;
+    trim(program);
+    return kept;
+}
+
+void bw_reads_deinit(struct bw_reads *reads)
+{
+    while (reads->oldest != NULL) {
+        struct bw_read_body *next = reads->oldest->next;
+
+        bw_http_body_free(reads->oldest->body);
+        free(reads->oldest);
+        reads->oldest = next;
+    }
+    *reads = (struct bw_reads){0};
+}
+
+/* ---- the time that they may take ---- */
+
+static bool has_budget(struct bw_reads *reads)
+{
+    const uint64_t now_ns = uv_hrtime();
+
+    if (reads->budget_at_ns == 0)
+        reads->budget_ns = BUDGET_MAX_NS;
+    else
+        reads->budget_ns += (int64_t)((now_ns - reads->budget_at_ns) / SHARE_OF_TIME);
+    if (reads->budget_ns > BUDGET_MAX_NS)
+        reads->budget_ns = BUDGET_MAX_NS;
+    reads->budget_at_ns = now_ns;
+    return reads->budget_ns > 0;
+}
+
+static struct bw_read_body *make(struct bw_program *program, enum bw_read kind, uint32_t argument,
+                                 bw_read_write *write)
+{
+    struct bw_json_buffer buffer = {0};
+    const uint64_t begun_ns = uv_hrtime();
+
+    write(program, argument, &buffer);
+    program->reads.budget_ns -= (int64_t)(uv_hrtime() - begun_ns);
+    if (buffer.is_failed) {
+        free(buffer.text);
+        return NULL;
+    }
+    return keep(program, kind, argument, &buffer);
+}
+
+void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
+                     uint32_t argument, const char *content_type, bw_read_write *write)
+{
+    struct bw_reads *reads = &program->reads;
+    struct bw_read_body *kept = reads->current[kind];
+
+    if (has_budget(reads)) {
+        kept = make(program, kind, argument, write);
+        if (kept == NULL) {
+            bw_http_respond_error(request, 503, "the document could not be written: this witness is short "
+                                  "of memory, or it passes its limit",
+                                  "ask for one group, or another witness");
+            return;
+        }
+    } else if (kept == NULL || kept->argument != argument) {
+        reads->busy_count++;
+        bw_http_respond_error(request, 503, "this witness is asked for too many long documents",
+                              "ask again in a moment, or another witness");
+        return;
+    } else {
+        reads->shared_count++;
+    }
+    bw_http_respond_body(request, 200, content_type, kept->body);
+}

@@ -1,0 +1,47 @@
+/* reads.h - documents about all groups, made rarely and shared by everybody who reads them.
+ *
+ * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
+ * renews leases. So writing such documents gets a tenth of the loop's time, with half a second in
+ * advance: as long as that lasts each reader gets one that was made for him, after that the newest
+ * one, or a busy answer where there is none of that kind. Answers that are still being sent share
+ * their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
+ * when that is passed is dropped. The loop's thread only. */
+#ifndef BW_WITNESS_READS_H
+#define BW_WITNESS_READS_H
+
+#include <breakwater/net/http_server.h>
+#include <breakwater/witness/json.h>
+
+#define BW_READS_BYTES_MAX (64 * 1024 * 1024)
+
+#define BW_READ_LIST(X) X(STATUS) X(GROUPS) X(HISTORY) X(METRICS)
+enum bw_read {
+#define X(name) BW_READ_##name,
+    BW_READ_LIST(X)
+#undef X
+    BW_READ_COUNT
+};
+
+struct bw_read_body;
+struct bw_reads {
+    struct bw_read_body *oldest; /* of those that somebody still has, or may get */
+    struct bw_read_body *newest;
+    size_t bytes;                /* of all of them */
+    struct bw_read_body *current[BW_READ_COUNT];
+    int64_t budget_ns;  /* time that may be spent on writing; below 0: the last one took longer */
+    uint64_t budget_at_ns; /* uv_hrtime of that; 0: never used */
+    uint64_t shared_count; /* answers that were not made for their reader */
+    uint64_t busy_count;
+};
+
+struct bw_program;
+/* Writes the document; a failed buffer is one that could not be written. */
+typedef void bw_read_write(struct bw_program *program, uint32_t argument,
+                           struct bw_json_buffer *out_buffer);
+
+/* Answers `request` with the document of that kind and argument, as above. */
+void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
+                     uint32_t argument, const char *content_type, bw_read_write *write);
+void bw_reads_deinit(struct bw_reads *reads);
+
+#endif
