@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/core/lease.h>
 
 #include "policy.h"
@@ -305,13 +306,12 @@ static void judge_readiness(struct judgement *judgement)
 }
 
 /* Why the lag of a site is not known, or NULL. It must have been measured while the data site was
- * seen alive, at most three checks before its last confirmed renewal; where this leader confirmed
- * none, its own beginning stands in for that, because an older leader confirmed nothing later. */
+ * seen alive, at most three checks before this witness itself last heard it (4). Agents speak to every
+ * witness, so that is known to whoever comes to lead, and no change of leader moves it. */
 static const char *lag_unknown(const struct judgement *judgement, struct bw_instant *out_measured)
 {
     const struct bw_watch *watch = judgement->watch;
     const struct bw_lag_sample *sample = &watch->lag[judgement->site];
-    struct bw_instant alive = watch->served_confirmed;
     uint64_t age_max_ns = AGE_CHECKS * bw_ms_to_ns(sample->check_interval_ms);
 
     *out_measured = sample->measured;
@@ -320,10 +320,10 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
         return "unknown: this witness has not heard the data site serve";
     if (!sample->known)
         return "unknown: never measured while the data site served";
-    if (alive.boot_ns == 0 && alive.raw_ns == 0)
-        alive = judgement->leadership->leader_since;
-    if (bw_instant_is_beyond(alive, bw_instant_add(sample->measured, age_max_ns)))
-        return "unknown: measured too long before the last renewal";
+    if (bw_instant_is_beyond(BW_MUTANT(LAG_LEADER) ? judgement->leadership->leader_since
+                                                   : watch->served_heard,
+                             bw_instant_add(sample->measured, age_max_ns)))
+        return "unknown: measured too long before the data site was last heard";
     return NULL;
 }
 

@@ -123,7 +123,6 @@ static void forget_term(struct bw_witness *witness)
             continue; /* never used: to write it would cost its memory */
         watch->confirmed_epoch = 0;
         watch->last_confirmed = none;
-        watch->served_confirmed = none;
         watch->ended_epoch = 0;
         watch->is_proposing = false;
         watch->wish = (struct bw_wish){0};
@@ -294,7 +293,6 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
     if (strcmp(watch->served_site, name) != 0) {
         memset(watch->lag, 0, sizeof(watch->lag));
         memcpy(watch->served_site, name, sizeof(watch->served_site));
-        watch->served_confirmed = (struct bw_instant){0, 0};
     }
     for (int site = 0; site < (int)group->spec.site_count; site++) {
         const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
@@ -380,6 +378,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
     if (!is_serving(group, sync, said))
         return;
     sample_lag(watch, group, site);
+    watch->served_heard = received;
     if (said->report.verified)
         watch->verified_epoch = group->epoch;
 }
@@ -435,8 +434,6 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     watch->confirmed_epoch = group->renew_epoch;
     if (!BW_MUTANT(LAST_CONFIRMED))
         watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
-    if (is_serving(group_at(witness, place), sync, group))
-        watch->served_confirmed = bw_instant_max(watch->served_confirmed, received);
     return true;
 }
 

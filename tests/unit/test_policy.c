@@ -403,7 +403,46 @@ static void lag_measured_long_before_the_last_renewal_is_unknown(void **state)
     assert_true(is_held_by("lag"));
 }
 
-/* 4: a leader that confirmed no renewal itself takes its own beginning for the last one. */
+/* Everybody who can still speaks for `ms`, and what is decided is applied, until another site than the
+ * lost one is granted. */
+static bool goes_on_for_ms(int lost, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 500) {
+        world_pass_ms(&world, 500);
+        (void)world_act(&world);
+        if (world_group(&world)->phase == BW_PHASE_GRANTED &&
+            strcmp(world_group(&world)->holder_site,
+                   world_group(&world)->spec.sites[lost].name) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* 4: whoever leads when the wait is over has heard the lost site as long as everybody else has. Checks
+ * that are short against an election leave a leader's own beginning far behind the last of them. */
+static void a_failover_goes_on_whenever_the_leader_changes(void **state)
+{
+    const uint64_t election_ms = 1500;
+
+    (void)state;
+    for (uint64_t moment_ms = 0; moment_ms <= 20000; moment_ms += 500) {
+        world_begin(&world, 2);
+        world.sites[B].report.check_interval_ms = 500;
+        world_pass_ms(&world, 2000);
+        world.sites[A].is_mute = true;
+
+        if (goes_on_for_ms(A, moment_ms))
+            continue; /* it was over before */
+        bw_witness_on_not_leading(&world.witness);
+        world_pass_ms(&world, election_ms);
+        world_lead_anew(&world);
+
+        assert_true(goes_on_for_ms(A, world_wait_of_terms_ms(&world) + 5000));
+        assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    }
+}
+
+/* 4: what this witness heard while another one led counts as what it hears as a leader. */
 static void a_new_leader_uses_what_it_heard_as_a_follower(void **state)
 {
     (void)state;
@@ -418,6 +457,7 @@ static void a_new_leader_uses_what_it_heard_as_a_follower(void **state)
 
     bw_witness_on_not_leading(&world.witness);
     world.sites[B].report.has_lag = false;
+    world.sites[A].is_mute = false; /* it lives on, and nobody measures what lags behind it */
     world_pass_ms(&world, 60000);
     world_lead_anew(&world);
     world_sync_all(&world);
@@ -618,6 +658,7 @@ int main(void)
         cmocka_unit_test(lag_measured_after_the_failure_does_not_count),
         cmocka_unit_test(lag_that_was_never_measured_is_not_zero),
         cmocka_unit_test(lag_measured_long_before_the_last_renewal_is_unknown),
+        cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
         cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
         cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),

@@ -49,7 +49,7 @@ struct bw_watch {
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
-    struct bw_instant served_confirmed; /* receipt of its last renewal confirmed in this term */
+    struct bw_instant served_heard; /* when this witness itself last heard it do so, whoever led */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;
     uint64_t seen_epoch;     /* the (phase, epoch, held) that phase_applied belongs to */
