@@ -188,6 +188,21 @@ static bool starts_elsewhere(const struct bw_evaluation *eval, int site)
 
 static int best_site(struct bw_evaluation *eval, bool is_asked);
 
+/* Nobody waits for what a person has asked for now. */
+static bool judge_backoff(struct bw_evaluation *eval, int site)
+{
+    return wants_failover(eval) ||
+           bw_policy_judge_backoff(eval->group, eval->watch, site, eval->now, &eval->list);
+}
+
+/* May the site be granted, as the first or in an adoption? */
+static bool judge_first(struct bw_evaluation *eval, int site, bool adopt)
+{
+    bool may = judge_backoff(eval, site);
+
+    return bw_eval_judge(eval, site, adopt ? BW_ROLE_ADOPTER : BW_ROLE_UNPLANNED).eligible && may;
+}
+
 /* --initial-primary: a person answers for the sites that do not report clearly; never against a
  * site that reports `started` (3.9). */
 static int named_site(struct bw_evaluation *eval, bool *out_adopt)
@@ -205,9 +220,7 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
     if (site < 0)
         return -1;
     *out_adopt = heard != NULL && heard->report.service == BW_SERVICE_STARTED;
-    if (!bw_eval_judge(eval, site, *out_adopt ? BW_ROLE_ADOPTER : BW_ROLE_UNPLANNED).eligible)
-        return -1;
-    return site;
+    return judge_first(eval, site, *out_adopt) ? site : -1;
 }
 
 static int unnamed_site(struct bw_evaluation *eval, const struct beginning *beginning,
@@ -229,18 +242,7 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
     *out_adopt = is_single;
     if (is_none)
         return best_site(eval, wants_failover(eval));
-    if (!bw_eval_judge(eval, beginning->started_site, BW_ROLE_ADOPTER).eligible)
-        return -1;
-    return beginning->started_site;
-}
-
-static void judge_backoff(struct bw_evaluation *eval)
-{
-    uint64_t backoff_ns = bw_policy_backoff_ns(eval->group);
-
-    if (backoff_ns > 0 && !wants_failover(eval))
-        (void)bw_gate_wait(&eval->list, BW_GATE_ID_BACKOFF, -1, eval->watch->phase_applied,
-                           backoff_ns, eval->now, NULL);
+    return judge_first(eval, beginning->started_site, true) ? beginning->started_site : -1;
 }
 
 bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command)
@@ -256,7 +258,6 @@ bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *comman
     judge_mode(eval);
     if (!wants_failover(eval))
         bw_eval_judge_quiet(eval);
-    judge_backoff(eval);
     (void)judge_let_go(eval);
     beginning = judge_beginning(eval);
     is_single = beginning.started_count == 1 &&
@@ -369,8 +370,9 @@ static int best_site(struct bw_evaluation *eval, bool is_asked)
     int best = -1;
 
     for (int site = 0; site < (int)spec->site_count; site++) {
-        bool may = bw_eval_judge(eval, site, BW_ROLE_UNPLANNED).eligible;
+        bool may = judge_backoff(eval, site);
 
+        may &= bw_eval_judge(eval, site, BW_ROLE_UNPLANNED).eligible;
         if (is_asked && to[0] != '\0')
             may &= bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, site,
                                  strcmp(site_name(eval, site), to) == 0, NULL);
@@ -412,7 +414,6 @@ bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command)
     judge_mode(eval);
     if (!is_asked)
         bw_eval_judge_quiet(eval);
-    judge_backoff(eval);
     judge_reports(eval);
     site = best_site(eval, is_asked);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, site >= 0, BW_UNIT_SITE, site, -1,

@@ -418,33 +418,51 @@ enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_w
 
 /* ---- order and damping ---- */
 
-uint32_t bw_policy_failed_starts(const struct bw_group *group, const char *site)
+/* Failed starts of a site in the run of failed ones, of whichever site, at the end of the history; the
+ * epoch of the newest. */
+static uint32_t failed_starts(const struct bw_group *group, const char *site, uint64_t *out_newest)
 {
     uint32_t failed_count = 0;
 
+    *out_newest = 0;
     for (uint32_t number = 0; number < group->history_count; number++) {
         const struct bw_history_entry *entry = bw_group_history_at(group, number);
 
         if (entry == NULL || entry->ended_index == 0 ||
             !bw_reason_is_failed_start(entry->why_ended))
             break;
-        if (site == NULL || strcmp(entry->site, site) == 0)
-            failed_count++;
+        if (strcmp(entry->site, site) != 0 && !BW_MUTANT(BACKOFF_OF_ALL))
+            continue;
+        if (failed_count++ == 0)
+            *out_newest = entry->epoch;
     }
     return failed_count;
 }
 
-uint64_t bw_policy_backoff_ns(const struct bw_group *group)
+static uint64_t backoff_ns(const struct bw_group *group, uint32_t failed_count)
 {
-    uint32_t failed_count = bw_policy_failed_starts(group, NULL);
     uint64_t backoff_ms = group->spec.retry_backoff_ms;
     uint64_t most_ms = backoff_ms > BACKOFF_MAX_MS ? backoff_ms : BACKOFF_MAX_MS;
 
-    if (failed_count == 0)
-        return 0;
     for (uint32_t i = 1; i < failed_count && backoff_ms < most_ms; i++)
         backoff_ms *= 2;
     return bw_ms_to_ns(backoff_ms < most_ms ? backoff_ms : most_ms);
+}
+
+bool bw_policy_judge_backoff(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now, struct bw_gate_list *list)
+{
+    uint64_t epoch;
+    uint32_t failed_count = failed_starts(group, group->spec.sites[site].name, &epoch);
+    struct bw_instant ended = watch->phase_applied; /* of an epoch that no mark is left of */
+
+    if (failed_count == 0)
+        return true;
+    for (size_t i = 0; i < BW_HISTORY_MAX; i++)
+        if (watch->grants[i].epoch == epoch)
+            ended = watch->grants[i].ended;
+    return bw_gate_wait(list, BW_GATE_ID_BACKOFF, site, ended, backoff_ns(group, failed_count), now,
+                        NULL);
 }
 
 /* How often a site has just failed: its starts in the present run of failed ones, or a service that
@@ -454,8 +472,9 @@ static uint32_t setbacks(const struct bw_group *group, int site)
     const char *name = group->spec.sites[site].name;
     bool was_down = group->last_end.reason == BW_REASON_SERVICE_DOWN &&
                     strcmp(group->last_end.site, name) == 0;
+    uint64_t newest;
 
-    return bw_policy_failed_starts(group, name) + (was_down ? 1 : 0);
+    return failed_starts(group, name, &newest) + (was_down ? 1 : 0);
 }
 
 bool bw_policy_prefers(const struct bw_group *group, int a, int b)

@@ -29,11 +29,11 @@ bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
 
-/* Failed starts in a row at the end of the history, of all sites (site NULL) or of one. */
-uint32_t bw_policy_failed_starts(const struct bw_group *group, const char *site);
-/* The pause after them: retry_backoff doubled each time, at most ten minutes or retry_backoff
- * itself, whichever is more (4). */
-uint64_t bw_policy_backoff_ns(const struct bw_group *group);
+/* The gate backoff of a site: the pause after its own failed starts in the present run of failed ones,
+ * retry_backoff doubled each time, at most ten minutes or retry_backoff itself, whichever is more. A
+ * site that did not fail waits for nobody else's (4). */
+bool bw_policy_judge_backoff(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now, struct bw_gate_list *list);
 
 /* Gates on a change of site that no person asked for: approval, min_primary_time, failovers. Never
  * asked of the data site itself. */

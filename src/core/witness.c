@@ -18,6 +18,7 @@ static void watch_group(struct bw_watch *watch, const struct bw_group *group,
 static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec);
 static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now);
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
+static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *said, int place, struct bw_instant received);
 
@@ -67,14 +68,26 @@ static void watch_group(struct bw_watch *watch, const struct bw_group *group, st
         watch->maintenance_applied[site] = now;
     memset(watch->grants, 0, sizeof(watch->grants));
     watch->grants_next = 0;
-    for (uint32_t number = group->history_count; number > 0; number--)
-        mark_grant(watch, bw_group_history_at(group, number - 1)->epoch, now);
+    for (uint32_t number = group->history_count; number > 0; number--) {
+        const struct bw_history_entry *entry = bw_group_history_at(group, number - 1);
+
+        mark_grant(watch, entry->epoch, now);
+        if (entry->ended_index != 0)
+            mark_end(watch, entry->epoch, now);
+    }
 }
 
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
 {
     watch->grants[watch->grants_next] = (struct bw_grant_mark){.epoch = epoch, .applied = now};
     watch->grants_next = (watch->grants_next + 1) % BW_HISTORY_MAX;
+}
+
+static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
+{
+    for (size_t i = 0; i < BW_HISTORY_MAX; i++)
+        if (watch->grants[i].epoch == epoch)
+            watch->grants[i].ended = now;
 }
 
 /* What is kept by the index of a site moves with its name. */
@@ -224,6 +237,8 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
     if (watch->seen_epoch == group->epoch && watch->seen_phase == group->phase &&
         watch->seen_held == group->held)
         return;
+    if (group->phase == BW_PHASE_VACANT)
+        mark_end(watch, group->epoch, now);
     watch->seen_epoch = group->epoch;
     watch->seen_phase = group->phase;
     watch->seen_held = group->held;

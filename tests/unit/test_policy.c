@@ -523,13 +523,31 @@ static void fail_start(int site)
     assert_string_equal(world_act(&world), "A1");
 }
 
-/* 4: the next candidate, after a pause that doubles. */
-static void failed_starts_go_round_with_a_doubling_pause(void **state)
+/* 4: the pause of a site doubles with each of its own failed starts, to ten minutes. */
+static void failed_starts_make_a_pause_that_doubles(void **state)
 {
     static const uint64_t pauses_ms[] = {10000,  20000,  40000,  80000,
                                          160000, 320000, 600000, 600000};
-    static const char *const sites[] = {"dc-b", "dc-c", "dc-a", "dc-b",
-                                        "dc-c", "dc-a", "dc-b", "dc-c"};
+    (void)state;
+    world_init(&world, 2);
+    world_group(&world)->spec.sites[B].never_candidate = true;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+        fail_start(A);
+        world_pass_ms(&world, pauses_ms[i] - 500);
+        assert_string_equal(world_decide(&world), "A0");
+        assert_true(world_holds(&world, "backoff", A));
+        assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+        world_pass_ms(&world, 500);
+        assert_string_equal(world_act(&world), "A9");
+    }
+}
+
+/* 4: who did not fail waits for nobody else's pause. */
+static void failed_starts_go_round_without_waiting_for_another_site(void **state)
+{
+    static const char *const sites[] = {"dc-b", "dc-c"};
     int holder = A;
     (void)state;
     world_init(&world, 3);
@@ -537,17 +555,20 @@ static void failed_starts_go_round_with_a_doubling_pause(void **state)
         world.sites[site].report.has_readiness = false;
     world_sync_all(&world);
     assert_string_equal(world_act(&world), "A6");
-    for (size_t i = 0; i < sizeof(pauses_ms) / sizeof(pauses_ms[0]); i++) {
+    for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++) {
         fail_start(holder);
-        world_pass_ms(&world, pauses_ms[i] - 500);
-        assert_string_equal(world_decide(&world), "A0");
-        assert_true(world_holds(&world, "backoff", -1));
-        assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
         world_pass_ms(&world, 500);
         assert_string_equal(world_act(&world), "A9");
+        assert_true(world_holds(&world, "backoff", holder));
         assert_string_equal(world_group(&world)->holder_site, sites[i]);
         holder = bw_spec_find_site(&world_group(&world)->spec, sites[i]);
     }
+    fail_start(holder);
+    world_pass_ms(&world, 8000); /* counted from the end of its own epoch, 9 s ago */
+    assert_string_equal(world_decide(&world), "A0");
+    world_pass_ms(&world, 1500);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
 }
 
 /* 3.1: a new leader and a restarted witness count the pause from what they applied themselves. */
@@ -555,6 +576,7 @@ static void the_pause_is_longer_and_never_shorter_after_a_restart(void **state)
 {
     (void)state;
     world_init(&world, 2);
+    world_group(&world)->spec.sites[B].never_candidate = true;
     assert_string_equal(world_act(&world), "A6");
     fail_start(A);
     world_pass_ms(&world, 9000);
@@ -562,7 +584,7 @@ static void the_pause_is_longer_and_never_shorter_after_a_restart(void **state)
     world_pass_ms(&world, 9000);
 
     assert_string_equal(world_decide(&world), "A0");
-    assert_true(world_holds(&world, "backoff", -1));
+    assert_true(world_holds(&world, "backoff", A));
 }
 
 static void begin_damped(uint32_t min_primary_ms, uint32_t failovers_max)
@@ -663,7 +685,8 @@ int main(void)
         cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
         cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
         cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
-        cmocka_unit_test(failed_starts_go_round_with_a_doubling_pause),
+        cmocka_unit_test(failed_starts_make_a_pause_that_doubles),
+        cmocka_unit_test(failed_starts_go_round_without_waiting_for_another_site),
         cmocka_unit_test(the_pause_is_longer_and_never_shorter_after_a_restart),
         cmocka_unit_test(min_primary_time_holds_another_site_and_not_the_end),
         cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),

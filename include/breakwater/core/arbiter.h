@@ -30,10 +30,11 @@ struct bw_lag_sample {
     bool known;
 };
 
-/* When this witness applied the grant of an epoch: what damping counts by. */
+/* When this witness applied the grant of an epoch, and its end: what damping and back-off count by. */
 struct bw_grant_mark {
     uint64_t epoch; /* 0: free */
     struct bw_instant applied;
+    struct bw_instant ended; /* zeros: it has not */
 };
 
 /* What one witness remembers about a group beside the log: reports, instants, its own proposals.

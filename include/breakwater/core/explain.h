@@ -26,7 +26,7 @@
     X(LET_GO, "let_go", "the holder that was let go confirmed it, or its lease is surely over")   \
     X(FIRST_GRANT, "first_grant", "the reports say clearly where the service may begin")          \
     X(POSITION, "position", "the site that stopped gave its final position")                      \
-    X(BACKOFF, "backoff", "the pause after failed starts is over")                                \
+    X(BACKOFF, "backoff", "the pause after its failed starts is over")                            \
     X(CANDIDATE, "candidate", "a site may be granted")                                            \
     X(ARMED, "armed", "the adopting site reports the epoch armed")                                \
     X(WISH, "wish", "a person asked for it")                                                      \
