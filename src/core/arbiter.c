@@ -477,6 +477,14 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
     return best;
 }
 
+static bool is_maintained(const struct bw_evaluation *eval, int site)
+{
+    struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
+                                           bw_ms_to_ns(eval->group->maintenance_ms[site]));
+
+    return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
+}
+
 static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_spec *spec = &eval->group->spec;
@@ -494,7 +502,7 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
                        bw_ms_to_ns(spec->min_primary_time_ms), eval->now, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_HOLDER, -1, connected_holder(eval) != NULL, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
-                        !bw_eval_is_maintained(eval, holder_index(eval)), NULL);
+                        !is_maintained(eval, holder_index(eval)), NULL);
     target = preferred_site(eval, after_ns);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_PREFERRED, -1, target >= 0, BW_UNIT_SITE, target,
                         -1, NULL);
@@ -503,14 +511,6 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
 }
 
 /* ---- maintenance ---- */
-
-bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site)
-{
-    struct bw_instant end = bw_instant_add(eval->watch->maintenance_applied[site],
-                                           bw_ms_to_ns(eval->group->maintenance_ms[site]));
-
-    return eval->group->maintenance_ms[site] != 0 && !bw_instant_wait_is_over(eval->now, end);
-}
 
 /* Design 3.9: maintenance always has an end, and what the orders say of it comes from committed state.
  * `site` -1: the group's. */

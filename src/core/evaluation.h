@@ -27,7 +27,6 @@ uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval);
 uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval);
 /* Judges a site and writes its gates down. */
 struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role);
-bool bw_eval_is_maintained(const struct bw_evaluation *eval, int site);
 /* The gate group_maintenance, when there is any: what nobody asked for waits until it is over. */
 void bw_eval_judge_quiet(struct bw_evaluation *eval);
 

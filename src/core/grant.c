@@ -188,7 +188,7 @@ static bool starts_elsewhere(const struct bw_evaluation *eval, int site)
 
 static int best_site(struct bw_evaluation *eval, bool is_asked);
 
-/* Nobody waits for what a person has asked for now. */
+/* What a person has asked for waits for no pause. */
 static bool judge_backoff(struct bw_evaluation *eval, int site)
 {
     return wants_failover(eval) ||
@@ -223,6 +223,29 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
     return judge_first(eval, site, *out_adopt) ? site : -1;
 }
 
+/* Who may be best is known once each of them was measured: the readiness script of every candidate has
+ * ended, by itself or by its limit (4). Time bounds it where a guard runs none. */
+static bool is_measured(struct bw_evaluation *eval)
+{
+    const struct bw_spec *spec = &eval->group->spec;
+    bool is_done = true;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site,
+                                                           eval->now);
+
+        if (spec->sites[site].never_candidate || heard == NULL || !heard->report.guard_alive ||
+            !heard->report.has_readiness || heard->report.ready_age_ms != UINT32_MAX ||
+            BW_MUTANT(FIRST_MEASURED))
+            continue;
+        is_done &= bw_gate_wait(&eval->list, BW_GATE_ID_MEASURED, site,
+                                eval->watch->connected_since[site],
+                                bw_ms_to_ns(spec->switchover_timeout_ms), eval->now,
+                                "its readiness script has not ended once");
+    }
+    return is_done;
+}
+
 static int unnamed_site(struct bw_evaluation *eval, const struct beginning *beginning,
                         bool *out_adopt)
 {
@@ -232,12 +255,15 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
     bool is_single = is_complete && beginning->started_count == 1 &&
                      beginning->stopped_count == site_count - 1;
     bool is_none = is_complete && beginning->stopped_count == site_count;
+    bool is_ready = !is_none || is_measured(eval);
     const char *word = is_single      ? "one site serves and is adopted"
+                       : !is_ready    ? "no site serves; one was not measured yet"
                        : is_none      ? "no site serves"
                        : !is_complete ? "not all sites have reported"
                                       : "several sites serve, or nobody knows";
 
-    if (!bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, is_single || is_none, word))
+    if (!bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, is_ready && (is_single || is_none),
+                       word))
         return -1;
     *out_adopt = is_single;
     if (is_none)
@@ -282,16 +308,23 @@ static bool is_moving(const struct bw_evaluation *eval)
     return !eval->group->first_grant && eval->group->target[0] != '\0';
 }
 
-/* Without a readiness script at any site nobody could give a position, nor wait for one. */
+/* Where readiness gives positions, the origin has to have given its final one. */
+static bool is_position_missing(const struct bw_evaluation *eval)
+{
+    return eval->group->target_position[0] == '\0' &&
+           bw_policy_gives_position(eval->group, eval->watch) && !BW_MUTANT(POSITION_MISSING);
+}
+
 static void judge_position(struct bw_evaluation *eval)
 {
-    bool is_given = eval->group->target_position[0] != '\0';
-    bool is_known = bw_policy_has_readiness(eval->group, eval->watch);
+    bool is_missing = is_position_missing(eval);
 
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_POSITION, -1, is_given || !is_known,
-                        is_given   ? "given"
-                        : is_known ? "none was given: a person decides"
-                                   : "no readiness script at any site");
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_POSITION, -1, !is_missing,
+                        eval->group->target_position[0] != '\0' ? "given"
+                        : is_missing                            ? "none was given"
+                        : bw_policy_has_readiness(eval->group, eval->watch)
+                            ? "no readiness script gives one"
+                            : "no readiness script at any site");
 }
 
 bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
@@ -313,21 +346,19 @@ bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-/* Why the target of a move cannot become ready at all, or NULL: then nobody waits for it while the
- * service is down (3.6). A rejoin needs another site that serves, and during a move none does. */
-static const char *target_lost(const struct bw_evaluation *eval)
+/* Why nobody waits for the target of a move, while the service is down, and in words: NULL, it is
+ * waited for (3.6). A rejoin needs another site that serves, and during a move none does. */
+static const char *target_lost(const struct bw_evaluation *eval, enum bw_reason *out_reason)
 {
     const struct bw_group *group = eval->group;
     int target = bw_spec_find_site(&group->spec, group->target);
-    const struct bw_heard *heard;
 
     BW_ASSERT(target >= 0); /* SetSpec drops the move to a site that it takes out (3.9) */
-    if (bw_eval_is_maintained(eval, target))
-        return "the target is in maintenance";
-    heard = bw_policy_connected(group, eval->watch, target, eval->now);
-    if (heard != NULL && (heard->report.rejoining || heard->report.joined_epoch < group->epoch))
-        return "the target has to rejoin first, and nobody serves";
-    return NULL;
+    *out_reason = BW_REASON_NO_POSITION;
+    if (is_position_missing(eval))
+        return "the origin gave no final position";
+    *out_reason = BW_REASON_TARGET_LOST;
+    return bw_policy_target_lost(group, eval->watch, eval->leadership, target, eval->now);
 }
 
 /* While rolling back the state's target is the origin; before that a target that takes too long, or
@@ -337,15 +368,16 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
     const struct bw_group *group = eval->group;
     int origin = bw_spec_find_site(&group->spec,
                                    group->rolling_back ? group->target : group->target_origin);
+    enum bw_reason reason = BW_REASON_ROLLBACK;
     const char *lost;
     bool is_eligible;
 
     if (!is_moving(eval) || wants_failover(eval) || origin < 0)
         return false;
     judge_mode(eval);
-    lost = group->rolling_back ? NULL : target_lost(eval);
+    lost = group->rolling_back ? NULL : target_lost(eval, &reason);
     if (lost != NULL)
-        bw_gate_note(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, lost);
+        bw_gate_note(&eval->list, BW_GATE_ID_TARGET_LOST, -1, lost);
     else if (!group->rolling_back)
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
                            eval->watch->phase_applied, bw_eval_move_timeout_ns(eval), eval->now,
@@ -353,7 +385,7 @@ bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command)
     is_eligible = bw_eval_judge(eval, origin, BW_ROLE_ORIGIN).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, origin,
                         -1, NULL);
-    complete_grant(eval, origin, BW_REASON_ROLLBACK, command);
+    complete_grant(eval, origin, lost != NULL ? reason : BW_REASON_ROLLBACK, command);
     command->planned = true;
     memcpy(command->by, group->target_by, sizeof(command->by));
     return true;
@@ -391,17 +423,18 @@ static enum bw_reason grant_reason(const struct bw_evaluation *eval)
     return reason == BW_REASON_NONE ? BW_REASON_SITE_LOST : reason;
 }
 
-/* A switchover that is under way waits for its own steps, unless a person decides, or its origin
- * does not come back in time either. */
+/* A switchover that is under way waits for its own steps, unless a person decides, or neither its
+ * target nor its origin came in time. */
 static bool is_left_to_the_move(struct bw_evaluation *eval)
 {
     if (!is_moving(eval) || wants_failover(eval))
         return false;
-    if (!eval->group->rolling_back)
-        return true;
-    (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
-                       bw_eval_move_timeout_ns(eval), eval->now, "the origin comes first");
-    return false;
+    return !bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
+                         eval->watch->phase_applied,
+                         BW_MUTANT(MOVE_FOR_EVER) ? UINT64_MAX / 2 : bw_eval_move_timeout_ns(eval),
+                         eval->now,
+                         eval->group->rolling_back ? "the origin comes first"
+                                                   : "target and origin come first");
 }
 
 bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command)
@@ -409,8 +442,10 @@ bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command)
     bool is_asked = wants_failover(eval);
     int site;
 
-    if (eval->group->first_grant || is_left_to_the_move(eval))
+    if (eval->group->first_grant)
         return false;
+    if (is_left_to_the_move(eval))
+        return true; /* its gate holds the step */
     judge_mode(eval);
     if (!is_asked)
         bw_eval_judge_quiet(eval);

@@ -294,10 +294,14 @@ static void judge_readiness(struct judgement *judgement)
             "no readiness script");
         return;
     }
-    judgement->passes &= bw_gate_value(
-        &judgement->list, BW_GATE_ID_READY, judgement->site,
-        report->ready && report->ready_age_ms != UINT32_MAX && age_ms <= age_max_ms, BW_UNIT_MS,
-        (int64_t)age_ms, (int64_t)age_max_ms, report->ready ? "ready" : "not ready");
+    if (report->ready_age_ms == UINT32_MAX)
+        judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_READY, judgement->site,
+                                           false, "never measured");
+    else
+        judgement->passes &= bw_gate_value(
+            &judgement->list, BW_GATE_ID_READY, judgement->site,
+            report->ready && age_ms <= age_max_ms, BW_UNIT_MS, (int64_t)age_ms,
+            (int64_t)age_max_ms, report->ready ? "ready" : "not ready");
     if (judgement->role == BW_ROLE_ARRIVING)
         judgement->passes &= bw_gate_value(
             &judgement->list, BW_GATE_ID_PREPARED, judgement->site,
@@ -396,6 +400,41 @@ bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch
             return true;
     }
     return false;
+}
+
+bool bw_policy_gives_position(const struct bw_group *group, const struct bw_watch *watch)
+{
+    for (uint32_t site = 0; site < group->spec.site_count; site++) {
+        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+
+        if (heard != NULL && heard->report.has_readiness && heard->report.gives_position)
+            return true;
+    }
+    return false;
+}
+
+/* A new leader lets the target speak first: its silence before that says nothing. */
+const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_watch *watch,
+                                  const struct bw_leadership *leadership, int target,
+                                  struct bw_instant now)
+{
+    const char *waits_for[] = {bw_gate_id_text(BW_GATE_ID_READY),
+                               bw_gate_id_text(BW_GATE_ID_PREPARED)};
+    struct bw_candidacy candidacy;
+
+    if (!bw_instant_wait_is_over(now, bw_instant_add(leadership->leader_since,
+                                                     bw_policy_freshness_ns(group))) ||
+        BW_MUTANT(TARGET_LOST))
+        return NULL;
+    bw_policy_judge_as(group, watch, leadership, target, BW_ROLE_ARRIVING, now, &candidacy);
+    for (uint32_t i = 0; i < candidacy.gate_count; i++) {
+        const struct bw_gate *gate = &candidacy.gates[i];
+
+        if (gate->verdict == BW_GATE_HOLD && strcmp(gate->id, waits_for[0]) != 0 &&
+            strcmp(gate->id, waits_for[1]) != 0)
+            return bw_gate_meaning(gate->id);
+    }
+    return NULL;
 }
 
 /* ---- a person's wish ---- */

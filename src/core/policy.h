@@ -28,6 +28,14 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site);
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
+/* And the readiness of some site gives positions: then a move needs the origin's final one (3.6). */
+bool bw_policy_gives_position(const struct bw_group *group, const struct bw_watch *watch);
+/* Why the target of a move that has stopped its origin will not become ready, or NULL. Readiness is
+ * all that is waited for while nobody serves: whatever else keeps it from the grant, the origin gets
+ * the group back at once (3.6). */
+const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_watch *watch,
+                                  const struct bw_leadership *leadership, int target,
+                                  struct bw_instant now);
 
 /* The gate backoff of a site: the pause after its own failed starts in the present run of failed ones,
  * retry_backoff doubled each time, at most ten minutes or retry_backoff itself, whichever is more. A

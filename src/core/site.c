@@ -756,6 +756,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->joined_epoch = joined_epoch(site);
     report->fence_took_ms = site->fence_took_ms;
     report->alarms = site->alarms;
+    report->gives_position = site->gives_position;
     if (is_fence_too_slow(site))
         report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

@@ -78,6 +78,7 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
         return; /* longer than a position may be: none is better than half of one */
     memcpy(site->position, position, length);
     site->position[length] = '\0';
+    site->gives_position = site->gives_position || length > 0;
 }
 
 /* ---- counting ------------------------------------------------------------------------------ */

@@ -314,7 +314,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER(lag_ms), TEXT(position), NUMBER(check_interval_ms), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_proved), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
-      NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms))
+      NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position))
 #undef CORE
 #undef WIRE
 

@@ -38,6 +38,7 @@ static struct bw_report eligible_report(void)
         .reach_proved = true,
         .fence_bound_ms = 3000,
         .joined_epoch = UINT64_MAX,
+        .gives_position = true,
     };
 }
 

@@ -351,6 +351,34 @@ static void the_first_grant_waits_for_every_site(void **state)
     assert_false(world_group(&world)->adopting);
 }
 
+/* 4: who is best is known once every candidate was measured, and no number is shown for what was not. */
+static void the_first_grant_waits_until_every_candidate_was_measured(void **state)
+{
+    char line[256];
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.ready = false;
+    world.sites[A].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "measured", A));
+
+    world.sites[A].report.ready_age_ms = 100; /* it ran into its limit: measured, and not ready */
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+
+    world.sites[A].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world_pass_ms(&world, 121000); /* no guard runs it: what bounds everything else of a move */
+    assert_rule("A6");
+    assert_true(world_holds(&world, "ready", A));
+    bw_explain_gate(world_gate(&world, "ready", A), world_group(&world), line, sizeof(line));
+    assert_null(strstr(line, "4294967"));
+    assert_non_null(strstr(line, "never measured"));
+}
+
 /* I1, 3.9: exactly one `started` is adopted untouched; two, or an unknown one: nobody. */
 static void one_started_site_is_adopted_and_two_are_nobody(void **state)
 {
@@ -716,6 +744,7 @@ int main(void)
         cmocka_unit_test(a_closed_epoch_that_is_not_held_expires_too),
         cmocka_unit_test(a_grant_never_renewed_counts_as_never_started),
         cmocka_unit_test(the_first_grant_waits_for_every_site),
+        cmocka_unit_test(the_first_grant_waits_until_every_candidate_was_measured),
         cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
         cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
         cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),

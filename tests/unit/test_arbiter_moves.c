@@ -156,9 +156,72 @@ static void a_target_that_cannot_come_loses_to_the_origin_at_once(void **state)
     world.sites[B].report.rejoining = true;
     world_sync_all(&world);
     assert_rule("A8");
-    world.sites[B].is_mute = true; /* not known: it may come back in time */
-    world_pass_ms(&world, 10000);
+}
+
+/* 3.6: it is dark meanwhile, and the origin stands by. Only readiness is waited for. */
+static void a_target_that_is_lost_after_the_stop_loses_to_the_origin_at_once(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 2500);
+    assert_held("switchover_timeout", -1); /* it may have been a message */
+    world_pass_ms(&world, 1000);
+    assert_acts("A8");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted,
+                     BW_REASON_TARGET_LOST);
+
+    stop_for_switchover("4711");
+    world.sites[B].report.guard_alive = false;
+    world_sync_all(&world);
+    assert_rule("A8");
+    world.sites[B].report.guard_alive = true;
+    world.sites[B].report.ready = false; /* what is waited for */
+    world_sync_all(&world);
     assert_held("switchover_timeout", -1);
+}
+
+/* 4: who has just come to lead does not know of anybody's silence yet. */
+static void a_new_leader_lets_the_target_speak_before_it_is_lost(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].heard_number = 0;
+    world.sites[B].session.bytes[3]++;
+    world_lead_anew(&world);
+    (void)world_sync(&world, A);
+    (void)world_sync(&world, B); /* it has heard no answer yet */
+    (void)world_sync(&world, A);
+    assert_held("switchover_timeout", -1);
+}
+
+/* 3.6: neither the target nor the origin comes back: a third site does not wait for ever. */
+static void a_move_whose_sites_are_both_lost_goes_to_another_site(void **state)
+{
+    (void)state;
+    for (int gone_back = 0; gone_back < 2; gone_back++) {
+        world_begin(&world, 3);
+        assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+        assert_acts("A11");
+        world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "4711");
+        assert_acts("A1");
+        if (gone_back == 1) { /* the target was granted, and failed early */
+            world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+            world_sync_all(&world);
+            assert_acts("A7");
+            world_give_back(&world, B, BW_REASON_START_FAILED, false, "");
+            assert_acts("A1");
+            assert_true(world_group(&world)->rolling_back);
+        }
+        world.sites[A].is_mute = true;
+        world.sites[B].is_mute = true;
+        world_pass_ms(&world, 119000);
+        assert_held("switchover_timeout", -1);
+        world_pass_ms(&world, 2000);
+        assert_acts("A9");
+        assert_string_equal(world_group(&world)->holder_site, "dc-c");
+    }
 }
 
 static void a_target_put_into_maintenance_loses_to_the_origin_at_once(void **state)
@@ -226,18 +289,42 @@ static void the_target_is_granted_once_it_was_ready_at_the_position(void **state
     assert_int_equal(world.decision.command.reason, BW_REASON_SWITCHOVER);
 }
 
-static void a_missing_position_waits_for_a_person(void **state)
+/* 3.6: at what it stands nobody can say, so nobody waits for another site to reach it. */
+static void a_missing_position_gives_the_group_back_to_the_origin_at_once(void **state)
 {
     struct bw_diag diag = {0};
     (void)state;
     stop_for_switchover("");
     world.sites[B].report.prepared_index = world_group(&world)->changed_index;
     world_sync_all(&world);
-    assert_held("position", -1);
+    assert_rule("A8");
+    assert_true(world_holds(&world, "position", -1));
+    assert_string_equal(world.decision.command.site, "dc-a");
+    assert_int_equal(world.decision.command.reason, BW_REASON_NO_POSITION);
 
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
     assert_rule("A9");
     assert_string_equal(world.decision.command.site, "dc-b");
+}
+
+/* 3.6: a readiness script that never gives any is not waited for either. */
+static void where_no_readiness_gives_positions_none_is_asked_for(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.gives_position = false;
+    world.sites[B].report.gives_position = false;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_serve(&world, A);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "");
+    assert_acts("A1");
+    assert_held("prepared", B);
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_rule("A7");
 }
 
 static void without_readiness_scripts_no_position_is_asked_for(void **state)
@@ -381,10 +468,14 @@ int main(void)
         cmocka_unit_test(a_move_that_was_asked_for_waits_for_the_rejoin),
         cmocka_unit_test(after_a_loss_a_site_stands_behind_the_epoch_that_served),
         cmocka_unit_test(a_target_that_cannot_come_loses_to_the_origin_at_once),
+        cmocka_unit_test(a_target_that_is_lost_after_the_stop_loses_to_the_origin_at_once),
+        cmocka_unit_test(a_new_leader_lets_the_target_speak_before_it_is_lost),
+        cmocka_unit_test(a_move_whose_sites_are_both_lost_goes_to_another_site),
         cmocka_unit_test(a_target_put_into_maintenance_loses_to_the_origin_at_once),
         cmocka_unit_test(a_maintenance_that_is_over_is_ended_in_the_log),
         cmocka_unit_test(the_target_is_granted_once_it_was_ready_at_the_position),
-        cmocka_unit_test(a_missing_position_waits_for_a_person),
+        cmocka_unit_test(a_missing_position_gives_the_group_back_to_the_origin_at_once),
+        cmocka_unit_test(where_no_readiness_gives_positions_none_is_asked_for),
         cmocka_unit_test(without_readiness_scripts_no_position_is_asked_for),
         cmocka_unit_test(a_target_that_takes_too_long_loses_to_the_origin),
         cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),

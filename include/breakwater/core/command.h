@@ -49,7 +49,10 @@ enum bw_command_kind {
     X(REBOOT, "reboot")                                                                           \
     X(MAINTENANCE, "maintenance")                                                                 \
     X(OPERATOR, "operator")                                                                       \
-    X(LET_GO, "let_go")
+    X(LET_GO, "let_go")                                                                           \
+    X(TARGET_LOST, "target_lost")         /* the origin's again: the target cannot come */        \
+    X(NO_POSITION, "no_position")         /* the origin's again: it gave no final position */     \
+    X(STOP_FAILED, "stop_failed")         /* the stop failed, and the fence was seen to end it */
 enum bw_reason {
 #define X(name, word) BW_REASON_##name,
     BW_REASON_LIST(X)

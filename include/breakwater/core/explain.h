@@ -54,7 +54,9 @@
     X(ASKED, "asked", "it is the site that was asked for")                                        \
     X(APPROVAL, "approval", "the mode lets another site be granted without a person")             \
     X(MIN_PRIMARY_TIME, "min_primary_time", "the last primary had its minimum time")              \
-    X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")
+    X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")                       \
+    X(TARGET_LOST, "target_lost", "the target of the move may come")                              \
+    X(MEASURED, "measured", "its readiness script has ended once")
 enum bw_gate_id {
 #define X(name, id, meaning) BW_GATE_ID_##name,
     BW_GATE_LIST(X)

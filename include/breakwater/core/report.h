@@ -69,6 +69,7 @@ struct bw_report {
                                    after one; UINT64_MAX: it owes none, whoever serves (4) */
     bool start_begun;           /* a start of armed_epoch has begun */
     uint32_t alarms;            /* bit set of enum bw_alarm */
+    bool gives_position;        /* its readiness script has given a position since its agent began */
 };
 
 /* A give-back that is repeated in every sync until committed state shows it (3.5). */

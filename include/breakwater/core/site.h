@@ -175,6 +175,7 @@ struct bw_site {
     bool has_lag;
     uint64_t lag_ms;
     char position[BW_POSITION_MAX + 1];
+    bool gives_position;            /* a readiness run has given one since this agent began */
     uint64_t ready_order_index;     /* order that was known when the readiness run began */
     uint64_t spec_version;          /* newest heard, and that of the newest status observation */
     uint64_t observed_spec_version;
