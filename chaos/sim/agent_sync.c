@@ -70,6 +70,7 @@ static size_t make_sync(struct sim_agent *agent, struct bw_instant sent)
         .generation = agent->state.generation,
         .instance = agent->state.instance,
         .session = agent->session,
+        .boot_id = agent->process->host->boot_id,
         .number = bw_renewals_add(&agent->renewals, sent),
         .heard_number = agent->heard_number,
         .wants_relay = bw_instant_elapsed_ns(sent, agent->leader_heard) >=

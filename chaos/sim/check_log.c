@@ -31,6 +31,7 @@ static bool compares_epoch(enum bw_command_kind kind)
     case BW_COMMAND_ADOPTED:
     case BW_COMMAND_FENCED:
     case BW_COMMAND_FORCED:
+    case BW_COMMAND_BOOT:
         return true;
     default: /* the others are about no epoch, or about the next one */
         return false;

@@ -164,9 +164,17 @@ static void let_go(const struct sim_witness *witness, struct bw_sync_answer *ans
     bw_order_derive(NULL, site, witness->cluster.applied_index, &told->order);
 }
 
+/* How a sync came, and what its answer may say. */
+struct arrival {
+    uint64_t relayed_by; /* id of the witness that passed it on; 0: directly */
+    bool has_waited;
+    uint64_t proof;
+    struct bw_instant received;
+};
+
 static void answer_group(struct sim_witness *witness, const struct bw_sync *sync,
-                         const struct bw_sync_group *said, uint64_t proof,
-                         struct bw_instant received, struct bw_sync_answer *answer)
+                         const struct bw_sync_group *said, const struct arrival *arrival,
+                         struct bw_sync_answer *answer)
 {
     int place = bw_cluster_find(&witness->cluster, said->name);
     struct bw_instant now = sim_now(witness->process);
@@ -174,40 +182,40 @@ static void answer_group(struct sim_witness *witness, const struct bw_sync *sync
     int group;
 
     if (place < 0) {
-        if (answer->is_leader && bw_proof_covers(&witness->machine.proof, proof))
+        if (answer->is_leader && bw_proof_covers(&witness->machine.proof, arrival->proof))
             let_go(witness, answer, said->name, sync->site);
         return;
     }
     told = add_group(witness, answer, place, sync->site);
     told->other_serves_epoch = bw_witness_other_serves(&witness->machine, place, sync->site, now);
-    if (said->renew_epoch == 0 || proof == 0)
+    if (said->renew_epoch == 0 || arrival->proof == 0)
         return;
-    if (!bw_witness_confirm(&witness->machine, sync, said, proof, received, now))
+    if (!bw_witness_confirm(&witness->machine, sync, said, arrival->relayed_by, arrival->proof,
+                            arrival->received, now))
         return;
     told->confirmed_epoch = said->renew_epoch;
     group = sim_group_find(sim_witness_world(witness), said->name);
     if (group >= 0)
         sim_check_confirms(witness->process, sync, (uint32_t)group, said->renew_epoch,
                            &witness->groups[place].terms, witness->machine.leadership.term,
-                           received);
+                           arrival->received);
 }
 
 /* As there: `proof` 0 confirms nothing, and one that has waited in vain is not told that this
  * witness leads. */
 static void answer_sync(struct sim_witness *witness, struct recipient recipient,
-                        const struct bw_sync *sync, bool has_waited, uint64_t proof,
-                        struct bw_instant received)
+                        const struct bw_sync *sync, const struct arrival *arrival)
 {
     struct bw_sync_answer_group *groups = calloc(sync->group_count + 1, sizeof *groups);
     struct bw_sync_answer answer;
 
     BW_ASSERT(groups != NULL);
     begin_answer(witness, groups, &answer);
-    answer.is_leader = answer.is_leader && (proof != 0 || !has_waited);
+    answer.is_leader = answer.is_leader && (arrival->proof != 0 || !arrival->has_waited);
     answer.session = sync->session;
     answer.number = sync->number;
     for (uint32_t i = 0; i < sync->group_count; i++)
-        answer_group(witness, sync, &sync->groups[i], proof, received, &answer);
+        answer_group(witness, sync, &sync->groups[i], arrival, &answer);
     send_answer(witness, recipient, &answer);
     free(groups);
 }
@@ -215,10 +223,15 @@ static void answer_sync(struct sim_witness *witness, struct recipient recipient,
 /* Takes `pending`, which is in the list of syncs. */
 static void finish_sync(struct sim_witness *witness, struct sim_pending *pending, uint64_t proof)
 {
+    const struct arrival arrival = {.relayed_by = pending->relayed_by,
+                                    .has_waited = true,
+                                    .proof = proof,
+                                    .received = pending->received};
+
     unlink_pending(&witness->syncs, pending);
     witness->sync_count--;
     if (!is_gone(pending) && !sim_is_doomed(witness->process))
-        answer_sync(witness, recipient_of(pending), &pending->sync, true, proof, pending->received);
+        answer_sync(witness, recipient_of(pending), &pending->sync, &arrival);
     free_pending(pending);
 }
 
@@ -343,12 +356,13 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
 
 /* Takes the groups of `sync`. */
 static void take_sync(struct sim_witness *witness, const struct sim_message *message,
-                      struct bw_sync *sync, bool may_relay)
+                      struct bw_sync *sync, uint64_t relayed_by)
 {
     struct bw_witness *machine = &witness->machine;
+    const bool may_relay = relayed_by == 0;
     const enum sim_channel channel = may_relay ? SIM_CHANNEL_SYNC_ANSWER : SIM_CHANNEL_RELAY_ANSWER;
-    struct bw_instant received = sim_now(witness->process);
-    uint64_t proof = bw_witness_on_sync(machine, sync, received);
+    struct arrival arrival = {.relayed_by = relayed_by, .received = sim_now(witness->process)};
+    uint64_t proof = bw_witness_on_sync(machine, sync, relayed_by, arrival.received);
 
     sim_check_hears(witness->process, sync);
 
@@ -371,11 +385,12 @@ static void take_sync(struct sim_witness *witness, const struct sim_message *mes
         witness->sync_count++;
         pending->sync = *sync;
         pending->proof = proof;
+        pending->relayed_by = relayed_by;
         sim_witness_want_proof(witness);
         return;
     }
-    answer_sync(witness, (struct recipient){message->from, channel, message->tag}, sync, false,
-                BW_MUTANT(BARRIER) ? proof : 0, received);
+    arrival.proof = BW_MUTANT(BARRIER) ? proof : 0;
+    answer_sync(witness, (struct recipient){message->from, channel, message->tag}, sync, &arrival);
     bw_sync_deinit(sync);
 }
 
@@ -392,11 +407,23 @@ static void on_sync(struct sim_witness *witness, const struct sim_message *messa
         return;
     }
     if (strcmp(sync.site, message->from->host->name) == 0 && is_of_this_cluster(witness, &sync)) {
-        take_sync(witness, message, &sync, true);
+        take_sync(witness, message, &sync, 0);
         return;
     }
     answer_error(witness, recipient);
     bw_sync_deinit(&sync);
+}
+
+/* As its certificate names it. */
+static uint64_t witness_id(const struct sim_witness *witness, const struct sim_process *from)
+{
+    const struct sim_world *world = sim_witness_world(witness);
+
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+        if (world->witnesses[i]->host == from->host)
+            return i + 1;
+    BW_ASSERT(false);
+    return 0;
 }
 
 /* Never relayed again: a witness that does not lead says so. */
@@ -419,7 +446,7 @@ static void on_relay(struct sim_witness *witness, const struct sim_message *mess
     }
     if (strcmp(sync.site, relayed.site) == 0 && strcmp(sync.agent, relayed.agent) == 0 &&
         is_of_this_cluster(witness, &sync)) {
-        take_sync(witness, message, &sync, false);
+        take_sync(witness, message, &sync, witness_id(witness, message->from));
         return;
     }
     answer_error(witness, recipient);

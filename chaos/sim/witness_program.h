@@ -53,6 +53,7 @@ struct sim_pending {
     struct bw_sync sync;   /* a sync; its groups are owned */
     uint64_t proof;        /* number of the barrier; 0: none is waited for */
     uint64_t relay_number; /* 0: not relayed */
+    uint64_t relayed_by;   /* id of the witness that passed it on; 0: it came directly */
     uint64_t after;        /* a poll */
 };
 

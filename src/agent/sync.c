@@ -90,6 +90,7 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
         .generation = agent->store.state.generation,
         .instance = agent->store.state.instance,
         .session = agent->session,
+        .boot_id = agent->boot_id,
         .number = bw_renewals_add(&out->renewals, sent),
         .heard_number = out->heard_number,
         .wants_relay = wants_relay(agent, sent),

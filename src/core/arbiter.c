@@ -16,6 +16,7 @@ static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *comman
 static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_failback(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_maintenance_over(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command);
 
 #define IN(phase) (1u << BW_PHASE_##phase)
 #define IN_OPEN   (IN(GRANTED) | IN(REVOKING) | IN(CLOSING))
@@ -30,11 +31,11 @@ static const struct {
 } steps[] = {
     {"A1", IN_OPEN, decide_released},        {"A2", IN_OPEN, decide_fence_failed},
     {"A3", IN_OPEN, decide_expired},         {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
-    {"A5", IN(REVOKING), decide_unrevoke},   {"A6", IN(VACANT), bw_decide_first_grant},
-    {"A7", IN(VACANT), bw_decide_target},    {"A8", IN(VACANT), bw_decide_origin},
-    {"A9", IN(VACANT), bw_decide_best},      {"A10", IN(GRANTED), decide_adopted},
-    {"A11", IN(GRANTED), decide_switchover}, {"A12", IN(GRANTED), decide_failback},
-    {"A13", IN_ANY, decide_maintenance_over},
+    {"A5", IN(REVOKING), decide_unrevoke},   {"A30", IN(GRANTED), decide_boot},
+    {"A6", IN(VACANT), bw_decide_first_grant}, {"A7", IN(VACANT), bw_decide_target},
+    {"A8", IN(VACANT), bw_decide_origin},    {"A9", IN(VACANT), bw_decide_best},
+    {"A10", IN(GRANTED), decide_adopted},    {"A11", IN(GRANTED), decide_switchover},
+    {"A12", IN(GRANTED), decide_failback},   {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
@@ -96,6 +97,7 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
 
     out_decision->acts = false;
     out_decision->rule = "A0";
+    out_decision->from = NULL;
     out_decision->wake_in_ns = UINT64_MAX;
     out_decision->gate_count = 0;
     out_decision->command = (struct bw_command){.kind = BW_COMMAND_COUNT};
@@ -108,6 +110,7 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
             continue;
         eval.list.step = steps[i].rule;
         eval.step_first = out_decision->gate_count;
+        out_decision->from = NULL;
         memcpy(command.group, group->spec.name, sizeof(command.group));
         if (!steps[i].decide(&eval, &command) || bw_eval_holds(&eval) ||
             !judge_row(&eval, &command))
@@ -138,26 +141,143 @@ static uint64_t holder_freshness_ns(const struct bw_evaluation *eval)
     return pinned_ns > spec_ns ? pinned_ns : spec_ns;
 }
 
-/* A give-back is final, durable at its site (3.5): its age does not matter. */
-static bool decide_released(struct bw_evaluation *eval, struct bw_command *command)
+/* An epoch that this very leader granted: nobody else confirmed a renewal of it. */
+static bool was_granted_here(const struct bw_evaluation *eval)
+{
+    return bw_instant_is_later(eval->watch->grant_applied, eval->leadership->leader_since);
+}
+
+static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
+{
+    static const struct bw_ways none;
+    const bool is_of_epoch = eval->watch->confirmed_epoch == eval->group->epoch;
+
+    return (struct bw_ways_known){
+        .group = eval->group,
+        .ways = is_of_epoch ? &eval->watch->ways : &none,
+        .leader_since = eval->leadership->leader_since,
+        .was_granted_here = was_granted_here(eval),
+    };
+}
+
+/* How long the report is still fresh. */
+static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_heard *heard)
+{
+    return bw_instant_wait_left_ns(eval->now,
+                                   bw_instant_add(heard->received, holder_freshness_ns(eval)));
+}
+
+/* A held epoch: the machine whose fence failed may still be there, and this is only its copy. */
+static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
+                                     const struct bw_heard *released)
 {
     const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
-    const struct bw_released *released = NULL;
+    uint64_t longest_ns = 0;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && !bw_id_equal(heard->boot_id, released->boot_id) &&
+            fresh_left_ns(eval, heard) > longest_ns)
+            longest_ns = fresh_left_ns(eval, heard);
+    }
+    return eval->group->held && !BW_MUTANT(HELD_BOOT) ? longest_ns : 0;
+}
+
+/* Until this give-back may be believed. */
+static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct bw_heard *heard)
+{
+    const struct bw_ways_known known = known_ways(eval);
+    const uint64_t other_ns = other_boot_speaks_ns(eval, heard);
+    uint64_t left_ns = 0;
+    struct bw_instant since;
+
+    if (bw_ways_others_since(&known, heard, &since))
+        left_ns = bw_instant_wait_left_ns(
+            eval->now, bw_instant_add(since, bw_expiry_wait_ns(&eval->group->terms)));
+    return left_ns > other_ns ? left_ns : other_ns;
+}
+
+/* A give-back is final, durable at its site (3.5): its age does not matter. Of several the one that
+ * may be believed first. */
+static const struct bw_heard *find_released(const struct bw_evaluation *eval)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_heard *released = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_heard *heard = &reports->by_instance[i];
 
         if (heard->used && heard->released.epoch == eval->group->epoch &&
-            bw_id_equal(heard->instance, eval->group->holder_instance))
-            released = &heard->released;
+            bw_id_equal(heard->instance, eval->group->holder_instance) &&
+            (released == NULL || release_left_ns(eval, heard) < release_left_ns(eval, released)))
+            released = heard;
     }
-    if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, released != NULL, NULL))
+    return released;
+}
+
+/* Whoever else can hold the lease may not have given anything back. */
+static void judge_release(struct bw_evaluation *eval, const struct bw_heard *heard)
+{
+    const struct bw_ways_known known = known_ways(eval);
+    const uint64_t other_ns = other_boot_speaks_ns(eval, heard);
+    struct bw_instant since;
+
+    if (bw_ways_others_since(&known, heard, &since))
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_RELEASE_WAIT, -1, since,
+                           bw_expiry_wait_ns(&eval->group->terms), eval->now,
+                           heard->released_by.directly ? "another boot may hold it"
+                                                       : "it was passed on by a witness");
+    if (!eval->group->held)
+        return;
+    bw_gate_wake(&eval->list, other_ns);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_BOOT, -1, other_ns == 0,
+                        other_ns == 0 ? NULL : "another boot speaks");
+}
+
+static bool decide_released(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_heard *heard = find_released(eval);
+
+    if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, heard != NULL, NULL))
         return true;
+    judge_release(eval, heard);
+    eval->out->from = heard;
     command->kind = BW_COMMAND_RELEASED;
     command->instance = eval->group->holder_instance;
-    command->reason = released->reason;
-    command->past_no_return = released->past_no_return;
-    memcpy(command->position, released->position, sizeof(command->position));
+    command->reason = heard->released.reason;
+    command->past_no_return = heard->released.past_no_return;
+    memcpy(command->position, heard->released.position, sizeof(command->position));
+    return true;
+}
+
+/* The holder's instance renews from a boot that is not committed. One that has confirmed nothing yet
+ * has no right of the other's: a copy that begins an epoch waits until the holder cannot have it. */
+static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_ways_known known = known_ways(eval);
+    const struct bw_heard *asking = NULL;
+    struct bw_instant since;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && heard->renew_epoch == eval->group->epoch &&
+            bw_id_equal(heard->instance, eval->group->holder_instance) &&
+            !bw_ways_is_boot_kept(eval->group, heard->boot_id) && fresh_left_ns(eval, heard) > 0)
+            asking = heard;
+    }
+    if (asking == NULL)
+        return false;
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_BOOT, -1, true, NULL);
+    if (bw_ways_other_boots_since(&known, asking->boot_id, &since) && !BW_MUTANT(BOOT_ALONE))
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_RELEASE_WAIT, -1, since,
+                           bw_expiry_wait_ns(&eval->group->terms), eval->now,
+                           "another boot may hold it");
+    command->kind = BW_COMMAND_BOOT;
+    command->boot_id = asking->boot_id;
+    eval->out->from = asking;
     return true;
 }
 
@@ -298,10 +418,7 @@ static bool judge_lapse(struct bw_evaluation *eval)
  */
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
 {
-    bool was_granted_here = bw_instant_is_later(eval->watch->grant_applied,
-                                                eval->leadership->leader_since);
-
-    if (was_granted_here && eval->watch->confirmed_epoch != eval->group->epoch &&
+    if (was_granted_here(eval) && eval->watch->confirmed_epoch != eval->group->epoch &&
         !eval->group->adopting)
         return BW_REASON_NEVER_STARTED;
     return BW_REASON_SITE_LOST;

@@ -28,6 +28,7 @@ static const struct {
     {"A3", "the lease lapsed: Expired"},
     {"A4", "the lease lapsed, time alone is not enough: Close"},
     {"A5", "the move took too long: Unrevoke"},
+    {"A30", "the holder renews from another boot: Boot"},
     {"A6", "the first grant: Grant"},
     {"A7", "the switchover's target takes over: Grant"},
     {"A8", "the switchover failed, its origin gets the group back: Grant"},

@@ -63,6 +63,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     if (heard == NULL)
         return; /* not a candidate: its gates hold */
     command->instance = heard->instance;
+    command->boot_id = heard->boot_id;
     command->terms.reach = BW_MUTANT(REACH_PINNED) ? BW_REACH_CGROUP : heard->report.reach;
 }
 
@@ -102,7 +103,8 @@ static bool is_let_go(const struct bw_evaluation *eval)
     if (site < 0)
         return false;
     heard = bw_policy_connected(group, eval->watch, site, eval->now);
-    return heard != NULL && heard->report.let_go_index >= group->let_go_index;
+    return heard != NULL && heard->report.let_go_index >= group->let_go_index &&
+           (bw_ways_is_sole_holder(group, heard) || BW_MUTANT(RELEASE_BOOT));
 }
 
 static bool judge_let_go(struct bw_evaluation *eval)

@@ -31,10 +31,10 @@ typedef void change(struct bw_group *group, uint64_t index, const struct bw_comm
 
 static requirement grant_is_next, move_fits, epoch_and_spec_match, epoch_matches, epoch_not_held,
     epoch_and_instance_match, adoption_is_pending, spec_fits, spec_fits_and_observes, mode_fits,
-    mode_observes, maintenance_fits, version_fits;
+    mode_observes, maintenance_fits, version_fits, boot_is_new;
 static change open_epoch, note_target, drop_target, end_expired, end_given_back, end_for_target,
     close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec, replace_and_let_go,
-    set_mode, let_go, set_maintenance, leave_to_cluster;
+    set_mode, let_go, set_maintenance, leave_to_cluster, note_boot;
 
 /* clang-format off */
 /* Design 3.1. A pair (phase, command) without a row is a recorded no-op, never an error. Rows of one
@@ -108,7 +108,9 @@ static change open_epoch, note_target, drop_target, end_expired, end_given_back,
     X(G33, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance,           \
       "a site is worked on")                                                                      \
     X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster,          \
-      "no epoch is open; the cluster keeps its epoch as the floor")
+      "no epoch is open; the cluster keeps its epoch as the floor")                               \
+    X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot,                 \
+      "the epoch is renewed from one more boot")
 /* clang-format on */
 
 static const struct bw_group_rule rules[] = {
@@ -181,6 +183,7 @@ static bool grant_is_next(const struct bw_group *group, const struct bw_command 
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
            (command->spec_version == group->spec_version || BW_MUTANT(SPEC_VERSION)) &&
            bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
+           !bw_id_is_none(command->boot_id) &&
            (terms_are_the_spec(&command->terms, &group->spec) || BW_MUTANT(SPEC_VERSION));
 }
 
@@ -267,6 +270,16 @@ static bool maintenance_fits(const struct bw_group *group, const struct bw_comma
            (is_empty(command->site) || bw_spec_find_site(&group->spec, command->site) >= 0);
 }
 
+static bool boot_is_new(const struct bw_group *group, const struct bw_command *command)
+{
+    if (!epoch_matches(group, command) || bw_id_is_none(command->boot_id) || group->has_more_boots)
+        return false;
+    for (uint32_t i = 0; i < group->boot_count; i++)
+        if (bw_id_equal(group->boots[i].id, command->boot_id))
+            return false;
+    return true;
+}
+
 /* ---- how an epoch begins ------------------------------------------------------------------- */
 
 static void drop_switchover(struct bw_group *group)
@@ -325,6 +338,10 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     group->granted_index = index;
     COPY(group->holder_site, command->site);
     group->holder_instance = command->instance;
+    CLEAR(group->boots);
+    group->boots[0].id = command->boot_id;
+    group->boot_count = 1;
+    group->has_more_boots = false;
     group->terms = command->terms;
     group->adopting = command->adopt;
     if (!command->adopt)
@@ -343,6 +360,15 @@ static void note_adopted(struct bw_group *group, uint64_t index, const struct bw
     (void)command; /* the requirement compared all that it says */
     group->adopting = false;
     group->first_grant = false;
+}
+
+static void note_boot(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    if (group->boot_count < BW_BOOTS_MAX)
+        group->boots[group->boot_count++].id = command->boot_id;
+    else
+        group->has_more_boots = true;
 }
 
 /* ---- a planned move, a close, a failed fence ------------------------------------------------- */
@@ -596,7 +622,8 @@ static bool is_open_part_sound(const struct bw_group *group)
     return newest != NULL && newest->epoch == group->epoch && newest->ended_index == 0 &&
            is_same(newest->site, group->holder_site) &&
            bw_spec_find_site(&group->spec, group->holder_site) >= 0 &&
-           !bw_id_is_none(group->holder_instance) && group->terms.ttl_ms > group->terms.fence_ms &&
+           !bw_id_is_none(group->holder_instance) && group->boot_count > 0 &&
+           group->terms.ttl_ms > group->terms.fence_ms &&
            group->spec.mode != BW_MODE_OBSERVE;
 }
 
@@ -620,7 +647,8 @@ static bool is_switchover_sound(const struct bw_group *group)
 bool bw_group_is_sound(const struct bw_group *group)
 {
     return group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX &&
-           group->spec.site_count <= BW_SITES_MAX &&
+           group->spec.site_count <= BW_SITES_MAX && group->boot_count <= BW_BOOTS_MAX &&
+           (!group->has_more_boots || group->boot_count == BW_BOOTS_MAX) &&
            (!group->held || group->phase == BW_PHASE_CLOSING) &&
            (!group->adopting || group->phase == BW_PHASE_GRANTED ||
             group->phase == BW_PHASE_CLOSING) &&

@@ -2,7 +2,8 @@
 
 static bool is_same_speaker(const struct bw_heard *a, const struct bw_heard *b)
 {
-    return bw_id_equal(a->instance, b->instance) && bw_id_equal(a->session, b->session);
+    return bw_id_equal(a->instance, b->instance) && bw_id_equal(a->session, b->session) &&
+           bw_id_equal(a->boot_id, b->boot_id);
 }
 
 /* The place of the same speaker, else a free one, else that of the one heard longest ago. */

@@ -20,7 +20,8 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int place, struct bw_instant received);
+                        const struct bw_sync_group *said, int place, uint64_t relayed_by,
+                        struct bw_instant received);
 
 static struct bw_group *group_at(const struct bw_witness *witness, int place)
 {
@@ -136,6 +137,7 @@ static void forget_term(struct bw_witness *witness)
             continue; /* never used: to write it would cost its memory */
         watch->confirmed_epoch = 0;
         watch->last_confirmed = none;
+        watch->ways = (struct bw_ways){0};
         watch->ended_epoch = 0;
         watch->is_proposing = false;
         watch->wish = (struct bw_wish){0};
@@ -200,6 +202,7 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_FORCED:
     case BW_COMMAND_DELETE:
     case BW_COMMAND_FOUND:
+    case BW_COMMAND_BOOT:
     case BW_COMMAND_COUNT:
         break;
     }
@@ -248,7 +251,7 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
 /* ---- what the sites say ---- */
 
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
-                            struct bw_instant received)
+                            uint64_t relayed_by, struct bw_instant received)
 {
     bool renews = false;
 
@@ -261,24 +264,55 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
 
         renews = renews || sync->groups[i].renew_epoch != 0;
         if (place >= 0)
-            keep_report(witness, sync, &sync->groups[i], place, received);
+            keep_report(witness, sync, &sync->groups[i], place, relayed_by, received);
     }
     if (!renews || !witness->leadership.leads)
         return 0;
     return bw_proof_want(&witness->proof);
 }
 
-static const struct bw_heard *find_session(const struct bw_site_reports *reports,
-                                           const struct bw_sync *sync)
+static struct bw_heard *find_session(struct bw_site_reports *reports, const struct bw_sync *sync)
 {
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        struct bw_heard *heard = &reports->by_instance[i];
 
         if (heard->used && bw_id_equal(heard->instance, sync->instance) &&
-            bw_id_equal(heard->session, sync->session))
+            bw_id_equal(heard->session, sync->session) &&
+            bw_id_equal(heard->boot_id, sync->boot_id))
             return heard;
     }
     return NULL;
+}
+
+static bool is_same_release(const struct bw_released *a, const struct bw_released *b)
+{
+    return a->epoch == b->epoch && a->reason == b->reason &&
+           a->past_no_return == b->past_no_return && strcmp(a->position, b->position) == 0;
+}
+
+/* By whom the give-back has come. The same bytes go to every witness, so it may come by several; but
+ * a witness that passes on other words than those that came before it speaks for itself alone. */
+static void note_release(struct bw_heard *heard, const struct bw_released *released,
+                         uint64_t relayed_by)
+{
+    struct bw_released_by *by = &heard->released_by;
+
+    if (relayed_by != 0 && by->directly && heard->released.epoch >= released->epoch)
+        return;
+    if (!is_same_release(&heard->released, released))
+        *by = (struct bw_released_by){0};
+    heard->released = *released;
+    if (released->epoch == 0)
+        return;
+    if (relayed_by == 0) {
+        by->directly = true;
+        return;
+    }
+    for (uint32_t i = 0; i < by->count; i++)
+        if (by->witnesses[i] == relayed_by)
+            return;
+    if (by->count < BW_WITNESSES_MAX)
+        by->witnesses[by->count++] = relayed_by;
 }
 
 /* When the sync that the agent heard answered was received here: from this witness's own notes,
@@ -357,7 +391,8 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
 }
 
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int place, struct bw_instant received)
+                        const struct bw_sync_group *said, int place, uint64_t relayed_by,
+                        struct bw_instant received)
 {
     const struct bw_group *group = group_at(witness, place);
     struct bw_watch *watch = &witness->watches[place];
@@ -366,21 +401,32 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .used = true,
         .instance = sync->instance,
         .session = sync->session,
+        .boot_id = sync->boot_id,
+        .relayed_by = relayed_by,
         .received = received,
         .certificate_left_s = sync->certificate_left_s < CERTIFICATE_S_MAX
                                   ? sync->certificate_left_s
                                   : CERTIFICATE_S_MAX,
+        .renew_epoch = said->renew_epoch,
         .report = said->report,
-        .released = said->released,
     };
-    const struct bw_heard *before;
+    struct bw_heard *before;
     const struct bw_heard *newest;
 
     if (site < 0)
         return;
     before = find_session(&watch->reports[site], sync);
-    if (before != NULL && sync->number <= before->receipts[0].number)
-        return; /* overtaken on its way */
+    if (before != NULL && sync->number <= before->receipts[0].number) {
+        if (said->released.epoch != 0 && said->released.epoch == before->released.epoch)
+            note_release(before, &said->released, relayed_by);
+        return; /* overtaken on its way: what it gives back is final, and came by one more way */
+    }
+    if (before != NULL) {
+        heard.released = before->released;
+        heard.released_by = before->released_by;
+    }
+    note_release(&heard, &said->released, relayed_by);
+    memcpy(heard.agent, sync->agent, sizeof(heard.agent));
     newest = bw_site_reports_newest(&watch->reports[site]);
     if (newest == NULL ||
         bw_instant_right_is_over(received,
@@ -424,13 +470,15 @@ static bool is_confirmable(const struct bw_witness *witness, const struct bw_gro
     return witness->leadership.leads &&
            (watch->ended_epoch != group->epoch || BW_MUTANT(CONFIRM_AFTER_END)) &&
            strcmp(group->holder_site, sync->site) == 0 &&
-           (bw_id_equal(group->holder_instance, sync->instance) || BW_MUTANT(INSTANCE));
+           (bw_id_equal(group->holder_instance, sync->instance) || BW_MUTANT(INSTANCE)) &&
+           bw_ways_is_boot_kept(group, sync->boot_id);
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *group, uint64_t proof_number,
-                        struct bw_instant received, struct bw_instant now)
+                        const struct bw_sync_group *group, uint64_t relayed_by,
+                        uint64_t proof_number, struct bw_instant received, struct bw_instant now)
 {
+    const struct bw_way way = {.boot_id = sync->boot_id, .relayed_by = relayed_by};
     int place = bw_cluster_find(witness->cluster, group->name);
     struct bw_watch *watch;
 
@@ -444,8 +492,11 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     if (group->report.armed_epoch != group->renew_epoch &&
         !is_first_renewal_due(witness, group_at(witness, place), now))
         return false;
-    if (watch->confirmed_epoch != group->renew_epoch)
+    if (watch->confirmed_epoch != group->renew_epoch) {
         watch->last_confirmed = (struct bw_instant){0, 0};
+        watch->ways = (struct bw_ways){0};
+    }
+    (void)bw_ways_note(&watch->ways, &way, received); /* the shell looks for news itself */
     watch->confirmed_epoch = group->renew_epoch;
     if (!BW_MUTANT(LAST_CONFIRMED))
         watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
@@ -509,7 +560,8 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
         return;
     witness->watches[group].is_proposing = true;
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
-        command->kind == BW_COMMAND_FENCE_FAILED)
+        command->kind == BW_COMMAND_FENCE_FAILED ||
+        (command->kind == BW_COMMAND_RELEASED && !BW_MUTANT(RELEASED_PROPOSED)))
         witness->watches[group].ended_epoch = command->epoch;
 }
 

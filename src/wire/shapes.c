@@ -187,7 +187,7 @@ COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_tim
 #define WIRE Breakwater__V1__Grant
 COMMAND(GRANT, grant, NUMBER1(epoch), NUMBER1(spec_version), NAME1(site), ID1(instance),
         BOOL(adopt), MESSAGE(terms, terms), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-        NUMBER(silent_ms))
+        NUMBER(silent_ms), ID1(boot_id))
 #undef WIRE
 #define WIRE Breakwater__V1__Revoke
 COMMAND(REVOKE, revoke, NUMBER1(epoch), NUMBER1(spec_version), NAME1(target),
@@ -231,6 +231,9 @@ COMMAND(MAINTENANCE, maintenance, NUMBER(spec_version), NAME(site), NUMBER(durat
 #define WIRE Breakwater__V1__Delete
 COMMAND(DELETE, delete, NUMBER(spec_version))
 #undef WIRE
+#define WIRE Breakwater__V1__Boot
+COMMAND(BOOT, boot, NUMBER1(epoch), ID1(boot_id))
+#undef WIRE
 
 static const struct bw_choice commands[] = {
 #define X(name, word)                                                                              \
@@ -255,6 +258,12 @@ SHAPE(history_entry, history_entry, NUMBER1(epoch), NUMBER(granted_index), NUMBE
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_boot
+#define WIRE Breakwater__V1__KeptBoot
+SHAPE(kept_boot, kept_boot, ID1(id))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_last_end
 #define WIRE Breakwater__V1__LastEnd
 SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
@@ -272,7 +281,8 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       BOOL(rolling_back), NAME(initial_primary), NAME(data_site), NAME(previous_data_site),
       NAME(let_go_site), NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
-      LIST(history, history_count, history_entry))
+      LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
+      BOOL(has_more_boots))
 #undef CORE
 #undef WIRE
 
@@ -344,7 +354,7 @@ SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NA
       NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
       BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
       LIST(exchanges, exchange_count, exchange),
-      NUMBER(certificate_left_s))
+      NUMBER(certificate_left_s), ID1(boot_id))
 #undef CORE
 #undef WIRE
 

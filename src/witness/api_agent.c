@@ -25,6 +25,7 @@ struct bw_pending_sync {
     struct bw_http_request *request; /* NULL: the client is gone */
     struct bw_sync sync;             /* its groups are owned */
     struct bw_instant received;
+    const struct bw_witness_member_config *relayed_by; /* NULL: it came directly */
     uint64_t proof;                 /* number of the barrier; 0: none is waited for */
     struct bw_http_exchange *relay; /* NULL: not relayed */
     struct bw_pending_sync *next, **previous;
@@ -43,36 +44,65 @@ static void let_go(const struct bw_program *program, struct bw_sync_answer *answ
     bw_order_derive(NULL, site, program->cluster.applied_index, &told->order);
 }
 
+/* How a sync came, and what its answer may say. */
+struct arrival {
+    const struct bw_witness_member_config *relayed_by; /* NULL: directly */
+    bool has_waited;
+    uint64_t proof; /* the barrier that it has waited for; 0: none, so nothing is confirmed */
+    struct bw_instant received;
+};
+
+static uint64_t relayed_by_id(const struct bw_witness_member_config *witness)
+{
+    return witness != NULL ? witness->id : 0;
+}
+
+/* Whose word holds a lease is told once per leader, epoch and way, never per renewal. */
+static void log_way(struct bw_program *program, const struct bw_sync *sync,
+                    const struct bw_sync_group *said, uint64_t relayed_by)
+{
+    char from[BW_FROM_TEXT_BYTES];
+
+    bw_program_tell_from(program, sync->site, sync->agent, relayed_by, from);
+    bw_log_info(&program->log, "lease.renewed_by", "group=%s epoch=%" PRIu64 " from=%s", said->name,
+                said->renew_epoch, bw_log_quote(from));
+}
+
 static void answer_group(struct bw_program *program, const struct bw_sync *sync,
-                         const struct bw_sync_group *said, uint64_t proof,
-                         struct bw_instant received, struct bw_sync_answer *answer)
+                         const struct bw_sync_group *said, const struct arrival *arrival,
+                         struct bw_sync_answer *answer)
 {
     int place = bw_cluster_find(&program->cluster, said->name);
+    const uint64_t relayed_by = relayed_by_id(arrival->relayed_by);
     struct bw_sync_answer_group *told;
+    uint32_t ways_before;
 
     if (place < 0) {
-        if (answer->is_leader && bw_proof_covers(&program->machine.proof, proof))
+        if (answer->is_leader && bw_proof_covers(&program->machine.proof, arrival->proof))
             let_go(program, answer, said->name, sync->site);
         return;
     }
     told = bw_answer_add(program, answer, place, sync->site);
     told->other_serves_epoch = bw_witness_other_serves(&program->machine, place, sync->site,
                                                        bw_clock_now());
-    if (said->renew_epoch == 0 || proof == 0)
+    if (said->renew_epoch == 0 || arrival->proof == 0)
         return;
-    if (bw_witness_confirm(&program->machine, sync, said, proof, received, bw_clock_now())) {
+    ways_before = program->machine.watches[place].ways.count;
+    if (bw_witness_confirm(&program->machine, sync, said, relayed_by, arrival->proof,
+                           arrival->received, bw_clock_now())) {
         told->confirmed_epoch = said->renew_epoch;
         program->counters.renewals_confirmed++;
+        if (program->machine.watches[place].ways.count != ways_before)
+            log_way(program, sync, said, relayed_by);
     } else {
         program->counters.renewals_unconfirmed++;
     }
 }
 
-/* `proof`: the barrier that this sync has waited for; 0: none, so nothing is confirmed. One that
- * `has_waited` for it in vain is not told that this witness leads: another may, by now. */
+/* One that has waited for a proof in vain is not told that this witness leads: another may, by
+ * now. */
 static void answer_sync(struct bw_program *program, struct bw_http_request *request,
-                        const struct bw_sync *sync, bool has_waited, uint64_t proof,
-                        struct bw_instant received)
+                        const struct bw_sync *sync, const struct arrival *arrival)
 {
     struct bw_sync_answer *answer = bw_answer_new(program, sync->group_count);
 
@@ -80,11 +110,11 @@ static void answer_sync(struct bw_program *program, struct bw_http_request *requ
         bw_http_respond_error(request, 503, "out of memory", NULL);
         return;
     }
-    answer->is_leader = answer->is_leader && (proof != 0 || !has_waited);
+    answer->is_leader = answer->is_leader && (arrival->proof != 0 || !arrival->has_waited);
     answer->session = sync->session;
     answer->number = sync->number;
     for (uint32_t i = 0; i < sync->group_count; i++)
-        answer_group(program, sync, &sync->groups[i], proof, received, answer);
+        answer_group(program, sync, &sync->groups[i], arrival, answer);
     bw_answer_send(program, request, answer);
 }
 
@@ -102,7 +132,12 @@ static void drop(struct bw_pending_sync *pending)
 
 static void finish(struct bw_pending_sync *pending, uint64_t proof)
 {
-    answer_sync(pending->program, pending->request, &pending->sync, true, proof, pending->received);
+    const struct arrival arrival = {.relayed_by = pending->relayed_by,
+                                    .has_waited = true,
+                                    .proof = proof,
+                                    .received = pending->received};
+
+    answer_sync(pending->program, pending->request, &pending->sync, &arrival);
     drop(pending);
 }
 
@@ -289,12 +324,14 @@ static bool names_unknown_group(const struct bw_program *program, const struct b
     return false;
 }
 
-/* Takes the groups of `sync`. */
+/* Takes the groups of `sync`. `relayed_by` is NULL: it came directly, and may be passed on. */
 static void take(struct bw_program *program, struct bw_http_request *request, struct bw_sync *sync,
-                 bool may_relay)
+                 const struct bw_witness_member_config *relayed_by)
 {
     struct bw_witness *machine = &program->machine;
-    uint64_t proof = bw_witness_on_sync(machine, sync, request->received);
+    uint64_t proof = bw_witness_on_sync(machine, sync, relayed_by_id(relayed_by),
+                                        request->received);
+    struct arrival arrival = {.relayed_by = relayed_by, .received = request->received};
     struct bw_pending_sync *pending = NULL;
 
     program->counters.syncs++;
@@ -306,18 +343,20 @@ static void take(struct bw_program *program, struct bw_http_request *request, st
     }
     if (proof == 0 && machine->leadership.leads && names_unknown_group(program, sync))
         proof = bw_proof_want(&machine->proof);
-    if (!machine->leadership.leads && may_relay && sync->wants_relay &&
+    if (!machine->leadership.leads && relayed_by == NULL && sync->wants_relay &&
         relay(program, request, sync))
         return;
     if (proof != 0 && !BW_MUTANT(BARRIER))
         pending = pend(program, request, sync);
     if (pending != NULL) {
         pending->proof = proof;
+        pending->relayed_by = relayed_by;
         bw_http_defer(request, PROOF_MS, &later, pending);
         bw_program_want_proof(program);
         return;
     }
-    answer_sync(program, request, sync, false, BW_MUTANT(BARRIER) ? proof : 0, request->received);
+    arrival.proof = BW_MUTANT(BARRIER) ? proof : 0;
+    answer_sync(program, request, sync, &arrival);
     bw_sync_deinit(sync);
 }
 
@@ -338,7 +377,7 @@ static void on_sync(struct bw_http_request *request, void *user)
                "of its certificate",
                NULL);
     else if (is_of_this_cluster(program, request, &sync)) {
-        take(program, request, &sync, true);
+        take(program, request, &sync, NULL);
         return;
     }
     bw_sync_deinit(&sync);
@@ -348,12 +387,14 @@ static void on_sync(struct bw_http_request *request, void *user)
 static void on_relay(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
+    const struct bw_witness_member_config *relayed_by =
+        bw_program_member_named(program, request->peer->name);
     struct bw_diag diag = {0};
     struct bw_relay relayed;
     struct bw_sync sync;
     enum bw_err err;
 
-    if (bw_program_member_named(program, request->peer->name) == NULL) {
+    if (relayed_by == NULL) {
         refuse(program, request, 403, "this witness is no member", NULL);
         return;
     }
@@ -371,7 +412,7 @@ static void on_relay(struct bw_http_request *request, void *user)
         refuse(program, request, 403, "the sync does not name the agent that it is vouched for",
                NULL);
     else if (is_of_this_cluster(program, request, &sync)) {
-        take(program, request, &sync, false);
+        take(program, request, &sync, relayed_by);
         return;
     }
     bw_sync_deinit(&sync);

@@ -265,13 +265,18 @@ static void log_decision(struct bw_program *program, const struct bw_group *grou
 {
     const struct bw_command *command = &decision->command;
     char gates[GATES_TEXT_BYTES];
+    char from[BW_FROM_TEXT_BYTES] = "";
 
     explain(decision, group, gates);
+    if (decision->from != NULL)
+        bw_program_tell_from(program, group->holder_site, decision->from->agent,
+                             bw_ways_relayed_by(decision->from), from);
     bw_log_info(&program->log, "decision.made",
-                "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s gates=%s",
+                "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s gates=%s",
                 group->spec.name, decision->rule, bw_command_word(command->kind), command->epoch,
                 command->site[0] != '\0' ? command->site : command->target,
-                bw_reason_word(command->reason), bw_log_quote(gates));
+                bw_reason_word(command->reason), from[0] != '\0' ? " from=" : "",
+                from[0] != '\0' ? bw_log_quote(from) : "", bw_log_quote(gates));
 }
 
 /* Since when the epoch that is now to expire has been surely over (3.3): what the decision took is

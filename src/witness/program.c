@@ -39,6 +39,16 @@ const struct bw_witness_member_config *bw_program_member_named(const struct bw_p
     return NULL;
 }
 
+void bw_program_tell_from(const struct bw_program *program, const char *site, const char *agent,
+                          uint64_t relayed_by, char out_text[BW_FROM_TEXT_BYTES])
+{
+    const struct bw_witness_member_config *member = bw_program_member(program, relayed_by);
+
+    (void)snprintf(out_text, BW_FROM_TEXT_BYTES, "%s/%s%s%s", site, agent,
+                   relayed_by != 0 ? " -> " : "",
+                   member != NULL ? member->name : relayed_by != 0 ? "?" : "");
+}
+
 const struct bw_witness_member_config *bw_program_leader(const struct bw_program *program)
 {
     const struct bw_witness_member_config *self =

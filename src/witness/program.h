@@ -162,6 +162,11 @@ const struct bw_witness_member_config *bw_program_leader(const struct bw_program
 /* The member of that id or name; NULL: none. */
 const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
                                                          uint64_t id);
+/* Who speaks, for the log: "SITE/AGENT", and "-> WITNESS" when that passed it on (`relayed_by`: its id,
+ * or 0). */
+#define BW_FROM_TEXT_BYTES (3 * (BW_NAME_MAX + 1) + 8)
+void bw_program_tell_from(const struct bw_program *program, const char *site, const char *agent,
+                          uint64_t relayed_by, char out_text[BW_FROM_TEXT_BYTES]);
 const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
                                                                const char *name);
 

@@ -123,6 +123,8 @@ static struct bw_command command_of(enum bw_command_kind kind)
     }
     if (kind == BW_COMMAND_GRANT || kind == BW_COMMAND_RELEASED)
         command.instance.bytes[0] = 1;
+    if (kind == BW_COMMAND_GRANT || kind == BW_COMMAND_BOOT)
+        command.boot_id.bytes[0] = (uint8_t)(1 + kind);
     command.spec_version = kind == BW_COMMAND_FOUND ? 0 : 1;
     command.epoch = 1;
     command.reason = BW_REASON_SITE_LOST;

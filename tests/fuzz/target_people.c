@@ -189,7 +189,7 @@ static void open_world(void)
                                .cluster_id = {{7}}, .cluster_name = "prod"};
     struct bw_command spec = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
     struct bw_command grant = {.kind = BW_COMMAND_GRANT, .group = "harbor", .site = "dc-a",
-                               .instance = {{1}}, .epoch = 1, .reason = BW_REASON_FIRST_GRANT};
+                               .instance = {{1}}, .boot_id = {{2}}, .epoch = 1, .reason = BW_REASON_FIRST_GRANT};
 
     program.config = &config;
     program.groups = groups;

@@ -72,7 +72,7 @@ static void check_sync(void)
     static uint8_t bytes[16 * 1024];
     struct bw_sync_group group;
     struct bw_sync sync = {.site = "dc-a", .agent = "agent-1", .instance = instance,
-                           .session = {{3}}, .number = 1, .group_count = 1, .groups = &group};
+                           .session = {{3}}, .boot_id = {{4}}, .number = 1, .group_count = 1, .groups = &group};
     struct bw_diag diag = {0};
     size_t size;
 

@@ -47,6 +47,7 @@ struct bw_command fixture_command(const struct bw_group *group, enum bw_command_
         .epoch = kind == BW_COMMAND_GRANT ? group->epoch + 1 : group->epoch,
         .spec_version = group->spec_version,
         .instance = group->holder_instance,
+        .boot_id = {{0xb0}}, /* not the holder's: fixture_grant */
         .terms = bw_terms_of_spec(&group->spec),
         .spec = group->spec,
         .mode = group->spec.mode,
@@ -64,6 +65,7 @@ struct bw_command fixture_grant(const struct bw_group *group, const char *site)
 
     copy(command.site, sizeof command.site, site);
     command.instance = fixture_instance(site);
+    command.boot_id = fixture_instance(site);
     return command;
 }
 

@@ -112,6 +112,7 @@ void world_init(struct world *world, uint32_t site_count)
     for (int site = 0; site < WORLD_SITES; site++) {
         world->sites[site].instance.bytes[0] = (uint8_t)(site + 1);
         world->sites[site].session.bytes[0] = (uint8_t)(site + 1);
+        world->sites[site].boot_id.bytes[0] = (uint8_t)(site + 1);
         world->sites[site].report = eligible_report();
         world->sites[site].is_mute = site >= (int)site_count;
     }
@@ -150,6 +151,7 @@ bool world_sync(struct world *world, int site)
                            .generation = world->cluster.generation,
                            .instance = puppet->instance,
                            .session = puppet->session,
+                           .boot_id = puppet->boot_id,
                            .number = ++puppet->number,
                            .heard_number = puppet->heard_number,
                            .certificate_left_s = puppet->certificate_left_s,
@@ -161,7 +163,7 @@ bool world_sync(struct world *world, int site)
 
     (void)strcpy(group.name, "harbor");
     (void)strcpy(sync.site, names[site]);
-    proof = bw_witness_on_sync(&world->witness, &sync, world->now);
+    proof = bw_witness_on_sync(&world->witness, &sync, puppet->relayed_by, world->now);
     if (!puppet->is_deaf && world->witness.leadership.leads)
         puppet->heard_number = puppet->number;
     if (!puppet->is_deaf && puppet->is_timed)
@@ -169,7 +171,8 @@ bool world_sync(struct world *world, int site)
     if (proof == 0)
         return false;
     bw_proof_on_applied(&world->witness.proof, bw_proof_on_submitted(&world->witness.proof));
-    return bw_witness_confirm(&world->witness, &sync, &group, proof, world->now, world->now);
+    return bw_witness_confirm(&world->witness, &sync, &group, puppet->relayed_by, proof, world->now,
+                              world->now);
 }
 
 void world_sync_all(struct world *world)

@@ -11,6 +11,8 @@ enum { A, B, C, WORLD_SITES };
 struct world_site {
     struct bw_id instance;
     struct bw_id session;
+    struct bw_id boot_id;
+    uint64_t relayed_by; /* id of the witness that passes its syncs on; 0: they come directly */
     uint64_t number;
     uint64_t heard_number;
     bool is_mute; /* nothing arrives from it */

@@ -573,6 +573,7 @@ static int send_sync(struct puppet *puppet, int i)
                            .agent = "agent-1",
                            .instance = puppet->instance,
                            .session = puppet->session,
+                           .boot_id = puppet->session,
                            .number = puppet->number,
                            .heard_number = puppet->heard_number,
                            .wants_relay = puppet->wants_relay,

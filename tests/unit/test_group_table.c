@@ -47,7 +47,7 @@ static struct group_run make(enum state state)
 #define TWIST_LIST(X)                                                                              \
     X(NOTHING)                                                                                     \
     X(OLD_EPOCH)                                                                                   \
-    X(LATER_EPOCH) X(OTHER_VERSION) X(NO_VERSION) X(OTHER_INSTANCE) X(NO_INSTANCE) X(ABSENT_SITE)  \
+    X(LATER_EPOCH) X(OTHER_VERSION) X(NO_VERSION) X(OTHER_INSTANCE) X(NO_INSTANCE) X(NO_BOOT) X(ABSENT_SITE)  \
         X(NEVER_CANDIDATE) X(ABSENT_TARGET) X(TARGET_IS_HOLDER) X(OTHER_TERMS) X(OBSERVE)          \
             X(WITHOUT_HOLDER) X(WITHOUT_TARGET) X(OTHER_NAME) X(UNKNOWN_MODE)
 enum twist {
@@ -62,7 +62,7 @@ enum twist {
 
 /* Which twists a command is compared by: with one of them it must not fire. */
 static const unsigned compared[BW_COMMAND_COUNT] = {
-    [BW_COMMAND_GRANT] = EPOCHS | VERSIONS | BIT(NO_INSTANCE) | BIT(ABSENT_SITE) |
+    [BW_COMMAND_GRANT] = EPOCHS | VERSIONS | BIT(NO_INSTANCE) | BIT(NO_BOOT) | BIT(ABSENT_SITE) |
                          BIT(NEVER_CANDIDATE) | BIT(OTHER_TERMS),
     [BW_COMMAND_REVOKE] = EPOCHS | VERSIONS | BIT(ABSENT_TARGET) | BIT(TARGET_IS_HOLDER),
     [BW_COMMAND_UNREVOKE] = EPOCHS | VERSIONS,
@@ -77,6 +77,7 @@ static const unsigned compared[BW_COMMAND_COUNT] = {
     [BW_COMMAND_SET_MODE] = BIT(OTHER_VERSION) | BIT(UNKNOWN_MODE),
     [BW_COMMAND_MAINTENANCE] = BIT(OTHER_VERSION) | BIT(ABSENT_SITE),
     [BW_COMMAND_DELETE] = BIT(OTHER_VERSION),
+    [BW_COMMAND_BOOT] = EPOCHS | BIT(NO_BOOT),
 };
 
 /* Every pair that has a row, and the row under mode observe where that is another. */
@@ -96,6 +97,7 @@ static const struct {
     {STATE_GRANTED, BW_COMMAND_RELEASED, "G7", NULL},
     {STATE_GRANTED, BW_COMMAND_CLOSE, "G10", NULL},
     {STATE_GRANTED, BW_COMMAND_FENCE_FAILED, "G12", NULL},
+    {STATE_GRANTED, BW_COMMAND_BOOT, "G55", NULL},
     {STATE_GRANTED, BW_COMMAND_SET_SPEC, "G19", "G20"},
     {STATE_GRANTED, BW_COMMAND_SET_MODE, "G25", "G26"},
     {STATE_GRANTED, BW_COMMAND_MAINTENANCE, "G31", NULL},
@@ -104,6 +106,7 @@ static const struct {
     {STATE_ADOPTING, BW_COMMAND_CLOSE, "G10", NULL},
     {STATE_ADOPTING, BW_COMMAND_FENCE_FAILED, "G12", NULL},
     {STATE_ADOPTING, BW_COMMAND_ADOPTED, "G15", NULL},
+    {STATE_ADOPTING, BW_COMMAND_BOOT, "G55", NULL},
     {STATE_ADOPTING, BW_COMMAND_SET_SPEC, "G19", "G20"},
     {STATE_ADOPTING, BW_COMMAND_SET_MODE, "G25", "G26"},
     {STATE_ADOPTING, BW_COMMAND_MAINTENANCE, "G31", NULL},
@@ -180,6 +183,9 @@ static void twist_command(struct bw_command *command, struct bw_group *group, en
         return;
     case TWIST_NO_INSTANCE:
         command->instance = (struct bw_id){0};
+        return;
+    case TWIST_NO_BOOT:
+        command->boot_id = (struct bw_id){0};
         return;
     case TWIST_ABSENT_SITE:
         strcpy(command->site, "dc-x");

@@ -79,6 +79,7 @@ static struct bw_command make(enum bw_command_kind kind, uint64_t epoch, uint64_
         .site = "dc-a",
         .target = "dc-b",
         .instance = {{1, 2, 3}},
+        .boot_id = {{4, (uint8_t)kind}},
         .adopt = true,
         .reason = BW_REASON_START_FAILED,
         .planned = true,
@@ -149,18 +150,20 @@ static void walk_to(enum bw_command_kind end)
     command = make(BW_COMMAND_GRANT, 1, version);
     command.adopt = end == BW_COMMAND_ADOPTED;
     apply_both(&direct, &wired, 5, &command, true);
+    command = make(BW_COMMAND_BOOT, 1, version);
+    apply_both(&direct, &wired, 6, &command, true);
     command = make(BW_COMMAND_REVOKE, 1, version);
-    apply_both(&direct, &wired, 6, &command, end != BW_COMMAND_ADOPTED);
+    apply_both(&direct, &wired, 7, &command, end != BW_COMMAND_ADOPTED);
     if (end == BW_COMMAND_UNREVOKE || end == BW_COMMAND_RELEASED || end == BW_COMMAND_ADOPTED) {
         command = make(end, 1, version);
-        apply_both(&direct, &wired, 7, &command, true);
+        apply_both(&direct, &wired, 8, &command, true);
     }
     command = make(BW_COMMAND_CLOSE, 1, version);
-    apply_both(&direct, &wired, 8, &command, end != BW_COMMAND_RELEASED);
+    apply_both(&direct, &wired, 9, &command, end != BW_COMMAND_RELEASED);
     command = make(end, 1, version);
-    apply_both(&direct, &wired, 9, &command, false);
-    command = make(BW_COMMAND_DELETE, 1, direct_groups[0].spec_version);
     apply_both(&direct, &wired, 10, &command, false);
+    command = make(BW_COMMAND_DELETE, 1, direct_groups[0].spec_version);
+    apply_both(&direct, &wired, 11, &command, false);
 }
 
 static void a_command_does_the_same_after_its_way_over_the_wire(void **state)

@@ -36,6 +36,9 @@ static void fill_group(struct wire_filler *filler, struct bw_group *group)
     group->adopting = false;
     group->terms.ttl_ms = UINT32_MAX;
     group->terms.fence_ms = UINT32_MAX - 1;
+    if (group->boot_count == 0)
+        wire_fill(filler, &bw_shape_kept_boot, &group->boots[group->boot_count++]);
+    group->has_more_boots = group->has_more_boots && group->boot_count == BW_BOOTS_MAX;
     if (group->history_count == 0)
         group->history_count = 1;
     if (group->spec.site_count == 0)

@@ -17,6 +17,7 @@ static struct bw_sync sync_from(int site, uint64_t renew_epoch)
     struct bw_sync sync = {.cluster_id = world.cluster.id,
                            .instance = world.sites[site].instance,
                            .session = world.sites[site].session,
+                           .boot_id = world.sites[site].boot_id,
                            .number = ++world.sites[site].number,
                            .group_count = 1,
                            .groups = &said};
@@ -30,12 +31,12 @@ static struct bw_sync sync_from(int site, uint64_t renew_epoch)
 /* Renews at `received`, proved by a barrier submitted after it. */
 static bool confirm(struct bw_sync *sync, struct bw_instant received)
 {
-    uint64_t proof = bw_witness_on_sync(&world.witness, sync, received);
+    uint64_t proof = bw_witness_on_sync(&world.witness, sync, 0, received);
 
     if (proof == 0)
         return false;
     bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
-    return bw_witness_confirm(&world.witness, sync, &said, proof, received, world.now);
+    return bw_witness_confirm(&world.witness, sync, &said, 0, proof, received, world.now);
 }
 
 /* 3.2.2: the state at the barrier names epoch, site and instance. */
@@ -65,11 +66,11 @@ static void a_renewal_without_its_barrier_is_not_confirmed(void **state)
     world_begin(&world, 2);
     struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
 
-    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, world.now);
+    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, 0, world.now);
 
     assert_true(proof > 0);
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, proof, world.now, world.now));
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, world.now, world.now));
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, proof, world.now, world.now));
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, 0, world.now, world.now));
 }
 
 static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
@@ -79,8 +80,8 @@ static void a_follower_neither_asks_for_a_barrier_nor_confirms(void **state)
     bw_witness_on_not_leading(&world.witness);
     struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
 
-    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 1, world.now, world.now));
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, 0, world.now), 0);
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, 1, world.now, world.now));
     assert_string_equal(world_decide(&world), "A0");
 }
 
@@ -176,7 +177,7 @@ static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
     world_begin(&world, 2);
     struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
     struct bw_instant received = world.now;
-    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, received);
+    uint64_t proof = bw_witness_on_sync(&world.witness, &sync, 0, received);
     world_wait_ms(&world, 10);
     world_lead_anew(&world);
     for (uint64_t i = 0; i < proof; i++) {
@@ -184,7 +185,7 @@ static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
         bw_proof_on_applied(&world.witness.proof, bw_proof_on_submitted(&world.witness.proof));
     }
 
-    assert_false(bw_witness_confirm(&world.witness, &sync, &said, proof, received, world.now));
+    assert_false(bw_witness_confirm(&world.witness, &sync, &said, 0, proof, received, world.now));
 }
 
 /* 4: connected is two-way, by this witness's own notes. */
@@ -217,7 +218,7 @@ static void a_sync_that_was_overtaken_replaces_nothing(void **state)
     old.number = 1;
     said.report.service = BW_SERVICE_STARTED;
 
-    (void)bw_witness_on_sync(&world.witness, &old, world.now);
+    (void)bw_witness_on_sync(&world.witness, &old, 0, world.now);
 
     assert_int_equal(bw_site_reports_newest(&world_watch(&world)->reports[B])->report.service,
                      BW_SERVICE_STOPPED);
@@ -229,11 +230,11 @@ static void another_cluster_or_a_newer_generation_is_not_listened_to(void **stat
     world_begin(&world, 2);
     struct bw_sync sync = sync_from(A, world_group(&world)->epoch);
     sync.cluster_id.bytes[3] = 9;
-    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, 0, world.now), 0);
 
     sync = sync_from(A, world_group(&world)->epoch);
     sync.generation = world.cluster.generation + 1;
-    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, world.now), 0);
+    assert_int_equal(bw_witness_on_sync(&world.witness, &sync, 0, world.now), 0);
 }
 
 static void reports_follow_their_site_when_the_spec_moves_it(void **state)

@@ -14,6 +14,8 @@
 #define BW_UNITS_MAX 16          /* systemd units that one group names */
 #define BW_HISTORY_MAX 32        /* history entries kept for one group */
 #define BW_WITNESSES_MAX 7       /* founding members; 3 and 5 are the useful numbers */
+#define BW_BOOTS_MAX 4           /* boots kept for one epoch from which it was renewed; with more of
+                                    them the epoch's end waits for all */
 #define BW_AGENTS_PER_SITE_MAX 4 /* instances of one site whose reports are kept side by side */
 
 #define BW_BODY_BYTES_MAX (256 * 1024)          /* HTTP request body */

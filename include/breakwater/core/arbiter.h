@@ -7,6 +7,7 @@
 #include <breakwater/core/group.h>
 #include <breakwater/core/rate.h>
 #include <breakwater/core/report.h>
+#include <breakwater/core/ways.h>
 
 /* A person's wish, in the leader's memory only (4). */
 enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER };
@@ -64,7 +65,8 @@ struct bw_watch {
     struct bw_instant let_go_applied;
     uint64_t confirmed_epoch;          /* of last_confirmed; 0: none in this term */
     struct bw_instant last_confirmed;  /* receipt of the last renewal confirmed in this term (3.3) */
-    uint64_t ended_epoch; /* this leader proposed Expired or Close of it: no more renewals (3.2.2) */
+    struct bw_ways ways;  /* by which renewals of confirmed_epoch were confirmed in this term (3.5) */
+    uint64_t ended_epoch; /* this leader proposed an end or Close of it: no more renewals (3.2.2) */
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
     struct bw_wish wish;
     struct bw_instant wish_since; /* a wish does not outlive its time: bw_policy_wish */
@@ -106,6 +108,7 @@ struct bw_decision {
                                   (mode observe, a proposal on its way), else of kind
                                   BW_COMMAND_COUNT */
     const char *rule;          /* stable id of the step that decided ("A3"); "A0": nothing to do */
+    const struct bw_heard *from; /* whose word Released or Boot rests on, in the watch; else NULL */
     uint64_t wake_in_ns;       /* evaluate again then at the latest; UINT64_MAX: on events only */
     uint32_t gate_count;
     struct bw_gate gates[BW_GATES_MAX];
@@ -115,7 +118,8 @@ struct bw_decision {
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
- *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance.
+ *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance ·
+ *   A30 Boot (looked at after A5).
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A

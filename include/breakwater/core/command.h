@@ -22,7 +22,8 @@
     X(SET_SPEC, "SetSpec")       /* creates the group when there is none of that name */          \
     X(SET_MODE, "SetMode")                                                                        \
     X(MAINTENANCE, "Maintenance")                                                                 \
-    X(DELETE, "Delete")
+    X(DELETE, "Delete")                                                                           \
+    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -91,6 +92,7 @@ struct bw_command {
     char site[BW_NAME_MAX + 1];   /* GRANT; MAINTENANCE ("" = the group); SET_SPEC: initial primary */
     char target[BW_NAME_MAX + 1]; /* REVOKE */
     struct bw_id instance;        /* GRANT RELEASED */
+    struct bw_id boot_id;         /* GRANT BOOT: from which renewals may be confirmed (3.5) */
     bool adopt;                   /* GRANT: the service runs there and is not touched */
     struct bw_terms terms;        /* GRANT: taken from the spec and the site's report */
     enum bw_reason reason;        /* GRANT REVOKE RELEASED EXPIRED CLOSE */

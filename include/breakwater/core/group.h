@@ -31,6 +31,11 @@ struct bw_history_entry {
     char by[BW_REASON_MAX + 1];
 };
 
+/* A boot from which renewals of an epoch may be confirmed. */
+struct bw_boot {
+    struct bw_id id;
+};
+
 struct bw_last_end {
     uint64_t epoch; /* 0: none */
     char site[BW_NAME_MAX + 1];
@@ -55,6 +60,12 @@ struct bw_group {
     bool first_grant;           /* first-grant rules apply: every site must have reported (3.9) */
     char holder_site[BW_NAME_MAX + 1]; /* "" when VACANT */
     struct bw_id holder_instance;
+    /* Of the newest epoch, kept until the next is granted: each boot is committed before the first
+     * renewal that came from it is confirmed, the candidate's with the grant (3.5). */
+    struct bw_boot boots[BW_BOOTS_MAX];
+    uint32_t boot_count;
+    bool has_more_boots;        /* than these: whichever boot gives the epoch back, others may hold it
+                                   until the wait of 3.3 is over since the last renewal of all */
     struct bw_terms terms;      /* of the open epoch */
     uint64_t granted_index;     /* log index of the open epoch's grant */
     /* A planned move (3.6), whole or not at all:

@@ -87,27 +87,39 @@ struct bw_receipt {
 };
 #define BW_RECEIPTS_MAX 8
 
+/* By whom a give-back came: only what came directly is the agent's own word for certain. */
+struct bw_released_by {
+    bool directly;
+    uint32_t count;
+    uint64_t witnesses[BW_WITNESSES_MAX]; /* ids of those that passed it on */
+};
+
 struct bw_heard {
     bool used;
     struct bw_receipt receipts[BW_RECEIPTS_MAX]; /* newest first; [0] is this sync itself */
     struct bw_id instance;
     struct bw_id session;
+    struct bw_id boot_id;
+    uint64_t relayed_by; /* id of the witness that passed this sync on; 0: it came directly */
+    char agent[BW_NAME_MAX + 1];
     struct bw_instant received;
     struct bw_instant first_received; /* of this session; kept by bw_site_reports_put */
     uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */
     struct bw_instant answered_received; /* when we received the sync that this answer belongs to */
     uint64_t certificate_left_s; /* of its agent, at receipt; 0: it did not say */
+    uint64_t renew_epoch;        /* what it asks to renew; 0: nothing */
     struct bw_report report;
-    struct bw_released released;
+    struct bw_released released; /* what came directly stands, whatever is passed on later */
+    struct bw_released_by released_by;
 };
 
-/* The newest report of each (instance, session) of one site for one group; volatile, never
+/* The newest report of each (instance, session, boot) of one site for one group; volatile, never
  * replicated. */
 struct bw_site_reports {
     struct bw_heard by_instance[BW_AGENTS_PER_SITE_MAX];
 };
 
-/* Keeps the newest of its (instance, session); a fifth pair replaces the one heard longest ago. */
+/* Keeps the newest of its (instance, session, boot); a fifth speaker replaces the one heard longest ago. */
 void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_heard *heard);
 
 /* The one fresh report of a site. Fresh is a right: over when either clock has reached

@@ -22,6 +22,7 @@ struct bw_sync {
     char agent[BW_NAME_MAX + 1]; /* must be the certificate's */
     struct bw_id instance;
     struct bw_id session;
+    struct bw_id boot_id;    /* of the agent's machine: a copy of its state has another (3.5) */
     uint64_t number;         /* of this sync, from 1 */
     uint64_t heard_number;   /* newest sync of this session that this agent heard answered by a
                                 leader; 0 none: connected is two-way (4) */

@@ -33,21 +33,22 @@ void bw_witness_on_not_leading(struct bw_witness *witness);
 void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *command,
                            const struct bw_applied *applied, struct bw_instant now);
 
-/* A sync was received at `received` (read after its bytes were read): keeps its reports. One of
+/* A sync was received at `received` (read after its bytes were read), directly or (`relayed_by` != 0)
+ * passed on by the witness of that id, whose certificate was seen: keeps its reports. One of
  * another cluster, of a newer generation, or older than what its session has said is dropped whole.
  * Followers take them too: what they heard of lag and life is what they decide by once they lead.
  * Returns the barrier that its renewals must wait for, 0 when it has none or this witness does not
  * lead. */
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
-                            struct bw_instant received);
+                            uint64_t relayed_by, struct bw_instant received);
 
 /* May the renewal be confirmed? Only when `proof_number` is proved, it was received in this leader's
  * own time, the group as applied now is GRANTED or REVOKING in this epoch with this site and instance
- * as holder, and this leader has proposed no end of it (3.2.2). A first renewal (the site has not
- * armed the epoch) waits for one freshness window of this leader. True records `received`. */
+ * as holder, its boot is committed (3.5), and this leader has proposed no end of it (3.2.2). A first renewal (the site has not
+ * armed the epoch) waits for one freshness window of this leader. True records `received` and the way. */
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *group, uint64_t proof_number,
-                        struct bw_instant received, struct bw_instant now);
+                        const struct bw_sync_group *group, uint64_t relayed_by,
+                        uint64_t proof_number, struct bw_instant received, struct bw_instant now);
 
 /* The arbiter's decision for one group. A decision to act must be followed by
  * bw_witness_on_proposing before anything else is asked of this machine. */
