@@ -77,7 +77,7 @@ struct sim_agent_task {
     bool is_poll, is_taken;
     uint64_t newest_before;
 };
-#define SIM_AGENT_TASKS_MAX 24
+#define SIM_AGENT_TASKS_MAX (12 * SIM_GROUPS_MAX)
 
 enum sim_link_state { SIM_LINK_IDLE, SIM_LINK_GREETING, SIM_LINK_WELCOME, SIM_LINK_OPEN };
 struct sim_agent_link {
@@ -89,7 +89,7 @@ struct sim_agent_link {
     bool is_told_lost;
 };
 
-#define SIM_KEPT_MAX 8 /* groups in the state file */
+#define SIM_KEPT_MAX (2 * SIM_GROUPS_MAX) /* groups in the state file */
 struct sim_agent {
     struct sim_process *process;
     struct sim_machine *machine;

@@ -31,6 +31,14 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
+/* That a fence fails explains an end by time, which nobody could prevent; never one that was seen. */
+static bool is_beyond(const struct sim_world *world, uint32_t site, uint32_t group,
+                      enum bw_grade grade)
+{
+    return grade == BW_GRADE_EXPIRED ? sim_checks_is_lapse_excused(world, site, group)
+                                     : sim_checks_is_excused(world, site, group);
+}
+
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++) {
@@ -40,7 +48,7 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_group 
         if (strcmp(host->name, found->last_end.site) != 0 ||
             !sim_service_is_serving(host, group))
             continue;
-        if (world->checks->excused_until_ns[site] >= world->now_ns ||
+        if (is_beyond(world, site, group, found->last_end.grade) ||
             is_somebodys(host, group, found->last_end.epoch)) {
             world->checks->tally.overlaps_outside++;
             continue;
@@ -72,7 +80,7 @@ static void look_at_lease(struct sim_world *world, uint32_t group, const struct 
         char text[200];
 
         if (strcmp(host->name, found->last_end.site) != 0 ||
-            world->checks->excused_until_ns[site] >= world->now_ns ||
+            sim_checks_is_excused(world, site, group) ||
             !lives(guard, found->last_end.epoch, sim_clock_now(host)))
             continue;
         sim_site_describe(host, group, text, sizeof text);

@@ -25,7 +25,7 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
 
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if ((sites >> site & 1) != 0) {
-            others += world->checks->excused_until_ns[site] < world->now_ns;
+            others += !sim_checks_is_lapse_excused(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
     return others <= 1 || starts == 0;

@@ -184,7 +184,7 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
     extend(&checks->given[group], epoch, sent, terms);
     extend(&this_one, epoch, sent, terms);
     if (epoch <= checks->expired_epoch[group] && !is_over(world, &this_one, 0) &&
-        checks->excused_until_ns[sent->site] < world->now_ns)
+        !sim_checks_is_excused(world, sent->site, group))
         sim_fail(world, "lease",
                  "%s confirms a renewal of epoch %" PRIu64 " of %s, which has expired, for %" PRIu64
                  " ms more",
@@ -200,7 +200,7 @@ void sim_check_expired(struct sim_world *world, uint32_t group, uint64_t epoch)
 
     checks->expired_epoch[group] = epoch;
     if (lease->epoch != epoch || is_over(world, lease, 0) ||
-        checks->excused_until_ns[lease->site] >= world->now_ns)
+        sim_checks_is_excused(world, lease->site, group))
         return;
     sim_fail(
         world, "lease",
@@ -278,7 +278,7 @@ static void look_at_service(struct sim_world *world, uint32_t site, uint32_t gro
     if (lease->epoch == 0 || !is_over(world, lease, lease->terms.margin_ms * BW_NS_PER_MS))
         return;
     if (!sim_service_is_serving(host, group) || sim_service_is_by_hand(host, group) ||
-        checks->excused_until_ns[site] >= world->now_ns)
+        sim_checks_is_lapse_excused(world, site, group))
         return;
     sim_check_read_guard(host, group, &memory, &mirror);
     if (!memory.enforced || checks->armed_epoch[site][group] < lease->epoch)

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <breakwater/core/expiry.h>
 #include <breakwater/core/guard_link.h>
 
 #include "checks_own.h"
@@ -12,7 +11,8 @@
 #include "plan.h"
 #include "witness.h"
 
-#define BACKOFF_NS_MAX (600 * SIM_S) /* of bw_policy_backoff_ns */
+#define BACKOFF_NS_MAX (600 * SIM_S)  /* a pause after failed starts grows so far (4) */
+#define JUDGED_NS      (3600 * SIM_S) /* a world of such a length is judged, or has failed */
 
 static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
 {
@@ -48,26 +48,38 @@ static uint64_t backoff_ns(const struct bw_group *group)
     return pause_ns < BACKOFF_NS_MAX ? pause_ns : BACKOFF_NS_MAX;
 }
 
+/* The wait of 3.3 and the age of a fresh report (3.3), counted here: by the functions of the product
+ * one that waits too long would be given all the time that it takes. */
+static uint64_t expiry_ns(const struct sim_setting *setting)
+{
+    const uint64_t ppm = setting->terms.drift_ppm;
+
+    return setting->ttl_ms_max * SIM_MS / (1000000 - ppm) * (1000000 + ppm) +
+           setting->terms.margin_ms * SIM_MS;
+}
+static uint64_t freshness_ns(const struct sim_setting *setting)
+{
+    return (2 * (setting->terms.renew_interval_ms + 500) + setting->terms.request_timeout_ms) *
+           SIM_MS;
+}
+
 /* From calm until each group is served: programs come back, a leader is elected, what was granted
  * ends by itself, what runs at sites is stopped, a start is tried, and once more if that was begun
  * under a fault. */
 static uint64_t bound_ns(struct sim_world *world)
 {
     const struct sim_setting *setting = &world->setting;
-    struct bw_terms terms = setting->terms;
     const uint64_t restart_ns = 6 * SIM_S; /* machines and programs that come back one by one */
     const uint64_t stall_ns = 4 * SIM_S;   /* a log write that hangs ends its witness (L3) */
     const uint64_t election_ns = 6 * setting->election_timeout_ms * SIM_MS;
     const uint64_t report_ns =
-        3 * bw_expiry_freshness_ns(terms.renew_interval_ms + 500, terms.request_timeout_ms) +
-        4 * setting->check_interval_ms * SIM_MS;
+        3 * freshness_ns(setting) + 4 * setting->check_interval_ms * SIM_MS;
     uint64_t pause_ns = 0;
     uint64_t move_ns = setting->script_limit_ns[BW_ACTION_START] +
                        setting->script_limit_ns[BW_ACTION_STOP] +
                        setting->script_limit_ns[BW_ACTION_REJOIN] +
                        4 * setting->script_limit_ns[BW_ACTION_STATUS] + 2 * SIM_S;
 
-    terms.ttl_ms = setting->ttl_ms_max;
     for (uint32_t i = 0; i < setting->group_count; i++) {
         const struct bw_group *group = group_of(world, i);
         const uint64_t needed_ns = group == NULL ? 0 : backoff_ns(group);
@@ -77,7 +89,7 @@ static uint64_t bound_ns(struct sim_world *world)
     }
     move_ns += (setting->failure_threshold + 1) * setting->check_interval_ms * SIM_MS;
     return restart_ns + stall_ns + election_ns +
-           3 * (bw_expiry_wait_ns(&terms) + report_ns + move_ns) + pause_ns;
+           3 * (expiry_ns(setting) + report_ns + move_ns) + pause_ns;
 }
 
 static bool is_served_once(const struct sim_world *world, uint32_t group)
@@ -122,6 +134,9 @@ static void calm_begins(struct sim_world *world, uint64_t argument)
     sim_people_calm_down(world);
     if (until_ns < world->plan->calm_ns[1])
         sim_world_at(world, until_ns, must_serve, world->now_ns);
+    else if (world->setting.length_ns >= JUDGED_NS)
+        sim_fail(world, "liveness", "a calm of %" PRIu64 " s is too short to judge anything",
+                 (world->plan->calm_ns[1] - world->now_ns) / SIM_S);
 }
 
 void sim_check_liveness_begin(struct sim_world *world)

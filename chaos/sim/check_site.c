@@ -198,7 +198,7 @@ static void look_at_fence(struct sim_world *world, uint32_t site, uint32_t group
     if (fenced_ns == 0 || world->now_ns < fenced_ns + KILLED_SOON_NS)
         return;
     world->checks->fenced_ns[site][group] = 0; /* looked at */
-    if (guard->health != SIM_ABLE || world->checks->excused_until_ns[site] >= world->now_ns)
+    if (guard->health != SIM_ABLE || sim_checks_is_excused(world, site, group))
         return;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++)
         if (is_at_work(&machine->runs[i], group, guard) && !machine->runs[i].is_dying &&
@@ -223,7 +223,7 @@ void sim_check_start_acts(struct sim_world *world, const struct sim_host *host,
     const uint64_t fenced_ns = world->checks->fenced_ns[host->number][run->order.group];
 
     if (run->began_ns < fenced_ns && fenced_ns + KILLED_NS < world->now_ns &&
-        world->checks->excused_until_ns[host->number] < world->now_ns)
+        !sim_checks_is_excused(world, host->number, run->order.group))
         sim_fail(world, "site", "%s: a start of epoch %" PRIu64 " of %s goes on in the fence",
                  host->name, run->order.epoch, world->group_names[run->order.group]);
 }
@@ -255,7 +255,7 @@ static void look_at_renewal(struct sim_process *agent, uint32_t group, uint64_t 
         &world->checks->told_fence[agent->host->number][(uintptr_t)agent->user][group];
 
     if (told->life == agent->life && told->epoch == epoch && epoch != 0 &&
-        world->checks->excused_until_ns[agent->host->number] < world->now_ns)
+        !sim_checks_is_excused(world, agent->host->number, group))
         sim_fail(world, "site",
                  "%s renews epoch %" PRIu64 " of %s, and was told that its fence has begun",
                  agent->name, epoch, world->group_names[group]);

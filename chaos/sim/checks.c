@@ -54,14 +54,30 @@ static void look_again(struct sim_world *world, uint64_t argument)
     sim_check_i1_again(world);
 }
 
+static void excuse(struct sim_world *world, uint64_t *until, uint64_t until_ns)
+{
+    if (until_ns <= *until)
+        return;
+    *until = until_ns;
+    sim_world_at(world, until_ns + 1, look_again, 0);
+}
+
+void sim_checks_excuse_group(struct sim_world *world, uint32_t site, uint32_t group,
+                             uint64_t until_ns)
+{
+    excuse(world, &world->checks->excused_until_ns[site][group], until_ns);
+}
+
 void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns)
 {
-    uint64_t *excused_ns = &world->checks->excused_until_ns[site];
+    for (uint32_t group = 0; group < world->setting.group_count; group++)
+        sim_checks_excuse_group(world, site, group, until_ns);
+}
 
-    if (until_ns <= *excused_ns)
-        return;
-    *excused_ns = until_ns;
-    sim_world_at(world, until_ns + 1, look_again, 0);
+void sim_checks_unfenced(struct sim_world *world, uint32_t site, uint32_t group,
+                         uint64_t until_ns)
+{
+    excuse(world, &world->checks->unfenced_until_ns[site][group], until_ns);
 }
 
 /* Seen twice, and fenced. */
@@ -76,21 +92,23 @@ void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_n
 
     if (until_ns > checks->disturbed_until_ns[site])
         checks->disturbed_until_ns[site] = until_ns;
-    if (checks->by_hand_ns[site] < world->now_ns)
-        return; /* nobody has started anything, or it was found out long ago */
-    checks->by_hand_ns[site] = until_ns + find_out_ns(world);
-    sim_checks_excuse(world, site, checks->by_hand_ns[site]);
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        if (checks->by_hand_ns[site][group] < world->now_ns)
+            continue; /* nobody has started anything, or it was found out long ago */
+        checks->by_hand_ns[site][group] = until_ns + find_out_ns(world);
+        sim_checks_excuse_group(world, site, group, checks->by_hand_ns[site][group]);
+    }
 }
 
-void sim_checks_by_hand(struct sim_world *world, uint32_t site)
+void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_checks *checks = world->checks;
     uint64_t from_ns = world->now_ns;
 
     if (checks->disturbed_until_ns[site] > from_ns)
         from_ns = checks->disturbed_until_ns[site];
-    checks->by_hand_ns[site] = from_ns + find_out_ns(world);
-    sim_checks_excuse(world, site, checks->by_hand_ns[site]);
+    checks->by_hand_ns[site][group] = from_ns + find_out_ns(world);
+    sim_checks_excuse_group(world, site, group, checks->by_hand_ns[site][group]);
 }
 
 void sim_checks_vote_is_away(struct sim_world *world, uint32_t witness, bool is_away)

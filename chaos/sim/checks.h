@@ -11,15 +11,20 @@ void sim_checks_after_event(struct sim_world *world);
 /* At the end of a run: what can only be known then. */
 void sim_checks_at_end(struct sim_world *world);
 
-/* A fault that breaks one of the assumptions of design 3.8 lasts at this site until `until_ns`:
- * until then an overlap with it is counted, and not a failure. */
+/* A fault that breaks one of the assumptions of design 3.8 touches this site until `until_ns`, all of
+ * it or the service of one group: until then an overlap with it is counted, and not a failure. */
 void sim_checks_excuse(struct sim_world *world, uint32_t site, uint64_t until_ns);
+void sim_checks_excuse_group(struct sim_world *world, uint32_t site, uint32_t group,
+                             uint64_t until_ns);
+/* A fence or kill of this service did not end it, now, and will not before `until_ns`. */
+void sim_checks_unfenced(struct sim_world *world, uint32_t site, uint32_t group,
+                         uint64_t until_ns);
 
 /* Agent, guard, disk or scripts of this site fail until `until_ns`: a service there that a person has
  * started is fenced the later. */
 void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns);
 /* A person starts a service at this site, against what is assumed (design 3.8). */
-void sim_checks_by_hand(struct sim_world *world, uint32_t site);
+void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group);
 
 /* The vote file of this witness is away: until it is back it refuses to take part, which is right, and
  * nothing of it may leave. */

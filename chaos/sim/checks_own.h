@@ -56,9 +56,11 @@ struct sim_proposed {
 
 struct sim_checks {
     struct sim_tally tally;
-    uint64_t excused_until_ns[SIM_SITES_MAX];
+    uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    uint64_t unfenced_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* a fence did not end its service */
     uint64_t disturbed_until_ns[SIM_SITES_MAX];
-    uint64_t by_hand_ns[SIM_SITES_MAX]; /* when it must have been found out, if nothing disturbs */
+    /* When it must have been found out, if nothing disturbs. */
+    uint64_t by_hand_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
     /* I1 */
     bool is_serving_dirty;
     uint32_t serving[SIM_GROUPS_MAX]; /* bits: sites that serve, as last seen */
@@ -105,5 +107,19 @@ struct sim_checks {
     uint32_t settled_serving[SIM_GROUPS_MAX]; /* bits */
     uint64_t settled_epoch[SIM_GROUPS_MAX];
 };
+
+/* Beyond what is promised of this site's service of the group, now. A fence that fails explains that it
+ * outlives its lease, and what follows from that by time; never that somebody says it has ended. */
+static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
+                                         uint32_t group)
+{
+    return world->checks->excused_until_ns[site][group] >= world->now_ns;
+}
+static inline bool sim_checks_is_lapse_excused(const struct sim_world *world, uint32_t site,
+                                               uint32_t group)
+{
+    return sim_checks_is_excused(world, site, group) ||
+           world->checks->unfenced_until_ns[site][group] >= world->now_ns;
+}
 
 #endif

@@ -498,7 +498,7 @@ static uint64_t start_after_fence(struct sim_world *world, struct sim_incident *
         return LOOK_FAR_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
                   "it is fenced, its lease is over; somebody starts it");
-    sim_checks_by_hand(world, incident->a);
+    sim_checks_by_hand(world, incident->a, incident->b);
     sim_service_started_by_hand(site_of(world, incident), incident->b);
     return 0;
 }

@@ -232,10 +232,12 @@ static bool lapse_unfenced(struct sim_world *world, struct sim_incident *inciden
 
     if (!sim_plan_find_serving(world, incident))
         return false;
-    sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
+    sim_checks_disturb(world, incident->b, incident->until_ns);
     sim_site_set_script_faults(
         sim_site(world, incident->b),
-        &(struct sim_script_faults){.fence_fails_percent = 100, .fail_percent = 20});
+        &(struct sim_script_faults){.fence_fails_percent = 100,
+                                    .fail_percent = 20,
+                                    .unfenced_until_ns = sim_plan_excused_until(world, incident)});
     sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, true);
     incident->c = 1;
     sim_world_at(world, world->now_ns + cut_ns, hears_again, sim_plan_number(world, incident));

@@ -89,11 +89,12 @@ static void exec_in_time(struct sim_world *world, struct sim_incident *incident)
 }
 static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_checks_excuse(world, draw_site(world, incident), sim_plan_excused_until(world, incident));
-    sim_site_set_script_faults(site_of(world, incident),
-                               &(struct sim_script_faults){.fence_fails_percent = 100,
-                                                           .fail_percent = 50});
-    return true;
+    const uint64_t until_ns = sim_plan_excused_until(world, incident);
+
+    return begin_scripts(world, incident,
+                         (struct sim_script_faults){.fence_fails_percent = 100,
+                                                    .fail_percent = 50,
+                                                    .unfenced_until_ns = until_ns});
 }
 
 /* ---- services ---- */
@@ -116,11 +117,12 @@ static bool service_dies(struct sim_world *world, struct sim_incident *incident)
 static bool started_by_hand(struct sim_world *world, struct sim_incident *incident)
 {
     const uint32_t site = draw_site(world, incident);
+    const uint32_t group = any_group(world, incident);
 
     if (!site_of(world, incident)->is_up)
         return false;
-    sim_checks_by_hand(world, site);
-    sim_service_started_by_hand(site_of(world, incident), any_group(world, incident));
+    sim_checks_by_hand(world, site, group);
+    sim_service_started_by_hand(site_of(world, incident), group);
     return true;
 }
 static bool lags(struct sim_world *world, struct sim_incident *incident)

@@ -48,7 +48,7 @@ struct sim_guard_task {
     uint64_t tag;
     struct bw_guard_message message;
 };
-#define SIM_GUARD_TASKS_MAX 24
+#define SIM_GUARD_TASKS_MAX (12 * SIM_GROUPS_MAX)
 
 /* Lists of actions that wait while what an earlier one asked for is carried out. */
 #define SIM_GUARD_NESTED_MAX 16

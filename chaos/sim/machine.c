@@ -7,7 +7,7 @@
 
 #include <breakwater/base/assert.h>
 
-#include "check.h"
+#include "checks.h"
 
 #define LINGERS_PERCENT 20
 
@@ -268,6 +268,8 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
         return;
     if (sim_percent(machine, machine->faults.fence_fails_percent)) {
         sim_count(machine->host->world, "script:unkillable");
+        sim_checks_unfenced(machine->host->world, machine->host->number, group,
+                            machine->faults.unfenced_until_ns);
         return;
     }
     sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_service,

@@ -82,7 +82,7 @@ struct sim_data {
     uint32_t writers;
 };
 
-#define SIM_RUNS_MAX 64
+#define SIM_RUNS_MAX 256
 struct sim_machine {
     struct sim_host *host;
     struct sim_process *scripts, *kernel;

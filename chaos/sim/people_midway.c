@@ -131,10 +131,12 @@ static bool begin_unfenced(struct sim_world *world, struct sim_incident *inciden
 {
     if (!begin_way(world, incident))
         return false;
-    sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
+    sim_checks_disturb(world, incident->b, incident->until_ns);
     sim_site_set_script_faults(
         sim_site(world, incident->b),
-        &(struct sim_script_faults){.fail_percent = 100, .fence_fails_percent = 100});
+        &(struct sim_script_faults){.fail_percent = 100,
+                                    .fence_fails_percent = 100,
+                                    .unfenced_until_ns = sim_plan_excused_until(world, incident)});
     if (incident->c == NOTHING) { /* it renews no more */
         sim_process_freeze(world->agents[incident->b][0]);
         incident->look = hear_of_fence;

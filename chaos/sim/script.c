@@ -6,9 +6,9 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/core/site.h>
 
-#include "check.h"
 #include "check_reports.h"
 #include "check_site.h"
+#include "checks.h"
 #include "guard.h"
 #include "machine.h"
 
@@ -145,6 +145,9 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
     if (action == BW_ACTION_FENCE && sim_percent(machine, faults->fence_fails_percent)) {
         plan->has_effect = false;
         plan->code = (int)bw_prng_below(chance, 2);
+        if (machine->services[run->order.group].is_up)
+            sim_checks_unfenced(machine->host->world, machine->host->number, run->order.group,
+                                faults->unfenced_until_ns);
     }
 }
 

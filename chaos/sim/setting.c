@@ -59,6 +59,15 @@ static void draw_scripts(struct sim_setting *setting, struct bw_prng *chance)
         limit_ns[BW_ACTION_STOP] = fence_script_ns;
 }
 
+/* Mostly few, which costs less; and now and then as many as there may be. */
+static uint32_t draw_groups(struct bw_prng *chance)
+{
+    const uint64_t draw = bw_prng_below(chance, 100);
+
+    return draw < 60 ? 1 : draw < 85 ? 2 : draw < 95 ? between(chance, 3, 5)
+                                                     : between(chance, 6, SIM_GROUPS_MAX);
+}
+
 void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,
                       uint64_t length_ns)
 {
@@ -69,7 +78,7 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     *out_setting = (struct sim_setting){
         .seed = seed, .is_liveness = is_liveness, .length_ns = length_ns};
     out_setting->site_count = sim_chance(&chance, 600000) ? 2 : 3;
-    out_setting->group_count = sim_chance(&chance, 700000) ? 1 : 2;
+    out_setting->group_count = draw_groups(&chance);
     out_setting->is_storm = sim_chance(&chance, 150000);
     draw_terms(out_setting, &chance);
     draw_scripts(out_setting, &chance);

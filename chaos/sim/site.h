@@ -44,6 +44,7 @@ struct sim_script_faults {
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
     uint32_t slow_death_ms;      /* from KILL until an action is gone, at most: its disk hangs */
     uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
+    uint64_t unfenced_until_ns;  /* what that has left alive is surely ended by then */
 };
 void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults);
 void sim_site_clear_script_faults(struct sim_host *host);

@@ -24,12 +24,13 @@ static void evaluate(struct sim_witness *witness, int place);
 
 void sim_witness_touch(struct sim_witness *witness, int place)
 {
-    witness->dirty |= 1u << place;
+    witness->dirty |= 1ull << place;
 }
 
 void sim_witness_change(struct sim_witness *witness, int place)
 {
-    uint32_t bits = place < 0 ? (1u << witness->cluster.group_count) - 1 : 1u << place;
+    const uint64_t bits =
+        place < 0 ? (1ull << witness->cluster.group_count) - 1 : 1ull << place;
 
     witness->dirty |= bits;
     witness->changed |= bits;
@@ -37,16 +38,16 @@ void sim_witness_change(struct sim_witness *witness, int place)
 
 void sim_witness_settle(struct sim_witness *witness)
 {
-    uint32_t dirty = witness->dirty;
-    uint32_t changed = witness->changed;
+    const uint64_t dirty = witness->dirty;
+    const uint64_t changed = witness->changed;
 
     witness->dirty = 0;
     witness->changed = 0;
     for (int place = 0; place < (int)witness->cluster.group_count; place++)
-        if ((dirty & 1u << place) != 0)
+        if ((dirty & 1ull << place) != 0)
             evaluate(witness, place);
     for (int place = 0; place < (int)witness->cluster.group_count; place++)
-        if ((changed & 1u << place) != 0)
+        if ((changed & 1ull << place) != 0)
             sim_polls_on_changed(witness, place);
 }
 

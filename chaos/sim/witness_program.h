@@ -16,7 +16,7 @@
 #include "raft_node.h"
 #include "witness.h"
 
-#define SIM_PLACES (2 * SIM_GROUPS_MAX) /* of groups; a deleted one leaves a gap */
+#define SIM_PLACES (2 * SIM_GROUPS_MAX) /* of groups; a deleted one leaves a gap; < 64 */
 /* As src/witness/program.h. */
 #define SIM_PENDING_MAX   256 /* syncs that wait, and polls */
 #define SIM_APPLIED_NOTES (2 * BW_NODE_REQUESTS_MAX)
@@ -68,7 +68,7 @@ struct sim_witness {
     struct bw_watch watches[SIM_PLACES];
 
     struct bw_instant due[SIM_PLACES]; /* evaluate then at the latest */
-    uint32_t dirty, changed;           /* places: evaluate; and tell the polls */
+    uint64_t dirty, changed;           /* places: evaluate; and tell the polls */
     bool is_founding;                  /* Found is on its way */
     bool is_closing;
     struct bw_decision decision; /* the last one made */

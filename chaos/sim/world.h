@@ -23,10 +23,10 @@
 
 #define SIM_WITNESSES  3
 #define SIM_SITES_MAX  3
-#define SIM_GROUPS_MAX 2
+#define SIM_GROUPS_MAX 16
 #define SIM_HOSTS_MAX  (SIM_WITNESSES + SIM_SITES_MAX)
 #define SIM_AGENTS_MAX 2 /* at one site: the second is a fault */
-#define SIM_FILES_MAX  16
+#define SIM_FILES_MAX  48
 #define SIM_MS         BW_NS_PER_MS
 #define SIM_S          (1000 * SIM_MS)
 

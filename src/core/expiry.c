@@ -13,7 +13,7 @@ _Static_assert(UINT32_MAX *BW_NS_PER_MS < UINT64_MAX / 8, "a wait in ns fits wit
  * a product beyond 64 bits. */
 uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
 {
-    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS * (BW_MUTANT(LONG_WAIT) ? 200 : 1);
     const uint64_t twice_drift = BW_MUTANT(DRIFT) ? 0 : 2 * (uint64_t)terms->drift_ppm;
     uint64_t slow;
     uint64_t extra_ns;
