@@ -12,12 +12,14 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/core/own_fence.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
 #define ENV_TEXT_BYTES 192
 #define ENV_OWN_MAX    9
+#define LOOK_PAUSE_MS  5 /* while a look by marks is under way */
 
 /* In the order in which they kill. */
 enum means {
@@ -37,6 +39,8 @@ struct bw_agent_fence {
     struct bw_reach marks;
     struct bw_reach_kill kill; /* of `all` or `marks` */
     bool is_killed;            /* it has left nothing */
+    struct bw_scan *marks_kill; /* by marks, beside the first KILL; nobody waits for it */
+    struct bw_scan *look;       /* by marks, at what a start has left */
     bool has_answer;           /* to an action of the step that is being carried out */
     struct bw_own_fence_event answer;
     uint64_t ended_epoch; /* the fence that is over */
@@ -198,17 +202,20 @@ static void run_script(struct bw_agent_fence *fence, const struct bw_own_fence_a
     answer(fence, BW_OWN_FENCE_EVENT_RUN_UNBEGUN, false);
 }
 
-/* Where it cannot be seen it is not known, and unknown is never yes. */
+/* Where it cannot be seen it is not known, and unknown is never yes. What only a search by marks can
+ * see is told by on_timer, once that is over. */
 static void see_starts(struct bw_agent_fence *fence)
 {
-    const struct bw_reach *const reaches[] = {&fence->all, &fence->marks};
     struct bw_diag diag = {0};
-    bool are_empty = true;
+    bool is_empty = true;
 
-    for (size_t i = 0; i < sizeof reaches / sizeof reaches[0] && are_empty; i++)
-        if (bw_reach_is_empty(reaches[i], BW_REACH_SERVICE, &are_empty, &diag) != BW_OK)
-            are_empty = false;
-    answer(fence, BW_OWN_FENCE_EVENT_STARTS_SEEN, are_empty);
+    if (fence->all.means == BW_REACH_BY_CGROUP &&
+        bw_reach_is_empty(&fence->all, BW_REACH_SERVICE, &is_empty, &diag) != BW_OK)
+        is_empty = false;
+    bw_scan_free(fence->look);
+    fence->look = NULL;
+    if (!is_empty || bw_reach_scan(&fence->marks, BW_REACH_SERVICE, 0, &fence->look, &diag) != BW_OK)
+        answer(fence, BW_OWN_FENCE_EVENT_STARTS_SEEN, false);
 }
 
 /* ---- TERM -------------------------------------------------------------------------------------
@@ -220,14 +227,14 @@ static void say_not_termed(const struct bw_agent_fence *fence, const char *event
                  fence->place->config->name, bw_log_quote(text));
 }
 
+/* Where there is a cgroup nothing is searched for by marks: that may take longer than what is left
+ * until the KILL, which no TERM stands before (3.4). */
 static void term_all(struct bw_agent_fence *fence)
 {
     struct bw_unit_reach *units = fence->place->units;
     struct bw_diag diag = {0};
 
-    if (bw_reach_signal(&fence->all, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
-        say_not_termed(fence, "reach.unterminated", diag.text);
-    if (bw_reach_signal(&fence->marks, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
+    if (bw_reach_signal_soon(&fence->all, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
         say_not_termed(fence, "reach.unterminated", diag.text);
     if (units == NULL)
         return;
@@ -281,17 +288,24 @@ static void kill_by(struct bw_agent_fence *fence, const struct bw_reach *reach)
     answer(fence, BW_OWN_FENCE_EVENT_REACH_KILLED, false);
 }
 
-/* KILL to all that is known at once, the units where they were seen last: none waits until nothing
- * is left of another. That nothing is left is for the steps to see, which may have to wait for
- * systemd. */
+/* KILL to what needs no search, one write each: the cgroup, and the units where they were seen last.
+ * Then a look for marks at all processes is asked for, on a thread of its own. None waits until
+ * nothing is left of another: that nothing is left is for the steps to see. */
 static void kill_all_once(struct bw_agent_fence *fence)
 {
     struct bw_unit_reach *units = fence->place->units;
     struct bw_diag diag = {0};
 
-    if (bw_reach_signal(&fence->marks, BW_REACH_ALL, SIGKILL, &diag) != BW_OK)
-        say_not_killed(fence, diag.text);
+    if (BW_MUTANT(SEARCH_FIRST))
+        (void)!bw_reach_signal(&fence->marks, BW_REACH_ALL, SIGKILL, &diag);
+    kill_by(fence, &fence->all);
     if (units != NULL && bw_units_kill_now(&units->units, &diag) != BW_OK)
+        say_not_killed(fence, diag.text);
+    if (fence->all.means != BW_REACH_BY_CGROUP)
+        return; /* that is one already */
+    bw_scan_free(fence->marks_kill);
+    fence->marks_kill = NULL;
+    if (bw_reach_scan(&fence->marks, BW_REACH_ALL, SIGKILL, &fence->marks_kill, &diag) != BW_OK)
         say_not_killed(fence, diag.text);
 }
 
@@ -323,7 +337,6 @@ static void kill_reach(struct bw_agent_fence *fence, uint32_t means)
     switch ((enum means)means) {
     case MEANS_REACH:
         kill_all_once(fence);
-        kill_by(fence, &fence->all);
         return;
     case MEANS_MARKS:
         kill_by(fence, &fence->marks);
@@ -341,6 +354,10 @@ static void on_timer_closed(struct bw_deadline *deadline, void *user);
 
 static void end(struct bw_agent_fence *fence, const struct bw_own_fence_action *action)
 {
+    bw_scan_free(fence->marks_kill);
+    bw_scan_free(fence->look);
+    fence->marks_kill = NULL;
+    fence->look = NULL;
     fence->ended_epoch = action->epoch;
     fence->ended_ok = action->ok;
     bw_deadline_close(&fence->timer, on_timer_closed);
@@ -384,10 +401,13 @@ static void step_once(struct bw_agent_fence *fence, const struct bw_own_fence_ev
     struct bw_own_fence_actions actions;
 
     bw_own_fence_step(&fence->machine, event, bw_clock_now(), &actions);
-    if (!fence->timer.is_closing)
-        bw_deadline_set(&fence->timer, actions.wake_at, BW_DEADLINE_RIGHT);
     for (uint32_t i = 0; i < actions.count; i++)
         carry_out(fence, &actions.list[i]);
+    if (fence->look != NULL)
+        actions.wake_at = bw_instant_min(
+            actions.wake_at, bw_instant_add(bw_clock_now(), LOOK_PAUSE_MS * BW_NS_PER_MS));
+    if (!fence->timer.is_closing)
+        bw_deadline_set(&fence->timer, actions.wake_at, BW_DEADLINE_RIGHT);
 }
 
 static void step(struct bw_agent_fence *fence, const struct bw_own_fence_event *event)
@@ -403,10 +423,21 @@ static void step(struct bw_agent_fence *fence, const struct bw_own_fence_event *
 
 static void on_timer(struct bw_deadline *deadline, void *user)
 {
-    const struct bw_own_fence_event tick = {.kind = BW_OWN_FENCE_EVENT_TICK};
+    struct bw_agent_fence *fence = user;
+    struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_TICK};
+    struct bw_diag diag = {0};
+    enum bw_err err = BW_OK;
+    bool is_empty = false;
 
     (void)deadline;
-    step(user, &tick);
+    step(fence, &event); /* the plan before what was seen */
+    if (fence->look == NULL || !bw_scan_is_over(fence->look, &err, &is_empty, &diag))
+        return;
+    bw_scan_free(fence->look);
+    fence->look = NULL;
+    event.kind = BW_OWN_FENCE_EVENT_STARTS_SEEN;
+    event.ok = err == BW_OK && is_empty;
+    step(fence, &event);
 }
 
 /* ---- beginning --------------------------------------------------------------------------------

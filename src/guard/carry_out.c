@@ -46,7 +46,7 @@ static void term_slots(struct bw_guard_place *place, enum bw_reach_slot slots)
 {
     struct bw_diag diag = {0};
 
-    if (bw_reach_signal(&place->reach, slots, SIGTERM, &diag) != BW_OK)
+    if (bw_reach_signal_soon(&place->reach, slots, SIGTERM, &diag) != BW_OK)
         bw_log_error(&place->program->log, "reach.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,
                      bw_log_quote(diag.text));

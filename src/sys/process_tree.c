@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
+
 #define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
 
@@ -21,6 +23,8 @@ enum { FIELD_PARENT = 4, FIELD_SESSION = 6, FIELD_START_TICKS = 22 };
 
 #define KTHREADD       2 /* parent of all kernel threads */
 #define EXEC_LOOKS_MAX 100
+#define ROWS_AT_FIRST  4096
+#define MARK_BYTES_MAX 256 /* of a variable: a mark is shorter (reach.h) */
 
 /* ---- one process ------------------------------------------------------------------------------
  */
@@ -101,68 +105,61 @@ enum bw_err bw_process_signal(pid_t pid, uint64_t start_ticks, int signal, struc
 /* ---- all of them ------------------------------------------------------------------------------
  */
 
-struct table {
-    struct bw_process *rows; /* by pid, ascending */
-    bool *is_member;
+/* What /proc told of one process. */
+struct row {
+    struct bw_process process;
+    char *mark; /* the variable that marks its tree; NULL: it has none */
+};
+
+struct bw_process_table {
+    struct row *rows; /* by pid, ascending */
     size_t count;
+    size_t room;
 };
 
 static int compare_pids(const void *a, const void *b)
 {
-    const struct bw_process *left = a;
-    const struct bw_process *right = b;
+    const struct row *left = a;
+    const struct row *right = b;
 
-    return (left->pid > right->pid) - (left->pid < right->pid);
+    return (left->process.pid > right->process.pid) - (left->process.pid < right->process.pid);
 }
 
-static enum bw_err fill_table(DIR *proc, struct table *table, struct bw_diag *diag)
+static struct row *add_row(struct bw_process_table *table)
+{
+    const size_t room = table->room > 0 ? 2 * table->room : ROWS_AT_FIRST;
+    struct row *rows = table->rows;
+
+    if (table->count == table->room) {
+        rows = reallocarray(table->rows, room, sizeof *rows);
+        if (rows == NULL)
+            return NULL;
+        table->rows = rows;
+        table->room = room;
+    }
+    return &rows[table->count];
+}
+
+static enum bw_err fill_table(DIR *proc, struct bw_process_table *table, struct bw_diag *diag)
 {
     const struct dirent *entry;
 
     while ((entry = readdir(proc)) != NULL) {
+        struct row *row;
+
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
-        if (table->count == BW_PROCESSES_MAX)
-            return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d processes on this machine",
-                               BW_PROCESSES_MAX);
-        if (bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &table->rows[table->count],
-                            NULL) == BW_OK)
+        row = add_row(table);
+        if (row == NULL)
+            return bw_diag_set(diag, BW_ERR_NOMEM, "list %zu processes", table->count);
+        row->mark = NULL;
+        if (bw_process_read((pid_t)strtol(entry->d_name, NULL, 10), &row->process, NULL) == BW_OK)
             table->count++; /* else it has ended since */
     }
-    qsort(table->rows, table->count, sizeof table->rows[0], compare_pids);
+    if (table->count > 0)
+        qsort(table->rows, table->count, sizeof table->rows[0], compare_pids);
     return BW_OK;
 }
-
-static void free_table(struct table *table)
-{
-    free(table->rows);
-    free(table->is_member);
-}
-
-static enum bw_err read_table(struct table *out_table, struct bw_diag *diag)
-{
-    struct table table = {.rows = calloc(BW_PROCESSES_MAX, sizeof(struct bw_process)),
-                          .is_member = calloc(BW_PROCESSES_MAX, sizeof(bool))};
-    DIR *proc = opendir("/proc");
-    enum bw_err err;
-
-    if (table.rows == NULL || table.is_member == NULL)
-        err = bw_diag_set(diag, BW_ERR_NOMEM, "list the processes");
-    else if (proc == NULL)
-        err = bw_diag_errno(diag, errno, "list /proc");
-    else
-        err = fill_table(proc, &table, diag);
-    if (proc != NULL)
-        (void)closedir(proc); /* only read from */
-    if (err != BW_OK) {
-        free_table(&table);
-        return err;
-    }
-    *out_table = table;
-    return BW_OK;
-}
-
-enum mark { MARK_NONE, MARK_OTHER, MARK_OURS };
 
 /* In the middle of execve a process shows neither environment nor arguments: a member would pass
  * for a stranger. Waits for that moment to pass; a kernel thread never shows any. */
@@ -185,15 +182,14 @@ static void wait_for_exec(const struct bw_process *process)
     }
 }
 
-/* Reads an environment piece by piece; a variable may lie across two pieces. `mark` is short. */
-static enum mark look_for_mark(pid_t pid, const char *mark)
+/* Reads an environment piece by piece; a variable may lie across two pieces. NULL: there is none. */
+static char *look_for_mark(pid_t pid)
 {
     const size_t name_length = sizeof BW_PROCESS_MARK - 1;
-    const size_t mark_length = strlen(mark);
-    enum mark found = MARK_NONE;
     char path[32];
-    char start[256]; /* of the current variable */
+    char start[MARK_BYTES_MAX]; /* of the current variable */
     char piece[4096];
+    char *found = NULL;
     size_t used = 0;
     size_t total = 0;
     ssize_t got;
@@ -202,18 +198,18 @@ static enum mark look_for_mark(pid_t pid, const char *mark)
     (void)snprintf(path, sizeof path, "/proc/%ld/environ", (long)pid); /* fits any pid */
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return MARK_NONE; /* it has ended, or is another user's: nothing that we started */
-    while (total < ENVIRON_BYTES_MAX && found == MARK_NONE &&
-           (got = read(fd, piece, sizeof piece)) > 0) {
+        return NULL; /* it has ended, or is another user's: nothing that we started */
+    while (total < ENVIRON_BYTES_MAX && found == NULL && (got = read(fd, piece, sizeof piece)) > 0) {
         total += (size_t)got;
-        for (ssize_t i = 0; i < got && found == MARK_NONE; i++) {
+        for (ssize_t i = 0; i < got && found == NULL; i++) {
             if (used < sizeof start)
                 start[used++] = piece[i];
             if (piece[i] != '\0')
                 continue;
-            if (used > name_length && memcmp(start, BW_PROCESS_MARK, name_length) == 0)
-                found = used > mark_length && memcmp(start, mark, mark_length) == 0 ? MARK_OURS
-                                                                                    : MARK_OTHER;
+            if (used > name_length && memcmp(start, BW_PROCESS_MARK, name_length) == 0) {
+                found = strndup(start, used);
+                BW_ASSERT(found != NULL); /* whose it is decides who is killed */
+            }
             used = 0;
         }
     }
@@ -235,106 +231,226 @@ static bool runs_our_program(pid_t pid)
     return our_length > 0 && our_length == its_length && memcmp(ours, its, (size_t)our_length) == 0;
 }
 
-static void mark_members(struct table *table, const struct bw_process_tree *tree)
+static bool is_marked(const struct row *row, const struct bw_process_tree *tree)
+{
+    return row->mark != NULL && strncmp(row->mark, tree->mark, strlen(tree->mark)) == 0;
+}
+
+/* What shows its mark is known to belong to a tree before all the others have been looked at. */
+static void kill_marked(const struct row *row, const struct bw_process_tree *trees, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (is_marked(row, &trees[i]))
+            (void)!bw_process_signal(row->process.pid, row->process.start_ticks, SIGKILL,
+                                     NULL); /* the round that follows says what could not be done */
+}
+
+static void read_marks(struct bw_process_table *table, const struct bw_process_tree *to_kill,
+                       size_t kill_count)
 {
     const pid_t self = getpid();
 
     for (size_t i = 0; i < table->count; i++) {
-        struct bw_process *row = &table->rows[i];
-        enum mark mark;
+        struct row *row = &table->rows[i];
 
-        if (row->pid == self || row->is_dead)
+        if (row->process.pid == self || row->process.is_dead)
             continue;
-        mark = look_for_mark(row->pid, tree->mark);
-        if (mark == MARK_NONE) {
-            wait_for_exec(row);
-            mark = look_for_mark(row->pid, tree->mark);
+        row->mark = look_for_mark(row->process.pid);
+        if (row->mark == NULL) {
+            wait_for_exec(&row->process);
+            row->mark = look_for_mark(row->process.pid);
         }
+        if (row->mark == NULL)
+            continue;
         /* It was read before its exec, perhaps, and in the session of who has forked it. */
-        if (mark == MARK_OURS)
-            (void)!bw_process_read(row->pid, row, NULL); /* else it has ended since */
-        table->is_member[i] = mark == MARK_OURS ||
-                              (mark == MARK_NONE && tree->with_strays && row->parent == self &&
-                               !runs_our_program(row->pid));
+        (void)!bw_process_read(row->process.pid, &row->process, NULL); /* else it has ended since */
+        kill_marked(row, to_kill, kill_count);
     }
 }
 
-static const struct bw_process *find(const struct table *table, pid_t pid)
+enum bw_err bw_process_table_read(const struct bw_process_tree *to_kill, size_t kill_count,
+                                  struct bw_process_table **out_table, struct bw_diag *diag)
 {
-    const struct bw_process key = {.pid = pid};
+    struct bw_process_table *table = calloc(1, sizeof *table);
+    DIR *proc = opendir("/proc");
+    enum bw_err err;
 
-    return bsearch(&key, table->rows, table->count, sizeof key, compare_pids);
+    if (table == NULL)
+        err = bw_diag_set(diag, BW_ERR_NOMEM, "list the processes");
+    else if (proc == NULL)
+        err = bw_diag_errno(diag, errno, "list /proc");
+    else
+        err = fill_table(proc, table, diag);
+    if (proc != NULL)
+        (void)closedir(proc); /* only read from */
+    if (err != BW_OK) {
+        bw_process_table_free(table);
+        return err;
+    }
+    read_marks(table, to_kill, kill_count);
+    *out_table = table;
+    return BW_OK;
 }
 
-static bool is_member_pid(const struct table *table, pid_t pid)
+void bw_process_table_free(struct bw_process_table *table)
 {
-    const struct bw_process *row = find(table, pid);
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < table->count; i++)
+        free(table->rows[i].mark);
+    free(table->rows);
+    free(table);
+}
 
-    return row != NULL && table->is_member[row - table->rows];
+/* ---- who belongs to a tree --------------------------------------------------------------------
+ */
+
+/* One tree's view of a table. */
+struct members {
+    const struct bw_process_table *table;
+    bool *is_member; /* of each row */
+    pid_t *sessions; /* those that have a member, ascending; made anew in each pass */
+    size_t session_count;
+};
+
+static void free_members(struct members *members)
+{
+    free(members->is_member);
+    free(members->sessions);
+}
+
+static enum bw_err mark_members(struct members *members, const struct bw_process_tree *tree,
+                                struct bw_diag *diag)
+{
+    const struct bw_process_table *table = members->table;
+    const pid_t self = getpid();
+
+    members->is_member = calloc(table->count + 1, sizeof *members->is_member);
+    members->sessions = calloc(table->count + 1, sizeof *members->sessions);
+    if (members->is_member == NULL || members->sessions == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "look at %zu processes", table->count);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct row *row = &table->rows[i];
+
+        members->is_member[i] = is_marked(row, tree) ||
+                                (row->mark == NULL && !row->process.is_dead && tree->with_strays &&
+                                 row->process.parent == self && row->process.pid != self &&
+                                 !runs_our_program(row->process.pid));
+    }
+    return BW_OK;
+}
+
+static const struct row *find(const struct bw_process_table *table, pid_t pid)
+{
+    const struct row key = {.process.pid = pid};
+
+    return table->count == 0
+               ? NULL
+               : bsearch(&key, table->rows, table->count, sizeof key, compare_pids);
+}
+
+static bool is_member_pid(const struct members *members, pid_t pid)
+{
+    const struct row *row = find(members->table, pid);
+
+    return row != NULL && members->is_member[row - members->table->rows];
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+    const pid_t left = *(const pid_t *)a;
+    const pid_t right = *(const pid_t *)b;
+
+    return (left > right) - (left < right);
+}
+
+static void list_sessions(struct members *members)
+{
+    members->session_count = 0;
+    for (size_t i = 0; i < members->table->count; i++)
+        if (members->is_member[i])
+            members->sessions[members->session_count++] = members->table->rows[i].process.session;
+    if (members->session_count > 0)
+        qsort(members->sessions, members->session_count, sizeof members->sessions[0],
+              compare_sessions);
 }
 
 /* A session belongs to the tree when its leader does, or, the leader gone, when a member is in it.
  * Ours never does. */
-static bool is_member_session(const struct table *table, pid_t session)
+static bool is_member_session(const struct members *members, pid_t session)
 {
-    const struct bw_process *leader = find(table, session);
+    const struct row *leader = find(members->table, session);
 
     if (session == 0 || session == getsid(0))
         return false;
-    if (leader != NULL && !leader->is_dead)
-        return table->is_member[leader - table->rows];
-    for (size_t i = 0; i < table->count; i++)
-        if (table->is_member[i] && table->rows[i].session == session)
-            return true;
-    return false;
+    if (leader != NULL && !leader->process.is_dead)
+        return members->is_member[leader - members->table->rows];
+    return members->session_count > 0 &&
+           bsearch(&session, members->sessions, members->session_count, sizeof session,
+                   compare_sessions) != NULL;
 }
 
-static void spread_membership(struct table *table)
+static void spread_membership(struct members *members)
 {
     const pid_t self = getpid();
     bool changed = true;
 
     for (int pass = 0; pass < PASSES_MAX && changed; pass++) {
         changed = false;
-        for (size_t i = 0; i < table->count; i++) {
-            const struct bw_process *row = &table->rows[i];
+        list_sessions(members);
+        for (size_t i = 0; i < members->table->count; i++) {
+            const struct bw_process *process = &members->table->rows[i].process;
 
-            if (table->is_member[i] || row->is_dead || row->pid == self)
+            if (members->is_member[i] || process->is_dead || process->pid == self)
                 continue;
-            if (!is_member_pid(table, row->parent) && !is_member_session(table, row->session))
+            if (!is_member_pid(members, process->parent) &&
+                !is_member_session(members, process->session))
                 continue;
-            table->is_member[i] = true;
+            members->is_member[i] = true;
             changed = true;
         }
     }
 }
 
-enum bw_err bw_process_tree_round(const struct bw_process_tree *tree, int signal, pid_t *out_pids,
-                                  size_t pids_max, size_t *out_count, struct bw_diag *diag)
+enum bw_err bw_process_table_round(const struct bw_process_table *table,
+                                   const struct bw_process_tree *tree, int signal, pid_t *out_pids,
+                                   size_t pids_max, size_t *out_count, struct bw_diag *diag)
 {
-    struct table table;
+    struct members members = {.table = table};
     size_t count = 0;
-    enum bw_err err = read_table(&table, diag);
+    enum bw_err err = mark_members(&members, tree, diag);
 
-    if (err != BW_OK)
-        return err;
-    mark_members(&table, tree);
-    spread_membership(&table);
-    for (size_t i = 0; i < table.count; i++) {
+    if (err == BW_OK)
+        spread_membership(&members);
+    for (size_t i = 0; err != BW_ERR_NOMEM && i < table->count; i++) {
+        const struct bw_process *process = &table->rows[i].process;
         enum bw_err sent = BW_OK;
 
-        if (!table.is_member[i])
+        if (!members.is_member[i])
             continue;
         if (count < pids_max)
-            out_pids[count] = table.rows[i].pid;
+            out_pids[count] = process->pid;
         count++;
         if (signal != 0)
-            sent = bw_process_signal(table.rows[i].pid, table.rows[i].start_ticks, signal, diag);
+            sent = bw_process_signal(process->pid, process->start_ticks, signal, diag);
         if (sent != BW_OK && sent != BW_ERR_NOT_FOUND)
             err = sent; /* the others get theirs all the same */
     }
-    free_table(&table);
+    free_members(&members);
     if (err == BW_OK)
         *out_count = count;
+    return err;
+}
+
+enum bw_err bw_process_tree_round(const struct bw_process_tree *tree, int signal, pid_t *out_pids,
+                                  size_t pids_max, size_t *out_count, struct bw_diag *diag)
+{
+    struct bw_process_table *table;
+    enum bw_err err = bw_process_table_read(tree, signal == SIGKILL ? 1 : 0, &table, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = bw_process_table_round(table, tree, signal, out_pids, pids_max, out_count, diag);
+    bw_process_table_free(table);
     return err;
 }

@@ -14,6 +14,7 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
+#define SCAN_PAUSE_MS_MAX 64 /* a look at thousands of processes takes its time */
 
 static const char *const slot_names[BW_REACH_SLOTS] = {"service", "action", "fence", "observe"};
 
@@ -93,13 +94,17 @@ static const struct bw_cgroup *cgroup_of(const struct bw_reach *reach, enum bw_r
     return slot == BW_REACH_ALL ? &reach->all : &reach->slots[slot];
 }
 
+static bool has_strays(enum bw_reach_slot slot)
+{
+    return slot == BW_REACH_ALL || slot == BW_REACH_SERVICE;
+}
+
 static enum bw_err scan_round(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
                               pid_t *out_pids, size_t pids_max, size_t *out_count,
                               struct bw_diag *diag)
 {
     char mark[BW_REACH_MARK_BYTES];
-    const struct bw_process_tree tree = {
-        .mark = mark, .with_strays = slot == BW_REACH_ALL || slot == BW_REACH_SERVICE};
+    const struct bw_process_tree tree = {.mark = mark, .with_strays = has_strays(slot)};
 
     bw_reach_mark(reach, slot, mark);
     return bw_process_tree_round(&tree, signal, out_pids, pids_max, out_count, diag);
@@ -137,6 +142,22 @@ enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot s
     if (err == BW_OK)
         *out_empty = count == 0;
     return err;
+}
+
+enum bw_err bw_reach_scan(const struct bw_reach *reach, enum bw_reach_slot slot,
+                          int signal, struct bw_scan **out_scan, struct bw_diag *diag)
+{
+    char mark[BW_REACH_MARK_BYTES];
+
+    bw_reach_mark(reach, slot, mark);
+    return bw_scan_begin(signal, mark, has_strays(slot), out_scan, diag);
+}
+
+enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
+                                 struct bw_diag *diag)
+{
+    return reach->means == BW_REACH_BY_CGROUP ? bw_reach_signal(reach, slot, signal, diag)
+                                              : bw_reach_scan(reach, slot, signal, NULL, diag);
 }
 
 /* ---- the proof --------------------------------------------------------------------------------
@@ -231,7 +252,38 @@ static void schedule_round(struct bw_reach_kill *kill, uint64_t pause_ms_wanted)
 static void end_kill(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag)
 {
     kill->is_running = false;
+    bw_scan_free(kill->scan);
+    kill->scan = NULL;
     kill->on_killed(kill, err, diag, kill->user);
+}
+
+/* KILL to all that /proc shows of the slot, which takes its time: on the thread of scan.h, or here where
+ * there is none. */
+static enum bw_err begin_scan(struct bw_reach_kill *kill)
+{
+    bw_scan_free(kill->scan);
+    kill->scan = NULL;
+    kill->scan_pause_ms = 1;
+    if (bw_reach_scan(kill->reach, kill->slot, SIGKILL, &kill->scan, NULL) == BW_OK)
+        return BW_OK;
+    return bw_reach_signal(kill->reach, kill->slot, SIGKILL, NULL);
+}
+
+/* One round: is it empty? What is not gets KILL. False: the look at it is under way. */
+static bool end_round(struct bw_reach_kill *kill, enum bw_err *out_err, bool *out_empty,
+                      struct bw_diag *diag)
+{
+    if (kill->scan != NULL) {
+        if (!bw_scan_is_over(kill->scan, out_err, out_empty, diag))
+            return false;
+        if (*out_err != BW_OK || !*out_empty)
+            (void)!begin_scan(kill); /* what failed fails again, or not, in a round */
+        return true;
+    }
+    *out_err = bw_reach_is_empty(kill->reach, kill->slot, out_empty, diag);
+    if (*out_err == BW_OK && !*out_empty)
+        *out_err = bw_reach_signal(kill->reach, kill->slot, SIGKILL, diag);
+    return true;
 }
 
 static void on_round_due(struct bw_deadline *deadline, void *user)
@@ -239,15 +291,19 @@ static void on_round_due(struct bw_deadline *deadline, void *user)
     struct bw_reach_kill *kill = user;
     struct bw_diag diag = {0};
     bool is_empty = false;
-    enum bw_err err = bw_reach_is_empty(kill->reach, kill->slot, &is_empty, &diag);
+    enum bw_err err = BW_OK;
 
     (void)deadline;
+    if (!end_round(kill, &err, &is_empty, &diag)) {
+        kill->scan_pause_ms = kill->scan_pause_ms < SCAN_PAUSE_MS_MAX ? 2 * kill->scan_pause_ms
+                                                                      : SCAN_PAUSE_MS_MAX;
+        schedule_round(kill, kill->scan_pause_ms);
+        return;
+    }
     if (err == BW_OK && is_empty) {
         end_kill(kill, BW_OK, &diag);
         return;
     }
-    if (err == BW_OK)
-        err = bw_reach_signal(kill->reach, kill->slot, SIGKILL, &diag);
     if (++kill->round >= BW_REACH_KILL_ROUNDS_MAX) {
         if (err == BW_OK)
             err = bw_diag_set(&diag, BW_ERR_TIMEOUT,
@@ -276,7 +332,9 @@ void bw_reach_kill_start(struct bw_reach_kill *kill, enum bw_reach_slot slot)
     kill->is_running = true;
     kill->slot = slot;
     kill->round = 0;
-    err = bw_reach_signal(kill->reach, slot, SIGKILL, NULL);
+    err = kill->reach->means == BW_REACH_BY_CGROUP
+              ? bw_reach_signal(kill->reach, slot, SIGKILL, NULL)
+              : begin_scan(kill);
     schedule_round(kill, err == BW_OK ? 1 : 0); /* what failed fails again, or not, in a round */
 }
 
@@ -295,6 +353,8 @@ void bw_reach_kill_close(struct bw_reach_kill *kill,
     if (kill->deadline.is_closing)
         return;
     kill->is_running = false;
+    bw_scan_free(kill->scan);
+    kill->scan = NULL;
     kill->on_closed = on_closed;
     bw_deadline_close(&kill->deadline, on_deadline_closed);
 }

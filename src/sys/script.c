@@ -51,6 +51,7 @@ struct bw_script_run {
     uv_poll_t report;
     struct stream streams[2];
     struct bw_deadline deadline;
+    struct bw_scan *look; /* after TERM: is anything left? */
     struct bw_reach_kill kill;
     struct bw_instant went_at;
     struct bw_instant kill_at;
@@ -271,6 +272,8 @@ static void finish(struct bw_script_run *run)
     close_go(run);
     close_report(run);
     settle_result(run);
+    bw_scan_free(run->look);
+    run->look = NULL;
     bw_deadline_close(&run->deadline, on_deadline_closed);
     bw_reach_kill_close(&run->kill, on_kill_closed);
     run->spec.on_end(run, &run->result, run->spec.user);
@@ -283,7 +286,7 @@ static void finish(struct bw_script_run *run)
 static bool signal_tree(struct bw_script_run *run, int signal)
 {
     if (run->spec.reach != NULL)
-        return bw_reach_signal(run->spec.reach, run->spec.slot, signal, NULL) == BW_OK;
+        return bw_reach_signal_soon(run->spec.reach, run->spec.slot, signal, NULL) == BW_OK;
     /* Not reaped: it is still that process, and its group. */
     return run->is_reaped || kill(-run->pid, signal) == 0;
 }
@@ -313,16 +316,33 @@ static void begin_terminate(struct bw_script_run *run, enum bw_script_how how)
     bw_deadline_set(&run->deadline, bw_instant_add(bw_clock_now(), 1), BW_DEADLINE_RIGHT);
 }
 
+/* Seen that nothing is left. What takes a search is asked for, and told the next time. */
+static bool is_tree_gone(struct bw_script_run *run)
+{
+    const struct bw_reach *reach = run->spec.reach;
+    struct bw_diag diag = {0};
+    bool is_empty = false;
+    enum bw_err err = BW_OK;
+
+    if (reach == NULL)
+        return true;
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_reach_is_empty(reach, run->spec.slot, &is_empty, NULL) == BW_OK && is_empty;
+    if (run->look == NULL)
+        (void)!bw_reach_scan(reach, run->spec.slot, 0, &run->look, NULL); /* else KILL comes */
+    if (run->look == NULL || !bw_scan_is_over(run->look, &err, &is_empty, &diag))
+        return false;
+    bw_scan_free(run->look);
+    run->look = NULL;
+    return err == BW_OK && is_empty;
+}
+
 static void wait_for_tree_after_term(struct bw_script_run *run)
 {
     struct bw_instant now = bw_clock_now();
-    bool is_empty = run->spec.reach == NULL;
-    enum bw_err err = BW_OK;
 
     /* The main process reaped and nothing left: no need to wait for the grace. */
-    if (run->is_reaped && !is_empty)
-        err = bw_reach_is_empty(run->spec.reach, run->spec.slot, &is_empty, NULL);
-    if (run->is_reaped && err == BW_OK && is_empty) {
+    if (run->is_reaped && is_tree_gone(run)) {
         finish(run);
     } else if (bw_instant_right_is_over(now, run->kill_at)) {
         begin_kill(run, STAGE_KILLING);

@@ -8,10 +8,12 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <breakwater/sys/clock.h>
 
+#include "faults.h"
 #include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
@@ -123,6 +125,31 @@ static void scripts_that_hang_delay_the_end_of_no_unit(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* Thousands of processes take their time to be looked at: the KILL of what needs no search comes first,
+ * and no search stands before it (3.2.4, 3.4). */
+static void a_search_through_all_processes_delays_the_end_of_no_unit(void **state)
+{
+    char path[REAL_PATH_BYTES];
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/faults", cluster.dir);
+    faults_begin(path);
+    if (is_played)
+        real_put(&cluster, 0, "stubborn", "");
+    serve_as_a_unit();
+    faults_end();
+    real_put(&cluster, 0, "hangs", "");
+    faults_say(path, "list /proc 3000\n");
+
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+    const uint64_t d_ms = real_lease_end_ms(&cluster, 0);
+
+    print_message("the unit's processes were gone %ld ms before D\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms); /* I1 */
+}
+
 /* A guard that does not run keeps its connection: for request_timeout the agent knows nothing of it
  * and renews (3.4). */
 static void beside_a_frozen_guard_the_agent_ends_the_units_too(void **state)
@@ -146,6 +173,7 @@ int main(void)
         CASE(the_guard_ends_its_units_by_the_end_of_the_lease),
         CASE(without_its_guard_the_agent_ends_the_units_by_the_end_of_the_lease),
         CASE(scripts_that_hang_delay_the_end_of_no_unit),
+        CASE(a_search_through_all_processes_delays_the_end_of_no_unit),
         CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
     };
 

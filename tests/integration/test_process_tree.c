@@ -5,10 +5,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -138,11 +141,75 @@ static void in_a_session_whose_leader_has_gone_all_are_members(void **state)
     assert_true(has_member(family, family->other));
 }
 
+/* ---- a machine with many processes, as its /proc shows them -------------------------------------
+ */
+
+#define MANY       16500 /* more than a table of 14 bits holds */
+#define MANY_FIRST 100000 /* no pid of this machine's own */
+
+static void put_in_proc(int pid, const char *name, const char *data, size_t size)
+{
+    char path[64];
+    FILE *file;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/%s", pid, name);
+    file = fopen(path, "w");
+    if (file == NULL || fwrite(data, 1, size, file) != size || fclose(file) != 0)
+        _exit(3);
+}
+
+/* In a mount namespace of its own, with a /proc that says so. The last one carries the mark. */
+__attribute__((noreturn)) static void count_among_many(void)
+{
+    static const char mark[] = BW_PROCESS_MARK "many/g/service";
+    const struct bw_process_tree tree = {.mark = BW_PROCESS_MARK "many/g/"};
+    pid_t pid = 0;
+    size_t count = 0;
+    char text[160];
+
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("none", "/proc", "tmpfs", 0, NULL) != 0)
+        _exit(2);
+    for (int i = 0; i < MANY; i++) {
+        const int length = snprintf(
+            text, sizeof text, "%d (x) S 1 %d %d 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 %d 0 0\n",
+            MANY_FIRST + i, MANY_FIRST + i, MANY_FIRST + i, 1000 + i);
+        char dir[32];
+
+        (void)snprintf(dir, sizeof dir, "/proc/%d", MANY_FIRST + i);
+        if (mkdir(dir, 0700) != 0)
+            _exit(3);
+        put_in_proc(MANY_FIRST + i, "stat", text, (size_t)length);
+        put_in_proc(MANY_FIRST + i, "cmdline", "x", 2);
+        put_in_proc(MANY_FIRST + i, "environ", i + 1 < MANY ? "A=b" : mark,
+                    i + 1 < MANY ? 4 : sizeof mark);
+    }
+    if (bw_process_tree_round(&tree, 0, &pid, 1, &count, NULL) != BW_OK)
+        _exit(4);
+    _exit(count == 1 && pid == MANY_FIRST + MANY - 1 ? 0 : 5);
+}
+
+static void no_number_of_processes_is_too_many_to_find_one(void **state)
+{
+    const pid_t child = fork();
+    int status;
+
+    (void)state;
+    if (child == 0)
+        count_among_many();
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 2)
+        skip(); /* no mount can be made here */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_leads_a_session_is_no_member_because_a_member_is_in_it,
                                         set_up, tear_down),
+        cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
         cmocka_unit_test_setup_teardown(in_a_session_whose_leader_has_gone_all_are_members, set_up,
                                         tear_down),
     };

@@ -10,6 +10,7 @@
  *     slow PATH MS          take so much longer: fsync, fdatasync
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
  *     open PATH ERRNO       fail: open, openat
+ *     list PATH MS          take so much longer: opendir
  *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
  *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
@@ -18,6 +19,7 @@
  *                           FROM lies further ahead comes into force everywhere at once.
  *     slew FROM PPM SHIFT   the same as NTP does it: CLOCK_MONOTONIC_RAW is left alone
  * Not seen: the kernel's asynchronous I/O (io_submit), by which libraft writes its log. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -173,14 +175,24 @@ int posix_fallocate(int fd, off_t offset, off_t size)
     return fails("write", fd) ? errno : REAL(posix_fallocate)(fd, offset, size);
 }
 
-static bool sync_fails(int fd)
+static void take_ms(long slow_ms)
 {
-    const long slow_ms = find_fault_of("slow", fd);
     const struct timespec wait = {slow_ms / 1000, slow_ms % 1000 * 1000000};
 
     if (slow_ms > 0)
         (void)nanosleep(&wait, NULL);
+}
+
+static bool sync_fails(int fd)
+{
+    take_ms(find_fault_of("slow", fd));
     return fails("fsync", fd);
+}
+
+DIR *opendir(const char *path)
+{
+    take_ms(find_fault("list", path));
+    return REAL(opendir)(path);
 }
 
 int fsync(int fd)

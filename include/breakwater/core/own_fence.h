@@ -31,8 +31,8 @@ enum bw_own_fence_action_kind {
                                        later KILL; RUN_ENDED follows. Where it cannot be begun answer
                                        with RUN_UNBEGUN before the next event */
     BW_OWN_FENCE_ACTION_KILL_RUN,   /* end that run, whole tree, at once; RUN_ENDED still follows */
-    BW_OWN_FENCE_ACTION_SEE_STARTS, /* does anything run where start scripts do? Answer with
-                                       STARTS_SEEN before the next event */
+    BW_OWN_FENCE_ACTION_SEE_STARTS, /* does anything run where start scripts do? STARTS_SEEN follows,
+                                       or is the answer before the next event */
     BW_OWN_FENCE_ACTION_TERM_REACH, /* TERM to everything in reach, by all means */
     BW_OWN_FENCE_ACTION_KILL_REACH, /* KILL by `means`, again until nothing is left; REACH_KILLED
                                        follows. The first one sends it by all means once, before it

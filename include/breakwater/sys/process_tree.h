@@ -36,8 +36,23 @@ struct bw_process_tree {
     bool with_strays; /* count children of this process that show no mark at all */
 };
 
-#define BW_PROCESS_MARK  "BREAKWATER_REACH="
-#define BW_PROCESSES_MAX 16384 /* on the machine; more: BW_ERR_LIMIT */
+#define BW_PROCESS_MARK "BREAKWATER_REACH="
+
+/* All processes of the machine, however many, with what marks them: read once, asked for many trees.
+ * Those that show the mark of one of `to_kill` get SIGKILL as they are found, while the rest is
+ * still being looked at; who belongs to them without showing it gets it in the round that follows.
+ * Takes 0.1 ms a process, roughly: where a deadline has to be kept, on a thread (scan.h). */
+struct bw_process_table;
+BW_MUST_CHECK enum bw_err bw_process_table_read(const struct bw_process_tree *to_kill,
+                                                size_t kill_count,
+                                                struct bw_process_table **out_table,
+                                                struct bw_diag *diag);
+/* As bw_process_tree_round, of a table that was read just now. */
+BW_MUST_CHECK enum bw_err bw_process_table_round(const struct bw_process_table *table,
+                                                 const struct bw_process_tree *tree, int signal,
+                                                 pid_t *out_pids, size_t pids_max,
+                                                 size_t *out_count, struct bw_diag *diag);
+void bw_process_table_free(struct bw_process_table *table); /* accepts NULL */
 
 /* Finds the living members of a tree: processes whose environment has the mark, their sessions, and
  * all descendants of these; never this process, nor a child of it before its exec. Writes at most

@@ -12,6 +12,7 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/scan.h>
 
 /* Where in a group's reach a script runs. What a start script leaves behind IS the service; what a
  * status script leaves behind is garbage: so each has a place of its own. */
@@ -76,6 +77,13 @@ BW_MUST_CHECK enum bw_err bw_reach_list(const struct bw_reach *reach, enum bw_re
 BW_MUST_CHECK enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot slot,
                                             bool *out_empty, struct bw_diag *diag);
 
+/* One round by marks, whatever the means, on the thread of scan.h. */
+BW_MUST_CHECK enum bw_err bw_reach_scan(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                        int signal, struct bw_scan **out_scan, struct bw_diag *diag);
+/* As bw_reach_signal, without waiting for a search: BW_OK says no more than that it was asked for. */
+BW_MUST_CHECK enum bw_err bw_reach_signal_soon(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                               int signal, struct bw_diag *diag);
+
 /* ---- ending all, until none is left -----------------------------------------------------------
  */
 
@@ -94,6 +102,8 @@ struct bw_reach_kill {
     struct bw_deadline deadline;
     const struct bw_reach *reach;
     enum bw_reach_slot slot;
+    struct bw_scan *scan; /* BY_SCAN: a round under way */
+    uint64_t scan_pause_ms;
     int round;
     bool is_running;
     bw_reach_on_killed on_killed;
@@ -105,7 +115,8 @@ BW_MUST_CHECK enum bw_err bw_reach_kill_init(struct bw_reach_kill *kill, uv_loop
                                              const struct bw_reach *reach,
                                              bw_reach_on_killed on_killed, void *user,
                                              struct bw_diag *diag);
-/* The first round is sent before it returns. While running: widens to ALL where the slots differ,
+/* BY_CGROUP the first round is sent before it returns; BY_SCAN it has been asked for: one look at all
+ * processes, on a thread of its own, serves all that wait for it. While running: widens to ALL where the slots differ,
  * begins to count anew, and still ends in one call. */
 void bw_reach_kill_start(struct bw_reach_kill *kill, enum bw_reach_slot slot);
 void bw_reach_kill_close(struct bw_reach_kill *kill,
