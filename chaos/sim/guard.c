@@ -277,6 +277,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         return true;
     case BW_GUARD_ACTION_MIRROR:
         *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED,
+                                              .number = action->number,
                                               .ok = sim_guard_store_save_mirror(guard, place)};
         return true;
     case BW_GUARD_ACTION_SPAWN:

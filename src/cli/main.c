@@ -86,6 +86,8 @@ int main(int argc, char **argv)
         (void)puts("breakwater " BW_VERSION);
         return (int)flush_output(BW_EXIT_FINE);
     }
+    if (strcmp(argv[1], "enforcer") == 0) /* a guard's: in no list */
+        return (int)bw_verb_enforcer(argc - 1, argv + 1);
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (strcmp(argv[1], verbs[i].name) == 0)
             return (int)flush_output(verbs[i].run(argc - 1, argv + 1));

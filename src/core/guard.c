@@ -44,7 +44,7 @@ void bw_guard_wake(const struct guard_step *step, struct bw_instant at)
 
 void bw_guard_mirror_now(const struct guard_step *step, const char *rule)
 {
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule);
+    bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule)->number = ++step->guard->mirror_number;
 }
 
 /* ---- the armed deadline -------------------------------------------------------------------- */
@@ -151,7 +151,8 @@ static void arm_now(const struct guard_step *step)
     const struct bw_guard_arm *arm = &guard->arm_wanted;
     struct bw_guard_mirror *mirror = &guard->mirror;
 
-    guard->mirror_before = *mirror;
+    if (!guard->arm_mirroring) /* of several on their way it is the one that was acknowledged */
+        guard->mirror_before = *mirror;
     if (mirror->armed_epoch != arm->epoch) {
         guard->fence = BW_FENCE_NONE;
         mirror->fence_begun = false;
@@ -165,6 +166,24 @@ static void arm_now(const struct guard_step *step)
     guard->check_at_start = false;
     guard->arm_mirroring = true;
     bw_guard_mirror_now(step, "U1");
+    guard->arm_number = guard->mirror_number;
+}
+
+/* An earlier deadline in the mirror is safe; a later one nobody knows of is not. What a fence that has
+ * begun meanwhile goes by stays. */
+static void take_back_arm(struct bw_guard *guard)
+{
+    struct bw_guard_mirror *mirror = &guard->mirror;
+    const struct bw_guard_mirror *before = &guard->mirror_before;
+
+    if (guard->fence != BW_FENCE_NONE || !bw_guard_is_armed(guard))
+        return;
+    mirror->armed_epoch = before->armed_epoch;
+    mirror->armed_instance = before->armed_instance;
+    mirror->armed_number = before->armed_number;
+    mirror->armed_end = before->armed_end;
+    mirror->ttl_ns = before->ttl_ns;
+    mirror->fence_ns = before->fence_ns;
 }
 
 static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
@@ -191,17 +210,16 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U3");
 }
 
-static void on_mirrored(const struct guard_step *step, bool ok)
+static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 {
     struct bw_guard *guard = step->guard;
 
-    bw_guard_on_children_mirrored(step, ok);
-    if (!guard->arm_mirroring)
+    bw_guard_on_children_mirrored(step, number, ok);
+    if (!guard->arm_mirroring || (number < guard->arm_number && !BW_MUTANT(OLD_MIRROR)))
         return;
     guard->arm_mirroring = false;
     if (!ok && !BW_MUTANT(MIRROR_RESULT)) {
-        /* An earlier deadline in the mirror is safe; a later one nobody knows of is not. */
-        guard->mirror = guard->mirror_before;
+        take_back_arm(guard);
         send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
         return;
@@ -516,7 +534,7 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
         on_saved(&step, event->ok);
         break;
     case BW_GUARD_EVENT_MIRRORED:
-        on_mirrored(&step, event->ok);
+        on_mirrored(&step, event->number, event->ok);
         break;
     case BW_GUARD_EVENT_SPAWNED:
         bw_guard_on_spawned(&step, event);

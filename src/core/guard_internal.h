@@ -35,7 +35,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
 void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
                         enum bw_action_kind action, uint64_t epoch, const char *rule);
 void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event);
-void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok);
+void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_event *event);
 void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule);
 void bw_guard_run_timers(const struct guard_step *step);

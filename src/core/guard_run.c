@@ -245,22 +245,6 @@ void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, c
     bw_guard_emit(step, BW_GUARD_ACTION_KILL_RUN, rule)->slot = slot;
 }
 
-/* H11: mirror first, then the go-ahead over the pipe; a child that reads EOF exits. */
-void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event)
-{
-    struct bw_guard *guard = step->guard;
-    struct bw_guard_run_slot *slot = &guard->slots[event->slot];
-
-    if (!event->ok || slot->state != BW_SLOT_SPAWNING)
-        return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
-    guard->mirror.children[event->slot] = event->child;
-    if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE)
-        guard->end_start_time = event->child.start_time;
-    slot->was_left = event->is_left;
-    slot->go_pending = true;
-    bw_guard_mirror_now(step, "V6");
-}
-
 static void go(const struct guard_step *step, enum bw_guard_slot of)
 {
     struct bw_guard *guard = step->guard;
@@ -284,20 +268,40 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     message->begun.action = slot->run.action;
 }
 
+/* H11: mirror first, then the go-ahead over the pipe; a child that reads EOF exits. What ends a service, or
+ * only looks, waits for no mirror: that could be long in coming. */
+void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_event *event)
+{
+    struct bw_guard *guard = step->guard;
+    struct bw_guard_run_slot *slot = &guard->slots[event->slot];
+
+    if (!event->ok || slot->state != BW_SLOT_SPAWNING)
+        return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
+    guard->mirror.children[event->slot] = event->child;
+    if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE)
+        guard->end_start_time = event->child.start_time;
+    slot->was_left = event->is_left;
+    slot->go_pending = slot->run.action == BW_ACTION_START ||
+                       slot->run.action == BW_ACTION_REJOIN || BW_MUTANT(GO_AWAITS_MIRROR);
+    bw_guard_mirror_now(step, "V6");
+    slot->go_number = guard->mirror_number;
+    if (!slot->go_pending)
+        go(step, event->slot);
+}
+
 /* A child that no mirror knows of could start the service after a restarted guard has said that
- * nothing runs (H11). What ends a service runs all the same. */
-void bw_guard_on_children_mirrored(const struct guard_step *step, bool ok)
+ * nothing runs (H11). */
+void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 {
     for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
         struct bw_guard_run_slot *slot = &step->guard->slots[i];
 
-        if (!slot->go_pending)
+        if (!slot->go_pending || number < slot->go_number)
             continue;
         slot->go_pending = false;
         if (slot->state != BW_SLOT_SPAWNING)
             continue;
-        if (!ok && !BW_MUTANT(GO_UNMIRRORED) &&
-            (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN))
+        if (!ok && !BW_MUTANT(GO_UNMIRRORED))
             bw_guard_kill_run(step, (enum bw_guard_slot)i, "V18");
         else
             go(step, (enum bw_guard_slot)i);

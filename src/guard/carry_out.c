@@ -26,7 +26,8 @@ static void save(struct bw_guard_place *place, struct bw_guard_event *out_answer
     *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED, .ok = err == BW_OK};
 }
 
-static void mirror(struct bw_guard_place *place, struct bw_guard_event *out_answer)
+/* True: answered. False: the enforcer is told of a deadline first. */
+static bool mirror(struct bw_guard_place *place, uint64_t number, struct bw_guard_event *out_answer)
 {
     struct bw_diag diag = {0};
     enum bw_err err;
@@ -39,7 +40,20 @@ static void mirror(struct bw_guard_place *place, struct bw_guard_event *out_answ
         bw_log_error(&place->program->log, "mirror.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
                      bw_log_quote(diag.text));
-    *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED, .ok = err == BW_OK};
+    place->mirror_number = number;
+    place->awaits_enforcer = err == BW_OK && !bw_guard_enforcer_has(place);
+    *out_answer = (struct bw_guard_event){
+        .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = err == BW_OK};
+    return !place->awaits_enforcer;
+}
+
+void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok)
+{
+    const struct bw_guard_event event = {
+        .kind = BW_GUARD_EVENT_MIRRORED, .number = place->mirror_number, .ok = ok};
+
+    place->awaits_enforcer = false;
+    bw_guard_place_step(place, &event);
 }
 
 static void term_slots(struct bw_guard_place *place, enum bw_reach_slot slots)
@@ -98,8 +112,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         save(place, out_answer);
         return true;
     case BW_GUARD_ACTION_MIRROR:
-        mirror(place, out_answer);
-        return true;
+        return mirror(place, action->number, out_answer);
     case BW_GUARD_ACTION_SPAWN:
         spawn(place, action, out_answer);
         return true;
@@ -198,6 +211,7 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
         }
     }
     set_deadline(place);
+    bw_guard_enforcer_look(place);
     program->is_stepping = false;
     bw_guard_program_look(program);
 }

@@ -227,6 +227,7 @@ static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *u
                                            : " does=\"the site is not eligible until they were\"");
         return;
     }
+    bw_guard_enforcer_tell_reach(place);
     if (place->are_units_seen)
         return;
     place->are_units_seen = true;
@@ -321,6 +322,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         bw_log_warn(&program->log, "reach.by_scan",
                     "group=%s why=%s does=\"processes are found by their environment\"",
                     config->name, bw_log_quote(why.text));
+    place->found_epoch = has_mirror ? mirror.armed_epoch : 0;
     end_left_behind(place, &mirror);
     get_limits(config, &limits);
     bw_guard_init(&place->machine, config->name, &limits, &memory, has_mirror ? &mirror : NULL,

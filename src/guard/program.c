@@ -38,6 +38,7 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
     if (err != BW_OK)
         return err;
     places[program->place_count++] = place;
+    bw_guard_enforcer_tell_reach(place);
     bw_guard_place_tick(place); /* what is overdue, and the look at an enforced group (3.4) */
     bw_guard_place_prove(place);
     return BW_OK;
@@ -67,6 +68,7 @@ static void begin_close(struct bw_guard_program *program)
     if (program->is_closing)
         return;
     program->is_closing = true;
+    bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_close(program->places[i]);
@@ -160,7 +162,9 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     err = open_places(program);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "a group could not be loaded, see above");
-    err = bw_guard_agents_listen(program, diag);
+    err = bw_guard_enforcer_open(program, diag);
+    if (err == BW_OK)
+        err = bw_guard_agents_listen(program, diag);
     if (err != BW_OK)
         return err;
     if (geteuid() == 0 && bw_oom_protect(diag) != BW_OK)
@@ -223,6 +227,7 @@ enum bw_guard_end bw_guard_program_run(const char *config_file)
     BW_ASSERT(program->frames != NULL);
     program->config_file = config_file;
     program->config = config;
+    program->enforcer.fd = -1;
     bw_log_init(&program->log, "guard", config->log_level);
     rc = uv_loop_init(&program->loop);
     BW_ASSERT(rc == 0);

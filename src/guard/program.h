@@ -4,7 +4,8 @@
  *   place.c      one group: its machine, reach    carry_out.c   what the machine asks for
  *   run.c        scripts in their slots           environment.c what a script is told
  *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
- *   trace.c      what a step did, as log lines
+ *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
+ *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *
  * Everything belongs to the loop's thread. The machine (core/guard.h) decides; nothing here does.
  */
@@ -22,6 +23,7 @@
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
+#include <breakwater/wire/enforcer_message.h>
 
 struct bw_guard_program;
 struct bw_guard_place;
@@ -101,6 +103,11 @@ struct bw_guard_place {
     struct bw_instant wake_at;
     bool has_warned_shell[BW_ACTION_COUNT];
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
+    uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
+    struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
+    uint64_t told_number;          /* the frame that told it */
+    bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */
+    uint64_t mirror_number;
 };
 
 /* A place of `config` with what is kept of it; what a predecessor left running is ended. */
@@ -122,6 +129,8 @@ void bw_guard_place_free(struct bw_guard_place *place);
  * the same for the events that follow from that. Never called from within itself. */
 void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event);
 void bw_guard_place_tick(struct bw_guard_place *place);
+/* The answer to the place's newest MIRROR that waited for the enforcer. */
+void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
 void bw_guard_place_kill_reach(struct bw_guard_place *place);
 
@@ -144,6 +153,59 @@ BW_MUST_CHECK enum bw_err bw_guard_environment_init(struct bw_guard_environment 
                                                     const struct bw_guard_run *run,
                                                     struct bw_diag *diag);
 void bw_guard_environment_deinit(struct bw_guard_environment *environment);
+
+/* ---- enforcer_link.c, relief.c, means.c ---------------------------------------------------------- */
+
+#define BW_ENFORCER_NAME_PREFIX "enforcer-" /* RUN_DIR/SITE-guard/enforcer-ID: its socket */
+
+struct bw_enforcer_link {
+    bool is_open;
+    uv_poll_t poll;
+    bool is_poll_closing;
+    int fd; /* -1: there is none */
+    pid_t pid;
+    char name[32]; /* prefix and 16 hex digits */
+    struct bw_deadline again; /* when it could not be made */
+    uv_prepare_t prepare;
+    bool is_dirty;    /* it is not told everything yet */
+    bool is_relieved; /* no earlier enforcer holds anything that this guard knows of */
+    uint64_t sent;    /* number of the newest frame of deadlines */
+    uint64_t taken;   /* of the newest one that it has answered */
+    struct bw_enforcer_message message; /* being sent */
+    struct bw_enforcer_message answer;  /* being read */
+};
+
+#define BW_RELIEF_MAX 8
+struct bw_relief {
+    bool has_begun;
+    bool is_incomplete; /* one could not be asked */
+    uint32_t count;     /* have been asked, and have not answered */
+    int fds[BW_RELIEF_MAX];
+    uint32_t looks;
+    struct bw_deadline again;
+};
+
+/* Makes the enforcer and tells it what is armed. From then on there always is one, or another is being
+ * made, until close: which leaves it to what it holds. */
+BW_MUST_CHECK enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program,
+                                                 struct bw_diag *diag);
+void bw_guard_enforcer_close(struct bw_guard_program *program);
+void bw_guard_enforcer_make(struct bw_guard_program *program);
+/* After each step: what it has to be told goes out before the loop waits. */
+void bw_guard_enforcer_look(struct bw_guard_place *place);
+void bw_guard_enforcer_flush(struct bw_guard_program *program);
+/* It holds what the mirror says, or nothing is to be held. */
+bool bw_guard_enforcer_has(const struct bw_guard_place *place);
+/* By which descriptors it ends the group, from here on: after whatever makes new ones. */
+void bw_guard_enforcer_tell_reach(struct bw_guard_place *place);
+/* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. */
+uint32_t bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
+                             enum bw_enforcer_means *out_kinds);
+
+void bw_guard_relief_init(struct bw_guard_program *program);
+/* Our enforcer has what the mirrors say: the earlier ones are relieved of it. Once. */
+void bw_guard_relief_begin(struct bw_guard_program *program);
+void bw_guard_relief_close(struct bw_guard_program *program);
 
 /* ---- trace.c ------------------------------------------------------------------------------- */
 
@@ -218,6 +280,9 @@ struct bw_guard_program {
     uint32_t welcomed_count;         /* places that it has been told of */
     struct bw_deadline welcome_more; /* when it has read enough to be told more */
     bool has_welcome_more;
+
+    struct bw_enforcer_link enforcer;
+    struct bw_relief relief;
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;

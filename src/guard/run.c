@@ -131,6 +131,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     bw_guard_trace_end(work, result);
     if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
+    else if (work->run.action == BW_ACTION_START)
+        bw_guard_enforcer_tell_reach(place); /* what it has started is known by now */
     work->has_ended = true;
     if (bw_guard_work_take_end(work, &event)) {
         bw_guard_place_step(place, &event);

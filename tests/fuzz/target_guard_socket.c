@@ -128,6 +128,7 @@ static void carry_out(const struct bw_guard_action *action)
     case BW_GUARD_ACTION_MIRROR:
         event.kind = action->kind == BW_GUARD_ACTION_SAVE ? BW_GUARD_EVENT_SAVED
                                                           : BW_GUARD_EVENT_MIRRORED;
+        event.number = action->number;
         event.ok = !world.fails_next;
         world.fails_next = false;
         queue(&event);

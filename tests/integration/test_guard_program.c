@@ -65,6 +65,35 @@ static unsigned long left_at_fence_ms(const struct rig *rig)
     return left_ms;
 }
 
+/* The newest that the log speaks of. */
+static pid_t enforcer_of(const struct rig *rig)
+{
+    static const char key[] = "event=enforcer.made component=guard pid=";
+    char line[1024];
+    long pid = 0;
+    FILE *in = fopen(rig_path(rig, "log"), "r");
+
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in) != NULL)
+        if (strstr(line, key) != NULL)
+            pid = strtol(strstr(line, key) + sizeof key - 1, NULL, 10);
+    (void)fclose(in); /* only read from */
+    assert_true(pid > 1);
+    return (pid_t)pid;
+}
+
+/* It is no child of the test. */
+static void wait_gone(struct rig *rig, pid_t pid)
+{
+    const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
+
+    while (kill(pid, 0) == 0) {
+        if (rig_now_ms() > limit)
+            fail_msg("process %ld does not end", (long)pid);
+        rig_turn(rig);
+    }
+}
+
 /* ---- an ordinary life ------------------------------------------------------------------------ */
 
 static void an_epoch_is_armed_started_stopped_and_ended(void **state)
@@ -212,12 +241,87 @@ static void a_guard_killed_and_restarted_fences_on_time(void **state)
     assert_silent_since(rig, end_ms);
 }
 
+/* I1, 3.4: the enforcer outlives its guard, and ends with the last deadline that it holds. */
+static void a_guard_that_never_comes_back_is_enforced_all_the_same(void **state)
+{
+    struct rig *rig = *state;
+    const struct bw_instant end = begin_serving(rig, TTL_MS);
+    const pid_t enforcer = enforcer_of(rig);
+
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_wait_beat(rig, rig_now_ms()); /* it is not ended at once */
+    (void)kill(enforcer, SIGTERM);    /* nobody switches it off by mistake */
+
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+    wait_gone(rig, enforcer);
+}
+
+/* 3.4: what was renewed since is not ended by the enforcer of a guard before. */
+static void a_new_guard_relieves_the_enforcer_of_the_old_one(void **state)
+{
+    struct rig *rig = *state;
+    const struct bw_instant first_end = begin_serving(rig, TTL_MS);
+    const pid_t first = enforcer_of(rig);
+    struct bw_instant end;
+
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    rig_greet(rig);
+    while (bw_instant_left_ns(bw_clock_now(), first_end) > (FENCE_MS + 1500) * BW_NS_PER_MS)
+        rig_turn(rig); /* so that the second deadline is some seconds later */
+    end = rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    wait_gone(rig, first);
+    (void)rig_guard_end(rig, SIGKILL);
+
+    rig_wait_beat(rig, first_end.boot_ns / BW_NS_PER_MS); /* beyond the first deadline */
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
+/* 3.4: no arm is acknowledged before an enforcer holds it. */
+static void an_enforcer_that_dies_is_replaced_before_anything_else_is_armed(void **state)
+{
+    struct rig *rig = *state;
+    const pid_t first = (begin_serving(rig, TTL_MS), enforcer_of(rig));
+    struct bw_instant end;
+
+    assert_int_equal(kill(first, SIGKILL), 0);
+    rig_wait_log(rig, "event=enforcer.gone");
+    end = rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 2);
+    assert_int_not_equal(enforcer_of(rig), first);
+    (void)rig_guard_end(rig, SIGKILL);
+
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
+/* 3.4: without its mirror nobody can take a deadline over: it stays with the enforcer that has it. */
+static void a_deadline_whose_mirror_is_lost_stays_with_its_enforcer(void **state)
+{
+    struct rig *rig = *state;
+    const struct bw_instant end = begin_serving(rig, TTL_MS);
+    char path[256];
+
+    (void)rig_guard_end(rig, SIGKILL);
+    (void)snprintf(path, sizeof path, "run/%s-guard/g.mirror", rig->site);
+    assert_int_equal(unlink(rig_path(rig, path)), 0);
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho unknown\n"); /* so that nobody fences it at once */
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=enforcer.kept");
+    (void)rig_guard_end(rig, SIGKILL);
+
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
 /* 3.4: started again after its deadline, it fences what it finds before anything else. */
 static void a_guard_that_comes_back_after_the_deadline_fences_at_once(void **state)
 {
     struct rig *rig = *state;
     const struct bw_instant end = begin_serving(rig, TTL_MS);
 
+    const pid_t stopped = enforcer_of(rig);
+
+    (void)kill(stopped, SIGSTOP); /* nor is there an enforcer that runs */
     (void)rig_guard_end(rig, SIGKILL);
     while (!bw_instant_wait_is_over(bw_clock_now(), end))
         rig_turn(rig);
@@ -227,6 +331,7 @@ static void a_guard_that_comes_back_after_the_deadline_fences_at_once(void **sta
 
     assert_true(rig_has(rig, "log", "ok=yes"));
     assert_silent_since(rig, rig_now_ms());
+    (void)kill(stopped, SIGKILL);
 }
 
 /* I1, 3.2.4: whoever takes a group out of the file does not take its deadline away. */
@@ -676,6 +781,10 @@ int main(void)
         TEST(a_hanging_fence_is_overtaken_by_kill_before_d),
         TEST(an_agent_that_is_gone_is_fenced_at_its_deadline),
         TEST(a_guard_killed_and_restarted_fences_on_time),
+        TEST(a_guard_that_never_comes_back_is_enforced_all_the_same),
+        TEST(a_new_guard_relieves_the_enforcer_of_the_old_one),
+        TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
+        TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
         TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(no_cgroup_of_a_group_that_is_gone_stays),

@@ -22,6 +22,7 @@ struct world {
     struct bw_instant wake_at;
     bool save_fails;
     bool mirror_fails;
+    bool mirror_hangs; /* no MIRRORED */
     bool spawn_hangs; /* no SPAWNED */
     bool is_left;     /* something of a start runs in reach, at any look */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
@@ -72,6 +73,9 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
         break;
     case BW_GUARD_ACTION_MIRROR:
         event.kind = BW_GUARD_EVENT_MIRRORED;
+        event.number = action->number;
+        if (world->mirror_hangs)
+            break;
         event.ok = !world->mirror_fails;
         step(world, &event);
         break;

@@ -16,6 +16,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/cgroup.h>
 
 #define ENTRIES_MAX 512
@@ -75,6 +76,7 @@ void janitor_clear_cgroups(const char *tag)
     const struct dirent *entry;
     DIR *groups;
 
+    bw_enforcer_end_all(tag);
     if (bw_cgroup_open(&probe, tag, PROBE_NAME, NULL) != BW_OK)
         return; /* none can be written to here */
     memcpy(top, probe.path, sizeof top);

@@ -12,7 +12,7 @@ void janitor_add_cgroups(const char *tag);
 /* The test has removed it, and the name may become somebody else's. */
 void janitor_forget(const char *path_or_tag);
 
-/* Ends all in the cgroups breakwater-TAG/NAME and removes them, now. Bounded: 60 s, then it says so on
+/* Ends the enforcers of the site TAG, and all in the cgroups breakwater-TAG/NAME, and removes these, now. Bounded: 60 s, then it says so on
  * stderr. What found its processes by scan has none. */
 void janitor_clear_cgroups(const char *tag);
 /* A directory and all in it; what cannot be removed stays. */

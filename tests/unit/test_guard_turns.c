@@ -104,12 +104,89 @@ static void a_rejoin_that_is_not_mirrored_is_killed(void **state)
     assert_not_asked(&world, "GO");
 }
 
+/* ---- mirrors that are long in coming ---- */
+
+static void mirrored(struct world *world, uint64_t number, bool ok)
+{
+    const struct bw_guard_event event = {
+        .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = ok};
+
+    step(world, &event);
+}
+
+/* 3.4: armed only once mirror and enforcer have this very deadline. */
+static void an_arm_waits_for_its_own_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 101000;
+    world.mirror_hangs = true;
+    const uint64_t before = world.guard.mirror_number;
+    const uint32_t armed = world.sent[BW_GUARD_MESSAGE_ARMED];
+
+    (void)arm(&world, 1, 101000);
+    mirrored(&world, before, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], armed);
+    mirrored(&world, world.guard.mirror_number, true);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], armed + 1);
+}
+
+/* Of several deadlines on their way none counts when they cannot be kept. */
+static void arms_that_nobody_could_keep_leave_the_deadline_that_was_acknowledged(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    const struct bw_instant end = world.guard.mirror.armed_end;
+
+    world.now_ms = 101200;
+    world.mirror_hangs = true;
+    (void)arm(&world, 1, 101000);
+    (void)arm(&world, 1, 101100);
+    mirrored(&world, world.guard.mirror_number, false);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.why, BW_REFUSAL_NOT_DURABLE);
+    assert_true(world.guard.mirror.armed_end.boot_ns == end.boot_ns);
+}
+
+/* 3.4: a mirror that hangs costs the lease, never the deadline. */
+static void a_fence_waits_for_no_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.mirror_hangs = true;
+    tick_at(&world, world.guard.mirror.armed_end.boot_ns / MS - FENCE_MS);
+
+    assert_true(bw_guard_is_fencing(&world.guard));
+    assert_non_null(strstr(world.log, "GO"));
+}
+
+/* H11. */
+static void a_start_waits_for_its_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.mirror_hangs = true;
+    run(&world, 1, BW_ACTION_START, 5);
+    assert_null(strstr(world.log, "GO"));
+    world.log[0] = '\0';
+    mirrored(&world, world.guard.mirror_number, true);
+    assert_non_null(strstr(world.log, "GO"));
+}
+
 /* ---- an agent that has gone, and children of their own time ---- */
 
 static void what_is_answered_to_an_agent_that_has_gone_goes_nowhere(void **state)
 {
     const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
-    const struct bw_guard_event mirrored = {.kind = BW_GUARD_EVENT_MIRRORED, .ok = true};
+    const struct bw_guard_event mirrored = {.kind = BW_GUARD_EVENT_MIRRORED, .number = UINT64_MAX, .ok = true};
     struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARM, .epoch = 1};
     const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = &of};
     struct bw_guard_actions out;
@@ -189,7 +266,7 @@ static void a_child_that_does_not_exist_gets_no_go_ahead(void **state)
 /* H11: the fence comes between the child's SPAWNED and the result of its mirror. */
 static void a_child_killed_before_its_mirror_was_written_gets_no_go_ahead(void **state)
 {
-    const struct bw_guard_event mirrored = {.kind = BW_GUARD_EVENT_MIRRORED, .ok = true};
+    const struct bw_guard_event mirrored = {.kind = BW_GUARD_EVENT_MIRRORED, .number = UINT64_MAX, .ok = true};
     const struct bw_guard_event tick = {.kind = BW_GUARD_EVENT_TICK};
     struct bw_guard_event child = {.kind = BW_GUARD_EVENT_SPAWNED,
                                    .slot = BW_GUARD_SLOT_ACTION,
@@ -487,6 +564,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_could_not_be_let_go_durably_is_not_let_go),
         cmocka_unit_test(a_saved_that_nobody_waits_for_changes_nothing),
+        cmocka_unit_test(an_arm_waits_for_its_own_mirror),
+        cmocka_unit_test(arms_that_nobody_could_keep_leave_the_deadline_that_was_acknowledged),
+        cmocka_unit_test(a_fence_waits_for_no_mirror),
+        cmocka_unit_test(a_start_waits_for_its_mirror),
         cmocka_unit_test(a_rejoin_that_is_not_mirrored_is_killed),
         cmocka_unit_test(what_is_answered_to_an_agent_that_has_gone_goes_nowhere),
         cmocka_unit_test(what_is_let_go_without_an_agent_is_told_to_nobody),

@@ -292,6 +292,7 @@ static void guard_perform(struct world *world, const struct bw_guard_action *act
         break;
     case BW_GUARD_ACTION_MIRROR:
         event.kind = BW_GUARD_EVENT_MIRRORED;
+        event.number = action->number;
         event.ok = !world->disk_fails;
         if (event.ok) {
             world->guard_mirror = world->guard.mirror;

@@ -77,6 +77,7 @@ struct bw_guard_event {
     enum bw_guard_event_kind kind;
     enum bw_guard_slot slot;      /* SPAWNED RUN_ENDED */
     bool ok;                      /* SAVED MIRRORED SPAWNED REACH_KILLED */
+    uint64_t number;              /* MIRRORED: of the newest MIRROR that it answers, with all before */
     bool is_left;                 /* SPAWNED and RUN_ENDED of a status: right now a process runs where
                                      starts run for which bw_guard_is_of_start holds, or that can't
                                      be known; false where the reach tells no group's processes apart */
@@ -89,7 +90,9 @@ struct bw_guard_event {
 /* ---- what it asks for, to be carried out in order ---- */
 enum bw_guard_action_kind {
     BW_GUARD_ACTION_SAVE,       /* fsync memory; answer with SAVED before the next event */
-    BW_GUARD_ACTION_MIRROR,     /* write the mirror; answer with MIRRORED before the next event */
+    BW_GUARD_ACTION_MIRROR,     /* write the mirror as it is by then, and have the enforcer hold what it
+                                   says; MIRRORED follows, soon or late: nothing that ends a service
+                                   waits for it */
     BW_GUARD_ACTION_SPAWN,      /* fork the script of `run`; it waits; answer with SPAWNED */
     BW_GUARD_ACTION_GO,         /* the child may exec, before run_not_after (never: no limit); after
                                    limit_ns its tree gets TERM, kill_grace later KILL */
@@ -106,6 +109,7 @@ struct bw_guard_action {
     struct bw_guard_run run;         /* SPAWN */
     struct bw_instant run_not_after; /* GO: exec only before (design 3.4) */
     uint64_t limit_ns;               /* GO */
+    uint64_t number;                 /* MIRROR */
     struct bw_guard_message message; /* SEND */
 };
 #define BW_GUARD_ACTIONS_MAX 24
@@ -138,6 +142,7 @@ struct bw_guard_run_slot {
     enum { BW_SLOT_FREE, BW_SLOT_SPAWNING, BW_SLOT_RUNNING, BW_SLOT_ENDING } state;
     struct bw_guard_run run;    /* run_id 0: the guard's own */
     bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
+    uint64_t go_number;         /* that mirror */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
     bool overlapped;            /* an observation beside a start or rejoin: `stopped` proves nothing */
     bool was_left;              /* something of a start was there when it was spawned: as above */
@@ -180,8 +185,10 @@ struct bw_guard {
            BW_GUARD_WANTS_RUN } wants; /* what the SAVE under way is for */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
-    struct bw_guard_mirror mirror_before;
-    bool arm_mirroring;
+    uint64_t mirror_number;          /* of the newest MIRROR */
+    struct bw_guard_mirror mirror_before; /* its deadline, as it was last acknowledged or mirrored */
+    bool arm_mirroring;              /* an arm waits for the mirror of arm_number */
+    uint64_t arm_number;
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
 };

@@ -1,0 +1,60 @@
+/* enforcer_message.h - what a guard and its enforcer say to each other (proto/PROTOCOL.md, "guard and
+ * enforcer"): one frame in one packet of a unix socket. Of fixed layout and without any memory of its
+ * own: the enforcer reads them while nothing may be allocated. Every length is checked here. */
+#ifndef BW_WIRE_ENFORCER_MESSAGE_H
+#define BW_WIRE_ENFORCER_MESSAGE_H
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+#include <breakwater/core/enforcer.h>
+
+/* X(NAME). */
+#define BW_ENFORCER_MESSAGE_LIST(X)                                                               \
+    X(DEADLINES) /* guard: hold these; TAKEN follows */                                           \
+    X(OVER)      /* guard: nothing of these epochs or below is to be ended any more */            \
+    X(REACH)     /* guard: the descriptors that end `orders[0].group`, instead of all before */   \
+    X(TAKEN)     /* enforcer: it holds those of the frame `number`, but for the ones named here */ \
+    X(KILLED)    /* enforcer: KILL went out to these */                                           \
+    X(SUCCEED)   /* a later guard: these groups are known up to these epochs */                   \
+    X(RELIEVE)   /* a later guard: that was all; KEPT follows */                                  \
+    X(KEPT)      /* enforcer: it goes on with those named here; none: it ends */
+enum bw_enforcer_message_kind {
+#define X(name) BW_ENFORCER_MESSAGE_##name,
+    BW_ENFORCER_MESSAGE_LIST(X)
+#undef X
+    BW_ENFORCER_MESSAGE_COUNT
+};
+
+/* What kind of descriptor ends processes. */
+enum bw_enforcer_means {
+    BW_ENFORCER_BY_KILL_FILE, /* cgroup.kill: write "1" */
+    BW_ENFORCER_BY_PROCS,     /* cgroup.procs of a kernel or hierarchy without that: one by one */
+    BW_ENFORCER_BY_PIDFD,     /* one process */
+    BW_ENFORCER_MEANS_COUNT
+};
+
+#define BW_ENFORCER_ORDERS_MAX 64  /* in one frame */
+#define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
+#define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
+#define BW_ENFORCER_HEAD_BYTES  16
+#define BW_ENFORCER_FRAME_BYTES_MAX                                                                \
+    (BW_ENFORCER_HEAD_BYTES + BW_ENFORCER_ORDERS_MAX * BW_ENFORCER_ORDER_BYTES +                  \
+     BW_ENFORCER_MEANS_MAX)
+
+struct bw_enforcer_message {
+    enum bw_enforcer_message_kind kind;
+    uint64_t number; /* DEADLINES TAKEN */
+    uint32_t order_count;
+    struct bw_enforcer_order orders[BW_ENFORCER_ORDERS_MAX]; /* OVER KILLED SUCCEED: group, epoch */
+    uint32_t means_count;                                    /* REACH: as many as descriptors */
+    enum bw_enforcer_means means[BW_ENFORCER_MEANS_MAX];
+};
+
+/* Returns its size. */
+size_t bw_enforcer_message_encode(const struct bw_enforcer_message *message,
+                                  uint8_t out[BW_ENFORCER_FRAME_BYTES_MAX]);
+/* BW_ERR_CORRUPT, BW_ERR_VERSION; the output is then half-written. */
+BW_MUST_CHECK enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
+                                                     struct bw_enforcer_message *out_message);
+
+#endif

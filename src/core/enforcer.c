@@ -1,0 +1,175 @@
+#include <breakwater/core/enforcer.h>
+
+#include <string.h>
+
+#include <breakwater/base/mutant.h>
+
+void bw_enforcer_init(struct bw_enforcer *enforcer)
+{
+    memset(enforcer, 0, sizeof *enforcer);
+}
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+uint32_t bw_enforcer_find(struct bw_enforcer *enforcer, const char *group)
+{
+    for (uint32_t i = 0; i < enforcer->place_count; i++) {
+        const uint32_t at = (enforcer->next_look + i) % enforcer->place_count;
+
+        if (strcmp(enforcer->places[at].order.group, group) != 0)
+            continue;
+        enforcer->next_look = at + 1;
+        return at;
+    }
+    return enforcer->place_count;
+}
+
+enum bw_err bw_enforcer_add(struct bw_enforcer *enforcer, const char *group, uint32_t *out_place)
+{
+    const uint32_t place = bw_enforcer_find(enforcer, group);
+
+    if (place == BW_ENFORCER_GROUPS_MAX)
+        return BW_ERR_LIMIT;
+    if (place == enforcer->place_count) {
+        struct bw_enforcer_place *made = &enforcer->places[place];
+
+        memset(made, 0, sizeof *made);
+        memcpy(made->order.group, group, strnlen(group, BW_NAME_MAX));
+        enforcer->place_count++;
+    }
+    *out_place = place;
+    return BW_OK;
+}
+
+static bool is_held(const struct bw_enforcer_place *place)
+{
+    return place->state == BW_ENFORCER_ARMED || place->state == BW_ENFORCER_KILLING;
+}
+
+/* ---- deadlines ----------------------------------------------------------------------------- */
+
+static void hold(struct bw_enforcer_place *place, const struct bw_enforcer_order *order)
+{
+    place->order = *order;
+    place->state = BW_ENFORCER_ARMED;
+    place->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
+}
+
+/* Within an epoch a deadline only moves later, and not any more once its KILL has begun (3.4, 3.2.4). */
+static enum bw_err move(struct bw_enforcer_place *place, const struct bw_enforcer_order *order,
+                        struct bw_instant now)
+{
+    if (place->state == BW_ENFORCER_SPENT || place->state == BW_ENFORCER_KILLING ||
+        bw_instant_right_is_over(now, place->kill_at)) {
+        if (!BW_MUTANT(ENFORCER_EXTENDS_KILL))
+            return BW_ERR_STALE;
+    }
+    if (bw_instant_is_later(order->end, place->order.end))
+        hold(place, order);
+    return BW_OK;
+}
+
+enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforcer_order *order,
+                            struct bw_instant now)
+{
+    struct bw_enforcer_place *place;
+    uint32_t at;
+    enum bw_err err;
+
+    if (order->group[0] == '\0' || order->epoch == 0)
+        return BW_ERR_INVALID;
+    err = bw_enforcer_add(enforcer, order->group, &at);
+    if (err != BW_OK)
+        return err;
+    place = &enforcer->places[at];
+    if (order->epoch < place->order.epoch)
+        return BW_ERR_STALE;
+    if (order->epoch == place->order.epoch && place->state != BW_ENFORCER_IDLE)
+        return move(place, order, now);
+    hold(place, order);
+    return BW_OK;
+}
+
+static void drop(struct bw_enforcer_place *place)
+{
+    place->state = BW_ENFORCER_IDLE;
+}
+
+void bw_enforcer_disarm(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)
+{
+    const uint32_t at = bw_enforcer_find(enforcer, group);
+
+    if (at < enforcer->place_count && enforcer->places[at].order.epoch <= epoch)
+        drop(&enforcer->places[at]);
+}
+
+/* ---- a successor --------------------------------------------------------------------------- */
+
+bool bw_enforcer_hand_over(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)
+{
+    const uint32_t at = bw_enforcer_find(enforcer, group);
+
+    if (at == enforcer->place_count)
+        return true;
+    if (enforcer->places[at].order.epoch > epoch && !BW_MUTANT(ENFORCER_FORGETS_UNKNOWN))
+        return false; /* its mirror was not found there: it stays with us until its D */
+    drop(&enforcer->places[at]);
+    return true;
+}
+
+void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
+{
+    enforcer->is_guard_gone = true;
+    for (uint32_t i = 0; i < enforcer->place_count && BW_MUTANT(ENFORCER_FOLLOWS_GUARD); i++)
+        drop(&enforcer->places[i]);
+}
+
+/* ---- by the clock -------------------------------------------------------------------------- */
+
+/* The KILL of a place whose instant has come; the one at or after D is its last. */
+static void kill_place(struct bw_enforcer_place *place, struct bw_instant now)
+{
+    place->state = BW_ENFORCER_KILLING;
+    if (bw_instant_right_is_over(now, place->order.end))
+        place->state = BW_ENFORCER_SPENT;
+    else
+        place->kill_at = bw_instant_min(bw_instant_add(now, BW_ENFORCER_AGAIN_NS),
+                                        place->order.end);
+}
+
+uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
+                         uint32_t out_places[BW_ENFORCER_GROUPS_MAX],
+                         struct bw_instant *out_wake_at)
+{
+    struct bw_instant wake_at = BW_INSTANT_NEVER;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < enforcer->place_count; i++) {
+        struct bw_enforcer_place *place = &enforcer->places[i];
+
+        if (is_held(place) && bw_instant_right_is_over(now, place->kill_at) &&
+            !BW_MUTANT(ENFORCER_KILL)) {
+            kill_place(place, now);
+            out_places[count++] = i;
+        }
+        if (is_held(place) &&
+            bw_instant_left_ns(now, place->kill_at) < bw_instant_left_ns(now, wake_at))
+            wake_at = place->kill_at;
+    }
+    *out_wake_at = wake_at;
+    return count;
+}
+
+uint32_t bw_enforcer_held_count(const struct bw_enforcer *enforcer)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < enforcer->place_count; i++)
+        count += is_held(&enforcer->places[i]) ? 1 : 0;
+    return count;
+}
+
+bool bw_enforcer_may_end(const struct bw_enforcer *enforcer)
+{
+    return enforcer->is_guard_gone && bw_enforcer_held_count(enforcer) == 0;
+}

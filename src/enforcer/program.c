@@ -1,0 +1,428 @@
+/* The life of an enforcer: what it prepares while it may still wait, and its loop. */
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <breakwater/enforcer/enforcer.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/oom.h>
+
+#define SUCCESSORS_MAX  4
+#define WAIT_NS_MIN     (BW_NS_PER_MS / 20)
+#define WAIT_NS_MAX     (3600 * BW_NS_PER_S)
+#define PRIORITY        2 /* of SCHED_FIFO: before everything ordinary, behind the kernel's own */
+#define FRAMES_PER_TURN 16 /* then the clock is looked at again */
+
+static struct {
+    struct bw_enforcer machine;
+    struct bw_means means[BW_ENFORCER_GROUPS_MAX];
+    int guard;    /* -1: gone */
+    int listener;
+    int timer;
+    int journal;  /* a socket that takes lines without waiting; -1: none */
+    int successors[SUCCESSORS_MAX]; /* -1: free */
+} self;
+
+/* ---- preparing ------------------------------------------------------------------------------- */
+
+static bool is_socket(int fd, int want_listening)
+{
+    int type = 0;
+    int is_listening = -1;
+    socklen_t size = sizeof type;
+
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) == 0 &&
+           is_listening == want_listening;
+}
+
+/* Of what a guard writes its log to only a socket takes a line without waiting for a disk. */
+static int take_journal(void)
+{
+    struct stat st;
+
+    if (fstat(2, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return -1;
+    return fcntl(2, F_DUPFD_CLOEXEC, 5);
+}
+
+static void close_others(void)
+{
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    self.journal = take_journal();
+    for (int fd = 0; fd < 3 && null >= 0; fd++)
+        (void)dup2(null, fd); /* who reads from a guard's output must not wait for its enforcer */
+    if (self.journal > 5)
+        self.journal = dup3(self.journal, 5, O_CLOEXEC);
+    (void)syscall(SYS_close_range, self.journal == 5 ? 6 : 5, ~0U, 0); /* before 5.9: they stay */
+}
+
+/* It is ended by what it knows, or by KILL: never by what somebody sends to a whole group of processes,
+ * or types at a terminal. */
+static void ignore_signals(void)
+{
+    for (int number = 1; number < NSIG; number++)
+        if (number != SIGSEGV && number != SIGBUS && number != SIGILL && number != SIGFPE &&
+            number != SIGABRT && number != SIGCHLD)
+            (void)signal(number, SIG_IGN); /* KILL, STOP and libc's own refuse */
+}
+
+/* Each of these helps where it is allowed, and nothing rests on one of them alone. */
+static void harden(void)
+{
+    const struct sched_param priority = {.sched_priority = PRIORITY};
+    struct rlimit files;
+
+    (void)setsid(); /* no terminal, no group of anybody else */
+    (void)chdir("/");
+    (void)prctl(PR_SET_NAME, "bw-enforcer");
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (geteuid() == 0)
+        (void)!bw_oom_protect(NULL);
+    (void)sched_setscheduler(0, SCHED_FIFO, &priority);
+    (void)mlockall(MCL_CURRENT | MCL_FUTURE);
+}
+
+static bool prepare(void)
+{
+    if (!is_socket(BW_ENFORCER_FD_GUARD, 0) || !is_socket(BW_ENFORCER_FD_LISTENER, 1))
+        return false;
+    bw_enforcer_init(&self.machine);
+    self.guard = BW_ENFORCER_FD_GUARD;
+    self.listener = BW_ENFORCER_FD_LISTENER;
+    for (int i = 0; i < SUCCESSORS_MAX; i++)
+        self.successors[i] = -1;
+    close_others();
+    ignore_signals();
+    self.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (self.timer < 0)
+        return false;
+    harden();
+    return true;
+}
+
+/* ---- saying ---------------------------------------------------------------------------------- */
+
+/* A listener that does not read is told nothing: a guard takes a missing answer for a no. */
+static void say(int fd, const struct bw_enforcer_message *message)
+{
+    static uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX]; /* one thread */
+    const size_t size = bw_enforcer_message_encode(message, frame);
+
+    (void)!send(fd, frame, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void note(const char *group, uint64_t epoch)
+{
+    char line[256];
+    int length;
+
+    if (self.journal < 0)
+        return;
+    length = snprintf(line, sizeof line,
+                      "<4>warn enforcer reach.signaled group=%s epoch=%llu signal=KILL "
+                      "by=enforcer guard=gone\n",
+                      group, (unsigned long long)epoch);
+    (void)!send(self.journal, line, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* ---- the deadline ---------------------------------------------------------------------------- */
+
+static void tell_killed(const uint32_t *places, uint32_t count)
+{
+    static struct bw_enforcer_message message; /* one thread */
+
+    message.kind = BW_ENFORCER_MESSAGE_KILLED;
+    for (uint32_t i = 0; i < count; i += message.order_count) {
+        message.order_count = count - i < BW_ENFORCER_ORDERS_MAX ? count - i
+                                                                 : BW_ENFORCER_ORDERS_MAX;
+        for (uint32_t n = 0; n < message.order_count; n++) {
+            message.orders[n] = self.machine.places[places[i + n]].order;
+            if (self.guard < 0)
+                note(message.orders[n].group, message.orders[n].epoch);
+        }
+        if (self.guard >= 0)
+            say(self.guard, &message);
+    }
+}
+
+/* Everybody is killed before anybody is told. */
+static struct bw_instant enforce(void)
+{
+    static uint32_t due[BW_ENFORCER_GROUPS_MAX]; /* one thread */
+    struct bw_instant wake_at;
+    const uint32_t count = bw_enforcer_due(&self.machine, bw_clock_now(), due, &wake_at);
+
+    for (uint32_t i = 0; i < count; i++)
+        bw_means_kill(&self.means[due[i]]);
+    if (count > 0)
+        tell_killed(due, count);
+    return wake_at;
+}
+
+/* Sooner than the nearer of the two clocks says, again and again, as every deadline here (design 1). */
+static void set_timer(struct bw_instant wake_at)
+{
+    struct itimerspec spec = {{0, 0}, {0, 0}};
+    uint64_t left_ns = bw_instant_left_ns(bw_clock_now(), wake_at);
+
+    if (!bw_instant_is_never(wake_at)) {
+        left_ns -= left_ns / 8;
+        left_ns = left_ns < WAIT_NS_MIN ? WAIT_NS_MIN : left_ns;
+        left_ns = left_ns > WAIT_NS_MAX ? WAIT_NS_MAX : left_ns;
+        spec.it_value.tv_sec = (time_t)(left_ns / BW_NS_PER_S);
+        spec.it_value.tv_nsec = (long)(left_ns % BW_NS_PER_S);
+    }
+    (void)timerfd_settime(self.timer, 0, &spec, NULL); /* its arguments are right */
+}
+
+/* ---- hearing --------------------------------------------------------------------------------- */
+
+struct heard {
+    struct bw_enforcer_message message;
+    int fds[BW_ENFORCER_MEANS_MAX];
+    uint32_t fd_count;
+};
+
+static void take_fds(struct msghdr *head, struct heard *out)
+{
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(head); part != NULL; part = CMSG_NXTHDR(head, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
+            continue;
+        out->fd_count = (uint32_t)((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        memcpy(out->fds, CMSG_DATA(part), out->fd_count * sizeof(int));
+    }
+}
+
+enum outcome { HEARD, NOTHING, GONE };
+
+static enum outcome hear(int fd, struct heard *out)
+{
+    static uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX + 1]; /* one thread; more is no frame */
+    static union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(BW_ENFORCER_MEANS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {frame, sizeof frame};
+    struct msghdr head = {.msg_iov = &part,
+                          .msg_iovlen = 1,
+                          .msg_control = control.bytes,
+                          .msg_controllen = sizeof control.bytes};
+    const ssize_t got = recvmsg(fd, &head, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return NOTHING;
+    if (got <= 0)
+        return GONE;
+    out->fd_count = 0;
+    take_fds(&head, out);
+    if (bw_enforcer_message_decode(frame, (size_t)got, &out->message) == BW_OK)
+        return HEARD;
+    for (uint32_t i = 0; i < out->fd_count; i++)
+        (void)close(out->fds[i]);
+    return GONE; /* whoever speaks like that is nobody to listen to */
+}
+
+static void drop_fds(const struct heard *heard)
+{
+    for (uint32_t i = 0; i < heard->fd_count; i++)
+        (void)close(heard->fds[i]);
+}
+
+/* ---- the guard ------------------------------------------------------------------------------- */
+
+static void take_deadlines(const struct heard *heard)
+{
+    static struct bw_enforcer_message answer; /* one thread */
+    const struct bw_instant now = bw_clock_now();
+
+    answer.kind = BW_ENFORCER_MESSAGE_TAKEN;
+    answer.number = heard->message.number;
+    answer.order_count = 0;
+    for (uint32_t i = 0; i < heard->message.order_count; i++)
+        if (bw_enforcer_arm(&self.machine, &heard->message.orders[i], now) != BW_OK)
+            answer.orders[answer.order_count++] = heard->message.orders[i];
+    say(self.guard, &answer);
+}
+
+/* With less than was sent (no descriptor was free) those of before are the better ones. */
+static void take_reach(const struct heard *heard)
+{
+    const char *group = heard->message.orders[0].group;
+    uint32_t place;
+
+    if (heard->message.order_count == 1 && heard->fd_count == heard->message.means_count &&
+        bw_enforcer_add(&self.machine, group, &place) == BW_OK)
+        bw_means_replace(&self.means[place], &heard->message, heard->fds);
+    else
+        drop_fds(heard);
+}
+
+static void obey_guard(const struct heard *heard)
+{
+    switch (heard->message.kind) {
+    case BW_ENFORCER_MESSAGE_DEADLINES:
+        take_deadlines(heard);
+        break;
+    case BW_ENFORCER_MESSAGE_OVER:
+        for (uint32_t i = 0; i < heard->message.order_count; i++)
+            bw_enforcer_disarm(&self.machine, heard->message.orders[i].group,
+                               heard->message.orders[i].epoch);
+        break;
+    case BW_ENFORCER_MESSAGE_REACH:
+        take_reach(heard);
+        return;
+    case BW_ENFORCER_MESSAGE_TAKEN:
+    case BW_ENFORCER_MESSAGE_KILLED:
+    case BW_ENFORCER_MESSAGE_SUCCEED:
+    case BW_ENFORCER_MESSAGE_RELIEVE:
+    case BW_ENFORCER_MESSAGE_KEPT:
+    case BW_ENFORCER_MESSAGE_COUNT:
+        break; /* not a guard's to say */
+    }
+    drop_fds(heard);
+}
+
+static void hear_guard(void)
+{
+    static struct heard heard; /* one thread */
+
+    for (int i = 0; i < FRAMES_PER_TURN && self.guard >= 0; i++) {
+        switch (hear(self.guard, &heard)) {
+        case HEARD:
+            obey_guard(&heard);
+            break;
+        case NOTHING:
+            return;
+        case GONE:
+            (void)close(self.guard); /* it is only read from any more */
+            self.guard = -1;
+            bw_enforcer_on_guard_gone(&self.machine);
+            break;
+        }
+    }
+}
+
+/* ---- successors ------------------------------------------------------------------------------ */
+
+static void tell_kept(int fd)
+{
+    static struct bw_enforcer_message answer; /* one thread */
+
+    answer.kind = BW_ENFORCER_MESSAGE_KEPT;
+    answer.number = bw_enforcer_held_count(&self.machine);
+    answer.order_count = 0;
+    for (uint32_t i = 0; i < self.machine.place_count; i++) {
+        const struct bw_enforcer_place *place = &self.machine.places[i];
+
+        if ((place->state == BW_ENFORCER_ARMED || place->state == BW_ENFORCER_KILLING) &&
+            answer.order_count < BW_ENFORCER_ORDERS_MAX)
+            answer.orders[answer.order_count++] = place->order;
+    }
+    say(fd, &answer);
+}
+
+/* While our own guard lives nobody else is its successor. */
+static void obey_successor(int fd, const struct heard *heard)
+{
+    if (heard->message.kind == BW_ENFORCER_MESSAGE_SUCCEED && self.machine.is_guard_gone)
+        for (uint32_t i = 0; i < heard->message.order_count; i++)
+            (void)bw_enforcer_hand_over(&self.machine, heard->message.orders[i].group,
+                                        heard->message.orders[i].epoch);
+    else if (heard->message.kind == BW_ENFORCER_MESSAGE_RELIEVE)
+        tell_kept(fd);
+    drop_fds(heard);
+}
+
+static void hear_successor(int *fd)
+{
+    static struct heard heard; /* one thread */
+
+    for (int i = 0; i < FRAMES_PER_TURN && *fd >= 0; i++) {
+        switch (hear(*fd, &heard)) {
+        case HEARD:
+            obey_successor(*fd, &heard);
+            break;
+        case NOTHING:
+            return;
+        case GONE:
+            (void)close(*fd); /* what was said was said */
+            *fd = -1;
+            break;
+        }
+    }
+}
+
+static void accept_successor(void)
+{
+    struct ucred who;
+    socklen_t size = sizeof who;
+    const int fd = accept4(self.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid()) {
+        for (int i = 0; i < SUCCESSORS_MAX; i++) {
+            if (self.successors[i] >= 0)
+                continue;
+            self.successors[i] = fd;
+            return;
+        }
+    }
+    (void)close(fd); /* a stranger, or one too many: it comes again */
+}
+
+/* ---- the loop -------------------------------------------------------------------------------- */
+
+static void wait_and_hear(void)
+{
+    struct pollfd fds[3 + SUCCESSORS_MAX] = {
+        {.fd = self.timer, .events = POLLIN},
+        {.fd = self.guard, .events = POLLIN},
+        {.fd = self.listener, .events = POLLIN},
+    };
+    uint64_t expirations;
+
+    for (int i = 0; i < SUCCESSORS_MAX; i++)
+        fds[3 + i] = (struct pollfd){.fd = self.successors[i], .events = POLLIN};
+    if (poll(fds, 3 + SUCCESSORS_MAX, -1) <= 0)
+        return;
+    (void)!read(self.timer, &expirations, sizeof expirations); /* the clock is what counts */
+    if (fds[1].revents != 0)
+        hear_guard();
+    if (fds[2].revents != 0)
+        accept_successor();
+    for (int i = 0; i < SUCCESSORS_MAX; i++)
+        if (fds[3 + i].revents != 0)
+            hear_successor(&self.successors[i]);
+}
+
+bool bw_enforcer_run(void)
+{
+    if (!prepare())
+        return false;
+    for (;;) {
+        set_timer(enforce());
+        if (bw_enforcer_may_end(&self.machine))
+            return true;
+        wait_and_hear();
+    }
+}

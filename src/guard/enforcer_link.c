@@ -1,0 +1,455 @@
+/* The guard's enforcer: made here, told of every deadline, and replaced when it dies. Design 3.4, "Nothing
+ * that an enforcer needs at the deadline can block". What it is told follows from the machines' state after
+ * each step; what waits for its answer is the MIRRORED of an arm. */
+#include "program.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/enforcer/enforcer.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+#include <breakwater/sys/random.h>
+
+#define MAKE_AGAIN_NS (BW_NS_PER_S / 2)
+#define BACKLOG       4
+
+/* ---- making one ------------------------------------------------------------------------------ */
+
+/* A name in the directory of the mirrors, however long its path is: through our descriptor of it. */
+static void address_of(const struct bw_guard_program *program, const char *name,
+                       struct sockaddr_un *out_address)
+{
+    *out_address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    (void)snprintf(out_address->sun_path, sizeof out_address->sun_path, "/proc/self/fd/%d/%s",
+                   program->store.mirror_dir, name);
+}
+
+static int listen_for_successors(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+    const struct bw_id id = bw_random_id();
+    char text[BW_ID_TEXT_BYTES];
+    struct sockaddr_un address;
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    bw_id_format(id, text);
+    (void)snprintf(link->name, sizeof link->name, BW_ENFORCER_NAME_PREFIX "%.16s", text);
+    address_of(program, link->name, &address);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(fd, BACKLOG) == 0)
+        return fd;
+    if (fd >= 0)
+        (void)close(fd); /* nobody knows of it */
+    return -1;
+}
+
+/* Async-signal-safe. */
+__attribute__((noreturn)) static void be_enforcer(int guard, int listener, char *const *argv,
+                                                  char *const *envp)
+{
+    const int to_guard = fcntl(guard, F_DUPFD_CLOEXEC, 16);
+    const int to_listener = fcntl(listener, F_DUPFD_CLOEXEC, 16);
+
+    if (dup2(to_guard, BW_ENFORCER_FD_GUARD) >= 0 &&
+        dup2(to_listener, BW_ENFORCER_FD_LISTENER) >= 0)
+        (void)execve("/proc/self/exe", argv, envp);
+    _exit(127);
+}
+
+/* With a mark that is nobody's: to a scan for the processes of a group it is no stray. */
+static char mark[] = BW_PROCESS_MARK "tool";
+
+static char **build_environment(void)
+{
+    size_t count = 0;
+    char **envp;
+
+    while (environ[count] != NULL)
+        count++;
+    envp = calloc(count + 2, sizeof *envp);
+    if (envp == NULL)
+        return NULL;
+    memcpy(envp, environ, count * sizeof *envp);
+    envp[count] = mark;
+    return envp;
+}
+
+static bool fork_enforcer(struct bw_guard_program *program, int its_end, int listener)
+{
+    char *const argv[] = {(char *)"breakwater", (char *)"enforcer", program->store.site, NULL};
+    char **envp = build_environment();
+    pid_t pid;
+
+    if (envp == NULL)
+        return false;
+    pid = fork();
+    if (pid == 0)
+        be_enforcer(its_end, listener, argv, envp);
+    free(envp);
+    program->enforcer.pid = pid;
+    return pid > 0;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events);
+
+static bool make(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+    int ends[2] = {-1, -1};
+    const int listener = listen_for_successors(program);
+    bool is_made = listener >= 0 &&
+                   socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0;
+
+    is_made = is_made && fork_enforcer(program, ends[1], listener);
+    if (!is_made)
+        bw_log_error(&program->log, "enforcer.unmade",
+                     "error=%s does=\"no deadline is acknowledged until there is one\"",
+                     bw_log_quote(strerror(errno)));
+    if (listener >= 0)
+        (void)close(listener); /* the enforcer's */
+    if (ends[1] >= 0)
+        (void)close(ends[1]); /* likewise */
+    if (is_made && uv_poll_init(&program->loop, &link->poll, ends[0]) == 0) {
+        link->fd = ends[0];
+        link->poll.data = program;
+        BW_ASSERT(uv_poll_start(&link->poll, UV_READABLE, on_readable) == 0);
+        return true;
+    }
+    if (ends[0] >= 0)
+        (void)close(ends[0]); /* one that was made ends by it */
+    return false;
+}
+
+/* ---- what it holds --------------------------------------------------------------------------- */
+
+/* Nothing, once it was seen that nothing serves, nor may begin to: what still runs then cleans up. */
+static bool is_wanted(const struct bw_guard_place *place)
+{
+    return place->machine.mirror.armed_epoch != 0 && place->machine.fence != BW_FENCE_DONE;
+}
+
+static bool is_told(const struct bw_guard_place *place)
+{
+    const struct bw_guard_mirror *mirror = &place->machine.mirror;
+
+    if (!is_wanted(place))
+        return place->told.epoch == 0;
+    return place->told.epoch == mirror->armed_epoch &&
+           place->told.end.boot_ns == mirror->armed_end.boot_ns &&
+           place->told.end.raw_ns == mirror->armed_end.raw_ns;
+}
+
+/* True: it holds what the mirror says, or nothing has to be held. */
+bool bw_guard_enforcer_has(const struct bw_guard_place *place)
+{
+    return !is_wanted(place) || (is_told(place) && place->told_number <= place->program->enforcer.taken);
+}
+
+static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_message *message,
+                       const int *fds)
+{
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    struct bw_enforcer_link *link = &program->enforcer;
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(BW_ENFORCER_MEANS_MAX * sizeof(int))];
+    } control;
+    struct iovec part = {frame, bw_enforcer_message_encode(message, frame)};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (message->means_count > 0) {
+        struct cmsghdr *rights;
+
+        memset(&control, 0, sizeof control);
+        head.msg_control = control.bytes;
+        head.msg_controllen = CMSG_SPACE(message->means_count * sizeof(int));
+        rights = CMSG_FIRSTHDR(&head);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(message->means_count * sizeof(int));
+        memcpy(CMSG_DATA(rights), fds, message->means_count * sizeof(int));
+    }
+    return sendmsg(link->fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+}
+
+static void add_order(struct bw_enforcer_message *message, struct bw_guard_place *place)
+{
+    struct bw_enforcer_order *order = &message->orders[message->order_count++];
+    const struct bw_guard_mirror *mirror = &place->machine.mirror;
+
+    memset(order, 0, sizeof *order);
+    memcpy(order->group, place->machine.group, sizeof order->group);
+    order->epoch = mirror->armed_epoch;
+    order->end = mirror->armed_end;
+    order->fence_ns = mirror->fence_ns;
+}
+
+static void tell_over(struct bw_guard_program *program)
+{
+    struct bw_enforcer_message *message = &program->enforcer.message;
+
+    message->kind = BW_ENFORCER_MESSAGE_OVER;
+    message->number = message->means_count = 0;
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        struct bw_guard_place *place = program->places[i];
+
+        if (place->told.epoch == 0 || is_wanted(place))
+            continue;
+        message->order_count = 0;
+        add_order(message, place);
+        message->orders[0].epoch = place->told.epoch;
+        if (send_frame(program, message, NULL))
+            place->told.epoch = 0;
+    }
+}
+
+/* From `*from` on as many as go into one frame. False: it did not take it now. */
+static bool tell_deadlines(struct bw_guard_program *program, uint32_t *from)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+    struct bw_enforcer_message *message = &link->message;
+    struct bw_guard_place *told[BW_ENFORCER_ORDERS_MAX];
+
+    message->kind = BW_ENFORCER_MESSAGE_DEADLINES;
+    message->number = link->sent + 1;
+    message->order_count = message->means_count = 0;
+    for (; *from < program->place_count && message->order_count < BW_ENFORCER_ORDERS_MAX;
+         (*from)++) {
+        struct bw_guard_place *place = program->places[*from];
+
+        if (!is_wanted(place) || is_told(place))
+            continue;
+        told[message->order_count] = place;
+        add_order(message, place);
+    }
+    if (message->order_count == 0)
+        return true;
+    if (!send_frame(program, message, NULL))
+        return false;
+    link->sent++;
+    for (uint32_t i = 0; i < message->order_count; i++) {
+        told[i]->told = message->orders[i];
+        told[i]->told_number = link->sent;
+    }
+    return true;
+}
+
+void bw_guard_enforcer_flush(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+    uint32_t from = 0;
+
+    link->is_dirty = false;
+    if (link->fd < 0 || (link->sent > 0 && !link->is_relieved))
+        return; /* with the next one, or once no predecessor holds an earlier deadline */
+    tell_over(program);
+    while (from < program->place_count) {
+        if (tell_deadlines(program, &from))
+            continue;
+        link->is_dirty = true; /* with its next answer, or the next arm */
+        return;
+    }
+}
+
+void bw_guard_enforcer_look(struct bw_guard_place *place)
+{
+    if (!is_told(place))
+        place->program->enforcer.is_dirty = true;
+}
+
+/* ---- by which descriptors -------------------------------------------------------------------- */
+
+void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
+{
+    struct bw_guard_program *program = place->program;
+    struct bw_enforcer_message *message = &program->enforcer.message;
+    int fds[BW_ENFORCER_MEANS_MAX];
+
+    if (program->enforcer.fd < 0)
+        return; /* told when it was made */
+    message->kind = BW_ENFORCER_MESSAGE_REACH;
+    message->number = 0;
+    message->order_count = 0;
+    add_order(message, place);
+    message->means_count = bw_guard_means_open(place, fds, message->means);
+    if (!send_frame(program, message, fds))
+        bw_log_error(&program->log, "enforcer.reach_untold",
+                     "group=%s error=%s does=\"it has what it was told before\"",
+                     place->config->name, bw_log_quote(strerror(errno)));
+    for (uint32_t i = 0; i < message->means_count; i++)
+        (void)close(fds[i]); /* the enforcer has its own now */
+}
+
+/* ---- its answers ----------------------------------------------------------------------------- */
+
+static void answer_places(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->place_count && !program->is_closing; i++)
+        if (program->places[i]->awaits_enforcer && bw_guard_enforcer_has(program->places[i]))
+            bw_guard_place_mirrored(program->places[i], true);
+}
+
+/* Those are not held: what waits for them is refused, and the next arm tries again. */
+static void refuse_places(struct bw_guard_program *program, const struct bw_enforcer_message *answer)
+{
+    for (uint32_t i = 0; i < answer->order_count && !program->is_closing; i++) {
+        struct bw_guard_place *place = bw_guard_program_find(program, answer->orders[i].group);
+
+        if (place == NULL || place->told_number != answer->number)
+            continue;
+        bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64,
+                     place->config->name, answer->orders[i].epoch);
+        if (place->awaits_enforcer)
+            bw_guard_place_mirrored(place, false);
+    }
+}
+
+static void on_answer(struct bw_guard_program *program, const struct bw_enforcer_message *answer)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+
+    switch (answer->kind) {
+    case BW_ENFORCER_MESSAGE_TAKEN:
+        refuse_places(program, answer);
+        link->taken = answer->number;
+        answer_places(program);
+        bw_guard_relief_begin(program);
+        break;
+    case BW_ENFORCER_MESSAGE_KILLED:
+        for (uint32_t i = 0; i < answer->order_count; i++)
+            bw_log_warn(&program->log, "reach.signaled",
+                        "group=%s epoch=%" PRIu64 " signal=KILL by=enforcer",
+                        answer->orders[i].group, answer->orders[i].epoch);
+        break;
+    case BW_ENFORCER_MESSAGE_DEADLINES:
+    case BW_ENFORCER_MESSAGE_OVER:
+    case BW_ENFORCER_MESSAGE_REACH:
+    case BW_ENFORCER_MESSAGE_SUCCEED:
+    case BW_ENFORCER_MESSAGE_RELIEVE:
+    case BW_ENFORCER_MESSAGE_KEPT:
+    case BW_ENFORCER_MESSAGE_COUNT:
+        break; /* not its to say */
+    }
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct bw_guard_program *program = handle->data;
+
+    program->enforcer.is_poll_closing = false;
+    if (!program->is_closing)
+        bw_guard_enforcer_make(program);
+}
+
+static void close_link(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+
+    if (link->fd < 0)
+        return;
+    link->is_poll_closing = true;
+    uv_close((uv_handle_t *)&link->poll, on_poll_closed);
+    (void)close(link->fd); /* what it was told it keeps to */
+    link->fd = -1;
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    struct bw_guard_program *program = poll->data;
+    struct bw_enforcer_link *link = &program->enforcer;
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    ssize_t got;
+
+    (void)status; /* an error is met again by the read */
+    (void)events;
+    got = recv(link->fd, frame, sizeof frame, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0 && bw_enforcer_message_decode(frame, (size_t)got, &link->answer) == BW_OK) {
+        on_answer(program, &link->answer);
+        return;
+    }
+    bw_log_error(&program->log, "enforcer.gone",
+                 "pid=%ld does=\"makes another; acknowledges no deadline before it has it\"",
+                 (long)link->pid);
+    (void)unlinkat(program->store.mirror_dir, link->name, 0); /* nobody listens there any more */
+    close_link(program);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void bw_guard_enforcer_make(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+
+    if (program->is_closing || link->fd >= 0 || link->is_poll_closing)
+        return;
+    if (!make(program)) {
+        bw_deadline_set(&link->again, bw_instant_add(bw_clock_now(), MAKE_AGAIN_NS),
+                        BW_DEADLINE_RIGHT);
+        return;
+    }
+    bw_log_info(&program->log, "enforcer.made", "pid=%ld", (long)link->pid);
+    link->sent = link->taken = 0;
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        program->places[i]->told.epoch = 0;
+        bw_guard_enforcer_tell_reach(program->places[i]);
+    }
+    bw_guard_enforcer_flush(program);
+    if (link->sent == 0) /* nothing to wait for */
+        bw_guard_relief_begin(program);
+}
+
+static void on_again(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    bw_guard_enforcer_make(user);
+}
+
+/* Before the loop waits: all that the messages of one turn have armed goes in as few frames as it takes. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct bw_guard_program *program = prepare->data;
+
+    if (program->enforcer.is_dirty && !program->is_closing)
+        bw_guard_enforcer_flush(program);
+}
+
+enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+    enum bw_err err = bw_deadline_init(&link->again, &program->loop, on_again, program, diag);
+
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(uv_prepare_init(&program->loop, &link->prepare) == 0); /* cannot fail */
+    link->prepare.data = program;
+    BW_ASSERT(uv_prepare_start(&link->prepare, on_prepare) == 0);
+    uv_unref((uv_handle_t *)&link->prepare);
+    link->is_open = true;
+    bw_guard_relief_init(program);
+    bw_guard_enforcer_make(program);
+    return BW_OK;
+}
+
+void bw_guard_enforcer_close(struct bw_guard_program *program)
+{
+    struct bw_enforcer_link *link = &program->enforcer;
+
+    if (!link->is_open)
+        return;
+    link->is_open = false;
+    bw_guard_relief_close(program);
+    bw_deadline_close(&link->again, NULL);
+    uv_close((uv_handle_t *)&link->prepare, NULL);
+    close_link(program);
+}

@@ -1,0 +1,212 @@
+/* The enforcers of guards before this one: each goes on for what this guard does not know of, and is
+ * relieved of the rest, once our own enforcer holds it. Until then no later deadline is passed on: one of
+ * theirs would end at the earlier one what was renewed since. Design 3.4. */
+#include "program.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+
+#define LOOK_AGAIN_NS (BW_NS_PER_S / 5)
+#define SAY_AFTER     10 /* looks */
+
+static void look(struct bw_guard_program *program);
+
+/* ---- one predecessor ------------------------------------------------------------------------- */
+
+static bool send_frame(int fd, const struct bw_enforcer_message *message)
+{
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    const size_t size = bw_enforcer_message_encode(message, frame);
+
+    return send(fd, frame, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
+}
+
+/* What this guard knows of the group: the deadline that it has found in a mirror, or that it is over. */
+static uint64_t known_epoch(const struct bw_guard_place *place)
+{
+    const uint64_t ended = place->machine.memory.ended_epoch;
+
+    return place->found_epoch > ended ? place->found_epoch : ended;
+}
+
+static bool send_known(struct bw_guard_program *program, int fd)
+{
+    struct bw_enforcer_message *message = &program->enforcer.message;
+
+    message->kind = BW_ENFORCER_MESSAGE_SUCCEED;
+    message->number = message->order_count = message->means_count = 0;
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        struct bw_enforcer_order *order = &message->orders[message->order_count++];
+
+        memset(order, 0, sizeof *order);
+        memcpy(order->group, program->places[i]->machine.group, sizeof order->group);
+        order->epoch = known_epoch(program->places[i]);
+        if (message->order_count < BW_ENFORCER_ORDERS_MAX && i + 1 < program->place_count)
+            continue;
+        if (!send_frame(fd, message))
+            return false;
+        message->order_count = 0;
+    }
+    message->kind = BW_ENFORCER_MESSAGE_RELIEVE;
+    message->order_count = 0;
+    return send_frame(fd, message);
+}
+
+static int connect_to(const struct bw_guard_program *program, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int os_errno;
+
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%.31s",
+                   program->store.mirror_dir, name);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof address) == 0)
+        return fd;
+    os_errno = errno;
+    (void)close(fd); /* nothing was said */
+    errno = os_errno;
+    return -1;
+}
+
+static void begin_one(struct bw_guard_program *program, const char *name)
+{
+    struct bw_relief *relief = &program->relief;
+    const int fd = connect_to(program, name);
+
+    if (fd < 0 && (errno == ECONNREFUSED || errno == ENOENT)) {
+        (void)unlinkat(program->store.mirror_dir, name, 0); /* whoever listened there is gone */
+        return;
+    }
+    if (fd < 0 || relief->count == BW_RELIEF_MAX || !send_known(program, fd)) {
+        relief->is_incomplete = true; /* looked at again */
+        if (fd >= 0)
+            (void)close(fd); /* what it heard, it does; it is asked again */
+        return;
+    }
+    relief->fds[relief->count++] = fd;
+}
+
+/* ---- all of them ------------------------------------------------------------------------------- */
+
+static void begin_all(struct bw_guard_program *program)
+{
+    const int fd = openat(program->store.mirror_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+
+    program->relief.is_incomplete = list == NULL;
+    if (list == NULL) {
+        if (fd >= 0)
+            (void)close(fd); /* only read from */
+        return;
+    }
+    while ((entry = readdir(list)) != NULL)
+        if (strncmp(entry->d_name, BW_ENFORCER_NAME_PREFIX, strlen(BW_ENFORCER_NAME_PREFIX)) == 0 &&
+            strcmp(entry->d_name, program->enforcer.name) != 0)
+            begin_one(program, entry->d_name);
+    (void)closedir(list); /* only read from */
+}
+
+/* True: it has answered, or has ended. */
+static bool has_answered(struct bw_guard_program *program, int fd)
+{
+    struct bw_enforcer_message *answer = &program->enforcer.answer;
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    const ssize_t got = recv(fd, frame, sizeof frame, MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return false;
+    if (got <= 0 || bw_enforcer_message_decode(frame, (size_t)got, answer) != BW_OK)
+        return true;
+    for (uint32_t i = 0; i < answer->order_count; i++)
+        bw_log_error(&program->log, "enforcer.kept",
+                     "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
+                     " error=\"an earlier guard armed it, and no mirror of it was found here\" "
+                     "does=\"its enforcer ends what it started at the deadline\"",
+                     answer->orders[i].group, answer->orders[i].epoch,
+                     bw_instant_left_ns(bw_clock_now(), answer->orders[i].end) / BW_NS_PER_MS);
+    return true;
+}
+
+static void hear_all(struct bw_guard_program *program)
+{
+    struct bw_relief *relief = &program->relief;
+
+    for (uint32_t i = 0; i < relief->count;) {
+        if (!has_answered(program, relief->fds[i])) {
+            i++;
+            continue;
+        }
+        (void)close(relief->fds[i]); /* all was said */
+        relief->fds[i] = relief->fds[--relief->count];
+    }
+}
+
+static void look(struct bw_guard_program *program)
+{
+    struct bw_relief *relief = &program->relief;
+    struct bw_enforcer_link *link = &program->enforcer;
+
+    hear_all(program);
+    if (relief->count == 0 && relief->is_incomplete)
+        begin_all(program);
+    if (relief->count == 0 && !relief->is_incomplete) {
+        link->is_relieved = true;
+        link->is_dirty = true;
+        return;
+    }
+    if (++relief->looks == SAY_AFTER)
+        bw_log_error(&program->log, "enforcer.unrelieved",
+                     "error=\"an enforcer of an earlier guard does not answer\" "
+                     "does=\"acknowledges no deadline until it does or is gone\" "
+                     "next=\"kill -9 the process bw-enforcer that is not pid %ld\"",
+                     (long)link->pid);
+    bw_deadline_set(&relief->again,
+                    bw_instant_add(bw_clock_now(),
+                                   relief->looks < SAY_AFTER ? BW_NS_PER_MS : LOOK_AGAIN_NS),
+                    BW_DEADLINE_RIGHT);
+}
+
+static void on_again(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    look(user);
+}
+
+void bw_guard_relief_begin(struct bw_guard_program *program)
+{
+    if (program->relief.has_begun)
+        return;
+    program->relief.has_begun = true;
+    begin_all(program);
+    look(program);
+}
+
+void bw_guard_relief_init(struct bw_guard_program *program)
+{
+    struct bw_diag diag = {0};
+
+    /* A timer more or less: without one there is no loop at all. */
+    BW_ASSERT(bw_deadline_init(&program->relief.again, &program->loop, on_again, program, &diag) ==
+              BW_OK);
+}
+
+void bw_guard_relief_close(struct bw_guard_program *program)
+{
+    struct bw_relief *relief = &program->relief;
+
+    bw_deadline_close(&relief->again, NULL);
+    for (uint32_t i = 0; i < relief->count; i++)
+        (void)close(relief->fds[i]); /* as at any death of ours */
+    relief->count = 0;
+}

@@ -1,0 +1,281 @@
+/* The machine of the enforcer. Design 3.4. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <breakwater/core/enforcer.h>
+#include <breakwater/wire/enforcer_message.h>
+
+#define MS       BW_NS_PER_MS
+#define FENCE_MS 3000
+
+static struct bw_enforcer enforcer;
+static uint32_t due[BW_ENFORCER_GROUPS_MAX];
+
+static struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * MS, ms * MS};
+}
+
+static struct bw_enforcer_order order_of(const char *group, uint64_t epoch, uint64_t end_ms)
+{
+    struct bw_enforcer_order order = {
+        .epoch = epoch, .end = at_ms(end_ms), .fence_ns = FENCE_MS * MS};
+
+    (void)snprintf(order.group, sizeof order.group, "%s", group);
+    return order;
+}
+
+static enum bw_err arm(const char *group, uint64_t epoch, uint64_t end_ms, uint64_t now_ms)
+{
+    const struct bw_enforcer_order order = order_of(group, epoch, end_ms);
+
+    return bw_enforcer_arm(&enforcer, &order, at_ms(now_ms));
+}
+
+static uint64_t kill_ms(uint64_t end_ms)
+{
+    return bw_lease_plan_fence(at_ms(end_ms), FENCE_MS * MS).kill_at.boot_ns / MS;
+}
+
+static uint32_t due_at(uint64_t ms, struct bw_instant *out_wake_at)
+{
+    return bw_enforcer_due(&enforcer, at_ms(ms), due, out_wake_at);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    bw_enforcer_init(&enforcer);
+    return 0;
+}
+
+static void it_kills_at_the_instant_of_the_plan_and_not_before(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+
+    assert_int_equal(due_at(kill_ms(100000) - 1, &wake_at), 0);
+    assert_int_equal(wake_at.boot_ns / MS, kill_ms(100000));
+    assert_int_equal(due_at(kill_ms(100000), &wake_at), 1);
+    assert_true(wake_at.boot_ns <= at_ms(100000).boot_ns);
+}
+
+/* Either clock: a right has ended when one of them has reached its end (1). */
+static void one_clock_is_enough(void **state)
+{
+    const struct bw_instant raw_ahead = {0, kill_ms(100000) * MS};
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_int_equal(bw_enforcer_due(&enforcer, raw_ahead, due, &wake_at), 1);
+}
+
+static void it_kills_again_until_the_lease_has_ended_and_then_no_more(void **state)
+{
+    struct bw_instant wake_at = at_ms(kill_ms(100000));
+    uint32_t kills = 0;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    while (!bw_instant_is_never(wake_at)) {
+        const struct bw_instant now = wake_at;
+
+        kills += bw_enforcer_due(&enforcer, now, due, &wake_at);
+        assert_true(!bw_instant_is_later(now, at_ms(100000)));
+    }
+    assert_in_range(kills, 2, 100);
+    assert_int_equal(enforcer.places[0].state, BW_ENFORCER_SPENT);
+    assert_int_equal(due_at(200000, &wake_at), 0);
+}
+
+static void a_deadline_only_moves_later_within_its_epoch(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_int_equal(arm("g", 7, 101000, 91000), BW_OK);
+    assert_int_equal(arm("g", 7, 99000, 91000), BW_OK); /* overtaken */
+
+    assert_int_equal(due_at(kill_ms(101000) - 1, &wake_at), 0);
+    assert_int_equal(due_at(kill_ms(101000), &wake_at), 1);
+}
+
+/* 3.2.4: a fence that has begun is finished; a later confirmation extends nothing. */
+static void a_kill_that_has_begun_is_not_taken_back(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_int_equal(arm("g", 7, 110000, kill_ms(100000)), BW_ERR_STALE); /* due, if not done */
+    assert_int_equal(due_at(kill_ms(100000), &wake_at), 1);
+    assert_int_equal(arm("g", 7, 110000, kill_ms(100000) + 1), BW_ERR_STALE);
+    assert_int_equal(due_at(100000, &wake_at), 1);
+    assert_int_equal(arm("g", 7, 110000, 100001), BW_ERR_STALE);
+}
+
+static void a_lower_epoch_is_refused_and_a_higher_one_takes_the_place(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_int_equal(arm("g", 6, 105000, 90000), BW_ERR_STALE);
+    assert_int_equal(due_at(100000, &wake_at), 1);
+    assert_int_equal(arm("g", 8, 120000, 105000), BW_OK);
+    assert_int_equal(due_at(kill_ms(120000) - 1, &wake_at), 0);
+    assert_int_equal(due_at(kill_ms(120000), &wake_at), 1);
+}
+
+static void what_is_over_is_not_killed(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    bw_enforcer_disarm(&enforcer, "g", 6); /* of an epoch before: says nothing of this one */
+    assert_int_equal(bw_enforcer_held_count(&enforcer), 1);
+    bw_enforcer_disarm(&enforcer, "g", 7);
+    assert_int_equal(due_at(100000, &wake_at), 0);
+    assert_true(bw_instant_is_never(wake_at));
+}
+
+/* Each KILL that is due is asked for at once: none waits for what another takes. */
+static void all_that_is_due_is_killed_in_one_turn(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    for (int i = 0; i < BW_ENFORCER_GROUPS_MAX; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "g%d", i);
+        assert_int_equal(arm(name, 1, 100000, 90000), BW_OK);
+    }
+    assert_int_equal(arm("one-more", 1, 100000, 90000), BW_ERR_LIMIT);
+    assert_int_equal(due_at(kill_ms(100000), &wake_at), BW_ENFORCER_GROUPS_MAX);
+}
+
+static void it_outlives_its_guard_until_its_last_deadline(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    assert_false(bw_enforcer_may_end(&enforcer));
+    bw_enforcer_on_guard_gone(&enforcer);
+
+    assert_false(bw_enforcer_may_end(&enforcer));
+    assert_int_equal(due_at(kill_ms(100000), &wake_at), 1);
+    assert_false(bw_enforcer_may_end(&enforcer));
+    assert_int_equal(due_at(100000, &wake_at), 1);
+    assert_true(bw_enforcer_may_end(&enforcer));
+}
+
+static void without_a_deadline_it_ends_with_its_guard(void **state)
+{
+    (void)state;
+    assert_false(bw_enforcer_may_end(&enforcer));
+    bw_enforcer_on_guard_gone(&enforcer);
+    assert_true(bw_enforcer_may_end(&enforcer));
+}
+
+/* 3.4: never one that enforces a group whose mirror was not found. */
+static void a_successor_relieves_it_only_of_what_it_knows(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("known", 7, 100000, 90000), BW_OK);
+    assert_int_equal(arm("older", 7, 100000, 90000), BW_OK);
+    assert_int_equal(arm("unheard", 7, 100000, 90000), BW_OK);
+    bw_enforcer_on_guard_gone(&enforcer);
+
+    assert_true(bw_enforcer_hand_over(&enforcer, "known", 7));
+    assert_false(bw_enforcer_hand_over(&enforcer, "older", 6));
+    assert_true(bw_enforcer_hand_over(&enforcer, "of-no-interest", 1));
+    assert_false(bw_enforcer_may_end(&enforcer));
+    assert_int_equal(due_at(kill_ms(100000), &wake_at), 2);
+    assert_string_equal(enforcer.places[due[0]].order.group, "older");
+    assert_string_equal(enforcer.places[due[1]].order.group, "unheard");
+}
+
+/* ---- the frames ------------------------------------------------------------------------------ */
+
+static void a_frame_says_what_was_put_into_it(void **state)
+{
+    static struct bw_enforcer_message in, out;
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    size_t size;
+
+    (void)state;
+    in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH,
+                                      .number = UINT64_C(1) << 40,
+                                      .order_count = 2,
+                                      .means_count = 2};
+    in.orders[0] = order_of("g", 7, 100000);
+    in.orders[1] = order_of("a-longer-name", UINT64_MAX, 5);
+    in.means[1] = BW_ENFORCER_BY_PIDFD;
+    size = bw_enforcer_message_encode(&in, frame);
+
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_OK);
+    assert_int_equal(out.kind, in.kind);
+    assert_true(out.number == in.number);
+    assert_int_equal(out.order_count, 2);
+    assert_memory_equal(&out.orders[0], &in.orders[0], sizeof in.orders[0]);
+    assert_memory_equal(&out.orders[1], &in.orders[1], sizeof in.orders[1]);
+    assert_int_equal(out.means[0], BW_ENFORCER_BY_KILL_FILE);
+    assert_int_equal(out.means[1], BW_ENFORCER_BY_PIDFD);
+}
+
+static void a_frame_of_any_other_length_or_kind_is_none(void **state)
+{
+    static struct bw_enforcer_message in, out;
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX + 1] = {0};
+    size_t size;
+
+    (void)state;
+    in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_OVER, .order_count = 1};
+    in.orders[0] = order_of("g", 7, 100000);
+    size = bw_enforcer_message_encode(&in, frame);
+
+    for (size_t bytes = 0; bytes <= size + 1; bytes++)
+        assert_int_equal(bw_enforcer_message_decode(frame, bytes, &out) == BW_OK, bytes == size);
+    frame[4] = BW_ENFORCER_MESSAGE_COUNT;
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+    frame[4] = BW_ENFORCER_MESSAGE_OVER;
+    frame[3]++;
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_VERSION);
+    frame[3]--;
+    memset(frame + BW_ENFORCER_HEAD_BYTES, 'x', BW_NAME_MAX + 1); /* a name without an end */
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(it_kills_at_the_instant_of_the_plan_and_not_before, begin),
+        cmocka_unit_test_setup(one_clock_is_enough, begin),
+        cmocka_unit_test_setup(it_kills_again_until_the_lease_has_ended_and_then_no_more, begin),
+        cmocka_unit_test_setup(a_deadline_only_moves_later_within_its_epoch, begin),
+        cmocka_unit_test_setup(a_kill_that_has_begun_is_not_taken_back, begin),
+        cmocka_unit_test_setup(a_lower_epoch_is_refused_and_a_higher_one_takes_the_place, begin),
+        cmocka_unit_test_setup(what_is_over_is_not_killed, begin),
+        cmocka_unit_test_setup(all_that_is_due_is_killed_in_one_turn, begin),
+        cmocka_unit_test_setup(it_outlives_its_guard_until_its_last_deadline, begin),
+        cmocka_unit_test_setup(without_a_deadline_it_ends_with_its_guard, begin),
+        cmocka_unit_test_setup(a_successor_relieves_it_only_of_what_it_knows, begin),
+        cmocka_unit_test(a_frame_says_what_was_put_into_it),
+        cmocka_unit_test(a_frame_of_any_other_length_or_kind_is_none),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
