@@ -169,6 +169,9 @@ const struct bw_fault bw_fault_table[] = {
 
     NODE("host-lost", "power cut: all of the node dies, and boots with new boot id and clocks",
          NODE, DAEMONS, PROMISED, true, bw_begin_host_lost, bw_end_host_lost, .number = 0),
+    NODE("copied",
+         "a copy of the site's machine wakes up: its state, another boot id; it dies in the end",
+         SITE, DAEMONS, PROMISED, false, bw_begin_copy, bw_end_copy, .number = 0),
     NODE("daemons-killed", "agent and guard die at once, their supervisor starts both", SITE,
          DAEMONS, BEYOND, false, bw_begin_kill_both, NULL, .is_momentary = true),
     NODE("site-frozen", "agent, guard, scripts and services of a site stand still", SITE, DAEMONS,
@@ -249,6 +252,8 @@ const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *ki
         return "no writable cgroup v1 controller `cpu`";
     if (kind->begin == bw_begin_host_lost && access("/proc/self/ns/time", F_OK) != 0)
         return "no time namespaces";
+    if (kind->begin == bw_begin_copy && access("/usr/bin/unshare", X_OK) != 0)
+        return "no unshare (util-linux)";
     return NULL;
 }
 

@@ -145,6 +145,7 @@ struct bw_lab {
     uint32_t process_count;
     struct bw_lab_process processes[BW_LAB_PROCESSES];
     pid_t clients[BW_LAB_CLIENTS]; /* 0: none */
+    pid_t copy;                    /* of a site's machine: above all its processes; 0: none */
     char groups[BW_LAB_GROUPS_MAX][BW_NAME_MAX + 1];
     struct bw_lab_event *events; /* on the heap */
     uint32_t event_count;

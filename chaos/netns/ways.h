@@ -33,6 +33,10 @@ BW_FAULT_WAY(bw_end_kill);
 BW_FAULT_WAY(bw_end_signal_services);
 BW_FAULT_WAY(bw_end_starve);
 
+/* ---- ways_copy.c: a machine that is there twice ---- */
+BW_FAULT_WAY(bw_begin_copy);
+BW_FAULT_WAY(bw_end_copy);
+
 /* ---- ways_state.c: disks, clocks, scripts; an operator's orders ---- */
 BW_FAULT_WAY(bw_begin_drift);
 BW_FAULT_WAY(bw_begin_mode);
