@@ -23,6 +23,7 @@ static const char *const machine_rules[] = {
     "V15", "V16", "V17", "V18", "V19", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10",
     "W11", "W12", "W13", "W14", "W15", "W16", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9",
     "F10", "F11", "F12", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14", "L15", "L16",
+    "L21", "L22",
     "rate:within", "rate:slow", "rate:fast",
 };
 #define RULE_COUNT (sizeof machine_rules / sizeof machine_rules[0])

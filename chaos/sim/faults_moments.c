@@ -258,7 +258,8 @@ static bool lose_vote(struct sim_world *world, struct sim_incident *incident)
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
     witness = world->witnesses[incident->a];
-    if (!witness->host->is_up || !sim_file_copy(witness->host, BW_VOTE_FILE, VOTE_COPY))
+    if (!witness->host->is_up || sim_witness_is_wiped(witness) ||
+        !sim_file_copy(witness->host, BW_VOTE_FILE, VOTE_COPY))
         return false;
     sim_process_kill(witness);
     sim_file_remove(witness->host, BW_VOTE_FILE);
@@ -275,6 +276,53 @@ static void vote_is_back(struct sim_world *world, struct sim_incident *incident)
     sim_file_remove(witness->host, VOTE_COPY);
     sim_checks_vote_is_away(world, incident->a, false);
     sim_process_start(witness);
+}
+
+/* ---- a voter that has lost its directory, where the others do not know what it knew (3.9) ---- */
+
+/* The three witnesses of it: the one that is cut off and hears nothing, the one that is wiped, and the
+ * one that is down when the first is back. */
+static struct sim_process *of_wipe(struct sim_world *world, const struct sim_incident *incident,
+                                   uint32_t which)
+{
+    return world->witnesses[(incident->a + which) % SIM_WITNESSES];
+}
+
+static void wipe_now(struct sim_world *world, uint64_t number)
+{
+    struct sim_incident *incident = &world->plan->incidents[number];
+    struct sim_process *wiped = of_wipe(world, incident, 1);
+
+    if (!incident->is_active)
+        return;
+    sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, false);
+    incident->b = 1;
+    if (sim_checks_is_vote_away(wiped) || !sim_witness_wipe(wiped))
+        return;
+    incident->b = 2;
+    sim_process_keep_down(of_wipe(world, incident, 2));
+    sim_plan_tell(world, incident, wiped->host, "lost its directory, and was made anew");
+}
+
+static bool lose_directory(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t cut_ns = (500 + bw_prng_below(&incident->chance, 12000)) * SIM_MS;
+
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
+    incident->b = 0;
+    sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, true);
+    sim_world_at(world, world->now_ns + cut_ns, wipe_now, sim_plan_number(world, incident));
+    return true;
+}
+
+static void directory_is_back(struct sim_world *world, struct sim_incident *incident)
+{
+    if (incident->b == 0)
+        sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, false);
+    if (incident->b < 2)
+        return;
+    sim_witness_unwipe(of_wipe(world, incident, 1));
+    sim_process_let_return(of_wipe(world, incident, 2));
 }
 
 /* ---- people who ask twice ---- */
@@ -383,6 +431,7 @@ const struct sim_incident_kind sim_faults_of_moments[] = {
     {"orphan-start", SIM_INSIDE, true, 4, 10000, 40000, orphan_start, orphan_over},
     {"lapse-unfenced", SIM_OUTSIDE, false, 3, 10000, 40000, lapse_unfenced, unfenced_ends},
     {"vote-away", SIM_OUTSIDE, true, 2, 500, 20000, lose_vote, vote_is_back},
+    {"wiped-voter", SIM_INSIDE, true, 4, 5000, 60000, lose_directory, directory_is_back},
     {"close-twice", SIM_PEOPLE, true, 3, 1000, 60000, close_twice, NULL},
     {"apply-in-a-loop", SIM_PEOPLE, true, 2, 500, 5000, apply_in_a_loop, NULL},
     {"observe-blink", SIM_PEOPLE, true, 3, 2000, 15000, blink, blink_is_over},

@@ -6,8 +6,11 @@
 
 #include <breakwater/base/assert.h>
 
+#include <breakwater/consensus/safe_io.h>
+
 #include "check.h"
 #include "raft_message.h"
+#include "witness.h"
 
 /* How long a write takes: mostly a good disk, now and then a busy one. */
 #define WRITE_NS_MIN           (200 * 1000)
@@ -47,6 +50,12 @@ static struct sim_raft_io *backend_of(struct raft_io *io)
 static struct sim_raft_io *backend_in(struct sim_process *process)
 {
     return process->state;
+}
+
+/* `io` is that of a safe_io, whose voter has a roll. */
+static struct bw_roll *roll_of(const struct sim_raft_io *backend)
+{
+    return ((struct bw_safe_io *)backend->io)->config.roll;
 }
 
 const char *sim_raft_address(raft_id id)
@@ -510,7 +519,12 @@ static void on_arrived(struct sim_process *process, void *payload)
     struct sim_raft_io *backend = backend_in(process);
     struct sim_raft_message *arrived = payload;
 
-    if (backend->on_receive == NULL) { /* it listens once it has started */
+    /* It listens once it has started. Its hello is judged as that of its connection would be, which
+     * ends with the directory that one end had. */
+    if (backend->on_receive == NULL ||
+        !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
+        bw_roll_meet(roll_of(backend), arrived->message.server_id, arrived->incarnation, NULL) !=
+            BW_OK) {
         sim_raft_message_drop(arrived);
         return;
     }
@@ -541,6 +555,7 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     struct sim_process *process = backend->process;
     struct sim_world *world = sim_world_of(process);
     bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
+    struct bw_id to;
 
     request->cb = done;
     if (message->server_id == 0 || message->server_id > SIM_WITNESSES ||
@@ -548,10 +563,14 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
         return RAFT_NOCONNECTION;
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
+    to = sim_witness_incarnation(world, (uint32_t)message->server_id - 1);
+    if (bw_roll_meet(roll_of(backend), message->server_id, to, NULL) != BW_OK)
+        return RAFT_NOCONNECTION; /* the hello that answers ours */
     sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, world->witnesses[message->server_id - 1], on_arrived,
-                 sim_raft_message_new(message, process->host->number + 1), sim_raft_message_copy,
-                 sim_raft_message_drop);
+                 sim_raft_message_new(message, process->host->number + 1,
+                                      roll_of(backend)->incarnation, to),
+                 sim_raft_message_copy, sim_raft_message_drop);
     if (!is_snapshot) {
         backend->sent[backend->sent_count++] = request;
         return 0;

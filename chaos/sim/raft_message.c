@@ -42,12 +42,15 @@ static void copy_snapshot(struct raft_install_snapshot *install)
     memcpy(install->data.base, data, install->data.len);
 }
 
-struct sim_raft_message *sim_raft_message_new(const struct raft_message *message, raft_id from)
+struct sim_raft_message *sim_raft_message_new(const struct raft_message *message, raft_id from,
+                                              struct bw_id incarnation, struct bw_id to)
 {
     struct sim_raft_message *copy = malloc(sizeof *copy);
 
     BW_ASSERT(copy != NULL);
     copy->message = *message;
+    copy->incarnation = incarnation;
+    copy->to = to;
     copy->message.server_id = from;
     copy->message.server_address = NULL; /* the receiver knows it */
     if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0)
@@ -61,7 +64,8 @@ void *sim_raft_message_copy(const void *message)
 {
     const struct sim_raft_message *from = message;
 
-    return sim_raft_message_new(&from->message, from->message.server_id);
+    return sim_raft_message_new(&from->message, from->message.server_id, from->incarnation,
+                                from->to);
 }
 
 void sim_raft_message_drop(void *payload)

@@ -72,6 +72,9 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L14", now->commits_kept, &counted->commits_kept);
     count_growth(node, "L15", now->refusals_filled, &counted->refusals_filled);
     count_growth(node, "L16", now->terms_hidden, &counted->terms_hidden);
+    count_growth(node, "L20", now->votes_refused, &counted->votes_refused);
+    count_growth(node, "L21", now->votes_held + now->stands_refused, &counted->votes_held);
+    count_growth(node, "L22", now->strangers_dropped, &counted->strangers_dropped);
 }
 
 void sim_node_turn(struct sim_node *node)
@@ -136,6 +139,8 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
     const uint64_t id = process->host->number + 1;
     const struct bw_voter_config config = {
         .id = id,
+        .incarnation = owner->incarnation,
+        .is_founder = owner->is_founder,
         .address = sim_raft_address(id),
         .store = {.user = node, .load = load_vote, .save = save_vote},
         .fsm = owner->fsm,

@@ -19,6 +19,8 @@ struct sim_node {
 
 /* What the process of a witness is to its node; `user` is that of all callbacks. */
 struct sim_node_owner {
+    struct bw_id incarnation;
+    bool is_founder;
     struct bw_fsm_ops fsm;
     struct bw_node_events events;
     bw_stop_fn stop;

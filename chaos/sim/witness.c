@@ -18,6 +18,7 @@
 #include "checks.h"
 #include "witness_program.h"
 
+#define LOST_VOTE       "vote-that-is-lost"
 #define HOUSEKEEPING_MS 10000 /* as src/witness/program.c */
 /* A wake is never asked for sooner: the slower of two clocks may lag by nanoseconds. */
 #define WAKE_NS_MIN UINT64_C(100000)
@@ -275,7 +276,10 @@ static void on_message(struct sim_process *process, const struct sim_message *me
 static struct sim_witness *open_witness(struct sim_process *process)
 {
     struct sim_witness *witness = calloc(1, sizeof *witness);
+    const struct sim_witness_disk *disk = process->host->services;
     const struct sim_node_owner owner = {
+        .incarnation = disk->incarnation,
+        .is_founder = disk->is_founder,
         .fsm = {.apply = apply, .snapshot = take_snapshot, .restore = restore},
         .events = {.on_role = on_role,
                    .on_ready_to_lead = on_ready_to_lead,
@@ -346,23 +350,101 @@ static struct sim_founding *make_founding(struct sim_world *world)
     return founding;
 }
 
+static struct sim_witness_disk *new_disk(struct sim_founding *founding, struct bw_prng *chance)
+{
+    struct sim_witness_disk *disk = calloc(1, sizeof *disk);
+
+    BW_ASSERT(disk != NULL);
+    sim_raft_disk_init(&disk->raft);
+    disk->founding = founding;
+    for (int i = 0; i < BW_ID_BYTES; i++)
+        disk->incarnation.bytes[i] = (uint8_t)bw_prng_next(chance);
+    disk->incarnation.bytes[0] |= 1; /* never none */
+    return disk;
+}
+
+/* `witness init` runs, and ends. It fails on no disk: then there is no witness. */
+static void init(struct sim_process *process)
+{
+    const struct sim_disk_faults faults = process->disk;
+    const uint32_t crash_per_million = process->crash_per_million;
+    const char *crash_at = process->crash_at;
+
+    process->disk = (struct sim_disk_faults){0};
+    process->crash_per_million = 0;
+    process->crash_at = NULL;
+    process->health = SIM_ABLE;
+    sim_node_bootstrap(&open_witness(process)->node);
+    process->health = SIM_DEAD;
+    on_death(process);
+    process->disk = faults;
+    process->crash_per_million = crash_per_million;
+    process->crash_at = crash_at;
+}
+
 void sim_witness_bootstrap(struct sim_world *world)
 {
     struct sim_founding *founding = make_founding(world);
 
     for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
         struct sim_process *process = world->witnesses[i];
-        struct sim_witness_disk *disk = calloc(1, sizeof *disk);
+        struct sim_witness_disk *disk = new_disk(founding, &world->chance);
 
-        BW_ASSERT(disk != NULL);
-        sim_raft_disk_init(&disk->raft);
-        disk->founding = founding;
+        disk->is_founder = i == 0;
         process->host->services = disk;
-        process->health = SIM_ABLE; /* `witness init` runs, and ends */
-        sim_node_bootstrap(&open_witness(process)->node);
-        process->health = SIM_DEAD;
-        on_death(process);
+        init(process);
     }
+}
+
+/* ---- a directory that is lost, and found again ---- */
+
+bool sim_witness_is_wiped(const struct sim_process *process)
+{
+    const struct sim_witness_disk *disk = process->host->services;
+
+    return disk->lost != NULL;
+}
+
+bool sim_witness_wipe(struct sim_process *process)
+{
+    struct sim_host *host = process->host;
+    struct sim_witness_disk *lost = host->services;
+    struct sim_witness_disk *disk;
+
+    if (!host->is_up || sim_witness_is_wiped(process) ||
+        !sim_file_copy(host, BW_VOTE_FILE, LOST_VOTE))
+        return false;
+    sim_process_kill(process);
+    sim_file_remove(host, BW_VOTE_FILE);
+    disk = new_disk(lost->founding, &host->chance);
+    disk->lost = lost;
+    host->services = disk;
+    init(process);
+    sim_process_start(process);
+    return true;
+}
+
+void sim_witness_unwipe(struct sim_process *process)
+{
+    struct sim_host *host = process->host;
+    struct sim_witness_disk *disk = host->services;
+
+    if (!sim_witness_is_wiped(process))
+        return;
+    sim_process_kill(process);
+    host->services = disk->lost;
+    sim_raft_disk_deinit(&disk->raft);
+    free(disk);
+    (void)sim_file_copy(host, LOST_VOTE, BW_VOTE_FILE); /* there since the loss */
+    sim_file_remove(host, LOST_VOTE);
+    sim_process_start(process);
+}
+
+struct bw_id sim_witness_incarnation(const struct sim_world *world, uint32_t witness)
+{
+    const struct sim_witness_disk *disk = world->hosts[witness].services;
+
+    return disk->incarnation;
 }
 
 void sim_witness_free_disks(struct sim_world *world)
@@ -371,6 +453,13 @@ void sim_witness_free_disks(struct sim_world *world)
         struct sim_witness_disk *disk = world->hosts[i].services;
 
         world->hosts[i].services = NULL;
+        if (disk != NULL && disk->lost != NULL) {
+            struct sim_witness_disk *lost = disk->lost;
+
+            sim_raft_disk_deinit(&disk->raft);
+            free(disk);
+            disk = lost;
+        }
         if (disk == NULL)
             continue;
         sim_raft_disk_deinit(&disk->raft);
@@ -481,7 +570,7 @@ const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint3
 {
     const struct sim_witness_disk *disk = world->hosts[witness].services;
 
-    return &disk->raft;
+    return disk->lost != NULL ? &disk->lost->raft : &disk->raft;
 }
 
 void sim_witness_explain(const struct sim_process *process, const char *group, char *out,

@@ -36,7 +36,15 @@ bool sim_witness_leads(const struct sim_process *witness);
 bool sim_witness_is_proposing(const struct sim_process *witness, const char *group);
 /* The replicated state as this witness has applied it; NULL: dead. */
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *witness);
-/* What its disk holds for libraft. */
+/* Its data directory is lost: it is killed, `witness init --cluster-id` makes an empty one anew, and
+ * it starts. False: its machine is down, or that was done already. */
+bool sim_witness_wipe(struct sim_process *witness);
+/* The lost directory is found again, as it was; accepts one that was not lost. */
+void sim_witness_unwipe(struct sim_process *witness);
+bool sim_witness_is_wiped(const struct sim_process *witness);
+/* Of the directory that it has now. */
+struct bw_id sim_witness_incarnation(const struct sim_world *world, uint32_t witness);
+/* What its disk holds for libraft; of one whose directory is lost, what that one holds. */
 const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness);
 /* What was decided last for a group, for the story of a liveness failure. */
 void sim_witness_explain(const struct sim_process *witness, const char *group, char *out,

@@ -33,6 +33,9 @@ struct sim_founding {
 /* host->services of a witness's machine. */
 struct sim_witness_disk {
     struct sim_raft_disk raft;
+    struct bw_id incarnation; /* of the data directory */
+    bool is_founder;
+    struct sim_witness_disk *lost; /* NULL: this is the first directory; else where that is */
     struct sim_founding *founding; /* shared; the first machine's to free */
 };
 

@@ -126,17 +126,14 @@ static enum bw_err make_witness(const struct bw_node_founding *founding,
                                 const struct raft_configuration *configuration,
                                 struct bw_diag *diag)
 {
-    struct bw_data_dir_identity identity = founding->identity;
     struct bw_data_dir dir;
     enum bw_err err = bw_data_dir_create(&dir, founding->data_dir, diag);
 
     if (err != BW_OK)
         return err;
-    identity.is_founder = founding->member_count > 0;
-    if (identity.is_founder)
-        err = write_log(&dir, identity.witness_id, configuration, diag);
+    err = write_log(&dir, founding->identity.witness_id, configuration, diag);
     if (err == BW_OK)
-        err = bw_data_dir_write_identity(&dir, &identity, diag);
+        err = bw_data_dir_write_identity(&dir, &founding->identity, diag);
     bw_data_dir_close(&dir);
     return err == BW_OK ? BW_OK
                         : bw_diag_wrap(diag, err, "make a witness in %s", founding->data_dir);
@@ -146,15 +143,14 @@ enum bw_err bw_node_bootstrap(const struct bw_node_founding *founding, struct bw
 {
     unsigned election_ms = founding->identity.election_timeout_ms;
     struct raft_configuration configuration;
-    enum bw_err err = BW_OK;
+    enum bw_err err;
 
-    BW_ASSERT(founding->member_count <= BW_WITNESSES_MAX);
+    BW_ASSERT(founding->member_count > 0 && founding->member_count <= BW_WITNESSES_MAX);
     if (election_ms < BW_NODE_ELECTION_MS_MIN || election_ms > BW_NODE_ELECTION_MS_MAX)
         return bw_diag_set(diag, BW_ERR_INVALID, "election_timeout %u ms is not in %d..%d ms",
                            election_ms, BW_NODE_ELECTION_MS_MIN, BW_NODE_ELECTION_MS_MAX);
     raft_configuration_init(&configuration);
-    if (founding->member_count > 0)
-        err = build_configuration(founding, &configuration, diag);
+    err = build_configuration(founding, &configuration, diag);
     if (err == BW_OK)
         err = make_witness(founding, &configuration, diag);
     raft_configuration_close(&configuration);

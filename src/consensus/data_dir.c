@@ -17,6 +17,8 @@
 #define LOCK_NAME          "lock"
 #define IDENTITY_NAME      "identity"
 #define IDENTITY_BYTES_MAX 512
+#define IDENTITY_HEAD      "breakwater witness identity 2\n"
+#define IDENTITY_HEAD_0_1  "breakwater witness identity 1\n"
 #define NAME_BYTES         256 /* of a directory entry, with its NUL */
 
 /* ---- files that survive a crash ------------------------------------------------------------- */
@@ -242,14 +244,16 @@ static size_t format_identity(const struct bw_data_dir_identity *identity,
                               char out_text[IDENTITY_BYTES_MAX])
 {
     char id[BW_ID_TEXT_BYTES];
+    char incarnation[BW_ID_TEXT_BYTES];
     int size;
 
     bw_id_format(identity->cluster_id, id);
+    bw_id_format(identity->incarnation, incarnation);
     size = snprintf(out_text, IDENTITY_BYTES_MAX,
-                    "breakwater witness identity 1\ncluster_id %s\ncluster %s\nwitness %" PRIu64
-                    "\nelection_timeout_ms %u\nfounder %d\n",
+                    IDENTITY_HEAD "cluster_id %s\ncluster %s\nwitness %" PRIu64
+                                  "\nelection_timeout_ms %u\nincarnation %s\nfounder %d\n",
                     id, identity->cluster, identity->witness_id, identity->election_timeout_ms,
-                    identity->is_founder ? 1 : 0);
+                    incarnation, identity->is_founder ? 1 : 0);
     size += snprintf(out_text + size, IDENTITY_BYTES_MAX - (size_t)size, "crc32c %08" PRIx32 "\n",
                      bw_crc32c(0, out_text, (size_t)size));
     return (size_t)size;
@@ -258,7 +262,8 @@ static size_t format_identity(const struct bw_data_dir_identity *identity,
 static bool is_identity_valid(const struct bw_data_dir_identity *identity)
 {
     return bw_name_is_valid(identity->cluster) && identity->witness_id > 0 &&
-           identity->election_timeout_ms > 0 && !bw_id_is_none(identity->cluster_id);
+           identity->election_timeout_ms > 0 && !bw_id_is_none(identity->cluster_id) &&
+           !bw_id_is_none(identity->incarnation);
 }
 
 enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
@@ -279,6 +284,7 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
     char text[IDENTITY_BYTES_MAX + 1];
     char again[IDENTITY_BYTES_MAX];
     char id[BW_ID_TEXT_BYTES];
+    char incarnation[BW_ID_TEXT_BYTES];
     int founder = 0;
     size_t size;
     enum bw_err err = bw_data_dir_load(dir->fd, IDENTITY_NAME, text, IDENTITY_BYTES_MAX, &size,
@@ -293,13 +299,19 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
         return err;
     if (err == BW_OK)
         text[size] = '\0';
+    if (err == BW_OK && strncmp(text, IDENTITY_HEAD_0_1, sizeof IDENTITY_HEAD_0_1 - 1) == 0)
+        return bw_diag_set(diag, BW_ERR_VERSION,
+                           "data_dir %s was made by version 0.1, which this version does not "
+                           "continue; nothing was started: stop all witnesses, and found a new "
+                           "cluster in empty directories",
+                           dir->path);
     if (err != BW_OK ||
         sscanf(text,
-               "breakwater witness identity 1\ncluster_id %32s\ncluster %63s\nwitness %" SCNu64
-               "\nelection_timeout_ms %u\nfounder %d\n",
+               IDENTITY_HEAD "cluster_id %32s\ncluster %63s\nwitness %" SCNu64
+                             "\nelection_timeout_ms %u\nincarnation %32s\nfounder %d\n",
                id, identity.cluster, &identity.witness_id, &identity.election_timeout_ms,
-               &founder) != 5 ||
-        !bw_id_parse(id, &identity.cluster_id))
+               incarnation, &founder) != 6 ||
+        !bw_id_parse(id, &identity.cluster_id) || !bw_id_parse(incarnation, &identity.incarnation))
         goto damaged;
     identity.is_founder = founder == 1;
     if (!is_identity_valid(&identity) || format_identity(&identity, again) != size ||

@@ -10,12 +10,17 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/consensus/roll.h>
 #include <breakwater/consensus/safe_io.h>
 
 #define ENTRY_HEAD_BYTES    16
 #define SNAPSHOT_HEAD_BYTES 24
+#define KIND_SHIFT          24
+#define SIZE_MASK           UINT32_C(0x00ffffff)
 
-static const char snapshot_magic[8] = {'b', 'w', 's', 'n', 'a', 'p', '1', '\n'};
+enum kind { KIND_COMMAND, KIND_ROSTER };
+
+static const char snapshot_magic[8] = {'b', 'w', 's', 'n', 'a', 'p', '2', '\n'};
 
 struct bw_fsm {
     struct raft_fsm raft_fsm;
@@ -29,7 +34,7 @@ struct bw_fsm {
 
 /* ---- entries -------------------------------------------------------------------------------- */
 
-enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size_t size,
+static enum bw_err encode(enum kind kind, uint64_t term, const uint8_t *data, size_t size,
                           struct raft_buffer *out_buffer)
 {
     size_t padded = (ENTRY_HEAD_BYTES + size + 7) / 8 * 8; /* libraft takes only multiples of 8 */
@@ -40,7 +45,7 @@ enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size_t size,
     bytes = raft_calloc(1, padded);
     if (bytes == NULL)
         return BW_ERR_NOMEM;
-    bw_put_u32le(bytes, (uint32_t)size);
+    bw_put_u32le(bytes, (uint32_t)size | (uint32_t)kind << KIND_SHIFT);
     bw_put_u64le(bytes + 8, term);
     if (size > 0)
         memcpy(bytes + ENTRY_HEAD_BYTES, data, size);
@@ -49,23 +54,67 @@ enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size_t size,
     return BW_OK;
 }
 
+enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size_t size,
+                          struct raft_buffer *out_buffer)
+{
+    return encode(KIND_COMMAND, term, data, size, out_buffer);
+}
+
+enum bw_err bw_fsm_encode_roster(uint64_t term, const struct bw_roster *roster,
+                                 struct raft_buffer *out_buffer)
+{
+    uint8_t bytes[BW_ROSTER_BYTES_MAX];
+
+    return encode(KIND_ROSTER, term, bytes, bw_roster_encode(roster, bytes), out_buffer);
+}
+
+/* What an entry holds, behind its head. */
+static enum bw_err open_entry(const uint8_t *bytes, size_t len, enum kind *out_kind,
+                              size_t *out_size, struct bw_diag *diag)
+{
+    size_t size;
+
+    if (len < ENTRY_HEAD_BYTES || len % 8 != 0)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "it has %zu bytes", len);
+    size = bw_get_u32le(bytes) & SIZE_MASK;
+    if (size > BW_COMMAND_BYTES_MAX || (ENTRY_HEAD_BYTES + size + 7) / 8 * 8 != len)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "it says %zu bytes and has %zu", size, len);
+    if (bw_get_u32le(bytes + 4) != bw_crc32c(0, bytes + 8, len - 8) && !BW_MUTANT(ENTRY_CHECKSUM))
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "its checksum is wrong");
+    *out_kind = bw_get_u32le(bytes) >> KIND_SHIFT;
+    *out_size = size;
+    return BW_OK;
+}
+
+bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_roster)
+{
+    const uint8_t *entry = bytes;
+    enum kind kind;
+    size_t inside;
+
+    return size >= ENTRY_HEAD_BYTES && bw_get_u32le(entry) >> KIND_SHIFT == KIND_ROSTER &&
+           open_entry(entry, size, &kind, &inside, NULL) == BW_OK &&
+           bw_roster_decode(entry + ENTRY_HEAD_BYTES, inside, out_roster);
+}
+
 static enum bw_err apply_entry(struct bw_fsm *fsm, uint64_t index, const struct raft_buffer *buffer,
                                struct bw_diag *diag)
 {
     const uint8_t *bytes = buffer->base;
+    struct bw_roster roster;
+    enum kind kind;
     size_t size;
+    enum bw_err err = open_entry(bytes, buffer->len, &kind, &size, diag);
 
-    if (buffer->len < ENTRY_HEAD_BYTES || buffer->len % 8 != 0)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "it has %zu bytes", buffer->len);
-    size = bw_get_u32le(bytes);
-    if (size > BW_COMMAND_BYTES_MAX || (ENTRY_HEAD_BYTES + size + 7) / 8 * 8 != buffer->len)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "it says %zu bytes and has %zu", size,
-                           buffer->len);
-    if (bw_get_u32le(bytes + 4) != bw_crc32c(0, bytes + 8, buffer->len - 8) &&
-        !BW_MUTANT(ENTRY_CHECKSUM))
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "its checksum is wrong");
-    return fsm->ops.apply(fsm->user, index, bw_get_u64le(bytes + 8), bytes + ENTRY_HEAD_BYTES, size,
-                          diag);
+    if (err != BW_OK)
+        return err;
+    if (kind == KIND_COMMAND)
+        return fsm->ops.apply(fsm->user, index, bw_get_u64le(bytes + 8), bytes + ENTRY_HEAD_BYTES,
+                              size, diag);
+    /* It counts since it came into the log. */
+    if (kind == KIND_ROSTER && bw_roster_decode(bytes + ENTRY_HEAD_BYTES, size, &roster))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_CORRUPT, "it is of no kind, or its roster is damaged");
 }
 
 static const char *advice(enum bw_err err)
@@ -103,10 +152,12 @@ static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffer
                        unsigned *out_count)
 {
     struct bw_fsm *fsm = raft_fsm->data;
+    const struct bw_roll *roll = fsm->safe->config.roll;
     struct raft_buffer *buffers;
     uint8_t *data = NULL;
     uint8_t *head;
     size_t size = 0;
+    size_t head_bytes = SNAPSHOT_HEAD_BYTES;
 
     if (fsm->safe->stopped)
         return RAFT_BUSY;
@@ -114,7 +165,7 @@ static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffer
         return RAFT_BUSY; /* tried again after the next entry */
     BW_ASSERT(size <= BW_SNAPSHOT_BYTES_MAX);
     buffers = raft_calloc(2, sizeof *buffers);
-    head = raft_calloc(1, SNAPSHOT_HEAD_BYTES);
+    head = raft_calloc(1, SNAPSHOT_HEAD_BYTES + BW_ROSTER_BYTES_MAX);
     if (buffers == NULL || head == NULL) {
         raft_free(buffers);
         raft_free(head);
@@ -122,9 +173,13 @@ static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffer
         return RAFT_NOMEM;
     }
     memcpy(head, snapshot_magic, sizeof snapshot_magic);
+    if (roll != NULL && !bw_roll_is_bare(roll))
+        head_bytes += bw_roster_encode(&roll->roster, head + SNAPSHOT_HEAD_BYTES);
     bw_put_u64le(head + 8, size);
-    bw_put_u32le(head + 16, bw_crc32c(0, data, size));
-    buffers[0] = (struct raft_buffer){.base = head, .len = SNAPSHOT_HEAD_BYTES};
+    bw_put_u32le(head + 20, (uint32_t)(head_bytes - SNAPSHOT_HEAD_BYTES));
+    bw_put_u32le(head + 16,
+                 bw_crc32c(bw_crc32c(0, head + 20, head_bytes - 20), data, size));
+    buffers[0] = (struct raft_buffer){.base = head, .len = head_bytes};
     buffers[1] = (struct raft_buffer){.base = data, .len = size};
     *out_buffers = buffers;
     *out_count = size > 0 ? 2 : 1;
@@ -143,23 +198,51 @@ static int on_snapshot_finalize(struct raft_fsm *raft_fsm, struct raft_buffer *b
     return 0;
 }
 
+/* What a snapshot holds: `out_roster` may be empty; the state is at its end. */
+static enum bw_err open_snapshot(const uint8_t *bytes, size_t len, struct bw_roster *out_roster,
+                                 uint64_t *out_size, struct bw_diag *diag)
+{
+    uint64_t size;
+    uint64_t roster;
+
+    if (len < SNAPSHOT_HEAD_BYTES || memcmp(bytes, snapshot_magic, sizeof snapshot_magic) != 0)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "the snapshot is not one of this version");
+    size = bw_get_u64le(bytes + 8);
+    roster = bw_get_u32le(bytes + 20);
+    if (size > BW_SNAPSHOT_BYTES_MAX || roster > BW_ROSTER_BYTES_MAX ||
+        size + roster != len - SNAPSHOT_HEAD_BYTES)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "the snapshot says %" PRIu64 " bytes and has %zu",
+                           size, len - SNAPSHOT_HEAD_BYTES);
+    if (bw_get_u32le(bytes + 16) != bw_crc32c(0, bytes + 20, len - 20))
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "the checksum of the snapshot is wrong");
+    out_roster->count = 0;
+    if (roster > 0 && !bw_roster_decode(bytes + SNAPSHOT_HEAD_BYTES, roster, out_roster))
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "the roster in the snapshot is damaged");
+    *out_size = size;
+    return BW_OK;
+}
+
+bool bw_fsm_snapshot_roster(const void *bytes, size_t size, struct bw_roster *out_roster)
+{
+    uint64_t inside;
+
+    return open_snapshot(bytes, size, out_roster, &inside, NULL) == BW_OK && out_roster->count > 0;
+}
+
 static enum bw_err restore_snapshot(struct bw_fsm *fsm, const struct raft_buffer *buffer,
                                     struct bw_diag *diag)
 {
     const uint8_t *bytes = buffer->base;
+    struct bw_roll *roll = fsm->safe->config.roll;
+    struct bw_roster roster;
     uint64_t size;
+    enum bw_err err = open_snapshot(bytes, buffer->len, &roster, &size, diag);
 
-    if (buffer->len < SNAPSHOT_HEAD_BYTES ||
-        memcmp(bytes, snapshot_magic, sizeof snapshot_magic) != 0)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "the snapshot is not one of this version");
-    size = bw_get_u64le(bytes + 8);
-    if (size > BW_SNAPSHOT_BYTES_MAX || size != buffer->len - SNAPSHOT_HEAD_BYTES)
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "the snapshot says %" PRIu64 " bytes and has %zu",
-                           size, buffer->len - SNAPSHOT_HEAD_BYTES);
-    if (bw_get_u32le(bytes + 20) != 0 ||
-        bw_get_u32le(bytes + 16) != bw_crc32c(0, bytes + SNAPSHOT_HEAD_BYTES, size))
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "the checksum of the snapshot is wrong");
-    return fsm->ops.restore(fsm->user, bytes + SNAPSHOT_HEAD_BYTES, size, diag);
+    /* A leader's, which replaces the log; that of a start was looked at with the log (safe_io). */
+    if (err == BW_OK && fsm->is_started && roll != NULL && roster.count > 0)
+        err = bw_roll_take(roll, &roster, 0, diag);
+    return err != BW_OK ? err
+                        : fsm->ops.restore(fsm->user, bytes + buffer->len - size, size, diag);
 }
 
 /* Owns the buffer once it returns 0. */

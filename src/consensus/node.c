@@ -128,6 +128,61 @@ const struct bw_data_dir_identity *bw_node_identity(const struct bw_raft_node *n
     return &node->identity;
 }
 
+static struct bw_hello hello_of(const struct bw_raft_node *node, enum bw_hello_word word,
+                                uint64_t to)
+{
+    return (struct bw_hello){.word = word,
+                             .cluster_id = node->identity.cluster_id,
+                             .incarnation = node->identity.incarnation,
+                             .from = node->identity.witness_id,
+                             .to = to};
+}
+
+void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES])
+{
+    const struct bw_hello hello = hello_of(node, BW_HELLO_JOIN, to);
+
+    bw_hello_encode(&hello, out);
+}
+
+enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer,
+                               const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
+                               uint8_t out_answer[BW_HELLO_BYTES], struct bw_diag *diag)
+{
+    struct bw_hello answer = hello_of(node, BW_HELLO_WELCOME, peer);
+    struct bw_hello theirs;
+
+    if (!bw_hello_decode(words, &theirs) || theirs.word > BW_HELLO_ASK)
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "its first words are no hello: is it of another version?");
+    answer.word = bw_hello_judge(&answer, &node->voter.roll, peer, &theirs, diag);
+    bw_hello_encode(&answer, out_answer);
+    *out_is_ask = theirs.word == BW_HELLO_ASK;
+    return answer.word == BW_HELLO_WELCOME || *out_is_ask ? BW_OK : BW_ERR_REFUSED;
+}
+
+enum bw_err bw_node_hear_answer(struct bw_raft_node *node, uint64_t peer,
+                                const uint8_t words[BW_HELLO_BYTES], struct bw_diag *diag)
+{
+    const struct bw_hello self = hello_of(node, BW_HELLO_JOIN, peer);
+    struct bw_hello answer;
+
+    if (!bw_hello_decode(words, &answer) || answer.word < BW_HELLO_WELCOME)
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "its first words are no answer: is it of another version?");
+    return bw_hello_take_answer(&self, &node->voter.roll, peer, &answer, diag);
+}
+
+bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id)
+{
+    return bw_roll_has_met(&node->voter.roll, id);
+}
+
+bool bw_node_is_bare(const struct bw_raft_node *node)
+{
+    return bw_roll_is_bare(&node->voter.roll);
+}
+
 /* ---- opening -------------------------------------------------------------------------------- */
 
 static enum bw_err check_config(const struct bw_node_config *config, struct bw_diag *diag)
@@ -195,6 +250,8 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
 {
     char address[BW_TRANSPORT_ADDRESS_BYTES];
     const struct bw_voter_config voter = {.id = config->witness_id,
+                                          .incarnation = node->identity.incarnation,
+                                          .is_founder = node->identity.is_founder,
                                           .address = address,
                                           .store = bw_vote_file(&node->dir.fd),
                                           .fsm = config->fsm,
@@ -291,7 +348,7 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
                     "dir=%s segments=%u bytes=%" PRIu64 " entries=%" PRIu64 " why=%s",
                     bw_log_quote(node->dir.raft_path), cut.files, cut.bytes, cut.entries,
                     bw_log_quote("torn end of the last write; entries: as far as it says"));
-    if (node->identity.is_founder && !has_log)
+    if (!has_log)
         return bw_diag_set(diag, BW_ERR_CORRUPT,
                            "%s holds no log, but this witness had one; nothing was started: %s",
                            node->dir.raft_path, BW_WITNESS_LOST);

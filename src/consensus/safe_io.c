@@ -11,6 +11,7 @@
 #include <breakwater/base/mutant.h>
 
 #include "safe_message.h"
+#include "safe_roll.h"
 
 /* A tick counts at most this much towards a stall: a process that was frozen for an hour has not
  * waited an hour for its disk. */
@@ -286,6 +287,16 @@ static void remember_change(struct bw_safe_io *safe, raft_index index)
     safe->changes[safe->change_count++] = index;
 }
 
+static int load_roster(struct bw_safe_io *safe, const struct raft_snapshot *snapshot,
+                       raft_index start, const struct raft_entry *entries, size_t count)
+{
+    struct bw_diag diag = {0};
+
+    return bw_safe_roll_load(safe, snapshot, start, entries, count, &diag) == BW_OK
+               ? 0
+               : refuse_load(&safe->io, "%.220s", diag.text);
+}
+
 static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
                      struct raft_snapshot **snapshot, raft_index *start,
                      struct raft_entry *entries[], size_t *count)
@@ -311,6 +322,11 @@ static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
         safe->durable = own;
         rv = repair_backend(safe, theirs);
     }
+    if (rv != 0) {
+        free_log(*snapshot, *entries, *count);
+        return rv;
+    }
+    rv = load_roster(safe, *snapshot, *start, *entries, *count);
     if (rv != 0) {
         free_log(*snapshot, *entries, *count);
         return rv;
@@ -435,6 +451,7 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
 {
     struct bw_safe_io *safe = safe_of(io);
     struct safe_append *append = calloc(1, sizeof *append);
+    struct bw_diag diag = {0};
     int rv;
 
     outer->cb = done;
@@ -448,6 +465,8 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
         if (entries[i].type == RAFT_CHANGE)
             remember_change(safe, safe->next_index + i);
     }
+    if (bw_safe_roll_take(safe, entries, count, safe->next_index, &diag) != BW_OK)
+        bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
     safe->next_index += count;
     if (!safe->stopped) {
         safe->appends++;
@@ -477,6 +496,8 @@ static int safe_truncate(struct raft_io *io, raft_index index)
         safe->change_count--;
     if (safe->change_forgotten >= index)
         safe->change_forgotten = 0;
+    if (safe->config.roll != NULL)
+        bw_roll_cut(safe->config.roll, index);
     safe->next_index = index;
     return 0;
 }
@@ -654,7 +675,7 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
     struct safe_send *send = NULL;
 
     outer->cb = done;
-    if (is_send_wanted(safe, peer, message))
+    if (is_send_wanted(safe, peer, message) && bw_safe_roll_may_leave(safe, message))
         send = calloc(1, sizeof *send);
     if (send == NULL)
         goto lost;
@@ -676,25 +697,47 @@ lost: /* an error would end the event halfway; a lost message is ordinary */
     return 0;
 }
 
+static void give(struct bw_safe_io *safe, struct raft_message *message)
+{
+    bw_safe_message_correct_received(safe, message);
+    safe->on_receive(&safe->io, message);
+    bw_safe_message_answered(safe);
+}
+
+/* L21: all votes at once, or none. What is in a granted one besides is the same from each. */
+static void give_founding_votes(struct bw_safe_io *safe, const struct raft_message *last)
+{
+    const struct bw_roll *roll = safe->config.roll;
+
+    for (unsigned i = 0; i < roll->granted_count; i++) {
+        struct raft_message message = *last; /* libraft asks no vote for its address */
+
+        message.server_id = roll->granted[i];
+        give(safe, &message);
+    }
+}
+
 static void safe_receive(struct raft_io *io, struct raft_message *message)
 {
     struct bw_safe_io *safe = safe_of(io);
-    struct bw_safe_io_peer *peer = want_peer(safe, message->server_id);
+    struct bw_safe_io_peer *peer;
 
-    if (peer != NULL)
-        peer->heard_ms = io->time(io);
-    if (safe->stopped || safe->closing) {
+    if (safe->stopped || safe->closing || !bw_safe_roll_may_enter(safe, message)) {
         bw_safe_message_drop(message);
         return;
     }
+    peer = want_peer(safe, message->server_id);
+    if (peer != NULL)
+        peer->heard_ms = io->time(io);
     if (message->type == RAFT_INSTALL_SNAPSHOT && safe->snapshot_puts > 0) {
         safe->counts.installs_dropped++;
         bw_safe_message_drop(message);
         return;
     }
-    bw_safe_message_correct_received(safe, message);
-    safe->on_receive(io, message);
-    bw_safe_message_answered(safe);
+    if (!bw_safe_roll_is_founding_vote(safe, message))
+        give(safe, message);
+    else if (bw_safe_roll_count_vote(safe, message))
+        give_founding_votes(safe, message);
 }
 
 /* ---- life ----------------------------------------------------------------------------------- */

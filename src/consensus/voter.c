@@ -82,8 +82,69 @@ static void on_stop(void *user, enum bw_stop why, const char *message)
     voter->stop(voter->user, why, message);
 }
 
+/* ---- the first entry ------------------------------------------------------------------------- */
+
+static void on_founded(struct raft_apply *apply, int status, void *result)
+{
+    struct bw_voter *voter = apply->data;
+
+    (void)status; /* lost? Then the next turn tries again, should this still be a leader */
+    (void)result;
+    voter->is_founding = false;
+}
+
+/* L21: a founder that was elected with a bare log writes down who has elected it, before anything
+ * else. libraft itself adds nothing then: there is no uncommitted entry. */
+static void write_roster(struct bw_voter *voter)
+{
+    struct raft *raft = &voter->raft;
+    uint64_t voters[BW_WITNESSES_MAX];
+    struct bw_roster roster;
+    struct raft_buffer buffer;
+    unsigned count = 0;
+    int rv;
+
+    for (unsigned i = 0; i < raft->configuration.n && count < BW_WITNESSES_MAX; i++)
+        if (raft->configuration.servers[i].role == RAFT_VOTER)
+            voters[count++] = raft->configuration.servers[i].id;
+    /* A sole voter elects itself; libraft asks nobody whether it may stand. */
+    if (!bw_roll_may_stand(&voter->roll) || !bw_roll_draft(&voter->roll, voters, count, &roster)) {
+        bw_safe_io_stop(&voter->safe, BW_STOP_PERSON,
+                        "elected with a bare log, though this witness did not found the cluster: "
+                        "its log is lost; %s",
+                        BW_WITNESS_LOST);
+        return;
+    }
+    if (bw_fsm_encode_roster(raft_current_term(raft), &roster, &buffer) != BW_OK)
+        return; /* no memory now: the next turn tries again */
+    voter->founding = (struct raft_apply){.data = voter};
+    voter->is_founding = true;
+    rv = raft_apply(raft, &voter->founding, &buffer, 1, on_founded);
+    if (rv == 0) {
+        bw_log_info(voter->log, "raft.founded", "term=%" PRIu64 " members=%u",
+                    (uint64_t)raft_current_term(raft), roster.count);
+        return;
+    }
+    voter->is_founding = false;
+    if (bw_term_watch_is_refusal(rv))
+        raft_free(buffer.base);
+    else
+        bw_term_watch_stop_for(&voter->safe, raft, rv);
+}
+
+/* True: it leads, and nothing but the roster may go into its log. */
+static bool is_to_be_founded(struct bw_voter *voter)
+{
+    return bw_voter_is_running(voter) && !voter->safe.stopped && bw_roll_is_bare(&voter->roll) &&
+           bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+}
+
 void bw_voter_turn(struct bw_voter *voter)
 {
+    if (is_to_be_founded(voter) && !voter->is_founding)
+        write_roster(voter);
+    if (is_to_be_founded(voter))
+        return;
     bw_term_watch_turn(&voter->watch);
     if (voter->is_closing || voter->safe.stopped || !voter->behind.is_due)
         return;
@@ -97,7 +158,7 @@ void bw_voter_turn(struct bw_voter *voter)
 
 static bool may_submit(const struct bw_voter *voter)
 {
-    return bw_voter_is_running(voter) && !voter->safe.stopped &&
+    return bw_voter_is_running(voter) && !voter->safe.stopped && !bw_roll_is_bare(&voter->roll) &&
            bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
 }
 
@@ -250,8 +311,11 @@ uint64_t bw_voter_leader(const struct bw_voter *voter)
 enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *config,
                           struct bw_diag *diag)
 {
-    const struct bw_safe_io_config safe = {
-        .store = config->store, .stop = on_stop, .on_peer_behind = on_peer_behind, .user = voter};
+    const struct bw_safe_io_config safe = {.store = config->store,
+                                           .roll = &voter->roll,
+                                           .stop = on_stop,
+                                           .on_peer_behind = on_peer_behind,
+                                           .user = voter};
     int rv;
 
     BW_ASSERT(config->stop != NULL);
@@ -260,6 +324,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     voter->stop = config->stop;
     voter->user = config->user;
     voter->log = config->log;
+    bw_roll_init(&voter->roll, config->id, config->incarnation, config->is_founder);
     bw_safe_io_wrap(&voter->safe, &safe);
     voter->fsm = bw_fsm_new(&voter->raft, &voter->safe, &config->fsm, config->user);
     if (voter->fsm == NULL)

@@ -14,6 +14,8 @@ enum bw_err bw_witness_found(const struct bw_witness_config *config, struct bw_i
     struct bw_data_dir_identity *identity = &founding.identity;
     enum bw_err err;
 
+    identity->is_founder = bw_id_is_none(cluster_id);
+    identity->incarnation = bw_random_id();
     identity->cluster_id = bw_id_is_none(cluster_id) ? bw_random_id() : cluster_id;
     identity->witness_id = config->witnesses[config->self].id;
     identity->election_timeout_ms = config->election_timeout_ms;

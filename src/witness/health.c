@@ -24,6 +24,9 @@ static bool find_reason(const struct bw_program *program, const struct bw_node_s
         (void)snprintf(out_text, TEXT_BYTES, "this witness is ending\n");
     else if (!status->is_voter)
         (void)snprintf(out_text, TEXT_BYTES, "this witness has no vote\n");
+    else if (bw_node_is_bare(program->node))
+        (void)snprintf(out_text, TEXT_BYTES,
+                       "the cluster has not begun: it does once all its witnesses are up\n");
     else if (bw_id_is_none(program->cluster.id))
         (void)snprintf(out_text, TEXT_BYTES, "this witness has not heard from its cluster yet\n");
     else if (bw_program_leader(program) == NULL)

@@ -191,12 +191,30 @@ static void on_evicted(const char *remote, const struct bw_identity *identity,
                 remote, bw_http_eviction_word(why), count);
 }
 
+/* A cluster begins once all its witnesses have met (consensus/roll.h). */
+static void tell_who_is_missing(struct bw_program *program)
+{
+    const struct bw_witness_config *config = program->config;
+    char names[BW_WITNESSES_MAX * (BW_NAME_MAX + 1) + 1] = "";
+    size_t used = 0;
+
+    if (!bw_node_is_bare(program->node))
+        return;
+    for (uint32_t i = 0; i < config->witness_count; i++)
+        if (i != config->self && !bw_node_has_met(program->node, config->witnesses[i].id))
+            used += (size_t)snprintf(names + used, sizeof names - used, "%s%s",
+                                     used > 0 ? "," : "", config->witnesses[i].name);
+    bw_log_info(&program->log, "cluster.not_begun", "not_met=%s why=%s", used > 0 ? names : "none",
+                bw_log_quote("it begins once all its witnesses are up together"));
+}
+
 static void on_housekeeping(uv_timer_t *timer)
 {
     struct bw_program *program = timer->data;
 
     bw_program_look_at_files(program);
     bw_program_found(program);
+    tell_who_is_missing(program);
 }
 
 static void on_watchdog(uv_timer_t *timer)

@@ -144,6 +144,7 @@ struct bw_program {
     struct bw_summary eviction_summary;
     struct bw_summary peer_summary;
     struct bw_summary message_summary;
+    struct bw_summary identity_summary;
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */

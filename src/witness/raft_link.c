@@ -14,6 +14,7 @@
 #define HANDSHAKE_MS    3000
 #define DIAL_MS         2000 /* and HANDSHAKE_MS: within BW_TRANSPORT_DIAL_MS, which ends both */
 #define USER_TIMEOUT_MS 3000
+#define HELLO_MS        3000
 #define LISTEN_BACKLOG  64
 #define STRANGERS_MAX   32 /* accepted, and not yet known to be a peer */
 #define ACCEPT_RETRY_MS 1000
@@ -23,6 +24,9 @@ struct link {
     struct bw_tls_stream *stream;
     struct bw_link_sink sink;      /* events NULL: nobody hears of it (yet) */
     uint64_t peer;                 /* dialed: who must be there; 0: accepted */
+    uint8_t hello[BW_HELLO_BYTES]; /* the other's first words */
+    size_t hello_bytes;
+    bool is_greeted;
     struct bw_raft_frames frames;  /* accepted: what came in */
     struct link *next, **previous; /* of the strangers; previous NULL: none of them */
 };
@@ -96,11 +100,24 @@ static const struct bw_witness_member_config *who_is(const struct link *link)
     return member == &program->config->witnesses[program->config->self] ? NULL : member;
 }
 
+/* Both ends say so: the log of the one that is at fault may be the one that is read. */
+static void refuse_identity(struct link *link, const char *why)
+{
+    struct bw_program *program = link->program;
+    uint64_t count = bw_summary_add(&program->identity_summary, &program->loop);
+
+    program->counters.raft_peers_refused++;
+    if (count > 0)
+        bw_log_error(&program->log, "raft.witness_refused",
+                     "peer=%s remote=%s why=%s count=%" PRIu64,
+                     bw_tls_stream_peer(link->stream)->name, bw_tls_stream_remote(link->stream),
+                     bw_log_quote(why), count);
+}
+
 static void adopt(struct link *link, const struct bw_witness_member_config *member)
 {
     enum bw_err err;
 
-    forget_stranger(link);
     link->frames.peer = member->id;
     err = bw_transport_accept(link->program->transport, member->id, (struct bw_link *)link,
                               &link->sink);
@@ -108,19 +125,83 @@ static void adopt(struct link *link, const struct bw_witness_member_config *memb
         bw_tls_stream_close(link->stream, err, "this witness takes no peer now");
 }
 
+/* ---- the first words (consensus/hello.h) ---- */
+
+static void hear_hello(struct link *link)
+{
+    const struct bw_witness_member_config *member = who_is(link);
+    uint8_t answer[BW_HELLO_BYTES];
+    struct bw_diag diag = {0};
+    bool is_ask = false;
+    enum bw_err err;
+
+    BW_ASSERT(member != NULL); /* since on_ready, and a reload changes no name */
+    err = bw_node_hear_hello(link->program->node, member->id, link->hello, &is_ask, answer, &diag);
+    forget_stranger(link);
+    bw_tls_stream_set_deadline(link->stream, 0);
+    if (err == BW_ERR_INVALID || err == BW_ERR_REFUSED)
+        refuse_identity(link, diag.text);
+    if (err == BW_ERR_INVALID ||
+        bw_tls_stream_write(link->stream, answer, sizeof answer) != BW_OK)
+        bw_tls_stream_close(link->stream, BW_ERR_INVALID, "no hello");
+    else if (err != BW_OK || is_ask)
+        bw_tls_stream_finish(link->stream);
+    else
+        adopt(link, member);
+}
+
+static void hear_answer(struct link *link)
+{
+    struct bw_diag diag = {0};
+
+    bw_tls_stream_set_deadline(link->stream, 0);
+    if (bw_node_hear_answer(link->program->node, link->peer, link->hello, &diag) != BW_OK) {
+        refuse_identity(link, diag.text);
+        bw_tls_stream_close(link->stream, BW_ERR_REFUSED, diag.text);
+    } else if (link->sink.events != NULL) {
+        link->sink.events->on_ready(link->sink.user);
+    }
+}
+
+/* Takes what belongs to them; how much that was. */
+static size_t gather_hello(struct link *link, const uint8_t *data, size_t size)
+{
+    const size_t missing = sizeof link->hello - link->hello_bytes;
+    const size_t taken = size < missing ? size : missing;
+
+    memcpy(link->hello + link->hello_bytes, data, taken);
+    link->hello_bytes += taken;
+    if (link->hello_bytes < sizeof link->hello)
+        return taken;
+    link->is_greeted = true;
+    if (link->peer == 0)
+        hear_hello(link);
+    else
+        hear_answer(link);
+    return taken;
+}
+
+static void say_hello(struct link *link)
+{
+    uint8_t hello[BW_HELLO_BYTES];
+
+    bw_node_say_hello(link->program->node, link->peer, hello);
+    if (bw_tls_stream_write(link->stream, hello, sizeof hello) != BW_OK)
+        bw_tls_stream_close(link->stream, BW_ERR_IO, "its hello could not be sent");
+}
+
 static void on_ready(struct bw_tls_stream *stream, void *user)
 {
     struct link *link = user;
     const struct bw_witness_member_config *member = who_is(link);
 
+    bw_tls_stream_set_deadline(stream, HELLO_MS);
     if (member == NULL)
         bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is of no other member");
-    else if (link->peer == 0)
-        adopt(link, member);
-    else if (member->id != link->peer)
+    else if (link->peer != 0 && member->id != link->peer)
         bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is another member's");
-    else if (link->sink.events != NULL)
-        link->sink.events->on_ready(link->sink.user);
+    else if (link->peer != 0)
+        say_hello(link);
 }
 
 /* ---- what passes ---- */
@@ -130,7 +211,14 @@ static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t si
     struct link *link = user;
     struct bw_diag diag = {0};
 
-    BW_ASSERT(link->sink.events != NULL);
+    if (!link->is_greeted) {
+        const size_t taken = gather_hello(link, data, size);
+
+        data += taken;
+        size -= taken;
+    }
+    if (size == 0 || link->sink.events == NULL) /* no more, or refused */
+        return;
     /* Nothing comes in over a dialed link; the transport closes one on which something does. */
     if (link->peer == 0 && bw_raft_frames_take(&link->frames, data, size, &diag) != BW_OK) {
         refuse_message(link, diag.text);

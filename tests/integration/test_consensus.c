@@ -502,6 +502,52 @@ static void one_process_at_a_time_and_the_other_is_named(void **state)
     assert_non_null(strstr(diag.text, wanted));
 }
 
+/* I3: entries that two of three have taken; one of the two is down, the other has lost its disk and
+ * was made anew under its id, the third never had them. It may not lead: what was decided would be
+ * decided again. */
+static void a_voter_that_was_wiped_helps_nobody_to_forget(void **state)
+{
+    (void)state;
+    start_all();
+    (void)wait_for_leader();
+    test_witness_stop(&witnesses[0]);
+    (void)wait_for_leader();
+    submit(0, 5);
+    test_witness_stop(&witnesses[1]);
+    test_witness_stop(&witnesses[2]);
+    test_cluster_wipe(&cluster, 2);
+    start(1);
+    start(2);
+
+    assert_false(test_run_until(&loop, has_leader, NULL, 4 * cluster.election_ms));
+
+    start(3);
+    (void)wait_for_leader();
+    submit(5, 1);
+    assert_int_equal(leader()->state.count, 6);
+    wait_for_count(&witnesses[0], 6);
+    assert_int_equal(witnesses[1].state.count, 0); /* it is heard by nobody, and told nothing */
+    assert_int_equal(witnesses[1].stops, 0);
+}
+
+/* A majority may be without anybody who remembers, so the first leader has the votes of all. */
+static void a_cluster_begins_once_all_its_witnesses_are_up(void **state)
+{
+    (void)state;
+    start(1);
+    start(2);
+    assert_false(test_run_until(&loop, has_leader, NULL, 3 * cluster.election_ms));
+    assert_true(bw_node_is_bare(witnesses[0].node));
+
+    start(3);
+    assert_ptr_equal(wait_for_leader(), &witnesses[0]); /* the founder */
+    assert_false(bw_node_is_bare(witnesses[0].node));
+    submit(0, 1);
+    wait_for_count(&witnesses[2], 1);
+    test_witness_stop(&witnesses[0]); /* from now on a majority is enough */
+    (void)wait_for_leader();
+}
+
 static void a_witness_is_made_once(void **state)
 {
     struct bw_diag diag = {0};
@@ -585,6 +631,8 @@ int main(void)
         TEST(a_command_from_tomorrow_stops_the_witness_before_it),
         TEST(another_witness_s_directory_is_refused),
         TEST(one_process_at_a_time_and_the_other_is_named),
+        TEST(a_voter_that_was_wiped_helps_nobody_to_forget),
+        TEST(a_cluster_begins_once_all_its_witnesses_are_up),
         TEST(a_witness_is_made_once),
         TEST(a_witness_that_lost_a_part_does_not_start),
     };

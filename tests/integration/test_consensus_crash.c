@@ -667,7 +667,11 @@ static void damaged_files_never_give_a_wrong_term_or_log(void **state)
 {
     struct test_witness *witness = calloc(1, sizeof *witness);
     struct bw_node_founding founding = {
-        .identity = {.cluster_id = {{1}}, .cluster = "test", .witness_id = 1}};
+        .identity = {.cluster_id = {{1}},
+                     .cluster = "test",
+                     .witness_id = 1,
+                     .incarnation = {{9}},
+                     .is_founder = true}};
     char path[128], kept[128];
     unsigned done = 0;
     uv_loop_t loop;

@@ -602,8 +602,7 @@ static void a_dialed_peer_with_another_members_certificate_is_refused(void **sta
     uint16_t port;
 
     (void)state;
-    trio_start(&trio, 0, TRIO_EXECUTED);
-    trio_start(&trio, 1, TRIO_EXECUTED);
+    trio_start_all(&trio, TRIO_EXECUTED);
     (void)trio_leader(&trio);
     port = trio.raft[0]; /* w2 is told that w3 lives where w1 does, and the reverse */
     trio.raft[0] = trio.raft[2];

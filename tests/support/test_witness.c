@@ -14,9 +14,9 @@
 
 #include "janitor.h"
 
-/* ---- a link: greeting of 8 bytes, answered by one -------------------------------------------- */
+/* ---- a link: hello and answer ----------------------------------------------------------------- */
 
-#define GREETING_BYTES 8
+#define GREETING_BYTES BW_HELLO_BYTES
 #define QUEUE_BYTES    (256 * 1024)
 
 struct test_link {
@@ -25,6 +25,7 @@ struct test_link {
     struct test_witness *witness;
     struct test_link *next, **previous;
     struct bw_link_sink sink; /* events NULL: not adopted yet */
+    uint64_t peer; /* dialed */
     uint8_t greeting[GREETING_BYTES];
     size_t greeted;
     bool is_dialed, is_ready, is_paused, is_closing;
@@ -116,13 +117,29 @@ static void on_link_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out_b
 /* The acceptor has the whole greeting: it says who dialed. */
 static void adopt(struct test_link *link)
 {
-    uint64_t peer = bw_get_u64le(link->greeting);
+    uint8_t answer[BW_HELLO_BYTES];
+    struct bw_hello hello;
+    bool is_ask;
 
-    if (bw_transport_accept(link->witness->transport, peer, (struct bw_link *)link, &link->sink) !=
-            BW_OK ||
-        link_write((struct bw_link *)link, (const uint8_t *)"!", 1) != BW_OK)
-        link_close((struct bw_link *)link);
     link->is_ready = true;
+    if (link->witness->node == NULL || !bw_hello_decode(link->greeting, &hello) ||
+        bw_node_hear_hello(link->witness->node, hello.from, link->greeting, &is_ask, answer, NULL) !=
+            BW_OK)
+        link_close((struct bw_link *)link);
+    else if (bw_transport_accept(link->witness->transport, hello.from, (struct bw_link *)link,
+                                 &link->sink) != BW_OK ||
+             link_write((struct bw_link *)link, answer, sizeof answer) != BW_OK)
+        link_close((struct bw_link *)link);
+}
+
+static void take_answer(struct test_link *link)
+{
+    link->is_ready = true;
+    if (link->witness->node == NULL ||
+        bw_node_hear_answer(link->witness->node, link->peer, link->greeting, NULL) != BW_OK)
+        link_close((struct bw_link *)link);
+    else
+        link->sink.events->on_ready(link->sink.user);
 }
 
 static void on_link_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
@@ -137,14 +154,12 @@ static void on_link_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffe
     }
     while (size > 0 && !link->is_ready && !link->is_closing) {
         size--;
-        if (link->is_dialed) {
-            data++;
-            link->is_ready = true;
-            link->sink.events->on_ready(link->sink.user);
-            continue;
-        }
         link->greeting[link->greeted++] = (uint8_t)*data++;
-        if (link->greeted == GREETING_BYTES)
+        if (link->greeted < GREETING_BYTES)
+            continue;
+        if (link->is_dialed)
+            take_answer(link);
+        else
             adopt(link);
     }
     if (size > 0 && !link->is_closing)
@@ -187,7 +202,7 @@ static void on_connected(uv_connect_t *request, int status)
 
     if (link->is_closing)
         return;
-    bw_put_u64le(greeting, link->witness->id);
+    bw_node_say_hello(link->witness->node, link->peer, greeting);
     (void)uv_tcp_nodelay(&link->tcp, 1);
     if (status != 0 || link_write((struct bw_link *)link, greeting, sizeof greeting) != BW_OK) {
         link_close((struct bw_link *)link);
@@ -206,6 +221,7 @@ static struct bw_link *link_dial(void *user, uint64_t peer, struct bw_link_sink 
     address.sin_port = htons(witness->cluster->ports[peer - 1]);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     link->sink = sink;
+    link->peer = peer;
     link->is_dialed = true;
     if (uv_tcp_connect(&link->connect, &link->tcp, (struct sockaddr *)&address, on_connected) !=
         0) {
@@ -480,20 +496,37 @@ void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out
     (void)snprintf(out_path, 128, "%s/w%d", cluster->dir, (int)id);
 }
 
-enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
-                               struct bw_diag *diag)
+static enum bw_err found(const struct test_cluster *cluster, uint64_t id, uint8_t incarnation,
+                         bool is_founder, struct bw_diag *diag)
 {
     char path[128];
     struct bw_node_founding founding = {.data_dir = path,
                                         .identity = {.cluster_id = {{1, 2, 3}},
                                                      .cluster = "test",
                                                      .witness_id = id,
-                                                     .election_timeout_ms = cluster->election_ms},
+                                                     .election_timeout_ms = cluster->election_ms,
+                                                     .incarnation = {{incarnation, (uint8_t)id}},
+                                                     .is_founder = is_founder},
                                         .member_ids = {1, 2, 3},
                                         .member_count = TEST_WITNESSES};
 
     test_cluster_path(cluster, id, path);
     return bw_node_bootstrap(&founding, diag);
+}
+
+enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
+                               struct bw_diag *diag)
+{
+    return found(cluster, id, 1, id == 1, diag);
+}
+
+void test_cluster_wipe(const struct test_cluster *cluster, uint64_t id)
+{
+    char path[128];
+
+    test_cluster_path(cluster, id, path);
+    janitor_remove_dir(path);
+    BW_ASSERT(found(cluster, id, 2, false, NULL) == BW_OK);
 }
 
 static void on_beat(uv_timer_t *timer)

@@ -54,8 +54,11 @@ struct test_witness {
 void test_cluster_init(struct test_cluster *cluster);
 void test_cluster_deinit(struct test_cluster *cluster);
 void test_cluster_path(const struct test_cluster *cluster, uint64_t id, char out_path[128]);
+/* `witness init`; witness 1 is the founder. */
 enum bw_err test_cluster_found(const struct test_cluster *cluster, uint64_t id,
                                struct bw_diag *diag);
+/* Its directory is lost, and `witness init --cluster-id` makes another one. It is not running. */
+void test_cluster_wipe(const struct test_cluster *cluster, uint64_t id);
 
 /* `witness` is zeroed but for exits_on_stop and apply_answer. */
 enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster *cluster,

@@ -25,7 +25,8 @@ struct bw_data_dir_identity {
     char cluster[BW_NAME_MAX + 1];
     uint64_t witness_id; /* > 0; never reused for another directory */
     unsigned election_timeout_ms;
-    bool is_founder; /* began with the founding configuration in its log; else it was added later */
+    struct bw_id incarnation; /* of this directory (roll.h) */
+    bool is_founder;          /* made the cluster's id */
 };
 
 struct bw_data_dir {

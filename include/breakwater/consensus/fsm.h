@@ -2,7 +2,9 @@
  * and on the wire, and what happens when one cannot be understood. Opaque to what they mean.
  *
  * An entry:    size 4 | CRC-32C of all that follows 4 | term 8 | bytes | zeros to a multiple of 8
- * A snapshot:  "bwsnap1\n" 8 | size 8 | CRC-32C of the bytes 4 | 0 4 | bytes        (little endian)
+ *              kind in the highest byte of size: 0 a command, 1 a roster (roll.h)
+ * A snapshot:  "bwsnap2\n" 8 | size 8 | CRC-32C of all that follows 4 | bytes of the roster 4 |
+ *              roster | bytes                                                     (little endian)
  * libraft itself writes snapshots without a checksum. */
 #ifndef BW_CONSENSUS_FSM_H
 #define BW_CONSENSUS_FSM_H
@@ -29,6 +31,7 @@ struct bw_fsm_ops {
 };
 
 struct bw_fsm;
+struct bw_roster;
 struct bw_safe_io;
 struct raft;
 struct raft_buffer;
@@ -50,5 +53,13 @@ const struct bw_diag *bw_fsm_diag(const struct bw_fsm *fsm);
  * bytes. The buffer comes from raft_malloc. */
 BW_MUST_CHECK enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size_t size,
                                         struct raft_buffer *out_buffer);
+/* The same of a roster; only BW_ERR_NOMEM. */
+BW_MUST_CHECK enum bw_err bw_fsm_encode_roster(uint64_t term, const struct bw_roster *roster,
+                                               struct raft_buffer *out_buffer);
+
+/* Before anything is applied: the roster in these bytes of an entry, or of a snapshot. False: there
+ * is none, or they are damaged, which is said when they are applied or restored. */
+bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_roster);
+bool bw_fsm_snapshot_roster(const void *bytes, size_t size, struct bw_roster *out_roster);
 
 #endif

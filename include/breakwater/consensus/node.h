@@ -18,6 +18,7 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/fsm.h>
+#include <breakwater/consensus/hello.h>
 #include <breakwater/consensus/node_events.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/transport.h>
@@ -33,9 +34,8 @@ struct bw_raft_node;
 
 struct bw_node_founding {
     const char *data_dir;
-    struct bw_data_dir_identity identity; /* is_founder is set here */
-    /* The founding voters, this witness among them; the same list on each. Count 0: the witness
-     * joins a cluster that exists, and gets its configuration from the leader. */
+    struct bw_data_dir_identity identity;
+    /* The founding voters, this witness among them; the same list on each. */
     uint64_t member_ids[BW_WITNESSES_MAX];
     unsigned member_count;
 };
@@ -71,6 +71,25 @@ BW_MUST_CHECK enum bw_err bw_node_open(const struct bw_node_config *config,
 
 /* Who this directory belongs to. */
 const struct bw_data_dir_identity *bw_node_identity(const struct bw_raft_node *node);
+
+/* The first words to peer `to`, and what the other's mean (hello.h): on each connection, in both
+ * directions, before it is the transport's. */
+void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES]);
+/* What `peer` (by its certificate) has dialed with. BW_OK: it is welcome, or has only asked
+ * (*out_is_ask); BW_ERR_REFUSED, with why. In each case `out_answer` is to be sent; the connection
+ * goes on only where it is welcome to join. BW_ERR_INVALID: these are no such words. */
+BW_MUST_CHECK enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer,
+                                             const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
+                                             uint8_t out_answer[BW_HELLO_BYTES],
+                                             struct bw_diag *diag);
+/* The answer of `peer`, which was dialed. BW_ERR_REFUSED, BW_ERR_INVALID: to be closed. */
+BW_MUST_CHECK enum bw_err bw_node_hear_answer(struct bw_raft_node *node, uint64_t peer,
+                                              const uint8_t words[BW_HELLO_BYTES],
+                                              struct bw_diag *diag);
+/* It has said who it is, since this process started. */
+bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id);
+/* No roster is in its log or snapshot yet: the cluster begins once all its members are up. */
+bool bw_node_is_bare(const struct bw_raft_node *node);
 
 /* Loads snapshot and log (fsm.restore may be called) and begins to take part. After an error the
  * node must still be closed. BW_ERR_CORRUPT: what is on disk cannot be trusted, and why. */

@@ -27,7 +27,8 @@
  *       that nobody has written, and says yes to its snapshot: as      index
  *       leader of the newer term it takes that for an answer
  *   L16 a follower takes the term of a late vote, or not, by a     -> it hears its own term
- *       byte of a pointer: the flag that is asked is a candidate's */
+ *       byte of a pointer: the flag that is asked is a candidate's
+ *   L20..L22 libraft knows members by their ids alone              -> the roll (roll.h) */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -38,6 +39,7 @@
 
 #include <raft.h>
 
+#include <breakwater/consensus/roll.h>
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/vote_store.h>
 
@@ -54,6 +56,8 @@
 
 struct bw_safe_io_config {
     struct bw_vote_store store;
+    /* Who may vote, stand and be heard (L20..L22); kept. NULL: of one that speaks with nobody. */
+    struct bw_roll *roll;
     bw_stop_fn stop;
     /* L11: `peer` answers and its match index has not moved for BW_SAFE_IO_BEHIND_MS though entries
      * behind it are committed. Once per case, from within a tick: note it and return. May be NULL.
@@ -75,6 +79,10 @@ struct bw_safe_io_counts {
     uint64_t commits_kept;      /* L14 */
     uint64_t refusals_filled;   /* L15 */
     uint64_t terms_hidden;      /* L16 */
+    uint64_t votes_refused;     /* L20: asked for a vote that it must not give */
+    uint64_t stands_refused;    /* L21: did not ask for one */
+    uint64_t votes_held;        /* L21: until all have granted theirs */
+    uint64_t strangers_dropped; /* L22, and who asks for votes under another id */
     uint64_t sends_dropped;
 };
 

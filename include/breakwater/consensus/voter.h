@@ -28,6 +28,8 @@
 /* `address` is borrowed until bw_voter_open returns; `log` and the users are kept. */
 struct bw_voter_config {
     uint64_t id;
+    struct bw_id incarnation; /* of its data directory */
+    bool is_founder;
     const char *address;
     struct bw_vote_store store;
     struct bw_fsm_ops fsm;
@@ -51,6 +53,7 @@ struct bw_voter_settings {
 struct bw_voter {
     struct raft raft;       /* first; its `data` is the caller's */
     struct bw_safe_io safe; /* its `io` is the backend's to initialise */
+    struct bw_roll roll;    /* peers that have said who they are: bw_roll_meet */
     /* The rest belongs to voter.c. */
     struct bw_fsm *fsm;
     struct bw_term_watch watch;
@@ -60,6 +63,8 @@ struct bw_voter {
     struct bw_log *log;
     bool is_started, is_closing, is_transferring;
     struct raft_transfer transfer;
+    struct raft_apply founding; /* of the roster */
+    bool is_founding;           /* it is on its way */
     unsigned requests;
     struct {
         bool is_due;

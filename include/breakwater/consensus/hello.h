@@ -1,0 +1,46 @@
+/* hello.h - the first words on a connection between two witnesses, in both directions, before any
+ * message of Raft: which cluster, who, and which data directory. Design 3.9. Pure.
+ *
+ * magic 8 | word 8 | cluster id 16 | incarnation 16 | from 8 | to 8; little endian. */
+#ifndef BW_CONSENSUS_HELLO_H
+#define BW_CONSENSUS_HELLO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
+#include <breakwater/consensus/roll.h>
+
+#define BW_HELLO_BYTES 64
+
+enum bw_hello_word {
+    BW_HELLO_JOIN = 1,          /* who dials: Raft's messages follow */
+    BW_HELLO_ASK,               /* who dials: would a new directory of this id be taken? */
+    BW_HELLO_WELCOME,           /* the answer; or why not */
+    BW_HELLO_OTHER_CLUSTER,
+    BW_HELLO_OTHER_ID,          /* the two do not agree on who is who */
+    BW_HELLO_OTHER_INCARNATION, /* the roster names another directory for this id */
+};
+
+struct bw_hello {
+    enum bw_hello_word word;
+    struct bw_id cluster_id; /* none: only who asks before it founds a cluster */
+    struct bw_id incarnation;
+    uint64_t from, to; /* ids, as the one who speaks knows them */
+};
+
+void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);
+/* False: not what bw_hello_encode makes. */
+bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello);
+
+/* What `self` answers to `theirs`, which came from the member `peer` by its certificate. WELCOME: to
+ * a JOIN, it was met (bw_roll_meet); else `diag` says why. */
+enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
+                                  const struct bw_hello *theirs, struct bw_diag *diag);
+/* The one who dialed `peer` judges the answer. BW_OK: it is welcome, and has met the other. */
+BW_MUST_CHECK enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *roll,
+                                               uint64_t peer, const struct bw_hello *answer,
+                                               struct bw_diag *diag);
+
+#endif

@@ -1,0 +1,96 @@
+#include <breakwater/consensus/hello.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/consensus/stop.h>
+
+static const uint8_t magic[8] = {'b', 'w', 'h', 'e', 'l', 'l', 'o', '1'};
+
+void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES])
+{
+    memcpy(out_bytes, magic, sizeof magic);
+    bw_put_u64le(out_bytes + 8, hello->word);
+    memcpy(out_bytes + 16, hello->cluster_id.bytes, BW_ID_BYTES);
+    memcpy(out_bytes + 32, hello->incarnation.bytes, BW_ID_BYTES);
+    bw_put_u64le(out_bytes + 48, hello->from);
+    bw_put_u64le(out_bytes + 56, hello->to);
+}
+
+bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello)
+{
+    const uint64_t word = bw_get_u64le(bytes + 8);
+
+    if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN ||
+        word > BW_HELLO_OTHER_INCARNATION)
+        return false;
+    out_hello->word = (enum bw_hello_word)word;
+    memcpy(out_hello->cluster_id.bytes, bytes + 16, BW_ID_BYTES);
+    memcpy(out_hello->incarnation.bytes, bytes + 32, BW_ID_BYTES);
+    out_hello->from = bw_get_u64le(bytes + 48);
+    out_hello->to = bw_get_u64le(bytes + 56);
+    return true;
+}
+
+static bool is_same_cluster(const struct bw_hello *self, const struct bw_hello *theirs,
+                            struct bw_diag *diag)
+{
+    char own[BW_ID_TEXT_BYTES];
+    char other[BW_ID_TEXT_BYTES];
+
+    if (bw_id_equal(self->cluster_id, theirs->cluster_id))
+        return true;
+    bw_id_format(self->cluster_id, own);
+    bw_id_format(theirs->cluster_id, other);
+    (void)bw_diag_set(diag, BW_ERR_REFUSED,
+                      "it belongs to cluster %s, this witness to %s; was `witness init` run without "
+                      "the --cluster-id of the first witness?",
+                      other, own);
+    return false;
+}
+
+static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const struct bw_hello *theirs,
+                          struct bw_diag *diag)
+{
+    if (theirs->from == peer && theirs->to == self->from)
+        return true;
+    (void)bw_diag_set(diag, BW_ERR_REFUSED,
+                      "it says that it is witness %" PRIu64 " and speaks to witness %" PRIu64
+                      "; by this witness's file and its certificate it is witness %" PRIu64
+                      ", and this is witness %" PRIu64 ": give all witnesses the same `witnesses`",
+                      theirs->from, theirs->to, peer, self->from);
+    return false;
+}
+
+enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
+                                  const struct bw_hello *theirs, struct bw_diag *diag)
+{
+    if (!is_same_cluster(self, theirs, diag))
+        return BW_HELLO_OTHER_CLUSTER;
+    if (!agrees_on_ids(self, peer, theirs, diag))
+        return BW_HELLO_OTHER_ID;
+    if (theirs->word == BW_HELLO_ASK && !bw_roll_is_bare(roll)) {
+        (void)bw_diag_set(diag, BW_ERR_REFUSED, "a new data directory asks for an id that is known");
+        return BW_HELLO_OTHER_INCARNATION;
+    }
+    if (theirs->word == BW_HELLO_JOIN &&
+        bw_roll_meet(roll, peer, theirs->incarnation, diag) != BW_OK)
+        return BW_HELLO_OTHER_INCARNATION;
+    return BW_HELLO_WELCOME;
+}
+
+enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
+                                 const struct bw_hello *answer, struct bw_diag *diag)
+{
+    if (!is_same_cluster(self, answer, diag) || !agrees_on_ids(self, peer, answer, diag))
+        return BW_ERR_REFUSED;
+    if (answer->word == BW_HELLO_OTHER_INCARNATION)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "it refuses this witness: the cluster knows witness %" PRIu64
+                           " by another data directory, which was there before this one; %s",
+                           self->from, BW_WITNESS_LOST);
+    if (answer->word != BW_HELLO_WELCOME)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "it refuses this witness; its log says why");
+    return bw_roll_meet(roll, peer, answer->incarnation, diag);
+}

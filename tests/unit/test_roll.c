@@ -1,0 +1,319 @@
+/* roll, hello: who may vote, stand and be heard; and that a voter that was wiped is none. 3.9, I3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include <breakwater/consensus/hello.h>
+#include <breakwater/consensus/roll.h>
+
+static const uint64_t voters[] = {1, 2, 3};
+#define VOTERS 3
+
+static struct bw_id inc(uint8_t life, uint64_t id)
+{
+    return (struct bw_id){{life, (uint8_t)id}};
+}
+
+/* Of the first directories. */
+static struct bw_roster first_roster(void)
+{
+    return (struct bw_roster){
+        .count = 3, .members = {{1, inc(1, 1)}, {2, inc(1, 2)}, {3, inc(1, 3)}}};
+}
+
+static struct bw_roll member(uint64_t id, uint8_t life, bool is_founder)
+{
+    struct bw_roll roll;
+
+    bw_roll_init(&roll, id, inc(life, id), is_founder);
+    return roll;
+}
+
+static void take(struct bw_roll *roll, uint64_t index)
+{
+    const struct bw_roster roster = first_roster();
+
+    assert_int_equal(bw_roll_take(roll, &roster, index, NULL), BW_OK);
+}
+
+/* ---- the roster ---- */
+
+static void a_roster_is_read_as_it_was_written_and_nothing_else_is(void **state)
+{
+    const struct bw_roster roster = first_roster();
+    struct bw_roster read;
+    uint8_t bytes[BW_ROSTER_BYTES_MAX];
+    const size_t size = bw_roster_encode(&roster, bytes);
+
+    (void)state;
+    assert_int_equal(size, 8 + 24 * 3);
+    assert_true(bw_roster_decode(bytes, size, &read));
+    assert_int_equal(read.count, 3);
+    assert_memory_equal(read.members, roster.members, 3 * sizeof roster.members[0]);
+    for (size_t cut = 0; cut < size; cut++)
+        assert_false(bw_roster_decode(bytes, cut, &read));
+    bytes[8 + 24] = 1; /* the same id twice */
+    assert_false(bw_roster_decode(bytes, size, &read));
+    bytes[8 + 24] = 2;
+    memset(bytes + 16, 0, BW_ID_BYTES); /* no incarnation */
+    assert_false(bw_roster_decode(bytes, size, &read));
+    memset(bytes, 0, sizeof bytes);
+    assert_false(bw_roster_decode(bytes, 8, &read));
+}
+
+static void a_directory_that_the_roster_does_not_name_for_its_id_must_end(void **state)
+{
+    struct bw_roll roll = member(2, 2, false);
+    const struct bw_roster roster = first_roster();
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(bw_roll_take(&roll, &roster, 2, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "knows witness 2 by a data directory 0102"));
+    assert_true(bw_roll_is_bare(&roll));
+}
+
+static void a_roster_goes_with_the_end_of_the_log_and_stays_in_a_snapshot(void **state)
+{
+    struct bw_roll roll = member(2, 1, false);
+
+    (void)state;
+    take(&roll, 2);
+    bw_roll_cut(&roll, 3);
+    assert_false(bw_roll_is_bare(&roll));
+    bw_roll_cut(&roll, 2);
+    assert_true(bw_roll_is_bare(&roll));
+    take(&roll, 0);
+    bw_roll_cut(&roll, 1);
+    assert_false(bw_roll_is_bare(&roll));
+}
+
+/* ---- L20, L21: votes ---- */
+
+static void a_member_votes_if_the_roster_names_its_own_directory(void **state)
+{
+    struct bw_roll roll = member(2, 1, false);
+    struct bw_roster without = first_roster();
+
+    (void)state;
+    take(&roll, 2);
+    assert_true(bw_roll_may_vote(&roll, 100));
+    assert_true(bw_roll_may_stand(&roll));
+
+    without.members[1] = without.members[2];
+    without.count = 2;
+    assert_int_equal(bw_roll_take(&roll, &without, 7, NULL), BW_OK);
+    assert_false(bw_roll_may_vote(&roll, 100));
+    assert_false(bw_roll_may_stand(&roll));
+}
+
+/* What asks for its vote knows entries, or only says so: it does not, and cannot compare. */
+static void with_a_bare_log_only_a_bare_candidate_gets_a_vote(void **state)
+{
+    const struct bw_roll wiped = member(2, 2, false);
+
+    (void)state;
+    assert_true(bw_roll_may_vote(&wiped, BW_ROLL_BARE_INDEX));
+    assert_false(bw_roll_may_vote(&wiped, BW_ROLL_BARE_INDEX + 1));
+    assert_false(bw_roll_may_vote(&wiped, 1000));
+}
+
+static void with_a_bare_log_only_the_founder_stands_and_it_votes_for_all(void **state)
+{
+    const struct bw_roll founder = member(1, 1, true);
+    const struct bw_roll other = member(2, 1, false);
+
+    (void)state;
+    assert_true(bw_roll_may_stand(&founder));
+    assert_true(bw_roll_may_vote(&founder, 1000)); /* one that heard of its first entry before it */
+    assert_false(bw_roll_may_stand(&other));
+}
+
+static void a_founder_is_elected_by_all(void **state)
+{
+    struct bw_roll founder = member(1, 1, true);
+
+    (void)state;
+    assert_false(bw_roll_count_vote(&founder, 2, 5, true, voters, VOTERS));
+    assert_false(bw_roll_count_vote(&founder, 2, 5, true, voters, VOTERS)); /* said twice */
+    assert_false(bw_roll_count_vote(&founder, 3, 5, false, voters, VOTERS)); /* another question */
+    assert_false(bw_roll_count_vote(&founder, 3, 6, false, voters, VOTERS)); /* another term */
+    assert_true(bw_roll_count_vote(&founder, 2, 6, false, voters, VOTERS));
+    assert_int_equal(founder.granted_count, 2);
+}
+
+static void a_vote_of_a_directory_that_is_gone_does_not_count(void **state)
+{
+    struct bw_roll founder = member(1, 1, true);
+
+    (void)state;
+    assert_int_equal(bw_roll_meet(&founder, 2, inc(1, 2), NULL), BW_OK);
+    assert_false(bw_roll_count_vote(&founder, 2, 6, false, voters, VOTERS));
+    assert_int_equal(bw_roll_meet(&founder, 2, inc(2, 2), NULL), BW_OK); /* made anew meanwhile */
+    assert_false(bw_roll_count_vote(&founder, 3, 6, false, voters, VOTERS));
+    assert_true(bw_roll_count_vote(&founder, 2, 6, false, voters, VOTERS));
+}
+
+static void the_roster_is_of_those_who_were_met(void **state)
+{
+    struct bw_roll founder = member(2, 1, true);
+    struct bw_roster roster;
+
+    (void)state;
+    assert_int_equal(bw_roll_meet(&founder, 3, inc(1, 3), NULL), BW_OK);
+    assert_false(bw_roll_draft(&founder, voters, VOTERS, &roster));
+    assert_int_equal(bw_roll_meet(&founder, 1, inc(1, 1), NULL), BW_OK);
+    assert_true(bw_roll_draft(&founder, voters, VOTERS, &roster));
+    assert_int_equal(roster.count, 3);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(roster.members[i].id, i + 1);
+        assert_true(bw_id_equal(roster.members[i].incarnation, inc(1, i + 1)));
+    }
+}
+
+/* ---- L22: who is heard ---- */
+
+static void another_directory_of_a_known_id_is_refused(void **state)
+{
+    struct bw_roll roll = member(1, 1, true);
+    struct bw_diag diag = {0};
+
+    (void)state;
+    take(&roll, 2);
+    assert_false(bw_roll_hears(&roll, 2)); /* it has not said who it is */
+    assert_int_equal(bw_roll_meet(&roll, 2, inc(2, 2), &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "made anew"));
+    assert_non_null(strstr(diag.text, "cannot replace it"));
+    assert_false(bw_roll_hears(&roll, 2));
+    assert_int_equal(bw_roll_meet(&roll, 2, inc(1, 2), NULL), BW_OK);
+    assert_true(bw_roll_hears(&roll, 2));
+    assert_int_equal(bw_roll_meet(&roll, 4, inc(1, 4), &diag), BW_ERR_REFUSED);
+    assert_int_equal(bw_roll_meet(&roll, 1, inc(1, 1), NULL), BW_ERR_INVALID);
+    assert_int_equal(bw_roll_meet(&roll, 2, (struct bw_id){{0}}, NULL), BW_ERR_INVALID);
+}
+
+/* Its connection may be older than the roster that says who it is. */
+static void who_was_met_before_the_roster_is_judged_by_it(void **state)
+{
+    struct bw_roll roll = member(1, 1, false);
+
+    (void)state;
+    assert_int_equal(bw_roll_meet(&roll, 2, inc(2, 2), NULL), BW_OK);
+    assert_int_equal(bw_roll_meet(&roll, 3, inc(1, 3), NULL), BW_OK);
+    assert_true(bw_roll_hears(&roll, 2));
+    take(&roll, 2);
+    assert_false(bw_roll_hears(&roll, 2));
+    assert_true(bw_roll_hears(&roll, 3));
+}
+
+/* ---- hello ---- */
+
+static struct bw_hello hello(enum bw_hello_word word, uint64_t from, uint8_t life, uint64_t to)
+{
+    return (struct bw_hello){.word = word,
+                             .cluster_id = {{7}},
+                             .incarnation = inc(life, from),
+                             .from = from,
+                             .to = to};
+}
+
+static void first_words_are_read_as_they_were_written(void **state)
+{
+    const struct bw_hello said = hello(BW_HELLO_JOIN, 2, 1, 1);
+    struct bw_hello heard;
+    uint8_t bytes[BW_HELLO_BYTES];
+
+    (void)state;
+    bw_hello_encode(&said, bytes);
+    assert_true(bw_hello_decode(bytes, &heard));
+    assert_memory_equal(&heard.incarnation, &said.incarnation, sizeof said.incarnation);
+    assert_int_equal(heard.from, 2);
+    assert_int_equal(heard.to, 1);
+    bytes[8] = 9;
+    assert_false(bw_hello_decode(bytes, &heard));
+    bytes[8] = 1;
+    bytes[7] ^= 1;
+    assert_false(bw_hello_decode(bytes, &heard));
+}
+
+static enum bw_hello_word judged(struct bw_roll *roll, const struct bw_hello *theirs,
+                                 const char *why)
+{
+    const struct bw_hello self = hello(BW_HELLO_WELCOME, 1, 1, 2);
+    struct bw_diag diag = {0};
+    const enum bw_hello_word word = bw_hello_judge(&self, roll, 2, theirs, &diag);
+
+    if (strstr(diag.text, why) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", why, diag.text);
+    return word;
+}
+
+static void a_hello_is_answered_with_what_is_wrong(void **state)
+{
+    struct bw_roll roll = member(1, 1, true);
+    struct bw_hello theirs = hello(BW_HELLO_JOIN, 2, 1, 1);
+
+    (void)state;
+    theirs.cluster_id.bytes[0] = 8;
+    assert_int_equal(judged(&roll, &theirs, "without the --cluster-id"), BW_HELLO_OTHER_CLUSTER);
+    theirs = hello(BW_HELLO_JOIN, 3, 1, 1); /* the certificate says 2 */
+    assert_int_equal(judged(&roll, &theirs, "says that it is witness 3"), BW_HELLO_OTHER_ID);
+    theirs = hello(BW_HELLO_JOIN, 2, 1, 3); /* it takes us for another */
+    assert_int_equal(judged(&roll, &theirs, "speaks to witness 3"), BW_HELLO_OTHER_ID);
+    theirs = hello(BW_HELLO_ASK, 2, 2, 1);
+    assert_int_equal(judged(&roll, &theirs, ""), BW_HELLO_WELCOME);
+    assert_false(bw_roll_has_met(&roll, 2)); /* who asks is not there yet */
+    theirs = hello(BW_HELLO_JOIN, 2, 1, 1);
+    assert_int_equal(judged(&roll, &theirs, ""), BW_HELLO_WELCOME);
+    assert_true(bw_roll_has_met(&roll, 2));
+
+    take(&roll, 2);
+    theirs = hello(BW_HELLO_ASK, 2, 2, 1);
+    assert_int_equal(judged(&roll, &theirs, "known"), BW_HELLO_OTHER_INCARNATION);
+    theirs = hello(BW_HELLO_JOIN, 2, 2, 1);
+    assert_int_equal(judged(&roll, &theirs, "made anew"), BW_HELLO_OTHER_INCARNATION);
+}
+
+static void who_dialed_judges_the_answer(void **state)
+{
+    struct bw_roll roll = member(2, 2, false);
+    const struct bw_hello self = hello(BW_HELLO_JOIN, 2, 2, 1);
+    struct bw_hello answer = hello(BW_HELLO_OTHER_INCARNATION, 1, 1, 2);
+    struct bw_diag diag = {0};
+
+    (void)state;
+    assert_int_equal(bw_hello_take_answer(&self, &roll, 1, &answer, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "knows witness 2 by another data directory"));
+    assert_non_null(strstr(diag.text, "cannot replace it"));
+    answer = hello(BW_HELLO_WELCOME, 3, 1, 2);
+    assert_int_equal(bw_hello_take_answer(&self, &roll, 1, &answer, &diag), BW_ERR_REFUSED);
+    answer = hello(BW_HELLO_WELCOME, 1, 1, 2);
+    assert_int_equal(bw_hello_take_answer(&self, &roll, 1, &answer, &diag), BW_OK);
+    assert_true(bw_roll_hears(&roll, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_roster_is_read_as_it_was_written_and_nothing_else_is),
+        cmocka_unit_test(a_directory_that_the_roster_does_not_name_for_its_id_must_end),
+        cmocka_unit_test(a_roster_goes_with_the_end_of_the_log_and_stays_in_a_snapshot),
+        cmocka_unit_test(a_member_votes_if_the_roster_names_its_own_directory),
+        cmocka_unit_test(with_a_bare_log_only_a_bare_candidate_gets_a_vote),
+        cmocka_unit_test(with_a_bare_log_only_the_founder_stands_and_it_votes_for_all),
+        cmocka_unit_test(a_founder_is_elected_by_all),
+        cmocka_unit_test(a_vote_of_a_directory_that_is_gone_does_not_count),
+        cmocka_unit_test(the_roster_is_of_those_who_were_met),
+        cmocka_unit_test(another_directory_of_a_known_id_is_refused),
+        cmocka_unit_test(who_was_met_before_the_roster_is_judged_by_it),
+        cmocka_unit_test(first_words_are_read_as_they_were_written),
+        cmocka_unit_test(a_hello_is_answered_with_what_is_wrong),
+        cmocka_unit_test(who_dialed_judges_the_answer),
+    };
+
+    return cmocka_run_group_tests_name("roll", tests, NULL, NULL);
+}
