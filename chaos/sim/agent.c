@@ -138,7 +138,7 @@ static void carry_out(struct sim_agent *agent, struct sim_agent_place *place,
         sim_agent_read_mirror(agent, place);
         break;
     case BW_SITE_ACTION_OWN_FENCE:
-        sim_own_fence_start(agent, place, action->epoch, &action->fence);
+        sim_own_fence_start(agent, place, action);
         break;
     case BW_SITE_ACTION_TRACE:
         break;

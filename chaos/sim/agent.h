@@ -168,8 +168,8 @@ void sim_sync_answered(struct sim_agent *agent, const struct sim_agent_task *tas
 /* ---- agent_fence.c ---- */
 
 void sim_own_fence_open(struct sim_agent_place *place);
-void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch,
-                         const struct bw_fence_plan *plan);
+void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place,
+                         const struct bw_site_action *action);
 void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place);
 struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place);
 bool sim_own_fences_run(const struct sim_agent *agent);

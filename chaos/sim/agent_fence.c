@@ -48,7 +48,7 @@ static void run_script(struct sim_agent *agent, struct sim_agent_place *place,
 
 static void term_reach(const struct sim_agent *agent, const struct sim_agent_place *place)
 {
-    sim_reach_signal(agent->machine, place->group, SIM_SLOTS_IN_REACH, false, SIM_LINGER_NS_MAX);
+    sim_reach_signal(agent->machine, place->group, SIM_SLOTS_SERVED, false, SIM_LINGER_NS_MAX);
 }
 
 static void kill_reach(struct sim_agent *agent, struct sim_agent_place *place)
@@ -145,9 +145,11 @@ static void tick(struct sim_agent *agent, struct sim_agent_place *place)
 
 static void script_ended(struct sim_agent *agent, struct sim_agent_place *place)
 {
-    const struct bw_guard_run_ended *ended = &place->fence.work.ended;
+    const struct sim_own_fence *fence = &place->fence;
+    const struct bw_guard_run_ended *ended = &fence->work.ended;
     const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
                                              .ok = ended->result == BW_RUN_OK,
+                                             .was_signaled = fence->work.was_signaled,
                                              .line = ended->line};
 
     step(agent, place, &event);
@@ -202,16 +204,19 @@ struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place)
     return fence->kill.is_running ? bw_instant_min(at, fence->kill.wake_at) : at;
 }
 
-void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place, uint64_t epoch,
-                         const struct bw_fence_plan *plan)
+void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place,
+                         const struct bw_site_action *action)
 {
-    const struct bw_own_fence_event event = {
-        .kind = BW_OWN_FENCE_EVENT_START, .epoch = epoch, .plan = *plan};
+    const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_START,
+                                             .epoch = action->epoch,
+                                             .plan = action->fence,
+                                             .is_inside = action->is_inside,
+                                             .is_proved = action->is_proved};
 
     if (sim_world_of(agent->process)->tells)
         sim_tell(sim_world_of(agent->process), agent->process->name,
                  "%s: is to run a fence of its own, epoch %llu", place->site.group,
-                 (unsigned long long)epoch);
+                 (unsigned long long)action->epoch);
     step(agent, place, &event);
 }
 

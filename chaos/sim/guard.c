@@ -76,7 +76,7 @@ static void prove(struct sim_guard *guard, struct sim_guard_place *place, bool i
     if (is_deadline_near(guard) || place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE)
         return;
     place->is_proved = true;
-    place->machine.limits.reach_proved = true;
+    place->machine.limits.reach_works = true;
     if (is_late)
         sim_guard_greet_again(guard);
 }
@@ -105,7 +105,7 @@ static bool is_left(const struct sim_guard *guard, const struct sim_guard_place 
 {
     const struct sim_service *service = &guard->machine->services[place->group];
 
-    if (service->is_up && service->epoch != 0)
+    if (service->is_up && service->epoch != 0 && !guard->machine->is_outside)
         return true;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &guard->machine->runs[i];
@@ -129,6 +129,7 @@ static struct bw_guard_event run_ended(const struct sim_guard *guard,
         .slot = slot,
         .ended = work->ended,
         .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, place),
+        .populated = sim_reach_populated(guard->machine, place->group),
     };
 }
 
@@ -164,6 +165,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
         .slot = action->slot,
         .ok = true,
         .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, place),
+        .populated = sim_reach_populated(guard->machine, place->group),
     };
     if (place->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
         out_answer->child = (struct bw_guard_child){.action = action->run.action,
@@ -295,7 +297,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
-        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_IN_REACH, false,
+        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_SERVED, false,
                          SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
@@ -552,6 +554,7 @@ static struct bw_guard_limits limits_of(const struct sim_setting *setting)
     struct bw_guard_limits limits = {
         .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
         .reach = BW_REACH_CGROUP,
+        .digest = 1,
         .has_script = {[BW_ACTION_START] = true,
                        [BW_ACTION_STOP] = true,
                        [BW_ACTION_STATUS] = true,
@@ -583,7 +586,7 @@ static void end_left_behind(struct sim_guard *guard, uint32_t group,
             (run->order.slot != SIM_SLOT_SERVICE || is_action_alive))
             sim_run_vanish(machine, run->serial);
     }
-    if (is_action_alive && !sim_percent(machine, machine->faults.fence_fails_percent))
+    if (is_action_alive && !machine->is_outside && !sim_percent(machine, machine->faults.fence_fails_percent))
         sim_service_down(machine, group, "killed with the action that a dead guard had begun");
 }
 

@@ -264,7 +264,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
             sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_run,
                       packed(run->serial, is_kill), NULL);
     }
-    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up)
+    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up || machine->is_outside)
         return;
     if (sim_percent(machine, machine->faults.fence_fails_percent)) {
         sim_count(machine->host->world, "script:unkillable");
@@ -276,9 +276,18 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
               packed(group, is_kill), NULL);
 }
 
+/* What a person starts comes up through the unit that the reach includes. */
+enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group)
+{
+    if (machine->services[group].is_up && !machine->is_outside)
+        return BW_POPULATED_YES;
+    return sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE) ? BW_POPULATED_NO
+                                                                : BW_POPULATED_YES;
+}
+
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)
 {
-    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up)
+    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up && !machine->is_outside)
         return false;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];

@@ -24,6 +24,7 @@ enum sim_slot {
     SIM_SLOT_OWN = 16, /* the agent's own scripts: in nobody's reach */
 };
 #define SIM_SLOTS_IN_REACH 15
+#define SIM_SLOTS_SERVED   (SIM_SLOT_SERVICE | SIM_SLOT_ACTION) /* what a fence ends */
 
 /* ---- scripts ---- */
 
@@ -93,6 +94,9 @@ struct sim_machine {
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
      * KILL ends a service that is to be fenced, so that it serves as long as it ever may. */
     bool forks_always, is_stubborn;
+    /* Its services run where no signal from here reaches them (a container daemon, another machine's
+     * API): only a stop or fence script ends them. */
+    bool is_outside;
     struct sim_script_faults faults;
 };
 
@@ -106,6 +110,8 @@ static inline bool sim_percent(struct sim_machine *machine, uint32_t percent)
     return percent != 0 && bw_prng_below(&machine->host->chance, 100) < percent;
 }
 
+/* The fact of guard/run.c: is something there that a start has left? */
+enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group);
 void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch);
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
 /* What the group's data has reached at this site, in ms of service. */
@@ -147,6 +153,7 @@ struct sim_work {
     struct bw_instant wake_at; /* serve it then; never: nothing is due */
     bool is_reaped, is_dropped; /* dropped: it never got its go-ahead */
     bool is_killed;             /* by us, or its limit came: `ended.result` is settled */
+    bool was_signaled;          /* by a signal that was not sent here */
     uint32_t rounds;
     struct bw_guard_run_ended ended; /* good once a call below has said that it is over */
 };

@@ -116,8 +116,9 @@ static void judge(struct sim_work *work, const struct sim_run_end *end)
         ended->result = end->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
         ended->exit_status = end->code;
         return;
-    case SIM_RUN_SIGNALED:
-        ended->result = BW_RUN_FAILED;
+    case SIM_RUN_SIGNALED: /* by somebody else: a look has seen nothing (3.2.4) */
+        work->was_signaled = true;
+        ended->result = bw_action_is_action(work->order.action) ? BW_RUN_FAILED : BW_RUN_KILLED;
         return;
     case SIM_RUN_TOO_LATE:
         ended->result = BW_RUN_TOO_LATE;
@@ -208,7 +209,7 @@ void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *proce
     kill->linger_ns_max = linger_ns_max;
     kill->is_running = true;
     kill->rounds = 0;
-    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_IN_REACH, true,
+    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_SERVED, true,
                      kill->linger_ns_max);
     kill->wake_at = bw_instant_add(sim_now(process), FIRST_ROUND_NS);
 }
@@ -217,7 +218,7 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
                           bool *out_ok)
 {
     struct sim_machine *machine = sim_machine(process->host);
-    const bool is_empty = sim_reach_is_empty(machine, group, SIM_SLOTS_IN_REACH);
+    const bool is_empty = sim_reach_is_empty(machine, group, SIM_SLOTS_SERVED);
 
     if (!kill->is_running || !bw_instant_right_is_over(sim_now(process), kill->wake_at))
         return false;
@@ -226,7 +227,7 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
         *out_ok = is_empty;
         return true;
     }
-    sim_reach_signal(machine, group, SIM_SLOTS_IN_REACH, true,
+    sim_reach_signal(machine, group, SIM_SLOTS_SERVED, true,
                      kill->linger_ns_max);
     kill->wake_at = bw_instant_add(sim_now(process), LOOK_NS);
     return false;

@@ -204,7 +204,7 @@ static void carry_out(struct bw_agent_place *place, const struct bw_site_action 
         read_mirror(place);
         break;
     case BW_SITE_ACTION_OWN_FENCE:
-        bw_agent_fence_start(place, action->epoch, &action->fence);
+        bw_agent_fence_start(place, action);
         break;
     case BW_SITE_ACTION_TRACE: /* trace.c says the rules of every step */
         break;

@@ -1,7 +1,8 @@
 /* What carries out the fence that the agent runs when it cannot rely on its guard (3.4): the
  * machine (core/own_fence.h) says what and when, here are its scripts, and the means by which all
- * is ended that the guard ever started of the group. Its own scripts run outside of that reach, so
- * that neither the KILL here nor the guard's own fence ends them. */
+ * is ended that starts and actions of the guard have begun: not its looks, nor the scripts of its fence,
+ * which may see or do what this one cannot (3.2.4). Its own scripts run outside of that reach, so that
+ * neither the KILL here nor the guard's own fence ends them. */
 #include "program.h"
 
 #include <inttypes.h>
@@ -150,7 +151,10 @@ static void on_script_ended(struct bw_script_run *run, const struct bw_script_re
     struct bw_agent_fence *fence = user;
     const bool is_fine = result->how == BW_SCRIPT_EXITED && result->code == 0;
     const struct bw_own_fence_event event = {
-        .kind = BW_OWN_FENCE_EVENT_RUN_ENDED, .ok = is_fine, .line = result->first_line};
+        .kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
+        .ok = is_fine,
+        .was_signaled = result->how == BW_SCRIPT_SIGNALED && bw_script_is_ended_by(result->code),
+        .line = result->first_line};
 
     (void)run;
     fence->run = NULL;
@@ -234,7 +238,7 @@ static void term_all(struct bw_agent_fence *fence)
     struct bw_unit_reach *units = fence->place->units;
     struct bw_diag diag = {0};
 
-    if (bw_reach_signal_soon(&fence->all, BW_REACH_ALL, SIGTERM, &diag) != BW_OK)
+    if (bw_reach_signal_soon(&fence->all, BW_REACH_SERVED, SIGTERM, &diag) != BW_OK)
         say_not_termed(fence, "reach.unterminated", diag.text);
     if (units == NULL)
         return;
@@ -279,11 +283,11 @@ static void kill_by(struct bw_agent_fence *fence, const struct bw_reach *reach)
 
     if (bw_reach_kill_init(&fence->kill, &fence->place->agent->loop, reach, on_killed, fence,
                            &diag) == BW_OK) {
-        bw_reach_kill_start(&fence->kill, BW_REACH_ALL);
+        bw_reach_kill_start(&fence->kill, BW_REACH_SERVED);
         return;
     }
     say_not_killed(fence, diag.text);
-    if (bw_reach_signal(reach, BW_REACH_ALL, SIGKILL, &diag) != BW_OK) /* at least once */
+    if (bw_reach_signal(reach, BW_REACH_SERVED, SIGKILL, &diag) != BW_OK) /* at least once */
         say_not_killed(fence, diag.text);
     answer(fence, BW_OWN_FENCE_EVENT_REACH_KILLED, false);
 }
@@ -297,7 +301,7 @@ static void kill_all_once(struct bw_agent_fence *fence)
     struct bw_diag diag = {0};
 
     if (BW_MUTANT(SEARCH_FIRST))
-        (void)!bw_reach_signal(&fence->marks, BW_REACH_ALL, SIGKILL, &diag);
+        (void)!bw_reach_signal(&fence->marks, BW_REACH_SERVED, SIGKILL, &diag);
     kill_by(fence, &fence->all);
     if (units != NULL && bw_units_kill_now(&units->units, &diag) != BW_OK)
         say_not_killed(fence, diag.text);
@@ -305,7 +309,7 @@ static void kill_all_once(struct bw_agent_fence *fence)
         return; /* that is one already */
     bw_scan_free(fence->marks_kill);
     fence->marks_kill = NULL;
-    if (bw_reach_scan(&fence->marks, BW_REACH_ALL, SIGKILL, &fence->marks_kill, &diag) != BW_OK)
+    if (bw_reach_scan(&fence->marks, BW_REACH_SERVED, SIGKILL, &fence->marks_kill, &diag) != BW_OK)
         say_not_killed(fence, diag.text);
 }
 
@@ -518,11 +522,13 @@ static void on_timer_closed(struct bw_deadline *deadline, void *user)
     bw_agent_own_fence_gone(place->agent);
 }
 
-void bw_agent_fence_start(struct bw_agent_place *place, uint64_t epoch,
-                          const struct bw_fence_plan *plan)
+void bw_agent_fence_start(struct bw_agent_place *place, const struct bw_site_action *action)
 {
-    const struct bw_own_fence_event event = {
-        .kind = BW_OWN_FENCE_EVENT_START, .epoch = epoch, .plan = *plan};
+    const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_START,
+                                             .epoch = action->epoch,
+                                             .plan = action->fence,
+                                             .is_inside = action->is_inside,
+                                             .is_proved = action->is_proved};
 
     if (place->own_fence != NULL)
         step(place->own_fence, &event);

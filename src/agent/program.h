@@ -107,8 +107,7 @@ void bw_agent_trace_end(const struct bw_agent_place *place, const struct bw_agen
 
 /* Begins; BW_SITE_EVENT_OWN_FENCE_ENDED follows, from the loop. While one of an earlier epoch runs,
  * after that. */
-void bw_agent_fence_start(struct bw_agent_place *place, uint64_t epoch,
-                          const struct bw_fence_plan *plan);
+void bw_agent_fence_start(struct bw_agent_place *place, const struct bw_site_action *action);
 /* From own_units.c, from the loop. */
 void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
                                     const struct bw_diag *diag);

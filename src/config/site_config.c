@@ -238,8 +238,10 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
     if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
         load_seven(document, prefix, scope, &config->arena, group);
     check_required_scripts(document, prefix, group);
-    if (scope == BW_CONFIG_HERE)
+    if (scope == BW_CONFIG_HERE) {
         check_scripts(document, prefix, group);
+        group->digest = bw_group_config_digest(group);
+    }
     fill_limits(group);
 }
 

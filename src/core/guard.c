@@ -327,6 +327,7 @@ static void refuse_unsaved(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
     const uint64_t ended_epoch = guard->memory.ended_epoch;
+    const struct bw_reach_sight wanted_sight = guard->memory.sight;
 
     /* What failed to be written may have been written all the same: going back is safe, because
      * the file then says more than we act on, never less. */
@@ -342,6 +343,9 @@ static void refuse_unsaved(const struct guard_step *step)
         break;
     case BW_GUARD_WANTS_RUN:
         refuse_or_stop_unsaved(step);
+        break;
+    case BW_GUARD_WANTS_SIGHT:
+        bw_guard_sight_unsaved(guard, &wanted_sight);
         break;
     case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
     case BW_GUARD_WANTS_NOTHING:
@@ -379,6 +383,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     case BW_GUARD_WANTS_RUN:
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->run_wanted, "U18");
         break;
+    case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_NOTHING:
         break;
     }
@@ -478,7 +483,8 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
         out_state->running_run_id = guard->stop_run.run_id;
     }
     out_state->reach = guard->limits.reach;
-    out_state->reach_proved = guard->limits.reach_proved;
+    out_state->reach_works = guard->limits.reach_works;
+    out_state->sight = bw_guard_sight(guard);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
     for (int i = 0; i < BW_ACTION_COUNT; i++) {
         out_state->has_script[i] = guard->limits.has_script[i];
@@ -502,6 +508,10 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         guard->interrupted = mirror->children[BW_GUARD_SLOT_ACTION];
         if (guard->mirror.armed_epoch <= guard->memory.ended_epoch)
             bw_guard_disarm(guard); /* it ended, and the mirror could not be written any more */
+    }
+    if (mirror == NULL) { /* of an epoch that was not ended: what it ordered elsewhere outlives a boot */
+        guard->mirror.script_due = guard->memory.epoch_seen > guard->memory.ended_epoch;
+        guard->mirror.script_begun = guard->mirror.script_due;
     }
     /* 3.4: an enforced group that serves without a deadline is fenced. */
     guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard);

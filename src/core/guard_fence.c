@@ -193,7 +193,7 @@ static bool looks_again(const struct guard_step *step, enum bw_guard_left left)
 static void on_checked(const struct guard_step *step, enum bw_service service,
                        enum bw_guard_left left)
 {
-    if (service != BW_SERVICE_STOPPED) {
+    if (service != BW_SERVICE_STOPPED || !bw_guard_looks_count(step->guard)) {
         term_reach(step, "W7");
     } else if (left == BW_GUARD_LEFT_THERE) {
         step->guard->has_left = true;
@@ -203,24 +203,27 @@ static void on_checked(const struct guard_step *step, enum bw_service service,
     }
 }
 
-/* Nothing is left in reach: `unknown` then counts as stopped (3.3), `started` never. */
+/* `unknown` is no end that was seen, but for a reach that is proved and was emptied (3.2.4). */
 static void on_rechecked(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left)
 {
-    const bool is_gone = step->guard->fence_reach_killed;
-    const bool ok = (service == BW_SERVICE_STOPPED && left != BW_GUARD_LEFT_THERE) ||
-                    (service != BW_SERVICE_STARTED && is_gone);
+    const bool ok = bw_guard_is_end_seen(step->guard, service, left);
 
-    if (!ok || !looks_again(step, left))
-        finish(step, ok, "W9");
+    if (ok && looks_again(step, left))
+        return;
+    bw_guard_note_proof(step, service, left);
+    finish(step, ok, "W9");
 }
 
 void bw_guard_fence_on_run_ended(const struct guard_step *step,
-                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left)
+                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left,
+                                 enum bw_populated populated)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
 
+    if (guard->fence == BW_FENCE_CHECK || guard->fence == BW_FENCE_RECHECK)
+        bw_guard_note_sight(step, BW_GUARD_SLOT_FENCE, service, populated);
     switch (guard->fence) {
     case BW_FENCE_SCRIPT:
         if (ended->result == BW_RUN_KILLED) { /* a fence of before: now ours can begin */
@@ -233,7 +236,10 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step,
         look(step, BW_FENCE_CHECK, "W5");
         return;
     case BW_FENCE_CHECK:
-        on_checked(step, service, left);
+        if (ended->result == BW_RUN_KILLED && !BW_MUTANT(LOOK_ENDED)) /* by whom ever: it saw nothing */
+            look(step, BW_FENCE_CHECK, "W20");
+        else
+            on_checked(step, service, left);
         return;
     case BW_FENCE_RECHECK:
         if (ended->result == BW_RUN_KILLED)

@@ -53,11 +53,28 @@ enum bw_guard_left {
     BW_GUARD_LEFT_THERE,
 };
 
+/* guard_sight.c */
+bool bw_guard_is_inside(const struct bw_guard *guard);
+/* False: `stopped` says nothing yet, because no script has ended what was ordered elsewhere. */
+bool bw_guard_looks_count(const struct bw_guard *guard);
+/* After the KILL of a fence: has this look seen the end? */
+bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
+                          enum bw_guard_left left);
+void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind action);
+void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
+                                enum bw_run_result result);
+void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
+                         enum bw_service service, enum bw_populated populated);
+void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
+                         enum bw_guard_left left);
+void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
+
 /* guard_fence.c */
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_fence_on_run_ended(const struct guard_step *step,
-                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left);
+                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left,
+                                 enum bw_populated populated);
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
 
 #endif

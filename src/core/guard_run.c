@@ -186,14 +186,12 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
-/* What a look saw may be older than what a start beside it has begun since (3.4, ended). */
-static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot,
-                         const struct bw_guard_run *run)
+/* What a look saw may be older than what a start, or a stop, beside it has begun since (3.4, ended). */
+static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
 {
     const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
-    const bool begins = run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN;
 
-    if (slot == BW_GUARD_SLOT_ACTION && begins)
+    if (slot == BW_GUARD_SLOT_ACTION)
         guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = true;
     if (slot == BW_GUARD_SLOT_OBSERVATION)
         guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = action->state != BW_SLOT_FREE;
@@ -204,11 +202,12 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
 {
     struct bw_guard_action *action;
 
-    note_overlap(step->guard, slot, run);
+    note_overlap(step->guard, slot);
     step->guard->slots[slot].state = BW_SLOT_SPAWNING;
     step->guard->slots[slot].run = *run;
     step->guard->slots[slot].go_pending = false;
     step->guard->slots[slot].refuted = false;
+    bw_guard_note_script_ordered(step->guard, run->action);
     if (bw_action_is_action(run->action)) {
         step->guard->end_start_time = 0;
         step->guard->has_left = false;
@@ -278,9 +277,12 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     if (!event->ok || slot->state != BW_SLOT_SPAWNING)
         return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
     guard->mirror.children[event->slot] = event->child;
-    if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE)
+    if (slot->run.action == BW_ACTION_STOP || slot->run.action == BW_ACTION_FENCE) {
         guard->end_start_time = event->child.start_time;
+        guard->mirror.script_begun = true;
+    }
     slot->was_left = event->is_left;
+    slot->was_populated = event->populated;
     slot->go_pending = slot->run.action == BW_ACTION_START ||
                        slot->run.action == BW_ACTION_REJOIN || BW_MUTANT(GO_AWAITS_MIRROR);
     bw_guard_mirror_now(step, "V6");
@@ -392,17 +394,22 @@ static void note_service(const struct guard_step *step, enum bw_service service,
     struct bw_guard *guard = step->guard;
     const bool before = guard->mirror.stop_seen;
     const bool was_unseen = guard->mirror.start_unseen;
+    const bool was_due = guard->mirror.script_due;
 
-    /* `unknown` after a stop that was seen counts as stopped (3.3). */
+    /* What was seen to end counts until something serves again (3.3). */
     if (service == BW_SERVICE_STARTED) {
         guard->mirror.stop_seen = false;
         guard->mirror.start_unseen = false;
+        if (!guard->stop_checking) /* whose script has ended well, if the service has not yet */
+            guard->mirror.script_due = true;
     } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
+               bw_guard_looks_count(guard) &&
              !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
              guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         guard->mirror.stop_seen = true;
     }
-    if (guard->mirror.stop_seen != before || guard->mirror.start_unseen != was_unseen)
+    if (guard->mirror.stop_seen != before || guard->mirror.start_unseen != was_unseen ||
+        guard->mirror.script_due != was_due)
         bw_guard_mirror_now(step, "V11");
 }
 
@@ -419,13 +426,18 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
 }
 
 static void on_observation_ended(const struct guard_step *step, const struct bw_guard_run *run,
-                                 const struct bw_guard_run_ended *ended, enum bw_guard_left left)
+                                 struct bw_guard_run_ended *ended, enum bw_guard_left left,
+                                 enum bw_populated populated)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
 
-    if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED)
+    if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED) {
         note_service(step, service, left);
+        bw_guard_note_sight(step, BW_GUARD_SLOT_OBSERVATION, service, populated);
+    }
+    if (run->action == BW_ACTION_STATUS)
+        ended->sight = bw_guard_sight(guard);
     if (run->run_id != 0) {
         bw_guard_answer_run(step, run, ended, "V12");
         return;
@@ -469,16 +481,17 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         ended.result = BW_RUN_KILLED;
     slot->state = BW_SLOT_FREE;
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;
+    bw_guard_note_script_ended(guard, &run, ended.result);
     bw_guard_mirror_now(step, "V15");
     switch (event->slot) {
     case BW_GUARD_SLOT_ACTION:
         on_action_ended(step, &run, &ended);
         break;
     case BW_GUARD_SLOT_OBSERVATION:
-        on_observation_ended(step, &run, &ended, left_at(guard, event));
+        on_observation_ended(step, &run, &ended, left_at(guard, event), event->populated);
         break;
     case BW_GUARD_SLOT_FENCE:
-        bw_guard_fence_on_run_ended(step, &ended, left_at(guard, event));
+        bw_guard_fence_on_run_ended(step, &ended, left_at(guard, event), event->populated);
         break;
     case BW_GUARD_SLOT_COUNT: /* not covered: how many there are is no slot */
         break;

@@ -1,4 +1,4 @@
-/* Rules F1 to F12. The order of steps, their instants, and what counts as success: all of it is
+/* Rules F1 to F12, F20. The order of steps, their instants, and what counts as success: all of it is
  * here and nowhere else. */
 #include <breakwater/core/own_fence.h>
 
@@ -45,15 +45,19 @@ static void go_on(const struct step *step, enum bw_own_fence_state state)
 {
     step->fence->state = state;
     step->fence->is_due = true;
+    step->fence->looks = 0;
 }
 
 /* ---- begin and end ------------------------------------------------------------------------- */
 
-static void begin(struct bw_own_fence *fence, uint64_t epoch, const struct bw_fence_plan *plan)
+static void begin(struct bw_own_fence *fence, uint64_t epoch, const struct bw_fence_plan *plan,
+                  bool is_inside, bool is_proved)
 {
     bw_own_fence_init(fence, fence->limits, fence->means_count);
     fence->epoch = epoch;
     fence->plan = *plan;
+    fence->is_inside = is_inside || BW_MUTANT(OUTSIDE);
+    fence->is_proved = is_proved;
     fence->state = BW_OWN_FENCE_SCRIPT;
     fence->is_due = true;
 }
@@ -65,21 +69,34 @@ static void on_start(const struct step *step, const struct bw_own_fence_event *e
 
     BW_ASSERT(event->epoch != 0);
     if (fence->state == BW_OWN_FENCE_NONE) {
-        begin(fence, event->epoch, &event->plan);
+        begin(fence, event->epoch, &event->plan, event->is_inside, event->is_proved);
         return;
     }
     fence->next_epoch = event->epoch;
     fence->next_plan = event->plan;
+    fence->next_is_inside = event->is_inside;
+    fence->next_is_proved = event->is_proved;
 }
 
-/* 3.2.4, 3.3: seen, not believed. Status says `stopped`, or it cannot say and nothing is left in
- * reach that could begin to serve; `started` means that the fence failed, whatever was killed. */
+/* What was ordered elsewhere dies with no process here: of a service outside the reach a look says
+ * something only after a fence or stop script has ended by itself with 0. */
+static bool is_seen_stopped(const struct bw_own_fence *fence)
+{
+    return fence->service == BW_SERVICE_STOPPED &&
+           (fence->is_inside || fence->is_script_well || BW_MUTANT(SCRIPT_DUE));
+}
+
+/* 3.2.4: seen, not believed. Status itself says `stopped`, and nothing is left in reach that could
+ * begin to serve; where it cannot say, only a reach that is proved and was emptied has seen the end.
+ * `started` means that the fence failed, whatever was killed. */
 static bool has_succeeded(const struct bw_own_fence *fence)
 {
     if (fence->service == BW_SERVICE_STARTED && !BW_MUTANT(OWN_FENCE_STARTED))
         return false;
-    return fence->was_killed ? fence->is_reach_empty || BW_MUTANT(OWN_FENCE_EMPTY)
-                             : fence->service == BW_SERVICE_STOPPED;
+    if (!fence->was_killed)
+        return is_seen_stopped(fence);
+    return (fence->is_reach_empty || BW_MUTANT(OWN_FENCE_EMPTY)) &&
+           (is_seen_stopped(fence) || fence->is_proved || BW_MUTANT(OWN_FENCE_UNKNOWN));
 }
 
 static void finish(const struct step *step)
@@ -94,7 +111,7 @@ static void finish(const struct step *step)
     if (fence->next_epoch != 0) {
         const struct bw_fence_plan plan = fence->next_plan;
 
-        begin(fence, fence->next_epoch, &plan);
+        begin(fence, fence->next_epoch, &plan, fence->next_is_inside, fence->next_is_proved);
     } else {
         fence->state = BW_OWN_FENCE_NONE;
     }
@@ -188,12 +205,25 @@ static bool was_cut_off(const struct step *step)
 
 static void on_looked(const struct step *step)
 {
-    if (step->fence->service != BW_SERVICE_STOPPED) {
+    if (!is_seen_stopped(step->fence)) {
         kill_soon(step, "F5");
         return;
     }
     step->fence->state = BW_OWN_FENCE_STARTS;
     (void)emit(step, BW_OWN_FENCE_ACTION_SEE_STARTS, "F6");
+}
+
+#define LOOKS_MAX 50 /* of one state: then it is taken as one that cannot say */
+
+/* A look that a signal of somebody else has ended has seen nothing: it is repeated (3.2.4). */
+static bool looks_again(const struct step *step, const struct bw_own_fence_event *event)
+{
+    struct bw_own_fence *fence = step->fence;
+
+    if (!event->was_signaled || ++fence->looks >= LOOKS_MAX || BW_MUTANT(LOOK_ENDED))
+        return false;
+    fence->is_due = true;
+    return true;
 }
 
 static void on_run_ended(const struct step *step, const struct bw_own_fence_event *event)
@@ -202,8 +232,12 @@ static void on_run_ended(const struct step *step, const struct bw_own_fence_even
 
     if (fence->run == BW_OWN_FENCE_RUN_NONE || was_cut_off(step))
         return;
+    if ((fence->state == BW_OWN_FENCE_LOOK || fence->state == BW_OWN_FENCE_LOOK_AGAIN) &&
+        looks_again(step, event))
+        return;
     switch (fence->state) {
     case BW_OWN_FENCE_SCRIPT: /* its word is not believed: what serves is looked at */
+        fence->is_script_well = event->ok;
         go_on(step, BW_OWN_FENCE_LOOK);
         return;
     case BW_OWN_FENCE_LOOK:
@@ -211,6 +245,7 @@ static void on_run_ended(const struct step *step, const struct bw_own_fence_even
         on_looked(step);
         return;
     case BW_OWN_FENCE_LATE_SCRIPT:
+        fence->is_script_well = event->ok;
         go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
         return;
     case BW_OWN_FENCE_LOOK_AGAIN:

@@ -251,8 +251,8 @@ static void judge_fence(struct judgement *judgement)
     const char *alarm = NULL;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
-                                       report->reach != BW_REACH_NONE && report->reach_proved,
-                                       report->reach_proved ? bw_reach_word(report->reach)
+                                       report->reach != BW_REACH_NONE && report->reach_works,
+                                       report->reach_works ? bw_reach_word(report->reach)
                                                             : "not proved");
     judge_fence_time(judgement);
     if (report->fence_failed)

@@ -740,7 +740,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     memcpy(report->position, site->position, sizeof report->position);
     report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
     report->reach = site->guard.reach;
-    report->reach_proved = site->guard.reach_proved;
+    report->reach_works = site->guard.reach_works;
     report->fence_bound_ms = site->guard.fence_bound_ms;
     report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
                               ? site->memory.epoch

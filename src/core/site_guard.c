@@ -262,6 +262,9 @@ static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_ins
 
     action->epoch = epoch;
     action->fence = bw_lease_plan_fence(end, fence_ns);
+    action->is_inside = step->site->guard.reach != BW_REACH_REMOTE &&
+                        step->site->guard.sight.seen == BW_REACH_INSIDE;
+    action->is_proved = action->is_inside && step->site->guard.sight.proved;
     step->site->own_fence_running = true;
 }
 

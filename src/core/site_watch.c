@@ -146,6 +146,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         const enum bw_service before = site->service;
 
         site->service = service_of(ended);
+        site->guard.sight = ended->sight;
         if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
             site->guard.stop_seen = false;
             site->own_stop_seen = false;

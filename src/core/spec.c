@@ -275,6 +275,18 @@ const char *bw_reach_word(enum bw_reach_kind reach)
     return "unlisted";
 }
 
+const char *bw_reach_seen_word(enum bw_reach_seen seen)
+{
+    switch (seen) {
+#define X(name, word)                                                                              \
+    case BW_REACH_##name:                                                                          \
+        return word;
+        BW_REACH_SEEN_LIST(X)
+#undef X
+    }
+    return "unlisted";
+}
+
 const char *bw_on_lag_word(enum bw_on_lag on_lag)
 {
     switch (on_lag) {

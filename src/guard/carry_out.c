@@ -71,7 +71,7 @@ static void term_reach(struct bw_guard_place *place)
     struct bw_diag diag = {0};
 
     BW_CRASH_POINT(GUARD_BEFORE_TERM);
-    term_slots(place, BW_REACH_ALL);
+    term_slots(place, BW_REACH_SERVED);
     if (place->unit_reach != NULL && bw_unit_reach_term(place->unit_reach, &diag) != BW_OK)
         bw_log_error(&place->program->log, "units.unterminated",
                      "group=%s error=%s does=\"KILL follows\"", place->config->name,

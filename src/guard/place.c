@@ -24,6 +24,7 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
     *out_limits = (struct bw_guard_limits){
         .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
         .reach = config->enforce,
+        .digest = config->digest,
     };
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = config->scripts[action] != NULL;
@@ -33,11 +34,11 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
 
 void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config)
 {
-    const bool is_proved = place->machine.limits.reach_proved; /* `enforce` has not changed */
+    const bool is_proved = place->machine.limits.reach_works; /* `enforce` has not changed */
 
     place->config = config;
     get_limits(config, &place->machine.limits);
-    place->machine.limits.reach_proved = is_proved;
+    place->machine.limits.reach_works = is_proved;
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         place->has_warned_shell[action] = false;
 }
@@ -196,7 +197,7 @@ void bw_guard_place_kill_reach(struct bw_guard_place *place)
         bw_log_warn(&place->program->log, "units.unkilled",
                     "group=%s error=%s does=\"tries again\"", place->config->name,
                     bw_log_quote(diag.text));
-    bw_reach_kill_start(&place->kill, BW_REACH_ALL);
+    bw_reach_kill_start(&place->kill, BW_REACH_SERVED);
 }
 
 /* ---- its units ------------------------------------------------------------------------------- */
@@ -206,12 +207,12 @@ static void set_proved(struct bw_guard_place *place)
     const bool is_proved = place->is_reach_proved &&
                            (place->config->unit_count == 0 || place->are_units_seen);
 
-    if (is_proved && !place->machine.limits.reach_proved)
-        bw_log_info(&place->program->log, "reach.proved", "group=%s by=%s units=%u",
+    if (is_proved && !place->machine.limits.reach_works)
+        bw_log_info(&place->program->log, "reach.works", "group=%s by=%s units=%u",
                     place->config->name,
                     place->reach.means == BW_REACH_BY_CGROUP ? "cgroup" : "scan",
                     (unsigned)place->config->unit_count);
-    place->machine.limits.reach_proved = is_proved;
+    place->machine.limits.reach_works = is_proved;
 }
 
 /* Once seen, the units can be ended; a look that fails later is met by the fence, not by a proof.
@@ -367,7 +368,7 @@ void bw_guard_place_prove(struct bw_guard_place *place)
     if (limit_ms < PROOF_MS_MIN)
         return; /* after a script has ended, or with the next hello */
     if (bw_reach_prove(&place->reach, limit_ms, &diag) != BW_OK) {
-        bw_log_error(log, "reach.unproved",
+        bw_log_error(log, "reach.fails",
                      "group=%s error=%s does=\"the site is not eligible until it is\"",
                      place->config->name, bw_log_quote(diag.text));
         place->prove_again_at = bw_instant_add(bw_clock_now(), PROVE_AGAIN_NS);
@@ -382,7 +383,7 @@ void bw_guard_place_prove_late(struct bw_guard_place *place)
     if (place->is_reach_proved || !bw_instant_wait_is_over(bw_clock_now(), place->prove_again_at))
         return;
     bw_guard_place_prove(place);
-    if (place->machine.limits.reach_proved)
+    if (place->machine.limits.reach_works)
         bw_guard_agents_greet_again(place->program);
 }
 

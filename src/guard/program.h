@@ -19,6 +19,7 @@
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
@@ -97,6 +98,7 @@ struct bw_guard_place {
     struct bw_instant prove_again_at; /* after a failed proof */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;
+    struct bw_process left_process; /* by a scan: one that a start has left; pid 0: none is known */
     struct bw_deadline deadline;
     bool has_handles; /* deadline and kill are the loop's */
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];

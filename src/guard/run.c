@@ -36,8 +36,11 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
         out_ended->result = result->code == 0 ? BW_RUN_OK : BW_RUN_FAILED;
         out_ended->exit_status = result->code;
         break;
-    case BW_SCRIPT_SIGNALED:
-        out_ended->result = BW_RUN_FAILED;
+    case BW_SCRIPT_SIGNALED: /* what somebody has ended in the middle has seen nothing (3.2.4) */
+        out_ended->result = bw_script_is_ended_by(result->code) &&
+                                    !bw_action_is_action(work->run.action) && !BW_MUTANT(LOOK_ENDED)
+                                ? BW_RUN_KILLED
+                                : BW_RUN_FAILED;
         break;
     case BW_SCRIPT_TIMED_OUT:
         out_ended->result = BW_RUN_TIMED_OUT;
@@ -108,6 +111,68 @@ static bool is_left(const struct bw_guard_place *place)
     return false;
 }
 
+static bool is_still_there(const struct bw_process *process)
+{
+    struct bw_process now;
+
+    return process->pid > 0 && bw_process_read(process->pid, &now, NULL) == BW_OK &&
+           now.start_ticks == process->start_ticks && !now.is_dead;
+}
+
+/* Is a process there that a start has left, by the group's own cgroup or by its mark? A scan walks
+ * through all of /proc: it is made where the process that the last one has found is there no more, and
+ * never before a look. */
+static enum bw_populated are_left_here(struct bw_guard_place *place, bool is_before)
+{
+    size_t count = 0;
+    pid_t pid = 0;
+
+    if (place->reach.means == BW_REACH_BY_SCAN && is_still_there(&place->left_process))
+        return BW_POPULATED_YES;
+    if (place->reach.means == BW_REACH_BY_SCAN && is_before)
+        return BW_POPULATED_NO;
+    if (bw_reach_list_marked(&place->reach, BW_REACH_SERVICE, &pid, 1, &count, NULL) != BW_OK)
+        return BW_POPULATED_UNKNOWN;
+    if (count == 0)
+        return BW_POPULATED_NO;
+    if (place->reach.means == BW_REACH_BY_SCAN &&
+        bw_process_read(pid, &place->left_process, NULL) != BW_OK)
+        place->left_process.pid = 0; /* it has ended since: the next look scans again */
+    return BW_POPULATED_YES;
+}
+
+/* Is one of its units up? What systemd has said last may be old: where nothing is seen it is asked
+ * again, and the next look knows. */
+static enum bw_populated are_units_up(struct bw_guard_place *place)
+{
+    size_t count = 0;
+
+    if (place->config->unit_count == 0)
+        return BW_POPULATED_NO;
+    if (place->unit_reach == NULL)
+        return BW_POPULATED_UNKNOWN;
+    if (bw_units_list(&place->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0)
+        return BW_POPULATED_YES;
+    bw_unit_reach_look(place->unit_reach);
+    return bw_units_are_down(&place->unit_reach->units) ? BW_POPULATED_NO : BW_POPULATED_UNKNOWN;
+}
+
+/* Only a look whose word is `started` asks (3.4); before it is known it may be that one. */
+static enum bw_populated populated(const struct bw_guard_work *work, bool is_before)
+{
+    enum bw_populated here;
+    enum bw_populated units;
+
+    if (work->run.action != BW_ACTION_STATUS ||
+        (!is_before && bw_service_of_line(work->ended.line) != BW_SERVICE_STARTED))
+        return BW_POPULATED_UNKNOWN;
+    here = are_left_here(work->place, is_before);
+    if (here == BW_POPULATED_YES)
+        return here;
+    units = are_units_up(work->place);
+    return units == BW_POPULATED_NO ? here : units;
+}
+
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_guard_work *work = user;
@@ -152,6 +217,7 @@ bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *o
         .slot = work->slot,
         .ended = work->ended,
         .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->place),
+        .populated = populated(work, false),
     };
     return true;
 }
@@ -234,6 +300,7 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
         .slot = work->slot,
         .ok = true,
         .is_left = run->action == BW_ACTION_STATUS && is_left(work->place),
+        .populated = populated(work, true),
     };
     if (start(work, &diag) == BW_OK) {
         out_spawned->child = (struct bw_guard_child){

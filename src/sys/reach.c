@@ -65,8 +65,13 @@ void bw_reach_close(struct bw_reach *reach)
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES])
 {
+    /* What several slots have in common is the beginning of their marks. */
+    static const char *const ends[] = {
+        [BW_REACH_SERVICE] = "served/service", [BW_REACH_ACTION] = "served/action",
+        [BW_REACH_FENCE] = "fence",            [BW_REACH_OBSERVE] = "observe",
+        [BW_REACH_ALL] = "",                   [BW_REACH_SERVED] = "served/"};
     int length = snprintf(out_mark, BW_REACH_MARK_BYTES, BW_PROCESS_MARK "%s/%s/%s", reach->tag,
-                          reach->group, slot == BW_REACH_ALL ? "" : slot_names[slot]);
+                          reach->group, ends[slot]);
 
     BW_ASSERT(length > 0 && length < BW_REACH_MARK_BYTES);
 }
@@ -74,7 +79,7 @@ void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
 enum bw_err bw_reach_open_door(const struct bw_reach *reach, enum bw_reach_slot slot, int *out_door,
                                struct bw_diag *diag)
 {
-    BW_ASSERT(slot != BW_REACH_ALL);
+    BW_ASSERT(slot < BW_REACH_SLOTS);
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_open_door(&reach->slots[slot], out_door, diag);
     *out_door = -1;
@@ -96,7 +101,7 @@ static const struct bw_cgroup *cgroup_of(const struct bw_reach *reach, enum bw_r
 
 static bool has_strays(enum bw_reach_slot slot)
 {
-    return slot == BW_REACH_ALL || slot == BW_REACH_SERVICE;
+    return slot != BW_REACH_ACTION && slot != BW_REACH_FENCE && slot != BW_REACH_OBSERVE;
 }
 
 static enum bw_err scan_round(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
@@ -110,11 +115,39 @@ static enum bw_err scan_round(const struct bw_reach *reach, enum bw_reach_slot s
     return bw_process_tree_round(&tree, signal, out_pids, pids_max, out_count, diag);
 }
 
+static const enum bw_reach_slot served[] = {BW_REACH_SERVICE, BW_REACH_ACTION};
+
+/* Of a cgroup for each, whatever the first one comes to. */
+static enum bw_err signal_served(const struct bw_reach *reach, int signal, struct bw_diag *diag)
+{
+    enum bw_err first = bw_reach_signal(reach, served[0], signal, diag);
+    enum bw_err second = bw_reach_signal(reach, served[1], signal, first == BW_OK ? diag : NULL);
+
+    return first != BW_OK ? first : second;
+}
+
+static enum bw_err list_served(const struct bw_reach *reach, pid_t *out_pids, size_t pids_max,
+                               size_t *out_count, struct bw_diag *diag)
+{
+    size_t first = 0;
+    size_t second = 0;
+    enum bw_err err = bw_reach_list(reach, served[0], out_pids, pids_max, &first, diag);
+    const size_t used = first < pids_max ? first : pids_max;
+
+    if (err == BW_OK)
+        err = bw_reach_list(reach, served[1], out_pids != NULL ? out_pids + used : NULL,
+                            pids_max - used, &second, diag);
+    *out_count = first + second;
+    return err;
+}
+
 enum bw_err bw_reach_signal(const struct bw_reach *reach, enum bw_reach_slot slot, int signal,
                             struct bw_diag *diag)
 {
     size_t count;
 
+    if (reach->means == BW_REACH_BY_CGROUP && slot == BW_REACH_SERVED)
+        return signal_served(reach, signal, diag);
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_signal(cgroup_of(reach, slot), signal, diag);
     return scan_round(reach, slot, signal, NULL, 0, &count, diag);
@@ -123,9 +156,24 @@ enum bw_err bw_reach_signal(const struct bw_reach *reach, enum bw_reach_slot slo
 enum bw_err bw_reach_list(const struct bw_reach *reach, enum bw_reach_slot slot, pid_t *out_pids,
                           size_t pids_max, size_t *out_count, struct bw_diag *diag)
 {
+    if (reach->means == BW_REACH_BY_CGROUP && slot == BW_REACH_SERVED)
+        return list_served(reach, out_pids, pids_max, out_count, diag);
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_list(cgroup_of(reach, slot), out_pids, pids_max, out_count, diag);
     return scan_round(reach, slot, 0, out_pids, pids_max, out_count, diag);
+}
+
+enum bw_err bw_reach_list_marked(const struct bw_reach *reach, enum bw_reach_slot slot,
+                                 pid_t *out_pids, size_t pids_max, size_t *out_count,
+                                 struct bw_diag *diag)
+{
+    char mark[BW_REACH_MARK_BYTES];
+    const struct bw_process_tree tree = {.mark = mark};
+
+    if (reach->means == BW_REACH_BY_CGROUP)
+        return bw_cgroup_list(cgroup_of(reach, slot), out_pids, pids_max, out_count, diag);
+    bw_reach_mark(reach, slot, mark);
+    return bw_process_tree_round(&tree, 0, out_pids, pids_max, out_count, diag);
 }
 
 enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot slot,
@@ -134,6 +182,11 @@ enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot s
     size_t count = 0;
     enum bw_err err = BW_OK;
 
+    if (reach->means == BW_REACH_BY_CGROUP && slot == BW_REACH_SERVED) {
+        err = bw_reach_is_empty(reach, served[0], out_empty, diag);
+        return err == BW_OK && *out_empty ? bw_reach_is_empty(reach, served[1], out_empty, diag)
+                                          : err;
+    }
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_is_empty(cgroup_of(reach, slot), out_empty, diag);
     /* Twice: a pid that wraps round may be born behind the reader of /proc as its parent dies. */

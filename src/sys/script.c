@@ -71,6 +71,11 @@ struct bw_script_run {
 
 static void step(struct bw_script_run *run);
 
+bool bw_script_is_ended_by(int signal)
+{
+    return signal == SIGKILL || signal == SIGTERM;
+}
+
 const char *bw_script_how_text(enum bw_script_how how)
 {
     static const char *const texts[] = {
@@ -602,7 +607,7 @@ enum bw_err bw_script_start(struct bw_script_runner *runner, const struct bw_scr
     enum bw_err err;
 
     BW_ASSERT(spec->on_end != NULL);
-    BW_ASSERT(spec->slot != BW_REACH_ALL);
+    BW_ASSERT(spec->slot < BW_REACH_SLOTS);
     if (runner->is_closing)
         return bw_diag_set(diag, BW_ERR_CANCELED, "run %s: shutting down", spec->path);
     err = new_run(runner, spec, &run, diag);

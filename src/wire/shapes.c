@@ -35,6 +35,9 @@ BW_MODE_LIST(X)
 #define X(name, ...) SAME(REACH, REACH, name)
 BW_REACH_LIST(X)
 #undef X
+#define X(name, ...) SAME(REACH_SEEN, REACH, name)
+BW_REACH_SEEN_LIST(X)
+#undef X
 #define X(name, ...) SAME(ON_LAG, ON_LAG, name)
 BW_ON_LAG_LIST(X)
 #undef X
@@ -149,6 +152,13 @@ BW_REFUSAL_LIST(X)
     const struct bw_shape bw_shape_##name = SHAPE_AT(0, sizeof(CORE), wire_name, __VA_ARGS__);
 
 /* ---- log.proto ---- */
+
+#define CORE struct bw_reach_sight
+#define WIRE Breakwater__V1__ReachSight
+SHAPE(reach_sight, reach_sight, ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved), NUMBER(epoch),
+      NUMBER(digest))
+#undef CORE
+#undef WIRE
 
 #define CORE struct bw_site_spec
 #define WIRE Breakwater__V1__SiteSpec
@@ -322,7 +332,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       BOOL(verified), BOOL(has_fence_or_stop_succeeded), BOOL(fence_failed), NUMBER(fence_epoch),
       ENUM(condition, BW_CONDITION_LIST), BOOL(ready), NUMBER(ready_age_ms), BOOL(has_lag),
       NUMBER(lag_ms), TEXT(position), NUMBER(check_interval_ms), ENUM(reach, BW_REACH_LIST),
-      BOOL(reach_proved), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
+      BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
       NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position))
 #undef CORE
@@ -441,8 +451,8 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       NUMBER(let_go_index), NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
       MESSAGE(armed_end, instant), BOOL(fence_begun), BOOL(fence_ended), BOOL(fence_ok),
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch),
-      NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_proved),
-      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms))
+      NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_works),
+      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms), MESSAGE(sight, reach_sight))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -466,7 +476,8 @@ GUARD(begun, RUN_BEGUN, guard_begun, NUMBER(run_id), ENUM1(action, BW_ACTION_LIS
 #define WIRE Breakwater__V1__GuardRunEnded
 GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST),
       NUMBER(run_id), ENUM(result, BW_RUN_LIST), ENUM(refusal, BW_REFUSAL_LIST),
-      NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail))
+      NUMBER(exit_status), NUMBER(duration_ms), TEXT(line), TEXT(tail),
+      MESSAGE(sight, reach_sight))
 #undef CORE
 #undef WIRE
 #define CORE PART(fence)
@@ -526,7 +537,7 @@ SHAPE(agent_state, agent_state, VERSION(STATE_VERSION), ID(cluster_id), NUMBER(g
 #define CORE struct bw_guard_memory
 #define WIRE Breakwater__V1__GuardMemory
 SHAPE(guard_memory, guard_memory, NUMBER(epoch_seen), NUMBER(ended_epoch), BOOL(enforced),
-      NUMBER(let_go_index), ID(instance))
+      NUMBER(let_go_index), ID(instance), MESSAGE(sight, reach_sight))
 #undef CORE
 #undef WIRE
 
@@ -548,7 +559,8 @@ SHAPE(guard_child, guard_child, ENUM(action, BW_ACTION_LIST), NUMBER(epoch), NUM
 #define WIRE Breakwater__V1__GuardMirror
 SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
-      BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child))
+      BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
+      BOOL(script_begun))
 #undef CORE
 #undef WIRE
 

@@ -255,7 +255,7 @@ static void write_site_stories(void)
         char name[64];
 
         state.state.reach = BW_REACH_CGROUP;
-        state.state.reach_proved = true;
+        state.state.reach_works = true;
         state.state.fence_bound_ms = 500;
         fenced.fence.ok = i % 2 == 0;
         put_guard(&input, 2, &state);

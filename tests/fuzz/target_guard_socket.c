@@ -411,7 +411,7 @@ static void open_guard(uint8_t how)
 {
     struct bw_guard_limits limits = {.kill_grace_ns = 100 * BW_NS_PER_MS,
                                      .reach = BW_REACH_CGROUP,
-                                     .reach_proved = true};
+                                     .reach_works = true};
     const struct bw_guard_memory memory = {.enforced = (how & 1) != 0};
 
     for (int i = 1; i < BW_ACTION_COUNT; i++) {

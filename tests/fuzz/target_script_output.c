@@ -70,7 +70,7 @@ static void check_store(const struct bw_script_store *store, const uint8_t *data
 
 static void greet(struct bw_site *site, struct bw_site_actions *actions)
 {
-    const struct bw_guard_state state = {.reach = BW_REACH_CGROUP, .reach_proved = true,
+    const struct bw_guard_state state = {.reach = BW_REACH_CGROUP, .reach_works = true,
                                          .fence_bound_ms = 1000};
     const struct bw_site_event event = {.kind = BW_SITE_EVENT_GUARD_STATE, .state = &state};
 

@@ -103,7 +103,7 @@ static void an_epoch_is_armed_started_stopped_and_ended(void **state)
     struct bw_guard_run_ended ended;
 
     (void)begin_serving(rig, LONG_MS);
-    assert_true(agent->last[BW_GUARD_MESSAGE_GROUP_STATE].state.reach_proved);
+    assert_true(agent->last[BW_GUARD_MESSAGE_GROUP_STATE].state.reach_works);
     assert_true(rig_has(rig, "start.env", "BREAKWATER_EPOCH=1\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_REASON=site_lost\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_PREVIOUS_SITE=dc-z\n"));

@@ -549,7 +549,7 @@ void agent_world_init(struct agent_world *world)
     world->request_ms = 2000;
     world->service = "stopped";
     world->guard.reach = BW_REACH_CGROUP;
-    world->guard.reach_proved = true;
+    world->guard.reach_works = true;
     for (int i = 0; i < AGENT_WORLD_WITNESSES; i++) {
         test_port_take(&world->witnesses[i].kept);
         world->witnesses[i].port = world->witnesses[i].kept.number;

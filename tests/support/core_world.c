@@ -35,7 +35,7 @@ static struct bw_report eligible_report(void)
         .lag_ms = 400,
         .check_interval_ms = 10000,
         .reach = BW_REACH_UNITS,
-        .reach_proved = true,
+        .reach_works = true,
         .fence_bound_ms = 3000,
         .joined_epoch = UINT64_MAX,
         .gives_position = true,

@@ -25,6 +25,7 @@ struct world {
     bool mirror_hangs; /* no MIRRORED */
     bool spawn_hangs; /* no SPAWNED */
     bool is_left;     /* something of a start runs in reach, at any look */
+    enum bw_populated populated; /* at any look */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
     struct bw_guard_message last[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* newest of each kind */
     uint32_t sent[BW_GUARD_MESSAGE_FENCE_ENDED + 2];
@@ -53,7 +54,8 @@ static inline void spawned(struct world *world, enum bw_guard_slot slot,
                            const struct bw_guard_run *run)
 {
     struct bw_guard_event event = {
-        .kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true, .is_left = world->is_left};
+        .kind = BW_GUARD_EVENT_SPAWNED, .slot = slot, .ok = true, .is_left = world->is_left,
+        .populated = world->populated};
 
     event.child = (struct bw_guard_child){run->action, run->epoch, run->run_id, 4242, 7};
     if (!world->spawn_hangs)
@@ -139,6 +141,7 @@ static inline void ended(struct world *world, enum bw_guard_slot slot, enum bw_r
     struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED, .slot = slot};
 
     event.is_left = world->is_left;
+    event.populated = world->populated;
     event.ended.result = result;
     (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", line);
     world->log[0] = '\0';
@@ -211,13 +214,14 @@ static const struct bw_guard_limits limits = {
                    [BW_ACTION_STATUS] = 1000 * MS},
     .kill_grace_ns = 200 * MS,
     .reach = BW_REACH_CGROUP,
-    .reach_proved = true,
+    .reach_works = true,
+    .digest = 1,
 };
 
-/* A fresh guard at 100 s with an agent of instance A. */
+/* A fresh guard at 100 s with an agent of instance A. Its service was seen inside its reach. */
 static inline void begin(struct world *world)
 {
-    const struct bw_guard_memory memory = {0};
+    const struct bw_guard_memory memory = {.sight = {.seen = BW_REACH_INSIDE, .digest = 1}};
 
     memset(world, 0, sizeof *world);
     world->now_ms = 100000;

@@ -225,7 +225,7 @@ static inline void begin(struct world *world)
     const struct bw_site_memory memory = {0};
 
     begin_with(world, &memory);
-    guard_state(world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_proved = true});
+    guard_state(world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
     status(world, "stopped");
 }
 

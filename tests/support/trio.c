@@ -542,7 +542,7 @@ void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, con
                                               .condition = BW_CONDITION_START,
                                               .check_interval_ms = 1000,
                                               .reach = BW_REACH_CGROUP,
-                                              .reach_proved = true,
+                                              .reach_works = true,
                                               .fence_bound_ms = 100};
 }
 

@@ -67,7 +67,7 @@ static void check_grant(const struct bw_command *command)
     check(!is_older_than_ms(ledger.heard[site], 3000), "Grant to a silent site");
     check(bw_id_equal(command->instance, world.sites[site].instance), "Grant to another instance");
     check(said->guard_alive, "Grant without a guard");
-    check(said->reach != BW_REACH_NONE && said->reach_proved, "Grant without reach");
+    check(said->reach != BW_REACH_NONE && said->reach_works, "Grant without reach");
     check(said->condition != BW_CONDITION_STOP, "Grant against the condition");
     check(said->service == (command->adopt ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED),
           "Grant to a site that does not say stopped");
@@ -259,7 +259,7 @@ static void change_report(int site)
         break;
     default: /* back to health */
         report->service = BW_SERVICE_STOPPED;
-        report->guard_alive = report->ready = report->reach_proved = true;
+        report->guard_alive = report->ready = report->reach_works = true;
         report->condition = BW_CONDITION_START;
         report->reach = BW_REACH_UNITS;
         report->fence_bound_ms = 4000;

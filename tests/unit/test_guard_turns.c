@@ -433,13 +433,14 @@ static void a_fence_that_was_ordered_and_failed_is_answered_as_failed(void **sta
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 }
 
-/* 3.3: `unknown` counts as stopped only when nothing is left in reach. */
+/* 3.2.4: `unknown` is no success, however well the reach is proved, while something may be left. */
 static void unknown_is_no_success_while_something_may_be_left_in_reach(void **state)
 {
     struct world world;
 
     (void)state;
     begin_armed(&world);
+    world.guard.memory.sight.proved = true;
     tick_at(&world, 108000);
     tick_at(&world, 109800);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");

@@ -91,6 +91,7 @@ static void start(struct world *world, uint64_t epoch, uint64_t end_ms)
 {
     happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_START,
                                                .epoch = epoch,
+                                               .is_inside = true,
                                                .plan = plan_until(end_ms)});
 }
 
@@ -328,8 +329,8 @@ static void after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves(vo
         const char *line, *asked;
     } ends[] = {
         {true, true, "stopped", "ENDED:3:ok:F11"},
-        {true, true, "", "ENDED:3:ok:F11"}, /* nothing is left that could serve */
-        {true, false, "started", "ENDED:3:ok:F11"},
+        {true, true, "", "ENDED:3:failed:F12"}, /* nobody has seen that nothing serves */
+        {true, false, "stopped", "ENDED:3:failed:F12"},
         {false, true, "stopped", "ENDED:3:failed:F12"}, /* and may begin to serve again */
         {false, true, "", "ENDED:3:failed:F12"},
     };
@@ -344,6 +345,96 @@ static void after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves(vo
     }
 }
 
+static void start_seen(struct world *world, bool is_inside, bool is_proved)
+{
+    happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_START,
+                                               .epoch = 3,
+                                               .is_inside = is_inside,
+                                               .is_proved = is_proved,
+                                               .plan = plan_until(END_MS)});
+}
+
+/* 3.4: a kill of this reach alone has ended the service once before. */
+static void where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int left = 0; left < 2; left++) {
+        begin_by(&world, 1);
+        start_seen(&world, true, true);
+        turn(&world, "RUN:fence:F1");
+        run_ended(&world, false, "");
+        turn(&world, "RUN:status:F2");
+        run_ended(&world, false, "");
+        turn(&world, "KILL:0:F5");
+        reach_killed(&world, left == 0);
+        turn(&world, "");
+        turn(&world, "RUN:status:F10");
+        run_ended(&world, false, "");
+        turn(&world, left == 0 ? "ENDED:3:ok:F11" : "ENDED:3:failed:F12");
+    }
+}
+
+/* What was ordered elsewhere dies with no process here: `stopped` may be said of what yet comes. */
+static void of_a_service_outside_stopped_counts_after_a_script_that_ended_well(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_well = 0; is_well < 2; is_well++) {
+        begin_by(&world, 1);
+        start_seen(&world, false, false);
+        turn(&world, "RUN:fence:F1");
+        run_ended(&world, is_well != 0, "");
+        turn(&world, "RUN:status:F2");
+        run_ended(&world, true, "stopped");
+        if (is_well != 0) {
+            starts_seen(&world, true);
+            turn(&world, "ENDED:3:ok:F11");
+            continue;
+        }
+        turn(&world, "KILL:0:F5");
+        reach_killed(&world, true);
+        turn(&world, "");
+        turn(&world, "RUN:status:F10");
+        run_ended(&world, true, "stopped");
+        turn(&world, "ENDED:3:failed:F12");
+    }
+}
+
+static void look_is_ended_by_a_signal(struct world *world)
+{
+    happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
+                                               .was_signaled = true,
+                                               .line = ""});
+}
+
+static void a_look_that_somebody_has_ended_is_repeated(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_script(&world);
+    run_ended(&world, true, "");
+    turn(&world, "RUN:status:F2");
+    look_is_ended_by_a_signal(&world);
+    assert_next_turn(&world);
+    turn(&world, "RUN:status:F2");
+    run_ended(&world, true, "stopped");
+    starts_seen(&world, true);
+    turn(&world, "ENDED:3:ok:F11");
+
+    begin_look_again(&world, true);
+    look_is_ended_by_a_signal(&world);
+    turn(&world, "RUN:status:F10");
+    for (int i = 0; i < 100 && world.fence.state == BW_OWN_FENCE_LOOK_AGAIN; i++) {
+        look_is_ended_by_a_signal(&world);
+        happen(&world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_TICK});
+    }
+    assert_string_equal(world.asked, "ENDED:3:failed:F12"); /* there is an end to it */
+}
+
 static void what_still_serves_is_no_success_whatever_was_killed(void **state)
 {
     struct world world;
@@ -355,7 +446,7 @@ static void what_still_serves_is_no_success_whatever_was_killed(void **state)
     turn(&world, "ENDED:3:failed:F12");
 }
 
-static void a_last_look_that_cannot_be_begun_leaves_what_the_kill_has_seen(void **state)
+static void a_last_look_that_cannot_be_begun_has_seen_nothing(void **state)
 {
     struct world world;
 
@@ -363,10 +454,6 @@ static void a_last_look_that_cannot_be_begun_leaves_what_the_kill_has_seen(void 
     begin_look_again(&world, true);
     run_unbegun(&world);
     assert_next_turn(&world);
-    turn(&world, "ENDED:3:ok:F11");
-
-    begin_look_again(&world, false);
-    run_unbegun(&world);
     turn(&world, "ENDED:3:failed:F12");
 }
 
@@ -765,6 +852,8 @@ struct walk {
     enum bw_action_kind script;
     enum { SAID_NOTHING, SAID_STOPPED, SAID_STARTED } said; /* by the newest status */
     bool stopped_without_starts, was_killed, all_empty, has_ended;
+    bool is_inside, is_proved, is_script_well;
+    uint32_t succeeded;
 };
 
 static bool chance_of(struct walk *walk, uint64_t percent)
@@ -774,14 +863,19 @@ static bool chance_of(struct walk *walk, uint64_t percent)
 
 static void assert_is_over(struct walk *walk, const struct bw_own_fence_action *action)
 {
-    const bool is_seen = walk->was_killed ? walk->all_empty && walk->said != SAID_STARTED
-                                          : walk->stopped_without_starts;
+    const bool is_stopped =
+        walk->said == SAID_STOPPED && (walk->is_inside || walk->is_script_well);
+    const bool is_seen = walk->was_killed
+                             ? walk->all_empty && walk->said != SAID_STARTED &&
+                                   (is_stopped || walk->is_proved)
+                             : walk->stopped_without_starts;
 
     assert_int_equal(action->ok, is_seen);
     assert_false(walk->is_run);
     assert_false(walk->is_kill);
     assert_int_equal(walk->was_killed ? walk->means_next : walk->means_count, walk->means_count);
     walk->has_ended = true;
+    walk->succeeded += action->ok;
 }
 
 static void obey(struct walk *walk, const struct bw_own_fence_action *action)
@@ -798,6 +892,7 @@ static void obey(struct walk *walk, const struct bw_own_fence_action *action)
         walk->is_cut_off = true;
         return;
     case BW_OWN_FENCE_ACTION_SEE_STARTS:
+        assert_true(walk->is_inside || walk->is_script_well);
         walk->must_answer_starts = true;
         return;
     case BW_OWN_FENCE_ACTION_TERM_REACH:
@@ -831,6 +926,9 @@ static void let_run_end(struct walk *walk)
         .kind = chance_of(walk, 10) ? BW_OWN_FENCE_EVENT_RUN_UNBEGUN : BW_OWN_FENCE_EVENT_RUN_ENDED,
         .ok = chance_of(walk, 70),
         .line = lines[line]};
+
+    if (walk->script != BW_ACTION_STATUS && !walk->is_cut_off)
+        walk->is_script_well = event.ok && event.kind == BW_OWN_FENCE_EVENT_RUN_ENDED;
 
     if (event.kind == BW_OWN_FENCE_EVENT_RUN_ENDED && walk->script == BW_ACTION_STATUS &&
         event.ok && !walk->is_cut_off)
@@ -881,7 +979,9 @@ static void in_any_order_it_kills_in_time_and_says_what_was_seen(void **state)
         walk.means_count = 1 + (uint32_t)bw_prng_below(&walk.chance, 3);
         begin_by(&walk.world, walk.means_count);
         walk.world.now_ms = bw_prng_below(&walk.chance, END_MS + 1000);
-        start(&walk.world, 3, END_MS);
+        walk.is_inside = chance_of(&walk, 60);
+        walk.is_proved = walk.is_inside && chance_of(&walk, 30);
+        start_seen(&walk.world, walk.is_inside, walk.is_proved);
         for (int turns = 0; turns < TURNS_MAX && !walk.has_ended; turns++) {
             let_something_happen(&walk);
             walk.world.now_ms += bw_prng_below(&walk.chance, 500);
@@ -891,8 +991,7 @@ static void in_any_order_it_kills_in_time_and_says_what_was_seen(void **state)
                         walk.stopped_without_starts);
         }
         assert_true(walk.has_ended);
-        succeeded += walk.world.fence.state == BW_OWN_FENCE_NONE &&
-                     (walk.was_killed ? walk.all_empty : true);
+        succeeded += walk.succeeded;
     }
     assert_true(succeeded > WALKS / 10); /* both ends are met */
     assert_true(succeeded < WALKS - WALKS / 10);
@@ -912,7 +1011,10 @@ int main(void)
         cmocka_unit_test(stopped_means_nothing_while_a_start_may_go_on),
         cmocka_unit_test(after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves),
         cmocka_unit_test(what_still_serves_is_no_success_whatever_was_killed),
-        cmocka_unit_test(a_last_look_that_cannot_be_begun_leaves_what_the_kill_has_seen),
+        cmocka_unit_test(a_last_look_that_cannot_be_begun_has_seen_nothing),
+        cmocka_unit_test(where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped),
+        cmocka_unit_test(of_a_service_outside_stopped_counts_after_a_script_that_ended_well),
+        cmocka_unit_test(a_look_that_somebody_has_ended_is_repeated),
         cmocka_unit_test(each_of_the_means_kills_and_each_must_have_left_nothing),
         cmocka_unit_test(term_comes_at_its_instant_and_what_then_has_stopped_is_not_killed),
         cmocka_unit_test(term_and_kill_come_with_the_faster_clock),

@@ -63,7 +63,7 @@ static void no_reach(struct bw_report *report)
 }
 static void unproved_reach(struct bw_report *report)
 {
-    report->reach_proved = false;
+    report->reach_works = false;
 }
 static void slow_fence(struct bw_report *report)
 {

@@ -194,7 +194,7 @@ static void restarted_agent_does_not_take_back_what_was_given_back(void **state)
     guard_state(&world, &(struct bw_guard_state){.enforced = true,
                                                  .epoch_seen = 3,
                                                  .reach = BW_REACH_CGROUP,
-                                                 .reach_proved = true});
+                                                 .reach_works = true});
     status(&world, "stopped");
 
     order(&world, BW_ORDER_RUN, 3);

@@ -302,7 +302,7 @@ static void without_its_guard_a_site_gives_back_only_after_d(void **state)
 static void what_was_given_back_without_its_guard_is_ended_there_too(void **state)
 {
     const struct bw_guard_state back = {.reach = BW_REACH_CGROUP,
-                                        .reach_proved = true,
+                                        .reach_works = true,
                                         .enforced = true,
                                         .epoch_seen = 1,
                                         .armed_epoch = 1,

@@ -471,7 +471,7 @@ static const struct bw_guard_limits guard_limits = {
                    [BW_ACTION_STATUS] = 100 * MS},
     .kill_grace_ns = 40 * MS,
     .reach = BW_REACH_CGROUP,
-    .reach_proved = true,
+    .reach_works = true,
 };
 static const struct bw_id instance = {{1}};
 static const struct bw_id boot = {{2}};

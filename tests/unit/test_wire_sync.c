@@ -46,7 +46,7 @@ static void make_typical(struct bw_sync_group *group, uint32_t number)
         .position = "0/16B3748-1234567",
         .check_interval_ms = 10000,
         .reach = BW_REACH_UNITS,
-        .reach_proved = true,
+        .reach_works = true,
         .fence_bound_ms = 5000,
         .armed_epoch = 1000 + number,
         .prepared_index = UINT64_C(1) << 34,

@@ -45,6 +45,7 @@ struct bw_group_config {
     const struct bw_env_entry *env;
     uint32_t env_count;
     const char *seven_keys_file;         /* `scripts:`; NULL: none */
+    uint64_t digest;                     /* bw_group_config_digest when it was loaded; OFFLINE: 0 */
 };
 
 struct bw_site_config {
@@ -91,6 +92,10 @@ const struct bw_group_config *bw_site_config_find(const struct bw_site_config *c
 /* `enforce` and `units` are the same: what a running guard or agent cannot change. */
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,
                                     const struct bw_group_config *to);
+
+/* Of the scripts' contents, `enforce` and the units: what a guard has seen of its reach it has seen with
+ * these (design 3.4). Reads the scripts; never 0. */
+uint64_t bw_group_config_digest(const struct bw_group_config *group);
 
 /* The configuration key of a script ("start_script"); "" for BW_ACTION_NONE. */
 const char *bw_script_key(enum bw_action_kind action);

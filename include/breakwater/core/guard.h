@@ -16,6 +16,7 @@ struct bw_guard_memory {
     bool enforced;
     uint64_t let_go_index;
     struct bw_id instance; /* the agent instance that armed epoch_seen */
+    struct bw_reach_sight sight; /* the newest look that said `started` (3.4) */
 };
 
 /* One action, one observation, and the guard's own fence, which waits for neither: what it kills
@@ -49,6 +50,10 @@ struct bw_guard_mirror {
                        start began and since status last said started */
     bool start_unseen; /* a start has begun, and since then status has not said started, nor has a stop
                           or fence succeeded: the service may yet come */
+    bool script_due; /* something was ordered to serve, or was seen to, and since then no stop or fence
+                        script has ended by itself with 0: of a service outside the reach `stopped`
+                        says nothing (3.2.4) */
+    bool script_begun; /* a stop or fence script has begun since the last start (3.4, proved) */
     struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
 };
 
@@ -58,8 +63,12 @@ struct bw_guard_limits {
     uint64_t timeout_ns[BW_ACTION_COUNT];
     uint64_t kill_grace_ns; /* between TERM and KILL of an action that overruns its limit */
     enum bw_reach_kind reach;
-    bool reach_proved;
+    bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
+    uint64_t digest;  /* of scripts, `enforce` and units as they are in force; never 0 */
 };
+
+/* Does anything that a start has left run in the group's reach, or is one of its units up? */
+enum bw_populated { BW_POPULATED_UNKNOWN, BW_POPULATED_NO, BW_POPULATED_YES };
 
 /* ---- what happens ---- */
 enum bw_guard_event_kind {
@@ -81,6 +90,7 @@ struct bw_guard_event {
     bool is_left;                 /* SPAWNED and RUN_ENDED of a status: right now a process runs where
                                      starts run for which bw_guard_is_of_start holds, or that can't
                                      be known; false where the reach tells no group's processes apart */
+    enum bw_populated populated;  /* likewise; what an action that still runs has begun counts as well */
     struct bw_guard_hello hello;  /* HELLO */
     const struct bw_guard_message *message; /* MESSAGE: borrowed for the step */
     struct bw_guard_child child;  /* SPAWNED */
@@ -98,8 +108,9 @@ enum bw_guard_action_kind {
                                    limit_ns its tree gets TERM, kill_grace later KILL */
     BW_GUARD_ACTION_KILL_RUN,   /* end the slot's run, whole tree, at once; RUN_ENDED follows */
     BW_GUARD_ACTION_TERM_STARTED, /* TERM to what runs where starts run */
-    BW_GUARD_ACTION_TERM_REACH, /* TERM to everything in reach of the group */
-    BW_GUARD_ACTION_KILL_REACH, /* KILL to everything in reach; REACH_KILLED follows */
+    BW_GUARD_ACTION_TERM_REACH, /* TERM to all that starts and actions have begun; never to a look, nor
+                                   to the scripts of a fence (3.2.4) */
+    BW_GUARD_ACTION_KILL_REACH, /* KILL to the same; REACH_KILLED follows */
     BW_GUARD_ACTION_SEND,       /* a message to the agent, if one is connected */
 };
 struct bw_guard_action {
@@ -146,6 +157,7 @@ struct bw_guard_run_slot {
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
     bool overlapped;            /* an observation beside a start or rejoin: `stopped` proves nothing */
     bool was_left;              /* something of a start was there when it was spawned: as above */
+    enum bw_populated was_populated; /* when it was spawned */
 };
 
 struct bw_guard {
@@ -182,7 +194,7 @@ struct bw_guard {
     struct bw_guard_run waiting_run;
     struct bw_guard_memory memory_before; /* what a failed SAVE goes back to */
     enum { BW_GUARD_WANTS_NOTHING, BW_GUARD_WANTS_ARM, BW_GUARD_WANTS_END, BW_GUARD_WANTS_LET_GO,
-           BW_GUARD_WANTS_RUN } wants; /* what the SAVE under way is for */
+           BW_GUARD_WANTS_RUN, BW_GUARD_WANTS_SIGHT } wants; /* what the SAVE under way is for */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
     uint64_t mirror_number;          /* of the newest MIRROR */
@@ -212,6 +224,10 @@ bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time);
 
 /* A fence has begun and has not ended. */
 bool bw_guard_is_fencing(const struct bw_guard *guard);
+
+/* What counts of where its service is: what the newest look that said `started` has shown, as long as
+ * the scripts, `enforce` and units are those that it was seen with (3.4). */
+struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard);
 
 /* What WELCOME's GROUP_STATE says. */
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state);

@@ -32,7 +32,8 @@ enum bw_action_kind {
     X(OK, "ok")                                                                                   \
     X(FAILED, "failed")             /* exit status other than 0, or what it left says otherwise */\
     X(TIMED_OUT, "timed_out")                                                                     \
-    X(KILLED, "killed")             /* by the fence, or because the guard ended */                \
+    X(KILLED, "killed")             /* by the fence, or because the guard ended; a look: by any TERM\
+                                       or KILL that its limit did not ask for: it has seen nothing */ \
     X(NOT_STARTED, "not_started")   /* no such file, exec failed, no memory */                    \
     X(TOO_LATE, "too_late")         /* the clocks had reached D - F just before execve */         \
     X(INTERRUPTED, "interrupted")   /* the guard was restarted meanwhile (3.4) */                 \
@@ -119,7 +120,8 @@ struct bw_guard_state {
     uint64_t running_epoch;
     uint64_t running_run_id;
     enum bw_reach_kind reach;
-    bool reach_proved;
+    bool reach_works; /* shown with a process of the guard's own: it can end what it starts */
+    struct bw_reach_sight sight;
     uint32_t fence_bound_ms; /* the limit of what its fence runs; 0: not known */
     bool has_script[BW_ACTION_COUNT];
     uint32_t timeout_ms[BW_ACTION_COUNT];
@@ -134,6 +136,7 @@ struct bw_guard_run_ended {
     uint32_t duration_ms;
     char line[128];              /* first line of its standard output, trimmed */
     char tail[BW_SCRIPT_TAIL_BYTES_MAX]; /* the last lines: for readiness the key=value lines */
+    struct bw_reach_sight sight; /* STATUS: what counts from this look on */
 };
 
 #define BW_GUARD_MESSAGE_LIST(X)                                                                  \

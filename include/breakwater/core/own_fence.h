@@ -19,6 +19,9 @@ struct bw_own_fence_event {
     enum bw_own_fence_event_kind kind;
     uint64_t epoch;            /* START: not 0 */
     struct bw_fence_plan plan; /* START */
+    bool is_inside;            /* START: the service was seen inside the reach (3.4) */
+    bool is_proved;            /* START: and a kill of the reach alone ends it */
+    bool was_signaled;         /* RUN_ENDED: by a TERM or KILL that was not asked for here */
     bool ok;                   /* RUN_ENDED: it exited with 0. STARTS_SEEN REACH_KILLED: it was seen that
                                   nothing is left; what could not be seen is not seen */
     const char *line;          /* RUN_ENDED: the first of its output; borrowed for the step */
@@ -85,6 +88,12 @@ struct bw_own_fence {
     struct bw_fence_plan plan;
     uint64_t next_epoch; /* 0: none waits */
     struct bw_fence_plan next_plan;
+    bool is_inside;
+    bool is_proved;
+    bool next_is_inside;
+    bool next_is_proved;
+    bool is_script_well; /* it ended by itself with 0 */
+    uint32_t looks;      /* of this state that a signal has ended: they are repeated */
     bool is_termed;
     bool has_script_run;
     enum { BW_OWN_FENCE_RUN_NONE, BW_OWN_FENCE_RUN_UNDER_WAY, BW_OWN_FENCE_RUN_CUT_OFF } run;

@@ -58,7 +58,7 @@ struct bw_report {
     char position[BW_POSITION_MAX + 1];
     uint32_t check_interval_ms;
     enum bw_reach_kind reach;
-    bool reach_proved;
+    bool reach_works;
     uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */
     uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */

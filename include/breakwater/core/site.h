@@ -79,6 +79,8 @@ struct bw_site_action {
     struct bw_guard_message message; /* SEND */
     uint64_t epoch;                  /* OWN_FENCE */
     struct bw_fence_plan fence;      /* OWN_FENCE */
+    bool is_inside;                  /* OWN_FENCE: where the service was seen to be, as the guard has */
+    bool is_proved;                  /* said to this very process: what nobody said is outside (3.4) */
 };
 #define BW_SITE_ACTIONS_MAX 16
 struct bw_site_actions {

@@ -28,6 +28,21 @@ enum bw_reach_kind {
 #undef X
 };
 
+/* Where the service was seen to be (design 3.4), at the newest look of its site that said `started`:
+ * INSIDE what its guard can end, or OUTSIDE of it. */
+#define BW_REACH_SEEN_LIST(X) X(UNSEEN, "unseen") X(INSIDE, "inside") X(OUTSIDE, "outside")
+enum bw_reach_seen {
+#define X(name, word) BW_REACH_##name,
+    BW_REACH_SEEN_LIST(X)
+#undef X
+};
+struct bw_reach_sight {
+    enum bw_reach_seen seen;
+    bool proved;     /* a kill of the reach alone was once followed by `stopped` */
+    uint64_t epoch;  /* that the site knew as its newest when it was seen */
+    uint64_t digest; /* of the scripts' contents, `enforce` and the units that it was seen with */
+};
+
 /* What happens when the only candidate lags more than max_lag, or nobody knows by how much. */
 #define BW_ON_LAG_LIST(X) X(REFUSE, "refuse") X(ALLOW, "allow")
 enum bw_on_lag {
@@ -106,6 +121,7 @@ bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 
 const char *bw_mode_word(enum bw_mode mode);
 const char *bw_reach_word(enum bw_reach_kind reach);
+const char *bw_reach_seen_word(enum bw_reach_seen seen);
 const char *bw_on_lag_word(enum bw_on_lag on_lag);
 const char *bw_min_grade_word(enum bw_min_grade grade);
 

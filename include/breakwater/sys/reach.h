@@ -22,6 +22,8 @@ enum bw_reach_slot {
     BW_REACH_FENCE,   /* fence: it runs while all the others are being ended */
     BW_REACH_OBSERVE, /* status, readiness, condition, verify */
     BW_REACH_ALL,     /* for signals and questions, not for running: the whole group */
+    BW_REACH_SERVED,  /* likewise: SERVICE and ACTION, which a fence ends. What looks, or fences, is left
+                         alone: the guard and its agent without it may fence at once (3.2.4) */
 };
 #define BW_REACH_SLOTS 4
 
@@ -57,7 +59,7 @@ BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_
 
 /* The environment entry that a child in `slot` must carry. `slot` ALL: what all entries begin with.
  */
-#define BW_REACH_MARK_BYTES (32 + 2 * BW_NAME_MAX)
+#define BW_REACH_MARK_BYTES (48 + 2 * BW_NAME_MAX)
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES]);
 /* A descriptor to be inherited by a forked child, -1 where none is needed; the child calls
@@ -74,6 +76,12 @@ BW_MUST_CHECK enum bw_err bw_reach_signal(const struct bw_reach *reach, enum bw_
 BW_MUST_CHECK enum bw_err bw_reach_list(const struct bw_reach *reach, enum bw_reach_slot slot,
                                         pid_t *out_pids, size_t pids_max, size_t *out_count,
                                         struct bw_diag *diag);
+/* Those that are surely this group's: by a scan the ones that belong to its mark, without the children
+ * of this process that show none. */
+BW_MUST_CHECK enum bw_err bw_reach_list_marked(const struct bw_reach *reach,
+                                               enum bw_reach_slot slot, pid_t *out_pids,
+                                               size_t pids_max, size_t *out_count,
+                                               struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot slot,
                                             bool *out_empty, struct bw_diag *diag);
 

@@ -41,6 +41,9 @@ enum bw_script_how {
     BW_SCRIPT_NOT_STARTED, /* no go-ahead, or `diag` says why it could not be executed */
 };
 const char *bw_script_how_text(enum bw_script_how how);
+/* Of SIGNALED: TERM or KILL, by which one that enforces, or the kernel, ends what it did not start. Any
+ * other is the script's own failure. */
+bool bw_script_is_ended_by(int signal);
 
 /* What is kept of the output, stdout and stderr as they came: the first 32 KiB in `head`, the last
  * 32 KiB in two parts of `tail`, and how many bytes between them were read and dropped. */

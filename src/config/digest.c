@@ -1,0 +1,52 @@
+/* What a proof that a group's reach ends its service rests on (design 3.4). */
+#include <breakwater/config/site_config.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#define FNV_OFFSET UINT64_C(0xcbf29ce484222325) /* FNV-1a of 64 bits: it tells edits apart, no forgeries */
+#define FNV_PRIME  UINT64_C(0x100000001b3)
+
+static uint64_t mix(uint64_t digest, const void *data, size_t size)
+{
+    const unsigned char *bytes = data;
+
+    for (size_t i = 0; i < size; i++)
+        digest = (digest ^ bytes[i]) * FNV_PRIME;
+    return digest;
+}
+
+static uint64_t mix_text(uint64_t digest, const char *text)
+{
+    return mix(digest, text, strlen(text) + 1);
+}
+
+/* One that cannot be read counts by its name: the next load that can read it has another digest. */
+static uint64_t mix_file(uint64_t digest, const char *path)
+{
+    unsigned char bytes[4096];
+    FILE *file = fopen(path, "re");
+    size_t got;
+
+    digest = mix_text(digest, path);
+    if (file == NULL)
+        return digest;
+    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0)
+        digest = mix(digest, bytes, got);
+    (void)fclose(file); /* only read from */
+    return digest;
+}
+
+uint64_t bw_group_config_digest(const struct bw_group_config *group)
+{
+    uint64_t digest = mix_text(FNV_OFFSET, bw_reach_word(group->enforce));
+
+    for (uint32_t i = 0; i < group->unit_count; i++)
+        digest = mix_text(digest, group->units[i]);
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        digest = mix_text(digest, bw_action_word((enum bw_action_kind)action));
+        if (group->scripts[action] != NULL)
+            digest = mix_file(digest, group->scripts[action]);
+    }
+    return digest != 0 ? digest : 1;
+}

@@ -1,0 +1,148 @@
+/* Where the service of a group was seen to be, and what that makes of a look (3.2.4 "Seen", 3.4
+ * "Reach"). */
+#include "guard_internal.h"
+
+#include <breakwater/base/mutant.h>
+
+struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
+{
+    struct bw_reach_sight sight = guard->memory.sight;
+
+    if (sight.digest != guard->limits.digest)
+        sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN}; /* with other scripts: it says nothing */
+    sight.digest = guard->limits.digest;
+    return sight;
+}
+
+/* Until it was seen in this epoch, what the last one showed counts; with neither it is outside. */
+bool bw_guard_is_inside(const struct bw_guard *guard)
+{
+    return BW_MUTANT(OUTSIDE) || (guard->limits.reach != BW_REACH_REMOTE &&
+                                  bw_guard_sight(guard).seen == BW_REACH_INSIDE);
+}
+
+static bool is_proved(const struct bw_guard *guard)
+{
+    return bw_guard_is_inside(guard) && bw_guard_sight(guard).proved;
+}
+
+/* What was ordered elsewhere dies with no process here: of a service outside the reach a look says
+ * something only after a fence or stop script has ended by itself with 0. */
+bool bw_guard_looks_count(const struct bw_guard *guard)
+{
+    return bw_guard_is_inside(guard) || !guard->mirror.script_due || BW_MUTANT(SCRIPT_DUE);
+}
+
+bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
+                          enum bw_guard_left left)
+{
+    const bool is_gone = guard->fence_reach_killed;
+
+    if (service == BW_SERVICE_STOPPED && left != BW_GUARD_LEFT_THERE &&
+        bw_guard_looks_count(guard))
+        return true;
+    return service != BW_SERVICE_STARTED && is_gone &&
+           (is_proved(guard) || BW_MUTANT(UNKNOWN_IS_STOPPED));
+}
+
+/* ---- scripts that end a service ------------------------------------------------------------- */
+
+void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind action)
+{
+    switch (action) {
+    case BW_ACTION_START:
+        guard->mirror.script_begun = false;
+        guard->mirror.script_due = true;
+        return;
+    case BW_ACTION_REJOIN: /* it may order what a start orders */
+        guard->mirror.script_due = true;
+        return;
+    case BW_ACTION_STOP: /* once it goes: what cannot be begun does nothing */
+    case BW_ACTION_FENCE:
+    case BW_ACTION_NONE:
+    case BW_ACTION_STATUS:
+    case BW_ACTION_READINESS:
+    case BW_ACTION_CONDITION:
+    case BW_ACTION_VERIFY:
+    case BW_ACTION_COUNT:
+        break;
+    }
+}
+
+void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
+                                enum bw_run_result result)
+{
+    if ((run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE) && result == BW_RUN_OK)
+        guard->mirror.script_due = false;
+}
+
+/* ---- looks that said `started` --------------------------------------------------------------- */
+
+static void keep(const struct guard_step *step, const struct bw_reach_sight *sight)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_reach_sight *now = &guard->memory.sight;
+
+    if (now->seen == sight->seen && now->proved == sight->proved && now->epoch == sight->epoch &&
+        now->digest == sight->digest)
+        return;
+    if (guard->wants != BW_GUARD_WANTS_NOTHING) {
+        if (sight->seen == BW_REACH_OUTSIDE) /* counts at once; the next look writes it */
+            guard->memory.sight.seen = BW_REACH_OUTSIDE;
+        return;
+    }
+    guard->memory_before = guard->memory;
+    guard->memory.sight = *sight;
+    guard->wants = BW_GUARD_WANTS_SIGHT;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U30");
+}
+
+/* Nobody relies on what a restart would forget. What is worse than believed counts all the same. */
+void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight)
+{
+    if (sight->seen == BW_REACH_OUTSIDE)
+        guard->memory.sight.seen = BW_REACH_OUTSIDE;
+}
+
+/* A start that still runs is where it was begun, which says nothing of where the service is. */
+static bool is_action_beside(const struct bw_guard *guard, enum bw_guard_slot slot)
+{
+    return guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->slots[slot].overlapped;
+}
+
+void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
+                         enum bw_service service, enum bw_populated populated)
+{
+    const struct bw_guard *guard = step->guard;
+    struct bw_reach_sight sight = bw_guard_sight(guard);
+
+    if (service != BW_SERVICE_STARTED || is_action_beside(guard, slot))
+        return;
+    if (populated == BW_POPULATED_YES)
+        sight.seen = BW_REACH_INSIDE;
+    else if (populated == BW_POPULATED_NO &&
+             guard->slots[slot].was_populated == BW_POPULATED_NO)
+        sight.seen = BW_REACH_OUTSIDE;
+    else
+        return; /* it may just have ended */
+    sight.proved = sight.proved && sight.seen == BW_REACH_INSIDE;
+    sight.epoch = guard->memory.epoch_seen;
+    keep(step, &sight);
+}
+
+/* The kill alone has ended it: no stop or fence script was ever begun since it was started, and the
+ * newest look before had said `started`, inside. */
+void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
+                         enum bw_guard_left left)
+{
+    const struct bw_guard *guard = step->guard;
+    struct bw_reach_sight sight = bw_guard_sight(guard);
+
+    if (service != BW_SERVICE_STOPPED || left != BW_GUARD_LEFT_NOTHING ||
+        !guard->fence_reach_killed || guard->mirror.script_begun || guard->mirror.stop_seen ||
+        guard->mirror.start_unseen || sight.seen != BW_REACH_INSIDE ||
+        sight.epoch != guard->memory.epoch_seen)
+        return;
+    sight.proved = true;
+    keep(step, &sight);
+}

@@ -1,0 +1,360 @@
+/* guard: where the service was seen to be, and what a look has seen of its end (3.2.4, 3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+static void reach_killed(struct world *world, bool ok)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = ok};
+
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static void look(struct world *world, const char *word)
+{
+    static uint64_t run_id = 100;
+
+    run(world, 1, BW_ACTION_STATUS, run_id++);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, word);
+}
+
+/* A service that runs; the looks at it have said where. */
+static void begin_serving(struct world *world, enum bw_populated populated)
+{
+    begin_armed(world);
+    run(world, 1, BW_ACTION_START, 1);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    world->populated = populated;
+    look(world, "started");
+}
+
+static enum bw_reach_seen seen(const struct world *world)
+{
+    return bw_guard_sight(&world->guard).seen;
+}
+
+static bool has_fenced_well(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok;
+}
+
+/* Until the last look of a fence whose script ended with `script`. */
+static void fence_until_recheck(struct world *world, enum bw_run_result script)
+{
+    tick_at(world, 108000);
+    ended(world, BW_GUARD_SLOT_FENCE, script, "");
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "unknown");
+    tick_at(world, 109900);
+    reach_killed(world, true);
+    assert_int_equal(world->guard.fence, BW_FENCE_RECHECK);
+}
+
+/* ---- where ------------------------------------------------------------------------------------- */
+
+static void what_the_newest_look_at_a_service_that_serves_shows_is_kept(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    assert_asked(&world, "SAVE");
+    assert_int_equal(world.guard.memory.sight.epoch, 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.sight.seen, BW_REACH_OUTSIDE);
+
+    world.populated = BW_POPULATED_YES;
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    look(&world, "started");
+    assert_not_asked(&world, "SAVE"); /* it is no news */
+}
+
+static void a_look_that_cannot_tell_changes_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.populated = BW_POPULATED_UNKNOWN;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+
+    world.populated = BW_POPULATED_NO;
+    look(&world, "stopped"); /* where what does not serve was is no question */
+    look(&world, "unknown");
+
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+}
+
+/* It was there when the look began, and has ended in the middle of it. */
+static void what_ends_during_a_look_was_not_outside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    run(&world, 1, BW_ACTION_STATUS, 7);
+    world.populated = BW_POPULATED_NO;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+}
+
+static void a_start_that_still_runs_says_nothing_of_where_its_service_is(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    run(&world, 1, BW_ACTION_START, 1);
+    world.populated = BW_POPULATED_YES; /* by the script itself */
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+}
+
+static void what_was_seen_with_other_scripts_says_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.digest = 2;
+
+    assert_int_equal(seen(&world), BW_REACH_UNSEEN);
+}
+
+static void outside_counts_even_where_it_cannot_be_kept_and_inside_does_not(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    world.save_fails = true;
+    world.populated = BW_POPULATED_YES;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+
+    world.guard.memory.sight.seen = BW_REACH_INSIDE;
+    world.populated = BW_POPULATED_NO;
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+}
+
+/* ---- the end of a service inside ----------------------------------------------------------------- */
+
+static void unknown_is_no_end_of_a_service_inside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    fence_until_recheck(&world, BW_RUN_FAILED);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+
+    assert_false(has_fenced_well(&world));
+    assert_false(end(&world, 1));
+}
+
+static void where_the_reach_is_proved_and_empty_unknown_is_an_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.memory.sight.proved = true;
+    fence_until_recheck(&world, BW_RUN_FAILED);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+
+    assert_true(has_fenced_well(&world));
+}
+
+/* No script was there that could have ended it. */
+static void a_kill_that_alone_has_ended_it_is_the_proof(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.spawn_hangs = true;
+    tick_at(&world, 108000);
+    world.spawn_hangs = false;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+    assert_true(bw_guard_sight(&world.guard).proved);
+}
+
+static void a_kill_after_a_script_proves_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    fence_until_recheck(&world, BW_RUN_FAILED);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
+/* ---- the end of a service outside ---------------------------------------------------------------- */
+
+static void a_fence_whose_script_failed_has_not_ended_a_service_outside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped"); /* of what was ordered and yet comes */
+    assert_asked(&world, "TERM_REACH");
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_false(has_fenced_well(&world));
+}
+
+static void a_fence_whose_script_ended_well_has_where_status_says_so(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    fence_until_recheck(&world, BW_RUN_OK);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+}
+
+/* However well its reach was proved while it was inside. */
+static void unknown_is_no_end_of_a_service_outside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.memory.sight.proved = true;
+    world.populated = BW_POPULATED_NO;
+    look(&world, "started");
+    fence_until_recheck(&world, BW_RUN_OK);
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+
+    assert_false(has_fenced_well(&world));
+}
+
+static void stopped_ends_no_epoch_of_a_service_outside_before_a_script_has(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    look(&world, "stopped");
+    assert_false(end(&world, 1));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
+
+    run(&world, 1, BW_ACTION_STOP, 5);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    tick_at(&world, 100100);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    assert_true(end(&world, 1));
+}
+
+/* What it ordered elsewhere outlives a boot, as what ran in its reach does not. */
+static void after_a_reboot_too(void **state)
+{
+    struct bw_guard_memory memory = {.epoch_seen = 4, .enforced = true, .instance = instance_a};
+    struct world world;
+
+    (void)state;
+    for (int is_inside = 0; is_inside < 2; is_inside++) {
+        memset(&world, 0, sizeof world);
+        world.now_ms = 100000;
+        memory.sight = (struct bw_reach_sight){
+            .seen = is_inside != 0 ? BW_REACH_INSIDE : BW_REACH_OUTSIDE, .epoch = 4, .digest = 1};
+        bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(world.now_ms));
+        hello(&world, instance_a);
+        tick_at(&world, 100000);
+        ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* its own, at the start */
+
+        assert_int_equal(end(&world, 4), is_inside);
+    }
+}
+
+static void what_never_was_ordered_needs_no_script_to_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    look(&world, "stopped");
+
+    assert_true(end(&world, 1));
+}
+
+/* ---- looks that somebody has ended ---------------------------------------------------------------- */
+
+static void a_look_that_a_signal_has_ended_is_repeated(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_KILLED, "");
+    assert_asked(&world, "SPAWN:status");
+    assert_not_asked(&world, "TERM_REACH");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_newest_look_at_a_service_that_serves_shows_is_kept),
+        cmocka_unit_test(a_look_that_cannot_tell_changes_nothing),
+        cmocka_unit_test(what_ends_during_a_look_was_not_outside),
+        cmocka_unit_test(a_start_that_still_runs_says_nothing_of_where_its_service_is),
+        cmocka_unit_test(what_was_seen_with_other_scripts_says_nothing),
+        cmocka_unit_test(outside_counts_even_where_it_cannot_be_kept_and_inside_does_not),
+        cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
+        cmocka_unit_test(where_the_reach_is_proved_and_empty_unknown_is_an_end),
+        cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
+        cmocka_unit_test(a_kill_after_a_script_proves_nothing),
+        cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),
+        cmocka_unit_test(a_fence_whose_script_ended_well_has_where_status_says_so),
+        cmocka_unit_test(unknown_is_no_end_of_a_service_outside),
+        cmocka_unit_test(stopped_ends_no_epoch_of_a_service_outside_before_a_script_has),
+        cmocka_unit_test(after_a_reboot_too),
+        cmocka_unit_test(what_never_was_ordered_needs_no_script_to_end),
+        cmocka_unit_test(a_look_that_a_signal_has_ended_is_repeated),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
