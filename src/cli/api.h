@@ -87,6 +87,8 @@ int64_t bw_json_number(const json_t *object, const char *key);
 bool bw_json_truth(const json_t *object, const char *key);
 /* The group of that name in a status; NULL: none. */
 json_t *bw_json_find_group(const json_t *status, const char *name);
+/* The site of `group` that holds it; NULL: none does. */
+const json_t *bw_json_find_holder(const json_t *group);
 
 /* Sleeps between two looks at something that changes by itself. */
 void bw_api_pause(uint32_t ms);

@@ -25,6 +25,8 @@ static const struct verb verbs[] = {
     {"explain", "show why it acts, and why it does not", bw_verb_explain},
     {"switchover", "move a group to another site, in order", bw_verb_switchover},
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
+    {"force-release", "end an epoch that time does not end, when its site is surely off",
+     bw_verb_force_release},
     {"history", "show what was granted, when and by whom", bw_verb_history},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };

@@ -45,21 +45,56 @@ static void print_steps(const json_t *plan)
     }
 }
 
-static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move)
+static void print_facts(const json_t *plan)
+{
+    json_t *fact;
+    size_t i;
+
+    json_array_foreach(json_object_get(plan, "facts"), i, fact)
+    {
+        (void)printf("%s\n", bw_json_shown(fact));
+    }
+}
+
+/* What is asked for is so already: no error, and nothing is left to ask. */
+static void tell_already(const struct bw_move *move, const char *text)
+{
+    (void)printf("%s of %s: nothing to do: %s\n", move->verb, move->group, text);
+}
+
+/* The person's word is for the epoch that was shown, and for no other. */
+static bool bind_to_plan(const struct bw_move *move, const json_t *plan)
+{
+    return !move->is_release ||
+           json_object_set_new(move->body, "epoch", json_integer(bw_json_number(plan, "epoch"))) ==
+               0;
+}
+
+static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bool *out_is_over)
 {
     struct bw_api_reply reply = {0};
     enum bw_exit exit = post(api, move, true, &reply);
+
+    *out_is_over = false;
 
     if (exit != BW_EXIT_FINE)
         return exit;
     if (reply.status != 200) {
         exit = bw_api_complain(api, &reply);
+    } else if (bw_json_truth(reply.body, "already") && move->is_release) {
+        tell_already(move, bw_json_member(reply.body, "refused"));
+        *out_is_over = true;
     } else if (!bw_json_truth(reply.body, "possible")) {
+        print_facts(reply.body);
+        (void)fflush(stdout); /* what was seen comes before what follows from it */
         (void)fprintf(stderr, "error: %s: refused: %s\n  see why:  breakwater explain %s\n",
                       move->command->name, bw_json_member(reply.body, "refused"), move->group);
         exit = BW_EXIT_UNSAFE;
     } else {
+        print_facts(reply.body);
         print_steps(reply.body);
+        if (!bind_to_plan(move, reply.body))
+            exit = BW_EXIT_FAILED;
     }
     bw_api_reply_deinit(&reply);
     return exit;
@@ -74,6 +109,11 @@ static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress pr
         (void)printf("%s of %s: done: %s\n", move->verb, move->group, outcome->text);
         return BW_EXIT_FINE;
     }
+    if (progress == BW_OUTCOME_STUCK) {
+        (void)fprintf(stderr, "error: %s: not done: %s\n  see why:  breakwater explain %s\n",
+                      move->command->name, outcome->text, move->group);
+        return BW_EXIT_UNSAFE;
+    }
     if (progress == BW_OUTCOME_GIVEN_UP) {
         (void)fprintf(stderr, "error: %s: not done: %s\n  see:  breakwater history %s\n",
                       move->command->name, outcome->text, move->group);
@@ -86,6 +126,32 @@ static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress pr
     return BW_EXIT_UNKNOWN;
 }
 
+enum wait { WAIT_UNTOLD, WAIT_LEASE, WAIT_ANSWER };
+
+/* Nobody waits in front of a silent screen: what for, and for how long, each once. */
+static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum wait told)
+{
+    const int64_t left_ms = bw_json_number(json_object_get(group, "end"), "lease_may_live_ms");
+    const json_t *holder = bw_json_find_holder(group);
+
+    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0)
+        return told;
+    if (left_ms > 0 && told == WAIT_UNTOLD) {
+        (void)printf("%s of %s: epoch %" PRId64 " is closed; a lease of it may live for %" PRId64
+                     ".%d s more, which is waited for\n",
+                     move->verb, move->group, bw_json_number(group, "epoch"), left_ms / 1000,
+                     (int)(left_ms % 1000 / 100));
+        told = WAIT_LEASE;
+    } else if (left_ms <= 0 && told != WAIT_ANSWER && bw_json_truth(holder, "connected")) {
+        (void)printf("%s of %s: %s answers (service %s): nothing is forced against that\n",
+                     move->verb, move->group, bw_json_member(holder, "name"),
+                     bw_json_member(holder, "service"));
+        told = WAIT_ANSWER;
+    }
+    (void)fflush(stdout); /* an error stays in stdout */
+    return told;
+}
+
 static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *move,
                                      const json_t *accepted)
 {
@@ -93,14 +159,20 @@ static enum bw_exit wait_for_outcome(struct bw_api *api, const struct bw_move *m
     struct bw_outcome outcome = {.epoch = bw_json_number(accepted, "epoch"),
                               .term = bw_json_number(accepted, "term")};
     enum bw_outcome_progress progress = BW_OUTCOME_WAITING;
+    enum wait told = WAIT_UNTOLD;
 
     (void)snprintf(outcome.to, sizeof outcome.to, "%.63s", bw_json_member(move->body, "to"));
     while (progress == BW_OUTCOME_WAITING && bw_api_now_ms() < end_ms) {
         if (bw_api_survey(api)) {
             const json_t *group = bw_json_find_group(api->status, move->group);
 
-            if (group != NULL)
+            if (group != NULL && move->is_release) {
+                progress = bw_outcome_judge_release(&outcome, api->status, group);
+                if (progress == BW_OUTCOME_WAITING)
+                    told = tell_wait(move, group, told);
+            } else if (group != NULL) {
                 progress = bw_outcome_judge(&outcome, api->status, group);
+            }
         } else {
             (void)snprintf(outcome.text, sizeof outcome.text, "no leader answers");
         }
@@ -117,7 +189,10 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (reply.status != 202) {
+    if (reply.status == 409 && move->is_release &&
+        strcmp(bw_json_member(reply.body, "code"), "exists") == 0) {
+        tell_already(move, bw_json_member(reply.body, "error"));
+    } else if (reply.status != 202) {
         exit = bw_api_complain(api, &reply);
     } else if (move->is_no_wait) {
         (void)printf("%s of %s: accepted in epoch %" PRId64 "; should the leader change before it "
@@ -134,14 +209,16 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
 
 enum bw_exit bw_move_run(struct bw_api *api, const struct bw_move *move)
 {
-    if (!move->is_yes || move->is_plan) {
-        const enum bw_exit exit = show_plan(api, move);
+    if (!move->is_yes || move->is_plan || move->is_release) {
+        bool is_over;
+        const enum bw_exit exit = show_plan(api, move, &is_over);
 
-        if (exit != BW_EXIT_FINE)
+        if (exit != BW_EXIT_FINE || is_over)
             return exit;
     }
     if (move->is_plan) {
-        (void)puts("Nothing was changed. Run again with --yes to do this.");
+        (void)puts(move->is_release ? "Nothing was changed. Run again without --plan to do this."
+                                    : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
     if (!bw_confirm(move->command, move->is_yes, move->question, move->word))

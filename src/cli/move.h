@@ -1,4 +1,4 @@
-/* move.h - switchover and failover from the command to the outcome. Design 3.6, 4, 5.2. */
+/* move.h - switchover, failover and force-release from the command to the outcome. Design 3.6, 4, 5.2. */
 #ifndef BW_CLI_MOVE_H
 #define BW_CLI_MOVE_H
 
@@ -12,7 +12,8 @@ struct bw_move {
     const char *group;
     const char *word;  /* what a person types to confirm */
     const char *question;
-    const json_t *body;
+    json_t *body;      /* of a force-release: the epoch that was looked at is put into it */
+    bool is_release;   /* the outcome is the end of the epoch, whoever follows */
     bool is_plan;
     bool is_yes;
     bool is_no_wait;

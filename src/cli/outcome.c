@@ -6,24 +6,10 @@
 
 #include "api.h"
 
-static const json_t *find_holder(const json_t *group)
-{
-    const char *holder = bw_json_member(group, "holder");
-    json_t *site;
-    size_t i;
-
-    json_array_foreach(json_object_get(group, "sites"), i, site)
-    {
-        if (holder[0] != '\0' && strcmp(bw_json_member(site, "name"), holder) == 0)
-            return site;
-    }
-    return NULL;
-}
-
 /* A later epoch than the one that was asked in. */
 static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const json_t *group)
 {
-    const json_t *holder = find_holder(group);
+    const json_t *holder = bw_json_find_holder(group);
     const char *name = bw_json_member(group, "holder");
     const int64_t epoch = bw_json_number(group, "epoch");
     const json_t *last = json_object_get(group, "last");
@@ -49,6 +35,22 @@ static enum bw_outcome_progress judge_later(struct bw_outcome *outcome, const js
     return BW_OUTCOME_DONE;
 }
 
+/* A closed epoch that time alone does not end: no move goes on by itself from here. */
+static bool is_stuck(struct bw_outcome *outcome, const json_t *group)
+{
+    const json_t *end = json_object_get(group, "end");
+
+    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 ||
+        !json_is_false(json_object_get(end, "by_time")))
+        return false;
+    (void)snprintf(outcome->text, sizeof outcome->text,
+                   "time alone does not end epoch %" PRId64 " of %s at %s (%s); once that site is "
+                   "off: %s",
+                   outcome->epoch, bw_json_member(group, "name"), bw_json_member(group, "holder"),
+                   bw_json_member(end, "why"), bw_json_member(end, "way"));
+    return true;
+}
+
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
                                           const json_t *group)
 {
@@ -58,6 +60,8 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
 
     if (bw_json_number(group, "epoch") > outcome->epoch)
         return judge_later(outcome, group);
+    if (is_stuck(outcome, group))
+        return BW_OUTCOME_STUCK;
     if (is_wanted || is_moving) {
         (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s",
                        outcome->epoch, phase);
@@ -70,4 +74,52 @@ enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json
                        : "it was given up; epoch %" PRId64 " is %s",
                    outcome->epoch, phase);
     return BW_OUTCOME_GIVEN_UP;
+}
+
+/* ---- force-release ---- */
+
+static enum bw_outcome_progress judge_released(struct bw_outcome *outcome, const json_t *group)
+{
+    const char *holder = bw_json_member(group, "holder");
+    const json_t *last = json_object_get(group, "last");
+    const json_t *failover = json_object_get(group, "failover");
+    const char *name = bw_json_member(group, "name");
+    char next[256];
+
+    if (holder[0] != '\0')
+        (void)snprintf(next, sizeof next, "%s holds epoch %" PRId64 " now", holder,
+                       bw_json_number(group, "epoch"));
+    else if (bw_json_truth(failover, "possible"))
+        (void)snprintf(next, sizeof next, "%s may follow by itself; see: breakwater status %s",
+                       bw_json_member(failover, "to"), name);
+    else
+        (void)snprintf(next, sizeof next, "no site may follow by itself; why: breakwater explain %s",
+                       name);
+    if (bw_json_number(last, "epoch") == outcome->epoch)
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " of %s is over (%s); %s",
+                       outcome->epoch, bw_json_member(last, "site"), bw_json_member(last, "grade"),
+                       next);
+    else
+        (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is over; %s",
+                       outcome->epoch, next);
+    return BW_OUTCOME_DONE;
+}
+
+enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, const json_t *status,
+                                                  const json_t *group)
+{
+    const char *phase = bw_json_member(group, "phase");
+    const bool is_ours =
+        strcmp(bw_json_member(json_object_get(group, "wish"), "kind"), "force-release") == 0;
+
+    if (bw_json_number(group, "epoch") > outcome->epoch || strcmp(phase, "VACANT") == 0)
+        return judge_released(outcome, group);
+    (void)snprintf(outcome->text, sizeof outcome->text, "epoch %" PRId64 " is %s; %s", outcome->epoch,
+                   phase,
+                   is_ours ? "no word is taken while its site answers"
+                   : bw_json_number(status, "term") != outcome->term
+                       ? "the leader changed, and with it your word was forgotten: say it again, or "
+                         "leave it to its site"
+                       : "your word was given up, because its site answers or another order came");
+    return is_ours ? BW_OUTCOME_WAITING : BW_OUTCOME_GIVEN_UP;
 }

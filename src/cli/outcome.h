@@ -7,7 +7,12 @@
 
 #include <breakwater/base/limits.h>
 
-enum bw_outcome_progress { BW_OUTCOME_WAITING, BW_OUTCOME_DONE, BW_OUTCOME_GIVEN_UP };
+enum bw_outcome_progress {
+    BW_OUTCOME_WAITING,
+    BW_OUTCOME_DONE,
+    BW_OUTCOME_GIVEN_UP,
+    BW_OUTCOME_STUCK /* time alone does not end the epoch: nothing goes on by itself */
+};
 
 struct bw_outcome {
     int64_t epoch;            /* when it was asked */
@@ -20,5 +25,9 @@ struct bw_outcome {
  * was asked: until its first command is committed, another leader knows nothing of it. */
 enum bw_outcome_progress bw_outcome_judge(struct bw_outcome *outcome, const json_t *status,
                                           const json_t *group);
+
+/* The same of a force-release: done once the epoch is over, however it ended. */
+enum bw_outcome_progress bw_outcome_judge_release(struct bw_outcome *outcome, const json_t *status,
+                                                  const json_t *group);
 
 #endif

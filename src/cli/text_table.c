@@ -286,6 +286,8 @@ static void print_outlook(const json_t *group, int64_t now_unix_ms, FILE *out)
 
     if (bw_json_truth(failover, "possible"))
         (void)fprintf(out, "Failover to %s: possible.", bw_json_member(failover, "to"));
+    else if (json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
+        (void)fputs("Failover: never by itself.", out);
     else
         (void)fputs("Failover: not possible now.", out);
     if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
@@ -295,18 +297,49 @@ static void print_outlook(const json_t *group, int64_t now_unix_ms, FILE *out)
     (void)fputc('\n', out);
 }
 
+/* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
+ * how the group was set up; without, somebody must act. */
+static void warn_of_end(const json_t *group, struct verdict *verdict)
+{
+    const json_t *end = json_object_get(group, "end");
+    const json_t *holder = bw_json_find_holder(group);
+    const char *name = bw_json_member(group, "name");
+    const char *site = bw_json_member(group, "holder");
+    const char *by = bw_json_member(end, "vouched_by");
+    const char *text = bw_json_member(end, "vouched_text");
+
+    if (by[0] != '\0')
+        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed on the word of %s%s%s.\n",
+                      bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
+    if (!json_is_false(json_object_get(end, "by_time")))
+        return;
+    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 &&
+        bw_json_truth(holder, "connected")) {
+        (void)fprintf(verdict->out,
+                      "Should %s be lost, time alone does not end its epoch: %s.\n"
+                      "  Then, once that site is off:  %s\n",
+                      site, bw_json_member(end, "why"), bw_json_member(end, "way"));
+        return;
+    }
+    warn(verdict, BW_EXIT_WARNINGS,
+         "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
+         bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
+         bw_json_member(end, "gate"));
+    (void)fprintf(verdict->out,
+                  "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
+                  bw_json_member(end, "way"));
+}
+
 static void warn_of_group(const json_t *group, struct verdict *verdict)
 {
     const char *name = bw_json_member(group, "name");
     const char *mode = bw_json_member(group, "mode");
     const char *phase = bw_json_member(group, "phase");
     const bool is_observed = strcmp(mode, "observe") == 0;
-    const bool is_held = bw_json_truth(group, "held");
+    const bool ends_by_time =
+        !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
 
-    if (is_held)
-        warn(verdict, BW_EXIT_WARNINGS,
-             "%s: a failed fence holds epoch %" PRId64 "; nothing moves until it is seen to be over",
-             name, bw_json_number(group, "epoch"));
+    warn_of_end(group, verdict);
     if (is_observed)
         (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
     if (strcmp(mode, "paused") == 0)
@@ -316,7 +349,7 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
     if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
         warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
              name);
-    else if (!is_held && strcmp(mode, "paused") != 0 &&
+    else if (ends_by_time && strcmp(mode, "paused") != 0 &&
              !bw_json_truth(json_object_get(group, "failover"), "possible"))
         warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
 }
@@ -338,7 +371,9 @@ static void print_group(const json_t *group, int64_t now_unix_ms, struct verdict
     if (json_is_object(wish))
         (void)fprintf(verdict->out, "Asked for by %s: %s%s%s.\n", bw_json_member(wish, "by"),
                       bw_json_member(wish, "kind"),
-                      bw_json_member(wish, "to")[0] != '\0' ? " to " : "",
+                      bw_json_member(wish, "to")[0] == '\0' ? ""
+                      : strcmp(bw_json_member(wish, "kind"), "force-release") == 0 ? " of "
+                                                                                    : " to ",
                       bw_json_member(wish, "to"));
     bw_text_table_add(&table, 6,
                  (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
@@ -451,6 +486,18 @@ static void print_gates(const json_t *gates, bool is_all, FILE *out)
     }
 }
 
+static void print_end(const json_t *explanation, FILE *out)
+{
+    const json_t *end = json_object_get(explanation, "end");
+
+    if (!json_is_false(json_object_get(end, "by_time")))
+        return;
+    (void)fprintf(out,
+                  "Time alone does not end this epoch: %s (gate %s). Once %s is off:\n  %s\n",
+                  bw_json_member(end, "why"), bw_json_member(end, "gate"),
+                  bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
+}
+
 void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
 {
     const json_t *command = json_object_get(explanation, "command");
@@ -469,6 +516,7 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
         (void)fprintf(out, "It would propose %s, but does not:\n", bw_json_member(command, "kind"));
     else
         (void)fputs("It does nothing now. What each step waits for:\n", out);
+    print_end(explanation, out);
     if (!bw_json_truth(explanation, "leads"))
         (void)fprintf(out, "(as %s sees it, which does not lead)\n",
                       bw_json_member(explanation, "answered_by"));
@@ -488,9 +536,14 @@ static void describe_end(const json_t *entry, char out_text[CELL_BYTES])
     const json_t *end = json_object_get(entry, "ended");
 
     out_text[0] = '\0';
-    if (json_is_object(end))
+    if (json_is_object(end)) {
+        const char *by = bw_json_member(end, "by");
+        const char *text = bw_json_member(end, "text");
+
         append(out_text, "%s, %s", bw_json_member(entry, "grade"), bw_json_member(end, "reason"));
-    else
+        if (by[0] != '\0')
+            append(out_text, " (%s%s%s)", by, text[0] != '\0' ? ": " : "", text);
+    } else
         append(out_text, "open");
 }
 

@@ -31,6 +31,8 @@ static const struct {
 } steps[] = {
     {"A1", IN_OPEN, decide_released},        {"A2", IN_OPEN, decide_fence_failed},
     {"A3", IN_OPEN, decide_expired},         {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
+    {"A25", IN(GRANTED) | IN(REVOKING), bw_decide_close_for_person},
+    {"A26", IN(CLOSING), bw_decide_forced},
     {"A5", IN(REVOKING), decide_unrevoke},   {"A30", IN(GRANTED), decide_boot},
     {"A6", IN(VACANT), bw_decide_first_grant}, {"A7", IN(VACANT), bw_decide_target},
     {"A8", IN(VACANT), bw_decide_origin},    {"A9", IN(VACANT), bw_decide_best},
@@ -466,6 +468,69 @@ static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
     command->kind = BW_COMMAND_CLOSE;
     command->reason = lapse_reason(eval);
     return true;
+}
+
+bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
+                              const struct bw_leadership *leadership,
+                              struct bw_end_waits *out_waits)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .leadership = leadership};
+    const char *reach_missing;
+
+    if (group->phase == BW_PHASE_VACANT)
+        return false;
+    reach_missing = end_reach_missing(&eval);
+    if (group->held)
+        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_HELD), "a fence of it failed"};
+    else if (is_grade_wanting(&eval))
+        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_GRADE),
+                                           "min_grade asks for more than a lapsed lease"};
+    else if (reach_missing != NULL)
+        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_END_REACH), reach_missing};
+    else
+        return false;
+    return true;
+}
+
+enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
+                                               const struct bw_watch *watch, struct bw_instant now,
+                                               uint64_t *out_fresh_left_ns)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
+    enum bw_holder_answer answer = BW_HOLDER_SILENT;
+
+    *out_fresh_left_ns = 0;
+    if (group->phase == BW_PHASE_VACANT)
+        return answer;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &watch->reports[holder_index(&eval)].by_instance[i];
+        uint64_t left_ns = bw_instant_wait_left_ns(
+            now, bw_instant_add(heard->received, holder_freshness_ns(&eval)));
+
+        if (!heard->used || left_ns == 0)
+            continue;
+        if (left_ns > *out_fresh_left_ns)
+            *out_fresh_left_ns = left_ns;
+        if (heard->report.service == BW_SERVICE_STARTED)
+            answer = BW_HOLDER_STARTED;
+        else if (answer == BW_HOLDER_SILENT)
+            answer = BW_HOLDER_ANSWERS;
+    }
+    return answer;
+}
+
+uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                      const struct bw_leadership *leadership,
+                                      struct bw_instant now)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = watch, .leadership = leadership, .now = now};
+    const struct bw_expiry_base base = holder_base(&eval);
+
+    if (group->phase == BW_PHASE_VACANT)
+        return 0;
+    return bw_instant_wait_left_ns(now, bw_instant_add(bw_expiry_counted_from(&base),
+                                                       bw_expiry_wait_ns(&group->terms)));
 }
 
 uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)

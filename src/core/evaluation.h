@@ -30,6 +30,10 @@ struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_
 /* The gate group_maintenance, when there is any: what nobody asked for waits until it is over. */
 void bw_eval_judge_quiet(struct bw_evaluation *eval);
 
+/* What a person who vouches for the holder's site may end (forced.c). */
+bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *command);
+bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command);
+
 /* The steps of a vacant group. */
 bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command);

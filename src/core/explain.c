@@ -27,6 +27,8 @@ static const struct {
     {"A2", "a fence failed: FenceFailed"},
     {"A3", "the lease lapsed: Expired"},
     {"A4", "the lease lapsed, time alone is not enough: Close"},
+    {"A25", "a person vouches that the holder is off: Close"},
+    {"A26", "a person vouches that the holder is off, and no lease can live: Forced"},
     {"A5", "the move took too long: Unrevoke"},
     {"A30", "the holder renews from another boot: Boot"},
     {"A6", "the first grant: Grant"},

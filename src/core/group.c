@@ -390,11 +390,30 @@ static void drop_target(struct bw_group *group, uint64_t index, const struct bw_
     drop_switchover(group);
 }
 
+/* Whose word an end rests on is part of the record (3.1, Forced). */
+static void note_voucher(struct bw_group *group, const struct bw_command *command)
+{
+    struct bw_voucher *vouchers = group->vouchers;
+
+    if (group->voucher_count > 0 && vouchers[group->voucher_count - 1].epoch == group->epoch)
+        group->voucher_count--; /* said again: the newest word counts */
+    if (group->voucher_count == BW_VOUCHERS_MAX) {
+        memmove(&vouchers[0], &vouchers[1], (BW_VOUCHERS_MAX - 1) * sizeof(vouchers[0]));
+        group->voucher_count--;
+    }
+    vouchers[group->voucher_count] = (struct bw_voucher){.epoch = group->epoch};
+    COPY(vouchers[group->voucher_count].by, command->by);
+    COPY(vouchers[group->voucher_count].text, command->text);
+    group->voucher_count++;
+}
+
 static void close_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     (void)index;
     drop_switchover(group);
     newest_entry(group)->why_ended = command->reason;
+    if (command->reason == BW_REASON_OPERATOR)
+        note_voucher(group, command);
 }
 
 static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
@@ -452,6 +471,7 @@ static void end_fenced(struct bw_group *group, uint64_t index, const struct bw_c
 
 static void end_forced(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
+    note_voucher(group, command);
     end_epoch(group, index, command, BW_GRADE_FORCED, command->reason);
     CLEAR(group->previous_data_site);
 }
@@ -647,6 +667,7 @@ static bool is_switchover_sound(const struct bw_group *group)
 bool bw_group_is_sound(const struct bw_group *group)
 {
     return group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX &&
+           group->voucher_count <= BW_VOUCHERS_MAX &&
            group->spec.site_count <= BW_SITES_MAX && group->boot_count <= BW_BOOTS_MAX &&
            (!group->has_more_boots || group->boot_count == BW_BOOTS_MAX) &&
            (!group->held || group->phase == BW_PHASE_CLOSING) &&
@@ -661,6 +682,14 @@ const struct bw_history_entry *bw_group_history_at(const struct bw_group *group,
         return NULL;
     return &group->history[(group->history_first + group->history_count - 1 - number) %
                            BW_HISTORY_MAX];
+}
+
+const struct bw_voucher *bw_group_voucher(const struct bw_group *group, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < group->voucher_count; i++)
+        if (group->vouchers[i].epoch == epoch)
+            return &group->vouchers[i];
+    return NULL;
 }
 
 const char *bw_phase_word(enum bw_phase phase)

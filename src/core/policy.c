@@ -439,6 +439,21 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
 
 /* ---- a person's wish ---- */
 
+const char *bw_wish_word(enum bw_wish_kind kind)
+{
+    switch (kind) {
+    case BW_WISH_NONE:
+        break;
+    case BW_WISH_FAILOVER:
+        return "failover";
+    case BW_WISH_SWITCHOVER:
+        return "switchover";
+    case BW_WISH_FORCE_RELEASE:
+        return "force-release";
+    }
+    return "none";
+}
+
 enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
                                  struct bw_instant now)
 {
@@ -448,7 +463,7 @@ enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_w
 
     if (wish->kind == BW_WISH_NONE || wish->epoch != group->epoch)
         return BW_WISH_NONE;
-    if (wish->kind == BW_WISH_FAILOVER)
+    if (wish->kind != BW_WISH_SWITCHOVER)
         time_ns += 2 * bw_ms_to_ns(group->spec.lease_ttl_ms);
     if (bw_instant_right_is_over(now, bw_instant_add(watch->wish_since, time_ns)))
         return BW_WISH_NONE;

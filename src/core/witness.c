@@ -9,6 +9,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
 
+#include "forced.h"
 #include "policy.h"
 
 #define CERTIFICATE_S_MAX (UINT64_C(100) * 366 * 86400) /* a hundred years: no certificate lasts so long */
@@ -185,6 +186,13 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_UNREVOKE:
         watch->wish = (struct bw_wish){0};
         break;
+    case BW_COMMAND_RELEASED:
+    case BW_COMMAND_EXPIRED:
+    case BW_COMMAND_FENCED:
+    case BW_COMMAND_FORCED:
+        if (watch->wish.kind == BW_WISH_FORCE_RELEASE)
+            watch->wish = (struct bw_wish){0}; /* the epoch that it was about is over */
+        break;
     case BW_COMMAND_MAINTENANCE:
         note_maintenance(watch, group, command, now);
         break;
@@ -195,11 +203,7 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_REVOKE:
     case BW_COMMAND_CLOSE:
     case BW_COMMAND_FENCE_FAILED:
-    case BW_COMMAND_RELEASED:
-    case BW_COMMAND_EXPIRED:
     case BW_COMMAND_ADOPTED:
-    case BW_COMMAND_FENCED:
-    case BW_COMMAND_FORCED:
     case BW_COMMAND_DELETE:
     case BW_COMMAND_FOUND:
     case BW_COMMAND_BOOT:
@@ -618,19 +622,24 @@ static enum bw_err check_failover(const struct bw_witness *witness, int place,
                                   .grant_applied = watch->grant_applied};
     int site = bw_spec_find_site(&group->spec, wish->to);
     int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    struct bw_end_waits waits;
 
     if (wish->to[0] != '\0' && group->spec.sites[site].never_candidate)
         return bw_diag_set(
             diag, BW_ERR_REFUSED,
             "%s is `candidate: never` in the spec of %s; apply a spec that allows it", wish->to,
             group->spec.name);
-    if (group->phase == BW_PHASE_VACANT || group->held)
+    if (group->phase == BW_PHASE_VACANT)
         return check_rejoin(witness, place, wish, diag);
     if (watch->confirmed_epoch == group->epoch)
         base.last_confirmed = watch->last_confirmed;
-    if (bw_expiry_is_over(&base, &group->terms, now) ||
-        bw_policy_connected(group, watch, holder, now) == NULL)
+    if (group->held || bw_expiry_is_over(&base, &group->terms, now) ||
+        bw_policy_connected(group, watch, holder, now) == NULL) {
+        if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits) &&
+            !BW_MUTANT(FAILOVER_WAITS))
+            return bw_forced_refuse_waiting(group, &waits, diag);
         return check_rejoin(witness, place, wish, diag);
+    }
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s holds %s in epoch %" PRIu64 " and is alive (%" PRIu64
                        " ms of lease left); use switchover",
@@ -645,9 +654,13 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
     const struct bw_group *group = group_at(witness, place);
     int site = bw_spec_find_site(&group->spec, wish->to);
     struct bw_candidacy candidacy;
+    struct bw_end_waits waits;
 
     if (wish->to[0] == '\0')
         return bw_diag_set(diag, BW_ERR_INVALID, "a switchover names its target; use --to SITE");
+    if (group->phase == BW_PHASE_CLOSING &&
+        bw_arbiter_end_waits_for(group, &witness->watches[place], &witness->leadership, &waits))
+        return bw_forced_refuse_waiting(group, &waits, diag);
     if (group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "no site holds %s, so nothing can be switched over; use failover",
@@ -693,6 +706,8 @@ static enum bw_err check_wish(const struct bw_witness *witness, int place,
         return check_failover(witness, place, wish, now, diag);
     case BW_WISH_SWITCHOVER:
         return check_switchover(witness, place, wish, now, diag);
+    case BW_WISH_FORCE_RELEASE:
+        return bw_forced_check(witness, place, wish, now, diag);
     case BW_WISH_NONE:
         break;
     }

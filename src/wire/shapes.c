@@ -274,6 +274,12 @@ SHAPE(kept_boot, kept_boot, ID1(id))
 #undef CORE
 #undef WIRE
 
+#define CORE struct bw_voucher
+#define WIRE Breakwater__V1__Voucher
+SHAPE(voucher, voucher, NUMBER1(epoch), TEXT(by), TEXT(text))
+#undef CORE
+#undef WIRE
+
 #define CORE struct bw_last_end
 #define WIRE Breakwater__V1__LastEnd
 SHAPE(last_end, last_end, NUMBER(epoch), NAME(site), ENUM(grade, BW_GRADE_LIST),
@@ -292,7 +298,7 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       NAME(let_go_site), NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
-      BOOL(has_more_boots))
+      BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher))
 #undef CORE
 #undef WIRE
 

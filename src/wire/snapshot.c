@@ -102,7 +102,9 @@ enum bw_err bw_snapshot_encode(const struct bw_cluster *cluster, void *out, size
 {
     struct writer writer = {.out = out, .out_max = out_max, .diag = diag};
     enum bw_err err = bw_arena_init(&writer.arena,
-                                    bw_coding_encode_memory(BW_SITES_MAX + BW_HISTORY_MAX), diag);
+                                    bw_coding_encode_memory(BW_SITES_MAX + BW_HISTORY_MAX +
+                                                            BW_BOOTS_MAX + BW_VOUCHERS_MAX),
+                                    diag);
 
     if (err != BW_OK)
         return err;

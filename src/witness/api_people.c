@@ -1,5 +1,5 @@
 /* api_people.c - what people read, and what they ask for: status, history, explanations,
- * switchover, failover. Design 4, 5.3. Any witness answers a question from its own state; only the
+ * switchover, failover, force-release. Design 4, 5.3. Any witness answers a question from its own state; only the
  * leader takes an order, and the others name it. */
 #include "api_people.h"
 
@@ -405,6 +405,55 @@ static void read_timeout(const json_t *body, struct bw_wish *wish,
         wish->timeout_ms = (uint32_t)number;
 }
 
+/* The epoch that the person looked at. A plan looks for the first time. */
+static void read_epoch(const json_t *body, bool is_plan, struct bw_wish *wish,
+                       struct bw_json_problems *problems)
+{
+    const json_t *value = json_object_get(body, "epoch");
+
+    if (value == NULL && is_plan)
+        return;
+    if (!json_is_integer(value) || json_integer_value(value) < 1)
+        bw_json_problem(problems, "epoch", "not the number of the epoch that is to end");
+    else
+        wish->epoch = (uint64_t)json_integer_value(value);
+}
+
+/* {"site", "epoch", "holder_is_off", "reason"}; false: it was answered. */
+static bool read_force_release(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
+{
+    json_t *body = bw_people_body(request);
+    struct bw_json_problems problems;
+    const char *key;
+    json_t *value;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_people_name(request, wish->by);
+    read_text(body, "site", wish->to, sizeof wish->to, &problems);
+    read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    read_epoch(body, is_plan, wish, &problems);
+    json_object_foreach(body, key, value) {
+        if (strcmp(key, "holder_is_off") == 0) {
+            if (!json_is_boolean(value))
+                bw_json_problem(&problems, key, "not true or false");
+            wish->holder_is_off = json_is_true(value);
+        } else if (strcmp(key, "site") != 0 && strcmp(key, "reason") != 0 &&
+                   strcmp(key, "epoch") != 0) {
+            bw_json_problem(&problems, "body",
+                            "unknown key \"%.63s\"; known: site, epoch, holder_is_off, reason", key);
+        }
+    }
+    is_good = problems.count == 0;
+    if (!is_good)
+        bw_people_refuse_problems(request, &problems);
+    bw_json_problems_deinit(&problems);
+    json_decref(body);
+    return is_good;
+}
+
 /* The wish in the body; false: it was answered. */
 static bool read_wish(struct bw_http_request *request, struct bw_wish *wish)
 {
@@ -463,7 +512,7 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
     err = bw_witness_ask(&program->machine, place, wish, view.now, &diag);
     bw_witness_decide(&program->machine, place, view.now, decision);
     bw_people_answer(request, 200,
-                     bw_json_plan(&view, place, wish, decision, err == BW_OK ? NULL : diag.text));
+                     bw_json_plan(&view, place, wish, decision, err, diag.text));
     watch->wish = wish_before;
     watch->wish_since = since_before;
     free(decision);
@@ -480,7 +529,8 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
     enum bw_err err;
 
     if (!bw_people_may_change(program, request) || !bw_people_is_plan(request, &is_plan) ||
-        !read_wish(request, &wish))
+        !(kind == BW_WISH_FORCE_RELEASE ? read_force_release(request, is_plan, &wish)
+                                        : read_wish(request, &wish)))
         return;
     place = find_group(program, request);
     if (place < 0)
@@ -498,7 +548,7 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
     bw_people_answer(request, 202,
                      json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "schema",
                                "breakwater.accepted/v1", "group", request->segments[0], "wish",
-                               kind == BW_WISH_FAILOVER ? "failover" : "switchover", "epoch",
+                               bw_wish_word(kind), "epoch",
                                (json_int_t)epoch, "index",
                                (json_int_t)program->cluster.applied_index, "term",
                                (json_int_t)program->machine.leadership.term, "timeout_ms",
@@ -517,6 +567,11 @@ static void on_switchover(struct bw_http_request *request, void *user)
     take_wish(request, user, BW_WISH_SWITCHOVER);
 }
 
+static void on_force_release(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_FORCE_RELEASE);
+}
+
 const struct bw_http_route bw_people_routes[] = {
     {"GET", "/v1/status", BW_ROLES_ANY, on_status},
     {"GET", "/v1/groups", BW_ROLES_ANY, on_groups},
@@ -527,5 +582,6 @@ const struct bw_http_route bw_people_routes[] = {
     {"PUT", "/v1/groups", BW_ROLE_BIT(BW_ROLE_OPERATOR), bw_people_on_apply},
     {"POST", "/v1/groups/{name}/failover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_failover},
     {"POST", "/v1/groups/{name}/switchover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_switchover},
+    {"POST", "/v1/groups/{name}/force-release", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_force_release},
 };
 const size_t bw_people_route_count = sizeof bw_people_routes / sizeof bw_people_routes[0];

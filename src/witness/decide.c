@@ -329,7 +329,7 @@ enum bw_err bw_program_ask(struct bw_program *program, int group, const struct b
         return err;
     bw_log_info(&program->log, "wish.noted", "group=%s wish=%s to=%s by=%s text=%s",
                 program->groups[group].spec.name,
-                wish->kind == BW_WISH_FAILOVER ? "failover" : "switchover", bw_log_quote(wish->to),
+                bw_wish_word(wish->kind), bw_log_quote(wish->to),
                 bw_log_quote(wish->by), bw_log_quote(wish->text));
     evaluate(program, group);
     set_wake(program);

@@ -129,7 +129,7 @@ json_t *bw_json_explain(const struct bw_people_view *view, int place,
 {
     const struct bw_group *group = group_of(view, place);
 
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o}",
+    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o}",
                      "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
                      bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
                      group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by",
@@ -137,7 +137,7 @@ json_t *bw_json_explain(const struct bw_people_view *view, int place,
                      "rule_text", bw_explain_rule(decision->rule), "acts", decision->acts,
                      "command", command_json(&decision->command), "gates",
                      gates_json(decision->gates, decision->gate_count, group), "sites",
-                     candidates_json(view, place));
+                     candidates_json(view, place), "end", bw_json_end(view, place));
 }
 
 /* ---- plans ---- */
@@ -257,15 +257,10 @@ static void plan_failover(const struct bw_people_view *view, int place, const st
 
     if (site < 0)
         site = best_candidate(view, place);
-    if (group->phase != BW_PHASE_VACANT && !group->held)
+    if (group->phase != BW_PHASE_VACANT)
         add(steps, lapse_left_ms(decision),
             "the lease of %s (epoch %" PRIu64 ") is waited out: a failover never shortens it",
             group->holder_site, group->epoch);
-    else if (group->held)
-        add(steps, -1,
-            "epoch %" PRIu64 " is held by a failed fence at %s: it ends when that site gives it "
-            "back, or a person vouches that it is off",
-            group->epoch, group->holder_site);
     else if (!grants)
         add_holds(group, decision, group->first_grant ? "A6" : "A9", steps);
     if (site < 0) {
@@ -280,23 +275,66 @@ static void plan_failover(const struct bw_people_view *view, int place, const st
         group->spec.name);
 }
 
+static void plan_force_release(const struct bw_people_view *view, int place, struct steps *steps)
+{
+    const struct bw_group *group = group_of(view, place);
+    const uint64_t left_ms = bw_arbiter_lease_may_live_ns(group, &view->machine->watches[place],
+                                                          &view->machine->leadership, view->now) /
+                             BW_NS_PER_MS;
+    const int best = best_candidate(view, place);
+
+    if (group->phase != BW_PHASE_CLOSING)
+        add(steps, 0, "epoch %" PRIu64 " is closed: no witness confirms a renewal of it any more",
+            group->epoch);
+    if (left_ms > 0)
+        add(steps, (int64_t)left_ms, "until no lease of epoch %" PRIu64 " can live, nothing is forced",
+            group->epoch);
+    add(steps, -1, "epoch %" PRIu64 " ends on your word that %s is off (grade forced)",
+        group->epoch, group->holder_site);
+    if (best >= 0)
+        add(steps, -1, "%s may be granted then by the group's policy", group->spec.sites[best].name);
+    else
+        add(steps, -1,
+            "by the group's policy no site may be granted then; see explain for what each of them "
+            "lacks, and failover for one grant past it");
+}
+
+static void plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
+                 const struct bw_decision *decision, struct steps *steps)
+{
+    switch (wish->kind) {
+    case BW_WISH_SWITCHOVER:
+        plan_switchover(group_of(view, place), wish, steps);
+        break;
+    case BW_WISH_FAILOVER:
+        plan_failover(view, place, wish, decision, steps);
+        break;
+    case BW_WISH_FORCE_RELEASE:
+        plan_force_release(view, place, steps);
+        break;
+    case BW_WISH_NONE:
+        break;
+    }
+}
+
 json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                     const struct bw_decision *decision, const char *refused)
+                     const struct bw_decision *decision, enum bw_err err, const char *why)
 {
     const struct bw_group *group = group_of(view, place);
     struct steps steps = {.list = json_array()};
 
-    if (refused == NULL && wish->kind == BW_WISH_SWITCHOVER)
-        plan_switchover(group, wish, &steps);
-    else if (refused == NULL)
-        plan_failover(view, place, wish, decision, &steps);
+    if (err == BW_OK)
+        plan(view, place, wish, decision, &steps);
     if (steps.is_failed) {
         json_decref(steps.list);
         return NULL;
     }
-    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:s?, s:o, s:o}", "schema", "breakwater.plan/v1",
-                     "group", group->spec.name, "epoch", (json_int_t)group->epoch, "wish",
-                     wish->kind == BW_WISH_SWITCHOVER ? "switchover" : "failover", "possible",
-                     refused == NULL, "refused", refused, "steps", steps.list, "decision",
-                     bw_json_explain(view, place, decision));
+    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema",
+                     "breakwater.plan/v1", "group", group->spec.name, "epoch",
+                     (json_int_t)group->epoch, "wish", bw_wish_word(wish->kind), "possible",
+                     err == BW_OK, "already", err == BW_ERR_EXISTS, "refused",
+                     err == BW_OK ? NULL : why, "facts",
+                     wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, place)
+                                                         : json_array(),
+                     "steps", steps.list, "decision", bw_json_explain(view, place, decision));
 }

@@ -223,7 +223,10 @@ static bool is_eligible(const struct bw_people_view *view, int place, int site)
 static void write_possible(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
 {
     const struct bw_group *group = group_of(view, place);
-    const bool may_move = !group->held && group->spec.mode != BW_MODE_OBSERVE &&
+    struct bw_end_waits waits;
+    const bool may_move = !bw_arbiter_end_waits_for(group, &view->machine->watches[place],
+                                                    &view->machine->leadership, &waits) &&
+                          group->spec.mode != BW_MODE_OBSERVE &&
                           group->spec.mode != BW_MODE_PAUSED;
     bool is_possible = false;
 
@@ -231,6 +234,19 @@ static void write_possible(const struct bw_people_view *view, int place, struct 
         if (strcmp(group->spec.sites[site].name, group->holder_site) != 0)
             is_possible = is_possible || is_eligible(view, place, site);
     bw_metrics_add_u64(metrics, is_possible, BW_METRIC_LABELS({"group", group->spec.name}));
+}
+
+static void write_needs_person(const struct bw_people_view *view, int place,
+                               struct bw_metrics *metrics)
+{
+    const struct bw_group *group = group_of(view, place);
+    struct bw_end_waits waits;
+
+    bw_metrics_add_u64(metrics,
+                       group->phase == BW_PHASE_CLOSING &&
+                           bw_arbiter_end_waits_for(group, &view->machine->watches[place],
+                                                    &view->machine->leadership, &waits),
+                       BW_METRIC_LABELS({"group", group->spec.name}));
 }
 
 static void write_lease(const struct bw_people_view *view, int place, struct bw_metrics *metrics)
@@ -378,8 +394,11 @@ static void write_groups(const struct bw_people_view *view, struct bw_metrics *m
         {"breakwater_group_mode", "1 for the mode it is in.", write_mode},
         {"breakwater_group_epoch", "Newest epoch that was granted.", write_epoch},
         {"breakwater_group_held", "Whether a failed fence holds its epoch.", write_held},
-        {"breakwater_group_failover_possible", "Whether another site could take over.",
+        {"breakwater_group_failover_possible", "Whether another site could take over by itself.",
          write_possible},
+        {"breakwater_group_needs_person",
+         "1 while a closed epoch waits for its site or for force-release: time does not end it.",
+         write_needs_person},
         {"breakwater_site_primary", "Whether committed state says that the site holds it.",
          write_primary},
         {"breakwater_site_connected", "Whether this witness has a fresh report.", write_connected},

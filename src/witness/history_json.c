@@ -16,15 +16,18 @@ static json_t *name_or_null(const char *name)
     return name[0] == '\0' ? json_null() : json_string(name);
 }
 
-static json_t *end_json(const struct bw_history_entry *entry)
+static json_t *end_json(const struct bw_group *group, const struct bw_history_entry *entry)
 {
+    const struct bw_voucher *voucher = bw_group_voucher(group, entry->epoch);
     char time[BW_TIME_TEXT_BYTES];
 
     if (entry->ended_index == 0)
         return json_null();
     bw_json_time(entry->ended_unix_ms, time);
-    return json_pack("{s:I, s:s, s:s}", "index", (json_int_t)entry->ended_index, "time", time,
-                     "reason", bw_reason_word(entry->why_ended));
+    return json_pack("{s:I, s:s, s:s, s:o, s:o}", "index", (json_int_t)entry->ended_index, "time",
+                     time, "reason", bw_reason_word(entry->why_ended), "by",
+                     voucher == NULL ? json_null() : bw_json_text(voucher->by), "text",
+                     voucher == NULL ? json_null() : bw_json_text(voucher->text));
 }
 
 /* From the last confirmed renewal of the epoch before, by the granting leader's own clock. */
@@ -50,7 +53,7 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
                      name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade),
                      "reason", bw_reason_word(entry->why_granted), "by", bw_json_text(entry->by),
                      "planned", entry->planned, "adopted", entry->adopted, "ended",
-                     end_json(entry), "timeline", timeline_json(entry));
+                     end_json(group, entry), "timeline", timeline_json(entry));
 }
 
 static int compare(const void *a, const void *b)

@@ -332,16 +332,19 @@ static json_t *wish_json(const struct bw_people_view *view, int place)
     if (kind == BW_WISH_NONE || !view->machine->leadership.leads)
         return json_null();
     return json_pack("{s:s, s:o, s:o, s:o}", "kind",
-                     kind == BW_WISH_FAILOVER ? "failover" : "switchover", "to",
+                     bw_wish_word(kind), "to",
                      name_or_null(watch->wish.to), "by", bw_json_text(watch->wish.by), "text",
                      bw_json_text(watch->wish.text));
 }
 
-/* Which site would follow the holder, as things are: the first of the eligible ones by priority.
- * None while a failed fence holds the epoch, or the mode lets nothing move. */
-static json_t *failover_json(const struct bw_group *group, json_t *sites)
+/* Which site would follow the holder by itself, as things are: the first of the eligible ones by
+ * priority. None where time alone does not end the epoch, or the mode lets nothing move. */
+static json_t *failover_json(const struct bw_people_view *view, int place, json_t *sites)
 {
-    const bool may_move = !group->held && group->spec.mode != BW_MODE_OBSERVE &&
+    const struct bw_group *group = group_of(view, place);
+    struct bw_end_waits waits;
+    const bool may_move = !bw_arbiter_end_waits_for(group, &view->machine->watches[place],
+                                                    &view->machine->leadership, &waits) && group->spec.mode != BW_MODE_OBSERVE &&
                           group->spec.mode != BW_MODE_PAUSED;
     const char *to = NULL;
     json_int_t best = -1;
@@ -374,7 +377,7 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
     /* clang-format off */
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:b, s:b, s:I, s:I, s:I, s:I, s:o, "
-        "s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o}",
         "name", group->spec.name,
         "phase", bw_phase_word(group->phase),
         "held", group->held,
@@ -392,7 +395,8 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
         "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->group_maintenance_ms,
                                                    watch->group_maintenance_applied),
-        "failover", failover_json(group, sites),
+        "failover", failover_json(view, place, sites),
+        "end", bw_json_end(view, place),
         "wish", wish_json(view, place),
         "last", bw_json_history_entry(group, 0),
         "sites", sites);

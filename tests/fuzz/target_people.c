@@ -44,6 +44,8 @@ void __wrap_bw_http_respond(struct bw_http_request *request, int status, const c
                             const void *body, size_t size);
 void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, const char *fields,
                                  const char *content_type, const void *body, size_t size);
+void __wrap_bw_http_respond_body(struct bw_http_request *request, int status,
+                                 const char *content_type, struct bw_http_body *body);
 void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
                                   const char *hint);
 void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
@@ -77,6 +79,12 @@ void __wrap_bw_http_respond_with(struct bw_http_request *request, int status, co
 {
     (void)fields;
     __wrap_bw_http_respond(request, status, content_type, body, size);
+}
+
+void __wrap_bw_http_respond_body(struct bw_http_request *request, int status,
+                                 const char *content_type, struct bw_http_body *body)
+{
+    __wrap_bw_http_respond(request, status, content_type, body->text, body->size);
 }
 
 void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, const char *error,

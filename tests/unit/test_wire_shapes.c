@@ -237,7 +237,7 @@ static void each_member_in_a_header_has_a_row(void **state)
     check_members("core/spec.h", "struct bw_spec {", &bw_shape_spec, " site_count ");
     check_members("core/command.h", "struct bw_command {", &bw_shape_log_entry, " kind ");
     check_members("core/group.h", "struct bw_group {", &bw_shape_group,
-                  " history_first history_count boot_count "); /* written in order */
+                  " history_first history_count boot_count voucher_count "); /* written in order */
     check_members("core/guard.h", "struct bw_guard_mirror {", &bw_shape_guard_mirror, "");
     check_members("wire/state.h", "struct bw_guard_mirror_file {", &bw_shape_guard_mirror_file, "");
     check_members("core/sync.h", "struct bw_sync_answer {", &bw_shape_sync_answer,

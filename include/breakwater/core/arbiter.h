@@ -10,17 +10,23 @@
 #include <breakwater/core/ways.h>
 
 /* A person's wish, in the leader's memory only (4). */
-enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER };
+enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER, BW_WISH_FORCE_RELEASE };
 struct bw_wish {
     enum bw_wish_kind kind;
-    char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only) */
+    char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only). Of a force-release: the
+                                 holder's site, which the person vouches is off */
+    bool holder_is_off;       /* force-release: although it answers */
     bool accept_data_loss;    /* failover: past the gate of lag too, and to the site that it names
                                  past an owed rejoin */
-    uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates */
+    uint64_t epoch;           /* the group's epoch when it was asked: one Grant past the gates, or
+                                 the one whose end is vouched for */
     uint32_t timeout_ms;      /* switchover; 0: the spec's */
     char by[BW_REASON_MAX + 1];
     char text[BW_REASON_MAX + 1];
 };
+
+/* As the command that asks for it is called; "none". */
+const char *bw_wish_word(enum bw_wish_kind kind);
 
 /* How far a site lagged while the data site was seen alive. What is measured after the data site
  * fell silent says nothing about what it had not yet sent, so it never replaces this (4). */
@@ -120,6 +126,7 @@ struct bw_decision {
  *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
  *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance ·
  *   A30 Boot (looked at after A5).
+ * After A4: A25 Close for a force-release · A26 Forced, once no lease of the epoch can live (3.1).
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
@@ -148,8 +155,37 @@ void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
                      const struct bw_leadership *leadership, int site, bool planned,
                      struct bw_instant now, struct bw_candidacy *out_candidacy);
 
+/* Why time alone does not end the open epoch, whatever becomes of its holder (3.3, 3.4, 4). */
+struct bw_end_waits {
+    const char *gate; /* id of the gate of A3 that stays shut */
+    const char *why;  /* static, follows "time alone does not end it: " */
+};
+/* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a
+ * fence or a person does, and every text about this group says so and names force-release. The very
+ * conditions by which A3 and A4 decide. */
+bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
+                              const struct bw_leadership *leadership,
+                              struct bw_end_waits *out_waits);
+
+/* What a fresh report of the holder's site says against a person who vouches that it is off. */
+enum bw_holder_answer {
+    BW_HOLDER_SILENT,
+    BW_HOLDER_ANSWERS, /* and does not say that the service runs there */
+    BW_HOLDER_STARTED  /* its service runs: no word of a person ends the epoch (I1) */
+};
+enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
+                                               const struct bw_watch *watch, struct bw_instant now,
+                                               uint64_t *out_fresh_left_ns);
+
+/* The rest of the wait of 3.3: until when a lease of the open epoch may live at its site, if nobody
+ * renews it from here. 0: none can live any more, or no epoch is open. */
+uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                      const struct bw_leadership *leadership,
+                                      struct bw_instant now);
+
 /* The wish that is in force now; BW_WISH_NONE once its epoch is over or its time has passed: for a
- * switchover its timeout, for a failover two lease_ttl more, because it may wait for an end (3.3). */
+ * switchover its timeout, for the others two lease_ttl more, because they may wait for an end (3.3).
+ */
 enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
                                  struct bw_instant now);
 

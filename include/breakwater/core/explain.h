@@ -19,6 +19,8 @@
     X(HELD, "held", "no failed fence holds the epoch")                                            \
     X(GRADE, "grade", "min_grade accepts an end known by time alone")                             \
     X(END_REACH, "end_reach", "time alone ends the service at the holder's site")                 \
+    X(VOUCHED, "vouched", "a person vouches that the holder's site is off (force-release)")       \
+    X(SILENT, "silent", "no fresh report speaks against the person who vouches")                  \
     X(CONTRADICTION, "contradiction", "no fresh report says that the holder's site may serve")    \
     X(SWITCHOVER_TIMEOUT, "switchover_timeout", "the time for this part of the move is over")     \
     X(STOP_NOT_BEGUN, "stop_not_begun", "the holder has not begun to stop")                       \

@@ -36,6 +36,15 @@ struct bw_boot {
     struct bw_id id;
 };
 
+/* A person's word for the end of an epoch: who asked for its Close or Forced, and why. The newest
+ * few of a group. */
+#define BW_VOUCHERS_MAX 4
+struct bw_voucher {
+    uint64_t epoch;
+    char by[BW_REASON_MAX + 1];
+    char text[BW_REASON_MAX + 1]; /* "": no reason was given */
+};
+
 struct bw_last_end {
     uint64_t epoch; /* 0: none */
     char site[BW_NAME_MAX + 1];
@@ -100,6 +109,8 @@ struct bw_group {
     struct bw_history_entry history[BW_HISTORY_MAX]; /* ring, oldest first from history_first */
     uint32_t history_first;
     uint32_t history_count;
+    struct bw_voucher vouchers[BW_VOUCHERS_MAX]; /* oldest first, epochs grow */
+    uint32_t voucher_count;
 };
 
 /* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
@@ -140,6 +151,9 @@ bool bw_group_is_sound(const struct bw_group *group);
 
 /* `number` = 0 is the newest epoch's entry; NULL beyond the end. */
 const struct bw_history_entry *bw_group_history_at(const struct bw_group *group, uint32_t number);
+
+/* Who vouched for the end of that epoch; NULL: nobody, or it was too long ago. */
+const struct bw_voucher *bw_group_voucher(const struct bw_group *group, uint64_t epoch);
 
 const char *bw_phase_word(enum bw_phase phase);
 

@@ -74,12 +74,18 @@ void bw_json_history(const struct bw_people_view *view, int place, size_t count_
                      struct bw_json_buffer *buffer);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
+/* How the open epoch ends when its holder is lost: {"by_time", "gate", "why", "way": the command that
+ * ends it on a person's word, null where time does, "lease_may_live_ms", "vouched_by",
+ * "vouched_text"}; null when no epoch is open. */
+json_t *bw_json_end(const struct bw_people_view *view, int place);
+/* What a person must know before vouching that the holder's site is off: a list of sentences. */
+json_t *bw_json_end_facts(const struct bw_people_view *view, int place);
 /* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
 json_t *bw_json_explain(const struct bw_people_view *view, int place,
                         const struct bw_decision *decision);
 /* breakwater.plan/v1: what `wish` would do, step by step, as things are. `decision` was made with
- * it; `refused` is why it is not taken at all, or NULL. */
+ * it. `err`: what became of the question, in words `why`; BW_ERR_EXISTS: there is nothing to do. */
 json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                     const struct bw_decision *decision, const char *refused);
+                     const struct bw_decision *decision, enum bw_err err, const char *why);
 
 #endif

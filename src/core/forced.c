@@ -1,0 +1,195 @@
+/* forced.c - the end of an epoch on a person's word: Close, the wait of 3.3, then Forced. Design 3.1,
+ * 4. The word is needed where time alone ends nothing, and it is taken for no more than that: what
+ * a fresh report says against it counts first, and no lease may be left that could still live. */
+#include "forced.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/mutant.h>
+
+#include "evaluation.h"
+
+/* ---- the steps ---- */
+
+static bool is_asked(const struct bw_evaluation *eval)
+{
+    return bw_policy_wish(eval->group, eval->watch, eval->now) == BW_WISH_FORCE_RELEASE &&
+           strcmp(eval->watch->wish.to, eval->group->holder_site) == 0;
+}
+
+/* A report that comes after the person has spoken counts as one that came before. */
+static bool judge_answer(struct bw_evaluation *eval)
+{
+    uint64_t left_ns;
+    const enum bw_holder_answer answer = bw_arbiter_holder_answer(eval->group, eval->watch,
+                                                                  eval->now, &left_ns);
+    bool is_against = false;
+
+    switch (answer) {
+    case BW_HOLDER_SILENT:
+        break;
+    case BW_HOLDER_ANSWERS:
+        is_against = !eval->watch->wish.holder_is_off && !BW_MUTANT(FORCED_ANSWER);
+        break;
+    case BW_HOLDER_STARTED:
+        is_against = !BW_MUTANT(FORCED_ANSWER);
+        break;
+    }
+    if (is_against)
+        bw_gate_wake(&eval->list, left_ns);
+    return bw_gate_plain(&eval->list, BW_GATE_ID_SILENT, -1, !is_against,
+                         answer == BW_HOLDER_STARTED   ? "answers: started"
+                         : answer == BW_HOLDER_ANSWERS ? "answers"
+                                                       : NULL);
+}
+
+static void complete(const struct bw_evaluation *eval, enum bw_command_kind kind,
+                     struct bw_command *command)
+{
+    const struct bw_wish *wish = &eval->watch->wish;
+
+    command->kind = kind;
+    command->reason = BW_REASON_OPERATOR;
+    command->past_no_return = true;
+    memcpy(command->by, wish->by, sizeof(command->by));
+    memcpy(command->text, wish->text, sizeof(command->text));
+}
+
+/* Takes nothing from a holder that is off; one that is not hears of it and stops (3.2.3). */
+bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *command)
+{
+    if (!is_asked(eval))
+        return false;
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, true, NULL);
+    (void)judge_answer(eval);
+    complete(eval, BW_COMMAND_CLOSE, command);
+    return true;
+}
+
+/* A person is wrong about a machine more easily than a clock: nothing is forced while a lease that
+ * was confirmed before the Close may live (I1). */
+bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
+{
+    struct bw_end_waits waits;
+    const bool has_asked = is_asked(eval);
+    struct bw_expiry_base base = bw_eval_expiry_base(eval, eval->group->epoch,
+                                                     eval->watch->grant_applied);
+
+    if (!has_asked &&
+        !bw_arbiter_end_waits_for(eval->group, eval->watch, eval->leadership, &waits))
+        return false; /* A3 ends it */
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, has_asked, NULL);
+    if (!BW_MUTANT(FORCED_WAIT))
+        (void)bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
+                           bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
+    if (has_asked)
+        (void)judge_answer(eval);
+    complete(eval, BW_COMMAND_FORCED, command);
+    return true;
+}
+
+/* ---- what a person is told ---- */
+
+enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct bw_end_waits *waits,
+                                     struct bw_diag *diag)
+{
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s); it ends "
+                       "when %s gives it back, or a person vouches that %s is off: breakwater "
+                       "force-release %s --site %s",
+                       group->epoch, group->spec.name, group->holder_site, waits->gate, waits->why,
+                       group->holder_site, group->holder_site, group->spec.name,
+                       group->holder_site);
+}
+
+/* Nobody holds the group: said again by the person who had it ended, that is no error. */
+static enum bw_err check_vacant(const struct bw_group *group, const struct bw_wish *wish,
+                                struct bw_diag *diag)
+{
+    if (group->last_end.epoch == 0)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "no site has ever held %s: there is nothing to release",
+                           group->spec.name);
+    return bw_diag_set(diag,
+                       strcmp(group->last_end.site, wish->to) == 0 ? BW_ERR_EXISTS : BW_ERR_REFUSED,
+                       "no site holds %s: epoch %" PRIu64 " of %s is over (%s); who may follow: "
+                       "breakwater explain %s",
+                       group->spec.name, group->last_end.epoch, group->last_end.site,
+                       bw_grade_word(group->last_end.grade), group->spec.name);
+}
+
+static enum bw_err check_answer(const struct bw_group *group, enum bw_holder_answer answer,
+                                const struct bw_wish *wish, struct bw_diag *diag)
+{
+    const char *site = group->holder_site;
+
+    switch (answer) {
+    case BW_HOLDER_SILENT:
+        return BW_OK;
+    case BW_HOLDER_ANSWERS:
+        if (wish->holder_is_off)
+            return BW_OK;
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s answers, so it can stop %s itself; look there first. If the "
+                           "service is surely off there although its agent answers: the same with "
+                           "--holder-is-off",
+                           site, group->spec.name);
+    case BW_HOLDER_STARTED:
+        break;
+    }
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "%s answers, and says that %s runs there: two sites would serve. Stop it "
+                       "there, or switch that site off until it answers no more",
+                       site, group->spec.name);
+}
+
+/* Where time ends the epoch, nobody needs to vouch for anything. A report that keeps time from it
+ * (3.3) does so only while it is fresh. */
+static enum bw_err check_need(const struct bw_witness *witness, int place,
+                              enum bw_holder_answer answer, struct bw_instant now,
+                              struct bw_diag *diag)
+{
+    const struct bw_group *group = &witness->cluster->groups[place];
+    const struct bw_watch *watch = &witness->watches[place];
+    struct bw_end_waits waits;
+    uint64_t left_ms;
+
+    if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits) ||
+        answer != BW_HOLDER_SILENT)
+        return BW_OK;
+    left_ms = bw_arbiter_lease_may_live_ns(group, watch, &witness->leadership, now) / BW_NS_PER_MS;
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "nobody needs to vouch for %s: time alone ends epoch %" PRIu64
+                       " of %s, in %" PRIu64 ".%u s at the latest if %s stays silent; watch: "
+                       "breakwater status %s",
+                       group->holder_site, group->epoch, group->spec.name, left_ms / 1000,
+                       (unsigned)(left_ms % 1000 / 100), group->holder_site, group->spec.name);
+}
+
+enum bw_err bw_forced_check(const struct bw_witness *witness, int place, const struct bw_wish *wish,
+                            struct bw_instant now, struct bw_diag *diag)
+{
+    const struct bw_group *group = &witness->cluster->groups[place];
+    enum bw_holder_answer answer;
+    uint64_t fresh_left_ns;
+    enum bw_err err;
+
+    if (wish->to[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "a force-release names the site that is off; use --site SITE");
+    if (group->phase == BW_PHASE_VACANT)
+        return check_vacant(group, wish, diag);
+    if (strcmp(group->holder_site, wish->to) != 0)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s does not hold %s: %s does, in epoch %" PRIu64, wish->to,
+                           group->spec.name, group->holder_site, group->epoch);
+    if (wish->epoch != 0 && wish->epoch != group->epoch)
+        return bw_diag_set(diag, BW_ERR_STALE,
+                           "epoch %" PRIu64 " of %s is over; %s holds epoch %" PRIu64
+                           " now: look again",
+                           wish->epoch, group->spec.name, group->holder_site, group->epoch);
+    answer = bw_arbiter_holder_answer(group, &witness->watches[place], now, &fresh_left_ns);
+    err = check_answer(group, answer, wish, diag);
+    return err != BW_OK ? err : check_need(witness, place, answer, now, diag);
+}

@@ -1,0 +1,142 @@
+/* end_json.c - how the open epoch ends, and what a person must know who vouches for its end. Design
+ * 3.1, 3.3, 4. */
+#include <breakwater/witness/json.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define FACT_BYTES 512
+
+static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+{
+    return &view->machine->cluster->groups[place];
+}
+
+static bool does_wait(const struct bw_people_view *view, int place, struct bw_end_waits *out_waits)
+{
+    return bw_arbiter_end_waits_for(group_of(view, place), &view->machine->watches[place],
+                                    &view->machine->leadership, out_waits);
+}
+
+/* Only a leader counts it. */
+static uint64_t may_live_ms(const struct bw_people_view *view, int place)
+{
+    return bw_arbiter_lease_may_live_ns(group_of(view, place), &view->machine->watches[place],
+                                        &view->machine->leadership, view->now) /
+           BW_NS_PER_MS;
+}
+
+json_t *bw_json_end(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_voucher *voucher = bw_group_voucher(group, group->epoch);
+    struct bw_end_waits waits = {0};
+    char way[2 * BW_NAME_MAX + 64];
+
+    if (group->phase == BW_PHASE_VACANT)
+        return json_null();
+    if (does_wait(view, place, &waits))
+        (void)snprintf(way, sizeof way, "breakwater force-release %s --site %s", group->spec.name,
+                       group->holder_site);
+    /* clang-format off */
+    return json_pack(
+        "{s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o}",
+        "by_time", waits.gate == NULL,
+        "gate", waits.gate,
+        "why", waits.why,
+        "way", waits.gate == NULL ? NULL : way,
+        "lease_may_live_ms", view->machine->leadership.leads
+                                 ? json_integer((json_int_t)may_live_ms(view, place))
+                                 : json_null(),
+        "vouched_by", voucher == NULL ? json_null() : bw_json_text(voucher->by),
+        "vouched_text", voucher == NULL ? json_null() : bw_json_text(voucher->text));
+    /* clang-format on */
+}
+
+/* ---- facts ---- */
+
+struct facts {
+    json_t *list;
+    bool is_failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void add(struct facts *facts, const char *format, ...)
+{
+    char text[FACT_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (json_array_append_new(facts->list, bw_json_text(text)) != 0)
+        facts->is_failed = true;
+}
+
+static void add_holder(const struct bw_people_view *view, int place, struct facts *facts)
+{
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_history_entry *entry = bw_group_history_at(group, 0);
+    struct bw_end_waits waits;
+    char since[BW_TIME_TEXT_BYTES] = "";
+
+    if (entry != NULL)
+        bw_json_time(entry->granted_unix_ms, since);
+    add(facts, "%s holds epoch %" PRIu64 " of %s since %s; it is %s%s.", group->holder_site,
+        group->epoch, group->spec.name, since, bw_phase_word(group->phase),
+        group->held ? ", held" : "");
+    if (does_wait(view, place, &waits))
+        add(facts, "Time alone does not end it: %s (gate %s).", waits.why, waits.gate);
+    else
+        add(facts, "Time alone ends it, unless its site goes on answering.");
+}
+
+static void add_site(const struct bw_people_view *view, int place, struct facts *facts)
+{
+    const struct bw_group *group = group_of(view, place);
+    const int site = bw_spec_find_site(&group->spec, group->holder_site);
+    const struct bw_heard *heard = bw_site_reports_newest(
+        &view->machine->watches[place].reports[site]);
+    uint64_t heard_ms;
+
+    if (heard == NULL) {
+        add(facts, "%s has not been heard by witness %s since that was started.",
+            group->holder_site, view->self);
+        return;
+    }
+    heard_ms = bw_instant_elapsed_ns(view->now, heard->received) / BW_NS_PER_MS;
+    add(facts, "%s was last heard %" PRIu64 ".%u s ago, and said: service %s, guard %s.",
+        group->holder_site, heard_ms / 1000, (unsigned)(heard_ms % 1000 / 100),
+        bw_service_word(heard->report.service), heard->report.guard_alive ? "alive" : "lost");
+}
+
+static void add_lease(const struct bw_people_view *view, int place, struct facts *facts)
+{
+    const uint64_t left_ms = may_live_ms(view, place);
+
+    if (left_ms == 0)
+        add(facts, "No lease of it can live any more.");
+    else
+        add(facts, "A lease of it may live for %" PRIu64 ".%u s more, if nobody renews it.",
+            left_ms / 1000, (unsigned)(left_ms % 1000 / 100));
+}
+
+json_t *bw_json_end_facts(const struct bw_people_view *view, int place)
+{
+    const struct bw_group *group = group_of(view, place);
+    const struct bw_voucher *voucher = bw_group_voucher(group, group->epoch);
+    struct facts facts = {.list = json_array()};
+
+    if (group->phase == BW_PHASE_VACANT)
+        return facts.list;
+    add_holder(view, place, &facts);
+    add_site(view, place, &facts);
+    add_lease(view, place, &facts);
+    if (voucher != NULL)
+        add(&facts, "It was closed on the word of %s%s%s.", voucher->by,
+            voucher->text[0] != '\0' ? ": " : "", voucher->text);
+    if (!facts.is_failed)
+        return facts.list;
+    json_decref(facts.list);
+    return NULL;
+}

@@ -1,0 +1,382 @@
+/* core/forced.c: the end of an epoch on a person's word. Design 3.1, 3.3, 4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+static struct bw_diag diag;
+
+static void assert_acts(const char *rule)
+{
+    assert_string_equal(world_act(&world), rule);
+}
+
+static void assert_decides(const char *rule)
+{
+    assert_string_equal(world_decide(&world), rule);
+}
+
+static void assert_says(const char *part)
+{
+    if (strstr(diag.text, part) == NULL)
+        fail_msg("no \"%s\" in: %s", part, diag.text);
+}
+
+/* dc-a served, its fence has failed, and nobody hears of it any more. */
+static void begin_held(void)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    world_begin(&world, 2);
+    failed.epoch = world_group(&world)->epoch;
+    assert_string_equal(world_apply(&world, &failed), "G12");
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 60000);
+    diag = (struct bw_diag){0};
+}
+
+/* dc-a serves under a policy by which time alone ends nothing. */
+static void begin_fenced(void)
+{
+    struct bw_spec spec;
+
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    spec.min_grade = BW_MIN_GRADE_FENCED;
+    world_begin_with(&world, 2, &spec);
+    diag = (struct bw_diag){0};
+}
+
+static enum bw_err force(const char *site, bool holder_is_off, uint64_t epoch)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE,
+                           .holder_is_off = holder_is_off,
+                           .epoch = epoch,
+                           .by = "operator/anna",
+                           .text = "the rack burns"};
+
+    (void)strcpy(wish.to, site);
+    return bw_witness_ask(&world.witness, 0, &wish, world.now, &diag);
+}
+
+static uint64_t epoch(void)
+{
+    return world_group(&world)->epoch;
+}
+
+/* ---- does time end it? ------------------------------------------------------------------------ */
+
+static void assert_waits(const char *gate)
+{
+    struct bw_end_waits waits = {0};
+    const bool does_wait = bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                                    &world.witness.leadership, &waits);
+
+    if (gate == NULL) {
+        assert_false(does_wait);
+        return;
+    }
+    assert_true(does_wait);
+    assert_string_equal(waits.gate, gate);
+    assert_non_null(waits.why);
+}
+
+/* What every text is made by is what A3 and A4 decide by. */
+static void time_ends_what_the_arbiter_lets_expire_and_nothing_else(void **state) /* 3.3, 3.4 */
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_waits(NULL); /* VACANT */
+    world_begin(&world, 2);
+    assert_waits(NULL);
+    world_group(&world)->terms.reach = BW_REACH_REMOTE;
+    assert_waits("end_reach");
+    world_group(&world)->terms.second_enforcer = true;
+    assert_waits(NULL);
+    world_group(&world)->terms.second_enforcer = false;
+    world_group(&world)->spec.expired_is_enough = true;
+    assert_waits(NULL);
+    world_group(&world)->terms.reach = BW_REACH_NONE;
+    assert_waits("end_reach");
+    begin_fenced();
+    assert_waits("grade");
+    begin_held();
+    assert_waits("held");
+}
+
+/* ---- the way ---------------------------------------------------------------------------------- */
+
+static void a_held_epoch_ends_by_a_persons_word_and_the_record_says_whose(void **state) /* 3.1 */
+{
+    const struct bw_voucher *voucher;
+
+    (void)state;
+    begin_held();
+    assert_decides("A0");
+    assert_true(world_holds(&world, "vouched", -1));
+
+    assert_int_equal(force("dc-a", false, epoch()), BW_OK);
+    assert_acts("A26");
+
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    assert_int_equal(world_group(&world)->last_end.grade, BW_GRADE_FORCED);
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_OPERATOR);
+    assert_string_equal(world_group(&world)->data_site, "dc-a"); /* it may have written */
+    voucher = bw_group_voucher(world_group(&world), epoch());
+    assert_non_null(voucher);
+    assert_string_equal(voucher->by, "operator/anna");
+    assert_string_equal(voucher->text, "the rack burns");
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+/* I1: a person is wrong about a machine more easily than a clock. */
+static void nothing_is_forced_while_a_lease_may_live(void **state)
+{
+    uint64_t wait_ms;
+
+    (void)state;
+    begin_fenced();
+    wait_ms = world_wait_of_terms_ms(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 4000); /* dc-a is silent, its lease may live for long */
+    assert_int_equal(force("dc-a", false, epoch()), BW_OK);
+
+    assert_acts("A25");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_CLOSING);
+    assert_string_equal(bw_group_voucher(world_group(&world), epoch())->by, "operator/anna");
+    assert_decides("A0");
+    assert_true(world_holds(&world, "lapse", -1));
+    assert_true(world.decision.wake_in_ns != UINT64_MAX);
+    world_wait_ms(&world, wait_ms - 4000 - 1000);
+    assert_decides("A0");
+    world_wait_ms(&world, 1000);
+    assert_acts("A26");
+    assert_int_equal(world_group(&world)->last_end.grade, BW_GRADE_FORCED);
+}
+
+/* A report that comes after the word counts as one that came before. */
+static void who_answers_after_the_word_is_not_forced(void **state)
+{
+    (void)state;
+    begin_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 4000);
+    assert_int_equal(force("dc-a", false, 0), BW_OK);
+    assert_acts("A25");
+    world_wait_ms(&world, 60000);
+    world.sites[A].is_mute = false;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+
+    assert_decides("A0");
+    assert_true(world_holds(&world, "silent", -1));
+    assert_true(world.decision.wake_in_ns <= 4000 * BW_NS_PER_MS);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 4000);
+    assert_acts("A26");
+}
+
+static void who_answers_is_not_taken_for_off_unless_it_is_said(void **state)
+{
+    (void)state;
+    begin_held();
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+
+    assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
+    assert_says("--holder-is-off");
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
+    assert_int_equal(force("dc-a", true, epoch()), BW_OK);
+    assert_acts("A26");
+}
+
+/* I1: two would serve, whatever a person believes. */
+static void who_says_started_is_not_forced_by_any_word(void **state)
+{
+    (void)state;
+    begin_held();
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+
+    assert_int_equal(force("dc-a", true, epoch()), BW_ERR_REFUSED);
+    assert_says("dc-a answers, and says that harbor runs there");
+
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_int_equal(force("dc-a", true, epoch()), BW_OK);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_decides("A0");
+    assert_true(world_holds(&world, "silent", -1));
+}
+
+/* Any agent of the site speaks for it, also one of another instance. */
+static void a_new_instance_at_the_site_answers_for_it(void **state)
+{
+    (void)state;
+    begin_held();
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].number = 0;
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_sync_all(&world);
+
+    assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
+    assert_int_equal(force("dc-a", true, epoch()), BW_OK);
+    assert_acts("A26");
+}
+
+/* The way on after the end of a leader: the Close is committed, the word was in its memory. */
+static void a_new_leader_asks_for_the_word_again(void **state)
+{
+    (void)state;
+    begin_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 4000);
+    assert_int_equal(force("dc-a", false, epoch()), BW_OK);
+    assert_acts("A25");
+    world_lead_anew(&world);
+    world_pass_ms(&world, 60000);
+
+    assert_decides("A0");
+    assert_true(world_holds(&world, "vouched", -1));
+    assert_non_null(bw_group_voucher(world_group(&world), epoch()));
+    assert_int_equal(force("dc-a", false, epoch()), BW_OK);
+    assert_acts("A26");
+}
+
+/* ---- clear words ------------------------------------------------------------------------------ */
+
+static void only_the_holders_site_is_vouched_for(void **state)
+{
+    (void)state;
+    begin_held();
+
+    assert_int_equal(force("dc-b", true, 0), BW_ERR_REFUSED);
+    assert_says("dc-b does not hold harbor: dc-a does, in epoch 1");
+    assert_int_equal(force("dc-x", true, 0), BW_ERR_NOT_FOUND);
+    assert_int_equal(force("", true, 0), BW_ERR_INVALID);
+}
+
+static void an_epoch_that_was_looked_at_and_is_over_is_said(void **state)
+{
+    (void)state;
+    begin_held();
+
+    assert_int_equal(force("dc-a", false, 7), BW_ERR_STALE);
+    assert_says("epoch 7 of harbor is over; dc-a holds epoch 1 now");
+}
+
+static void said_twice_it_finds_that_all_is_done(void **state)
+{
+    (void)state;
+    begin_held();
+    assert_int_equal(force("dc-a", false, 0), BW_OK);
+    assert_acts("A26");
+
+    assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
+    assert_says("epoch 1 of dc-a is over (forced)");
+    assert_int_equal(force("dc-b", false, 1), BW_ERR_REFUSED);
+
+    world_init(&world, 2);
+    assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
+    assert_says("no site has ever held harbor");
+}
+
+static void where_time_ends_it_nobody_needs_to_vouch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 5000);
+
+    assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
+    assert_says("nobody needs to vouch for dc-a: time alone ends epoch 1 of harbor");
+    assert_int_equal(force("dc-a", true, 0), BW_ERR_REFUSED);
+}
+
+/* A failover waits for an end; where none comes it must not be let in (4). */
+static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
+{
+    (void)state;
+    begin_held();
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, &diag), BW_ERR_REFUSED);
+    assert_says("gate held");
+    assert_says("breakwater force-release harbor --site dc-a");
+
+    begin_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 8000);
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
+    assert_says("gate grade");
+    world_pass_ms(&world, 60000);
+    assert_acts("A4");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "", false, &diag), BW_ERR_REFUSED);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_says("breakwater force-release harbor --site dc-a");
+}
+
+/* The newest few are kept, and no word outlives its epoch. */
+static void the_record_of_words_is_bounded(void **state)
+{
+    struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor",
+                               .reason = BW_REASON_OPERATOR, .by = "operator/anna"};
+    struct bw_group *group;
+
+    (void)state;
+    begin_fenced();
+    group = world_group(&world);
+    for (uint64_t i = 0; i < BW_VOUCHERS_MAX + 2; i++) {
+        struct bw_command forced;
+
+        close.epoch = epoch();
+        (void)world_apply(&world, &close);
+        forced = close;
+        forced.kind = BW_COMMAND_FORCED;
+        (void)strcpy(forced.text, "again");
+        assert_string_equal(world_apply(&world, &forced), "G17");
+        assert_string_equal(bw_group_voucher(group, epoch())->text, "again");
+        world_stop(&world, A);
+        world_pass_ms(&world, 60000);
+        while (world_group(&world)->phase == BW_PHASE_VACANT)
+            assert_string_not_equal(world_act(&world), "A0");
+    }
+
+    assert_int_equal(group->voucher_count, BW_VOUCHERS_MAX);
+    assert_null(bw_group_voucher(group, 1));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(time_ends_what_the_arbiter_lets_expire_and_nothing_else),
+        cmocka_unit_test(a_held_epoch_ends_by_a_persons_word_and_the_record_says_whose),
+        cmocka_unit_test(nothing_is_forced_while_a_lease_may_live),
+        cmocka_unit_test(who_answers_after_the_word_is_not_forced),
+        cmocka_unit_test(who_answers_is_not_taken_for_off_unless_it_is_said),
+        cmocka_unit_test(who_says_started_is_not_forced_by_any_word),
+        cmocka_unit_test(a_new_instance_at_the_site_answers_for_it),
+        cmocka_unit_test(a_new_leader_asks_for_the_word_again),
+        cmocka_unit_test(only_the_holders_site_is_vouched_for),
+        cmocka_unit_test(an_epoch_that_was_looked_at_and_is_over_is_said),
+        cmocka_unit_test(said_twice_it_finds_that_all_is_done),
+        cmocka_unit_test(where_time_ends_it_nobody_needs_to_vouch),
+        cmocka_unit_test(a_failover_that_would_wait_for_ever_is_refused_at_once),
+        cmocka_unit_test(the_record_of_words_is_bounded),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
