@@ -179,6 +179,11 @@ const struct bw_fault bw_fault_table[] = {
     NODE("starved", "a site's daemons get a twentieth of a processor", SITE, DAEMONS, BEYOND, false,
          bw_begin_starve, bw_end_starve, .number = 0),
 
+    NODE("greedy-agent", "300 connections to each witness with the certificate of a site's agent",
+         SITE, DAEMONS, PROMISED, true, bw_begin_greedy, bw_end_greedy, .text = "%s-agent.pem"),
+    NODE("greedy-operator", "300 connections to each witness with an operator's certificate", SITE,
+         DAEMONS, PROMISED, true, bw_begin_greedy, bw_end_greedy, .text = "chaos.pem"),
+
     DISK("agent-fsync-eio", "the agent's fsync fails with EIO", SITE, AGENT, "fsync disk/ 5"),
     DISK("guard-fsync-eio", "the guard's fsync fails with EIO", SITE, GUARD, "fsync disk/ 5"),
     DISK("witness-fsync-eio", "a witness's fsync fails with EIO (vote file)", WITNESS, WITNESS,

@@ -60,6 +60,7 @@ struct bw_lab_fault {
     uint64_t begun_ns;
     uint64_t end_at_ns;
     bool is_on;
+    pid_t helper; /* a child of the harness that makes it */
 };
 
 /* All that is on. */

@@ -50,4 +50,8 @@ BW_FAULT_WAY(bw_end_preload);
 BW_FAULT_WAY(bw_end_wall);
 BW_FAULT_WAY(bw_fill_disk);
 
+/* ---- ways_greedy.c: somebody who takes more than his share ---- */
+BW_FAULT_WAY(bw_begin_greedy);
+BW_FAULT_WAY(bw_end_greedy);
+
 #endif

@@ -152,10 +152,14 @@ void bw_http_answer_go_on(struct connection *connection)
     end_answer(connection);
 }
 
-static void tell_answered(const struct connection *connection, int status)
+static void tell_answered(struct connection *connection, int status)
 {
     const struct bw_http_server_config *config = &connection->server->config;
 
+    const struct bw_http_route *route = connection->exchange->request.route;
+
+    if (route != NULL && (route->roles & BW_HTTP_KEEPS_SEAT) != 0 && status < 300)
+        bw_http_seats_note_useful(&connection->server->seats, &connection->seat);
     if (config->on_answered != NULL)
         config->on_answered(&connection->exchange->request, status, config->user);
 }

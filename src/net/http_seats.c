@@ -41,6 +41,11 @@ void bw_http_seats_leave(struct bw_http_seats *seats, struct bw_http_seat *seat)
     seats->leaving_count++;
 }
 
+void bw_http_seats_note_useful(struct bw_http_seats *seats, struct bw_http_seat *seat)
+{
+    seat->useful = ++seats->useful;
+}
+
 bool bw_http_seats_is_full(const struct bw_http_seats *seats)
 {
     return seats->count - seats->leaving_count >= seats->seats_max;
@@ -80,15 +85,29 @@ static unsigned count_people(const struct bw_http_seats *seats)
     return count;
 }
 
-/* The oldest connection of whoever has most and more than `modest`; among equals a person's goes
- * before a program's, then the oldest. */
-static struct bw_http_seat *oldest_of_greediest(const struct bw_http_seats *seats, unsigned modest,
-                                                bool only_people)
+/* Of one identity, the seat that was of use the longest ago; never `but`. */
+static struct bw_http_seat *least_useful_of(const struct bw_http_seats *seats,
+                                            const struct bw_identity *identity,
+                                            const struct bw_http_seat *but)
 {
-    struct bw_http_seat *greediest = NULL;
+    struct bw_http_seat *least = NULL;
+
+    for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
+        if (!s->is_leaving && s != but && is_same(s->identity, identity) &&
+            (least == NULL || (s->useful < least->useful && !BW_MUTANT(USEFUL_SEATS))))
+            least = s;
+    return least;
+}
+
+/* One seat of whoever has most and more than `modest`; among equals a person's goes before a
+ * program's, then whoever came first. */
+static struct bw_http_seat *one_of_greediest(const struct bw_http_seats *seats, unsigned modest,
+                                             bool only_people)
+{
+    const struct bw_http_seat *greediest = NULL;
     unsigned most = modest;
 
-    for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next) {
+    for (const struct bw_http_seat *s = seats->first; s != NULL; s = s->next) {
         unsigned count;
 
         if (s->is_leaving || (only_people && !is_person(s)))
@@ -100,21 +119,21 @@ static struct bw_http_seat *oldest_of_greediest(const struct bw_http_seats *seat
             most = count;
         }
     }
-    return greediest;
+    return greediest != NULL ? least_useful_of(seats, greediest->identity, NULL) : NULL;
 }
 
 /* ---- who goes ------------------------------------------------------------------------------ */
 
 struct bw_http_seat *bw_http_seats_victim(const struct bw_http_seats *seats)
 {
-    struct bw_http_seat *greediest;
+    struct bw_http_seat *greedy;
 
     for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
         if (!s->is_leaving && s->identity == NULL && !s->is_served)
             return s;
-    greediest = oldest_of_greediest(seats, BW_HTTP_MODEST_SEATS, false);
-    if (greediest != NULL && !BW_MUTANT(FAIR_VICTIM))
-        return greediest;
+    greedy = one_of_greediest(seats, BW_HTTP_MODEST_SEATS, false);
+    if (greedy != NULL && !BW_MUTANT(FAIR_VICTIM))
+        return greedy;
     for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
         if (!s->is_leaving && s->is_idle)
             return s;
@@ -128,15 +147,11 @@ enum bw_http_excess bw_http_seats_excess(const struct bw_http_seats *seats,
     if (seat->identity == NULL || seat->is_leaving)
         return BW_HTTP_EXCESS_NONE;
     if (count_of(seats, seat->identity) > seats->identity_max && !BW_MUTANT(IDENTITY_SEATS)) {
-        for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next) {
-            if (!s->is_leaving && s != seat && is_same(s->identity, seat->identity)) {
-                *out_victim = s;
-                return BW_HTTP_EXCESS_IDENTITY;
-            }
-        }
+        *out_victim = least_useful_of(seats, seat->identity, seat);
+        return BW_HTTP_EXCESS_IDENTITY;
     }
     if (is_person(seat) && count_people(seats) > seats->people_max && !BW_MUTANT(PEOPLE_SEATS)) {
-        *out_victim = oldest_of_greediest(seats, 0, true);
+        *out_victim = one_of_greediest(seats, 0, true);
         return BW_HTTP_EXCESS_PEOPLE;
     }
     return BW_HTTP_EXCESS_NONE;

@@ -419,7 +419,7 @@ static void on_relay(struct bw_http_request *request, void *user)
 }
 
 const struct bw_http_route bw_agent_routes[] = {
-    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT), on_sync},
-    {"POST", "/v1/agent/relay", BW_ROLE_BIT(BW_ROLE_WITNESS), on_relay},
+    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT) | BW_HTTP_KEEPS_SEAT, on_sync},
+    {"POST", "/v1/agent/relay", BW_ROLE_BIT(BW_ROLE_WITNESS) | BW_HTTP_KEEPS_SEAT, on_relay},
 };
 const size_t bw_agent_route_count = sizeof bw_agent_routes / sizeof bw_agent_routes[0];

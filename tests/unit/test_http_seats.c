@@ -161,6 +161,25 @@ static void an_identity_beyond_its_share_loses_its_oldest(void **state)
     assert_ptr_equal(excess_of(newest, BW_HTTP_EXCESS_IDENTITY), oldest);
 }
 
+/* Whoever else has the agent's certificate, and only holds what he gets. */
+static void a_connection_that_was_of_use_outlives_those_that_were_not(void **state)
+{
+    struct bw_http_seat *syncs = come(BW_ROLE_AGENT, "a");
+    struct bw_http_seat *held = come_busy(BW_ROLE_AGENT, "a");
+    struct bw_http_seat *newest = held;
+
+    (void)state;
+    bw_http_seats_note_useful(&world.seats, syncs);
+    for (int i = 2; i < 17; i++)
+        newest = come_busy(BW_ROLE_AGENT, "a");
+    assert_ptr_equal(excess_of(newest, BW_HTTP_EXCESS_IDENTITY), held);
+
+    for (struct bw_http_seat *s = world.seats.first; s != NULL; s = s->next)
+        bw_http_seats_note_useful(&world.seats, s);
+    bw_http_seats_note_useful(&world.seats, syncs);
+    assert_ptr_equal(excess_of(newest, BW_HTTP_EXCESS_IDENTITY), held);
+}
+
 static void agents_of_one_name_at_two_sites_are_two(void **state)
 {
     struct bw_http_seat *newest = NULL;
@@ -219,6 +238,7 @@ int main(void)
         TEST(of_two_as_greedy_a_person_goes_before_a_program),
         TEST(who_is_modest_and_busy_is_never_interrupted),
         TEST(an_identity_beyond_its_share_loses_its_oldest),
+        TEST(a_connection_that_was_of_use_outlives_those_that_were_not),
         TEST(agents_of_one_name_at_two_sites_are_two),
         TEST(people_as_a_whole_have_a_bound),
         TEST(a_stranger_has_no_share),

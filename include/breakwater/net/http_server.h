@@ -50,10 +50,15 @@ typedef void bw_http_handler(struct bw_http_request *request, void *user);
 
 #define BW_HTTP_OPEN 0u /* as `roles`: anybody, even without a certificate */
 
+/* Beside `roles`: a good answer here makes a connection more worth keeping than any other of its
+ * identity, because a lease hangs on it. */
+#define BW_HTTP_KEEPS_SEAT (1u << 16)
+_Static_assert(BW_ROLES_ANY < BW_HTTP_KEEPS_SEAT, "no role's bit");
+
 struct bw_http_route {
     const char *method;  /* "GET" (answers HEAD too), "POST", "PUT", "DELETE" */
     const char *pattern; /* "/v1/groups/{name}/history": a whole segment is fixed or {…} */
-    unsigned roles;      /* BW_ROLE_BIT set, or BW_HTTP_OPEN */
+    unsigned roles;      /* BW_ROLE_BIT set, or BW_HTTP_OPEN; BW_HTTP_KEEPS_SEAT */
     bw_http_handler *handler;
 };
 
