@@ -295,6 +295,7 @@ static void ask(const struct bw_http_route *route, char *segment, const char *qu
                                       .last_event_id = "",
                                       .received = fuzz_instant_ms(20000)};
 
+    bw_reads_deinit(&program.reads); /* each document is written anew */
     segment[strlen(segment) > BW_NAME_MAX ? BW_NAME_MAX : strlen(segment)] = '\0';
     (void)strcpy(request.segments[0], segment);
     route->handler(&request, &program);
