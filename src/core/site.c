@@ -648,6 +648,9 @@ bool bw_site_tenure_renews(const struct bw_site *site)
 {
     switch (site->tenure) {
     case BW_TENURE_WAITING:
+        if (site->running == BW_ACTION_FENCE) /* of a rogue: first it has to be gone (3.8) */
+            return false;
+        return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun;
     case BW_TENURE_STARTING:
     case BW_TENURE_SERVING:
     case BW_TENURE_STOPPING: /* a planned stop: renewals go on (3.6); not one after a fence (3.4) */

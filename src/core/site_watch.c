@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 
 /* While a switchover waits for this site, and while a start's status is awaited, observations run
  * back to back, this far apart. */
@@ -92,6 +93,18 @@ static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_ins
            !bw_instant_right_is_over(now, site->guard.armed_end);
 }
 
+/* 3.8: nothing of ours can run here. Standing by, or with an epoch of which no start has begun, which
+ * adopts nothing, and which its guard was never asked to arm: whoever waits for the first confirmation
+ * of one may wait for ever, beside another site that holds the next. */
+static bool has_no_service(const struct bw_site *site)
+{
+    const bool is_new = site->tenure == BW_TENURE_ACCEPTING || site->tenure == BW_TENURE_WAITING;
+
+    return site->tenure == BW_TENURE_NONE ||
+           (is_new && !site->memory.start_begun && !site->memory.adopt &&
+            site->arm_sent_end.boot_ns == 0 && !BW_MUTANT(ROGUE_WAITING));
+}
+
 /* `seen`: the instant from which on it was seen. */
 static void count_service(const struct step *step, struct bw_instant seen)
 {
@@ -119,7 +132,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
         bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
         (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S35");
     }
-    if (site->tenure == BW_TENURE_NONE && site->memory.enforced &&
+    if (has_no_service(site) && site->memory.enforced &&
         service != BW_SERVICE_STOPPED && !is_under_anothers_deadline(site, step->now))
         site->rogue_in_a_row++;
     else
@@ -264,7 +277,8 @@ static void fence_rogue(const struct step *step)
     const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                        : site->guard.epoch_seen;
 
-    if (site->rogue_in_a_row < 2 || site->tenure != BW_TENURE_NONE || !site->guard_greeted || site->running != BW_ACTION_NONE ||
+    if (site->rogue_in_a_row < 2 || !has_no_service(site) || !site->guard_greeted ||
+        site->running != BW_ACTION_NONE ||
         !bw_instant_wait_is_over(step->now, site->retry_at))
         return;
     site->rogue_in_a_row = 0;

@@ -204,6 +204,56 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
     assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
 }
 
+/* A site that was granted an epoch and then cut off waits for its first confirmation: another one holds
+ * the next, and what somebody starts here by hand is no less a rogue for that (I1, 3.8). */
+static void a_rogue_is_fenced_while_the_site_waits_for_its_first_lease(void **state)
+{
+    struct world world;
+    struct bw_sync_group group;
+
+    (void)state;
+    begin(&world);
+    world.site.memory.enforced = true;
+    status(&world, "stopped");
+    order(&world, BW_ORDER_RUN, 1);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    status(&world, "started");
+    status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    assert_int_equal(world.sent_run.run.epoch, 1);
+    assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_int_equal(group.renew_epoch, 0); /* no lease beside a fence of the same epoch */
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "stopped");
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_int_equal(group.renew_epoch, 1);
+}
+
+static void what_an_epoch_is_to_adopt_is_no_rogue(void **state) /* 3.9 */
+{
+    struct world world;
+    struct bw_order of = {.kind = BW_ORDER_RUN,
+                          .index = 9,
+                          .epoch = 1,
+                          .spec_version = 1,
+                          .instance = instance_a,
+                          .adopt = true,
+                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+
+    (void)state;
+    begin(&world);
+    world.site.memory.enforced = true;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+
+    for (int i = 0; i < 3; i++)
+        status(&world, "started");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
 /* 3.4, 3.7: a new instance may not end what the old one armed, and calls no alarm for it. */
 static void what_another_instance_has_armed_is_rogue_only_after_its_deadline(void **state)
 {
@@ -399,6 +449,8 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
+        cmocka_unit_test(a_rogue_is_fenced_while_the_site_waits_for_its_first_lease),
+        cmocka_unit_test(what_an_epoch_is_to_adopt_is_no_rogue),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
         cmocka_unit_test(rogue_after_a_rejoin_is_fenced_with_the_epoch_of_the_rejoin),
         cmocka_unit_test(epoch_that_the_guard_has_outlived_is_given_up_once_it_is_over),
