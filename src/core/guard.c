@@ -284,8 +284,19 @@ static bool is_within_a_start(const struct bw_guard *guard)
     return guard->mirror.start_unseen && bw_guard_is_armed(guard) && !BW_MUTANT(LET_GO_IN_START);
 }
 
+/* What is let go is the epoch that was open when that was committed: an order that comes late disarms no
+ * lease of a later one. */
+static bool holds_beyond(const struct guard_step *step, uint64_t epoch)
+{
+    const struct bw_guard *guard = step->guard;
+
+    return bw_guard_is_armed(guard) && guard->mirror.armed_epoch > epoch &&
+           !bw_instant_wait_is_over(step->now, guard->mirror.armed_end) &&
+           !BW_MUTANT(LET_GO_EPOCH);
+}
+
 /* 3.1 let go, 3.9: disarm without touching the service; what was let go is never armed again. */
-static void on_let_go(const struct guard_step *step, uint64_t index)
+static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t epoch)
 {
     struct bw_guard *guard = step->guard;
     struct bw_guard_message *message;
@@ -297,7 +308,7 @@ static void on_let_go(const struct guard_step *step, uint64_t index)
         return;
     }
     /* A fence that has begun is finished, a start seen to its end; the agent asks again. */
-    if (bw_guard_is_fencing(guard) || is_within_a_start(guard))
+    if (bw_guard_is_fencing(guard) || is_within_a_start(guard) || holds_beyond(step, epoch))
         return;
     guard->memory_before = guard->memory;
     guard->memory.let_go_index = index;
@@ -425,7 +436,7 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
         on_end(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_LET_GO:
-        on_let_go(step, message->let_go_index);
+        on_let_go(step, message->let_go_index, message->epoch);
         break;
     case BW_GUARD_MESSAGE_HELLO:
     case BW_GUARD_MESSAGE_WELCOME:

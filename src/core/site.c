@@ -243,6 +243,7 @@ static void obey_let_go(const struct step *step)
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;
     memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = site->order.epoch;
     message->let_go_index = site->order.let_go_index;
 }
 

@@ -208,6 +208,8 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         return;
     }
     note_fence_succeeded(site);
+    if (epoch == site->old_epoch)
+        site->old_epoch = 0; /* its guard has seen to it */
     if (epoch != site->memory.epoch) /* events carry their epoch (H12) */
         return;
     site->fence_ok_read = true;
@@ -224,6 +226,7 @@ static void on_old_instance_fenced(const struct step *step, bool ok)
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     }
+    site->old_fenced_epoch = site->old_epoch;
     site->old_epoch = 0;
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     note_fence_succeeded(site);
@@ -323,16 +326,41 @@ void bw_site_watch_deadline(const struct step *step)
         bw_site_wake(step, site->retry_at);
 }
 
-/* H10, for an agent that lost its state, or that found another beside it (3.7): it neither renews nor
- * gives back what the other instance armed. But where the guard is not there, and the other is gone,
- * nobody else would end it in time. A site that was let go ends nothing (3.9). */
-static bool watches_old_instance(const struct bw_site *site)
+/* H10, for every agent of a site, whatever it knows of the group (3.4): it neither renews nor gives back
+ * what another instance armed. But where the guard is not there, or stands still, and the other one is
+ * gone, nobody else would end it in time. What was let go, and what is older than an epoch of its own,
+ * is over (3.5, 3.9). */
+static bool watches_epoch(const struct bw_site *site, uint64_t epoch)
 {
-    return site->memory.epoch == 0 || (site->memory.enforced && !bw_site_epoch_is_open(site));
+    const bool is_let_go = site->order.kind == BW_ORDER_LET_GO &&
+                           site->order.let_go_index <= site->memory.let_go_index &&
+                           epoch <= site->order.epoch;
+
+    if (BW_MUTANT(WATCH_MIRRORS) && site->memory.epoch != 0 &&
+        (!site->memory.enforced || bw_site_epoch_is_open(site)))
+        return false;
+    return epoch > site->memory.epoch && !is_let_go;
+}
+
+/* Until the guard is back: what another agent arms is only to be read in its mirror. */
+static void read_mirror_now_and_then(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (!site->watches_mirror || site->guard_greeted)
+        return;
+    if (bw_instant_wait_is_over(step->now, site->mirror_due)) {
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S90");
+        site->mirror_due = bw_instant_add(step->now, BW_SITE_MIRROR_NS);
+    }
+    bw_site_wake(step, site->mirror_due);
 }
 
 static void on_old_instance_mirror(struct bw_site *site, const struct bw_site_event *event)
 {
+    if (event->mirror_epoch == site->old_fenced_epoch &&
+        !bw_instant_is_later(event->mirror_end, site->old_end))
+        return; /* it was ended by us, and the mirror is its guard's to change */
     if (!bw_instant_right_is_over(site->old_end, event->mirror_end))
         site->old_reread = false; /* it was renewed: there is another window */
     site->old_epoch = event->mirror_epoch;
@@ -346,6 +374,7 @@ void bw_site_watch_old_instance(const struct step *step)
     struct bw_instant window;
     struct bw_instant due;
 
+    read_mirror_now_and_then(step);
     if (site->old_epoch == 0 || site->own_fence_running)
         return;
     window = bw_instant_sub(site->old_end, site->old_fence_ns);
@@ -369,8 +398,7 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
 {
     struct bw_site *site = step->site;
 
-    if (event->mirror_is_anothers && watches_old_instance(site) &&
-        event->mirror_epoch > site->memory.epoch) {
+    if (event->mirror_is_anothers && watches_epoch(site, event->mirror_epoch)) {
         on_old_instance_mirror(site, event);
         return;
     }
@@ -406,10 +434,8 @@ void bw_site_on_guard_lost(const struct step *step)
     site->end_open = false;
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
-    if (bw_site_epoch_is_open(site) && !site->deadline_known)
-        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S29");
-    if (watches_old_instance(site))
-        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S45");
+    site->watches_mirror = true;
+    site->mirror_due = step->now;
 }
 
 /* The agent before us stopped the service and had the guard end the epoch, and died before the give-back
@@ -441,10 +467,14 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     struct bw_site *site = step->site;
 
     site->guard_greeted = true;
-    site->old_epoch = 0; /* the guard is there, and sees to it */
+    site->old_epoch = 0; /* the guard is there; what it has armed is watched all the same */
+    site->old_fenced_epoch = 0;
     site->old_reread = false;
     site->old_end = (struct bw_instant){0, 0};
+    site->watches_mirror = false;
     site->guard = *state;
+    if (watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
+        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
     site->running = bw_action_is_action(state->running) ? state->running : BW_ACTION_NONE;
     site->running_run_id = state->running_run_id;
     site->arm_open = false;

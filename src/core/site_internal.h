@@ -9,6 +9,9 @@
 #define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
 /* How long an epoch is renewed that the guard cannot keep: a moment of a full disk is no failover. */
 #define BW_SITE_UNSAVED_NS (5000 * BW_NS_PER_MS)
+/* How often the mirror of a guard that is not there is read: another agent may have it, and renew. Two of
+ * them lie in what the shortest lease leaves before its window. */
+#define BW_SITE_MIRROR_NS (250 * BW_NS_PER_MS)
 /* So many `started` in a row make earlier local restarts forgotten. */
 #define BW_SITE_RESTARTS_FORGOTTEN_AFTER 60
 

@@ -640,7 +640,7 @@ static void interrupted_run_is_reported_to_the_next_agent(void **state)
 static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(void **state)
 {
     struct world world;
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = 9};
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9};
 
     (void)state;
     begin_armed(&world);
@@ -655,9 +655,26 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
 }
 
+/* 3.9: it came late, over a new connection; since then the group was granted again. */
+static void what_let_go_an_earlier_epoch_disarms_no_later_one(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {
+        .kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 0, .let_go_index = 9};
+
+    (void)state;
+    begin_armed(&world);
+
+    message(&world, &of);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
+    tick_at(&world, 108000);
+    assert_asked(&world, "SPAWN:fence");
+}
+
 static void begin_let_go_within_a_start(struct world *world, struct bw_guard_message *of)
 {
-    *of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = 9};
+    *of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9};
     begin_armed(world);
     run(world, 1, BW_ACTION_START, 5);
     message(world, of);
@@ -789,6 +806,7 @@ int main(void)
         cmocka_unit_test(stopped_seen_before_a_start_does_not_end_the_epoch),
         cmocka_unit_test(stop_and_status_wait_for_the_end_of_the_fence),
         cmocka_unit_test(let_go_disarms_without_touching_and_the_epoch_is_never_armed_again),
+        cmocka_unit_test(what_let_go_an_earlier_epoch_disarms_no_later_one),
         cmocka_unit_test(a_start_is_let_go_once_it_was_seen_to_serve),
         cmocka_unit_test(a_start_that_is_not_seen_to_serve_is_fenced_before_it_is_let_go),
         cmocka_unit_test(a_start_whose_epoch_has_ended_is_let_go_at_once),

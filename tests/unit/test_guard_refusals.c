@@ -27,7 +27,7 @@ static bool arm_with(struct world *world, uint32_t ttl_ms, uint32_t fence_ms)
 
 static void let_go(struct world *world, uint64_t index)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = index};
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = index};
 
     message(world, &of);
 }

@@ -24,7 +24,7 @@ static void step_alone(struct world *world, const struct bw_guard_event *event,
 
 static void let_go(struct world *world, uint64_t index)
 {
-    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .let_go_index = index};
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 100, .let_go_index = index};
 
     message(world, &of);
 }

@@ -226,15 +226,15 @@ static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **
     assert_fenced_by(&world, 114000);
 }
 
-/* What it gave back is over (3.5), and what was let go is nobody's to end (3.9). */
-static void agent_whose_epoch_is_over_leaves_what_is_older_or_let_go(void **state)
+/* What it gave back is over (3.5). */
+static void agent_whose_epoch_is_over_leaves_what_is_older(void **state)
 {
     struct world world;
-    struct bw_site_memory memory = {.epoch = 7,
-                                    .boot_id = this_boot,
-                                    .given_back = true,
-                                    .enforced = true,
-                                    .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_site_memory memory = {.epoch = 7,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
     const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
                                          .mirror_epoch = 7,
                                          .mirror_end = at_ms(104000),
@@ -246,17 +246,96 @@ static void agent_whose_epoch_is_over_leaves_what_is_older_or_let_go(void **stat
     guard_lost(&world);
     happen(&world, &mirror);
     tick_at(&world, 104000);
-    assert_not_asked(&world, "OWN_FENCE");
 
-    memory.epoch = 3;
-    memory.enforced = false;
+    assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* 3.4: every agent of a site watches all its mirrors. This one was let go; the group has gone to another
+ * one since, which renewed as long as it lived, beside a guard that stands still. */
+static void agent_that_was_let_go_fences_what_another_instance_armed_since(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .let_go_index = 5,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ};
+
+    (void)state;
     begin_with(&world, &memory);
     guard_lost(&world);
-    assert_not_asked(&world, "READ_MIRROR");
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror); /* nothing is armed yet */
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "READ_MIRROR"); /* and not only once */
+    mirror.mirror_is_anothers = true;
+    mirror.mirror_epoch = 7;
+    mirror.mirror_end = at_ms(120000);
+    mirror.mirror_fence_ns = FENCE_MS * MS;
+    happen(&world, &mirror);
+
+    tick_at(&world, 120000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 120000);
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 7, .ok = true});
+    happen(&world, &mirror);
+    tick_at(&world, 121000);
+    assert_not_asked(&world, "OWN_FENCE"); /* once is enough */
+}
+
+static void what_was_let_go_is_nobodys_to_end(void **state) /* 3.9 */
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .let_go_index = 5,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_order of = {
+        .kind = BW_ORDER_LET_GO, .index = 5, .epoch = 7, .let_go_index = 5};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &memory);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    guard_lost(&world);
     happen(&world, &mirror);
     tick_at(&world, 104000);
 
     assert_not_asked(&world, "OWN_FENCE");
+}
+
+/* H6 for what another instance has armed: whatever this one thinks of the guard that it is connected to. */
+static void agent_with_a_guard_that_stands_still_fences_what_another_instance_armed(void **state)
+{
+    struct world world;
+    const struct bw_site_memory newborn = {0};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_is_anothers = true};
+
+    (void)state;
+    begin_with(&world, &newborn);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 7,
+                                                 .armed_epoch = 7,
+                                                 .armed_instance = instance_b,
+                                                 .armed_end = at_ms(104000)});
+    assert_asked(&world, "READ_MIRROR");
+    happen(&world, &mirror);
+
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
 }
 
 static void newborn_agent_leaves_to_its_guard_what_the_old_instance_armed(void **state)
@@ -352,7 +431,10 @@ int main(void)
         cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
         cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
         cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
-        cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older_or_let_go),
+        cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older),
+        cmocka_unit_test(agent_that_was_let_go_fences_what_another_instance_armed_since),
+        cmocka_unit_test(what_was_let_go_is_nobodys_to_end),
+        cmocka_unit_test(agent_with_a_guard_that_stands_still_fences_what_another_instance_armed),
         cmocka_unit_test(newborn_agent_leaves_to_its_guard_what_the_old_instance_armed),
         cmocka_unit_test(a_move_given_up_does_not_revive_what_was_given_back),
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),

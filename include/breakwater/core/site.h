@@ -161,6 +161,9 @@ struct bw_site {
     bool mirror_reread;             /* once more at D - F (3.4) */
     /* What another instance armed, and this one has no epoch open: it ends all the same (3.4, H10). */
     uint64_t old_epoch;             /* 0: nothing of it is known to be armed */
+    uint64_t old_fenced_epoch;      /* ended by us, up to old_end */
+    bool watches_mirror;            /* the guard was lost: its mirror is read now and then */
+    struct bw_instant mirror_due;
     struct bw_instant old_end;
     uint64_t old_fence_ns;
     bool old_reread;                /* once more at D - F */
