@@ -34,6 +34,7 @@ static struct puppet a, b;
 static struct bw_credentials *operator_credentials;
 static pthread_t agents;
 static atomic_bool agents_end;
+static atomic_bool a_is_mute;
 static atomic_bool b_is_mute;
 static atomic_bool a_owes_rejoin;
 static bool agents_run;
@@ -102,7 +103,7 @@ static void *run_agents(void *user)
     while (!atomic_load(&agents_end)) {
         if (atomic_load(&a_owes_rejoin))
             a.group.report.joined_epoch = 1;
-        if (puppet_sync_all(&a))
+        if (!atomic_load(&a_is_mute) && puppet_sync_all(&a))
             obey(&a);
         if (!atomic_load(&b_is_mute) && puppet_sync_all(&b))
             obey(&b);
@@ -922,6 +923,70 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     assert_says(out, "expired, site_lost");
 }
 
+/* ---- an epoch that time does not end ---------------------------------------------------------- */
+
+static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
+{
+    (void)state;
+    put("fenced.yaml", groups_text, "10s\n    mode: manual\n    min_grade: fenced");
+    assert_int_equal(apply("fenced.yaml", "--yes"), 0);
+    atomic_store(&b_is_mute, false);
+    wait_until_serving("dc-a");
+
+    assert_int_equal(run("cli.yaml", "force-release harbor --site dc-a"), 2); /* no terminal */
+    assert_int_equal(run("cli.yaml", "force-release harbor --yes"), 2);
+    assert_says(errors, "--site SITE");
+    assert_int_equal(run("cli.yaml", "force-release harbor --site dc-a --holder-is-off --yes"),
+                     REFUSED);
+    assert_says(out, "dc-a holds epoch 3 of harbor since ");
+    assert_says(errors, "dc-a answers, and says that harbor runs there");
+    assert_int_equal(run("cli.yaml", "force-release harbor --site dc-b --yes"), REFUSED);
+    assert_says(errors, "dc-b does not hold harbor: dc-a does, in epoch 3");
+    assert_int_equal(run("viewer.yaml", "force-release harbor --site dc-a --yes"), 1);
+    assert_says(errors, "operator's certificate");
+    assert_int_equal(ask_leader(operator_credentials, "POST", "/v1/groups/harbor/force-release",
+                                "{\"site\":\"dc-a\"}", 15),
+                     422);
+    assert_says(reply.body, "not the number of the epoch that is to end");
+    wait_until_serving("dc-a");
+}
+
+/* The leader that was told ends between Close and Forced: what it was told is in the record, and is
+ * said again. */
+static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void **state)
+{
+    int leader, status = REFUSED;
+
+    (void)state;
+    atomic_store(&a_is_mute, true);
+    for (int i = 0; i < TRIES && strstr(errors, "breakwater force-release") == NULL; i++) {
+        assert_int_equal(run("cli.yaml", "failover harbor --to dc-b --yes"), REFUSED);
+        (void)usleep(PAUSE_US);
+    }
+    assert_says(errors, "time alone does not end epoch 3 of harbor at dc-a (gate grade");
+    assert_says(errors, "breakwater force-release harbor --site dc-a");
+    for (int i = 0; i < TRIES && status == REFUSED; i++) { /* refused as long as dc-a seems alive */
+        status = run("cli.yaml", "force-release harbor --site dc-a --reason fire --no-wait --yes");
+        (void)usleep(PAUSE_US);
+    }
+    assert_int_equal(status, 0);
+    leader = trio_leader(&trio);
+    (void)trio_stop(&trio, leader, SIGKILL);
+    until_it_says("cli.yaml", "status harbor", 4, "was closed on the word of operator/anna: fire");
+    assert_says(out, "breakwater force-release harbor --site dc-a");
+    trio_start(&trio, leader, TRIO_EXECUTED);
+
+    status = run("cli.yaml", "force-release harbor --site dc-a --reason again --yes");
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, out, errors);
+    assert_says(out, "done: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(run("cli.yaml", "force-release harbor --site dc-a --yes"), 0);
+    assert_says(out, "nothing to do: no site holds harbor: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(run("cli.yaml", "history harbor -n 1"), 0);
+    assert_says(out, "forced, operator (operator/anna: again)");
+}
+
 /* ---- without a quorum ------------------------------------------------------------------------- */
 
 static void without_a_quorum_commands_say_why_and_exit_5(void **state)
@@ -978,6 +1043,8 @@ int main(void)
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
         cmocka_unit_test(failover_of_a_lost_holder_waits_for_its_lease_and_is_done),
+        cmocka_unit_test(nobody_is_vouched_for_who_serves_or_holds_nothing),
+        cmocka_unit_test(a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word),
         cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
     };
 
