@@ -18,7 +18,8 @@
 
 /* The guard's mirror of one group: RUN_DIR/SITE-guard/GROUP.mirror. */
 static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
-                                                   .version = BW_GUARD_MIRROR_VERSION};
+                                                   .version = BW_GUARD_MIRROR_VERSION,
+                                                   .oldest = BW_DURABLE_OLDEST};
 
 /* ---- places ---------------------------------------------------------------------------------- */
 

@@ -14,7 +14,8 @@
 #include <breakwater/sys/durable.h>
 #include <breakwater/sys/random.h>
 
-static const struct bw_durable_kind state_kind = {.magic = "BWAS", .version = 1};
+static const struct bw_durable_kind state_kind = {
+    .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
 _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
                "the largest state can be saved");

@@ -18,10 +18,13 @@
 #define CLUSTER_FIXED     (BW_ID_BYTES + 8) /* id, generation (u64 LE); then the site's name */
 #define CLUSTER_BYTES_MAX (CLUSTER_FIXED + BW_NAME_MAX)
 
-static const struct bw_durable_kind memory_kind = {.magic = "BWGM", .version = 1};
-static const struct bw_durable_kind cluster_kind = {.magic = "BWGC", .version = 1};
+static const struct bw_durable_kind memory_kind = {
+    .magic = "BWGM", .version = 2, .oldest = BW_DURABLE_OLDEST};
+static const struct bw_durable_kind cluster_kind = {
+    .magic = "BWGC", .version = 2, .oldest = BW_DURABLE_OLDEST};
 static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
-                                                   .version = BW_GUARD_MIRROR_VERSION};
+                                                   .version = BW_GUARD_MIRROR_VERSION,
+                                                   .oldest = BW_DURABLE_OLDEST};
 
 static void file_name(const char *group, const char *suffix, char out_name[NAME_BYTES])
 {

@@ -375,6 +375,12 @@ static enum bw_err explain_load(enum bw_err err, const char *name,
                            "load %s: written by a newer version (%s, this program knows %u); "
                            "it was left as it is: install that version again",
                            name, why.text, (unsigned)kind->version);
+    if (err == BW_ERR_OUTDATED)
+        return bw_diag_set(diag, err,
+                           "load %s: written by breakwater 0.1 (%s, this program reads %u to %u), of "
+                           "which nothing is read; it was left as it is: go back to that version, or "
+                           "stop the service here and move the state directory away, to join anew",
+                           name, why.text, (unsigned)kind->oldest, (unsigned)kind->version);
     return bw_diag_wrap(diag, err, "load %s", name);
 }
 
@@ -396,6 +402,8 @@ enum bw_err bw_durable_load(int dir, const char *name, const struct bw_durable_k
     (void)close(fd); /* only read from */
     if (err == BW_OK && head.version > kind->version)
         err = bw_diag_set(diag, BW_ERR_VERSION, "version %u", (unsigned)head.version);
+    if (err == BW_OK && head.version < kind->oldest)
+        err = bw_diag_set(diag, BW_ERR_OUTDATED, "version %u", (unsigned)head.version);
     if (err == BW_OK && head.length > size_max)
         err = bw_diag_set(diag, BW_ERR_LIMIT, "%u bytes, %zu are allowed", (unsigned)head.length,
                           size_max);

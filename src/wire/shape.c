@@ -148,6 +148,11 @@ static enum bw_err convert_version(struct walk *walk, const struct bw_field *fie
         put_u32(wire, field->max);
     else if (get_u32(wire) == 0)
         return refuse(walk, BW_ERR_CORRUPT, "is missing");
+    else if (get_u32(wire) < field->min)
+        return refuse(walk, BW_ERR_OUTDATED,
+                      "%" PRIu32 ", at least %" PRIu32
+                      " is read here; written by breakwater 0.1, of which nothing is read",
+                      get_u32(wire), field->min);
     else if (get_u32(wire) > field->max)
         return refuse(walk, BW_ERR_VERSION,
                       "%" PRIu32 ", at most %" PRIu32

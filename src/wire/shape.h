@@ -10,7 +10,7 @@
 #include "arena.h"
 
 enum bw_field_kind {
-    BW_FIELD_VERSION, /* on the wire only: 1..max, written as max */
+    BW_FIELD_VERSION, /* on the wire only: min..max, written as max */
     BW_FIELD_NUMBER,  /* 4 or 8 bytes, signed or not: the same in both */
     BW_FIELD_BOOL,
     BW_FIELD_BITS, /* uint32_t; bits from `max` on are refused */
@@ -34,6 +34,7 @@ struct bw_field {
     enum bw_field_kind kind;
     bool is_required; /* refused when 0, "" or none */
     const char *name; /* for diags */
+    uint32_t min; /* VERSION: the oldest that is read */
     uint32_t max;
     size_t core_offset;
     size_t core_size;         /* of the member; of a list: of one element */
@@ -78,7 +79,7 @@ BW_MUST_CHECK enum bw_err bw_shape_encode(const struct bw_coding *coding, const 
                                           size_t *out_size, struct bw_diag *diag);
 
 /* `out_core` is of shape->core_size bytes; what HEAP fields point to then belongs to the caller.
- * BW_ERR_CORRUPT, BW_ERR_VERSION (values or, if strict, fields of a newer program), BW_ERR_LIMIT,
+ * BW_ERR_CORRUPT, BW_ERR_OUTDATED (of breakwater 0.1), BW_ERR_VERSION (values or, if strict, fields of a newer program), BW_ERR_LIMIT,
  * BW_ERR_NOMEM; `out_core` is then untouched and nothing was kept. */
 BW_MUST_CHECK enum bw_err bw_shape_decode(const struct bw_coding *coding, const void *data,
                                           size_t size, struct bw_arena *arena, void *out_core,

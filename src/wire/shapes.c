@@ -14,11 +14,13 @@
 #include <breakwater/wire/state.h>
 #include <breakwater/wire/sync.h>
 
-#define LOG_VERSION           1 /* of each command; one that changes its meaning gets its own */
-#define SNAPSHOT_VERSION      1
-#define AGENT_VERSION         1 /* sync, answer, relay */
-#define GUARD_VERSION         1
-#define STATE_VERSION         1 /* files at a site */
+/* Of 0.1, whose messages had version 1, nothing is read. */
+#define OLDEST_VERSION        2
+#define LOG_VERSION           2 /* of each command; one that changes its meaning gets its own */
+#define SNAPSHOT_VERSION      2
+#define AGENT_VERSION         2 /* sync, answer, relay */
+#define GUARD_VERSION         2
+#define STATE_VERSION         2 /* files at a site */
 
 /* ---- the enums of the core and of proto/ name the same values, one apart ---- */
 
@@ -89,7 +91,7 @@ BW_REFUSAL_LIST(X)
     (0 * sizeof(char[CORE_SIZE(member) == sizeof(((WIRE *)0)->wire_member) ? 1 : -1]))
 
 #define VERSION(newest)                                                                            \
-    {.kind = BW_FIELD_VERSION, .name = "version", .max = (newest),                                 \
+    {.kind = BW_FIELD_VERSION, .name = "version", .min = OLDEST_VERSION, .max = (newest),          \
      .wire_offset = offsetof(WIRE, version)}
 #define NUMBER_AS(member, wire_member, must)                                                       \
     {.kind = BW_FIELD_NUMBER, .is_required = (must), PLACES(member, wire_member),                  \

@@ -293,7 +293,10 @@ static void refuse_undecoded(struct bw_program *program, struct bw_http_request 
            err == BW_ERR_NOMEM   ? 503
            : err == BW_ERR_LIMIT ? 413
                                  : 400,
-           diag->text, err == BW_ERR_VERSION ? "upgrade this witness" : NULL);
+           diag->text,
+           err == BW_ERR_VERSION    ? "upgrade this witness"
+           : err == BW_ERR_OUTDATED ? "upgrade the agent"
+                                    : NULL);
 }
 
 /* False: it was answered. Only this cluster, and only this or an earlier generation of it: what an

@@ -164,6 +164,7 @@ void bw_people_refuse_err(const struct bw_program *program, struct bw_http_reque
     case BW_ERR_UNREACHABLE:
     case BW_ERR_TIMEOUT:
     case BW_ERR_CANCELED:
+    case BW_ERR_OUTDATED:
     case BW_ERR_VERSION:
         break;
     }

@@ -500,6 +500,7 @@ static const char *reason_word(enum bw_err why)
     case BW_ERR_NOT_LEADER:
     case BW_ERR_UNKNOWN:
     case BW_ERR_CANCELED:
+    case BW_ERR_OUTDATED:
     case BW_ERR_VERSION:
         break;
     }

@@ -84,6 +84,7 @@ static int status_of(enum bw_err err)
     case BW_ERR_EXISTS:
     case BW_ERR_REFUSED:
     case BW_ERR_AUTH:
+    case BW_ERR_OUTDATED:
         return STATUS_CONFIG;
     case BW_ERR_CORRUPT:
     case BW_ERR_VERSION:

@@ -252,10 +252,33 @@ static void state_cut_at_any_byte_starts_nothing(void **state)
     free(bytes);
 }
 
+/* Nothing of 0.1 is read, and nothing of it is touched. */
+static void state_of_0_1_starts_nothing_and_says_what_to_do(void **state)
+{
+    static const struct bw_durable_kind old = {.magic = "BWAS", .version = 1};
+    struct agent_world *world = *state;
+    struct bw_diag diag = {0};
+    char path[160];
+    int dir;
+
+    serve(world);
+    assert_int_equal(agent_world_stop_agent(world, SIGTERM), 0);
+    (void)snprintf(path, sizeof path, "%s/state/agent", world->dir);
+    assert_int_equal(bw_durable_open_dir(path, &dir, &diag), BW_OK);
+    assert_int_equal(bw_durable_save(dir, "prod.state", &old, "anything", 8, &diag), BW_OK);
+    (void)close(dir);
+
+    assert_int_equal(agent_world_run_agent(world), 78);
+
+    assert_true(agent_world_log_has(world, "prod.state: written by breakwater 0.1"));
+    assert_true(agent_world_log_has(world, "nothing was started"));
+    assert_true(agent_world_log_has(world, "move the file away"));
+}
+
 /* 3.7: a new instance neither renews nor gives back an epoch of the old one. */
 static void state_of_another_machine_makes_a_new_instance(void **state)
 {
-    static const struct bw_durable_kind kind = {.magic = "BWAS", .version = 1};
+    static const struct bw_durable_kind kind = {.magic = "BWAS", .version = 2};
     struct agent_world *world = *state;
     struct bw_agent_state kept;
     struct bw_diag diag = {0};
@@ -681,6 +704,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_epoch_that_cannot_be_kept_is_not_renewed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(state_cut_at_any_byte_starts_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(state_of_0_1_starts_nothing_and_says_what_to_do, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(state_of_another_machine_makes_a_new_instance, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_killed_agent_comes_back_and_touches_nothing, set_up,

@@ -18,6 +18,8 @@
 
 #include <breakwater/sys/clock.h>
 
+#include <breakwater/sys/durable.h>
+
 #include "guard_rig.h"
 
 /* A start, a restart and a welcome come in time before D - F, on a slow machine too; and KILL comes
@@ -716,6 +718,31 @@ static void a_state_file_cut_anywhere_is_said_and_nothing_starts(void **state)
     assert_true(rig_has(rig, "log", "state/guard/g.memory"));
 }
 
+/* Nothing of 0.1 is read, and nothing of it is touched. */
+static void a_state_file_of_0_1_is_said_and_nothing_starts(void **state)
+{
+    static const struct bw_durable_kind old = {.magic = "BWGM", .version = 1};
+    struct rig *rig = *state;
+    struct bw_diag diag = {0};
+    int status;
+    int dir;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_guard_end(rig, SIGTERM);
+    assert_int_equal(bw_durable_open_dir(rig_path(rig, "state/guard"), &dir, &diag), BW_OK);
+    assert_int_equal(bw_durable_save(dir, "g.memory", &old, "anything", 8, &diag), BW_OK);
+    assert_int_equal(close(dir), 0);
+
+    rig_guard_start(rig);
+    status = rig_guard_end(rig, 0);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 78);
+    assert_true(rig_has(rig, "log", "g.memory: written by breakwater 0.1"));
+    assert_true(rig_has(rig, "log", "move the state directory away"));
+}
+
 static void two_guards_of_one_state_directory_are_refused(void **state)
 {
     struct rig *rig = *state;
@@ -801,6 +828,7 @@ int main(void)
         TEST(a_script_that_is_not_executable_runs_by_shell_with_one_warning),
         TEST(a_stop_that_exits_0_and_does_nothing_has_failed),
         TEST(a_state_file_cut_anywhere_is_said_and_nothing_starts),
+        TEST(a_state_file_of_0_1_is_said_and_nothing_starts),
         TEST(two_guards_of_one_state_directory_are_refused),
         TEST(a_full_disk_refuses_the_arm_and_later_works_again),
     };

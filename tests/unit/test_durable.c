@@ -317,6 +317,24 @@ static void file_of_a_newer_program_is_told_apart_from_damage(void **state)
     assert_int_equal(version, 1);
 }
 
+static void file_of_a_program_too_old_says_what_it_is_and_what_to_do(void **state)
+{
+    struct fixture *f = *state;
+    const struct bw_durable_kind old = {.magic = "TEST", .version = 1};
+    const struct bw_durable_kind now = {.magic = "TEST", .version = 2, .oldest = BW_DURABLE_OLDEST};
+    uint32_t version = 0;
+    size_t size = 0;
+    char text[64];
+
+    assert_int_equal(bw_durable_save(f->dir, "state", &old, "x", 1, &f->diag), BW_OK);
+    assert_int_equal(
+        bw_durable_load(f->dir, "state", &now, text, sizeof text, &size, &version, &f->diag),
+        BW_ERR_OUTDATED);
+    assert_non_null(strstr(f->diag.text, "load state: written by breakwater 0.1"));
+    assert_non_null(strstr(f->diag.text, "it was left as it is"));
+    assert_non_null(strstr(f->diag.text, "move the state directory away"));
+}
+
 static void what_exceeds_a_limit_is_an_error_that_names_it(void **state)
 {
     struct fixture *f = *state;
@@ -385,6 +403,7 @@ int main(void)
         TEST(file_cut_at_any_byte_is_corrupt),
         TEST(any_flipped_bit_is_corrupt),
         TEST(file_of_a_newer_program_is_told_apart_from_damage),
+        TEST(file_of_a_program_too_old_says_what_it_is_and_what_to_do),
         TEST(what_exceeds_a_limit_is_an_error_that_names_it),
         TEST(fifo_in_place_of_a_file_is_refused_without_hanging),
         TEST(directory_that_others_can_write_to_is_refused),

@@ -216,8 +216,8 @@ static void an_unknown_kind_stops_the_witness(void **state)
 static void an_unknown_field_stops_the_witness_at_each_depth(void **state)
 {
     static const uint8_t field_99[] = {0x98, 0x06, 1};
-    /* group g; fenced { version 1, epoch 3, reason 1, field 99 } */
-    static const uint8_t inside[] = {0x0a, 1, 'g', 0x9a, 1, 9, 8, 1, 16, 3, 24, 1, 0x98, 0x06, 1};
+    /* group g; fenced { version 2, epoch 3, reason 1, field 99 } */
+    static const uint8_t inside[] = {0x0a, 1, 'g', 0x9a, 1, 9, 8, 2, 16, 3, 24, 1, 0x98, 0x06, 1};
     struct bw_command command = fill(BW_COMMAND_GRANT, 3);
     size_t size;
 
@@ -243,20 +243,22 @@ static enum bw_err decode_fenced(uint8_t version, uint8_t epoch, uint8_t reason)
 static void a_newer_version_and_an_unknown_value_stop_the_witness(void **state)
 {
     struct bw_command command;
-    const uint8_t good[] = {0x0a, 1, 'g', 0x9a, 1, 6, 8, 1, 16, 3, 24, 2};
+    const uint8_t good[] = {0x0a, 1, 'g', 0x9a, 1, 6, 8, 2, 16, 3, 24, 2};
 
     (void)state;
     memcpy(bytes + BW_FRAME_HEAD_BYTES, good, sizeof good);
     assert_int_equal(bw_log_entry_decode(bytes, seal(sizeof good), &command, &diag), BW_OK);
     assert_int_equal(command.reason, BW_REASON_SITE_LOST);
 
-    assert_int_equal(decode_fenced(2, 3, 2), BW_ERR_VERSION);
-    assert_int_equal(decode_fenced(1, 3, 100), BW_ERR_VERSION);
+    assert_int_equal(decode_fenced(3, 3, 2), BW_ERR_VERSION);
+    assert_int_equal(decode_fenced(2, 3, 100), BW_ERR_VERSION);
     assert_non_null(strstr(diag.text, "reason"));
     assert_int_equal(decode_fenced(0, 3, 2), BW_ERR_CORRUPT);
-    assert_int_equal(decode_fenced(1, 0, 2), BW_ERR_CORRUPT);
-    assert_int_equal(decode_fenced(1, 3, 0), BW_ERR_CORRUPT);
+    assert_int_equal(decode_fenced(2, 0, 2), BW_ERR_CORRUPT);
+    assert_int_equal(decode_fenced(2, 3, 0), BW_ERR_CORRUPT);
     assert_string_equal(diag.text, "log entry: op_case.reason: is missing");
+    assert_int_equal(decode_fenced(1, 3, 2), BW_ERR_OUTDATED);
+    assert_non_null(strstr(diag.text, "written by breakwater 0.1"));
 }
 
 static void what_follows_a_command_is_refused(void **state)

@@ -202,9 +202,12 @@ static void a_version_of_a_newer_peer_is_refused(void **state)
     fill_sync(&sync, 0, false);
     assert_int_equal(bw_sync_encode(&sync, bytes, sizeof bytes, &size, &diag), BW_OK);
     assert_int_equal(bytes[0], 0x08);
-    bytes[1] = 2;
+    bytes[1] = 3;
 
     assert_int_equal(bw_sync_decode(bytes, size, &sync, &diag), BW_ERR_VERSION);
+    bytes[1] = 1; /* what 0.1 sends */
+    assert_int_equal(bw_sync_decode(bytes, size, &sync, &diag), BW_ERR_OUTDATED);
+    assert_non_null(strstr(diag.text, "written by breakwater 0.1"));
     bw_sync_deinit(&sync);
 }
 
@@ -297,7 +300,7 @@ static void a_guard_message_is_about_a_group_or_not(void **state)
 
 static void an_unknown_guard_message_is_of_a_newer_program(void **state)
 {
-    static const uint8_t unknown[] = {8, 1, 0x12, 1, 'g', 0xfa, 0x06, 0}; /* member 111 */
+    static const uint8_t unknown[] = {8, 2, 0x12, 1, 'g', 0xfa, 0x06, 0}; /* member 111 */
     struct bw_guard_message message;
 
     (void)state;

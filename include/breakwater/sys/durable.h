@@ -39,7 +39,10 @@ BW_MUST_CHECK enum bw_err bw_durable_remove(int dir, const char *name, struct bw
 struct bw_durable_kind {
     char magic[5];    /* 4 characters and a NUL */
     uint32_t version; /* the newest this program knows, and the one it writes */
+    uint32_t oldest;  /* that it reads; 0: any */
 };
+/* Of 0.1, whose state files had version 1, nothing is read. */
+#define BW_DURABLE_OLDEST 2
 
 /* As bw_durable_write, framed. `size` at most BW_DURABLE_PAYLOAD_BYTES_MAX: BW_ERR_LIMIT. */
 #define BW_DURABLE_PAYLOAD_BYTES_MAX (256 * 1024)
@@ -57,7 +60,7 @@ BW_MUST_CHECK enum bw_err bw_durable_save_for_boot(int dir, const char *name,
 
 /* Reads what bw_durable_save wrote, and the version it was written with. BW_ERR_NOT_FOUND: there is
  * no such file. BW_ERR_CORRUPT: not this kind, cut, lengthened or changed. BW_ERR_VERSION: whole,
- * but of a newer program. BW_ERR_LIMIT: whole, but larger than `size_max`. The diag says what to
+ * but of a newer program; BW_ERR_OUTDATED: of one too old. BW_ERR_LIMIT: whole, but larger than `size_max`. The diag says what to
  * do. On an error `out_payload` may hold part of it. */
 BW_MUST_CHECK enum bw_err bw_durable_load(int dir, const char *name,
                                           const struct bw_durable_kind *kind, void *out_payload,

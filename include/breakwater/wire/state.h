@@ -19,7 +19,7 @@
  * writes it, an agent whose guard does not answer reads it. */
 #define BW_GUARD_MIRROR_SUFFIX  ".mirror"
 #define BW_GUARD_MIRROR_MAGIC   "BWGR"
-#define BW_GUARD_MIRROR_VERSION 1
+#define BW_GUARD_MIRROR_VERSION 2
 
 /* The agent's file: all its groups, so that an order never finds one of them old. */
 struct bw_agent_group {
