@@ -371,12 +371,15 @@ struct script {
 };
 static const struct script scripts[] = {
     {"status.sh", "[ \"$mode\" != status-hangs ] || hang\n"
+                  "[ \"$mode\" != all-fail ] || { echo unknown; exit 0; }\n"
                   "if is_alive; then echo started; else echo stopped; fi\n"},
     {"stop.sh", "[ \"$mode\" != stop-hangs ] || hang\n"
                 "[ \"$mode\" != stop-lies ] || exit 0\n"
+                "[ \"$mode\" != all-fail ] || exit 1\n"
                 "end_with TERM\n"},
     {"fence.sh", "[ \"$mode\" != fence-hangs ] || hang\n"
                  "[ \"$mode\" != fence-fails ] || exit 1\n"
+                 "[ \"$mode\" != all-fail ] || exit 1\n"
                  "[ \"$mode\" != fence-lies ] || exit 0\n"
                  "end_with KILL\n"},
 };

@@ -39,6 +39,7 @@ BW_FAULT_WAY(bw_end_copy);
 
 /* ---- ways_state.c: disks, clocks, scripts; an operator's orders ---- */
 BW_FAULT_WAY(bw_begin_drift);
+BW_FAULT_WAY(bw_begin_force_release);
 BW_FAULT_WAY(bw_begin_mode);
 BW_FAULT_WAY(bw_begin_preload);
 BW_FAULT_WAY(bw_begin_switchover);

@@ -181,3 +181,24 @@ enum bw_err bw_begin_switchover(struct bw_lab *lab, struct bw_lab_fault *fault,
     }
     return BW_OK;
 }
+
+/* The first group, which only a person can get from that site: an answer other than the one that is
+ * due ends the scenario. */
+enum bw_err bw_begin_force_release(struct bw_lab *lab, struct bw_lab_fault *fault,
+                                   struct bw_diag *diag)
+{
+    const char *const words[] = {"force-release", lab->groups[0], "--site",
+                                 lab->nodes[fault->node].name,
+                                 "--yes",         "--no-wait",    "--reason",
+                                 "chaos",         NULL};
+    char text[2048] = "";
+    const int status = bw_lab_command(lab, words, COMMAND_MS, text, sizeof text);
+
+    bw_lab_say(lab, BW_LAB_NOTE, (int)fault->node, -1, "force-release of %s at %s: exit %d",
+               lab->groups[0], lab->nodes[fault->node].name, status);
+    if (status == (int)fault->kind->number)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_REFUSED, "force-release of %s at %s ended with %d, not %d: %.400s",
+                       lab->groups[0], lab->nodes[fault->node].name, status,
+                       (int)fault->kind->number, text);
+}
