@@ -24,7 +24,10 @@ static const struct bw_cli_command init_command = {
     .operands = "",
     .help = "Makes the data directory of a founding witness, once, and prints the cluster's id.\n"
             "The first witness makes the id; the others are given it with --cluster-id, so that\n"
-            "all of them belong to one cluster. A directory that holds anything is left alone.",
+            "all of them belong to one cluster. The others are asked first: one that knows this\n"
+            "witness by another directory refuses (a lost directory cannot be made anew under its\n"
+            "id); silence is printed. A directory that holds anything is left alone. The cluster\n"
+            "begins once all its witnesses are up.",
     .options = init_options,
 };
 
@@ -41,13 +44,44 @@ static const struct bw_cli_command run_command = {
     .options = run_options,
 };
 
+/* True: none of the others speaks against it. Silence does not, but a person should know of it. */
+static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id cluster_id)
+{
+    struct bw_witness_answer answers[BW_WITNESSES_MAX];
+    struct bw_diag diag = {0};
+    char text[BW_ID_TEXT_BYTES];
+    bool is_free = true;
+    uint32_t count;
+
+    if (bw_witness_ask_others(config, cluster_id, answers, &count, &diag) != BW_OK) {
+        (void)fprintf(stderr, "The other witnesses could not be asked: %s\n", diag.text);
+        return true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        (void)fprintf(stderr, "%s %s\n", answers[i].name, answers[i].text);
+        is_free = is_free && !answers[i].refuses;
+        if (answers[i].refuses && !bw_id_equal(answers[i].cluster_id, cluster_id)) {
+            bw_id_format(answers[i].cluster_id, text);
+            (void)fprintf(stderr, "%s is of the cluster with --cluster-id %s\n", answers[i].name,
+                          text);
+        }
+    }
+    return is_free;
+}
+
 static enum bw_exit init_with(const struct bw_witness_config *config, struct bw_id cluster_id)
 {
     const bool is_first = bw_id_is_none(cluster_id);
     struct bw_diag diag = {0};
     char text[BW_ID_TEXT_BYTES];
-    const enum bw_err err = bw_witness_found(config, cluster_id, &cluster_id, &diag);
+    enum bw_err err;
 
+    if (!nobody_refuses(config, cluster_id)) {
+        (void)fprintf(stderr, "error: witness init: another witness refuses it (see above); nothing "
+                              "was made\n");
+        return BW_EXIT_UNSAFE;
+    }
+    err = bw_witness_found(config, cluster_id, &cluster_id, &diag);
     if (err != BW_OK) {
         (void)fprintf(stderr, "error: witness init: %s\n", diag.text);
         return bw_exit_of_err(err);
@@ -58,7 +92,8 @@ static enum bw_exit init_with(const struct bw_witness_config *config, struct bw_
                   config->cluster);
     if (is_first && config->witness_count > 1)
         (void)fprintf(stderr,
-                      "On each other witness: breakwater witness init -c FILE --cluster-id %s\n",
+                      "On each other witness: breakwater witness init -c FILE --cluster-id %s\n"
+                      "Then start all of them: the cluster begins once every one is up.\n",
                       text);
     return BW_EXIT_FINE;
 }

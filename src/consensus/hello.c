@@ -14,8 +14,9 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     bw_put_u64le(out_bytes + 8, hello->word);
     memcpy(out_bytes + 16, hello->cluster_id.bytes, BW_ID_BYTES);
     memcpy(out_bytes + 32, hello->incarnation.bytes, BW_ID_BYTES);
-    bw_put_u64le(out_bytes + 48, hello->from);
-    bw_put_u64le(out_bytes + 56, hello->to);
+    memcpy(out_bytes + 48, hello->expected.bytes, BW_ID_BYTES);
+    bw_put_u64le(out_bytes + 64, hello->from);
+    bw_put_u64le(out_bytes + 72, hello->to);
 }
 
 bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello)
@@ -28,8 +29,9 @@ bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_h
     out_hello->word = (enum bw_hello_word)word;
     memcpy(out_hello->cluster_id.bytes, bytes + 16, BW_ID_BYTES);
     memcpy(out_hello->incarnation.bytes, bytes + 32, BW_ID_BYTES);
-    out_hello->from = bw_get_u64le(bytes + 48);
-    out_hello->to = bw_get_u64le(bytes + 56);
+    memcpy(out_hello->expected.bytes, bytes + 48, BW_ID_BYTES);
+    out_hello->from = bw_get_u64le(bytes + 64);
+    out_hello->to = bw_get_u64le(bytes + 72);
     return true;
 }
 
@@ -63,6 +65,20 @@ static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const stru
     return false;
 }
 
+/* One that was made anew never dials: it stands for nothing. So it hears here that it is known by
+ * another directory. */
+static bool is_expected(const struct bw_hello *self, const struct bw_hello *theirs,
+                        struct bw_diag *diag)
+{
+    if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation))
+        return true;
+    (void)bw_diag_set(diag, BW_ERR_REFUSED,
+                      "the cluster knows this witness, %" PRIu64
+                      ", by another data directory, which was there before this one; %s",
+                      self->from, BW_WITNESS_LOST);
+    return false;
+}
+
 enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
                                   const struct bw_hello *theirs, struct bw_diag *diag)
 {
@@ -74,6 +90,8 @@ enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *r
         (void)bw_diag_set(diag, BW_ERR_REFUSED, "a new data directory asks for an id that is known");
         return BW_HELLO_OTHER_INCARNATION;
     }
+    if (!is_expected(self, theirs, diag))
+        return BW_HELLO_OTHER_INCARNATION;
     if (theirs->word == BW_HELLO_JOIN &&
         bw_roll_meet(roll, peer, theirs->incarnation, diag) != BW_OK)
         return BW_HELLO_OTHER_INCARNATION;
@@ -83,14 +101,13 @@ enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *r
 enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
                                  const struct bw_hello *answer, struct bw_diag *diag)
 {
-    if (!is_same_cluster(self, answer, diag) || !agrees_on_ids(self, peer, answer, diag))
+    enum bw_err err;
+
+    if (!is_same_cluster(self, answer, diag) || !agrees_on_ids(self, peer, answer, diag) ||
+        !is_expected(self, answer, diag))
         return BW_ERR_REFUSED;
-    if (answer->word == BW_HELLO_OTHER_INCARNATION)
-        return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "it refuses this witness: the cluster knows witness %" PRIu64
-                           " by another data directory, which was there before this one; %s",
-                           self->from, BW_WITNESS_LOST);
-    if (answer->word != BW_HELLO_WELCOME)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "it refuses this witness; its log says why");
-    return bw_roll_meet(roll, peer, answer->incarnation, diag);
+    err = bw_roll_meet(roll, peer, answer->incarnation, diag);
+    if (err == BW_OK && answer->word != BW_HELLO_WELCOME)
+        err = bw_diag_set(diag, BW_ERR_REFUSED, "it refuses this witness; its log says why");
+    return err;
 }

@@ -134,6 +134,7 @@ static struct bw_hello hello_of(const struct bw_raft_node *node, enum bw_hello_w
     return (struct bw_hello){.word = word,
                              .cluster_id = node->identity.cluster_id,
                              .incarnation = node->identity.incarnation,
+                             .expected = bw_roll_expects(&node->voter.roll, to),
                              .from = node->identity.witness_id,
                              .to = to};
 }

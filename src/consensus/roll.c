@@ -176,6 +176,13 @@ enum bw_err bw_roll_meet(struct bw_roll *roll, uint64_t id, struct bw_id incarna
     return BW_OK;
 }
 
+struct bw_id bw_roll_expects(const struct bw_roll *roll, uint64_t id)
+{
+    const struct bw_roster_member *member = find(&roll->roster, id);
+
+    return member != NULL ? member->incarnation : (struct bw_id){{0}};
+}
+
 bool bw_roll_has_met(const struct bw_roll *roll, uint64_t id)
 {
     return find(&roll->met, id) != NULL;

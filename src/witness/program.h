@@ -1,7 +1,7 @@
 /* program.h - a running witness: what its files share.
  *
  *   program.c    life: open, signals, close      reload.c     configuration and certificates anew
- *   raft_link.c  TLS streams for Raft            found.c      `witness init`
+ *   raft_link.c  TLS streams for Raft            found.c, ask.c  `witness init`
  *   fsm.c        log entries and snapshots <-> the cluster
  *   decide.c     the machine's decisions, proposals and wake-ups carried out
  *   api_agent.c  sync, also through a follower   poll.c       long polls for orders

@@ -20,6 +20,7 @@
 #include <breakwater/wire/sync.h>
 
 #include "test_https.h"
+#include "janitor.h"
 #include "trio.h"
 
 #define RENEW_MS 400
@@ -349,6 +350,90 @@ static void state_survives_the_death_of_all(void **state)
 
     assert_int_equal(wait_for_confirmation(), epoch);
     assert_int_equal(puppet_told(&a)->order.epoch, epoch);
+}
+
+/* `witness init --cluster-id` of witness 2, in a directory that is empty. */
+static int init_second(void)
+{
+    char config[TRIO_PATH_BYTES];
+    char id[BW_ID_TEXT_BYTES];
+    char out[64];
+    char *init[] = {NULL, "witness", "init", "-c", config, "--cluster-id", id, NULL};
+
+    trio_path(&trio, "w2.yaml", config);
+    bw_id_format(trio.cluster_id, id);
+    return trio_run(&trio, init, out, sizeof out);
+}
+
+static void remove_second(void)
+{
+    char path[TRIO_PATH_BYTES];
+
+    trio_path(&trio, "data2", path);
+    janitor_remove_dir(path);
+}
+
+/* How often the programs that trio_run ran have said it. */
+static unsigned times_said(const char *text)
+{
+    unsigned times = 0;
+    char path[TRIO_PATH_BYTES];
+    char said[8192];
+    size_t size;
+    FILE *in;
+
+    trio_path(&trio, "run1.log", path);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    size = fread(said, 1, sizeof said - 1, in);
+    said[size] = '\0';
+    assert_int_equal(fclose(in), 0);
+    for (const char *at = said; (at = strstr(at, text)) != NULL; at++)
+        times++;
+    return times;
+}
+
+/* I2, I3: dc-a is granted an epoch by w2 and w3, and cut off; w3 is down, w2 has lost its disk and is
+ * made anew, and w1, which never heard of the epoch, is back: the epoch is granted to nobody else. */
+static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
+{
+    const struct bw_command command = set_spec();
+    unsigned silent;
+    uint64_t epoch;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_FORKED);
+    (void)trio_leader(&trio);
+    (void)trio_stop(&trio, 0, SIGKILL);
+    (void)trio_leader(&trio);
+    trio_propose(&trio, &command);
+    epoch = wait_for_confirmation();
+    (void)trio_stop(&trio, 1, SIGKILL);
+    (void)trio_stop(&trio, 2, SIGKILL);
+
+    remove_second();
+    trio_start(&trio, 0, TRIO_FORKED);
+    assert_true(trio_logs(&trio, 0, "event=witness.started"));
+    assert_int_equal(init_second(), 6); /* w1 knows better; nothing was made */
+    assert_int_equal(times_said("w1 knows witness id 2 by another data directory"), 1);
+    (void)trio_stop(&trio, 0, SIGKILL);
+    silent = times_said("w1 silent");
+    assert_int_equal(init_second(), 0);
+    assert_int_equal(times_said("w1 silent"), silent + 1);
+
+    trio_start(&trio, 0, TRIO_FORKED);
+    trio_start(&trio, 1, TRIO_FORKED);
+    for (int i = 0; i < 10 * TRIO_ELECTION_MS * 1000 / PAUSE_US; i++) {
+        if (puppet_sync_all(&b))
+            obey(&b);
+        assert_int_equal(b.group.renew_epoch, 0);
+        (void)usleep(PAUSE_US);
+    }
+    assert_true(trio_logs(&trio, 0, "it was made anew"));
+    assert_true(trio_logs(&trio, 1, "by another data directory"));
+
+    trio_start(&trio, 2, TRIO_FORKED);
+    assert_int_equal(wait_for_confirmation(), epoch);
 }
 
 /* Both sites sync until dc-a is told an order of `kind`. */
@@ -758,6 +843,7 @@ int main(void)
         CLAIM(a_leader_without_a_majority_confirms_nothing),
         CLAIM(a_killed_leader_is_replaced_and_the_new_one_confirms_again),
         CLAIM(state_survives_the_death_of_all),
+        CLAIM(a_witness_that_lost_its_disk_gives_no_epoch_twice),
         CLAIM(a_group_made_again_after_its_deletion_begins_above_its_old_epochs),
         CLAIM(a_silent_holder_loses_its_epoch_after_the_wait_and_the_other_site_hears_at_once),
         CLAIM(a_poll_without_news_ends_with_its_wait),

@@ -271,7 +271,12 @@ static void a_hello_is_answered_with_what_is_wrong(void **state)
     assert_int_equal(judged(&roll, &theirs, ""), BW_HELLO_WELCOME);
     assert_true(bw_roll_has_met(&roll, 2));
 
+    theirs.expected = inc(9, 1); /* we are the one that was made anew */
+    assert_int_equal(judged(&roll, &theirs, "knows this witness, 1, by another"),
+                     BW_HELLO_OTHER_INCARNATION);
+
     take(&roll, 2);
+    assert_true(bw_id_equal(bw_roll_expects(&roll, 3), inc(1, 3)));
     theirs = hello(BW_HELLO_ASK, 2, 2, 1);
     assert_int_equal(judged(&roll, &theirs, "known"), BW_HELLO_OTHER_INCARNATION);
     theirs = hello(BW_HELLO_JOIN, 2, 2, 1);
@@ -286,8 +291,9 @@ static void who_dialed_judges_the_answer(void **state)
     struct bw_diag diag = {0};
 
     (void)state;
+    answer.expected = inc(1, 2);
     assert_int_equal(bw_hello_take_answer(&self, &roll, 1, &answer, &diag), BW_ERR_REFUSED);
-    assert_non_null(strstr(diag.text, "knows witness 2 by another data directory"));
+    assert_non_null(strstr(diag.text, "knows this witness, 2, by another data directory"));
     assert_non_null(strstr(diag.text, "cannot replace it"));
     answer = hello(BW_HELLO_WELCOME, 3, 1, 2);
     assert_int_equal(bw_hello_take_answer(&self, &roll, 1, &answer, &diag), BW_ERR_REFUSED);

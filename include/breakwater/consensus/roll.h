@@ -76,6 +76,8 @@ bool bw_roll_draft(const struct bw_roll *roll, const uint64_t *voters, unsigned 
  * what counts from now on. */
 BW_MUST_CHECK enum bw_err bw_roll_meet(struct bw_roll *roll, uint64_t id, struct bw_id incarnation,
                                        struct bw_diag *diag);
+/* What the roster knows peer `id` by; none: nothing. */
+struct bw_id bw_roll_expects(const struct bw_roll *roll, uint64_t id);
 bool bw_roll_has_met(const struct bw_roll *roll, uint64_t id);
 /* L22: what comes from it is heard. */
 bool bw_roll_hears(const struct bw_roll *roll, uint64_t id);

@@ -14,6 +14,23 @@ BW_MUST_CHECK enum bw_err bw_witness_found(const struct bw_witness_config *confi
                                            struct bw_id cluster_id, struct bw_id *out_cluster_id,
                                            struct bw_diag *diag);
 
+/* What another witness says of a new data directory for this one. */
+struct bw_witness_answer {
+    char name[BW_NAME_MAX + 1];
+    bool has_answered; /* else it is silent, which proves nothing */
+    bool refuses;
+    struct bw_id cluster_id; /* its own, if it has answered */
+    char text[256];          /* in words: "w2 TEXT" */
+};
+
+/* Asks each of the others, a few seconds at most, whether it knows this witness by another data
+ * directory, or belongs to another cluster (`cluster_id` none: any). An error: nobody could be
+ * asked, and why. */
+BW_MUST_CHECK enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
+                                                struct bw_id cluster_id,
+                                                struct bw_witness_answer answers[BW_WITNESSES_MAX],
+                                                uint32_t *out_count, struct bw_diag *diag);
+
 /* Runs until SIGTERM or SIGINT. Returns the exit status of the process: 0, 78 (the configuration is
  * bad; said on stderr), 75 or 70 (consensus/stop.h). `config_file` is read again on SIGHUP. */
 int bw_witness_run(const char *config_file);
