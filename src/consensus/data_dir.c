@@ -300,7 +300,7 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
     if (err == BW_OK)
         text[size] = '\0';
     if (err == BW_OK && strncmp(text, IDENTITY_HEAD_0_1, sizeof IDENTITY_HEAD_0_1 - 1) == 0)
-        return bw_diag_set(diag, BW_ERR_VERSION,
+        return bw_diag_set(diag, BW_ERR_OUTDATED,
                            "data_dir %s was made by version 0.1, which this version does not "
                            "continue; nothing was started: stop all witnesses, and found a new "
                            "cluster in empty directories",

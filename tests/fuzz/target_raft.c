@@ -1,6 +1,7 @@
 /* What a Raft peer sends, before libraft sees it, and what libraft gives back: entries and snapshots
  * as the state machine finds them. First byte: bit 0 frames or an entry, bit 1 an entry or a
- * snapshot, bit 2 its checksum is put right here. */
+ * snapshot, bit 2 its checksum is put right here; bit 3 instead of frames the first words of a peer
+ * or, with bit 1, a roster. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,6 +9,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/fsm.h>
+#include <breakwater/consensus/hello.h>
 #include <breakwater/consensus/raft_frames.h>
 #include <breakwater/consensus/safe_io.h>
 
@@ -179,12 +181,13 @@ static void run_entry(uint8_t *bytes, size_t size, bool is_put_right)
     struct raft_fsm *fsm = bw_fsm_raft(world.fsm);
     struct raft_buffer buffer = {.base = bytes, .len = size};
     struct raft_buffer again;
+    struct bw_roster roster;
     void *result;
 
     if (is_put_right && size >= ENTRY_HEAD)
         bw_put_u32le(bytes + 4, bw_crc32c(0, bytes + 8, size - 8));
     FUZZ_CHECK(fsm->apply(fsm, &buffer, &result) == 0);
-    FUZZ_CHECK(world.taken + world.stops == 1);
+    FUZZ_CHECK(world.taken + world.stops + bw_fsm_entry_roster(bytes, size, &roster) == 1);
     if (world.taken == 0)
         return;
     FUZZ_CHECK(bw_fsm_encode(world.term, world.data, world.size, &again) == BW_OK);
@@ -198,14 +201,44 @@ static void run_snapshot(uint8_t *bytes, size_t size, bool is_put_right)
 {
     struct raft_fsm *fsm = bw_fsm_raft(world.fsm);
     struct raft_buffer buffer = {.base = bytes, .len = size};
+    uint8_t again[BW_ROSTER_BYTES_MAX];
+    struct bw_roster roster;
+    size_t in_head = 0;
 
     if (is_put_right && size >= SNAPSHOT_HEAD) {
-        memcpy(bytes, "bwsnap1\n", 8);
-        bw_put_u32le(bytes + 16, bw_crc32c(0, bytes + SNAPSHOT_HEAD, size - SNAPSHOT_HEAD));
+        memcpy(bytes, "bwsnap2\n", 8);
+        bw_put_u32le(bytes + 16, bw_crc32c(0, bytes + 20, size - 20));
     }
+    if (bw_fsm_snapshot_roster(bytes, size, &roster))
+        in_head = bw_roster_encode(&roster, again);
     FUZZ_CHECK(fsm->restore(fsm, &buffer) == 0); /* and has freed the bytes */
     FUZZ_CHECK(world.taken + world.stops == 1);
-    FUZZ_CHECK(world.taken == 0 || world.size == size - SNAPSHOT_HEAD);
+    FUZZ_CHECK(world.taken == 0 || world.size + in_head == size - SNAPSHOT_HEAD);
+}
+
+/* ---- who is there ---- */
+
+/* What is believed is, byte for byte, what would be said. */
+static void run_hello(const uint8_t *data, size_t size)
+{
+    uint8_t again[BW_HELLO_BYTES];
+    struct bw_hello hello;
+
+    if (size < BW_HELLO_BYTES || !bw_hello_decode(data, &hello))
+        return;
+    bw_hello_encode(&hello, again);
+    FUZZ_CHECK(memcmp(again, data, BW_HELLO_BYTES) == 0);
+}
+
+static void run_roster(const uint8_t *data, size_t size)
+{
+    uint8_t again[BW_ROSTER_BYTES_MAX];
+    struct bw_roster roster;
+
+    if (!bw_roster_decode(data, size, &roster))
+        return;
+    FUZZ_CHECK(roster.count > 0 && bw_roster_encode(&roster, again) == size);
+    FUZZ_CHECK(memcmp(again, data, size) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -215,7 +248,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     if ((data[0] & 1) == 0) {
-        run_frames(data + 1, size - 1);
+        if ((data[0] & 8) == 0)
+            run_frames(data + 1, size - 1);
+        else if ((data[0] & 2) == 0)
+            run_hello(data + 1, size - 1);
+        else
+            run_roster(data + 1, size - 1);
         return 0;
     }
     bytes = raft_malloc(size); /* aligned, as libraft's are */

@@ -18,6 +18,8 @@
 
 #include <raft.h>
 
+#include <breakwater/consensus/hello.h>
+
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
 
@@ -299,10 +301,38 @@ struct nonsense {
     const char *why; /* in the log */
 };
 
-static void say_nonsense(uint16_t port, SSL_CTX *context, const struct nonsense *nonsense)
+/* The first words of witness `from`, as its data directory has them. */
+static void read_hello(int from, int to, uint8_t out_hello[BW_HELLO_BYTES])
+{
+    struct bw_hello hello = {.word = BW_HELLO_JOIN,
+                             .cluster_id = trio.cluster_id,
+                             .from = (uint64_t)from + 1,
+                             .to = (uint64_t)to + 1};
+    char path[TRIO_PATH_BYTES];
+    char name[32];
+    char line[256];
+    char text[BW_ID_TEXT_BYTES];
+    bool is_found = false;
+    FILE *in;
+
+    (void)snprintf(name, sizeof name, "data%d/identity", from + 1);
+    trio_path(&trio, name, path);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    while (!is_found && fgets(line, sizeof line, in) != NULL)
+        is_found = sscanf(line, "incarnation %32s", text) == 1 &&
+                   bw_id_parse(text, &hello.incarnation);
+    assert_true(is_found);
+    assert_int_equal(fclose(in), 0);
+    bw_hello_encode(&hello, out_hello);
+}
+
+static void say_nonsense(uint16_t port, SSL_CTX *context, const uint8_t hello[BW_HELLO_BYTES],
+                         const struct nonsense *nonsense)
 {
     const uint64_t words = nonsense->header_bytes > 80 ? 10 : nonsense->header_bytes / 8;
     struct test_https peer;
+    char answer[BW_HELLO_BYTES + 1];
     uint8_t bytes[96];
 
     bw_put_u64le(bytes, nonsense->type);
@@ -310,6 +340,8 @@ static void say_nonsense(uint16_t port, SSL_CTX *context, const struct nonsense 
     for (uint64_t i = 0; i < words; i++)
         bw_put_u64le(bytes + 16 + 8 * i, nonsense->word);
     assert_true(test_https_open(&peer, port, context));
+    assert_true(test_https_send(&peer, hello, BW_HELLO_BYTES));
+    assert_int_equal(test_https_read(&peer, answer, sizeof answer), BW_HELLO_BYTES);
     (void)test_https_send(&peer, bytes, 16 + 8 * (size_t)words); /* it may have closed already */
     assert_true(test_https_is_at_end(&peer));
     test_https_close(&peer);
@@ -328,6 +360,7 @@ static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
         {RAFT_INSTALL_SNAPSHOT, 80, UINT64_C(1) << 40, "a configuration of 1099511627776 bytes"},
     };
     char identity[TRIO_PATH_BYTES];
+    uint8_t hello[BW_HELLO_BYTES];
     char file[16];
     SSL_CTX *context;
     int leader;
@@ -337,12 +370,13 @@ static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
     trio_start_all(&trio, TRIO_EXECUTED);
     leader = trio_leader(&trio);
     member = leader == 0 ? 1 : 0;
+    read_hello(member, leader, hello);
     (void)snprintf(file, sizeof file, "w%d.pem", member + 1);
     trio_path(&trio, file, identity);
     context = test_pki_client(trio.pki.ca_path, identity);
     (void)trio_stop(&trio, member, SIGKILL); /* its own connection would replace these */
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        say_nonsense(trio.raft[leader], context, &all[i]);
+        say_nonsense(trio.raft[leader], context, hello, &all[i]);
         if (i == 0) /* further ones are summarised */
             assert_true(trio_logs(&trio, leader, all[i].why));
     }
