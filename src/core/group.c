@@ -476,11 +476,12 @@ static void end_forced(struct bw_group *group, uint64_t index, const struct bw_c
     CLEAR(group->previous_data_site);
 }
 
-/* Only what the site, or the leader, says it knows counts: a missing reason, or any other, means that
- * the service may have written (3.1, 4). */
+/* Only what the site, or the leader, says it knows counts: a missing reason means that the service may
+ * have written (3.1, 4). */
 static bool has_left_data_alone(const struct bw_command *command)
 {
-    return !command->past_no_return && bw_reason_is_failed_start(command->reason);
+    return !command->past_no_return && command->reason != BW_REASON_NONE &&
+           command->reason != BW_REASON_SERVICE_DOWN; /* what went down had served */
 }
 
 static void end_confirmed(struct bw_group *group, uint64_t index, const struct bw_command *command)

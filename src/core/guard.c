@@ -254,13 +254,22 @@ static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
     return BW_REFUSAL_NONE;
 }
 
+static void send_ended(const struct guard_step *step, uint64_t epoch, const char *rule)
+{
+    struct bw_guard_message *message =
+        bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, epoch, rule);
+
+    if (message != NULL)
+        message->epoch_ended.served = bw_guard_served(step->guard, epoch);
+}
+
 static void on_end(const struct guard_step *step, uint64_t epoch)
 {
     struct bw_guard *guard = step->guard;
     enum bw_refusal why;
 
     if (epoch != 0 && epoch <= guard->memory.ended_epoch) { /* it was, and the answer was lost */
-        (void)bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, epoch, "U6");
+        send_ended(step, epoch, "U6");
         return;
     }
     why = judge_end(guard, epoch);
@@ -381,7 +390,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     case BW_GUARD_WANTS_END:
         bw_guard_disarm(guard);
         bw_guard_mirror_now(step, "U14");
-        (void)bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, guard->memory.ended_epoch, "U15");
+        send_ended(step, guard->memory.ended_epoch, "U15");
         break;
     case BW_GUARD_WANTS_LET_GO:
         bw_guard_disarm(guard);
@@ -484,6 +493,8 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
                              (guard->fence == BW_FENCE_DONE || guard->fence == BW_FENCE_FAILED);
     out_state->fence_ok = out_state->fence_begun && guard->fence == BW_FENCE_DONE;
     out_state->stop_seen = guard->mirror.stop_seen;
+    out_state->start_epoch = guard->mirror.start_epoch;
+    out_state->served = bw_guard_served(guard, guard->mirror.start_epoch);
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE) {
         out_state->running = guard->slots[BW_GUARD_SLOT_ACTION].run.action;
         out_state->running_epoch = guard->slots[BW_GUARD_SLOT_ACTION].run.epoch;
@@ -514,8 +525,12 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
     guard->stop_check_at = now;
     if (mirror != NULL && !BW_MUTANT(MIRROR)) {
         guard->mirror = *mirror;
-        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
+            if (mirror->children[i].action == BW_ACTION_START ||
+                mirror->children[i].action == BW_ACTION_STATUS)
+                guard->mirror.served = BW_SERVED_MAYBE; /* of what it came to nobody was told */
             guard->mirror.children[i].action = BW_ACTION_NONE;
+        }
         guard->interrupted = mirror->children[BW_GUARD_SLOT_ACTION];
         if (guard->mirror.armed_epoch <= guard->memory.ended_epoch)
             bw_guard_disarm(guard); /* it ended, and the mirror could not be written any more */

@@ -45,6 +45,9 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
 
+/* What `epoch` has come to: asked when it ends. */
+enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch);
+
 /* What a start has left running may yet begin to serve: a look shows that nothing serves only if nothing
  * was left when it began (3.2.4). */
 enum bw_guard_left {

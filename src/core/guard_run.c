@@ -191,10 +191,57 @@ static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
 {
     const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
 
-    if (slot == BW_GUARD_SLOT_ACTION)
-        guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = true;
-    if (slot == BW_GUARD_SLOT_OBSERVATION)
-        guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped = action->state != BW_SLOT_FREE;
+    if (slot != BW_GUARD_SLOT_ACTION)
+        guard->slots[slot].overlapped = action->state != BW_SLOT_FREE;
+    else
+        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+            guard->slots[i].overlapped = true;
+}
+
+/* ---- what the starts of an epoch came to (4, data safety) ----------------------------------- */
+
+static void note_start_begun(struct bw_guard *guard, uint64_t epoch)
+{
+    if (guard->mirror.start_epoch != epoch) {
+        guard->mirror.start_epoch = epoch;
+        guard->mirror.served = BW_SERVED_NEVER; /* so far */
+    }
+    guard->mirror.stopped_after_start = false;
+}
+
+/* A start that ended with 0, and one whose end nobody saw, may have served. */
+static void note_start_ended(struct bw_guard *guard, const struct bw_guard_run *run,
+                             enum bw_run_result result)
+{
+    if (run->action == BW_ACTION_START &&
+        (result == BW_RUN_OK || result == BW_RUN_INTERRUPTED) && !BW_MUTANT(START_WORKED))
+        guard->mirror.served = BW_SERVED_MAYBE;
+}
+
+static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
+                      const struct bw_guard_run_ended *ended)
+{
+    struct bw_guard_mirror *mirror = &guard->mirror;
+    const enum bw_service service = bw_guard_service_of(ended);
+
+    if (service == BW_SERVICE_STARTED)
+        mirror->served = BW_SERVED_MAYBE;
+    else if (service == BW_SERVICE_STOPPED)
+        mirror->stopped_after_start |= !guard->slots[slot].overlapped;
+    else if (mirror->served == BW_SERVED_NEVER && !BW_MUTANT(LOOK_UNCLEAR))
+        mirror->served = BW_SERVED_NOT_SEEN;
+}
+
+enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
+{
+    const struct bw_guard_mirror *mirror = &guard->mirror;
+
+    if (mirror->start_epoch != epoch)
+        return BW_SERVED_MAYBE;
+    if (mirror->served == BW_SERVED_NEVER && !mirror->stopped_after_start &&
+        !BW_MUTANT(LOOK_AFTER_START))
+        return BW_SERVED_NOT_SEEN;
+    return mirror->served;
 }
 
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
@@ -217,6 +264,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
         if (!BW_MUTANT(STOP_BEFORE_START))
             step->guard->mirror.stop_seen = false;
         step->guard->mirror.start_unseen = true;
+        note_start_begun(step->guard, run->epoch);
     }
     action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
     action->slot = slot;
@@ -480,6 +528,9 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
     if (slot->refuted)
         ended.result = BW_RUN_KILLED;
     slot->state = BW_SLOT_FREE;
+    note_start_ended(guard, &run, ended.result);
+    if (run.action == BW_ACTION_STATUS)
+        note_look(guard, event->slot, &ended);
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;
     bw_guard_note_script_ended(guard, &run, ended.result);
     bw_guard_mirror_now(step, "V15");

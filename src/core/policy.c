@@ -331,6 +331,19 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
     return NULL;
 }
 
+/* Of the site whose data was the newest before the last grant it is known at least how much it lacks at
+ * most: all of that epoch (4). Counted by what this witness saw applied itself, or not at all. */
+static bool is_loss_bounded(const struct judgement *judgement, uint64_t *out_loss_ms)
+{
+    const struct bw_group *group = judgement->group;
+    const struct bw_watch *watch = judgement->watch;
+
+    *out_loss_ms = bw_instant_elapsed_ns(watch->phase_applied, watch->grant_applied) / BW_NS_PER_MS;
+    return group->phase == BW_PHASE_VACANT && group->last_end.epoch == group->epoch &&
+           watch->data_before_epoch == group->epoch &&
+           strcmp(group->spec.sites[judgement->site].name, watch->data_before) == 0;
+}
+
 static void judge_lag(struct judgement *judgement)
 {
     const struct bw_group *group = judgement->group;
@@ -342,6 +355,7 @@ static void judge_lag(struct judgement *judgement)
                         judgement->watch->wish.accept_data_loss);
     const char *unknown;
     struct bw_instant measured;
+    uint64_t loss_ms;
     bool passes;
 
     if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ORIGIN)
@@ -356,7 +370,14 @@ static void judge_lag(struct judgement *judgement)
         return;
     }
     unknown = lag_unknown(judgement, &measured);
-    if (unknown != NULL) {
+    if (unknown != NULL && is_loss_bounded(judgement, &loss_ms)) {
+        list.age_ms = UINT32_MAX;
+        passes = bw_gate_value(&list, BW_GATE_ID_LAG, judgement->site,
+                               is_accepted || loss_ms <= group->spec.max_lag_ms, BW_UNIT_MS,
+                               (int64_t)loss_ms, group->spec.max_lag_ms,
+                               is_accepted ? "loss accepted: at most what was written since the last grant"
+                                           : "at most what was written since the last grant");
+    } else if (unknown != NULL) {
         list.age_ms = UINT32_MAX;
         passes = bw_gate_plain(&list, BW_GATE_ID_LAG, judgement->site, is_accepted, unknown);
     } else {

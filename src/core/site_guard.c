@@ -75,6 +75,35 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
 
 /* ---- giving back (3.5) --------------------------------------------------------------------- */
 
+/* What is known of the starts of our epoch; of what the agent's own fence saw nobody told the guard. */
+static enum bw_served served(const struct bw_site *site)
+{
+    const bool looked_alone = site->own_fence_running || site->own_fence_done;
+
+    if (site->memory.adopt || site->guard.start_epoch != site->memory.epoch)
+        return BW_SERVED_MAYBE;
+    return looked_alone && site->guard.served == BW_SERVED_NEVER ? BW_SERVED_NOT_SEEN
+                                                                 : site->guard.served;
+}
+
+/* 4: the data of this site is the newest, unless no start of the epoch was begun, or it was seen that
+ * none came to serve. Exit 69 says so of one start: of the epoch it counts only where no other start
+ * of it ended well and nobody saw it serve. */
+static bool is_past_no_return(const struct bw_site *site)
+{
+    if (!site->memory.start_begun && !site->memory.adopt)
+        return false;
+    switch (served(site)) {
+    case BW_SERVED_NEVER:
+        return false;
+    case BW_SERVED_NOT_SEEN:
+        return !site->failed_early;
+    case BW_SERVED_MAYBE:
+        break;
+    }
+    return !(site->failed_early && BW_MUTANT(EXIT_69_ALONE));
+}
+
 void bw_site_give_back(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
@@ -87,7 +116,7 @@ void bw_site_give_back(const struct step *step, const char *rule)
         memory->reason = site->order.kind == BW_ORDER_STOP && site->order.epoch == memory->epoch
                              ? site->order.reason /* an agent before us obeyed it */
                              : BW_REASON_LEASE_LOST;
-    memory->past_no_return = !never_started && !site->failed_early;
+    memory->past_no_return = is_past_no_return(site);
     memcpy(memory->position, site->position, sizeof memory->position);
     site->tenure = BW_TENURE_NONE;
     site->lease.end = (struct bw_instant){0, 0};
@@ -516,6 +545,15 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
 
 /* ---- how runs ended ------------------------------------------------------------------------ */
 
+/* As the guard has it, until it says at the end what the epoch came to. */
+static void note_start_begun(struct bw_site *site, uint64_t epoch)
+{
+    site->guard.stop_seen = false;
+    if (site->guard.start_epoch != epoch)
+        site->guard.served = BW_SERVED_NOT_SEEN;
+    site->guard.start_epoch = epoch;
+}
+
 static void on_start_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -526,6 +564,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     case BW_RUN_OK:
     case BW_RUN_INTERRUPTED: /* a service that runs is adopted, else it never says started */
         site->start_ran = true;
+        site->guard.served = BW_SERVED_MAYBE;
         site->service = BW_SERVICE_UNKNOWN; /* exit 0 alone proves nothing (4) */
         site->start_limit = bw_instant_add(
             step->now, site->limits.timeout_ns[ended->result == BW_RUN_OK ? BW_ACTION_START
@@ -683,13 +722,15 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         break;
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         if (message->begun.action == BW_ACTION_START)
-            site->guard.stop_seen = false;
+            note_start_begun(site, message->epoch);
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
         on_run_ended(step, &message->ended);
         break;
     case BW_GUARD_MESSAGE_EPOCH_ENDED:
         note_guard_disk(step, true);
+        if (message->epoch == site->guard.start_epoch)
+            site->guard.served = message->epoch_ended.served;
         on_epoch_ended(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_END_REFUSED:

@@ -163,6 +163,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
             site->guard.stop_seen = false;
             site->own_stop_seen = false;
+            site->guard.served = BW_SERVED_MAYBE;
         }
         count_service(step, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)

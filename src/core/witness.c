@@ -66,6 +66,7 @@ static void watch_group(struct bw_watch *watch, const struct bw_group *group, st
     watch->spec_applied = now;
     watch->group_maintenance_applied = now;
     watch->let_go_applied = now;
+    watch->data_before_epoch = 0;
     for (size_t site = 0; site < BW_SITES_MAX; site++)
         watch->maintenance_applied[site] = now;
     memset(watch->grants, 0, sizeof(watch->grants));
@@ -180,6 +181,8 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     switch (command->kind) {
     case BW_COMMAND_GRANT:
         watch->grant_applied = now;
+        memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
+        watch->data_before_epoch = command->epoch;
         mark_grant(watch, command->epoch, now);
         watch->wish = (struct bw_wish){0};
         break;

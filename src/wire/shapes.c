@@ -460,7 +460,8 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       MESSAGE(armed_end, instant), BOOL(fence_begun), BOOL(fence_ended), BOOL(fence_ok),
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch),
       NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_works),
-      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms), MESSAGE(sight, reach_sight))
+      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms), MESSAGE(sight, reach_sight),
+      NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -488,6 +489,11 @@ GUARD(ended, RUN_ENDED, guard_run_ended, NUMBER(epoch), ENUM1(action, BW_ACTION_
       MESSAGE(sight, reach_sight))
 #undef CORE
 #undef WIRE
+#define CORE PART(epoch_ended)
+#define WIRE Breakwater__V1__GuardEpochEnded
+GUARD(epoch_ended, EPOCH_ENDED, guard_epoch_ended, ENUM(served, BW_SERVED_LIST))
+#undef CORE
+#undef WIRE
 #define CORE PART(fence)
 #define WIRE Breakwater__V1__GuardFenceEnded
 GUARD(fence, FENCE_ENDED, guard_fence_ended, BOOL(ok), NUMBER(duration_ms))
@@ -502,7 +508,6 @@ static const struct bw_shape guard_LET_GO = SHAPE_AT(0, 0, guard_let_go, NUMBER1
 static const struct bw_shape guard_NOTHING = {.wire = &breakwater__v1__guard_nothing__descriptor};
 #define guard_END          guard_NOTHING
 #define guard_WELCOME_DONE guard_NOTHING
-#define guard_EPOCH_ENDED  guard_NOTHING
 #define guard_FENCE_BEGUN  guard_NOTHING
 
 static const struct bw_choice guard_messages[] = {
@@ -568,7 +573,8 @@ SHAPE(guard_child, guard_child, ENUM(action, BW_ACTION_LIST), NUMBER(epoch), NUM
 SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
-      BOOL(script_begun))
+      BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
+      BOOL(stopped_after_start))
 #undef CORE
 #undef WIRE
 

@@ -111,6 +111,23 @@ static void a_start_that_changed_nothing_sends_the_group_back(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* 4: it says nothing of what it has changed, and was never seen to serve: the same. */
+static void a_start_that_fails_and_never_serves_sends_the_group_back(void **state)
+{
+    (void)state;
+    real_put(&cluster, 1, "start_exit", "1\n");
+    serve_and_be_ready();
+
+    real_begin_switchover(&cluster, 1, MOVE_MS);
+    real_until(&cluster, awaits_target, 1, "the holder has given the group back");
+    real_put(&cluster, 1, "position", "4711\n");
+    real_until(&cluster, serves_epoch_3, 0, "the origin serves again");
+
+    real_assert_ended(&cluster, 2, "confirmed", "start_failed");
+    assert_true(real_says(&cluster, "data_site", cluster.sites[0].name));
+    real_assert_no_overlap(&cluster);
+}
+
 static bool serves_epoch_2(struct real_cluster *of, int site)
 {
     return real_number(of, "epoch") == 2 && real_serves(of, site);
@@ -384,6 +401,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         POSITIONS(the_target_starts_only_at_the_position_where_the_holder_ended),
         POSITIONS(a_start_that_changed_nothing_sends_the_group_back),
+        POSITIONS(a_start_that_fails_and_never_serves_sends_the_group_back),
         POSITIONS(a_target_that_is_too_slow_loses_to_the_origin),
         POSITIONS(a_target_that_is_not_ready_takes_nothing_from_the_holder),
         cmocka_unit_test_setup_teardown(a_move_whose_stop_was_not_begun_in_time_is_given_up,

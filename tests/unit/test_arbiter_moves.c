@@ -383,10 +383,38 @@ static void a_start_that_failed_late_does_not_go_back(void **state)
     world.sites[B].report.prepared_index = world_group(&world)->changed_index;
     world_sync_all(&world);
     assert_acts("A7");
+    world_pass_ms(&world, 6000); /* more than may be lost */
     world_give_back(&world, B, BW_REASON_START_FAILED, true, "");
     assert_acts("A1");
     world_pass_ms(&world, 9000);
 
+    assert_held("lag", A);
+}
+
+/* 4: what its site lacks is at most what was written under the epoch that was lost: on_lag decides by
+ * that, and a restarted witness, which did not see it granted, does not know it. */
+static void after_a_lost_start_the_loss_is_bounded_by_its_grant(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world.sites[B].renew_epoch = world_group(&world)->epoch;
+    world.sites[B].report.start_begun = true;
+    world_pass_ms(&world, 2000);
+    world.sites[B].is_mute = true; /* in the middle of its start */
+    world_pass_ms(&world, 16000);
+    assert_acts("A3");
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+    assert_held("lag", A);
+    assert_in_range(world_gate(&world, "lag", A)->value, 17000, 19000);
+    world_group(&world)->spec.max_lag_ms = 20000;
+    assert_rule("A9");
+    assert_string_equal(world.decision.command.site, "dc-a");
+
+    bw_witness_on_restored(&world.witness, world.now);
+    world_pass_ms(&world, 4000);
     assert_held("lag", A);
 }
 
@@ -480,6 +508,7 @@ int main(void)
         cmocka_unit_test(a_target_that_takes_too_long_loses_to_the_origin),
         cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),
         cmocka_unit_test(a_start_that_failed_late_does_not_go_back),
+        cmocka_unit_test(after_a_lost_start_the_loss_is_bounded_by_its_grant),
         cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
         cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),

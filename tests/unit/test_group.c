@@ -351,7 +351,7 @@ static void the_data_site_moves_back_only_on_the_sites_own_word(void **state) /*
     } cases[] = {
         {BW_REASON_NEVER_STARTED, false, "dc-a"}, {BW_REASON_START_FAILED, false, "dc-a"},
         {BW_REASON_START_FAILED, true, "dc-b"},   {BW_REASON_SERVICE_DOWN, false, "dc-b"},
-        {BW_REASON_NONE, false, "dc-b"},
+        {BW_REASON_NONE, false, "dc-b"},          {BW_REASON_LEASE_LOST, false, "dc-a"},
     };
 
     (void)state;

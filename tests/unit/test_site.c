@@ -255,6 +255,60 @@ static void failed_start_is_stopped_and_given_back_with_its_reason(void **state)
     assert_true(released(&world).past_no_return); /* it may have promoted: nobody knows */
 }
 
+/* 4: what the guard saw of the epoch's starts decides whose data is the newest; of exit 69 the script
+ * says so itself, unless another start of the epoch may have served. */
+static void what_never_served_leaves_the_data_alone(void **state)
+{
+    static const struct {
+        enum bw_served served;
+        int exit_status;
+        bool worked_before;
+        bool is_past;
+    } cases[] = {
+        {BW_SERVED_NEVER, 1, false, false},    {BW_SERVED_NOT_SEEN, 1, false, true},
+        {BW_SERVED_MAYBE, 1, false, true},     {BW_SERVED_NOT_SEEN, 69, false, false},
+        {BW_SERVED_NEVER, 69, false, false},   {BW_SERVED_MAYBE, 69, true, true},
+    };
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN,
+                                         .epoch = 1,
+                                         .begun = {.action = BW_ACTION_START}};
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+
+        begin_leased(&world);
+        from_guard(&world, &begun);
+        if (cases[i].worked_before) {
+            ended(&world, &world.sent_run, BW_RUN_OK, "");
+            status(&world, "started");
+            for (int down = 0; down < 3; down++) {
+                confirm(&world, 1, world.now_ms);
+                armed(&world);
+                status(&world, "stopped");
+            }
+            from_guard(&world, &begun);
+        }
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+        of.ended.epoch = 1;
+        of.kind = BW_GUARD_MESSAGE_RUN_ENDED;
+        of.ended.action = BW_ACTION_START;
+        of.ended.run_id = world.sent_run.run.run_id;
+        of.ended.result = BW_RUN_FAILED;
+        of.ended.exit_status = cases[i].exit_status;
+        from_guard(&world, &of);
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+        of = (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+        of.epoch_ended.served = cases[i].served;
+        from_guard(&world, &of);
+
+        assert_int_equal(released(&world).reason, BW_REASON_START_FAILED);
+        assert_int_equal(released(&world).past_no_return, cases[i].is_past);
+    }
+}
+
 static void start_that_never_says_started_has_failed(void **state)
 {
     struct world world;
@@ -429,6 +483,7 @@ int main(void)
         cmocka_unit_test(stop_that_fails_is_followed_by_the_fence_at_once),
         cmocka_unit_test(fence_that_fails_too_holds_the_epoch_and_is_reported),
         cmocka_unit_test(failed_start_is_stopped_and_given_back_with_its_reason),
+        cmocka_unit_test(what_never_served_leaves_the_data_alone),
         cmocka_unit_test(start_that_never_says_started_has_failed),
         cmocka_unit_test(rejoin_begins_only_while_the_other_site_is_heard_to_serve),
         cmocka_unit_test(agent_that_finds_its_epoch_ended_reads_the_position_first),

@@ -56,6 +56,9 @@ struct bw_watch {
     struct bw_lag_sample lag[BW_SITES_MAX];        /* behind served_site, while that served */
     struct bw_rate rates[BW_SITES_MAX];            /* of their clocks against this witness's */
     char served_site[BW_NAME_MAX + 1]; /* newest site heard to renew and serve; "": none */
+    char data_before[BW_NAME_MAX + 1]; /* the data site before the grant of data_before_epoch, which
+                                          this witness has itself seen applied; "": it has not */
+    uint64_t data_before_epoch;
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
     struct bw_instant served_heard; /* when this witness itself last heard it do so, whoever led */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */

@@ -55,6 +55,9 @@ struct bw_guard_mirror {
                         says nothing (3.2.4) */
     bool script_begun; /* a stop or fence script has begun since the last start (3.4, proved) */
     struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
+    uint64_t start_epoch;     /* of the newest start that was begun; 0 none */
+    enum bw_served served;    /* of it, as far as its looks and the ends of its starts tell */
+    bool stopped_after_start; /* a look that began after the newest start had ended said `stopped` */
 };
 
 /* ---- what it is told once ---- */
@@ -155,7 +158,7 @@ struct bw_guard_run_slot {
     bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
     uint64_t go_number;         /* that mirror */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
-    bool overlapped;            /* an observation beside a start or rejoin: `stopped` proves nothing */
+    bool overlapped;            /* a look beside a start or rejoin: `stopped` proves nothing */
     bool was_left;              /* something of a start was there when it was spawned: as above */
     enum bw_populated was_populated; /* when it was spawned */
 };

@@ -68,6 +68,18 @@ enum bw_refusal {
 #undef X
 };
 
+/* What is known of the starts of an epoch (4, data safety). Unknown is never "no": 0 is MAYBE. */
+#define BW_SERVED_LIST(X)                                                                         \
+    X(MAYBE, "maybe")       /* a start ended with 0, a look said `started`, or nobody knows */     \
+    X(NOT_SEEN, "not_seen") /* neither, but some look was not clear, or none came after */         \
+    X(NEVER, "never")       /* every look since the start's begin ended by itself and said        \
+                               `stopped`, one of them begun after the start had ended */
+enum bw_served {
+#define X(name, word) BW_SERVED_##name,
+    BW_SERVED_LIST(X)
+#undef X
+};
+
 /* What a script's environment tells it of the order (5.1). */
 struct bw_run_facts {
     char previous_site[BW_NAME_MAX + 1];
@@ -123,6 +135,8 @@ struct bw_guard_state {
     bool reach_works; /* shown with a process of the guard's own: it can end what it starts */
     struct bw_reach_sight sight;
     uint32_t fence_bound_ms; /* the limit of what its fence runs; 0: not known */
+    uint64_t start_epoch;    /* of the newest start that was begun; 0: none is known of */
+    enum bw_served served;   /* of start_epoch */
     bool has_script[BW_ACTION_COUNT];
     uint32_t timeout_ms[BW_ACTION_COUNT];
 };
@@ -182,6 +196,9 @@ struct bw_guard_message {
             bool ok;
             uint32_t duration_ms;
         } fence; /* FENCE_ENDED */
+        struct {
+            enum bw_served served; /* what the epoch that ended has come to */
+        } epoch_ended;
     };
 };
 

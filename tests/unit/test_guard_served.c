@@ -1,0 +1,165 @@
+/* Unit tests of the guard's machine: what the starts of an epoch came to, as it says when the epoch ends.
+ * Design 4 (data safety). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+static struct world world;
+static uint64_t run_id;
+
+static void act(enum bw_action_kind action, enum bw_run_result result)
+{
+    run(&world, 1, action, ++run_id);
+    ended(&world, BW_GUARD_SLOT_ACTION, result, "");
+}
+
+static void look(enum bw_run_result result, const char *word)
+{
+    run(&world, 1, BW_ACTION_STATUS, ++run_id);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, result, word);
+}
+
+/* The stop ends well, and the look that follows it says `stopped`. */
+static void stop(void)
+{
+    act(BW_ACTION_STOP, BW_RUN_OK);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+}
+
+static enum bw_served served(void)
+{
+    assert_true(end(&world, 1));
+    return world.last[BW_GUARD_MESSAGE_EPOCH_ENDED].epoch_ended.served;
+}
+
+static void a_start_that_failed_and_was_never_seen_to_serve_never_did(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    look(BW_RUN_FAILED, ""); /* before the start began: about nothing of it */
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    look(BW_RUN_OK, "stopped");
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_NEVER);
+}
+
+static void a_start_that_ended_well_may_have_served(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_OK);
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
+/* An earlier start of the epoch counts, whatever the last one came to. */
+static void a_restart_that_failed_does_not_hide_what_had_served(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_OK);
+    look(BW_RUN_OK, "stopped");
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
+static void what_was_seen_to_serve_has_served(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, ++run_id);
+    look(BW_RUN_OK, "started");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
+static void a_look_that_was_not_clear_leaves_it_open(void **state)
+{
+    static const struct {
+        enum bw_run_result result;
+        const char *word;
+    } looks[] = {{BW_RUN_OK, "unknown"}, {BW_RUN_FAILED, ""}, {BW_RUN_TIMED_OUT, "stopped"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof looks / sizeof looks[0]; i++) {
+        begin_armed(&world);
+        act(BW_ACTION_START, BW_RUN_FAILED);
+        look(looks[i].result, looks[i].word);
+        stop();
+
+        assert_int_equal(served(), BW_SERVED_NOT_SEEN);
+    }
+}
+
+/* Begun beside the start: what it saw may be older than what the start did last. */
+static void only_a_look_that_began_after_the_start_had_ended_tells(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, ++run_id);
+    look(BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    world.guard.mirror.stop_seen = true; /* as if the epoch could end without another look */
+
+    assert_int_equal(served(), BW_SERVED_NOT_SEEN);
+}
+
+/* A guard that was restarted in the middle does not know how the start ended. */
+static void an_interrupted_start_may_have_served(void **state)
+{
+    struct bw_guard_mirror mirror;
+    struct bw_guard_memory memory;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, ++run_id);
+    mirror = world.guard.mirror;
+    memory = world.guard.memory;
+    assert_int_equal(mirror.children[BW_GUARD_SLOT_ACTION].action, BW_ACTION_START);
+    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(world.now_ms));
+    hello(&world, instance_a);
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
+static void nobody_knows_of_an_epoch_without_a_mirror(void **state)
+{
+    struct bw_guard_memory memory;
+
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    memory = world.guard.memory;
+    bw_guard_init(&world.guard, "g", &limits, &memory, NULL, at_ms(world.now_ms));
+    hello(&world, instance_a);
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_start_that_failed_and_was_never_seen_to_serve_never_did),
+        cmocka_unit_test(a_start_that_ended_well_may_have_served),
+        cmocka_unit_test(a_restart_that_failed_does_not_hide_what_had_served),
+        cmocka_unit_test(what_was_seen_to_serve_has_served),
+        cmocka_unit_test(a_look_that_was_not_clear_leaves_it_open),
+        cmocka_unit_test(only_a_look_that_began_after_the_start_had_ended_tells),
+        cmocka_unit_test(an_interrupted_start_may_have_served),
+        cmocka_unit_test(nobody_knows_of_an_epoch_without_a_mirror),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
