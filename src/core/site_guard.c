@@ -101,7 +101,7 @@ static bool is_past_no_return(const struct bw_site *site)
     case BW_SERVED_MAYBE:
         break;
     }
-    return !(site->failed_early && BW_MUTANT(EXIT_69_ALONE));
+    return !(site->failed_early && BW_MUTANT(EXIT_OF_ONE_START));
 }
 
 void bw_site_give_back(const struct step *step, const char *rule)
