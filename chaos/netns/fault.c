@@ -173,7 +173,17 @@ const struct bw_fault bw_fault_table[] = {
          "a copy of the site's machine wakes up: its state, another boot id; it dies in the end",
          SITE, DAEMONS, PROMISED, false, bw_begin_copy, bw_end_copy, .number = 0),
     NODE("daemons-killed", "agent and guard die at once, their supervisor starts both", SITE,
-         DAEMONS, BEYOND, false, bw_begin_kill_both, NULL, .is_momentary = true),
+         DAEMONS, PROMISED, true, bw_begin_kill_both, NULL, .is_momentary = true),
+    NODE("daemons-down", "agent and guard die at once and are not started anew", SITE, DAEMONS,
+         PROMISED, true, bw_begin_down_both, bw_end_down_both, .number = 0),
+    NODE("daemons-stopped", "agent and guard are told to end and are not started anew", SITE,
+         DAEMONS, PROMISED, true, bw_begin_stop_both, bw_end_down_both, .number = 0),
+    NODE("daemons-refused", "the site's file is spoiled, and agent and guard are started anew", SITE,
+         DAEMONS, PROMISED, true, bw_begin_spoil_file, bw_end_spoil_file, .number = 0),
+    NODE("site-hung-disk", "no fsync of agent and guard comes back for 8 s", SITE, DISK, PROMISED,
+         false, bw_begin_hang_both, bw_end_hang_both, .text = "slow disk/ 8000"),
+    NODE("site-hung-scripts", "whoever looks at a script, agent and guard too, waits for 8 s", SITE,
+         SCRIPTS, PROMISED, false, bw_begin_hang_both, bw_end_hang_both, .text = "stat .sh 8000"),
     NODE("site-frozen", "agent, guard, scripts and services of a site stand still", SITE, DAEMONS,
          BEYOND, false, bw_begin_freeze_site, bw_end_freeze_site, .number = 0),
     NODE("starved", "a site's daemons get a twentieth of a processor", SITE, DAEMONS, BEYOND, false,
@@ -254,7 +264,7 @@ const struct bw_fault *bw_fault_find(const char *name)
 
 const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *kind)
 {
-    const bool needs_preload = kind->begin == bw_begin_preload || kind->begin == bw_begin_wall ||
+    const bool needs_preload = kind->begin == bw_begin_preload || kind->begin == bw_begin_hang_both || kind->begin == bw_begin_wall ||
                                kind->begin == bw_begin_drift;
 
     if (needs_preload && lab->options->preload == NULL)

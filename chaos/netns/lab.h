@@ -54,6 +54,7 @@ struct bw_lab_process {
     pid_t pid;                           /* 0: does not run */
     uint32_t hold_count;                 /* faults that keep it from being started */
     bool is_killed;                      /* by us: its end surprises nobody */
+    bool may_refuse;                     /* its file was spoiled: to refuse it is right */
     bool is_given_up;                    /* it asked for a person: never started again */
     uint64_t start_at_ns;                /* when it is started anew; 0: not waiting */
     uint64_t started_ns;                 /* the last time */

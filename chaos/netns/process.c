@@ -25,6 +25,7 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
+#define STATUS_CONFIG 78 /* sysexits: a bad configuration */
 #define STATUS_PERSON     70 /* a daemon that a person must look after */
 #define KILL_ROUNDS_MAX   400
 #define KILL_ROUND_NS     (5 * BW_NS_PER_MS)
@@ -215,7 +216,8 @@ static void note_end(struct bw_lab *lab, struct bw_lab_process *process, int sta
     const int code = by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
     const bool at_point = process->crash_at[0] != '\0' && by_signal && code == SIGKILL;
     const bool is_fine = process->is_killed || at_point ||
-                         (!by_signal && (code == 0 || code == 75));
+                         (!by_signal && (code == 0 || code == 75 ||
+                                         (code == STATUS_CONFIG && process->may_refuse)));
 
     process->pid = 0;
     process->crash_count += at_point && !process->is_killed;

@@ -87,6 +87,82 @@ enum bw_err bw_begin_kill_both(struct bw_lab *lab, struct bw_lab_fault *fault, s
     return BW_OK;
 }
 
+/* ---- both daemons of a site, for a while -------------------------------------------------------- */
+
+static struct bw_lab_process *daemon_of(struct bw_lab *lab, const struct bw_lab_fault *fault,
+                                        int number)
+{
+    return bw_lab_process(lab, number == 0 ? BW_LAB_GUARD : BW_LAB_AGENT, fault->node);
+}
+
+static void tell_to_end(struct bw_lab_process *process)
+{
+    if (process->pid != 0)
+        (void)kill(process->pid, SIGTERM); /* ours, not asked for its end yet: it is this one */
+}
+
+enum bw_err bw_begin_stop_both(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    (void)diag;
+    for (int i = 0; i < 2; i++) {
+        daemon_of(lab, fault, i)->hold_count++;
+        tell_to_end(daemon_of(lab, fault, i));
+    }
+    return BW_OK;
+}
+
+enum bw_err bw_begin_down_both(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    for (int i = 0; i < 2; i++)
+        daemon_of(lab, fault, i)->hold_count++;
+    return bw_begin_kill_both(lab, fault, diag);
+}
+
+enum bw_err bw_end_down_both(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    (void)diag;
+    for (int i = 0; i < 2; i++) {
+        BW_ASSERT(daemon_of(lab, fault, i)->hold_count > 0);
+        daemon_of(lab, fault, i)->hold_count--;
+    }
+    return BW_OK;
+}
+
+static void good_file_of(const struct bw_lab_process *process, char out_path[BW_LAB_PATH_BYTES + 8])
+{
+    (void)snprintf(out_path, BW_LAB_PATH_BYTES + 8, "%s.good", process->config);
+}
+
+/* Both read the same file: somebody mistypes a line, and restarts them. */
+enum bw_err bw_begin_spoil_file(struct bw_lab *lab, struct bw_lab_fault *fault,
+                                struct bw_diag *diag)
+{
+    const struct bw_lab_process *guard = daemon_of(lab, fault, 0);
+    char good[BW_LAB_PATH_BYTES + 8];
+    enum bw_err err;
+
+    good_file_of(guard, good);
+    if (rename(guard->config, good) != 0)
+        return bw_diag_errno(diag, errno, "spoil %s", guard->config);
+    err = bw_lab_write(guard->config, diag, "cluster: chaos\nsite %s\n", guard->name);
+    for (int i = 0; i < 2 && err == BW_OK; i++) {
+        daemon_of(lab, fault, i)->may_refuse = true;
+        tell_to_end(daemon_of(lab, fault, i));
+    }
+    return err;
+}
+
+enum bw_err bw_end_spoil_file(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    const struct bw_lab_process *guard = daemon_of(lab, fault, 0);
+    char good[BW_LAB_PATH_BYTES + 8];
+
+    good_file_of(guard, good);
+    if (rename(good, guard->config) != 0)
+        return bw_diag_errno(diag, errno, "mend %s", guard->config);
+    return BW_OK; /* one that has read the bad one may still refuse it */
+}
+
 static enum bw_err set_files_max(struct bw_lab *lab, const struct bw_lab_fault *fault,
                                  uint64_t files_max, struct bw_diag *diag)
 {

@@ -69,6 +69,32 @@ enum bw_err bw_end_preload(struct bw_lab *lab, struct bw_lab_fault *fault, struc
     return tell_preload(lab, process, diag);
 }
 
+/* Of both daemons of a site at once; what has begun to hang hangs on. */
+static enum bw_err tell_both(struct bw_lab *lab, const struct bw_lab_fault *fault, const char *text,
+                             struct bw_diag *diag)
+{
+    static const enum bw_lab_role roles[] = {BW_LAB_GUARD, BW_LAB_AGENT};
+    enum bw_err err = BW_OK;
+
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0] && err == BW_OK; i++) {
+        struct bw_lab_process *process = bw_lab_process(lab, roles[i], fault->node);
+
+        process->disk_fault = text;
+        err = tell_preload(lab, process, diag);
+    }
+    return err;
+}
+
+enum bw_err bw_begin_hang_both(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    return tell_both(lab, fault, fault->kind->text, diag);
+}
+
+enum bw_err bw_end_hang_both(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
+{
+    return tell_both(lab, fault, "", diag);
+}
+
 enum bw_err bw_fill_disk(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
 {
     static const char zeros[FILL_BYTES];

@@ -140,9 +140,11 @@ static void say_ended(const struct bw_agent_fence *fence, const struct bw_script
 {
     bw_log_write(&fence->place->agent->log, is_fine ? BW_LOG_INFO : BW_LOG_WARN, "run.ended",
                  "group=%s epoch=%" PRIu64 " action=fence by=agent how=%s code=%d "
-                 "duration_ms=%" PRIu64,
+                 "duration_ms=%" PRIu64 "%s%s",
                  fence->place->config->name, fence->machine.epoch, bw_script_how_text(result->how),
-                 result->code, result->duration_ns / BW_NS_PER_MS);
+                 result->code, result->duration_ns / BW_NS_PER_MS,
+                 result->diag->text[0] != '\0' ? " error=" : "",
+                 result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
 }
 
 static void on_script_ended(struct bw_script_run *run, const struct bw_script_result *result,

@@ -1,6 +1,7 @@
 /* The life of a guard: start, signals, end. */
 #include "program.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/sys/oom.h>
 
@@ -90,6 +92,22 @@ void bw_guard_program_look(struct bw_guard_program *program)
     begin_close(program);
 }
 
+/* What this guard will not be there for. */
+static void say_left(const struct bw_guard_place *place)
+{
+    const struct bw_guard_mirror *mirror = &place->machine.mirror;
+
+    if (mirror->armed_epoch == 0 || place->machine.fence != BW_FENCE_NONE)
+        return;
+    bw_log_warn(&place->program->log, "deadline.left",
+                "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
+                " does=\"the service is left alone; pid %ld ends what is in reach at the end of its "
+                "lease, unless a guard is started before\"",
+                place->config->name, mirror->armed_epoch,
+                bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS,
+                (long)place->program->enforcer.pid);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     struct bw_guard_program *program = signal->data;
@@ -98,8 +116,9 @@ static void on_signal(uv_signal_t *signal, int number)
         bw_guard_program_reload(program);
         return;
     }
-    bw_log_info(&program->log, "guard.ending", "signal=%d does=\"the service is left alone\"",
-                number);
+    bw_log_info(&program->log, "guard.ending", "signal=%d", number);
+    for (uint32_t i = 0; i < program->place_count; i++)
+        say_left(program->places[i]);
     if (program->is_ending) {
         begin_close(program);
         return;

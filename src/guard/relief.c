@@ -17,7 +17,8 @@
 #include <breakwater/sys/clock.h>
 
 #define LOOK_AGAIN_NS (BW_NS_PER_S / 5)
-#define SAY_AFTER     10 /* looks */
+#define LOOK_SOON_NS  (5 * BW_NS_PER_MS)
+#define SAY_AFTER     200 /* looks: a second */
 
 static void look(struct bw_guard_program *program);
 
@@ -173,7 +174,7 @@ static void look(struct bw_guard_program *program)
                      (long)link->pid);
     bw_deadline_set(&relief->again,
                     bw_instant_add(bw_clock_now(),
-                                   relief->looks < SAY_AFTER ? BW_NS_PER_MS : LOOK_AGAIN_NS),
+                                   relief->looks < SAY_AFTER ? LOOK_SOON_NS : LOOK_AGAIN_NS),
                     BW_DEADLINE_RIGHT);
 }
 

@@ -1,6 +1,7 @@
 /* Scripts in the slots of the machine. Design 3.4 (start order), 5.1. */
 #include "program.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
@@ -193,6 +194,9 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     else
         make_text(work->ended.tail,
                   bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
+    if (result->how == BW_SCRIPT_NOT_STARTED)
+        (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
+                       place->config->scripts[work->run.action], result->diag->text);
     bw_guard_trace_end(work, result);
     if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */

@@ -431,6 +431,16 @@ static void explain_word(struct bw_script_run *run, const struct bw_child_record
         run->result.how = BW_SCRIPT_TOO_LATE;
         (void)bw_diag_set(&run->diag, BW_ERR_STALE, "its right to start had ended");
         return;
+    case BW_CHILD_NO_SCRIPT:
+        (void)bw_diag_errno(&run->diag, record->os_errno, "look at the script");
+        return;
+    case BW_CHILD_NO_FILE:
+        (void)bw_diag_set(&run->diag, BW_ERR_INVALID, "the script is not a file");
+        return;
+    case BW_CHILD_NO_ACCESS:
+        (void)bw_diag_errno(&run->diag, record->os_errno,
+                            "the script is neither executable nor readable");
+        return;
     case BW_CHILD_NO_EXEC:
         if (record->os_errno == ENOENT)
             (void)bw_diag_errno(&run->diag, ENOENT,
@@ -527,7 +537,6 @@ static enum bw_err adopt_child(struct bw_script_run *run, const struct bw_child 
 
     run->pid = child->pid;
     run->go_fd = child->go_fd;
-    run->result.by_shell = child->by_shell;
     if (err != BW_OK)
         return err;
     run->start_ticks = process.start_ticks;

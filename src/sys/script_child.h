@@ -10,7 +10,10 @@ enum bw_child_word {
     BW_CHILD_NO_GO = 'N',    /* the go-ahead did not come */
     BW_CHILD_TOO_LATE = 'L', /* `not_after` had come */
     BW_CHILD_NO_SETUP = 'U', /* descriptors, session or cgroup: os_errno */
-    BW_CHILD_NO_EXEC = 'X',  /* execve: os_errno */
+    BW_CHILD_NO_SCRIPT = 'M', /* it cannot be looked at (missing?): os_errno */
+    BW_CHILD_NO_FILE = 'D',   /* it is a directory, or anything else but a file */
+    BW_CHILD_NO_ACCESS = 'A', /* neither executable nor readable: os_errno */
+    BW_CHILD_NO_EXEC = 'X',   /* execve: os_errno */
 };
 
 /* Fixed size, so that one write is one record. */
@@ -25,7 +28,6 @@ struct bw_child {
     int go_fd;
     int report_fd;
     int output_fds[2]; /* by enum bw_script_stream */
-    bool by_shell;
 };
 
 /* On an error nothing is left. */

@@ -281,16 +281,20 @@ static void file_that_is_not_executable_is_given_to_a_shell_and_it_says_so(void 
     assert_true(f->result.by_shell);
 }
 
-static void missing_file_or_directory_is_an_error_before_fork(void **state)
+static void missing_file_or_directory_is_not_started_and_says_why(void **state)
 {
     struct fixture *f = fixture_of(state);
     struct bw_script_spec spec = spec_of(f);
-    struct bw_script_run *run;
 
-    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_NOT_FOUND);
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_NOT_STARTED);
+    assert_non_null(strstr(f->why, "No such file"));
     spec.path = f->dir;
-    assert_int_equal(bw_script_start(&f->runner, &spec, &run, &f->diag), BW_ERR_INVALID);
-    assert_int_equal(f->ended_count, 0);
+    f->ended_count = 0;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_NOT_STARTED);
+    assert_non_null(strstr(f->why, "not a file"));
+    assert_int_equal(f->begun_count, 0);
 }
 
 static void missing_interpreter_is_not_started_and_says_why(void **state)
@@ -729,7 +733,7 @@ int main(void)
         BOTH(script_that_does_nothing_is_an_exit_of_0),
         BOTH(file_without_shebang_is_given_to_a_shell_and_it_says_so),
         BOTH(file_that_is_not_executable_is_given_to_a_shell_and_it_says_so),
-        BOTH(missing_file_or_directory_is_an_error_before_fork),
+        BOTH(missing_file_or_directory_is_not_started_and_says_why),
         BOTH(missing_interpreter_is_not_started_and_says_why),
         BOTH(environment_is_ours_without_breakwater_then_what_is_given),
         BOTH(script_starts_from_a_clean_state),

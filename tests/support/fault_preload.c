@@ -11,6 +11,7 @@
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
  *     open PATH ERRNO       fail: open, openat
  *     list PATH MS          take so much longer: opendir
+ *     stat PATH MS          take so much longer: stat, access, faccessat, execve
  *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
  *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
@@ -31,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -193,6 +195,30 @@ DIR *opendir(const char *path)
 {
     take_ms(find_fault("list", path));
     return REAL(opendir)(path);
+}
+
+int stat(const char *path, struct stat *out)
+{
+    take_ms(find_fault("stat", path));
+    return REAL(stat)(path, out);
+}
+
+int access(const char *path, int mode)
+{
+    take_ms(find_fault("stat", path));
+    return (int)syscall(SYS_access, path, mode);
+}
+
+int faccessat(int dir, const char *path, int mode, int flags)
+{
+    take_ms(find_fault("stat", path));
+    return REAL(faccessat)(dir, path, mode, flags);
+}
+
+int execve(const char *path, char *const argv[], char *const envp[])
+{
+    take_ms(find_fault("stat", path));
+    return (int)syscall(SYS_execve, path, argv, envp);
 }
 
 int fsync(int fd)

@@ -108,8 +108,9 @@ struct bw_script_spec {
 struct bw_script_runner;
 
 /* Forks a child that waits for the go-ahead. The strings of `spec` are borrowed until it returns.
- * An error that can be known before (missing, a directory, not readable) is returned here, and
- * on_end is then not called. */
+ * Never looks at the script itself, whose file system may hang: that it is missing, a directory or not
+ * readable is found by the child and said by on_end (NOT_STARTED, with `diag`). On an error on_end is not
+ * called. */
 BW_MUST_CHECK enum bw_err bw_script_start(struct bw_script_runner *runner,
                                           const struct bw_script_spec *spec,
                                           struct bw_script_run **out_run, struct bw_diag *diag);
