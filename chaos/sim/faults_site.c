@@ -97,6 +97,17 @@ static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
                                                     .unfenced_until_ns = until_ns});
 }
 
+/* A service that is outside cannot be ended then, nor seen: its group is held, however long it lasts,
+ * and nobody else is granted anything (3.2.4, 3.3). */
+static bool api_away(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint64_t until_ns = sim_plan_excused_until(world, incident);
+
+    return begin_scripts(
+        world, incident,
+        (struct sim_script_faults){.is_away = true, .unfenced_until_ns = until_ns});
+}
+
 /* ---- services ---- */
 
 static uint32_t any_group(struct sim_world *world, struct sim_incident *incident)
@@ -234,6 +245,7 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"scripts-mumble", SIM_INSIDE, true, 3, 500, 30000, scripts_mumble, scripts_are_well},
     {"scripts-lie", SIM_INSIDE, true, 3, 500, 30000, scripts_lie, scripts_are_well},
     {"exec-late", SIM_INSIDE, true, 5, 2000, 40000, exec_late, exec_in_time},
+    {"api-away", SIM_INSIDE, true, 6, 2000, 60000, api_away, scripts_are_well},
     {"fence-fails", SIM_OUTSIDE, false, 2, 500, 30000, fence_fails, scripts_are_well},
     {"service-dies", SIM_INSIDE, true, 5, 0, 0, service_dies, NULL},
     {"started-by-hand", SIM_OUTSIDE, false, 2, 0, 0, started_by_hand, NULL},

@@ -105,7 +105,7 @@ static bool is_left(const struct sim_guard *guard, const struct sim_guard_place 
 {
     const struct sim_service *service = &guard->machine->services[place->group];
 
-    if (service->is_up && service->epoch != 0 && !guard->machine->is_outside)
+    if (service->is_up && service->epoch != 0 && !service->is_outside)
         return true;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &guard->machine->runs[i];
@@ -586,7 +586,7 @@ static void end_left_behind(struct sim_guard *guard, uint32_t group,
             (run->order.slot != SIM_SLOT_SERVICE || is_action_alive))
             sim_run_vanish(machine, run->serial);
     }
-    if (is_action_alive && !machine->is_outside && !sim_percent(machine, machine->faults.fence_fails_percent))
+    if (is_action_alive && !machine->services[group].is_outside && !sim_percent(machine, machine->faults.fence_fails_percent))
         sim_service_down(machine, group, "killed with the action that a dead guard had begun");
 }
 

@@ -44,16 +44,23 @@ static struct sim_process *make_process(struct sim_host *host, const char *role)
 void sim_site_init(struct sim_host *host)
 {
     struct sim_machine *machine = calloc(1, sizeof *machine);
+    struct bw_prng nature;
+    uint64_t outside_percent;
 
     BW_ASSERT(machine != NULL);
+    /* The same at every site: it is the group's nature, in a quarter of the worlds of some groups. */
+    bw_prng_init(&nature, host->world->setting.seed * 1000003 + 600);
+    outside_percent = bw_prng_below(&nature, 4) == 0 ? 60 : 0;
     machine->host = host;
     machine->forks_always = host->world->setting.seed % 4 == 0;
     machine->is_stubborn = host->world->setting.seed % 3 == 1;
     machine->scripts = make_process(host, "scripts");
     machine->kernel = make_process(host, "kernel");
     host->services = machine;
-    for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++)
+    for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
         machine->services[group].is_lag_known = true;
+        machine->services[group].is_outside = bw_prng_below(&nature, 100) < outside_percent;
+    }
 }
 
 void sim_site_deinit(struct sim_host *host)
@@ -75,6 +82,11 @@ bool sim_service_is_serving(const struct sim_host *host, uint32_t group)
 bool sim_service_is_by_hand(const struct sim_host *host, uint32_t group)
 {
     return sim_machine(host)->services[group].epoch == 0;
+}
+
+bool sim_service_is_outside(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].is_outside;
 }
 
 static struct sim_data *data_of(const struct sim_machine *machine, uint32_t group)
@@ -264,7 +276,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
             sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_run,
                       packed(run->serial, is_kill), NULL);
     }
-    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up || machine->is_outside)
+    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up || machine->services[group].is_outside)
         return;
     if (sim_percent(machine, machine->faults.fence_fails_percent)) {
         sim_count(machine->host->world, "script:unkillable");
@@ -279,7 +291,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
 /* What a person starts comes up through the unit that the reach includes. */
 enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group)
 {
-    if (machine->services[group].is_up && !machine->is_outside)
+    if (machine->services[group].is_up && !machine->services[group].is_outside)
         return BW_POPULATED_YES;
     return sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE) ? BW_POPULATED_NO
                                                                 : BW_POPULATED_YES;
@@ -287,7 +299,7 @@ enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_
 
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)
 {
-    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up && !machine->is_outside)
+    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up && !machine->services[group].is_outside)
         return false;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];

@@ -72,6 +72,9 @@ struct sim_run {
 
 struct sim_service {
     bool is_up, ignores_term;
+    /* It runs where no signal from here reaches it (a container daemon, another machine's API): only a
+     * stop or fence script ends it. */
+    bool is_outside;
     uint64_t epoch; /* whose start brought it up; 0: a person */
     bool is_lag_known;
     uint64_t lag_ms;
@@ -94,9 +97,6 @@ struct sim_machine {
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
      * KILL ends a service that is to be fenced, so that it serves as long as it ever may. */
     bool forks_always, is_stubborn;
-    /* Its services run where no signal from here reaches them (a container daemon, another machine's
-     * API): only a stop or fence script ends them. */
-    bool is_outside;
     struct sim_script_faults faults;
 };
 

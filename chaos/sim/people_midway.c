@@ -131,6 +131,9 @@ static bool begin_unfenced(struct sim_world *world, struct sim_incident *inciden
 {
     if (!begin_way(world, incident))
         return false;
+    if (incident->c == NOTHING &&
+        !sim_plan_takes_site(world, incident->b, incident->until_ns - world->now_ns))
+        return false; /* its guard is to see to the deadline */
     sim_checks_disturb(world, incident->b, incident->until_ns);
     sim_site_set_script_faults(
         sim_site(world, incident->b),

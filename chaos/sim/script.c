@@ -142,6 +142,16 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
                                                 sim_percent(machine, faults->fork_percent));
     plan->speaks_nonsense = action == BW_ACTION_STATUS &&
                             sim_percent(machine, faults->wrong_word_percent);
+    if (faults->is_away) {
+        plan->has_effect = false;
+        plan->code = 1;
+        plan->lies = plan->forks = false;
+        plan->speaks_nonsense = action == BW_ACTION_STATUS;
+        if (machine->services[run->order.group].is_outside &&
+            machine->services[run->order.group].is_up)
+            sim_checks_unfenced(machine->host->world, machine->host->number, run->order.group,
+                                faults->unfenced_until_ns);
+    }
     if (action == BW_ACTION_FENCE && sim_percent(machine, faults->fence_fails_percent)) {
         plan->has_effect = false;
         plan->code = (int)bw_prng_below(chance, 2);

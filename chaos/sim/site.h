@@ -23,6 +23,9 @@ bool sim_service_is_serving(const struct sim_host *host, uint32_t group);
 /* A person has started it, and no start script since. */
 bool sim_service_is_by_hand(const struct sim_host *host, uint32_t group);
 
+/* No kill from its machine reaches it: time alone never ends what it does (3.4). */
+bool sim_service_is_outside(const struct sim_host *host, uint32_t group);
+
 /* ---- what faults and people do at a site ---- */
 
 void sim_service_dies(struct sim_host *host, uint32_t group);
@@ -39,6 +42,7 @@ struct sim_script_faults {
     uint8_t ignore_term_percent; /* TERM does not end it or the service, KILL does */
     uint8_t lie_percent;         /* a start or stop exits 0 and has done nothing */
     uint32_t left_takes_ms;      /* that child, until the service is up; 0: as ever */
+    bool is_away;                /* what the scripts speak to: each fails, no look tells anything */
     bool execs_in_window; /* a start: from the go-ahead until D - F is just over */
     uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
