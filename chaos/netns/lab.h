@@ -22,6 +22,7 @@
 #include "box.h"
 #include "hub.h"
 
+#define BW_LAB_CLUSTER "chaos"
 #define BW_LAB_WITNESSES  3
 #define BW_LAB_SITES_MAX  3
 #define BW_LAB_GROUPS_MAX 16

@@ -394,7 +394,7 @@ static void kill_cgroup(const struct bw_lab *lab, uint32_t site)
 
     if (lab->box->cgroup[0] == '\0')
         return;
-    (void)snprintf(path, sizeof path, "%s/breakwater-%s/cgroup.kill", lab->box->cgroup,
+    (void)snprintf(path, sizeof path, "%s/breakwater-%s@" BW_LAB_CLUSTER "/cgroup.kill", lab->box->cgroup,
                    lab->nodes[bw_lab_site_node(site)].name);
     fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0)
@@ -407,13 +407,13 @@ static void kill_cgroup(const struct bw_lab *lab, uint32_t site)
 void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
 {
     const struct timespec pause = {.tv_nsec = (long)KILL_ROUND_NS};
-    char mark[BW_NAME_MAX + 32];
+    char mark[BW_NAME_MAX + 48];
     const struct bw_process_tree tree = {.mark = mark};
     struct bw_diag diag = {0};
     size_t count = 1;
     enum bw_err err = BW_OK;
 
-    (void)snprintf(mark, sizeof mark, BW_PROCESS_MARK "%.40s/",
+    (void)snprintf(mark, sizeof mark, BW_PROCESS_MARK "%.40s@" BW_LAB_CLUSTER "/",
                    lab->nodes[bw_lab_site_node(site)].name);
     kill_cgroup(lab, site);
     for (int round = 0; round < KILL_ROUNDS_MAX && err == BW_OK && count > 0; round++) {

@@ -20,7 +20,7 @@
 #include <breakwater/net/pki.h>
 #include <breakwater/witness/witness.h>
 
-#define CLUSTER         "chaos"
+#define CLUSTER         BW_LAB_CLUSTER
 #define FILE_BYTES      (32 * 1024)
 #define API_PORT        7400
 #define RAFT_PORT       7401

@@ -16,6 +16,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/reach.h>
 
 #define LOW_BOOT_S 100 /* what a clock shows that has just begun */
 
@@ -239,10 +240,12 @@ static enum bw_err freeze_site(struct bw_lab *lab, const struct bw_lab_fault *fa
                                struct bw_diag *diag)
 {
     const char *name = lab->nodes[fault->node].name;
+    char tag[BW_REACH_TAG_BYTES];
     enum bw_err err = write_cgroup(lab->box->cgroup, "", name, "cgroup.freeze", on, diag);
 
+    bw_reach_tag(BW_LAB_CLUSTER, name, tag);
     if (err == BW_OK)
-        err = write_cgroup(lab->box->cgroup, "breakwater-", name, "cgroup.freeze", on, diag);
+        err = write_cgroup(lab->box->cgroup, "breakwater-", tag, "cgroup.freeze", on, diag);
     for (uint32_t i = 0; i < lab->process_count; i++)
         if (lab->processes[i].node == fault->node && lab->processes[i].pid != 0)
             say_frozen(lab, &lab->processes[i], on[0] == '1');

@@ -455,16 +455,18 @@ static enum bw_err open_reaches(struct bw_agent_fence *fence, struct bw_diag *di
     const char *group = fence->place->config->name;
     char id[BW_ID_TEXT_BYTES];
     char tag[BW_NAME_MAX + 1];
+    char guards[BW_REACH_TAG_BYTES];
     enum bw_err err;
 
+    bw_reach_tag(agent->config->cluster, agent->config->site, guards);
     bw_id_format(agent->store.state.instance, id);
     BW_ASSERT(snprintf(tag, sizeof tag, "agent-%s", id) < (int)sizeof tag);
     /* None of them is closed: that would remove cgroups which the guard rests on. */
     err = bw_reach_open(&fence->runs, tag, group, true, diag);
     if (err == BW_OK)
-        err = bw_reach_open(&fence->all, agent->config->site, group, false, diag);
+        err = bw_reach_open(&fence->all, guards, group, false, diag);
     if (err == BW_OK)
-        err = bw_reach_open(&fence->marks, agent->config->site, group, true, diag);
+        err = bw_reach_open(&fence->marks, guards, group, true, diag);
     return err;
 }
 

@@ -155,10 +155,13 @@ static void pause_round(void)
 
 enum bw_err bw_dev_kill_service(struct bw_dev *dev, uint32_t site, struct bw_diag *diag)
 {
-    const char *name = dev->sites[site].name;
+    char name[BW_REACH_TAG_BYTES];
     struct bw_reach reach;
     bool is_empty = false;
-    enum bw_err err = bw_reach_open(&reach, name, dev->group, false, diag);
+    enum bw_err err;
+
+    bw_reach_tag(BW_DEV_CLUSTER, dev->sites[site].name, name);
+    err = bw_reach_open(&reach, name, dev->group, false, diag);
 
     for (int round = 0; round < KILL_ROUNDS_MAX && err == BW_OK; round++) {
         err = kill_round(&reach, &is_empty, diag);

@@ -65,8 +65,10 @@ static enum bw_err guard_it(struct bw_guard_program *program, const char *group,
 static void remove_reach(const struct bw_guard_program *program, const char *group)
 {
     struct bw_reach reach;
+    char tag[BW_REACH_TAG_BYTES];
 
-    if (bw_reach_open(&reach, program->store.site, group, false, NULL) == BW_OK)
+    bw_reach_tag(program->config->cluster, program->store.site, tag);
+    if (bw_reach_open(&reach, tag, group, false, NULL) == BW_OK)
         bw_reach_close(&reach);
 }
 

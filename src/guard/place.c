@@ -93,10 +93,13 @@ static bool end_round(struct bw_guard_place *place, const struct bw_guard_mirror
 static void end_left_behind(struct bw_guard_place *place, const struct bw_guard_mirror *mirror)
 {
     const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
-    const struct bw_instant begun = bw_clock_now();
-    struct bw_instant limit = bw_instant_add(begun, LEFT_BEHIND_NS);
+    struct bw_instant *until = &place->program->left_behind_until;
+    struct bw_instant limit;
     const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
 
+    if (until->boot_ns == 0) /* of the first group; all others have what is left of it */
+        *until = bw_instant_add(bw_clock_now(), LEFT_BEHIND_NS);
+    limit = *until;
     if (is_alive(action))
         bw_log_warn(&place->program->log, "run.left_behind",
                     "group=%s epoch=%" PRIu64 " action=%s pid=%d does=\"it is ended\"",
@@ -125,11 +128,17 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
     const char *group = place->config->name;
     struct bw_diag why = {0};
     bool is_new = false;
-    enum bw_err err = bw_guard_store_load(store, group, out_memory, &is_new, diag);
+    const enum bw_err damage = bw_guard_store_load(store, group, out_memory, &is_new, diag);
+    enum bw_err err = bw_guard_store_load_mirror(store, group, out_mirror, &why);
 
-    if (err != BW_OK)
-        return err;
-    err = bw_guard_store_load_mirror(store, group, out_mirror, &why);
+    /* A lease that is not over is enforced, whatever has become of the memory: its mirror is enough. */
+    if (damage == BW_ERR_CORRUPT && err == BW_OK && out_mirror->armed_epoch != 0) {
+        bw_log_error(log, "state.damaged", "group=%s error=%s", group, bw_log_quote(diag->text));
+        *diag = (struct bw_diag){0};
+        *out_memory = (struct bw_guard_memory){0};
+    } else if (damage != BW_OK) {
+        return damage;
+    }
     *out_has_mirror = err == BW_OK;
     /* A mirror of another boot speaks of clocks and processes that are gone; with one that cannot
      * be read there is no deadline: an enforced group that serves is then fenced (3.4). */
@@ -297,6 +306,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
     struct bw_guard_mirror mirror = {0};
     struct bw_guard_limits limits;
     struct bw_diag why = {0};
+    char tag[BW_REACH_TAG_BYTES];
     bool has_mirror = false;
     enum bw_err err;
 
@@ -309,9 +319,10 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         place->work[slot].place = place;
         place->work[slot].slot = (enum bw_guard_slot)slot;
     }
+    bw_reach_tag(program->config->cluster, program->store.site, tag);
     err = load(place, &memory, &mirror, &has_mirror, diag);
     if (err == BW_OK)
-        err = bw_reach_open(&place->reach, program->store.site, config->name, false, &why);
+        err = bw_reach_open(&place->reach, tag, config->name, false, &why);
     if (err != BW_OK) {
         bw_guard_place_free(place);
         return err;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/sys/oom.h>
@@ -148,7 +149,8 @@ static void open_signals(struct bw_guard_program *program)
     program->has_signals = true;
 }
 
-/* All groups whose state is damaged are named, not just the first. */
+/* What is damaged of one group is no reason to leave the others without a guard: its agent hears of no
+ * such group, renews nothing of it, and its site is no candidate. Only without any there is no guard. */
 static enum bw_err open_places(struct bw_guard_program *program)
 {
     enum bw_err first = BW_OK;
@@ -160,12 +162,13 @@ static enum bw_err open_places(struct bw_guard_program *program)
         if (err == BW_OK)
             continue;
         bw_log_error(&program->log, "group.unloaded",
-                     "group=%s error=%s does=\"no guard is started\"",
+                     "group=%s error=%s does=\"the others are guarded, this group is not\" "
+                     "next=\"once another site holds it: move that file away and restart the guard\"",
                      program->config->groups[i].name, bw_log_quote(diag.text));
         first = first == BW_OK ? err : first;
     }
     bw_guard_program_guard_forgotten(program);
-    return first;
+    return program->place_count > 0 && !BW_MUTANT(DAMAGED_STOPS_ALL) ? BW_OK : first;
 }
 
 static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)

@@ -169,6 +169,21 @@ enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup, const struct bw_cgrou
     return make_dir(cgroup, parent->path, "", name, diag);
 }
 
+bool bw_cgroup_make_again(const struct bw_cgroup *cgroup)
+{
+    char path[sizeof cgroup->path];
+    bool is_there = false;
+
+    memcpy(path, cgroup->path, sizeof path);
+    for (char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        (void)mkdir(path, 0755); /* most of them are there; the last one tells */
+        *at = '/';
+    }
+    is_there = mkdir(path, 0755) == 0 || errno == EEXIST;
+    return is_there;
+}
+
 /* `breakwater-<tag>`, once its last group is gone. */
 static void remove_top_of(char *path)
 {

@@ -30,6 +30,21 @@ static enum bw_err open_cgroups(struct bw_reach *reach, struct bw_diag *diag)
     return err;
 }
 
+bool bw_reach_make_again(const struct bw_reach *reach)
+{
+    bool was_gone = false;
+
+    if (reach->means != BW_REACH_BY_CGROUP)
+        return false;
+    for (int i = 0; i < BW_REACH_SLOTS; i++)
+        if (access(reach->slots[i].path, F_OK) != 0) {
+            if (!bw_cgroup_make_again(&reach->slots[i]))
+                return false;
+            was_gone = true;
+        }
+    return was_gone;
+}
+
 static void close_cgroups(struct bw_reach *reach)
 {
     for (int i = 0; i < BW_REACH_SLOTS; i++)
@@ -37,11 +52,33 @@ static void close_cgroups(struct bw_reach *reach)
     bw_cgroup_remove_if_empty(&reach->all);
 }
 
+void bw_reach_tag(const char *cluster, const char *site, char out_tag[BW_REACH_TAG_BYTES])
+{
+    const int length = snprintf(out_tag, BW_REACH_TAG_BYTES, "%s@%s", site, cluster);
+
+    BW_ASSERT(length > 0 && length < BW_REACH_TAG_BYTES); /* of valid names */
+}
+
+/* Names are safe in a path; a tag is two of them. */
+static bool is_tag(const char *tag)
+{
+    const char *at = strchr(tag, '@');
+    char site[BW_NAME_MAX + 1];
+
+    if (at == NULL)
+        return bw_name_is_valid(tag);
+    if ((size_t)(at - tag) >= sizeof site)
+        return false;
+    memcpy(site, tag, (size_t)(at - tag));
+    site[at - tag] = '\0';
+    return bw_name_is_valid(site) && bw_name_is_valid(at + 1);
+}
+
 enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
                           bool only_scan, struct bw_diag *diag)
 {
     *reach = (struct bw_reach){.means = BW_REACH_BY_SCAN};
-    if (!bw_name_is_valid(tag) || !bw_name_is_valid(group))
+    if (!is_tag(tag) || !bw_name_is_valid(group))
         return bw_diag_set(diag, BW_ERR_INVALID, "reach of group %s: not a valid name", group);
     BW_ASSERT(bw_copy_text(reach->tag, sizeof reach->tag, tag));
     BW_ASSERT(bw_copy_text(reach->group, sizeof reach->group, group));

@@ -318,8 +318,10 @@ static void remove_reach(const struct site *site)
 {
     struct bw_reach reach;
     struct bw_diag diag = {0};
+    char tag[BW_REACH_TAG_BYTES];
 
-    if (bw_reach_open(&reach, site->name, "harbor", false, &diag) != BW_OK)
+    bw_reach_tag(JANITOR_CLUSTER, site->name, tag);
+    if (bw_reach_open(&reach, tag, "harbor", false, &diag) != BW_OK)
         fail_msg("%s", diag.text);
     for (int round = 0; round < WAIT_MS * 1000 / STEP_US; round++) { /* until the killed are gone */
         bool is_empty = false;

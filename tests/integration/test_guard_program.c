@@ -21,6 +21,7 @@
 #include <breakwater/sys/durable.h>
 
 #include "guard_rig.h"
+#include "janitor.h"
 
 /* A start, a restart and a welcome come in time before D - F, on a slow machine too; and KILL comes
  * as long before D as it ever does (3.2.4), 500 ms. */
@@ -365,7 +366,8 @@ static bool has_cgroup(const struct rig *rig)
     char path[128];
 
     for (size_t i = 0; i < sizeof tops / sizeof tops[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/breakwater-%s/g", tops[i], rig->site);
+        (void)snprintf(path, sizeof path, "%s/breakwater-%s@" JANITOR_CLUSTER "/g", tops[i],
+                       rig->site);
         has = has || access(path, F_OK) == 0;
     }
     return has;
@@ -399,6 +401,48 @@ static void no_cgroup_of_a_group_that_is_gone_stays(void **state)
     rig_greet(rig);
 
     assert_false(has_cgroup(rig));
+}
+
+/* Whoever ends a second guard of the site, or cleans up, removes cgroups in which nothing runs. */
+static void cgroups_that_vanished_are_made_anew(void **state)
+{
+    struct rig *rig = *state;
+    char command[256];
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    if (!has_cgroup(rig))
+        skip(); /* none can be made at the top of the hierarchy here */
+    (void)snprintf(command, sizeof command,
+                   "find /sys/fs/cgroup -depth -type d -path '*/breakwater-%s@*' -exec rmdir {} +",
+                   rig->site);
+    assert_int_equal(system(command), 0);
+    assert_false(has_cgroup(rig));
+
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+
+    assert_true(has_cgroup(rig));
+    assert_true(rig_has(rig, "log", "event=reach.vanished"));
+}
+
+/* What is damaged of one group is that group's. */
+static void a_damaged_group_leaves_the_others_their_guard(void **state)
+{
+    struct rig *rig = *state;
+    char command[512];
+
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sed -n '/name: g$/,$p' site.yaml | sed 's/name: g$/name: h/' >more && "
+                   "cat more >>site.yaml && mkdir -p -m 0700 state/guard && "
+                   "echo damaged >state/guard/h.memory",
+                   rig->dir);
+    assert_int_equal(system(command), 0);
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+    assert_true(rig_has(rig, "log", "event=group.unloaded component=guard group=h"));
+    assert_true(rig_has(rig, "log", "h.memory"));
 }
 
 /* 3.4: it ends what ran, and reports it interrupted. */
@@ -816,6 +860,8 @@ int main(void)
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
         TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(no_cgroup_of_a_group_that_is_gone_stays),
+        TEST(cgroups_that_vanished_are_made_anew),
+        TEST(a_damaged_group_leaves_the_others_their_guard),
         TEST(a_start_that_lost_its_guard_is_ended_and_reported_interrupted),
         TEST(a_second_agent_replaces_the_first),
         TEST(a_wrong_cluster_generation_site_or_boot_is_refused),

@@ -137,9 +137,11 @@ static void clear_reach(struct rig *rig)
     const uint64_t limit = rig_now_ms() + RIG_PATIENCE_MS;
     struct bw_diag diag = {0};
     struct bw_reach reach;
+    char tag[BW_REACH_TAG_BYTES];
     bool is_empty = false;
 
-    assert_int_equal(bw_reach_open(&reach, rig->site, "g", false, &diag), BW_OK);
+    bw_reach_tag(JANITOR_CLUSTER, rig->site, tag);
+    assert_int_equal(bw_reach_open(&reach, tag, "g", false, &diag), BW_OK);
     while (!is_empty && rig_now_ms() < limit) {
         assert_int_equal(bw_reach_signal(&reach, BW_REACH_ALL, SIGKILL, &diag), BW_OK);
         rig_turn(rig);

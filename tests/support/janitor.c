@@ -18,6 +18,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/cgroup.h>
+#include <breakwater/sys/reach.h>
 
 #define ENTRIES_MAX 512
 #define ENTRY_BYTES 160
@@ -69,14 +70,13 @@ static void clear_group(const char *top, const char *name)
     bw_cgroup_remove_if_empty(&group);
 }
 
-void janitor_clear_cgroups(const char *tag)
+static void clear_tag(const char *tag)
 {
     struct bw_cgroup probe;
     char top[sizeof probe.path];
     const struct dirent *entry;
     DIR *groups;
 
-    bw_enforcer_end_all(tag);
     if (bw_cgroup_open(&probe, tag, PROBE_NAME, NULL) != BW_OK)
         return; /* none can be written to here */
     memcpy(top, probe.path, sizeof top);
@@ -89,6 +89,16 @@ void janitor_clear_cgroups(const char *tag)
     if (groups != NULL)
         (void)closedir(groups); /* only read from */
     bw_cgroup_remove_if_empty(&probe); /* and what holds it, as the last one */
+}
+
+void janitor_clear_cgroups(const char *tag)
+{
+    char of_guard[BW_REACH_TAG_BYTES];
+
+    bw_enforcer_end_all(tag);
+    clear_tag(tag);
+    bw_reach_tag(JANITOR_CLUSTER, tag, of_guard);
+    clear_tag(of_guard);
 }
 
 /* ---- the process ------------------------------------------------------------------------------ */

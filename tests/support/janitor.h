@@ -8,11 +8,13 @@
  * removes the directories. What the test has removed itself is not there any more: nothing happens.
  * At most 512 entries of at most 160 bytes. Before threads are started. */
 void janitor_add_dir(const char *path);
+#define JANITOR_CLUSTER "prod"
 void janitor_add_cgroups(const char *tag);
 /* The test has removed it, and the name may become somebody else's. */
 void janitor_forget(const char *path_or_tag);
 
-/* Ends the enforcers of the site TAG, and all in the cgroups breakwater-TAG/NAME, and removes these, now. Bounded: 60 s, then it says so on
+/* Ends the enforcers of the site TAG, and all in the cgroups breakwater-TAG/NAME and
+ * breakwater-TAG@prod/NAME, and removes these, now. Bounded: 60 s, then it says so on
  * stderr. What found its processes by scan has none. */
 void janitor_clear_cgroups(const char *tag);
 /* A directory and all in it; what cannot be removed stays. */

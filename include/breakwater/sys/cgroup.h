@@ -29,6 +29,8 @@ BW_MUST_CHECK enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *c
 BW_MUST_CHECK enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup,
                                                const struct bw_cgroup *parent, const char *name,
                                                struct bw_diag *diag);
+/* One that was open is there again, with all that it lies in; false with errno. */
+bool bw_cgroup_make_again(const struct bw_cgroup *cgroup);
 /* Removes the directory if nothing is left in it; a populated one stays. Accepts one never opened.
  */
 void bw_cgroup_remove_if_empty(struct bw_cgroup *cgroup);

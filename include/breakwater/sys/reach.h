@@ -33,20 +33,28 @@ enum bw_reach_slot {
  * has hidden itself before a restart of the guard is out of reach. */
 enum bw_reach_means { BW_REACH_BY_CGROUP, BW_REACH_BY_SCAN };
 
+/* What tells guards on one machine apart: SITE@CLUSTER. Two clusters may well have a site, and a group, of
+ * the same name; neither may end what is the other's. */
+#define BW_REACH_TAG_BYTES (2 * BW_NAME_MAX + 2)
+void bw_reach_tag(const char *cluster, const char *site, char out_tag[BW_REACH_TAG_BYTES]);
+
 /* In the caller's memory, open to close. */
 struct bw_reach {
     enum bw_reach_means means;
-    char tag[BW_NAME_MAX + 1];
+    char tag[BW_REACH_TAG_BYTES];
     char group[BW_NAME_MAX + 1];
     struct bw_cgroup all;
     struct bw_cgroup slots[BW_REACH_SLOTS];
 };
 
-/* `tag` tells guards on one machine apart (a site's name, say); both are valid names and stay the
- * same over restarts, or what ran before is not found again. Takes BY_CGROUP where it works, else
+/* `tag` is a valid name, or a tag of the above; like `group` it stays the same over restarts, or what ran before is not found again. Takes BY_CGROUP where it works, else
  * BY_SCAN; `only_scan` forces the latter. Then `diag` says why, with BW_OK. */
 BW_MUST_CHECK enum bw_err bw_reach_open(struct bw_reach *reach, const char *tag, const char *group,
                                         bool only_scan, struct bw_diag *diag);
+/* Somebody may remove cgroups in which nothing runs: whoever ends another guard of this site, a clean-up
+ * of the machine. True: some were gone, and all are there again; what was opened of them before (a
+ * cgroup.kill, say) is of no use any more. */
+bool bw_reach_make_again(const struct bw_reach *reach);
 /* Ends nothing; removes empty cgroups. Accepts one that was never opened (all zero). */
 void bw_reach_close(struct bw_reach *reach);
 
@@ -59,7 +67,7 @@ BW_MUST_CHECK enum bw_err bw_reach_prove(struct bw_reach *reach, uint32_t limit_
 
 /* The environment entry that a child in `slot` must carry. `slot` ALL: what all entries begin with.
  */
-#define BW_REACH_MARK_BYTES (48 + 2 * BW_NAME_MAX)
+#define BW_REACH_MARK_BYTES (48 + 3 * BW_NAME_MAX)
 void bw_reach_mark(const struct bw_reach *reach, enum bw_reach_slot slot,
                    char out_mark[BW_REACH_MARK_BYTES]);
 /* A descriptor to be inherited by a forked child, -1 where none is needed; the child calls
