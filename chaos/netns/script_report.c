@@ -114,19 +114,31 @@ static uint64_t limit_for(uint64_t longest_ns)
     return longest_ns == 0 ? 0 : round_up_ms(longest_ns * BW_TRIAL_FACTOR / BW_NS_PER_MS + 1);
 }
 
+/* Until the service was down, which may be long after the script had ended: a lease that rests on
+ * less is too short. One run without an end, and nothing is known. */
+static uint64_t limit_of_down(const struct bw_trial_report *report, enum bw_action_kind action)
+{
+    const uint64_t script_ns = report->times[action].max_ns;
+    const uint64_t down_ns = report->stopped_max_ns[action];
+
+    if (report->is_without_end[action])
+        return 0;
+    return limit_for(down_ns > script_ns ? down_ns : script_ns);
+}
+
 void bw_trial_propose(const struct bw_trial_report *report, const struct bw_group_config *group,
                       struct bw_trial_proposals *out_proposals)
 {
     const bool has_fence = group->scripts[BW_ACTION_FENCE] != NULL;
     struct bw_trial_proposals proposals = {
         .start_timeout_ms = limit_for(report->started_max_ns),
-        .stop_timeout_ms = limit_for(report->times[BW_ACTION_STOP].max_ns),
+        .stop_timeout_ms = limit_of_down(report, BW_ACTION_STOP),
     };
     struct bw_spec spec;
     uint64_t limit_ms;
 
     if (has_fence)
-        proposals.script_fence_timeout_ms = limit_for(report->times[BW_ACTION_FENCE].max_ns);
+        proposals.script_fence_timeout_ms = limit_of_down(report, BW_ACTION_FENCE);
     limit_ms = has_fence ? proposals.script_fence_timeout_ms : proposals.stop_timeout_ms;
     if (limit_ms > 0) {
         bw_spec_defaults(&spec);
@@ -222,7 +234,8 @@ static void print_proposal(const char *file, const char *key, uint64_t ms, const
     if (ms > 0)
         (void)fprintf(out, "  %-12s%-16s%" PRIu64 "s   %s\n", file, key, ms / 1000, why);
     else
-        (void)fprintf(out, "  %-12s%-16sno proposal: no run to rest it on\n", file, key);
+        (void)fprintf(out, "  %-12s%-16sno proposal: no run to rest it on, or one that did not "
+                           "bring stopped\n", file, key);
 }
 
 static void print_proposals(const struct bw_trial_report *report,
@@ -270,8 +283,8 @@ static void print_limits_of_this(const struct bw_trial_report *report,
         (void)fprintf(out, "  enforce: units: that the guard can end these units; here only the "
                            "scripts were\n");
     if (report->has_started && report->process_count == 0)
-        (void)fprintf(out, "  the service lives outside of the sandbox: whether its processes end "
-                           "or are restarted was not seen, and nothing here could end them\n");
+        (void)fprintf(out, "  whether the processes of a service outside of its reach end or are "
+                           "restarted\n");
     if (!report->was_only_watched)
         (void)fprintf(out, "  other days: slower disks, full disks, more data, the other site's "
                            "copy; times are those of this machine now\n");

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/config/script_hint.h>
 #include <breakwater/sys/clock.h>
 
 #include "script_sandbox.h"
@@ -120,8 +121,21 @@ static void judge_left(struct bw_sandbox *sandbox, const struct bw_sandbox_censu
     }
 }
 
+/* How long it really took is what a proposal rests on, not when the script had ended. */
+static void note_down(struct bw_trial_report *report, enum bw_action_kind action,
+                      struct bw_instant begun, bool is_stopped)
+{
+    const uint64_t elapsed_ns = bw_instant_elapsed_ns(bw_clock_now(), begun);
+
+    if (!is_stopped)
+        report->is_without_end[action] = true;
+    else if (elapsed_ns > report->stopped_max_ns[action])
+        report->stopped_max_ns[action] = elapsed_ns;
+}
+
 /* `stopped` has to be true in the moment in which a stop or fence has ended with 0. */
-static bool is_down_at_once(struct bw_sandbox *sandbox, enum bw_trial_check check, const char *when)
+static bool is_down_at_once(struct bw_sandbox *sandbox, enum bw_action_kind action,
+                            struct bw_instant begun, enum bw_trial_check check, const char *when)
 {
     struct bw_trial_report *report = sandbox->report;
     enum bw_service first = bw_trial_status(sandbox, when);
@@ -140,6 +154,7 @@ static bool is_down_at_once(struct bw_sandbox *sandbox, enum bw_trial_check chec
                       bw_trial_service_word(first),
                       last == BW_SERVICE_STOPPED ? "; stopped only later"
                                                  : ", and goes on to say so");
+    note_down(report, action, begun, last == BW_SERVICE_STOPPED);
     return last == BW_SERVICE_STOPPED;
 }
 
@@ -147,14 +162,17 @@ static bool bring_down(struct bw_sandbox *sandbox, enum bw_action_kind action,
                        enum bw_trial_check exit_check, enum bw_trial_check word_check,
                        const char *when)
 {
+    const struct bw_instant begun = bw_clock_now();
     struct bw_sandbox_outcome outcome;
 
     if (!bw_sandbox_script(sandbox, action, when, &outcome)) {
         find(sandbox, exit_check, when, &outcome);
+        if (goes_on(sandbox))
+            note_down(sandbox->report, action, begun, false);
         return false;
     }
     bw_trial_pass(sandbox->report, exit_check, "every time");
-    return is_down_at_once(sandbox, word_check, when);
+    return is_down_at_once(sandbox, action, begun, word_check, when);
 }
 
 /* With every means, whatever they say, unless it is down: a standby that stays is not ended. Judges
@@ -232,6 +250,24 @@ static void judge_same(struct bw_sandbox *sandbox, const struct bw_sandbox_censu
                       (long)oldest->pid, oldest->command);
 }
 
+/* Named units are the guard's to end, and none of the sandbox; of all else it must be a process. */
+static void find_outside(struct bw_sandbox *sandbox)
+{
+    const char *start = sandbox->group->scripts[BW_ACTION_START];
+    const struct bw_script_hint hint = start == NULL ? (struct bw_script_hint){0}
+                                                     : bw_script_hint_read(start);
+    char from_text[256] = "";
+
+    if (hint.kind != BW_SCRIPT_HINT_NONE)
+        (void)snprintf(from_text, sizeof from_text, "; line %" PRIu32 " of its start calls %s%s%s",
+                       hint.line, hint.word, hint.unit[0] != '\0' ? ": units: " : "", hint.unit);
+    bw_trial_find(sandbox->report, BW_TRIAL_SANDBOX_SEES,
+                  sandbox->group->enforce == BW_REACH_UNITS ? BW_TRIAL_WARNING : BW_TRIAL_PROBLEM,
+                  "status says started, and no process is seen: the service lives elsewhere (a "
+                  "systemd unit, a container, another host)%s",
+                  from_text);
+}
+
 static void note_processes(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_census)
 {
     struct bw_trial_report *report = sandbox->report;
@@ -245,9 +281,7 @@ static void note_processes(struct bw_sandbox *sandbox, struct bw_sandbox_census 
         bw_trial_pass(report, BW_TRIAL_SANDBOX_SEES, "%" PRIu32 ", the oldest: %.90s",
                       report->process_count, out_census->list[0].command);
     } else {
-        bw_trial_find(report, BW_TRIAL_SANDBOX_SEES, BW_TRIAL_WARNING,
-                      "status says started, and no process is seen: the service lives elsewhere (a "
-                      "systemd unit, a container, another host)");
+        find_outside(sandbox);
         bw_trial_skip(report, BW_TRIAL_START_SAME, "no process of the service is seen");
         bw_trial_skip(report, BW_TRIAL_START_OUTPUT, "no process of the service is seen");
         bw_trial_skip(report, BW_TRIAL_STOP_PROCESSES, "no process of the service is seen");
@@ -388,6 +422,7 @@ static void fence(struct bw_sandbox *sandbox)
 
 static void fence_twice(struct bw_sandbox *sandbox)
 {
+    const struct bw_instant begun = bw_clock_now();
     struct bw_sandbox_outcome outcomes[2];
 
     if (!bw_sandbox_twice(sandbox, fence_of(sandbox), "two fences at once", outcomes)) {
@@ -397,7 +432,8 @@ static void fence_twice(struct bw_sandbox *sandbox)
         find(sandbox, BW_TRIAL_FENCE_TWICE, is_first ? "the second" : "the first",
              &outcomes[is_first]);
     } else if (goes_on(sandbox)) {
-        (void)is_down_at_once(sandbox, BW_TRIAL_FENCE_TWICE, "two fences at once");
+        (void)is_down_at_once(sandbox, fence_of(sandbox), begun, BW_TRIAL_FENCE_TWICE,
+                              "two fences at once");
     }
 }
 
@@ -405,6 +441,40 @@ static void fence_idle(struct bw_sandbox *sandbox)
 {
     (void)bring_down(sandbox, fence_of(sandbox), BW_TRIAL_FENCE_IDLE, BW_TRIAL_FENCE_IDLE,
                      "fence while stopped"); /* said; it is stopped or made so */
+}
+
+/* ---- the reach alone ------------------------------------------------------------------------- */
+
+/* What the guard does when no script helps: it kills what it reaches, and status is asked (3.4). */
+static void prove_reach(struct bw_sandbox *sandbox)
+{
+    static struct bw_sandbox_census census; /* of this process; too large for a stack */
+    struct bw_trial_report *report = sandbox->report;
+    enum bw_service service;
+
+    if (sandbox->group->enforce != BW_REACH_CGROUP) {
+        bw_trial_skip(report, BW_TRIAL_REACH_PROVED,
+                      "enforce: units: the guard's own fence ends these units, nothing here does");
+        return;
+    }
+    if (!bring_up(sandbox, BW_TRIAL_KILLED_START, BW_TRIAL_KILLED_START,
+                  "start before the kill of the reach") ||
+        !goes_on(sandbox))
+        return;
+    if (!bw_sandbox_count(sandbox, &census) || !bw_sandbox_end_all(sandbox)) {
+        bw_trial_skip(report, BW_TRIAL_REACH_PROVED, "processes could not be listed, or not ended");
+        return;
+    }
+    service = wait_for_word(sandbox, BW_SERVICE_STOPPED, VANISH_MS, "all in reach killed");
+    if (!goes_on(sandbox))
+        return;
+    if (service == BW_SERVICE_STOPPED && census.count > 0)
+        bw_trial_pass(report, BW_TRIAL_REACH_PROVED, "%" PRIu32 " processes were killed",
+                      census.count + census.unlisted);
+    else
+        bw_trial_find(report, BW_TRIAL_REACH_PROVED, BW_TRIAL_PROBLEM,
+                      "%" PRIu32 " processes were killed, and status says %s", census.count,
+                      bw_trial_service_word(service));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -434,6 +504,8 @@ static bool killed_parts(struct bw_sandbox *sandbox)
             goes_on(sandbox))
             parts[i].ask(sandbox);
     }
+    if (is_ready_for(sandbox, "kill of the reach alone"))
+        prove_reach(sandbox);
     if (is_ready_for(sandbox, "fence while stopped"))
         fence_idle(sandbox);
     return goes_on(sandbox);

@@ -42,8 +42,11 @@ enum bw_trial_verdict {
     X(SANDBOX_KIND, "sandbox.kind", "all that was started can be seen and ended",                  \
       "run this as root, without --no-namespace")                                                  \
     X(SANDBOX_SEES, "sandbox.sees", "the processes of the service are in the guard's reach",       \
-      "name its units (enforce: units), or let the fence_script see by itself that nothing serves: " \
-      "the guard cannot end what it cannot reach")                                                 \
+      "name its units (enforce: units); else its fence_script alone can end it, and time alone "    \
+      "hands nothing over: a lost site then waits for force-release")                              \
+    X(REACH_PROVED, "reach.proved", "with all in the guard's reach killed, status says stopped",     \
+      "what still serves is outside of the reach: name its units (enforce: units); else a lost "   \
+      "site waits for force-release")                                                              \
     X(BEGIN_STOPPED, "begin.stopped", "status says stopped before anything was started",           \
       "stop the service first; then status must say so, also where it was never started")          \
     X(STATUS_WORD, "status.word", "status prints started, stopped or unknown",                     \
@@ -158,6 +161,10 @@ struct bw_trial_report {
     uint32_t unlisted_count;
     struct bw_trial_time times[BW_ACTION_COUNT];
     uint64_t started_max_ns; /* longest from the begin of a start until status said started */
+    /* Of stop and fence: the longest from the begin until status said stopped, where it did not at
+     * once; and that a run of it did not bring stopped at all: then nothing is known. */
+    uint64_t stopped_max_ns[BW_ACTION_COUNT];
+    bool is_without_end[BW_ACTION_COUNT];
     enum bw_service service; /* the last status seen outside of the sandbox */
     uint32_t process_count;  /* of the service, seen after the first start */
     bool has_started;        /* a start was begun: the service must be stopped in the end */

@@ -9,6 +9,7 @@
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/groups_config.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/config/script_hint.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>
 #include <breakwater/core/guard.h>
@@ -190,6 +191,34 @@ static void check_witness(struct check *check, const struct checked_file *file)
                        config->election_timeout_ms / 10);
 }
 
+/* Design 3.4: beforehand, from the text alone; the trial of the scripts measures it. */
+static void check_reach(struct check *check, const struct bw_group_config *group)
+{
+    const char *start = group->scripts[BW_ACTION_START];
+    struct bw_script_hint hint;
+
+    if (group->enforce != BW_REACH_CGROUP || start == NULL)
+        return;
+    hint = bw_script_hint_read(start);
+    switch (hint.kind) {
+    case BW_SCRIPT_HINT_NONE:
+        break;
+    case BW_SCRIPT_HINT_UNIT:
+        bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
+                      "%s:%" PRIu32 " calls systemctl (a hint, from its text): a unit is outside "
+                      "of the guard's cgroup; write  enforce: units  and  units: [%s]",
+                      start, hint.line, hint.unit[0] != '\0' ? hint.unit : "NAME.service");
+        break;
+    case BW_SCRIPT_HINT_ELSEWHERE:
+        bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
+                      "%s:%" PRIu32 " calls %s (a hint, from its text): what that runs is outside of "
+                      "the guard's cgroup; time alone does not end it, a lost site then waits for "
+                      "force-release. Measure it: breakwater-chaos scripts",
+                      start, hint.line, hint.word);
+        break;
+    }
+}
+
 static void check_site(struct check *check, const struct checked_file *file)
 {
     const struct bw_site_config *config = file->site;
@@ -207,6 +236,8 @@ static void check_site(struct check *check, const struct checked_file *file)
         return;
     bw_check_certificate(&check->lines, &config->tls, &identity);
     bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
+    for (uint32_t i = 0; i < config->group_count; i++)
+        check_reach(check, &config->groups[i]);
 }
 
 static void check_groups(struct check *check, const struct checked_file *file)

@@ -214,6 +214,26 @@ static void a_script_without_its_bit_is_a_warning(void **state)
     assert_says("WARN   site.yaml           4 warnings, see above\n");
 }
 
+/* What a unit runs is none of the script's processes: known before anything is lost by it. */
+static void a_start_that_leaves_the_reach_is_a_hint(void **state)
+{
+    char text[2048];
+    char *start;
+
+    (void)state;
+    put("sys.sh", 0755, "#!/bin/sh\nsystemctl start harbor\n");
+    (void)snprintf(text, sizeof text, "%s", site_text);
+    start = strstr(text, "start_script: run.sh");
+    assert_non_null(start);
+    memcpy(start, "start_script: sys.sh", strlen("start_script: sys.sh"));
+    put("unit.yaml", 0644, text);
+
+    assert_int_equal(check("unit.yaml"), 0);
+
+    assert_says("sys.sh:2 calls systemctl (a hint, from its text)");
+    assert_says("enforce: units  and  units: [harbor.service]");
+}
+
 static void a_limit_that_a_fence_cuts_short_is_said(void **state)
 {
     char text[2048];
@@ -272,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_key_that_others_can_read_fails),
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
+        cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(usage_is_two),
