@@ -1,7 +1,7 @@
 /* reads.h - documents about all groups, made rarely and shared by everybody who reads them.
  *
  * A status of a thousand groups takes a noticeable part of a second to write, on the loop that also
- * renews leases. So writing such documents gets a tenth of the loop's time, with half a second in
+ * renews leases. So writing such documents gets a tenth of a processor, with half a second in
  * advance: as long as that lasts each reader gets one that was made for him, after that the newest
  * one, or a busy answer where there is none of that kind. Answers that are still being sent share
  * their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
