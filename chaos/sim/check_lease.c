@@ -278,6 +278,7 @@ static void look_at_service(struct sim_world *world, uint32_t site, uint32_t gro
     if (lease->epoch == 0 || !is_over(world, lease, lease->terms.margin_ms * BW_NS_PER_MS))
         return;
     if (!sim_service_is_serving(host, group) || sim_service_is_by_hand(host, group) ||
+        sim_service_is_outside(host, group) || /* nothing ends it in time: nobody else may be granted */
         sim_checks_is_lapse_excused(world, site, group))
         return;
     sim_check_read_guard(host, group, &memory, &mirror);

@@ -32,6 +32,7 @@ static bool compares_epoch(enum bw_command_kind kind)
     case BW_COMMAND_FENCED:
     case BW_COMMAND_FORCED:
     case BW_COMMAND_BOOT:
+    case BW_COMMAND_REACH:
         return true;
     default: /* the others are about no epoch, or about the next one */
         return false;

@@ -9,6 +9,7 @@
 
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
+static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_close(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command);
@@ -30,6 +31,7 @@ static const struct {
     bool (*decide)(struct bw_evaluation *eval, struct bw_command *command);
 } steps[] = {
     {"A1", IN_OPEN, decide_released},        {"A2", IN_OPEN, decide_fence_failed},
+    {"A20", IN_OPEN, decide_reach},
     {"A3", IN_OPEN, decide_expired},         {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
     {"A25", IN(GRANTED) | IN(REVOKING), bw_decide_close_for_person},
     {"A26", IN(CLOSING), bw_decide_forced},
@@ -245,6 +247,11 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
         return true;
     judge_release(eval, heard);
     eval->out->from = heard;
+    if (eval->group->held)
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1,
+                            heard->released.held_index == eval->group->held_index,
+                            "given back, but no fence since has seen the end");
+    command->held_index = heard->released.held_index;
     command->kind = BW_COMMAND_RELEASED;
     command->instance = eval->group->holder_instance;
     command->reason = heard->released.reason;
@@ -347,6 +354,44 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
     return true;
 }
 
+/* What the holder's instance says, fresh, of where it has seen its service in this epoch. Of several
+ * sessions the one that says `outside` counts. */
+static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
+{
+    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_heard *seen = NULL;
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_reach_sight *sight = &heard->report.sight;
+
+        if (!heard->used || !bw_id_equal(heard->instance, eval->group->holder_instance) ||
+            sight->seen == BW_REACH_UNSEEN || sight->epoch != eval->group->epoch ||
+            fresh_left_ns(eval, heard) == 0)
+            continue;
+        if (seen == NULL || seen->report.sight.seen != BW_REACH_OUTSIDE)
+            seen = heard;
+    }
+    return seen;
+}
+
+/* A fact that the end of the epoch rests on outlives the leader that heard it (3.4). */
+static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_heard *heard = reach_seen_by(eval);
+
+    if (heard == NULL || BW_MUTANT(REACH_UNSEEN))
+        return false;
+    command->kind = BW_COMMAND_REACH;
+    command->instance = eval->group->holder_instance;
+    command->sight = heard->report.sight;
+    if (bw_group_match(eval->group, command) == NULL)
+        return false; /* it is committed */
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_REACH_SEEN, -1, true,
+                        bw_reach_seen_word(heard->report.sight.seen));
+    return true;
+}
+
 static bool is_known_stopped(const struct bw_report *report)
 {
     return report->service == BW_SERVICE_STOPPED ||
@@ -378,26 +423,26 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
     return bw_gate_plain(&eval->list, BW_GATE_ID_CONTRADICTION, -1, word == NULL, word);
 }
 
+static bool was_never_started(const struct bw_evaluation *eval);
+
 /* What time alone ends (3.4): not where nobody knows what the guard can end, and not a service that
- * outlives the guard's machine, unless a person has decided otherwise. */
+ * outlives the guard's machine or was not seen inside of what the guard ends, unless a person has
+ * decided otherwise, or it was never started. */
 static const char *end_reach_missing(const struct bw_evaluation *eval)
 {
-    const struct bw_terms *terms = &eval->group->terms;
+    const struct bw_group *group = eval->group;
 
-    switch (terms->reach) {
-    case BW_REACH_NONE:
+    if (group->terms.reach == BW_REACH_NONE)
         return "reach is not known";
-    case BW_REACH_REMOTE:
-        if (terms->second_enforcer || eval->group->spec.expired_is_enough ||
-            BW_MUTANT(REACH_REMOTE))
-            return NULL;
-        return "reach remote without a second enforcer";
-    case BW_REACH_CGROUP:
-    case BW_REACH_UNITS:
-    case BW_REACH_CONTAINERS:
+    if (was_never_started(eval) || group->terms.second_enforcer || group->spec.expired_is_enough)
         return NULL;
-    }
-    return "reach is not known";
+    if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
+        return NULL;
+    if (group->terms.reach == BW_REACH_REMOTE && !BW_MUTANT(REACH_REMOTE))
+        return "reach remote without a second enforcer";
+    if (group->sight.seen != BW_REACH_INSIDE && !BW_MUTANT(OUTSIDE_EXPIRES))
+        return "the service was not seen inside what its guard ends";
+    return NULL;
 }
 
 static bool is_grade_wanting(const struct bw_evaluation *eval)
@@ -418,12 +463,15 @@ static bool judge_lapse(struct bw_evaluation *eval)
 
 /* An epoch that this very leader granted and never confirmed a renewal of was never started (3.4).
  */
+static bool was_never_started(const struct bw_evaluation *eval)
+{
+    return was_granted_here(eval) && eval->watch->confirmed_epoch != eval->group->epoch &&
+           !eval->group->adopting;
+}
+
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
 {
-    if (was_granted_here(eval) && eval->watch->confirmed_epoch != eval->group->epoch &&
-        !eval->group->adopting)
-        return BW_REASON_NEVER_STARTED;
-    return BW_REASON_SITE_LOST;
+    return was_never_started(eval) ? BW_REASON_NEVER_STARTED : BW_REASON_SITE_LOST;
 }
 
 static uint32_t clamp_ms(uint64_t ns)

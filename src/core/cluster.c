@@ -127,6 +127,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     case BW_COMMAND_FENCED:
     case BW_COMMAND_FORCED:
     case BW_COMMAND_BOOT:
+    case BW_COMMAND_REACH:
         return command->epoch != group->epoch;
     case BW_COMMAND_SET_SPEC:
     case BW_COMMAND_SET_MODE:

@@ -65,6 +65,16 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     command->instance = heard->instance;
     command->boot_id = heard->boot_id;
     command->terms.reach = BW_MUTANT(REACH_PINNED) ? BW_REACH_CGROUP : heard->report.reach;
+    command->sight = heard->report.sight;
+    if (command->sight.seen == BW_REACH_UNSEEN)
+        command->sight.seen = BW_REACH_OUTSIDE; /* until it is seen (3.4) */
+}
+
+/* What breakwater did not start is where its site sees it, and in no cgroup of the guard's (3.4). */
+static void pin_adopted(struct bw_command *command)
+{
+    if (command->terms.reach != BW_REACH_UNITS && command->terms.reach != BW_REACH_CONTAINERS)
+        command->sight.seen = BW_REACH_OUTSIDE;
 }
 
 static void complete_asked_grant(const struct bw_evaluation *eval, struct bw_command *command)
@@ -300,6 +310,8 @@ bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *comman
     if (wants_failover(eval) && !adopt)
         complete_asked_grant(eval, command);
     command->adopt = adopt;
+    if (adopt)
+        pin_adopted(command);
     return true;
 }
 

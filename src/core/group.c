@@ -29,10 +29,10 @@ static bool is_empty(const char *text)
 typedef bool requirement(const struct bw_group *group, const struct bw_command *command);
 typedef void change(struct bw_group *group, uint64_t index, const struct bw_command *command);
 
-static requirement grant_is_next, move_fits, epoch_and_spec_match, epoch_matches, epoch_not_held,
+static requirement answers_what_holds, reach_is_news, grant_is_next, move_fits, epoch_and_spec_match, epoch_matches, epoch_not_held,
     epoch_and_instance_match, adoption_is_pending, spec_fits, spec_fits_and_observes, mode_fits,
     mode_observes, maintenance_fits, version_fits, boot_is_new;
-static change open_epoch, note_target, drop_target, end_expired, end_given_back, end_for_target,
+static change note_reach, open_epoch, note_target, drop_target, end_expired, end_given_back, end_for_target,
     close_epoch, hold_epoch, note_adopted, end_fenced, end_forced, replace_spec, replace_and_let_go,
     set_mode, let_go, set_maintenance, leave_to_cluster, note_boot;
 
@@ -57,7 +57,7 @@ static change open_epoch, note_target, drop_target, end_expired, end_given_back,
       "the holder gave it back; a switchover's start that failed early rolls back")               \
     X(G8,  REVOKING, RELEASED,     epoch_and_instance_match, VACANT,   end_for_target,            \
       "the holder gave it back for the target")                                                   \
-    X(G9,  CLOSING,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back,            \
+    X(G9,  CLOSING,  RELEASED,     answers_what_holds,       VACANT,   end_given_back,            \
       "the holder gave it back before anyone fenced it")                                          \
     X(G10, GRANTED,  CLOSE,        epoch_matches,            CLOSING,  close_epoch,               \
       "nobody confirms a renewal from here")                                                      \
@@ -110,7 +110,13 @@ static change open_epoch, note_target, drop_target, end_expired, end_given_back,
     X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster,          \
       "no epoch is open; the cluster keeps its epoch as the floor")                               \
     X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot,                 \
-      "the epoch is renewed from one more boot")
+      "the epoch is renewed from one more boot")                                                  \
+    X(G40, GRANTED,  REACH,        reach_is_news,            GRANTED,  note_reach,                \
+      "its site has seen where the service is")                                                   \
+    X(G41, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach,                \
+      "its site has seen where the service is")                                                   \
+    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach,                \
+      "its site has seen where the service is")
 /* clang-format on */
 
 static const struct bw_group_rule rules[] = {
@@ -280,6 +286,23 @@ static bool boot_is_new(const struct bw_group *group, const struct bw_command *c
     return true;
 }
 
+/* A fence of it failed: nobody takes a give-back that was made before, or rests on what was seen before
+ * (3.3). */
+static bool answers_what_holds(const struct bw_group *group, const struct bw_command *command)
+{
+    return epoch_and_instance_match(group, command) &&
+           (!group->held || command->held_index == group->held_index || BW_MUTANT(HELD_ANSWERED));
+}
+
+static bool reach_is_news(const struct bw_group *group, const struct bw_command *command)
+{
+    const struct bw_reach_sight *now = &group->sight;
+    const struct bw_reach_sight *then = &command->sight;
+
+    return epoch_and_instance_match(group, command) && then->seen != BW_REACH_UNSEEN &&
+           (now->seen != then->seen || now->proved != then->proved || now->digest != then->digest);
+}
+
 /* ---- how an epoch begins ------------------------------------------------------------------- */
 
 static void drop_switchover(struct bw_group *group)
@@ -343,6 +366,7 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     group->boot_count = 1;
     group->has_more_boots = false;
     group->terms = command->terms;
+    group->sight = command->sight;
     group->adopting = command->adopt;
     if (!command->adopt)
         group->first_grant = false;
@@ -360,6 +384,12 @@ static void note_adopted(struct bw_group *group, uint64_t index, const struct bw
     (void)command; /* the requirement compared all that it says */
     group->adopting = false;
     group->first_grant = false;
+}
+
+static void note_reach(struct bw_group *group, uint64_t index, const struct bw_command *command)
+{
+    (void)index;
+    group->sight = command->sight;
 }
 
 static void note_boot(struct bw_group *group, uint64_t index, const struct bw_command *command)
@@ -418,10 +448,10 @@ static void close_epoch(struct bw_group *group, uint64_t index, const struct bw_
 
 static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
-    (void)index;
     (void)command;
     drop_switchover(group);
     group->held = true;
+    group->held_index = index;
 }
 
 /* ---- how an epoch ends --------------------------------------------------------------------- */
@@ -443,6 +473,8 @@ static void end_epoch(struct bw_group *group, uint64_t index, const struct bw_co
         group->first_grant = true;
     group->adopting = false;
     group->held = false;
+    group->held_index = 0;
+    group->sight = (struct bw_reach_sight){0};
     CLEAR(group->holder_site);
     group->holder_instance = (struct bw_id){0};
     group->terms = (struct bw_terms){0};
@@ -672,6 +704,7 @@ bool bw_group_is_sound(const struct bw_group *group)
            group->spec.site_count <= BW_SITES_MAX && group->boot_count <= BW_BOOTS_MAX &&
            (!group->has_more_boots || group->boot_count == BW_BOOTS_MAX) &&
            (!group->held || group->phase == BW_PHASE_CLOSING) &&
+           group->held == (group->held_index != 0) &&
            (!group->adopting || group->phase == BW_PHASE_GRANTED ||
             group->phase == BW_PHASE_CLOSING) &&
            is_open_part_sound(group) && is_switchover_sound(group);

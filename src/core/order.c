@@ -67,6 +67,7 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
     }
     order->kind = BW_ORDER_STOP;
     order->closed = true;
+    order->held_index = group->held_index;
     order->reason = entry == NULL ? BW_REASON_NONE : entry->why_ended;
     order->planned = false;
 }

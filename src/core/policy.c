@@ -253,7 +253,7 @@ static void judge_fence(struct judgement *judgement)
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
                                        report->reach != BW_REACH_NONE && report->reach_works,
                                        report->reach_works ? bw_reach_word(report->reach)
-                                                            : "not proved");
+                                                            : "it has not shown that it works");
     judge_fence_time(judgement);
     if (report->fence_failed)
         alarm = "its fence failed";

@@ -55,6 +55,17 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
     site->alarms = on ? site->alarms | bit : site->alarms & ~bit;
 }
 
+/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
+uint64_t bw_site_held_index(const struct bw_site *site)
+{
+    const struct bw_order *order = &site->order;
+
+    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
+                   bw_id_equal(order->instance, site->instance)
+               ? order->held_index
+               : 0;
+}
+
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule)
 {
@@ -69,6 +80,10 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     message->run.action = action;
     message->run.run_id = site->next_run_id++;
     message->run.facts = site->facts;
+    if (action == BW_ACTION_FENCE) {
+        site->fence_run_id = message->run.run_id;
+        site->fence_run_index = bw_site_held_index(site);
+    }
     if (bw_action_is_action(action)) {
         site->running = action;
         site->running_run_id = message->run.run_id;
@@ -159,6 +174,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->adopt = order->adopt;
     memory->terms = order->terms;
     memory->order_index = order->index;
+    memory->fenced_index = 0;
     reset_tenure(site);
     site->tenure = BW_MUTANT(ACCEPT_DURABLE) ? BW_TENURE_WAITING : BW_TENURE_ACCEPTING;
     site->alarms = 0;
@@ -494,6 +510,12 @@ static bool is_other_serving(const struct step *step)
            (fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN);
 }
 
+/* 3.3: whatever was seen before, a fence that begins after this is known has to see the end. */
+static bool owes_fence(const struct bw_site *site)
+{
+    return bw_site_held_index(site) != site->memory.fenced_index && bw_site_held_index(site) != 0;
+}
+
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
 static void advance_standing_by(const struct step *step)
 {
@@ -503,6 +525,11 @@ static void advance_standing_by(const struct step *step)
         obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
         return;
+    if (owes_fence(site)) {
+        if (guard_can_act(site) && may_retry(step))
+            bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S60");
+        return;
+    }
     if (is_still_armed(site)) {
         if (!site->end_open && site->running == BW_ACTION_NONE && may_retry(step))
             send_end(step, "S42");
@@ -721,6 +748,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
         out_group->released.past_no_return = site->memory.past_no_return;
         memcpy(out_group->released.position, site->memory.position,
                sizeof out_group->released.position);
+        out_group->released.held_index = site->memory.fenced_index;
     }
     report->spec_version = site->observed_spec_version;
     report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
@@ -745,6 +773,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
     report->reach = site->guard.reach;
     report->reach_works = site->guard.reach_works;
+    report->sight = site->guard.sight;
     report->fence_bound_ms = site->guard.fence_bound_ms;
     report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
                               ? site->memory.epoch
@@ -761,6 +790,8 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->fence_took_ms = site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
+    if (site->guard.sight.seen == BW_REACH_OUTSIDE && site->guard.reach != BW_REACH_REMOTE)
+        report->alarms |= UINT32_C(1) << BW_ALARM_OUTSIDE_REACH;
     if (is_fence_too_slow(site))
         report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

@@ -246,6 +246,18 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         site->tenure = BW_TENURE_ENDING;
 }
 
+/* A fence that was begun when the failed one was known has seen the end (3.3). Durable before it is
+ * said: what it was given back with is said again after a restart. */
+static void note_answered(const struct step *step, uint64_t held_index)
+{
+    struct bw_site *site = step->site;
+
+    if (held_index == 0 || held_index == site->memory.fenced_index)
+        return;
+    site->memory.fenced_index = held_index;
+    bw_site_save(step, "S61");
+}
+
 static void on_old_instance_fenced(const struct step *step, bool ok)
 {
     struct bw_site *site = step->site;
@@ -281,6 +293,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     }
     site->own_fence_done = true;
     site->own_stop_seen = true;
+    note_answered(step, site->own_fence_index);
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     note_fence_succeeded(site);
     if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
@@ -294,6 +307,7 @@ static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_ins
 
     action->epoch = epoch;
     action->fence = bw_lease_plan_fence(end, fence_ns);
+    step->site->own_fence_index = bw_site_held_index(step->site);
     action->is_inside = step->site->guard.reach != BW_REACH_REMOTE &&
                         step->site->guard.sight.seen == BW_REACH_INSIDE;
     action->is_proved = action->is_inside && step->site->guard.sight.proved;
@@ -624,6 +638,8 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     switch (ended->result) {
     case BW_RUN_OK:
         note_fence_succeeded(site);
+        if (ended->run_id == site->fence_run_id)
+            note_answered(step, site->fence_run_index);
         bw_site_observe_soon(step, BW_ACTION_STATUS);
         if (is_open &&
             (site->tenure == BW_TENURE_STOPPING || site->tenure == BW_TENURE_STUCK)) {

@@ -28,6 +28,7 @@ void bw_site_wake(const struct step *step, struct bw_instant at);
 void bw_site_save(const struct step *step, const char *rule);
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule);
+uint64_t bw_site_held_index(const struct bw_site *site);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 
 /* site.c */

@@ -139,6 +139,17 @@ static void count_service(const struct step *step, struct bw_instant seen)
         site->rogue_in_a_row = 0;
 }
 
+/* It serves again: a fence has to end it once more before a held epoch ends (3.3). */
+static void forget_answered(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->memory.fenced_index == 0 || bw_site_held_index(site) == 0)
+        return;
+    site->memory.fenced_index = 0;
+    bw_site_save(step, "S62");
+}
+
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -164,6 +175,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
             site->guard.stop_seen = false;
             site->own_stop_seen = false;
             site->guard.served = BW_SERVED_MAYBE;
+            forget_answered(step);
         }
         count_service(step, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)

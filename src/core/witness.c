@@ -210,6 +210,7 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_DELETE:
     case BW_COMMAND_FOUND:
     case BW_COMMAND_BOOT:
+    case BW_COMMAND_REACH:
     case BW_COMMAND_COUNT:
         break;
     }

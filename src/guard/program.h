@@ -220,6 +220,8 @@ struct bw_guard_seen {
     uint64_t let_go_index;
     bool enforced;
     bool has_left;
+    enum bw_reach_seen reach;
+    bool is_reach_proved;
 };
 void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_seen *out_before);
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before);

@@ -23,6 +23,8 @@ void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_se
         .let_go_index = machine->memory.let_go_index,
         .enforced = machine->memory.enforced,
         .has_left = machine->has_left,
+        .reach = bw_guard_sight(machine).seen,
+        .is_reach_proved = bw_guard_sight(machine).proved,
     };
 }
 
@@ -75,6 +77,27 @@ static void trace_fence(struct bw_guard_place *place)
     }
 }
 
+static void trace_reach(struct bw_guard_place *place, const struct bw_guard_seen *before)
+{
+    struct bw_log *log = &place->program->log;
+    const struct bw_reach_sight sight = bw_guard_sight(&place->machine);
+    const char *group = place->config->name;
+
+    if (sight.seen == before->reach && sight.proved == before->is_reach_proved)
+        return;
+    if (sight.seen == BW_REACH_OUTSIDE)
+        bw_log_error(log, "reach.outside",
+                     "group=%s epoch=%" PRIu64
+                     " does=\"status says started, and nothing that a start has left runs in "
+                     "$BREAKWATER_CGROUP, nor one of `units`: a fence ends it only by its script, and "
+                     "time alone hands nothing over. Name its units in `enforce`, or start it below "
+                     "$BREAKWATER_CGROUP\"",
+                     group, sight.epoch);
+    else
+        bw_log_info(log, "reach.seen", "group=%s epoch=%" PRIu64 " seen=%s proved=%s", group,
+                    sight.epoch, bw_reach_seen_word(sight.seen), sight.proved ? "yes" : "no");
+}
+
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before)
 {
     struct bw_log *log = &place->program->log;
@@ -104,6 +127,7 @@ void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_see
                     group, machine->memory.epoch_seen);
     if (machine->fence != before->fence)
         trace_fence(place);
+    trace_reach(place, before);
 }
 
 /* ---- an action ----------------------------------------------------------------------------- */
@@ -213,6 +237,11 @@ static void trace_oddities(struct bw_guard_work *work, const struct bw_script_re
         bw_log_error(log, "script.tree_left",
                      "group=%s action=%s error=%s does=\"the fence will meet it\"", group,
                      bw_action_word(action), bw_log_quote(result->diag->text));
+    if (result->has_swept)
+        bw_log_warn(log, "script.left_behind",
+                    "group=%s action=%s does=\"what it left running was ended: what is to live on has "
+                    "to move into $BREAKWATER_CGROUP\"",
+                    group, bw_action_word(action));
     if (result->holds_output)
         bw_log_warn(log, "script.output_held",
                     "group=%s action=%s does=\"what it left behind writes to us, and breaks when "

@@ -412,7 +412,7 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
 {
     struct bw_script_run *run = user;
 
-    (void)kill;
+    run->result.has_swept = run->stage == STAGE_SWEEPING && kill->has_found;
     run->result.tree = err;
     if (err != BW_OK)
         run->diag = *diag;

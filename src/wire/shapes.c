@@ -199,7 +199,7 @@ COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_tim
 #define WIRE Breakwater__V1__Grant
 COMMAND(GRANT, grant, NUMBER1(epoch), NUMBER1(spec_version), NAME1(site), ID1(instance),
         BOOL(adopt), MESSAGE(terms, terms), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-        NUMBER(silent_ms), ID1(boot_id))
+        NUMBER(silent_ms), ID1(boot_id), MESSAGE(sight, reach_sight))
 #undef WIRE
 #define WIRE Breakwater__V1__Revoke
 COMMAND(REVOKE, revoke, NUMBER1(epoch), NUMBER1(spec_version), NAME1(target),
@@ -216,7 +216,7 @@ COMMAND(FENCE_FAILED, fence_failed, NUMBER1(epoch))
 #undef WIRE
 #define WIRE Breakwater__V1__Released
 COMMAND(RELEASED, released, NUMBER1(epoch), ID1(instance), ENUM(reason, BW_REASON_LIST),
-        BOOL(past_no_return), TEXT(position))
+        BOOL(past_no_return), TEXT(position), NUMBER(held_index))
 #undef WIRE
 #define WIRE Breakwater__V1__Expired
 COMMAND(EXPIRED, expired, NUMBER1(epoch), ENUM(reason, BW_REASON_LIST), NUMBER(silent_ms),
@@ -245,6 +245,9 @@ COMMAND(DELETE, delete, NUMBER(spec_version))
 #undef WIRE
 #define WIRE Breakwater__V1__Boot
 COMMAND(BOOT, boot, NUMBER1(epoch), ID1(boot_id))
+#undef WIRE
+#define WIRE Breakwater__V1__ReachSeenAt
+COMMAND(REACH, reach_seen_at, NUMBER1(epoch), ID1(instance), MESSAGE(sight, reach_sight))
 #undef WIRE
 
 static const struct bw_choice commands[] = {
@@ -300,7 +303,8 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       NAME(let_go_site), NUMBER(let_go_epoch), MESSAGE(let_go_terms, terms), NUMBER(let_go_index),
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
-      BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher))
+      BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher), MESSAGE(sight, reach_sight),
+      NUMBER(held_index))
 #undef CORE
 #undef WIRE
 
@@ -329,7 +333,7 @@ SHAPE(snapshot_end, snapshot_end, NUMBER(record_count), NUMBER(byte_count))
 #define CORE struct bw_released
 #define WIRE Breakwater__V1__GivenBack
 SHAPE(given_back, given_back, NUMBER(epoch), ENUM(reason, BW_REASON_LIST), BOOL(past_no_return),
-      TEXT(position))
+      TEXT(position), NUMBER(held_index))
 #undef CORE
 #undef WIRE
 
@@ -342,7 +346,8 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       NUMBER(lag_ms), TEXT(position), NUMBER(check_interval_ms), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
-      NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position))
+      NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position),
+      MESSAGE(sight, reach_sight))
 #undef CORE
 #undef WIRE
 
@@ -382,7 +387,7 @@ SHAPE(order, order, ENUM(kind, BW_ORDER_LIST), NUMBER(index), NUMBER(epoch), NUM
       NUMBER(let_go_index), NUMBER(let_go_epoch), ID(instance), BOOL(adopt), BOOL(adopting),
       BOOL(closed), BOOL(others_epoch), BOOL(newest_is_open), BOOL(prepare), TEXT(position),
       NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned), BOOL(restart_allowed),
-      ENUM(previous_grade, BW_GRADE_LIST), MESSAGE(terms, terms))
+      ENUM(previous_grade, BW_GRADE_LIST), MESSAGE(terms, terms), NUMBER(held_index))
 #undef CORE
 #undef WIRE
 
@@ -529,7 +534,7 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
       ENUM(reason, BW_REASON_LIST), BOOL(past_no_return), TEXT(position), BOOL(start_begun),
       BOOL(enforced), NUMBER(order_index), NUMBER(let_go_index), NUMBER(rejoined_epoch),
-      MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch))
+      MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch), NUMBER(fenced_index))
 #undef CORE
 #undef WIRE
 

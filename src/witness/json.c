@@ -192,12 +192,14 @@ static json_t *said_of(const struct bw_report *report, const struct bw_group *gr
 
     /* clang-format off */
     return json_pack(
-        "{s:s, s:b, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
+        "{s:s, s:b, s:o, s:b, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:b, s:o}",
         "service", bw_service_word(report->service),
         "serving", is_serving,
         "readiness", readiness_of(report),
         "guard", report->guard_alive,
         "reach", bw_reach_word(report->reach),
+        "reach_seen", bw_reach_seen_word(report->sight.seen),
+        "reach_proved", report->sight.proved,
         "fence_took_ms", number_or_null(report->fence_took_ms != 0, report->fence_took_ms),
         "fence_limit_ms", number_or_null(report->fence_bound_ms != 0, report->fence_bound_ms),
         "fence_cut_ms", number_or_null(bw_lease_cuts_script(fence_ms, report->fence_bound_ms),

@@ -55,6 +55,9 @@ struct bw_command fixture_command(const struct bw_group *group, enum bw_command_
     };
 
     command.terms.reach = BW_REACH_UNITS;
+    command.sight = (struct bw_reach_sight){
+        .seen = kind == BW_COMMAND_REACH ? BW_REACH_OUTSIDE : BW_REACH_INSIDE, .digest = 1};
+    command.held_index = group->held_index;
     copy(command.group, sizeof command.group, group->spec.name);
     return command;
 }

@@ -108,7 +108,7 @@ struct bw_gate {
 };
 
 #define BW_CANDIDACY_GATES_MAX 24
-#define BW_GATES_MAX 320 /* every site judged for one grant, and each step's own */
+#define BW_GATES_MAX 340 /* every site judged for one grant, and each step's own */
 
 struct bw_decision {
     bool acts;

@@ -23,7 +23,8 @@
     X(SET_MODE, "SetMode")                                                                        \
     X(MAINTENANCE, "Maintenance")                                                                 \
     X(DELETE, "Delete")                                                                           \
-    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */
+    X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */            \
+    X(REACH, "Reach")            /* where the holder's site has seen its service */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -101,6 +102,8 @@ struct bw_command {
                                      unless its site, or the leader that never confirmed a renewal of
                                      it, knows better (3.1) */
     char position[BW_POSITION_MAX + 1]; /* RELEASED */
+    uint64_t held_index;          /* RELEASED: of the FenceFailed that it answers; 0: none (3.3) */
+    struct bw_reach_sight sight;  /* GRANT: what counts until it is seen in that epoch. REACH */
     char by[BW_REASON_MAX + 1];   /* who: "operator/anna", "witness/w2" */
     char text[BW_REASON_MAX + 1]; /* a person's reason */
     int64_t unix_ms;              /* the proposing leader's wall clock: for people only */

@@ -43,6 +43,7 @@
     X(CONNECTED, "connected", "the site's report is fresh")                                       \
     X(TWO_WAY, "two_way", "the site also hears the witnesses")                                    \
     X(INSTANCES, "instances", "one agent speaks for the site")                                    \
+    X(REACH_SEEN, "reach_seen", "its site has seen where the service is")                         \
     X(GUARD, "guard", "its guard is alive")                                                       \
     X(EPOCH, "epoch", "the site has seen no higher epoch, which would make it refuse")            \
     X(REJOINING, "rejoining", "no rejoin is due or runs there")                                   \
@@ -50,7 +51,7 @@
     X(SERVICE, "service", "the service is stopped there")                                         \
     X(CONDITION, "condition", "its condition script does not say stop")                           \
     X(CLOCK_RATE, "clock_rate", "its clocks are no slower than max_clock_drift_ppm allows")       \
-    X(REACH, "reach", "its guard can end all of the service, and has shown it")                   \
+    X(REACH, "reach", "its guard has shown that it can end what it starts")                       \
     X(FENCE_BOUND, "fence_bound", "its fences, as measured, keep F")                               \
     X(SITE_ALARM, "site_alarm", "no alarm at the site forbids a grant")                           \
     X(READY, "ready", "its readiness script succeeded lately")                                    \

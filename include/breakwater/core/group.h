@@ -65,6 +65,9 @@ struct bw_group {
     uint64_t epoch;             /* newest epoch ever granted, or the floor it began above */
     enum bw_phase phase;
     bool held;                  /* a failed fence: only Released, Fenced, Forced end the epoch */
+    uint64_t held_index;        /* log index of the first FenceFailed of the open epoch; 0 none. A
+                                   Released counts that answers it, by a fence begun after (3.3) */
+    struct bw_reach_sight sight; /* of the open epoch's service: where it is, as its site saw it (3.4) */
     bool adopting;              /* granted to a running service, not yet reported armed */
     bool first_grant;           /* first-grant rules apply: every site must have reported (3.9) */
     char holder_site[BW_NAME_MAX + 1]; /* "" when VACANT */

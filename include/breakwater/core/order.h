@@ -27,6 +27,8 @@ struct bw_order {
     struct bw_id instance;       /* RUN STOP: the instance that holds the epoch; decided on there */
     bool adopt;                  /* RUN: the service runs, do not touch it */
     bool adopting;               /* committed state is still adopting (3.1 Adopted) */
+    uint64_t held_index;         /* STOP: a fence of this epoch failed: one that begins after this is known
+                                    has to see the end, and the give-back names it; 0 none (3.3) */
     bool closed;                 /* STOP: the epoch is closed; nobody confirms a renewal of it */
     bool others_epoch;           /* STAND_BY: the newest epoch was granted to another site: this
                                     site becomes enforced (3.9) */

@@ -24,7 +24,8 @@ enum bw_condition { BW_CONDITION_NONE, BW_CONDITION_START, BW_CONDITION_STOP };
     X(STATE_NOT_DURABLE, "state_not_durable")                                                     \
     X(START_FAILED, "start_failed")                                                               \
     X(STOP_FAILED, "stop_failed")                                                                 \
-    X(REJOIN_FAILED, "rejoin_failed")
+    X(REJOIN_FAILED, "rejoin_failed")                                                             \
+    X(OUTSIDE_REACH, "outside_reach")     /* serves where its guard can end nothing */
 enum bw_alarm {
 #define X(name, word) BW_ALARM_##name,
     BW_ALARM_LIST(X)
@@ -59,6 +60,7 @@ struct bw_report {
     uint32_t check_interval_ms;
     enum bw_reach_kind reach;
     bool reach_works;
+    struct bw_reach_sight sight; /* what was seen with the scripts that it has now */
     uint32_t fence_bound_ms;    /* the limit of what its fence runs; 0: not known */
     uint32_t fence_took_ms;     /* the newest one that was measured; 0: none since its agent began */
     uint64_t armed_epoch;       /* the epoch its guard has armed, 0 none */
@@ -78,6 +80,7 @@ struct bw_released {
     enum bw_reason reason;
     bool past_no_return;
     char position[BW_POSITION_MAX + 1];
+    uint64_t held_index; /* of the failed fence that a later one of this site has answered; 0 none */
 };
 
 /* When a sync of this session was received here: what an agent's `heard_number` is looked up in. */

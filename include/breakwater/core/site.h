@@ -26,6 +26,8 @@ struct bw_site_memory {
     bool adopt;              /* `epoch` was granted to a running service */
     uint64_t served_epoch;   /* newest epoch before `epoch` in which a start was ordered or a service
                                 adopted; 0 none: what was written then outlives an epoch without */
+    uint64_t fenced_index;   /* order.held_index that a fence of `epoch`, begun when it was known, has
+                                answered, and nothing was seen to serve since; 0 none (3.3) */
 };
 
 /* Told once. */
@@ -135,6 +137,9 @@ struct bw_site {
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
     bool own_fence_running;
     bool own_fence_done;            /* and it succeeded */
+    uint64_t own_fence_index;       /* order.held_index that was known when it began */
+    uint64_t fence_run_id;          /* the newest fence that we have ordered, and likewise */
+    uint64_t fence_run_index;
     bool own_stop_seen;             /* likewise, and nothing was seen to serve since */
     bool fence_failed;
     uint64_t fence_failed_epoch;

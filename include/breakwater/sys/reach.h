@@ -120,6 +120,7 @@ struct bw_reach_kill {
     enum bw_reach_slot slot;
     struct bw_scan *scan; /* BY_SCAN: a round under way */
     uint64_t scan_pause_ms;
+    bool has_found; /* something was there that had to be ended */
     int round;
     bool is_running;
     bw_reach_on_killed on_killed;

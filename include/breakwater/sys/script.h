@@ -62,6 +62,7 @@ struct bw_script_result {
     uint64_t duration_ns;
     bool by_shell;          /* given to bash or sh: worth a warning */
     bool has_leftovers;     /* a start script left processes behind, as start scripts do */
+    bool has_swept;         /* another one did: they were ended */
     bool holds_output;      /* they hold its stdout or stderr, which break when this process ends */
     bool is_line_cut;       /* a line was longer than BW_SCRIPT_LINE_BYTES_MAX */
     enum bw_err tree;       /* BW_OK, or its tree could not be ended: someone must know */

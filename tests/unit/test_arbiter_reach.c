@@ -1,0 +1,208 @@
+/* arbiter and table: where a service was seen to be, and what ends an epoch that is held (3.1, 3.3, 3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+
+static void see(int site, enum bw_reach_seen seen)
+{
+    world.sites[site].report.sight = (struct bw_reach_sight){
+        .seen = seen, .epoch = world_group(&world)->epoch, .digest = 1};
+    world_sync_all(&world);
+}
+
+/* The holder is lost, and its lease surely over. */
+static void lose_holder(void)
+{
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+}
+
+static void what_the_site_has_seen_is_committed_and_counts(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A20");
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_OUTSIDE);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_GRANTED);
+    assert_string_not_equal(world_decide(&world), "A20"); /* it is no news any more */
+
+    see(A, BW_REACH_INSIDE);
+
+    assert_acts("A20");
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+}
+
+/* I1, 3.4: nobody has ended it where no signal of its guard reaches it. */
+static void time_alone_ends_nothing_that_was_seen_outside(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A20");
+    lose_holder();
+    assert_acts("A4"); /* closed */
+    assert_rule("A0");
+    assert_true(world_holds(&world, "end_reach", -1));
+
+    world_group(&world)->spec.expired_is_enough = true;
+    assert_rule("A3");
+    world_group(&world)->spec.expired_is_enough = false;
+    world_group(&world)->terms.second_enforcer = true;
+    assert_rule("A3");
+}
+
+/* It outlives the leader that has heard it. */
+static void a_new_leader_goes_by_what_is_committed(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A20");
+    world.sites[A].is_mute = true;
+    world_lead_anew(&world);
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+
+    assert_acts("A4");
+    assert_rule("A0");
+}
+
+static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.sight =
+        (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE, .epoch = 7, .digest = 1};
+    world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A20");
+
+    world.sites[B].report.sight = (struct bw_reach_sight){
+        .seen = BW_REACH_OUTSIDE, .epoch = world_group(&world)->epoch, .digest = 1};
+    world_sync_all(&world);
+
+    assert_string_not_equal(world_decide(&world), "A20");
+}
+
+/* Until it is seen, what the site saw of its last epoch counts; with neither it is outside. */
+static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
+{
+    static const enum bw_reach_seen pinned[] = {[BW_REACH_UNSEEN] = BW_REACH_OUTSIDE,
+                                                [BW_REACH_INSIDE] = BW_REACH_INSIDE,
+                                                [BW_REACH_OUTSIDE] = BW_REACH_OUTSIDE};
+
+    (void)state;
+    for (int seen = 0; seen < 3; seen++) {
+        world_init(&world, 2);
+        see(A, (enum bw_reach_seen)seen);
+        assert_acts("A6");
+        assert_int_equal(world_group(&world)->sight.seen, pinned[seen]);
+    }
+}
+
+static void an_adopted_service_is_outside_unless_its_units_were_seen_up(void **state)
+{
+    (void)state;
+    for (int are_units = 0; are_units < 2; are_units++) {
+        world_init(&world, 2);
+        world.sites[A].report.service = BW_SERVICE_STARTED;
+        world.sites[A].report.reach = are_units != 0 ? BW_REACH_UNITS : BW_REACH_CGROUP;
+        see(A, BW_REACH_INSIDE);
+        assert_acts("A6");
+        assert_true(world_group(&world)->adopting);
+        assert_int_equal(world_group(&world)->sight.seen,
+                         are_units != 0 ? BW_REACH_INSIDE : BW_REACH_OUTSIDE);
+    }
+}
+
+/* Granted by this very leader, which has confirmed no renewal of it: nothing was started. */
+static void what_was_never_started_ends_by_time_wherever_it_would_have_been(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    see(A, BW_REACH_OUTSIDE);
+    assert_acts("A6");
+    lose_holder();
+
+    assert_rule("A3");
+    assert_int_equal(world.decision.command.reason, BW_REASON_NEVER_STARTED);
+}
+
+/* ---- held ------------------------------------------------------------------------------------------ */
+
+static void hold(void)
+{
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_acts("A2");
+    assert_true(world_group(&world)->held);
+    assert_int_equal(world_group(&world)->held_index, world.index);
+}
+
+/* 3.3: what was seen, or given back, before the fence failed counts no more. */
+static void a_held_epoch_ends_by_a_give_back_that_answers_it(void **state)
+{
+    struct bw_order order;
+
+    (void)state;
+    hold();
+    bw_order_derive(world_group(&world), "dc-a", world.index, &order);
+    assert_int_equal(order.held_index, world_group(&world)->held_index);
+    world.sites[A].report.fence_failed = false;
+    world_give_back(&world, A, BW_REASON_LEASE_LOST, true, "");
+    assert_rule("A0");
+    assert_true(world_holds(&world, "held", -1));
+
+    world.sites[A].released.held_index = order.held_index;
+    world_sync_all(&world);
+
+    assert_acts("A1");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    assert_int_equal(world_group(&world)->held_index, 0);
+}
+
+static void the_table_takes_no_other(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_RELEASED, .reason = BW_REASON_LEASE_LOST};
+
+    (void)state;
+    hold();
+    command.epoch = world_group(&world)->epoch;
+    command.instance = world_group(&world)->holder_instance;
+    assert_null(bw_group_match(world_group(&world), &command));
+    command.held_index = world_group(&world)->held_index + 1;
+    assert_null(bw_group_match(world_group(&world), &command));
+
+    command.held_index = world_group(&world)->held_index;
+
+    assert_string_equal(bw_group_match(world_group(&world), &command)->id, "G9");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_the_site_has_seen_is_committed_and_counts),
+        cmocka_unit_test(time_alone_ends_nothing_that_was_seen_outside),
+        cmocka_unit_test(a_new_leader_goes_by_what_is_committed),
+        cmocka_unit_test(another_instance_and_another_epoch_say_nothing_of_it),
+        cmocka_unit_test(a_grant_pins_what_the_candidate_has_seen_before),
+        cmocka_unit_test(an_adopted_service_is_outside_unless_its_units_were_seen_up),
+        cmocka_unit_test(what_was_never_started_ends_by_time_wherever_it_would_have_been),
+        cmocka_unit_test(a_held_epoch_ends_by_a_give_back_that_answers_it),
+        cmocka_unit_test(the_table_takes_no_other),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
