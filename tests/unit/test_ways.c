@@ -297,6 +297,7 @@ static void a_held_epoch_is_not_given_back_while_another_boot_speaks(void **stat
     world_sync_all(&world);
     assert_acts("A2");
     give_back(&copy, "");
+    copy.released.held_index = world_group(&world)->held_index;
     world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
     (void)sync_copy();
     assert_waits("release_boot");
