@@ -34,11 +34,8 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
 /* That a fence fails explains an end by time, which nobody could prevent; never one that was seen. */
 static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group, enum bw_grade grade)
 {
-    const bool is_by_time =
-        grade == BW_GRADE_EXPIRED && !sim_service_is_outside(sim_site(world, site), group);
-
-    return is_by_time ? sim_checks_is_lapse_excused(world, site, group)
-                      : sim_checks_is_excused(world, site, group);
+    return grade == BW_GRADE_EXPIRED ? sim_checks_is_lapse_excused(world, site, group)
+                                     : sim_checks_is_excused(world, site, group);
 }
 
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)

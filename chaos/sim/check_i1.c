@@ -17,14 +17,6 @@ static uint32_t serving_sites(struct sim_world *world, uint32_t group)
     return sites;
 }
 
-/* Whatever a service outside of the reach does, its epoch does not end by time (3.4). */
-static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group)
-{
-    return sim_service_is_outside(sim_site(world, site), group)
-               ? sim_checks_is_excused(world, site, group)
-               : sim_checks_is_lapse_excused(world, site, group);
-}
-
 /* Of two that serve one may be outside of what is promised: then it proves nothing. Nor do two that
  * people have started: where nothing was granted yet, breakwater leaves both alone (3.8, 3.9). */
 static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
@@ -33,7 +25,7 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
 
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if ((sites >> site & 1) != 0) {
-            others += !is_beyond(world, site, group);
+            others += !sim_checks_is_lapse_excused(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
     return others <= 1 || starts == 0;

@@ -5,6 +5,7 @@
 #include <breakwater/core/report.h>
 
 #include "checks.h"
+#include "site.h"
 
 struct sim_committed {
     uint64_t hash, term; /* of its bytes; 0: nobody has applied this index yet */
@@ -109,17 +110,19 @@ struct sim_checks {
 };
 
 /* Beyond what is promised of this site's service of the group, now. A fence that fails explains that it
- * outlives its lease, and what follows from that by time; never that somebody says it has ended. */
+ * outlives its lease, and what follows from that by time; never that somebody says it has ended. So
+ * does that a service is outside of the reach, where nothing but a script ends it. */
 static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
                                          uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns;
 }
-static inline bool sim_checks_is_lapse_excused(const struct sim_world *world, uint32_t site,
+static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site,
                                                uint32_t group)
 {
     return sim_checks_is_excused(world, site, group) ||
-           world->checks->unfenced_until_ns[site][group] >= world->now_ns;
+           world->checks->unfenced_until_ns[site][group] >= world->now_ns ||
+           sim_service_is_outside(sim_site(world, site), group);
 }
 
 #endif
