@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include <breakwater/base/diag.h>
+#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/base/prng.h>
 
@@ -140,6 +141,7 @@ struct bw_lab {
     struct bw_lab_timings timings;
     char dir[BW_LAB_PATH_BYTES]; /* everything of this lab */
     char records[BW_LAB_PATH_BYTES];
+    struct bw_id cluster_id;
     struct bw_hub hub;
     uint32_t node_count; /* witnesses, sites, and the one from which commands are given */
     struct bw_lab_node nodes[BW_LAB_NODES_MAX];

@@ -472,7 +472,6 @@ static enum bw_err name_processes(struct bw_lab *lab, struct bw_diag *diag)
 
 static enum bw_err found(struct bw_lab *lab, struct bw_diag *diag)
 {
-    struct bw_id cluster_id = {0};
     enum bw_err err = BW_OK;
 
     for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++) {
@@ -486,7 +485,7 @@ static enum bw_err found(struct bw_lab *lab, struct bw_diag *diag)
             bw_problems_print(&problems, "nothing was started", stderr);
             (void)bw_diag_set(diag, err, "%s is not usable", file);
         } else {
-            err = bw_witness_found(config, cluster_id, &cluster_id, diag);
+            err = bw_witness_found(config, lab->cluster_id, &lab->cluster_id, diag);
         }
         bw_witness_config_free(config);
         bw_problems_deinit(&problems);

@@ -42,6 +42,10 @@ BW_FAULT_WAY(bw_end_starve);
 BW_FAULT_WAY(bw_begin_copy);
 BW_FAULT_WAY(bw_end_copy);
 
+/* ---- ways_wipe.c: a data directory that is lost, and made anew ---- */
+BW_FAULT_WAY(bw_begin_wipe);
+BW_FAULT_WAY(bw_end_wipe);
+
 /* ---- ways_state.c: disks, clocks, scripts; an operator's orders ---- */
 BW_FAULT_WAY(bw_begin_drift);
 BW_FAULT_WAY(bw_begin_force_release);

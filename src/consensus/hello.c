@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/consensus/stop.h>
 
 static const uint8_t magic[8] = {'b', 'w', 'h', 'e', 'l', 'l', 'o', '1'};
@@ -70,7 +71,8 @@ static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const stru
 static bool is_expected(const struct bw_hello *self, const struct bw_hello *theirs,
                         struct bw_diag *diag)
 {
-    if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation))
+    if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation) ||
+        BW_MUTANT(WIPED_VOTER))
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
                       "the cluster knows this witness, %" PRIu64

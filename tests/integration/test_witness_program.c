@@ -394,7 +394,7 @@ static unsigned times_said(const char *text)
 }
 
 /* I2, I3: dc-a is granted an epoch by w2 and w3, and cut off; w3 is down, w2 has lost its disk and is
- * made anew, and w1, which never heard of the epoch, is back: the epoch is granted to nobody else. */
+ * made anew, and w1, which never heard of the epoch, is back: nobody leads who could grant it again. */
 static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
 {
     const struct bw_command command = set_spec();
@@ -424,9 +424,7 @@ static void a_witness_that_lost_its_disk_gives_no_epoch_twice(void **state)
     trio_start(&trio, 0, TRIO_FORKED);
     trio_start(&trio, 1, TRIO_FORKED);
     for (int i = 0; i < 10 * TRIO_ELECTION_MS * 1000 / PAUSE_US; i++) {
-        if (puppet_sync_all(&b))
-            obey(&b);
-        assert_int_equal(b.group.renew_epoch, 0);
+        assert_false(puppet_sync_all(&b)); /* no leader answers */
         (void)usleep(PAUSE_US);
     }
     assert_true(trio_logs(&trio, 0, "it was made anew"));
