@@ -188,9 +188,9 @@ static int follow_with(int victim)
 {
     int leader = -1;
 
-    for (int i = 0; i < TRIO_WITNESSES; i++)
-        if (i != victim)
-            trio_start(&trio, i, TRIO_EXECUTED);
+    trio_start_all(&trio, TRIO_EXECUTED); /* a cluster begins once all are up */
+    (void)trio_leader(&trio);
+    (void)trio_stop(&trio, victim, SIGKILL);
     for (int tries = 0; tries < TRIES; tries++) {
         (void)trio_leader(&trio); /* the others have one, or this one is started again */
         faults_begin(faults_path());
