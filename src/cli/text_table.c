@@ -328,6 +328,10 @@ static void warn_of_end(const json_t *group, struct verdict *verdict)
     (void)fprintf(verdict->out,
                   "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
                   bw_json_member(end, "way"));
+    if (bw_json_number(end, "lease_may_live_ms") > 0)
+        (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
+                      bw_json_number(end, "lease_may_live_ms") / 1000,
+                      (int)(bw_json_number(end, "lease_may_live_ms") % 1000 / 100));
 }
 
 static void warn_of_group(const json_t *group, struct verdict *verdict)

@@ -142,7 +142,7 @@ static const struct bw_key spec_keys[] = {
      .offset = SPEC(min_grade),
      .words = min_grade_words,
      .help = "what must be known before another site is granted: that the lease has expired, or "
-             "that the old holder was fenced"},
+             "that the old holder was fenced or, by a person with force-release, is off"},
     {.name = "expired_is_enough",
      .kind = BW_KEY_BOOL,
      .offset = SPEC(expired_is_enough),

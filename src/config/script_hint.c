@@ -27,6 +27,16 @@ static bool is_word(const char *word, size_t length, const char *wanted)
     return strlen(wanted) == length && strncmp(word, wanted, length) == 0;
 }
 
+/* As systemd names units: what else is there is a variable, or not meant for people. */
+static bool is_plain(const char *word, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (strchr("$*?[]\\<>=#,", word[i]) != NULL || (unsigned char)word[i] <= 0x20 ||
+            (unsigned char)word[i] >= 0x7f)
+            return false;
+    return true;
+}
+
 /* Behind `systemctl`: a start, and of what, where that is written plainly. */
 static bool read_unit(const char *at, struct bw_script_hint *hint)
 {
@@ -43,7 +53,7 @@ static bool read_unit(const char *at, struct bw_script_hint *hint)
                 return false;
             continue;
         }
-        if (memchr(at, '$', length) == NULL && length + sizeof ".service" <= sizeof hint->unit)
+        if (is_plain(at, length) && length + sizeof ".service" <= sizeof hint->unit)
             (void)snprintf(hint->unit, sizeof hint->unit, "%.*s%s", (int)length, at,
                            memchr(at, '.', length) == NULL ? ".service" : "");
         return true;

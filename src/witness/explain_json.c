@@ -257,10 +257,12 @@ static void plan_failover(const struct bw_people_view *view, int place, const st
 
     if (site < 0)
         site = best_candidate(view, place);
-    if (group->phase != BW_PHASE_VACANT)
+    if (group->phase != BW_PHASE_VACANT && lapse_left_ms(decision) != 0)
         add(steps, lapse_left_ms(decision),
             "the lease of %s (epoch %" PRIu64 ") is waited out: a failover never shortens it",
             group->holder_site, group->epoch);
+    else if (group->phase != BW_PHASE_VACANT)
+        add_holds(group, decision, "A3", steps); /* the wait is over, and something else is not */
     else if (!grants)
         add_holds(group, decision, group->first_grant ? "A6" : "A9", steps);
     if (site < 0) {

@@ -1,5 +1,6 @@
 /* Everything small that is read from text: durations, numbers, truths, addresses, names, ids, hex,
- * identities in a URI, the characters of a configuration, chrony's configuration. The first byte
+ * identities in a URI, the characters of a configuration, chrony's configuration, a start
+ * script. The first byte
  * says which. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/name.h>
 #include <breakwater/config/chrony.h>
+#include <breakwater/config/script_hint.h>
 #include <breakwater/config/document.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/net/address.h>
@@ -148,12 +150,31 @@ static void run_chrony(const uint8_t *data, size_t size)
     FUZZ_CHECK(ppm <= 1000000);
 }
 
+/* A unit that is proposed can be written into site.yaml as it is; from a file it is the same. */
+static void run_script_hint(const uint8_t *data, size_t size)
+{
+    const struct bw_script_hint hint = bw_script_hint_read(fuzz_file(0, data, size));
+    char *text = fuzz_text(data, size);
+    const struct bw_script_hint again = bw_script_hint_of(text);
+
+    FUZZ_CHECK(memchr(hint.word, '\0', sizeof hint.word) != NULL);
+    FUZZ_CHECK(memchr(hint.unit, '\0', sizeof hint.unit) != NULL);
+    FUZZ_CHECK((hint.kind == BW_SCRIPT_HINT_NONE) == (hint.word[0] == '\0'));
+    FUZZ_CHECK(hint.unit[0] == '\0' || hint.kind == BW_SCRIPT_HINT_UNIT);
+    for (const char *at = hint.unit; *at != '\0'; at++)
+        FUZZ_CHECK((unsigned char)*at > 0x20 && (unsigned char)*at < 0x7f);
+    if (memchr(data, '\0', size) == NULL)
+        FUZZ_CHECK(hint.kind == again.kind && hint.line == again.line &&
+                   strcmp(hint.unit, again.unit) == 0);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const of_text[])(const char *text) = {run_duration, run_number, run_truth,
                                                         run_address,  run_words,  run_id};
     static void (*const of_bytes[])(const uint8_t *data, size_t size) = {
-        run_identity, run_characters, run_chrony};
+        run_identity, run_characters, run_chrony, run_script_hint};
     const unsigned texts = sizeof of_text / sizeof of_text[0];
     const unsigned all = texts + sizeof of_bytes / sizeof of_bytes[0];
     unsigned which;

@@ -974,6 +974,9 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     (void)trio_stop(&trio, leader, SIGKILL);
     until_it_says("cli.yaml", "status harbor", 4, "was closed on the word of operator/anna: fire");
     assert_says(out, "breakwater force-release harbor --site dc-a");
+    assert_int_equal(ask_leader(trio.viewer, "GET", "/metrics", NULL, 0), 200);
+    assert_says(reply.body, "\nbreakwater_group_needs_person{group=\"harbor\"} 1\n");
+    assert_says(reply.body, "\nbreakwater_group_failover_possible{group=\"harbor\"} 0\n");
     trio_start(&trio, leader, TRIO_EXECUTED);
 
     status = run("cli.yaml", "force-release harbor --site dc-a --reason again --yes");
