@@ -469,9 +469,24 @@ static bool was_never_started(const struct bw_evaluation *eval)
            !eval->group->adopting;
 }
 
+static const struct bw_heard *connected_holder(const struct bw_evaluation *eval);
+
+/* It stopped the service as it was told to, only not in order, and could not give the epoch back in
+ * time. */
+static bool is_stop_failed(const struct bw_evaluation *eval)
+{
+    const struct bw_heard *heard = connected_holder(eval);
+
+    return heard != NULL && (heard->report.alarms & 1u << BW_ALARM_STOP_FAILED) != 0 &&
+           heard->report.has_fence_or_stop_succeeded &&
+           heard->report.stop_begun_epoch == eval->group->epoch;
+}
+
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
 {
-    return was_never_started(eval) ? BW_REASON_NEVER_STARTED : BW_REASON_SITE_LOST;
+    if (was_never_started(eval))
+        return BW_REASON_NEVER_STARTED;
+    return is_stop_failed(eval) ? BW_REASON_STOP_FAILED : BW_REASON_SITE_LOST;
 }
 
 static uint32_t clamp_ms(uint64_t ns)

@@ -315,6 +315,14 @@ static void drop_switchover(struct bw_group *group)
     group->rolling_back = false;
 }
 
+/* The move is over, and whom somebody wanted is not forgotten (3.6). */
+static void drop_to_first_choice(struct bw_group *group)
+{
+    if (group->phase == BW_PHASE_REVOKING)
+        COPY(group->first_choice, group->target);
+    drop_switchover(group);
+}
+
 /* What a grant leaves of a switchover: the way back, once, when it went to the target. */
 static void advance_switchover(struct bw_group *group, const struct bw_command *command)
 {
@@ -371,6 +379,7 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     if (!command->adopt)
         group->first_grant = false;
     CLEAR(group->initial_primary);
+    CLEAR(group->first_choice);
     COPY(group->previous_data_site, group->data_site);
     COPY(group->data_site, command->site);
     CLEAR(group->let_go_site);
@@ -440,7 +449,7 @@ static void note_voucher(struct bw_group *group, const struct bw_command *comman
 static void close_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     (void)index;
-    drop_switchover(group);
+    drop_to_first_choice(group);
     newest_entry(group)->why_ended = command->reason;
     if (command->reason == BW_REASON_OPERATOR)
         note_voucher(group, command);
@@ -449,7 +458,7 @@ static void close_epoch(struct bw_group *group, uint64_t index, const struct bw_
 static void hold_epoch(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
     (void)command;
-    drop_switchover(group);
+    drop_to_first_choice(group);
     group->held = true;
     group->held_index = index;
 }
@@ -486,7 +495,7 @@ static bool has_left_data_alone(const struct bw_command *command);
 /* An epoch that its leader granted and never confirmed a renewal of has started nothing (3.4). */
 static void end_expired(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
-    drop_switchover(group);
+    drop_to_first_choice(group);
     end_epoch(group, index, command, BW_GRADE_EXPIRED, command->reason);
     if (has_left_data_alone(command)) {
         COPY(group->data_site, group->previous_data_site);
@@ -557,6 +566,7 @@ static void enter_mode(struct bw_group *group, uint64_t index, enum bw_mode mode
         group->let_go_index = index;
         group->first_grant = true;
         CLEAR(group->initial_primary);
+        CLEAR(group->first_choice);
         drop_switchover(group);
     }
     group->spec.mode = mode;
@@ -606,6 +616,8 @@ static void prune_switchover(struct bw_group *group)
     if (!is_empty(group->target_origin) &&
         !bw_spec_is_candidate(&group->spec, group->target_origin))
         CLEAR(group->target_origin);
+    if (!bw_spec_is_candidate(&group->spec, group->first_choice))
+        CLEAR(group->first_choice);
 }
 
 static void replace_spec(struct bw_group *group, uint64_t index, const struct bw_command *command)

@@ -21,6 +21,16 @@ bool bw_guard_is_fencing(const struct bw_guard *guard)
 
 /* ---- begin --------------------------------------------------------------------------------- */
 
+static void look(const struct guard_step *step, enum bw_fence_state state, const char *rule);
+
+/* Where the stop is the fence, and ran into its limit in this epoch, what is inside is ended without it;
+ * what is outside, or remote, nothing else ends. */
+static bool is_stop_spared(const struct bw_guard *guard)
+{
+    return !guard->limits.has_script[BW_ACTION_FENCE] && bw_guard_is_inside(guard) &&
+           bw_guard_stop_ran_out(guard, guard->fence_epoch);
+}
+
 /* 3.2.4: kills whatever action runs and begins the fence in the same turn. All of it ends by `end`.
  */
 static void begin(const struct guard_step *step, uint64_t epoch, struct bw_instant end,
@@ -43,7 +53,9 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
         if (!BW_MUTANT(FENCE_KILLS))
             bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
     guard->fence = BW_FENCE_SCRIPT;
-    if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
+    if (is_stop_spared(guard))
+        look(step, BW_FENCE_CHECK, "V60");
+    else if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
         bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
                            guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE
                                                                      : BW_ACTION_STOP,
@@ -120,7 +132,8 @@ static void finish(const struct guard_step *step, bool ok, const char *rule)
         }
     }
     /* 3.2.4: stop_script follows at once and cleans up within stop_timeout. */
-    if (!ok || !guard->limits.has_script[BW_ACTION_FENCE])
+    if (!ok || !guard->limits.has_script[BW_ACTION_FENCE] ||
+        bw_guard_stop_ran_out(guard, guard->fence_epoch))
         return;
     if (guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         bw_guard_spawn_own(step, BW_GUARD_SLOT_ACTION, BW_ACTION_STOP, guard->fence_epoch, "W2");

@@ -45,6 +45,8 @@ void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_ru
 void bw_guard_note_end(struct bw_guard *guard);
 enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended);
 
+/* The stop of `epoch` ran into its limit: it would again, and what follows would wait for it (3.2.4). */
+bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch);
 /* What `epoch` has come to: asked when it ends. */
 enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch);
 

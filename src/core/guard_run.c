@@ -232,6 +232,11 @@ static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
         mirror->served = BW_SERVED_NOT_SEEN;
 }
 
+bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch)
+{
+    return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch && !BW_MUTANT(STOP_AGAIN);
+}
+
 enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
 {
     const struct bw_guard_mirror *mirror = &guard->mirror;
@@ -306,7 +311,7 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     /* H7: the child compares with D - F, like the fence. */
     if (slot->run.action == BW_ACTION_START && !BW_MUTANT(START_LIMIT) && !BW_MUTANT(FIRST_LEASE))
         action->run_not_after = bw_guard_window(guard);
-    if (slot->run.run_id == 0)
+    if (slot->run.run_id == 0 && of != BW_GUARD_SLOT_ACTION)
         return;
     message = bw_guard_send(step, BW_GUARD_MESSAGE_RUN_BEGUN, slot->run.epoch, "V8");
     if (message == NULL)
@@ -529,6 +534,8 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         ended.result = BW_RUN_KILLED;
     slot->state = BW_SLOT_FREE;
     note_start_ended(guard, &run, ended.result);
+    if (run.action == BW_ACTION_STOP && ended.result == BW_RUN_TIMED_OUT)
+        guard->mirror.stop_ran_out_epoch = run.epoch;
     if (run.action == BW_ACTION_STATUS)
         note_look(guard, event->slot, &ended);
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;

@@ -96,6 +96,9 @@ static void judge_report(struct judgement *judgement)
     judgement->passes &= bw_gate_value(
         list, BW_GATE_ID_EPOCH, site, report->epoch_seen <= judgement->group->epoch, BW_UNIT_COUNT,
         (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
+    if (report->guard_busy) /* it would refuse to arm another epoch */
+        judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, BW_MUTANT(GUARD_BUSY),
+                                           "its guard still runs a start or a stop");
     judge_rejoin(judgement);
     judge_service(judgement);
     judge_rate(judgement);
@@ -554,11 +557,16 @@ static uint32_t setbacks(const struct bw_group *group, int site)
 
 bool bw_policy_prefers(const struct bw_group *group, int a, int b)
 {
+    const char *first = BW_MUTANT(FIRST_CHOICE) ? "" : group->first_choice;
     uint32_t setbacks_a = setbacks(group, a);
     uint32_t setbacks_b = setbacks(group, b);
 
     if (setbacks_a != setbacks_b)
         return setbacks_a < setbacks_b;
+    if (strcmp(group->spec.sites[a].name, first) == 0)
+        return true;
+    if (strcmp(group->spec.sites[b].name, first) == 0)
+        return false;
     if (group->spec.sites[a].priority != group->spec.sites[b].priority)
         return group->spec.sites[a].priority > group->spec.sites[b].priority;
     if (strcmp(group->spec.sites[a].name, group->data_site) == 0)

@@ -118,6 +118,7 @@ static void reset_tenure(struct bw_site *site)
     site->failed_early = false;
     site->mirror_reread = false;
     site->final_position_due = false;
+    site->position_final = false;
     site->over = false;
     site->restarts_used = 0;
     site->stopped_in_a_row = 0;
@@ -395,7 +396,7 @@ static void advance_stopping(const struct step *step)
     struct bw_site *site = step->site;
 
     if (site->stop_succeeded) {
-        site->tenure = BW_TENURE_ENDING;
+        bw_site_begin_ending(step);
         return;
     }
     if (!site->guard_greeted || !may_retry(step))
@@ -413,12 +414,29 @@ static void advance_stopping(const struct step *step)
 
     if (may_be_untouched && site->service == BW_SERVICE_STOPPED &&
         site->running == BW_ACTION_NONE) {
-        site->tenure = BW_TENURE_ENDING;
+        bw_site_begin_ending(step);
         return;
     }
     if (may_be_untouched && !site->observation[BW_ACTION_STATUS].has_result)
         return; /* the first status is on its way */
     bw_site_run(step, BW_ACTION_STOP, site->memory.epoch, "S13");
+}
+
+/* What ended the service has changed where it stands, and what was measured before, or is being
+ * measured, does not tell it: readiness runs once more (3.2.4, 3.6). Where no stop has ended well only a
+ * planned move waits for that: nobody else is served by the wait. */
+void bw_site_begin_ending(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const bool is_move = site->order.kind == BW_ORDER_STOP && !site->order.closed &&
+                         site->order.epoch == site->memory.epoch;
+    const bool is_wanted = site->stop_succeeded || is_move;
+
+    site->tenure = BW_TENURE_ENDING;
+    site->stop_succeeded = true;
+    site->position_final = false;
+    site->stopped_since = step->now;
+    site->final_position_due = is_wanted && site->limits.has_script[BW_ACTION_READINESS];
 }
 
 static void send_end(const struct step *step, const char *rule)
@@ -438,7 +456,7 @@ static void advance_ending(const struct step *step)
     struct bw_site *site = step->site;
 
     if (!site->guard_greeted || site->end_open || site->running != BW_ACTION_NONE ||
-        !may_retry(step))
+        site->guard_cleans || !may_retry(step))
         return;
     if (site->final_position_due) {
         if (!site->observation[BW_ACTION_READINESS].running)
@@ -792,6 +810,8 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->gives_position = site->gives_position;
     if (site->guard.sight.seen == BW_REACH_OUTSIDE && site->guard.reach != BW_REACH_REMOTE)
         report->alarms |= UINT32_C(1) << BW_ALARM_OUTSIDE_REACH;
+    report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
+                         site->running == BW_ACTION_START;
     if (is_fence_too_slow(site))
         report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

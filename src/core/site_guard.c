@@ -117,7 +117,9 @@ void bw_site_give_back(const struct step *step, const char *rule)
                              ? site->order.reason /* an agent before us obeyed it */
                              : BW_REASON_LEASE_LOST;
     memory->past_no_return = is_past_no_return(site);
-    memcpy(memory->position, site->position, sizeof memory->position);
+    memory->position[0] = '\0';
+    if (site->position_final || BW_MUTANT(POSITION_FINAL))
+        memcpy(memory->position, site->position, sizeof memory->position);
     site->tenure = BW_TENURE_NONE;
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};
@@ -243,7 +245,7 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         return;
     site->fence_ok_read = true;
     if (site->tenure == BW_TENURE_FENCING || site->tenure == BW_TENURE_STUCK)
-        site->tenure = BW_TENURE_ENDING;
+        bw_site_begin_ending(step);
 }
 
 /* A fence that was begun when the failed one was known has seen the end (3.3). Durable before it is
@@ -297,7 +299,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
     note_fence_succeeded(site);
     if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
-        site->tenure = BW_TENURE_ENDING;
+        bw_site_begin_ending(step);
 }
 
 static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_instant end,
@@ -498,8 +500,8 @@ static void read_final_position(const struct step *step)
 
     site->deadline_known = true; /* nothing of this epoch is armed any more */
     site->arm_sent_end = (struct bw_instant){0, 0};
+    bw_site_begin_ending(step);
     site->final_position_due = true;
-    site->tenure = BW_TENURE_ENDING;
     bw_site_emit(step, BW_SITE_ACTION_TRACE, "S49")->epoch = site->memory.epoch;
     bw_site_observe_soon(step, BW_ACTION_READINESS);
 }
@@ -510,6 +512,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     struct bw_site *site = step->site;
 
     site->guard_greeted = true;
+    site->guard_cleans = false; /* what runs is in its state */
     site->old_epoch = 0; /* the guard is there; what it has armed is watched all the same */
     site->old_fenced_epoch = 0;
     site->old_reread = false;
@@ -543,7 +546,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
         !bw_id_equal(state->armed_instance, site->instance)) {
         site->deadline_known = true; /* the guard answered: nothing of this epoch is armed */
         if (site->tenure == BW_TENURE_FENCING && site->own_fence_done)
-            site->tenure = BW_TENURE_ENDING; /* and so it has no fence of it to tell about */
+            bw_site_begin_ending(step); /* and so it has no fence of it to tell about */
         return;
     }
     site->deadline_known = true;
@@ -615,7 +618,6 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
         return;
     if (ended->result == BW_RUN_OK || BW_MUTANT(STOP_RESULT)) {
         site->stop_succeeded = true;
-        site->final_position_due = site->limits.has_script[BW_ACTION_READINESS];
         return;
     }
     if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
@@ -643,8 +645,7 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
         bw_site_observe_soon(step, BW_ACTION_STATUS);
         if (is_open &&
             (site->tenure == BW_TENURE_STOPPING || site->tenure == BW_TENURE_STUCK)) {
-            site->tenure = BW_TENURE_ENDING;
-            site->stop_succeeded = true;
+            bw_site_begin_ending(step);
         }
         return;
     case BW_RUN_REFUSED:
@@ -692,6 +693,8 @@ static void on_run_ended(const struct step *step, const struct bw_guard_run_ende
         site->guard.epoch_seen = ended->epoch;
     if (ended->run_id == site->running_run_id || ended->run_id == 0)
         site->running = BW_ACTION_NONE;
+    if (ended->run_id == 0)
+        site->guard_cleans = false;
     if (ended->result == BW_RUN_REFUSED && is_outlived(site, ended->epoch, ended->refusal)) {
         bw_site_give_back(step, "S47");
         return;
@@ -739,6 +742,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         if (message->begun.action == BW_ACTION_START)
             note_start_begun(site, message->epoch);
+        if (message->begun.run_id == 0)
+            site->guard_cleans = true;
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
         on_run_ended(step, &message->ended);

@@ -150,6 +150,18 @@ static void forget_answered(const struct step *step)
     bw_site_save(step, "S62");
 }
 
+/* Of a run that began after the end of the service, and ended by itself: what somebody cut off may have
+ * printed half of a number. */
+static void note_final_position(struct bw_site *site, const struct bw_observation *observation,
+                                enum bw_run_result result)
+{
+    if (site->tenure != BW_TENURE_ENDING || !site->final_position_due ||
+        !bw_instant_wait_is_over(observation->at, site->stopped_since))
+        return;
+    site->final_position_due = false;
+    site->position_final = result == BW_RUN_OK || result == BW_RUN_FAILED;
+}
+
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -188,8 +200,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         site->ready_order_index = observation->order_index;
         if (site->order.prepare)
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S37");
-        if (site->tenure == BW_TENURE_ENDING)
-            site->final_position_due = false;
+        note_final_position(site, observation, ended->result);
         break;
     case BW_ACTION_CONDITION:
         site->condition = BW_CONDITION_NONE;

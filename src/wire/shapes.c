@@ -304,7 +304,7 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
       BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher), MESSAGE(sight, reach_sight),
-      NUMBER(held_index))
+      NUMBER(held_index), NAME(first_choice))
 #undef CORE
 #undef WIRE
 
@@ -347,7 +347,7 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
       BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
       NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position),
-      MESSAGE(sight, reach_sight))
+      MESSAGE(sight, reach_sight), BOOL(guard_busy))
 #undef CORE
 #undef WIRE
 
@@ -579,7 +579,7 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
       BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
-      BOOL(stopped_after_start))
+      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch))
 #undef CORE
 #undef WIRE
 

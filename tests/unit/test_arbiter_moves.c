@@ -418,6 +418,26 @@ static void after_a_lost_start_the_loss_is_bounded_by_its_grant(void **state)
     assert_held("lag", A);
 }
 
+/* 3.6: the lease ran out in the middle, of a site that is there and had ended its service: that is no
+ * lost site, and whom the move was for is the first choice. */
+static void a_move_whose_epoch_expired_is_not_forgotten(void **state)
+{
+    (void)state;
+    begin_switchover();
+    world.sites[A].renew_epoch = 0;
+    world_stop(&world, A);
+    world.sites[A].report.stop_begun_epoch = world_group(&world)->epoch;
+    world.sites[A].report.alarms = 1u << BW_ALARM_STOP_FAILED;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_acts("A3");
+
+    assert_int_equal(world_group(&world)->last_end.reason, BW_REASON_STOP_FAILED);
+    assert_string_equal(world_group(&world)->first_choice, "dc-b");
+    assert_acts("A9"); /* dc-a has the higher priority, and its data is the newest */
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_string_equal(world_group(&world)->first_choice, "");
+}
+
 /* 3.6: a stop that has begun is finished. */
 static void a_move_is_given_up_only_before_the_stop_began(void **state)
 {
@@ -509,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_start_that_failed_early_goes_back_to_the_origin),
         cmocka_unit_test(a_start_that_failed_late_does_not_go_back),
         cmocka_unit_test(after_a_lost_start_the_loss_is_bounded_by_its_grant),
+        cmocka_unit_test(a_move_whose_epoch_expired_is_not_forgotten),
         cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
         cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),

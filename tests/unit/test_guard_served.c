@@ -1,5 +1,5 @@
-/* Unit tests of the guard's machine: what the starts of an epoch came to, as it says when the epoch ends.
- * Design 4 (data safety). */
+/* Unit tests of the guard's machine: what the starts of an epoch came to, as it says when the epoch ends;
+ * what follows a stop that ran into its limit. Design 3.2.4, 4 (data safety). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -148,6 +148,60 @@ static void nobody_knows_of_an_epoch_without_a_mirror(void **state)
     assert_int_equal(served(), BW_SERVED_MAYBE);
 }
 
+/* ---- a stop that ran into its limit (3.2.4) ---- */
+
+static void run_out_of_stop(void)
+{
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_OK);
+    act(BW_ACTION_STOP, BW_RUN_TIMED_OUT);
+    run(&world, 1, BW_ACTION_FENCE, ++run_id);
+}
+
+/* It would hang again, and the end of the epoch would wait for it. */
+static void a_stop_that_ran_into_its_limit_does_not_follow_the_fence(void **state)
+{
+    (void)state;
+    run_out_of_stop();
+    assert_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_not_asked(&world, "SPAWN:stop");
+    assert_true(end(&world, 1));
+
+    begin_armed(&world); /* one that failed by itself cleans up */
+    act(BW_ACTION_START, BW_RUN_OK);
+    act(BW_ACTION_STOP, BW_RUN_FAILED);
+    run(&world, 1, BW_ACTION_FENCE, ++run_id);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_asked(&world, "SPAWN:stop");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.run_id, 0); /* the agent is told */
+    assert_false(end(&world, 1));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_BUSY);
+}
+
+/* Without a fence script it would be the fence: what is inside is ended without it. */
+static void a_stop_that_ran_into_its_limit_is_not_the_fence(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    world.guard.limits.has_script[BW_ACTION_FENCE] = false;
+    act(BW_ACTION_START, BW_RUN_OK);
+    act(BW_ACTION_STOP, BW_RUN_TIMED_OUT);
+    run(&world, 1, BW_ACTION_FENCE, ++run_id);
+    assert_not_asked(&world, "SPAWN:stop");
+    assert_asked(&world, "SPAWN:status");
+
+    begin_armed(&world); /* outside nothing else ends it */
+    world.guard.limits.has_script[BW_ACTION_FENCE] = false;
+    act(BW_ACTION_START, BW_RUN_OK);
+    act(BW_ACTION_STOP, BW_RUN_TIMED_OUT);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    run(&world, 1, BW_ACTION_FENCE, ++run_id);
+    assert_asked(&world, "SPAWN:stop");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -159,6 +213,8 @@ int main(void)
         cmocka_unit_test(only_a_look_that_began_after_the_start_had_ended_tells),
         cmocka_unit_test(an_interrupted_start_may_have_served),
         cmocka_unit_test(nobody_knows_of_an_epoch_without_a_mirror),
+        cmocka_unit_test(a_stop_that_ran_into_its_limit_does_not_follow_the_fence),
+        cmocka_unit_test(a_stop_that_ran_into_its_limit_is_not_the_fence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

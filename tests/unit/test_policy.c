@@ -81,6 +81,10 @@ static void failed_fence(struct bw_report *report)
 {
     report->fence_failed = true;
 }
+static void busy_guard(struct bw_report *report)
+{
+    report->guard_busy = true;
+}
 static void unready(struct bw_report *report)
 {
     report->ready = false;
@@ -111,6 +115,7 @@ static const struct {
     {"site_alarm", measured_slow_fence},
     {"site_alarm", volatile_state},
     {"site_alarm", failed_fence},
+    {"busy", busy_guard},
     {"ready", unready},
     {"ready", never_measured},
     {"ready", old_readiness},

@@ -237,6 +237,84 @@ static void fence_that_fails_too_holds_the_epoch_and_is_reported(void **state)
     assert_int_equal(group.released.epoch, 0);
 }
 
+/* 3.2.4: writes were acknowledged between the newest measurement and the fence. */
+static void position_of_before_a_fence_is_not_given_back(void **state)
+{
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    for (int measured = 0; measured < 2; measured++) {
+        begin_serving(&world);
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=100");
+        order(&world, BW_ORDER_STOP, 1);
+        world.site.ending_reason = BW_REASON_SWITCHOVER;
+        ended(&world, &world.sent_run, BW_RUN_TIMED_OUT, "");
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+        ended(&world, &world.sent_run, BW_RUN_OK, "");
+        assert_int_equal(world.site.tenure, BW_TENURE_ENDING);
+        look(&world, BW_ACTION_READINESS, measured ? BW_RUN_OK : BW_RUN_TIMED_OUT, "position=128");
+        from_guard(&world, &of);
+
+        assert_int_equal(released(&world).epoch, 1);
+        assert_string_equal(released(&world).position, measured ? "128" : "");
+    }
+}
+
+/* 3.6: begun before the end, it tells of before. */
+static void position_of_a_look_begun_before_the_stop_is_not_final(void **state)
+{
+    const struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    world.site.ending_reason = BW_REASON_SWITCHOVER;
+    world.site.observation[BW_ACTION_READINESS].running = true;
+    world.site.observation[BW_ACTION_READINESS].run_id = 77;
+    world.site.observation[BW_ACTION_READINESS].begun = at_ms(world.now_ms - 50);
+    world.now_ms += 10;
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    world.sent_look.run.action = BW_ACTION_READINESS;
+    world.sent_look.run.run_id = 77;
+    ended(&world, &world.sent_look, BW_RUN_OK, "position=100");
+    assert_true(world.site.final_position_due);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=128");
+    from_guard(&world, &of);
+
+    assert_string_equal(released(&world).position, "128");
+}
+
+/* 3.2.4: the guard cleans up by itself: the epoch is not asked to end before, and others are told. */
+static void guard_that_cleans_up_is_waited_for_and_reported(void **state)
+{
+    struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_RUN_BEGUN,
+                                     .epoch = 1,
+                                     .begun = {.action = BW_ACTION_STOP}};
+    struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_RUN_ENDED, .epoch = 1};
+    struct bw_sync_group group;
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    from_guard(&world, &begun);
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_true(group.report.guard_busy);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=128");
+    assert_null(strstr(world.log, "END"));
+
+    over.ended = (struct bw_guard_run_ended){
+        .epoch = 1, .action = BW_ACTION_STOP, .result = BW_RUN_OK};
+    from_guard(&world, &over);
+    assert_asked(&world, "END");
+    bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+    assert_false(group.report.guard_busy);
+}
+
 static void failed_start_is_stopped_and_given_back_with_its_reason(void **state)
 {
     struct world world;
@@ -482,6 +560,9 @@ int main(void)
         cmocka_unit_test(restarted_agent_does_not_take_back_what_was_given_back),
         cmocka_unit_test(stop_that_fails_is_followed_by_the_fence_at_once),
         cmocka_unit_test(fence_that_fails_too_holds_the_epoch_and_is_reported),
+        cmocka_unit_test(position_of_before_a_fence_is_not_given_back),
+        cmocka_unit_test(position_of_a_look_begun_before_the_stop_is_not_final),
+        cmocka_unit_test(guard_that_cleans_up_is_waited_for_and_reported),
         cmocka_unit_test(failed_start_is_stopped_and_given_back_with_its_reason),
         cmocka_unit_test(what_never_served_leaves_the_data_alone),
         cmocka_unit_test(start_that_never_says_started_has_failed),

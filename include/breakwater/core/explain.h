@@ -62,7 +62,8 @@
     X(MIN_PRIMARY_TIME, "min_primary_time", "the last primary had its minimum time")              \
     X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")                       \
     X(TARGET_LOST, "target_lost", "the target of the move may come")                              \
-    X(MEASURED, "measured", "its readiness script has ended once")
+    X(MEASURED, "measured", "its readiness script has ended once")                                \
+    X(BUSY, "busy", "its guard has ended every start and stop of before")
 enum bw_gate_id {
 #define X(name, id, meaning) BW_GATE_ID_##name,
     BW_GATE_LIST(X)

@@ -96,6 +96,8 @@ struct bw_group {
     bool rolling_back;
     char initial_primary[BW_NAME_MAX + 1]; /* one-shot wish of `apply --initial-primary` (3.9):
                                               taken only under first_grant; gone with the grant */
+    char first_choice[BW_NAME_MAX + 1]; /* target of a move whose epoch did not end by its give-back:
+                                           preferred in the unplanned grant that follows (3.6) */
     char data_site[BW_NAME_MAX + 1];   /* whose data is the newest (design 4) */
     char previous_data_site[BW_NAME_MAX + 1]; /* an epoch is open: what data_site was before it, and
                                                  is again when the epoch left the data alone */

@@ -57,6 +57,7 @@ struct bw_guard_mirror {
     struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
     uint64_t start_epoch;     /* of the newest start that was begun; 0 none */
     enum bw_served served;    /* of it, as far as its looks and the ends of its starts tell */
+    uint64_t stop_ran_out_epoch; /* its stop ran into its limit: it is not run again; 0 none */
     bool stopped_after_start; /* a look that began after the newest start had ended said `stopped` */
 };
 

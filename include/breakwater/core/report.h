@@ -71,6 +71,7 @@ struct bw_report {
                                    after one; UINT64_MAX: it owes none, whoever serves (4) */
     bool start_begun;           /* a start of armed_epoch has begun */
     uint32_t alarms;            /* bit set of enum bw_alarm */
+    bool guard_busy;            /* its guard still runs a start or a stop */
     bool gives_position;        /* its readiness script has given a position since its agent began */
 };
 

@@ -174,6 +174,9 @@ struct bw_site {
     bool old_reread;                /* once more at D - F */
     bool end_open;                  /* ended(e) was asked for and not answered */
     bool final_position_due;        /* readiness runs once more before the epoch is given back */
+    bool position_final;            /* `position` was measured after the newest stop or fence */
+    struct bw_instant stopped_since; /* since when a readiness run tells the final position */
+    bool guard_cleans;              /* the guard runs a stop by itself, after a fence (3.2.4) */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
