@@ -7,6 +7,7 @@
 
 #include "evaluation.h"
 
+static const struct bw_heard *connected_holder(const struct bw_evaluation *eval);
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command);
@@ -469,10 +470,7 @@ static bool was_never_started(const struct bw_evaluation *eval)
            !eval->group->adopting;
 }
 
-static const struct bw_heard *connected_holder(const struct bw_evaluation *eval);
-
-/* It stopped the service as it was told to, only not in order, and could not give the epoch back in
- * time. */
+/* It ended the service as it was told to, only not in order, and did not give back in time. */
 static bool is_stop_failed(const struct bw_evaluation *eval)
 {
     const struct bw_heard *heard = connected_holder(eval);

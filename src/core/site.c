@@ -422,23 +422,6 @@ static void advance_stopping(const struct step *step)
     bw_site_run(step, BW_ACTION_STOP, site->memory.epoch, "S13");
 }
 
-/* What ended the service has changed where it stands, and what was measured before, or is being
- * measured, does not tell it: readiness runs once more (3.2.4, 3.6). Where no stop has ended well only a
- * planned move waits for that: nobody else is served by the wait. */
-void bw_site_begin_ending(const struct step *step)
-{
-    struct bw_site *site = step->site;
-    const bool is_move = site->order.kind == BW_ORDER_STOP && !site->order.closed &&
-                         site->order.epoch == site->memory.epoch;
-    const bool is_wanted = site->stop_succeeded || is_move;
-
-    site->tenure = BW_TENURE_ENDING;
-    site->stop_succeeded = true;
-    site->position_final = false;
-    site->stopped_since = step->now;
-    site->final_position_due = is_wanted && site->limits.has_script[BW_ACTION_READINESS];
-}
-
 static void send_end(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;

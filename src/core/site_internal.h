@@ -46,13 +46,13 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_watch_old_instance(const struct step *step);
-/* The service was ended; what is left is to give the epoch back, with its final position. */
-void bw_site_begin_ending(const struct step *step);
 void bw_site_give_back(const struct step *step, const char *rule);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 bool bw_site_epoch_is_open(const struct bw_site *site);
 
 /* site_watch.c */
+/* The service was ended; what is left is to give the epoch back, with its final position. */
+void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);

@@ -150,6 +150,23 @@ static void forget_answered(const struct step *step)
     bw_site_save(step, "S62");
 }
 
+/* What ended the service has changed where it stands, and what was measured before, or is being
+ * measured, does not tell it: readiness runs once more (3.2.4, 3.6). Where no stop has ended well only a
+ * planned move waits for that: nobody else is served by the wait. */
+void bw_site_begin_ending(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const bool is_move = site->order.kind == BW_ORDER_STOP && !site->order.closed &&
+                         site->order.epoch == site->memory.epoch;
+    const bool is_wanted = site->stop_succeeded || is_move;
+
+    site->tenure = BW_TENURE_ENDING;
+    site->stop_succeeded = true;
+    site->position_final = false;
+    site->stopped_since = step->now;
+    site->final_position_due = is_wanted && site->limits.has_script[BW_ACTION_READINESS];
+}
+
 /* Of a run that began after the end of the service, and ended by itself: what somebody cut off may have
  * printed half of a number. */
 static void note_final_position(struct bw_site *site, const struct bw_observation *observation,
