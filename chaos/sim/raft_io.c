@@ -58,6 +58,15 @@ static struct bw_roll *roll_of(const struct sim_raft_io *backend)
     return ((struct bw_safe_io *)backend->io)->config.roll;
 }
 
+/* What the hello of a connection with `peer` comes to. */
+static bool meets(const struct sim_raft_io *backend, raft_id peer, struct bw_id incarnation)
+{
+    if (bw_roll_meet(roll_of(backend), peer, incarnation, NULL) == BW_OK)
+        return true;
+    sim_count(sim_world_of(backend->process), "L22");
+    return false;
+}
+
 const char *sim_raft_address(raft_id id)
 {
     static const char *const addresses[SIM_WITNESSES] = {"1", "2", "3"};
@@ -523,8 +532,7 @@ static void on_arrived(struct sim_process *process, void *payload)
      * ends with the directory that one end had. */
     if (backend->on_receive == NULL ||
         !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
-        bw_roll_meet(roll_of(backend), arrived->message.server_id, arrived->incarnation, NULL) !=
-            BW_OK) {
+        !meets(backend, arrived->message.server_id, arrived->incarnation)) {
         sim_raft_message_drop(arrived);
         return;
     }
@@ -564,7 +572,7 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
     to = sim_witness_incarnation(world, (uint32_t)message->server_id - 1);
-    if (bw_roll_meet(roll_of(backend), message->server_id, to, NULL) != BW_OK)
+    if (!meets(backend, message->server_id, to))
         return RAFT_NOCONNECTION; /* the hello that answers ours */
     sim_check_raft_says(process, backend->disk, message);
     sim_net_post(process, world->witnesses[message->server_id - 1], on_arrived,
