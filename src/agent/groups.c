@@ -155,11 +155,18 @@ static void read_mirror(struct bw_agent_place *place)
                          file.time_namespace != agent->time_namespace ||
                          strcmp(file.group, place->config->name) != 0))
         err = bw_diag_set(&diag, BW_ERR_STALE, "it is of another boot, time namespace or group");
+    /* Read again and again while there is no guard: what stays as it was is said once. */
+    place->is_mirror_news = !place->has_read_mirror || place->mirror_err != err ||
+                            (err == BW_OK && place->mirror_epoch != file.mirror.armed_epoch);
+    place->has_read_mirror = true;
+    place->mirror_err = err;
     if (err != BW_OK) {
-        bw_log_warn(&agent->log, "mirror.unreadable", "group=%s error=%s", place->config->name,
-                    bw_log_quote(diag.text));
+        if (place->is_mirror_news)
+            bw_log_warn(&agent->log, "mirror.unreadable", "group=%s error=%s", place->config->name,
+                        bw_log_quote(diag.text));
         return;
     }
+    place->mirror_epoch = file.mirror.armed_epoch;
     place->mirror.mirror_is_anothers =
         file.mirror.armed_epoch != 0 &&
         !bw_id_equal(file.mirror.armed_instance, agent->store.state.instance);

@@ -13,6 +13,10 @@
  * site throw each other off at most once in RETRY_NS_MAX. */
 #define STEADY_NS    (10 * BW_NS_PER_S)
 
+/* Beyond so much that the guard has not read, arms wait in their groups. */
+#define ARM_QUEUE_BYTES_MAX (64 * 1024)
+#define ARM_PAUSE_MS        2
+
 static const struct bw_unix_events events;
 
 /* ---- losing it ------------------------------------------------------------------------------- */
@@ -47,6 +51,8 @@ static void drop_connection(struct bw_agent *agent)
     struct bw_unix_connection *connection = agent->guard.connection;
 
     agent->guard.connection = NULL;
+    for (uint32_t i = 0; i < agent->place_count; i++)
+        agent->places[i].has_arm = false; /* another guard, another hello: void */
     if (connection != NULL)
         bw_unix_close(connection);
 }
@@ -68,6 +74,39 @@ static void lose(struct bw_agent *agent, const char *why)
 
 /* ---- speaking -------------------------------------------------------------------------------- */
 
+/* The newest arm of a group says all that the older ones did: while the guard does not read, only that
+ * one waits, here, and no queue grows with the time that it takes. */
+static bool hold_back(struct bw_agent *agent, const struct bw_guard_message *message)
+{
+    struct bw_agent_place *place = message->kind == BW_GUARD_MESSAGE_ARM
+                                       ? bw_agent_place_find(agent, message->group)
+                                       : NULL;
+
+    if (place == NULL || agent->guard.state != BW_GUARD_LINK_OPEN)
+        return false;
+    place->has_arm = bw_unix_queued_bytes(agent->guard.connection) > ARM_QUEUE_BYTES_MAX;
+    if (!place->has_arm)
+        return false;
+    place->arm = *message;
+    if (!agent->guard.timer.is_set) /* an open link has no other use for it */
+        bw_deadline_set(&agent->guard.timer,
+                        bw_instant_add(bw_clock_now(), ARM_PAUSE_MS * BW_NS_PER_MS),
+                        BW_DEADLINE_RIGHT);
+    return true;
+}
+
+static void send_held_back(struct bw_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->place_count; i++) {
+        struct bw_agent_place *place = &agent->places[i];
+
+        if (!place->has_arm)
+            continue;
+        place->has_arm = false;
+        bw_guard_link_send(agent, &place->arm); /* held back again where it has to be */
+    }
+}
+
 void bw_guard_link_send(struct bw_agent *agent, const struct bw_guard_message *message)
 {
     struct bw_guard_link *link = &agent->guard;
@@ -78,6 +117,8 @@ void bw_guard_link_send(struct bw_agent *agent, const struct bw_guard_message *m
 
     if (link->connection == NULL)
         return; /* GUARD_LOST is on its way, and voids what was asked of it */
+    if (hold_back(agent, message))
+        return;
     err = bw_guard_message_encode(message, bytes, sizeof bytes, &size, &diag);
     if (err == BW_OK)
         err = bw_unix_send(link->connection, bytes, size, &diag);
@@ -269,7 +310,9 @@ static void on_timer(struct bw_deadline *deadline, void *user)
     (void)deadline;
     if (agent->guard.state == BW_GUARD_LINK_IDLE)
         connect_now(agent);
-    else if (agent->guard.state != BW_GUARD_LINK_OPEN)
+    else if (agent->guard.state == BW_GUARD_LINK_OPEN)
+        send_held_back(agent);
+    else
         lose(agent, "no answer to hello within a second");
 }
 

@@ -68,6 +68,12 @@ struct bw_agent_place {
     bool saved_ok;
     bool has_mirror;
     struct bw_site_event mirror;
+    bool is_mirror_news; /* it says something else than when it was read before */
+    bool has_read_mirror;
+    enum bw_err mirror_err; /* of the newest reading */
+    uint64_t mirror_epoch;
+    bool has_arm; /* held back: the guard has not read what was sent before */
+    struct bw_guard_message arm;
     struct bw_agent_fence *own_fence; /* NULL: none runs */
     struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
 };

@@ -131,9 +131,10 @@ static void say_event(const struct bw_agent_place *place, const struct bw_site_e
         say_message(place, event->message, now);
         break;
     case BW_SITE_EVENT_MIRROR_READ:
-        bw_log_warn(log, "mirror.read", "group=%s ok=%s epoch=%" PRIu64 " left_ms=%" PRIu64, group,
-                    event->ok ? "yes" : "no", event->mirror_epoch,
-                    bw_instant_left_ns(now, event->mirror_end) / BW_NS_PER_MS);
+        bw_log_write(log, place->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
+                     "group=%s ok=%s epoch=%" PRIu64 " left_ms=%" PRIu64, group,
+                     event->ok ? "yes" : "no", event->mirror_epoch,
+                     bw_instant_left_ns(now, event->mirror_end) / BW_NS_PER_MS);
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
         bw_log_write(log, event->ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",

@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/base/limits.h>
 #include <breakwater/config/groups_config.h>
 #include <breakwater/config/problems.h>
 #include <breakwater/witness/spec_json.h>
@@ -11,6 +12,9 @@
 #include "verbs.h"
 
 #define WAIT_MS 30000
+/* Beside its own document: the name that it may have in `initial_primary`, and separators. */
+#define PART_GROUP_EXTRA_BYTES 160
+#define PART_BYTES_MAX         (BW_BODY_BYTES_MAX * 3 / 4)
 
 struct apply_values {
     struct bw_api_values api;
@@ -128,27 +132,115 @@ static size_t print_groups(const json_t *reply, bool is_plan)
     return count;
 }
 
-/* Asks what would change. `*out_count`: how many groups. */
-static enum bw_exit plan(struct bw_api *api, const json_t *body, size_t *out_count)
+/* ---- in several requests ----
+ * A request holds BW_BODY_BYTES_MAX. A file with more groups than that goes in parts, and none is
+ * committed before all of them were found to be without problems. */
+
+/* The groups from `first` on that one request holds, as its body; `*out_next`: the first one that is not
+ * in it. NULL: no memory. */
+static json_t *part_of(const json_t *body, size_t first, size_t *out_next)
+{
+    const json_t *groups = json_object_get(body, "groups");
+    const json_t *initial = json_object_get(body, "initial_primary");
+    json_t *some = json_array();
+    json_t *of_some = json_object();
+    size_t bytes = 0;
+    size_t at = first;
+    bool is_whole = some != NULL && of_some != NULL;
+
+    for (; is_whole && at < json_array_size(groups); at++) {
+        json_t *group = json_array_get(groups, at);
+        const char *name = bw_json_member(group, "name");
+        json_t *primary = json_object_get(initial, name);
+        const size_t more = json_dumpb(group, NULL, 0, JSON_COMPACT) + PART_GROUP_EXTRA_BYTES;
+
+        if (at > first && bytes + more > PART_BYTES_MAX)
+            break;
+        bytes += more;
+        is_whole = json_array_append(some, group) == 0 &&
+                   (primary == NULL || json_object_set(of_some, name, primary) == 0);
+    }
+    *out_next = at;
+    if (is_whole)
+        return json_pack("{s:o, s:o}", "groups", some, "initial_primary", of_some);
+    json_decref(some);
+    json_decref(of_some);
+    return NULL;
+}
+
+typedef enum bw_exit (*on_part)(struct bw_api *api, const json_t *part, size_t *count);
+
+static enum bw_exit for_each_part(struct bw_api *api, const json_t *body, on_part do_part,
+                                  size_t *count)
+{
+    const size_t group_count = json_array_size(json_object_get(body, "groups"));
+    enum bw_exit exit = BW_EXIT_FINE;
+    size_t next = 0;
+
+    do {
+        json_t *part = part_of(body, next, &next);
+
+        if (part == NULL) {
+            (void)fputs("error: apply: out of memory\n", stderr);
+            return BW_EXIT_FAILED;
+        }
+        exit = do_part(api, part, count);
+        json_decref(part);
+    } while (exit == BW_EXIT_FINE && next < group_count);
+    return exit;
+}
+
+static bool has_parts(const json_t *body)
+{
+    size_t next;
+    json_t *part = part_of(body, 0, &next);
+
+    json_decref(part);
+    return next < json_array_size(json_object_get(body, "groups"));
+}
+
+/* Asks what would change. `*count`: how many groups. */
+static enum bw_exit plan_part(struct bw_api *api, const json_t *part, size_t *count)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups?plan=1", body, &reply);
+    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups?plan=1", part, &reply);
 
     if (exit != BW_EXIT_FINE)
         return exit;
     if (reply.status == 200)
-        *out_count = print_groups(reply.body, true);
+        *count += print_groups(reply.body, true);
     else
         exit = bw_api_complain(api, &reply);
     bw_api_reply_deinit(&reply);
     return exit;
 }
 
-static enum bw_exit commit(struct bw_api *api, const json_t *body)
+static enum bw_exit plan(struct bw_api *api, const json_t *body, size_t *out_count)
+{
+    *out_count = 0;
+    return for_each_part(api, body, plan_part, out_count);
+}
+
+static enum bw_exit check_part(struct bw_api *api, const json_t *part, size_t *count)
 {
     struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups", body, &reply);
+    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups?plan=1", part, &reply);
 
+    (void)count;
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 200)
+        exit = bw_api_complain(api, &reply);
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+static enum bw_exit commit_part(struct bw_api *api, const json_t *part, size_t *count)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups", part, &reply);
+
+    (void)count;
     if (exit != BW_EXIT_FINE)
         return exit;
     (void)print_groups(reply.body, false);
@@ -156,6 +248,14 @@ static enum bw_exit commit(struct bw_api *api, const json_t *body)
         exit = bw_api_complain(api, &reply);
     bw_api_reply_deinit(&reply);
     return exit;
+}
+
+static enum bw_exit commit(struct bw_api *api, const json_t *body)
+{
+    const enum bw_exit exit = has_parts(body) ? for_each_part(api, body, check_part, NULL)
+                                              : BW_EXIT_FINE;
+
+    return exit == BW_EXIT_FINE ? for_each_part(api, body, commit_part, NULL) : exit;
 }
 
 static enum bw_exit run(struct bw_api *api, const struct apply_values *values, const json_t *body)

@@ -375,6 +375,11 @@ void bw_guard_place_prove(struct bw_guard_place *place)
         bw_unit_reach_look(place->unit_reach);
     if (place->is_reach_proved || place->work[BW_GUARD_SLOT_ACTION].script != NULL)
         return;
+    if (place->program->is_means_proved[place->reach.means]) { /* it is the machine's, not a group's */
+        place->is_reach_proved = true;
+        set_proved(place);
+        return;
+    }
     limit_ms = proof_limit_ms(place->program);
     if (limit_ms < PROOF_MS_MIN)
         return; /* after a script has ended, or with the next hello */
@@ -385,6 +390,7 @@ void bw_guard_place_prove(struct bw_guard_place *place)
         place->prove_again_at = bw_instant_add(bw_clock_now(), PROVE_AGAIN_NS);
         return;
     }
+    place->program->is_means_proved[place->reach.means] = true;
     place->is_reach_proved = true;
     set_proved(place);
 }

@@ -270,6 +270,7 @@ struct bw_guard_program {
     struct bw_script_runner runner;
     bool has_runner;
     struct bw_instant left_behind_until; /* for what a predecessor left to die; 0: nobody waited */
+    bool is_means_proved[2]; /* by enum bw_reach_means: a test child was seen, ended, seen to be gone */
     struct bw_guard_place **places;
     uint32_t place_count;
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */

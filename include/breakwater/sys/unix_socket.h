@@ -14,9 +14,12 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
+#include <breakwater/base/limits.h>
 
 #define BW_UNIX_MESSAGE_BYTES_MAX (64 * 1024)
-#define BW_UNIX_QUEUE_BYTES_MAX   (128 * 1024) /* unsent, per connection */
+/* Unsent, per connection. Of each group an action, an observation and their answers may be on their way
+ * at once, while the other side has a moment without the processor; arms are held back (guard_link.c). */
+#define BW_UNIX_QUEUE_BYTES_MAX   (BW_GROUPS_MAX * 4096)
 #define BW_UNIX_CONNECTIONS_MAX   8            /* per listener; one more is closed at once */
 #define BW_UNIX_HEAD_BYTES        8
 
