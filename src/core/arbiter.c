@@ -466,8 +466,8 @@ static bool judge_lapse(struct bw_evaluation *eval)
  */
 static bool was_never_started(const struct bw_evaluation *eval)
 {
-    return was_granted_here(eval) && eval->watch->confirmed_epoch != eval->group->epoch &&
-           !eval->group->adopting;
+    return eval->leadership->leads && was_granted_here(eval) &&
+           eval->watch->confirmed_epoch != eval->group->epoch && !eval->group->adopting;
 }
 
 /* It ended the service as it was told to, only not in order, and did not give back in time. */

@@ -105,6 +105,11 @@ static void time_ends_what_the_arbiter_lets_expire_and_nothing_else(void **state
     assert_waits(NULL);
     world_group(&world)->terms.reach = BW_REACH_NONE;
     assert_waits("end_reach");
+    world_begin(&world, 2);
+    world_group(&world)->sight.seen = BW_REACH_OUTSIDE;
+    assert_waits("end_reach");
+    bw_witness_on_not_leading(&world.witness); /* a follower confirms nothing: that proves nothing */
+    assert_waits("end_reach");
     begin_fenced();
     assert_waits("grade");
     begin_held();
