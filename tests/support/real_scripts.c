@@ -6,6 +6,8 @@
  *   lies         stop.sh and fence.sh end well and have done nothing
  *   hangs        stop.sh, fence.sh and status.sh do nothing, ignore TERM and do not end
  *   stubborn     a service that starts ignores TERM
+ *   refuses      stop.sh and fence.sh do nothing and fail
+ *   elsewhere    start.sh has somebody else begin the service, no child of the guard: elsewhere.sh
  *   say          a word: what status.sh prints, whatever is so
  *   position     a number: what readiness.sh has reached; `final` replaces it when the service stops
  *   not_ready    readiness.sh fails */
@@ -59,8 +61,24 @@ static const char service[] =
     "    sleep 0.05\n"
     "done\n";
 static const char late[] = "while [ -f \"$D/late\" ]; do sleep 0.05; done\n";
+#define HAVE_IT_BEGUN                                                                               \
+    "if [ -f \"$D/elsewhere\" ]; then\n"                                                            \
+    "    : >\"$D/elsewhere_wanted\"\n"                                                              \
+    "    until is_alive; do sleep 0.02; done\n"                                                     \
+    "    exit 0\n"                                                                                  \
+    "fi\n"
 static const char begin[] = "setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
                             "until is_alive; do sleep 0.02; done\n";
+/* Or as a client of a container daemon does; elsewhere.sh is the daemon. */
+static const char begin_here[] = HAVE_IT_BEGUN
+    "setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
+    "until is_alive; do sleep 0.02; done\n";
+static const char elsewhere[] = "while [ -d /proc/$OWNER ]; do\n"
+                                "    if rm \"$D/elsewhere_wanted\" 2>/dev/null; then\n"
+                                "        setsid sh \"$D/service.sh\" </dev/null >/dev/null 2>&1 &\n"
+                                "    fi\n"
+                                "    sleep 0.05\n"
+                                "done\n";
 /* As `systemctl start` would: what starts it is no child of ours. */
 static const char begin_unit[] = ": >\"$D/unit_wanted\"\n"
                                  "until is_alive; do sleep 0.02; done\n";
@@ -85,6 +103,7 @@ static const char start[] = "note start\n"
                             "is_alive && exit 0\n";
 static const char stop[] = "note stop\n"
                            "hang_if_told\n"
+                           "[ -f \"$D/refuses\" ] && exit 1\n"
                            "[ -f \"$D/lies\" ] && exit 0\n"
                            "end_with TERM\n"
                            "[ -f \"$D/final\" ] && read -r last <\"$D/final\" && "
@@ -92,6 +111,7 @@ static const char stop[] = "note stop\n"
                            "exit 0\n";
 static const char fence[] = "note fence\n"
                             "hang_if_told\n"
+                            "[ -f \"$D/refuses\" ] && exit 1\n"
                             "[ -f \"$D/lies\" ] && exit 0\n"
                             "end_with KILL\n";
 static const char status[] = "hang_if_told\n"
@@ -124,7 +144,8 @@ void real_write_scripts(const struct real_site *site)
 {
     write_script(site, "service.sh", service, "");
     write_script(site, "late.sh", late, service);
-    write_script(site, "start.sh", start, site->has_units ? begin_unit : begin);
+    write_script(site, "start.sh", start, site->has_units ? begin_unit : begin_here);
+    write_script(site, "elsewhere.sh", elsewhere, "");
     write_script(site, "hand.sh", begin, "");
     write_script(site, "stop.sh", stop, "");
     write_script(site, "fence.sh", fence, "");
