@@ -4,6 +4,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/wire/sync.h>
 
 #include "agent.h"
@@ -71,6 +72,8 @@ static size_t make_sync(struct sim_agent *agent, struct bw_instant sent)
         .instance = agent->state.instance,
         .session = agent->session,
         .boot_id = agent->process->host->boot_id,
+        .feature_level = BW_FEATURE_LEVEL_NEWEST,
+        .guard_level = BW_FEATURE_LEVEL_NEWEST,
         .number = bw_renewals_add(&agent->renewals, sent),
         .heard_number = agent->heard_number,
         .wants_relay = bw_instant_elapsed_ns(sent, agent->leader_heard) >=

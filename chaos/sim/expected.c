@@ -10,7 +10,7 @@
 
 /* The rules of the machines, by their ids in src/core, and the defects of libraft that safe_io closes.
  * Not among them: A0 (nothing to do), L13 (done to each vote), and what needs what a world has not: a
- * change of the members (L7 to L9). */
+ * change of the members (L7 to L9), or a newer release (C3). */
 static const char *const machine_rules[] = {
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A30",
     "C1", "C2",

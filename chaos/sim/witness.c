@@ -10,6 +10,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/wire/log_entry.h>
+#include <breakwater/core/feature_level.h>
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
@@ -104,6 +105,8 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     err = bw_log_entry_decode(data, size, &command, diag);
     if (err == BW_OK && command.kind == BW_COMMAND_FOUND && bw_id_is_none(witness->cluster.id))
         err = check_identity(witness, command.cluster_id, command.election_timeout_ms, diag);
+    if (err == BW_OK)
+        err = bw_feature_level_admit(command.feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
     if (err != BW_OK)
         return err;
     sim_group_keep(&witness->cluster, command.group, &before);

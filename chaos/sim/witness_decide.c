@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/wire/log_entry.h>
 
@@ -272,7 +273,8 @@ void sim_witness_found(struct sim_witness *witness)
     const struct sim_founding *founding = witness->disk->founding;
     struct bw_command command = {.kind = BW_COMMAND_FOUND,
                                  .cluster_id = founding->cluster_id,
-                                 .election_timeout_ms = founding->election_timeout_ms};
+                                 .election_timeout_ms = founding->election_timeout_ms,
+                                 .feature_level = BW_FEATURE_LEVEL_NEWEST};
     struct bw_diag diag = {0};
 
     if (!bw_id_is_none(witness->cluster.id) || witness->is_founding ||

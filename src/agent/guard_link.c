@@ -149,6 +149,7 @@ static void say_hello(struct bw_agent *agent)
 /* Its instants and ours may be compared, or it is of no use (1). */
 static void on_welcome(struct bw_agent *agent, const struct bw_guard_message *message)
 {
+    agent->guard.feature_level = message->welcome.feature_level;
     if (bw_id_equal(message->welcome.boot_id, agent->boot_id) &&
         message->welcome.time_namespace == agent->time_namespace)
         agent->guard.state = BW_GUARD_LINK_WELCOME;

@@ -141,6 +141,7 @@ struct bw_guard_link {
     struct bw_deadline timer;              /* to connect again, or for the answer to hello */
     uint64_t retry_ns;
     struct bw_instant opened; /* its newest welcome was read whole */
+    uint32_t feature_level;   /* the newest that this guard knows, by its welcome */
     bool is_told_lost; /* GUARD_LOST was said since it was last there */
     bool is_said;      /* its absence is in the log */
 };

@@ -6,6 +6,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -91,6 +92,8 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
         .instance = agent->store.state.instance,
         .session = agent->session,
         .boot_id = agent->boot_id,
+        .feature_level = BW_FEATURE_LEVEL_NEWEST,
+        .guard_level = agent->guard.state == BW_GUARD_LINK_OPEN ? agent->guard.feature_level : 0,
         .number = bw_renewals_add(&out->renewals, sent),
         .heard_number = out->heard_number,
         .wants_relay = wants_relay(agent, sent),

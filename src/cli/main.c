@@ -27,6 +27,8 @@ static const struct verb verbs[] = {
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
     {"force-release", "end an epoch that time does not end, when its site is surely off",
      bw_verb_force_release},
+    {"feature-level", "show and raise what the cluster may use of a newer release",
+     bw_verb_feature_level},
     {"history", "show what was granted, when and by whom", bw_verb_history},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };

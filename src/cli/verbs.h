@@ -12,6 +12,7 @@ enum bw_exit bw_verb_dev(int argc, char **argv);
 enum bw_exit bw_verb_explain(int argc, char **argv);
 enum bw_exit bw_verb_failover(int argc, char **argv);
 enum bw_exit bw_verb_enforcer(int argc, char **argv);
+enum bw_exit bw_verb_feature_level(int argc, char **argv);
 enum bw_exit bw_verb_force_release(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
 enum bw_exit bw_verb_history(int argc, char **argv);

@@ -18,6 +18,7 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     memcpy(out_bytes + 48, hello->expected.bytes, BW_ID_BYTES);
     bw_put_u64le(out_bytes + 64, hello->from);
     bw_put_u64le(out_bytes + 72, hello->to);
+    bw_put_u64le(out_bytes + 80, hello->feature_level);
 }
 
 bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello)
@@ -33,6 +34,7 @@ bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_h
     memcpy(out_hello->expected.bytes, bytes + 48, BW_ID_BYTES);
     out_hello->from = bw_get_u64le(bytes + 64);
     out_hello->to = bw_get_u64le(bytes + 72);
+    out_hello->feature_level = bw_get_u64le(bytes + 80);
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <raft/uv.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/consensus/voter.h>
 #include <breakwater/consensus/vote_store.h>
 
@@ -136,7 +137,8 @@ static struct bw_hello hello_of(const struct bw_raft_node *node, enum bw_hello_w
                              .incarnation = node->identity.incarnation,
                              .expected = bw_roll_expects(&node->voter.roll, to),
                              .from = node->identity.witness_id,
-                             .to = to};
+                             .to = to,
+                             .feature_level = BW_FEATURE_LEVEL_NEWEST};
 }
 
 void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES])

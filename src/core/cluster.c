@@ -12,8 +12,10 @@ static const struct bw_group_rule rules[] = {
      "the cluster begins"},
     {"C2", BW_PHASE_VACANT, BW_COMMAND_SET_SPEC, "name_is_free", BW_PHASE_VACANT, "create_group",
      "the group begins, above the epoch floor"},
+    {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT, "raise_level",
+     "everybody can, or a person said without whom"},
 };
-enum { RULE_FOUND, RULE_CREATE };
+enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL };
 
 const struct bw_group_rule *bw_cluster_rules(size_t *out_count)
 {
@@ -51,13 +53,22 @@ static struct bw_applied found_cluster(struct bw_cluster *cluster, const struct 
         return refuse(-1, BW_ERR_EXISTS);
     if (bw_id_is_none(command->cluster_id) || !bw_name_is_valid(command->cluster_name) ||
         command->election_timeout_ms < BW_ELECTION_TIMEOUT_MS_MIN ||
-        command->election_timeout_ms > BW_ELECTION_TIMEOUT_MS_MAX)
+        command->election_timeout_ms > BW_ELECTION_TIMEOUT_MS_MAX || command->feature_level == 0)
         return refuse(-1, BW_ERR_INVALID);
     cluster->id = command->cluster_id;
     memcpy(cluster->name, command->cluster_name, sizeof cluster->name);
     cluster->election_timeout_ms = command->election_timeout_ms;
     cluster->generation = 1;
+    cluster->feature_level = command->feature_level;
     return fired(-1, &rules[RULE_FOUND]);
+}
+
+static struct bw_applied raise_level(struct bw_cluster *cluster, const struct bw_command *command)
+{
+    if (command->feature_level == 0 || command->feature_level - 1 != cluster->feature_level)
+        return refuse(-1, BW_ERR_STALE);
+    cluster->feature_level = command->feature_level;
+    return fired(-1, &rules[RULE_RAISE_LEVEL]);
 }
 
 /* A gap, else a new place; -1 when there is none. */
@@ -135,6 +146,7 @@ static bool is_about_another_version(const struct bw_group *group, const struct 
     case BW_COMMAND_DELETE:
         return command->spec_version != 0 && command->spec_version != group->spec_version;
     case BW_COMMAND_FOUND:
+    case BW_COMMAND_RAISE_LEVEL:
     case BW_COMMAND_COUNT:
         break;
     }
@@ -188,6 +200,8 @@ static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
         return found_cluster(cluster, command);
     if (bw_id_is_none(cluster->id))
         return refuse(-1, BW_ERR_REFUSED);
+    if (command->kind == BW_COMMAND_RAISE_LEVEL)
+        return raise_level(cluster, command);
     if (command->kind == BW_COMMAND_SET_SPEC && !is_spec_valid(cluster, command))
         return refuse(bw_cluster_find(cluster, command->group), BW_ERR_INVALID);
     place = bw_cluster_find(cluster, command->group);

@@ -211,6 +211,7 @@ static void note_command(struct bw_watch *watch, const struct bw_group *group,
     case BW_COMMAND_FOUND:
     case BW_COMMAND_BOOT:
     case BW_COMMAND_REACH:
+    case BW_COMMAND_RAISE_LEVEL:
     case BW_COMMAND_COUNT:
         break;
     }
@@ -294,7 +295,7 @@ static struct bw_heard *find_session(struct bw_site_reports *reports, const stru
 
 static bool is_same_release(const struct bw_released *a, const struct bw_released *b)
 {
-    return a->epoch == b->epoch && a->reason == b->reason &&
+    return a->epoch == b->epoch && a->held_index == b->held_index && a->reason == b->reason &&
            a->past_no_return == b->past_no_return && strcmp(a->position, b->position) == 0;
 }
 
@@ -305,7 +306,8 @@ static void note_release(struct bw_heard *heard, const struct bw_released *relea
 {
     struct bw_released_by *by = &heard->released_by;
 
-    if (relayed_by != 0 && by->directly && heard->released.epoch >= released->epoch)
+    if (relayed_by != 0 && by->directly && heard->released.epoch >= released->epoch &&
+        heard->released.held_index >= released->held_index)
         return;
     if (!is_same_release(&heard->released, released))
         *by = (struct bw_released_by){0};
@@ -411,6 +413,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .session = sync->session,
         .boot_id = sync->boot_id,
         .relayed_by = relayed_by,
+        .feature_level = sync->feature_level,
+        .guard_level = sync->guard_level,
         .received = received,
         .certificate_left_s = sync->certificate_left_s < CERTIFICATE_S_MAX
                                   ? sync->certificate_left_s

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <breakwater/base/crash_point.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/guard_message.h>
 
@@ -154,7 +155,8 @@ static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *he
     const struct bw_guard_message welcome = {
         .kind = BW_GUARD_MESSAGE_WELCOME,
         .welcome = {.boot_id = program->store.boot_id,
-                    .time_namespace = program->store.time_namespace}};
+                    .time_namespace = program->store.time_namespace,
+                    .feature_level = BW_FEATURE_LEVEL_NEWEST}};
     char session[BW_ID_TEXT_BYTES];
     struct bw_diag diag = {0};
     enum bw_refusal why = BW_REFUSAL_NONE;

@@ -16,10 +16,13 @@ static const struct bw_coding coding = {
     .is_strict = true,
 };
 
-/* Found is about the cluster, every other command about a group. */
+/* Found and RaiseLevel are about the cluster, every other command about a group. */
 static bool is_group_right(const struct bw_command *command)
 {
-    return (command->group[0] == '\0') == (command->kind == BW_COMMAND_FOUND);
+    const bool is_of_cluster = command->kind == BW_COMMAND_FOUND ||
+                               command->kind == BW_COMMAND_RAISE_LEVEL;
+
+    return (command->group[0] == '\0') == is_of_cluster;
 }
 
 enum bw_err bw_log_entry_encode(const struct bw_command *command, void *out, size_t out_max,
@@ -32,7 +35,7 @@ enum bw_err bw_log_entry_encode(const struct bw_command *command, void *out, siz
     enum bw_err err;
 
     if (!is_group_right(command))
-        return bw_diag_set(diag, BW_ERR_INVALID, "log entry: group: is missing, or not for Found");
+        return bw_diag_set(diag, BW_ERR_INVALID, "log entry: group: is missing, or not for what is about the cluster");
     if (out_max < BW_FRAME_HEAD_BYTES + ALIGN)
         return bw_diag_set(diag, BW_ERR_LIMIT, "log entry: there is room for %zu bytes", out_max);
     err = bw_message_encode(&coding, command, 0, frame + BW_FRAME_HEAD_BYTES,
@@ -71,7 +74,7 @@ enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command
     if (err != BW_OK)
         return err;
     if (!is_group_right(&command))
-        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: group: is missing, or not for Found");
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: group: is missing, or not for what is about the cluster");
     *out_command = command;
     return BW_OK;
 }

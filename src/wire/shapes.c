@@ -194,7 +194,8 @@ SHAPE(terms, terms, NUMBER(ttl_ms), NUMBER(fence_ms), NUMBER(drift_ppm), NUMBER(
     static const struct bw_shape command_##NAME_ =                                                 \
         SHAPE_AT(0, 0, wire_name, VERSION(LOG_VERSION), __VA_ARGS__);
 #define WIRE Breakwater__V1__Found
-COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_timeout_ms))
+COMMAND(FOUND, found, ID1(cluster_id), NAME1(cluster_name), NUMBER1(election_timeout_ms),
+        NUMBER1(feature_level))
 #undef WIRE
 #define WIRE Breakwater__V1__Grant
 COMMAND(GRANT, grant, NUMBER1(epoch), NUMBER1(spec_version), NAME1(site), ID1(instance),
@@ -248,6 +249,9 @@ COMMAND(BOOT, boot, NUMBER1(epoch), ID1(boot_id))
 #undef WIRE
 #define WIRE Breakwater__V1__ReachSeenAt
 COMMAND(REACH, reach_seen_at, NUMBER1(epoch), ID1(instance), MESSAGE(sight, reach_sight))
+#undef WIRE
+#define WIRE Breakwater__V1__RaiseLevel
+COMMAND(RAISE_LEVEL, raise_level, NUMBER1(feature_level))
 #undef WIRE
 
 static const struct bw_choice commands[] = {
@@ -312,7 +316,7 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
 #define WIRE Breakwater__V1__SnapshotHead
 SHAPE(snapshot_head, snapshot_head, VERSION(SNAPSHOT_VERSION), ID(id), NAME(name),
       NUMBER(generation), NUMBER(election_timeout_ms), NUMBER(epoch_floor), NUMBER(applied_index),
-      NUMBER(no_op_count), NUMBER(group_count), NUMBER(let_go_wait_ms))
+      NUMBER(no_op_count), NUMBER(group_count), NUMBER(let_go_wait_ms), NUMBER(feature_level))
 #undef CORE
 #undef WIRE
 
@@ -377,7 +381,7 @@ SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NA
       NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
       BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
       LIST(exchanges, exchange_count, exchange),
-      NUMBER(certificate_left_s), ID1(boot_id))
+      NUMBER(certificate_left_s), ID1(boot_id), NUMBER(feature_level), NUMBER(guard_level))
 #undef CORE
 #undef WIRE
 
@@ -455,7 +459,7 @@ GUARD(run, RUN, guard_run, NUMBER(epoch), ENUM1(action, BW_ACTION_LIST), NUMBER1
 #undef WIRE
 #define CORE PART(welcome)
 #define WIRE Breakwater__V1__GuardWelcome
-GUARD(welcome, WELCOME, guard_welcome, ID1(boot_id), NUMBER(time_namespace))
+GUARD(welcome, WELCOME, guard_welcome, ID1(boot_id), NUMBER(time_namespace), NUMBER(feature_level))
 #undef CORE
 #undef WIRE
 #define CORE PART(state)

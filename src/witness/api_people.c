@@ -371,8 +371,8 @@ static void on_explain(struct bw_http_request *request, void *user)
 
 /* ---- switchover and failover ---- */
 
-static void read_text(const json_t *body, const char *key, char *out, size_t size,
-                      struct bw_json_problems *problems)
+void bw_people_read_text(const json_t *body, const char *key, char *out, size_t size,
+                         struct bw_json_problems *problems)
 {
     const json_t *value = json_object_get(body, key);
 
@@ -433,8 +433,8 @@ static bool read_force_release(struct bw_http_request *request, bool is_plan, st
         return false;
     bw_json_problems_init(&problems);
     bw_people_name(request, wish->by);
-    read_text(body, "site", wish->to, sizeof wish->to, &problems);
-    read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    bw_people_read_text(body, "site", wish->to, sizeof wish->to, &problems);
+    bw_people_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
     read_epoch(body, is_plan, wish, &problems);
     json_object_foreach(body, key, value) {
         if (strcmp(key, "holder_is_off") == 0) {
@@ -470,8 +470,8 @@ static bool read_wish(struct bw_http_request *request, struct bw_wish *wish)
         return false;
     bw_json_problems_init(&problems);
     bw_people_name(request, wish->by);
-    read_text(body, "to", wish->to, sizeof wish->to, &problems);
-    read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    bw_people_read_text(body, "to", wish->to, sizeof wish->to, &problems);
+    bw_people_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
     json_object_foreach(body, key, value) {
         if (strcmp(key, "accept_data_loss") == 0 && is_failover) {
             if (!json_is_boolean(value))
@@ -580,6 +580,8 @@ const struct bw_http_route bw_people_routes[] = {
     {"GET", "/v1/groups/{name}", BW_ROLES_ANY, on_group},
     {"GET", "/v1/groups/{name}/history", BW_ROLES_ANY, on_group_history},
     {"GET", "/v1/groups/{name}/explain", BW_ROLES_ANY, on_explain},
+    {"GET", "/v1/feature-level", BW_ROLES_ANY, bw_people_on_level},
+    {"POST", "/v1/feature-level/raise", BW_ROLE_BIT(BW_ROLE_OPERATOR), bw_people_on_raise_level},
     {"PUT", "/v1/groups", BW_ROLE_BIT(BW_ROLE_OPERATOR), bw_people_on_apply},
     {"POST", "/v1/groups/{name}/failover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_failover},
     {"POST", "/v1/groups/{name}/switchover", BW_ROLE_BIT(BW_ROLE_OPERATOR), on_switchover},

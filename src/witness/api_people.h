@@ -32,6 +32,14 @@ bool bw_people_is_plan(struct bw_http_request *request, bool *out_is_plan);
 /* "operator/anna": who asks. */
 void bw_people_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1]);
 
+/* A member of the body that a person wrote; a control character or a text too long is a problem. */
+void bw_people_read_text(const json_t *body, const char *key, char *out, size_t size,
+                         struct bw_json_problems *problems);
+
+/* api_level.c */
+void bw_people_on_level(struct bw_http_request *request, void *user);
+void bw_people_on_raise_level(struct bw_http_request *request, void *user);
+
 /* api_apply.c: PUT /v1/groups. */
 void bw_people_on_apply(struct bw_http_request *request, void *user);
 

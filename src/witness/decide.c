@@ -9,6 +9,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/sys/clock.h>
@@ -412,7 +413,8 @@ void bw_program_found(struct bw_program *program)
     const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
     struct bw_command command = {.kind = BW_COMMAND_FOUND,
                                  .cluster_id = identity->cluster_id,
-                                 .election_timeout_ms = identity->election_timeout_ms};
+                                 .election_timeout_ms = identity->election_timeout_ms,
+                                 .feature_level = BW_FEATURE_LEVEL_NEWEST};
     struct bw_diag diag = {0};
 
     if (!bw_id_is_none(program->cluster.id) || program->agenda.is_founding ||

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/core/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
 #include <breakwater/wire/snapshot.h>
@@ -74,6 +75,9 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         if (err != BW_OK)
             return err;
     }
+    err = bw_feature_level_admit(command.feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+    if (err != BW_OK)
+        return err;
     applied = bw_cluster_apply(&program->cluster, index, &command);
     bw_witness_on_applied(&program->machine, &command, &applied, bw_clock_now());
     if (applied.rule != NULL)
@@ -116,6 +120,8 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
     struct bw_program *program = user;
     enum bw_err err = bw_snapshot_decode(data, size, &program->cluster, diag);
 
+    if (err == BW_OK)
+        err = bw_feature_level_admit(program->cluster.feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
     if (err != BW_OK)
         return err;
     if (!bw_id_is_none(program->cluster.id)) {

@@ -126,6 +126,8 @@ struct bw_program {
     struct bw_http_client relay;  /* to the leader, when an agent reaches only us */
     bool has_relay;               /* it was initialised */
 
+    uint32_t witness_levels[BW_WITNESSES_MAX]; /* the newest that each knows, in the order of the
+                                                  file; 0: not met (api_level.c) */
     struct bw_cluster cluster;
     struct bw_witness machine;
     struct bw_group *groups; /* BW_GROUPS_MAX zeroed places; untouched ones cost no memory */

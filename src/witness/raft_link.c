@@ -127,6 +127,17 @@ static void adopt(struct link *link, const struct bw_witness_member_config *memb
 
 /* ---- the first words (consensus/hello.h) ---- */
 
+/* What a welcome peer can: for who asks whether the feature level may be raised. */
+static void note_level(struct link *link, const struct bw_witness_member_config *member)
+{
+    struct bw_program *program = link->program;
+    struct bw_hello theirs;
+
+    if (bw_hello_decode(link->hello, &theirs))
+        program->witness_levels[member - program->config->witnesses] =
+            theirs.feature_level < UINT32_MAX ? (uint32_t)theirs.feature_level : UINT32_MAX;
+}
+
 static void hear_hello(struct link *link)
 {
     const struct bw_witness_member_config *member = who_is(link);
@@ -146,21 +157,27 @@ static void hear_hello(struct link *link)
         bw_tls_stream_close(link->stream, BW_ERR_INVALID, "no hello");
     else if (err != BW_OK || is_ask)
         bw_tls_stream_finish(link->stream);
-    else
+    else {
+        note_level(link, member);
         adopt(link, member);
+    }
 }
 
 static void hear_answer(struct link *link)
 {
+    const struct bw_witness_member_config *member = bw_program_member(link->program, link->peer);
     struct bw_diag diag = {0};
 
     bw_tls_stream_set_deadline(link->stream, 0);
     if (bw_node_hear_answer(link->program->node, link->peer, link->hello, &diag) != BW_OK) {
         refuse_identity(link, diag.text);
         bw_tls_stream_close(link->stream, BW_ERR_REFUSED, diag.text);
-    } else if (link->sink.events != NULL) {
-        link->sink.events->on_ready(link->sink.user);
+        return;
     }
+    if (member != NULL)
+        note_level(link, member);
+    if (link->sink.events != NULL)
+        link->sink.events->on_ready(link->sink.user);
 }
 
 /* Takes what belongs to them; how much that was. */

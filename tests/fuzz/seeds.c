@@ -107,6 +107,7 @@ static struct bw_command command_of(enum bw_command_kind kind)
         command.cluster_id.bytes[0] = 7;
         (void)strcpy(command.cluster_name, "prod");
         command.election_timeout_ms = 1000;
+        command.feature_level = 1;
     }
     if (kind == BW_COMMAND_SET_SPEC) {
         bw_spec_defaults(&command.spec);

@@ -193,7 +193,7 @@ static void apply(const struct bw_command *command)
 
 static void open_world(void)
 {
-    struct bw_command found = {.kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000,
+    struct bw_command found = {.kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000, .feature_level = 1,
                                .cluster_id = {{7}}, .cluster_name = "prod"};
     struct bw_command spec = {.kind = BW_COMMAND_SET_SPEC, .group = "harbor"};
     struct bw_command grant = {.kind = BW_COMMAND_GRANT, .group = "harbor", .site = "dc-a",

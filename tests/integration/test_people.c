@@ -776,6 +776,32 @@ static void a_switchover_is_done_and_in_the_history_with_its_author(void **state
     assert_null(strstr(out, "first_grant"));
 }
 
+/* There is one level yet: the newest of everybody. */
+static void the_feature_level_is_the_newest_and_only_an_operator_raises_it(void **state)
+{
+    (void)state;
+    until_it_says("cli.yaml", "feature-level", 0, "guard     dc-b                      1");
+    assert_says(out, "feature level 1, the newest that w");
+    assert_says(out, "witness   w1                        1");
+    assert_says(out, "witness   w3                        1");
+    assert_says(out, "agent     dc-a                      1");
+    assert_int_equal(run("viewer.yaml", "feature-level -o json"), 0);
+    assert_says(out, "\"schema\": \"breakwater.feature-level/v1\"");
+
+    assert_int_equal(run("cli.yaml", "feature-level raise"), 2); /* no terminal */
+    assert_int_equal(run("cli.yaml", "feature-level raise --plan"), 0);
+    assert_int_equal(run("cli.yaml", "feature-level raise --without dc-b --reason new --yes"), 0);
+    assert_says(out, "the newest that this program knows: there is nothing to raise");
+    assert_int_equal(run("viewer.yaml", "feature-level raise --yes"), 1);
+    assert_says(errors, "operator's certificate");
+    assert_int_equal(ask_leader(operator_credentials, "POST", "/v1/feature-level/raise",
+                                "{\"to\":2}", 8),
+                     409);
+    assert_int_equal(ask_leader(operator_credentials, "POST", "/v1/feature-level/raise",
+                                "{\"to\":\"x\"}", 10),
+                     422);
+}
+
 static void a_holder_cannot_be_applied_away(void **state)
 {
     (void)state;
@@ -1040,6 +1066,7 @@ int main(void)
         cmocka_unit_test(failover_with_a_live_holder_is_refused_and_names_switchover),
         cmocka_unit_test(the_plan_of_a_switchover_changes_nothing),
         cmocka_unit_test(a_switchover_is_done_and_in_the_history_with_its_author),
+        cmocka_unit_test(the_feature_level_is_the_newest_and_only_an_operator_raises_it),
         cmocka_unit_test(a_holder_cannot_be_applied_away),
         cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
         cmocka_unit_test(metrics_tell_what_was_decided),

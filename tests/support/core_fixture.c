@@ -126,6 +126,7 @@ struct bw_command fixture_found(void)
         .kind = BW_COMMAND_FOUND,
         .cluster_id = {.bytes = {0xc1}},
         .election_timeout_ms = FIXTURE_ELECTION_MS,
+        .feature_level = 1,
     };
 
     copy(command.cluster_name, sizeof command.cluster_name, "prod");

@@ -100,7 +100,8 @@ void world_lead_anew(struct world *world)
 
 void world_init(struct world *world, uint32_t site_count)
 {
-    struct bw_command found = {.kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000};
+    struct bw_command found = {
+        .kind = BW_COMMAND_FOUND, .election_timeout_ms = 1000, .feature_level = 1};
     struct bw_spec spec = spec_of(site_count);
 
     memset(world, 0, sizeof(*world));

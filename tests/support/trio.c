@@ -574,6 +574,8 @@ static int send_sync(struct puppet *puppet, int i)
                            .instance = puppet->instance,
                            .session = puppet->session,
                            .boot_id = puppet->session,
+                           .feature_level = 1,
+                           .guard_level = 1,
                            .number = puppet->number,
                            .heard_number = puppet->heard_number,
                            .wants_relay = puppet->wants_relay,

@@ -36,7 +36,7 @@ static struct bw_command fill(enum bw_command_kind kind, uint64_t seed)
 
     bw_prng_init(&filler.prng, seed);
     wire_fill(&filler, &bw_shape_log_entry, &command);
-    if (kind == BW_COMMAND_FOUND)
+    if (kind == BW_COMMAND_FOUND || kind == BW_COMMAND_RAISE_LEVEL)
         command.group[0] = '\0';
     return command;
 }
@@ -94,6 +94,7 @@ static struct bw_command make(enum bw_command_kind kind, uint64_t epoch, uint64_
         .cluster_id = {{9, 9}},
         .cluster_name = "prod",
         .election_timeout_ms = 1000,
+        .feature_level = 1,
     };
 
     fill_spec(&command.spec);

@@ -1,7 +1,8 @@
 /* hello.h - the first words on a connection between two witnesses, in both directions, before any
  * message of Raft: which cluster, who, and which data directory. Design 3.9. Pure.
  *
- * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8; little endian. */
+ * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level 8;
+ * little endian. */
 #ifndef BW_CONSENSUS_HELLO_H
 #define BW_CONSENSUS_HELLO_H
 
@@ -12,7 +13,7 @@
 #include <breakwater/base/id.h>
 #include <breakwater/consensus/roll.h>
 
-#define BW_HELLO_BYTES 80
+#define BW_HELLO_BYTES 88
 
 enum bw_hello_word {
     BW_HELLO_JOIN = 1,          /* who dials: Raft's messages follow */
@@ -29,6 +30,7 @@ struct bw_hello {
     struct bw_id incarnation;
     struct bw_id expected; /* of `to`, by the roster; none: there is no roster */
     uint64_t from, to; /* ids, as the one who speaks knows them */
+    uint64_t feature_level; /* the newest that it knows (5.3) */
 };
 
 void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);

@@ -15,6 +15,8 @@ struct bw_cluster {
     uint64_t epoch_floor;  /* highest epoch of any deleted group (3.1) */
     uint32_t let_go_wait_ms; /* the longest that a deleted group's holder, which was let go, may
                                 hold on; so long a new group waits too (3.9). 0: there was none */
+    uint32_t feature_level; /* newer types, fields and states are not written yet (5.3); 0 until
+                               Found was applied */
     uint64_t applied_index;
     uint64_t no_op_count;  /* commands that matched no row */
     struct bw_group *groups;
@@ -41,7 +43,7 @@ struct bw_applied {
                         row for it */
 };
 
-/* The two rows that belong to no group: C1 Found, C2 the SetSpec that creates. */
+/* The rows that belong to no group: C1 Found, C2 the SetSpec that creates, C3 RaiseLevel. */
 const struct bw_group_rule *bw_cluster_rules(size_t *out_count);
 
 /* Applies one committed command at `index` (> applied_index). The same on every witness. */

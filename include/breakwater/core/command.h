@@ -24,7 +24,8 @@
     X(MAINTENANCE, "Maintenance")                                                                 \
     X(DELETE, "Delete")                                                                           \
     X(BOOT, "Boot")              /* renewals from one more boot are to be confirmed */            \
-    X(REACH, "Reach")            /* where the holder's site has seen its service */
+    X(REACH, "Reach")            /* where the holder's site has seen its service */               \
+    X(RAISE_LEVEL, "RaiseLevel") /* the cluster's feature level, by one */
 enum bw_command_kind {
 #define X(name, word) BW_COMMAND_##name,
     BW_COMMAND_LIST(X)
@@ -114,6 +115,7 @@ struct bw_command {
     struct bw_id cluster_id;      /* FOUND */
     char cluster_name[BW_NAME_MAX + 1]; /* FOUND */
     uint32_t election_timeout_ms; /* FOUND */
+    uint32_t feature_level;       /* FOUND; RAISE_LEVEL: the new one */
 };
 
 /* The terms that a grant under `spec` pins, as far as the spec has them: reach (NONE) and

@@ -177,6 +177,7 @@ struct bw_guard_message {
         struct {
             struct bw_id boot_id;
             uint64_t time_namespace;
+            uint32_t feature_level; /* the newest that it knows; 0: it does not say */
         } welcome;
         struct bw_guard_state state; /* GROUP_STATE */
         struct {

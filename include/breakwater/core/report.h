@@ -106,6 +106,8 @@ struct bw_heard {
     struct bw_id boot_id;
     uint64_t relayed_by; /* id of the witness that passed this sync on; 0: it came directly */
     char agent[BW_NAME_MAX + 1];
+    uint32_t feature_level; /* the newest that the agent knows; 0: it does not say */
+    uint32_t guard_level;   /* that its guard knows; 0: its guard is away */
     struct bw_instant received;
     struct bw_instant first_received; /* of this session; kept by bw_site_reports_put */
     uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */

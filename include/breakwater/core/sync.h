@@ -30,6 +30,8 @@ struct bw_sync {
     uint32_t group_count;
     struct bw_sync_group *groups;
     uint64_t certificate_left_s; /* until the agent's certificate ends, at least 1; 0: not said */
+    uint32_t feature_level;  /* the newest that this agent knows (5.3) */
+    uint32_t guard_level;    /* that its guard said it knows; 0: the guard is away */
     uint32_t exchange_count; /* what its rate is measured by (3.8); no lease rests on them */
     struct bw_exchange exchanges[BW_WITNESSES_MAX];
 };

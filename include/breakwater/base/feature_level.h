@@ -1,0 +1,10 @@
+/* feature_level.h - what this program knows of what is replicated, and of what witnesses, agents and
+ * guards say to each other (design 5.3). A type, field or state of level L is written only once the
+ * replicated state is at L. Pure. */
+#ifndef BW_BASE_FEATURE_LEVEL_H
+#define BW_BASE_FEATURE_LEVEL_H
+
+/* Level 1 is 0.2.0. */
+#define BW_FEATURE_LEVEL_NEWEST 1
+
+#endif

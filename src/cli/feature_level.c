@@ -1,0 +1,227 @@
+/* breakwater feature-level: what everybody knows, and raising it. Design 5.3. */
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "api.h"
+#include "confirm.h"
+#include "text_table.h"
+#include "verbs.h"
+
+#define WAIT_MS   10000
+#define PATH      "/v1/feature-level"
+#define TRIES     20
+#define TRY_MS    250
+#define QUESTION  "Once it is raised no older breakwater can take part any more."
+
+struct level_values {
+    struct bw_api_values api;
+    enum bw_output output;
+    struct bw_option_list without;
+    const char *reason;
+    bool is_plan;
+    bool is_yes;
+};
+
+static const struct bw_option show_options[] = {
+    BW_OPTION_OUTPUT(struct level_values, output),
+    BW_API_OPTIONS(struct level_values, api),
+    BW_OPTIONS_END,
+};
+static const struct bw_option raise_options[] = {
+    BW_OPTION_LIST(struct level_values, without, "without", 0, "NAME",
+                   "a witness or site that is not heard; may be repeated"),
+    BW_OPTION_TEXT(struct level_values, reason, "reason", 0, "TEXT", "why, for the record"),
+    BW_OPTION_FLAG(struct level_values, is_plan, "plan", 0, "say what would happen, and stop"),
+    BW_OPTION_FLAG(struct level_values, is_yes, "yes", 0, "do not ask for confirmation"),
+    BW_OPTION_OUTPUT(struct level_values, output),
+    BW_API_OPTIONS(struct level_values, api),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command show_command = {
+    .name = "feature-level",
+    .operands = "",
+    .help = "Shows the feature level of the cluster, and the newest that each witness, and the\n"
+            "agent and guard of each site in a spec, knows. What a newer release brings is used\n"
+            "only once `breakwater feature-level raise` has raised it.",
+    .options = show_options,
+};
+static const struct bw_cli_command raise_command = {
+    .name = "feature-level raise",
+    .operands = "",
+    .help = "Raises the feature level by one, once every witness, and every agent and guard of a\n"
+            "site in a spec, knows the next. Refused otherwise; one that is not heard is named.",
+    .options = raise_options,
+};
+
+static json_int_t number(const json_t *value, const char *key)
+{
+    return json_integer_value(json_object_get(value, key));
+}
+
+static void show_table(const json_t *document)
+{
+    size_t i;
+    const json_t *party;
+
+    (void)printf("feature level %lld, the newest that %s knows is %lld\n\n",
+                 (long long)number(document, "level"), bw_json_member(document, "witness"),
+                 (long long)number(document, "newest"));
+    (void)printf("%-8s  %-24s  %s\n", "KIND", "WITNESS OR SITE", "KNOWS");
+    json_array_foreach(json_object_get(document, "known_by"), i, party) {
+        const json_t *level = json_object_get(party, "level");
+
+        (void)printf("%-8s  %-24s  ", bw_json_member(party, "kind"), bw_json_member(party, "name"));
+        if (json_is_integer(level))
+            (void)printf("%lld\n", (long long)json_integer_value(level));
+        else
+            (void)puts("not heard");
+    }
+}
+
+static bool show_json(const json_t *document)
+{
+    return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+}
+
+/* BW_EXIT_FINE: *out_document is the answer to it (a new reference). */
+static enum bw_exit ask(struct bw_api *api, const char *method, const char *path,
+                        const json_t *body, json_t **out_document)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = bw_api_ask(api, method, path, body, &reply);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 200 && reply.status != 202)
+        exit = bw_api_complain(api, &reply);
+    else
+        *out_document = json_incref(reply.body);
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+static enum bw_exit show(struct bw_api *api, enum bw_output output)
+{
+    json_t *document = NULL;
+    enum bw_exit exit = ask(api, "GET", PATH, NULL, &document);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (output == BW_OUTPUT_TABLE)
+        show_table(document);
+    else if (!show_json(document))
+        exit = BW_EXIT_FAILED;
+    json_decref(document);
+    return exit;
+}
+
+/* The command commits at once, or not at all. */
+static enum bw_exit wait_for(struct bw_api *api, json_int_t to)
+{
+    const struct timespec pause = {.tv_nsec = TRY_MS * 1000000L};
+
+    for (int i = 0; i < TRIES; i++) {
+        json_t *document = NULL;
+        const enum bw_exit exit = ask(api, "GET", PATH, NULL, &document);
+        const bool is_there = exit == BW_EXIT_FINE && number(document, "level") >= to;
+
+        json_decref(document);
+        if (is_there) {
+            (void)printf("The feature level is %lld.\n", (long long)to);
+            return BW_EXIT_FINE;
+        }
+        if (exit != BW_EXIT_FINE)
+            return exit;
+        (void)nanosleep(&pause, NULL);
+    }
+    (void)fputs("error: the outcome is not known; see breakwater feature-level\n", stderr);
+    return BW_EXIT_UNKNOWN;
+}
+
+static enum bw_exit raise_planned(struct bw_api *api, const struct level_values *values,
+                                  json_t *body, const json_t *plan)
+{
+    const json_t *wish = json_object_get(plan, "raise");
+    const json_int_t to = number(wish, "to");
+    json_t *accepted = NULL;
+    enum bw_exit exit;
+
+    if (json_is_null(json_object_get(wish, "to"))) {
+        (void)printf("%s\n", bw_json_member(wish, "why"));
+        return BW_EXIT_FINE;
+    }
+    if (!json_is_true(json_object_get(wish, "possible"))) {
+        (void)fprintf(stderr, "refused: %s\n", bw_json_member(wish, "why"));
+        return BW_EXIT_UNSAFE;
+    }
+    (void)printf("The feature level would become %lld.\n", (long long)to);
+    if (values->is_plan)
+        return BW_EXIT_FINE;
+    if (!bw_confirm(&raise_command, values->is_yes, QUESTION, "yes"))
+        return BW_EXIT_FAILED;
+    exit = ask(api, "POST", PATH "/raise", body, &accepted);
+    json_decref(accepted);
+    return exit == BW_EXIT_FINE ? wait_for(api, to) : exit;
+}
+
+static json_t *make_body(const struct level_values *values, json_int_t to)
+{
+    json_t *names = json_array();
+    json_t *body;
+
+    for (size_t i = 0; i < values->without.count && names != NULL; i++)
+        if (json_array_append_new(names, json_string(values->without.items[i])) != 0) {
+            json_decref(names);
+            names = NULL;
+        }
+    if (names == NULL)
+        return NULL;
+    body = json_pack("{s:I, s:o, s:s*}", "to", to, "without", names, "reason", values->reason);
+    return body;
+}
+
+static enum bw_exit raise_level(struct bw_api *api, const struct level_values *values)
+{
+    json_t *now = NULL;
+    json_t *plan = NULL;
+    json_t *body = NULL;
+    enum bw_exit exit = ask(api, "GET", PATH, NULL, &now);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    body = make_body(values, number(now, "level") + 1);
+    json_decref(now);
+    if (body == NULL)
+        return bw_usage_error(&raise_command, "--without or --reason is not UTF-8");
+    exit = ask(api, "POST", PATH "/raise?plan=1", body, &plan);
+    if (exit == BW_EXIT_FINE && values->output == BW_OUTPUT_JSON && values->is_plan)
+        exit = show_json(plan) ? BW_EXIT_FINE : BW_EXIT_FAILED;
+    else if (exit == BW_EXIT_FINE)
+        exit = raise_planned(api, values, body, plan);
+    json_decref(plan);
+    json_decref(body);
+    return exit;
+}
+
+enum bw_exit bw_verb_feature_level(int argc, char **argv)
+{
+    const bool is_raise = argc > 1 && strcmp(argv[1], "raise") == 0;
+    const struct bw_cli_command *command = is_raise ? &raise_command : &show_command;
+    struct level_values values = {.output = BW_OUTPUT_TABLE};
+    struct bw_operands operands;
+    struct bw_api api;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(command, argc - is_raise, argv + is_raise, &values, &operands, &exit))
+        return exit;
+    if (is_raise && !bw_confirm_is_possible(command, values.is_yes || values.is_plan))
+        return BW_EXIT_USAGE;
+    if (!bw_api_open(&api, command, &values.api, WAIT_MS, &exit))
+        return exit;
+    exit = is_raise ? raise_level(&api, &values) : show(&api, values.output);
+    bw_api_close(&api);
+    return exit;
+}
