@@ -224,6 +224,23 @@ static void a_sync_that_was_overtaken_replaces_nothing(void **state)
                      BW_SERVICE_STOPPED);
 }
 
+/* An agent whose site is in no spec has a certificate all the same: what it says goes nowhere. */
+static void a_site_beyond_the_spec_changes_nothing(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_sync_all(&world);
+    struct bw_sync sync = sync_from(B, 0);
+    sync.number += 100;
+    (void)memcpy(sync.site, "elsewhere", sizeof "elsewhere");
+    said.report.service = BW_SERVICE_STARTED;
+    const struct bw_watch before = *world_watch(&world);
+
+    (void)bw_witness_on_sync(&world.witness, &sync, 0, world.now);
+
+    assert_memory_equal(&before, world_watch(&world), sizeof before);
+}
+
 static void another_cluster_or_a_newer_generation_is_not_listened_to(void **state)
 {
     (void)state;
@@ -397,6 +414,7 @@ int main(void)
         cmocka_unit_test(a_renewal_received_before_this_term_is_not_confirmed),
         cmocka_unit_test(an_answer_counts_from_the_receipt_of_what_it_answers),
         cmocka_unit_test(a_sync_that_was_overtaken_replaces_nothing),
+        cmocka_unit_test(a_site_beyond_the_spec_changes_nothing),
         cmocka_unit_test(another_cluster_or_a_newer_generation_is_not_listened_to),
         cmocka_unit_test(reports_follow_their_site_when_the_spec_moves_it),
         cmocka_unit_test(restored_durations_count_from_now),
