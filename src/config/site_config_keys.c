@@ -48,6 +48,9 @@
 static const struct bw_key_word enforce_words[] = {
     {"cgroup", BW_REACH_CGROUP}, {"units", BW_REACH_UNITS}, {0}};
 
+static const struct bw_key_word condition_words[] = {
+    {"veto", BW_CONDITION_USE_VETO}, {"show", BW_CONDITION_USE_SHOW}, {0}};
+
 static const struct bw_key group_keys[] = {
     {.name = "name",
      .kind = BW_KEY_NAME,
@@ -77,6 +80,13 @@ static const struct bw_key group_keys[] = {
      .offset = GROUP(seven_keys_file),
      .help = "a file with the seven keys of the replaced program, unchanged; a key may not be in "
              "both"},
+    {.name = "condition",
+     .kind = BW_KEY_WORD,
+     .offset = GROUP(condition_use),
+     .words = condition_words,
+     .example = "veto",
+     .help = "veto: `stop` of condition_check_script, or its failure, keeps this site from a grant; "
+             "show: it is run and shown; unsaid: veto, with `scripts` show"},
     CHECK_INTERVAL_KEY,
     FAILURE_THRESHOLD_KEY,
     SCRIPT_TIMEOUT_KEY,

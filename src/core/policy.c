@@ -178,6 +178,27 @@ bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *
             heard->report.joined_epoch < wanted_after_loss(group, watch, site));
 }
 
+/* A check that fails says neither yes nor no: enough where a person names the site, or where it has the
+ * group already, and not for what happens by itself (4). */
+static bool is_condition_met(const struct judgement *judgement)
+{
+    const struct bw_wish *wish = &judgement->watch->wish;
+
+    switch (judgement->heard->report.condition) {
+    case BW_CONDITION_STOP:
+        return false;
+    case BW_CONDITION_FAILED:
+        return judgement->role != BW_ROLE_UNPLANNED || BW_MUTANT(CONDITION_FAILED) ||
+               (bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==
+                    BW_WISH_FAILOVER &&
+                strcmp(wish->to, judgement->group->spec.sites[judgement->site].name) == 0);
+    case BW_CONDITION_NONE:
+    case BW_CONDITION_START:
+        break;
+    }
+    return true;
+}
+
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */
 static void judge_service(struct judgement *judgement)
 {
@@ -187,10 +208,11 @@ static void judge_service(struct judgement *judgement)
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
                                        report->service == wanted, bw_service_word(report->service));
-    judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_CONDITION, judgement->site,
-                                       report->condition != BW_CONDITION_STOP,
-                                       report->condition == BW_CONDITION_NONE ? "no observation"
-                                                                              : NULL);
+    judgement->passes &= bw_gate_plain(
+        &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
+        report->condition == BW_CONDITION_NONE     ? "no observation"
+        : report->condition == BW_CONDITION_FAILED ? "its condition script fails"
+                                                   : NULL);
 }
 
 /* The origin of a switchover held the group when the move began: maintenance does not take from it

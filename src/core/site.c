@@ -763,7 +763,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
     report->fence_failed = site->fence_failed;
     report->fence_epoch = site->fence_failed_epoch;
-    report->condition = site->condition;
+    report->condition = site->limits.condition_is_shown ? BW_CONDITION_NONE : site->condition;
     report->has_readiness = site->limits.has_script[BW_ACTION_READINESS];
     report->ready = site->ready;
     report->ready_age_ms = age_ms(now, &site->observation[BW_ACTION_READINESS]);

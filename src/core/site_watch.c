@@ -220,12 +220,13 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         note_final_position(site, observation, ended->result);
         break;
     case BW_ACTION_CONDITION:
-        site->condition = BW_CONDITION_NONE;
+        site->condition = BW_CONDITION_FAILED;
         if (ended->result == BW_RUN_OK && bw_line_is_word(ended->line, "start"))
             site->condition = BW_CONDITION_START;
         else if (ended->result == BW_RUN_OK && bw_line_is_word(ended->line, "stop"))
             site->condition = BW_CONDITION_STOP;
-        bw_site_alarm(site, BW_ALARM_CONDITION_FAILED, site->condition == BW_CONDITION_NONE);
+        bw_site_alarm(site, BW_ALARM_CONDITION_FAILED,
+                      site->condition == BW_CONDITION_FAILED);
         break;
     case BW_ACTION_VERIFY:
         site->verified = ended->result == BW_RUN_OK;

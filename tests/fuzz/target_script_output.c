@@ -122,7 +122,7 @@ static void run_observation(enum bw_action_kind action, const char *output)
     site.observation[action].running = true;
     site.observation[action].run_id = message.ended.run_id;
     bw_site_step(&site, &event, fuzz_instant_ms(1100), &actions);
-    FUZZ_CHECK(site.service <= BW_SERVICE_STARTED && site.condition <= BW_CONDITION_STOP);
+    FUZZ_CHECK(site.service <= BW_SERVICE_STARTED && site.condition <= BW_CONDITION_FAILED);
     FUZZ_CHECK(action != BW_ACTION_STATUS ||
                (site.service == BW_SERVICE_STARTED) == bw_line_is_word(message.ended.line, "started"));
     FUZZ_CHECK(site.service == BW_SERVICE_UNKNOWN ||

@@ -204,7 +204,7 @@ static void exchanges_with_another_witness_measure_nothing(void **state)
     assert_false(world_watch(&world)->rates[B].bounds.is_known);
 }
 
-static void a_failed_condition_is_no_observation(void **state)
+static void a_condition_that_was_not_asked_holds_nobody(void **state)
 {
     (void)state;
     world_begin(&world, 2);
@@ -212,6 +212,26 @@ static void a_failed_condition_is_no_observation(void **state)
     world_sync_all(&world);
 
     assert_true(judge(B, false));
+}
+
+/* 4: no yes for what happens by itself; a person who names the site has asked for it. */
+static void a_failing_condition_is_no_yes_for_an_automatic_move(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[B].report.condition = BW_CONDITION_FAILED;
+    world_sync_all(&world);
+    assert_true(judge(B, true));
+    assert_false(judge(B, false));
+    assert_true(is_held_by("condition"));
+
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_decide(&world), "A0");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A9");
 }
 
 /* 3.7: another instance of the site served last. The one that is left has not, and its data has. */
@@ -673,7 +693,8 @@ int main(void)
         cmocka_unit_test(clocks_within_the_bound_and_fast_ones_hold_nobody),
         cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),
         cmocka_unit_test(exchanges_with_another_witness_measure_nothing),
-        cmocka_unit_test(a_failed_condition_is_no_observation),
+        cmocka_unit_test(a_condition_that_was_not_asked_holds_nobody),
+        cmocka_unit_test(a_failing_condition_is_no_yes_for_an_automatic_move),
         cmocka_unit_test(the_data_site_follows_nobody_whichever_instance_speaks_for_it),
         cmocka_unit_test(an_owed_rejoin_is_waived_by_a_person_who_names_the_site),
         cmocka_unit_test(a_site_that_is_silent_is_no_candidate),

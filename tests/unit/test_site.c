@@ -237,6 +237,37 @@ static void fence_that_fails_too_holds_the_epoch_and_is_reported(void **state)
     assert_int_equal(group.released.epoch, 0);
 }
 
+/* 4: what the script says, and that it says neither. */
+static void condition_is_read_from_its_script(void **state)
+{
+    static const struct {
+        enum bw_run_result result;
+        const char *line;
+        enum bw_condition condition;
+    } cases[] = {{BW_RUN_OK, "start", BW_CONDITION_START},
+                 {BW_RUN_OK, "STOP", BW_CONDITION_STOP},
+                 {BW_RUN_OK, "perhaps", BW_CONDITION_FAILED},
+                 {BW_RUN_FAILED, "start", BW_CONDITION_FAILED},
+                 {BW_RUN_TIMED_OUT, "stop", BW_CONDITION_FAILED}};
+    struct bw_sync_group group;
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = true;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        look(&world, BW_ACTION_CONDITION, cases[i].result, cases[i].line);
+        bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+        assert_int_equal(group.report.condition, cases[i].condition);
+        assert_int_equal((group.report.alarms & 1u << BW_ALARM_CONDITION_FAILED) != 0,
+                         cases[i].condition == BW_CONDITION_FAILED);
+        world.site.limits.condition_is_shown = true; /* of a file with the seven keys */
+        bw_site_sync_get(&world.site, at_ms(world.now_ms), &group);
+        assert_int_equal(group.report.condition, BW_CONDITION_NONE);
+        world.site.limits.condition_is_shown = false;
+    }
+}
+
 /* 3.2.4: writes were acknowledged between the newest measurement and the fence. */
 static void position_of_before_a_fence_is_not_given_back(void **state)
 {
@@ -560,6 +591,7 @@ int main(void)
         cmocka_unit_test(restarted_agent_does_not_take_back_what_was_given_back),
         cmocka_unit_test(stop_that_fails_is_followed_by_the_fence_at_once),
         cmocka_unit_test(fence_that_fails_too_holds_the_epoch_and_is_reported),
+        cmocka_unit_test(condition_is_read_from_its_script),
         cmocka_unit_test(position_of_before_a_fence_is_not_given_back),
         cmocka_unit_test(position_of_a_look_begun_before_the_stop_is_not_final),
         cmocka_unit_test(guard_that_cleans_up_is_waited_for_and_reported),

@@ -30,6 +30,10 @@
     X(REJOIN, "rejoin_script", "rejoin_timeout")
 #define BW_FENCE_TIMEOUT_ABSENT "3s"
 
+/* What `stop`, or a failure, of the condition script does. In a file with the seven keys the check is
+ * what the quorum replaces: unless the entry says otherwise it is run and shown, and vetoes nothing. */
+enum bw_condition_use { BW_CONDITION_USE_UNSAID, BW_CONDITION_USE_VETO, BW_CONDITION_USE_SHOW };
+
 struct bw_group_config {
     char name[BW_NAME_MAX + 1];
     enum bw_reach_kind enforce;               /* CGROUP or UNITS */
@@ -45,6 +49,7 @@ struct bw_group_config {
     const struct bw_env_entry *env;
     uint32_t env_count;
     const char *seven_keys_file;         /* `scripts:`; NULL: none */
+    enum bw_condition_use condition_use;
     uint64_t digest;                     /* bw_group_config_digest when it was loaded; OFFLINE: 0 */
 };
 

@@ -12,7 +12,12 @@ enum bw_service {
 };
 
 /* Unknown is never yes: 0 is "not known" everywhere. */
-enum bw_condition { BW_CONDITION_NONE, BW_CONDITION_START, BW_CONDITION_STOP };
+enum bw_condition {
+    BW_CONDITION_NONE,
+    BW_CONDITION_START,
+    BW_CONDITION_STOP,
+    BW_CONDITION_FAILED /* it ran, and said neither */
+};
 
 #define BW_ALARM_LIST(X)                                                                          \
     X(ROGUE_START, "rogue_start")         /* served without a lease and was fenced */             \

@@ -35,6 +35,7 @@ struct bw_site_limits {
     uint64_t check_interval_ns;
     uint32_t failure_threshold;
     uint32_t local_restarts;
+    bool condition_is_shown; /* condition is run and alarms, and is no veto (4) */
     bool has_script[BW_ACTION_COUNT];
     uint64_t timeout_ns[BW_ACTION_COUNT]; /* start: also how long status may take to say started */
 };
