@@ -186,6 +186,39 @@ static void take_back_arm(struct bw_guard *guard)
     mirror->fence_ns = before->fence_ns;
 }
 
+/* What the arm rests on is durable already. */
+static bool is_kept(const struct bw_guard *guard, const struct bw_guard_arm *arm)
+{
+    return guard->memory.epoch_seen == arm->epoch && guard->memory.enforced &&
+           bw_id_equal(guard->memory.instance, guard->agent.instance);
+}
+
+/* A SAVE may be long in coming: what comes meanwhile is judged by it, or has to come again (3.4). */
+static bool is_saving_first_arm(const struct bw_guard *guard, const struct bw_guard_arm *arm)
+{
+    return guard->wants == BW_GUARD_WANTS_ARM && guard->arm_wanted.epoch == arm->epoch &&
+           !BW_MUTANT(ARM_WHILE_SAVING);
+}
+
+static bool is_saving_more_than_a_sight(const struct bw_guard *guard)
+{
+    return guard->wants != BW_GUARD_WANTS_NOTHING && guard->wants != BW_GUARD_WANTS_SIGHT &&
+           guard->wants != BW_GUARD_WANTS_STOP && !BW_MUTANT(ARM_WHILE_SAVING);
+}
+
+/* The clock has moved since it was judged, a fence may have begun, and the agent may be another. */
+static void arm_saved(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_guard_arm *arm = &guard->arm_wanted;
+    const enum bw_refusal why = BW_MUTANT(ARM_LATE) ? BW_REFUSAL_NONE : judge_arm(step, arm);
+
+    if (why == BW_REFUSAL_NONE)
+        arm_now(step);
+    else
+        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U42");
+}
+
 static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
 {
     struct bw_guard *guard = step->guard;
@@ -195,9 +228,18 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
         send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
         return;
     }
+    if (is_saving_first_arm(guard, arm)) {
+        guard->arm_wanted = *arm; /* the newest is what SAVED arms */
+        return;
+    }
+    if (is_saving_more_than_a_sight(guard) || (guard->wants != BW_GUARD_WANTS_NOTHING &&
+                                               !is_kept(guard, arm))) {
+        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number,
+                     BW_REFUSAL_BUSY, "U41");
+        return;
+    }
     guard->arm_wanted = *arm;
-    if (guard->memory.epoch_seen == arm->epoch && guard->memory.enforced &&
-        bw_id_equal(guard->memory.instance, guard->agent.instance)) {
+    if (is_kept(guard, arm)) {
         arm_now(step);
         return;
     }
@@ -263,12 +305,41 @@ static void send_ended(const struct guard_step *step, uint64_t epoch, const char
         message->epoch_ended.served = bw_guard_served(step->guard, epoch);
 }
 
+/* It was written down that `epoch` is over, and when that was done something served again: nobody was told
+ * that it is over, and it is not before that has ended. */
+static bool is_end_unsaid(const struct bw_guard *guard, uint64_t epoch)
+{
+    return guard->mirror.armed_epoch == epoch;
+}
+
+/* All that was seen when it was asked for still holds. */
+static void end_saved(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t epoch = guard->memory.ended_epoch;
+
+    if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT) && !BW_MUTANT(END_LATE)) {
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, BW_REFUSAL_NOT_STOPPED, "U44");
+        return;
+    }
+    bw_guard_disarm(guard);
+    bw_guard_mirror_now(step, "U14");
+    send_ended(step, epoch, "U15");
+}
+
 static void on_end(const struct guard_step *step, uint64_t epoch)
 {
     struct bw_guard *guard = step->guard;
     enum bw_refusal why;
 
-    if (epoch != 0 && epoch <= guard->memory.ended_epoch) { /* it was, and the answer was lost */
+    if (guard->wants == BW_GUARD_WANTS_END && epoch == guard->memory.ended_epoch)
+        return; /* it is being written down; the answer follows */
+    if (guard->wants != BW_GUARD_WANTS_NOTHING) {
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, BW_REFUSAL_BUSY, "U43");
+        return;
+    }
+    if (epoch != 0 && epoch <= guard->memory.ended_epoch &&
+        !is_end_unsaid(guard, epoch)) { /* it was, and the answer was lost */
         send_ended(step, epoch, "U6");
         return;
     }
@@ -310,6 +381,8 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     struct bw_guard *guard = step->guard;
     struct bw_guard_message *message;
 
+    if (guard->wants != BW_GUARD_WANTS_NOTHING)
+        return; /* the agent asks again */
     if (index <= guard->memory.let_go_index) {
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U9");
         if (message != NULL)
@@ -330,17 +403,12 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
 
 /* ---- what SAVE was for --------------------------------------------------------------------- */
 
-/* Only what rests on it waits for the disk: a stop ends a service, and is never refused for it. */
-static void refuse_or_stop_unsaved(const struct guard_step *step)
+static void refuse_run_unsaved(const struct guard_step *step)
 {
-    struct bw_guard *guard = step->guard;
     struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED,
                                        .refusal = BW_REFUSAL_NOT_DURABLE};
 
-    if (guard->run_wanted.action == BW_ACTION_STOP)
-        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->run_wanted, "U21");
-    else
-        bw_guard_answer_run(step, &guard->run_wanted, &ended, "U13");
+    bw_guard_answer_run(step, &step->guard->run_wanted, &ended, "U13");
 }
 
 static void refuse_unsaved(const struct guard_step *step)
@@ -352,6 +420,7 @@ static void refuse_unsaved(const struct guard_step *step)
     /* What failed to be written may have been written all the same: going back is safe, because
      * the file then says more than we act on, never less. */
     guard->memory = guard->memory_before;
+    bw_guard_sight_unsaved(guard, &wanted_sight);
     switch (guard->wants) {
     case BW_GUARD_WANTS_ARM:
         send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
@@ -362,11 +431,10 @@ static void refuse_unsaved(const struct guard_step *step)
                      "U12");
         break;
     case BW_GUARD_WANTS_RUN:
-        refuse_or_stop_unsaved(step);
+        refuse_run_unsaved(step);
         break;
     case BW_GUARD_WANTS_SIGHT:
-        bw_guard_sight_unsaved(guard, &wanted_sight);
-        break;
+    case BW_GUARD_WANTS_STOP:
     case BW_GUARD_WANTS_LET_GO: /* the order stands; the agent asks again */
     case BW_GUARD_WANTS_NOTHING:
         break;
@@ -385,25 +453,25 @@ static void on_saved(const struct guard_step *step, bool ok)
     }
     switch (guard->wants) {
     case BW_GUARD_WANTS_ARM:
-        arm_now(step);
+        arm_saved(step);
         break;
     case BW_GUARD_WANTS_END:
-        bw_guard_disarm(guard);
-        bw_guard_mirror_now(step, "U14");
-        send_ended(step, guard->memory.ended_epoch, "U15");
+        end_saved(step);
         break;
     case BW_GUARD_WANTS_LET_GO:
         bw_guard_disarm(guard);
-        guard->fence = BW_FENCE_NONE;
+        if (!bw_guard_is_fencing(guard)) /* one that has begun meanwhile is finished */
+            guard->fence = BW_FENCE_NONE;
         bw_guard_mirror_now(step, "U16");
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
         if (message != NULL)
             message->let_go_index = guard->memory.let_go_index;
         break;
     case BW_GUARD_WANTS_RUN:
-        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->run_wanted, "U18");
+        bw_guard_run_saved(step, &guard->run_wanted);
         break;
     case BW_GUARD_WANTS_SIGHT:
+    case BW_GUARD_WANTS_STOP:
     case BW_GUARD_WANTS_NOTHING:
         break;
     }
@@ -478,11 +546,15 @@ uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits)
 
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state)
 {
+    const struct bw_guard_memory *durable =
+        guard->wants == BW_GUARD_WANTS_NOTHING || BW_MUTANT(TELLS_UNSAVED) ? &guard->memory
+                                                                          : &guard->memory_before;
+
     memset(out_state, 0, sizeof *out_state);
-    out_state->enforced = guard->memory.enforced;
-    out_state->epoch_seen = guard->memory.epoch_seen;
-    out_state->ended_epoch = guard->memory.ended_epoch;
-    out_state->let_go_index = guard->memory.let_go_index;
+    out_state->enforced = durable->enforced;
+    out_state->epoch_seen = durable->epoch_seen;
+    out_state->ended_epoch = durable->ended_epoch;
+    out_state->let_go_index = durable->let_go_index;
     out_state->armed_epoch = guard->mirror.armed_epoch;
     out_state->armed_instance = guard->mirror.armed_instance;
     out_state->armed_number = guard->mirror.armed_number;

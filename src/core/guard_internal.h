@@ -29,6 +29,7 @@ void bw_guard_disarm(struct bw_guard *guard);
 
 /* guard_run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
+void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run *run);
 /* `run` 's epoch is durable: it may be spawned. */
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
                     const struct bw_guard_run *run, const char *rule);

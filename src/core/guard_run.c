@@ -89,6 +89,8 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
         return BW_REFUSAL_WRONG_INSTANCE;
     if (bw_guard_is_fencing(guard))
         return BW_REFUSAL_FENCING;
+    if (guard->wants == BW_GUARD_WANTS_END && run->action != BW_ACTION_FENCE)
+        return BW_REFUSAL_BUSY; /* it is being written down that no action is left */
     switch (run->action) {
     case BW_ACTION_START:
         return judge_start(step, run);
@@ -146,12 +148,32 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, rule);
         return;
     }
-    guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
-    guard->memory.epoch_seen = run->epoch;
-    memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
-    guard->run_wanted = *run;
-    guard->wants = BW_GUARD_WANTS_RUN;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+    if (guard->wants == BW_GUARD_WANTS_NOTHING) {
+        guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
+        guard->memory.epoch_seen = run->epoch;
+        memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
+        guard->run_wanted = *run;
+        guard->wants = run->action == BW_ACTION_STOP ? BW_GUARD_WANTS_STOP : BW_GUARD_WANTS_RUN;
+        (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+    } else if (run->action != BW_ACTION_STOP) {
+        refuse(step, run, BW_REFUSAL_BUSY);
+    }
+    /* Only what rests on it waits for the disk: a stop ends a service, and never does. */
+    if (run->action == BW_ACTION_STOP && !BW_MUTANT(STOP_AWAITS_SAVE))
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V40");
+}
+
+/* What was right when it was asked for may not be so any more. */
+void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run *run)
+{
+    const enum bw_refusal why = judge_run(step, run);
+
+    if (why != BW_REFUSAL_NONE)
+        refuse(step, run, why);
+    else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
+        refuse(step, run, BW_REFUSAL_BUSY);
+    else
+        bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "U18");
 }
 
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run)

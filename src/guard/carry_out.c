@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdlib.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
@@ -10,20 +11,46 @@
 
 /* ---- one action ---------------------------------------------------------------------------- */
 
-static void save(struct bw_guard_place *place, struct bw_guard_event *out_answer)
+static void begin_next_save(struct bw_guard_program *program)
 {
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    for (uint32_t i = 0; i < program->place_count && !bw_worker_is_busy(program->disk); i++)
+        if (program->places[i]->save != NULL)
+            bw_worker_begin(program->disk, bw_guard_store_save, program->places[i]->save);
+}
 
+/* SAVED follows when the disk has answered: nobody waits for it here. */
+static void save(struct bw_guard_place *place)
+{
+    struct bw_guard_program *program = place->program;
+
+    BW_ASSERT(place->save == NULL); /* the machine asks for one at a time */
+    place->save = calloc(1, sizeof *place->save);
+    BW_ASSERT(place->save != NULL);
+    bw_guard_store_prepare(&program->store, place->config->name, &place->machine.memory,
+                           place->save);
+    place->save->place = place;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);
-    err = bw_guard_store_save(&place->program->store, place->config->name, &place->machine.memory,
-                              &diag);
+    begin_next_save(program);
+}
+
+void bw_guard_place_saved(void *of, void *user)
+{
+    struct bw_guard_program *program = user;
+    struct bw_guard_save *job = of;
+    struct bw_guard_place *place = job->place;
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = job->err == BW_OK};
+
     BW_CRASH_POINT(GUARD_AFTER_SAVE);
-    if (err != BW_OK)
-        bw_log_error(&place->program->log, "state.unsaved",
-                     "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
-                     bw_log_quote(diag.text));
-    *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED, .ok = err == BW_OK};
+    if (job->err != BW_OK)
+        bw_log_error(&program->log, "state.unsaved",
+                     "group=%s error=%s does=\"what rests on it is refused; the next one goes into a "
+                     "new file\"",
+                     place->config->name, bw_log_quote(job->diag.text));
+    place->save = NULL;
+    free(job);
+    bw_guard_place_step(place, &event);
+    if (!program->is_closing)
+        begin_next_save(program);
 }
 
 /* True: answered. False: the enforcer is told of a deadline first. */
@@ -109,8 +136,8 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
     bw_guard_trace_action(place, action);
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
-        save(place, out_answer);
-        return true;
+        save(place);
+        break;
     case BW_GUARD_ACTION_MIRROR:
         return mirror(place, action->number, out_answer);
     case BW_GUARD_ACTION_SPAWN:
@@ -156,7 +183,7 @@ static void step_once(struct bw_guard_place *place, const struct bw_guard_event 
     place->wake_at = frame->actions.wake_at;
 }
 
-/* SAVE, MIRROR and SPAWN are answered in their place: what the answer asks for comes before the
+/* MIRROR and SPAWN are answered in their place: what the answer asks for comes before the
  * actions that stand behind them. */
 static void step_through(struct bw_guard_place *place, const struct bw_guard_event *event)
 {

@@ -423,5 +423,6 @@ void bw_guard_place_free(struct bw_guard_place *place)
         return;
     bw_reach_close(&place->reach);
     free(place->unit_reach);
+    free(place->save);
     free(place);
 }

@@ -71,6 +71,9 @@ static void begin_close(struct bw_guard_program *program)
     if (program->is_closing)
         return;
     program->is_closing = true;
+    if (program->disk != NULL)
+        program->is_saving = bw_worker_close(program->disk);
+    program->disk = NULL;
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     for (uint32_t i = 0; i < program->place_count; i++)
@@ -181,6 +184,9 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
         return err;
     program->has_runner = true;
     open_signals(program);
+    err = bw_worker_open(&program->disk, &program->loop, bw_guard_place_saved, program, diag);
+    if (err != BW_OK)
+        return err;
     err = open_places(program);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "a group could not be loaded, see above");
@@ -220,8 +226,11 @@ static struct bw_site_config *load_config(const char *config_file)
     return err == BW_OK ? config : NULL;
 }
 
+/* What a disk that hangs has not given back is never ours again: the process ends with it. */
 static void free_program(struct bw_guard_program *program)
 {
+    if (program->is_saving)
+        return;
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_free(program->places[i]);
     free(program->places);

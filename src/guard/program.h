@@ -24,7 +24,9 @@
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
+#include <breakwater/sys/worker.h>
 #include <breakwater/wire/enforcer_message.h>
+#include <breakwater/wire/state.h>
 
 struct bw_guard_program;
 struct bw_guard_place;
@@ -43,8 +45,6 @@ struct bw_guard_store {
     char site[BW_NAME_MAX + 1];
     struct bw_id cluster_id; /* the one this guard serves; none: no agent has said it yet */
     uint64_t generation;
-    bool
-        is_broken; /* a failed fsync: what the disk holds is not known, nothing is saved any more */
 };
 
 /* Opens and locks. BW_ERR_BUSY: another guard runs. BW_ERR_CORRUPT, BW_ERR_VERSION, BW_ERR_REFUSED:
@@ -63,9 +63,21 @@ BW_MUST_CHECK enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store
                                                      const char *group,
                                                      struct bw_guard_mirror *out_mirror,
                                                      struct bw_diag *diag);
-BW_MUST_CHECK enum bw_err bw_guard_store_save(struct bw_guard_store *store, const char *group,
-                                              const struct bw_guard_memory *memory,
-                                              struct bw_diag *diag);
+#define BW_GUARD_FILE_NAME_BYTES (BW_NAME_MAX + 16)
+/* A memory on its way to the disk: made on the loop, written by the worker. */
+struct bw_guard_save {
+    struct bw_guard_store *store;
+    struct bw_guard_place *place;
+    char name[BW_GUARD_FILE_NAME_BYTES];
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+};
+void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
+                            const struct bw_guard_memory *memory, struct bw_guard_save *out_save);
+/* Of a struct bw_guard_save; may take as long as the disk does. */
+void bw_guard_store_save(void *of);
 BW_MUST_CHECK enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store,
                                                      const char *group,
                                                      const struct bw_guard_mirror *mirror,
@@ -108,6 +120,7 @@ struct bw_guard_place {
     uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
     uint64_t told_number;          /* the frame that told it */
+    struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
     bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */
     uint64_t mirror_number;
 };
@@ -131,6 +144,8 @@ void bw_guard_place_free(struct bw_guard_place *place);
  * the same for the events that follow from that. Never called from within itself. */
 void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event);
 void bw_guard_place_tick(struct bw_guard_place *place);
+/* The worker has written one; the next that waits begins. */
+void bw_guard_place_saved(void *of, void *user);
 /* The answer to the place's newest MIRROR that waited for the enforcer. */
 void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
@@ -289,6 +304,8 @@ struct bw_guard_program {
 
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;
+    bool is_saving;         /* at the end: a job of the worker is never ours again */
+    struct bw_worker *disk; /* one save at a time: at most one thread hangs */
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;

@@ -13,7 +13,7 @@
 #include <breakwater/sys/durable.h>
 #include <breakwater/wire/state.h>
 
-#define NAME_BYTES        (BW_NAME_MAX + 16)
+#define NAME_BYTES        BW_GUARD_FILE_NAME_BYTES
 #define CLUSTER_NAME      "cluster"
 #define CLUSTER_FIXED     (BW_ID_BYTES + 8) /* id, generation (u64 LE); then the site's name */
 #define CLUSTER_BYTES_MAX (CLUSTER_FIXED + BW_NAME_MAX)
@@ -167,40 +167,36 @@ enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
-/* After a failed fsync the page cache says one thing and the disk perhaps another: nothing that was
- * not written again from its beginning, by a new process, is to be relied on. */
+/* After a failed fsync the page cache says one thing and the disk perhaps another: what is written next
+ * goes into a new file from its beginning, and nothing of the old one is relied on. */
 static enum bw_err save(struct bw_guard_store *store, const char *name,
                         const struct bw_durable_kind *kind, const void *bytes, size_t size,
                         struct bw_diag *diag)
 {
     enum bw_err err;
 
-    if (store->is_broken)
-        return bw_diag_set(diag, BW_ERR_UNKNOWN,
-                           "%s: an earlier fsync failed, nothing is saved any more (mend the disk, "
-                           "then restart the guard)",
-                           store->state_path);
     err = bw_durable_save(store->state_dir, name, kind, bytes, size, diag);
-    if (err == BW_ERR_UNKNOWN)
-        store->is_broken = true;
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
 }
 
-enum bw_err bw_guard_store_save(struct bw_guard_store *store, const char *group,
-                                const struct bw_guard_memory *memory, struct bw_diag *diag)
+void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
+                            const struct bw_guard_memory *memory, struct bw_guard_save *out_save)
 {
     struct bw_guard_memory_file file = {.memory = *memory};
-    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
-    char name[NAME_BYTES];
-    size_t size;
-    enum bw_err err;
 
+    *out_save = (struct bw_guard_save){.store = store};
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
-    err = bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, diag);
-    if (err != BW_OK)
-        return err;
-    file_name(group, ".memory", name);
-    return save(store, name, &memory_kind, bytes, size, diag);
+    file_name(group, ".memory", out_save->name);
+    out_save->err = bw_guard_memory_encode(&file, out_save->bytes, sizeof out_save->bytes,
+                                           &out_save->size, &out_save->diag);
+}
+
+void bw_guard_store_save(void *of)
+{
+    struct bw_guard_save *job = of;
+
+    if (job->err == BW_OK)
+        job->err = save(job->store, job->name, &memory_kind, job->bytes, job->size, &job->diag);
 }
 
 enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store, const char *group,

@@ -20,6 +20,7 @@
 
 #include <breakwater/sys/durable.h>
 
+#include "faults.h"
 #include "guard_rig.h"
 #include "janitor.h"
 
@@ -299,6 +300,30 @@ static void an_enforcer_that_dies_is_replaced_before_anything_else_is_armed(void
     assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 
+/* 3.4: what hangs in the state directory costs the lease, never the deadline: the fence script runs, and the
+ * guard answers. */
+static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_message let_go = {
+        .kind = BW_GUARD_MESSAGE_LET_GO, .group = "g", .epoch = 1, .let_go_index = 7};
+    struct bw_instant end;
+
+    faults_begin(rig_path(rig, "faults"));
+    end = begin_serving(rig, TTL_MS);
+    faults_end();
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
+    faults_say(rig_path(rig, "faults"), "slow state/ 30000\n");
+    rig_send(&rig->agent, &let_go); /* would be written down, and never is */
+
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
+    assert_true(rig->agent.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+    assert_true(rig_has(rig, "calls", "fence")); /* its script, not the KILL */
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_LET_GO_DONE], 0);
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
 /* 3.4: without its mirror nobody can take a deadline over: it stays with the enforcer that has it. */
 static void a_deadline_whose_mirror_is_lost_stays_with_its_enforcer(void **state)
 {
@@ -455,6 +480,7 @@ static void a_start_that_lost_its_guard_is_ended_and_reported_interrupted(void *
     rig_guard_start(rig);
     rig_greet(rig);
     (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
     rig_order(&rig->agent, 1, BW_ACTION_START);
     rig_wait_beat(rig, 0);
     (void)rig_guard_end(rig, SIGKILL);
@@ -665,6 +691,7 @@ static void a_start_that_hangs_and_ignores_term_times_out(void **state)
     rig_guard_start(rig);
     rig_greet(rig);
     (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_TIMED_OUT);
 }
@@ -857,6 +884,7 @@ int main(void)
         TEST(a_new_guard_relieves_the_enforcer_of_the_old_one),
         TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
         TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),
+        TEST(a_state_directory_that_hangs_holds_up_no_fence),
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
         TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(no_cgroup_of_a_group_that_is_gone_stays),

@@ -21,6 +21,7 @@ struct world {
     uint64_t now_ms;
     struct bw_instant wake_at;
     bool save_fails;
+    bool save_hangs;   /* no SAVED */
     bool mirror_fails;
     bool mirror_hangs; /* no MIRRORED */
     bool spawn_hangs; /* no SPAWNED */
@@ -70,6 +71,8 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     case BW_GUARD_ACTION_SAVE:
         note(world, "SAVE", "");
         event.kind = BW_GUARD_EVENT_SAVED;
+        if (world->save_hangs)
+            break;
         event.ok = !world->save_fails;
         step(world, &event);
         break;

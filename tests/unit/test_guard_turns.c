@@ -181,6 +181,115 @@ static void a_start_waits_for_its_mirror(void **state)
     assert_non_null(strstr(world.log, "GO"));
 }
 
+/* ---- saves that are long in coming: the lease may be lost by it, never the deadline (3.4) ---- */
+
+static void saved(struct world *world, bool ok)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
+
+    world->save_hangs = false;
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+static void a_first_arm_is_judged_again_when_it_is_durable(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.save_hangs = true;
+    world.now_ms = 100000;
+    (void)arm(&world, 1, 100000);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 0);
+    world.now_ms = 100000 + TTL_MS - FENCE_MS; /* D - F has come meanwhile */
+    saved(&world, true);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 0);
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_FENCE_WINDOW);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+}
+
+static void the_newest_arm_of_the_epoch_is_what_a_save_arms(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.save_hangs = true;
+    world.now_ms = 100000;
+    (void)arm(&world, 1, 100000);
+    world.now_ms = 101000;
+    (void)arm(&world, 1, 101000);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 0); /* nothing of it is durable */
+    saved(&world, true);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], 1);
+    assert_true(world.guard.mirror.armed_end.boot_ns == at_ms(101000 + TTL_MS).boot_ns);
+}
+
+static void what_is_not_durable_is_told_to_no_agent(void **state)
+{
+    struct world world;
+    struct bw_guard_state told;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.mirror.stop_seen = true;
+    world.save_hangs = true;
+    assert_false(end(&world, 1));
+    bw_guard_state_get(&world.guard, &told);
+
+    assert_int_equal(told.ended_epoch, 0);
+    saved(&world, true);
+    bw_guard_state_get(&world.guard, &told);
+    assert_int_equal(told.ended_epoch, 1);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
+static void an_epoch_in_which_something_served_meanwhile_is_not_said_to_have_ended(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.mirror.stop_seen = true;
+    world.save_hangs = true;
+    assert_false(end(&world, 1));
+    world.guard.mirror.stop_seen = false; /* a look said `started` */
+    saved(&world, true);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_int_equal(world.guard.mirror.armed_epoch, 1); /* its deadline stands */
+    assert_false(end(&world, 1));
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+}
+
+static void a_fence_begins_and_a_stop_runs_while_the_disk_hangs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.save_hangs = true;
+    run(&world, 2, BW_ACTION_STOP, 5); /* a higher epoch: it would be written down */
+    assert_asked(&world, "SPAWN:stop GO");
+    tick_at(&world, world.guard.mirror.armed_end.boot_ns / MS - FENCE_MS);
+    assert_true(bw_guard_is_fencing(&world.guard));
+}
+
+static void a_deadline_of_a_durable_epoch_moves_while_a_sight_is_written_down(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.wants = BW_GUARD_WANTS_SIGHT;
+    world.guard.memory_before = world.guard.memory;
+    world.now_ms = 101000;
+    assert_true(arm(&world, 1, 101000));
+}
+
 /* ---- an agent that has gone, and children of their own time ---- */
 
 static void what_is_answered_to_an_agent_that_has_gone_goes_nowhere(void **state)
@@ -565,6 +674,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_could_not_be_let_go_durably_is_not_let_go),
         cmocka_unit_test(a_saved_that_nobody_waits_for_changes_nothing),
+        cmocka_unit_test(a_first_arm_is_judged_again_when_it_is_durable),
+        cmocka_unit_test(the_newest_arm_of_the_epoch_is_what_a_save_arms),
+        cmocka_unit_test(what_is_not_durable_is_told_to_no_agent),
+        cmocka_unit_test(an_epoch_in_which_something_served_meanwhile_is_not_said_to_have_ended),
+        cmocka_unit_test(a_fence_begins_and_a_stop_runs_while_the_disk_hangs),
+        cmocka_unit_test(a_deadline_of_a_durable_epoch_moves_while_a_sight_is_written_down),
         cmocka_unit_test(an_arm_waits_for_its_own_mirror),
         cmocka_unit_test(arms_that_nobody_could_keep_leave_the_deadline_that_was_acknowledged),
         cmocka_unit_test(a_fence_waits_for_no_mirror),

@@ -103,7 +103,8 @@ struct bw_guard_event {
 
 /* ---- what it asks for, to be carried out in order ---- */
 enum bw_guard_action_kind {
-    BW_GUARD_ACTION_SAVE,       /* fsync memory; answer with SAVED before the next event */
+    BW_GUARD_ACTION_SAVE,       /* fsync memory as it is now; SAVED follows, soon or late, and until then
+                                   no other SAVE is asked for. Nothing that ends a service waits for it */
     BW_GUARD_ACTION_MIRROR,     /* write the mirror as it is by then, and have the enforcer hold what it
                                    says; MIRRORED follows, soon or late: nothing that ends a service
                                    waits for it */
@@ -196,9 +197,9 @@ struct bw_guard {
 
     bool has_waiting_run;            /* a stop that waits for the start that it had killed */
     struct bw_guard_run waiting_run;
-    struct bw_guard_memory memory_before; /* what a failed SAVE goes back to */
+    struct bw_guard_memory memory_before; /* while a SAVE is under way: what is durable */
     enum { BW_GUARD_WANTS_NOTHING, BW_GUARD_WANTS_ARM, BW_GUARD_WANTS_END, BW_GUARD_WANTS_LET_GO,
-           BW_GUARD_WANTS_RUN, BW_GUARD_WANTS_SIGHT } wants; /* what the SAVE under way is for */
+           BW_GUARD_WANTS_RUN, BW_GUARD_WANTS_SIGHT, BW_GUARD_WANTS_STOP } wants; /* what the SAVE under way is for */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
     uint64_t mirror_number;          /* of the newest MIRROR */

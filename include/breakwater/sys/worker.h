@@ -1,0 +1,26 @@
+/* worker.h - one thread beside a loop, for what may hang: a disk that does not answer holds up this thread
+ * and nobody else. Design 3.4 ("no loop of a daemon that renews, arms or enforces calls fsync"). */
+#ifndef BW_SYS_WORKER_H
+#define BW_SYS_WORKER_H
+
+#include <stdbool.h>
+
+#include <uv.h>
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/err.h>
+
+struct bw_worker; /* on the heap: a thread that hangs outlives whoever began it */
+
+/* `on_done` runs on the loop, once for each job. BW_ERR_NOMEM, BW_ERR_IO: there is no thread. */
+BW_MUST_CHECK enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
+                                         void (*on_done)(void *job, void *user), void *user,
+                                         struct bw_diag *diag);
+/* `work` runs on the thread with `job`, which is the worker's until on_done gets it back. One at a time: not
+ * while it is busy. */
+void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *job);
+bool bw_worker_is_busy(const struct bw_worker *worker);
+/* on_done is not called any more. True: a job is still at work, and `job` is never the caller's again. */
+bool bw_worker_close(struct bw_worker *worker);
+
+#endif

@@ -1,0 +1,156 @@
+#include <breakwater/sys/worker.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <breakwater/base/assert.h>
+
+struct bw_worker {
+    uv_async_t done;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    /* Under the lock. */
+    void (*work)(void *job);
+    void *job;
+    enum { IDLE, WANTED, AT_WORK, DONE } state;
+    bool is_ending;      /* the thread ends when it has nothing at work */
+    bool is_loop_gone;   /* the loop has let go of `done` */
+    bool is_thread_gone;
+    /* The loop's. */
+    void (*on_done)(void *job, void *user);
+    void *user;
+};
+
+/* Whoever is the last to let go of it frees it. Unlocks. */
+static void unlock_or_free(struct bw_worker *worker)
+{
+    const bool is_last = worker->is_loop_gone && worker->is_thread_gone;
+
+    (void)pthread_mutex_unlock(&worker->lock);
+    if (!is_last)
+        return;
+    (void)pthread_cond_destroy(&worker->changed);
+    (void)pthread_mutex_destroy(&worker->lock);
+    free(worker);
+}
+
+static void *run(void *of)
+{
+    struct bw_worker *worker = of;
+
+    (void)pthread_mutex_lock(&worker->lock);
+    while (!worker->is_ending) {
+        if (worker->state != WANTED) {
+            (void)pthread_cond_wait(&worker->changed, &worker->lock);
+            continue;
+        }
+        worker->state = AT_WORK;
+        (void)pthread_mutex_unlock(&worker->lock);
+        worker->work(worker->job);
+        (void)pthread_mutex_lock(&worker->lock);
+        worker->state = DONE;
+        if (!worker->is_ending)
+            (void)uv_async_send(&worker->done); /* under the lock: the handle is not closed meanwhile */
+    }
+    worker->is_thread_gone = true;
+    unlock_or_free(worker);
+    return NULL;
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct bw_worker *worker = async->data;
+    void *job = NULL;
+
+    (void)pthread_mutex_lock(&worker->lock);
+    if (worker->state == DONE) {
+        job = worker->job;
+        worker->state = IDLE;
+    }
+    (void)pthread_mutex_unlock(&worker->lock);
+    if (job != NULL)
+        worker->on_done(job, worker->user);
+}
+
+/* Signals are the loop's business. */
+static int start_thread(struct bw_worker *worker)
+{
+    sigset_t all, before;
+    pthread_t thread;
+    int rc;
+
+    (void)sigfillset(&all); /* these cannot fail with these arguments */
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&thread, NULL, run, worker);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc == 0 ? pthread_detach(thread) : rc;
+}
+
+enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
+                           void (*on_done)(void *job, void *user), void *user, struct bw_diag *diag)
+{
+    struct bw_worker *worker = calloc(1, sizeof *worker);
+    int rc;
+
+    if (worker == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "a thread for the disk");
+    worker->on_done = on_done;
+    worker->user = user;
+    BW_ASSERT(pthread_mutex_init(&worker->lock, NULL) == 0);
+    BW_ASSERT(pthread_cond_init(&worker->changed, NULL) == 0);
+    BW_ASSERT(uv_async_init(loop, &worker->done, on_async) == 0);
+    worker->done.data = worker;
+    rc = start_thread(worker);
+    if (rc == 0) {
+        *out_worker = worker;
+        return BW_OK;
+    }
+    worker->is_thread_gone = true;
+    (void)bw_worker_close(worker);
+    return bw_diag_errno(diag, rc, "start a thread for the disk");
+}
+
+void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *job)
+{
+    (void)pthread_mutex_lock(&worker->lock);
+    BW_ASSERT(worker->state == IDLE);
+    worker->work = work;
+    worker->job = job;
+    worker->state = WANTED;
+    (void)pthread_cond_signal(&worker->changed);
+    (void)pthread_mutex_unlock(&worker->lock);
+}
+
+bool bw_worker_is_busy(const struct bw_worker *worker)
+{
+    struct bw_worker *of = (struct bw_worker *)worker;
+    bool is_busy;
+
+    (void)pthread_mutex_lock(&of->lock);
+    is_busy = of->state != IDLE;
+    (void)pthread_mutex_unlock(&of->lock);
+    return is_busy;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct bw_worker *worker = handle->data;
+
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->is_loop_gone = true;
+    unlock_or_free(worker);
+}
+
+bool bw_worker_close(struct bw_worker *worker)
+{
+    bool is_at_work;
+
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->is_ending = true;
+    is_at_work = worker->state == AT_WORK;
+    (void)pthread_cond_signal(&worker->changed);
+    (void)pthread_mutex_unlock(&worker->lock);
+    uv_close((uv_handle_t *)&worker->done, on_closed);
+    return is_at_work;
+}
