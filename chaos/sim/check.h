@@ -4,6 +4,7 @@
  *   check_i1.c          at most one site serves a group at any instant (design 3, I1)
  *   check_ended.c       and none any more once an epoch has ended safely (3.1)
  *   check_i2.c          no start of epoch e begins after one of e' > e; epochs only grow (I2)
+ *   check_data.c        nothing that was acknowledged is lost by a planned move (3.6)
  *   check_i3.c          what was committed stays, everywhere the same (I3), one leader a term
  *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
  *   check_durable.c     what is said rests on the disk of whoever says it (3.4, 3.5, I3)
@@ -29,6 +30,10 @@ struct sim_run_order;
 void sim_check_serving_changed(struct sim_world *world);
 /* A start script of `epoch` (what its environment says) begins to run at `site`, now. */
 void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch);
+/* A service is about to serve at this site: a start of `epoch` (0: a person) has brought it up, and it
+ * lacks so much of what was acknowledged. */
+void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch,
+                    uint64_t missing_ms);
 /* This witness applies entry `index` (bytes as they were given to the replicated state). */
 void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t term,
                        const void *bytes, size_t size);

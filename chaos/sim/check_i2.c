@@ -42,6 +42,10 @@ static void note_grant(struct sim_world *world, uint32_t group, const struct bw_
         return;
     checks->newest_epoch[group] = found->epoch;
     checks->tally.grants++;
+    /* What a start that failed has acknowledged is lost with its rollback (3.6). */
+    if (bw_group_history_at(found, 0)->planned &&
+        bw_group_history_at(found, 0)->why_granted != BW_REASON_ROLLBACK)
+        checks->planned_epoch[group] = found->epoch;
     if (newest[0] != '\0' && strcmp(newest, found->holder_site) != 0)
         checks->tally.failovers++;
     (void)bw_copy_text(newest, sizeof checks->newest_site[group], found->holder_site);

@@ -94,6 +94,7 @@ struct sim_checks {
     uint64_t epoch_seen[SIM_WITNESSES][SIM_GROUPS_MAX];
     uint32_t epoch_life[SIM_WITNESSES]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
+    uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
     char newest_site[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     /* I3 */
     struct sim_committed *committed; /* by index */

@@ -9,7 +9,8 @@
 
 #include "checks.h"
 
-#define LINGERS_PERCENT 20
+#define LINGERS_PERCENT    20
+#define NATURAL_LAG_MS_MAX 3000
 
 /* ---- two processes that only carry events ------------------------------------------------------ */
 
@@ -41,6 +42,17 @@ static struct sim_process *make_process(struct sim_host *host, const char *role)
     return process;
 }
 
+/* In some worlds a standby is never quite there. */
+static void begin_to_follow(struct sim_machine *machine, uint32_t group)
+{
+    struct sim_service *service = &machine->services[group];
+
+    service->is_lag_known = true;
+    if (machine->host->world->setting.seed % 5 < 2)
+        service->natural_lag_ms = bw_prng_below(&machine->host->chance, NATURAL_LAG_MS_MAX);
+    service->lag_ms = service->natural_lag_ms;
+}
+
 void sim_site_init(struct sim_host *host)
 {
     struct sim_machine *machine = calloc(1, sizeof *machine);
@@ -58,7 +70,7 @@ void sim_site_init(struct sim_host *host)
     machine->kernel = make_process(host, "kernel");
     host->services = machine;
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
-        machine->services[group].is_lag_known = true;
+        begin_to_follow(machine, group);
         machine->services[group].is_outside = bw_prng_below(&nature, 100) < outside_percent;
     }
 }
@@ -100,7 +112,7 @@ static uint64_t reached_ms(const struct sim_world *world, const struct sim_data 
            (data->writers > 0 ? (world->now_ns - data->since_ns) / SIM_MS : 0);
 }
 
-/* A standby has received what was written up to its lag ago. */
+/* A standby has received what was written up to its lag ago, and keeps it. */
 uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group)
 {
     const struct sim_world *world = machine->host->world;
@@ -111,7 +123,23 @@ uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group)
     const uint64_t still_ms = data->writers > 0 ? 0 : (world->now_ns - data->since_ns) / SIM_MS;
 
     missing = missing > still_ms ? missing - still_ms : 0;
-    return reached > missing ? reached - missing : 0;
+    missing = missing < reached ? missing : reached;
+    return reached - missing > service->has_ms ? reached - missing : service->has_ms;
+}
+
+static void settle(struct sim_machine *machine, uint32_t group)
+{
+    machine->services[group].has_ms = sim_service_position(machine, group);
+}
+
+/* What was acknowledged anywhere and is not here; nothing is said of it while somebody writes. */
+static uint64_t missing_ms(const struct sim_machine *machine, uint32_t group)
+{
+    const struct sim_data *data = data_of(machine, group);
+
+    return data->writers > 0 ? 0
+                             : reached_ms(machine->host->world, data) -
+                                   sim_service_position(machine, group);
 }
 
 static void note_writers(struct sim_machine *machine, uint32_t group, int change)
@@ -119,6 +147,8 @@ static void note_writers(struct sim_machine *machine, uint32_t group, int change
     const struct sim_world *world = machine->host->world;
     struct sim_data *data = data_of(machine, group);
 
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        settle(sim_machine(sim_site(machine->host->world, site)), group);
     data->reached_ms = reached_ms(world, data);
     data->since_ns = world->now_ns;
     data->writers += (uint32_t)change;
@@ -141,6 +171,7 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch)
 
     if (service->is_up)
         return;
+    sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->epoch = epoch;
     service->ignores_term = machine->is_stubborn ||
@@ -159,6 +190,7 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
 
     if (!service->is_up)
         return;
+    settle(machine, group); /* all that it has acknowledged */
     service->is_up = false;
     note_writers(machine, group, -1);
     if (world->tells)
@@ -223,8 +255,9 @@ void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint
 {
     struct sim_service *service = &sim_machine(host)->services[group];
 
+    settle(sim_machine(host), group);
     service->is_lag_known = is_known;
-    service->lag_ms = lag_ms;
+    service->lag_ms = lag_ms + service->natural_lag_ms;
 }
 
 /* ---- signals ------------------------------------------------------------------------------------ */

@@ -77,7 +77,8 @@ struct sim_service {
     bool is_outside;
     uint64_t epoch; /* whose start brought it up; 0: a person */
     bool is_lag_known;
-    uint64_t lag_ms;
+    uint64_t lag_ms, natural_lag_ms;
+    uint64_t has_ms; /* what it has received for certain of the group's data: never less again */
 };
 
 /* How far a group's data has come: grows while its service is up anywhere. Kept at the first site. */

@@ -1,0 +1,19 @@
+/* check_data.c - what was acknowledged is there after a planned move: its target waits until it is
+ * ready at the position that the origin had last (3.6). */
+#include <inttypes.h>
+
+#include "checks_own.h"
+
+void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch,
+                    uint64_t missing_ms)
+{
+    if (epoch == 0 || epoch != world->checks->planned_epoch[group])
+        return; /* by hand, or unplanned: the limits of on_lag are for that (4) */
+    sim_count(world, "data:planned");
+    if (missing_ms > 0 && world->setting.has_readiness_script &&
+        !sim_checks_is_excused(world, site, group))
+        sim_fail(world, "data",
+                 "%s serves %s under epoch %" PRIu64 " after a planned move, and %" PRIu64
+                 " ms of what was acknowledged are not there",
+                 sim_site(world, site)->name, world->group_names[group], epoch, missing_ms);
+}
