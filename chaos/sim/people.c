@@ -378,13 +378,20 @@ static void boot_holder(struct sim_world *world, uint64_t host)
 {
     sim_host_boot(&world->hosts[host]);
 }
+/* Time does not end it (3.3, 3.4), and the site may be without what it needs to give it back: a fence
+ * failed, or nobody saw the service inside what its guard ends. */
+static bool may_need_a_person(const struct bw_group *group)
+{
+    return group->phase == BW_PHASE_CLOSING &&
+           (group->held || group->sight.seen != BW_REACH_INSIDE);
+}
 /* An epoch that nothing but a person can end: he switches the machine off, and vouches. */
 void sim_people_mend(struct sim_world *world, uint64_t group)
 {
     const struct bw_group *found = sim_people_group(world, (uint32_t)group);
     struct sim_host *host = found == NULL ? NULL : sim_people_holder(world, found);
 
-    if (host != NULL && found->phase == BW_PHASE_CLOSING && found->held && host->is_up) {
+    if (host != NULL && may_need_a_person(found) && host->is_up) {
         sim_host_lose_power(host);
         vouch(world, group);
         sim_world_at(world, world->now_ns + SIM_S, vouch, group);

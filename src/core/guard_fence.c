@@ -78,7 +78,10 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
     const uint64_t fence_ns = own_fence_ns(guard);
     struct bw_instant end = bw_instant_add(step->now, fence_ns);
 
-    if (bw_guard_is_armed(guard)) /* an order takes no more time than the lease has left */
+    /* An order takes no more time than the lease has left. Once that is over, and the service may still
+     * be there, a script that was given no time could never end it (3.3: again until one has). */
+    if (bw_guard_is_armed(guard) &&
+        (!bw_instant_right_is_over(step->now, guard->mirror.armed_end) || BW_MUTANT(FENCE_TIMELESS)))
         end = bw_instant_min(end, guard->mirror.armed_end);
     guard->fence_ordered = true;
     guard->fence_run_id = run->run_id;

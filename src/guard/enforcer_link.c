@@ -19,6 +19,7 @@
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/random.h>
 
+#define TELL_AGAIN_NS (5 * BW_NS_PER_MS)
 #define MAKE_AGAIN_NS (BW_NS_PER_S / 2)
 #define BACKLOG       4
 
@@ -151,7 +152,9 @@ static bool is_told(const struct bw_guard_place *place)
 /* True: it holds what the mirror says, or nothing has to be held. */
 bool bw_guard_enforcer_has(const struct bw_guard_place *place)
 {
-    return !is_wanted(place) || (is_told(place) && place->told_number <= place->program->enforcer.taken);
+    return !is_wanted(place) ||
+           (is_told(place) && !place->is_reach_untold &&
+            place->told_number <= place->program->enforcer.taken);
 }
 
 static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_message *message,
@@ -226,7 +229,7 @@ static bool tell_deadlines(struct bw_guard_program *program, uint32_t *from)
          (*from)++) {
         struct bw_guard_place *place = program->places[*from];
 
-        if (!is_wanted(place) || is_told(place))
+        if (!is_wanted(place) || is_told(place) || place->is_reach_untold)
             continue;
         told[message->order_count] = place;
         add_order(message, place);
@@ -243,14 +246,32 @@ static bool tell_deadlines(struct bw_guard_program *program, uint32_t *from)
     return true;
 }
 
+/* What it did not take at once, it takes when it has read what came before. */
+static void tell_reaches_again(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        if (!program->places[i]->is_reach_untold)
+            continue;
+        bw_guard_enforcer_tell_reach(program->places[i]);
+        if (program->places[i]->is_reach_untold) {
+            bw_deadline_set(&program->enforcer.again,
+                            bw_instant_add(bw_clock_now(), TELL_AGAIN_NS), BW_DEADLINE_RIGHT);
+            return;
+        }
+    }
+}
+
 void bw_guard_enforcer_flush(struct bw_guard_program *program)
 {
     struct bw_enforcer_link *link = &program->enforcer;
     uint32_t from = 0;
 
     link->is_dirty = false;
-    if (link->fd < 0 || (link->sent > 0 && !link->is_relieved))
-        return; /* with the next one, or once no predecessor holds an earlier deadline */
+    if (link->fd < 0)
+        return; /* with the next one */
+    tell_reaches_again(program);
+    if (link->sent > 0 && !link->is_relieved)
+        return; /* once no predecessor holds an earlier deadline */
     tell_over(program);
     while (from < program->place_count) {
         if (tell_deadlines(program, &from))
@@ -281,10 +302,13 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
     message->order_count = 0;
     add_order(message, place);
     message->means_count = bw_guard_means_open(place, fds, message->means);
-    if (!send_frame(program, message, fds))
-        bw_log_error(&program->log, "enforcer.reach_untold",
-                     "group=%s error=%s does=\"it has what it was told before\"",
+    place->is_reach_untold = !send_frame(program, message, fds);
+    if (place->is_reach_untold) {
+        program->enforcer.is_dirty = true;
+        bw_log_debug(&program->log, "enforcer.reach_untold",
+                     "group=%s error=%s does=\"tries again; passes on no deadline before\"",
                      place->config->name, bw_log_quote(strerror(errno)));
+    }
     for (uint32_t i = 0; i < message->means_count; i++)
         (void)close(fds[i]); /* the enforcer has its own now */
 }
@@ -411,8 +435,13 @@ void bw_guard_enforcer_make(struct bw_guard_program *program)
 
 static void on_again(struct bw_deadline *deadline, void *user)
 {
+    struct bw_guard_program *program = user;
+
     (void)deadline;
-    bw_guard_enforcer_make(user);
+    if (program->enforcer.fd >= 0)
+        bw_guard_enforcer_flush(program);
+    else
+        bw_guard_enforcer_make(program);
 }
 
 /* Before the loop waits: all that the messages of one turn have armed goes in as few frames as it takes. */

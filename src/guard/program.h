@@ -119,6 +119,7 @@ struct bw_guard_place {
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
     uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
+    bool is_reach_untold; /* the enforcer does not know by what to end it: no deadline is passed on */
     uint64_t told_number;          /* the frame that told it */
     struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
     bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */

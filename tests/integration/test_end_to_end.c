@@ -293,6 +293,19 @@ static void await_first_service(struct story *story)
     fail_msg("no site ever served");
 }
 
+/* A lost site's epoch ends with time once its service was seen inside its reach (3.4). */
+static void await_sight(struct story *story)
+{
+    for (int waited = 0; waited < WAIT_MS * 1000; waited += STEP_US) {
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            if (trio_has_logged(&story->trio, i, "command=Reach"))
+                return;
+        (void)usleep(STEP_US);
+    }
+    show_logs(story);
+    fail_msg("nobody ever saw where the service runs");
+}
+
 /* Site a serves, site b stands by. */
 static int set_up(void **state)
 {
@@ -310,6 +323,7 @@ static int set_up(void **state)
         story->sites[i].agent = run(&story->sites[i], "agent");
     }
     await_first_service(story);
+    await_sight(story);
     *state = story;
     return 0;
 }

@@ -54,6 +54,28 @@ static void fence_until_recheck(struct world *world, enum bw_run_result script)
     assert_int_equal(world->guard.fence, BW_FENCE_RECHECK);
 }
 
+/* 3.3: a held epoch ends by a fence that sees the end, and what is outside only its script can end. */
+static void a_fence_that_is_ordered_after_the_lease_has_its_own_time(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    fence_until_recheck(&world, BW_RUN_FAILED);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+
+    tick_at(&world, 110500);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+    tick_at(&world, 110600);
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+}
+
 /* ---- where ------------------------------------------------------------------------------------- */
 
 static void what_the_newest_look_at_a_service_that_serves_shows_is_kept(void **state)
@@ -337,6 +359,7 @@ static void a_look_that_a_signal_has_ended_is_repeated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fence_that_is_ordered_after_the_lease_has_its_own_time),
         cmocka_unit_test(what_the_newest_look_at_a_service_that_serves_shows_is_kept),
         cmocka_unit_test(a_look_that_cannot_tell_changes_nothing),
         cmocka_unit_test(what_ends_during_a_look_was_not_outside),
