@@ -343,7 +343,10 @@ void bw_site_watch_deadline(const struct step *step)
         site->arm_sent_end.boot_ns == 0)
         return;
     if (site->fence_ok_read || site->own_fence_done) {
-        if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now))
+        /* One that cannot keep an end says no to each: after D it is as good as away, and what it has
+         * forgotten by then this site keeps itself (3.5). */
+        if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now) &&
+            (!site->guard_unsaved || BW_MUTANT(UNSAVED_END)))
             return; /* it is asked for ended(e) */
         if (bw_instant_wait_is_over(step->now, site->arm_sent_end) || BW_MUTANT(BACK_AFTER_END))
             bw_site_give_back(step, "S25");

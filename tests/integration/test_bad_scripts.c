@@ -96,13 +96,13 @@ static void a_start_that_hangs_and_ignores_term_is_killed_and_stopped(void **sta
     (void)state;
     limit_start(START_MS);
     real_put(&cluster, 0, "start.sh",
-             text_of(0, "#!/bin/sh\ntrap '' TERM\necho $$ >'%s/hangs'\n"
+             text_of(0, "#!/bin/sh\ntrap '' TERM\necho $$ >'%s/stuck'\n"
                         "while :; do sleep 1000; done\n"));
     begin();
 
     assert_the_next_site_got_it();
     real_assert_ended(&cluster, 1, "confirmed", "start_failed");
-    assert_int_not_equal(system(text_of(0, "kill -0 $(cat '%s/hangs') 2>/dev/null")), 0);
+    assert_int_not_equal(system(text_of(0, "kill -0 $(cat '%s/stuck') 2>/dev/null")), 0);
 }
 
 static void a_start_that_is_not_there_has_failed(void **state)

@@ -215,6 +215,12 @@ static bool has_left_a_child(struct real_cluster *of, int site)
     return real_runs(of, site, "start") > 0;
 }
 
+/* The clean-up follows a fence that has seen the end. */
+static bool has_fenced(struct real_cluster *of, int site)
+{
+    return real_runs(of, site, "stop") > 0;
+}
+
 static void assert_the_child_is_ended(const char *then)
 {
     real_until(&cluster, real_serves, 1, then);
@@ -233,6 +239,9 @@ static void a_fence_ends_what_a_start_has_left_behind(void **state)
     real_until(&cluster, has_left_a_child, 0, "the first site was started");
 
     assert_int_equal(kill(cluster.sites[0].agent, SIGSTOP), 0);
+    real_until(&cluster, has_fenced, 0, "the guard's fence ends what the start has left");
+    /* Nobody saw a service in this site's reach yet: only its own word ends the epoch (3.4). */
+    assert_int_equal(kill(cluster.sites[0].agent, SIGCONT), 0);
 
     assert_the_child_is_ended("the second site serves after the fence");
 }

@@ -297,6 +297,28 @@ static void without_its_guard_a_site_gives_back_only_after_d(void **state)
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* It would say no for ever, and nobody else could end the epoch (3.5). */
+static void a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    world.site.guard_unsaved = true;
+    tick_at(&world, d - FENCE_MS / 2);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    tick_at(&world, d - 1);
+    assert_int_equal(released(&world).epoch, 0);
+
+    tick_at(&world, d + 1);
+
+    assert_int_equal(released(&world).epoch, 1);
+}
+
 /* Found with PostgreSQL: the guard that came back took the lease for live, and refused the rejoin.
  */
 static void what_was_given_back_without_its_guard_is_ended_there_too(void **state)
@@ -472,6 +494,7 @@ int main(void)
         cmocka_unit_test(fence_of_the_guard_that_was_read_replaces_the_agents_own),
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
+        cmocka_unit_test(a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d),
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),

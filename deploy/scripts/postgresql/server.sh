@@ -271,7 +271,8 @@ drop_stale_locks() {
 # says what came of it.
 start_standby() {
     local dir mark deadline=$((SECONDS + $1))
-    mark=${BREAKWATER_REACH%/*} # of whatever slot we run in, to that of what a start leaves
+    mark=${BREAKWATER_REACH-}
+    mark=${mark%/*} # of whatever slot we run in, to that of what a start leaves
     mark=${BREAKWATER_REACH:+BREAKWATER_REACH=${mark%/served}/served/service}
     forbid_writing && follow_peer || return 1
     look_at_server
