@@ -114,6 +114,7 @@ static void reset_tenure(struct bw_site *site)
     site->arm_open = false;
     site->start_ran = false;
     site->stop_succeeded = false;
+    site->stop_is_owed = false;
     site->end_open = false;
     site->failed_early = false;
     site->mirror_reread = false;
@@ -409,8 +410,10 @@ static void advance_stopping(const struct step *step)
         return;
     /* After a reboot, and where nothing was ever started, a service found stopped needs no stop
      * script (3.7). */
-    const bool may_be_untouched = site->ending_reason == BW_REASON_REBOOT ||
-                                  (!site->memory.start_begun && !site->memory.adopt);
+    const bool may_be_untouched =
+        (!site->stop_is_owed || BW_MUTANT(STOP_OWED)) &&
+        (site->ending_reason == BW_REASON_REBOOT ||
+         (!site->memory.start_begun && !site->memory.adopt));
 
     if (may_be_untouched && site->service == BW_SERVICE_STOPPED &&
         site->running == BW_ACTION_NONE) {

@@ -159,6 +159,7 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
         site->tenure = BW_TENURE_STOPPING;
         site->stop_succeeded = false;
+        site->stop_is_owed = true;
         site->memory.start_begun = true; /* the guard knows of something that we do not */
     }
 }

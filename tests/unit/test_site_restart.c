@@ -405,6 +405,26 @@ static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
     assert_int_equal(released(&world).reason, BW_REASON_REBOOT);
 }
 
+/* What is outside of its reach outlives the boot: `stopped` alone is no end there (3.2.4). */
+static void stopped_after_a_reboot_that_the_guard_does_not_take_is_stopped_first(void **state)
+{
+    struct world world;
+    struct bw_site_memory memory = held;
+    struct bw_guard_message no = {
+        .kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1, .refused.why = BW_REFUSAL_NOT_STOPPED};
+
+    (void)state;
+    memory.boot_id = last_boot;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
+    status(&world, "stopped");
+    assert_asked(&world, "END");
+    from_guard(&world, &no);
+    tick_at(&world, world.now_ms + 1000);
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_STOP);
+}
+
 static void service_that_runs_after_a_reboot_is_stopped_first(void **state)
 {
     struct world world;
@@ -438,6 +458,7 @@ int main(void)
         cmocka_unit_test(newborn_agent_leaves_to_its_guard_what_the_old_instance_armed),
         cmocka_unit_test(a_move_given_up_does_not_revive_what_was_given_back),
         cmocka_unit_test(after_a_reboot_the_epoch_is_given_back_and_not_renewed),
+        cmocka_unit_test(stopped_after_a_reboot_that_the_guard_does_not_take_is_stopped_first),
         cmocka_unit_test(service_that_runs_after_a_reboot_is_stopped_first),
     };
 

@@ -163,6 +163,7 @@ struct bw_site {
     uint32_t rogue_in_a_row;
     bool start_ran;                 /* the start of this tenure has ended well */
     bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
+    bool stop_is_owed;              /* `stopped` is not enough for the guard: a stop has to be run */
     bool failed_early;              /* the start failed before the point of no return (4) */
     bool mirror_reread;             /* once more at D - F (3.4) */
     /* What another instance armed, and this one has no epoch open: it ends all the same (3.4, H10). */
