@@ -55,17 +55,6 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
     site->alarms = on ? site->alarms | bit : site->alarms & ~bit;
 }
 
-/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
-uint64_t bw_site_held_index(const struct bw_site *site)
-{
-    const struct bw_order *order = &site->order;
-
-    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
-                   bw_id_equal(order->instance, site->instance)
-               ? order->held_index
-               : 0;
-}
-
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule)
 {

@@ -249,6 +249,17 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
         bw_site_begin_ending(step);
 }
 
+/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
+uint64_t bw_site_held_index(const struct bw_site *site)
+{
+    const struct bw_order *order = &site->order;
+
+    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
+                   bw_id_equal(order->instance, site->instance)
+               ? order->held_index
+               : 0;
+}
+
 /* A fence that was begun when the failed one was known has seen the end (3.3). Durable before it is
  * said: what it was given back with is said again after a restart. */
 static void note_answered(const struct step *step, uint64_t held_index)
