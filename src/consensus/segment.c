@@ -166,7 +166,7 @@ static bool is_to_be_cut(const struct finding *finding, uint64_t size)
 {
     const uint64_t rest = size - finding->good_bytes;
 
-    return finding->is_bad || size < FORMAT_BYTES ||
+    return finding->is_bad || (size > 0 && size < FORMAT_BYTES) ||
            (rest > 0 && rest < CHECKSUM_BYTES + COUNT_BYTES);
 }
 
@@ -218,8 +218,27 @@ static enum bw_err refuse(const struct torn_end *end, const struct finding *find
                        end->name, end->at, name, finding->lost_batches, finding->lost_entries);
 }
 
-static enum bw_err judge_file(int fd, struct bytes file, const char *name, struct torn_end *end,
-                              struct bw_segment_cut *cut, struct bw_diag *diag)
+/* What is to be done with a file that is no damage. */
+static enum bw_err settle_file(int dir, int fd, uint64_t size, const char *name,
+                               const struct finding *finding, struct bw_segment_cut *cut,
+                               struct bw_diag *diag)
+{
+    const bool is_blank = finding->good_bytes == 0 || finding->used_bytes == 0;
+
+    if (is_to_be_cut(finding, size)) {
+        cut->files++;
+        if (finding->is_bad)
+            cut->bytes += finding->used_bytes - finding->good_bytes;
+        cut->entries += finding->bad_entries;
+    }
+    if (is_blank && !BW_MUTANT(KEEP_BLANK)) /* L23 */
+        return unlinkat(dir, name, 0) == 0 ? BW_OK : bw_diag_errno(diag, errno, "remove it");
+    return is_to_be_cut(finding, size) ? cut_file(fd, finding->good_bytes, diag) : BW_OK;
+}
+
+static enum bw_err judge_file(int dir, int fd, struct bytes file, const char *name,
+                              struct torn_end *end, struct bw_segment_cut *cut,
+                              struct bw_diag *diag)
 {
     struct finding finding = look_at(file);
 
@@ -233,13 +252,7 @@ static enum bw_err judge_file(int fd, struct bytes file, const char *name, struc
     }
     if (finding.lost_batches > 0 && !BW_MUTANT(DAMAGE_IS_TORN))
         return refuse(end, &finding, name, diag);
-    if (cut == NULL || !is_to_be_cut(&finding, file.size))
-        return BW_OK;
-    cut->files++;
-    if (finding.is_bad)
-        cut->bytes += finding.used_bytes - finding.good_bytes;
-    cut->entries += finding.bad_entries;
-    return cut_file(fd, finding.good_bytes, diag);
+    return cut == NULL ? BW_OK : settle_file(dir, fd, file.size, name, &finding, cut, diag);
 }
 
 static enum bw_err check_file(int dir, const char *name, struct torn_end *end,
@@ -252,10 +265,10 @@ static enum bw_err check_file(int dir, const char *name, struct torn_end *end,
     if (fd < 0)
         return bw_diag_errno(diag, errno, "open %s", name);
     err = map(fd, &file, diag);
-    if (err == BW_OK && file.size > 0) {
-        err = judge_file(fd, file, name, end, cut, diag);
+    if (err == BW_OK)
+        err = judge_file(dir, fd, file, name, end, cut, diag);
+    if (file.size > 0)
         (void)munmap((void *)(uintptr_t)file.data, file.size); /* fails only for other arguments */
-    }
     (void)close(fd); /* synced if it was changed */
     return err == BW_OK || err == BW_ERR_CORRUPT ? err : bw_diag_wrap(diag, err, "%s", name);
 }
@@ -323,6 +336,8 @@ enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, s
         err = check_all(dirfd(list), segments, count, NULL, diag);
     if (err == BW_OK)
         err = check_all(dirfd(list), segments, count, out_cut, diag);
+    if (err == BW_OK && fsync(dirfd(list)) != 0)
+        err = bw_diag_errno(diag, errno, "sync it");
     (void)closedir(list); /* only read */
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", path);
 }

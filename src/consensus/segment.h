@@ -7,7 +7,11 @@
  *   a bad batch, and behind it nothing   a torn end: cut off here, and said how much it was
  *   a bad batch, and a good one behind   damage: acknowledged entries are missing. Refused
  *
- * "Behind" is the rest of the file, and the open segments that were written after it. */
+ * "Behind" is the rest of the file, and the open segments that were written after it.
+ *
+ * A segment in which nothing whole is goes (L23): libraft keeps blank ones ready, and takes closed
+ * segments behind an installed snapshot for damage while it sees an open one beside them. A crash
+ * between the snapshot's last fsync and the removal of the old log leaves just that. */
 #ifndef BW_CONSENSUS_SEGMENT_H
 #define BW_CONSENSUS_SEGMENT_H
 
@@ -16,7 +20,7 @@
 #include <breakwater/base/diag.h>
 
 struct bw_segment_cut {
-    unsigned files;   /* that were cut */
+    unsigned files;   /* that were cut, down to nothing too */
     uint64_t bytes;   /* that were not zeros */
     uint64_t entries; /* that the torn batches announced; of a torn head nobody knows how many */
 };

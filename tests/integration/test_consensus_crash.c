@@ -463,6 +463,60 @@ static void nothing_acknowledged_is_lost_by_kills_under_load(void **state)
     assert_true(kills >= KILLS_MIN && acknowledged_count >= ACKNOWLEDGED_MIN);
 }
 
+/* ---- killed inside of an installation ---------------------------------------------------------
+ */
+
+static unsigned wanted_acknowledged;
+static unsigned lone; /* the place of the only one that runs */
+
+static bool has_acknowledged(void)
+{
+    return acknowledged_count >= wanted_acknowledged;
+}
+
+static bool lone_has_started(void)
+{
+    return members[lone].last.kind == STATUS;
+}
+
+static bool load_until(bool (*is_met)(void), uint64_t *first);
+
+/* The order of libraft's steps: the old log is closed, the snapshot is there, the old log goes. Here
+ * the snapshot is another member's own, which is the same file. */
+static void a_kill_between_an_installed_snapshot_and_the_old_log_is_no_damage(void **state)
+{
+    uint64_t first = 1;
+    unsigned leader;
+    char old[128], ahead[128], command[512];
+
+    (void)state;
+    found_all();
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+    wanted_acknowledged = 20;
+    assert_true(load_until(has_acknowledged, &first));
+    leader = (unsigned)leader_place();
+    lone = (leader + 1) % TEST_WITNESSES;
+    end_process(lone);
+    wanted_acknowledged = acknowledged_count + 5 * (unsigned)cluster.snapshot_threshold;
+    assert_true(load_until(has_acknowledged, &first));
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+
+    launch(lone); /* closes what is in its log, and keeps blank segments ready */
+    assert_true(wait_until(lone_has_started));
+    end_process(lone);
+    test_cluster_path(&cluster, lone + 1, old);
+    test_cluster_path(&cluster, leader + 1, ahead);
+    (void)snprintf(command, sizeof command,
+                   "ls %s/raft/open-* >/dev/null && cp %s/raft/snapshot-* %s/raft/", old, ahead, old);
+    assert_int_equal(system(command), 0);
+
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+    check_that_nothing_is_lost();
+}
+
 /* ---- a full disk ------------------------------------------------------------------------------
  */
 
@@ -481,13 +535,6 @@ static void fill(const char *dir)
     while (write(fd, block, 1) > 0)
         continue;
     (void)close(fd);
-}
-
-static unsigned wanted_acknowledged;
-
-static bool has_acknowledged(void)
-{
-    return acknowledged_count >= wanted_acknowledged;
 }
 
 static bool first_has_ended(void)
@@ -722,6 +769,7 @@ static void damaged_files_never_give_a_wrong_term_or_log(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_kill_between_an_installed_snapshot_and_the_old_log_is_no_damage),
         TEST(nothing_acknowledged_is_lost_by_kills_under_load),
         TEST(damaged_files_never_give_a_wrong_term_or_log),
         TEST(a_full_disk_stops_one_witness_and_not_the_cluster),

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,14 @@ static off_t size_of(const char *name)
     return status.st_size;
 }
 
+static bool is_there(const char *name)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
 static void assert_damaged(const char *words)
 {
     struct bw_segment_cut cut;
@@ -108,7 +117,9 @@ static void assert_cut(off_t left, uint64_t bytes, uint64_t entries)
     assert_int_equal(cut.files, 1);
     assert_int_equal(cut.bytes, bytes);
     assert_int_equal(cut.entries, entries);
-    assert_int_equal(size_of("open-1"), left);
+    if (left > 0)
+        assert_int_equal(size_of("open-1"), left);
+    assert_int_equal(is_there("open-1"), left > 0);
     assert_int_equal(bw_segment_check(dir, &cut, &diag), BW_OK);
     assert_int_equal(cut.files, 0);
 }
@@ -129,7 +140,7 @@ static int remove_dir(void **state)
     return system(command);
 }
 
-static void what_is_whole_is_left_alone(void **state)
+static void what_is_whole_is_left_alone_and_what_is_blank_goes(void **state)
 {
     struct segment segment = begin();
     struct bw_segment_cut cut;
@@ -142,12 +153,16 @@ static void what_is_whole_is_left_alone(void **state)
     write_segment("open-2", segment.bytes, segment.size);
     write_segment("open-3", never_written, FILE_BYTES);
     write_segment("open-4", begin().bytes, FILE_BYTES);
+    write_segment("open-5", never_written, 0);
 
     assert_int_equal(bw_segment_check(dir, &cut, NULL), BW_OK);
 
     assert_int_equal(cut.files, 0);
     assert_int_equal(size_of("open-1"), FILE_BYTES);
     assert_int_equal(size_of("open-2"), (off_t)segment.size);
+    assert_false(is_there("open-3"));
+    assert_false(is_there("open-4"));
+    assert_false(is_there("open-5"));
 }
 
 /* Every bit of every batch but the last: entries behind it were acknowledged. */
@@ -251,7 +266,7 @@ static void a_file_that_ends_inside_a_header_is_cut_without_a_word_about_nothing
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_whole_is_left_alone, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_is_whole_is_left_alone_and_what_is_blank_goes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(
             a_bad_batch_before_a_good_one_is_damage_wherever_the_bit_lies, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_batch_that_became_zeros_before_a_good_one_is_damage,
