@@ -283,36 +283,49 @@ int trio_stop(struct trio *trio, int i, int signal)
     return status;
 }
 
-static bool file_has(const char *path, const char *text)
+static unsigned times_in_file(const char *path, const char *text)
 {
     static char content[4 * 1024 * 1024];
     FILE *file = fopen(path, "r");
+    unsigned times = 0;
     size_t size;
 
     if (file == NULL)
-        return false;
+        return 0;
     size = fread(content, 1, sizeof content - 1, file);
     (void)fclose(file);
     content[size] = '\0';
-    return strstr(content, text) != NULL;
+    for (const char *at = content; (at = strstr(at, text)) != NULL; at++)
+        times++;
+    return times;
 }
 
-bool trio_has_logged(const struct trio *trio, int i, const char *text)
+static unsigned times_logged(const struct trio *trio, int i, const char *text)
 {
     char path[TRIO_PATH_BYTES];
 
     numbered_path(trio, "w%d.log", i, path);
-    return file_has(path, text);
+    return times_in_file(path, text);
 }
 
-bool trio_logs(const struct trio *trio, int i, const char *text)
+bool trio_has_logged(const struct trio *trio, int i, const char *text)
+{
+    return times_logged(trio, i, text) > 0;
+}
+
+bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times)
 {
     for (int waited_us = 0; waited_us < TRIO_WAIT_MS * 1000; waited_us += STEP_US) {
-        if (trio_has_logged(trio, i, text))
+        if (times_logged(trio, i, text) >= times)
             return true;
         (void)usleep(STEP_US);
     }
     return false;
+}
+
+bool trio_logs(const struct trio *trio, int i, const char *text)
+{
+    return trio_logs_times(trio, i, text, 1);
 }
 
 /* ---- making ---- */

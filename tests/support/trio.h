@@ -56,6 +56,8 @@ int trio_run(const struct trio *trio, char **argv, char *out, size_t size);
 int trio_stop(struct trio *trio, int i, int signal);
 /* The log of witness `i` contains `text` (waits for it). */
 bool trio_logs(const struct trio *trio, int i, const char *text);
+/* The same, `times` times: the log goes on when the witness is started again. */
+bool trio_logs_times(const struct trio *trio, int i, const char *text, unsigned times);
 bool trio_has_logged(const struct trio *trio, int i, const char *text);
 
 /* Waits for a leader that says so, and for the others to follow it. Which. */
