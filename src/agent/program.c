@@ -37,6 +37,7 @@ static void close_all(struct bw_agent *agent)
         return;
     agent->is_closing = true;
     bw_agent_tell_manager(agent, "STOPPING=1");
+    bw_heartbeat_close(&agent->heartbeat);
     bw_guard_link_close(agent);
     bw_http_client_close(&agent->client, NULL, NULL);
     bw_agent_witnesses_close(agent);
@@ -159,6 +160,7 @@ static void say_started(struct bw_agent *agent)
                 agent->config->cluster, agent->config->site, agent->config->name, instance, session,
                 agent->place_count, agent->config->witness_count);
     bw_agent_tell_manager(agent, "READY=1");
+    bw_heartbeat_open(&agent->heartbeat, &agent->loop, NULL, NULL);
 }
 
 static enum bw_agent_end refuse(struct bw_agent *agent, enum bw_agent_end end,

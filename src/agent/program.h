@@ -21,6 +21,7 @@
 #include <breakwater/net/http_client.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
@@ -263,6 +264,7 @@ struct bw_agent {
     struct bw_agent_sync sync;
     struct bw_agent_reload reload;
     uv_signal_t signals[BW_AGENT_SIGNALS];
+    struct bw_heartbeat heartbeat;
     uv_async_t ending; /* closes everything in a turn of its own */
     uint32_t own_fences_running;
     bool is_ending; /* SIGTERM came; own fences are finished first */

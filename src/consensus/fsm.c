@@ -74,6 +74,8 @@ static enum bw_err open_entry(const uint8_t *bytes, size_t len, enum kind *out_k
 {
     size_t size;
 
+    *out_kind = KIND_COMMAND;
+    *out_size = 0;
     if (len < ENTRY_HEAD_BYTES || len % 8 != 0)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "it has %zu bytes", len);
     size = bw_get_u32le(bytes) & SIZE_MASK;

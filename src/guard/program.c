@@ -76,6 +76,7 @@ static void begin_close(struct bw_guard_program *program)
     program->disk = NULL;
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
+    bw_heartbeat_close(&program->heartbeat);
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_close(program->places[i]);
     if (program->has_runner)
@@ -202,6 +203,7 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     bw_log_info(&program->log, "guard.ready", "site=%s groups=%u socket=%s", program->store.site,
                 (unsigned)program->place_count, bw_log_quote(program->config->guard_socket));
     tell_manager(program, "READY=1");
+    bw_heartbeat_open(&program->heartbeat, &program->loop, NULL, NULL);
     return BW_OK;
 }
 

@@ -19,6 +19,7 @@
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
@@ -310,6 +311,7 @@ struct bw_guard_program {
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;
+    struct bw_heartbeat heartbeat;
     bool is_ending; /* SIGTERM came; fences are finished first */
     bool is_closing;
 };

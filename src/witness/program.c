@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/config/scalar.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/witness/witness.h>
@@ -218,14 +217,13 @@ static void on_housekeeping(uv_timer_t *timer)
     tell_who_is_missing(program);
 }
 
-static void on_watchdog(uv_timer_t *timer)
+static bool does_disk_answer(void *user)
 {
-    struct bw_program *program = timer->data;
+    const struct bw_program *program = user;
     struct bw_node_status status;
 
     bw_node_get_status(program->node, &status);
-    if (status.stalled_ms < STALLED_MS_MAX)
-        tell_systemd(program, "WATCHDOG=1");
+    return status.stalled_ms < STALLED_MS_MAX;
 }
 
 /* ---- the end ---- */
@@ -297,7 +295,7 @@ void bw_program_close(struct bw_program *program)
     for (size_t i = 0; i < sizeof program->signals / sizeof program->signals[0]; i++)
         close_handle((uv_handle_t *)&program->signals[i]);
     close_handle((uv_handle_t *)&program->housekeeping);
-    close_handle((uv_handle_t *)&program->watchdog);
+    bw_heartbeat_close(&program->heartbeat);
     close_handle((uv_handle_t *)&program->leaving);
 }
 
@@ -352,10 +350,8 @@ static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag
     int result;
 
     BW_ASSERT(uv_timer_init(&program->loop, &program->housekeeping) == 0); /* cannot fail */
-    BW_ASSERT(uv_timer_init(&program->loop, &program->watchdog) == 0);
     BW_ASSERT(uv_timer_init(&program->loop, &program->leaving) == 0);
     program->housekeeping.data = program;
-    program->watchdog.data = program;
     program->leaving.data = program;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         result = uv_signal_init(&program->loop, &program->signals[i]);
@@ -481,29 +477,11 @@ static enum bw_err open_parts(struct bw_program *program, struct bw_diag *diag)
     return err;
 }
 
-/* How often systemd wants to hear of us at the latest (sd_watchdog_enabled(3)); 0: it does not. */
-static uint64_t read_watchdog_ms(void)
-{
-    const char *text = getenv("WATCHDOG_USEC");
-    const char *pid = getenv("WATCHDOG_PID");
-    uint32_t period_us;
-
-    if (text == NULL || !bw_number_parse(text, &period_us))
-        return 0;
-    if (pid != NULL && strtoll(pid, NULL, 10) != (long long)getpid())
-        return 0; /* meant for another process */
-    return period_us / 1000;
-}
-
 static void start_timers(struct bw_program *program)
 {
-    uint64_t watchdog_ms = read_watchdog_ms();
-
-    /* They have callbacks, and so cannot fail. */
+    /* It has a callback, and so cannot fail. */
     (void)uv_timer_start(&program->housekeeping, on_housekeeping, HOUSEKEEPING_MS, HOUSEKEEPING_MS);
-    if (watchdog_ms > 0)
-        (void)uv_timer_start(&program->watchdog, on_watchdog, watchdog_ms / 3 + 1,
-                             watchdog_ms / 3 + 1);
+    bw_heartbeat_open(&program->heartbeat, &program->loop, does_disk_answer, program);
 }
 
 bool bw_program_begin(struct bw_program *program, const char *config_file, int *out_status)

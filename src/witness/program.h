@@ -26,6 +26,7 @@
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/heartbeat.h>
 
 #include "reads.h"
 
@@ -150,7 +151,7 @@ struct bw_program {
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
-    uv_timer_t watchdog;     /* systemd's */
+    struct bw_heartbeat heartbeat;
     uv_timer_t leaving;      /* how long the end waits for another leader */
     bool is_leaving;
     struct stat ca_stat; /* of the files that are in use */

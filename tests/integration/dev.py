@@ -8,9 +8,12 @@
     dev.py PROGRAM killed          SIGKILL of `dev` leaves no process behind
     dev.py PROGRAM interrupted     SIGINT leaves no process and no directory behind
     dev.py PROGRAM ledger          the demo service ends with its owner, and on SIGTERM
+    dev.py PROGRAM read_only_cgroups NAME   a scenario in a container whose cgroups nobody may write to:
+                                   it ends as well, by weaker means, which both guards say
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -72,6 +75,29 @@ def descendants(root):
     return found
 
 
+def have_no_cgroups():
+    """As in most containers: /sys and all cgroups below it are there to be read. For us and what we start."""
+    unshared = ctypes.CDLL(None, use_errno=True).unshare(0x00020000)  # CLONE_NEWNS
+    if unshared != 0 or subprocess.run(["mount", "--make-rprivate", "/"], check=False).returncode != 0:
+        print("SKIP reason: mounts of its own are refused")
+        sys.exit(77)
+    mounts = subprocess.run(["findmnt", "-rnt", "cgroup,cgroup2", "-o", "TARGET"], text=True,
+                            stdout=subprocess.PIPE, check=False).stdout.split()
+    for mount in mounts:
+        subprocess.run(["mount", "-o", "remount,bind,ro", mount], check=True)
+
+
+def read_only_cgroups(program, name):
+    have_no_cgroups()
+    with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as name_of_dir:
+        folder = pathlib.Path(name_of_dir)
+        scenario(program, name, "--dir", str(folder / "cluster"))
+        for site in ("alpha", "beta"):
+            log = (folder / f"cluster/{site}-guard.log").read_text()
+            said = [line for line in log.splitlines() if "event=reach.by_scan" in line]
+            assert said and "level=warn" in said[0] and "no writable cgroup" in said[0], log[:2000]
+
+
 def services_of(folder):
     """The demo services that write below `folder`, whoever their parent is by now."""
     found = set()
@@ -97,10 +123,10 @@ def run(program, *options):
                           stdout=subprocess.PIPE, timeout=500, check=False)
 
 
-def scenario(program, name):
+def scenario(program, name, *options):
     with tempfile.TemporaryDirectory(prefix="bw-test-dev-") as folder:
         records = pathlib.Path(folder) / "records"
-        ended = run(program, "--scenario", name, "--records", str(records))
+        ended = run(program, "--scenario", name, "--records", str(records), *options)
         report = json.loads(ended.stdout.splitlines()[-1])
         assert ended.returncode == 0 and report["ok"] is True, report
         assert report["scenario"] == name and report["overlap_ms"] == 0, report
@@ -228,7 +254,7 @@ def ledger(program):
 
 
 CLAIMS = {"scenario": scenario, "goes_red": goes_red, "killed": killed, "interrupted": interrupted,
-          "ledger": ledger}
+          "ledger": ledger, "read_only_cgroups": read_only_cgroups}
 
 if __name__ == "__main__":
     CLAIMS[sys.argv[2]](sys.argv[1], *sys.argv[3:])

@@ -5,7 +5,8 @@
 
 Starts a witness, a guard and an agent, each with a NOTIFY_SOCKET of its own, and listens: READY=1 once
 they run (a unit that never says so is killed at its start limit), READY=1 again after a reload (witness:
-its start only), STOPPING=1 when they end. Exits 0 or 1.
+its start only), WATCHDOG=1 again and again while its loop turns and not when it stands still, STOPPING=1
+when they end. Exits 0 or 1.
 """
 
 import contextlib
@@ -17,8 +18,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 BREAKWATER = str(pathlib.Path(sys.argv[1]).resolve()) if len(sys.argv) == 2 else sys.exit(__doc__)
+WATCHDOG_S = 1  # what it is told that the manager wants
 PATIENCE_S = 20  # of a machine that has much else to do; what is waited for comes within one
 
 
@@ -74,7 +77,9 @@ class Daemon:
         self.listener.settimeout(PATIENCE_S)
         self.log = open(work / f"{verb}.log", "wb")  # kept until it has ended
         self.process = subprocess.Popen([BREAKWATER, verb, "-c", str(config)], stdout=self.log,
-                                        stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": path})
+                                        stderr=self.log,
+                                        env={**os.environ, "NOTIFY_SOCKET": path,
+                                             "WATCHDOG_USEC": str(WATCHDOG_S * 1000000)})
 
     def must_say(self, word):
         """Until it does; what it says besides is not asked for."""
@@ -86,6 +91,24 @@ class Daemon:
                          f"status {self.process.poll()}")
         print(f"  ok     {self.verb} says {word}", flush=True)
         self.heard = ""
+
+    def must_stand_still(self):
+        """Stopped, it says nothing more: what it said before is read first."""
+        self.process.send_signal(signal.SIGSTOP)
+        while pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.01)
+        self.listener.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.listener.recv(4096)
+        self.listener.settimeout(WATCHDOG_S)
+        try:
+            sys.exit(f"BROKEN {self.verb} says {self.listener.recv(4096)!r} though it stands still")
+        except TimeoutError:
+            print(f"  ok     {self.verb} says nothing while it stands still", flush=True)
+        self.process.send_signal(signal.SIGCONT)
+        self.listener.settimeout(PATIENCE_S)
+        self.must_say("WATCHDOG=1")
 
     def end(self):
         if self.process.poll() is None:
@@ -106,9 +129,13 @@ def main():
             daemons.append(Daemon(work, verb, work / config))
             stack.callback(daemons[-1].end)
             daemons[-1].must_say("READY=1")
+            daemons[-1].must_say("WATCHDOG=1")
+            daemons[-1].must_say("WATCHDOG=1")
         daemons[2].process.send_signal(signal.SIGHUP)
         daemons[2].must_say("RELOADING=1")
         daemons[2].must_say("READY=1")
+        for daemon in daemons:
+            daemon.must_stand_still()
         for daemon in reversed(daemons):
             daemon.process.send_signal(signal.SIGTERM)
             daemon.must_say("STOPPING=1")
