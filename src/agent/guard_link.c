@@ -8,7 +8,7 @@
 
 #define RETRY_NS_MIN (50 * BW_NS_PER_MS)
 #define RETRY_NS_MAX (1 * BW_NS_PER_S)
-#define HELLO_NS_MAX (1 * BW_NS_PER_S) /* from connecting to the last word of the welcome */
+#define HELLO_NS_MAX (1 * BW_NS_PER_S) /* without a word, from connecting to the end of the welcome */
 /* A connection that is lost sooner was no good one: the next attempt waits longer. Two agents of one
  * site throw each other off at most once in RETRY_NS_MAX. */
 #define STEADY_NS    (10 * BW_NS_PER_S)
@@ -146,6 +146,13 @@ static void say_hello(struct bw_agent *agent)
 
 /* ---- listening ------------------------------------------------------------------------------- */
 
+/* A welcome has one word of each group: of many it takes long, and goes on as long as words come. */
+static void give_more_time(struct bw_agent *agent)
+{
+    bw_deadline_set(&agent->guard.timer, bw_instant_add(bw_clock_now(), HELLO_NS_MAX),
+                    BW_DEADLINE_WAIT);
+}
+
 /* Its instants and ours may be compared, or it is of no use (1). */
 static void on_welcome(struct bw_agent *agent, const struct bw_guard_message *message)
 {
@@ -214,6 +221,7 @@ static void on_decoded(struct bw_agent *agent, const struct bw_guard_message *me
         return;
     case BW_GUARD_MESSAGE_GROUP_STATE:
         if (state == BW_GUARD_LINK_WELCOME) {
+            give_more_time(agent);
             agent->guard.is_told_lost = false; /* of some group it is there: it can be lost again */
             on_group_state(agent, message);
         }
@@ -314,7 +322,7 @@ static void on_timer(struct bw_deadline *deadline, void *user)
     else if (agent->guard.state == BW_GUARD_LINK_OPEN)
         send_held_back(agent);
     else
-        lose(agent, "no answer to hello within a second");
+        lose(agent, "no answer to hello for a second");
 }
 
 enum bw_err bw_guard_link_open(struct bw_agent *agent, struct bw_diag *diag)

@@ -554,11 +554,15 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         return;
     if (slot->refuted)
         ended.result = BW_RUN_KILLED;
+    /* A look that made way before it began has seen nothing, and has left nothing unclear. */
+    const bool never_ran = slot->state == BW_SLOT_SPAWNING && ended.result == BW_RUN_KILLED &&
+                           !BW_MUTANT(LOOK_NEVER_RAN);
+
     slot->state = BW_SLOT_FREE;
     note_start_ended(guard, &run, ended.result);
     if (run.action == BW_ACTION_STOP && ended.result == BW_RUN_TIMED_OUT)
         guard->mirror.stop_ran_out_epoch = run.epoch;
-    if (run.action == BW_ACTION_STATUS)
+    if (run.action == BW_ACTION_STATUS && !never_ran)
         note_look(guard, event->slot, &ended);
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;
     bw_guard_note_script_ended(guard, &run, ended.result);

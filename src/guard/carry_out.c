@@ -106,10 +106,16 @@ static void term_reach(struct bw_guard_place *place)
     BW_CRASH_POINT(GUARD_AFTER_TERM);
 }
 
-/* Where their processes are is learned while there is time: before a fence has to end them. */
-static void spawn(struct bw_guard_place *place, const struct bw_guard_action *action,
+/* Where their processes are is learned while there is time: before a fence has to end them. False: the
+ * answer comes when the look that was asked for has begun. */
+static bool spawn(struct bw_guard_place *place, const struct bw_guard_action *action,
                   struct bw_guard_event *out_answer)
 {
+    if (action->slot == BW_GUARD_SLOT_OBSERVATION && !bw_guard_looks_ask(place, &action->run))
+        return false;
+    if (action->slot != BW_GUARD_SLOT_OBSERVATION &&
+        place->work[BW_GUARD_SLOT_OBSERVATION].is_waiting)
+        bw_guard_looks_end(place); /* what changes the service goes first */
     if (place->unit_reach != NULL && action->slot == BW_GUARD_SLOT_FENCE)
         bw_unit_reach_look(place->unit_reach);
     if (action->slot == BW_GUARD_SLOT_FENCE)
@@ -119,12 +125,15 @@ static void spawn(struct bw_guard_place *place, const struct bw_guard_action *ac
     bw_guard_work_start(&place->work[action->slot], &action->run, out_answer);
     if (action->slot == BW_GUARD_SLOT_ACTION)
         BW_CRASH_POINT(GUARD_AFTER_SPAWN);
+    return true;
 }
 
 static void kill_run(struct bw_guard_work *work)
 {
     if (work->script != NULL)
         bw_script_kill(work->script);
+    else if (work->is_waiting)
+        bw_guard_looks_end(work->place);
 }
 
 /* True: `out_answer` is to be stepped before the next action. */
@@ -141,8 +150,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
     case BW_GUARD_ACTION_MIRROR:
         return mirror(place, action->number, out_answer);
     case BW_GUARD_ACTION_SPAWN:
-        spawn(place, action, out_answer);
-        return true;
+        return spawn(place, action, out_answer);
     case BW_GUARD_ACTION_GO:
         BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
         bw_script_go(work->script, action->run_not_after);

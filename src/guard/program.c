@@ -40,6 +40,7 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
     err = bw_guard_place_open(program, config, &place, diag);
     if (err != BW_OK)
         return err;
+    place->index = program->place_count;
     places[program->place_count++] = place;
     bw_guard_enforcer_tell_reach(place);
     bw_guard_place_tick(place); /* what is overdue, and the look at an enforced group (3.4) */
@@ -77,6 +78,7 @@ static void begin_close(struct bw_guard_program *program)
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     bw_heartbeat_close(&program->heartbeat);
+    bw_guard_looks_close(program);
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_close(program->places[i]);
     if (program->has_runner)
@@ -186,6 +188,8 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     program->has_runner = true;
     open_signals(program);
     err = bw_worker_open(&program->disk, &program->loop, bw_guard_place_saved, program, diag);
+    if (err == BW_OK)
+        err = bw_guard_looks_open(program, diag);
     if (err != BW_OK)
         return err;
     err = open_places(program);

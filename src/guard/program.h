@@ -6,6 +6,7 @@
  *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
  *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
+ *   looks.c      how many looks begin at a time
  *
  * Everything belongs to the loop's thread. The machine (core/guard.h) decides; nothing here does.
  */
@@ -16,6 +17,7 @@
 
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/guard.h>
+#include <breakwater/core/looks.h>
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
@@ -95,6 +97,7 @@ struct bw_guard_work {
     enum bw_guard_slot slot;
     struct bw_guard_run run;
     struct bw_script_run *script; /* NULL: none */
+    bool is_waiting;              /* a look of `run` that has not begun: its SPAWNED comes later */
     bool has_ended;               /* RUN_ENDED waits for the step under way */
     struct bw_guard_run_ended ended;
     size_t tail_bytes; /* of readiness: the last whole lines of its stdout */
@@ -103,6 +106,7 @@ struct bw_guard_work {
 
 struct bw_guard_place {
     struct bw_guard_program *program;
+    uint32_t index;                       /* in the program's places */
     const struct bw_group_config *config; /* in the program's */
     struct bw_guard machine;
     struct bw_reach reach;
@@ -158,6 +162,16 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
                          struct bw_guard_event *out_spawned);
 /* True: the run of `work` has ended in the meantime; `out_event` says how. */
 bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *out_event);
+
+/* ---- looks.c ------------------------------------------------------------------------------- */
+
+BW_MUST_CHECK enum bw_err bw_guard_looks_open(struct bw_guard_program *program,
+                                              struct bw_diag *diag);
+void bw_guard_looks_close(struct bw_guard_program *program);
+/* True: the look begins now. False: it waits, and its SPAWNED follows, or its RUN_ENDED (KILLED). */
+bool bw_guard_looks_ask(struct bw_guard_place *place, const struct bw_guard_run *run);
+/* The look of this group has ended; one that waits is given up. */
+void bw_guard_looks_end(struct bw_guard_place *place);
 
 /* The variables of design 5.1 for one run; the strings live in it. */
 #define BW_GUARD_VARIABLES    11
@@ -303,6 +317,10 @@ struct bw_guard_program {
     uint32_t welcomed_count;         /* places that it has been told of */
     struct bw_deadline welcome_more; /* when it has read enough to be told more */
     bool has_welcome_more;
+
+    struct bw_looks looks;
+    struct bw_deadline looks_more; /* when the next one that waits may begin */
+    bool has_looks_more;
 
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;

@@ -185,6 +185,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     work->script = NULL;
     if (place->program->is_closing)
         return; /* the mirror still names it: a successor reports it interrupted */
+    if (work->slot == BW_GUARD_SLOT_OBSERVATION)
+        bw_guard_looks_end(place);
     work->ended = (struct bw_guard_run_ended){0};
     judge(work, result, &work->ended);
     work->ended.duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX;

@@ -470,6 +470,61 @@ static void a_damaged_group_leaves_the_others_their_guard(void **state)
     assert_true(rig_has(rig, "log", "h.memory"));
 }
 
+#define MANY 100
+
+/* Groups h0, h1, ... whose looks take long, beside g. */
+static void put_many(const struct rig *rig)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command,
+                   "cd '%s' && sed -n '/name: g$/,$p' site.yaml | "
+                   "sed 's/ status.sh/ long.sh/' >more && for i in $(seq 0 %d); do "
+                   "sed \"s/name: g$/name: h$i/\" more; done >>site.yaml",
+                   rig->dir, MANY - 1);
+    assert_int_equal(system(command), 0);
+    rig_put(rig, "long.sh", 0755, "#!/bin/sh\nsleep 30\n");
+}
+
+static void order_look_of_many(struct rig_agent *agent, unsigned i)
+{
+    struct bw_guard_message look = {.kind = BW_GUARD_MESSAGE_RUN};
+
+    (void)snprintf(look.group, sizeof look.group, "h%u", i);
+    look.run.action = BW_ACTION_STATUS;
+    look.run.run_id = ++agent->number;
+    rig_send(agent, &look);
+}
+
+static unsigned looks_begun_before_fence(const struct rig *rig)
+{
+    char line[1024];
+    unsigned count = 0;
+    FILE *in = fopen(rig_path(rig, "log"), "r");
+
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in) != NULL && strstr(line, "event=fence.begun ") == NULL)
+        count += strstr(line, "event=run.begun ") != NULL && strstr(line, "group=h") != NULL;
+    (void)fclose(in); /* only read from */
+    return count;
+}
+
+/* A hundred groups look at one instant: each in its turn, and a fence waits for none of them. */
+static void looks_of_many_groups_wait_and_a_fence_does_not(void **state)
+{
+    struct rig *rig = *state;
+
+    put_many(rig);
+    (void)begin_serving(rig, LONG_MS);
+    rig->agent.count[BW_GUARD_MESSAGE_RUN_BEGUN] = 0;
+    for (unsigned i = 0; i < MANY; i++)
+        order_look_of_many(&rig->agent, i);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_FENCE).result, BW_RUN_OK);
+
+    assert_in_range(looks_begun_before_fence(rig), 1, MANY - 1);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_BEGUN, MANY); /* nobody is forgotten */
+}
+
 /* 3.4: it ends what ran, and reports it interrupted. */
 static void a_start_that_lost_its_guard_is_ended_and_reported_interrupted(void **state)
 {
@@ -893,6 +948,7 @@ int main(void)
         TEST(no_cgroup_of_a_group_that_is_gone_stays),
         TEST(cgroups_that_vanished_are_made_anew),
         TEST(a_damaged_group_leaves_the_others_their_guard),
+        TEST(looks_of_many_groups_wait_and_a_fence_does_not),
         TEST(a_start_that_lost_its_guard_is_ended_and_reported_interrupted),
         TEST(a_second_agent_replaces_the_first),
         TEST(a_wrong_cluster_generation_site_or_boot_is_refused),

@@ -101,6 +101,44 @@ static void a_look_that_was_not_clear_leaves_it_open(void **state)
     }
 }
 
+/* It waited for its turn among many groups, and made way for an action: it has looked at nothing. */
+static void a_look_that_never_began_leaves_nothing_open(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    world.spawn_hangs = true;
+    run(&world, 1, BW_ACTION_STATUS, ++run_id);
+    world.spawn_hangs = false;
+    run(&world, 1, BW_ACTION_START, ++run_id);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+    look(BW_RUN_OK, "stopped");
+    stop();
+
+    assert_int_equal(served(), BW_SERVED_NEVER);
+}
+
+/* The same wait, and then it begins: as any other look. */
+static void a_look_that_began_late_is_a_look(void **state)
+{
+    const struct bw_guard_run late = {.epoch = 1, .action = BW_ACTION_STATUS, .run_id = 77};
+
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    world.spawn_hangs = true;
+    run(&world, 1, BW_ACTION_STATUS, late.run_id);
+    assert_asked(&world, "SPAWN:status");
+    assert_not_asked(&world, "GO");
+    world.spawn_hangs = false;
+    spawned(&world, BW_GUARD_SLOT_OBSERVATION, &late);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, late.run_id);
+    stop();
+    assert_int_equal(served(), BW_SERVED_MAYBE);
+}
+
 /* Begun beside the start: what it saw may be older than what the start did last. */
 static void only_a_look_that_began_after_the_start_had_ended_tells(void **state)
 {
@@ -210,6 +248,8 @@ int main(void)
         cmocka_unit_test(a_restart_that_failed_does_not_hide_what_had_served),
         cmocka_unit_test(what_was_seen_to_serve_has_served),
         cmocka_unit_test(a_look_that_was_not_clear_leaves_it_open),
+        cmocka_unit_test(a_look_that_never_began_leaves_nothing_open),
+        cmocka_unit_test(a_look_that_began_late_is_a_look),
         cmocka_unit_test(only_a_look_that_began_after_the_start_had_ended_tells),
         cmocka_unit_test(an_interrupted_start_may_have_served),
         cmocka_unit_test(nobody_knows_of_an_epoch_without_a_mirror),
