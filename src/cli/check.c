@@ -236,6 +236,8 @@ static void check_site(struct check *check, const struct checked_file *file)
         return;
     bw_check_certificate(&check->lines, &config->tls, &identity);
     bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
+    bw_check_cgroups(&check->lines);
+    bw_check_guard_unit(&check->lines);
     for (uint32_t i = 0; i < config->group_count; i++)
         check_reach(check, &config->groups[i]);
 }

@@ -11,12 +11,14 @@
 
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/credentials.h>
+#include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
 
 #define WARN_DAYS      30 /* design 3.8 */
 #define FSYNC_COUNT    20
 #define FSYNC_MEDIAN   10 /* of FSYNC_COUNT */
 #define FSYNC_BYTES    4096
+#define GUARD_UNIT     "breakwater-guard.service"
 #define BYTES_FREE_MIN (UINT64_C(256) * 1024 * 1024)
 
 /* ---- certificates -------------------------------------------------------------------------- */
@@ -139,6 +141,62 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
         (void)unlinkat(directory, name, 0); /* made just above; nobody reads it */
     }
     (void)close(directory); /* read only */
+}
+
+/* ---- means to end a service ------------------------------------------------------------------ */
+
+void bw_check_cgroups(struct bw_check_lines *lines)
+{
+    struct bw_cgroup cgroup;
+    struct bw_diag diag = {0};
+    char tag[32];
+
+    if (geteuid() != 0)
+        return; /* what the guard may is not known */
+    (void)snprintf(tag, sizeof tag, "check-%ld", (long)getpid());
+    if (bw_cgroup_open(&cgroup, tag, "probe", &diag) != BW_OK) {
+        bw_check_line(lines, BW_CHECK_WARN, "cgroup",
+                      "%s: what scripts leave is found by its environment instead; a process that "
+                      "overwrites or drops that is not seen, and counts as outside of the reach",
+                      diag.text);
+        return;
+    }
+    bw_check_line(lines, BW_CHECK_OK, "cgroup", "what scripts leave is found and ended by its cgroup");
+    bw_cgroup_remove_if_empty(&cgroup);
+}
+
+/* One line "KEY=VALUE" of systemctl show. */
+static void take_property(const char *line, const char *key, char *out_value, size_t size)
+{
+    const size_t length = strlen(key);
+
+    if (strncmp(line, key, length) == 0 && line[length] == '=')
+        (void)snprintf(out_value, size, "%.*s", (int)strcspn(line + length + 1, "\n"),
+                       line + length + 1); /* cut when longer: then it is none that we know */
+}
+
+void bw_check_guard_unit(struct bw_check_lines *lines)
+{
+    char line[256], load[32] = "", mode[32] = "";
+    FILE *answer = popen("timeout 5 systemctl show --property=LoadState,KillMode " GUARD_UNIT
+                         " 2>/dev/null", "re");
+
+    if (answer == NULL)
+        return; /* no more processes: the directories have said so */
+    while (fgets(line, sizeof line, answer) != NULL) {
+        take_property(line, "LoadState", load, sizeof load);
+        take_property(line, "KillMode", mode, sizeof mode);
+    }
+    (void)pclose(answer); /* without systemd it has said nothing */
+    if (strcmp(load, "loaded") != 0)
+        return;
+    if (strcmp(mode, "process") == 0)
+        bw_check_line(lines, BW_CHECK_OK, "unit", GUARD_UNIT ": KillMode=process, its enforcer outlives it");
+    else
+        bw_check_line(lines, BW_CHECK_WARN, "unit",
+                      GUARD_UNIT ": KillMode=%s: systemd ends its enforcer with it, which has to keep the "
+                      "deadline while no guard is there; write KillMode=process",
+                      mode);
 }
 
 /* ---- clocks -------------------------------------------------------------------------------- */

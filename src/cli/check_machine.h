@@ -25,6 +25,11 @@ void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_conf
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,
                         uint32_t fsync_ms_max);
 
+/* Whether what scripts leave can be found and ended by a cgroup. Only root can tell. Leaves nothing behind. */
+void bw_check_cgroups(struct bw_check_lines *lines);
+/* Whether systemd, where it runs and has a unit for the guard, leaves the guard's enforcer alone. */
+void bw_check_guard_unit(struct bw_check_lines *lines);
+
 /* How fast chrony may turn the clock, if there is chrony; against what groups allow for. */
 void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max);
 

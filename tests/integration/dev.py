@@ -96,6 +96,9 @@ def read_only_cgroups(program, name):
             log = (folder / f"cluster/{site}-guard.log").read_text()
             said = [line for line in log.splitlines() if "event=reach.by_scan" in line]
             assert said and "level=warn" in said[0] and "no writable cgroup" in said[0], log[:2000]
+        check = subprocess.run([program, "check", str(folder / "cluster/alpha.yaml")], text=True,
+                               stdout=subprocess.PIPE, check=False).stdout
+        assert "WARN   cgroup" in check, check
 
 
 def services_of(folder):
