@@ -53,27 +53,6 @@ void bw_guard_place_saved(void *of, void *user)
         begin_next_save(program);
 }
 
-/* True: answered. False: the enforcer is told of a deadline first. */
-static bool mirror(struct bw_guard_place *place, uint64_t number, struct bw_guard_event *out_answer)
-{
-    struct bw_diag diag = {0};
-    enum bw_err err;
-
-    BW_CRASH_POINT(GUARD_BEFORE_MIRROR);
-    err = bw_guard_store_save_mirror(&place->program->store, place->config->name,
-                                     &place->machine.mirror, &diag);
-    BW_CRASH_POINT(GUARD_AFTER_MIRROR);
-    if (err != BW_OK)
-        bw_log_error(&place->program->log, "mirror.unsaved",
-                     "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
-                     bw_log_quote(diag.text));
-    place->mirror_number = number;
-    place->awaits_enforcer = err == BW_OK && !bw_guard_enforcer_has(place);
-    *out_answer = (struct bw_guard_event){
-        .kind = BW_GUARD_EVENT_MIRRORED, .number = number, .ok = err == BW_OK};
-    return !place->awaits_enforcer;
-}
-
 void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok)
 {
     const struct bw_guard_event event = {
@@ -148,7 +127,8 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         save(place);
         break;
     case BW_GUARD_ACTION_MIRROR:
-        return mirror(place, action->number, out_answer);
+        bw_guard_mirrors_want(place, action->number);
+        break;
     case BW_GUARD_ACTION_SPAWN:
         return spawn(place, action, out_answer);
     case BW_GUARD_ACTION_GO:
@@ -191,8 +171,8 @@ static void step_once(struct bw_guard_place *place, const struct bw_guard_event 
     place->wake_at = frame->actions.wake_at;
 }
 
-/* MIRROR and SPAWN are answered in their place: what the answer asks for comes before the
- * actions that stand behind them. */
+/* SPAWN is answered in its place: what the answer asks for comes before the actions that stand behind
+ * it. */
 static void step_through(struct bw_guard_place *place, const struct bw_guard_event *event)
 {
     struct bw_guard_frame *frames = place->program->frames;

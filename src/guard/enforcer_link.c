@@ -132,28 +132,33 @@ static bool make(struct bw_guard_program *program)
 
 /* ---- what it holds --------------------------------------------------------------------------- */
 
-/* Nothing, once it was seen that nothing serves, nor may begin to: what still runs then cleans up. */
+/* Nothing is to be held once it was seen that nothing serves, nor may begin to: what still runs then cleans
+ * up. */
+static bool is_over(const struct bw_guard_place *place)
+{
+    return place->machine.mirror.armed_epoch == 0 || place->machine.fence == BW_FENCE_DONE;
+}
+
+/* What it is told is in the mirror first: what it holds a later guard then knows of. */
 static bool is_wanted(const struct bw_guard_place *place)
 {
-    return place->machine.mirror.armed_epoch != 0 && place->machine.fence != BW_FENCE_DONE;
+    return !is_over(place) && place->mirrored.epoch == place->machine.mirror.armed_epoch;
 }
 
 static bool is_told(const struct bw_guard_place *place)
 {
-    const struct bw_guard_mirror *mirror = &place->machine.mirror;
-
-    if (!is_wanted(place))
+    if (is_over(place))
         return place->told.epoch == 0;
-    return place->told.epoch == mirror->armed_epoch &&
-           place->told.end.boot_ns == mirror->armed_end.boot_ns &&
-           place->told.end.raw_ns == mirror->armed_end.raw_ns;
+    return place->told.epoch == place->mirrored.epoch &&
+           place->told.end.boot_ns == place->mirrored.end.boot_ns &&
+           place->told.end.raw_ns == place->mirrored.end.raw_ns;
 }
 
 /* True: it holds what the mirror says, or nothing has to be held. */
 bool bw_guard_enforcer_has(const struct bw_guard_place *place)
 {
-    return !is_wanted(place) ||
-           (is_told(place) && !place->is_reach_untold &&
+    return is_over(place) ||
+           (is_wanted(place) && is_told(place) && !place->is_reach_untold &&
             place->told_number <= place->program->enforcer.taken);
 }
 
@@ -184,101 +189,117 @@ static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_mess
     return sendmsg(link->fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
-static void add_order(struct bw_enforcer_message *message, struct bw_guard_place *place)
+static void add_order(struct bw_enforcer_message *message, const struct bw_guard_place *place)
 {
     struct bw_enforcer_order *order = &message->orders[message->order_count++];
-    const struct bw_guard_mirror *mirror = &place->machine.mirror;
 
-    memset(order, 0, sizeof *order);
+    *order = place->mirrored;
+    memset(order->group, 0, sizeof order->group);
     memcpy(order->group, place->machine.group, sizeof order->group);
-    order->epoch = mirror->armed_epoch;
-    order->end = mirror->armed_end;
-    order->fence_ns = mirror->fence_ns;
 }
 
-static void tell_over(struct bw_guard_program *program)
+static void tell_again_soon(struct bw_guard_program *program)
 {
+    bw_deadline_set(&program->enforcer.again, bw_instant_add(bw_clock_now(), TELL_AGAIN_NS),
+                    BW_DEADLINE_RIGHT);
+}
+
+static void tell_over(struct bw_guard_place *place)
+{
+    struct bw_guard_program *program = place->program;
     struct bw_enforcer_message *message = &program->enforcer.message;
 
     message->kind = BW_ENFORCER_MESSAGE_OVER;
-    message->number = message->means_count = 0;
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        struct bw_guard_place *place = program->places[i];
-
-        if (place->told.epoch == 0 || is_wanted(place))
-            continue;
-        message->order_count = 0;
-        add_order(message, place);
-        message->orders[0].epoch = place->told.epoch;
-        if (send_frame(program, message, NULL))
-            place->told.epoch = 0;
-    }
+    message->number = message->means_count = message->order_count = 0;
+    add_order(message, place);
+    message->orders[0].epoch = place->told.epoch;
+    if (send_frame(program, message, NULL))
+        place->told.epoch = 0;
+    else
+        tell_again_soon(program);
 }
 
-/* From `*from` on as many as go into one frame. False: it did not take it now. */
-static bool tell_deadlines(struct bw_guard_program *program, uint32_t *from)
+/* Deadlines on their way into one frame. */
+struct deadlines {
+    struct bw_enforcer_message message;
+    struct bw_guard_place *places[BW_ENFORCER_ORDERS_MAX];
+};
+
+/* False: it did not take it now. */
+static bool tell_deadlines(struct bw_guard_program *program, struct deadlines *deadlines)
 {
     struct bw_enforcer_link *link = &program->enforcer;
-    struct bw_enforcer_message *message = &link->message;
-    struct bw_guard_place *told[BW_ENFORCER_ORDERS_MAX];
+    struct bw_enforcer_message *message = &deadlines->message;
 
     message->kind = BW_ENFORCER_MESSAGE_DEADLINES;
     message->number = link->sent + 1;
-    message->order_count = message->means_count = 0;
-    for (; *from < program->place_count && message->order_count < BW_ENFORCER_ORDERS_MAX;
-         (*from)++) {
-        struct bw_guard_place *place = program->places[*from];
-
-        if (!is_wanted(place) || is_told(place) || place->is_reach_untold)
-            continue;
-        told[message->order_count] = place;
-        add_order(message, place);
-    }
     if (message->order_count == 0)
         return true;
     if (!send_frame(program, message, NULL))
         return false;
     link->sent++;
     for (uint32_t i = 0; i < message->order_count; i++) {
-        told[i]->told = message->orders[i];
-        told[i]->told_number = link->sent;
+        deadlines->places[i]->told = message->orders[i];
+        deadlines->places[i]->told_number = link->sent;
     }
+    message->order_count = 0;
     return true;
 }
 
-/* What it did not take at once, it takes when it has read what came before. */
-static void tell_reaches_again(struct bw_guard_program *program)
+/* False: a frame that is full was not taken. */
+static bool tell_place(struct bw_guard_place *place, struct deadlines *deadlines)
 {
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        if (!program->places[i]->is_reach_untold)
-            continue;
-        bw_guard_enforcer_tell_reach(program->places[i]);
-        if (program->places[i]->is_reach_untold) {
-            bw_deadline_set(&program->enforcer.again,
-                            bw_instant_add(bw_clock_now(), TELL_AGAIN_NS), BW_DEADLINE_RIGHT);
-            return;
-        }
+    if (is_over(place)) {
+        if (place->told.epoch != 0)
+            tell_over(place);
+        return true;
     }
+    if (!is_wanted(place) || is_told(place) || place->is_reach_untold)
+        return true;
+    deadlines->places[deadlines->message.order_count] = place;
+    add_order(&deadlines->message, place);
+    return deadlines->message.order_count < BW_ENFORCER_ORDERS_MAX ||
+           tell_deadlines(place->program, deadlines);
 }
 
+/* Predecessors are relieved once ours holds all that their mirrors say. */
+static void begin_relief(struct bw_guard_program *program)
+{
+    const struct bw_enforcer_link *link = &program->enforcer;
+
+    if (link->has_told_all && link->taken == link->sent)
+        bw_guard_relief_begin(program);
+}
+
+/* What it did not take at once, it takes when it has read what came before. */
 void bw_guard_enforcer_flush(struct bw_guard_program *program)
 {
+    static struct deadlines deadlines; /* one loop, one thread */
     struct bw_enforcer_link *link = &program->enforcer;
-    uint32_t from = 0;
+    /* Once it was told all, no later deadline while a predecessor holds an earlier one. */
+    const bool awaits_relief = link->has_told_all && !link->is_relieved;
+    bool takes_reach = true;
+    bool is_taken = true;
 
     link->is_dirty = false;
     if (link->fd < 0)
         return; /* with the next one */
-    tell_reaches_again(program);
-    if (link->sent > 0 && !link->is_relieved)
-        return; /* once no predecessor holds an earlier deadline */
-    tell_over(program);
-    while (from < program->place_count) {
-        if (tell_deadlines(program, &from))
-            continue;
-        link->is_dirty = true; /* with its next answer, or the next arm */
-        return;
+    deadlines.message.order_count = 0;
+    for (uint32_t i = 0; i < program->place_count && is_taken; i++) {
+        struct bw_guard_place *place = program->places[i];
+
+        if (place->is_reach_untold && takes_reach) {
+            bw_guard_enforcer_tell_reach(place);
+            takes_reach = !place->is_reach_untold;
+        }
+        is_taken = awaits_relief || tell_place(place, &deadlines);
     }
+    is_taken = is_taken && tell_deadlines(program, &deadlines);
+    link->is_dirty = !is_taken; /* with its next answer, or the next arm */
+    link->has_told_all |= is_taken && takes_reach;
+    if (!is_taken || !takes_reach)
+        tell_again_soon(program);
+    begin_relief(program);
 }
 
 void bw_guard_enforcer_look(struct bw_guard_place *place)
@@ -346,7 +367,7 @@ static void on_answer(struct bw_guard_program *program, const struct bw_enforcer
         refuse_places(program, answer);
         link->taken = answer->number;
         answer_places(program);
-        bw_guard_relief_begin(program);
+        begin_relief(program);
         break;
     case BW_ENFORCER_MESSAGE_KILLED:
         for (uint32_t i = 0; i < answer->order_count; i++)
@@ -424,13 +445,12 @@ void bw_guard_enforcer_make(struct bw_guard_program *program)
     }
     bw_log_info(&program->log, "enforcer.made", "pid=%ld", (long)link->pid);
     link->sent = link->taken = 0;
+    link->has_told_all = false;
     for (uint32_t i = 0; i < program->place_count; i++) {
         program->places[i]->told.epoch = 0;
         bw_guard_enforcer_tell_reach(program->places[i]);
     }
     bw_guard_enforcer_flush(program);
-    if (link->sent == 0) /* nothing to wait for */
-        bw_guard_relief_begin(program);
 }
 
 static void on_again(struct bw_deadline *deadline, void *user)

@@ -30,13 +30,19 @@ static bool group_of(const char *file, char out_group[BW_NAME_MAX + 1])
     return bw_name_is_valid(out_group);
 }
 
+/* A mirror may be older than the memory of an epoch's end. */
 static bool has_lease(const struct bw_guard_store *store, const char *group)
 {
     struct bw_guard_mirror mirror = {0};
+    struct bw_guard_memory memory = {0};
     struct bw_diag diag = {0};
+    bool is_new = false;
 
-    return bw_guard_store_load_mirror(store, group, &mirror, &diag) == BW_OK &&
-           mirror.armed_epoch != 0;
+    if (bw_guard_store_load_mirror(store, group, &mirror, &diag) != BW_OK)
+        return false;
+    if (bw_guard_store_load(store, group, &memory, &is_new, &diag) != BW_OK)
+        memory.ended_epoch = 0; /* what it says is not known */
+    return mirror.armed_epoch > memory.ended_epoch;
 }
 
 /* No script of it is known any more: its fence is the kill of everything in reach. */

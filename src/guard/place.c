@@ -335,6 +335,8 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
                     "group=%s why=%s does=\"processes are found by their environment\"",
                     config->name, bw_log_quote(why.text));
     place->found_epoch = has_mirror ? mirror.armed_epoch : 0;
+    place->mirrored = (struct bw_enforcer_order){
+        .epoch = place->found_epoch, .end = mirror.armed_end, .fence_ns = mirror.fence_ns};
     end_left_behind(place, &mirror);
     get_limits(config, &limits);
     bw_guard_init(&place->machine, config->name, &limits, &memory, has_mirror ? &mirror : NULL,

@@ -75,6 +75,7 @@ static void begin_close(struct bw_guard_program *program)
     if (program->disk != NULL)
         program->is_saving = bw_worker_close(program->disk);
     program->disk = NULL;
+    bw_guard_mirrors_close(program);
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     bw_heartbeat_close(&program->heartbeat);
@@ -96,7 +97,8 @@ void bw_guard_program_look(struct bw_guard_program *program)
         if (bw_guard_is_fencing(&program->places[i]->machine))
             return; /* a fence that has begun is finished */
     }
-    begin_close(program);
+    if (!bw_guard_mirrors_are_due(program)) /* what is known goes to the successor */
+        begin_close(program);
 }
 
 /* What this guard will not be there for. */
@@ -190,6 +192,8 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     err = bw_worker_open(&program->disk, &program->loop, bw_guard_place_saved, program, diag);
     if (err == BW_OK)
         err = bw_guard_looks_open(program, diag);
+    if (err == BW_OK)
+        err = bw_guard_mirrors_open(program, diag);
     if (err != BW_OK)
         return err;
     err = open_places(program);
@@ -235,7 +239,7 @@ static struct bw_site_config *load_config(const char *config_file)
 /* What a disk that hangs has not given back is never ours again: the process ends with it. */
 static void free_program(struct bw_guard_program *program)
 {
-    if (program->is_saving)
+    if (program->is_saving || program->mirrors.is_lost)
         return;
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_free(program->places[i]);

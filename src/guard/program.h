@@ -6,7 +6,7 @@
  *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
  *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
- *   looks.c      how many looks begin at a time
+ *   looks.c      how many looks begin at a time    mirrors.c     mirrors on their way to /run
  *
  * Everything belongs to the loop's thread. The machine (core/guard.h) decides; nothing here does.
  */
@@ -81,10 +81,23 @@ void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
                             const struct bw_guard_memory *memory, struct bw_guard_save *out_save);
 /* Of a struct bw_guard_save; may take as long as the disk does. */
 void bw_guard_store_save(void *of);
-BW_MUST_CHECK enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store,
-                                                     const char *group,
-                                                     const struct bw_guard_mirror *mirror,
-                                                     struct bw_diag *diag);
+/* A mirror on its way to /run, likewise. */
+struct bw_guard_mirror_write {
+    struct bw_guard_place *place;
+    uint64_t number;                /* of the MIRROR that it answers, with all before */
+    struct bw_enforcer_order order; /* the deadline that it says */
+    char name[BW_GUARD_FILE_NAME_BYTES];
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+};
+void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
+                                   const struct bw_guard_mirror *mirror,
+                                   struct bw_guard_mirror_write *out_write);
+/* May take as long as the file system of /run does. */
+void bw_guard_store_write_mirror(const struct bw_guard_store *store,
+                                 struct bw_guard_mirror_write *write);
 /* From here on agents of another cluster, or of a lower generation, are refused. */
 BW_MUST_CHECK enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
                                              uint64_t generation, struct bw_diag *diag);
@@ -126,9 +139,12 @@ struct bw_guard_place {
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
     bool is_reach_untold; /* the enforcer does not know by what to end it: no deadline is passed on */
     uint64_t told_number;          /* the frame that told it */
+    struct bw_enforcer_order mirrored; /* the deadline that the newest mirror in /run says; epoch 0: none */
+    uint64_t mirror_wanted;        /* number of the newest MIRROR */
+    bool is_mirror_due;            /* the next round writes it */
     struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
     bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */
-    uint64_t mirror_number;
+    uint64_t mirror_number;        /* of the newest one that was written */
 };
 
 /* A place of `config` with what is kept of it; what a predecessor left running is ended. */
@@ -202,6 +218,7 @@ struct bw_enforcer_link {
     uv_prepare_t prepare;
     bool is_dirty;    /* it is not told everything yet */
     bool is_relieved; /* no earlier enforcer holds anything that this guard knows of */
+    bool has_told_all; /* that it was made for; from then on it waits until it is relieved */
     uint64_t sent;    /* number of the newest frame of deadlines */
     uint64_t taken;   /* of the newest one that it has answered */
     struct bw_enforcer_message message; /* being sent */
@@ -239,6 +256,30 @@ void bw_guard_relief_init(struct bw_guard_program *program);
 /* Our enforcer has what the mirrors say: the earlier ones are relieved of it. Once. */
 void bw_guard_relief_begin(struct bw_guard_program *program);
 void bw_guard_relief_close(struct bw_guard_program *program);
+
+/* ---- mirrors.c -------------------------------------------------------------------------------- */
+
+/* All mirrors that changed while one round was on its way go with the next: however many groups there
+ * are, one thread at most waits for /run, and the loop never does. */
+struct bw_guard_mirror_round {
+    const struct bw_guard_store *store;
+    uint32_t count;
+    struct bw_guard_mirror_write writes[];
+};
+struct bw_guard_mirrors {
+    struct bw_worker *worker; /* NULL: not open */
+    uv_prepare_t prepare;
+    uint32_t due;    /* places whose mirror the next round writes */
+    bool is_writing;
+    bool is_lost;    /* at the end: a round that hangs is never ours again */
+};
+BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program,
+                                                struct bw_diag *diag);
+void bw_guard_mirrors_close(struct bw_guard_program *program);
+/* MIRROR: MIRRORED of `number` follows when it is written and the enforcer holds what it says. */
+void bw_guard_mirrors_want(struct bw_guard_place *place, uint64_t number);
+/* Something that was asked for is not written yet. */
+bool bw_guard_mirrors_are_due(const struct bw_guard_program *program);
 
 /* ---- trace.c ------------------------------------------------------------------------------- */
 
@@ -283,8 +324,8 @@ void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guar
 
 /* ---- the guard ----------------------------------------------------------------------------- */
 
-/* Lists of actions that wait while what an earlier one asked for is carried out: SAVE, SPAWN,
- * MIRROR answer in their place, and an answer may ask for the next. */
+/* Lists of actions that wait while what an earlier one asked for is carried out: SPAWN answers in its
+ * place, and an answer may ask for the next. */
 #define BW_GUARD_NESTED_MAX 16
 struct bw_guard_frame {
     struct bw_guard_actions actions;
@@ -324,6 +365,7 @@ struct bw_guard_program {
 
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;
+    struct bw_guard_mirrors mirrors;
     bool is_saving;         /* at the end: a job of the worker is never ours again */
     struct bw_worker *disk; /* one save at a time: at most one thread hangs */
 

@@ -199,25 +199,30 @@ void bw_guard_store_save(void *of)
         job->err = save(job->store, job->name, &memory_kind, job->bytes, job->size, &job->diag);
 }
 
-enum bw_err bw_guard_store_save_mirror(struct bw_guard_store *store, const char *group,
-                                       const struct bw_guard_mirror *mirror, struct bw_diag *diag)
+void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
+                                   const struct bw_guard_mirror *mirror,
+                                   struct bw_guard_mirror_write *out_write)
 {
     struct bw_guard_mirror_file file = {
         .boot_id = store->boot_id, .time_namespace = store->time_namespace, .mirror = *mirror};
-    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
-    char name[NAME_BYTES];
-    size_t size;
-    enum bw_err err;
 
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
-    err = bw_guard_mirror_encode(&file, bytes, sizeof bytes, &size, diag);
-    if (err != BW_OK)
-        return err;
-    file_name(group, BW_GUARD_MIRROR_SUFFIX, name);
-    /* A mirror of another boot is void (3.4), as is one that cannot be read: what serves is then
-     * fenced. So no script and no deadline waits for a disk here. */
-    err = bw_durable_save_for_boot(store->mirror_dir, name, &mirror_kind, bytes, size, diag);
-    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->mirror_path);
+    file_name(group, BW_GUARD_MIRROR_SUFFIX, out_write->name);
+    out_write->diag = (struct bw_diag){0};
+    out_write->err = bw_guard_mirror_encode(&file, out_write->bytes, sizeof out_write->bytes,
+                                            &out_write->size, &out_write->diag);
+}
+
+/* A mirror of another boot is void (3.4), as is one that cannot be read: what serves is then fenced. So no
+ * script and no deadline waits for a disk here. */
+void bw_guard_store_write_mirror(const struct bw_guard_store *store,
+                                 struct bw_guard_mirror_write *write)
+{
+    if (write->err == BW_OK)
+        write->err = bw_durable_save_for_boot(store->mirror_dir, write->name, &mirror_kind,
+                                              write->bytes, write->size, &write->diag);
+    if (write->err != BW_OK)
+        write->err = bw_diag_wrap(&write->diag, write->err, "%s", store->mirror_path);
 }
 
 enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,

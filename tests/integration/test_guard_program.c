@@ -324,6 +324,25 @@ static void a_state_directory_that_hangs_holds_up_no_fence(void **state)
     assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
 }
 
+/* 3.4: nor does what hangs in /run: an arm waits for its mirror, nothing else waits for anything. */
+static void a_run_directory_that_hangs_holds_up_no_fence(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_instant end;
+
+    faults_begin(rig_path(rig, "faults"));
+    end = begin_serving(rig, TTL_MS);
+    faults_end();
+    faults_say(rig_path(rig, "faults"), "move -guard 30000\n");
+    (void)rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS); /* it is mirrored never */
+
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started"); /* it answers */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_FENCE_ENDED, 1);
+    assert_true(rig_has(rig, "calls", "fence")); /* its script, not the KILL */
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_ARMED], 1);
+    assert_silent_since(rig, end.boot_ns / BW_NS_PER_MS);
+}
+
 /* 3.4: without its mirror nobody can take a deadline over: it stays with the enforcer that has it. */
 static void a_deadline_whose_mirror_is_lost_stays_with_its_enforcer(void **state)
 {
@@ -943,6 +962,7 @@ int main(void)
         TEST(an_enforcer_that_dies_is_replaced_before_anything_else_is_armed),
         TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),
         TEST(a_state_directory_that_hangs_holds_up_no_fence),
+        TEST(a_run_directory_that_hangs_holds_up_no_fence),
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
         TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(no_cgroup_of_a_group_that_is_gone_stays),

@@ -9,6 +9,7 @@
  *     fsync PATH ERRNO      fail: fsync, fdatasync
  *     slow PATH MS          take so much longer: fsync, fdatasync
  *     rename PATH ERRNO     fail: rename, renameat, renameat2
+ *     move PATH MS          take so much longer: the same
  *     open PATH ERRNO       fail: open, openat
  *     list PATH MS          take so much longer: opendir
  *     stat PATH MS          take so much longer: stat, access, faccessat, execve
@@ -232,12 +233,18 @@ int fdatasync(int fd)
 }
 
 /* By the directory too: names are given beside one. */
+static long fault_of_move(const char *what, int dir, const char *to)
+{
+    const long number = find_fault(what, to);
+
+    return number == 0 && dir != AT_FDCWD && to[0] != '/' ? find_fault_of(what, dir) : number;
+}
+
 static bool rename_fails(int dir, const char *to)
 {
-    long number = find_fault("rename", to);
+    const long number = fault_of_move("rename", dir, to);
 
-    if (number == 0 && dir != AT_FDCWD && to[0] != '/')
-        number = find_fault_of("rename", dir);
+    take_ms(fault_of_move("move", dir, to));
     if (number > 0)
         errno = (int)number;
     return number > 0;
