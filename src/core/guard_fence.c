@@ -41,6 +41,7 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
 
     guard->fence_epoch = epoch;
     guard->fence_begun_at = step->now;
+    guard->fence_end = plan.end;
     guard->fence_term_at = plan.term_at;
     guard->fence_kill_at = plan.kill_at;
     guard->fence_grace_ns = bw_lease_kill_grace_ns(fence_ns);
@@ -158,6 +159,16 @@ static void look(const struct guard_step *step, enum bw_fence_state state, const
         bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE, BW_ACTION_STATUS, guard->fence_epoch, rule);
 }
 
+/* 3.2.4: TERM and KILL of a reach that does not hold the service end nothing of it; the script may yet.
+ * So where the service is outside, or remote, it runs on to D. */
+static bool runs_on(const struct bw_guard *guard)
+{
+    const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_FENCE];
+
+    return slot->state == BW_SLOT_RUNNING && slot->run.action != BW_ACTION_STATUS &&
+           !bw_guard_is_inside(guard) && !BW_MUTANT(SCRIPT_CUT_EARLY);
+}
+
 /* Harder means do not wait for their instants when a softer one has failed already. */
 static void term_reach(const struct guard_step *step, const char *rule)
 {
@@ -166,15 +177,27 @@ static void term_reach(const struct guard_step *step, const char *rule)
 
     guard->fence = BW_FENCE_TERM;
     guard->fence_kill_at = bw_instant_min(guard->fence_kill_at, soon);
-    bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
+    if (!runs_on(guard))
+        bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
     (void)bw_guard_emit(step, BW_GUARD_ACTION_TERM_REACH, rule);
 }
 
 static void kill_reach(const struct guard_step *step, const char *rule)
 {
     step->guard->fence = BW_FENCE_KILL;
-    bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
+    if (!runs_on(step->guard))
+        bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, rule);
     (void)bw_guard_emit(step, BW_GUARD_ACTION_KILL_REACH, rule);
+}
+
+/* The last look, which waits for a script that runs on. */
+static void look_last(const struct guard_step *step, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+
+    guard->fence_look_limit = bw_instant_add(
+        step->now, guard->limits.timeout_ns[BW_ACTION_STATUS] + guard->limits.kill_grace_ns);
+    look(step, BW_FENCE_RECHECK, rule);
 }
 
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
@@ -185,9 +208,7 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
         return;
     guard->fence_reach_killed = ok;
     guard->fence_gone_at = step->now;
-    guard->fence_look_limit = bw_instant_add(
-        step->now, guard->limits.timeout_ns[BW_ACTION_STATUS] + guard->limits.kill_grace_ns);
-    look(step, BW_FENCE_RECHECK, "W3");
+    look_last(step, "W3");
 }
 
 /* What was killed is not gone, or what a start had left was there when the look began: it could still
@@ -231,13 +252,17 @@ static void on_rechecked(const struct guard_step *step, enum bw_service service,
     finish(step, ok, "W9");
 }
 
-void bw_guard_fence_on_run_ended(const struct guard_step *step,
+void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_kind action,
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
 
+    if (guard->fence == BW_FENCE_RECHECK && action != BW_ACTION_STATUS) {
+        look_last(step, "W30"); /* the script is over: the look has its own time */
+        return;
+    }
     if (guard->fence == BW_FENCE_CHECK || guard->fence == BW_FENCE_RECHECK)
         bw_guard_note_sight(step, BW_GUARD_SLOT_FENCE, service, populated);
     switch (guard->fence) {
@@ -302,12 +327,33 @@ static void fence_deadline(const struct guard_step *step)
     begin(step, guard->mirror.armed_epoch, guard->mirror.armed_end, guard->mirror.fence_ns, rule);
 }
 
+/* Every kill of a fence is done by D, that of a script which runs on too. True: the last look waits for
+ * it. */
+static bool awaits_script(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const bool is_hard = guard->fence == BW_FENCE_TERM || guard->fence == BW_FENCE_KILL ||
+                         guard->fence == BW_FENCE_RECHECK;
+
+    if (!is_hard || !runs_on(guard))
+        return false;
+    if (bw_instant_right_is_over(step->now, guard->fence_end)) {
+        bw_guard_kill_run(step, BW_GUARD_SLOT_FENCE, "W31");
+        return true;
+    }
+    bw_guard_wake(step, guard->fence_end);
+    return true;
+}
+
 static void fence_escalation(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
+    const bool is_awaiting = awaits_script(step);
     const bool is_soft = guard->fence == BW_FENCE_SCRIPT || guard->fence == BW_FENCE_CHECK;
 
     if (guard->fence == BW_FENCE_RECHECK) { /* nothing was seen in time: that is no success */
+        if (is_awaiting)
+            return;
         if (bw_instant_wait_is_over(step->now, guard->fence_look_limit))
             finish(step, false, "W14");
         else

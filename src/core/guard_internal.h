@@ -78,7 +78,7 @@ void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight 
 /* guard_fence.c */
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
-void bw_guard_fence_on_run_ended(const struct guard_step *step,
+void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_kind action,
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated);
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);

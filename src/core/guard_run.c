@@ -575,7 +575,8 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
         on_observation_ended(step, &run, &ended, left_at(guard, event), event->populated);
         break;
     case BW_GUARD_SLOT_FENCE:
-        bw_guard_fence_on_run_ended(step, &ended, left_at(guard, event), event->populated);
+        bw_guard_fence_on_run_ended(step, run.action, &ended, left_at(guard, event),
+                                    event->populated);
         break;
     case BW_GUARD_SLOT_COUNT: /* not covered: how many there are is no slot */
         break;

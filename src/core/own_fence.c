@@ -198,6 +198,7 @@ static bool was_cut_off(const struct step *step)
     const bool was = fence->run == BW_OWN_FENCE_RUN_CUT_OFF;
 
     fence->run = BW_OWN_FENCE_RUN_NONE;
+    fence->runs_on = false;
     if (was && fence->state == BW_OWN_FENCE_LATE_SCRIPT)
         fence->is_due = true;
     return was;
@@ -252,9 +253,11 @@ static void on_run_ended(const struct step *step, const struct bw_own_fence_even
         fence->service = event->ok ? bw_service_of_line(event->line) : BW_SERVICE_UNKNOWN;
         go_on(step, BW_OWN_FENCE_END);
         return;
+    case BW_OWN_FENCE_KILL: /* it ran on beside it */
+        fence->is_script_well = event->ok;
+        return;
     case BW_OWN_FENCE_NONE:
     case BW_OWN_FENCE_STARTS:
-    case BW_OWN_FENCE_KILL:
     case BW_OWN_FENCE_END: /* none of these runs a script */
         break;
     }
@@ -302,10 +305,33 @@ static void on_starts_seen(const struct step *step, bool is_empty)
 /* What the plan asks for next; never: the KILL has begun, or is not needed. */
 static struct bw_instant planned_at(const struct bw_own_fence *fence)
 {
+    if (fence->runs_on)
+        return fence->plan.end;
     if (fence->state == BW_OWN_FENCE_NONE || fence->state >= BW_OWN_FENCE_KILL ||
         BW_MUTANT(OWN_FENCE_PLAN))
         return BW_INSTANT_NEVER;
     return fence->is_termed ? fence->plan.kill_at : fence->plan.term_at;
+}
+
+static void cut_off(const struct step *step, const char *rule)
+{
+    step->fence->runs_on = false;
+    step->fence->run = BW_OWN_FENCE_RUN_CUT_OFF;
+    (void)emit(step, BW_OWN_FENCE_ACTION_KILL_RUN, rule);
+}
+
+/* KILL of a reach that does not hold the service ends nothing of it; the script may yet. */
+static void kill_script(const struct step *step)
+{
+    struct bw_own_fence *fence = step->fence;
+    const bool is_script = fence->state == BW_OWN_FENCE_SCRIPT &&
+                           fence->run == BW_OWN_FENCE_RUN_UNDER_WAY;
+
+    kill_first(step, "F4");
+    fence->runs_on = is_script && !fence->is_inside && !BW_MUTANT(OWN_SCRIPT_CUT_EARLY) &&
+                     !bw_instant_right_is_over(step->now, fence->plan.end);
+    if (fence->run != BW_OWN_FENCE_RUN_NONE && !fence->runs_on)
+        cut_off(step, "F4");
 }
 
 /* 3.2.4: a script that does not end, or cannot be ended, delays nothing. After TERM the state goes
@@ -316,16 +342,16 @@ static void obey_plan(const struct step *step)
 
     if (!bw_instant_right_is_over(step->now, planned_at(fence)))
         return;
+    if (fence->runs_on) { /* every kill of a fence is done by D */
+        cut_off(step, "F30");
+        return;
+    }
     if (!bw_instant_right_is_over(step->now, fence->plan.kill_at)) {
         fence->is_termed = true;
         (void)emit(step, BW_OWN_FENCE_ACTION_TERM_REACH, "F3");
         return;
     }
-    kill_first(step, "F4");
-    if (fence->run == BW_OWN_FENCE_RUN_NONE)
-        return;
-    fence->run = BW_OWN_FENCE_RUN_CUT_OFF;
-    (void)emit(step, BW_OWN_FENCE_ACTION_KILL_RUN, "F4");
+    kill_script(step);
 }
 
 static uint64_t left_ns(const struct step *step, struct bw_instant end)
@@ -335,10 +361,16 @@ static uint64_t left_ns(const struct step *step, struct bw_instant end)
 
 /* ---- state by state ------------------------------------------------------------------------ */
 
+static struct bw_instant script_end(const struct bw_own_fence *fence)
+{
+    return fence->is_inside || BW_MUTANT(OWN_SCRIPT_CUT_EARLY) ? fence->plan.term_at
+                                                               : fence->plan.end;
+}
+
 static void run_late_script(const struct step *step)
 {
-    if (step->fence->run == BW_OWN_FENCE_RUN_CUT_OFF)
-        return; /* it is still dying, where this one is to run */
+    if (step->fence->run != BW_OWN_FENCE_RUN_NONE)
+        return; /* it is still dying, where this one is to run, or runs on */
     if (step->fence->has_script_run)
         go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
     else
@@ -355,7 +387,7 @@ static void act(const struct step *step)
         if (left_ns(step, fence->plan.term_at) == 0) /* it comes after the KILL */
             go_on(step, BW_OWN_FENCE_LOOK);
         else
-            run_fence_script(step, left_ns(step, fence->plan.term_at), "F1");
+            run_fence_script(step, left_ns(step, script_end(fence)), "F1");
         return;
     case BW_OWN_FENCE_LOOK:
         look(step, left_ns(step, fence->plan.kill_at), "F2");

@@ -269,6 +269,63 @@ static void a_fence_whose_script_ended_well_has_where_status_says_so(void **stat
 }
 
 /* However well its reach was proved while it was inside. */
+/* TERM and KILL of the reach take nothing from it; its own script may be about to end it. */
+static void the_script_of_a_service_outside_runs_on_to_the_deadline(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    tick_at(&world, 108000);
+    tick_at(&world, 109500);
+    assert_asked(&world, "TERM_REACH");
+    assert_not_asked(&world, "KILL_RUN");
+    tick_at(&world, 109900);
+    assert_asked(&world, "KILL_REACH");
+    assert_not_asked(&world, "KILL_RUN");
+    reach_killed(&world, true);
+    assert_not_asked(&world, "SPAWN"); /* the last look is after it */
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    assert_asked(&world, "SPAWN");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+}
+
+static void at_the_deadline_it_is_killed_and_has_ended_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    tick_at(&world, 108000);
+    tick_at(&world, 109500);
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+    tick_at(&world, 109999);
+    assert_not_asked(&world, "KILL_RUN");
+
+    tick_at(&world, 110000);
+    assert_asked(&world, "KILL_RUN");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+}
+
+static void the_script_of_a_service_inside_is_cut_at_term(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    tick_at(&world, 108000);
+    tick_at(&world, 109500);
+
+    assert_asked(&world, "KILL_RUN");
+}
+
 static void unknown_is_no_end_of_a_service_outside(void **state)
 {
     struct world world;
@@ -372,6 +429,9 @@ int main(void)
         cmocka_unit_test(a_kill_after_a_script_proves_nothing),
         cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),
         cmocka_unit_test(a_fence_whose_script_ended_well_has_where_status_says_so),
+        cmocka_unit_test(the_script_of_a_service_outside_runs_on_to_the_deadline),
+        cmocka_unit_test(at_the_deadline_it_is_killed_and_has_ended_nothing),
+        cmocka_unit_test(the_script_of_a_service_inside_is_cut_at_term),
         cmocka_unit_test(unknown_is_no_end_of_a_service_outside),
         cmocka_unit_test(stopped_ends_no_epoch_of_a_service_outside_before_a_script_has),
         cmocka_unit_test(after_a_reboot_too),

@@ -403,6 +403,35 @@ static void of_a_service_outside_stopped_counts_after_a_script_that_ended_well(v
     }
 }
 
+/* TERM and KILL of the reach take nothing from it; its own script may be about to end it. */
+static void the_script_of_a_service_outside_runs_on_to_the_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_in_time = 0; is_in_time < 2; is_in_time++) {
+        begin_by(&world, 1);
+        start_seen(&world, false, false);
+        turn(&world, "RUN:fence:F1");
+        assert_int_equal(world.actions.list[0].limit_ns, FENCE_LIMIT_MS * MS); /* its own */
+        turn_at(&world, TERM_MS, "TERM:F3");
+        turn_at(&world, KILL_MS, "KILL:0:F4");
+        assert_wakes_at(&world, END_MS);
+        reach_killed(&world, true);
+        turn(&world, "");
+        if (is_in_time == 0) {
+            turn_at(&world, END_MS, "KILL_RUN:F30");
+            run_ended(&world, false, "");
+            turn(&world, "");
+        } else {
+            run_ended(&world, true, "");
+        }
+        turn(&world, "RUN:status:F10");
+        run_ended(&world, true, "stopped");
+        turn(&world, is_in_time != 0 ? "ENDED:3:ok:F11" : "ENDED:3:failed:F12");
+    }
+}
+
 static void look_is_ended_by_a_signal(struct world *world)
 {
     happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
@@ -1014,6 +1043,7 @@ int main(void)
         cmocka_unit_test(a_last_look_that_cannot_be_begun_has_seen_nothing),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped),
         cmocka_unit_test(of_a_service_outside_stopped_counts_after_a_script_that_ended_well),
+        cmocka_unit_test(the_script_of_a_service_outside_runs_on_to_the_end),
         cmocka_unit_test(a_look_that_somebody_has_ended_is_repeated),
         cmocka_unit_test(each_of_the_means_kills_and_each_must_have_left_nothing),
         cmocka_unit_test(term_comes_at_its_instant_and_what_then_has_stopped_is_not_killed),

@@ -179,6 +179,7 @@ struct bw_guard {
     uint64_t fence_run_id;
     bool fence_reach_killed;         /* KILL_REACH left nothing */
     struct bw_instant fence_begun_at;
+    struct bw_instant fence_end;     /* by which all its kills are done */
     struct bw_instant fence_term_at;
     struct bw_instant fence_kill_at;
     uint64_t fence_grace_ns;         /* between its TERM and its KILL */

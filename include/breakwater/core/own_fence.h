@@ -95,6 +95,7 @@ struct bw_own_fence {
     bool is_script_well; /* it ended by itself with 0 */
     uint32_t looks;      /* of this state that a signal has ended: they are repeated */
     bool is_termed;
+    bool runs_on;        /* the script of a service outside runs beside the KILL, until plan.end */
     bool has_script_run;
     enum { BW_OWN_FENCE_RUN_NONE, BW_OWN_FENCE_RUN_UNDER_WAY, BW_OWN_FENCE_RUN_CUT_OFF } run;
     const char *kill_rule; /* what asked for the KILL */
