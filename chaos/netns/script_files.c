@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/sys/script_owner.h>
+
 #define HEAD_BYTES 65536 /* of a script that are looked at for its line ends */
 
 /* ---- one script ------------------------------------------------------------------------------ */
@@ -63,41 +65,22 @@ static void judge_text(struct bw_trial_report *report, const char *key, int fd)
     free(head);
 }
 
-static bool can_others_write(const struct stat *st)
-{
-    /* A sticky folder (as /tmp) lets others add, not replace. */
-    return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
-           !(S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0);
-}
-
 static void judge_owner(struct bw_trial_report *report, const char *key, const char *path,
-                        const struct stat *st)
+                        bool is_allowed)
 {
-    char folder[PATH_MAX];
-    struct stat folder_st;
-    char *slash;
+    char changed[BW_SCRIPT_OWNER_PATH_BYTES];
 
-    (void)snprintf(folder, sizeof folder, "%s", path); /* the loader has bounded it */
-    slash = strrchr(folder, '/');
-    if (slash == NULL || slash == folder)
-        slash = folder + 1;
-    *slash = '\0';
-    if (can_others_write(st))
-        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING,
-                      "%s can be written by its group or by all (mode %04o)", key,
-                      (unsigned)(st->st_mode & 07777));
-    else if (st->st_uid != 0 && st->st_uid != geteuid())
-        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING, "%s belongs to user %u", key,
-                      (unsigned)st->st_uid);
-    else if (stat(folder, &folder_st) == 0 && can_others_write(&folder_st))
-        bw_trial_find(report, BW_TRIAL_FILE_OWNER, BW_TRIAL_WARNING,
-                      "the folder of %s can be written by its group or by all (mode %04o)", key,
-                      (unsigned)(folder_st.st_mode & 07777));
+    if (bw_script_is_writable(path, changed))
+        bw_trial_find(report, BW_TRIAL_FILE_OWNER,
+                      is_allowed ? BW_TRIAL_WARNING : BW_TRIAL_PROBLEM,
+                      "%s: %.200s can be changed by others than root and the guard's user%s", key,
+                      changed, is_allowed ? "" : ": the guard refuses it");
     else
-        bw_trial_pass(report, BW_TRIAL_FILE_OWNER, "every script and its folder");
+        bw_trial_pass(report, BW_TRIAL_FILE_OWNER, "every script and all directories above it");
 }
 
-static void judge_file(struct bw_trial_report *report, const char *key, const char *path)
+static void judge_file(struct bw_trial_report *report, const char *key, const char *path,
+                       bool is_allowed)
 {
     struct stat st;
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -111,7 +94,7 @@ static void judge_file(struct bw_trial_report *report, const char *key, const ch
     }
     if (faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) != 0)
         bw_trial_find(report, BW_TRIAL_FILE_SHELL, BW_TRIAL_WARNING, "%s is not executable", key);
-    judge_owner(report, key, path, &st);
+    judge_owner(report, key, path, is_allowed);
     judge_text(report, key, fd);
     (void)close(fd); /* only read from */
 }
@@ -122,7 +105,8 @@ void bw_trial_judge_files(struct bw_trial_report *report, const struct bw_group_
 {
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         if (group->scripts[action] != NULL)
-            judge_file(report, bw_script_key((enum bw_action_kind)action), group->scripts[action]);
+            judge_file(report, bw_script_key((enum bw_action_kind)action), group->scripts[action],
+                       group->allow_writable_scripts);
     bw_trial_pass(report, BW_TRIAL_FILE_SHELL, "every script");
     bw_trial_skip(report, BW_TRIAL_FILE_INTERPRETER, "no script names one");
 }

@@ -253,6 +253,7 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
             .reach = &sandbox->reaches[who],
             .slot = job->slot,
             .leftovers = BW_SCRIPT_KEEP_LEFTOVERS, /* to be seen; then ended as the guard does */
+            .refuses_writable = !sandbox->group->allow_writable_scripts,
             .limit_ns = sandbox->group->timeout_ms[action] * BW_NS_PER_MS,
             .kill_grace_ns = sandbox->group->kill_grace_ms * BW_NS_PER_MS,
             .on_line = on_line,

@@ -38,7 +38,7 @@ enum bw_trial_verdict {
     X(FILE_LINE_ENDS, "file.line_ends", "lines end as Unix ends them",                             \
       "convert it: sed -i 's/\\r$//' FILE")                                                        \
     X(FILE_OWNER, "file.owner", "nobody else can change what the guard runs",                      \
-      "chown root, chmod go-w, the script and its folder: the guard runs it as root")              \
+      "chown root, chmod go-w, the script and all directories above it (or allow_writable_scripts)") \
     X(SANDBOX_KIND, "sandbox.kind", "all that was started can be seen and ended",                  \
       "run this as root, without --no-namespace")                                                  \
     X(SANDBOX_SEES, "sandbox.sees", "the processes of the service are in the guard's reach",       \

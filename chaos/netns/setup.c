@@ -282,9 +282,11 @@ static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag 
                         "cluster: " CLUSTER "\nsite: %s\nname: agent\nstate_dir: %s/state\n"
                         "run_dir: %s/run\nguard_socket: %s/guard.sock\n"
                         "tls: {ca: %s/ca.pem, identity: %s/%s-agent.pem}\n"
-                        "witnesses: [%s]\ngroups:\n%s",
+                        "witnesses: [%s]\n%sgroups:\n%s",
                         node->name, node->state, node->dir, node->dir, lab->dir, lab->dir,
-                        node->name, witnesses, groups);
+                        node->name, witnesses,
+                        /* The shipped scripts are run where they are: in anybody's checkout. */
+                        lab->options->is_postgres ? "allow_writable_scripts: true\n" : "", groups);
 }
 
 /* Each group prefers another site, so that whatever is struck is some group's primary. */

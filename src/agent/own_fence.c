@@ -178,6 +178,7 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
         .reach = &fence->runs,
         .slot = is_look ? BW_REACH_OBSERVE : BW_REACH_FENCE,
         .leftovers = BW_SCRIPT_END_LEFTOVERS,
+        .refuses_writable = !config->allow_writable_scripts,
         .limit_ns = action->limit_ns,
         .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS, /* the KILL does not wait for it */
         .on_line = is_look ? NULL : on_line,

@@ -14,6 +14,7 @@
 #include <breakwater/config/witness_config.h>
 #include <breakwater/core/guard.h>
 #include <breakwater/core/lease.h>
+#include <breakwater/sys/script_owner.h>
 
 #include "check_lines.h"
 #include "check_machine.h"
@@ -219,6 +220,29 @@ static void check_reach(struct check *check, const struct bw_group_config *group
     }
 }
 
+/* The guard looks again each time, and refuses what is so by then (design 5.1). */
+static void check_script_owners(struct check *check, const struct bw_group_config *group)
+{
+    char path[BW_SCRIPT_OWNER_PATH_BYTES];
+
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        const char *key = bw_script_key((enum bw_action_kind)action);
+
+        if (group->scripts[action] == NULL || !bw_script_is_writable(group->scripts[action], path))
+            continue;
+        if (group->allow_writable_scripts)
+            bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
+                          "%s: %s can be changed by others than root and this user; it is run all the "
+                          "same (allow_writable_scripts)",
+                          key, path);
+        else
+            bw_check_line(&check->lines, BW_CHECK_FAIL, group->name,
+                          "%s: %s can be changed by others than root and this user: the guard "
+                          "refuses it (chown root, chmod go-w; or allow_writable_scripts: true)",
+                          key, path);
+    }
+}
+
 static void check_site(struct check *check, const struct checked_file *file)
 {
     const struct bw_site_config *config = file->site;
@@ -238,8 +262,10 @@ static void check_site(struct check *check, const struct checked_file *file)
     bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
     bw_check_cgroups(&check->lines);
     bw_check_guard_unit(&check->lines);
-    for (uint32_t i = 0; i < config->group_count; i++)
+    for (uint32_t i = 0; i < config->group_count; i++) {
+        check_script_owners(check, &config->groups[i]);
         check_reach(check, &config->groups[i]);
+    }
 }
 
 static void check_groups(struct check *check, const struct checked_file *file)

@@ -234,6 +234,7 @@ static void check_group(struct bw_site_config *config, struct bw_document *docum
                          "\"%s\" is the name of groups[%" PRIu32 "] too", group->name, i);
         break;
     }
+    group->allow_writable_scripts = config->allow_writable_scripts;
     check_units(document, prefix, group);
     if (bw_document_is_sound(document, path_of(prefix, "scripts").text))
         load_seven(document, prefix, scope, &config->arena, group);

@@ -126,7 +126,7 @@ static const struct bw_key group_keys[] = {
      .max = LIMIT_MS_MAX,
      .absent = BW_FENCE_TIMEOUT_ABSENT,
      .help = "limit of fence_script; a deadline cuts it to the group's fence_timeout less a third "
-             "of that, 5 s at most"},
+             "of that, 5 s at most; where the service is outside its reach, at the deadline itself"},
     LIMIT_KEY(CONDITION, "condition_timeout", "limit of condition_check_script"),
     LIMIT_KEY(READINESS, "readiness_timeout", "limit of readiness_script"),
     LIMIT_KEY(VERIFY, "verify_timeout", "limit of verify_script"),
@@ -209,6 +209,11 @@ static const struct bw_key site_keys[] = {
      .min = 1,
      .max = BW_SITE_GROUPS_MAX,
      .help = "the groups that this site can run"},
+    {.name = "allow_writable_scripts",
+     .kind = BW_KEY_BOOL,
+     .offset = SITE(allow_writable_scripts),
+     .help = "run scripts that others than root and the guard's user can change: the file, or a "
+             "directory on the way to it. false: they are refused, and nothing of them runs"},
     {.name = "log_level",
      .kind = BW_KEY_WORD,
      .offset = SITE(log_level),

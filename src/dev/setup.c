@@ -271,6 +271,7 @@ static enum bw_err write_site_file(struct bw_dev *dev, uint32_t index, struct bw
                         "tls: {ca: ca.pem, identity: %s-agent.pem}\n"
                         "witnesses: [127.0.0.1:%u, 127.0.0.1:%u, 127.0.0.1:%u]\n"
                         "log_level: debug\n" /* each confirmed renewal has its line */
+                        "allow_writable_scripts: true\n" /* DIR is wherever its user likes */
                         "groups:\n"
                         "  - name: %s\n"
                         "    enforce: cgroup\n"

@@ -275,6 +275,7 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
         .reach = &place->reach,
         .slot = reach_slot(work->slot, action),
         .leftovers = is_service ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
+        .refuses_writable = !place->config->allow_writable_scripts,
         .limit_ns = place->machine.limits.timeout_ns[action],
         .kill_grace_ns = place->machine.limits.kill_grace_ns,
         .on_line = on_line,

@@ -441,6 +441,12 @@ static void explain_word(struct bw_script_run *run, const struct bw_child_record
         (void)bw_diag_errno(&run->diag, record->os_errno,
                             "the script is neither executable nor readable");
         return;
+    case BW_CHILD_WRITABLE:
+        (void)bw_diag_set(&run->diag, BW_ERR_INVALID,
+                          "refused: %.256s can be changed by others than root and the guard's user "
+                          "(chown root, chmod go-w; or allow_writable_scripts: true in the site file)",
+                          record->path);
+        return;
     case BW_CHILD_NO_EXEC:
         if (record->os_errno == ENOENT)
             (void)bw_diag_errno(&run->diag, ENOENT,

@@ -31,6 +31,7 @@ struct plan {
     int go_fd;
     int report_fd;
     int output_fds[2];
+    bool refuses_writable;
 };
 
 /* ---- before fork ------------------------------------------------------------------------------
@@ -169,6 +170,17 @@ static void reset_scheduling(void)
         (void)sched_setscheduler(0, SCHED_OTHER, &ordinary); /* refused: it runs as we do */
 }
 
+/* As root it would be whatever they make of it. */
+static void refuse_writable(const struct plan *plan)
+{
+    struct bw_child_record record = {.word = BW_CHILD_WRITABLE};
+
+    if (!plan->refuses_writable || !bw_script_is_writable(plan->path, record.path))
+        return;
+    (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: exit all the same */
+    _exit(125);
+}
+
 static bool wait_for_go(int fd, struct bw_instant *out_not_after)
 {
     char *into = (char *)out_not_after;
@@ -239,6 +251,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     if (!wait_for_go(FD_GO, &not_after))
         give_up(FD_REPORT, BW_CHILD_NO_GO, 0);
     by_shell = is_for_a_shell(plan->path);
+    refuse_writable(plan);
     /* Design 3.4: the last look before the script runs. */
     if (bw_instant_right_is_over(bw_clock_now(), not_after) && !BW_MUTANT(EXEC_CHECK))
         give_up(FD_REPORT, BW_CHILD_TOO_LATE, 0);
@@ -351,7 +364,7 @@ static char tool_mark[] = BW_PROCESS_MARK "tool";
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)
 {
-    struct plan plan = {.door = -1};
+    struct plan plan = {.door = -1, .refuses_writable = spec->refuses_writable};
     char mark[BW_REACH_MARK_BYTES];
     enum bw_err err = build_arguments(&plan, spec, diag);
 

@@ -3,6 +3,7 @@
 #define BW_SYS_SCRIPT_CHILD_H
 
 #include <breakwater/sys/script.h>
+#include <breakwater/sys/script_owner.h>
 
 /* What the child says over its report pipe; success says nothing, execve closes the pipe. */
 enum bw_child_word {
@@ -13,6 +14,7 @@ enum bw_child_word {
     BW_CHILD_NO_SCRIPT = 'M', /* it cannot be looked at (missing?): os_errno */
     BW_CHILD_NO_FILE = 'D',   /* it is a directory, or anything else but a file */
     BW_CHILD_NO_ACCESS = 'A', /* neither executable nor readable: os_errno */
+    BW_CHILD_WRITABLE = 'W',  /* others can write it: `path` */
     BW_CHILD_NO_EXEC = 'X',   /* execve: os_errno */
 };
 
@@ -20,6 +22,7 @@ enum bw_child_word {
 struct bw_child_record {
     uint8_t word;
     int32_t os_errno;
+    char path[BW_SCRIPT_OWNER_PATH_BYTES];
 };
 
 /* The parent's ends, all non-blocking and close-on-exec. */

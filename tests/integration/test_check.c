@@ -215,6 +215,31 @@ static void a_script_without_its_bit_is_a_warning(void **state)
 }
 
 /* What a unit runs is none of the script's processes: known before anything is lost by it. */
+/* The guard would refuse it at night. */
+static void a_script_that_others_can_write_fails(void **state)
+{
+    (void)state;
+    put("open.sh", 0775, "#!/bin/sh\n");
+    put("open.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "    start_script: open.sh\n    stop_script: run.sh\n");
+    assert_int_equal(check("open.yaml"), 1);
+    assert_says("start_script: ");
+    assert_says("/open.sh can be changed by others than root");
+    assert_says("allow_writable_scripts: true");
+
+    put("open-allowed.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
+        "allow_writable_scripts: true\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "    start_script: open.sh\n    stop_script: run.sh\n");
+    assert_int_equal(check("open-allowed.yaml"), 0);
+    assert_says("it is run all the same");
+}
+
 static void a_start_that_leaves_the_reach_is_a_hint(void **state)
 {
     char text[2048];
@@ -292,6 +317,7 @@ int main(void)
         cmocka_unit_test(a_key_that_others_can_read_fails),
         cmocka_unit_test(a_missing_script_fails_and_the_rest_is_judged_too),
         cmocka_unit_test(a_script_without_its_bit_is_a_warning),
+        cmocka_unit_test(a_script_that_others_can_write_fails),
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),

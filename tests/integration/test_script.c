@@ -297,6 +297,75 @@ static void missing_file_or_directory_is_not_started_and_says_why(void **state)
     assert_int_equal(f->begun_count, 0);
 }
 
+static void assert_refused(struct fixture *f, const struct bw_script_spec *spec, bool is_refused)
+{
+    f->ended_count = 0;
+    f->begun_count = 0;
+    run_to_end(f, spec);
+    assert_int_equal(f->begun_count, is_refused ? 0 : 1);
+    assert_int_equal(f->result.how, is_refused ? BW_SCRIPT_NOT_STARTED : BW_SCRIPT_EXITED);
+    if (is_refused)
+        assert_non_null(strstr(f->why, "can be changed by others than root"));
+}
+
+static void script_that_others_can_write_is_refused_unless_that_is_allowed(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    spec.refuses_writable = true;
+    write_script(f, "#!/bin/sh\ntrue\n", 0755);
+    assert_refused(f, &spec, false); /* its way leads through a sticky directory */
+    write_script(f, "#!/bin/sh\ntrue\n", 0775);
+    assert_refused(f, &spec, true);
+    spec.refuses_writable = false;
+    assert_refused(f, &spec, false);
+    spec.refuses_writable = true;
+    write_script(f, "#!/bin/sh\ntrue\n", 0757);
+    assert_refused(f, &spec, true);
+    assert_non_null(strstr(f->why, "script.sh"));
+}
+
+/* Who can write a directory can put another file into the script's place. */
+static void script_in_a_directory_that_others_can_write_is_refused(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+    char link[160];
+    static const char target[] = "../open/./../script.sh";
+
+    spec.refuses_writable = true;
+    write_script(f, "#!/bin/sh\ntrue\n", 0755);
+    assert_int_equal(chmod(f->dir, 0777), 0);
+    assert_refused(f, &spec, true);
+    assert_int_equal(chmod(f->dir, 01777), 0);
+    assert_refused(f, &spec, false);
+
+    /* Reached by links: each directory that holds one counts. */
+    assert_int_equal(mkdir(path_in(f, "open"), 0755), 0);
+    (void)snprintf(link, sizeof link, "%s/open/script.sh", f->dir);
+    assert_int_equal(symlink(target, link), 0);
+    spec.path = link;
+    assert_refused(f, &spec, false);
+    assert_int_equal(chmod(path_in(f, "open"), 0777), 0);
+    assert_refused(f, &spec, true);
+    assert_int_equal(unlink(link), 0);
+    assert_int_equal(rmdir(path_in(f, "open")), 0);
+}
+
+static void script_of_another_user_is_refused(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    if (geteuid() != 0)
+        skip(); /* who alone can give a file away */
+    spec.refuses_writable = true;
+    write_script(f, "#!/bin/sh\ntrue\n", 0755);
+    assert_int_equal(chown(spec.path, 65534, 0), 0);
+    assert_refused(f, &spec, true);
+}
+
 static void missing_interpreter_is_not_started_and_says_why(void **state)
 {
     struct fixture *f = fixture_of(state);
@@ -734,6 +803,9 @@ int main(void)
         BOTH(file_without_shebang_is_given_to_a_shell_and_it_says_so),
         BOTH(file_that_is_not_executable_is_given_to_a_shell_and_it_says_so),
         BOTH(missing_file_or_directory_is_not_started_and_says_why),
+        BOTH(script_that_others_can_write_is_refused_unless_that_is_allowed),
+        BOTH(script_in_a_directory_that_others_can_write_is_refused),
+        BOTH(script_of_another_user_is_refused),
         BOTH(missing_interpreter_is_not_started_and_says_why),
         BOTH(environment_is_ours_without_breakwater_then_what_is_given),
         BOTH(script_starts_from_a_clean_state),

@@ -186,6 +186,7 @@ static void every_key_of_site_yaml_arrives(void **state)
     assert_string_equal(config->run_dir, "/run/breakwater");
     assert_string_equal(config->witnesses[0], "w1.example.net:7400");
     assert_int_equal(config->log_level, BW_LOG_DEBUG);
+    assert_true(config->allow_writable_scripts && group->allow_writable_scripts);
     assert_int_equal(group->enforce, BW_REACH_CGROUP);
     assert_int_equal(group->check_interval_ms, 2000);
     assert_int_equal(group->failure_threshold, 5);

@@ -50,6 +50,7 @@ struct bw_group_config {
     uint32_t env_count;
     const char *seven_keys_file;         /* `scripts:`; NULL: none */
     enum bw_condition_use condition_use;
+    bool allow_writable_scripts;         /* the site's */
     uint64_t digest;                     /* bw_group_config_digest when it was loaded; OFFLINE: 0 */
 };
 
@@ -63,6 +64,7 @@ struct bw_site_config {
     struct bw_tls_config tls;
     const char *const *witnesses; /* HOST:PORT each, checked */
     uint32_t witness_count;
+    bool allow_writable_scripts; /* one that others than root and the guard's user can change is run */
     struct bw_group_config *groups;
     uint32_t group_count;
     enum bw_log_level log_level;

@@ -92,6 +92,7 @@ struct bw_script_spec {
         *reach;              /* kept until on_end; NULL: a tool of ours, its process group only */
     enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
     enum bw_script_leftovers leftovers;
+    bool refuses_writable;  /* a script that others can change (script_owner.h) is not run: NOT_STARTED */
     uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
     uint64_t kill_grace_ns; /* between TERM and KILL */
     /* The script itself runs now (execve succeeded); always before an on_end that says EXITED. May

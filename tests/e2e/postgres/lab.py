@@ -224,6 +224,7 @@ class Lab:
             "state_dir": f"{self.work}/{site}-state", "run_dir": f"{self.work}/{site}-run",
             "guard_socket": f"{self.work}/{site}-guard.sock",
             "witnesses": [f"{ADDRESSES[node]}:7400" for node in NODES[:3]],
+            "allow_writable_scripts": True,  # run where they are: in anybody's checkout
             "groups": [{
                 "name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
                 "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "2500ms",
