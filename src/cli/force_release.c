@@ -2,20 +2,13 @@
  * Design 3.1, 3.3, 4. */
 #include <breakwater/base/name.h>
 
-#include "confirm.h"
 #include "move.h"
 #include "verbs.h"
 
-#define WAIT_MS (10 * 60 * 1000)
-
 struct release_values {
-    struct bw_api_values api;
+    struct bw_move_values move;
     const char *site;
-    const char *reason;
     bool holder_is_off;
-    bool is_plan;
-    bool is_yes;
-    bool is_no_wait;
 };
 
 static const struct bw_option release_options[] = {
@@ -23,13 +16,8 @@ static const struct bw_option release_options[] = {
                    "the site that holds GROUP and is off: you vouch for it"),
     BW_OPTION_FLAG(struct release_values, holder_is_off, "holder-is-off", 0,
                    "its service is off although its agent still answers"),
-    BW_OPTION_TEXT(struct release_values, reason, "reason", 0, "TEXT",
-                   "how you know, for the record"),
-    BW_OPTION_FLAG(struct release_values, is_plan, "plan", 0, "say what would happen, and stop"),
-    BW_OPTION_FLAG(struct release_values, is_yes, "yes", 0,
-                   "do not ask for the site's name: --site is your word"),
-    BW_OPTION_FLAG(struct release_values, is_no_wait, "no-wait", 0, "do not wait for the outcome"),
-    BW_API_OPTIONS(struct release_values, api),
+    BW_MOVE_OPTIONS(struct release_values, move, "how you know, for the record",
+                    "do not ask for the site's name: --site is your word"),
     BW_OPTIONS_END,
 };
 
@@ -49,37 +37,22 @@ static const struct bw_cli_command release_command = {
 enum bw_exit bw_verb_force_release(int argc, char **argv)
 {
     struct release_values values = {0};
-    struct bw_operands operands;
-    struct bw_api api;
+    const char *group;
     enum bw_exit exit;
-    json_t *body;
 
-    if (!bw_options_parse(&release_command, argc, argv, &values, &operands, &exit))
+    if (!bw_move_parse(&release_command, argc, argv, &values, &group, &exit))
         return exit;
-    if (!bw_name_is_valid(operands.items[0]))
-        return bw_usage_error(&release_command, "\"%s\" is no name of a group", operands.items[0]);
     if (values.site == NULL || !bw_name_is_valid(values.site))
         return bw_usage_error(&release_command, "needs --site SITE: the site that is off");
-    if (!bw_confirm_is_possible(&release_command, values.is_yes || values.is_plan))
-        return BW_EXIT_USAGE;
-    body = json_pack("{s:s, s:b, s:s*}", "site", values.site, "holder_is_off", values.holder_is_off,
-                     "reason", values.reason);
-    if (body == NULL)
-        return bw_usage_error(&release_command, "--reason is not UTF-8");
-    if (bw_api_open(&api, &release_command, &values.api, WAIT_MS, &exit)) {
-        exit = bw_move_run(
-            &api, &(struct bw_move){.command = &release_command,
-                                    .verb = "force-release",
-                                    .group = operands.items[0],
-                                    .word = values.site,
-                                    .question = "If that site is NOT off, two sites will serve.",
-                                    .body = body,
-                                    .is_release = true,
-                                    .is_plan = values.is_plan,
-                                    .is_yes = values.is_yes,
-                                    .is_no_wait = values.is_no_wait});
-        bw_api_close(&api);
-    }
-    json_decref(body);
-    return exit;
+    return bw_move_run(&(struct bw_move){
+        .command = &release_command,
+        .verb = "force-release",
+        .group = group,
+        .word = values.site,
+        .question = "If that site is NOT off, two sites will serve.",
+        .body = json_pack("{s:s, s:b, s:s*}", "site", values.site, "holder_is_off",
+                          values.holder_is_off, "reason", values.move.reason),
+        .is_release = true,
+        .values = &values.move,
+    });
 }

@@ -3,11 +3,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/base/name.h>
+
 #include "confirm.h"
 #include "outcome.h"
 
 #define PAUSE_MS 250
 #define REQUEST_MS 10000
+#define WAIT_MS (10 * 60 * 1000)
 
 static enum bw_exit post(struct bw_api *api, const struct bw_move *move, bool is_plan,
                          struct bw_api_reply *out_reply)
@@ -194,7 +197,7 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
         tell_already(move, bw_json_member(reply.body, "error"));
     } else if (reply.status != 202) {
         exit = bw_api_complain(api, &reply);
-    } else if (move->is_no_wait) {
+    } else if (move->values->is_no_wait) {
         (void)printf("%s of %s: accepted in epoch %" PRId64 "; should the leader change before it "
                      "begins, it is forgotten: ask again\n"
                      "  see:  breakwater status %s; breakwater history %s\n",
@@ -207,21 +210,53 @@ static enum bw_exit act(struct bw_api *api, const struct bw_move *move)
     return exit;
 }
 
-enum bw_exit bw_move_run(struct bw_api *api, const struct bw_move *move)
+static enum bw_exit run(struct bw_api *api, const struct bw_move *move)
 {
-    if (!move->is_yes || move->is_plan || move->is_release) {
+    if (!move->values->is_yes || move->values->is_plan || move->is_release) {
         bool is_over;
         const enum bw_exit exit = show_plan(api, move, &is_over);
 
         if (exit != BW_EXIT_FINE || is_over)
             return exit;
     }
-    if (move->is_plan) {
+    if (move->values->is_plan) {
         (void)puts(move->is_release ? "Nothing was changed. Run again without --plan to do this."
                                     : "Nothing was changed. Run again with --yes to do this.");
         return BW_EXIT_FINE;
     }
-    if (!bw_confirm(move->command, move->is_yes, move->question, move->word))
+    if (!bw_confirm(move->command, move->values->is_yes, move->question, move->word))
         return BW_EXIT_FAILED;
     return act(api, move);
+}
+
+bool bw_move_parse(const struct bw_cli_command *command, int argc, char **argv, void *values,
+                   const char **out_group, enum bw_exit *out_exit)
+{
+    struct bw_operands operands;
+
+    if (!bw_options_parse(command, argc, argv, values, &operands, out_exit))
+        return false;
+    *out_group = operands.items[0];
+    if (bw_name_is_valid(*out_group))
+        return true;
+    *out_exit = bw_usage_error(command, "\"%s\" is no name of a group", *out_group);
+    return false;
+}
+
+enum bw_exit bw_move_run(const struct bw_move *move)
+{
+    const struct bw_move_values *values = move->values;
+    struct bw_api api;
+    enum bw_exit exit = BW_EXIT_USAGE;
+
+    if (bw_confirm_is_possible(move->command, values->is_yes || values->is_plan)) {
+        if (move->body == NULL) {
+            exit = bw_usage_error(move->command, "--reason is not UTF-8");
+        } else if (bw_api_open(&api, move->command, &values->api, WAIT_MS, &exit)) {
+            exit = run(&api, move);
+            bw_api_close(&api);
+        }
+    }
+    json_decref(move->body);
+    return exit;
 }

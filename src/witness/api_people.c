@@ -392,26 +392,29 @@ void bw_people_read_text(const json_t *body, const char *key, char *out, size_t 
         bw_json_problem(problems, key, "longer than %zu bytes", size - 1);
 }
 
-static void read_timeout(const json_t *body, struct bw_wish *wish,
+static void read_timeout(const json_t *value, struct bw_wish *wish,
                          struct bw_json_problems *problems)
 {
-    const json_t *value = json_object_get(body, "timeout_ms");
     const json_int_t number = json_integer_value(value);
 
-    if (value == NULL)
-        return;
     if (!json_is_integer(value) || number < 1000 || number > 24 * 3600 * 1000)
         bw_json_problem(problems, "timeout_ms", "not a whole number from 1000 to 86400000");
     else
         wish->timeout_ms = (uint32_t)number;
 }
 
-/* The epoch that the person looked at. A plan looks for the first time. */
-static void read_epoch(const json_t *body, bool is_plan, struct bw_wish *wish,
+static void read_truth(const json_t *value, const char *key, bool *out_truth,
                        struct bw_json_problems *problems)
 {
-    const json_t *value = json_object_get(body, "epoch");
+    if (!json_is_boolean(value))
+        bw_json_problem(problems, key, "not true or false");
+    *out_truth = json_is_true(value);
+}
 
+/* The epoch that the person looked at. A plan looks for the first time. */
+static void read_epoch(const json_t *value, bool is_plan, struct bw_wish *wish,
+                       struct bw_json_problems *problems)
+{
     if (value == NULL && is_plan)
         return;
     if (!json_is_integer(value) || json_integer_value(value) < 1)
@@ -420,46 +423,40 @@ static void read_epoch(const json_t *body, bool is_plan, struct bw_wish *wish,
         wish->epoch = (uint64_t)json_integer_value(value);
 }
 
-/* {"site", "epoch", "holder_is_off", "reason"}; false: it was answered. */
-static bool read_force_release(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
-{
-    json_t *body = bw_people_body(request);
-    struct bw_json_problems problems;
-    const char *key;
-    json_t *value;
-    bool is_good;
+/* The keys of each wish, for the one reader and for whoever misspells one. */
+static const struct wish_keys {
+    const char *keys[5]; /* the first names the site */
+    const char *known;
+} wish_keys[] = {
+    [BW_WISH_FAILOVER] = {{"to", "reason", "accept_data_loss"}, "to, reason, accept_data_loss"},
+    [BW_WISH_SWITCHOVER] = {{"to", "reason", "timeout_ms"}, "to, reason, timeout_ms"},
+    [BW_WISH_FORCE_RELEASE] = {{"site", "reason", "epoch", "holder_is_off"},
+                               "site, epoch, holder_is_off, reason"},
+};
 
-    if (body == NULL)
-        return false;
-    bw_json_problems_init(&problems);
-    bw_people_name(request, wish->by);
-    bw_people_read_text(body, "site", wish->to, sizeof wish->to, &problems);
-    bw_people_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
-    read_epoch(body, is_plan, wish, &problems);
-    json_object_foreach(body, key, value) {
-        if (strcmp(key, "holder_is_off") == 0) {
-            if (!json_is_boolean(value))
-                bw_json_problem(&problems, key, "not true or false");
-            wish->holder_is_off = json_is_true(value);
-        } else if (strcmp(key, "site") != 0 && strcmp(key, "reason") != 0 &&
-                   strcmp(key, "epoch") != 0) {
-            bw_json_problem(&problems, "body",
-                            "unknown key \"%.63s\"; known: site, epoch, holder_is_off, reason", key);
-        }
-    }
-    is_good = problems.count == 0;
-    if (!is_good)
-        bw_people_refuse_problems(request, &problems);
-    bw_json_problems_deinit(&problems);
-    json_decref(body);
-    return is_good;
+static bool has_key(const struct wish_keys *keys, const char *key)
+{
+    for (size_t i = 0; keys->keys[i] != NULL; i++)
+        if (strcmp(keys->keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void read_own_key(const char *key, const json_t *value, struct bw_wish *wish,
+                         struct bw_json_problems *problems)
+{
+    if (strcmp(key, "accept_data_loss") == 0)
+        read_truth(value, key, &wish->accept_data_loss, problems);
+    else if (strcmp(key, "holder_is_off") == 0)
+        read_truth(value, key, &wish->holder_is_off, problems);
+    else if (strcmp(key, "timeout_ms") == 0)
+        read_timeout(value, wish, problems);
 }
 
 /* The wish in the body; false: it was answered. */
-static bool read_wish(struct bw_http_request *request, struct bw_wish *wish)
+static bool read_wish(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
 {
-    const bool is_failover = wish->kind == BW_WISH_FAILOVER;
-    const char *own_key = is_failover ? "accept_data_loss" : "timeout_ms";
+    const struct wish_keys *keys = &wish_keys[wish->kind];
     json_t *body = bw_people_body(request);
     struct bw_json_problems problems;
     const char *key;
@@ -470,21 +467,17 @@ static bool read_wish(struct bw_http_request *request, struct bw_wish *wish)
         return false;
     bw_json_problems_init(&problems);
     bw_people_name(request, wish->by);
-    bw_people_read_text(body, "to", wish->to, sizeof wish->to, &problems);
+    bw_people_read_text(body, keys->keys[0], wish->to, sizeof wish->to, &problems);
     bw_people_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    if (has_key(keys, "epoch"))
+        read_epoch(json_object_get(body, "epoch"), is_plan, wish, &problems);
     json_object_foreach(body, key, value) {
-        if (strcmp(key, "accept_data_loss") == 0 && is_failover) {
-            if (!json_is_boolean(value))
-                bw_json_problem(&problems, key, "not true or false");
-            wish->accept_data_loss = json_is_true(value);
-        } else if (strcmp(key, "to") != 0 && strcmp(key, "reason") != 0 &&
-                   strcmp(key, own_key) != 0) {
-            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: to, reason, %s", key,
-                            own_key);
-        }
+        if (has_key(keys, key))
+            read_own_key(key, value, wish, &problems);
+        else
+            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: %s", key,
+                            keys->known);
     }
-    if (!is_failover)
-        read_timeout(body, wish, &problems);
     is_good = problems.count == 0;
     if (!is_good)
         bw_people_refuse_problems(request, &problems);
@@ -530,8 +523,7 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
     enum bw_err err;
 
     if (!bw_people_may_change(program, request) || !bw_people_is_plan(request, &is_plan) ||
-        !(kind == BW_WISH_FORCE_RELEASE ? read_force_release(request, is_plan, &wish)
-                                        : read_wish(request, &wish)))
+        !read_wish(request, is_plan, &wish))
         return;
     place = find_group(program, request);
     if (place < 0)

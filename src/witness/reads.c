@@ -34,11 +34,12 @@ static void trim(struct bw_program *program)
     reads->newest = NULL;
     while (*place != NULL) {
         struct bw_read_body *kept = *place;
-        const bool is_excess = reads->bytes > BW_READS_BYTES_MAX && !is_current(reads, kept);
+        const bool is_old = !is_current(reads, kept);
+        const bool is_excess = is_old && reads->bytes > BW_READS_BYTES_MAX;
 
         if (is_excess)
             bw_http_server_drop_readers(program->api, kept->body);
-        if (is_excess || (kept->body->keeper_count == 1 && !is_current(reads, kept))) {
+        if (is_excess || (is_old && kept->body->keeper_count == 1)) {
             *place = kept->next;
             reads->bytes -= kept->body->size;
             bw_http_body_free(kept->body);
