@@ -31,7 +31,7 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
-/* That a fence fails explains an end by time, which nobody could prevent; never one that was seen. */
+/* That a KILL fails explains an end by time, which nobody could prevent; never one that was seen. */
 static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group, enum bw_grade grade)
 {
     return grade == BW_GRADE_EXPIRED ? sim_checks_is_lapse_excused(world, site, group)

@@ -110,20 +110,21 @@ struct sim_checks {
     uint64_t settled_epoch[SIM_GROUPS_MAX];
 };
 
-/* Beyond what is promised of this site's service of the group, now. A fence that fails explains that it
- * outlives its lease, and what follows from that by time; never that somebody says it has ended. So
- * does that a service is outside of the reach, where nothing but a script ends it. */
+/* Beyond what is promised of this site's service of the group, now. */
 static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
                                          uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns;
 }
+/* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from
+ * that by time. Never that somebody says it has ended; nor does anything excuse a service outside of
+ * the reach: that one is known to be so, and time ends no epoch of it (3.3, 3.4). */
 static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site,
                                                uint32_t group)
 {
     return sim_checks_is_excused(world, site, group) ||
-           world->checks->unfenced_until_ns[site][group] >= world->now_ns ||
-           sim_service_is_outside(sim_site(world, site), group);
+           (world->checks->unfenced_until_ns[site][group] >= world->now_ns &&
+            !sim_service_is_outside(sim_site(world, site), group));
 }
 
 #endif

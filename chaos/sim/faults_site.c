@@ -101,11 +101,7 @@ static bool fence_fails(struct sim_world *world, struct sim_incident *incident)
  * and nobody else is granted anything (3.2.4, 3.3). */
 static bool api_away(struct sim_world *world, struct sim_incident *incident)
 {
-    const uint64_t until_ns = sim_plan_excused_until(world, incident);
-
-    return begin_scripts(
-        world, incident,
-        (struct sim_script_faults){.is_away = true, .unfenced_until_ns = until_ns});
+    return begin_scripts(world, incident, (struct sim_script_faults){.is_away = true});
 }
 
 /* ---- services ---- */

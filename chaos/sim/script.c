@@ -147,10 +147,6 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
         plan->code = 1;
         plan->lies = plan->forks = false;
         plan->speaks_nonsense = action == BW_ACTION_STATUS;
-        if (machine->services[run->order.group].is_outside &&
-            machine->services[run->order.group].is_up)
-            sim_checks_unfenced(machine->host->world, machine->host->number, run->order.group,
-                                faults->unfenced_until_ns);
     }
     if (action == BW_ACTION_FENCE && sim_percent(machine, faults->fence_fails_percent)) {
         plan->has_effect = false;

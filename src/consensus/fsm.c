@@ -91,8 +91,8 @@ static enum bw_err open_entry(const uint8_t *bytes, size_t len, enum kind *out_k
 bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_roster)
 {
     const uint8_t *entry = bytes;
-    enum kind kind;
-    size_t inside;
+    enum kind kind = KIND_COMMAND;
+    size_t inside = 0;
 
     return size >= ENTRY_HEAD_BYTES && bw_get_u32le(entry) >> KIND_SHIFT == KIND_ROSTER &&
            open_entry(entry, size, &kind, &inside, NULL) == BW_OK &&
@@ -104,8 +104,8 @@ static enum bw_err apply_entry(struct bw_fsm *fsm, uint64_t index, const struct 
 {
     const uint8_t *bytes = buffer->base;
     struct bw_roster roster;
-    enum kind kind;
-    size_t size;
+    enum kind kind = KIND_COMMAND;
+    size_t size = 0;
     enum bw_err err = open_entry(bytes, buffer->len, &kind, &size, diag);
 
     if (err != BW_OK)

@@ -16,10 +16,12 @@
 
 size_t bw_roster_encode(const struct bw_roster *roster, uint8_t out_bytes[BW_ROSTER_BYTES_MAX])
 {
+    const uint32_t count = roster->count;
     uint8_t *at = out_bytes + COUNT_BYTES;
 
-    bw_put_u64le(out_bytes, roster->count);
-    for (unsigned i = 0; i < roster->count; i++, at += MEMBER_BYTES) {
+    BW_ASSERT(count <= BW_WITNESSES_MAX);
+    bw_put_u64le(out_bytes, count);
+    for (uint32_t i = 0; i < count; i++, at += MEMBER_BYTES) {
         bw_put_u64le(at, roster->members[i].id);
         memcpy(at + ID_BYTES, roster->members[i].incarnation.bytes, BW_ID_BYTES);
     }
