@@ -83,8 +83,9 @@ static void look_at_lease(struct sim_world *world, uint32_t group, const struct 
             !lives(guard, found->last_end.epoch, sim_clock_now(host)))
             continue;
         sim_site_describe(host, group, text, sizeof text);
-        sim_fail(world, "I1", "epoch %" PRIu64 " of %s has expired, and its lease lives: %s",
-                 found->last_end.epoch, world->group_names[group], text);
+        sim_fail(world, "I1", "epoch %" PRIu64 " of %s has ended (%s), and its lease lives: %s",
+                 found->last_end.epoch, world->group_names[group],
+                 bw_grade_word(found->last_end.grade), text);
     }
 }
 
@@ -102,9 +103,9 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
         *ended_epoch = found->last_end.epoch;
         if (is_safe_end(found))
             look(world, group, found);
-        if (found->last_end.grade == BW_GRADE_EXPIRED) {
-            look_at_lease(world, group, found);
+        if (found->last_end.grade == BW_GRADE_EXPIRED || found->last_end.grade == BW_GRADE_FORCED)
+            look_at_lease(world, group, found); /* whatever a person vouches for (3.1) */
+        if (found->last_end.grade == BW_GRADE_EXPIRED)
             sim_check_expired(world, group, found->last_end.epoch);
-        }
     }
 }

@@ -68,8 +68,9 @@ static bool is_fresh(struct sim_process *witness, const struct sim_heard *heard,
         sim_now(witness), bw_instant_add(heard->received, fresh_ns * FRESH_PERCENT / 100));
 }
 
-static void look_at_expiry(struct sim_process *witness, uint32_t group,
-                           const struct bw_group *state)
+/* By time, or by a person's word: what the holder's site says itself counts more (3.1, 3.3). */
+static void look_at_unseen_end(struct sim_process *witness, uint32_t group,
+                               const struct bw_group *state, enum bw_command_kind kind)
 {
     struct sim_world *world = sim_world_of(witness);
 
@@ -81,7 +82,7 @@ static void look_at_expiry(struct sim_process *witness, uint32_t group,
             if (strcmp(sim_site(world, site)->name, state->holder_site) != 0 ||
                 heard->sent_ns == 0 || heard->life != witness->life)
                 continue;
-            if (heard->failed_epoch == state->epoch)
+            if (kind == BW_COMMAND_EXPIRED && heard->failed_epoch == state->epoch)
                 sim_fail(world, "reports",
                          "%s lets epoch %" PRIu64
                          " of %s expire, and has heard that its fence failed",
@@ -89,9 +90,10 @@ static void look_at_expiry(struct sim_process *witness, uint32_t group,
             if (heard->service == BW_SERVICE_STARTED && !state->adopting &&
                 is_fresh(witness, heard, &state->terms))
                 sim_fail(world, "reports",
-                         "%s lets epoch %" PRIu64 " of %s expire, and has heard %" PRIu64
+                         "%s ends epoch %" PRIu64 " of %s (%s), and has heard %" PRIu64
                          " ms ago that it runs",
                          witness->name, state->epoch, world->group_names[group],
+                         bw_command_word(kind),
                          bw_instant_elapsed_ns(sim_now(witness), heard->received) / BW_NS_PER_MS);
         }
 }
@@ -164,8 +166,10 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
         sim_check_proposes_end(witness, group, command->epoch, term);
     if (command->kind == BW_COMMAND_EXPIRED) {
         sim_check_waited(witness, group, command->epoch, term, &state->terms);
-        look_at_expiry(witness, group, state);
+        look_at_unseen_end(witness, group, state, command->kind);
     }
+    if (command->kind == BW_COMMAND_FORCED)
+        look_at_unseen_end(witness, group, state, command->kind);
     if (command->kind == BW_COMMAND_GRANT)
         look_at_let_go(witness, group, state);
     if (command->kind == BW_COMMAND_GRANT && state->first_grant &&

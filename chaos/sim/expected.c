@@ -11,11 +11,12 @@
 /* The rules of the machines, by their ids in src/core, and the defects of libraft that safe_io closes.
  * Not among them: A0 (nothing to do), L13 (done to each vote), and what needs what a world has not: a
  * change of the members (L7 to L9).
- * Beyond it: C3 (a newer release); A25 A26 (people here close and vouch themselves); S62 (a service that
+ * Beyond it: C3 (a newer release); S62 (a service that
  * comes back after a fence that answered for a held epoch); U41 U42 U43 U44 (a guard's save takes no
  * time here). */
 static const char *const machine_rules[] = {
-    "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A20", "A30",
+    "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A20",
+    "A25", "A26", "A30",
     "C1", "C2",
     "S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8", "S9", "S10", "S11", "S12", "S13", "S14",
     "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S23", "S24", "S25", "S26", "S27",

@@ -364,7 +364,7 @@ static void observed(struct sim_world *world, struct sim_incident *incident)
 
 /* ---- what has just been granted cannot be kept ---- */
 
-/* Perhaps somebody closes it then, and no look tells whether anything runs. */
+/* Perhaps no look tells whether anything runs then, and somebody vouches that nothing does. */
 static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incident)
 {
     const bool is_in_run = (incident->salt & 2) != 0; /* now and then, and only in /run */
@@ -389,9 +389,8 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
     if (machine == NULL || machine->service != BW_SERVICE_UNKNOWN)
         return LOOK_FAR_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
-                  "nobody knows whether it runs; somebody closes the epoch");
-    (void)sim_people_close(world, incident->b, incident->c);
-    return 0;
+                  "nobody knows whether it runs; somebody vouches that it is off");
+    return sim_people_vouch(world, incident->b, incident->c) ? 0 : LOOK_FAR_NS;
 }
 /* Nor can who held it before keep the rejoin that it owes. */
 static uint64_t keep_no_rejoin(struct sim_world *world, struct sim_incident *incident)
@@ -443,8 +442,8 @@ static void kill_the_start(struct sim_world *world, struct sim_incident *inciden
     incident->stage = 3;
     if (is_closed_in_start(incident)) {
         sim_plan_tell(world, incident, site_of(world, incident),
-                      "its start hangs, somebody closes the epoch");
-        (void)sim_people_close(world, incident->b, incident->c);
+                      "its start hangs, somebody vouches that it is off");
+        (void)sim_people_vouch(world, incident->b, incident->c);
     } else {
         sim_plan_tell(world, incident, site_of(world, incident), "its start hangs, it is cut off");
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);

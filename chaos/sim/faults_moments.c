@@ -13,13 +13,6 @@
 #define VOTE_COPY "copy-of-vote"
 
 /* The epoch that is open as the leader knows it; 0: none, or nobody leads. */
-static uint64_t open_epoch(struct sim_world *world, uint32_t group)
-{
-    const struct bw_group *found = sim_people_group(world, group);
-
-    return found == NULL || found->phase == BW_PHASE_VACANT ? 0 : found->epoch;
-}
-
 /* ---- the leader and the holder on an island: both go on as if nothing had happened ---- */
 
 /* From the leader to the other witnesses, and between the holder and those. */
@@ -174,14 +167,17 @@ static bool give_back_unheard(struct sim_world *world, struct sim_incident *inci
     incident->look = dies_with_it;
     world->agents[incident->b][0]->disk.is_full = (incident->salt & 1) != 0;
     other = (incident->b + 1) % world->setting.site_count;
-    if (!sim_people_switch_to(world, incident->a, other, 20000))
-        (void)sim_people_close(world, incident->a, incident->c);
+    if (!sim_people_switch_to(world, incident->a, other, 20000)) {
+        sim_people_blind(world, incident->b, incident->until_ns);
+        (void)sim_people_vouch(world, incident->a, incident->c);
+    }
     return true;
 }
 
 static void given_back(struct sim_world *world, struct sim_incident *incident)
 {
     world->agents[incident->b][0]->disk.is_full = false;
+    sim_site_clear_script_faults(sim_site(world, incident->b));
 }
 
 /* ---- a start that its guard does not outlive, long before its exec, or its effect ---- */
@@ -339,39 +335,6 @@ static void apply_same(struct sim_world *world, uint32_t group)
     (void)sim_people_submit(world, &command);
 }
 
-/* Their client has heard no answer, and sends the very same again (3.1). */
-static void ask_again(struct sim_world *world, uint64_t number)
-{
-    const struct sim_incident *incident = &world->plan->incidents[number];
-
-    (void)sim_people_close(world, incident->a, incident->c);
-}
-/* In the middle of a proof, which confirms what was received before: the leader has proposed an end
- * since (3.2.2). */
-static void close_in_proof(struct sim_world *world, uint64_t number)
-{
-    struct sim_incident *incident = &world->plan->incidents[number];
-
-    if (!incident->is_active)
-        return;
-    for (uint32_t w = 0; w < SIM_WITNESSES; w++)
-        if (sim_witness_is_proving(world->witnesses[w])) {
-            (void)sim_people_close(world, incident->a, incident->c);
-            return;
-        }
-    sim_world_at(world, world->now_ns + SIM_MS / 2, close_in_proof, number);
-}
-static bool close_twice(struct sim_world *world, struct sim_incident *incident)
-{
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
-    incident->c = open_epoch(world, incident->a);
-    if (incident->c == 0)
-        return false;
-    sim_world_at(world, world->now_ns, close_in_proof, sim_plan_number(world, incident));
-    sim_world_at(world, incident->until_ns, ask_again, sim_plan_number(world, incident));
-    return true;
-}
-
 /* `apply` in a loop, while the group moves: what is decided under one version of the spec arrives
  * under the next. */
 static void apply_again(struct sim_world *world, uint64_t number)
@@ -388,9 +351,10 @@ static void apply_again(struct sim_world *world, uint64_t number)
 static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
-    incident->c = open_epoch(world, incident->a);
-    if (incident->c != 0 && sim_chance(&incident->chance, 500000))
-        (void)sim_people_close(world, incident->a, incident->c);
+    if (sim_chance(&incident->chance, 500000))
+        (void)sim_people_switch_to(
+            world, incident->a,
+            (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count), 20000);
     sim_world_at(world, world->now_ns + SIM_MS, apply_again, sim_plan_number(world, incident));
     return true;
 }
@@ -432,7 +396,6 @@ const struct sim_incident_kind sim_faults_of_moments[] = {
     {"lapse-unfenced", SIM_OUTSIDE, false, 3, 10000, 40000, lapse_unfenced, unfenced_ends},
     {"vote-away", SIM_OUTSIDE, true, 2, 500, 20000, lose_vote, vote_is_back},
     {"wiped-voter", SIM_INSIDE, true, 4, 5000, 60000, lose_directory, directory_is_back},
-    {"close-twice", SIM_PEOPLE, true, 3, 1000, 60000, close_twice, NULL},
     {"apply-in-a-loop", SIM_PEOPLE, true, 2, 500, 5000, apply_in_a_loop, NULL},
     {"observe-blink", SIM_PEOPLE, true, 3, 2000, 15000, blink, blink_is_over},
     {.name = NULL},

@@ -1,5 +1,5 @@
-/* people.c - operators: they install groups, pause, switch over, fail over, change specs, delete, and
- * vouch for a site that is off, each as the people's API lets them. */
+/* people.c - operators: they install groups, pause, switch over, fail over, change specs and delete, each
+ * as the people's API lets them. */
 #include "people.h"
 
 #include <stdio.h>
@@ -48,14 +48,6 @@ bool sim_people_submit(struct sim_world *world, const struct bw_command *command
     struct sim_process *leader = sim_people_leader(world);
 
     return leader != NULL && sim_witness_submit(leader, command) == BW_OK;
-}
-
-bool sim_people_close(struct sim_world *world, uint32_t group, uint64_t epoch)
-{
-    struct bw_command command = sim_people_about(world, BW_COMMAND_CLOSE, group);
-
-    command.epoch = epoch;
-    return sim_people_submit(world, &command);
 }
 
 /* ---- the groups are there ---- */
@@ -337,79 +329,12 @@ static bool maintain(struct sim_world *world, struct sim_incident *incident)
     return sim_people_submit(world, &command);
 }
 
-/* ---- a person vouches for a site that is off ---- */
-
-/* The site stays off until its epoch is over: only then may its machine boot. */
-static void vouch(struct sim_world *world, uint64_t group)
-{
-    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
-    struct sim_host *host = found == NULL ? NULL : sim_people_holder(world, found);
-    struct bw_command command;
-
-    if (found != NULL && found->phase == BW_PHASE_CLOSING && host != NULL && !host->is_up) {
-        /* By his word, or by that of a power switch. */
-        command = sim_people_about(
-            world, found->epoch % 2 == 0 ? BW_COMMAND_FORCED : BW_COMMAND_FENCED, (uint32_t)group);
-        command.epoch = found->epoch;
-        (void)sim_people_submit(world, &command);
-    }
-}
-static bool force(struct sim_world *world, struct sim_incident *incident)
-{
-    const struct bw_group *group = sim_people_group(world, draw_group(world, incident));
-    struct sim_host *host = group == NULL ? NULL : sim_people_holder(world, group);
-
-    if (host == NULL)
-        return false;
-    incident->b = host->index;
-    if (group->phase != BW_PHASE_CLOSING && !sim_people_close(world, incident->a, group->epoch))
-        return false;
-    sim_host_lose_power(host);
-    sim_world_at(world, world->now_ns + SIM_S, vouch, incident->a);
-    sim_world_at(world, world->now_ns + 3 * SIM_S, vouch, incident->a);
-    return true;
-}
-static void boot_again(struct sim_world *world, struct sim_incident *incident)
-{
-    sim_host_boot(&world->hosts[incident->b]);
-}
-
-static void boot_holder(struct sim_world *world, uint64_t host)
-{
-    sim_host_boot(&world->hosts[host]);
-}
-/* Time does not end it (3.3, 3.4), and the site may be without what it needs to give it back: a fence
- * failed, or nobody saw the service inside what its guard ends. */
-static bool may_need_a_person(const struct bw_group *group)
-{
-    return group->phase == BW_PHASE_CLOSING &&
-           (group->held || group->sight.seen != BW_REACH_INSIDE);
-}
-/* An epoch that nothing but a person can end: he switches the machine off, and vouches. */
-void sim_people_mend(struct sim_world *world, uint64_t group)
-{
-    const struct bw_group *found = sim_people_group(world, (uint32_t)group);
-    struct sim_host *host = found == NULL ? NULL : sim_people_holder(world, found);
-
-    if (host != NULL && may_need_a_person(found) && host->is_up) {
-        sim_host_lose_power(host);
-        vouch(world, group);
-        sim_world_at(world, world->now_ns + SIM_S, vouch, group);
-        sim_world_at(world, world->now_ns + 2 * SIM_S, boot_holder, host->index);
-    }
-}
-static void mend_again(struct sim_world *world, uint64_t group)
-{
-    sim_people_mend(world, group);
-    sim_world_at(world, world->now_ns + 3 * SIM_S, mend_again, group);
-}
-
 void sim_people_calm_down(struct sim_world *world)
 {
     for (uint32_t group = 0; group < world->setting.group_count; group++) {
         sim_people_try_auto(world, group);
         sim_people_spec_as_at_first(world, group);
-        mend_again(world, group);
+        sim_people_mend_again(world, group);
     }
 }
 
@@ -424,6 +349,5 @@ const struct sim_incident_kind sim_people_acts[] = {
     {"initial-primary", SIM_PEOPLE, true, 4, 0, 0, name_initial, NULL},
     {"delete", SIM_PEOPLE, true, 4, 0, 0, delete_group, NULL},
     {"maintenance", SIM_PEOPLE, true, 3, 0, 0, maintain, NULL},
-    {"force-release", SIM_PEOPLE, true, 4, 4000, 30000, force, boot_again},
     {.name = NULL},
 };

@@ -23,8 +23,12 @@ struct bw_command sim_people_about(const struct sim_world *world, enum bw_comman
                                    uint32_t group);
 /* False: nobody leads. */
 bool sim_people_submit(struct sim_world *world, const struct bw_command *command);
-/* This epoch of the group ends, by command; false: nobody leads. */
-bool sim_people_close(struct sim_world *world, uint32_t group, uint64_t epoch);
+/* `force-release`: somebody vouches that the site which holds this epoch is off. False: refused, or he
+ * has looked and knows better. */
+bool sim_people_vouch(struct sim_world *world, uint32_t group, uint64_t epoch);
+/* From now on no look tells what runs at that site, whose agent answers: whoever vouches for it is
+ * wrong, and is taken at his word. Until its script faults are cleared. */
+void sim_people_blind(struct sim_world *world, uint32_t site, uint64_t until_ns);
 /* A switchover to that site; false: it was refused at once. */
 bool sim_people_switch_to(struct sim_world *world, uint32_t group, uint32_t site,
                           uint32_t timeout_ms);
@@ -34,7 +38,9 @@ void sim_people_change(struct sim_world *world, struct sim_incident *incident,
 /* Taken back, again until somebody leads. */
 void sim_people_try_auto(struct sim_world *world, uint64_t group);
 void sim_people_spec_as_at_first(struct sim_world *world, uint64_t group);
-/* An epoch that nothing but a person can end: he switches the machine off, and vouches. Once. */
+/* An epoch that nothing but a person can end: he switches the machine off, vouches, and boots it when the
+ * epoch is over. Once; and whenever there is one. */
 void sim_people_mend(struct sim_world *world, uint64_t group);
+void sim_people_mend_again(struct sim_world *world, uint64_t group);
 
 #endif

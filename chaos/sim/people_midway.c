@@ -21,7 +21,8 @@ static const struct bw_group *its_group(struct sim_world *world,
     return sim_people_group(world, incident->a);
 }
 
-/* A group that is held, of which somebody asks to move it or to close its epoch. */
+/* A group that is held, of which somebody asks to move it, or vouches that its site is off: that is heard
+ * where no look says what runs there. */
 static bool begin_way(struct sim_world *world, struct sim_incident *incident)
 {
     const uint32_t step = 1 +
@@ -40,9 +41,20 @@ static bool begin_way(struct sim_world *world, struct sim_incident *incident)
     if (incident->c == A_MOVE)
         return sim_people_switch_to(world, incident->a,
                                     (host->number + step) % world->setting.site_count, MOVE_MS);
-    if (incident->c != A_CLOSE)
-        return true;
-    return sim_people_close(world, incident->a, group->epoch);
+    if (incident->c == A_CLOSE)
+        sim_people_blind(world, incident->b, incident->until_ns);
+    return true;
+}
+
+/* Again, until somebody hears it. */
+static uint64_t vouch(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct bw_group *group = its_group(world, incident);
+
+    return group == NULL || group->phase != BW_PHASE_GRANTED ||
+                   sim_people_vouch(world, incident->a, group->epoch)
+               ? 0
+               : LOOK_NS;
 }
 
 static bool is_on_its_way(const struct sim_incident *incident, const struct bw_group *group)
@@ -66,7 +78,6 @@ static struct bw_command draw_command(struct sim_world *world, struct sim_incide
         {BW_COMMAND_SET_MODE, BW_MODE_OBSERVE}, {BW_COMMAND_SET_SPEC, BW_MODE_OBSERVE},
         {BW_COMMAND_SET_SPEC, BW_MODE_AUTO},    {BW_COMMAND_SET_SPEC, BW_MODE_AUTO},
         {BW_COMMAND_MAINTENANCE, BW_MODE_AUTO}, {BW_COMMAND_MAINTENANCE, BW_MODE_AUTO},
-        {BW_COMMAND_CLOSE, BW_MODE_AUTO},
     };
     const uint64_t draw = bw_prng_below(&incident->chance, sizeof choices / sizeof choices[0]);
     struct bw_command command = sim_people_about(world, choices[draw].kind, incident->a);
@@ -87,8 +98,11 @@ static uint64_t act_midway(struct sim_world *world, struct sim_incident *inciden
     const struct bw_group *group = its_group(world, incident);
     struct bw_command command;
 
-    if (!is_on_its_way(incident, group))
+    if (!is_on_its_way(incident, group)) {
+        if (incident->c == A_CLOSE)
+            (void)vouch(world, incident);
         return LOOK_NS;
+    }
     if (incident->stage == 0 && sim_chance(&incident->chance, 500000)) {
         incident->stage = 1; /* not at its very beginning */
         return (1 + bw_prng_below(&incident->chance, PAUSE_MS_MAX)) * SIM_MS;
@@ -109,6 +123,8 @@ static bool begin_midway(struct sim_world *world, struct sim_incident *incident)
 }
 static void end_midway(struct sim_world *world, struct sim_incident *incident)
 {
+    if (incident->c == A_CLOSE)
+        sim_site_clear_script_faults(sim_site(world, incident->b));
     sim_people_spec_as_at_first(world, incident->a);
     sim_people_try_auto(world, incident->a);
 }
@@ -140,6 +156,8 @@ static bool begin_unfenced(struct sim_world *world, struct sim_incident *inciden
         &(struct sim_script_faults){.fail_percent = 100,
                                     .fence_fails_percent = 100,
                                     .unfenced_until_ns = sim_plan_excused_until(world, incident)});
+    if (incident->c == A_CLOSE)
+        incident->look = vouch;
     if (incident->c == NOTHING) { /* it renews no more */
         sim_process_freeze(world->agents[incident->b][0]);
         incident->look = hear_of_fence;

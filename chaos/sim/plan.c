@@ -15,7 +15,8 @@
 
 static const struct sim_incident_kind *const tables[] = {
     sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_together,
-    sim_forced_faults, sim_faults_of_moments, sim_people_acts,    sim_people_midway};
+    sim_forced_faults, sim_faults_of_moments, sim_people_acts,    sim_people_midway,
+    sim_people_release};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */

@@ -52,6 +52,7 @@ extern const struct sim_incident_kind sim_faults_of_moments[];
 extern const struct sim_incident_kind sim_forced_faults[];
 extern const struct sim_incident_kind sim_people_acts[];
 extern const struct sim_incident_kind sim_people_midway[];
+extern const struct sim_incident_kind sim_people_release[];
 
 struct sim_plan {
     struct sim_incident *incidents;
