@@ -52,6 +52,10 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     /* not covered: timers come first in a step (H8), so that by now the fence has begun. */
     if (bw_instant_right_is_over(step->now, bw_guard_window(guard)))
         return BW_REFUSAL_FENCE_WINDOW;
+    /* 3.4: the epoch ends by what these put there, not by what was seen of others. */
+    if (run->facts.reach_digest != 0 && run->facts.reach_digest != guard->limits.digest &&
+        !BW_MUTANT(START_UNPINNED))
+        return BW_REFUSAL_OTHER_SCRIPTS;
     return BW_REFUSAL_NONE;
 }
 
@@ -292,6 +296,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
             step->guard->mirror.stop_seen = false;
         step->guard->mirror.start_unseen = true;
         note_start_begun(step->guard, run->epoch);
+        bw_guard_sight_on_start(step);
     }
     action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
     action->slot = slot;

@@ -8,7 +8,7 @@ struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
 {
     struct bw_reach_sight sight = guard->memory.sight;
 
-    if (sight.digest != guard->limits.digest)
+    if (sight.digest != guard->limits.digest && sight.seen != BW_REACH_OUTSIDE)
         sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN}; /* with other scripts: it says nothing */
     sight.digest = guard->limits.digest;
     return sight;
@@ -87,8 +87,7 @@ static void keep(const struct guard_step *step, const struct bw_reach_sight *sig
         now->digest == sight->digest)
         return;
     if (guard->wants != BW_GUARD_WANTS_NOTHING) {
-        if (sight->seen == BW_REACH_OUTSIDE) /* counts at once; the next look writes it */
-            guard->memory.sight.seen = BW_REACH_OUTSIDE;
+        bw_guard_sight_unsaved(guard, sight); /* the next look writes it */
         return;
     }
     guard->memory_before = guard->memory;
@@ -100,8 +99,31 @@ static void keep(const struct guard_step *step, const struct bw_reach_sight *sig
 /* Nobody relies on what a restart would forget. What is worse than believed counts all the same. */
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight)
 {
-    if (sight->seen == BW_REACH_OUTSIDE)
-        guard->memory.sight.seen = BW_REACH_OUTSIDE;
+    if (sight->seen == BW_REACH_INSIDE)
+        return;
+    guard->memory.sight.seen = sight->seen;
+    guard->memory.sight.proved = false;
+    guard->memory.sight.digest = sight->digest;
+}
+
+/* What is known of the place of a service is known of the scripts that started it last, so that a
+ * change back to them does not speak for what others have started meanwhile. */
+void bw_guard_sight_on_start(const struct guard_step *step)
+{
+    const struct bw_guard *guard = step->guard;
+    const struct bw_reach_sight unseen = {.seen = BW_REACH_UNSEEN, .digest = guard->limits.digest};
+
+    if (guard->memory.sight.digest != guard->limits.digest && !BW_MUTANT(OTHERS_INSIDE))
+        keep(step, &unseen);
+}
+
+/* Nor does what runs speak for scripts that came after it was started. Where none is known to have been
+ * run, units and containers are where they are seen. */
+static uint64_t started_with(const struct bw_guard *guard)
+{
+    const uint64_t digest = guard->memory.sight.digest;
+
+    return digest == 0 || BW_MUTANT(OTHERS_SERVICE) ? guard->limits.digest : digest;
 }
 
 /* A start that still runs is where it was begun, which says nothing of where the service is. */
@@ -118,11 +140,11 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
 
     if (service != BW_SERVICE_STARTED || is_action_beside(guard, slot))
         return;
-    if (populated == BW_POPULATED_YES)
+    if (populated == BW_POPULATED_YES && started_with(guard) == guard->limits.digest)
         sight.seen = BW_REACH_INSIDE;
     else if (populated == BW_POPULATED_NO &&
              guard->slots[slot].was_populated == BW_POPULATED_NO)
-        sight.seen = BW_REACH_OUTSIDE;
+        sight = (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE, .digest = started_with(guard)};
     else
         return; /* it may just have ended */
     sight.proved = sight.proved && sight.seen == BW_REACH_INSIDE;

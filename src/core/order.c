@@ -53,6 +53,7 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
     switch (group->phase) {
     case BW_PHASE_GRANTED:
         order->kind = BW_ORDER_RUN;
+        order->reach_digest = group->sight.digest;
         memcpy(order->position, group->target_position, sizeof order->position);
         return;
     case BW_PHASE_REVOKING:

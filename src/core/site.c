@@ -179,6 +179,7 @@ static void keep_facts(struct bw_site *site, const struct bw_order *order)
     site->facts.reason = order->reason;
     site->facts.planned = order->planned;
     site->facts.grade = order->previous_grade;
+    site->facts.reach_digest = order->reach_digest;
     memcpy(site->facts.target_position, order->position, sizeof site->facts.target_position);
 }
 
@@ -358,7 +359,8 @@ static void advance_starting(const struct step *step)
         }
         return;
     }
-    if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !may_retry(step))
+    if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !may_retry(step) ||
+        bw_site_awaits_reach(site))
         return; /* site_watch.c asks for a status as often as it takes */
     if (!site->memory.start_begun) {
         if (!site->save_pending) {
@@ -766,7 +768,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
     report->reach = site->guard.reach;
     report->reach_works = site->guard.reach_works;
-    report->sight = site->guard.sight;
+    report->sight = bw_site_sight(site);
     report->fence_bound_ms = site->guard.fence_bound_ms;
     report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
                               ? site->memory.epoch

@@ -9,6 +9,29 @@
  * back to back, this far apart. */
 #define BACK_TO_BACK_NS (100 * BW_NS_PER_MS)
 
+/* ---- where it would be started (3.4) --------------------------------------------------------- */
+
+/* The epoch ends as its reach is committed, which was seen of certain scripts. Others are started once
+ * that is committed of them: a site that waits for it says `outside`, until they show what they do. */
+bool bw_site_awaits_reach(const struct bw_site *site)
+{
+    return site->tenure == BW_TENURE_STARTING && !site->start_ran &&
+           site->service == BW_SERVICE_STOPPED && site->order.kind == BW_ORDER_RUN &&
+           site->order.epoch == site->memory.epoch &&
+           site->order.reach_digest != site->guard.sight.digest && !BW_MUTANT(START_UNPINNED);
+}
+
+struct bw_reach_sight bw_site_sight(const struct bw_site *site)
+{
+    struct bw_reach_sight sight = site->guard.sight;
+
+    if (bw_site_awaits_reach(site))
+        sight = (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE,
+                                        .epoch = site->memory.epoch,
+                                        .digest = site->guard.sight.digest};
+    return sight;
+}
+
 /* ---- what scripts print (5.1) -------------------------------------------------------------- */
 
 static enum bw_service service_of(const struct bw_guard_run_ended *ended)

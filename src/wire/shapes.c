@@ -391,7 +391,8 @@ SHAPE(order, order, ENUM(kind, BW_ORDER_LIST), NUMBER(index), NUMBER(epoch), NUM
       NUMBER(let_go_index), NUMBER(let_go_epoch), ID(instance), BOOL(adopt), BOOL(adopting),
       BOOL(closed), BOOL(others_epoch), BOOL(newest_is_open), BOOL(prepare), TEXT(position),
       NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned), BOOL(restart_allowed),
-      ENUM(previous_grade, BW_GRADE_LIST), MESSAGE(terms, terms), NUMBER(held_index))
+      ENUM(previous_grade, BW_GRADE_LIST), MESSAGE(terms, terms), NUMBER(held_index),
+      NUMBER(reach_digest))
 #undef CORE
 #undef WIRE
 
@@ -429,7 +430,7 @@ SHAPE(relay, relay, VERSION(AGENT_VERSION), NAME1(site), NAME1(agent),
 #define CORE struct bw_run_facts
 #define WIRE Breakwater__V1__RunFacts
 SHAPE(run_facts, run_facts, NAME(previous_site), ENUM(reason, BW_REASON_LIST), BOOL(planned),
-      ENUM(grade, BW_GRADE_LIST), TEXT(target_position))
+      ENUM(grade, BW_GRADE_LIST), TEXT(target_position), NUMBER(reach_digest))
 #undef CORE
 #undef WIRE
 

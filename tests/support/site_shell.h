@@ -163,6 +163,7 @@ static inline void ended(struct world *world, const struct bw_guard_message *of_
     of.ended.action = of_run->run.action;
     of.ended.run_id = of_run->run.run_id;
     of.ended.result = result;
+    of.ended.sight = world->site.guard.sight;
     (void)snprintf(of.ended.line, sizeof of.ended.line, "%s", line);
     (void)snprintf(of.ended.tail, sizeof of.ended.tail, "%s", line);
     from_guard(world, &of);

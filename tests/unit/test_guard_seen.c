@@ -153,6 +153,64 @@ static void what_was_seen_with_other_scripts_says_nothing(void **state)
     assert_int_equal(seen(&world), BW_REACH_UNSEEN);
 }
 
+/* A group whose file changed while its service ran. */
+static void what_runs_does_not_speak_for_scripts_that_came_later(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.digest = 2;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_UNSEEN);
+
+    run(&world, 1, BW_ACTION_START, 7);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    world.populated = BW_POPULATED_NO; /* which is known of any */
+    world.guard.limits.digest = 3;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+}
+
+static void what_is_known_of_scripts_does_not_speak_for_what_others_started(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.digest = 2;
+    run(&world, 1, BW_ACTION_START, 7);
+    assert_asked(&world, "SAVE"); /* a restart knows it too */
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    world.guard.limits.digest = 1;
+
+    assert_int_equal(seen(&world), BW_REACH_UNSEEN);
+}
+
+/* The witnesses go by what they know of the ones that they granted it to. */
+static void other_scripts_than_its_reach_is_committed_for_start_nothing(void **state)
+{
+    struct bw_guard_message of = {
+        .kind = BW_GUARD_MESSAGE_RUN,
+        .epoch = 1,
+        .run = {.epoch = 1, .action = BW_ACTION_START, .run_id = 7, .facts.reach_digest = 2}};
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    message(&world, &of);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_OTHER_SCRIPTS);
+
+    world.guard.limits.digest = 2;
+    of.run.run_id = 8;
+    message(&world, &of);
+
+    assert_asked(&world, "SPAWN:start");
+}
+
 static void outside_counts_even_where_it_cannot_be_kept_and_inside_does_not(void **state)
 {
     struct world world;
@@ -422,6 +480,9 @@ int main(void)
         cmocka_unit_test(what_ends_during_a_look_was_not_outside),
         cmocka_unit_test(a_start_that_still_runs_says_nothing_of_where_its_service_is),
         cmocka_unit_test(what_was_seen_with_other_scripts_says_nothing),
+        cmocka_unit_test(what_runs_does_not_speak_for_scripts_that_came_later),
+        cmocka_unit_test(what_is_known_of_scripts_does_not_speak_for_what_others_started),
+        cmocka_unit_test(other_scripts_than_its_reach_is_committed_for_start_nothing),
         cmocka_unit_test(outside_counts_even_where_it_cannot_be_kept_and_inside_does_not),
         cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_unknown_is_an_end),

@@ -65,6 +65,8 @@ static void the_holder_runs_and_the_others_stand_by_enforced(void **state) /* I1
     assert_int_equal(holder.index, log_index);
     assert_true(bw_id_equal(holder.instance, fixture_instance("dc-a")));
     assert_int_equal(holder.terms.reach, BW_REACH_UNITS);
+    assert_int_equal(holder.reach_digest, group.sight.digest);
+    assert_int_not_equal(holder.reach_digest, 0);
     assert_false(holder.adopt);
     assert_int_equal(other.kind, BW_ORDER_STAND_BY);
     assert_true(other.others_epoch);

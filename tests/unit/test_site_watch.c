@@ -131,6 +131,37 @@ static void final_position_goes_before_status(void **state)
     assert_asked(&world, "RUN:status");
 }
 
+/* ---- where it would be started (3.4) --------------------------------------------------------- */
+
+/* The file of its group changed between the grant and the start, or while it serves. */
+static void other_scripts_are_started_once_their_reach_is_committed(void **state)
+{
+    struct world world;
+    struct bw_order of;
+
+    (void)state;
+    begin(&world);
+    world.site.guard.sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN, .digest = 2};
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+    status(&world, "stopped");
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_int_equal(reported(&world).sight.seen, BW_REACH_OUTSIDE);
+    assert_int_equal(reported(&world).sight.epoch, 1);
+    assert_int_equal(reported(&world).sight.digest, 2);
+
+    of = world.site.order;
+    of.index = ++world.index;
+    of.reach_digest = 2;
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    status(&world, "stopped");
+
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_int_equal(world.sent_run.run.facts.reach_digest, 2);
+}
+
 /* ---- health (4) ------------------------------------------------------------------------------ */
 
 static void service_that_is_down_is_restarted_and_then_given_up(void **state)
@@ -445,6 +476,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_counts_as_stopped_only_until_started_is_seen),
         cmocka_unit_test(an_observation_is_as_old_as_its_beginning),
+        cmocka_unit_test(other_scripts_are_started_once_their_reach_is_committed),
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),

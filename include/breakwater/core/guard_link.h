@@ -61,7 +61,8 @@ enum bw_run_result {
     X(NOT_DURABLE, "not_durable")         /* its state could not be written */                    \
     X(NO_GROUP, "no_group")                                                                       \
     X(NO_SCRIPT, "no_script")                                                                     \
-    X(BAD_TERMS, "bad_terms")
+    X(BAD_TERMS, "bad_terms")                                                                     \
+    X(OTHER_SCRIPTS, "other_scripts")     /* than those that the epoch's reach is committed for */
 enum bw_refusal {
 #define X(name, word) BW_REFUSAL_##name,
     BW_REFUSAL_LIST(X)
@@ -87,6 +88,7 @@ struct bw_run_facts {
     bool planned;
     enum bw_grade grade;
     char target_position[BW_POSITION_MAX + 1];
+    uint64_t reach_digest; /* START: of the scripts that the epoch's reach is committed for */
 };
 
 /* ---- agent -> guard ---- */

@@ -29,6 +29,8 @@ struct bw_order {
     bool adopting;               /* committed state is still adopting (3.1 Adopted) */
     uint64_t held_index;         /* STOP: a fence of this epoch failed: one that begins after this is known
                                     has to see the end, and the give-back names it; 0 none (3.3) */
+    uint64_t reach_digest;       /* RUN: of the scripts that the epoch's reach is committed for: only they
+                                    may start it (3.4) */
     bool closed;                 /* STOP: the epoch is closed; nobody confirms a renewal of it */
     bool others_epoch;           /* STAND_BY: the newest epoch was granted to another site: this
                                     site becomes enforced (3.9) */
