@@ -233,6 +233,8 @@ const struct bw_fault bw_fault_table[] = {
          false, bw_begin_drift, bw_end_drift, .number = -200000),
 
     SCRIPT("stop-hangs", "the stop script ignores TERM and never ends"),
+    SCRIPT("stop-hangs-late", "the stop script ends the service, ignores TERM and never ends"),
+    SCRIPT("stop-slow", "the stop script takes two seconds where the service runs"),
     SCRIPT("stop-lies", "the stop script does nothing and says that it did"),
     SCRIPT("fence-hangs", "the fence script ignores TERM and never ends"),
     SCRIPT("fence-fails", "the fence script does nothing and fails"),

@@ -100,6 +100,9 @@ struct bw_lab_timings {
     uint32_t kill_grace_ms;
     uint32_t retry_backoff_ms;
 };
+/* Of a lab with data: longer than the slow stop. */
+#define BW_LAB_STOP_TIMEOUT_MS   3000
+#define BW_LAB_STOP_TIMEOUT_TEXT "3s"
 #define BW_LAB_LEASE_MS_MIN                                                                        \
     1200 /* election_timeout is a twelfth of it, and has a least of its own */
 #define BW_LAB_LEASE_MS_MAX 60000
@@ -132,6 +135,7 @@ struct bw_lab_options {
     uint32_t lease_ttl_ms;
     uint64_t seed;
     bool is_postgres; /* one group of two PostgreSQL servers (postgres.h); the lease is theirs */
+    bool has_data;    /* a readiness script measures the service's data, stopped or not */
 };
 
 /* On the heap or static: large. bw_lab_open to bw_lab_close. */
@@ -195,6 +199,8 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site);
 bool bw_lab_signal_service(struct bw_lab *lab, uint32_t site, uint32_t group, int signal);
 /* Which site's service of the group lives, by its pid file; -1: none. The lowest of several. */
 int bw_lab_find_holder(const struct bw_lab *lab, uint32_t group);
+/* How many stop scripts have begun at all sites, by their own record. */
+uint32_t bw_lab_count_stops(const struct bw_lab *lab);
 /* Which witness leads, by its own word (asked of all); -1: none says so. */
 int bw_lab_find_leader(struct bw_lab *lab);
 /* Reaps, restarts, and waits: until that instant, or for less. */

@@ -128,6 +128,8 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     run->faults.has_beyond = scenario->is_beyond;
     if (scenario->crash_point != NULL)
         bw_run_arm_crash(run, scenario->crash_role, scenario->crash_point);
+    if (scenario->rounds != NULL)
+        return bw_run_measured(run, scenario->rounds, diag);
     if (task->random_ms == 0)
         return bw_run_round(run, scenario->steps, diag);
     for (uint32_t i = 0; err == BW_OK && bw_lab_now_ns() < end_ns; i++) {
@@ -167,6 +169,11 @@ static void run_one(const struct task *task, const struct bw_box *box, uint32_t 
     outcome->options = task->lab;
     if (scenario->is_postgres) {
         outcome->options.is_postgres = true;
+        outcome->options.site_count = 2;
+        outcome->options.group_count = 1;
+    }
+    if (scenario->rounds != NULL) {
+        outcome->options.has_data = true;
         outcome->options.site_count = 2;
         outcome->options.group_count = 1;
     }

@@ -386,6 +386,28 @@ int bw_lab_find_holder(const struct bw_lab *lab, uint32_t group)
     return -1;
 }
 
+uint32_t bw_lab_count_stops(const struct bw_lab *lab)
+{
+    uint32_t count = 0;
+
+    for (uint32_t site = 0; site < lab->options->site_count; site++) {
+        char path[BW_LAB_PATH_BYTES];
+        struct bw_diag diag = {0};
+        FILE *file;
+        int byte;
+
+        if (bw_lab_path(path, lab->nodes[bw_lab_site_node(site)].dir, "stops", &diag) != BW_OK)
+            continue; /* of ours: fits */
+        file = fopen(path, "re");
+        if (file == NULL)
+            continue; /* none has begun */
+        while ((byte = getc(file)) != EOF)
+            count += byte == '\n';
+        (void)fclose(file); /* only read from */
+    }
+    return count;
+}
+
 /* What its guard put into the cgroups of the site. */
 static void kill_cgroup(const struct bw_lab *lab, uint32_t site)
 {

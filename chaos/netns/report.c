@@ -10,6 +10,7 @@
 #include <breakwater/base/instant.h>
 
 #define US_PER_MS 1000.0
+#define US_PER_S  1e6
 
 bool bw_outcome_is_ok(const struct bw_outcome *outcome)
 {
@@ -59,6 +60,15 @@ void bw_report_print(const struct bw_outcome *outcome, FILE *out)
     if (verdict->beyond_us > 0)
         (void)fprintf(out, "    outside of what is promised: overlap_ms=%.3f\n",
                       (double)verdict->beyond_us / US_PER_MS);
+    for (uint32_t i = 0; i < verdict->measure_count; i++) {
+        const struct bw_measure *measure = &verdict->measures[i];
+
+        (void)fprintf(out, "    nobody served for %6.3f s: %s", (double)measure->gap_us / US_PER_S,
+                      measure->words);
+        if (measure->most_us > 0)
+            (void)fprintf(out, " (at most %.3f s)", (double)measure->most_us / US_PER_S);
+        (void)fputc('\n', out);
+    }
     for (uint32_t i = 0; i < verdict->violation_count && i < BW_VIOLATIONS_MAX; i++)
         (void)fprintf(out, "    BROKEN %s\n", verdict->violations[i]);
     if (outcome->lab.event_lost_count > 0)

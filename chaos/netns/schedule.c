@@ -24,6 +24,7 @@
 /* A server that starts and is promoted; one that is rewound and follows again. */
 #define SERVER_START_MS  10000
 #define SERVER_FOLLOW_MS 60000
+#define MOVE_LEASES_MAX  8  /* after so many a move that is measured is given up */
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
@@ -178,7 +179,9 @@ enum bw_err bw_run_begin(struct bw_run *run, struct bw_lab *lab, struct bw_diag 
     char why_not[128];
     enum bw_err err;
 
-    *run = (struct bw_run){.lab = lab, .rounds = calloc(BW_ROUNDS_MAX, sizeof *run->rounds)};
+    *run = (struct bw_run){.lab = lab,
+                           .rounds = calloc(BW_ROUNDS_MAX, sizeof *run->rounds),
+                           .known_leader = -1};
     if (run->rounds == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     err = start_role(lab, BW_LAB_WITNESS, diag);
@@ -246,15 +249,15 @@ static uint32_t any_other(uint32_t node, uint32_t from, uint32_t count)
 }
 
 /* Where nobody serves or leads just then, the first site and the first witness stand for it. */
-static void find_place(struct bw_lab *lab, const struct bw_step *step, uint32_t *out_node,
-                       uint32_t *out_peer)
+static void find_place(struct bw_lab *lab, int known_leader, const struct bw_step *step,
+                       uint32_t *out_node, uint32_t *out_peer)
 {
     const bool wants_leader = step->place == BW_STEP_LEADER || step->place == BW_STEP_FOLLOWER ||
                               step->place == BW_STEP_HOLDER_AND_LEADER ||
                               step->place == BW_STEP_LEADER_AND_HOLDER ||
                               step->place == BW_STEP_LEADER_AND_FOLLOWER;
     const int site = bw_lab_find_holder(lab, 0);
-    const int leader = wants_leader ? bw_lab_find_leader(lab) : -1;
+    const int leader = known_leader >= 0 || !wants_leader ? known_leader : bw_lab_find_leader(lab);
     const uint32_t holder = bw_lab_site_node(site < 0 ? 0 : (uint32_t)site);
     const uint32_t first = leader < 0 ? 0 : (uint32_t)leader;
 
@@ -310,7 +313,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "left out: %s: %s", kind->name, why_not);
         return BW_OK;
     }
-    find_place(lab, step, &node, &peer);
+    find_place(lab, run->known_leader, step, &node, &peer);
     return bw_fault_begin(lab, &run->faults, kind, node, peer, bw_lab_now_ns() + length_ns, diag);
 }
 
@@ -325,27 +328,67 @@ static bool is_any_on(const struct bw_faults *faults)
     return false;
 }
 
-static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps, uint64_t begun_ns,
-                             struct bw_diag *diag)
+/* When a step begins; UINT64_MAX: not known yet. */
+static uint64_t due_ns_of(const struct bw_lab *lab, const struct bw_round *round,
+                          const struct bw_step *step)
+{
+    const uint64_t from_ns = step->is_after_stop ? round->stop_begun_ns : round->begun_ns;
+
+    if (step->is_after_stop && from_ns == 0)
+        return UINT64_MAX;
+    return from_ns + step->at_percent * (lab->timings.lease_ttl_ms * BW_NS_PER_MS / 100);
+}
+
+/* What a round that measures waits for. Its faults end once another site serves. */
+static void look_at_service(struct bw_run *run, struct bw_round *round, int first_holder,
+                            bool are_all_begun)
+{
+    const int holder = bw_lab_find_holder(run->lab, 0);
+
+    if (round->stop_begun_ns == 0 && bw_lab_count_stops(run->lab) > round->stops_before)
+        round->stop_begun_ns = bw_lab_now_ns();
+    if (round->moved_ns == 0 && holder >= 0 && holder != first_holder)
+        round->moved_ns = bw_lab_now_ns();
+    for (uint32_t i = 0; are_all_begun && round->moved_ns != 0 && i < BW_LAB_FAULTS_MAX; i++)
+        run->faults.list[i].end_at_ns = 0; /* of those that are on */
+}
+
+/* A planned move needs no fault: it is waited for, too. */
+static bool is_awaited(const struct bw_lab *lab, const struct bw_round *round)
+{
+    return round->measured != NULL && round->moved_ns == 0 &&
+           bw_lab_now_ns() < round->begun_ns + MOVE_LEASES_MAX * lab->timings.lease_ttl_ms *
+                                                   BW_NS_PER_MS;
+}
+
+static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
+                             struct bw_round *round, struct bw_diag *diag)
 {
     struct bw_lab *lab = run->lab;
-    const uint64_t percent_ns = lab->timings.lease_ttl_ms * BW_NS_PER_MS / 100;
+    const int first_holder = bw_lab_find_holder(lab, 0);
     uint32_t next = 0;
     enum bw_err err = BW_OK;
 
-    while (err == BW_OK &&
-           ((next < BW_STEPS_MAX && steps[next].fault != NULL) || is_any_on(&run->faults))) {
-        const uint64_t now_ns = bw_lab_now_ns();
+    for (;;) {
+        const bool are_all_begun = next == BW_STEPS_MAX || steps[next].fault == NULL;
 
-        err = bw_fault_end_due(lab, &run->faults, now_ns, diag);
+        if (err != BW_OK ||
+            (are_all_begun && !is_any_on(&run->faults) && !is_awaited(lab, round)))
+            return err;
+        if (!are_all_begun && steps[next].is_after_stop && round->stop_begun_ns == 0 &&
+            !is_any_on(&run->faults))
+            return bw_diag_set(diag, BW_ERR_TIMEOUT, "no stop script began in the round");
+        err = bw_fault_end_due(lab, &run->faults, bw_lab_now_ns(), diag);
         bw_fault_turn(lab, &run->faults);
         for (; err == BW_OK && next < BW_STEPS_MAX && steps[next].fault != NULL &&
-               begun_ns + steps[next].at_percent * percent_ns <= now_ns;
+               due_ns_of(lab, round, &steps[next]) <= bw_lab_now_ns();
              next++)
             err = begin_step(run, &steps[next], diag);
+        if (round->measured != NULL)
+            look_at_service(run, round, first_holder,
+                            next == BW_STEPS_MAX || steps[next].fault == NULL);
         bw_lab_turn(lab, bw_lab_now_ns() + TURN_MS / 5 * BW_NS_PER_MS);
     }
-    return err;
 }
 
 /* From calm until a group is served again, at most (design 3.3, 4): daemons are started and greet
@@ -378,7 +421,7 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     (void)ask(lab, &before); /* silence: then every epoch counts as unserved, a longer bound */
     run->round_count++;
     round->begun_ns = bw_lab_now_ns();
-    err = run_steps(run, steps, round->begun_ns, diag);
+    err = run_steps(run, steps, round, diag);
     if (err != BW_OK)
         return err;
     round->calm_ns = bw_lab_now_ns();

@@ -26,8 +26,27 @@ struct bw_step {
     uint32_t length_percent; /* of a lease */
     uint32_t node;
     uint32_t peer;
+    bool is_after_stop; /* `at_percent` counts from when a stop script began in this round */
 };
 #define BW_STEPS_MAX 8
+
+/* One round of a scenario that measures how long nobody serves the first group. Its faults end once
+ * another site serves it. Either it is the measure of the rounds after it, or in it nobody may be
+ * missing for longer than that measure and so much more. */
+struct bw_measured_round {
+    const char *words;
+    struct bw_step steps[3];
+    bool is_measure;
+    bool is_in_percent_of_measure; /* when its steps begin; else of a lease, as everywhere */
+    uint32_t more_leases;          /* waits for an end of the lease (design 3.3) */
+    uint32_t more_elections;
+    uint32_t more_renewals;
+    uint32_t more_ms;
+    uint32_t stops_max; /* so many stop scripts may begin in it; 0: not counted */
+};
+extern const struct bw_measured_round bw_leader_rounds[]; /* a NULL ends each list */
+extern const struct bw_measured_round bw_hung_stop_rounds[];
+extern const struct bw_measured_round bw_restart_rounds[];
 
 /* What must come of it besides the promises. */
 enum bw_scenario_end {
@@ -45,6 +64,7 @@ struct bw_scenario {
     struct bw_step steps[BW_STEPS_MAX];
     bool is_beyond;          /* outside of what is promised, whatever its faults are */
     bool is_postgres;        /* with PostgreSQL as the service */
+    const struct bw_measured_round *rounds; /* of one that measures, instead of `steps` */
     const char *crash_point; /* NULL: none */
     enum bw_lab_role crash_role;
 };
@@ -69,6 +89,11 @@ struct bw_round {
     uint64_t bound_ns[BW_LAB_GROUPS_MAX]; /* after it each group must be served again */
     uint64_t end_ns;
     bool is_settled;
+    const struct bw_measured_round *measured; /* NULL: of another kind */
+    uint64_t moved_ns;                        /* when another site was seen to serve; 0: never */
+    uint64_t stop_begun_ns;                   /* when a stop script was seen to have begun */
+    uint32_t stops_before;                    /* scripts begun until then, and in the round */
+    uint32_t stop_count;
 };
 
 struct bw_run {
@@ -80,6 +105,7 @@ struct bw_run {
     uint64_t lost_count;         /* of these */
     uint64_t served_ns;          /* when every group was served for the first time */
     uint64_t end_ns;
+    int known_leader; /* of the round, asked before it; -1: is asked for when it is needed */
 };
 
 /* Starts all processes, and waits until every group is served and could be taken over. */
@@ -91,6 +117,10 @@ void bw_run_arm_crash(struct bw_run *run, enum bw_lab_role role, const char *poi
 /* One round: the steps, then calm until every group is served, or its bound is over. */
 BW_MUST_CHECK enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps,
                                        struct bw_diag *diag);
+/* The rounds of a scenario that measures, one after the other. */
+BW_MUST_CHECK enum bw_err bw_run_measured(struct bw_run *run,
+                                          const struct bw_measured_round *rounds,
+                                          struct bw_diag *diag);
 /* After the last round: of a PostgreSQL lab, stops the clients and counts what is lost. */
 BW_MUST_CHECK enum bw_err bw_run_count(struct bw_run *run, struct bw_diag *diag);
 void bw_run_end(struct bw_run *run);

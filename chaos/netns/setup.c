@@ -199,7 +199,7 @@ static void choose_timings(struct bw_lab *lab)
         .request_timeout_ms = ttl_ms / 12,
         .election_timeout_ms = ttl_ms / 12,
         .margin_ms = ttl_ms / 20,
-        .check_interval_ms = ttl_ms / 2,
+        .check_interval_ms = lab->options->has_data ? ttl_ms / 8 : ttl_ms / 2,
         .fence_script_ms = ttl_ms / 5 * 3 / 5, /* TERM comes at 2/3 of F */
         .kill_grace_ms = ttl_ms / 50,
         .retry_backoff_ms = 200,
@@ -247,16 +247,22 @@ static size_t print_site_group(const struct bw_lab *lab, const struct bw_lab_nod
                                const char *group, char *out, size_t size)
 {
     const struct bw_lab_timings *t = &lab->timings;
+    char data[BW_LAB_PATH_BYTES + 96] = "";
 
+    if (lab->options->has_data)
+        (void)snprintf(data, sizeof data,
+                       "    stop_timeout: " BW_LAB_STOP_TIMEOUT_TEXT
+                       "\n    readiness_script: %s/readiness.sh\n",
+                       node->dir);
     return (size_t)snprintf(
         out, size,
         "  - name: %s\n    enforce: cgroup\n    check_interval: %" PRIu32 "ms\n"
         "    failure_threshold: 2\n    script_timeout: 10s\n    fence_timeout: %" PRIu32 "ms\n"
         "    kill_grace: %" PRIu32 "ms\n    status_script: %s/status.sh\n"
         "    start_script: %s/start.sh\n    stop_script: %s/stop.sh\n"
-        "    fence_script: %s/fence.sh\n",
+        "    fence_script: %s/fence.sh\n%s",
         group, t->check_interval_ms, t->fence_script_ms, t->kill_grace_ms, node->dir, node->dir,
-        node->dir, node->dir);
+        node->dir, node->dir, data);
 }
 
 static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
@@ -375,7 +381,10 @@ static const struct script scripts[] = {
     {"status.sh", "[ \"$mode\" != status-hangs ] || hang\n"
                   "[ \"$mode\" != all-fail ] || { echo unknown; exit 0; }\n"
                   "if is_alive; then echo started; else echo stopped; fi\n"},
-    {"stop.sh", "[ \"$mode\" != stop-hangs ] || hang\n"
+    {"stop.sh", "echo \"$BREAKWATER_GROUP $BREAKWATER_EPOCH\" >> \"$DIR/stops\"\n"
+                "[ \"$mode\" != stop-hangs ] || hang\n"
+                "[ \"$mode\" != stop-slow ] || ! is_alive || sleep 2\n"
+                "[ \"$mode\" != stop-hangs-late ] || { end_with TERM; hang; }\n"
                 "[ \"$mode\" != stop-lies ] || exit 0\n"
                 "[ \"$mode\" != all-fail ] || exit 1\n"
                 "end_with TERM\n"},
@@ -399,6 +408,11 @@ static const char start_body[] =
     "exec '%s' ledger --site '%s' --epoch \"$BREAKWATER_EPOCH\" \\\n"
     "    --records \"%s/$BREAKWATER_GROUP\" --pid-file \"$PID_FILE\" --clock-shift=\"$shift\"\n";
 
+/* The data are what the services of the group have recorded, at hand at every site at once. */
+static const char readiness_body[] =
+    "echo lag_seconds=0\n"
+    "echo position=\"$(cat \"%s/$BREAKWATER_GROUP\"/*.beats 2>/dev/null | wc -c)\"\n";
+
 static enum bw_err write_script(const struct bw_lab_node *node, const char *name, const char *body,
                                 struct bw_diag *diag)
 {
@@ -418,6 +432,7 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
     char start[sizeof start_body + 2 * BW_LAB_PATH_BYTES + 2 * sizeof node->name];
+    char readiness[sizeof readiness_body + BW_LAB_PATH_BYTES];
     char path[BW_LAB_PATH_BYTES];
     enum bw_err err = bw_lab_path(path, node->dir, "clock_shift", diag);
 
@@ -429,7 +444,10 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
         err = write_script(node, scripts[i].name, scripts[i].body, diag);
     (void)snprintf(start, sizeof start, start_body, node->name, lab->options->self, node->name,
                    lab->records);
-    return err == BW_OK ? write_script(node, "start.sh", start, diag) : err;
+    if (err == BW_OK)
+        err = write_script(node, "start.sh", start, diag);
+    (void)snprintf(readiness, sizeof readiness, readiness_body, lab->records);
+    return err == BW_OK ? write_script(node, "readiness.sh", readiness, diag) : err;
 }
 
 /* ---- processes --------------------------------------------------------------------------------

@@ -12,6 +12,8 @@
 #include <breakwater/base/name.h>
 
 #define NS_PER_US 1000
+#define US_PER_MS 1000
+#define US_PER_S  1e6
 /* A service that records serves; one whose last record is older than this at an instant does not.
  */
 #define SERVING_MS 500
@@ -115,6 +117,52 @@ static void judge_rounds(struct bw_verdict *verdict, struct bw_group_verdict *gr
     }
 }
 
+static uint64_t most_us_of(const struct bw_lab_timings *t, const struct bw_measured_round *round,
+                           uint64_t measure_us)
+{
+    const uint64_t wait_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms;
+
+    return measure_us + (round->more_leases * wait_ms +
+                         (uint64_t)round->more_elections * t->election_timeout_ms +
+                         (uint64_t)round->more_renewals * t->renew_interval_ms + round->more_ms) *
+                            US_PER_MS;
+}
+
+static enum bw_err judge_measures(struct bw_verdict *verdict, const struct bw_group_verdict *group,
+                                  const struct bw_run *run)
+{
+    uint64_t measure_us = 0;
+    enum bw_err err = BW_OK;
+
+    for (uint32_t i = 0; i < run->round_count && err == BW_OK; i++) {
+        const struct bw_round *round = &run->rounds[i];
+        const struct bw_measured_round *measured = round->measured;
+        struct bw_measure measure = {0};
+
+        if (measured == NULL || round->end_ns == 0)
+            continue;
+        measure.words = measured->words;
+        err = bw_judge_gap_us(&group->judge, round->begun_ns, round->end_ns, &measure.gap_us);
+        if (measured->is_measure)
+            measure_us = measure.gap_us;
+        else
+            measure.most_us = most_us_of(&run->lab->timings, measured, measure_us);
+        if (round->moved_ns == 0)
+            violate(verdict, "round %" PRIu32 " (%s): no other site served", i + 1,
+                    measured->words);
+        if (!measured->is_measure && measure.gap_us > measure.most_us)
+            violate(verdict, "round %" PRIu32 " (%s): nobody served for %.3f s, at most %.3f s",
+                    i + 1, measured->words, (double)measure.gap_us / US_PER_S,
+                    (double)measure.most_us / US_PER_S);
+        if (measured->stops_max > 0 && round->stop_count > measured->stops_max)
+            violate(verdict, "round %" PRIu32 " (%s): %" PRIu32 " stop scripts began, at most %" PRIu32,
+                    i + 1, measured->words, round->stop_count, measured->stops_max);
+        if (verdict->measure_count < BW_MEASURES_MAX)
+            verdict->measures[verdict->measure_count++] = measure;
+    }
+    return err;
+}
+
 static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict *group,
                       uint32_t index, enum bw_scenario_end end, bool is_settled,
                       uint32_t crash_count)
@@ -191,6 +239,8 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
         violate(verdict, "%s: no records: nothing was seen at all", group->name);
     if (run != NULL)
         judge_rounds(verdict, group, index, run);
+    if (run != NULL && index == 0 && judge_measures(verdict, group, run) != BW_OK)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     for (uint32_t i = 0; run != NULL && i < run->lab->process_count; i++)
         crash_count += run->lab->processes[i].crash_count;
     judge_end(verdict, group, index, end,

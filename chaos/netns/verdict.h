@@ -29,6 +29,14 @@ struct bw_group_verdict {
     uint32_t late_count;        /* rounds after which it was not served within its bound */
 };
 
+/* How long nobody served in a round that measures. */
+struct bw_measure {
+    const char *words;
+    uint64_t gap_us;
+    uint64_t most_us; /* 0: it is the measure of those after it */
+};
+#define BW_MEASURES_MAX 16
+
 #define BW_VIOLATIONS_MAX 8
 struct bw_verdict {
     struct bw_group_verdict groups[BW_LAB_GROUPS_MAX];
@@ -37,6 +45,8 @@ struct bw_verdict {
     uint64_t beyond_us;  /* of runs with a fault outside of what is promised: reported only */
     uint32_t failover_count;
     uint64_t beat_count;
+    struct bw_measure measures[BW_MEASURES_MAX];
+    uint32_t measure_count;
     uint32_t violation_count;
     char violations[BW_VIOLATIONS_MAX][BW_LAB_TEXT_BYTES]; /* the first of them, in words */
 };

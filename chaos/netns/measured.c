@@ -1,0 +1,106 @@
+/* measured.c - scenarios of several rounds, in which what is missed in one is the measure of the
+ * others: the machine, its load and its programs are the same. */
+#include "schedule.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/instant.h>
+
+#define PERCENT 100
+
+/* A site's machine is lost for as long as nobody else serves; given up after this. */
+#define LOST                                                                                       \
+    {                                                                                              \
+        .fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 800                       \
+    }
+/* A witness that begins to lead waits anew for the end of the lease (design 3.3), and hears the sites
+ * first; all of this once. */
+#define LEADER_LOST(tenth)                                                                         \
+    {                                                                                              \
+        .words = "its leader is lost at " #tenth " tenths of it",                                  \
+        .steps = {LOST,                                                                            \
+                  {.fault = "witness-killed", .place = BW_STEP_LEADER, .at_percent = 10 * (tenth)}}, \
+        .is_in_percent_of_measure = true, .more_leases = 1, .more_elections = 10,                  \
+        .more_renewals = 3, .more_ms = 2000                                                        \
+    }
+const struct bw_measured_round bw_leader_rounds[] = {
+    {.words = "a failover", .steps = {LOST}, .is_measure = true},
+    LEADER_LOST(0),
+    LEADER_LOST(1),
+    LEADER_LOST(2),
+    LEADER_LOST(3),
+    LEADER_LOST(4),
+    LEADER_LOST(5),
+    LEADER_LOST(6),
+    LEADER_LOST(7),
+    LEADER_LOST(8),
+    LEADER_LOST(9),
+    {.words = NULL},
+};
+
+/* Two seconds: for KILL after the limit, for the fence and its look, and for the stop's position. */
+const struct bw_measured_round bw_hung_stop_rounds[] = {
+    {.words = "a planned move",
+     .steps = {{.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .is_measure = true,
+     .stops_max = 1},
+    {.words = "a planned move whose stop ends the service, and hangs",
+     .steps = {{.fault = "stop-hangs-late", .place = BW_STEP_HOLDER, .length_percent = 800},
+               {.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .more_ms = BW_LAB_STOP_TIMEOUT_MS + 2000,
+     .stops_max = 1},
+    {.words = NULL},
+};
+
+/* The stop takes longer than an election, so that nothing of the restart must be seen. 1 s: until a
+ * program built with sanitizers has begun on a machine that does other things too. */
+#define STRUCK_MIDWAY(told, of, where, percent)                                                    \
+    {                                                                                              \
+        .words = (told),                                                                           \
+        .steps = {{.fault = "stop-slow", .place = BW_STEP_HOLDER, .length_percent = 600},          \
+                  {.fault = "switchover", .place = BW_STEP_STANDBY},                               \
+                  {.fault = (of),                                                                  \
+                   .place = BW_STEP_##where,                                                       \
+                   .at_percent = (percent),                                                        \
+                   .is_after_stop = true}},                                                        \
+        .more_renewals = 1, .more_ms = BW_LAB_RESTART_MS + 1000                                    \
+    }
+const struct bw_measured_round bw_restart_rounds[] = {
+    {.words = "a planned move with a slow stop",
+     .steps = {{.fault = "stop-slow", .place = BW_STEP_HOLDER, .length_percent = 600},
+               {.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .is_measure = true},
+    STRUCK_MIDWAY("its agent is started anew as the stop begins", "agent-killed", HOLDER, 0),
+    STRUCK_MIDWAY("its agent is started anew as the stop ends", "agent-killed", HOLDER, 60),
+    STRUCK_MIDWAY("its leader is started anew as the stop begins", "witness-killed", LEADER, 0),
+    {.words = NULL},
+};
+
+enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *rounds,
+                            struct bw_diag *diag)
+{
+    struct bw_lab *lab = run->lab;
+    uint64_t measure_ns = 0;
+    enum bw_err err = BW_OK;
+
+    for (; rounds->words != NULL && err == BW_OK; rounds++) {
+        struct bw_round *round = &run->rounds[run->round_count];
+        struct bw_step steps[BW_STEPS_MAX] = {{0}};
+
+        memcpy(steps, rounds->steps, sizeof rounds->steps);
+        for (size_t i = 0; rounds->is_in_percent_of_measure && i < BW_STEPS_MAX; i++)
+            steps[i].at_percent = (uint32_t)(steps[i].at_percent * measure_ns /
+                                             (lab->timings.lease_ttl_ms * BW_NS_PER_MS));
+        bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "-- %s", rounds->words);
+        run->known_leader = bw_lab_find_leader(lab);
+        round->measured = rounds;
+        round->stops_before = bw_lab_count_stops(lab);
+        err = bw_run_round(run, steps, diag);
+        round->stop_count = bw_lab_count_stops(lab) - round->stops_before;
+        if (rounds->is_measure)
+            measure_ns = round->moved_ns > round->begun_ns ? round->moved_ns - round->begun_ns : 0;
+    }
+    run->known_leader = -1;
+    return err;
+}
