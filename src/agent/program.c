@@ -8,6 +8,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/sys/random.h>
 
@@ -179,6 +180,7 @@ static enum bw_agent_end run_loop(struct bw_agent *agent)
     enum bw_err err;
 
     BW_ASSERT(uv_loop_init(&agent->loop) == 0); /* epoll and memory: without them nothing runs */
+    (void)bw_files_raise(); /* without its guard it fences all groups itself */
     err = open_all(agent, &diag);
     if (err != BW_OK)
         return refuse(agent, BW_AGENT_RESTART, &diag);

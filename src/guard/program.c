@@ -11,8 +11,11 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/sys/oom.h>
+
+#define FILES_OWN 128 /* sockets, directories, the enforcer */
 
 /* ---- the groups ---------------------------------------------------------------------------- */
 
@@ -179,9 +182,25 @@ static enum bw_err open_places(struct bw_guard_program *program)
     return program->place_count > 0 && !BW_MUTANT(DAMAGED_STOPS_ALL) ? BW_OK : first;
 }
 
+/* With too few, the fences of all groups at once would lack them. */
+static void raise_files(struct bw_guard_program *program)
+{
+    const uint64_t wanted = (uint64_t)program->config->group_count * BW_FILES_PER_GROUP + FILES_OWN;
+    const uint64_t allowed = bw_files_raise();
+
+    if (allowed < wanted)
+        bw_log_warn(&program->log, "files.few",
+                    "allowed=%" PRIu64 " wanted=%" PRIu64 " groups=%u does=\"goes on; raise the hard "
+                    "limit of open files (LimitNOFILE=, ulimit -Hn), or have fewer groups\"",
+                    allowed, wanted, (unsigned)program->config->group_count);
+}
+
 static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
 {
-    enum bw_err err = bw_guard_store_open(&program->store, program->config, diag);
+    enum bw_err err;
+
+    raise_files(program);
+    err = bw_guard_store_open(&program->store, program->config, diag);
 
     if (err == BW_OK)
         err = bw_script_runner_init(&program->runner, &program->loop, true, diag);

@@ -15,6 +15,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/files.h>
 #include <breakwater/sys/oom.h>
 #include <breakwater/sys/process_tree.h>
 
@@ -245,6 +246,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     reset_signals();
     reset_scheduling();
     bw_oom_unprotect();
+    bw_files_lower();
     (void)umask(022);
     if (setsid() < 0 || !bw_reach_enter(plan->door))
         give_up(FD_REPORT, BW_CHILD_NO_SETUP, errno);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -544,6 +545,27 @@ static void looks_of_many_groups_wait_and_a_fence_does_not(void **state)
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_BEGUN, MANY); /* nobody is forgotten */
 }
 
+/* A shell, or a manager, allows few; what the guard starts gets no more than that. */
+static void a_guard_that_may_open_few_files_raises_its_limit(void **state)
+{
+    struct rig *rig = *state;
+    struct rlimit before;
+    struct rlimit few;
+
+    put_many(rig);
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\nulimit -Sn\n");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = MANY; /* less than one of each group */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    rig_guard_start(rig);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    rig_greet(rig);
+
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], MANY + 1);
+    assert_int_equal(atoi(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line), MANY);
+}
+
 /* 3.4: it ends what ran, and reports it interrupted. */
 static void a_start_that_lost_its_guard_is_ended_and_reported_interrupted(void **state)
 {
@@ -969,6 +991,7 @@ int main(void)
         TEST(cgroups_that_vanished_are_made_anew),
         TEST(a_damaged_group_leaves_the_others_their_guard),
         TEST(looks_of_many_groups_wait_and_a_fence_does_not),
+        TEST(a_guard_that_may_open_few_files_raises_its_limit),
         TEST(a_start_that_lost_its_guard_is_ended_and_reported_interrupted),
         TEST(a_second_agent_replaces_the_first),
         TEST(a_wrong_cluster_generation_site_or_boot_is_refused),
