@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/instant.h>
 
 #include "ways.h"
@@ -298,6 +299,32 @@ static void say_fault(struct bw_lab *lab, const struct bw_lab_fault *fault, bool
                peer);
 }
 
+/* Its end is known once it has ended. */
+static void excuse(const struct bw_lab *lab, struct bw_faults *faults, struct bw_lab_fault *fault)
+{
+    struct bw_judge_excuse *excuse = &faults->excuses[faults->excuse_count];
+
+    if (fault->kind->scope != BW_FAULT_BEYOND ||
+        faults->excuse_count == sizeof faults->excuses / sizeof faults->excuses[0])
+        return;
+    *excuse = (struct bw_judge_excuse){.from_ns = fault->begun_ns, .to_ns = UINT64_MAX};
+    (void)bw_copy_text(excuse->site, sizeof excuse->site, lab->nodes[fault->node].name); /* fits */
+    fault->excuse = ++faults->excuse_count;
+}
+
+/* By then the site has renewed what it holds, or the lease that it last had is over by its own right
+ * clocks, and its fence has ended (design 3.2, 3.3). */
+static void end_excuse(const struct bw_lab *lab, struct bw_faults *faults,
+                       const struct bw_lab_fault *fault)
+{
+    const struct bw_lab_timings *t = &lab->timings;
+    const uint64_t more_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms +
+                             t->fence_timeout_ms;
+
+    if (fault->excuse != 0)
+        faults->excuses[fault->excuse - 1].to_ns = bw_lab_now_ns() + more_ms * BW_NS_PER_MS;
+}
+
 enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
                            const struct bw_fault *kind, uint32_t node, uint32_t peer,
                            uint64_t end_at_ns, struct bw_diag *diag)
@@ -317,7 +344,7 @@ enum bw_err bw_fault_begin(struct bw_lab *lab, struct bw_faults *faults,
                                    .end_at_ns = end_at_ns,
                                    .is_on = true};
     faults->fired_counts[kind - bw_fault_table]++;
-    faults->has_beyond = faults->has_beyond || kind->scope == BW_FAULT_BEYOND;
+    excuse(lab, faults, fault);
     say_fault(lab, fault, true);
     if (kind->begin != NULL)
         err = kind->begin(lab, fault, diag);
@@ -342,6 +369,7 @@ enum bw_err bw_fault_end_due(struct bw_lab *lab, struct bw_faults *faults, uint6
         if (kind->end != NULL)
             err = kind->end(lab, fault, diag);
         say_fault(lab, fault, false);
+        end_excuse(lab, faults, fault);
         fault->kind = NULL;
         if (kind->part == BW_FAULT_OF_NETWORK)
             shape_all(lab, faults);

@@ -2,6 +2,8 @@
 #ifndef BW_CHAOS_FAULT_H
 #define BW_CHAOS_FAULT_H
 
+#include <breakwater/dev/judge.h>
+
 #include "lab.h"
 
 /* What a fault strikes. */
@@ -60,6 +62,7 @@ struct bw_lab_fault {
     uint64_t begun_ns;
     uint64_t end_at_ns;
     bool is_on;
+    uint32_t excuse; /* of one outside of what is promised: its index and 1; 0: none */
     pid_t helper; /* a child of the harness that makes it */
 };
 
@@ -67,7 +70,10 @@ struct bw_lab_fault {
 struct bw_faults {
     struct bw_lab_fault list[BW_LAB_FAULTS_MAX];
     uint32_t fired_counts[128]; /* by index of the table: how often each was begun */
-    bool has_beyond;            /* one of them is outside of what is promised */
+    /* From the begin of one that is outside of what is promised to its end and the time after which
+     * its site must have caught up; of more than these nothing is excused. */
+    struct bw_judge_excuse excuses[64];
+    uint32_t excuse_count;
 };
 
 extern const struct bw_fault bw_fault_table[];

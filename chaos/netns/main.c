@@ -125,7 +125,6 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     struct bw_step steps[BW_STEPS_MAX];
     enum bw_err err = BW_OK;
 
-    run->faults.has_beyond = scenario->is_beyond;
     if (scenario->crash_point != NULL)
         bw_run_arm_crash(run, scenario->crash_role, scenario->crash_point);
     if (scenario->rounds != NULL)

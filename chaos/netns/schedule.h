@@ -62,7 +62,6 @@ struct bw_scenario {
     const char *words;
     enum bw_scenario_end end;
     struct bw_step steps[BW_STEPS_MAX];
-    bool is_beyond;          /* outside of what is promised, whatever its faults are */
     bool is_postgres;        /* with PostgreSQL as the service */
     const struct bw_measured_round *rounds; /* of one that measures, instead of `steps` */
     const char *crash_point; /* NULL: none */

@@ -200,7 +200,9 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
 {
     const uint32_t index = verdict->group_count - 1;
     struct bw_group_verdict *group = &verdict->groups[index];
-    const bool is_beyond = run != NULL && run->faults.has_beyond;
+    const struct bw_judge_excuse *excuses = run == NULL ? NULL : run->faults.excuses;
+    const size_t excuse_count = run == NULL ? 0 : run->faults.excuse_count;
+    uint64_t beyond_us = 0;
     char path[BW_LAB_PATH_BYTES];
     uint32_t crash_count = 0;
     enum bw_err err = bw_lab_path(path, records, group->name, diag);
@@ -213,18 +215,19 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
                            run != NULL && run->lab->options->is_postgres ? BW_TENURE_ROW_HOLE_MS
                                                                          : BW_TENURE_HOLE_MS,
                            diag);
-    if (err == BW_OK && (bw_judge_overlap_us(&group->judge, &group->overlap_us) != BW_OK ||
-                         bw_judge_epochs_grow(&group->judge, &group->epochs_grow) != BW_OK))
+    if (err == BW_OK &&
+        (bw_judge_overlap_excused_us(&group->judge, excuses, excuse_count, &group->overlap_us,
+                                     &beyond_us) != BW_OK ||
+         bw_judge_epochs_grow_excused(&group->judge, excuses, excuse_count,
+                                      &group->epochs_grow) != BW_OK))
         err = bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
     if (err != BW_OK)
         return err;
     verdict->beat_count += group->judge.beat_count;
     verdict->failover_count += group->failover_count;
-    if (is_beyond)
-        verdict->beyond_us += group->overlap_us;
-    else
-        verdict->overlap_us += group->overlap_us;
-    if (group->overlap_us > 0 && !is_beyond)
+    verdict->beyond_us += beyond_us;
+    verdict->overlap_us += group->overlap_us;
+    if (group->overlap_us > 0)
         violate(verdict, "%s: two sites served at once for %.3f ms (I1)", group->name,
                 (double)group->overlap_us / NS_PER_US);
     if (run != NULL && run->lost_count > 0)
@@ -232,7 +235,7 @@ static enum bw_err judge_group(struct bw_verdict *verdict, const char *records,
                 run->lost_count);
     if (run != NULL && run->lab->options->is_postgres && run->acknowledged_count == 0)
         violate(verdict, "%s: no row was acknowledged: nothing was seen at all", group->name);
-    if (!group->epochs_grow && !is_beyond)
+    if (!group->epochs_grow)
         violate(verdict, "%s: a service of a lower epoch began after one of a higher (I2)",
                 group->name);
     if (group->judge.beat_count == 0)

@@ -42,7 +42,7 @@ struct bw_verdict {
     struct bw_group_verdict groups[BW_LAB_GROUPS_MAX];
     uint32_t group_count;
     uint64_t overlap_us; /* of all groups */
-    uint64_t beyond_us;  /* of runs with a fault outside of what is promised: reported only */
+    uint64_t beyond_us;  /* of a site during a fault outside of what is promised: reported only */
     uint32_t failover_count;
     uint64_t beat_count;
     struct bw_measure measures[BW_MEASURES_MAX];

@@ -252,31 +252,88 @@ static struct edge *sort_edges(const struct bw_judge *judge)
     return edges;
 }
 
-static uint32_t count_serving(const int *processes, uint32_t site_count)
-{
-    uint32_t serving = 0;
+struct excuses {
+    const struct bw_judge_excuse *list;
+    size_t count;
+};
 
-    for (uint32_t site = 0; site < site_count; site++)
-        serving += processes[site] > 0;
-    return serving;
+static bool is_excused(const struct bw_judge *judge, const struct excuses *excuses, uint32_t site,
+                       uint64_t at_ns)
+{
+    for (size_t i = 0; i < excuses->count; i++)
+        if (strcmp(excuses->list[i].site, judge->sites[site]) == 0 &&
+            excuses->list[i].from_ns <= at_ns && at_ns < excuses->list[i].to_ns)
+            return true;
+    return false;
 }
 
-enum bw_err bw_judge_overlap_us(const struct bw_judge *judge, uint64_t *out_us)
+/* Where the next excuse begins or ends; `until_ns` at the latest. */
+static uint64_t next_change_ns(const struct excuses *excuses, uint64_t after_ns, uint64_t until_ns)
 {
+    uint64_t next_ns = until_ns;
+
+    for (size_t i = 0; i < excuses->count; i++) {
+        const struct bw_judge_excuse *excuse = &excuses->list[i];
+
+        if (excuse->from_ns > after_ns && excuse->from_ns < next_ns)
+            next_ns = excuse->from_ns;
+        if (excuse->to_ns > after_ns && excuse->to_ns < next_ns)
+            next_ns = excuse->to_ns;
+    }
+    return next_ns;
+}
+
+/* Adds the time from one edge to the next, in which the same processes served. */
+static void add_overlap(const struct bw_judge *judge, const struct excuses *excuses,
+                        const int *processes, uint64_t from_ns, uint64_t to_ns,
+                        uint64_t *overlap_ns, uint64_t *excused_ns)
+{
+    while (from_ns < to_ns) {
+        const uint64_t next_ns = next_change_ns(excuses, from_ns, to_ns);
+        uint32_t serving = 0;
+        uint32_t held_to_it = 0; /* of these, without an excuse */
+
+        for (uint32_t site = 0; site < judge->site_count; site++) {
+            serving += processes[site] > 0;
+            held_to_it += processes[site] > 0 && !is_excused(judge, excuses, site, from_ns);
+        }
+        if (held_to_it > 1)
+            *overlap_ns += next_ns - from_ns;
+        else if (serving > 1)
+            *excused_ns += next_ns - from_ns;
+        from_ns = next_ns;
+    }
+}
+
+enum bw_err bw_judge_overlap_excused_us(const struct bw_judge *judge,
+                                        const struct bw_judge_excuse *list, size_t excuse_count,
+                                        uint64_t *out_us, uint64_t *out_excused_us)
+{
+    const struct excuses excuses = {list, excuse_count};
     struct edge *edges = sort_edges(judge);
     int processes[BW_SITES_MAX] = {0}; /* serving now, per site */
     uint64_t overlap_ns = 0;
+    uint64_t excused_ns = 0;
 
     if (edges == NULL)
         return BW_ERR_NOMEM;
     for (size_t i = 0; i < 2 * judge->span_count; i++) {
-        if (i > 0 && count_serving(processes, judge->site_count) > 1)
-            overlap_ns += edges[i].at_ns - edges[i - 1].at_ns;
+        if (i > 0)
+            add_overlap(judge, &excuses, processes, edges[i - 1].at_ns, edges[i].at_ns, &overlap_ns,
+                        &excused_ns);
         processes[edges[i].site] += edges[i].step;
     }
     free(edges);
     *out_us = (overlap_ns + NS_PER_US - 1) / NS_PER_US;
+    *out_excused_us = (excused_ns + NS_PER_US - 1) / NS_PER_US;
     return BW_OK;
+}
+
+enum bw_err bw_judge_overlap_us(const struct bw_judge *judge, uint64_t *out_us)
+{
+    uint64_t excused_us;
+
+    return bw_judge_overlap_excused_us(judge, NULL, 0, out_us, &excused_us);
 }
 
 enum bw_err bw_judge_gap_us(const struct bw_judge *judge, uint64_t from_ns, uint64_t to_ns,
@@ -314,8 +371,11 @@ static int compare_begins(const void *a, const void *b)
 
 /* In order of time: the highest epoch that each other site has begun before. Of spans that begin at
  * one instant none is before the other. */
-enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow)
+enum bw_err bw_judge_epochs_grow_excused(const struct bw_judge *judge,
+                                         const struct bw_judge_excuse *list, size_t excuse_count,
+                                         bool *out_grow)
 {
+    const struct excuses excuses = {list, excuse_count};
     const struct bw_judge_span **order = calloc(judge->span_count + 1, sizeof *order);
     uint64_t highest[BW_SITES_MAX] = {0};
     bool has_begun[BW_SITES_MAX] = {false};
@@ -333,6 +393,8 @@ enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow)
             if (order[noted]->epoch > highest[order[noted]->site])
                 highest[order[noted]->site] = order[noted]->epoch;
         }
+        if (is_excused(judge, &excuses, order[i]->site, order[i]->from_ns))
+            continue;
         for (uint32_t site = 0; site < judge->site_count; site++)
             grow = grow && (site == order[i]->site || !has_begun[site] ||
                             highest[site] < order[i]->epoch);
@@ -340,6 +402,11 @@ enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow)
     free(order);
     *out_grow = grow;
     return BW_OK;
+}
+
+enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow)
+{
+    return bw_judge_epochs_grow_excused(judge, NULL, 0, out_grow);
 }
 
 static bool is_of(const struct bw_judge *judge, const struct bw_judge_span *span, const char *site)

@@ -161,6 +161,54 @@ static void a_lower_epoch_after_a_higher_is_seen(void **state) /* I2 */
     assert_false(epochs_grow(judge));
 }
 
+/* Of `alpha` from 1.5 s to 1.7 s nothing is promised. */
+static void an_excuse_covers_its_site_and_its_time_alone(void **state) /* I1 */
+{
+    struct bw_judge *judge = *state;
+    const struct bw_judge_excuse excuse = {"alpha", 1500 * MS, 1700 * MS};
+    uint64_t us = 0;
+    uint64_t excused_us = 0;
+
+    add(judge, "alpha", 1, 1 * S, 2 * MS, 500); /* to 2 s */
+    add(judge, "beta", 2, 1400 * MS, 2 * MS, 200); /* to 1.8 s: 0.1 s before, 0.1 s after */
+    assert_int_equal(bw_judge_overlap_excused_us(judge, &excuse, 1, &us, &excused_us), BW_OK);
+    assert_int_equal(us, 200000);
+    assert_int_equal(excused_us, 200000);
+}
+
+static void two_sites_overlap_while_a_third_is_excused(void **state) /* I1 */
+{
+    struct bw_judge *judge = *state;
+    const struct bw_judge_excuse excuse = {"alpha", 0, 10 * S};
+    uint64_t us = 0;
+    uint64_t excused_us = 0;
+
+    add(judge, "alpha", 1, 1 * S, 2 * MS, 500);
+    add(judge, "beta", 2, 1400 * MS, 2 * MS, 100);  /* to 1.6 s */
+    add(judge, "gamma", 3, 1500 * MS, 2 * MS, 100); /* to 1.7 s */
+    assert_int_equal(bw_judge_overlap_excused_us(judge, &excuse, 1, &us, &excused_us), BW_OK);
+    assert_int_equal(us, 100000);
+    assert_int_equal(excused_us, 200000);
+}
+
+static void an_excused_site_that_begins_late_is_late_outside_of_its_time(void **state) /* I2 */
+{
+    struct bw_judge *judge = *state;
+    const struct bw_judge_excuse during = {"alpha", 1500 * MS, 3 * S};
+    const struct bw_judge_excuse before = {"alpha", 0, 1500 * MS};
+    const struct bw_judge_excuse of_another = {"beta", 0, 10 * S};
+    bool grow = false;
+
+    add(judge, "beta", 2, 1 * S, 2 * MS, 100);
+    add(judge, "alpha", 1, 2 * S, 2 * MS, 100);
+    assert_int_equal(bw_judge_epochs_grow_excused(judge, &during, 1, &grow), BW_OK);
+    assert_true(grow);
+    assert_int_equal(bw_judge_epochs_grow_excused(judge, &before, 1, &grow), BW_OK);
+    assert_false(grow);
+    assert_int_equal(bw_judge_epochs_grow_excused(judge, &of_another, 1, &grow), BW_OK);
+    assert_false(grow);
+}
+
 static void a_cut_last_line_counts_for_nothing(void **state)
 {
     struct bw_judge *judge = *state;
@@ -313,6 +361,9 @@ int main(void)
         CASE(a_hole_counts_for_the_longest_beat_only),
         CASE(two_processes_of_one_site_are_one_site),
         CASE(a_lower_epoch_after_a_higher_is_seen),
+        CASE(an_excuse_covers_its_site_and_its_time_alone),
+        CASE(two_sites_overlap_while_a_third_is_excused),
+        CASE(an_excused_site_that_begins_late_is_late_outside_of_its_time),
         CASE(a_cut_last_line_counts_for_nothing),
         CASE(only_a_cut_line_is_no_record),
         CASE(what_is_no_record_is_refused),

@@ -59,6 +59,25 @@ BW_MUST_CHECK enum bw_err bw_judge_overlap_us(const struct bw_judge *judge, uint
  * of as high an epoch at another site had begun. BW_ERR_NOMEM. */
 BW_MUST_CHECK enum bw_err bw_judge_epochs_grow(const struct bw_judge *judge, bool *out_grow);
 
+/* A site of which nothing is promised for a while: what it does within [from_ns, to_ns) is not held
+ * against anybody; what others do meanwhile, and what it does before and after, is. */
+struct bw_judge_excuse {
+    char site[BW_NAME_MAX + 1];
+    uint64_t from_ns;
+    uint64_t to_ns;
+};
+
+/* As above, with excuses: `out_us` is the time during which two sites without an excuse served at
+ * once, `out_excused_us` the other time in which two did. A span that begins while its site is
+ * excused is not late. */
+BW_MUST_CHECK enum bw_err bw_judge_overlap_excused_us(const struct bw_judge *judge,
+                                                      const struct bw_judge_excuse *excuses,
+                                                      size_t excuse_count, uint64_t *out_us,
+                                                      uint64_t *out_excused_us);
+BW_MUST_CHECK enum bw_err bw_judge_epochs_grow_excused(const struct bw_judge *judge,
+                                                       const struct bw_judge_excuse *excuses,
+                                                       size_t excuse_count, bool *out_grow);
+
 /* The first instant at or after `since_ns` at which `site` served; false: it never did. */
 bool bw_judge_serves_after(const struct bw_judge *judge, const char *site, uint64_t since_ns,
                            uint64_t *out_ns);
