@@ -358,6 +358,9 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
     err = bw_voter_start(&node->voter, &why);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "%s: %s; nothing was started", node->dir.raft_path, why.text);
+    err = bw_segment_forget_stale(node->dir.raft_path, raft_last_index(&node->voter.raft), diag);
+    if (err != BW_OK)
+        return err;
     rv = uv_prepare_start(&node->prepare, on_prepare);
     BW_ASSERT(rv == 0);
     rv = uv_check_start(&node->check, on_check);

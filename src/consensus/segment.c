@@ -318,6 +318,78 @@ static enum bw_err check_all(int dir, const struct segment *segments, unsigned c
     return err;
 }
 
+/* ---- closed ones ---------------------------------------------------------------------------- */
+
+#define CLOSED_DIGITS 16 /* FIRST-LAST, both with zeros in front: names sort as the log does */
+
+/* The index of its last entry; 0: it is no closed segment. */
+static uint64_t last_of(const char *name)
+{
+    uint64_t first;
+    uint64_t last;
+    int end = 0;
+
+    return sscanf(name, "%16" SCNu64 "-%16" SCNu64 "%n", &first, &last, &end) == 2 &&
+                   end == 2 * CLOSED_DIGITS + 1 && name[end] == '\0'
+               ? last
+               : 0;
+}
+
+static int is_closed(const struct dirent *entry)
+{
+    return last_of(entry->d_name) > 0;
+}
+
+static void free_names(struct dirent **names, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+/* L24. The longer one is the log as it was before; what was to be cut off it was never committed. */
+static enum bw_err remove_copies(int dir, struct bw_diag *diag)
+{
+    struct dirent **names;
+    const int count = scandirat(dir, ".", &names, is_closed, alphasort);
+    enum bw_err err = BW_OK;
+
+    if (count < 0)
+        return bw_diag_errno(diag, errno, "list its files");
+    for (int i = 0; i + 1 < count; i++) {
+        const bool is_copy =
+            strncmp(names[i]->d_name, names[i + 1]->d_name, CLOSED_DIGITS + 1) == 0;
+
+        if (err == BW_OK && is_copy && !BW_MUTANT(KEEP_COPY) &&
+            unlinkat(dir, names[i]->d_name, 0) != 0)
+            err = bw_diag_errno(diag, errno, "remove %s", names[i]->d_name);
+    }
+    free_names(names, count);
+    return err;
+}
+
+enum bw_err bw_segment_forget_stale(const char *path, uint64_t last_index, struct bw_diag *diag)
+{
+    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct dirent **names = NULL;
+    const int count = dir < 0 ? -1 : scandirat(dir, ".", &names, is_closed, alphasort);
+    enum bw_err err = BW_OK;
+
+    if (count < 0)
+        err = bw_diag_errno(diag, errno, "list %s", path);
+    else if (count > 0 && last_of(names[count - 1]->d_name) < last_index && !BW_MUTANT(KEEP_STALE))
+        for (int i = 0; err == BW_OK && i < count; i++)
+            if (unlinkat(dir, names[i]->d_name, 0) != 0)
+                err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);
+    if (err == BW_OK && fsync(dir) != 0)
+        err = bw_diag_errno(diag, errno, "sync %s", path);
+    if (count >= 0)
+        free_names(names, count);
+    if (dir >= 0)
+        (void)close(dir); /* synced */
+    return err;
+}
+
 enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, struct bw_diag *diag)
 {
     struct segment segments[SEGMENTS_MAX];
@@ -336,6 +408,8 @@ enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut, s
         err = check_all(dirfd(list), segments, count, NULL, diag);
     if (err == BW_OK)
         err = check_all(dirfd(list), segments, count, out_cut, diag);
+    if (err == BW_OK)
+        err = remove_copies(dirfd(list), diag);
     if (err == BW_OK && fsync(dirfd(list)) != 0)
         err = bw_diag_errno(diag, errno, "sync it");
     (void)closedir(list); /* only read */

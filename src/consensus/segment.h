@@ -1,4 +1,4 @@
-/* segment.h - libraft's open log segments, looked at before libraft does.
+/* segment.h - libraft's log segments, looked at before libraft does.
  *
  * A crash may leave the last write torn: its batch of entries was never acknowledged, and goes.
  * libraft 0.22.1 drops the first batch whose checksum is wrong and everything behind it, without a
@@ -11,7 +11,12 @@
  *
  * A segment in which nothing whole is goes (L23): libraft keeps blank ones ready, and takes closed
  * segments behind an installed snapshot for damage while it sees an open one beside them. A crash
- * between the snapshot's last fsync and the removal of the old log leaves just that. */
+ * between the snapshot's last fsync and the removal of the old log leaves just that. The
+ * closed ones go once libraft has started without them: beside entries that it writes now it would
+ * count them in, and number all wrong.
+ *
+ * A closed segment that begins where a longer one does is what a crash leaves of a truncation (L24):
+ * libraft writes the short copy under its last name at once. It goes, whole or not. */
 #ifndef BW_CONSENSUS_SEGMENT_H
 #define BW_CONSENSUS_SEGMENT_H
 
@@ -29,5 +34,10 @@ struct bw_segment_cut {
  * before raft_start, with the directory locked. */
 BW_MUST_CHECK enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut,
                                            struct bw_diag *diag);
+
+/* All closed segments, if they end before `last_index`, the last that libraft has loaded, which then
+ * is a snapshot's (L23). Call it after raft_start, before the loop runs. */
+BW_MUST_CHECK enum bw_err bw_segment_forget_stale(const char *path, uint64_t last_index,
+                                                  struct bw_diag *diag);
 
 #endif

@@ -481,39 +481,66 @@ static bool lone_has_started(void)
 
 static bool load_until(bool (*is_met)(void), uint64_t *first);
 
-/* The order of libraft's steps: the old log is closed, the snapshot is there, the old log goes. Here
- * the snapshot is another member's own, which is the same file. */
-static void a_kill_between_an_installed_snapshot_and_the_old_log_is_no_damage(void **state)
+static void shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void shell(const char *format, ...)
+{
+    char command[512];
+    va_list args;
+
+    va_start(args, format);
+    assert_true(vsnprintf(command, sizeof command, format, args) < (int)sizeof command);
+    va_end(args);
+    assert_int_equal(system(command), 0);
+}
+
+/* Closes what is in its log, and keeps blank segments ready. */
+static void start_and_kill_alone(void)
+{
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        end_process(i);
+    launch(lone);
+    assert_true(wait_until(lone_has_started));
+    end_process(lone);
+}
+
+static void launch_all(void)
+{
+    for (unsigned i = 0; i < TEST_WITNESSES; i++)
+        launch(i);
+}
+
+/* L23, installation: the old log is closed, the snapshot is there, the old log goes. (The snapshot
+ * is another member's own here, which is the same file.) L24, truncation: the copy is written, the
+ * long segment goes. */
+static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
 {
     uint64_t first = 1;
     unsigned leader;
-    char old[128], ahead[128], command[512];
+    char old[128], ahead[128];
 
     (void)state;
     found_all();
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        launch(i);
+    launch_all();
     wanted_acknowledged = 20;
     assert_true(load_until(has_acknowledged, &first));
     leader = (unsigned)leader_place();
     lone = (leader + 1) % TEST_WITNESSES;
+    test_cluster_path(&cluster, lone + 1, old);
+    test_cluster_path(&cluster, leader + 1, ahead);
     end_process(lone);
     wanted_acknowledged = acknowledged_count + 5 * (unsigned)cluster.snapshot_threshold;
     assert_true(load_until(has_acknowledged, &first));
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        end_process(i);
 
-    launch(lone); /* closes what is in its log, and keeps blank segments ready */
-    assert_true(wait_until(lone_has_started));
-    end_process(lone);
-    test_cluster_path(&cluster, lone + 1, old);
-    test_cluster_path(&cluster, leader + 1, ahead);
-    (void)snprintf(command, sizeof command,
-                   "ls %s/raft/open-* >/dev/null && cp %s/raft/snapshot-* %s/raft/", old, ahead, old);
-    assert_int_equal(system(command), 0);
+    start_and_kill_alone();
+    shell("ls %s/raft/open-* >/dev/null && cp %s/raft/snapshot-* %s/raft/", old, ahead, old);
+    launch_all();
+    check_that_nothing_is_lost();
 
-    for (unsigned i = 0; i < TEST_WITNESSES; i++)
-        launch(i);
+    start_and_kill_alone();
+    shell("cd %s/raft && set -- $(ls | grep '^[0-9]*-[0-9]*$' | tail -1) && "
+          "echo torn >\"${1%%-*}-$(printf %%016d $(expr ${1#*-} - 1))\"", old);
+    launch_all();
     check_that_nothing_is_lost();
 }
 
@@ -769,7 +796,7 @@ static void damaged_files_never_give_a_wrong_term_or_log(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_kill_between_an_installed_snapshot_and_the_old_log_is_no_damage),
+        TEST(a_kill_between_the_steps_of_libraft_is_no_damage),
         TEST(nothing_acknowledged_is_lost_by_kills_under_load),
         TEST(damaged_files_never_give_a_wrong_term_or_log),
         TEST(a_full_disk_stops_one_witness_and_not_the_cluster),

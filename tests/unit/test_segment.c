@@ -165,6 +165,43 @@ static void what_is_whole_is_left_alone_and_what_is_blank_goes(void **state)
     assert_false(is_there("open-5"));
 }
 
+static void the_copy_of_a_truncation_goes(void **state)
+{
+    static const char *const kept[] = {"0000000000000001-0000000000000050",
+                                       "0000000000000051-0000000000000100",
+                                       "0000000000000101-0000000000000101",
+                                       "0000000000000051-0000000000000060.tmp", "metadata1"};
+    struct bw_segment_cut cut;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        write_segment(kept[i], "x", 1);
+    write_segment("0000000000000051-0000000000000060", "", 0);
+
+    assert_int_equal(bw_segment_check(dir, &cut, NULL), BW_OK);
+
+    assert_false(is_there("0000000000000051-0000000000000060"));
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++)
+        assert_true(is_there(kept[i]));
+}
+
+static void what_libraft_has_started_without_goes(void **state)
+{
+    static const char *const closed[] = {"0000000000000001-0000000000000050",
+                                         "0000000000000051-0000000000000064"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++)
+        write_segment(closed[i], "x", 1);
+    write_segment("snapshot-1-1020-7", "x", 1);
+
+    assert_int_equal(bw_segment_forget_stale(dir, 64, NULL), BW_OK);
+    assert_true(is_there(closed[0]) && is_there(closed[1]));
+    assert_int_equal(bw_segment_forget_stale(dir, 1020, NULL), BW_OK);
+    assert_false(is_there(closed[0]) || is_there(closed[1]));
+    assert_true(is_there("snapshot-1-1020-7"));
+}
+
 /* Every bit of every batch but the last: entries behind it were acknowledged. */
 static void a_bad_batch_before_a_good_one_is_damage_wherever_the_bit_lies(void **state)
 {
@@ -266,7 +303,10 @@ static void a_file_that_ends_inside_a_header_is_cut_without_a_word_about_nothing
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(what_is_whole_is_left_alone_and_what_is_blank_goes, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_is_whole_is_left_alone_and_what_is_blank_goes,
+                                        make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(the_copy_of_a_truncation_goes, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_libraft_has_started_without_goes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(
             a_bad_batch_before_a_good_one_is_damage_wherever_the_bit_lies, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_batch_that_became_zeros_before_a_good_one_is_damage,

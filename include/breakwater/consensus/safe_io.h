@@ -29,8 +29,10 @@
  *   L16 a follower takes the term of a late vote, or not, by a     -> it hears its own term
  *       byte of a pointer: the flag that is asked is a candidate's
  *   L20..L22 libraft knows members by their ids alone              -> the roll (roll.h)
- *   L23 a crash between an installed snapshot and the removal      -> blank segments go first
- *       of the old log is taken for damage                            (segment.h) */
+ *   L23 a crash between an installed snapshot and the removal      -> blank segments go first, the
+ *       of the old log is taken for damage, or numbered wrong         old log after (segment.h)
+ *   L24 a crash in a truncation leaves two segments of one begin   -> the shorter one goes first
+ *                                                                     (segment.h) */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
