@@ -239,6 +239,33 @@ static void votes_are_asked_for_by_the_member_that_its_certificate_names(void **
     assert_non_null(strstr(diag.text, "that of witness 1"));
 }
 
+/* What ends too early never takes what follows it for its own. */
+static void a_configuration_ends_where_it_says(void **state)
+{
+    static const struct {
+        uint8_t bytes[25];
+        uint64_t size, data; /* its length, and what follows it */
+    } broken[] = {
+        {{1, 0, 0, 0, 0, 0, 0, 0}, 8, 0x100},                                     /* in the count */
+        {{1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0}, 16, 0x100},            /* in an id */
+        {{1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0}, 17, 0x100},         /* in an address */
+        {{1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0}, 18, 0x100},      /* before a role */
+        {{1, 1, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, '3', 0}, 19, 0x100},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        struct message message = snapshot();
+
+        set(&message, 6, broken[i].size);
+        memcpy(message.bytes + 56, broken[i].bytes, broken[i].size);
+        bw_put_u64le(message.bytes + 56 + broken[i].size, broken[i].data);
+        assert_refused(&message, "what should be a configuration is none");
+        memset(message.bytes + 56 + broken[i].size, 0xff, 40 - broken[i].size); /* nothing ends it */
+        assert_refused(&message, "what should be a configuration is none");
+    }
+}
+
 static void a_snapshot_with_a_broken_head_is_refused(void **state)
 {
     struct message message = snapshot();
@@ -294,6 +321,7 @@ int main(void)
         cmocka_unit_test(entries_beyond_their_header_or_a_limit_are_refused),
         cmocka_unit_test(entries_too_large_together_are_refused),
         cmocka_unit_test(votes_are_asked_for_by_the_member_that_its_certificate_names),
+        cmocka_unit_test(a_configuration_ends_where_it_says),
         cmocka_unit_test(a_snapshot_with_a_broken_head_is_refused),
         cmocka_unit_test(any_bytes_get_an_answer),
     };

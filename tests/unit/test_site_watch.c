@@ -170,9 +170,11 @@ static void service_that_is_down_is_restarted_and_then_given_up(void **state)
 
     (void)state;
     begin_serving(&world);
+    const uint64_t first = world.sent_run.run.run_id;
     for (int i = 0; i < 3; i++)
         status(&world, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_true(world.sent_run.run.run_id > first); /* once more */
     assert_int_equal(world.site.restarts_used, 1);
     ended(&world, &world.sent_run, BW_RUN_OK, "");
     status(&world, "started");
