@@ -197,6 +197,46 @@ static void a_stop_that_lies_is_fenced_before_the_other_site_starts(void **state
     assert_int_equal(real_service(&cluster, 0), 0);
 }
 
+static bool lives(const char *file)
+{
+    char command[512];
+
+    (void)snprintf(command, sizeof command, "kill -0 $(cat '%s/%s') 2>/dev/null",
+                   cluster.sites[0].dir, file);
+    return system(command) == 0;
+}
+
+/* What follows the new primary has to outlive the stop that began it: in the cgroup of the service it
+ * does. Elsewhere it is ended with its script, and the guard says so (4). */
+static void what_a_stop_leaves_running_is_ended_and_said(void **state)
+{
+    (void)state;
+    assert_int_equal(system(text_of(0, "cd '%s' && mv stop.sh clean.sh")), 0);
+    real_put(&cluster, 0, "stop.sh",
+             "#!/bin/sh\n"
+             "cd \"${0%/*}\"\n"
+             "setsid sleep 300 </dev/null >/dev/null 2>&1 &\n"
+             "echo $! >left\n"
+             "if [ -n \"$BREAKWATER_CGROUP\" ]; then\n"
+             "    setsid sh -c 'echo $$ >\"$BREAKWATER_CGROUP/cgroup.procs\" && touch has_moved && "
+             "exec sleep 300' </dev/null >/dev/null 2>&1 &\n"
+             "    echo $! >moved\n"
+             "    while [ ! -f has_moved ]; do sleep 0.05; done\n"
+             "fi\n"
+             "./clean.sh\n");
+    begin();
+    real_until(&cluster, real_serves, 0, "the first site serves");
+    real_until(&cluster, real_is_connected, 1, "the second site is there");
+    real_begin_switchover(&cluster, 1, 60000);
+    real_until(&cluster, real_serves, 1, "the second site serves");
+
+    wait_for_log("guard.log", "event=script.left_behind .*action=stop");
+    assert_false(lives("left"));
+    if (access(text_of(0, "%s/moved"), F_OK) == 0)
+        assert_true(lives("moved"));
+    real_assert_ended(&cluster, 1, "confirmed", "switchover");
+}
+
 static bool holds_epoch_1(struct real_cluster *of, int site)
 {
     return real_number(of, "epoch") == 1 && real_says(of, "holder", of->sites[site].name) &&
@@ -233,6 +273,8 @@ int main(void)
             tear_down),
         cmocka_unit_test_setup_teardown(a_stop_that_lies_is_fenced_before_the_other_site_starts,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_stop_leaves_running_is_ended_and_said, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_status_that_hangs_or_lies_moves_nothing, set_up,
                                         tear_down),
     };

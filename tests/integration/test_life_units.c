@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
 
 #include "faults.h"
@@ -142,6 +143,7 @@ static void a_search_through_all_processes_delays_the_end_of_no_unit(void **stat
     faults_say(path, "list /proc 3000\n");
 
     (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    bw_enforcer_end_all(cluster.sites[0].name); /* which would be as early, and needs no search either */
     real_until(&cluster, real_service_is_gone, 0, "the service is ended");
     const uint64_t d_ms = real_lease_end_ms(&cluster, 0);
 
