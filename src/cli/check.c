@@ -265,6 +265,8 @@ static void check_site(struct check *check, const struct checked_file *file)
     for (uint32_t i = 0; i < config->group_count; i++) {
         check_script_owners(check, &config->groups[i]);
         check_reach(check, &config->groups[i]);
+        for (size_t n = 0; n < config->groups[i].unit_count; n++)
+            bw_check_service_unit(&check->lines, config->groups[i].name, config->groups[i].units[n]);
     }
 }
 

@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/units.h>
 
 #define WARN_DAYS      30 /* design 3.8 */
 #define FSYNC_COUNT    20
@@ -165,38 +167,101 @@ void bw_check_cgroups(struct bw_check_lines *lines)
     bw_cgroup_remove_if_empty(&cgroup);
 }
 
-/* One line "KEY=VALUE" of systemctl show. */
+/* `systemctl show`, never for long; without systemd it says nothing. NULL: no more processes. */
+static FILE *ask_systemd(const char *properties, const char *unit, pid_t *out_pid)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return NULL;
+    *out_pid = fork();
+    if (*out_pid == 0) {
+        const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (dup2(null, 0) >= 0 && dup2(ends[1], 1) >= 0 && dup2(null, 2) >= 0)
+            (void)execlp("timeout", "timeout", "5", "systemctl", "show", properties, "--", unit,
+                         (char *)NULL);
+        _exit(127);
+    }
+    (void)close(ends[1]); /* the child's */
+    if (*out_pid > 0)
+        return fdopen(ends[0], "re");
+    (void)close(ends[0]); /* of no use */
+    return NULL;
+}
+
+/* Keeps the value when the line is KEY=VALUE. */
 static void take_property(const char *line, const char *key, char *out_value, size_t size)
 {
     const size_t length = strlen(key);
 
     if (strncmp(line, key, length) == 0 && line[length] == '=')
-        (void)snprintf(out_value, size, "%.*s", (int)strcspn(line + length + 1, "\n"),
-                       line + length + 1); /* cut when longer: then it is none that we know */
+        (void)snprintf(out_value, size, "%s", line + length + 1); /* cut: then it is none that we know */
+}
+
+struct unit_answer {
+    struct bw_unit unit; /* what its lines say of a start by systemd itself */
+    char load[32];
+    char kill_mode[32];
+    char file_state[32];
+};
+
+static void ask_of_unit(const char *unit, struct unit_answer *out)
+{
+    char line[512];
+    pid_t pid = -1;
+    FILE *answer = ask_systemd(BW_UNIT_PROPERTIES ",KillMode,UnitFileState", unit, &pid);
+
+    memset(out, 0, sizeof *out);
+    if (answer == NULL)
+        return;
+    while (fgets(line, sizeof line, answer) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        bw_unit_take_line(&out->unit, line, strlen(line));
+        take_property(line, "LoadState", out->load, sizeof out->load);
+        take_property(line, "KillMode", out->kill_mode, sizeof out->kill_mode);
+        take_property(line, "UnitFileState", out->file_state, sizeof out->file_state);
+    }
+    (void)fclose(answer);          /* only read from */
+    (void)waitpid(pid, NULL, 0); /* what it said counts */
 }
 
 void bw_check_guard_unit(struct bw_check_lines *lines)
 {
-    char line[256], load[32] = "", mode[32] = "";
-    FILE *answer = popen("timeout 5 systemctl show --property=LoadState,KillMode " GUARD_UNIT
-                         " 2>/dev/null", "re");
+    struct unit_answer answer;
 
-    if (answer == NULL)
-        return; /* no more processes: the directories have said so */
-    while (fgets(line, sizeof line, answer) != NULL) {
-        take_property(line, "LoadState", load, sizeof load);
-        take_property(line, "KillMode", mode, sizeof mode);
-    }
-    (void)pclose(answer); /* without systemd it has said nothing */
-    if (strcmp(load, "loaded") != 0)
+    ask_of_unit(GUARD_UNIT, &answer);
+    if (strcmp(answer.load, "loaded") != 0)
         return;
-    if (strcmp(mode, "process") == 0)
+    if (strcmp(answer.kill_mode, "process") == 0)
         bw_check_line(lines, BW_CHECK_OK, "unit", GUARD_UNIT ": KillMode=process, its enforcer outlives it");
     else
         bw_check_line(lines, BW_CHECK_WARN, "unit",
                       GUARD_UNIT ": KillMode=%s: systemd ends its enforcer with it, which has to keep the "
                       "deadline while no guard is there; write KillMode=process",
-                      mode);
+                      answer.kill_mode);
+}
+
+void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit)
+{
+    struct unit_answer answer;
+    const char *again;
+
+    ask_of_unit(unit, &answer);
+    again = bw_unit_comes_again(&answer.unit);
+    if (strcmp(answer.load, "not-found") == 0)
+        bw_check_line(lines, BW_CHECK_WARN, group, "%s: systemd knows no such unit", unit);
+    if (again != NULL)
+        bw_check_line(lines, BW_CHECK_WARN, group,
+                      "%s: %s: systemd starts it again after each KILL, so it counts as outside of the "
+                      "reach and time alone does not hand it over; write Restart=no, or "
+                      "RestartPreventExitStatus=SIGKILL, and mask what triggers it",
+                      unit, again);
+    if (strncmp(answer.file_state, "enabled", strlen("enabled")) == 0)
+        bw_check_line(lines, BW_CHECK_WARN, group,
+                      "%s: is enabled: it starts with the machine, without a lease; run  systemctl "
+                      "disable %s",
+                      unit, unit);
 }
 
 /* ---- clocks -------------------------------------------------------------------------------- */

@@ -29,6 +29,8 @@ void bw_check_directory(struct bw_check_lines *lines, const char *subject, const
 void bw_check_cgroups(struct bw_check_lines *lines);
 /* Whether systemd, where it runs and has a unit for the guard, leaves the guard's enforcer alone. */
 void bw_check_guard_unit(struct bw_check_lines *lines);
+/* Whether systemd starts that unit of a group by itself. */
+void bw_check_service_unit(struct bw_check_lines *lines, const char *group, const char *unit);
 
 /* How fast chrony may turn the clock, if there is chrony; against what groups allow for. */
 void bw_check_chrony(struct bw_check_lines *lines, uint32_t drift_ppm_max);

@@ -16,6 +16,8 @@
 /* How long the start of a guard waits, in all, for what its predecessor left to die. */
 #define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
 #define LOOK_PAUSE_NS  5000000
+/* How soon it is noticed that systemd starts a unit again by itself (Restart= was changed). */
+#define LOOK_AGAIN_NS (5 * BW_NS_PER_S)
 
 /* ---- what it is told once ------------------------------------------------------------------ */
 
@@ -224,6 +226,30 @@ static void set_proved(struct bw_guard_place *place)
     place->machine.limits.reach_works = is_proved;
 }
 
+/* Once, until it is mended. */
+static void warn_of_restarts(struct bw_guard_place *place)
+{
+    const struct bw_unit *unit = bw_units_that_comes_again(&place->unit_reach->units);
+
+    if (unit != NULL && !place->has_warned_restart)
+        bw_log_error(&place->program->log, "units.come_again",
+                     "group=%s unit=%s why=%s does=\"systemd starts it again after each KILL, so it counts "
+                     "as outside of the reach: time alone hands nothing over\" next=\"write Restart=no, or "
+                     "RestartPreventExitStatus=SIGKILL, and mask what triggers it\"",
+                     place->config->name, unit->name, bw_log_quote(bw_unit_comes_again(unit)));
+    place->has_warned_restart = unit != NULL;
+}
+
+void bw_guard_units_look_again(struct bw_guard_place *place)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    if (!bw_instant_wait_is_over(now, bw_instant_add(place->units_looked_at, LOOK_AGAIN_NS)))
+        return;
+    place->units_looked_at = now;
+    bw_unit_reach_look(place->unit_reach);
+}
+
 /* Once seen, the units can be ended; a look that fails later is met by the fence, not by a proof.
  */
 static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *user)
@@ -237,6 +263,7 @@ static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *u
                                            : " does=\"the site is not eligible until they were\"");
         return;
     }
+    warn_of_restarts(place);
     bw_guard_enforcer_tell_reach(place);
     if (place->are_units_seen)
         return;

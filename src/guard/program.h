@@ -128,6 +128,8 @@ struct bw_guard_place {
     struct bw_instant prove_again_at; /* after a failed proof */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;
+    bool has_warned_restart;            /* of a unit that systemd starts again */
+    struct bw_instant units_looked_at;
     struct bw_process left_process; /* by a scan: one that a start has left; pid 0: none is known */
     struct bw_deadline deadline;
     bool has_handles; /* deadline and kill are the loop's */
@@ -170,6 +172,8 @@ void bw_guard_place_tick(struct bw_guard_place *place);
 void bw_guard_place_saved(void *of, void *user);
 /* The answer to the place's newest MIRROR that waited for the enforcer. */
 void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok);
+/* Asks systemd for its units, unless that was done a moment ago. */
+void bw_guard_units_look_again(struct bw_guard_place *place);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
 void bw_guard_place_kill_reach(struct bw_guard_place *place);
 

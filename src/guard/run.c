@@ -142,8 +142,8 @@ static enum bw_populated are_left_here(struct bw_guard_place *place, bool is_bef
     return BW_POPULATED_YES;
 }
 
-/* Is one of its units up? What systemd has said last may be old: where nothing is seen it is asked
- * again, and the next look knows. */
+/* Is one of its units up? What systemd has said last may be old: where nothing is seen, and every few
+ * seconds, it is asked again, and the next look knows. */
 static enum bw_populated are_units_up(struct bw_guard_place *place)
 {
     size_t count = 0;
@@ -152,6 +152,7 @@ static enum bw_populated are_units_up(struct bw_guard_place *place)
         return BW_POPULATED_NO;
     if (place->unit_reach == NULL)
         return BW_POPULATED_UNKNOWN;
+    bw_guard_units_look_again(place);
     if (bw_units_list(&place->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0)
         return BW_POPULATED_YES;
     bw_unit_reach_look(place->unit_reach);
@@ -168,9 +169,15 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
         (!is_before && bw_service_of_line(work->ended.line) != BW_SERVICE_STARTED))
         return BW_POPULATED_UNKNOWN;
     here = are_left_here(work->place, is_before);
-    if (here == BW_POPULATED_YES)
+    if (here == BW_POPULATED_YES && work->place->config->unit_count == 0)
         return here;
     units = are_units_up(work->place);
+    /* What systemd starts again after each KILL is not inside of what a KILL ends (3.4). */
+    if (work->place->unit_reach != NULL &&
+        bw_units_that_comes_again(&work->place->unit_reach->units) != NULL)
+        return BW_POPULATED_NO;
+    if (here == BW_POPULATED_YES)
+        return here;
     return units == BW_POPULATED_NO ? here : units;
 }
 

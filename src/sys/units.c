@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/cgroup.h>
 
 #define GRACE_NS BW_NS_PER_S /* a systemctl that hangs is owed no more */
@@ -153,14 +154,61 @@ static enum bw_unit_activity activity_of(const char *value, size_t bytes)
     return BW_UNIT_UNKNOWN;
 }
 
+/* systemd.service(5), the table of Restart=: what a KILL, which is no clean end, does not bring back. A word
+ * that is not known may. */
+static bool is_quiet_restart(const char *value, size_t bytes)
+{
+    return is_word(value, bytes, "no") || is_word(value, bytes, "on-success") ||
+           is_word(value, bytes, "on-watchdog");
+}
+
+static bool has_word(const char *value, size_t bytes, const char *word)
+{
+    const size_t length = strlen(word);
+
+    for (size_t i = 0; i + length <= bytes; i++)
+        if (memcmp(value + i, word, length) == 0 && (i == 0 || value[i - 1] == ' ') &&
+            (i + length == bytes || value[i + length] == ' '))
+            return true;
+    return false;
+}
+
+/* A socket, a timer or a path wins over a restart: nothing exempts from it. */
+static void take_again(struct bw_unit *unit, const char *line, size_t bytes)
+{
+    const char *value;
+    size_t value_bytes;
+
+    if (take_value(line, bytes, "RestartPreventExitStatus=", &value, &value_bytes))
+        unit->is_kill_exempt = has_word(value, value_bytes, "KILL");
+    else if ((take_value(line, bytes, "TriggeredBy=", &value, &value_bytes) && value_bytes > 0) ||
+             (take_value(line, bytes, "Restart=", &value, &value_bytes) &&
+              !is_quiet_restart(value, value_bytes) && unit->again[0] != 'T'))
+        (void)snprintf(unit->again, sizeof unit->again, "%.*s", (int)bytes, line); /* cut: for people */
+}
+
+void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
+{
+    const char *value;
+    size_t value_bytes;
+
+    if (take_value(line, bytes, "ActiveState=", &value, &value_bytes))
+        unit->activity = activity_of(value, value_bytes);
+    else if (take_value(line, bytes, "ControlGroup=", &value, &value_bytes) && value_bytes > 1 &&
+             value_bytes < BW_UNIT_CGROUP_BYTES)
+        (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
+    else if (take_value(line, bytes, "LoadState=", &value, &value_bytes))
+        unit->is_loaded = is_word(value, value_bytes, "loaded") ||
+                          is_word(value, value_bytes, "masked");
+    else
+        take_again(unit, line, bytes);
+}
+
 /* `systemctl show` answers in the order of its arguments, one block each, an empty line between. */
 static void on_look_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
                          size_t bytes, void *user)
 {
     struct bw_units *units = user;
-    struct bw_unit *unit;
-    const char *value;
-    size_t value_bytes;
 
     (void)run;
     if (stream == BW_SCRIPT_STDERR) {
@@ -177,15 +225,7 @@ static void on_look_line(struct bw_script_run *run, enum bw_script_stream stream
     }
     if (units->seen_count > units->count)
         return; /* more than was asked for: an error at the end */
-    unit = &units->seen[units->seen_count - 1];
-    if (take_value(line, bytes, "ActiveState=", &value, &value_bytes))
-        unit->activity = activity_of(value, value_bytes);
-    else if (take_value(line, bytes, "ControlGroup=", &value, &value_bytes) && value_bytes > 1 &&
-             value_bytes < BW_UNIT_CGROUP_BYTES)
-        (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
-    else if (take_value(line, bytes, "LoadState=", &value, &value_bytes))
-        unit->is_loaded = is_word(value, value_bytes, "loaded") ||
-                          is_word(value, value_bytes, "masked");
+    bw_unit_take_line(&units->seen[units->seen_count - 1], line, bytes);
 }
 
 static enum bw_err count_processes(const struct bw_unit *unit, size_t *out_count,
@@ -210,6 +250,8 @@ static void take_over(struct bw_units *units)
         size_t count = 0;
 
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
+        memcpy(unit->again, seen->again, sizeof unit->again);
+        unit->is_kill_exempt = seen->is_kill_exempt;
         if (seen->cgroup[0] != '\0')
             memcpy(unit->cgroup, seen->cgroup, sizeof unit->cgroup);
         if (unit->activity != BW_UNIT_DOWN || unit->cgroup[0] == '\0')
@@ -244,7 +286,7 @@ static void on_look_end(struct bw_script_run *run, const struct bw_script_result
 enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done on_done, void *user,
                           struct bw_diag *diag)
 {
-    static const char *const options[] = {"show", "--property=LoadState,ActiveState,ControlGroup"};
+    static const char *const options[] = {"show", BW_UNIT_PROPERTIES};
     const struct bw_script_spec spec = {.on_line = on_look_line, .on_end = on_look_end};
 
     if (units->look.run != NULL)
@@ -263,6 +305,23 @@ bool bw_units_are_down(const struct bw_units *units)
         if (units->units[i].activity != BW_UNIT_DOWN)
             return false;
     return units->count > 0;
+}
+
+const char *bw_unit_comes_again(const struct bw_unit *unit)
+{
+    const bool is_restart = unit->again[0] == 'R'; /* and not TriggeredBy= */
+
+    if (unit->again[0] == '\0' || (is_restart && unit->is_kill_exempt) || BW_MUTANT(UNIT_COMES_AGAIN))
+        return NULL;
+    return unit->again;
+}
+
+const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units)
+{
+    for (size_t i = 0; i < units->count; i++)
+        if (bw_unit_comes_again(&units->units[i]) != NULL)
+            return &units->units[i];
+    return NULL;
 }
 
 /* ---- signals ----------------------------------------------------------------------------------

@@ -36,6 +36,8 @@ breakwater:x:990:
 # What sanitizers ask for besides; the units stay as they are shipped.
 SANITIZED = "[Service]\nEnvironment=ASAN_OPTIONS=detect_leaks=0:disable_coredump=1\n"
 
+RESTARTING = "[Service]\nRestart=on-failure\nRestartSec=200ms\n"
+
 SHOP_UNIT = """[Unit]
 Description=the service of group unit
 [Service]
