@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -19,10 +20,13 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/document.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/dir_lock.h>
+#include <breakwater/sys/durable.h>
 
 #include "confirm.h"
 #include "options.h"
+#include "proof.h"
 #include "script_sandbox.h"
 #include "script_trial.h"
 
@@ -373,6 +377,61 @@ static void end_stopped(struct trial *trial)
                       bw_trial_service_word(report->service));
 }
 
+/* ---- the proof of the reach, for the guard (design 3.4) --------------------------------------- */
+
+static bool is_found(const struct bw_trial_report *report, enum bw_trial_check check)
+{
+    return report->findings[check].verdict == BW_TRIAL_OK;
+}
+
+/* Seen from its begin to its end, with the scripts that are still there: they may have been edited
+ * meanwhile. */
+static bool is_proof(const struct trial *trial)
+{
+    const struct bw_trial_report *report = trial->report;
+    const struct bw_group_config *group = trial->order.group;
+
+    return report->is_complete && !report->is_interrupted && !trial->is_interrupted &&
+           is_found(report, BW_TRIAL_REACH_PROVED) && is_found(report, BW_TRIAL_SANDBOX_SEES) &&
+           is_found(report, BW_TRIAL_END_STOPPED) && group->digest != 0 &&
+           group->digest == bw_group_config_digest(group);
+}
+
+/* What was proved before counts no more once a trial has come to another end. */
+static void keep_proof(struct trial *trial)
+{
+    const struct bw_site_config *site = trial->request->site;
+    struct bw_guard_proof_owner owner = {
+        .cluster = site->cluster, .site = site->site, .group = trial->order.group->name};
+    struct bw_diag diag = {0};
+    char path[512];
+    int dir = -1;
+    enum bw_err err;
+
+    if (site->state_dir == NULL || !trial->report->has_started)
+        return; /* a file with the seven keys says nothing of a guard; and nothing was tried */
+    (void)snprintf(path, sizeof path, "%s/guard", site->state_dir); /* locked before: it fits */
+    if (is_proof(trial) && mkdir(site->state_dir, 0700) != 0 && errno != EEXIST)
+        err = bw_diag_errno(&diag, errno, "make %s", site->state_dir);
+    else if (!is_proof(trial) && access(path, F_OK) != 0)
+        return; /* nor was there one before */
+    else
+        err = bw_durable_open_dir(path, &dir, &diag);
+    if (err == BW_OK && is_proof(trial)) {
+        err = bw_clock_machine_id(&owner.machine_id, &diag);
+        if (err == BW_OK)
+            err = bw_guard_proof_write(dir, &owner, trial->order.group->digest, &diag);
+        trial->report->is_proof_kept = err == BW_OK;
+    } else if (err == BW_OK) {
+        err = bw_guard_proof_remove(dir, owner.group, &diag);
+    }
+    if (err != BW_OK)
+        (void)fprintf(stderr, "warning: scripts: the proof of the reach of %s is not kept: %s\n",
+                      owner.group, diag.text);
+    if (dir >= 0)
+        (void)close(dir); /* what was saved is on the disk */
+}
+
 /* What had been found before it went wrong stays. True: refused. */
 static bool try_group(struct trial *trial)
 {
@@ -390,6 +449,8 @@ static bool try_group(struct trial *trial)
         (void)run(trial, bw_trial_exercise, !request->values.no_namespace); /* the same */
         if (report->has_started)
             end_stopped(trial);
+        report->is_interrupted = report->is_interrupted || trial->is_interrupted;
+        keep_proof(trial);
     }
     report->is_interrupted = report->is_interrupted || trial->is_interrupted;
     return is_refused;

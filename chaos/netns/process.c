@@ -438,6 +438,8 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
     (void)snprintf(mark, sizeof mark, BW_PROCESS_MARK "%.40s@" BW_LAB_CLUSTER "/",
                    lab->nodes[bw_lab_site_node(site)].name);
     kill_cgroup(lab, site);
+    for (uint32_t group = 0; group < lab->options->group_count; group++)
+        (void)bw_lab_signal_service(lab, site, group, SIGKILL); /* one that runs outside has no mark */
     for (int round = 0; round < KILL_ROUNDS_MAX && err == BW_OK && count > 0; round++) {
         err = bw_process_tree_round(&tree, SIGKILL, NULL, 0, &count, &diag);
         reap(lab);

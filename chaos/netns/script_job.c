@@ -495,6 +495,25 @@ bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_
     return is_known;
 }
 
+bool bw_sandbox_end_reach(struct bw_sandbox *sandbox, uint32_t *out_count)
+{
+    const struct bw_reach *reach = &sandbox->reaches[BW_SANDBOX_GUARD];
+    pid_t pids[1];
+    size_t count = 0;
+
+    *out_count = 0;
+    for (uint64_t waited = 0; waited <= END_ALL_MS; waited += LOOK_MS) {
+        if (bw_reach_list(reach, BW_REACH_SERVED, pids, 1, &count, NULL) != BW_OK)
+            return false;
+        if (count == 0)
+            return true;
+        *out_count = (uint32_t)count > *out_count ? (uint32_t)count : *out_count;
+        (void)!bw_reach_signal(reach, BW_REACH_SERVED, SIGKILL, NULL); /* looked at again */
+        (void)bw_sandbox_pause(sandbox, LOOK_MS); /* interrupted, it only looks sooner */
+    }
+    return false;
+}
+
 bool bw_sandbox_end_all(struct bw_sandbox *sandbox)
 {
     struct bw_sandbox_census census;

@@ -320,6 +320,9 @@ void bw_trial_print(const struct bw_trial_report *report, const struct bw_site_c
     if (!report->was_only_watched)
         print_proposals(report, group, out);
     print_limits_of_this(report, group, out);
+    if (report->is_proof_kept)
+        (void)fprintf(out, "\nThat its reach alone ends it is kept for the guard, for these scripts on "
+                           "this machine.\n");
 }
 
 /* ---- as JSON --------------------------------------------------------------------------------- */
@@ -401,12 +404,13 @@ static json_t *proposals_json(const struct bw_trial_report *report,
 json_t *bw_trial_json(const struct bw_trial_report *report, const struct bw_group_config *group)
 {
     /* A member that could not be made makes json_pack fail, and free the others. */
-    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:i}", "name",
+    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:s, s:o, s:o, s:i, s:o, s:o, s:i, s:b}", "name",
                      group->name, "verdict", verdict_words[bw_trial_worst(report)], "complete",
                      report->is_complete, "interrupted", report->is_interrupted, "failure",
                      bw_json_text(report->failure), "service",
                      bw_trial_service_word(report->service), "checks", findings_json(report),
                      "runs", runs_json(report), "runs_not_listed", (int)report->unlisted_count,
                      "times", times_json(report, group), "proposals", proposals_json(report, group),
-                     "processes", (int)report->process_count);
+                     "processes", (int)report->process_count, "proof_kept",
+                     report->is_proof_kept);
 }

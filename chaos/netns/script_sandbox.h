@@ -123,6 +123,9 @@ struct bw_sandbox_census {
 /* All living processes that scripts have left: with a namespace all of it, else those in reach.
  * False: it cannot be known. */
 bool bw_sandbox_count(struct bw_sandbox *sandbox, struct bw_sandbox_census *out_census);
+/* As the guard's KILL at a deadline: to what starts and actions have begun in its reach, and to nothing
+ * else. `out_count` is how many there were. False: it cannot be known, or some are left after 2 s. */
+bool bw_sandbox_end_reach(struct bw_sandbox *sandbox, uint32_t *out_count);
 /* KILL to all of them until none is left; false: some are, after 2 s. */
 bool bw_sandbox_end_all(struct bw_sandbox *sandbox);
 

@@ -170,6 +170,7 @@ struct bw_trial_report {
     bool has_started;        /* a start was begun: the service must be stopped in the end */
     bool is_interrupted;
     bool is_complete;                  /* the trial came to its end */
+    bool is_proof_kept;    /* that of its reach, for the guard (3.4) */
     bool was_only_watched;             /* --only: nothing was started or stopped */
     char failure[BW_TRIAL_TEXT_BYTES]; /* why the trial itself could not go on; "" */
 };

@@ -62,6 +62,14 @@ BW_FAULT_WAY(bw_end_preload);
 BW_FAULT_WAY(bw_end_wall);
 BW_FAULT_WAY(bw_fill_disk);
 
+/* ---- ways_script.c: script files; a service out of reach ---- */
+BW_FAULT_WAY(bw_begin_no_scripts);
+BW_FAULT_WAY(bw_begin_open_scripts);
+BW_FAULT_WAY(bw_begin_outside);
+BW_FAULT_WAY(bw_end_no_scripts);
+BW_FAULT_WAY(bw_end_open_scripts);
+BW_FAULT_WAY(bw_end_outside);
+
 /* ---- ways_greedy.c: somebody who takes more than his share ---- */
 BW_FAULT_WAY(bw_begin_greedy);
 BW_FAULT_WAY(bw_end_greedy);

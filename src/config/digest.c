@@ -43,6 +43,10 @@ uint64_t bw_group_config_digest(const struct bw_group_config *group)
 
     for (uint32_t i = 0; i < group->unit_count; i++)
         digest = mix_text(digest, group->units[i]);
+    for (uint32_t i = 0; i < group->env_count; i++) { /* what scripts do hangs on it too */
+        digest = mix_text(digest, group->env[i].name);
+        digest = mix_text(digest, group->env[i].value);
+    }
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         digest = mix_text(digest, bw_action_word((enum bw_action_kind)action));
         if (group->scripts[action] != NULL)

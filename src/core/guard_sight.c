@@ -4,6 +4,13 @@
 
 #include <breakwater/base/mutant.h>
 
+/* By other scripts, another `enforce` or other units it proves nothing. */
+static bool is_proved_by_trial(const struct bw_guard *guard)
+{
+    return guard->limits.proof != 0 &&
+           (guard->limits.proof == guard->limits.digest || BW_MUTANT(PROOF_STALE));
+}
+
 struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
 {
     struct bw_reach_sight sight = guard->memory.sight;
@@ -11,6 +18,7 @@ struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
     if (sight.digest != guard->limits.digest && sight.seen != BW_REACH_OUTSIDE)
         sight = (struct bw_reach_sight){.seen = BW_REACH_UNSEEN}; /* with other scripts: it says nothing */
     sight.digest = guard->limits.digest;
+    sight.proved = sight.seen == BW_REACH_INSIDE && (sight.proved || is_proved_by_trial(guard));
     return sight;
 }
 

@@ -1,5 +1,6 @@
 /* One group of the site: its machine, and everything of it that can be ended. */
 #include "program.h"
+#include "proof.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -37,10 +38,12 @@ static void get_limits(const struct bw_group_config *config, struct bw_guard_lim
 void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config)
 {
     const bool is_proved = place->machine.limits.reach_works; /* `enforce` has not changed */
+    const uint64_t proof = place->machine.limits.proof; /* a trial needs the guard to be down */
 
     place->config = config;
     get_limits(config, &place->machine.limits);
     place->machine.limits.reach_works = is_proved;
+    place->machine.limits.proof = proof;
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         place->has_warned_shell[action] = false;
 }
@@ -298,6 +301,34 @@ static void open_units(struct bw_guard_place *place)
                  bw_log_quote(diag.text));
 }
 
+/* ---- what a trial has proved ------------------------------------------------------------------ */
+
+static uint64_t read_proof(const struct bw_guard_place *place)
+{
+    const struct bw_site_config *config = place->program->config;
+    struct bw_guard_proof_owner owner = {
+        .cluster = config->cluster, .site = config->site, .group = place->config->name};
+    struct bw_diag diag = {0};
+    uint64_t digest;
+
+    if (bw_clock_machine_id(&owner.machine_id, &diag) != BW_OK)
+        return 0; /* none could have been kept */
+    digest = bw_guard_proof_read(place->program->store.state_dir, &owner, &diag);
+    if (digest == 0 && diag.text[0] == '\0')
+        return 0; /* there was no trial */
+    if (digest == place->config->digest)
+        bw_log_info(&place->program->log, "reach.proof",
+                    "group=%s does=\"seen inside it is ended by the kill of its reach alone\"",
+                    place->config->name);
+    else
+        bw_log_warn(&place->program->log, "reach.proof",
+                    "group=%s why=%s does=\"proves nothing; breakwater-chaos scripts makes another\"",
+                    place->config->name,
+                    bw_log_quote(digest == 0 ? diag.text : "its scripts, env, enforce or units were "
+                                                           "others when it was made"));
+    return digest;
+}
+
 /* ---- handles --------------------------------------------------------------------------------- */
 
 static void on_half_closed(struct bw_deadline *deadline, void *user)
@@ -366,6 +397,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         .epoch = place->found_epoch, .end = mirror.armed_end, .fence_ns = mirror.fence_ns};
     end_left_behind(place, &mirror);
     get_limits(config, &limits);
+    limits.proof = read_proof(place);
     bw_guard_init(&place->machine, config->name, &limits, &memory, has_mirror ? &mirror : NULL,
                   bw_clock_now());
     open_units(place);

@@ -260,6 +260,31 @@ static void where_the_reach_is_proved_and_empty_unknown_is_an_end(void **state)
     assert_true(has_fenced_well(&world));
 }
 
+/* A trial of the scripts has shown it, with the scripts that are in force (3.4). */
+static void the_proof_of_a_trial_counts_with_the_same_scripts_and_inside(void **state)
+{
+    static const struct {
+        uint64_t proof;
+        enum bw_populated populated;
+        bool is_end;
+    } cases[] = {{1, BW_POPULATED_YES, true},
+                 {2, BW_POPULATED_YES, false}, /* with others */
+                 {0, BW_POPULATED_YES, false},
+                 {1, BW_POPULATED_NO, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world;
+
+        begin_serving(&world, cases[i].populated);
+        world.guard.limits.proof = cases[i].proof;
+        assert_int_equal(bw_guard_sight(&world.guard).proved, cases[i].is_end);
+        fence_until_recheck(&world, BW_RUN_FAILED);
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+        assert_int_equal(has_fenced_well(&world), cases[i].is_end);
+    }
+}
+
 /* No script was there that could have ended it. */
 static void a_kill_that_alone_has_ended_it_is_the_proof(void **state)
 {
@@ -486,6 +511,7 @@ int main(void)
         cmocka_unit_test(outside_counts_even_where_it_cannot_be_kept_and_inside_does_not),
         cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_unknown_is_an_end),
+        cmocka_unit_test(the_proof_of_a_trial_counts_with_the_same_scripts_and_inside),
         cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
         cmocka_unit_test(a_kill_after_a_script_proves_nothing),
         cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),

@@ -69,6 +69,7 @@ struct bw_guard_limits {
     enum bw_reach_kind reach;
     bool reach_works; /* a process of ours was put there, seen, ended and seen gone */
     uint64_t digest;  /* of scripts, `enforce` and units as they are in force; never 0 */
+    uint64_t proof;   /* the digest with which a trial has proved the reach (3.4); 0: none has */
 };
 
 /* Does anything that a start has left run in the group's reach, or is one of its units up? */
