@@ -173,6 +173,27 @@ static void each_witness_is_told_of_its_newest_exchange(void **state) /* 3.8 */
     }
 }
 
+/* One that its file does not name is asked like the others, for as long as they tell of it. */
+static bool has_synced_with_the_third(const struct agent_world *world)
+{
+    return world->witnesses[2].syncs >= 20;
+}
+
+static void a_witness_that_others_tell_of_is_asked_and_kept(void **state)
+{
+    struct agent_world *world = *state;
+    char command[256];
+
+    (void)snprintf(command, sizeof command, "sed -i 's/, \"127.0.0.1:%u\"]/]/' %s",
+                   world->witnesses[2].port, world->config_path);
+    assert_int_equal(system(command), 0);
+    world->tells_members = true;
+    serve(world);
+    agent_world_until(world, has_synced_with_the_third, "it syncs with a witness of the members");
+
+    assert_in_range(world->witnesses[2].polls, 1, 4); /* of which each waits for news */
+}
+
 /* ---- durable before it counts ------------------------------------------------------------------
  */
 
@@ -700,6 +721,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_agent_that_is_thrown_off_again_and_again_waits_longer,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_witness_is_told_of_its_newest_exchange, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_witness_that_others_tell_of_is_asked_and_kept, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_epoch_that_cannot_be_kept_is_not_renewed, set_up,
                                         tear_down),

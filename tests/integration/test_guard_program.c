@@ -112,6 +112,9 @@ static void an_epoch_is_armed_started_stopped_and_ended(void **state)
     assert_true(rig_has(rig, "start.env", "BREAKWATER_EPOCH=1\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_REASON=site_lost\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_PREVIOUS_SITE=dc-z\n"));
+    assert_true(rig_has(rig, "start.env", "BREAKWATER_GROUP=g\n"));
+    assert_true(rig_has(rig, "start.env", "BREAKWATER_PLANNED=true\n"));
+    assert_true(rig_has(rig, "start.env", "BREAKWATER_GRADE=expired\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_TARGET_POSITION=0/17\n"));
     assert_true(rig_has(rig, "start.env", "BREAKWATER_LEASE_REMAINING_MS=1"));
     assert_true(rig_has(rig, "start.env", "FLAVOUR=salt & vinegar\n"));

@@ -56,6 +56,14 @@ static void respond(struct agent_world_witness *witness, struct bw_http_request 
             sync->groups[0].renew_epoch == world->order.epoch)
             group.confirmed_epoch = world->order.epoch; /* a follower must not be believed */
     }
+    for (int i = 0; world->tells_members && i < AGENT_WORLD_WITNESSES; i++) {
+        struct bw_member *member = &answer.members[answer.member_count++];
+
+        member->id = (uint64_t)i + 1;
+        (void)snprintf(member->name, sizeof member->name, "w%d", i + 1);
+        (void)snprintf(member->address, sizeof member->address, "127.0.0.1:%u",
+                       world->witnesses[i].port);
+    }
     if (world->order.kind == BW_ORDER_NONE)
         answer.group_count = 0;
     if (bw_sync_answer_encode(&answer, bytes, sizeof bytes, &size, &diag) != BW_OK)

@@ -58,6 +58,7 @@ struct agent_world {
     /* what the witnesses answer */
     int leader; /* -1: none */
     bool relays;
+    bool tells_members; /* of all three */
     bool confirms;
     bool says_other_session;
     bool says_other_number;

@@ -417,6 +417,7 @@ void rig_order(struct rig_agent *agent, uint64_t epoch, enum bw_action_kind acti
                 .run_id = ++agent->number,
                 .facts = {.previous_site = "dc-z",
                           .reason = BW_REASON_SITE_LOST,
+                          .planned = true, /* unlike what a zero would be */
                           .grade = BW_GRADE_EXPIRED,
                           .target_position = "0/17"}},
     };
