@@ -29,7 +29,8 @@ static const struct bw_cli_command history_command = {
     .name = "history",
     .operands = "[GROUP]",
     .operands_max = 1,
-    .help = "Shows each epoch: who was granted it, why, by whom, and how it ended. SILENT is the\n"
+    .help = "Shows each epoch: who was granted it, why, by whom, and how it ended. REACH is where\n"
+            "its service was last seen to be: inside or outside of what its guard ends. SILENT is the\n"
             "time from the last confirmed renewal of the epoch before to this grant.\n"
             "Any witness answers; without GROUP, of all groups.",
     .options = history_options,

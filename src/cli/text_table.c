@@ -569,7 +569,7 @@ static void add_entry(struct bw_text_table *table, const json_t *entry)
 {
     const char *previous = bw_json_member(entry, "previous_site");
     char index[24], when[24], epoch[24];
-    char what[CELL_BYTES] = "", end[CELL_BYTES], took[CELL_BYTES];
+    char what[CELL_BYTES] = "", end[CELL_BYTES], took[CELL_BYTES], reach[CELL_BYTES] = "";
 
     (void)snprintf(index, sizeof index, "%" PRId64, bw_json_number(entry, "index"));
     (void)snprintf(when, sizeof when, "%.19s", bw_json_member(entry, "time"));
@@ -582,9 +582,11 @@ static void add_entry(struct bw_text_table *table, const json_t *entry)
     append(what, "%s", bw_json_member(entry, "site"));
     describe_end(entry, end);
     describe_duration(entry, took);
-    bw_text_table_add(table, 8,
+    append(reach, "%s%s", bw_json_member(entry, "reach_seen"),
+           bw_json_truth(entry, "reach_proved") ? ", proved" : "");
+    bw_text_table_add(table, 9,
                  (const char *const[]){index, when, bw_json_member(entry, "group"), epoch, what,
-                                       bw_json_member(entry, "by"), took, end});
+                                       bw_json_member(entry, "by"), reach, took, end});
 }
 
 void bw_show_history(const json_t *history, FILE *out)
@@ -594,9 +596,9 @@ void bw_show_history(const json_t *history, FILE *out)
     json_t *entry;
     size_t i;
 
-    bw_text_table_add(&table, 8,
+    bw_text_table_add(&table, 9,
                  (const char *const[]){"INDEX", "TIME (UTC)", "GROUP", "EPOCH", "WHAT", "BY",
-                                       "SILENT", "ENDED"});
+                                       "REACH", "SILENT", "ENDED"});
     json_array_foreach(entries, i, entry) {
         add_entry(&table, entry);
     }

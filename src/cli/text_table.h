@@ -10,7 +10,7 @@
 
 #include "exit.h"
 
-#define BW_TEXT_TABLE_COLUMNS_MAX 8
+#define BW_TEXT_TABLE_COLUMNS_MAX 9
 
 /* Rows of text; all zero at the beginning. */
 struct bw_text_table {

@@ -441,9 +441,7 @@ static const char *end_reach_missing(const struct bw_evaluation *eval)
         return NULL;
     if (group->terms.reach == BW_REACH_REMOTE && !BW_MUTANT(REACH_REMOTE))
         return "reach remote without a second enforcer";
-    if (group->sight.seen != BW_REACH_INSIDE && !BW_MUTANT(OUTSIDE_EXPIRES))
-        return "the service was not seen inside what its guard ends";
-    return NULL;
+    return BW_MUTANT(OUTSIDE_EXPIRES) ? NULL : bw_eval_outside_word(&group->sight);
 }
 
 static bool is_grade_wanting(const struct bw_evaluation *eval)
@@ -509,8 +507,7 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !is_grade_wanting(eval),
                         bw_min_grade_word(eval->group->spec.min_grade));
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, reach_missing == NULL,
-                        reach_missing != NULL ? reach_missing
-                                              : bw_reach_word(eval->group->terms.reach));
+                        reach_missing != NULL ? reach_missing : bw_eval_inside_word(eval->group));
     (void)judge_contradiction(eval, is_wait_over);
     command->kind = BW_COMMAND_EXPIRED;
     command->reason = lapse_reason(eval);

@@ -40,4 +40,9 @@ bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_best(struct bw_evaluation *eval, struct bw_command *command);
 
+/* Why what was seen of a reach is not enough for time alone (3.4); NULL: it is. */
+const char *bw_eval_outside_word(const struct bw_reach_sight *sight);
+/* What a hand-over on time alone rests on. */
+const char *bw_eval_inside_word(const struct bw_group *group);
+
 #endif

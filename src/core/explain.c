@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "evaluation.h"
 #include "gates.h"
 
 static const struct {
@@ -232,4 +233,26 @@ void bw_gate_wake(struct bw_gate_list *list, uint64_t left_ns)
 uint64_t bw_ms_to_ns(uint64_t ms)
 {
     return ms > UINT64_MAX / BW_NS_PER_MS ? UINT64_MAX : ms * BW_NS_PER_MS;
+}
+
+/* ---- what was seen of a reach, in words (3.4) ------------------------------------------------- */
+
+const char *bw_eval_outside_word(const struct bw_reach_sight *sight)
+{
+    switch (sight->seen) {
+    case BW_REACH_INSIDE:
+        return NULL;
+    case BW_REACH_OUTSIDE:
+        return "its service was seen outside of what its guard ends";
+    case BW_REACH_UNSEEN:
+        break;
+    }
+    return "its service was not yet seen inside of what its guard ends";
+}
+
+const char *bw_eval_inside_word(const struct bw_group *group)
+{
+    if (group->sight.seen != BW_REACH_INSIDE)
+        return bw_reach_word(group->terms.reach);
+    return group->sight.proved ? "seen inside, proved" : "seen inside: populated, not proved";
 }

@@ -355,6 +355,8 @@ static void record_grant(struct bw_group *group, uint64_t index, const struct bw
         .planned = command->planned,
         .adopted = command->adopt,
         .silent_ms = command->silent_ms,
+        .seen = command->sight.seen,
+        .proved = command->sight.proved,
     };
     COPY(entry->site, command->site);
     COPY(entry->previous_site, group->last_end.site);
@@ -399,6 +401,8 @@ static void note_reach(struct bw_group *group, uint64_t index, const struct bw_c
 {
     (void)index;
     group->sight = command->sight;
+    newest_entry(group)->seen = command->sight.seen;
+    newest_entry(group)->proved = command->sight.proved;
 }
 
 static void note_boot(struct bw_group *group, uint64_t index, const struct bw_command *command)

@@ -273,7 +273,8 @@ SHAPE(log_entry, log_entry, NAME(group), TEXT(by), TEXT(text), NUMBER(unix_ms),
 SHAPE(history_entry, history_entry, NUMBER1(epoch), NUMBER(granted_index), NUMBER(ended_index),
       NUMBER(granted_unix_ms), NUMBER(ended_unix_ms), NAME(site), NAME(previous_site),
       ENUM(why_granted, BW_REASON_LIST), ENUM(why_ended, BW_REASON_LIST),
-      ENUM(grade, BW_GRADE_LIST), BOOL(planned), BOOL(adopted), NUMBER(silent_ms), TEXT(by))
+      ENUM(grade, BW_GRADE_LIST), BOOL(planned), BOOL(adopted), NUMBER(silent_ms), TEXT(by),
+      ENUM(seen, BW_REACH_SEEN_LIST), BOOL(proved))
 #undef CORE
 #undef WIRE
 

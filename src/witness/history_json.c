@@ -47,12 +47,13 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
     if (entry == NULL)
         return json_null();
     bw_json_time(entry->granted_unix_ms, time);
-    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:o, s:o}", "index",
+    return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:s, s:b, s:o, s:o}", "index",
                      (json_int_t)entry->granted_index, "time", time, "group", group->spec.name,
                      "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
                      name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade),
                      "reason", bw_reason_word(entry->why_granted), "by", bw_json_text(entry->by),
-                     "planned", entry->planned, "adopted", entry->adopted, "ended",
+                     "planned", entry->planned, "adopted", entry->adopted, "reach_seen",
+                     bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "ended",
                      end_json(group, entry), "timeline", timeline_json(entry));
 }
 

@@ -32,9 +32,11 @@ static void what_the_site_has_seen_is_committed_and_counts(void **state)
     (void)state;
     world_begin(&world, 2);
     assert_int_equal(world_group(&world)->sight.seen, BW_REACH_INSIDE);
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->seen, BW_REACH_INSIDE);
     see(A, BW_REACH_OUTSIDE);
     assert_acts("A20");
     assert_int_equal(world_group(&world)->sight.seen, BW_REACH_OUTSIDE);
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->seen, BW_REACH_OUTSIDE);
     assert_int_equal(world_group(&world)->phase, BW_PHASE_GRANTED);
     assert_string_not_equal(world_decide(&world), "A20"); /* it is no news any more */
 

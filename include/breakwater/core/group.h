@@ -29,6 +29,8 @@ struct bw_history_entry {
     bool adopted;
     uint32_t silent_ms; /* unplanned: last confirmed renewal of the epoch before -> this grant */
     char by[BW_REASON_MAX + 1];
+    enum bw_reach_seen seen; /* where its service was seen to be, last (3.4) */
+    bool proved;
 };
 
 /* A boot from which renewals of an epoch may be confirmed. */
