@@ -41,6 +41,7 @@ struct bw_fault {
     enum bw_fault_part part;
     bool is_random;    /* random draws it */
     bool is_momentary; /* there is nothing to heal */
+    bool is_single;    /* there is a place for one of it in the whole lab */
     enum bw_err (*begin)(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag);
     enum bw_err (*end)(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag);
     /* What begin and end read. */

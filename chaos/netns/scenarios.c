@@ -419,19 +419,15 @@ static uint32_t draw_node(struct bw_prng *prng, const struct bw_lab *lab, enum b
     return 0;
 }
 
-/* One part of a node is struck once at a time. At a site one of the two daemons stays well, disk
- * included: both at once are outside of what is promised. */
+/* One part of a node is struck once at a time. */
 static bool is_taken(const struct bw_step *steps, uint32_t count, const struct bw_fault *kind,
                      uint32_t node)
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct bw_fault *other = bw_fault_find(steps[i].fault);
-        const bool are_daemons = (kind->part == BW_FAULT_OF_DAEMONS ||
-                                  kind->part == BW_FAULT_OF_DISK) &&
-                                 (other->part == BW_FAULT_OF_DAEMONS ||
-                                  other->part == BW_FAULT_OF_DISK);
 
-        if (steps[i].node == node && (other->part == kind->part || are_daemons))
+        if ((steps[i].node == node && other->part == kind->part) ||
+            (other == kind && kind->is_single))
             return true;
     }
     return false;

@@ -19,7 +19,7 @@ static const char make_copy[] =
     "copy=$1/copy\n"
     "rm -rf \"$copy\"\n"
     "mkdir -p \"$copy/disk\"\n"
-    "cp -a \"$1/$2/disk/.\" \"$copy/disk/\"\n"
+    "cp -a \"$1/$2/disk/.\" \"$copy/disk/\" || [ -d \"$copy/disk/state\" ]\n" /* a new file may go */
     "echo 0 > \"$copy/clock_shift\"\n"
     "echo \"$4\" > \"$copy/boot_id\"\n"
     "for file in \"$1/$2.yaml\" \"$1/$2\"/*.sh; do\n"

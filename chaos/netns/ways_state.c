@@ -69,7 +69,7 @@ enum bw_err bw_end_preload(struct bw_lab *lab, struct bw_lab_fault *fault, struc
     return tell_preload(lab, process, diag);
 }
 
-/* Of both daemons of a site at once; what has begun to hang hangs on. */
+/* Of both daemons of a site at once. */
 static enum bw_err tell_both(struct bw_lab *lab, const struct bw_lab_fault *fault, const char *text,
                              struct bw_diag *diag)
 {

@@ -13,6 +13,8 @@
  *     open PATH ERRNO       fail: open, openat
  *     list PATH MS          take so much longer: opendir
  *     stat PATH MS          take so much longer: stat, access, faccessat, execve
+ *     hang PATH MS          do not come back before the line has gone, or so much time: fsync,
+ *                           fdatasync, stat, access, faccessat, execve, opendir
  *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
  *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
@@ -42,6 +44,7 @@
 
 #define FILE_BYTES_MAX 1024
 #define PATH_BYTES_MAX 512
+#define HANG_LOOK_MS   20
 
 static bool is_for_us(void)
 {
@@ -186,39 +189,53 @@ static void take_ms(long slow_ms)
         (void)nanosleep(&wait, NULL);
 }
 
+/* `fd` < 0: by its path. */
+static void hang(int fd, const char *path)
+{
+    for (long ms = 0; ms < (fd < 0 ? find_fault("hang", path) : find_fault_of("hang", fd));
+         ms += HANG_LOOK_MS)
+        take_ms(HANG_LOOK_MS);
+}
+
 static bool sync_fails(int fd)
 {
     take_ms(find_fault_of("slow", fd));
+    hang(fd, NULL);
     return fails("fsync", fd);
 }
 
 DIR *opendir(const char *path)
 {
     take_ms(find_fault("list", path));
+    hang(-1, path);
     return REAL(opendir)(path);
 }
 
 int stat(const char *path, struct stat *out)
 {
     take_ms(find_fault("stat", path));
+    hang(-1, path);
     return REAL(stat)(path, out);
 }
 
 int access(const char *path, int mode)
 {
     take_ms(find_fault("stat", path));
+    hang(-1, path);
     return (int)syscall(SYS_access, path, mode);
 }
 
 int faccessat(int dir, const char *path, int mode, int flags)
 {
     take_ms(find_fault("stat", path));
+    hang(-1, path);
     return REAL(faccessat)(dir, path, mode, flags);
 }
 
 int execve(const char *path, char *const argv[], char *const envp[])
 {
     take_ms(find_fault("stat", path));
+    hang(-1, path);
     return (int)syscall(SYS_execve, path, argv, envp);
 }
 
