@@ -190,6 +190,42 @@ static void what_is_known_of_scripts_does_not_speak_for_what_others_started(void
     assert_int_equal(seen(&world), BW_REACH_UNSEEN);
 }
 
+/* Units that somebody has started are where they are seen, though no script of ours was ever run. */
+static void of_what_no_script_has_started_a_look_tells(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight = (struct bw_reach_sight){0};
+    world.populated = BW_POPULATED_YES;
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    assert_int_equal(world.guard.memory.sight.digest, 1);
+}
+
+/* What is worse than believed counts while something else is being written, what is better does not. */
+static void outside_counts_beside_another_save_and_inside_waits(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.save_hangs = true;
+    world.populated = BW_POPULATED_NO;
+    look(&world, "started"); /* is being written */
+    world.populated = BW_POPULATED_YES;
+    look(&world, "started");
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+
+    world.guard.memory.sight.seen = BW_REACH_INSIDE;
+    world.populated = BW_POPULATED_NO;
+    look(&world, "started");
+
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+}
+
 /* The witnesses go by what they know of the ones that they granted it to. */
 static void other_scripts_than_its_reach_is_committed_for_start_nothing(void **state)
 {
@@ -507,6 +543,8 @@ int main(void)
         cmocka_unit_test(what_was_seen_with_other_scripts_says_nothing),
         cmocka_unit_test(what_runs_does_not_speak_for_scripts_that_came_later),
         cmocka_unit_test(what_is_known_of_scripts_does_not_speak_for_what_others_started),
+        cmocka_unit_test(of_what_no_script_has_started_a_look_tells),
+        cmocka_unit_test(outside_counts_beside_another_save_and_inside_waits),
         cmocka_unit_test(other_scripts_than_its_reach_is_committed_for_start_nothing),
         cmocka_unit_test(outside_counts_even_where_it_cannot_be_kept_and_inside_does_not),
         cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
