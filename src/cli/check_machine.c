@@ -159,7 +159,8 @@ void bw_check_cgroups(struct bw_check_lines *lines)
     if (bw_cgroup_open(&cgroup, tag, "probe", &diag) != BW_OK) {
         bw_check_line(lines, BW_CHECK_WARN, "cgroup",
                       "%s: what scripts leave is found by its environment instead; a process that "
-                      "overwrites or drops that is not seen, and counts as outside of the reach",
+                      "drops that, and is no child of one that keeps it, is not seen and counts as "
+                      "outside of the reach",
                       diag.text);
         return;
     }

@@ -176,6 +176,9 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     if (work->place->unit_reach != NULL &&
         bw_units_that_comes_again(&work->place->unit_reach->units) != NULL)
         return BW_POPULATED_NO;
+    /* systemd makes the cgroup of a unit anew at each start, also at one that nobody ordered here. */
+    if (units == BW_POPULATED_YES && !is_before)
+        bw_guard_enforcer_tell_reach(work->place);
     if (here == BW_POPULATED_YES)
         return here;
     return units == BW_POPULATED_NO ? here : units;

@@ -414,7 +414,7 @@ class Lab:
         for site, name in self.site_names.items():
             self.kill_server(site)
             for mount in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified"):
-                top = pathlib.Path(mount) / f"breakwater-{name}"
+                top = pathlib.Path(mount) / f"breakwater-{name}@e2e"
                 for folder in [*top.glob("*/*/"), *top.glob("*/"), top]:
                     remove_cgroup(folder)
         for node in [*NODES, "hub"]:

@@ -255,6 +255,10 @@ class Lab:
                          f"{done.stdout[-500:]}{done.stderr[-500:]}")
         return done.stdout
 
+    def inside(self, node, path):
+        """The file of that machine as it is mounted there."""
+        return pathlib.Path(f"/proc/{self.leaders[node]}/root{path}")
+
     def show(self, node, unit, what):
         return self.do(node, "systemctl", "show", "-P", what, f"breakwater-{unit}").strip()
 
