@@ -90,9 +90,13 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
     return BW_OK;
 }
 
+/* What is over is no bound for what comes: a cluster that is made anew begins at epoch 1. Which epochs there
+ * may be is the guard's to know, who remembers them. */
 static void drop(struct bw_enforcer_place *place)
 {
     place->state = BW_ENFORCER_IDLE;
+    if (!BW_MUTANT(ENFORCER_EPOCH_STAYS))
+        place->order.epoch = 0;
 }
 
 void bw_enforcer_disarm(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)

@@ -124,6 +124,7 @@ static void continue_welcome(struct bw_guard_program *program)
 {
     const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
     struct bw_guard_peer *agent = program->agent;
+    struct bw_guard_place *place;
     struct bw_guard_event event = {.kind = BW_GUARD_EVENT_HELLO, .hello = program->hello};
 
     while (!agent->is_failing && program->welcomed_count < program->place_count) {
@@ -132,7 +133,10 @@ static void continue_welcome(struct bw_guard_program *program)
                             bw_instant_add(bw_clock_now(), WELCOME_PAUSE_NS), BW_DEADLINE_WAIT);
             return;
         }
-        bw_guard_place_step(program->places[program->welcomed_count++], &event);
+        place = program->places[program->welcomed_count++];
+        if (bw_guard_place_is_foreign(place))
+            continue;
+        bw_guard_place_step(place, &event);
         if (program->is_closing)
             return;
     }
@@ -262,7 +266,7 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     place = bw_guard_program_find(program, message.group);
     if (peer != program->agent)
         refuse(peer, &message, BW_REFUSAL_NO_HELLO);
-    else if (place == NULL)
+    else if (place == NULL || bw_guard_place_is_foreign(place))
         refuse(peer, &message, BW_REFUSAL_NO_GROUP);
     else
         bw_guard_place_step(place, &event);

@@ -29,6 +29,10 @@ static void save(struct bw_guard_place *place)
     bw_guard_store_prepare(&program->store, place->config->name, &place->machine.memory,
                            place->save);
     place->save->place = place;
+    place->save->is_nobodys = bw_guard_place_is_foreign(place);
+    place->save->reach = bw_guard_reach_copy(place, place->reach_saved);
+    if (place->save->is_nobodys)
+        place->save->err = BW_OK;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);
     begin_next_save(program);
 }
@@ -46,7 +50,10 @@ void bw_guard_place_saved(void *of, void *user)
                      "group=%s error=%s does=\"what rests on it is refused; the next one goes into a "
                      "new file\"",
                      place->config->name, bw_log_quote(job->diag.text));
+    if (job->err == BW_OK && job->reach.bytes != NULL && !job->is_nobodys)
+        place->reach_saved = job->reach.version;
     place->save = NULL;
+    free(job->reach.bytes);
     free(job);
     bw_guard_place_step(place, &event);
     if (!program->is_closing)
@@ -151,7 +158,8 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         BW_CRASH_POINT(GUARD_AFTER_KILL);
         break;
     case BW_GUARD_ACTION_SEND:
-        bw_guard_agents_send(place->program, &action->message);
+        if (!bw_guard_place_is_foreign(place))
+            bw_guard_agents_send(place->program, &action->message);
         break;
     }
     return false;

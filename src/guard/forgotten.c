@@ -9,60 +9,89 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
 #include <breakwater/sys/reach.h>
 
-#define MEMORY_SUFFIX ".memory"
 #define KILL_GRACE_MS 1000
 
-/* The group of a memory file; false: it is none. */
-static bool group_of(const char *file, char out_group[BW_NAME_MAX + 1])
+/* The group of a file; false: it is none. */
+static bool group_of(const char *file, const char *ending, char out_group[BW_NAME_MAX + 1])
 {
     const size_t length = strlen(file);
-    const size_t suffix = strlen(MEMORY_SUFFIX);
+    const size_t suffix = strlen(ending);
 
     if (length <= suffix || length - suffix > BW_NAME_MAX ||
-        strcmp(file + length - suffix, MEMORY_SUFFIX) != 0)
+        strcmp(file + length - suffix, ending) != 0)
         return false;
     memcpy(out_group, file, length - suffix);
     out_group[length - suffix] = '\0';
     return bw_name_is_valid(out_group);
 }
 
-/* A mirror may be older than the memory of an epoch's end. */
-static bool has_lease(const struct bw_guard_store *store, const char *group)
+/* A lease may be enforced; or, where it is known by what, what an epoch that was not ended has left. A mirror
+ * may be older than the memory of an epoch's end. */
+static bool may_serve(const struct bw_guard_store *store, const char *group)
 {
     struct bw_guard_mirror mirror = {0};
     struct bw_guard_memory memory = {0};
+    struct bw_id cluster_id;
+    struct bw_group_config *config = NULL;
     struct bw_diag diag = {0};
     bool is_new = false;
 
-    if (bw_guard_store_load_mirror(store, group, &mirror, &diag) != BW_OK)
-        return false;
     if (bw_guard_store_load(store, group, &memory, &is_new, &diag) != BW_OK)
         memory.ended_epoch = 0; /* what it says is not known */
-    return mirror.armed_epoch > memory.ended_epoch;
+    if (bw_guard_store_load_mirror(store, group, &mirror, &cluster_id, &diag) == BW_OK &&
+        mirror.armed_epoch > memory.ended_epoch)
+        return true;
+    if (!memory.enforced || memory.epoch_seen <= memory.ended_epoch ||
+        bw_guard_reach_config(store, group, &config, NULL, &diag) != BW_OK)
+        return false;
+    free(config);
+    return true;
 }
 
-/* No script of it is known any more: its fence is the kill of everything in reach. */
-static enum bw_err guard_it(struct bw_guard_program *program, const char *group,
-                            struct bw_diag *diag)
+/* Of the cluster and the site whose mirrors these are: what names its cgroups. */
+static void take_names(struct bw_guard_program *program, const struct bw_guard_reach_file *file)
+{
+    if (program->config->cluster[0] == '\0')
+        (void)bw_copy_text(program->config->cluster, sizeof program->config->cluster,
+                           file->cluster);
+    if (program->store.site[0] == '\0')
+        (void)bw_copy_text(program->store.site, sizeof program->store.site, file->site);
+}
+
+/* As it was kept; where nothing was, its fence is the kill of everything in reach. */
+enum bw_err bw_guard_program_guard_kept(struct bw_guard_program *program, const char *group,
+                                        struct bw_diag *diag)
 {
     struct bw_group_config **list =
         realloc(program->forgotten, (program->forgotten_count + 1) * sizeof(struct bw_group_config *));
-    struct bw_group_config *config = calloc(1, sizeof *config);
+    struct bw_group_config *config = NULL;
+    const struct bw_guard_reach_file *file = NULL;
+    struct bw_diag why = {0};
 
-    if (list != NULL)
-        program->forgotten = list;
-    if (list == NULL || config == NULL) {
-        free(config);
-        return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", group);
+    BW_ASSERT(list != NULL);
+    program->forgotten = list;
+    if (BW_MUTANT(FORGOTTEN_SCRIPTS) ||
+        bw_guard_reach_config(&program->store, group, &config, &file, &why) != BW_OK) {
+        bw_log_error(&program->log, "reach.unkept",
+                     "group=%s error=%s does=\"only what its scripts started is killed\"", group,
+                     bw_log_quote(why.text));
+        config = calloc(1, sizeof *config);
+        BW_ASSERT(config != NULL);
+        (void)bw_copy_text(config->name, sizeof config->name, group);
+        config->enforce = BW_REACH_CGROUP;
+        config->kill_grace_ms = KILL_GRACE_MS;
     }
-    (void)bw_copy_text(config->name, sizeof config->name, group);
-    config->enforce = BW_REACH_CGROUP;
-    config->kill_grace_ms = KILL_GRACE_MS;
     list[program->forgotten_count++] = config;
+    if (file != NULL)
+        take_names(program, file);
+    if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "nothing says of which cluster it is");
     return bw_guard_program_add(program, config, diag);
 }
 
@@ -84,24 +113,25 @@ static void look_at(struct bw_guard_program *program, const char *group)
 
     if (bw_guard_program_find(program, group) != NULL)
         return;
-    if (!has_lease(&program->store, group)) {
+    if (!may_serve(&program->store, group)) {
         remove_reach(program, group);
         return;
     }
     bw_log_error(&program->log, "group.forgotten",
-                 "group=%s error=\"the site file does not name it, and its lease is not over\" "
-                 "does=\"at the deadline all that its scripts started is killed\" "
+                 "group=%s error=\"the site file does not name it, and its lease was not given back\" "
+                 "does=\"it is fenced at its deadline, by the scripts and units that it had\" "
                  "next=\"name it again, or switch it over or let it go first\"",
                  group);
-    if (guard_it(program, group, &diag) != BW_OK)
+    if (bw_guard_program_guard_kept(program, group, &diag) != BW_OK)
         bw_log_error(&program->log, "group.unloaded", "group=%s error=%s", group,
                      bw_log_quote(diag.text));
 }
 
-void bw_guard_program_guard_forgotten(struct bw_guard_program *program)
+void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
+                           void (*on_group)(struct bw_guard_program *program, const char *group))
 {
     char group[BW_NAME_MAX + 1];
-    const int fd = openat(program->store.state_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = fd < 0 ? NULL : fdopendir(fd);
     struct dirent *entry;
 
@@ -112,9 +142,14 @@ void bw_guard_program_guard_forgotten(struct bw_guard_program *program)
         return;
     }
     while ((entry = readdir(list)) != NULL)
-        if (group_of(entry->d_name, group))
-            look_at(program, group);
+        if (group_of(entry->d_name, suffix, group))
+            on_group(program, group);
     (void)closedir(list); /* only read from */
+}
+
+void bw_guard_program_guard_forgotten(struct bw_guard_program *program)
+{
+    bw_guard_program_list(program, program->store.state_dir, ".memory", look_at);
 }
 
 void bw_guard_program_free_forgotten(struct bw_guard_program *program)

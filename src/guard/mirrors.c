@@ -21,6 +21,9 @@ static bool take(struct bw_guard_mirror_write *write)
     struct bw_guard_place *place = write->place;
 
     place->mirror_number = write->number;
+    if (write->err == BW_OK && write->reach.bytes != NULL)
+        place->reach_mirrored = write->reach.version;
+    free(write->reach.bytes);
     if (write->err == BW_OK) {
         place->mirrored = write->order;
         bw_guard_enforcer_look(place);
@@ -40,8 +43,8 @@ static void on_round_written(void *of, void *user)
 
     BW_CRASH_POINT(GUARD_AFTER_MIRROR);
     program->mirrors.is_writing = false;
-    for (uint32_t i = 0; i < round->count && !program->is_closing; i++)
-        if (take(&round->writes[i]))
+    for (uint32_t i = 0; i < round->count; i++)
+        if (take(&round->writes[i]) && !program->is_closing)
             bw_guard_place_mirrored(round->writes[i].place, round->writes[i].err == BW_OK);
     free(round);
     bw_guard_program_look(program);
@@ -57,7 +60,11 @@ static void add(struct bw_guard_mirror_round *round, struct bw_guard_place *plac
     write->number = place->mirror_wanted;
     write->order = (struct bw_enforcer_order){
         .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
-    bw_guard_store_prepare_mirror(&place->program->store, place->config->name, mirror, write);
+    write->reach = bw_guard_reach_copy(place, place->reach_mirrored);
+    bw_guard_store_prepare_mirror(&place->program->store, place->config->name, mirror,
+                                  bw_guard_place_is_foreign(place) ? place->mirror_cluster
+                                                                   : place->program->store.cluster_id,
+                                  write);
 }
 
 static void begin_round(struct bw_guard_program *program)
@@ -78,11 +85,22 @@ static void begin_round(struct bw_guard_program *program)
     bw_worker_begin(mirrors->worker, write_round, round);
 }
 
+static void forget_foreign(struct bw_guard_program *program)
+{
+    program->has_foreign = bw_id_is_none(program->store.cluster_id); /* a hello will tell */
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        bw_guard_place_forget_foreign(program->places[i]);
+        program->has_foreign |= bw_guard_place_is_foreign(program->places[i]);
+    }
+}
+
 /* Before the loop waits: all that the messages of one turn have changed. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct bw_guard_program *program = prepare->data;
 
+    if (program->has_foreign && !program->is_closing)
+        forget_foreign(program);
     if (program->mirrors.due > 0 && !program->mirrors.is_writing && !program->is_closing)
         begin_round(program);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
@@ -46,6 +47,7 @@ void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_grou
     place->machine.limits.proof = proof;
     for (int action = 0; action < BW_ACTION_COUNT; action++)
         place->has_warned_shell[action] = false;
+    bw_guard_reach_keep(place);
 }
 
 /* ---- what a predecessor left running (3.4: ends what ran) ---------------------------------- */
@@ -124,6 +126,56 @@ static void end_left_behind(struct bw_guard_place *place, const struct bw_guard_
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
+bool bw_guard_place_is_foreign(const struct bw_guard_place *place)
+{
+    return !bw_id_is_none(place->mirror_cluster) &&
+           !bw_id_equal(place->mirror_cluster, place->program->store.cluster_id) &&
+           !BW_MUTANT(FOREIGN_MIRROR);
+}
+
+bool bw_guard_place_is_over(const struct bw_guard_place *place)
+{
+    const struct bw_guard *machine = &place->machine;
+
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+        if (machine->slots[slot].state != BW_SLOT_FREE)
+            return false;
+    return !bw_guard_is_fencing(machine) &&
+           (machine->mirror.armed_epoch == 0 || machine->fence == BW_FENCE_DONE ||
+            bw_instant_right_is_over(bw_clock_now(), machine->mirror.armed_end));
+}
+
+/* What is written once it was forgotten says nothing to anybody: number 0 answers nobody's wait. */
+void bw_guard_place_forget_foreign(struct bw_guard_place *place)
+{
+    struct bw_guard_program *program = place->program;
+    const struct bw_guard_limits limits = place->machine.limits;
+
+    if (!bw_guard_place_is_foreign(place) || bw_id_is_none(program->store.cluster_id) ||
+        program->is_caretaker || bw_guard_mirrors_are_due(program) || place->save != NULL ||
+        place->awaits_enforcer || !bw_guard_place_is_over(place))
+        return;
+    bw_log_warn(&program->log, "mirror.forgotten", "group=%s epoch=%" PRIu64, place->config->name,
+                place->machine.mirror.armed_epoch);
+    place->mirror_cluster = (struct bw_id){{0}};
+    place->mirrored = (struct bw_enforcer_order){0};
+    place->found_epoch = 0;
+    bw_guard_init(&place->machine, place->config->name, &limits, &place->kept, NULL,
+                  bw_clock_now());
+    bw_guard_enforcer_look(place);
+    bw_guard_mirrors_want(place, 0);
+    bw_guard_place_tick(place);
+    bw_guard_agents_greet_again(program);
+}
+
+static void take_from_mirror(struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror)
+{
+    memory->epoch_seen = mirror->armed_epoch;
+    memory->ended_epoch = 0;
+    memory->instance = mirror->armed_instance;
+    memory->enforced = true;
+}
+
 static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *out_memory,
                         struct bw_guard_mirror *out_mirror, bool *out_has_mirror,
                         struct bw_diag *diag)
@@ -133,8 +185,9 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
     const char *group = place->config->name;
     struct bw_diag why = {0};
     bool is_new = false;
+    struct bw_id cluster_id = {{0}};
     const enum bw_err damage = bw_guard_store_load(store, group, out_memory, &is_new, diag);
-    enum bw_err err = bw_guard_store_load_mirror(store, group, out_mirror, &why);
+    enum bw_err err = bw_guard_store_load_mirror(store, group, out_mirror, &cluster_id, &why);
 
     /* A lease that is not over is enforced, whatever has become of the memory: its mirror is enough. */
     if (damage == BW_ERR_CORRUPT && err == BW_OK && out_mirror->armed_epoch != 0) {
@@ -144,6 +197,10 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
     } else if (damage != BW_OK) {
         return damage;
     }
+    place->kept = *out_memory;
+    if (err == BW_OK && out_mirror->armed_epoch != 0)
+        place->mirror_cluster = cluster_id;
+    place->program->has_foreign |= !bw_id_is_none(place->mirror_cluster);
     *out_has_mirror = err == BW_OK;
     /* A mirror of another boot speaks of clocks and processes that are gone; with one that cannot
      * be read there is no deadline: an enforced group that serves is then fenced (3.4). */
@@ -151,14 +208,19 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
         bw_log_warn(log, "mirror.unreadable",
                     "group=%s error=%s does=\"goes on without; what serves is fenced\"", group,
                     bw_log_quote(why.text));
-    if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
+    if (bw_guard_place_is_foreign(place) && !bw_id_is_none(store->cluster_id)) {
+        bw_log_error(log, "mirror.foreign",
+                     "group=%s epoch=%" PRIu64 " error=\"another cluster's guard armed it, and is gone\" "
+                     "does=\"enforces it to its deadline, then forgets it; no agent hears of the group "
+                     "before\"",
+                     group, out_mirror->armed_epoch);
+        take_from_mirror(out_memory, out_mirror);
+    } else if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
         bw_log_error(log, "state.lost",
                      "group=%s epoch=%" PRIu64 " does=\"%s is younger than the mirror: epoch and "
                      "deadline are taken from the mirror\"",
                      group, out_mirror->armed_epoch, store->state_path);
-        out_memory->epoch_seen = out_mirror->armed_epoch;
-        out_memory->instance = out_mirror->armed_instance;
-        out_memory->enforced = true;
+        take_from_mirror(out_memory, out_mirror);
         is_new = false;
     }
     bw_log_info(log, "group.loaded",
@@ -392,6 +454,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         bw_log_warn(&program->log, "reach.by_scan",
                     "group=%s why=%s does=\"processes are found by their environment\"",
                     config->name, bw_log_quote(why.text));
+    bw_guard_reach_keep(place);
     place->found_epoch = has_mirror ? mirror.armed_epoch : 0;
     place->mirrored = (struct bw_enforcer_order){
         .epoch = place->found_epoch, .end = mirror.armed_end, .fence_ns = mirror.fence_ns};
@@ -485,5 +548,6 @@ void bw_guard_place_free(struct bw_guard_place *place)
     bw_reach_close(&place->reach);
     free(place->unit_reach);
     free(place->save);
+    free(place->reach_bytes);
     free(place);
 }

@@ -92,8 +92,18 @@ static void begin_close(struct bw_guard_program *program)
     program->has_signals = false;
 }
 
+/* A caretaker ends with the last of what it cares for. */
+static bool is_cared_for(const struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->place_count; i++)
+        if (!bw_guard_place_is_over(program->places[i]))
+            return false;
+    return true;
+}
+
 void bw_guard_program_look(struct bw_guard_program *program)
 {
+    program->is_ending |= program->is_caretaker && is_cared_for(program);
     if (!program->is_ending || program->is_closing)
         return;
     for (uint32_t i = 0; i < program->place_count; i++) {
@@ -125,7 +135,8 @@ static void on_signal(uv_signal_t *signal, int number)
     struct bw_guard_program *program = signal->data;
 
     if (number == SIGHUP) {
-        bw_guard_program_reload(program);
+        if (!program->is_caretaker)
+            bw_guard_program_reload(program);
         return;
     }
     bw_log_info(&program->log, "guard.ending", "signal=%d", number);
@@ -195,15 +206,13 @@ static void raise_files(struct bw_guard_program *program)
                     allowed, wanted, (unsigned)program->config->group_count);
 }
 
-static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
+enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_diag *diag)
 {
     enum bw_err err;
 
     raise_files(program);
-    err = bw_guard_store_open(&program->store, program->config, diag);
+    err = bw_script_runner_init(&program->runner, &program->loop, true, diag);
 
-    if (err == BW_OK)
-        err = bw_script_runner_init(&program->runner, &program->loop, true, diag);
     if (err != BW_OK)
         return err;
     program->has_runner = true;
@@ -213,6 +222,15 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
         err = bw_guard_looks_open(program, diag);
     if (err == BW_OK)
         err = bw_guard_mirrors_open(program, diag);
+    return err;
+}
+
+static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    enum bw_err err = bw_guard_store_open(&program->store, program->config, diag);
+
+    if (err == BW_OK)
+        err = bw_guard_program_equip(program, diag);
     if (err != BW_OK)
         return err;
     err = open_places(program);
@@ -256,7 +274,7 @@ static struct bw_site_config *load_config(const char *config_file)
 }
 
 /* What a disk that hangs has not given back is never ours again: the process ends with it. */
-static void free_program(struct bw_guard_program *program)
+void bw_guard_program_free(struct bw_guard_program *program)
 {
     if (program->is_saving || program->mirrors.is_lost)
         return;
@@ -270,36 +288,76 @@ static void free_program(struct bw_guard_program *program)
     free(program);
 }
 
-enum bw_guard_end bw_guard_program_run(const char *config_file)
+struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
 {
-    struct bw_site_config *config = load_config(config_file);
-    struct bw_guard_program *program;
-    struct bw_diag diag = {0};
-    enum bw_guard_end end = BW_GUARD_STOPPED;
-    enum bw_err err;
-    int rc;
+    struct bw_guard_program *program = calloc(1, sizeof *program);
 
-    if (config == NULL)
-        return BW_GUARD_CONFIG;
-    program = calloc(1, sizeof *program);
     BW_ASSERT(program != NULL);
     program->frames = calloc(BW_GUARD_NESTED_MAX, sizeof *program->frames);
     BW_ASSERT(program->frames != NULL);
-    program->config_file = config_file;
     program->config = config;
     program->enforcer.fd = -1;
+    program->store.state_dir = program->store.mirror_dir = -1;
+    program->store.lock = program->store.mirror_lock = -1;
     bw_log_init(&program->log, "guard", config->log_level);
-    rc = uv_loop_init(&program->loop);
+    return program;
+}
+
+enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
+                                        enum bw_err (*begin)(struct bw_guard_program *program,
+                                                             struct bw_diag *diag))
+{
+    enum bw_guard_end end = BW_GUARD_STOPPED;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+    int rc = uv_loop_init(&program->loop);
+
     BW_ASSERT(rc == 0);
-    err = start(program, &diag);
+    err = begin(program, &diag);
     if (err != BW_OK) {
         bw_log_error(&program->log, "guard.unstarted", "error=%s", bw_log_quote(diag.text));
         end = end_of(err);
         begin_close(program);
     }
+    bw_guard_program_look(program);
     (void)uv_run(&program->loop, UV_RUN_DEFAULT); /* until every handle is closed */
     rc = uv_loop_close(&program->loop);
     BW_ASSERT(rc == 0);
-    free_program(program);
+    return end;
+}
+
+/* Of a file that is refused for what it names, a script say, it is still known whose mirrors are ours. */
+static struct bw_site_config *load_names(const char *config_file)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
+    enum bw_err err;
+
+    bw_problems_init(&problems);
+    err = bw_site_config_load(config_file, BW_CONFIG_OFFLINE, &config, &problems);
+    bw_problems_deinit(&problems); /* all was said before */
+    return err == BW_OK ? config : NULL;
+}
+
+enum bw_guard_end bw_guard_program_run(const char *config_file)
+{
+    struct bw_site_config *config = load_config(config_file);
+    enum bw_guard_end end = BW_GUARD_CONFIG;
+    struct bw_guard_program *program;
+
+    if (config != NULL) {
+        program = bw_guard_program_make(config);
+        program->config_file = config_file;
+        end = bw_guard_program_turn(program, start);
+        if (end != BW_GUARD_STOPPED)
+            program->config = NULL; /* the caretaker's */
+        bw_guard_program_free(program);
+    } else {
+        config = load_names(config_file);
+    }
+    if (end == BW_GUARD_STOPPED)
+        return end;
+    bw_guard_caretake(config);
+    bw_site_config_free(config);
     return end;
 }

@@ -7,6 +7,7 @@
  *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *   looks.c      how many looks begin at a time    mirrors.c     mirrors on their way to /run
+ *   reach_file.c by what a group is ended, kept    caretaker.c   mirrors whose guard cannot start
  *
  * Everything belongs to the loop's thread. The machine (core/guard.h) decides; nothing here does.
  */
@@ -43,6 +44,7 @@ struct bw_guard_store {
     int state_dir; /* -1: not open */
     int mirror_dir;
     int lock;
+    int mirror_lock;
     struct bw_id boot_id;
     uint64_t time_namespace;
     char site[BW_NAME_MAX + 1];
@@ -55,6 +57,10 @@ struct bw_guard_store {
 BW_MUST_CHECK enum bw_err bw_guard_store_open(struct bw_guard_store *store,
                                               const struct bw_site_config *config,
                                               struct bw_diag *diag);
+/* The mirrors in `path` alone, of a site whose guard cannot start: nothing is kept beyond the boot.
+ * BW_ERR_BUSY: their guard lives, they are its. */
+BW_MUST_CHECK enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store,
+                                                      const char *path, struct bw_diag *diag);
 void bw_guard_store_close(struct bw_guard_store *store);
 /* No file: an empty memory, and `out_is_new`. Damaged: an error, never an empty one. */
 BW_MUST_CHECK enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *group,
@@ -65,15 +71,30 @@ BW_MUST_CHECK enum bw_err bw_guard_store_load(const struct bw_guard_store *store
 BW_MUST_CHECK enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store,
                                                      const char *group,
                                                      struct bw_guard_mirror *out_mirror,
+                                                     struct bw_id *out_cluster_id,
                                                      struct bw_diag *diag);
+/* By what a group was ended: as its mirror was written with, else its memory. */
+BW_MUST_CHECK enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store,
+                                                    const char *group,
+                                                    struct bw_guard_reach_file *out_file,
+                                                    struct bw_diag *diag);
 #define BW_GUARD_FILE_NAME_BYTES (BW_NAME_MAX + 16)
+/* By what a group is ended, on its way to a file: written before what it stands beside. */
+struct bw_guard_reach_copy {
+    char name[BW_GUARD_FILE_NAME_BYTES];
+    uint8_t *bytes; /* NULL: it is there already */
+    size_t size;
+    uint64_t version;
+};
 /* A memory on its way to the disk: made on the loop, written by the worker. */
 struct bw_guard_save {
     struct bw_guard_store *store;
     struct bw_guard_place *place;
+    bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
     char name[BW_GUARD_FILE_NAME_BYTES];
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     size_t size;
+    struct bw_guard_reach_copy reach;
     enum bw_err err;
     struct bw_diag diag;
 };
@@ -89,11 +110,12 @@ struct bw_guard_mirror_write {
     char name[BW_GUARD_FILE_NAME_BYTES];
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     size_t size;
+    struct bw_guard_reach_copy reach;
     enum bw_err err;
     struct bw_diag diag;
 };
 void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
-                                   const struct bw_guard_mirror *mirror,
+                                   const struct bw_guard_mirror *mirror, struct bw_id cluster_id,
                                    struct bw_guard_mirror_write *out_write);
 /* May take as long as the file system of /run does. */
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
@@ -144,6 +166,13 @@ struct bw_guard_place {
     struct bw_enforcer_order mirrored; /* the deadline that the newest mirror in /run says; epoch 0: none */
     uint64_t mirror_wanted;        /* number of the newest MIRROR */
     bool is_mirror_due;            /* the next round writes it */
+    struct bw_guard_memory kept;   /* as it was found on the disk */
+    struct bw_id mirror_cluster;   /* whose epoch is armed in it, where that was found; none: ours */
+    uint8_t *reach_bytes;          /* reach_file.c: by what it is ended; NULL: cannot be kept */
+    size_t reach_size;
+    uint64_t reach_version;        /* of these bytes, from 1 */
+    uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
+    uint64_t reach_mirrored;       /* the one beside its mirror */
     struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
     bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */
     uint64_t mirror_number;        /* of the newest one that was written */
@@ -170,6 +199,13 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
 void bw_guard_place_tick(struct bw_guard_place *place);
 /* The worker has written one; the next that waits begins. */
 void bw_guard_place_saved(void *of, void *user);
+/* What is armed is an epoch of another cluster, whose guard is gone: it is enforced, and then forgotten. No
+ * agent hears of the group before. */
+bool bw_guard_place_is_foreign(const struct bw_guard_place *place);
+/* Nothing of it is to be enforced any more, and nothing of it runs. */
+bool bw_guard_place_is_over(const struct bw_guard_place *place);
+/* Before the loop waits: a foreign epoch that is over is forgotten. */
+void bw_guard_place_forget_foreign(struct bw_guard_place *place);
 /* The answer to the place's newest MIRROR that waited for the enforcer. */
 void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok);
 /* Asks systemd for its units, unless that was done a moment ago. */
@@ -260,6 +296,26 @@ void bw_guard_relief_init(struct bw_guard_program *program);
 /* Our enforcer has what the mirrors say: the earlier ones are relieved of it. Once. */
 void bw_guard_relief_begin(struct bw_guard_program *program);
 void bw_guard_relief_close(struct bw_guard_program *program);
+
+/* ---- reach_file.c ------------------------------------------------------------------------------ */
+
+/* What is kept of `place`'s configuration changes with it. */
+void bw_guard_reach_keep(struct bw_guard_place *place);
+/* A copy to be written where `known` is not the newest; its owner frees the bytes. */
+struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_place *place, uint64_t known);
+/* The group as `group` was kept: scripts, units, variables, limits. One block, to be freed. BW_ERR_NOT_FOUND:
+ * nothing of it was. `out_file`, if not NULL, points into it. */
+BW_MUST_CHECK enum bw_err bw_guard_reach_config(const struct bw_guard_store *store,
+                                                const char *group,
+                                                struct bw_group_config **out_config,
+                                                const struct bw_guard_reach_file **out_file,
+                                                struct bw_diag *diag);
+
+/* ---- caretaker.c ------------------------------------------------------------------------------- */
+
+/* The mirrors whose guard cannot start: TERM, fence and KILL at their instants, as it would have. Returns when
+ * all are over, or on SIGTERM. `config`: what is known of the site; NULL: the file tells nothing. */
+void bw_guard_caretake(const struct bw_site_config *config);
 
 /* ---- mirrors.c -------------------------------------------------------------------------------- */
 
@@ -376,6 +432,8 @@ struct bw_guard_program {
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;
     struct bw_heartbeat heartbeat;
+    bool has_foreign;  /* places that may hold another cluster's epoch */
+    bool is_caretaker; /* of mirrors whose guard cannot start: no agent, no memory */
     bool is_ending; /* SIGTERM came; fences are finished first */
     bool is_closing;
 };
@@ -389,11 +447,26 @@ BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
 /* forgotten.c: guards the leases of groups that the file does not name any more; of those that have
  * none, the empty cgroups are removed. */
 void bw_guard_program_guard_forgotten(struct bw_guard_program *program);
+/* A place for a group of which there is only what was kept. */
+BW_MUST_CHECK enum bw_err bw_guard_program_guard_kept(struct bw_guard_program *program,
+                                                      const char *group, struct bw_diag *diag);
+/* Lists `dir`: the groups of its files that end in `suffix`. */
+void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
+                           void (*on_group)(struct bw_guard_program *program, const char *group));
 void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* Serves what is due in every group: deadlines go before messages (design 3.4). */
 void bw_guard_program_serve_deadlines(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);
 void bw_guard_program_reload(struct bw_guard_program *program);
+/* Runs `program` on its loop until it ends. */
+enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
+                                        enum bw_err (*begin)(struct bw_guard_program *program,
+                                                             struct bw_diag *diag));
+struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config);
+void bw_guard_program_free(struct bw_guard_program *program);
+/* Runner, signals, threads: what places need. */
+BW_MUST_CHECK enum bw_err bw_guard_program_equip(struct bw_guard_program *program,
+                                                 struct bw_diag *diag);
 
 #endif

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/dir_lock.h>
@@ -25,6 +27,9 @@ static const struct bw_durable_kind cluster_kind = {
 static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
                                                    .version = BW_GUARD_MIRROR_VERSION,
                                                    .oldest = BW_DURABLE_OLDEST};
+
+static const struct bw_durable_kind reach_kind = {
+    .magic = "BWGE", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
 static void file_name(const char *group, const char *suffix, char out_name[NAME_BYTES])
 {
@@ -76,7 +81,7 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
     const int mirror_length = snprintf(store->mirror_path, sizeof store->mirror_path, "%s/%s-guard",
                                        config->run_dir, config->site);
 
-    store->state_dir = store->mirror_dir = store->lock = -1;
+    store->state_dir = store->mirror_dir = store->lock = store->mirror_lock = -1;
     if (state_length >= (int)sizeof store->state_path ||
         mirror_length >= (int)sizeof store->mirror_path)
         return bw_diag_set(diag, BW_ERR_LIMIT, "state_dir or run_dir is longer than %zu bytes",
@@ -91,20 +96,41 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
         err = bw_dir_lock(store->state_dir, store->state_path, &store->lock, diag);
     if (err == BW_OK)
         err = open_dir(config->run_dir, store->mirror_path, &store->mirror_dir, diag);
+    if (err == BW_OK)
+        err = bw_dir_lock(store->mirror_dir, store->mirror_path, &store->mirror_lock, diag);
     if (err != BW_OK)
         return err;
     err = read_cluster(store, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
 }
 
+enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store, const char *path,
+                                        struct bw_diag *diag)
+{
+    enum bw_err err;
+
+    store->state_dir = store->mirror_dir = store->lock = store->mirror_lock = -1;
+    if (!bw_copy_text(store->mirror_path, sizeof store->mirror_path, path))
+        return bw_diag_set(diag, BW_ERR_LIMIT, "%s is too long", path);
+    err = bw_clock_boot_id(&store->boot_id, diag);
+    if (err == BW_OK)
+        err = bw_clock_time_namespace(&store->time_namespace, diag);
+    if (err == BW_OK)
+        err = bw_durable_open_dir(path, &store->mirror_dir, diag);
+    if (err == BW_OK)
+        err = bw_dir_lock(store->mirror_dir, path, &store->mirror_lock, diag);
+    return err;
+}
+
 void bw_guard_store_close(struct bw_guard_store *store)
 {
     bw_dir_unlock(store->lock);
+    bw_dir_unlock(store->mirror_lock);
     if (store->state_dir >= 0)
         (void)close(store->state_dir); /* what was saved is on the disk */
     if (store->mirror_dir >= 0)
         (void)close(store->mirror_dir);
-    store->lock = store->state_dir = store->mirror_dir = -1;
+    store->lock = store->mirror_lock = store->state_dir = store->mirror_dir = -1;
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
@@ -120,14 +146,15 @@ enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *
     uint32_t version;
     enum bw_err err;
 
+    *out_memory = (struct bw_guard_memory){0};
+    *out_is_new = true;
+    if (store->state_dir < 0)
+        return BW_OK; /* of mirrors alone */
     file_name(group, ".memory", name);
     err = bw_durable_load(store->state_dir, name, &memory_kind, bytes, sizeof bytes, &size,
                           &version, diag);
-    if (err == BW_ERR_NOT_FOUND) {
-        *out_memory = (struct bw_guard_memory){0};
-        *out_is_new = true;
+    if (err == BW_ERR_NOT_FOUND)
         return BW_OK;
-    }
     if (err == BW_OK)
         err = bw_guard_memory_decode(bytes, size, &file, diag);
     if (err == BW_OK && strcmp(file.group, group) != 0)
@@ -140,7 +167,8 @@ enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *
 }
 
 enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const char *group,
-                                       struct bw_guard_mirror *out_mirror, struct bw_diag *diag)
+                                       struct bw_guard_mirror *out_mirror,
+                                       struct bw_id *out_cluster_id, struct bw_diag *diag)
 {
     struct bw_guard_mirror_file file;
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
@@ -162,7 +190,41 @@ enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "%s/%s", store->mirror_path, name);
     *out_mirror = file.mirror;
+    *out_cluster_id = file.cluster_id;
     return BW_OK;
+}
+
+static enum bw_err load_reach(int dir, const char *group, uint8_t *bytes,
+                              struct bw_guard_reach_file *out_file, struct bw_diag *diag)
+{
+    char name[NAME_BYTES];
+    size_t size;
+    uint32_t version;
+    enum bw_err err;
+
+    file_name(group, BW_GUARD_REACH_SUFFIX, name);
+    err = bw_durable_load(dir, name, &reach_kind, bytes, BW_GUARD_REACH_BYTES_MAX, &size, &version,
+                          diag);
+    if (err == BW_OK)
+        err = bw_guard_reach_decode(bytes, size, out_file, diag);
+    if (err == BW_OK && strcmp(out_file->group, group) != 0)
+        err = bw_diag_set(diag, BW_ERR_CORRUPT, "it is the file of group %s, renamed",
+                          out_file->group);
+    return err;
+}
+
+enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store, const char *group,
+                                      struct bw_guard_reach_file *out_file, struct bw_diag *diag)
+{
+    uint8_t *bytes = malloc(BW_GUARD_REACH_BYTES_MAX);
+    enum bw_err err;
+
+    BW_ASSERT(bytes != NULL);
+    err = load_reach(store->mirror_dir, group, bytes, out_file, diag);
+    if (err != BW_OK && store->state_dir >= 0)
+        err = load_reach(store->state_dir, group, bytes, out_file, diag);
+    free(bytes);
+    return err;
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */
@@ -191,20 +253,42 @@ void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
                                            &out_save->size, &out_save->diag);
 }
 
+/* What is there already is not written again. */
+static bool has_reach(int dir, const struct bw_guard_reach_copy *copy)
+{
+    uint8_t *bytes = malloc(BW_GUARD_REACH_BYTES_MAX);
+    size_t size;
+    uint32_t version;
+    bool is_same;
+
+    BW_ASSERT(bytes != NULL);
+    is_same = bw_durable_load(dir, copy->name, &reach_kind, bytes, BW_GUARD_REACH_BYTES_MAX, &size,
+                              &version, NULL) == BW_OK &&
+              size == copy->size && memcmp(bytes, copy->bytes, size) == 0;
+    free(bytes);
+    return is_same;
+}
+
 void bw_guard_store_save(void *of)
 {
     struct bw_guard_save *job = of;
 
+    if (job->is_nobodys)
+        return;
+    if (job->err == BW_OK && job->reach.bytes != NULL &&
+        !has_reach(job->store->state_dir, &job->reach))
+        job->err = save(job->store, job->reach.name, &reach_kind, job->reach.bytes,
+                        job->reach.size, &job->diag);
     if (job->err == BW_OK)
         job->err = save(job->store, job->name, &memory_kind, job->bytes, job->size, &job->diag);
 }
 
 void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
-                                   const struct bw_guard_mirror *mirror,
+                                   const struct bw_guard_mirror *mirror, struct bw_id cluster_id,
                                    struct bw_guard_mirror_write *out_write)
 {
     struct bw_guard_mirror_file file = {
-        .boot_id = store->boot_id, .time_namespace = store->time_namespace, .mirror = *mirror};
+        .boot_id = store->boot_id, .time_namespace = store->time_namespace, .mirror = *mirror, .cluster_id = cluster_id};
 
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
     file_name(group, BW_GUARD_MIRROR_SUFFIX, out_write->name);
@@ -218,6 +302,9 @@ void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const cha
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
                                  struct bw_guard_mirror_write *write)
 {
+    if (write->err == BW_OK && write->reach.bytes != NULL)
+        write->err = bw_durable_save_for_boot(store->mirror_dir, write->reach.name, &reach_kind,
+                                              write->reach.bytes, write->reach.size, &write->diag);
     if (write->err == BW_OK)
         write->err = bw_durable_save_for_boot(store->mirror_dir, write->name, &mirror_kind,
                                               write->bytes, write->size, &write->diag);

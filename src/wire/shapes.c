@@ -592,6 +592,33 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
 #define CORE struct bw_guard_mirror_file
 #define WIRE Breakwater__V1__GuardMirrorFile
 SHAPE(guard_mirror_file, guard_mirror_file, VERSION(STATE_VERSION), NAME1(group), ID1(boot_id),
-      NUMBER(time_namespace), MESSAGE(mirror, guard_mirror))
+      NUMBER(time_namespace), MESSAGE(mirror, guard_mirror), ID(cluster_id))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_script
+#define WIRE Breakwater__V1__GuardScript
+SHAPE(guard_script, guard_script, ENUM(action, BW_ACTION_LIST), NUMBER(timeout_ms), TEXT1(path))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_unit
+#define WIRE Breakwater__V1__GuardUnit
+SHAPE(guard_unit, guard_unit, TEXT1(name))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_variable
+#define WIRE Breakwater__V1__GuardVariable
+SHAPE(guard_variable, guard_variable, TEXT1(text))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_guard_reach_file
+#define WIRE Breakwater__V1__GuardReachFile
+SHAPE(guard_reach_file, guard_reach_file, VERSION(STATE_VERSION), NAME1(group), NAME1(cluster),
+      NAME1(site), ENUM(enforce, BW_REACH_LIST), NUMBER(kill_grace_ms),
+      LIST(scripts, script_count, guard_script), LIST(units, unit_count, guard_unit),
+      LIST(variables, variable_count, guard_variable))
 #undef CORE
 #undef WIRE

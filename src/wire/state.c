@@ -22,6 +22,12 @@ static const struct bw_coding mirror_coding = {
     .bytes_max = BW_GUARD_FILE_BYTES_MAX,
     .is_strict = true,
 };
+static const struct bw_coding reach_coding = {
+    .shape = &bw_shape_guard_reach_file,
+    .what = "reach of a group",
+    .bytes_max = BW_GUARD_REACH_BYTES_MAX,
+    .is_strict = true,
+};
 
 enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out, size_t out_max,
                                   size_t *out_size, struct bw_diag *diag)
@@ -67,4 +73,16 @@ enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
                                    struct bw_guard_mirror_file *out_file, struct bw_diag *diag)
 {
     return bw_message_decode(&mirror_coding, data, size, out_file, diag);
+}
+
+enum bw_err bw_guard_reach_encode(const struct bw_guard_reach_file *file, void *out, size_t out_max,
+                                  size_t *out_size, struct bw_diag *diag)
+{
+    return bw_message_encode(&reach_coding, file, 0, out, out_max, out_size, diag);
+}
+
+enum bw_err bw_guard_reach_decode(const void *data, size_t size,
+                                  struct bw_guard_reach_file *out_file, struct bw_diag *diag)
+{
+    return bw_message_decode(&reach_coding, data, size, out_file, diag);
 }

@@ -148,6 +148,18 @@ static void what_is_over_is_not_killed(void **state)
     assert_true(bw_instant_is_never(wake_at));
 }
 
+/* A cluster that is made anew begins at epoch 1. */
+static void what_is_over_is_no_bound_for_what_comes(void **state)
+{
+    struct bw_instant wake_at;
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    bw_enforcer_disarm(&enforcer, "g", 7);
+    assert_int_equal(arm("g", 1, 120000, 105000), BW_OK);
+    assert_int_equal(due_at(kill_ms(120000), &wake_at), 1);
+}
+
 /* Each KILL that is due is asked for at once: none waits for what another takes. */
 static void all_that_is_due_is_killed_in_one_turn(void **state)
 {
@@ -272,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup(all_that_is_due_is_killed_in_one_turn, begin),
         cmocka_unit_test_setup(it_outlives_its_guard_until_its_last_deadline, begin),
         cmocka_unit_test_setup(without_a_deadline_it_ends_with_its_guard, begin),
+        cmocka_unit_test_setup(what_is_over_is_no_bound_for_what_comes, begin),
         cmocka_unit_test_setup(a_successor_relieves_it_only_of_what_it_knows, begin),
         cmocka_unit_test(a_frame_says_what_was_put_into_it),
         cmocka_unit_test(a_frame_of_any_other_length_or_kind_is_none),

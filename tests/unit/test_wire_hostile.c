@@ -41,6 +41,7 @@ static union {
     struct bw_agent_state agent;
     struct bw_guard_memory_file memory;
     struct bw_guard_mirror_file mirror;
+    struct bw_guard_reach_file reach;
     struct bw_cluster cluster;
 } out;
 
@@ -86,6 +87,7 @@ SUBJECT(guard_message, struct bw_guard_message, message, guard_message, (void)0)
 SUBJECT(agent_state, struct bw_agent_state, agent, agent_state, bw_agent_state_deinit(&out.agent))
 SUBJECT(guard_memory, struct bw_guard_memory_file, memory, guard_memory_file, (void)0)
 SUBJECT(guard_mirror, struct bw_guard_mirror_file, mirror, guard_mirror_file, (void)0)
+SUBJECT(guard_reach, struct bw_guard_reach_file, reach, guard_reach_file, (void)0)
 
 static struct bw_group groups[GROUPS];
 static const struct bw_group untouched_group;
@@ -135,6 +137,7 @@ static const struct subject subjects[] = {
     ROW(agent_state, 0),
     ROW(guard_memory, 0),
     ROW(guard_mirror, 0),
+    ROW(guard_reach, 0),
 };
 #define SUBJECTS (sizeof subjects / sizeof subjects[0])
 

@@ -240,6 +240,8 @@ static void each_member_in_a_header_has_a_row(void **state)
                   " history_first history_count boot_count voucher_count "); /* written in order */
     check_members("core/guard.h", "struct bw_guard_mirror {", &bw_shape_guard_mirror, "");
     check_members("wire/state.h", "struct bw_guard_mirror_file {", &bw_shape_guard_mirror_file, "");
+    check_members("wire/state.h", "struct bw_guard_reach_file {", &bw_shape_guard_reach_file,
+                  " script_count unit_count variable_count ");
     check_members("core/sync.h", "struct bw_sync_answer {", &bw_shape_sync_answer,
                   " member_count group_count *groups ");
 }

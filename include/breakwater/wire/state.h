@@ -62,6 +62,7 @@ struct bw_guard_mirror_file {
     struct bw_id boot_id;
     uint64_t time_namespace;
     struct bw_guard_mirror mirror;
+    struct bw_id cluster_id; /* whose epochs these are; none: nothing was armed */
 };
 BW_MUST_CHECK enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_file *file, void *out,
                                                  size_t out_max, size_t *out_size,
@@ -69,5 +70,42 @@ BW_MUST_CHECK enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_fi
 BW_MUST_CHECK enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
                                                  struct bw_guard_mirror_file *out_file,
                                                  struct bw_diag *diag);
+
+/* By what a group is ended, for a guard whose site file does not name it (any more), or cannot be read:
+ * G.reach beside its mirror and beside its memory. Design 3.4. */
+#define BW_GUARD_REACH_SUFFIX    ".reach"
+#define BW_GUARD_REACH_BYTES_MAX (96 * 1024)
+#define BW_GUARD_SCRIPTS_MAX     4
+#define BW_GUARD_VARIABLES_MAX   64
+struct bw_guard_script {
+    enum bw_action_kind action;
+    uint32_t timeout_ms;
+    char path[1024];
+};
+struct bw_guard_unit {
+    char name[256];
+};
+struct bw_guard_variable {
+    char text[1024]; /* NAME=VALUE */
+};
+struct bw_guard_reach_file {
+    char group[BW_NAME_MAX + 1];
+    char cluster[BW_NAME_MAX + 1];
+    char site[BW_NAME_MAX + 1];
+    enum bw_reach_kind enforce;
+    uint32_t kill_grace_ms;
+    uint32_t script_count;
+    struct bw_guard_script scripts[BW_GUARD_SCRIPTS_MAX];
+    uint32_t unit_count;
+    struct bw_guard_unit units[BW_UNITS_MAX];
+    uint32_t variable_count;
+    struct bw_guard_variable variables[BW_GUARD_VARIABLES_MAX];
+};
+BW_MUST_CHECK enum bw_err bw_guard_reach_encode(const struct bw_guard_reach_file *file, void *out,
+                                                size_t out_max, size_t *out_size,
+                                                struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_guard_reach_decode(const void *data, size_t size,
+                                                struct bw_guard_reach_file *out_file,
+                                                struct bw_diag *diag);
 
 #endif

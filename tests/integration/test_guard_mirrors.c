@@ -1,0 +1,187 @@
+/* What is enforced from mirrors alone: by a guard that cannot start, of a cluster that is no more, of a group
+ * that the file does not name. Real processes; the guard that armed and its enforcer are killed together.
+ * Design 3.4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include <breakwater/enforcer/enforcer.h>
+#include <breakwater/sys/clock.h>
+
+#include "guard_rig.h"
+
+/* As in test_guard_program: in time on a slow machine too. */
+#define TTL_MS    11000
+#define FENCE_MS  5000
+#define EX_CONFIG 78
+
+/* Until when what serves may: its guard and the enforcer are gone. */
+static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
+{
+    struct bw_instant end;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    end = rig_arm(&rig->agent, epoch, TTL_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
+    rig_wait_beat(rig, 0);
+    (void)rig_guard_end(rig, SIGKILL);
+    bw_enforcer_end_all(rig->site);
+    rig_wait_beat(rig, rig_now_ms());
+    return end.boot_ns / BW_NS_PER_MS;
+}
+
+static void assert_silent_since(struct rig *rig, uint64_t end_ms)
+{
+    while (rig_now_ms() < end_ms + 200)
+        rig_turn(rig);
+    if (rig_last_beat_ms(rig) > end_ms)
+        fail_msg("the service beat %llu ms after D",
+                 (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
+}
+
+static void do_in(const struct rig *rig, const char *command)
+{
+    char line[512];
+
+    (void)snprintf(line, sizeof line, "cd '%s' && %s", rig->dir, command);
+    assert_int_equal(system(line), 0);
+}
+
+/* It was fenced by its script, not killed alone, and the exit says what is wrong. */
+static void assert_enforced_and_refused(struct rig *rig, uint64_t end_ms)
+{
+    int status;
+
+    assert_silent_since(rig, end_ms);
+    status = rig_guard_end(rig, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EX_CONFIG);
+    assert_true(rig_has(rig, "log", "event=guard.enforcing"));
+    assert_true(rig_has(rig, "calls", "fence"));
+}
+
+static void a_guard_whose_file_does_not_parse_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    rig_put(rig, "site.yaml", 0644, "site: [\n");
+    assert_int_equal(setenv("RUNTIME_DIRECTORY", rig_path(rig, "run"), 1), 0);
+    rig_guard_start(rig);
+    assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
+
+    assert_enforced_and_refused(rig, end_ms);
+}
+
+static void a_guard_whose_script_is_refused_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    do_in(rig, "rm ready.sh");
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+}
+
+/* Of another version: nothing of it can be taken from it. */
+static void a_guard_that_cannot_read_its_state_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    do_in(rig, "printf x >state/guard/cluster");
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+}
+
+/* A guard that lives is left alone by one that cannot start. */
+static void mirrors_whose_guard_lives_are_left_to_it(void **state)
+{
+    struct rig *rig = *state;
+    const pid_t first = (rig_guard_start(rig), rig_greet(rig), rig->guard);
+    int status;
+
+    (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    rig_put(rig, "site.yaml", 0644, "site: [\n");
+    assert_int_equal(setenv("RUNTIME_DIRECTORY", rig_path(rig, "run"), 1), 0);
+    rig_guard_start(rig);
+    assert_int_equal(unsetenv("RUNTIME_DIRECTORY"), 0);
+    status = rig_guard_end(rig, 0); /* at once, not in an hour */
+    rig->guard = first;
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), EX_CONFIG);
+    assert_true(rig_has(rig, "log", "event=mirrors.left"));
+}
+
+/* The cluster was made anew under its old name: its epochs begin at 1 again. */
+static void the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 7);
+
+    do_in(rig, "rm -r state/guard");
+    rig_agent_close(&rig->agent);
+    rig_agent_init(rig, &rig->agent);
+    rig->agent.hello.cluster_id = (struct bw_id){{9}};
+    rig_guard_start(rig);
+    rig_agent_connect(rig, &rig->agent);
+    rig_agent_greet(&rig->agent);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_WELCOME_DONE, 1);
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 0); /* nor is it asked for anything */
+    rig_wait_beat(rig, rig_now_ms());
+
+    assert_silent_since(rig, end_ms);
+    rig_wait_log(rig, "event=mirror.forgotten");
+    rig_wait_closed(&rig->agent);
+    rig_agent_close(&rig->agent);
+    rig_agent_connect(rig, &rig->agent);
+    rig_agent_greet(&rig->agent);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_GROUP_STATE, 1);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.epoch_seen, 0);
+    (void)rig_arm(&rig->agent, 1, TTL_MS, FENCE_MS); /* lower than the old one's could be */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+}
+
+/* 3.4: its scripts and units are kept with its memory. */
+static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    do_in(rig, "sed -i 's/name: g$/name: another/' site.yaml && rm -f run/*-guard/*.reach");
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=fence.ended");
+
+    assert_true(rig_has(rig, "calls", "fence"));
+    assert_silent_since(rig, end_ms);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_guard_whose_file_does_not_parse_enforces),
+        TEST(a_guard_whose_script_is_refused_enforces),
+        TEST(a_guard_that_cannot_read_its_state_enforces),
+        TEST(mirrors_whose_guard_lives_are_left_to_it),
+        TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
+        TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
