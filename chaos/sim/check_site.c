@@ -95,30 +95,31 @@ static bool is_passed(struct bw_instant now, struct bw_instant at)
 /* A deadline that is near is moved no more, fence begun or not (H8); none is forgotten before it
  * has passed, but by the durable end of its epoch. */
 void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
+                              const struct bw_guard_mirror *before,
                               const struct bw_guard_mirror *next)
 {
     struct sim_world *world = sim_world_of(guard);
     const struct bw_instant now = sim_now(guard);
     struct bw_guard_memory memory;
-    struct bw_guard_mirror mirror;
+    struct bw_guard_mirror on_disk;
     struct bw_instant window;
 
-    sim_check_read_guard(guard->host, group, &memory, &mirror);
-    window = bw_instant_sub(mirror.armed_end, mirror.fence_ns);
-    if (mirror.armed_epoch == 0)
+    sim_check_read_guard(guard->host, group, &memory, &on_disk);
+    window = bw_instant_sub(before->armed_end, before->fence_ns);
+    if (before->armed_epoch == 0)
         return;
-    if (next->armed_epoch == mirror.armed_epoch &&
-        bw_instant_is_later(next->armed_end, mirror.armed_end) && is_passed(now, window))
+    if (next->armed_epoch == before->armed_epoch &&
+        bw_instant_is_later(next->armed_end, before->armed_end) && is_passed(now, window))
         sim_fail(world, "site",
                  "%s moves the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms after D - F",
-                 guard->name, mirror.armed_epoch, world->group_names[group],
+                 guard->name, before->armed_epoch, world->group_names[group],
                  bw_instant_elapsed_ns(now, window) / BW_NS_PER_MS);
-    if (next->armed_epoch != mirror.armed_epoch && memory.ended_epoch < mirror.armed_epoch &&
-        !is_passed(now, mirror.armed_end))
+    if (next->armed_epoch != before->armed_epoch && memory.ended_epoch < before->armed_epoch &&
+        !is_passed(now, before->armed_end))
         sim_fail(world, "site",
                  "%s forgets the deadline of epoch %" PRIu64 " of %s, %" PRIu64 " ms before it",
-                 guard->name, mirror.armed_epoch, world->group_names[group],
-                 bw_instant_left_ns(now, mirror.armed_end) / BW_NS_PER_MS);
+                 guard->name, before->armed_epoch, world->group_names[group],
+                 bw_instant_left_ns(now, before->armed_end) / BW_NS_PER_MS);
 }
 
 /* What it has seen, and ended, it never forgets: an epoch lower than one seen is refused. */

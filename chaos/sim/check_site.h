@@ -12,6 +12,7 @@ void sim_check_site_says(struct sim_process *guard, uint32_t group,
 void sim_check_site_syncs(struct sim_process *agent, const struct bw_sync *sync);
 /* The guard is about to write this mirror. */
 void sim_check_mirror_changes(struct sim_process *guard, uint32_t group,
+                              const struct bw_guard_mirror *before,
                               const struct bw_guard_mirror *next);
 /* It is about to write this memory. */
 void sim_check_memory_changes(struct sim_process *guard, uint32_t group,

@@ -1,7 +1,8 @@
 /* faults_process.c - programs that are killed, frozen, late, or die at the worst place. At a site one
- * of agent and guard fails at a time: both at once is the supervisor's case (design 3.8), and has
- * faults of its own. */
+ * of agent, guard and enforcer fails at a time; agent and guard at once are the enforcer's case, all three
+ * the supervisor's (design 3.4, 3.8), and have faults of their own. */
 #include "checks.h"
+#include "machine.h"
 #include "plan.h"
 
 static uint64_t length_ns(const struct sim_world *world, const struct sim_incident *incident)
@@ -157,20 +158,88 @@ static void crash_over(struct sim_world *world, struct sim_incident *incident)
     start_again(world, incident);
 }
 
-/* ---- both daemons of a site: outside of the promise ---- */
+/* ---- both daemons of a site: the enforcer's case (3.4) ---- */
 
+/* Killed and unable to start, or stopped: of each its own half. */
+static void take_away(struct sim_process *process, bool is_stopped)
+{
+    if (is_stopped)
+        sim_process_freeze(process);
+    else
+        sim_process_keep_down(process);
+}
 static bool kill_both(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->b = any_site(world, incident);
+    if (!sim_plan_takes_site(world, incident->b, length_ns(world, incident)))
+        return false;
+    take_away(world->guards[incident->b], (incident->salt & 1) != 0);
+    take_away(world->agents[incident->b][0], (incident->salt & 2) != 0);
+    return true;
+}
+static void start_both(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_process_thaw(world->guards[incident->b]);
+    sim_process_thaw(world->agents[incident->b][0]);
+    sim_process_let_return(world->guards[incident->b]);
+    sim_process_let_return(world->agents[incident->b][0]);
+}
+
+/* ---- an enforcer: its guard makes another, and waits for one that stands still ---- */
+
+static bool kill_enforcer(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *const *enforcers;
+
+    incident->b = any_site(world, incident);
+    enforcers = sim_machine(sim_site(world, incident->b))->enforcers;
+    if (world->guards[incident->b]->health != SIM_ABLE ||
+        !sim_plan_takes_site(world, incident->b, length_ns(world, incident)))
+        return false;
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        if ((incident->salt & 1) != 0)
+            sim_process_kill(enforcers[i]);
+        else
+            sim_process_freeze(enforcers[i]);
+    return true;
+}
+static void enforcer_goes_on(struct sim_world *world, struct sim_incident *incident)
+{
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        sim_process_thaw(sim_machine(sim_site(world, incident->b))->enforcers[i]);
+}
+
+/* ---- all three: the supervisor's case, and outside of the promise (3.8) ---- */
+
+static bool kill_all_three(struct sim_world *world, struct sim_incident *incident)
 {
     incident->b = any_site(world, incident);
     sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
     sim_process_keep_down(world->agents[incident->b][0]);
     sim_process_keep_down(world->guards[incident->b]);
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        sim_process_kill(sim_machine(sim_site(world, incident->b))->enforcers[i]);
     return true;
 }
-static void start_both(struct sim_world *world, struct sim_incident *incident)
+
+/* ---- a disk that does not answer: what rests on a save waits, the deadline does not (3.4) ---- */
+
+static bool hang_disk(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_process_let_return(world->guards[incident->b]);
-    sim_process_let_return(world->agents[incident->b][0]);
+    struct sim_process *guard;
+
+    incident->b = any_site(world, incident);
+    guard = world->guards[incident->b];
+    sim_checks_disturb(world, incident->b, incident->until_ns);
+    guard->disk.hung_until_ns = incident->until_ns;
+    if (incident->salt % 3 == 0)
+        guard->disk.run_hung_until_ns = incident->until_ns;
+    return true;
+}
+static void disk_answers(struct sim_world *world, struct sim_incident *incident)
+{
+    world->guards[incident->b]->disk.hung_until_ns = 0;
+    world->guards[incident->b]->disk.run_hung_until_ns = 0;
 }
 
 const struct sim_incident_kind sim_process_faults[] = {
@@ -183,6 +252,9 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"stall", SIM_INSIDE, true, 6, 500, 20000, stall, NULL},
     {"crash-often", SIM_INSIDE, true, 10, 500, 20000, crash_often, crash_no_more},
     {"crash-at", SIM_INSIDE, true, 8, 1000, 40000, crash_at, crash_over},
-    {"kill-both", SIM_OUTSIDE, false, 2, 10, 30000, kill_both, start_both},
+    {"kill-both", SIM_INSIDE, true, 8, 10, 60000, kill_both, start_both},
+    {"kill-enforcer", SIM_INSIDE, true, 5, 10, 30000, kill_enforcer, enforcer_goes_on},
+    {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
+    {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
     {.name = NULL},
 };

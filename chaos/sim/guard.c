@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "check_site.h"
+#include "enforcer.h"
 
 /* As in src/guard: a machine that waits for an instant that only one clock has reached is asked again
  * this often; a proof of reach may block, and is tried again. */
@@ -274,14 +275,11 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
 
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
-        *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_SAVED,
-                                              .ok = sim_guard_store_save(guard, place)};
-        return true;
+        sim_guard_save(guard, place);
+        break;
     case BW_GUARD_ACTION_MIRROR:
-        *out_answer = (struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED,
-                                              .number = action->number,
-                                              .ok = sim_guard_store_save_mirror(guard, place)};
-        return true;
+        sim_guard_mirror(guard, place, action->number);
+        break;
     case BW_GUARD_ACTION_SPAWN:
         spawn(guard, place, action, out_answer);
         return true;
@@ -409,6 +407,15 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
     case SIM_GUARD_RUN_ENDED:
         event = run_ended(guard, place, task->slot);
         break;
+    case SIM_GUARD_SAVED:
+        event.kind = BW_GUARD_EVENT_SAVED;
+        event.ok = task->ok;
+        break;
+    case SIM_GUARD_MIRRORED:
+        event.kind = BW_GUARD_EVENT_MIRRORED;
+        event.number = place->mirror_number;
+        event.ok = task->ok;
+        break;
     case SIM_GUARD_REACH_KILLED:
         event.kind = BW_GUARD_EVENT_REACH_KILLED;
         event.ok = task->ok;
@@ -461,10 +468,25 @@ static void resume(struct sim_process *process, void *payload)
     go_on(process->state);
 }
 
+void sim_guard_look(struct sim_guard *guard)
+{
+    go_on(guard);
+}
+
+/* At the end of a turn: what it has changed is written, and passed on. */
+static bool has_more(struct sim_guard *guard)
+{
+    if (guard->stepping != NULL || guard->task_count > 0)
+        return true;
+    sim_enforcer_flush(guard);
+    sim_guard_mirror_round(guard);
+    return guard->task_count > 0;
+}
+
 /* Until nothing is left to do, or the disk makes it wait. */
 static void go_on(struct sim_guard *guard)
 {
-    while (guard->stepping != NULL || guard->task_count > 0) {
+    while (has_more(guard)) {
         if (sim_is_doomed(guard->process))
             return;
         if (guard->process->health == SIM_FROZEN) {
@@ -626,10 +648,12 @@ static void on_start(struct sim_process *process)
     BW_ASSERT(guard != NULL);
     guard->process = process;
     guard->machine = sim_machine(process->host);
+    process->saves_beside = true;
     process->state = guard;
     is_fine = sim_guard_store_open(guard);
     for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
         is_fine = open_place(guard, i);
+    sim_enforcer_link_init(guard);
     if (is_fine)
         go_on(guard);
     else
@@ -643,6 +667,7 @@ static void on_death(struct sim_process *process)
     struct sim_process *const *agents = sim_world_of(process)->agents[process->host->number];
 
     sim_runs_orphan(guard->machine, process);
+    sim_enforcer_guard_gone(guard);
     for (int i = 0; i < SIM_AGENTS_MAX; i++)
         if (agents[i] != NULL && agents[i]->health != SIM_DEAD)
             sim_send(process, agents[i], SIM_CHANNEL_GUARD, 0, NULL, 0);

@@ -3,12 +3,15 @@
  *
  *   guard.c         life, events one after the other, what the machine asks for
  *   guard_store.c   memory, mirror, the cluster
+ *   guard_saves.c   when they are written: by threads of their own
  *   guard_link.c    the agents that connect
  *
  * Connections: an agent names each of its connections by a tag that is never used again. A message of
  * size 0 is the end of a connection, said by its other side or by the kernel of one that died. */
 #ifndef BW_SIM_GUARD_H
 #define BW_SIM_GUARD_H
+
+#include <breakwater/core/enforcer.h>
 
 #include "machine.h"
 
@@ -23,6 +26,21 @@ struct sim_guard_place {
     struct sim_work work[BW_GUARD_SLOT_COUNT];
     bool has_ended[BW_GUARD_SLOT_COUNT]; /* RUN_ENDED waits for the step under way */
     struct sim_reach_kill kill;
+    /* its mirror: written in rounds, and then the enforcer holds it before anything rests on it */
+    bool is_mirror_due, awaits_enforcer, is_refused;
+    uint64_t mirror_wanted, mirror_number; /* the newest that was asked for; that was written */
+    struct bw_guard_mirror asked;          /* the newest that was asked for */
+    struct bw_enforcer_order mirrored;     /* what it says */
+    struct bw_enforcer_order told;         /* what the enforcer was told; epoch 0: nothing */
+    uint64_t found_epoch;                  /* as this guard began */
+};
+
+/* Of which process, and what is known of it. */
+struct sim_guard_enforcer {
+    struct sim_process *process; /* NULL: none was made */
+    uint32_t life;
+    uint64_t make_after_ns;
+    bool has_told_all, is_relieved, is_asked_again;
 };
 
 /* What is still to be done in this event, in order. A slow disk may stop it in the middle; it goes on
@@ -31,6 +49,8 @@ enum sim_guard_task_kind {
     SIM_GUARD_TICK,
     SIM_GUARD_PROVE,      /* after a run, or at a hello */
     SIM_GUARD_RUN_ENDED,
+    SIM_GUARD_SAVED,
+    SIM_GUARD_MIRRORED,
     SIM_GUARD_REACH_KILLED,
     SIM_GUARD_MESSAGE,    /* from an agent */
     SIM_GUARD_CLOSED,     /* its connection has ended */
@@ -67,6 +87,9 @@ struct sim_guard {
     struct bw_id cluster_id;
     uint64_t generation;
     bool is_broken;
+    uint64_t saved_ns;      /* true time at which the thread that saves has done all it was given */
+    bool is_mirroring;      /* a round of mirrors is being written */
+    struct sim_guard_enforcer enforcer;
     /* the controlling agent */
     struct sim_process *agent; /* NULL: none */
     uint64_t agent_tag;
@@ -94,6 +117,16 @@ struct sim_guard_task *sim_guard_push(struct sim_guard *guard, enum sim_guard_ta
 void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
                     const struct bw_guard_event *event);
 
+/* Goes on with whatever is to be done now. */
+void sim_guard_look(struct sim_guard *guard);
+
+/* ---- guard_saves.c: what a thread of its own writes, soon or late ---- */
+
+void sim_guard_save(struct sim_guard *guard, const struct sim_guard_place *place);
+void sim_guard_mirror(struct sim_guard *guard, struct sim_guard_place *place, uint64_t number);
+/* All that one turn has changed. */
+void sim_guard_mirror_round(struct sim_guard *guard);
+
 /* ---- guard_store.c ---- */
 
 /* False: a person must act; said. */
@@ -101,8 +134,10 @@ bool sim_guard_store_open(struct sim_guard *guard);
 bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
                           struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
                           bool *out_has_mirror);
-bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place *place);
-bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard_place *place);
+bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
+                          const struct bw_guard_memory *memory);
+bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,
+                                 const struct bw_guard_mirror *mirror);
 bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello);
 void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48]);
 /* "guard.mirror.GROUP", which an agent whose guard is silent reads too. */

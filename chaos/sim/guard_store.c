@@ -122,42 +122,45 @@ static bool save(struct sim_guard *guard, const char *name, const void *bytes, s
     return err == BW_OK;
 }
 
-bool sim_guard_store_save(struct sim_guard *guard, const struct sim_guard_place *place)
+bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
+                          const struct bw_guard_memory *memory)
 {
-    struct bw_guard_memory_file file = {.memory = place->machine.memory};
+    struct bw_guard_memory_file file = {.memory = *memory};
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     struct bw_diag diag = {0};
     char name[48];
     size_t size;
 
-    BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
-    sim_guard_memory_name(sim_world_of(guard->process), place->group, name);
+    BW_ASSERT(bw_copy_text(file.group, sizeof file.group,
+                           sim_world_of(guard->process)->group_names[group]));
+    sim_guard_memory_name(sim_world_of(guard->process), group, name);
     if (bw_guard_memory_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
         damaged(guard, name, &diag);
         return false;
     }
     if (!guard->is_broken) /* nothing is written then: the file keeps what it has */
-        sim_check_memory_changes(guard->process, place->group, &place->machine.memory);
+        sim_check_memory_changes(guard->process, group, memory);
     return save(guard, name, bytes, size);
 }
 
-bool sim_guard_store_save_mirror(struct sim_guard *guard, const struct sim_guard_place *place)
+bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,
+                                 const struct bw_guard_mirror *mirror)
 {
     struct bw_guard_mirror_file file = {.boot_id = guard->process->host->boot_id,
                                         .time_namespace = SIM_TIME_NAMESPACE,
-                                        .mirror = place->machine.mirror};
+                                        .mirror = *mirror};
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     struct bw_diag diag = {0};
     char name[48];
     size_t size;
 
-    BW_ASSERT(bw_copy_text(file.group, sizeof file.group, place->machine.group));
-    sim_guard_mirror_name(sim_world_of(guard->process), place->group, name);
+    BW_ASSERT(bw_copy_text(file.group, sizeof file.group,
+                           sim_world_of(guard->process)->group_names[group]));
+    sim_guard_mirror_name(sim_world_of(guard->process), group, name);
     if (bw_guard_mirror_encode(&file, bytes, sizeof bytes, &size, &diag) != BW_OK) {
         damaged(guard, name, &diag);
         return false;
     }
-    sim_check_mirror_changes(guard->process, place->group, &place->machine.mirror);
     return sim_file_save(guard->process, name, true, bytes, size) == BW_OK;
 }
 

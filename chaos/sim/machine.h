@@ -87,10 +87,12 @@ struct sim_data {
     uint32_t writers;
 };
 
-#define SIM_RUNS_MAX 256
+#define SIM_RUNS_MAX      256
+#define SIM_ENFORCERS_MAX 4
 struct sim_machine {
     struct sim_host *host;
     struct sim_process *scripts, *kernel;
+    struct sim_process *enforcers[SIM_ENFORCERS_MAX]; /* each dead, or some guard's */
     struct sim_service services[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
     struct sim_run runs[SIM_RUNS_MAX];

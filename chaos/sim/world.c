@@ -10,6 +10,7 @@
 #include "check_liveness.h"
 #include "checks.h"
 #include "coverage.h"
+#include "enforcer.h"
 #include "net.h"
 #include "people.h"
 #include "plan.h"
@@ -175,6 +176,14 @@ static void make_processes(struct sim_world *world)
         world->agents[i][1] = make_process(world, host, "second", &sim_agent_ops, 1);
         world->agents[i][1]->is_supervised = false; /* a fault starts it */
     }
+    for (uint32_t i = 0; i < world->setting.site_count; i++)
+        for (uint32_t k = 0; k < SIM_ENFORCERS_MAX; k++) {
+            struct sim_machine *machine = sim_machine(sim_site(world, i));
+
+            machine->enforcers[k] =
+                make_process(world, sim_site(world, i), "enforcer", &sim_enforcer_ops, k);
+            machine->enforcers[k]->is_supervised = false; /* its guard makes it */
+        }
 }
 
 struct sim_world *sim_world_new(const struct sim_setting *setting)

@@ -76,6 +76,7 @@ struct sim_disk_faults {
     bool is_full;            /* BW_ERR_IO for everything that grows */
     uint32_t slow_ms;        /* each write takes up to so long, and its process with it */
     uint8_t run_fail_percent; /* of volatile files: /run is full */
+    uint64_t hung_until_ns, run_hung_until_ns; /* true time: what is written before is, then */
     uint8_t hang_percent;    /* of a witness's log writes: never finished (fault L3) */
     uint32_t read_ms;        /* a witness reads its snapshot for so long */
 };
@@ -150,6 +151,7 @@ struct sim_process {
     uint32_t life;       /* grows with each start */
     bool is_doomed;      /* dies when its present event is over */
     bool is_stopped;     /* frozen by a fault, until it is thawed */
+    bool saves_beside;   /* a thread of its own writes: a slow disk does not hold it up */
     bool is_supervised;  /* started again when it dies; set by who made it */
     bool is_kept_down;   /* but not now */
     uint64_t thaw_at_ns; /* end of a stall; 0: none */
@@ -222,6 +224,8 @@ void sim_net_post(struct sim_process *from, struct sim_process *to, sim_later_fn
 
 /* ---- disks ------------------------------------------------------------------------------------- */
 
+/* For what is written beside the process: how long this save takes it (`is_volatile`: in /run). */
+uint64_t sim_disk_takes_ns(struct sim_process *process, bool is_volatile);
 /* Replaces file `name` of the process's machine as sys/durable does: after BW_OK the new content
  * survives everything, before that the old or the new one does, whole. BW_ERR_IO: the old one is
  * there. BW_ERR_UNKNOWN: one of them is; the process must end. A slow disk stalls the process. Has

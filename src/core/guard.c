@@ -65,6 +65,9 @@ void bw_guard_disarm(struct bw_guard *guard)
     guard->mirror.armed_epoch = 0;
     guard->mirror.armed_end = (struct bw_instant){0, 0};
     guard->mirror.fence_begun = false;
+    /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
+    if (!BW_MUTANT(ARMED_AFTER_END))
+        guard->arm_mirroring = false;
     if (guard->fence == BW_FENCE_DONE)
         guard->fence = BW_FENCE_NONE;
 }

@@ -152,6 +152,26 @@ static void arms_that_nobody_could_keep_leave_the_deadline_that_was_acknowledged
     assert_true(world.guard.mirror.armed_end.boot_ns == end.boot_ns);
 }
 
+/* What was let go while its mirror was written is not armed by that. */
+static void an_arm_whose_epoch_is_over_before_its_mirror_is_not_acknowledged(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1, .let_go_index = 9};
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 101000;
+    world.mirror_hangs = true;
+    const uint32_t armed = world.sent[BW_GUARD_MESSAGE_ARMED];
+
+    (void)arm(&world, 1, 101000);
+    message(&world, &of);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    mirrored(&world, world.guard.mirror_number, true);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_ARMED], armed);
+}
+
 /* 3.4: a mirror that hangs costs the lease, never the deadline. */
 static void a_fence_waits_for_no_mirror(void **state)
 {
@@ -681,6 +701,7 @@ int main(void)
         cmocka_unit_test(a_fence_begins_and_a_stop_runs_while_the_disk_hangs),
         cmocka_unit_test(a_deadline_of_a_durable_epoch_moves_while_a_sight_is_written_down),
         cmocka_unit_test(an_arm_waits_for_its_own_mirror),
+        cmocka_unit_test(an_arm_whose_epoch_is_over_before_its_mirror_is_not_acknowledged),
         cmocka_unit_test(arms_that_nobody_could_keep_leave_the_deadline_that_was_acknowledged),
         cmocka_unit_test(a_fence_waits_for_no_mirror),
         cmocka_unit_test(a_start_waits_for_its_mirror),
