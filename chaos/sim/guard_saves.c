@@ -53,6 +53,7 @@ static void take(struct sim_guard *guard, uint32_t group, uint64_t number,
     place->mirror_number = number;
     place->is_refused = false;
     if (!sim_guard_store_save_mirror(guard, group, mirror)) {
+        place->asked.armed_epoch = 0; /* it is taken back */
         sim_guard_push(guard, SIM_GUARD_MIRRORED, group)->ok = false;
         return;
     }
