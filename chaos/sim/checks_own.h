@@ -118,13 +118,18 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
 }
 /* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from
  * that by time. Never that somebody says it has ended; nor does anything excuse a service outside of
- * the reach: that one is known to be so, and time ends no epoch of it (3.3, 3.4). */
+ * the reach that breakwater has started: that one is known to be so, and time ends no epoch of it (3.3,
+ * 3.4). What a person has started out there ends when a script succeeds (3.8). */
 static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site,
                                                uint32_t group)
 {
-    return sim_checks_is_excused(world, site, group) ||
-           (world->checks->unfenced_until_ns[site][group] >= world->now_ns &&
-            !sim_service_is_outside(sim_site(world, site), group));
+    const struct sim_host *host = sim_site(world, site);
+
+    if (sim_checks_is_excused(world, site, group))
+        return true;
+    if (sim_service_is_outside(host, group))
+        return sim_service_is_by_hand(host, group);
+    return world->checks->unfenced_until_ns[site][group] >= world->now_ns;
 }
 
 #endif
