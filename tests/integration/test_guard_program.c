@@ -827,6 +827,39 @@ static void a_script_that_vanished_is_not_started(void **state)
     assert_non_null(strstr(ended.tail, "status.sh"));
 }
 
+/* While it serves somebody opens the script to others: from then on nothing of it runs. */
+static void a_script_that_others_can_write_is_refused_by_and_by(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+    assert_int_equal(chmod(rig_path(rig, "status.sh"), 0775), 0);
+
+    ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+    assert_int_equal(ended.result, BW_RUN_NOT_STARTED);
+    assert_non_null(strstr(ended.tail, "allow_writable_scripts"));
+    assert_int_equal(chmod(rig_path(rig, "status.sh"), 0755), 0);
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+}
+
+static void what_a_stop_leaves_running_is_ended_and_said(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "stop.sh", 0755,
+            "#!/bin/sh\nsleep 600 </dev/null >/dev/null 2>&1 &\nexit 0\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_true(rig_has(rig, "log", "script.left_behind"));
+}
+
 static void a_script_that_is_not_executable_runs_by_shell_with_one_warning(void **state)
 {
     struct rig *rig = *state;
@@ -1005,6 +1038,8 @@ int main(void)
         TEST(a_start_that_hangs_and_ignores_term_times_out),
         TEST(a_status_that_prints_100_mb_is_heard_all_the_same),
         TEST(a_script_that_vanished_is_not_started),
+        TEST(a_script_that_others_can_write_is_refused_by_and_by),
+        TEST(what_a_stop_leaves_running_is_ended_and_said),
         TEST(a_script_that_is_not_executable_runs_by_shell_with_one_warning),
         TEST(a_stop_that_exits_0_and_does_nothing_has_failed),
         TEST(a_state_file_cut_anywhere_is_said_and_nothing_starts),

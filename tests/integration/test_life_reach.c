@@ -76,6 +76,12 @@ static bool stays_held(struct real_cluster *of, int site)
     return is_held(of, site) && real_number(of, "epoch") == 1;
 }
 
+static bool stays_in_its_epoch(struct real_cluster *of, int site)
+{
+    (void)site;
+    return real_number(of, "epoch") == 1;
+}
+
 static bool serves_later(struct real_cluster *of, int site)
 {
     return real_number(of, "epoch") > 1 && real_some_site_serves(of, site);
@@ -119,11 +125,35 @@ static void a_move_whose_stop_fence_and_status_fail_is_held(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* Nobody asks for anything: its agent stands still, and its guard fences, which ends nothing and sees
+ * nothing. A fence that is ordered long after the lease has its time, and ends the epoch. */
+static void a_site_whose_agent_stands_still_is_not_handed_over_by_time(void **state)
+{
+    (void)state;
+    serve_outside();
+    lose_api(0);
+    assert_int_equal(kill(cluster.sites[0].agent, SIGSTOP), 0);
+    for (int lease = 0; lease < 3; lease++)
+        assert_true(real_for_a_lease(&cluster, stays_in_its_epoch, 0));
+    assert_true(real_service_lives(&cluster, 0));
+
+    assert_int_equal(kill(cluster.sites[0].agent, SIGCONT), 0);
+    real_until(&cluster, is_held, 0, "its site says that its fence failed");
+    assert_true(real_for_a_lease(&cluster, stays_held, 0));
+    assert_true(real_service_lives(&cluster, 0));
+    get_api_back(0);
+    real_until(&cluster, serves_later, 0, "a fence has seen the end, and a new epoch serves");
+
+    real_assert_no_overlap(&cluster);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_move_whose_stop_fence_and_status_fail_is_held, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_site_whose_agent_stands_still_is_not_handed_over_by_time,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
