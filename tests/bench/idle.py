@@ -101,13 +101,13 @@ class Cluster:
                 [self.program, role, "-c", f"{name}.yaml"], cwd=self.folder, stdout=log, stderr=log,
                 stdin=subprocess.DEVNULL)
 
-    def wait_for(self, what, condition):
-        limit = time.monotonic() + WAIT_S
+    def wait_for(self, what, condition, seconds=WAIT_S):
+        limit = time.monotonic() + seconds
         while not condition():
             for (role, name), process in self.processes.items():
                 assert process.poll() is None, f"{role} {name} has ended: " + \
                     (self.folder / f"{name}-{role}.log").read_text(encoding="utf-8")[-500:]
-            assert time.monotonic() < limit, f"waited {WAIT_S} s for {what}"
+            assert time.monotonic() < limit, f"waited {seconds} s for {what}"
             time.sleep(0.1)
 
     def apply(self):
