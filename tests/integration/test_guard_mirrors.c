@@ -50,6 +50,22 @@ static void assert_silent_since(struct rig *rig, uint64_t end_ms)
                  (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
 }
 
+/* As the log names it. */
+static pid_t enforcer_of(const struct rig *rig)
+{
+    FILE *log = fopen(rig_path(rig, "log"), "r");
+    char line[1024];
+    long pid = 0;
+
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL)
+        if (strstr(line, "event=enforcer.made") != NULL)
+            pid = strtol(strstr(line, "pid=") + 4, NULL, 10);
+    assert_int_equal(fclose(log), 0);
+    assert_true(pid > 0);
+    return (pid_t)pid;
+}
+
 static void do_in(const struct rig *rig, const char *command)
 {
     char line[512];
@@ -157,6 +173,31 @@ static void the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten(void *
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
 }
 
+/* The enforcer of the guard before is frozen: it is waited for, but not for ever. */
+static void a_frozen_enforcer_holds_up_no_arm_for_long(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_instant end;
+    pid_t frozen;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    frozen = enforcer_of(rig);
+    assert_int_equal(kill(frozen, SIGSTOP), 0);
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    end = rig_arm(&rig->agent, 1, 3601000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+
+    assert_true(rig->agent.last[BW_GUARD_MESSAGE_ARMED].armed.end.boot_ns == end.boot_ns);
+    assert_true(rig_has(rig, "log", "event=enforcer.unrelieved"));
+    assert_int_equal(kill(frozen, SIGKILL), 0);
+}
+
 /* 3.4: its scripts and units are kept with its memory. */
 static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
 {
@@ -180,6 +221,7 @@ int main(void)
         TEST(a_guard_that_cannot_read_its_state_enforces),
         TEST(mirrors_whose_guard_lives_are_left_to_it),
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
+        TEST(a_frozen_enforcer_holds_up_no_arm_for_long),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
     };
 
