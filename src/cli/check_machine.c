@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/sys/cgroup.h>
@@ -196,8 +197,9 @@ static void take_property(const char *line, const char *key, char *out_value, si
 {
     const size_t length = strlen(key);
 
-    if (strncmp(line, key, length) == 0 && line[length] == '=')
-        (void)snprintf(out_value, size, "%s", line + length + 1); /* cut: then it is none that we know */
+    if (strncmp(line, key, length) == 0 && line[length] == '=' &&
+        !bw_copy_text(out_value, size, line + length + 1))
+        out_value[0] = '\0'; /* too long for one that we know */
 }
 
 struct unit_answer {
