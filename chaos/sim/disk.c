@@ -63,20 +63,19 @@ bool sim_file_copy(struct sim_host *host, const char *from, const char *to)
 #define LATE_PERCENT 10 /* of the saves; of an fsync beside others */
 #define LATE_NS_MAX  (60 * SIM_MS)
 
-uint64_t sim_disk_takes_ns(struct sim_process *process, bool is_volatile)
+uint64_t sim_disk_takes_ns(struct sim_process *process, bool is_volatile, uint64_t begin_ns)
 {
     const struct sim_disk_faults *faults = &process->disk;
     const uint64_t hung_until_ns = is_volatile ? faults->run_hung_until_ns : faults->hung_until_ns;
-    const uint64_t now_ns = sim_world_of(process)->now_ns;
     uint64_t ns = bw_prng_below(&process->chance, is_volatile ? SIM_MS / 4 : SAVE_NS_MAX);
 
     if (!is_volatile && sim_chance(&process->chance, LATE_PERCENT * 10000))
         ns += bw_prng_below(&process->chance, LATE_NS_MAX);
     if (!is_volatile && faults->slow_ms > 0)
         ns += bw_prng_below(&process->chance, faults->slow_ms * SIM_MS);
-    if (hung_until_ns > now_ns) {
+    if (hung_until_ns > begin_ns) {
         sim_count(sim_world_of(process), is_volatile ? "disk:run_hangs" : "disk:hangs");
-        ns += hung_until_ns - now_ns;
+        ns += hung_until_ns - begin_ns;
     }
     return ns;
 }

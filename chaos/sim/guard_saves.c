@@ -41,7 +41,7 @@ void sim_guard_save(struct sim_guard *guard, const struct sim_guard_place *place
     *save = (struct save){.group = place->group, .memory = place->machine.memory};
     if (guard->saved_ns < now_ns)
         guard->saved_ns = now_ns;
-    guard->saved_ns += sim_disk_takes_ns(guard->process, false);
+    guard->saved_ns += sim_disk_takes_ns(guard->process, false, guard->saved_ns);
     sim_later(guard->process, guard->saved_ns - now_ns, on_saved, save, free);
 }
 
@@ -108,6 +108,7 @@ void sim_guard_mirror_round(struct sim_guard *guard)
         return;
     }
     guard->is_mirroring = true;
-    sim_later(guard->process, sim_disk_takes_ns(guard->process, true), on_round_written, round,
-              free);
+    sim_later(guard->process,
+              sim_disk_takes_ns(guard->process, true, sim_world_of(guard->process)->now_ns),
+              on_round_written, round, free);
 }
