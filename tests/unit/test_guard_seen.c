@@ -321,6 +321,22 @@ static void the_proof_of_a_trial_counts_with_the_same_scripts_and_inside(void **
     }
 }
 
+/* It stands in a file beside the scripts; a later trial that ends otherwise takes it back. */
+static void the_proof_of_a_trial_is_not_kept_as_ones_own(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.proof = 1;
+    look(&world, "started");
+    look(&world, "started");
+    assert_true(bw_guard_sight(&world.guard).proved);
+    world.guard.limits.proof = 0;
+    assert_false(bw_guard_sight(&world.guard).proved);
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+}
+
 /* No script was there that could have ended it. */
 static void a_kill_that_alone_has_ended_it_is_the_proof(void **state)
 {
@@ -550,6 +566,7 @@ int main(void)
         cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_unknown_is_an_end),
         cmocka_unit_test(the_proof_of_a_trial_counts_with_the_same_scripts_and_inside),
+        cmocka_unit_test(the_proof_of_a_trial_is_not_kept_as_ones_own),
         cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
         cmocka_unit_test(a_kill_after_a_script_proves_nothing),
         cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),
