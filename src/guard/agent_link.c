@@ -134,7 +134,7 @@ static void continue_welcome(struct bw_guard_program *program)
             return;
         }
         place = program->places[program->welcomed_count++];
-        if (bw_guard_place_is_foreign(place))
+        if (bw_guard_place_is_nobodys(place))
             continue;
         bw_guard_place_step(place, &event);
         if (program->is_closing)
@@ -266,7 +266,7 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     place = bw_guard_program_find(program, message.group);
     if (peer != program->agent)
         refuse(peer, &message, BW_REFUSAL_NO_HELLO);
-    else if (place == NULL || bw_guard_place_is_foreign(place))
+    else if (place == NULL || bw_guard_place_is_nobodys(place))
         refuse(peer, &message, BW_REFUSAL_NO_GROUP);
     else
         bw_guard_place_step(place, &event);

@@ -22,30 +22,14 @@
 
 /* ---- one directory ----------------------------------------------------------------------------- */
 
-static void care_for(struct bw_guard_program *program, const char *group)
-{
-    struct bw_guard_mirror mirror = {0};
-    struct bw_id cluster_id;
-    struct bw_diag diag = {0};
-    enum bw_err err = bw_guard_store_load_mirror(&program->store, group, &mirror, &cluster_id,
-                                                 &diag);
-
-    if (err == BW_ERR_STALE || (err == BW_OK && mirror.armed_epoch == 0))
-        return;
-    if (err == BW_OK)
-        err = bw_guard_program_guard_kept(program, group, &diag);
-    if (err != BW_OK)
-        bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
-                     bw_log_quote(diag.text));
-}
-
 static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
 {
     enum bw_err err = bw_guard_program_equip(program, diag);
 
     if (err != BW_OK)
         return err;
-    bw_guard_program_list(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX, care_for);
+    bw_guard_program_list(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX,
+                          bw_guard_program_enforce_mirror);
     if (program->place_count == 0) {
         program->is_ending = true;
         return BW_OK;

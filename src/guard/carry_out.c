@@ -29,7 +29,7 @@ static void save(struct bw_guard_place *place)
     bw_guard_store_prepare(&program->store, place->config->name, &place->machine.memory,
                            place->save);
     place->save->place = place;
-    place->save->is_nobodys = bw_guard_place_is_foreign(place);
+    place->save->is_nobodys = bw_guard_place_is_nobodys(place);
     place->save->reach = bw_guard_reach_copy(place, place->reach_saved);
     if (place->save->is_nobodys)
         place->save->err = BW_OK;
@@ -158,7 +158,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         BW_CRASH_POINT(GUARD_AFTER_KILL);
         break;
     case BW_GUARD_ACTION_SEND:
-        if (!bw_guard_place_is_foreign(place))
+        if (!bw_guard_place_is_nobodys(place))
             bw_guard_agents_send(place->program, &action->message);
         break;
     }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -64,9 +65,26 @@ static void take_names(struct bw_guard_program *program, const struct bw_guard_r
         (void)bw_copy_text(program->store.site, sizeof program->store.site, file->site);
 }
 
-/* As it was kept; where nothing was, its fence is the kill of everything in reach. */
-enum bw_err bw_guard_program_guard_kept(struct bw_guard_program *program, const char *group,
-                                        struct bw_diag *diag)
+/* As the file names it; where it does not, its fence is the kill of everything in reach. */
+static struct bw_group_config *unkept(const struct bw_guard_program *program, const char *group)
+{
+    const struct bw_group_config *named = bw_site_config_find(program->config, group);
+    struct bw_group_config *config = calloc(1, sizeof *config);
+
+    BW_ASSERT(config != NULL);
+    if (named != NULL) {
+        *config = *named; /* a reload replaces both */
+        return config;
+    }
+    (void)bw_copy_text(config->name, sizeof config->name, group);
+    config->enforce = BW_REACH_CGROUP;
+    config->kill_grace_ms = KILL_GRACE_MS;
+    return config;
+}
+
+/* A place for a group, as it was kept. */
+static enum bw_err guard_kept(struct bw_guard_program *program, const char *group,
+                              struct bw_diag *diag)
 {
     struct bw_group_config **list =
         realloc(program->forgotten, (program->forgotten_count + 1) * sizeof(struct bw_group_config *));
@@ -79,20 +97,40 @@ enum bw_err bw_guard_program_guard_kept(struct bw_guard_program *program, const 
     if (BW_MUTANT(FORGOTTEN_SCRIPTS) ||
         bw_guard_reach_config(&program->store, group, &config, &file, &why) != BW_OK) {
         bw_log_error(&program->log, "reach.unkept",
-                     "group=%s error=%s does=\"only what its scripts started is killed\"", group,
-                     bw_log_quote(why.text));
-        config = calloc(1, sizeof *config);
-        BW_ASSERT(config != NULL);
-        (void)bw_copy_text(config->name, sizeof config->name, group);
-        config->enforce = BW_REACH_CGROUP;
-        config->kill_grace_ms = KILL_GRACE_MS;
+                     "group=%s error=%s does=\"%s\"", group, bw_log_quote(why.text),
+                     bw_site_config_find(program->config, group) != NULL
+                         ? "it is ended by what the site file names now"
+                         : "only what its scripts started is killed");
+        config = unkept(program, group);
     }
     list[program->forgotten_count++] = config;
     if (file != NULL)
         take_names(program, file);
     if (program->config->cluster[0] == '\0' || program->store.site[0] == '\0')
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "nothing says of which cluster it is");
-    return bw_guard_program_add(program, config, diag);
+    return bw_guard_program_add(program, config, true, diag);
+}
+
+void bw_guard_program_enforce_mirror(struct bw_guard_program *program, const char *group)
+{
+    struct bw_guard_mirror mirror = {0};
+    struct bw_id cluster_id;
+    struct bw_diag diag = {0};
+    enum bw_err err = bw_guard_store_load_mirror(&program->store, group, &mirror, &cluster_id,
+                                                 &diag);
+
+    if (err == BW_ERR_NOT_FOUND || err == BW_ERR_STALE ||
+        (err == BW_OK && mirror.armed_epoch == 0))
+        return;
+    if (err == BW_OK)
+        err = guard_kept(program, group, &diag);
+    if (err != BW_OK)
+        bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
+                     bw_log_quote(diag.text));
+    else if (!program->is_caretaker)
+        bw_log_warn(&program->log, "mirror.enforced",
+                    "group=%s epoch=%" PRIu64 " does=\"it is fenced at its deadline; no agent hears of it\"",
+                    group, mirror.armed_epoch);
 }
 
 /* A guard that was killed leaves its groups' cgroups for the next one, which takes those of the groups
@@ -111,7 +149,8 @@ static void look_at(struct bw_guard_program *program, const char *group)
 {
     struct bw_diag diag = {0};
 
-    if (bw_guard_program_find(program, group) != NULL)
+    if (bw_guard_program_find(program, group) != NULL ||
+        bw_site_config_find(program->config, group) != NULL) /* named, and not loaded: said already */
         return;
     if (!may_serve(&program->store, group)) {
         remove_reach(program, group);
@@ -122,7 +161,7 @@ static void look_at(struct bw_guard_program *program, const char *group)
                  "does=\"it is fenced at its deadline, by the scripts and units that it had\" "
                  "next=\"name it again, or switch it over or let it go first\"",
                  group);
-    if (bw_guard_program_guard_kept(program, group, &diag) != BW_OK)
+    if (guard_kept(program, group, &diag) != BW_OK)
         bw_log_error(&program->log, "group.unloaded", "group=%s error=%s", group,
                      bw_log_quote(diag.text));
 }

@@ -176,7 +176,13 @@ static void take_from_mirror(struct bw_guard_memory *memory, const struct bw_gua
     memory->enforced = true;
 }
 
-static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *out_memory,
+bool bw_guard_place_is_nobodys(const struct bw_guard_place *place)
+{
+    return place->is_unread || bw_guard_place_is_foreign(place);
+}
+
+static enum bw_err load(struct bw_guard_place *place, bool is_kept,
+                        struct bw_guard_memory *out_memory,
                         struct bw_guard_mirror *out_mirror, bool *out_has_mirror,
                         struct bw_diag *diag)
 {
@@ -190,7 +196,9 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
     enum bw_err err = bw_guard_store_load_mirror(store, group, out_mirror, &cluster_id, &why);
 
     /* A lease that is not over is enforced, whatever has become of the memory: its mirror is enough. */
-    if (damage == BW_ERR_CORRUPT && err == BW_OK && out_mirror->armed_epoch != 0) {
+    if ((damage == BW_ERR_CORRUPT || (damage != BW_OK && is_kept)) && err == BW_OK &&
+        out_mirror->armed_epoch != 0) {
+        place->is_unread = damage != BW_ERR_CORRUPT;
         bw_log_error(log, "state.damaged", "group=%s error=%s", group, bw_log_quote(diag->text));
         *diag = (struct bw_diag){0};
         *out_memory = (struct bw_guard_memory){0};
@@ -214,6 +222,8 @@ static enum bw_err load(struct bw_guard_place *place, struct bw_guard_memory *ou
                      "does=\"enforces it to its deadline, then forgets it; no agent hears of the group "
                      "before\"",
                      group, out_mirror->armed_epoch);
+        take_from_mirror(out_memory, out_mirror);
+    } else if (place->is_unread) {
         take_from_mirror(out_memory, out_mirror);
     } else if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
         bw_log_error(log, "state.lost",
@@ -418,7 +428,7 @@ static enum bw_err open_handles(struct bw_guard_place *place, struct bw_diag *di
 }
 
 enum bw_err bw_guard_place_open(struct bw_guard_program *program,
-                                const struct bw_group_config *config,
+                                const struct bw_group_config *config, bool is_kept,
                                 struct bw_guard_place **out_place, struct bw_diag *diag)
 {
     struct bw_guard_place *place = calloc(1, sizeof *place);
@@ -440,7 +450,7 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         place->work[slot].slot = (enum bw_guard_slot)slot;
     }
     bw_reach_tag(program->config->cluster, program->store.site, tag);
-    err = load(place, &memory, &mirror, &has_mirror, diag);
+    err = load(place, is_kept, &memory, &mirror, &has_mirror, diag);
     if (err == BW_OK)
         err = bw_reach_open(&place->reach, tag, config->name, false, &why);
     if (err != BW_OK) {

@@ -30,7 +30,8 @@ struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *prog
 }
 
 enum bw_err bw_guard_program_add(struct bw_guard_program *program,
-                                 const struct bw_group_config *config, struct bw_diag *diag)
+                                 const struct bw_group_config *config, bool is_kept,
+                                 struct bw_diag *diag)
 {
     const size_t count = program->place_count;
     struct bw_guard_place *place;
@@ -40,7 +41,7 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
     if (places == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
     program->places = places;
-    err = bw_guard_place_open(program, config, &place, diag);
+    err = bw_guard_place_open(program, config, is_kept, &place, diag);
     if (err != BW_OK)
         return err;
     place->index = program->place_count;
@@ -171,6 +172,14 @@ static void open_signals(struct bw_guard_program *program)
     program->has_signals = true;
 }
 
+/* The lease that the guard before has armed ends at its deadline, whatever has become of the memory (3.4). */
+static void enforce_unloaded(struct bw_guard_program *program)
+{
+    for (uint32_t i = 0; i < program->config->group_count && !BW_MUTANT(UNLOADED_UNENFORCED); i++)
+        if (bw_guard_program_find(program, program->config->groups[i].name) == NULL)
+            bw_guard_program_enforce_mirror(program, program->config->groups[i].name);
+}
+
 /* What is damaged of one group is no reason to leave the others without a guard: its agent hears of no
  * such group, renews nothing of it, and its site is no candidate. Only without any there is no guard. */
 static enum bw_err open_places(struct bw_guard_program *program)
@@ -179,7 +188,8 @@ static enum bw_err open_places(struct bw_guard_program *program)
 
     for (uint32_t i = 0; i < program->config->group_count; i++) {
         struct bw_diag diag = {0};
-        const enum bw_err err = bw_guard_program_add(program, &program->config->groups[i], &diag);
+        const enum bw_err err =
+            bw_guard_program_add(program, &program->config->groups[i], false, &diag);
 
         if (err == BW_OK)
             continue;
@@ -190,7 +200,11 @@ static enum bw_err open_places(struct bw_guard_program *program)
         first = first == BW_OK ? err : first;
     }
     bw_guard_program_guard_forgotten(program);
-    return program->place_count > 0 && !BW_MUTANT(DAMAGED_STOPS_ALL) ? BW_OK : first;
+    if (program->place_count == 0 || BW_MUTANT(DAMAGED_STOPS_ALL))
+        return first; /* the caretaker enforces them all */
+    if (first != BW_OK)
+        enforce_unloaded(program);
+    return BW_OK;
 }
 
 /* With too few, the fences of all groups at once would lack them. */

@@ -167,6 +167,7 @@ struct bw_guard_place {
     uint64_t mirror_wanted;        /* number of the newest MIRROR */
     bool is_mirror_due;            /* the next round writes it */
     struct bw_guard_memory kept;   /* as it was found on the disk */
+    bool is_unread; /* its memory cannot be read, and is left as it is: only its mirror is enforced */
     struct bw_id mirror_cluster;   /* whose epoch is armed in it, where that was found; none: ours */
     uint8_t *reach_bytes;          /* reach_file.c: by what it is ended; NULL: cannot be kept */
     size_t reach_size;
@@ -178,9 +179,10 @@ struct bw_guard_place {
     uint64_t mirror_number;        /* of the newest one that was written */
 };
 
-/* A place of `config` with what is kept of it; what a predecessor left running is ended. */
+/* A place of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
+ * memory cannot be read, what is armed in its mirror is enforced, and no more. */
 BW_MUST_CHECK enum bw_err bw_guard_place_open(struct bw_guard_program *program,
-                                              const struct bw_group_config *config,
+                                              const struct bw_group_config *config, bool is_kept,
                                               struct bw_guard_place **out_place,
                                               struct bw_diag *diag);
 /* The scripts and limits of `config` are in force from here on. */
@@ -202,6 +204,8 @@ void bw_guard_place_saved(void *of, void *user);
 /* What is armed is an epoch of another cluster, whose guard is gone: it is enforced, and then forgotten. No
  * agent hears of the group before. */
 bool bw_guard_place_is_foreign(const struct bw_guard_place *place);
+/* Enforced to its deadline, and unheard of by any agent; its memory is not written. */
+bool bw_guard_place_is_nobodys(const struct bw_guard_place *place);
 /* Nothing of it is to be enforced any more, and nothing of it runs. */
 bool bw_guard_place_is_over(const struct bw_guard_place *place);
 /* Before the loop waits: a foreign epoch that is over is forgotten. */
@@ -440,16 +444,15 @@ struct bw_guard_program {
 
 struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *program,
                                              const char *group);
-/* Opens a place for `config` and puts it among the others. */
+/* Opens a place for `config` and puts it among the others; `is_kept` as in bw_guard_place_open. */
 BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
-                                               const struct bw_group_config *config,
+                                               const struct bw_group_config *config, bool is_kept,
                                                struct bw_diag *diag);
 /* forgotten.c: guards the leases of groups that the file does not name any more; of those that have
  * none, the empty cgroups are removed. */
 void bw_guard_program_guard_forgotten(struct bw_guard_program *program);
-/* A place for a group of which there is only what was kept. */
-BW_MUST_CHECK enum bw_err bw_guard_program_guard_kept(struct bw_guard_program *program,
-                                                      const char *group, struct bw_diag *diag);
+/* What is armed in the mirror of a group that has no place, if anything is, gets one. */
+void bw_guard_program_enforce_mirror(struct bw_guard_program *program, const char *group);
 /* Lists `dir`: the groups of its files that end in `suffix`. */
 void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
                            void (*on_group)(struct bw_guard_program *program, const char *group));

@@ -61,7 +61,7 @@ static void take(struct bw_guard_program *program, struct bw_site_config *config
         struct bw_diag diag = {0};
 
         if (bw_guard_program_find(program, name) == NULL &&
-            bw_guard_program_add(program, &config->groups[i], &diag) != BW_OK)
+            bw_guard_program_add(program, &config->groups[i], false, &diag) != BW_OK)
             bw_log_error(&program->log, "group.unloaded",
                          "group=%s error=%s does=\"the others go on without it\"", name,
                          bw_log_quote(diag.text));

@@ -16,6 +16,7 @@
 
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/durable.h>
 
 #include "guard_rig.h"
 
@@ -212,6 +213,57 @@ static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
     assert_silent_since(rig, end_ms);
 }
 
+static void put_memory_of_a_newer_version(const struct rig *rig)
+{
+    static const struct bw_durable_kind kind = {.magic = "BWGM", .version = 255};
+    struct bw_diag diag = {0};
+    int dir = -1;
+
+    assert_int_equal(bw_durable_open_dir(rig_path(rig, "state/guard"), &dir, &diag), BW_OK);
+    assert_int_equal(bw_durable_save(dir, "g.memory", &kind, "what", 4, &diag), BW_OK);
+    assert_int_equal(close(dir), 0);
+}
+
+/* Another group's memory is well: its guard is there, and serves both. */
+static void the_lease_of_a_group_that_is_not_loaded_ends(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_message look = {.kind = BW_GUARD_MESSAGE_RUN,
+                                    .run = {.action = BW_ACTION_STATUS, .run_id = 99}};
+    uint64_t end_ms;
+
+    do_in(rig, "sed -n '/name: g$/,$p' site.yaml | sed 's/name: g$/name: h/' >more && "
+               "cat more >>site.yaml");
+    end_ms = serve_and_lose_both(rig, 1);
+    put_memory_of_a_newer_version(rig);
+    do_in(rig, "cp state/guard/g.memory before");
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 1);
+    assert_string_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].group, "h");
+    assert_true(rig_has(rig, "log", "event=group.unloaded component=guard group=g"));
+    assert_silent_since(rig, end_ms);
+    assert_true(rig_has(rig, "calls", "fence"));
+    (void)snprintf(look.group, sizeof look.group, "h");
+    rig_send(&rig->agent, &look);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED] + 1);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
+    do_in(rig, "cmp state/guard/g.memory before"); /* a person's to look at */
+}
+
+/* There is no other to be guarded: it is no guard, and enforces all the same. */
+static void a_guard_that_loads_no_group_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    put_memory_of_a_newer_version(rig);
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
@@ -223,6 +275,8 @@ int main(void)
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
         TEST(a_frozen_enforcer_holds_up_no_arm_for_long),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
+        TEST(the_lease_of_a_group_that_is_not_loaded_ends),
+        TEST(a_guard_that_loads_no_group_enforces),
     };
 
     cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand or for a mutant; unset: all */
