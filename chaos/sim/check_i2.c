@@ -42,10 +42,12 @@ static void note_grant(struct sim_world *world, uint32_t group, const struct bw_
         return;
     checks->newest_epoch[group] = found->epoch;
     checks->tally.grants++;
-    /* What a start that failed has acknowledged is lost with its rollback (3.6). */
-    if (bw_group_history_at(found, 0)->planned &&
+    /* What a start that failed has acknowledged is lost with its rollback (3.6); what a person has
+     * started after the last position was given was never promised. */
+    if (!checks->by_hand_since[group] && bw_group_history_at(found, 0)->planned &&
         bw_group_history_at(found, 0)->why_granted != BW_REASON_ROLLBACK)
         checks->planned_epoch[group] = found->epoch;
+    checks->by_hand_since[group] = false;
     if (newest[0] != '\0' && strcmp(newest, found->holder_site) != 0)
         checks->tally.failovers++;
     (void)bw_copy_text(newest, sizeof checks->newest_site[group], found->holder_site);

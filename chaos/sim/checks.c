@@ -105,6 +105,7 @@ void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
     struct sim_checks *checks = world->checks;
     uint64_t from_ns = world->now_ns;
 
+    checks->by_hand_since[group] = true;
     if (checks->disturbed_until_ns[site] > from_ns)
         from_ns = checks->disturbed_until_ns[site];
     checks->by_hand_ns[site][group] = from_ns + find_out_ns(world);

@@ -95,6 +95,7 @@ struct sim_checks {
     uint32_t epoch_life[SIM_WITNESSES]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
     uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
+    bool by_hand_since[SIM_GROUPS_MAX]; /* the newest grant a person has started it somewhere */
     char newest_site[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     /* I3 */
     struct sim_committed *committed; /* by index */

@@ -1,7 +1,9 @@
 /* expected.c - what a standard campaign must have fired at least once. */
 #include "expected.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <breakwater/core/group.h>
 
@@ -34,15 +36,28 @@ static const char *const machine_rules[] = {
 };
 #define RULE_COUNT (sizeof machine_rules / sizeof machine_rules[0])
 
+/* Rows of the group's table that are not asked for: G16, a fence that somebody confirms from another
+ * machine (no verb does that yet); G41, a first look that shows the service elsewhere in the moment of a
+ * planned move (too rare for each campaign). test_group_table walks each row. */
+static const char *const group_rules_beyond[] = {"G16", "G41"};
+
+static bool is_beyond(const char *id)
+{
+    for (size_t i = 0; i < sizeof group_rules_beyond / sizeof group_rules_beyond[0]; i++)
+        if (strcmp(id, group_rules_beyond[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *sim_expected(uint32_t at)
 {
     static char fault[SIM_COVERAGE_NAME_BYTES];
     size_t rule_count;
     const struct bw_group_rule *rules = bw_group_rules(&rule_count);
 
-    if (at < rule_count)
-        return rules[at].id;
-    at -= (uint32_t)rule_count;
+    for (size_t i = 0; i < rule_count; i++)
+        if (!is_beyond(rules[i].id) && at-- == 0)
+            return rules[i].id;
     if (at < RULE_COUNT)
         return machine_rules[at];
     at -= (uint32_t)RULE_COUNT;
