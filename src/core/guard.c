@@ -280,14 +280,9 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 
 /* ---- ending an epoch, letting go ----------------------------------------------------------- */
 
-static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
+/* Nothing serves, and nothing is under way that a service could come of (3.4, ended). */
+static enum bw_refusal judge_over(const struct bw_guard *guard)
 {
-    if (bw_id_is_none(guard->agent.session))
-        return BW_REFUSAL_NO_HELLO;
-    if (epoch == 0 || epoch < guard->memory.epoch_seen)
-        return BW_REFUSAL_OLD_EPOCH;
-    if (is_foreign_instance(guard, epoch))
-        return BW_REFUSAL_WRONG_INSTANCE;
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
         return BW_REFUSAL_FENCING;
     /* not covered: has_waiting_run; what waits for the slot waits while it is taken. */
@@ -297,6 +292,17 @@ static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
     if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT))
         return BW_REFUSAL_NOT_STOPPED;
     return BW_REFUSAL_NONE;
+}
+
+static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
+{
+    if (bw_id_is_none(guard->agent.session))
+        return BW_REFUSAL_NO_HELLO;
+    if (epoch == 0 || epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH;
+    if (is_foreign_instance(guard, epoch))
+        return BW_REFUSAL_WRONG_INSTANCE;
+    return judge_over(guard);
 }
 
 static void send_ended(const struct guard_step *step, uint64_t epoch, const char *rule)
@@ -320,9 +326,10 @@ static void end_saved(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
     const uint64_t epoch = guard->memory.ended_epoch;
+    const enum bw_refusal why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
 
-    if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT) && !BW_MUTANT(END_LATE)) {
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, BW_REFUSAL_NOT_STOPPED, "U44");
+    if (why != BW_REFUSAL_NONE) {
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U44");
         return;
     }
     bw_guard_disarm(guard);

@@ -252,6 +252,17 @@ static void on_rechecked(const struct guard_step *step, enum bw_service service,
     finish(step, ok, "W9");
 }
 
+/* It serves again: what was seen to end before has not ended (3.3). */
+static void note_serves(const struct guard_step *step, enum bw_service service)
+{
+    struct bw_guard_mirror *mirror = &step->guard->mirror;
+
+    if (service != BW_SERVICE_STARTED || !mirror->stop_seen || BW_MUTANT(FENCE_SEES_STARTED))
+        return;
+    mirror->stop_seen = false;
+    bw_guard_mirror_now(step, "W32");
+}
+
 void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_kind action,
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated)
@@ -263,8 +274,10 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
         look_last(step, "W30"); /* the script is over: the look has its own time */
         return;
     }
-    if (guard->fence == BW_FENCE_CHECK || guard->fence == BW_FENCE_RECHECK)
+    if (guard->fence == BW_FENCE_CHECK || guard->fence == BW_FENCE_RECHECK) {
         bw_guard_note_sight(step, BW_GUARD_SLOT_FENCE, service, populated);
+        note_serves(step, service);
+    }
     switch (guard->fence) {
     case BW_FENCE_SCRIPT:
         if (ended->result == BW_RUN_KILLED) { /* a fence of before: now ours can begin */

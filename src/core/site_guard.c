@@ -127,17 +127,6 @@ void bw_site_give_back(const struct step *step, const char *rule)
     bw_site_save(step, rule);
 }
 
-static void on_epoch_ended(const struct step *step, uint64_t epoch)
-{
-    struct bw_site *site = step->site;
-
-    site->end_open = false;
-    if (epoch > site->guard.ended_epoch)
-        site->guard.ended_epoch = epoch;
-    if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
-        bw_site_give_back(step, "S22");
-}
-
 /* Committed state says that our epoch is over, and the guard has seen a higher one, which another
  * instance of this site held: it runs nothing of ours any more, and has nothing to end (3.7). */
 static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refusal why)
@@ -162,6 +151,23 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
         site->stop_is_owed = true;
         site->memory.start_begun = true; /* the guard knows of something that we do not */
     }
+}
+
+/* What it said before, or said late, is no end of what a fence has seen serve, or could not end, since
+ * (3.3): another has to see it first. */
+static void on_epoch_ended(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+
+    if (site->fence_failed && epoch == site->fence_failed_epoch && !BW_MUTANT(ENDED_IN_SPITE)) {
+        on_end_refused(step, epoch, BW_REFUSAL_NOT_STOPPED);
+        return;
+    }
+    site->end_open = false;
+    if (epoch > site->guard.ended_epoch)
+        site->guard.ended_epoch = epoch;
+    if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
+        bw_site_give_back(step, "S22");
 }
 
 static void on_let_go_done(const struct step *step, uint64_t index)
@@ -247,17 +253,6 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
     site->fence_ok_read = true;
     if (site->tenure == BW_TENURE_FENCING || site->tenure == BW_TENURE_STUCK)
         bw_site_begin_ending(step);
-}
-
-/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
-uint64_t bw_site_held_index(const struct bw_site *site)
-{
-    const struct bw_order *order = &site->order;
-
-    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
-                   bw_id_equal(order->instance, site->instance)
-               ? order->held_index
-               : 0;
 }
 
 /* A fence that was begun when the failed one was known has seen the end (3.3). Durable before it is

@@ -162,6 +162,17 @@ static void count_service(const struct step *step, struct bw_instant seen)
         site->rogue_in_a_row = 0;
 }
 
+/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
+uint64_t bw_site_held_index(const struct bw_site *site)
+{
+    const struct bw_order *order = &site->order;
+
+    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
+                   bw_id_equal(order->instance, site->instance)
+               ? order->held_index
+               : 0;
+}
+
 /* It serves again: a fence has to end it once more before a held epoch ends (3.3). */
 static void forget_answered(const struct step *step)
 {

@@ -141,6 +141,27 @@ static void a_restart_forgets_neither_the_answer_nor_that_one_is_owed(void **sta
     assert_int_equal(released(&world).held_index, HELD_INDEX);
 }
 
+/* Its disk was long in coming, or its answer. */
+static void an_end_of_an_epoch_whose_fence_failed_is_not_believed(void **state)
+{
+    const struct bw_guard_message failed = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &failed);
+    from_guard(&world, &over);
+    assert_false(world.site.memory.given_back);
+
+    struct bw_guard_message well = failed;
+
+    well.fence.ok = true;
+    from_guard(&world, &well);
+    from_guard(&world, &over);
+    assert_true(world.site.memory.given_back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +169,7 @@ int main(void)
         cmocka_unit_test(again_until_one_has_seen_the_end),
         cmocka_unit_test(a_fence_that_had_begun_before_answers_nothing),
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),
+        cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),
         cmocka_unit_test(a_restart_forgets_neither_the_answer_nor_that_one_is_owed),
     };
 

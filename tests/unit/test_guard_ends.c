@@ -1,0 +1,109 @@
+/* guard: an end that was seen is none once something serves, or may, again (3.3, 3.4 "ended"). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+static void saved(struct world *world)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = true};
+
+    world->save_hangs = false;
+    step(world, &event);
+}
+
+static void reach_killed(struct world *world)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
+
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+/* Its service was seen to end; that it has is being written down, and the disk hangs. */
+static void begin_ending(struct world *world)
+{
+    begin_armed(world);
+    run(world, 1, BW_ACTION_STATUS, 3);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world->guard.mirror.stop_seen);
+    world->save_hangs = true;
+    assert_false(end(world, 1));
+}
+
+/* What the fence at D - F sees first, and last. */
+static void fence_sees(struct world *world, const char *first, const char *last)
+{
+    tick_at(world, 108000);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, first);
+    tick_at(world, 109900);
+    reach_killed(world);
+    assert_int_equal(world->guard.fence, BW_FENCE_RECHECK);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, last);
+}
+
+static void assert_not_ended(const struct world *world, enum bw_refusal why)
+{
+    assert_int_equal(world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_int_equal(world->last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, why);
+    assert_int_equal(world->guard.mirror.armed_epoch, 1); /* its deadline stands */
+}
+
+static void an_end_that_is_saved_while_a_fence_runs_or_failed_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    tick_at(&world, 108000);
+    saved(&world);
+    assert_not_ended(&world, BW_REFUSAL_FENCING);
+
+    begin_ending(&world);
+    fence_sees(&world, "unknown", "unknown");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    saved(&world);
+    assert_not_ended(&world, BW_REFUSAL_FENCING);
+}
+
+static void what_a_fence_saw_serve_has_not_ended_before(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    fence_sees(&world, "unknown", "started");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    assert_false(world.guard.mirror.stop_seen);
+    saved(&world);
+    assert_not_ended(&world, BW_REFUSAL_FENCING);
+}
+
+static void an_end_is_said_once_a_fence_has_seen_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    fence_sees(&world, "started", "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, ""); /* the stop script that cleans up */
+    saved(&world);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_that_is_saved_while_a_fence_runs_or_failed_is_refused),
+        cmocka_unit_test(what_a_fence_saw_serve_has_not_ended_before),
+        cmocka_unit_test(an_end_is_said_once_a_fence_has_seen_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
