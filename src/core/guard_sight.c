@@ -80,6 +80,10 @@ void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind ac
 void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
                                 enum bw_run_result result)
 {
+    /* Until it had ended it could order more, behind the back of a script that ended before it. */
+    if ((run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN) &&
+        !BW_MUTANT(START_OUTLIVES))
+        guard->mirror.script_due = true;
     if ((run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE) && result == BW_RUN_OK)
         guard->mirror.script_due = false;
 }

@@ -97,12 +97,45 @@ static void an_end_is_said_once_a_fence_has_seen_it(void **state)
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
 }
 
+/* What it ordered elsewhere after the fence script had ended is not taken back by that one. */
+static void a_start_that_ends_after_the_fence_script_needs_another(void **state)
+{
+    static const enum bw_action_kind actions[] = {BW_ACTION_START, BW_ACTION_REJOIN};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        struct world world;
+
+        begin_armed(&world);
+        world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+        /* A rejoin is refused beside a lease: as if one had been begun before it. */
+        run(&world, 1, BW_ACTION_START, 9);
+        world.guard.slots[BW_GUARD_SLOT_ACTION].run.action = actions[i];
+        tick_at(&world, 108000);
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+        ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+        assert_int_equal(world.guard.fence, BW_FENCE_TERM);
+        tick_at(&world, 109900);
+        reach_killed(&world);
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+        assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+
+        tick_at(&world, world.now_ms + 1000);
+        assert_asked(&world, "SPAWN:fence");
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+        assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_is_saved_while_a_fence_runs_or_failed_is_refused),
         cmocka_unit_test(what_a_fence_saw_serve_has_not_ended_before),
         cmocka_unit_test(an_end_is_said_once_a_fence_has_seen_it),
+        cmocka_unit_test(a_start_that_ends_after_the_fence_script_needs_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
