@@ -387,7 +387,10 @@ static void merge_reaches(struct bw_api *api)
                        bw_json_member(member, "name")) != 0)
                 continue;
             json_array_foreach(json_object_get(api->witnesses[j].status, "witnesses"), k, own) {
-                if (json_is_array(json_object_get(own, "reaches")))
+                /* What it says of others is nothing, or was merged into it a moment ago. */
+                if (own != member &&
+                    strcmp(bw_json_member(own, "name"), bw_json_member(member, "name")) == 0 &&
+                    json_is_array(json_object_get(own, "reaches")))
                     (void)json_object_set(member, "reaches", json_object_get(own, "reaches"));
             }
         }

@@ -131,6 +131,13 @@ static enum bw_exit tell(const struct bw_move *move, enum bw_outcome_progress pr
 
 enum wait { WAIT_UNTOLD, WAIT_LEASE, WAIT_ANSWER };
 
+/* Whoever has said that it is off is believed, until it is seen to serve. */
+static bool is_forced_all_the_same(const struct bw_move *move, const json_t *holder)
+{
+    return json_is_true(json_object_get(move->body, "holder_is_off")) &&
+           strcmp(bw_json_member(holder, "service"), "started") != 0;
+}
+
 /* Nobody waits in front of a silent screen: what for, and for how long, each once. */
 static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum wait told)
 {
@@ -145,7 +152,8 @@ static enum wait tell_wait(const struct bw_move *move, const json_t *group, enum
                      move->verb, move->group, bw_json_number(group, "epoch"), left_ms / 1000,
                      (int)(left_ms % 1000 / 100));
         told = WAIT_LEASE;
-    } else if (left_ms <= 0 && told != WAIT_ANSWER && bw_json_truth(holder, "connected")) {
+    } else if (left_ms <= 0 && told != WAIT_ANSWER && bw_json_truth(holder, "connected") &&
+               !is_forced_all_the_same(move, holder)) {
         (void)printf("%s of %s: %s answers (service %s): nothing is forced against that\n",
                      move->verb, move->group, bw_json_member(holder, "name"),
                      bw_json_member(holder, "service"));
