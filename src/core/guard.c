@@ -564,6 +564,9 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->enforced = durable->enforced;
     out_state->epoch_seen = durable->epoch_seen;
     out_state->ended_epoch = durable->ended_epoch;
+    if (out_state->ended_epoch != 0 && is_end_unsaid(guard, out_state->ended_epoch) &&
+        !BW_MUTANT(STATE_SAYS_ENDED))
+        out_state->ended_epoch--; /* what was refused as an end is told as none (3.4, ended) */
     out_state->let_go_index = durable->let_go_index;
     out_state->armed_epoch = guard->mirror.armed_epoch;
     out_state->armed_instance = guard->mirror.armed_instance;

@@ -129,12 +129,29 @@ static void a_start_that_ends_after_the_fence_script_needs_another(void **state)
     }
 }
 
+/* An agent that connects anew is told the same as the one that had asked. */
+static void what_was_refused_as_an_end_is_told_to_no_agent(void **state)
+{
+    struct bw_guard_state told;
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    fence_sees(&world, "unknown", "started");
+    saved(&world);
+    bw_guard_state_get(&world.guard, &told);
+    assert_int_equal(told.ended_epoch, 0);
+    assert_true(told.fence_ended);
+    assert_false(told.fence_ok);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_end_that_is_saved_while_a_fence_runs_or_failed_is_refused),
         cmocka_unit_test(what_a_fence_saw_serve_has_not_ended_before),
         cmocka_unit_test(an_end_is_said_once_a_fence_has_seen_it),
+        cmocka_unit_test(what_was_refused_as_an_end_is_told_to_no_agent),
         cmocka_unit_test(a_start_that_ends_after_the_fence_script_needs_another),
     };
 

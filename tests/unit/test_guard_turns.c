@@ -254,6 +254,13 @@ static void what_is_not_durable_is_told_to_no_agent(void **state)
     struct bw_guard_state told;
 
     (void)state;
+    begin(&world);
+    world.save_hangs = true;
+    assert_false(arm(&world, 1, 100000));
+    bw_guard_state_get(&world.guard, &told);
+    assert_int_equal(told.epoch_seen, 0);
+    assert_false(told.enforced);
+
     begin_armed(&world);
     world.guard.mirror.stop_seen = true;
     world.save_hangs = true;
