@@ -256,9 +256,9 @@ void bw_check_service_unit(struct bw_check_lines *lines, const char *group, cons
         bw_check_line(lines, BW_CHECK_WARN, group, "%s: systemd knows no such unit", unit);
     if (again != NULL)
         bw_check_line(lines, BW_CHECK_WARN, group,
-                      "%s: %s: systemd starts it again after each KILL, so it counts as outside of the "
-                      "reach and time alone does not hand it over; write Restart=no, or "
-                      "RestartPreventExitStatus=SIGKILL, and mask what triggers it",
+                      "%s: %s: systemd starts it again after its end, so it counts as outside of the "
+                      "reach and time alone does not hand it over; write Restart=no without "
+                      "RestartForceExitStatus=, and mask what triggers or upholds it",
                       unit, again);
     if (strncmp(answer.file_state, "enabled", strlen("enabled")) == 0)
         bw_check_line(lines, BW_CHECK_WARN, group,

@@ -308,9 +308,9 @@ static void warn_of_restarts(struct bw_guard_place *place)
 
     if (unit != NULL && !place->has_warned_restart)
         bw_log_error(&place->program->log, "units.come_again",
-                     "group=%s unit=%s why=%s does=\"systemd starts it again after each KILL, so it counts "
-                     "as outside of the reach: time alone hands nothing over\" next=\"write Restart=no, or "
-                     "RestartPreventExitStatus=SIGKILL, and mask what triggers it\"",
+                     "group=%s unit=%s why=%s does=\"systemd starts it again after its end, so it counts "
+                     "as outside of the reach: time alone hands nothing over\" next=\"write Restart=no without "
+                     "RestartForceExitStatus=, and mask what triggers or upholds it\"",
                      place->config->name, unit->name, bw_log_quote(bw_unit_comes_again(unit)));
     place->has_warned_restart = unit != NULL;
 }

@@ -172,7 +172,7 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     if (here == BW_POPULATED_YES && work->place->config->unit_count == 0)
         return here;
     units = are_units_up(work->place);
-    /* What systemd starts again after each KILL is not inside of what a KILL ends (3.4). */
+    /* What systemd starts again by itself is not inside of what a KILL ends (3.4). */
     if (work->place->unit_reach != NULL &&
         bw_units_that_comes_again(&work->place->unit_reach->units) != NULL)
         return BW_POPULATED_NO;

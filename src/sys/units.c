@@ -154,37 +154,30 @@ static enum bw_unit_activity activity_of(const char *value, size_t bytes)
     return BW_UNIT_UNKNOWN;
 }
 
-/* systemd.service(5), the table of Restart=: what a KILL, which is no clean end, does not bring back. A word
- * that is not known may. */
-static bool is_quiet_restart(const char *value, size_t bytes)
-{
-    return is_word(value, bytes, "no") || is_word(value, bytes, "on-success") ||
-           is_word(value, bytes, "on-watchdog");
-}
-
-static bool has_word(const char *value, size_t bytes, const char *word)
-{
-    const size_t length = strlen(word);
-
-    for (size_t i = 0; i + length <= bytes; i++)
-        if (memcmp(value + i, word, length) == 0 && (i == 0 || value[i - 1] == ' ') &&
-            (i + length == bytes || value[i + length] == ' '))
-            return true;
-    return false;
-}
-
-/* A socket, a timer or a path wins over a restart: nothing exempts from it. */
-static void take_again(struct bw_unit *unit, const char *line, size_t bytes)
+/* systemd.service(5): only Restart=no starts nothing, whatever its end was. No exit status exempts the
+ * others: before a KILL goes a TERM, which may end it by any status, and one that ended by itself
+ * just before is started after RestartSec=, when the KILL has found nothing. */
+static bool is_restart(const char *line, size_t bytes)
 {
     const char *value;
     size_t value_bytes;
 
-    if (take_value(line, bytes, "RestartPreventExitStatus=", &value, &value_bytes))
-        unit->is_kill_exempt = has_word(value, value_bytes, "KILL");
-    else if ((take_value(line, bytes, "TriggeredBy=", &value, &value_bytes) && value_bytes > 0) ||
-             (take_value(line, bytes, "Restart=", &value, &value_bytes) &&
-              !is_quiet_restart(value, value_bytes) && unit->again[0] != 'T'))
-        (void)snprintf(unit->again, sizeof unit->again, "%.*s", (int)bytes, line); /* cut: for people */
+    return take_value(line, bytes, "Restart=", &value, &value_bytes) &&
+           !is_word(value, value_bytes, "no");
+}
+
+/* RestartForceExitStatus= wins over Restart=no; a socket, a timer, a path or a unit that upholds it
+ * does not ask how it ended. */
+static bool is_other_start(const char *line, size_t bytes)
+{
+    static const char *const keys[] = {"RestartForceExitStatus=", "TriggeredBy=", "UpheldBy="};
+    const char *value;
+    size_t value_bytes;
+
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+        if (take_value(line, bytes, keys[i], &value, &value_bytes))
+            return value_bytes > 0;
+    return false;
 }
 
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
@@ -200,8 +193,8 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
     else if (take_value(line, bytes, "LoadState=", &value, &value_bytes))
         unit->is_loaded = is_word(value, value_bytes, "loaded") ||
                           is_word(value, value_bytes, "masked");
-    else
-        take_again(unit, line, bytes);
+    else if (is_restart(line, bytes) || is_other_start(line, bytes))
+        (void)snprintf(unit->again, sizeof unit->again, "%.*s", (int)bytes, line); /* cut: for people */
 }
 
 /* `systemctl show` answers in the order of its arguments, one block each, an empty line between. */
@@ -251,7 +244,6 @@ static void take_over(struct bw_units *units)
 
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
         memcpy(unit->again, seen->again, sizeof unit->again);
-        unit->is_kill_exempt = seen->is_kill_exempt;
         if (seen->cgroup[0] != '\0')
             memcpy(unit->cgroup, seen->cgroup, sizeof unit->cgroup);
         if (unit->activity != BW_UNIT_DOWN || unit->cgroup[0] == '\0')
@@ -309,9 +301,7 @@ bool bw_units_are_down(const struct bw_units *units)
 
 const char *bw_unit_comes_again(const struct bw_unit *unit)
 {
-    const bool is_restart = unit->again[0] == 'R'; /* and not TriggeredBy= */
-
-    if (unit->again[0] == '\0' || (is_restart && unit->is_kill_exempt) || BW_MUTANT(UNIT_COMES_AGAIN))
+    if (unit->again[0] == '\0' || BW_MUTANT(UNIT_COMES_AGAIN))
         return NULL;
     return unit->again;
 }

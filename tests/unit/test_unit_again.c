@@ -1,4 +1,4 @@
-/* units: what systemd starts again by itself after a KILL, from the lines of `systemctl show`. */
+/* units: what systemd may start again by itself after it was ended, from the lines of `systemctl show`. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,23 +14,25 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {{"Restart=no", "RestartPreventExitStatus=", "TriggeredBy="}, NULL},
-    {{"Restart=on-success", "TriggeredBy="}, NULL}, /* a KILL is no clean end */
-    {{"Restart=on-watchdog"}, NULL},
-    {{"Restart=on-failure", "RestartPreventExitStatus=", "TriggeredBy="}, "Restart=on-failure"},
+    {{"Restart=no", "RestartForceExitStatus=", "RestartPreventExitStatus=", "TriggeredBy="}, NULL},
+    {{"Restart=no", "RestartPreventExitStatus=KILL"}, NULL},
+    {{"Restart=on-failure", "TriggeredBy="}, "Restart=on-failure"},
+    {{"Restart=always"}, "Restart=always"},
     {{"Restart=on-abnormal"}, "Restart=on-abnormal"},
     {{"Restart=on-abort"}, "Restart=on-abort"},
-    {{"Restart=always"}, "Restart=always"},
     {{"Restart=on-full-moon"}, "Restart=on-full-moon"}, /* a word of a later systemd */
-    {{"Restart=on-failure", "RestartPreventExitStatus=3 KILL"}, NULL},
-    {{"RestartPreventExitStatus=KILL", "Restart=always"}, NULL}, /* in any order */
-    {{"Restart=always", "RestartPreventExitStatus=3 SKILL KILLED"}, "Restart=always"},
+    /* Its end by the TERM that goes before a KILL, or by itself, is one that they start it after. */
+    {{"Restart=on-success"}, "Restart=on-success"},
+    {{"Restart=on-watchdog"}, "Restart=on-watchdog"},
+    {{"Restart=always", "RestartPreventExitStatus=KILL"}, "Restart=always"},
+    {{"RestartPreventExitStatus=TERM KILL", "Restart=on-failure"}, "Restart=on-failure"}, /* exit 143 */
+    {{"Restart=no", "RestartForceExitStatus=KILL"}, "RestartForceExitStatus=KILL"},
+    {{"RestartForceExitStatus=3 KILL", "Restart=no"}, "RestartForceExitStatus=3 KILL"},
+    /* What triggers or upholds it does not ask how it ended. */
     {{"Restart=no", "TriggeredBy=shop.socket"}, "TriggeredBy=shop.socket"},
-    /* What triggers it does not ask how it ended. */
-    {{"Restart=always", "RestartPreventExitStatus=KILL", "TriggeredBy=shop.timer"},
-     "TriggeredBy=shop.timer"},
-    {{"TriggeredBy=shop.timer", "Restart=always", "RestartPreventExitStatus=KILL"},
-     "TriggeredBy=shop.timer"},
+    {{"TriggeredBy=shop.timer", "Restart=no", "RestartForceExitStatus="}, "TriggeredBy=shop.timer"},
+    {{"Restart=no", "UpheldBy=shop.target"}, "UpheldBy=shop.target"},
+    {{"Restart=no", "UpheldBy=", "TriggeredBy="}, NULL},
     {{"ActiveState=active", "LoadState=loaded"}, NULL}, /* a target or a slice has no Restart= */
     {{"Restart", "TriggeredBy", "", "=always"}, NULL},
 };

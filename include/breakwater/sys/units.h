@@ -1,8 +1,8 @@
 /* units.h - reach `units`: a service that systemd runs, as units that the group names. Design 3.4.
  *
  * systemctl is run as a tool of ours, never waited for: each call answers by a callback. What a
- * signal did is only known by a look after it. A unit that systemd starts again by itself after a KILL
- * cannot be ended by one. Loop rule: all calls on the loop's thread. */
+ * signal did is only known by a look after it. A unit that systemd may start again by itself after its
+ * end cannot be ended by a KILL. Loop rule: all calls on the loop's thread. */
 #ifndef BW_SYS_UNITS_H
 #define BW_SYS_UNITS_H
 
@@ -31,18 +31,17 @@ struct bw_unit {
     char name[BW_UNIT_NAME_BYTES];
     char cgroup[BW_UNIT_CGROUP_BYTES]; /* ControlGroup, the last one known; "" before */
     enum bw_unit_activity activity;    /* by the last look */
-    /* Private, see bw_unit_comes_again: what may start it, and whether a KILL is exempt from that. */
-    char again[BW_UNIT_AGAIN_BYTES];
-    bool is_kill_exempt;
+    char again[BW_UNIT_AGAIN_BYTES];   /* private, see bw_unit_comes_again */
     bool is_loaded;                    /* private: only then its activity means anything */
 };
 
 /* Takes one line KEY=VALUE of `systemctl show` with BW_UNIT_PROPERTIES; what it does not know changes nothing. */
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
-#define BW_UNIT_PROPERTIES                                                                               \
-    "--property=LoadState,ActiveState,ControlGroup,Restart,RestartPreventExitStatus,TriggeredBy"
-/* What makes systemd start it again by itself after a KILL, as its file says it ("Restart=on-failure");
- * NULL: nothing. */
+#define BW_UNIT_PROPERTIES                                                                    \
+    "--property=LoadState,ActiveState,ControlGroup,Restart,RestartForceExitStatus,TriggeredBy," \
+    "UpheldBy"
+/* What may make systemd start it again by itself after it was ended by TERM, KILL or itself, as its file
+ * says it ("Restart=on-failure"); NULL: nothing. */
 const char *bw_unit_comes_again(const struct bw_unit *unit);
 
 struct bw_units;
@@ -85,7 +84,7 @@ BW_MUST_CHECK enum bw_err bw_units_look(struct bw_units *units, bw_units_on_done
 /* All of them down, by the last look: what a fence must have seen. */
 bool bw_units_are_down(const struct bw_units *units);
 
-/* One of them that systemd starts again by itself after a KILL, by the last look; NULL: none. */
+/* One of them that systemd may start again by itself, by the last look; NULL: none. */
 const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units);
 
 /* `systemctl kill` for all. BW_ERR_BUSY: one is at work. */
