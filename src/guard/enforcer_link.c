@@ -19,6 +19,7 @@
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/random.h>
 
+#define OPEN_AGAIN_NS (200 * BW_NS_PER_MS)
 #define TELL_AGAIN_NS (5 * BW_NS_PER_MS)
 #define MAKE_AGAIN_NS (BW_NS_PER_S / 2)
 #define BACKLOG       4
@@ -198,9 +199,9 @@ static void add_order(struct bw_enforcer_message *message, const struct bw_guard
     memcpy(order->group, place->machine.group, sizeof order->group);
 }
 
-static void tell_again_soon(struct bw_guard_program *program)
+static void tell_again_in(struct bw_guard_program *program, uint64_t wait_ns)
 {
-    bw_deadline_set(&program->enforcer.again, bw_instant_add(bw_clock_now(), TELL_AGAIN_NS),
+    bw_deadline_set(&program->enforcer.again, bw_instant_add(bw_clock_now(), wait_ns),
                     BW_DEADLINE_RIGHT);
 }
 
@@ -216,7 +217,7 @@ static void tell_over(struct bw_guard_place *place)
     if (send_frame(program, message, NULL))
         place->told.epoch = 0;
     else
-        tell_again_soon(program);
+        tell_again_in(program, TELL_AGAIN_NS);
 }
 
 /* Deadlines on their way into one frame. */
@@ -279,6 +280,7 @@ void bw_guard_enforcer_flush(struct bw_guard_program *program)
     /* Once it was told all, no later deadline while a predecessor holds an earlier one. */
     const bool awaits_relief = link->has_told_all && !link->is_relieved;
     bool takes_reach = true;
+    bool has_short = false; /* a group whose means cannot be opened stops no other one */
     bool is_taken = true;
 
     link->is_dirty = false;
@@ -290,15 +292,16 @@ void bw_guard_enforcer_flush(struct bw_guard_program *program)
 
         if (place->is_reach_untold && takes_reach) {
             bw_guard_enforcer_tell_reach(place);
-            takes_reach = !place->is_reach_untold;
+            takes_reach = !place->is_reach_untold || place->are_means_short;
         }
+        has_short |= place->are_means_short;
         is_taken = awaits_relief || tell_place(place, &deadlines);
     }
     is_taken = is_taken && tell_deadlines(program, &deadlines);
     link->is_dirty = !is_taken; /* with its next answer, or the next arm */
-    link->has_told_all |= is_taken && takes_reach;
-    if (!is_taken || !takes_reach)
-        tell_again_soon(program);
+    link->has_told_all |= is_taken && takes_reach && !has_short;
+    if (!is_taken || !takes_reach || has_short)
+        tell_again_in(program, is_taken && takes_reach ? OPEN_AGAIN_NS : TELL_AGAIN_NS);
     begin_relief(program);
 }
 
@@ -309,6 +312,17 @@ void bw_guard_enforcer_look(struct bw_guard_place *place)
 }
 
 /* ---- by which descriptors -------------------------------------------------------------------- */
+
+/* With less than there is those of before are the better ones. */
+static void note_short(struct bw_guard_place *place, bool is_short)
+{
+    if (is_short && !place->are_means_short)
+        bw_log_error(&place->program->log, "enforcer.means_short",
+                     "group=%s does=\"its enforcer keeps those of before; passes on no deadline\" "
+                     "next=\"raise LimitNOFILE= of breakwater-guard if no descriptor is free\"",
+                     place->config->name);
+    place->are_means_short = is_short;
+}
 
 void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
 {
@@ -322,10 +336,11 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
     message->number = 0;
     message->order_count = 0;
     add_order(message, place);
-    message->means_count = bw_guard_means_open(place, fds, message->means);
-    place->is_reach_untold = !send_frame(program, message, fds);
-    if (place->is_reach_untold) {
+    note_short(place, !bw_guard_means_open(place, fds, message->means, &message->means_count));
+    place->is_reach_untold = place->are_means_short || !send_frame(program, message, fds);
+    if (place->is_reach_untold)
         program->enforcer.is_dirty = true;
+    if (place->is_reach_untold && !place->are_means_short) {
         bw_log_debug(&program->log, "enforcer.reach_untold",
                      "group=%s error=%s does=\"tries again; passes on no deadline before\"",
                      place->config->name, bw_log_quote(strerror(errno)));

@@ -7,18 +7,18 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/cgroup.h>
 
 struct list {
     int *fds;
     enum bw_enforcer_means *kinds;
     uint32_t count;
+    bool is_short; /* something that is there could not be opened */
 };
 
 static void add(struct list *list, int fd, enum bw_enforcer_means kind)
 {
-    if (fd < 0)
-        return;
     if (list->count == BW_ENFORCER_MEANS_MAX) {
         (void)close(fd); /* the limit is said by whoever counts */
         return;
@@ -35,21 +35,56 @@ static int open_in(const struct bw_cgroup *cgroup, const char *name, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
-/* Since Linux 5.14 the kernel ends a cgroup with all below it; before, and in the hierarchies of
+/* False, by errno: it cannot be opened. Since Linux 5.14 the kernel ends a cgroup with all below it; before, and in the hierarchies of
  * version 1, what is listed in it is ended one by one. */
-static void add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
+static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
 {
-    const int by_kernel = open_in(cgroup, "cgroup.kill", O_WRONLY);
+    enum bw_enforcer_means kind = BW_ENFORCER_BY_KILL_FILE;
+    int fd = open_in(cgroup, "cgroup.kill", O_WRONLY);
 
-    if (by_kernel >= 0)
-        add(list, by_kernel, BW_ENFORCER_BY_KILL_FILE);
-    else
-        add(list, open_in(cgroup, "cgroup.procs", O_RDONLY), BW_ENFORCER_BY_PROCS);
+    if (fd < 0) {
+        kind = BW_ENFORCER_BY_PROCS;
+        fd = open_in(cgroup, "cgroup.procs", O_RDONLY);
+    }
+    if (fd >= 0)
+        add(list, fd, kind);
+    return fd >= 0;
 }
 
 /* Its looks and its fence script are no part of what serves: they may run on. */
 static const enum bw_reach_slot ended_slots[] = {BW_REACH_SERVICE, BW_REACH_ACTION};
 #define ENDED_SLOTS (sizeof ended_slots / sizeof ended_slots[0])
+
+bool bw_guard_cgroups_make_again(const struct bw_guard_place *place)
+{
+    if (BW_MUTANT(CGROUPS_ANEW) || !bw_reach_make_again(&place->reach))
+        return false;
+    bw_log_warn(&place->program->log, "reach.vanished",
+                "group=%s does=\"its cgroups are made anew\"", place->config->name);
+    return true;
+}
+
+/* Somebody may have removed them. */
+static void add_own_cgroups(struct list *list, const struct bw_guard_place *place)
+{
+    for (size_t i = 0; i < ENDED_SLOTS; i++) {
+        const struct bw_cgroup *cgroup = &place->reach.slots[ended_slots[i]];
+
+        if (!add_cgroup(list, cgroup) &&
+            (errno != ENOENT || !bw_guard_cgroups_make_again(place) || !add_cgroup(list, cgroup)))
+            list->is_short = true;
+    }
+}
+
+static void add_process(struct list *list, pid_t pid)
+{
+    const int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+    if (fd >= 0)
+        add(list, fd, BW_ENFORCER_BY_PIDFD);
+    else if (errno != ESRCH) /* else it has ended */
+        list->is_short = true;
+}
 
 static void add_processes(struct list *list, const struct bw_guard_place *place)
 {
@@ -59,35 +94,41 @@ static void add_processes(struct list *list, const struct bw_guard_place *place)
         size_t count = 0;
 
         if (bw_reach_list(&place->reach, ended_slots[i], pids, BW_ENFORCER_MEANS_MAX, &count,
-                          NULL) != BW_OK)
+                          NULL) != BW_OK) {
+            list->is_short = true;
             continue;
+        }
         for (size_t n = 0; n < count && n < BW_ENFORCER_MEANS_MAX; n++)
-            add(list, (int)syscall(SYS_pidfd_open, pids[n], 0), BW_ENFORCER_BY_PIDFD);
+            add_process(list, pids[n]);
     }
 }
 
+/* The cgroup of a unit that has ended is gone; its next start makes another, which is told then. */
 static void add_units(struct list *list, const struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++) {
         struct bw_cgroup cgroup;
+        enum bw_err err;
 
-        if (units->units[i].cgroup[0] != '\0' &&
-            bw_cgroup_find(&cgroup, units->units[i].cgroup, NULL) == BW_OK)
-            add_cgroup(list, &cgroup);
+        if (units->units[i].cgroup[0] == '\0')
+            continue;
+        err = bw_cgroup_find(&cgroup, units->units[i].cgroup, NULL);
+        if (err == BW_OK ? !add_cgroup(list, &cgroup) && errno != ENOENT : err != BW_ERR_NOT_FOUND)
+            list->is_short = true;
     }
 }
 
-uint32_t bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
-                             enum bw_enforcer_means *out_kinds)
+bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
+                         enum bw_enforcer_means *out_kinds, uint32_t *out_count)
 {
-    struct list list = {out_fds, out_kinds, 0};
+    struct list list = {out_fds, out_kinds, 0, false};
 
     if (place->unit_reach != NULL)
         add_units(&list, &place->unit_reach->units);
     if (place->reach.means == BW_REACH_BY_CGROUP)
-        for (size_t i = 0; i < ENDED_SLOTS; i++)
-            add_cgroup(&list, &place->reach.slots[ended_slots[i]]);
+        add_own_cgroups(&list, place);
     else
         add_processes(&list, place);
-    return list.count;
+    *out_count = list.count;
+    return !list.is_short || BW_MUTANT(MEANS_SHORT);
 }

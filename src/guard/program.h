@@ -162,6 +162,7 @@ struct bw_guard_place {
     uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
     bool is_reach_untold; /* the enforcer does not know by what to end it: no deadline is passed on */
+    bool are_means_short; /* ... as they cannot all be opened now; has been logged */
     uint64_t told_number;          /* the frame that told it */
     struct bw_enforcer_order mirrored; /* the deadline that the newest mirror in /run says; epoch 0: none */
     uint64_t mirror_wanted;        /* number of the newest MIRROR */
@@ -292,9 +293,12 @@ void bw_guard_enforcer_flush(struct bw_guard_program *program);
 bool bw_guard_enforcer_has(const struct bw_guard_place *place);
 /* By which descriptors it ends the group, from here on: after whatever makes new ones. */
 void bw_guard_enforcer_tell_reach(struct bw_guard_place *place);
-/* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. */
-uint32_t bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
-                             enum bw_enforcer_means *out_kinds);
+/* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. False: something that is there could not be
+ * opened, as no descriptor is free; these are then no reach. */
+BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
+                                       enum bw_enforcer_means *out_kinds, uint32_t *out_count);
+/* True: cgroups of its own were gone, and are there again. */
+bool bw_guard_cgroups_make_again(const struct bw_guard_place *place);
 
 void bw_guard_relief_init(struct bw_guard_program *program);
 /* Our enforcer has what the mirrors say: the earlier ones are relieved of it. Once. */

@@ -299,9 +299,7 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
     err = bw_guard_environment_init(&environment, place, &work->run, diag);
     if (err == BW_OK)
         err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
-    if (err != BW_OK && !BW_MUTANT(CGROUPS_ANEW) && bw_reach_make_again(&place->reach)) {
-        bw_log_warn(&place->program->log, "reach.vanished",
-                    "group=%s does=\"its cgroups are made anew\"", place->config->name);
+    if (err != BW_OK && bw_guard_cgroups_make_again(place)) {
         bw_guard_enforcer_tell_reach(place); /* before anything can run in them */
         err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
     }

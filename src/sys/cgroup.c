@@ -140,6 +140,7 @@ enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
     char *line = NULL;
     size_t size = 0;
     int fd = -1;
+    int os_errno = 0; /* that one could not be opened does not say that there is none */
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
 
     cgroup->path[0] = '\0';
@@ -152,11 +153,15 @@ enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
             length = snprintf(cgroup->path, sizeof cgroup->path, "%s%s", point, control_group);
         if (length > 0 && (size_t)length < sizeof cgroup->path)
             fd = open_file(cgroup->path, "cgroup.procs", O_RDONLY);
+        if (length > 0 && fd < 0 && errno != ENOENT)
+            os_errno = errno;
     }
     free(line);
     (void)fclose(mounts); /* only read from */
     if (fd < 0) {
         cgroup->path[0] = '\0';
+        if (os_errno != 0)
+            return bw_diag_errno(diag, os_errno, "open cgroup %s", control_group);
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no cgroup %s", control_group);
     }
     (void)close(fd); /* only tried */

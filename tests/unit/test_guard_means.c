@@ -1,0 +1,119 @@
+/* guard: the descriptors by which an enforcer ends a group are all there, or are not sent (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "../../src/guard/program.h"
+
+static struct bw_guard_place place;
+static struct bw_unit_reach unit_reach;
+static struct bw_enforcer_message message;
+static int fds[BW_ENFORCER_MEANS_MAX];
+
+/* The files of a cgroup, in a folder that is none. */
+static void put_slot(const char *folder, enum bw_reach_slot slot)
+{
+    struct bw_cgroup *cgroup = &place.reach.slots[slot];
+    char file[sizeof cgroup->path + 16];
+    FILE *made;
+
+    (void)snprintf(cgroup->path, sizeof cgroup->path, "%s/%d", folder, (int)slot);
+    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
+    assert_int_equal(mkdir(cgroup->path, 0700), 0);
+    made = fopen(file, "w");
+    assert_non_null(made);
+    assert_int_equal(fclose(made), 0);
+}
+
+static void drop_slot(enum bw_reach_slot slot)
+{
+    const struct bw_cgroup *cgroup = &place.reach.slots[slot];
+    char file[sizeof cgroup->path + 16];
+
+    (void)snprintf(file, sizeof file, "%s/cgroup.kill", cgroup->path);
+    assert_int_equal(unlink(file), 0);
+    assert_int_equal(rmdir(cgroup->path), 0);
+}
+
+/* How many of them are open; -1: not all. */
+static int open_means(void)
+{
+    const bool is_whole = bw_guard_means_open(&place, fds, message.means, &message.means_count);
+
+    for (uint32_t i = 0; i < message.means_count; i++)
+        assert_int_equal(close(fds[i]), 0);
+    return is_whole ? (int)message.means_count : -1;
+}
+
+/* With room for so many more descriptors. */
+static int open_means_within(int room)
+{
+    struct rlimit old, few;
+    const int lowest = dup(0);
+    int count;
+
+    assert_true(lowest >= 0);
+    assert_int_equal(close(lowest), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = old;
+    few.rlim_cur = (rlim_t)(lowest + room);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    count = open_means();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    return count;
+}
+
+static void means_that_cannot_be_opened_are_not_passed_over(void **state)
+{
+    char folder[] = "/tmp/bw-means-XXXXXX";
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    memset(&place, 0, sizeof place);
+    place.reach.means = BW_REACH_BY_CGROUP;
+    put_slot(folder, BW_REACH_SERVICE);
+    put_slot(folder, BW_REACH_ACTION);
+
+    assert_int_equal(open_means(), 2);
+    assert_int_equal(open_means_within(1), -1);
+    assert_int_equal(open_means_within(0), -1);
+    assert_int_equal(open_means_within(2), 2);
+
+    drop_slot(BW_REACH_SERVICE);
+    drop_slot(BW_REACH_ACTION);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* By a scan, what does not run needs no descriptor. */
+static void a_unit_that_has_ended_is_no_lack(void **state)
+{
+    (void)state;
+    memset(&place, 0, sizeof place);
+    place.reach.means = BW_REACH_BY_SCAN;
+    (void)snprintf(place.reach.tag, sizeof place.reach.tag, "nowhere@nobody");
+    (void)snprintf(place.reach.group, sizeof place.reach.group, "g");
+    place.unit_reach = &unit_reach;
+    unit_reach.units.count = 2; /* one that never ran, one whose cgroup is gone */
+    (void)snprintf(unit_reach.units.units[1].cgroup, BW_UNIT_CGROUP_BYTES, "/bw-none.slice/x.service");
+
+    assert_int_equal(open_means(), 0);
+    assert_int_equal(open_means_within(1), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(means_that_cannot_be_opened_are_not_passed_over),
+        cmocka_unit_test(a_unit_that_has_ended_is_no_lack),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
