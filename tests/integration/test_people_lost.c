@@ -1,0 +1,195 @@
+/* what people do about a lost holder, an epoch that time does not end, and a lost quorum.
+ * Design 3.3, 4, 5.2. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "people.h"
+
+static void switch_over_to_b(void)
+{
+    int status = PEOPLE_REFUSED; /* while the leader has not heard of dc-b lately */
+
+    for (int i = 0; i < PEOPLE_TRIES && status == PEOPLE_REFUSED; i++) {
+        status = people_run("cli.yaml", "switchover harbor --to dc-b --reason drill --yes");
+        (void)usleep(PEOPLE_PAUSE_US);
+    }
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, people.out, people.errors);
+}
+
+/* dc-b holds harbor in epoch 2; dc-a had it before. */
+static int setup(void **state)
+{
+    (void)state;
+    people_init();
+    assert_int_equal(people_apply("groups.yaml", "--yes"), 0);
+    people_begin_agents();
+    people_wait_until_serving("dc-a");
+    switch_over_to_b();
+    people_wait_until_serving("dc-b");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    people_deinit();
+    return 0;
+}
+
+/* ---- a lost holder */
+
+/* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would
+ * have to follow is lost, so a person must say that its data is to be taken as it is. */
+static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **state)
+{
+    int status = PEOPLE_REFUSED;
+
+    (void)state;
+    people_put("manual.yaml", people_groups_text, "10s\n    mode: manual");
+    assert_int_equal(people_apply("manual.yaml", "--yes"), 0);
+    assert_says(people.out, "mode: auto -> manual");
+    atomic_store(&people.a_owes_rejoin, true);
+    atomic_store(&people.b_is_mute, true);
+
+    for (int i = 0; i < PEOPLE_TRIES && strstr(people.errors, "dc-a owes a rejoin") == NULL; i++) {
+        assert_int_equal(people_run("cli.yaml", "failover harbor --to dc-a --yes"), PEOPLE_REFUSED);
+        (void)usleep(PEOPLE_PAUSE_US);
+    }
+    assert_says(people.errors, "breakwater failover harbor --to dc-a --accept-data-loss");
+    for (int i = 0; i < PEOPLE_TRIES && status == PEOPLE_REFUSED;
+         i++) { /* refused as long as dc-b seems alive */
+        status = people_run("cli.yaml",
+                            "failover harbor --to dc-a --accept-data-loss --reason lost --yes");
+        (void)usleep(PEOPLE_PAUSE_US);
+    }
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, people.out, people.errors);
+    assert_says(people.out, "done: dc-a serves in epoch 3");
+    assert_int_equal(people_run("cli.yaml", "history harbor -n 2"), 0);
+    assert_says(people.out, "failover dc-b -> dc-a    operator/anna");
+    assert_says(people.out, "expired, site_lost");
+}
+
+/* ---- an epoch that time does not end */
+
+static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
+{
+    (void)state;
+    people_put("fenced.yaml", people_groups_text, "10s\n    mode: manual\n    min_grade: fenced");
+    assert_int_equal(people_apply("fenced.yaml", "--yes"), 0);
+    atomic_store(&people.b_is_mute, false);
+    people_wait_until_serving("dc-a");
+
+    assert_int_equal(people_run("cli.yaml", "force-release harbor --site dc-a"),
+                     2); /* no terminal */
+    assert_int_equal(people_run("cli.yaml", "force-release harbor --yes"), 2);
+    assert_says(people.errors, "--site SITE");
+    assert_int_equal(
+        people_run("cli.yaml", "force-release harbor --site dc-a --holder-is-off --yes"),
+        PEOPLE_REFUSED);
+    assert_says(people.out, "dc-a holds epoch 3 of harbor since ");
+    assert_says(people.errors, "dc-a answers, and says that harbor runs there");
+    assert_int_equal(people_run("cli.yaml", "force-release harbor --site dc-b --yes"),
+                     PEOPLE_REFUSED);
+    assert_says(people.errors, "dc-b does not hold harbor: dc-a does, in epoch 3");
+    assert_int_equal(people_run("viewer.yaml", "force-release harbor --site dc-a --yes"), 1);
+    assert_says(people.errors, "operator's certificate");
+    assert_int_equal(people_ask_leader(people.operator, "POST", "/v1/groups/harbor/force-release",
+                                       "{\"site\":\"dc-a\"}", 15),
+                     422);
+    assert_says(people.reply.body, "not the number of the epoch that is to end");
+    people_wait_until_serving("dc-a");
+}
+
+/* The leader that was told ends between Close and Forced: what it was told is in the record, and is
+ * said again. */
+static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void **state)
+{
+    int leader, status = PEOPLE_REFUSED;
+
+    (void)state;
+    atomic_store(&people.a_is_mute, true);
+    for (int i = 0; i < PEOPLE_TRIES && strstr(people.errors, "breakwater force-release") == NULL;
+         i++) {
+        assert_int_equal(people_run("cli.yaml", "failover harbor --to dc-b --yes"), PEOPLE_REFUSED);
+        (void)usleep(PEOPLE_PAUSE_US);
+    }
+    assert_says(people.errors, "time alone does not end epoch 3 of harbor at dc-a (gate grade");
+    assert_says(people.errors, "breakwater force-release harbor --site dc-a");
+    for (int i = 0; i < PEOPLE_TRIES && status == PEOPLE_REFUSED;
+         i++) { /* refused as long as dc-a seems alive */
+        status = people_run("cli.yaml",
+                            "force-release harbor --site dc-a --reason fire --no-wait --yes");
+        (void)usleep(PEOPLE_PAUSE_US);
+    }
+    assert_int_equal(status, 0);
+    leader = trio_leader(&people.trio);
+    (void)trio_stop(&people.trio, leader, SIGKILL);
+    people_until_it_says("cli.yaml", "status harbor", 4,
+                         "was closed on the word of operator/anna: fire");
+    assert_says(people.out, "breakwater force-release harbor --site dc-a");
+    assert_int_equal(people_ask_leader(people.trio.viewer, "GET", "/metrics", NULL, 0), 200);
+    assert_says(people.reply.body, "\nbreakwater_group_needs_person{group=\"harbor\"} 1\n");
+    assert_says(people.reply.body, "\nbreakwater_group_failover_possible{group=\"harbor\"} 0\n");
+    trio_start(&people.trio, leader, TRIO_EXECUTED);
+
+    status = people_run("cli.yaml", "force-release harbor --site dc-a --reason again --yes");
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, people.out, people.errors);
+    assert_says(people.out, "done: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(people_run("cli.yaml", "force-release harbor --site dc-a --yes"), 0);
+    assert_says(people.out,
+                "nothing to do: no site holds harbor: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(people_run("cli.yaml", "history harbor -n 1"), 0);
+    assert_says(people.out, "forced, operator (operator/anna: again)");
+}
+
+/* ---- without a quorum */
+
+static void without_a_quorum_commands_say_why_and_exit_5(void **state)
+{
+    const int leader = trio_leader(&people.trio);
+
+    (void)state;
+    people_end_agents();
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (i != leader)
+            (void)trio_stop(&people.trio, i, SIGKILL);
+    for (int i = 0; i < PEOPLE_TRIES && people_run_once("cli.yaml", "status") != PEOPLE_NO_QUORUM;
+         i++)
+        (void)usleep(PEOPLE_PAUSE_US);
+
+    const int status = people_run_once("cli.yaml", "switchover harbor --to dc-a --yes");
+
+    assert_int_equal(status, PEOPLE_NO_QUORUM);
+    assert_says(people.errors,
+                "error: no quorum: 1 of 3 witnesses answers (needs 2); nothing was changed");
+    assert_says(people.errors, "refused");
+    assert_int_equal(people_run_once("cli.yaml", "status"), PEOPLE_NO_QUORUM);
+    assert_int_equal(people_run("cli.yaml", "history"), 0);
+    assert_says(people.errors, "no leader answers");
+    assert_says(people.out, "switchover dc-a -> dc-b");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failover_of_a_lost_holder_waits_for_its_lease_and_is_done),
+        cmocka_unit_test(nobody_is_vouched_for_who_serves_or_holds_nothing),
+        cmocka_unit_test(a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word),
+        cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

@@ -1,0 +1,334 @@
+/* the witness program among hostile and mistaken peers, and its own life: bad files, certificates,
+ * signals. Design 2, 5.3, 5.4. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/wire/frame.h>
+#include <breakwater/wire/sync.h>
+
+#include "test_https.h"
+#include "trio.h"
+
+#define PAUSE_US 100000
+#define TRIES    600
+
+static struct trio trio;
+static struct puppet a;
+
+static int setup(void **state)
+{
+    (void)state;
+    trio_init(&trio);
+    puppet_init(&a, &trio, "dc-a", "harbor");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    puppet_deinit(&a);
+    trio_deinit(&trio);
+    return 0;
+}
+
+/* ---- claims: hostile and mistaken peers */
+
+static void what_is_no_sync_is_refused_and_nothing_falls(void **state)
+{
+    static uint8_t body[BW_BODY_BYTES_MAX + 1];
+    struct puppet liar;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    memset(body, 0xff, sizeof body);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, 1000), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, BW_SYNC_BYTES_MAX), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, sizeof body - 1), 413);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", body, sizeof body), 413);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/sync", "", 0), 400);
+    assert_int_equal(puppet_post(&a, 0, "/v1/agent/relay", body, 100), 403);
+    puppet_init(&liar, &trio, "dc-b", "harbor");
+    (void)strcpy(liar.site, "dc-a");
+    assert_int_equal(puppet_sync(&liar, 0), 403);
+    puppet_deinit(&liar);
+    a.trio->cluster_id.bytes[0] ^= 1;
+    assert_int_equal(puppet_sync(&a, 0), 409);
+    a.trio->cluster_id.bytes[0] ^= 1;
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+static int sync_as(const char *uri)
+{
+    struct puppet other;
+    char path[TEST_PKI_PATH_BYTES];
+    int status;
+
+    puppet_init(&other, &trio, "dc-c", "harbor");
+    test_pki_issue_uri(&trio.pki, "other.pem", uri, path);
+    bw_credentials_free(other.credentials);
+    assert_int_equal(bw_credentials_load(trio.pki.ca_path, path, &other.credentials, NULL), BW_OK);
+    status = puppet_sync(&other, 0);
+    puppet_deinit(&other);
+    return status;
+}
+
+/* The product's own client would not even speak to another cluster. */
+static int ask_as(const char *uri)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    struct ssl_ctx_st *context;
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    if (uri != NULL)
+        test_pki_issue_uri(&trio.pki, "other.pem", uri, path);
+    context = test_pki_client(trio.pki.ca_path, uri != NULL ? path : NULL);
+    assert_true(test_https_open(&client, trio.api[0], context));
+    assert_true(test_https_say(&client, "POST /v1/agent/sync HTTP/1.1\r\nHost: w1\r\n"
+                                        "Content-Length: 1\r\n\r\nx"));
+    test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+    return answer.status;
+}
+
+static void only_an_agent_of_this_cluster_may_sync(void **state)
+{
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+
+    assert_int_equal(sync_as("breakwater://prod/agent/dc-c/agent-1"), 200);
+    assert_int_equal(sync_as("breakwater://prod/operator/o"), 403);
+    assert_int_equal(sync_as("breakwater://prod/viewer/o"), 403);
+    assert_int_equal(sync_as("breakwater://prod/witness/w2"), 403);
+    assert_int_equal(ask_as("breakwater://other/agent/dc-c/agent-1"), 401);
+    assert_int_equal(ask_as(NULL), 401);
+}
+
+/* False: the peer was let in, and is still there when it had time to be refused. */
+static bool is_refused(uint16_t port, const char *ca, const char *identity)
+{
+    struct ssl_ctx_st *context = test_pki_client(ca, identity);
+    struct test_https client;
+    bool refused = true;
+
+    if (test_https_open(&client, port, context))
+        refused = test_https_is_at_end(&client);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+    return refused;
+}
+
+static void only_another_member_may_speak_raft(void **state)
+{
+    static const char *const wrong[] = {"breakwater://prod/agent/dc-a/agent-1",
+                                        "breakwater://prod/operator/o",
+                                        "breakwater://prod/witness/w9", /* no member */
+                                        "breakwater://prod/witness/w1", /* itself */
+                                        "breakwater://other/witness/w2"};
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w2"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+    struct test_pki foreign;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        test_pki_issue_uri(&trio.pki, "wrong.pem", wrong[i], path);
+        assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    }
+    test_pki_issue(&trio.pki, "expired.pem", &expired, path);
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.api[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, NULL));
+    test_pki_init(&foreign);
+    test_pki_issue_uri(&foreign, "w2.pem", "breakwater://prod/witness/w2", path);
+    assert_true(is_refused(trio.raft[0], trio.pki.ca_path, path));
+    assert_true(is_refused(trio.api[0], trio.pki.ca_path, path));
+    test_pki_deinit(&foreign);
+
+    assert_true(trio_logs(&trio, 0, "event=raft.peer_refused"));
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+static void a_dialed_peer_with_another_members_certificate_is_refused(void **state)
+{
+    uint16_t port;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    port = trio.raft[0]; /* w2 is told that w3 lives where w1 does, and the reverse */
+    trio.raft[0] = trio.raft[2];
+    trio.raft[2] = port;
+    trio_configure(&trio, 1, "w2.pem");
+    (void)trio_stop(&trio, 1, SIGKILL);
+    trio_start(&trio, 1, TRIO_EXECUTED);
+
+    assert_true(trio_logs(&trio, 1, "its certificate is another member's"));
+}
+
+/* ---- claims: life */
+
+static void a_bad_configuration_or_certificate_is_78(void **state)
+{
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w1"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_configure(&trio, 0, "w2.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    assert_true(trio_logs(&trio, 0, "is of witness w2, and the configuration of w1"));
+    trio_configure(&trio, 0, "viewer.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    test_pki_issue(&trio.pki, "w1.pem", &expired, path);
+    trio_configure(&trio, 0, "w1.pem");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    trio_start(&trio, 0, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&trio, 0, 0), 78);
+    assert_true(trio_logs(&trio, 0, "nothing was started"));
+}
+
+static void a_witness_is_made_once(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char out[64];
+    char *init[] = {NULL, "witness", "init", "-c", config, NULL};
+
+    (void)state;
+    trio_path(&trio, "w1.yaml", config);
+    assert_int_not_equal(trio_run(&trio, init, out, sizeof out), 0);
+
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+}
+
+static void sigterm_hands_over_and_ends_well(void **state)
+{
+    int leader;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    leader = trio_leader(&trio);
+    assert_int_equal(trio_stop(&trio, leader, SIGTERM), 0);
+
+    assert_int_not_equal(trio_leader(&trio), leader);
+    assert_int_equal(trio_stop(&trio, trio_follower(&trio), SIGINT), 0);
+}
+
+static void a_new_certificate_is_taken_and_a_bad_one_is_not(void **state)
+{
+    const struct test_leaf expired = {
+        .uris = {"breakwater://prod/witness/w1"}, .begins_s = -7200, .ends_s = -3600};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    test_pki_issue(&trio.pki, "w1.pem", &expired, path);
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "event=config.reload_failed"));
+    assert_int_equal(puppet_sync(&a, 0), 200); /* with the old one */
+    test_pki_issue_uri(&trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "event=config.reloaded"));
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+    (void)trio_leader(&trio);
+}
+
+static void a_changed_certificate_file_is_noticed_without_a_signal(void **state)
+{
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    test_pki_issue_uri(&trio.pki, "w1.pem", "breakwater://prod/witness/w1", path);
+
+    assert_true(trio_logs(&trio, 0, "event=config.reloaded component=witness what=certificates"));
+}
+
+static void a_bad_file_leaves_the_old_configuration(void **state)
+{
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "the running configuration stays"));
+    trio.api[0]++;
+    trio_configure(&trio, 0, "w1.pem");
+    trio.api[0]--;
+    assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
+    assert_true(trio_logs(&trio, 0, "listen changes only with a restart"));
+
+    assert_int_equal(puppet_sync(&a, 0), 200);
+}
+
+/* 5.3: to skip what others apply would make them differ. */
+static void a_command_from_tomorrow_stops_the_witness_with_the_next_step(void **state)
+{
+    uint8_t entry[BW_FRAME_HEAD_BYTES + 12] = {0};
+    const uint8_t payload[] = {0xfa, 0x06, 0x02, 0x08, 0x01}; /* field 111, of two bytes */
+    size_t size = BW_FRAME_HEAD_BYTES + sizeof payload;
+    int stopped = 0;
+    int leader;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_FORKED);
+    leader = trio_leader(&trio);
+    memcpy(entry + BW_FRAME_HEAD_BYTES, payload, sizeof payload);
+    bw_frame_seal(entry, BW_FRAME_LOG_ENTRY, sizeof payload);
+    trio_append(&trio, entry, (size + 7) / 8 * 8);
+
+    assert_int_equal(trio_stop(&trio, leader, 0), 70);
+    assert_true(trio_logs(&trio, leader, "event=witness.stopped"));
+    assert_true(trio_logs(&trio, leader, "upgrade this witness"));
+    /* Whoever leads next stops too; the last one never learns that it was committed. */
+    for (int tries = 0; stopped == 0 && tries < TRIES; tries++) {
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            stopped += i != leader && trio_has_logged(&trio, i, "upgrade this witness");
+        (void)usleep(PAUSE_US);
+    }
+    assert_int_equal(stopped, 1);
+}
+
+#define CLAIM(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CLAIM(what_is_no_sync_is_refused_and_nothing_falls),
+        CLAIM(only_an_agent_of_this_cluster_may_sync),
+        CLAIM(only_another_member_may_speak_raft),
+        CLAIM(a_dialed_peer_with_another_members_certificate_is_refused),
+        CLAIM(a_bad_configuration_or_certificate_is_78),
+        CLAIM(a_witness_is_made_once),
+        CLAIM(sigterm_hands_over_and_ends_well),
+        CLAIM(a_new_certificate_is_taken_and_a_bad_one_is_not),
+        CLAIM(a_changed_certificate_file_is_noticed_without_a_signal),
+        CLAIM(a_bad_file_leaves_the_old_configuration),
+        CLAIM(a_command_from_tomorrow_stops_the_witness_with_the_next_step),
+    };
+
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
