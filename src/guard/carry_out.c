@@ -26,13 +26,13 @@ static void save(struct bw_guard_place *place)
     BW_ASSERT(place->save == NULL); /* the machine asks for one at a time */
     place->save = calloc(1, sizeof *place->save);
     BW_ASSERT(place->save != NULL);
-    bw_guard_store_prepare(&program->store, place->config->name, &place->machine.memory,
-                           place->save);
+    place->save->store = &program->store;
     place->save->place = place;
     place->save->is_nobodys = bw_guard_place_is_nobodys(place);
-    place->save->reach = bw_guard_reach_copy(place, place->reach_saved);
+    bw_guard_store_prepare(place->config->name, &place->machine.memory, &place->save->file);
+    place->save->file.reach = bw_guard_reach_copy(place, place->reach_saved);
     if (place->save->is_nobodys)
-        place->save->err = BW_OK;
+        place->save->file.err = BW_OK;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);
     begin_next_save(program);
 }
@@ -42,18 +42,19 @@ void bw_guard_place_saved(void *of, void *user)
     struct bw_guard_program *program = user;
     struct bw_guard_save *job = of;
     struct bw_guard_place *place = job->place;
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = job->err == BW_OK};
+    const bool ok = job->file.err == BW_OK;
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
 
     BW_CRASH_POINT(GUARD_AFTER_SAVE);
-    if (job->err != BW_OK)
+    if (!ok)
         bw_log_error(&program->log, "state.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused; the next one goes into a "
                      "new file\"",
-                     place->config->name, bw_log_quote(job->diag.text));
-    if (job->err == BW_OK && job->reach.bytes != NULL && !job->is_nobodys)
-        place->reach_saved = job->reach.version;
+                     place->config->name, bw_log_quote(job->file.diag.text));
+    if (ok && job->file.reach.bytes != NULL && !job->is_nobodys)
+        place->reach_saved = job->file.reach.version;
     place->save = NULL;
-    free(job->reach.bytes);
+    free(job->file.reach.bytes);
     free(job);
     bw_guard_place_step(place, &event);
     if (!program->is_closing)

@@ -12,7 +12,7 @@ static void write_round(void *of)
     struct bw_guard_mirror_round *round = of;
 
     for (uint32_t i = 0; i < round->count; i++)
-        bw_guard_store_write_mirror(round->store, &round->writes[i]);
+        bw_guard_store_write_mirror(round->store, &round->writes[i].file);
 }
 
 /* True: MIRRORED is to be said. False: the enforcer has to hold it first. */
@@ -21,10 +21,10 @@ static bool take(struct bw_guard_mirror_write *write)
     struct bw_guard_place *place = write->place;
 
     place->mirror_number = write->number;
-    if (write->err == BW_OK && write->reach.bytes != NULL)
-        place->reach_mirrored = write->reach.version;
-    free(write->reach.bytes);
-    if (write->err == BW_OK) {
+    if (write->file.err == BW_OK && write->file.reach.bytes != NULL)
+        place->reach_mirrored = write->file.reach.version;
+    free(write->file.reach.bytes);
+    if (write->file.err == BW_OK) {
         place->mirrored = write->order;
         bw_guard_enforcer_look(place);
         place->awaits_enforcer = !bw_guard_enforcer_has(place);
@@ -32,7 +32,7 @@ static bool take(struct bw_guard_mirror_write *write)
     }
     bw_log_error(&place->program->log, "mirror.unsaved",
                  "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
-                 bw_log_quote(write->diag.text));
+                 bw_log_quote(write->file.diag.text));
     return true;
 }
 
@@ -45,7 +45,7 @@ static void on_round_written(void *of, void *user)
     program->mirrors.is_writing = false;
     for (uint32_t i = 0; i < round->count; i++)
         if (take(&round->writes[i]) && !program->is_closing)
-            bw_guard_place_mirrored(round->writes[i].place, round->writes[i].err == BW_OK);
+            bw_guard_place_mirrored(round->writes[i].place, round->writes[i].file.err == BW_OK);
     free(round);
     bw_guard_program_look(program);
 }
@@ -60,11 +60,11 @@ static void add(struct bw_guard_mirror_round *round, struct bw_guard_place *plac
     write->number = place->mirror_wanted;
     write->order = (struct bw_enforcer_order){
         .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
-    write->reach = bw_guard_reach_copy(place, place->reach_mirrored);
+    write->file.reach = bw_guard_reach_copy(place, place->reach_mirrored);
     bw_guard_store_prepare_mirror(&place->program->store, place->config->name, mirror,
                                   bw_guard_place_is_foreign(place) ? place->mirror_cluster
                                                                    : place->program->store.cluster_id,
-                                  write);
+                                  &write->file);
 }
 
 static void begin_round(struct bw_guard_program *program)

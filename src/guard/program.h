@@ -86,40 +86,41 @@ struct bw_guard_reach_copy {
     size_t size;
     uint64_t version;
 };
-/* A memory on its way to the disk: made on the loop, written by the worker. */
+/* What a file is to say, on its way there: made on the loop, written by a worker. */
+struct bw_guard_file_copy {
+    char name[BW_GUARD_FILE_NAME_BYTES];
+    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
+    size_t size;
+    struct bw_guard_reach_copy reach;
+    enum bw_err err; /* what has failed so far: nothing is written then */
+    struct bw_diag diag;
+};
+/* A memory on its way to the disk. */
 struct bw_guard_save {
     struct bw_guard_store *store;
     struct bw_guard_place *place;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
-    char name[BW_GUARD_FILE_NAME_BYTES];
-    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
-    size_t size;
-    struct bw_guard_reach_copy reach;
-    enum bw_err err;
-    struct bw_diag diag;
+    struct bw_guard_file_copy file;
 };
-void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
-                            const struct bw_guard_memory *memory, struct bw_guard_save *out_save);
+/* Fills all of `out_file` but its reach. */
+void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *memory,
+                            struct bw_guard_file_copy *out_file);
 /* Of a struct bw_guard_save; may take as long as the disk does. */
 void bw_guard_store_save(void *of);
-/* A mirror on its way to /run, likewise. */
+/* A mirror on its way to /run. */
 struct bw_guard_mirror_write {
     struct bw_guard_place *place;
     uint64_t number;                /* of the MIRROR that it answers, with all before */
     struct bw_enforcer_order order; /* the deadline that it says */
-    char name[BW_GUARD_FILE_NAME_BYTES];
-    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
-    size_t size;
-    struct bw_guard_reach_copy reach;
-    enum bw_err err;
-    struct bw_diag diag;
+    struct bw_guard_file_copy file;
 };
+/* Fills all of `out_file` but its reach. */
 void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
                                    const struct bw_guard_mirror *mirror, struct bw_id cluster_id,
-                                   struct bw_guard_mirror_write *out_write);
+                                   struct bw_guard_file_copy *out_file);
 /* May take as long as the file system of /run does. */
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
-                                 struct bw_guard_mirror_write *write);
+                                 struct bw_guard_file_copy *file);
 /* From here on agents of another cluster, or of a lower generation, are refused. */
 BW_MUST_CHECK enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
                                              uint64_t generation, struct bw_diag *diag);

@@ -241,16 +241,16 @@ static enum bw_err save(struct bw_guard_store *store, const char *name,
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
 }
 
-void bw_guard_store_prepare(struct bw_guard_store *store, const char *group,
-                            const struct bw_guard_memory *memory, struct bw_guard_save *out_save)
+void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *memory,
+                            struct bw_guard_file_copy *out_file)
 {
     struct bw_guard_memory_file file = {.memory = *memory};
 
-    *out_save = (struct bw_guard_save){.store = store};
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
-    file_name(group, ".memory", out_save->name);
-    out_save->err = bw_guard_memory_encode(&file, out_save->bytes, sizeof out_save->bytes,
-                                           &out_save->size, &out_save->diag);
+    file_name(group, ".memory", out_file->name);
+    out_file->diag = (struct bw_diag){0};
+    out_file->err = bw_guard_memory_encode(&file, out_file->bytes, sizeof out_file->bytes,
+                                           &out_file->size, &out_file->diag);
 }
 
 /* What is there already is not written again. */
@@ -272,44 +272,48 @@ static bool has_reach(int dir, const struct bw_guard_reach_copy *copy)
 void bw_guard_store_save(void *of)
 {
     struct bw_guard_save *job = of;
+    struct bw_guard_file_copy *file = &job->file;
+    const struct bw_guard_reach_copy *reach = &file->reach;
 
     if (job->is_nobodys)
         return;
-    if (job->err == BW_OK && job->reach.bytes != NULL &&
-        !has_reach(job->store->state_dir, &job->reach))
-        job->err = save(job->store, job->reach.name, &reach_kind, job->reach.bytes,
-                        job->reach.size, &job->diag);
-    if (job->err == BW_OK)
-        job->err = save(job->store, job->name, &memory_kind, job->bytes, job->size, &job->diag);
+    if (file->err == BW_OK && reach->bytes != NULL && !has_reach(job->store->state_dir, reach))
+        file->err =
+            save(job->store, reach->name, &reach_kind, reach->bytes, reach->size, &file->diag);
+    if (file->err == BW_OK)
+        file->err =
+            save(job->store, file->name, &memory_kind, file->bytes, file->size, &file->diag);
 }
 
 void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,
                                    const struct bw_guard_mirror *mirror, struct bw_id cluster_id,
-                                   struct bw_guard_mirror_write *out_write)
+                                   struct bw_guard_file_copy *out_file)
 {
     struct bw_guard_mirror_file file = {
         .boot_id = store->boot_id, .time_namespace = store->time_namespace, .mirror = *mirror, .cluster_id = cluster_id};
 
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
-    file_name(group, BW_GUARD_MIRROR_SUFFIX, out_write->name);
-    out_write->diag = (struct bw_diag){0};
-    out_write->err = bw_guard_mirror_encode(&file, out_write->bytes, sizeof out_write->bytes,
-                                            &out_write->size, &out_write->diag);
+    file_name(group, BW_GUARD_MIRROR_SUFFIX, out_file->name);
+    out_file->diag = (struct bw_diag){0};
+    out_file->err = bw_guard_mirror_encode(&file, out_file->bytes, sizeof out_file->bytes,
+                                           &out_file->size, &out_file->diag);
 }
 
 /* A mirror of another boot is void (3.4), as is one that cannot be read: what serves is then fenced. So no
  * script and no deadline waits for a disk here. */
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
-                                 struct bw_guard_mirror_write *write)
+                                 struct bw_guard_file_copy *file)
 {
-    if (write->err == BW_OK && write->reach.bytes != NULL)
-        write->err = bw_durable_save_for_boot(store->mirror_dir, write->reach.name, &reach_kind,
-                                              write->reach.bytes, write->reach.size, &write->diag);
-    if (write->err == BW_OK)
-        write->err = bw_durable_save_for_boot(store->mirror_dir, write->name, &mirror_kind,
-                                              write->bytes, write->size, &write->diag);
-    if (write->err != BW_OK)
-        write->err = bw_diag_wrap(&write->diag, write->err, "%s", store->mirror_path);
+    const struct bw_guard_reach_copy *reach = &file->reach;
+
+    if (file->err == BW_OK && reach->bytes != NULL)
+        file->err = bw_durable_save_for_boot(store->mirror_dir, reach->name, &reach_kind,
+                                             reach->bytes, reach->size, &file->diag);
+    if (file->err == BW_OK)
+        file->err = bw_durable_save_for_boot(store->mirror_dir, file->name, &mirror_kind,
+                                             file->bytes, file->size, &file->diag);
+    if (file->err != BW_OK)
+        file->err = bw_diag_wrap(&file->diag, file->err, "%s", store->mirror_path);
 }
 
 enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
