@@ -15,6 +15,9 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from verdict import Skip, attempt, run  # noqa: E402  (beside the folder)
+
 # Others than those that are shipped: to see that a broken one makes a test fail.
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
                                       HERE.parents[2] / "deploy/scripts/postgresql"))
@@ -44,39 +47,6 @@ wal_retrieve_retry_interval = 200ms
 fsync = off
 autovacuum = off
 """
-
-
-class Skip(Exception):
-    """Something that the test needs is not on this machine."""
-
-
-class Failed(Exception):
-    """What was promised did not happen."""
-
-
-def now_ns():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def wait_for(what, seconds, condition):
-    """Waits until condition() is true, and returns what it said."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
-def run(*command, **options):
-    done = subprocess.run([str(word) for word in command], text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=120, check=False, **options)
-    if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))}: exit {done.returncode}: "
-                     f"{done.stdout[-500:]}{done.stderr[-500:]}")
-    return done.stdout
 
 
 def find_postgres():
@@ -259,17 +229,14 @@ class Lab:
 
     def status(self):
         """The group as `status -o json` tells it, or None while nobody answers."""
-        done = subprocess.run(self.cli("status", "-o", "json"), text=True, capture_output=True,
-                              stdin=subprocess.DEVNULL, timeout=30, check=False)
         try:
-            return json.loads(done.stdout)
+            return json.loads(attempt(*self.cli("status", "-o", "json"), timeout=30).stdout)
         except ValueError:
             return None
 
     def table(self):
         """The same for people."""
-        done = subprocess.run(self.cli("status"), text=True, capture_output=True, timeout=30,
-                              stdin=subprocess.DEVNULL, check=False)
+        done = attempt(*self.cli("status"), timeout=30)
         return done.stdout + done.stderr
 
     def group(self):
@@ -302,10 +269,9 @@ class Lab:
 
     def query(self, site, sql):
         """The answer of the server through its own socket; None when there is none."""
-        done = subprocess.run(["runuser", "-u", "postgres", "--", self.bin / "psql", "-XAtq", "-h",
-                               self.home(site), "-p", "5432", "-d", "postgres", "-c", sql],
-                              text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=30,
-                              cwd="/", env={**os.environ, "PGCONNECT_TIMEOUT": "3"}, check=False)
+        done = attempt("runuser", "-u", "postgres", "--", self.bin / "psql", "-XAtq", "-h",
+                       self.home(site), "-p", "5432", "-d", "postgres", "-c", sql, timeout=30,
+                       cwd="/", env={**os.environ, "PGCONNECT_TIMEOUT": "3"})
         return done.stdout.strip() if done.returncode == 0 else None
 
     def as_postgres(self, node, *command):

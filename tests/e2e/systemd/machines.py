@@ -9,8 +9,12 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdict import Failed, attempt, run, wait_for  # noqa: E402  (beside the folder)
 
 ADDRESSES = {"w1": "10.79.0.1", "w2": "10.79.0.2", "w3": "10.79.0.3", "a": "10.79.0.4",
              "b": "10.79.0.5", "hub": "10.79.0.100"}
@@ -76,43 +80,6 @@ TREE_SCRIPTS = {
     "fence": "while is_alive; do kill -KILL $pid; sleep 0.02; done\n",
 }
 READINESS = "echo lag_seconds=0\n"
-
-
-class Skip(Exception):
-    """Something that the test needs is not on this machine."""
-
-
-class Failed(Exception):
-    """What was promised did not happen."""
-
-
-def now_ns():
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-
-
-def wait_for(what, seconds, condition):
-    """Waits until condition() is true, and returns what it said."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise Failed(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
-
-
-def attempt(*command, timeout=120, **options):
-    return subprocess.run([str(word) for word in command], text=True, capture_output=True,
-                          stdin=subprocess.DEVNULL, timeout=timeout, check=False, **options)
-
-
-def run(*command, **options):
-    done = attempt(*command, **options)
-    if done.returncode != 0:
-        raise Failed(f"{' '.join(map(str, command))}: exit {done.returncode}: "
-                     f"{done.stdout[-500:]}{done.stderr[-500:]}")
-    return done.stdout
 
 
 def hierarchies():

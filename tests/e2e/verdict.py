@@ -1,0 +1,48 @@
+"""How a run on real machines comes to its verdict: what was promised is waited for and checked, on the
+clock that all machines share, and what is missing here is a skip with its reason."""
+
+import subprocess
+import time
+
+
+class Skip(Exception):
+    """Something that the test needs is not on this machine."""
+
+
+class Failed(Exception):
+    """What was promised did not happen."""
+
+
+def now_ns():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def wait_for(what, seconds, condition):
+    """Waits until condition() is true, and returns what it said."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def check(what, holds, detail=""):
+    print(f"  {'ok    ' if holds else 'BROKEN'} {what}{': ' + str(detail) if detail else ''}", flush=True)
+    if not holds:
+        raise Failed(f"{what}: {detail}")
+
+
+def attempt(*command, timeout=120, **options):
+    return subprocess.run([str(word) for word in command], text=True, capture_output=True,
+                          stdin=subprocess.DEVNULL, timeout=timeout, check=False, **options)
+
+
+def run(*command, **options):
+    done = attempt(*command, **options)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}: exit {done.returncode}: "
+                     f"{done.stdout[-500:]}{done.stderr[-500:]}")
+    return done.stdout
