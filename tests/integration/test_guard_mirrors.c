@@ -42,15 +42,6 @@ static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
     return end.boot_ns / BW_NS_PER_MS;
 }
 
-static void assert_silent_since(struct rig *rig, uint64_t end_ms)
-{
-    while (rig_now_ms() < end_ms + 200)
-        rig_turn(rig);
-    if (rig_last_beat_ms(rig) > end_ms)
-        fail_msg("the service beat %llu ms after D",
-                 (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
-}
-
 /* As the log names it. */
 static pid_t enforcer_of(const struct rig *rig)
 {
@@ -80,7 +71,7 @@ static void assert_enforced_and_refused(struct rig *rig, uint64_t end_ms)
 {
     int status;
 
-    assert_silent_since(rig, end_ms);
+    rig_assert_silent_since(rig, end_ms);
     status = rig_guard_end(rig, 0);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), EX_CONFIG);
@@ -162,7 +153,7 @@ static void the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten(void *
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 0); /* nor is it asked for anything */
     rig_wait_beat(rig, rig_now_ms());
 
-    assert_silent_since(rig, end_ms);
+    rig_assert_silent_since(rig, end_ms);
     rig_wait_log(rig, "event=mirror.forgotten");
     rig_wait_closed(&rig->agent);
     rig_agent_close(&rig->agent);
@@ -210,7 +201,7 @@ static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
     rig_wait_log(rig, "event=fence.ended");
 
     assert_true(rig_has(rig, "calls", "fence"));
-    assert_silent_since(rig, end_ms);
+    rig_assert_silent_since(rig, end_ms);
 }
 
 static void put_memory_of_a_newer_version(const struct rig *rig)
@@ -243,7 +234,7 @@ static void the_lease_of_a_group_that_is_not_loaded_ends(void **state)
     assert_int_equal(rig->agent.count[BW_GUARD_MESSAGE_GROUP_STATE], 1);
     assert_string_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].group, "h");
     assert_true(rig_has(rig, "log", "event=group.unloaded component=guard group=g"));
-    assert_silent_since(rig, end_ms);
+    rig_assert_silent_since(rig, end_ms);
     assert_true(rig_has(rig, "calls", "fence"));
     (void)snprintf(look.group, sizeof look.group, "h");
     rig_send(&rig->agent, &look);

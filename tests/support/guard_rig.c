@@ -465,3 +465,25 @@ void rig_wait_beat(struct rig *rig, uint64_t after_ms)
         rig_turn(rig);
     }
 }
+
+void rig_assert_silent_since(struct rig *rig, uint64_t end_ms)
+{
+    while (rig_now_ms() < end_ms + 200)
+        rig_turn(rig);
+    if (rig_last_beat_ms(rig) > end_ms)
+        fail_msg("the service beat %llu ms after D",
+                 (unsigned long long)(rig_last_beat_ms(rig) - end_ms));
+}
+
+struct bw_instant rig_serve(struct rig *rig, uint32_t ttl_ms, uint32_t fence_ms)
+{
+    struct bw_instant end;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    end = rig_arm(&rig->agent, 1, ttl_ms, fence_ms);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK);
+    rig_wait_beat(rig, 0);
+    return end;
+}

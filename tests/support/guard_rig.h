@@ -67,6 +67,8 @@ uint64_t rig_now_ms(void);
 
 struct bw_instant rig_arm(struct rig_agent *agent, uint64_t epoch, uint32_t ttl_ms,
                           uint32_t fence_ms);
+/* A guard, epoch 1 armed until the instant that is returned, and a service that beats. */
+struct bw_instant rig_serve(struct rig *rig, uint32_t ttl_ms, uint32_t fence_ms);
 /* The end of a run of `action`, which it waits for. */
 struct bw_guard_run_ended rig_run(struct rig_agent *agent, uint64_t epoch,
                                   enum bw_action_kind action);
@@ -75,5 +77,7 @@ void rig_order(struct rig_agent *agent, uint64_t epoch, enum bw_action_kind acti
 /* CLOCK_BOOTTIME of the service's newest beat, 0: it never beat. */
 uint64_t rig_last_beat_ms(const struct rig *rig);
 void rig_wait_beat(struct rig *rig, uint64_t after_ms);
+/* Waits a little beyond that, and fails the test where the service beat later. */
+void rig_assert_silent_since(struct rig *rig, uint64_t end_ms);
 
 #endif

@@ -205,6 +205,18 @@ static void of_what_no_script_has_started_a_look_tells(void **state)
     assert_int_equal(world.guard.memory.sight.digest, 1);
 }
 
+/* It was just seen inside, which was not to count. */
+static void assert_only_outside_is_news(struct world *world)
+{
+    assert_int_equal(seen(world), BW_REACH_OUTSIDE);
+
+    world->guard.memory.sight.seen = BW_REACH_INSIDE;
+    world->populated = BW_POPULATED_NO;
+    look(world, "started");
+
+    assert_int_equal(seen(world), BW_REACH_OUTSIDE);
+}
+
 /* What is worse than believed counts while something else is being written, what is better does not. */
 static void outside_counts_beside_another_save_and_inside_waits(void **state)
 {
@@ -217,13 +229,7 @@ static void outside_counts_beside_another_save_and_inside_waits(void **state)
     look(&world, "started"); /* is being written */
     world.populated = BW_POPULATED_YES;
     look(&world, "started");
-    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
-
-    world.guard.memory.sight.seen = BW_REACH_INSIDE;
-    world.populated = BW_POPULATED_NO;
-    look(&world, "started");
-
-    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    assert_only_outside_is_news(&world);
 }
 
 /* The witnesses go by what they know of the ones that they granted it to. */
@@ -257,13 +263,7 @@ static void outside_counts_even_where_it_cannot_be_kept_and_inside_does_not(void
     world.save_fails = true;
     world.populated = BW_POPULATED_YES;
     look(&world, "started");
-    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
-
-    world.guard.memory.sight.seen = BW_REACH_INSIDE;
-    world.populated = BW_POPULATED_NO;
-    look(&world, "started");
-
-    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    assert_only_outside_is_news(&world);
 }
 
 /* ---- the end of a service inside ----------------------------------------------------------------- */
@@ -403,22 +403,27 @@ static void a_fence_whose_script_ended_well_has_where_status_says_so(void **stat
     assert_true(has_fenced_well(&world));
 }
 
-/* However well its reach was proved while it was inside. */
+/* A service outside whose fence script runs on beside TERM and KILL. */
+static void kill_reach_beside_script(struct world *world)
+{
+    begin_serving(world, BW_POPULATED_NO);
+    tick_at(world, 108000);
+    tick_at(world, 109500);
+    assert_asked(world, "TERM_REACH");
+    assert_not_asked(world, "KILL_RUN");
+    tick_at(world, 109900);
+    assert_asked(world, "KILL_REACH");
+    assert_not_asked(world, "KILL_RUN");
+    reach_killed(world, true);
+}
+
 /* TERM and KILL of the reach take nothing from it; its own script may be about to end it. */
 static void the_script_of_a_service_outside_runs_on_to_the_deadline(void **state)
 {
     struct world world;
 
     (void)state;
-    begin_serving(&world, BW_POPULATED_NO);
-    tick_at(&world, 108000);
-    tick_at(&world, 109500);
-    assert_asked(&world, "TERM_REACH");
-    assert_not_asked(&world, "KILL_RUN");
-    tick_at(&world, 109900);
-    assert_asked(&world, "KILL_REACH");
-    assert_not_asked(&world, "KILL_RUN");
-    reach_killed(&world, true);
+    kill_reach_beside_script(&world);
     assert_not_asked(&world, "SPAWN"); /* the last look is after it */
 
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
@@ -433,11 +438,7 @@ static void at_the_deadline_it_is_killed_and_has_ended_nothing(void **state)
     struct world world;
 
     (void)state;
-    begin_serving(&world, BW_POPULATED_NO);
-    tick_at(&world, 108000);
-    tick_at(&world, 109500);
-    tick_at(&world, 109900);
-    reach_killed(&world, true);
+    kill_reach_beside_script(&world);
     tick_at(&world, 109999);
     assert_not_asked(&world, "KILL_RUN");
 
@@ -461,6 +462,7 @@ static void the_script_of_a_service_inside_is_cut_at_term(void **state)
     assert_asked(&world, "KILL_RUN");
 }
 
+/* However well its reach was proved while it was inside. */
 static void unknown_is_no_end_of_a_service_outside(void **state)
 {
     struct world world;

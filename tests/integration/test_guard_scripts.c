@@ -1,0 +1,149 @@
+/* breakwater guard: scripts that misbehave. The real program. Design 3.2.4, 5.1. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "guard_rig.h"
+
+#define FENCE_MS 5000
+#define LONG_MS  1900000 /* no test takes that long */
+
+static void shorten_start(const struct rig *rig)
+{
+    char command[256];
+
+    (void)snprintf(command, sizeof command, "sed -i 's/start_timeout: .*/start_timeout: 2s/' '%s'",
+                   rig_path(rig, "site.yaml"));
+    assert_int_equal(system(command), 0);
+}
+
+static void a_start_that_hangs_and_ignores_term_times_out(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "start.sh", 0755, "#!/bin/sh\ntrap '' TERM\nsleep 600 & wait\nsleep 600\n");
+    shorten_start(rig);
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_TIMED_OUT);
+}
+
+static void a_status_that_prints_100_mb_is_heard_all_the_same(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_put(rig, "status.sh", 0755,
+            "#!/bin/sh\necho started\nhead -c 100000000 /dev/zero | tr '\\0' x\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+    assert_int_equal(ended.result, BW_RUN_OK);
+    assert_string_equal(ended.line, "started");
+    assert_int_equal(strlen(ended.tail), sizeof ended.tail - 1);
+}
+
+static void a_script_that_vanished_is_not_started(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    assert_int_equal(unlink(rig_path(rig, "status.sh")), 0);
+
+    ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+    assert_int_equal(ended.result, BW_RUN_NOT_STARTED);
+    assert_non_null(strstr(ended.tail, "status.sh"));
+}
+
+/* While it serves somebody opens the script to others: from then on nothing of it runs. */
+static void a_script_that_others_can_write_is_refused_by_and_by(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+    assert_int_equal(chmod(rig_path(rig, "status.sh"), 0775), 0);
+
+    ended = rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+    assert_int_equal(ended.result, BW_RUN_NOT_STARTED);
+    assert_non_null(strstr(ended.tail, "allow_writable_scripts"));
+    assert_int_equal(chmod(rig_path(rig, "status.sh"), 0755), 0);
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+}
+
+static void what_a_stop_leaves_running_is_ended_and_said(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "stop.sh", 0755,
+            "#!/bin/sh\nsleep 600 </dev/null >/dev/null 2>&1 &\nexit 0\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+
+    assert_true(rig_has(rig, "log", "script.left_behind"));
+}
+
+static void a_script_that_is_not_executable_runs_by_shell_with_one_warning(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "status.sh", 0644, "echo stopped\n");
+    rig_guard_start(rig);
+    rig_greet(rig);
+
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+
+    assert_true(rig_has(rig, "log", "script.by_shell"));
+}
+
+/* 3.2.4: a stop succeeds only when nothing was seen to serve. */
+static void a_stop_that_exits_0_and_does_nothing_has_failed(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_put(rig, "stop.sh", 0755, "#!/bin/sh\nexit 0\n");
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_FAILED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_start_that_hangs_and_ignores_term_times_out),
+        TEST(a_status_that_prints_100_mb_is_heard_all_the_same),
+        TEST(a_script_that_vanished_is_not_started),
+        TEST(a_script_that_others_can_write_is_refused_by_and_by),
+        TEST(what_a_stop_leaves_running_is_ended_and_said),
+        TEST(a_script_that_is_not_executable_runs_by_shell_with_one_warning),
+        TEST(a_stop_that_exits_0_and_does_nothing_has_failed),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
