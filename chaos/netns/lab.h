@@ -205,8 +205,10 @@ uint32_t bw_lab_count_stops(const struct bw_lab *lab);
 int bw_lab_find_leader(struct bw_lab *lab);
 /* Reaps, restarts, and waits: until that instant, or for less. */
 void bw_lab_turn(struct bw_lab *lab, uint64_t until_ns);
-/* Puts this process, a forked child of the harness, into a node. */
-bool bw_lab_enter(const struct bw_lab *lab, uint32_t node);
+/* Forks a child of the harness at a node, which ends with the harness. Returns 0 in the child, which is
+ * in the node; its pid, which the lab's turn reaps; or -1, with errno. A child that cannot enter exits
+ * with 127. */
+pid_t bw_lab_fork(const struct bw_lab *lab, uint32_t node);
 /* Runs a program at a node, at most `timeout_ms`. `out_text` gets what it printed, cut at `size`.
  * Returns its exit status; -1: it did not end in time. */
 int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,

@@ -341,13 +341,9 @@ static enum bw_err start_client(struct bw_lab *lab, uint32_t site, bool is_insid
         (void)snprintf(client.epoch_file, sizeof client.epoch_file, "%.500s/epoch", node->dir);
     if (err != BW_OK)
         return err;
-    (void)fflush(NULL); /* so that the child has nothing of ours to write */
-    *out_pid = fork();
-    if (*out_pid == 0) {
-        if (!bw_lab_enter(lab, is_inside ? bw_lab_site_node(site) : bw_lab_command_node(lab)))
-            _exit(127);
+    *out_pid = bw_lab_fork(lab, is_inside ? bw_lab_site_node(site) : bw_lab_command_node(lab));
+    if (*out_pid == 0)
         bw_pg_client_run(&client);
-    }
     return *out_pid > 0 ? BW_OK : bw_diag_errno(diag, errno, "start a client");
 }
 

@@ -455,10 +455,18 @@ void bw_lab_kill_services(struct bw_lab *lab, uint32_t site)
 /* ---- commands ---------------------------------------------------------------------------------
  */
 
-bool bw_lab_enter(const struct bw_lab *lab, uint32_t node)
+pid_t bw_lab_fork(const struct bw_lab *lab, uint32_t node)
 {
+    pid_t pid;
+
+    (void)fflush(NULL); /* so that the child has nothing of ours to write */
+    pid = fork();
+    if (pid != 0)
+        return pid;
     unblock_signals();
-    return enter_node(lab, node);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || !enter_node(lab, node))
+        _exit(127);
+    return 0;
 }
 
 __attribute__((noreturn)) static void become_command(const struct bw_lab *lab, uint32_t node,
@@ -466,9 +474,10 @@ __attribute__((noreturn)) static void become_command(const struct bw_lab *lab, u
 {
     const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
+    unblock_signals();
     (void)setpgid(0, 0); /* so that no signal of a terminal reaches it */
     if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
-        !bw_lab_enter(lab, node))
+        !enter_node(lab, node))
         _exit(127);
     (void)execv(words[0], (char *const *)words); /* as execv takes them */
     _exit(127);

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -102,17 +101,14 @@ enum bw_err bw_begin_greedy(struct bw_lab *lab, struct bw_lab_fault *fault, stru
     err = bw_lab_path(file, lab->dir, name, diag);
     if (err != BW_OK)
         return err;
-    (void)fflush(NULL); /* so that the child has nothing of ours to write */
-    fault->helper = fork();
+    fault->helper = bw_lab_fork(lab, fault->node);
     if (fault->helper < 0)
         return bw_diag_errno(diag, errno, "fork for %s", fault->kind->name);
     if (fault->helper == 0) {
         SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)signal(SIGPIPE, SIG_IGN);
-        if (!bw_lab_enter(lab, fault->node) || context == NULL ||
-            SSL_CTX_use_certificate_chain_file(context, file) != 1 ||
+        if (context == NULL || SSL_CTX_use_certificate_chain_file(context, file) != 1 ||
             SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) != 1)
             _exit(127);
         _exit(hold_all(context));

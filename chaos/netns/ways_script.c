@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,15 +124,12 @@ enum bw_err bw_begin_outside(struct bw_lab *lab, struct bw_lab_fault *fault, str
         err = bw_lab_write(path, diag, "%s", "");
     if (err != BW_OK)
         return err;
-    (void)fflush(NULL); /* so that the child has nothing of ours to write */
-    fault->helper = fork();
+    fault->helper = bw_lab_fork(lab, fault->node);
     if (fault->helper < 0)
         return bw_diag_errno(diag, errno, "fork for %s", fault->kind->name);
     if (fault->helper == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (bw_lab_enter(lab, fault->node))
-            (void)execl("/bin/sh", "sh", "-c", elsewhere, "elsewhere", node->dir,
-                        lab->options->self, node->name, lab->records, (char *)NULL);
+        (void)execl("/bin/sh", "sh", "-c", elsewhere, "elsewhere", node->dir, lab->options->self,
+                    node->name, lab->records, (char *)NULL);
         _exit(127);
     }
     return BW_OK;
