@@ -1,6 +1,7 @@
 """What a quiet cluster costs: CPU and private memory of each process, all settings at their
 defaults, processes started as an operator starts them."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -116,28 +117,37 @@ class Cluster:
              "bench.pem", "--endpoint", f"127.0.0.1:{self.ports[0]}"], cwd=self.folder, check=False,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
 
-    def start(self):
+    def begin_witnesses(self):
         cluster_id = self.call("witness", "init", "-c", "w1.yaml").split()[-1]
         for i in (2, 3):
             self.call("witness", "init", "-c", f"w{i}.yaml", "--cluster-id", cluster_id)
         for i in (1, 2, 3):
             self.spawn("witness", f"w{i}")
         self.wait_for("the spec to be applied", self.apply)
+
+    def begin_sites(self):
         for role in ("guard", "agent"):
             for site in SITES:
                 self.spawn(role, site)
-        self.wait_for("a site to serve",
-                      lambda: any((self.folder / site / "service.pid").exists() for site in SITES))
+
+    def start(self):
+        self.begin_witnesses()
+        self.begin_sites()
+        self.wait_for("a site to serve", self.pids)
+
+    def pids(self):
+        """The files in which the services that run wrote their pids."""
+        files = [self.folder / site / "service.pid" for site in SITES]
+        return [each for each in files if each.exists()]
 
     def end(self):
         guards = [self.processes[key] for key in self.processes if key[0] == "guard"]
         for process in [each for each in self.processes.values() if each not in guards]:
             process.kill()
             process.wait()
-        for site in SITES:
-            pid_file = self.folder / site / "service.pid"
-            if pid_file.exists():
-                os.kill(int(pid_file.read_text(encoding="ascii")), signal.SIGKILL)
+        for path in self.pids():
+            with contextlib.suppress(ValueError, ProcessLookupError): # half-written, or ended by its guard
+                os.kill(int(path.read_text(encoding="ascii")), signal.SIGKILL)
         for process in guards:  # last, and well: then they remove their cgroups
             process.terminate()
             process.wait()

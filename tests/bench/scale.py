@@ -9,7 +9,6 @@ import pathlib
 import re
 import resource
 import shutil
-import signal
 import sys
 import subprocess
 import tempfile
@@ -90,16 +89,9 @@ class Scaled(idle.Cluster):
         return [path for site in idle.SITES for path in (self.folder / site / "pids").iterdir()]
 
     def start(self):
-        cluster_id = self.call("witness", "init", "-c", "w1.yaml").split()[-1]
-        for i in (2, 3):
-            self.call("witness", "init", "-c", f"w{i}.yaml", "--cluster-id", cluster_id)
-        for i in (1, 2, 3):
-            self.spawn("witness", f"w{i}")
-        self.wait_for("the spec to be applied", self.apply)
+        self.begin_witnesses()
         begun = time.monotonic()
-        for role in ("guard", "agent"):
-            for site in idle.SITES:
-                self.spawn(role, site)
+        self.begin_sites()
         self.wait_for(f"{self.count} groups to be served", lambda: len(self.pids()) >= self.count,
                       WAIT_S)
         self.took["served"] = time.monotonic() - begun
@@ -122,18 +114,7 @@ class Scaled(idle.Cluster):
         return sum(group["phase"].lower() == "granted" for group in groups)
 
     def end(self):
-        guards = [self.processes[key] for key in self.processes if key[0] == "guard"]
-        for process in [each for each in self.processes.values() if each not in guards]:
-            process.kill()
-            process.wait()
-        for path in self.pids():
-            try:
-                os.kill(int(path.read_text(encoding="ascii")), signal.SIGKILL)
-            except (ValueError, ProcessLookupError):
-                pass # half-written, or ended by its guard
-        for process in guards: # last, and well: then they remove their cgroups
-            process.terminate()
-            process.wait()
+        super().end()
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
 
