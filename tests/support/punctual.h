@@ -7,7 +7,7 @@
  * a guard may have it; what it starts by the script runner is ordinary again. Where that is not
  * allowed, the best that is. */
 void punctual_child(void);
-/* For this program itself, where it plays somebody's peer; not for what it forks. */
+/* For this program itself and its threads, where it plays somebody's peer; not for what it forks. */
 void punctual_self(void);
 
 #endif
