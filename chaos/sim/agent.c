@@ -325,12 +325,14 @@ static struct bw_site_limits limits_of(const struct sim_setting *setting)
         .check_interval_ns = setting->check_interval_ms * SIM_MS,
         .failure_threshold = setting->failure_threshold,
         .local_restarts = setting->local_restarts,
+        .condition_is_shown = setting->condition_is_shown,
         .has_script = {[BW_ACTION_START] = true,
                        [BW_ACTION_STOP] = true,
                        [BW_ACTION_STATUS] = true,
                        [BW_ACTION_FENCE] = setting->has_fence_script,
                        [BW_ACTION_READINESS] = setting->has_readiness_script,
                        [BW_ACTION_VERIFY] = setting->has_verify_script,
+                       [BW_ACTION_CONDITION] = setting->has_condition_script,
                        [BW_ACTION_REJOIN] = setting->has_rejoin_script}};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++)

@@ -11,6 +11,7 @@
  *   check_lease.c       nobody serves, starts or is confirmed beyond a lease (3.2 to 3.4)
  *   check_log.c         a command changes only what it names (3.1)
  *   check_reports.c     what a leader proposes rests on what it has heard (3.3, 3.9)
+ *   check_scripts.c     what scripts have said counts, and restarts are bounded (4)
  *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
  *   check_liveness.c    liveness runs: one primary in calm, none changed without a cause (4) */
 #ifndef BW_SIM_CHECK_H

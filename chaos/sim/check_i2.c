@@ -8,6 +8,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "check_lease.h"
+#include "check_scripts.h"
 #include "checks_own.h"
 #include "witness.h"
 
@@ -18,6 +19,7 @@ void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t sit
     const bool is_excused = sim_checks_is_excused(world, site, group);
 
     checks->tally.starts++;
+    sim_check_restarts(world, group, site, epoch);
     sim_check_lease_start(world, group, site, epoch);
     if (epoch > highest) {
         checks->started_epoch[group] = epoch;

@@ -8,6 +8,7 @@
 
 #include "check_durable.h"
 #include "check_lease.h"
+#include "check_scripts.h"
 #include "checks_own.h"
 #include "site.h"
 #include "witness.h"
@@ -170,8 +171,10 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
     }
     if (command->kind == BW_COMMAND_FORCED)
         look_at_unseen_end(witness, group, state, command->kind);
-    if (command->kind == BW_COMMAND_GRANT)
+    if (command->kind == BW_COMMAND_GRANT) {
         look_at_let_go(witness, group, state);
+        sim_check_condition_grant(witness, group, state, command);
+    }
     if (command->kind == BW_COMMAND_GRANT && state->first_grant &&
         state->initial_primary[0] == '\0')
         look_at_first_grant(witness, group, state);

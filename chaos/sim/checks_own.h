@@ -4,6 +4,7 @@
 
 #include <breakwater/core/report.h>
 
+#include "check_scripts.h"
 #include "checks.h"
 #include "site.h"
 
@@ -55,6 +56,18 @@ struct sim_proposed {
     struct bw_instant at;
 };
 
+/* What the condition script of a group says at a site, and since when nothing else. */
+struct sim_said {
+    enum sim_verdict verdict;
+    uint64_t since_ns;
+};
+
+/* How often a start of one epoch has begun at a site while its agent and guard know of each other. */
+struct sim_starts {
+    uint64_t epoch, newest_ns;
+    uint32_t life, count;
+};
+
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
@@ -82,6 +95,10 @@ struct sim_checks {
     struct sim_heard reports[SIM_WITNESSES][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
     uint64_t spec_version[SIM_GROUPS_MAX], spec_changed_ns[SIM_GROUPS_MAX];
+    /* scripts */
+    struct sim_said said[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    struct sim_starts starts[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    uint32_t greetings[SIM_SITES_MAX];
     /* log */
     uint64_t held_epoch[SIM_GROUPS_MAX];
     /* sites */

@@ -156,6 +156,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
                                   .slot = slot_of(action->slot, action->run.action),
                                   .action = action->run.action,
                                   .epoch = action->run.epoch,
+                                  .scripts = (uint32_t)place->machine.limits.digest,
                                   .on_end = on_script_ended};
 
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
@@ -387,6 +388,26 @@ static void continue_step(struct sim_guard *guard)
                                                   : "crash:guard-went");
 }
 
+/* As bw_guard_place_configure: a run that is under way goes on with those it was begun with. */
+static void read_scripts(struct sim_guard *guard)
+{
+    for (uint32_t i = 0; i < guard->place_count; i++)
+        guard->places[i].machine.limits.digest = guard->machine->scripts_named[i];
+}
+
+static void on_hangup(struct sim_process *process, void *payload)
+{
+    (void)payload;
+    (void)sim_guard_push(process->state, SIM_GUARD_RELOAD, 0);
+    go_on(process->state);
+}
+
+void sim_guard_reload(struct sim_process *process)
+{
+    if (process->health != SIM_DEAD)
+        sim_later(process, 0, on_hangup, NULL, NULL);
+}
+
 static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
 {
     struct sim_guard_place *place = &guard->places[task->group];
@@ -431,6 +452,9 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
         return;
     case SIM_GUARD_WELCOME:
         sim_guard_welcome(guard, task);
+        return;
+    case SIM_GUARD_RELOAD:
+        read_scripts(guard);
         return;
     case SIM_GUARD_WELCOME_DONE: {
         const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
@@ -576,13 +600,13 @@ static struct bw_guard_limits limits_of(const struct sim_setting *setting)
     struct bw_guard_limits limits = {
         .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
         .reach = BW_REACH_CGROUP,
-        .digest = 1,
         .has_script = {[BW_ACTION_START] = true,
                        [BW_ACTION_STOP] = true,
                        [BW_ACTION_STATUS] = true,
                        [BW_ACTION_FENCE] = setting->has_fence_script,
                        [BW_ACTION_READINESS] = setting->has_readiness_script,
                        [BW_ACTION_VERIFY] = setting->has_verify_script,
+                       [BW_ACTION_CONDITION] = setting->has_condition_script,
                        [BW_ACTION_REJOIN] = setting->has_rejoin_script}};
 
     for (int action = 0; action < BW_ACTION_COUNT; action++)
@@ -616,11 +640,12 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
 {
     struct sim_world *world = sim_world_of(guard->process);
     struct sim_guard_place *place = &guard->places[group];
-    const struct bw_guard_limits limits = limits_of(&world->setting);
+    struct bw_guard_limits limits = limits_of(&world->setting);
     struct bw_guard_memory memory;
     struct bw_guard_mirror mirror;
     bool has_mirror;
 
+    limits.digest = guard->machine->scripts_named[group];
     place->group = group;
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
         place->work[slot].wake_at = BW_INSTANT_NEVER;

@@ -58,6 +58,7 @@ enum sim_guard_task_kind {
     SIM_GUARD_WELCOME,
     SIM_GUARD_GREET,      /* the machine of a place is told of the hello */
     SIM_GUARD_WELCOME_DONE,
+    SIM_GUARD_RELOAD, /* the site file is read anew */
 };
 struct sim_guard_task {
     enum sim_guard_task_kind kind;
@@ -108,6 +109,8 @@ struct sim_guard {
 const struct bw_guard *sim_guard_machine(const struct sim_process *guard, uint32_t group);
 /* It saves nothing any more until somebody has restarted it. */
 bool sim_guard_is_broken(const struct sim_process *guard);
+/* SIGHUP; no-op of one that is dead. */
+void sim_guard_reload(struct sim_process *guard);
 
 /* ---- guard.c ---- */
 

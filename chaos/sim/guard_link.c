@@ -3,6 +3,7 @@
 
 #include <breakwater/wire/guard_message.h>
 
+#include "check_scripts.h"
 #include "guard.h"
 
 /* ---- speaking ----------------------------------------------------------------------------------- */
@@ -135,6 +136,7 @@ void sim_guard_welcome(struct sim_guard *guard, const struct sim_guard_task *tas
         .welcome = {.boot_id = guard->process->host->boot_id,
                     .time_namespace = SIM_TIME_NAMESPACE}};
 
+    sim_check_greeted(sim_world_of(guard->process), guard->process->host->number);
     guard->agent = task->from;
     guard->agent_tag = task->tag;
     guard->hello = task->message.hello;

@@ -7,7 +7,9 @@
 
 #include <breakwater/base/assert.h>
 
+#include "check_scripts.h"
 #include "checks.h"
+#include "guard.h"
 
 #define LINGERS_PERCENT    20
 #define NATURAL_LAG_MS_MAX 3000
@@ -71,7 +73,9 @@ void sim_site_init(struct sim_host *host)
     host->services = machine;
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
         begin_to_follow(machine, group);
-        machine->services[group].is_outside = bw_prng_below(&nature, 100) < outside_percent;
+        machine->scripts_named[group] = 1;
+        machine->starts_outside[group] = bw_prng_below(&nature, 100) < outside_percent;
+        machine->services[group].is_outside = machine->starts_outside[group];
     }
 }
 
@@ -164,7 +168,13 @@ static void changed(struct sim_machine *machine, uint32_t group)
     sim_check_serving_changed(world);
 }
 
-void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch)
+/* The second kind is of the other nature. */
+bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts)
+{
+    return machine->starts_outside[group] != (scripts == 2);
+}
+
+void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch, bool is_outside)
 {
     struct sim_service *service = &machine->services[group];
     struct sim_world *world = machine->host->world;
@@ -173,6 +183,7 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch)
         return;
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
+    service->is_outside = is_outside;
     service->epoch = epoch;
     service->ignores_term = machine->is_stubborn ||
                             sim_percent(machine, machine->faults.ignore_term_percent);
@@ -206,11 +217,14 @@ void sim_service_dies(struct sim_host *host, uint32_t group)
     sim_service_down(sim_machine(host), group, "it has crashed");
 }
 
-/* Through the unit that the guard's reach includes. */
+/* As the scripts of the site file do it: through the unit that the reach includes, or elsewhere. */
 void sim_service_started_by_hand(struct sim_host *host, uint32_t group)
 {
+    struct sim_machine *machine = sim_machine(host);
+
     if (host->is_up && !host->is_suspended)
-        sim_service_up(sim_machine(host), group, 0);
+        sim_service_up(machine, group, 0,
+                       sim_scripts_start_outside(machine, group, machine->scripts_named[group]));
 }
 
 void sim_service_freeze(struct sim_host *host, bool is_frozen)
@@ -249,6 +263,27 @@ void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_f
 void sim_site_clear_script_faults(struct sim_host *host)
 {
     sim_machine(host)->faults = (struct sim_script_faults){.fail_percent = 0};
+}
+
+void sim_site_set_condition(struct sim_host *host, uint32_t group, enum sim_condition condition)
+{
+    sim_machine(host)->conditions[group] = condition;
+    sim_check_condition_changes(host->world, host->number, group);
+}
+
+uint32_t sim_site_scripts(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->scripts_named[group];
+}
+
+void sim_site_set_scripts(struct sim_host *host, uint32_t group, uint32_t scripts)
+{
+    sim_machine(host)->scripts_named[group] = scripts;
+}
+
+void sim_site_reload(struct sim_host *host)
+{
+    sim_guard_reload(host->world->guards[host->number]);
 }
 
 void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms)

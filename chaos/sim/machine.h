@@ -46,6 +46,7 @@ struct sim_run_order {
     enum sim_slot slot;
     enum bw_action_kind action;
     uint64_t epoch;
+    uint32_t scripts; /* a start or rejoin: which, as the guard has read them */
     char target_position[BW_POSITION_MAX + 1];
     sim_later_fn on_end; /* for the parent, which frees its payload: a struct sim_run_end */
 };
@@ -53,7 +54,7 @@ struct sim_run_order {
 /* What the seed has drawn for one run. */
 struct sim_run_plan {
     uint64_t effect_ns, end_ns; /* from its exec */
-    bool has_effect, hangs, ignores_term, lies, forks, speaks_nonsense;
+    bool has_effect, hangs, ignores_term, lies, forks, speaks_nonsense, is_ended;
     int code;
 };
 
@@ -95,6 +96,9 @@ struct sim_machine {
     struct sim_process *enforcers[SIM_ENFORCERS_MAX]; /* each dead, or some guard's */
     struct sim_service services[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
+    uint32_t scripts_named[SIM_GROUPS_MAX]; /* in the site file */
+    enum sim_condition conditions[SIM_GROUPS_MAX];
+    bool starts_outside[SIM_GROUPS_MAX]; /* the group's nature: its first scripts do */
     struct sim_run runs[SIM_RUNS_MAX];
     uint64_t forks;
     /* Its nature, in some runs: start scripts leave a daemon behind that takes its time; nothing but
@@ -115,7 +119,9 @@ static inline bool sim_percent(struct sim_machine *machine, uint32_t percent)
 
 /* The fact of guard/run.c: is something there that a start has left? */
 enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group);
-void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch);
+void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch, bool is_outside);
+/* Do these scripts start it where no signal from the guard reaches it? */
+bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
 void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why);
 /* What the group's data has reached at this site, in ms of service. */
 uint64_t sim_service_position(const struct sim_machine *machine, uint32_t group);

@@ -14,7 +14,7 @@
 #include "witness.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_together,
+    sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_of_scripts, sim_faults_together,
     sim_forced_faults, sim_faults_of_moments, sim_people_acts,    sim_people_midway,
     sim_people_release};
 #define TABLES (sizeof tables / sizeof tables[0])

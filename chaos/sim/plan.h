@@ -47,6 +47,7 @@ extern const struct sim_incident_kind sim_net_faults[];
 extern const struct sim_incident_kind sim_process_faults[];
 extern const struct sim_incident_kind sim_machine_faults[];
 extern const struct sim_incident_kind sim_site_faults[];
+extern const struct sim_incident_kind sim_faults_of_scripts[];
 extern const struct sim_incident_kind sim_faults_together[];
 extern const struct sim_incident_kind sim_faults_of_moments[];
 extern const struct sim_incident_kind sim_forced_faults[];

@@ -7,6 +7,7 @@
 #include <breakwater/core/site.h>
 
 #include "check_reports.h"
+#include "check_scripts.h"
 #include "check_site.h"
 #include "checks.h"
 #include "guard.h"
@@ -110,6 +111,15 @@ static void draw_failure(struct sim_machine *machine, struct sim_run *run)
         run->plan.code = BW_START_EXIT_NOTHING_CHANGED;
 }
 
+static void draw_condition(const struct sim_machine *machine, struct sim_run *run)
+{
+    const enum sim_condition condition = machine->conditions[run->order.group];
+
+    if (condition == SIM_CONDITION_FAILS)
+        run->plan.code = 1;
+    run->plan.hangs |= condition == SIM_CONDITION_HANGS;
+}
+
 static void draw_plan(struct sim_machine *machine, struct sim_run *run)
 {
     const struct sim_script_faults *faults = &machine->faults;
@@ -142,6 +152,10 @@ static void draw_plan(struct sim_machine *machine, struct sim_run *run)
                                                 sim_percent(machine, faults->fork_percent));
     plan->speaks_nonsense = action == BW_ACTION_STATUS &&
                             sim_percent(machine, faults->wrong_word_percent);
+    plan->is_ended = (run->order.slot & (SIM_SLOT_OBSERVE | SIM_SLOT_FENCE)) != 0 &&
+                     action == BW_ACTION_STATUS && sim_percent(machine, faults->ended_percent);
+    if (action == BW_ACTION_CONDITION)
+        draw_condition(machine, run);
     if (faults->is_away) {
         plan->has_effect = false;
         plan->code = 1;
@@ -186,15 +200,32 @@ static void count_plan(struct sim_world *world, const struct sim_run *run)
         sim_count(world, "script:forks");
     if (plan->speaks_nonsense)
         sim_count(world, "script:nonsense");
+    if (plan->is_ended)
+        sim_count(world, "script:ended");
 }
 
 /* ---- its end ------------------------------------------------------------------------------------ */
+
+/* What somebody has killed before its limit has said nothing. */
+static void note_condition(const struct sim_machine *machine, const struct sim_run *run,
+                           const struct sim_run_end *what)
+{
+    enum sim_verdict verdict = SIM_VERDICT_FAILS;
+
+    if (run->order.action != BW_ACTION_CONDITION || what->how == SIM_RUN_TOO_LATE ||
+        (what->how == SIM_RUN_SIGNALED && !run->plan.hangs))
+        return;
+    if (what->how == SIM_RUN_EXITED && what->code == 0)
+        verdict = strcmp(what->line, "stop") == 0 ? SIM_VERDICT_STOP : SIM_VERDICT_START;
+    sim_check_condition_said(machine->host->world, machine->host->number, run->order.group, verdict);
+}
 
 static void end(struct sim_machine *machine, struct sim_run *run, struct sim_run_end *what)
 {
     struct sim_process *parent = run->order.parent;
     struct sim_run_end *payload;
 
+    note_condition(machine, run, what);
     run->is_used = false;
     sim_mix(machine->host->world, run->serial << 16 | (uint64_t)run->order.action << 8 |
                                       (uint64_t)what->how << 4 | (uint64_t)(what->code & 15));
@@ -258,6 +289,17 @@ static void say_status(struct sim_machine *machine, const struct sim_run *run,
     (void)snprintf(what->line, sizeof what->line, "%s", word);
 }
 
+static void say_condition(const struct sim_machine *machine, const struct sim_run *run,
+                          struct sim_run_end *what)
+{
+    const bool is_stop = machine->conditions[run->order.group] == SIM_CONDITION_STOP;
+
+    (void)snprintf(what->line, sizeof what->line, "%s", is_stop ? "stop" : "start");
+    sim_count(machine->host->world, what->code != 0 ? "condition:fails"
+                                    : is_stop       ? "condition:stop"
+                                                    : "condition:start");
+}
+
 /* Ready when it has reached the target that the run was told. */
 static void say_readiness(struct sim_machine *machine, const struct sim_run *run,
                           struct sim_run_end *what)
@@ -287,8 +329,12 @@ static void finishes(struct sim_process *scripts, void *payload)
     if (run == NULL || run->is_dying)
         return;
     what.code = run->plan.code;
-    if (run->order.action == BW_ACTION_STATUS)
+    if (run->plan.is_ended)
+        what = (struct sim_run_end){.how = SIM_RUN_SIGNALED, .code = 9};
+    else if (run->order.action == BW_ACTION_STATUS)
         say_status(machine, run, &what);
+    else if (run->order.action == BW_ACTION_CONDITION)
+        say_condition(machine, run, &what);
     else if (run->order.action == BW_ACTION_READINESS)
         say_readiness(machine, run, &what);
     else if (run->order.action == BW_ACTION_VERIFY &&
@@ -299,6 +345,11 @@ static void finishes(struct sim_process *scripts, void *payload)
 
 /* ---- what it does ------------------------------------------------------------------------------- */
 
+static bool starts_outside(const struct sim_machine *machine, const struct sim_run *run)
+{
+    return sim_scripts_start_outside(machine, run->order.group, run->order.scripts);
+}
+
 static void left_behind_goes_on(struct sim_process *scripts, void *payload)
 {
     struct sim_machine *machine = sim_machine(scripts->host);
@@ -306,7 +357,7 @@ static void left_behind_goes_on(struct sim_process *scripts, void *payload)
 
     if (run == NULL || run->is_dying)
         return;
-    sim_service_up(machine, run->order.group, run->order.epoch);
+    sim_service_up(machine, run->order.group, run->order.epoch, starts_outside(machine, run));
     run->is_used = false;
 }
 
@@ -366,7 +417,8 @@ static void takes_effect(struct sim_process *scripts, void *payload)
             if (run->plan.forks)
                 leave_behind(machine, run);
             else
-                sim_service_up(machine, run->order.group, run->order.epoch);
+                sim_service_up(machine, run->order.group, run->order.epoch,
+                               starts_outside(machine, run));
             break;
         case BW_ACTION_STOP:
         case BW_ACTION_FENCE:

@@ -87,4 +87,6 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     out_setting->check_interval_ms = between(&chance, 300, 3000);
     out_setting->failure_threshold = between(&chance, 1, 4);
     out_setting->local_restarts = between(&chance, 0, 2);
+    out_setting->has_condition_script = sim_chance(&chance, 500000);
+    out_setting->condition_is_shown = sim_chance(&chance, 300000);
 }

@@ -47,11 +47,22 @@ struct sim_script_faults {
     uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
     uint32_t slow_death_ms;      /* from KILL until an action is gone, at most: its disk hangs */
+    uint8_t ended_percent;       /* a look: somebody's signal ends it before it has said anything */
     uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
     uint64_t unfenced_until_ns;  /* what that has left alive is surely ended by then */
 };
 void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults);
 void sim_site_clear_script_faults(struct sim_host *host);
+/* What the condition script of a group says at a site, until it says something else. */
+enum sim_condition { SIM_CONDITION_START, SIM_CONDITION_STOP, SIM_CONDITION_FAILS, SIM_CONDITION_HANGS };
+void sim_site_set_condition(struct sim_host *host, uint32_t group, enum sim_condition condition);
+/* The site file names other scripts for this group, 1 to SIM_SCRIPTS_MAX. Some start the service where no
+ * signal from its guard reaches it. A guard knows of them once it reads the file: when it begins, or is
+ * told to. */
+#define SIM_SCRIPTS_MAX 3
+uint32_t sim_site_scripts(const struct sim_host *host, uint32_t group);
+void sim_site_set_scripts(struct sim_host *host, uint32_t group, uint32_t scripts);
+void sim_site_reload(struct sim_host *host); /* SIGHUP to the guard */
 /* Readiness as the next runs print it. */
 void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms);
 

@@ -186,7 +186,7 @@ static bool is_condition_met(const struct judgement *judgement)
 
     switch (judgement->heard->report.condition) {
     case BW_CONDITION_STOP:
-        return false;
+        return BW_MUTANT(CONDITION_STOP);
     case BW_CONDITION_FAILED:
         return judgement->role != BW_ROLE_UNPLANNED || BW_MUTANT(CONDITION_FAILED) ||
                (bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==

@@ -450,7 +450,7 @@ static void advance_serving(const struct step *step)
 
     if (site->stopped_in_a_row < site->limits.failure_threshold || !site->order.restart_allowed)
         return;
-    if (site->restarts_used < site->limits.local_restarts) {
+    if (site->restarts_used < site->limits.local_restarts || BW_MUTANT(RESTARTS_UNBOUND)) {
         site->restarts_used++;
         site->stopped_in_a_row = 0;
         site->start_ran = false;

@@ -1,0 +1,102 @@
+/* faults_scripts.c - scripts that are exchanged, that say no, and whose looks somebody ends. */
+#include "checks.h"
+#include "plan.h"
+#include "site.h"
+
+static struct sim_host *draw_site(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+    return sim_site(world, incident->a);
+}
+static uint32_t draw_group(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->b = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+    return incident->b;
+}
+
+/* ---- what the condition says (4) ---- */
+
+static bool condition_says(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = draw_site(world, incident);
+    const uint32_t group = draw_group(world, incident);
+    const uint64_t draw = 1 + bw_prng_below(&incident->chance, 3);
+
+    if (!world->setting.has_condition_script)
+        return false;
+    sim_site_set_condition(host, group, (enum sim_condition)draw);
+    return true;
+}
+static void condition_is_met(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_set_condition(sim_site(world, incident->a), incident->b, SIM_CONDITION_START);
+}
+
+/* ---- a service that does not stay up: restarted where it is, and then given back (4) ---- */
+
+static uint64_t crash_again(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = sim_site(world, incident->a);
+
+    if (sim_service_is_serving(host, incident->b))
+        sim_service_dies(host, incident->b);
+    return (1 + bw_prng_below(&incident->chance, 4000)) * SIM_MS;
+}
+static bool service_crashes(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = draw_site(world, incident);
+
+    incident->look = crash_again;
+    return sim_service_is_serving(host, draw_group(world, incident));
+}
+
+/* ---- a look that somebody ends has seen nothing (3.2.4) ---- */
+
+static bool looks_are_ended(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct sim_script_faults faults = {
+        .ended_percent = (uint8_t)(5 + bw_prng_below(&incident->chance, 96)),
+        .ignore_term_percent = (uint8_t)bw_prng_below(&incident->chance, 101)};
+
+    sim_checks_disturb(world, draw_site(world, incident)->number, incident->until_ns);
+    sim_site_set_script_faults(sim_site(world, incident->a), &faults);
+    return true;
+}
+static void looks_end_by_themselves(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_site_clear_script_faults(sim_site(world, incident->a));
+}
+
+/* ---- others (3.4) ----
+ * Somebody installs other scripts for a group, names them in the site file and has the guard read it: at
+ * once, or only when the incident is over, or whenever it is restarted; and perhaps then goes back. */
+
+static bool change_scripts(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = draw_site(world, incident);
+    const uint32_t group = draw_group(world, incident);
+    const uint32_t step = 1 + (uint32_t)bw_prng_below(&incident->chance, SIM_SCRIPTS_MAX - 1);
+
+    incident->c = sim_site_scripts(host, group);
+    sim_site_set_scripts(host, group, (uint32_t)((incident->c - 1 + step) % SIM_SCRIPTS_MAX) + 1);
+    if (sim_chance(&incident->chance, 600000))
+        sim_site_reload(host);
+    return true;
+}
+static void scripts_are_known(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = sim_site(world, incident->a);
+
+    if (sim_chance(&incident->chance, 500000))
+        sim_site_set_scripts(host, incident->b, (uint32_t)incident->c);
+    if (sim_chance(&incident->chance, 800000))
+        sim_site_reload(host);
+}
+
+const struct sim_incident_kind sim_faults_of_scripts[] = {
+    {"condition-says", SIM_INSIDE, true, 5, 2000, 60000, condition_says, condition_is_met},
+    {"service-crashes", SIM_INSIDE, true, 8, 5000, 40000, service_crashes, NULL},
+    {"looks-ended", SIM_INSIDE, true, 4, 500, 30000, looks_are_ended, looks_end_by_themselves},
+    {"change-scripts", SIM_INSIDE, true, 6, 100, 60000, change_scripts, scripts_are_known},
+    {.name = NULL},
+};
