@@ -307,13 +307,14 @@ static void warn_of_end(const json_t *group, struct verdict *verdict)
     const char *site = bw_json_member(group, "holder");
     const char *by = bw_json_member(end, "vouched_by");
     const char *text = bw_json_member(end, "vouched_text");
+    const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
 
     if (by[0] != '\0')
         (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed on the word of %s%s%s.\n",
                       bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
-    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 &&
+    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
         bw_json_truth(holder, "connected")) {
         (void)fprintf(verdict->out,
                       "Should %s be lost, time alone does not end its epoch: %s.\n"
@@ -325,9 +326,15 @@ static void warn_of_end(const json_t *group, struct verdict *verdict)
          "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
          bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
          bw_json_member(end, "gate"));
-    (void)fprintf(verdict->out,
-                  "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
-                  bw_json_member(end, "way"));
+    if (is_lost)
+        (void)fprintf(verdict->out,
+                      "  %s came back without the state that could give it back; once nothing of %s "
+                      "runs there:  %s\n",
+                      site, name, bw_json_member(end, "way"));
+    else
+        (void)fprintf(verdict->out,
+                      "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
+                      bw_json_member(end, "way"));
     if (bw_json_number(end, "lease_may_live_ms") > 0)
         (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
                       bw_json_number(end, "lease_may_live_ms") / 1000,
@@ -496,9 +503,11 @@ static void print_end(const json_t *explanation, FILE *out)
 
     if (!json_is_false(json_object_get(end, "by_time")))
         return;
-    (void)fprintf(out,
-                  "Time alone does not end this epoch: %s (gate %s). Once %s is off:\n  %s\n",
+    (void)fprintf(out, "Time alone does not end this epoch: %s (gate %s).%s Once %s is off:\n  %s\n",
                   bw_json_member(end, "why"), bw_json_member(end, "gate"),
+                  json_is_false(json_object_get(end, "by_holder"))
+                      ? " Its site lost the state that could give it back."
+                      : "",
                   bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
 }
 

@@ -6,6 +6,7 @@
 #include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
+#include "forced.h"
 
 static const struct bw_heard *connected_holder(const struct bw_evaluation *eval);
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
@@ -533,20 +534,22 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
                               struct bw_end_waits *out_waits)
 {
     const struct bw_evaluation eval = {.group = group, .watch = watch, .leadership = leadership};
-    const char *reach_missing;
+    enum bw_gate_id gate = BW_GATE_ID_END_REACH;
+    const char *why;
 
     if (group->phase == BW_PHASE_VACANT)
         return false;
-    reach_missing = end_reach_missing(&eval);
-    if (group->held)
-        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_HELD), "a fence of it failed"};
-    else if (is_grade_wanting(&eval))
-        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_GRADE),
-                                           "min_grade asks for more than a lapsed lease"};
-    else if (reach_missing != NULL)
-        *out_waits = (struct bw_end_waits){bw_gate_id_text(BW_GATE_ID_END_REACH), reach_missing};
-    else
+    why = end_reach_missing(&eval);
+    if (group->held) {
+        gate = BW_GATE_ID_HELD;
+        why = "a fence of it failed";
+    } else if (is_grade_wanting(&eval)) {
+        gate = BW_GATE_ID_GRADE;
+        why = "min_grade asks for more than a lapsed lease";
+    }
+    if (why == NULL)
         return false;
+    *out_waits = (struct bw_end_waits){bw_gate_id_text(gate), why, bw_forced_is_lost(group, watch)};
     return true;
 }
 
@@ -684,7 +687,7 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_WISH, -1, true, NULL);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
                         bw_mode_word(eval->group->spec.mode));
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_HOLDER, -1, connected_holder(eval) != NULL, NULL);
+    bw_policy_judge_holder(connected_holder(eval), &eval->list);
     if (target >= 0 && target != holder_index(eval))
         is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
@@ -740,7 +743,7 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
                        eval->now, NULL);
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_MIN_PRIMARY_TIME, -1, eval->watch->grant_applied,
                        bw_ms_to_ns(spec->min_primary_time_ms), eval->now, NULL);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_HOLDER, -1, connected_holder(eval) != NULL, NULL);
+    bw_policy_judge_holder(connected_holder(eval), &eval->list);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
                         !is_maintained(eval, holder_index(eval)), NULL);
     target = preferred_site(eval, after_ns);

@@ -4,6 +4,7 @@
 #include "forced.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/mutant.h>
@@ -91,16 +92,50 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
 
 /* ---- what a person is told ---- */
 
+bool bw_forced_is_lost(const struct bw_group *group, const struct bw_watch *watch)
+{
+    const struct bw_site_reports *reports =
+        &watch->reports[bw_spec_find_site(&group->spec, group->holder_site)];
+    const struct bw_heard *newest = bw_site_reports_newest(reports);
+
+    if (newest == NULL || bw_id_equal(newest->instance, group->holder_instance))
+        return false;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && bw_id_equal(heard->instance, group->holder_instance) &&
+            !bw_instant_right_is_over(newest->received,
+                                      bw_instant_add(heard->received,
+                                                     bw_policy_freshness_ns(group))))
+            return false; /* both speak */
+    }
+    return true;
+}
+
+void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
+                size_t size)
+{
+    (void)snprintf(out_text, size, "breakwater force-release %s --site %s%s", group->spec.name,
+                   group->holder_site, waits->is_lost ? " --holder-is-off" : "");
+}
+
 enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct bw_end_waits *waits,
                                      struct bw_diag *diag)
 {
+    const char *site = group->holder_site;
+    char way[2 * BW_NAME_MAX + 64];
+
+    bw_end_way(group, waits, way, sizeof(way));
+    if (waits->is_lost)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s), and "
+                           "%s came back without the state that could give it back; it ends when a "
+                           "person vouches that nothing of it runs there: %s",
+                           group->epoch, group->spec.name, site, waits->gate, waits->why, site, way);
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "time alone does not end epoch %" PRIu64 " of %s at %s (gate %s: %s); it ends "
-                       "when %s gives it back, or a person vouches that %s is off: breakwater "
-                       "force-release %s --site %s",
-                       group->epoch, group->spec.name, group->holder_site, waits->gate, waits->why,
-                       group->holder_site, group->holder_site, group->spec.name,
-                       group->holder_site);
+                       "when %s gives it back, or a person vouches that %s is off: %s",
+                       group->epoch, group->spec.name, site, waits->gate, waits->why, site, site, way);
 }
 
 /* Nobody holds the group: said again by the person who had it ended, that is no error. */
@@ -119,8 +154,18 @@ static enum bw_err check_vacant(const struct bw_group *group, const struct bw_wi
                        bw_grade_word(group->last_end.grade), group->spec.name);
 }
 
-static enum bw_err check_answer(const struct bw_group *group, enum bw_holder_answer answer,
-                                const struct bw_wish *wish, struct bw_diag *diag)
+/* Said again when the next site holds the group already: what was asked for is so. */
+static bool was_forced(const struct bw_group *group, const struct bw_wish *wish)
+{
+    return group->last_end.grade == BW_GRADE_FORCED &&
+           strcmp(group->last_end.site, wish->to) == 0 &&
+           strcmp(group->holder_site, wish->to) != 0 &&
+           (wish->epoch == 0 || wish->epoch == group->last_end.epoch);
+}
+
+static enum bw_err check_answer(const struct bw_group *group, const struct bw_watch *watch,
+                                enum bw_holder_answer answer, const struct bw_wish *wish,
+                                struct bw_diag *diag)
 {
     const char *site = group->holder_site;
 
@@ -131,10 +176,12 @@ static enum bw_err check_answer(const struct bw_group *group, enum bw_holder_ans
         if (wish->holder_is_off)
             return BW_OK;
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s answers, so it can stop %s itself; look there first. If the "
-                           "service is surely off there although its agent answers: the same with "
-                           "--holder-is-off",
-                           site, group->spec.name);
+                           "%s answers, %s; look there first. If the service is surely off there "
+                           "although its agent answers: the same with --holder-is-off",
+                           site,
+                           bw_forced_is_lost(group, watch)
+                               ? "but came back without the state that could give the epoch back"
+                               : "so it can end the service and give the epoch back itself");
     case BW_HOLDER_STARTED:
         break;
     }
@@ -180,6 +227,12 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int place, const s
                            "a force-release names the site that is off; use --site SITE");
     if (group->phase == BW_PHASE_VACANT)
         return check_vacant(group, wish, diag);
+    if (was_forced(group, wish))
+        return bw_diag_set(diag, BW_ERR_EXISTS,
+                           "epoch %" PRIu64 " of %s is over (%s); %s holds %s now, in epoch %" PRIu64,
+                           group->last_end.epoch, group->last_end.site,
+                           bw_grade_word(group->last_end.grade), group->holder_site,
+                           group->spec.name, group->epoch);
     if (strcmp(group->holder_site, wish->to) != 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s does not hold %s: %s does, in epoch %" PRIu64, wish->to,
@@ -190,6 +243,6 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int place, const s
                            " now: look again",
                            wish->epoch, group->spec.name, group->holder_site, group->epoch);
     answer = bw_arbiter_holder_answer(group, &witness->watches[place], now, &fresh_left_ns);
-    err = check_answer(group, answer, wish, diag);
+    err = check_answer(group, &witness->watches[place], answer, wish, diag);
     return err != BW_OK ? err : check_need(witness, place, answer, now, diag);
 }

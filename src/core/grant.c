@@ -65,9 +65,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     command->instance = heard->instance;
     command->boot_id = heard->boot_id;
     command->terms.reach = BW_MUTANT(REACH_PINNED) ? BW_REACH_CGROUP : heard->report.reach;
-    command->sight = heard->report.sight;
-    if (command->sight.seen == BW_REACH_UNSEEN)
-        command->sight.seen = BW_REACH_OUTSIDE; /* until it is seen (3.4) */
+    command->sight = heard->report.sight; /* unseen counts as outside until it is seen (3.4) */
 }
 
 /* What breakwater did not start is where its site sees it, and in no cgroup of the guard's (3.4). */

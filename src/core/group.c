@@ -1,5 +1,6 @@
 #include <breakwater/core/group.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -433,20 +434,43 @@ static void drop_target(struct bw_group *group, uint64_t index, const struct bw_
     drop_switchover(group);
 }
 
+/* Said again: who said it last vouches, and the reasons of both are kept, the first one first, as far
+ * as they fit. */
+static void join_words(const struct bw_voucher *before, struct bw_voucher *now)
+{
+    char text[3 * (BW_REASON_MAX + 4)];
+    const bool is_other = !is_same(before->by, now->by);
+    size_t size;
+
+    if (before->text[0] == '\0' || (is_same(before->text, now->text) && !is_other))
+        return;
+    (void)snprintf(text, sizeof(text), "%s%s%s%s%s", is_other ? before->by : "",
+                   is_other ? ": " : "", before->text, now->text[0] != '\0' ? "; " : "", now->text);
+    size = strlen(text);
+    if (size > BW_REASON_MAX)
+        for (size = BW_REASON_MAX; size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80;)
+            size--; /* no character is cut in two */
+    CLEAR(now->text);
+    memcpy(now->text, text, size);
+}
+
 /* Whose word an end rests on is part of the record (3.1, Forced). */
 static void note_voucher(struct bw_group *group, const struct bw_command *command)
 {
     struct bw_voucher *vouchers = group->vouchers;
+    struct bw_voucher word = {.epoch = group->epoch};
 
-    if (group->voucher_count > 0 && vouchers[group->voucher_count - 1].epoch == group->epoch)
-        group->voucher_count--; /* said again: the newest word counts */
+    COPY(word.by, command->by);
+    COPY(word.text, command->text);
+    if (group->voucher_count > 0 && vouchers[group->voucher_count - 1].epoch == group->epoch) {
+        join_words(&vouchers[group->voucher_count - 1], &word);
+        group->voucher_count--;
+    }
     if (group->voucher_count == BW_VOUCHERS_MAX) {
         memmove(&vouchers[0], &vouchers[1], (BW_VOUCHERS_MAX - 1) * sizeof(vouchers[0]));
         group->voucher_count--;
     }
-    vouchers[group->voucher_count] = (struct bw_voucher){.epoch = group->epoch};
-    COPY(vouchers[group->voucher_count].by, command->by);
-    COPY(vouchers[group->voucher_count].text, command->text);
+    vouchers[group->voucher_count] = word;
     group->voucher_count++;
 }
 

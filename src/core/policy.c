@@ -437,6 +437,22 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
     return heard;
 }
 
+bool bw_policy_is_stop_seen(const struct bw_heard *holder)
+{
+    const struct bw_report *report = &holder->report;
+
+    return report->service != BW_SERVICE_UNKNOWN || BW_MUTANT(STOP_UNSEEN) ||
+           (report->sight.seen == BW_REACH_INSIDE && report->sight.proved);
+}
+
+void bw_policy_judge_holder(const struct bw_heard *holder, struct bw_gate_list *list)
+{
+    (void)bw_gate_plain(list, BW_GATE_ID_HOLDER, -1, holder != NULL, NULL);
+    if (holder != NULL)
+        (void)bw_gate_plain(list, BW_GATE_ID_STOP_SEEN, -1, bw_policy_is_stop_seen(holder),
+                            bw_service_word(holder->report.service));
+}
+
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
 {
     for (uint32_t site = 0; site < group->spec.site_count; site++) {

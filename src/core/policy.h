@@ -26,6 +26,11 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
 /* As far as this witness has heard, the site's data does not follow the newest epoch that was verified
  * serving: after a loss it waits for a site that serves, or for a person. */
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site);
+/* A stop of the holder's service could be seen to succeed: its status is known, or its reach is proved
+ * (3.2.4). Else it would be stopped, not be seen to be, and hold its epoch. */
+bool bw_policy_is_stop_seen(const struct bw_heard *holder);
+/* What is asked of the holder before its service is stopped for a planned move. NULL: not connected. */
+void bw_policy_judge_holder(const struct bw_heard *holder, struct bw_gate_list *list);
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
 /* And the readiness of some site gives positions: then a move needs the origin's final one (3.6). */

@@ -660,14 +660,17 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
                                     struct bw_diag *diag)
 {
     const struct bw_group *group = group_at(witness, place);
+    const struct bw_watch *watch = &witness->watches[place];
     int site = bw_spec_find_site(&group->spec, wish->to);
+    int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    const struct bw_heard *heard;
     struct bw_candidacy candidacy;
     struct bw_end_waits waits;
 
     if (wish->to[0] == '\0')
         return bw_diag_set(diag, BW_ERR_INVALID, "a switchover names its target; use --to SITE");
     if (group->phase == BW_PHASE_CLOSING &&
-        bw_arbiter_end_waits_for(group, &witness->watches[place], &witness->leadership, &waits))
+        bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
         return bw_forced_refuse_waiting(group, &waits, diag);
     if (group->phase == BW_PHASE_VACANT || group->phase == BW_PHASE_CLOSING)
         return bw_diag_set(diag, BW_ERR_REFUSED,
@@ -683,8 +686,14 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
         return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; resume it first", group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
-    bw_policy_judge(group, &witness->watches[place], &witness->leadership, site, true, now,
-                    &candidacy);
+    heard = bw_policy_connected(group, watch, holder, now);
+    if (heard != NULL && !bw_policy_is_stop_seen(heard))
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s does not know whether %s runs there (status unknown): it would stop it, "
+                           "could not see that it has stopped, and no other site would get it. Mend "
+                           "its status_script first; the guard's log at %s says what fails",
+                           group->holder_site, group->spec.name, group->holder_site);
+    bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
     if (!candidacy.eligible)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s is no target for %s now; what fails: \"%s\"; see explain", wish->to,

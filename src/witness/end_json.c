@@ -37,12 +37,12 @@ json_t *bw_json_end(const struct bw_people_view *view, int place)
     if (group->phase == BW_PHASE_VACANT)
         return json_null();
     if (does_wait(view, place, &waits))
-        (void)snprintf(way, sizeof way, "breakwater force-release %s --site %s", group->spec.name,
-                       group->holder_site);
+        bw_end_way(group, &waits, way, sizeof way);
     /* clang-format off */
     return json_pack(
-        "{s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o}",
+        "{s:b, s:b, s:s?, s:s?, s:s?, s:o, s:o, s:o}",
         "by_time", waits.gate == NULL,
+        "by_holder", !waits.is_lost,
         "gate", waits.gate,
         "why", waits.why,
         "way", waits.gate == NULL ? NULL : way,
@@ -77,7 +77,7 @@ static void add_holder(const struct bw_people_view *view, int place, struct fact
 {
     const struct bw_group *group = group_of(view, place);
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
-    struct bw_end_waits waits;
+    struct bw_end_waits waits = {0};
     char since[BW_TIME_TEXT_BYTES] = "";
 
     if (entry != NULL)
@@ -89,6 +89,8 @@ static void add_holder(const struct bw_people_view *view, int place, struct fact
         add(facts, "Time alone does not end it: %s (gate %s).", waits.why, waits.gate);
     else
         add(facts, "Time alone ends it, unless its site goes on answering.");
+    if (waits.is_lost)
+        add(facts, "%s came back without the state that could give it back.", group->holder_site);
 }
 
 static void add_site(const struct bw_people_view *view, int place, struct facts *facts)

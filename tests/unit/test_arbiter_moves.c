@@ -74,6 +74,32 @@ static void nothing_is_revoked_for_a_target_that_is_not_ready(void **state)
     assert_string_equal(world.decision.command.by, "operator/anna");
 }
 
+/* 3.2.4: a healthy service is not stopped where nobody could see that it has stopped. What its guard has
+ * proved to end is seen without a status. */
+static void nothing_is_revoked_whose_stop_could_not_be_seen(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN; /* after it was asked for */
+    world_sync_all(&world);
+    assert_held("stop_seen", -1);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "dc-a does not know whether harbor runs there"));
+
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_sync_all(&world);
+    assert_rule("A11");
+
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[A].report.sight.proved = true;
+    world_sync_all(&world);
+    assert_rule("A11");
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+}
+
 /* 4: ineligible until its rejoin has ended. The report that says "no rejoin" was made before its site
  * could know that another one serves, or before that one does. */
 static void nothing_is_revoked_for_a_site_that_has_not_rejoined_yet(void **state)
@@ -512,6 +538,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_revoked_for_a_target_that_is_not_ready),
+        cmocka_unit_test(nothing_is_revoked_whose_stop_could_not_be_seen),
         cmocka_unit_test(nothing_is_revoked_for_a_site_that_has_not_rejoined_yet),
         cmocka_unit_test(a_move_that_was_asked_for_waits_for_the_rejoin),
         cmocka_unit_test(after_a_loss_a_site_stands_behind_the_epoch_that_served),

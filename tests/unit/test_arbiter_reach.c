@@ -96,19 +96,29 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
     assert_string_not_equal(world_decide(&world), "A20");
 }
 
-/* Until it is seen, what the site saw of its last epoch counts; with neither it is outside. */
+/* Until it is seen, what the site saw of its last epoch counts. What nobody has seen is no more than
+ * that, whatever is shown: time alone hands it over as little as what was seen outside. */
 static void a_grant_pins_what_the_candidate_has_seen_before(void **state)
 {
-    static const enum bw_reach_seen pinned[] = {[BW_REACH_UNSEEN] = BW_REACH_OUTSIDE,
-                                                [BW_REACH_INSIDE] = BW_REACH_INSIDE,
-                                                [BW_REACH_OUTSIDE] = BW_REACH_OUTSIDE};
+    static const char *const whys[] = {
+        [BW_REACH_UNSEEN] = "its service was not yet seen inside of what its guard ends",
+        [BW_REACH_OUTSIDE] = "its service was seen outside of what its guard ends"};
+    struct bw_end_waits waits;
 
     (void)state;
     for (int seen = 0; seen < 3; seen++) {
         world_init(&world, 2);
         see(A, (enum bw_reach_seen)seen);
         assert_acts("A6");
-        assert_int_equal(world_group(&world)->sight.seen, pinned[seen]);
+        assert_int_equal(world_group(&world)->sight.seen, seen);
+        assert_int_equal(bw_group_history_at(world_group(&world), 0)->seen, seen);
+        world.sites[A].renew_epoch = world_group(&world)->epoch;
+        assert_true(world_sync(&world, A)); /* it may have been started */
+        assert_int_equal(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                                  &world.witness.leadership, &waits),
+                         seen != BW_REACH_INSIDE);
+        if (seen != BW_REACH_INSIDE)
+            assert_string_equal(waits.why, whys[seen]);
     }
 }
 

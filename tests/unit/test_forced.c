@@ -244,6 +244,64 @@ static void a_new_instance_at_the_site_answers_for_it(void **state)
     assert_acts("A26");
 }
 
+/* 3.5, 3.7: only an epoch's own instance gives it back. Who came back without its state never does, and
+ * no text may say that it will. */
+static void who_lost_its_state_is_not_waited_for(void **state)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .to = "dc-b"};
+    struct bw_end_waits waits;
+    char way[200];
+
+    (void)state;
+    begin_held();
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_false(waits.is_lost);
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
+    assert_says("it ends when dc-a gives it back, or a person vouches");
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].number = 0;
+    world.sites[A].is_mute = false;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_sync_all(&world);
+
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_true(waits.is_lost);
+    bw_end_way(world_group(&world), &waits, way, sizeof(way));
+    assert_string_equal(way, "breakwater force-release harbor --site dc-a --holder-is-off");
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_ERR_REFUSED);
+    assert_null(strstr(diag.text, "when dc-a gives it back"));
+    assert_says(way);
+    assert_int_equal(force("dc-a", false, epoch()), BW_ERR_REFUSED);
+    assert_says("without the state that could give the epoch back");
+}
+
+/* Two that speak at once: one of them may still give it back. */
+static void a_second_instance_beside_the_holder_loses_nothing(void **state)
+{
+    struct bw_end_waits waits;
+
+    (void)state;
+    begin_fenced();
+    world_sync_all(&world);
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].number = 0;
+    world.sites[A].renew_epoch = 0;
+    world_sync_all(&world);
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_false(waits.is_lost);
+
+    world_pass_ms(&world, 10000); /* and now it speaks alone */
+
+    assert_true(bw_arbiter_end_waits_for(world_group(&world), world_watch(&world),
+                                         &world.witness.leadership, &waits));
+    assert_true(waits.is_lost);
+}
+
 /* The way on after the end of a leader: the Close is committed, the word was in its memory. */
 static void a_new_leader_asks_for_the_word_again(void **state)
 {
@@ -296,6 +354,12 @@ static void said_twice_it_finds_that_all_is_done(void **state)
     assert_says("epoch 1 of dc-a is over (forced)");
     assert_int_equal(force("dc-b", false, 1), BW_ERR_REFUSED);
 
+    assert_acts("A9");
+    assert_int_equal(force("dc-a", false, 1), BW_ERR_EXISTS);
+    assert_says("epoch 1 of dc-a is over (forced); dc-b holds harbor now, in epoch 2");
+    assert_int_equal(force("dc-a", false, 0), BW_ERR_EXISTS);
+    assert_int_equal(force("dc-a", false, 2), BW_ERR_REFUSED);
+
     world_init(&world, 2);
     assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
     assert_says("no site has ever held harbor");
@@ -334,6 +398,58 @@ static void a_failover_that_would_wait_for_ever_is_refused_at_once(void **state)
     assert_says("breakwater force-release harbor --site dc-a");
 }
 
+static void vouch(enum bw_command_kind kind, const char *by, const char *text)
+{
+    struct bw_command command = {
+        .kind = kind, .group = "harbor", .epoch = epoch(), .reason = BW_REASON_OPERATOR};
+
+    (void)strcpy(command.by, by);
+    (void)strcpy(command.text, text);
+    assert_string_not_equal(world_apply(&world, &command), "-");
+}
+
+/* Between Close and Forced a leader may end: the word is said again, and both are the record. */
+static void what_was_said_first_is_kept_when_it_is_said_again(void **state)
+{
+    static const struct {
+        const char *by;
+        const char *text;
+        const char *kept;
+    } again[] = {
+        {"operator/anna", "", "fire"},
+        {"operator/anna", "fire", "fire"},
+        {"operator/anna", "looked again", "fire; looked again"},
+        {"operator/bert", "saw the smoke", "operator/anna: fire; saw the smoke"},
+        {"operator/bert", "", "operator/anna: fire"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++) {
+        begin_fenced();
+        vouch(BW_COMMAND_CLOSE, "operator/anna", "fire");
+        vouch(BW_COMMAND_FORCED, again[i].by, again[i].text);
+        assert_string_equal(bw_group_voucher(world_group(&world), epoch())->by, again[i].by);
+        assert_string_equal(bw_group_voucher(world_group(&world), epoch())->text, again[i].kept);
+    }
+}
+
+/* Nothing is cut within a character. */
+static void long_reasons_are_kept_as_far_as_they_fit(void **state)
+{
+    char text[BW_REASON_MAX + 1] = "";
+    const char *kept;
+
+    (void)state;
+    for (size_t i = 0; i + 2 <= BW_REASON_MAX - 2; i += 2)
+        (void)strcat(text, "\xc3\xa9");
+    begin_fenced();
+    vouch(BW_COMMAND_CLOSE, "operator/anna", text);
+    vouch(BW_COMMAND_FORCED, "operator/anna", "\xc3\xa9");
+    kept = bw_group_voucher(world_group(&world), epoch())->text;
+    assert_int_equal(strlen(kept), strlen(text) + 2);
+    assert_string_equal(kept + strlen(text), "; ");
+}
+
 /* The newest few are kept, and no word outlives its epoch. */
 static void the_record_of_words_is_bounded(void **state)
 {
@@ -353,7 +469,7 @@ static void the_record_of_words_is_bounded(void **state)
         forced.kind = BW_COMMAND_FORCED;
         (void)strcpy(forced.text, "again");
         assert_string_equal(world_apply(&world, &forced), "G17");
-        assert_string_equal(bw_group_voucher(group, epoch())->text, "again");
+        assert_string_equal(bw_group_voucher(group, epoch())->text, "again"); /* none was said before */
         world_stop(&world, A);
         world_pass_ms(&world, 60000);
         while (world_group(&world)->phase == BW_PHASE_VACANT)
@@ -374,12 +490,16 @@ int main(void)
         cmocka_unit_test(who_answers_is_not_taken_for_off_unless_it_is_said),
         cmocka_unit_test(who_says_started_is_not_forced_by_any_word),
         cmocka_unit_test(a_new_instance_at_the_site_answers_for_it),
+        cmocka_unit_test(who_lost_its_state_is_not_waited_for),
+        cmocka_unit_test(a_second_instance_beside_the_holder_loses_nothing),
         cmocka_unit_test(a_new_leader_asks_for_the_word_again),
         cmocka_unit_test(only_the_holders_site_is_vouched_for),
         cmocka_unit_test(an_epoch_that_was_looked_at_and_is_over_is_said),
         cmocka_unit_test(said_twice_it_finds_that_all_is_done),
         cmocka_unit_test(where_time_ends_it_nobody_needs_to_vouch),
         cmocka_unit_test(a_failover_that_would_wait_for_ever_is_refused_at_once),
+        cmocka_unit_test(what_was_said_first_is_kept_when_it_is_said_again),
+        cmocka_unit_test(long_reasons_are_kept_as_far_as_they_fit),
         cmocka_unit_test(the_record_of_words_is_bounded),
     };
 

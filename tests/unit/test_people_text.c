@@ -250,6 +250,29 @@ static void a_lost_site_whose_epoch_time_does_not_end_names_the_way_out(void **s
     compare_status(&view, BW_EXIT_NO_SITE, "status_fenced_lost.txt");
 }
 
+/* Nobody may wait for a give-back that cannot come: only an epoch's own instance gives it back. */
+static void a_holder_that_lost_its_state_is_said_to_give_nothing_back(void **state)
+{
+    struct bw_people_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A2");
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].number = 0;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.fence_failed = false;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_pass_ms(&world, 60000);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_held_lost_state.txt");
+}
+
 /* Nothing is executed there, so no active site is no failure. */
 static void an_observed_group_is_no_failure(void **state)
 {
@@ -680,6 +703,7 @@ int main(void)
         cmocka_unit_test(an_observed_group_is_no_failure),
         cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
         cmocka_unit_test(a_lost_site_whose_epoch_time_does_not_end_names_the_way_out),
+        cmocka_unit_test(a_holder_that_lost_its_state_is_said_to_give_nothing_back),
         cmocka_unit_test(a_lost_site_that_time_does_not_end_is_explained_with_the_way_out),
         cmocka_unit_test(the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out),
         cmocka_unit_test(the_plan_of_a_force_release_says_what_is_known_of_the_site),

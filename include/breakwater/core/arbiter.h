@@ -162,6 +162,7 @@ void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
 struct bw_end_waits {
     const char *gate; /* id of the gate of A3 that stays shut */
     const char *why;  /* static, follows "time alone does not end it: " */
+    bool is_lost;     /* the holder's instance is gone from its site: nobody gives the epoch back */
 };
 /* False: time alone ends it once its lease has lapsed, or none is open. True: only the site itself, a
  * fence or a person does, and every text about this group says so and names force-release. The very
@@ -169,6 +170,10 @@ struct bw_end_waits {
 bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
                               const struct bw_leadership *leadership,
                               struct bw_end_waits *out_waits);
+
+/* The command by which a person ends an epoch that time does not end. Cut to `size`, ended by NUL. */
+void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
+                size_t size);
 
 /* What a fresh report of the holder's site says against a person who vouches that it is off. */
 enum bw_holder_answer {

@@ -63,7 +63,8 @@
     X(FAILOVERS, "failovers", "fewer failovers than allowed in the window")                       \
     X(TARGET_LOST, "target_lost", "the target of the move may come")                              \
     X(MEASURED, "measured", "its readiness script has ended once")                                \
-    X(BUSY, "busy", "its guard has ended every start and stop of before")
+    X(BUSY, "busy", "its guard has ended every start and stop of before")                         \
+    X(STOP_SEEN, "stop_seen", "the end of the service at the holder could be seen")
 enum bw_gate_id {
 #define X(name, id, meaning) BW_GATE_ID_##name,
     BW_GATE_LIST(X)
