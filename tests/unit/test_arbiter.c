@@ -149,6 +149,7 @@ static void started_after_the_lease_is_a_failed_fence(void **state)
     world.sites[A].is_mute = false;
     world.sites[A].instance.bytes[5] = 1;
     world.sites[A].renew_epoch = 0;
+    world.sites[A].report.armed_epoch = 0;
     world.sites[A].report.service_age_ms = 5000;
     world_wait_ms(&world, 3000);
     world_sync_all(&world);
@@ -561,6 +562,23 @@ static void an_untouched_adoption_may_expire_while_it_serves(void **state)
     assert_string_equal(world_group(&world)->holder_site, "dc-a");
 }
 
+/* It had a lease, whether that is committed yet or not. */
+static void an_armed_adoption_that_serves_after_its_lease_is_a_failed_fence(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_serve(&world, A);
+    assert_true(world_group(&world)->adopting);
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service_age_ms = 100;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+
+    assert_rule("A2");
+}
+
 static void an_adoption_is_committed_once_it_is_armed(void **state)
 {
     (void)state;
@@ -754,6 +772,7 @@ int main(void)
         cmocka_unit_test(a_site_that_was_let_go_is_waited_for_over_a_delete),
         cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),
         cmocka_unit_test(an_untouched_adoption_may_expire_while_it_serves),
+        cmocka_unit_test(an_armed_adoption_that_serves_after_its_lease_is_a_failed_fence),
         cmocka_unit_test(an_adoption_is_committed_once_it_is_armed),
         cmocka_unit_test(the_best_candidate_takes_over),
         cmocka_unit_test(a_new_leader_lets_every_site_speak_first),

@@ -227,6 +227,26 @@ static void who_says_started_is_not_forced_by_any_word(void **state)
     assert_true(world_holds(&world, "silent", -1));
 }
 
+/* Of two agents of the site one is enough, whichever was heard first. */
+static void one_agent_that_says_started_counts_more_than_another(void **state)
+{
+    (void)state;
+    for (int first_serves = 0; first_serves < 2; first_serves++) {
+        begin_held();
+        world.sites[A].is_mute = false;
+        for (int i = 0; i < 2; i++) {
+            world.sites[A].report.service = (i == 0) == (first_serves != 0) ? BW_SERVICE_STARTED
+                                                                            : BW_SERVICE_STOPPED;
+            (void)world_sync(&world, A);
+            world.sites[A].instance.bytes[1] = 9;
+            world.sites[A].session.bytes[1] = 9;
+        }
+
+        assert_int_equal(force("dc-a", true, epoch()), BW_ERR_REFUSED);
+        assert_says("dc-a answers, and says that harbor runs there");
+    }
+}
+
 /* Any agent of the site speaks for it, also one of another instance. */
 static void a_new_instance_at_the_site_answers_for_it(void **state)
 {
@@ -489,6 +509,7 @@ int main(void)
         cmocka_unit_test(who_answers_after_the_word_is_not_forced),
         cmocka_unit_test(who_answers_is_not_taken_for_off_unless_it_is_said),
         cmocka_unit_test(who_says_started_is_not_forced_by_any_word),
+        cmocka_unit_test(one_agent_that_says_started_counts_more_than_another),
         cmocka_unit_test(a_new_instance_at_the_site_answers_for_it),
         cmocka_unit_test(who_lost_its_state_is_not_waited_for),
         cmocka_unit_test(a_second_instance_beside_the_holder_loses_nothing),

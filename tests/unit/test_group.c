@@ -441,6 +441,10 @@ static void maintenance_follows_its_site_through_a_new_spec(void **state) /* 3.9
     assert_string_equal(run.group.spec.sites[0].name, "dc-c");
     assert_int_equal(run.group.maintenance_ms[0], 60000);
     assert_int_equal(run.group.maintenance_ms[2], 0);
+    struct bw_command more = fixture_set_spec(&run.group, "");
+    strcpy(more.spec.sites[more.spec.site_count++].name, "dc-d"); /* which has nobody's */
+    assert_rule(&run, "G18", more);
+    assert_int_equal(run.group.maintenance_ms[run.group.spec.site_count - 1], 0);
 }
 
 static void history_keeps_the_newest_epochs(void **state) /* 3.1 */

@@ -107,6 +107,29 @@ static void a_higher_epoch_is_not_armed_while_the_fence_has_failed(void **state)
     assert_int_equal(world.guard.mirror.armed_epoch, 1);
 }
 
+/* What runs was ordered in another epoch, and acts on until it has ended. */
+static void a_higher_epoch_is_not_armed_while_an_action_or_its_look_runs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    run(&world, 1, BW_ACTION_REJOIN, 1);
+    assert_asked(&world, "SPAWN:rejoin GO");
+    assert_false(arm(&world, 2, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
+
+    begin(&world);
+    run(&world, 1, BW_ACTION_STOP, 1);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(&world, "SPAWN:status");
+    assert_false(arm(&world, 2, 100000));
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_BUSY);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(arm(&world, 2, 100000));
+}
+
 /* A stop of a higher epoch notes that epoch, without an instance and without enforcing it. */
 static void an_epoch_that_only_a_stop_has_named_is_made_durable_before_it_is_armed(void **state)
 {
@@ -418,6 +441,7 @@ int main(void)
         cmocka_unit_test(epoch_0_is_neither_armed_nor_ended),
         cmocka_unit_test(a_higher_epoch_is_not_armed_while_the_fence_of_the_old_one_runs),
         cmocka_unit_test(a_higher_epoch_is_not_armed_while_the_fence_has_failed),
+        cmocka_unit_test(a_higher_epoch_is_not_armed_while_an_action_or_its_look_runs),
         cmocka_unit_test(an_epoch_that_only_a_stop_has_named_is_made_durable_before_it_is_armed),
         cmocka_unit_test(an_epoch_of_ours_that_is_not_enforced_is_made_so_before_it_is_armed),
         cmocka_unit_test(an_end_whose_answer_was_lost_is_answered_again),

@@ -357,6 +357,63 @@ static void a_kill_that_alone_has_ended_it_is_the_proof(void **state)
     assert_true(bw_guard_sight(&world.guard).proved);
 }
 
+/* It went by itself, or at the hands of somebody else. */
+static void what_was_gone_before_the_kill_proves_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.spawn_hangs = true;
+    tick_at(&world, 108000);
+    world.spawn_hangs = false;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
+/* It was not seen to have emptied the reach: something else may have ended the service. */
+static void a_kill_that_was_not_seen_through_proves_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.spawn_hangs = true;
+    tick_at(&world, 108000);
+    world.spawn_hangs = false;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, 109900);
+    reach_killed(&world, false);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_true(has_fenced_well(&world));
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
+/* Something of the start was not ended by it: the reach does not hold all. */
+static void a_kill_that_leaves_something_proves_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.spawn_hangs = true;
+    tick_at(&world, 108000);
+    world.spawn_hangs = false;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_NOT_STARTED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
 static void a_kill_after_a_script_proves_nothing(void **state)
 {
     struct world world;
@@ -570,6 +627,9 @@ int main(void)
         cmocka_unit_test(the_proof_of_a_trial_counts_with_the_same_scripts_and_inside),
         cmocka_unit_test(the_proof_of_a_trial_is_not_kept_as_ones_own),
         cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
+        cmocka_unit_test(what_was_gone_before_the_kill_proves_nothing),
+        cmocka_unit_test(a_kill_that_was_not_seen_through_proves_nothing),
+        cmocka_unit_test(a_kill_that_leaves_something_proves_nothing),
         cmocka_unit_test(a_kill_after_a_script_proves_nothing),
         cmocka_unit_test(a_fence_whose_script_failed_has_not_ended_a_service_outside),
         cmocka_unit_test(a_fence_whose_script_ended_well_has_where_status_says_so),

@@ -101,6 +101,24 @@ static void a_fence_that_had_begun_before_answers_nothing(void **state)
     assert_true(world.sent_run.run.run_id != before.run.run_id); /* one more is asked for */
 }
 
+/* The guard repeats a fence that has failed, unasked: that one began who knows when. */
+static void a_fence_of_the_guards_own_answers_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    order_held(&world);
+    struct bw_guard_message own = world.sent_run;
+
+    own.run.run_id = 0;
+    ended(&world, &own, BW_RUN_OK, "");
+    assert_int_equal(released(&world).held_index, 0);
+
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(released(&world).held_index, HELD_INDEX);
+}
+
 static void what_serves_again_has_to_be_ended_again(void **state)
 {
     struct world world;
@@ -168,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_site_that_learns_it_fences_whatever_it_has_seen_before),
         cmocka_unit_test(again_until_one_has_seen_the_end),
         cmocka_unit_test(a_fence_that_had_begun_before_answers_nothing),
+        cmocka_unit_test(a_fence_of_the_guards_own_answers_nothing),
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),
         cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),
         cmocka_unit_test(a_restart_forgets_neither_the_answer_nor_that_one_is_owed),

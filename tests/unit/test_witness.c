@@ -53,6 +53,8 @@ static void only_the_holder_of_the_open_epoch_is_confirmed(void **state)
     struct bw_sync older_epoch = sync_from(A, epoch - 1);
     assert_false(confirm(&older_epoch, world.now));
     struct bw_sync other_site = sync_from(B, epoch);
+    other_site.instance = good.instance; /* neither names a site: the certificate does */
+    other_site.boot_id = good.boot_id;
     assert_false(confirm(&other_site, world.now));
     struct bw_sync other_instance = sync_from(A, epoch);
     other_instance.instance.bytes[0] = 99;
@@ -169,6 +171,52 @@ static void a_new_term_forgets_confirmations_proposals_and_wishes(void **state)
     assert_false(watch->is_proposing);
     assert_int_equal(watch->wish.kind, BW_WISH_NONE);
     assert_int_equal(world.witness.leadership.leader_since.boot_ns, world.now.boot_ns);
+}
+
+/* Nobody needs to have told it that its last term was over. */
+static void a_term_right_after_its_own_forgets_as_much(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_not_equal(world_watch(&world)->confirmed_epoch, 0);
+
+    bw_witness_on_leading(&world.witness, world.witness.leadership.term + 1, world.now);
+
+    assert_int_equal(world_watch(&world)->confirmed_epoch, 0);
+    assert_int_equal(world_watch(&world)->last_confirmed.boot_ns, 0);
+}
+
+/* Past the policy once, and no more: the next grant is the arbiter's own. */
+static void a_wish_is_over_with_the_grant_that_answers_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, NULL), BW_OK);
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_FAILOVER);
+
+    (void)world_act(&world);
+
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
+}
+
+static void a_wish_is_over_with_the_move_that_was_given_up(void **state)
+{
+    struct bw_command back = {.kind = BW_COMMAND_UNREVOKE, .group = "harbor"};
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    (void)world_act(&world);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+    back.epoch = world_group(&world)->epoch;
+    back.spec_version = world_group(&world)->spec_version;
+
+    assert_string_not_equal(world_apply(&world, &back), "-");
+
+    assert_int_equal(world_watch(&world)->wish.kind, BW_WISH_NONE);
 }
 
 static void a_renewal_received_before_this_term_is_not_confirmed(void **state)
@@ -396,7 +444,16 @@ static void another_site_serves_only_by_its_own_fresh_verified_report(void **sta
     world_sync_all(&world);
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
     world.sites[A].report.verified = true;
+    world.sites[A].report.serving_epoch_started = false;
     world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+    world.sites[A].report.serving_epoch_started = true;
+    world.sites[A].report.armed_epoch = epoch - 1; /* what serves there is an older epoch's */
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+    world.sites[A].report.armed_epoch = epoch;
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), epoch);
     world_wait_ms(&world, 3001);
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
 }
@@ -411,6 +468,9 @@ int main(void)
         cmocka_unit_test(a_closing_epoch_is_not_confirmed),
         cmocka_unit_test(a_first_renewal_waits_for_the_freshness_window_of_a_new_leader),
         cmocka_unit_test(a_new_term_forgets_confirmations_proposals_and_wishes),
+        cmocka_unit_test(a_term_right_after_its_own_forgets_as_much),
+        cmocka_unit_test(a_wish_is_over_with_the_grant_that_answers_it),
+        cmocka_unit_test(a_wish_is_over_with_the_move_that_was_given_up),
         cmocka_unit_test(a_renewal_received_before_this_term_is_not_confirmed),
         cmocka_unit_test(an_answer_counts_from_the_receipt_of_what_it_answers),
         cmocka_unit_test(a_sync_that_was_overtaken_replaces_nothing),
