@@ -58,7 +58,7 @@ static bool is_same_cluster(const struct bw_hello *self, const struct bw_hello *
 static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const struct bw_hello *theirs,
                           struct bw_diag *diag)
 {
-    if (theirs->from == peer && theirs->to == self->from)
+    if ((theirs->from == peer && theirs->to == self->from) || BW_MUTANT(SWAPPED_IDS))
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
                       "it says that it is witness %" PRIu64 " and speaks to witness %" PRIu64
@@ -74,7 +74,7 @@ static bool is_expected(const struct bw_hello *self, const struct bw_hello *thei
                         struct bw_diag *diag)
 {
     if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation) ||
-        BW_MUTANT(WIPED_VOTER))
+        BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS))
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
                       "the cluster knows this witness, %" PRIu64

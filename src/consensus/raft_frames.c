@@ -113,7 +113,7 @@ static enum bw_err judge_vote(const struct bw_raft_frames *frames, struct bw_dia
 {
     const uint64_t candidate = bw_get_u64le(frames->header + WORD);
 
-    if (candidate == frames->peer || BW_MUTANT(CANDIDATE_ID))
+    if (candidate == frames->peer || BW_MUTANT(CANDIDATE_ID) || BW_MUTANT(SWAPPED_IDS))
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_AUTH,
                        "it asks for votes as witness %" PRIu64 ", but its certificate is that of "

@@ -165,7 +165,7 @@ enum bw_err bw_roll_meet(struct bw_roll *roll, uint64_t id, struct bw_id incarna
     if (id == 0 || id == roll->self || bw_id_is_none(incarnation))
         return bw_diag_set(diag, BW_ERR_INVALID, "it does not say who it is");
     if (!bw_roll_is_bare(roll) && !names(&roll->roster, id, incarnation) &&
-        !BW_MUTANT(INCARNATION) && !BW_MUTANT(WIPED_VOTER))
+        !BW_MUTANT(INCARNATION) && !BW_MUTANT(WIPED_VOTER) && !BW_MUTANT(SWAPPED_IDS))
         return refuse(roll, id, incarnation, diag);
     if (met == NULL && roll->met.count == BW_WITNESSES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d witnesses", BW_WITNESSES_MAX);
@@ -195,14 +195,14 @@ bool bw_roll_hears(const struct bw_roll *roll, uint64_t id)
     const struct bw_roster_member *met = find(&roll->met, id);
 
     return met != NULL && (bw_roll_is_bare(roll) || names(&roll->roster, id, met->incarnation) ||
-                           BW_MUTANT(WIPED_VOTER));
+                           BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS));
 }
 
 /* ---- votes ---------------------------------------------------------------------------------- */
 
 bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 {
-    if (BW_MUTANT(OWN_INCARNATION) || BW_MUTANT(WIPED_VOTER))
+    if (BW_MUTANT(OWN_INCARNATION) || BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS))
         return true;
     if (!bw_roll_is_bare(roll))
         return names(&roll->roster, roll->self, roll->incarnation);
@@ -211,7 +211,7 @@ bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 
 bool bw_roll_may_stand(const struct bw_roll *roll)
 {
-    if (BW_MUTANT(FOUNDER_STANDS))
+    if (BW_MUTANT(FOUNDER_STANDS) || BW_MUTANT(SWAPPED_IDS))
         return true;
     return bw_roll_is_bare(roll) ? roll->is_founder
                                  : names(&roll->roster, roll->self, roll->incarnation);

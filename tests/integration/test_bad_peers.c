@@ -351,6 +351,7 @@ static void say_nonsense(uint16_t port, SSL_CTX *context, const uint8_t hello[BW
 static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
 {
     static const struct nonsense all[] = {
+        {RAFT_REQUEST_VOTE, 40, 7, "it asks for votes as witness 7, but its certificate is that of"},
         {255, 40, 0, "no message of type 255"},
         {RAFT_REQUEST_VOTE, 8, 0, "RequestVote: its header has 8 bytes"},
         {RAFT_REQUEST_VOTE, UINT64_C(1) << 62, 0, "the limit is 104"},
