@@ -15,7 +15,8 @@
  * change of the members (L7 to L9).
  * Beyond it: C3 (a newer release); S62 (a service that comes back after a fence that answered for a held
  * epoch); U41 U44 W32 (an end, or another epoch, that meets a save under way); F30 (an agent's own fence of
- * a service outside). The last three are too rare for each campaign. */
+ * a service outside); V61 W33 W34 F31 (a script that runs once more because of what a start left). The last
+ * seven are too rare for each campaign. */
 static const char *const machine_rules[] = {
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A20",
     "A25", "A26", "A30",

@@ -599,6 +599,14 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     }
 }
 
+/* It was let go, or ended and nothing has served since: what was written down as an end and then refused
+ * is none (3.4, ended), and a restart does not make it one. */
+static bool is_over_at_start(const struct bw_guard *guard)
+{
+    return guard->mirror.armed_epoch <= guard->memory.ended_epoch &&
+           (guard->mirror.stop_seen || !guard->memory.enforced || BW_MUTANT(REFUSAL_FORGOTTEN));
+}
+
 void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
                    const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror,
                    struct bw_instant now)
@@ -614,11 +622,16 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
             if (mirror->children[i].action == BW_ACTION_START ||
                 mirror->children[i].action == BW_ACTION_STATUS)
                 guard->mirror.served = BW_SERVED_MAYBE; /* of what it came to nobody was told */
+            /* Until it had ended it could order more, whatever script has ended meanwhile (3.2.4). */
+            if ((mirror->children[i].action == BW_ACTION_START ||
+                 mirror->children[i].action == BW_ACTION_REJOIN) &&
+                !BW_MUTANT(START_FORGOTTEN))
+                guard->mirror.script_due = true;
             guard->mirror.children[i].action = BW_ACTION_NONE;
         }
         guard->interrupted = mirror->children[BW_GUARD_SLOT_ACTION];
-        if (guard->mirror.armed_epoch <= guard->memory.ended_epoch)
-            bw_guard_disarm(guard); /* it ended, and the mirror could not be written any more */
+        if (is_over_at_start(guard))
+            bw_guard_disarm(guard); /* the mirror could not be written any more */
     }
     if (mirror == NULL) { /* of an epoch that was not ended: what it ordered elsewhere outlives a boot */
         guard->mirror.script_due = guard->memory.epoch_seen > guard->memory.ended_epoch;

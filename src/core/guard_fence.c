@@ -22,6 +22,7 @@ bool bw_guard_is_fencing(const struct bw_guard *guard)
 /* ---- begin --------------------------------------------------------------------------------- */
 
 static void look(const struct guard_step *step, enum bw_fence_state state, const char *rule);
+static void spawn_script(const struct guard_step *step, const char *rule);
 
 /* Where the stop is the fence, and ran into its limit in this epoch, what is inside is ended without it;
  * what is outside, or remote, nothing else ends. */
@@ -46,6 +47,7 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
     guard->fence_kill_at = plan.kill_at;
     guard->fence_grace_ns = bw_lease_kill_grace_ns(fence_ns);
     guard->fence_reach_killed = false;
+    guard->fence_script_again = false;
     guard->stop_checking = false;
     guard->check_at_start = false;
     guard->has_waiting_run = false;
@@ -57,10 +59,7 @@ static void begin(const struct guard_step *step, uint64_t epoch, struct bw_insta
     if (is_stop_spared(guard))
         look(step, BW_FENCE_CHECK, "V60");
     else if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
-        bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
-                           guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE
-                                                                     : BW_ACTION_STOP,
-                           epoch, rule);
+        spawn_script(step, rule);
     bw_guard_mirror_now(step, rule);
     if (!guard->fence_ordered)
         (void)bw_guard_send(step, BW_GUARD_MESSAGE_FENCE_BEGUN, epoch, rule);
@@ -166,7 +165,7 @@ static bool runs_on(const struct bw_guard *guard)
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_FENCE];
 
     return slot->state == BW_SLOT_RUNNING && slot->run.action != BW_ACTION_STATUS &&
-           !bw_guard_is_inside(guard) && !BW_MUTANT(SCRIPT_CUT_EARLY);
+           (!bw_guard_is_inside(guard) || guard->fence_script_again) && !BW_MUTANT(SCRIPT_CUT_EARLY);
 }
 
 /* Harder means do not wait for their instants when a softer one has failed already. */
@@ -190,14 +189,45 @@ static void kill_reach(const struct guard_step *step, const char *rule)
     (void)bw_guard_emit(step, BW_GUARD_ACTION_KILL_REACH, rule);
 }
 
-/* The last look, which waits for a script that runs on. */
-static void look_last(const struct guard_step *step, const char *rule)
+static void limit_last_look(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
     guard->fence_look_limit = bw_instant_add(
         step->now, guard->limits.timeout_ns[BW_ACTION_STATUS] + guard->limits.kill_grace_ns);
+}
+
+/* The last look, which waits for a script that runs on. */
+static void look_last(const struct guard_step *step, const char *rule)
+{
+    limit_last_look(step);
     look(step, BW_FENCE_RECHECK, rule);
+}
+
+static void spawn_script(const struct guard_step *step, const char *rule)
+{
+    const struct bw_guard *guard = step->guard;
+
+    bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
+                       guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE : BW_ACTION_STOP,
+                       guard->fence_epoch, rule);
+}
+
+/* What was killed can order nothing more; what it ordered after the script had ended, or what a start did
+ * that died beside it, the script ends now. */
+static bool runs_script_last(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (guard->slots[BW_GUARD_SLOT_FENCE].state != BW_SLOT_FREE ||
+        guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+        !bw_guard_takes_script_again(guard))
+        return false;
+    guard->fence_script_again = true;
+    limit_last_look(step);
+    guard->fence = BW_FENCE_RECHECK;
+    spawn_script(step, "W33");
+    return true;
 }
 
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
@@ -208,7 +238,8 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
         return;
     guard->fence_reach_killed = ok;
     guard->fence_gone_at = step->now;
-    look_last(step, "W3");
+    if (!ok || !runs_script_last(step))
+        look_last(step, "W3");
 }
 
 /* What was killed is not gone, or what a start had left was there when the look began: it could still
@@ -230,11 +261,19 @@ static bool looks_again(const struct guard_step *step, enum bw_guard_left left)
 static void on_checked(const struct guard_step *step, enum bw_service service,
                        enum bw_guard_left left)
 {
-    if (service != BW_SERVICE_STOPPED || !bw_guard_looks_count(step->guard)) {
-        term_reach(step, "W7");
-    } else if (left == BW_GUARD_LEFT_THERE) {
-        step->guard->has_left = true;
+    struct bw_guard *guard = step->guard;
+
+    bw_guard_note_left(guard, left);
+    if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_THERE) {
+        guard->has_left = true;
         term_reach(step, "W16");
+    } else if (service == BW_SERVICE_STOPPED &&
+               guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE &&
+               bw_guard_takes_script_again(guard)) {
+        guard->fence = BW_FENCE_SCRIPT; /* what was left is gone already */
+        spawn_script(step, "W34");
+    } else if (service != BW_SERVICE_STOPPED || !bw_guard_looks_count(guard)) {
+        term_reach(step, "W7");
     } else if (!looks_again(step, left)) {
         finish(step, true, "W6");
     }
@@ -244,8 +283,10 @@ static void on_checked(const struct guard_step *step, enum bw_service service,
 static void on_rechecked(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left)
 {
-    const bool ok = bw_guard_is_end_seen(step->guard, service, left);
+    bool ok;
 
+    bw_guard_note_left(step->guard, left);
+    ok = bw_guard_is_end_seen(step->guard, service, left);
     if (ok && looks_again(step, left))
         return;
     bw_guard_note_proof(step, service, left);
@@ -281,10 +322,7 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
     switch (guard->fence) {
     case BW_FENCE_SCRIPT:
         if (ended->result == BW_RUN_KILLED) { /* a fence of before: now ours can begin */
-            bw_guard_spawn_own(step, BW_GUARD_SLOT_FENCE,
-                               guard->limits.has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE
-                                                                         : BW_ACTION_STOP,
-                               guard->fence_epoch, "W4");
+            spawn_script(step, "W4");
             return;
         }
         look(step, BW_FENCE_CHECK, "W5");

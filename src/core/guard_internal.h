@@ -68,7 +68,10 @@ bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
                           enum bw_guard_left left);
 void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind action);
 void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
-                                enum bw_run_result result);
+                                enum bw_run_result result, bool is_beside_start);
+void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left);
+/* True: the script that ends the service has to run once more, and the caller sees to it. */
+bool bw_guard_takes_script_again(struct bw_guard *guard);
 void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
                          enum bw_service service, enum bw_populated populated);
 void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,

@@ -217,11 +217,16 @@ static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
 {
     const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
 
-    if (slot != BW_GUARD_SLOT_ACTION)
+    guard->slots[slot].beside_start = false;
+    if (slot != BW_GUARD_SLOT_ACTION) {
         guard->slots[slot].overlapped = action->state != BW_SLOT_FREE;
-    else
+        guard->slots[slot].beside_start =
+            action->state != BW_SLOT_FREE &&
+            (action->run.action == BW_ACTION_START || action->run.action == BW_ACTION_REJOIN);
+    } else {
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
             guard->slots[i].overlapped = true;
+    }
 }
 
 /* ---- what the starts of an epoch came to (4, data safety) ----------------------------------- */
@@ -292,6 +297,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
     }
     /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
     if (run->action == BW_ACTION_START) {
+        step->guard->script_again = false;
         if (!BW_MUTANT(STOP_BEFORE_START))
             step->guard->mirror.stop_seen = false;
         step->guard->mirror.start_unseen = true;
@@ -420,7 +426,8 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
     guard->stop_run = *run;
     guard->stop_ended = *ended;
     guard->stop_check_at = step->now;
-    guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
+    if (!guard->stop_again) /* one that runs again has no time of its own */
+        guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
 }
 
 void bw_guard_note_end(struct bw_guard *guard)
@@ -453,17 +460,31 @@ static void term_started(const struct guard_step *step)
     step->guard->has_left = true;
 }
 
+/* What a start had left is gone; what it ordered while it was there the script ends now. */
+static void stop_again(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+
+    guard->stop_checking = false;
+    guard->stop_again = true;
+    bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->stop_run, "V61");
+}
+
 static void on_stop_looked(const struct guard_step *step, enum bw_service service,
                            enum bw_guard_left left)
 {
     struct bw_guard *guard = step->guard;
     const bool is_down = service == BW_SERVICE_STOPPED;
 
+    bw_guard_note_left(guard, left);
     guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-    if ((is_down && left == BW_GUARD_LEFT_NOTHING) || BW_MUTANT(STOP_SEEN))
+    if ((is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard)) ||
+        BW_MUTANT(STOP_SEEN))
         end_stop(step, true);
     else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
         end_stop(step, false);
+    else if (left == BW_GUARD_LEFT_NOTHING && bw_guard_takes_script_again(guard))
+        stop_again(step);
     else if (is_down && left == BW_GUARD_LEFT_THERE)
         term_started(step);
 }
@@ -539,6 +560,7 @@ static void on_action_ended(const struct guard_step *step, const struct bw_guard
         begin_stop_check(step, run, ended);
     else
         bw_guard_answer_run(step, run, ended, "V13");
+    guard->stop_again = false;
     if (!guard->has_waiting_run)
         return;
     guard->has_waiting_run = false;
@@ -570,7 +592,7 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
     if (run.action == BW_ACTION_STATUS && !never_ran)
         note_look(guard, event->slot, &ended);
     guard->mirror.children[event->slot].action = BW_ACTION_NONE;
-    bw_guard_note_script_ended(guard, &run, ended.result);
+    bw_guard_note_script_ended(guard, &run, ended.result, slot->beside_start);
     bw_guard_mirror_now(step, "V15");
     switch (event->slot) {
     case BW_GUARD_SLOT_ACTION:

@@ -38,7 +38,9 @@ static bool is_proved(const struct bw_guard *guard)
  * something only after a fence or stop script has ended by itself with 0. */
 bool bw_guard_looks_count(const struct bw_guard *guard)
 {
-    return bw_guard_is_inside(guard) || !guard->mirror.script_due || BW_MUTANT(SCRIPT_DUE);
+    if (!guard->mirror.script_due || BW_MUTANT(SCRIPT_DUE))
+        return true;
+    return bw_guard_is_inside(guard) && (!guard->mirror.left_due || is_proved(guard));
 }
 
 bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
@@ -60,6 +62,7 @@ void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind ac
     switch (action) {
     case BW_ACTION_START:
         guard->mirror.script_begun = false;
+        guard->mirror.left_due = false;
         guard->mirror.script_due = true;
         return;
     case BW_ACTION_REJOIN: /* it may order what a start orders */
@@ -78,14 +81,43 @@ void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind ac
 }
 
 void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
-                                enum bw_run_result result)
+                                enum bw_run_result result, bool is_beside_start)
 {
     /* Until it had ended it could order more, behind the back of a script that ended before it. */
     if ((run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN) &&
-        !BW_MUTANT(START_OUTLIVES))
+        !BW_MUTANT(START_OUTLIVES)) {
+        guard->script_again |= !guard->mirror.script_due;
         guard->mirror.script_due = true;
-    if ((run->action == BW_ACTION_STOP || run->action == BW_ACTION_FENCE) && result == BW_RUN_OK)
-        guard->mirror.script_due = false;
+    }
+    if ((run->action != BW_ACTION_STOP && run->action != BW_ACTION_FENCE) || result != BW_RUN_OK)
+        return;
+    /* Nor does one that began beside it, and ends after it, end what was ordered between. */
+    guard->script_again = is_beside_start && !BW_MUTANT(BESIDE_START);
+    if (guard->script_again)
+        return;
+    guard->mirror.script_due = false;
+    guard->mirror.left_due = false;
+}
+
+/* What a start has left may order the service once more when the script that ended it is over. It is
+ * ended itself, and then the script runs again. Where a kill of the reach alone was seen to end the
+ * service, what it orders is in reach too. */
+void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left)
+{
+    if (left == BW_GUARD_LEFT_NOTHING || guard->mirror.script_due || BW_MUTANT(LEFT_ORDERS))
+        return;
+    guard->mirror.script_due = true;
+    guard->mirror.left_due = true;
+    guard->script_again = true;
+}
+
+bool bw_guard_takes_script_again(struct bw_guard *guard)
+{
+    const bool is_due = guard->script_again && !bw_guard_looks_count(guard);
+
+    if (is_due)
+        guard->script_again = false;
+    return is_due;
 }
 
 /* ---- looks that said `started` --------------------------------------------------------------- */

@@ -83,7 +83,7 @@ static void on_start(const struct step *step, const struct bw_own_fence_event *e
 static bool is_seen_stopped(const struct bw_own_fence *fence)
 {
     return fence->service == BW_SERVICE_STOPPED &&
-           (fence->is_inside || fence->is_script_well || BW_MUTANT(SCRIPT_DUE));
+           ((fence->is_inside && !fence->left_due) || fence->is_script_well || BW_MUTANT(SCRIPT_DUE));
 }
 
 /* 3.2.4: seen, not believed. Status itself says `stopped`, and nothing is left in reach that could
@@ -288,16 +288,29 @@ static void on_run_unbegun(const struct step *step)
     }
 }
 
+/* What a start left may have ordered the service again since the script ended well: once it is killed, the
+ * script runs again. Where a kill of the reach alone ends the service, that is in reach too. */
+static void note_left(struct bw_own_fence *fence)
+{
+    if (!fence->is_script_well || (fence->is_inside && fence->is_proved) || BW_MUTANT(OWN_LEFT_ORDERS))
+        return;
+    fence->is_script_well = false;
+    fence->has_script_run = false;
+    fence->left_due = true;
+}
+
 /* 3.2.4: a start that its guard can end no more goes on by itself. `stopped` means nothing before
  * the place where starts run is empty too. */
 static void on_starts_seen(const struct step *step, bool is_empty)
 {
     if (step->fence->state != BW_OWN_FENCE_STARTS)
         return;
-    if (is_empty || BW_MUTANT(OWN_FENCE_STARTS))
+    if (is_empty || BW_MUTANT(OWN_FENCE_STARTS)) {
         go_on(step, BW_OWN_FENCE_END);
-    else
-        kill_soon(step, "F7");
+        return;
+    }
+    note_left(step->fence);
+    kill_soon(step, "F7");
 }
 
 /* ---- by the clock -------------------------------------------------------------------------- */
@@ -373,6 +386,8 @@ static void run_late_script(const struct step *step)
         return; /* it is still dying, where this one is to run, or runs on */
     if (step->fence->has_script_run)
         go_on(step, BW_OWN_FENCE_LOOK_AGAIN);
+    else if (step->fence->left_due && left_ns(step, step->fence->plan.end) > 0)
+        run_fence_script(step, left_ns(step, step->fence->plan.end), "F31");
     else
         run_fence_script(step, UINT64_MAX, "F9");
 }

@@ -585,7 +585,7 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
       BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
-      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch))
+      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch), BOOL(left_due))
 #undef CORE
 #undef WIRE
 

@@ -112,21 +112,112 @@ static void a_start_that_ends_after_the_fence_script_needs_another(void **state)
         run(&world, 1, BW_ACTION_START, 9);
         world.guard.slots[BW_GUARD_SLOT_ACTION].run.action = actions[i];
         tick_at(&world, 108000);
+        world.guard.slots[BW_GUARD_SLOT_FENCE].beside_start = false; /* its end alone is looked at */
         ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
         ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
         ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-        assert_int_equal(world.guard.fence, BW_FENCE_TERM);
-        tick_at(&world, 109900);
-        reach_killed(&world);
-        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
-        assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
-
-        tick_at(&world, world.now_ms + 1000);
+        assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
         assert_asked(&world, "SPAWN:fence");
         ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
         ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
         assert_int_equal(world.guard.fence, BW_FENCE_DONE);
     }
+}
+
+/* It ends last, but what it ended may have been ordered since. */
+static void a_fence_script_that_began_beside_a_start_is_needed_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    run(&world, 1, BW_ACTION_START, 9);
+    tick_at(&world, 108000);
+    assert_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+    assert_asked(&world, "SPAWN:fence");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+/* A stop that dies beside it orders nothing. */
+static void one_that_began_beside_a_stop_is_not(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    run(&world, 1, BW_ACTION_STOP, 9);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+/* ---- what a restart of the guard does not forget ----------------------------------------------- */
+
+static void begin_anew(struct world *world)
+{
+    const struct bw_guard_memory memory = world->guard.memory;
+    const struct bw_guard_mirror mirror = world->guard.mirror;
+    const uint64_t now_ms = world->now_ms;
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = now_ms;
+    bw_guard_init(&world->guard, "g", &limits, &memory, &mirror, at_ms(now_ms));
+    hello(world, instance_a);
+}
+
+static void an_end_that_was_refused_is_none_after_a_restart(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    fence_sees(&world, "unknown", "started");
+    saved(&world);
+    begin_anew(&world);
+    assert_int_equal(world.guard.mirror.armed_epoch, 1);
+    assert_false(end(&world, 1));
+
+    assert_true(bw_guard_is_fencing(&world.guard)); /* its window has begun long ago */
+}
+
+/* The disk had it, the mirror had not. */
+static void one_that_was_not_is_one_after_a_restart(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    begin_anew(&world);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+
+    assert_true(end(&world, 1));
+}
+
+static void a_start_that_died_with_its_guard_may_have_ordered_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+    run(&world, 1, BW_ACTION_START, 9);
+    tick_at(&world, 108000);
+    world.guard.mirror.script_due = false; /* as a script leaves it that ends while the start dies */
+    begin_anew(&world);
+    assert_true(world.guard.mirror.script_due);
 }
 
 /* An agent that connects anew is told the same as the one that had asked. */
@@ -153,6 +244,11 @@ int main(void)
         cmocka_unit_test(an_end_is_said_once_a_fence_has_seen_it),
         cmocka_unit_test(what_was_refused_as_an_end_is_told_to_no_agent),
         cmocka_unit_test(a_start_that_ends_after_the_fence_script_needs_another),
+        cmocka_unit_test(a_fence_script_that_began_beside_a_start_is_needed_once_more),
+        cmocka_unit_test(one_that_began_beside_a_stop_is_not),
+        cmocka_unit_test(an_end_that_was_refused_is_none_after_a_restart),
+        cmocka_unit_test(one_that_was_not_is_one_after_a_restart),
+        cmocka_unit_test(a_start_that_died_with_its_guard_may_have_ordered_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

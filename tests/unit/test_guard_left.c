@@ -30,6 +30,16 @@ static bool has_stop_ended(const struct world *world)
     return world->last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id == 6;
 }
 
+/* What was left is gone, and may have ordered the service again before. */
+static void stop_runs_once_more(struct world *world)
+{
+    assert_false(world->guard.mirror.stop_seen);
+    assert_asked(world, "SPAWN:stop");
+    assert_false(has_stop_ended(world));
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_asked(world, "SPAWN:status");
+}
+
 /* Its fence script has ended, and status runs. */
 static void begin_fence_check(struct world *world)
 {
@@ -58,6 +68,8 @@ static void a_stop_has_not_ended_as_long_as_something_of_a_start_is_left(void **
     world.is_left = false;
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    stop_runs_once_more(&world);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_true(world.guard.mirror.stop_seen);
     assert_true(has_stop_ended(&world));
@@ -118,6 +130,8 @@ static void a_look_proves_nothing_if_something_was_left_when_it_began(void **sta
     assert_not_asked(&world, "TERM_STARTED");
     look_again(&world);
     ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    stop_runs_once_more(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
     assert_true(world.guard.mirror.stop_seen);
 }
 
@@ -151,11 +165,110 @@ static void a_fence_looks_again_where_something_was_left_when_its_look_began(voi
 
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
 
-    assert_int_equal(world.guard.fence, BW_FENCE_CHECK);
-    assert_asked(&world, "SPAWN:status");
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT); /* it may have ordered it once more */
+    assert_asked(&world, "SPAWN:fence");
     assert_not_asked(&world, "TERM_REACH");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+/* A fence whose script has ended well while something of a start ran on, which KILL has ended since. */
+static void kill_what_is_left(struct world *world)
+{
+    const struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
+
+    world->is_left = true;
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_asked(world, "TERM_REACH");
+    tick_at(world, 109800);
+    assert_asked(world, "KILL_REACH");
+    world->is_left = false;
+    world->log[0] = '\0';
+    step(world, &killed);
+}
+
+/* What it ordered when the script was over nobody else takes back. */
+static void after_the_kill_of_what_was_left_the_fence_script_runs_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_outside = 0; is_outside < 2; is_outside++) {
+        begin_fence_check(&world);
+        if (is_outside != 0)
+            world.guard.memory.sight.seen = BW_REACH_OUTSIDE;
+        kill_what_is_left(&world);
+        assert_asked(&world, "SPAWN:fence");
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+        assert_asked(&world, "SPAWN:status");
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+        assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+    }
+}
+
+static void where_that_fails_the_fence_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    kill_what_is_left(&world);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+}
+
+/* All kills of a fence are done by D. */
+static void at_the_deadline_it_is_killed_too(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    kill_what_is_left(&world);
+    tick_at(&world, 109999);
+    assert_not_asked(&world, "KILL_RUN");
+
+    tick_at(&world, 110000);
+
+    assert_asked(&world, "KILL_RUN");
+}
+
+/* What it can order is in reach as well (3.4). */
+static void where_the_kill_alone_was_seen_to_end_the_service_it_does_not(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    world.guard.memory.sight.proved = true;
+    kill_what_is_left(&world);
+
+    assert_not_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_DONE);
+}
+
+static void a_stop_that_fails_the_second_time_has_failed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    world.is_left = true;
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    world.is_left = false;
+    look_again(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_asked(&world, "SPAWN:stop");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_FAILED, "");
+
+    assert_true(has_stop_ended(&world));
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_FAILED);
+    assert_false(world.guard.mirror.stop_seen);
+    assert_false(end(&world, 1));
 }
 
 static void a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed(void **state)
@@ -253,6 +366,11 @@ int main(void)
         cmocka_unit_test(a_look_proves_nothing_if_something_was_left_when_it_began),
         cmocka_unit_test(a_fence_that_leaves_something_of_a_start_goes_on_to_term_and_kill),
         cmocka_unit_test(a_fence_looks_again_where_something_was_left_when_its_look_began),
+        cmocka_unit_test(after_the_kill_of_what_was_left_the_fence_script_runs_once_more),
+        cmocka_unit_test(where_that_fails_the_fence_has_failed),
+        cmocka_unit_test(at_the_deadline_it_is_killed_too),
+        cmocka_unit_test(where_the_kill_alone_was_seen_to_end_the_service_it_does_not),
+        cmocka_unit_test(a_stop_that_fails_the_second_time_has_failed),
         cmocka_unit_test(a_fence_after_which_something_of_a_start_could_not_be_killed_has_failed),
         cmocka_unit_test(an_epoch_does_not_end_on_stopped_beside_what_its_start_has_left),
         cmocka_unit_test(what_the_newest_stop_or_fence_has_begun_is_not_of_a_start),

@@ -149,10 +149,32 @@ static void stopped_means_nothing_while_a_start_may_go_on(void **state)
     assert_next_turn(&world);
     turn(&world, "KILL:0:F7");
     reach_killed(&world, false);
-    turn(&world, "");
+    turn(&world, "RUN:fence:F31");
+    run_ended(&world, true, "");
+    assert_next_turn(&world);
     turn(&world, "RUN:status:F10");
     run_ended(&world, true, "stopped");
     turn(&world, "ENDED:3:failed:F12");
+}
+
+/* What a start left could order the service again when the script was over. */
+static void after_the_kill_of_what_was_left_the_script_runs_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int ok = 0; ok < 2; ok++) {
+        begin_look(&world);
+        run_ended(&world, true, "stopped");
+        starts_seen(&world, false);
+        turn(&world, "KILL:0:F7");
+        reach_killed(&world, true);
+        turn(&world, "RUN:fence:F31");
+        run_ended(&world, ok != 0, "");
+        turn(&world, "RUN:status:F10");
+        run_ended(&world, true, "stopped");
+        turn(&world, ok != 0 ? "ENDED:3:ok:F11" : "ENDED:3:failed:F12");
+    }
 }
 
 /* ---- what is a success (3.2.4, 3.3) ------------------------------------------------------------ */
@@ -349,6 +371,7 @@ int main(void)
         cmocka_unit_test(a_look_that_cannot_be_begun_is_followed_by_the_kill),
         cmocka_unit_test(a_script_that_cannot_be_begun_is_followed_by_the_kill_and_not_tried_again),
         cmocka_unit_test(stopped_means_nothing_while_a_start_may_go_on),
+        cmocka_unit_test(after_the_kill_of_what_was_left_the_script_runs_once_more),
         cmocka_unit_test(after_a_kill_it_succeeds_where_nothing_is_left_and_nothing_serves),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped),
         cmocka_unit_test(of_a_service_outside_stopped_counts_after_a_script_that_ended_well),

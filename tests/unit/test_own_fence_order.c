@@ -190,7 +190,9 @@ static void answers_that_nobody_waits_for_change_nothing(void **state)
     assert_only_takes(&world, A_KILL);
     reach_killed(&world, true);
     assert_only_takes(&world, NO_EVENT); /* LATE_SCRIPT, due */
-    turn(&world, "");
+    turn(&world, "RUN:fence:F31");
+    assert_only_takes(&world, A_RUN);
+    run_ended(&world, true, "");
     assert_only_takes(&world, NO_EVENT); /* LOOK_AGAIN, due */
     turn(&world, "RUN:status:F10");
     assert_only_takes(&world, A_RUN);
@@ -215,7 +217,7 @@ struct walk {
     enum bw_action_kind script;
     enum { SAID_NOTHING, SAID_STOPPED, SAID_STARTED } said; /* by the newest status */
     bool stopped_without_starts, was_killed, all_empty, has_ended;
-    bool is_inside, is_proved, is_script_well;
+    bool is_inside, is_proved, is_script_well, is_left_due;
     uint32_t succeeded;
 };
 
@@ -227,7 +229,8 @@ static bool chance_of(struct walk *walk, uint64_t percent)
 static void assert_is_over(struct walk *walk, const struct bw_own_fence_action *action)
 {
     const bool is_stopped =
-        walk->said == SAID_STOPPED && (walk->is_inside || walk->is_script_well);
+        walk->said == SAID_STOPPED &&
+        ((walk->is_inside && !walk->is_left_due) || walk->is_script_well);
     const bool is_seen = walk->was_killed
                              ? walk->all_empty && walk->said != SAID_STARTED &&
                                    (is_stopped || walk->is_proved)
@@ -313,6 +316,10 @@ static void let_something_happen(struct walk *walk)
     if (walk->must_answer_starts && chance_of(walk, 30)) {
         walk->stopped_without_starts = event.ok && walk->said == SAID_STOPPED && !walk->was_killed;
         walk->must_answer_starts = false;
+        if (!event.ok && !walk->was_killed && walk->is_script_well && !walk->is_proved) {
+            walk->is_script_well = false;
+            walk->is_left_due = true;
+        }
         event.kind = BW_OWN_FENCE_EVENT_STARTS_SEEN;
     } else if (walk->is_kill && chance_of(walk, 30)) {
         walk->all_empty = walk->all_empty && event.ok;

@@ -53,6 +53,8 @@ struct bw_guard_mirror {
     bool script_due; /* something was ordered to serve, or was seen to, and since then no stop or fence
                         script has ended by itself with 0: of a service outside the reach `stopped`
                         says nothing (3.2.4) */
+    bool left_due;     /* the same of a service inside: what a start had left ran on beyond the end of
+                          such a script, and may have ordered it again (3.2.4) */
     bool script_begun; /* a stop or fence script has begun since the last start (3.4, proved) */
     struct bw_guard_child children[BW_GUARD_SLOT_COUNT];
     uint64_t start_epoch;     /* of the newest start that was begun; 0 none */
@@ -162,6 +164,7 @@ struct bw_guard_run_slot {
     uint64_t go_number;         /* that mirror */
     bool refuted;               /* ENDING because it was killed: its result is KILLED */
     bool overlapped;            /* a look beside a start or rejoin: `stopped` proves nothing */
+    bool beside_start;          /* begun while a start or rejoin ran, or died */
     bool was_left;              /* something of a start was there when it was spawned: as above */
     enum bw_populated was_populated; /* when it was spawned */
 };
@@ -179,6 +182,7 @@ struct bw_guard {
     bool fence_ordered;              /* by the agent's run, not by a deadline */
     uint64_t fence_run_id;
     bool fence_reach_killed;         /* KILL_REACH left nothing */
+    bool fence_script_again;         /* its script runs once more, after the KILL: until D */
     struct bw_instant fence_begun_at;
     struct bw_instant fence_end;     /* by which all its kills are done */
     struct bw_instant fence_term_at;
@@ -196,6 +200,8 @@ struct bw_guard {
 
     uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
     bool has_left;           /* a look at its end saw that something of a start is left */
+    bool script_again;       /* a stop or fence script that ended well does not count: it runs once more */
+    bool stop_again;         /* the stop that runs is that one */
 
     bool has_waiting_run;            /* a stop that waits for the start that it had killed */
     struct bw_guard_run waiting_run;

@@ -92,7 +92,8 @@ struct bw_own_fence {
     bool is_proved;
     bool next_is_inside;
     bool next_is_proved;
-    bool is_script_well; /* it ended by itself with 0 */
+    bool is_script_well; /* it ended by itself with 0, and nothing of a start was seen beyond its end */
+    bool left_due;       /* something was: it runs again after the KILL, and inside has to end well too */
     uint32_t looks;      /* of this state that a signal has ended: they are repeated */
     bool is_termed;
     bool runs_on;        /* the script of a service outside runs beside the KILL, until plan.end */
