@@ -233,6 +233,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     }
     if (is_saving_first_arm(guard, arm)) {
         guard->arm_wanted = *arm; /* the newest is what SAVED arms */
+        guard->is_void = false;
         return;
     }
     if (is_saving_more_than_a_sight(guard) || (guard->wants != BW_GUARD_WANTS_NOTHING &&
@@ -454,8 +455,10 @@ static void refuse_unsaved(const struct guard_step *step)
 static void on_saved(const struct guard_step *step, bool ok)
 {
     struct bw_guard *guard = step->guard;
+    const bool is_void = guard->is_void;
     struct bw_guard_message *message;
 
+    guard->is_void = false;
     if (!ok && !BW_MUTANT(GUARD_SAVE)) {
         refuse_unsaved(step);
         guard->wants = BW_GUARD_WANTS_NOTHING;
@@ -463,7 +466,8 @@ static void on_saved(const struct guard_step *step, bool ok)
     }
     switch (guard->wants) {
     case BW_GUARD_WANTS_ARM:
-        arm_saved(step);
+        if (!is_void)
+            arm_saved(step);
         break;
     case BW_GUARD_WANTS_END:
         end_saved(step);
@@ -478,7 +482,8 @@ static void on_saved(const struct guard_step *step, bool ok)
             message->let_go_index = guard->memory.let_go_index;
         break;
     case BW_GUARD_WANTS_RUN:
-        bw_guard_run_saved(step, &guard->run_wanted);
+        if (!is_void)
+            bw_guard_run_saved(step, &guard->run_wanted);
         break;
     case BW_GUARD_WANTS_SIGHT:
     case BW_GUARD_WANTS_STOP:
@@ -496,6 +501,9 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
     struct bw_guard_message *message;
 
     guard->agent = *hello;
+    /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a run
+     * that waits for the disk: armed behind its back, an epoch would be given back that is. */
+    guard->is_void = !BW_MUTANT(ARM_OF_BEFORE) && guard->wants != BW_GUARD_WANTS_NOTHING;
     message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
     BW_ASSERT(message != NULL);
     bw_guard_state_get(guard, &message->state);
@@ -572,6 +580,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_instance = guard->mirror.armed_instance;
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
+    out_state->arm_pending = guard->arm_mirroring && !BW_MUTANT(TELLS_UNMIRRORED);
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&

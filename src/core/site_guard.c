@@ -159,11 +159,13 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
 {
     struct bw_site *site = step->site;
 
+    site->end_open = false;
     if (site->fence_failed && epoch == site->fence_failed_epoch && !BW_MUTANT(ENDED_IN_SPITE)) {
-        on_end_refused(step, epoch, BW_REFUSAL_NOT_STOPPED);
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        if (site->tenure == BW_TENURE_ENDING) /* no stop clears that, only a fence */
+            site->tenure = BW_MUTANT(STOPS_FOR_EVER) ? BW_TENURE_STOPPING : BW_TENURE_STUCK;
         return;
     }
-    site->end_open = false;
     if (epoch > site->guard.ended_epoch)
         site->guard.ended_epoch = epoch;
     if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
@@ -567,7 +569,8 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
             on_fence_ended(step, state->armed_epoch, state->fence_ok);
         return;
     }
-    on_armed(step, state->armed_epoch, state->armed_end);
+    if (!state->arm_pending || BW_MUTANT(PENDING_IS_ARMED)) /* else ARMED follows, or a refusal (3.4: what it has acknowledged) */
+        on_armed(step, state->armed_epoch, state->armed_end);
 }
 
 /* ---- how runs ended ------------------------------------------------------------------------ */

@@ -472,7 +472,7 @@ GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBE
       BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch),
       NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_works),
       NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms), MESSAGE(sight, reach_sight),
-      NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST))
+      NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST), BOOL(arm_pending))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)

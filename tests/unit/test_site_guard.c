@@ -477,6 +477,32 @@ static void fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it(v
     assert_false(is_too_slow(&world));
 }
 
+/* 3.4: the lease is what the guard has acknowledged; what it may yet arm ends only by its word. */
+static void a_pending_arm_is_no_lease_but_a_deadline(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.start_begun = false;
+    memory.enforced = false;
+    memory.adopt = true;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = false,
+                                                 .epoch_seen = 1,
+                                                 .armed_epoch = 1,
+                                                 .armed_instance = instance_a,
+                                                 .armed_end = at_ms(world.now_ms + TTL_MS),
+                                                 .arm_pending = true});
+    assert_false(bw_site_may_serve(&world.site, at_ms(world.now_ms)));
+    assert_int_equal(world.site.lease.end.boot_ns, 0);
+    assert_false(world.site.memory.enforced);
+
+    order(&world, BW_ORDER_STOP, 1);
+    assert_int_equal(released(&world).epoch, 0); /* it is asked to end it first */
+    assert_false(world.site.memory.given_back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -502,6 +528,7 @@ int main(void)
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(own_fence_that_the_guard_slept_through_leads_to_the_end_of_the_epoch),
         cmocka_unit_test(fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it),
+        cmocka_unit_test(a_pending_arm_is_no_lease_but_a_deadline),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

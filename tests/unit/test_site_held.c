@@ -180,6 +180,33 @@ static void an_end_of_an_epoch_whose_fence_failed_is_not_believed(void **state)
     assert_true(world.site.memory.given_back);
 }
 
+/* The guard's fence was well, and the agent's own beside it was not: no stop makes that good. */
+static void what_no_stop_makes_good_is_fenced_again(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    const struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    const struct bw_guard_message well = {
+        .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence = {.ok = true}};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &begun);
+    from_guard(&world, &well);
+    assert_int_equal(world.site.tenure, BW_TENURE_ENDING);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
+    from_guard(&world, &over);
+    assert_false(world.site.memory.given_back);
+
+    tick_at(&world, world.now_ms + 1000);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    if (world.site.observation[BW_ACTION_READINESS].running)
+        ended(&world, &world.sent_look, BW_RUN_OK, "position=7");
+    from_guard(&world, &over);
+    assert_true(world.site.memory.given_back);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_fence_of_the_guards_own_answers_nothing),
         cmocka_unit_test(what_serves_again_has_to_be_ended_again),
         cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),
+        cmocka_unit_test(what_no_stop_makes_good_is_fenced_again),
         cmocka_unit_test(a_restart_forgets_neither_the_answer_nor_that_one_is_owed),
     };
 

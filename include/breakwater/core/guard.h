@@ -208,6 +208,7 @@ struct bw_guard {
     struct bw_guard_memory memory_before; /* while a SAVE is under way: what is durable */
     enum { BW_GUARD_WANTS_NOTHING, BW_GUARD_WANTS_ARM, BW_GUARD_WANTS_END, BW_GUARD_WANTS_LET_GO,
            BW_GUARD_WANTS_RUN, BW_GUARD_WANTS_SIGHT, BW_GUARD_WANTS_STOP } wants; /* what the SAVE under way is for */
+    bool is_void; /* what it is for was asked for before the newest hello */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
     uint64_t mirror_number;          /* of the newest MIRROR */

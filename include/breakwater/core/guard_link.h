@@ -126,6 +126,7 @@ struct bw_guard_state {
     struct bw_id armed_instance;
     uint64_t armed_number;
     struct bw_instant armed_end;
+    bool arm_pending;     /* it is not acknowledged: ARMED follows, and there is no lease before it */
     bool fence_begun;     /* of armed_epoch */
     bool fence_ended;
     bool fence_ok;
