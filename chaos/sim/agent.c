@@ -114,19 +114,12 @@ static const char *crash_point_of(const struct bw_site_action *action)
     }
 }
 
-static void save(struct sim_agent *agent, struct sim_agent_place *place)
-{
-    *sim_agent_store_memory(agent, place->group) = place->site.memory;
-    place->saved_ok = sim_agent_store_save(agent);
-    place->has_saved = true;
-}
-
 static void carry_out(struct sim_agent *agent, struct sim_agent_place *place,
                       const struct bw_site_action *action)
 {
     switch (action->kind) {
     case BW_SITE_ACTION_SAVE:
-        save(agent, place);
+        sim_agent_save_group(agent, place, action->number);
         break;
     case BW_SITE_ACTION_SEND:
         sim_link_send(agent, &action->message);
@@ -159,16 +152,12 @@ static void step_once(struct sim_agent *agent, struct sim_agent_place *place,
 static void end_step(struct sim_agent *agent, struct sim_agent_place *place)
 {
     const struct bw_instant now = sim_now(agent->process);
-    struct bw_site_event event = {.kind = BW_SITE_EVENT_SAVED, .ok = place->saved_ok};
 
     place->wake_at = agent->actions.wake_at;
     if (agent->is_tick && bw_instant_right_is_over(now, place->wake_at))
         place->wake_at = bw_instant_add(now, TICK_DISTANCE_NS);
     agent->stepping = NULL;
-    if (place->has_saved) {
-        place->has_saved = false;
-        step_once(agent, place, &event);
-    } else if (place->has_mirror) {
+    if (place->has_mirror) {
         place->has_mirror = false;
         step_once(agent, place, &place->mirror);
     }
@@ -370,10 +359,12 @@ static void on_start(struct sim_process *process)
     for (int i = 0; i < BW_ID_BYTES; i++)
         agent->session.bytes[i] = (uint8_t)bw_prng_next(&process->chance);
     agent->session.bytes[0] |= 1; /* never none */
+    process->saves_beside = false;
     if (!sim_agent_store_open(agent)) {
         sim_process_kill(process);
         return;
     }
+    process->saves_beside = true;
     if (sim_is_doomed(process))
         return;
     open_places(agent);

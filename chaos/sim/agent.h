@@ -35,7 +35,8 @@ struct sim_agent_place {
     uint32_t group;
     struct bw_site site;
     struct bw_instant wake_at;
-    bool has_saved, saved_ok;
+    bool save_waits;                  /* for the next write */
+    uint64_t save_number, save_begun; /* the newest; that in the write under way */
     bool has_mirror;
     struct bw_site_event mirror;
     struct sim_own_fence fence;
@@ -117,7 +118,14 @@ struct sim_agent {
     uint32_t next_action;
     struct bw_site_actions actions;
     bool is_ending; /* its disk is in doubt; own fences are finished first */
+    /* saves: one write under way, the rest waits and goes together */
+    bool is_saving, write_has_cluster;
+    bool wants_cluster; /* known when it is durable */
+    struct bw_id wanted_cluster_id;
+    uint64_t wanted_generation;
     uint8_t buffer[16 * 1024];
+    uint8_t written[16 * 1024]; /* by the write under way */
+    size_t written_size;
 };
 
 /* NULL: it is dead. */
@@ -142,7 +150,9 @@ struct bw_instant sim_wait_wake(const struct sim_process *process, struct bw_ins
 
 /* False: it ends. */
 bool sim_agent_store_open(struct sim_agent *agent);
-bool sim_agent_store_save(struct sim_agent *agent);
+/* SAVED follows later, once for all that was asked for until then. */
+void sim_agent_save_group(struct sim_agent *agent, struct sim_agent_place *place, uint64_t number);
+void sim_agent_save_cluster(struct sim_agent *agent, const struct bw_sync_answer *answer);
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group);
 void sim_agent_read_mirror(struct sim_agent *agent, struct sim_agent_place *place);
 

@@ -26,23 +26,117 @@ static void damaged(struct sim_agent *agent, const struct bw_diag *diag)
 
 /* ---- saving ------------------------------------------------------------------------------------- */
 
-bool sim_agent_store_save(struct sim_agent *agent)
+/* False: there is no room, and nothing more is to be done. */
+static bool encode(struct sim_agent *agent)
 {
+    struct bw_agent_state state = agent->state;
     struct bw_diag diag = {0};
+
+    agent->write_has_cluster = agent->wants_cluster;
+    if (agent->wants_cluster) {
+        state.cluster_id = agent->wanted_cluster_id;
+        state.generation = agent->wanted_generation;
+    }
+    if (bw_agent_state_encode(&state, agent->written, sizeof agent->written, &agent->written_size,
+                              &diag) == BW_OK)
+        return true;
+    damaged(agent, &diag);
+    return false;
+}
+
+static enum bw_err write_now(struct sim_agent *agent)
+{
     char name[48];
-    size_t size;
     enum bw_err err;
 
     file_name(agent, name);
-    if (bw_agent_state_encode(&agent->state, agent->buffer, sizeof agent->buffer, &size, &diag) !=
-        BW_OK) {
-        damaged(agent, &diag);
-        return false;
-    }
-    err = sim_file_save(agent->process, name, false, agent->buffer, size);
+    err = sim_file_save(agent->process, name, false, agent->written, agent->written_size);
     if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
         sim_agent_end(agent);
-    return err == BW_OK;
+    return err;
+}
+
+static bool anything_waits(const struct sim_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->place_count; i++)
+        if (agent->places[i].save_waits)
+            return true;
+    return agent->wants_cluster;
+}
+
+static void begin_next(struct sim_agent *agent);
+
+static void answer_cluster(struct sim_agent *agent, bool ok)
+{
+    agent->wants_cluster = false;
+    if (!ok)
+        return;
+    agent->state.cluster_id = agent->wanted_cluster_id;
+    agent->state.generation = agent->wanted_generation;
+    sim_link_greet_again(agent);
+    sim_sync_now(agent);
+}
+
+/* The thread is back: everything that this write was for is told. */
+static void on_written(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    enum bw_err err;
+
+    (void)payload;
+    err = write_now(agent);
+    if (sim_is_doomed(process))
+        return;
+    agent->is_saving = false;
+    if (agent->write_has_cluster)
+        answer_cluster(agent, err == BW_OK);
+    for (uint32_t i = 0; i < agent->place_count; i++) {
+        struct sim_agent_place *place = &agent->places[i];
+        struct sim_agent_task *task;
+
+        if (place->save_begun == 0)
+            continue;
+        task = sim_agent_push_event(agent, place, BW_SITE_EVENT_SAVED);
+        task->event.number = place->save_begun;
+        task->event.ok = err == BW_OK;
+        place->save_begun = 0;
+    }
+    begin_next(agent);
+    sim_agent_go_on(agent);
+}
+
+static void begin_next(struct sim_agent *agent)
+{
+    struct sim_process *process = agent->process;
+
+    if (agent->is_saving || !anything_waits(agent) || !encode(agent))
+        return;
+    for (uint32_t i = 0; i < agent->place_count; i++) {
+        agent->places[i].save_begun =
+            agent->places[i].save_waits ? agent->places[i].save_number : 0;
+        agent->places[i].save_waits = false;
+    }
+    agent->is_saving = true;
+    sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns), on_written,
+              NULL, NULL);
+}
+
+void sim_agent_save_group(struct sim_agent *agent, struct sim_agent_place *place, uint64_t number)
+{
+    place->save_number = number;
+    *sim_agent_store_memory(agent, place->group) = place->site.memory;
+    place->save_waits = true;
+    begin_next(agent);
+}
+
+void sim_agent_save_cluster(struct sim_agent *agent, const struct bw_sync_answer *answer)
+{
+    if (agent->wants_cluster)
+        return;
+    agent->wants_cluster = true;
+    agent->wanted_cluster_id = answer->cluster_id;
+    agent->wanted_generation = answer->generation;
+    begin_next(agent);
 }
 
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group)
@@ -85,7 +179,7 @@ static bool make_instance(struct sim_agent *agent)
     BW_ASSERT(bw_copy_text(state->site, sizeof state->site, host->name));
     sim_count(host->world, "agent:new_instance");
     sim_tell(host->world, agent->process->name, "is a new instance");
-    return sim_agent_store_save(agent);
+    return encode(agent) && write_now(agent) == BW_OK;
 }
 
 static bool is_ours(const struct sim_agent *agent, const struct bw_agent_state *state)

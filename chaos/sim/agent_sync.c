@@ -275,38 +275,25 @@ struct bw_instant sim_sync_wake(const struct sim_agent *agent)
 
 /* ---- is it of our cluster? (3.9) ---------------------------------------------------------------- */
 
-/* Durable before anything of the answer counts. */
-static bool adopt_cluster(struct sim_agent *agent, const struct bw_sync_answer *answer)
-{
-    struct bw_agent_state *state = &agent->state;
-    const struct bw_id id_before = state->cluster_id;
-    const uint64_t generation_before = state->generation;
-
-    state->cluster_id = answer->cluster_id;
-    state->generation = answer->generation;
-    if (!sim_agent_store_save(agent)) {
-        state->cluster_id = id_before;
-        state->generation = generation_before;
-        return false;
-    }
-    if (sim_is_doomed(agent->process))
-        return false;
-    sim_link_greet_again(agent);
-    return true;
-}
-
 static bool is_of_our_cluster(struct sim_agent *agent, const struct bw_sync_answer *answer)
 {
     const struct bw_agent_state *state = &agent->state;
 
     if (bw_id_is_none(answer->cluster_id))
         return false;
-    if (bw_id_is_none(state->cluster_id)) /* only a leader speaks for a cluster not known yet */
-        return answer->is_leader && adopt_cluster(agent, answer);
+    /* Only a leader speaks for a cluster not known yet. Durable before anything of an answer counts. */
+    if (bw_id_is_none(state->cluster_id)) {
+        if (answer->is_leader)
+            sim_agent_save_cluster(agent, answer);
+        return false;
+    }
     if (!bw_id_equal(answer->cluster_id, state->cluster_id) ||
         answer->generation < state->generation)
         return false;
-    return answer->generation == state->generation || adopt_cluster(agent, answer);
+    if (answer->generation == state->generation)
+        return true;
+    sim_agent_save_cluster(agent, answer);
+    return false;
 }
 
 /* ---- what witnesses say ------------------------------------------------------------------------- */

@@ -27,36 +27,6 @@ static void say_refused(struct bw_agent_witness *witness, const struct bw_sync_a
                  witness->agent->store.state.generation);
 }
 
-/* Durable before anything of the answer counts. */
-static bool adopt_cluster(struct bw_agent *agent, const struct bw_sync_answer *answer)
-{
-    struct bw_agent_state *state = &agent->store.state;
-    const struct bw_id id_before = state->cluster_id;
-    const uint64_t generation_before = state->generation;
-    struct bw_diag diag = {0};
-    char id[BW_ID_TEXT_BYTES];
-    enum bw_err err;
-
-    state->cluster_id = answer->cluster_id;
-    state->generation = answer->generation;
-    err = bw_agent_store_save(&agent->store, &diag);
-    if (err != BW_OK) {
-        state->cluster_id = id_before;
-        state->generation = generation_before;
-        bw_log_error(&agent->log, "state.unsaved",
-                     "error=%s does=\"the answer that told of the cluster is dropped\"",
-                     bw_log_quote(diag.text));
-        if (err == BW_ERR_UNKNOWN)
-            bw_agent_stop(agent, BW_AGENT_RESTART);
-        return false;
-    }
-    bw_id_format(answer->cluster_id, id);
-    bw_log_info(&agent->log, "cluster.known", "cluster_id=%s generation=%" PRIu64, id,
-                answer->generation);
-    bw_guard_link_greet_again(agent);
-    return true;
-}
-
 static bool is_of_our_cluster(struct bw_agent_witness *witness, const struct bw_sync_answer *answer)
 {
     struct bw_agent *agent = witness->agent;
@@ -66,8 +36,12 @@ static bool is_of_our_cluster(struct bw_agent_witness *witness, const struct bw_
         say_refused(witness, answer, "it names no cluster");
         return false;
     }
-    if (bw_id_is_none(state->cluster_id)) /* only a leader speaks for a cluster not known yet */
-        return answer->is_leader && adopt_cluster(agent, answer);
+    /* Only a leader speaks for a cluster not known yet. Durable before anything of an answer counts. */
+    if (bw_id_is_none(state->cluster_id)) {
+        if (answer->is_leader)
+            bw_agent_saves_cluster(agent, answer->cluster_id, answer->generation);
+        return false;
+    }
     if (!bw_id_equal(answer->cluster_id, state->cluster_id)) {
         say_refused(witness, answer, "another cluster");
         return false;
@@ -76,8 +50,10 @@ static bool is_of_our_cluster(struct bw_agent_witness *witness, const struct bw_
         say_refused(witness, answer, "a generation that was recovered from since");
         return false;
     }
-    if (answer->generation > state->generation && !adopt_cluster(agent, answer))
+    if (answer->generation > state->generation) {
+        bw_agent_saves_cluster(agent, answer->cluster_id, answer->generation);
         return false;
+    }
     witness->refusal = NULL;
     return true;
 }

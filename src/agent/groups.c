@@ -99,24 +99,6 @@ struct bw_agent_place *bw_agent_place_find(struct bw_agent *agent, const char *g
 
 /* ---- carrying out ---------------------------------------------------------------------------- */
 
-static void save(struct bw_agent_place *place)
-{
-    struct bw_agent *agent = place->agent;
-    struct bw_diag diag = {0};
-    enum bw_err err;
-
-    place->kept->memory = place->site.memory;
-    err = bw_agent_store_save(&agent->store, &diag);
-    if (err != BW_OK)
-        bw_log_error(&agent->log, "state.unsaved",
-                     "group=%s error=%s does=\"no renewal or start rests on it\"",
-                     place->config->name, bw_log_quote(diag.text));
-    if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
-        bw_agent_stop(agent, BW_AGENT_RESTART);
-    place->has_saved = true;
-    place->saved_ok = err == BW_OK;
-}
-
 /* What the absent guard has armed, if it was armed in this boot and with these clocks (3.4). */
 static enum bw_err load_mirror(struct bw_agent_place *place, struct bw_guard_mirror_file *out_file,
                                struct bw_diag *diag)
@@ -203,7 +185,7 @@ static void carry_out(struct bw_agent_place *place, const struct bw_site_action 
 {
     switch (action->kind) {
     case BW_SITE_ACTION_SAVE:
-        save(place);
+        bw_agent_saves_group(place, action->number);
         break;
     case BW_SITE_ACTION_SEND:
         tell_guard(place->agent, &action->message);
@@ -275,10 +257,7 @@ static void step_once(struct bw_agent_place *place, const struct bw_site_event *
 /* False: there is none. */
 static bool take_following_event(struct bw_agent_place *place, struct bw_site_event *out_event)
 {
-    if (place->has_saved) {
-        place->has_saved = false;
-        *out_event = (struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = place->saved_ok};
-    } else if (place->has_mirror) {
+    if (place->has_mirror) {
         place->has_mirror = false;
         *out_event = place->mirror;
     } else {

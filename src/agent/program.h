@@ -1,7 +1,8 @@
 /* program.h - a running agent: what its files share.
  *
  *   program.c    life: open, signals, close           reload.c     SIGHUP, changed certificates
- *   store.c      what must not be forgotten           groups.c     events in, actions carried out
+ *   store.c      what must not be forgotten           saves.c      that on its way to the disk
+ *   groups.c     events in, actions carried out
  *   trace.c      what a step changed, as log lines    own_fence.c  the fence without the guard
  *   guard_link.c the connection to the guard          witnesses.c  whom to speak with
  *   sync.c       renewals and reports, out            orders.c     long polls
@@ -25,10 +26,12 @@
 #include <breakwater/sys/script.h>
 #include <breakwater/sys/unit_reach.h>
 #include <breakwater/sys/unix_socket.h>
+#include <breakwater/sys/worker.h>
 #include <breakwater/wire/state.h>
 
 struct bw_agent;
-struct bw_agent_fence; /* own_fence.c */
+struct bw_agent_fence;    /* own_fence.c */
+struct bw_agent_save_job; /* saves.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
 
@@ -52,9 +55,36 @@ BW_MUST_CHECK enum bw_err bw_agent_store_open(struct bw_agent_store *store,
 /* The place of `group`, made if there is none: for each configured group once, before the first
  * save. Pointers are good until the next call that makes one. NULL: the limit is met. */
 struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group);
-/* All of it to the disk. BW_ERR_UNKNOWN: the process must end. */
-BW_MUST_CHECK enum bw_err bw_agent_store_save(struct bw_agent_store *store, struct bw_diag *diag);
+/* All of it as bytes for the disk. */
+BW_MUST_CHECK enum bw_err bw_agent_store_encode(const struct bw_agent_state *state,
+                                                uint8_t *buffer, size_t *out_size,
+                                                struct bw_diag *diag);
+/* Such bytes to the disk, which may hang: not on the loop. BW_ERR_UNKNOWN: the process must end. */
+BW_MUST_CHECK enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes,
+                                               size_t size, struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
+
+/* ---- saves.c: the state on its way to the disk (3.4) --------------------------------------------
+ *
+ * A thread of its own writes; whatever waits while it is at work goes with the next write, for all
+ * groups at once. */
+
+struct bw_agent_saves {
+    struct bw_worker *disk; /* NULL: not open */
+    struct bw_agent_save_job *job;
+    bool is_answering; /* what is asked for meanwhile goes together */
+    bool is_hung;      /* at the end: the disk still has the job */
+    bool wants_cluster; /* id and generation that a leader told of: known when they are durable */
+    struct bw_id cluster_id;
+    uint64_t generation;
+};
+BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
+void bw_agent_saves_close(struct bw_agent *agent);
+void bw_agent_saves_free(struct bw_agent *agent); /* after the loop */
+struct bw_agent_place;
+/* SAVED follows, once for all that was asked for until then. */
+void bw_agent_saves_group(struct bw_agent_place *place, uint64_t number);
+void bw_agent_saves_cluster(struct bw_agent *agent, struct bw_id cluster_id, uint64_t generation);
 
 /* ---- groups.c: one machine per group -------------------------------------------------------- */
 
@@ -64,9 +94,10 @@ struct bw_agent_place {
     struct bw_agent_group *kept; /* in the store */
     struct bw_site site;
     struct bw_instant wake_at;
+    bool save_waits;      /* for the next write */
+    uint64_t save_number; /* of the newest SAVE */
+    uint64_t save_begun;  /* that is in the write under way; 0: none */
     /* Events that actions of a step asked for; handled before any other event. */
-    bool has_saved;
-    bool saved_ok;
     bool has_mirror;
     struct bw_site_event mirror;
     bool is_mirror_news; /* it says something else than when it was read before */
@@ -251,6 +282,7 @@ struct bw_agent {
     uint64_t time_namespace;
     struct bw_id session;
     struct bw_agent_store store;
+    struct bw_agent_saves saves;
     struct bw_agent_place *places;
     uint32_t place_count;
     uint32_t last_found; /* place of the last lookup: answers come in our order */

@@ -120,6 +120,17 @@ static enum bw_err set_aside(struct bw_agent_store *store, struct bw_log *log, c
     return err;
 }
 
+/* Before there is a loop that must not wait. */
+static enum bw_err save_now(struct bw_agent_store *store, struct bw_diag *diag)
+{
+    size_t size;
+    enum bw_err err = bw_agent_store_encode(&store->state, store->buffer, &size, diag);
+
+    if (err == BW_OK)
+        err = bw_agent_store_write(store->dir, store->file, store->buffer, size, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->path);
+}
+
 static enum bw_err make_instance(struct bw_agent_store *store, const struct bw_site_config *config,
                                  struct bw_id machine_id, struct bw_log *log, struct bw_diag *diag)
 {
@@ -129,7 +140,7 @@ static enum bw_err make_instance(struct bw_agent_store *store, const struct bw_s
     store->state = (struct bw_agent_state){.instance = bw_random_id(), .machine_id = machine_id};
     if (!bw_copy_text(store->state.site, sizeof store->state.site, config->site))
         return bw_diag_set(diag, BW_ERR_INVALID, "site: the name is too long");
-    err = bw_agent_store_save(store, diag);
+    err = save_now(store, diag);
     if (err != BW_OK)
         return err;
     bw_id_format(store->state.instance, id);
@@ -228,15 +239,19 @@ struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const 
     return place;
 }
 
-enum bw_err bw_agent_store_save(struct bw_agent_store *store, struct bw_diag *diag)
+enum bw_err bw_agent_store_encode(const struct bw_agent_state *state, uint8_t *buffer,
+                                  size_t *out_size, struct bw_diag *diag)
 {
-    size_t size;
-    enum bw_err err = bw_agent_state_encode(&store->state, store->buffer, BW_AGENT_STATE_BYTES_MAX,
-                                            &size, diag);
+    return bw_agent_state_encode(state, buffer, BW_AGENT_STATE_BYTES_MAX, out_size, diag);
+}
+
+enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes, size_t size,
+                                 struct bw_diag *diag)
+{
+    enum bw_err err;
 
     BW_CRASH_POINT(AGENT_BEFORE_SAVE);
-    if (err == BW_OK)
-        err = bw_durable_save(store->dir, store->file, &state_kind, store->buffer, size, diag);
+    err = bw_durable_save(dir, file, &state_kind, bytes, size, diag);
     BW_CRASH_POINT(AGENT_AFTER_SAVE);
-    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->path);
+    return err;
 }

@@ -44,8 +44,12 @@ void bw_site_wake(const struct step *step, struct bw_instant at)
 
 void bw_site_save(const struct step *step, const char *rule)
 {
-    step->site->save_pending = true;
-    (void)bw_site_emit(step, BW_SITE_ACTION_SAVE, rule);
+    struct bw_site *site = step->site;
+
+    if (!site->save_pending && !site->save_failed)
+        site->unsaved_own_since = step->now;
+    site->save_pending = true;
+    bw_site_emit(step, BW_SITE_ACTION_SAVE, rule)->number = ++site->save_number;
 }
 
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
@@ -294,13 +298,17 @@ static void on_order(const struct step *step, const struct bw_order *order)
 }
 
 /* The acceptance is on disk: from here the epoch may be renewed (3.4, start order). */
-static void on_saved(const struct step *step, bool ok)
+static void on_saved(const struct step *step, uint64_t number, bool ok)
 {
     struct bw_site *site = step->site;
 
+    if (!site->save_pending || (number != site->save_number && !BW_MUTANT(OLD_SAVE)))
+        return; /* what was asked for since is not on the disk yet */
     site->save_pending = false;
     ok = ok || BW_MUTANT(AGENT_SAVE);
     site->save_failed = !ok;
+    if (ok)
+        site->kept = site->saving;
     bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok || site->guard_unsaved);
     if (!ok) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
@@ -475,10 +483,10 @@ static bool is_still_armed(const struct bw_site *site)
 
 /* 4: what this site may have written in its own epoch has to follow each newer one that another site
  * serves, once. Whoever never served, or has no script for it, follows as it is. */
-static uint64_t joined_epoch(const struct bw_site *site)
+uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory)
 {
-    const uint64_t served = served_epoch(&site->memory);
-    const uint64_t rejoined = site->memory.rejoined_epoch;
+    const uint64_t served = served_epoch(memory);
+    const uint64_t rejoined = memory->rejoined_epoch;
 
     if (!site->limits.has_script[BW_ACTION_REJOIN] || served == 0)
         return UINT64_MAX;
@@ -487,7 +495,7 @@ static uint64_t joined_epoch(const struct bw_site *site)
 
 static bool is_rejoin_due(const struct bw_site *site)
 {
-    return joined_epoch(site) < site->other_serves_epoch;
+    return bw_site_joined_epoch(site, &site->memory) < site->other_serves_epoch;
 }
 
 #define OTHER_SERVES_NS_MIN BW_NS_PER_S /* whatever the terms say, or before they are known */
@@ -535,6 +543,29 @@ static void advance_standing_by(const struct step *step)
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
 }
 
+/* 3.4: a disk that does not answer is seen by all: this site is no candidate then, and what it was
+ * granted and cannot start is renewed no more (bw_site_sync_get). */
+static void watch_save(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const struct bw_instant slow = bw_instant_add(site->unsaved_own_since, BW_SITE_SLOW_SAVE_NS);
+
+    if (!site->save_pending)
+        return;
+    if (bw_instant_wait_is_over(step->now, slow))
+        bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !BW_MUTANT(HUNG_SAVE));
+    else
+        bw_site_wake(step, slow);
+}
+
+/* The disk is given what `memory` is when the step ends. */
+static void note_saving(const struct step *step)
+{
+    for (uint32_t i = 0; i < step->out->count; i++)
+        if (step->out->list[i].kind == BW_SITE_ACTION_SAVE)
+            step->site->saving = step->site->memory;
+}
+
 /* Called at the end of each step: what the tenure lacks is asked for here and nowhere else, so that
  * a lost answer or a restart in the middle leads to the same question again. Bounded: a tenure moves
  * at most a few places within one step. */
@@ -544,6 +575,7 @@ static void advance(const struct step *step)
 
     if (site->save_failed && !site->save_pending && may_retry(step))
         bw_site_save(step, "S18");
+    watch_save(step);
     for (int turn = 0; turn < 4; turn++) {
         const enum bw_tenure before = site->tenure;
 
@@ -593,6 +625,8 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
     site->boot_id = boot_id;
     site->limits = *limits;
     site->memory = *memory;
+    site->kept = *memory;
+    site->saving = *memory;
     site->next_run_id = 1;
     site->position[0] = '\0';
     reset_tenure(site);
@@ -627,7 +661,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         bw_site_on_confirmed(&step, event);
         break;
     case BW_SITE_EVENT_SAVED:
-        on_saved(&step, event->ok);
+        on_saved(&step, event->number, event->ok);
         break;
     case BW_SITE_EVENT_GUARD_STATE:
         bw_site_on_guard_state(&step, event->state);
@@ -656,6 +690,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     bw_site_watch_old_instance(&step);
     advance(&step);
     bw_site_watch_service(&step);
+    note_saving(&step);
 }
 
 bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now)
@@ -686,109 +721,4 @@ bool bw_site_tenure_renews(const struct bw_site *site)
         break;
     }
     return false;
-}
-
-/* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
- * start it; unrenewed, it ends, and goes to another one. */
-static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
-{
-    return site->tenure == BW_TENURE_WAITING && site->guard_unsaved &&
-           !bw_lease_is_alive(&site->lease, now) &&
-           bw_instant_elapsed_ns(now, site->unsaved_since) >= BW_SITE_UNSAVED_NS;
-}
-
-/* The conditions under which this site asks for its lease to go on: of this boot (3.7), and with a
- * guard that is there and can keep it (3.4). */
-static bool renews(const struct bw_site *site, struct bw_instant now)
-{
-    return bw_site_tenure_renews(site) && !is_never_armed(site, now) &&
-           (bw_id_equal(site->memory.boot_id, site->boot_id) || BW_MUTANT(BOOT)) &&
-           site->guard_greeted && !bw_site_guard_is_silent(site, now);
-}
-
-static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
-{
-    if (!observation->has_result)
-        return UINT32_MAX;
-    const uint64_t ms = bw_instant_elapsed_ns(now, observation->at) / BW_NS_PER_MS;
-
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-}
-
-/* 3.8: its fences do not keep F, by the newest that was measured, against the terms that it would be
- * granted with. The margin is what a wait for the end allows for. */
-static bool is_fence_too_slow(const struct bw_site *site)
-{
-    const struct bw_terms *terms = site->order.kind != BW_ORDER_NONE ? &site->order.terms
-                                                                     : &site->memory.terms;
-
-    return terms->fence_ms != 0 &&
-           site->fence_took_ms > (uint64_t)terms->fence_ms + terms->margin_ms;
-}
-
-void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
-                      struct bw_sync_group *out_group)
-{
-    struct bw_report *report = &out_group->report;
-
-    memset(out_group, 0, sizeof *out_group);
-    memcpy(out_group->name, site->group, sizeof out_group->name);
-    if (renews(site, now))
-        out_group->renew_epoch = site->memory.epoch;
-    if (site->memory.epoch != 0 && site->memory.given_back &&
-        ((!site->save_pending && !site->save_failed) || BW_MUTANT(RELEASED_DURABLE))) {
-        /* "given back" is on disk before Released leaves (3.5) */
-        out_group->released.epoch = site->memory.epoch;
-        out_group->released.reason = site->memory.reason;
-        out_group->released.past_no_return = site->memory.past_no_return;
-        memcpy(out_group->released.position, site->memory.position,
-               sizeof out_group->released.position);
-        out_group->released.held_index = site->memory.fenced_index;
-    }
-    report->spec_version = site->observed_spec_version;
-    report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
-                                                                     : site->guard.epoch_seen;
-    report->let_go_index = site->memory.let_go_index;
-    report->guard_alive = site->guard_greeted && !bw_site_guard_is_silent(site, now);
-    report->enforced = site->memory.enforced;
-    report->service = site->service;
-    report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
-    report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
-    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
-    report->fence_failed = site->fence_failed;
-    report->fence_epoch = site->fence_failed_epoch;
-    report->condition = site->limits.condition_is_shown ? BW_CONDITION_NONE : site->condition;
-    report->has_readiness = site->limits.has_script[BW_ACTION_READINESS];
-    report->ready = site->ready;
-    report->ready_age_ms = age_ms(now, &site->observation[BW_ACTION_READINESS]);
-    report->prepared_index = site->ready ? site->ready_order_index : 0;
-    report->has_lag = site->has_lag;
-    report->lag_ms = site->lag_ms;
-    memcpy(report->position, site->position, sizeof report->position);
-    report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
-    report->reach = site->guard.reach;
-    report->reach_works = site->guard.reach_works;
-    report->sight = bw_site_sight(site);
-    report->fence_bound_ms = site->guard.fence_bound_ms;
-    report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
-                              ? site->memory.epoch
-                              : 0;
-    report->stop_begun_epoch = site->tenure == BW_TENURE_STOPPING ||
-                                       site->tenure == BW_TENURE_ENDING ||
-                                       site->tenure == BW_TENURE_FENCING
-                                   ? site->memory.epoch
-                                   : 0;
-    report->start_begun = site->memory.start_begun && bw_site_epoch_is_open(site);
-    report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
-    report->rejoining = site->running == BW_ACTION_REJOIN || is_rejoin_due(site);
-    report->joined_epoch = joined_epoch(site);
-    report->fence_took_ms = site->fence_took_ms;
-    report->alarms = site->alarms;
-    report->gives_position = site->gives_position;
-    if (site->guard.sight.seen == BW_REACH_OUTSIDE && site->guard.reach != BW_REACH_REMOTE)
-        report->alarms |= UINT32_C(1) << BW_ALARM_OUTSIDE_REACH;
-    report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
-                         site->running == BW_ACTION_START;
-    if (is_fence_too_slow(site))
-        report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

@@ -1,5 +1,6 @@
-/* site_internal.h - what the three files of the site machine share. site.c: orders, tenure and the
- * step; site_guard.c: the guard's side of things, fences, giving back; site_watch.c: observations. */
+/* site_internal.h - what the files of the site machine share. site.c: orders, tenure and the step;
+ * site_guard.c: the guard's side of things, fences, giving back; site_watch.c: observations;
+ * site_report.c: what is said to the witnesses. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -9,6 +10,8 @@
 #define BW_SITE_RETRY_NS (200 * BW_NS_PER_MS)
 /* How long an epoch is renewed that the guard cannot keep: a moment of a full disk is no failover. */
 #define BW_SITE_UNSAVED_NS (5000 * BW_NS_PER_MS)
+/* A save that was not answered for so long is an alarm: a disk takes tens of milliseconds. */
+#define BW_SITE_SLOW_SAVE_NS (2000 * BW_NS_PER_MS)
 /* How often the mirror of a guard that is not there is read: another agent may have it, and renew. Two of
  * them lie in what the shortest lease leaves before its window. */
 #define BW_SITE_MIRROR_NS (250 * BW_NS_PER_MS)
@@ -35,6 +38,7 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
 
 bool bw_site_tenure_renews(const struct bw_site *site);
+uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory);
 
 /* site_guard.c */
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event);

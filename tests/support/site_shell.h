@@ -18,6 +18,8 @@ struct world {
     struct bw_site site;
     uint64_t now_ms;
     bool save_fails;
+    bool save_hangs; /* a SAVE is not answered: `saved` does it */
+    uint64_t save_number; /* of the newest */
     char log[8192];               /* what the newest event asked for: "SAVE SEND:arm SYNC ..." */
     struct bw_guard_message sent; /* newest arm */
     struct bw_guard_message sent_run;  /* newest RUN of an action */
@@ -80,8 +82,13 @@ static inline void step(struct world *world, const struct bw_site_event *event)
         switch (action->kind) {
         case BW_SITE_ACTION_SAVE:
             note(world, "SAVE");
+            world->save_number = action->number;
+            if (world->save_hangs)
+                break;
             step(world,
-                 &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = !world->save_fails});
+                 &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED,
+                                           .number = action->number,
+                                           .ok = !world->save_fails});
             break;
         case BW_SITE_ACTION_SEND:
             note_message(world, &action->message);
@@ -106,6 +113,12 @@ static inline void happen(struct world *world, const struct bw_site_event *event
 {
     world->log[0] = '\0';
     step(world, event);
+}
+
+static inline void saved(struct world *world, bool ok)
+{
+    happen(world, &(struct bw_site_event){
+                      .kind = BW_SITE_EVENT_SAVED, .number = world->save_number, .ok = ok});
 }
 
 static inline void tick_at(struct world *world, uint64_t ms)

@@ -520,7 +520,6 @@ static void report_names_the_epoch_that_its_data_goes_with(void **state)
     assert_int_equal(reported(&world).joined_epoch, 1);
 
     ended(&world, &world.sent_run, BW_RUN_OK, "");
-    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_SAVED, .ok = true});
 
     assert_false(reported(&world).rejoining);
     assert_int_equal(reported(&world).joined_epoch, 2);

@@ -355,6 +355,7 @@ static void agent_perform(struct world *world, const struct bw_site_action *acti
     switch (action->kind) {
     case BW_SITE_ACTION_SAVE:
         event.kind = BW_SITE_EVENT_SAVED;
+        event.number = action->number;
         event.ok = !world->disk_fails;
         if (event.ok)
             world->agent_disk = world->site.memory;

@@ -44,7 +44,7 @@ enum bw_site_event_kind {
     BW_SITE_EVENT_TICK,
     BW_SITE_EVENT_ORDER,        /* an order with its index */
     BW_SITE_EVENT_CONFIRMED,    /* a leader confirmed a renewal sent at `sent` */
-    BW_SITE_EVENT_SAVED,        /* result of SAVE */
+    BW_SITE_EVENT_SAVED,        /* result of SAVE `number` */
     BW_SITE_EVENT_GUARD_STATE,  /* the guard has answered hello with its state of this group */
     BW_SITE_EVENT_GUARD_LOST,   /* connection closed, or it could not be made */
     BW_SITE_EVENT_GUARD_MESSAGE,
@@ -56,7 +56,7 @@ struct bw_site_event {
     enum bw_site_event_kind kind;
     const struct bw_order *order;            /* ORDER: borrowed for the step, like all pointers */
     uint64_t epoch; /* CONFIRMED OTHER_SERVES OWN_FENCE_ENDED: of the fence that was asked for */
-    uint64_t number;                         /* CONFIRMED */
+    uint64_t number;                         /* CONFIRMED SAVED */
     struct bw_instant sent;                  /* CONFIRMED: from bw_renewals_find */
     bool ok;                                 /* SAVED MIRROR_READ OWN_FENCE_ENDED */
     const struct bw_guard_state *state;      /* GUARD_STATE */
@@ -68,7 +68,8 @@ struct bw_site_event {
 };
 
 enum bw_site_action_kind {
-    BW_SITE_ACTION_SAVE,        /* fsync memory; SAVED follows before the next event */
+    BW_SITE_ACTION_SAVE,        /* fsync memory as it is after this step; SAVED with its number follows, at
+                                   any time. One write may do for several: the newest number counts */
     BW_SITE_ACTION_SEND,        /* a message to the guard */
     BW_SITE_ACTION_SYNC_NOW,    /* do not wait for the next renewal: there is news */
     BW_SITE_ACTION_READ_MIRROR, /* the guard is silent: read its mirror; MIRROR_READ follows */
@@ -80,6 +81,7 @@ struct bw_site_action {
     enum bw_site_action_kind kind;
     const char *rule;                /* stable id */
     struct bw_guard_message message; /* SEND */
+    uint64_t number;                 /* SAVE */
     uint64_t epoch;                  /* OWN_FENCE */
     struct bw_fence_plan fence;      /* OWN_FENCE */
     bool is_inside;                  /* OWN_FENCE: where the service was seen to be, as the guard has */
@@ -127,6 +129,10 @@ struct bw_site {
     struct bw_id boot_id;
     struct bw_site_limits limits;
     struct bw_site_memory memory;
+    uint64_t save_number;           /* of the newest SAVE */
+    struct bw_site_memory saving;   /* what it asked for */
+    struct bw_site_memory kept;     /* what is durable: only that is ever reported (3.4) */
+    struct bw_instant unsaved_own_since; /* while a save is pending or has failed */
     enum bw_tenure tenure;
     struct bw_lease lease;          /* end: what the guard acknowledged */
     struct bw_instant arm_sent_end; /* latest end ever sent in an arm of memory.epoch (3.4) */

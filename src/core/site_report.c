@@ -1,0 +1,127 @@
+/* What a site says of itself to the witnesses: renewals (3.2), what was given back (3.5), its report. */
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/mutant.h>
+
+/* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
+ * start it; unrenewed, it ends, and goes to another one. */
+static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
+{
+    return site->tenure == BW_TENURE_WAITING && site->guard_unsaved &&
+           !bw_lease_is_alive(&site->lease, now) &&
+           bw_instant_elapsed_ns(now, site->unsaved_since) >= BW_SITE_UNSAVED_NS;
+}
+
+/* 3.4: the start of an epoch waits until it is durable that it was begun. Where the disk does not keep
+ * that for so long, this site holds what it cannot serve: unrenewed, it ends, and goes to another one. */
+static bool is_never_kept(const struct bw_site *site, struct bw_instant now)
+{
+    return (site->tenure == BW_TENURE_WAITING || site->tenure == BW_TENURE_STARTING) &&
+           site->service != BW_SERVICE_STARTED && (site->save_pending || site->save_failed) &&
+           bw_instant_elapsed_ns(now, site->unsaved_own_since) >= BW_SITE_UNSAVED_NS &&
+           !BW_MUTANT(NEVER_KEPT);
+}
+
+/* The conditions under which this site asks for its lease to go on: of this boot (3.7), and with a
+ * guard that is there and can keep it (3.4). */
+static bool renews(const struct bw_site *site, struct bw_instant now)
+{
+    return bw_site_tenure_renews(site) && !is_never_armed(site, now) && !is_never_kept(site, now) &&
+           (bw_id_equal(site->memory.boot_id, site->boot_id) || BW_MUTANT(BOOT)) &&
+           site->guard_greeted && !bw_site_guard_is_silent(site, now);
+}
+
+static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
+{
+    if (!observation->has_result)
+        return UINT32_MAX;
+    const uint64_t ms = bw_instant_elapsed_ns(now, observation->at) / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* 3.8: its fences do not keep F, by the newest that was measured, against the terms that it would be
+ * granted with. The margin is what a wait for the end allows for. */
+static bool is_fence_too_slow(const struct bw_site *site)
+{
+    const struct bw_terms *terms = site->order.kind != BW_ORDER_NONE ? &site->order.terms
+                                                                     : &site->memory.terms;
+
+    return terms->fence_ms != 0 &&
+           site->fence_took_ms > (uint64_t)terms->fence_ms + terms->margin_ms;
+}
+
+void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
+                      struct bw_sync_group *out_group)
+{
+    /* What this site says of itself is what it cannot forget any more (3.4). */
+    const struct bw_site_memory *kept = BW_MUTANT(REPORT_DURABLE) ? &site->memory : &site->kept;
+    const struct bw_site_memory *released =
+        BW_MUTANT(RELEASED_DURABLE) ? &site->memory : &site->kept;
+    struct bw_report *report = &out_group->report;
+
+    memset(out_group, 0, sizeof *out_group);
+    memcpy(out_group->name, site->group, sizeof out_group->name);
+    if (renews(site, now))
+        out_group->renew_epoch = site->memory.epoch;
+    if (released->epoch != 0 && released->epoch == site->memory.epoch && released->given_back) {
+        /* "given back" is on disk before Released leaves (3.5) */
+        out_group->released.epoch = released->epoch;
+        out_group->released.reason = released->reason;
+        out_group->released.past_no_return = released->past_no_return;
+        memcpy(out_group->released.position, released->position,
+               sizeof out_group->released.position);
+        /* What was seen to serve since takes it back at once, whatever the disk says (3.3). */
+        if (site->memory.fenced_index == released->fenced_index)
+            out_group->released.held_index = released->fenced_index;
+    }
+    report->spec_version = site->observed_spec_version;
+    report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                                     : site->guard.epoch_seen;
+    report->let_go_index = kept->let_go_index;
+    report->guard_alive = site->guard_greeted && !bw_site_guard_is_silent(site, now);
+    report->enforced = kept->enforced;
+    report->service = site->service;
+    report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
+    report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
+    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
+    report->fence_failed = site->fence_failed;
+    report->fence_epoch = site->fence_failed_epoch;
+    report->condition = site->limits.condition_is_shown ? BW_CONDITION_NONE : site->condition;
+    report->has_readiness = site->limits.has_script[BW_ACTION_READINESS];
+    report->ready = site->ready;
+    report->ready_age_ms = age_ms(now, &site->observation[BW_ACTION_READINESS]);
+    report->prepared_index = site->ready ? site->ready_order_index : 0;
+    report->has_lag = site->has_lag;
+    report->lag_ms = site->lag_ms;
+    memcpy(report->position, site->position, sizeof report->position);
+    report->check_interval_ms = (uint32_t)(site->limits.check_interval_ns / BW_NS_PER_MS);
+    report->reach = site->guard.reach;
+    report->reach_works = site->guard.reach_works;
+    report->sight = bw_site_sight(site);
+    report->fence_bound_ms = site->guard.fence_bound_ms;
+    report->armed_epoch = bw_site_epoch_is_open(site) && bw_lease_is_alive(&site->lease, now)
+                              ? site->memory.epoch
+                              : 0;
+    report->stop_begun_epoch = site->tenure == BW_TENURE_STOPPING ||
+                                       site->tenure == BW_TENURE_ENDING ||
+                                       site->tenure == BW_TENURE_FENCING
+                                   ? site->memory.epoch
+                                   : 0;
+    report->start_begun = site->memory.start_begun && bw_site_epoch_is_open(site);
+    report->serving_epoch_started = site->tenure == BW_TENURE_SERVING;
+    report->rejoining = site->running == BW_ACTION_REJOIN ||
+                        bw_site_joined_epoch(site, kept) < site->other_serves_epoch;
+    report->joined_epoch = bw_site_joined_epoch(site, kept);
+    report->fence_took_ms = site->fence_took_ms;
+    report->alarms = site->alarms;
+    report->gives_position = site->gives_position;
+    if (site->guard.sight.seen == BW_REACH_OUTSIDE && site->guard.reach != BW_REACH_REMOTE)
+        report->alarms |= UINT32_C(1) << BW_ALARM_OUTSIDE_REACH;
+    report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
+                         site->running == BW_ACTION_START;
+    if (is_fence_too_slow(site))
+        report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
+}
