@@ -107,7 +107,6 @@ struct sim_agent {
     struct bw_renewals renewals;
     struct bw_instant sync_sent, sync_at;
     bool has_sent;
-    uint64_t heard_number;
     struct bw_exchanges exchanges;
     struct bw_instant leader_heard;
     /* steps */

@@ -75,7 +75,6 @@ static size_t make_sync(struct sim_agent *agent, struct bw_instant sent)
         .feature_level = BW_FEATURE_LEVEL_NEWEST,
         .guard_level = BW_FEATURE_LEVEL_NEWEST,
         .number = bw_renewals_add(&agent->renewals, sent),
-        .heard_number = agent->heard_number,
         .wants_relay = bw_instant_elapsed_ns(sent, agent->leader_heard) >=
                        interval_ns(agent) * 3 / 2,
         .exchange_count = agent->exchanges.count,
@@ -346,8 +345,6 @@ static bool take_decoded(struct sim_agent *agent, bool is_poll,
     if (!is_poll && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         agent->leader_heard = sim_now(agent->process);
-        if (answer->number > agent->heard_number)
-            agent->heard_number = answer->number;
     }
     for (uint32_t i = 0; i < answer->group_count; i++)
         take_group(agent, &answer->groups[i], &confirmed);

@@ -84,12 +84,10 @@ static void note_leader(struct bw_agent *agent, const struct bw_sync_answer *ans
                         struct bw_instant received)
 {
     agent->sync.leader_heard = received;
-    if (answer->number > agent->sync.heard_number)
-        agent->sync.heard_number = answer->number;
     bw_agent_witnesses_told(agent, answer);
 }
 
-/* What the witness measures our clocks by (3.8). */
+/* That it is heard (4), and what it measures our clocks by (3.8). */
 static void note_exchange(struct bw_agent *agent, const struct bw_sync_answer *answer,
                           struct bw_instant sent, struct bw_instant received)
 {

@@ -232,7 +232,6 @@ struct bw_agent_sync {
     struct bw_sync_group *groups; /* one per place */
     struct bw_instant sent;       /* the newest */
     bool has_sent;
-    uint64_t heard_number;
     struct bw_exchanges exchanges;
     struct bw_instant leader_heard;
     bool has_leader_heard;

@@ -95,7 +95,6 @@ static uint8_t *make_sync(struct bw_agent *agent, struct bw_instant sent, size_t
         .feature_level = BW_FEATURE_LEVEL_NEWEST,
         .guard_level = agent->guard.state == BW_GUARD_LINK_OPEN ? agent->guard.feature_level : 0,
         .number = bw_renewals_add(&out->renewals, sent),
-        .heard_number = out->heard_number,
         .wants_relay = wants_relay(agent, sent),
         .certificate_left_s = certificate_left_s(agent),
         .exchange_count = out->exchanges.count,

@@ -18,6 +18,7 @@
 
 #include "check_lines.h"
 #include "check_machine.h"
+#include "check_together.h"
 #include "check_witnesses.h"
 #include "options.h"
 #include "verbs.h"
@@ -256,6 +257,8 @@ static void check_site(struct check *check, const struct checked_file *file)
                       "agent and guard of site %s, %" PRIu32 " group%s, %" PRIu32 " witness%s",
                       config->site, config->group_count, config->group_count == 1 ? "" : "s",
                       config->witness_count, config->witness_count == 1 ? "" : "es");
+    for (uint32_t i = 0; i < config->group_count; i++)
+        bw_check_script_paths(&check->lines, &config->groups[i]);
     if (check->scope == BW_CONFIG_OFFLINE)
         return;
     bw_check_certificate(&check->lines, &config->tls, &identity);
@@ -402,12 +405,48 @@ static void check_witnesses(struct check *check)
     }
 }
 
+static void check_addresses(struct check *check, const struct checked_file *file,
+                            const struct checked_file *witness)
+{
+    if (file->kind == BW_CONFIG_KIND_SITE && file->site != NULL)
+        bw_check_endpoints(&check->lines, file->name, "witnesses", file->site->witnesses,
+                           file->site->witness_count, witness->name, witness->witness);
+    if (file->cli != NULL)
+        bw_check_endpoints(&check->lines, file->name, "endpoints", file->cli->endpoints,
+                           file->cli->endpoint_count, witness->name, witness->witness);
+}
+
+/* Once each pair; addresses against one witness file, since those are compared with each other. */
+static void check_pairs(struct check *check)
+{
+    const struct checked_file *witness = NULL;
+
+    for (size_t i = 0; i < check->file_count; i++) {
+        const struct checked_file *file = &check->files[i];
+
+        if (witness == NULL && file->witness != NULL)
+            witness = file;
+        for (size_t j = 0; j < i; j++) {
+            const struct checked_file *other = &check->files[j];
+
+            bw_check_same_file(&check->lines, file->name, other->name);
+            if (file->kind == BW_CONFIG_KIND_SITE && file->site != NULL &&
+                other->kind == BW_CONFIG_KIND_SITE && other->site != NULL)
+                bw_check_site_pair(&check->lines, file->name, file->site, other->name,
+                                   other->site);
+        }
+    }
+    for (size_t i = 0; i < check->file_count && witness != NULL; i++)
+        check_addresses(check, &check->files[i], witness);
+}
+
 static void check_together(struct check *check)
 {
     bool is_daemon = false;
 
     check_clusters(check);
     check_witnesses(check);
+    check_pairs(check);
     check->drift_ppm_max = UINT32_MAX;
     for (size_t i = 0; i < check->file_count; i++) {
         const struct checked_file *file = &check->files[i];

@@ -325,22 +325,48 @@ static void note_release(struct bw_heard *heard, const struct bw_released *relea
         by->witnesses[by->count++] = relayed_by;
 }
 
-/* When the sync that the agent heard answered was received here: from this witness's own notes,
- * never from the agent. One too old to be among them counts as not answered. */
-static void look_up_answer(const struct bw_heard *before, const struct bw_sync *sync,
-                           struct bw_heard *out_heard)
+/* The newest sync of which the agent has heard this very witness's answer; 0: it names none. */
+static uint64_t heard_of(const struct bw_witness *witness, const struct bw_sync *sync)
 {
+    uint64_t heard = 0;
+
+    for (uint32_t i = 0; i < sync->exchange_count; i++) {
+        const struct bw_exchange *exchange = &sync->exchanges[i];
+
+        if ((strcmp(exchange->witness, witness->name) == 0 || BW_MUTANT(HEARD_OTHERS)) &&
+            exchange->number > heard)
+            heard = exchange->number;
+    }
+    return heard;
+}
+
+/* When the sync that the agent heard answered was received here: from this witness's own notes, never
+ * from the agent, and only what this witness answered itself. It may have answered another witness's
+ * copy later than it got that sync, so another's answer tells nothing of when what follows was made. One
+ * that is not among the notes was received no earlier than what was, and has a smaller number. */
+static void look_up_answer(const struct bw_witness *witness, const struct bw_heard *before,
+                           const struct bw_sync *sync, struct bw_heard *out_heard)
+{
+    const uint64_t heard = heard_of(witness, sync);
+
     out_heard->receipts[0] = (struct bw_receipt){.number = sync->number,
                                                  .received = out_heard->received};
     if (before == NULL)
         return;
     memcpy(&out_heard->receipts[1], before->receipts,
            (BW_RECEIPTS_MAX - 1) * sizeof(before->receipts[0]));
-    for (size_t i = 1; i < BW_RECEIPTS_MAX; i++) {
-        if (sync->heard_number == 0 || before->receipts[i - 1].number != sync->heard_number)
+    out_heard->answered_number = before->answered_number;
+    out_heard->answered_received = before->answered_received;
+    for (size_t i = 0; i < BW_RECEIPTS_MAX && heard < sync->number; i++) {
+        const struct bw_receipt *receipt = &before->receipts[i];
+
+        if (receipt->number == 0 || receipt->number > heard)
             continue;
-        out_heard->answered_number = sync->heard_number;
-        out_heard->answered_received = before->receipts[i - 1].received;
+        if (receipt->number > before->answered_number) {
+            out_heard->answered_number = receipt->number;
+            out_heard->answered_received = receipt->received;
+        }
+        return; /* they are the newest first */
     }
 }
 
@@ -444,7 +470,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         bw_instant_right_is_over(received,
                                  bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
         watch->connected_since[site] = received;
-    look_up_answer(before, sync, &heard);
+    look_up_answer(witness, before, sync, &heard);
     if (before != NULL)
         measure_rate(witness, &watch->rates[site], before, sync, bw_policy_freshness_ns(group));
     bw_site_reports_put(&watch->reports[site], &heard);

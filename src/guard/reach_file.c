@@ -58,6 +58,7 @@ static enum bw_err fill(const struct bw_guard_place *place, struct bw_guard_reac
     (void)bw_copy_text(file->site, sizeof file->site, place->program->store.site);
     file->enforce = config->enforce;
     file->kill_grace_ms = config->kill_grace_ms;
+    file->allow_writable_scripts = config->allow_writable_scripts;
     for (uint32_t i = 0; i < config->unit_count && err == BW_OK; i++)
         if (!bw_copy_text(file->units[file->unit_count++].name, sizeof file->units[0].name,
                           config->units[i]))
@@ -136,6 +137,7 @@ static void configure(struct kept *kept)
     (void)bw_copy_text(config->name, sizeof config->name, kept->file.group);
     config->enforce = kept->file.enforce;
     config->kill_grace_ms = kept->file.kill_grace_ms;
+    config->allow_writable_scripts = kept->file.allow_writable_scripts;
     for (uint32_t i = 0; i < kept->file.script_count; i++) {
         const struct bw_guard_script *script = &kept->file.scripts[i];
 

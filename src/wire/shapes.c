@@ -379,8 +379,8 @@ SHAPE(exchange, exchange, NAME1(witness), NUMBER1(number), MESSAGE(sent, instant
 #define CORE struct bw_sync
 #define WIRE Breakwater__V1__Sync
 SHAPE(sync, sync, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation), NAME1(site),
-      NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), NUMBER(heard_number),
-      BOOL(wants_relay), HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
+      NAME1(agent), ID1(instance), ID1(session), NUMBER1(number), BOOL(wants_relay),
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_group),
       LIST(exchanges, exchange_count, exchange),
       NUMBER(certificate_left_s), ID1(boot_id), NUMBER(feature_level), NUMBER(guard_level))
 #undef CORE
@@ -619,6 +619,6 @@ SHAPE(guard_variable, guard_variable, TEXT1(text))
 SHAPE(guard_reach_file, guard_reach_file, VERSION(STATE_VERSION), NAME1(group), NAME1(cluster),
       NAME1(site), ENUM(enforce, BW_REACH_LIST), NUMBER(kill_grace_ms),
       LIST(scripts, script_count, guard_script), LIST(units, unit_count, guard_unit),
-      LIST(variables, variable_count, guard_variable))
+      LIST(variables, variable_count, guard_variable), BOOL(allow_writable_scripts))
 #undef CORE
 #undef WIRE

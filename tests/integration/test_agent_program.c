@@ -43,7 +43,7 @@ static int tear_down(void **state)
 static bool reports_stopped(const struct agent_world *world)
 {
     return world->sync_count > 0 && world->group.report.guard_alive &&
-           world->group.report.service == BW_SERVICE_STOPPED && world->heard_number > 0;
+           world->group.report.service == BW_SERVICE_STOPPED && world->exchange_count > 0;
 }
 
 static bool reports_serving(const struct agent_world *world)
@@ -121,7 +121,7 @@ static bool reports_started(const struct agent_world *world)
 
 static bool has_heard(const struct agent_world *world)
 {
-    return world->heard_number > 0;
+    return world->exchange_count > 0;
 }
 
 static bool has_told_of_all(const struct agent_world *world)

@@ -43,8 +43,8 @@ static void issue(const char *subject, const char *path, unsigned days)
 static const char *const site_text =
     "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
     "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400, w2:7400, w3:7400]\n"
-    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
-    "    start_script: run.sh\n    stop_script: run.sh\n    fence_script: run.sh\n";
+    "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
+    "    start_script: act.sh\n    stop_script: run.sh\n    fence_script: run.sh\n";
 
 static const char *const witness_text =
     "cluster: prod\nname: w1\ndata_dir: data\nlisten: 127.0.0.1:0\nraft_listen: 127.0.0.1:0\n"
@@ -72,6 +72,8 @@ static int make_files(void **state)
     issue("witness/w1", "w1.pem", 10);
     issue("operator/anna", "anna.pem", 90);
     put("run.sh", 0755, "#!/bin/sh\n");
+    put("look.sh", 0755, "#!/bin/sh\n");
+    put("act.sh", 0755, "#!/bin/sh\n");
     put("site.yaml", 0644, site_text);
     put("witness.yaml", 0644, witness_text);
     put("groups.yaml", 0644, groups_text);
@@ -211,7 +213,7 @@ static void a_script_without_its_bit_is_a_warning(void **state)
     assert_int_equal(chmod("run.sh", 0755), 0);
     assert_int_equal(status, 0);
     assert_says("bash runs it, or else sh");
-    assert_says("WARN   site.yaml           4 warnings, see above\n");
+    assert_says("WARN   site.yaml           2 warnings, see above\n");
 }
 
 /* What a unit runs is none of the script's processes: known before anything is lost by it. */
@@ -223,7 +225,7 @@ static void a_script_that_others_can_write_fails(void **state)
     put("open.yaml", 0644,
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
         "    start_script: open.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("open.yaml"), 1);
     assert_says("start_script: ");
@@ -234,7 +236,7 @@ static void a_script_that_others_can_write_fails(void **state)
         "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
         "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7400]\n"
         "allow_writable_scripts: true\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: look.sh\n"
         "    start_script: open.sh\n    stop_script: run.sh\n");
     assert_int_equal(check("open-allowed.yaml"), 0);
     assert_says("it is run all the same");
@@ -248,7 +250,7 @@ static void a_start_that_leaves_the_reach_is_a_hint(void **state)
     (void)state;
     put("sys.sh", 0755, "#!/bin/sh\nsystemctl start harbor\n");
     (void)snprintf(text, sizeof text, "%s", site_text);
-    start = strstr(text, "start_script: run.sh");
+    start = strstr(text, "start_script: act.sh");
     assert_non_null(start);
     memcpy(start, "start_script: sys.sh", strlen("start_script: sys.sh"));
     put("unit.yaml", 0644, text);
@@ -298,6 +300,37 @@ static void witness_files_that_disagree_on_who_is_who_fail(void **state)
     assert_says("1 failed, 0 warnings");
 }
 
+/* What a hurried hand does: the first site's file once more instead of the second's, the witnesses' other
+ * port, one path for two keys. */
+static void files_that_were_mixed_up_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(check("--offline site.yaml ./site.yaml groups.yaml"), 1);
+    assert_says("is given twice (as site.yaml too): was another meant?");
+
+    put("copy.yaml", 0644, site_text);
+    assert_int_equal(check("--offline site.yaml copy.yaml"), 1);
+    assert_says("is of agent agent-1 of site dc-a, and so is site.yaml");
+
+    put("raft.yaml", 0644, "endpoints: [w1:7400, w2:7401]\ntls: {ca: pki/ca.pem, identity: anna.pem}\n");
+    assert_int_equal(check("--offline raft.yaml witness.yaml"), 1);
+    assert_says("endpoints[1] w2:7401 is where witness w2 speaks Raft (witness.yaml); agents and people "
+                "are answered at its address w2:7400");
+    assert_says("1 failed, 0 warnings");
+    put("raft-site.yaml", 0644,
+        "cluster: prod\nsite: dc-a\nname: agent-1\nstate_dir: state\n"
+        "tls: {ca: pki/ca.pem, identity: agent.pem}\nwitnesses: [w1:7401, w2:7400, w3:7400]\n"
+        "groups:\n  - name: harbor\n    enforce: cgroup\n    status_script: run.sh\n"
+        "    start_script: run.sh\n    stop_script: run.sh\n");
+    assert_int_equal(check("--offline witness.yaml raft-site.yaml"), 1);
+    assert_says("witnesses[0] w1:7401 is where witness w1 speaks Raft");
+    assert_says("start_script and status_script are the same file ");
+    assert_says("stop_script and status_script are the same file ");
+    assert_says("start_script and stop_script are the same file ");
+    assert_says("4 failed, 0 warnings");
+    assert_int_equal(check("--offline site.yaml witness.yaml cli.yaml groups.yaml"), 0);
+}
+
 static void usage_is_two(void **state)
 {
     (void)state;
@@ -321,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
+        cmocka_unit_test(files_that_were_mixed_up_fail),
         cmocka_unit_test(usage_is_two),
     };
 

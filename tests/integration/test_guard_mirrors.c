@@ -204,6 +204,24 @@ static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
     rig_assert_silent_since(rig, end_ms);
 }
 
+/* What the file allowed is kept with them. */
+static void a_forgotten_script_that_others_may_write_is_run_as_it_was(void **state)
+{
+    struct rig *rig = *state;
+    uint64_t end_ms;
+
+    do_in(rig, "sed -i '1i allow_writable_scripts: true' site.yaml && chmod go+w fence.sh");
+    end_ms = serve_and_lose_both(rig, 1);
+    do_in(rig, "sed -i '1d; s/name: g$/name: another/' site.yaml && chmod go-w ready.sh && "
+               "sed -i 's/fence_script: .*/fence_script: ready.sh/' site.yaml && "
+               "rm -f run/*-guard/*.reach");
+    rig_guard_start(rig);
+    rig_wait_log(rig, "event=fence.ended");
+
+    assert_true(rig_has(rig, "calls", "fence"));
+    rig_assert_silent_since(rig, end_ms);
+}
+
 static void put_memory_of_a_newer_version(const struct rig *rig)
 {
     static const struct bw_durable_kind kind = {.magic = "BWGM", .version = 255};
@@ -266,6 +284,7 @@ int main(void)
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
         TEST(a_frozen_enforcer_holds_up_no_arm_for_long),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
+        TEST(a_forgotten_script_that_others_may_write_is_run_as_it_was),
         TEST(the_lease_of_a_group_that_is_not_loaded_ends),
         TEST(a_guard_that_loads_no_group_enforces),
     };

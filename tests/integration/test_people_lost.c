@@ -151,7 +151,7 @@ static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void *
     assert_says(people.out,
                 "nothing to do: no site holds harbor: epoch 3 of dc-a is over (forced)");
     assert_int_equal(people_run("cli.yaml", "history harbor -n 1"), 0);
-    assert_says(people.out, "forced, operator (operator/anna: again)");
+    assert_says(people.out, "forced, operator (operator/anna: fire; again)");
 }
 
 /* ---- without a quorum */

@@ -88,7 +88,6 @@ static void note_sync(struct agent_world *world, const struct bw_sync *sync)
         world->first_session = sync->session;
     world->session = sync->session;
     world->instance = sync->instance;
-    world->heard_number = sync->heard_number;
     world->exchange_count = sync->exchange_count;
     memcpy(world->exchanges, sync->exchanges, sizeof world->exchanges);
     world->relays_wanted += sync->wants_relay ? 1 : 0;

@@ -78,7 +78,6 @@ struct agent_world {
     struct bw_id first_session;
     struct bw_id session;
     struct bw_id instance;
-    uint64_t heard_number;
     uint32_t exchange_count;
     struct bw_exchange exchanges[BW_WITNESSES_MAX];
     struct bw_sync_group group; /* of the newest sync */

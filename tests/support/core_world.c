@@ -135,13 +135,22 @@ static struct bw_instant clock_of(const struct world *world, const struct world_
         (uint64_t)(raw_us * (1000000 + puppet->clock_ppm) / 1000)};
 }
 
-/* Messages take no time here. */
+/* Messages take no time here. Of a puppet that is not timed the answer came before it was asked for,
+ * which measures nothing. */
 static void note_exchange(const struct world *world, struct world_site *puppet)
 {
     const struct bw_instant shown = clock_of(world, puppet);
+    struct bw_exchange *own = &puppet->exchanges[0];
+    struct bw_exchange *timed = puppet->timed_by != NULL ? &puppet->exchanges[1] : own;
 
-    puppet->exchange = (struct bw_exchange){
-        .witness = "w1", .number = puppet->number, .sent = shown, .heard = shown};
+    *own = (struct bw_exchange){.number = puppet->number, .sent = {1, 1}};
+    (void)strcpy(own->witness, world->witness.name);
+    if (!puppet->is_timed)
+        return;
+    timed->number = puppet->number;
+    timed->sent = timed->heard = shown;
+    if (puppet->timed_by != NULL)
+        (void)strcpy(timed->witness, puppet->timed_by);
 }
 
 bool world_sync(struct world *world, int site)
@@ -155,10 +164,11 @@ bool world_sync(struct world *world, int site)
                            .session = puppet->session,
                            .boot_id = puppet->boot_id,
                            .number = ++puppet->number,
-                           .heard_number = puppet->heard_number,
                            .certificate_left_s = puppet->certificate_left_s,
-                           .exchange_count = puppet->exchange.number != 0 ? 1 : 0,
-                           .exchanges = {puppet->exchange},
+                           .exchange_count = puppet->exchanges[1].number != 0   ? 2
+                                             : puppet->exchanges[0].number != 0 ? 1
+                                                                                : 0,
+                           .exchanges = {puppet->exchanges[0], puppet->exchanges[1]},
                            .group_count = 1,
                            .groups = &group};
     uint64_t proof;
@@ -166,9 +176,7 @@ bool world_sync(struct world *world, int site)
     (void)strcpy(group.name, "harbor");
     (void)strcpy(sync.site, names[site]);
     proof = bw_witness_on_sync(&world->witness, &sync, puppet->relayed_by, world->now);
-    if (!puppet->is_deaf && world->witness.leadership.leads)
-        puppet->heard_number = puppet->number;
-    if (!puppet->is_deaf && puppet->is_timed)
+    if (!puppet->is_deaf)
         note_exchange(world, puppet);
     if (proof == 0)
         return false;

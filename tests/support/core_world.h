@@ -14,12 +14,12 @@ struct world_site {
     struct bw_id boot_id;
     uint64_t relayed_by; /* id of the witness that passes its syncs on; 0: they come directly */
     uint64_t number;
-    uint64_t heard_number;
     bool is_mute; /* nothing arrives from it */
     bool is_deaf; /* no answer reaches it */
     bool is_timed; /* its syncs tell of exchanges, by clocks that run at clock_ppm */
     int32_t clock_ppm;
-    struct bw_exchange exchange;
+    const char *timed_by; /* by another witness than this one */
+    struct bw_exchange exchanges[2]; /* what its next sync says: with this witness, and with timed_by */
     uint64_t certificate_left_s;
     uint64_t renew_epoch;
     struct bw_released released;

@@ -591,13 +591,14 @@ static int send_sync(struct puppet *puppet, int i)
                            .feature_level = 1,
                            .guard_level = 1,
                            .number = puppet->number,
-                           .heard_number = puppet->heard_number,
                            .wants_relay = puppet->wants_relay,
                            .group_count = 1,
-                           .groups = &puppet->group};
+                           .groups = &puppet->group,
+                           .exchange_count = puppet->exchanges.count};
     struct bw_http_reply reply;
     size_t size;
 
+    memcpy(sync.exchanges, puppet->exchanges.list, sizeof sync.exchanges);
     BW_ASSERT(bw_copy_text(sync.site, sizeof sync.site, puppet->site));
     BW_ASSERT(body != NULL);
     BW_ASSERT(bw_sync_encode(&sync, body, BW_BODY_BYTES_MAX, &size, NULL) == BW_OK);
@@ -609,32 +610,42 @@ static int send_sync(struct puppet *puppet, int i)
     return puppet->status;
 }
 
+static void note_exchange(struct puppet *puppet)
+{
+    struct bw_exchange exchange = {.number = puppet->answer.number};
+
+    memcpy(exchange.witness, puppet->answer.witness, sizeof exchange.witness);
+    bw_exchanges_note(&puppet->heard, &exchange);
+}
+
 int puppet_sync(struct puppet *puppet, int i)
 {
     puppet->number++;
     (void)send_sync(puppet, i);
-    if (puppet->status == 200 && puppet->answer.is_leader)
-        puppet->heard_number = puppet->answer.number;
+    if (puppet->status == 200)
+        note_exchange(puppet);
+    puppet->exchanges = puppet->heard;
     return puppet->status;
 }
 
 bool puppet_sync_all(struct puppet *puppet)
 {
     struct bw_sync_answer best = {0};
-    uint64_t heard = puppet->heard_number;
 
     puppet->number++;
     for (int i = 0; i < TRIO_WITNESSES; i++) {
-        if (puppet->trio->pids[i] == 0 || send_sync(puppet, i) != 200 || !puppet->answer.is_leader)
+        if (puppet->trio->pids[i] == 0 || send_sync(puppet, i) != 200)
+            continue;
+        note_exchange(puppet);
+        if (!puppet->answer.is_leader)
             continue;
         bw_sync_answer_deinit(&best);
         best = puppet->answer;
-        heard = best.number;
         puppet->answer = (struct bw_sync_answer){0};
     }
     bw_sync_answer_deinit(&puppet->answer);
     puppet->answer = best;
-    puppet->heard_number = heard;
+    puppet->exchanges = puppet->heard;
     return best.is_leader;
 }
 

@@ -78,7 +78,8 @@ struct puppet {
     struct bw_id instance;
     struct bw_id session;
     uint64_t number;
-    uint64_t heard_number;
+    struct bw_exchanges exchanges; /* what its syncs say: the same to every witness */
+    struct bw_exchanges heard;     /* what the next one will */
     bool wants_relay;
     struct bw_sync_group group;   /* what it says of its one group */
     struct bw_sync_answer answer; /* the last one that was 200; owned */
@@ -88,7 +89,7 @@ struct puppet {
 /* An agent of `site` whose group `name` is stopped and eligible in every way. */
 void puppet_init(struct puppet *puppet, struct trio *trio, const char *site, const char *name);
 void puppet_deinit(struct puppet *puppet);
-/* One sync to witness `i`; keeps number and heard_number as an agent does. The HTTP status. */
+/* One sync to witness `i`; keeps number and exchanges as an agent does. The HTTP status. */
 int puppet_sync(struct puppet *puppet, int i);
 /* One new sync, the same bytes to every witness that runs. True: a leader answered, and `answer` is
  * its. */

@@ -170,7 +170,7 @@ static void started_in_a_sync_that_was_long_on_its_way_is_no_failed_fence(void *
     world_pass_ms(&world, 3000);
     world.sites[A].renew_epoch = 0;
     world.sites[A].report.service_age_ms = 0;
-    (void)world_sync(&world, A); /* heard_number is that of before the silence */
+    (void)world_sync(&world, A); /* what it says it heard is of before the silence */
 
     assert_held("fence_failed", -1);
 }

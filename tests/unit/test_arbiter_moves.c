@@ -213,7 +213,7 @@ static void a_new_leader_lets_the_target_speak_before_it_is_lost(void **state)
 {
     (void)state;
     stop_for_switchover("4711");
-    world.sites[B].heard_number = 0;
+    world.sites[B].exchanges[0].number = 0;
     world.sites[B].session.bytes[3]++;
     world_lead_anew(&world);
     (void)world_sync(&world, A);

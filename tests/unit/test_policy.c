@@ -196,7 +196,7 @@ static void exchanges_with_another_witness_measure_nothing(void **state)
     world_begin(&world, 2);
     world.sites[B].is_timed = true;
     world.sites[B].clock_ppm = -3000;
-    (void)strcpy(world.witness.name, "w2");
+    world.sites[B].timed_by = "w2";
 
     world_pass_ms(&world, 120000);
 

@@ -162,6 +162,26 @@ static void other_scripts_are_started_once_their_reach_is_committed(void **state
     assert_int_equal(world.sent_run.run.facts.reach_digest, 2);
 }
 
+/* It is said of a service that is there, not of one that once was: a standby has nothing to mend. */
+static void only_who_serves_or_holds_is_said_to_be_outside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.guard.sight.seen = BW_REACH_OUTSIDE;
+    assert_true(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
+    world.site.service = BW_SERVICE_UNKNOWN;
+    assert_true(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
+
+    begin(&world);
+    world.site.guard.sight.seen = BW_REACH_OUTSIDE;
+    world.site.service = BW_SERVICE_STOPPED;
+    assert_false(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
+    world.site.service = BW_SERVICE_STARTED; /* somebody started it there */
+    assert_true(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
+}
+
 /* ---- health (4) ------------------------------------------------------------------------------ */
 
 static void service_that_is_down_is_restarted_and_then_given_up(void **state)
@@ -479,6 +499,7 @@ int main(void)
         cmocka_unit_test(unknown_counts_as_stopped_only_until_started_is_seen),
         cmocka_unit_test(an_observation_is_as_old_as_its_beginning),
         cmocka_unit_test(other_scripts_are_started_once_their_reach_is_committed),
+        cmocka_unit_test(only_who_serves_or_holds_is_said_to_be_outside),
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),

@@ -31,7 +31,7 @@ static void begin_with_copy(void)
     copy.session.bytes[0] = 90;
     copy.boot_id.bytes[0] = 91;
     copy.number = 0;
-    copy.heard_number = 0;
+    copy.exchanges[0].number = 0;
     copy.renew_epoch = 0;
     copy.report.service = BW_SERVICE_STOPPED;
     copy.report.armed_epoch = 0;

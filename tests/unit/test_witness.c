@@ -252,10 +252,89 @@ static void an_answer_counts_from_the_receipt_of_what_it_answers(void **state)
     assert_int_equal(heard->answered_number, world.sites[B].number - 1);
     assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
 
-    world.sites[B].heard_number = 12345; /* never sent */
+    world.sites[B].exchanges[0].number = 12345; /* never sent */
     (void)world_sync(&world, B);
     heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    assert_int_equal(heard->answered_number, 0);
+    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+}
+
+static bool is_eligible(int site)
+{
+    struct bw_candidacy candidacy;
+
+    bw_policy_judge(world_group(&world), world_watch(&world), &world.witness.leadership, site, false,
+                    world.now, &candidacy);
+    return candidacy.eligible;
+}
+
+/* 3.3, 3.9: another witness may have got its copy of a sync, and answered, long before this one did.
+ * What was observed in between is older than the receipt here. */
+static void what_another_witness_answered_is_not_heard_of_this_one(void **state)
+{
+    const struct bw_heard *heard;
+    struct bw_instant received;
+
+    (void)state;
+    world_init(&world, 2);
+    received = world.now;
+    (void)world_sync(&world, B);
+    world.sites[B].is_deaf = true; /* to this witness */
+    (void)world_sync(&world, B);
+    for (int i = 0; i < 10; i++) {
+        world_wait_ms(&world, 700);
+        world.sites[B].exchanges[1] =
+            (struct bw_exchange){.witness = "w2", .number = world.sites[B].number, .sent = {1, 1}};
+        (void)world_sync(&world, B);
+    }
+
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    assert_false(is_eligible(B));
+}
+
+/* The answer was heard all the same: to a sync that fell out of the notes, or that was overtaken. */
+static void an_answer_that_no_note_is_left_of_counts_as_the_one_before(void **state)
+{
+    const struct bw_heard *heard;
+    struct bw_instant received;
+    uint64_t answered;
+
+    (void)state;
+    world_init(&world, 2);
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, B);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    received = heard->answered_received;
+    answered = heard->answered_number;
+    world.sites[B].is_deaf = true;
+    for (int i = 0; i < 2 * BW_RECEIPTS_MAX; i++)
+        (void)world_sync(&world, B);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(heard->answered_number, answered + 1); /* noted before it grew deaf */
+
+    world.sites[B].exchanges[0].number += 2; /* older than every note */
+    (void)world_sync(&world, B);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(heard->answered_number, answered + 1);
+    assert_true(heard->answered_received.boot_ns >= received.boot_ns);
+
+    world_wait_ms(&world, 100);
+    received = world.now;
+    (void)world_sync(&world, B);
+    answered = world.sites[B].number;
+    world.sites[B].number++;
+    world_wait_ms(&world, 100);
+    (void)world_sync(&world, B); /* overtakes */
+    world.sites[B].number = answered;
+    world.sites[B].is_deaf = false;
+    (void)world_sync(&world, B); /* overtaken, and answered */
+    world.sites[B].number++;
+    (void)world_sync(&world, B);
+    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(world.sites[B].exchanges[0].number, world.sites[B].number);
+    assert_int_equal(heard->answered_number, answered);
+    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    assert_true(is_eligible(B));
 }
 
 static void a_sync_that_was_overtaken_replaces_nothing(void **state)
@@ -473,6 +552,8 @@ int main(void)
         cmocka_unit_test(a_wish_is_over_with_the_move_that_was_given_up),
         cmocka_unit_test(a_renewal_received_before_this_term_is_not_confirmed),
         cmocka_unit_test(an_answer_counts_from_the_receipt_of_what_it_answers),
+        cmocka_unit_test(what_another_witness_answered_is_not_heard_of_this_one),
+        cmocka_unit_test(an_answer_that_no_note_is_left_of_counts_as_the_one_before),
         cmocka_unit_test(a_sync_that_was_overtaken_replaces_nothing),
         cmocka_unit_test(a_site_beyond_the_spec_changes_nothing),
         cmocka_unit_test(another_cluster_or_a_newer_generation_is_not_listened_to),

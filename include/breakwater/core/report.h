@@ -89,7 +89,7 @@ struct bw_released {
     uint64_t held_index; /* of the failed fence that a later one of this site has answered; 0 none */
 };
 
-/* When a sync of this session was received here: what an agent's `heard_number` is looked up in. */
+/* When a sync of this session was received here: what an agent's exchange with this witness is looked up in. */
 struct bw_receipt {
     uint64_t number; /* 0: free */
     struct bw_instant received;
@@ -115,8 +115,9 @@ struct bw_heard {
     uint32_t guard_level;   /* that its guard knows; 0: its guard is away */
     struct bw_instant received;
     struct bw_instant first_received; /* of this session; kept by bw_site_reports_put */
-    uint64_t answered_number; /* newest answer the site says it heard: connected is two-way */
-    struct bw_instant answered_received; /* when we received the sync that this answer belongs to */
+    uint64_t answered_number; /* newest answer of ours that the site surely heard: connected is two-way */
+    struct bw_instant answered_received; /* when we received the sync that this answer belongs to: what
+                                            the site sends after it was made later than that */
     uint64_t certificate_left_s; /* of its agent, at receipt; 0: it did not say */
     uint64_t renew_epoch;        /* what it asks to renew; 0: nothing */
     struct bw_report report;

@@ -24,15 +24,14 @@ struct bw_sync {
     struct bw_id session;
     struct bw_id boot_id;    /* of the agent's machine: a copy of its state has another (3.5) */
     uint64_t number;         /* of this sync, from 1 */
-    uint64_t heard_number;   /* newest sync of this session that this agent heard answered by a
-                                leader; 0 none: connected is two-way (4) */
     bool wants_relay;        /* no leader answered lately: a follower should pass it on (5.3) */
     uint32_t group_count;
     struct bw_sync_group *groups;
     uint64_t certificate_left_s; /* until the agent's certificate ends, at least 1; 0: not said */
     uint32_t feature_level;  /* the newest that this agent knows (5.3) */
     uint32_t guard_level;    /* that its guard said it knows; 0: the guard is away */
-    uint32_t exchange_count; /* what its rate is measured by (3.8); no lease rests on them */
+    uint32_t exchange_count; /* of each witness the newest answer that was heard: connected is two-way
+                                (4), and its rate is measured by them (3.8). No lease rests on them */
     struct bw_exchange exchanges[BW_WITNESSES_MAX];
 };
 

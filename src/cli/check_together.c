@@ -1,0 +1,70 @@
+#include "check_together.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* By whatever path: a link is the same file too. */
+static bool is_one_file(const char *file, const char *other_file)
+{
+    struct stat status;
+    struct stat other;
+
+    return stat(file, &status) == 0 && stat(other_file, &other) == 0 &&
+           status.st_dev == other.st_dev && status.st_ino == other.st_ino;
+}
+
+void bw_check_same_file(struct bw_check_lines *lines, const char *file, const char *other_file)
+{
+    if (is_one_file(file, other_file))
+        bw_check_line(lines, BW_CHECK_FAIL, file, "is given twice (as %s too): was another meant?",
+                      other_file);
+}
+
+void bw_check_site_pair(struct bw_check_lines *lines, const char *file,
+                        const struct bw_site_config *site, const char *other_file,
+                        const struct bw_site_config *other)
+{
+    if (!is_one_file(file, other_file) && strcmp(site->site, other->site) == 0 &&
+        strcmp(site->name, other->name) == 0)
+        bw_check_line(lines, BW_CHECK_FAIL, file,
+                      "is of agent %s of site %s, and so is %s: each site has a file of its own",
+                      site->name, site->site, other_file);
+}
+
+void bw_check_endpoints(struct bw_check_lines *lines, const char *file, const char *key,
+                        const char *const *addresses, uint32_t count, const char *witness_file,
+                        const struct bw_witness_config *witness)
+{
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t w = 0; w < witness->witness_count; w++)
+            if (strcmp(addresses[i], witness->witnesses[w].raft) == 0)
+                bw_check_line(lines, BW_CHECK_FAIL, file,
+                              "%s[%" PRIu32 "] %s is where witness %s speaks Raft (%s); agents and "
+                              "people are answered at its address %s",
+                              key, i, addresses[i], witness->witnesses[w].name, witness_file,
+                              witness->witnesses[w].address);
+}
+
+/* What ends a service may do so in a stop as in a fence, and what looks may look twice. */
+static bool may_share(enum bw_action_kind kind, enum bw_action_kind other)
+{
+    if (bw_action_is_action(kind) != bw_action_is_action(other))
+        return false;
+    return !bw_action_is_action(kind) || (kind != BW_ACTION_START && other != BW_ACTION_START);
+}
+
+void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group)
+{
+    for (enum bw_action_kind kind = 0; kind < BW_ACTION_COUNT; kind++)
+        for (enum bw_action_kind other = 0; other < kind; other++) {
+            const char *script = group->scripts[kind];
+
+            if (script == NULL || group->scripts[other] == NULL ||
+                strcmp(script, group->scripts[other]) != 0 || may_share(kind, other))
+                continue;
+            bw_check_line(lines, BW_CHECK_FAIL, group->name,
+                          "%s and %s are the same file %s; it is not told which of them it is run as",
+                          bw_script_key(other), bw_script_key(kind), script);
+        }
+}

@@ -1,0 +1,24 @@
+/* check_together.h - what files say of each other that no one of them shows. */
+#ifndef BW_CLI_CHECK_TOGETHER_H
+#define BW_CLI_CHECK_TOGETHER_H
+
+#include <breakwater/config/site_config.h>
+#include <breakwater/config/witness_config.h>
+
+#include "check_lines.h"
+
+/* The same file, or two site files of one agent: then another's was meant. */
+void bw_check_same_file(struct bw_check_lines *lines, const char *file, const char *other_file);
+void bw_check_site_pair(struct bw_check_lines *lines, const char *file,
+                        const struct bw_site_config *site, const char *other_file,
+                        const struct bw_site_config *other);
+
+/* None of the addresses that `file` gives under `key` is where a witness speaks Raft. */
+void bw_check_endpoints(struct bw_check_lines *lines, const char *file, const char *key,
+                        const char *const *addresses, uint32_t count, const char *witness_file,
+                        const struct bw_witness_config *witness);
+
+/* A script is told by its key alone what to do: one for two of them does the wrong thing once. */
+void bw_check_script_paths(struct bw_check_lines *lines, const struct bw_group_config *group);
+
+#endif
