@@ -84,9 +84,10 @@ static void it_kills_again_until_the_lease_has_ended_and_then_no_more(void **sta
 
     (void)state;
     assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
-    while (!bw_instant_is_never(wake_at)) {
+    for (uint32_t turns = 0; !bw_instant_is_never(wake_at); turns++) {
         const struct bw_instant now = wake_at;
 
+        assert_true(turns < 100);
         kills += bw_enforcer_due(&enforcer, now, due, &wake_at);
         assert_true(!bw_instant_is_later(now, at_ms(100000)));
     }
