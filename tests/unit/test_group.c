@@ -174,6 +174,25 @@ static void observe_lets_the_holder_go_and_asks_every_site_again(void **state) /
     assert_int_equal(run.group.let_go_terms.ttl_ms, 1000);
 }
 
+/* What somebody starts by hand then is nobody's to move, and no wish of before is about it. */
+static void observe_forgets_what_was_wished_and_whose_data_was_whose(void **state) /* 3.6, 3.9 */
+{
+    struct group_run run = group_run_granted("dc-a");
+
+    (void)state;
+    assert_rule(&run, "G2", fixture_revoke(&run.group, "dc-b"));
+    (void)strcpy(run.group.first_choice, "dc-b");
+    (void)strcpy(run.group.initial_primary, "dc-c");
+    (void)strcpy(run.group.previous_data_site, "dc-c");
+
+    assert_rule(&run, "G28", fixture_set_mode(&run.group, BW_MODE_OBSERVE));
+
+    assert_no_switchover(&run.group);
+    assert_string_equal(run.group.first_choice, "");
+    assert_string_equal(run.group.initial_primary, "");
+    assert_string_equal(run.group.previous_data_site, "");
+}
+
 static void observe_of_a_vacant_group_asks_every_site_again(void **state) /* I1, 3.9 */
 {
     struct group_run run = group_run_granted("dc-a");
@@ -500,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_first_grant_is_over_with_a_start_or_an_armed_adoption),
         cmocka_unit_test(an_adoption_is_no_holder_to_move_from),
         cmocka_unit_test(observe_lets_the_holder_go_and_asks_every_site_again),
+        cmocka_unit_test(observe_forgets_what_was_wished_and_whose_data_was_whose),
         cmocka_unit_test(observe_of_a_vacant_group_asks_every_site_again),
         cmocka_unit_test(a_spec_that_observes_lets_go_as_the_mode_does),
         cmocka_unit_test(an_epoch_that_is_being_fenced_is_not_let_go),

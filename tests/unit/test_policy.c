@@ -215,6 +215,25 @@ static void a_condition_that_was_not_asked_holds_nobody(void **state)
 }
 
 /* 4: no yes for what happens by itself; a person who names the site has asked for it. */
+/* Who is named is who it was decided for. */
+static void a_failover_to_one_site_waives_no_condition_of_another(void **state)
+{
+    struct bw_diag diag = {0};
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[C].report.condition = BW_CONDITION_FAILED;
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 17000);
+    assert_string_equal(world_act(&world), "A3");
+
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+
+    assert_true(judge(B, false));
+    assert_false(judge(C, false));
+    assert_true(is_held_by("condition"));
+}
+
 static void a_failing_condition_is_no_yes_for_an_automatic_move(void **state)
 {
     struct bw_diag diag = {0};
@@ -694,6 +713,7 @@ int main(void)
         cmocka_unit_test(a_holder_of_slow_clocks_keeps_its_epoch),
         cmocka_unit_test(exchanges_with_another_witness_measure_nothing),
         cmocka_unit_test(a_condition_that_was_not_asked_holds_nobody),
+        cmocka_unit_test(a_failover_to_one_site_waives_no_condition_of_another),
         cmocka_unit_test(a_failing_condition_is_no_yes_for_an_automatic_move),
         cmocka_unit_test(the_data_site_follows_nobody_whichever_instance_speaks_for_it),
         cmocka_unit_test(an_owed_rejoin_is_waived_by_a_person_who_names_the_site),

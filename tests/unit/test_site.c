@@ -418,6 +418,51 @@ static void what_never_served_leaves_the_data_alone(void **state)
     }
 }
 
+/* 4: a start is believed when status says `started` and verify passes; in each epoch anew. */
+static void start_is_believed_once_it_was_verified(void **state)
+{
+    struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_leased(&world);
+    world.site.limits.has_script[BW_ACTION_VERIFY] = true;
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    look(&world, BW_ACTION_VERIFY, BW_RUN_FAILED, "");
+    assert_int_equal(world.site.tenure, BW_TENURE_STARTING);
+    assert_false(reported(&world).verified);
+    look(&world, BW_ACTION_VERIFY, BW_RUN_OK, "");
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_true(reported(&world).verified);
+
+    order(&world, BW_ORDER_STOP, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=128");
+    from_guard(&world, &over);
+    order(&world, BW_ORDER_RUN, 2);
+
+    assert_false(reported(&world).verified);
+}
+
+/* 3.5: what an agent without memory of it hears first may be that it is to stop. */
+static void epoch_that_is_to_stop_when_it_is_first_heard_of_is_ended_at_once(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+
+    order(&world, BW_ORDER_STOP, 1);
+
+    assert_asked(&world, "SAVE");
+    assert_int_equal(world.site.memory.epoch, 1);
+    assert_true(world.site.tenure == BW_TENURE_STOPPING || world.site.tenure == BW_TENURE_ENDING);
+    assert_false(renews(&world));
+}
+
 static void start_that_never_says_started_has_failed(void **state)
 {
     struct world world;
@@ -596,6 +641,8 @@ int main(void)
         cmocka_unit_test(guard_that_cleans_up_is_waited_for_and_reported),
         cmocka_unit_test(failed_start_is_stopped_and_given_back_with_its_reason),
         cmocka_unit_test(what_never_served_leaves_the_data_alone),
+        cmocka_unit_test(start_is_believed_once_it_was_verified),
+        cmocka_unit_test(epoch_that_is_to_stop_when_it_is_first_heard_of_is_ended_at_once),
         cmocka_unit_test(start_that_never_says_started_has_failed),
         cmocka_unit_test(rejoin_begins_only_while_the_other_site_is_heard_to_serve),
         cmocka_unit_test(agent_that_finds_its_epoch_ended_reads_the_position_first),

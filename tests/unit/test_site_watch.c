@@ -491,6 +491,7 @@ static void let_go_of_another_epoch_ends_ours_first(void **state)
 
     assert_asked(&world, "RUN:stop");
     assert_not_asked(&world, "LET_GO");
+    assert_false(renews(&world)); /* it is over already */
 }
 
 int main(void)
