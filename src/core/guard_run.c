@@ -503,10 +503,11 @@ static void note_service(const struct guard_step *step, enum bw_service service,
         guard->mirror.start_unseen = false;
         if (!guard->stop_checking) /* whose script has ended well, if the service has not yet */
             guard->mirror.script_due = true;
+        /* not covered: an action that runs beside a look which it has not overlapped. */
     } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
                bw_guard_looks_count(guard) &&
-             !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
-             guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
+               !guard->slots[BW_GUARD_SLOT_OBSERVATION].overlapped &&
+               guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE) {
         guard->mirror.stop_seen = true;
     }
     if (guard->mirror.stop_seen != before || guard->mirror.start_unseen != was_unseen ||

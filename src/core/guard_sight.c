@@ -191,7 +191,8 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
         sight = (struct bw_reach_sight){.seen = BW_REACH_OUTSIDE, .digest = started_with(guard)};
     else
         return; /* it may just have ended */
-    /* A trial's proof stands beside it and may be taken back: it is not made one's own. */
+    /* A trial's proof stands beside it and may be taken back: it is not made one's own.
+     * not covered: proved, and not inside; what is outside was made anew above. */
     sight.proved = sight.proved && sight.seen == BW_REACH_INSIDE &&
                    (guard->memory.sight.proved || BW_MUTANT(PROOF_OUTLIVES));
     sight.epoch = guard->memory.epoch_seen;

@@ -268,8 +268,45 @@ static void a_frame_of_any_other_length_or_kind_is_none(void **state)
     frame[3]++;
     assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_VERSION);
     frame[3]--;
+    frame[7] = 1; /* nothing is told by it yet */
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+    frame[7] = 0;
+    frame[0]++;
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+    frame[0]--;
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_OK);
     memset(frame + BW_ENFORCER_HEAD_BYTES, 'x', BW_NAME_MAX + 1); /* a name without an end */
     assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+}
+
+/* What follows is taken from an array of that size: a byte more would be written behind it. */
+static void a_frame_of_more_than_it_may_hold_is_none(void **state)
+{
+    static struct bw_enforcer_message in, out;
+    static uint8_t frame[BW_ENFORCER_HEAD_BYTES + UINT8_MAX * BW_ENFORCER_ORDER_BYTES + UINT8_MAX];
+    const uint8_t head[] = {BW_ENFORCER_ORDERS_MAX, BW_ENFORCER_MEANS_MAX};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_REACH};
+        (void)bw_enforcer_message_encode(&in, frame);
+        memset(frame + BW_ENFORCER_HEAD_BYTES, 0, sizeof frame - BW_ENFORCER_HEAD_BYTES);
+        for (uint32_t n = 0; i == 0 && n <= BW_ENFORCER_ORDERS_MAX; n++)
+            frame[BW_ENFORCER_HEAD_BYTES + n * BW_ENFORCER_ORDER_BYTES] = 'g';
+        for (uint32_t n = head[i]; n <= head[i] + 1U; n++) {
+            frame[5 + i] = (uint8_t)n;
+            assert_int_equal(bw_enforcer_message_decode(
+                                 frame,
+                                 BW_ENFORCER_HEAD_BYTES +
+                                     (i == 0 ? n * BW_ENFORCER_ORDER_BYTES : n),
+                                 &out),
+                             n == head[i] ? BW_OK : BW_ERR_CORRUPT);
+        }
+    }
+    frame[6] = 1;
+    frame[BW_ENFORCER_HEAD_BYTES] = BW_ENFORCER_MEANS_COUNT;
+    assert_int_equal(bw_enforcer_message_decode(frame, BW_ENFORCER_HEAD_BYTES + 1, &out),
+                     BW_ERR_CORRUPT);
 }
 
 int main(void)
@@ -289,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup(a_successor_relieves_it_only_of_what_it_knows, begin),
         cmocka_unit_test(a_frame_says_what_was_put_into_it),
         cmocka_unit_test(a_frame_of_any_other_length_or_kind_is_none),
+        cmocka_unit_test(a_frame_of_more_than_it_may_hold_is_none),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

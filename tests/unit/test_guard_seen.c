@@ -297,6 +297,58 @@ static void where_the_reach_is_proved_and_empty_unknown_is_an_end(void **state)
 }
 
 /* A trial of the scripts has shown it, with the scripts that are in force (3.4). */
+/* ... which `started` is not, however dead all is in reach; nor is a kill of another fence's time. */
+static void where_the_reach_is_proved_started_is_no_end_and_each_fence_kills_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.memory.sight.proved = true;
+    fence_until_recheck(&world, BW_RUN_FAILED);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    assert_true(bw_guard_sight(&world.guard).proved);
+
+    tick_at(&world, 110500);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+    assert_false(world.guard.fence_reach_killed);
+}
+
+/* What nobody knows to be a kill's answer is none. */
+static void a_kill_that_nobody_waits_for_says_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+
+    reach_killed(&world, true);
+
+    assert_false(world.guard.fence_reach_killed);
+}
+
+/* Outlives the guard's machine, whatever was seen populated there. */
+static void what_is_remote_is_never_inside(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.reach = BW_REACH_REMOTE;
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_not_equal(world.guard.fence, BW_FENCE_DONE);
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+    tick_at(&world, 110000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_false(has_fenced_well(&world));
+}
+
 static void the_proof_of_a_trial_counts_with_the_same_scripts_and_inside(void **state)
 {
     static const struct {
@@ -624,6 +676,9 @@ int main(void)
         cmocka_unit_test(outside_counts_even_where_it_cannot_be_kept_and_inside_does_not),
         cmocka_unit_test(unknown_is_no_end_of_a_service_inside),
         cmocka_unit_test(where_the_reach_is_proved_and_empty_unknown_is_an_end),
+        cmocka_unit_test(where_the_reach_is_proved_started_is_no_end_and_each_fence_kills_anew),
+        cmocka_unit_test(a_kill_that_nobody_waits_for_says_nothing),
+        cmocka_unit_test(what_is_remote_is_never_inside),
         cmocka_unit_test(the_proof_of_a_trial_counts_with_the_same_scripts_and_inside),
         cmocka_unit_test(the_proof_of_a_trial_is_not_kept_as_ones_own),
         cmocka_unit_test(a_kill_that_alone_has_ended_it_is_the_proof),
