@@ -331,6 +331,23 @@ fail:
     return err;
 }
 
+/* L24. The note goes last: what was cut short here is finished by the next start. */
+static enum bw_err finish_cut(struct bw_raft_node *node, struct bw_diag *diag)
+{
+    const struct bw_vote_store store = bw_vote_file(&node->dir.fd);
+    const uint64_t index = bw_vote_file_cut(node->dir.fd);
+    unsigned files;
+    enum bw_err err;
+
+    if (index == 0)
+        return BW_OK;
+    err = bw_segment_finish_cut(node->dir.raft_path, index, &files, diag);
+    if (err == BW_OK && files > 0)
+        bw_log_info(node->log, "raft.cut_finished", "dir=%s index=%" PRIu64 " segments=%u",
+                    bw_log_quote(node->dir.raft_path), index, files);
+    return err == BW_OK ? store.note_cut(store.user, 0, diag) : err;
+}
+
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     struct bw_diag why = {0};
@@ -351,6 +368,9 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
                     "dir=%s segments=%u bytes=%" PRIu64 " entries=%" PRIu64 " why=%s",
                     bw_log_quote(node->dir.raft_path), cut.files, cut.bytes, cut.entries,
                     bw_log_quote("torn end of the last write; entries: as far as it says"));
+    err = finish_cut(node, diag);
+    if (err != BW_OK)
+        return err;
     if (!has_log)
         return bw_diag_set(diag, BW_ERR_CORRUPT,
                            "%s holds no log, but this witness had one; nothing was started: %s",

@@ -10,6 +10,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
+#include "safe_log.h"
 #include "safe_message.h"
 #include "safe_roll.h"
 
@@ -25,6 +26,7 @@ struct safe_append {
     struct raft_io_append inner;
     struct raft_io_append *outer;
     struct bw_safe_io *safe;
+    uint64_t cuts; /* truncations that were asked for before */
     struct safe_append *next;
 };
 
@@ -276,17 +278,6 @@ static int repair_backend(struct bw_safe_io *safe, struct bw_vote theirs)
     return rv;
 }
 
-static void remember_change(struct bw_safe_io *safe, raft_index index)
-{
-    if (safe->change_count == BW_SAFE_IO_CHANGES_MAX) {
-        safe->change_forgotten = safe->changes[0];
-        memmove(safe->changes, safe->changes + 1,
-                (BW_SAFE_IO_CHANGES_MAX - 1) * sizeof safe->changes[0]);
-        safe->change_count--;
-    }
-    safe->changes[safe->change_count++] = index;
-}
-
 static int load_roster(struct bw_safe_io *safe, const struct raft_snapshot *snapshot,
                        raft_index start, const struct raft_entry *entries, size_t count)
 {
@@ -336,7 +327,7 @@ static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
     *vote = own.vote;
     for (size_t i = 0; i < *count; i++) {
         if ((*entries)[i].type == RAFT_CHANGE)
-            remember_change(safe, *start + i);
+            bw_safe_log_change(safe, *start + i);
     }
     safe->next_index = *start + *count;
     return 0;
@@ -434,6 +425,7 @@ static void on_append_done(struct raft_io_append *inner, int status)
     struct safe_append *append = (struct safe_append *)inner;
     struct bw_safe_io *safe = append->safe;
     struct raft_io_append *outer = append->outer;
+    const uint64_t cuts = append->cuts;
 
     safe->appends--;
     safe->progress++;
@@ -443,7 +435,9 @@ static void on_append_done(struct raft_io_append *inner, int status)
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;
     }
-    outer->cb(outer, status);
+    if (status == 0 && !safe->stopped)
+        bw_safe_log_written(safe, cuts);
+    outer->cb(outer, safe->stopped ? RAFT_CANCELED : status);
 }
 
 static int safe_append(struct raft_io *io, struct raft_io_append *outer,
@@ -461,9 +455,10 @@ static int safe_append(struct raft_io *io, struct raft_io_append *outer,
     }
     append->outer = outer;
     append->safe = safe;
+    append->cuts = safe->cuts;
     for (unsigned i = 0; i < count; i++) {
         if (entries[i].type == RAFT_CHANGE)
-            remember_change(safe, safe->next_index + i);
+            bw_safe_log_change(safe, safe->next_index + i);
     }
     if (bw_safe_roll_take(safe, entries, count, safe->next_index, &diag) != BW_OK)
         bw_safe_io_stop(safe, BW_STOP_PERSON, "%s; %s", diag.text, BW_WITNESS_LOST);
@@ -487,15 +482,12 @@ static int safe_truncate(struct raft_io *io, raft_index index)
     struct bw_safe_io *safe = safe_of(io);
     int rv;
 
+    bw_safe_log_cut(safe, index);
     if (safe->stopped)
         return 0;
     rv = safe->backend.truncate(io, index);
     if (rv != 0)
         stop_for_io(safe, "removing log entries", rv);
-    while (safe->change_count > 0 && safe->changes[safe->change_count - 1] >= index)
-        safe->change_count--;
-    if (safe->change_forgotten >= index)
-        safe->change_forgotten = 0;
     if (safe->config.roll != NULL)
         bw_roll_cut(safe->config.roll, index);
     safe->next_index = index;

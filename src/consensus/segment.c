@@ -322,17 +322,26 @@ static enum bw_err check_all(int dir, const struct segment *segments, unsigned c
 
 #define CLOSED_DIGITS 16 /* FIRST-LAST, both with zeros in front: names sort as the log does */
 
+struct range {
+    uint64_t first;
+    uint64_t last; /* 0: it is no closed segment */
+};
+
+static struct range range_of(const char *name)
+{
+    struct range range = {0};
+    int end = 0;
+
+    if (sscanf(name, "%16" SCNu64 "-%16" SCNu64 "%n", &range.first, &range.last, &end) != 2 ||
+        end != 2 * CLOSED_DIGITS + 1 || name[end] != '\0')
+        return (struct range){0};
+    return range;
+}
+
 /* The index of its last entry; 0: it is no closed segment. */
 static uint64_t last_of(const char *name)
 {
-    uint64_t first;
-    uint64_t last;
-    int end = 0;
-
-    return sscanf(name, "%16" SCNu64 "-%16" SCNu64 "%n", &first, &last, &end) == 2 &&
-                   end == 2 * CLOSED_DIGITS + 1 && name[end] == '\0'
-               ? last
-               : 0;
+    return range_of(name).last;
 }
 
 static int is_closed(const struct dirent *entry)
@@ -365,6 +374,46 @@ static enum bw_err remove_copies(int dir, struct bw_diag *diag)
             err = bw_diag_errno(diag, errno, "remove %s", names[i]->d_name);
     }
     free_names(names, count);
+    return err;
+}
+
+static bool holds(struct dirent *const *names, int count, uint64_t index)
+{
+    for (int i = 0; i < count; i++) {
+        const struct range range = range_of(names[i]->d_name);
+
+        if (range.first <= index && index <= range.last)
+            return true;
+    }
+    return false;
+}
+
+enum bw_err bw_segment_finish_cut(const char *path, uint64_t index, unsigned *out_files,
+                                  struct bw_diag *diag)
+{
+    const int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct dirent **names = NULL;
+    const int count = dir < 0 ? -1 : scandirat(dir, ".", &names, is_closed, alphasort);
+    enum bw_err err = BW_OK;
+
+    *out_files = 0;
+    if (count < 0)
+        err = bw_diag_errno(diag, errno, "list %s", path);
+    if (count > 0 && index > 0 && !BW_MUTANT(KEEP_CUT) && !holds(names, count, index))
+        /* The last one first: cut short, this leaves no other picture than libraft does. */
+        for (int i = count - 1; err == BW_OK && range_of(names[i]->d_name).first > index; i--) {
+            if (unlinkat(dir, names[i]->d_name, 0) != 0)
+                err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);
+            ++*out_files;
+            if (i == 0)
+                break;
+        }
+    if (err == BW_OK && fsync(dir) != 0)
+        err = bw_diag_errno(diag, errno, "sync %s", path);
+    if (count >= 0)
+        free_names(names, count);
+    if (dir >= 0)
+        (void)close(dir); /* synced */
     return err;
 }
 

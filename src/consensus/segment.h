@@ -16,7 +16,9 @@
  * count them in, and number all wrong.
  *
  * A closed segment that begins where a longer one does is what a crash leaves of a truncation (L24):
- * libraft writes the short copy under its last name at once. It goes, whole or not. */
+ * libraft writes the short copy under its last name at once. It goes, whole or not. Then libraft removes
+ * the long one, and one after the other what is behind it: a crash between them leaves a hole, which
+ * nothing tells from damage but the note of that truncation (vote_store.h). */
 #ifndef BW_CONSENSUS_SEGMENT_H
 #define BW_CONSENSUS_SEGMENT_H
 
@@ -34,6 +36,11 @@ struct bw_segment_cut {
  * before raft_start, with the directory locked. */
 BW_MUST_CHECK enum bw_err bw_segment_check(const char *path, struct bw_segment_cut *out_cut,
                                            struct bw_diag *diag);
+
+/* What a truncation at `index` had yet to remove when a crash came: the closed segments that begin beyond
+ * it, where none holds it any more (L24). Call it after bw_segment_check; 0: none was under way. */
+BW_MUST_CHECK enum bw_err bw_segment_finish_cut(const char *path, uint64_t index,
+                                                unsigned *out_files, struct bw_diag *diag);
 
 /* All closed segments, if they end before `last_index`, the last that libraft has loaded, which then
  * is a snapshot's (L23). Call it after raft_start, before the loop runs. */

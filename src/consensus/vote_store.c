@@ -1,5 +1,8 @@
 #include <breakwater/consensus/vote_store.h>
 
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/consensus/data_dir.h>
 
@@ -29,7 +32,40 @@ static enum bw_err save_file(void *user, struct bw_vote vote, struct bw_diag *di
     return err;
 }
 
+/* ---- L24 ------------------------------------------------------------------------------------ */
+
+#define CUT_FILE  "cut"
+#define CUT_BODY  16
+#define CUT_BYTES (CUT_BODY + 4) /* and a checksum */
+
+static const char cut_magic[8] = {'b', 'w', 'c', 'u', 't', '2', '\n', '\n'};
+
+static enum bw_err save_cut(void *user, uint64_t index, struct bw_diag *diag)
+{
+    const int *dir = user;
+    uint8_t bytes[CUT_BYTES];
+
+    memcpy(bytes, cut_magic, sizeof cut_magic);
+    bw_put_u64le(bytes + 8, index);
+    bw_put_u32le(bytes + CUT_BODY, bw_crc32c(0, bytes, CUT_BODY));
+    return bw_data_dir_save(*dir, CUT_FILE, bytes, sizeof bytes, diag);
+}
+
+/* What cannot be read excuses nothing: then a hole in the log is damage. */
+uint64_t bw_vote_file_cut(int dir)
+{
+    uint8_t bytes[CUT_BYTES];
+    size_t size = 0;
+
+    if (bw_data_dir_load(dir, CUT_FILE, bytes, sizeof bytes, &size, NULL) != BW_OK ||
+        size != sizeof bytes || memcmp(bytes, cut_magic, sizeof cut_magic) != 0 ||
+        bw_get_u32le(bytes + CUT_BODY) != bw_crc32c(0, bytes, CUT_BODY))
+        return 0;
+    return bw_get_u64le(bytes + 8);
+}
+
 struct bw_vote_store bw_vote_file(int *dir)
 {
-    return (struct bw_vote_store){.user = dir, .load = load_file, .save = save_file};
+    return (struct bw_vote_store){
+        .user = dir, .load = load_file, .save = save_file, .note_cut = save_cut};
 }

@@ -187,6 +187,13 @@ static inline enum bw_err store_save(void *user, struct bw_vote vote, struct bw_
     return BW_OK;
 }
 
+static inline enum bw_err store_note_cut(void *user, uint64_t index, struct bw_diag *diag)
+{
+    (void)user;
+    note("c%llu ", (unsigned long long)index);
+    return world->vote_save == BW_OK ? BW_OK : bw_diag_set(diag, world->vote_save, "scripted");
+}
+
 static inline void on_stop(void *user, enum bw_stop why, const char *message)
 {
     (void)user;
@@ -283,7 +290,9 @@ static inline int setup(void **state)
                                            .bootstrap = backend_bootstrap,
                                            .close = backend_close,
                                            .time = backend_time};
-    struct bw_safe_io_config config = {.store = {.load = store_load, .save = store_save},
+    struct bw_safe_io_config config = {.store = {.load = store_load,
+                                                 .save = store_save,
+                                                 .note_cut = store_note_cut},
                                        .stop = on_stop,
                                        .on_peer_behind = on_behind};
 

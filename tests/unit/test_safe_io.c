@@ -107,6 +107,91 @@ static void a_truncation_that_fails_stops_the_witness(void **state)
     assert_int_equal(world->stops, 1);
 }
 
+/* ---- L24 ------------------------------------------------------------------------------------- */
+
+static void write_all(void)
+{
+    struct raft_io_append *request = world->append;
+
+    world->append = NULL;
+    request->cb(request, 0);
+}
+
+/* Entries 1 to 5; the last one is on its way to the disk. */
+static void write_five(struct raft_io_append *request)
+{
+    for (raft_index index = 1; index <= 5; index++) {
+        if (index > 1)
+            write_all();
+        append(request, index, RAFT_COMMAND);
+    }
+}
+
+/* Until an append that follows it is on disk: what comes before that could be half of it. */
+static void a_truncation_is_noted_before_it_begins_until_the_next_append_is_written(void **state)
+{
+    static struct raft_io_append request;
+
+    (void)state;
+    write_five(&request);
+    write_all();
+    assert_int_equal(io()->truncate(io(), 6), 0); /* as before every append: nothing is there */
+    assert_string_equal(world->writes, "");
+
+    append(&request, 3, RAFT_COMMAND);
+    assert_string_equal(world->writes, "c3 ");
+    write_all();
+    assert_string_equal(world->writes, "c3 c0 ");
+    assert_int_equal(world->append_status, 0);
+    assert_int_equal(world->stops, 0);
+}
+
+static void an_append_of_before_the_truncation_does_not_end_its_note(void **state)
+{
+    static struct raft_io_append request;
+
+    (void)state;
+    write_five(&request);
+    assert_int_equal(io()->truncate(io(), 3), 0);
+    write_all();
+
+    assert_string_equal(world->writes, "c3 ");
+}
+
+static void two_truncations_at_once_have_no_note(void **state)
+{
+    static struct raft_io_append request;
+    struct raft_io_append *first;
+
+    (void)state;
+    write_five(&request);
+    write_all();
+    append(&request, 4, RAFT_COMMAND);
+    first = world->append;
+    assert_int_equal(io()->truncate(io(), 4), 0);
+    assert_string_equal(world->writes, "c4 c0 ");
+    first->cb(first, 0);
+    world->append = NULL;
+
+    assert_string_equal(world->writes, "c4 c0 ");
+}
+
+static void a_truncation_that_cannot_be_noted_does_not_begin(void **state)
+{
+    static struct raft_io_append request;
+
+    (void)state;
+    write_five(&request);
+    write_all();
+    world->vote_save = BW_ERR_IO;
+    world->fail = RAFT_IOERR; /* it would be said by this */
+
+    assert_int_equal(io()->truncate(io(), 3), 0);
+
+    assert_int_equal(world->stops, 1);
+    assert_string_equal(world->writes, "c3 ");
+}
+
 /* ---- L2, L10 --------------------------------------------------------------------------------- */
 
 static void what_is_durable_is_not_written_again(void **state)
@@ -352,6 +437,10 @@ int main(void)
         TEST(a_pair_that_is_not_durable_never_reaches_the_backend),
         TEST(a_stopped_witness_sends_and_writes_nothing),
         TEST(a_failed_append_stops_the_witness),
+        TEST(a_truncation_is_noted_before_it_begins_until_the_next_append_is_written),
+        TEST(an_append_of_before_the_truncation_does_not_end_its_note),
+        TEST(two_truncations_at_once_have_no_note),
+        TEST(a_truncation_that_cannot_be_noted_does_not_begin),
         TEST(an_append_that_is_not_taken_stops_the_witness),
         TEST(a_truncation_that_fails_stops_the_witness),
         TEST(what_is_durable_is_not_written_again),

@@ -185,6 +185,31 @@ static void the_copy_of_a_truncation_goes(void **state)
         assert_true(is_there(kept[i]));
 }
 
+/* Nothing but the note tells it from damage, and the note only what is behind it (L24). */
+static void what_a_truncation_had_yet_to_remove_goes(void **state)
+{
+    static const char *const closed[] = {
+        "0000000000000001-0000000000000003", "0000000000000011-0000000000000020",
+        "0000000000000021-0000000000000030"};
+    unsigned files;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof closed / sizeof closed[0]; i++)
+        write_segment(closed[i], "x", 1);
+    assert_int_equal(bw_segment_finish_cut(dir, 0, &files, NULL), BW_OK); /* there was none */
+    assert_int_equal(files, 0);
+    assert_int_equal(bw_segment_finish_cut(dir, 11, &files, NULL), BW_OK); /* it had not begun */
+    assert_int_equal(files, 0);
+    assert_int_equal(bw_segment_finish_cut(dir, 31, &files, NULL), BW_OK); /* it is over */
+    assert_int_equal(files, 0);
+
+    assert_int_equal(bw_segment_finish_cut(dir, 4, &files, NULL), BW_OK);
+
+    assert_int_equal(files, 2);
+    assert_true(is_there(closed[0]));
+    assert_false(is_there(closed[1]) || is_there(closed[2]));
+}
+
 static void what_libraft_has_started_without_goes(void **state)
 {
     static const char *const closed[] = {"0000000000000001-0000000000000050",
@@ -306,6 +331,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_whole_is_left_alone_and_what_is_blank_goes,
                                         make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(the_copy_of_a_truncation_goes, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(what_a_truncation_had_yet_to_remove_goes, make_dir,
+                                        remove_dir),
         cmocka_unit_test_setup_teardown(what_libraft_has_started_without_goes, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(
             a_bad_batch_before_a_good_one_is_damage_wherever_the_bit_lies, make_dir, remove_dir),

@@ -3,6 +3,7 @@
  *   identity  made once by `witness init`, never changed: text with a checksum
  *   lock      held by the process that uses the directory; its pid for people
  *   vote      term and vote (vote_store.h)
+ *   cut       from where on the log is being shortened (vote_store.h)
  *   raft/     libraft's own files: log segments, snapshots, metadata
  *
  * All calls are synchronous and meant for the start of the process, except bw_data_dir_save. */

@@ -31,8 +31,9 @@
  *   L20..L22 libraft knows members by their ids alone              -> the roll (roll.h)
  *   L23 a crash between an installed snapshot and the removal      -> blank segments go first, the
  *       of the old log is taken for damage, or numbered wrong         old log after (segment.h)
- *   L24 a crash in a truncation leaves two segments of one begin   -> the shorter one goes first
- *                                                                     (segment.h) */
+ *   L24 a crash in a truncation leaves two segments of one begin,  -> the shorter one goes first; it
+ *       or a hole where it had begun to remove them                   is noted before it begins, and
+ *                                                                     what is behind goes (segment.h) */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -121,6 +122,9 @@ struct bw_safe_io {
     raft_index snapshot_index; /* of the last snapshot read, and its term (L5) */
     raft_term snapshot_term;
     raft_index next_index;
+    uint64_t cuts;        /* L24: truncations that were asked for */
+    uint64_t cuts_over;   /* of them, so many are on disk for certain */
+    raft_index cut_noted; /* 0: no note is there, or one that says 0 */
     raft_index changes[BW_SAFE_IO_CHANGES_MAX];
     unsigned change_count;
     raft_index change_forgotten; /* highest index that did not fit */

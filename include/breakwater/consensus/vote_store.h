@@ -1,7 +1,9 @@
-/* vote_store.h - the term and the vote of one witness: what it must never forget. Design I3.
+/* vote_store.h - what one witness must never forget: its term and vote, and from where on it was
+ * about to shorten its log. Design I3.
  *
  * libraft's own metadata files carry no checksum (rule L10 in safe_io.h), so the pair is kept here
- * too, written first and believed first. */
+ * too, written first and believed first. libraft shortens its log by removing one file after the other,
+ * and takes what a crash leaves between them for damage (L24). */
 #ifndef BW_CONSENSUS_VOTE_STORE_H
 #define BW_CONSENSUS_VOTE_STORE_H
 
@@ -15,10 +17,15 @@ struct bw_vote_store {
     enum bw_err (*load)(void *user, struct bw_vote *out_vote, struct bw_diag *diag);
     /* BW_OK: survives a crash from now on. Else the old pair or the new one is there, whole. */
     enum bw_err (*save)(void *user, struct bw_vote vote, struct bw_diag *diag);
+    /* The log is about to lose entry `index` and all that follow; 0: it has. As durable as a vote. NULL:
+     * of a backend that shortens its log in one step. */
+    enum bw_err (*note_cut)(void *user, uint64_t index, struct bw_diag *diag);
 };
 
 /* The store of a real witness: file `vote` of the directory open as `dir` (not closed by us, and
  * kept open as long as the store is used). */
 struct bw_vote_store bw_vote_file(int *dir);
+/* What was noted last of a truncation, in the file `cut`; 0: none is under way, or nobody knows. */
+uint64_t bw_vote_file_cut(int dir);
 
 #endif
