@@ -99,6 +99,19 @@ static void print_value(const json_t *value)
     free(text);
 }
 
+/* No verb takes a group away again. */
+static void tell_unknown(const json_t *group)
+{
+    json_t *site;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "unknown_at"), i, site) {
+        (void)printf("  ! %s: its agent is connected, and its site file has no group %s: is the name "
+                     "right? A group stays for good; with mode: observe nothing is done with it\n",
+                     bw_json_shown(site), bw_json_member(group, "name"));
+    }
+}
+
 /* Each group with its outcome and what differs. How many differ. */
 static size_t print_groups(const json_t *reply, bool is_plan)
 {
@@ -128,6 +141,7 @@ static size_t print_groups(const json_t *reply, bool is_plan)
         }
         if (initial[0] != '\0')
             (void)printf("  initial primary: %s\n", initial);
+        tell_unknown(group);
     }
     return count;
 }

@@ -253,7 +253,11 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
              "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
              bw_json_member(site, "name"));
     if (!bw_json_truth(site, "connected")) {
-        if (json_is_integer(json_object_get(site, "heard_ms")))
+        if (bw_json_truth(site, "group_unknown"))
+            warn(verdict, BW_EXIT_WARNINGS,
+                 "%s: its agent is connected, and its site file has no group %s",
+                 bw_json_member(site, "name"), bw_json_member(group, "name"));
+        else if (json_is_integer(json_object_get(site, "heard_ms")))
             warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, last heard %" PRId64 " s ago",
                  bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
         else

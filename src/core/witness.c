@@ -709,7 +709,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
                            group->holder_site, group->spec.name);
     if (group->spec.mode == BW_MODE_PAUSED)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; resume it first", group->spec.name);
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; apply its spec with mode: auto or manual first",
+                           group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
     heard = bw_policy_connected(group, watch, holder, now);
@@ -722,8 +723,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
     bw_policy_judge(group, watch, &witness->leadership, site, true, now, &candidacy);
     if (!candidacy.eligible)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is no target for %s now; what fails: \"%s\"; see explain", wish->to,
-                           group->spec.name, first_hold(&candidacy));
+                           "%s is no target for %s now; what fails: \"%s\"; see: breakwater explain %s",
+                           wish->to, group->spec.name, first_hold(&candidacy), group->spec.name);
     return BW_OK;
 }
 
@@ -736,14 +737,15 @@ static enum bw_err check_wish(const struct bw_witness *witness, int place,
     if (!witness->leadership.leads)
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
     if (group->spec.name[0] == '\0')
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see status");
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no such group; see: breakwater status");
     if (group->spec.mode == BW_MODE_OBSERVE)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "%s is only observed and nothing is executed; set mode auto or manual",
+                           "%s is only observed and nothing is executed; apply its spec with mode: "
+                           "auto or manual first",
                            group->spec.name);
     if (wish->to[0] != '\0' && bw_spec_find_site(&group->spec, wish->to) < 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s; see status", wish->to,
-                           group->spec.name);
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s; see: breakwater status %s", wish->to,
+                           group->spec.name, group->spec.name);
     switch (wish->kind) {
     case BW_WISH_FAILOVER:
         return check_failover(witness, place, wish, now, diag);

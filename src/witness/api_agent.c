@@ -338,6 +338,7 @@ static void take(struct bw_program *program, struct bw_http_request *request, st
     struct bw_pending_sync *pending = NULL;
 
     program->counters.syncs++;
+    bw_callers_note(&program->callers, sync, request->received);
     for (uint32_t i = 0; i < sync->group_count; i++) {
         int place = bw_cluster_find(&program->cluster, sync->groups[i].name);
 

@@ -266,9 +266,29 @@ static const char *outcome_word(enum outcome outcome)
     return "unlisted";
 }
 
-static json_t *item_json(const struct item *item)
+/* The sites whose agent speaks, and has no such group in its site file: a mistyped name, or one that is
+ * yet to be written there. */
+static json_t *unknown_at(const struct apply *apply, const struct bw_spec *spec)
 {
-    json_t *object = json_pack("{s:s, s:s, s:o, s:O}", "name", item->spec.name, "outcome",
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                         spec->request_timeout_ms);
+    json_t *sites = json_array();
+
+    for (uint32_t i = 0; sites != NULL && i < spec->site_count; i++) {
+        if (!bw_callers_lack(&apply->program->callers, spec->sites[i].name, spec->name,
+                             bw_clock_now(), freshness_ns) ||
+            json_array_append_new(sites, json_string(spec->sites[i].name)) == 0)
+            continue;
+        json_decref(sites);
+        sites = NULL;
+    }
+    return sites;
+}
+
+static json_t *item_json(const struct apply *apply, const struct item *item)
+{
+    json_t *object = json_pack("{s:s, s:o, s:s, s:o, s:O}", "name", item->spec.name, "unknown_at",
+                               unknown_at(apply, &item->spec), "outcome",
                                outcome_word(item->outcome), "index",
                                item->index > 0 ? json_integer((json_int_t)item->index)
                                                : json_null(),
@@ -307,7 +327,7 @@ static void answer(struct apply *apply)
             code = "stale";
             error = "a group was changed by somebody else meanwhile; apply again";
         }
-        if (groups != NULL && json_array_append_new(groups, item_json(item)) != 0) {
+        if (groups != NULL && json_array_append_new(groups, item_json(apply, item)) != 0) {
             json_decref(groups);
             groups = NULL;
         }

@@ -54,6 +54,7 @@ void bw_people_look(const struct bw_program *program, struct bw_people_view *out
                                         .voters_heard = leads ? 1 : 0,
                                         .voters = status.voter_count,
                                         .member_count = config->witness_count,
+                                        .callers = &program->callers,
                                         .now = bw_clock_now()};
     for (uint32_t i = 0; i < config->witness_count; i++) {
         const struct bw_witness_member_config *from = &config->witnesses[i];

@@ -249,6 +249,9 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
     const struct bw_site_reports *reports = &watch->reports[site];
     const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
                                                          group->spec.request_timeout_ms);
+    const bool lacks = view->callers != NULL &&
+                       bw_callers_lack(view->callers, spec->name, group->spec.name, view->now,
+                                       freshness_ns);
     bool has_several = false;
     const struct bw_heard *fresh = bw_site_reports_fresh(reports, view->now, freshness_ns,
                                                          &has_several);
@@ -259,12 +262,13 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
                                              : 0;
     /* clang-format off */
     json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:s, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}",
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}",
         "name", spec->name,
         "role", is_holder ? "primary" : "standby",
         "priority", (json_int_t)spec->priority,
         "candidate", spec->never_candidate ? "never" : "always",
         "connected", fresh != NULL || has_several,
+        "group_unknown", lacks, /* its agent speaks, and has no such group in its site file */
         "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,

@@ -310,6 +310,7 @@ void bw_program_end(struct bw_program *program)
     BW_ASSERT(program->syncs == NULL);
     BW_ASSERT(program->polls == NULL);
     bw_reads_deinit(&program->reads);
+    bw_callers_deinit(&program->callers);
     bw_raft_links_free(program->links);
     bw_credentials_free(program->credentials);
     bw_witness_config_free(program->config);

@@ -140,6 +140,7 @@ struct bw_program {
     struct bw_pending_poll *polls; /* api_agent.c: long polls for orders */
     unsigned poll_count;
 
+    struct bw_callers callers; /* api_agent.c */
     struct bw_reads reads;
     struct bw_witness_counters counters;
     struct bw_meter meter;

@@ -592,6 +592,32 @@ static void metrics_need_a_certificate_unless_they_are_open(void **state)
     SSL_CTX_free(nobody);
 }
 
+/* ---- a mistyped name -------------------------------------------------------------------------- */
+
+/* dc-a and dc-b speak, of harbor. */
+static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void **state)
+{
+    char words[400];
+    char path[TRIO_PATH_BYTES];
+
+    (void)state;
+    people_put("mistyped.yaml", "groups:\n  - name: harbour\n    mode: observe\n"
+                                "    sites: [{name: dc-a}, {name: dc-x}]\n    renew_interval: 2s\n");
+    trio_path(&people.trio, "mistyped.yaml", path);
+    (void)snprintf(words, sizeof words, "apply -f %s --plan", path);
+    people_until_it_says("cli.yaml", words, 0,
+                         "dc-a: its agent is connected, and its site file has no group harbour");
+    assert_null(strstr(people.out, "dc-x: its agent"));
+    assert_says(people.out, "with mode: observe nothing is done with it");
+    assert_int_equal(people_apply("groups.yaml", "--plan"), 0);
+    assert_null(strstr(people.out, "site file has no group"));
+
+    assert_int_equal(people_apply("mistyped.yaml", "--yes"), 0);
+    people_until_it_says("cli.yaml", "status harbour", 3,
+                         "! dc-a: its agent is connected, and its site file has no group harbour");
+    assert_says(people.out, "! dc-x: not connected");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -623,6 +649,7 @@ int main(void)
         cmocka_unit_test(metrics_tell_what_was_decided),
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
+        cmocka_unit_test(a_group_that_no_site_file_has_is_named_at_apply_and_in_status),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include <breakwater/core/witness.h>
+#include <breakwater/witness/callers.h>
 
 /* A witness of the cluster, as the one that answers sees it. */
 struct bw_people_member {
@@ -34,6 +35,7 @@ struct bw_people_view {
     uint32_t voters;
     uint32_t member_count;
     struct bw_people_member members[BW_WITNESSES_MAX];
+    const struct bw_callers *callers; /* NULL: not told */
     struct bw_instant now;
     uint64_t certificate_left_s; /* of this witness's own, 0 once it has ended */
 };
