@@ -15,7 +15,7 @@ static void file_name(const struct sim_agent *agent, char out_name[48])
 /* One for each machine, never none. */
 static struct bw_id machine_id(const struct sim_host *host)
 {
-    return (struct bw_id){{(uint8_t)(host->index + 1), 'm'}};
+    return (struct bw_id){{(uint8_t)(host->machine + 1), 'm'}};
 }
 
 static void damaged(struct sim_agent *agent, const struct bw_diag *diag)

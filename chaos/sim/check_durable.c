@@ -111,6 +111,8 @@ void sim_check_guard_says(struct sim_process *guard, uint32_t group,
         message->kind != BW_GUARD_MESSAGE_LET_GO_DONE)
         return;
     sim_check_read_guard(guard->host, group, &memory, &mirror);
+    if (message->kind == BW_GUARD_MESSAGE_LET_GO_DONE)
+        sim_checks_let_go(world, guard->host->number, group);
     if (message->kind == BW_GUARD_MESSAGE_ARMED &&
         (memory.epoch_seen < message->epoch || !memory.enforced))
         sim_fail(world, "durable",

@@ -40,7 +40,7 @@ static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group, en
 
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
-    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
         const struct sim_host *host = sim_site(world, site);
         char text[200];
 
@@ -73,7 +73,7 @@ static bool lives(const struct bw_guard *guard, uint64_t epoch, struct bw_instan
 
 static void look_at_lease(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
-    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
         const struct sim_host *host = sim_site(world, site);
         const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
         char text[200];

@@ -11,7 +11,7 @@ static uint32_t serving_sites(struct sim_world *world, uint32_t group)
 {
     uint32_t sites = 0;
 
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
         if (sim_service_is_serving(sim_site(world, site), group))
             sites |= 1u << site;
     return sites;
@@ -23,7 +23,7 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
 {
     uint32_t others = 0, starts = 0;
 
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
         if ((sites >> site & 1) != 0) {
             others += !sim_checks_is_lapse_excused(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
@@ -37,11 +37,11 @@ static void fail(struct sim_world *world, uint32_t group, uint32_t sites)
 
     for (uint32_t site = 0; site < SIM_SITES_MAX; site++) {
         text[site][0] = '\0';
-        if (site < world->setting.site_count && (sites >> site & 1) != 0)
+        if (site < sim_machine_count(world) && (sites >> site & 1) != 0)
             sim_site_describe(sim_site(world, site), group, text[site], sizeof text[site]);
     }
-    sim_fail(world, "I1", "%s is served twice: %s %s %s", world->group_names[group], text[0],
-             text[1], text[2]);
+    sim_fail(world, "I1", "%s is served twice: %s %s %s %s", world->group_names[group], text[0],
+             text[1], text[2], text[3]);
 }
 
 void sim_check_i1(struct sim_world *world)
@@ -70,7 +70,7 @@ static uint32_t enforced_sites(const struct sim_world *world, uint32_t group)
 {
     uint32_t sites = 0;
 
-    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) {
         const struct bw_guard *guard = sim_guard_machine(world->guards[site], group);
 
         if (guard != NULL && guard->memory.enforced)

@@ -130,6 +130,24 @@ static void look_at_proof(struct sim_process *witness, const struct sim_sent *se
                  (received_ns - checks->newest_leader_ns) / BW_NS_PER_MS, checks->newest_term);
 }
 
+/* A clone is not confirmed what the original still holds, nor the other way round (3.5). */
+static void look_at_machine(struct sim_process *witness, const struct sim_sent *sent, uint32_t group,
+                            uint64_t epoch)
+{
+    struct sim_world *world = sim_world_of(witness);
+    const struct sim_lease *lease = &world->checks->given[group];
+    const struct sim_host *other = sim_site(world, lease->site);
+
+    if (lease->epoch == epoch && lease->site != sent->site && !is_over(world, lease, 0) &&
+        !sim_checks_is_excused(world, lease->site, group))
+        sim_fail(world, "lease",
+                 "%s confirms a renewal of epoch %" PRIu64 " of %s to %s on host %u, and %s on host %u"
+                 " holds it for %" PRIu64 " ms more",
+                 witness->name, epoch, world->group_names[group], sim_site(world, sent->site)->name,
+                 sim_site(world, sent->site)->index, other->name, other->index,
+                 bw_instant_left_ns(sim_clock_now(other), lease->end) / BW_NS_PER_MS);
+}
+
 static void note_confirmed(struct sim_process *witness, uint32_t group, uint64_t epoch,
                            uint64_t term, struct bw_instant received)
 {
@@ -180,6 +198,7 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
         return; /* a message of long ago: its lease is over */
     look_at_proof(witness, sent, group, epoch, term);
     look_at_proposed(witness, group, epoch, term);
+    look_at_machine(witness, sent, group, epoch);
     note_confirmed(witness, group, epoch, term, received);
     extend(&checks->given[group], epoch, sent, terms);
     extend(&this_one, epoch, sent, terms);
@@ -298,7 +317,7 @@ void sim_check_lease(struct sim_world *world)
     if (world->now_ns < checks->lease_look_ns)
         return;
     checks->lease_look_ns = world->now_ns + LOOK_NS;
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             look_at_service(world, site, group);
     sim_check_fences(world);

@@ -212,7 +212,7 @@ static void look_at_fence(struct sim_world *world, uint32_t site, uint32_t group
 
 void sim_check_fences(struct sim_world *world)
 {
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             look_at_fence(world, site, group);
 }

@@ -1,4 +1,5 @@
 /* checks.c - which property is looked at when, and which sites are excused for a while. */
+#include "check_durable.h"
 #include "check_ended.h"
 #include "check_i1.h"
 #include "check_i2.h"
@@ -80,6 +81,14 @@ void sim_checks_unfenced(struct sim_world *world, uint32_t site, uint32_t group,
     excuse(world, &world->checks->unfenced_until_ns[site][group], until_ns);
 }
 
+bool sim_checks_is_unfenced(const struct sim_world *world, uint32_t site)
+{
+    for (uint32_t group = 0; group < world->setting.group_count; group++)
+        if (world->checks->unfenced_until_ns[site][group] >= world->now_ns)
+            return true;
+    return false;
+}
+
 /* Seen twice, and fenced. */
 static uint64_t find_out_ns(const struct sim_world *world)
 {
@@ -110,6 +119,31 @@ void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
         from_ns = checks->disturbed_until_ns[site];
     checks->by_hand_ns[site][group] = from_ns + find_out_ns(world);
     sim_checks_excuse_group(world, site, group, checks->by_hand_ns[site][group]);
+}
+
+void sim_checks_let_go(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_checks *checks = world->checks;
+
+    if (world->now_ns < checks->cloned_until_ns &&
+        (site == checks->cloned_site || site == sim_clone(world)->number))
+        sim_checks_excuse_group(world, site, group, checks->cloned_until_ns + find_out_ns(world));
+}
+
+void sim_checks_cloned(struct sim_world *world, uint32_t site, uint64_t until_ns)
+{
+    struct sim_checks *checks = world->checks;
+
+    checks->cloned_site = site;
+    checks->cloned_until_ns = until_ns;
+    for (uint32_t group = 0; group < world->setting.group_count; group++) {
+        struct bw_guard_memory memory;
+        struct bw_guard_mirror mirror;
+
+        sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
+        if (!memory.enforced)
+            sim_checks_let_go(world, site, group);
+    }
 }
 
 void sim_checks_vote_is_away(struct sim_world *world, uint32_t witness, bool is_away)

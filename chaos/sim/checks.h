@@ -20,11 +20,20 @@ void sim_checks_excuse_group(struct sim_world *world, uint32_t site, uint32_t gr
 void sim_checks_unfenced(struct sim_world *world, uint32_t site, uint32_t group,
                          uint64_t until_ns);
 
+/* One was not, and may be left: who fences it must be there to try again. */
+bool sim_checks_is_unfenced(const struct sim_world *world, uint32_t site);
+
 /* Agent, guard, disk or scripts of this site fail until `until_ns`: a service there that a person has
  * started is fenced the later. */
 void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns);
 /* A person starts a service at this site, against what is assumed (design 3.8). */
 void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group);
+
+/* This site's machine is there twice until then. What was let go runs under nobody's lease: where one of the
+ * two has it, the other says for the site that nothing runs (3.8: state directories are not copied). Of
+ * those groups only, and of those that are let go meanwhile. */
+void sim_checks_cloned(struct sim_world *world, uint32_t site, uint64_t until_ns);
+void sim_checks_let_go(struct sim_world *world, uint32_t site, uint32_t group);
 
 /* The vote file of this witness is away: until it is back it refuses to take part, which is right, and
  * nothing of it may leave. */

@@ -73,6 +73,8 @@ struct sim_checks {
     uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t unfenced_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* a fence did not end its service */
     uint64_t disturbed_until_ns[SIM_SITES_MAX];
+    uint32_t cloned_site;
+    uint64_t cloned_until_ns; /* 0: none was */
     /* When it must have been found out, if nothing disturbs. */
     uint64_t by_hand_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
     /* I1 */
@@ -132,7 +134,8 @@ struct sim_checks {
 static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
                                          uint32_t group)
 {
-    return world->checks->excused_until_ns[site][group] >= world->now_ns;
+    return world->checks->excused_until_ns[site][group] >= world->now_ns ||
+           sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
 /* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from
  * that by time. Never that somebody says it has ended; nor does anything excuse a service outside of

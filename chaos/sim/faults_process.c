@@ -171,7 +171,8 @@ static void take_away(struct sim_process *process, bool is_stopped)
 static bool kill_both(struct sim_world *world, struct sim_incident *incident)
 {
     incident->b = any_site(world, incident);
-    if (!sim_plan_takes_site(world, incident->b, length_ns(world, incident)))
+    if (sim_checks_is_unfenced(world, incident->b) ||
+        !sim_plan_takes_site(world, incident->b, length_ns(world, incident)))
         return false;
     take_away(world->guards[incident->b], (incident->salt & 1) != 0);
     take_away(world->agents[incident->b][0], (incident->salt & 2) != 0);

@@ -1,5 +1,7 @@
-/* faults_scripts.c - scripts that are exchanged, that say no, and whose looks somebody ends. */
+/* faults_scripts.c - scripts that are exchanged, that say no, and whose looks somebody ends; and whole
+ * machines that are there twice. */
 #include "checks.h"
+#include "net.h"
 #include "plan.h"
 #include "site.h"
 
@@ -93,10 +95,41 @@ static void scripts_are_known(struct sim_world *world, struct sim_incident *inci
         sim_site_reload(host);
 }
 
+/* ---- a machine is cloned, and both run (3.5, 3.8) ----
+ * The original goes on, or is cut off meanwhile, or was switched off first, as one that is moved. */
+
+static bool clone_site(struct sim_world *world, struct sim_incident *incident)
+{
+    const bool wants_serving = sim_chance(&incident->chance, 700000);
+    const uint64_t draw = bw_prng_below(&incident->chance, 10);
+
+    (void)draw_site(world, incident);
+    if (wants_serving && sim_plan_find_serving(world, incident))
+        incident->a = incident->b;
+    incident->stage = draw < 3 ? 1 : draw < 5 ? 2 : 0;
+    if (!sim_clone_begin(world, incident->a))
+        return false;
+    sim_checks_cloned(world, incident->a, incident->until_ns);
+    if (incident->stage == 1)
+        sim_net_cut_around(world, sim_site(world, incident->a)->index, true, true, true);
+    else if (incident->stage == 2)
+        sim_host_lose_power(sim_site(world, incident->a));
+    return true;
+}
+static void no_clone(struct sim_world *world, struct sim_incident *incident)
+{
+    if (incident->stage == 1)
+        sim_net_cut_around(world, sim_site(world, incident->a)->index, true, true, false);
+    sim_clone_end(world);
+    if (incident->stage == 2)
+        sim_host_boot(sim_site(world, incident->a));
+}
+
 const struct sim_incident_kind sim_faults_of_scripts[] = {
     {"condition-says", SIM_INSIDE, true, 5, 2000, 60000, condition_says, condition_is_met},
     {"service-crashes", SIM_INSIDE, true, 8, 5000, 40000, service_crashes, NULL},
     {"looks-ended", SIM_INSIDE, true, 4, 500, 30000, looks_are_ended, looks_end_by_themselves},
+    {"clone-site", SIM_INSIDE, true, 6, 3000, 90000, clone_site, no_clone},
     {"change-scripts", SIM_INSIDE, true, 6, 100, 60000, change_scripts, scripts_are_known},
     {.name = NULL},
 };

@@ -105,6 +105,11 @@ bool sim_service_is_outside(const struct sim_host *host, uint32_t group)
     return sim_machine(host)->services[group].is_outside;
 }
 
+bool sim_service_is_twice(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].is_up && sim_machine(host)->services[group].is_twice;
+}
+
 static struct sim_data *data_of(const struct sim_machine *machine, uint32_t group)
 {
     return &sim_machine(sim_site(machine->host->world, 0))->data[group];
@@ -151,7 +156,7 @@ static void note_writers(struct sim_machine *machine, uint32_t group, int change
     const struct sim_world *world = machine->host->world;
     struct sim_data *data = data_of(machine, group);
 
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
         settle(sim_machine(sim_site(machine->host->world, site)), group);
     data->reached_ms = reached_ms(world, data);
     data->since_ns = world->now_ns;
@@ -184,6 +189,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->is_outside = is_outside;
+    service->is_twice = is_outside && sim_clone(world)->is_up &&
+                        strcmp(sim_clone(world)->name, machine->host->name) == 0;
     service->epoch = epoch;
     service->ignores_term = machine->is_stubborn ||
                             sim_percent(machine, machine->faults.ignore_term_percent);
@@ -332,6 +339,15 @@ static uint64_t draw_delay(struct bw_prng *chance, uint64_t linger_ns_max)
     return bw_prng_below(chance, lingers ? linger_ns_max : SIM_LINGER_NS_MAX);
 }
 
+/* Who tries again when it is over. Where both are gone the enforcer's KILL is the last one (3.4). */
+static bool is_anybody_there(const struct sim_machine *machine)
+{
+    const struct sim_world *world = machine->host->world;
+    const uint32_t site = machine->host->number;
+
+    return world->guards[site]->health == SIM_ABLE || world->agents[site][0]->health == SIM_ABLE;
+}
+
 void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill,
                       uint64_t linger_ns_max)
 {
@@ -346,7 +362,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
     }
     if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up || machine->services[group].is_outside)
         return;
-    if (sim_percent(machine, machine->faults.fence_fails_percent)) {
+    if (is_anybody_there(machine) && sim_percent(machine, machine->faults.fence_fails_percent)) {
         sim_count(machine->host->world, "script:unkillable");
         sim_checks_unfenced(machine->host->world, machine->host->number, group,
                             machine->faults.unfenced_until_ns);

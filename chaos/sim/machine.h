@@ -76,6 +76,7 @@ struct sim_service {
     /* It runs where no signal from here reaches it (a container daemon, another machine's API): only a
      * stop or fence script ends it. */
     bool is_outside;
+    bool is_twice; /* outside, of a machine that is there twice: what the other says of its own is no end */
     uint64_t epoch; /* whose start brought it up; 0: a person */
     bool is_lag_known;
     uint64_t lag_ms, natural_lag_ms;

@@ -139,7 +139,7 @@ static void make_host(struct sim_world *world, enum sim_host_kind kind, uint32_t
     host->world = world;
     host->kind = kind;
     host->number = number;
-    host->index = world->host_count++;
+    host->index = host->machine = world->host_count++;
     (void)snprintf(host->name, sizeof host->name, kind == SIM_HOST_WITNESS ? "w%u" : "site-%c",
                    kind == SIM_HOST_WITNESS ? number + 1 : 'a' + number);
     bw_prng_init(&host->chance, world->setting.seed * 1000003 + 400 + host->index);
@@ -168,7 +168,7 @@ static void make_processes(struct sim_world *world)
 {
     for (uint32_t i = 0; i < SIM_WITNESSES; i++)
         world->witnesses[i] = make_process(world, &world->hosts[i], "", &sim_witness_ops, i);
-    for (uint32_t i = 0; i < world->setting.site_count; i++) {
+    for (uint32_t i = 0; i < sim_machine_count(world); i++) {
         struct sim_host *host = sim_site(world, i);
 
         world->guards[i] = make_process(world, host, "guard", &sim_guard_ops, 0);
@@ -176,7 +176,7 @@ static void make_processes(struct sim_world *world)
         world->agents[i][1] = make_process(world, host, "second", &sim_agent_ops, 1);
         world->agents[i][1]->is_supervised = false; /* a fault starts it */
     }
-    for (uint32_t i = 0; i < world->setting.site_count; i++)
+    for (uint32_t i = 0; i < sim_machine_count(world); i++)
         for (uint32_t k = 0; k < SIM_ENFORCERS_MAX; k++) {
             struct sim_machine *machine = sim_machine(sim_site(world, i));
 
@@ -208,6 +208,8 @@ struct sim_world *sim_world_new(const struct sim_setting *setting)
         make_host(world, SIM_HOST_WITNESS, i);
     for (uint32_t i = 0; i < setting->site_count; i++)
         make_host(world, SIM_HOST_SITE, i);
+    make_host(world, SIM_HOST_SITE, setting->site_count);
+    world->host_count--; /* for a clone: no fault of a site is meant for it */
     for (uint32_t i = 0; i < setting->group_count; i++)
         (void)snprintf(world->group_names[i], sizeof world->group_names[i], "group-%u", i + 1);
     make_processes(world);
@@ -224,7 +226,7 @@ void sim_world_free(struct sim_world *world)
     for (uint32_t i = 0; i < world->process_count; i++)
         sim_process_kill(world->processes[i]);
     sim_queue_free(world);
-    for (uint32_t i = 0; i < world->host_count; i++) {
+    for (uint32_t i = 0; i <= world->host_count; i++) {
         struct sim_host *host = &world->hosts[i];
 
         if (host->kind == SIM_HOST_SITE)

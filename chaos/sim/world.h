@@ -22,7 +22,7 @@
 #include <breakwater/core/command.h>
 
 #define SIM_WITNESSES  3
-#define SIM_SITES_MAX  3
+#define SIM_SITES_MAX  4 /* the last of a world is no site: its machine is there for a clone of one */
 #define SIM_GROUPS_MAX 16
 #define SIM_HOSTS_MAX  (SIM_WITNESSES + SIM_SITES_MAX)
 #define SIM_AGENTS_MAX 2 /* at one site: the second is a fault */
@@ -89,6 +89,7 @@ struct sim_host {
     enum sim_host_kind kind;
     uint32_t index;  /* in world->hosts */
     uint32_t number; /* of its kind: witness 0.., site 0.. */
+    uint32_t machine; /* what its machine id says: a clone has that of the original */
     char name[BW_NAME_MAX + 1]; /* "w1", "site-a" */
     bool is_up, is_suspended;
     uint32_t boots;
@@ -273,6 +274,22 @@ static inline struct sim_world *sim_world_of(const struct sim_process *process)
     return process->host->world;
 }
 struct sim_host *sim_site(struct sim_world *world, uint32_t number);
+/* The machine that is off until one of a site is cloned onto it (clone.c): another number, not among those
+ * below site_count, and the name of the site. It is in no `host_count`. */
+static inline struct sim_host *sim_clone(struct sim_world *world)
+{
+    return sim_site(world, world->setting.site_count);
+}
+/* Sites and the clone, for who looks at each machine. */
+static inline uint32_t sim_machine_count(const struct sim_world *world)
+{
+    return world->setting.site_count + 1;
+}
+/* A copy of all that the disk of this site has, under its name, boots on the spare machine. False: there is
+ * a clone already, or no such machine runs. */
+bool sim_clone_begin(struct sim_world *world, uint32_t site);
+/* It is switched off, and nothing is left of it. */
+void sim_clone_end(struct sim_world *world);
 /* The number of the group of this name; -1: there is none. */
 int sim_group_find(const struct sim_world *world, const char *name);
 

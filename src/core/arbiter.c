@@ -262,8 +262,8 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
     return true;
 }
 
-/* The holder's instance renews from a boot that is not committed. One that has confirmed nothing yet
- * has no right of the other's: a copy that begins an epoch waits until the holder cannot have it. */
+/* The holder's instance renews from another boot than the newest that is committed: a copy that begins an
+ * epoch waits until the holder cannot have it. */
 static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
@@ -276,7 +276,7 @@ static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
 
         if (heard->used && heard->renew_epoch == eval->group->epoch &&
             bw_id_equal(heard->instance, eval->group->holder_instance) &&
-            !bw_ways_is_boot_kept(eval->group, heard->boot_id) && fresh_left_ns(eval, heard) > 0)
+            !bw_ways_may_renew(eval->group, heard->boot_id) && fresh_left_ns(eval, heard) > 0)
             asking = heard;
     }
     if (asking == NULL)

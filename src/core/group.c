@@ -277,14 +277,12 @@ static bool maintenance_fits(const struct bw_group *group, const struct bw_comma
            (is_empty(command->site) || bw_spec_find_site(&group->spec, command->site) >= 0);
 }
 
+/* Another than the one that renews (3.5): perhaps one of before, which asks again. */
 static bool boot_is_new(const struct bw_group *group, const struct bw_command *command)
 {
-    if (!epoch_matches(group, command) || bw_id_is_none(command->boot_id) || group->has_more_boots)
-        return false;
-    for (uint32_t i = 0; i < group->boot_count; i++)
-        if (bw_id_equal(group->boots[i].id, command->boot_id))
-            return false;
-    return true;
+    return epoch_matches(group, command) && !bw_id_is_none(command->boot_id) &&
+           group->boot_count > 0 &&
+           !bw_id_equal(group->boots[group->boot_count - 1].id, command->boot_id);
 }
 
 /* A fence of it failed: nobody takes a give-back that was made before, or rests on what was seen before
@@ -408,11 +406,18 @@ static void note_reach(struct bw_group *group, uint64_t index, const struct bw_c
 
 static void note_boot(struct bw_group *group, uint64_t index, const struct bw_command *command)
 {
+    uint32_t kept = 0;
+
     (void)index;
-    if (group->boot_count < BW_BOOTS_MAX)
-        group->boots[group->boot_count++].id = command->boot_id;
-    else
+    for (uint32_t i = 0; i < group->boot_count; i++)
+        if (!bw_id_equal(group->boots[i].id, command->boot_id))
+            group->boots[kept++] = group->boots[i];
+    if (kept == BW_BOOTS_MAX) {
         group->has_more_boots = true;
+        memmove(&group->boots[0], &group->boots[1], --kept * sizeof group->boots[0]);
+    }
+    group->boots[kept++].id = command->boot_id;
+    group->boot_count = kept;
 }
 
 /* ---- a planned move, a close, a failed fence ------------------------------------------------- */

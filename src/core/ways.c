@@ -23,12 +23,14 @@ bool bw_ways_note(struct bw_ways *ways, const struct bw_way *way, struct bw_inst
     return true;
 }
 
-bool bw_ways_is_boot_kept(const struct bw_group *group, struct bw_id boot_id)
+bool bw_ways_may_renew(const struct bw_group *group, struct bw_id boot_id)
 {
-    for (uint32_t i = 0; i < group->boot_count; i++)
+    const uint32_t newest = group->boot_count - 1;
+
+    for (uint32_t i = BW_MUTANT(BOOT_NEWEST) ? 0 : newest; i < group->boot_count; i++)
         if (bw_id_equal(group->boots[i].id, boot_id))
             return true;
-    return group->has_more_boots || BW_MUTANT(BOOT_COMMITTED);
+    return BW_MUTANT(BOOT_COMMITTED);
 }
 
 static bool is_another_boot_kept(const struct bw_group *group, struct bw_id boot_id)

@@ -141,6 +141,7 @@ static void forget_term(struct bw_witness *witness)
         watch->last_confirmed = none;
         watch->ways = (struct bw_ways){0};
         watch->ended_epoch = 0;
+        watch->boot_epoch = 0;
         watch->is_proposing = false;
         watch->wish = (struct bw_wish){0};
         watch->wish_since = none;
@@ -497,6 +498,17 @@ static bool is_first_renewal_due(const struct bw_witness *witness, const struct 
                                    bw_instant_add(witness->leadership.leader_since, window_ns));
 }
 
+/* 3.5: only the boot that was committed last, and from the moment in which another is proposed only that
+ * one: when it was, nobody else could hold the lease. */
+static bool may_boot_renew(const struct bw_group *group, const struct bw_watch *watch,
+                           struct bw_id boot_id)
+{
+    const bool is_proposed = watch->boot_epoch == group->epoch && !BW_MUTANT(BOOT_PROPOSED);
+
+    return bw_ways_may_renew(group, boot_id) &&
+           (!is_proposed || bw_id_equal(watch->boot_id, boot_id));
+}
+
 static bool is_confirmable(const struct bw_witness *witness, const struct bw_group *group,
                            const struct bw_watch *watch, const struct bw_sync *sync,
                            const struct bw_sync_group *said)
@@ -509,7 +521,7 @@ static bool is_confirmable(const struct bw_witness *witness, const struct bw_gro
            (watch->ended_epoch != group->epoch || BW_MUTANT(CONFIRM_AFTER_END)) &&
            strcmp(group->holder_site, sync->site) == 0 &&
            (bw_id_equal(group->holder_instance, sync->instance) || BW_MUTANT(INSTANCE)) &&
-           bw_ways_is_boot_kept(group, sync->boot_id);
+           may_boot_renew(group, watch, sync->boot_id);
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
@@ -601,6 +613,10 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
         command->kind == BW_COMMAND_FENCE_FAILED ||
         (command->kind == BW_COMMAND_RELEASED && !BW_MUTANT(RELEASED_PROPOSED)))
         witness->watches[group].ended_epoch = command->epoch;
+    if (command->kind == BW_COMMAND_BOOT) {
+        witness->watches[group].boot_epoch = command->epoch;
+        witness->watches[group].boot_id = command->boot_id;
+    }
 }
 
 enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,

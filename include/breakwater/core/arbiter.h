@@ -76,6 +76,8 @@ struct bw_watch {
     struct bw_instant last_confirmed;  /* receipt of the last renewal confirmed in this term (3.3) */
     struct bw_ways ways;  /* by which renewals of confirmed_epoch were confirmed in this term (3.5) */
     uint64_t ended_epoch; /* this leader proposed an end or Close of it: no more renewals (3.2.2) */
+    uint64_t boot_epoch;  /* of which this leader has proposed a boot: it confirms no other's (3.5) */
+    struct bw_id boot_id; /* the newest of them */
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
     struct bw_wish wish;
     struct bw_instant wish_since; /* a wish does not outlive its time: bw_policy_wish */

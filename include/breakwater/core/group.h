@@ -75,10 +75,11 @@ struct bw_group {
     char holder_site[BW_NAME_MAX + 1]; /* "" when VACANT */
     struct bw_id holder_instance;
     /* Of the newest epoch, kept until the next is granted: each boot is committed before the first
-     * renewal that came from it is confirmed, the candidate's with the grant (3.5). */
+     * renewal that came from it is confirmed, the candidate's with the grant (3.5). The last one renews,
+     * and no other: it was committed once none of them could hold the lease. */
     struct bw_boot boots[BW_BOOTS_MAX];
     uint32_t boot_count;
-    bool has_more_boots;        /* than these: whichever boot gives the epoch back, others may hold it
+    bool has_more_boots;        /* earlier ones than these: whichever boot gives the epoch back, others may hold it
                                    until the wait of 3.3 is over since the last renewal of all */
     struct bw_terms terms;      /* of the open epoch */
     uint64_t granted_index;     /* log index of the open epoch's grant */

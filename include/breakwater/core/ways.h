@@ -52,8 +52,8 @@ bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id b
 /* Who passed on the words of `heard` that count: its give-back, else its newest; 0: nobody. */
 uint64_t bw_ways_relayed_by(const struct bw_heard *heard);
 
-/* A renewal of this boot may be confirmed: the replicated state knows it. */
-bool bw_ways_is_boot_kept(const struct bw_group *group, struct bw_id boot_id);
+/* A renewal of this boot may be confirmed: it was committed, and none since. */
+bool bw_ways_may_renew(const struct bw_group *group, struct bw_id boot_id);
 /* `heard` came directly, from the only boot that ever renewed the group's newest epoch. */
 bool bw_ways_is_sole_holder(const struct bw_group *group, const struct bw_heard *heard);
 
