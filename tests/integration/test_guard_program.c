@@ -511,10 +511,15 @@ static void looks_of_many_groups_wait_and_a_fence_does_not(void **state)
     put_many(rig);
     (void)rig_serve(rig, LONG_MS, FENCE_MS);
     rig->agent.count[BW_GUARD_MESSAGE_RUN_BEGUN] = 0;
+    assert_int_equal(kill(rig->guard, SIGSTOP), 0); /* so that it reads them at one instant */
     for (unsigned i = 0; i < MANY; i++)
         order_look_of_many(&rig->agent, i);
-    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_FENCE).result, BW_RUN_OK);
+    rig_order(&rig->agent, 1, BW_ACTION_FENCE);
+    assert_int_equal(kill(rig->guard, SIGCONT), 0);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_ENDED, 1 + rig->agent.count[BW_GUARD_MESSAGE_RUN_ENDED]);
 
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.action, BW_ACTION_FENCE);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_OK);
     assert_in_range(looks_begun_before_fence(rig), 1, MANY - 1);
     rig_wait(&rig->agent, BW_GUARD_MESSAGE_RUN_BEGUN, MANY); /* nobody is forgotten */
 }
