@@ -288,8 +288,10 @@ class Lab:
             hba.write("host all,replication all all trust\n")
         for site in "ab":
             if site == "b":
-                self.as_postgres("b", self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D",
-                                 data["b"], "-c", "fast")
+                # A copy is not under test: it may take longer than a standby may be silent.
+                self.as_postgres("b", "env", "PGOPTIONS=-c wal_sender_timeout=0",
+                                 self.bin / "pg_basebackup", "-h", ADDRESSES["a"], "-D", data["b"],
+                                 "-c", "fast")
             with open(data[site] / "postgresql.conf", "a", encoding="ascii") as conf:
                 conf.write(POSTGRESQL_CONF if site == "a" else "")
                 conf.write(f"unix_socket_directories = '{self.home(site)}'\n")
