@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
@@ -152,6 +153,25 @@ static void on_welcome_more(struct bw_deadline *deadline, void *user)
         continue_welcome(program);
 }
 
+/* 3.9: which cluster a guard serves is durable before an agent of it is welcome. */
+static void begin_pin(struct bw_guard_program *program)
+{
+    const struct bw_guard_store *store = &program->store;
+    struct bw_guard_pin *pin;
+
+    if (bw_worker_is_busy(program->pins))
+        return; /* when that is written, this hello is judged again */
+    pin = calloc(1, sizeof *pin);
+    BW_ASSERT(pin != NULL);
+    pin->state_dir = store->state_dir;
+    memcpy(pin->state_path, store->state_path, sizeof pin->state_path);
+    memcpy(pin->site, store->site, sizeof pin->site);
+    pin->cluster_id = program->pin_hello.cluster_id;
+    pin->generation = program->pin_hello.generation;
+    program->pin = pin;
+    bw_worker_begin(program->pins, bw_guard_store_pin, pin);
+}
+
 static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *hello)
 {
     struct bw_guard_program *program = peer->program;
@@ -162,7 +182,6 @@ static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *he
                     .time_namespace = program->store.time_namespace,
                     .feature_level = BW_FEATURE_LEVEL_NEWEST}};
     char session[BW_ID_TEXT_BYTES];
-    struct bw_diag diag = {0};
     enum bw_refusal why = BW_REFUSAL_NONE;
     const char *text = judge_hello(program, hello, &why);
 
@@ -171,10 +190,13 @@ static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *he
         return;
     }
     if (!bw_id_is_none(hello->cluster_id) &&
-        bw_guard_store_pin(&program->store, hello->cluster_id, hello->generation, &diag) != BW_OK) {
-        refuse_hello(peer, hello, BW_REFUSAL_NOT_DURABLE, diag.text);
+        !bw_guard_store_is_pinned(&program->store, hello->cluster_id, hello->generation)) {
+        program->pin_peer = peer; /* the newest; whoever controls until then goes on */
+        program->pin_hello = *hello;
+        begin_pin(program);
         return;
     }
+    program->pin_peer = NULL; /* an older hello, if one waits, is over with this one */
     bw_id_format(hello->session, session);
     bw_log_info(&program->log, "agent.welcome", "pid=%ld session=%s generation=%" PRIu64 "%s",
                 pid_of(peer), session, hello->generation,
@@ -189,6 +211,28 @@ static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *he
     program->welcomed_count = 0;
     send_to(peer, &welcome);
     continue_welcome(program);
+}
+
+static void on_pinned(void *of, void *user)
+{
+    struct bw_guard_program *program = user;
+    struct bw_guard_pin *pin = of;
+    struct bw_guard_peer *peer = program->pin_peer;
+
+    program->pin = NULL;
+    program->pin_peer = NULL;
+    bw_guard_program_serve_deadlines(program);
+    if (pin->err == BW_OK) {
+        program->store.cluster_id = pin->cluster_id;
+        program->store.generation = pin->generation;
+    }
+    if (peer != NULL && !peer->is_failing && !program->is_closing) {
+        if (pin->err == BW_OK)
+            on_hello(peer, &program->pin_hello);
+        else
+            refuse_hello(peer, &program->pin_hello, BW_REFUSAL_NOT_DURABLE, pin->diag.text);
+    }
+    free(pin);
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
@@ -287,6 +331,8 @@ static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
     *link = peer->next;
     if (err != BW_OK && err != BW_ERR_CANCELED)
         bw_log_warn(&program->log, "agent.broken", "error=%s", bw_log_quote(diag->text));
+    if (peer == program->pin_peer)
+        program->pin_peer = NULL;
     if (peer == program->agent) {
         bw_log_warn(&program->log, "agent.gone",
                     "does=\"goes on; what is armed is fenced at its deadline\"");
@@ -339,6 +385,9 @@ enum bw_err bw_guard_agents_listen(struct bw_guard_program *program, struct bw_d
     if (err != BW_OK)
         return err;
     program->has_welcome_more = true;
+    err = bw_worker_open(&program->pins, &program->loop, on_pinned, program, diag);
+    if (err != BW_OK)
+        return err;
     err = bw_unix_listen(&program->listener, &program->loop, program->config->guard_socket,
                          on_accepted, program, diag);
     program->is_listening = err == BW_OK;
@@ -353,6 +402,11 @@ void bw_guard_agents_close(struct bw_guard_program *program)
     for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next)
         drop(peer);
     program->agent = NULL;
+    program->pin_peer = NULL;
+    program->is_pinning = program->pins != NULL && bw_worker_close(program->pins);
+    program->pins = NULL;
+    if (!program->is_pinning)
+        free(program->pin);
     if (program->has_welcome_more)
         bw_deadline_close(&program->welcome_more, NULL);
     program->has_welcome_more = false;

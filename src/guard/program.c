@@ -290,7 +290,7 @@ static struct bw_site_config *load_config(const char *config_file)
 /* What a disk that hangs has not given back is never ours again: the process ends with it. */
 void bw_guard_program_free(struct bw_guard_program *program)
 {
-    if (program->is_saving || program->mirrors.is_lost)
+    if (program->is_saving || program->is_pinning || program->mirrors.is_lost)
         return;
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_free(program->places[i]);

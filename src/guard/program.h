@@ -52,6 +52,17 @@ struct bw_guard_store {
     uint64_t generation;
 };
 
+/* On its way to the disk; with nothing of the guard's: a thread that hangs outlives it. */
+struct bw_guard_pin {
+    int state_dir;
+    char state_path[512];
+    char site[BW_NAME_MAX + 1];
+    struct bw_id cluster_id;
+    uint64_t generation;
+    enum bw_err err;
+    struct bw_diag diag;
+};
+
 /* Opens and locks. BW_ERR_BUSY: another guard runs. BW_ERR_CORRUPT, BW_ERR_VERSION, BW_ERR_REFUSED:
  * a person must act, the diag says how. Half-opened on an error: close it. */
 BW_MUST_CHECK enum bw_err bw_guard_store_open(struct bw_guard_store *store,
@@ -122,8 +133,10 @@ void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const cha
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
                                  struct bw_guard_file_copy *file);
 /* From here on agents of another cluster, or of a lower generation, are refused. */
-BW_MUST_CHECK enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
-                                             uint64_t generation, struct bw_diag *diag);
+bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
+                              uint64_t generation);
+/* A bw_guard_pin to the disk, which may hang: on a worker. */
+void bw_guard_store_pin(void *pin);
 
 /* ---- one group: place.c, carry_out.c, run.c, environment.c --------------------------------- */
 
@@ -436,6 +449,11 @@ struct bw_guard_program {
     struct bw_relief relief;
     struct bw_guard_mirrors mirrors;
     bool is_saving;         /* at the end: a job of the worker is never ours again */
+    struct bw_worker *pins; /* NULL: not open */
+    struct bw_guard_pin *pin; /* the thread's; NULL: none */
+    bool is_pinning;          /* at the end: the pin is never ours again */
+    struct bw_guard_peer *pin_peer; /* whose hello waits for it; NULL: nobody's */
+    struct bw_guard_hello pin_hello;
     struct bw_worker *disk; /* one save at a time: at most one thread hangs */
 
     uv_signal_t signals[BW_GUARD_SIGNALS];

@@ -316,22 +316,23 @@ void bw_guard_store_write_mirror(const struct bw_guard_store *store,
         file->err = bw_diag_wrap(&file->diag, file->err, "%s", store->mirror_path);
 }
 
-enum bw_err bw_guard_store_pin(struct bw_guard_store *store, struct bw_id cluster_id,
-                               uint64_t generation, struct bw_diag *diag)
+bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
+                              uint64_t generation)
 {
-    uint8_t bytes[CLUSTER_BYTES_MAX];
-    const size_t site_bytes = strlen(store->site);
-    enum bw_err err;
+    return bw_id_equal(store->cluster_id, cluster_id) && store->generation == generation;
+}
 
-    if (bw_id_equal(store->cluster_id, cluster_id) && store->generation == generation)
-        return BW_OK;
-    memcpy(bytes, cluster_id.bytes, BW_ID_BYTES);
-    bw_put_u64le(bytes + BW_ID_BYTES, generation);
-    memcpy(bytes + CLUSTER_FIXED, store->site, site_bytes);
-    err = save(store, CLUSTER_NAME, &cluster_kind, bytes, CLUSTER_FIXED + site_bytes, diag);
-    if (err != BW_OK)
-        return err;
-    store->cluster_id = cluster_id;
-    store->generation = generation;
-    return BW_OK;
+void bw_guard_store_pin(void *of)
+{
+    struct bw_guard_pin *pin = of;
+    uint8_t bytes[CLUSTER_BYTES_MAX];
+    const size_t site_bytes = strlen(pin->site);
+
+    memcpy(bytes, pin->cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, pin->generation);
+    memcpy(bytes + CLUSTER_FIXED, pin->site, site_bytes);
+    pin->err = bw_durable_save(pin->state_dir, CLUSTER_NAME, &cluster_kind, bytes,
+                               CLUSTER_FIXED + site_bytes, &pin->diag);
+    if (pin->err != BW_OK)
+        (void)bw_diag_wrap(&pin->diag, pin->err, "%s", pin->state_path);
 }

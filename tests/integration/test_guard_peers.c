@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "faults.h"
 #include "guard_rig.h"
 
 #define FENCE_MS 5000
@@ -33,6 +34,32 @@ static void a_second_agent_replaces_the_first(void **state)
 
     assert_int_equal(second.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
     assert_string_equal(rig_run(&second, 1, BW_ACTION_STATUS).line, "started");
+    rig_agent_close(&second);
+}
+
+/* 3.4, 3.9: what a hello makes durable may take as long as the disk does; who controls goes on. */
+static void a_hello_that_waits_for_the_disk_holds_up_nobody(void **state)
+{
+    struct rig *rig = *state;
+    struct rig_agent second;
+
+    faults_begin(rig_path(rig, "faults"));
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    faults_end();
+    faults_say(rig_path(rig, "faults"), "hang state 3600000\n");
+    rig_agent_init(rig, &second);
+    second.hello.generation++;
+    rig_agent_connect(rig, &second);
+    rig_agent_greet(&second);
+    for (unsigned i = 2; i < 5; i++) {
+        (void)rig_arm(&rig->agent, 1, LONG_MS, FENCE_MS);
+        rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, i);
+    }
+    assert_int_equal(second.count[BW_GUARD_MESSAGE_WELCOME], 0);
+
+    faults_say(rig_path(rig, "faults"), "");
+    rig_wait(&second, BW_GUARD_MESSAGE_WELCOME_DONE, 1);
+    rig_wait_closed(&rig->agent);
     rig_agent_close(&second);
 }
 
@@ -200,6 +227,7 @@ int main(void)
         TEST(before_a_hello_everything_is_refused),
         TEST(garbage_and_oversized_messages_close_the_connection_only),
         TEST(silent_connections_keep_nobody_out),
+        TEST(a_hello_that_waits_for_the_disk_holds_up_nobody),
         TEST(another_users_process_is_not_heard),
     };
 
