@@ -47,7 +47,7 @@ static void close_all(struct bw_agent *agent)
     bw_agent_saves_close(agent);
     bw_agent_units_close(agent);
     bw_script_runner_close(&agent->runner, NULL, NULL);
-    close_handle((uv_handle_t *)&agent->reload.timer);
+    bw_agent_reload_close(agent);
     for (int i = 0; i < BW_AGENT_SIGNALS; i++)
         close_handle((uv_handle_t *)&agent->signals[i]);
 }

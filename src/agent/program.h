@@ -32,6 +32,7 @@
 struct bw_agent;
 struct bw_agent_fence;    /* own_fence.c */
 struct bw_agent_save_job; /* saves.c */
+struct bw_agent_reload_job; /* reload.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
 
@@ -259,13 +260,19 @@ struct bw_agent_reload {
     uv_timer_t timer; /* looks at the certificate files */
     struct bw_file_look ca;
     struct bw_file_look identity;
+    struct bw_worker *files; /* NULL: not open */
+    struct bw_agent_reload_job *job; /* the thread's; NULL: none */
+    const struct bw_agent_reload_job *looked; /* that at the newest look */
+    bool wants_config, wants_certificates, wants_look;
+    bool is_slow;      /* the log was told that files do not answer */
     int64_t days_said; /* the warning threshold that the log was told of; INT64_MAX: none */
 };
 BW_MUST_CHECK enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
                                                     struct bw_credentials **out_credentials,
                                                     struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag);
-void bw_agent_reload(struct bw_agent *agent); /* SIGHUP */
+void bw_agent_reload_close(struct bw_agent *agent);
+void bw_agent_reload(struct bw_agent *agent); /* SIGHUP: the files are read beside the loop */
 
 /* ---- the agent ------------------------------------------------------------------------------- */
 

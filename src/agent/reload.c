@@ -2,9 +2,11 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 
 #define LOOK_MS 10000u
@@ -78,23 +80,15 @@ static void warn_of_expiry(struct bw_agent *agent)
     agent->reload.days_said = INT64_MAX;
 }
 
-static void reload_credentials(struct bw_agent *agent)
+static void use_credentials(struct bw_agent *agent, struct bw_credentials *credentials,
+                            struct bw_diag *diag)
 {
-    struct bw_credentials *credentials;
-    struct bw_diag diag = {0};
-    enum bw_err err;
+    enum bw_err err = bw_http_client_set_credentials(&agent->client, credentials, diag);
 
-    agent->reload.ca = look_at(agent->config->tls.ca);
-    agent->reload.identity = look_at(agent->config->tls.identity);
-    err = bw_agent_credentials_load(agent->config, &credentials, &diag);
-    if (err == BW_OK) {
-        err = bw_http_client_set_credentials(&agent->client, credentials, &diag);
-        if (err != BW_OK)
-            bw_credentials_free(credentials);
-    }
     if (err != BW_OK) {
+        bw_credentials_free(credentials);
         bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
-                     bw_log_quote(diag.text));
+                     bw_log_quote(diag->text));
         return;
     }
     bw_credentials_free(agent->credentials);
@@ -102,18 +96,148 @@ static void reload_credentials(struct bw_agent *agent)
     bw_log_info(&agent->log, "certificate.loaded", "file=%s days_left=%" PRId64,
                 bw_log_quote(agent->config->tls.identity),
                 bw_credentials_days_left(credentials, bw_clock_wall()));
+}
+
+/* ---- what reads files, beside the loop (3.4) ---------------------------------------------------- */
+
+/* On the heap and with nothing of the agent's: where a file system hangs, the thread outlives all. */
+struct bw_agent_reload_job {
+    enum { READ_CERTIFICATES, READ_CONFIG } kind;
+    const char *config_file; /* of the command line */
+    char *ca, *identity;     /* READ_CERTIFICATES: its own */
+    struct bw_site_config of; /* whose certificate it has to be: names, and the two paths above */
+    bool always;             /* also where they look as before */
+    struct bw_file_look ca_look, identity_look; /* before, then now */
+    bool was_read;
+    enum bw_err err;
+    struct bw_diag diag;
+    struct bw_credentials *credentials;
+    struct bw_problems problems;
+    struct bw_site_config *fresh;
+};
+
+static void read_certificates(struct bw_agent_reload_job *job)
+{
+    const struct bw_file_look ca = look_at(job->ca);
+    const struct bw_file_look identity = look_at(job->identity);
+
+    job->was_read = job->always || !looks_equal(ca, job->ca_look) ||
+                    !looks_equal(identity, job->identity_look);
+    job->ca_look = ca;
+    job->identity_look = identity;
+    if (job->was_read)
+        job->err = bw_agent_credentials_load(&job->of, &job->credentials, &job->diag);
+}
+
+/* On the thread. */
+static void read_files(void *of)
+{
+    struct bw_agent_reload_job *job = of;
+
+    if (job->kind == READ_CERTIFICATES)
+        read_certificates(job);
+    else
+        job->err =
+            bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
+}
+
+/* Nothing in it is anybody's any more. */
+static void free_job(struct bw_agent_reload_job *job)
+{
+    if (job == NULL)
+        return;
+    bw_problems_deinit(&job->problems);
+    free(job->ca);
+    free(job->identity);
+    free(job);
+}
+
+static struct bw_agent_reload_job *new_job(const struct bw_agent *agent)
+{
+    const struct bw_site_config *config = agent->config;
+    struct bw_agent_reload_job *job = calloc(1, sizeof *job);
+
+    BW_ASSERT(job != NULL);
+    bw_problems_init(&job->problems);
+    job->config_file = agent->config_file;
+    job->ca = strdup(config->tls.ca);
+    job->identity = strdup(config->tls.identity);
+    BW_ASSERT(job->ca != NULL && job->identity != NULL);
+    memcpy(job->of.cluster, config->cluster, sizeof job->of.cluster);
+    memcpy(job->of.site, config->site, sizeof job->of.site);
+    memcpy(job->of.name, config->name, sizeof job->of.name);
+    job->of.tls = (struct bw_tls_config){.ca = job->ca, .identity = job->identity};
+    job->ca_look = agent->reload.ca;
+    job->identity_look = agent->reload.identity;
+    return job;
+}
+
+static void begin_next(struct bw_agent *agent)
+{
+    struct bw_agent_reload *reload = &agent->reload;
+
+    if (bw_worker_is_busy(reload->files) ||
+        (!reload->wants_config && !reload->wants_certificates && !reload->wants_look))
+        return;
+    reload->job = new_job(agent);
+    reload->job->kind = reload->wants_config ? READ_CONFIG : READ_CERTIFICATES;
+    reload->job->always = reload->wants_certificates;
+    if (reload->wants_config)
+        reload->wants_config = false;
+    else
+        reload->wants_certificates = reload->wants_look = false;
+    bw_worker_begin(reload->files, read_files, reload->job);
+}
+
+static void on_certificates(struct bw_agent *agent, struct bw_agent_reload_job *job)
+{
+    if (job->always)
+        bw_agent_tell_manager(agent, "READY=1");
+    agent->reload.ca = job->ca_look;
+    agent->reload.identity = job->identity_look;
+    if (job->was_read && job->err != BW_OK) {
+        bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
+                     bw_log_quote(job->diag.text));
+        return;
+    }
+    if (job->was_read)
+        use_credentials(agent, job->credentials, &job->diag);
     warn_of_expiry(agent);
+}
+
+static void on_config(struct bw_agent *agent, struct bw_agent_reload_job *job);
+
+static void on_read(void *of, void *user)
+{
+    struct bw_agent *agent = user;
+    struct bw_agent_reload_job *job = of;
+
+    agent->reload.job = NULL;
+    if (agent->reload.is_slow)
+        bw_log_info(&agent->log, "files.answer", "text=\"certificates and site file are read again\"");
+    agent->reload.is_slow = false;
+    if (job->kind == READ_CERTIFICATES)
+        on_certificates(agent, job);
+    else
+        on_config(agent, job);
+    free_job(job);
+    begin_next(agent);
 }
 
 static void on_look(uv_timer_t *timer)
 {
     struct bw_agent *agent = timer->data;
+    struct bw_agent_reload *reload = &agent->reload;
 
-    if (!looks_equal(agent->reload.ca, look_at(agent->config->tls.ca)) ||
-        !looks_equal(agent->reload.identity, look_at(agent->config->tls.identity)))
-        reload_credentials(agent);
-    else
-        warn_of_expiry(agent);
+    reload->wants_look = true;
+    begin_next(agent);
+    if (reload->looked == reload->job && !reload->is_slow) { /* since the look before this one */
+        reload->is_slow = true;
+        bw_log_warn(&agent->log, "files.silent",
+                    "ca=%s identity=%s does=\"what was read before stays in force\"",
+                    bw_log_quote(agent->config->tls.ca), bw_log_quote(agent->config->tls.identity));
+    }
+    reload->looked = reload->job;
 }
 
 enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
@@ -131,7 +255,21 @@ enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     warn_of_expiry(agent);
-    return BW_OK;
+    return bw_worker_open(&reload->files, &agent->loop, on_read, agent, diag);
+}
+
+void bw_agent_reload_close(struct bw_agent *agent)
+{
+    struct bw_agent_reload *reload = &agent->reload;
+
+    if (!uv_is_closing((uv_handle_t *)&reload->timer))
+        uv_close((uv_handle_t *)&reload->timer, NULL);
+    if (reload->files != NULL && !bw_worker_close(reload->files) && reload->job != NULL) {
+        bw_credentials_free(reload->job->credentials); /* read, and not told any more */
+        bw_site_config_free(reload->job->fresh);
+        free_job(reload->job);
+    }
+    reload->files = NULL;
 }
 
 /* ---- the site file ----------------------------------------------------------------------------
@@ -183,35 +321,32 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     if (bw_agent_witnesses_configure(agent, &diag) != BW_OK)
         bw_log_error(&agent->log, "witness.none", "error=%s", bw_log_quote(diag.text));
     bw_log_info(&agent->log, "config.loaded", "file=%s", bw_log_quote(agent->config_file));
-    reload_credentials(agent);
+    agent->reload.wants_certificates = true; /* of other paths, perhaps */
 }
 
-static void reload_config(struct bw_agent *agent)
+static void on_config(struct bw_agent *agent, struct bw_agent_reload_job *job)
 {
-    struct bw_site_config *fresh = NULL;
-    struct bw_problems problems;
     const char *key;
 
-    bw_problems_init(&problems);
-    if (bw_site_config_load(agent->config_file, BW_CONFIG_HERE, &fresh, &problems) != BW_OK) {
-        bw_problems_print(&problems, "the running configuration stays", stderr);
+    if (job->err != BW_OK) {
+        bw_problems_print(&job->problems, "the running configuration stays", stderr);
         bw_log_error(&agent->log, "config.refused",
                      "file=%s errors=%" PRIu32 " does=\"the running configuration stays\"",
-                     bw_log_quote(agent->config_file), problems.error_count);
-        bw_problems_deinit(&problems);
+                     bw_log_quote(agent->config_file), job->problems.error_count);
+        bw_agent_tell_manager(agent, "READY=1");
         return;
     }
-    bw_problems_deinit(&problems);
-    key = unchangeable(agent->config, fresh);
+    key = unchangeable(agent->config, job->fresh);
     if (key == NULL) {
-        use_config(agent, fresh);
+        use_config(agent, job->fresh);
         return;
     }
     bw_log_error(&agent->log, "config.refused",
                  "file=%s key=%s does=\"the running configuration stays: this key needs a restart, "
                  "which is no outage\"",
                  bw_log_quote(agent->config_file), key);
-    bw_site_config_free(fresh);
+    bw_site_config_free(job->fresh);
+    bw_agent_tell_manager(agent, "READY=1");
 }
 
 void bw_agent_reload(struct bw_agent *agent)
@@ -219,6 +354,6 @@ void bw_agent_reload(struct bw_agent *agent)
     if (agent->is_closing)
         return;
     bw_agent_tell_manager(agent, "RELOADING=1");
-    reload_config(agent);
-    bw_agent_tell_manager(agent, "READY=1");
+    agent->reload.wants_config = true;
+    begin_next(agent);
 }
