@@ -1,8 +1,10 @@
 /* What a proof that a group's reach ends its service rests on (design 3.4). */
 #include <breakwater/config/site_config.h>
 
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FNV_OFFSET UINT64_C(0xcbf29ce484222325) /* FNV-1a of 64 bits: it tells edits apart, no forgeries */
 #define FNV_PRIME  UINT64_C(0x100000001b3)
@@ -25,15 +27,18 @@ static uint64_t mix_text(uint64_t digest, const char *text)
 static uint64_t mix_file(uint64_t digest, const char *path)
 {
     unsigned char bytes[4096];
-    FILE *file = fopen(path, "re");
-    size_t got;
+    const int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    ssize_t got;
 
     digest = mix_text(digest, path);
-    if (file == NULL)
+    if (file < 0)
         return digest;
-    while ((got = fread(bytes, 1, sizeof bytes, file)) > 0)
-        digest = mix(digest, bytes, got);
-    (void)fclose(file); /* only read from */
+    while ((got = read(file, bytes, sizeof bytes)) != 0) {
+        if (got < 0 && errno != EINTR)
+            break;
+        digest = mix(digest, bytes, got > 0 ? (size_t)got : 0);
+    }
+    (void)close(file); /* only read from */
     return digest;
 }
 

@@ -76,6 +76,8 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
                          enum bw_service service, enum bw_populated populated);
 void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
                          enum bw_guard_left left);
+/* Of the scripts that are there; 0 says nothing. */
+void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest);
 void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
 

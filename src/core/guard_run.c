@@ -587,6 +587,7 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
                            !BW_MUTANT(LOOK_NEVER_RAN);
 
     slot->state = BW_SLOT_FREE;
+    bw_guard_take_digest(guard, event->digest);
     note_start_ended(guard, &run, ended.result);
     if (run.action == BW_ACTION_STOP && ended.result == BW_RUN_TIMED_OUT)
         guard->mirror.stop_ran_out_epoch = run.epoch;

@@ -150,6 +150,14 @@ void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight 
     guard->memory.sight.digest = sight->digest;
 }
 
+/* A script that was edited where it lies is another one, as after a reload: what was seen with the one
+ * before, and what a trial has proved of it, is not its own. */
+void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest)
+{
+    if (digest != 0 && !BW_MUTANT(STALE_DIGEST))
+        guard->limits.digest = digest;
+}
+
 /* What is known of the place of a service is known of the scripts that started it last, so that a
  * change back to them does not speak for what others have started meanwhile. */
 void bw_guard_sight_on_start(const struct guard_step *step)

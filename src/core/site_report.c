@@ -118,9 +118,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->fence_took_ms = site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
-    if (site->guard.sight.seen == BW_REACH_OUTSIDE && site->guard.reach != BW_REACH_REMOTE &&
-        (bw_site_epoch_is_open(site) || site->service == BW_SERVICE_STARTED))
-        report->alarms |= UINT32_C(1) << BW_ALARM_OUTSIDE_REACH;
+    report->alarms |= bw_site_reach_alarms(site);
     report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
                          site->running == BW_ACTION_START;
     if (is_fence_too_slow(site))

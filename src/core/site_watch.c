@@ -32,6 +32,26 @@ struct bw_reach_sight bw_site_sight(const struct bw_site *site)
     return sight;
 }
 
+/* What people are told of the place of a service, in bits of enum bw_alarm. */
+uint32_t bw_site_reach_alarms(const struct bw_site *site)
+{
+    const bool serves = site->tenure == BW_TENURE_SERVING && site->service == BW_SERVICE_STARTED;
+
+    if (site->guard.reach == BW_REACH_REMOTE)
+        return 0;
+    switch (site->guard.sight.seen) {
+    case BW_REACH_OUTSIDE:
+        return bw_site_epoch_is_open(site) || site->service == BW_SERVICE_STARTED
+                   ? UINT32_C(1) << BW_ALARM_OUTSIDE_REACH
+                   : 0;
+    case BW_REACH_UNSEEN:
+        return serves ? UINT32_C(1) << BW_ALARM_REACH_UNSEEN : 0;
+    case BW_REACH_INSIDE:
+        break;
+    }
+    return 0;
+}
+
 /* ---- what scripts print (5.1) -------------------------------------------------------------- */
 
 static enum bw_service service_of(const struct bw_guard_run_ended *ended)

@@ -42,6 +42,7 @@ void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_grou
     const uint64_t proof = place->machine.limits.proof; /* a trial needs the guard to be down */
 
     place->config = config;
+    place->config_number++;
     get_limits(config, &place->machine.limits);
     place->machine.limits.reach_works = is_proved;
     place->machine.limits.proof = proof;

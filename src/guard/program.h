@@ -149,6 +149,8 @@ struct bw_guard_work {
     bool is_waiting;              /* a look of `run` that has not begun: its SPAWNED comes later */
     bool has_ended;               /* RUN_ENDED waits for the step under way */
     struct bw_guard_run_ended ended;
+    uint32_t config_number;       /* of the configuration that it was begun with */
+    uint64_t digest;              /* of the scripts as they were when it ran; 0: not looked at */
     size_t tail_bytes; /* of readiness: the last whole lines of its stdout */
     char tail[BW_SCRIPT_TAIL_BYTES_MAX];
 };
@@ -157,6 +159,7 @@ struct bw_guard_place {
     struct bw_guard_program *program;
     uint32_t index;                       /* in the program's places */
     const struct bw_group_config *config; /* in the program's */
+    uint32_t config_number;               /* how often that has changed */
     struct bw_guard machine;
     struct bw_reach reach;
     struct bw_reach_kill kill;
@@ -381,6 +384,8 @@ void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_se
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before);
 void bw_guard_trace_action(struct bw_guard_place *place, const struct bw_guard_action *action);
 void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_result *result);
+/* Says that its scripts are others than the machine goes by. */
+void bw_guard_trace_digest(const struct bw_guard_work *work);
 void bw_guard_trace_line(struct bw_guard_work *work, enum bw_script_stream stream, const char *line,
                          size_t bytes);
 

@@ -52,8 +52,9 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
     case BW_SCRIPT_TOO_LATE:
         out_ended->result = BW_RUN_TOO_LATE;
         break;
-    case BW_SCRIPT_NOT_STARTED:
-        out_ended->result = BW_RUN_NOT_STARTED;
+    case BW_SCRIPT_NOT_STARTED: /* with other scripts it may start once that is committed (3.4) */
+        out_ended->result = result->is_other ? BW_RUN_REFUSED : BW_RUN_NOT_STARTED;
+        out_ended->refusal = result->is_other ? BW_REFUSAL_OTHER_SCRIPTS : BW_REFUSAL_NONE;
         break;
     }
     /* A stop or fence whose own tree is still there has not been seen to end anything. */
@@ -209,6 +210,8 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     if (result->how == BW_SCRIPT_NOT_STARTED)
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
                        place->config->scripts[work->run.action], result->diag->text);
+    if (work->config_number == place->config_number) /* else a reload knows better */
+        work->digest = result->digest;
     bw_guard_trace_end(work, result);
     if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
@@ -234,7 +237,9 @@ bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *o
         .ended = work->ended,
         .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->place),
         .populated = populated(work, false),
+        .digest = work->digest,
     };
+    bw_guard_trace_digest(work);
     return true;
 }
 
@@ -273,6 +278,11 @@ static void on_line(struct bw_script_run *run, enum bw_script_stream stream, con
 
 /* ---- the beginning ------------------------------------------------------------------------- */
 
+static uint64_t digest_of(const void *config)
+{
+    return bw_group_config_digest(config);
+}
+
 static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
     struct bw_guard_place *place = work->place;
@@ -286,6 +296,10 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
         .slot = reach_slot(work->slot, action),
         .leftovers = is_service ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
         .refuses_writable = !place->config->allow_writable_scripts,
+        .digest = action == BW_ACTION_START || action == BW_ACTION_STATUS ? digest_of : NULL,
+        .digest_of = place->config,
+        .wanted_digest = place->machine.limits.digest,
+        .refuses_other = action == BW_ACTION_START,
         .limit_ns = place->machine.limits.timeout_ns[action],
         .kill_grace_ns = place->machine.limits.kill_grace_ns,
         .on_line = on_line,
@@ -314,6 +328,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     struct bw_diag diag = {0};
 
     work->run = *run;
+    work->digest = 0;
+    work->config_number = work->place->config_number;
     work->tail_bytes = 0;
     memset(work->tail, 0, sizeof work->tail);
     *out_spawned = (struct bw_guard_event){

@@ -254,6 +254,19 @@ static void trace_oddities(struct bw_guard_work *work, const struct bw_script_re
                     result->is_line_cut ? "yes" : "no");
 }
 
+void bw_guard_trace_digest(const struct bw_guard_work *work)
+{
+    const struct bw_guard_place *place = work->place;
+
+    if (work->digest == 0 || work->digest == place->machine.limits.digest)
+        return;
+    bw_log_warn(&place->program->log, "scripts.changed",
+                "group=%s action=%s does=\"what was seen of its reach, and what a trial has proved, counts "
+                "no more: time alone hands over again once they have started the service and it was "
+                "seen inside\"",
+                place->config->name, bw_action_word(work->run.action));
+}
+
 void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_result *result)
 {
     const bool is_fine = work->ended.result == BW_RUN_OK;

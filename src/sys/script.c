@@ -447,6 +447,11 @@ static void explain_word(struct bw_script_run *run, const struct bw_child_record
                           "(chown root, chmod go-w; or allow_writable_scripts: true in the site file)",
                           record->path);
         return;
+    case BW_CHILD_OTHER:
+        run->result.is_other = true;
+        run->result.digest = record->digest;
+        (void)bw_diag_set(&run->diag, BW_ERR_STALE, "its scripts have been changed since they were loaded");
+        return;
     case BW_CHILD_NO_EXEC:
         if (record->os_errno == ENOENT)
             (void)bw_diag_errno(&run->diag, ENOENT,
@@ -457,6 +462,7 @@ static void explain_word(struct bw_script_run *run, const struct bw_child_record
         return;
     case BW_CHILD_NO_SETUP:
     case BW_CHILD_BY_SHELL:
+    case BW_CHILD_DIGEST:
         break;
     }
     (void)bw_diag_errno(&run->diag, record->os_errno, "prepare its descriptors and its cgroup");
@@ -473,6 +479,8 @@ static void read_report(struct bw_script_run *run)
             return;
         if (got == (ssize_t)sizeof record && record.word == BW_CHILD_BY_SHELL)
             run->result.by_shell = true;
+        else if (got == (ssize_t)sizeof record && record.word == BW_CHILD_DIGEST)
+            run->result.digest = record.digest;
         else if (got == (ssize_t)sizeof record)
             explain_word(run, &record);
         else

@@ -32,7 +32,7 @@ struct plan {
     int go_fd;
     int report_fd;
     int output_fds[2];
-    bool refuses_writable;
+    const struct bw_script_spec *spec; /* as it was when it was forked */
 };
 
 /* ---- before fork ------------------------------------------------------------------------------
@@ -176,10 +176,27 @@ static void refuse_writable(const struct plan *plan)
 {
     struct bw_child_record record = {.word = BW_CHILD_WRITABLE};
 
-    if (!plan->refuses_writable || !bw_script_is_writable(plan->path, record.path))
+    if (!plan->spec->refuses_writable || !bw_script_is_writable(plan->path, record.path))
         return;
     (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: exit all the same */
     _exit(125);
+}
+
+/* What was seen with certain scripts says nothing of others (3.4): so the bytes that run are looked at, not
+ * those of when the file was loaded. */
+static void look_at_bytes(const struct plan *plan)
+{
+    const struct bw_script_spec *spec = plan->spec;
+    struct bw_child_record record = {.word = BW_CHILD_DIGEST};
+
+    if (spec->digest == NULL)
+        return;
+    record.digest = spec->digest(spec->digest_of);
+    if (spec->refuses_other && record.digest != spec->wanted_digest && !BW_MUTANT(STALE_BYTES))
+        record.word = BW_CHILD_OTHER;
+    (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: it runs, or exits, all the same */
+    if (record.word == BW_CHILD_OTHER)
+        _exit(125);
 }
 
 static bool wait_for_go(int fd, struct bw_instant *out_not_after)
@@ -254,6 +271,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
         give_up(FD_REPORT, BW_CHILD_NO_GO, 0);
     by_shell = is_for_a_shell(plan->path);
     refuse_writable(plan);
+    look_at_bytes(plan);
     /* Design 3.4: the last look before the script runs. */
     if (bw_instant_right_is_over(bw_clock_now(), not_after) && !BW_MUTANT(EXEC_CHECK))
         give_up(FD_REPORT, BW_CHILD_TOO_LATE, 0);
@@ -366,7 +384,7 @@ static char tool_mark[] = BW_PROCESS_MARK "tool";
 enum bw_err bw_child_fork(const struct bw_script_spec *spec, struct bw_child *out_child,
                           struct bw_diag *diag)
 {
-    struct plan plan = {.door = -1, .refuses_writable = spec->refuses_writable};
+    struct plan plan = {.door = -1, .spec = spec};
     char mark[BW_REACH_MARK_BYTES];
     enum bw_err err = build_arguments(&plan, spec, diag);
 

@@ -15,6 +15,8 @@ enum bw_child_word {
     BW_CHILD_NO_FILE = 'D',   /* it is a directory, or anything else but a file */
     BW_CHILD_NO_ACCESS = 'A', /* neither executable nor readable: os_errno */
     BW_CHILD_WRITABLE = 'W',  /* others can write it: `path` */
+    BW_CHILD_DIGEST = 'H',    /* what is there now: `digest`; it goes on */
+    BW_CHILD_OTHER = 'O',     /* and that is not what was to run: `digest` */
     BW_CHILD_NO_EXEC = 'X',   /* execve: os_errno */
 };
 
@@ -22,6 +24,7 @@ enum bw_child_word {
 struct bw_child_record {
     uint8_t word;
     int32_t os_errno;
+    uint64_t digest;
     char path[BW_SCRIPT_OWNER_PATH_BYTES];
 };
 

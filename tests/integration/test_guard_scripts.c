@@ -90,6 +90,54 @@ static void a_script_that_others_can_write_is_refused_by_and_by(void **state)
     assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
 }
 
+/* Nobody has told the guard. */
+static void edit(const struct rig *rig, const char *name)
+{
+    FILE *file = fopen(rig_path(rig, name), "a");
+
+    assert_non_null(file);
+    assert_true(fputs("# edited\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* 3.4: what was seen with certain scripts says nothing of others. */
+static void a_script_edited_where_it_lies_is_seen_by_the_next_look(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_reach_sight before;
+    struct bw_reach_sight after;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    before = rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight;
+    assert_int_equal(before.seen, BW_REACH_INSIDE);
+
+    edit(rig, "stop.sh");
+    after = rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight;
+
+    assert_int_equal(after.seen, BW_REACH_UNSEEN);
+    assert_int_not_equal(after.digest, before.digest);
+    assert_true(rig_has(rig, "log", "scripts.changed"));
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).sight.seen, BW_REACH_UNSEEN);
+}
+
+/* The epoch ends as its reach is committed, of the scripts that were there then. */
+static void a_script_edited_where_it_lies_is_not_started_unseen(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_guard_run_ended ended;
+
+    (void)rig_serve(rig, LONG_MS, FENCE_MS);
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_STOP).result, BW_RUN_OK);
+    edit(rig, "start.sh");
+
+    ended = rig_run(&rig->agent, 1, BW_ACTION_START);
+
+    assert_int_equal(ended.result, BW_RUN_REFUSED);
+    assert_int_equal(ended.refusal, BW_REFUSAL_OTHER_SCRIPTS);
+    assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "stopped");
+    assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK); /* now it is known */
+}
+
 static void what_a_stop_leaves_running_is_ended_and_said(void **state)
 {
     struct rig *rig = *state;
@@ -138,6 +186,8 @@ int main(void)
         TEST(a_status_that_prints_100_mb_is_heard_all_the_same),
         TEST(a_script_that_vanished_is_not_started),
         TEST(a_script_that_others_can_write_is_refused_by_and_by),
+        TEST(a_script_edited_where_it_lies_is_seen_by_the_next_look),
+        TEST(a_script_edited_where_it_lies_is_not_started_unseen),
         TEST(what_a_stop_leaves_running_is_ended_and_said),
         TEST(a_script_that_is_not_executable_runs_by_shell_with_one_warning),
         TEST(a_stop_that_exits_0_and_does_nothing_has_failed),

@@ -326,6 +326,39 @@ static void script_that_others_can_write_is_refused_unless_that_is_allowed(void 
     assert_non_null(strstr(f->why, "script.sh"));
 }
 
+static uint64_t three(const void *of)
+{
+    assert_non_null(of); /* in the child: its end would be no word of ours */
+    return 3;
+}
+
+static void a_script_whose_bytes_are_others_does_not_run(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct bw_script_spec spec = spec_of(f);
+
+    write_script(f, "#!/bin/sh\ntrue\n", 0755);
+    spec.digest = three;
+    spec.digest_of = f;
+    spec.wanted_digest = 2;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED); /* it only says so */
+    assert_int_equal(f->result.digest, 3);
+    assert_false(f->result.is_other);
+
+    spec.refuses_other = true;
+    f->ended_count = 0;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_NOT_STARTED);
+    assert_true(f->result.is_other);
+    assert_int_equal(f->result.digest, 3);
+
+    spec.wanted_digest = 3;
+    f->ended_count = 0;
+    run_to_end(f, &spec);
+    assert_int_equal(f->result.how, BW_SCRIPT_EXITED);
+}
+
 /* Who can write a directory can put another file into the script's place. */
 static void script_in_a_directory_that_others_can_write_is_refused(void **state)
 {
@@ -804,6 +837,7 @@ int main(void)
         BOTH(file_that_is_not_executable_is_given_to_a_shell_and_it_says_so),
         BOTH(missing_file_or_directory_is_not_started_and_says_why),
         BOTH(script_that_others_can_write_is_refused_unless_that_is_allowed),
+        BOTH(a_script_whose_bytes_are_others_does_not_run),
         BOTH(script_in_a_directory_that_others_can_write_is_refused),
         BOTH(script_of_another_user_is_refused),
         BOTH(missing_interpreter_is_not_started_and_says_why),

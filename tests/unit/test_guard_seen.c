@@ -175,6 +175,42 @@ static void what_runs_does_not_speak_for_scripts_that_came_later(void **state)
     assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
 }
 
+static void look_finds(struct world *world, const char *word, uint64_t digest)
+{
+    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_RUN_ENDED,
+                                   .slot = BW_GUARD_SLOT_OBSERVATION,
+                                   .populated = world->populated,
+                                   .digest = digest};
+
+    run(world, 1, BW_ACTION_STATUS, 99);
+    (void)snprintf(event.ended.line, sizeof event.ended.line, "%s", word);
+    step(world, &event);
+}
+
+/* Nobody has told the guard: it is the bytes that count. */
+static void a_script_edited_where_it_lies_is_another_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_YES);
+    world.guard.limits.proof = 1;
+    look_finds(&world, "started", 1);
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    assert_true(bw_guard_sight(&world.guard).proved);
+
+    look_finds(&world, "started", 2);
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.sight.seen, BW_REACH_UNSEEN);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.sight.digest, 2);
+    assert_false(bw_guard_sight(&world.guard).proved);
+    look_finds(&world, "started", 0); /* which says nothing of them */
+    assert_int_equal(seen(&world), BW_REACH_UNSEEN);
+    look_finds(&world, "started", 1); /* the edit was taken back: what runs is what these started */
+    assert_int_equal(seen(&world), BW_REACH_INSIDE);
+    assert_true(bw_guard_sight(&world.guard).proved);
+}
+
 static void what_is_known_of_scripts_does_not_speak_for_what_others_started(void **state)
 {
     struct world world;
@@ -669,6 +705,7 @@ int main(void)
         cmocka_unit_test(a_start_that_still_runs_says_nothing_of_where_its_service_is),
         cmocka_unit_test(what_was_seen_with_other_scripts_says_nothing),
         cmocka_unit_test(what_runs_does_not_speak_for_scripts_that_came_later),
+        cmocka_unit_test(a_script_edited_where_it_lies_is_another_one),
         cmocka_unit_test(what_is_known_of_scripts_does_not_speak_for_what_others_started),
         cmocka_unit_test(of_what_no_script_has_started_a_look_tells),
         cmocka_unit_test(outside_counts_beside_another_save_and_inside_waits),

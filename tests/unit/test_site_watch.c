@@ -182,6 +182,35 @@ static void only_who_serves_or_holds_is_said_to_be_outside(void **state)
     assert_true(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
 }
 
+static void people_are_told_where_what_serves_was_not_seen(void **state)
+{
+    static const struct {
+        enum bw_reach_seen seen;
+        enum bw_reach_kind reach;
+        bool serves;
+        uint32_t alarms;
+    } cases[] = {
+        {BW_REACH_UNSEEN, BW_REACH_CGROUP, true, UINT32_C(1) << BW_ALARM_REACH_UNSEEN},
+        {BW_REACH_UNSEEN, BW_REACH_CGROUP, false, 0},
+        {BW_REACH_UNSEEN, BW_REACH_REMOTE, true, 0},
+        {BW_REACH_INSIDE, BW_REACH_CGROUP, true, 0},
+        {BW_REACH_OUTSIDE, BW_REACH_CGROUP, false, UINT32_C(1) << BW_ALARM_OUTSIDE_REACH},
+        {BW_REACH_OUTSIDE, BW_REACH_REMOTE, true, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world;
+
+        begin(&world);
+        world.site.tenure = cases[i].serves ? BW_TENURE_SERVING : BW_TENURE_NONE;
+        world.site.service = BW_SERVICE_STARTED;
+        world.site.guard.reach = cases[i].reach;
+        world.site.guard.sight.seen = cases[i].seen;
+        assert_int_equal(reported(&world).alarms, cases[i].alarms);
+    }
+}
+
 /* ---- health (4) ------------------------------------------------------------------------------ */
 
 static void service_that_is_down_is_restarted_and_then_given_up(void **state)
@@ -501,6 +530,7 @@ int main(void)
         cmocka_unit_test(an_observation_is_as_old_as_its_beginning),
         cmocka_unit_test(other_scripts_are_started_once_their_reach_is_committed),
         cmocka_unit_test(only_who_serves_or_holds_is_said_to_be_outside),
+        cmocka_unit_test(people_are_told_where_what_serves_was_not_seen),
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),

@@ -102,6 +102,8 @@ struct bw_guard_event {
     const struct bw_guard_message *message; /* MESSAGE: borrowed for the step */
     struct bw_guard_child child;  /* SPAWNED */
     struct bw_guard_run_ended ended; /* RUN_ENDED: result, exit_status, duration, line, tail */
+    uint64_t digest;              /* RUN_ENDED: as limits.digest, of the bytes that were there when the
+                                     script ran; 0: not looked at */
 };
 
 /* ---- what it asks for, to be carried out in order ---- */

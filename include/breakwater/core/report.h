@@ -30,7 +30,8 @@ enum bw_condition {
     X(START_FAILED, "start_failed")                                                               \
     X(STOP_FAILED, "stop_failed")                                                                 \
     X(REJOIN_FAILED, "rejoin_failed")                                                             \
-    X(OUTSIDE_REACH, "outside_reach")     /* serves where its guard can end nothing */
+    X(OUTSIDE_REACH, "outside_reach")     /* serves where its guard can end nothing */            \
+    X(REACH_UNSEEN, "reach_unseen")       /* serves, and was not seen where: other scripts started it */
 enum bw_alarm {
 #define X(name, word) BW_ALARM_##name,
     BW_ALARM_LIST(X)

@@ -60,6 +60,8 @@ struct bw_script_result {
     int code; /* exit status or signal; 0 where there was none */
     /* From the go-ahead to the end of the main process, on the clock that shows more. */
     uint64_t duration_ns;
+    uint64_t digest;        /* as the child found it; 0: it was not asked, or did not come so far */
+    bool is_other;          /* not started, because of that */
     bool by_shell;          /* given to bash or sh: worth a warning */
     bool has_leftovers;     /* a start script left processes behind, as start scripts do */
     bool has_swept;         /* another one did: they were ended */
@@ -93,6 +95,13 @@ struct bw_script_spec {
     enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
     enum bw_script_leftovers leftovers;
     bool refuses_writable;  /* a script that others can change (script_owner.h) is not run: NOT_STARTED */
+    /* Of the bytes that are there just before the script runs: asked by the child, which may hang over it;
+     * async-signal-safe. NULL: nobody asks. With `refuses_other` the script runs only where it is
+     * `wanted_digest`; else NOT_STARTED. */
+    uint64_t (*digest)(const void *of);
+    const void *digest_of;
+    uint64_t wanted_digest;
+    bool refuses_other;
     uint64_t limit_ns;      /* from the go-ahead; UINT64_MAX: the caller ends it */
     uint64_t kill_grace_ns; /* between TERM and KILL */
     /* The script itself runs now (execve succeeded); always before an on_end that says EXITED. May
