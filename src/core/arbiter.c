@@ -441,7 +441,7 @@ static const char *end_reach_missing(const struct bw_evaluation *eval)
     if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
         return NULL;
     if (group->terms.reach == BW_REACH_REMOTE && !BW_MUTANT(REACH_REMOTE))
-        return "reach remote without a second enforcer";
+        return "its service outlives the machine of its guard (reach remote)";
     return BW_MUTANT(OUTSIDE_EXPIRES) ? NULL : bw_eval_outside_word(&group->sight);
 }
 

@@ -725,7 +725,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
         return bw_diag_set(diag, BW_ERR_BUSY, "%s is still adopting %s; wait for its end",
                            group->holder_site, group->spec.name);
     if (group->spec.mode == BW_MODE_PAUSED)
-        return bw_diag_set(diag, BW_ERR_REFUSED, "%s is paused; apply its spec with mode: auto or manual first",
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "%s is paused; apply its spec with mode: auto or manual first",
                            group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);

@@ -489,12 +489,15 @@ static uint32_t proof_limit_ms(const struct bw_guard_program *program)
     uint64_t left_ns = 2 * (uint64_t)BW_REACH_PROOF_MS * BW_NS_PER_MS;
 
     for (uint32_t i = 0; i < program->place_count; i++) {
-        const struct bw_guard_mirror *mirror = &program->places[i]->machine.mirror;
+        const struct bw_guard *machine = &program->places[i]->machine;
+        const struct bw_guard_mirror *mirror = &machine->mirror;
         const struct bw_instant window = bw_instant_sub(mirror->armed_end, mirror->fence_ns);
 
-        if (bw_guard_is_fencing(&program->places[i]->machine))
+        if (bw_guard_is_fencing(machine))
             return 0;
-        if (mirror->armed_epoch != 0 && bw_instant_left_ns(now, window) < left_ns)
+        if (mirror->armed_epoch == 0 || machine->fence == BW_FENCE_DONE)
+            continue; /* an epoch that nobody is left to end keeps no group from its proof for ever */
+        if (bw_instant_left_ns(now, window) < left_ns)
             left_ns = bw_instant_left_ns(now, window);
     }
     return (uint32_t)(left_ns / 2 / BW_NS_PER_MS);

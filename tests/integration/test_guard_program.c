@@ -357,6 +357,23 @@ static void a_guard_that_comes_back_after_the_deadline_fences_at_once(void **sta
     (void)kill(stopped, SIGKILL);
 }
 
+/* Its agent lost its state, so nobody ends that epoch any more: the next one is a candidate all the same. */
+static void an_epoch_that_nobody_is_left_to_end_does_not_keep_a_guard_from_its_proof(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)rig_serve(rig, TTL_MS, FENCE_MS);
+    rig_agent_close(&rig->agent);
+    rig_wait_log(rig, "event=fence.ended");
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    do {
+        rig_greet(rig); /* and never says that the epoch has ended */
+        rig_wait(&rig->agent, BW_GUARD_MESSAGE_GROUP_STATE, 1);
+        (void)usleep(100000);
+    } while (!rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.reach_works);
+}
+
 /* I1, 3.2.4: whoever takes a group out of the file does not take its deadline away. */
 static void a_group_that_the_file_forgot_is_ended_at_its_deadline(void **state)
 {
@@ -590,6 +607,7 @@ int main(void)
         TEST(a_run_directory_that_hangs_holds_up_no_fence),
         TEST(a_deadline_whose_mirror_is_lost_stays_with_its_enforcer),
         TEST(a_guard_that_comes_back_after_the_deadline_fences_at_once),
+        TEST(an_epoch_that_nobody_is_left_to_end_does_not_keep_a_guard_from_its_proof),
         TEST(a_group_that_the_file_forgot_is_ended_at_its_deadline),
         TEST(no_cgroup_of_a_group_that_is_gone_stays),
         TEST(cgroups_that_vanished_are_made_anew),

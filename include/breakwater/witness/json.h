@@ -76,7 +76,8 @@ void bw_json_history(const struct bw_people_view *view, int place, size_t count_
                      struct bw_json_buffer *buffer);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
-/* How the open epoch ends when its holder is lost: {"by_time", "gate", "why", "way": the command that
+/* How the open epoch ends when its holder is lost: {"by_time", "by_holder": false where the holder's
+ * site came back without the state that could give it back, "gate", "why", "way": the command that
  * ends it on a person's word, null where time does, "lease_may_live_ms", "vouched_by",
  * "vouched_text"}; null when no epoch is open. */
 json_t *bw_json_end(const struct bw_people_view *view, int place);
