@@ -89,10 +89,14 @@ bool sim_checks_is_unfenced(const struct sim_world *world, uint32_t site)
     return false;
 }
 
-/* Seen twice, and fenced. */
+/* A lease that is on its way is over, it is seen twice, and fenced. */
 static uint64_t find_out_ns(const struct sim_world *world)
 {
-    return (2 * world->setting.ttl_ms_max + 4 * world->setting.check_interval_ms) * SIM_MS;
+    const struct sim_setting *setting = &world->setting;
+
+    return (setting->ttl_ms_max + 3 * setting->check_interval_ms + 2 * setting->terms.fence_ms) *
+               SIM_MS +
+           3 * setting->script_limit_ns[BW_ACTION_STATUS];
 }
 
 void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns)

@@ -158,9 +158,13 @@ static bool slew(struct sim_world *world, struct sim_incident *incident)
 }
 static bool drift_beyond(struct sim_world *world, struct sim_incident *incident)
 {
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
-        sim_checks_excuse(world, site, sim_plan_excused_until(world, incident));
+    /* Until each lease is over whose length or wait it has counted: with those of a witness anybody's. */
+    const uint64_t until_ns = incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    for (uint32_t site = 0; site < world->setting.site_count; site++)
+        if (incident->a < SIM_WITNESSES || site == incident->a - SIM_WITNESSES)
+            sim_checks_excuse(world, site, until_ns);
     set_rates(world, incident, BEYOND_PPM, BEYOND_PPM);
     return true;
 }

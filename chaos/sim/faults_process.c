@@ -215,6 +215,8 @@ static void enforcer_goes_on(struct sim_world *world, struct sim_incident *incid
 static bool kill_all_three(struct sim_world *world, struct sim_incident *incident)
 {
     incident->b = any_site(world, incident);
+    if (!sim_plan_takes_site(world, incident->b, length_ns(world, incident)))
+        return false;
     sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
     sim_process_keep_down(world->agents[incident->b][0]);
     sim_process_keep_down(world->guards[incident->b]);
@@ -227,19 +229,25 @@ static bool kill_all_three(struct sim_world *world, struct sim_incident *inciden
 
 static bool hang_disk(struct sim_world *world, struct sim_incident *incident)
 {
-    struct sim_process *guard;
+    const uint64_t draw = incident->salt % 6; /* both, or one of the two: they may be on different disks */
+    struct sim_process *guard, *agent;
 
     incident->b = any_site(world, incident);
     guard = world->guards[incident->b];
+    agent = world->agents[incident->b][0];
     sim_checks_disturb(world, incident->b, incident->until_ns);
-    guard->disk.hung_until_ns = incident->until_ns;
-    if (incident->salt % 3 == 0)
+    if (draw < 5)
+        guard->disk.hung_until_ns = incident->until_ns;
+    if (draw >= 3)
+        agent->disk.hung_until_ns = incident->until_ns;
+    if (incident->salt / 6 % 3 == 0)
         guard->disk.run_hung_until_ns = incident->until_ns;
     return true;
 }
 static void disk_answers(struct sim_world *world, struct sim_incident *incident)
 {
     world->guards[incident->b]->disk.hung_until_ns = 0;
+    world->agents[incident->b][0]->disk.hung_until_ns = 0;
     world->guards[incident->b]->disk.run_hung_until_ns = 0;
 }
 

@@ -95,6 +95,50 @@ static void scripts_are_known(struct sim_world *world, struct sim_incident *inci
         sim_site_reload(host);
 }
 
+/* ---- others, of the other nature, start it again in the epoch that is granted; then the site is lost, and
+ * no script ends anything: nobody else is granted it by time where it is outside (3.4) ---- */
+
+static uint64_t lose_once_restarted(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = sim_site(world, incident->a);
+
+    if (!sim_service_is_serving(host, incident->b))
+        return 20 * SIM_MS;
+    if (incident->stage++ == 0) /* a look or two more */
+        return 3 * world->setting.check_interval_ms * SIM_MS;
+    sim_site_set_script_faults(host, &(struct sim_script_faults){.is_away = true});
+    sim_net_cut_around(world, host->index, true, true, true);
+    incident->others = 1;
+    return 0;
+}
+static bool restarted_otherwise(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = draw_site(world, incident);
+    const uint32_t group = draw_group(world, incident);
+
+    if (!sim_service_is_serving(host, group))
+        return false;
+    sim_checks_disturb(world, incident->a, incident->until_ns);
+    incident->look = lose_once_restarted;
+    incident->stage = incident->others = 0;
+    incident->c = sim_site_scripts(host, group);
+    sim_site_set_scripts(host, group, incident->c == 2 ? 1 : 2);
+    sim_site_reload(host);
+    sim_service_dies(host, group);
+    return true;
+}
+static void found_again(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_host *host = sim_site(world, incident->a);
+
+    if (incident->others != 0) {
+        sim_net_cut_around(world, host->index, true, true, false);
+        sim_site_clear_script_faults(host);
+    }
+    sim_site_set_scripts(host, incident->b, (uint32_t)incident->c);
+    sim_site_reload(host);
+}
+
 /* ---- a machine is cloned, and both run (3.5, 3.8) ----
  * The original goes on, or is cut off meanwhile, or was switched off first, as one that is moved. */
 
@@ -129,6 +173,7 @@ const struct sim_incident_kind sim_faults_of_scripts[] = {
     {"condition-says", SIM_INSIDE, true, 5, 2000, 60000, condition_says, condition_is_met},
     {"service-crashes", SIM_INSIDE, true, 8, 5000, 40000, service_crashes, NULL},
     {"looks-ended", SIM_INSIDE, true, 4, 500, 30000, looks_are_ended, looks_end_by_themselves},
+    {"restarted-otherwise", SIM_INSIDE, true, 6, 30000, 90000, restarted_otherwise, found_again},
     {"clone-site", SIM_INSIDE, true, 6, 3000, 90000, clone_site, no_clone},
     {"change-scripts", SIM_INSIDE, true, 6, 100, 60000, change_scripts, scripts_are_known},
     {.name = NULL},

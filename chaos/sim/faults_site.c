@@ -201,7 +201,8 @@ static void machine_returns(struct sim_world *world, struct sim_incident *incide
 {
     sim_host_boot(site_of(world, incident));
 }
-/* State rolled back to an older copy: outside (3.8). */
+/* State rolled back to an older copy: outside (3.8), and not excused: what its guard keeps is not, and the
+ * guard refuses what is over. */
 static bool copy_state(struct sim_world *world, struct sim_incident *incident)
 {
     (void)draw_site(world, incident);
@@ -213,7 +214,6 @@ static void roll_back_state(struct sim_world *world, struct sim_incident *incide
 
     if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL)
         return;
-    sim_checks_excuse(world, incident->a, sim_plan_excused_until(world, incident));
     sim_process_kill(agent);
     (void)sim_file_copy(site_of(world, incident), COPY_FILE, SIM_AGENT_FILE);
     sim_file_remove(site_of(world, incident), COPY_FILE);
@@ -249,7 +249,7 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"lose-agent-state", SIM_INSIDE, true, 3, 10, 10000, lose_agent_state, agent_returns},
     {"alone-with-mirror", SIM_INSIDE, true, 4, 1000, 30000, alone_with_mirror, guard_returns},
     {"lose-machine", SIM_INSIDE, true, 2, 100, 30000, lose_machine, machine_returns},
-    {"roll-back-state", SIM_OUTSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
+    {"roll-back-state", SIM_INSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
     {"second-agent", SIM_INSIDE, true, 3, 100, 60000, second_agent, no_second_agent},
     {.name = NULL},
 };

@@ -5,6 +5,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "checks.h"
+#include "net.h"
 #include "people.h"
 #include "site.h"
 #include "witness.h"
@@ -160,7 +161,47 @@ static void ask_again(struct sim_world *world, struct sim_incident *incident)
     sim_site_clear_script_faults(sim_site(world, incident->b));
 }
 
+/* ---- of one that is cut off and cannot end its service, and is heard again once he has spoken: what it
+ * says then counts more than his word (3.1) ---- */
+
+static uint64_t vouch_unheard(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!sim_people_vouch(world, incident->a, incident->c))
+        return 200 * SIM_MS;
+    incident->stage = 1;
+    sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, false);
+    return 0;
+}
+static bool word_unfenced(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct sim_script_faults faults = {
+        .fence_fails_percent = 100, .unfenced_until_ns = sim_plan_excused_until(world, incident)};
+    const struct bw_group *group;
+    const struct sim_host *host;
+
+    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
+    incident->look = vouch_unheard;
+    group = sim_people_group(world, incident->a);
+    host = group == NULL ? NULL : sim_people_holder(world, group);
+    if (host == NULL || !would_vouch(host, incident->a) || !sim_service_is_serving(host, incident->a))
+        return false;
+    incident->b = host->number;
+    incident->c = group->epoch;
+    incident->stage = 0;
+    sim_checks_disturb(world, incident->b, incident->until_ns);
+    sim_site_set_script_faults(sim_site(world, incident->b), &faults);
+    sim_net_cut_around(world, host->index, true, true, true);
+    return true;
+}
+static void fenced_again(struct sim_world *world, struct sim_incident *incident)
+{
+    if (incident->stage == 0)
+        sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, false);
+    sim_site_clear_script_faults(sim_site(world, incident->b));
+}
+
 const struct sim_incident_kind sim_people_release[] = {
+    {"word-unfenced", SIM_OUTSIDE, false, 4, 20000, 60000, word_unfenced, fenced_again},
     {"force-release", SIM_PEOPLE, true, 6, 8000, 60000, force, boot_again},
     {"wrong-word", SIM_PEOPLE, true, 4, 3000, 60000, wrong_word, ask_again},
     {.name = NULL},

@@ -24,6 +24,7 @@ static const struct sim_incident_kind *const tables[] = {
 #define PAUSE_MS_MAX 30000
 #define FIRST_AT_NS  (20 * SIM_S)
 #define ALONE_NS     (3 * SIM_S) /* until an agent knows that nobody answers its hello, and more */
+#define NOTICED_NS   (5 * SIM_S) /* a guard that begins again, and the pause between two tries of a fence */
 #define STORM_CRASH_PER_MILLION 3000
 #define STORM_PER_MILLION       50000
 
@@ -269,5 +270,5 @@ void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
 uint64_t sim_plan_excused_until(const struct sim_world *world,
                                 const struct sim_incident *incident)
 {
-    return incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+    return incident->until_ns + 2 * world->setting.terms.fence_ms * SIM_MS + NOTICED_NS;
 }

@@ -93,7 +93,8 @@ void sim_plan_tell(struct sim_world *world, const struct sim_incident *incident,
  * lease is about to end, before the agent can have found out (3.8). */
 bool sim_plan_takes_both(struct sim_world *world, uint32_t site, uint64_t ns);
 
-/* When whoever was left running at a site under this incident has surely been fenced. */
+/* When whoever was left running at a site under this incident has surely been fenced by a guard that knows
+ * of nothing but a deadline that is over: one fence that failed under it, and the next. */
 uint64_t sim_plan_excused_until(const struct sim_world *world,
                                 const struct sim_incident *incident);
 
