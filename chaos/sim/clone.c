@@ -36,6 +36,7 @@ static void copy_services(struct sim_machine *to, const struct sim_machine *from
         to->services[group].is_up = false;
         to->services[group].has_ms = sim_service_position(from, group);
         to->scripts_named[group] = from->scripts_named[group];
+        memcpy(to->script_bytes[group], from->script_bytes[group], sizeof to->script_bytes[group]);
         to->starts_outside[group] = from->starts_outside[group];
         to->conditions[group] = from->conditions[group];
     }

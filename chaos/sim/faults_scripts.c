@@ -70,8 +70,9 @@ static void looks_end_by_themselves(struct sim_world *world, struct sim_incident
 }
 
 /* ---- others (3.4) ----
- * Somebody installs other scripts for a group, names them in the site file and has the guard read it: at
- * once, or only when the incident is over, or whenever it is restarted; and perhaps then goes back. */
+ * Somebody edits the scripts of a group where they lie; or installs others, names them in the site file and
+ * has the guard read it: at once, or only when the incident is over, or whenever it is restarted. Perhaps
+ * he then goes back. */
 
 static bool change_scripts(struct sim_world *world, struct sim_incident *incident)
 {
@@ -79,8 +80,14 @@ static bool change_scripts(struct sim_world *world, struct sim_incident *inciden
     const uint32_t group = draw_group(world, incident);
     const uint32_t step = 1 + (uint32_t)bw_prng_below(&incident->chance, SIM_SCRIPTS_MAX - 1);
 
+    const uint32_t others = (sim_site_scripts(host, group) - 1 + step) % SIM_SCRIPTS_MAX + 1;
+
     incident->c = sim_site_scripts(host, group);
-    sim_site_set_scripts(host, group, (uint32_t)((incident->c - 1 + step) % SIM_SCRIPTS_MAX) + 1);
+    if (sim_chance(&incident->chance, 400000)) {
+        sim_site_edit_scripts(host, group, others);
+        return true;
+    }
+    sim_site_set_scripts(host, group, others);
     if (sim_chance(&incident->chance, 600000))
         sim_site_reload(host);
     return true;
@@ -122,8 +129,12 @@ static bool restarted_otherwise(struct sim_world *world, struct sim_incident *in
     incident->look = lose_once_restarted;
     incident->stage = incident->others = 0;
     incident->c = sim_site_scripts(host, group);
-    sim_site_set_scripts(host, group, incident->c == 2 ? 1 : 2);
-    sim_site_reload(host);
+    if (sim_chance(&incident->chance, 500000)) {
+        sim_site_edit_scripts(host, group, incident->c == 2 ? 1 : 2);
+    } else {
+        sim_site_set_scripts(host, group, incident->c == 2 ? 1 : 2);
+        sim_site_reload(host);
+    }
     sim_service_dies(host, group);
     return true;
 }

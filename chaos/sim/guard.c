@@ -129,6 +129,8 @@ static struct bw_guard_event run_ended(const struct sim_guard *guard,
         .kind = BW_GUARD_EVENT_RUN_ENDED,
         .slot = slot,
         .ended = work->ended,
+        /* else a reload knows better */
+        .digest = place->run_config_number[slot] == place->config_number ? work->found : 0,
         .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, place),
         .populated = sim_reach_populated(guard->machine, place->group),
     };
@@ -157,8 +159,10 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
                                   .action = action->run.action,
                                   .epoch = action->run.epoch,
                                   .scripts = (uint32_t)place->machine.limits.digest,
+                                  .files = place->files,
                                   .on_end = on_script_ended};
 
+    place->run_config_number[action->slot] = place->config_number;
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
     if (action->run.run_id != 0)
         sim_check_ordered(guard->process, place->group, action->run.action, action->run.epoch);
@@ -391,8 +395,13 @@ static void continue_step(struct sim_guard *guard)
 /* As bw_guard_place_configure: a run that is under way goes on with those it was begun with. */
 static void read_scripts(struct sim_guard *guard)
 {
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        guard->places[i].machine.limits.digest = guard->machine->scripts_named[i];
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        struct sim_guard_place *place = &guard->places[i];
+
+        place->machine.limits.digest = sim_site_scripts(guard->process->host, i);
+        place->files = guard->machine->scripts_named[i];
+        place->config_number++;
+    }
 }
 
 static void on_hangup(struct sim_process *process, void *payload)
@@ -645,7 +654,8 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
     struct bw_guard_mirror mirror;
     bool has_mirror;
 
-    limits.digest = guard->machine->scripts_named[group];
+    limits.digest = sim_site_scripts(guard->process->host, group);
+    place->files = guard->machine->scripts_named[group];
     place->group = group;
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
         place->work[slot].wake_at = BW_INSTANT_NEVER;

@@ -23,6 +23,9 @@ struct sim_guard_place {
     struct bw_instant wake_at;
     struct bw_instant prove_again_at;
     bool is_proved;
+    uint32_t files;        /* the scripts that it has read of */
+    uint32_t config_number;
+    uint32_t run_config_number[BW_GUARD_SLOT_COUNT];
     struct sim_work work[BW_GUARD_SLOT_COUNT];
     bool has_ended[BW_GUARD_SLOT_COUNT]; /* RUN_ENDED waits for the step under way */
     struct sim_reach_kill kill;

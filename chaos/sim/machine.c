@@ -74,6 +74,8 @@ void sim_site_init(struct sim_host *host)
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
         begin_to_follow(machine, group);
         machine->scripts_named[group] = 1;
+        for (uint32_t i = 0; i < SIM_SCRIPTS_MAX; i++)
+            machine->script_bytes[group][i] = i + 1;
         machine->starts_outside[group] = bw_prng_below(&nature, 100) < outside_percent;
         machine->services[group].is_outside = machine->starts_outside[group];
     }
@@ -231,7 +233,7 @@ void sim_service_started_by_hand(struct sim_host *host, uint32_t group)
 
     if (host->is_up && !host->is_suspended)
         sim_service_up(machine, group, 0,
-                       sim_scripts_start_outside(machine, group, machine->scripts_named[group]));
+                       sim_scripts_start_outside(machine, group, sim_site_scripts(host, group)));
 }
 
 void sim_service_freeze(struct sim_host *host, bool is_frozen)
@@ -280,12 +282,25 @@ void sim_site_set_condition(struct sim_host *host, uint32_t group, enum sim_cond
 
 uint32_t sim_site_scripts(const struct sim_host *host, uint32_t group)
 {
-    return sim_machine(host)->scripts_named[group];
+    const struct sim_machine *machine = sim_machine(host);
+
+    return machine->script_bytes[group][machine->scripts_named[group] - 1];
 }
 
+/* Under a name of their own: those of before stay where they are. */
 void sim_site_set_scripts(struct sim_host *host, uint32_t group, uint32_t scripts)
 {
-    sim_machine(host)->scripts_named[group] = scripts;
+    struct sim_machine *machine = sim_machine(host);
+
+    machine->scripts_named[group] = machine->scripts_named[group] % SIM_SCRIPTS_MAX + 1;
+    machine->script_bytes[group][machine->scripts_named[group] - 1] = scripts;
+}
+
+void sim_site_edit_scripts(struct sim_host *host, uint32_t group, uint32_t scripts)
+{
+    struct sim_machine *machine = sim_machine(host);
+
+    machine->script_bytes[group][machine->scripts_named[group] - 1] = scripts;
 }
 
 void sim_site_reload(struct sim_host *host)

@@ -28,12 +28,13 @@ enum sim_slot {
 
 /* ---- scripts ---- */
 
-enum sim_run_how { SIM_RUN_EXITED, SIM_RUN_SIGNALED, SIM_RUN_TOO_LATE };
+enum sim_run_how { SIM_RUN_EXITED, SIM_RUN_SIGNALED, SIM_RUN_TOO_LATE, SIM_RUN_OTHER_SCRIPTS };
 
 /* How a script ended, as its parent hears of it. */
 struct sim_run_end {
     uint64_t serial;
     uint32_t group, key; /* of the order */
+    uint32_t found;      /* of the run */
     enum sim_run_how how;
     int code;
     char line[32];
@@ -46,7 +47,7 @@ struct sim_run_order {
     enum sim_slot slot;
     enum bw_action_kind action;
     uint64_t epoch;
-    uint32_t scripts; /* a start or rejoin: which, as the guard has read them */
+    uint32_t scripts, files; /* which the guard wants, and by what name; 0: whatever there is */
     char target_position[BW_POSITION_MAX + 1];
     sim_later_fn on_end; /* for the parent, which frees its payload: a struct sim_run_end */
 };
@@ -60,6 +61,7 @@ struct sim_run_plan {
 
 struct sim_run {
     bool is_used, has_go, saw_up;
+    uint32_t found; /* the scripts that were there when it began; 0: not looked at */
     bool is_dying; /* KILL has reached it: it does nothing more, and is still there */
     uint64_t began_ns; /* true time of its exec */
     uint64_t serial; /* of which the place in the table is the remainder */
@@ -97,7 +99,8 @@ struct sim_machine {
     struct sim_process *enforcers[SIM_ENFORCERS_MAX]; /* each dead, or some guard's */
     struct sim_service services[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
-    uint32_t scripts_named[SIM_GROUPS_MAX]; /* in the site file */
+    uint32_t scripts_named[SIM_GROUPS_MAX]; /* by the site file: which of these files */
+    uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */
     enum sim_condition conditions[SIM_GROUPS_MAX];
     bool starts_outside[SIM_GROUPS_MAX]; /* the group's nature: its first scripts do */
     struct sim_run runs[SIM_RUNS_MAX];
@@ -161,6 +164,7 @@ struct sim_work {
     uint64_t serial, limit_ns, grace_ns;
     struct bw_instant went_at, kill_at;
     struct bw_instant wake_at; /* serve it then; never: nothing is due */
+    uint32_t found; /* as the run has told */
     bool is_reaped, is_dropped; /* dropped: it never got its go-ahead */
     bool is_killed;             /* by us, or its limit came: `ended.result` is settled */
     bool was_signaled;          /* by a signal that was not sent here */

@@ -176,6 +176,7 @@ static bool word_unfenced(struct sim_world *world, struct sim_incident *incident
 {
     const struct sim_script_faults faults = {
         .fence_fails_percent = 100, .unfenced_until_ns = sim_plan_excused_until(world, incident)};
+    struct bw_command command;
     const struct bw_group *group;
     const struct sim_host *host;
 
@@ -184,6 +185,11 @@ static bool word_unfenced(struct sim_world *world, struct sim_incident *incident
     group = sim_people_group(world, incident->a);
     host = group == NULL ? NULL : sim_people_holder(world, group);
     if (host == NULL || !would_vouch(host, incident->a) || !sim_service_is_serving(host, incident->a))
+        return false;
+    command = sim_people_about(world, BW_COMMAND_SET_SPEC, incident->a);
+    command.spec = group->spec;
+    command.spec.min_grade = BW_MIN_GRADE_FENCED; /* else time is enough, and nobody is asked */
+    if (!sim_people_submit(world, &command))
         return false;
     incident->b = host->number;
     incident->c = group->epoch;
@@ -198,6 +204,7 @@ static void fenced_again(struct sim_world *world, struct sim_incident *incident)
     if (incident->stage == 0)
         sim_net_cut_around(world, sim_site(world, incident->b)->index, true, true, false);
     sim_site_clear_script_faults(sim_site(world, incident->b));
+    sim_people_spec_as_at_first(world, incident->a);
 }
 
 const struct sim_incident_kind sim_people_release[] = {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/core/site.h>
 
 #include "check_reports.h"
@@ -213,6 +214,7 @@ static void note_condition(const struct sim_machine *machine, const struct sim_r
     enum sim_verdict verdict = SIM_VERDICT_FAILS;
 
     if (run->order.action != BW_ACTION_CONDITION || what->how == SIM_RUN_TOO_LATE ||
+        what->how == SIM_RUN_OTHER_SCRIPTS ||
         (what->how == SIM_RUN_SIGNALED && !run->plan.hangs))
         return;
     if (what->how == SIM_RUN_EXITED && what->code == 0)
@@ -236,6 +238,7 @@ static void end(struct sim_machine *machine, struct sim_run *run, struct sim_run
     what->serial = run->serial;
     what->group = run->order.group;
     what->key = run->order.key;
+    what->found = run->found;
     *payload = *what;
     sim_later(parent, bw_prng_below(&machine->host->chance, REAP_NS_MAX), run->order.on_end,
               payload, free);
@@ -347,7 +350,7 @@ static void finishes(struct sim_process *scripts, void *payload)
 
 static bool starts_outside(const struct sim_machine *machine, const struct sim_run *run)
 {
-    return sim_scripts_start_outside(machine, run->order.group, run->order.scripts);
+    return sim_scripts_start_outside(machine, run->order.group, run->found);
 }
 
 static void left_behind_goes_on(struct sim_process *scripts, void *payload)
@@ -382,6 +385,7 @@ static void leave_behind(struct sim_machine *machine, const struct sim_run *run)
     if (child == NULL)
         return; /* no more processes: it has started nothing */
     child->has_go = true;
+    child->found = run->found;
     child->plan.ignores_term = run->plan.ignores_term;
     sim_later(machine->scripts, rest_ns + draw_left_ns(machine), left_behind_goes_on,
               packed(child->serial), NULL);
@@ -437,12 +441,27 @@ static void takes_effect(struct sim_process *scripts, void *payload)
 
 /* ---- its beginning ------------------------------------------------------------------------------ */
 
+/* As the child of src/sys: it looks at the bytes that it is about to run, and a start is of those that were
+ * asked for, or does not begin (3.4). */
+static bool refuses_others(const struct sim_machine *machine, struct sim_run *run)
+{
+    const struct sim_run_order *order = &run->order;
+
+    if (order->files == 0 ||
+        (order->action != BW_ACTION_START && order->action != BW_ACTION_STATUS))
+        return false;
+    run->found = machine->script_bytes[order->group][order->files - 1];
+    return order->action == BW_ACTION_START && run->found != order->scripts &&
+           !BW_MUTANT(STALE_BYTES);
+}
+
 static void begins(struct sim_process *scripts, void *payload)
 {
     struct sim_machine *machine = sim_machine(scripts->host);
     struct sim_world *world = scripts->host->world;
     struct sim_run *run = find(machine, (uintptr_t)payload);
     struct sim_run_end too_late = {.how = SIM_RUN_TOO_LATE};
+    struct sim_run_end others = {.how = SIM_RUN_OTHER_SCRIPTS};
 
     if (run == NULL || run->is_dying)
         return;
@@ -450,6 +469,11 @@ static void begins(struct sim_process *scripts, void *payload)
     if (bw_instant_right_is_over(sim_clock_now(scripts->host), run->not_after)) {
         sim_count(world, "script:too_late");
         end(machine, run, &too_late);
+        return;
+    }
+    if (refuses_others(machine, run)) {
+        sim_count(world, "script:others");
+        end(machine, run, &others);
         return;
     }
     run->began_ns = world->now_ns;

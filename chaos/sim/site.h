@@ -60,12 +60,15 @@ void sim_site_clear_script_faults(struct sim_host *host);
 /* What the condition script of a group says at a site, until it says something else. */
 enum sim_condition { SIM_CONDITION_START, SIM_CONDITION_STOP, SIM_CONDITION_FAILS, SIM_CONDITION_HANGS };
 void sim_site_set_condition(struct sim_host *host, uint32_t group, enum sim_condition condition);
-/* The site file names other scripts for this group, 1 to SIM_SCRIPTS_MAX. Some start the service where no
- * signal from its guard reaches it. A guard knows of them once it reads the file: when it begins, or is
- * told to. */
+/* Which scripts there are for this group, 1 to SIM_SCRIPTS_MAX: it stands for the digest of their bytes. Some
+ * start the service where no signal from its guard reaches it. */
 #define SIM_SCRIPTS_MAX 3
-uint32_t sim_site_scripts(const struct sim_host *host, uint32_t group);
+uint32_t sim_site_scripts(const struct sim_host *host, uint32_t group); /* in the files that are named */
+/* The site file names others. A guard reads it when it begins, or is told to; until then it runs those that
+ * it has read of. */
 void sim_site_set_scripts(struct sim_host *host, uint32_t group, uint32_t scripts);
+/* Those that it names are written over where they lie: the next run is one of these. */
+void sim_site_edit_scripts(struct sim_host *host, uint32_t group, uint32_t scripts);
 void sim_site_reload(struct sim_host *host); /* SIGHUP to the guard */
 /* Readiness as the next runs print it. */
 void sim_site_set_lag(struct sim_host *host, uint32_t group, bool is_known, uint64_t lag_ms);

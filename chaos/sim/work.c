@@ -106,6 +106,7 @@ static void judge(struct sim_work *work, const struct sim_run_end *end)
 {
     struct bw_guard_run_ended *ended = &work->ended;
 
+    work->found = end->found;
     BW_ASSERT(bw_copy_text(ended->line, sizeof ended->line, end->line));
     BW_ASSERT(bw_copy_text(ended->tail, sizeof ended->tail, end->tail));
     if (work->is_killed)
@@ -122,6 +123,10 @@ static void judge(struct sim_work *work, const struct sim_run_end *end)
         return;
     case SIM_RUN_TOO_LATE:
         ended->result = BW_RUN_TOO_LATE;
+        return;
+    case SIM_RUN_OTHER_SCRIPTS:
+        ended->result = BW_RUN_REFUSED;
+        ended->refusal = BW_REFUSAL_OTHER_SCRIPTS;
         return;
     }
 }
