@@ -175,9 +175,7 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
             violate(verdict, "%s: no other site served, which this scenario is about", group->name);
         return;
     case BW_SCENARIO_STAYS:
-        if (group->tenure_count > 0 &&
-            (group->tenures[0].site != group->tenures[group->tenure_count - 1].site ||
-             group->tenures[0].epoch != group->tenures[group->tenure_count - 1].epoch))
+        if (group->judge.process_count > 1) /* also within one epoch */
             violate(verdict, "%s: its service was ended or moved, which must not happen here",
                     group->name);
         return;

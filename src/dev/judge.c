@@ -120,6 +120,8 @@ static enum bw_err add_beat(struct bw_judge *judge, const struct beat *beat, boo
     if (err != BW_OK)
         return err;
     judge->beat_count++;
+    judge->process_count += is_first;
+    span.process = judge->process_count - 1;
     if (is_first)
         return add_span(judge, &span, diag);
     if (beat->boot_ns - last_beat_ns <= BW_JUDGE_BEAT_US_MAX * NS_PER_US) {

@@ -31,6 +31,9 @@ struct world {
     struct bw_guard_message last[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* newest of each kind */
     uint32_t sent[BW_GUARD_MESSAGE_FENCE_ENDED + 2];
     struct bw_instant go_not_after;
+    struct bw_guard_memory memory;   /* as the newest step left them */
+    struct bw_guard_mirror mirror;
+    struct bw_guard_mirror mirrored; /* as it was when the newest MIRROR was asked for */
 };
 
 static const struct bw_id instance_a = {{1}};
@@ -111,11 +114,55 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     }
 }
 
+/* In every step of every test: what a restarted guard is to go by is mirrored in the step that changes
+ * it. What a child is about to do waits for the child; what no mirror took is taken back. */
+static inline void assert_mirrored(struct world *world, const struct bw_guard_event *event,
+                                   const struct bw_guard_actions *out)
+{
+    const bool is_taken_back = event->kind == BW_GUARD_EVENT_MIRRORED && !event->ok;
+    bool waits = is_taken_back;
+
+    for (uint32_t i = 0; i < out->count; i++)
+        if (out->list[i].kind == BW_GUARD_ACTION_MIRROR)
+            world->mirrored = world->guard.mirror;
+    for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+        waits = waits || world->guard.slots[i].state == BW_SLOT_SPAWNING;
+    if (!waits && memcmp(&world->mirrored, &world->guard.mirror, sizeof world->mirrored) != 0)
+        fail_msg("event %d has changed what is to be mirrored, and asks for no mirror",
+                 (int)event->kind);
+    if (is_taken_back)
+        world->mirrored = world->guard.mirror;
+    world->mirror = world->guard.mirror;
+}
+
+/* ... and written down what it is to know, but for a sight that is worse than what was believed: it counts
+ * at once, and the next look writes it. */
+static inline void assert_saved(struct world *world, const struct bw_guard_event *event,
+                                const struct bw_guard_actions *out)
+{
+    struct bw_guard_memory now = world->guard.memory;
+    bool is_asked = false;
+
+    for (uint32_t i = 0; i < out->count; i++)
+        is_asked = is_asked || out->list[i].kind == BW_GUARD_ACTION_SAVE;
+    now.sight = world->memory.sight;
+    if (!is_asked && !(event->kind == BW_GUARD_EVENT_SAVED && !event->ok) &&
+        memcmp(&now, &world->memory, sizeof now) != 0)
+        fail_msg("event %d has changed what is to be kept, and asks for no save", (int)event->kind);
+    world->memory = world->guard.memory;
+}
+
 static inline void step(struct world *world, const struct bw_guard_event *event)
 {
     struct bw_guard_actions out;
 
+    world->memory = world->guard.memory; /* a test may change it */
+
+    if (memcmp(&world->mirror, &world->guard.mirror, sizeof world->mirror) != 0)
+        world->mirrored = world->guard.mirror; /* the test has changed it */
     bw_guard_step(&world->guard, event, at_ms(world->now_ms), &out);
+    assert_mirrored(world, event, &out);
+    assert_saved(world, event, &out);
     world->wake_at = out.wake_at;
     for (uint32_t i = 0; i < out.count; i++)
         perform(world, &out.list[i]);

@@ -26,6 +26,8 @@ struct world {
     struct bw_guard_message sent_look; /* newest RUN of an observation */
     struct bw_fence_plan fence;        /* of the newest OWN_FENCE */
     uint64_t index;                    /* log index of the newest order */
+    struct bw_site_memory memory;       /* as the newest step left it */
+    struct bw_site_memory memory_saved; /* as it was when the newest SAVE was asked for */
 };
 
 static const struct bw_id instance_a = {{1}};
@@ -71,11 +73,27 @@ static inline void note_message(struct world *world, const struct bw_guard_messa
         world->sent_look = *message;
 }
 
+/* In every step of every test: what a restarted agent is to know is written down in the step that changes
+ * it. */
+static inline void assert_saved(struct world *world, const struct bw_site_event *event,
+                                const struct bw_site_actions *out)
+{
+    for (uint32_t i = 0; i < out->count; i++)
+        if (out->list[i].kind == BW_SITE_ACTION_SAVE)
+            world->memory_saved = world->site.memory;
+    if (memcmp(&world->memory_saved, &world->site.memory, sizeof world->memory_saved) != 0)
+        fail_msg("event %d has changed what is to be kept, and asks for no save", (int)event->kind);
+    world->memory = world->site.memory;
+}
+
 static inline void step(struct world *world, const struct bw_site_event *event)
 {
     struct bw_site_actions out;
 
+    if (memcmp(&world->memory, &world->site.memory, sizeof world->memory) != 0)
+        world->memory_saved = world->site.memory; /* the test has changed it */
     bw_site_step(&world->site, event, at_ms(world->now_ms), &out);
+    assert_saved(world, event, &out);
     for (uint32_t i = 0; i < out.count; i++) {
         const struct bw_site_action *action = &out.list[i];
 

@@ -392,6 +392,7 @@ static void ended_that_is_not_durable_is_refused(void **state)
 
     assert_false(end(&world, 1));
 
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_DURABLE);
     assert_int_equal(world.guard.memory.ended_epoch, 0);
     assert_true(world.guard.mirror.armed_epoch == 1);
 }

@@ -148,6 +148,9 @@ static void two_processes_of_one_site_are_one_site(void **state)
     add(judge, "beta", 2, 1500 * MS, 2 * MS, 1);
 
     assert_int_equal(overlap_us(judge), BW_JUDGE_BEAT_US); /* not counted twice */
+    assert_int_equal(judge->process_count, 3);
+    assert_int_equal(judge->spans[0].process, 0);
+    assert_int_equal(judge->spans[judge->span_count - 1].process, 2);
 }
 
 static void a_lower_epoch_after_a_higher_is_seen(void **state) /* I2 */

@@ -55,6 +55,45 @@ static void grant_of_another_instance_is_not_ours(void **state)
     assert_false(renews(&world));
 }
 
+/* 3.7: ours of that epoch or below is over, though no word of its end has come. */
+static void grant_of_another_instance_ends_what_is_ours(void **state)
+{
+    struct bw_order of = {.kind = BW_ORDER_RUN, .index = 50, .epoch = 2, .spec_version = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    of.instance = instance_b;
+
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+
+    assert_asked(&world, "RUN:stop");
+    assert_false(renews(&world));
+    assert_int_equal(world.site.memory.epoch, 1);
+}
+
+/* 3.5: first our old epoch ends, then the new one is accepted. */
+static void higher_epoch_is_accepted_once_the_old_one_was_given_back(void **state)
+{
+    struct bw_guard_message over = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+
+    order(&world, BW_ORDER_RUN, 2);
+
+    assert_asked(&world, "RUN:stop");
+    assert_false(renews(&world));
+    assert_int_equal(world.site.memory.epoch, 1);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    if (world.site.observation[BW_ACTION_READINESS].running)
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=128");
+    from_guard(&world, &over);
+    assert_int_equal(world.site.memory.epoch, 2);
+    assert_true(renews(&world));
+}
+
 static void start_waits_for_the_first_confirmed_renewal(void **state)
 {
     struct world world;
@@ -625,6 +664,8 @@ int main(void)
         cmocka_unit_test(epoch_is_durable_before_it_is_renewed),
         cmocka_unit_test(order_of_a_lower_index_never_replaces_a_higher),
         cmocka_unit_test(grant_of_another_instance_is_not_ours),
+        cmocka_unit_test(grant_of_another_instance_ends_what_is_ours),
+        cmocka_unit_test(higher_epoch_is_accepted_once_the_old_one_was_given_back),
         cmocka_unit_test(start_waits_for_the_first_confirmed_renewal),
         cmocka_unit_test(unknown_status_starts_nothing),
         cmocka_unit_test(service_that_runs_is_adopted_without_a_script),

@@ -25,6 +25,7 @@ struct bw_judge_span {
     uint64_t epoch;
     uint64_t from_ns;
     uint64_t to_ns; /* first instant not covered */
+    uint32_t process; /* which, in the order in which their records were added */
 };
 
 /* In the caller's memory, init to deinit. Fields are for reading. */
@@ -35,6 +36,7 @@ struct bw_judge {
     size_t span_count;
     size_t span_capacity;
     uint64_t beat_count;
+    uint32_t process_count; /* those with a beat */
 };
 
 void bw_judge_init(struct bw_judge *judge);
