@@ -54,6 +54,13 @@ bool bw_guard_is_armed(const struct bw_guard *guard)
     return guard->mirror.armed_epoch != 0;
 }
 
+bool bw_guard_has_deadline(const struct bw_guard *guard, struct bw_instant now)
+{
+    return bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE &&
+           (!guard->mirror.stop_seen || BW_MUTANT(DEADLINE_FOR_EVER) ||
+            !bw_instant_wait_is_over(now, guard->mirror.armed_end));
+}
+
 /* D - F of what is armed. */
 struct bw_instant bw_guard_window(const struct bw_guard *guard)
 {

@@ -207,12 +207,6 @@ static void note_fence_failed(const struct step *step, uint64_t epoch)
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S24");
 }
 
-/* How long a fence took, well or not. One that took 0 ms counts as 1: 0 is none. */
-static void note_fence_time(struct bw_site *site, uint32_t took_ms)
-{
-    site->fence_took_ms = took_ms > 0 ? took_ms : 1;
-}
-
 static void note_fence_succeeded(struct bw_site *site)
 {
     site->guard.stop_seen = true;
@@ -649,7 +643,7 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     const bool is_open = bw_site_epoch_is_open(site) && ended->epoch == site->memory.epoch;
 
     if (ended->result == BW_RUN_OK || ended->result == BW_RUN_FAILED)
-        note_fence_time(site, ended->duration_ms);
+        bw_site_note_fence_time(step, ended->epoch, ended->duration_ms);
     switch (ended->result) {
     case BW_RUN_OK:
         note_fence_succeeded(site);
@@ -779,7 +773,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         on_fence_begun(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
-        note_fence_time(site, message->fence.duration_ms);
+        bw_site_note_fence_time(step, message->epoch, message->fence.duration_ms);
         on_fence_ended(step, message->epoch, message->fence.ok);
         break;
     case BW_GUARD_MESSAGE_HELLO:

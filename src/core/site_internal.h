@@ -60,6 +60,8 @@ void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);
+/* How long a fence of `epoch` took, well or not. */
+void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms);
 uint32_t bw_site_reach_alarms(const struct bw_site *site);
 struct bw_reach_sight bw_site_sight(const struct bw_site *site);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);

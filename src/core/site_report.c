@@ -53,6 +53,38 @@ static bool is_fence_too_slow(const struct bw_site *site)
            site->fence_took_ms > (uint64_t)terms->fence_ms + terms->margin_ms;
 }
 
+/* A site that holds nothing runs no fence that could show better. So it is not believed for ever that it
+ * cannot: the first time for a minute, then for twice as long each time, up to about an hour. Until then
+ * it is no candidate (3.8). What a fence that takes too long must not let live, the kills before D end. */
+#define SLOW_FENCE_NS   (60 * BW_NS_PER_S)
+#define SLOW_FENCES_MAX 7
+
+void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms)
+{
+    struct bw_site *site = step->site;
+
+    site->fence_took_ms = took_ms > 0 ? took_ms : 1; /* 0 is none */
+    site->fence_took_at = step->now;
+    if (!is_fence_too_slow(site)) {
+        site->fence_slow_count = 0;
+        site->fence_slow_epoch = 0;
+    } else if (site->fence_slow_epoch != epoch) { /* a failed one is tried again and again */
+        site->fence_slow_epoch = epoch;
+        site->fence_slow_count += site->fence_slow_count < SLOW_FENCES_MAX;
+    }
+}
+
+static bool is_fence_time_old(const struct bw_site *site, struct bw_instant now)
+{
+    const uint64_t counts_ns = site->fence_slow_count > 0
+                                   ? SLOW_FENCE_NS << (site->fence_slow_count - 1)
+                                   : SLOW_FENCE_NS;
+
+    return is_fence_too_slow(site) && !bw_site_epoch_is_open(site) &&
+           bw_instant_wait_is_over(now, bw_instant_add(site->fence_took_at, counts_ns)) &&
+           !BW_MUTANT(SLOW_FOR_EVER);
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -115,12 +147,12 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->rejoining = site->running == BW_ACTION_REJOIN ||
                         bw_site_joined_epoch(site, kept) < site->other_serves_epoch;
     report->joined_epoch = bw_site_joined_epoch(site, kept);
-    report->fence_took_ms = site->fence_took_ms;
+    report->fence_took_ms = is_fence_time_old(site, now) ? 0 : site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
     report->alarms |= bw_site_reach_alarms(site);
     report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
                          site->running == BW_ACTION_START;
-    if (is_fence_too_slow(site))
+    if (is_fence_too_slow(site) && report->fence_took_ms != 0)
         report->alarms |= UINT32_C(1) << BW_ALARM_FENCE_TOO_SLOW;
 }

@@ -483,7 +483,8 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
 
 /* How long one may block: half of the time that is left until the first fence window of any group,
  * so that no deadline waits for it, however short the leases are. */
-static uint32_t proof_limit_ms(const struct bw_guard_program *program)
+static uint32_t proof_limit_ms(const struct bw_guard_program *program,
+                               const struct bw_guard_place **out_of)
 {
     const struct bw_instant now = bw_clock_now();
     uint64_t left_ns = 2 * (uint64_t)BW_REACH_PROOF_MS * BW_NS_PER_MS;
@@ -492,21 +493,36 @@ static uint32_t proof_limit_ms(const struct bw_guard_program *program)
         const struct bw_guard *machine = &program->places[i]->machine;
         const struct bw_guard_mirror *mirror = &machine->mirror;
         const struct bw_instant window = bw_instant_sub(mirror->armed_end, mirror->fence_ns);
+        const uint64_t its_ns = bw_guard_is_fencing(machine) ? 0
+                                : bw_guard_has_deadline(machine, now)
+                                    ? bw_instant_left_ns(now, window)
+                                    : left_ns;
 
-        if (bw_guard_is_fencing(machine))
-            return 0;
-        if (mirror->armed_epoch == 0 || machine->fence == BW_FENCE_DONE)
-            continue; /* an epoch that nobody is left to end keeps no group from its proof for ever */
-        if (bw_instant_left_ns(now, window) < left_ns)
-            left_ns = bw_instant_left_ns(now, window);
+        if (its_ns >= left_ns)
+            continue;
+        left_ns = its_ns;
+        *out_of = program->places[i];
     }
     return (uint32_t)(left_ns / 2 / BW_NS_PER_MS);
+}
+
+/* Once, until it is proved: each end of a script, and each hello, asks again. */
+static void say_unproved(struct bw_guard_place *place, const struct bw_guard_place *because_of)
+{
+    if (place->has_said_unproved || because_of == NULL)
+        return;
+    place->has_said_unproved = true;
+    bw_log_warn(&place->program->log, "reach.not_tried",
+                "group=%s why=\"the fence window of group %s is near or has begun\" does=\"the site is "
+                "not eligible until its reach was tried\"",
+                place->config->name, because_of->config->name);
 }
 
 void bw_guard_place_prove(struct bw_guard_place *place)
 {
     struct bw_log *log = &place->program->log;
     struct bw_diag diag = {0};
+    const struct bw_guard_place *because_of = NULL;
     uint32_t limit_ms;
 
     if (place->unit_reach != NULL && !place->are_units_seen)
@@ -518,9 +534,11 @@ void bw_guard_place_prove(struct bw_guard_place *place)
         set_proved(place);
         return;
     }
-    limit_ms = proof_limit_ms(place->program);
-    if (limit_ms < PROOF_MS_MIN)
+    limit_ms = proof_limit_ms(place->program, &because_of);
+    if (limit_ms < PROOF_MS_MIN) {
+        say_unproved(place, because_of);
         return; /* after a script has ended, or with the next hello */
+    }
     if (bw_reach_prove(&place->reach, limit_ms, &diag) != BW_OK) {
         bw_log_error(log, "reach.fails",
                      "group=%s error=%s does=\"the site is not eligible until it is\"",

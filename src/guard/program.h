@@ -164,6 +164,7 @@ struct bw_guard_place {
     struct bw_reach reach;
     struct bw_reach_kill kill;
     bool is_reach_proved;             /* of what the scripts started */
+    bool has_said_unproved;           /* why that waits */
     struct bw_instant prove_again_at; /* after a failed proof */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;

@@ -164,6 +164,24 @@ static void one_that_began_beside_a_stop_is_not(void **state)
     assert_int_equal(world.guard.fence, BW_FENCE_DONE);
 }
 
+/* An instance that was wiped cannot end the epoch of the one before: it stays armed, seen to have ended. */
+static void what_is_over_and_seen_to_be_has_no_deadline_to_come(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_false(bw_guard_has_deadline(&world.guard, at_ms(100000)));
+    begin_armed(&world);
+    world.guard.mirror.stop_seen = true;
+    assert_true(bw_guard_has_deadline(&world.guard, at_ms(109999)));
+    assert_false(bw_guard_has_deadline(&world.guard, at_ms(110000)));
+
+    world.guard.mirror.stop_seen = false;
+
+    assert_true(bw_guard_has_deadline(&world.guard, at_ms(120000)));
+}
+
 /* ---- what a restart of the guard does not forget ----------------------------------------------- */
 
 static void begin_anew(struct world *world)
@@ -246,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_start_that_ends_after_the_fence_script_needs_another),
         cmocka_unit_test(a_fence_script_that_began_beside_a_start_is_needed_once_more),
         cmocka_unit_test(one_that_began_beside_a_stop_is_not),
+        cmocka_unit_test(what_is_over_and_seen_to_be_has_no_deadline_to_come),
         cmocka_unit_test(an_end_that_was_refused_is_none_after_a_restart),
         cmocka_unit_test(one_that_was_not_is_one_after_a_restart),
         cmocka_unit_test(a_start_that_died_with_its_guard_may_have_ordered_more),

@@ -477,6 +477,57 @@ static void fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it(v
     assert_false(is_too_slow(&world));
 }
 
+static void fence_of_epoch_takes(struct world *world, uint64_t epoch, uint32_t ms)
+{
+    struct bw_guard_message fenced = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = epoch};
+
+    fenced.fence.ok = true;
+    fenced.fence.duration_ms = ms;
+    from_guard(world, &fenced);
+    world->site.memory.given_back = true;
+    world->site.tenure = BW_TENURE_NONE;
+}
+
+/* No fence runs there that could show better: it would be no candidate for ever. */
+static void a_slow_fence_is_forgotten_in_time_by_a_site_that_holds_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    fence_of_epoch_takes(&world, 1, FENCE_MS + 1);
+    world.now_ms += 59999;
+    assert_true(is_too_slow(&world));
+    world.now_ms += 1;
+    assert_false(is_too_slow(&world));
+    assert_int_equal(reported(&world).fence_took_ms, 0);
+
+    fence_of_epoch_takes(&world, 2, FENCE_MS + 1); /* and again: it takes longer */
+    fence_of_epoch_takes(&world, 2, FENCE_MS + 1);
+    world.now_ms += 119999;
+    assert_true(is_too_slow(&world));
+    world.now_ms += 1;
+    assert_false(is_too_slow(&world));
+
+    fence_of_epoch_takes(&world, 3, FENCE_MS);
+    fence_of_epoch_takes(&world, 4, FENCE_MS + 1);
+    world.now_ms += 60000;
+    assert_false(is_too_slow(&world));
+}
+
+static void one_that_holds_an_epoch_does_not_forget_it(void **state)
+{
+    struct bw_guard_message fenced = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    fenced.fence.duration_ms = FENCE_MS + 1;
+    from_guard(&world, &fenced);
+    world.now_ms += 600000;
+    assert_true(is_too_slow(&world));
+}
+
 /* 3.4: the lease is what the guard has acknowledged; what it may yet arm ends only by its word. */
 static void a_pending_arm_is_no_lease_but_a_deadline(void **state)
 {
@@ -528,6 +579,8 @@ int main(void)
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
         cmocka_unit_test(own_fence_that_the_guard_slept_through_leads_to_the_end_of_the_epoch),
         cmocka_unit_test(fence_that_took_longer_than_allowed_is_an_alarm_until_one_keeps_it),
+        cmocka_unit_test(a_slow_fence_is_forgotten_in_time_by_a_site_that_holds_nothing),
+        cmocka_unit_test(one_that_holds_an_epoch_does_not_forget_it),
         cmocka_unit_test(a_pending_arm_is_no_lease_but_a_deadline),
     };
 

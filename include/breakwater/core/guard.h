@@ -238,6 +238,10 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
  * what it was asked for; everything older is, and without a stop or fence everything (3.2.4). */
 bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time);
 
+/* Is a deadline yet to come? Not where the end of what is armed has come and it was seen to end: that
+ * nobody could end (3.7), and nothing is due of it any more. */
+bool bw_guard_has_deadline(const struct bw_guard *guard, struct bw_instant now);
+
 /* A fence has begun and has not ended. */
 bool bw_guard_is_fencing(const struct bw_guard *guard);
 

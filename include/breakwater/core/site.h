@@ -151,6 +151,9 @@ struct bw_site {
     bool fence_failed;
     uint64_t fence_failed_epoch;
     uint32_t fence_took_ms;         /* the newest that the guard has measured; 0 none */
+    struct bw_instant fence_took_at;
+    uint64_t fence_slow_epoch;      /* of the newest that took too long; 0 none */
+    uint32_t fence_slow_count;      /* epochs in a row whose fences did */
     bool save_pending;
     bool save_failed;
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
