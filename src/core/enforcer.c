@@ -46,6 +46,14 @@ static bool is_held(const struct bw_enforcer_place *place)
     return place->state == BW_ENFORCER_ARMED || place->state == BW_ENFORCER_KILLING;
 }
 
+void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, bool are_taken)
+{
+    uint32_t place;
+
+    if (bw_enforcer_add(enforcer, group, &place) == BW_OK)
+        enforcer->places[place].lacks_means = !are_taken;
+}
+
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
 static void hold(struct bw_enforcer_place *place, const struct bw_enforcer_order *order)
@@ -82,6 +90,8 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
     if (err != BW_OK)
         return err;
     place = &enforcer->places[at];
+    if (place->lacks_means && !BW_MUTANT(MEANS_UNTAKEN)) /* it could not be kept (3.4) */
+        return BW_ERR_IO;
     if (order->epoch < place->order.epoch)
         return BW_ERR_STALE;
     if (order->epoch == place->order.epoch && place->state != BW_ENFORCER_IDLE)

@@ -267,13 +267,16 @@ static void take_deadlines(const struct heard *heard)
 static void take_reach(const struct heard *heard)
 {
     const char *group = heard->message.orders[0].group;
+    const bool is_whole = heard->fd_count == heard->message.means_count;
     uint32_t place;
 
-    if (heard->message.order_count == 1 && heard->fd_count == heard->message.means_count &&
+    if (heard->message.order_count == 1 && is_whole &&
         bw_enforcer_add(&self.machine, group, &place) == BW_OK)
         bw_means_replace(&self.means[place], &heard->message, heard->fds);
     else
         drop_fds(heard);
+    if (heard->message.order_count == 1) /* its guard hears it with the next deadline */
+        bw_enforcer_note_means(&self.machine, group, is_whole);
 }
 
 static void obey_guard(const struct heard *heard)

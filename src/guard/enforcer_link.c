@@ -324,6 +324,18 @@ static void note_short(struct bw_guard_place *place, bool is_short)
     place->are_means_short = is_short;
 }
 
+/* Where no cgroup ends a group, each of its processes takes a descriptor. */
+static void note_full(struct bw_guard_place *place, bool is_full)
+{
+    if (is_full && !place->are_means_full)
+        bw_log_error(&place->program->log, "enforcer.means_full",
+                     "group=%s limit=%d does=\"more processes of it than that are not ended at the deadline "
+                     "where the guard itself is gone\" next=\"give the guard cgroups of its own "
+                     "(Delegate=yes)\"",
+                     place->config->name, BW_ENFORCER_MEANS_MAX);
+    place->are_means_full = is_full;
+}
+
 void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
 {
     struct bw_guard_program *program = place->program;
@@ -337,6 +349,7 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
     message->order_count = 0;
     add_order(message, place);
     note_short(place, !bw_guard_means_open(place, fds, message->means, &message->means_count));
+    note_full(place, message->means_count == BW_ENFORCER_MEANS_MAX);
     place->is_reach_untold = place->are_means_short || !send_frame(program, message, fds);
     if (place->is_reach_untold)
         program->enforcer.is_dirty = true;
@@ -368,6 +381,7 @@ static void refuse_places(struct bw_guard_program *program, const struct bw_enfo
             continue;
         bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64,
                      place->config->name, answer->orders[i].epoch);
+        place->is_reach_untold = true; /* it may have lacked a descriptor: once more, and whole */
         if (place->awaits_enforcer)
             bw_guard_place_mirrored(place, false);
     }

@@ -181,6 +181,7 @@ struct bw_guard_place {
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
     bool is_reach_untold; /* the enforcer does not know by what to end it: no deadline is passed on */
     bool are_means_short; /* ... as they cannot all be opened now; has been logged */
+    bool are_means_full;  /* there may be more than it can hold; has been logged */
     uint64_t told_number;          /* the frame that told it */
     struct bw_enforcer_order mirrored; /* the deadline that the newest mirror in /run says; epoch 0: none */
     uint64_t mirror_wanted;        /* number of the newest MIRROR */

@@ -167,10 +167,11 @@ static bool is_restart(const char *line, size_t bytes)
 }
 
 /* RestartForceExitStatus= wins over Restart=no; a socket, a timer, a path or a unit that upholds it
- * does not ask how it ended. */
+ * does not ask how it ended; what its own end starts, or that of another one, may be or start it. */
 static bool is_other_start(const char *line, size_t bytes)
 {
-    static const char *const keys[] = {"RestartForceExitStatus=", "TriggeredBy=", "UpheldBy="};
+    static const char *const keys[] = {"RestartForceExitStatus=", "TriggeredBy=", "UpheldBy=",
+                                       "OnFailure=", "OnSuccess=", "OnFailureOf=", "OnSuccessOf="};
     const char *value;
     size_t value_bytes;
 

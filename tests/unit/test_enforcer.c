@@ -110,6 +110,22 @@ static void a_deadline_only_moves_later_within_its_epoch(void **state)
 }
 
 /* 3.2.4: a fence that has begun is finished; a later confirmation extends nothing. */
+/* The descriptors by which it ends a group came short: it could not keep a deadline that it takes. */
+static void without_all_that_ends_a_group_no_deadline_of_it_is_taken(void **state)
+{
+    (void)state;
+    assert_int_equal(arm("a", 1, 10000, 0), BW_OK);
+    bw_enforcer_note_means(&enforcer, "a", false);
+    assert_int_equal(arm("a", 1, 11000, 0), BW_ERR_IO);
+    assert_int_equal(arm("a", 2, 11000, 0), BW_ERR_IO);
+    assert_int_equal(arm("b", 1, 11000, 0), BW_OK);
+    assert_int_equal(enforcer.places[0].order.end.boot_ns / MS, 10000); /* as it was */
+
+    bw_enforcer_note_means(&enforcer, "a", true);
+
+    assert_int_equal(arm("a", 1, 11000, 0), BW_OK);
+}
+
 static void a_kill_that_has_begun_is_not_taken_back(void **state)
 {
     struct bw_instant wake_at;
@@ -316,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup(one_clock_is_enough, begin),
         cmocka_unit_test_setup(it_kills_again_until_the_lease_has_ended_and_then_no_more, begin),
         cmocka_unit_test_setup(a_deadline_only_moves_later_within_its_epoch, begin),
+        cmocka_unit_test_setup(without_all_that_ends_a_group_no_deadline_of_it_is_taken, begin),
         cmocka_unit_test_setup(a_kill_that_has_begun_is_not_taken_back, begin),
         cmocka_unit_test_setup(a_lower_epoch_is_refused_and_a_higher_one_takes_the_place, begin),
         cmocka_unit_test_setup(what_is_over_is_not_killed, begin),

@@ -33,6 +33,12 @@ static const struct row rows[] = {
     {{"TriggeredBy=shop.timer", "Restart=no", "RestartForceExitStatus="}, "TriggeredBy=shop.timer"},
     {{"Restart=no", "UpheldBy=shop.target"}, "UpheldBy=shop.target"},
     {{"Restart=no", "UpheldBy=", "TriggeredBy="}, NULL},
+    /* Nor does anybody know what is started there: it may start it. */
+    {{"Restart=no", "OnFailure=shop-again.service"}, "OnFailure=shop-again.service"},
+    {{"Restart=no", "OnSuccess=shop-next.service"}, "OnSuccess=shop-next.service"},
+    {{"Restart=no", "OnFailureOf=other.service"}, "OnFailureOf=other.service"},
+    {{"Restart=no", "OnSuccessOf=other.service"}, "OnSuccessOf=other.service"},
+    {{"Restart=no", "OnFailure=", "OnSuccess=", "OnFailureOf="}, NULL},
     {{"ActiveState=active", "LoadState=loaded"}, NULL}, /* a target or a slice has no Restart= */
     {{"Restart", "TriggeredBy", "", "=always"}, NULL},
 };

@@ -37,6 +37,7 @@ struct bw_enforcer_place {
     struct bw_enforcer_order order; /* group "": the place is free */
     enum bw_enforcer_state state;
     struct bw_instant kill_at; /* of the next KILL */
+    bool lacks_means;          /* what it was last told to end the group by could not be taken over */
 };
 
 struct bw_enforcer {
@@ -55,9 +56,13 @@ uint32_t bw_enforcer_find(struct bw_enforcer *enforcer, const char *group);
 BW_MUST_CHECK enum bw_err bw_enforcer_add(struct bw_enforcer *enforcer, const char *group,
                                           uint32_t *out_place);
 
+/* How its guard's newest word on what ends `group` was taken: with less than was sent no deadline of it is
+ * taken, until one was taken whole. */
+void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, bool are_taken);
+
 /* Takes a deadline. BW_OK: it is held, or a later one of the same epoch is. Otherwise nothing has
  * changed: BW_ERR_STALE of a lower epoch, or of one whose KILL has begun (3.2.4: a fence that has begun
- * is finished); BW_ERR_LIMIT; BW_ERR_INVALID no group or epoch. */
+ * is finished); BW_ERR_LIMIT; BW_ERR_IO of a group whose means it lacks; BW_ERR_INVALID no group or epoch. */
 BW_MUST_CHECK enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer,
                                           const struct bw_enforcer_order *order,
                                           struct bw_instant now);

@@ -39,7 +39,7 @@ struct bw_unit {
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
 #define BW_UNIT_PROPERTIES                                                                    \
     "--property=LoadState,ActiveState,ControlGroup,Restart,RestartForceExitStatus,TriggeredBy," \
-    "UpheldBy"
+    "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf"
 /* What may make systemd start it again by itself after it was ended by TERM, KILL or itself, as its file
  * says it ("Restart=on-failure"); NULL: nothing. */
 const char *bw_unit_comes_again(const struct bw_unit *unit);
