@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
@@ -22,6 +24,7 @@
 #define OPEN_AGAIN_NS (200 * BW_NS_PER_MS)
 #define TELL_AGAIN_NS (5 * BW_NS_PER_MS)
 #define MAKE_AGAIN_NS (BW_NS_PER_S / 2)
+#define SILENT_NS     BW_NS_PER_S
 #define BACKLOG       4
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -226,6 +229,11 @@ struct deadlines {
     struct bw_guard_place *places[BW_ENFORCER_ORDERS_MAX];
 };
 
+static void await_answer(struct bw_enforcer_link *link)
+{
+    bw_deadline_set(&link->silent, bw_instant_add(bw_clock_now(), SILENT_NS), BW_DEADLINE_WAIT);
+}
+
 /* False: it did not take it now. */
 static bool tell_deadlines(struct bw_guard_program *program, struct deadlines *deadlines)
 {
@@ -238,7 +246,8 @@ static bool tell_deadlines(struct bw_guard_program *program, struct deadlines *d
         return true;
     if (!send_frame(program, message, NULL))
         return false;
-    link->sent++;
+    if (link->sent++ == link->taken)
+        await_answer(link);
     for (uint32_t i = 0; i < message->order_count; i++) {
         deadlines->places[i]->told = message->orders[i];
         deadlines->places[i]->told_number = link->sent;
@@ -395,6 +404,10 @@ static void on_answer(struct bw_guard_program *program, const struct bw_enforcer
     case BW_ENFORCER_MESSAGE_TAKEN:
         refuse_places(program, answer);
         link->taken = answer->number;
+        if (link->taken < link->sent)
+            await_answer(link);
+        else
+            bw_deadline_clear(&link->silent);
         answer_places(program);
         begin_relief(program);
         break;
@@ -430,10 +443,47 @@ static void close_link(struct bw_guard_program *program)
 
     if (link->fd < 0)
         return;
+    bw_deadline_clear(&link->silent);
     link->is_poll_closing = true;
     uv_close((uv_handle_t *)&link->poll, on_poll_closed);
     (void)close(link->fd); /* what it was told it keeps to */
     link->fd = -1;
+}
+
+/* Nobody listens at its socket any more; another is made once its descriptor is closed. */
+static void give_up(struct bw_guard_program *program)
+{
+    (void)unlinkat(program->store.mirror_dir, program->enforcer.name, 0);
+    close_link(program);
+}
+
+/* Its number is its own: only this thread reaps it, and its end of the socket is open still. */
+void bw_guard_enforcer_replace(struct bw_guard_program *program)
+{
+    const struct bw_enforcer_link *link = &program->enforcer;
+    char byte;
+
+    if (link->fd < 0 || recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0)
+        return; /* it has ended: that is read next */
+    (void)kill(link->pid, SIGKILL); /* stopped or not */
+    give_up(program);
+}
+
+/* Frozen it would hold up every arm for as long as it is, and enforce nothing. */
+static void on_silent(struct bw_deadline *deadline, void *user)
+{
+    struct bw_guard_program *program = user;
+    const struct bw_enforcer_link *link = &program->enforcer;
+    char byte;
+
+    (void)deadline;
+    if (link->fd < 0 || recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 ||
+        BW_MUTANT(ENFORCER_SILENT))
+        return; /* it has answered, or has ended: that is read next */
+    bw_log_error(&program->log, "enforcer.silent",
+                 "pid=%ld does=\"kills it, makes another; acknowledges no deadline before it has it\"",
+                 (long)link->pid);
+    bw_guard_enforcer_replace(program);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -455,8 +505,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     bw_log_error(&program->log, "enforcer.gone",
                  "pid=%ld does=\"makes another; acknowledges no deadline before it has it\"",
                  (long)link->pid);
-    (void)unlinkat(program->store.mirror_dir, link->name, 0); /* nobody listens there any more */
-    close_link(program);
+    give_up(program);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -509,6 +558,11 @@ enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program, struct bw_d
 
     if (err != BW_OK)
         return err;
+    err = bw_deadline_init(&link->silent, &program->loop, on_silent, program, diag);
+    if (err != BW_OK) {
+        bw_deadline_close(&link->again, NULL);
+        return err;
+    }
     BW_ASSERT(uv_prepare_init(&program->loop, &link->prepare) == 0); /* cannot fail */
     link->prepare.data = program;
     BW_ASSERT(uv_prepare_start(&link->prepare, on_prepare) == 0);
@@ -528,6 +582,7 @@ void bw_guard_enforcer_close(struct bw_guard_program *program)
     link->is_open = false;
     bw_guard_relief_close(program);
     bw_deadline_close(&link->again, NULL);
+    bw_deadline_close(&link->silent, NULL);
     uv_close((uv_handle_t *)&link->prepare, NULL);
     close_link(program);
 }

@@ -2,17 +2,44 @@
  * what rests on them, an arm and a start, and nothing else. Design 3.4. */
 #include "program.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/base/mutant.h>
+
+/* Somebody has removed their directory under us: nothing could be written there ever again. */
+static bool is_dir_gone(const struct bw_guard_file_copy *file)
+{
+    return file->err != BW_OK && file->diag.os_errno == ENOENT && !BW_MUTANT(MIRRORS_AGAIN);
+}
+
+static void write_again(struct bw_guard_mirror_round *round, struct bw_guard_file_copy *file)
+{
+    struct bw_diag diag = {0};
+
+    if (!round->is_made_again && bw_guard_store_make_mirrors_again(round->store, &diag) != BW_OK) {
+        file->diag = diag;
+        return;
+    }
+    round->is_made_again = true;
+    file->err = BW_OK;
+    file->diag = (struct bw_diag){0};
+    bw_guard_store_write_mirror(round->store, file);
+}
 
 static void write_round(void *of)
 {
     struct bw_guard_mirror_round *round = of;
 
-    for (uint32_t i = 0; i < round->count; i++)
-        bw_guard_store_write_mirror(round->store, &round->writes[i].file);
+    for (uint32_t i = 0; i < round->count; i++) {
+        struct bw_guard_file_copy *file = &round->writes[i].file;
+
+        bw_guard_store_write_mirror(round->store, file);
+        if (is_dir_gone(file))
+            write_again(round, file);
+    }
 }
 
 /* True: MIRRORED is to be said. False: the enforcer has to hold it first. */
@@ -36,6 +63,19 @@ static bool take(struct bw_guard_mirror_write *write)
     return true;
 }
 
+/* The others are written too, with what each is ended by; and the socket of our enforcer was there. */
+static void want_all(struct bw_guard_program *program)
+{
+    bw_log_error(&program->log, "mirrors.made_again",
+                 "dir=%s error=\"somebody has removed it\" does=\"writes all mirrors again\"",
+                 bw_log_quote(program->store.mirror_path));
+    for (uint32_t i = 0; i < program->place_count; i++) {
+        program->places[i]->reach_mirrored = 0;
+        bw_guard_mirrors_want(program->places[i], program->places[i]->mirror_wanted);
+    }
+    bw_guard_enforcer_replace(program);
+}
+
 static void on_round_written(void *of, void *user)
 {
     struct bw_guard_program *program = user;
@@ -46,6 +86,8 @@ static void on_round_written(void *of, void *user)
     for (uint32_t i = 0; i < round->count; i++)
         if (take(&round->writes[i]) && !program->is_closing)
             bw_guard_place_mirrored(round->writes[i].place, round->writes[i].file.err == BW_OK);
+    if (round->is_made_again && !program->is_closing)
+        want_all(program);
     free(round);
     bw_guard_program_look(program);
 }
@@ -75,6 +117,7 @@ static void begin_round(struct bw_guard_program *program)
 
     BW_ASSERT(round != NULL);
     round->store = &program->store;
+    round->is_made_again = false;
     round->count = 0;
     for (uint32_t i = 0; i < program->place_count; i++)
         if (program->places[i]->is_mirror_due)

@@ -132,6 +132,10 @@ void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const cha
 /* May take as long as the file system of /run does. */
 void bw_guard_store_write_mirror(const struct bw_guard_store *store,
                                  struct bw_guard_file_copy *file);
+/* Somebody has removed their directory: makes it again, empty, and locks it. BW_ERR_BUSY: another guard has
+ * it now. May take as long as the file system does. */
+BW_MUST_CHECK enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store,
+                                                            struct bw_diag *diag);
 /* From here on agents of another cluster, or of a lower generation, are refused. */
 bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
                               uint64_t generation);
@@ -279,6 +283,7 @@ struct bw_enforcer_link {
     pid_t pid;
     char name[32]; /* prefix and 16 hex digits */
     struct bw_deadline again; /* when it could not be made */
+    struct bw_deadline silent; /* when it has not answered for too long */
     uv_prepare_t prepare;
     bool is_dirty;    /* it is not told everything yet */
     bool is_relieved; /* no earlier enforcer holds anything that this guard knows of */
@@ -305,6 +310,8 @@ BW_MUST_CHECK enum bw_err bw_guard_enforcer_open(struct bw_guard_program *progra
                                                  struct bw_diag *diag);
 void bw_guard_enforcer_close(struct bw_guard_program *program);
 void bw_guard_enforcer_make(struct bw_guard_program *program);
+/* Ends it, also where it is frozen, and makes another; no deadline is acknowledged before that has it. */
+void bw_guard_enforcer_replace(struct bw_guard_program *program);
 /* After each step: what it has to be told goes out before the loop waits. */
 void bw_guard_enforcer_look(struct bw_guard_place *place);
 void bw_guard_enforcer_flush(struct bw_guard_program *program);
@@ -349,7 +356,8 @@ void bw_guard_caretake(const struct bw_site_config *config);
 /* All mirrors that changed while one round was on its way go with the next: however many groups there
  * are, one thread at most waits for /run, and the loop never does. */
 struct bw_guard_mirror_round {
-    const struct bw_guard_store *store;
+    struct bw_guard_store *store;
+    bool is_made_again; /* their directory: those of this round are all that it has */
     uint32_t count;
     struct bw_guard_mirror_write writes[];
 };

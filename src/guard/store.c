@@ -122,6 +122,35 @@ enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store, const char
     return err;
 }
 
+/* In the place of `old`, under its number: whoever uses that writes to the new one from here on. */
+static void replace_fd(int *old, int fd)
+{
+    if (dup3(fd, *old, O_CLOEXEC) >= 0)
+        (void)close(fd); /* of the same file */
+}
+
+enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store, struct bw_diag *diag)
+{
+    char around[sizeof store->mirror_path];
+    int dir = -1;
+    int lock = -1;
+    enum bw_err err;
+
+    (void)bw_copy_text(around, sizeof around, store->mirror_path); /* of the same size */
+    *strrchr(around, '/') = '\0';
+    err = open_dir(around, store->mirror_path, &dir, diag);
+    if (err == BW_OK)
+        err = bw_dir_lock(dir, store->mirror_path, &lock, diag);
+    if (err != BW_OK) {
+        if (dir >= 0)
+            (void)close(dir);
+        return err;
+    }
+    replace_fd(&store->mirror_dir, dir);
+    replace_fd(&store->mirror_lock, lock);
+    return BW_OK;
+}
+
 void bw_guard_store_close(struct bw_guard_store *store)
 {
     bw_dir_unlock(store->lock);

@@ -190,6 +190,51 @@ static void a_frozen_enforcer_holds_up_no_arm_for_long(void **state)
     assert_int_equal(kill(frozen, SIGKILL), 0);
 }
 
+/* Its own: what it does not answer in time is asked of another one. */
+static void an_enforcer_that_freezes_is_replaced(void **state)
+{
+    struct rig *rig = *state;
+    struct bw_instant end;
+    pid_t frozen;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1);
+    frozen = enforcer_of(rig);
+    assert_int_equal(kill(frozen, SIGSTOP), 0);
+
+    end = rig_arm(&rig->agent, 1, 3601000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 2);
+
+    assert_true(rig->agent.last[BW_GUARD_MESSAGE_ARMED].armed.end.boot_ns == end.boot_ns);
+    assert_true(rig_has(rig, "log", "event=enforcer.silent"));
+    assert_int_not_equal(enforcer_of(rig), frozen);
+}
+
+/* A tidy person, or a job: nothing could be written to a directory that is gone. */
+static void a_directory_of_mirrors_that_is_removed_is_made_again(void **state)
+{
+    struct rig *rig = *state;
+
+    (void)rig_serve(rig, TTL_MS, FENCE_MS);
+    do_in(rig, "rm -r run/*-guard");
+    (void)rig_arm(&rig->agent, 1, 3600000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 2);
+    rig_wait_log(rig, "event=mirrors.made_again");
+    (void)rig_arm(&rig->agent, 1, 3601000, FENCE_MS);
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 3);
+    do_in(rig, "test -s run/*-guard/g.mirror && test -s run/*-guard/g.reach");
+
+    (void)rig_guard_end(rig, SIGKILL);
+    rig_guard_start(rig);
+    rig_greet(rig);
+    assert_int_equal(rig->agent.last[BW_GUARD_MESSAGE_GROUP_STATE].state.armed_epoch, 1);
+    (void)rig_arm(&rig->agent, 1, 3602000, FENCE_MS); /* once the enforcer of before is relieved */
+    rig_wait(&rig->agent, BW_GUARD_MESSAGE_ARMED, 1); /* the first of its own */
+    assert_false(rig_has(rig, "log", "event=enforcer.unrelieved"));
+}
+
 /* 3.4: its scripts and units are kept with its memory. */
 static void a_group_that_the_file_forgot_is_fenced_by_its_script(void **state)
 {
@@ -283,6 +328,8 @@ int main(void)
         TEST(mirrors_whose_guard_lives_are_left_to_it),
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),
         TEST(a_frozen_enforcer_holds_up_no_arm_for_long),
+        TEST(an_enforcer_that_freezes_is_replaced),
+        TEST(a_directory_of_mirrors_that_is_removed_is_made_again),
         TEST(a_group_that_the_file_forgot_is_fenced_by_its_script),
         TEST(a_forgotten_script_that_others_may_write_is_run_as_it_was),
         TEST(the_lease_of_a_group_that_is_not_loaded_ends),
