@@ -237,6 +237,20 @@ static void tell_of_cut(const json_t *site, struct verdict *verdict)
                   bw_json_member(site, "name"), limit, cut);
 }
 
+/* Nor is this one: what runs where a start left it may be a helper of a service elsewhere (3.4). */
+static void tell_of_unproved(const json_t *group, const json_t *site, struct verdict *verdict)
+{
+    if (!bw_json_truth(json_object_get(group, "end"), "by_time") ||
+        strcmp(bw_json_member(site, "role"), "primary") != 0 ||
+        strcmp(bw_json_member(site, "reach_seen"), "inside") != 0 ||
+        bw_json_truth(site, "reach_proved"))
+        return;
+    (void)fprintf(verdict->out,
+                  "%s: reach_unproved: time alone may hand over what was seen to run there, and not "
+                  "seen to end by a kill; prove it: breakwater-chaos scripts\n",
+                  bw_json_member(site, "name"));
+}
+
 static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
@@ -272,6 +286,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
         warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
              bw_json_member(site, "name"));
     tell_of_cut(site, verdict);
+    tell_of_unproved(group, site, verdict);
     warn_of_clocks(site, verdict);
     warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
                         verdict);

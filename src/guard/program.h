@@ -180,6 +180,7 @@ struct bw_guard_place {
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
     struct bw_instant wake_at;
     bool has_warned_shell[BW_ACTION_COUNT];
+    bool has_said_unreadable; /* why its status says nothing */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
     uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
     struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */

@@ -8,6 +8,7 @@
 #include <breakwater/sys/clock.h>
 
 #define LINE_SHOWN_BYTES 1024 /* of a line that a script prints */
+#define SAID_SHOWN_BYTES 200  /* of the end of what a status script printed that nobody can read */
 
 /* ---- a step -------------------------------------------------------------------------------- */
 
@@ -94,8 +95,11 @@ static void trace_reach(struct bw_guard_place *place, const struct bw_guard_seen
                      "$BREAKWATER_CGROUP\"",
                      group, sight.epoch);
     else
-        bw_log_info(log, "reach.seen", "group=%s epoch=%" PRIu64 " seen=%s proved=%s", group,
-                    sight.epoch, bw_reach_seen_word(sight.seen), sight.proved ? "yes" : "no");
+        bw_log_info(log, "reach.seen", "group=%s epoch=%" PRIu64 " seen=%s proved=%s%s", group,
+                    sight.epoch, bw_reach_seen_word(sight.seen), sight.proved ? "yes" : "no",
+                    sight.seen == BW_REACH_INSIDE && !sight.proved
+                        ? " next=\"breakwater-chaos scripts proves that a kill of it ends the service\""
+                        : "");
 }
 
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before)
@@ -254,6 +258,31 @@ static void trace_oddities(struct bw_guard_work *work, const struct bw_script_re
                     result->is_line_cut ? "yes" : "no");
 }
 
+/* Why people see status_unknown: once, until it is readable again. */
+static void trace_unreadable(struct bw_guard_work *work, const struct bw_script_result *result)
+{
+    struct bw_guard_place *place = work->place;
+    const enum bw_run_result how = work->ended.result;
+    const size_t bytes = strlen(work->ended.tail);
+    const char *tail = work->ended.tail + (bytes > SAID_SHOWN_BYTES ? bytes - SAID_SHOWN_BYTES : 0);
+
+    if (work->run.action != BW_ACTION_STATUS || how == BW_RUN_KILLED)
+        return;
+    if (how == BW_RUN_OK && bw_service_of_line(work->ended.line) != BW_SERVICE_UNKNOWN) {
+        place->has_said_unreadable = false;
+        return;
+    }
+    if (place->has_said_unreadable)
+        return;
+    place->has_said_unreadable = true;
+    bw_log_warn(&place->program->log, "status.unreadable",
+                "group=%s script=%s how=\"%s\" code=%d printed=%s output=%s does=\"the service is unknown, "
+                "which is no word for stopped\"",
+                place->config->name, bw_log_quote(place->config->scripts[BW_ACTION_STATUS]),
+                bw_script_how_text(result->how), result->code, bw_log_quote(work->ended.line),
+                bw_log_quote(tail));
+}
+
 void bw_guard_trace_digest(const struct bw_guard_work *work)
 {
     const struct bw_guard_place *place = work->place;
@@ -286,4 +315,5 @@ void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_resul
                  bw_log_quote(work->ended.line), result->diag->text[0] != '\0' ? " error=" : "",
                  result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
     trace_oddities(work, result);
+    trace_unreadable(work, result);
 }

@@ -138,6 +138,41 @@ static void a_script_edited_where_it_lies_is_not_started_unseen(void **state)
     assert_int_equal(rig_run(&rig->agent, 1, BW_ACTION_START).result, BW_RUN_OK); /* now it is known */
 }
 
+static unsigned times_in_log(const struct rig *rig, const char *text)
+{
+    char line[4096];
+    unsigned count = 0;
+    FILE *log = fopen(rig_path(rig, "log"), "r");
+
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL)
+        count += strstr(line, text) != NULL;
+    (void)fclose(log); /* only read from */
+    return count;
+}
+
+/* Who reads status_unknown finds here what the script said, and not once a look. */
+static void what_an_unreadable_status_printed_is_logged_once(void **state)
+{
+    struct rig *rig = *state;
+
+    rig_guard_start(rig);
+    rig_greet(rig);
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho 'psql: no route' >&2\necho down\nexit 3\n");
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).result, BW_RUN_FAILED);
+    assert_int_equal(times_in_log(rig, "status.unreadable"), 1);
+    assert_true(rig_has(rig, "log", "code=3 printed=\"down\""));
+    assert_true(rig_has(rig, "log", "psql: no route"));
+
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho stopped\n");
+    assert_string_equal(rig_run(&rig->agent, 0, BW_ACTION_STATUS).line, "stopped");
+    rig_put(rig, "status.sh", 0755, "#!/bin/sh\necho down\n");
+    (void)rig_run(&rig->agent, 0, BW_ACTION_STATUS);
+
+    assert_int_equal(times_in_log(rig, "status.unreadable"), 2);
+}
+
 static void what_a_stop_leaves_running_is_ended_and_said(void **state)
 {
     struct rig *rig = *state;
@@ -188,6 +223,7 @@ int main(void)
         TEST(a_script_that_others_can_write_is_refused_by_and_by),
         TEST(a_script_edited_where_it_lies_is_seen_by_the_next_look),
         TEST(a_script_edited_where_it_lies_is_not_started_unseen),
+        TEST(what_an_unreadable_status_printed_is_logged_once),
         TEST(what_a_stop_leaves_running_is_ended_and_said),
         TEST(a_script_that_is_not_executable_runs_by_shell_with_one_warning),
         TEST(a_stop_that_exits_0_and_does_nothing_has_failed),
