@@ -13,9 +13,23 @@
 
 static void begin_next_save(struct bw_guard_program *program)
 {
-    for (uint32_t i = 0; i < program->place_count && !bw_worker_is_busy(program->disk); i++)
-        if (program->places[i]->save != NULL)
-            bw_worker_begin(program->disk, bw_guard_store_save, program->places[i]->save);
+    struct bw_guard_save_round *round = &program->round;
+    const uint32_t first = program->next_saved;
+
+    if (program->is_answering || bw_worker_is_busy(program->disk))
+        return;
+    round->store = &program->store;
+    round->count = 0;
+    for (uint32_t i = 0; i < program->place_count && round->count < BW_DURABLE_ITEMS_MAX; i++) {
+        const uint32_t at = (first + i) % program->place_count;
+
+        if (program->places[at]->save == NULL)
+            continue;
+        round->saves[round->count++] = program->places[at]->save;
+        program->next_saved = (at + 1) % program->place_count;
+    }
+    if (round->count > 0)
+        bw_worker_begin(program->disk, bw_guard_store_save, round);
 }
 
 /* SAVED follows when the disk has answered: nobody waits for it here. */
@@ -26,7 +40,6 @@ static void save(struct bw_guard_place *place)
     BW_ASSERT(place->save == NULL); /* the machine asks for one at a time */
     place->save = calloc(1, sizeof *place->save);
     BW_ASSERT(place->save != NULL);
-    place->save->store = &program->store;
     place->save->place = place;
     place->save->is_nobodys = bw_guard_place_is_nobodys(place);
     bw_guard_store_prepare(place->config->name, &place->machine.memory, &place->save->file);
@@ -37,17 +50,15 @@ static void save(struct bw_guard_place *place)
     begin_next_save(program);
 }
 
-void bw_guard_place_saved(void *of, void *user)
+static void saved(struct bw_guard_save *job)
 {
-    struct bw_guard_program *program = user;
-    struct bw_guard_save *job = of;
     struct bw_guard_place *place = job->place;
     const bool ok = job->file.err == BW_OK;
     const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
 
     BW_CRASH_POINT(GUARD_AFTER_SAVE);
     if (!ok)
-        bw_log_error(&program->log, "state.unsaved",
+        bw_log_error(&place->program->log, "state.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused; the next one goes into a "
                      "new file\"",
                      place->config->name, bw_log_quote(job->file.diag.text));
@@ -57,6 +68,18 @@ void bw_guard_place_saved(void *of, void *user)
     free(job->file.reach.bytes);
     free(job);
     bw_guard_place_step(place, &event);
+}
+
+void bw_guard_places_saved(void *of, void *user)
+{
+    struct bw_guard_program *program = user;
+    const struct bw_guard_save_round *round = of;
+
+    bw_guard_program_serve_deadlines(program); /* they go before what waited */
+    program->is_answering = true;
+    for (uint32_t i = 0; i < round->count; i++)
+        saved(round->saves[i]);
+    program->is_answering = false;
     if (!program->is_closing)
         begin_next_save(program);
 }

@@ -231,7 +231,7 @@ enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_d
         return err;
     program->has_runner = true;
     open_signals(program);
-    err = bw_worker_open(&program->disk, &program->loop, bw_guard_place_saved, program, diag);
+    err = bw_worker_open(&program->disk, &program->loop, bw_guard_places_saved, program, diag);
     if (err == BW_OK)
         err = bw_guard_looks_open(program, diag);
     if (err == BW_OK)

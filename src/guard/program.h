@@ -22,6 +22,7 @@
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/sys/deadline.h>
+#include <breakwater/sys/durable.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>
@@ -108,7 +109,6 @@ struct bw_guard_file_copy {
 };
 /* A memory on its way to the disk. */
 struct bw_guard_save {
-    struct bw_guard_store *store;
     struct bw_guard_place *place;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
     struct bw_guard_file_copy file;
@@ -116,7 +116,13 @@ struct bw_guard_save {
 /* Fills all of `out_file` but its reach. */
 void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *memory,
                             struct bw_guard_file_copy *out_file);
-/* Of a struct bw_guard_save; may take as long as the disk does. */
+/* What waits goes together: the disk takes many in little more time than one. */
+struct bw_guard_save_round {
+    const struct bw_guard_store *store;
+    uint32_t count;
+    struct bw_guard_save *saves[BW_DURABLE_ITEMS_MAX];
+};
+/* Of a struct bw_guard_save_round; may take as long as the disk does. */
 void bw_guard_store_save(void *of);
 /* A mirror on its way to /run. */
 struct bw_guard_mirror_write {
@@ -224,8 +230,8 @@ void bw_guard_place_free(struct bw_guard_place *place);
  * the same for the events that follow from that. Never called from within itself. */
 void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event);
 void bw_guard_place_tick(struct bw_guard_place *place);
-/* The worker has written one; the next that waits begins. */
-void bw_guard_place_saved(void *of, void *user);
+/* The worker has written a round; what waits goes with the next. */
+void bw_guard_places_saved(void *of, void *user);
 /* What is armed is an epoch of another cluster, whose guard is gone: it is enforced, and then forgotten. No
  * agent hears of the group before. */
 bool bw_guard_place_is_foreign(const struct bw_guard_place *place);
@@ -470,7 +476,10 @@ struct bw_guard_program {
     bool is_pinning;          /* at the end: the pin is never ours again */
     struct bw_guard_peer *pin_peer; /* whose hello waits for it; NULL: nobody's */
     struct bw_guard_hello pin_hello;
-    struct bw_worker *disk; /* one save at a time: at most one thread hangs */
+    struct bw_worker *disk; /* one round at a time: at most one thread hangs */
+    struct bw_guard_save_round round; /* the worker's while it is busy */
+    uint32_t next_saved;    /* place that the next round begins with: none waits for ever */
+    bool is_answering;      /* what is asked for meanwhile goes together */
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;

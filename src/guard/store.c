@@ -260,16 +260,6 @@ enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store, const 
 
 /* After a failed fsync the page cache says one thing and the disk perhaps another: what is written next
  * goes into a new file from its beginning, and nothing of the old one is relied on. */
-static enum bw_err save(struct bw_guard_store *store, const char *name,
-                        const struct bw_durable_kind *kind, const void *bytes, size_t size,
-                        struct bw_diag *diag)
-{
-    enum bw_err err;
-
-    err = bw_durable_save(store->state_dir, name, kind, bytes, size, diag);
-    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "%s", store->state_path);
-}
-
 void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *memory,
                             struct bw_guard_file_copy *out_file)
 {
@@ -298,20 +288,53 @@ static bool has_reach(int dir, const struct bw_guard_reach_copy *copy)
     return is_same;
 }
 
+/* Those of the round that are to be written and have not failed. */
+static uint32_t items_of(const struct bw_guard_save_round *round, bool is_reach,
+                         struct bw_durable_item *items, struct bw_guard_file_copy **files)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < round->count; i++) {
+        struct bw_guard_file_copy *file = &round->saves[i]->file;
+        const struct bw_guard_reach_copy *reach = &file->reach;
+
+        if (round->saves[i]->is_nobodys || file->err != BW_OK ||
+            (is_reach && (reach->bytes == NULL || has_reach(round->store->state_dir, reach))))
+            continue;
+        files[count] = file;
+        items[count++] =
+            is_reach ? (struct bw_durable_item){.name = reach->name,
+                                                .kind = &reach_kind,
+                                                .payload = reach->bytes,
+                                                .size = reach->size,
+                                                .diag = &file->diag}
+                     : (struct bw_durable_item){.name = file->name,
+                                                .kind = &memory_kind,
+                                                .payload = file->bytes,
+                                                .size = file->size,
+                                                .diag = &file->diag};
+    }
+    return count;
+}
+
+static void save_round(struct bw_guard_save_round *round, bool is_reach)
+{
+    struct bw_durable_item items[BW_DURABLE_ITEMS_MAX];
+    struct bw_guard_file_copy *files[BW_DURABLE_ITEMS_MAX];
+    const uint32_t count = items_of(round, is_reach, items, files);
+
+    bw_durable_save_all(round->store->state_dir, items, count);
+    for (uint32_t i = 0; i < count; i++) {
+        files[i]->err = items[i].err;
+        if (items[i].err != BW_OK)
+            (void)bw_diag_wrap(&files[i]->diag, items[i].err, "%s", round->store->state_path);
+    }
+}
+
 void bw_guard_store_save(void *of)
 {
-    struct bw_guard_save *job = of;
-    struct bw_guard_file_copy *file = &job->file;
-    const struct bw_guard_reach_copy *reach = &file->reach;
-
-    if (job->is_nobodys)
-        return;
-    if (file->err == BW_OK && reach->bytes != NULL && !has_reach(job->store->state_dir, reach))
-        file->err =
-            save(job->store, reach->name, &reach_kind, reach->bytes, reach->size, &file->diag);
-    if (file->err == BW_OK)
-        file->err =
-            save(job->store, file->name, &memory_kind, file->bytes, file->size, &file->diag);
+    save_round(of, true); /* durable before what stands beside it */
+    save_round(of, false);
 }
 
 void bw_guard_store_prepare_mirror(const struct bw_guard_store *store, const char *group,

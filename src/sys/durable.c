@@ -140,33 +140,69 @@ static enum bw_err write_all(int fd, struct part part, struct bw_diag *diag)
 /* What the new file must outlive. */
 enum outlives { THE_PROCESS, THE_MACHINE };
 
-static enum bw_err replace_file(int dir, const char *name, const struct part *parts, size_t count,
-                                enum outlives outlives, struct bw_diag *diag)
-{
+/* A new file on its way to its name. */
+struct fresh {
     char tmp_name[NAME_MAX + 1];
-    enum bw_err err = BW_OK;
-    int length = snprintf(tmp_name, sizeof tmp_name, "%s.tmp", name);
     int fd;
+};
 
-    if (length < 0 || (size_t)length >= sizeof tmp_name)
+static void give_up(int dir, const struct fresh *fresh)
+{
+    (void)calls->unlinkat(dir, fresh->tmp_name); /* the next write truncates it anyway */
+}
+
+static enum bw_err write_fresh(int dir, const char *name, const struct part *parts, size_t count,
+                               struct fresh *fresh, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+    const int length = snprintf(fresh->tmp_name, sizeof fresh->tmp_name, "%s.tmp", name);
+
+    if (length < 0 || (size_t)length >= sizeof fresh->tmp_name)
         return bw_diag_set(diag, BW_ERR_LIMIT, "file name longer than %d bytes", NAME_MAX - 4);
-    fd = calls->openat(dir, tmp_name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return bw_diag_errno(diag, errno, "create %s", tmp_name);
+    fresh->fd = calls->openat(dir, fresh->tmp_name,
+                              O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fresh->fd < 0)
+        return bw_diag_errno(diag, errno, "create %s", fresh->tmp_name);
     for (size_t i = 0; i < count && err == BW_OK; i++)
-        err = write_all(fd, parts[i], diag);
+        err = write_all(fresh->fd, parts[i], diag);
     BW_CRASH_POINT(DURABLE_BEFORE_FSYNC);
-    if (err == BW_OK && outlives == THE_MACHINE && !BW_MUTANT(FSYNC) && calls->fsync(fd) != 0)
+    if (err == BW_OK)
+        return BW_OK;
+    (void)close(fresh->fd); /* given up: nothing is left that close could lose */
+    give_up(dir, fresh);
+    return err;
+}
+
+/* It takes the place of the old one; the directory has to be synced after it. */
+static enum bw_err settle_fresh(int dir, const char *name, enum outlives outlives,
+                                const struct fresh *fresh, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (outlives == THE_MACHINE && !BW_MUTANT(FSYNC) && calls->fsync(fresh->fd) != 0)
         err = bw_diag_errno(diag, errno, "fsync"); /* before the rename: old or new, each whole */
-    (void)close(fd); /* synced, not to be, or given up: nothing is left that close could lose */
+    (void)close(fresh->fd); /* synced, not to be, or given up */
     BW_CRASH_POINT(DURABLE_BEFORE_RENAME);
-    if (err == BW_OK && calls->renameat(dir, tmp_name, name) != 0)
+    if (err == BW_OK && calls->renameat(dir, fresh->tmp_name, name) != 0)
         err = bw_diag_errno(diag, errno, "rename");
     if (err != BW_OK) {
-        (void)calls->unlinkat(dir, tmp_name); /* the next write truncates it anyway */
+        give_up(dir, fresh);
         return err;
     }
     BW_CRASH_POINT(DURABLE_AFTER_RENAME);
+    return BW_OK;
+}
+
+static enum bw_err replace_file(int dir, const char *name, const struct part *parts, size_t count,
+                                enum outlives outlives, struct bw_diag *diag)
+{
+    struct fresh fresh;
+    enum bw_err err = write_fresh(dir, name, parts, count, &fresh, diag);
+
+    if (err == BW_OK)
+        err = settle_fresh(dir, name, outlives, &fresh, diag);
+    if (err != BW_OK)
+        return err;
     return outlives == THE_MACHINE && !BW_MUTANT(FSYNC_DIR) ? sync_dir(dir, diag) : BW_OK;
 }
 
@@ -179,26 +215,93 @@ enum bw_err bw_durable_write(int dir, const char *name, const void *data, size_t
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
 }
 
-static enum bw_err save(int dir, const char *name, const struct bw_durable_kind *kind,
-                        struct part payload, enum outlives outlives, struct bw_diag *diag)
-{
+/* Head, payload, CRC. */
+struct framed {
     uint8_t head[HEAD_BYTES];
     uint8_t crc[CRC_BYTES];
-    enum bw_err err;
+    struct part parts[3];
+};
 
+static enum bw_err frame(const char *name, const struct bw_durable_kind *kind, struct part payload,
+                         struct framed *out, struct bw_diag *diag)
+{
     BW_ASSERT(strlen(kind->magic) == 4);
     if (payload.size > BW_DURABLE_PAYLOAD_BYTES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "save %s: %zu bytes, the limit is %d", name,
                            payload.size, BW_DURABLE_PAYLOAD_BYTES_MAX);
-    memcpy(head, kind->magic, 4);
-    bw_put_u32le(head + 4, kind->version);
-    bw_put_u32le(head + 8, (uint32_t)payload.size);
-    bw_put_u32le(crc, bw_crc32c(bw_crc32c(0, head, sizeof head), payload.data, payload.size));
+    memcpy(out->head, kind->magic, 4);
+    bw_put_u32le(out->head + 4, kind->version);
+    bw_put_u32le(out->head + 8, (uint32_t)payload.size);
+    bw_put_u32le(out->crc,
+                 bw_crc32c(bw_crc32c(0, out->head, HEAD_BYTES), payload.data, payload.size));
+    out->parts[0] = (struct part){out->head, HEAD_BYTES};
+    out->parts[1] = payload;
+    out->parts[2] = (struct part){out->crc, CRC_BYTES};
+    return BW_OK;
+}
 
-    const struct part parts[] = {{head, sizeof head}, payload, {crc, sizeof crc}};
+static enum bw_err save(int dir, const char *name, const struct bw_durable_kind *kind,
+                        struct part payload, enum outlives outlives, struct bw_diag *diag)
+{
+    struct framed framed;
+    enum bw_err err = frame(name, kind, payload, &framed, diag);
 
-    err = replace_file(dir, name, parts, 3, outlives, diag);
+    if (err != BW_OK)
+        return err;
+    err = replace_file(dir, name, framed.parts, 3, outlives, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
+}
+
+/* ---- many at once ---- */
+
+static void fail(struct bw_durable_item *item, enum bw_err err)
+{
+    item->err = bw_diag_wrap(item->diag, err, "save %s", item->name);
+}
+
+static void write_item(int dir, struct bw_durable_item *item, struct fresh *fresh)
+{
+    struct framed framed;
+    enum bw_err err;
+
+    item->err = frame(item->name, item->kind, (struct part){item->payload, item->size}, &framed,
+                      item->diag);
+    if (item->err != BW_OK)
+        return;
+    err = write_fresh(dir, item->name, framed.parts, 3, fresh, item->diag);
+    if (err != BW_OK)
+        fail(item, err);
+    else /* what it returns is of no use: the fsync of each waits for less, and tells what failed */
+        (void)sync_file_range(fresh->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+}
+
+void bw_durable_save_all(int dir, struct bw_durable_item *items, size_t count)
+{
+    struct fresh fresh[BW_DURABLE_ITEMS_MAX];
+    bool is_any = false;
+    enum bw_err err;
+
+    BW_ASSERT(count <= BW_DURABLE_ITEMS_MAX);
+    for (size_t i = 0; i < count; i++)
+        write_item(dir, &items[i], &fresh[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].err != BW_OK)
+            continue;
+        err = settle_fresh(dir, items[i].name, THE_MACHINE, &fresh[i], items[i].diag);
+        if (err != BW_OK)
+            fail(&items[i], err);
+        is_any = is_any || err == BW_OK;
+    }
+    if (!is_any || BW_MUTANT(FSYNC_DIR) || calls->fsync(dir) == 0)
+        return;
+    const int why = errno;
+
+    for (size_t i = 0; i < count && !BW_MUTANT(ROUND_RESULT); i++) {
+        if (items[i].err != BW_OK)
+            continue;
+        (void)bw_diag_errno(items[i].diag, why, "fsync the directory");
+        fail(&items[i], BW_ERR_UNKNOWN);
+    }
 }
 
 enum bw_err bw_durable_save(int dir, const char *name, const struct bw_durable_kind *kind,

@@ -108,12 +108,12 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"state", "state.tmp", "lock"};
+    static const char *const names[] = {"state", "state.tmp", "lock", "other"};
 
     bw_durable_set_calls(NULL);
     write_one_byte = false;
     calls_until_fault = 0;
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         (void)unlinkat(f->dir, names[i], 0); /* most tests leave only some */
     (void)close(f->dir);
     return rmdir(f->path);
@@ -230,6 +230,71 @@ static void any_failing_call_of_save_leaves_old_or_new_whole(void **state)
         }
         calls_until_fault = 0;
     }
+}
+
+static void save_both(struct fixture *f, const char *text, struct bw_diag diags[2],
+                      struct bw_durable_item items[2])
+{
+    static const char *const names[] = {"state", "other"};
+
+    for (size_t i = 0; i < 2; i++)
+        items[i] = (struct bw_durable_item){.name = names[i],
+                                            .kind = &kind,
+                                            .payload = text,
+                                            .size = strlen(text),
+                                            .err = BW_ERR_IO,
+                                            .diag = &diags[i]};
+    bw_durable_save_all(f->dir, items, 2);
+}
+
+/* Each file is synced before its rename, the directory once after all. */
+static void many_are_saved_with_one_sync_of_the_directory(void **state)
+{
+    struct fixture *f = *state;
+    struct bw_durable_item items[2];
+    struct bw_diag diags[2] = {0};
+
+    bw_durable_set_calls(&faulty_calls);
+    memset(call_order, 0, sizeof call_order);
+    save_both(f, "epoch 7", diags, items);
+    assert_string_equal(call_order, "owwwowwwfrfrf");
+    assert_int_equal(items[0].err, BW_OK);
+    assert_int_equal(items[1].err, BW_OK);
+    memset(call_order, 0, sizeof call_order);
+    bw_durable_save_all(f->dir, items, 0);
+    assert_string_equal(call_order, "");
+}
+
+/* Of many, too: what is not said to be saved is the old one, or not known. */
+static void any_failing_call_of_many_is_told_of_whom_it_hits(void **state)
+{
+    struct fixture *f = *state;
+    struct bw_durable_item items[2] = {{.err = BW_ERR_IO}, {.err = BW_ERR_IO}};
+    struct bw_diag diags[2] = {0};
+    char text[64];
+    unsigned unknown = 0;
+
+    for (int n = 1; items[0].err != BW_OK || items[1].err != BW_OK; n++) {
+        assert_true(n < 30);
+        save_both(f, "old", diags, items);
+        fault_errno = EIO;
+        calls_until_fault = n;
+        bw_durable_set_calls(&faulty_calls);
+        save_both(f, "new", diags, items);
+        bw_durable_set_calls(NULL);
+        assert_int_equal(load(f, text), BW_OK);
+        assert_string_equal(text, items[0].err == BW_OK || items[0].err == BW_ERR_UNKNOWN ? "new"
+                                                                                           : "old");
+        if (calls_until_fault == 0)
+            assert_true(items[0].err != BW_OK || items[1].err != BW_OK);
+        if (items[0].err == BW_ERR_UNKNOWN) { /* one sync for both: nobody knows of either */
+            assert_int_equal(items[1].err, BW_ERR_UNKNOWN);
+            unknown++;
+        }
+        assert_int_equal(faccessat(f->dir, "state.tmp", F_OK, 0), -1);
+    }
+    calls_until_fault = 0;
+    assert_int_equal(unknown, 1);
 }
 
 static void any_failing_call_of_load_is_an_error(void **state)
@@ -398,6 +463,8 @@ int main(void)
         TEST(save_syncs_the_file_before_the_rename_and_the_directory_after),
         TEST(save_for_boot_replaces_the_file_and_waits_for_no_disk),
         TEST(any_failing_call_of_save_leaves_old_or_new_whole),
+        TEST(many_are_saved_with_one_sync_of_the_directory),
+        TEST(any_failing_call_of_many_is_told_of_whom_it_hits),
         TEST(any_failing_call_of_load_is_an_error),
         TEST(any_failing_call_of_remove_is_an_error),
         TEST(file_cut_at_any_byte_is_corrupt),
