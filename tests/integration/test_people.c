@@ -618,6 +618,39 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
     assert_says(people.out, "! dc-x: not connected");
 }
 
+/* ---- a file that goes in several requests ------------------------------------------------------- */
+
+/* With the groups that are there already its last part is too much for the cluster. */
+static void an_apply_that_ends_half_way_says_how_many_groups_are_committed(void **state)
+{
+    static char text[BW_GROUPS_MAX * 128];
+    size_t size = (size_t)snprintf(text, sizeof text, "groups:\n");
+    const char *told;
+    unsigned done = 0, all = 0;
+
+    (void)state;
+    for (int i = 0; i < BW_GROUPS_MAX; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "  - {name: many-%d, mode: observe, renew_interval: 2s, "
+                                 "sites: [{name: dc-a}, {name: dc-b}]}\n", i);
+    people_put("many.yaml", "%s", text);
+    assert_int_not_equal(people_apply("many.yaml", "--yes"), 0);
+
+    told = strstr(people.errors, "it ended half-way: ");
+    if (told == NULL)
+        fail_msg("not said how far it came:\n%s", people.errors);
+    assert_int_equal(sscanf(told, "it ended half-way: %u of the %u groups", &done, &all), 2);
+    assert_int_equal(all, BW_GROUPS_MAX);
+    assert_in_range(done, 1, BW_GROUPS_MAX - 1);
+    assert_int_equal(people_ask_leader(people.operator, "GET", "/v1/status", NULL, 0), 200);
+    for (unsigned i = 0; i < BW_GROUPS_MAX; i++) { /* just the first so many are there */
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "\"many-%u\"", i);
+        assert_int_equal(strstr(people.reply.body, name) != NULL, i < done);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -650,6 +683,7 @@ int main(void)
         cmocka_unit_test(metrics_are_what_promtool_accepts),
         cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
         cmocka_unit_test(a_group_that_no_site_file_has_is_named_at_apply_and_in_status),
+        cmocka_unit_test(an_apply_that_ends_half_way_says_how_many_groups_are_committed),
     };
 
     (void)signal(SIGPIPE, SIG_IGN);
