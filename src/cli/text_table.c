@@ -262,7 +262,7 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
              json_is_string(alarm) ? bw_json_shown(alarm) : "?");
     }
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
-        json_is_false(json_object_get(site, "let_go")))
+        !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
         warn(verdict, BW_EXIT_WARNINGS,
              "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
              bw_json_member(site, "name"));

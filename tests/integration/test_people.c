@@ -616,6 +616,7 @@ static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void *
     people_until_it_says("cli.yaml", "status harbour", 3,
                          "! dc-a: its agent is connected, and its site file has no group harbour");
     assert_says(people.out, "! dc-x: not connected");
+    assert_null(strstr(people.out, "dc-a: has not let go")); /* it never will, and has nothing to */
 }
 
 /* ---- a file that goes in several requests ------------------------------------------------------- */
