@@ -34,7 +34,6 @@ void sim_fail(struct sim_world *world, const char *property, const char *format,
         return; /* what comes after may follow from it */
     world->has_failed = true;
     (void)snprintf(story->property, sizeof story->property, "%s", property);
-    story->failed_at_ns = world->now_ns;
     va_start(arguments, format);
     (void)vsnprintf(story->failure, sizeof story->failure, format, arguments);
     va_end(arguments);

@@ -15,7 +15,6 @@ struct sim_story {
     char lines[SIM_STORY_LINES][SIM_STORY_LINE_BYTES];
     char property[32]; /* of the check that failed; "" none */
     char failure[512];
-    uint64_t failed_at_ns;
 };
 
 /* The last of them, oldest first. */

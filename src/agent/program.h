@@ -235,7 +235,6 @@ struct bw_agent_sync {
     bool has_sent;
     struct bw_exchanges exchanges;
     struct bw_instant leader_heard;
-    bool has_leader_heard;
 };
 BW_MUST_CHECK enum bw_err bw_agent_sync_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_sync_now(struct bw_agent *agent); /* coalesced */

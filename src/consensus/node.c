@@ -83,16 +83,11 @@ static void look_at_peer(const struct bw_raft_node *node, const struct raft_serv
 {
     raft_time heard_ms = bw_safe_io_heard_ms(&node->voter.safe, server->id);
     raft_time now_ms = uv_now(node->prepare.loop);
-    raft_index match;
 
     *out_peer = (struct bw_node_peer){
         .id = server->id, .is_voter = server->role == RAFT_VOTER, .is_heard = heard_ms != 0};
     if (heard_ms != 0 && now_ms > heard_ms)
         out_peer->heard_ms = now_ms - heard_ms;
-    if (raft_match_index(&node->voter.raft, server->id, &match) == 0) {
-        out_peer->has_match = true;
-        out_peer->match_index = match;
-    }
 }
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status)
@@ -111,7 +106,6 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     out_status->applied_index = raft_last_applied(raft);
     out_status->last_index = raft_last_index(raft);
     out_status->stalled_ms = bw_safe_io_stalled_ms(&node->voter.safe);
-    out_status->capacity_kib = node->voter.safe.io.capacity;
     out_status->is_capacity_low = node->voter.safe.io.capacity < BW_VOTER_CAPACITY_KIB_MIN;
     for (unsigned i = 0; i < configuration->n; i++) {
         const struct raft_server *server = &configuration->servers[i];

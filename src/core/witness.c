@@ -63,7 +63,6 @@ static void watch_group(struct bw_watch *watch, const struct bw_group *group, st
     watch->seen_held = group->held;
     watch->phase_applied = now;
     watch->grant_applied = now;
-    watch->spec_applied = now;
     watch->group_maintenance_applied = now;
     watch->let_go_applied = now;
     watch->data_before_epoch = 0;
@@ -238,8 +237,6 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
         return;
     }
     note_command(watch, group, command, now);
-    if (group->spec_index == witness->cluster->applied_index)
-        watch->spec_applied = now;
     if (group->let_go_index == witness->cluster->applied_index)
         watch->let_go_applied = now;
     note_phase(watch, group, now);

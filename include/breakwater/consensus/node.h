@@ -122,10 +122,8 @@ BW_MUST_CHECK enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t i
 struct bw_node_peer {
     uint64_t id;
     bool is_voter;
-    bool is_heard;        /* since this process started */
-    uint64_t heard_ms;    /* milliseconds since the last message from it, if heard */
-    bool has_match;       /* leader only */
-    uint64_t match_index; /* its log is ours up to here */
+    bool is_heard;     /* since this process started */
+    uint64_t heard_ms; /* milliseconds since the last message from it, if heard */
 };
 
 struct bw_node_status {
@@ -137,7 +135,6 @@ struct bw_node_status {
     unsigned voter_count;
     uint64_t commit_index, applied_index, last_index;
     uint64_t stalled_ms;   /* the disk has taken no log entry for so long */
-    unsigned capacity_kib; /* disk reserved for log entries */
     bool is_capacity_low;
     struct bw_node_peer peers[BW_NODE_PEERS_MAX]; /* without this witness */
     unsigned peer_count;

@@ -68,7 +68,6 @@ struct bw_watch {
     bool seen_held;
     struct bw_instant phase_applied; /* newest change of phase, epoch or held */
     struct bw_instant grant_applied; /* grant of the newest epoch, open or over */
-    struct bw_instant spec_applied;
     struct bw_instant maintenance_applied[BW_SITES_MAX];
     struct bw_instant group_maintenance_applied;
     struct bw_instant let_go_applied;
