@@ -56,8 +56,7 @@ static const char *reason_of(int status)
     return "Other";
 }
 
-/* The status line and fields; `size` SIZE_MAX: a body without a known end, or none by definition.
- */
+/* The status line and fields; `size` SIZE_MAX: no body by definition. */
 static size_t format_head(const struct connection *connection, int status, const char *fields,
                           const char *content_type, size_t size, char out[HEAD_BYTES_MAX])
 {
@@ -201,7 +200,7 @@ void bw_http_respond_with(struct bw_http_request *request, int status, const cha
     size_t body_size;
     struct rest *rest;
 
-    BW_ASSERT(connection->phase != PHASE_STREAMING && connection->rest == NULL);
+    BW_ASSERT(connection->rest == NULL);
     BW_ASSERT(strlen(fields) <= FIELDS_BYTES_MAX);
     if (size > BW_HTTP_ANSWER_BYTES_MAX) {
         status = 500;
@@ -226,7 +225,7 @@ void bw_http_respond_body(struct bw_http_request *request, int status, const cha
     const bool is_head = request->is_head;
     struct rest *rest;
 
-    BW_ASSERT(connection->phase != PHASE_STREAMING && connection->rest == NULL);
+    BW_ASSERT(connection->rest == NULL);
     if (body->size > BW_HTTP_ANSWER_BYTES_MAX) { /* says so */
         bw_http_respond_with(request, status, "", content_type, body->text, body->size);
         return;
@@ -316,40 +315,4 @@ void bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
     exchange->later = later;
     exchange->later_user = user;
     bw_tls_stream_set_deadline(exchange->connection->stream, deadline_ms);
-}
-
-void bw_http_stream_begin(struct bw_http_request *request, const char *content_type)
-{
-    struct exchange *exchange = exchange_of(request);
-    struct connection *connection = exchange->connection;
-    char head[HEAD_BYTES_MAX];
-    size_t size;
-
-    BW_ASSERT(connection->phase == PHASE_HANDLING && exchange->later != NULL);
-    connection->close_after = true; /* the end of the stream is the end of the body */
-    bw_http_connection_enter(connection, PHASE_STREAMING);
-    size = format_head(connection, 200, "", content_type, SIZE_MAX, head);
-    tell_answered(connection, 200);
-    if (bw_http_stream_send(request, head, size) != BW_OK)
-        return; /* it is closing: on_gone says so */
-}
-
-enum bw_err bw_http_stream_send(struct bw_http_request *request, const void *data, size_t size)
-{
-    struct connection *connection = exchange_of(request)->connection;
-    enum bw_err err;
-
-    BW_ASSERT(connection->phase == PHASE_STREAMING || connection->phase == PHASE_ENDING);
-    err = bw_tls_stream_write(connection->stream, data, size);
-    if (err == BW_ERR_LIMIT)
-        bw_tls_stream_close(connection->stream, BW_ERR_LIMIT, "the peer reads too slowly");
-    return err;
-}
-
-void bw_http_stream_end(struct bw_http_request *request)
-{
-    struct connection *connection = exchange_of(request)->connection;
-
-    bw_http_exchange_free(connection);
-    bw_http_connection_end(connection);
 }

@@ -18,7 +18,6 @@ enum phase {
     PHASE_READING,   /* head and body */
     PHASE_HANDLING,  /* the handler has it */
     PHASE_ANSWERING, /* an answer larger than the queue is under way */
-    PHASE_STREAMING, /* an answer without end */
     PHASE_ENDING,    /* our last words were said, or the stream is closing */
 };
 
@@ -41,7 +40,6 @@ struct exchange {
     char value[FIELD_VALUE_BYTES];
     size_t value_size;
     char expect[FIELD_VALUE_BYTES];
-    char last_event_id[FIELD_VALUE_BYTES];
 };
 
 /* The part of an answer that has not fitted into the stream's queue yet: `data`, then `body`. */

@@ -56,7 +56,6 @@ static int on_message_begin(llhttp_t *parser)
     exchange->connection = connection;
     exchange->request.path = exchange->target;
     exchange->request.query = "";
-    exchange->request.last_event_id = exchange->last_event_id;
     exchange->request.peer = bw_http_peer_of(connection);
     exchange->request.remote = bw_tls_stream_remote(connection->stream);
     bw_tls_stream_set_deadline(connection->stream, connection->server->config.request_ms);
@@ -125,8 +124,6 @@ static int on_value_complete(llhttp_t *parser)
 
     if (strcasecmp(exchange->field, "expect") == 0)
         memcpy(exchange->expect, exchange->value, sizeof exchange->expect);
-    else if (strcasecmp(exchange->field, "last-event-id") == 0)
-        memcpy(exchange->last_event_id, exchange->value, sizeof exchange->last_event_id);
     exchange->field_size = 0;
     exchange->value_size = 0;
     exchange->field[0] = '\0';

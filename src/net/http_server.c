@@ -21,8 +21,7 @@ void bw_http_connection_enter(struct connection *connection, enum phase phase)
 {
     connection->phase = phase;
     connection->seat.is_idle = phase == PHASE_WAITING || phase == PHASE_ENDING;
-    connection->seat.is_served = phase == PHASE_HANDLING || phase == PHASE_ANSWERING ||
-                                 phase == PHASE_STREAMING;
+    connection->seat.is_served = phase == PHASE_HANDLING || phase == PHASE_ANSWERING;
 }
 
 /* Closes without last words; its place is free for another at once. */
@@ -149,7 +148,6 @@ static void on_deadline(struct bw_tls_stream *stream, void *user)
         bw_http_answer_refusal(connection);
         break;
     case PHASE_HANDLING:
-    case PHASE_STREAMING:
         exchange->later->on_deadline(&exchange->request, exchange->later_user);
         break;
     case PHASE_ANSWERING:
@@ -301,8 +299,6 @@ static void on_sweep(uv_timer_t *timer)
         c->close_after = true;
         if (c->phase == PHASE_WAITING)
             bw_http_connection_end(c);
-        else if (c->phase == PHASE_STREAMING)
-            drop(c, "older than the certificate");
     }
     if (!left)
         (void)uv_timer_stop(timer); /* always 0 */

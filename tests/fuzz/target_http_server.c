@@ -41,7 +41,6 @@ static struct {
     unsigned handled;  /* requests that a handler was given */
     unsigned gone;
     struct bw_http_request *deferred;
-    bool is_streaming;
     bool was_narrow; /* the stream did not take all at once: what was sent may be half a head */
 } world;
 
@@ -207,7 +206,6 @@ static void on_gone(struct bw_http_request *request, void *user)
     FUZZ_CHECK(request == world.deferred);
     world.gone++;
     world.deferred = NULL;
-    world.is_streaming = false;
 }
 
 static void on_late(struct bw_http_request *request, void *user)
@@ -225,7 +223,6 @@ static void on_defer(struct bw_http_request *request, void *user)
     check_request(request);
     FUZZ_CHECK(world.deferred == NULL);
     world.deferred = request;
-    world.is_streaming = false;
     bw_http_defer(request, 1000, &later, user);
 }
 
@@ -305,23 +302,11 @@ static void answer_deferred(uint64_t how)
 
     if (request == NULL)
         return;
-    if (how % 3 == 0 && !world.is_streaming) {
-        world.deferred = NULL;
+    world.deferred = NULL;
+    if (how % 2 == 0)
         bw_http_respond_with(request, 202, "Retry-After: 1\r\n", "text/plain", "later", 5);
-    } else if (how % 3 == 1 && !world.is_streaming) {
-        world.is_streaming = true;
-        bw_http_stream_begin(request, "text/event-stream");
-    } else if (how % 3 == 1 || (how % 3 == 2 && !world.is_streaming)) {
-        if (world.is_streaming) {
-            const enum bw_err err = bw_http_stream_send(request, "data: 1\n\n", 9);
-
-            FUZZ_CHECK(err == BW_OK || world.stream.is_closed || world.stream.is_finished);
-        }
-    } else {
-        world.deferred = NULL;
-        world.is_streaming = false;
-        bw_http_stream_end(request);
-    }
+    else
+        bw_http_respond_error(request, 409, "no", "later");
 }
 
 static void step(const struct fuzz_record *record, size_t *piece_max)
@@ -339,7 +324,7 @@ static void step(const struct fuzz_record *record, size_t *piece_max)
             stream->config.events->on_drained(stream, stream->config.user);
         break;
     case 3:
-        if (!stream->is_closed && !stream->is_finished && !world.is_streaming)
+        if (!stream->is_closed && !stream->is_finished)
             stream->config.events->on_deadline(stream, stream->config.user);
         break;
     case 4:
@@ -372,7 +357,6 @@ static size_t run(const uint8_t *data, size_t size, size_t piece_max)
 
     world.peer = 1;
     world.was_read = world.was_narrow = false;
-    world.is_streaming = false;
     world.sent_size = 0;
     world.answers = world.handled = world.gone = 0;
     world.on_connection(world.listener, 0);

@@ -292,7 +292,6 @@ static void ask(const struct bw_http_route *route, char *segment, const char *qu
                                       .body_size = size,
                                       .peer = &anna,
                                       .remote = "192.0.2.1:40000",
-                                      .last_event_id = "",
                                       .received = fuzz_instant_ms(20000)};
 
     bw_reads_deinit(&program.reads); /* each document is written anew */

@@ -172,48 +172,6 @@ static void request_behind_a_waiting_one_is_not_answered(void **state)
     assert_int_equal(house->handled_count, 0);
 }
 
-static void send_event(struct house *house)
-{
-    assert_int_equal(bw_http_stream_send(house->waiting, "data: 2\n\n", 9), BW_OK);
-}
-
-static void end_events(struct house *house)
-{
-    struct bw_http_request *request = house->waiting;
-
-    house->waiting = NULL;
-    bw_http_stream_end(request);
-}
-
-static void event_stream_goes_on_until_it_is_ended(void **state)
-{
-    struct house *house = open_house(state);
-    struct test_https client;
-    struct test_answer answer;
-    char text[64];
-
-    assert_true(test_https_open(&client, house->port, house->viewer));
-    assert_true(test_https_say(&client, GET("/v1/events")));
-    test_https_hear(&client, true, &answer);
-    assert_int_equal(answer.status, 200);
-    assert_null(strstr(answer.head, "Content-Length"));
-    assert_int_equal(test_https_read(&client, text, sizeof text), 9);
-    wait_for(house, &house->wait_count, 1);
-    order(house, send_event);
-    assert_int_equal(test_https_read(&client, text, sizeof text), 9);
-    assert_string_equal(text, "data: 2\n\n");
-    order(house, end_events);
-    assert_true(test_https_is_at_end(&client));
-    test_https_close(&client);
-    assert_int_equal(house->gone_count, 0);
-
-    assert_true(test_https_open(&client, house->port, house->viewer));
-    assert_true(test_https_say(&client, GET("/v1/events")));
-    wait_for(house, &house->wait_count, 2);
-    test_https_close(&client);
-    wait_for(house, &house->gone_count, 1);
-}
-
 /* ---- the house is full ---- */
 
 static void strangers_and_idle_peers_make_room_for_others(void **state)
@@ -439,7 +397,6 @@ int main(void)
         TEST(client_that_leaves_is_reported_gone_once),
         TEST(server_that_closes_reports_its_waiting_requests_gone),
         TEST(request_behind_a_waiting_one_is_not_answered),
-        TEST(event_stream_goes_on_until_it_is_ended),
         TEST(strangers_and_idle_peers_make_room_for_others),
         TEST(peers_that_wait_for_an_answer_are_never_evicted),
         TEST(one_identity_has_its_share_and_no_more),

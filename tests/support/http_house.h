@@ -148,17 +148,6 @@ static inline void handle_shared(struct bw_http_request *request, void *user)
     bw_http_respond_body(request, 200, "text/plain", house->shared);
 }
 
-static inline void handle_events(struct bw_http_request *request, void *user)
-{
-    struct house *house = user;
-
-    house->waiting = request;
-    bw_http_defer(request, 0, &later, house);
-    bw_http_stream_begin(request, "text/event-stream");
-    assert_int_equal(bw_http_stream_send(request, "data: 1\n\n", 9), BW_OK);
-    house->wait_count++;
-}
-
 static inline void handle_error(struct bw_http_request *request, void *user)
 {
     (void)user;
@@ -176,7 +165,6 @@ static const struct bw_http_route routes[] = {
     {"GET", "/v1/wait", BW_ROLE_BIT(BW_ROLE_AGENT), handle_wait},
     {"GET", "/v1/big", ALL, handle_big},
     {"GET", "/v1/shared", ALL, handle_shared},
-    {"GET", "/v1/events", ALL, handle_events},
 };
 
 static inline struct bw_instant read_clock(void *user)

@@ -41,7 +41,6 @@ struct bw_http_request {
     size_t body_size;
     const struct bw_identity *peer; /* NULL: no certificate, or none of ours (open routes only) */
     const char *remote;             /* "ADDRESS:PORT" */
-    const char *last_event_id;      /* of an event stream that comes back; "" if none */
     struct bw_instant received;     /* read from `clock` after the last byte was read */
 };
 
@@ -183,13 +182,5 @@ struct bw_http_later {
  * May be called again. */
 void bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
                    const struct bw_http_later *later, void *user);
-
-/* An answer without end (server-sent events): defer first, then begin, then send any number of
- * times. BW_ERR_LIMIT from send: the reader is too slow and the connection closes; on_gone follows,
- * as it does when the client goes. `end` finishes it in good order, and the request is gone. */
-void bw_http_stream_begin(struct bw_http_request *request, const char *content_type);
-BW_MUST_CHECK enum bw_err bw_http_stream_send(struct bw_http_request *request, const void *data,
-                                              size_t size);
-void bw_http_stream_end(struct bw_http_request *request);
 
 #endif
