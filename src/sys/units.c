@@ -402,11 +402,3 @@ enum bw_err bw_units_list(const struct bw_units *units, pid_t *out_pids, size_t 
     *out_count = total;
     return BW_OK;
 }
-
-void bw_units_cancel(struct bw_units *units)
-{
-    if (units->look.run != NULL)
-        bw_script_kill(units->look.run);
-    if (units->signal.run != NULL)
-        bw_script_kill(units->signal.run);
-}

@@ -189,17 +189,6 @@ static void signal_goes_to_all_units_by_name_and_one_call_at_a_time(void **state
     assert_int_equal(fclose(file), 0);
 }
 
-static void canceled_call_says_so(void **state)
-{
-    struct fixture *f = *state;
-
-    write_file(f, "show", "sleep 1000\n");
-    assert_int_equal(bw_units_look(&f->units, on_done, f, &f->diag), BW_OK);
-    bw_units_cancel(&f->units);
-    run_until_done(f);
-    assert_int_equal(f->done_err, BW_ERR_CANCELED);
-}
-
 static void names_that_are_no_units_are_refused(void **state)
 {
     static const char *const bad[] = {"",  "--all", "harbor", "a b.service", "x.service;reboot",
@@ -272,7 +261,6 @@ int main(void)
         TEST(systemctl_that_hangs_is_a_timeout_and_not_waited_for),
         TEST(error_of_systemctl_is_passed_on_in_its_words),
         TEST(signal_goes_to_all_units_by_name_and_one_call_at_a_time),
-        TEST(canceled_call_says_so),
         TEST(names_that_are_no_units_are_refused),
         TEST(inactive_unit_with_processes_is_up_until_they_are_killed),
     };

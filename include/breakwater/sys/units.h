@@ -99,7 +99,4 @@ BW_MUST_CHECK enum bw_err bw_units_kill_now(const struct bw_units *units, struct
 BW_MUST_CHECK enum bw_err bw_units_list(const struct bw_units *units, pid_t *out_pids,
                                         size_t pids_max, size_t *out_count, struct bw_diag *diag);
 
-/* Ends the calls at work; their callbacks say BW_ERR_CANCELED. */
-void bw_units_cancel(struct bw_units *units);
-
 #endif
