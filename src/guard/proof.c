@@ -1,9 +1,7 @@
 #include "proof.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
@@ -58,9 +56,7 @@ enum bw_err bw_guard_proof_remove(int dir, const char *group, struct bw_diag *di
 {
     const struct file_name name = name_of(group);
 
-    if (unlinkat(dir, name.text, 0) == 0)
-        return fsync(dir) == 0 ? BW_OK : bw_diag_errno(diag, errno, "fsync after its removal");
-    return errno == ENOENT ? BW_OK : bw_diag_errno(diag, errno, "remove %s", name.text);
+    return bw_durable_remove(dir, name.text, diag);
 }
 
 uint64_t bw_guard_proof_read(int dir, const struct bw_guard_proof_owner *owner,
