@@ -110,8 +110,8 @@ static uint64_t lose_once_restarted(struct sim_world *world, struct sim_incident
     struct sim_host *host = sim_site(world, incident->a);
 
     if (!sim_service_is_serving(host, incident->b))
-        return 20 * SIM_MS;
-    if (incident->stage++ == 0) /* a look or two more */
+        return SIM_MS;
+    if (incident->stage++ == 0 && (incident->salt & 1) != 0) /* a look or two more: or nobody has looked */
         return 3 * world->setting.check_interval_ms * SIM_MS;
     sim_site_set_script_faults(host, &(struct sim_script_faults){.is_away = true});
     sim_net_cut_around(world, host->index, true, true, true);
