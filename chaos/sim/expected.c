@@ -14,9 +14,9 @@
  * Not among them: A0 (nothing to do), L13 (done to each vote), and what needs what a world has not: a
  * change of the members (L7 to L9).
  * Beyond it: C3 (a newer release); S62 (a service that comes back after a fence that answered for a held
- * epoch); U41 U44 W32 (an end, or another epoch, that meets a save under way); F30 (an agent's own fence of
- * a service outside); V61 W33 W34 F31 (a script that runs once more because of what a start left). The last
- * seven are too rare for each campaign. */
+ * epoch); U44 W32 (an end, or a look, that meets a save under way); F30 (an agent's own fence of a service
+ * outside); W34 (a script that runs once more for what a start has left behind). All but the first
+ * are too rare for each campaign. */
 static const char *const machine_rules[] = {
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A20",
     "A25", "A26", "A30",
@@ -27,10 +27,10 @@ static const char *const machine_rules[] = {
     "S41", "S42", "S43", "S44", "S46", "S47", "S48", "S49", "S60", "S61", "S90",
     "S91", "U1", "U2", "U3", "U4", "U5", "U6",
     "U7", "U8", "U9", "U10", "U11", "U12", "U13", "U14", "U15", "U16", "U17", "U18", "U19", "U20",
-    "U30", "U42", "U43", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V9", "V10", "V11", "V12", "V13", "V14",
-    "V15", "V16", "V17", "V18", "V19", "V40", "V60", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10",
-    "W11", "W12", "W13", "W14", "W15", "W16", "W20", "W30", "W31", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9",
-    "F10", "F11", "F12", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14", "L15", "L16",
+    "U30", "U41", "U42", "U43", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V9", "V10", "V11", "V12", "V13", "V14",
+    "V15", "V16", "V17", "V18", "V19", "V40", "V60", "V61", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10",
+    "W11", "W12", "W13", "W14", "W15", "W16", "W20", "W30", "W31", "W33", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9",
+    "F10", "F11", "F12", "F31", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14", "L15", "L16",
     "L21", "L22",
     "rate:within", "rate:slow", "rate:fast",
     "enforcer:kill_alone", "people:vouch", "people:vouch_wrongly",
