@@ -281,6 +281,23 @@ static void a_start_of_an_epoch_that_is_not_the_armed_one_is_refused(void **stat
     assert_not_asked(&world, "SPAWN");
 }
 
+/* What waits for a deadline, as a trial of the reach does, waits no longer. */
+static void a_deadline_that_was_fenced_is_none_any_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    assert_false(bw_guard_has_deadline(&world.guard, at_ms(world.now_ms)));
+    begin_armed(&world);
+    assert_true(bw_guard_has_deadline(&world.guard, at_ms(world.now_ms)));
+
+    fence_well(&world);
+
+    assert_int_equal(world.guard.mirror.armed_epoch, 1);
+    assert_false(bw_guard_has_deadline(&world.guard, at_ms(world.now_ms)));
+}
+
 static void a_start_after_the_fence_is_refused(void **state)
 {
     struct world world;
@@ -451,6 +468,7 @@ int main(void)
         cmocka_unit_test(nothing_runs_for_an_agent_that_has_not_said_hello),
         cmocka_unit_test(what_is_no_action_or_has_no_script_does_not_run),
         cmocka_unit_test(a_start_of_an_epoch_that_is_not_the_armed_one_is_refused),
+        cmocka_unit_test(a_deadline_that_was_fenced_is_none_any_more),
         cmocka_unit_test(a_start_after_the_fence_is_refused),
         cmocka_unit_test(a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch),
         cmocka_unit_test(a_fence_of_another_epoch_ends_no_lease),
