@@ -175,7 +175,9 @@ static uint64_t vouch_unheard(struct sim_world *world, struct sim_incident *inci
 static bool word_unfenced(struct sim_world *world, struct sim_incident *incident)
 {
     const struct sim_script_faults faults = {
-        .fence_fails_percent = 100, .unfenced_until_ns = sim_plan_excused_until(world, incident)};
+        .fence_fails_percent = 100, /* and a stop that says it has done what it has not */
+        .lie_percent = 100,
+        .unfenced_until_ns = sim_plan_excused_until(world, incident)};
     struct bw_command command;
     const struct bw_group *group;
     const struct sim_host *host;
