@@ -147,12 +147,6 @@ static uint64_t holder_freshness_ns(const struct bw_evaluation *eval)
     return pinned_ns > spec_ns ? pinned_ns : spec_ns;
 }
 
-/* An epoch that this very leader granted: nobody else confirmed a renewal of it. */
-static bool was_granted_here(const struct bw_evaluation *eval)
-{
-    return bw_instant_is_later(eval->watch->grant_applied, eval->leadership->leader_since);
-}
-
 static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
 {
     static const struct bw_ways none;
@@ -162,7 +156,7 @@ static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
         .group = eval->group,
         .ways = is_of_epoch ? &eval->watch->ways : &none,
         .leader_since = eval->leadership->leader_since,
-        .was_granted_here = was_granted_here(eval),
+        .was_granted_here = bw_eval_was_granted_here(eval),
     };
 }
 
@@ -173,7 +167,7 @@ static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_
                                    bw_instant_add(heard->received, holder_freshness_ns(eval)));
 }
 
-/* A held epoch: the machine whose fence failed may still be there, and this is only its copy. */
+/* What time does not end: the machine that serves may still be there, and this is only its copy. */
 static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
                                      const struct bw_heard *released)
 {
@@ -187,7 +181,7 @@ static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
             fresh_left_ns(eval, heard) > longest_ns)
             longest_ns = fresh_left_ns(eval, heard);
     }
-    return eval->group->held && !BW_MUTANT(HELD_BOOT) ? longest_ns : 0;
+    return bw_eval_time_ends(eval) || BW_MUTANT(HELD_BOOT) ? 0 : longest_ns;
 }
 
 /* Until this give-back may be believed. */
@@ -198,6 +192,8 @@ static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct b
     uint64_t left_ns = 0;
     struct bw_instant since;
 
+    if (!bw_eval_time_ends(eval) && !bw_ways_is_vouched(heard))
+        return UINT64_MAX;
     if (bw_ways_others_since(&known, heard, &since))
         left_ns = bw_instant_wait_left_ns(
             eval->now, bw_instant_add(since, bw_expiry_wait_ns(&eval->group->terms)));
@@ -234,11 +230,12 @@ static void judge_release(struct bw_evaluation *eval, const struct bw_heard *hea
                            bw_expiry_wait_ns(&eval->group->terms), eval->now,
                            heard->released_by.directly ? "another boot may hold it"
                                                        : "it was passed on by a witness");
-    if (!eval->group->held)
+    if (bw_eval_time_ends(eval))
         return;
     bw_gate_wake(&eval->list, other_ns);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_BOOT, -1, other_ns == 0,
                         other_ns == 0 ? NULL : "another boot speaks");
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_WAY, -1, bw_ways_is_vouched(heard), NULL);
 }
 
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command)
@@ -371,6 +368,10 @@ static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
             sight->seen == BW_REACH_UNSEEN || sight->epoch != eval->group->epoch ||
             fresh_left_ns(eval, heard) == 0)
             continue;
+        /* Outside is the safe word; inside is that of the boot whose service it is. */
+        if (sight->seen == BW_REACH_INSIDE && !BW_MUTANT(REACH_OF_COPY) &&
+            !bw_ways_may_renew(eval->group, heard->boot_id))
+            continue;
         if (seen == NULL || seen->report.sight.seen != BW_REACH_OUTSIDE)
             seen = heard;
     }
@@ -425,31 +426,6 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
     return bw_gate_plain(&eval->list, BW_GATE_ID_CONTRADICTION, -1, word == NULL, word);
 }
 
-static bool was_never_started(const struct bw_evaluation *eval);
-
-/* What time alone ends (3.4): not where nobody knows what the guard can end, and not a service that
- * outlives the guard's machine or was not seen inside of what the guard ends, unless a person has
- * decided otherwise, or it was never started. */
-static const char *end_reach_missing(const struct bw_evaluation *eval)
-{
-    const struct bw_group *group = eval->group;
-
-    if (group->terms.reach == BW_REACH_NONE)
-        return "reach is not known";
-    if (was_never_started(eval) || group->terms.second_enforcer || group->spec.expired_is_enough)
-        return NULL;
-    if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
-        return NULL;
-    if (group->terms.reach == BW_REACH_REMOTE && !BW_MUTANT(REACH_REMOTE))
-        return "its service outlives the machine of its guard (reach remote)";
-    return BW_MUTANT(OUTSIDE_EXPIRES) ? NULL : bw_eval_outside_word(&group->sight);
-}
-
-static bool is_grade_wanting(const struct bw_evaluation *eval)
-{
-    return eval->group->spec.min_grade != BW_MIN_GRADE_EXPIRED;
-}
-
 static bool judge_lapse(struct bw_evaluation *eval)
 {
     struct bw_expiry_base base = holder_base(eval);
@@ -459,14 +435,6 @@ static bool judge_lapse(struct bw_evaluation *eval)
     return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1,
                          !eval->group->held || BW_MUTANT(HELD), NULL) &&
            is_over;
-}
-
-/* An epoch that this very leader granted and never confirmed a renewal of was never started (3.4).
- */
-static bool was_never_started(const struct bw_evaluation *eval)
-{
-    return eval->leadership->leads && was_granted_here(eval) &&
-           eval->watch->confirmed_epoch != eval->group->epoch && !eval->group->adopting;
 }
 
 /* It ended the service as it was told to, only not in order, and did not give back in time. */
@@ -481,7 +449,7 @@ static bool is_stop_failed(const struct bw_evaluation *eval)
 
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
 {
-    if (was_never_started(eval))
+    if (bw_eval_was_never_started(eval))
         return BW_REASON_NEVER_STARTED;
     return is_stop_failed(eval) ? BW_REASON_STOP_FAILED : BW_REASON_SITE_LOST;
 }
@@ -502,10 +470,10 @@ uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
 
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const char *reach_missing = end_reach_missing(eval);
+    const char *reach_missing = bw_eval_end_reach_missing(eval);
     bool is_wait_over = judge_lapse(eval);
 
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !is_grade_wanting(eval),
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_GRADE, -1, !bw_eval_is_grade_wanting(eval),
                         bw_min_grade_word(eval->group->spec.min_grade));
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, reach_missing == NULL,
                         reach_missing != NULL ? reach_missing : bw_eval_inside_word(eval->group));
@@ -521,7 +489,7 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
  * or a person may end it (3.1). Closing takes nothing from a holder whose lease is over. */
 static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
 {
-    if (!is_grade_wanting(eval) && end_reach_missing(eval) == NULL)
+    if (!bw_eval_is_grade_wanting(eval) && bw_eval_end_reach_missing(eval) == NULL)
         return false;
     (void)judge_lapse(eval);
     command->kind = BW_COMMAND_CLOSE;
@@ -539,11 +507,11 @@ bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watc
 
     if (group->phase == BW_PHASE_VACANT)
         return false;
-    why = end_reach_missing(&eval);
+    why = bw_eval_end_reach_missing(&eval);
     if (group->held) {
         gate = BW_GATE_ID_HELD;
         why = "a fence of it failed";
-    } else if (is_grade_wanting(&eval)) {
+    } else if (bw_eval_is_grade_wanting(&eval)) {
         gate = BW_GATE_ID_GRADE;
         why = "min_grade asks for more than a lapsed lease";
     }

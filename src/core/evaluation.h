@@ -30,6 +30,13 @@ struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_
 /* The gate group_maintenance, when there is any: what nobody asked for waits until it is over. */
 void bw_eval_judge_quiet(struct bw_evaluation *eval);
 
+/* What time alone ends, and what it does not (end_reach.c). */
+bool bw_eval_was_granted_here(const struct bw_evaluation *eval);
+bool bw_eval_was_never_started(const struct bw_evaluation *eval);
+const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval); /* NULL: nothing */
+bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval);
+bool bw_eval_time_ends(const struct bw_evaluation *eval);
+
 /* What a person who vouches for the holder's site may end (forced.c). */
 bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command);

@@ -104,6 +104,11 @@ bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id b
     return others_since(known, boot_id, NULL, out_since);
 }
 
+bool bw_ways_is_vouched(const struct bw_heard *heard)
+{
+    return heard->released_by.directly || heard->released_by.count > 1 || BW_MUTANT(RELAY_ALONE);
+}
+
 uint64_t bw_ways_relayed_by(const struct bw_heard *heard)
 {
     if (heard->released.epoch == 0)

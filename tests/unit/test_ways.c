@@ -362,6 +362,71 @@ static void a_held_epoch_is_not_given_back_while_another_boot_speaks(void **stat
     assert_rule("A1");
 }
 
+/* What its guard does not reach: no time ends it, and no word of somebody else may. */
+static void see_outside(void)
+{
+    world.sites[A].report.sight = (struct bw_reach_sight){
+        .seen = BW_REACH_OUTSIDE, .epoch = world_group(&world)->epoch, .digest = 1};
+    world_sync_all(&world);
+    assert_acts("A20");
+    assert_int_equal(world_group(&world)->sight.seen, BW_REACH_OUTSIDE);
+}
+
+/* I1, 3.4, 3.5: the wait for the holder's lease says nothing of a service that outlives it. */
+static void what_time_does_not_end_is_not_given_back_on_the_word_of_one_witness(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    see_outside();
+    copy = world.sites[A];
+    copy.relayed_by = W2;
+    copy.number += 1000000;
+    give_back(&copy, "");
+    copy.report.service = BW_SERVICE_STOPPED;
+    world.sites[A].is_mute = true;
+    (void)sync_copy();
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 30000);
+    assert_true(strcmp(world_decide(&world), "A1") != 0);
+    assert_true(world_holds(&world, "release_way", -1));
+
+    copy.relayed_by = W3; /* the same bytes */
+    copy.number--;
+    (void)sync_copy();
+    assert_rule("A1");
+}
+
+static void what_time_does_not_end_is_not_given_back_while_another_boot_speaks(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    see_outside();
+    world.sites[A].renew_epoch = 0;
+    give_back(&copy, "");
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    (void)sync_copy();
+    assert_true(strcmp(world_decide(&world), "A1") != 0);
+    assert_true(world_holds(&world, "release_boot", -1));
+}
+
+/* 3.1, 3.4: time would end what runs on elsewhere. */
+static void a_copy_does_not_say_that_the_service_is_inside(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    see_outside();
+    copy.report.sight = (struct bw_reach_sight){
+        .seen = BW_REACH_INSIDE, .epoch = world_group(&world)->epoch, .digest = 1};
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 8000); /* what it said is not fresh any more */
+    (void)sync_copy();
+    assert_rule("A0");
+
+    world.sites[A].is_mute = false;
+    world.sites[A].report.sight = copy.report.sight;
+    (void)world_sync(&world, A);
+    assert_rule("A20");
+}
+
 /* 3.5: it would be a renewal of an epoch that another site is granted above. */
 static void from_its_proposal_on_nothing_is_renewed(void **state)
 {
@@ -438,6 +503,9 @@ int main(void)
         cmocka_unit_test(once_another_boot_is_proposed_the_old_one_is_confirmed_no_more),
         cmocka_unit_test(with_more_boots_than_are_kept_whoever_renewed_is_waited_for),
         cmocka_unit_test(a_held_epoch_is_not_given_back_while_another_boot_speaks),
+        cmocka_unit_test(what_time_does_not_end_is_not_given_back_on_the_word_of_one_witness),
+        cmocka_unit_test(what_time_does_not_end_is_not_given_back_while_another_boot_speaks),
+        cmocka_unit_test(a_copy_does_not_say_that_the_service_is_inside),
         cmocka_unit_test(from_its_proposal_on_nothing_is_renewed),
         cmocka_unit_test(a_copy_does_not_confirm_a_let_go),
         cmocka_unit_test(the_ways_are_bounded_and_those_beyond_are_another),

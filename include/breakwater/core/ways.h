@@ -49,6 +49,10 @@ bool bw_ways_others_since(const struct bw_ways_known *known, const struct bw_hea
 bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id boot_id,
                                struct bw_instant *out_since);
 
+/* The give-back of `heard` came directly, or through two witnesses: not on the word of one alone, whose
+ * key may be another's. */
+bool bw_ways_is_vouched(const struct bw_heard *heard);
+
 /* Who passed on the words of `heard` that count: its give-back, else its newest; 0: nobody. */
 uint64_t bw_ways_relayed_by(const struct bw_heard *heard);
 
