@@ -53,6 +53,7 @@ enum bw_scenario_end {
     BW_SCENARIO_ANY,
     BW_SCENARIO_MOVES,   /* the first group is served by another site afterwards or meanwhile */
     BW_SCENARIO_STAYS,   /* no service of any group ends or begins */
+    BW_SCENARIO_FIRST_STAYS, /* no service of the first group does */
     BW_SCENARIO_SETTLES, /* within the bound every other site could take over again, too */
     BW_SCENARIO_CRASHES, /* its crash point is passed */
 };

@@ -174,7 +174,10 @@ static void judge_end(struct bw_verdict *verdict, const struct bw_group_verdict 
         if (index == 0 && group->failover_count == 0)
             violate(verdict, "%s: no other site served, which this scenario is about", group->name);
         return;
+    case BW_SCENARIO_FIRST_STAYS:
     case BW_SCENARIO_STAYS:
+        if (end == BW_SCENARIO_FIRST_STAYS && index > 0)
+            return;
         if (group->judge.process_count > 1) /* also within one epoch */
             violate(verdict, "%s: its service was ended or moved, which must not happen here",
                     group->name);

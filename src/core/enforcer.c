@@ -162,7 +162,7 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
         struct bw_enforcer_place *place = &enforcer->places[i];
 
         if (is_held(place) && bw_instant_right_is_over(now, place->kill_at) &&
-            !BW_MUTANT(ENFORCER_KILL)) {
+            !BW_MUTANT(ENFORCER_KILL) && !BW_MUTANT(DISK_STOPS_ALL)) {
             kill_place(place, now);
             out_places[count++] = i;
         }
