@@ -31,11 +31,22 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
+/* What a copy of the machine gives back is believed once no lease of the original can live: by time (3.5). */
+static bool is_there_twice(const struct sim_world *world, uint32_t site)
+{
+    const struct sim_checks *checks = world->checks;
+
+    return checks->cloned_site == site &&
+           world->now_ns < checks->cloned_until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
+}
+
 /* That a KILL fails explains an end by time, which nobody could prevent; never one that was seen. */
 static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group, enum bw_grade grade)
 {
-    return grade == BW_GRADE_EXPIRED ? sim_checks_is_lapse_excused(world, site, group)
-                                     : sim_checks_is_excused(world, site, group);
+    const bool is_by_time = grade == BW_GRADE_EXPIRED || is_there_twice(world, site);
+
+    return is_by_time ? sim_checks_is_lapse_excused(world, site, group)
+                      : sim_checks_is_excused(world, site, group);
 }
 
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
