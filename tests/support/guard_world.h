@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <breakwater/core/guard.h>
+#include <breakwater/wire/state.h>
 
 #define MS BW_NS_PER_MS
 #define TTL_MS 10000
@@ -114,6 +115,40 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     }
 }
 
+/* As its file has it: two that differ in no field. */
+static inline bool is_same_mirror(const struct bw_guard_mirror *a, const struct bw_guard_mirror *b)
+{
+    const struct bw_guard_mirror *const both[] = {a, b};
+    uint8_t bytes[2][BW_GUARD_FILE_BYTES_MAX];
+    struct bw_diag diag = {0};
+    size_t size[2];
+
+    for (int i = 0; i < 2; i++) {
+        const struct bw_guard_mirror_file file = {
+            .group = "g", .boot_id = {{1}}, .time_namespace = 1, .mirror = *both[i]};
+
+        if (bw_guard_mirror_encode(&file, bytes[i], sizeof bytes[i], &size[i], &diag) != BW_OK)
+            fail_msg("%s", diag.text);
+    }
+    return size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0;
+}
+
+static inline bool is_same_memory(const struct bw_guard_memory *a, const struct bw_guard_memory *b)
+{
+    const struct bw_guard_memory *const both[] = {a, b};
+    uint8_t bytes[2][BW_GUARD_FILE_BYTES_MAX];
+    struct bw_diag diag = {0};
+    size_t size[2];
+
+    for (int i = 0; i < 2; i++) {
+        const struct bw_guard_memory_file file = {.group = "g", .memory = *both[i]};
+
+        if (bw_guard_memory_encode(&file, bytes[i], sizeof bytes[i], &size[i], &diag) != BW_OK)
+            fail_msg("%s", diag.text);
+    }
+    return size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0;
+}
+
 /* In every step of every test: what a restarted guard is to go by is mirrored in the step that changes
  * it. What a child is about to do waits for the child; what no mirror took is taken back. */
 static inline void assert_mirrored(struct world *world, const struct bw_guard_event *event,
@@ -127,7 +162,7 @@ static inline void assert_mirrored(struct world *world, const struct bw_guard_ev
             world->mirrored = world->guard.mirror;
     for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
         waits = waits || world->guard.slots[i].state == BW_SLOT_SPAWNING;
-    if (!waits && memcmp(&world->mirrored, &world->guard.mirror, sizeof world->mirrored) != 0)
+    if (!waits && !is_same_mirror(&world->mirrored, &world->guard.mirror))
         fail_msg("event %d has changed what is to be mirrored, and asks for no mirror",
                  (int)event->kind);
     if (is_taken_back)
@@ -147,7 +182,7 @@ static inline void assert_saved(struct world *world, const struct bw_guard_event
         is_asked = is_asked || out->list[i].kind == BW_GUARD_ACTION_SAVE;
     now.sight = world->memory.sight;
     if (!is_asked && !(event->kind == BW_GUARD_EVENT_SAVED && !event->ok) &&
-        memcmp(&now, &world->memory, sizeof now) != 0)
+        !is_same_memory(&now, &world->memory))
         fail_msg("event %d has changed what is to be kept, and asks for no save", (int)event->kind);
     world->memory = world->guard.memory;
 }
@@ -158,7 +193,7 @@ static inline void step(struct world *world, const struct bw_guard_event *event)
 
     world->memory = world->guard.memory; /* a test may change it */
 
-    if (memcmp(&world->mirror, &world->guard.mirror, sizeof world->mirror) != 0)
+    if (!is_same_mirror(&world->mirror, &world->guard.mirror))
         world->mirrored = world->guard.mirror; /* the test has changed it */
     bw_guard_step(&world->guard, event, at_ms(world->now_ms), &out);
     assert_mirrored(world, event, &out);
