@@ -14,9 +14,10 @@
  * Not among them: A0 (nothing to do), L13 (done to each vote), and what needs what a world has not: a
  * change of the members (L7 to L9).
  * Beyond it: C3 (a newer release); S62 (a service that comes back after a fence that answered for a held
- * epoch); U44 W32 (an end, or a look, that meets a save under way); F30 (an agent's own fence of a service
- * outside); W34 (a script that runs once more for what a start has left behind). All but the first
- * are too rare for each campaign. */
+ * epoch); U44 W32 (an end, or a look, that meets a save under way); U60 S92 (a service that comes back while
+ * its end is written down); S93 S94 (a service that nobody here has begun, an agent whose state is an older
+ * copy); F30 (an agent's own fence of a service outside); W34 (a script that runs once more for what a start
+ * has left behind). All but the first are too rare for each campaign. */
 static const char *const machine_rules[] = {
     "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8", "A9", "A10", "A11", "A12", "A13", "A20",
     "A25", "A26", "A30",
@@ -28,7 +29,7 @@ static const char *const machine_rules[] = {
     "S91", "U1", "U2", "U3", "U4", "U5", "U6",
     "U7", "U8", "U9", "U10", "U11", "U12", "U13", "U14", "U15", "U16", "U17", "U18", "U19", "U20",
     "U30", "U41", "U42", "U43", "V1", "V2", "V3", "V4", "V5", "V6", "V7", "V8", "V9", "V10", "V11", "V12", "V13", "V14",
-    "V15", "V16", "V17", "V18", "V19", "V40", "V60", "V61", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10",
+    "V15", "V16", "V17", "V18", "V19", "V40", "V60", "V61", "V62", "W1", "W2", "W3", "W4", "W5", "W6", "W7", "W8", "W9", "W10",
     "W11", "W12", "W13", "W14", "W15", "W16", "W20", "W30", "W31", "W33", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8", "F9",
     "F10", "F11", "F12", "F31", "L1", "L2", "L3", "L4", "L5", "L6", "L10", "L11", "L12", "L14", "L15", "L16",
     "L21", "L22",

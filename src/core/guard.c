@@ -132,7 +132,7 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
     if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH;
     if (arm->epoch <= guard->memory.ended_epoch && !BW_MUTANT(ENDED_EPOCH))
-        return BW_REFUSAL_EPOCH_ENDED;
+        return BW_REFUSAL_EPOCH_ENDING;
     if (is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (is_armed_epoch && guard->fence != BW_FENCE_NONE && !BW_MUTANT(EXTEND_AFTER_FENCE))
@@ -322,11 +322,17 @@ static void send_ended(const struct guard_step *step, uint64_t epoch, const char
         message->epoch_ended.served = bw_guard_served(step->guard, epoch);
 }
 
-/* It was written down that `epoch` is over, and when that was done something served again: nobody was told
- * that it is over, and it is not before that has ended. */
-static bool is_end_unsaid(const struct bw_guard *guard, uint64_t epoch)
+/* 3.4, ended: that no arm or run of an epoch is taken any more, durably, is one thing, that it has ended
+ * another: it has once a look that begins from then on sees nothing serve. Until then nobody is told. */
+static bool is_end_seen(const struct bw_guard *guard, uint64_t epoch)
 {
-    return guard->mirror.armed_epoch == epoch;
+    return guard->end_seen_epoch >= epoch && judge_over(guard) == BW_REFUSAL_NONE;
+}
+
+static void look_for_end(const struct guard_step *step)
+{
+    step->guard->end_looking = true;
+    step->guard->stop_check_at = step->now;
 }
 
 /* All that was seen when it was asked for still holds. */
@@ -336,10 +342,29 @@ static void end_saved(const struct guard_step *step)
     const uint64_t epoch = guard->memory.ended_epoch;
     const enum bw_refusal why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
 
-    if (why != BW_REFUSAL_NONE) {
+    if (why != BW_REFUSAL_NONE)
         send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U44");
+    else
+        look_for_end(step);
+    if (BW_MUTANT(END_UNLOOKED))
+        bw_guard_end_looked(step, epoch);
+}
+
+void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
+{
+    struct bw_guard *guard = step->guard;
+    const uint64_t epoch = guard->memory.ended_epoch;
+    enum bw_refusal why;
+
+    if (!guard->end_looking || (ending_epoch < epoch && !BW_MUTANT(END_LOOK_OF_BEFORE)))
+        return;
+    guard->end_looking = false;
+    why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
+    if (why != BW_REFUSAL_NONE) {
+        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U60");
         return;
     }
+    guard->end_seen_epoch = epoch;
     bw_guard_disarm(guard);
     bw_guard_mirror_now(step, "U14");
     send_ended(step, epoch, "U15");
@@ -350,20 +375,23 @@ static void on_end(const struct guard_step *step, uint64_t epoch)
     struct bw_guard *guard = step->guard;
     enum bw_refusal why;
 
-    if (guard->wants == BW_GUARD_WANTS_END && epoch == guard->memory.ended_epoch)
-        return; /* it is being written down; the answer follows */
+    if ((guard->wants == BW_GUARD_WANTS_END || guard->end_looking) &&
+        epoch == guard->memory.ended_epoch)
+        return; /* it is being written down, or looked for; the answer follows */
     if (guard->wants != BW_GUARD_WANTS_NOTHING) {
         send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, BW_REFUSAL_BUSY, "U43");
-        return;
-    }
-    if (epoch != 0 && epoch <= guard->memory.ended_epoch &&
-        !is_end_unsaid(guard, epoch)) { /* it was, and the answer was lost */
-        send_ended(step, epoch, "U6");
         return;
     }
     why = judge_end(guard, epoch);
     if (why != BW_REFUSAL_NONE) {
         send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U7");
+        return;
+    }
+    if (epoch == guard->memory.ended_epoch) { /* it is durable: its answer was lost, or it was refused */
+        if (is_end_seen(guard, epoch) || BW_MUTANT(ENDING_IS_ENDED))
+            send_ended(step, epoch, "U6");
+        else
+            look_for_end(step);
         return;
     }
     /* Every arm or run <= e is refused from here on, durably, before the agent hears it. */
@@ -579,9 +607,11 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->enforced = durable->enforced;
     out_state->epoch_seen = durable->epoch_seen;
     out_state->ended_epoch = durable->ended_epoch;
-    if (out_state->ended_epoch != 0 && is_end_unsaid(guard, out_state->ended_epoch) &&
-        !BW_MUTANT(STATE_SAYS_ENDED))
-        out_state->ended_epoch--; /* what was refused as an end is told as none (3.4, ended) */
+    /* What is ending, or was refused as an end, is told as none (3.4, ended). Of an epoch that another has
+     * followed here this was committed before that was granted. */
+    if (out_state->ended_epoch != 0 && out_state->ended_epoch == durable->epoch_seen &&
+        !is_end_seen(guard, out_state->ended_epoch) && !BW_MUTANT(STATE_SAYS_ENDED))
+        out_state->ended_epoch--;
     out_state->let_go_index = durable->let_go_index;
     out_state->armed_epoch = guard->mirror.armed_epoch;
     out_state->armed_instance = guard->mirror.armed_instance;
@@ -592,7 +622,9 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&
                              (guard->fence == BW_FENCE_DONE || guard->fence == BW_FENCE_FAILED);
-    out_state->fence_ok = out_state->fence_begun && guard->fence == BW_FENCE_DONE;
+    /* One after which it serves again has ended nothing (3.3). */
+    out_state->fence_ok = out_state->fence_begun && guard->fence == BW_FENCE_DONE &&
+                          (guard->mirror.stop_seen || BW_MUTANT(FENCED_FOR_EVER));
     out_state->stop_seen = guard->mirror.stop_seen;
     out_state->start_epoch = guard->mirror.start_epoch;
     out_state->served = bw_guard_served(guard, guard->mirror.start_epoch);

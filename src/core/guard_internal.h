@@ -26,6 +26,8 @@ void bw_guard_mirror_now(const struct guard_step *step, const char *rule);
 bool bw_guard_is_armed(const struct bw_guard *guard);
 struct bw_instant bw_guard_window(const struct bw_guard *guard);
 void bw_guard_disarm(struct bw_guard *guard);
+/* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
+void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch);
 
 /* guard_run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);

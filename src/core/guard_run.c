@@ -42,7 +42,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     const struct bw_guard *guard = step->guard;
 
     if (run->epoch <= guard->memory.ended_epoch)
-        return BW_REFUSAL_EPOCH_ENDED;
+        return BW_REFUSAL_EPOCH_ENDING;
     if (BW_MUTANT(FIRST_LEASE))
         return BW_REFUSAL_NONE;
     if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
@@ -78,7 +78,7 @@ static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct 
     if (has_live_lease(step))
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
-        return BW_REFUSAL_EPOCH_ENDED;
+        return BW_REFUSAL_EPOCH_ENDING;
     return BW_REFUSAL_NONE;
 }
 
@@ -290,6 +290,9 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
     step->guard->slots[slot].run = *run;
     step->guard->slots[slot].go_pending = false;
     step->guard->slots[slot].refuted = false;
+    step->guard->slots[slot].ending_epoch =
+        step->guard->wants == BW_GUARD_WANTS_NOTHING ? step->guard->memory.ended_epoch
+                                                     : step->guard->memory_before.ended_epoch;
     bw_guard_note_script_ordered(step->guard, run->action);
     if (bw_action_is_action(run->action)) {
         step->guard->end_start_time = 0;
@@ -537,6 +540,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED) {
         note_service(step, service, left);
         bw_guard_note_sight(step, BW_GUARD_SLOT_OBSERVATION, service, populated);
+        bw_guard_end_looked(step, guard->slots[BW_GUARD_SLOT_OBSERVATION].ending_epoch);
     }
     if (run->action == BW_ACTION_STATUS)
         ended->sight = bw_guard_sight(guard);
@@ -548,6 +552,8 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
         on_stop_looked(step, service, left);
         return;
     }
+    if (guard->end_looking) /* it was ended, and saw nothing: another is due */
+        guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if (guard->check_at_start && ended->result != BW_RUN_KILLED)
         judge_at_start(step, service);
 }
@@ -612,7 +618,7 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
     }
 }
 
-/* What is due in the observation slot: the look after a stop, the look at the start. */
+/* What is due in the observation slot: the look after a stop, that for an end, the look at the start. */
 void bw_guard_run_timers(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
@@ -624,6 +630,12 @@ void bw_guard_run_timers(const struct guard_step *step)
         if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
             bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
                                guard->stop_run.epoch, "V16");
+        else
+            bw_guard_wake(step, guard->stop_check_at);
+    } else if (guard->end_looking) {
+        if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
+            bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
+                               guard->memory.ended_epoch, "V62");
         else
             bw_guard_wake(step, guard->stop_check_at);
     } else if (guard->check_at_start) {

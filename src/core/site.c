@@ -103,6 +103,7 @@ static void reset_tenure(struct bw_site *site)
     site->fence_ok_read = false;
     site->fence_begun = false;
     site->own_fence_done = false;
+    site->own_fence_looked = false;
     site->own_stop_seen = false;
     site->arm_open = false;
     site->start_ran = false;
@@ -166,6 +167,8 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->past_no_return = false;
     memory->position[0] = '\0';
     memory->start_begun = false;
+    memory->adopt = false;
+    memory->start_begun = bw_site_is_begun(site); /* its guard may know of one that it has forgotten */
     memory->adopt = order->adopt;
     memory->terms = order->terms;
     memory->order_index = order->index;
@@ -354,6 +357,10 @@ static void advance_starting(const struct step *step)
         } else {
             site->tenure = BW_TENURE_SERVING;
             site->stopped_in_a_row = 0;
+            if (!site->memory.start_begun && !site->memory.adopt && !BW_MUTANT(SERVES_UNBEGUN)) {
+                site->memory.start_begun = true; /* whoever began it: it serves, and writes (4) */
+                bw_site_save(step, "S93");
+            }
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S9");
             return;
         }

@@ -73,59 +73,7 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
     }
 }
 
-/* ---- giving back (3.5) --------------------------------------------------------------------- */
-
-/* What is known of the starts of our epoch; of what the agent's own fence saw nobody told the guard. */
-static enum bw_served served(const struct bw_site *site)
-{
-    const bool looked_alone = site->own_fence_running || site->own_fence_done;
-
-    if (site->memory.adopt || site->guard.start_epoch != site->memory.epoch)
-        return BW_SERVED_MAYBE;
-    return looked_alone && site->guard.served == BW_SERVED_NEVER ? BW_SERVED_NOT_SEEN
-                                                                 : site->guard.served;
-}
-
-/* 4: the data of this site is the newest, unless no start of the epoch was begun, or it was seen that
- * none came to serve. Exit 69 says so of one start: of the epoch it counts only where no other start
- * of it ended well and nobody saw it serve. */
-static bool is_past_no_return(const struct bw_site *site)
-{
-    if (!site->memory.start_begun && !site->memory.adopt)
-        return false;
-    switch (served(site)) {
-    case BW_SERVED_NEVER:
-        return false;
-    case BW_SERVED_NOT_SEEN:
-        return !site->failed_early;
-    case BW_SERVED_MAYBE:
-        break;
-    }
-    return !(site->failed_early && BW_MUTANT(EXIT_OF_ONE_START));
-}
-
-void bw_site_give_back(const struct step *step, const char *rule)
-{
-    struct bw_site *site = step->site;
-    struct bw_site_memory *memory = &site->memory;
-    const bool never_started = !memory->start_begun && !memory->adopt;
-
-    memory->given_back = true;
-    memory->reason = never_started ? BW_REASON_NEVER_STARTED : site->ending_reason;
-    if (memory->reason == BW_REASON_NONE)
-        memory->reason = site->order.kind == BW_ORDER_STOP && site->order.epoch == memory->epoch
-                             ? site->order.reason /* an agent before us obeyed it */
-                             : BW_REASON_LEASE_LOST;
-    memory->past_no_return = is_past_no_return(site);
-    memory->position[0] = '\0';
-    if (site->position_final || BW_MUTANT(POSITION_FINAL))
-        memcpy(memory->position, site->position, sizeof memory->position);
-    site->tenure = BW_TENURE_NONE;
-    site->lease.end = (struct bw_instant){0, 0};
-    site->arm_sent_end = (struct bw_instant){0, 0};
-    site->rogue_in_a_row = 0;
-    bw_site_save(step, rule);
-}
+/* ---- the end of an epoch (3.5) -------------------------------------------------------------- */
 
 /* Committed state says that our epoch is over, and the guard has seen a higher one, which another
  * instance of this site held: it runs nothing of ours any more, and has nothing to end (3.7). */
@@ -133,6 +81,17 @@ static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refu
 {
     return why == BW_REFUSAL_OLD_EPOCH && site->over && bw_site_epoch_is_open(site) &&
            epoch == site->memory.epoch;
+}
+
+/* What a fence was seen to end serves again, or may (3.3): the epoch is given back on no older word than
+ * that, and a fence that runs may have looked before it. */
+void bw_site_doubt_end(struct bw_site *site)
+{
+    if (BW_MUTANT(FENCED_FOR_EVER))
+        return;
+    site->fence_ok_read = false;
+    site->own_fence_done = false;
+    site->own_fence_in_doubt = site->own_fence_running && !BW_MUTANT(FENCE_IN_DOUBT);
 }
 
 static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refusal why)
@@ -145,6 +104,8 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
         return;
     }
     site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+    if (why == BW_REFUSAL_NOT_STOPPED)
+        bw_site_doubt_end(site);
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
         site->tenure = BW_TENURE_STOPPING;
         site->stop_succeeded = false;
@@ -155,12 +116,17 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
 
 /* What it said before, or said late, is no end of what a fence has seen serve, or could not end, since
  * (3.3): another has to see it first. */
+static bool is_ended_in_spite(const struct bw_site *site, uint64_t epoch)
+{
+    return site->fence_failed && epoch == site->fence_failed_epoch && !BW_MUTANT(ENDED_IN_SPITE);
+}
+
 static void on_epoch_ended(const struct step *step, uint64_t epoch)
 {
     struct bw_site *site = step->site;
 
     site->end_open = false;
-    if (site->fence_failed && epoch == site->fence_failed_epoch && !BW_MUTANT(ENDED_IN_SPITE)) {
+    if (is_ended_in_spite(site, epoch)) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         if (site->tenure == BW_TENURE_ENDING) /* no stop clears that, only a fence */
             site->tenure = BW_MUTANT(STOPS_FOR_EVER) ? BW_TENURE_STOPPING : BW_TENURE_STUCK;
@@ -170,6 +136,22 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
         site->guard.ended_epoch = epoch;
     if (epoch == site->memory.epoch && bw_site_epoch_is_open(site))
         bw_site_give_back(step, "S22");
+}
+
+/* The guard arms and starts nothing of it any more, which is no word of what serves: it is ended, and
+ * given back once the guard has said that it has (3.4, ended). What was let go is left as it is (3.1). */
+static void on_epoch_ending(const struct step *step, uint64_t epoch)
+{
+    struct bw_site *site = step->site;
+    const bool is_let_go = site->order.kind == BW_ORDER_LET_GO ||
+                           site->guard.let_go_index > site->memory.let_go_index;
+
+    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
+        return;
+    if (BW_MUTANT(ENDING_IS_ENDED))
+        on_epoch_ended(step, epoch);
+    else if (!is_let_go)
+        bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S92");
 }
 
 static void on_let_go_done(const struct step *step, uint64_t index)
@@ -285,6 +267,12 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     struct bw_site *site = step->site;
 
     site->own_fence_running = false;
+    if (ok && site->own_fence_in_doubt) { /* another has to look from here on */
+        site->own_fence_in_doubt = false;
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    site->own_fence_in_doubt = false;
     if (epoch != 0 && epoch == site->old_epoch) {
         on_old_instance_fenced(step, ok);
         return;
@@ -317,6 +305,7 @@ static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_ins
                         step->site->guard.sight.seen == BW_REACH_INSIDE;
     action->is_proved = action->is_inside && step->site->guard.sight.proved;
     step->site->own_fence_running = true;
+    step->site->own_fence_looked = true;
 }
 
 static void begin_own_fence(const struct step *step, const char *rule)
@@ -541,7 +530,12 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     }
     if (!bw_site_epoch_is_open(site))
         return;
-    if (state->ended_epoch >= site->memory.epoch) {
+    if (bw_site_is_begun(site) && !site->memory.start_begun && !site->memory.adopt) {
+        site->memory.start_begun = true; /* ours is an older copy: the guard's word wins (4) */
+        bw_site_save(step, "S94");
+    }
+    if (state->ended_epoch >= site->memory.epoch &&
+        !is_ended_in_spite(site, site->memory.epoch)) {
         if (awaits_final_position(site, state))
             read_final_position(step);
         else
@@ -743,8 +737,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
         site->arm_open = false;
         if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
             note_guard_disk(step, false);
-        if (message->refused.why == BW_REFUSAL_EPOCH_ENDED)
-            on_epoch_ended(step, message->epoch);
+        if (message->refused.why == BW_REFUSAL_EPOCH_ENDING)
+            on_epoch_ending(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         if (message->begun.action == BW_ACTION_START)

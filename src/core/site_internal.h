@@ -50,6 +50,10 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_watch_old_instance(const struct step *step);
+/* A start of our epoch was begun, as far as this site or its guard knows. */
+bool bw_site_is_begun(const struct bw_site *site);
+/* It serves again, or may: what was seen to end it before counts no more (3.3). */
+void bw_site_doubt_end(struct bw_site *site);
 void bw_site_give_back(const struct step *step, const char *rule);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 bool bw_site_epoch_is_open(const struct bw_site *site);

@@ -257,6 +257,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
             site->guard.stop_seen = false;
             site->own_stop_seen = false;
+            bw_site_doubt_end(site);
             site->guard.served = BW_SERVED_MAYBE;
             forget_answered(step);
         }

@@ -46,8 +46,9 @@ static bool may_serve(const struct bw_guard_store *store, const char *group)
     if (bw_guard_store_load(store, group, &memory, &is_new, &diag) != BW_OK)
         memory.ended_epoch = 0; /* what it says is not known */
     if (bw_guard_store_load_mirror(store, group, &mirror, &cluster_id, &diag) == BW_OK &&
-        mirror.armed_epoch > memory.ended_epoch)
-        return true;
+        (mirror.armed_epoch > memory.ended_epoch ||
+         (mirror.armed_epoch == memory.ended_epoch && mirror.armed_epoch != 0 && !mirror.stop_seen)))
+        return true; /* an end that was refused is none */
     if (!memory.enforced || memory.epoch_seen <= memory.ended_epoch ||
         bw_guard_reach_config(store, group, &config, NULL, &diag) != BW_OK)
         return false;

@@ -105,7 +105,7 @@ static void an_epoch_is_armed_started_stopped_and_ended(void **state)
     assert_int_equal(ended.result, BW_RUN_OK);
     (void)rig_arm(agent, 1, LONG_MS, FENCE_MS);
     rig_wait(agent, BW_GUARD_MESSAGE_ARM_REFUSED, 1);
-    assert_int_equal(agent->last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.why, BW_REFUSAL_EPOCH_ENDED);
+    assert_int_equal(agent->last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.why, BW_REFUSAL_EPOCH_ENDING);
 }
 
 /* 3.7: upgrading the guard is no outage. */

@@ -26,6 +26,7 @@ struct world {
     bool mirror_fails;
     bool mirror_hangs; /* no MIRRORED */
     bool spawn_hangs; /* no SPAWNED */
+    bool end_look_hangs; /* the look for an end goes on; else it says `stopped` at once */
     bool is_left;     /* something of a start runs in reach, at any look */
     enum bw_populated populated; /* at any look */
     char log[8192];   /* what was asked for, in order: "MIRROR SPAWN:start GO ..." */
@@ -91,6 +92,15 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
     case BW_GUARD_ACTION_SPAWN:
         note(world, "SPAWN", bw_action_word(action->run.action));
         spawned(world, action->slot, &action->run);
+        if (world->guard.end_looking && action->run.action == BW_ACTION_STATUS &&
+            action->run.run_id == 0 && action->slot == BW_GUARD_SLOT_OBSERVATION &&
+            !world->guard.stop_checking && !world->end_look_hangs) {
+            event.kind = BW_GUARD_EVENT_RUN_ENDED;
+            event.slot = action->slot;
+            event.ended.result = BW_RUN_OK;
+            (void)snprintf(event.ended.line, sizeof event.ended.line, "stopped");
+            step(world, &event);
+        }
         break;
     case BW_GUARD_ACTION_GO:
         note(world, "GO", "");

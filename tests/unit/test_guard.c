@@ -371,9 +371,9 @@ static void after_ended_every_arm_and_start_of_the_epoch_is_refused_durably(void
     assert_true(end(&world, 1));
 
     assert_false(arm(&world, 1, 100000));
-    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
     run(&world, 1, BW_ACTION_START, 2);
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
     bw_guard_init(&restarted, "g", &limits, &world.guard.memory, &world.guard.mirror,
                   at_ms(world.now_ms));
     assert_int_equal(restarted.memory.ended_epoch, 1);

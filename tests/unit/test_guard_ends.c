@@ -221,7 +221,9 @@ static void one_that_was_not_is_one_after_a_restart(void **state)
     begin_anew(&world);
     assert_int_equal(world.guard.mirror.armed_epoch, 0);
 
-    assert_true(end(&world, 1));
+    assert_false(end(&world, 1)); /* the look at the start goes on */
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
 }
 
 static void a_start_that_died_with_its_guard_may_have_ordered_more(void **state)
@@ -236,6 +238,170 @@ static void a_start_that_died_with_its_guard_may_have_ordered_more(void **state)
     world.guard.mirror.script_due = false; /* as a script leaves it that ends while the start dies */
     begin_anew(&world);
     assert_true(world.guard.mirror.script_due);
+}
+
+/* ---- ending is one thing, ended another (3.4) --------------------------------------------------- */
+
+static void look(struct world *world, const char *word)
+{
+    run(world, world->guard.memory.epoch_seen, BW_ACTION_STATUS, 50);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, word);
+}
+
+static uint64_t told_ended_epoch(const struct world *world)
+{
+    struct bw_guard_state told;
+
+    bw_guard_state_get(&world->guard, &told);
+    return told.ended_epoch;
+}
+
+/* As after a boot: no epoch is armed. */
+static void begin_ending_unarmed(struct world *world)
+{
+    struct bw_guard_memory memory;
+
+    begin_armed(world);
+    memory = world->guard.memory;
+    memset(world, 0, sizeof *world);
+    world->now_ms = 100000;
+    bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
+    hello(world, instance_a);
+    run(world, 1, BW_ACTION_STOP, 40);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped"); /* that at the start */
+    assert_true(world->guard.mirror.stop_seen);
+    assert_int_equal(world->guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+    world->save_hangs = true;
+    assert_false(end(world, 1));
+}
+
+static void what_was_refused_as_an_end_is_refused_again(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    look(&world, "started");
+    saved(&world);
+    assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
+    assert_false(end(&world, 1));
+    assert_int_equal(told_ended_epoch(&world), 0);
+
+    begin_ending_unarmed(&world);
+    look(&world, "started");
+    saved(&world);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, BW_REFUSAL_NOT_STOPPED);
+    assert_false(end(&world, 1));
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 2);
+    assert_int_equal(told_ended_epoch(&world), 0);
+
+    look(&world, "stopped");
+    assert_true(end(&world, 1));
+    assert_int_equal(told_ended_epoch(&world), 1);
+}
+
+/* Nobody has looked since it was asked for: the disk may have taken long. */
+static void what_serves_once_the_end_is_durable_has_not_ended(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    world.end_look_hangs = true;
+    saved(&world);
+    assert_asked(&world, "SPAWN:status");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_int_equal(told_ended_epoch(&world), 0);
+    assert_false(end(&world, 1)); /* its answer is on its way */
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_END_REFUSED], 0);
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
+}
+
+static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    world.end_look_hangs = true;
+    run(&world, 1, BW_ACTION_STATUS, 51);
+    saved(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+    assert_int_equal(told_ended_epoch(&world), 1);
+}
+
+/* Asked for again while what was refused is durable already. */
+static void a_repeated_end_is_looked_for_anew(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    look(&world, "started");
+    saved(&world);
+    assert_not_ended(&world, BW_REFUSAL_NOT_STOPPED);
+    look(&world, "stopped");
+    world.end_look_hangs = true;
+    assert_false(end(&world, 1));
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+    assert_true(end(&world, 1)); /* its answer was lost */
+}
+
+/* It saw nothing. Nor is an epoch held for ever by a status script that tells nothing. */
+static void a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending(&world);
+    world.end_look_hangs = true;
+    saved(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
+    assert_not_asked(&world, "SPAWN:status");
+    tick_at(&world, world.now_ms + 100);
+    assert_asked(&world, "SPAWN:status");
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_TIMED_OUT, "");
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
+}
+
+/* What it ended serves again: an agent that connects now hears of no fence that was well. */
+static void a_fence_after_which_it_serves_again_is_told_as_none_that_was_well(void **state)
+{
+    struct bw_guard_state told;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    bw_guard_state_get(&world.guard, &told);
+    assert_true(told.fence_ok);
+    look(&world, "started");
+
+    bw_guard_state_get(&world.guard, &told);
+
+    assert_true(told.fence_ended);
+    assert_false(told.fence_ok);
 }
 
 /* An agent that connects anew is told the same as the one that had asked. */
@@ -267,6 +433,12 @@ int main(void)
         cmocka_unit_test(what_is_over_and_seen_to_be_has_no_deadline_to_come),
         cmocka_unit_test(an_end_that_was_refused_is_none_after_a_restart),
         cmocka_unit_test(one_that_was_not_is_one_after_a_restart),
+        cmocka_unit_test(what_was_refused_as_an_end_is_refused_again),
+        cmocka_unit_test(what_serves_once_the_end_is_durable_has_not_ended),
+        cmocka_unit_test(a_look_that_began_before_it_was_durable_tells_nothing),
+        cmocka_unit_test(a_repeated_end_is_looked_for_anew),
+        cmocka_unit_test(a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back),
+        cmocka_unit_test(a_fence_after_which_it_serves_again_is_told_as_none_that_was_well),
         cmocka_unit_test(a_start_that_died_with_its_guard_may_have_ordered_more),
     };
 

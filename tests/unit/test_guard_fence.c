@@ -265,7 +265,7 @@ static void let_go_disarms_without_touching_and_the_epoch_is_never_armed_again(v
     tick_at(&world, 200000);
     assert_not_asked(&world, "SPAWN");
     assert_false(arm(&world, 1, 199900)); /* H17: a late confirmation */
-    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
 }
 
 /* 3.9: it came late, over a new connection; since then the group was granted again. */

@@ -327,7 +327,7 @@ static void a_rejoin_is_refused_beside_a_lease_and_in_an_ended_epoch(void **stat
 
     run(&world, 1, BW_ACTION_REJOIN, 3);
 
-    assert_int_equal(run_refusal(&world), BW_REFUSAL_EPOCH_ENDED);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_EPOCH_ENDING);
     assert_not_asked(&world, "SPAWN");
 }
 

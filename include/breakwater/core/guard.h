@@ -12,7 +12,8 @@
 /* Durable: fsynced in the guard's state directory before anything rests on it. */
 struct bw_guard_memory {
     uint64_t epoch_seen;
-    uint64_t ended_epoch;
+    uint64_t ended_epoch;  /* of it and of those below no arm or run is taken any more. That it has ended,
+                              and nothing serves, is another thing (end_seen_epoch) */
     bool enforced;
     uint64_t let_go_index;
     struct bw_id instance; /* the agent instance that armed epoch_seen */
@@ -169,6 +170,7 @@ struct bw_guard_run_slot {
     bool beside_start;          /* begun while a start or rejoin ran, or died */
     bool was_left;              /* something of a start was there when it was spawned: as above */
     enum bw_populated was_populated; /* when it was spawned */
+    uint64_t ending_epoch;      /* the newest whose end was durable then */
 };
 
 struct bw_guard {
@@ -199,6 +201,9 @@ struct bw_guard {
     struct bw_instant stop_check_at;
     struct bw_guard_run stop_run;
     struct bw_guard_run_ended stop_ended;
+
+    bool end_looking;        /* `ended_epoch` is durable; a look that begins now says whether it has ended */
+    uint64_t end_seen_epoch; /* it has ended: such a look saw nothing serve; a restart looks again */
 
     uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
     bool has_left;           /* a look at its end saw that something of a start is left */

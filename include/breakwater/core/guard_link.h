@@ -49,7 +49,7 @@ enum bw_run_result {
     X(NONE, "none")                                                                               \
     X(NO_HELLO, "no_hello")                                                                       \
     X(OLD_EPOCH, "old_epoch")             /* lower than one seen */                               \
-    X(EPOCH_ENDED, "epoch_ended")                                                                 \
+    X(EPOCH_ENDING, "epoch_ending")                                                               \
     X(WRONG_INSTANCE, "wrong_instance")                                                           \
     X(FENCE_WINDOW, "fence_window")       /* handled after D - F, fence begun or not */           \
     X(FENCING, "fencing")                                                                         \

@@ -144,6 +144,8 @@ struct bw_site {
     bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
     bool own_fence_running;
     bool own_fence_done;            /* and it succeeded */
+    bool own_fence_looked;          /* one has begun in this tenure */
+    bool own_fence_in_doubt;        /* while it ran something was seen to serve: its end tells nothing */
     uint64_t own_fence_index;       /* order.held_index that was known when it began */
     uint64_t fence_run_id;          /* the newest fence that we have ordered, and likewise */
     uint64_t fence_run_index;

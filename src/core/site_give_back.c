@@ -1,0 +1,63 @@
+/* What a site says of an epoch when it gives it back (3.5, 4). */
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/mutant.h>
+
+/* What is known of the starts of our epoch; of what the agent's own fence saw nobody told the guard. */
+static enum bw_served served(const struct bw_site *site)
+{
+    if (site->memory.adopt || site->guard.start_epoch != site->memory.epoch)
+        return BW_SERVED_MAYBE;
+    return site->own_fence_looked && site->guard.served == BW_SERVED_NEVER ? BW_SERVED_NOT_SEEN
+                                                                 : site->guard.served;
+}
+
+/* What the guard has begun counts, whatever this site remembers: its state may be an older copy. */
+bool bw_site_is_begun(const struct bw_site *site)
+{
+    return site->memory.start_begun || site->memory.adopt ||
+           (site->guard.start_epoch == site->memory.epoch && !BW_MUTANT(START_UNASKED));
+}
+
+/* 4: the data of this site is the newest, unless no start of the epoch was begun, or it was seen that
+ * none came to serve. Exit 69 says so of one start: of the epoch it counts only where no other start
+ * of it ended well and nobody saw it serve. */
+static bool is_past_no_return(const struct bw_site *site)
+{
+    if (!bw_site_is_begun(site))
+        return false;
+    switch (served(site)) {
+    case BW_SERVED_NEVER:
+        return false;
+    case BW_SERVED_NOT_SEEN:
+        return !site->failed_early;
+    case BW_SERVED_MAYBE:
+        break;
+    }
+    return !(site->failed_early && BW_MUTANT(EXIT_OF_ONE_START));
+}
+
+void bw_site_give_back(const struct step *step, const char *rule)
+{
+    struct bw_site *site = step->site;
+    struct bw_site_memory *memory = &site->memory;
+    const bool never_started = !bw_site_is_begun(site);
+
+    memory->given_back = true;
+    memory->reason = never_started ? BW_REASON_NEVER_STARTED : site->ending_reason;
+    if (memory->reason == BW_REASON_NONE)
+        memory->reason = site->order.kind == BW_ORDER_STOP && site->order.epoch == memory->epoch
+                             ? site->order.reason /* an agent before us obeyed it */
+                             : BW_REASON_LEASE_LOST;
+    memory->past_no_return = is_past_no_return(site);
+    memory->position[0] = '\0';
+    if (site->position_final || BW_MUTANT(POSITION_FINAL))
+        memcpy(memory->position, site->position, sizeof memory->position);
+    site->tenure = BW_TENURE_NONE;
+    site->lease.end = (struct bw_instant){0, 0};
+    site->arm_sent_end = (struct bw_instant){0, 0};
+    site->rogue_in_a_row = 0;
+    bw_site_save(step, rule);
+}

@@ -1,0 +1,205 @@
+/* site: an epoch is given back on no word that is older than the newest sight of a service (3.3, 3.5). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "site_shell.h"
+
+static const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+static const struct bw_guard_message fenced = {
+    .kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1, .fence = {.ok = true}};
+
+static void refused(struct world *world, enum bw_guard_message_kind kind, enum bw_refusal why)
+{
+    struct bw_guard_message of = {.kind = kind, .epoch = 1};
+
+    of.refused.why = why;
+    from_guard(world, &of);
+}
+
+static void own_fence_ended(struct world *world)
+{
+    happen(world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+}
+
+/* ---- what the guard arms no more has not ended by that (3.4, ended) ---- */
+
+static void an_arm_refused_because_its_epoch_is_ending_gives_nothing_back(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    refused(&world, BW_GUARD_MESSAGE_ARM_REFUSED, BW_REFUSAL_EPOCH_ENDING);
+
+    assert_false(world.site.memory.given_back);
+    assert_int_equal(released(&world).epoch, 0);
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING); /* and nobody is renewed for ever for nothing */
+}
+
+static void what_was_let_go_is_not_stopped_because_it_is_armed_no_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.guard.let_go_index = 5; /* an agent before this one was told to */
+    refused(&world, BW_GUARD_MESSAGE_ARM_REFUSED, BW_REFUSAL_EPOCH_ENDING);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_false(world.site.memory.given_back);
+}
+
+static void a_state_that_says_ended_is_not_believed_after_a_fence_that_failed(void **state)
+{
+    const struct bw_guard_message failed = {.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &begun);
+    from_guard(&world, &failed);
+    guard_lost(&world);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .ended_epoch = 1});
+
+    assert_false(world.site.memory.given_back);
+}
+
+/* ---- after D, beside a guard that cannot keep an end (3.5) ---- */
+
+/* It was fenced well, and the guard's disk is full. */
+static uint64_t begin_unsaved(struct world *world)
+{
+    begin_serving(world);
+    from_guard(world, &begun);
+    from_guard(world, &fenced);
+    assert_int_equal(world->site.tenure, BW_TENURE_ENDING);
+    refused(world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_DURABLE);
+    return world->site.arm_sent_end.boot_ns / MS;
+}
+
+static void what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    d = begin_unsaved(&world);
+    status(&world, "started");
+    assert_true(world.now_ms < d);
+    tick_at(&world, d + 1);
+    assert_int_equal(released(&world).epoch, 0);
+    assert_true(world.site.own_fence_running);
+
+    own_fence_ended(&world);
+    tick_at(&world, d + 2);
+    assert_int_equal(released(&world).epoch, 1);
+}
+
+static void so_is_what_the_guard_says_has_not_stopped(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    d = begin_unsaved(&world);
+    refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
+    tick_at(&world, d + 1);
+    assert_int_equal(released(&world).epoch, 0);
+    assert_true(world.site.own_fence_running);
+}
+
+/* Whether that fence looked before or after nobody knows. */
+static void a_fence_beside_which_it_was_seen_to_serve_tells_nothing(void **state)
+{
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    d = begin_unsaved(&world);
+    refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
+    tick_at(&world, d - FENCE_MS / 2);
+    assert_true(world.site.own_fence_running);
+    refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
+    own_fence_ended(&world);
+    assert_false(world.site.own_fence_done);
+    tick_at(&world, d + 5000); /* it is tried again, not at once */
+    assert_int_equal(released(&world).epoch, 0);
+    assert_asked(&world, "OWN_FENCE");
+
+    own_fence_ended(&world);
+    tick_at(&world, world.now_ms + 1);
+    assert_int_equal(released(&world).epoch, 1);
+}
+
+/* ---- what this site has forgotten of an epoch, its guard has not (4) ---- */
+
+static void a_start_that_only_the_guard_knows_of_is_one(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct world world;
+
+    (void)state;
+    memory.start_begun = false; /* an older copy of the state was put back */
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true,
+                                                 .epoch_seen = 1,
+                                                 .start_epoch = 1,
+                                                 .ended_epoch = 1,
+                                                 .stop_seen = true});
+
+    assert_true(world.site.memory.start_begun);
+    assert_asked(&world, "SAVE");
+    assert_int_not_equal(world.site.memory.reason, BW_REASON_NEVER_STARTED);
+}
+
+static void so_is_one_of_an_epoch_that_is_accepted_once_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &(struct bw_site_memory){0});
+    guard_state(&world, &(struct bw_guard_state){
+                            .enforced = true, .epoch_seen = 1, .start_epoch = 1, .reach_works = true});
+    order(&world, BW_ORDER_RUN, 1);
+    assert_int_equal(world.site.memory.epoch, 1);
+
+    assert_true(world.site.memory.start_begun);
+}
+
+/* After a boot no guard remembers it either. */
+static void what_serves_in_an_epoch_has_been_begun_in_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &(struct bw_site_memory){0});
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .reach_works = true});
+    order(&world, BW_ORDER_RUN, 1);
+    confirm(&world, 1, world.now_ms);
+    armed(&world);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+
+    assert_true(world.site.memory.start_begun);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_arm_refused_because_its_epoch_is_ending_gives_nothing_back),
+        cmocka_unit_test(what_was_let_go_is_not_stopped_because_it_is_armed_no_more),
+        cmocka_unit_test(a_state_that_says_ended_is_not_believed_after_a_fence_that_failed),
+        cmocka_unit_test(what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_given_back),
+        cmocka_unit_test(so_is_what_the_guard_says_has_not_stopped),
+        cmocka_unit_test(a_fence_beside_which_it_was_seen_to_serve_tells_nothing),
+        cmocka_unit_test(a_start_that_only_the_guard_knows_of_is_one),
+        cmocka_unit_test(so_is_one_of_an_epoch_that_is_accepted_once_more),
+        cmocka_unit_test(what_serves_in_an_epoch_has_been_begun_in_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
