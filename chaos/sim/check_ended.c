@@ -31,19 +31,12 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
-/* What a copy of the machine gives back is believed once no lease of the original can live: by time (3.5). */
-static bool is_there_twice(const struct sim_world *world, uint32_t site)
+/* That a KILL fails explains an end by time, which nobody could prevent; never one that was seen. What another
+ * boot gives back, a copy's too, is believed once no lease of this one can live: by time (3.5). */
+static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
+                      const struct bw_last_end *end)
 {
-    const struct sim_checks *checks = world->checks;
-
-    return checks->cloned_site == site &&
-           world->now_ns < checks->cloned_until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
-}
-
-/* That a KILL fails explains an end by time, which nobody could prevent; never one that was seen. */
-static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group, enum bw_grade grade)
-{
-    const bool is_by_time = grade == BW_GRADE_EXPIRED || is_there_twice(world, site);
+    const bool is_by_time = end->grade == BW_GRADE_EXPIRED || end->reason == BW_REASON_REBOOT;
 
     return is_by_time ? sim_checks_is_lapse_excused(world, site, group)
                       : sim_checks_is_excused(world, site, group);
@@ -58,7 +51,7 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_group 
         if (strcmp(host->name, found->last_end.site) != 0 ||
             !sim_service_is_serving(host, group))
             continue;
-        if (is_beyond(world, site, group, found->last_end.grade) ||
+        if (is_beyond(world, site, group, &found->last_end) ||
             is_somebodys(host, group, found->last_end.epoch)) {
             world->checks->tally.overlaps_outside++;
             continue;

@@ -135,7 +135,8 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
                                          uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns ||
-           sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group);
+           sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group) ||
+           sim_service_is_masked(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
 /* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from
  * that by time. Never that somebody says it has ended; nor does anything excuse a service outside of

@@ -112,6 +112,11 @@ bool sim_service_is_twice(const struct sim_host *host, uint32_t group)
     return sim_machine(host)->services[group].is_up && sim_machine(host)->services[group].is_twice;
 }
 
+bool sim_service_is_masked(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].is_up && sim_machine(host)->services[group].is_masked;
+}
+
 static struct sim_data *data_of(const struct sim_machine *machine, uint32_t group)
 {
     return &sim_machine(sim_site(machine->host->world, 0))->data[group];
@@ -191,6 +196,7 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
     service->is_outside = is_outside;
+    service->is_masked = false;
     service->is_twice = is_outside && sim_clone(world)->is_up &&
                         strcmp(sim_clone(world)->name, machine->host->name) == 0;
     service->epoch = epoch;
@@ -388,12 +394,18 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
 }
 
 /* What a person starts comes up through the unit that the reach includes. */
-enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group)
+enum bw_populated sim_reach_populated(struct sim_machine *machine, uint32_t group)
 {
-    if (machine->services[group].is_up && !machine->services[group].is_outside)
+    struct sim_service *service = &machine->services[group];
+
+    if (service->is_up && !service->is_outside)
         return BW_POPULATED_YES;
-    return sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE) ? BW_POPULATED_NO
-                                                                : BW_POPULATED_YES;
+    if (sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE))
+        return BW_POPULATED_NO;
+    if (service->is_up && !service->is_masked)
+        sim_count(machine->host->world, "site:masked");
+    service->is_masked |= service->is_up;
+    return BW_POPULATED_YES;
 }
 
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)

@@ -79,6 +79,8 @@ struct sim_service {
      * stop or fence script ends it. */
     bool is_outside;
     bool is_twice; /* outside, of a machine that is there twice: what the other says of its own is no end */
+    bool is_masked; /* outside, and a look has found a process that a start has left in the reach: "inside" to
+                     * whoever cannot tell the two apart (3.4), until its next start */
     uint64_t epoch; /* whose start brought it up; 0: a person */
     bool is_lag_known;
     uint64_t lag_ms, natural_lag_ms;
@@ -122,7 +124,7 @@ static inline bool sim_percent(struct sim_machine *machine, uint32_t percent)
 }
 
 /* The fact of guard/run.c: is something there that a start has left? */
-enum bw_populated sim_reach_populated(const struct sim_machine *machine, uint32_t group);
+enum bw_populated sim_reach_populated(struct sim_machine *machine, uint32_t group);
 void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch, bool is_outside);
 /* Do these scripts start it where no signal from the guard reaches it? */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
