@@ -31,6 +31,16 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
+/* What a copy has given back of an epoch ends it by time, though its service is outside: a machine that is
+ * there twice is beyond what is promised (3.8). */
+static bool is_a_copys_word(const struct sim_world *world, uint32_t site, uint32_t group,
+                            const struct bw_last_end *end)
+{
+    return end->reason == BW_REASON_REBOOT && world->checks->cloned_until_ns != 0 &&
+           world->checks->cloned_site == site &&
+           sim_service_is_outside(sim_site((struct sim_world *)(uintptr_t)world, site), group);
+}
+
 /* That a KILL fails explains an end by time, which nobody could prevent; never one that was seen. What another
  * boot gives back, a copy's too, is believed once no lease of this one can live: by time (3.5). */
 static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
@@ -45,12 +55,14 @@ static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
     for (uint32_t site = 0; site < sim_machine_count(world); site++) {
-        const struct sim_host *host = sim_site(world, site);
+        struct sim_host *host = sim_site(world, site);
         char text[200];
 
         if (strcmp(host->name, found->last_end.site) != 0 ||
             !sim_service_is_serving(host, group))
             continue;
+        if (is_a_copys_word(world, site, group, &found->last_end))
+            sim_service_note_twice(host, group);
         if (is_beyond(world, site, group, &found->last_end) ||
             is_somebodys(host, group, found->last_end.epoch)) {
             world->checks->tally.overlaps_outside++;

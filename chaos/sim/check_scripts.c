@@ -34,6 +34,15 @@ static uint64_t heard_ns(const struct sim_setting *setting, const struct bw_term
            2 * SIM_S;
 }
 
+/* What a copy of the machine says is its own condition. */
+static bool speaks_for_a_copy(const struct sim_world *world, uint32_t site, uint64_t heard_within_ns)
+{
+    const struct sim_checks *checks = world->checks;
+
+    return checks->cloned_site == site && checks->cloned_until_ns != 0 &&
+           world->now_ns < checks->cloned_until_ns + heard_within_ns;
+}
+
 void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
                                const struct bw_group *state, const struct bw_command *command)
 {
@@ -47,7 +56,8 @@ void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
         const struct sim_said *said = &world->checks->said[site][group];
 
         if (strcmp(sim_site(world, site)->name, command->site) != 0 ||
-            said->since_ns + heard_ns(&world->setting, &command->terms) > world->now_ns)
+            said->since_ns + heard_ns(&world->setting, &command->terms) > world->now_ns ||
+            speaks_for_a_copy(world, site, heard_ns(&world->setting, &command->terms)))
             continue;
         if (said->verdict == SIM_VERDICT_STOP || (said->verdict == SIM_VERDICT_FAILS && !is_asked))
             sim_fail(world, "scripts", "%s grants %s to %s, whose condition %s for %" PRIu64 " ms",

@@ -211,7 +211,7 @@ static void judge_service(struct judgement *judgement)
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
         report->condition == BW_CONDITION_NONE     ? "no observation"
-        : report->condition == BW_CONDITION_FAILED ? "its condition script fails"
+        : report->condition == BW_CONDITION_FAILED ? "its condition script fails, or has not run yet"
                                                    : NULL);
 }
 

@@ -85,6 +85,17 @@ static bool is_fence_time_old(const struct bw_site *site, struct bw_instant now)
            !BW_MUTANT(SLOW_FOR_EVER);
 }
 
+/* One that has not ended since this agent began has said neither yes nor no, as one that fails (4). */
+static enum bw_condition condition_of(const struct bw_site *site)
+{
+    const bool is_unknown = site->condition == BW_CONDITION_NONE &&
+                            site->limits.has_script[BW_ACTION_CONDITION];
+
+    if (site->limits.condition_is_shown)
+        return BW_CONDITION_NONE;
+    return is_unknown && !BW_MUTANT(CONDITION_UNRUN) ? BW_CONDITION_FAILED : site->condition;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -121,7 +132,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
     report->fence_failed = site->fence_failed;
     report->fence_epoch = site->fence_failed_epoch;
-    report->condition = site->limits.condition_is_shown ? BW_CONDITION_NONE : site->condition;
+    report->condition = condition_of(site);
     report->has_readiness = site->limits.has_script[BW_ACTION_READINESS];
     report->ready = site->ready;
     report->ready_age_ms = age_ms(now, &site->observation[BW_ACTION_READINESS]);

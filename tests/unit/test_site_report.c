@@ -81,9 +81,27 @@ static void what_was_let_go_may_have_passed_its_point_of_no_return(void **state)
     assert_true(world.site.memory.past_no_return);
 }
 
+/* 4: an agent that begins anew does not know what its condition script said before. */
+static void a_condition_that_has_not_run_is_no_yes(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.limits.has_script[BW_ACTION_CONDITION] = true;
+    assert_int_equal(reported(&world).condition, BW_CONDITION_FAILED);
+
+    look(&world, BW_ACTION_CONDITION, BW_RUN_OK, "start");
+
+    assert_int_equal(reported(&world).condition, BW_CONDITION_START);
+    world.site.limits.condition_is_shown = true; /* it is no veto */
+    assert_int_equal(reported(&world).condition, BW_CONDITION_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_condition_that_has_not_run_is_no_yes),
         cmocka_unit_test(a_start_and_a_stop_make_the_guard_busy),
         cmocka_unit_test(a_stop_that_has_begun_is_said_until_its_epoch_is_given_back),
         cmocka_unit_test(a_fence_that_has_begun_is_a_stop_that_has_begun),
