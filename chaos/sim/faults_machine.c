@@ -162,7 +162,7 @@ static bool drift_beyond(struct sim_world *world, struct sim_incident *incident)
     const uint64_t until_ns = incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
 
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
-    for (uint32_t site = 0; site < world->setting.site_count; site++)
+    for (uint32_t site = 0; site < sim_machine_count(world); site++) /* a copy's too */
         if (incident->a < SIM_WITNESSES || site == incident->a - SIM_WITNESSES)
             sim_checks_excuse(world, site, until_ns);
     set_rates(world, incident, BEYOND_PPM, BEYOND_PPM);
