@@ -52,6 +52,14 @@ static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
                       : sim_checks_is_excused(world, site, group);
 }
 
+/* The epoch was held by a copy of the machine, or it is what the copy has left behind: both go by one name. */
+static bool is_of_its_copy(const struct sim_world *world, uint32_t site, uint32_t group,
+                           const struct bw_last_end *end)
+{
+    return world->checks->cloned_until_ns != 0 && world->checks->cloned_site == site &&
+           sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) < end->epoch;
+}
+
 static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
 {
     for (uint32_t site = 0; site < sim_machine_count(world); site++) {
@@ -61,7 +69,8 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_group 
         if (strcmp(host->name, found->last_end.site) != 0 ||
             !sim_service_is_serving(host, group))
             continue;
-        if (is_a_copys_word(world, site, group, &found->last_end))
+        if (is_a_copys_word(world, site, group, &found->last_end) ||
+            is_of_its_copy(world, site, group, &found->last_end))
             sim_service_note_twice(host, group);
         if (is_beyond(world, site, group, &found->last_end) ||
             is_somebodys(host, group, found->last_end.epoch)) {

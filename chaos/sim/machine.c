@@ -112,6 +112,11 @@ bool sim_service_is_twice(const struct sim_host *host, uint32_t group)
     return sim_machine(host)->services[group].is_up && sim_machine(host)->services[group].is_twice;
 }
 
+uint64_t sim_service_epoch(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].epoch;
+}
+
 void sim_service_note_twice(struct sim_host *host, uint32_t group)
 {
     sim_machine(host)->services[group].is_twice = true;

@@ -29,6 +29,7 @@ bool sim_service_is_outside(const struct sim_host *host, uint32_t group);
 /* And when it began, or since, its machine was cloned: the scripts of the copy speak for a service that is
  * not theirs, and nothing but a script ends this one (3.8: state directories are not copied). */
 bool sim_service_is_twice(const struct sim_host *host, uint32_t group);
+uint64_t sim_service_epoch(const struct sim_host *host, uint32_t group); /* whose start it was; 0: a person's */
 void sim_service_note_twice(struct sim_host *host, uint32_t group);
 /* Or a process that a start has left in the reach was taken for it: `reach_unproved` (3.4). */
 bool sim_service_is_masked(const struct sim_host *host, uint32_t group);

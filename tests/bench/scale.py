@@ -189,7 +189,7 @@ def measure_all(program, folder, counts, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("program")
+    parser.add_argument("program", type=os.path.abspath)
     parser.add_argument("counts", type=int, nargs="+")
     parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--keep", action="store_true", help="leave the directory, with its logs")
