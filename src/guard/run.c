@@ -185,11 +185,6 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     return units == BW_POPULATED_NO ? here : units;
 }
 
-static bool begins_service(const struct bw_guard_work *work)
-{
-    return work->run.action == BW_ACTION_START || work->run.action == BW_ACTION_REJOIN;
-}
-
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_guard_work *work = user;
@@ -218,12 +213,10 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     if (work->config_number == place->config_number) /* else a reload knows better */
         work->digest = result->digest;
     bw_guard_trace_end(work, result);
-    if (begins_service(work) && place->unit_reach != NULL) {
-        bw_unit_reach_watch(place->unit_reach, false);
+    if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
-    } else if (begins_service(work)) {
+    else if (work->run.action == BW_ACTION_START)
         bw_guard_enforcer_tell_reach(place); /* what it has started is known by now */
-    }
     work->has_ended = true;
     if (bw_guard_work_take_end(work, &event)) {
         bw_guard_place_step(place, &event);
@@ -294,13 +287,14 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
     struct bw_guard_place *place = work->place;
     const enum bw_action_kind action = work->run.action;
+    const bool is_service = action == BW_ACTION_START || action == BW_ACTION_REJOIN;
     struct bw_guard_environment environment = {0};
     const struct bw_script_spec spec = {
         .path = place->config->scripts[action],
         .env = environment.list,
         .reach = &place->reach,
         .slot = reach_slot(work->slot, action),
-        .leftovers = begins_service(work) ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
+        .leftovers = is_service ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
         .refuses_writable = !place->config->allow_writable_scripts,
         .digest = action == BW_ACTION_START || action == BW_ACTION_STATUS ? digest_of : NULL,
         .digest_of = place->config,
@@ -346,8 +340,6 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
         .populated = populated(work, true),
     };
     if (start(work, &diag) == BW_OK) {
-        if (begins_service(work) && work->place->unit_reach != NULL)
-            bw_unit_reach_watch(work->place->unit_reach, true); /* its enforcer ends what comes up (3.4) */
         out_spawned->child = (struct bw_guard_child){
             .action = run->action,
             .epoch = run->epoch,

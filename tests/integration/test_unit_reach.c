@@ -157,31 +157,12 @@ static void a_look_from_before_the_kill_is_not_believed(void **state)
     assert_int_equal(f->killed, BW_ERR_TIMEOUT);
 }
 
-/* 3.4: a start may take minutes, and what ends its unit has to know the cgroup that the unit came up in. */
-static void while_one_begins_it_is_looked_at_again_and_again(void **state)
-{
-    struct fixture *f = *state;
-
-    answer(f, "[ $n -lt 3 ] && s=inactive || s=active\n" SAY("loaded", "$s") "/x");
-    bw_unit_reach_watch(&f->reach, true);
-    while (f->reach.units.units[0].activity != BW_UNIT_UP)
-        assert_int_not_equal(uv_run(&f->loop, UV_RUN_ONCE), 0); /* 0: nobody looks any more */
-
-    bw_unit_reach_watch(&f->reach, false);
-    f->looked_count = 0;
-    bw_unit_reach_look(&f->reach);
-    wait_for(f, &f->looked_count);
-    assert_false(f->reach.again.is_set);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_look_is_fine_only_when_every_unit_is_known, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_kill_goes_on_until_the_units_are_seen_down, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(while_one_begins_it_is_looked_at_again_and_again, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(units_that_stay_up_are_a_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_from_before_the_kill_is_not_believed, set_up,
