@@ -1,25 +1,15 @@
 #include "program.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/durable.h>
 
 /* A machine that asks to be woken at an instant that only one clock has reached (after a suspend,
  * the clocks are far apart) is woken this often, not without pause. */
 #define TICK_DISTANCE_NS BW_NS_PER_MS
-
-/* The guard's mirror of one group: RUN_DIR/SITE-guard/GROUP.mirror. */
-static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,
-                                                   .version = BW_GUARD_MIRROR_VERSION,
-                                                   .oldest = BW_DURABLE_OLDEST};
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -99,68 +89,6 @@ struct bw_agent_place *bw_agent_place_find(struct bw_agent *agent, const char *g
 
 /* ---- carrying out ---------------------------------------------------------------------------- */
 
-/* What the absent guard has armed, if it was armed in this boot and with these clocks (3.4). */
-static enum bw_err load_mirror(struct bw_agent_place *place, struct bw_guard_mirror_file *out_file,
-                               struct bw_diag *diag)
-{
-    uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
-    char path[512];
-    char name[BW_NAME_MAX + 16];
-    size_t size;
-    uint32_t version;
-    int dir;
-    enum bw_err err;
-    const int length = snprintf(path, sizeof path, "%s/%s-guard", place->agent->config->run_dir,
-                                place->agent->config->site);
-
-    if (length < 0 || (size_t)length >= sizeof path)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
-    dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0)
-        return bw_diag_errno(diag, errno, "open %s", path);
-    (void)snprintf(name, sizeof name, "%s" BW_GUARD_MIRROR_SUFFIX,
-                   place->config->name); /* a name: fits */
-    err = bw_durable_load(dir, name, &mirror_kind, bytes, sizeof bytes, &size, &version, diag);
-    (void)close(dir); /* only read from */
-    if (err == BW_OK)
-        err = bw_guard_mirror_decode(bytes, size, out_file, diag);
-    return err;
-}
-
-static void read_mirror(struct bw_agent_place *place)
-{
-    struct bw_agent *agent = place->agent;
-    struct bw_guard_mirror_file file;
-    struct bw_diag diag = {0};
-    enum bw_err err = load_mirror(place, &file, &diag);
-
-    place->has_mirror = true;
-    place->mirror = (struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ};
-    if (err == BW_OK && (!bw_id_equal(file.boot_id, agent->boot_id) ||
-                         file.time_namespace != agent->time_namespace ||
-                         strcmp(file.group, place->config->name) != 0))
-        err = bw_diag_set(&diag, BW_ERR_STALE, "it is of another boot, time namespace or group");
-    /* Read again and again while there is no guard: what stays as it was is said once. */
-    place->is_mirror_news = !place->has_read_mirror || place->mirror_err != err ||
-                            (err == BW_OK && place->mirror_epoch != file.mirror.armed_epoch);
-    place->has_read_mirror = true;
-    place->mirror_err = err;
-    if (err != BW_OK) {
-        if (place->is_mirror_news)
-            bw_log_warn(&agent->log, "mirror.unreadable", "group=%s error=%s", place->config->name,
-                        bw_log_quote(diag.text));
-        return;
-    }
-    place->mirror_epoch = file.mirror.armed_epoch;
-    place->mirror.mirror_is_anothers =
-        file.mirror.armed_epoch != 0 &&
-        !bw_id_equal(file.mirror.armed_instance, agent->store.state.instance);
-    place->mirror.ok = file.mirror.armed_epoch != 0 && !place->mirror.mirror_is_anothers;
-    place->mirror.mirror_epoch = file.mirror.armed_epoch;
-    place->mirror.mirror_end = file.mirror.armed_end;
-    place->mirror.mirror_fence_ns = file.mirror.fence_ns;
-}
-
 static void tell_guard(struct bw_agent *agent, const struct bw_guard_message *message)
 {
     const bool is_arm = message->kind == BW_GUARD_MESSAGE_ARM;
@@ -194,7 +122,7 @@ static void carry_out(struct bw_agent_place *place, const struct bw_site_action 
         bw_agent_sync_now(place->agent);
         break;
     case BW_SITE_ACTION_READ_MIRROR:
-        read_mirror(place);
+        bw_agent_mirrors_want(place);
         break;
     case BW_SITE_ACTION_OWN_FENCE:
         bw_agent_fence_start(place, action);
@@ -254,30 +182,15 @@ static void step_once(struct bw_agent_place *place, const struct bw_site_event *
     note_wake(place, agent->actions.wake_at, event->kind == BW_SITE_EVENT_TICK);
 }
 
-/* False: there is none. */
-static bool take_following_event(struct bw_agent_place *place, struct bw_site_event *out_event)
-{
-    if (place->has_mirror) {
-        place->has_mirror = false;
-        *out_event = place->mirror;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 void bw_agent_step(struct bw_agent_place *place, const struct bw_site_event *event)
 {
     struct bw_agent *agent = place->agent;
-    struct bw_site_event following;
 
     BW_ASSERT(!agent->is_stepping);
     if (agent->is_closing)
         return;
     agent->is_stepping = true;
     step_once(place, event);
-    while (take_following_event(place, &following)) /* each SAVE changed state: they run out */
-        step_once(place, &following);
     agent->is_stepping = false;
 }
 

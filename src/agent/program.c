@@ -45,6 +45,7 @@ static void close_all(struct bw_agent *agent)
     bw_deadline_close(&agent->sync.timer, NULL);
     bw_deadline_close(&agent->wake, NULL);
     bw_agent_saves_close(agent);
+    bw_agent_mirrors_close(agent);
     bw_agent_units_close(agent);
     bw_script_runner_close(&agent->runner, NULL, NULL);
     bw_agent_reload_close(agent);
@@ -123,6 +124,8 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
         err = bw_script_runner_init(&agent->runner, &agent->loop, false, diag);
     if (err == BW_OK)
         err = bw_agent_saves_open(agent, diag);
+    if (err == BW_OK)
+        err = bw_agent_mirrors_open(agent, diag);
     if (err == BW_OK)
         bw_agent_units_open(agent);
     if (err == BW_OK)
@@ -245,6 +248,7 @@ enum bw_agent_end bw_agent_run(const char *config_file)
     free(agent->sync.groups);
     bw_agent_units_free(agent);
     bw_agent_saves_free(agent);
+    bw_agent_mirrors_free(agent);
     free(agent->places);
     bw_credentials_free(agent->credentials);
     bw_site_config_free(agent->config);

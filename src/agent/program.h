@@ -2,7 +2,7 @@
  *
  *   program.c    life: open, signals, close           reload.c     SIGHUP, changed certificates
  *   store.c      what must not be forgotten           saves.c      that on its way to the disk
- *   groups.c     events in, actions carried out
+ *   groups.c     events in, actions carried out      mirrors.c    what an absent guard has armed
  *   trace.c      what a step changed, as log lines    own_fence.c  the fence without the guard
  *   guard_link.c the connection to the guard          witnesses.c  whom to speak with
  *   sync.c       renewals and reports, out            orders.c     long polls
@@ -31,7 +31,8 @@
 
 struct bw_agent;
 struct bw_agent_fence;    /* own_fence.c */
-struct bw_agent_save_job; /* saves.c */
+struct bw_agent_save_job;   /* saves.c */
+struct bw_agent_mirror_job; /* mirrors.c */
 struct bw_agent_reload_job; /* reload.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
@@ -70,6 +71,18 @@ void bw_agent_store_close(struct bw_agent_store *store);
  * A thread of its own writes; whatever waits while it is at work goes with the next write, for all
  * groups at once. */
 
+/* mirrors.c: what an absent guard has armed, read beside the loop (3.4). */
+struct bw_agent_mirrors {
+    bool is_open;
+    struct bw_worker *reader; /* NULL: not open */
+    struct bw_agent_mirror_job *job;
+    struct bw_deadline unanswered; /* what has not answered by then cannot be read */
+    bool is_hung; /* at the end: a reading that hangs is never ours again */
+};
+BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
+void bw_agent_mirrors_close(struct bw_agent *agent);
+void bw_agent_mirrors_free(struct bw_agent *agent);
+
 struct bw_agent_saves {
     struct bw_worker *disk; /* NULL: not open */
     struct bw_agent_save_job *job;
@@ -85,6 +98,8 @@ void bw_agent_saves_free(struct bw_agent *agent); /* after the loop */
 struct bw_agent_place;
 /* SAVED follows, once for all that was asked for until then. */
 void bw_agent_saves_group(struct bw_agent_place *place, uint64_t number);
+/* MIRROR_READ follows, never before this returns. */
+void bw_agent_mirrors_want(struct bw_agent_place *place);
 void bw_agent_saves_cluster(struct bw_agent *agent, struct bw_id cluster_id, uint64_t generation);
 
 /* ---- groups.c: one machine per group -------------------------------------------------------- */
@@ -98,9 +113,8 @@ struct bw_agent_place {
     bool save_waits;      /* for the next write */
     uint64_t save_number; /* of the newest SAVE */
     uint64_t save_begun;  /* that is in the write under way; 0: none */
-    /* Events that actions of a step asked for; handled before any other event. */
-    bool has_mirror;
-    struct bw_site_event mirror;
+    bool mirror_waits;   /* is to be read */
+    bool mirror_is_read; /* by the thread, now */
     bool is_mirror_news; /* it says something else than when it was read before */
     bool has_read_mirror;
     enum bw_err mirror_err; /* of the newest reading */
@@ -288,6 +302,7 @@ struct bw_agent {
     struct bw_id session;
     struct bw_agent_store store;
     struct bw_agent_saves saves;
+    struct bw_agent_mirrors mirrors;
     struct bw_agent_place *places;
     uint32_t place_count;
     uint32_t last_found; /* place of the last lookup: answers come in our order */

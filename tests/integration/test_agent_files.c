@@ -188,6 +188,37 @@ static void certificates_that_hang_cost_no_renewal(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
+static bool says_mirror_silent(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "its file system does not answer");
+}
+
+static bool fences_by_itself(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "event=fence.begun");
+}
+
+/* Its guard is gone, and what that has armed cannot be read: it is fenced at once, as where there is no mirror. */
+static void mirrors_that_hang_hold_up_no_fence(void **state)
+{
+    struct agent_world *world = *state;
+    char path[128];
+
+    serve(world);
+    (void)snprintf(path, sizeof path, "%s/run", world->dir);
+    hang(world, path);
+    assert_int_equal(kill(world->agent, SIGKILL), 0);
+    (void)agent_world_wait_agent(world);
+    agent_world_guard_listen(world, false);
+    faults_begin(faults_path(world));
+    agent_world_start_agent(world);
+    faults_end();
+
+    agent_world_until(world, says_mirror_silent, "it says that the mirror does not answer");
+    assert_syncs_go_on(world);
+    agent_world_until(world, fences_by_itself, "it fences what it does not know the deadline of");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +228,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(an_agent_whose_disk_hangs_can_be_ended, set_up, tear_down),
         cmocka_unit_test_setup_teardown(certificates_that_hang_cost_no_renewal, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(mirrors_that_hang_hold_up_no_fence, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

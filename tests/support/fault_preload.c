@@ -14,7 +14,7 @@
  *     list PATH MS          take so much longer: opendir
  *     stat PATH MS          take so much longer: stat, access, faccessat, execve
  *     hang PATH MS          do not come back before the line has gone, or so much time: fsync,
- *                           fdatasync, stat, access, faccessat, execve, opendir
+ *                           fdatasync, stat, access, faccessat, execve, opendir, open, openat
  *     short PATH 1          write half of what is asked, where that is more than one byte: write
  *     wall - SECONDS        the wall clock shows so much more; monotonic clocks are left alone
  *     drift FROM PPM SHIFT  from the instant FROM (ns of the true CLOCK_BOOTTIME) on, all clocks
@@ -300,6 +300,7 @@ static int open_with(int dir, const char *path, int flags, va_list more)
 {
     const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(more, mode_t) : 0;
 
+    hang(-1, path);
     return open_fails(dir, path) ? -1 : (int)syscall(SYS_openat, dir, path, flags, mode);
 }
 
