@@ -153,11 +153,16 @@ static enum bw_populated are_units_up(struct bw_guard_place *place)
         return BW_POPULATED_NO;
     if (place->unit_reach == NULL)
         return BW_POPULATED_UNKNOWN;
-    bw_guard_units_look_again(place);
-    if (bw_units_list(&place->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0)
+    if (bw_units_list(&place->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0) {
+        bw_guard_units_look_again(place);
         return BW_POPULATED_YES;
+    }
+    const bool is_known =
+        !bw_unit_reach_is_looking(place->unit_reach) || BW_MUTANT(UNITS_LOOKED_BEFORE);
+
     bw_unit_reach_look(place->unit_reach);
-    return bw_units_are_down(&place->unit_reach->units) ? BW_POPULATED_NO : BW_POPULATED_UNKNOWN;
+    return is_known && bw_units_are_down(&place->unit_reach->units) ? BW_POPULATED_NO
+                                                                    : BW_POPULATED_UNKNOWN;
 }
 
 /* Only a look whose word is `started` asks (3.4); before it is known it may be that one. */
@@ -183,6 +188,11 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     if (here == BW_POPULATED_YES)
         return here;
     return units == BW_POPULATED_NO ? here : units;
+}
+
+static bool begins_service(const struct bw_guard_work *work)
+{
+    return work->run.action == BW_ACTION_START || work->run.action == BW_ACTION_REJOIN;
 }
 
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
@@ -213,10 +223,12 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     if (work->config_number == place->config_number) /* else a reload knows better */
         work->digest = result->digest;
     bw_guard_trace_end(work, result);
-    if (work->run.action == BW_ACTION_START && place->unit_reach != NULL)
+    if (begins_service(work) && place->unit_reach != NULL) {
+        bw_unit_reach_watch(place->unit_reach, false);
         bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
-    else if (work->run.action == BW_ACTION_START)
+    } else if (begins_service(work)) {
         bw_guard_enforcer_tell_reach(place); /* what it has started is known by now */
+    }
     work->has_ended = true;
     if (bw_guard_work_take_end(work, &event)) {
         bw_guard_place_step(place, &event);
@@ -287,14 +299,13 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
     struct bw_guard_place *place = work->place;
     const enum bw_action_kind action = work->run.action;
-    const bool is_service = action == BW_ACTION_START || action == BW_ACTION_REJOIN;
     struct bw_guard_environment environment = {0};
     const struct bw_script_spec spec = {
         .path = place->config->scripts[action],
         .env = environment.list,
         .reach = &place->reach,
         .slot = reach_slot(work->slot, action),
-        .leftovers = is_service ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
+        .leftovers = begins_service(work) ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
         .refuses_writable = !place->config->allow_writable_scripts,
         .digest = action == BW_ACTION_START || action == BW_ACTION_STATUS ? digest_of : NULL,
         .digest_of = place->config,
@@ -340,6 +351,8 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
         .populated = populated(work, true),
     };
     if (start(work, &diag) == BW_OK) {
+        if (begins_service(work) && work->place->unit_reach != NULL)
+            bw_unit_reach_watch(work->place->unit_reach, true); /* its enforcer ends what comes up (3.4) */
         out_spawned->child = (struct bw_guard_child){
             .action = run->action,
             .epoch = run->epoch,

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 
 /* ---- the end of a look --------------------------------------------------------------------- */
@@ -20,10 +21,18 @@ static enum bw_err judge_look(const struct bw_units *units, enum bw_err err, str
     return BW_OK;
 }
 
+static void watch_on(struct bw_unit_reach *reach)
+{
+    if (reach->is_watching && !reach->is_killing && !reach->is_closing)
+        bw_deadline_set(&reach->again, bw_instant_add(bw_clock_now(), BW_UNIT_REACH_WATCH_NS),
+                        BW_DEADLINE_RIGHT);
+}
+
 static void end_kill(struct bw_unit_reach *reach, enum bw_err err, const struct bw_diag *diag)
 {
     reach->is_killing = false;
     bw_deadline_clear(&reach->again);
+    watch_on(reach);
     reach->events->on_killed(err, diag, reach->user);
 }
 
@@ -50,17 +59,23 @@ static void end_look(struct bw_unit_reach *reach, enum bw_err err, const struct 
 {
     struct bw_diag diag = *why;
     const bool is_wanted = reach->is_look_wanted;
+    const bool is_again = reach->is_look_again;
     const bool is_kill_look = reach->is_kill_look;
 
     if (reach->is_closing)
         return;
     err = judge_look(&reach->units, err, &diag);
-    reach->is_look_wanted = false;
+    reach->is_look_wanted = is_again;
+    reach->is_look_again = false;
     reach->is_kill_look = false;
     if (is_wanted)
         reach->events->on_looked(err, &diag, reach->user);
     if (reach->is_killing && is_kill_look && !reach->is_closing)
         continue_kill(reach, err, &diag);
+    if (is_again && !reach->is_closing)
+        bw_unit_reach_look(reach);
+    else
+        watch_on(reach);
 }
 
 static void on_looked(struct bw_units *units, enum bw_err err, const struct bw_diag *diag,
@@ -79,8 +94,11 @@ static void on_again(struct bw_deadline *deadline, void *user)
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    if (!reach->is_killing)
+    if (!reach->is_killing) {
+        if (reach->is_watching)
+            bw_unit_reach_look(reach);
         return;
+    }
     (void)!bw_units_kill_now(&reach->units, NULL);
     err = bw_units_look(&reach->units, on_looked, reach, &diag);
     reach->is_kill_look = err == BW_OK;
@@ -112,8 +130,26 @@ void bw_unit_reach_look(struct bw_unit_reach *reach)
 
     reach->is_look_wanted = true;
     err = bw_units_look(&reach->units, on_looked, reach, &diag);
-    if (err != BW_OK && err != BW_ERR_BUSY) /* busy: the one at work answers this one too */
+    if (err == BW_ERR_BUSY)
+        reach->is_look_again = !BW_MUTANT(UNITS_LOOKED_BEFORE);
+    else if (err != BW_OK)
         end_look(reach, err, &diag);
+}
+
+bool bw_unit_reach_is_looking(const struct bw_unit_reach *reach)
+{
+    return reach->is_look_wanted;
+}
+
+void bw_unit_reach_watch(struct bw_unit_reach *reach, bool is_wanted)
+{
+    if (reach->is_closing)
+        return;
+    reach->is_watching = is_wanted && !BW_MUTANT(UNITS_UNWATCHED);
+    if (reach->is_watching)
+        bw_unit_reach_look(reach);
+    else if (!reach->is_killing)
+        bw_deadline_clear(&reach->again);
 }
 
 static void on_termed(struct bw_units *units, enum bw_err err, const struct bw_diag *diag,

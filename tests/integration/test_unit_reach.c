@@ -157,6 +157,43 @@ static void a_look_from_before_the_kill_is_not_believed(void **state)
     assert_int_equal(f->killed, BW_ERR_TIMEOUT);
 }
 
+/* 3.4: a start may take minutes, and what ends its unit has to know the cgroup that the unit came up in. */
+static void while_one_begins_it_is_looked_at_again_and_again(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "[ $n -lt 3 ] && s=inactive || s=active\n" SAY("loaded", "$s") "/x");
+    bw_unit_reach_watch(&f->reach, true);
+    while (f->reach.units.units[0].activity != BW_UNIT_UP) {
+        assert_true(f->reach.again.is_set || bw_unit_reach_is_looking(&f->reach)); /* it goes on */
+        (void)uv_run(&f->loop, UV_RUN_ONCE);
+    }
+
+    bw_unit_reach_watch(&f->reach, false);
+    f->looked_count = 0;
+    bw_unit_reach_look(&f->reach);
+    wait_for(f, &f->looked_count);
+    assert_false(f->reach.again.is_set);
+}
+
+/* What was seen before a start had ended says nothing of what runs after it. */
+static void a_look_begins_after_it_was_asked_for(void **state)
+{
+    struct fixture *f = *state;
+
+    answer(f, "[ $n -eq 0 ] && { sleep 0.2; s=inactive; } || s=active\n" SAY("loaded", "$s") "/x");
+    bw_unit_reach_look(&f->reach);
+    bw_unit_reach_look(&f->reach);
+    wait_for(f, &f->looked_count);
+    assert_true(bw_unit_reach_is_looking(&f->reach));
+    assert_true(bw_units_are_down(&f->reach.units));
+
+    f->looked_count = 0;
+    wait_for(f, &f->looked_count);
+    assert_false(bw_unit_reach_is_looking(&f->reach));
+    assert_false(bw_units_are_down(&f->reach.units));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +201,9 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_kill_goes_on_until_the_units_are_seen_down, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(while_one_begins_it_is_looked_at_again_and_again, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_look_begins_after_it_was_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(units_that_stay_up_are_a_failure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_from_before_the_kill_is_not_believed, set_up,
                                         tear_down),

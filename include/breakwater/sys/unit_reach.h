@@ -14,6 +14,7 @@
 #define BW_UNIT_REACH_CALL_NS (2 * BW_NS_PER_S) /* for one systemctl */
 #define BW_UNIT_REACH_KILL_NS (2 * BW_NS_PER_S) /* until units that stay up are a failure */
 #define BW_UNIT_REACH_GAP_NS  (UINT64_C(20) * BW_NS_PER_MS) /* between rounds of KILL */
+#define BW_UNIT_REACH_WATCH_NS (UINT64_C(250) * BW_NS_PER_MS) /* between looks while one is watched for */
 
 struct bw_unit_reach_events {
     /* After a look that was asked for: BW_OK when systemd has told the state of every unit. */
@@ -30,6 +31,8 @@ struct bw_unit_reach {
     void *user;
     bool is_closing;
     bool is_look_wanted; /* by bw_unit_reach_look */
+    bool is_look_again;  /* by one that came while a look was at work */
+    bool is_watching;
     bool is_killing;
     bool is_kill_look; /* the look at work began after its KILL: only then it says something */
     struct bw_instant kill_limit;
@@ -42,9 +45,15 @@ BW_MUST_CHECK enum bw_err bw_unit_reach_init(struct bw_unit_reach *reach, uv_loo
                                              const char *const *names, size_t count,
                                              const struct bw_unit_reach_events *events, void *user,
                                              struct bw_diag *diag);
-/* Learns the units' cgroups; while a look is at work, nothing. on_looked may come before it
- * returns, when systemctl cannot be run. */
+/* Learns the units' cgroups. While a look is at work, another begins when it has ended: what it saw may be
+ * older than the question. on_looked, once for each look, may come before it returns, when systemctl cannot
+ * be run. */
 void bw_unit_reach_look(struct bw_unit_reach *reach);
+/* A look that was asked for has not ended: what is known of the units may be older than that. */
+bool bw_unit_reach_is_looking(const struct bw_unit_reach *reach);
+/* While something begins: looks on and on, so that the cgroup of a unit that comes up is known soon, and not
+ * only once what begins has ended. False: no more than is asked for. */
+void bw_unit_reach_watch(struct bw_unit_reach *reach, bool is_wanted);
 /* TERM by systemctl, not waited for. */
 BW_MUST_CHECK enum bw_err bw_unit_reach_term(struct bw_unit_reach *reach, struct bw_diag *diag);
 /* KILL, at once and without systemd, again until a look has seen all down. on_killed is never
