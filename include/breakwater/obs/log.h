@@ -1,9 +1,9 @@
 /* log.h - one event, one line, one place. Style 10.
  *
  * A line is `ts=... level=... event=noun.happened component=... key=value ...` on stderr (logfmt);
- * under systemd (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Never blocks: a line
- * that stderr does not take at once is lost, and the next one that it takes comes after `log.lost`
- * with the count. Thread rule: the loop's thread only. */
+ * under systemd (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Waits for no reader: a line
+ * that a pipe, a socket or a terminal does not take at once is lost, and the next one that it takes comes
+ * after `log.lost` with the count. A file on a disk that hangs is waited for: no call on Linux asks it first. Thread rule: the loop's thread only. */
 #ifndef BW_OBS_LOG_H
 #define BW_OBS_LOG_H
 
