@@ -481,7 +481,7 @@ static void a_damaged_group_leaves_the_others_their_guard(void **state)
     assert_true(rig_has(rig, "log", "h.memory"));
 }
 
-#define MANY  200
+#define MANY   200
 #define SOONER 40 /* of them are asked for before the fence: more than may begin at one instant */
 
 /* Groups h0, h1, ... whose looks take long, beside g, whose fence has time. */
