@@ -1,5 +1,5 @@
-/* exposition.c - GET /metrics: what this witness knows, counts and decides, for Prometheus. Style
- * 10. Also the two counts that nothing else keeps: answered requests, and how late the loop is. */
+/* exposition.c - GET /metrics: what this witness knows, counts and decides, for Prometheus.
+ * Also the two counts that nothing else keeps: answered requests, and how late the loop is. */
 #include "api_people.h"
 
 #include <inttypes.h>

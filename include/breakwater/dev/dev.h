@@ -1,6 +1,6 @@
 /* dev.h - a whole cluster on this machine, to be seen and broken: three witnesses, two sites with
  * agent, guard and a demo service, each a process of its own, on loopback, with throw-away
- * certificates. What `breakwater dev` runs. Design 5.2, 6.6, 7. */
+ * certificates. What `breakwater dev` runs. Design 5.2, 7. */
 #ifndef BW_DEV_DEV_H
 #define BW_DEV_DEV_H
 

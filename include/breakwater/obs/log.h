@@ -1,4 +1,4 @@
-/* log.h - one event, one line, one place. Style 10.
+/* log.h - one event, one line, one place.
  *
  * A line is `ts=... level=... event=noun.happened component=... key=value ...` on stderr (logfmt);
  * under systemd (JOURNAL_STREAM names stderr) `<N>` replaces the time stamp. Waits for no reader: a line

@@ -1,4 +1,4 @@
-/* metrics.h - what Prometheus reads: its text exposition format 0.0.4. Style 10.
+/* metrics.h - what Prometheus reads: its text exposition format 0.0.4.
  *
  * There is no registry: when /metrics is asked for, a program writes each family from its own
  * state,
