@@ -1,8 +1,11 @@
-/* breakwater explain: the leader's own evaluation, gate by gate. Design 4. */
+/* breakwater explain: the leader's own evaluation, gate by gate; what its ids mean. Design 4. */
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include <breakwater/base/name.h>
+#include <breakwater/core/explain.h>
+#include <breakwater/core/rules.h>
 
 #include "api.h"
 #include "text_table.h"
@@ -14,25 +17,36 @@ struct explain_values {
     struct bw_api_values api;
     enum bw_output output;
     bool is_all;
+    const char *rule;
+    bool is_rules;
 };
 
 static const struct bw_option explain_options[] = {
     BW_OPTION_OUTPUT(struct explain_values, output),
     BW_OPTION_FLAG(struct explain_values, is_all, "all", 0, "also the gates that pass"),
+    BW_OPTION_TEXT(struct explain_values, rule, "rule", 0, "ID", "what a rule or a gate means"),
+    BW_OPTION_FLAG(struct explain_values, is_rules, "rules", 0, "what all of them mean"),
     BW_API_OPTIONS(struct explain_values, api),
     BW_OPTIONS_END,
 };
 
 static const struct bw_cli_command explain_command = {
     .name = "explain",
-    .operands = "GROUP",
-    .operands_min = 1,
+    .operands = "[GROUP]",
     .operands_max = 1,
     .help = "Shows what the leader looks at before it acts, in its own order, and what keeps it\n"
             "from acting; then, for each site, what keeps it from being granted.\n"
-            "The evaluation is the one that it decides by.",
+            "The evaluation is the one that it decides by. With --rule or --rules it asks nobody.",
     .options = explain_options,
 };
+
+static enum bw_exit print_json(const json_t *document)
+{
+    const bool is_printed =
+        json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+
+    return is_printed ? BW_EXIT_FINE : BW_EXIT_FAILED;
+}
 
 static enum bw_exit run(struct bw_api *api, const char *group, const struct explain_values *values)
 {
@@ -48,9 +62,58 @@ static enum bw_exit run(struct bw_api *api, const char *group, const struct expl
         exit = bw_api_complain(api, &reply);
     else if (values->output == BW_OUTPUT_TABLE)
         bw_show_explain(reply.body, values->is_all, stdout);
-    else if (json_dumpf(reply.body, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
-        exit = BW_EXIT_FAILED;
+    else
+        exit = print_json(reply.body);
     bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+/* ---- what a rule means ----------------------------------------------------------------------- */
+
+static void add(json_t *list, const char *wanted, const char *kind, const char *id,
+                const char *section, const char *sentence)
+{
+    if (wanted == NULL || strcasecmp(wanted, id) == 0)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind", kind,
+                                                    "section", section, "sentence", sentence));
+}
+
+/* `wanted` NULL: of all rules and gates. */
+static json_t *meanings(const char *wanted)
+{
+    json_t *list = json_array();
+    size_t count;
+    const struct bw_rule *rules = bw_rules(&count);
+
+    for (size_t i = 0; i < count; i++)
+        add(list, wanted, "rule", rules[i].id, rules[i].section, rules[i].sentence);
+    for (int i = 0; i < BW_GATE_ID_COUNT; i++) {
+        const char *id = bw_gate_id_text((enum bw_gate_id)i);
+
+        add(list, wanted, "gate", id, "4", bw_gate_meaning(id));
+    }
+    return list;
+}
+
+static enum bw_exit explain_rules(const struct explain_values *values)
+{
+    json_t *list = meanings(values->rule);
+    json_t *document = json_pack("{s:s, s:o}", "schema", "breakwater.rules/v1", "rules", list);
+    enum bw_exit exit = BW_EXIT_FINE;
+    json_t *one;
+    size_t i;
+
+    if (json_array_size(list) == 0)
+        exit = bw_usage_error(&explain_command, "--rule %s: no such rule or gate; "
+                              "`breakwater explain --rules` lists them", values->rule);
+    else if (values->output == BW_OUTPUT_JSON)
+        exit = print_json(document);
+    else
+        json_array_foreach(list, i, one)
+            (void)printf("%s (%s, design %s): %s\n", bw_json_member(one, "id"),
+                         bw_json_member(one, "kind"), bw_json_member(one, "section"),
+                         bw_json_member(one, "sentence"));
+    json_decref(document);
     return exit;
 }
 
@@ -63,6 +126,10 @@ enum bw_exit bw_verb_explain(int argc, char **argv)
 
     if (!bw_options_parse(&explain_command, argc, argv, &values, &operands, &exit))
         return exit;
+    if ((values.rule != NULL) + values.is_rules + (operands.count > 0) != 1)
+        return bw_usage_error(&explain_command, "needs one of GROUP, --rule ID, --rules");
+    if (operands.count == 0)
+        return explain_rules(&values);
     if (!bw_name_is_valid(operands.items[0]))
         return bw_usage_error(&explain_command, "\"%s\" is no name of a group", operands.items[0]);
     if (!bw_api_open(&api, &explain_command, &values.api, WAIT_MS, &exit))

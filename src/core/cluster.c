@@ -8,12 +8,9 @@
 #include <breakwater/core/expiry.h>
 
 static const struct bw_group_rule rules[] = {
-    {"C1", BW_PHASE_VACANT, BW_COMMAND_FOUND, "cluster_is_new", BW_PHASE_VACANT, "found_cluster",
-     "the cluster begins"},
-    {"C2", BW_PHASE_VACANT, BW_COMMAND_SET_SPEC, "name_is_free", BW_PHASE_VACANT, "create_group",
-     "the group begins, above the epoch floor"},
-    {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT, "raise_level",
-     "everybody can, or a person said without whom"},
+    {"C1", BW_PHASE_VACANT, BW_COMMAND_FOUND, "cluster_is_new", BW_PHASE_VACANT, "found_cluster"},
+    {"C2", BW_PHASE_VACANT, BW_COMMAND_SET_SPEC, "name_is_free", BW_PHASE_VACANT, "create_group"},
+    {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT, "raise_level"},
 };
 enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL };
 

@@ -18,30 +18,6 @@ static const struct {
 #undef X
 };
 
-/* The order is that of evaluation. */
-static const struct {
-    const char *rule;
-    const char *text;
-} rule_texts[] = {
-    {"A0", "nothing to do"},
-    {"A1", "the holder gave back: Released"},
-    {"A2", "a fence failed: FenceFailed"},
-    {"A3", "the lease lapsed: Expired"},
-    {"A4", "the lease lapsed, time alone is not enough: Close"},
-    {"A25", "a person vouches that the holder is off: Close"},
-    {"A26", "a person vouches that the holder is off, and no lease can live: Forced"},
-    {"A5", "the move took too long: Unrevoke"},
-    {"A30", "the holder renews from another boot: Boot"},
-    {"A6", "the first grant: Grant"},
-    {"A7", "the switchover's target takes over: Grant"},
-    {"A8", "the switchover failed, its origin gets the group back: Grant"},
-    {"A9", "the best candidate takes over: Grant"},
-    {"A10", "the service was adopted: Adopted"},
-    {"A11", "a person asked for a switchover: Revoke"},
-    {"A12", "the preferred site is back: Revoke"},
-    {"A13", "a maintenance is over: Maintenance of no duration"},
-};
-
 const char *bw_gate_id_text(enum bw_gate_id id)
 {
     BW_ASSERT(id < BW_GATE_ID_COUNT);
@@ -53,14 +29,6 @@ const char *bw_gate_meaning(const char *id)
     for (size_t i = 0; i < BW_GATE_ID_COUNT; i++)
         if (strcmp(gate_texts[i].id, id) == 0)
             return gate_texts[i].meaning;
-    return NULL;
-}
-
-const char *bw_explain_rule(const char *rule)
-{
-    for (size_t i = 0; i < sizeof(rule_texts) / sizeof(rule_texts[0]); i++)
-        if (strcmp(rule_texts[i].rule, rule) == 0)
-            return rule_texts[i].text;
     return NULL;
 }
 

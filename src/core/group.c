@@ -40,89 +40,52 @@ static change note_reach, open_epoch, note_target, drop_target, end_expired, end
 /* clang-format off */
 /* Design 3.1. A pair (phase, command) without a row is a recorded no-op, never an error. Rows of one
  * pair have requirements that exclude each other, so their order carries no meaning.
- *    id    phase     command       requires                   next       effect, why */
-#define RULES(X)                                                                                  \
-    X(G1,  VACANT,   GRANT,        grant_is_next,            GRANTED,  open_epoch,                \
-      "no epoch is open")                                                                         \
-    X(G2,  GRANTED,  REVOKE,       move_fits,                REVOKING, note_target,               \
-      "a planned move has begun; renewals go on")                                                 \
-    X(G3,  REVOKING, UNREVOKE,     epoch_and_spec_match,     GRANTED,  drop_target,               \
-      "the move was given up")                                                                    \
-    X(G4,  GRANTED,  EXPIRED,      epoch_matches,            VACANT,   end_expired,               \
-      "the lease is surely over")                                                                 \
-    X(G5,  REVOKING, EXPIRED,      epoch_matches,            VACANT,   end_expired,               \
-      "the lease is surely over; unplanned rules from here")                                      \
-    X(G6,  CLOSING,  EXPIRED,      epoch_not_held,           VACANT,   end_expired,               \
-      "the lease is surely over and no fence of it failed")                                       \
-    X(G7,  GRANTED,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back,            \
-      "the holder gave it back; a switchover's start that failed early rolls back")               \
-    X(G8,  REVOKING, RELEASED,     epoch_and_instance_match, VACANT,   end_for_target,            \
-      "the holder gave it back for the target")                                                   \
-    X(G9,  CLOSING,  RELEASED,     answers_what_holds,       VACANT,   end_given_back,            \
-      "the holder gave it back before anyone fenced it")                                          \
-    X(G10, GRANTED,  CLOSE,        epoch_matches,            CLOSING,  close_epoch,               \
-      "nobody confirms a renewal from here")                                                      \
-    X(G11, REVOKING, CLOSE,        epoch_matches,            CLOSING,  close_epoch,               \
-      "nobody confirms a renewal from here; unplanned rules")                                     \
-    X(G12, GRANTED,  FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch,                \
-      "the holder may serve on; time alone ends nothing")                                         \
-    X(G13, REVOKING, FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch,                \
-      "the holder may serve on; time alone ends nothing")                                         \
-    X(G14, CLOSING,  FENCE_FAILED, epoch_not_held,           CLOSING,  hold_epoch,                \
-      "the holder may serve on; time alone ends nothing")                                         \
-    X(G15, GRANTED,  ADOPTED,      adoption_is_pending,      GRANTED,  note_adopted,              \
-      "the site reported the adoption armed")                                                     \
-    X(G16, CLOSING,  FENCED,       epoch_matches,            VACANT,   end_fenced,                \
-      "a fence ordered after the close succeeded")                                                \
-    X(G17, CLOSING,  FORCED,       epoch_matches,            VACANT,   end_forced,                \
-      "a person vouches that the site is off")                                                    \
-    X(G18, VACANT,   SET_SPEC,     spec_fits,                VACANT,   replace_spec,              \
-      "people want it otherwise")                                                                 \
-    X(G19, GRANTED,  SET_SPEC,     spec_fits,                GRANTED,  replace_spec,              \
-      "the holder stays in the spec; its terms stay pinned")                                      \
-    X(G20, GRANTED,  SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go,        \
-      "the new spec only observes: let go, untouched")                                            \
-    X(G21, REVOKING, SET_SPEC,     spec_fits,                REVOKING, replace_spec,              \
-      "holder and target stay in the spec")                                                       \
-    X(G22, REVOKING, SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go,        \
-      "the new spec only observes: let go, untouched")                                            \
-    X(G23, CLOSING,  SET_SPEC,     spec_fits,                CLOSING,  replace_spec,              \
-      "an epoch that is being fenced is not let go")                                              \
-    X(G24, VACANT,   SET_MODE,     mode_fits,                VACANT,   set_mode,                  \
-      "people want it otherwise")                                                                 \
-    X(G25, GRANTED,  SET_MODE,     mode_fits,                GRANTED,  set_mode,                  \
-      "people want it otherwise")                                                                 \
-    X(G26, GRANTED,  SET_MODE,     mode_observes,            VACANT,   let_go,                    \
-      "observe: let go, untouched")                                                               \
-    X(G27, REVOKING, SET_MODE,     mode_fits,                REVOKING, set_mode,                  \
-      "people want it otherwise")                                                                 \
-    X(G28, REVOKING, SET_MODE,     mode_observes,            VACANT,   let_go,                    \
-      "observe: let go, untouched")                                                               \
-    X(G29, CLOSING,  SET_MODE,     mode_fits,                CLOSING,  set_mode,                  \
-      "an epoch that is being fenced is not let go")                                              \
-    X(G30, VACANT,   MAINTENANCE,  maintenance_fits,         VACANT,   set_maintenance,           \
-      "a site is worked on")                                                                      \
-    X(G31, GRANTED,  MAINTENANCE,  maintenance_fits,         GRANTED,  set_maintenance,           \
-      "a site is worked on; a holder keeps its lease")                                            \
-    X(G32, REVOKING, MAINTENANCE,  maintenance_fits,         REVOKING, set_maintenance,           \
-      "a site is worked on; a holder keeps its lease")                                            \
-    X(G33, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance,           \
-      "a site is worked on")                                                                      \
-    X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster,          \
-      "no epoch is open; the cluster keeps its epoch as the floor")                               \
-    X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot,                 \
-      "the epoch is renewed from one more boot")                                                  \
-    X(G40, GRANTED,  REACH,        reach_is_news,            GRANTED,  note_reach,                \
-      "its site has seen where the service is")                                                   \
-    X(G41, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach,                \
-      "its site has seen where the service is")                                                   \
-    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach,                \
-      "its site has seen where the service is")
+ * What a row says stands in rules.c.
+ *    id   phase     command       requires                  next      effect */
+#define RULES(X)                                                                                   \
+    X(G1,  VACANT,   GRANT,        grant_is_next,            GRANTED,  open_epoch)                 \
+    X(G2,  GRANTED,  REVOKE,       move_fits,                REVOKING, note_target)                \
+    X(G3,  REVOKING, UNREVOKE,     epoch_and_spec_match,     GRANTED,  drop_target)                \
+    X(G4,  GRANTED,  EXPIRED,      epoch_matches,            VACANT,   end_expired)                \
+    X(G5,  REVOKING, EXPIRED,      epoch_matches,            VACANT,   end_expired)                \
+    X(G6,  CLOSING,  EXPIRED,      epoch_not_held,           VACANT,   end_expired)                \
+    X(G7,  GRANTED,  RELEASED,     epoch_and_instance_match, VACANT,   end_given_back)             \
+    X(G8,  REVOKING, RELEASED,     epoch_and_instance_match, VACANT,   end_for_target)             \
+    X(G9,  CLOSING,  RELEASED,     answers_what_holds,       VACANT,   end_given_back)             \
+    X(G10, GRANTED,  CLOSE,        epoch_matches,            CLOSING,  close_epoch)                \
+    X(G11, REVOKING, CLOSE,        epoch_matches,            CLOSING,  close_epoch)                \
+    X(G12, GRANTED,  FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch)                 \
+    X(G13, REVOKING, FENCE_FAILED, epoch_matches,            CLOSING,  hold_epoch)                 \
+    X(G14, CLOSING,  FENCE_FAILED, epoch_not_held,           CLOSING,  hold_epoch)                 \
+    X(G15, GRANTED,  ADOPTED,      adoption_is_pending,      GRANTED,  note_adopted)               \
+    X(G16, CLOSING,  FENCED,       epoch_matches,            VACANT,   end_fenced)                 \
+    X(G17, CLOSING,  FORCED,       epoch_matches,            VACANT,   end_forced)                 \
+    X(G18, VACANT,   SET_SPEC,     spec_fits,                VACANT,   replace_spec)               \
+    X(G19, GRANTED,  SET_SPEC,     spec_fits,                GRANTED,  replace_spec)               \
+    X(G20, GRANTED,  SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go)         \
+    X(G21, REVOKING, SET_SPEC,     spec_fits,                REVOKING, replace_spec)               \
+    X(G22, REVOKING, SET_SPEC,     spec_fits_and_observes,   VACANT,   replace_and_let_go)         \
+    X(G23, CLOSING,  SET_SPEC,     spec_fits,                CLOSING,  replace_spec)               \
+    X(G24, VACANT,   SET_MODE,     mode_fits,                VACANT,   set_mode)                   \
+    X(G25, GRANTED,  SET_MODE,     mode_fits,                GRANTED,  set_mode)                   \
+    X(G26, GRANTED,  SET_MODE,     mode_observes,            VACANT,   let_go)                     \
+    X(G27, REVOKING, SET_MODE,     mode_fits,                REVOKING, set_mode)                   \
+    X(G28, REVOKING, SET_MODE,     mode_observes,            VACANT,   let_go)                     \
+    X(G29, CLOSING,  SET_MODE,     mode_fits,                CLOSING,  set_mode)                   \
+    X(G30, VACANT,   MAINTENANCE,  maintenance_fits,         VACANT,   set_maintenance)            \
+    X(G31, GRANTED,  MAINTENANCE,  maintenance_fits,         GRANTED,  set_maintenance)            \
+    X(G32, REVOKING, MAINTENANCE,  maintenance_fits,         REVOKING, set_maintenance)            \
+    X(G33, CLOSING,  MAINTENANCE,  maintenance_fits,         CLOSING,  set_maintenance)            \
+    X(G34, VACANT,   DELETE,       version_fits,             VACANT,   leave_to_cluster)           \
+    X(G55, GRANTED,  BOOT,         boot_is_new,              GRANTED,  note_boot)                  \
+    X(G40, GRANTED,  REACH,        reach_is_news,            GRANTED,  note_reach)                 \
+    X(G41, REVOKING, REACH,        reach_is_news,            REVOKING, note_reach)                 \
+    X(G42, CLOSING,  REACH,        reach_is_news,            CLOSING,  note_reach)
 /* clang-format on */
 
 static const struct bw_group_rule rules[] = {
-#define X(id, phase, command, requires, next, effect, why)                                         \
-    {#id, BW_PHASE_##phase, BW_COMMAND_##command, #requires, BW_PHASE_##next, #effect, why},
+#define X(id, phase, command, requires, next, effect)                                              \
+    {#id, BW_PHASE_##phase, BW_COMMAND_##command, #requires, BW_PHASE_##next, #effect},
     RULES(X)
 #undef X
 };
@@ -131,7 +94,7 @@ static const struct {
     requirement *is_met;
     change *apply;
 } steps[] = {
-#define X(id, phase, command, requires, next, effect, why) {requires, effect},
+#define X(id, phase, command, requires, next, effect) {requires, effect},
     RULES(X)
 #undef X
 };

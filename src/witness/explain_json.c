@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <breakwater/core/explain.h>
+#include <breakwater/core/rules.h>
 
 #define STEP_TEXT_BYTES 512
 
@@ -134,7 +135,7 @@ json_t *bw_json_explain(const struct bw_people_view *view, int place,
                      bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
                      group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by",
                      view->self, "leads", view->machine->leadership.leads, "rule", decision->rule,
-                     "rule_text", bw_explain_rule(decision->rule), "acts", decision->acts,
+                     "rule_text", bw_rule_find(decision->rule)->sentence, "acts", decision->acts,
                      "command", command_json(&decision->command), "gates",
                      gates_json(decision->gates, decision->gate_count, group), "sites",
                      candidates_json(view, place), "end", bw_json_end(view, place));

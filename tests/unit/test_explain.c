@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/core/rules.h>
+
 #include "core_world.h"
 
 static struct world world;
@@ -105,7 +107,7 @@ static void tell(void)
 
     (void)world_decide(&world);
     used = (size_t)snprintf(told, sizeof(told), "%s %s\n", world.decision.rule,
-                            bw_explain_rule(world.decision.rule));
+                            bw_rule_find(world.decision.rule)->sentence);
     if (world.decision.acts)
         used += (size_t)snprintf(
             told + used, sizeof(told) - used, "command %s epoch=%u reason=%s\n",
@@ -167,7 +169,7 @@ static void every_gate_id_is_listed_once(void **state)
                                     bw_gate_id_text((enum bw_gate_id)b));
     }
     assert_null(bw_gate_meaning("no_such_gate"));
-    assert_null(bw_explain_rule("A99"));
+    assert_null(bw_rule_find("A99"));
 }
 
 static void a_text_that_does_not_fit_is_cut_and_ended(void **state)

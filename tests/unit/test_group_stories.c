@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include <breakwater/core/order.h>
+#include <breakwater/core/rules.h>
 
 #include "core_fixture.h"
 
@@ -248,7 +249,8 @@ static void tell_event(struct text *out, struct story *story, const char *line)
         print(out, "    no-op: %s\n", bw_err_text(applied.err));
         return;
     }
-    print(out, "    %s: %s\n", applied.rule->id, applied.rule->why);
+    print(out, "    %s: %s\n", applied.rule->id,
+          bw_rule_find(applied.rule->id)->sentence);
     if (told_group(story) != NULL)
         print_state(out, told_group(story));
     if (command.kind == BW_COMMAND_FOUND)
@@ -313,7 +315,8 @@ static void the_printed_table_is_the_table(void **state)
     for (size_t i = 0; i < count; i++)
         print(&told, "%-4s %-9s %-12s %-9s %-25s %-19s %s\n", rules[i].id,
               bw_phase_word(rules[i].phase), bw_command_word(rules[i].command),
-              bw_phase_word(rules[i].next), rules[i].requires, rules[i].effect, rules[i].why);
+              bw_phase_word(rules[i].next), rules[i].requires, rules[i].effect,
+              bw_rule_find(rules[i].id)->sentence);
     compare_or_write("group_table.txt", &told);
 }
 

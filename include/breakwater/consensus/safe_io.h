@@ -13,7 +13,6 @@
  *   L6  a snapshot that cannot be read frees what was never set    -> give one, drop the message
  *   L7  a configuration is recorded under the index of its batch   -> cut the batch before it
  *   L8  a snapshot's configuration may be older than its index     -> refuse it, it is tried again
- *   L9  the membership rule; not the wrapper's
  *   L10 metadata without checksum                                  -> an own {term, vote}, believed
  *   L11 an acknowledged last entry may be taken for a torn write   -> alarm: a live peer lags
  *   L12 a pre-vote refused for its low term is not told the        -> tell it: else, now and then,

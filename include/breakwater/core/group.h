@@ -123,7 +123,7 @@ struct bw_group {
 
 /* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
  * reports say "G4"; an id is retired, never reused. `requires` and `effect` are the names of the
- * functions that compare and change. */
+ * functions that compare and change; what a row says is bw_rule_find(id)->sentence. */
 struct bw_group_rule {
     const char *id;
     enum bw_phase phase;
@@ -131,7 +131,6 @@ struct bw_group_rule {
     const char *requires;
     enum bw_phase next;
     const char *effect;
-    const char *why;
 };
 
 /* The rows, for tests, documents and the simulator's statistics. */
