@@ -228,10 +228,11 @@ static void see_starts(struct bw_agent_fence *fence)
 /* ---- TERM -------------------------------------------------------------------------------------
  */
 
-static void say_not_termed(const struct bw_agent_fence *fence, const char *event, const char *text)
+static void say_not_termed(const struct bw_agent_fence *fence, bool is_units, const char *text)
 {
-    bw_log_error(&fence->place->agent->log, event, "group=%s error=%s does=\"KILL follows\"",
-                 fence->place->config->name, bw_log_quote(text));
+    bw_log_error(&fence->place->agent->log, is_units ? "units.unterminated" : "reach.unterminated",
+                 "group=%s error=%s does=\"KILL follows\"", fence->place->config->name,
+                 bw_log_quote(text));
 }
 
 /* Where there is a cgroup nothing is searched for by marks: that may take longer than what is left
@@ -242,11 +243,11 @@ static void term_all(struct bw_agent_fence *fence)
     struct bw_diag diag = {0};
 
     if (bw_reach_signal_soon(&fence->all, BW_REACH_SERVED, SIGTERM, &diag) != BW_OK)
-        say_not_termed(fence, "reach.unterminated", diag.text);
+        say_not_termed(fence, false, diag.text);
     if (units == NULL)
         return;
     if (bw_unit_reach_term(units, &diag) != BW_OK)
-        say_not_termed(fence, "units.unterminated", diag.text);
+        say_not_termed(fence, true, diag.text);
     bw_unit_reach_look(units); /* where the KILL finds them */
 }
 
