@@ -24,7 +24,8 @@ struct explain_values {
 static const struct bw_option explain_options[] = {
     BW_OPTION_OUTPUT(struct explain_values, output),
     BW_OPTION_FLAG(struct explain_values, is_all, "all", 0, "also the gates that pass"),
-    BW_OPTION_TEXT(struct explain_values, rule, "rule", 0, "ID", "what a rule or a gate means"),
+    BW_OPTION_TEXT(struct explain_values, rule, "rule", 0, "ID[,ID...]",
+                   "what a rule or a gate means"),
     BW_OPTION_FLAG(struct explain_values, is_rules, "rules", 0, "what all of them mean"),
     BW_API_OPTIONS(struct explain_values, api),
     BW_OPTIONS_END,
@@ -70,49 +71,69 @@ static enum bw_exit run(struct bw_api *api, const char *group, const struct expl
 
 /* ---- what a rule means ----------------------------------------------------------------------- */
 
-static void add(json_t *list, const char *wanted, const char *kind, const char *id,
-                const char *section, const char *sentence)
+static bool is_word(const char *id, const char *word, size_t size)
 {
-    if (wanted == NULL || strcasecmp(wanted, id) == 0)
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind", kind,
-                                                    "section", section, "sentence", sentence));
+    return strlen(id) == size && strncasecmp(id, word, size) == 0;
 }
 
-/* `wanted` NULL: of all rules and gates. */
-static json_t *meanings(const char *wanted)
+static void add(json_t *list, const char *kind, const char *id, const char *section,
+                const char *sentence)
 {
-    json_t *list = json_array();
+    (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "id", id, "kind", kind,
+                                                "section", section, "sentence", sentence));
+}
+
+/* `wanted`: the first `size` bytes of it; NULL: all rules and gates. False: there is none. */
+static bool add_meanings(json_t *list, const char *wanted, size_t size)
+{
+    const size_t before = json_array_size(list);
     size_t count;
     const struct bw_rule *rules = bw_rules(&count);
 
     for (size_t i = 0; i < count; i++)
-        add(list, wanted, "rule", rules[i].id, rules[i].section, rules[i].sentence);
+        if (wanted == NULL || is_word(rules[i].id, wanted, size))
+            add(list, "rule", rules[i].id, rules[i].section, rules[i].sentence);
     for (int i = 0; i < BW_GATE_ID_COUNT; i++) {
         const char *id = bw_gate_id_text((enum bw_gate_id)i);
 
-        add(list, wanted, "gate", id, "4", bw_gate_meaning(id));
+        if (wanted == NULL || is_word(id, wanted, size))
+            add(list, "gate", id, "4", bw_gate_meaning(id));
     }
-    return list;
+    return json_array_size(list) > before;
+}
+
+static void print_meanings(const json_t *list)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(list, i, one)
+        (void)printf("%s (%s, design %s): %s\n", bw_json_member(one, "id"),
+                     bw_json_member(one, "kind"), bw_json_member(one, "section"),
+                     bw_json_member(one, "sentence"));
 }
 
 static enum bw_exit explain_rules(const struct explain_values *values)
 {
-    json_t *list = meanings(values->rule);
+    json_t *list = json_array();
     json_t *document = json_pack("{s:s, s:o}", "schema", "breakwater.rules/v1", "rules", list);
+    const char *wanted = values->rule;
     enum bw_exit exit = BW_EXIT_FINE;
-    json_t *one;
-    size_t i;
 
-    if (json_array_size(list) == 0)
-        exit = bw_usage_error(&explain_command, "--rule %s: no such rule or gate; "
-                              "`breakwater explain --rules` lists them", values->rule);
-    else if (values->output == BW_OUTPUT_JSON)
+    do {
+        const size_t size = wanted != NULL ? strcspn(wanted, ",") : 0;
+
+        if (!add_meanings(list, wanted, size)) {
+            exit = bw_usage_error(&explain_command, "--rule %.*s: no such rule or gate; "
+                                  "`breakwater explain --rules` lists them", (int)size, wanted);
+            break;
+        }
+        wanted = wanted != NULL && wanted[size] != '\0' ? wanted + size + 1 : NULL;
+    } while (wanted != NULL);
+    if (exit == BW_EXIT_FINE && values->output == BW_OUTPUT_JSON)
         exit = print_json(document);
-    else
-        json_array_foreach(list, i, one)
-            (void)printf("%s (%s, design %s): %s\n", bw_json_member(one, "id"),
-                         bw_json_member(one, "kind"), bw_json_member(one, "section"),
-                         bw_json_member(one, "sentence"));
+    else if (exit == BW_EXIT_FINE)
+        print_meanings(list);
     json_decref(document);
     return exit;
 }

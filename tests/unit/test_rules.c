@@ -92,6 +92,10 @@ static void explain_says_what_a_rule_means(void **state)
     assert_string_equal(explain((const char *const[]){"--rule", "lapse", NULL}, STDOUT_FILENO,
                                 BW_EXIT_FINE),
                         "lapse (gate, design 4): the holder's lease is surely over\n");
+    assert_string_equal(explain((const char *const[]){"--rule", "V15,A0", NULL}, STDOUT_FILENO,
+                                BW_EXIT_FINE),
+                        "V15 (rule, design 3.4): a script has ended: the mirror is written\n"
+                        "A0 (rule, design 4): nothing to do\n");
     assert_string_equal(explain((const char *const[]){"--rule", "G4", "-o", "json", NULL},
                                 STDOUT_FILENO, BW_EXIT_FINE),
                         "{\n  \"schema\": \"breakwater.rules/v1\",\n  \"rules\": [\n    {\n"
@@ -122,6 +126,12 @@ static void an_id_that_is_none_is_said_to_be(void **state)
     assert_non_null(strstr(explain((const char *const[]){"--rule", "S99", NULL}, STDERR_FILENO,
                                    BW_EXIT_USAGE),
                            "--rule S99: no such rule or gate; `breakwater explain --rules` lists"));
+    assert_non_null(strstr(explain((const char *const[]){"--rule", "S1,S99", NULL}, STDERR_FILENO,
+                                   BW_EXIT_USAGE),
+                           "--rule S99: no such rule"));
+    assert_non_null(strstr(explain((const char *const[]){"--rule", "S1,", NULL}, STDERR_FILENO,
+                                   BW_EXIT_USAGE),
+                           "--rule : no such rule"));
     assert_non_null(strstr(explain((const char *const[]){NULL}, STDERR_FILENO, BW_EXIT_USAGE),
                            "needs one of GROUP, --rule ID, --rules"));
     assert_non_null(strstr(explain((const char *const[]){"harbor", "--rule", "S1", NULL},
