@@ -1,69 +1,25 @@
-/* agent.c - the life of an agent, and what its machines ask for, as src/agent carries it out. */
+/* agent.c - the life of an agent, and what its machine asks for. */
 #include "agent.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 
-/* As in src/agent: a machine that asks to be woken at an instant that only one clock has reached is
- * woken this often. */
-#define TICK_DISTANCE_NS (1 * SIM_MS)
-#define WAIT_FLOOR_NS    (100 * 1000)
+#include "check_site.h"
+
+#define ALL_WITNESSES ((1u << SIM_WITNESSES) - 1)
 
 const struct bw_site *sim_agent_machine(const struct sim_process *process, uint32_t group)
 {
     const struct sim_agent *agent = process->state;
 
-    return agent != NULL && group < agent->place_count ? &agent->places[group].site : NULL;
+    return agent != NULL && group < agent->program.group_count ? &agent->groups[group].site : NULL;
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------- */
+/* ---- what it does, in words and numbers --------------------------------------------------------- */
 
-struct sim_agent_task *sim_agent_push(struct sim_agent *agent, enum sim_agent_task_kind kind)
-{
-    struct sim_agent_task *task =
-        &agent->tasks[(agent->task_first + agent->task_count) % SIM_AGENT_TASKS_MAX];
-
-    BW_ASSERT(agent->task_count < SIM_AGENT_TASKS_MAX);
-    agent->task_count++;
-    task->kind = kind;
-    return task;
-}
-
-struct sim_agent_task *sim_agent_push_event(struct sim_agent *agent, struct sim_agent_place *place,
-                                            enum bw_site_event_kind kind)
-{
-    struct sim_agent_task *task = sim_agent_push(agent, SIM_AGENT_STEP);
-
-    task->place = place;
-    task->event = (struct bw_site_event){.kind = kind};
-    return task;
-}
-
-struct sim_agent_place *sim_agent_find(struct sim_agent *agent, const char *group)
-{
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        if (strcmp(agent->places[i].site.group, group) == 0)
-            return &agent->places[i];
-    return NULL;
-}
-
-uint64_t sim_agent_tag(struct sim_agent *agent)
-{
-    return (uint64_t)(agent->process->index + 1) << 56 | (uint64_t)agent->process->life << 32 |
-           ++agent->tags;
-}
-
-void sim_agent_end(struct sim_agent *agent)
-{
-    agent->is_ending = true;
-}
-
-/* ---- what the machine asks for ------------------------------------------------------------------ */
-
-static void tell_action(struct sim_agent *agent, const struct sim_agent_place *place,
+static void tell_action(struct sim_agent *agent, const struct bw_site *site,
                         const struct bw_site_action *action)
 {
     static const char *const verbs[] = {
@@ -78,10 +34,10 @@ static void tell_action(struct sim_agent *agent, const struct sim_agent_place *p
 
     if (action->kind == BW_SITE_ACTION_SAVE) {
         sim_tell(world, agent->process->name,
-                 "%s: saves epoch %llu%s (%s), %s", place->site.group,
-                 (unsigned long long)place->site.memory.epoch,
-                 place->site.memory.given_back ? ", given back" : "", action->rule,
-                 bw_tenure_word(place->site.tenure));
+                 "%s: saves epoch %llu%s (%s), %s", site->group,
+                 (unsigned long long)site->memory.epoch,
+                 site->memory.given_back ? ", given back" : "", action->rule,
+                 bw_tenure_word(site->tenure));
         return;
     }
     if (action->kind != BW_SITE_ACTION_SEND)
@@ -91,176 +47,151 @@ static void tell_action(struct sim_agent *agent, const struct sim_agent_place *p
             return;
         what = bw_action_word(message->run.action);
     }
-    sim_tell(world, agent->process->name, "%s: %s %s, epoch %llu (%s)", place->site.group,
+    sim_tell(world, agent->process->name, "%s: %s %s, epoch %llu (%s)", site->group,
              verbs[message->kind] != NULL ? verbs[message->kind] : "says", what,
              (unsigned long long)(message->kind == BW_GUARD_MESSAGE_RUN ? message->run.epoch
                                                                         : message->epoch),
              action->rule);
 }
 
-static const char *crash_point_of(const struct bw_site_action *action)
-{
-    if (action->kind != BW_SITE_ACTION_SEND)
-        return NULL;
-    switch (action->message.kind) {
-    case BW_GUARD_MESSAGE_ARM:
-        return "crash:agent-arm";
-    case BW_GUARD_MESSAGE_RUN:
-        return "crash:agent-run";
-    case BW_GUARD_MESSAGE_END:
-        return "crash:agent-end";
-    default: /* nothing rests on the others */
-        return NULL;
-    }
-}
-
-static void carry_out(struct sim_agent *agent, struct sim_agent_place *place,
-                      const struct bw_site_action *action)
-{
-    switch (action->kind) {
-    case BW_SITE_ACTION_SAVE:
-        sim_agent_save_group(agent, place, action->number);
-        break;
-    case BW_SITE_ACTION_SEND:
-        sim_link_send(agent, &action->message);
-        break;
-    case BW_SITE_ACTION_SYNC_NOW:
-        sim_sync_now(agent);
-        break;
-    case BW_SITE_ACTION_READ_MIRROR:
-        sim_agent_read_mirror(agent, place);
-        break;
-    case BW_SITE_ACTION_OWN_FENCE:
-        sim_own_fence_start(agent, place, action);
-        break;
-    case BW_SITE_ACTION_TRACE:
-        break;
-    }
-}
-
-/* ---- a step, and what follows from it ----------------------------------------------------------- */
-
-static void step_once(struct sim_agent *agent, struct sim_agent_place *place,
-                      const struct bw_site_event *event)
-{
-    agent->stepping = place;
-    agent->is_tick = event->kind == BW_SITE_EVENT_TICK;
-    agent->next_action = 0;
-    bw_site_step(&place->site, event, sim_now(agent->process), &agent->actions);
-}
-
-static void end_step(struct sim_agent *agent, struct sim_agent_place *place)
-{
-    const struct bw_instant now = sim_now(agent->process);
-
-    place->wake_at = agent->actions.wake_at;
-    if (agent->is_tick && bw_instant_right_is_over(now, place->wake_at))
-        place->wake_at = bw_instant_add(now, TICK_DISTANCE_NS);
-    agent->stepping = NULL;
-    if (place->has_mirror) {
-        place->has_mirror = false;
-        step_once(agent, place, &place->mirror);
-    }
-}
-
-/* The next action of the step under way. */
-static void continue_step(struct sim_agent *agent)
+static void watch_step(struct sim_agent *agent, uint32_t group, const struct bw_agent_step *step)
 {
     struct sim_world *world = sim_world_of(agent->process);
-    struct sim_agent_place *place = agent->stepping;
-    const struct bw_site_action *action;
-    const char *where;
+    const struct bw_site_event *event = step->event;
 
-    if (agent->next_action == agent->actions.count) {
-        end_step(agent, place);
-        return;
-    }
-    action = &agent->actions.list[agent->next_action++];
-    sim_count(world, action->rule);
-    if (world->tells)
-        tell_action(agent, place, action);
-    where = crash_point_of(action);
-    if (where == NULL || !sim_crash_point(agent->process, where))
-        carry_out(agent, place, action);
-}
-
-static void do_task(struct sim_agent *agent, struct sim_agent_task *task)
-{
-    switch (task->kind) {
-    case SIM_AGENT_STEP:
-        if (task->event.kind == BW_SITE_EVENT_ORDER)
-            task->event.order = &task->order;
-        else if (task->event.kind == BW_SITE_EVENT_GUARD_STATE)
-            task->event.state = &task->message.state;
-        else if (task->event.kind == BW_SITE_EVENT_GUARD_MESSAGE)
-            task->event.message = &task->message;
-        step_once(agent, task->place, &task->event);
-        return;
-    case SIM_AGENT_SYNC:
-        sim_sync_all(agent);
-        return;
-    case SIM_AGENT_GREET:
-        sim_link_say_hello(agent);
-        return;
-    case SIM_AGENT_ANSWER:
-        sim_sync_answered(agent, task);
-        return;
+    if (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
+        event->message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
+        sim_check_told_fence(agent->process, group, event->message->epoch);
+    for (uint32_t i = 0; i < step->actions->count; i++) {
+        sim_count(world, step->actions->list[i].rule);
+        if (world->tells)
+            tell_action(agent, step->site, &step->actions->list[i]);
     }
 }
 
-/* ---- when --------------------------------------------------------------------------------------- */
-
-struct bw_instant sim_wait_wake(const struct sim_process *process, struct bw_instant at)
+static void watch_note(struct sim_agent *agent, const struct bw_agent_action *note)
 {
-    const struct bw_instant now = sim_now(process);
-    uint64_t left_ns;
+    struct sim_world *world = sim_world_of(agent->process);
 
-    if (!bw_instant_right_is_over(now, at) || bw_instant_wait_is_over(now, at))
-        return at;
-    left_ns = bw_instant_wait_left_ns(now, at);
-    return bw_instant_add(now, left_ns > WAIT_FLOOR_NS ? left_ns : WAIT_FLOOR_NS);
+    if (note->note == BW_AGENT_NOTE_ANSWER_DROPPED)
+        sim_count(world, "agent:answer_dropped");
+    else if (note->note == BW_AGENT_NOTE_WITNESS_REFUSED)
+        sim_count(world, "agent:witness_refused");
+    else if (note->note == BW_AGENT_NOTE_MIRROR_UNREADABLE)
+        sim_count(world, "agent:mirror_unreadable");
+    else if (note->note == BW_AGENT_NOTE_GUARD_LOST)
+        sim_tell(world, agent->process->name, "has lost its guard: %s", note->text);
+}
+
+/* ---- what the machine asks for ------------------------------------------------------------------ */
+
+static struct bw_instant now(void *user)
+{
+    const struct sim_agent *agent = user;
+
+    return sim_now(agent->process);
+}
+
+/* What a dead process asks for is nothing. */
+static enum bw_err emit(void *user, const struct bw_agent_action *action, struct bw_diag *diag)
+{
+    struct sim_agent *agent = user;
+
+    if (sim_is_doomed(agent->process))
+        return BW_OK;
+    switch (action->kind) {
+    case BW_AGENT_ACTION_STEPPED:
+        watch_step(agent, action->group, action->step);
+        break;
+    case BW_AGENT_ACTION_NOTE:
+        watch_note(agent, action);
+        break;
+    case BW_AGENT_ACTION_USE_WITNESS:
+        return sim_agent_use_witness(agent, action->witness, action->text);
+    case BW_AGENT_ACTION_MAKE_SYNC:
+        return sim_agent_make_sync(agent, action->sync);
+    case BW_AGENT_ACTION_SEND_SYNC:
+        sim_agent_send_sync(agent, action->witness, action->limit_ms);
+        break;
+    case BW_AGENT_ACTION_POLL:
+        sim_agent_poll(agent, action->witness, action->number, action->limit_ms);
+        break;
+    case BW_AGENT_ACTION_CANCEL_POLL:
+        agent->callers[action->witness].poll_tag = 0;
+        break;
+    case BW_AGENT_ACTION_CONNECT_GUARD:
+        return sim_agent_connect(agent, diag);
+    case BW_AGENT_ACTION_SEND_GUARD:
+        return sim_agent_tell_guard(agent, action->message);
+    case BW_AGENT_ACTION_CLOSE_GUARD:
+        sim_agent_disconnect(agent);
+        break;
+    case BW_AGENT_ACTION_SAVE:
+        sim_agent_save(agent, action->state);
+        break;
+    case BW_AGENT_ACTION_READ_MIRRORS:
+        sim_agent_read_mirrors(agent, action->groups, action->group_count);
+        break;
+    case BW_AGENT_ACTION_OWN_FENCE:
+        sim_own_fence_start(agent, action->group, action->fence);
+        break;
+    case BW_AGENT_ACTION_END:
+        agent->is_ending = true;
+        break;
+    }
+    return BW_OK;
+}
+
+/* ---- what happens ------------------------------------------------------------------------------- */
+
+void sim_agent_happen(struct sim_agent *agent, const struct bw_agent_event *event)
+{
+    if (!sim_is_doomed(agent->process))
+        bw_agent_machine_step(&agent->program, event);
+}
+
+/* What was asked for and has come to its end within the present event. */
+static bool tell_next(struct sim_agent *agent)
+{
+    struct bw_agent_event event = {.kind = BW_AGENT_EVENT_GUARD_CONNECTED};
+
+    if (agent->is_connected) {
+        agent->is_connected = false;
+        sim_agent_happen(agent, &event);
+        return true;
+    }
+    for (uint32_t i = 0; i < agent->program.group_count; i++) {
+        struct sim_own_fence *fence = &agent->fences[i];
+
+        if (!fence->has_ended)
+            continue;
+        fence->has_ended = false;
+        event = (struct bw_agent_event){.kind = BW_AGENT_EVENT_OWN_FENCE_ENDED,
+                                        .group = i,
+                                        .epoch = fence->ended_epoch,
+                                        .ok = fence->ended_ok};
+        sim_agent_happen(agent, &event);
+        return true;
+    }
+    return false;
 }
 
 static void set_wake(struct sim_agent *agent)
 {
-    struct bw_instant at = sim_sync_wake(agent);
+    struct bw_instant at = bw_instant_min(bw_agent_machine_wake_at(&agent->program),
+                                          sim_agent_limit(agent));
 
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        at = bw_instant_min(at, agent->places[i].wake_at);
-        at = bw_instant_min(at, sim_own_fence_wake(&agent->places[i]));
-    }
-    at = bw_instant_min(at, sim_wait_wake(agent->process, agent->link.timer));
+    for (uint32_t i = 0; i < agent->program.group_count; i++)
+        at = bw_instant_min(at, sim_own_fence_wake(&agent->fences[i]));
     if (at.boot_ns != agent->process->wake_at.boot_ns ||
         at.raw_ns != agent->process->wake_at.raw_ns)
         sim_wake_at(agent->process, at);
 }
 
-static void resume(struct sim_process *process, void *payload)
+void sim_agent_finish(struct sim_agent *agent)
 {
-    (void)payload;
-    sim_agent_go_on(process->state);
-}
-
-void sim_agent_go_on(struct sim_agent *agent)
-{
-    while (agent->stepping != NULL || agent->task_count > 0) {
-        if (sim_is_doomed(agent->process))
-            return;
-        if (agent->process->health == SIM_FROZEN) {
-            sim_count(sim_world_of(agent->process), "agent:waits_for_disk");
-            sim_later(agent->process, 0, resume, NULL, NULL);
-            return;
-        }
-        if (agent->stepping != NULL) {
-            continue_step(agent);
-        } else {
-            struct sim_agent_task *task = &agent->tasks[agent->task_first];
-
-            agent->task_first = (agent->task_first + 1) % SIM_AGENT_TASKS_MAX;
-            agent->task_count--;
-            do_task(agent, task);
-        }
-    }
+    while (!sim_is_doomed(agent->process) && tell_next(agent))
+        ;
     if (sim_is_doomed(agent->process))
         return;
     if (agent->is_ending && !sim_own_fences_run(agent))
@@ -269,41 +200,21 @@ void sim_agent_go_on(struct sim_agent *agent)
         set_wake(agent);
 }
 
-/* Deadlines go before messages: what is due is not undone by what waited in a queue (3.4). */
-static void serve_deadlines(struct sim_agent *agent)
-{
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        struct sim_agent_place *place = &agent->places[i];
-
-        if (!bw_instant_right_is_over(sim_now(agent->process), place->wake_at))
-            continue;
-        place->wake_at = BW_INSTANT_NEVER;
-        (void)sim_agent_push_event(agent, place, BW_SITE_EVENT_TICK);
-    }
-}
-
 static void on_wake(struct sim_process *process)
 {
     struct sim_agent *agent = process->state;
 
-    serve_deadlines(agent);
-    sim_link_serve(agent);
-    sim_sync_serve(agent);
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        sim_own_fence_serve(agent, &agent->places[i]);
-    sim_agent_go_on(agent);
+    sim_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_WAKE});
+    sim_agent_serve_limits(agent);
+    for (uint32_t i = 0; i < agent->program.group_count; i++)
+        sim_own_fence_serve(agent, i);
+    sim_agent_finish(agent);
 }
 
 static void on_message(struct sim_process *process, const struct sim_message *message)
 {
-    struct sim_agent *agent = process->state;
-
-    serve_deadlines(agent);
-    if (message->channel == SIM_CHANNEL_GUARD)
-        sim_link_on_message(agent, message);
-    else
-        sim_sync_on_message(agent, message);
-    sim_agent_go_on(agent);
+    sim_agent_on_message(process->state, message);
+    sim_agent_finish(process->state);
 }
 
 /* ---- its life ----------------------------------------------------------------------------------- */
@@ -329,25 +240,76 @@ static struct bw_site_limits limits_of(const struct sim_setting *setting)
     return limits;
 }
 
-static void open_places(struct sim_agent *agent)
+static void add_groups(struct sim_agent *agent)
 {
     const struct sim_world *world = sim_world_of(agent->process);
     const struct bw_site_limits limits = limits_of(&world->setting);
-    const struct bw_instant now = sim_now(agent->process);
 
-    agent->place_count = world->setting.group_count;
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        struct sim_agent_place *place = &agent->places[i];
-
-        place->group = i;
-        place->wake_at = BW_INSTANT_NEVER;
-        bw_site_init(&place->site, world->group_names[i], agent->state.instance,
-                     agent->process->host->boot_id, &limits, sim_agent_store_memory(agent, i),
-                     now);
-        sim_own_fence_open(place);
+    for (uint32_t i = 0; i < world->setting.group_count; i++) {
+        bw_agent_machine_add_group(&agent->program, world->group_names[i], &limits,
+                                   sim_agent_store_memory(agent, i));
+        sim_own_fence_open(agent, i);
     }
 }
 
+/* One bit for each. */
+static void use_witnesses(struct sim_agent *agent, uint32_t witnesses)
+{
+    static const char *const addresses[SIM_WITNESSES] = {"w1:7400", "w2:7400", "w3:7400"};
+    const char *named[SIM_WITNESSES];
+    uint32_t count = 0;
+
+    for (int i = 0; i < SIM_WITNESSES; i++)
+        if ((witnesses >> i & 1) != 0)
+            named[count++] = addresses[i];
+    BW_ASSERT(bw_agent_machine_use_witnesses(&agent->program, named, count, NULL) == BW_OK);
+}
+
+static void on_reload(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    const uint32_t witnesses = (uint32_t)(uintptr_t)payload;
+    struct bw_site_limits limits = limits_of(&sim_world_of(process)->setting);
+
+    limits.failure_threshold += witnesses & 1;
+    for (uint32_t i = 0; i < agent->program.group_count; i++)
+        bw_agent_machine_set_limits(&agent->program, i, &limits);
+    use_witnesses(agent, witnesses);
+    sim_agent_finish(agent);
+}
+
+void sim_agent_reload(struct sim_process *process, uint32_t witnesses)
+{
+    if (process->health != SIM_DEAD)
+        sim_later(process, 0, on_reload, (void *)(uintptr_t)witnesses, NULL);
+}
+
+static void begin(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+
+    (void)payload;
+    bw_agent_machine_init(&agent->program,
+                          &(struct bw_agent_setup){
+                              .driver = {.user = agent, .now = now, .emit = emit},
+                              .site = process->host->name,
+                              .name = process->name,
+                              .session = sim_agent_new_id(agent),
+                              .boot_id = process->host->boot_id,
+                              .time_namespace = SIM_TIME_NAMESPACE,
+                              .state = &agent->state,
+                              .chance = &process->chance,
+                              .groups = agent->groups,
+                              .sync_groups = agent->sync_groups,
+                              .group_max = SIM_GROUPS_MAX,
+                          });
+    add_groups(agent);
+    use_witnesses(agent, ALL_WITNESSES);
+    bw_agent_machine_begin(&agent->program);
+    sim_agent_finish(agent);
+}
+
+/* What it reads and writes before it begins holds it up. */
 static void on_start(struct sim_process *process)
 {
     struct sim_agent *agent = calloc(1, sizeof *agent);
@@ -356,9 +318,6 @@ static void on_start(struct sim_process *process)
     agent->process = process;
     agent->machine = sim_machine(process->host);
     process->state = agent;
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        agent->session.bytes[i] = (uint8_t)bw_prng_next(&process->chance);
-    agent->session.bytes[0] |= 1; /* never none */
     process->saves_beside = false;
     if (!sim_agent_store_open(agent)) {
         sim_process_kill(process);
@@ -367,21 +326,19 @@ static void on_start(struct sim_process *process)
     process->saves_beside = true;
     if (sim_is_doomed(process))
         return;
-    open_places(agent);
-    sim_sync_open(agent);
-    sim_link_open(agent);
-    sim_agent_go_on(agent);
+    if (process->health == SIM_FROZEN)
+        sim_later(process, 0, begin, NULL, NULL);
+    else
+        begin(process, NULL);
 }
 
 /* The kernel closes its sockets: what it wrote before is still read. Its scripts go on. */
 static void on_death(struct sim_process *process)
 {
     struct sim_agent *agent = process->state;
-    struct sim_process *guard = sim_world_of(process)->guards[process->host->number];
 
     sim_runs_orphan(agent->machine, process);
-    if (agent->link.tag != 0 && guard->health != SIM_DEAD)
-        sim_send(process, guard, SIM_CHANNEL_GUARD, agent->link.tag, NULL, 0);
+    sim_agent_disconnect(agent);
     free(agent);
     process->state = NULL;
 }

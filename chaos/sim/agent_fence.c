@@ -17,6 +17,11 @@
 
 static void on_script_ended(struct sim_process *process, void *payload);
 
+static struct sim_own_fence *fence_of(struct sim_agent *agent, uint32_t group)
+{
+    return &agent->fences[group];
+}
+
 /* Before the next event. */
 static void answer(struct sim_own_fence *fence, enum bw_own_fence_event_kind kind, bool ok)
 {
@@ -25,13 +30,13 @@ static void answer(struct sim_own_fence *fence, enum bw_own_fence_event_kind kin
     fence->answer = (struct bw_own_fence_event){.kind = kind, .ok = ok};
 }
 
-static void run_script(struct sim_agent *agent, struct sim_agent_place *place,
+static void run_script(struct sim_agent *agent, uint32_t group,
                        const struct bw_own_fence_action *action)
 {
     const struct sim_setting *setting = &sim_world_of(agent->process)->setting;
-    struct sim_own_fence *fence = &place->fence;
+    struct sim_own_fence *fence = fence_of(agent, group);
     const struct sim_run_order order = {.parent = agent->process,
-                                        .group = place->group,
+                                        .group = group,
                                         .slot = SIM_SLOT_OWN,
                                         .action = action->script,
                                         .epoch = fence->machine.epoch,
@@ -46,67 +51,67 @@ static void run_script(struct sim_agent *agent, struct sim_agent_place *place,
         answer(fence, BW_OWN_FENCE_EVENT_RUN_UNBEGUN, false);
 }
 
-static void term_reach(const struct sim_agent *agent, const struct sim_agent_place *place)
+static void term_reach(struct sim_agent *agent, uint32_t group)
 {
-    sim_reach_signal(agent->machine, place->group, SIM_SLOTS_SERVED, false, SIM_LINGER_NS_MAX);
+    sim_reach_signal(agent->machine, group, SIM_SLOTS_SERVED, false, SIM_LINGER_NS_MAX);
 }
 
-static void kill_reach(struct sim_agent *agent, struct sim_agent_place *place)
+static void kill_reach(struct sim_agent *agent, uint32_t group)
 {
-    const struct bw_fence_plan *plan = &place->fence.machine.plan;
+    const struct bw_fence_plan *plan = &fence_of(agent, group)->machine.plan;
 
-    sim_reach_kill_start(&place->fence.kill, agent->process, place->group,
+    sim_reach_kill_start(&fence_of(agent, group)->kill, agent->process, group,
                          bw_instant_left_ns(plan->kill_at, plan->end) * LINGER_PERCENT / 100);
 }
 
-static void end(struct sim_agent *agent, struct sim_agent_place *place,
-                const struct bw_own_fence_action *action)
+static void end(struct sim_agent *agent, uint32_t group, const struct bw_own_fence_action *action)
 {
     struct sim_world *world = sim_world_of(agent->process);
-    struct sim_agent_task *task =
-        sim_agent_push_event(agent, place, BW_SITE_EVENT_OWN_FENCE_ENDED);
+    struct sim_own_fence *fence = fence_of(agent, group);
 
     if (world->tells)
         sim_tell(world, agent->process->name, "%s: its own fence of epoch %llu has %s (%s)",
-                 place->site.group, (unsigned long long)action->epoch,
+                 world->group_names[group], (unsigned long long)action->epoch,
                  action->ok ? "ended well" : "failed", action->rule);
-    task->event.epoch = action->epoch;
-    task->event.ok = action->ok;
+    BW_ASSERT(!fence->has_ended);
+    fence->has_ended = true;
+    fence->ended_epoch = action->epoch;
+    fence->ended_ok = action->ok;
 }
 
-static void carry_out(struct sim_agent *agent, struct sim_agent_place *place,
+static void carry_out(struct sim_agent *agent, uint32_t group,
                       const struct bw_own_fence_action *action)
 {
     switch (action->kind) {
     case BW_OWN_FENCE_ACTION_RUN:
-        run_script(agent, place, action);
+        run_script(agent, group, action);
         break;
     case BW_OWN_FENCE_ACTION_KILL_RUN:
-        sim_work_kill(&place->fence.work);
+        sim_work_kill(&fence_of(agent, group)->work);
         break;
     case BW_OWN_FENCE_ACTION_SEE_STARTS:
-        answer(&place->fence, BW_OWN_FENCE_EVENT_STARTS_SEEN,
-               sim_reach_is_empty(agent->machine, place->group, SIM_SLOT_SERVICE));
+        answer(fence_of(agent, group), BW_OWN_FENCE_EVENT_STARTS_SEEN,
+               sim_reach_is_empty(agent->machine, group, SIM_SLOT_SERVICE));
         break;
     case BW_OWN_FENCE_ACTION_TERM_REACH:
-        term_reach(agent, place);
+        term_reach(agent, group);
         break;
     case BW_OWN_FENCE_ACTION_KILL_REACH:
-        kill_reach(agent, place);
+        kill_reach(agent, group);
         break;
     case BW_OWN_FENCE_ACTION_ENDED:
-        end(agent, place, action);
+        end(agent, group, action);
         break;
     }
 }
 
 /* ---- a step ------------------------------------------------------------------------------------- */
 
-static void step_once(struct sim_agent *agent, struct sim_agent_place *place,
+static void step_once(struct sim_agent *agent, uint32_t group,
                       const struct bw_own_fence_event *event)
 {
     const struct bw_instant now = sim_now(agent->process);
-    struct sim_own_fence *fence = &place->fence;
+    struct sim_own_fence *fence = fence_of(agent, group);
     struct bw_own_fence_actions actions;
 
     bw_own_fence_step(&fence->machine, event, now, &actions);
@@ -114,87 +119,86 @@ static void step_once(struct sim_agent *agent, struct sim_agent_place *place,
                                                                     : actions.wake_at;
     for (uint32_t i = 0; i < actions.count; i++) {
         sim_count(sim_world_of(agent->process), actions.list[i].rule);
-        carry_out(agent, place, &actions.list[i]);
+        carry_out(agent, group, &actions.list[i]);
     }
 }
 
-static void step(struct sim_agent *agent, struct sim_agent_place *place,
+static void step(struct sim_agent *agent, uint32_t group,
                  const struct bw_own_fence_event *event)
 {
-    struct sim_own_fence *fence = &place->fence;
+    struct sim_own_fence *fence = fence_of(agent, group);
 
     if (sim_is_doomed(agent->process))
         return;
-    step_once(agent, place, event);
+    step_once(agent, group, event);
     while (fence->has_answer) { /* what follows from one has no answer: it waits for the next turn */
         const struct bw_own_fence_event following = fence->answer;
 
         fence->has_answer = false;
-        step_once(agent, place, &following);
+        step_once(agent, group, &following);
     }
 }
 
-static void tick(struct sim_agent *agent, struct sim_agent_place *place)
+static void tick(struct sim_agent *agent, uint32_t group)
 {
     const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_TICK};
 
-    step(agent, place, &event);
+    step(agent, group, &event);
 }
 
 /* ---- what happens ------------------------------------------------------------------------------- */
 
-static void script_ended(struct sim_agent *agent, struct sim_agent_place *place)
+static void script_ended(struct sim_agent *agent, uint32_t group)
 {
-    const struct sim_own_fence *fence = &place->fence;
+    const struct sim_own_fence *fence = fence_of(agent, group);
     const struct bw_guard_run_ended *ended = &fence->work.ended;
     const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
                                              .ok = ended->result == BW_RUN_OK,
                                              .was_signaled = fence->work.was_signaled,
                                              .line = ended->line};
 
-    step(agent, place, &event);
+    step(agent, group, &event);
 }
 
 static void on_script_ended(struct sim_process *process, void *payload)
 {
     struct sim_agent *agent = process->state;
     struct sim_run_end *end = payload;
-    struct sim_agent_place *place = &agent->places[end->group];
+    const uint32_t group = end->group;
 
-    if (sim_work_on_end(&place->fence.work, end))
-        script_ended(agent, place);
+    if (sim_work_on_end(&fence_of(agent, group)->work, end))
+        script_ended(agent, group);
     free(end);
-    sim_agent_go_on(agent);
+    sim_agent_finish(agent);
 }
 
-static bool is_due(const struct sim_agent *agent, const struct sim_agent_place *place)
+static bool is_due(struct sim_agent *agent, uint32_t group)
 {
-    return bw_instant_right_is_over(sim_now(agent->process), place->fence.wake_at);
+    return bw_instant_right_is_over(sim_now(agent->process), fence_of(agent, group)->wake_at);
 }
 
 /* What is due goes before what a script or a signal has come to. Of two states that follow each other
  * by themselves each has a turn of its own. */
-void sim_own_fence_serve(struct sim_agent *agent, struct sim_agent_place *place)
+void sim_own_fence_serve(struct sim_agent *agent, uint32_t group)
 {
     struct bw_own_fence_event killed = {.kind = BW_OWN_FENCE_EVENT_REACH_KILLED};
-    struct sim_own_fence *fence = &place->fence;
-    const bool was_due = is_due(agent, place);
+    struct sim_own_fence *fence = fence_of(agent, group);
+    const bool was_due = is_due(agent, group);
 
     if (!bw_own_fence_is_running(&fence->machine))
         return;
     if (was_due)
-        tick(agent, place);
+        tick(agent, group);
     if (sim_work_serve(&fence->work))
-        script_ended(agent, place);
-    if (sim_reach_kill_serve(&fence->kill, agent->process, place->group, &killed.ok))
-        step(agent, place, &killed);
-    if (!was_due && is_due(agent, place))
-        tick(agent, place);
+        script_ended(agent, group);
+    if (sim_reach_kill_serve(&fence->kill, agent->process, group, &killed.ok))
+        step(agent, group, &killed);
+    if (!was_due && is_due(agent, group))
+        tick(agent, group);
 }
 
-struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place)
+struct bw_instant sim_own_fence_wake(const struct sim_own_fence *fence)
 {
-    const struct sim_own_fence *fence = &place->fence;
     struct bw_instant at = fence->wake_at;
 
     if (!bw_own_fence_is_running(&fence->machine))
@@ -204,7 +208,7 @@ struct bw_instant sim_own_fence_wake(const struct sim_agent_place *place)
     return fence->kill.is_running ? bw_instant_min(at, fence->kill.wake_at) : at;
 }
 
-void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place,
+void sim_own_fence_start(struct sim_agent *agent, uint32_t group,
                          const struct bw_site_action *action)
 {
     const struct bw_own_fence_event event = {.kind = BW_OWN_FENCE_EVENT_START,
@@ -212,25 +216,27 @@ void sim_own_fence_start(struct sim_agent *agent, struct sim_agent_place *place,
                                              .plan = action->fence,
                                              .is_inside = action->is_inside,
                                              .is_proved = action->is_proved};
+    struct sim_world *world = sim_world_of(agent->process);
 
-    if (sim_world_of(agent->process)->tells)
-        sim_tell(sim_world_of(agent->process), agent->process->name,
-                 "%s: is to run a fence of its own, epoch %llu", place->site.group,
-                 (unsigned long long)action->epoch);
-    step(agent, place, &event);
+    if (world->tells)
+        sim_tell(world, agent->process->name, "%s: is to run a fence of its own, epoch %llu",
+                 world->group_names[group], (unsigned long long)action->epoch);
+    step(agent, group, &event);
 }
 
-void sim_own_fence_open(struct sim_agent_place *place)
+void sim_own_fence_open(struct sim_agent *agent, uint32_t group)
 {
-    bw_own_fence_init(&place->fence.machine, &place->site.limits, MEANS_COUNT);
-    place->fence.wake_at = BW_INSTANT_NEVER;
-    place->fence.work.wake_at = BW_INSTANT_NEVER;
+    struct sim_own_fence *fence = fence_of(agent, group);
+
+    bw_own_fence_init(&fence->machine, &agent->groups[group].site.limits, MEANS_COUNT);
+    fence->wake_at = BW_INSTANT_NEVER;
+    fence->work.wake_at = BW_INSTANT_NEVER;
 }
 
 bool sim_own_fences_run(const struct sim_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        if (bw_own_fence_is_running(&agent->places[i].fence.machine))
+    for (uint32_t i = 0; i < agent->program.group_count; i++)
+        if (bw_own_fence_is_running(&agent->fences[i].machine))
             return true;
     return false;
 }

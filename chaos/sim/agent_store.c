@@ -1,4 +1,4 @@
-/* agent_store.c - what an agent must not forget, as src/agent/store.c keeps it. */
+/* agent_store.c - what an agent must not forget on a simulated disk, and what it reads of its guard there. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,6 +6,8 @@
 #include <breakwater/base/bytes.h>
 
 #include "agent.h"
+
+#define READ_NS_MAX (SIM_MS / 4)
 
 static void file_name(const struct sim_agent *agent, char out_name[48])
 {
@@ -26,117 +28,45 @@ static void damaged(struct sim_agent *agent, const struct bw_diag *diag)
 
 /* ---- saving ------------------------------------------------------------------------------------- */
 
-/* False: there is no room, and nothing more is to be done. */
-static bool encode(struct sim_agent *agent)
+static enum bw_err write_now(struct sim_agent *agent)
 {
-    struct bw_agent_state state = agent->state;
+    char name[48];
+
+    file_name(agent, name);
+    return sim_file_save(agent->process, name, false, agent->written, agent->written_size);
+}
+
+/* The thread is back. */
+static void on_written(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    const enum bw_err err = write_now(agent);
+
+    (void)payload;
+    sim_agent_happen(agent,
+                     &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SAVED, .err = err});
+    sim_agent_finish(agent);
+}
+
+/* False: there is no room, and nothing more is to be done. */
+static bool encode(struct sim_agent *agent, const struct bw_agent_state *state)
+{
     struct bw_diag diag = {0};
 
-    agent->write_has_cluster = agent->wants_cluster;
-    if (agent->wants_cluster) {
-        state.cluster_id = agent->wanted_cluster_id;
-        state.generation = agent->wanted_generation;
-    }
-    if (bw_agent_state_encode(&state, agent->written, sizeof agent->written, &agent->written_size,
+    if (bw_agent_state_encode(state, agent->written, sizeof agent->written, &agent->written_size,
                               &diag) == BW_OK)
         return true;
     damaged(agent, &diag);
     return false;
 }
 
-static enum bw_err write_now(struct sim_agent *agent)
-{
-    char name[48];
-    enum bw_err err;
-
-    file_name(agent, name);
-    err = sim_file_save(agent->process, name, false, agent->written, agent->written_size);
-    if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
-        sim_agent_end(agent);
-    return err;
-}
-
-static bool anything_waits(const struct sim_agent *agent)
-{
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        if (agent->places[i].save_waits)
-            return true;
-    return agent->wants_cluster;
-}
-
-static void begin_next(struct sim_agent *agent);
-
-static void answer_cluster(struct sim_agent *agent, bool ok)
-{
-    agent->wants_cluster = false;
-    if (!ok)
-        return;
-    agent->state.cluster_id = agent->wanted_cluster_id;
-    agent->state.generation = agent->wanted_generation;
-    sim_link_greet_again(agent);
-    sim_sync_now(agent);
-}
-
-/* The thread is back: everything that this write was for is told. */
-static void on_written(struct sim_process *process, void *payload)
-{
-    struct sim_agent *agent = process->state;
-    enum bw_err err;
-
-    (void)payload;
-    err = write_now(agent);
-    if (sim_is_doomed(process))
-        return;
-    agent->is_saving = false;
-    if (agent->write_has_cluster)
-        answer_cluster(agent, err == BW_OK);
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        struct sim_agent_place *place = &agent->places[i];
-        struct sim_agent_task *task;
-
-        if (place->save_begun == 0)
-            continue;
-        task = sim_agent_push_event(agent, place, BW_SITE_EVENT_SAVED);
-        task->event.number = place->save_begun;
-        task->event.ok = err == BW_OK;
-        place->save_begun = 0;
-    }
-    begin_next(agent);
-    sim_agent_go_on(agent);
-}
-
-static void begin_next(struct sim_agent *agent)
+void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
 {
     struct sim_process *process = agent->process;
 
-    if (agent->is_saving || !anything_waits(agent) || !encode(agent))
-        return;
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        agent->places[i].save_begun =
-            agent->places[i].save_waits ? agent->places[i].save_number : 0;
-        agent->places[i].save_waits = false;
-    }
-    agent->is_saving = true;
-    sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns), on_written,
-              NULL, NULL);
-}
-
-void sim_agent_save_group(struct sim_agent *agent, struct sim_agent_place *place, uint64_t number)
-{
-    place->save_number = number;
-    *sim_agent_store_memory(agent, place->group) = place->site.memory;
-    place->save_waits = true;
-    begin_next(agent);
-}
-
-void sim_agent_save_cluster(struct sim_agent *agent, const struct bw_sync_answer *answer)
-{
-    if (agent->wants_cluster)
-        return;
-    agent->wants_cluster = true;
-    agent->wanted_cluster_id = answer->cluster_id;
-    agent->wanted_generation = answer->generation;
-    begin_next(agent);
+    if (encode(agent, state))
+        sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns),
+                  on_written, NULL, NULL);
 }
 
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group)
@@ -167,27 +97,27 @@ static bool is_locked(const struct sim_agent *agent)
     return false;
 }
 
+struct bw_id sim_agent_new_id(struct sim_agent *agent)
+{
+    struct bw_id id;
+
+    for (int i = 0; i < BW_ID_BYTES; i++)
+        id.bytes[i] = (uint8_t)bw_prng_next(&agent->process->chance);
+    id.bytes[0] |= 1; /* never none */
+    return id;
+}
+
 static bool make_instance(struct sim_agent *agent)
 {
     struct bw_agent_state *state = &agent->state;
     const struct sim_host *host = agent->process->host;
 
     *state = (struct bw_agent_state){.machine_id = machine_id(host), .groups = agent->kept};
-    for (int i = 0; i < BW_ID_BYTES; i++)
-        state->instance.bytes[i] = (uint8_t)bw_prng_next(&agent->process->chance);
-    state->instance.bytes[0] |= 1; /* never none */
+    state->instance = sim_agent_new_id(agent);
     BW_ASSERT(bw_copy_text(state->site, sizeof state->site, host->name));
     sim_count(host->world, "agent:new_instance");
     sim_tell(host->world, agent->process->name, "is a new instance");
-    return encode(agent) && write_now(agent) == BW_OK;
-}
-
-static bool is_ours(const struct sim_agent *agent, const struct bw_agent_state *state)
-{
-    const struct sim_host *host = agent->process->host;
-
-    return strcmp(state->site, host->name) == 0 &&
-           bw_id_equal(state->machine_id, machine_id(host));
+    return encode(agent, state) && write_now(agent) == BW_OK;
 }
 
 bool sim_agent_store_open(struct sim_agent *agent)
@@ -213,7 +143,8 @@ bool sim_agent_store_open(struct sim_agent *agent)
         damaged(agent, &diag);
         return false;
     }
-    is_kept = is_ours(agent, &found) && found.group_count <= SIM_KEPT_MAX;
+    is_kept = found.group_count <= SIM_KEPT_MAX &&
+              bw_agent_state_foreigner(&found, host->name, machine_id(host), host->boot_id) == NULL;
     if (is_kept) {
         agent->state = found;
         agent->state.groups = agent->kept;
@@ -228,34 +159,58 @@ bool sim_agent_store_open(struct sim_agent *agent)
     return make_instance(agent);
 }
 
-/* ---- the guard's mirror ------------------------------------------------------------------------- */
+/* ---- the guard's mirrors ------------------------------------------------------------------------ */
 
-/* What the absent guard has armed, if it was armed in this boot (3.4). */
-void sim_agent_read_mirror(struct sim_agent *agent, struct sim_agent_place *place)
+static void read_mirror(struct sim_agent *agent, uint32_t group,
+                        struct bw_guard_mirror_file *out_file,
+                        struct bw_agent_mirror_reading *out_reading)
 {
     const struct sim_host *host = agent->process->host;
-    struct bw_guard_mirror_file content;
     const struct sim_file *file;
     struct bw_diag diag = {0};
     char name[48];
 
-    place->has_mirror = true;
-    place->mirror = (struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ};
-    sim_guard_mirror_name(host->world, place->group, name);
+    *out_reading = (struct bw_agent_mirror_reading){
+        .group = group, .err = BW_ERR_NOT_FOUND, .text = "there is none", .file = out_file};
+    sim_guard_mirror_name(host->world, group, name);
     file = sim_file_load(host, name);
     if (file == NULL)
         return;
-    if (bw_guard_mirror_decode(file->bytes, file->size, &content, &diag) != BW_OK) {
+    out_reading->err = bw_guard_mirror_decode(file->bytes, file->size, out_file, &diag);
+    if (out_reading->err != BW_OK)
         damaged(agent, &diag);
-        return;
+}
+
+/* The thread is back: what it has read lies there now. */
+static void on_read(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    struct bw_guard_mirror_file files[SIM_GROUPS_MAX];
+    struct bw_agent_mirror_reading readings[SIM_GROUPS_MAX];
+
+    (void)payload;
+    for (uint32_t i = 0; i < agent->read_count; i++)
+        read_mirror(agent, agent->read_groups[i], &files[i], &readings[i]);
+    sim_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_MIRRORS_READ,
+                                                     .readings = readings,
+                                                     .reading_count = agent->read_count});
+    sim_agent_finish(agent);
+}
+
+/* Where the guard's files hang, they hang for who reads them, too. */
+void sim_agent_read_mirrors(struct sim_agent *agent, const uint32_t *groups, uint32_t count)
+{
+    struct sim_process *process = agent->process;
+    const struct sim_world *world = sim_world_of(process);
+    const uint64_t hung_until_ns =
+        world->guards[process->host->number]->disk.run_hung_until_ns;
+    uint64_t ns = bw_prng_below(&process->chance, READ_NS_MAX);
+
+    memcpy(agent->read_groups, groups, count * sizeof groups[0]);
+    agent->read_count = count;
+    if (hung_until_ns > world->now_ns) {
+        sim_count(sim_world_of(process), "agent:mirror_hangs");
+        ns += hung_until_ns - world->now_ns;
     }
-    if (!bw_id_equal(content.boot_id, host->boot_id))
-        return;
-    place->mirror.mirror_is_anothers =
-        content.mirror.armed_epoch != 0 &&
-        !bw_id_equal(content.mirror.armed_instance, agent->state.instance);
-    place->mirror.ok = content.mirror.armed_epoch != 0 && !place->mirror.mirror_is_anothers;
-    place->mirror.mirror_epoch = content.mirror.armed_epoch;
-    place->mirror.mirror_end = content.mirror.armed_end;
-    place->mirror.mirror_fence_ns = content.mirror.fence_ns;
+    sim_later(process, ns, on_read, NULL, NULL);
 }

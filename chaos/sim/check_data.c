@@ -14,6 +14,15 @@ static bool is_of_two(struct sim_world *world, uint32_t site)
     return clone->is_up && strcmp(clone->name, sim_site(world, site)->name) == 0;
 }
 
+/* What a service acknowledges that nobody can end, beside the one that is moved, is nobody's promise. */
+static bool is_written_beside(const struct sim_world *world, uint32_t group)
+{
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if (world->checks->unfenced_until_ns[site][group] >= world->now_ns)
+            return true;
+    return false;
+}
+
 void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch,
                     uint64_t missing_ms)
 {
@@ -22,7 +31,8 @@ void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint
         return; /* by hand, or unplanned: the limits of on_lag are for that (4) */
     sim_count(world, "data:planned");
     if (missing_ms > 0 && world->setting.has_readiness_script &&
-        !sim_checks_is_excused(world, site, group) && !is_of_two(world, site))
+        !sim_checks_is_excused(world, site, group) && !is_of_two(world, site) &&
+        !is_written_beside(world, group))
         sim_fail(world, "data",
                  "%s serves %s under epoch %" PRIu64 " after a planned move, and %" PRIu64
                  " ms of what was acknowledged are not there",

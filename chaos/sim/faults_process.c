@@ -1,6 +1,7 @@
 /* faults_process.c - programs that are killed, frozen, late, or die at the worst place. At a site one
  * of agent, guard and enforcer fails at a time; agent and guard at once are the enforcer's case, all three
  * the supervisor's (design 3.4, 3.8), and have faults of their own. */
+#include "agent.h"
 #include "checks.h"
 #include "machine.h"
 #include "plan.h"
@@ -251,6 +252,23 @@ static void disk_answers(struct sim_world *world, struct sim_incident *incident)
     world->guards[incident->b]->disk.run_hung_until_ns = 0;
 }
 
+/* ---- its site file names fewer witnesses, while it holds what it holds; then all again ---- */
+
+static bool reload_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t fewer = 1 + (uint32_t)(incident->salt % ((1u << SIM_WITNESSES) - 2));
+
+    incident->b = any_site(world, incident);
+    if (world->agents[incident->b][0]->health == SIM_DEAD)
+        return false;
+    sim_agent_reload(world->agents[incident->b][0], fewer);
+    return true;
+}
+static void reload_again(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_agent_reload(world->agents[incident->b][0], (1u << SIM_WITNESSES) - 1);
+}
+
 const struct sim_incident_kind sim_process_faults[] = {
     {"kill-witness", SIM_INSIDE, true, 10, 10, 60000, kill_witness, start_again},
     {"kill-agent", SIM_INSIDE, true, 10, 10, 30000, kill_agent, start_again},
@@ -265,5 +283,6 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"kill-enforcer", SIM_INSIDE, true, 5, 10, 30000, kill_enforcer, enforcer_goes_on},
     {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
     {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
+    {"reload-agent", SIM_INSIDE, true, 4, 100, 60000, reload_agent, reload_again},
     {.name = NULL},
 };

@@ -4,14 +4,84 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/wire/sync.h>
 
-/* A machine that asks to be woken at an instant that only one clock has reached (after a suspend,
- * the clocks are far apart) is woken this often, not without pause. */
-#define TICK_DISTANCE_NS BW_NS_PER_MS
+/* ---- what the machine asks for --------------------------------------------------------------- */
 
-/* ---- places ---------------------------------------------------------------------------------- */
+static struct bw_instant now(void *user)
+{
+    (void)user;
+    return bw_clock_now();
+}
+
+static enum bw_err emit(void *user, const struct bw_agent_action *action, struct bw_diag *diag)
+{
+    struct bw_agent *agent = user;
+
+    switch (action->kind) {
+    case BW_AGENT_ACTION_STEPPED:
+        bw_agent_say_step(agent, action->step);
+        return BW_OK;
+    case BW_AGENT_ACTION_NOTE:
+        bw_agent_say_note(agent, action);
+        return BW_OK;
+    case BW_AGENT_ACTION_USE_WITNESS:
+        return bw_agent_use_witness(agent, action->witness, action->text);
+    case BW_AGENT_ACTION_MAKE_SYNC:
+        return bw_agent_make_sync(agent, action->sync);
+    case BW_AGENT_ACTION_SEND_SYNC:
+        return bw_agent_send_sync(agent, action->witness, action->limit_ms, diag);
+    case BW_AGENT_ACTION_POLL:
+        return bw_agent_poll(agent, action->witness, action->number, action->limit_ms, diag);
+    case BW_AGENT_ACTION_CANCEL_POLL:
+        bw_agent_cancel_poll(agent, action->witness);
+        return BW_OK;
+    case BW_AGENT_ACTION_CONNECT_GUARD:
+        return bw_guard_link_connect(agent, diag);
+    case BW_AGENT_ACTION_SEND_GUARD:
+        return bw_guard_link_send(agent, action->message);
+    case BW_AGENT_ACTION_CLOSE_GUARD:
+        bw_guard_link_close(agent);
+        return BW_OK;
+    case BW_AGENT_ACTION_SAVE:
+        bw_agent_saves_begin(agent, action->state);
+        return BW_OK;
+    case BW_AGENT_ACTION_READ_MIRRORS:
+        bw_agent_mirrors_begin(agent, action->groups, action->group_count);
+        return BW_OK;
+    case BW_AGENT_ACTION_OWN_FENCE:
+        bw_agent_fence_start(&agent->places[action->group], action->fence);
+        return BW_OK;
+    case BW_AGENT_ACTION_END:
+        bw_agent_stop(agent, BW_AGENT_RESTART);
+        return BW_OK;
+    }
+    return BW_OK;
+}
+
+/* ---- what happens ---------------------------------------------------------------------------- */
+
+void bw_agent_set_wake(struct bw_agent *agent)
+{
+    bw_deadline_set(&agent->wake, bw_agent_machine_wake_at(&agent->machine), BW_DEADLINE_RIGHT);
+}
+
+void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event)
+{
+    if (agent->is_closing)
+        return;
+    bw_agent_machine_step(&agent->machine, event);
+    bw_agent_set_wake(agent);
+}
+
+void bw_agent_on_wake(struct bw_deadline *deadline, void *user)
+{
+    (void)deadline;
+    bw_agent_happen(user, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_WAKE});
+}
+
+/* ---- its groups ------------------------------------------------------------------------------ */
 
 void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits)
 {
@@ -19,9 +89,9 @@ void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_li
     out_limits->check_interval_ns = config->check_interval_ms * BW_NS_PER_MS;
     out_limits->failure_threshold = config->failure_threshold;
     out_limits->local_restarts = config->local_restarts;
-    out_limits->condition_is_shown =
-        config->condition_use == BW_CONDITION_USE_SHOW ||
-        (config->condition_use == BW_CONDITION_USE_UNSAID && config->seven_keys_file != NULL);
+    out_limits->condition_is_shown = config->condition_use == BW_CONDITION_USE_SHOW ||
+                                     (config->condition_use == BW_CONDITION_USE_UNSAID &&
+                                      config->seven_keys_file != NULL);
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         out_limits->has_script[action] = config->scripts[action] != NULL;
         out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
@@ -44,160 +114,78 @@ static void warn_of_unconfigured(struct bw_agent *agent)
     }
 }
 
-enum bw_err bw_agent_places_init(struct bw_agent *agent, struct bw_diag *diag)
+static enum bw_err make_room(struct bw_agent *agent, struct bw_diag *diag)
 {
-    const struct bw_site_config *config = agent->config;
+    const uint32_t count = agent->config->group_count;
 
-    warn_of_unconfigured(agent);
-    agent->places = calloc(config->group_count, sizeof *agent->places);
-    if (agent->places == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "%u groups", config->group_count);
-    for (uint32_t i = 0; i < config->group_count; i++) /* first all: their memory may move */
-        if (bw_agent_store_group(&agent->store, config->groups[i].name) == NULL)
+    agent->places = calloc(count, sizeof *agent->places);
+    agent->groups = calloc(count, sizeof *agent->groups);
+    agent->sync_groups = calloc(count, sizeof *agent->sync_groups);
+    agent->sync = malloc(BW_SYNC_BYTES_MAX);
+    if (agent->places == NULL || agent->groups == NULL || agent->sync_groups == NULL ||
+        agent->sync == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "%u groups", count);
+    for (uint32_t i = 0; i < count; i++)
+        if (bw_agent_store_group(&agent->store, agent->config->groups[i].name) == NULL)
             return bw_diag_set(diag, BW_ERR_LIMIT,
                                "the agent remembers %d groups already, configured or not: move "
                                "%s/%s away once this site holds nothing",
                                BW_GROUPS_MAX, agent->store.path, agent->store.file);
-    agent->place_count = config->group_count;
+    return BW_OK;
+}
+
+static void init_machine(struct bw_agent *agent)
+{
+    bw_agent_machine_init(&agent->machine, &(struct bw_agent_setup){
+                                               .driver = {.user = agent, .now = now, .emit = emit},
+                                               .site = agent->config->site,
+                                               .name = agent->config->name,
+                                               .session = agent->session,
+                                               .boot_id = agent->boot_id,
+                                               .time_namespace = agent->time_namespace,
+                                               .state = &agent->store.state,
+                                               .chance = &agent->jitter,
+                                               .groups = agent->groups,
+                                               .sync_groups = agent->sync_groups,
+                                               .group_max = agent->config->group_count,
+                                           });
+}
+
+enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
+{
+    const struct bw_site_config *config = agent->config;
+    enum bw_err err;
+
+    warn_of_unconfigured(agent);
+    err = make_room(agent, diag);
+    if (err != BW_OK)
+        return err;
+    init_machine(agent);
     for (uint32_t i = 0; i < config->group_count; i++) {
-        struct bw_agent_place *place = &agent->places[i];
+        const char *name = config->groups[i].name;
         struct bw_site_limits limits;
 
-        place->agent = agent;
-        place->config = &config->groups[i];
-        place->kept = bw_agent_store_group(&agent->store, place->config->name);
-        place->wake_at = BW_INSTANT_NEVER;
-        bw_agent_limits_get(place->config, &limits);
-        bw_site_init(&place->site, place->config->name, agent->store.state.instance, agent->boot_id,
-                     &limits, &place->kept->memory, bw_clock_now());
+        agent->places[i] = (struct bw_agent_place){
+            .agent = agent, .group = i, .config = &config->groups[i]};
+        bw_agent_limits_get(&config->groups[i], &limits);
+        bw_agent_machine_add_group(&agent->machine, name, &limits,
+                                   &bw_agent_store_group(&agent->store, name)->memory);
     }
     return BW_OK;
 }
 
-struct bw_agent_place *bw_agent_place_find(struct bw_agent *agent, const char *group)
+void bw_agent_groups_free(struct bw_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->place_count; i++) {
-        const uint32_t at = (agent->last_found + 1 + i) % agent->place_count;
-
-        if (strcmp(agent->places[at].config->name, group) == 0) {
-            agent->last_found = at;
-            return &agent->places[at];
-        }
-    }
-    return NULL;
+    free(agent->places);
+    free(agent->groups);
+    free(agent->sync_groups);
+    free(agent->sync);
 }
 
-/* ---- carrying out ---------------------------------------------------------------------------- */
-
-static void tell_guard(struct bw_agent *agent, const struct bw_guard_message *message)
+enum bw_err bw_agent_use_witnesses(struct bw_agent *agent, struct bw_diag *diag)
 {
-    const bool is_arm = message->kind == BW_GUARD_MESSAGE_ARM;
-    const bool is_run = message->kind == BW_GUARD_MESSAGE_RUN &&
-                        (message->run.action == BW_ACTION_START ||
-                         message->run.action == BW_ACTION_STOP);
+    const struct bw_site_config *config = agent->config;
 
-    if (is_arm)
-        BW_CRASH_POINT(AGENT_BEFORE_ARM);
-    if (is_run)
-        BW_CRASH_POINT(AGENT_BEFORE_RUN);
-    if (message->kind == BW_GUARD_MESSAGE_END)
-        BW_CRASH_POINT(AGENT_BEFORE_END);
-    bw_guard_link_send(agent, message);
-    if (is_arm)
-        BW_CRASH_POINT(AGENT_AFTER_ARM);
-    if (is_run)
-        BW_CRASH_POINT(AGENT_AFTER_RUN);
-}
-
-static void carry_out(struct bw_agent_place *place, const struct bw_site_action *action)
-{
-    switch (action->kind) {
-    case BW_SITE_ACTION_SAVE:
-        bw_agent_saves_group(place, action->number);
-        break;
-    case BW_SITE_ACTION_SEND:
-        tell_guard(place->agent, &action->message);
-        break;
-    case BW_SITE_ACTION_SYNC_NOW:
-        bw_agent_sync_now(place->agent);
-        break;
-    case BW_SITE_ACTION_READ_MIRROR:
-        bw_agent_mirrors_want(place);
-        break;
-    case BW_SITE_ACTION_OWN_FENCE:
-        bw_agent_fence_start(place, action);
-        break;
-    case BW_SITE_ACTION_TRACE: /* trace.c says the rules of every step */
-        break;
-    }
-}
-
-/* ---- waking ---------------------------------------------------------------------------------- */
-
-static void set_wake(struct bw_agent *agent)
-{
-    struct bw_instant at = BW_INSTANT_NEVER;
-
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        at = bw_instant_min(at, agent->places[i].wake_at);
-    if (!agent->is_closing)
-        bw_deadline_set(&agent->wake, at, BW_DEADLINE_RIGHT);
-}
-
-static void note_wake(struct bw_agent_place *place, struct bw_instant at, bool is_tick)
-{
-    const struct bw_instant now = bw_clock_now();
-
-    if (is_tick && bw_instant_right_is_over(now, at))
-        at = bw_instant_add(now, TICK_DISTANCE_NS);
-    place->wake_at = at;
-    set_wake(place->agent);
-}
-
-void bw_agent_on_wake(struct bw_deadline *deadline, void *user)
-{
-    struct bw_agent *agent = user;
-    const struct bw_site_event tick = {.kind = BW_SITE_EVENT_TICK};
-
-    (void)deadline;
-    for (uint32_t i = 0; i < agent->place_count; i++)
-        if (bw_instant_right_is_over(bw_clock_now(), agent->places[i].wake_at))
-            bw_agent_step(&agent->places[i], &tick);
-    set_wake(agent); /* another place's earlier end may have set it for nothing */
-}
-
-/* ---- stepping -------------------------------------------------------------------------------- */
-
-static void step_once(struct bw_agent_place *place, const struct bw_site_event *event)
-{
-    struct bw_agent *agent = place->agent;
-    struct bw_agent_trace trace;
-    const struct bw_instant now = bw_clock_now();
-
-    bw_agent_trace_begin(place, now, &trace);
-    bw_site_step(&place->site, event, now, &agent->actions);
-    bw_agent_trace_end(place, &trace, event, &agent->actions);
-    for (uint32_t i = 0; i < agent->actions.count; i++)
-        carry_out(place, &agent->actions.list[i]);
-    note_wake(place, agent->actions.wake_at, event->kind == BW_SITE_EVENT_TICK);
-}
-
-void bw_agent_step(struct bw_agent_place *place, const struct bw_site_event *event)
-{
-    struct bw_agent *agent = place->agent;
-
-    BW_ASSERT(!agent->is_stepping);
-    if (agent->is_closing)
-        return;
-    agent->is_stepping = true;
-    step_once(place, event);
-    agent->is_stepping = false;
-}
-
-void bw_agent_on_own_fence_ended(struct bw_agent_place *place, uint64_t epoch, bool ok)
-{
-    const struct bw_site_event event = {
-        .kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = epoch, .ok = ok};
-
-    bw_agent_step(place, &event);
+    return bw_agent_machine_use_witnesses(&agent->machine, config->witnesses, config->witness_count,
+                                          diag);
 }

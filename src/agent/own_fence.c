@@ -50,6 +50,11 @@ struct bw_agent_fence {
 
 static void step(struct bw_agent_fence *fence, const struct bw_own_fence_event *event);
 
+static const struct bw_site *site_of(const struct bw_agent_place *place)
+{
+    return &place->agent->machine.groups[place->group].site;
+}
+
 /* Before the next event. */
 static void answer(struct bw_agent_fence *fence, enum bw_own_fence_event_kind kind, bool ok)
 {
@@ -85,7 +90,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct environment *enviro
 
 static void add_own(struct environment *environment, const struct bw_agent_fence *fence)
 {
-    const struct bw_run_facts *facts = &fence->place->site.facts;
+    const struct bw_run_facts *facts = &site_of(fence->place)->facts;
 
     add(environment, "BREAKWATER_GROUP=%s", fence->place->config->name);
     add(environment, "BREAKWATER_SITE=%s", fence->place->agent->config->site);
@@ -482,7 +487,7 @@ static struct bw_agent_fence *new_fence(struct bw_agent_place *place)
     BW_ASSERT(fence !=
               NULL); /* no memory for a fence: the guard has its own, the supervisor ours */
     fence->place = place;
-    bw_own_fence_init(&fence->machine, &place->site.limits,
+    bw_own_fence_init(&fence->machine, &site_of(place)->limits,
                       place->config->unit_count > 0 ? MEANS_UNITS + 1 : MEANS_MARKS + 1);
     err = open_reaches(fence, &diag);
     if (err == BW_OK)
@@ -523,7 +528,10 @@ static void on_timer_closed(struct bw_deadline *deadline, void *user)
     place->own_fence = NULL;
     if (bw_own_fence_is_running(&fence->machine)) /* the next one */
         open_fence(place, &fence->machine, &tick);
-    bw_agent_on_own_fence_ended(place, fence->ended_epoch, fence->ended_ok);
+    bw_agent_happen(place->agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_OWN_FENCE_ENDED,
+                                                           .group = place->group,
+                                                           .epoch = fence->ended_epoch,
+                                                           .ok = fence->ended_ok});
     free(fence);
     bw_agent_own_fence_gone(place->agent);
 }

@@ -44,20 +44,20 @@ static void open_units(struct bw_agent_place *place)
 
 void bw_agent_units_open(struct bw_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->place_count; i++)
+    for (uint32_t i = 0; i < agent->machine.group_count; i++)
         if (agent->places[i].config->unit_count > 0)
             open_units(&agent->places[i]);
 }
 
 void bw_agent_units_close(struct bw_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->place_count; i++)
+    for (uint32_t i = 0; i < agent->machine.group_count; i++)
         if (agent->places[i].units != NULL)
             bw_unit_reach_close(agent->places[i].units);
 }
 
 void bw_agent_units_free(struct bw_agent *agent)
 {
-    for (uint32_t i = 0; i < agent->place_count; i++)
+    for (uint32_t i = 0; i < agent->machine.group_count; i++)
         free(agent->places[i].units);
 }

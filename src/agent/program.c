@@ -39,10 +39,8 @@ static void close_all(struct bw_agent *agent)
     agent->is_closing = true;
     bw_agent_tell_manager(agent, "STOPPING=1");
     bw_heartbeat_close(&agent->heartbeat);
-    bw_guard_link_close(agent);
+    bw_agent_machine_close(&agent->machine);
     bw_http_client_close(&agent->client, NULL, NULL);
-    bw_agent_witnesses_close(agent);
-    bw_deadline_close(&agent->sync.timer, NULL);
     bw_deadline_close(&agent->wake, NULL);
     bw_agent_saves_close(agent);
     bw_agent_mirrors_close(agent);
@@ -135,11 +133,11 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
     if (err == BW_OK)
         err = bw_agent_reload_open(agent, diag);
     if (err == BW_OK)
-        err = bw_agent_witnesses_configure(agent, diag);
+        err = bw_agent_use_witnesses(agent, diag);
     if (err == BW_OK)
-        err = bw_agent_sync_open(agent, diag);
+        bw_agent_machine_begin(&agent->machine);
     if (err == BW_OK)
-        err = bw_guard_link_open(agent, diag);
+        bw_agent_set_wake(agent);
     return err;
 }
 
@@ -165,7 +163,7 @@ static void say_started(struct bw_agent *agent)
                 "cluster=%s site=%s name=%s instance=%s session=%s groups=%" PRIu32
                 " witnesses=%" PRIu32,
                 agent->config->cluster, agent->config->site, agent->config->name, instance, session,
-                agent->place_count, agent->config->witness_count);
+                agent->machine.group_count, agent->config->witness_count);
     bw_agent_tell_manager(agent, "READY=1");
     bw_heartbeat_open(&agent->heartbeat, &agent->loop, NULL, NULL);
 }
@@ -214,7 +212,7 @@ static enum bw_agent_end run_configured(struct bw_agent *agent)
         return refuse(
             agent, err == BW_ERR_BUSY || err == BW_ERR_UNKNOWN ? BW_AGENT_RESTART : BW_AGENT_CONFIG,
             &diag);
-    err = bw_agent_places_init(agent, &diag);
+    err = bw_agent_groups_init(agent, &diag);
     end = err == BW_OK ? run_loop(agent) : refuse(agent, BW_AGENT_CONFIG, &diag);
     bw_agent_store_close(&agent->store);
     return end;
@@ -245,11 +243,10 @@ enum bw_agent_end bw_agent_run(const char *config_file)
         agent->log.level = agent->config->log_level;
         end = run_configured(agent);
     }
-    free(agent->sync.groups);
     bw_agent_units_free(agent);
     bw_agent_saves_free(agent);
     bw_agent_mirrors_free(agent);
-    free(agent->places);
+    bw_agent_groups_free(agent);
     bw_credentials_free(agent->credentials);
     bw_site_config_free(agent->config);
     free(agent);

@@ -1,14 +1,13 @@
 /* program.h - a running agent: what its files share.
  *
  *   program.c    life: open, signals, close           reload.c     SIGHUP, changed certificates
- *   store.c      what must not be forgotten           saves.c      that on its way to the disk
- *   groups.c     events in, actions carried out      mirrors.c    what an absent guard has armed
- *   trace.c      what a step changed, as log lines    own_fence.c  the fence without the guard
- *   guard_link.c the connection to the guard          witnesses.c  whom to speak with
- *   sync.c       renewals and reports, out            orders.c     long polls
- *   answer.c     what witnesses say, in               own_units.c  the units that it ends
+ *   groups.c     what drives the machine: its clocks, what it asks for, its groups
+ *   exchanges.c  syncs and polls over HTTPS           guard_link.c messages over the guard's socket
+ *   store.c      the state directory                  saves.c      the state on its way to the disk
+ *   mirrors.c    the guard's mirrors, read            trace.c      what happened, as log lines
+ *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
  *
- * Everything belongs to the loop's thread. The machine (core/site.h) decides; nothing here does. */
+ * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here does. */
 #ifndef BW_AGENT_PROGRAM_H
 #define BW_AGENT_PROGRAM_H
 
@@ -17,7 +16,7 @@
 #include <breakwater/agent/agent.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/config/site_config.h>
-#include <breakwater/core/site.h>
+#include <breakwater/machine/agent.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/obs/log.h>
@@ -54,7 +53,7 @@ BW_MUST_CHECK enum bw_err bw_agent_store_open(struct bw_agent_store *store,
                                               const struct bw_site_config *config,
                                               struct bw_id boot_id, struct bw_log *log,
                                               struct bw_diag *diag);
-/* The place of `group`, made if there is none: for each configured group once, before the first
+/* The entry of `group`, made if there is none: for each configured group once, before the first
  * save. Pointers are good until the next call that makes one. NULL: the limit is met. */
 struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const char *group);
 /* All of it as bytes for the disk. */
@@ -66,95 +65,54 @@ BW_MUST_CHECK enum bw_err bw_agent_store_write(int dir, const char *file, const 
                                                size_t size, struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
 
-/* ---- saves.c: the state on its way to the disk (3.4) --------------------------------------------
- *
- * A thread of its own writes; whatever waits while it is at work goes with the next write, for all
- * groups at once. */
-
-/* mirrors.c: what an absent guard has armed, read beside the loop (3.4). */
-struct bw_agent_mirrors {
-    bool is_open;
-    struct bw_worker *reader; /* NULL: not open */
-    struct bw_agent_mirror_job *job;
-    struct bw_deadline unanswered; /* what has not answered by then cannot be read */
-    bool is_hung; /* at the end: a reading that hangs is never ours again */
-};
-BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
-void bw_agent_mirrors_close(struct bw_agent *agent);
-void bw_agent_mirrors_free(struct bw_agent *agent);
+/* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
 
 struct bw_agent_saves {
     struct bw_worker *disk; /* NULL: not open */
     struct bw_agent_save_job *job;
-    bool is_answering; /* what is asked for meanwhile goes together */
-    bool is_hung;      /* at the end: the disk still has the job */
-    bool wants_cluster; /* id and generation that a leader told of: known when they are durable */
-    struct bw_id cluster_id;
-    uint64_t generation;
+    bool is_hung; /* at the end: the disk still has the job */
 };
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
+void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state);
 void bw_agent_saves_close(struct bw_agent *agent);
 void bw_agent_saves_free(struct bw_agent *agent); /* after the loop */
-struct bw_agent_place;
-/* SAVED follows, once for all that was asked for until then. */
-void bw_agent_saves_group(struct bw_agent_place *place, uint64_t number);
-/* MIRROR_READ follows, never before this returns. */
-void bw_agent_mirrors_want(struct bw_agent_place *place);
-void bw_agent_saves_cluster(struct bw_agent *agent, struct bw_id cluster_id, uint64_t generation);
 
-/* ---- groups.c: one machine per group -------------------------------------------------------- */
+struct bw_agent_mirrors {
+    struct bw_worker *reader; /* NULL: not open */
+    struct bw_agent_mirror_job *job;
+    bool is_hung; /* at the end: a reading that hangs is never ours again */
+};
+BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
+void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
+void bw_agent_mirrors_close(struct bw_agent *agent);
+void bw_agent_mirrors_free(struct bw_agent *agent); /* after the loop */
 
+/* ---- groups.c ------------------------------------------------------------------------------- */
+
+/* What the machine does not know of a group. */
 struct bw_agent_place {
     struct bw_agent *agent;
+    uint32_t group; /* of the machine */
     const struct bw_group_config *config;
-    struct bw_agent_group *kept; /* in the store */
-    struct bw_site site;
-    struct bw_instant wake_at;
-    bool save_waits;      /* for the next write */
-    uint64_t save_number; /* of the newest SAVE */
-    uint64_t save_begun;  /* that is in the write under way; 0: none */
-    bool mirror_waits;   /* is to be read */
-    bool mirror_is_read; /* by the thread, now */
-    bool is_mirror_news; /* it says something else than when it was read before */
-    bool has_read_mirror;
-    enum bw_err mirror_err; /* of the newest reading */
-    uint64_t mirror_epoch;
-    bool has_arm; /* held back: the guard has not read what was sent before */
-    struct bw_guard_message arm;
     struct bw_agent_fence *own_fence; /* NULL: none runs */
     struct bw_unit_reach *units;    /* NULL: the group names none, or there is no systemctl */
 };
 
-/* Makes the places of all configured groups. BW_ERR_LIMIT, BW_ERR_NOMEM. */
-BW_MUST_CHECK enum bw_err bw_agent_places_init(struct bw_agent *agent, struct bw_diag *diag);
-struct bw_agent_place *bw_agent_place_find(struct bw_agent *agent, const char *group);
-/* Hands `event` to the machine with the instant read now, carries out what it asks for, and does
- * the same for the events that follow from that. Never called from within itself. */
-void bw_agent_step(struct bw_agent_place *place, const struct bw_site_event *event);
-/* The wake-up of the earliest place. */
+/* Makes the machine with all configured groups. BW_ERR_LIMIT, BW_ERR_NOMEM. */
+BW_MUST_CHECK enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag);
+void bw_agent_groups_free(struct bw_agent *agent);
+BW_MUST_CHECK enum bw_err bw_agent_use_witnesses(struct bw_agent *agent, struct bw_diag *diag);
+/* Hands `event` to the machine. From the loop, never from what the machine asked for. */
+void bw_agent_happen(struct bw_agent *agent, const struct bw_agent_event *event);
+/* The machine's wake-up is set as it asks for. */
+void bw_agent_set_wake(struct bw_agent *agent);
 void bw_agent_on_wake(struct bw_deadline *deadline, void *user);
-/* From own_fence.c, from the loop. */
-void bw_agent_on_own_fence_ended(struct bw_agent_place *place, uint64_t epoch, bool ok);
 void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits);
 
 /* ---- trace.c -------------------------------------------------------------------------------- */
 
-/* What a step may change, as it was before. */
-struct bw_agent_trace {
-    struct bw_instant now;
-    enum bw_tenure tenure;
-    uint64_t order_index;
-    enum bw_order_kind order_kind;
-    uint64_t epoch;
-    bool given_back;
-    bool lease_alive;
-    bool enforced;
-    uint32_t alarms;
-};
-void bw_agent_trace_begin(const struct bw_agent_place *place, struct bw_instant now,
-                          struct bw_agent_trace *out_trace);
-void bw_agent_trace_end(const struct bw_agent_place *place, const struct bw_agent_trace *trace,
-                        const struct bw_site_event *event, const struct bw_site_actions *actions);
+void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step);
+void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note);
 
 /* ---- own_fence.c ----------------------------------------------------------------------------- */
 
@@ -174,93 +132,28 @@ void bw_agent_units_free(struct bw_agent *agent); /* after the loop */
 
 /* ---- guard_link.c ---------------------------------------------------------------------------- */
 
-enum bw_guard_link_state {
-    BW_GUARD_LINK_IDLE, /* waits for `timer` to connect */
-    BW_GUARD_LINK_CONNECTING,
-    BW_GUARD_LINK_GREETING, /* hello was said */
-    BW_GUARD_LINK_WELCOME,  /* its state is being read */
-    BW_GUARD_LINK_OPEN,
-    BW_GUARD_LINK_CLOSED, /* the agent ends */
-};
-struct bw_guard_link {
-    enum bw_guard_link_state state;
-    struct bw_unix_connection *connection; /* NULL: none */
-    struct bw_deadline timer;              /* to connect again, or for the answer to hello */
-    uint64_t retry_ns;
-    struct bw_instant opened; /* its newest welcome was read whole */
-    uint32_t feature_level;   /* the newest that this guard knows, by its welcome */
-    bool is_told_lost; /* GUARD_LOST was said since it was last there */
-    bool is_said;      /* its absence is in the log */
-};
-BW_MUST_CHECK enum bw_err bw_guard_link_open(struct bw_agent *agent, struct bw_diag *diag);
-void bw_guard_link_send(struct bw_agent *agent, const struct bw_guard_message *message);
-/* Cluster id or generation has changed: says hello anew. */
-void bw_guard_link_greet_again(struct bw_agent *agent);
+BW_MUST_CHECK enum bw_err bw_guard_link_connect(struct bw_agent *agent, struct bw_diag *diag);
+/* BW_ERR_BUSY: an arm, and the guard has not read what was sent before. */
+BW_MUST_CHECK enum bw_err bw_guard_link_send(struct bw_agent *agent,
+                                             const struct bw_guard_message *message);
 void bw_guard_link_close(struct bw_agent *agent);
 
-/* ---- witnesses.c ----------------------------------------------------------------------------- */
+/* ---- exchanges.c ----------------------------------------------------------------------------- */
 
-/* Configured ones and those that a leader told us of: bounded, so that all their exchanges fit into
- * one client. */
-#define BW_AGENT_WITNESSES_MAX 10
-#define BW_AGENT_SYNCS_MAX     2 /* unanswered, per witness */
-
-struct bw_agent_witness {
+/* By the machine's number of the witness. */
+struct bw_agent_caller {
     struct bw_agent *agent;
-    bool used;
-    bool is_configured;
-    bool is_gone; /* neither configured nor told any more: ends with its last exchange */
-    char address[BW_ADDRESS_MAX + 1];
-    uint32_t sync_count;           /* unanswered */
-    bool missed_sync;              /* the newest sync found both slots taken */
+    uint32_t witness;
     struct bw_http_exchange *poll; /* NULL: none under way */
-    struct bw_instant poll_begun;
-    struct bw_deadline poll_timer; /* the next poll */
-    bool has_poll_timer;
-    uint64_t poll_retry_ns;
-    bool is_answering; /* as the log last said */
-    uint32_t failed_in_a_row;
-    const char *refusal; /* why its answers are dropped, as the log last said; NULL: they are not */
 };
-BW_MUST_CHECK enum bw_err bw_agent_witnesses_configure(struct bw_agent *agent,
-                                                       struct bw_diag *diag);
-/* The members as a leader told them. */
-void bw_agent_witnesses_told(struct bw_agent *agent, const struct bw_sync_answer *answer);
-/* The outcome of an exchange, for the log: once per change. `text` says why it failed. */
-void bw_agent_witness_answered(struct bw_agent_witness *witness);
-void bw_agent_witness_failed(struct bw_agent_witness *witness, const char *text);
-/* An exchange has ended: frees the place of a witness that is gone. */
-void bw_agent_witness_release(struct bw_agent_witness *witness);
-void bw_agent_witnesses_close(struct bw_agent *agent);
-
-/* ---- sync.c, orders.c, answer.c -------------------------------------------------------------- */
-
-/* Between two syncs, however much news there is. */
-#define BW_AGENT_SYNC_DISTANCE_NS (2 * BW_NS_PER_MS)
-/* Before an order has said otherwise. */
-#define BW_AGENT_INTERVAL_NS_ABSENT (1 * BW_NS_PER_S)
-#define BW_AGENT_REQUEST_MS_ABSENT  1000u
-
-struct bw_agent_sync {
-    struct bw_deadline timer;
-    struct bw_renewals renewals;
-    struct bw_sync_group *groups; /* one per place */
-    struct bw_instant sent;       /* the newest */
-    bool has_sent;
-    struct bw_exchanges exchanges;
-    struct bw_instant leader_heard;
-};
-BW_MUST_CHECK enum bw_err bw_agent_sync_open(struct bw_agent *agent, struct bw_diag *diag);
-void bw_agent_sync_now(struct bw_agent *agent); /* coalesced */
-uint64_t bw_agent_renew_interval_ns(const struct bw_agent *agent);
-uint32_t bw_agent_request_timeout_ms(const struct bw_agent *agent);
-
-void bw_agent_orders_poll(struct bw_agent_witness *witness);
-
-enum bw_answer_kind { BW_ANSWER_TO_SYNC, BW_ANSWER_TO_POLL };
-/* What `witness` answered: decoded, checked, and handed to the machines. False: it was dropped. */
-bool bw_agent_take_answer(struct bw_agent_witness *witness, enum bw_answer_kind kind,
-                          const void *body, size_t size);
+BW_MUST_CHECK enum bw_err bw_agent_use_witness(struct bw_agent *agent, uint32_t witness,
+                                               const char *address);
+BW_MUST_CHECK enum bw_err bw_agent_make_sync(struct bw_agent *agent, struct bw_sync *sync);
+BW_MUST_CHECK enum bw_err bw_agent_send_sync(struct bw_agent *agent, uint32_t witness,
+                                             uint32_t limit_ms, struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_agent_poll(struct bw_agent *agent, uint32_t witness, uint64_t after,
+                                        uint32_t limit_ms, struct bw_diag *diag);
+void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 /* ---- reload.c -------------------------------------------------------------------------------- */
 
@@ -303,17 +196,17 @@ struct bw_agent {
     struct bw_agent_store store;
     struct bw_agent_saves saves;
     struct bw_agent_mirrors mirrors;
-    struct bw_agent_place *places;
-    uint32_t place_count;
-    uint32_t last_found; /* place of the last lookup: answers come in our order */
-    bool is_stepping;
-    struct bw_site_actions actions; /* of the step under way */
-    struct bw_deadline wake;        /* the earliest of all places' */
+    struct bw_agent_machine machine;
+    struct bw_group_agent *groups; /* the machine's */
+    struct bw_sync_group *sync_groups;
+    struct bw_agent_place *places; /* one for each of its groups */
+    struct bw_deadline wake;
     struct bw_http_client client;
     struct bw_script_runner runner;
-    struct bw_guard_link guard;
-    struct bw_agent_witness witnesses[BW_AGENT_WITNESSES_MAX];
-    struct bw_agent_sync sync;
+    struct bw_unix_connection *guard; /* NULL: none */
+    struct bw_agent_caller callers[BW_AGENT_WITNESSES_MAX];
+    uint8_t *sync; /* the bytes of the newest; BW_SYNC_BYTES_MAX */
+    size_t sync_size;
     struct bw_agent_reload reload;
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;

@@ -311,15 +311,18 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
 
     agent->config = fresh;
     agent->log.level = fresh->log_level;
-    for (uint32_t i = 0; i < agent->place_count; i++) {
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
         struct bw_agent_place *place = &agent->places[i];
+        struct bw_site_limits limits;
 
         place->config = bw_site_config_find(fresh, place->config->name);
-        bw_agent_limits_get(place->config, &place->site.limits);
+        bw_agent_limits_get(place->config, &limits);
+        bw_agent_machine_set_limits(&agent->machine, i, &limits);
     }
     bw_site_config_free(old);
-    if (bw_agent_witnesses_configure(agent, &diag) != BW_OK)
+    if (bw_agent_use_witnesses(agent, &diag) != BW_OK)
         bw_log_error(&agent->log, "witness.none", "error=%s", bw_log_quote(diag.text));
+    bw_agent_set_wake(agent);
     bw_log_info(&agent->log, "config.loaded", "file=%s", bw_log_quote(agent->config_file));
     agent->reload.wants_certificates = true; /* of other paths, perhaps */
 }

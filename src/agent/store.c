@@ -8,7 +8,6 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/dir_lock.h>
 #include <breakwater/sys/durable.h>
@@ -19,39 +18,6 @@ static const struct bw_durable_kind state_kind = {
 
 _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
                "the largest state can be saved");
-
-/* ---- is it ours? (3.7) ----------------------------------------------------------------------- */
-
-/* A machine without an id is known again by its boot: a state that was taken along has another. */
-static bool is_of_this_boot(const struct bw_agent_state *state, struct bw_id boot_id)
-{
-    bool has_open_epoch = false;
-
-    for (uint32_t i = 0; i < state->group_count; i++) {
-        const struct bw_site_memory *memory = &state->groups[i].memory;
-
-        if (memory->epoch != 0 && bw_id_equal(memory->boot_id, boot_id))
-            return true;
-        has_open_epoch = has_open_epoch || (memory->epoch != 0 && !memory->given_back);
-    }
-    return !has_open_epoch; /* nothing of it can be renewed or given back */
-}
-
-/* NULL: it is ours. Otherwise whose it is. */
-static const char *foreigner(const struct bw_agent_state *state,
-                             const struct bw_site_config *config, struct bw_id machine_id,
-                             struct bw_id boot_id)
-{
-    if (strcmp(state->site, config->site) != 0)
-        return "another site";
-    if (bw_id_is_none(state->machine_id) || bw_id_is_none(machine_id))
-        return is_of_this_boot(state, boot_id)
-                   ? NULL
-                   : "another boot, and this machine has no machine id that would say whose";
-    return bw_id_equal(state->machine_id, machine_id) || BW_MUTANT(MACHINE)
-               ? NULL
-               : "another machine";
-}
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
@@ -163,7 +129,7 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
         return bw_diag_set(diag, err, "%s", machine_diag.text);
     err = load(store, diag);
     if (err == BW_OK) {
-        whose = foreigner(&store->state, config, machine_id, boot_id);
+        whose = bw_agent_state_foreigner(&store->state, config->site, machine_id, boot_id);
         if (whose == NULL)
             return BW_OK;
         err = set_aside(store, log, whose, diag);

@@ -6,26 +6,18 @@
 
 #define RULES_BYTES 128
 
-void bw_agent_trace_begin(const struct bw_agent_place *place, struct bw_instant now,
-                          struct bw_agent_trace *out_trace)
-{
-    const struct bw_site *site = &place->site;
-
-    *out_trace = (struct bw_agent_trace){
-        .now = now,
-        .tenure = site->tenure,
-        .order_index = site->order.index,
-        .order_kind = site->order.kind,
-        .epoch = site->memory.epoch,
-        .given_back = site->memory.given_back,
-        .lease_alive = bw_lease_is_alive(&site->lease, now),
-        .enforced = site->memory.enforced,
-        .alarms = site->alarms,
-    };
-}
+/* What a line is about. */
+struct trace {
+    struct bw_log *log;
+    const struct bw_agent_step *step;
+    const struct bw_site *site;
+    const struct bw_agent_before *before;
+    struct bw_instant now;
+    char rules[RULES_BYTES];
+};
 
 /* "S8,S12": the rules of a step, in order. Rules are short and at most BW_SITE_ACTIONS_MAX. */
-static const char *rules_of(const struct bw_site_actions *actions, char out_rules[RULES_BYTES])
+static void rules_of(const struct bw_site_actions *actions, char out_rules[RULES_BYTES])
 {
     size_t used = 0;
 
@@ -38,20 +30,18 @@ static const char *rules_of(const struct bw_site_actions *actions, char out_rule
             break;
         used += (size_t)length;
     }
-    return out_rules;
 }
 
-static uint64_t left_ms(const struct bw_agent_place *place, struct bw_instant now)
+static uint64_t left_ms(const struct trace *trace)
 {
-    return bw_instant_left_ns(now, place->site.lease.end) / BW_NS_PER_MS;
+    return bw_instant_left_ns(trace->now, trace->site->lease.end) / BW_NS_PER_MS;
 }
 
 /* ---- what came ------------------------------------------------------------------------------- */
 
-static void say_run_ended(const struct bw_agent_place *place,
-                          const struct bw_guard_run_ended *ended)
+static void say_run_ended(const struct trace *trace, const struct bw_guard_run_ended *ended)
 {
-    struct bw_log *log = &place->agent->log;
+    struct bw_log *log = trace->log;
     const bool is_action = bw_action_is_action(ended->action);
     const bool is_fine = ended->result == BW_RUN_OK;
     const enum bw_log_level level = !is_action ? BW_LOG_DEBUG : is_fine ? BW_LOG_INFO : BW_LOG_WARN;
@@ -59,38 +49,37 @@ static void say_run_ended(const struct bw_agent_place *place,
     bw_log_write(log, level, "run.ended",
                  "group=%s epoch=%" PRIu64 " action=%s result=%s refusal=%s exit_status=%d "
                  "duration_ms=%" PRIu32 " line=%s",
-                 place->config->name, ended->epoch, bw_action_word(ended->action),
+                 trace->site->group, ended->epoch, bw_action_word(ended->action),
                  bw_run_result_word(ended->result), bw_refusal_word(ended->refusal),
                  ended->exit_status, ended->duration_ms, bw_log_quote(ended->line));
 }
 
-static void say_message(const struct bw_agent_place *place, const struct bw_guard_message *message,
-                        struct bw_instant now)
+static void say_message(const struct trace *trace, const struct bw_guard_message *message)
 {
-    struct bw_log *log = &place->agent->log;
-    const char *group = place->config->name;
+    struct bw_log *log = trace->log;
+    const char *group = trace->site->group;
 
     switch (message->kind) {
     case BW_GUARD_MESSAGE_RUN_BEGUN:
         if (bw_action_is_action(message->begun.action))
             bw_log_info(log, message->begun.action == BW_ACTION_START ? "start.begun" : "run.begun",
                         "group=%s epoch=%" PRIu64 " action=%s at_boot_ns=%" PRIu64, group,
-                        message->epoch, bw_action_word(message->begun.action), now.boot_ns);
+                        message->epoch, bw_action_word(message->begun.action), trace->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_RUN_ENDED:
-        say_run_ended(place, &message->ended);
+        say_run_ended(trace, &message->ended);
         break;
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
         bw_log_warn(log, "fence.begun",
                     "group=%s epoch=%" PRIu64 " by=guard left_ms=%" PRIu64 " at_boot_ns=%" PRIu64,
-                    group, message->epoch, left_ms(place, now), now.boot_ns);
+                    group, message->epoch, left_ms(trace), trace->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_FENCE_ENDED:
         bw_log_write(log, message->fence.ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
                      "group=%s epoch=%" PRIu64 " by=guard ok=%s duration_ms=%" PRIu32
                      " at_boot_ns=%" PRIu64,
                      group, message->epoch, message->fence.ok ? "yes" : "no",
-                     message->fence.duration_ms, now.boot_ns);
+                     message->fence.duration_ms, trace->now.boot_ns);
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
     case BW_GUARD_MESSAGE_END_REFUSED:
@@ -114,32 +103,32 @@ static void say_message(const struct bw_agent_place *place, const struct bw_guar
     }
 }
 
-static void say_event(const struct bw_agent_place *place, const struct bw_site_event *event,
-                      struct bw_instant now)
+static void say_event(const struct trace *trace)
 {
-    struct bw_log *log = &place->agent->log;
-    const char *group = place->config->name;
+    const struct bw_site_event *event = trace->step->event;
+    struct bw_log *log = trace->log;
+    const char *group = trace->site->group;
 
     switch (event->kind) {
     case BW_SITE_EVENT_CONFIRMED:
         bw_log_debug(log, "renewal.confirmed",
                      "group=%s epoch=%" PRIu64 " number=%" PRIu64 " sent_boot_ns=%" PRIu64
                      " at_boot_ns=%" PRIu64,
-                     group, event->epoch, event->number, event->sent.boot_ns, now.boot_ns);
+                     group, event->epoch, event->number, event->sent.boot_ns, trace->now.boot_ns);
         break;
     case BW_SITE_EVENT_GUARD_MESSAGE:
-        say_message(place, event->message, now);
+        say_message(trace, event->message);
         break;
     case BW_SITE_EVENT_MIRROR_READ:
-        bw_log_write(log, place->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
+        bw_log_write(log, trace->step->is_mirror_news ? BW_LOG_WARN : BW_LOG_DEBUG, "mirror.read",
                      "group=%s ok=%s epoch=%" PRIu64 " left_ms=%" PRIu64, group,
                      event->ok ? "yes" : "no", event->mirror_epoch,
-                     bw_instant_left_ns(now, event->mirror_end) / BW_NS_PER_MS);
+                     bw_instant_left_ns(trace->now, event->mirror_end) / BW_NS_PER_MS);
         break;
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
         bw_log_write(log, event->ok ? BW_LOG_WARN : BW_LOG_ERROR, "fence.ended",
                      "group=%s epoch=%" PRIu64 " by=agent ok=%s at_boot_ns=%" PRIu64, group,
-                     event->epoch, event->ok ? "yes" : "no", now.boot_ns);
+                     event->epoch, event->ok ? "yes" : "no", trace->now.boot_ns);
         break;
     case BW_SITE_EVENT_TICK:
     case BW_SITE_EVENT_ORDER:
@@ -153,95 +142,176 @@ static void say_event(const struct bw_agent_place *place, const struct bw_site_e
 
 /* ---- what changed ---------------------------------------------------------------------------- */
 
-static void say_order(const struct bw_agent_place *place, const struct bw_agent_trace *trace,
-                      const char *rules)
+static void say_order(const struct trace *trace)
 {
-    const struct bw_order *order = &place->site.order;
+    const struct bw_order *order = &trace->site->order;
 
-    if (order->index == trace->order_index && order->kind == trace->order_kind)
+    if (order->index == trace->before->order_index && order->kind == trace->before->order_kind)
         return;
-    bw_log_info(&place->agent->log, "order.received",
+    bw_log_info(trace->log, "order.received",
                 "group=%s order=%s index=%" PRIu64 " epoch=%" PRIu64
                 " reason=%s planned=%s adopt=%s closed=%s previous_site=%s rules=%s "
                 "at_boot_ns=%" PRIu64,
-                place->config->name, bw_order_word(order->kind), order->index, order->epoch,
+                trace->site->group, bw_order_word(order->kind), order->index, order->epoch,
                 bw_reason_word(order->reason), order->planned ? "yes" : "no",
                 order->adopt ? "yes" : "no", order->closed ? "yes" : "no",
-                bw_log_quote(order->previous_site), rules, trace->now.boot_ns);
+                bw_log_quote(order->previous_site), trace->rules, trace->now.boot_ns);
 }
 
-static void say_lease(const struct bw_agent_place *place, const struct bw_agent_trace *trace,
-                      const char *rules)
+static void say_lease(const struct trace *trace)
 {
-    const struct bw_site *site = &place->site;
+    const struct bw_site *site = trace->site;
     const bool is_alive = bw_lease_is_alive(&site->lease, trace->now);
-    struct bw_log *log = &place->agent->log;
+    struct bw_log *log = trace->log;
 
-    if (is_alive && !trace->lease_alive)
+    if (is_alive && !trace->before->lease_alive)
         bw_log_info(log, "lease.first",
                     "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64 " at_boot_ns=%" PRIu64,
-                    place->config->name, site->memory.epoch, left_ms(place, trace->now),
+                    trace->site->group, site->memory.epoch, left_ms(trace),
                     trace->now.boot_ns);
-    if (!is_alive && trace->lease_alive)
+    if (!is_alive && trace->before->lease_alive)
         bw_log_warn(log, "lease.ended", "group=%s epoch=%" PRIu64 " rules=%s at_boot_ns=%" PRIu64,
-                    place->config->name, trace->epoch, rules, trace->now.boot_ns);
+                    trace->site->group, trace->before->epoch, trace->rules, trace->now.boot_ns);
 }
 
-static void say_alarms(const struct bw_agent_place *place, uint32_t before)
+static void say_alarms(const struct trace *trace)
 {
-    const uint32_t changed = place->site.alarms ^ before;
+    const uint32_t changed = trace->site->alarms ^ trace->before->alarms;
 
     for (uint32_t alarm = 0; alarm < 32; alarm++) {
-        const bool is_on = (place->site.alarms >> alarm & 1) != 0;
+        const bool is_on = (trace->site->alarms >> alarm & 1) != 0;
 
         if ((changed >> alarm & 1) != 0)
-            bw_log_write(&place->agent->log, is_on ? BW_LOG_ERROR : BW_LOG_INFO,
+            bw_log_write(trace->log, is_on ? BW_LOG_ERROR : BW_LOG_INFO,
                          is_on ? "alarm.raised" : "alarm.cleared", "group=%s alarm=%s",
-                         place->config->name, bw_alarm_word((enum bw_alarm)alarm));
+                         trace->site->group, bw_alarm_word((enum bw_alarm)alarm));
     }
 }
 
-static void say_tenure(const struct bw_agent_place *place, const struct bw_agent_trace *trace,
-                       const char *rules)
+static void say_tenure(const struct trace *trace)
 {
-    const struct bw_site *site = &place->site;
-    struct bw_log *log = &place->agent->log;
-    const char *group = place->config->name;
+    const struct bw_site *site = trace->site;
+    struct bw_log *log = trace->log;
+    const char *group = trace->site->group;
 
-    if (site->tenure != trace->tenure)
+    if (site->tenure != trace->before->tenure)
         bw_log_info(log, "tenure.changed", "group=%s epoch=%" PRIu64 " from=%s to=%s rules=%s",
-                    group, site->memory.epoch, bw_tenure_word(trace->tenure),
-                    bw_tenure_word(site->tenure), rules);
-    if (site->tenure == BW_TENURE_SERVING && trace->tenure != BW_TENURE_SERVING)
+                    group, site->memory.epoch, bw_tenure_word(trace->before->tenure),
+                    bw_tenure_word(site->tenure), trace->rules);
+    if (site->tenure == BW_TENURE_SERVING && trace->before->tenure != BW_TENURE_SERVING)
         bw_log_info(log, "service.serving", "group=%s epoch=%" PRIu64 " at_boot_ns=%" PRIu64, group,
                     site->memory.epoch, trace->now.boot_ns);
-    if (site->memory.given_back && (!trace->given_back || site->memory.epoch != trace->epoch))
+    if (site->memory.given_back &&
+        (!trace->before->given_back || site->memory.epoch != trace->before->epoch))
         bw_log_info(log, "epoch.given_back",
                     "group=%s epoch=%" PRIu64 " reason=%s past_no_return=%s position=%s rules=%s "
                     "at_boot_ns=%" PRIu64,
                     group, site->memory.epoch, bw_reason_word(site->memory.reason),
                     site->memory.past_no_return ? "yes" : "no", bw_log_quote(site->memory.position),
-                    rules, trace->now.boot_ns);
-    if (site->memory.enforced != trace->enforced)
+                    trace->rules, trace->now.boot_ns);
+    if (site->memory.enforced != trace->before->enforced)
         bw_log_info(log, "group.enforced", "group=%s enforced=%s rules=%s", group,
-                    site->memory.enforced ? "yes" : "no", rules);
+                    site->memory.enforced ? "yes" : "no", trace->rules);
 }
 
-void bw_agent_trace_end(const struct bw_agent_place *place, const struct bw_agent_trace *trace,
-                        const struct bw_site_event *event, const struct bw_site_actions *actions)
+static void say_own_fence(const struct trace *trace)
 {
-    char rules[RULES_BYTES];
+    const struct bw_site_actions *actions = trace->step->actions;
 
-    (void)rules_of(actions, rules);
-    say_event(place, event, trace->now);
-    say_order(place, trace, rules);
-    say_lease(place, trace, rules);
-    say_alarms(place, trace->alarms);
-    say_tenure(place, trace, rules);
     for (uint32_t i = 0; i < actions->count; i++)
         if (actions->list[i].kind == BW_SITE_ACTION_OWN_FENCE)
-            bw_log_warn(&place->agent->log, "fence.begun",
+            bw_log_warn(trace->log, "fence.begun",
                         "group=%s epoch=%" PRIu64 " by=agent rule=%s at_boot_ns=%" PRIu64,
-                        place->config->name, actions->list[i].epoch, actions->list[i].rule,
+                        trace->site->group, actions->list[i].epoch, actions->list[i].rule,
                         trace->now.boot_ns);
+}
+
+void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step)
+{
+    struct trace trace = {.log = &agent->log,
+                          .step = step,
+                          .site = step->site,
+                          .before = step->before,
+                          .now = step->now};
+
+    rules_of(step->actions, trace.rules);
+    say_event(&trace);
+    say_order(&trace);
+    say_lease(&trace);
+    say_alarms(&trace);
+    say_tenure(&trace);
+    say_own_fence(&trace);
+}
+
+/* ---- witnesses, the guard, the disk ----------------------------------------------------------- */
+
+static void say_refused(struct bw_agent *agent, const char *address,
+                        const struct bw_agent_action *note)
+{
+    char theirs[BW_ID_TEXT_BYTES];
+    char ours[BW_ID_TEXT_BYTES];
+
+    bw_id_format(note->answer->cluster_id, theirs);
+    bw_id_format(agent->store.state.cluster_id, ours);
+    bw_log_error(&agent->log, "witness.refused",
+                 "address=%s why=%s cluster_id=%s generation=%" PRIu64 " our_cluster_id=%s "
+                 "our_generation=%" PRIu64 " does=\"its answers are dropped\"",
+                 address, bw_log_quote(note->text), theirs, note->answer->generation, ours,
+                 agent->store.state.generation);
+}
+
+static void say_cluster(struct bw_agent *agent)
+{
+    char id[BW_ID_TEXT_BYTES];
+
+    bw_id_format(agent->store.state.cluster_id, id);
+    bw_log_info(&agent->log, "cluster.known", "cluster_id=%s generation=%" PRIu64, id,
+                agent->store.state.generation);
+}
+
+void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note)
+{
+    const char *address = agent->machine.witnesses[note->witness].address;
+    const char *group = agent->places[note->group].config->name;
+    struct bw_log *log = &agent->log;
+
+    switch (note->note) {
+    case BW_AGENT_NOTE_WITNESS_ANSWERS:
+        bw_log_info(log, "witness.answers", "address=%s", address);
+        return;
+    case BW_AGENT_NOTE_WITNESS_SILENT:
+        bw_log_warn(log, "witness.silent", "address=%s error=%s", address,
+                    bw_log_quote(note->text));
+        return;
+    case BW_AGENT_NOTE_WITNESS_IGNORED:
+        bw_log_warn(log, "witness.ignored", "address=%s error=%s", bw_log_quote(note->text),
+                    "\"no more places: see the limit of witnesses\"");
+        return;
+    case BW_AGENT_NOTE_WITNESS_REFUSED:
+        say_refused(agent, address, note);
+        return;
+    case BW_AGENT_NOTE_ANSWER_DROPPED:
+        bw_log_debug(log, "answer.dropped", "address=%s number=%" PRIu64, address, note->number);
+        return;
+    case BW_AGENT_NOTE_CLUSTER_KNOWN:
+        say_cluster(agent);
+        return;
+    case BW_AGENT_NOTE_GUARD_LOST:
+        bw_log_error(log, "guard.lost", "socket=%s why=%s does=\"no renewals without it\"",
+                     bw_log_quote(agent->config->guard_socket), bw_log_quote(note->text));
+        return;
+    case BW_AGENT_NOTE_GUARD_UNAWARE:
+        bw_log_error(log, "guard.unaware",
+                     "group=%s text=\"the guard does not know this group: restart it, so that "
+                     "it reads the site file\"",
+                     group);
+        return;
+    case BW_AGENT_NOTE_GUARD_GREETED:
+        bw_log_info(log, "guard.greeted", "pid=%d", (int)bw_unix_peer_pid(agent->guard));
+        return;
+    case BW_AGENT_NOTE_MIRROR_UNREADABLE:
+        bw_log_warn(log, "mirror.unreadable", "group=%s error=%s", group,
+                    bw_log_quote(note->text));
+        return;
+    }
 }

@@ -1,0 +1,289 @@
+/* agent.h - the agent of a site as one machine without a transport: which witness is asked, when, and how
+ * its answer is believed; what waits for the disk; what the guard is told, and what follows from its
+ * silence; what an absent guard has armed. Design 3.2-3.7, 3.9.
+ *
+ * Events in, actions out: the product (src/agent) and the simulator (chaos/sim) run this same code. Whoever
+ * drives it owns clocks, sockets, disks, processes and files, and decides nothing. Pure but for the clock
+ * that its driver gives it: no I/O, no heap, no chance but the stream that it was given. */
+#ifndef BW_MACHINE_AGENT_H
+#define BW_MACHINE_AGENT_H
+
+#include <breakwater/base/diag.h>
+#include <breakwater/base/prng.h>
+#include <breakwater/core/site.h>
+#include <breakwater/wire/state.h>
+
+/* Configured witnesses and those that a leader told us of: bounded, so that all their exchanges fit into
+ * one client. */
+#define BW_AGENT_WITNESSES_MAX 10
+#define BW_AGENT_SYNCS_MAX     2 /* unanswered, per witness */
+/* Between two syncs, however much news there is. */
+#define BW_AGENT_SYNC_DISTANCE_NS (2 * BW_NS_PER_MS)
+/* How long a poll for orders may stay open at a witness. */
+#define BW_AGENT_POLL_WAIT_S 20u
+
+/* ---- what happens ----------------------------------------------------------------------------- */
+
+enum bw_agent_event_kind {
+    BW_AGENT_EVENT_WAKE,            /* bw_agent_machine_wake_at may be reached; never harmful */
+    BW_AGENT_EVENT_ANSWERED,        /* `witness` has answered a sync or a poll */
+    BW_AGENT_EVENT_UNANSWERED,      /* it has not, or with something that is no answer: `text` */
+    BW_AGENT_EVENT_GUARD_CONNECTED, /* what CONNECT_GUARD asked for */
+    BW_AGENT_EVENT_GUARD_SAID,      /* a whole message of the guard */
+    BW_AGENT_EVENT_GUARD_CLOSED,    /* the connection is gone, or was never made: `text` */
+    BW_AGENT_EVENT_GUARD_GARBLED,   /* what came over it is no message: `text` */
+    BW_AGENT_EVENT_SAVED,           /* result of SAVE */
+    BW_AGENT_EVENT_MIRRORS_READ,    /* result of READ_MIRRORS */
+    BW_AGENT_EVENT_OWN_FENCE_ENDED, /* result of OWN_FENCE */
+};
+
+enum bw_agent_exchange { BW_AGENT_SYNC, BW_AGENT_POLL };
+
+/* One mirror of the guard. */
+struct bw_agent_mirror_reading {
+    uint32_t group;
+    enum bw_err err;
+    const char *text;                        /* unless BW_OK: why */
+    const struct bw_guard_mirror_file *file; /* BW_OK */
+};
+
+struct bw_agent_event {
+    enum bw_agent_event_kind kind;
+    uint32_t witness;                       /* ANSWERED UNANSWERED */
+    enum bw_agent_exchange exchange;        /* ANSWERED UNANSWERED */
+    const struct bw_sync_answer *answer;    /* ANSWERED; NULL: it has nothing new, or its body cannot be
+                                               read: borrowed for the step, like all pointers */
+    bool is_unreadable;                     /* ANSWERED */
+    const char *text;                       /* UNANSWERED GUARD_CLOSED GUARD_GARBLED */
+    const struct bw_guard_message *message; /* GUARD_SAID */
+    enum bw_err err;                        /* SAVED. BW_ERR_UNKNOWN: what the disk holds is not known */
+    const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
+    uint32_t reading_count;
+    uint32_t group;                         /* OWN_FENCE_ENDED */
+    uint64_t epoch;
+    bool ok;
+};
+
+/* ---- what it asks for ------------------------------------------------------------------------- */
+
+enum bw_agent_action_kind {
+    BW_AGENT_ACTION_STEPPED,       /* nothing to do: a group has taken `step`, for logs and coverage */
+    BW_AGENT_ACTION_NOTE,          /* nothing to do: a line for the log */
+    BW_AGENT_ACTION_USE_WITNESS,   /* `text` is the address of `witness` from now on. An error: it is
+                                      none, said by whoever drives; the witness is not used */
+    BW_AGENT_ACTION_MAKE_SYNC,     /* keep `sync` as the bytes that SEND_SYNC sends, until the next one.
+                                      An error: nothing is sent, said by whoever drives */
+    BW_AGENT_ACTION_SEND_SYNC,     /* to `witness`; ANSWERED or UNANSWERED follows within `limit_ms`.
+                                      An error: at once, and nothing follows */
+    BW_AGENT_ACTION_POLL,          /* ask `witness` for orders after index `number`; likewise */
+    BW_AGENT_ACTION_CANCEL_POLL,   /* that of `witness`: nothing follows any more */
+    BW_AGENT_ACTION_CONNECT_GUARD, /* GUARD_CONNECTED or GUARD_CLOSED follows. An error: at once */
+    BW_AGENT_ACTION_SEND_GUARD,    /* `message`, over that connection. BW_ERR_BUSY, for an arm only: the
+                                      guard has not read what was sent before, and nothing was sent. What
+                                      cannot be sent ends the connection: GUARD_CLOSED follows */
+    BW_AGENT_ACTION_CLOSE_GUARD,   /* that connection: nothing of it follows any more */
+    BW_AGENT_ACTION_SAVE,          /* make `state` durable beside the loop (3.4); SAVED follows. What it
+                                      is now counts: encode it before return. One at a time */
+    BW_AGENT_ACTION_READ_MIRRORS,  /* of the `group_count` `groups`, beside the loop; MIRRORS_READ
+                                      follows, or never where the file system hangs. One at a time */
+    BW_AGENT_ACTION_OWN_FENCE,     /* run the `fence` that the machine of `group` asks for;
+                                      OWN_FENCE_ENDED follows, once for all of one epoch */
+    BW_AGENT_ACTION_END,           /* what the disk holds is in doubt: the process ends, once the fences
+                                      of its own that run have ended, and is begun anew */
+};
+
+enum bw_agent_note {
+    BW_AGENT_NOTE_WITNESS_ANSWERS, /* again */
+    BW_AGENT_NOTE_WITNESS_SILENT,  /* `text` says why; once until it answers again */
+    BW_AGENT_NOTE_WITNESS_IGNORED, /* `text` is an address: there is no place for one more */
+    BW_AGENT_NOTE_WITNESS_REFUSED, /* its answers are dropped: `text` says why, `answer` is the newest */
+    BW_AGENT_NOTE_ANSWER_DROPPED,  /* to the sync `number`, which is of another session or too old */
+    BW_AGENT_NOTE_CLUSTER_KNOWN,   /* id and generation of the state are durable */
+    BW_AGENT_NOTE_GUARD_LOST,      /* `text` says why; once until it is there again */
+    BW_AGENT_NOTE_GUARD_UNAWARE,   /* it does not know `group` */
+    BW_AGENT_NOTE_GUARD_GREETED,
+    BW_AGENT_NOTE_MIRROR_UNREADABLE, /* that of `group`: `text` says why; once while it stays so */
+};
+
+/* What a step may change, as it was before. */
+struct bw_agent_before {
+    enum bw_tenure tenure;
+    uint64_t order_index;
+    enum bw_order_kind order_kind;
+    uint64_t epoch;
+    bool given_back;
+    bool lease_alive;
+    bool enforced;
+    uint32_t alarms;
+};
+struct bw_agent_step {
+    const struct bw_site *site; /* as it is now */
+    const struct bw_agent_before *before;
+    const struct bw_site_event *event;
+    const struct bw_site_actions *actions; /* carried out next */
+    struct bw_instant now;
+    bool is_mirror_news; /* MIRROR_READ: it says something else than when it was read before */
+};
+
+/* All pointers are the machine's, good until emit returns. */
+struct bw_agent_action {
+    enum bw_agent_action_kind kind;
+    uint32_t group;
+    uint32_t witness;
+    const struct bw_agent_step *step;
+    enum bw_agent_note note;
+    const char *text;
+    const struct bw_sync_answer *answer;
+    uint64_t number;
+    struct bw_sync *sync; /* MAKE_SYNC: whoever drives adds when its certificate ends */
+    uint32_t limit_ms;
+    const struct bw_guard_message *message;
+    const struct bw_agent_state *state;
+    const uint32_t *groups;
+    uint32_t group_count;
+    const struct bw_site_action *fence;
+};
+
+/* Who drives it. */
+struct bw_agent_driver {
+    void *user;
+    /* The clocks, read anew for each step of a group and before anything leaves (1, 3.2.1). */
+    struct bw_instant (*now)(void *user);
+    /* Carries `action` out, in the order of the calls, and never calls the machine. An error means that
+     * it was refused at once, and is the answer; only the actions that say so above may have one, with its
+     * text in `diag`. */
+    enum bw_err (*emit)(void *user, const struct bw_agent_action *action, struct bw_diag *diag);
+};
+
+/* ---- one group -------------------------------------------------------------------------------- */
+
+struct bw_group_agent {
+    struct bw_site site;
+    struct bw_site_memory *kept; /* in the state: what is written next */
+    struct bw_instant wake_at;
+    bool save_waits;      /* for the next write */
+    uint64_t save_number; /* of the newest SAVE */
+    uint64_t save_begun;  /* that is in the write under way; 0: none */
+    bool mirror_waits;    /* is to be read */
+    bool mirror_is_read;  /* now */
+    bool is_mirror_news;
+    bool has_read_mirror;
+    enum bw_err mirror_err; /* of the newest reading */
+    uint64_t mirror_epoch;
+    bool has_arm; /* held back: the guard has not read what was sent before */
+    struct bw_guard_message arm;
+};
+
+/* ---- the guard -------------------------------------------------------------------------------- */
+
+enum bw_guard_link_state {
+    BW_GUARD_LINK_IDLE, /* waits for `timer` to connect */
+    BW_GUARD_LINK_CONNECTING,
+    BW_GUARD_LINK_GREETING, /* hello was said */
+    BW_GUARD_LINK_WELCOME,  /* its state is being read */
+    BW_GUARD_LINK_OPEN,
+};
+struct bw_guard_link {
+    enum bw_guard_link_state state;
+    struct bw_instant timer;  /* to connect again, or for the answer to hello */
+    struct bw_instant arm_at; /* arms that were held back are tried again; never: there are none */
+    uint64_t retry_ns;
+    struct bw_instant opened; /* its newest welcome was read whole */
+    uint32_t feature_level;   /* the newest that this guard knows, by its welcome */
+    bool is_told_lost;        /* GUARD_LOST was said since it was last there */
+    bool is_noted;            /* its absence is */
+};
+
+/* ---- the witnesses ---------------------------------------------------------------------------- */
+
+struct bw_agent_witness {
+    bool used;
+    bool is_configured;
+    bool is_gone; /* neither configured nor told any more: ends with its last exchange */
+    char address[BW_ADDRESS_MAX + 1];
+    uint32_t sync_count; /* unanswered */
+    bool missed_sync;    /* the newest sync found both slots taken */
+    bool is_polled;
+    struct bw_instant poll_begun;
+    struct bw_instant poll_at; /* the next one */
+    uint64_t poll_retry_ns;
+    bool is_answering;   /* as was noted last */
+    const char *refusal; /* why its answers are dropped, as was noted last; NULL: they are not */
+};
+
+/* ---- the machine ------------------------------------------------------------------------------ */
+
+struct bw_agent_setup {
+    struct bw_agent_driver driver;
+    const char *site;
+    const char *name; /* of the agent */
+    struct bw_id session;
+    struct bw_id boot_id;
+    uint64_t time_namespace;
+    struct bw_agent_state *state; /* as it was loaded, with an entry for each group; kept */
+    struct bw_prng *chance;       /* kept */
+    struct bw_group_agent *groups;     /* room for group_max; kept, like the next */
+    struct bw_sync_group *sync_groups; /* likewise */
+    uint32_t group_max;
+};
+
+struct bw_agent_machine {
+    struct bw_agent_setup setup; /* its texts: below */
+    char site[BW_NAME_MAX + 1];
+    char name[BW_NAME_MAX + 1];
+    struct bw_group_agent *groups;
+    uint32_t group_count;
+    uint32_t last_found; /* group of the last lookup: answers come in our order */
+    struct bw_site_actions actions; /* of the step under way */
+    bool is_stepping;
+    bool is_closed;
+    struct bw_guard_link guard;
+    struct bw_agent_witness witnesses[BW_AGENT_WITNESSES_MAX];
+    /* renewals */
+    struct bw_renewals renewals;
+    struct bw_instant sync_at; /* the next */
+    struct bw_instant sync_sent; /* the newest */
+    bool has_sent;
+    struct bw_exchanges exchanges;
+    struct bw_instant leader_heard;
+    /* the state on its way to the disk: whatever waits while a write is under way goes with the next
+     * one, for all groups at once */
+    bool is_saving;
+    bool wants_cluster;    /* id and generation that a leader told of: known when they are durable */
+    bool save_has_cluster; /* they are in the write under way */
+    struct bw_id wanted_cluster_id;
+    uint64_t wanted_generation;
+    /* mirrors */
+    bool is_reading;
+    struct bw_instant unanswered_at; /* what has not been read by then cannot be read */
+    uint32_t read_groups[BW_SITE_GROUPS_MAX];
+};
+
+/* Nothing is asked for yet. Copies what `setup` does not say is kept. */
+void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_agent_setup *setup);
+/* Before the beginning, once for each group: at most group_max. `kept` is its memory in the state. */
+void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *group,
+                                const struct bw_site_limits *limits, struct bw_site_memory *kept);
+/* The witnesses of the site file, before the beginning and whenever it was read again. BW_ERR_INVALID: not
+ * one of them can be used. */
+BW_MUST_CHECK enum bw_err bw_agent_machine_use_witnesses(struct bw_agent_machine *machine,
+                                                         const char *const *addresses,
+                                                         uint32_t count, struct bw_diag *diag);
+/* The site file was read again: from the next step on. */
+void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t group,
+                                 const struct bw_site_limits *limits);
+/* The first sync and the guard are due. */
+void bw_agent_machine_begin(struct bw_agent_machine *machine);
+/* One step. Groups whose wake-up is due are served before `event`: deadlines go before messages, and what is
+ * due is not undone by what waited in a queue (3.4). */
+void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+/* Step with WAKE when either clock has reached this, if nothing happens before. */
+struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machine);
+/* Gives the guard's connection up; nothing is asked for any more, and steps do nothing. */
+void bw_agent_machine_close(struct bw_agent_machine *machine);
+
+/* NULL: the state is ours. Otherwise whose it is: it must never be renewed or given back (3.7). */
+const char *bw_agent_state_foreigner(const struct bw_agent_state *state, const char *site,
+                                     struct bw_id machine_id, struct bw_id boot_id);
+
+#endif

@@ -1,0 +1,112 @@
+#include "agent_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/mutant.h>
+
+/* ---- is it of our cluster? (3.9) ------------------------------------------------------------- */
+
+static bool refuse(struct bw_agent_machine *machine, uint32_t number,
+                   const struct bw_sync_answer *answer, const char *why)
+{
+    struct bw_agent_witness *witness = &machine->witnesses[number];
+    const bool is_noted = witness->refusal != NULL && strcmp(witness->refusal, why) == 0;
+
+    witness->refusal = why;
+    if (!is_noted)
+        bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
+                                                         .note = BW_AGENT_NOTE_WITNESS_REFUSED,
+                                                         .witness = number,
+                                                         .answer = answer,
+                                                         .text = why});
+    return false;
+}
+
+static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness,
+                              const struct bw_sync_answer *answer)
+{
+    const struct bw_agent_state *state = machine->setup.state;
+
+    if (bw_id_is_none(answer->cluster_id))
+        return refuse(machine, witness, answer, "it names no cluster");
+    /* Only a leader speaks for a cluster not known yet. Durable before anything of an answer
+     * counts. */
+    if (bw_id_is_none(state->cluster_id)) {
+        if (answer->is_leader)
+            bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
+        return false;
+    }
+    if (!bw_id_equal(answer->cluster_id, state->cluster_id))
+        return refuse(machine, witness, answer, "another cluster");
+    if (answer->generation < state->generation && !BW_MUTANT(OLD_GENERATION))
+        return refuse(machine, witness, answer, "a generation that was recovered from since");
+    if (answer->generation > state->generation && !BW_MUTANT(NEW_GENERATION)) {
+        bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
+        return false;
+    }
+    machine->witnesses[witness].refusal = NULL;
+    return true;
+}
+
+/* ---- what it says ---------------------------------------------------------------------------- */
+
+static void take_group(struct bw_agent_machine *machine, const struct bw_sync_answer_group *told,
+                       const struct bw_site_event *confirmed)
+{
+    const int group = bw_agent_find_group(machine, told->name);
+    const struct bw_site_event order = {.kind = BW_SITE_EVENT_ORDER, .order = &told->order};
+    const struct bw_site_event other = {.kind = BW_SITE_EVENT_OTHER_SERVES,
+                                        .epoch = told->other_serves_epoch};
+    struct bw_site_event event = *confirmed;
+
+    if (group < 0)
+        return; /* a group of this site that is not in the site file: `check` tells */
+    bw_agent_step_group(machine, (uint32_t)group, &order);
+    event.epoch = told->confirmed_epoch;
+    if (event.number != 0 && event.epoch != 0)
+        bw_agent_step_group(machine, (uint32_t)group, &event);
+    if (other.epoch != 0)
+        bw_agent_step_group(machine, (uint32_t)group, &other);
+}
+
+/* That it is heard (4), and what it measures our clocks by (3.8). */
+static void note_exchange(struct bw_agent_machine *machine, const struct bw_sync_answer *answer,
+                          struct bw_instant sent, struct bw_instant received)
+{
+    struct bw_exchange exchange = {.number = answer->number, .sent = sent, .heard = received};
+
+    memcpy(exchange.witness, answer->witness, sizeof exchange.witness);
+    bw_exchanges_note(&machine->exchanges, &exchange);
+}
+
+/* 3.2.3: the instant of a confirmed renewal is the one we noted when we sent it. */
+bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
+                          enum bw_agent_exchange exchange, const struct bw_sync_answer *answer)
+{
+    const bool is_sync = exchange == BW_AGENT_SYNC;
+    const struct bw_instant received = bw_agent_now(machine);
+    struct bw_site_event confirmed = {.kind = BW_SITE_EVENT_CONFIRMED};
+
+    if (is_sync && bw_renewals_find(&machine->renewals, answer->session, answer->number,
+                                    &confirmed.sent) != BW_OK) {
+        bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
+                                                         .note = BW_AGENT_NOTE_ANSWER_DROPPED,
+                                                         .witness = witness,
+                                                         .number = answer->number});
+        return false;
+    }
+    if (!is_of_our_cluster(machine, witness, answer))
+        return false;
+    if (is_sync)
+        note_exchange(machine, answer, confirmed.sent, received);
+    if (BW_MUTANT(ANSWER_INSTANT))
+        confirmed.sent = received;
+    if (is_sync && answer->is_leader) {
+        confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
+        machine->leader_heard = received;
+        bw_agent_witnesses_told(machine, answer);
+    }
+    for (uint32_t i = 0; i < answer->group_count; i++)
+        take_group(machine, &answer->groups[i], &confirmed);
+    return true;
+}

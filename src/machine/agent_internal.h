@@ -1,0 +1,84 @@
+/* agent_internal.h - what the files of the agent's machine share.
+ *
+ *   agent.c            life, events in, a step of one group, when to wake
+ *   agent_witnesses.c  whom to speak with, polls for orders
+ *   agent_sync.c       renewals and reports, out
+ *   agent_answer.c     what witnesses say, and whether it is believed
+ *   agent_saves.c      the state on its way to the disk
+ *   agent_mirrors.c    what an absent guard has armed
+ *   agent_guard.c      the connection to the guard
+ *   agent_state.c      whose state it is */
+#ifndef BW_MACHINE_AGENT_INTERNAL_H
+#define BW_MACHINE_AGENT_INTERNAL_H
+
+#include <breakwater/core/sync.h>
+#include <breakwater/machine/agent.h>
+
+/* ---- agent.c ---- */
+
+static inline struct bw_instant bw_agent_now(const struct bw_agent_machine *machine)
+{
+    return machine->setup.driver.now(machine->setup.driver.user);
+}
+/* For what can be refused at once. `diag` may be NULL. */
+enum bw_err bw_agent_ask(struct bw_agent_machine *machine, const struct bw_agent_action *action,
+                         struct bw_diag *diag);
+/* For what cannot. */
+void bw_agent_emit(struct bw_agent_machine *machine, const struct bw_agent_action *action);
+void bw_agent_note(struct bw_agent_machine *machine, enum bw_agent_note note, uint32_t witness,
+                   const char *text);
+/* Hands `event` to the group's machine with the instant read now, and carries out what it asks for. */
+void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
+                         const struct bw_site_event *event);
+/* -1: it is none of ours. */
+int bw_agent_find_group(struct bw_agent_machine *machine, const char *group);
+
+/* ---- agent_witnesses.c ---- */
+
+/* The members as a leader told them. */
+void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer);
+void bw_agent_witnesses_serve(struct bw_agent_machine *machine); /* the polls that are due */
+/* An exchange has ended, with an answer or without. */
+void bw_agent_on_answered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+void bw_agent_on_unanswered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+void bw_agent_witness_failed(struct bw_agent_machine *machine, uint32_t witness, const char *text);
+
+/* ---- agent_sync.c ---- */
+
+uint64_t bw_agent_renew_interval_ns(const struct bw_agent_machine *machine);
+void bw_agent_sync_now(struct bw_agent_machine *machine); /* coalesced */
+void bw_agent_sync_serve(struct bw_agent_machine *machine);
+
+/* ---- agent_answer.c ---- */
+
+/* False: it was dropped. */
+bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
+                          enum bw_agent_exchange exchange, const struct bw_sync_answer *answer);
+
+/* ---- agent_saves.c ---- */
+
+/* SAVED follows, once for all that was asked for until then. */
+void bw_agent_saves_group(struct bw_agent_machine *machine, uint32_t group, uint64_t number);
+void bw_agent_saves_cluster(struct bw_agent_machine *machine, struct bw_id cluster_id,
+                            uint64_t generation);
+void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err);
+/* At the end of a step: all that it asked for goes with one write. */
+void bw_agent_saves_serve(struct bw_agent_machine *machine);
+
+/* ---- agent_mirrors.c ---- */
+
+void bw_agent_mirrors_want(struct bw_agent_machine *machine, uint32_t group);
+void bw_agent_on_mirrors_read(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+void bw_agent_mirrors_serve(struct bw_agent_machine *machine); /* what has not been answered in time */
+void bw_agent_mirrors_ask(struct bw_agent_machine *machine); /* at the end of a step, likewise */
+
+/* ---- agent_guard.c ---- */
+
+void bw_agent_guard_connect(struct bw_agent_machine *machine);
+void bw_agent_guard_send(struct bw_agent_machine *machine, const struct bw_guard_message *message);
+void bw_agent_guard_greet_again(struct bw_agent_machine *machine);
+void bw_agent_guard_serve(struct bw_agent_machine *machine);
+void bw_agent_on_guard(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+void bw_agent_guard_close(struct bw_agent_machine *machine);
+
+#endif

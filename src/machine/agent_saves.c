@@ -1,0 +1,99 @@
+#include "agent_internal.h"
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+
+/* ---- asking ---------------------------------------------------------------------------------- */
+
+void bw_agent_saves_group(struct bw_agent_machine *machine, uint32_t group, uint64_t number)
+{
+    struct bw_group_agent *place = &machine->groups[group];
+
+    place->save_number = number;
+    *place->kept = place->site.memory;
+    place->save_waits = true;
+}
+
+void bw_agent_saves_cluster(struct bw_agent_machine *machine, struct bw_id cluster_id,
+                            uint64_t generation)
+{
+    if (machine->wants_cluster)
+        return; /* one after the other: what was dropped is said again */
+    machine->wants_cluster = true;
+    machine->wanted_cluster_id = cluster_id;
+    machine->wanted_generation = generation;
+}
+
+static bool anything_waits(const struct bw_agent_machine *machine)
+{
+    if (machine->wants_cluster)
+        return true;
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (machine->groups[i].save_waits)
+            return true;
+    return false;
+}
+
+void bw_agent_saves_serve(struct bw_agent_machine *machine)
+{
+    struct bw_agent_state state = *machine->setup.state;
+
+    if (machine->is_saving || !anything_waits(machine))
+        return;
+    machine->is_saving = true;
+    machine->save_has_cluster = machine->wants_cluster;
+    if (machine->wants_cluster) {
+        state.cluster_id = machine->wanted_cluster_id;
+        state.generation = machine->wanted_generation;
+    }
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        struct bw_group_agent *place = &machine->groups[i];
+
+        place->save_begun = place->save_waits ? place->save_number : 0;
+        place->save_waits = false;
+    }
+    bw_agent_emit(machine,
+                  &(struct bw_agent_action){.kind = BW_AGENT_ACTION_SAVE, .state = &state});
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+/* What was in that write: a newer SAVE, asked for while it was under way, is not durable yet. 0:
+ * nothing. */
+static uint64_t number_saved(const struct bw_group_agent *place)
+{
+    return place->save_begun != 0 && BW_MUTANT(SAVED_NEWEST) ? place->save_number
+                                                             : place->save_begun;
+}
+
+static void answer_cluster(struct bw_agent_machine *machine, bool ok)
+{
+    machine->wants_cluster = false;
+    if (!ok)
+        return; /* the next answer of a leader tells of it again */
+    machine->setup.state->cluster_id = machine->wanted_cluster_id;
+    machine->setup.state->generation = machine->wanted_generation;
+    bw_agent_note(machine, BW_AGENT_NOTE_CLUSTER_KNOWN, 0, NULL);
+    bw_agent_guard_greet_again(machine);
+    bw_agent_sync_now(machine); /* what was said until now was dropped */
+}
+
+void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err)
+{
+    BW_ASSERT(machine->is_saving);
+    machine->is_saving = false;
+    if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
+        bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_END});
+    if (machine->save_has_cluster)
+        answer_cluster(machine, err == BW_OK);
+    for (uint32_t i = 0; i < machine->group_count; i++) {
+        struct bw_group_agent *place = &machine->groups[i];
+        const struct bw_site_event saved = {.kind = BW_SITE_EVENT_SAVED,
+                                            .number = number_saved(place),
+                                            .ok = err == BW_OK || BW_MUTANT(SAVED_ANYWAY)};
+
+        place->save_begun = 0;
+        if (saved.number != 0)
+            bw_agent_step_group(machine, i, &saved);
+    }
+}
