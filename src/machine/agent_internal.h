@@ -41,7 +41,7 @@ void bw_agent_witnesses_serve(struct bw_agent_machine *machine); /* the polls th
 /* An exchange has ended, with an answer or without. */
 void bw_agent_on_answered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
 void bw_agent_on_unanswered(struct bw_agent_machine *machine, const struct bw_agent_event *event);
-void bw_agent_witness_failed(struct bw_agent_machine *machine, uint32_t witness, const char *text);
+void bw_agent_witness_failed(struct bw_agent_machine *machine, uint32_t number, const char *text);
 
 /* ---- agent_sync.c ---- */
 
