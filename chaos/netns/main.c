@@ -1,4 +1,4 @@
-/* breakwater-chaos: the real programs, tormented in namespaces; what their services recorded says
+/* breakwater-chaos: faults under the real programs, in namespaces; what their services recorded says
  * whether they kept their promise. */
 #include <errno.h>
 #include <inttypes.h>
@@ -434,8 +434,9 @@ static const struct verb verbs[] = {
 static void print_help(FILE *out)
 {
     (void)fputs("usage: breakwater-chaos VERB [ARGUMENT]...\n\n"
-                "Torments the real programs of a whole cluster, in namespaces that leave nothing\n"
-                "behind, and judges what their services recorded.\n\nverbs:\n",
+                "Breaks networks, disks, clocks and processes under a whole cluster of the real\n"
+                "programs, in namespaces that leave nothing behind, and judges what their services\n"
+                "recorded.\n\nverbs:\n",
                 out);
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (verbs[i].help != NULL)
