@@ -13,9 +13,9 @@ on_primary() {
     local wanted="FIRST 1 (\"$PG_SYNC_PEER\")" names streams
     echo "position=$(ask 3 "SELECT pg_current_wal_lsn()")"
     [ -n "$PG_SYNC_PEER" ] || exit 0
-    IFS='|' read -r streams names < <(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
+    IFS='|' read -r streams names <<<"$(ask 3 "SELECT exists(SELECT FROM pg_stat_replication WHERE
         application_name = '$PG_SYNC_PEER' AND state = 'streaming') || '|' ||
-        current_setting('synchronous_standby_names')")
+        current_setting('synchronous_standby_names')")"
     [ "$streams" = true ] && [ "$names" != "$wanted" ] || exit 0
     ask 3 "ALTER SYSTEM SET synchronous_standby_names = '$wanted'" "SELECT pg_reload_conf()" \
         >/dev/null || fail "cannot set synchronous_standby_names"
@@ -35,12 +35,12 @@ when_down() {
 
 # Sets what the standby says of itself. The end is the primary's own, as of its last message.
 look_at_standby() {
-    read -r receiver end received replayed age < <(ask 3 "SELECT
+    read -r receiver end received replayed age <<<"$(ask 3 "SELECT
         coalesce((SELECT status FROM pg_stat_wal_receiver), '-'),
         coalesce((SELECT latest_end_lsn FROM pg_stat_wal_receiver), '0/0'),
         coalesce(pg_last_wal_receive_lsn(), '0/0'), coalesce(pg_last_wal_replay_lsn(), '0/0'),
         coalesce(greatest(0, round(extract(epoch FROM clock_timestamp() -
-            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')") || return 1
+            pg_last_xact_replay_timestamp())::numeric, 3))::text, '-')")"
     received_number=$(lsn_number "$received") && replayed_number=$(lsn_number "$replayed") &&
         end_number=$(lsn_number "$end") || return 1
     position=$received position_number=$received_number
@@ -54,9 +54,9 @@ look_at_standby() {
 print_lag() {
     local wanted_number=$end_number sync flushed round
     if [ -n "$PG_SYNC_PEER" ]; then
-        read -r sync flushed < <(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
+        read -r sync flushed <<<"$(ask_peer 2 "SELECT sync_state, pg_current_wal_flush_lsn() FROM
             pg_stat_replication WHERE application_name = '$PG_APPLICATION_NAME' AND
-            state = 'streaming' AND NOT pg_is_in_recovery()")
+            state = 'streaming' AND NOT pg_is_in_recovery()")"
         case $sync in
         sync | quorum) ;;
         *) say "no lag known: the primary does not wait for us ('$sync')" && return 0 ;;

@@ -140,6 +140,7 @@ memory_in_use() {
 # ---- asking -------------------------------------------------------------------------------------
 
 # ask SECONDS SQL...: one connection, each SQL a statement of its own, fields apart by a blank.
+# Read by <<<"$(ask ...)": bash does not wait for <(...), and its psql would outlive the script.
 ask() {
     local seconds=$1 sql arguments=()
     shift
@@ -184,7 +185,7 @@ lsn_number() {
 #   primary   it answers and can commit
 #   unknown   anything else, such as backends without a postmaster, or silence
 look_at_server() {
-    local processes pid parent postmaster recovering directory
+    local processes pid parent postmaster answer recovering directory
     SERVER=unknown
     # Twice: a process may be born behind the reader of /proc as its parent dies.
     if ! processes=$(list_processes) || { [ -z "$processes" ] && ! processes=$(list_processes); }; then
@@ -201,8 +202,8 @@ look_at_server() {
         [ "$pid" = "$postmaster" ] || [ "$parent" = "$postmaster" ] ||
             { WHY="process $pid has no postmaster" && return 0; }
     done <<<"$processes"
-    if read -r recovering directory \
-        < <(ask 3 "SELECT pg_is_in_recovery(), current_setting('data_directory')"); then
+    answer=$(ask 3 "SELECT pg_is_in_recovery(), current_setting('data_directory')")
+    if read -r recovering directory <<<"$answer" && [ -n "$directory" ]; then
         [ "$directory" -ef "$PGDATA" ] ||
             { WHY="the server at $PGHOST:$PGPORT is of $directory, not of $PGDATA" && return 0; }
         case $recovering in

@@ -34,12 +34,13 @@ is_in_reach_by_mark() {
 
 # What was received is replayed before a promotion ends.
 wait_for_target() {
-    local wanted received replayed deadline=$((SECONDS + TARGET_SECONDS))
+    local wanted answer received replayed deadline=$((SECONDS + TARGET_SECONDS))
     [ -n "$target" ] || return 0
     wanted=$(lsn_number "$target") || return 1
     while :; do
-        if read -r received replayed < <(ask 3 "SELECT coalesce(pg_last_wal_receive_lsn(), '0/0'),
-                coalesce(pg_last_wal_replay_lsn(), '0/0')"); then
+        answer=$(ask 3 "SELECT coalesce(pg_last_wal_receive_lsn(), '0/0'),
+                coalesce(pg_last_wal_replay_lsn(), '0/0')")
+        if read -r received replayed <<<"$answer" && [ -n "$replayed" ]; then
             [ "$(lsn_number "$received")" -ge "$wanted" ] && return 0
             [ "$(lsn_number "$replayed")" -ge "$wanted" ] && return 0
         fi
