@@ -479,13 +479,17 @@ static void advance_serving(const struct step *step)
 
 /* An epoch that was given back after D, while its guard was away (3.5), is still armed there when
  * it comes back: until that is ended too the guard takes the lease for live, and no rejoin runs
- * beside a live lease. */
-static bool is_still_armed(const struct bw_site *site)
+ * beside a live lease. One that could not keep the end is asked until it can: nothing else would show
+ * that its disk works again, and this site would be no candidate for ever (4). */
+static bool is_end_owed(const struct bw_site *site)
 {
+    const bool is_armed = site->guard.armed_epoch == site->memory.epoch &&
+                          site->guard.ended_epoch < site->memory.epoch &&
+                          bw_id_equal(site->guard.armed_instance, site->instance);
+    const bool is_unkept = site->guard_unsaved && !BW_MUTANT(UNSAVED_FOR_EVER);
+
     return site->guard_greeted && site->memory.given_back && site->memory.epoch != 0 &&
-           site->guard.armed_epoch == site->memory.epoch &&
-           site->guard.ended_epoch < site->memory.epoch &&
-           bw_id_equal(site->guard.armed_instance, site->instance);
+           (is_armed || is_unkept);
 }
 
 /* 4: what this site may have written in its own epoch has to follow each newer one that another site
@@ -540,7 +544,7 @@ static void advance_standing_by(const struct step *step)
             bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S60");
         return;
     }
-    if (is_still_armed(site)) {
+    if (is_end_owed(site)) {
         if (!site->end_open && site->running == BW_ACTION_NONE && may_retry(step))
             send_end(step, "S42");
         return;

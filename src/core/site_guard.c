@@ -758,6 +758,8 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_END_REFUSED:
         if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
             note_guard_disk(step, false);
+        if (message->refused.why == BW_REFUSAL_OLD_EPOCH)
+            note_guard_disk(step, true); /* it has kept a newer one since */
         on_end_refused(step, message->epoch, message->refused.why);
         break;
     case BW_GUARD_MESSAGE_LET_GO_DONE:

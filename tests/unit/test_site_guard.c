@@ -319,6 +319,56 @@ static void a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d(void **st
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* Nothing else shows that its disk works again. */
+static void a_guard_that_could_not_keep_the_end_is_asked_until_it_can(void **state)
+{
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1};
+    const struct bw_guard_message ended_1 = {.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1};
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    refused.refused.why = BW_REFUSAL_NOT_DURABLE;
+    tick_at(&world, d - FENCE_MS / 2);
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_asked(&world, "END");
+    from_guard(&world, &refused);
+    tick_at(&world, d + 1);
+    assert_int_equal(released(&world).epoch, 1);
+
+    from_guard(&world, &refused);
+    assert_true(alarms_not_durable(&world));
+    assert_not_asked(&world, "END"); /* in its time */
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "END");
+    from_guard(&world, &ended_1);
+
+    assert_false(alarms_not_durable(&world));
+    tick_at(&world, world.now_ms + 1000);
+    assert_not_asked(&world, "END");
+}
+
+static void a_guard_that_has_kept_a_newer_epoch_since_can_keep_one(void **state)
+{
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.guard_unsaved = true;
+    refused.refused.why = BW_REFUSAL_NOT_DURABLE;
+    from_guard(&world, &refused);
+    assert_true(alarms_not_durable(&world));
+
+    refused.refused.why = BW_REFUSAL_OLD_EPOCH;
+    from_guard(&world, &refused);
+
+    assert_false(alarms_not_durable(&world));
+}
+
 /* Found with PostgreSQL: the guard that came back took the lease for live, and refused the rejoin.
  */
 static void what_was_given_back_without_its_guard_is_ended_there_too(void **state)
@@ -572,6 +622,8 @@ int main(void)
         cmocka_unit_test(without_its_guard_d_is_the_latest_end_ever_sent),
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
         cmocka_unit_test(a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d),
+        cmocka_unit_test(a_guard_that_could_not_keep_the_end_is_asked_until_it_can),
+        cmocka_unit_test(a_guard_that_has_kept_a_newer_epoch_since_can_keep_one),
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
