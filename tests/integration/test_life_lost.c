@@ -110,21 +110,10 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
 
 /* ---- the agent's memory ---- */
 
-/* Of the service of an epoch that nobody has seen, no time says that it is over (3.4). */
-static bool is_seen_inside(struct real_cluster *of, int site)
-{
-    const char *seen =
-        json_string_value(json_object_get(json_object_get(of->group, "last"), "reach_seen"));
-
-    (void)site;
-    return seen != NULL && strcmp(seen, "inside") == 0;
-}
-
 static void a_new_instance_neither_renews_nor_gives_back_the_old_ones_epoch(void **state)
 {
     (void)state;
     real_serve(&cluster);
-    real_until(&cluster, is_seen_inside, 0, "it is committed where the service was seen");
 
     (void)real_end(&cluster.sites[0].agent, SIGKILL);
     real_lose_agent_state(&cluster, 0);

@@ -112,8 +112,9 @@ static void a_move_whose_stop_fence_and_status_fail_is_held(void **state)
 {
     (void)state;
     serve_outside();
+    real_put(&cluster, 0, "refuses", "");
+    real_begin_switchover(&cluster, 1, 60000); /* refused where nobody knows whether it serves */
     lose_api(0);
-    real_begin_switchover(&cluster, 1, 60000);
     real_until(&cluster, is_held, 0, "the group is held");
     assert_true(real_for_a_lease(&cluster, stays_held, 0));
     assert_true(real_service_lives(&cluster, 0));

@@ -53,7 +53,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
     int status = PEOPLE_REFUSED;
 
     (void)state;
-    people_put("manual.yaml", people_groups_text, "10s\n    mode: manual");
+    people_put("manual.yaml", people_groups_text, "20s\n    mode: manual");
     assert_int_equal(people_apply("manual.yaml", "--yes"), 0);
     assert_says(people.out, "mode: auto -> manual");
     atomic_store(&people.a_owes_rejoin, true);
@@ -84,7 +84,7 @@ static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **sta
 static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
 {
     (void)state;
-    people_put("fenced.yaml", people_groups_text, "10s\n    mode: manual\n    min_grade: fenced");
+    people_put("fenced.yaml", people_groups_text, "20s\n    mode: manual\n    min_grade: fenced");
     assert_int_equal(people_apply("fenced.yaml", "--yes"), 0);
     atomic_store(&people.b_is_mute, false);
     people_wait_until_serving("dc-a");

@@ -482,11 +482,22 @@ void real_apply_first(struct real_cluster *cluster)
     must_apply(cluster, cluster->sites[0].name);
 }
 
+/* Of the service of an epoch that nobody has seen, no time says that it is over (3.4). */
+static bool is_place_known(struct real_cluster *cluster, int site)
+{
+    const char *seen =
+        json_string_value(json_object_get(json_object_get(cluster->group, "last"), "reach_seen"));
+
+    (void)site;
+    return seen != NULL && strcmp(seen, "unseen") != 0;
+}
+
 void real_serve(struct real_cluster *cluster)
 {
     real_start_sites(cluster);
     real_apply_first(cluster);
     real_until(cluster, real_serves, 0, "the first site serves");
+    real_until(cluster, is_place_known, 0, "it is committed where the service was seen");
     for (int site = 1; site < cluster->site_count; site++)
         real_until(cluster, real_is_enforced, site, "the others know of the epoch");
     assert_int_equal(real_number(cluster, "epoch"), 1);
