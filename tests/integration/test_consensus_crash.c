@@ -385,7 +385,7 @@ static int setup(void **state)
     uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
 
     (void)state;
-    print_message("SEED=%" PRIu64 "\n", seed);
+    print_message("again with: SEED=%" PRIu64 " tests/run one test_consensus_crash\n", seed);
     bw_prng_init(&prng, seed);
     memset(acknowledged, 0, sizeof acknowledged);
     acknowledged_count = 0;
@@ -757,6 +757,5 @@ int main(int argc, char **argv)
 
     if (argc == 4 && strcmp(argv[1], "--node") == 0)
         return run_process(argv[2], strtoull(argv[3], NULL, 10));
-    cmocka_set_test_filter(getenv("TEST_FILTER")); /* one claim, by hand; unset: all */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,7 @@ static int setup(void **state)
     uint64_t seed = text != NULL ? strtoull(text, NULL, 10) : (uint64_t)time(NULL);
 
     (void)state;
-    print_message("SEED=%" PRIu64 "\n", seed);
+    print_message("again with: SEED=%" PRIu64 " tests/run one test_consensus_damage\n", seed);
     bw_prng_init(&prng, seed);
     test_cluster_init(&cluster);
     cluster.election_ms = 300;

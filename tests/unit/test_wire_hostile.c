@@ -45,12 +45,20 @@ static union {
     struct bw_cluster cluster;
 } out;
 
+/* cmocka says what differs, byte by byte: it is asked only when something does. */
+static void expect_same(const void *data, const void *expected, size_t size)
+{
+    if (memcmp(data, expected, size) != 0)
+        assert_memory_equal(data, expected, size);
+}
+
 static void expect_untouched(void)
 {
     static uint8_t before[sizeof out];
 
-    memset(before, UNTOUCHED, sizeof before);
-    assert_memory_equal(&out, before, sizeof out);
+    if (before[0] != UNTOUCHED)
+        memset(before, UNTOUCHED, sizeof before);
+    expect_same(&out, before, sizeof out);
 }
 
 /* A message by its shape, filled, encoded; and decoded again, its heap freed. */
@@ -90,7 +98,7 @@ SUBJECT(guard_mirror, struct bw_guard_mirror_file, mirror, guard_mirror_file, (v
 SUBJECT(guard_reach, struct bw_guard_reach_file, reach, guard_reach_file, (void)0)
 
 static struct bw_group groups[GROUPS];
-static const struct bw_group untouched_group;
+static const struct bw_group untouched_groups[GROUPS];
 
 static enum bw_err encode_snapshot(struct wire_filler *filler, uint8_t *bytes, size_t *out_size,
                                    struct bw_diag *diag)
@@ -116,10 +124,10 @@ static enum bw_err decode_snapshot(const void *data, size_t size, struct bw_diag
     memset(groups, 0, sizeof groups);
     bw_cluster_init(&cluster, groups, GROUPS);
     err = bw_snapshot_decode(data, size, &cluster, diag);
-    for (size_t i = 0; err != BW_OK && i < GROUPS; i++)
-        assert_memory_equal(&groups[i], &untouched_group, sizeof untouched_group);
-    if (err != BW_OK)
+    if (err != BW_OK) {
+        expect_same(groups, untouched_groups, sizeof groups);
         assert_int_equal(cluster.group_count, 0);
+    }
     return err;
 }
 
