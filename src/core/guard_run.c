@@ -174,8 +174,9 @@ void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run
 
     if (why != BW_REFUSAL_NONE)
         refuse(step, run, why);
-    else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
-        refuse(step, run, BW_REFUSAL_BUSY);
+    else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+             step->guard->stop_checking)
+        refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
     else
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "U18");
 }

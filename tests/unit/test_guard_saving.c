@@ -407,6 +407,25 @@ static void a_stop_that_is_looked_at_still_runs(void **state)
     assert_true(told.stop_seen);
 }
 
+static void a_run_that_was_saved_does_not_begin_beside_the_look_after_a_stop(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    world.save_hangs = true;
+    run(&world, 5, BW_ACTION_REJOIN, 7);
+    run(&world, 5, BW_ACTION_STOP, 8);
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_true(world.guard.stop_checking);
+
+    saved(&world, true);
+
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_FREE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -428,6 +447,7 @@ int main(void)
         cmocka_unit_test(an_old_let_go_disarms_a_later_epoch_once_its_deadline_is_over),
         cmocka_unit_test(a_fence_that_begins_beside_a_let_go_is_finished),
         cmocka_unit_test(a_stop_that_is_looked_at_still_runs),
+        cmocka_unit_test(a_run_that_was_saved_does_not_begin_beside_the_look_after_a_stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
