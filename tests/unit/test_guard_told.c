@@ -1,0 +1,70 @@
+/* guard: what a restarted guard and an agent are told of a fence and of a run, field by field (3.2.4, 3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+static void a_fence_that_has_begun_is_mirrored_as_begun(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    assert_false(world.guard.mirror.fence_begun);
+
+    tick_at(&world, 108000);
+
+    assert_true(world.guard.mirror.fence_begun);
+    assert_true(world.mirrored.fence_begun);
+}
+
+static void a_fence_that_failed_wakes_to_be_tried_again(void **state)
+{
+    struct world world;
+    struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
+
+    (void)state;
+    begin_armed(&world);
+    tick_at(&world, 108000);
+    tick_at(&world, 109800);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    step(&world, &killed);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+
+    tick_at(&world, 110000);
+
+    assert_int_equal(world.wake_at.boot_ns, at_ms(110800).boot_ns);
+}
+
+static void a_run_that_has_ended_is_told_with_its_epoch_and_is_no_child_any_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 1);
+    assert_int_equal(world.guard.mirror.children[BW_GUARD_SLOT_ACTION].action, BW_ACTION_START);
+
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.epoch, 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 1);
+    assert_int_equal(world.guard.mirror.children[BW_GUARD_SLOT_ACTION].action, BW_ACTION_NONE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_fence_that_has_begun_is_mirrored_as_begun),
+        cmocka_unit_test(a_fence_that_failed_wakes_to_be_tried_again),
+        cmocka_unit_test(a_run_that_has_ended_is_told_with_its_epoch_and_is_no_child_any_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
