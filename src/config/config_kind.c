@@ -60,15 +60,3 @@ enum bw_config_kind bw_config_kind_detect(const struct bw_document *document)
     }
     return kind;
 }
-
-const char *bw_config_kind_word(enum bw_config_kind kind)
-{
-    switch (kind) {
-#define X(name, word)                                                                              \
-    case BW_CONFIG_KIND_##name:                                                                    \
-        return word;
-        BW_CONFIG_KIND_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}

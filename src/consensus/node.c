@@ -68,11 +68,6 @@ enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id)
 
 /* ---- looking -------------------------------------------------------------------------------- */
 
-uint64_t bw_node_term(const struct bw_raft_node *node)
-{
-    return raft_current_term(&node->voter.raft);
-}
-
 bool bw_node_is_ready(const struct bw_raft_node *node)
 {
     return bw_voter_is_ready(&node->voter);

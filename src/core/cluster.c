@@ -14,12 +14,6 @@ static const struct bw_group_rule rules[] = {
 };
 enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL };
 
-const struct bw_group_rule *bw_cluster_rules(size_t *out_count)
-{
-    *out_count = sizeof rules / sizeof rules[0];
-    return rules;
-}
-
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity)
 {
     BW_ASSERT(group_capacity <= BW_GROUPS_MAX);

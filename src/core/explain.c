@@ -108,35 +108,6 @@ void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, c
             gate->age_ms % 1000);
 }
 
-static bool holds(const struct bw_gate *gate)
-{
-    return gate->site < 0 && gate->verdict == BW_GATE_HOLD;
-}
-
-const char *bw_explain_verdict(const struct bw_decision *decision)
-{
-    const char *step = "A0";
-    bool is_held = false;
-
-    for (uint32_t i = 0; i < decision->gate_count; i++) {
-        const struct bw_gate *gate = &decision->gates[i];
-
-        if (strcmp(gate->step, "A0") == 0) {
-            if (holds(gate))
-                return "A0";
-            continue;
-        }
-        if (strcmp(gate->step, step) != 0) {
-            if (strcmp(step, "A0") != 0 && !is_held)
-                return step;
-            step = gate->step;
-            is_held = false;
-        }
-        is_held = is_held || holds(gate);
-    }
-    return is_held ? "A0" : step;
-}
-
 /* ---- writing gates down ---- */
 
 static struct bw_gate *append(struct bw_gate_list *list, enum bw_gate_id id, int site,

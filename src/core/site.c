@@ -704,13 +704,6 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     note_saving(&step);
 }
 
-bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now)
-{
-    return (site->tenure == BW_TENURE_STARTING || site->tenure == BW_TENURE_SERVING) &&
-           !site->over && bw_lease_is_alive(&site->lease, now) &&
-           !bw_lease_in_fence_window(&site->lease, now);
-}
-
 /* 3.2, 3.4: an epoch that is not durable yet, is being fenced, has been stopped or given back, is
  * neither renewed nor armed. */
 bool bw_site_tenure_renews(const struct bw_site *site)

@@ -168,15 +168,12 @@ static int on_headers_complete(llhttp_t *parser)
     struct connection *connection = connection_of(parser);
     const struct bw_http_server_config *config = &connection->server->config;
     struct exchange *exchange = connection->exchange;
-    bool old = parser->http_major == 1 && parser->http_minor == 0;
 
     exchange->head_complete = true;
-    if (old)
-        connection->close_after = true;
     parser->upgrade = 0; /* no other protocol here: the answer stays HTTP/1.1 */
-    if (parser->http_major != 1 || parser->http_minor > 1 || (old && !config->plain))
+    if (parser->http_major != 1 || parser->http_minor != 1)
         return stop(connection, 505, "HTTP/1.1 only", NULL);
-    if (exchange->host_count != 1 && !(old && exchange->host_count == 0))
+    if (exchange->host_count != 1)
         return stop(connection, 400, "exactly one Host field is needed", NULL);
     if (!bw_http_route_request(config, exchange, llhttp_method_name(parser->method),
                                bw_tls_stream_has_certificate(connection->stream),

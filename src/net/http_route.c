@@ -169,7 +169,7 @@ bool bw_http_route_request(const struct bw_http_server_config *config, struct ex
         return false;
     request->is_head = strcmp(method, "HEAD") == 0;
     route = find_route(config, request, request->is_head ? "GET" : method, allowed);
-    if (request->peer == NULL && !config->plain && (route == NULL || route->roles != BW_HTTP_OPEN))
+    if (request->peer == NULL && (route == NULL || route->roles != BW_HTTP_OPEN))
         return refuse_stranger(out_refusal, has_certificate);
     if (route == NULL && allowed[0] == '\0')
         return bw_http_refuse(out_refusal, 404, "there is no such path", NULL);

@@ -214,7 +214,6 @@ static void accept_one(struct bw_http_server *server)
 {
     struct bw_tls_stream_config config = {
         .context = server->config.context,
-        .plain = server->config.plain,
         .events = &stream_events,
         .handshake_ms = server->config.handshake_ms,
         .user_timeout_ms = server->config.answer_ms,
@@ -306,17 +305,10 @@ static void on_sweep(uv_timer_t *timer)
 
 void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st *context)
 {
-    BW_ASSERT(!server->config.plain);
     bw_tls_context_free(server->config.context);
     server->config.context = bw_tls_context_keep(context);
     server->generation++;
     start_sweep(server, server->config.old_connection_ms / SWEEPS_PER_AGE);
-}
-
-void bw_http_server_drop_connections(struct bw_http_server *server)
-{
-    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next)
-        drop(connection_of(seat), "every connection is closed by order");
 }
 
 /* ---- open and close ---- */
@@ -370,8 +362,7 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     struct bw_http_server *server;
     enum bw_err err = bw_address_parse(config->listen, &address, diag);
 
-    BW_ASSERT(config->plain == (config->context == NULL));
-    BW_ASSERT(config->clock != NULL && config->cluster != NULL);
+    BW_ASSERT(config->context != NULL && config->clock != NULL && config->cluster != NULL);
     if (err != BW_OK)
         return err;
     if (!bw_address_is_numeric(&address, &socket_address))
@@ -386,8 +377,7 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     server->seats.seats_max = server->config.connections_max;
     server->seats.identity_max = server->config.identity_connections_max;
     server->seats.people_max = server->config.people_connections_max;
-    if (!config->plain)
-        server->config.context = bw_tls_context_keep(config->context);
+    server->config.context = bw_tls_context_keep(config->context);
     BW_ASSERT(uv_tcp_init(loop, &server->listener) == 0); /* makes no socket yet: cannot fail */
     BW_ASSERT(uv_timer_init(loop, &server->sweep) == 0);
     server->listener.data = server;

@@ -163,10 +163,8 @@ static bool send_bytes(void *user, const void *data, size_t size)
     return true;
 }
 
-static size_t ciphertext_bytes(const struct bw_tls_stream *stream, size_t size)
+static size_t ciphertext_bytes(size_t size)
 {
-    if (stream->ssl == NULL)
-        return size;
     return size + (size / RECORD_BYTES_MAX + 1) * RECORD_OVERHEAD;
 }
 
@@ -179,13 +177,11 @@ enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, const void *data, 
     if (size == 0)
         return BW_OK;
     if (size > stream->queue_bytes_max ||
-        stream->queued_bytes + ciphertext_bytes(stream, size) > stream->queue_bytes_max)
+        stream->queued_bytes + ciphertext_bytes(size) > stream->queue_bytes_max)
         return BW_ERR_LIMIT;
     ERR_clear_error();
-    if (stream->ssl == NULL)
-        sent = send_bytes(stream, data, size);
-    else /* our BIO takes everything or fails: it never asks for a retry */
-        sent = SSL_write(stream->ssl, data, (int)size) > 0;
+    /* Our BIO takes everything or fails: it never asks for a retry. */
+    sent = SSL_write(stream->ssl, data, (int)size) > 0;
     ERR_clear_error();
     if (sent)
         return BW_OK;
@@ -198,16 +194,11 @@ size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream)
     size_t free_bytes = stream->queue_bytes_max > stream->queued_bytes
                             ? stream->queue_bytes_max - stream->queued_bytes
                             : 0;
-    size_t overhead = ciphertext_bytes(stream, free_bytes) - free_bytes;
+    size_t overhead = ciphertext_bytes(free_bytes) - free_bytes;
 
     if (stream->state != STATE_OPEN || free_bytes <= overhead)
         return 0;
     return free_bytes - overhead;
-}
-
-size_t bw_tls_stream_queued_bytes(const struct bw_tls_stream *stream)
-{
-    return stream->queued_bytes;
 }
 
 void bw_tls_stream_finish(struct bw_tls_stream *stream)
@@ -218,11 +209,9 @@ void bw_tls_stream_finish(struct bw_tls_stream *stream)
         bw_tls_stream_close(stream, BW_OK, "done");
         return;
     }
-    if (stream->ssl != NULL) {
-        ERR_clear_error();
-        (void)SSL_shutdown(stream->ssl); /* the alert is a courtesy: the end of stream follows */
-        ERR_clear_error();
-    }
+    ERR_clear_error();
+    (void)SSL_shutdown(stream->ssl); /* the alert is a courtesy: the end of stream follows */
+    ERR_clear_error();
     if (stream->state == STATE_CLOSING)
         return;
     stream->state = STATE_FINISHING;
@@ -392,18 +381,6 @@ static bool step_read(struct bw_tls_stream *stream)
     }
 }
 
-static bool step_plain(struct bw_tls_stream *stream)
-{
-    const uint8_t *data = stream->io.in;
-    size_t size = stream->io.in_size;
-
-    if (size == 0)
-        return false;
-    stream->io.in_size = 0;
-    stream->events->on_data(stream, data, size, stream->user);
-    return true;
-}
-
 /* Works on the bytes at hand until there are none, or the stream is paused or over. */
 static void pump(struct bw_tls_stream *stream)
 {
@@ -418,7 +395,7 @@ static void pump(struct bw_tls_stream *stream)
         else if (stream->state != STATE_OPEN || stream->paused)
             more = false;
         else
-            more = stream->ssl != NULL ? step_read(stream) : step_plain(stream);
+            more = step_read(stream);
     }
     stream->pumping = false;
     hold_rest(stream);
@@ -437,7 +414,7 @@ struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *confi
 {
     struct bw_tls_stream *stream = calloc(1, sizeof *stream);
 
-    BW_ASSERT(config->plain == (config->context == NULL));
+    BW_ASSERT(config->context != NULL);
     BW_ASSERT(config->handshake_ms > 0);
     BW_ASSERT(config->events->on_ready != NULL && config->events->on_data != NULL);
     BW_ASSERT(config->events->on_closed != NULL);
@@ -452,8 +429,6 @@ struct bw_tls_stream *bw_tls_stream_new(const struct bw_tls_stream_config *confi
     stream->io.write = send_bytes;
     stream->io.user = stream;
     (void)snprintf(stream->remote, sizeof stream->remote, "unknown");
-    if (config->plain)
-        return stream;
     ERR_clear_error();
     stream->ssl = SSL_new(config->context);
     BIO *bio = stream->ssl != NULL ? bw_tls_bio_new(&stream->io) : NULL;
@@ -497,18 +472,10 @@ void bw_tls_stream_begin(struct bw_tls_stream *stream)
             return;
         }
     }
-    if (stream->ssl != NULL) {
-        stream->state = STATE_HANDSHAKE;
-        start_timer(stream, stream->handshake_ms);
-        start_reading(stream);
-        pump(stream); /* a client speaks first */
-        return;
-    }
-    stream->state = STATE_OPEN;
-    start_timer(stream, 0);
+    stream->state = STATE_HANDSHAKE;
+    start_timer(stream, stream->handshake_ms);
     start_reading(stream);
-    if (stream->state == STATE_OPEN)
-        stream->events->on_ready(stream, stream->user);
+    pump(stream); /* a client speaks first */
 }
 
 enum bw_err bw_tls_stream_accept(uv_stream_t *listener, const struct bw_tls_stream_config *config,
@@ -550,9 +517,4 @@ bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream)
 const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
 {
     return stream->remote;
-}
-
-void *bw_tls_stream_user(const struct bw_tls_stream *stream)
-{
-    return stream->user;
 }

@@ -24,7 +24,7 @@ struct bw_tls_stream {
     uv_tcp_t tcp;
     uv_timer_t timer;
     uv_shutdown_t shutdown;
-    SSL *ssl; /* NULL: plain */
+    SSL *ssl;
     struct bw_tls_io io;
     uint8_t *held; /* what io.in points into while paused; NULL: nothing */
     const struct bw_tls_stream_events *events;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/ssl.h>
+
 #include <breakwater/base/prng.h>
 #include <breakwater/net/http_server.h>
 #include <breakwater/net/tls_context.h>
@@ -106,12 +108,6 @@ enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, const void *data, 
     return BW_OK;
 }
 
-size_t bw_tls_stream_queued_bytes(const struct bw_tls_stream *stream)
-{
-    (void)stream;
-    return 0;
-}
-
 void bw_tls_stream_set_deadline(struct bw_tls_stream *stream, uint32_t ms)
 {
     (void)stream;
@@ -161,11 +157,6 @@ const char *bw_tls_stream_remote(const struct bw_tls_stream *stream)
 {
     (void)stream;
     return "192.0.2.1:40000";
-}
-
-void *bw_tls_stream_user(const struct bw_tls_stream *stream)
-{
-    return stream->config.user;
 }
 
 /* ---- handlers ---- */
@@ -253,7 +244,7 @@ static void on_answered(const struct bw_http_request *request, int status, void 
 static void open_server(void)
 {
     const struct bw_http_server_config config = {.listen = "127.0.0.1:0",
-                                                 .plain = true,
+                                                 .context = SSL_CTX_new(TLS_server_method()),
                                                  .cluster = "prod",
                                                  .routes = routes,
                                                  .route_count = sizeof routes / sizeof routes[0],
@@ -262,7 +253,7 @@ static void open_server(void)
     struct bw_diag diag = {0};
 
     world.sent = malloc(SENT_MAX);
-    FUZZ_CHECK(world.sent != NULL && uv_loop_init(&world.loop) == 0);
+    FUZZ_CHECK(world.sent != NULL && config.context != NULL && uv_loop_init(&world.loop) == 0);
     FUZZ_CHECK(bw_http_server_open(&world.loop, &config, &world.server, &diag) == BW_OK);
 }
 

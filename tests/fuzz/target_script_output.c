@@ -131,7 +131,7 @@ static void run_observation(enum bw_action_kind action, const char *output)
     FUZZ_CHECK(fuzz_is_text(site.position, sizeof site.position));
     check_position(&site, message.ended.tail);
     FUZZ_CHECK(!site.has_lag || strstr(message.ended.tail, "lag_seconds=") != NULL);
-    FUZZ_CHECK(!bw_site_may_serve(&site, fuzz_instant_ms(1100)));
+    FUZZ_CHECK(!bw_lease_is_alive(&site.lease, fuzz_instant_ms(1100)));
     bw_site_sync_get(&site, fuzz_instant_ms(1200), &group);
     FUZZ_CHECK(fuzz_is_text(group.report.position, sizeof group.report.position));
 }

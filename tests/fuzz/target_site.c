@@ -60,8 +60,9 @@ static void check_site(const struct bw_site_memory *before)
     FUZZ_CHECK(site->memory.epoch > before->epoch || !before->given_back ||
                site->memory.given_back);
     FUZZ_CHECK(site->tenure <= BW_TENURE_STUCK && bw_tenure_word(site->tenure)[0] != '\0');
-    if (!bw_site_may_serve(site, now()))
-        return;
+    if ((site->tenure != BW_TENURE_STARTING && site->tenure != BW_TENURE_SERVING) || site->over ||
+        !bw_lease_is_alive(&site->lease, now()) || bw_lease_in_fence_window(&site->lease, now()))
+        return; /* may not serve */
     FUZZ_CHECK(site->lease.epoch == site->memory.epoch && !site->memory.given_back);
     FUZZ_CHECK(!bw_instant_right_is_over(now(), site->lease.end));
     FUZZ_CHECK(site->guard_greeted || site->arm_sent_end.boot_ns != 0);

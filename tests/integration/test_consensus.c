@@ -66,7 +66,7 @@ static struct test_witness *leader(void)
 {
     for (int i = 0; i < TEST_WITNESSES; i++) {
         if (witnesses[i].node != NULL && bw_node_is_ready(witnesses[i].node) &&
-            witnesses[i].ready_term == bw_node_term(witnesses[i].node))
+            witnesses[i].ready_term == test_witness_term(witnesses[i].node))
             return &witnesses[i];
     }
     return NULL;

@@ -14,11 +14,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/durable.h>
 
 #include "guard_rig.h"
+#include "janitor.h"
 
 /* As in test_guard_program: in time on a slow machine too. */
 #define TTL_MS    11000
@@ -37,7 +37,7 @@ static uint64_t serve_and_lose_both(struct rig *rig, uint64_t epoch)
     assert_int_equal(rig_run(&rig->agent, epoch, BW_ACTION_START).result, BW_RUN_OK);
     rig_wait_beat(rig, 0);
     (void)rig_guard_end(rig, SIGKILL);
-    bw_enforcer_end_all(rig->site);
+    janitor_end_enforcers(rig->site);
     rig_wait_beat(rig, rig_now_ms());
     return end.boot_ns / BW_NS_PER_MS;
 }

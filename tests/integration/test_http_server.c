@@ -406,30 +406,6 @@ static void garbage_in_any_amount_leaves_the_server_working(void **state)
     wait_for(house, &house->connection_count, 0);
 }
 
-/* ---- without TLS ---- */
-
-static void plain_port_serves_open_routes_only(void **state)
-{
-    struct house *house = *state;
-    struct test_https client;
-    struct test_answer answer;
-
-    house->config.plain = true;
-    house->config.context = NULL;
-    (void)open_house(state);
-    test_https_dial(&client, house->port);
-    assert_true(test_https_say(&client, "GET /healthz HTTP/1.0\r\n\r\n"));
-    test_https_hear(&client, false, &answer);
-    assert_int_equal(answer.status, 200);
-    assert_true(answer.closes);
-    test_https_close(&client);
-    test_https_dial(&client, house->port);
-    assert_true(test_https_say(&client, GET("/v1/groups/g")));
-    test_https_hear(&client, false, &answer);
-    assert_int_equal(answer.status, 403);
-    test_https_close(&client);
-}
-
 static void taken_port_is_an_error_in_words(void **state)
 {
     struct house *house = open_house(state);
@@ -472,7 +448,6 @@ int main(void)
         TEST(each_broken_rule_has_its_status),
         TEST(limits_of_the_head_have_their_status),
         TEST(garbage_in_any_amount_leaves_the_server_working),
-        TEST(plain_port_serves_open_routes_only),
         TEST(taken_port_is_an_error_in_words),
 #undef TEST
     };

@@ -367,25 +367,6 @@ static void new_certificate_serves_new_connections_and_old_ones_age_out(void **s
     test_https_close(&fresh);
 }
 
-static void drop_all(struct house *house)
-{
-    bw_http_server_drop_connections(house->server);
-}
-
-static void revocation_drops_every_connection(void **state)
-{
-    struct house *house = open_house(state);
-    struct test_https client;
-
-    assert_true(test_https_open(&client, house->port, house->agent));
-    assert_true(test_https_say(&client, GET("/v1/wait")));
-    wait_for(house, &house->wait_count, 1);
-    order(house, drop_all);
-    assert_true(test_https_is_at_end(&client));
-    test_https_close(&client);
-    wait_for(house, &house->gone_count, 1);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,7 +384,6 @@ int main(void)
         TEST(people_leave_room_for_programs),
         TEST(a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped),
         TEST(new_certificate_serves_new_connections_and_old_ones_age_out),
-        TEST(revocation_drops_every_connection),
 #undef TEST
     };
 

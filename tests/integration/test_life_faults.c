@@ -9,8 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <breakwater/enforcer/enforcer.h>
-
+#include "janitor.h"
 #include "real_cluster.h"
 
 static struct real_cluster cluster;
@@ -196,7 +195,7 @@ static void kill_guard(void)
 static void freeze_guard(void)
 {
     assert_int_equal(kill(cluster.sites[0].guard, SIGSTOP), 0);
-    bw_enforcer_end_all(cluster.sites[0].name); /* which would end it too: a frozen guard makes no other */
+    janitor_end_enforcers(cluster.sites[0].name); /* which would end it too: a frozen guard makes no other */
 }
 
 static void a_start_that_outlives_its_guard_is_ended_by_the_agent(void **state)

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/clock.h>
 
 #include "faults.h"
+#include "janitor.h"
 #include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
@@ -143,7 +143,7 @@ static void a_search_through_all_processes_delays_the_end_of_no_unit(void **stat
     faults_say(path, "list /proc 3000\n");
 
     (void)real_end(&cluster.sites[0].guard, SIGKILL);
-    bw_enforcer_end_all(cluster.sites[0].name); /* which would be as early, and needs no search either */
+    janitor_end_enforcers(cluster.sites[0].name); /* which would be as early, and needs no search either */
     real_until(&cluster, real_service_is_gone, 0, "the service is ended");
     const uint64_t d_ms = real_lease_end_ms(&cluster, 0);
 

@@ -318,3 +318,32 @@ bool world_holds(const struct world *world, const char *id, int site)
 
     return gate != NULL && gate->verdict == BW_GATE_HOLD;
 }
+
+static bool is_held_by(const struct bw_gate *gate)
+{
+    return gate->site < 0 && gate->verdict == BW_GATE_HOLD;
+}
+
+const char *world_verdict(const struct bw_decision *decision)
+{
+    const char *step = "A0";
+    bool is_held = false;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (strcmp(gate->step, "A0") == 0) {
+            if (is_held_by(gate))
+                return "A0";
+            continue;
+        }
+        if (strcmp(gate->step, step) != 0) {
+            if (strcmp(step, "A0") != 0 && !is_held)
+                return step;
+            step = gate->step;
+            is_held = false;
+        }
+        is_held = is_held || is_held_by(gate);
+    }
+    return is_held ? "A0" : step;
+}

@@ -87,5 +87,8 @@ enum bw_err world_ask(struct world *world, enum bw_wish_kind kind, const char *t
  * it; NULL: there is none. */
 const struct bw_gate *world_gate(const struct world *world, const char *id, int site);
 bool world_holds(const struct world *world, const char *id, int site);
+/* The step that the gates alone decide for: the first of which no gate of the group holds; "A0" when
+ * there is none, or a gate of every step holds. What was decided is always this. */
+const char *world_verdict(const struct bw_decision *decision);
 
 #endif

@@ -1,5 +1,6 @@
 #include "janitor.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/enforcer/enforcer.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/reach.h>
 
@@ -91,11 +91,39 @@ static void clear_tag(const char *tag)
     bw_cgroup_remove_if_empty(&probe); /* and what holds it, as the last one */
 }
 
+static bool is_enforcer_of(const char *pid, const char *site)
+{
+    char path[64], wanted[128], line[256];
+    int length, fd;
+    ssize_t got;
+
+    (void)snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    length = snprintf(wanted, sizeof wanted, "breakwater%cenforcer%c%s%c", 0, 0, site, 0);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false; /* it has ended */
+    got = read(fd, line, sizeof line);
+    (void)close(fd); /* only read from */
+    return got == length && memcmp(line, wanted, (size_t)length) == 0;
+}
+
+void janitor_end_enforcers(const char *site)
+{
+    DIR *list = opendir("/proc");
+    const struct dirent *entry;
+
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (isdigit((unsigned char)entry->d_name[0]) && is_enforcer_of(entry->d_name, site))
+            (void)kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL); /* gone: as wanted */
+    if (list != NULL)
+        (void)closedir(list); /* only read from */
+}
+
 void janitor_clear_cgroups(const char *tag)
 {
     char of_guard[BW_REACH_TAG_BYTES];
 
-    bw_enforcer_end_all(tag);
+    janitor_end_enforcers(tag);
     clear_tag(tag);
     bw_reach_tag(JANITOR_CLUSTER, tag, of_guard);
     clear_tag(of_guard);

@@ -13,6 +13,9 @@ void janitor_add_cgroups(const char *tag);
 /* The test has removed it, and the name may become somebody else's. */
 void janitor_forget(const char *path_or_tag);
 
+/* Ends every enforcer of `site` on this machine, found by its command line, at once: for a test that has
+ * ended the guards of a site, and its services, itself. */
+void janitor_end_enforcers(const char *site);
 /* Ends the enforcers of the site TAG, and all in the cgroups breakwater-TAG/NAME and
  * breakwater-TAG@prod/NAME, and removes these, now. Bounded: 60 s, then it says so on
  * stderr. What found its processes by scan has none. */

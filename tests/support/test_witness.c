@@ -448,6 +448,14 @@ enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster
     return err;
 }
 
+uint64_t test_witness_term(const struct bw_raft_node *node)
+{
+    struct bw_node_status status;
+
+    bw_node_get_status(node, &status);
+    return status.term;
+}
+
 enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_node_done_fn on_done,
                                 void *user)
 {

@@ -65,6 +65,7 @@ enum bw_err test_witness_start(struct test_witness *witness, struct test_cluster
                                uint64_t id, uv_loop_t *loop, struct bw_diag *diag);
 /* Runs the loop until nothing is left of it. */
 void test_witness_stop(struct test_witness *witness);
+uint64_t test_witness_term(const struct bw_raft_node *node);
 
 enum bw_err test_witness_submit(struct test_witness *witness, uint64_t id, bw_node_done_fn on_done,
                                 void *user);

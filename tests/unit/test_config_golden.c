@@ -76,6 +76,11 @@ static char *without_directory(const char *text, const char *directory)
 static char *transcript(const char *file)
 {
     char directory[4096];
+    static const char *const words[] = {
+#define X(name, word) [BW_CONFIG_KIND_##name] = word,
+        BW_CONFIG_KIND_LIST(X)
+#undef X
+    };
     struct bw_problems scratch;
     struct bw_problems problems;
     struct bw_document document;
@@ -94,7 +99,7 @@ static char *transcript(const char *file)
     kind = bw_config_kind_detect(&document);
     bw_document_deinit(&document);
     bw_problems_deinit(&scratch);
-    fprintf(out, "kind: %s\n", bw_config_kind_word(kind));
+    fprintf(out, "kind: %s\n", words[kind]);
     err = load(kind, file, &problems);
     bw_problems_print(&problems, "nothing was started", out);
     assert_int_equal(err == BW_OK, problems.error_count == 0);

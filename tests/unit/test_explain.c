@@ -154,7 +154,7 @@ static void the_verdict_of_every_story_equals_the_command(void **state)
         tell();
 
         compare_with_golden(stories[i].name);
-        assert_string_equal(bw_explain_verdict(&world.decision), world.decision.rule);
+        assert_string_equal(world_verdict(&world.decision), world.decision.rule);
         assert_int_equal(world.decision.acts, strcmp(world.decision.rule, "A0") != 0);
     }
 }

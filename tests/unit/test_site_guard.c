@@ -595,7 +595,7 @@ static void a_pending_arm_is_no_lease_but_a_deadline(void **state)
                                                  .armed_instance = instance_a,
                                                  .armed_end = at_ms(world.now_ms + TTL_MS),
                                                  .arm_pending = true});
-    assert_false(bw_site_may_serve(&world.site, at_ms(world.now_ms)));
+    assert_false(bw_lease_is_alive(&world.site.lease, at_ms(world.now_ms)));
     assert_int_equal(world.site.lease.end.boot_ns, 0);
     assert_false(world.site.memory.enforced);
 

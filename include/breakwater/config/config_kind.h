@@ -21,6 +21,5 @@ enum bw_config_kind {
 /* The kind of which the document has the most top-level keys, of equal ones the kind that misses
  * fewer required keys. UNKNOWN when it has none of any, or is no mapping. */
 enum bw_config_kind bw_config_kind_detect(const struct bw_document *document);
-const char *bw_config_kind_word(enum bw_config_kind kind);
 
 #endif

@@ -141,9 +141,6 @@ struct bw_node_status {
 };
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
-/* The durable term: the answer to "is your term still T?". Never from fsm callbacks.
- */
-uint64_t bw_node_term(const struct bw_raft_node *node);
 bool bw_node_is_ready(const struct bw_raft_node *node);
 
 #endif

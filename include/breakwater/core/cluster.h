@@ -27,7 +27,7 @@ struct bw_cluster {
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity);
 
 struct bw_applied {
-    const struct bw_group_rule *rule; /* of the group's table or bw_cluster_rules; NULL: no-op */
+    const struct bw_group_rule *rule; /* of the group's table or the cluster's; NULL: no-op */
     int group;       /* index of the group (its gap, once deleted), -1: none */
     enum bw_err err; /* BW_OK: a row fired. Otherwise nothing changed but applied_index and
                         no_op_count, and:
@@ -42,9 +42,6 @@ struct bw_applied {
                         closed; an initial primary when no first grant is due; a phase without a
                         row for it */
 };
-
-/* The rows that belong to no group: C1 Found, C2 the SetSpec that creates, C3 RaiseLevel. */
-const struct bw_group_rule *bw_cluster_rules(size_t *out_count);
 
 /* Applies one committed command at `index` (> applied_index). The same on every witness. */
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,

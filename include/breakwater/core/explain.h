@@ -83,8 +83,4 @@ const char *bw_gate_meaning(const char *id);
 void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
                      size_t size);
 
-/* The step that the gates alone decide for: the first of which no gate of the group holds; "A0" when
- * there is none, or a gate of every step holds. What was decided is always this (golden tests). */
-const char *bw_explain_verdict(const struct bw_decision *decision);
-
 #endif

@@ -229,9 +229,6 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group);
 
-/* May this site run the service now? What `health` and `gate` tell. */
-bool bw_site_may_serve(const struct bw_site *site, struct bw_instant now);
-
 const char *bw_tenure_word(enum bw_tenure tenure);
 
 #endif

@@ -14,8 +14,4 @@
  * can be ignored. False: those two descriptors are not there, nobody but a guard starts it. */
 bool bw_enforcer_run(void);
 
-/* Ends every enforcer of `site` on this machine, at once: for whoever has ended the services of a site, and
- * its guards, himself (a test, `breakwater dev`). */
-void bw_enforcer_end_all(const char *site);
-
 #endif

@@ -78,9 +78,8 @@ const char *bw_http_eviction_word(enum bw_http_eviction why);
 
 struct bw_http_server_config {
     const char *listen;         /* "HOST:PORT", numeric host; port 0 takes a free one */
-    struct ssl_ctx_st *context; /* kept; NULL only with `plain` */
-    bool plain;                 /* no TLS: for a local health port; HTTP/1.0 is welcome there */
-    const char *cluster;        /* an identity of another cluster is none; borrowed; "" if plain */
+    struct ssl_ctx_st *context; /* kept */
+    const char *cluster;        /* an identity of another cluster is none; borrowed */
     const struct bw_http_route *routes; /* borrowed for the server's life */
     size_t route_count;
     struct bw_instant (*clock)(void *user);
@@ -131,8 +130,6 @@ struct bw_http_counters bw_http_server_counters(const struct bw_http_server *ser
 /* New connections use `context` (kept) from now on. Old ones keep their identity, and close when
  * they are `old_connection_ms` old: at once if idle, else after the answer they wait for. */
 void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st *context);
-/* After a revocation: every connection closes now, whatever it is doing. */
-void bw_http_server_drop_connections(struct bw_http_server *server);
 
 /* ---- for handlers ---- */
 

@@ -1,4 +1,4 @@
-/* tls_stream.h - one connection: TLS 1.3 (or, where a program says so, plain TCP) on a libuv loop.
+/* tls_stream.h - one connection: TLS 1.3 on a libuv loop.
  *
  * All calls and callbacks belong to the loop's thread. Callbacks may call any function here, close
  * included; none may free: the stream frees itself after on_closed has returned, which is called
@@ -40,8 +40,7 @@ struct bw_tls_stream_events {
 };
 
 struct bw_tls_stream_config {
-    struct ssl_ctx_st *context; /* kept; NULL only with `plain` */
-    bool plain;                 /* no TLS, and so no peer identity: for a local health port only */
+    struct ssl_ctx_st *context; /* kept */
     const struct bw_tls_stream_events *events; /* borrowed for the stream's life */
     void *user;
     uint32_t handshake_ms;    /* > 0; accept: whole handshake; connect: handshake after the dial */
@@ -52,8 +51,7 @@ struct bw_tls_stream_config {
 };
 
 /* Takes the connection that waits at `listener`. BW_ERR_NOMEM: it still waits there (call again),
- * then nothing follows. Any other failure comes as on_closed. On a plain stream on_ready is called
- * before this returns, with *out_stream set. */
+ * then nothing follows. Any other failure comes as on_closed. */
 BW_MUST_CHECK enum bw_err bw_tls_stream_accept(uv_stream_t *listener,
                                                const struct bw_tls_stream_config *config,
                                                struct bw_tls_stream **out_stream,
@@ -75,8 +73,6 @@ BW_MUST_CHECK enum bw_err bw_tls_stream_write(struct bw_tls_stream *stream, cons
                                               size_t size);
 /* Bytes that bw_tls_stream_write will take now: for a sender that cuts its data to fit. */
 size_t bw_tls_stream_writable_bytes(const struct bw_tls_stream *stream);
-/* Ciphertext not yet taken by the kernel. */
-size_t bw_tls_stream_queued_bytes(const struct bw_tls_stream *stream);
 
 /* Flow control: after pause no on_data until resume; the peer's end is not noticed while paused.
  * resume may call on_data, on data already here, before it returns. */
@@ -104,6 +100,5 @@ const struct bw_identity *bw_tls_stream_peer(const struct bw_tls_stream *stream)
 bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream);
 /* "ADDRESS:PORT" of the peer ("unknown" before the dial has succeeded). Owned by the stream. */
 const char *bw_tls_stream_remote(const struct bw_tls_stream *stream);
-void *bw_tls_stream_user(const struct bw_tls_stream *stream);
 
 #endif
