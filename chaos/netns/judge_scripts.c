@@ -20,9 +20,9 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/config_kind.h>
 #include <breakwater/config/document.h>
+#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/durable.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/dir_lock.h>
-#include <breakwater/sys/durable.h>
 
 #include "confirm.h"
 #include "options.h"

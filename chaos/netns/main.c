@@ -13,7 +13,7 @@
 #include <breakwater/base/instant.h>
 #include <breakwater/config/scalar.h>
 #include <breakwater/dev/ledger.h>
-#include <breakwater/sys/random.h>
+#include <breakwater/os/random.h>
 
 #include "chaos.h"
 #include "judge_scripts.h"

@@ -1,4 +1,4 @@
-/* disk.c - files that are replaced whole, as sys/durable does it, on disks that fail. */
+/* disk.c - files that are replaced whole, as os/durable does it, on disks that fail. */
 #include <stdlib.h>
 #include <string.h>
 

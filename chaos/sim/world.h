@@ -229,7 +229,7 @@ void sim_net_post(struct sim_process *from, struct sim_process *to, sim_later_fn
 /* For what is written beside the process: how long this save takes it (`is_volatile`: in /run), when
  * its turn comes at `begin_ns`. */
 uint64_t sim_disk_takes_ns(struct sim_process *process, bool is_volatile, uint64_t begin_ns);
-/* Replaces file `name` of the process's machine as sys/durable does: after BW_OK the new content
+/* Replaces file `name` of the process's machine as os/durable does: after BW_OK the new content
  * survives everything, before that the old or the new one does, whole. BW_ERR_IO: the old one is
  * there. BW_ERR_UNKNOWN: one of them is; the process must end. A slow disk stalls the process. Has
  * crash points before and after. A volatile one (in /run) is quick and does not survive a reboot. */

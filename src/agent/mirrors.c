@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/sys/durable.h>
+#include <breakwater/os/durable.h>
 
 /* The guard's mirror of one group: RUN_DIR/SITE-guard/GROUP.mirror. */
 static const struct bw_durable_kind mirror_kind = {.magic = BW_GUARD_MIRROR_MAGIC,

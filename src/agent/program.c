@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
-#include <breakwater/sys/random.h>
 
 static const int signal_numbers[BW_AGENT_SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 

@@ -8,10 +8,10 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/durable.h>
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/dir_lock.h>
-#include <breakwater/sys/durable.h>
-#include <breakwater/sys/random.h>
 
 static const struct bw_durable_kind state_kind = {
     .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};

@@ -6,13 +6,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/stop.h>
+#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/durable.h>
 
 #define LOCK_NAME          "lock"
 #define IDENTITY_NAME      "identity"
@@ -21,107 +22,9 @@
 #define IDENTITY_HEAD_0_1  "breakwater witness identity 1\n"
 #define NAME_BYTES         256 /* of a directory entry, with its NUL */
 
-/* ---- files that survive a crash ------------------------------------------------------------- */
-
-static enum bw_err write_all(int fd, const uint8_t *data, size_t size, struct bw_diag *diag)
-{
-    while (size > 0) {
-        ssize_t written = write(fd, data, size);
-
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return bw_diag_errno(diag, errno, "write");
-        data += written;
-        size -= (size_t)written;
-    }
-    return BW_OK;
-}
-
-enum bw_err bw_data_dir_save(int dir, const char *name, const void *data, size_t size,
-                             struct bw_diag *diag)
-{
-    char temporary[64];
-    enum bw_err err;
-    int fd;
-
-    (void)snprintf(temporary, sizeof temporary, "%s.new", name); /* names are ours and short */
-    fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return bw_diag_errno(diag, errno, "save %s", name);
-    err = write_all(fd, data, size, diag);
-    if (err == BW_OK && fsync(fd) != 0) /* before the rename: old or new, each whole */
-        err = bw_diag_errno(diag, errno, "sync");
-    if (err == BW_OK && renameat(dir, temporary, dir, name) != 0)
-        err = bw_diag_errno(diag, errno, "rename");
-    if (err == BW_OK && fsync(dir) != 0)
-        err = bw_diag_errno(diag, errno, "sync the directory");
-    (void)close(fd); /* synced, or failed already */
-    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "save %s", name);
-}
-
-enum bw_err bw_data_dir_load(int dir, const char *name, void *out_data, size_t size_max,
-                             size_t *out_size, struct bw_diag *diag)
-{
-    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-    enum bw_err err = BW_OK;
-    uint8_t *out = out_data;
-    uint8_t extra;
-    size_t size = 0;
-
-    if (fd < 0)
-        return bw_diag_errno(diag, errno, "open %s", name);
-    for (;;) {
-        bool is_full = size == size_max;
-        ssize_t got = read(fd, is_full ? &extra : out + size, is_full ? 1 : size_max - size);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            err = bw_diag_errno(diag, errno, "read %s", name);
-        else if (got > 0 && is_full)
-            err = bw_diag_set(diag, BW_ERR_LIMIT, "%s has more than %zu bytes", name, size_max);
-        if (got <= 0 || err != BW_OK)
-            break;
-        size += (size_t)got;
-    }
-    (void)close(fd); /* only read */
-    if (err == BW_OK)
-        *out_size = size;
-    return err;
-}
-
-/* ---- the lock ------------------------------------------------------------------------------- */
-
-static enum bw_err take_lock(struct bw_data_dir *dir, struct bw_diag *diag)
-{
-    char text[32] = "";
-    long pid = 0;
-    ssize_t size;
-
-    dir->lock = openat(dir->fd, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (dir->lock < 0)
-        return bw_diag_errno(diag, errno, "open %s/%s", dir->path, LOCK_NAME);
-    if (flock(dir->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK)
-            return bw_diag_errno(diag, errno, "lock %s", dir->path);
-        size = pread(dir->lock, text, sizeof text - 1, 0);
-        if (size > 0 && sscanf(text, "%ld", &pid) == 1 && pid > 0)
-            return bw_diag_set(diag, BW_ERR_BUSY,
-                               "data_dir %s is in use by process %ld; nothing was started",
-                               dir->path, pid);
-        return bw_diag_set(diag, BW_ERR_BUSY,
-                           "data_dir %s is in use by another process; nothing was started",
-                           dir->path);
-    }
-    size = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(dir->lock, 0) != 0 || pwrite(dir->lock, text, (size_t)size, 0) != size)
-        return bw_diag_errno(diag, errno, "write %s/%s", dir->path, LOCK_NAME);
-    return BW_OK;
-}
-
 static enum bw_err open_and_lock(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
 {
+    char called[BW_DATA_DIR_PATH_MAX + 16];
     enum bw_err err;
 
     *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
@@ -132,7 +35,8 @@ static enum bw_err open_and_lock(struct bw_data_dir *dir, const char *path, stru
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir->fd < 0)
         return bw_diag_errno(diag, errno, "open data_dir %s", path);
-    err = take_lock(dir, diag);
+    (void)snprintf(called, sizeof called, "data_dir %s", path);
+    err = bw_dir_lock(dir->fd, called, &dir->lock, diag);
     if (err != BW_OK)
         bw_data_dir_close(dir);
     return err;
@@ -142,8 +46,7 @@ void bw_data_dir_close(struct bw_data_dir *dir)
 {
     if (dir->path[0] == '\0')
         return;
-    if (dir->lock >= 0)
-        (void)close(dir->lock); /* gives the lock back */
+    bw_dir_unlock(dir->lock);
     if (dir->fd >= 0)
         (void)close(dir->fd); /* only read */
     *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
@@ -274,7 +177,7 @@ enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
 
     if (!is_identity_valid(identity))
         return bw_diag_set(diag, BW_ERR_INVALID, "the identity of the witness is not complete");
-    return bw_data_dir_save(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
+    return bw_durable_write(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
 }
 
 static enum bw_err read_identity(const struct bw_data_dir *dir,
@@ -287,8 +190,8 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
     char incarnation[BW_ID_TEXT_BYTES];
     int founder = 0;
     size_t size;
-    enum bw_err err = bw_data_dir_load(dir->fd, IDENTITY_NAME, text, IDENTITY_BYTES_MAX, &size,
-                                       diag);
+    enum bw_err err = bw_durable_read(dir->fd, IDENTITY_NAME, text, IDENTITY_BYTES_MAX, &size,
+                                      diag);
 
     if (err == BW_ERR_NOT_FOUND)
         return bw_diag_set(diag, err,

@@ -3,15 +3,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <raft.h>
 #include <raft/uv.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/feature_level.h>
-#include <breakwater/consensus/voter.h>
 #include <breakwater/consensus/vote_store.h>
+#include <breakwater/consensus/voter.h>
+#include <breakwater/os/random.h>
 
 #include "segment.h"
 
@@ -212,25 +212,15 @@ static enum bw_err check_identity(const struct bw_node_config *config,
     return BW_OK;
 }
 
-/* The uv backend seeds by the second of the start: witnesses that start together, as after a power
+/* The uv backend would seed by the second of the start: witnesses that start together, as after a power
  * cut, would draw the same election timeouts for ever, and split every vote. */
-static unsigned make_seed(uint64_t witness_id)
-{
-    unsigned seed = (unsigned)witness_id;
-    unsigned noise;
-
-    if (getrandom(&noise, sizeof noise, 0) == (ssize_t)sizeof noise)
-        seed ^= noise; /* without: the ids still differ */
-    return seed;
-}
-
 static void set_up(struct bw_raft_node *node, const struct bw_node_config *config)
 {
     const struct bw_voter_settings settings = {.election_timeout_ms = config->election_timeout_ms,
                                                .heartbeat_ms = config->heartbeat_ms,
                                                .snapshot_threshold = config->snapshot_threshold,
                                                .snapshot_trailing = config->snapshot_trailing,
-                                               .seed = make_seed(config->witness_id)};
+                                               .seed = (unsigned)bw_random_seed()};
 
     bw_voter_set_up(&node->voter, &settings);
     raft_uv_set_connect_retry_delay(&node->voter.safe.io,

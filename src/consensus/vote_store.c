@@ -4,14 +4,14 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/consensus/data_dir.h>
+#include <breakwater/os/durable.h>
 
 static enum bw_err load_file(void *user, struct bw_vote *out_vote, struct bw_diag *diag)
 {
     const int *dir = user;
     uint8_t bytes[BW_VOTE_BYTES];
     size_t size = 0;
-    enum bw_err err = bw_data_dir_load(*dir, BW_VOTE_FILE, bytes, sizeof bytes, &size, diag);
+    enum bw_err err = bw_durable_read(*dir, BW_VOTE_FILE, bytes, sizeof bytes, &size, diag);
 
     if (err == BW_ERR_LIMIT) /* longer than it can be */
         return bw_diag_set(diag, BW_ERR_CORRUPT, "%s does not have %d bytes", BW_VOTE_FILE,
@@ -27,7 +27,7 @@ static enum bw_err save_file(void *user, struct bw_vote vote, struct bw_diag *di
 
     bw_vote_encode(vote, bytes);
     BW_CRASH_POINT(WITNESS_BEFORE_VOTE);
-    err = bw_data_dir_save(*dir, BW_VOTE_FILE, bytes, sizeof bytes, diag);
+    err = bw_durable_write(*dir, BW_VOTE_FILE, bytes, sizeof bytes, diag);
     BW_CRASH_POINT(WITNESS_AFTER_VOTE);
     return err;
 }
@@ -48,7 +48,7 @@ static enum bw_err save_cut(void *user, uint64_t index, struct bw_diag *diag)
     memcpy(bytes, cut_magic, sizeof cut_magic);
     bw_put_u64le(bytes + 8, index);
     bw_put_u32le(bytes + CUT_BODY, bw_crc32c(0, bytes, CUT_BODY));
-    return bw_data_dir_save(*dir, CUT_FILE, bytes, sizeof bytes, diag);
+    return bw_durable_write(*dir, CUT_FILE, bytes, sizeof bytes, diag);
 }
 
 /* What cannot be read excuses nothing: then a hole in the log is damage. */
@@ -57,7 +57,7 @@ uint64_t bw_vote_file_cut(int dir)
     uint8_t bytes[CUT_BYTES];
     size_t size = 0;
 
-    if (bw_data_dir_load(dir, CUT_FILE, bytes, sizeof bytes, &size, NULL) != BW_OK ||
+    if (bw_durable_read(dir, CUT_FILE, bytes, sizeof bytes, &size, NULL) != BW_OK ||
         size != sizeof bytes || memcmp(bytes, cut_magic, sizeof cut_magic) != 0 ||
         bw_get_u32le(bytes + CUT_BODY) != bw_crc32c(0, bytes, CUT_BODY))
         return 0;

@@ -17,7 +17,7 @@
 #include <breakwater/base/prng.h>
 #include <breakwater/config/witness_config.h>
 #include <breakwater/net/pki.h>
-#include <breakwater/sys/random.h>
+#include <breakwater/os/random.h>
 #include <breakwater/witness/witness.h>
 
 #define FILE_BYTES    (16 * 1024)

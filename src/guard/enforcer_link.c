@@ -17,9 +17,9 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/enforcer/enforcer.h>
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
-#include <breakwater/sys/random.h>
 
 #define OPEN_AGAIN_NS (200 * BW_NS_PER_MS)
 #define TELL_AGAIN_NS (5 * BW_NS_PER_MS)

@@ -21,8 +21,8 @@
 #include <breakwater/core/looks.h>
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/os/durable.h>
 #include <breakwater/sys/deadline.h>
-#include <breakwater/sys/durable.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/reach.h>

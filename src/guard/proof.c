@@ -5,7 +5,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
-#include <breakwater/sys/durable.h>
+#include <breakwater/os/durable.h>
 
 #define FIXED_BYTES (BW_ID_BYTES + 8) /* machine, digest (u64 LE); then CLUSTER/SITE/GROUP */
 #define NAMES_BYTES (3 * (BW_NAME_MAX + 1))

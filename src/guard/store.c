@@ -10,9 +10,9 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/os/dir_lock.h>
+#include <breakwater/os/durable.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/dir_lock.h>
-#include <breakwater/sys/durable.h>
 #include <breakwater/wire/state.h>
 
 #define NAME_BYTES        BW_GUARD_FILE_NAME_BYTES

@@ -9,7 +9,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/net/tls_stream.h>
-#include <breakwater/sys/random.h>
+#include <breakwater/os/random.h>
 #include <breakwater/witness/witness.h>
 
 #define DIAL_MS      2000

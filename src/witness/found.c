@@ -4,7 +4,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/consensus/node.h>
-#include <breakwater/sys/random.h>
+#include <breakwater/os/random.h>
 
 enum bw_err bw_witness_found(const struct bw_witness_config *config, struct bw_id cluster_id,
                              struct bw_id *out_cluster_id, struct bw_diag *diag)

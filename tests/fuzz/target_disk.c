@@ -1,5 +1,5 @@
 /* Files as a crash, a bad disk or a stranger may leave them: a state file with its head and checksum
- * (sys/durable), the vote, the identity of a data directory, an open segment of the log. The first
+ * (os/durable), the vote, the identity of a data directory, an open segment of the log. The first
  * byte says which, and whether the checksum is put right here. */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <breakwater/base/name.h>
 #include <breakwater/consensus/data_dir.h>
 #include <breakwater/consensus/vote_store.h>
-#include <breakwater/sys/durable.h>
+#include <breakwater/os/durable.h>
 
 #include "../../src/consensus/segment.h"
 #include "fuzz.h"
@@ -112,7 +112,7 @@ static void run_identity(const uint8_t *data, size_t size)
     FUZZ_CHECK(bw_name_is_valid(identity.cluster) && identity.witness_id > 0);
     FUZZ_CHECK(identity.election_timeout_ms > 0 && !bw_id_is_none(identity.cluster_id));
     FUZZ_CHECK(bw_data_dir_write_identity(&dir, &identity, &diag) == BW_OK);
-    FUZZ_CHECK(bw_data_dir_load(dir.fd, "identity", again, sizeof again, &again_size, &diag) ==
+    FUZZ_CHECK(bw_durable_read(dir.fd, "identity", again, sizeof again, &again_size, &diag) ==
                BW_OK);
     FUZZ_CHECK(again_size == size && memcmp(again, data, size) == 0);
     bw_data_dir_close(&dir);
@@ -138,7 +138,7 @@ static void run_segment(const uint8_t *data, size_t size)
     err = bw_segment_check(path, &cut, &diag);
     FUZZ_CHECK((err == BW_OK || err == BW_ERR_CORRUPT) && cut.files <= 1 && cut.bytes <= size);
     is_there = access(open_segment, F_OK) == 0;
-    FUZZ_CHECK(!is_there || bw_data_dir_load(directory(), "raft/open-1", left, sizeof left,
+    FUZZ_CHECK(!is_there || bw_durable_read(directory(), "raft/open-1", left, sizeof left,
                                              &left_size, &diag) == BW_OK);
     FUZZ_CHECK(left_size <= size && memcmp(left, data, left_size) == 0);
     FUZZ_CHECK(is_there ? (left_size < size) == (cut.files == 1) : err == BW_OK);

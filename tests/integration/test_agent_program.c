@@ -13,9 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <breakwater/os/durable.h>
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/durable.h>
-#include <breakwater/sys/random.h>
 #include <breakwater/wire/state.h>
 
 #include "agent_world.h"

@@ -249,7 +249,7 @@ static void a_witness_whose_fsync_fails_takes_no_part_until_it_works(void **stat
 static void a_witness_whose_vote_is_not_synced_takes_no_part(void **state)
 {
     (void)state;
-    assert_it_needs("fsync /data1/vote.new 5\n");
+    assert_it_needs("fsync /data1/vote.tmp 5\n");
 }
 
 static void a_witness_on_a_full_disk_takes_no_part_until_there_is_room(void **state)

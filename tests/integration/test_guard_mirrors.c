@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include <breakwater/os/durable.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/durable.h>
 
 #include "guard_rig.h"
 #include "janitor.h"

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include <breakwater/sys/durable.h>
+#include <breakwater/os/durable.h>
 
 #include "guard_rig.h"
 

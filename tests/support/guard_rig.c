@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/random.h>
 #include <breakwater/sys/reach.h>
 #include <breakwater/wire/guard_message.h>
 

@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/random.h>
 
 static struct bw_instant noon(void)
 {

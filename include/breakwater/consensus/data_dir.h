@@ -6,7 +6,7 @@
  *   cut       from where on the log is being shortened (vote_store.h)
  *   raft/     libraft's own files: log segments, snapshots, metadata
  *
- * All calls are synchronous and meant for the start of the process, except bw_data_dir_save. */
+ * All calls are synchronous and meant for the start of the process. */
 #ifndef BW_CONSENSUS_DATA_DIR_H
 #define BW_CONSENSUS_DATA_DIR_H
 
@@ -58,14 +58,5 @@ void bw_data_dir_close(struct bw_data_dir *dir);
 /* True when raft/ holds any log segment or snapshot. */
 BW_MUST_CHECK enum bw_err bw_data_dir_has_log(const struct bw_data_dir *dir, bool *out_has_log,
                                               struct bw_diag *diag);
-
-/* Replaces file `name` of `dir`: after BW_OK the new content survives a crash; before, the old or
- * the new one does, whole. */
-BW_MUST_CHECK enum bw_err bw_data_dir_save(int dir, const char *name, const void *data, size_t size,
-                                           struct bw_diag *diag);
-/* Reads all of file `name`. BW_ERR_NOT_FOUND; BW_ERR_LIMIT when it has more than `size_max` bytes.
- */
-BW_MUST_CHECK enum bw_err bw_data_dir_load(int dir, const char *name, void *out_data,
-                                           size_t size_max, size_t *out_size, struct bw_diag *diag);
 
 #endif

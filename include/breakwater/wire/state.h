@@ -1,5 +1,5 @@
 /* state.h - the files at a site as payloads (proto/state.proto): what agent and guard must not
- * forget. Framing, fsync and places are those of sys/durable. Design 3.4, 3.5, 3.7.
+ * forget. Framing, fsync and places are those of os/durable. Design 3.4, 3.5, 3.7.
  *
  * Encoding writes to `out` of `out_max` bytes. BW_ERR_INVALID: a value that could not be read again.
  * BW_ERR_LIMIT, BW_ERR_NOMEM. On an error *out_size is untouched, `out` is not.
@@ -15,7 +15,7 @@
 #define BW_AGENT_STATE_BYTES_MAX (256 * 1024)
 #define BW_GUARD_FILE_BYTES_MAX  2048 /* memory and mirror */
 
-/* The mirror of group G is RUN_DIR/SITE-guard/G.mirror, framed by sys/durable with these: the guard
+/* The mirror of group G is RUN_DIR/SITE-guard/G.mirror, framed by os/durable with these: the guard
  * writes it, an agent whose guard does not answer reads it. */
 #define BW_GUARD_MIRROR_SUFFIX  ".mirror"
 #define BW_GUARD_MIRROR_MAGIC   "BWGR"

@@ -1,4 +1,4 @@
-#include <breakwater/sys/dir_lock.h>
+#include <breakwater/os/dir_lock.h>
 
 #include <errno.h>
 #include <fcntl.h>

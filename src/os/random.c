@@ -1,4 +1,4 @@
-#include <breakwater/sys/random.h>
+#include <breakwater/os/random.h>
 
 #include <errno.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* random.h - ids from the kernel's generator. */
-#ifndef BW_SYS_RANDOM_H
-#define BW_SYS_RANDOM_H
+#ifndef BW_OS_RANDOM_H
+#define BW_OS_RANDOM_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* dir_lock.h - one process per state directory (design 3.7). */
-#ifndef BW_SYS_DIR_LOCK_H
-#define BW_SYS_DIR_LOCK_H
+#ifndef BW_OS_DIR_LOCK_H
+#define BW_OS_DIR_LOCK_H
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>

@@ -3,8 +3,8 @@
  * Written to NAME.tmp, fsynced, renamed, and the directory fsynced. `dir` is an open descriptor of
  * a directory that only this process uses (dir_lock.h); `name` a plain file name. Blocking: a few
  * milliseconds on a healthy disk. Diags name the file, the caller adds the directory. */
-#ifndef BW_SYS_DURABLE_H
-#define BW_SYS_DURABLE_H
+#ifndef BW_OS_DURABLE_H
+#define BW_OS_DURABLE_H
 
 #include <fcntl.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include <breakwater/sys/durable.h>
+#include <breakwater/os/durable.h>
 
 #include <errno.h>
 #include <libgen.h>
