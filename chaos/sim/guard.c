@@ -11,9 +11,7 @@
 #include "check_site.h"
 #include "enforcer.h"
 
-/* As in src/guard: a machine that waits for an instant that only one clock has reached is asked again
- * this often; a proof of reach may block, and is tried again. */
-#define ASK_AGAIN_NS   (1 * SIM_MS)
+/* As in src/guard: a proof of reach may block, and is tried again. */
 #define PROOF_NS       (6 * SIM_S)
 #define PROVE_AGAIN_NS (30 * SIM_S)
 
@@ -321,13 +319,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
 static void step_once(struct sim_guard *guard, struct sim_guard_place *place,
                       const struct bw_guard_event *event)
 {
-    struct sim_guard_frame *frame = &guard->frames[guard->depth];
-
-    BW_ASSERT(guard->depth < SIM_GUARD_NESTED_MAX);
-    guard->depth++;
-    bw_guard_step(&place->machine, event, sim_now(guard->process), &frame->actions);
-    frame->next = 0;
-    place->wake_at = frame->actions.wake_at;
+    bw_guard_turn_step(&guard->turn, &place->machine, event, sim_now(guard->process));
 }
 
 void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
@@ -340,8 +332,6 @@ void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
 
 static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
 {
-    const struct bw_instant now = sim_now(guard->process);
-
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
         if (place->has_ended[slot]) {
             const struct bw_guard_event event =
@@ -352,8 +342,7 @@ static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
             return;
         }
     }
-    if (bw_instant_right_is_over(now, place->wake_at))
-        place->wake_at = bw_instant_add(now, ASK_AGAIN_NS);
+    place->wake_at = bw_guard_turn_wake(&guard->turn, sim_now(guard->process));
     guard->stepping = NULL;
 }
 
@@ -362,21 +351,14 @@ static void continue_step(struct sim_guard *guard)
 {
     struct sim_world *world = sim_world_of(guard->process);
     struct sim_guard_place *place = guard->stepping;
-    const struct bw_guard_action *action;
+    const struct bw_guard_action *action = bw_guard_turn_next(&guard->turn);
     const char *where;
-    struct sim_guard_frame *top;
     struct bw_guard_event answer;
 
-    if (guard->depth == 0) {
+    if (action == NULL) {
         end_step(guard, place);
         return;
     }
-    top = &guard->frames[guard->depth - 1];
-    if (top->next == top->actions.count) {
-        guard->depth--;
-        return;
-    }
-    action = &top->actions.list[top->next++];
     sim_count(world, action->rule);
     if (world->tells)
         tell_action(guard, place, action);

@@ -12,6 +12,7 @@
 #define BW_SIM_GUARD_H
 
 #include <breakwater/core/enforcer.h>
+#include <breakwater/core/guard_turn.h>
 
 #include "machine.h"
 
@@ -74,13 +75,6 @@ struct sim_guard_task {
 };
 #define SIM_GUARD_TASKS_MAX (12 * SIM_GROUPS_MAX)
 
-/* Lists of actions that wait while what an earlier one asked for is carried out. */
-#define SIM_GUARD_NESTED_MAX 16
-struct sim_guard_frame {
-    struct bw_guard_actions actions;
-    uint32_t next;
-};
-
 #define SIM_GUARD_CLOSED_MAX 8
 struct sim_guard {
     struct sim_process *process;
@@ -104,8 +98,7 @@ struct sim_guard {
     struct sim_guard_task tasks[SIM_GUARD_TASKS_MAX];
     uint32_t task_first, task_count;
     struct sim_guard_place *stepping; /* NULL: no step is under way */
-    uint32_t depth;
-    struct sim_guard_frame frames[SIM_GUARD_NESTED_MAX];
+    struct bw_guard_turn turn;
 };
 
 /* NULL: it is dead. */

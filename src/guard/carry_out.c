@@ -191,50 +191,24 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
 
 /* ---- a step, and what follows from it ------------------------------------------------------ */
 
-static void step_once(struct bw_guard_place *place, const struct bw_guard_event *event,
-                      struct bw_guard_frame *frame)
+static void step_once(struct bw_guard_place *place, const struct bw_guard_event *event)
 {
     struct bw_guard_seen before;
 
     bw_guard_trace_begin(place, &before);
-    bw_guard_step(&place->machine, event, bw_clock_now(), &frame->actions);
+    bw_guard_turn_step(&place->program->turn, &place->machine, event, bw_clock_now());
     bw_guard_trace_step(place, &before);
-    frame->next = 0;
-    place->wake_at = frame->actions.wake_at;
 }
 
-/* SPAWN is answered in its place: what the answer asks for comes before the actions that stand behind
- * it. */
 static void step_through(struct bw_guard_place *place, const struct bw_guard_event *event)
 {
-    struct bw_guard_frame *frames = place->program->frames;
+    const struct bw_guard_action *action;
     struct bw_guard_event answer;
-    size_t depth = 1;
 
-    step_once(place, event, &frames[0]);
-    while (depth > 0) {
-        struct bw_guard_frame *top = &frames[depth - 1];
-
-        if (top->next == top->actions.count) {
-            depth--;
-        } else if (carry_out(place, &top->actions.list[top->next++], &answer)) {
-            BW_ASSERT(depth < BW_GUARD_NESTED_MAX);
-            step_once(place, &answer, &frames[depth++]);
-        }
-    }
-}
-
-/* A machine that waits for an instant that only one clock has reached (after a suspend the two are
- * far apart) is asked again this often, not without pause. */
-#define ASK_AGAIN_NS BW_NS_PER_MS
-
-static void set_deadline(struct bw_guard_place *place)
-{
-    const struct bw_instant now = bw_clock_now();
-
-    if (bw_instant_right_is_over(now, place->wake_at))
-        place->wake_at = bw_instant_add(now, ASK_AGAIN_NS);
-    bw_deadline_set(&place->deadline, place->wake_at, BW_DEADLINE_RIGHT);
+    step_once(place, event);
+    while ((action = bw_guard_turn_next(&place->program->turn)) != NULL)
+        if (carry_out(place, action, &answer))
+            step_once(place, &answer);
 }
 
 void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event)
@@ -257,7 +231,8 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
             }
         }
     }
-    set_deadline(place);
+    bw_deadline_set(&place->deadline, bw_guard_turn_wake(&program->turn, bw_clock_now()),
+                    BW_DEADLINE_RIGHT);
     bw_guard_enforcer_look(place);
     program->is_stepping = false;
     bw_guard_program_look(program);

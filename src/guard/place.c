@@ -445,7 +445,6 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
         return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
     place->program = program;
     place->config = config;
-    place->wake_at = BW_INSTANT_NEVER;
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
         place->work[slot].place = place;
         place->work[slot].slot = (enum bw_guard_slot)slot;

@@ -298,7 +298,6 @@ void bw_guard_program_free(struct bw_guard_program *program)
     bw_guard_program_free_forgotten(program);
     bw_guard_store_close(&program->store);
     bw_site_config_free(program->config);
-    free(program->frames);
     free(program);
 }
 
@@ -307,8 +306,6 @@ struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
     struct bw_guard_program *program = calloc(1, sizeof *program);
 
     BW_ASSERT(program != NULL);
-    program->frames = calloc(BW_GUARD_NESTED_MAX, sizeof *program->frames);
-    BW_ASSERT(program->frames != NULL);
     program->config = config;
     program->enforcer.fd = -1;
     program->store.state_dir = program->store.mirror_dir = -1;

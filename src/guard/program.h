@@ -17,7 +17,7 @@
 #include <uv.h>
 
 #include <breakwater/config/site_config.h>
-#include <breakwater/core/guard.h>
+#include <breakwater/core/guard_turn.h>
 #include <breakwater/core/looks.h>
 #include <breakwater/guard/guard.h>
 #include <breakwater/obs/log.h>
@@ -184,7 +184,6 @@ struct bw_guard_place {
     struct bw_deadline deadline;
     bool has_handles; /* deadline and kill are the loop's */
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
-    struct bw_instant wake_at;
     bool has_warned_shell[BW_ACTION_COUNT];
     bool has_said_unreadable; /* why its status says nothing */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
@@ -428,14 +427,6 @@ void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guar
 
 /* ---- the guard ----------------------------------------------------------------------------- */
 
-/* Lists of actions that wait while what an earlier one asked for is carried out: SPAWN answers in its
- * place, and an answer may ask for the next. */
-#define BW_GUARD_NESTED_MAX 16
-struct bw_guard_frame {
-    struct bw_guard_actions actions;
-    uint32_t next;
-};
-
 #define BW_GUARD_SIGNALS 3
 struct bw_guard_program {
     uv_loop_t loop;
@@ -451,7 +442,7 @@ struct bw_guard_program {
     uint32_t place_count;
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
     uint32_t forgotten_count;
-    struct bw_guard_frame *frames; /* BW_GUARD_NESTED_MAX */
+    struct bw_guard_turn turn;
     bool is_stepping;
 
     struct bw_unix_listener listener;
