@@ -158,11 +158,12 @@ static bool is_told(const struct bw_guard_place *place)
            place->told.end.raw_ns == place->mirrored.end.raw_ns;
 }
 
-/* True: it holds what the mirror says, or nothing has to be held. */
+/* True: it holds what the mirror says, or nothing has to be held. One that has ended holds nothing, until
+ * another is made and told. */
 bool bw_guard_enforcer_has(const struct bw_guard_place *place)
 {
     return is_over(place) ||
-           (is_wanted(place) && is_told(place) && !place->is_reach_untold &&
+           (place->program->enforcer.fd >= 0 && is_wanted(place) && is_told(place) && !place->is_reach_untold &&
             place->told_number <= place->program->enforcer.taken);
 }
 
