@@ -163,8 +163,8 @@ static bool is_told(const struct bw_guard_place *place)
 bool bw_guard_enforcer_has(const struct bw_guard_place *place)
 {
     return is_over(place) ||
-           (place->program->enforcer.fd >= 0 && is_wanted(place) && is_told(place) && !place->is_reach_untold &&
-            place->told_number <= place->program->enforcer.taken);
+           (place->program->enforcer.fd >= 0 && is_wanted(place) && is_told(place) &&
+            !place->is_reach_untold && place->told_number <= place->program->enforcer.taken);
 }
 
 static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_message *message,

@@ -36,10 +36,11 @@ static bool anything_waits(const struct bw_agent_machine *machine)
 
 void bw_agent_saves_serve(struct bw_agent_machine *machine)
 {
-    struct bw_agent_state state = *machine->setup.state;
+    struct bw_agent_state state;
 
     if (machine->is_saving || !anything_waits(machine))
         return;
+    state = *machine->setup.state;
     machine->is_saving = true;
     machine->save_has_cluster = machine->wants_cluster;
     if (machine->wants_cluster) {

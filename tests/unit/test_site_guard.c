@@ -276,6 +276,15 @@ static void without_its_guard_d_is_the_latest_end_ever_sent(void **state)
     assert_int_equal(released(&world).epoch, 0); /* not before the later D */
 }
 
+/* In the middle of the window before `d` (ms), where the guard has not ended it. */
+static void own_fence_sees_the_end(struct world *world, uint64_t d)
+{
+    tick_at(world, d - FENCE_MS / 2);
+    assert_asked(world, "OWN_FENCE");
+    happen(world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+}
+
 static void without_its_guard_a_site_gives_back_only_after_d(void **state)
 {
     struct world world;
@@ -285,10 +294,7 @@ static void without_its_guard_a_site_gives_back_only_after_d(void **state)
     begin_serving(&world);
     d = world.site.arm_sent_end.boot_ns / MS;
     guard_lost(&world);
-    tick_at(&world, d - FENCE_MS / 2);
-    assert_asked(&world, "OWN_FENCE");
-    happen(&world,
-           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    own_fence_sees_the_end(&world, d);
     tick_at(&world, d - 1);
     assert_int_equal(released(&world).epoch, 0);
 
@@ -307,10 +313,7 @@ static void a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d(void **st
     begin_serving(&world);
     d = world.site.arm_sent_end.boot_ns / MS;
     world.site.guard_unsaved = true;
-    tick_at(&world, d - FENCE_MS / 2);
-    assert_asked(&world, "OWN_FENCE");
-    happen(&world,
-           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    own_fence_sees_the_end(&world, d);
     tick_at(&world, d - 1);
     assert_int_equal(released(&world).epoch, 0);
 
@@ -331,9 +334,7 @@ static void a_guard_that_could_not_keep_the_end_is_asked_until_it_can(void **sta
     begin_serving(&world);
     d = world.site.arm_sent_end.boot_ns / MS;
     refused.refused.why = BW_REFUSAL_NOT_DURABLE;
-    tick_at(&world, d - FENCE_MS / 2);
-    happen(&world,
-           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    own_fence_sees_the_end(&world, d);
     assert_asked(&world, "END");
     from_guard(&world, &refused);
     tick_at(&world, d + 1);
@@ -389,9 +390,7 @@ static void what_was_given_back_without_its_guard_is_ended_there_too(void **stat
     begin_serving(&world);
     world.site.limits.has_script[BW_ACTION_REJOIN] = true;
     guard_lost(&world);
-    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
-    happen(&world,
-           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    own_fence_sees_the_end(&world, world.site.arm_sent_end.boot_ns / MS);
     tick_at(&world, world.site.arm_sent_end.boot_ns / MS + 1);
     assert_int_equal(released(&world).epoch, 1);
     happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
@@ -479,10 +478,7 @@ static void own_fence_that_the_guard_slept_through_leads_to_the_end_of_the_epoch
     (void)state;
     begin_serving(&world);
     guard_lost(&world);
-    tick_at(&world, world.site.arm_sent_end.boot_ns / MS - FENCE_MS / 2);
-    assert_asked(&world, "OWN_FENCE");
-    happen(&world,
-           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    own_fence_sees_the_end(&world, world.site.arm_sent_end.boot_ns / MS);
 
     guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
 
