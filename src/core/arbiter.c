@@ -167,13 +167,22 @@ static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_
                                    bw_instant_add(heard->received, holder_freshness_ns(eval)));
 }
 
-/* What time does not end: the machine that serves may still be there, and this is only its copy. */
+/* What time does not end: the machine that serves may still be there, and this is only its copy. What
+ * a copy said before the machine renewed again is the word of one that may be gone; one that has
+ * rebooted says it in each sync (3.5). UINT64_MAX: until it says so again. */
 static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
                                      const struct bw_heard *released)
 {
     const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_ways_known known = known_ways(eval);
     uint64_t longest_ns = 0;
+    struct bw_instant since;
 
+    if (bw_eval_time_ends(eval) || BW_MUTANT(HELD_BOOT))
+        return 0;
+    if (bw_ways_other_boots_since(&known, released->boot_id, &since) &&
+        bw_instant_is_beyond(since, released->received) && !BW_MUTANT(OLD_RELEASE))
+        return UINT64_MAX;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_heard *heard = &reports->by_instance[i];
 
@@ -181,7 +190,7 @@ static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
             fresh_left_ns(eval, heard) > longest_ns)
             longest_ns = fresh_left_ns(eval, heard);
     }
-    return bw_eval_time_ends(eval) || BW_MUTANT(HELD_BOOT) ? 0 : longest_ns;
+    return longest_ns;
 }
 
 /* Until this give-back may be believed. */
@@ -234,7 +243,9 @@ static void judge_release(struct bw_evaluation *eval, const struct bw_heard *hea
         return;
     bw_gate_wake(&eval->list, other_ns);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_BOOT, -1, other_ns == 0,
-                        other_ns == 0 ? NULL : "another boot speaks");
+                        other_ns == 0            ? NULL
+                        : other_ns == UINT64_MAX ? "another boot has renewed since"
+                                                 : "another boot speaks");
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_WAY, -1, bw_ways_is_vouched(heard), NULL);
 }
 

@@ -103,7 +103,7 @@ static void judge_copy(const char *name, const char *what, size_t at)
 
 static void damage_file(const char *from, const char *to, const char *name, unsigned samples)
 {
-    char path[256];
+    char path[512];
     struct stat status;
     size_t size;
 

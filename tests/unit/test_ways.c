@@ -408,6 +408,28 @@ static void what_time_does_not_end_is_not_given_back_while_another_boot_speaks(v
     assert_true(world_holds(&world, "release_boot", -1));
 }
 
+/* I1, 3.5: a copy that is gone ends nothing later, when the machine that renewed on falls silent. */
+static void what_a_copy_gave_back_before_the_machine_renewed_again_is_no_give_back(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    see_outside();
+    give_back(&copy, "");
+    (void)sync_copy();
+    for (int i = 0; i < 5; i++) {
+        world_pass_ms(&world, 1000);
+        (void)world_sync(&world, A);
+        assert_string_equal(world_decide(&world), "A0");
+    }
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 30000);
+    assert_true(strcmp(world_decide(&world), "A1") != 0);
+    assert_true(world_holds(&world, "release_boot", -1));
+
+    (void)sync_copy();
+    assert_rule("A1");
+}
+
 /* 3.1, 3.4: time would end what runs on elsewhere. */
 static void a_copy_does_not_say_that_the_service_is_inside(void **state)
 {
@@ -505,6 +527,7 @@ int main(void)
         cmocka_unit_test(a_held_epoch_is_not_given_back_while_another_boot_speaks),
         cmocka_unit_test(what_time_does_not_end_is_not_given_back_on_the_word_of_one_witness),
         cmocka_unit_test(what_time_does_not_end_is_not_given_back_while_another_boot_speaks),
+        cmocka_unit_test(what_a_copy_gave_back_before_the_machine_renewed_again_is_no_give_back),
         cmocka_unit_test(a_copy_does_not_say_that_the_service_is_inside),
         cmocka_unit_test(from_its_proposal_on_nothing_is_renewed),
         cmocka_unit_test(a_copy_does_not_confirm_a_let_go),

@@ -12,7 +12,7 @@
     X(OBSERVE, "observe", "the mode lets decisions be carried out")                               \
     X(RELEASED, "released", "the holder has given its epoch back")                                \
     X(RELEASE_WAIT, "release_wait", "nobody but the one that gave back can hold the lease")       \
-    X(RELEASE_BOOT, "release_boot", "no other boot of the holder's site speaks")                  \
+    X(RELEASE_BOOT, "release_boot", "no other boot of the site speaks, or has renewed since")      \
     X(RELEASE_WAY, "release_way", "it came directly, or through two witnesses")                   \
     X(BOOT, "boot", "the holder renews from a boot that is not known yet")                        \
     X(FENCE_FAILED, "fence_failed", "the holder's site reports a fence that failed")              \
