@@ -14,9 +14,9 @@
 #include <breakwater/config/scalar.h>
 #include <breakwater/dev/ledger.h>
 #include <breakwater/os/random.h>
+#include <breakwater/trials/verb.h>
 
 #include "chaos.h"
-#include "judge_scripts.h"
 #include "options.h"
 #include "postgres.h"
 #include "preload.h"
@@ -426,7 +426,7 @@ static const struct verb verbs[] = {
     {"run", "run scenarios, each on a new cluster", run_verb},
     {"random", "break things as a seed has it, for a while", random_verb},
     {"judge", "judge kept records again", judge_verb},
-    {"scripts", "try a site's own scripts", bw_chaos_scripts},
+    {"scripts", "try a site's own scripts", bw_trials_verb},
     {"ledger", NULL, bw_chaos_ledger},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])

@@ -1,5 +1,5 @@
 /* What the observations of a group answer: status, condition, readiness, verify. Design 4, 5.1. */
-#include "script_trial.h"
+#include "trial.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include <breakwater/base/instant.h>
 
-#include "script_sandbox.h"
+#include "sandbox.h"
 
 #define STABLE_RUNS 5
 

@@ -1,5 +1,5 @@
 /* What a trial found: kept, weighed, and shown. */
-#include "script_trial.h"
+#include "trial.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -1,11 +1,11 @@
-/* script_sandbox.h - where scripts under trial run: as the guard runs them (its spawn, limits,
+/* sandbox.h - where scripts under trial run: as the guard runs them (its spawn, limits,
  * environment, working directory, reach), in a process that ends with all that it has started.
  *
  * With a namespace: pid 1 of a pid namespace of its own, with a /proc for it. Network, file system
  * and the rest of the machine are as they are. Whatever ends that pid 1 ends all processes in it.
  */
-#ifndef BW_CHAOS_SCRIPT_SANDBOX_H
-#define BW_CHAOS_SCRIPT_SANDBOX_H
+#ifndef BW_TRIALS_SANDBOX_H
+#define BW_TRIALS_SANDBOX_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,7 +16,7 @@
 #include <breakwater/sys/reach.h>
 #include <breakwater/sys/script.h>
 
-#include "script_trial.h"
+#include "trial.h"
 
 /* ---- the keeper ---------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* What is tried: status, start, status, start, stop, status, stop; then starts and stops that are
  * killed half-way, and the fence. Each part begins with the service stopped and ends so. */
-#include "script_trial.h"
+#include "trial.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include <breakwater/config/script_hint.h>
 #include <breakwater/sys/clock.h>
 
-#include "script_sandbox.h"
+#include "sandbox.h"
 
 #define LOOK_MS     100 /* pause between looks for a word, growing to: */
 #define LOOK_MS_MAX 1000

@@ -1,5 +1,5 @@
 /* The script files themselves: what can be known of them without running one. */
-#include "script_trial.h"
+#include "trial.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* Runs of scripts in a sandbox, and the processes that they leave. */
-#include "script_sandbox.h"
+#include "sandbox.h"
 
 #include <dirent.h>
 #include <errno.h>

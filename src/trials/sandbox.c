@@ -5,7 +5,7 @@
  * The keeper lives as long as there is something to be ended: it is told (by the kernel) when the
  * one that prints has died, has the sandbox bring the service down, and clears its reach away. Dies
  * the keeper, the kernel kills pid 1, and with it every process of the namespace. */
-#include "script_sandbox.h"
+#include "sandbox.h"
 
 #include <dirent.h>
 #include <errno.h>

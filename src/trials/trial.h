@@ -1,14 +1,14 @@
-/* script_trial.h - the trial of one group's scripts: what its files share.
+/* trial.h - the trial of one group's scripts: what its files share.
  *
- *   judge_scripts.c   the verb: options, what is refused, the question, who is asked in which order
- *   script_trial.c    what is tried, step by step     script_observe.c  what observations answer
- *   script_files.c    the files themselves            script_sandbox.c  where and how scripts run
- *   script_report.c   what was found: kept, and shown as text or JSON
+ *   verb.c     options, what is refused, the question, who is asked in which order
+ *   trial.c    what is tried, step by step     observe.c  what observations answer
+ *   files.c    the files themselves            sandbox.c  where scripts run
+ *   job.c      how they run, what they leave   report.c   what was found: kept, and shown
  *
- * A trial runs in processes of its own (script_sandbox.h); what it finds is written into memory
+ * A trial runs in processes of its own (sandbox.h); what it finds is written into memory
  * that it shares with the one that prints, so that a trial that dies still has told what it saw. */
-#ifndef BW_CHAOS_SCRIPT_TRIAL_H
-#define BW_CHAOS_SCRIPT_TRIAL_H
+#ifndef BW_TRIALS_TRIAL_H
+#define BW_TRIALS_TRIAL_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -225,7 +225,7 @@ void bw_trial_look(struct bw_sandbox *sandbox);  /* report->service; nothing is 
 void bw_trial_stop_running(struct bw_sandbox *sandbox); /* --running: down to stopped */
 void bw_trial_exercise(struct bw_sandbox *sandbox);     /* start, stop, fence, kill; ends stopped */
 
-/* script_observe.c */
+/* observe.c */
 enum bw_service bw_trial_status(struct bw_sandbox *sandbox, const char *when);
 /* Several in a row; returns what the last one said. */
 enum bw_service bw_trial_status_stable(struct bw_sandbox *sandbox, const char *when);

@@ -1,5 +1,5 @@
 /* breakwater-chaos scripts: what could be wrong with these scripts that would hurt at night? */
-#include "judge_scripts.h"
+#include <breakwater/trials/verb.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,8 +27,8 @@
 #include "confirm.h"
 #include "options.h"
 #include "proof.h"
-#include "script_sandbox.h"
-#include "script_trial.h"
+#include "sandbox.h"
+#include "trial.h"
 
 #define SEVEN_KEYS_NAME          "scripts" /* of a group that has no name of its own */
 #define SEVEN_KEYS_KILL_GRACE_MS 1000      /* kill_grace of site.yaml where it is absent */
@@ -561,7 +561,7 @@ static enum bw_exit judge(struct request *request)
     return status;
 }
 
-int bw_chaos_scripts(int argc, char **argv)
+int bw_trials_verb(int argc, char **argv)
 {
     struct request request = {.config_lock = -1, .guard_lock = -1};
     struct bw_operands operands;
