@@ -1,5 +1,7 @@
 /* rules.c - the list of all rule ids: manual page, `explain --rule`, the simulator's coverage and
- * the lint come from it. A new rule is one line; RARE says why a campaign need not fire it. */
+ * the lint come from it. A new rule is one line; RARE says why a campaign need not fire it. The id of
+ * a rule that goes joins these, so that none says two things in the logs of two versions.
+ * Retired: S29 S45 U21. */
 #include <breakwater/core/rules.h>
 
 #include <string.h>
