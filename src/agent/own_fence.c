@@ -7,20 +7,18 @@
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/config/script_env.h>
 #include <breakwater/core/own_fence.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
-#define ENV_TEXT_BYTES 192
-#define ENV_OWN_MAX    9
-#define LOOK_PAUSE_MS  5 /* while a look by marks is under way */
+#define LOOK_PAUSE_MS 5 /* while a look by marks is under way */
 
 /* In the order in which they kill. */
 enum means {
@@ -66,64 +64,23 @@ static void answer(struct bw_agent_fence *fence, enum bw_own_fence_event_kind ki
 /* ---- scripts ----------------------------------------------------------------------------------
  */
 
-/* What the scripts of a fence are told (5.1); the strings live in it. */
-struct environment {
-    char own[ENV_OWN_MAX][ENV_TEXT_BYTES];
-    char *configured; /* those of `env:`, one after the other */
-    const char *list[ENV_OWN_MAX + BW_ENV_MAX + 1];
-    size_t count;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct environment *environment,
-                                                      const char *format, ...)
+/* What the scripts of a fence are told (5.1). */
+static enum bw_err environment_init(struct bw_script_env *env, const struct bw_agent_fence *fence,
+                                    struct bw_diag *diag)
 {
-    char *text = environment->own[environment->count];
-    va_list values;
-    int length;
+    struct bw_run_facts facts = site_of(fence->place)->facts; /* of the order that began the epoch */
+    const struct bw_script_order order = {
+        .group = fence->place->config,
+        .site = fence->place->agent->config->site,
+        .epoch = fence->machine.epoch,
+        .facts = &facts,
+        .lease_remaining_ms =
+            bw_instant_left_ns(bw_clock_now(), fence->machine.plan.end) / BW_NS_PER_MS,
+        .cgroup = bw_reach_service_cgroup(&fence->all)};
 
-    va_start(values, format);
-    length = vsnprintf(text, ENV_TEXT_BYTES, format, values);
-    va_end(values);
-    BW_ASSERT(length > 0 && length < ENV_TEXT_BYTES); /* names, words, positions: all bounded */
-    environment->list[environment->count++] = text;
-}
-
-static void add_own(struct environment *environment, const struct bw_agent_fence *fence)
-{
-    const struct bw_run_facts *facts = &site_of(fence->place)->facts;
-
-    add(environment, "BREAKWATER_GROUP=%s", fence->place->config->name);
-    add(environment, "BREAKWATER_SITE=%s", fence->place->agent->config->site);
-    add(environment, "BREAKWATER_EPOCH=%" PRIu64, fence->machine.epoch);
-    add(environment, "BREAKWATER_PREVIOUS_SITE=%s", facts->previous_site);
-    add(environment, "BREAKWATER_REASON=%s", bw_reason_word(BW_REASON_LEASE_LOST));
-    add(environment, "BREAKWATER_PLANNED=false");
-    add(environment, "BREAKWATER_GRADE=%s", bw_grade_word(facts->grade));
-    add(environment, "BREAKWATER_LEASE_REMAINING_MS=%" PRIu64,
-        bw_instant_left_ns(bw_clock_now(), fence->machine.plan.end) / BW_NS_PER_MS);
-    add(environment, "BREAKWATER_TARGET_POSITION=%s", facts->target_position);
-}
-
-static enum bw_err environment_init(struct environment *environment,
-                                    const struct bw_agent_fence *fence, struct bw_diag *diag)
-{
-    const struct bw_group_config *config = fence->place->config;
-    size_t size = 1;
-    char *at;
-
-    environment->count = 0;
-    add_own(environment, fence);
-    for (uint32_t i = 0; i < config->env_count; i++)
-        size += strlen(config->env[i].name) + strlen(config->env[i].value) + 2;
-    environment->configured = at = malloc(size);
-    if (at == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "the environment of a script");
-    for (uint32_t i = 0; i < config->env_count && i < BW_ENV_MAX; i++) {
-        environment->list[environment->count++] = at;
-        at = stpcpy(stpcpy(stpcpy(at, config->env[i].name), "="), config->env[i].value) + 1;
-    }
-    environment->list[environment->count] = NULL;
-    return BW_OK;
+    facts.reason = BW_REASON_LEASE_LOST;
+    facts.planned = false;
+    return bw_script_env_init(env, &order, diag);
 }
 
 static void on_line(struct bw_script_run *run, enum bw_script_stream stream, const char *line,
@@ -175,11 +132,11 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
 {
     const struct bw_group_config *config = fence->place->config;
     const bool is_look = action->script == BW_ACTION_STATUS;
-    struct environment environment;
-    enum bw_err err = environment_init(&environment, fence, diag);
+    struct bw_script_env env;
+    enum bw_err err = environment_init(&env, fence, diag);
     const struct bw_script_spec spec = {
         .path = config->scripts[action->script],
-        .env = environment.list,
+        .env = env.list,
         .reach = &fence->runs,
         .slot = is_look ? BW_REACH_OBSERVE : BW_REACH_FENCE,
         .leftovers = BW_SCRIPT_END_LEFTOVERS,
@@ -197,7 +154,7 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
         fence->run_action = action->script;
         bw_script_go(fence->run, BW_INSTANT_NEVER);
     }
-    free(environment.configured);
+    bw_script_env_deinit(&env);
     return err;
 }
 

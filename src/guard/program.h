@@ -2,8 +2,8 @@
  *
  *   program.c    life: open, signals, close       reload.c      SIGHUP
  *   place.c      one group: its machine, reach    carry_out.c   what the machine asks for
- *   run.c        scripts in their slots           environment.c what a script is told
- *   store.c      memory, mirror, the cluster      agent_link.c  the agents that connect
+ *   run.c        scripts in their slots           agent_link.c  the agents that connect
+ *   store.c      memory, mirror, the cluster
  *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *   looks.c      how many looks begin at a time    mirrors.c     mirrors on their way to /run
@@ -148,7 +148,7 @@ bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id c
 /* A bw_guard_pin to the disk, which may hang: on a worker. */
 void bw_guard_store_pin(void *pin);
 
-/* ---- one group: place.c, carry_out.c, run.c, environment.c --------------------------------- */
+/* ---- one group: place.c, carry_out.c, run.c ------------------------------------------------ */
 
 /* What runs in a slot of the machine. */
 struct bw_guard_work {
@@ -262,20 +262,6 @@ void bw_guard_looks_close(struct bw_guard_program *program);
 bool bw_guard_looks_ask(struct bw_guard_place *place, const struct bw_guard_run *run);
 /* The look of this group has ended; one that waits is given up. */
 void bw_guard_looks_end(struct bw_guard_place *place);
-
-/* The variables of design 5.1 for one run; the strings live in it. */
-#define BW_GUARD_VARIABLES    11
-#define BW_GUARD_VARIABLE_MAX 640
-struct bw_guard_environment {
-    char text[BW_GUARD_VARIABLES][BW_GUARD_VARIABLE_MAX];
-    char *own; /* those of `env:`, one after the other */
-    const char *list[BW_GUARD_VARIABLES + BW_ENV_MAX + 1];
-};
-BW_MUST_CHECK enum bw_err bw_guard_environment_init(struct bw_guard_environment *environment,
-                                                    const struct bw_guard_place *place,
-                                                    const struct bw_guard_run *run,
-                                                    struct bw_diag *diag);
-void bw_guard_environment_deinit(struct bw_guard_environment *environment);
 
 /* ---- enforcer_link.c, relief.c, means.c ---------------------------------------------------------- */
 

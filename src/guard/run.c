@@ -7,7 +7,9 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/config/script_env.h>
 #include <breakwater/core/report.h>
+#include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
 /* Where in the group's reach it runs: what a start leaves behind is the service. */
@@ -295,14 +297,28 @@ static uint64_t digest_of(const void *config)
     return bw_group_config_digest(config);
 }
 
+static uint64_t lease_remaining_ms(const struct bw_guard *machine)
+{
+    if (machine->mirror.armed_epoch == 0)
+        return 0;
+    return bw_instant_left_ns(bw_clock_now(), machine->mirror.armed_end) / BW_NS_PER_MS;
+}
+
 static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
     struct bw_guard_place *place = work->place;
     const enum bw_action_kind action = work->run.action;
-    struct bw_guard_environment environment = {0};
+    struct bw_script_env env = {0};
+    const struct bw_script_order order = {
+        .group = place->config,
+        .site = place->program->config->site,
+        .epoch = work->run.epoch,
+        .facts = &work->run.facts,
+        .lease_remaining_ms = lease_remaining_ms(&place->machine),
+        .cgroup = bw_reach_service_cgroup(&place->reach)};
     const struct bw_script_spec spec = {
         .path = place->config->scripts[action],
-        .env = environment.list,
+        .env = env.list,
         .reach = &place->reach,
         .slot = reach_slot(work->slot, action),
         .leftovers = begins_service(work) ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
@@ -321,14 +337,15 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 
     if (spec.path == NULL)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "the group has no %s", bw_script_key(action));
-    err = bw_guard_environment_init(&environment, place, &work->run, diag);
-    if (err == BW_OK)
-        err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
+    err = bw_script_env_init(&env, &order, diag);
+    if (err != BW_OK)
+        return err;
+    err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
     if (err != BW_OK && bw_guard_cgroups_make_again(place)) {
         bw_guard_enforcer_tell_reach(place); /* before anything can run in them */
         err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
     }
-    bw_guard_environment_deinit(&environment);
+    bw_script_env_deinit(&env);
     return err;
 }
 

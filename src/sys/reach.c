@@ -96,6 +96,11 @@ void bw_reach_close(struct bw_reach *reach)
     close_cgroups(reach);
 }
 
+const char *bw_reach_service_cgroup(const struct bw_reach *reach)
+{
+    return reach->means == BW_REACH_BY_CGROUP ? reach->slots[BW_REACH_SERVICE].path : NULL;
+}
+
 /* ---- going in ---------------------------------------------------------------------------------
  */
 

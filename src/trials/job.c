@@ -12,12 +12,10 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/sys/clock.h>
+#include <breakwater/config/script_env.h>
 #include <breakwater/sys/process_tree.h>
 
-#include "program.h" /* the guard's: what a script is told of its order */
-
-#define LEASE_NS   (15 * BW_NS_PER_S) /* what BREAKWATER_LEASE_REMAINING_MS begins with */
+#define LEASE_MS   15000 /* what BREAKWATER_LEASE_REMAINING_MS says */
 #define SETTLE_MS  500 /* a last process of an observation that is about to end by itself */
 #define END_ALL_MS 2000
 #define LOOK_MS    20
@@ -206,50 +204,28 @@ static enum bw_reach_slot slot_of(enum bw_action_kind action)
     return bw_action_is_action(action) ? BW_REACH_ACTION : BW_REACH_OBSERVE;
 }
 
-/* The variables of an order, made by the guard's own function for a place that has just this. */
-static enum bw_err init_environment(struct bw_guard_environment *environment,
-                                    const struct bw_sandbox_job *job, struct bw_diag *diag)
-{
-    struct bw_sandbox *sandbox = job->sandbox;
-    struct bw_guard_program *program = calloc(1, sizeof *program);
-    struct bw_guard_place *place = calloc(1, sizeof *place);
-    const struct bw_guard_run run = {
-        .epoch = 1,
-        .action = job->action,
-        .run_id = 1,
-        .facts = {.reason = BW_REASON_SITE_LOST, .grade = BW_GRADE_EXPIRED}};
-    enum bw_err err = BW_ERR_NOMEM;
-
-    if (program != NULL && place != NULL) {
-        program->config = (struct bw_site_config *)sandbox->site;
-        place->program = program;
-        place->config = sandbox->group;
-        place->reach = sandbox->reaches[job->who];
-        place->machine.mirror.armed_epoch = 1;
-        place->machine.mirror.armed_end = bw_instant_add(bw_clock_now(), LEASE_NS);
-        err = bw_guard_environment_init(environment, place, &run, diag);
-    } else {
-        (void)bw_diag_set(diag, err, "build the environment of a script");
-    }
-    free(place);
-    free(program);
-    return err;
-}
-
 static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
                   enum bw_action_kind action, enum bw_sandbox_who who)
 {
-    struct bw_guard_environment environment = {0};
+    static const struct bw_run_facts facts = {.reason = BW_REASON_SITE_LOST,
+                                              .grade = BW_GRADE_EXPIRED};
+    const struct bw_script_order order = {.group = sandbox->group,
+                                          .site = sandbox->site->site,
+                                          .epoch = 1,
+                                          .facts = &facts,
+                                          .lease_remaining_ms = LEASE_MS,
+                                          .cgroup =
+                                              bw_reach_service_cgroup(&sandbox->reaches[who])};
+    struct bw_script_env env;
     struct bw_diag diag = {0};
-    enum bw_err err;
+    enum bw_err err = bw_script_env_init(&env, &order, &diag);
 
     *job = (struct bw_sandbox_job){
         .sandbox = sandbox, .action = action, .who = who, .slot = slot_of(action)};
-    err = init_environment(&environment, job, &diag);
     if (err == BW_OK) {
         const struct bw_script_spec spec = {
             .path = sandbox->group->scripts[action],
-            .env = environment.list,
+            .env = env.list,
             .reach = &sandbox->reaches[who],
             .slot = job->slot,
             .leftovers = BW_SCRIPT_KEEP_LEFTOVERS, /* to be seen; then ended as the guard does */
@@ -263,7 +239,7 @@ static void begin(struct bw_sandbox_job *job, struct bw_sandbox *sandbox,
 
         err = bw_script_start(&sandbox->runner, &spec, &job->run, &diag);
     }
-    bw_guard_environment_deinit(&environment);
+    bw_script_env_deinit(&env);
     if (err != BW_OK) {
         job->run = NULL;
         job->is_done = true;

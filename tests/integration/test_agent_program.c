@@ -16,6 +16,7 @@
 #include <breakwater/os/durable.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/reach.h>
 #include <breakwater/wire/state.h>
 
 #include "agent_world.h"
@@ -540,6 +541,49 @@ static void without_its_guard_the_agent_fences_by_itself(void **state)
     assert_true(has_fenced_well(world));
 }
 
+static bool was_told(const struct agent_world *world, const char *name, const char *value)
+{
+    char path[128];
+    char wanted[640];
+    char line[640];
+    bool has = false;
+    FILE *in;
+
+    (void)snprintf(path, sizeof path, "%s/fence.env", world->dir);
+    (void)snprintf(wanted, sizeof wanted, "%s=%s\n", name, value);
+    in = fopen(path, "r");
+    assert_non_null(in);
+    while (!has && fgets(line, sizeof line, in) != NULL)
+        has = strcmp(line, wanted) == 0;
+    (void)fclose(in); /* only read from */
+    return has;
+}
+
+/* 5.1: a fence script can rely on what its page promises, whoever runs it. */
+static void its_own_fence_is_told_what_that_of_a_guard_is_told(void **state)
+{
+    struct agent_world *world = *state;
+    char tag[BW_REACH_TAG_BYTES];
+    struct bw_reach reach;
+
+    agent_world_configure(world, "    env: {HARBOR_PORT: \"7\"}\n");
+    serve_shortly(world);
+    agent_world_guard_listen(world, false);
+    agent_world_until(world, is_fenced, "it fences");
+
+    assert_true(was_told(world, "BREAKWATER_GROUP", "harbor"));
+    assert_true(was_told(world, "BREAKWATER_SITE", world->site));
+    assert_true(was_told(world, "BREAKWATER_EPOCH", "1"));
+    assert_true(was_told(world, "BREAKWATER_REASON", "lease_lost"));
+    assert_true(was_told(world, "BREAKWATER_PLANNED", "false"));
+    assert_true(was_told(world, "HARBOR_PORT", "7"));
+    bw_reach_tag("prod", world->site, tag);
+    assert_int_equal(bw_reach_open(&reach, tag, "harbor", false, NULL), BW_OK);
+    if (reach.means == BW_REACH_BY_CGROUP) /* the guard's, in which the service runs */
+        assert_true(was_told(world, "BREAKWATER_CGROUP", reach.slots[BW_REACH_SERVICE].path));
+    bw_reach_close(&reach);
+}
+
 /* I1, 3.4 (H6): whatever it thinks of its guard, it fences when no fence_ended(e, ok) was read. */
 static void with_a_guard_that_does_not_fence_the_agent_does(void **state)
 {
@@ -748,6 +792,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_comes_by_long_poll_not_with_the_next_renewal,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(its_own_fence_is_told_what_that_of_a_guard_is_told, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(without_its_guard_the_agent_fences_by_itself, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(with_a_guard_that_does_not_fence_the_agent_does, set_up,

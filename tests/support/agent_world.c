@@ -567,7 +567,8 @@ void agent_world_init(struct agent_world *world)
     write_file(
         world->dir, "status.sh", 0755,
         "#!/bin/sh\ncd \"$(dirname \"$0\")\"\n[ -e fenced ] && echo stopped || echo started\n");
-    write_file(world->dir, "fence.sh", 0755, "#!/bin/sh\ntouch \"$(dirname \"$0\")/fenced\"\n");
+    write_file(world->dir, "fence.sh", 0755,
+               "#!/bin/sh\ncd \"$(dirname \"$0\")\"\nenv >fence.env\ntouch fenced\n");
     agent_world_configure(world, NULL);
 }
 

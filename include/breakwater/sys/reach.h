@@ -58,6 +58,9 @@ bool bw_reach_make_again(const struct bw_reach *reach);
 /* Ends nothing; removes empty cgroups. Accepts one that was never opened (all zero). */
 void bw_reach_close(struct bw_reach *reach);
 
+/* Where a service lives that is in it: what scripts are told. NULL: there are no cgroups. */
+const char *bw_reach_service_cgroup(const struct bw_reach *reach);
+
 /* Shows that it works here: starts a probe of two processes, one of which forks away, sees them,
  * ends them and sees them gone. Blocks, usually 20 ms, at most `limit_ms` and a look at the
  * processes: BW_ERR_TIMEOUT then. What a late probe leaves ends by itself within a minute. */
