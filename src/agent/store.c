@@ -16,6 +16,7 @@
 static const struct bw_durable_kind state_kind = {
     .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};
 
+/* NOLINTNEXTLINE(misc-redundant-expression): today they are the same number */
 _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
                "the largest state can be saved");
 

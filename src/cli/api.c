@@ -48,7 +48,7 @@ const char *bw_json_shown(const json_t *value)
     while (text != NULL && *text != '\0' && used + 1 < sizeof texts[0]) {
         const size_t control = control_bytes(text);
 
-        copy[used++] = control > 0 ? '?' : *text;
+        copy[used++] = (char)(control > 0 ? '?' : *text);
         text += control > 0 ? control : 1;
     }
     copy[used] = '\0';

@@ -235,6 +235,7 @@ static enum bw_exit plan(struct bw_api *api, const json_t *body, size_t *out_cou
     return for_each_part(api, body, plan_part, out_count);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): of the type that for_each_part takes */
 static enum bw_exit check_part(struct bw_api *api, const json_t *part, size_t *count)
 {
     struct bw_api_reply reply = {0};

@@ -168,6 +168,7 @@ static void add_site(struct bw_text_table *table, const json_t *group, const jso
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     char service[CELL_BYTES];
+    char left[40];
     char lease[48] = "-";
     char why_not[CELL_BYTES];
     char name[BW_NAME_MAX + 1];
@@ -176,10 +177,10 @@ static void add_site(struct bw_text_table *table, const json_t *group, const jso
     describe_service(site, service);
     join(json_object_get(site, "why_not"), why_not);
     if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
-        format_seconds(bw_json_number(group, "lease_remaining_ms"), lease, sizeof lease - 8);
-        (void)strcat(lease, " left");
+        format_seconds(bw_json_number(group, "lease_remaining_ms"), left, sizeof left);
+        (void)snprintf(lease, sizeof lease, "%s left", left);
     } else if (is_primary) {
-        (void)strcpy(lease, "unknown");
+        (void)snprintf(lease, sizeof lease, "unknown");
     }
     bw_text_table_add(table, 6,
                  (const char *const[]){name, is_primary ? "primary" : "standby", service, lease,

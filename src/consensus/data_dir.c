@@ -209,6 +209,7 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
                            "cluster in empty directories",
                            dir->path);
     if (err != BW_OK ||
+        /* NOLINTNEXTLINE(cert-err34-c): what was read is written again below, and must be the same */
         sscanf(text,
                IDENTITY_HEAD "cluster_id %32s\ncluster %63s\nwitness %" SCNu64
                              "\nelection_timeout_ms %u\nincarnation %32s\nfounder %d\n",

@@ -67,6 +67,7 @@ void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *form
         return;
     safe->stopped = true;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, one line above */
     (void)vsnprintf(text, sizeof text, format, args); /* a cut message is still a message */
     va_end(args);
     safe->config.stop(safe->config.user, why, text);
@@ -231,6 +232,7 @@ static int refuse_load(struct raft_io *io, const char *format, ...)
     va_list args;
 
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it is, one line above */
     (void)vsnprintf(io->errmsg, sizeof io->errmsg, format, args);
     va_end(args);
     return RAFT_CORRUPT;

@@ -293,7 +293,8 @@ static enum bw_err list_segments(DIR *list, struct segment *segments, unsigned *
         int end = 0;
 
         if (strncmp(entry->d_name, "open-", 5) == 0) {
-            if (sscanf(entry->d_name, "open-%20" SCNu64 "%n", &segment->number, &end) != 1 ||
+            /* NOLINTNEXTLINE(cert-err34-c): 19 digits always fit */
+            if (sscanf(entry->d_name, "open-%19" SCNu64 "%n", &segment->number, &end) != 1 ||
                 entry->d_name[end] != '\0' ||
                 !bw_copy_text(segment->name, sizeof segment->name, entry->d_name))
                 return bw_diag_set(diag, BW_ERR_CORRUPT, "%.64s is no log segment", entry->d_name);
@@ -332,6 +333,7 @@ static struct range range_of(const char *name)
     struct range range = {0};
     int end = 0;
 
+    /* NOLINTNEXTLINE(cert-err34-c): 16 digits always fit */
     if (sscanf(name, "%16" SCNu64 "-%16" SCNu64 "%n", &range.first, &range.last, &end) != 2 ||
         end != 2 * CLOSED_DIGITS + 1 || name[end] != '\0')
         return (struct range){0};

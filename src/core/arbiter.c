@@ -255,6 +255,7 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
 
     if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, heard != NULL, NULL))
         return true;
+    BW_ASSERT(heard != NULL);
     judge_release(eval, heard);
     eval->out->from = heard;
     if (eval->group->held)

@@ -378,7 +378,8 @@ enum bw_err bw_judge_epochs_grow_excused(const struct bw_judge *judge,
                                          bool *out_grow)
 {
     const struct excuses excuses = {list, excuse_count};
-    const struct bw_judge_span **order = calloc(judge->span_count + 1, sizeof *order);
+    const struct bw_judge_span **order = calloc(judge->span_count + 1,
+                                                 sizeof(struct bw_judge_span *));
     uint64_t highest[BW_SITES_MAX] = {0};
     bool has_begun[BW_SITES_MAX] = {false};
     bool grow = true;
@@ -388,7 +389,7 @@ enum bw_err bw_judge_epochs_grow_excused(const struct bw_judge *judge,
         return BW_ERR_NOMEM;
     for (size_t i = 0; i < judge->span_count; i++)
         order[i] = &judge->spans[i];
-    qsort(order, judge->span_count, sizeof *order, compare_begins);
+    qsort(order, judge->span_count, sizeof(struct bw_judge_span *), compare_begins);
     for (size_t i = 0; i < judge->span_count && grow; i++) {
         for (; order[noted]->from_ns < order[i]->from_ns; noted++) {
             has_begun[order[noted]->site] = true;

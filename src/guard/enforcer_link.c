@@ -182,6 +182,7 @@ static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_mess
     if (message->means_count > 0) {
         struct cmsghdr *rights;
 
+        BW_ASSERT(fds != NULL);
         memset(&control, 0, sizeof control);
         head.msg_control = control.bytes;
         head.msg_controllen = CMSG_SPACE(message->means_count * sizeof(int));

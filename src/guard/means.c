@@ -118,8 +118,10 @@ static void add_units(struct list *list, const struct bw_units *units)
     }
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): written to through the list */
 bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
                          enum bw_enforcer_means *out_kinds, uint32_t *out_count)
+/* NOLINTEND(readability-non-const-parameter) */
 {
     struct list list = {out_fds, out_kinds, 0, false};
 

@@ -35,7 +35,8 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
 {
     const size_t count = program->place_count;
     struct bw_guard_place *place;
-    struct bw_guard_place **places = realloc(program->places, (count + 1) * sizeof(*places));
+    struct bw_guard_place **places = realloc(program->places,
+                                             (count + 1) * sizeof(struct bw_guard_place *));
     enum bw_err err;
 
     if (places == NULL)

@@ -146,7 +146,7 @@ BW_MUST_CHECK enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_stor
 bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
                               uint64_t generation);
 /* A bw_guard_pin to the disk, which may hang: on a worker. */
-void bw_guard_store_pin(void *pin);
+void bw_guard_store_pin(void *of);
 
 /* ---- one group: place.c, carry_out.c, run.c ------------------------------------------------ */
 

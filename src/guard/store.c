@@ -123,9 +123,9 @@ enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store, const char
 }
 
 /* In the place of `old`, under its number: whoever uses that writes to the new one from here on. */
-static void replace_fd(int *old, int fd)
+static void replace_fd(int old, int fd)
 {
-    if (dup3(fd, *old, O_CLOEXEC) >= 0)
+    if (dup3(fd, old, O_CLOEXEC) >= 0)
         (void)close(fd); /* of the same file */
 }
 
@@ -146,8 +146,8 @@ enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store, stru
             (void)close(dir);
         return err;
     }
-    replace_fd(&store->mirror_dir, dir);
-    replace_fd(&store->mirror_lock, lock);
+    replace_fd(store->mirror_dir, dir);
+    replace_fd(store->mirror_lock, lock);
     return BW_OK;
 }
 

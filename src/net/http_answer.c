@@ -124,6 +124,7 @@ static const void *next_piece(const struct rest *rest, size_t *out_size)
         return rest->data + rest->sent;
     }
     *out_size = rest->size + rest->body_size - rest->sent;
+    BW_ASSERT(*out_size == 0 || rest->body != NULL);
     return *out_size > 0 ? rest->body->text + (rest->sent - rest->size) : NULL;
 }
 

@@ -209,6 +209,7 @@ static struct bw_http_exchange *find_exchange_of(struct bw_http_client *client, 
 {
     for (struct bw_http_exchange *exchange = client->exchanges; exchange != NULL;
          exchange = exchange->next) {
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is no longer in the list */
         if (exchange->multi == multi)
             return exchange;
     }
@@ -422,6 +423,7 @@ void bw_http_client_close(struct bw_http_client *client, void (*on_closed)(void 
     client->on_closed = on_closed;
     client->on_closed_user = user;
     while (client->exchanges != NULL)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): what was freed is no longer in the list */
         finish_with(client->exchanges, BW_ERR_CANCELED, "the client was closed");
     if (client->multi != NULL)
         (void)curl_multi_cleanup(client->multi); /* empty; still calls on_socket_changed */

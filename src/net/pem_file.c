@@ -82,6 +82,7 @@ void bw_pem_free(char *pem)
 }
 
 /* OpenSSL's own would ask at the terminal. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): of the type that OpenSSL asks for */
 static int refuse_pass_phrase(char *buffer, int size, int is_writing, void *user)
 {
     (void)buffer;

@@ -162,8 +162,9 @@ static const enum bw_reach_slot served[] = {BW_REACH_SERVICE, BW_REACH_ACTION};
 /* Of a cgroup for each, whatever the first one comes to. */
 static enum bw_err signal_served(const struct bw_reach *reach, int signal, struct bw_diag *diag)
 {
-    enum bw_err first = bw_reach_signal(reach, served[0], signal, diag);
-    enum bw_err second = bw_reach_signal(reach, served[1], signal, first == BW_OK ? diag : NULL);
+    enum bw_err first = bw_cgroup_signal(cgroup_of(reach, served[0]), signal, diag);
+    enum bw_err second = bw_cgroup_signal(cgroup_of(reach, served[1]), signal,
+                                          first == BW_OK ? diag : NULL);
 
     return first != BW_OK ? first : second;
 }
@@ -173,12 +174,13 @@ static enum bw_err list_served(const struct bw_reach *reach, pid_t *out_pids, si
 {
     size_t first = 0;
     size_t second = 0;
-    enum bw_err err = bw_reach_list(reach, served[0], out_pids, pids_max, &first, diag);
+    enum bw_err err = bw_cgroup_list(cgroup_of(reach, served[0]), out_pids, pids_max, &first, diag);
     const size_t used = first < pids_max ? first : pids_max;
 
     if (err == BW_OK)
-        err = bw_reach_list(reach, served[1], out_pids != NULL ? out_pids + used : NULL,
-                            pids_max - used, &second, diag);
+        err = bw_cgroup_list(cgroup_of(reach, served[1]),
+                             out_pids != NULL ? out_pids + used : NULL, pids_max - used, &second,
+                             diag);
     *out_count = first + second;
     return err;
 }
@@ -225,9 +227,10 @@ enum bw_err bw_reach_is_empty(const struct bw_reach *reach, enum bw_reach_slot s
     enum bw_err err = BW_OK;
 
     if (reach->means == BW_REACH_BY_CGROUP && slot == BW_REACH_SERVED) {
-        err = bw_reach_is_empty(reach, served[0], out_empty, diag);
-        return err == BW_OK && *out_empty ? bw_reach_is_empty(reach, served[1], out_empty, diag)
-                                          : err;
+        err = bw_cgroup_is_empty(cgroup_of(reach, served[0]), out_empty, diag);
+        return err == BW_OK && *out_empty
+                   ? bw_cgroup_is_empty(cgroup_of(reach, served[1]), out_empty, diag)
+                   : err;
     }
     if (reach->means == BW_REACH_BY_CGROUP)
         return bw_cgroup_is_empty(cgroup_of(reach, slot), out_empty, diag);

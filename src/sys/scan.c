@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/sys/process_tree.h>
 
 struct bw_scan {
@@ -50,6 +51,7 @@ static void look(struct bw_scan *list, bool is_second)
 
     for (const struct bw_scan *scan = list; scan != NULL; scan = scan->next)
         count++;
+    BW_ASSERT(count > 0);
     trees = calloc(count, sizeof *trees);
     count = 0;
     for (const struct bw_scan *scan = list; trees != NULL && scan != NULL; scan = scan->next)

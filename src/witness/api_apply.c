@@ -204,6 +204,7 @@ static void prepare(struct apply *apply, size_t number, struct bw_json_problems 
     char path[64];
     enum bw_err err;
 
+    BW_ASSERT(program->groups != NULL);
     (void)snprintf(path, sizeof path, "groups[%zu]", number);
     item->version = group != NULL ? group->spec_version : 0;
     item->changes = bw_spec_json_changes(group != NULL ? &group->spec : NULL, &item->spec);

@@ -38,7 +38,7 @@ json_t *bw_json_text(const char *text)
     if (value != NULL)
         return value;
     for (i = 0; text[i] != '\0' && i + 1 < sizeof plain; i++)
-        plain[i] = (unsigned char)text[i] >= 0x80 ? '?' : text[i];
+        plain[i] = (char)((unsigned char)text[i] >= 0x80 ? '?' : text[i]);
     plain[i] = '\0';
     return json_string(plain);
 }
