@@ -40,6 +40,9 @@ static void tell_action(struct sim_agent *agent, const struct bw_site *site,
                  bw_tenure_word(site->tenure));
         return;
     }
+    if (action->kind == BW_SITE_ACTION_OWN_FENCE)
+        sim_tell(world, agent->process->name, "%s: is to run a fence of its own, epoch %llu",
+                 site->group, (unsigned long long)action->epoch);
     if (action->kind != BW_SITE_ACTION_SEND)
         return;
     if (message->kind == BW_GUARD_MESSAGE_RUN) {
@@ -132,12 +135,19 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
     case BW_AGENT_ACTION_READ_MIRRORS:
         sim_agent_read_mirrors(agent, action->groups, action->group_count);
         break;
-    case BW_AGENT_ACTION_OWN_FENCE:
-        sim_own_fence_start(agent, action->group, action->fence);
-        break;
     case BW_AGENT_ACTION_END:
         agent->is_ending = true;
         break;
+    case BW_AGENT_ACTION_FENCE_OPEN:
+    case BW_AGENT_ACTION_FENCE_STEPPED:
+    case BW_AGENT_ACTION_FENCE_RUN:
+    case BW_AGENT_ACTION_FENCE_KILL_RUN:
+    case BW_AGENT_ACTION_FENCE_LOOK:
+    case BW_AGENT_ACTION_FENCE_TERM:
+    case BW_AGENT_ACTION_FENCE_KILL_ONCE:
+    case BW_AGENT_ACTION_FENCE_KILL:
+    case BW_AGENT_ACTION_FENCE_CLOSE:
+        return sim_own_fence_do(agent, action);
     }
     return BW_OK;
 }
@@ -161,15 +171,11 @@ static bool tell_next(struct sim_agent *agent)
         return true;
     }
     for (uint32_t i = 0; i < agent->program.group_count; i++) {
-        struct sim_own_fence *fence = &agent->fences[i];
-
-        if (!fence->has_ended)
+        if (!agent->fences[i].has_looked)
             continue;
-        fence->has_ended = false;
-        event = (struct bw_agent_event){.kind = BW_AGENT_EVENT_OWN_FENCE_ENDED,
-                                        .group = i,
-                                        .epoch = fence->ended_epoch,
-                                        .ok = fence->ended_ok};
+        agent->fences[i].has_looked = false;
+        event = (struct bw_agent_event){
+            .kind = BW_AGENT_EVENT_FENCE_LOOKED, .group = i, .ok = true};
         sim_agent_happen(agent, &event);
         return true;
     }
@@ -194,7 +200,7 @@ void sim_agent_finish(struct sim_agent *agent)
         ;
     if (sim_is_doomed(agent->process))
         return;
-    if (agent->is_ending && !sim_own_fences_run(agent))
+    if (agent->is_ending)
         sim_process_kill(agent->process);
     else
         set_wake(agent);
@@ -246,9 +252,9 @@ static void add_groups(struct sim_agent *agent)
     const struct bw_site_limits limits = limits_of(&world->setting);
 
     for (uint32_t i = 0; i < world->setting.group_count; i++) {
-        bw_agent_machine_add_group(&agent->program, world->group_names[i], &limits,
+        bw_agent_machine_add_group(&agent->program, world->group_names[i], &limits, false,
                                    sim_agent_store_memory(agent, i));
-        sim_own_fence_open(agent, i);
+        agent->fences[i].work.wake_at = BW_INSTANT_NEVER;
     }
 }
 

@@ -1,33 +1,26 @@
 /* agent.h - an agent in the simulator: the product's machine (machine/agent.h) on simulated clocks, disk,
- * network and processes, and the product's own fence (core/own_fence.h) on simulated scripts.
+ * network, processes and scripts.
  *
  *   agent.c          life, what the machine asks for
  *   agent_store.c    its files, and the guard's mirrors
  *   agent_talk.c     connections and exchanges
- *   agent_fence.c    the fence without the guard
+ *   agent_fence.c    the means of the fence without the guard
  *
  * `process->user` is the number of its state directory: two agents of one site may share one, and then
  * the second ends at once. */
 #ifndef BW_SIM_AGENT_H
 #define BW_SIM_AGENT_H
 
-#include <breakwater/core/own_fence.h>
 #include <breakwater/machine/agent.h>
 
 #include "guard.h"
 
-/* ---- the fence without the guard ---- */
+/* ---- the means of the fence without the guard ---- */
 
 struct sim_own_fence {
-    struct bw_own_fence machine;
-    struct bw_instant wake_at;
     struct sim_work work;
     struct sim_reach_kill kill;
-    bool has_answer; /* to an action of the step that is being carried out */
-    struct bw_own_fence_event answer;
-    bool has_ended; /* the machine of its group is to be told */
-    uint64_t ended_epoch;
-    bool ended_ok;
+    bool has_looked; /* the machine is to be told */
 };
 
 /* ---- exchanges with one witness, by the machine's number of it ---- */
@@ -58,7 +51,7 @@ struct sim_agent {
     uint64_t link_tag; /* of the connection to the guard; 0: none */
     bool is_connected; /* the machine is to be told */
     uint64_t tags;     /* connections and requests so far */
-    bool is_ending;    /* its disk is in doubt; own fences are finished first */
+    bool is_ending;    /* as its machine has asked for */
     uint8_t sync[16 * 1024];
     size_t sync_size;
     uint8_t written[16 * 1024]; /* by the write under way */
@@ -105,11 +98,9 @@ struct bw_instant sim_agent_limit(const struct sim_agent *agent);
 
 /* ---- agent_fence.c ---- */
 
-void sim_own_fence_open(struct sim_agent *agent, uint32_t group);
-void sim_own_fence_start(struct sim_agent *agent, uint32_t group,
-                         const struct bw_site_action *action);
+enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_action *action);
+/* What has come to its end, at the wake-up asked for. */
 void sim_own_fence_serve(struct sim_agent *agent, uint32_t group);
 struct bw_instant sim_own_fence_wake(const struct sim_own_fence *fence);
-bool sim_own_fences_run(const struct sim_agent *agent);
 
 #endif

@@ -50,12 +50,19 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
     case BW_AGENT_ACTION_READ_MIRRORS:
         bw_agent_mirrors_begin(agent, action->groups, action->group_count);
         return BW_OK;
-    case BW_AGENT_ACTION_OWN_FENCE:
-        bw_agent_fence_start(&agent->places[action->group], action->fence);
-        return BW_OK;
     case BW_AGENT_ACTION_END:
-        bw_agent_stop(agent, BW_AGENT_RESTART);
+        bw_agent_stop(agent, action->is_restart ? BW_AGENT_RESTART : BW_AGENT_STOPPED);
         return BW_OK;
+    case BW_AGENT_ACTION_FENCE_OPEN:
+    case BW_AGENT_ACTION_FENCE_STEPPED:
+    case BW_AGENT_ACTION_FENCE_RUN:
+    case BW_AGENT_ACTION_FENCE_KILL_RUN:
+    case BW_AGENT_ACTION_FENCE_LOOK:
+    case BW_AGENT_ACTION_FENCE_TERM:
+    case BW_AGENT_ACTION_FENCE_KILL_ONCE:
+    case BW_AGENT_ACTION_FENCE_KILL:
+    case BW_AGENT_ACTION_FENCE_CLOSE:
+        return bw_agent_fence_do(&agent->places[action->group], action);
     }
     return BW_OK;
 }
@@ -169,6 +176,7 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
             .agent = agent, .group = i, .config = &config->groups[i]};
         bw_agent_limits_get(&config->groups[i], &limits);
         bw_agent_machine_add_group(&agent->machine, name, &limits,
+                                   config->groups[i].unit_count > 0,
                                    &bw_agent_store_group(&agent->store, name)->memory);
     }
     return BW_OK;

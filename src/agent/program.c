@@ -42,6 +42,7 @@ static void close_all(struct bw_agent *agent)
     bw_agent_machine_close(&agent->machine);
     bw_http_client_close(&agent->client, NULL, NULL);
     bw_deadline_close(&agent->wake, NULL);
+    bw_deadline_close(&agent->fence_looks, NULL);
     bw_agent_saves_close(agent);
     bw_agent_mirrors_close(agent);
     bw_agent_units_close(agent);
@@ -53,22 +54,8 @@ static void close_all(struct bw_agent *agent)
 
 void bw_agent_stop(struct bw_agent *agent, enum bw_agent_end end)
 {
-    if (agent->is_ending)
-        return;
-    agent->is_ending = true;
     agent->end = end;
-    bw_log_info(&agent->log, "agent.stopping", "fences=%" PRIu32, agent->own_fences_running);
-    /* A fence that has begun is finished (3.2.4). */
-    if (agent->own_fences_running == 0)
-        uv_async_send(&agent->ending);
-}
-
-void bw_agent_own_fence_gone(struct bw_agent *agent)
-{
-    BW_ASSERT(agent->own_fences_running > 0);
-    agent->own_fences_running--;
-    if (agent->is_ending && agent->own_fences_running == 0)
-        uv_async_send(&agent->ending);
+    uv_async_send(&agent->ending);
 }
 
 static void on_ending(uv_async_t *async)
@@ -84,7 +71,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (number == SIGHUP)
         bw_agent_reload(agent);
     else
-        bw_agent_stop(agent, BW_AGENT_STOPPED);
+        bw_agent_happen(agent, &(struct bw_agent_event){.kind = BW_AGENT_EVENT_STOP});
 }
 
 /* ---- beginning --------------------------------------------------------------------------------
@@ -118,6 +105,9 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
 
     if (err == BW_OK)
         err = bw_deadline_init(&agent->wake, &agent->loop, bw_agent_on_wake, agent, diag);
+    if (err == BW_OK)
+        err = bw_deadline_init(&agent->fence_looks, &agent->loop, bw_agent_fences_on_look, agent,
+                               diag);
     if (err == BW_OK)
         err = bw_script_runner_init(&agent->runner, &agent->loop, false, diag);
     if (err == BW_OK)

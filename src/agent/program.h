@@ -114,11 +114,12 @@ void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_li
 void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step);
 void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note);
 
-/* ---- own_fence.c ----------------------------------------------------------------------------- */
+/* ---- own_fence.c: what BW_AGENT_ACTION_FENCE_* ask for -------------------------------------- */
 
-/* Begins; BW_SITE_EVENT_OWN_FENCE_ENDED follows, from the loop. While one of an earlier epoch runs,
- * after that. */
-void bw_agent_fence_start(struct bw_agent_place *place, const struct bw_site_action *action);
+BW_MUST_CHECK enum bw_err bw_agent_fence_do(struct bw_agent_place *place,
+                                            const struct bw_agent_action *action);
+/* While looks by marks are under way. */
+void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user);
 /* From own_units.c, from the loop. */
 void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
                                     const struct bw_diag *diag);
@@ -201,6 +202,7 @@ struct bw_agent {
     struct bw_sync_group *sync_groups;
     struct bw_agent_place *places; /* one for each of its groups */
     struct bw_deadline wake;
+    struct bw_deadline fence_looks;
     struct bw_http_client client;
     struct bw_script_runner runner;
     struct bw_unix_connection *guard; /* NULL: none */
@@ -211,17 +213,13 @@ struct bw_agent {
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;
     uv_async_t ending; /* closes everything in a turn of its own */
-    uint32_t own_fences_running;
-    bool is_ending; /* SIGTERM came; own fences are finished first */
     bool is_closing;
     enum bw_agent_end end;
 };
 
-/* Ends the loop with `end`; the first call counts. */
+/* Ends the loop with `end`. */
 void bw_agent_stop(struct bw_agent *agent, enum bw_agent_end end);
 /* The service manager, if there is one. */
 void bw_agent_tell_manager(struct bw_agent *agent, const char *state);
-/* From own_fence.c: one less runs. */
-void bw_agent_own_fence_gone(struct bw_agent *agent);
 
 #endif

@@ -313,5 +313,8 @@ void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *not
         bw_log_warn(log, "mirror.unreadable", "group=%s error=%s", group,
                     bw_log_quote(note->text));
         return;
+    case BW_AGENT_NOTE_STOPPING:
+        bw_log_info(log, "agent.stopping", "fences=%" PRIu64, note->number);
+        return;
     }
 }

@@ -83,9 +83,7 @@ static void carry_out(struct bw_agent_machine *machine, uint32_t group,
         bw_agent_mirrors_want(machine, group);
         break;
     case BW_SITE_ACTION_OWN_FENCE:
-        bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_OWN_FENCE,
-                                                         .group = group,
-                                                         .fence = action});
+        bw_agent_fence_start(machine, group, action);
         break;
     case BW_SITE_ACTION_TRACE: /* STEPPED has the rules of every step */
         break;
@@ -105,17 +103,20 @@ void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
                                        .now = now,
                                        .is_mirror_news = place->is_mirror_news};
 
+    BW_ASSERT(!machine->is_carrying);
     bw_site_step(&place->site, event, now, &machine->actions);
     place->wake_at = machine->actions.wake_at;
     if (event->kind == BW_SITE_EVENT_TICK && bw_instant_right_is_over(now, place->wake_at))
         place->wake_at = bw_instant_add(now, TICK_DISTANCE_NS);
     bw_agent_emit(machine, &(struct bw_agent_action){
                                .kind = BW_AGENT_ACTION_STEPPED, .group = group, .step = &step});
+    machine->is_carrying = true;
     for (uint32_t i = 0; i < machine->actions.count; i++)
         carry_out(machine, group, &machine->actions.list[i]);
+    machine->is_carrying = false;
 }
 
-static void serve_groups(struct bw_agent_machine *machine)
+static void serve_due(struct bw_agent_machine *machine)
 {
     const struct bw_site_event tick = {.kind = BW_SITE_EVENT_TICK};
     const struct bw_instant now = bw_agent_now(machine);
@@ -123,6 +124,7 @@ static void serve_groups(struct bw_agent_machine *machine)
     for (uint32_t i = 0; i < machine->group_count; i++)
         if (bw_instant_right_is_over(now, machine->groups[i].wake_at))
             bw_agent_step_group(machine, i, &tick);
+    bw_agent_fences_serve(machine);
 }
 
 /* ---- when ------------------------------------------------------------------------------------ */
@@ -147,7 +149,8 @@ struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machin
     if (machine->is_closed)
         return BW_INSTANT_NEVER;
     for (uint32_t i = 0; i < machine->group_count; i++)
-        at = bw_instant_min(at, machine->groups[i].wake_at);
+        at = bw_instant_min(at, bw_instant_min(machine->groups[i].wake_at,
+                                               machine->groups[i].fence_at));
     at = bw_instant_min(at, wake_for_wait(now, machine->guard.timer));
     at = bw_instant_min(at, wake_for_wait(now, machine->unanswered_at));
     for (int i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
@@ -156,14 +159,6 @@ struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machin
 }
 
 /* ---- a step ---------------------------------------------------------------------------------- */
-
-static void on_own_fence_ended(struct bw_agent_machine *machine, const struct bw_agent_event *event)
-{
-    bw_agent_step_group(machine, event->group,
-                        &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED,
-                                                .epoch = event->epoch,
-                                                .ok = event->ok});
-}
 
 static void happen(struct bw_agent_machine *machine, const struct bw_agent_event *event)
 {
@@ -192,8 +187,13 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
     case BW_AGENT_EVENT_MIRRORS_READ:
         bw_agent_on_mirrors_read(machine, event);
         return;
-    case BW_AGENT_EVENT_OWN_FENCE_ENDED:
-        on_own_fence_ended(machine, event);
+    case BW_AGENT_EVENT_FENCE_RUN_ENDED:
+    case BW_AGENT_EVENT_FENCE_LOOKED:
+    case BW_AGENT_EVENT_FENCE_KILLED:
+        bw_agent_on_fence(machine, event);
+        return;
+    case BW_AGENT_EVENT_STOP:
+        bw_agent_end(machine, false);
         return;
     }
 }
@@ -213,7 +213,7 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
         return;
     machine->is_stepping = true;
     if (event->kind == BW_AGENT_EVENT_WAKE || !BW_MUTANT(MESSAGE_FIRST))
-        serve_groups(machine);
+        serve_due(machine);
     happen(machine, event);
     finish(machine);
 }
@@ -240,7 +240,8 @@ void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_age
 }
 
 void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *group,
-                                const struct bw_site_limits *limits, struct bw_site_memory *kept)
+                                const struct bw_site_limits *limits, bool has_units,
+                                struct bw_site_memory *kept)
 {
     const struct bw_agent_setup *setup = &machine->setup;
     struct bw_group_agent *place = &machine->groups[machine->group_count];
@@ -252,6 +253,7 @@ void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *gr
     place->wake_at = BW_INSTANT_NEVER;
     bw_site_init(&place->site, group, setup->state->instance, setup->boot_id, limits, kept,
                  bw_agent_now(machine));
+    bw_agent_fence_init(place, has_units);
 }
 
 void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t group,

@@ -7,6 +7,7 @@
  *   agent_saves.c      the state on its way to the disk
  *   agent_mirrors.c    what an absent guard has armed
  *   agent_guard.c      the connection to the guard
+ *   agent_fence.c      the fence without it
  *   agent_state.c      whose state it is */
 #ifndef BW_MACHINE_AGENT_INTERNAL_H
 #define BW_MACHINE_AGENT_INTERNAL_H
@@ -71,6 +72,17 @@ void bw_agent_mirrors_want(struct bw_agent_machine *machine, uint32_t group);
 void bw_agent_on_mirrors_read(struct bw_agent_machine *machine, const struct bw_agent_event *event);
 void bw_agent_mirrors_serve(struct bw_agent_machine *machine); /* what has not been answered in time */
 void bw_agent_mirrors_ask(struct bw_agent_machine *machine); /* at the end of a step, likewise */
+
+/* ---- agent_fence.c ---- */
+
+void bw_agent_fence_init(struct bw_group_agent *place, bool has_units);
+/* Begins; OWN_FENCE_ENDED follows for the group's machine. While one runs, after that. */
+void bw_agent_fence_start(struct bw_agent_machine *machine, uint32_t group,
+                          const struct bw_site_action *action);
+void bw_agent_on_fence(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+void bw_agent_fences_serve(struct bw_agent_machine *machine);
+/* Asks for the end, now or when the last fence has ended; the first wish counts. */
+void bw_agent_end(struct bw_agent_machine *machine, bool is_restart);
 
 /* ---- agent_guard.c ---- */
 

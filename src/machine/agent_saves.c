@@ -84,7 +84,7 @@ void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err)
     BW_ASSERT(machine->is_saving);
     machine->is_saving = false;
     if (err == BW_ERR_UNKNOWN) /* what the disk holds is not known: only a new start can tell */
-        bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_END});
+        bw_agent_end(machine, true);
     if (machine->save_has_cluster)
         answer_cluster(machine, err == BW_OK);
     for (uint32_t i = 0; i < machine->group_count; i++) {

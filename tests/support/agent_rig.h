@@ -30,6 +30,7 @@ struct rig {
     enum bw_err connect_err;
     bool guard_reads_nothing;
     uint64_t after;              /* of the newest poll */
+    enum bw_agent_action_kind refused; /* of those of a fence; STEPPED: none */
 };
 
 static const struct bw_id rig_cluster = {{9}};
@@ -86,6 +87,26 @@ static inline enum bw_err jot_message(struct rig *rig, const struct bw_guard_mes
     return BW_OK;
 }
 
+static inline enum bw_err jot_fence(struct rig *rig, const struct bw_agent_action *action)
+{
+    static const char *const words[] = {
+        [BW_AGENT_ACTION_FENCE_OPEN] = "OPEN",         [BW_AGENT_ACTION_FENCE_STEPPED] = "fence",
+        [BW_AGENT_ACTION_FENCE_RUN] = "RUN",           [BW_AGENT_ACTION_FENCE_KILL_RUN] = "KILL_RUN",
+        [BW_AGENT_ACTION_FENCE_LOOK] = "LOOK",         [BW_AGENT_ACTION_FENCE_TERM] = "TERM",
+        [BW_AGENT_ACTION_FENCE_KILL_ONCE] = "ONCE",    [BW_AGENT_ACTION_FENCE_KILL] = "KILL",
+        [BW_AGENT_ACTION_FENCE_CLOSE] = "SHUT",
+    };
+
+    if (action->kind == BW_AGENT_ACTION_FENCE_STEPPED)
+        return BW_OK;
+    jot(rig, words[action->kind],
+        action->kind == BW_AGENT_ACTION_FENCE_OPEN || action->kind == BW_AGENT_ACTION_FENCE_CLOSE
+            ? action->group
+        : action->kind == BW_AGENT_ACTION_FENCE_RUN ? (uint32_t)action->fence->script
+                                                    : (uint32_t)action->means);
+    return action->kind == rig->refused ? BW_ERR_IO : BW_OK;
+}
+
 static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *action,
                                    struct bw_diag *diag)
 {
@@ -130,12 +151,19 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
     case BW_AGENT_ACTION_READ_MIRRORS:
         jot(rig, "READ", action->group_count);
         break;
-    case BW_AGENT_ACTION_OWN_FENCE:
-        jot(rig, "FENCE", action->group);
-        break;
     case BW_AGENT_ACTION_END:
-        jot(rig, "END", 0);
+        jot(rig, "END", action->is_restart);
         break;
+    case BW_AGENT_ACTION_FENCE_OPEN:
+    case BW_AGENT_ACTION_FENCE_STEPPED:
+    case BW_AGENT_ACTION_FENCE_RUN:
+    case BW_AGENT_ACTION_FENCE_KILL_RUN:
+    case BW_AGENT_ACTION_FENCE_LOOK:
+    case BW_AGENT_ACTION_FENCE_TERM:
+    case BW_AGENT_ACTION_FENCE_KILL_ONCE:
+    case BW_AGENT_ACTION_FENCE_KILL:
+    case BW_AGENT_ACTION_FENCE_CLOSE:
+        return jot_fence(rig, action);
     }
     return BW_OK;
 }
@@ -304,7 +332,7 @@ static inline void begin(struct rig *rig, uint64_t generation)
                               .group_max = RIG_GROUPS,
                           });
     for (uint32_t i = 0; i < RIG_GROUPS; i++)
-        bw_agent_machine_add_group(&rig->machine, rig->kept[i].name, &limits,
+        bw_agent_machine_add_group(&rig->machine, rig->kept[i].name, &limits, i == 1,
                                    &rig->kept[i].memory);
     assert_int_equal(bw_agent_machine_use_witnesses(&rig->machine, rig_addresses, 3, NULL), BW_OK);
     bw_agent_machine_begin(&rig->machine);

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/prng.h>
+#include <breakwater/core/own_fence.h>
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
 
@@ -34,7 +35,10 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_GUARD_GARBLED,   /* what came over it is no message: `text` */
     BW_AGENT_EVENT_SAVED,           /* result of SAVE */
     BW_AGENT_EVENT_MIRRORS_READ,    /* result of READ_MIRRORS */
-    BW_AGENT_EVENT_OWN_FENCE_ENDED, /* result of OWN_FENCE */
+    BW_AGENT_EVENT_FENCE_RUN_ENDED, /* result of FENCE_RUN */
+    BW_AGENT_EVENT_FENCE_LOOKED,    /* result of FENCE_LOOK */
+    BW_AGENT_EVENT_FENCE_KILLED,    /* result of FENCE_KILL */
+    BW_AGENT_EVENT_STOP,            /* a person, or the service manager, wants its end */
 };
 
 enum bw_agent_exchange { BW_AGENT_SYNC, BW_AGENT_POLL };
@@ -59,9 +63,10 @@ struct bw_agent_event {
     enum bw_err err;                        /* SAVED. BW_ERR_UNKNOWN: what the disk holds is not known */
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
     uint32_t reading_count;
-    uint32_t group;                         /* OWN_FENCE_ENDED */
-    uint64_t epoch;
-    bool ok;
+    uint32_t group;                         /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED */
+    bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
+    bool was_signaled; /* FENCE_RUN_ENDED: by a TERM or KILL that was not asked for here */
+    const char *line;  /* FENCE_RUN_ENDED: the first of its output */
 };
 
 /* ---- what it asks for ------------------------------------------------------------------------- */
@@ -86,10 +91,29 @@ enum bw_agent_action_kind {
                                       is now counts: encode it before return. One at a time */
     BW_AGENT_ACTION_READ_MIRRORS,  /* of the `group_count` `groups`, beside the loop; MIRRORS_READ
                                       follows, or never where the file system hangs. One at a time */
-    BW_AGENT_ACTION_OWN_FENCE,     /* run the `fence` that the machine of `group` asks for;
-                                      OWN_FENCE_ENDED follows, once for all of one epoch */
-    BW_AGENT_ACTION_END,           /* what the disk holds is in doubt: the process ends, once the fences
-                                      of its own that run have ended, and is begun anew */
+    BW_AGENT_ACTION_END,           /* the process ends now, without a fence of its own under way;
+                                      `is_restart`: and is begun anew */
+    /* The fence that the agent runs without its guard (3.4), of `group`. Between OPEN and CLOSE: */
+    BW_AGENT_ACTION_FENCE_OPEN,    /* one begins: find what its means reach. An error: none can be run */
+    BW_AGENT_ACTION_FENCE_STEPPED, /* nothing to do: `fence` is wanted next, for logs and coverage */
+    BW_AGENT_ACTION_FENCE_RUN,     /* the script of `fence`, out of the reach of this fence and of the
+                                      guard's, at most limit_ns; FENCE_RUN_ENDED follows. An error: it
+                                      was not begun, said by whoever drives, and nothing follows */
+    BW_AGENT_ACTION_FENCE_KILL_RUN, /* end that run, whole tree, at once; FENCE_RUN_ENDED still follows */
+    BW_AGENT_ACTION_FENCE_LOOK,    /* does anything run where start scripts do? By `means`; an error: it
+                                      does, or cannot be seen. BY_MARKS takes time: FENCE_LOOKED follows */
+    BW_AGENT_ACTION_FENCE_TERM,    /* TERM by `means` to all in reach, once; nothing waits for it */
+    BW_AGENT_ACTION_FENCE_KILL_ONCE, /* KILL, likewise: a search is begun, beside the loop */
+    BW_AGENT_ACTION_FENCE_KILL,    /* KILL by `means`, again until nothing is left; FENCE_KILLED follows.
+                                      An error: it was sent once at most, and nothing follows */
+    BW_AGENT_ACTION_FENCE_CLOSE,   /* it is over: `fence` says how */
+};
+
+/* By which a fence of its own ends what runs, in the order in which it waits for them. */
+enum bw_fence_means {
+    BW_FENCE_BY_REACH, /* the guard's own: one write where the kernel has cgroups, else a search */
+    BW_FENCE_BY_MARKS, /* a search through all processes: also what a cgroup of the guard's own hides */
+    BW_FENCE_BY_UNITS, /* where the group names any */
 };
 
 enum bw_agent_note {
@@ -103,6 +127,7 @@ enum bw_agent_note {
     BW_AGENT_NOTE_GUARD_UNAWARE,   /* it does not know `group` */
     BW_AGENT_NOTE_GUARD_GREETED,
     BW_AGENT_NOTE_MIRROR_UNREADABLE, /* that of `group`: `text` says why; once while it stays so */
+    BW_AGENT_NOTE_STOPPING, /* END follows, once the `number` fences of its own that run have ended */
 };
 
 /* What a step may change, as it was before. */
@@ -141,7 +166,9 @@ struct bw_agent_action {
     const struct bw_agent_state *state;
     const uint32_t *groups;
     uint32_t group_count;
-    const struct bw_site_action *fence;
+    const struct bw_own_fence_action *fence; /* FENCE_STEPPED FENCE_RUN FENCE_CLOSE */
+    enum bw_fence_means means;               /* FENCE_LOOK FENCE_TERM FENCE_KILL_ONCE FENCE_KILL */
+    bool is_restart;                         /* END */
 };
 
 /* Who drives it. */
@@ -172,6 +199,8 @@ struct bw_group_agent {
     uint64_t mirror_epoch;
     bool has_arm; /* held back: the guard has not read what was sent before */
     struct bw_guard_message arm;
+    struct bw_own_fence fence; /* without the guard */
+    struct bw_instant fence_at; /* its next turn */
 };
 
 /* ---- the guard -------------------------------------------------------------------------------- */
@@ -235,8 +264,10 @@ struct bw_agent_machine {
     uint32_t group_count;
     uint32_t last_found; /* group of the last lookup: answers come in our order */
     struct bw_site_actions actions; /* of the step under way */
+    bool is_carrying;               /* them out: none of them is answered where it stands */
     bool is_stepping;
     bool is_closed;
+    enum { BW_AGENT_GOES_ON, BW_AGENT_WANTS_STOP, BW_AGENT_WANTS_RESTART } wish;
     struct bw_guard_link guard;
     struct bw_agent_witness witnesses[BW_AGENT_WITNESSES_MAX];
     /* renewals */
@@ -261,9 +292,11 @@ struct bw_agent_machine {
 
 /* Nothing is asked for yet. Copies what `setup` does not say is kept. */
 void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_agent_setup *setup);
-/* Before the beginning, once for each group: at most group_max. `kept` is its memory in the state. */
+/* Before the beginning, once for each group: at most group_max. `kept` is its memory in the state;
+ * `has_units`: units are among its means. */
 void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *group,
-                                const struct bw_site_limits *limits, struct bw_site_memory *kept);
+                                const struct bw_site_limits *limits, bool has_units,
+                                struct bw_site_memory *kept);
 /* The witnesses of the site file, before the beginning and whenever it was read again. BW_ERR_INVALID: not
  * one of them can be used. */
 BW_MUST_CHECK enum bw_err bw_agent_machine_use_witnesses(struct bw_agent_machine *machine,
@@ -274,9 +307,11 @@ void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t grou
                                  const struct bw_site_limits *limits);
 /* The first sync and the guard are due. */
 void bw_agent_machine_begin(struct bw_agent_machine *machine);
-/* One step. Groups whose wake-up is due are served before `event`: deadlines go before messages, and what is
+/* One step. Groups and fences whose wake-up is due are served before `event`: deadlines go before messages, and what is
  * due is not undone by what waited in a queue (3.4). */
 void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+/* So many fences of its own run: the process ends after them (3.2.4). */
+uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine);
 /* Step with WAKE when either clock has reached this, if nothing happens before. */
 struct bw_instant bw_agent_machine_wake_at(const struct bw_agent_machine *machine);
 /* Gives the guard's connection up; nothing is asked for any more, and steps do nothing. */
