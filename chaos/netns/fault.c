@@ -326,7 +326,7 @@ static void excuse(const struct bw_lab *lab, struct bw_faults *faults, struct bw
 static void end_excuse(const struct bw_lab *lab, struct bw_faults *faults,
                        const struct bw_lab_fault *fault)
 {
-    const struct bw_lab_timings *t = &lab->timings;
+    const struct bw_lab_timings *t = &lab->plan.timings;
     const uint64_t more_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms +
                              t->fence_timeout_ms;
 

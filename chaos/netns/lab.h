@@ -19,18 +19,17 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/base/prng.h>
+#include <breakwater/lab/plan.h>
+#include <breakwater/lab/process.h>
 
 #include "box.h"
 #include "hub.h"
 
 #define BW_LAB_CLUSTER "chaos"
-#define BW_LAB_WITNESSES  3
-#define BW_LAB_SITES_MAX  3
 #define BW_LAB_GROUPS_MAX 16
 #define BW_LAB_NODES_MAX  (BW_LAB_WITNESSES + BW_LAB_SITES_MAX + 1)
 #define BW_LAB_PROCESSES  (BW_LAB_WITNESSES + 2 * BW_LAB_SITES_MAX)
 #define BW_LAB_CLIENTS    4 /* of a PostgreSQL lab: inside and outside of each site */
-#define BW_LAB_PATH_BYTES 512
 /* Told and drawn at most; further ones are counted, and the report says how many. */
 #define BW_LAB_EVENTS_MAX 100000
 #define BW_LAB_TEXT_BYTES 160
@@ -39,9 +38,6 @@
 /* A line of it, with the shift of the node's clocks in ns, begins each life of a process in its
  * log. */
 #define BW_LAB_START_MARK "chaos.started shift_ns="
-
-enum bw_lab_role { BW_LAB_WITNESS, BW_LAB_AGENT, BW_LAB_GUARD };
-const char *bw_lab_role_word(enum bw_lab_role role);
 
 struct bw_lab_process {
     enum bw_lab_role role;
@@ -87,19 +83,6 @@ struct bw_lab_drift {
     struct bw_lab_rate after;
 };
 
-/* What the lease and all that goes with it is computed from. */
-struct bw_lab_timings {
-    uint32_t lease_ttl_ms;
-    uint32_t fence_timeout_ms;
-    uint32_t renew_interval_ms;
-    uint32_t request_timeout_ms;
-    uint32_t election_timeout_ms;
-    uint32_t margin_ms;
-    uint32_t check_interval_ms;
-    uint32_t fence_script_ms;
-    uint32_t kill_grace_ms;
-    uint32_t retry_backoff_ms;
-};
 /* Of a lab with data: longer than the slow stop. */
 #define BW_LAB_STOP_TIMEOUT_MS   3000
 #define BW_LAB_STOP_TIMEOUT_TEXT "3s"
@@ -142,7 +125,7 @@ struct bw_lab_options {
 struct bw_lab {
     const struct bw_box *box;
     const struct bw_lab_options *options;
-    struct bw_lab_timings timings;
+    struct bw_lab_plan plan;
     char dir[BW_LAB_PATH_BYTES]; /* everything of this lab */
     char records[BW_LAB_PATH_BYTES];
     struct bw_id cluster_id;
@@ -179,12 +162,6 @@ BW_MUST_CHECK enum bw_err bw_lab_apply(struct bw_lab *lab, struct bw_diag *diag)
 
 uint32_t bw_lab_site_node(uint32_t site);
 uint32_t bw_lab_command_node(const struct bw_lab *lab);
-BW_MUST_CHECK enum bw_err bw_lab_path(char out[BW_LAB_PATH_BYTES], const char *dir,
-                                      const char *name, struct bw_diag *diag);
-/* Replaces a file in one go. */
-BW_MUST_CHECK enum bw_err bw_lab_write(const char *path, struct bw_diag *diag, const char *format,
-                                       ...) __attribute__((format(printf, 3, 4)));
-
 /* ---- process.c --------------------------------------------------------------------------------
  */
 

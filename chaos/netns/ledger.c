@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <breakwater/dev/ledger.h>
+#include <breakwater/lab/ledger.h>
 
 #include "chaos.h"
 #include "options.h"

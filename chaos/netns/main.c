@@ -12,7 +12,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/config/scalar.h>
-#include <breakwater/dev/ledger.h>
+#include <breakwater/lab/ledger.h>
 #include <breakwater/os/random.h>
 #include <breakwater/trials/verb.h>
 

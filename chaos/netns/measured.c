@@ -91,7 +91,7 @@ enum bw_err bw_run_measured(struct bw_run *run, const struct bw_measured_round *
         memcpy(steps, rounds->steps, sizeof rounds->steps);
         for (size_t i = 0; rounds->is_in_percent_of_measure && i < BW_STEPS_MAX; i++)
             steps[i].at_percent = (uint32_t)(steps[i].at_percent * measure_ns /
-                                             (lab->timings.lease_ttl_ms * BW_NS_PER_MS));
+                                             (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS));
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "-- %s", rounds->words);
         run->known_leader = bw_lab_find_leader(lab);
         round->measured = rounds;

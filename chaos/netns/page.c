@@ -219,7 +219,7 @@ static uint64_t end_of_lease(const struct page *page, const struct bw_lab_proces
 
     for (uint32_t i = 0; i < lab->event_count && lab->events[i].at_ns < said_ns; i++) {
         const struct bw_lab_event *event = &lab->events[i];
-        const uint64_t latest_ns = event->at_ns + lab->timings.lease_ttl_ms * BW_NS_PER_MS;
+        const uint64_t latest_ns = event->at_ns + lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
 
         if (event->process == process && event->at_ns > begun_ns && latest_ns < said_ns &&
             (event->kind == BW_LAB_ENDED || event->kind == BW_LAB_FROZEN))

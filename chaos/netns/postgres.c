@@ -1,7 +1,6 @@
 #include "postgres.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
 #include <inttypes.h>
 #include <pwd.h>
@@ -140,7 +139,7 @@ static enum bw_err print_env(const struct bw_lab *lab, uint32_t site, const char
 enum bw_err bw_postgres_print_group(const struct bw_lab *lab, uint32_t site, char *out, size_t size,
                                     struct bw_diag *diag)
 {
-    const struct bw_lab_timings *t = &lab->timings;
+    const struct bw_lab_timings *t = &lab->plan.timings;
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
     char env[ENV_BYTES];
     enum bw_err err = print_env(lab, site, "      ", ": ", env, diag);
@@ -223,19 +222,6 @@ static const char setup_script[] =
     "stop) '%2$s/stop.sh' ;;\n"
     "esac\n";
 
-static enum bw_err write_executable(const char *dir, const char *name, const char *text,
-                                    struct bw_diag *diag)
-{
-    char path[BW_LAB_PATH_BYTES];
-    enum bw_err err = bw_lab_path(path, dir, name, diag);
-
-    if (err == BW_OK)
-        err = bw_lab_write(path, diag, "%s", text);
-    if (err == BW_OK && chmod(path, 0755) != 0)
-        err = bw_diag_errno(diag, errno, "chmod %s", path);
-    return err;
-}
-
 enum bw_err bw_postgres_write_scripts(const struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
@@ -255,12 +241,12 @@ enum bw_err bw_postgres_write_scripts(const struct bw_lab *lab, uint32_t site, s
     for (size_t i = 0; i < ACTION_COUNT && err == BW_OK; i++) {
         (void)snprintf(text, sizeof text, script, node->dir, actions[i], scripts);
         (void)snprintf(name, sizeof name, "%s.sh", actions[i]);
-        err = write_executable(node->dir, name, text, diag);
+        err = bw_lab_write_script(node->dir, name, "", text, diag);
     }
     if (err != BW_OK)
         return err;
     (void)snprintf(text, sizeof text, setup_script, node->dir, scripts);
-    return write_executable(node->dir, "setup.sh", text, diag);
+    return bw_lab_write_script(node->dir, "setup.sh", "", text, diag);
 }
 
 /* ---- servers ----------------------------------------------------------------------------------

@@ -32,20 +32,6 @@
 #define LEADER_ASK_MS     1500
 #define COMMAND_PAUSE_MS  5
 #define COMMAND_WORDS_MAX 16
-#define TICKS_PER_S       100 /* of /proc/PID/stat: USER_HZ, a constant of the kernel's interface */
-
-const char *bw_lab_role_word(enum bw_lab_role role)
-{
-    switch (role) {
-    case BW_LAB_WITNESS:
-        return "witness";
-    case BW_LAB_AGENT:
-        return "agent";
-    case BW_LAB_GUARD:
-        return "guard";
-    }
-    return "unlisted";
-}
 
 uint64_t bw_lab_now_ns(void)
 {
@@ -149,42 +135,53 @@ static void unblock_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void become(const struct bw_lab *lab,
-                                             const struct bw_lab_process *process, int log)
-{
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    /* execv takes them so; nobody writes to them. */
-    char *const args[] = {(char *)"breakwater", (char *)bw_lab_role_word(process->role),
-                          (char *)"-c", (char *)process->config, NULL};
+struct place {
+    const struct bw_lab *lab;
+    const struct bw_lab_process *process;
+};
 
-    unblock_signals();
-    enter_cgroup(lab, process->node);
-    (void)setpgid(0, 0); /* so that no signal of a terminal reaches it */
-    if (null < 0 || dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0 ||
-        !enter_node(lab, process->node))
-        _exit(127);
-    set_environment(lab, process);
-    (void)execv(lab->options->program, args);
-    _exit(127);
+/* In the child. */
+static bool enter(void *user)
+{
+    const struct place *place = user;
+
+    enter_cgroup(place->lab, place->process->node);
+    if (!enter_node(place->lab, place->process->node))
+        return false;
+    set_environment(place->lab, place->process);
+    return true;
+}
+
+static enum bw_err mark_log(const struct bw_lab *lab, const struct bw_lab_process *process,
+                            struct bw_diag *diag)
+{
+    const int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+    if (log < 0)
+        return bw_diag_errno(diag, errno, "open %s", process->log);
+    (void)dprintf(log, BW_LAB_START_MARK "%" PRId64 "\n", lab->nodes[process->node].boot_shift_ns);
+    (void)close(log); /* who misses the line says so */
+    return BW_OK;
 }
 
 enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, struct bw_diag *diag)
 {
-    const int log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    struct place place = {lab, process};
+    const struct bw_lab_daemon daemon = {.program = lab->options->program,
+                                         .role = process->role,
+                                         .config = process->config,
+                                         .log = process->log,
+                                         .enter = enter,
+                                         .user = &place};
+    enum bw_err err = mark_log(lab, process, diag);
 
     BW_ASSERT(process->pid == 0);
-    if (log < 0)
-        return bw_diag_errno(diag, errno, "open %s", process->log);
-    (void)dprintf(log, BW_LAB_START_MARK "%" PRId64 "\n", lab->nodes[process->node].boot_shift_ns);
     memcpy(process->crash_at, process->next_crash_at, sizeof process->crash_at);
-    (void)fflush(NULL); /* so that the child has nothing of ours to write */
-    process->pid = fork();
-    if (process->pid == 0)
-        become(lab, process, log);
-    (void)close(log); /* the child has it */
-    if (process->pid < 0) {
+    if (err == BW_OK)
+        err = bw_lab_spawn(&daemon, &process->pid, diag);
+    if (err != BW_OK) {
         process->pid = 0;
-        return bw_diag_errno(diag, errno, "start %s", process->name);
+        return err;
     }
     process->is_killed = false;
     process->next_crash_at[0] = '\0';
@@ -303,16 +300,6 @@ void bw_lab_turn(struct bw_lab *lab, uint64_t until_ns)
 /* ---- services ---------------------------------------------------------------------------------
  */
 
-/* The start time in the file is of the node's clock, /proc shows us ours: to the tick, or beside.
- */
-static bool is_same_start(const struct bw_lab_node *node, uint64_t node_ticks, uint64_t our_ticks)
-{
-    const int64_t shift_ticks = node->boot_shift_ns / (int64_t)(BW_NS_PER_S / TICKS_PER_S);
-    const int64_t difference = (int64_t)(node_ticks - our_ticks) - shift_ticks;
-
-    return difference >= -1 && difference <= 1;
-}
-
 /* The server's first process, by the first line of its own pid file. */
 static bool read_server(const struct bw_lab_node *node, struct bw_process *out_process)
 {
@@ -341,28 +328,13 @@ static bool read_service(const struct bw_lab *lab, uint32_t site, uint32_t group
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
     char path[BW_LAB_PATH_BYTES];
     char name[BW_NAME_MAX + 8];
-    char line[64] = "";
     struct bw_diag diag = {0};
-    char *rest = NULL;
-    FILE *file;
-    long pid;
 
     if (lab->options->is_postgres)
         return read_server(node, out_process);
     (void)snprintf(name, sizeof name, "%s.pid", lab->groups[group]);
-    if (bw_lab_path(path, node->dir, name, &diag) != BW_OK)
-        return false;
-    file = fopen(path, "re");
-    if (file == NULL)
-        return false;
-    if (fgets(line, sizeof line, file) == NULL)
-        line[0] = '\0'; /* nothing in it: no process */
-    (void)fclose(file); /* only read from */
-    pid = strtol(line, &rest, 10);
-    return pid > 0 && pid <= INT32_MAX &&
-           bw_process_read((pid_t)pid, out_process, &diag) == BW_OK &&
-           is_same_start(node, strtoull(rest, NULL, 10), out_process->start_ticks) &&
-           !out_process->is_dead;
+    return bw_lab_path(path, node->dir, name, &diag) == BW_OK &&
+           bw_lab_read_service(path, node->boot_shift_ns, out_process);
 }
 
 bool bw_lab_signal_service(struct bw_lab *lab, uint32_t site, uint32_t group, int signal)
@@ -393,17 +365,9 @@ uint32_t bw_lab_count_stops(const struct bw_lab *lab)
     for (uint32_t site = 0; site < lab->options->site_count; site++) {
         char path[BW_LAB_PATH_BYTES];
         struct bw_diag diag = {0};
-        FILE *file;
-        int byte;
 
-        if (bw_lab_path(path, lab->nodes[bw_lab_site_node(site)].dir, "stops", &diag) != BW_OK)
-            continue; /* of ours: fits */
-        file = fopen(path, "re");
-        if (file == NULL)
-            continue; /* none has begun */
-        while ((byte = getc(file)) != EOF)
-            count += byte == '\n';
-        (void)fclose(file); /* only read from */
+        if (bw_lab_path(path, lab->nodes[bw_lab_site_node(site)].dir, "stops", &diag) == BW_OK)
+            count += bw_lab_count_lines(path, NULL); /* of ours: fits */
     }
     return count;
 }

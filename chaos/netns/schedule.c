@@ -105,8 +105,8 @@ static bool all_served(const struct bw_lab *lab)
  */
 static uint64_t fresh_from_ns(const struct bw_lab *lab, uint64_t calm_ns)
 {
-    const uint64_t fresh_ns = (3 * (uint64_t)lab->timings.renew_interval_ms +
-                               lab->timings.request_timeout_ms) *
+    const uint64_t fresh_ns = (3 * (uint64_t)lab->plan.timings.renew_interval_ms +
+                               lab->plan.timings.request_timeout_ms) *
                               BW_NS_PER_MS;
     uint64_t from_ns = calm_ns;
 
@@ -301,7 +301,7 @@ static enum bw_err begin_step(struct bw_run *run, const struct bw_step *step, st
 {
     struct bw_lab *lab = run->lab;
     const struct bw_fault *kind = bw_fault_find(step->fault);
-    const uint64_t length_ns = lab->timings.lease_ttl_ms * BW_NS_PER_MS * step->length_percent /
+    const uint64_t length_ns = lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS * step->length_percent /
                                100;
     const char *why_not;
     uint32_t node;
@@ -336,7 +336,7 @@ static uint64_t due_ns_of(const struct bw_lab *lab, const struct bw_round *round
 
     if (step->is_after_stop && from_ns == 0)
         return UINT64_MAX;
-    return from_ns + step->at_percent * (lab->timings.lease_ttl_ms * BW_NS_PER_MS / 100);
+    return from_ns + step->at_percent * (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS / 100);
 }
 
 /* What a round that measures waits for. Its faults end once another site serves. */
@@ -357,7 +357,7 @@ static void look_at_service(struct bw_run *run, struct bw_round *round, int firs
 static bool is_awaited(const struct bw_lab *lab, const struct bw_round *round)
 {
     return round->measured != NULL && round->moved_ns == 0 &&
-           bw_lab_now_ns() < round->begun_ns + MOVE_LEASES_MAX * lab->timings.lease_ttl_ms *
+           bw_lab_now_ns() < round->begun_ns + MOVE_LEASES_MAX * lab->plan.timings.lease_ttl_ms *
                                                    BW_NS_PER_MS;
 }
 
@@ -396,7 +396,7 @@ static enum bw_err run_steps(struct bw_run *run, const struct bw_step *steps,
  * back runs out, and starts that failed are not tried again at once. */
 static uint64_t bound_ns_of(const struct bw_lab *lab, uint32_t unserved_epochs)
 {
-    const struct bw_lab_timings *t = &lab->timings;
+    const struct bw_lab_timings *t = &lab->plan.timings;
     const uint64_t lease_ms = (uint64_t)t->lease_ttl_ms * 1001 / 999 + t->margin_ms;
     const uint32_t doubled = unserved_epochs < 12 ? unserved_epochs : 12;
 

@@ -2,10 +2,8 @@
 #include "postgres.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +14,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/config/witness_config.h>
-#include <breakwater/net/pki.h>
-#include <breakwater/witness/witness.h>
 
-#define CLUSTER         BW_LAB_CLUSTER
 #define FILE_BYTES      (32 * 1024)
 #define API_PORT        7400
 #define RAFT_PORT       7401
@@ -39,48 +33,6 @@ uint32_t bw_lab_site_node(uint32_t site)
 uint32_t bw_lab_command_node(const struct bw_lab *lab)
 {
     return lab->node_count - 1;
-}
-
-/* ---- files ------------------------------------------------------------------------------------
- */
-
-enum bw_err bw_lab_path(char out[BW_LAB_PATH_BYTES], const char *dir, const char *name,
-                        struct bw_diag *diag)
-{
-    const size_t dir_size = strlen(dir);
-    const size_t name_size = strlen(name) + 1;
-
-    if (dir_size + 1 + name_size > BW_LAB_PATH_BYTES)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "path longer than %d bytes: %s/%s",
-                           BW_LAB_PATH_BYTES - 1, dir, name);
-    memmove(out, dir, dir_size); /* `dir` may be of the same struct as `out` */
-    out[dir_size] = '/';
-    memcpy(out + dir_size + 1, name, name_size);
-    return BW_OK;
-}
-
-enum bw_err bw_lab_write(const char *path, struct bw_diag *diag, const char *format, ...)
-{
-    char fresh[BW_LAB_PATH_BYTES + 8];
-    va_list values;
-    FILE *file;
-    bool is_written;
-
-    (void)snprintf(fresh, sizeof fresh, "%s.new", path);
-    file = fopen(fresh, "we");
-    if (file == NULL)
-        return bw_diag_errno(diag, errno, "create %s", fresh);
-    va_start(values, format);
-    is_written = vfprintf(file, format, values) >= 0;
-    va_end(values);
-    if (fclose(file) != 0 || !is_written || rename(fresh, path) != 0)
-        return bw_diag_errno(diag, errno, "write %s", path);
-    return BW_OK;
-}
-
-static enum bw_err make_dir(const char *path, struct bw_diag *diag)
-{
-    return mkdir(path, 0755) == 0 ? BW_OK : bw_diag_errno(diag, errno, "create %s", path);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------
@@ -109,13 +61,13 @@ static enum bw_err make_node(struct bw_lab *lab, uint32_t index, const char *nam
     (void)snprintf(node->name, sizeof node->name, "%s", name); /* ours: short */
     node->time_namespace = -1;
     if (err == BW_OK)
-        err = make_dir(node->dir, diag);
+        err = bw_lab_make_dir(node->dir, diag);
     if (err == BW_OK)
         err = bw_lab_path(node->state, node->dir, "disk", diag);
     if (err == BW_OK)
         err = bw_lab_path(node->boot_id, node->dir, "boot_id", diag);
     if (err == BW_OK)
-        err = make_dir(node->state, diag);
+        err = bw_lab_make_dir(node->state, diag);
     if (err == BW_OK)
         err = make_cgroup(lab->box->cgroup, name, diag);
     if (err == BW_OK)
@@ -141,45 +93,6 @@ static enum bw_err make_nodes(struct bw_lab *lab, struct bw_diag *diag)
     return err == BW_OK ? make_node(lab, bw_lab_command_node(lab), "operator", diag) : err;
 }
 
-/* ---- certificates -----------------------------------------------------------------------------
- */
-
-static enum bw_err issue(const struct bw_lab *lab, const char *subject, const char *address,
-                         struct bw_diag *diag)
-{
-    char san[32];
-    const char *const sans[] = {san};
-    const struct bw_pki_request request = {
-        .dir = lab->dir,
-        .subject = subject,
-        .sans = sans,
-        .sans_count = address == NULL ? 0 : 1,
-        .days = 30, /* thrown away long before; a wall clock may be hours off */
-    };
-    char path[BW_PKI_PATH_MAX];
-
-    (void)snprintf(san, sizeof san, "ip:%s", address == NULL ? "" : address);
-    return bw_pki_issue(&request, path, diag);
-}
-
-static enum bw_err make_certificates(const struct bw_lab *lab, struct bw_diag *diag)
-{
-    char subject[2 * BW_NAME_MAX];
-    char address[BW_HUB_ADDRESS_BYTES];
-    enum bw_err err = bw_pki_init(CLUSTER, lab->dir, diag);
-
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++) {
-        (void)snprintf(subject, sizeof subject, "witness/%s", lab->nodes[i].name);
-        bw_hub_address(i, address);
-        err = issue(lab, subject, address, diag);
-    }
-    for (uint32_t i = 0; i < lab->options->site_count && err == BW_OK; i++) {
-        (void)snprintf(subject, sizeof subject, "agent/%s/agent", site_names[i]);
-        err = issue(lab, subject, NULL, diag);
-    }
-    return err == BW_OK ? issue(lab, "operator/chaos", NULL, diag) : err;
-}
-
 /* ---- configuration ----------------------------------------------------------------------------
  */
 
@@ -189,10 +102,10 @@ static void choose_timings(struct bw_lab *lab)
     const uint32_t ttl_ms = lab->options->lease_ttl_ms;
 
     if (lab->options->is_postgres) {
-        lab->timings = bw_postgres_timings();
+        lab->plan.timings = bw_postgres_timings();
         return;
     }
-    lab->timings = (struct bw_lab_timings){
+    lab->plan.timings = (struct bw_lab_timings){
         .lease_ttl_ms = ttl_ms,
         .fence_timeout_ms = ttl_ms / 5,
         .renew_interval_ms = ttl_ms / 12,
@@ -206,167 +119,112 @@ static void choose_timings(struct bw_lab *lab)
     };
 }
 
+/* Of the names, addresses and timings that are there by now. */
+static void make_plan(struct bw_lab *lab)
+{
+    struct bw_lab_plan *plan = &lab->plan;
+
+    plan->cluster = BW_LAB_CLUSTER;
+    plan->dir = lab->dir;
+    plan->person = "chaos";
+    plan->more = "";
+    plan->site_count = lab->options->site_count;
+    memcpy(plan->sites, site_names, sizeof site_names);
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) {
+        plan->witnesses[i] =
+            (struct bw_lab_witness){.api_port = API_PORT, .raft_port = RAFT_PORT};
+        bw_hub_address(i, plan->witnesses[i].host);
+    }
+    choose_timings(lab);
+}
+
 static enum bw_err write_witness(struct bw_lab *lab, uint32_t index, struct bw_diag *diag)
 {
-    const struct bw_lab_node *node = &lab->nodes[index];
-    char members[1024] = "";
-    char address[BW_HUB_ADDRESS_BYTES];
-    size_t used = 0;
+    char data_dir[BW_LAB_PATH_BYTES];
+    const enum bw_err err = bw_lab_path(data_dir, lab->nodes[index].state, "data", diag);
 
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) { /* ours: short */
-        bw_hub_address(i, address);
-        used += (size_t)snprintf(members + used, sizeof members - used,
-                                 "  - {name: w%" PRIu32 ", id: %" PRIu32 ", address: \"%s:%d\", "
-                                 "raft: \"%s:%d\", failure_domain: zone-%" PRIu32 "}\n",
-                                 i + 1, i + 1, address, API_PORT, address, RAFT_PORT, i + 1);
-    }
-    bw_hub_address(index, address);
-    return bw_lab_write(bw_lab_process(lab, BW_LAB_WITNESS, index)->config, diag,
-                        "cluster: " CLUSTER "\nname: %s\ndata_dir: %s/data\n"
-                        "listen: \"%s:%d\"\nraft_listen: \"%s:%d\"\n"
-                        "tls: {ca: %s/ca.pem, identity: %s/%s.pem}\n"
-                        "election_timeout: %" PRIu32 "ms\nwitnesses:\n%s",
-                        node->name, node->state, address, API_PORT, address, RAFT_PORT, lab->dir,
-                        lab->dir, node->name, lab->timings.election_timeout_ms, members);
+    return err == BW_OK
+               ? bw_lab_write_witness(&lab->plan, index,
+                                      bw_lab_process(lab, BW_LAB_WITNESS, index)->config,
+                                      data_dir, NULL, diag)
+               : err;
 }
 
-/* `[10.77.0.1:7400, ...]` */
-static void list_witnesses(char out_list[128])
+/* All groups of a site, as its file has them. */
+static enum bw_err print_groups(const struct bw_lab *lab, uint32_t site, char groups[FILE_BYTES],
+                                struct bw_diag *diag)
 {
-    char address[BW_HUB_ADDRESS_BYTES];
+    const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
+    char more[BW_LAB_PATH_BYTES + 256];
     size_t used = 0;
 
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) { /* three short ones: fits */
-        bw_hub_address(i, address);
-        used += (size_t)snprintf(out_list + used, 128 - used, "%s%s:%d", i == 0 ? "" : ", ",
-                                 address, API_PORT);
-    }
-}
-
-static size_t print_site_group(const struct bw_lab *lab, const struct bw_lab_node *node,
-                               const char *group, char *out, size_t size)
-{
-    const struct bw_lab_timings *t = &lab->timings;
-    char data[BW_LAB_PATH_BYTES + 96] = "";
-
+    if (lab->options->is_postgres)
+        return bw_postgres_print_group(lab, site, groups, FILE_BYTES, diag);
+    used = (size_t)snprintf(more, sizeof more,
+                            "    enforce: cgroup\n    failure_threshold: 2\n"
+                            "    script_timeout: 10s\n");
     if (lab->options->has_data)
-        (void)snprintf(data, sizeof data,
+        (void)snprintf(more + used, sizeof more - used,
                        "    stop_timeout: " BW_LAB_STOP_TIMEOUT_TEXT
-                       "\n    readiness_script: %s/readiness.sh\n",
+                       "\n    readiness_script: '%s/readiness.sh'\n",
                        node->dir);
-    return (size_t)snprintf(
-        out, size,
-        "  - name: %s\n    enforce: cgroup\n    check_interval: %" PRIu32 "ms\n"
-        "    failure_threshold: 2\n    script_timeout: 10s\n    fence_timeout: %" PRIu32 "ms\n"
-        "    kill_grace: %" PRIu32 "ms\n    status_script: %s/status.sh\n"
-        "    start_script: %s/start.sh\n    stop_script: %s/stop.sh\n"
-        "    fence_script: %s/fence.sh\n%s",
-        group, t->check_interval_ms, t->fence_script_ms, t->kill_grace_ms, node->dir, node->dir,
-        node->dir, node->dir, data);
+    used = 0;
+    for (uint32_t i = 0; i < lab->options->group_count && used < FILE_BYTES; i++)
+        used += bw_lab_print_group(
+            &lab->plan,
+            &(struct bw_lab_group){.name = lab->groups[i], .scripts = node->dir, .more = more},
+            groups + used, FILE_BYTES - used);
+    return used < FILE_BYTES ? BW_OK
+                             : bw_diag_set(diag, BW_ERR_LIMIT,
+                                           "the groups of a site need more than %d bytes",
+                                           FILE_BYTES);
 }
 
 static enum bw_err write_site(struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
-    char witnesses[128];
+    char state_dir[BW_LAB_PATH_BYTES];
     char groups[FILE_BYTES];
-    size_t used = 0;
-    enum bw_err err = BW_OK;
+    const struct bw_lab_site file = {
+        .name = node->name,
+        .dir = node->dir,
+        .state_dir = state_dir,
+        .groups = groups,
+        /* The shipped scripts are run where they are: in anybody's checkout. */
+        .more = lab->options->is_postgres ? "allow_writable_scripts: true\n" : ""};
+    enum bw_err err = bw_lab_path(state_dir, node->state, "state", diag);
 
-    list_witnesses(witnesses);
-    if (lab->options->is_postgres)
-        err = bw_postgres_print_group(lab, site, groups, sizeof groups, diag);
-    for (uint32_t i = 0;
-         !lab->options->is_postgres && i < lab->options->group_count && used < sizeof groups; i++)
-        used += print_site_group(lab, node, lab->groups[i], groups + used, sizeof groups - used);
-    if (err != BW_OK)
-        return err;
-    if (used >= sizeof groups)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "the groups of a site need more than %zu bytes",
-                           sizeof groups);
-    return bw_lab_write(bw_lab_process(lab, BW_LAB_AGENT, bw_lab_site_node(site))->config, diag,
-                        "cluster: " CLUSTER "\nsite: %s\nname: agent\nstate_dir: %s/state\n"
-                        "run_dir: %s/run\nguard_socket: %s/guard.sock\n"
-                        "tls: {ca: %s/ca.pem, identity: %s/%s-agent.pem}\n"
-                        "witnesses: [%s]\n%sgroups:\n%s",
-                        node->name, node->state, node->dir, node->dir, lab->dir, lab->dir,
-                        node->name, witnesses,
-                        /* The shipped scripts are run where they are: in anybody's checkout. */
-                        lab->options->is_postgres ? "allow_writable_scripts: true\n" : "", groups);
+    if (err == BW_OK)
+        err = print_groups(lab, site, groups, diag);
+    return err == BW_OK
+               ? bw_lab_write_site(
+                     &lab->plan, &file,
+                     bw_lab_process(lab, BW_LAB_AGENT, bw_lab_site_node(site))->config, diag)
+               : err;
 }
 
-/* Each group prefers another site, so that whatever is struck is some group's primary. */
 static enum bw_err write_groups(struct bw_lab *lab, struct bw_diag *diag)
 {
-    const struct bw_lab_timings *t = &lab->timings;
-    char path[BW_LAB_PATH_BYTES];
-    char text[FILE_BYTES] = "groups:\n";
-    size_t used = strlen(text);
-    enum bw_err err = bw_lab_path(path, lab->dir, "groups.yaml", diag);
+    const char *names[BW_LAB_GROUPS_MAX];
 
-    for (uint32_t i = 0; i < lab->options->group_count && used < sizeof text; i++) {
-        used += (size_t)snprintf(text + used, sizeof text - used, "  - name: %s\n    sites: [",
-                                 lab->groups[i]);
-        for (uint32_t s = 0; s < lab->options->site_count && used < sizeof text; s++)
-            used += (size_t)snprintf(text + used, sizeof text - used, "%s{name: %s, priority: %d}",
-                                     s == 0 ? "" : ", ", site_names[s],
-                                     (s + i) % lab->options->site_count == 0 ? 100 : 50);
-        if (used < sizeof text)
-            used += (size_t)snprintf(
-                text + used, sizeof text - used,
-                "]\n    mode: auto\n    lease_ttl: %" PRIu32 "ms\n    fence_timeout: %" PRIu32
-                "ms\n    renew_interval: %" PRIu32 "ms\n    request_timeout: %" PRIu32
-                "ms\n    margin: %" PRIu32 "ms\n    retry_backoff: %" PRIu32 "ms\n%s",
-                t->lease_ttl_ms, t->fence_timeout_ms, t->renew_interval_ms, t->request_timeout_ms,
-                t->margin_ms, t->retry_backoff_ms,
-                lab->options->is_postgres ? "    max_lag: 0s\n    switchover_timeout: 40s\n" : "");
-    }
-    if (err == BW_OK && used >= sizeof text)
-        err = bw_diag_set(diag, BW_ERR_LIMIT, "the groups need more than %zu bytes", sizeof text);
-    return err == BW_OK ? bw_lab_write(path, diag, "%s", text) : err;
-}
-
-static enum bw_err write_command_file(struct bw_lab *lab, struct bw_diag *diag)
-{
-    char path[BW_LAB_PATH_BYTES];
-    char witnesses[128];
-    enum bw_err err = bw_lab_path(path, lab->dir, "cli.yaml", diag);
-
-    list_witnesses(witnesses);
-    return err != BW_OK ? err
-                        : bw_lab_write(path, diag,
-                                       "endpoints: [%s]\n"
-                                       "tls: {ca: %s/ca.pem, identity: %s/chaos.pem}\n",
-                                       witnesses, lab->dir, lab->dir);
+    for (uint32_t i = 0; i < lab->options->group_count; i++)
+        names[i] = lab->groups[i];
+    return bw_lab_write_groups(
+        &lab->plan, names, lab->options->group_count,
+        lab->options->is_postgres ? "    max_lag: 0s\n    switchover_timeout: 40s\n" : "", diag);
 }
 
 /* ---- scripts ----------------------------------------------------------------------------------
  */
 
-/* What all begin with. The file `mode` says how the scripts of this site misbehave. A pid alone may
- * be another process tomorrow; with the start time (field 22 of stat) it is this one. */
+/* What all begin with. The file `mode` says how the scripts of this site misbehave. */
 static const char script_head[] =
     "#!/bin/sh\n"
     "DIR='%s'\n"
     "PID_FILE=\"$DIR/$BREAKWATER_GROUP.pid\"\n"
     "mode=\n"
     "[ ! -r \"$DIR/mode\" ] || read -r mode < \"$DIR/mode\"\n"
-    "is_alive() {\n"
-    "    [ -r \"$PID_FILE\" ] && read -r pid begun < \"$PID_FILE\" || return 1\n"
-    "    [ -r \"/proc/$pid/stat\" ] && read -r stat 2>/dev/null < \"/proc/$pid/stat\" || return 1\n"
-    "    set -- ${stat##*) }\n"
-    "    [ \"$1\" != Z ] && [ \"$1\" != X ] && [ \"${20}\" = \"$begun\" ]\n"
-    "}\n"
-    "# Signals the service and waits until it has ended; fails after 5 s.\n"
-    "end_with() {\n"
-    "    tries=0\n"
-    "    while is_alive; do\n"
-    "        [ $tries -gt 0 ] || kill -\"$1\" \"$pid\"\n"
-    "        tries=$((tries + 1))\n"
-    "        [ $tries -le 500 ] || return 1\n"
-    "        sleep 0.01\n"
-    "    done\n"
-    "}\n"
+    BW_LAB_SCRIPT_IS_ALIVE BW_LAB_SCRIPT_END_WITH
     "# Does not end, whoever asks.\n"
     "hang() {\n"
     "    trap '' TERM INT HUP\n"
@@ -419,24 +277,10 @@ static const char readiness_body[] =
     "echo lag_seconds=0\n"
     "echo position=\"$(cat \"%s/$BREAKWATER_GROUP\"/*.beats 2>/dev/null | wc -c)\"\n";
 
-static enum bw_err write_script(const struct bw_lab_node *node, const char *name, const char *body,
-                                struct bw_diag *diag)
-{
-    char path[BW_LAB_PATH_BYTES];
-    char head[sizeof script_head + BW_LAB_PATH_BYTES];
-    enum bw_err err = bw_lab_path(path, node->dir, name, diag);
-
-    (void)snprintf(head, sizeof head, script_head, node->dir);
-    if (err == BW_OK)
-        err = bw_lab_write(path, diag, "%s%s", head, body);
-    if (err == BW_OK && chmod(path, 0755) != 0)
-        err = bw_diag_errno(diag, errno, "chmod %s", path);
-    return err;
-}
-
 static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct bw_diag *diag)
 {
     const struct bw_lab_node *node = &lab->nodes[bw_lab_site_node(site)];
+    char head[sizeof script_head + BW_LAB_PATH_BYTES];
     char start[sizeof start_body + 2 * BW_LAB_PATH_BYTES + 2 * sizeof node->name];
     char readiness[sizeof readiness_body + BW_LAB_PATH_BYTES];
     char path[BW_LAB_PATH_BYTES];
@@ -444,16 +288,17 @@ static enum bw_err write_scripts(const struct bw_lab *lab, uint32_t site, struct
 
     if (lab->options->is_postgres)
         return bw_postgres_write_scripts(lab, site, diag);
+    (void)snprintf(head, sizeof head, script_head, node->dir);
     if (err == BW_OK)
         err = bw_lab_write(path, diag, "0\n");
     for (size_t i = 0; i < sizeof scripts / sizeof scripts[0] && err == BW_OK; i++)
-        err = write_script(node, scripts[i].name, scripts[i].body, diag);
+        err = bw_lab_write_script(node->dir, scripts[i].name, head, scripts[i].body, diag);
     (void)snprintf(start, sizeof start, start_body, node->name, lab->options->self, node->name,
                    lab->records);
     if (err == BW_OK)
-        err = write_script(node, "start.sh", start, diag);
+        err = bw_lab_write_script(node->dir, "start.sh", head, start, diag);
     (void)snprintf(readiness, sizeof readiness, readiness_body, lab->records);
-    return err == BW_OK ? write_script(node, "readiness.sh", readiness, diag) : err;
+    return err == BW_OK ? bw_lab_write_script(node->dir, "readiness.sh", head, readiness, diag) : err;
 }
 
 /* ---- processes --------------------------------------------------------------------------------
@@ -496,29 +341,6 @@ static enum bw_err name_processes(struct bw_lab *lab, struct bw_diag *diag)
     return err;
 }
 
-static enum bw_err found(struct bw_lab *lab, struct bw_diag *diag)
-{
-    enum bw_err err = BW_OK;
-
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++) {
-        const char *file = bw_lab_process(lab, BW_LAB_WITNESS, i)->config;
-        struct bw_witness_config *config = NULL;
-        struct bw_problems problems;
-
-        bw_problems_init(&problems);
-        err = bw_witness_config_load(file, &config, &problems);
-        if (err != BW_OK) {
-            bw_problems_print(&problems, "nothing was started", stderr);
-            (void)bw_diag_set(diag, err, "%s is not usable", file);
-        } else {
-            err = bw_witness_found(config, lab->cluster_id, &lab->cluster_id, diag);
-        }
-        bw_witness_config_free(config);
-        bw_problems_deinit(&problems);
-    }
-    return err;
-}
-
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -527,7 +349,7 @@ static enum bw_err make_records(struct bw_lab *lab, struct bw_diag *diag)
     enum bw_err err = bw_lab_path(lab->records, lab->dir, "records", diag);
 
     if (err == BW_OK)
-        err = make_dir(lab->records, diag);
+        err = bw_lab_make_dir(lab->records, diag);
     for (uint32_t i = 0; i < lab->options->group_count && err == BW_OK; i++) {
         char path[BW_LAB_PATH_BYTES];
 
@@ -537,7 +359,7 @@ static enum bw_err make_records(struct bw_lab *lab, struct bw_diag *diag)
             (void)snprintf(lab->groups[i], sizeof lab->groups[i], "g%" PRIu32, i + 1);
         err = bw_lab_path(path, lab->records, lab->groups[i], diag);
         if (err == BW_OK)
-            err = make_dir(path, diag);
+            err = bw_lab_make_dir(path, diag);
     }
     return err;
 }
@@ -552,11 +374,11 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
     *lab = (struct bw_lab){.box = box, .options = options, .begun_ns = bw_lab_now_ns()};
     (void)snprintf(lab->dir, sizeof lab->dir, "%s", dir); /* below BW_BOX_DIR: short */
     bw_prng_init(&lab->prng, options->seed);
-    choose_timings(lab);
+    make_plan(lab);
     lab->events = calloc(BW_LAB_EVENTS_MAX, sizeof *lab->events);
     if (lab->events == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "out of memory");
-    err = make_dir(dir, diag);
+    err = bw_lab_make_dir(dir, diag);
     if (err == BW_OK)
         err = make_records(lab, diag);
     if (err == BW_OK)
@@ -564,7 +386,7 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
     if (err == BW_OK)
         err = name_processes(lab, diag);
     if (err == BW_OK)
-        err = make_certificates(lab, diag);
+        err = bw_lab_make_certificates(&lab->plan, diag);
     for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
         err = write_witness(lab, i, diag);
     for (uint32_t i = 0; i < options->site_count && err == BW_OK; i++)
@@ -574,9 +396,9 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
     if (err == BW_OK)
         err = write_groups(lab, diag);
     if (err == BW_OK)
-        err = write_command_file(lab, diag);
-    if (err == BW_OK)
-        err = found(lab, diag);
+        err = bw_lab_write_command_file(&lab->plan, diag);
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
+        err = bw_lab_found(bw_lab_process(lab, BW_LAB_WITNESS, i)->config, &lab->cluster_id, diag);
     if (err == BW_OK)
         err = bw_hub_open(&lab->hub, lab->node_count, options->seed, diag);
     return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "set up");

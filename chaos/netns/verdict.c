@@ -146,7 +146,7 @@ static enum bw_err judge_measures(struct bw_verdict *verdict, const struct bw_gr
         if (measured->is_measure)
             measure_us = measure.gap_us;
         else
-            measure.most_us = most_us_of(&run->lab->timings, measured, measure_us);
+            measure.most_us = most_us_of(&run->lab->plan.timings, measured, measure_us);
         if (round->moved_ns == 0)
             violate(verdict, "round %" PRIu32 " (%s): no other site served", i + 1,
                     measured->words);

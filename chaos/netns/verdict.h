@@ -2,7 +2,7 @@
 #ifndef BW_CHAOS_VERDICT_H
 #define BW_CHAOS_VERDICT_H
 
-#include <breakwater/dev/judge.h>
+#include <breakwater/lab/judge.h>
 
 #include "schedule.h"
 

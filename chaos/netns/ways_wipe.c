@@ -7,9 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include <breakwater/config/witness_config.h>
-#include <breakwater/witness/witness.h>
-
 #define DATA "data"
 #define LOST "data.lost"
 
@@ -27,33 +24,16 @@ static enum bw_err rename_in(const struct bw_lab_node *node, const char *from, c
     return err;
 }
 
-/* `witness init --cluster-id`, of which nobody was asked. */
-static enum bw_err init_again(const struct bw_lab *lab, const struct bw_lab_process *process,
-                              struct bw_diag *diag)
-{
-    struct bw_id cluster_id = lab->cluster_id;
-    struct bw_witness_config *config = NULL;
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_witness_config_load(process->config, &config, &problems);
-    bw_problems_deinit(&problems);
-    if (err != BW_OK)
-        return bw_diag_set(diag, err, "%s is not usable", process->config);
-    err = bw_witness_found(config, cluster_id, &cluster_id, diag);
-    bw_witness_config_free(config);
-    return err;
-}
-
 enum bw_err bw_begin_wipe(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)
 {
     struct bw_lab_process *process = bw_fault_struck(lab, fault);
+    struct bw_id cluster_id = lab->cluster_id;
     enum bw_err err;
 
     bw_lab_kill(lab, process); /* its supervisor starts it anew, with what is there then */
     err = rename_in(&lab->nodes[fault->node], DATA, LOST, diag);
-    return err == BW_OK ? init_again(lab, process, diag) : err;
+    /* `witness init --cluster-id`, of which nobody was asked. */
+    return err == BW_OK ? bw_lab_found(process->config, &cluster_id, diag) : err;
 }
 
 enum bw_err bw_end_wipe(struct bw_lab *lab, struct bw_lab_fault *fault, struct bw_diag *diag)

@@ -7,7 +7,7 @@
 
 #include <breakwater/config/scalar.h>
 #include <breakwater/dev/dev.h>
-#include <breakwater/dev/ledger.h>
+#include <breakwater/lab/ledger.h>
 
 #include "options.h"
 #include "verbs.h"

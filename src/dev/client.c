@@ -114,12 +114,12 @@ static bool take_status(struct bw_dev *dev, const char *body, size_t size)
 /* The leader's view is the one that counts; it is asked next, once it is known. */
 static void choose_next(struct bw_dev *dev, bool was_fine)
 {
-    for (uint32_t i = 0; i < BW_DEV_WITNESSES && was_fine; i++)
-        if (strcmp(bw_dev_process(dev, BW_DEV_WITNESS, i)->name, dev->view.leader) == 0) {
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES && was_fine; i++)
+        if (strcmp(bw_dev_process(dev, BW_LAB_WITNESS, i)->name, dev->view.leader) == 0) {
             dev->client.asked = i;
             return;
         }
-    dev->client.asked = (dev->client.asked + 1) % BW_DEV_WITNESSES;
+    dev->client.asked = (dev->client.asked + 1) % BW_LAB_WITNESSES;
 }
 
 static void on_status(void *user, const struct bw_http_answer *answer)
@@ -149,7 +149,7 @@ void bw_dev_client_ask(struct bw_dev *dev)
     if (!client->is_open || client->status != NULL)
         return;
     (void)snprintf(url, sizeof url, "https://127.0.0.1:%u/v1/status",
-                   (unsigned)dev->api_ports[client->asked]);
+                   (unsigned)dev->plan.witnesses[client->asked].api_port);
     client->status = bw_http_client_send(&client->http, &call, on_status, dev, &diag);
     if (client->status == NULL) /* the view grows old, and whoever waits for it says so */
         choose_next(dev, false);
@@ -159,7 +159,7 @@ void bw_dev_client_ask(struct bw_dev *dev)
 
 json_t *bw_dev_client_spec(const struct bw_dev *dev)
 {
-    const struct bw_dev_timings *t = &dev->timings;
+    const struct bw_lab_timings *t = &dev->plan.timings;
 
     return json_pack(
         "{s:s, s:[{s:s, s:i}, {s:s, s:i}], s:s, s:I, s:I, s:I, s:I, s:I, s:i}", "name", dev->group,
@@ -167,7 +167,8 @@ json_t *bw_dev_client_spec(const struct bw_dev *dev)
         "priority", 50, "mode", "auto", "lease_ttl_ms", (json_int_t)t->lease_ttl_ms,
         "fence_timeout_ms", (json_int_t)t->fence_timeout_ms, "renew_interval_ms",
         (json_int_t)t->renew_interval_ms, "request_timeout_ms", (json_int_t)t->request_timeout_ms,
-        "margin_ms", (json_int_t)t->margin_ms, "retry_backoff_ms", BW_DEV_RETRY_BACKOFF_MS);
+        "margin_ms", (json_int_t)t->margin_ms, "retry_backoff_ms",
+        (json_int_t)t->retry_backoff_ms);
 }
 
 static void on_changed(void *user, const struct bw_http_answer *answer)
@@ -220,7 +221,7 @@ enum bw_err bw_dev_client_change(struct bw_dev *dev, const char *method, const c
     call.body = text;
     call.body_size = strlen(text);
     (void)snprintf(url, sizeof url, "https://127.0.0.1:%u%s",
-                   (unsigned)dev->api_ports[client->asked], path); /* the leader, once known */
+                   (unsigned)dev->plan.witnesses[client->asked].api_port, path); /* the leader, once known */
     client->change = bw_http_client_send(&client->http, &call, on_changed, dev, diag);
     free(text);
     if (client->change == NULL)
@@ -234,12 +235,12 @@ enum bw_err bw_dev_client_change(struct bw_dev *dev, const char *method, const c
 enum bw_err bw_dev_client_open(struct bw_dev *dev, struct bw_diag *diag)
 {
     struct bw_dev_client *client = &dev->client;
-    char ca[BW_DEV_PATH_BYTES];
-    char identity[BW_DEV_PATH_BYTES];
-    enum bw_err err = bw_dev_path(ca, dev->dir, "ca.pem", diag);
+    char ca[BW_LAB_PATH_BYTES];
+    char identity[BW_LAB_PATH_BYTES];
+    enum bw_err err = bw_lab_path(ca, dev->dir, "ca.pem", diag);
 
     if (err == BW_OK)
-        err = bw_dev_path(identity, dev->dir, "dev.pem", diag);
+        err = bw_lab_path(identity, dev->dir, "dev.pem", diag);
     if (err == BW_OK)
         err = bw_credentials_load(ca, identity, &client->credentials, diag);
     if (err == BW_OK)

@@ -23,7 +23,7 @@
 
 /* Both keep the inequality of design 4: lease_ttl - F >= 2*renew + request + 4*election + 4*margin,
  * and leave the fence script a limit that ends before the TERM of its fence window. */
-static const struct bw_dev_timings slow_timings = {
+static const struct bw_lab_timings slow_timings = {
     .election_timeout_ms = 300,
     .lease_ttl_ms = 5000,
     .fence_timeout_ms = 1000,
@@ -33,8 +33,9 @@ static const struct bw_dev_timings slow_timings = {
     .check_interval_ms = 1000, /* a measured lag counts for three of them: longer than a stall */
     .fence_script_ms = 600,
     .kill_grace_ms = 100,
+    .retry_backoff_ms = 1000,
 };
-static const struct bw_dev_timings fast_timings = {
+static const struct bw_lab_timings fast_timings = {
     .election_timeout_ms = 100,
     .lease_ttl_ms = 1000,
     .fence_timeout_ms = 200,
@@ -44,6 +45,7 @@ static const struct bw_dev_timings fast_timings = {
     .check_interval_ms = 300,
     .fence_script_ms = 125,
     .kill_grace_ms = 20,
+    .retry_backoff_ms = 1000,
 };
 #define KEEPS_INEQUALITY(ttl, f, renew, request, election, margin)                                 \
     _Static_assert((ttl) - (f) >= 2 * (renew) + (request) + 4 * (election) + 4 * (margin),         \
@@ -123,7 +125,7 @@ static enum bw_err complain_failed(const struct bw_dev_process *process, struct 
     const bool by_signal = WIFSIGNALED(process->wait_status);
 
     return bw_diag_set(
-        diag, BW_ERR_IO, "%s %s ended by itself (%s %d), see %s", bw_dev_role_word(process->role),
+        diag, BW_ERR_IO, "%s %s ended by itself (%s %d), see %s", bw_lab_role_word(process->role),
         process->name, by_signal ? "signal" : "status",
         by_signal ? WTERMSIG(process->wait_status) : WEXITSTATUS(process->wait_status),
         process->log);
@@ -181,8 +183,8 @@ static enum bw_err start_witnesses(struct bw_dev *dev, struct bw_diag *diag)
 {
     enum bw_err err = BW_OK;
 
-    for (uint32_t i = 0; i < BW_DEV_WITNESSES && err == BW_OK; i++)
-        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_DEV_WITNESS, i), diag);
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
+        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_LAB_WITNESS, i), diag);
     if (err == BW_OK)
         err = bw_dev_client_open(dev, diag);
     return err == BW_OK ? bw_dev_wait(dev, has_leader, NULL, 0, "a witness to lead", diag) : err;
@@ -199,9 +201,9 @@ static enum bw_err start_sites(struct bw_dev *dev, struct bw_diag *diag)
     enum bw_err err = BW_OK;
 
     for (uint32_t i = 0; i < BW_DEV_SITES && err == BW_OK; i++)
-        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_DEV_GUARD, i), diag);
+        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_LAB_GUARD, i), diag);
     for (uint32_t i = 0; i < BW_DEV_SITES && err == BW_OK; i++)
-        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_DEV_AGENT, i), diag);
+        err = bw_dev_spawn(dev, bw_dev_process(dev, BW_LAB_AGENT, i), diag);
     return err;
 }
 
@@ -241,7 +243,7 @@ static enum bw_err look_on(struct bw_dev *dev, struct bw_diag *diag)
             struct bw_dev_process *process = &dev->processes[i];
 
             if (process->has_failed)
-                bw_dev_say(dev, "%s of %s has ended", bw_dev_role_word(process->role),
+                bw_dev_say(dev, "%s of %s has ended", bw_lab_role_word(process->role),
                            process->name);
             process->has_failed = false;
             process->is_wanted = process->pid != 0;
@@ -266,14 +268,14 @@ static enum bw_err run_on(struct bw_dev *dev, struct bw_dev_outcome *out_outcome
 
 /* Of run i of several: each has a directory of its own below. */
 static enum bw_err dir_of_run(const char *dir, uint32_t run, uint32_t run_count,
-                              char out_dir[BW_DEV_PATH_BYTES], struct bw_diag *diag)
+                              char out_dir[BW_LAB_PATH_BYTES], struct bw_diag *diag)
 {
     char name[32];
 
     (void)snprintf(name, sizeof name, "run-%" PRIu32, run + 1);
     if (run_count > 1)
-        return bw_dev_path(out_dir, dir, name, diag);
-    (void)snprintf(out_dir, BW_DEV_PATH_BYTES, "%s", dir); /* its length is checked where used */
+        return bw_lab_path(out_dir, dir, name, diag);
+    (void)snprintf(out_dir, BW_LAB_PATH_BYTES, "%s", dir); /* its length is checked where used */
     return BW_OK;
 }
 
@@ -281,7 +283,7 @@ static void name_cluster(struct bw_dev *dev)
 {
     /* cgroups and marks are named after site and group: unlike those of any other run. */
     (void)snprintf(dev->group, sizeof dev->group, "ledger-%ld", (long)getpid());
-    dev->timings = dev->options->is_fast ? fast_timings : slow_timings;
+    dev->plan.timings = dev->options->is_fast ? fast_timings : slow_timings;
     dev->deadline_boot_ns = bw_clock_now().boot_ns +
                             (uint64_t)dev->options->timeout_ms * BW_NS_PER_MS;
 }
@@ -292,7 +294,7 @@ static void leave_dir(struct bw_dev *dev, bool is_fine)
     if (!dev->is_dir_ours)
         return;
     if (is_fine)
-        bw_dev_remove_tree(dev->dir);
+        bw_lab_remove_tree(dev->dir);
     else
         bw_dev_say(dev, "kept %s", dev->dir);
 }
@@ -341,8 +343,8 @@ static enum bw_err run_number(const struct bw_dev_options *options, uint32_t run
                               const char *program, struct bw_dev_outcome *out_outcome,
                               struct bw_diag *diag)
 {
-    char dir[BW_DEV_PATH_BYTES];
-    char records_dir[BW_DEV_PATH_BYTES];
+    char dir[BW_LAB_PATH_BYTES];
+    char records_dir[BW_LAB_PATH_BYTES];
     struct bw_dev_options own = *options;
     enum bw_err err = BW_OK;
 
@@ -357,13 +359,13 @@ static enum bw_err run_number(const struct bw_dev_options *options, uint32_t run
     return err == BW_OK ? run_once(&own, program, out_outcome, diag) : err;
 }
 
-static enum bw_err find_program(char out_program[BW_DEV_PATH_BYTES], struct bw_diag *diag)
+static enum bw_err find_program(char out_program[BW_LAB_PATH_BYTES], struct bw_diag *diag)
 {
-    const ssize_t length = readlink("/proc/self/exe", out_program, BW_DEV_PATH_BYTES);
+    const ssize_t length = readlink("/proc/self/exe", out_program, BW_LAB_PATH_BYTES);
 
     if (length < 0)
         return bw_diag_errno(diag, errno, "read /proc/self/exe");
-    if (length >= BW_DEV_PATH_BYTES)
+    if (length >= BW_LAB_PATH_BYTES)
         return bw_diag_set(diag, BW_ERR_LIMIT, "the path of this program is too long");
     out_program[length] = '\0';
     return BW_OK;
@@ -392,7 +394,7 @@ static enum bw_err run_all(const struct bw_dev_options *options, const char *pro
 enum bw_err bw_dev_run(const struct bw_dev_options *options, struct bw_diag *diag)
 {
     struct bw_dev_outcome *outcomes = calloc(options->run_count, sizeof *outcomes);
-    char program[BW_DEV_PATH_BYTES];
+    char program[BW_LAB_PATH_BYTES];
     enum bw_err err = find_program(program, diag);
 
     BW_ASSERT(options->run_count > 0);

@@ -1,11 +1,14 @@
 /* program.h - a development cluster: what its files share.
  *
- *   program.c    life: open, loop, wait, close    setup.c      certificates, configuration files
- *   supervisor.c the processes                    scripts.c    the demo service's scripts
- *   relay.c      the network that can be cut      client.c     what the witnesses say, orders to
- * them scenarios.c  what is broken, and what must    report.c     the story and its figures then be
- * true                     screen.c     the live status ledger.c     the demo service judge.c
- * timeline.c   what its records and the logs say
+ *   program.c     life: open, loop, wait, close    setup.c   directory, ports, plan, certificates
+ *   supervisor.c  the processes                    scripts.c the demo service's scripts
+ *   relay.c       the network that can be cut      client.c  what the witnesses say, orders to them
+ *   scenarios.c   what is broken, and what must    report.c  the story and its figures
+ *                 then be true                     screen.c  the live status
+ *   timeline.c    what the logs say of a move
+ *
+ * Its plan, its files, how a daemon is started, the demo service and the judge of its records are those
+ * of every lab (breakwater/lab).
  *
  * Everything belongs to the loop's thread; waiting turns the loop. */
 #ifndef BW_DEV_PROGRAM_H
@@ -18,49 +21,31 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/dev/dev.h>
-#include <breakwater/dev/judge.h>
 #include <breakwater/dev/timeline.h>
+#include <breakwater/lab/judge.h>
+#include <breakwater/lab/plan.h>
+#include <breakwater/lab/process.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/sys/reach.h>
 
-#define BW_DEV_CLUSTER    "dev"
-#define BW_DEV_WITNESSES  3
-#define BW_DEV_SITES      2
-#define BW_DEV_PATH_BYTES 1024
-#define BW_DEV_PROCESSES  (BW_DEV_WITNESSES + 2 * BW_DEV_SITES)
+#define BW_DEV_CLUSTER   "dev"
+#define BW_DEV_SITES     2
+#define BW_DEV_PROCESSES (BW_LAB_WITNESSES + 2 * BW_DEV_SITES)
 #define BW_DEV_RELAY_DOORS                                                                         \
     (BW_DEV_SITES + 1) /* each site's own, and the one that everybody is told */
-#define BW_DEV_ANNOUNCED        BW_DEV_SITES
-#define BW_DEV_RETRY_BACKOFF_MS 1000
+#define BW_DEV_ANNOUNCED BW_DEV_SITES
 
 struct bw_dev;
 struct bw_relay;
 
-/* ---- what is configured ---------------------------------------------------------------------- */
-
-struct bw_dev_timings {
-    uint32_t election_timeout_ms;
-    uint32_t lease_ttl_ms;
-    uint32_t fence_timeout_ms;
-    uint32_t renew_interval_ms;
-    uint32_t request_timeout_ms;
-    uint32_t margin_ms;
-    uint32_t check_interval_ms;
-    uint32_t fence_script_ms;
-    uint32_t kill_grace_ms;
-};
-
 /* ---- supervisor.c ---------------------------------------------------------------------------- */
 
-enum bw_dev_role { BW_DEV_WITNESS, BW_DEV_AGENT, BW_DEV_GUARD };
-const char *bw_dev_role_word(enum bw_dev_role role);
-
 struct bw_dev_process {
-    enum bw_dev_role role;
+    enum bw_lab_role role;
     char name[BW_NAME_MAX + 1]; /* w1, alpha */
-    char config[BW_DEV_PATH_BYTES];
-    char log[BW_DEV_PATH_BYTES];
+    char config[BW_LAB_PATH_BYTES];
+    char log[BW_LAB_PATH_BYTES];
     pid_t pid;             /* 0: not running */
     bool is_wanted;        /* its end is a failure of the run */
     bool has_failed;       /* it ended though it was wanted */
@@ -69,7 +54,7 @@ struct bw_dev_process {
 };
 
 /* A witness: index 0..2. A site's agent or guard: index 0..1. */
-struct bw_dev_process *bw_dev_process(struct bw_dev *dev, enum bw_dev_role role, uint32_t index);
+struct bw_dev_process *bw_dev_process(struct bw_dev *dev, enum bw_lab_role role, uint32_t index);
 
 /* Starts it, wanted. Its output is appended to its log. It dies with this process. */
 BW_MUST_CHECK enum bw_err bw_dev_spawn(struct bw_dev *dev, struct bw_dev_process *process,
@@ -90,24 +75,14 @@ void bw_dev_end_all(struct bw_dev *dev);
 
 struct bw_dev_site {
     char name[BW_NAME_MAX + 1];
-    char dir[BW_DEV_PATH_BYTES];
-    char pid_file[BW_DEV_PATH_BYTES];
-    char journal[BW_DEV_PATH_BYTES]; /* one line for each run of start, stop and fence */
+    char dir[BW_LAB_PATH_BYTES];
+    char pid_file[BW_LAB_PATH_BYTES];
+    char journal[BW_LAB_PATH_BYTES]; /* one line for each run of start, stop and fence */
 };
 
 BW_MUST_CHECK enum bw_err bw_dev_set_up(struct bw_dev *dev, struct bw_diag *diag);
 BW_MUST_CHECK enum bw_err bw_dev_write_scripts(struct bw_dev *dev, const struct bw_dev_site *site,
                                                struct bw_diag *diag);
-/* Writes a new file in one go. */
-BW_MUST_CHECK enum bw_err bw_dev_write_file(const char *path, const char *text,
-                                            struct bw_diag *diag);
-/* "DIR/NAME" into `out`. BW_ERR_LIMIT. */
-BW_MUST_CHECK enum bw_err bw_dev_path(char out[BW_DEV_PATH_BYTES], const char *dir,
-                                      const char *name, struct bw_diag *diag);
-/* Removes a directory and all in it. What cannot be removed stays. */
-void bw_dev_remove_tree(const char *dir);
-/* Lines of a journal that begin with `word`; 0 where there is no journal. */
-uint32_t bw_dev_journal_count(const struct bw_dev_site *site, const char *word);
 /* The service of a site lives, as its pid file and /proc say. */
 bool bw_dev_service_lives(const struct bw_dev_site *site);
 
@@ -203,7 +178,7 @@ struct bw_dev_outcome {
     uint64_t beat_count;
     struct bw_timeline timeline;
     struct {
-        enum bw_dev_role role;
+        enum bw_lab_role role;
         char name[BW_NAME_MAX + 1];
         uint64_t rss_anon_kib;
     } processes[BW_DEV_PROCESSES];
@@ -228,15 +203,13 @@ BW_MUST_CHECK enum bw_err bw_dev_report_json(const char *scenario,
 struct bw_dev {
     uv_loop_t loop;
     const struct bw_dev_options *options;
-    struct bw_dev_timings timings;
+    struct bw_lab_plan plan;
     char group[BW_NAME_MAX + 1]; /* unlike any other run's: cgroups are named after it */
-    char dir[BW_DEV_PATH_BYTES];
-    char records_dir[BW_DEV_PATH_BYTES];
-    char program[BW_DEV_PATH_BYTES]; /* our own executable */
+    char dir[BW_LAB_PATH_BYTES];
+    char records_dir[BW_LAB_PATH_BYTES];
+    char program[BW_LAB_PATH_BYTES]; /* our own executable */
     bool is_dir_ours;                /* made by us, removed at the end */
-    uint16_t api_ports[BW_DEV_WITNESSES];
-    uint16_t raft_ports[BW_DEV_WITNESSES];
-    uint16_t relay_ports[BW_DEV_RELAY_DOORS][BW_DEV_WITNESSES];
+    uint16_t relay_ports[BW_DEV_RELAY_DOORS][BW_LAB_WITNESSES];
     struct bw_dev_site sites[BW_DEV_SITES];
     struct bw_dev_process processes[BW_DEV_PROCESSES];
     struct bw_relay *relay;

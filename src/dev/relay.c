@@ -48,7 +48,7 @@ struct listener {
 
 struct bw_relay {
     struct bw_dev *dev;
-    struct listener listeners[BW_DEV_RELAY_DOORS * BW_DEV_WITNESSES];
+    struct listener listeners[BW_DEV_RELAY_DOORS * BW_LAB_WITNESSES];
     uint32_t listener_count;
     struct connection *connections;
     uint32_t connection_count;
@@ -271,8 +271,8 @@ enum bw_err bw_relay_open(struct bw_dev *dev, struct bw_diag *diag)
     relay->dev = dev;
     dev->relay = relay;
     for (uint32_t door = 0; door < BW_DEV_RELAY_DOORS && err == BW_OK; door++)
-        for (uint32_t i = 0; i < BW_DEV_WITNESSES && err == BW_OK; i++)
-            err = listen_on(relay, door, dev->api_ports[i], &dev->relay_ports[door][i], diag);
+        for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
+            err = listen_on(relay, door, dev->plan.witnesses[i].api_port, &dev->relay_ports[door][i], diag);
     return err;
 }
 

@@ -86,7 +86,7 @@ static json_t *processes_json(const struct bw_dev_outcome *outcome)
             continue; /* the run ended before they were measured */
         if (json_array_append_new(list,
                                   json_pack("{s:s, s:s, s:I}", "role",
-                                            bw_dev_role_word(outcome->processes[i].role), "name",
+                                            bw_lab_role_word(outcome->processes[i].role), "name",
                                             outcome->processes[i].name, "rss_anon_kib",
                                             (json_int_t)outcome->processes[i].rss_anon_kib)) != 0) {
             json_decref(list);

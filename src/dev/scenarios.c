@@ -80,8 +80,8 @@ static enum bw_err kill_site(struct run *run, struct bw_diag *diag)
     enum bw_err err;
 
     break_now(run);
-    bw_dev_kill(bw_dev_process(dev, BW_DEV_AGENT, run->old), SIGKILL);
-    bw_dev_kill(bw_dev_process(dev, BW_DEV_GUARD, run->old), SIGKILL);
+    bw_dev_kill(bw_dev_process(dev, BW_LAB_AGENT, run->old), SIGKILL);
+    bw_dev_kill(bw_dev_process(dev, BW_LAB_GUARD, run->old), SIGKILL);
     err = bw_dev_kill_service(dev, run->old, diag);
     if (err != BW_OK)
         return err;
@@ -114,7 +114,7 @@ static enum bw_err cut_site(struct run *run, struct bw_diag *diag)
 static enum bw_err freeze_agent(struct run *run, struct bw_diag *diag)
 {
     struct bw_dev *dev = run->dev;
-    struct bw_dev_process *agent = bw_dev_process(dev, BW_DEV_AGENT, run->old);
+    struct bw_dev_process *agent = bw_dev_process(dev, BW_LAB_AGENT, run->old);
     enum bw_err err;
 
     break_now(run);
@@ -133,7 +133,7 @@ static enum bw_err freeze_agent(struct run *run, struct bw_diag *diag)
 static enum bw_err kill_guard(struct run *run, struct bw_diag *diag)
 {
     struct bw_dev *dev = run->dev;
-    struct bw_dev_process *guard = bw_dev_process(dev, BW_DEV_GUARD, run->old);
+    struct bw_dev_process *guard = bw_dev_process(dev, BW_LAB_GUARD, run->old);
     enum bw_err err;
 
     break_now(run);
@@ -177,7 +177,7 @@ static bool another_leads(struct bw_dev *dev, void *user)
 static bool two_leases_have_passed(struct bw_dev *dev, void *user)
 {
     const struct run *run = user;
-    const uint64_t wait_ns = 2 * (uint64_t)dev->timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t wait_ns = 2 * (uint64_t)dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
 
     return bw_clock_now().boot_ns - run->fault_boot_ns > wait_ns && dev->view.is_from_leader &&
            dev->view.boot_ns > run->fault_boot_ns + wait_ns;
@@ -189,9 +189,9 @@ static enum bw_err lose_witness(struct run *run, struct bw_diag *diag)
     struct bw_dev_process *leader = NULL;
     enum bw_err err;
 
-    for (uint32_t i = 0; i < BW_DEV_WITNESSES; i++)
-        if (strcmp(bw_dev_process(dev, BW_DEV_WITNESS, i)->name, dev->view.leader) == 0)
-            leader = bw_dev_process(dev, BW_DEV_WITNESS, i);
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++)
+        if (strcmp(bw_dev_process(dev, BW_LAB_WITNESS, i)->name, dev->view.leader) == 0)
+            leader = bw_dev_process(dev, BW_LAB_WITNESS, i);
     if (leader == NULL)
         return bw_diag_set(diag, BW_ERR_UNKNOWN, "no witness leads");
     break_now(run);
@@ -263,7 +263,7 @@ static uint32_t count_runs(const struct bw_dev *dev)
 
     for (uint32_t site = 0; site < BW_DEV_SITES; site++)
         for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-            count += bw_dev_journal_count(&dev->sites[site], words[i]);
+            count += bw_lab_count_lines(dev->sites[site].journal, words[i]);
     return count;
 }
 
@@ -295,7 +295,7 @@ static void judge_move(const struct run *run, const struct bw_judge *judge,
 static void judge_records(const struct run *run, const struct scenario *scenario,
                           const struct bw_judge *judge, struct bw_dev_outcome *outcome)
 {
-    const uint64_t two_leases_ns = 2 * (uint64_t)run->dev->timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t two_leases_ns = 2 * (uint64_t)run->dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
     const uint32_t server = scenario->ending == ENDS_UNCHANGED ? run->old : run->other;
     bool epochs_grow = false;
     uint64_t at_ns;
@@ -338,7 +338,7 @@ static enum bw_err judge(const struct run *run, const struct scenario *scenario,
  * nothing, or too late. A planned move ends no lease. */
 static void set_lapse(const struct run *run, enum ending ending, struct bw_timeline *timeline)
 {
-    const uint64_t ttl_ns = (uint64_t)run->dev->timings.lease_ttl_ms * BW_NS_PER_MS;
+    const uint64_t ttl_ns = (uint64_t)run->dev->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
     const uint64_t end_ns = timeline->boot_ns[BW_PHASE_OF_MOVE_LAST_RENEWAL] + ttl_ns;
 
     if (ending == ENDS_MOVED) {
@@ -358,15 +358,15 @@ static enum bw_err read_logs(const struct run *run, enum ending ending,
     struct bw_dev *dev = run->dev;
     enum bw_err err = BW_OK;
 
-    for (uint32_t i = 0; i < BW_DEV_WITNESSES && err == BW_OK; i++)
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
         err = bw_timeline_take_file(timeline, BW_TIMELINE_WITNESS,
-                                    bw_dev_process(dev, BW_DEV_WITNESS, i)->log, diag);
+                                    bw_dev_process(dev, BW_LAB_WITNESS, i)->log, diag);
     if (err == BW_OK)
         err = bw_timeline_take_file(timeline, BW_TIMELINE_OLD_AGENT,
-                                    bw_dev_process(dev, BW_DEV_AGENT, run->old)->log, diag);
+                                    bw_dev_process(dev, BW_LAB_AGENT, run->old)->log, diag);
     if (err == BW_OK)
         err = bw_timeline_take_file(timeline, BW_TIMELINE_NEW_AGENT,
-                                    bw_dev_process(dev, BW_DEV_AGENT, run->other)->log, diag);
+                                    bw_dev_process(dev, BW_LAB_AGENT, run->other)->log, diag);
     if (err == BW_OK)
         set_lapse(run, ending, timeline);
     return err;

@@ -94,18 +94,18 @@ __attribute__((format(printf, 2, 3))) static void line(struct bw_dev_screen *scr
     screen->lines++;
 }
 
-static const char *process_word(struct bw_dev *dev, enum bw_dev_role role, uint32_t index)
+static const char *process_word(struct bw_dev *dev, enum bw_lab_role role, uint32_t index)
 {
     return bw_dev_process(dev, role, index)->pid != 0 ? "up" : "DOWN";
 }
 
 static void draw_witnesses(struct bw_dev *dev)
 {
-    for (uint32_t i = 0; i < BW_DEV_WITNESSES; i++) {
-        const char *name = bw_dev_process(dev, BW_DEV_WITNESS, i)->name;
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) {
+        const char *name = bw_dev_process(dev, BW_LAB_WITNESS, i)->name;
         const bool leads = strcmp(name, dev->view.leader) == 0;
 
-        line(&dev->screen, "  witness %-8s %-5s %s", name, process_word(dev, BW_DEV_WITNESS, i),
+        line(&dev->screen, "  witness %-8s %-5s %s", name, process_word(dev, BW_LAB_WITNESS, i),
              leads ? BOLD "leads" PLAIN : "");
     }
 }
@@ -121,7 +121,7 @@ static void draw_site(struct bw_dev *dev, uint32_t i)
     else if (view->why_not[0] != '\0')
         (void)snprintf(lease, sizeof lease, "not ready: %.48s", view->why_not);
     line(&dev->screen, "  site %-8s agent %-5s guard %-5s %s%-8s%s service %-8s %s",
-         dev->sites[i].name, process_word(dev, BW_DEV_AGENT, i), process_word(dev, BW_DEV_GUARD, i),
+         dev->sites[i].name, process_word(dev, BW_LAB_AGENT, i), process_word(dev, BW_LAB_GUARD, i),
          view->is_primary ? BOLD : DIM, view->is_primary ? "primary" : "standby", PLAIN,
          view->is_connected ? view->service : "?", lease);
 }
@@ -158,8 +158,8 @@ void bw_dev_screen_hint(struct bw_dev *dev)
     const uint32_t here = strcmp(dev->view.holder, dev->sites[1].name) == 0 ? 1 : 0;
     const char *holder = dev->sites[here].name;
     const char *other = dev->sites[1 - here].name;
-    const struct bw_dev_process *guard = bw_dev_process(dev, BW_DEV_GUARD, here);
-    const struct bw_dev_process *agent = bw_dev_process(dev, BW_DEV_AGENT, here);
+    const struct bw_dev_process *guard = bw_dev_process(dev, BW_LAB_GUARD, here);
+    const struct bw_dev_process *agent = bw_dev_process(dev, BW_LAB_AGENT, here);
     FILE *out = dev->screen.out;
 
     (void)fprintf(out,

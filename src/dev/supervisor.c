@@ -1,14 +1,10 @@
 /* supervisor.c - the processes of a development cluster: started, ended, measured. */
 #include "program.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,72 +16,37 @@
 #define KILL_ROUNDS_MAX 400 /* of 5 ms */
 #define KILL_ROUND_NS   (5 * 1000 * 1000L)
 
-const char *bw_dev_role_word(enum bw_dev_role role)
+struct bw_dev_process *bw_dev_process(struct bw_dev *dev, enum bw_lab_role role, uint32_t index)
 {
     switch (role) {
-    case BW_DEV_WITNESS:
-        return "witness";
-    case BW_DEV_AGENT:
-        return "agent";
-    case BW_DEV_GUARD:
-        return "guard";
-    }
-    return "unlisted";
-}
-
-struct bw_dev_process *bw_dev_process(struct bw_dev *dev, enum bw_dev_role role, uint32_t index)
-{
-    switch (role) {
-    case BW_DEV_WITNESS:
-        BW_ASSERT(index < BW_DEV_WITNESSES);
+    case BW_LAB_WITNESS:
+        BW_ASSERT(index < BW_LAB_WITNESSES);
         return &dev->processes[index];
-    case BW_DEV_AGENT:
+    case BW_LAB_AGENT:
         BW_ASSERT(index < BW_DEV_SITES);
-        return &dev->processes[BW_DEV_WITNESSES + index];
-    case BW_DEV_GUARD:
+        return &dev->processes[BW_LAB_WITNESSES + index];
+    case BW_LAB_GUARD:
         BW_ASSERT(index < BW_DEV_SITES);
-        return &dev->processes[BW_DEV_WITNESSES + BW_DEV_SITES + index];
+        return &dev->processes[BW_LAB_WITNESSES + BW_DEV_SITES + index];
     }
     return NULL;
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
 
-/* After fork, up to exec: nothing that needs memory. */
-__attribute__((noreturn)) static void become(const char *program, char *const *args, int log,
-                                             pid_t parent)
-{
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-
-    /* Its own process group: Ctrl-C is for us, who then end the others in order. */
-    if (null < 0 || setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
-        getppid() != parent) /* the parent ended before the line above: nobody would send it */
-        _exit(127);
-    if (dup2(null, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
-        _exit(127);
-    (void)execv(program, args);
-    _exit(127);
-}
-
 enum bw_err bw_dev_spawn(struct bw_dev *dev, struct bw_dev_process *process, struct bw_diag *diag)
 {
-    const char *role = bw_dev_role_word(process->role);
-    /* execv takes them so; nobody writes to them. */
-    char *const args[] = {(char *)"breakwater", (char *)role, (char *)"-c", process->config, NULL};
-    const pid_t parent = getpid();
-    int log;
+    const struct bw_lab_daemon daemon = {.program = dev->program,
+                                         .role = process->role,
+                                         .config = process->config,
+                                         .log = process->log};
+    enum bw_err err;
 
     BW_ASSERT(process->pid == 0);
-    log = open(process->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (log < 0)
-        return bw_diag_errno(diag, errno, "open %s", process->log);
-    process->pid = fork();
-    if (process->pid == 0)
-        become(dev->program, args, log, parent);
-    (void)close(log); /* the child has it */
-    if (process->pid < 0) {
+    err = bw_lab_spawn(&daemon, &process->pid, diag);
+    if (err != BW_OK) {
         process->pid = 0;
-        return bw_diag_errno(diag, errno, "start %s %s", role, process->name);
+        return bw_diag_wrap(diag, err, "%s", process->name);
     }
     process->is_wanted = true;
     process->has_failed = false;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Did two sites ever serve at once? Recomputed from the services' own records, by other means than
-src/dev/judge.c: integers, sets of intervals, no shared code.
+src/lab/judge.c: integers, sets of intervals, no shared code.
 
     recompute_overlap.py RECORDS_DIR [OVERLAP_MS]     prints the overlap in ms; with OVERLAP_MS it
                                                       must be that, to the microsecond

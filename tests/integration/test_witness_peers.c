@@ -200,7 +200,7 @@ static void a_bad_configuration_or_certificate_is_78(void **state)
     trio_configure(&trio, 0, "w1.pem");
     trio_start(&trio, 0, TRIO_EXECUTED);
     assert_int_equal(trio_stop(&trio, 0, 0), 78);
-    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    trio_spoil(&trio, 0);
     trio_start(&trio, 0, TRIO_EXECUTED);
     assert_int_equal(trio_stop(&trio, 0, 0), 78);
     assert_true(trio_logs(&trio, 0, "nothing was started"));
@@ -271,7 +271,7 @@ static void a_bad_file_leaves_the_old_configuration(void **state)
     (void)state;
     trio_start_all(&trio, TRIO_EXECUTED);
     (void)trio_leader(&trio);
-    trio_configure(&trio, 0, "w1.pem\nlisten: nowhere");
+    trio_spoil(&trio, 0);
     assert_int_equal(kill(trio.pids[0], SIGHUP), 0);
     assert_true(trio_logs(&trio, 0, "the running configuration stays"));
     trio.api[0]++;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/lab/process.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/sys/clock.h>
 
@@ -40,28 +41,34 @@ static uint64_t now_ms(void)
 static void write_config(const struct real_cluster *cluster, const struct real_site *site,
                          const char *file, const char *state)
 {
-    const struct trio *trio = &cluster->trio;
+    struct bw_lab_plan plan = trio_plan(&cluster->trio);
     char path[REAL_PATH_BYTES];
-    char text[2048];
+    char state_dir[REAL_PATH_BYTES];
+    char identity[64];
+    char more[512];
+    char groups[2048];
+    const struct bw_lab_group group = {.name = "harbor", .scripts = site->dir, .more = more};
+    const struct bw_lab_site own = {.name = site->name,
+                                    .dir = site->dir,
+                                    .state_dir = state_dir,
+                                    .identity = identity,
+                                    .groups = groups,
+                                    .more = ""};
 
     real_path(site, file, path);
-    (void)snprintf(text, sizeof text,
-                   "cluster: prod\nsite: %s\nname: agent\nstate_dir: %s\nrun_dir: run\n"
-                   "guard_socket: %s/guard.sock\nlog_level: debug\n"
-                   "tls: {ca: %s, identity: %s/%s.pem}\n"
-                   "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
-                   "groups:\n  - name: harbor\n    enforce: %s\n    check_interval: %s\n"
-                   "    script_timeout: 20s\n    stop_timeout: 20s\n    fence_timeout: 1300ms\n"
-                   "    kill_grace: 200ms\n    local_restarts: 0\n    status_script: status.sh\n"
-                   "    start_script: start.sh\n    stop_script: stop.sh\n"
-                   "    fence_script: fence.sh\n%s",
-                   site->name, state, site->dir, trio->pki.ca_path, trio->pki.dir, site->name,
-                   trio->api[0], trio->api[1], trio->api[2],
+    real_path(site, state, state_dir);
+    (void)snprintf(identity, sizeof identity, "%s.pem", site->name);
+    (void)snprintf(more, sizeof more,
+                   "    enforce: %s\n    script_timeout: 20s\n    stop_timeout: 20s\n"
+                   "    local_restarts: 0\n%s",
                    site->has_units ? "units\n    units: [harbor.service]" : "cgroup",
-                   /* A lag counts for three of them (4): longer than a stall of the machine. */
-                   cluster->has_readiness ? "1s" : "300ms",
                    cluster->has_readiness ? "    readiness_script: readiness.sh\n" : "");
-    real_write_file(path, 0644, text);
+    /* A lag counts for three of them (4): longer than a stall of the machine. */
+    plan.timings.check_interval_ms = cluster->has_readiness ? 1000 : 300;
+    plan.timings.fence_script_ms = 1300;
+    plan.timings.kill_grace_ms = 200;
+    assert_true(bw_lab_print_group(&plan, &group, groups, sizeof groups) < sizeof groups);
+    assert_int_equal(bw_lab_write_site(&plan, &own, path, NULL), BW_OK);
 }
 
 static void make_site(struct real_cluster *cluster, int number)
@@ -189,11 +196,13 @@ static bool enter_mounts(void)
 }
 
 /* In the child: a machine that has booted another time, or whose systemctl is a script of ours. */
-static bool enter_machine(const struct real_site *site)
+static bool enter_machine(void *user)
 {
+    const struct real_site *site = user;
     char boot_id[REAL_PATH_BYTES];
     char systemctl[REAL_PATH_BYTES];
 
+    punctual_child();
     real_path(site, "boot_id", boot_id);
     real_path(site, "systemctl", systemctl);
     if (site->boot_id[0] == '\0' && !site->has_units)
@@ -203,52 +212,44 @@ static bool enter_machine(const struct real_site *site)
            (!site->has_units || mount(systemctl, SYSTEMCTL, NULL, MS_BIND, NULL) == 0);
 }
 
-static pid_t start(const struct real_site *site, const char *verb, const char *config,
+static pid_t start(struct real_site *site, enum bw_lab_role role, const char *config,
                    const char *log)
 {
-    const pid_t parent = getpid();
     char program[512];
     char config_path[REAL_PATH_BYTES];
     char log_path[REAL_PATH_BYTES];
+    const struct bw_lab_daemon daemon = {.program = program,
+                                         .role = role,
+                                         .config = config_path,
+                                         .log = log_path,
+                                         .enter = enter_machine,
+                                         .user = site};
     pid_t pid;
-    int fd;
 
     (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
     real_path(site, config, config_path);
     real_path(site, log, log_path);
-    fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent || dup2(fd, 1) < 0 || dup2(fd, 2) < 0 || !enter_machine(site))
-            _exit(126);
-        punctual_child();
-        (void)execl(program, "breakwater", verb, "-c", config_path, (char *)NULL);
-        _exit(127);
-    }
-    (void)close(fd);
+    assert_int_equal(bw_lab_spawn(&daemon, &pid, NULL), BW_OK);
     return pid;
 }
 
 void real_start_guard(struct real_cluster *cluster, int site)
 {
     assert_int_equal(cluster->sites[site].guard, 0);
-    cluster->sites[site].guard = start(&cluster->sites[site], "guard", "site.yaml", "guard.log");
+    cluster->sites[site].guard = start(&cluster->sites[site], BW_LAB_GUARD, "site.yaml", "guard.log");
 }
 
 void real_start_agent(struct real_cluster *cluster, int site)
 {
     assert_int_equal(cluster->sites[site].agent, 0);
-    cluster->sites[site].agent = start(&cluster->sites[site], "agent", "site.yaml", "agent.log");
+    cluster->sites[site].agent = start(&cluster->sites[site], BW_LAB_AGENT, "site.yaml", "agent.log");
 }
 
 void real_start_second_agent(struct real_cluster *cluster, int site)
 {
     assert_int_equal(cluster->sites[site].second_agent, 0);
     cluster->sites[site].second_agent =
-        start(&cluster->sites[site], "agent", "second.yaml", "second.log");
+        start(&cluster->sites[site], BW_LAB_AGENT, "second.yaml", "second.log");
 }
 
 void real_start_sites(struct real_cluster *cluster)

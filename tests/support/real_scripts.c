@@ -19,21 +19,14 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* A pid alone may be another process by now; with its start time (field 22 of stat) it is not. */
 static const char common[] =
     "#!/bin/sh\n"
     "D='%s'\n"
+    "PID_FILE=\"$D/pid\"\n"
     "OWNER=%ld\n"
-    "is_alive() {\n"
-    "    [ -r \"$D/pid\" ] && read -r pid begun <\"$D/pid\" || return 1\n"
-    "    [ -r \"/proc/$pid/stat\" ] && read -r stat 2>/dev/null <\"/proc/$pid/stat\" || return 1\n"
-    "    set -- ${stat##*) }\n"
-    "    [ \"$1\" != Z ] && [ \"$1\" != X ] && [ \"${20}\" = \"$begun\" ]\n"
-    "}\n"
-    "note() {\n"
+    BW_LAB_SCRIPT_IS_ALIVE "note() {\n"
     "    read -r up rest </proc/uptime\n"
     "    echo \"$1 epoch=$BREAKWATER_EPOCH reason=$BREAKWATER_REASON planned=$BREAKWATER_PLANNED\" "
     "\"position=$BREAKWATER_TARGET_POSITION up=$up\" >>\"$D/journal\"\n"
@@ -128,16 +121,12 @@ static const char readiness[] = "at=0\n"
 static void write_script(const struct real_site *site, const char *name, const char *first,
                          const char *second)
 {
-    char path[REAL_PATH_BYTES];
-    FILE *file;
+    char head[sizeof common + REAL_PATH_BYTES];
+    char body[8192];
 
-    (void)snprintf(path, sizeof path, "%s/%s", site->dir, name);
-    file = fopen(path, "we");
-    assert_non_null(file);
-    (void)fprintf(file, common, site->dir, (long)getpid());
-    (void)fprintf(file, "%s%s", first, second);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(chmod(path, 0755), 0);
+    (void)snprintf(head, sizeof head, common, site->dir, (long)getpid());
+    assert_true(snprintf(body, sizeof body, "%s%s", first, second) < (int)sizeof body);
+    assert_int_equal(bw_lab_write_script(site->dir, name, head, body, NULL), BW_OK);
 }
 
 void real_write_scripts(const struct real_site *site)

@@ -14,6 +14,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/lab/process.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
 #include <breakwater/wire/sync.h>
@@ -44,26 +45,43 @@ static void numbered_path(const struct trio *trio, const char *format, int i,
     trio_path(trio, file, out_path);
 }
 
-void trio_configure(const struct trio *trio, int i, const char *identity)
+struct bw_lab_plan trio_plan(const struct trio *trio)
+{
+    struct bw_lab_plan plan = {.cluster = "prod",
+                               .dir = trio->pki.dir,
+                               .more = "log_level: debug\n",
+                               .timings = {.election_timeout_ms = trio->election_ms}};
+
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        plan.witnesses[i] = (struct bw_lab_witness){
+            .host = "127.0.0.1", .api_port = trio->api[i], .raft_port = trio->raft[i]};
+    return plan;
+}
+
+static void configure(const struct bw_lab_plan *plan, const struct trio *trio, int i,
+                      const char *identity)
 {
     char path[TRIO_PATH_BYTES];
-    FILE *file;
+    char data_dir[TRIO_PATH_BYTES];
 
     numbered_path(trio, "w%d.yaml", i, path);
-    file = fopen(path, "w");
-    BW_ASSERT(file != NULL);
-    (void)fprintf(file,
-                  "cluster: prod\nname: w%d\ndata_dir: %s/data%d\nlisten: 127.0.0.1:%d\n"
-                  "raft_listen: 127.0.0.1:%d\ntls: {ca: ca.pem, identity: %s}\n"
-                  "election_timeout: %ums\nlog_level: debug\nwitnesses:\n",
-                  i + 1, trio->pki.dir, i + 1, trio->api[i], trio->raft[i], identity,
-                  trio->election_ms);
-    for (int j = 0; j < TRIO_WITNESSES; j++)
-        (void)fprintf(file,
-                      "  - {name: w%d, id: %d, address: \"127.0.0.1:%d\", raft: \"127.0.0.1:%d\", "
-                      "failure_domain: zone-%d}\n",
-                      j + 1, j + 1, trio->api[j], trio->raft[j], j + 1);
-    BW_ASSERT(fclose(file) == 0);
+    numbered_path(trio, "data%d", i, data_dir);
+    BW_ASSERT(bw_lab_write_witness(plan, (uint32_t)i, path, data_dir, identity, NULL) == BW_OK);
+}
+
+void trio_configure(const struct trio *trio, int i, const char *identity)
+{
+    const struct bw_lab_plan plan = trio_plan(trio);
+
+    configure(&plan, trio, i, identity);
+}
+
+void trio_spoil(const struct trio *trio, int i)
+{
+    struct bw_lab_plan plan = trio_plan(trio);
+
+    plan.more = "listen: nowhere\n"; /* for the second time */
+    configure(&plan, trio, i, NULL);
 }
 
 /* ---- processes ---- */
@@ -237,29 +255,44 @@ static void run_forked(const char *config, int door)
     _exit(status);
 }
 
+struct start {
+    const char *config;
+    int door; /* -1: the program is executed */
+};
+
+static bool enter_witness(void *user)
+{
+    const struct start *start = user;
+
+    punctual_child();
+    if (start->door >= 0)
+        run_forked(start->config, start->door);
+    return true;
+}
+
 void trio_start(struct trio *trio, int i, enum trio_how how)
 {
     char config[TRIO_PATH_BYTES];
-    int log = open_log(trio, "w%d.log", i);
+    char log[TRIO_PATH_BYTES];
+    struct start start = {config, -1};
+    const struct bw_lab_daemon daemon = {.program = program_path(),
+                                         .role = BW_LAB_WITNESS,
+                                         .config = config,
+                                         .log = log,
+                                         .enter = enter_witness,
+                                         .user = &start};
     int door[2] = {-1, -1};
 
     BW_ASSERT(trio->pids[i] == 0);
     numbered_path(trio, "w%d.yaml", i, config);
-    BW_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, door) == 0);
-    trio->pids[i] = fork_child(-1, log);
-    if (trio->pids[i] == 0) {
-        punctual_child();
-        if (how == TRIO_FORKED)
-            run_forked(config, door[1]);
-        (void)execl(program_path(), "breakwater", "witness", "-c", config, (char *)NULL);
-        _exit(127);
-    }
-    (void)close(door[1]);
-    (void)close(log);
+    numbered_path(trio, "w%d.log", i, log);
     if (how == TRIO_FORKED)
-        trio->doors[i] = door[0];
-    else
-        (void)close(door[0]);
+        BW_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, door) == 0);
+    start.door = door[1];
+    BW_ASSERT(bw_lab_spawn(&daemon, &trio->pids[i], NULL) == BW_OK);
+    if (how == TRIO_FORKED)
+        (void)close(door[1]);
+    trio->doors[i] = door[0];
 }
 
 void trio_start_all(struct trio *trio, enum trio_how how)
@@ -388,12 +421,8 @@ void trio_init_slow(struct trio *trio, unsigned election_ms)
         (void)snprintf(uri, sizeof uri, "breakwater://prod/witness/w%d", i + 1);
         test_pki_issue_uri(&trio->pki, file, uri, path);
     }
-    for (int i = 0; i < TRIO_WITNESSES; i++) {
-        char identity[16];
-
-        (void)snprintf(identity, sizeof identity, "w%d.pem", i + 1);
-        trio_configure(trio, i, identity);
-    }
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        trio_configure(trio, i, NULL);
     trio->viewer = issue(trio, "viewer.pem", "breakwater://prod/viewer/v");
     found_all(trio);
 }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <breakwater/core/sync.h>
+#include <breakwater/lab/plan.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 
@@ -43,8 +44,12 @@ void trio_init_slow(struct trio *trio, unsigned election_ms);
 /* Kills what runs, and removes everything. */
 void trio_deinit(struct trio *trio);
 void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PATH_BYTES]);
-/* Rewrites the configuration of witness `i` with another certificate file. */
+/* What it is made of; who extends it keeps the trio. */
+struct bw_lab_plan trio_plan(const struct trio *trio);
+/* Rewrites the configuration of witness `i`, with another certificate file; NULL: its own. */
 void trio_configure(const struct trio *trio, int i, const char *identity);
+/* The same, with a file that is refused. */
+void trio_spoil(const struct trio *trio, int i);
 
 void trio_start(struct trio *trio, int i, enum trio_how how);
 void trio_start_all(struct trio *trio, enum trio_how how);

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <breakwater/dev/judge.h>
+#include <breakwater/lab/judge.h>
 
 #define MS UINT64_C(1000000)
 #define S  (1000 * MS)

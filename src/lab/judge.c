@@ -1,4 +1,4 @@
-#include <breakwater/dev/judge.h>
+#include <breakwater/lab/judge.h>
 
 #include <dirent.h>
 #include <errno.h>

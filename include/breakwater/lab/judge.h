@@ -4,8 +4,8 @@
  * A records file is what one service process wrote: lines `SITE EPOCH BOOT_NS`, one beat each, with
  * CLOCK_BOOTTIME of the one machine that all of them ran on. A file whose last line has no newline
  * was cut by a kill: that line counts for nothing. */
-#ifndef BW_DEV_JUDGE_H
-#define BW_DEV_JUDGE_H
+#ifndef BW_LAB_JUDGE_H
+#define BW_LAB_JUDGE_H
 
 #include <stdbool.h>
 #include <stddef.h>

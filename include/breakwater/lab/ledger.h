@@ -1,7 +1,7 @@
 /* ledger.h - the demo service: a process that writes down, every 2 ms, that it serves. Its records
  * are the only witness whom judge.h believes. */
-#ifndef BW_DEV_LEDGER_H
-#define BW_DEV_LEDGER_H
+#ifndef BW_LAB_LEDGER_H
+#define BW_LAB_LEDGER_H
 
 #include <stdint.h>
 #include <sys/types.h>

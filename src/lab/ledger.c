@@ -1,4 +1,4 @@
-#include <breakwater/dev/ledger.h>
+#include <breakwater/lab/ledger.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/name.h>
-#include <breakwater/dev/judge.h>
+#include <breakwater/lab/judge.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 

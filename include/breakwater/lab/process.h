@@ -1,0 +1,27 @@
+/* process.h - the daemons of a lab, as its supervisor starts them. */
+#ifndef BW_LAB_PROCESS_H
+#define BW_LAB_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <breakwater/base/diag.h>
+
+enum bw_lab_role { BW_LAB_WITNESS, BW_LAB_AGENT, BW_LAB_GUARD };
+const char *bw_lab_role_word(enum bw_lab_role role);
+
+struct bw_lab_daemon {
+    const char *program; /* breakwater */
+    enum bw_lab_role role;
+    const char *config;
+    const char *log; /* its output is appended to it */
+    bool (*enter)(void *user); /* in the child, last before exec: where it belongs; NULL */
+    void *user;
+};
+
+/* Starts one in a process group of its own (a terminal's signals are for who started it), all signals
+ * unblocked, which dies with this process. A child that cannot enter exits with 127. */
+BW_MUST_CHECK enum bw_err bw_lab_spawn(const struct bw_lab_daemon *daemon, pid_t *out_pid,
+                                       struct bw_diag *diag);
+
+#endif
