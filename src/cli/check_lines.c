@@ -3,18 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const char *word_of(enum bw_check_verdict verdict)
-{
-    switch (verdict) {
-    case BW_CHECK_OK:
-        return "ok";
-    case BW_CHECK_WARN:
-        return "WARN";
-    case BW_CHECK_FAIL:
-        return "FAIL";
-    }
-    return "FAIL";
-}
+#include <breakwater/base/words.h>
+
+static BW_WORDS(word_of, enum bw_check_verdict, BW_CHECK_VERDICT_LIST, "FAIL")
 
 void bw_check_line(struct bw_check_lines *lines, enum bw_check_verdict verdict, const char *subject,
                    const char *format, ...)

@@ -4,7 +4,13 @@
 
 #include <stdint.h>
 
-enum bw_check_verdict { BW_CHECK_OK, BW_CHECK_WARN, BW_CHECK_FAIL };
+#define BW_CHECK_VERDICT_LIST(X)                                                                   \
+    X(OK, "ok") X(WARN, "WARN") X(FAIL, "FAIL")
+enum bw_check_verdict {
+#define X(name, word) BW_CHECK_##name,
+    BW_CHECK_VERDICT_LIST(X)
+#undef X
+};
 
 struct bw_check_lines {
     uint32_t failed_count;

@@ -1,19 +1,9 @@
+#include <breakwater/base/words.h>
 #include <breakwater/consensus/term_watch.h>
 
 #include <breakwater/base/mutant.h>
 
-const char *bw_node_role_text(enum bw_node_role role)
-{
-    switch (role) {
-    case BW_NODE_FOLLOWER:
-        return "follower";
-    case BW_NODE_CANDIDATE:
-        return "candidate";
-    case BW_NODE_LEADER:
-        return "leader";
-    }
-    return "unknown";
-}
+BW_WORDS(bw_node_role_text, enum bw_node_role, BW_NODE_ROLE_LIST, "unknown")
 
 enum bw_node_role bw_term_watch_role_of(const struct raft *raft)
 {

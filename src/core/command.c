@@ -1,42 +1,9 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/command.h>
 
-const char *bw_command_word(enum bw_command_kind kind)
-{
-    switch (kind) {
-#define X(name, word)                                                                              \
-    case BW_COMMAND_##name:                                                                        \
-        return word;
-        BW_COMMAND_LIST(X)
-#undef X
-    case BW_COMMAND_COUNT:
-        break;
-    }
-    return "unlisted";
-}
-
-const char *bw_reason_word(enum bw_reason reason)
-{
-    switch (reason) {
-#define X(name, word)                                                                              \
-    case BW_REASON_##name:                                                                         \
-        return word;
-        BW_REASON_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_grade_word(enum bw_grade grade)
-{
-    switch (grade) {
-#define X(name, word)                                                                              \
-    case BW_GRADE_##name:                                                                          \
-        return word;
-        BW_GRADE_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_command_word, enum bw_command_kind, BW_COMMAND_LIST, "unlisted")
+BW_WORDS(bw_reason_word, enum bw_reason, BW_REASON_LIST, "unlisted")
+BW_WORDS(bw_grade_word, enum bw_grade, BW_GRADE_LIST, "unlisted")
 
 bool bw_reason_is_failed_start(enum bw_reason reason)
 {

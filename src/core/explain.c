@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
 
 #include "evaluation.h"
 #include "gates.h"
@@ -79,11 +80,11 @@ static void add_value(const struct bw_gate *gate, const struct bw_group *group, 
     }
 }
 
+BW_WORDS(bw_gate_verdict_word, enum bw_gate_verdict, BW_GATE_VERDICT_LIST, "unlisted")
+
 void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, char *out_text,
                      size_t size)
 {
-    static const char *const verdicts[] = {
-        [BW_GATE_PASS] = "pass", [BW_GATE_HOLD] = "hold", [BW_GATE_NOTE] = "note"};
     const char *meaning = bw_gate_meaning(gate->id);
     size_t used = 0;
 
@@ -91,7 +92,7 @@ void bw_explain_gate(const struct bw_gate *gate, const struct bw_group *group, c
     out_text[0] = '\0';
     if (gate->step != NULL)
         add(out_text, size, &used, "%s ", gate->step);
-    add(out_text, size, &used, "%s ", verdicts[gate->verdict]);
+    add(out_text, size, &used, "%s ", bw_gate_verdict_word(gate->verdict));
     if (gate->site >= 0)
         add(out_text, size, &used, "%s.", site_name(group, gate->site));
     add(out_text, size, &used, "%s:", gate->id);

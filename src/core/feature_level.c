@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/feature_level.h>
 
 #include <inttypes.h>
@@ -8,13 +9,7 @@
 
 #define NAMES_BYTES 256 /* of those whom a refusal names */
 
-const char *bw_level_kind_word(enum bw_level_kind kind)
-{
-    static const char *const words[] = {
-        [BW_LEVEL_WITNESS] = "witness", [BW_LEVEL_AGENT] = "agent", [BW_LEVEL_GUARD] = "guard"};
-
-    return words[kind];
-}
+BW_WORDS(bw_level_kind_word, enum bw_level_kind, BW_LEVEL_KIND_LIST, "unlisted")
 
 enum bw_err bw_feature_level_admit(uint32_t level, uint32_t newest, struct bw_diag *diag)
 {

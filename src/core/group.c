@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/group.h>
 
 #include <stdio.h>
@@ -734,16 +735,4 @@ const struct bw_voucher *bw_group_voucher(const struct bw_group *group, uint64_t
     return NULL;
 }
 
-const char *bw_phase_word(enum bw_phase phase)
-{
-    switch (phase) {
-#define X(name, word)                                                                              \
-    case BW_PHASE_##name:                                                                          \
-        return word;
-        BW_PHASE_LIST(X)
-#undef X
-    case BW_PHASE_COUNT:
-        break;
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_phase_word, enum bw_phase, BW_PHASE_LIST, "unlisted")

@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/order.h>
 
 #include <string.h>
@@ -121,14 +122,4 @@ void bw_order_derive(const struct bw_group *group, const char *site, uint64_t cl
         derive_stand_by(group, site, out_order);
 }
 
-const char *bw_order_word(enum bw_order_kind kind)
-{
-    switch (kind) {
-#define X(name, word)                                                                              \
-    case BW_ORDER_##name:                                                                          \
-        return word;
-        BW_ORDER_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_order_word, enum bw_order_kind, BW_ORDER_LIST, "unlisted")

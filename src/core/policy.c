@@ -3,6 +3,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/base/words.h>
 #include <breakwater/core/lease.h>
 
 #include "policy.h"
@@ -501,20 +502,7 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
 
 /* ---- a person's wish ---- */
 
-const char *bw_wish_word(enum bw_wish_kind kind)
-{
-    switch (kind) {
-    case BW_WISH_NONE:
-        break;
-    case BW_WISH_FAILOVER:
-        return "failover";
-    case BW_WISH_SWITCHOVER:
-        return "switchover";
-    case BW_WISH_FORCE_RELEASE:
-        return "force-release";
-    }
-    return "none";
-}
+BW_WORDS(bw_wish_word, enum bw_wish_kind, BW_WISH_LIST, "none")
 
 enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
                                  struct bw_instant now)

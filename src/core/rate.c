@@ -1,4 +1,5 @@
 /* rate.c - bounds on a site's rate from exchanges with its agent. Design 3.8. */
+#include <breakwater/base/words.h>
 #include <breakwater/core/rate.h>
 
 #include <string.h>
@@ -159,17 +160,7 @@ void bw_rate_add(struct bw_rate *rate, struct bw_id session, const struct bw_rat
 
 /* ---- the verdict ---- */
 
-const char *bw_rate_word(enum bw_rate_verdict verdict)
-{
-    switch (verdict) {
-#define X(name, word)                                                                              \
-    case BW_RATE_##name:                                                                           \
-        return word;
-        BW_RATE_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_rate_word, enum bw_rate_verdict, BW_RATE_LIST, "unlisted")
 
 int32_t bw_rate_slow_limit_ppm(uint32_t drift_ppm)
 {

@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/report.h>
 
 static bool is_same_speaker(const struct bw_heard *a, const struct bw_heard *b)
@@ -85,29 +86,8 @@ const struct bw_heard *bw_site_reports_newest(const struct bw_site_reports *repo
     return newest;
 }
 
-const char *bw_service_word(enum bw_service service)
-{
-    switch (service) {
-#define X(name, word)                                                                              \
-    case BW_SERVICE_##name:                                                                        \
-        return word;
-        BW_SERVICE_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_alarm_word(enum bw_alarm alarm)
-{
-    switch (alarm) {
-#define X(name, word)                                                                              \
-    case BW_ALARM_##name:                                                                          \
-        return word;
-        BW_ALARM_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_service_word, enum bw_service, BW_SERVICE_LIST, "unlisted")
+BW_WORDS(bw_alarm_word, enum bw_alarm, BW_ALARM_LIST, "unlisted")
 
 bool bw_line_is_word(const char *line, const char *word)
 {

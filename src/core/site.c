@@ -5,21 +5,12 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
+#include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 
 /* ---- words ------------------------------------------------------------------------------- */
 
-const char *bw_tenure_word(enum bw_tenure tenure)
-{
-    switch (tenure) {
-#define X(name)                                                                                   \
-    case BW_TENURE_##name:                                                                        \
-        return #name;
-        BW_TENURE_LIST(X)
-#undef X
-    }
-    return "?";
-}
+BW_NAMES(bw_tenure_word, enum bw_tenure, BW_TENURE_LIST, "?")
 
 /* ---- asking for things ------------------------------------------------------------------- */
 

@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/core/spec.h>
 
 #include <inttypes.h>
@@ -251,62 +252,8 @@ bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name)
     return site >= 0 && !spec->sites[site].never_candidate;
 }
 
-const char *bw_mode_word(enum bw_mode mode)
-{
-    switch (mode) {
-#define X(name, word)                                                                              \
-    case BW_MODE_##name:                                                                           \
-        return word;
-        BW_MODE_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_reach_word(enum bw_reach_kind reach)
-{
-    switch (reach) {
-#define X(name, word)                                                                              \
-    case BW_REACH_##name:                                                                          \
-        return word;
-        BW_REACH_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_reach_seen_word(enum bw_reach_seen seen)
-{
-    switch (seen) {
-#define X(name, word)                                                                              \
-    case BW_REACH_##name:                                                                          \
-        return word;
-        BW_REACH_SEEN_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_on_lag_word(enum bw_on_lag on_lag)
-{
-    switch (on_lag) {
-#define X(name, word)                                                                              \
-    case BW_ON_LAG_##name:                                                                         \
-        return word;
-        BW_ON_LAG_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
-
-const char *bw_min_grade_word(enum bw_min_grade grade)
-{
-    switch (grade) {
-#define X(name, word)                                                                              \
-    case BW_MIN_GRADE_##name:                                                                      \
-        return word;
-        BW_MIN_GRADE_LIST(X)
-#undef X
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")
+BW_WORDS(bw_reach_word, enum bw_reach_kind, BW_REACH_LIST, "unlisted")
+BW_WORDS(bw_reach_seen_word, enum bw_reach_seen, BW_REACH_SEEN_LIST, "unlisted")
+BW_WORDS(bw_on_lag_word, enum bw_on_lag, BW_ON_LAG_LIST, "unlisted")
+BW_WORDS(bw_min_grade_word, enum bw_min_grade, BW_MIN_GRADE_LIST, "unlisted")

@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/dev/timeline.h>
 
 #include <errno.h>
@@ -10,19 +11,7 @@
 
 #define VALUE_BYTES 128
 
-const char *bw_phase_of_move_word(enum bw_phase_of_move phase)
-{
-    switch (phase) {
-#define X(name, word)                                                                              \
-    case BW_PHASE_OF_MOVE_##name:                                                                  \
-        return word;
-        BW_PHASE_OF_MOVE_LIST(X)
-#undef X
-    case BW_PHASE_OF_MOVE_COUNT:
-        break;
-    }
-    return "unlisted";
-}
+BW_WORDS(bw_phase_of_move_word, enum bw_phase_of_move, BW_PHASE_OF_MOVE_LIST, "unlisted")
 
 /* ---- lines ---------------------------------------------------------------------------------- */
 

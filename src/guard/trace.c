@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/words.h>
 #include <breakwater/sys/clock.h>
 
 #define LINE_SHOWN_BYTES 1024 /* of a line that a script prints */
@@ -29,17 +30,7 @@ void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_se
     };
 }
 
-static const char *fence_word(enum bw_fence_state fence)
-{
-    switch (fence) {
-#define X(name)                                                                                    \
-    case BW_FENCE_##name:                                                                          \
-        return #name;
-        BW_FENCE_STATE_LIST(X)
-#undef X
-    }
-    return "?";
-}
+static BW_NAMES(fence_word, enum bw_fence_state, BW_FENCE_STATE_LIST, "?")
 
 static void trace_fence(struct bw_guard_place *place)
 {

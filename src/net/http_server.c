@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
 #include <breakwater/net/address.h>
 
 #define LISTEN_BACKLOG  256
@@ -31,20 +32,13 @@ static void drop(struct connection *connection, const char *why)
     bw_tls_stream_close(connection->stream, BW_ERR_CANCELED, why);
 }
 
-static const struct {
-    const char *word;
-    const char *text;
-} evictions[] = {
-#define X(name, word, text) [BW_HTTP_EVICTION_##name] = {word, text},
+static const char *const eviction_texts[] = {
+#define X(name, word, text) [BW_HTTP_EVICTION_##name] = (text),
     BW_HTTP_EVICTION_LIST(X)
 #undef X
 };
 
-const char *bw_http_eviction_word(enum bw_http_eviction why)
-{
-    BW_ASSERT((unsigned)why < BW_HTTP_EVICTION_COUNT);
-    return evictions[why].word;
-}
+BW_WORDS(bw_http_eviction_word, enum bw_http_eviction, BW_HTTP_EVICTION_LIST, "unlisted")
 
 /* Closes one that takes the place of others, and says so. */
 static void evict(struct connection *connection, enum bw_http_eviction why)
@@ -55,7 +49,7 @@ static void evict(struct connection *connection, enum bw_http_eviction why)
     if (server->config.on_evicted != NULL)
         server->config.on_evicted(bw_tls_stream_remote(connection->stream),
                                   connection->seat.identity, why, server->config.user);
-    drop(connection, evictions[why].text);
+    drop(connection, eviction_texts[why]);
 }
 
 void bw_http_connection_wait(struct connection *connection)

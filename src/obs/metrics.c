@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/obs/metrics.h>
 
 #include <inttypes.h>
@@ -111,16 +112,7 @@ static bool ends_in(const char *text, const char *end)
     return text_size >= end_size && strcmp(text + text_size - end_size, end) == 0;
 }
 
-static const char *type_text(enum bw_metric_type type)
-{
-    switch (type) {
-    case BW_METRIC_COUNTER:
-        return "counter";
-    case BW_METRIC_GAUGE:
-        return "gauge";
-    }
-    return "untyped";
-}
+static BW_WORDS(type_text, enum bw_metric_type, BW_METRIC_TYPE_LIST, "untyped")
 
 void bw_metrics_begin(struct bw_metrics *metrics, const char *name, enum bw_metric_type type,
                       const char *help)

@@ -1,3 +1,4 @@
+#include <breakwater/base/words.h>
 #include <breakwater/sys/script.h>
 
 #include <errno.h>
@@ -76,17 +77,7 @@ bool bw_script_is_ended_by(int signal)
     return signal == SIGKILL || signal == SIGTERM;
 }
 
-const char *bw_script_how_text(enum bw_script_how how)
-{
-    static const char *const texts[] = {
-        [BW_SCRIPT_EXITED] = "exited",       [BW_SCRIPT_SIGNALED] = "signaled",
-        [BW_SCRIPT_TIMED_OUT] = "timed out", [BW_SCRIPT_KILLED] = "killed",
-        [BW_SCRIPT_TOO_LATE] = "too late",   [BW_SCRIPT_NOT_STARTED] = "not started",
-    };
-
-    BW_ASSERT((size_t)how < sizeof texts / sizeof texts[0]);
-    return texts[how];
-}
+BW_WORDS(bw_script_how_text, enum bw_script_how, BW_SCRIPT_HOW_LIST, "unlisted")
 
 /* ---- output -----------------------------------------------------------------------------------
  */

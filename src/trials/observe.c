@@ -87,7 +87,7 @@ enum bw_service bw_trial_status_stable(struct bw_sandbox *sandbox, const char *w
         if (next != first && !sandbox->is_interrupted)
             bw_trial_find(sandbox->report, BW_TRIAL_STATUS_STABLE, BW_TRIAL_PROBLEM,
                           "%s: %s, then %s, and nothing was done between", when,
-                          bw_trial_service_word(first), bw_trial_service_word(next));
+                          bw_service_word(first), bw_service_word(next));
     }
     if (!sandbox->is_interrupted)
         bw_trial_pass(sandbox->report, BW_TRIAL_STATUS_STABLE, "%d times in a row", STABLE_RUNS);

@@ -88,17 +88,6 @@ enum bw_trial_verdict bw_trial_worst(const struct bw_trial_report *report)
     return report->is_complete ? worst : BW_TRIAL_PROBLEM;
 }
 
-const char *bw_trial_service_word(enum bw_service service)
-{
-    static const char *const words[] = {
-#define X(name, text) [BW_SERVICE_##name] = text,
-        BW_SERVICE_LIST(X)
-#undef X
-    };
-
-    return words[service];
-}
-
 /* ---- proposals ------------------------------------------------------------------------------- */
 
 /* Up to a number that a person would write. */
@@ -408,7 +397,7 @@ json_t *bw_trial_json(const struct bw_trial_report *report, const struct bw_grou
                      group->name, "verdict", verdict_words[bw_trial_worst(report)], "complete",
                      report->is_complete, "interrupted", report->is_interrupted, "failure",
                      bw_json_text(report->failure), "service",
-                     bw_trial_service_word(report->service), "checks", findings_json(report),
+                     bw_service_word(report->service), "checks", findings_json(report),
                      "runs", runs_json(report), "runs_not_listed", (int)report->unlisted_count,
                      "times", times_json(report, group), "proposals", proposals_json(report, group),
                      "processes", (int)report->process_count, "proof_kept",

@@ -81,7 +81,7 @@ static bool bring_up(struct bw_sandbox *sandbox, enum bw_trial_check exit_check,
         if (goes_on(sandbox))
             bw_trial_find(report, word_check, BW_TRIAL_PROBLEM,
                           "%s: exit 0, yet status says %s %" PRIu32 " ms after its begin", when,
-                          bw_trial_service_word(service), (uint32_t)(elapsed_ns / BW_NS_PER_MS));
+                          bw_service_word(service), (uint32_t)(elapsed_ns / BW_NS_PER_MS));
         return false;
     }
     if (elapsed_ns > report->started_max_ns)
@@ -151,7 +151,7 @@ static bool is_down_at_once(struct bw_sandbox *sandbox, enum bw_action_kind acti
                              limit_ms < WAIT_MS_MAX ? limit_ms : WAIT_MS_MAX, when);
     if (goes_on(sandbox))
         bw_trial_find(report, check, BW_TRIAL_PROBLEM, "%s: exit 0, and status says %s%s", when,
-                      bw_trial_service_word(first),
+                      bw_service_word(first),
                       last == BW_SERVICE_STOPPED ? "; stopped only later"
                                                  : ", and goes on to say so");
     note_down(report, action, begun, last == BW_SERVICE_STOPPED);
@@ -473,7 +473,7 @@ static void prove_reach(struct bw_sandbox *sandbox)
     else
         bw_trial_find(report, BW_TRIAL_REACH_PROVED, BW_TRIAL_PROBLEM,
                       "%" PRIu32 " processes were killed, and status says %s", count,
-                      bw_trial_service_word(service));
+                      bw_service_word(service));
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
@@ -520,7 +520,7 @@ static bool is_same_inside(struct bw_sandbox *sandbox)
     (void)snprintf(
         sandbox->report->failure, sizeof sandbox->report->failure,
         "status says stopped outside of the sandbox and %s inside%s; nothing was started",
-        bw_trial_service_word(service),
+        bw_service_word(service),
         sandbox->is_namespace ? ": it looks at processes of the machine, which only "
                                 "--no-namespace lets it see"
                               : "");

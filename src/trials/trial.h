@@ -175,7 +175,6 @@ struct bw_trial_report {
     char failure[BW_TRIAL_TEXT_BYTES]; /* why the trial itself could not go on; "" */
 };
 
-const char *bw_trial_service_word(enum bw_service service);
 /* It holds, as far as was seen: keeps what was found before. */
 void bw_trial_pass(struct bw_trial_report *report, enum bw_trial_check check, const char *format,
                    ...) __attribute__((format(printf, 3, 4)));

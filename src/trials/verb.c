@@ -334,7 +334,7 @@ static bool begin_stopped(struct trial *trial, bool *out_is_refused)
     if (report->service != BW_SERVICE_STOPPED && !trial->request->values.is_running) {
         bw_trial_find(report, BW_TRIAL_BEGIN_STOPPED, BW_TRIAL_PROBLEM,
                       "status says %s; nothing was started (--running stops it first)",
-                      bw_trial_service_word(report->service));
+                      bw_service_word(report->service));
         (void)snprintf(report->failure, sizeof report->failure, "refused, nothing was started");
         *out_is_refused = true;
         return false;
@@ -345,7 +345,7 @@ static bool begin_stopped(struct trial *trial, bool *out_is_refused)
     if (report->service != BW_SERVICE_STOPPED) {
         bw_trial_find(report, BW_TRIAL_BEGIN_STOPPED, BW_TRIAL_PROBLEM,
                       "stop_script does not bring it there: status says %s",
-                      bw_trial_service_word(report->service));
+                      bw_service_word(report->service));
         (void)snprintf(report->failure, sizeof report->failure,
                        "nothing was started: the service that was found is not stopped");
         return false;
@@ -370,11 +370,11 @@ static void end_stopped(struct trial *trial)
         bw_trial_find(report, BW_TRIAL_END_STOPPED, BW_TRIAL_PROBLEM,
                       "status says %s, though every process of the sandbox has ended: it believes "
                       "a pid file or the like that is left",
-                      bw_trial_service_word(report->service));
+                      bw_service_word(report->service));
     else
         bw_trial_find(report, BW_TRIAL_END_STOPPED, BW_TRIAL_PROBLEM,
                       is_known ? "status says %s" : "status could not be asked, last it said %s",
-                      bw_trial_service_word(report->service));
+                      bw_service_word(report->service));
 }
 
 /* ---- the proof of the reach, for the guard (design 3.4) --------------------------------------- */

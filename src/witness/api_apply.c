@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/sys/clock.h>
 
@@ -14,8 +15,14 @@
 
 #define COMMIT_MS 20000 /* for all of it; then the outcome of the rest is unknown */
 
-enum outcome { OUTCOME_UNCHANGED, OUTCOME_CREATED, OUTCOME_CHANGED, OUTCOME_FAILED,
-               OUTCOME_UNKNOWN, OUTCOME_NOT_SENT };
+#define OUTCOME_LIST(X)                                                                            \
+    X(UNCHANGED, "unchanged") X(CREATED, "created") X(CHANGED, "changed") X(FAILED, "failed")      \
+    X(UNKNOWN, "unknown") X(NOT_SENT, "not_sent")
+enum outcome {
+#define X(name, word) OUTCOME_##name,
+    OUTCOME_LIST(X)
+#undef X
+};
 
 struct item {
     struct bw_spec spec;
@@ -248,24 +255,7 @@ static void prepare_all(struct apply *apply, struct bw_json_problems *problems)
 
 /* ---- the answer ---- */
 
-static const char *outcome_word(enum outcome outcome)
-{
-    switch (outcome) {
-    case OUTCOME_UNCHANGED:
-        return "unchanged";
-    case OUTCOME_CREATED:
-        return "created";
-    case OUTCOME_CHANGED:
-        return "changed";
-    case OUTCOME_FAILED:
-        return "failed";
-    case OUTCOME_UNKNOWN:
-        return "unknown";
-    case OUTCOME_NOT_SENT:
-        return "not_sent";
-    }
-    return "unlisted";
-}
+static BW_WORDS(outcome_word, enum outcome, OUTCOME_LIST, "unlisted")
 
 /* The sites whose agent speaks, and has no such group in its site file: a mistyped name, or one that is
  * yet to be written there. */

@@ -24,19 +24,6 @@ static const char *site_name(const struct bw_group *group, int64_t site)
 
 /* ---- gates ---- */
 
-static const char *verdict_word(enum bw_gate_verdict verdict)
-{
-    switch (verdict) {
-    case BW_GATE_PASS:
-        return "pass";
-    case BW_GATE_HOLD:
-        return "hold";
-    case BW_GATE_NOTE:
-        return "note";
-    }
-    return "unlisted";
-}
-
 /* value and threshold in the gate's own unit: ms, a count, ppm, a site's name. */
 static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *group)
 {
@@ -68,7 +55,7 @@ static json_t *gate_json(const struct bw_gate *gate, const struct bw_group *grou
 
     bw_explain_gate(gate, group, text, sizeof text);
     object = json_pack("{s:s, s:s?, s:s, s:s?, s:o, s:s?, s:s?, s:s}", "id", gate->id, "step",
-                       gate->step, "verdict", verdict_word(gate->verdict), "site",
+                       gate->step, "verdict", bw_gate_verdict_word(gate->verdict), "site",
                        site_name(group, gate->site), "age_ms",
                        gate->age_ms == UINT32_MAX ? json_null()
                                                   : json_integer((json_int_t)gate->age_ms),

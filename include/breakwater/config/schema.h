@@ -14,23 +14,18 @@
 #include <breakwater/config/document.h>
 
 /* X(NAME, word, what lies at `offset`) */
-#define BW_KEY_KIND_LIST(X)                                                                       \
-    X(NAME, "name")         /* char[BW_NAME_MAX + 1] */                                           \
-    X(TEXT, "text")         /* const char *, min..max bytes */                                    \
-    X(PATH, "path")         /* const char *, absolute, at most `max` bytes */                     \
-    X(ADDRESS, "address")   /* char[BW_ADDRESS_MAX + 1], HOST:PORT; min 0 allows port 0 */        \
-    X(DURATION, "duration") /* uint32_t milliseconds, min..max */                                 \
-    X(NUMBER, "number")     /* uint32_t, min..max */                                              \
-    X(BOOL, "bool")         /* bool; with `words` these instead of true and false */              \
-    X(WORD, "word")         /* an enum, one of `words` */                                         \
-    X(MAP, "mapping")       /* the struct of `table` */                                           \
-    X(LIST, "list")         /* pointer to items (scalars: const char *), min..max of them */        \
-    X(ENV, "variables")     /* const struct bw_env_entry *, NAME: text; at most `max` */
-
 enum bw_key_kind {
-#define X(name, word) BW_KEY_##name,
-    BW_KEY_KIND_LIST(X)
-#undef X
+    BW_KEY_NAME,      /* char[BW_NAME_MAX + 1] */
+    BW_KEY_TEXT,      /* const char *, min..max bytes */
+    BW_KEY_PATH,      /* const char *, absolute, at most `max` bytes */
+    BW_KEY_ADDRESS,   /* char[BW_ADDRESS_MAX + 1], HOST:PORT; min 0 allows port 0 */
+    BW_KEY_DURATION,  /* uint32_t milliseconds, min..max */
+    BW_KEY_NUMBER,    /* uint32_t, min..max */
+    BW_KEY_BOOL,      /* bool; with `words` these instead of true and false */
+    BW_KEY_WORD,      /* an enum, one of `words` */
+    BW_KEY_MAP,       /* the struct of `table` */
+    BW_KEY_LIST,      /* pointer to items (scalars: const char *), min..max of them */
+    BW_KEY_ENV,       /* const struct bw_env_entry *, NAME: text; at most `max` */
 };
 
 struct bw_env_entry {

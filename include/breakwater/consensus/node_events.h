@@ -8,7 +8,13 @@
 
 #define BW_NODE_REQUESTS_MAX 1024 /* submitted and not yet answered */
 
-enum bw_node_role { BW_NODE_FOLLOWER, BW_NODE_CANDIDATE, BW_NODE_LEADER };
+#define BW_NODE_ROLE_LIST(X)                                                                       \
+    X(FOLLOWER, "follower") X(CANDIDATE, "candidate") X(LEADER, "leader")
+enum bw_node_role {
+#define X(name, word) BW_NODE_##name,
+    BW_NODE_ROLE_LIST(X)
+#undef X
+};
 
 /* "follower", ...; static. */
 const char *bw_node_role_text(enum bw_node_role role);

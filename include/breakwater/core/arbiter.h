@@ -10,7 +10,14 @@
 #include <breakwater/core/ways.h>
 
 /* A person's wish, in the leader's memory only (4). */
-enum bw_wish_kind { BW_WISH_NONE, BW_WISH_FAILOVER, BW_WISH_SWITCHOVER, BW_WISH_FORCE_RELEASE };
+#define BW_WISH_LIST(X)                                                                            \
+    X(NONE, "none") X(FAILOVER, "failover") X(SWITCHOVER, "switchover")                            \
+    X(FORCE_RELEASE, "force-release")
+enum bw_wish_kind {
+#define X(name, word) BW_WISH_##name,
+    BW_WISH_LIST(X)
+#undef X
+};
 struct bw_wish {
     enum bw_wish_kind kind;
     char to[BW_NAME_MAX + 1]; /* "": the best candidate (failover only). Of a force-release: the
@@ -90,7 +97,14 @@ struct bw_leadership {
     struct bw_instant started;      /* this process */
 };
 
-enum bw_gate_verdict { BW_GATE_PASS, BW_GATE_HOLD, BW_GATE_NOTE };
+#define BW_GATE_VERDICT_LIST(X)                                                                    \
+    X(PASS, "pass") X(HOLD, "hold") X(NOTE, "note")
+enum bw_gate_verdict {
+#define X(name, word) BW_GATE_##name,
+    BW_GATE_VERDICT_LIST(X)
+#undef X
+};
+const char *bw_gate_verdict_word(enum bw_gate_verdict verdict);
 enum bw_unit { BW_UNIT_NONE, BW_UNIT_MS, BW_UNIT_COUNT, BW_UNIT_PPM, BW_UNIT_WORD, BW_UNIT_SITE };
 
 /* One thing that was looked at. `id` is stable and public ("lapse", "lag", "damping", ...); all ids

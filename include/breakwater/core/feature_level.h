@@ -7,7 +7,13 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/core/report.h>
 
-enum bw_level_kind { BW_LEVEL_WITNESS, BW_LEVEL_AGENT, BW_LEVEL_GUARD };
+#define BW_LEVEL_KIND_LIST(X)                                                                      \
+    X(WITNESS, "witness") X(AGENT, "agent") X(GUARD, "guard")
+enum bw_level_kind {
+#define X(name, word) BW_LEVEL_##name,
+    BW_LEVEL_KIND_LIST(X)
+#undef X
+};
 /* One whom a new level concerns: a witness, or the agent or guard of a site that stands in a spec. */
 struct bw_level_party {
     enum bw_level_kind kind;

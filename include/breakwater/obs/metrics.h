@@ -20,7 +20,13 @@
 
 #define BW_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-enum bw_metric_type { BW_METRIC_COUNTER, BW_METRIC_GAUGE };
+#define BW_METRIC_TYPE_LIST(X)                                                                     \
+    X(COUNTER, "counter") X(GAUGE, "gauge")
+enum bw_metric_type {
+#define X(name, word) BW_METRIC_##name,
+    BW_METRIC_TYPE_LIST(X)
+#undef X
+};
 
 struct bw_metric_label {
     const char *name;  /* [a-zA-Z_][a-zA-Z0-9_]*, asserted; not beginning with "__" */

@@ -32,13 +32,17 @@
 /* ---- what a run was ---------------------------------------------------------------------------
  */
 
+#define BW_SCRIPT_HOW_LIST(X)                                                                      \
+    X(EXITED, "exited")           /* by itself, with `code`; the only one that can be a success */ \
+    X(SIGNALED, "signaled")       /* by signal `code`, which we did not send */                    \
+    X(TIMED_OUT, "timed out")     /* its limit came */                                             \
+    X(KILLED, "killed")           /* bw_script_kill, _cancel or the runner's close, after go */ \
+    X(TOO_LATE, "too late")       /* not started: `not_after` had come */                          \
+    X(NOT_STARTED, "not started") /* no go-ahead, or `diag` says why it could not be executed */
 enum bw_script_how {
-    BW_SCRIPT_EXITED,    /* by itself, with `code`; the only one that can be a success */
-    BW_SCRIPT_SIGNALED,  /* by signal `code`, which we did not send */
-    BW_SCRIPT_TIMED_OUT, /* its limit came */
-    BW_SCRIPT_KILLED,    /* bw_script_kill, bw_script_cancel or the runner's close, after the go */
-    BW_SCRIPT_TOO_LATE,  /* not started: `not_after` had come */
-    BW_SCRIPT_NOT_STARTED, /* no go-ahead, or `diag` says why it could not be executed */
+#define X(name, word) BW_SCRIPT_##name,
+    BW_SCRIPT_HOW_LIST(X)
+#undef X
 };
 const char *bw_script_how_text(enum bw_script_how how);
 /* Of SIGNALED: TERM or KILL, by which one that enforces, or the kernel, ends what it did not start. Any
