@@ -208,7 +208,8 @@ static void judge_service(struct judgement *judgement)
                                                                 : BW_SERVICE_STOPPED;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
-                                       report->service == wanted, bw_service_word(report->service));
+                                       report->service == wanted || BW_MUTANT(UNKNOWN_CANDIDATE),
+                                       bw_service_word(report->service));
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
         report->condition == BW_CONDITION_NONE     ? "no observation"
@@ -249,8 +250,8 @@ static void judge_rate(struct judgement *judgement)
         return;
     }
     judgement->passes &= bw_gate_value(
-        &judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site, verdict != BW_RATE_SLOW,
-        BW_UNIT_PPM, bounds->upper_ppm, bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
+        &judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site,
+        verdict != BW_RATE_SLOW || BW_MUTANT(SLOW_CLOCKS), BW_UNIT_PPM, bounds->upper_ppm, bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
 }
 
 /* 3.2.4: only what was measured says that a fence does not fit. A limit that is longer is cut to the
@@ -281,7 +282,7 @@ static void judge_fence(struct judgement *judgement)
                                        report->reach_works ? bw_reach_word(report->reach)
                                                             : "it has not shown that it works");
     judge_fence_time(judgement);
-    if (report->fence_failed)
+    if (report->fence_failed && !BW_MUTANT(FENCE_FAILED_CANDIDATE))
         alarm = "its fence failed";
     else if ((report->alarms & forbidding) != 0)
         alarm = (report->alarms & 1u << BW_ALARM_FENCE_TOO_SLOW) != 0
@@ -352,7 +353,8 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
         return "unknown: never measured while the data site served";
     if (bw_instant_is_beyond(BW_MUTANT(LAG_LEADER) ? judgement->leadership->leader_since
                                                    : watch->served_heard,
-                             bw_instant_add(sample->measured, age_max_ns)))
+                             bw_instant_add(sample->measured, age_max_ns)) &&
+        !BW_MUTANT(LAG_STALE))
         return "unknown: measured too long before the data site was last heard";
     return NULL;
 }
@@ -432,8 +434,10 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
     const struct bw_heard *heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns,
                                                          &has_several);
 
-    if (heard == NULL || has_several || heard->answered_number == 0 ||
-        bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns)))
+    if (heard == NULL || has_several ||
+        ((heard->answered_number == 0 ||
+          bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns))) &&
+         !BW_MUTANT(DEAF_SITE)))
         return NULL;
     return heard;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 #define PPM UINT64_C(1000000)
 /* No advance counts for more: above the longest window, and its product with PPM fits. */
@@ -109,10 +110,12 @@ static void judge_slot(struct bw_rate *rate, const struct bw_rate_sample *slot)
         const struct bw_rate_sample *older = &rate->closed[i];
         struct bw_rate_bounds bounds;
 
-        if (smaller_advance(older->received, slot->received) < BW_RATE_BASELINE_NS)
+        if (smaller_advance(older->received, slot->received) < BW_RATE_BASELINE_NS &&
+            !BW_MUTANT(RATE_BASELINE))
             continue;
         bounds = bounds_of(older, slot);
-        if (!rate->bounds.is_known || bounds.upper_ppm < rate->bounds.upper_ppm)
+        if (!rate->bounds.is_known || bounds.upper_ppm < rate->bounds.upper_ppm ||
+            BW_MUTANT(RATE_SLOWEST))
             rate->bounds = bounds;
     }
 }
@@ -131,10 +134,12 @@ static bool goes_on(const struct bw_rate *rate, struct bw_id session,
         gap_ns = BW_RATE_SLOT_NS;
     if (gap_ns > BW_RATE_GAP_NS_MAX)
         gap_ns = BW_RATE_GAP_NS_MAX;
-    return rate->has_open && bw_id_equal(rate->session, session) &&
+    return rate->has_open &&
+           (bw_id_equal(rate->session, session) || BW_MUTANT(RATE_SESSION)) &&
            is_before(rate->newest.sent, sample->sent) &&
            is_before(rate->newest.received, sample->received) &&
-           larger_advance(rate->newest.received, sample->received) <= gap_ns;
+           (larger_advance(rate->newest.received, sample->received) <= gap_ns ||
+            BW_MUTANT(RATE_PAUSE));
 }
 
 void bw_rate_add(struct bw_rate *rate, struct bw_id session, const struct bw_rate_sample *sample,

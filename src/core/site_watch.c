@@ -100,7 +100,7 @@ static bool parse_seconds(const char *text, uint64_t *out_ms)
         }
     if (*text != '\0' && *text != '\n' && *text != '\r' && *text != ' ')
         return false;
-    *out_ms = ms + (rest ? 1 : 0);
+    *out_ms = ms + (rest && !BW_MUTANT(LAG_CUT) ? 1 : 0);
     return true;
 }
 
@@ -131,7 +131,7 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
  * not end it (3.4), and the guard will. */
 static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_instant now)
 {
-    return site->guard_greeted && site->guard.armed_epoch != 0 &&
+    return !BW_MUTANT(ROGUE_OF_ANOTHER) && site->guard_greeted && site->guard.armed_epoch != 0 &&
            !bw_id_equal(site->guard.armed_instance, site->instance) &&
            !bw_instant_right_is_over(now, site->guard.armed_end);
 }
@@ -158,7 +158,8 @@ static void count_service(const struct step *step, struct bw_instant seen)
     bw_site_alarm(site, BW_ALARM_STATUS_UNKNOWN,
                   site->unknown_in_a_row >= site->limits.failure_threshold);
     if (site->tenure == BW_TENURE_SERVING) {
-        if (service == BW_SERVICE_STOPPED)
+        if (service == BW_SERVICE_STOPPED ||
+            (BW_MUTANT(UNKNOWN_IS_DOWN) && service == BW_SERVICE_UNKNOWN))
             site->stopped_in_a_row++;
         else if (service == BW_SERVICE_STARTED)
             site->stopped_in_a_row = 0; /* unknown is no observation: it neither counts nor clears */
@@ -374,7 +375,7 @@ static void fence_rogue(const struct step *step)
     const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                        : site->guard.epoch_seen;
 
-    if (site->rogue_in_a_row < 2 || !has_no_service(site) || !site->guard_greeted ||
+    if (site->rogue_in_a_row < 2 || BW_MUTANT(ROGUE_SERVES) || !has_no_service(site) || !site->guard_greeted ||
         site->running != BW_ACTION_NONE ||
         !bw_instant_wait_is_over(step->now, site->retry_at))
         return;

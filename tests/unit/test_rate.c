@@ -201,6 +201,22 @@ static void what_a_clock_was_before_hides_nothing_and_is_forgotten(void **state)
     assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
 }
 
+/* Wherever the oldest slot lies among them: of a window that reaches back to where it was right, only
+ * the part over which it was slow counts. */
+static void a_clock_that_has_just_become_slow_is_not_averaged(void **state)
+{
+    (void)state;
+    for (uint64_t slot = 0; slot < BW_RATE_SLOTS; slot++) {
+        struct pair pair = pair_of(0, 0, 0);
+
+        exchange_for(&pair, 600 + 15 * slot);
+        pair.site_boot.ppm = pair.site_raw.ppm = -2500; /* over twice the time: within the bound */
+        exchange_for(&pair, 95);
+
+        assert_int_equal(verdict_of(&pair), BW_RATE_SLOW);
+    }
+}
+
 static void measuring_begins_anew_with_another_session(void **state)
 {
     struct pair pair = pair_of(-100000, 0, 0);
@@ -337,6 +353,7 @@ int main(void)
         cmocka_unit_test(sleep_stops_one_clock_and_proves_nothing),
         cmocka_unit_test(a_fast_site_is_called_so),
         cmocka_unit_test(what_a_clock_was_before_hides_nothing_and_is_forgotten),
+        cmocka_unit_test(a_clock_that_has_just_become_slow_is_not_averaged),
         cmocka_unit_test(measuring_begins_anew_with_another_session),
         cmocka_unit_test(measuring_begins_anew_after_a_pause),
         cmocka_unit_test(clocks_that_go_back_measure_nothing),

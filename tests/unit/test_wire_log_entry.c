@@ -274,6 +274,21 @@ static void what_follows_a_command_is_refused(void **state)
     assert_int_equal(decode_into_untouched(size + 1), BW_ERR_CORRUPT);
 }
 
+/* One bit of each byte, of the checksum itself too. */
+static void a_changed_entry_is_refused_by_its_checksum(void **state)
+{
+    const struct bw_command command = fill(BW_COMMAND_GRANT, 6);
+    const size_t size = encode(&command);
+
+    (void)state;
+    for (size_t at = BW_FRAME_HEAD_BYTES - 4; at < size - 8; at++) {
+        bytes[at] ^= (uint8_t)(1u << at % 8);
+        assert_int_equal(decode_into_untouched(size), BW_ERR_CORRUPT);
+        assert_non_null(strstr(diag.text, "the checksum is wrong"));
+        bytes[at] ^= (uint8_t)(1u << at % 8);
+    }
+}
+
 static void an_oversized_entry_is_refused_by_its_limit(void **state)
 {
     (void)state;
@@ -341,6 +356,7 @@ int main(void)
         cmocka_unit_test(an_unknown_field_stops_the_witness_at_each_depth),
         cmocka_unit_test(a_newer_version_and_an_unknown_value_stop_the_witness),
         cmocka_unit_test(what_follows_a_command_is_refused),
+        cmocka_unit_test(a_changed_entry_is_refused_by_its_checksum),
         cmocka_unit_test(an_oversized_entry_is_refused_by_its_limit),
         cmocka_unit_test(what_could_not_be_read_is_not_written),
         cmocka_unit_test(a_small_buffer_is_a_limit),
