@@ -170,15 +170,6 @@ static bool tell_next(struct sim_agent *agent)
         sim_agent_happen(agent, &event);
         return true;
     }
-    for (uint32_t i = 0; i < agent->program.group_count; i++) {
-        if (!agent->fences[i].has_looked)
-            continue;
-        agent->fences[i].has_looked = false;
-        event = (struct bw_agent_event){
-            .kind = BW_AGENT_EVENT_FENCE_LOOKED, .group = i, .ok = true};
-        sim_agent_happen(agent, &event);
-        return true;
-    }
     return false;
 }
 

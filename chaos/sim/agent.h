@@ -20,7 +20,7 @@
 struct sim_own_fence {
     struct sim_work work;
     struct sim_reach_kill kill;
-    bool has_looked; /* the machine is to be told */
+    uint64_t searches; /* begun; one that is not the newest is nobody's */
 };
 
 /* ---- exchanges with one witness, by the machine's number of it ---- */

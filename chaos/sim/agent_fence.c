@@ -9,6 +9,14 @@
 /* Of what is left between KILL and D: what is killed is gone before. */
 #define LINGER_PERCENT 70
 
+#define SEARCH_NS_MAX (20 * SIM_MS) /* through all processes */
+
+/* One that is under way. */
+struct sim_search {
+    uint32_t group;
+    uint64_t number;
+};
+
 static struct sim_own_fence *fence_of(struct sim_agent *agent, uint32_t group)
 {
     return &agent->fences[group];
@@ -68,9 +76,9 @@ static enum bw_err run_script(struct sim_agent *agent, uint32_t group,
     return BW_OK;
 }
 
-/* ---- signals: what is in reach a search by marks finds, too --------------------------------------- */
+/* ---- the reach, and a search through all processes that finds the same --------------------------- */
 
-static void kill_reach(struct sim_agent *agent, uint32_t group)
+static void kill_now(struct sim_agent *agent, uint32_t group)
 {
     const struct bw_fence_plan *plan = &agent->groups[group].fence.plan;
 
@@ -78,12 +86,69 @@ static void kill_reach(struct sim_agent *agent, uint32_t group)
                          bw_instant_left_ns(plan->kill_at, plan->end) * LINGER_PERCENT / 100);
 }
 
+static bool is_empty(const struct sim_agent *agent, uint32_t group)
+{
+    return sim_reach_is_empty(agent->machine, group, SIM_SLOT_SERVICE);
+}
+
+/* On a thread of its own. */
+static void search(struct sim_agent *agent, uint32_t group, sim_later_fn on_found)
+{
+    struct sim_search *payload = malloc(sizeof *payload);
+    const uint64_t most_ns = agent->machine->faults.search_ms * SIM_MS;
+
+    BW_ASSERT(payload != NULL);
+    *payload = (struct sim_search){.group = group, .number = ++fence_of(agent, group)->searches};
+    sim_later(agent->process,
+              bw_prng_below(&agent->process->chance, most_ns > 0 ? most_ns : SEARCH_NS_MAX),
+              on_found, payload, free);
+}
+
+/* False: something else was begun since. */
+static bool take_search(struct sim_agent *agent, void *payload, uint32_t *out_group)
+{
+    const struct sim_search found = *(struct sim_search *)payload;
+
+    free(payload);
+    *out_group = found.group;
+    return fence_of(agent, found.group)->searches == found.number;
+}
+
+static void on_looked(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    uint32_t group;
+
+    if (take_search(agent, payload, &group))
+        happen(agent, group, BW_AGENT_EVENT_FENCE_LOOKED, is_empty(agent, group));
+    sim_agent_finish(agent);
+}
+
+static void on_searched(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    uint32_t group;
+
+    if (take_search(agent, payload, &group))
+        kill_now(agent, group);
+    sim_agent_finish(agent);
+}
+
 static enum bw_err look(struct sim_agent *agent, uint32_t group, enum bw_fence_means means)
 {
-    if (!sim_reach_is_empty(agent->machine, group, SIM_SLOT_SERVICE))
+    if (means == BW_FENCE_BY_MARKS)
+        search(agent, group, on_looked);
+    else if (!is_empty(agent, group))
         return BW_ERR_BUSY;
-    fence_of(agent, group)->has_looked = means == BW_FENCE_BY_MARKS;
     return BW_OK;
+}
+
+static void kill_reach(struct sim_agent *agent, uint32_t group, enum bw_fence_means means)
+{
+    if (means == BW_FENCE_BY_MARKS)
+        search(agent, group, on_searched);
+    else
+        kill_now(agent, group);
 }
 
 /* ---- what the machine asks for -------------------------------------------------------------------- */
@@ -118,9 +183,10 @@ enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_acti
         sim_reach_signal(agent->machine, group, SIM_SLOTS_SERVED, false, SIM_LINGER_NS_MAX);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_KILL:
-        kill_reach(agent, group);
+        kill_reach(agent, group, action->means);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_CLOSE:
+        fence_of(agent, group)->searches++;
         tell_ended(agent, group, action->fence);
         return BW_OK;
     default: /* OPEN never fails; KILL_ONCE ends nothing that KILL has not reached */
@@ -133,12 +199,12 @@ enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_acti
 void sim_own_fence_serve(struct sim_agent *agent, uint32_t group)
 {
     struct sim_own_fence *fence = fence_of(agent, group);
-    bool is_empty;
+    bool is_killed;
 
     if (sim_work_serve(&fence->work))
         script_ended(agent, group);
-    if (sim_reach_kill_serve(&fence->kill, agent->process, group, &is_empty))
-        happen(agent, group, BW_AGENT_EVENT_FENCE_KILLED, is_empty);
+    if (sim_reach_kill_serve(&fence->kill, agent->process, group, &is_killed))
+        happen(agent, group, BW_AGENT_EVENT_FENCE_KILLED, is_killed);
 }
 
 struct bw_instant sim_own_fence_wake(const struct sim_own_fence *fence)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/base/bytes.h>
 
 #include "agent.h"
@@ -63,10 +64,13 @@ static bool encode(struct sim_agent *agent, const struct bw_agent_state *state)
 void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
 {
     struct sim_process *process = agent->process;
+    const uint64_t takes_ns = sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns);
 
-    if (encode(agent, state))
-        sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns),
-                  on_written, NULL, NULL);
+    if (!encode(agent, state))
+        return;
+    if (BW_MUTANT(LOOP_WAITS))
+        sim_process_stall(process, takes_ns);
+    sim_later(process, takes_ns, on_written, NULL, NULL);
 }
 
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group)

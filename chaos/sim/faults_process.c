@@ -6,6 +6,8 @@
 #include "machine.h"
 #include "plan.h"
 
+#define SEARCH_MS 4000
+
 static uint64_t length_ns(const struct sim_world *world, const struct sim_incident *incident)
 {
     return incident->until_ns - world->now_ns;
@@ -211,6 +213,75 @@ static void enforcer_goes_on(struct sim_world *world, struct sim_incident *incid
         sim_process_thaw(sim_machine(sim_site(world, incident->b))->enforcers[i]);
 }
 
+/* ---- guard and enforcer: the agent's own fence is all that there is (3.4) ---- */
+
+/* That waits for no script, and no search through all processes. */
+static void take_guard_and_enforcers(struct sim_world *world, uint32_t site)
+{
+    sim_process_keep_down(world->guards[site]);
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        sim_process_kill(sim_machine(sim_site(world, site))->enforcers[i]);
+}
+/* The agent of a site that serves something. */
+static struct sim_process *choose_alone(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *agent;
+
+    if (!sim_plan_find_serving(world, incident))
+        return NULL;
+    agent = world->agents[incident->b][0];
+    return agent->health == SIM_ABLE && !sim_checks_is_unfenced(world, incident->b) &&
+                   sim_plan_takes_site(world, incident->b, length_ns(world, incident))
+               ? agent
+               : NULL;
+}
+static bool leave_agent_alone(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct sim_script_faults faults = {
+        .search_ms = (incident->salt & 1) != 0 ? SEARCH_MS : 0,
+        .hang_percent = (incident->salt & 2) != 0 ? 100 : 0,
+        .ignore_term_percent = (incident->salt & 2) != 0 ? 100 : 0,
+    };
+
+    if (choose_alone(world, incident) == NULL)
+        return false;
+    take_guard_and_enforcers(world, incident->b);
+    sim_site_set_script_faults(sim_site(world, incident->b), &faults);
+    return true;
+}
+/* The same once its agent writes, for one of its groups, what does not reach the disk any more: the fence of
+ * another group waits for no disk (3.4). */
+static uint64_t await_save(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct sim_process *process = world->agents[incident->b][0];
+    const struct sim_agent *agent = process->state;
+
+    if (process->health == SIM_DEAD)
+        return 0;
+    if (!agent->program.is_saving)
+        return SIM_MS;
+    sim_count(world, "agent:alone_and_saving");
+    take_guard_and_enforcers(world, incident->b);
+    return 0;
+}
+static bool leave_agent_saving(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *agent = choose_alone(world, incident);
+
+    if (agent == NULL)
+        return false;
+    agent->disk.hung_until_ns = incident->until_ns;
+    incident->look = await_save;
+    return true;
+}
+static void agent_has_its_guard(struct sim_world *world, struct sim_incident *incident)
+{
+    world->agents[incident->b][0]->disk.hung_until_ns = 0;
+    if (incident->look == NULL)
+        sim_site_clear_script_faults(sim_site(world, incident->b));
+    sim_process_let_return(world->guards[incident->b]);
+}
+
 /* ---- all three: the supervisor's case, and outside of the promise (3.8) ---- */
 
 static bool kill_all_three(struct sim_world *world, struct sim_incident *incident)
@@ -281,6 +352,9 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"crash-at", SIM_INSIDE, true, 8, 1000, 40000, crash_at, crash_over},
     {"kill-both", SIM_INSIDE, true, 8, 10, 60000, kill_both, start_both},
     {"kill-enforcer", SIM_INSIDE, true, 5, 10, 30000, kill_enforcer, enforcer_goes_on},
+    {"agent-alone", SIM_INSIDE, true, 6, 3000, 40000, leave_agent_alone, agent_has_its_guard},
+    {"alone-and-saving", SIM_INSIDE, true, 5, 10000, 60000, leave_agent_saving,
+     agent_has_its_guard},
     {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
     {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
     {"reload-agent", SIM_INSIDE, true, 4, 100, 60000, reload_agent, reload_again},

@@ -212,7 +212,8 @@ static void roll_back_state(struct sim_world *world, struct sim_incident *incide
 {
     struct sim_process *agent = world->agents[incident->a][0];
 
-    if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL)
+    if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL ||
+        world->guards[incident->a]->is_kept_down) /* nobody would be left (3.8) */
         return;
     sim_process_kill(agent);
     (void)sim_file_copy(site_of(world, incident), COPY_FILE, SIM_AGENT_FILE);

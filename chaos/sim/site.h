@@ -55,6 +55,7 @@ struct sim_script_faults {
     uint32_t start_takes_ms;     /* a start: until it has its effect and ends; 0: as ever */
     uint32_t late_exec_ms;       /* from the go-ahead to exec, at most: a machine that is out of memory */
     uint32_t slow_death_ms;      /* from KILL until an action is gone, at most: its disk hangs */
+    uint32_t search_ms;          /* a search through all processes: there are very many; 0: as ever */
     uint8_t ended_percent;       /* a look: somebody's signal ends it before it has said anything */
     uint8_t fence_fails_percent; /* the fence script, and every kill, do not end the service */
     uint64_t unfenced_until_ns;  /* what that has left alive is surely ended by then */
