@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,8 +23,8 @@ struct reading {
     struct bw_diag diag;
     struct bw_guard_mirror_file file;
 };
-/* On the heap and without a pointer to anything else: where the file system hangs, the thread outlives all. */
-struct bw_agent_mirror_job {
+/* The worker's, without a pointer to anything else: where the file system hangs, the thread outlives all. */
+struct job {
     char path[512];
     uint32_t count;
     struct reading readings[BW_SITE_GROUPS_MAX];
@@ -49,7 +48,7 @@ static enum bw_err load(int dir, struct reading *reading)
 
 static void read_all(void *of)
 {
-    struct bw_agent_mirror_job *job = of;
+    struct job *job = of;
     const int dir = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     const int os_errno = errno;
 
@@ -68,7 +67,7 @@ static void read_all(void *of)
 
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count)
 {
-    struct bw_agent_mirror_job *job = agent->mirrors.job;
+    struct job *job = bw_worker_job(agent->mirrors);
 
     job->count = count;
     for (uint32_t i = 0; i < count; i++) {
@@ -78,12 +77,12 @@ void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint
         (void)bw_copy_text(reading->group, sizeof reading->group,
                            agent->places[groups[i]].config->name); /* a name: fits */
     }
-    bw_worker_begin(agent->mirrors.reader, read_all, job);
+    bw_worker_begin(agent->mirrors, read_all, job);
 }
 
 static void on_read(void *of, void *user)
 {
-    const struct bw_agent_mirror_job *job = of;
+    const struct job *job = of;
     struct bw_agent_mirror_reading readings[BW_SITE_GROUPS_MAX];
 
     for (uint32_t i = 0; i < job->count; i++)
@@ -100,31 +99,17 @@ static void on_read(void *of, void *user)
 
 enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag)
 {
-    struct bw_agent_mirrors *mirrors = &agent->mirrors;
+    struct job *job;
+    const enum bw_err err = bw_worker_open_with_job(&agent->mirrors, &agent->loop, sizeof *job,
+                                                    NULL, on_read, agent, diag);
     int length;
 
-    mirrors->job = calloc(1, sizeof *mirrors->job);
-    if (mirrors->job == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "the guard's mirrors");
-    length = snprintf(mirrors->job->path, sizeof mirrors->job->path, "%s/%s-guard",
-                      agent->config->run_dir, agent->config->site);
-    if (length < 0 || (size_t)length >= sizeof mirrors->job->path)
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(agent->mirrors);
+    length = snprintf(job->path, sizeof job->path, "%s/%s-guard", agent->config->run_dir,
+                      agent->config->site);
+    if (length < 0 || (size_t)length >= sizeof job->path)
         return bw_diag_set(diag, BW_ERR_LIMIT, "run_dir is too long");
-    return bw_worker_open(&mirrors->reader, &agent->loop, on_read, agent, diag);
-}
-
-void bw_agent_mirrors_close(struct bw_agent *agent)
-{
-    struct bw_agent_mirrors *mirrors = &agent->mirrors;
-
-    if (mirrors->reader != NULL)
-        mirrors->is_hung = bw_worker_close(mirrors->reader);
-    mirrors->reader = NULL;
-}
-
-void bw_agent_mirrors_free(struct bw_agent *agent)
-{
-    if (!agent->mirrors.is_hung)
-        free(agent->mirrors.job);
-    agent->mirrors.job = NULL;
+    return BW_OK;
 }

@@ -43,8 +43,9 @@ static void close_all(struct bw_agent *agent)
     bw_http_client_close(&agent->client, NULL, NULL);
     bw_deadline_close(&agent->wake, NULL);
     bw_deadline_close(&agent->fence_looks, NULL);
-    bw_agent_saves_close(agent);
-    bw_agent_mirrors_close(agent);
+    (void)bw_worker_close(agent->disk); /* what hangs there is theirs */
+    (void)bw_worker_close(agent->mirrors);
+    agent->disk = agent->mirrors = NULL;
     bw_agent_units_close(agent);
     bw_script_runner_close(&agent->runner, NULL, NULL);
     bw_agent_reload_close(agent);
@@ -234,8 +235,6 @@ enum bw_agent_end bw_agent_run(const char *config_file)
         end = run_configured(agent);
     }
     bw_agent_units_free(agent);
-    bw_agent_saves_free(agent);
-    bw_agent_mirrors_free(agent);
     bw_agent_groups_free(agent);
     bw_credentials_free(agent->credentials);
     bw_site_config_free(agent->config);

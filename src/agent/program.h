@@ -30,9 +30,6 @@
 
 struct bw_agent;
 struct bw_agent_fence;    /* own_fence.c */
-struct bw_agent_save_job;   /* saves.c */
-struct bw_agent_mirror_job; /* mirrors.c */
-struct bw_agent_reload_job; /* reload.c */
 
 /* ---- store.c: the state directory (3.7) ---------------------------------------------------- */
 
@@ -67,25 +64,10 @@ void bw_agent_store_close(struct bw_agent_store *store);
 
 /* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
 
-struct bw_agent_saves {
-    struct bw_worker *disk; /* NULL: not open */
-    struct bw_agent_save_job *job;
-    bool is_hung; /* at the end: the disk still has the job */
-};
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state);
-void bw_agent_saves_close(struct bw_agent *agent);
-void bw_agent_saves_free(struct bw_agent *agent); /* after the loop */
-
-struct bw_agent_mirrors {
-    struct bw_worker *reader; /* NULL: not open */
-    struct bw_agent_mirror_job *job;
-    bool is_hung; /* at the end: a reading that hangs is never ours again */
-};
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
-void bw_agent_mirrors_close(struct bw_agent *agent);
-void bw_agent_mirrors_free(struct bw_agent *agent); /* after the loop */
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
@@ -168,8 +150,8 @@ struct bw_agent_reload {
     struct bw_file_look ca;
     struct bw_file_look identity;
     struct bw_worker *files; /* NULL: not open */
-    struct bw_agent_reload_job *job; /* the thread's; NULL: none */
-    const struct bw_agent_reload_job *looked; /* that at the newest look */
+    uint64_t begun;  /* readings */
+    uint64_t looked; /* ... at the newest look */
     bool wants_config, wants_certificates, wants_look;
     bool is_slow;      /* the log was told that files do not answer */
     int64_t days_said; /* the warning threshold that the log was told of; INT64_MAX: none */
@@ -195,8 +177,8 @@ struct bw_agent {
     uint64_t time_namespace;
     struct bw_id session;
     struct bw_agent_store store;
-    struct bw_agent_saves saves;
-    struct bw_agent_mirrors mirrors;
+    struct bw_worker *disk;    /* the state goes there; NULL: not open */
+    struct bw_worker *mirrors; /* reads the guard's; NULL: not open */
     struct bw_agent_machine machine;
     struct bw_group_agent *groups; /* the machine's */
     struct bw_sync_group *sync_groups;

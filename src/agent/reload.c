@@ -100,8 +100,8 @@ static void use_credentials(struct bw_agent *agent, struct bw_credentials *crede
 
 /* ---- what reads files, beside the loop (3.4) ---------------------------------------------------- */
 
-/* On the heap and with nothing of the agent's: where a file system hangs, the thread outlives all. */
-struct bw_agent_reload_job {
+/* The worker's, with nothing of the agent's: where a file system hangs, the thread outlives all. */
+struct job {
     enum { READ_CERTIFICATES, READ_CONFIG } kind;
     const char *config_file; /* of the command line */
     char *ca, *identity;     /* READ_CERTIFICATES: its own */
@@ -116,7 +116,7 @@ struct bw_agent_reload_job {
     struct bw_site_config *fresh;
 };
 
-static void read_certificates(struct bw_agent_reload_job *job)
+static void read_certificates(struct job *job)
 {
     const struct bw_file_look ca = look_at(job->ca);
     const struct bw_file_look identity = look_at(job->identity);
@@ -132,7 +132,7 @@ static void read_certificates(struct bw_agent_reload_job *job)
 /* On the thread. */
 static void read_files(void *of)
 {
-    struct bw_agent_reload_job *job = of;
+    struct job *job = of;
 
     if (job->kind == READ_CERTIFICATES)
         read_certificates(job);
@@ -141,23 +141,24 @@ static void read_files(void *of)
             bw_site_config_load(job->config_file, BW_CONFIG_HERE, &job->fresh, &job->problems);
 }
 
-/* Nothing in it is anybody's any more. */
-static void free_job(struct bw_agent_reload_job *job)
+/* Nothing in it is anybody's any more; what was taken over is not in it. */
+static void clear(void *of)
 {
-    if (job == NULL)
-        return;
+    struct job *job = of;
+
+    bw_credentials_free(job->credentials);
+    bw_site_config_free(job->fresh);
     bw_problems_deinit(&job->problems);
     free(job->ca);
     free(job->identity);
-    free(job);
+    *job = (struct job){0};
 }
 
-static struct bw_agent_reload_job *new_job(const struct bw_agent *agent)
+static struct job *fill_job(const struct bw_agent *agent)
 {
     const struct bw_site_config *config = agent->config;
-    struct bw_agent_reload_job *job = calloc(1, sizeof *job);
+    struct job *job = bw_worker_job(agent->reload.files);
 
-    BW_ASSERT(job != NULL);
     bw_problems_init(&job->problems);
     job->config_file = agent->config_file;
     job->ca = strdup(config->tls.ca);
@@ -175,21 +176,23 @@ static struct bw_agent_reload_job *new_job(const struct bw_agent *agent)
 static void begin_next(struct bw_agent *agent)
 {
     struct bw_agent_reload *reload = &agent->reload;
+    struct job *job;
 
     if (bw_worker_is_busy(reload->files) ||
         (!reload->wants_config && !reload->wants_certificates && !reload->wants_look))
         return;
-    reload->job = new_job(agent);
-    reload->job->kind = reload->wants_config ? READ_CONFIG : READ_CERTIFICATES;
-    reload->job->always = reload->wants_certificates;
+    job = fill_job(agent);
+    job->kind = reload->wants_config ? READ_CONFIG : READ_CERTIFICATES;
+    job->always = reload->wants_certificates;
     if (reload->wants_config)
         reload->wants_config = false;
     else
         reload->wants_certificates = reload->wants_look = false;
-    bw_worker_begin(reload->files, read_files, reload->job);
+    reload->begun++;
+    bw_worker_begin(reload->files, read_files, job);
 }
 
-static void on_certificates(struct bw_agent *agent, struct bw_agent_reload_job *job)
+static void on_certificates(struct bw_agent *agent, struct job *job)
 {
     if (job->always)
         bw_agent_tell_manager(agent, "READY=1");
@@ -202,17 +205,17 @@ static void on_certificates(struct bw_agent *agent, struct bw_agent_reload_job *
     }
     if (job->was_read)
         use_credentials(agent, job->credentials, &job->diag);
+    job->credentials = NULL;
     warn_of_expiry(agent);
 }
 
-static void on_config(struct bw_agent *agent, struct bw_agent_reload_job *job);
+static void on_config(struct bw_agent *agent, struct job *job);
 
 static void on_read(void *of, void *user)
 {
     struct bw_agent *agent = user;
-    struct bw_agent_reload_job *job = of;
+    struct job *job = of;
 
-    agent->reload.job = NULL;
     if (agent->reload.is_slow)
         bw_log_info(&agent->log, "files.answer", "text=\"certificates and site file are read again\"");
     agent->reload.is_slow = false;
@@ -220,7 +223,7 @@ static void on_read(void *of, void *user)
         on_certificates(agent, job);
     else
         on_config(agent, job);
-    free_job(job);
+    clear(job);
     begin_next(agent);
 }
 
@@ -231,13 +234,13 @@ static void on_look(uv_timer_t *timer)
 
     reload->wants_look = true;
     begin_next(agent);
-    if (reload->looked == reload->job && !reload->is_slow) { /* since the look before this one */
+    if (reload->looked == reload->begun && !reload->is_slow) { /* since the look before this one */
         reload->is_slow = true;
         bw_log_warn(&agent->log, "files.silent",
                     "ca=%s identity=%s does=\"what was read before stays in force\"",
                     bw_log_quote(agent->config->tls.ca), bw_log_quote(agent->config->tls.identity));
     }
-    reload->looked = reload->job;
+    reload->looked = reload->begun;
 }
 
 enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
@@ -255,7 +258,8 @@ enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     warn_of_expiry(agent);
-    return bw_worker_open(&reload->files, &agent->loop, on_read, agent, diag);
+    return bw_worker_open_with_job(&reload->files, &agent->loop, sizeof(struct job), clear, on_read,
+                                   agent, diag);
 }
 
 void bw_agent_reload_close(struct bw_agent *agent)
@@ -264,11 +268,7 @@ void bw_agent_reload_close(struct bw_agent *agent)
 
     if (!uv_is_closing((uv_handle_t *)&reload->timer))
         uv_close((uv_handle_t *)&reload->timer, NULL);
-    if (reload->files != NULL && !bw_worker_close(reload->files) && reload->job != NULL) {
-        bw_credentials_free(reload->job->credentials); /* read, and not told any more */
-        bw_site_config_free(reload->job->fresh);
-        free_job(reload->job);
-    }
+    (void)bw_worker_close(reload->files); /* what hangs there is its own */
     reload->files = NULL;
 }
 
@@ -327,7 +327,7 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     agent->reload.wants_certificates = true; /* of other paths, perhaps */
 }
 
-static void on_config(struct bw_agent *agent, struct bw_agent_reload_job *job)
+static void on_config(struct bw_agent *agent, struct job *job)
 {
     const char *key;
 
@@ -342,13 +342,13 @@ static void on_config(struct bw_agent *agent, struct bw_agent_reload_job *job)
     key = unchangeable(agent->config, job->fresh);
     if (key == NULL) {
         use_config(agent, job->fresh);
+        job->fresh = NULL;
         return;
     }
     bw_log_error(&agent->log, "config.refused",
                  "file=%s key=%s does=\"the running configuration stays: this key needs a restart, "
                  "which is no outage\"",
                  bw_log_quote(agent->config_file), key);
-    bw_site_config_free(job->fresh);
     bw_agent_tell_manager(agent, "READY=1");
 }
 

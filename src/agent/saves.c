@@ -1,12 +1,11 @@
 #include "program.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
 
-/* On the heap and without a pointer to anything else: where the disk hangs, the thread outlives all. */
-struct bw_agent_save_job {
+/* The worker's, without a pointer to anything else: where the disk hangs, the thread outlives all. */
+struct job {
     int dir;
     char file[BW_NAME_MAX + 8];
     char path[512];
@@ -19,7 +18,7 @@ struct bw_agent_save_job {
 /* On the thread. */
 static void write_job(void *of)
 {
-    struct bw_agent_save_job *job = of;
+    struct job *job = of;
 
     job->err = bw_agent_store_write(job->dir, job->file, job->bytes, job->size, &job->diag);
     if (job->err != BW_OK)
@@ -30,17 +29,17 @@ static void write_job(void *of)
 
 void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state)
 {
-    struct bw_agent_save_job *job = agent->saves.job;
+    struct job *job = bw_worker_job(agent->disk);
 
     /* It always fits: so says the assertion beside its limit. */
     BW_ASSERT(bw_agent_store_encode(state, job->bytes, &job->size, &job->diag) == BW_OK);
-    bw_worker_begin(agent->saves.disk, write_job, job);
+    bw_worker_begin(agent->disk, write_job, job);
 }
 
 static void on_done(void *of, void *user)
 {
     struct bw_agent *agent = user;
-    const struct bw_agent_save_job *job = of;
+    const struct job *job = of;
 
     if (job->err != BW_OK)
         bw_log_error(&agent->log, "state.unsaved",
@@ -54,29 +53,16 @@ static void on_done(void *of, void *user)
 
 enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag)
 {
-    struct bw_agent_saves *saves = &agent->saves;
+    struct job *job;
+    const enum bw_err err =
+        bw_worker_open_with_job(&agent->disk, &agent->loop, sizeof *job + BW_AGENT_STATE_BYTES_MAX,
+                                NULL, on_done, agent, diag);
 
-    saves->job = calloc(1, sizeof *saves->job + BW_AGENT_STATE_BYTES_MAX);
-    if (saves->job == NULL)
-        return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");
-    saves->job->dir = agent->store.dir;
-    memcpy(saves->job->file, agent->store.file, sizeof saves->job->file);
-    memcpy(saves->job->path, agent->store.path, sizeof saves->job->path);
-    return bw_worker_open(&saves->disk, &agent->loop, on_done, agent, diag);
-}
-
-void bw_agent_saves_close(struct bw_agent *agent)
-{
-    struct bw_agent_saves *saves = &agent->saves;
-
-    if (saves->disk != NULL)
-        saves->is_hung = bw_worker_close(saves->disk);
-    saves->disk = NULL;
-}
-
-void bw_agent_saves_free(struct bw_agent *agent)
-{
-    if (!agent->saves.is_hung)
-        free(agent->saves.job);
-    agent->saves.job = NULL;
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(agent->disk);
+    job->dir = agent->store.dir;
+    memcpy(job->file, agent->store.file, sizeof job->file);
+    memcpy(job->path, agent->store.path, sizeof job->path);
+    return BW_OK;
 }

@@ -22,6 +22,8 @@ struct bw_worker {
     /* The loop's. */
     void (*on_done)(void *job, void *user);
     void *user;
+    void (*clear)(void *job);
+    max_align_t own[]; /* its own job */
 };
 
 /* Whoever is the last to let go of it frees it. Unlocks. */
@@ -34,6 +36,8 @@ static void unlock_or_free(struct bw_worker *worker)
         return;
     (void)pthread_cond_destroy(&worker->changed);
     (void)pthread_mutex_destroy(&worker->lock);
+    if (worker->clear != NULL && worker->state != IDLE) /* begun, and never given back */
+        worker->clear(worker->job);
     free(worker);
 }
 
@@ -92,13 +96,22 @@ static int start_thread(struct bw_worker *worker)
 enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
                            void (*on_done)(void *job, void *user), void *user, struct bw_diag *diag)
 {
-    struct bw_worker *worker = calloc(1, sizeof *worker);
+    return bw_worker_open_with_job(out_worker, loop, 0, NULL, on_done, user, diag);
+}
+
+enum bw_err bw_worker_open_with_job(struct bw_worker **out_worker, uv_loop_t *loop,
+                                    size_t job_bytes, void (*clear)(void *job),
+                                    void (*on_done)(void *job, void *user), void *user,
+                                    struct bw_diag *diag)
+{
+    struct bw_worker *worker = calloc(1, sizeof *worker + job_bytes);
     int rc;
 
     if (worker == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "a thread for the disk");
     worker->on_done = on_done;
     worker->user = user;
+    worker->clear = clear;
     BW_ASSERT(pthread_mutex_init(&worker->lock, NULL) == 0);
     BW_ASSERT(pthread_cond_init(&worker->changed, NULL) == 0);
     BW_ASSERT(uv_async_init(loop, &worker->done, on_async) == 0);
@@ -111,6 +124,11 @@ enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
     worker->is_thread_gone = true;
     (void)bw_worker_close(worker);
     return bw_diag_errno(diag, rc, "start a thread for the disk");
+}
+
+void *bw_worker_job(struct bw_worker *worker)
+{
+    return worker->own;
 }
 
 void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *job)
@@ -153,6 +171,8 @@ bool bw_worker_close(struct bw_worker *worker)
 {
     bool is_at_work;
 
+    if (worker == NULL)
+        return false;
     (void)pthread_mutex_lock(&worker->lock);
     worker->is_ending = true;
     is_at_work = worker->state == AT_WORK;
