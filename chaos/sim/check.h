@@ -19,6 +19,7 @@
 
 #include "world.h"
 
+struct bw_guard_hello;
 struct bw_guard_message;
 struct bw_sync;
 struct bw_sync_answer;
@@ -47,6 +48,7 @@ void sim_check_leader(struct sim_process *witness, uint64_t term);
 void sim_check_ready_to_lead(struct sim_process *witness, uint64_t term);
 /* These leave their process now. */
 void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync);
+void sim_check_guard_welcomes(struct sim_process *guard, const struct bw_guard_hello *hello);
 void sim_check_guard_says(struct sim_process *guard, uint32_t group,
                           const struct bw_guard_message *message);
 void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk *disk,

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
 
@@ -99,6 +100,32 @@ static bool is_same_instant(struct bw_instant a, struct bw_instant b)
     return a.boot_ns == b.boot_ns && a.raw_ns == b.raw_ns;
 }
 
+/* 3.9: which cluster a guard serves outlives it before an agent of that is welcome. */
+void sim_check_guard_welcomes(struct sim_process *guard, const struct bw_guard_hello *hello)
+{
+    const struct sim_file *file = sim_file_load(guard->host, SIM_GUARD_CLUSTER_FILE);
+
+    if (!bw_id_is_none(hello->cluster_id) &&
+        (file == NULL || memcmp(file->bytes, hello->cluster_id.bytes, BW_ID_BYTES) != 0 ||
+         bw_get_u64le(file->bytes + BW_ID_BYTES) != hello->generation))
+        sim_fail(sim_world_of(guard), "durable",
+                 "%s welcomes an agent of generation %" PRIu64 ", and its disk does not have that",
+                 guard->name, hello->generation);
+}
+
+/* 3.4: what is said to be armed ends without guard and agent, unless it is over already, or was seen to end. */
+static bool was_held(const struct sim_process *guard, uint32_t group,
+                     const struct bw_guard_message *armed)
+{
+    const struct bw_enforcer_order *held = &sim_machine(guard->host)->held[group];
+
+    if (bw_instant_right_is_over(sim_now(guard), armed->armed.end) ||
+        sim_guard_machine(guard, group)->fence == BW_FENCE_DONE)
+        return true;
+    return held->epoch == armed->epoch && (is_same_instant(held->end, armed->armed.end) ||
+                                           bw_instant_is_later(held->end, armed->armed.end));
+}
+
 void sim_check_guard_says(struct sim_process *guard, uint32_t group,
                           const struct bw_guard_message *message)
 {
@@ -124,6 +151,11 @@ void sim_check_guard_says(struct sim_process *guard, uint32_t group,
          !is_same_instant(mirror.armed_end, message->armed.end)))
         sim_fail(world, "durable",
                  "%s says that epoch %" PRIu64 " is armed, and its mirror has another deadline",
+                 guard->name, message->epoch);
+    if (message->kind == BW_GUARD_MESSAGE_ARMED &&
+        !was_held(guard, group, message))
+        sim_fail(world, "held",
+                 "%s says that epoch %" PRIu64 " is armed, and no enforcer has taken that deadline",
                  guard->name, message->epoch);
     if (message->kind == BW_GUARD_MESSAGE_EPOCH_ENDED && memory.ended_epoch < message->epoch)
         sim_fail(world, "durable",

@@ -1,25 +1,24 @@
-/* enforcer.c - the life of an enforcer, and its guard's side, as src/enforcer and src/guard have them. */
+/* enforcer.c - the life of an enforcer, and the socket between it and its guard: what that says, and when, the
+ * product's machine/enforcing.h decides. */
 #include "enforcer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/bytes.h>
 
 #include "checks.h"
 
-#define TELL_AGAIN_NS  (5 * SIM_MS)
-#define MAKE_AGAIN_NS  (500 * SIM_MS)
+#define OVERDUE_NS     (500 * SIM_MS) /* a fork that has not begun by then has failed */
 #define LINGER_PERCENT 70 /* of the grace between KILL and D, as after a guard's KILL */
 
 struct sim_enforcer {
     struct sim_process *process;
     struct bw_enforcer machine;
+    struct sim_process *guard; /* whose it is, in which of its lives */
+    uint32_t guard_life;
     bool is_handed_over;
 };
-
-/* ---- its own life -------------------------------------------------------------------------------- */
 
 static struct sim_enforcer *able(const struct sim_process *process)
 {
@@ -59,25 +58,103 @@ static void serve(struct sim_enforcer *enforcer)
         sim_wake_at(enforcer->process, wake_at);
 }
 
-static bool is_wanted_by_none(const struct sim_process *process)
-{
-    const struct sim_guard *guard =
-        sim_world_of(process)->guards[process->host->number]->state;
+/* ---- what it says to its guard ------------------------------------------------------------------- */
 
-    return guard == NULL || guard->enforcer.process != process ||
-           guard->enforcer.life != process->life;
+struct word {
+    enum { WORD_MADE, WORD_TAKEN, WORD_GONE, WORD_OVERDUE } kind;
+    struct sim_process *process; /* whose, in which of its lives */
+    uint32_t life;
+    uint64_t number; /* TAKEN: of the frame; and what of it is not held */
+    uint32_t refused_count;
+    struct bw_enforcer_order refused[];
+};
+
+static struct word *word_of(struct sim_process *process, uint32_t life, int kind, uint32_t room)
+{
+    struct word *word = calloc(1, sizeof *word + room * sizeof word->refused[0]);
+
+    BW_ASSERT(word != NULL);
+    word->kind = kind;
+    word->process = process;
+    word->life = life;
+    return word;
+}
+
+static void unmade(struct sim_guard *guard)
+{
+    guard->enforcer.process = NULL; /* one that begins after all is nobody's, and ends */
+    bw_enforcing_on_unmade(&guard->enforcing, sim_now(guard->process));
+}
+
+static void gone(struct sim_guard *guard)
+{
+    bw_enforcing_on_lost(&guard->enforcing);
+    bw_enforcing_on_gone(&guard->enforcing, sim_now(guard->process));
+}
+
+static void on_word(struct sim_process *process, void *payload)
+{
+    struct sim_guard *guard = process->state;
+    struct word *word = payload;
+    const bool is_made = guard->enforcing.state == BW_ENFORCER_MADE;
+    const bool is_making = guard->enforcing.state == BW_ENFORCER_MAKING;
+
+    if (word->process == guard->enforcer.process && word->life == guard->enforcer.life) {
+        if (word->kind == WORD_MADE && is_making && word->process->health != SIM_DEAD)
+            bw_enforcing_on_made(&guard->enforcing);
+        else if ((word->kind == WORD_GONE || word->kind == WORD_OVERDUE) && is_making)
+            unmade(guard);
+        else if (word->kind == WORD_GONE && is_made)
+            gone(guard);
+        if (word->kind == WORD_TAKEN) {
+            guard->enforcer.unread--;
+            bw_enforcing_on_taken(&guard->enforcing, word->number, word->refused,
+                                  word->refused_count, sim_now(process));
+        }
+    }
+    free(word);
+    sim_guard_look(guard);
+}
+
+static void say(struct sim_enforcer *enforcer, struct word *word)
+{
+    struct sim_process *guard = enforcer->guard;
+
+    if (guard == NULL || guard->health == SIM_DEAD || guard->life != enforcer->guard_life) {
+        free(word);
+        return;
+    }
+    if (word->kind == WORD_TAKEN)
+        ((struct sim_guard *)guard->state)->enforcer.unread++;
+    sim_later(guard, 0, on_word, word, free);
+}
+
+/* ---- its own life -------------------------------------------------------------------------------- */
+
+static bool is_wanted_by(const struct sim_process *process, const struct sim_process *of)
+{
+    const struct sim_guard *guard = of->state;
+
+    return guard != NULL && guard->enforcer.process == process &&
+           guard->enforcer.life == process->life;
 }
 
 static void on_start(struct sim_process *process)
 {
     struct sim_enforcer *enforcer = calloc(1, sizeof *enforcer);
+    struct sim_process *guard = sim_world_of(process)->guards[process->host->number];
 
     BW_ASSERT(enforcer != NULL);
     enforcer->process = process;
     bw_enforcer_init(&enforcer->machine);
     process->state = enforcer;
-    if (is_wanted_by_none(process)) /* its guard died while it began */
+    if (!is_wanted_by(process, guard)) { /* its guard died while it began */
         sim_process_kill(process);
+        return;
+    }
+    enforcer->guard = guard;
+    enforcer->guard_life = guard->life;
+    say(enforcer, word_of(process, process->life, WORD_MADE, 0));
 }
 
 static void on_wake(struct sim_process *process)
@@ -91,8 +168,10 @@ static void on_message(struct sim_process *process, const struct sim_message *me
     (void)message;
 }
 
+/* The kernel closes its socket. */
 static void on_death(struct sim_process *process)
 {
+    say(process->state, word_of(process, process->life, WORD_GONE, 0));
     free(process->state);
     process->state = NULL;
 }
@@ -120,96 +199,108 @@ void sim_enforcer_guard_gone(struct sim_guard *guard)
         sim_later(process, 0, on_guard_gone, NULL, NULL);
 }
 
-/* ---- its guard's side ---------------------------------------------------------------------------- */
+/* ---- what it hears from its guard ---------------------------------------------------------------- */
 
-static bool has_one(const struct sim_guard *guard)
+struct frame {
+    bool is_over;
+    uint64_t number;
+    uint32_t count;
+    struct bw_enforcer_order orders[];
+};
+
+static bool arm(struct sim_enforcer *enforcer, const struct bw_enforcer_order *order)
 {
-    const struct sim_process *process = guard->enforcer.process;
+    struct sim_machine *machine = sim_machine(enforcer->process->host);
+    const int group = sim_group_find(machine->host->world, order->group);
+    struct bw_enforcer_order *held;
 
-    return process != NULL && process->health != SIM_DEAD && process->life == guard->enforcer.life;
-}
-
-/* What one that has died was told, its successor is told again. */
-static void make(struct sim_guard *guard)
-{
-    struct sim_process *const *pool = guard->machine->enforcers;
-    const struct sim_world *world = sim_world_of(guard->process);
-
-    if (world->now_ns < guard->enforcer.make_after_ns)
-        return;
-    guard->enforcer.make_after_ns = world->now_ns + MAKE_AGAIN_NS;
-    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
-        if (pool[i]->health == SIM_DEAD && !pool[i]->is_kept_down) {
-            sim_process_start(pool[i]);
-            guard->enforcer.process = pool[i];
-            guard->enforcer.life = pool[i]->life + (pool[i]->health == SIM_DEAD); /* soon */
-            for (uint32_t group = 0; group < guard->place_count; group++)
-                guard->places[group].told = (struct bw_enforcer_order){.epoch = 0};
-            return;
-        }
-    sim_count(sim_world_of(guard->process), "enforcer:none_free");
-}
-
-static bool is_over(const struct sim_guard_place *place)
-{
-    return place->machine.mirror.armed_epoch == 0 || place->machine.fence == BW_FENCE_DONE;
-}
-static bool is_wanted(const struct sim_guard_place *place)
-{
-    return !is_over(place) && place->mirrored.epoch == place->machine.mirror.armed_epoch;
-}
-static bool is_told(const struct sim_guard_place *place)
-{
-    if (is_over(place))
-        return place->told.epoch == 0;
-    return place->told.epoch == place->mirrored.epoch &&
-           place->told.end.boot_ns == place->mirrored.end.boot_ns &&
-           place->told.end.raw_ns == place->mirrored.end.raw_ns;
-}
-
-bool sim_enforcer_has(const struct sim_guard *guard, const struct sim_guard_place *place)
-{
-    return is_over(place) || (has_one(guard) && is_wanted(place) && is_told(place));
-}
-
-/* True: something has changed. */
-static bool tell(struct sim_guard *guard, struct sim_guard_place *place,
-                 struct sim_enforcer *enforcer)
-{
-    const bool was_told = place->told.epoch != 0;
-
-    struct bw_enforcer_order order = place->mirrored;
-
-    if (is_over(place)) {
-        if (place->told.epoch != 0)
-            bw_enforcer_disarm(&enforcer->machine, place->machine.group, place->told.epoch);
-        place->told.epoch = 0;
-        return was_told;
-    }
-    if (!is_wanted(place) || is_told(place))
+    BW_ASSERT(group >= 0);
+    if (bw_enforcer_arm(&enforcer->machine, order, sim_now(enforcer->process)) != BW_OK) {
+        sim_count(machine->host->world, "enforcer:refused");
         return false;
-    BW_ASSERT(bw_copy_text(order.group, sizeof order.group, place->machine.group));
-    place->told = order;
-    if (bw_enforcer_arm(&enforcer->machine, &order, sim_now(guard->process)) != BW_OK) {
-        sim_count(sim_world_of(guard->process), "enforcer:refused");
-        place->is_refused = true;
     }
+    held = &machine->held[group];
+    if (held->epoch != order->epoch || bw_instant_is_later(order->end, held->end))
+        *held = *order;
     return true;
 }
 
-/* The deadline that this guard has found in a mirror, or that it is over. */
-static uint64_t known_epoch(const struct sim_guard_place *place)
+static void on_frame(struct sim_process *process, void *payload)
 {
-    const uint64_t ended = place->machine.memory.ended_epoch;
+    struct sim_enforcer *enforcer = process->state;
+    struct frame *frame = payload;
+    struct word *taken = word_of(process, process->life, WORD_TAKEN, frame->count);
 
-    return place->found_epoch > ended ? place->found_epoch : ended;
+    taken->number = frame->number;
+    for (uint32_t i = 0; i < frame->count; i++) {
+        const struct bw_enforcer_order *order = &frame->orders[i];
+
+        if (frame->is_over)
+            bw_enforcer_disarm(&enforcer->machine, order->group, order->epoch);
+        else if (!arm(enforcer, order))
+            taken->refused[taken->refused_count++] = *order;
+    }
+    if (frame->is_over)
+        free(taken);
+    else
+        say(enforcer, taken);
+    free(frame);
+    serve(enforcer);
 }
 
-/* Until each is, no later deadline is passed on: one of theirs would end at the earlier one what was
- * renewed since. */
-static bool relieve(struct sim_guard *guard)
+/* True: it is in its socket; one that stands still reads it when it goes on. */
+static bool tell(struct sim_guard *guard, const struct bw_enforcing_action *action)
 {
-    bool are_all_relieved = true;
+    struct sim_process *process = guard->enforcer.process;
+    struct frame *frame;
+
+    if (process->health == SIM_DEAD || process->life != guard->enforcer.life)
+        return false; /* its end is closed: that is read next */
+    frame = malloc(sizeof *frame + action->order_count * sizeof frame->orders[0]);
+    BW_ASSERT(frame != NULL);
+    frame->is_over = action->kind == BW_ENFORCING_OVER;
+    frame->number = action->number;
+    frame->count = action->order_count;
+    memcpy(frame->orders, action->orders, action->order_count * sizeof frame->orders[0]);
+    sim_later(process, 0, on_frame, frame, free);
+    return true;
+}
+
+/* ---- what its guard has to do -------------------------------------------------------------------- */
+
+static void make(struct sim_guard *guard)
+{
+    struct sim_process *const *pool = guard->machine->enforcers;
+
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        if (pool[i]->health == SIM_DEAD && !pool[i]->is_kept_down) {
+            guard->enforcer = (struct sim_guard_enforcer){.process = pool[i],
+                                                          .life = pool[i]->life + 1}; /* soon */
+            sim_process_start(pool[i]);
+            sim_later(guard->process, OVERDUE_NS, on_word,
+                      word_of(pool[i], guard->enforcer.life, WORD_OVERDUE, 0), free);
+            return;
+        }
+    sim_count(sim_world_of(guard->process), "enforcer:none_free");
+    unmade(guard);
+}
+
+/* One that has answered meanwhile, or has ended, is heard next. */
+static void replace(struct sim_guard *guard)
+{
+    struct sim_process *process = guard->enforcer.process;
+
+    if (guard->enforcer.unread > 0 || process->health == SIM_DEAD ||
+        process->life != guard->enforcer.life)
+        return;
+    sim_count(sim_world_of(guard->process), "enforcer:replaced");
+    sim_tell(sim_world_of(guard->process), guard->process->name, "ends its enforcer: it says nothing");
+    sim_process_kill(process);
+}
+
+static void relieve(struct sim_guard *guard)
+{
+    bool are_done = true;
 
     for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++) {
         struct sim_process *process = guard->machine->enforcers[i];
@@ -217,68 +308,63 @@ static bool relieve(struct sim_guard *guard)
 
         if (process->health == SIM_DEAD || process == guard->enforcer.process)
             continue;
-        if (enforcer == NULL) {
-            are_all_relieved = false;
-            continue;
-        }
-        if (enforcer->is_handed_over)
+        are_done &= enforcer != NULL;
+        if (enforcer == NULL || enforcer->is_handed_over)
             continue;
         enforcer->is_handed_over = true;
         for (uint32_t group = 0; group < guard->place_count; group++)
             (void)bw_enforcer_hand_over(&enforcer->machine, guard->places[group].machine.group,
-                                        known_epoch(&guard->places[group]));
+                                        bw_enforcing_known_epoch(&guard->places[group].enforcing));
         bw_enforcer_on_guard_gone(&enforcer->machine);
         serve(enforcer);
     }
-    return are_all_relieved;
+    bw_enforcing_on_relief(&guard->enforcing, are_done, sim_now(guard->process));
 }
 
-static void flush_again(struct sim_process *process, void *payload)
+static void carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action)
 {
-    struct sim_guard *guard = process->state;
+    struct bw_enforcing *enforcing = &guard->enforcing;
+    const struct bw_instant now = sim_now(guard->process);
+    const struct sim_guard_place *place =
+        action->place != NULL ? action->place->owner : NULL;
+    struct sim_guard_task *task;
 
-    (void)payload;
-    guard->enforcer.is_asked_again = false;
-    sim_guard_look(guard);
-}
-
-void sim_enforcer_flush(struct sim_guard *guard)
-{
-    struct sim_enforcer *enforcer;
-    bool is_all_told = true, has_changed = false;
-
-    if (!has_one(guard))
+    switch (action->kind) {
+    case BW_ENFORCING_MAKE:
         make(guard);
-    enforcer = has_one(guard) ? able(guard->enforcer.process) : NULL;
-    for (uint32_t i = 0; i < guard->place_count && enforcer != NULL; i++)
-        if (!guard->enforcer.has_told_all || guard->enforcer.is_relieved)
-            has_changed |= tell(guard, &guard->places[i], enforcer);
-    if (enforcer != NULL) {
-        guard->enforcer.has_told_all = true;
-        if (!guard->enforcer.is_relieved)
-            guard->enforcer.is_relieved = relieve(guard);
-        if (has_changed)
-            serve(enforcer);
+        break;
+    case BW_ENFORCING_REACH: /* all can always be opened here */
+        bw_enforcing_on_reach(enforcing, action->place, BW_ENFORCING_REACH_TAKEN);
+        break;
+    case BW_ENFORCING_OVER:
+    case BW_ENFORCING_HOLD:
+        bw_enforcing_on_told(enforcing, tell(guard, action), now);
+        break;
+    case BW_ENFORCING_REPLACE:
+        replace(guard);
+        break;
+    case BW_ENFORCING_RELIEVE:
+        relieve(guard);
+        break;
+    case BW_ENFORCING_UNRELIEVED:
+        sim_count(sim_world_of(guard->process), "enforcer:unrelieved");
+        break;
+    case BW_ENFORCING_WRITE:
+        sim_guard_write_mirrors(guard);
+        break;
+    case BW_ENFORCING_ANSWER:
+        task = sim_guard_push(guard, SIM_GUARD_MIRRORED, place->group);
+        task->number = action->number;
+        task->ok = action->ok;
+        break;
     }
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        is_all_told &= is_told(&guard->places[i]) || !is_wanted(&guard->places[i]);
-    if ((is_all_told && has_one(guard) && guard->enforcer.is_relieved) ||
-        guard->enforcer.is_asked_again)
-        return;
-    guard->enforcer.is_asked_again = true;
-    sim_later(guard->process, TELL_AGAIN_NS, flush_again, NULL, NULL);
 }
 
-void sim_enforcer_link_init(struct sim_guard *guard)
+void sim_enforcing_go_on(struct sim_guard *guard)
 {
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        struct sim_guard_place *place = &guard->places[i];
-        const struct bw_guard_mirror *mirror = &place->machine.mirror;
+    struct bw_enforcing_action action;
 
-        place->asked = *mirror;
-        place->found_epoch = mirror->armed_epoch;
-        place->mirrored = (struct bw_enforcer_order){.epoch = mirror->armed_epoch,
-                                                     .end = mirror->armed_end,
-                                                     .fence_ns = mirror->fence_ns};
-    }
+    while (guard->task_count == 0 && !sim_is_doomed(guard->process) &&
+           bw_enforcing_next(&guard->enforcing, sim_now(guard->process), &action))
+        carry_out(guard, &action);
 }

@@ -343,6 +343,7 @@ static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
         }
     }
     place->wake_at = bw_guard_turn_wake(&guard->turn, sim_now(guard->process));
+    bw_enforcing_on_step(&guard->enforcing, &place->enforcing);
     guard->stepping = NULL;
 }
 
@@ -411,10 +412,10 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
         event.kind = BW_GUARD_EVENT_AGENT_GONE;
         break;
     case SIM_GUARD_GREET:
-        if (guard->agent == NULL)
+        if (guard->session.agent == 0)
             return;
         event.kind = BW_GUARD_EVENT_HELLO;
-        event.hello = guard->hello;
+        event.hello = guard->session.hello;
         break;
     case SIM_GUARD_RUN_ENDED:
         event = run_ended(guard, place, task->slot);
@@ -425,7 +426,7 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
         break;
     case SIM_GUARD_MIRRORED:
         event.kind = BW_GUARD_EVENT_MIRRORED;
-        event.number = place->mirror_number;
+        event.number = task->number;
         event.ok = task->ok;
         break;
     case SIM_GUARD_REACH_KILLED:
@@ -433,26 +434,17 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
         event.ok = task->ok;
         break;
     case SIM_GUARD_PROVE:
-        prove(guard, place, guard->agent != NULL);
+        prove(guard, place, guard->session.agent != 0);
         return;
     case SIM_GUARD_MESSAGE:
         sim_guard_on_letter(guard, task);
         return;
     case SIM_GUARD_CLOSED:
-        sim_guard_on_closed(guard, task);
-        return;
-    case SIM_GUARD_WELCOME:
-        sim_guard_welcome(guard, task);
+        sim_guard_on_closed(guard, task->tag);
         return;
     case SIM_GUARD_RELOAD:
         read_scripts(guard);
         return;
-    case SIM_GUARD_WELCOME_DONE: {
-        const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
-
-        sim_guard_send(guard, &done);
-        return;
-    }
     }
     sim_guard_step(guard, place, &event);
 }
@@ -461,7 +453,7 @@ static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
 
 static void set_wake(struct sim_guard *guard)
 {
-    struct bw_instant at = BW_INSTANT_NEVER;
+    struct bw_instant at = bw_enforcing_wake(&guard->enforcing, sim_now(guard->process));
 
     for (uint32_t i = 0; i < guard->place_count; i++) {
         const struct sim_guard_place *place = &guard->places[i];
@@ -491,10 +483,10 @@ void sim_guard_look(struct sim_guard *guard)
 /* At the end of a turn: what it has changed is written, and passed on. */
 static bool has_more(struct sim_guard *guard)
 {
-    if (guard->stepping != NULL || guard->task_count > 0)
+    if (guard->stepping != NULL || guard->task_count > 0 || sim_is_doomed(guard->process))
         return true;
-    sim_enforcer_flush(guard);
-    sim_guard_mirror_round(guard);
+    sim_guard_session_go_on(guard);
+    sim_enforcing_go_on(guard);
     return guard->task_count > 0;
 }
 
@@ -646,6 +638,8 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
     end_left_behind(guard, group, &mirror);
     bw_guard_init(&place->machine, world->group_names[group], &limits, &memory,
                   has_mirror ? &mirror : NULL, sim_now(guard->process));
+    place->asked = place->machine.mirror;
+    bw_enforcing_add(&guard->enforcing, &place->enforcing, &place->machine, place);
     place->wake_at = BW_INSTANT_NEVER;
     guard->place_count++;
     (void)sim_guard_push(guard, SIM_GUARD_TICK, group);
@@ -660,6 +654,7 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
 static void on_start(struct sim_process *process)
 {
     struct sim_guard *guard = calloc(1, sizeof *guard);
+    struct bw_guard_identity own;
     bool is_fine;
 
     BW_ASSERT(guard != NULL);
@@ -667,10 +662,12 @@ static void on_start(struct sim_process *process)
     guard->machine = sim_machine(process->host);
     process->saves_beside = true;
     process->state = guard;
-    is_fine = sim_guard_store_open(guard);
+    bw_enforcing_init(&guard->enforcing);
+    bw_enforcing_begin(&guard->enforcing, sim_now(process));
+    is_fine = sim_guard_store_open(guard, &own);
+    bw_guard_session_init(&guard->session, &own);
     for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
         is_fine = open_place(guard, i);
-    sim_enforcer_link_init(guard);
     if (is_fine)
         go_on(guard);
     else

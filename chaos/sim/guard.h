@@ -4,6 +4,7 @@
  *   guard.c         life, events one after the other, what the machine asks for
  *   guard_store.c   memory, mirror, the cluster
  *   guard_saves.c   when they are written: by threads of their own
+ *   enforcer.c      what machine/enforcing.h has to be done
  *   guard_link.c    the agents that connect
  *
  * Connections: an agent names each of its connections by a tag that is never used again. A message of
@@ -11,12 +12,15 @@
 #ifndef BW_SIM_GUARD_H
 #define BW_SIM_GUARD_H
 
-#include <breakwater/core/enforcer.h>
 #include <breakwater/core/guard_turn.h>
+#include <breakwater/machine/enforcing.h>
+#include <breakwater/machine/guard_session.h>
+#include <breakwater/machine/rounds.h>
 
 #include "machine.h"
 
 #define SIM_TIME_NAMESPACE 1 /* one for all */
+#define SIM_GUARD_CLUSTER_FILE "guard.cluster" /* id, generation (u64 LE), the site's name */
 
 struct sim_guard_place {
     uint32_t group;
@@ -30,21 +34,16 @@ struct sim_guard_place {
     struct sim_work work[BW_GUARD_SLOT_COUNT];
     bool has_ended[BW_GUARD_SLOT_COUNT]; /* RUN_ENDED waits for the step under way */
     struct sim_reach_kill kill;
-    /* its mirror: written in rounds, and then the enforcer holds it before anything rests on it */
-    bool is_mirror_due, awaits_enforcer, is_refused;
-    uint64_t mirror_wanted, mirror_number; /* the newest that was asked for; that was written */
-    struct bw_guard_mirror asked;          /* the newest that was asked for */
-    struct bw_enforcer_order mirrored;     /* what it says */
-    struct bw_enforcer_order told;         /* what the enforcer was told; epoch 0: nothing */
-    uint64_t found_epoch;                  /* as this guard began */
+    struct bw_enforcing_place enforcing;
+    struct bw_guard_mirror asked; /* the newest mirror that was asked for */
+    struct bw_guard_memory asked_memory;
+    struct bw_round_item save;
 };
 
-/* Of which process, and what is known of it. */
 struct sim_guard_enforcer {
     struct sim_process *process; /* NULL: none was made */
     uint32_t life;
-    uint64_t make_after_ns;
-    bool has_told_all, is_relieved, is_asked_again;
+    uint32_t unread; /* answers of it */
 };
 
 /* What is still to be done in this event, in order. A slow disk may stop it in the middle; it goes on
@@ -59,9 +58,7 @@ enum sim_guard_task_kind {
     SIM_GUARD_MESSAGE,    /* from an agent */
     SIM_GUARD_CLOSED,     /* its connection has ended */
     SIM_GUARD_AGENT_GONE, /* the machine of a place is told */
-    SIM_GUARD_WELCOME,
     SIM_GUARD_GREET,      /* the machine of a place is told of the hello */
-    SIM_GUARD_WELCOME_DONE,
     SIM_GUARD_RELOAD, /* the site file is read anew */
 };
 struct sim_guard_task {
@@ -69,6 +66,7 @@ struct sim_guard_task {
     uint32_t group;
     enum bw_guard_slot slot;
     bool ok;
+    uint64_t number;          /* MIRRORED */
     struct sim_process *from; /* MESSAGE CLOSED */
     uint64_t tag;
     struct bw_guard_message message;
@@ -82,16 +80,12 @@ struct sim_guard {
     struct sim_guard_place places[SIM_GROUPS_MAX];
     uint32_t place_count;
     /* store */
-    struct bw_id cluster_id;
-    uint64_t generation;
     bool is_broken;
-    uint64_t saved_ns;      /* true time at which the thread that saves has done all it was given */
-    bool is_mirroring;      /* a round of mirrors is being written */
+    struct bw_rounds saves;
+    struct bw_enforcing enforcing;
     struct sim_guard_enforcer enforcer;
     /* the controlling agent */
-    struct sim_process *agent; /* NULL: none */
-    uint64_t agent_tag;
-    struct bw_guard_hello hello;
+    struct bw_guard_session session;
     uint64_t closed[SIM_GUARD_CLOSED_MAX]; /* tags that we have closed, a ring */
     uint32_t closed_count;
     /* steps */
@@ -121,15 +115,17 @@ void sim_guard_look(struct sim_guard *guard);
 
 /* ---- guard_saves.c: what a thread of its own writes, soon or late ---- */
 
-void sim_guard_save(struct sim_guard *guard, const struct sim_guard_place *place);
+void sim_guard_save(struct sim_guard *guard, struct sim_guard_place *place);
 void sim_guard_mirror(struct sim_guard *guard, struct sim_guard_place *place, uint64_t number);
-/* All that one turn has changed. */
-void sim_guard_mirror_round(struct sim_guard *guard);
+/* Which cluster it serves. */
+void sim_guard_pin(struct sim_guard *guard);
+/* All mirrors that are due. */
+void sim_guard_write_mirrors(struct sim_guard *guard);
 
 /* ---- guard_store.c ---- */
 
 /* False: a person must act; said. */
-bool sim_guard_store_open(struct sim_guard *guard);
+bool sim_guard_store_open(struct sim_guard *guard, struct bw_guard_identity *out_own);
 bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
                           struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
                           bool *out_has_mirror);
@@ -137,7 +133,7 @@ bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
                           const struct bw_guard_memory *memory);
 bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,
                                  const struct bw_guard_mirror *mirror);
-bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello);
+bool sim_guard_store_pin(struct sim_guard *guard);
 void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48]);
 /* "guard.mirror.GROUP", which an agent whose guard is silent reads too. */
 void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48]);
@@ -147,7 +143,9 @@ void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char o
 void sim_guard_send(struct sim_guard *guard, const struct bw_guard_message *message);
 void sim_guard_greet_again(struct sim_guard *guard); /* closes the agent's connection */
 void sim_guard_on_letter(struct sim_guard *guard, const struct sim_guard_task *task);
-void sim_guard_on_closed(struct sim_guard *guard, const struct sim_guard_task *task);
-void sim_guard_welcome(struct sim_guard *guard, const struct sim_guard_task *task);
+void sim_guard_on_closed(struct sim_guard *guard, uint64_t tag);
+void sim_guard_refuse_hello(struct sim_guard *guard, const struct bw_session_refusal *refusal);
+/* Carries out what machine/guard_session.h has to be done, until that is a step. */
+void sim_guard_session_go_on(struct sim_guard *guard);
 
 #endif

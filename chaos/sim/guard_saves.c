@@ -7,59 +7,91 @@
 #include "check_site.h"
 #include "enforcer.h"
 
-struct save {
-    uint32_t group;
-    struct bw_guard_memory memory;
+struct memory_round {
+    uint32_t count;
+    struct {
+        uint32_t group;
+        struct bw_guard_memory memory; /* as it was asked for */
+    } saves[SIM_GROUPS_MAX];
 };
 struct round {
     uint32_t count;
     struct {
         uint32_t group;
         uint64_t number;
+        struct bw_enforcer_order order;
         struct bw_guard_mirror mirror;
-    } writes[SIM_GROUPS_MAX];
+    } writes[SIM_GROUPS_MAX + 1]; /* and one that is looked at in vain */
 };
+
+static void begin_next_save(struct sim_guard *guard);
 
 static void on_saved(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
-    const struct save *save = payload;
-    const bool ok = sim_guard_store_save(guard, save->group, &save->memory);
+    const struct memory_round *round = payload;
 
-    sim_guard_push(guard, SIM_GUARD_SAVED, save->group)->ok = ok;
+    for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++) {
+        const uint32_t group = round->saves[i].group;
+
+        sim_guard_push(guard, SIM_GUARD_SAVED, group)->ok =
+            sim_guard_store_save(guard, group, &round->saves[i].memory);
+    }
     free(payload);
+    sim_guard_look(guard);
+    if (sim_is_doomed(process))
+        return;
+    bw_rounds_end(&guard->saves);
+    begin_next_save(guard);
+}
+
+static void begin_next_save(struct sim_guard *guard)
+{
+    struct memory_round *round;
+    const struct bw_round_item *item;
+
+    if (!bw_rounds_begin(&guard->saves))
+        return;
+    round = calloc(1, sizeof *round);
+    BW_ASSERT(round != NULL);
+    while ((item = bw_rounds_take(&guard->saves)) != NULL) {
+        const struct sim_guard_place *place = item->owner;
+
+        round->saves[round->count].group = place->group;
+        round->saves[round->count++].memory = place->asked_memory;
+    }
+    sim_later(guard->process,
+              sim_disk_takes_ns(guard->process, false, sim_world_of(guard->process)->now_ns),
+              on_saved, round, free);
+}
+
+void sim_guard_save(struct sim_guard *guard, struct sim_guard_place *place)
+{
+    place->asked_memory = place->machine.memory;
+    place->save.owner = place;
+    bw_rounds_ask(&guard->saves, &place->save);
+    begin_next_save(guard);
+}
+
+static void on_pin_written(struct sim_process *process, void *payload)
+{
+    struct sim_guard *guard = process->state;
+    const bool ok = sim_guard_store_pin(guard);
+    struct bw_session_refusal refusal;
+
+    (void)payload;
+    if (sim_is_doomed(process))
+        return;
+    if (!bw_guard_session_on_pinned(&guard->session, ok, "the disk", &refusal))
+        sim_guard_refuse_hello(guard, &refusal);
     sim_guard_look(guard);
 }
 
-/* One after the other. */
-void sim_guard_save(struct sim_guard *guard, const struct sim_guard_place *place)
+void sim_guard_pin(struct sim_guard *guard)
 {
-    const uint64_t now_ns = sim_world_of(guard->process)->now_ns;
-    struct save *save = malloc(sizeof *save);
-
-    BW_ASSERT(save != NULL);
-    *save = (struct save){.group = place->group, .memory = place->machine.memory};
-    if (guard->saved_ns < now_ns)
-        guard->saved_ns = now_ns;
-    guard->saved_ns += sim_disk_takes_ns(guard->process, false, guard->saved_ns);
-    sim_later(guard->process, guard->saved_ns - now_ns, on_saved, save, free);
-}
-
-static void take(struct sim_guard *guard, uint32_t group, uint64_t number,
-                 const struct bw_guard_mirror *mirror)
-{
-    struct sim_guard_place *place = &guard->places[group];
-
-    place->mirror_number = number;
-    place->is_refused = false;
-    if (!sim_guard_store_save_mirror(guard, group, mirror)) {
-        place->asked.armed_epoch = 0; /* it is taken back */
-        sim_guard_push(guard, SIM_GUARD_MIRRORED, group)->ok = false;
-        return;
-    }
-    place->mirrored = (struct bw_enforcer_order){
-        .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
-    place->awaits_enforcer = true;
+    sim_later(guard->process,
+              sim_disk_takes_ns(guard->process, false, sim_world_of(guard->process)->now_ns),
+              on_pin_written, NULL, NULL);
 }
 
 static void on_round_written(struct sim_process *process, void *payload)
@@ -67,9 +99,16 @@ static void on_round_written(struct sim_process *process, void *payload)
     struct sim_guard *guard = process->state;
     const struct round *round = payload;
 
-    guard->is_mirroring = false;
-    for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++)
-        take(guard, round->writes[i].group, round->writes[i].number, &round->writes[i].mirror);
+    for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++) {
+        struct sim_guard_place *place = &guard->places[round->writes[i].group];
+        const bool ok = sim_guard_store_save_mirror(guard, place->group, &round->writes[i].mirror);
+
+        if (!ok)
+            place->asked.armed_epoch = 0; /* it is taken back */
+        bw_enforcing_on_written(&guard->enforcing, &place->enforcing, round->writes[i].number,
+                                &round->writes[i].order, ok);
+    }
+    bw_enforcing_on_round_written(&guard->enforcing);
     free(payload);
     sim_guard_look(guard);
 }
@@ -78,36 +117,22 @@ void sim_guard_mirror(struct sim_guard *guard, struct sim_guard_place *place, ui
 {
     sim_check_mirror_changes(guard->process, place->group, &place->asked, &place->machine.mirror);
     place->asked = place->machine.mirror;
-    place->mirror_wanted = number;
-    place->is_mirror_due = true;
+    bw_enforcing_on_mirror(&guard->enforcing, &place->enforcing, number);
 }
 
-void sim_guard_mirror_round(struct sim_guard *guard)
+void sim_guard_write_mirrors(struct sim_guard *guard)
 {
-    struct round *round;
+    struct round *round = calloc(1, sizeof *round);
 
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        if (guard->places[i].awaits_enforcer &&
-            (guard->places[i].is_refused || sim_enforcer_has(guard, &guard->places[i]))) {
-            guard->places[i].awaits_enforcer = false;
-            sim_guard_push(guard, SIM_GUARD_MIRRORED, i)->ok = !guard->places[i].is_refused;
-        }
-    if (guard->is_mirroring)
-        return;
-    round = calloc(1, sizeof *round);
     BW_ASSERT(round != NULL);
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        if (guard->places[i].is_mirror_due) {
-            guard->places[i].is_mirror_due = false;
-            round->writes[round->count].group = i;
-            round->writes[round->count].number = guard->places[i].mirror_wanted;
-            round->writes[round->count++].mirror = guard->places[i].machine.mirror;
-        }
-    if (round->count == 0) {
-        free(round);
-        return;
+    for (uint32_t i = 0; i < guard->place_count; i++) {
+        if (!bw_enforcing_begin_write(&guard->enforcing, &guard->places[i].enforcing,
+                                      &round->writes[round->count].number,
+                                      &round->writes[round->count].order))
+            continue;
+        round->writes[round->count].group = i;
+        round->writes[round->count++].mirror = guard->places[i].machine.mirror;
     }
-    guard->is_mirroring = true;
     sim_later(guard->process,
               sim_disk_takes_ns(guard->process, true, sim_world_of(guard->process)->now_ns),
               on_round_written, round, free);

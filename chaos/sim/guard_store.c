@@ -9,7 +9,6 @@
 #include "check_site.h"
 #include "guard.h"
 
-#define CLUSTER_NAME  "guard.cluster"
 #define CLUSTER_FIXED (BW_ID_BYTES + 8)
 
 void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48])
@@ -30,12 +29,15 @@ static void damaged(struct sim_guard *guard, const char *name, const struct bw_d
 
 /* ---- reading ------------------------------------------------------------------------------------ */
 
-bool sim_guard_store_open(struct sim_guard *guard)
+bool sim_guard_store_open(struct sim_guard *guard, struct bw_guard_identity *out_own)
 {
     const struct sim_host *host = guard->process->host;
-    const struct sim_file *file = sim_file_load(host, CLUSTER_NAME);
+    const struct sim_file *file = sim_file_load(host, SIM_GUARD_CLUSTER_FILE);
     const size_t site_bytes = strlen(host->name);
 
+    *out_own = (struct bw_guard_identity){.boot_id = host->boot_id,
+                                          .time_namespace = SIM_TIME_NAMESPACE};
+    BW_ASSERT(bw_copy_text(out_own->site, sizeof out_own->site, host->name));
     if (file == NULL)
         return true; /* nobody has said a hello here yet */
     if (file->size != CLUSTER_FIXED + site_bytes ||
@@ -43,8 +45,8 @@ bool sim_guard_store_open(struct sim_guard *guard)
         sim_tell(host->world, guard->process->name, "finds another site's state and ends");
         return false;
     }
-    memcpy(guard->cluster_id.bytes, file->bytes, BW_ID_BYTES);
-    guard->generation = bw_get_u64le(file->bytes + BW_ID_BYTES);
+    memcpy(out_own->cluster_id.bytes, file->bytes, BW_ID_BYTES);
+    out_own->generation = bw_get_u64le(file->bytes + BW_ID_BYTES);
     return true;
 }
 
@@ -164,19 +166,13 @@ bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,
     return sim_file_save(guard->process, name, true, bytes, size) == BW_OK;
 }
 
-bool sim_guard_store_pin(struct sim_guard *guard, const struct bw_guard_hello *hello)
+bool sim_guard_store_pin(struct sim_guard *guard)
 {
     const char *site = guard->process->host->name;
     uint8_t bytes[CLUSTER_FIXED + BW_NAME_MAX];
 
-    if (bw_id_equal(guard->cluster_id, hello->cluster_id) && guard->generation == hello->generation)
-        return true;
-    memcpy(bytes, hello->cluster_id.bytes, BW_ID_BYTES);
-    bw_put_u64le(bytes + BW_ID_BYTES, hello->generation);
+    memcpy(bytes, guard->session.pinning.cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, guard->session.pinning.generation);
     memcpy(bytes + CLUSTER_FIXED, site, strlen(site));
-    if (!save(guard, CLUSTER_NAME, bytes, CLUSTER_FIXED + strlen(site)))
-        return false;
-    guard->cluster_id = hello->cluster_id;
-    guard->generation = hello->generation;
-    return true;
+    return save(guard, SIM_GUARD_CLUSTER_FILE, bytes, CLUSTER_FIXED + strlen(site));
 }

@@ -10,6 +10,7 @@
 #ifndef BW_SIM_MACHINE_H
 #define BW_SIM_MACHINE_H
 
+#include <breakwater/core/enforcer.h>
 #include <breakwater/core/guard.h>
 
 #include "site.h"
@@ -99,6 +100,7 @@ struct sim_machine {
     struct sim_host *host;
     struct sim_process *scripts, *kernel;
     struct sim_process *enforcers[SIM_ENFORCERS_MAX]; /* each dead, or some guard's */
+    struct bw_enforcer_order held[SIM_GROUPS_MAX];    /* the newest deadline that one of them has taken */
     struct sim_service services[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
     uint32_t scripts_named[SIM_GROUPS_MAX]; /* by the site file: which of these files */

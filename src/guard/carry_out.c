@@ -14,22 +14,15 @@
 static void begin_next_save(struct bw_guard_program *program)
 {
     struct bw_guard_save_round *round = &program->round;
-    const uint32_t first = program->next_saved;
+    const struct bw_round_item *item;
 
-    if (program->is_answering || bw_worker_is_busy(program->disk))
+    if (!bw_rounds_begin(&program->saves))
         return;
     round->store = &program->store;
     round->count = 0;
-    for (uint32_t i = 0; i < program->place_count && round->count < BW_DURABLE_ITEMS_MAX; i++) {
-        const uint32_t at = (first + i) % program->place_count;
-
-        if (program->places[at]->save == NULL)
-            continue;
-        round->saves[round->count++] = program->places[at]->save;
-        program->next_saved = (at + 1) % program->place_count;
-    }
-    if (round->count > 0)
-        bw_worker_begin(program->disk, bw_guard_store_save, round);
+    while (round->count < BW_DURABLE_ITEMS_MAX && (item = bw_rounds_take(&program->saves)) != NULL)
+        round->saves[round->count++] = item->owner;
+    bw_worker_begin(program->disk, bw_guard_store_save, round);
 }
 
 /* SAVED follows when the disk has answered: nobody waits for it here. */
@@ -47,6 +40,8 @@ static void save(struct bw_guard_place *place)
     if (place->save->is_nobodys)
         place->save->file.err = BW_OK;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);
+    place->save->item.owner = place->save;
+    bw_rounds_ask(&program->saves, &place->save->item);
     begin_next_save(program);
 }
 
@@ -76,21 +71,11 @@ void bw_guard_places_saved(void *of, void *user)
     const struct bw_guard_save_round *round = of;
 
     bw_guard_program_serve_deadlines(program); /* they go before what waited */
-    program->is_answering = true;
     for (uint32_t i = 0; i < round->count; i++)
         saved(round->saves[i]);
-    program->is_answering = false;
+    bw_rounds_end(&program->saves); /* what was asked for meanwhile goes together */
     if (!program->is_closing)
         begin_next_save(program);
-}
-
-void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok)
-{
-    const struct bw_guard_event event = {
-        .kind = BW_GUARD_EVENT_MIRRORED, .number = place->mirror_number, .ok = ok};
-
-    place->awaits_enforcer = false;
-    bw_guard_place_step(place, &event);
 }
 
 static void term_slots(struct bw_guard_place *place, enum bw_reach_slot slots)
@@ -158,7 +143,7 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         save(place);
         break;
     case BW_GUARD_ACTION_MIRROR:
-        bw_guard_mirrors_want(place, action->number);
+        bw_enforcing_on_mirror(&place->program->enforcing, &place->enforcing, action->number);
         break;
     case BW_GUARD_ACTION_SPAWN:
         return spawn(place, action, out_answer);
@@ -233,7 +218,7 @@ void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_eve
     }
     bw_deadline_set(&place->deadline, bw_guard_turn_wake(&program->turn, bw_clock_now()),
                     BW_DEADLINE_RIGHT);
-    bw_guard_enforcer_look(place);
+    bw_enforcing_on_step(&program->enforcing, &place->enforcing);
     program->is_stepping = false;
     bw_guard_program_look(program);
 }

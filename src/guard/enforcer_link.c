@@ -1,6 +1,5 @@
-/* The guard's enforcer: made here, told of every deadline, and replaced when it dies. Design 3.4, "Nothing
- * that an enforcer needs at the deadline can block". What it is told follows from the machines' state after
- * each step; what waits for its answer is the MIRRORED of an arm. */
+/* The guard's enforcer: a process, a socket to it, and what machine/enforcing.h decides carried out. Design 3.4,
+ * "Nothing that an enforcer needs at the deadline can block". */
 #include "program.h"
 
 #include <errno.h>
@@ -15,16 +14,11 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/enforcer/enforcer.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
-#define OPEN_AGAIN_NS (200 * BW_NS_PER_MS)
-#define TELL_AGAIN_NS (5 * BW_NS_PER_MS)
-#define MAKE_AGAIN_NS (BW_NS_PER_S / 2)
-#define SILENT_NS     BW_NS_PER_S
 #define BACKLOG       4
 
 /* ---- making one ------------------------------------------------------------------------------ */
@@ -134,38 +128,7 @@ static bool make(struct bw_guard_program *program)
     return false;
 }
 
-/* ---- what it holds --------------------------------------------------------------------------- */
-
-/* Nothing is to be held once it was seen that nothing serves, nor may begin to: what still runs then cleans
- * up. */
-static bool is_over(const struct bw_guard_place *place)
-{
-    return place->machine.mirror.armed_epoch == 0 || place->machine.fence == BW_FENCE_DONE;
-}
-
-/* What it is told is in the mirror first: what it holds a later guard then knows of. */
-static bool is_wanted(const struct bw_guard_place *place)
-{
-    return !is_over(place) && place->mirrored.epoch == place->machine.mirror.armed_epoch;
-}
-
-static bool is_told(const struct bw_guard_place *place)
-{
-    if (is_over(place))
-        return place->told.epoch == 0;
-    return place->told.epoch == place->mirrored.epoch &&
-           place->told.end.boot_ns == place->mirrored.end.boot_ns &&
-           place->told.end.raw_ns == place->mirrored.end.raw_ns;
-}
-
-/* True: it holds what the mirror says, or nothing has to be held. One that has ended holds nothing, until
- * another is made and told. */
-bool bw_guard_enforcer_has(const struct bw_guard_place *place)
-{
-    return is_over(place) ||
-           (place->program->enforcer.fd >= 0 && is_wanted(place) && is_told(place) &&
-            !place->is_reach_untold && place->told_number <= place->program->enforcer.taken);
-}
+/* ---- telling it ------------------------------------------------------------------------------ */
 
 static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_message *message,
                        const int *fds)
@@ -195,131 +158,18 @@ static bool send_frame(struct bw_guard_program *program, struct bw_enforcer_mess
     return sendmsg(link->fd, &head, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
 }
 
-static void add_order(struct bw_enforcer_message *message, const struct bw_guard_place *place)
+/* True: it took it. */
+static bool tell(struct bw_guard_program *program, enum bw_enforcer_message_kind kind,
+                 const struct bw_enforcing_action *action)
 {
-    struct bw_enforcer_order *order = &message->orders[message->order_count++];
-
-    *order = place->mirrored;
-    memset(order->group, 0, sizeof order->group);
-    memcpy(order->group, place->machine.group, sizeof order->group);
-}
-
-static void tell_again_in(struct bw_guard_program *program, uint64_t wait_ns)
-{
-    bw_deadline_set(&program->enforcer.again, bw_instant_add(bw_clock_now(), wait_ns),
-                    BW_DEADLINE_RIGHT);
-}
-
-static void tell_over(struct bw_guard_place *place)
-{
-    struct bw_guard_program *program = place->program;
     struct bw_enforcer_message *message = &program->enforcer.message;
 
-    message->kind = BW_ENFORCER_MESSAGE_OVER;
-    message->number = message->means_count = message->order_count = 0;
-    add_order(message, place);
-    message->orders[0].epoch = place->told.epoch;
-    if (send_frame(program, message, NULL))
-        place->told.epoch = 0;
-    else
-        tell_again_in(program, TELL_AGAIN_NS);
-}
-
-/* Deadlines on their way into one frame. */
-struct deadlines {
-    struct bw_enforcer_message message;
-    struct bw_guard_place *places[BW_ENFORCER_ORDERS_MAX];
-};
-
-static void await_answer(struct bw_enforcer_link *link)
-{
-    bw_deadline_set(&link->silent, bw_instant_add(bw_clock_now(), SILENT_NS), BW_DEADLINE_WAIT);
-}
-
-/* False: it did not take it now. */
-static bool tell_deadlines(struct bw_guard_program *program, struct deadlines *deadlines)
-{
-    struct bw_enforcer_link *link = &program->enforcer;
-    struct bw_enforcer_message *message = &deadlines->message;
-
-    message->kind = BW_ENFORCER_MESSAGE_DEADLINES;
-    message->number = link->sent + 1;
-    if (message->order_count == 0)
-        return true;
-    if (!send_frame(program, message, NULL))
-        return false;
-    if (link->sent++ == link->taken)
-        await_answer(link);
-    for (uint32_t i = 0; i < message->order_count; i++) {
-        deadlines->places[i]->told = message->orders[i];
-        deadlines->places[i]->told_number = link->sent;
-    }
-    message->order_count = 0;
-    return true;
-}
-
-/* False: a frame that is full was not taken. */
-static bool tell_place(struct bw_guard_place *place, struct deadlines *deadlines)
-{
-    if (is_over(place)) {
-        if (place->told.epoch != 0)
-            tell_over(place);
-        return true;
-    }
-    if (!is_wanted(place) || is_told(place) || place->is_reach_untold)
-        return true;
-    deadlines->places[deadlines->message.order_count] = place;
-    add_order(&deadlines->message, place);
-    return deadlines->message.order_count < BW_ENFORCER_ORDERS_MAX ||
-           tell_deadlines(place->program, deadlines);
-}
-
-/* Predecessors are relieved once ours holds all that their mirrors say. */
-static void begin_relief(struct bw_guard_program *program)
-{
-    const struct bw_enforcer_link *link = &program->enforcer;
-
-    if (link->has_told_all && link->taken == link->sent)
-        bw_guard_relief_begin(program);
-}
-
-/* What it did not take at once, it takes when it has read what came before. */
-void bw_guard_enforcer_flush(struct bw_guard_program *program)
-{
-    static struct deadlines deadlines; /* one loop, one thread */
-    struct bw_enforcer_link *link = &program->enforcer;
-    /* Once it was told all, no later deadline while a predecessor holds an earlier one. */
-    const bool awaits_relief = link->has_told_all && !link->is_relieved;
-    bool takes_reach = true;
-    bool has_short = false; /* a group whose means cannot be opened stops no other one */
-    bool is_taken = true;
-
-    link->is_dirty = false;
-    if (link->fd < 0)
-        return; /* with the next one */
-    deadlines.message.order_count = 0;
-    for (uint32_t i = 0; i < program->place_count && is_taken; i++) {
-        struct bw_guard_place *place = program->places[i];
-
-        if (place->is_reach_untold && takes_reach) {
-            bw_guard_enforcer_tell_reach(place);
-            takes_reach = !place->is_reach_untold || place->are_means_short;
-        }
-        has_short |= place->are_means_short;
-        is_taken = awaits_relief || tell_place(place, &deadlines);
-    }
-    is_taken = is_taken && tell_deadlines(program, &deadlines);
-    link->is_dirty = !is_taken; /* with its next answer, or the next arm */
-    link->has_told_all |= is_taken && takes_reach && !has_short;
-    if (!is_taken || !takes_reach || has_short)
-        tell_again_in(program, is_taken && takes_reach ? OPEN_AGAIN_NS : TELL_AGAIN_NS);
-    begin_relief(program);
-}
-
-void bw_guard_enforcer_look(struct bw_guard_place *place)
-{
-    if (!is_told(place))
-        place->program->enforcer.is_dirty = true;
+    message->kind = kind;
+    message->number = action->number;
+    message->means_count = 0;
+    message->order_count = action->order_count;
+    memcpy(message->orders, action->orders, action->order_count * sizeof action->orders[0]);
+    return send_frame(program, message, NULL);
 }
 
 /* ---- by which descriptors -------------------------------------------------------------------- */
@@ -351,67 +201,52 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
 {
     struct bw_guard_program *program = place->program;
     struct bw_enforcer_message *message = &program->enforcer.message;
+    enum bw_enforcing_reach how = BW_ENFORCING_REACH_TAKEN;
     int fds[BW_ENFORCER_MEANS_MAX];
 
     if (program->enforcer.fd < 0)
         return; /* told when it was made */
     message->kind = BW_ENFORCER_MESSAGE_REACH;
     message->number = 0;
-    message->order_count = 0;
-    add_order(message, place);
+    message->order_count = 1;
+    message->orders[0] = (struct bw_enforcer_order){.epoch = 0};
+    memcpy(message->orders[0].group, place->machine.group, sizeof message->orders[0].group);
     note_short(place, !bw_guard_means_open(place, fds, message->means, &message->means_count));
     note_full(place, message->means_count == BW_ENFORCER_MEANS_MAX);
-    place->is_reach_untold = place->are_means_short || !send_frame(program, message, fds);
-    if (place->is_reach_untold)
-        program->enforcer.is_dirty = true;
-    if (place->is_reach_untold && !place->are_means_short) {
+    if (place->are_means_short) {
+        how = BW_ENFORCING_REACH_SHORT;
+    } else if (!send_frame(program, message, fds)) {
+        how = BW_ENFORCING_REACH_UNTAKEN;
         bw_log_debug(&program->log, "enforcer.reach_untold",
                      "group=%s error=%s does=\"tries again; passes on no deadline before\"",
                      place->config->name, bw_log_quote(strerror(errno)));
     }
     for (uint32_t i = 0; i < message->means_count; i++)
         (void)close(fds[i]); /* the enforcer has its own now */
+    bw_enforcing_on_reach(&program->enforcing, &place->enforcing, how);
 }
 
 /* ---- its answers ----------------------------------------------------------------------------- */
 
-static void answer_places(struct bw_guard_program *program)
+static void on_taken(struct bw_guard_program *program, const struct bw_enforcer_message *answer)
 {
-    for (uint32_t i = 0; i < program->place_count && !program->is_closing; i++)
-        if (program->places[i]->awaits_enforcer && bw_guard_enforcer_has(program->places[i]))
-            bw_guard_place_mirrored(program->places[i], true);
-}
+    for (uint32_t i = 0; i < answer->order_count; i++) {
+        const struct bw_enforcer_order *order = &answer->orders[i];
+        const struct bw_guard_place *place = bw_guard_program_find(program, order->group);
 
-/* Those are not held: what waits for them is refused, and the next arm tries again. */
-static void refuse_places(struct bw_guard_program *program, const struct bw_enforcer_message *answer)
-{
-    for (uint32_t i = 0; i < answer->order_count && !program->is_closing; i++) {
-        struct bw_guard_place *place = bw_guard_program_find(program, answer->orders[i].group);
-
-        if (place == NULL || place->told_number != answer->number)
-            continue;
-        bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64,
-                     place->config->name, answer->orders[i].epoch);
-        place->is_reach_untold = true; /* it may have lacked a descriptor: once more, and whole */
-        if (place->awaits_enforcer)
-            bw_guard_place_mirrored(place, false);
+        if (place != NULL && place->enforcing.refused_epoch != order->epoch)
+            bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64, order->group,
+                         order->epoch);
     }
+    bw_enforcing_on_taken(&program->enforcing, answer->number, answer->orders, answer->order_count,
+                          bw_clock_now());
 }
 
 static void on_answer(struct bw_guard_program *program, const struct bw_enforcer_message *answer)
 {
-    struct bw_enforcer_link *link = &program->enforcer;
-
     switch (answer->kind) {
     case BW_ENFORCER_MESSAGE_TAKEN:
-        refuse_places(program, answer);
-        link->taken = answer->number;
-        if (link->taken < link->sent)
-            await_answer(link);
-        else
-            bw_deadline_clear(&link->silent);
-        answer_places(program);
-        begin_relief(program);
+        on_taken(program, answer);
         break;
     case BW_ENFORCER_MESSAGE_KILLED:
         for (uint32_t i = 0; i < answer->order_count; i++)
@@ -436,7 +271,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
     program->enforcer.is_poll_closing = false;
     if (!program->is_closing)
-        bw_guard_enforcer_make(program);
+        bw_enforcing_on_gone(&program->enforcing, bw_clock_now());
 }
 
 static void close_link(struct bw_guard_program *program)
@@ -445,11 +280,11 @@ static void close_link(struct bw_guard_program *program)
 
     if (link->fd < 0)
         return;
-    bw_deadline_clear(&link->silent);
     link->is_poll_closing = true;
     uv_close((uv_handle_t *)&link->poll, on_poll_closed);
     (void)close(link->fd); /* what it was told it keeps to */
     link->fd = -1;
+    bw_enforcing_on_lost(&program->enforcing);
 }
 
 /* Nobody listens at its socket any more; another is made once its descriptor is closed. */
@@ -471,16 +306,12 @@ void bw_guard_enforcer_replace(struct bw_guard_program *program)
     give_up(program);
 }
 
-/* Frozen it would hold up every arm for as long as it is, and enforce nothing. */
-static void on_silent(struct bw_deadline *deadline, void *user)
+static void replace_silent(struct bw_guard_program *program)
 {
-    struct bw_guard_program *program = user;
     const struct bw_enforcer_link *link = &program->enforcer;
     char byte;
 
-    (void)deadline;
-    if (link->fd < 0 || recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0 ||
-        BW_MUTANT(ENFORCER_SILENT))
+    if (recv(link->fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0)
         return; /* it has answered, or has ended: that is read next */
     bw_log_error(&program->log, "enforcer.silent",
                  "pid=%ld does=\"kills it, makes another; acknowledges no deadline before it has it\"",
@@ -510,68 +341,112 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     give_up(program);
 }
 
-/* ---- life ------------------------------------------------------------------------------------ */
+/* ---- what is to be done ---------------------------------------------------------------------- */
 
-void bw_guard_enforcer_make(struct bw_guard_program *program)
+static void try_to_make(struct bw_guard_program *program)
 {
     struct bw_enforcer_link *link = &program->enforcer;
 
-    if (program->is_closing || link->fd >= 0 || link->is_poll_closing)
-        return;
     if (!make(program)) {
-        bw_deadline_set(&link->again, bw_instant_add(bw_clock_now(), MAKE_AGAIN_NS),
-                        BW_DEADLINE_RIGHT);
+        bw_enforcing_on_unmade(&program->enforcing, bw_clock_now());
         return;
     }
     bw_log_info(&program->log, "enforcer.made", "pid=%ld", (long)link->pid);
-    link->sent = link->taken = 0;
-    link->has_told_all = false;
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        program->places[i]->told.epoch = 0;
-        bw_guard_enforcer_tell_reach(program->places[i]);
+    bw_enforcing_on_made(&program->enforcing);
+}
+
+static void say_unrelieved(struct bw_guard_program *program)
+{
+    bw_log_error(&program->log, "enforcer.unrelieved",
+                 "error=\"an enforcer of an earlier guard does not answer\" "
+                 "does=\"goes on; if it wakes it may end what is served here\" "
+                 "next=\"kill -9 the process bw-enforcer that is not pid %ld\"",
+                 (long)program->enforcer.pid);
+}
+
+static void say_mirrored(const struct bw_enforcing_action *action)
+{
+    const struct bw_guard_event mirrored = {
+        .kind = BW_GUARD_EVENT_MIRRORED, .number = action->number, .ok = action->ok};
+
+    bw_guard_place_step(action->place->owner, &mirrored);
+}
+
+static void carry_out(struct bw_guard_program *program, const struct bw_enforcing_action *action)
+{
+    struct bw_enforcing *enforcing = &program->enforcing;
+
+    switch (action->kind) {
+    case BW_ENFORCING_MAKE:
+        try_to_make(program);
+        break;
+    case BW_ENFORCING_REACH:
+        bw_guard_enforcer_tell_reach(action->place->owner);
+        break;
+    case BW_ENFORCING_OVER:
+        bw_enforcing_on_told(enforcing, tell(program, BW_ENFORCER_MESSAGE_OVER, action),
+                             bw_clock_now());
+        break;
+    case BW_ENFORCING_HOLD:
+        bw_enforcing_on_told(enforcing, tell(program, BW_ENFORCER_MESSAGE_DEADLINES, action),
+                             bw_clock_now());
+        break;
+    case BW_ENFORCING_REPLACE:
+        replace_silent(program);
+        break;
+    case BW_ENFORCING_RELIEVE:
+        bw_guard_relief_ask(program);
+        break;
+    case BW_ENFORCING_UNRELIEVED:
+        say_unrelieved(program);
+        break;
+    case BW_ENFORCING_WRITE:
+        bw_guard_mirrors_write(program);
+        break;
+    case BW_ENFORCING_ANSWER:
+        say_mirrored(action);
+        break;
     }
-    bw_guard_enforcer_flush(program);
 }
 
-static void on_again(struct bw_deadline *deadline, void *user)
+/* Asked in every turn: the timer is touched where something has changed. */
+static void set_wake(struct bw_enforcer_link *link, struct bw_instant at)
 {
-    struct bw_guard_program *program = user;
+    const struct bw_instant before = link->wake.is_set ? link->wake.at : BW_INSTANT_NEVER;
 
+    if (at.boot_ns != before.boot_ns || at.raw_ns != before.raw_ns)
+        bw_deadline_set(&link->wake, at, BW_DEADLINE_RIGHT);
+}
+
+void bw_guard_enforcing_go_on(struct bw_guard_program *program)
+{
+    struct bw_enforcing_action action;
+
+    while (!program->is_closing &&
+           bw_enforcing_next(&program->enforcing, bw_clock_now(), &action))
+        carry_out(program, &action);
+    if (program->enforcer.is_open && !program->is_closing)
+        set_wake(&program->enforcer, bw_enforcing_wake(&program->enforcing, bw_clock_now()));
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static void on_wake(struct bw_deadline *deadline, void *user)
+{
     (void)deadline;
-    if (program->enforcer.fd >= 0)
-        bw_guard_enforcer_flush(program);
-    else
-        bw_guard_enforcer_make(program);
-}
-
-/* Before the loop waits: all that the messages of one turn have armed goes in as few frames as it takes. */
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct bw_guard_program *program = prepare->data;
-
-    if (program->enforcer.is_dirty && !program->is_closing)
-        bw_guard_enforcer_flush(program);
+    bw_guard_enforcing_go_on(user);
 }
 
 enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program, struct bw_diag *diag)
 {
     struct bw_enforcer_link *link = &program->enforcer;
-    enum bw_err err = bw_deadline_init(&link->again, &program->loop, on_again, program, diag);
+    const enum bw_err err = bw_deadline_init(&link->wake, &program->loop, on_wake, program, diag);
 
     if (err != BW_OK)
         return err;
-    err = bw_deadline_init(&link->silent, &program->loop, on_silent, program, diag);
-    if (err != BW_OK) {
-        bw_deadline_close(&link->again, NULL);
-        return err;
-    }
-    BW_ASSERT(uv_prepare_init(&program->loop, &link->prepare) == 0); /* cannot fail */
-    link->prepare.data = program;
-    BW_ASSERT(uv_prepare_start(&link->prepare, on_prepare) == 0);
-    uv_unref((uv_handle_t *)&link->prepare);
     link->is_open = true;
-    bw_guard_relief_init(program);
-    bw_guard_enforcer_make(program);
+    bw_enforcing_begin(&program->enforcing, bw_clock_now());
+    bw_guard_enforcing_go_on(program);
     return BW_OK;
 }
 
@@ -583,8 +458,6 @@ void bw_guard_enforcer_close(struct bw_guard_program *program)
         return;
     link->is_open = false;
     bw_guard_relief_close(program);
-    bw_deadline_close(&link->again, NULL);
-    bw_deadline_close(&link->silent, NULL);
-    uv_close((uv_handle_t *)&link->prepare, NULL);
+    bw_deadline_close(&link->wake, NULL);
     close_link(program);
 }

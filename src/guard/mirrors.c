@@ -42,25 +42,20 @@ static void write_round(void *of)
     }
 }
 
-/* True: MIRRORED is to be said. False: the enforcer has to hold it first. */
-static bool take(struct bw_guard_mirror_write *write)
+static void take(struct bw_guard_mirror_write *write)
 {
     struct bw_guard_place *place = write->place;
+    const bool ok = write->file.err == BW_OK;
 
-    place->mirror_number = write->number;
-    if (write->file.err == BW_OK && write->file.reach.bytes != NULL)
+    if (ok && write->file.reach.bytes != NULL)
         place->reach_mirrored = write->file.reach.version;
     free(write->file.reach.bytes);
-    if (write->file.err == BW_OK) {
-        place->mirrored = write->order;
-        bw_guard_enforcer_look(place);
-        place->awaits_enforcer = !bw_guard_enforcer_has(place);
-        return !place->awaits_enforcer;
-    }
-    bw_log_error(&place->program->log, "mirror.unsaved",
-                 "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
-                 bw_log_quote(write->file.diag.text));
-    return true;
+    if (!ok)
+        bw_log_error(&place->program->log, "mirror.unsaved",
+                     "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
+                     bw_log_quote(write->file.diag.text));
+    bw_enforcing_on_written(&place->program->enforcing, &place->enforcing, write->number,
+                            &write->order, ok);
 }
 
 /* The others are written too, with what each is ended by; and the socket of our enforcer was there. */
@@ -70,8 +65,10 @@ static void want_all(struct bw_guard_program *program)
                  "dir=%s error=\"somebody has removed it\" does=\"writes all mirrors again\"",
                  bw_log_quote(program->store.mirror_path));
     for (uint32_t i = 0; i < program->place_count; i++) {
+        struct bw_enforcing_place *place = &program->places[i]->enforcing;
+
         program->places[i]->reach_mirrored = 0;
-        bw_guard_mirrors_want(program->places[i], program->places[i]->mirror_wanted);
+        bw_enforcing_on_mirror(&program->enforcing, place, place->wanted);
     }
     bw_guard_enforcer_replace(program);
 }
@@ -82,48 +79,47 @@ static void on_round_written(void *of, void *user)
     struct bw_guard_mirror_round *round = of;
 
     BW_CRASH_POINT(GUARD_AFTER_MIRROR);
-    program->mirrors.is_writing = false;
     for (uint32_t i = 0; i < round->count; i++)
-        if (take(&round->writes[i]) && !program->is_closing)
-            bw_guard_place_mirrored(round->writes[i].place, round->writes[i].file.err == BW_OK);
+        take(&round->writes[i]);
+    bw_enforcing_on_round_written(&program->enforcing);
     if (round->is_made_again && !program->is_closing)
         want_all(program);
     free(round);
+    bw_guard_enforcing_go_on(program);
     bw_guard_program_look(program);
 }
 
 static void add(struct bw_guard_mirror_round *round, struct bw_guard_place *place)
 {
-    struct bw_guard_mirror_write *write = &round->writes[round->count++];
-    const struct bw_guard_mirror *mirror = &place->machine.mirror;
+    struct bw_guard_mirror_write *write = &round->writes[round->count];
 
-    place->is_mirror_due = false;
+    if (!bw_enforcing_begin_write(&place->program->enforcing, &place->enforcing, &write->number,
+                                  &write->order))
+        return;
+    round->count++;
     write->place = place;
-    write->number = place->mirror_wanted;
-    write->order = (struct bw_enforcer_order){
-        .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
     write->file.reach = bw_guard_reach_copy(place, place->reach_mirrored);
-    bw_guard_store_prepare_mirror(&place->program->store, place->config->name, mirror,
+    bw_guard_store_prepare_mirror(&place->program->store, place->config->name,
+                                  &place->machine.mirror,
                                   bw_guard_place_is_foreign(place) ? place->mirror_cluster
                                                                    : place->program->store.cluster_id,
                                   &write->file);
 }
 
-static void begin_round(struct bw_guard_program *program)
+void bw_guard_mirrors_write(struct bw_guard_program *program)
 {
     struct bw_guard_mirrors *mirrors = &program->mirrors;
-    struct bw_guard_mirror_round *round =
-        malloc(sizeof *round + mirrors->due * sizeof round->writes[0]);
+    const uint32_t due_count = program->enforcing.due_count;
+    struct bw_guard_mirror_round *round = /* and one that `add` looks at in vain */
+        malloc(sizeof *round + (due_count + 1) * sizeof round->writes[0]);
 
     BW_ASSERT(round != NULL);
     round->store = &program->store;
     round->is_made_again = false;
     round->count = 0;
     for (uint32_t i = 0; i < program->place_count; i++)
-        if (program->places[i]->is_mirror_due)
-            add(round, program->places[i]);
-    mirrors->due = 0;
-    mirrors->is_writing = true;
+        add(round, program->places[i]);
+    BW_ASSERT(round->count == due_count);
     BW_CRASH_POINT(GUARD_BEFORE_MIRROR);
     bw_worker_begin(mirrors->worker, write_round, round);
 }
@@ -137,30 +133,20 @@ static void forget_foreign(struct bw_guard_program *program)
     }
 }
 
-/* Before the loop waits: all that the messages of one turn have changed. */
+/* Before the loop waits: all that the messages of one turn have changed and armed, in as few writes and frames
+ * as it takes. */
 static void on_prepare(uv_prepare_t *prepare)
 {
     struct bw_guard_program *program = prepare->data;
 
     if (program->has_foreign && !program->is_closing)
         forget_foreign(program);
-    if (program->mirrors.due > 0 && !program->mirrors.is_writing && !program->is_closing)
-        begin_round(program);
-}
-
-void bw_guard_mirrors_want(struct bw_guard_place *place, uint64_t number)
-{
-    place->mirror_wanted = number;
-    if (place->is_mirror_due)
-        return;
-    place->is_mirror_due = true;
-    place->program->mirrors.due++;
+    bw_guard_enforcing_go_on(program);
 }
 
 bool bw_guard_mirrors_are_due(const struct bw_guard_program *program)
 {
-    return program->mirrors.worker != NULL &&
-           (program->mirrors.due > 0 || program->mirrors.is_writing);
+    return program->mirrors.worker != NULL && bw_enforcing_is_due(&program->enforcing);
 }
 
 enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program, struct bw_diag *diag)

@@ -154,17 +154,14 @@ void bw_guard_place_forget_foreign(struct bw_guard_place *place)
 
     if (!bw_guard_place_is_foreign(place) || bw_id_is_none(program->store.cluster_id) ||
         program->is_caretaker || bw_guard_mirrors_are_due(program) || place->save != NULL ||
-        place->awaits_enforcer || !bw_guard_place_is_over(place))
+        place->enforcing.is_waiting || !bw_guard_place_is_over(place))
         return;
     bw_log_warn(&program->log, "mirror.forgotten", "group=%s epoch=%" PRIu64, place->config->name,
                 place->machine.mirror.armed_epoch);
     place->mirror_cluster = (struct bw_id){{0}};
-    place->mirrored = (struct bw_enforcer_order){0};
-    place->found_epoch = 0;
     bw_guard_init(&place->machine, place->config->name, &limits, &place->kept, NULL,
                   bw_clock_now());
-    bw_guard_enforcer_look(place);
-    bw_guard_mirrors_want(place, 0);
+    bw_enforcing_forget(&program->enforcing, &place->enforcing);
     bw_guard_place_tick(place);
     bw_guard_agents_greet_again(program);
 }
@@ -465,9 +462,6 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
                     "group=%s why=%s does=\"processes are found by their environment\"",
                     config->name, bw_log_quote(why.text));
     bw_guard_reach_keep(place);
-    place->found_epoch = has_mirror ? mirror.armed_epoch : 0;
-    place->mirrored = (struct bw_enforcer_order){
-        .epoch = place->found_epoch, .end = mirror.armed_end, .fence_ns = mirror.fence_ns};
     end_left_behind(place, &mirror);
     get_limits(config, &limits);
     limits.proof = read_proof(place);

@@ -47,6 +47,7 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
         return err;
     place->index = program->place_count;
     places[program->place_count++] = place;
+    bw_enforcing_add(&program->enforcing, &place->enforcing, &place->machine, place);
     bw_guard_enforcer_tell_reach(place);
     bw_guard_place_tick(place); /* what is overdue, and the look at an enforced group (3.4) */
     bw_guard_place_prove(place);
@@ -307,8 +308,10 @@ struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
     struct bw_guard_program *program = calloc(1, sizeof *program);
 
     BW_ASSERT(program != NULL);
+    bw_enforcing_init(&program->enforcing);
     program->config = config;
     program->enforcer.fd = -1;
+    program->relief.is_incomplete = true; /* nobody was asked yet */
     program->store.state_dir = program->store.mirror_dir = -1;
     program->store.lock = program->store.mirror_lock = -1;
     bw_log_init(&program->log, "guard", config->log_level);

@@ -20,6 +20,9 @@
 #include <breakwater/core/guard_turn.h>
 #include <breakwater/core/looks.h>
 #include <breakwater/guard/guard.h>
+#include <breakwater/machine/enforcing.h>
+#include <breakwater/machine/guard_session.h>
+#include <breakwater/machine/rounds.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/sys/deadline.h>
@@ -110,6 +113,7 @@ struct bw_guard_file_copy {
 /* A memory on its way to the disk. */
 struct bw_guard_save {
     struct bw_guard_place *place;
+    struct bw_round_item item;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
     struct bw_guard_file_copy file;
 };
@@ -142,9 +146,6 @@ void bw_guard_store_write_mirror(const struct bw_guard_store *store,
  * it now. May take as long as the file system does. */
 BW_MUST_CHECK enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_store *store,
                                                             struct bw_diag *diag);
-/* From here on agents of another cluster, or of a lower generation, are refused. */
-bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
-                              uint64_t generation);
 /* A bw_guard_pin to the disk, which may hang: on a worker. */
 void bw_guard_store_pin(void *of);
 
@@ -187,15 +188,9 @@ struct bw_guard_place {
     bool has_warned_shell[BW_ACTION_COUNT];
     bool has_said_unreadable; /* why its status says nothing */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
-    uint64_t found_epoch;         /* armed in the mirror that was found at the start; 0: none was */
-    struct bw_enforcer_order told; /* the deadline that the enforcer was told; epoch 0: none */
-    bool is_reach_untold; /* the enforcer does not know by what to end it: no deadline is passed on */
-    bool are_means_short; /* ... as they cannot all be opened now; has been logged */
+    struct bw_enforcing_place enforcing; /* its deadline, on the way to mirror and enforcer */
+    bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
-    uint64_t told_number;          /* the frame that told it */
-    struct bw_enforcer_order mirrored; /* the deadline that the newest mirror in /run says; epoch 0: none */
-    uint64_t mirror_wanted;        /* number of the newest MIRROR */
-    bool is_mirror_due;            /* the next round writes it */
     struct bw_guard_memory kept;   /* as it was found on the disk */
     bool is_unread; /* its memory cannot be read, and is left as it is: only its mirror is enforced */
     struct bw_id mirror_cluster;   /* whose epoch is armed in it, where that was found; none: ours */
@@ -205,8 +200,6 @@ struct bw_guard_place {
     uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
     uint64_t reach_mirrored;       /* the one beside its mirror */
     struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
-    bool awaits_enforcer;          /* MIRRORED of `mirror_number` follows when it has it */
-    uint64_t mirror_number;        /* of the newest one that was written */
 };
 
 /* A place of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
@@ -240,8 +233,6 @@ bool bw_guard_place_is_nobodys(const struct bw_guard_place *place);
 bool bw_guard_place_is_over(const struct bw_guard_place *place);
 /* Before the loop waits: a foreign epoch that is over is forgotten. */
 void bw_guard_place_forget_foreign(struct bw_guard_place *place);
-/* The answer to the place's newest MIRROR that waited for the enforcer. */
-void bw_guard_place_mirrored(struct bw_guard_place *place, bool ok);
 /* Asks systemd for its units, unless that was done a moment ago. */
 void bw_guard_units_look_again(struct bw_guard_place *place);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
@@ -274,26 +265,16 @@ struct bw_enforcer_link {
     int fd; /* -1: there is none */
     pid_t pid;
     char name[32]; /* prefix and 16 hex digits */
-    struct bw_deadline again; /* when it could not be made */
-    struct bw_deadline silent; /* when it has not answered for too long */
-    uv_prepare_t prepare;
-    bool is_dirty;    /* it is not told everything yet */
-    bool is_relieved; /* no earlier enforcer holds anything that this guard knows of */
-    bool has_told_all; /* that it was made for; from then on it waits until it is relieved */
-    uint64_t sent;    /* number of the newest frame of deadlines */
-    uint64_t taken;   /* of the newest one that it has answered */
+    struct bw_deadline wake; /* when the next thing is to be done without anything having happened */
     struct bw_enforcer_message message; /* being sent */
     struct bw_enforcer_message answer;  /* being read */
 };
 
 #define BW_RELIEF_MAX 8
 struct bw_relief {
-    bool has_begun;
     bool is_incomplete; /* one could not be asked */
     uint32_t count;     /* have been asked, and have not answered */
     int fds[BW_RELIEF_MAX];
-    uint32_t looks;
-    struct bw_deadline again;
 };
 
 /* Makes the enforcer and tells it what is armed. From then on there always is one, or another is being
@@ -301,14 +282,10 @@ struct bw_relief {
 BW_MUST_CHECK enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program,
                                                  struct bw_diag *diag);
 void bw_guard_enforcer_close(struct bw_guard_program *program);
-void bw_guard_enforcer_make(struct bw_guard_program *program);
 /* Ends it, also where it is frozen, and makes another; no deadline is acknowledged before that has it. */
 void bw_guard_enforcer_replace(struct bw_guard_program *program);
-/* After each step: what it has to be told goes out before the loop waits. */
-void bw_guard_enforcer_look(struct bw_guard_place *place);
-void bw_guard_enforcer_flush(struct bw_guard_program *program);
-/* It holds what the mirror says, or nothing is to be held. */
-bool bw_guard_enforcer_has(const struct bw_guard_place *place);
+/* Carries out what machine/enforcing.h has to be done: before the loop waits. */
+void bw_guard_enforcing_go_on(struct bw_guard_program *program);
 /* By which descriptors it ends the group, from here on: after whatever makes new ones. */
 void bw_guard_enforcer_tell_reach(struct bw_guard_place *place);
 /* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. False: something that is there could not be
@@ -318,9 +295,8 @@ BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_place *place, int *
 /* True: cgroups of its own were gone, and are there again. */
 bool bw_guard_cgroups_make_again(const struct bw_guard_place *place);
 
-void bw_guard_relief_init(struct bw_guard_program *program);
-/* Our enforcer has what the mirrors say: the earlier ones are relieved of it. Once. */
-void bw_guard_relief_begin(struct bw_guard_program *program);
+/* RELIEVE: asks the enforcers of guards before, or hears what they have answered. */
+void bw_guard_relief_ask(struct bw_guard_program *program);
 void bw_guard_relief_close(struct bw_guard_program *program);
 
 /* ---- reach_file.c ------------------------------------------------------------------------------ */
@@ -356,15 +332,13 @@ struct bw_guard_mirror_round {
 struct bw_guard_mirrors {
     struct bw_worker *worker; /* NULL: not open */
     uv_prepare_t prepare;
-    uint32_t due;    /* places whose mirror the next round writes */
-    bool is_writing;
-    bool is_lost;    /* at the end: a round that hangs is never ours again */
+    bool is_lost; /* at the end: a round that hangs is never ours again */
 };
 BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program,
                                                 struct bw_diag *diag);
 void bw_guard_mirrors_close(struct bw_guard_program *program);
-/* MIRROR: MIRRORED of `number` follows when it is written and the enforcer holds what it says. */
-void bw_guard_mirrors_want(struct bw_guard_place *place, uint64_t number);
+/* WRITE: all mirrors that are due. */
+void bw_guard_mirrors_write(struct bw_guard_program *program);
 /* Something that was asked for is not written yet. */
 bool bw_guard_mirrors_are_due(const struct bw_guard_program *program);
 
@@ -401,6 +375,7 @@ struct bw_guard_peer {
     struct bw_guard_program *program;
     struct bw_unix_connection *connection;
     struct bw_guard_peer *next; /* the newest first */
+    uint64_t number;            /* by which the session knows it */
     bool is_failing;            /* it is being closed */
 };
 BW_MUST_CHECK enum bw_err bw_guard_agents_listen(struct bw_guard_program *program,
@@ -434,9 +409,8 @@ struct bw_guard_program {
     struct bw_unix_listener listener;
     bool is_listening;
     struct bw_guard_peer *peers;
-    struct bw_guard_peer *agent;     /* the controlling one; NULL: none */
-    struct bw_guard_hello hello;     /* what it said */
-    uint32_t welcomed_count;         /* places that it has been told of */
+    uint64_t peer_count;             /* that ever were */
+    struct bw_guard_session session;
     struct bw_deadline welcome_more; /* when it has read enough to be told more */
     bool has_welcome_more;
 
@@ -444,6 +418,7 @@ struct bw_guard_program {
     struct bw_deadline looks_more; /* when the next one that waits may begin */
     bool has_looks_more;
 
+    struct bw_enforcing enforcing;
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;
     struct bw_guard_mirrors mirrors;
@@ -451,12 +426,9 @@ struct bw_guard_program {
     struct bw_worker *pins; /* NULL: not open */
     struct bw_guard_pin *pin; /* the thread's; NULL: none */
     bool is_pinning;          /* at the end: the pin is never ours again */
-    struct bw_guard_peer *pin_peer; /* whose hello waits for it; NULL: nobody's */
-    struct bw_guard_hello pin_hello;
     struct bw_worker *disk; /* one round at a time: at most one thread hangs */
     struct bw_guard_save_round round; /* the worker's while it is busy */
-    uint32_t next_saved;    /* place that the next round begins with: none waits for ever */
-    bool is_answering;      /* what is asked for meanwhile goes together */
+    struct bw_rounds saves;
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;

@@ -14,15 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
-
-#define LOOK_AGAIN_NS (BW_NS_PER_S / 5)
-#define LOOK_SOON_NS  (5 * BW_NS_PER_MS)
-#define SAY_AFTER     200 /* looks: a second */
-
-static void look(struct bw_guard_program *program);
 
 /* ---- one predecessor ------------------------------------------------------------------------- */
 
@@ -32,14 +24,6 @@ static bool send_frame(int fd, const struct bw_enforcer_message *message)
     const size_t size = bw_enforcer_message_encode(message, frame);
 
     return send(fd, frame, size, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
-}
-
-/* What this guard knows of the group: the deadline that it has found in a mirror, or that it is over. */
-static uint64_t known_epoch(const struct bw_guard_place *place)
-{
-    const uint64_t ended = place->machine.memory.ended_epoch;
-
-    return place->found_epoch > ended ? place->found_epoch : ended;
 }
 
 static bool send_known(struct bw_guard_program *program, int fd)
@@ -53,7 +37,7 @@ static bool send_known(struct bw_guard_program *program, int fd)
 
         memset(order, 0, sizeof *order);
         memcpy(order->group, program->places[i]->machine.group, sizeof order->group);
-        order->epoch = known_epoch(program->places[i]);
+        order->epoch = bw_enforcing_known_epoch(&program->places[i]->enforcing);
         if (message->order_count < BW_ENFORCER_ORDERS_MAX && i + 1 < program->place_count)
             continue;
         if (!send_frame(fd, message))
@@ -155,74 +139,21 @@ static void hear_all(struct bw_guard_program *program)
     }
 }
 
-/* One that is frozen would hold up every arm for as long as it is. Ours holds what its mirrors say; when it
- * wakes it may end at an old deadline what was renewed since, which is an outage and no more, unless it
- * hears first what it was told. */
-static void go_on_without(struct bw_guard_program *program)
-{
-    struct bw_enforcer_link *link = &program->enforcer;
-
-    bw_log_error(&program->log, "enforcer.unrelieved",
-                 "error=\"an enforcer of an earlier guard does not answer\" "
-                 "does=\"goes on; if it wakes it may end what is served here\" "
-                 "next=\"kill -9 the process bw-enforcer that is not pid %ld\"",
-                 (long)link->pid);
-    if (BW_MUTANT(RELIEF_UNBOUND))
-        return;
-    link->is_relieved = true;
-    link->is_dirty = true;
-}
-
-static void look(struct bw_guard_program *program)
+void bw_guard_relief_ask(struct bw_guard_program *program)
 {
     struct bw_relief *relief = &program->relief;
-    struct bw_enforcer_link *link = &program->enforcer;
 
     hear_all(program);
     if (relief->count == 0 && relief->is_incomplete)
         begin_all(program);
-    if (relief->count == 0 && !relief->is_incomplete) {
-        link->is_relieved = true;
-        link->is_dirty = true;
-        return;
-    }
-    if (++relief->looks == SAY_AFTER)
-        go_on_without(program);
-    bw_deadline_set(&relief->again,
-                    bw_instant_add(bw_clock_now(),
-                                   relief->looks < SAY_AFTER ? LOOK_SOON_NS : LOOK_AGAIN_NS),
-                    BW_DEADLINE_RIGHT);
-}
-
-static void on_again(struct bw_deadline *deadline, void *user)
-{
-    (void)deadline;
-    look(user);
-}
-
-void bw_guard_relief_begin(struct bw_guard_program *program)
-{
-    if (program->relief.has_begun)
-        return;
-    program->relief.has_begun = true;
-    begin_all(program);
-    look(program);
-}
-
-void bw_guard_relief_init(struct bw_guard_program *program)
-{
-    struct bw_diag diag = {0};
-
-    /* A timer more or less: without one there is no loop at all. */
-    BW_ASSERT(bw_deadline_init(&program->relief.again, &program->loop, on_again, program, &diag) ==
-              BW_OK);
+    bw_enforcing_on_relief(&program->enforcing, relief->count == 0 && !relief->is_incomplete,
+                           bw_clock_now());
 }
 
 void bw_guard_relief_close(struct bw_guard_program *program)
 {
     struct bw_relief *relief = &program->relief;
 
-    bw_deadline_close(&relief->again, NULL);
     for (uint32_t i = 0; i < relief->count; i++)
         (void)close(relief->fds[i]); /* as at any death of ours */
     relief->count = 0;

@@ -368,12 +368,6 @@ void bw_guard_store_write_mirror(const struct bw_guard_store *store,
         file->err = bw_diag_wrap(&file->diag, file->err, "%s", store->mirror_path);
 }
 
-bool bw_guard_store_is_pinned(const struct bw_guard_store *store, struct bw_id cluster_id,
-                              uint64_t generation)
-{
-    return bw_id_equal(store->cluster_id, cluster_id) && store->generation == generation;
-}
-
 void bw_guard_store_pin(void *of)
 {
     struct bw_guard_pin *pin = of;

@@ -9,6 +9,7 @@
 #include <breakwater/core/lease.h>
 
 #define BW_ENFORCER_GROUPS_MAX BW_GROUPS_MAX
+#define BW_ENFORCER_ORDERS_MAX 64 /* that a guard passes on at a time, in one frame */
 /* Between two KILLs of a group from the instant of KILL until its lease has ended: what was forked
  * into its cgroup meanwhile by somebody from outside is ended too. */
 #define BW_ENFORCER_AGAIN_NS (100 * BW_NS_PER_MS)

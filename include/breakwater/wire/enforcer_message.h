@@ -33,7 +33,6 @@ enum bw_enforcer_means {
     BW_ENFORCER_MEANS_COUNT
 };
 
-#define BW_ENFORCER_ORDERS_MAX 64  /* in one frame */
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
 #define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
 #define BW_ENFORCER_HEAD_BYTES  16

@@ -1,0 +1,534 @@
+#include <breakwater/machine/enforcing.h>
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+
+#define REACH_AGAIN_NS (200 * BW_NS_PER_MS) /* what could not be opened */
+#define TELL_AGAIN_NS  (5 * BW_NS_PER_MS)   /* what was not taken */
+#define MAKE_AGAIN_NS  (BW_NS_PER_S / 2)
+#define SILENT_NS      BW_NS_PER_S
+#define RELIEF_SOON_NS (5 * BW_NS_PER_MS)
+#define RELIEF_AGAIN_NS (BW_NS_PER_S / 5)
+#define RELIEF_LOOKS   200 /* with RELIEF_SOON_NS between them a second */
+#define WAIT_FLOOR_NS  (BW_NS_PER_MS / 10)
+
+/* ---- what is held ---------------------------------------------------------------------------- */
+
+/* Nothing is to be held once it was seen that nothing serves, nor may begin to: what still runs then cleans
+ * up. */
+static bool is_over(const struct bw_enforcing_place *place)
+{
+    return place->guard->mirror.armed_epoch == 0 || place->guard->fence == BW_FENCE_DONE;
+}
+
+/* What it is told is in the mirror first: what it holds a later guard then knows of. */
+static bool is_wanted(const struct bw_enforcing_place *place)
+{
+    return !is_over(place) && place->mirrored.epoch == place->guard->mirror.armed_epoch;
+}
+
+static bool is_told(const struct bw_enforcing_place *place)
+{
+    if (is_over(place))
+        return place->told.epoch == 0;
+    return !place->is_unheld && place->told.epoch == place->mirrored.epoch &&
+           place->told.end.boot_ns == place->mirrored.end.boot_ns &&
+           place->told.end.raw_ns == place->mirrored.end.raw_ns;
+}
+
+bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_place *place)
+{
+    if (is_over(place) || BW_MUTANT(ARMED_UNHELD))
+        return true;
+    return enforcing->state == BW_ENFORCER_MADE && is_wanted(place) && is_told(place) &&
+           !place->is_reach_untold && place->told_number <= enforcing->taken;
+}
+
+uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_place *place)
+{
+    const uint64_t ended = place->guard->memory.ended_epoch;
+
+    return place->found_epoch > ended && !place->is_unheld ? place->found_epoch : ended;
+}
+
+static struct bw_enforcer_order order_of(const struct bw_enforcing_place *place)
+{
+    const struct bw_guard_mirror *mirror = &place->guard->mirror;
+
+    return (struct bw_enforcer_order){
+        .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
+}
+
+static struct bw_enforcer_order named(const struct bw_enforcing_place *place,
+                                      struct bw_enforcer_order order)
+{
+    _Static_assert(sizeof order.group == sizeof place->guard->group, "names are of one size");
+    memcpy(order.group, place->guard->group, sizeof order.group);
+    return order;
+}
+
+/* ---- the beginning --------------------------------------------------------------------------- */
+
+void bw_enforcing_init(struct bw_enforcing *enforcing)
+{
+    memset(enforcing, 0, sizeof *enforcing);
+    enforcing->make_at = BW_INSTANT_NEVER;
+    enforcing->silent_at = BW_INSTANT_NEVER;
+    enforcing->again_at = BW_INSTANT_NEVER;
+    enforcing->relief_at = BW_INSTANT_NEVER;
+}
+
+void bw_enforcing_begin(struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    enforcing->make_at = now;
+}
+
+void bw_enforcing_add(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+                      const struct bw_guard *guard, void *owner)
+{
+    memset(place, 0, sizeof *place);
+    place->guard = guard;
+    place->owner = owner;
+    place->mirrored = order_of(place);
+    place->found_epoch = place->mirrored.epoch;
+    place->is_reach_untold = enforcing->state == BW_ENFORCER_MADE;
+    if (enforcing->last == NULL)
+        enforcing->first = place;
+    else
+        enforcing->last->next = place;
+    enforcing->last = place;
+    enforcing->is_dirty = true;
+}
+
+void bw_enforcing_forget(struct bw_enforcing *enforcing, struct bw_enforcing_place *place)
+{
+    BW_ASSERT(!place->is_waiting);
+    place->mirrored = (struct bw_enforcer_order){.epoch = 0};
+    place->found_epoch = 0;
+    bw_enforcing_on_step(enforcing, place);
+    bw_enforcing_on_mirror(enforcing, place, 0); /* answers nobody's wait */
+}
+
+void bw_enforcing_on_step(struct bw_enforcing *enforcing, const struct bw_enforcing_place *place)
+{
+    enforcing->is_dirty |= !is_told(place);
+    enforcing->has_answers |= place->is_waiting; /* its deadline may be over */
+}
+
+/* ---- mirrors --------------------------------------------------------------------------------- */
+
+void bw_enforcing_on_mirror(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+                            uint64_t number)
+{
+    place->wanted = number;
+    if (place->is_due)
+        return;
+    place->is_due = true;
+    enforcing->due_count++;
+}
+
+bool bw_enforcing_begin_write(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+                              uint64_t *out_number, struct bw_enforcer_order *out_order)
+{
+    BW_ASSERT(enforcing->is_writing);
+    if (!place->is_due)
+        return false;
+    BW_ASSERT(enforcing->due_count > 0);
+    place->is_due = false;
+    enforcing->due_count--;
+    *out_number = place->wanted;
+    *out_order = order_of(place);
+    return true;
+}
+
+void bw_enforcing_on_written(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+                             uint64_t number, const struct bw_enforcer_order *order, bool ok)
+{
+    BW_ASSERT(enforcing->is_writing);
+    place->written = number;
+    place->is_waiting = true;
+    place->is_refused = !ok;
+    place->again_at = (struct bw_instant){0};
+    if (ok)
+        place->mirrored = *order;
+    bw_enforcing_on_step(enforcing, place);
+}
+
+void bw_enforcing_on_round_written(struct bw_enforcing *enforcing)
+{
+    BW_ASSERT(enforcing->is_writing);
+    enforcing->is_writing = false;
+}
+
+bool bw_enforcing_is_due(const struct bw_enforcing *enforcing)
+{
+    return enforcing->due_count > 0 || enforcing->is_writing;
+}
+
+/* ---- the enforcer ---------------------------------------------------------------------------- */
+
+static void forget_told(struct bw_enforcing_place *place)
+{
+    place->told.epoch = 0;
+    place->is_unheld = false;
+}
+
+/* What one that has ended was told nobody holds. */
+static void forget_all_told(struct bw_enforcing *enforcing)
+{
+    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next)
+        forget_told(place);
+    enforcing->telling.phase = BW_TELLING_NONE;
+    enforcing->is_dirty = true;
+    enforcing->silent_at = BW_INSTANT_NEVER;
+    enforcing->again_at = BW_INSTANT_NEVER;
+}
+
+void bw_enforcing_on_made(struct bw_enforcing *enforcing)
+{
+    BW_ASSERT(enforcing->state == BW_ENFORCER_MAKING);
+    enforcing->state = BW_ENFORCER_MADE;
+    enforcing->sent = enforcing->taken = 0;
+    enforcing->has_told_all = false;
+    forget_all_told(enforcing);
+    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next)
+        place->is_reach_untold = true;
+}
+
+void bw_enforcing_on_unmade(struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    BW_ASSERT(enforcing->state == BW_ENFORCER_MAKING);
+    enforcing->state = BW_ENFORCER_NONE;
+    enforcing->make_at = bw_instant_add(now, MAKE_AGAIN_NS);
+}
+
+void bw_enforcing_on_lost(struct bw_enforcing *enforcing)
+{
+    enforcing->state = BW_ENFORCER_LOST;
+    forget_all_told(enforcing);
+}
+
+void bw_enforcing_on_gone(struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    BW_ASSERT(enforcing->state == BW_ENFORCER_LOST);
+    enforcing->state = BW_ENFORCER_NONE;
+    enforcing->make_at = now;
+}
+
+static void await_answer(struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    enforcing->silent_at = bw_instant_add(now, SILENT_NS);
+}
+
+/* Those are not held: what waits for them is refused. It may have lacked a descriptor: what ends them is told
+ * once more, and whole, and then the deadline. */
+static void refuse(struct bw_enforcing *enforcing, uint64_t number,
+                   const struct bw_enforcer_order *refused, struct bw_instant now)
+{
+    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next) {
+        if (place->told_number != number || strcmp(place->guard->group, refused->group) != 0)
+            continue;
+        place->is_reach_untold = true;
+        place->is_refused = place->is_waiting;
+        place->is_unheld = !BW_MUTANT(UNHELD_UNTOLD);
+        place->refused_epoch = refused->epoch;
+        place->again_at = bw_instant_add(now, REACH_AGAIN_NS);
+        enforcing->is_dirty = true;
+        return;
+    }
+}
+
+void bw_enforcing_on_taken(struct bw_enforcing *enforcing, uint64_t number,
+                           const struct bw_enforcer_order *refused, uint32_t refused_count,
+                           struct bw_instant now)
+{
+    for (uint32_t i = 0; i < refused_count; i++)
+        refuse(enforcing, number, &refused[i], now);
+    enforcing->taken = number;
+    if (enforcing->taken < enforcing->sent)
+        await_answer(enforcing, now);
+    else
+        enforcing->silent_at = BW_INSTANT_NEVER;
+    enforcing->is_dirty |= enforcing->is_stuck;
+    enforcing->has_answers = true;
+}
+
+/* ---- telling it ------------------------------------------------------------------------------ */
+
+void bw_enforcing_on_reach(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+                           enum bw_enforcing_reach how)
+{
+    place->is_reach_untold = how != BW_ENFORCING_REACH_TAKEN;
+    place->is_short = how == BW_ENFORCING_REACH_SHORT;
+    if (enforcing->telling.phase == BW_TELLING_NONE) /* else it is told again after a pause */
+        enforcing->is_dirty |= place->is_reach_untold;
+    enforcing->has_answers |= place->is_waiting;
+}
+
+static bool awaits_relief(const struct bw_enforcing *enforcing)
+{
+    return enforcing->has_told_all && !enforcing->is_relieved;
+}
+
+static bool hand_out_hold(const struct bw_enforcing *enforcing, struct bw_enforcing_action *out)
+{
+    *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_HOLD,
+                                        .number = enforcing->sent + 1,
+                                        .order_count = enforcing->telling.count,
+                                        .orders = enforcing->telling.orders};
+    return true;
+}
+
+static void tell_again_at(struct bw_enforcing *enforcing, struct bw_instant at)
+{
+    enforcing->again_at = bw_instant_min(enforcing->again_at, at);
+}
+
+/* True: something is to be told now. */
+static bool tell_deadline(struct bw_enforcing *enforcing, struct bw_instant now,
+                          struct bw_enforcing_action *out)
+{
+    struct bw_enforcing_place *place = enforcing->telling.place;
+    struct bw_enforcer_order *orders = enforcing->telling.orders;
+    uint32_t *count = &enforcing->telling.count;
+
+    enforcing->telling.takes_reach &= !place->is_reach_untold || place->is_short;
+    enforcing->telling.is_any_short |= place->is_short;
+    enforcing->telling.place = place->next;
+    enforcing->telling.over = NULL;
+    if (awaits_relief(enforcing) || is_told(place))
+        return false;
+    if (is_over(place)) {
+        orders[*count] = named(place, place->told); /* beside those of the frame: there is room */
+        *out = (struct bw_enforcing_action){
+            .kind = BW_ENFORCING_OVER, .place = place, .order_count = 1, .orders = &orders[*count]};
+        enforcing->telling.over = place;
+        return true;
+    }
+    if (!is_wanted(place) || place->is_reach_untold)
+        return false;
+    if (place->is_unheld && !bw_instant_right_is_over(now, place->again_at)) {
+        tell_again_at(enforcing, place->again_at);
+        return false;
+    }
+    enforcing->telling.places[*count] = place;
+    orders[(*count)++] = named(place, place->mirrored);
+    return *count == BW_ENFORCER_ORDERS_MAX && hand_out_hold(enforcing, out);
+}
+
+static void begin_telling(struct bw_enforcing *enforcing)
+{
+    enforcing->is_dirty = enforcing->is_stuck = false;
+    enforcing->again_at = BW_INSTANT_NEVER;
+    enforcing->telling.phase = BW_TELLING_PLACE;
+    enforcing->telling.place = enforcing->first;
+    enforcing->telling.count = 0;
+    enforcing->telling.takes_reach = enforcing->telling.is_taken = true;
+    enforcing->telling.is_any_short = false;
+}
+
+/* What it did not take at once, it takes when it has read what came before. */
+static void end_telling(struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    const bool is_taken = enforcing->telling.is_taken && enforcing->telling.takes_reach;
+
+    enforcing->telling.phase = BW_TELLING_NONE;
+    enforcing->is_stuck = !enforcing->telling.is_taken;
+    enforcing->has_told_all |= is_taken && !enforcing->telling.is_any_short;
+    if (!is_taken || enforcing->telling.is_any_short)
+        tell_again_at(enforcing,
+                      bw_instant_add(now, is_taken ? REACH_AGAIN_NS : TELL_AGAIN_NS));
+}
+
+void bw_enforcing_on_told(struct bw_enforcing *enforcing, bool is_taken, struct bw_instant now)
+{
+    if (enforcing->telling.over != NULL) {
+        if (is_taken)
+            forget_told(enforcing->telling.over);
+        else
+            tell_again_at(enforcing, bw_instant_add(now, TELL_AGAIN_NS));
+        return;
+    }
+    enforcing->telling.is_taken = is_taken;
+    if (!is_taken)
+        return;
+    if (enforcing->sent++ == enforcing->taken)
+        await_answer(enforcing, now);
+    for (uint32_t i = 0; i < enforcing->telling.count; i++) {
+        struct bw_enforcing_place *place = enforcing->telling.places[i];
+
+        place->told = enforcing->telling.orders[i];
+        place->told_number = enforcing->sent;
+        place->is_unheld = false; /* as far as is known */
+        enforcing->is_dirty |= !is_told(place); /* it may be over since it was looked at */
+    }
+    enforcing->telling.count = 0;
+}
+
+static bool tell_next(struct bw_enforcing *enforcing, struct bw_instant now,
+                      struct bw_enforcing_action *out)
+{
+    struct bw_enforcing_place *place;
+
+    if (enforcing->telling.phase == BW_TELLING_NONE) {
+        if (!enforcing->is_dirty && !bw_instant_right_is_over(now, enforcing->again_at))
+            return false;
+        begin_telling(enforcing);
+    }
+    for (;;) {
+        place = enforcing->telling.place;
+        switch (enforcing->telling.phase) {
+        case BW_TELLING_PLACE:
+            if (place == NULL || !enforcing->telling.is_taken) {
+                enforcing->telling.phase = BW_TELLING_REST;
+                break;
+            }
+            enforcing->telling.phase = BW_TELLING_DEADLINE;
+            if (!place->is_reach_untold || !enforcing->telling.takes_reach)
+                break;
+            *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_REACH, .place = place};
+            return true;
+        case BW_TELLING_DEADLINE:
+            enforcing->telling.phase = BW_TELLING_PLACE;
+            if (tell_deadline(enforcing, now, out))
+                return true;
+            break;
+        case BW_TELLING_REST:
+            enforcing->telling.phase = BW_TELLING_END;
+            enforcing->telling.over = NULL;
+            if (enforcing->telling.is_taken && enforcing->telling.count > 0)
+                return hand_out_hold(enforcing, out);
+            break;
+        case BW_TELLING_END:
+            end_telling(enforcing, now);
+            if (!enforcing->is_dirty)
+                return false;
+            begin_telling(enforcing); /* a step between two frames has changed more */
+            break;
+        case BW_TELLING_NONE:
+            return false;
+        }
+    }
+}
+
+/* ---- those before ---------------------------------------------------------------------------- */
+
+/* One that is frozen would hold up every arm for as long as it is. Ours holds what its mirrors say; when it
+ * wakes it may end at an old deadline what was renewed since, which is an outage and no more, unless it
+ * hears first what it was told. */
+static void go_on_without(struct bw_enforcing *enforcing)
+{
+    enforcing->is_unrelieved_unsaid = true;
+    if (BW_MUTANT(RELIEF_UNBOUND))
+        return;
+    enforcing->is_relieved = true;
+    enforcing->is_dirty = true;
+}
+
+void bw_enforcing_on_relief(struct bw_enforcing *enforcing, bool are_done, struct bw_instant now)
+{
+    if (are_done) {
+        enforcing->relief = BW_RELIEF_DONE;
+        enforcing->relief_at = BW_INSTANT_NEVER;
+        enforcing->is_relieved = true;
+        enforcing->is_dirty = true;
+        return;
+    }
+    if (++enforcing->relief_looks == RELIEF_LOOKS)
+        go_on_without(enforcing);
+    enforcing->relief = BW_RELIEF_WAITS;
+    enforcing->relief_at = bw_instant_add(
+        now, enforcing->relief_looks < RELIEF_LOOKS ? RELIEF_SOON_NS : RELIEF_AGAIN_NS);
+}
+
+/* They are relieved once ours holds all that their mirrors say. */
+static bool is_relief_due(const struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    if (enforcing->relief == BW_RELIEF_WAITS)
+        return bw_instant_right_is_over(now, enforcing->relief_at);
+    return enforcing->relief == BW_RELIEF_NONE && enforcing->state == BW_ENFORCER_MADE &&
+           enforcing->has_told_all && enforcing->taken == enforcing->sent;
+}
+
+/* ---- what is next ---------------------------------------------------------------------------- */
+
+static bool answer_next(struct bw_enforcing *enforcing, struct bw_enforcing_action *out)
+{
+    if (!enforcing->has_answers)
+        return false;
+    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next) {
+        if (!place->is_waiting || !(place->is_refused || bw_enforcing_has(enforcing, place)))
+            continue;
+        *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_ANSWER,
+                                            .place = place,
+                                            .number = place->written,
+                                            .ok = !place->is_refused};
+        place->is_waiting = place->is_refused = false;
+        return true;
+    }
+    enforcing->has_answers = false;
+    return false;
+}
+
+/* What becomes of the enforcer itself. */
+static bool tend_next(struct bw_enforcing *enforcing, struct bw_instant now,
+                      struct bw_enforcing_action *out)
+{
+    if (enforcing->state == BW_ENFORCER_MADE && !BW_MUTANT(ENFORCER_SILENT) &&
+        bw_instant_wait_is_over(now, enforcing->silent_at)) {
+        enforcing->silent_at = BW_INSTANT_NEVER; /* frozen it would hold up every arm */
+        out->kind = BW_ENFORCING_REPLACE;
+        return true;
+    }
+    if (enforcing->state == BW_ENFORCER_NONE && bw_instant_right_is_over(now, enforcing->make_at)) {
+        enforcing->state = BW_ENFORCER_MAKING;
+        out->kind = BW_ENFORCING_MAKE;
+        return true;
+    }
+    if (enforcing->state == BW_ENFORCER_MADE && tell_next(enforcing, now, out))
+        return true;
+    if (enforcing->is_unrelieved_unsaid) {
+        enforcing->is_unrelieved_unsaid = false;
+        out->kind = BW_ENFORCING_UNRELIEVED;
+        return true;
+    }
+    if (is_relief_due(enforcing, now)) {
+        out->kind = BW_ENFORCING_RELIEVE;
+        return true;
+    }
+    return false;
+}
+
+bool bw_enforcing_next(struct bw_enforcing *enforcing, struct bw_instant now,
+                       struct bw_enforcing_action *out_action)
+{
+    *out_action = (struct bw_enforcing_action){.place = NULL};
+    if (answer_next(enforcing, out_action) || tend_next(enforcing, now, out_action))
+        return true;
+    if (enforcing->due_count == 0 || enforcing->is_writing)
+        return false;
+    enforcing->is_writing = true;
+    out_action->kind = BW_ENFORCING_WRITE;
+    return true;
+}
+
+/* A wait is over with the slower clock: who is woken by the faster one looks again. */
+static struct bw_instant wait_wake(struct bw_instant at, struct bw_instant now)
+{
+    uint64_t left_ns;
+
+    if (!bw_instant_right_is_over(now, at) || bw_instant_wait_is_over(now, at))
+        return at;
+    left_ns = bw_instant_wait_left_ns(now, at);
+    return bw_instant_add(now, left_ns > WAIT_FLOOR_NS ? left_ns : WAIT_FLOOR_NS);
+}
+
+struct bw_instant bw_enforcing_wake(const struct bw_enforcing *enforcing, struct bw_instant now)
+{
+    struct bw_instant at = bw_instant_min(enforcing->relief_at, enforcing->again_at);
+
+    at = bw_instant_min(at, wait_wake(enforcing->silent_at, now));
+    return enforcing->state == BW_ENFORCER_NONE ? bw_instant_min(at, enforcing->make_at) : at;
+}

@@ -1,0 +1,530 @@
+/* enforcing: a mirror is answered once it is written and an enforcer that lives holds it (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <breakwater/machine/enforcing.h>
+
+#define GROUPS 130 /* two frames and a bit */
+#define FENCE_NS (2 * BW_NS_PER_S)
+
+static struct bw_guard guards[GROUPS];
+static struct bw_enforcing_place places[GROUPS];
+static struct bw_enforcing enforcing;
+static struct bw_instant now;
+static char log_text[8192];
+static uint64_t write_number[GROUPS];
+static struct bw_enforcer_order write_order[GROUPS];
+static bool is_written[GROUPS];
+/* How the world answers. */
+static bool takes_frames, makes_enforcers, relieves;
+static enum bw_enforcing_reach takes_reach[GROUPS];
+
+static uint32_t index_of(const struct bw_enforcing_place *place)
+{
+    return (uint32_t)(place - places);
+}
+
+static void note(const char *word, uint32_t number, const char *more)
+{
+    const size_t length = strlen(log_text);
+
+    assert_in_range(snprintf(log_text + length, sizeof log_text - length, "%s%s:%u%s",
+                             length > 0 ? " " : "", word, (unsigned)number, more),
+                    1, (int)(sizeof log_text - length - 1));
+}
+
+static void carry_out(const struct bw_enforcing_action *action)
+{
+    switch (action->kind) {
+    case BW_ENFORCING_MAKE:
+        note("make", 0, makes_enforcers ? "" : "!");
+        if (makes_enforcers)
+            bw_enforcing_on_made(&enforcing);
+        else
+            bw_enforcing_on_unmade(&enforcing, now);
+        break;
+    case BW_ENFORCING_REACH:
+        note("reach", index_of(action->place), "");
+        bw_enforcing_on_reach(&enforcing, action->place, takes_reach[index_of(action->place)]);
+        break;
+    case BW_ENFORCING_OVER:
+        note("over", (uint32_t)action->orders[0].epoch, takes_frames ? "" : "!");
+        bw_enforcing_on_told(&enforcing, takes_frames, now);
+        break;
+    case BW_ENFORCING_HOLD:
+        note("hold", action->order_count, takes_frames ? "" : "!");
+        bw_enforcing_on_told(&enforcing, takes_frames, now);
+        break;
+    case BW_ENFORCING_REPLACE:
+        note("replace", 0, "");
+        bw_enforcing_on_lost(&enforcing);
+        bw_enforcing_on_gone(&enforcing, now);
+        break;
+    case BW_ENFORCING_RELIEVE:
+        note("relieve", 0, relieves ? "" : "!");
+        bw_enforcing_on_relief(&enforcing, relieves, now);
+        break;
+    case BW_ENFORCING_UNRELIEVED:
+        note("unrelieved", 0, "");
+        break;
+    case BW_ENFORCING_WRITE:
+        note("write", enforcing.due_count, "");
+        for (uint32_t i = 0; i < GROUPS; i++)
+            is_written[i] =
+                bw_enforcing_begin_write(&enforcing, &places[i], &write_number[i], &write_order[i]);
+        break;
+    case BW_ENFORCING_ANSWER:
+        note(action->ok ? "mirrored" : "refused", (uint32_t)action->number, "");
+        break;
+    }
+}
+
+/* All that is to be done now; what it was stands in the log. */
+static void go_on(void)
+{
+    struct bw_enforcing_action action;
+
+    for (int i = 0; bw_enforcing_next(&enforcing, now, &action); i++) {
+        assert_true(i < 4 * GROUPS);
+        carry_out(&action);
+    }
+}
+
+static void assert_done(const char *expected)
+{
+    log_text[0] = '\0';
+    go_on();
+    assert_string_equal(log_text, expected);
+}
+
+static void pass(uint64_t ns)
+{
+    now = bw_instant_add(now, ns);
+}
+
+static void arm(uint32_t i, uint64_t epoch, uint64_t left_s)
+{
+    guards[i].mirror.armed_epoch = epoch;
+    guards[i].mirror.armed_end = bw_instant_add(now, left_s * BW_NS_PER_S);
+    guards[i].mirror.fence_ns = FENCE_NS;
+    bw_enforcing_on_step(&enforcing, &places[i]);
+}
+
+static void written(bool ok)
+{
+    for (uint32_t i = 0; i < GROUPS; i++)
+        if (is_written[i])
+            bw_enforcing_on_written(&enforcing, &places[i], write_number[i], &write_order[i], ok);
+    bw_enforcing_on_round_written(&enforcing);
+}
+
+static void taken(uint64_t number)
+{
+    bw_enforcing_on_taken(&enforcing, number, NULL, 0, now);
+}
+
+static void begin_of(uint32_t count)
+{
+    memset(guards, 0, sizeof guards);
+    memset(places, 0, sizeof places);
+    memset(is_written, 0, sizeof is_written);
+    memset(takes_reach, 0, sizeof takes_reach); /* TAKEN */
+    takes_frames = makes_enforcers = relieves = true;
+    now = (struct bw_instant){.boot_ns = BW_NS_PER_S, .raw_ns = BW_NS_PER_S};
+    bw_enforcing_init(&enforcing);
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(guards[i].group, sizeof guards[i].group, "g%u", (unsigned)i);
+        bw_enforcing_add(&enforcing, &places[i], &guards[i], NULL);
+    }
+    bw_enforcing_begin(&enforcing, now);
+}
+
+/* One group, an enforcer that is told all, and nobody before it. */
+static int begin(void **state)
+{
+    (void)state;
+    begin_of(1);
+    go_on();
+    return 0;
+}
+
+static void begin_held(void)
+{
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+    taken(1);
+    assert_done("mirrored:1");
+}
+
+/* ---- in which order ---- */
+
+static void an_enforcer_is_made_and_told_before_those_before_are_relieved(void **state)
+{
+    (void)state;
+    begin_of(2);
+
+    assert_done("make:0 reach:0 reach:1 relieve:0");
+}
+
+static void a_mirror_is_answered_once_it_is_written_and_held(void **state)
+{
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    assert_false(bw_enforcing_has(&enforcing, &places[0]));
+
+    written(true);
+    assert_done("hold:1");
+    assert_false(bw_enforcing_has(&enforcing, &places[0])); /* it was told, and has not taken it */
+
+    taken(1);
+    assert_done("mirrored:1");
+    assert_true(bw_enforcing_has(&enforcing, &places[0]));
+    assert_done("");
+}
+
+static void what_is_asked_for_while_a_round_is_written_goes_with_the_next(void **state)
+{
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+
+    bw_enforcing_on_mirror(&enforcing, &places[0], 2);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 3);
+    assert_done("");
+    assert_true(bw_enforcing_is_due(&enforcing));
+    written(true);
+    assert_done("hold:1 write:1");
+    written(true);
+    taken(1);
+    assert_done("mirrored:3"); /* with all before */
+    assert_false(bw_enforcing_is_due(&enforcing));
+}
+
+static void a_mirror_that_cannot_be_written_is_refused(void **state)
+{
+    (void)state;
+    begin_held();
+    arm(0, 1, 20);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 2);
+    assert_done("write:1");
+
+    written(false);
+    assert_done("refused:2"); /* and what the file does not say nobody is told */
+}
+
+static void a_deadline_that_is_over_meanwhile_is_answered(void **state)
+{
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+
+    guards[0].fence = BW_FENCE_DONE;
+    bw_enforcing_on_step(&enforcing, &places[0]);
+    assert_done("mirrored:1 over:1");
+}
+
+static void of_many_groups_each_frame_takes_as_many_as_it_holds(void **state)
+{
+    (void)state;
+    begin_of(GROUPS);
+    go_on();
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        arm(i, 1, 10);
+        bw_enforcing_on_mirror(&enforcing, &places[i], 1);
+    }
+    assert_done("write:130");
+    written(true);
+
+    assert_done("hold:64 hold:64 hold:2");
+    taken(2);
+    log_text[0] = '\0';
+    go_on();
+    assert_true(bw_enforcing_has(&enforcing, &places[127]));
+    assert_false(bw_enforcing_has(&enforcing, &places[128]));
+    taken(3);
+    assert_done("mirrored:1 mirrored:1");
+}
+
+/* ---- what an enforcer does not hold ---- */
+
+static void an_enforcer_that_has_ended_holds_nothing(void **state)
+{
+    (void)state;
+    begin_held();
+    makes_enforcers = false;
+    bw_enforcing_on_lost(&enforcing);
+    bw_enforcing_on_gone(&enforcing, now);
+    assert_done("make:0!");
+    assert_false(bw_enforcing_has(&enforcing, &places[0]));
+
+    bw_enforcing_on_mirror(&enforcing, &places[0], 2); /* of the same deadline: a start, say */
+    assert_done("write:1");
+    written(true);
+    assert_done("");
+    makes_enforcers = true;
+    now = enforcing.make_at;
+    assert_done("make:0 reach:0 hold:1");
+    taken(1);
+    assert_done("mirrored:2");
+}
+
+static void what_it_refuses_is_refused_and_its_reach_is_told_again(void **state)
+{
+    struct bw_enforcer_order refused = {.epoch = 1};
+
+    (void)state;
+    (void)snprintf(refused.group, sizeof refused.group, "g0");
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+
+    bw_enforcing_on_taken(&enforcing, 1, &refused, 1, now);
+    assert_done("refused:1 reach:0");
+}
+
+/* As the only one that holds what this guard has said. */
+static void a_new_one_that_refuses_what_was_acknowledged_is_told_it_again(void **state)
+{
+    struct bw_enforcer_order refused = {.group = "g0", .epoch = 1};
+
+    (void)state;
+    begin_held();
+    places[0].found_epoch = 1;
+    bw_enforcing_on_lost(&enforcing);
+    bw_enforcing_on_gone(&enforcing, now);
+    assert_done("make:0 reach:0 hold:1");
+    bw_enforcing_on_taken(&enforcing, 1, &refused, 1, now);
+    assert_false(bw_enforcing_has(&enforcing, &places[0]));
+    assert_int_equal(bw_enforcing_known_epoch(&places[0]), 0); /* those before keep it */
+    assert_done("reach:0");
+
+    bw_enforcing_on_step(&enforcing, &places[0]);
+    assert_done(""); /* not without a pause */
+    now = bw_enforcing_wake(&enforcing, now);
+    assert_done("hold:1");
+    taken(2);
+    assert_done("");
+    assert_true(bw_enforcing_has(&enforcing, &places[0]));
+    assert_int_equal(bw_enforcing_known_epoch(&places[0]), 1);
+}
+
+static void a_later_deadline_than_it_refused_is_told_at_once(void **state)
+{
+    struct bw_enforcer_order refused = {.group = "g0", .epoch = 1};
+
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+    bw_enforcing_on_taken(&enforcing, 1, &refused, 1, now);
+    assert_done("refused:1 reach:0");
+
+    arm(0, 1, 20);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 2);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+    taken(2);
+    assert_done("mirrored:2");
+}
+
+static void what_a_step_between_two_frames_has_ended_is_over_at_once(void **state)
+{
+    struct bw_enforcing_action action;
+
+    (void)state;
+    begin_of(2);
+    go_on();
+    for (uint32_t i = 0; i < 2; i++) {
+        arm(i, 1 + i, 10);
+        bw_enforcing_on_mirror(&enforcing, &places[i], 1);
+    }
+    go_on();
+    written(true);
+    go_on();
+    taken(1);
+    go_on();
+    bw_enforcing_on_lost(&enforcing);
+    bw_enforcing_on_gone(&enforcing, now);
+    assert_true(bw_enforcing_next(&enforcing, now, &action)); /* MAKE */
+    carry_out(&action);
+    for (int i = 0; i < 2; i++) { /* REACH */
+        assert_true(bw_enforcing_next(&enforcing, now, &action));
+        carry_out(&action);
+    }
+
+    guards[0].mirror.armed_epoch = 0;
+    bw_enforcing_on_step(&enforcing, &places[0]);
+    assert_done("hold:2 over:1");
+}
+
+static void a_frame_that_it_does_not_take_is_told_again_soon(void **state)
+{
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    takes_frames = false;
+    assert_done("hold:1!");
+    assert_done("");
+    assert_false(bw_instant_is_never(bw_enforcing_wake(&enforcing, now)));
+
+    takes_frames = true;
+    now = bw_enforcing_wake(&enforcing, now);
+    assert_done("hold:1");
+    taken(1);
+    assert_done("mirrored:1");
+}
+
+static void what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other(void **state)
+{
+    (void)state;
+    begin_of(2);
+    go_on();
+    takes_reach[0] = BW_ENFORCING_REACH_SHORT;
+    bw_enforcing_on_reach(&enforcing, &places[0], BW_ENFORCING_REACH_SHORT);
+    for (uint32_t i = 0; i < 2; i++) {
+        arm(i, 1, 10);
+        bw_enforcing_on_mirror(&enforcing, &places[i], 1 + i);
+    }
+    assert_done("reach:0 write:2");
+    written(true);
+    assert_done("reach:0 hold:1");
+    taken(1);
+    assert_done("mirrored:2");
+
+    takes_reach[0] = BW_ENFORCING_REACH_TAKEN;
+    now = bw_enforcing_wake(&enforcing, now);
+    assert_done("reach:0 hold:1");
+    taken(2);
+    assert_done("mirrored:1");
+}
+
+/* ---- one that stands still ---- */
+
+static void one_that_says_nothing_for_a_second_is_replaced(void **state)
+{
+    (void)state;
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("hold:1");
+
+    pass(BW_NS_PER_S - 1);
+    assert_done("");
+    now = bw_enforcing_wake(&enforcing, now);
+    assert_done("replace:0 make:0 reach:0 hold:1");
+    taken(1);
+    assert_done("mirrored:1");
+    pass(10 * BW_NS_PER_S);
+    assert_done(""); /* it has answered: nothing is awaited */
+}
+
+static void no_later_deadline_is_passed_on_before_those_before_are_relieved(void **state)
+{
+    (void)state;
+    begin_of(1);
+    relieves = false;
+    assert_done("make:0 reach:0 relieve:0!");
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    assert_done("write:1");
+    written(true);
+    assert_done("");
+
+    now = bw_enforcing_wake(&enforcing, now);
+    relieves = true;
+    assert_done("relieve:0 hold:1");
+    taken(1);
+    assert_done("mirrored:1");
+}
+
+static void those_that_do_not_answer_are_waited_for_no_longer_than_a_second(void **state)
+{
+    struct bw_instant begun;
+
+    (void)state;
+    begin_of(1);
+    relieves = false;
+    begun = now;
+    go_on();
+    arm(0, 1, 10);
+    bw_enforcing_on_mirror(&enforcing, &places[0], 1);
+    go_on();
+    written(true);
+
+    for (int i = 0; i < 1000 && !enforcing.is_relieved; i++) {
+        now = bw_enforcing_wake(&enforcing, now);
+        log_text[0] = '\0';
+        go_on();
+    }
+    assert_true(enforcing.is_relieved);
+    assert_in_range(bw_instant_elapsed_ns(now, begun), BW_NS_PER_S / 2, 11 * BW_NS_PER_S / 10);
+    assert_string_equal(log_text, "relieve:0! hold:1 unrelieved:0");
+    taken(1);
+    assert_done("mirrored:1");
+    now = bw_enforcing_wake(&enforcing, now);
+    relieves = true;
+    assert_done("relieve:0"); /* they are asked on */
+}
+
+static void a_guard_that_begins_tells_first_what_its_mirrors_say(void **state)
+{
+    (void)state;
+    begin_of(0);
+    guards[0].mirror.armed_epoch = 7;
+    guards[0].mirror.armed_end = bw_instant_add(now, 5 * BW_NS_PER_S);
+    bw_enforcing_add(&enforcing, &places[0], &guards[0], NULL);
+    assert_int_equal(bw_enforcing_known_epoch(&places[0]), 7);
+
+    assert_done("make:0 reach:0 hold:1");
+    taken(1);
+    assert_done("relieve:0");
+    guards[0].memory.ended_epoch = 9;
+    assert_int_equal(bw_enforcing_known_epoch(&places[0]), 9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_enforcer_is_made_and_told_before_those_before_are_relieved),
+        cmocka_unit_test_setup(a_mirror_is_answered_once_it_is_written_and_held, begin),
+        cmocka_unit_test_setup(what_is_asked_for_while_a_round_is_written_goes_with_the_next, begin),
+        cmocka_unit_test_setup(a_mirror_that_cannot_be_written_is_refused, begin),
+        cmocka_unit_test_setup(a_deadline_that_is_over_meanwhile_is_answered, begin),
+        cmocka_unit_test(of_many_groups_each_frame_takes_as_many_as_it_holds),
+        cmocka_unit_test_setup(an_enforcer_that_has_ended_holds_nothing, begin),
+        cmocka_unit_test_setup(what_it_refuses_is_refused_and_its_reach_is_told_again, begin),
+        cmocka_unit_test_setup(a_new_one_that_refuses_what_was_acknowledged_is_told_it_again, begin),
+        cmocka_unit_test_setup(a_later_deadline_than_it_refused_is_told_at_once, begin),
+        cmocka_unit_test(what_a_step_between_two_frames_has_ended_is_over_at_once),
+        cmocka_unit_test_setup(a_frame_that_it_does_not_take_is_told_again_soon, begin),
+        cmocka_unit_test(what_cannot_be_ended_is_not_passed_on_and_holds_up_no_other),
+        cmocka_unit_test_setup(one_that_says_nothing_for_a_second_is_replaced, begin),
+        cmocka_unit_test(no_later_deadline_is_passed_on_before_those_before_are_relieved),
+        cmocka_unit_test(those_that_do_not_answer_are_waited_for_no_longer_than_a_second),
+        cmocka_unit_test(a_guard_that_begins_tells_first_what_its_mirrors_say),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
