@@ -20,6 +20,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 #include <breakwater/sys/script.h>
@@ -140,11 +141,6 @@ void bw_agent_cancel_poll(struct bw_agent *agent, uint32_t witness);
 
 /* ---- reload.c -------------------------------------------------------------------------------- */
 
-/* What a certificate file looked like; another look means that it was replaced. */
-struct bw_file_look {
-    uint64_t device, inode, size;
-    int64_t modified_ns;
-};
 struct bw_agent_reload {
     uv_timer_t timer; /* looks at the certificate files */
     struct bw_file_look ca;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
@@ -39,27 +38,6 @@ enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
     }
     *out_credentials = credentials;
     return BW_OK;
-}
-
-/* A file that is not there looks like nothing. */
-static struct bw_file_look look_at(const char *path)
-{
-    struct stat status;
-
-    if (stat(path, &status) != 0)
-        return (struct bw_file_look){0};
-    return (struct bw_file_look){
-        .device = status.st_dev,
-        .inode = status.st_ino,
-        .size = (uint64_t)status.st_size,
-        .modified_ns = status.st_mtim.tv_sec * 1000000000LL + status.st_mtim.tv_nsec,
-    };
-}
-
-static bool looks_equal(struct bw_file_look a, struct bw_file_look b)
-{
-    return a.device == b.device && a.inode == b.inode && a.size == b.size &&
-           a.modified_ns == b.modified_ns;
 }
 
 static void warn_of_expiry(struct bw_agent *agent)
@@ -118,11 +96,11 @@ struct job {
 
 static void read_certificates(struct job *job)
 {
-    const struct bw_file_look ca = look_at(job->ca);
-    const struct bw_file_look identity = look_at(job->identity);
+    const struct bw_file_look ca = bw_file_look_at(job->ca);
+    const struct bw_file_look identity = bw_file_look_at(job->identity);
 
-    job->was_read = job->always || !looks_equal(ca, job->ca_look) ||
-                    !looks_equal(identity, job->identity_look);
+    job->was_read = job->always || !bw_file_looks_equal(ca, job->ca_look) ||
+                    !bw_file_looks_equal(identity, job->identity_look);
     job->ca_look = ca;
     job->identity_look = identity;
     if (job->was_read)
@@ -252,8 +230,8 @@ enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     reload->timer.data = agent;
     reload->days_said = INT64_MAX;
-    reload->ca = look_at(agent->config->tls.ca);
-    reload->identity = look_at(agent->config->tls.identity);
+    reload->ca = bw_file_look_at(agent->config->tls.ca);
+    reload->identity = bw_file_look_at(agent->config->tls.identity);
     result = uv_timer_start(&reload->timer, on_look, LOOK_MS, LOOK_MS);
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
@@ -279,18 +257,12 @@ void bw_agent_reload_close(struct bw_agent *agent)
 static const char *unchangeable(const struct bw_site_config *old,
                                 const struct bw_site_config *fresh)
 {
-    if (strcmp(old->cluster, fresh->cluster) != 0)
-        return "cluster";
-    if (strcmp(old->site, fresh->site) != 0)
-        return "site";
-    if (strcmp(old->name, fresh->name) != 0)
-        return "name";
-    if (strcmp(old->state_dir, fresh->state_dir) != 0)
-        return "state_dir";
-    if (strcmp(old->run_dir, fresh->run_dir) != 0)
-        return "run_dir";
-    if (strcmp(old->guard_socket, fresh->guard_socket) != 0)
-        return "guard_socket";
+    static const char *const fixed[] = {"cluster", "site",    "name",
+                                        "state_dir", "run_dir", "guard_socket", NULL};
+    const char *key = bw_schema_first_change(&bw_site_config_table, fixed, old, fresh);
+
+    if (key != NULL)
+        return key;
     if (old->group_count != fresh->group_count)
         return "groups";
     for (uint32_t i = 0; i < fresh->group_count; i++) {

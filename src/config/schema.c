@@ -366,3 +366,47 @@ bool bw_schema_load(const struct bw_table *table, struct bw_document *document,
         load_mapping(&loading, job);
     return document->root != NULL && document->root->kind == BW_NODE_MAP;
 }
+
+/* ---- two configurations ----------------------------------------------------------------------- */
+
+static bool has_changed(const struct bw_key *key, const void *old, const void *fresh)
+{
+    const char *a = (const char *)old + key->offset;
+    const char *b = (const char *)fresh + key->offset;
+
+    switch (key->kind) {
+    case BW_KEY_TEXT:
+    case BW_KEY_PATH:
+        return strcmp(*(const char *const *)a, *(const char *const *)b) != 0;
+    case BW_KEY_NAME:
+    case BW_KEY_ADDRESS:
+        return strcmp(a, b) != 0;
+    case BW_KEY_DURATION:
+    case BW_KEY_NUMBER:
+    case BW_KEY_WORD:
+        return *(const uint32_t *)a != *(const uint32_t *)b;
+    case BW_KEY_BOOL:
+        return *(const bool *)a != *(const bool *)b;
+    case BW_KEY_MAP:
+    case BW_KEY_LIST:
+    case BW_KEY_ENV:
+        break;
+    }
+    BW_ASSERT(false); /* not one value */
+    return true;
+}
+
+const char *bw_schema_first_change(const struct bw_table *table, const char *const *names,
+                                   const void *old, const void *fresh)
+{
+    for (; *names != NULL; names++) {
+        size_t i = 0;
+
+        while (i < table->key_count && strcmp(table->keys[i].name, *names) != 0)
+            i++;
+        BW_ASSERT(i < table->key_count);
+        if (has_changed(&table->keys[i], old, fresh))
+            return *names;
+    }
+    return NULL;
+}

@@ -2,30 +2,13 @@
 #include "program.h"
 
 #include <stdio.h>
-#include <string.h>
-
-/* NULL: `to` can be taken over by a running guard. Otherwise the key that only a restart changes.
- */
-static const char *fixed_key_changed(const struct bw_site_config *from,
-                                     const struct bw_site_config *to)
-{
-    if (strcmp(from->cluster, to->cluster) != 0)
-        return "cluster";
-    if (strcmp(from->site, to->site) != 0)
-        return "site";
-    if (strcmp(from->state_dir, to->state_dir) != 0)
-        return "state_dir";
-    if (strcmp(from->run_dir, to->run_dir) != 0)
-        return "run_dir";
-    if (strcmp(from->guard_socket, to->guard_socket) != 0)
-        return "guard_socket";
-    return NULL;
-}
 
 static bool can_take(const struct bw_guard_program *program, const struct bw_site_config *to,
                      char *out_why, size_t size)
 {
-    const char *key = fixed_key_changed(program->config, to);
+    static const char *const fixed[] = {"cluster", "site",         "state_dir",
+                                        "run_dir", "guard_socket", NULL};
+    const char *key = bw_schema_first_change(&bw_site_config_table, fixed, program->config, to);
 
     if (key != NULL) {
         (void)snprintf(out_why, size, "%s has changed", key);

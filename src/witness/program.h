@@ -14,7 +14,6 @@
 #ifndef BW_WITNESS_PROGRAM_H
 #define BW_WITNESS_PROGRAM_H
 
-#include <sys/stat.h>
 
 #include <uv.h>
 
@@ -25,6 +24,7 @@
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 
@@ -155,8 +155,8 @@ struct bw_program {
     struct bw_heartbeat heartbeat;
     uv_timer_t leaving;      /* how long the end waits for another leader */
     bool is_leaving;
-    struct stat ca_stat; /* of the files that are in use */
-    struct stat identity_stat;
+    struct bw_file_look ca_look; /* of the files that are in use */
+    struct bw_file_look identity_look;
     int64_t days_warned; /* of the certificate's end: the last threshold told */
     bool is_closing;
 };

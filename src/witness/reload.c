@@ -65,31 +65,17 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
 
 /* ---- have they changed? ---- */
 
-static struct stat look_at(const char *path)
-{
-    struct stat now;
-
-    return stat(path, &now) == 0 ? now : (struct stat){0}; /* a missing file is a change too */
-}
-
-static bool is_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 void bw_program_note_files(struct bw_program *program)
 {
-    program->ca_stat = look_at(program->config->tls.ca);
-    program->identity_stat = look_at(program->config->tls.identity);
+    program->ca_look = bw_file_look_at(program->config->tls.ca);
+    program->identity_look = bw_file_look_at(program->config->tls.identity);
 }
 
 static bool have_files_changed(const struct bw_program *program)
 {
-    struct stat ca = look_at(program->config->tls.ca);
-    struct stat identity = look_at(program->config->tls.identity);
-
-    return !is_same(&ca, &program->ca_stat) || !is_same(&identity, &program->identity_stat);
+    return !bw_file_looks_equal(bw_file_look_at(program->config->tls.ca), program->ca_look) ||
+           !bw_file_looks_equal(bw_file_look_at(program->config->tls.identity),
+                                program->identity_look);
 }
 
 /* ---- taking them ---- */
@@ -146,20 +132,12 @@ static enum bw_err reload_credentials(struct bw_program *program,
 static const char *find_fixed(const struct bw_witness_config *old,
                               const struct bw_witness_config *fresh)
 {
-    if (strcmp(old->cluster, fresh->cluster) != 0)
-        return "cluster";
-    if (strcmp(old->name, fresh->name) != 0)
-        return "name";
-    if (strcmp(old->data_dir, fresh->data_dir) != 0)
-        return "data_dir";
-    if (strcmp(old->listen, fresh->listen) != 0)
-        return "listen";
-    if (strcmp(old->raft_listen, fresh->raft_listen) != 0)
-        return "raft_listen";
-    if (old->election_timeout_ms != fresh->election_timeout_ms)
-        return "election_timeout";
-    if (old->metrics_open != fresh->metrics_open)
-        return "metrics_open";
+    static const char *const fixed[] = {"cluster",     "name",             "data_dir",     "listen",
+                                        "raft_listen", "election_timeout", "metrics_open", NULL};
+    const char *key = bw_schema_first_change(&bw_witness_config_table, fixed, old, fresh);
+
+    if (key != NULL)
+        return key;
     if (old->witness_count != fresh->witness_count || old->self != fresh->self)
         return "witnesses";
     for (uint32_t i = 0; i < old->witness_count; i++)

@@ -111,6 +111,43 @@ static void witness_yaml_of_the_design_loads(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* 5.4: what a running daemon cannot take over is found by its key, and nothing else is. */
+static void the_first_change_among_given_keys_is_found(void **state)
+{
+    static const char *const names[] = {"name",        "data_dir",     "raft_listen",
+                                        "election_timeout", "metrics_open", NULL};
+    struct bw_witness_config *old = NULL;
+    struct bw_problems problems;
+    struct bw_witness_config fresh;
+    char same_text[64];
+
+    bw_problems_init(&problems);
+    assert_int_equal(
+        bw_witness_config_load(golden(*state, "witness_example.yaml"), &old, &problems), BW_OK);
+    fresh = *old;
+    (void)snprintf(same_text, sizeof same_text, "%s", old->data_dir);
+    fresh.data_dir = same_text; /* the text counts, not where it lies */
+    fresh.log_level = BW_LOG_DEBUG;
+    fresh.cluster[0] = 'x'; /* not among them */
+#define FIRST_CHANGE() bw_schema_first_change(&bw_witness_config_table, names, old, &fresh)
+
+    assert_null(FIRST_CHANGE());
+    fresh.metrics_open = !fresh.metrics_open;
+    assert_string_equal(FIRST_CHANGE(), "metrics_open");
+    fresh.election_timeout_ms++;
+    assert_string_equal(FIRST_CHANGE(), "election_timeout");
+    fresh.raft_listen[0] = 'x';
+    assert_string_equal(FIRST_CHANGE(), "raft_listen");
+    fresh.data_dir = "/elsewhere";
+    assert_string_equal(FIRST_CHANGE(), "data_dir");
+    fresh.name[0] = 'x';
+    assert_string_equal(FIRST_CHANGE(), "name");
+
+#undef FIRST_CHANGE
+    bw_witness_config_free(old);
+    bw_problems_deinit(&problems);
+}
+
 static void groups_yaml_of_the_design_loads(void **state)
 {
     struct bw_groups_config *config = NULL;
@@ -352,6 +389,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
     const struct CMUnitTest tests[] = {
         TEST(witness_yaml_of_the_design_loads),
+        TEST(the_first_change_among_given_keys_is_found),
         TEST(groups_yaml_of_the_design_loads),
         TEST(every_key_of_groups_yaml_arrives),
         TEST(every_key_of_site_yaml_arrives),

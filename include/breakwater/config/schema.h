@@ -75,6 +75,11 @@ struct bw_table {
 bool bw_schema_load(const struct bw_table *table, struct bw_document *document,
                     struct bw_config_arena *arena, void *out);
 
+/* A reload: the first of `names` (keys of the table's own level that have one value each, ended by NULL)
+ * whose value in `fresh` is not that in `old`; NULL: none. Both are structs that were loaded by `table`. */
+const char *bw_schema_first_change(const struct bw_table *table, const char *const *names,
+                                   const void *old, const void *fresh);
+
 /* The reference: each key with kind, range, default and help; nested tables below. For the manual
  * page and `help`. A failed write stays in ferror(out). */
 void bw_schema_print_reference(const struct bw_table *table, FILE *out);
