@@ -4,13 +4,16 @@ defaults, processes started as an operator starts them."""
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
-import socket
 import subprocess
+import sys
 import time
 
 from rows import row
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cluster import WITNESSES, Cluster, free_ports, write_script, write_yaml
+from verdict import attempt, run
 
 SETTINGS = {
     "timings of the idle cluster": "all defaults: lease_ttl 15 s, renew_interval 1 s, "
@@ -33,96 +36,70 @@ SCRIPTS = {
 }
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+class Bench(Cluster):
+    """On loopback, each daemon a child of this process; settings that are not named are defaults."""
 
-
-class Cluster:
     def __init__(self, program, folder):
-        self.program, self.folder = str(program), folder
+        ports = free_ports(6)
+        super().__init__(str(program), folder, "bench", "bench",
+                         {name: ("127.0.0.1", ports[i], ports[3 + i])
+                          for i, name in enumerate(WITNESSES)})
         self.group = f"bench-{os.getpid()}"
-        self.ports = free_ports(6)
+        self.groups = [self.group]
+        self.scripts = SCRIPTS
         self.processes = {} # (role, name) -> Popen
 
-    def call(self, *arguments):
-        return subprocess.run([self.program, *arguments], cwd=self.folder, check=True, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-
-    def write(self, name, text):
-        (self.folder / name).write_text(text, encoding="ascii")
-
     def set_up(self):
-        self.folder.mkdir()
-        self.call("pki", "init", "--cluster", "bench", "--dir", ".")
-        subjects = [f"witness/w{i}" for i in (1, 2, 3)] + [f"agent/{site}/agent" for site in SITES]
-        for subject in [*subjects, "operator/bench"]:
-            self.call("pki", "issue", subject, "--dir", ".",
-                      *(["--san", "ip:127.0.0.1"] if subject.startswith("witness") else []))
-        members = "".join(
-            f"  - {{name: w{i + 1}, id: {i + 1}, address: 127.0.0.1:{self.ports[i]}, "
-            f"raft: 127.0.0.1:{self.ports[3 + i]}, failure_domain: zone-{i + 1}}}\n"
-            for i in range(3))
-        for i in range(3):
-            self.write(f"w{i + 1}.yaml",
-                       f"cluster: bench\nname: w{i + 1}\ndata_dir: w{i + 1}\n"
-                       f"listen: 127.0.0.1:{self.ports[i]}\n"
-                       f"raft_listen: 127.0.0.1:{self.ports[3 + i]}\n"
-                       f"tls: {{ca: ca.pem, identity: w{i + 1}.pem}}\nwitnesses:\n{members}")
+        self.work.mkdir()
+        self.begin_pki()
+        for name in WITNESSES:
+            write_yaml(self.work / f"{name}.yaml", self.witness_file(name, self.work / name))
         for site in SITES:
-            self.write_site(site)
-        self.write("groups.yaml", f"groups:\n  - name: {self.group}\n"
-                                  "    sites: [{name: alpha, priority: 100}, {name: beta}]\n")
+            self.issue(f"agent/{site}/agent", self.work / f"{site}.pem")
+            self.write_scripts(site)
+            write_yaml(self.work / f"{site}.yaml", self.site_file(
+                site, self.tls(site), [self.group_of(site, name) for name in self.groups],
+                state_dir=f"{self.work}/{site}/state", run_dir=self.run_dir_of(site),
+                guard_socket=f"{self.work}/{site}/guard.sock"))
+        self.write_groups(self.groups, SITES)
 
-    def write_site(self, site):
-        folder = self.folder / site
+    def run_dir_of(self, site):
+        return f"{self.work}/{site}/run"
+
+    def write_scripts(self, site):
+        folder = self.work / site
         folder.mkdir()
-        for name, body in SCRIPTS.items():
-            self.write(f"{site}/{name}.sh", "#!/bin/sh\n" + body.format(folder=folder) + "\n")
         # A fence is what makes a stop fast; here they are the same.
-        shutil.copy(folder / "stop.sh", folder / "fence.sh")
-        scripts = "".join(f"    {name}_script: {site}/{name}.sh\n" for name in [*SCRIPTS, "fence"])
-        for script in folder.glob("*.sh"):
-            script.chmod(0o755)
-        witnesses = ", ".join(f"127.0.0.1:{port}" for port in self.ports[:3])
-        self.write(f"{site}.yaml",
-                   f"cluster: bench\nsite: {site}\nname: agent\nstate_dir: {site}/state\n"
-                   f"run_dir: {site}/run\nguard_socket: {folder}/guard.sock\n"
-                   f"tls: {{ca: ca.pem, identity: {site}-agent.pem}}\nwitnesses: [{witnesses}]\n"
-                   f"groups:\n  - name: {self.group}\n    enforce: cgroup\n{scripts}")
+        for action, body in {**self.scripts, "fence": self.scripts["stop"]}.items():
+            write_script(folder / f"{action}.sh", "#!/bin/sh\n" + body.format(folder=folder) + "\n")
+
+    def group_of(self, site, name):
+        return {"name": name, "enforce": "cgroup",
+                **{f"{action}_script": f"{site}/{action}.sh" for action in [*self.scripts, "fence"]}}
 
     def spawn(self, role, name):
-        with open(self.folder / f"{name}-{role}.log", "ab") as log:
+        with open(self.work / f"{name}-{role}.log", "ab") as log:
             self.processes[role, name] = subprocess.Popen(
-                [self.program, role, "-c", f"{name}.yaml"], cwd=self.folder, stdout=log, stderr=log,
-                stdin=subprocess.DEVNULL)
+                [self.breakwater, role, "-c", str(self.work / f"{name}.yaml")], stdout=log,
+                stderr=log, stdin=subprocess.DEVNULL)
 
     def wait_for(self, what, condition, seconds=WAIT_S):
         limit = time.monotonic() + seconds
         while not condition():
             for (role, name), process in self.processes.items():
                 assert process.poll() is None, f"{role} {name} has ended: " + \
-                    (self.folder / f"{name}-{role}.log").read_text(encoding="utf-8")[-500:]
+                    (self.work / f"{name}-{role}.log").read_text(encoding="utf-8")[-500:]
             assert time.monotonic() < limit, f"waited {seconds} s for {what}"
             time.sleep(0.1)
 
     def apply(self):
-        return subprocess.run(
-            [self.program, "apply", "-f", "groups.yaml", "--yes", "--ca", "ca.pem", "--identity",
-             "bench.pem", "--endpoint", f"127.0.0.1:{self.ports[0]}"], cwd=self.folder, check=False,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
+        return attempt(*self.cli("apply", "-f", self.work / "groups.yaml", "--yes")).returncode == 0
 
     def begin_witnesses(self):
-        cluster_id = self.call("witness", "init", "-c", "w1.yaml").split()[-1]
-        for i in (2, 3):
-            self.call("witness", "init", "-c", f"w{i}.yaml", "--cluster-id", cluster_id)
-        for i in (1, 2, 3):
-            self.spawn("witness", f"w{i}")
+        files = [self.work / f"{name}.yaml" for name in WITNESSES]
+        self.found(lambda: run(self.breakwater, "witness", "init", "-c", files[0]), *files[1:])
+        for name in WITNESSES:
+            self.spawn("witness", name)
         self.wait_for("the spec to be applied", self.apply)
 
     def begin_sites(self):
@@ -137,7 +114,7 @@ class Cluster:
 
     def pids(self):
         """The files in which the services that run wrote their pids."""
-        files = [self.folder / site / "service.pid" for site in SITES]
+        files = [self.work / site / "service.pid" for site in SITES]
         return [each for each in files if each.exists()]
 
     def end(self):
@@ -168,7 +145,7 @@ def rss_anon_mib(pid):
 
 
 def measure(program, folder, seconds):
-    cluster = Cluster(program, folder / "idle")
+    cluster = Bench(program, folder / "idle")
     tick_s = 1 / os.sysconf("SC_CLK_TCK")
     try:
         cluster.set_up()

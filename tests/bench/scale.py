@@ -3,7 +3,6 @@ machine, all settings at their defaults. Is every group granted and served, how 
 and does a lease or the link between agent and guard get lost while nothing happens?"""
 
 import argparse
-import json
 import os
 import pathlib
 import re
@@ -43,13 +42,14 @@ WAIT_S = 150
 FILES_MIN = 16384 # descriptors: a guard keeps some of each group
 
 
-class Scaled(idle.Cluster):
+class Scaled(idle.Bench):
     """An idle cluster, of many groups."""
 
     def __init__(self, program, folder, count):
         super().__init__(program, folder)
         self.count = count
-        self.names = [f"{self.group}-{i}" for i in range(count)]
+        self.groups = [f"{self.group}-{i}" for i in range(count)]
+        self.scripts = SCRIPTS
         self.took = {}
         self.lost_before = 0 # leases, until all were served
         self.run_dir = None # in memory, as /run is
@@ -57,27 +57,13 @@ class Scaled(idle.Cluster):
     def set_up(self):
         self.run_dir = tempfile.mkdtemp(prefix="bw-scale-", dir=MEMORY_DIR)
         super().set_up()
-        self.write("groups.yaml", "groups:\n" + "".join(
-            f"  - name: {name}\n    sites: [{{name: alpha, priority: 100}}, {{name: beta}}]\n"
-            for name in self.names))
 
-    def scripts_of(self, site):
-        folder = self.folder / site
-        (folder / "pids").mkdir(parents=True)
-        for name, body in {**SCRIPTS, "fence": SCRIPTS["stop"]}.items():
-            self.write(f"{site}/{name}.sh", "#!/bin/sh\n" + body.format(folder=folder) + "\n")
-            (folder / f"{name}.sh").chmod(0o755)
-        return "".join(f"    {name}_script: {site}/{name}.sh\n" for name in [*SCRIPTS, "fence"])
+    def run_dir_of(self, site):
+        return self.run_dir
 
-    def write_site(self, site):
-        scripts = self.scripts_of(site)
-        witnesses = ", ".join(f"127.0.0.1:{port}" for port in self.ports[:3])
-        self.write(f"{site}.yaml",
-                   f"cluster: bench\nsite: {site}\nname: agent\nstate_dir: {site}/state\n"
-                   f"run_dir: {self.run_dir}\nguard_socket: {self.folder}/{site}/guard.sock\n"
-                   f"tls: {{ca: ca.pem, identity: {site}-agent.pem}}\nwitnesses: [{witnesses}]\n"
-                   "groups:\n" + "".join(f"  - name: {name}\n    enforce: cgroup\n{scripts}"
-                                         for name in self.names))
+    def write_scripts(self, site):
+        super().write_scripts(site)
+        (self.work / site / "pids").mkdir()
 
     def apply(self):
         begun = time.monotonic()
@@ -86,7 +72,7 @@ class Scaled(idle.Cluster):
         return is_applied
 
     def pids(self):
-        return [path for site in idle.SITES for path in (self.folder / site / "pids").iterdir()]
+        return [path for site in idle.SITES for path in (self.work / site / "pids").iterdir()]
 
     def start(self):
         self.begin_witnesses()
@@ -101,16 +87,12 @@ class Scaled(idle.Cluster):
         count = 0
         for role in roles:
             for site in idle.SITES:
-                text = (self.folder / f"{site}-{role}.log").read_bytes()
+                text = (self.work / f"{site}-{role}.log").read_bytes()
                 count += sum(text.count(word) for word in words)
         return count
 
     def granted(self):
-        shown = subprocess.run(
-            [self.program, "status", "-o", "json", "--ca", "ca.pem", "--identity", "bench.pem",
-             "--endpoint", f"127.0.0.1:{self.ports[0]}"], cwd=self.folder, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) # not 0: something needs attention
-        groups = json.loads(shown.stdout)["groups"]
+        groups = self.status()["groups"] # its exit status is not 0: something needs attention
         return sum(group["phase"].lower() == "granted" for group in groups)
 
     def end(self):

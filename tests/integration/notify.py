@@ -10,7 +10,6 @@ when they end. Exits 0 or 1.
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import signal
@@ -25,46 +24,24 @@ WATCHDOG_S = 1  # what it is told that the manager wants
 PATIENCE_S = 20  # of a machine that has much else to do; what is waited for comes within one
 
 
-def run(*words):
-    return subprocess.run([BREAKWATER, *map(str, words)], check=True, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-
-
-def write(path, content):
-    path.write_text(json.dumps(content) + "\n")  # which is YAML
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cluster import Cluster, free_ports, write_script, write_yaml  # noqa: E402
+from verdict import run  # noqa: E402
 
 
 def configure(work):
-    port, raft_port = free_ports(2)
-    address, raft = f"127.0.0.1:{port}", f"127.0.0.1:{raft_port}"
-    run("pki", "init", "--cluster", "told", "--dir", work)
-    run("pki", "issue", "witness/w1", "--dir", work, "--out", work / "w1.pem", "--san",
-        "ip:127.0.0.1")
-    run("pki", "issue", "agent/dc-a/one", "--dir", work, "--out", work / "a.pem")
-    status = work / "status.sh"
-    status.write_text("#!/bin/sh\necho stopped\n")
-    status.chmod(0o755)
-    write(work / "witness.yaml", {
-        "cluster": "told", "name": "w1", "data_dir": str(work / "data"), "listen": address,
-        "raft_listen": raft, "tls": {"ca": str(work / "ca.pem"), "identity": str(work / "w1.pem")},
-        "witnesses": [{"name": "w1", "id": 1, "address": address, "raft": raft,
-                       "failure_domain": "here"}]})
-    write(work / "site.yaml", {
-        "cluster": "told", "site": "dc-a", "name": "one", "state_dir": str(work / "state"),
-        "run_dir": str(work / "run"), "guard_socket": str(work / "guard.sock"),
-        "tls": {"ca": str(work / "ca.pem"), "identity": str(work / "a.pem")},
-        "witnesses": [address],
-        "groups": [{"name": "shop", "enforce": "cgroup", "status_script": str(status), "start_script": str(status),
-                    "stop_script": str(status)}]})
-    run("witness", "init", "-c", work / "witness.yaml")
+    cluster = Cluster(BREAKWATER, work, "told", "test", {"w1": ("127.0.0.1", *free_ports(2))})
+    cluster.begin_pki()
+    cluster.issue("agent/dc-a/one", work / "a.pem")
+    status = str(work / "status.sh")
+    write_script(work / "status.sh", "#!/bin/sh\necho stopped\n")
+    write_yaml(work / "witness.yaml", cluster.witness_file("w1", work / "data"))
+    write_yaml(work / "site.yaml", cluster.site_file(
+        "dc-a", cluster.tls("a"), [{"name": "shop", "enforce": "cgroup", "status_script": status,
+                                    "start_script": status, "stop_script": status}],
+        name="one", state_dir=str(work / "state"), run_dir=str(work / "run"),
+        guard_socket=str(work / "guard.sock")))
+    run(BREAKWATER, "witness", "init", "-c", work / "witness.yaml")
 
 
 class Daemon:

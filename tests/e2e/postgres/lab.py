@@ -15,8 +15,9 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-from verdict import Skip, attempt, run  # noqa: E402  (beside the folder)
+sys.path.insert(0, str(HERE.parents[1] / "support"))
+from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
+from verdict import Skip, attempt, run  # noqa: E402
 
 # Others than those that are shipped: to see that a broken one makes a test fail.
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
@@ -90,17 +91,18 @@ def remove_cgroup(folder):
             time.sleep(0.05)
 
 
-class Lab:
+class Lab(Cluster):
     def __init__(self, breakwater):
-        self.breakwater = breakwater
         self.bin = find_postgres()
+        work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-e2e."))
+        super().__init__(breakwater, work, "e2e", "test",
+                         {name: (ADDRESSES[name], 7400, 7401) for name in WITNESSES})
         self.prefix = f"bwe{os.getpid()}"
         self.site_names = {"a": f"a-{os.getpid()}", "b": f"b-{os.getpid()}"}
         self.programs = {}
         self.observers = []
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-e2e."))
         self.work.chmod(0o755)
-        self.keeper = self.begin_keeper()
+        self.keeper = begin_keeper(self.clean)
 
     # ---- namespaces ----
 
@@ -110,6 +112,9 @@ class Lab:
     def in_node(self, node, *command):
         # Not `ip netns exec`, which hides the cgroups under a new /sys.
         return ["nsenter", f"--net=/run/netns/{self.netns(node)}", "--", *map(str, command)]
+
+    def outside(self, *command):
+        return self.in_node("hub", *command)
 
     def make_network(self):
         hub = self.netns("hub")
@@ -160,56 +165,36 @@ class Lab:
             self.programs[name].wait()
 
     def configure(self):
-        run(self.breakwater, "pki", "init", "--cluster", "e2e", "--dir", self.work)
-        for node in NODES[:3]:
-            run(self.breakwater, "pki", "issue", f"witness/{node}", "--dir", self.work, "--out",
-                self.work / f"{node}.pem", "--san", f"ip:{ADDRESSES[node]}")
-            self.write_yaml(f"{node}.yaml", {
-                "cluster": "e2e", "name": node, "data_dir": f"{self.work}/{node}",
-                "listen": f"{ADDRESSES[node]}:7400", "raft_listen": f"{ADDRESSES[node]}:7401",
-                "tls": self.tls(node), "election_timeout": f"{ELECTION_MS}ms",
-                "witnesses": [{"name": other, "id": int(other[1]), "failure_domain": other,
-                               "address": f"{ADDRESSES[other]}:7400",
-                               "raft": f"{ADDRESSES[other]}:7401"} for other in NODES[:3]]})
+        self.begin_pki()
+        for node in WITNESSES:
+            write_yaml(self.work / f"{node}.yaml", self.witness_file(
+                node, self.work / node, election_timeout=f"{ELECTION_MS}ms"))
         for site, name in self.site_names.items():
-            run(self.breakwater, "pki", "issue", f"agent/{name}/agent", "--dir", self.work, "--out",
-                self.work / f"{site}.pem")
-            self.write_yaml(f"{site}.yaml", self.site_file(site, name))
-        run(self.breakwater, "pki", "issue", "operator/test", "--dir", self.work, "--out",
-            self.work / "operator.pem")
-        self.write_yaml("groups.yaml", {"groups": [{
-            "name": "pg", "sites": [{"name": self.site_names["a"], "priority": 100},
-                                    {"name": self.site_names["b"], "priority": 50}],
-            "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms",
-            "renew_interval": f"{RENEW_MS}ms", "request_timeout": f"{REQUEST_MS}ms",
-            "margin": f"{MARGIN_MS}ms", "max_lag": "0s", "switchover_timeout": "40s"}]})
+            self.issue(f"agent/{name}/agent", self.work / f"{site}.pem")
+            write_yaml(self.work / f"{site}.yaml", self.site_file(
+                name, self.tls(site), [self.group_of(site)], state_dir=f"{self.work}/{site}-state",
+                run_dir=f"{self.work}/{site}-run", guard_socket=f"{self.work}/{site}-guard.sock",
+                allow_writable_scripts=True))  # run where they are: in anybody's checkout
+        self.write_groups(["pg"], list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
+                          fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
+                          request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms", max_lag="0s",
+                          switchover_timeout="40s")
 
-    def tls(self, name):
-        return {"ca": f"{self.work}/ca.pem", "identity": f"{self.work}/{name}.pem"}
-
-    def site_file(self, site, name):
+    def group_of(self, site):
         actions = ("status", "start", "stop", "fence", "readiness", "rejoin")
-        return {
-            "cluster": "e2e", "site": name, "name": "agent", "tls": self.tls(site),
-            "state_dir": f"{self.work}/{site}-state", "run_dir": f"{self.work}/{site}-run",
-            "guard_socket": f"{self.work}/{site}-guard.sock",
-            "witnesses": [f"{ADDRESSES[node]}:7400" for node in NODES[:3]],
-            "allow_writable_scripts": True,  # run where they are: in anybody's checkout
-            "groups": [{
-                "name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
+        return {"name": "pg", "enforce": "cgroup", "check_interval": f"{CHECK_MS}ms",
                 "failure_threshold": 3, "script_timeout": "30s", "fence_timeout": "2500ms",
                 "kill_grace": "400ms", "status_timeout": "10s", "readiness_timeout": "10s",
                 **{f"{action}_script": self.journalled(action) for action in actions},
-                "env": self.environment(site)}]}
+                "env": self.environment(site)}
 
     def journalled(self, action):
         """The shipped script, behind one that notes that it was run."""
         path = self.work / f"{action}.sh"
-        path.write_text('#!/bin/bash\nread -r up _ </proc/uptime\n'
+        write_script(path, '#!/bin/bash\nread -r up _ </proc/uptime\n'
                         f'echo "$up $BREAKWATER_SITE {action} $BREAKWATER_EPOCH"'
                         f' >>{self.work}/journal\n'
                         f'exec {SCRIPTS}/{action}.sh 2> >(tee -a {self.work}/scripts.log >&2)\n')
-        path.chmod(0o755)
         return str(path)
 
     def journal(self, *actions):
@@ -218,29 +203,8 @@ class Lab:
         lines = path.read_text().splitlines() if path.exists() else []
         return [line for line in lines if line.split()[2] in actions]
 
-    def write_yaml(self, name, content):
-        (self.work / name).write_text(json.dumps(content, indent=1) + "\n")
-
-    def cli(self, *words):
-        return self.in_node("hub", self.breakwater, *words, "--ca", self.work / "ca.pem",
-                            "--identity", self.work / "operator.pem",
-                            *[word for node in NODES[:3]
-                              for word in ("--endpoint", f"{ADDRESSES[node]}:7400")])
-
-    def status(self):
-        """The group as `status -o json` tells it, or None while nobody answers."""
-        try:
-            return json.loads(attempt(*self.cli("status", "-o", "json"), timeout=30).stdout)
-        except ValueError:
-            return None
-
-    def table(self):
-        """The same for people."""
-        done = attempt(*self.cli("status"), timeout=30)
-        return done.stdout + done.stderr
-
     def group(self):
-        return next(iter((self.status() or {}).get("groups", [])), {})
+        return next(iter(self.status().get("groups", [])), {})
 
     def holder(self):
         name = self.group().get("holder")
@@ -340,23 +304,9 @@ class Lab:
 
     # ---- the end ----
 
-    def begin_keeper(self):
-        """A process beside this one, which removes what was made when this one is killed."""
-        inner, outer = os.pipe()
-        if os.fork() != 0:
-            os.close(inner)
-            return outer
-        os.setsid()
-        os.close(outer)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        if not os.read(inner, 1):  # its end, without a word before it
-            self.kill_all()
-            self.remove_all(keep=False)
-        os._exit(0)
+    def clean(self):
+        self.kill_all()
+        self.remove_all(keep=False)
 
     def kill_all(self):
         """All that was started with a word of this lab's folder in its command line."""
@@ -375,8 +325,7 @@ class Lab:
                 process.kill()
             process.wait()
         self.remove_all(keep)
-        os.write(self.keeper, b"done")
-        os.close(self.keeper)
+        end_keeper(self.keeper)
 
     def remove_all(self, keep):
         for site, name in self.site_names.items():

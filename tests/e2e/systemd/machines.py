@@ -3,7 +3,6 @@ in a network namespace on a bridge, by systemd-nspawn. What was made carries thi
 name, lies in one cgroup, and is gone after Lab.close, or when this process is killed."""
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -13,14 +12,14 @@ import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-from verdict import Failed, attempt, run, wait_for  # noqa: E402  (beside the folder)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
+from verdict import Failed, attempt, run, wait_for  # noqa: E402
 
 ADDRESSES = {"w1": "10.79.0.1", "w2": "10.79.0.2", "w3": "10.79.0.3", "a": "10.79.0.4",
              "b": "10.79.0.5", "hub": "10.79.0.100"}
 MACHINES = ["w1", "a", "b"]  # w2 and w3 are ordinary processes
 SITES = ["a", "b"]
-WITNESSES = ["w1", "w2", "w3"]
 PEER = {"a": "b", "b": "a"}
 GROUPS = ["unit", "tree"]  # reach `units` and reach `cgroup`
 
@@ -93,18 +92,19 @@ def hierarchies():
     return [pathlib.Path(target) for target in unified[:1] + named[:1]]
 
 
-class Lab:
+class Lab(Cluster):
     def __init__(self, build):
+        work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-systemd."))
+        super().__init__(build / "breakwater", work, "units", "test",
+                         {name: (ADDRESSES[name], 7400, 7401) for name in WITNESSES})
         self.build = build
-        self.breakwater = build / "breakwater"
         self.prefix = f"bws{os.getpid()}"
         self.cgroups = [top / self.prefix for top in hierarchies()]
         self.site_names = {site: f"{site}-{os.getpid()}" for site in SITES}
         self.programs = {}
         self.leaders = {}  # machine: pid of its systemd
-        self.work = pathlib.Path(tempfile.mkdtemp(prefix="breakwater-systemd."))
         self.work.chmod(0o755)
-        self.keeper = self.begin_keeper()
+        self.keeper = begin_keeper(self.clean)
         for folder in self.cgroups:
             folder.mkdir()
 
@@ -243,30 +243,16 @@ class Lab:
 
     # ---- breakwater ----
 
-    def tls(self, folder, name):
-        return {"ca": f"{folder}/ca.pem", "identity": f"{folder}/{name}.pem"}
-
-    def write_yaml(self, path, content):
-        path.write_text(json.dumps(content, indent=1) + "\n")
-
     def configure_witness(self, name):
         is_machine = name in MACHINES
-        folder = "/etc/breakwater" if is_machine else self.work
-        run(self.breakwater, "pki", "issue", f"witness/{name}", "--dir", self.work, "--out",
-            self.work / f"{name}.pem", "--san", f"ip:{ADDRESSES[name]}")
-        content = {
-            "cluster": "units", "name": name, "tls": self.tls(folder, name),
-            "data_dir": "/var/lib/breakwater" if is_machine else f"{self.work}/data-{name}",
-            "listen": f"{ADDRESSES[name]}:7400", "raft_listen": f"{ADDRESSES[name]}:7401",
-            "election_timeout": f"{ELECTION_MS}ms",
-            "witnesses": [{"name": other, "id": int(other[1]), "failure_domain": other,
-                           "address": f"{ADDRESSES[other]}:7400",
-                           "raft": f"{ADDRESSES[other]}:7401"} for other in WITNESSES]}
+        content = self.witness_file(
+            name, "/var/lib/breakwater" if is_machine else self.work / f"data-{name}",
+            "/etc/breakwater" if is_machine else None, election_timeout=f"{ELECTION_MS}ms")
         if not is_machine:
-            self.write_yaml(self.work / f"{name}.yaml", content)
+            write_yaml(self.work / f"{name}.yaml", content)
             return
         etc = self.root(name) / "etc/breakwater"
-        self.write_yaml(etc / "witness.yaml", content)
+        write_yaml(etc / "witness.yaml", content)
         shutil.copy(self.work / "ca.pem", etc)
         shutil.copy(self.work / f"{name}.pem", etc)
         shutil.chown(etc / f"{name}.pem", 990, 990)
@@ -278,8 +264,7 @@ class Lab:
     def configure_site(self, site):
         name = self.site_names[site]
         etc = self.root(site) / "etc/breakwater"
-        run(self.breakwater, "pki", "issue", f"agent/{name}/agent", "--dir", self.work, "--out",
-            etc / "agent.pem")
+        self.issue(f"agent/{name}/agent", etc / "agent.pem")
         shutil.copy(self.work / "ca.pem", etc)
         (self.root(site) / "etc/systemd/system/shop.service").write_text(
             SHOP_UNIT.format(site=name))
@@ -287,10 +272,9 @@ class Lab:
         for group, scripts in (("unit", UNIT_SCRIPTS), ("tree", TREE_SCRIPTS)):
             (etc / group).mkdir()
             for action, body in {**scripts, "readiness": READINESS}.items():
-                path = etc / group / f"{action}.sh"
                 head = TREE_HEAD if group == "tree" else ""
-                path.write_text("#!/bin/sh\n" + head + body.replace("{site}", name))
-                path.chmod(0o755)
+                write_script(etc / group / f"{action}.sh",
+                             "#!/bin/sh\n" + head + body.replace("{site}", name))
             groups.append({
                 "name": group, "check_interval": "500ms", "failure_threshold": 3,
                 **({"enforce": "units", "units": ["shop.service"]} if group == "unit" else
@@ -299,73 +283,36 @@ class Lab:
                 "env": {"ASAN_OPTIONS": "detect_leaks=0"},
                 **{f"{action}_script": f"/etc/breakwater/{group}/{action}.sh"
                    for action in ("status", "start", "stop", "fence", "readiness")}})
-        self.write_yaml(etc / "site.yaml", {
-            "cluster": "units", "site": name, "name": "agent",
-            "tls": self.tls("/etc/breakwater", "agent"), "state_dir": "/var/lib/breakwater-agent",
-            "guard_socket": "/run/breakwater/guard.sock",
-            "witnesses": [f"{ADDRESSES[node]}:7400" for node in WITNESSES], "groups": groups})
+        write_yaml(etc / "site.yaml", self.site_file(
+            name, self.tls("agent", "/etc/breakwater"), groups,
+            state_dir="/var/lib/breakwater-agent", guard_socket="/run/breakwater/guard.sock"))
 
     def configure(self):
-        run(self.breakwater, "pki", "init", "--cluster", "units", "--dir", self.work)
+        self.begin_pki()
         for name in WITNESSES:
             self.configure_witness(name)
         for site in SITES:
             self.configure_site(site)
-        run(self.breakwater, "pki", "issue", "operator/test", "--dir", self.work, "--out",
-            self.work / "operator.pem")
-        self.write_yaml(self.work / "groups.yaml", {"groups": [{
-            "name": group, "sites": [{"name": self.site_names["a"], "priority": 100},
-                                     {"name": self.site_names["b"], "priority": 50}],
-            "lease_ttl": f"{TTL_MS}ms", "fence_timeout": f"{FENCE_MS}ms",
-            "renew_interval": f"{RENEW_MS}ms", "request_timeout": f"{REQUEST_MS}ms",
-            "margin": f"{MARGIN_MS}ms", "retry_backoff": "1s"} for group in GROUPS]})
+        self.write_groups(GROUPS, list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
+                          fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
+                          request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms",
+                          retry_backoff="1s")
 
     def start_witness(self, name):
         with open(self.work / f"{name}.log", "ab") as log:
             self.programs[name] = subprocess.Popen(
-                self.in_hub(self.breakwater, "witness", "-c", self.work / f"{name}.yaml"),
+                self.outside(self.breakwater, "witness", "-c", self.work / f"{name}.yaml"),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
 
-    def in_hub(self, *command):
+    def outside(self, *command):
         # Not `ip netns exec`, which hides the cgroups under a new /sys.
         return ["nsenter", f"--net=/run/netns/{self.netns('hub')}", "--", *map(str, command)]
 
-    def cli(self, *words):
-        return self.in_hub(self.breakwater, *words, "--ca", self.work / "ca.pem", "--identity",
-                           self.work / "operator.pem",
-                           *[word for node in WITNESSES
-                             for word in ("--endpoint", f"{ADDRESSES[node]}:7400")])
-
-    def status(self):
-        """As `status -o json` tells it, or {} while nobody answers."""
-        try:
-            return json.loads(attempt(*self.cli("status", "-o", "json"), timeout=30).stdout)
-        except ValueError:
-            return {}
-
-    def table(self):
-        done = attempt(*self.cli("status"), timeout=30)
-        return done.stdout + done.stderr
-
     # ---- the end ----
 
-    def begin_keeper(self):
-        """A process beside this one, which removes what was made when this one is killed."""
-        inner, outer = os.pipe()
-        if os.fork() != 0:
-            os.close(inner)
-            return outer
-        os.setsid()
-        os.close(outer)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        null = os.open(os.devnull, os.O_RDWR)
-        for number in range(3):
-            os.dup2(null, number)
-        if not os.read(inner, 1):  # its end, without a word before it
-            self.kill_witnesses()
-            self.remove_all(keep=False)
-        os._exit(0)
+    def clean(self):
+        self.kill_witnesses()
+        self.remove_all(keep=False)
 
     def kill_witnesses(self):
         mark = f"{self.work}/".encode()
@@ -383,8 +330,7 @@ class Lab:
                 process.kill()
             process.wait()
         self.remove_all(keep)
-        os.write(self.keeper, b"done")
-        os.close(self.keeper)
+        end_keeper(self.keeper)
 
     def kill_machines(self):
         """Each lies whole in our cgroup, the systemd-nspawn of it too."""
