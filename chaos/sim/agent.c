@@ -7,6 +7,7 @@
 #include <breakwater/base/assert.h>
 
 #include "check_site.h"
+#include "units.h"
 
 #define ALL_WITNESSES ((1u << SIM_WITNESSES) - 1)
 
@@ -243,8 +244,13 @@ static void add_groups(struct sim_agent *agent)
     const struct bw_site_limits limits = limits_of(&world->setting);
 
     for (uint32_t i = 0; i < world->setting.group_count; i++) {
-        bw_agent_machine_add_group(&agent->program, world->group_names[i], &limits, false,
+        bw_agent_machine_add_group(&agent->program, world->group_names[i], &limits,
+                                   agent->machine->units[i].is_unit,
                                    sim_agent_store_memory(agent, i));
+        if (agent->process != world->agents[agent->process->host->number][0])
+            continue;
+        sim_unit_forget(agent->machine, i, SIM_UNITS_OF_AGENT);
+        sim_unit_look(agent->machine, i, SIM_UNITS_OF_AGENT);
         agent->fences[i].work.wake_at = BW_INSTANT_NEVER;
     }
 }

@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 
 #include "agent.h"
+#include "units.h"
 
 /* Of what is left between KILL and D: what is killed is gone before. */
 #define LINGER_PERCENT 70
@@ -78,11 +79,11 @@ static enum bw_err run_script(struct sim_agent *agent, uint32_t group,
 
 /* ---- the reach, and a search through all processes that finds the same --------------------------- */
 
-static void kill_now(struct sim_agent *agent, uint32_t group)
+static void kill_now(struct sim_agent *agent, uint32_t group, uint32_t slots)
 {
     const struct bw_fence_plan *plan = &agent->groups[group].fence.plan;
 
-    sim_reach_kill_start(&fence_of(agent, group)->kill, agent->process, group,
+    sim_reach_kill_start(&fence_of(agent, group)->kill, agent->process, group, slots,
                          bw_instant_left_ns(plan->kill_at, plan->end) * LINGER_PERCENT / 100);
 }
 
@@ -130,7 +131,7 @@ static void on_searched(struct sim_process *process, void *payload)
     uint32_t group;
 
     if (take_search(agent, payload, &group))
-        kill_now(agent, group);
+        kill_now(agent, group, SIM_SLOTS_SERVED);
     sim_agent_finish(agent);
 }
 
@@ -148,7 +149,20 @@ static void kill_reach(struct sim_agent *agent, uint32_t group, enum bw_fence_me
     if (means == BW_FENCE_BY_MARKS)
         search(agent, group, on_searched);
     else
-        kill_now(agent, group);
+        kill_now(agent, group,
+                 means == BW_FENCE_BY_UNITS ? SIM_SLOT_UNITS_AGENT : SIM_SLOTS_SERVED);
+}
+
+/* A search finds nothing there that KILL has not reached. */
+static void signal_once(const struct sim_agent *agent, uint32_t group, enum bw_fence_means means,
+                        bool is_kill)
+{
+    if (means != BW_FENCE_BY_MARKS)
+        sim_reach_signal(agent->machine, group,
+                         means == BW_FENCE_BY_UNITS ? SIM_SLOT_UNITS_AGENT : SIM_SLOTS_SERVED,
+                         is_kill, SIM_LINGER_NS_MAX);
+    if (means == BW_FENCE_BY_UNITS)
+        sim_unit_look(agent->machine, group, SIM_UNITS_OF_AGENT); /* where the KILL finds them */
 }
 
 /* ---- what the machine asks for -------------------------------------------------------------------- */
@@ -180,7 +194,10 @@ enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_acti
     case BW_AGENT_ACTION_FENCE_LOOK:
         return look(agent, group, action->means);
     case BW_AGENT_ACTION_FENCE_TERM:
-        sim_reach_signal(agent->machine, group, SIM_SLOTS_SERVED, false, SIM_LINGER_NS_MAX);
+        signal_once(agent, group, action->means, false);
+        return BW_OK;
+    case BW_AGENT_ACTION_FENCE_KILL_ONCE:
+        signal_once(agent, group, action->means, true);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_KILL:
         kill_reach(agent, group, action->means);
@@ -189,7 +206,8 @@ enum bw_err sim_own_fence_do(struct sim_agent *agent, const struct bw_agent_acti
         fence_of(agent, group)->searches++;
         tell_ended(agent, group, action->fence);
         return BW_OK;
-    default: /* OPEN never fails; KILL_ONCE ends nothing that KILL has not reached */
+    default: /* OPEN never fails */
+        sim_unit_look(agent->machine, group, SIM_UNITS_OF_AGENT);
         return BW_OK;
     }
 }

@@ -38,7 +38,8 @@ static void kill_group(struct sim_enforcer *enforcer, const struct bw_enforcer_o
     if (world->tells)
         sim_tell(world, enforcer->process->name, "%s: KILL to all in reach, epoch %llu",
                  order->group, (unsigned long long)order->epoch);
-    sim_reach_signal(sim_machine(enforcer->process->host), (uint32_t)group, SIM_SLOTS_SERVED, true,
+    sim_reach_signal(sim_machine(enforcer->process->host), (uint32_t)group,
+                     SIM_SLOTS_SERVED | SIM_SLOT_UNITS_ENFORCER, true,
                      bw_lease_kill_grace_ns(order->fence_ns) * LINGER_PERCENT / 100);
 }
 

@@ -10,6 +10,7 @@
 #include "check.h"
 #include "check_site.h"
 #include "enforcer.h"
+#include "units.h"
 
 /* As in src/guard: a proof of reach may block, and is tried again. */
 #define PROOF_NS       (6 * SIM_S)
@@ -72,7 +73,7 @@ static void prove(struct sim_guard *guard, struct sim_guard_place *place, bool i
     if (place->is_proved ||
         (is_late && !bw_instant_wait_is_over(now, place->prove_again_at)))
         return;
-    if (is_deadline_near(guard) || place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE)
+    if (is_deadline_near(guard) || !sim_unit_is_seen(guard->machine, place->group) || place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE)
         return;
     place->is_proved = true;
     place->machine.limits.reach_works = true;
@@ -104,7 +105,7 @@ static bool is_left(const struct sim_guard *guard, const struct sim_guard_place 
 {
     const struct sim_service *service = &guard->machine->services[place->group];
 
-    if (service->is_up && service->epoch != 0 && !service->is_outside)
+    if (sim_service_is_here(service) && service->epoch != 0)
         return true;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &guard->machine->runs[i];
@@ -298,12 +299,13 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
-        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_SERVED, false,
-                         SIM_LINGER_NS_MAX);
+        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
+                         false, SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
         /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
         sim_reach_kill_start(&place->kill, guard->process, place->group,
+                             SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
                              place->machine.fence_grace_ns * 70 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
@@ -615,7 +617,7 @@ static void end_left_behind(struct sim_guard *guard, uint32_t group,
             (run->order.slot != SIM_SLOT_SERVICE || is_action_alive))
             sim_run_vanish(machine, run->serial);
     }
-    if (is_action_alive && !machine->services[group].is_outside && !sim_percent(machine, machine->faults.fence_fails_percent))
+    if (is_action_alive && sim_service_is_here(&machine->services[group]) && !sim_percent(machine, machine->faults.fence_fails_percent))
         sim_service_down(machine, group, "killed with the action that a dead guard had begun");
 }
 
@@ -631,6 +633,10 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
     limits.digest = sim_site_scripts(guard->process->host, group);
     place->files = guard->machine->scripts_named[group];
     place->group = group;
+    if (guard->machine->units[group].is_unit)
+        limits.reach = BW_REACH_UNITS;
+    sim_unit_forget(guard->machine, group, SIM_UNITS_OF_GUARD);
+    sim_unit_look(guard->machine, group, SIM_UNITS_OF_GUARD);
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
         place->work[slot].wake_at = BW_INSTANT_NEVER;
     if (!sim_guard_store_load(guard, group, &memory, &mirror, &has_mirror))

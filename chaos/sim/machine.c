@@ -10,6 +10,7 @@
 #include "check_scripts.h"
 #include "checks.h"
 #include "guard.h"
+#include "units.h"
 
 #define LINGERS_PERCENT    20
 #define NATURAL_LAG_MS_MAX 3000
@@ -71,6 +72,7 @@ void sim_site_init(struct sim_host *host)
     machine->scripts = make_process(host, "scripts");
     machine->kernel = make_process(host, "kernel");
     host->services = machine;
+    sim_units_init(machine);
     for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
         begin_to_follow(machine, group);
         machine->scripts_named[group] = 1;
@@ -205,7 +207,10 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
         return;
     sim_check_data(world, group, machine->host->number, epoch, missing_ms(machine, group));
     service->is_up = true;
-    service->is_outside = is_outside;
+    service->is_in_unit = machine->units[group].is_unit && !is_outside;
+    service->is_outside = is_outside || (service->is_in_unit && machine->units[group].comes_again);
+    if (service->is_in_unit)
+        sim_unit_up(machine, group);
     service->is_masked = false;
     service->is_twice = is_outside && sim_clone(world)->is_up &&
                         strcmp(sim_clone(world)->name, machine->host->name) == 0;
@@ -219,13 +224,15 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
     changed(machine, group);
 }
 
-void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why)
+static void down(struct sim_machine *machine, uint32_t group, const char *why, bool is_ordered)
 {
     struct sim_service *service = &machine->services[group];
     struct sim_world *world = machine->host->world;
 
     if (!service->is_up)
         return;
+    if (service->is_in_unit)
+        sim_unit_down(machine, group, is_ordered);
     settle(machine, group); /* all that it has acknowledged */
     service->is_up = false;
     note_writers(machine, group, -1);
@@ -235,11 +242,16 @@ void sim_service_down(struct sim_machine *machine, uint32_t group, const char *w
     changed(machine, group);
 }
 
+void sim_service_down(struct sim_machine *machine, uint32_t group, const char *why)
+{
+    down(machine, group, why, true);
+}
+
 /* ---- what faults and people do ------------------------------------------------------------------ */
 
 void sim_service_dies(struct sim_host *host, uint32_t group)
 {
-    sim_service_down(sim_machine(host), group, "it has crashed");
+    down(sim_machine(host), group, "it has crashed", false);
 }
 
 /* As the scripts of the site file do it: through the unit that the reach includes, or elsewhere. */
@@ -357,9 +369,9 @@ static void reaches_service(struct sim_process *kernel, void *payload)
     const uint32_t group = (uint32_t)(value >> 1);
 
     if (is_kill)
-        sim_service_down(machine, group, "KILL");
+        down(machine, group, "KILL", false);
     else if (!machine->services[group].ignores_term && machine->scripts->health == SIM_ABLE)
-        sim_service_down(machine, group, "TERM");
+        down(machine, group, "TERM", false);
 }
 
 static uint64_t draw_delay(struct bw_prng *chance, uint64_t linger_ns_max)
@@ -379,6 +391,19 @@ static bool is_anybody_there(const struct sim_machine *machine)
     return world->guards[site]->health == SIM_ABLE || world->agents[site][0]->health == SIM_ABLE;
 }
 
+/* In a cgroup of the guard's. */
+bool sim_service_is_here(const struct sim_service *service)
+{
+    return service->is_up && !service->is_outside && !service->is_in_unit;
+}
+
+static bool is_reached(const struct sim_machine *machine, uint32_t group, uint32_t slots,
+                       bool is_kill)
+{
+    return ((slots & SIM_SLOT_SERVICE) != 0 && sim_service_is_here(&machine->services[group])) ||
+           sim_unit_is_reached(machine, group, slots, is_kill);
+}
+
 void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slots, bool is_kill,
                       uint64_t linger_ns_max)
 {
@@ -391,7 +416,7 @@ void sim_reach_signal(struct sim_machine *machine, uint32_t group, uint32_t slot
             sim_later(machine->kernel, draw_delay(chance, linger_ns_max), reaches_run,
                       packed(run->serial, is_kill), NULL);
     }
-    if ((slots & SIM_SLOT_SERVICE) == 0 || !machine->services[group].is_up || machine->services[group].is_outside)
+    if (!is_reached(machine, group, slots, is_kill))
         return;
     if (is_anybody_there(machine) && sim_percent(machine, machine->faults.fence_fails_percent)) {
         sim_count(machine->host->world, "script:unkillable");
@@ -408,19 +433,26 @@ enum bw_populated sim_reach_populated(struct sim_machine *machine, uint32_t grou
 {
     struct sim_service *service = &machine->services[group];
 
-    if (service->is_up && !service->is_outside)
+    if (sim_service_is_here(service))
         return BW_POPULATED_YES;
+    if (machine->units[group].is_unit) {
+        const enum bw_populated units = sim_unit_populated(machine, group);
+
+        if (machine->units[group].comes_again ||
+            sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE))
+            return units;
+    }
     if (sim_reach_is_empty(machine, group, SIM_SLOT_SERVICE))
         return BW_POPULATED_NO;
-    if (service->is_up && !service->is_masked)
+    if (service->is_up && service->is_outside && !service->is_masked)
         sim_count(machine->host->world, "site:masked");
-    service->is_masked |= service->is_up;
+    service->is_masked |= service->is_up && service->is_outside;
     return BW_POPULATED_YES;
 }
 
 bool sim_reach_is_empty(const struct sim_machine *machine, uint32_t group, uint32_t slots)
 {
-    if ((slots & SIM_SLOT_SERVICE) != 0 && machine->services[group].is_up && !machine->services[group].is_outside)
+    if ((slots & SIM_SLOT_SERVICE) != 0 && sim_service_is_here(&machine->services[group]))
         return false;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];

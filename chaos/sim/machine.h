@@ -3,6 +3,7 @@
  *
  *   machine.c   services, what they have replicated, signals and what is in reach
  *   script.c    scripts as actors: forked, told to go, at work, ended
+ *   units.c     services that are units of systemd
  *   work.c      the side of whoever runs a script: its limit, TERM, KILL, its result
  *
  * Two processes of the world stand for all of it: `scripts` (frozen: every script and service of the
@@ -23,6 +24,10 @@ enum sim_slot {
     SIM_SLOT_OBSERVE = 4,
     SIM_SLOT_FENCE = 8,
     SIM_SLOT_OWN = 16, /* the agent's own scripts: in nobody's reach */
+    /* For signals only: its units, as far as who sends them knows their cgroups (units.h). */
+    SIM_SLOT_UNITS_GUARD = 32,
+    SIM_SLOT_UNITS_AGENT = 64,
+    SIM_SLOT_UNITS_ENFORCER = 128,
 };
 #define SIM_SLOTS_IN_REACH 15
 #define SIM_SLOTS_SERVED   (SIM_SLOT_SERVICE | SIM_SLOT_ACTION) /* what a fence ends */
@@ -79,6 +84,7 @@ struct sim_service {
     /* It runs where no signal from here reaches it (a container daemon, another machine's API): only a
      * stop or fence script ends it. */
     bool is_outside;
+    bool is_in_unit; /* in no cgroup of the guard's: what ends it has looked for it (units.h) */
     bool is_twice; /* outside, of a machine that is there twice: what the other says of its own is no end */
     bool is_masked; /* outside, and a look has found a process that a start has left in the reach: "inside" to
                      * whoever cannot tell the two apart (3.4), until its next start */
@@ -94,6 +100,21 @@ struct sim_data {
     uint32_t writers;
 };
 
+enum sim_unit_observer { SIM_UNITS_OF_GUARD, SIM_UNITS_OF_AGENT, SIM_UNIT_OBSERVERS };
+struct sim_unit_sight {
+    bool is_looking, is_look_again, has_seen;
+    uint64_t looks, looked_ns, seen_ns; /* when the newest began; when that began which has ended last */
+    uint32_t seen_life;                 /* what that saw up; 0: nothing */
+    uint32_t known_life;                /* whose cgroup it knows */
+};
+struct sim_unit {
+    bool is_unit, comes_again; /* the group's nature; systemd starts it again after its end (Restart=) */
+    uint32_t life;             /* grows with each start, which makes a cgroup */
+    uint32_t enforced_life;    /* whose cgroup the enforcer was told */
+    uint64_t orders;           /* start and stop */
+    struct sim_unit_sight sights[SIM_UNIT_OBSERVERS];
+};
+
 #define SIM_RUNS_MAX      256
 #define SIM_ENFORCERS_MAX 4
 struct sim_machine {
@@ -102,6 +123,7 @@ struct sim_machine {
     struct sim_process *enforcers[SIM_ENFORCERS_MAX]; /* each dead, or some guard's */
     struct bw_enforcer_order held[SIM_GROUPS_MAX];    /* the newest deadline that one of them has taken */
     struct sim_service services[SIM_GROUPS_MAX];
+    struct sim_unit units[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
     uint32_t scripts_named[SIM_GROUPS_MAX]; /* by the site file: which of these files */
     uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */
@@ -127,6 +149,7 @@ static inline bool sim_percent(struct sim_machine *machine, uint32_t percent)
 
 /* The fact of guard/run.c: is something there that a start has left? */
 enum bw_populated sim_reach_populated(struct sim_machine *machine, uint32_t group);
+bool sim_service_is_here(const struct sim_service *service); /* up, in a cgroup of the guard's */
 void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch, bool is_outside);
 /* Do these scripts start it where no signal from the guard reaches it? */
 bool sim_scripts_start_outside(const struct sim_machine *machine, uint32_t group, uint32_t scripts);
@@ -188,12 +211,14 @@ bool sim_work_serve(struct sim_work *work);
 /* KILL to all in reach of a group, in rounds (sys/reach.c). */
 struct sim_reach_kill {
     bool is_running;
+    uint32_t slots;
+    uint64_t began_ns; /* units must be seen down by a look since then */
     uint32_t rounds;
     uint64_t linger_ns_max;
     struct bw_instant wake_at;
 };
 void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process,
-                          uint32_t group, uint64_t linger_ns_max);
+                          uint32_t group, uint32_t slots, uint64_t linger_ns_max);
 /* True: it is over; *out_ok: nothing was left. */
 bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *process,
                           uint32_t group, bool *out_ok);

@@ -13,6 +13,7 @@
 #include "checks.h"
 #include "guard.h"
 #include "machine.h"
+#include "units.h"
 
 #define EXEC_NS_MAX      (300 * 1000)   /* from the go-ahead to exec */
 #define EXEC_LATE_NS_MAX (50 * SIM_MS)  /* on a machine that has others to serve */
@@ -524,5 +525,6 @@ void sim_run_go(struct sim_machine *machine, uint64_t serial, struct bw_instant 
         delay_ns += bw_prng_below(chance, machine->faults.late_exec_ms * SIM_MS);
     run->has_go = true;
     run->not_after = not_after;
+    sim_unit_watch(machine, run);
     sim_later(machine->scripts, delay_ns, begins, packed(serial), NULL);
 }

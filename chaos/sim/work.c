@@ -5,7 +5,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-#include "machine.h"
+#include "units.h"
 
 #define LOOK_NS         (20 * SIM_MS) /* between looks at a tree that got a signal */
 #define FIRST_ROUND_NS  (1 * SIM_MS)
@@ -208,14 +208,39 @@ bool sim_work_serve(struct sim_work *work)
 
 /* ---- everything in reach ------------------------------------------------------------------------ */
 
-void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group,
-                          uint64_t linger_ns_max)
+static bool is_all_down(const struct sim_reach_kill *kill, struct sim_machine *machine,
+                        uint32_t group)
 {
+    const uint32_t units = kill->slots & (SIM_SLOT_UNITS_GUARD | SIM_SLOT_UNITS_AGENT);
+
+    if (!sim_reach_is_empty(machine, group, kill->slots))
+        return false;
+    return units == 0 || !machine->units[group].is_unit ||
+           sim_unit_is_seen_down(machine, group,
+                                 units == SIM_SLOT_UNITS_GUARD ? SIM_UNITS_OF_GUARD
+                                                               : SIM_UNITS_OF_AGENT,
+                                 kill->began_ns);
+}
+
+static void send_kill(const struct sim_reach_kill *kill, struct sim_machine *machine,
+                      uint32_t group)
+{
+    sim_reach_signal(machine, group, kill->slots, true, kill->linger_ns_max);
+    if ((kill->slots & SIM_SLOT_UNITS_GUARD) != 0)
+        sim_unit_look(machine, group, SIM_UNITS_OF_GUARD);
+    if ((kill->slots & SIM_SLOT_UNITS_AGENT) != 0)
+        sim_unit_look(machine, group, SIM_UNITS_OF_AGENT);
+}
+
+void sim_reach_kill_start(struct sim_reach_kill *kill, struct sim_process *process, uint32_t group,
+                          uint32_t slots, uint64_t linger_ns_max)
+{
+    kill->slots = slots;
+    kill->began_ns = process->host->world->now_ns;
     kill->linger_ns_max = linger_ns_max;
     kill->is_running = true;
     kill->rounds = 0;
-    sim_reach_signal(sim_machine(process->host), group, SIM_SLOTS_SERVED, true,
-                     kill->linger_ns_max);
+    send_kill(kill, sim_machine(process->host), group);
     kill->wake_at = bw_instant_add(sim_now(process), FIRST_ROUND_NS);
 }
 
@@ -223,7 +248,7 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
                           bool *out_ok)
 {
     struct sim_machine *machine = sim_machine(process->host);
-    const bool is_empty = sim_reach_is_empty(machine, group, SIM_SLOTS_SERVED);
+    const bool is_empty = is_all_down(kill, machine, group);
 
     if (!kill->is_running || !bw_instant_right_is_over(sim_now(process), kill->wake_at))
         return false;
@@ -232,8 +257,7 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
         *out_ok = is_empty;
         return true;
     }
-    sim_reach_signal(machine, group, SIM_SLOTS_SERVED, true,
-                     kill->linger_ns_max);
+    send_kill(kill, machine, group);
     kill->wake_at = bw_instant_add(sim_now(process), LOOK_NS);
     return false;
 }

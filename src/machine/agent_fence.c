@@ -98,7 +98,8 @@ static void kill_reach(struct fence_turn *turn, const struct bw_own_fence_action
 
 static uint32_t means_count(bool with_units)
 {
-    return with_units ? BW_FENCE_BY_UNITS + 1 : BW_FENCE_BY_MARKS + 1;
+    return with_units && !BW_MUTANT(OWN_FENCE_UNITS) ? BW_FENCE_BY_UNITS + 1
+                                                     : BW_FENCE_BY_MARKS + 1;
 }
 
 void bw_agent_fence_init(struct bw_group_agent *place, bool with_units)

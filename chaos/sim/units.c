@@ -1,0 +1,225 @@
+/* units.c - services that are units of systemd: each start makes a cgroup anew, which only who has looked since
+ * knows and can kill (sys/unit_reach.c, sys/units.c); and some that systemd starts again by itself. */
+#include "units.h"
+
+#include <stdlib.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+
+#include "coverage.h"
+
+#define LOOK_NS_MAX  (30 * SIM_MS)  /* one call of systemctl */
+#define WATCH_NS     (250 * SIM_MS) /* between looks while a start runs */
+#define AGAIN_NS     (100 * SIM_MS) /* RestartSec= */
+#define UNIT_PERCENT 70             /* of the groups, in worlds that have any */
+#define COME_AGAIN_PERCENT 15
+
+struct look {
+    uint32_t group;
+    enum sim_unit_observer observer;
+    uint32_t observer_life;
+    uint64_t number;
+    uint32_t life; /* what was up when it began; 0: nothing */
+};
+
+void sim_units_init(struct sim_machine *machine)
+{
+    const struct sim_world *world = machine->host->world;
+    struct bw_prng nature; /* the same at every site */
+    bool has_any;
+
+    bw_prng_init(&nature, world->setting.seed * 1000003 + 700);
+    has_any = bw_prng_below(&nature, 2) == 0;
+    for (uint32_t group = 0; group < SIM_GROUPS_MAX; group++) {
+        struct sim_unit *unit = &machine->units[group];
+
+        unit->is_unit = bw_prng_below(&nature, 100) < UNIT_PERCENT && has_any;
+        unit->comes_again = bw_prng_below(&nature, 100) < COME_AGAIN_PERCENT && unit->is_unit;
+    }
+}
+
+static bool is_in_unit(const struct sim_machine *machine, uint32_t group)
+{
+    return machine->services[group].is_up && machine->services[group].is_in_unit;
+}
+
+/* ---- looks -------------------------------------------------------------------------------------- */
+
+static const struct sim_process *observer_of(const struct sim_machine *machine,
+                                             enum sim_unit_observer observer)
+{
+    const struct sim_world *world = machine->host->world;
+    const uint32_t site = machine->host->number;
+
+    return observer == SIM_UNITS_OF_GUARD ? world->guards[site] : world->agents[site][0];
+}
+
+static void on_looked(struct sim_process *kernel, void *payload)
+{
+    struct sim_machine *machine = sim_machine(kernel->host);
+    const struct look look = *(struct look *)payload;
+    struct sim_unit *unit = &machine->units[look.group];
+    struct sim_unit_sight *sight = &unit->sights[look.observer];
+    const struct sim_process *process = observer_of(machine, look.observer);
+
+    free(payload);
+    if (sight->looks != look.number || process->health == SIM_DEAD ||
+        process->life != look.observer_life)
+        return; /* nobody hears of it */
+    sight->is_looking = false;
+    sight->has_seen = true;
+    sight->seen_life = look.life;
+    sight->seen_ns = sight->looked_ns;
+    if (look.life != 0)
+        sight->known_life = look.life;
+    if (look.observer == SIM_UNITS_OF_GUARD)
+        unit->enforced_life = sight->known_life; /* its enforcer is told at once */
+    if (!sight->is_look_again)
+        return;
+    sight->is_look_again = false;
+    sim_unit_look(machine, look.group, look.observer);
+}
+
+/* While one is at work another begins when it has ended: what it saw may be older than the question. */
+void sim_unit_look(struct sim_machine *machine, uint32_t group, enum sim_unit_observer observer)
+{
+    struct sim_unit *unit = &machine->units[group];
+    struct sim_unit_sight *sight = &unit->sights[observer];
+    struct look *look;
+
+    if (!unit->is_unit)
+        return;
+    if (sight->is_looking) {
+        sight->is_look_again = true;
+        return;
+    }
+    look = malloc(sizeof *look);
+    BW_ASSERT(look != NULL);
+    sight->is_looking = true;
+    sight->looked_ns = machine->host->world->now_ns;
+    *look = (struct look){.group = group,
+                          .observer = observer,
+                          .observer_life = observer_of(machine, observer)->life,
+                          .number = ++sight->looks,
+                          .life = is_in_unit(machine, group) ? unit->life : 0};
+    sim_later(machine->kernel, bw_prng_below(&machine->host->chance, LOOK_NS_MAX), on_looked, look,
+              free);
+}
+
+void sim_unit_forget(struct sim_machine *machine, uint32_t group, enum sim_unit_observer observer)
+{
+    struct sim_unit_sight *sight = &machine->units[group].sights[observer];
+
+    *sight = (struct sim_unit_sight){.looks = sight->looks + 1};
+}
+
+bool sim_unit_is_seen(const struct sim_machine *machine, uint32_t group)
+{
+    const struct sim_unit *unit = &machine->units[group];
+
+    return !unit->is_unit || unit->sights[SIM_UNITS_OF_GUARD].has_seen;
+}
+
+bool sim_unit_is_seen_down(const struct sim_machine *machine, uint32_t group,
+                           enum sim_unit_observer observer, uint64_t since_ns)
+{
+    const struct sim_unit_sight *sight = &machine->units[group].sights[observer];
+
+    return sight->has_seen && sight->seen_life == 0 && sight->seen_ns >= since_ns;
+}
+
+static bool is_known(const struct sim_machine *machine, uint32_t group, uint32_t life)
+{
+    return is_in_unit(machine, group) && machine->units[group].life == life;
+}
+
+enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group)
+{
+    const struct sim_unit *unit = &machine->units[group];
+    const struct sim_unit_sight sight = unit->sights[SIM_UNITS_OF_GUARD];
+
+    sim_unit_look(machine, group, SIM_UNITS_OF_GUARD);
+    if (unit->comes_again) /* what systemd starts again is not inside of what a KILL ends (3.4) */
+        return BW_POPULATED_NO;
+    if (is_known(machine, group, sight.known_life))
+        return BW_POPULATED_YES;
+    return sight.has_seen && !sight.is_looking && sight.seen_life == 0 ? BW_POPULATED_NO
+                                                                       : BW_POPULATED_UNKNOWN;
+}
+
+/* ---- while something begins: watched, so that what comes up is known soon ----------------------- */
+
+static void watch(struct sim_process *kernel, void *payload)
+{
+    struct sim_machine *machine = sim_machine(kernel->host);
+    const uint64_t value = (uintptr_t)payload;
+    const bool is_over = !sim_run_is_alive(machine, value / SIM_GROUPS_MAX);
+
+    if (is_over || !BW_MUTANT(UNITS_UNWATCHED))
+        sim_unit_look(machine, (uint32_t)(value % SIM_GROUPS_MAX), SIM_UNITS_OF_GUARD);
+    if (!is_over)
+        sim_later(kernel, WATCH_NS, watch, payload, NULL);
+}
+
+void sim_unit_watch(struct sim_machine *machine, const struct sim_run *run)
+{
+    if (machine->units[run->order.group].is_unit && run->order.parent != NULL &&
+        run->order.slot == SIM_SLOT_SERVICE)
+        sim_later(machine->kernel, WATCH_NS, watch,
+                  (void *)(uintptr_t)(run->serial * SIM_GROUPS_MAX + run->order.group), NULL);
+}
+
+/* ---- signals ------------------------------------------------------------------------------------ */
+
+bool sim_unit_is_reached(const struct sim_machine *machine, uint32_t group, uint32_t slots,
+                         bool is_kill)
+{
+    const struct sim_unit *unit = &machine->units[group];
+
+    if (!is_in_unit(machine, group))
+        return false;
+    if (!is_kill) /* by systemctl */
+        return (slots & (SIM_SLOT_UNITS_GUARD | SIM_SLOT_UNITS_AGENT)) != 0;
+    return ((slots & SIM_SLOT_UNITS_GUARD) != 0 &&
+            is_known(machine, group, unit->sights[SIM_UNITS_OF_GUARD].known_life)) ||
+           ((slots & SIM_SLOT_UNITS_AGENT) != 0 &&
+            is_known(machine, group, unit->sights[SIM_UNITS_OF_AGENT].known_life)) ||
+           ((slots & SIM_SLOT_UNITS_ENFORCER) != 0 &&
+            is_known(machine, group, unit->enforced_life));
+}
+
+/* ---- up and down -------------------------------------------------------------------------------- */
+
+void sim_unit_up(struct sim_machine *machine, uint32_t group)
+{
+    struct sim_unit *unit = &machine->units[group];
+
+    unit->life++;
+    unit->orders++;
+    sim_count(machine->host->world, "unit:up");
+}
+
+static void comes_again(struct sim_process *kernel, void *payload)
+{
+    struct sim_machine *machine = sim_machine(kernel->host);
+    const uint64_t value = (uintptr_t)payload;
+    const uint32_t group = (uint32_t)(value % SIM_GROUPS_MAX);
+    const struct sim_unit *unit = &machine->units[group];
+
+    if (unit->orders != value / SIM_GROUPS_MAX || machine->services[group].is_up)
+        return;
+    sim_count(machine->host->world, "unit:comes_again");
+    sim_service_up(machine, group, machine->services[group].epoch, false);
+}
+
+void sim_unit_down(struct sim_machine *machine, uint32_t group, bool is_ordered)
+{
+    struct sim_unit *unit = &machine->units[group];
+
+    if (is_ordered || !unit->comes_again)
+        unit->orders++;
+    else
+        sim_later(machine->kernel, AGAIN_NS, comes_again,
+                  (void *)(uintptr_t)(unit->orders * SIM_GROUPS_MAX + group), NULL);
+}
