@@ -134,7 +134,7 @@ const struct bw_group_rule *bw_group_apply(struct bw_group *group, uint64_t inde
     steps[rule - rules].apply(group, index, command);
     group->phase = rule->next;
     group->changed_index = index;
-    BW_ASSERT(bw_group_is_sound(group));
+    BW_ASSERT_NONE(bw_group_unsound(group));
     return rule;
 }
 
@@ -672,67 +672,6 @@ void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint6
         .first_grant = true,
         .let_go_index = spec->mode == BW_MODE_OBSERVE ? index : 0,
     };
-}
-
-static bool is_open_part_sound(const struct bw_group *group)
-{
-    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
-
-    if (group->phase == BW_PHASE_VACANT)
-        return is_empty(group->holder_site) && !group->held && !group->adopting &&
-               (newest == NULL || newest->ended_index != 0);
-    return newest != NULL && newest->epoch == group->epoch && newest->ended_index == 0 &&
-           is_same(newest->site, group->holder_site) &&
-           bw_spec_find_site(&group->spec, group->holder_site) >= 0 &&
-           !bw_id_is_none(group->holder_instance) && group->boot_count > 0 &&
-           group->terms.ttl_ms > group->terms.fence_ms &&
-           group->spec.mode != BW_MODE_OBSERVE;
-}
-
-static bool is_switchover_sound(const struct bw_group *group)
-{
-    switch (group->phase) {
-    case BW_PHASE_VACANT:
-        return !is_empty(group->target) || (is_empty(group->target_origin) && !group->rolling_back);
-    case BW_PHASE_GRANTED:
-        return is_empty(group->target) && !group->rolling_back;
-    case BW_PHASE_REVOKING:
-        return !is_empty(group->target) && !group->rolling_back;
-    case BW_PHASE_CLOSING:
-        return is_empty(group->target) && is_empty(group->target_origin) && !group->rolling_back;
-    case BW_PHASE_COUNT:
-        break;
-    }
-    return false;
-}
-
-bool bw_group_is_sound(const struct bw_group *group)
-{
-    return group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX &&
-           group->voucher_count <= BW_VOUCHERS_MAX &&
-           group->spec.site_count <= BW_SITES_MAX && group->boot_count <= BW_BOOTS_MAX &&
-           (!group->has_more_boots || group->boot_count == BW_BOOTS_MAX) &&
-           (!group->held || group->phase == BW_PHASE_CLOSING) &&
-           group->held == (group->held_index != 0) &&
-           (!group->adopting || group->phase == BW_PHASE_GRANTED ||
-            group->phase == BW_PHASE_CLOSING) &&
-           is_open_part_sound(group) && is_switchover_sound(group);
-}
-
-const struct bw_history_entry *bw_group_history_at(const struct bw_group *group, uint32_t number)
-{
-    if (number >= group->history_count)
-        return NULL;
-    return &group->history[(group->history_first + group->history_count - 1 - number) %
-                           BW_HISTORY_MAX];
-}
-
-const struct bw_voucher *bw_group_voucher(const struct bw_group *group, uint64_t epoch)
-{
-    for (uint32_t i = 0; i < group->voucher_count; i++)
-        if (group->vouchers[i].epoch == epoch)
-            return &group->vouchers[i];
-    return NULL;
 }
 
 BW_WORDS(bw_phase_word, enum bw_phase, BW_PHASE_LIST, "unlisted")

@@ -6,96 +6,13 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
 
-/* ---- asking for things --------------------------------------------------------------------- */
-
-struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
-                                      enum bw_guard_action_kind kind, const char *rule)
-{
-    struct bw_guard_action *action;
-
-    BW_ASSERT(step->out->count < BW_GUARD_ACTIONS_MAX);
-    action = &step->out->list[step->out->count++];
-    memset(action, 0, sizeof *action);
-    action->kind = kind;
-    action->rule = rule;
-    return action;
-}
-
-struct bw_guard_message *bw_guard_send(const struct guard_step *step,
-                                       enum bw_guard_message_kind kind, uint64_t epoch,
-                                       const char *rule)
-{
-    struct bw_guard_message *message;
-
-    if (bw_id_is_none(step->guard->agent.session))
-        return NULL;
-    message = &bw_guard_emit(step, BW_GUARD_ACTION_SEND, rule)->message;
-    message->kind = kind;
-    message->epoch = epoch;
-    memcpy(message->group, step->guard->group, sizeof message->group);
-    return message;
-}
-
-void bw_guard_wake(const struct guard_step *step, struct bw_instant at)
-{
-    if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))
-        step->out->wake_at = at;
-}
-
-void bw_guard_mirror_now(const struct guard_step *step, const char *rule)
-{
-    bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule)->number = ++step->guard->mirror_number;
-}
-
 /* ---- the armed deadline -------------------------------------------------------------------- */
-
-bool bw_guard_is_armed(const struct bw_guard *guard)
-{
-    return guard->mirror.armed_epoch != 0;
-}
 
 bool bw_guard_has_deadline(const struct bw_guard *guard, struct bw_instant now)
 {
     return bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE &&
            (!guard->mirror.stop_seen || BW_MUTANT(DEADLINE_FOR_EVER) ||
             !bw_instant_wait_is_over(now, guard->mirror.armed_end));
-}
-
-/* D - F of what is armed. */
-struct bw_instant bw_guard_window(const struct bw_guard *guard)
-{
-    return bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns);
-}
-
-void bw_guard_disarm(struct bw_guard *guard)
-{
-    guard->mirror.armed_epoch = 0;
-    guard->mirror.armed_end = (struct bw_instant){0, 0};
-    guard->mirror.fence_begun = false;
-    /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
-    if (!BW_MUTANT(ARMED_AFTER_END))
-        guard->arm_mirroring = false;
-    if (guard->fence == BW_FENCE_DONE)
-        guard->fence = BW_FENCE_NONE;
-}
-
-static void send_refused(const struct guard_step *step, enum bw_guard_message_kind kind,
-                         uint64_t epoch, uint64_t number, enum bw_refusal why, const char *rule)
-{
-    struct bw_guard_message *message = bw_guard_send(step, kind, epoch, rule);
-
-    if (message == NULL)
-        return;
-    message->refused.number = number;
-    message->refused.why = why;
-}
-
-/* 3.4: another instance may neither arm nor end an epoch of the old one. */
-static bool is_foreign_instance(const struct bw_guard *guard, uint64_t epoch)
-{
-    return !BW_MUTANT(GUARD_INSTANCE) && epoch == guard->memory.epoch_seen &&
-           !bw_id_is_none(guard->memory.instance) &&
-           !bw_id_equal(guard->memory.instance, guard->agent.instance);
 }
 
 static bool terms_are_sane(const struct bw_terms *terms)
@@ -110,7 +27,8 @@ static enum bw_refusal judge_new_epoch(const struct guard_step *step)
 
     if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
         return BW_REFUSAL_FENCING;
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking)
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+        guard->stop == BW_GUARD_STOP_CHECKING)
         return BW_REFUSAL_BUSY;
     if (bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE)
         return BW_REFUSAL_BUSY;
@@ -133,7 +51,7 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_OLD_EPOCH;
     if (arm->epoch <= guard->memory.ended_epoch && !BW_MUTANT(ENDED_EPOCH))
         return BW_REFUSAL_EPOCH_ENDING;
-    if (is_foreign_instance(guard, arm->epoch))
+    if (bw_guard_is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (is_armed_epoch && guard->fence != BW_FENCE_NONE && !BW_MUTANT(EXTEND_AFTER_FENCE))
         return BW_REFUSAL_FENCING;
@@ -161,10 +79,12 @@ static void arm_now(const struct guard_step *step)
     const struct bw_guard_arm *arm = &guard->arm_wanted;
     struct bw_guard_mirror *mirror = &guard->mirror;
 
+    BW_ASSERT(arm->epoch == guard->memory.epoch_seen); /* 3.4: durable before it is armed */
+    BW_ASSERT(terms_are_sane(&arm->terms));
     if (!guard->arm_mirroring) /* of several on their way it is the one that was acknowledged */
         guard->mirror_before = *mirror;
     if (mirror->armed_epoch != arm->epoch) {
-        guard->fence = BW_FENCE_NONE;
+        bw_guard_fence_forget(guard);
         mirror->fence_begun = false;
     }
     mirror->armed_epoch = arm->epoch;
@@ -186,6 +106,7 @@ static void take_back_arm(struct bw_guard *guard)
     struct bw_guard_mirror *mirror = &guard->mirror;
     const struct bw_guard_mirror *before = &guard->mirror_before;
 
+    BW_ASSERT(!guard->arm_mirroring);
     if (guard->fence != BW_FENCE_NONE || !bw_guard_is_armed(guard))
         return;
     mirror->armed_epoch = before->armed_epoch;
@@ -223,19 +144,21 @@ static void arm_saved(const struct guard_step *step)
     const struct bw_guard_arm *arm = &guard->arm_wanted;
     const enum bw_refusal why = BW_MUTANT(ARM_LATE) ? BW_REFUSAL_NONE : judge_arm(step, arm);
 
+    BW_ASSERT(guard->wants == BW_GUARD_WANTS_ARM);
     if (why == BW_REFUSAL_NONE)
         arm_now(step);
     else
-        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U42");
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U42");
 }
 
 static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm)
 {
     struct bw_guard *guard = step->guard;
     const enum bw_refusal why = judge_arm(step, arm);
+    struct bw_guard_memory *memory;
 
     if (why != BW_REFUSAL_NONE) {
-        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number, why, "U2");
         return;
     }
     if (is_saving_first_arm(guard, arm)) {
@@ -245,7 +168,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     }
     if (is_saving_more_than_a_sight(guard) || (guard->wants != BW_GUARD_WANTS_NOTHING &&
                                                !is_kept(guard, arm))) {
-        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number,
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, arm->epoch, arm->number,
                      BW_REFUSAL_BUSY, "U41");
         return;
     }
@@ -255,12 +178,11 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
         return;
     }
     /* First arm of the epoch: epoch, enforced bit and instance are durable first (3.4, 3.9). */
-    guard->memory_before = guard->memory;
-    guard->memory.epoch_seen = arm->epoch;
-    guard->memory.enforced = !BW_MUTANT(GUARD_ENFORCED);
-    guard->memory.instance = guard->agent.instance;
-    guard->wants = BW_GUARD_WANTS_ARM;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U3");
+    memory = bw_guard_change_memory(guard);
+    memory->epoch_seen = arm->epoch;
+    memory->enforced = !BW_MUTANT(GUARD_ENFORCED);
+    memory->instance = guard->agent.instance;
+    bw_guard_save(step, BW_GUARD_WANTS_ARM, "U3");
 }
 
 static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
@@ -273,7 +195,7 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     guard->arm_mirroring = false;
     if (!ok && !BW_MUTANT(MIRROR_RESULT)) {
         take_back_arm(guard);
-        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
         return;
     }
@@ -286,121 +208,7 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     message->armed.end = guard->mirror.armed_end;
 }
 
-/* ---- ending an epoch, letting go ----------------------------------------------------------- */
-
-/* Nothing serves, and nothing is under way that a service could come of (3.4, ended). */
-static enum bw_refusal judge_over(const struct bw_guard *guard)
-{
-    if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
-        return BW_REFUSAL_FENCING;
-    /* not covered: has_waiting_run; what waits for the slot waits while it is taken. */
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking ||
-        guard->has_waiting_run)
-        return BW_REFUSAL_BUSY; /* no action is left (3.4) */
-    if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT))
-        return BW_REFUSAL_NOT_STOPPED;
-    return BW_REFUSAL_NONE;
-}
-
-static enum bw_refusal judge_end(const struct bw_guard *guard, uint64_t epoch)
-{
-    if (bw_id_is_none(guard->agent.session))
-        return BW_REFUSAL_NO_HELLO;
-    if (epoch == 0 || epoch < guard->memory.epoch_seen)
-        return BW_REFUSAL_OLD_EPOCH;
-    if (is_foreign_instance(guard, epoch))
-        return BW_REFUSAL_WRONG_INSTANCE;
-    return judge_over(guard);
-}
-
-static void send_ended(const struct guard_step *step, uint64_t epoch, const char *rule)
-{
-    struct bw_guard_message *message =
-        bw_guard_send(step, BW_GUARD_MESSAGE_EPOCH_ENDED, epoch, rule);
-
-    if (message != NULL)
-        message->epoch_ended.served = bw_guard_served(step->guard, epoch);
-}
-
-/* 3.4, ended: that no arm or run of an epoch is taken any more, durably, is one thing, that it has ended
- * another: it has once a look that begins from then on sees nothing serve. Until then nobody is told. */
-static bool is_end_seen(const struct bw_guard *guard, uint64_t epoch)
-{
-    return guard->end_seen_epoch >= epoch && judge_over(guard) == BW_REFUSAL_NONE;
-}
-
-static void look_for_end(const struct guard_step *step)
-{
-    step->guard->end_looking = true;
-    step->guard->stop_check_at = step->now;
-}
-
-/* All that was seen when it was asked for still holds. */
-static void end_saved(const struct guard_step *step)
-{
-    struct bw_guard *guard = step->guard;
-    const uint64_t epoch = guard->memory.ended_epoch;
-    const enum bw_refusal why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
-
-    if (why != BW_REFUSAL_NONE)
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U44");
-    else
-        look_for_end(step);
-    if (BW_MUTANT(END_UNLOOKED))
-        bw_guard_end_looked(step, epoch);
-}
-
-void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
-{
-    struct bw_guard *guard = step->guard;
-    const uint64_t epoch = guard->memory.ended_epoch;
-    enum bw_refusal why;
-
-    if (!guard->end_looking || (ending_epoch < epoch && !BW_MUTANT(END_LOOK_OF_BEFORE)))
-        return;
-    guard->end_looking = false;
-    why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
-    if (why != BW_REFUSAL_NONE) {
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U60");
-        return;
-    }
-    guard->end_seen_epoch = epoch;
-    bw_guard_disarm(guard);
-    bw_guard_mirror_now(step, "U14");
-    send_ended(step, epoch, "U15");
-}
-
-static void on_end(const struct guard_step *step, uint64_t epoch)
-{
-    struct bw_guard *guard = step->guard;
-    enum bw_refusal why;
-
-    if ((guard->wants == BW_GUARD_WANTS_END || guard->end_looking) &&
-        epoch == guard->memory.ended_epoch)
-        return; /* it is being written down, or looked for; the answer follows */
-    if (guard->wants != BW_GUARD_WANTS_NOTHING) {
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, BW_REFUSAL_BUSY, "U43");
-        return;
-    }
-    why = judge_end(guard, epoch);
-    if (why != BW_REFUSAL_NONE) {
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U7");
-        return;
-    }
-    if (epoch == guard->memory.ended_epoch) { /* it is durable: its answer was lost, or it was refused */
-        if (is_end_seen(guard, epoch) || BW_MUTANT(ENDING_IS_ENDED))
-            send_ended(step, epoch, "U6");
-        else
-            look_for_end(step);
-        return;
-    }
-    /* Every arm or run <= e is refused from here on, durably, before the agent hears it. */
-    guard->memory_before = guard->memory;
-    guard->memory.epoch_seen = epoch;
-    guard->memory.ended_epoch = epoch;
-    guard->wants = BW_GUARD_WANTS_END;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U8");
-}
+/* ---- letting go ---------------------------------------------------------------------------- */
 
 /* A service that may yet come is none that could be left as it is: whoever leaves observe would see
  * `stopped` here, and it would come beside that of another site. So the deadline stays armed until it was
@@ -426,6 +234,7 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
 {
     struct bw_guard *guard = step->guard;
     struct bw_guard_message *message;
+    struct bw_guard_memory *memory;
 
     if (guard->wants != BW_GUARD_WANTS_NOTHING)
         return; /* the agent asks again */
@@ -438,13 +247,11 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
     /* A fence that has begun is finished, a start seen to its end; the agent asks again. */
     if (bw_guard_is_fencing(guard) || is_within_a_start(guard) || holds_beyond(step, epoch))
         return;
-    guard->memory_before = guard->memory;
-    guard->memory.let_go_index = index;
-    guard->memory.enforced = false;
-    if (guard->memory.ended_epoch < guard->memory.epoch_seen)
-        guard->memory.ended_epoch = guard->memory.epoch_seen;
-    guard->wants = BW_GUARD_WANTS_LET_GO;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U10");
+    memory = bw_guard_change_memory(guard);
+    memory->let_go_index = index;
+    memory->enforced = false;
+    memory->ended_epoch = memory->epoch_seen;
+    bw_guard_save(step, BW_GUARD_WANTS_LET_GO, "U10");
 }
 
 /* ---- what SAVE was for --------------------------------------------------------------------- */
@@ -469,11 +276,11 @@ static void refuse_unsaved(const struct guard_step *step)
     bw_guard_sight_unsaved(guard, &wanted_sight);
     switch (guard->wants) {
     case BW_GUARD_WANTS_ARM:
-        send_refused(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U11");
         break;
     case BW_GUARD_WANTS_END:
-        send_refused(step, BW_GUARD_MESSAGE_END_REFUSED, ended_epoch, 0, BW_REFUSAL_NOT_DURABLE,
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, ended_epoch, 0, BW_REFUSAL_NOT_DURABLE,
                      "U12");
         break;
     case BW_GUARD_WANTS_RUN:
@@ -505,12 +312,11 @@ static void on_saved(const struct guard_step *step, bool ok)
             arm_saved(step);
         break;
     case BW_GUARD_WANTS_END:
-        end_saved(step);
+        bw_guard_end_saved(step);
         break;
     case BW_GUARD_WANTS_LET_GO:
         bw_guard_disarm(guard);
-        if (!bw_guard_is_fencing(guard)) /* one that has begun meanwhile is finished */
-            guard->fence = BW_FENCE_NONE;
+        bw_guard_fence_let_go(step); /* one that has begun meanwhile is finished */
         bw_guard_mirror_now(step, "U16");
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
         if (message != NULL)
@@ -563,7 +369,7 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
         bw_guard_on_run(step, &message->run);
         break;
     case BW_GUARD_MESSAGE_END:
-        on_end(step, message->epoch);
+        bw_guard_on_end(step, message->epoch);
         break;
     case BW_GUARD_MESSAGE_LET_GO:
         on_let_go(step, message->let_go_index, message->epoch);
@@ -588,15 +394,6 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
 
 /* ---- public -------------------------------------------------------------------------------- */
 
-uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits)
-{
-    const enum bw_action_kind action =
-        limits->has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE : BW_ACTION_STOP;
-    const uint64_t ms = limits->timeout_ns[action] / BW_NS_PER_MS;
-
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-}
-
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state)
 {
     const struct bw_guard_memory *durable =
@@ -610,7 +407,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     /* What is ending, or was refused as an end, is told as none (3.4, ended). Of an epoch that another has
      * followed here this was committed before that was granted. */
     if (out_state->ended_epoch != 0 && out_state->ended_epoch == durable->epoch_seen &&
-        !is_end_seen(guard, out_state->ended_epoch) && !BW_MUTANT(STATE_SAYS_ENDED))
+        !bw_guard_has_ended(guard, out_state->ended_epoch) && !BW_MUTANT(STATE_SAYS_ENDED))
         out_state->ended_epoch--;
     out_state->let_go_index = durable->let_go_index;
     out_state->armed_epoch = guard->mirror.armed_epoch;
@@ -632,7 +429,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
         out_state->running = guard->slots[BW_GUARD_SLOT_ACTION].run.action;
         out_state->running_epoch = guard->slots[BW_GUARD_SLOT_ACTION].run.epoch;
         out_state->running_run_id = guard->slots[BW_GUARD_SLOT_ACTION].run.run_id;
-    } else if (guard->stop_checking) {
+    } else if (guard->stop == BW_GUARD_STOP_CHECKING) {
         out_state->running = BW_ACTION_STOP;
         out_state->running_epoch = guard->stop_run.epoch;
         out_state->running_run_id = guard->stop_run.run_id;
@@ -641,6 +438,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->reach_works = guard->limits.reach_works;
     out_state->sight = bw_guard_sight(guard);
     out_state->fence_bound_ms = bw_guard_fence_bound_ms(&guard->limits);
+    BW_ASSERT(out_state->ended_epoch <= out_state->epoch_seen);
     for (int i = 0; i < BW_ACTION_COUNT; i++) {
         out_state->has_script[i] = guard->limits.has_script[i];
         out_state->timeout_ms[i] = (uint32_t)(guard->limits.timeout_ns[i] / BW_NS_PER_MS);
@@ -659,6 +457,8 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
                    const struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror,
                    struct bw_instant now)
 {
+    BW_ASSERT_NONE(bw_guard_memory_unsound(memory)); /* judged where it was read */
+    BW_ASSERT_NONE(mirror != NULL ? bw_guard_mirror_unsound(mirror) : NULL);
     memset(guard, 0, sizeof *guard);
     (void)bw_copy_text(guard->group, sizeof guard->group, group);
     guard->limits = *limits;
@@ -694,6 +494,8 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
 {
     const struct guard_step step = {guard, now, out_actions};
 
+    BW_ASSERT(event->slot < BW_GUARD_SLOT_COUNT);
+    BW_ASSERT(event->kind != BW_GUARD_EVENT_MESSAGE || event->message != NULL);
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     /* Timers before sockets (3.4, H8): what is due is done before the message is looked at. */
@@ -730,4 +532,5 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
     }
     bw_guard_run_timers(&step);
     bw_guard_fence_timers(&step);
+    BW_ASSERT_NONE(bw_guard_unsound(guard));
 }

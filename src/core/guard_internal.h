@@ -1,5 +1,8 @@
-/* guard_internal.h - what the files of the guard's machine share. guard.c: the step, arms, ends;
- * guard_run.c: scripts in their slots; guard_fence.c: the fence window. */
+/* guard_internal.h - what the files of the guard's machine share, each resting on those before it only.
+ * guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops; guard_sight.c: where the
+ * service is; guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an
+ * epoch ends; guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step.
+ * guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
 
@@ -15,6 +18,7 @@ struct guard_step {
     struct bw_guard_actions *out;
 };
 
+/* guard_ask.c */
 struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
                                       enum bw_guard_action_kind kind, const char *rule);
 /* A message to the agent; NULL when none is connected. */
@@ -23,11 +27,46 @@ struct bw_guard_message *bw_guard_send(const struct guard_step *step,
                                        const char *rule);
 void bw_guard_wake(const struct guard_step *step, struct bw_instant at);
 void bw_guard_mirror_now(const struct guard_step *step, const char *rule);
+/* The one way in which what is durable changes: the memory to change, then what it is for. */
+struct bw_guard_memory *bw_guard_change_memory(struct bw_guard *guard);
+void bw_guard_save(const struct guard_step *step, enum bw_guard_wants wants, const char *rule);
 bool bw_guard_is_armed(const struct bw_guard *guard);
+/* D - F of what is armed. */
 struct bw_instant bw_guard_window(const struct bw_guard *guard);
-void bw_guard_disarm(struct bw_guard *guard);
+/* Of an arm or an end. */
+void bw_guard_refuse_epoch(const struct guard_step *step, enum bw_guard_message_kind kind,
+                           uint64_t epoch, uint64_t number, enum bw_refusal why, const char *rule);
+/* 3.4: another instance may neither arm nor end an epoch of the old one. */
+bool bw_guard_is_foreign_instance(const struct bw_guard *guard, uint64_t epoch);
+
+/* guard_end.c */
+void bw_guard_on_end(const struct guard_step *step, uint64_t epoch);
+void bw_guard_end_saved(const struct guard_step *step);
 /* A look has ended by itself that began when the end of `ending_epoch` was durable (3.4, ended). */
 void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch);
+bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
+void bw_guard_disarm(struct bw_guard *guard);
+
+/* guard_slot.c */
+/* What happens to the run of a slot: the only way in which its state changes. */
+enum bw_slot_event {
+    BW_SLOT_EVENT_SPAWN,  /* its script is forked */
+    BW_SLOT_EVENT_MIRROR, /* its child is there, and waits for its mirror */
+    BW_SLOT_EVENT_GO,     /* it may exec */
+    BW_SLOT_EVENT_KILL,
+    BW_SLOT_EVENT_END, /* it is over, with all that it has begun */
+    BW_SLOT_EVENT_COUNT
+};
+void bw_guard_slot_move(struct bw_guard *guard, enum bw_guard_slot slot, enum bw_slot_event event);
+/* What happens to a stop: likewise. A stop of which nothing is under way is where it was. */
+enum bw_stop_event {
+    BW_STOP_EVENT_WAIT,  /* the action slot is taken by what it had killed */
+    BW_STOP_EVENT_CHECK, /* its script has ended well */
+    BW_STOP_EVENT_AGAIN, /* its script is run once more */
+    BW_STOP_EVENT_OVER,  /* seen to succeed or to fail, begun, or ended by a fence */
+    BW_STOP_EVENT_COUNT
+};
+void bw_guard_stop_move(struct bw_guard *guard, enum bw_stop_event event);
 
 /* guard_run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
@@ -72,8 +111,9 @@ void bw_guard_note_script_ordered(struct bw_guard *guard, enum bw_action_kind ac
 void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_run *run,
                                 enum bw_run_result result, bool is_beside_start);
 void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left);
-/* True: the script that ends the service has to run once more, and the caller sees to it. */
-bool bw_guard_takes_script_again(struct bw_guard *guard);
+/* The script that ends the service has to run once more; who sees to it takes it. */
+bool bw_guard_is_script_due_again(const struct bw_guard *guard);
+void bw_guard_take_script_again(struct bw_guard *guard);
 void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
                          enum bw_service service, enum bw_populated populated);
 void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
@@ -84,6 +124,10 @@ void bw_guard_sight_on_start(const struct guard_step *step);
 void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight *sight);
 
 /* guard_fence.c */
+/* What it was for is not armed any more, or something else is: one that has ended well is none. */
+void bw_guard_fence_forget(struct bw_guard *guard);
+/* Its group was let go: one that has begun is finished. */
+void bw_guard_fence_let_go(const struct guard_step *step);
 void bw_guard_fence_timers(const struct guard_step *step);
 void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_kind action,

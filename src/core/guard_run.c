@@ -2,24 +2,11 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
 /* ---- answers ------------------------------------------------------------------------------- */
-
-void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
-                         const struct bw_guard_run_ended *ended, const char *rule)
-{
-    struct bw_guard_message *message =
-        bw_guard_send(step, BW_GUARD_MESSAGE_RUN_ENDED, run->epoch, rule);
-
-    if (message == NULL)
-        return;
-    message->ended = *ended;
-    message->ended.epoch = run->epoch;
-    message->ended.action = run->action;
-    message->ended.run_id = run->run_id;
-}
 
 static void refuse(const struct guard_step *step, const struct bw_guard_run *run,
                    enum bw_refusal why)
@@ -29,18 +16,13 @@ static void refuse(const struct guard_step *step, const struct bw_guard_run *run
     bw_guard_answer_run(step, run, &ended, "V1");
 }
 
-/* The words of design 5.1, any case; a failed script, or any other word, is unknown. */
-enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended)
-{
-    return ended->result == BW_RUN_OK ? bw_service_of_line(ended->line) : BW_SERVICE_UNKNOWN;
-}
-
 /* ---- may it run? (3.4, its rules) ---------------------------------------------------------- */
 
 static enum bw_refusal judge_start(const struct guard_step *step, const struct bw_guard_run *run)
 {
     const struct bw_guard *guard = step->guard;
 
+    BW_ASSERT(run->action == BW_ACTION_START);
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
     if (BW_MUTANT(FIRST_LEASE))
@@ -75,6 +57,7 @@ static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct 
 {
     const struct bw_guard *guard = step->guard;
 
+    BW_ASSERT(run->action == BW_ACTION_REJOIN);
     if (has_live_lease(step))
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
@@ -86,6 +69,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
 {
     const struct bw_guard *guard = step->guard;
 
+    BW_ASSERT(bw_action_is_action(run->action));
     if (run->epoch < guard->memory.epoch_seen && !BW_MUTANT(OLD_EPOCH))
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
     if (has_live_lease(step) &&
@@ -129,7 +113,8 @@ static enum bw_refusal judge_run(const struct guard_step *step, const struct bw_
         return judge_action(step, run);
     if (bw_guard_is_fencing(guard))
         return BW_REFUSAL_FENCING;
-    if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE || guard->stop_checking)
+    if (guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE ||
+        guard->stop == BW_GUARD_STOP_CHECKING)
         return BW_REFUSAL_BUSY;
     return BW_REFUSAL_NONE;
 }
@@ -139,7 +124,7 @@ static bool preempts(const struct bw_guard *guard, const struct bw_guard_run *ru
 {
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_ACTION];
 
-    return run->action == BW_ACTION_STOP && !guard->stop_checking && !guard->has_waiting_run &&
+    return run->action == BW_ACTION_STOP && guard->stop == BW_GUARD_STOP_NONE &&
            (slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN);
 }
 
@@ -148,17 +133,20 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
 {
     struct bw_guard *guard = step->guard;
 
+    BW_ASSERT(bw_action_is_action(run->action) && run->action != BW_ACTION_FENCE); /* its own slot */
+    BW_ASSERT(guard->stop == BW_GUARD_STOP_NONE); /* 3.4: never two actions of a group at once */
     if (run->epoch <= guard->memory.epoch_seen) {
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, rule);
         return;
     }
     if (guard->wants == BW_GUARD_WANTS_NOTHING) {
-        guard->memory_before = guard->memory; /* a higher epoch: seen durably before it runs */
-        guard->memory.epoch_seen = run->epoch;
-        memset(&guard->memory.instance, 0, sizeof guard->memory.instance);
+        struct bw_guard_memory *memory = bw_guard_change_memory(guard);
+
+        memory->epoch_seen = run->epoch; /* a higher one: seen durably before it runs */
+        memset(&memory->instance, 0, sizeof memory->instance);
         guard->run_wanted = *run;
-        guard->wants = run->action == BW_ACTION_STOP ? BW_GUARD_WANTS_STOP : BW_GUARD_WANTS_RUN;
-        (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "V5");
+        bw_guard_save(step, run->action == BW_ACTION_STOP ? BW_GUARD_WANTS_STOP : BW_GUARD_WANTS_RUN,
+                      "V5");
     } else if (run->action != BW_ACTION_STOP) {
         refuse(step, run, BW_REFUSAL_BUSY);
     }
@@ -172,10 +160,12 @@ void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run
 {
     const enum bw_refusal why = judge_run(step, run);
 
+    BW_ASSERT(step->guard->wants == BW_GUARD_WANTS_RUN);
+    BW_ASSERT(run->action != BW_ACTION_STOP); /* which has run, and waits for no disk */
     if (why != BW_REFUSAL_NONE)
         refuse(step, run, why);
     else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
-             step->guard->stop_checking)
+             step->guard->stop == BW_GUARD_STOP_CHECKING)
         refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
     else
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "U18");
@@ -198,48 +188,21 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
         bw_guard_spawn(step, BW_GUARD_SLOT_OBSERVATION, run, "V2");
         return;
     }
-    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE || guard->stop_checking) {
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+        guard->stop == BW_GUARD_STOP_CHECKING) {
         if (!preempts(guard, run)) {
             refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
             return;
         }
-        guard->has_waiting_run = true;
         guard->waiting_run = *run;
         bw_guard_kill_run(step, BW_GUARD_SLOT_ACTION, "V3");
+        bw_guard_stop_move(guard, BW_STOP_EVENT_WAIT);
         return;
     }
     begin_action(step, run, "V4");
 }
 
-/* ---- slots --------------------------------------------------------------------------------- */
-
-/* What a look saw may be older than what a start, or a stop, beside it has begun since (3.4, ended). */
-static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
-{
-    const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
-
-    guard->slots[slot].beside_start = false;
-    if (slot != BW_GUARD_SLOT_ACTION) {
-        guard->slots[slot].overlapped = action->state != BW_SLOT_FREE;
-        guard->slots[slot].beside_start =
-            action->state != BW_SLOT_FREE &&
-            (action->run.action == BW_ACTION_START || action->run.action == BW_ACTION_REJOIN);
-    } else {
-        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
-            guard->slots[i].overlapped = true;
-    }
-}
-
 /* ---- what the starts of an epoch came to (4, data safety) ----------------------------------- */
-
-static void note_start_begun(struct bw_guard *guard, uint64_t epoch)
-{
-    if (guard->mirror.start_epoch != epoch) {
-        guard->mirror.start_epoch = epoch;
-        guard->mirror.served = BW_SERVED_NEVER; /* so far */
-    }
-    guard->mirror.stopped_after_start = false;
-}
 
 /* A start that ended with 0, and one whose end nobody saw, may have served. */
 static void note_start_ended(struct bw_guard *guard, const struct bw_guard_run *run,
@@ -264,76 +227,6 @@ static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
         mirror->served = BW_SERVED_NOT_SEEN;
 }
 
-bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch)
-{
-    return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch && !BW_MUTANT(STOP_AGAIN);
-}
-
-enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
-{
-    const struct bw_guard_mirror *mirror = &guard->mirror;
-
-    if (mirror->start_epoch != epoch)
-        return BW_SERVED_MAYBE;
-    if (mirror->served == BW_SERVED_NEVER && !mirror->stopped_after_start &&
-        !BW_MUTANT(LOOK_AFTER_START))
-        return BW_SERVED_NOT_SEEN;
-    return mirror->served;
-}
-
-void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
-                    const struct bw_guard_run *run, const char *rule)
-{
-    struct bw_guard_action *action;
-
-    note_overlap(step->guard, slot);
-    step->guard->slots[slot].state = BW_SLOT_SPAWNING;
-    step->guard->slots[slot].run = *run;
-    step->guard->slots[slot].go_pending = false;
-    step->guard->slots[slot].refuted = false;
-    step->guard->slots[slot].ending_epoch =
-        step->guard->wants == BW_GUARD_WANTS_NOTHING ? step->guard->memory.ended_epoch
-                                                     : step->guard->memory_before.ended_epoch;
-    bw_guard_note_script_ordered(step->guard, run->action);
-    if (bw_action_is_action(run->action)) {
-        step->guard->end_start_time = 0;
-        step->guard->has_left = false;
-    }
-    /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
-    if (run->action == BW_ACTION_START) {
-        step->guard->script_again = false;
-        if (!BW_MUTANT(STOP_BEFORE_START))
-            step->guard->mirror.stop_seen = false;
-        step->guard->mirror.start_unseen = true;
-        note_start_begun(step->guard, run->epoch);
-        bw_guard_sight_on_start(step);
-    }
-    action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
-    action->slot = slot;
-    action->run = *run;
-}
-
-void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
-                        enum bw_action_kind action, uint64_t epoch, const char *rule)
-{
-    const struct bw_guard_run run = {.epoch = epoch, .action = action};
-
-    bw_guard_spawn(step, slot, &run, rule);
-}
-
-void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule)
-{
-    struct bw_guard_run_slot *of = &step->guard->slots[slot];
-
-    if (of->state == BW_SLOT_FREE)
-        return;
-    of->refuted = true;
-    if (of->state == BW_SLOT_ENDING)
-        return;
-    of->state = BW_SLOT_ENDING;
-    bw_guard_emit(step, BW_GUARD_ACTION_KILL_RUN, rule)->slot = slot;
-}
-
 static void go(const struct guard_step *step, enum bw_guard_slot of)
 {
     struct bw_guard *guard = step->guard;
@@ -341,7 +234,8 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     struct bw_guard_message *message;
     struct bw_guard_action *action = bw_guard_emit(step, BW_GUARD_ACTION_GO, "V7");
 
-    slot->state = BW_SLOT_RUNNING;
+    BW_ASSERT(guard->mirror.children[of].action == slot->run.action); /* H11: the mirror names it */
+    bw_guard_slot_move(guard, of, BW_SLOT_EVENT_GO);
     action->slot = of;
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
     action->run_not_after = BW_INSTANT_NEVER;
@@ -363,6 +257,7 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
 {
     struct bw_guard *guard = step->guard;
     struct bw_guard_run_slot *slot = &guard->slots[event->slot];
+    bool waits;
 
     if (!event->ok || slot->state != BW_SLOT_SPAWNING)
         return; /* RUN_ENDED says why; a slot that was killed meanwhile gets no go-ahead */
@@ -373,11 +268,13 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     }
     slot->was_left = event->is_left;
     slot->was_populated = event->populated;
-    slot->go_pending = slot->run.action == BW_ACTION_START ||
-                       slot->run.action == BW_ACTION_REJOIN || BW_MUTANT(GO_AWAITS_MIRROR);
+    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
+            BW_MUTANT(GO_AWAITS_MIRROR);
     bw_guard_mirror_now(step, "V6");
     slot->go_number = guard->mirror_number;
-    if (!slot->go_pending)
+    if (waits)
+        bw_guard_slot_move(guard, event->slot, BW_SLOT_EVENT_MIRROR);
+    else
         go(step, event->slot);
 }
 
@@ -386,12 +283,9 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
 void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t number, bool ok)
 {
     for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
-        struct bw_guard_run_slot *slot = &step->guard->slots[i];
+        const struct bw_guard_run_slot *slot = &step->guard->slots[i];
 
-        if (!slot->go_pending || number < slot->go_number)
-            continue;
-        slot->go_pending = false;
-        if (slot->state != BW_SLOT_SPAWNING)
+        if (slot->state != BW_SLOT_MIRRORING || number < slot->go_number)
             continue;
         if (!ok && !BW_MUTANT(GO_UNMIRRORED))
             bw_guard_kill_run(step, (enum bw_guard_slot)i, "V18");
@@ -426,25 +320,23 @@ static void begin_stop_check(const struct guard_step *step, const struct bw_guar
 {
     struct bw_guard *guard = step->guard;
 
-    guard->stop_checking = true;
+    BW_ASSERT(run->action == BW_ACTION_STOP && ended->result == BW_RUN_OK);
+    BW_ASSERT(guard->slots[BW_GUARD_SLOT_ACTION].state == BW_SLOT_FREE);
     guard->stop_run = *run;
     guard->stop_ended = *ended;
     guard->stop_check_at = step->now;
-    if (!guard->stop_again) /* one that runs again has no time of its own */
+    if (guard->stop != BW_GUARD_STOP_AGAIN) /* one that runs again has no time of its own */
         guard->stop_limit = bw_instant_add(step->now, guard->limits.timeout_ns[BW_ACTION_STOP]);
-}
-
-void bw_guard_note_end(struct bw_guard *guard)
-{
-    guard->mirror.stop_seen = true;
-    guard->mirror.start_unseen = false;
+    bw_guard_stop_move(guard, BW_STOP_EVENT_CHECK);
 }
 
 static void end_stop(const struct guard_step *step, bool is_seen)
 {
     struct bw_guard *guard = step->guard;
 
-    guard->stop_checking = false;
+    BW_ASSERT(guard->stop == BW_GUARD_STOP_CHECKING);
+    BW_ASSERT(guard->stop_ended.result == BW_RUN_OK); /* its script has ended well (4) */
+    bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
     if (is_seen) {
         bw_guard_note_end(guard);
         bw_guard_mirror_now(step, "V9");
@@ -469,8 +361,9 @@ static void stop_again(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
-    guard->stop_checking = false;
-    guard->stop_again = true;
+    BW_ASSERT(guard->stop_run.action == BW_ACTION_STOP);
+    bw_guard_take_script_again(guard);
+    bw_guard_stop_move(guard, BW_STOP_EVENT_AGAIN);
     bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, &guard->stop_run, "V61");
 }
 
@@ -480,6 +373,7 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
     struct bw_guard *guard = step->guard;
     const bool is_down = service == BW_SERVICE_STOPPED;
 
+    BW_ASSERT(guard->stop == BW_GUARD_STOP_CHECKING);
     bw_guard_note_left(guard, left);
     guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
     if ((is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard)) ||
@@ -487,7 +381,7 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
         end_stop(step, true);
     else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
         end_stop(step, false);
-    else if (left == BW_GUARD_LEFT_NOTHING && bw_guard_takes_script_again(guard))
+    else if (left == BW_GUARD_LEFT_NOTHING && bw_guard_is_script_due_again(guard))
         stop_again(step);
     else if (is_down && left == BW_GUARD_LEFT_THERE)
         term_started(step);
@@ -505,7 +399,7 @@ static void note_service(const struct guard_step *step, enum bw_service service,
     if (service == BW_SERVICE_STARTED) {
         guard->mirror.stop_seen = false;
         guard->mirror.start_unseen = false;
-        if (!guard->stop_checking) /* whose script has ended well, if the service has not yet */
+        if (guard->stop != BW_GUARD_STOP_CHECKING) /* whose script has ended well, if the service has not yet */
             guard->mirror.script_due = true;
         /* not covered: an action that runs beside a look which it has not overlapped. */
     } else if (service == BW_SERVICE_STOPPED && left == BW_GUARD_LEFT_NOTHING &&
@@ -525,6 +419,7 @@ static void judge_at_start(const struct guard_step *step, enum bw_service servic
     struct bw_guard *guard = step->guard;
     const struct bw_guard_run run = {.epoch = guard->memory.epoch_seen, .action = BW_ACTION_FENCE};
 
+    BW_ASSERT(guard->check_at_start);
     guard->check_at_start = false;
     /* not covered: what is armed; an arm ends the look at the start. */
     if (service == BW_SERVICE_STARTED && !bw_guard_is_armed(guard) && guard->memory.enforced)
@@ -538,6 +433,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
 
+    BW_ASSERT(!bw_action_is_action(run->action));
     if (run->action == BW_ACTION_STATUS && ended->result != BW_RUN_KILLED) {
         note_service(step, service, left);
         bw_guard_note_sight(step, BW_GUARD_SLOT_OBSERVATION, service, populated);
@@ -549,7 +445,7 @@ static void on_observation_ended(const struct guard_step *step, const struct bw_
         bw_guard_answer_run(step, run, ended, "V12");
         return;
     }
-    if (guard->stop_checking) {
+    if (guard->stop == BW_GUARD_STOP_CHECKING) {
         on_stop_looked(step, service, left);
         return;
     }
@@ -563,18 +459,17 @@ static void on_action_ended(const struct guard_step *step, const struct bw_guard
                             const struct bw_guard_run_ended *ended)
 {
     struct bw_guard *guard = step->guard;
+    const bool lets_one_run = guard->stop == BW_GUARD_STOP_WAITING;
 
-    if (run->action == BW_ACTION_STOP && ended->result == BW_RUN_OK)
+    BW_ASSERT(bw_action_is_action(run->action));
+    if (run->action == BW_ACTION_STOP && ended->result == BW_RUN_OK) {
         begin_stop_check(step, run, ended);
-    else
-        bw_guard_answer_run(step, run, ended, "V13");
-    guard->stop_again = false;
-    if (!guard->has_waiting_run)
         return;
-    guard->has_waiting_run = false;
-    if (bw_guard_is_fencing(guard)) /* not covered: a fence lets nothing wait */
-        refuse(step, &guard->waiting_run, BW_REFUSAL_FENCING);
-    else
+    }
+    bw_guard_answer_run(step, run, ended, "V13");
+    bw_guard_stop_move(guard, BW_STOP_EVENT_OVER);
+    BW_ASSERT(!lets_one_run || !bw_guard_is_fencing(guard)); /* a fence lets nothing wait */
+    if (lets_one_run)
         begin_action(step, &guard->waiting_run, "V14");
 }
 
@@ -587,13 +482,14 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
 
     if (slot->state == BW_SLOT_FREE)
         return;
-    if (slot->refuted)
+    if (slot->state == BW_SLOT_ENDING)
         ended.result = BW_RUN_KILLED;
     /* A look that made way before it began has seen nothing, and has left nothing unclear. */
-    const bool never_ran = slot->state == BW_SLOT_SPAWNING && ended.result == BW_RUN_KILLED &&
-                           !BW_MUTANT(LOOK_NEVER_RAN);
+    const bool never_ran =
+        (slot->state == BW_SLOT_SPAWNING || slot->state == BW_SLOT_MIRRORING) &&
+        ended.result == BW_RUN_KILLED && !BW_MUTANT(LOOK_NEVER_RAN);
 
-    slot->state = BW_SLOT_FREE;
+    bw_guard_slot_move(guard, event->slot, BW_SLOT_EVENT_END);
     bw_guard_take_digest(guard, event->digest);
     note_start_ended(guard, &run, ended.result);
     if (run.action == BW_ACTION_STOP && ended.result == BW_RUN_TIMED_OUT)
@@ -627,7 +523,7 @@ void bw_guard_run_timers(const struct guard_step *step)
     if (bw_guard_is_fencing(guard) ||
         guard->slots[BW_GUARD_SLOT_OBSERVATION].state != BW_SLOT_FREE)
         return;
-    if (guard->stop_checking) {
+    if (guard->stop == BW_GUARD_STOP_CHECKING) {
         if (bw_instant_wait_is_over(step->now, guard->stop_check_at))
             bw_guard_spawn_own(step, BW_GUARD_SLOT_OBSERVATION, BW_ACTION_STATUS,
                                guard->stop_run.epoch, "V16");

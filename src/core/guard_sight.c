@@ -2,6 +2,7 @@
  * "Reach"). */
 #include "guard_internal.h"
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 /* By other scripts, another `enforce` or other units it proves nothing. */
@@ -46,8 +47,9 @@ bool bw_guard_looks_count(const struct bw_guard *guard)
 bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
                           enum bw_guard_left left)
 {
-    const bool is_gone = guard->fence_reach_killed;
+    const bool is_gone = guard->fence_reach != BW_FENCE_REACH_UNKNOWN;
 
+    BW_ASSERT(guard->fence == BW_FENCE_RECHECK);
     if (service == BW_SERVICE_STOPPED && left != BW_GUARD_LEFT_THERE &&
         bw_guard_looks_count(guard))
         return true;
@@ -111,13 +113,18 @@ void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left)
     guard->script_again = true;
 }
 
-bool bw_guard_takes_script_again(struct bw_guard *guard)
+bool bw_guard_is_script_due_again(const struct bw_guard *guard)
 {
     const bool is_due = guard->script_again && !bw_guard_looks_count(guard);
 
-    if (is_due)
-        guard->script_again = false;
+    BW_ASSERT(!is_due || guard->mirror.script_due);
     return is_due;
+}
+
+void bw_guard_take_script_again(struct bw_guard *guard)
+{
+    BW_ASSERT(guard->script_again);
+    guard->script_again = false;
 }
 
 /* ---- looks that said `started` --------------------------------------------------------------- */
@@ -127,6 +134,7 @@ static void keep(const struct guard_step *step, const struct bw_reach_sight *sig
     struct bw_guard *guard = step->guard;
     const struct bw_reach_sight *now = &guard->memory.sight;
 
+    BW_ASSERT(!sight->proved || sight->seen == BW_REACH_INSIDE); /* 3.4, Proved */
     if (now->seen == sight->seen && now->proved == sight->proved && now->epoch == sight->epoch &&
         now->digest == sight->digest)
         return;
@@ -134,10 +142,8 @@ static void keep(const struct guard_step *step, const struct bw_reach_sight *sig
         bw_guard_sight_unsaved(guard, sight); /* the next look writes it */
         return;
     }
-    guard->memory_before = guard->memory;
-    guard->memory.sight = *sight;
-    guard->wants = BW_GUARD_WANTS_SIGHT;
-    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, "U30");
+    bw_guard_change_memory(guard)->sight = *sight;
+    bw_guard_save(step, BW_GUARD_WANTS_SIGHT, "U30");
 }
 
 /* Nobody relies on what a restart would forget. What is worse than believed counts all the same. */
@@ -215,8 +221,9 @@ void bw_guard_note_proof(const struct guard_step *step, enum bw_service service,
     const struct bw_guard *guard = step->guard;
     struct bw_reach_sight sight = bw_guard_sight(guard);
 
+    BW_ASSERT(guard->fence == BW_FENCE_RECHECK); /* a fence alone ends a service by its reach alone */
     if (service != BW_SERVICE_STOPPED || left != BW_GUARD_LEFT_NOTHING ||
-        !guard->fence_reach_killed || guard->mirror.script_begun || guard->mirror.stop_seen ||
+        guard->fence_reach == BW_FENCE_REACH_UNKNOWN || guard->mirror.script_begun || guard->mirror.stop_seen ||
         guard->mirror.start_unseen || sight.seen != BW_REACH_INSIDE ||
         sight.epoch != guard->memory.epoch_seen)
         return;

@@ -5,84 +5,9 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
-#include <breakwater/base/words.h>
 #include <breakwater/core/expiry.h>
 
-/* ---- words ------------------------------------------------------------------------------- */
-
-BW_NAMES(bw_tenure_word, enum bw_tenure, BW_TENURE_LIST, "?")
-
-/* ---- asking for things ------------------------------------------------------------------- */
-
-struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
-                                    const char *rule)
-{
-    struct bw_site_action *action;
-
-    BW_ASSERT(step->out->count < BW_SITE_ACTIONS_MAX);
-    action = &step->out->list[step->out->count++];
-    memset(action, 0, sizeof *action);
-    action->kind = kind;
-    action->rule = rule;
-    return action;
-}
-
-void bw_site_wake(const struct step *step, struct bw_instant at)
-{
-    if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))
-        step->out->wake_at = at;
-}
-
-void bw_site_save(const struct step *step, const char *rule)
-{
-    struct bw_site *site = step->site;
-
-    if (!site->save_pending && !site->save_failed)
-        site->unsaved_own_since = step->now;
-    site->save_pending = true;
-    bw_site_emit(step, BW_SITE_ACTION_SAVE, rule)->number = ++site->save_number;
-}
-
-void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
-{
-    const uint32_t bit = UINT32_C(1) << alarm;
-
-    site->alarms = on ? site->alarms | bit : site->alarms & ~bit;
-}
-
-void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
-                 const char *rule)
-{
-    struct bw_site *site = step->site;
-    struct bw_guard_message *message;
-
-    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
-    message->kind = BW_GUARD_MESSAGE_RUN;
-    memcpy(message->group, site->group, sizeof message->group);
-    message->epoch = epoch;
-    message->run.epoch = epoch;
-    message->run.action = action;
-    message->run.run_id = site->next_run_id++;
-    message->run.facts = site->facts;
-    if (action == BW_ACTION_FENCE) {
-        site->fence_run_id = message->run.run_id;
-        site->fence_run_index = bw_site_held_index(site);
-    }
-    if (bw_action_is_action(action)) {
-        site->running = action;
-        site->running_run_id = message->run.run_id;
-    } else {
-        site->observation[action].running = true;
-        site->observation[action].run_id = message->run.run_id;
-    }
-}
-
 /* ---- tenure ------------------------------------------------------------------------------ */
-
-bool bw_site_epoch_is_open(const struct bw_site *site)
-{
-    return site->memory.epoch != 0 && (!site->memory.given_back || BW_MUTANT(GIVEN_BACK));
-}
 
 /* A tenure of `epoch` begins: everything that belonged to the one before is forgotten. */
 static void reset_tenure(struct bw_site *site)
@@ -115,42 +40,15 @@ static void reset_tenure(struct bw_site *site)
     site->retry_at = (struct bw_instant){0, 0};
 }
 
-/* 3.5, 3.7: no more start of this epoch; what runs is stopped, then the epoch is given back. */
-void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule)
-{
-    struct bw_site *site = step->site;
-
-    switch (site->tenure) {
-    case BW_TENURE_WAITING:
-    case BW_TENURE_STARTING:
-    case BW_TENURE_SERVING:
-        break;
-    case BW_TENURE_NONE:
-    case BW_TENURE_ACCEPTING:
-    case BW_TENURE_STOPPING: /* a stop that has begun is finished */
-    case BW_TENURE_FENCING:
-    case BW_TENURE_ENDING:
-    case BW_TENURE_STUCK:
-        return;
-    }
-    site->tenure = BW_TENURE_STOPPING;
-    site->ending_reason = reason;
-    site->stop_succeeded = false;
-    bw_site_emit(step, BW_SITE_ACTION_TRACE, rule)->epoch = site->memory.epoch;
-}
-
-/* The newest epoch in which this site may have written; 0: none. */
-static uint64_t served_epoch(const struct bw_site_memory *memory)
-{
-    return memory->start_begun || memory->adopt ? memory->epoch : memory->served_epoch;
-}
-
 static void accept_epoch(const struct step *step, const struct bw_order *order)
 {
     struct bw_site *site = step->site;
     struct bw_site_memory *memory = &site->memory;
 
-    memory->served_epoch = served_epoch(memory);
+    BW_ASSERT(site->tenure == BW_TENURE_NONE); /* 3.5: the epoch before was given back */
+    BW_ASSERT(order->epoch > memory->epoch);   /* I2 */
+    BW_ASSERT(!site->own_fence_running);       /* it would end what the new epoch starts */
+    memory->served_epoch = bw_site_served_epoch(memory);
     memory->epoch = order->epoch;
     memory->boot_id = site->boot_id;
     memory->given_back = false;
@@ -165,7 +63,9 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->order_index = order->index;
     memory->fenced_index = 0;
     reset_tenure(site);
-    site->tenure = BW_MUTANT(ACCEPT_DURABLE) ? BW_TENURE_WAITING : BW_TENURE_ACCEPTING;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_ACCEPTED);
+    if (BW_MUTANT(ACCEPT_DURABLE))
+        bw_site_tenure_move(site, BW_TENURE_EVENT_KEPT);
     site->alarms = 0;
     site->fence_failed = false;
     bw_site_save(step, "S1");
@@ -309,7 +209,7 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
         return;
     }
     if (site->tenure == BW_TENURE_ACCEPTING) {
-        site->tenure = BW_TENURE_WAITING;
+        bw_site_tenure_move(site, BW_TENURE_EVENT_KEPT);
         keep_facts(site, &site->order);
     }
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S8");
@@ -337,6 +237,8 @@ static void advance_starting(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->tenure == BW_TENURE_STARTING);
+    BW_ASSERT(site->lease.epoch == site->memory.epoch);
     if (((!bw_lease_is_alive(&site->lease, step->now) ||
           bw_lease_in_fence_window(&site->lease, step->now)) &&
          !BW_MUTANT(FIRST_LEASE)) ||
@@ -346,7 +248,7 @@ static void advance_starting(const struct step *step)
         if (site->limits.has_script[BW_ACTION_VERIFY] && site->start_ran && !site->verified) {
             bw_site_observe_soon(step, BW_ACTION_VERIFY);
         } else {
-            site->tenure = BW_TENURE_SERVING;
+            bw_site_tenure_move(site, BW_TENURE_EVENT_SERVES);
             site->stopped_in_a_row = 0;
             if (!site->memory.start_begun && !site->memory.adopt && !BW_MUTANT(SERVES_UNBEGUN)) {
                 site->memory.start_begun = true; /* whoever began it: it serves, and writes (4) */
@@ -393,6 +295,7 @@ static void advance_stopping(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->tenure == BW_TENURE_STOPPING);
     if (site->stop_succeeded) {
         bw_site_begin_ending(step);
         return;
@@ -427,6 +330,8 @@ static void send_end(const struct step *step, const char *rule)
     struct bw_site *site = step->site;
     struct bw_guard_message *message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
 
+    BW_ASSERT(site->guard_greeted && !site->end_open); /* asked once, of a guard that is there */
+    BW_ASSERT(site->memory.epoch != 0);
     message->kind = BW_GUARD_MESSAGE_END;
     memcpy(message->group, site->group, sizeof message->group);
     message->epoch = site->memory.epoch;
@@ -438,6 +343,7 @@ static void advance_ending(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->tenure == BW_TENURE_ENDING);
     if (!site->guard_greeted || site->end_open || site->running != BW_ACTION_NONE ||
         site->guard_cleans || !may_retry(step))
         return;
@@ -454,6 +360,7 @@ static void advance_serving(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->tenure == BW_TENURE_SERVING);
     if (site->stopped_in_a_row < site->limits.failure_threshold || !site->order.restart_allowed)
         return;
     if (site->restarts_used < site->limits.local_restarts || BW_MUTANT(RESTARTS_UNBOUND)) {
@@ -461,7 +368,7 @@ static void advance_serving(const struct step *step)
         site->stopped_in_a_row = 0;
         site->start_ran = false;
         site->verified = false;
-        site->tenure = BW_TENURE_STARTING;
+        bw_site_tenure_move(site, BW_TENURE_EVENT_RESTARTS);
         bw_site_emit(step, BW_SITE_ACTION_TRACE, "S15")->epoch = site->memory.epoch;
         return;
     }
@@ -481,18 +388,6 @@ static bool is_end_owed(const struct bw_site *site)
 
     return site->guard_greeted && site->memory.given_back && site->memory.epoch != 0 &&
            (is_armed || is_unkept);
-}
-
-/* 4: what this site may have written in its own epoch has to follow each newer one that another site
- * serves, once. Whoever never served, or has no script for it, follows as it is. */
-uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory)
-{
-    const uint64_t served = served_epoch(memory);
-    const uint64_t rejoined = memory->rejoined_epoch;
-
-    if (!site->limits.has_script[BW_ACTION_REJOIN] || served == 0)
-        return UINT64_MAX;
-    return served > rejoined ? served : rejoined;
 }
 
 static bool is_rejoin_due(const struct bw_site *site)
@@ -526,6 +421,7 @@ static void advance_standing_by(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->tenure == BW_TENURE_NONE);
     if (site->order.kind != BW_ORDER_STAND_BY)
         obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
@@ -589,7 +485,7 @@ static void advance(const struct step *step)
             break;
         case BW_TENURE_WAITING:
             if (bw_lease_is_alive(&site->lease, step->now) || BW_MUTANT(FIRST_LEASE))
-                site->tenure = BW_TENURE_STARTING;
+                bw_site_tenure_move(site, BW_TENURE_EVENT_LEASED);
             break;
         case BW_TENURE_STARTING:
             advance_starting(step);
@@ -621,6 +517,7 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
                   struct bw_id boot_id, const struct bw_site_limits *limits,
                   const struct bw_site_memory *memory, struct bw_instant now)
 {
+    BW_ASSERT_NONE(bw_site_memory_unsound(memory)); /* judged where it was read */
     memset(site, 0, sizeof *site);
     (void)bw_copy_text(site->group, sizeof site->group, group);
     site->instance = instance;
@@ -637,12 +534,12 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
     if (!bw_site_epoch_is_open(site))
         return;
     if (bw_id_equal(memory->boot_id, boot_id) || BW_MUTANT(BOOT)) {
-        site->tenure = BW_TENURE_WAITING; /* 3.7: it renews first */
+        bw_site_tenure_move(site, BW_TENURE_EVENT_FOUND);
         site->deadline_known = false;
         return;
     }
     /* 3.7: after a reboot e is given back, not renewed; nothing armed survived the boot. */
-    site->tenure = BW_TENURE_STOPPING;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_REBOOTED);
     site->ending_reason = BW_REASON_REBOOT;
 }
 
@@ -651,6 +548,9 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
 {
     const struct step step = {site, now, out_actions};
 
+    BW_ASSERT(event->kind != BW_SITE_EVENT_ORDER || event->order != NULL);
+    BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_STATE || event->state != NULL);
+    BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_MESSAGE || event->message != NULL);
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     switch (event->kind) {
@@ -693,27 +593,5 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     advance(&step);
     bw_site_watch_service(&step);
     note_saving(&step);
-}
-
-/* 3.2, 3.4: an epoch that is not durable yet, is being fenced, has been stopped or given back, is
- * neither renewed nor armed. */
-bool bw_site_tenure_renews(const struct bw_site *site)
-{
-    switch (site->tenure) {
-    case BW_TENURE_WAITING:
-        if (site->running == BW_ACTION_FENCE) /* of a rogue: first it has to be gone (3.8) */
-            return false;
-        return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun;
-    case BW_TENURE_STARTING:
-    case BW_TENURE_SERVING:
-    case BW_TENURE_STOPPING: /* a planned stop: renewals go on (3.6); not one after a fence (3.4) */
-        return bw_site_epoch_is_open(site) && !site->over && !site->fence_begun;
-    case BW_TENURE_NONE:
-    case BW_TENURE_ACCEPTING:
-    case BW_TENURE_FENCING:
-    case BW_TENURE_ENDING:
-    case BW_TENURE_STUCK:
-        break;
-    }
-    return false;
+    BW_ASSERT_NONE(bw_site_unsound(site));
 }

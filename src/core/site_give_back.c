@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 /* What is known of the starts of our epoch; of what the agent's own fence saw nobody told the guard. */
@@ -45,6 +46,8 @@ void bw_site_give_back(const struct step *step, const char *rule)
     struct bw_site_memory *memory = &site->memory;
     const bool never_started = !bw_site_is_begun(site);
 
+    BW_ASSERT(memory->epoch != 0);  /* 3.5: an epoch is given back, */
+    BW_ASSERT(!memory->given_back); /* once */
     memory->given_back = true;
     memory->reason = never_started ? BW_REASON_NEVER_STARTED : site->ending_reason;
     if (memory->reason == BW_REASON_NONE)
@@ -55,9 +58,28 @@ void bw_site_give_back(const struct step *step, const char *rule)
     memory->position[0] = '\0';
     if (site->position_final || BW_MUTANT(POSITION_FINAL))
         memcpy(memory->position, site->position, sizeof memory->position);
-    site->tenure = BW_TENURE_NONE;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_GIVEN_BACK);
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};
     site->rogue_in_a_row = 0;
     bw_site_save(step, rule);
+}
+
+/* ---- what it has served, and what has to follow whom (4) ---------------------------------------- */
+
+uint64_t bw_site_served_epoch(const struct bw_site_memory *memory)
+{
+    return memory->start_begun || memory->adopt ? memory->epoch : memory->served_epoch;
+}
+
+/* 4: what this site may have written in its own epoch has to follow each newer one that another site
+ * serves, once. Whoever never served, or has no script for it, follows as it is. */
+uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory)
+{
+    const uint64_t served = bw_site_served_epoch(memory);
+    const uint64_t rejoined = memory->rejoined_epoch;
+
+    if (!site->limits.has_script[BW_ACTION_REJOIN] || served == 0)
+        return UINT64_MAX;
+    return served > rejoined ? served : rejoined;
 }

@@ -2,16 +2,10 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 /* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
-
-bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
-{
-    const uint64_t limit_ns = site->memory.terms.request_timeout_ms * BW_NS_PER_MS;
-
-    return site->arm_open && bw_instant_elapsed_ns(now, site->arm_open_since) >= limit_ns;
-}
 
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event)
 {
@@ -38,6 +32,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     message->arm.number = event->number;
     message->arm.begin = event->sent;
     message->arm.end = end;
+    BW_ASSERT(!bw_instant_is_beyond(end, site->arm_sent_end)); /* 3.4, H9: noted before it leaves */
     if (!site->arm_open) {
         site->arm_open = true;
         site->arm_open_since = step->now;
@@ -83,17 +78,6 @@ static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refu
            epoch == site->memory.epoch;
 }
 
-/* What a fence was seen to end serves again, or may (3.3): the epoch is given back on no older word than
- * that, and a fence that runs may have looked before it. */
-void bw_site_doubt_end(struct bw_site *site)
-{
-    if (BW_MUTANT(FENCED_FOR_EVER))
-        return;
-    site->fence_ok_read = false;
-    site->own_fence_done = false;
-    site->own_fence_in_doubt = site->own_fence_running && !BW_MUTANT(FENCE_IN_DOUBT);
-}
-
 static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refusal why)
 {
     struct bw_site *site = step->site;
@@ -107,7 +91,7 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
     if (why == BW_REFUSAL_NOT_STOPPED)
         bw_site_doubt_end(site);
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
-        site->tenure = BW_TENURE_STOPPING;
+        bw_site_tenure_move(site, BW_TENURE_EVENT_NOT_STOPPED);
         site->stop_succeeded = false;
         site->stop_is_owed = true;
         site->memory.start_begun = true; /* the guard knows of something that we do not */
@@ -129,7 +113,8 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
     if (is_ended_in_spite(site, epoch)) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         if (site->tenure == BW_TENURE_ENDING) /* no stop clears that, only a fence */
-            site->tenure = BW_MUTANT(STOPS_FOR_EVER) ? BW_TENURE_STOPPING : BW_TENURE_STUCK;
+            bw_site_tenure_move(site, BW_MUTANT(STOPS_FOR_EVER) ? BW_TENURE_EVENT_NOT_STOPPED
+                                                                : BW_TENURE_EVENT_FENCE_FAILED);
         return;
     }
     if (epoch > site->guard.ended_epoch)
@@ -170,7 +155,7 @@ static void on_let_go_done(const struct step *step, uint64_t index)
         memory->reason = BW_REASON_LET_GO;
         memory->past_no_return = true;
     }
-    site->tenure = BW_TENURE_NONE;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_LET_GO);
     site->lease.end = (struct bw_instant){0, 0};
     site->arm_sent_end = (struct bw_instant){0, 0};
     bw_site_save(step, "S23");
@@ -208,7 +193,7 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     if (BW_MUTANT(RENEW_AFTER_FENCE))
         return;
     site->fence_begun = true; /* from here no agent renews e (3.4) */
-    site->tenure = BW_TENURE_FENCING;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
 }
 
 static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
@@ -218,7 +203,7 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
     if (!ok) {
         note_fence_failed(step, epoch);
         if (site->tenure == BW_TENURE_FENCING) {
-            site->tenure = BW_TENURE_STUCK;
+            bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED);
             site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
         }
         return;
@@ -249,6 +234,7 @@ static void on_old_instance_fenced(const struct step *step, bool ok)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->old_epoch != 0);
     if (!ok) {
         note_fence_failed(step, site->old_epoch);
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
@@ -298,6 +284,8 @@ static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_ins
 {
     struct bw_site_action *action = bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, rule);
 
+    BW_ASSERT(epoch != 0);
+    BW_ASSERT(!step->site->own_fence_running); /* one at a time: each carries its epoch (H12) */
     action->epoch = epoch;
     action->fence = bw_lease_plan_fence(end, fence_ns);
     step->site->own_fence_index = bw_site_held_index(step->site);
@@ -312,10 +300,11 @@ static void begin_own_fence(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(bw_site_epoch_is_open(site));
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->fence_begun = true;
-    site->tenure = BW_TENURE_FENCING;
+    bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
     ask_own_fence(step, site->memory.epoch,
                   site->end_may_be_past ? step->now : site->arm_sent_end, site->lease.fence_ns,
                   rule);
@@ -398,6 +387,7 @@ static void read_mirror_now_and_then(const struct step *step)
 
 static void on_old_instance_mirror(struct bw_site *site, const struct bw_site_event *event)
 {
+    BW_ASSERT(event->mirror_epoch > site->memory.epoch); /* ours, and what is older, is no other's */
     if (event->mirror_epoch == site->old_fenced_epoch &&
         !bw_instant_is_later(event->mirror_end, site->old_end))
         return; /* it was ended by us, and the mirror is its guard's to change */
@@ -493,6 +483,8 @@ static void read_final_position(const struct step *step)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(site->limits.has_script[BW_ACTION_READINESS]); /* which tells it */
+    BW_ASSERT(bw_site_epoch_is_open(site));
     site->deadline_known = true; /* nothing of this epoch is armed any more */
     site->arm_sent_end = (struct bw_instant){0, 0};
     bw_site_begin_ending(step);
@@ -576,6 +568,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(ended->action == BW_ACTION_START);
     if (site->tenure != BW_TENURE_STARTING || ended->epoch != site->memory.epoch)
         return;
     switch (ended->result) {
@@ -611,6 +604,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(ended->action == BW_ACTION_STOP);
     if (ended->result == BW_RUN_OK) {
         site->guard.stop_seen = true;
         bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
@@ -636,6 +630,7 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     struct bw_site *site = step->site;
     const bool is_open = bw_site_epoch_is_open(site) && ended->epoch == site->memory.epoch;
 
+    BW_ASSERT(ended->action == BW_ACTION_FENCE);
     if (ended->result == BW_RUN_OK || ended->result == BW_RUN_FAILED)
         bw_site_note_fence_time(step, ended->epoch, ended->duration_ms);
     switch (ended->result) {
@@ -663,13 +658,14 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     note_fence_failed(step, ended->epoch);
     if (is_open)
-        site->tenure = BW_TENURE_STUCK;
+        bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED);
 }
 
 static void on_rejoin_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
 
+    BW_ASSERT(ended->action == BW_ACTION_REJOIN);
     bw_site_alarm(site, BW_ALARM_REJOIN_FAILED, ended->result != BW_RUN_OK);
     if (ended->result != BW_RUN_OK) {
         site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);

@@ -1,6 +1,8 @@
-/* site_internal.h - what the files of the site machine share. site.c: orders, tenure and the step;
- * site_guard.c: the guard's side of things, fences, giving back; site_watch.c: observations;
- * site_report.c: what is said to the witnesses. */
+/* site_internal.h - what the files of the site machine share, each resting on those before it only.
+ * site_ask.c: what a step asks for; site_tenure.c: the table of the tenure; site_give_back.c: how an epoch
+ * is given back; site_watch.c: observations; site_report.c: what is said to the witnesses; site_guard.c:
+ * the guard's side of things, fences; site.c: orders and the step. site_sound.c: what must hold between
+ * steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -25,20 +27,52 @@ struct step {
     struct bw_site_actions *out;
 };
 
+/* site_ask.c */
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule);
 void bw_site_wake(const struct step *step, struct bw_instant at);
 void bw_site_save(const struct step *step, const char *rule);
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule);
+/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
 uint64_t bw_site_held_index(const struct bw_site *site);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
+bool bw_site_epoch_is_open(const struct bw_site *site);
+bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
-/* site.c */
+/* site_tenure.c: what happens to the epoch that was accepted. */
+enum bw_tenure_event {
+    BW_TENURE_EVENT_FOUND,    /* in the memory that was kept, accepted in this boot */
+    BW_TENURE_EVENT_REBOOTED, /* likewise, in another */
+    BW_TENURE_EVENT_ACCEPTED,
+    BW_TENURE_EVENT_KEPT,     /* it is durable */
+    BW_TENURE_EVENT_LEASED,
+    BW_TENURE_EVENT_SERVES,
+    BW_TENURE_EVENT_RESTARTS, /* what went down */
+    BW_TENURE_EVENT_STOP,
+    BW_TENURE_EVENT_NOT_STOPPED,
+    BW_TENURE_EVENT_FENCE_BEGUN,
+    BW_TENURE_EVENT_FENCE_FAILED,
+    BW_TENURE_EVENT_ENDED,
+    BW_TENURE_EVENT_GIVEN_BACK,
+    BW_TENURE_EVENT_LET_GO,
+};
+/* The only way in which `tenure` changes. */
+void bw_site_tenure_move(struct bw_site *site, enum bw_tenure_event event);
+bool bw_site_tenure_renews(const struct bw_site *site);
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
 
-bool bw_site_tenure_renews(const struct bw_site *site);
+/* site_give_back.c */
+void bw_site_give_back(const struct step *step, const char *rule);
+/* A start of our epoch was begun, as far as this site or its guard knows. */
+bool bw_site_is_begun(const struct bw_site *site);
+/* The newest epoch in which this site may have written; 0: none. */
+uint64_t bw_site_served_epoch(const struct bw_site_memory *memory);
 uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory);
+
+/* site_report.c */
+/* How long a fence of `epoch` took, well or not. */
+void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms);
 
 /* site_guard.c */
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event);
@@ -50,22 +84,15 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_watch_old_instance(const struct step *step);
-/* A start of our epoch was begun, as far as this site or its guard knows. */
-bool bw_site_is_begun(const struct bw_site *site);
-/* It serves again, or may: what was seen to end it before counts no more (3.3). */
-void bw_site_doubt_end(struct bw_site *site);
-void bw_site_give_back(const struct step *step, const char *rule);
-bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
-bool bw_site_epoch_is_open(const struct bw_site *site);
 
 /* site_watch.c */
+/* It serves again, or may: what was seen to end it before counts no more (3.3). */
+void bw_site_doubt_end(struct bw_site *site);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);
 void bw_site_watch_service(const struct step *step);
 bool bw_site_awaits_reach(const struct bw_site *site);
-/* How long a fence of `epoch` took, well or not. */
-void bw_site_note_fence_time(const struct step *step, uint64_t epoch, uint32_t took_ms);
 uint32_t bw_site_reach_alarms(const struct bw_site *site);
 struct bw_reach_sight bw_site_sight(const struct bw_site *site);
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation);

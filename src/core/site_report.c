@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 /* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
@@ -120,6 +121,8 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
         if (site->memory.fenced_index == released->fenced_index)
             out_group->released.held_index = released->fenced_index;
     }
+    BW_ASSERT(out_group->renew_epoch == 0 ||
+              out_group->released.epoch != out_group->renew_epoch); /* 3.5: final */
     report->spec_version = site->observed_spec_version;
     report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                      : site->guard.epoch_seen;

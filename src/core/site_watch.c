@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/mutant.h>
 
@@ -183,17 +184,6 @@ static void count_service(const struct step *step, struct bw_instant seen)
         site->rogue_in_a_row = 0;
 }
 
-/* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
-uint64_t bw_site_held_index(const struct bw_site *site)
-{
-    const struct bw_order *order = &site->order;
-
-    return order->kind == BW_ORDER_STOP && order->epoch == site->memory.epoch &&
-                   bw_id_equal(order->instance, site->instance)
-               ? order->held_index
-               : 0;
-}
-
 /* It serves again: a fence has to end it once more before a held epoch ends (3.3). */
 static void forget_answered(const struct step *step)
 {
@@ -215,7 +205,8 @@ void bw_site_begin_ending(const struct step *step)
                          site->order.epoch == site->memory.epoch;
     const bool is_wanted = site->stop_succeeded || is_move;
 
-    site->tenure = BW_TENURE_ENDING;
+    BW_ASSERT(bw_site_epoch_is_open(site)); /* 3.5: what is not open has nothing to give back */
+    bw_site_tenure_move(site, BW_TENURE_EVENT_ENDED);
     site->stop_succeeded = true;
     site->position_final = false;
     site->stopped_since = step->now;
@@ -234,11 +225,23 @@ static void note_final_position(struct bw_site *site, const struct bw_observatio
     site->position_final = result == BW_RUN_OK || result == BW_RUN_FAILED;
 }
 
+/* What a fence was seen to end serves again, or may (3.3): the epoch is given back on no older word than
+ * that, and a fence that runs may have looked before it. */
+void bw_site_doubt_end(struct bw_site *site)
+{
+    if (BW_MUTANT(FENCED_FOR_EVER))
+        return;
+    site->fence_ok_read = false;
+    site->own_fence_done = false;
+    site->own_fence_in_doubt = site->own_fence_running && !BW_MUTANT(FENCE_IN_DOUBT);
+}
+
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
     struct bw_observation *observation = &site->observation[ended->action];
 
+    BW_ASSERT(ended->action < BW_ACTION_COUNT && !bw_action_is_action(ended->action));
     if (!observation->running || ended->run_id != observation->run_id)
         return; /* of an earlier session, or the guard's own */
     observation->running = false;
@@ -301,6 +304,7 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
 
 void bw_site_observe_soon(const struct step *step, enum bw_action_kind observation)
 {
+    BW_ASSERT(observation < BW_ACTION_COUNT && !bw_action_is_action(observation));
     step->site->observation[observation].due = step->now;
 }
 
@@ -360,6 +364,8 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
     const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                        : site->guard.epoch_seen;
 
+    BW_ASSERT(!any_observation_runs(site)); /* 3.4: one at a time */
+    BW_ASSERT(site->running == BW_ACTION_NONE); /* beside an action it says nothing */
     observation->spec_version = site->spec_version;
     observation->order_index = site->order.index;
     observation->begun = step->now;

@@ -47,7 +47,7 @@ static void on_more(struct bw_deadline *deadline, void *user)
  * can name is one that it no longer names: nobody asks it for looks. */
 static bool is_queued(const struct bw_guard_place *place)
 {
-    return !place->machine.stop_checking && place->index < BW_GROUPS_MAX;
+    return place->machine.stop != BW_GUARD_STOP_CHECKING && place->index < BW_GROUPS_MAX;
 }
 
 bool bw_guard_looks_ask(struct bw_guard_place *place, const struct bw_guard_run *run)

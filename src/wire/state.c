@@ -29,17 +29,52 @@ static const struct bw_coding reach_coding = {
     .is_strict = true,
 };
 
+/* What the machine that writes it keeps true, and the one that reads it goes by: a value without it is
+ * neither written nor taken. `wrong`: the fact that does not hold, or NULL. */
+static enum bw_err judge(const char *wrong, enum bw_err err, struct bw_diag *diag)
+{
+    return wrong == NULL ? BW_OK : bw_diag_set(diag, err, "it contradicts itself: %s", wrong);
+}
+
+static const char *agent_state_unsound(const struct bw_agent_state *state)
+{
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        const char *wrong = bw_site_memory_unsound(&state->groups[i].memory);
+
+        if (wrong != NULL)
+            return wrong;
+    }
+    return NULL;
+}
+
 enum bw_err bw_agent_state_encode(const struct bw_agent_state *state, void *out, size_t out_max,
                                   size_t *out_size, struct bw_diag *diag)
 {
-    return bw_message_encode(&agent_coding, state, state->group_count, out, out_max, out_size,
-                             diag);
+    size_t size;
+    enum bw_err err =
+        bw_message_encode(&agent_coding, state, state->group_count, out, out_max, &size, diag);
+
+    if (err == BW_OK)
+        err = judge(agent_state_unsound(state), BW_ERR_INVALID, diag);
+    if (err == BW_OK)
+        *out_size = size;
+    return err;
 }
 
 enum bw_err bw_agent_state_decode(const void *data, size_t size, struct bw_agent_state *out_state,
                                   struct bw_diag *diag)
 {
-    return bw_message_decode(&agent_coding, data, size, out_state, diag);
+    struct bw_agent_state state;
+    enum bw_err err = bw_message_decode(&agent_coding, data, size, &state, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = judge(agent_state_unsound(&state), BW_ERR_CORRUPT, diag);
+    if (err == BW_OK)
+        *out_state = state;
+    else
+        bw_agent_state_deinit(&state);
+    return err;
 }
 
 void bw_agent_state_deinit(struct bw_agent_state *state)
@@ -54,25 +89,53 @@ void bw_agent_state_deinit(struct bw_agent_state *state)
 enum bw_err bw_guard_memory_encode(const struct bw_guard_memory_file *file, void *out,
                                    size_t out_max, size_t *out_size, struct bw_diag *diag)
 {
-    return bw_message_encode(&memory_coding, file, 0, out, out_max, out_size, diag);
+    size_t size;
+    enum bw_err err = bw_message_encode(&memory_coding, file, 0, out, out_max, &size, diag);
+
+    if (err == BW_OK)
+        err = judge(bw_guard_memory_unsound(&file->memory), BW_ERR_INVALID, diag);
+    if (err == BW_OK)
+        *out_size = size;
+    return err;
 }
 
 enum bw_err bw_guard_memory_decode(const void *data, size_t size,
                                    struct bw_guard_memory_file *out_file, struct bw_diag *diag)
 {
-    return bw_message_decode(&memory_coding, data, size, out_file, diag);
+    struct bw_guard_memory_file file;
+    enum bw_err err = bw_message_decode(&memory_coding, data, size, &file, diag);
+
+    if (err == BW_OK)
+        err = judge(bw_guard_memory_unsound(&file.memory), BW_ERR_CORRUPT, diag);
+    if (err == BW_OK)
+        *out_file = file;
+    return err;
 }
 
 enum bw_err bw_guard_mirror_encode(const struct bw_guard_mirror_file *file, void *out,
                                    size_t out_max, size_t *out_size, struct bw_diag *diag)
 {
-    return bw_message_encode(&mirror_coding, file, 0, out, out_max, out_size, diag);
+    size_t size;
+    enum bw_err err = bw_message_encode(&mirror_coding, file, 0, out, out_max, &size, diag);
+
+    if (err == BW_OK)
+        err = judge(bw_guard_mirror_unsound(&file->mirror), BW_ERR_INVALID, diag);
+    if (err == BW_OK)
+        *out_size = size;
+    return err;
 }
 
 enum bw_err bw_guard_mirror_decode(const void *data, size_t size,
                                    struct bw_guard_mirror_file *out_file, struct bw_diag *diag)
 {
-    return bw_message_decode(&mirror_coding, data, size, out_file, diag);
+    struct bw_guard_mirror_file file;
+    enum bw_err err = bw_message_decode(&mirror_coding, data, size, &file, diag);
+
+    if (err == BW_OK)
+        err = judge(bw_guard_mirror_unsound(&file.mirror), BW_ERR_CORRUPT, diag);
+    if (err == BW_OK)
+        *out_file = file;
+    return err;
 }
 
 enum bw_err bw_guard_reach_encode(const struct bw_guard_reach_file *file, void *out, size_t out_max,

@@ -94,7 +94,7 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
         spawned(world, action->slot, &action->run);
         if (world->guard.end_looking && action->run.action == BW_ACTION_STATUS &&
             action->run.run_id == 0 && action->slot == BW_GUARD_SLOT_OBSERVATION &&
-            !world->guard.stop_checking && !world->end_look_hangs) {
+            world->guard.stop != BW_GUARD_STOP_CHECKING && !world->end_look_hangs) {
             event.kind = BW_GUARD_EVENT_RUN_ENDED;
             event.slot = action->slot;
             event.ended.result = BW_RUN_OK;

@@ -392,7 +392,7 @@ static void a_stop_that_is_looked_at_still_runs(void **state)
     begin_armed(&world);
     run(&world, 1, BW_ACTION_STOP, 8);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    assert_true(world.guard.stop_checking);
+    assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
 
     bw_guard_state_get(&world.guard, &told);
 
@@ -418,7 +418,7 @@ static void a_run_that_was_saved_does_not_begin_beside_the_look_after_a_stop(voi
     run(&world, 5, BW_ACTION_REJOIN, 7);
     run(&world, 5, BW_ACTION_STOP, 8);
     ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
-    assert_true(world.guard.stop_checking);
+    assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
 
     saved(&world, true);
 

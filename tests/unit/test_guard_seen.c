@@ -349,7 +349,7 @@ static void where_the_reach_is_proved_started_is_no_end_and_each_fence_kills_ane
     tick_at(&world, 110500);
     run(&world, 1, BW_ACTION_FENCE, 7);
     assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
-    assert_false(world.guard.fence_reach_killed);
+    assert_int_equal(world.guard.fence_reach, BW_FENCE_REACH_UNKNOWN);
 }
 
 /* What nobody knows to be a kill's answer is none. */
@@ -362,7 +362,7 @@ static void a_kill_that_nobody_waits_for_says_nothing(void **state)
 
     reach_killed(&world, true);
 
-    assert_false(world.guard.fence_reach_killed);
+    assert_int_equal(world.guard.fence_reach, BW_FENCE_REACH_UNKNOWN);
 }
 
 /* Outlives the guard's machine, whatever was seen populated there. */

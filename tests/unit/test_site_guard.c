@@ -532,6 +532,7 @@ static void fence_of_epoch_takes(struct world *world, uint64_t epoch, uint32_t m
     from_guard(world, &fenced);
     world->site.memory.given_back = true;
     world->site.tenure = BW_TENURE_NONE;
+    world->site.lease.end = (struct bw_instant){0, 0};
 }
 
 /* No fence runs there that could show better: it would be no candidate for ever. */

@@ -152,8 +152,10 @@ const struct bw_group_rule *bw_group_match(const struct bw_group *group,
 void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint64_t epoch_floor,
                    uint64_t index);
 
-/* Everything that the table keeps true of phase, holder, held, adopting, target and history. Asserted
- * after each command; false for a group read from outside (a snapshot) means that it is damaged. */
+/* Everything that the table keeps true of phase, holder, held, adopting, target and history: the sentence
+ * of a fact that does not hold, or NULL. Asserted after each command; one of a group read from outside (a
+ * snapshot) means that it is damaged. */
+const char *bw_group_unsound(const struct bw_group *group);
 bool bw_group_is_sound(const struct bw_group *group);
 
 /* `number` = 0 is the newest epoch's entry; NULL beyond the end. */

@@ -160,12 +160,55 @@ enum bw_fence_state {
 #undef X
 };
 
+/* A stop beyond its script in the action slot. */
+#define BW_GUARD_STOP_LIST(X)                                                                     \
+    X(NONE)                                                                                       \
+    X(WAITING)  /* for the end of the action that it had killed */                                \
+    X(CHECKING) /* its script has ended well; status has to say so (4) */                         \
+    X(AGAIN)    /* its script runs once more, for what the first could not end (3.2.4) */
+enum bw_guard_stop {
+#define X(name) BW_GUARD_STOP_##name,
+    BW_GUARD_STOP_LIST(X)
+#undef X
+    BW_GUARD_STOP_COUNT
+};
+
+/* What the SAVE that is under way is for. */
+enum bw_guard_wants {
+    BW_GUARD_WANTS_NOTHING, /* none is: what the memory says is durable */
+    BW_GUARD_WANTS_ARM,
+    BW_GUARD_WANTS_END,
+    BW_GUARD_WANTS_LET_GO,
+    BW_GUARD_WANTS_RUN,
+    BW_GUARD_WANTS_SIGHT,
+    BW_GUARD_WANTS_STOP, /* of a newer epoch: it runs all the same */
+};
+
+/* What its KILL has left in reach. */
+enum bw_fence_reach {
+    BW_FENCE_REACH_UNKNOWN,   /* it was not killed yet, or that has failed */
+    BW_FENCE_REACH_EMPTY,
+    BW_FENCE_REACH_EMPTY_LAST /* likewise, and its script runs once more: until D */
+};
+
+/* A run, from its order to its end. */
+#define BW_SLOT_STATE_LIST(X)                                                                     \
+    X(FREE)                                                                                       \
+    X(SPAWNING)  /* forked, and not yet there */                                                  \
+    X(MIRRORING) /* its child waits for the go-ahead, which waits for its mirror (H11) */         \
+    X(RUNNING)   /* it may exec */                                                                \
+    X(ENDING)    /* killed: whatever it says, its result is KILLED */
+enum bw_slot_state {
+#define X(name) BW_SLOT_##name,
+    BW_SLOT_STATE_LIST(X)
+#undef X
+    BW_SLOT_STATE_COUNT
+};
+
 struct bw_guard_run_slot {
-    enum { BW_SLOT_FREE, BW_SLOT_SPAWNING, BW_SLOT_RUNNING, BW_SLOT_ENDING } state;
+    enum bw_slot_state state;
     struct bw_guard_run run;    /* run_id 0: the guard's own */
-    bool go_pending;            /* waits for its mirror before the go-ahead (H11) */
-    uint64_t go_number;         /* that mirror */
-    bool refuted;               /* ENDING because it was killed: its result is KILLED */
+    uint64_t go_number;         /* MIRRORING: the mirror that it waits for */
     bool overlapped;            /* a look beside a start or rejoin: `stopped` proves nothing */
     bool beside_start;          /* begun while a start or rejoin ran, or died */
     bool was_left;              /* something of a start was there when it was spawned: as above */
@@ -185,8 +228,7 @@ struct bw_guard {
     uint64_t fence_epoch;
     bool fence_ordered;              /* by the agent's run, not by a deadline */
     uint64_t fence_run_id;
-    bool fence_reach_killed;         /* KILL_REACH left nothing */
-    bool fence_script_again;         /* its script runs once more, after the KILL: until D */
+    enum bw_fence_reach fence_reach;
     struct bw_instant fence_begun_at;
     struct bw_instant fence_end;     /* by which all its kills are done */
     struct bw_instant fence_term_at;
@@ -196,7 +238,8 @@ struct bw_guard {
     struct bw_instant fence_again_at; /* FAILED: when it is tried again */
     struct bw_instant fence_gone_at; /* when it was */
 
-    bool stop_checking;              /* the stop script ended well; status has to say so */
+    enum bw_guard_stop stop;
+    struct bw_guard_run waiting_run; /* WAITING: the stop */
     struct bw_instant stop_limit;
     struct bw_instant stop_check_at;
     struct bw_guard_run stop_run;
@@ -208,13 +251,9 @@ struct bw_guard {
     uint64_t end_start_time; /* of the newest action's script, a stop or fence; 0: no such */
     bool has_left;           /* a look at its end saw that something of a start is left */
     bool script_again;       /* a stop or fence script that ended well does not count: it runs once more */
-    bool stop_again;         /* the stop that runs is that one */
 
-    bool has_waiting_run;            /* a stop that waits for the start that it had killed */
-    struct bw_guard_run waiting_run;
     struct bw_guard_memory memory_before; /* while a SAVE is under way: what is durable */
-    enum { BW_GUARD_WANTS_NOTHING, BW_GUARD_WANTS_ARM, BW_GUARD_WANTS_END, BW_GUARD_WANTS_LET_GO,
-           BW_GUARD_WANTS_RUN, BW_GUARD_WANTS_SIGHT, BW_GUARD_WANTS_STOP } wants; /* what the SAVE under way is for */
+    enum bw_guard_wants wants;
     bool is_void; /* what it is for was asked for before the newest hello */
     struct bw_guard_arm arm_wanted;
     struct bw_guard_run run_wanted;
@@ -237,6 +276,13 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
  * is read per message; timers are served before sockets"). Actions are carried out in order. */
 void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
                    struct bw_instant now, struct bw_guard_actions *out_actions);
+
+/* What must hold of it between steps: the sentence of a fact that does not, or NULL. Checked after each
+ * step; what is read from disk is judged by the first two before a machine begins with it. A mirror is
+ * judged by itself: the shell sees to it that what it has armed was seen (bw_guard_init's memory). */
+const char *bw_guard_memory_unsound(const struct bw_guard_memory *memory);
+const char *bw_guard_mirror_unsound(const struct bw_guard_mirror *mirror);
+const char *bw_guard_unsound(const struct bw_guard *guard);
 
 /* Is a process that runs where starts run, and began at `start_time` (field 22 of /proc/PID/stat), left
  * of a start? What the newest stop or fence has begun itself, a server that follows the new primary, is

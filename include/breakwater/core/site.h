@@ -220,6 +220,11 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
                   struct bw_site_actions *out_actions);
 
+/* What must hold of it between steps: the sentence of a fact that does not, or NULL. Checked after each
+ * step; what is read from disk is judged by the first before a machine begins with it. */
+const char *bw_site_memory_unsound(const struct bw_site_memory *memory);
+const char *bw_site_unsound(const struct bw_site *site);
+
 /* sysexits' EX_UNAVAILABLE: with this status a start script says that it failed before its point of no
  * return and has changed nothing (4, data safety). Any other failure counts as past it. */
 #define BW_START_EXIT_NOTHING_CHANGED 69

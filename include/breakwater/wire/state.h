@@ -1,11 +1,12 @@
 /* state.h - the files at a site as payloads (proto/state.proto): what agent and guard must not
  * forget. Framing, fsync and places are those of os/durable. Design 3.4, 3.5, 3.7.
  *
- * Encoding writes to `out` of `out_max` bytes. BW_ERR_INVALID: a value that could not be read again.
+ * Encoding writes to `out` of `out_max` bytes. BW_ERR_INVALID: a value that could not be read again, or
+ * that contradicts itself (bw_site_memory_unsound, bw_guard_memory_unsound, bw_guard_mirror_unsound).
  * BW_ERR_LIMIT, BW_ERR_NOMEM. On an error *out_size is untouched, `out` is not.
- * Decoding: BW_ERR_CORRUPT, BW_ERR_VERSION (of a newer breakwater: unknown fields too, since to
- * forget them may be unsafe), BW_ERR_LIMIT, BW_ERR_NOMEM; the output is then untouched. Whether the
- * file is of this machine, cluster, site or boot is the caller's business. */
+ * Decoding: BW_ERR_CORRUPT (one that contradicts itself too), BW_ERR_VERSION (of a newer breakwater:
+ * unknown fields too, since to forget them may be unsafe), BW_ERR_LIMIT, BW_ERR_NOMEM; the output is then
+ * untouched. Whether the file is of this machine, cluster, site or boot is the caller's business. */
 #ifndef BW_WIRE_STATE_H
 #define BW_WIRE_STATE_H
 

@@ -1,0 +1,104 @@
+/* What the table of a group's phases keeps true between its commands. A group that comes from a snapshot
+ * is judged here before it is taken. */
+#include <breakwater/core/group.h>
+
+#include <string.h>
+
+#include "facts.h"
+
+static bool is_set(const char *text)
+{
+    return text[0] != '\0';
+}
+
+static const char *bounds_unsound(const struct bw_group *group)
+{
+    FACT(group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX, /* 3.1 */
+         "the group's history: it fits its ring");
+    FACT(group->voucher_count <= BW_VOUCHERS_MAX, /* 3.1, Forced */
+         "the group's vouchers: they fit their list");
+    FACT(group->spec.site_count <= BW_SITES_MAX, "the group's spec: its sites fit their list");
+    FACT(group->boot_count <= BW_BOOTS_MAX, /* 3.5 */
+         "the group's boots: they fit their list");
+    FACT(!group->has_more_boots || group->boot_count == BW_BOOTS_MAX, /* 3.5: only then one was left out */
+         "the group's boots: more than are kept there are only when the list is full");
+    return NULL;
+}
+
+static const char *vacant_unsound(const struct bw_group *group)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    FACT(!is_set(group->holder_site), /* I1 */
+         "the vacant group: nobody holds it");
+    FACT(newest == NULL || newest->ended_index != 0, /* 3.1: no epoch is open */
+         "the vacant group: its newest epoch has ended");
+    return NULL;
+}
+
+static const char *open_unsound(const struct bw_group *group)
+{
+    const struct bw_history_entry *newest = bw_group_history_at(group, 0);
+
+    FACT(newest != NULL && newest->epoch == group->epoch && newest->ended_index == 0, /* 3.1 */
+         "the held group: its open epoch is the newest of its history");
+    FACT(strcmp(newest->site, group->holder_site) == 0, /* I1 */
+         "the held group: its holder is whom its epoch was granted to");
+    FACT(bw_spec_find_site(&group->spec, group->holder_site) >= 0, /* 3.9: it cannot leave the spec */
+         "the held group: its holder is in the spec");
+    FACT(!bw_id_is_none(group->holder_instance), /* 3.2: an instance renews */
+         "the held group: an instance of its holder is known");
+    FACT(group->boot_count > 0, /* 3.5: committed before its first confirmation leaves */
+         "the held group: a boot of its holder is known");
+    FACT(group->terms.ttl_ms > group->terms.fence_ms, /* 3.2.4: a window within the lease */
+         "the held group: its fence window is shorter than its lease");
+    FACT(group->spec.mode != BW_MODE_OBSERVE, /* 3.1: observe lets go */
+         "the held group: it is not only observed");
+    return NULL;
+}
+
+/* A planned move: to whom, from whom, and whether it is on its way back (3.6). */
+static const char *switchover_unsound(const struct bw_group *group)
+{
+    const bool has_target = is_set(group->target);
+    const bool has_origin = is_set(group->target_origin);
+
+    switch (group->phase) {
+    case BW_PHASE_VACANT:
+        FACT(has_target || (!has_origin && !group->rolling_back),
+             "the vacant group: a move that is under way has a target");
+        return NULL;
+    case BW_PHASE_GRANTED:
+        FACT(!has_target && !group->rolling_back, "the granted group: no move is under way");
+        return NULL;
+    case BW_PHASE_REVOKING:
+        FACT(has_target && !group->rolling_back, "the group that is revoked: its move has a target");
+        return NULL;
+    case BW_PHASE_CLOSING:
+        FACT(!has_target && !has_origin && !group->rolling_back,
+             "the group that is closed: no move is under way");
+        return NULL;
+    case BW_PHASE_COUNT:
+        break;
+    }
+    return "the group's phase: it is one of the list";
+}
+
+const char *bw_group_unsound(const struct bw_group *group)
+{
+    FACTS(bounds_unsound(group));
+    FACTS(switchover_unsound(group));
+    FACT(!group->held || group->phase == BW_PHASE_CLOSING, /* 3.1, FenceFailed */
+         "the group: only one that is closed is held");
+    FACT(group->held == (group->held_index != 0), /* 3.3: the order names it */
+         "the group: one that is held names the failed fence");
+    FACT(!group->adopting || group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_CLOSING,
+         "the group: an adoption is of an open epoch that is not moved"); /* 3.9, H13 */
+    FACTS(group->phase == BW_PHASE_VACANT ? vacant_unsound(group) : open_unsound(group));
+    return NULL;
+}
+
+bool bw_group_is_sound(const struct bw_group *group)
+{
+    return bw_group_unsound(group) == NULL;
+}

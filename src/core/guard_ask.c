@@ -1,0 +1,122 @@
+/* What a step of the guard's machine asks for, and may ask of it: everything else rests on this. */
+#include "guard_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+
+struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
+                                      enum bw_guard_action_kind kind, const char *rule)
+{
+    struct bw_guard_action *action;
+
+    BW_ASSERT(step->out->count < BW_GUARD_ACTIONS_MAX);
+    BW_ASSERT(rule != NULL);
+    action = &step->out->list[step->out->count++];
+    memset(action, 0, sizeof *action);
+    action->kind = kind;
+    action->rule = rule;
+    return action;
+}
+
+struct bw_guard_message *bw_guard_send(const struct guard_step *step,
+                                       enum bw_guard_message_kind kind, uint64_t epoch,
+                                       const char *rule)
+{
+    struct bw_guard_message *message;
+
+    BW_ASSERT(kind >= BW_GUARD_MESSAGE_GROUP_STATE); /* the guard's to say */
+    BW_ASSERT(kind != BW_GUARD_MESSAGE_WELCOME_DONE && kind != BW_GUARD_MESSAGE_HELLO_REFUSED);
+    if (bw_id_is_none(step->guard->agent.session))
+        return NULL;
+    message = &bw_guard_emit(step, BW_GUARD_ACTION_SEND, rule)->message;
+    message->kind = kind;
+    message->epoch = epoch;
+    memcpy(message->group, step->guard->group, sizeof message->group);
+    return message;
+}
+
+void bw_guard_wake(const struct guard_step *step, struct bw_instant at)
+{
+    if (bw_instant_left_ns(step->now, at) < bw_instant_left_ns(step->now, step->out->wake_at))
+        step->out->wake_at = at;
+}
+
+void bw_guard_mirror_now(const struct guard_step *step, const char *rule)
+{
+    bw_guard_emit(step, BW_GUARD_ACTION_MIRROR, rule)->number = ++step->guard->mirror_number;
+}
+
+struct bw_guard_memory *bw_guard_change_memory(struct bw_guard *guard)
+{
+    BW_ASSERT(guard->wants == BW_GUARD_WANTS_NOTHING); /* one SAVE at a time: it says what is durable */
+    guard->memory_before = guard->memory;
+    return &guard->memory;
+}
+
+void bw_guard_save(const struct guard_step *step, enum bw_guard_wants wants, const char *rule)
+{
+    struct bw_guard *guard = step->guard;
+
+    BW_ASSERT(wants != BW_GUARD_WANTS_NOTHING);
+    BW_ASSERT(guard->wants == BW_GUARD_WANTS_NOTHING);
+    BW_ASSERT(guard->memory.epoch_seen >= guard->memory_before.epoch_seen);   /* I2 */
+    BW_ASSERT(guard->memory.ended_epoch >= guard->memory_before.ended_epoch); /* 3.4: from then on */
+    guard->wants = wants;
+    (void)bw_guard_emit(step, BW_GUARD_ACTION_SAVE, rule);
+}
+
+bool bw_guard_is_armed(const struct bw_guard *guard)
+{
+    return guard->mirror.armed_epoch != 0;
+}
+
+struct bw_instant bw_guard_window(const struct bw_guard *guard)
+{
+    return bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns);
+}
+
+void bw_guard_refuse_epoch(const struct guard_step *step, enum bw_guard_message_kind kind,
+                           uint64_t epoch, uint64_t number, enum bw_refusal why, const char *rule)
+{
+    struct bw_guard_message *message = bw_guard_send(step, kind, epoch, rule);
+
+    if (message == NULL)
+        return;
+    message->refused.number = number;
+    message->refused.why = why;
+}
+
+bool bw_guard_is_foreign_instance(const struct bw_guard *guard, uint64_t epoch)
+{
+    return !BW_MUTANT(GUARD_INSTANCE) && epoch == guard->memory.epoch_seen &&
+           !bw_id_is_none(guard->memory.instance) &&
+           !bw_id_equal(guard->memory.instance, guard->agent.instance);
+}
+
+bool bw_guard_is_fencing(const struct bw_guard *guard)
+{
+    switch (guard->fence) {
+    case BW_FENCE_SCRIPT:
+    case BW_FENCE_CHECK:
+    case BW_FENCE_TERM:
+    case BW_FENCE_KILL:
+    case BW_FENCE_RECHECK:
+        return true;
+    case BW_FENCE_NONE:
+    case BW_FENCE_DONE:
+    case BW_FENCE_FAILED:
+        break;
+    }
+    return false;
+}
+
+uint32_t bw_guard_fence_bound_ms(const struct bw_guard_limits *limits)
+{
+    const enum bw_action_kind action =
+        limits->has_script[BW_ACTION_FENCE] ? BW_ACTION_FENCE : BW_ACTION_STOP;
+    const uint64_t ms = limits->timeout_ns[action] / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}

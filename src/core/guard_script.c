@@ -1,0 +1,125 @@
+/* A script in its slot: ordered, ended, and what it has come to. Who may have one run is judged before. */
+#include "guard_internal.h"
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+#include <breakwater/core/report.h>
+
+void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
+                         const struct bw_guard_run_ended *ended, const char *rule)
+{
+    struct bw_guard_message *message =
+        bw_guard_send(step, BW_GUARD_MESSAGE_RUN_ENDED, run->epoch, rule);
+
+    if (message == NULL)
+        return;
+    message->ended = *ended;
+    message->ended.epoch = run->epoch;
+    message->ended.action = run->action;
+    message->ended.run_id = run->run_id;
+}
+
+/* The words of design 5.1, any case; a failed script, or any other word, is unknown. */
+enum bw_service bw_guard_service_of(const struct bw_guard_run_ended *ended)
+{
+    return ended->result == BW_RUN_OK ? bw_service_of_line(ended->line) : BW_SERVICE_UNKNOWN;
+}
+
+/* What a look saw may be older than what a start, or a stop, beside it has begun since (3.4, ended). */
+static void note_overlap(struct bw_guard *guard, enum bw_guard_slot slot)
+{
+    const struct bw_guard_run_slot *action = &guard->slots[BW_GUARD_SLOT_ACTION];
+
+    guard->slots[slot].beside_start = false;
+    if (slot != BW_GUARD_SLOT_ACTION) {
+        guard->slots[slot].overlapped = action->state != BW_SLOT_FREE;
+        guard->slots[slot].beside_start =
+            action->state != BW_SLOT_FREE &&
+            (action->run.action == BW_ACTION_START || action->run.action == BW_ACTION_REJOIN);
+    } else {
+        for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++)
+            guard->slots[i].overlapped = true;
+    }
+}
+
+static void note_start_begun(struct bw_guard *guard, uint64_t epoch)
+{
+    if (guard->mirror.start_epoch != epoch) {
+        guard->mirror.start_epoch = epoch;
+        guard->mirror.served = BW_SERVED_NEVER; /* so far */
+    }
+    guard->mirror.stopped_after_start = false;
+}
+
+bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch)
+{
+    return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch && !BW_MUTANT(STOP_AGAIN);
+}
+
+enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
+{
+    const struct bw_guard_mirror *mirror = &guard->mirror;
+
+    if (mirror->start_epoch != epoch)
+        return BW_SERVED_MAYBE;
+    if (mirror->served == BW_SERVED_NEVER && !mirror->stopped_after_start &&
+        !BW_MUTANT(LOOK_AFTER_START))
+        return BW_SERVED_NOT_SEEN;
+    return mirror->served;
+}
+
+void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
+                    const struct bw_guard_run *run, const char *rule)
+{
+    struct bw_guard_action *action;
+
+    BW_ASSERT(run->action != BW_ACTION_NONE && run->action < BW_ACTION_COUNT);
+    BW_ASSERT(slot == BW_GUARD_SLOT_FENCE || !bw_guard_is_fencing(step->guard)); /* 3.2.4 */
+    note_overlap(step->guard, slot);
+    bw_guard_slot_move(step->guard, slot, BW_SLOT_EVENT_SPAWN);
+    step->guard->slots[slot].run = *run;
+    step->guard->slots[slot].ending_epoch =
+        step->guard->wants == BW_GUARD_WANTS_NOTHING ? step->guard->memory.ended_epoch
+                                                     : step->guard->memory_before.ended_epoch;
+    bw_guard_note_script_ordered(step->guard, run->action);
+    if (bw_action_is_action(run->action)) {
+        step->guard->end_start_time = 0;
+        step->guard->has_left = false;
+    }
+    /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
+    if (run->action == BW_ACTION_START) {
+        step->guard->script_again = false;
+        if (!BW_MUTANT(STOP_BEFORE_START))
+            step->guard->mirror.stop_seen = false;
+        step->guard->mirror.start_unseen = true;
+        note_start_begun(step->guard, run->epoch);
+        bw_guard_sight_on_start(step);
+    }
+    action = bw_guard_emit(step, BW_GUARD_ACTION_SPAWN, rule);
+    action->slot = slot;
+    action->run = *run;
+}
+
+void bw_guard_spawn_own(const struct guard_step *step, enum bw_guard_slot slot,
+                        enum bw_action_kind action, uint64_t epoch, const char *rule)
+{
+    const struct bw_guard_run run = {.epoch = epoch, .action = action};
+
+    bw_guard_spawn(step, slot, &run, rule);
+}
+
+void bw_guard_kill_run(const struct guard_step *step, enum bw_guard_slot slot, const char *rule)
+{
+    const enum bw_slot_state state = step->guard->slots[slot].state;
+
+    if (state == BW_SLOT_FREE || state == BW_SLOT_ENDING)
+        return;
+    bw_guard_slot_move(step->guard, slot, BW_SLOT_EVENT_KILL);
+    bw_guard_emit(step, BW_GUARD_ACTION_KILL_RUN, rule)->slot = slot;
+}
+
+void bw_guard_note_end(struct bw_guard *guard)
+{
+    guard->mirror.stop_seen = true;
+    guard->mirror.start_unseen = false;
+}

@@ -1,0 +1,106 @@
+/* What must hold of a site's machine between its steps. What is read from disk is judged here before a
+ * machine begins with it; what witnesses and guard say is judged by the step. So one that is not sound is
+ * a bug: the agent ends, the guard goes on to the deadline and fences (3.4). */
+#include "facts.h"
+#include "site_internal.h"
+
+const char *bw_site_memory_unsound(const struct bw_site_memory *memory)
+{
+    FACT(!memory->given_back || memory->epoch != 0, /* 3.5: an epoch is given back */
+         "the site's memory: what was given back is an epoch");
+    FACT(memory->served_epoch == 0 || memory->served_epoch < memory->epoch, /* 4: an epoch before */
+         "the site's memory: what it served before its epoch is older");
+    return NULL;
+}
+
+/* ---- the tenure: its relation to the newest epoch (3.5, 3.7) ---------------------------------- */
+
+static bool is_leased(const struct bw_site *site)
+{
+    return site->tenure == BW_TENURE_STARTING || site->tenure == BW_TENURE_SERVING;
+}
+
+static const char *tenure_unsound(const struct bw_site *site)
+{
+    const bool is_open = site->memory.epoch != 0 && !site->memory.given_back;
+    const bool was_kept = site->tenure == BW_TENURE_WAITING || is_leased(site);
+
+    FACT((site->tenure != BW_TENURE_NONE) == is_open, /* 3.5: given back is final */
+         "the site's tenure: there is one of each epoch that is open, and of no other");
+    FACT(!was_kept || site->kept.epoch == site->memory.epoch, /* 3.4, start order: fsynced, then armed */
+         "the site's tenure: what may be armed is durable");
+    FACT(!was_kept || !site->kept.given_back, /* 3.5: neither renewed nor started from then on */
+         "the site's tenure: what was given back is neither renewed nor started");
+    FACT(site->tenure != BW_TENURE_ACCEPTING || site->save_pending || site->save_failed, /* 3.4 */
+         "the site's tenure: an epoch that is accepted is being written down");
+    return NULL;
+}
+
+static const char *lease_unsound(const struct bw_site *site)
+{
+    const bool has_end = site->lease.end.boot_ns != 0;
+
+    FACT(site->lease.epoch == site->memory.epoch, /* 3.2: a lease is of one epoch */
+         "the site's lease: it is of the epoch that was accepted last");
+    FACT(!is_leased(site) || has_end, /* 3.4: a start needs its first renewal confirmed */
+         "the site's lease: nothing is started without one");
+    FACT(site->tenure != BW_TENURE_NONE || !has_end, /* 3.5 */
+         "the site's lease: none is left of an epoch that is over");
+    FACT(site->tenure != BW_TENURE_ACCEPTING || !has_end, /* 3.4: armed only once it is durable */
+         "the site's lease: none is of an epoch that is not durable");
+    return NULL;
+}
+
+/* ---- what is durable (3.4, 3.5) --------------------------------------------------------------- */
+
+static const char *saves_unsound(const struct bw_site *site)
+{
+    FACTS(bw_site_memory_unsound(&site->memory));
+    FACT(site->kept.epoch <= site->saving.epoch && site->saving.epoch <= site->memory.epoch, /* I2 */
+         "the site's saves: epochs only grow");
+    FACT(site->kept.let_go_index <= site->saving.let_go_index &&
+             site->saving.let_go_index <= site->memory.let_go_index, /* 3.9 */
+         "the site's saves: what was let go stays let go");
+    FACT(!site->save_pending || site->save_number != 0, /* one that was asked for is awaited */
+         "the site's saves: what is pending was asked for");
+    return NULL;
+}
+
+/* ---- the guard, and what it was asked (3.4) --------------------------------------------------- */
+
+static bool asks_guard(const struct bw_site *site)
+{
+    for (int i = 0; i < BW_ACTION_COUNT; i++)
+        if (site->observation[i].running)
+            return true;
+    return site->running != BW_ACTION_NONE || site->arm_open || site->end_open;
+}
+
+static const char *guard_unsound(const struct bw_site *site)
+{
+    FACT(site->guard_greeted || !asks_guard(site), /* 3.4: a new hello voids what was before it */
+         "the site's guard: nothing is awaited of one that is not there");
+    FACT(site->running == BW_ACTION_NONE || bw_action_is_action(site->running), /* 3.4: two slots */
+         "the site's guard: an observation is no action");
+    return NULL;
+}
+
+static const char *own_fence_unsound(const struct bw_site *site)
+{
+    FACT(!site->own_fence_in_doubt || site->own_fence_running, /* 3.3: of the one that runs */
+         "the site's own fence: one that is over is in no doubt");
+    FACT(!site->own_fence_running || site->own_fence_looked, /* 4: of what it saw nobody told the guard */
+         "the site's own fence: one that runs has begun");
+    return NULL;
+}
+
+const char *bw_site_unsound(const struct bw_site *site)
+{
+    FACT((unsigned)site->tenure <= BW_TENURE_STUCK, "the site's tenure: it is one of the list");
+    FACTS(saves_unsound(site));
+    FACTS(tenure_unsound(site));
+    FACTS(lease_unsound(site));
+    FACTS(guard_unsound(site));
+    FACTS(own_fence_unsound(site));
+    return NULL;
+}
