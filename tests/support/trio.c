@@ -282,6 +282,7 @@ void trio_start(struct trio *trio, int i, enum trio_how how)
                                          .enter = enter_witness,
                                          .user = &start};
     int door[2] = {-1, -1};
+    pid_t pid = 0;
 
     BW_ASSERT(trio->pids[i] == 0);
     numbered_path(trio, "w%d.yaml", i, config);
@@ -289,7 +290,8 @@ void trio_start(struct trio *trio, int i, enum trio_how how)
     if (how == TRIO_FORKED)
         BW_ASSERT(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, door) == 0);
     start.door = door[1];
-    BW_ASSERT(bw_lab_spawn(&daemon, &trio->pids[i], NULL) == BW_OK);
+    BW_ASSERT(bw_lab_spawn(&daemon, &pid, NULL) == BW_OK);
+    trio->pids[i] = pid;
     if (how == TRIO_FORKED)
         (void)close(door[1]);
     trio->doors[i] = door[0];

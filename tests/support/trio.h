@@ -27,7 +27,7 @@ struct trio {
     uint16_t api[TRIO_WITNESSES];
     uint16_t raft[TRIO_WITNESSES];
     struct test_port ports[2 * TRIO_WITNESSES]; /* keep them */
-    pid_t pids[TRIO_WITNESSES]; /* 0: not running */
+    _Atomic pid_t pids[TRIO_WITNESSES]; /* 0: not running; a thread of puppets looks, too */
     int doors[TRIO_WITNESSES];  /* of forked ones: commands for the log go in here; -1: none */
     struct bw_credentials *viewer;
 };

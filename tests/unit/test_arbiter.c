@@ -372,6 +372,12 @@ static void the_first_grant_waits_until_every_candidate_was_measured(void **stat
     world.sites[A].report.ready_age_ms = UINT32_MAX;
     world_sync_all(&world);
     assert_held("first_grant", -1);
+    world.sites[A].report.guard_alive = false; /* none that could run it */
+    world_sync_all(&world);
+    assert_rule("A6");
+    world.sites[A].report.guard_alive = true;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
     world_pass_ms(&world, 121000); /* no guard runs it: what bounds everything else of a move */
     assert_rule("A6");
     assert_true(world_holds(&world, "ready", A));
@@ -436,6 +442,28 @@ static void an_initial_primary_answers_for_unclear_sites_only(void **state)
     world_set_spec(&world, &spec, "dc-b");
     world_sync_all(&world);
     assert_held("first_grant", -1);
+}
+
+/* A report is stale once both clocks say so. */
+static void an_initial_primary_waits_until_what_another_said_is_stale(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_set_spec(&world, &spec, "dc-b");
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world.sites[C].is_mute = true;
+    world.now.raw_ns += 10 * BW_NS_PER_S; /* of the two, one clock stood still */
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, B);
+    assert_held("first_grant", -1);
+    world_pass_ms(&world, 3500);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
 }
 
 /* The one that serves is named, while another does not know: a person answers for that one. */
@@ -628,6 +656,12 @@ static void a_new_leader_lets_every_site_speak_first(void **state)
     assert_held("reports", -1);
     world_pass_ms(&world, 1);
     assert_rule("A9");
+
+    world_lead_anew(&world); /* ... and no longer than until all have spoken */
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world_sync_all(&world);
+    assert_rule("A9");
 }
 
 static void a_service_that_its_site_cannot_keep_up_goes_elsewhere(void **state)
@@ -676,10 +710,12 @@ static void manual_asks_a_person_before_another_site(void **state)
     assert_string_equal(world.decision.command.site, "dc-a");
 
     assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    (void)strcpy(world_watch(&world)->wish.text, "dc-a burns");
     assert_rule("A9");
     assert_string_equal(world.decision.command.site, "dc-b");
     assert_int_equal(world.decision.command.reason, BW_REASON_FAILOVER);
     assert_string_equal(world.decision.command.by, "operator/anna");
+    assert_string_equal(world.decision.command.text, "dc-a burns");
 }
 
 /* 3.9: everything is evaluated and explained, nothing is executed. */
@@ -766,6 +802,7 @@ int main(void)
         cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
         cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
         cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),
+        cmocka_unit_test(an_initial_primary_waits_until_what_another_said_is_stale),
         cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
         cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
         cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),

@@ -177,6 +177,7 @@ static void a_target_that_cannot_come_loses_to_the_origin_at_once(void **state)
     world_sync_all(&world);
     assert_rule("A8");
     assert_string_equal(world.decision.command.site, "dc-a");
+    assert_string_equal(world.decision.command.by, "operator/anna"); /* who asked for the move */
 
     stop_for_switchover("4711");
     world.sites[B].report.rejoining = true;

@@ -48,6 +48,26 @@ static void the_wait_is_exact_and_rounded_up(void **state) /* I1, 3.3, H1 */
             }
 }
 
+/* Of a TTL whose remainder is one unit a nanosecond less is too short. */
+static void a_wait_is_rounded_up_by_the_smallest_remainder_too(void **state) /* I1, 3.3 */
+{
+    const uint64_t drift = 999;
+    const uint64_t slow = 1000000 - drift;
+    uint32_t found = 0;
+
+    (void)state;
+    for (uint32_t ttl_ms = 500; ttl_ms < 3600000; ttl_ms++) {
+        const uint64_t ttl_ns = ttl_ms * UINT64_C(1000000);
+        const struct bw_terms terms = terms_of(ttl_ms, (uint32_t)drift, 20);
+
+        if (ttl_ns % slow * 2 * drift % slow != 1)
+            continue;
+        found++;
+        assert_int_equal(bw_expiry_wait_ns(&terms), exact_wait_ns(&terms));
+    }
+    assert_true(found > 0);
+}
+
 static void known_waits_are_these(void **state) /* 3.3 */
 {
     const struct bw_terms perfect = terms_of(15000, 0, 250);
@@ -257,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_wait_is_exact_and_rounded_up),
+        cmocka_unit_test(a_wait_is_rounded_up_by_the_smallest_remainder_too),
         cmocka_unit_test(known_waits_are_these),
         cmocka_unit_test(a_drift_that_no_spec_allows_is_never_waited_out),
         cmocka_unit_test(the_slowest_holder_has_stopped_before_the_fastest_leader_acts),

@@ -280,6 +280,23 @@ static void the_script_of_a_service_outside_runs_on_to_the_end(void **state)
     }
 }
 
+/* An agent that was held up until the end: nothing is waited for any more. */
+static void at_the_end_the_script_of_a_service_outside_is_cut_off_with_the_kill(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_by(&world, 1);
+    start_seen(&world, false, false);
+    turn(&world, "RUN:fence:F1");
+    turn_at(&world, END_MS - 1, "KILL:0:F4");
+
+    begin_by(&world, 1);
+    start_seen(&world, false, false);
+    turn(&world, "RUN:fence:F1");
+    turn_at(&world, END_MS, "KILL:0:F4 KILL_RUN:F4");
+}
+
 static void look_is_ended_by_a_signal(struct world *world)
 {
     happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
@@ -310,6 +327,18 @@ static void a_look_that_somebody_has_ended_is_repeated(void **state)
         happen(&world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_TICK});
     }
     assert_string_equal(world.asked, "ENDED:3:failed:F12"); /* there is an end to it */
+
+    begin_look(&world); /* ... of each look for itself */
+    for (int i = 0; i < 100 && world.fence.state == BW_OWN_FENCE_LOOK; i++) {
+        look_is_ended_by_a_signal(&world);
+        happen(&world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_TICK});
+    }
+    assert_int_equal(world.fence.state, BW_OWN_FENCE_KILL);
+    reach_killed(&world, true);
+    turn(&world, "");
+    turn(&world, "RUN:status:F10");
+    look_is_ended_by_a_signal(&world);
+    turn(&world, "RUN:status:F10");
 }
 
 static void what_still_serves_is_no_success_whatever_was_killed(void **state)
@@ -376,6 +405,7 @@ int main(void)
         cmocka_unit_test(where_the_reach_is_proved_and_empty_a_look_need_not_say_stopped),
         cmocka_unit_test(of_a_service_outside_stopped_counts_after_a_script_that_ended_well),
         cmocka_unit_test(the_script_of_a_service_outside_runs_on_to_the_end),
+        cmocka_unit_test(at_the_end_the_script_of_a_service_outside_is_cut_off_with_the_kill),
         cmocka_unit_test(a_look_that_somebody_has_ended_is_repeated),
         cmocka_unit_test(what_still_serves_is_no_success_whatever_was_killed),
         cmocka_unit_test(a_last_look_that_cannot_be_begun_has_seen_nothing),

@@ -588,6 +588,21 @@ static void failed_starts_make_a_pause_that_doubles(void **state)
     }
 }
 
+/* 4: ... and a person need not wait for it. */
+static void a_failover_waits_for_no_pause(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world_group(&world)->spec.sites[B].never_candidate = true;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    fail_start(A);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-a", false, NULL), BW_OK);
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-a");
+}
+
 /* 4: who did not fail waits for nobody else's pause. */
 static void failed_starts_go_round_without_waiting_for_another_site(void **state)
 {
@@ -732,6 +747,7 @@ int main(void)
         cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
         cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
         cmocka_unit_test(failed_starts_make_a_pause_that_doubles),
+        cmocka_unit_test(a_failover_waits_for_no_pause),
         cmocka_unit_test(failed_starts_go_round_without_waiting_for_another_site),
         cmocka_unit_test(the_pause_is_longer_and_never_shorter_after_a_restart),
         cmocka_unit_test(min_primary_time_holds_another_site_and_not_the_end),

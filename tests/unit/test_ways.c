@@ -506,6 +506,37 @@ static void the_ways_are_bounded_and_those_beyond_are_another(void **state)
     assert_int_equal(since.boot_ns, later.boot_ns);
 }
 
+/* This leader granted it: nobody can have confirmed what it does not know of, whichever way that came. */
+static void of_an_epoch_granted_here_every_way_is_known(void **state)
+{
+    static struct bw_ways ways;
+    struct bw_ways_known known = {.ways = &ways, .leader_since = {7, 7}};
+    const struct bw_heard relayed = {
+        .used = true, .boot_id = {{1}}, .released_by = {.witnesses = {W2, W3}, .count = 2}};
+    struct bw_instant since;
+    (void)state;
+    world_begin(&world, 2);
+    known.group = world_group(&world);
+    assert_true(bw_ways_others_since(&known, &relayed, &since));
+    assert_int_equal(since.boot_ns, 7);
+
+    known.was_granted_here = true;
+    assert_false(bw_ways_others_since(&known, &relayed, &since));
+}
+
+static void a_give_back_names_the_witness_that_passed_it_on(void **state)
+{
+    struct bw_heard heard = {.relayed_by = W3};
+    (void)state;
+    assert_int_equal(bw_ways_relayed_by(&heard), W3);
+    heard.released.epoch = 1;
+    assert_int_equal(bw_ways_relayed_by(&heard), 0);
+    heard.released_by = (struct bw_released_by){.witnesses = {W2, W3}, .count = 2};
+    assert_int_equal(bw_ways_relayed_by(&heard), W2);
+    heard.released_by.directly = true;
+    assert_int_equal(bw_ways_relayed_by(&heard), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -532,6 +563,8 @@ int main(void)
         cmocka_unit_test(from_its_proposal_on_nothing_is_renewed),
         cmocka_unit_test(a_copy_does_not_confirm_a_let_go),
         cmocka_unit_test(the_ways_are_bounded_and_those_beyond_are_another),
+        cmocka_unit_test(of_an_epoch_granted_here_every_way_is_known),
+        cmocka_unit_test(a_give_back_names_the_witness_that_passed_it_on),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
