@@ -283,7 +283,7 @@ static void on_reload(struct sim_process *process, void *payload)
 
 void sim_agent_reload(struct sim_process *process, uint32_t witnesses)
 {
-    if (process->health != SIM_DEAD)
+    if (process->health != SIM_DEAD && !sim_machine(process->host)->is_site_file_bad)
         sim_later(process, 0, on_reload, (void *)(uintptr_t)witnesses, NULL);
 }
 
@@ -322,7 +322,7 @@ static void on_start(struct sim_process *process)
     agent->machine = sim_machine(process->host);
     process->state = agent;
     process->saves_beside = false;
-    if (!sim_agent_store_open(agent)) {
+    if (agent->machine->is_site_file_bad || !sim_agent_store_open(agent)) {
         sim_process_kill(process);
         return;
     }

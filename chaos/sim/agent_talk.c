@@ -30,7 +30,7 @@ static struct sim_process *guard_of(const struct sim_agent *agent)
 
 enum bw_err sim_agent_connect(struct sim_agent *agent, struct bw_diag *diag)
 {
-    if (guard_of(agent)->health == SIM_DEAD)
+    if (!sim_guard_listens(guard_of(agent)))
         return bw_diag_set(diag, BW_ERR_UNREACHABLE, "nobody listens");
     agent->link_tag = new_tag(agent);
     agent->is_connected = true;

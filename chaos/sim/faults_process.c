@@ -213,14 +213,41 @@ static void enforcer_goes_on(struct sim_world *world, struct sim_incident *incid
         sim_process_thaw(sim_machine(sim_site(world, incident->b))->enforcers[i]);
 }
 
+/* ---- a site file that does not parse, as one of them or both begin anew (3.4) ---- */
+
+static void kill_enforcers(struct sim_world *world, uint32_t site)
+{
+    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+        sim_process_kill(sim_machine(sim_site(world, site))->enforcers[i]);
+}
+/* Or all three, early enough for the supervisor: then the mirrors are all that the next guard has. */
+static bool break_site_file(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->b = any_site(world, incident);
+    if (sim_checks_is_unfenced(world, incident->b) ||
+        !sim_plan_takes_both(world, incident->b, length_ns(world, incident)))
+        return false;
+    sim_machine(sim_site(world, incident->b))->is_site_file_bad = true;
+    if (incident->salt % 4 != 0)
+        sim_process_kill(world->guards[incident->b]);
+    if (incident->salt % 4 != 1)
+        sim_process_kill(world->agents[incident->b][0]);
+    if (incident->salt % 4 == 3)
+        kill_enforcers(world, incident->b);
+    return true;
+}
+static void mend_site_file(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_machine(sim_site(world, incident->b))->is_site_file_bad = false;
+}
+
 /* ---- guard and enforcer: the agent's own fence is all that there is (3.4) ---- */
 
 /* That waits for no script, and no search through all processes. */
 static void take_guard_and_enforcers(struct sim_world *world, uint32_t site)
 {
     sim_process_keep_down(world->guards[site]);
-    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
-        sim_process_kill(sim_machine(sim_site(world, site))->enforcers[i]);
+    kill_enforcers(world, site);
 }
 /* The agent of a site that serves something. */
 static struct sim_process *choose_alone(struct sim_world *world, struct sim_incident *incident)
@@ -292,8 +319,7 @@ static bool kill_all_three(struct sim_world *world, struct sim_incident *inciden
     sim_checks_excuse(world, incident->b, sim_plan_excused_until(world, incident));
     sim_process_keep_down(world->agents[incident->b][0]);
     sim_process_keep_down(world->guards[incident->b]);
-    for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
-        sim_process_kill(sim_machine(sim_site(world, incident->b))->enforcers[i]);
+    kill_enforcers(world, incident->b);
     return true;
 }
 
@@ -352,6 +378,7 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"crash-at", SIM_INSIDE, true, 8, 1000, 40000, crash_at, crash_over},
     {"kill-both", SIM_INSIDE, true, 8, 10, 60000, kill_both, start_both},
     {"kill-enforcer", SIM_INSIDE, true, 5, 10, 30000, kill_enforcer, enforcer_goes_on},
+    {"bad-site-file", SIM_INSIDE, true, 6, 1000, 60000, break_site_file, mend_site_file},
     {"agent-alone", SIM_INSIDE, true, 6, 3000, 40000, leave_agent_alone, agent_has_its_guard},
     {"alone-and-saving", SIM_INSIDE, true, 5, 10000, 60000, leave_agent_saving,
      agent_has_its_guard},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
@@ -21,6 +22,13 @@ const struct bw_guard *sim_guard_machine(const struct sim_process *process, uint
     const struct sim_guard *guard = process->state;
 
     return guard != NULL && group < guard->place_count ? &guard->places[group].machine : NULL;
+}
+
+bool sim_guard_listens(const struct sim_process *process)
+{
+    const struct sim_guard *guard = process->state;
+
+    return process->health != SIM_DEAD && !guard->is_caretaker;
 }
 
 bool sim_guard_is_broken(const struct sim_process *process)
@@ -309,6 +317,8 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
                              place->machine.fence_grace_ns * 70 / 100);
         break;
     case BW_GUARD_ACTION_SEND:
+        if (guard->is_caretaker)
+            break;
         sim_check_guard_says(guard->process, place->group, &action->message);
         sim_guard_send(guard, &action->message);
         break;
@@ -398,7 +408,7 @@ static void on_hangup(struct sim_process *process, void *payload)
 
 void sim_guard_reload(struct sim_process *process)
 {
-    if (process->health != SIM_DEAD)
+    if (process->health != SIM_DEAD && !sim_machine(process->host)->is_site_file_bad)
         sim_later(process, 0, on_hangup, NULL, NULL);
 }
 
@@ -471,6 +481,27 @@ static void set_wake(struct sim_guard *guard)
         sim_wake_at(guard->process, at);
 }
 
+static bool is_over(const struct sim_guard *guard, const struct sim_guard_place *place)
+{
+    const struct bw_guard *machine = &place->machine;
+
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
+        if (machine->slots[slot].state != BW_SLOT_FREE)
+            return false;
+    return !bw_guard_is_fencing(machine) &&
+           (machine->mirror.armed_epoch == 0 || machine->fence == BW_FENCE_DONE ||
+            bw_instant_right_is_over(sim_now(guard->process), machine->mirror.armed_end));
+}
+
+/* A caretaker ends with the last of what it cares for, as in src/guard/program.c. */
+static void end_if_over(struct sim_guard *guard)
+{
+    for (uint32_t i = 0; i < guard->place_count; i++)
+        if (!is_over(guard, &guard->places[i]))
+            return;
+    sim_process_kill(guard->process);
+}
+
 static void resume(struct sim_process *process, void *payload)
 {
     (void)payload;
@@ -514,6 +545,8 @@ static void go_on(struct sim_guard *guard)
         }
     }
     set_wake(guard);
+    if (guard->is_caretaker)
+        end_if_over(guard);
 }
 
 /* Deadlines go before messages (3.4). */
@@ -563,6 +596,8 @@ static void on_message(struct sim_process *process, const struct sim_message *me
     struct bw_diag diag = {0};
 
     BW_ASSERT(message->channel == SIM_CHANNEL_GUARD);
+    if (guard->is_caretaker)
+        return;
     if (message->size > 0 &&
         bw_guard_message_decode(message->bytes, message->size, &content, &diag) != BW_OK) {
         sim_fail(sim_world_of(process), "codec", "%s cannot read what %s says: %s", process->name,
@@ -666,6 +701,7 @@ static void on_start(struct sim_process *process)
     BW_ASSERT(guard != NULL);
     guard->process = process;
     guard->machine = sim_machine(process->host);
+    guard->is_caretaker = guard->machine->is_site_file_bad;
     process->saves_beside = true;
     process->state = guard;
     bw_enforcing_init(&guard->enforcing);
@@ -674,7 +710,9 @@ static void on_start(struct sim_process *process)
     bw_guard_session_init(&guard->session, &own);
     for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
         is_fine = open_place(guard, i);
-    if (is_fine)
+    if (guard->is_caretaker)
+        sim_count(sim_world_of(process), "guard:caretaker");
+    if (is_fine && !(guard->is_caretaker && BW_MUTANT(NO_CARETAKER)))
         go_on(guard);
     else
         sim_process_kill(process);

@@ -81,6 +81,7 @@ struct sim_guard {
     uint32_t place_count;
     /* store */
     bool is_broken;
+    bool is_caretaker; /* its site file does not parse: no agent, no memory; it enforces what mirrors say */
     struct bw_rounds saves;
     struct bw_enforcing enforcing;
     struct sim_guard_enforcer enforcer;
@@ -99,7 +100,9 @@ struct sim_guard {
 const struct bw_guard *sim_guard_machine(const struct sim_process *guard, uint32_t group);
 /* It saves nothing any more until somebody has restarted it. */
 bool sim_guard_is_broken(const struct sim_process *guard);
-/* SIGHUP; no-op of one that is dead. */
+/* It listens to agents. */
+bool sim_guard_listens(const struct sim_process *guard);
+/* SIGHUP; no-op of one that is dead, or whose site file does not parse. */
 void sim_guard_reload(struct sim_process *guard);
 
 /* ---- guard.c ---- */
