@@ -27,6 +27,7 @@ struct sim_own_fence {
 
 struct sim_agent_caller {
     struct sim_process *process;
+    uint32_t connected_life; /* of the witness to which a connection is open; 0: none */
     struct {
         uint64_t tag; /* 0: free */
         struct bw_instant limit;
@@ -66,6 +67,8 @@ const struct bw_site *sim_agent_machine(const struct sim_process *agent, uint32_
 /* SIGHUP: its site file names these witnesses now, one bit for each, and other limits; no-op of one that is
  * dead. */
 void sim_agent_reload(struct sim_process *agent, uint32_t witnesses);
+/* It presents another certificate: on new connections, the open ones break. */
+void sim_agent_rotate(struct sim_process *agent);
 
 /* ---- agent.c ---- */
 

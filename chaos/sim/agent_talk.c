@@ -141,6 +141,17 @@ enum bw_err sim_agent_make_sync(struct sim_agent *agent, const struct bw_sync *s
     return err;
 }
 
+#define REFUSED_NS SIM_MS /* a handshake */
+
+/* Where there is no connection, one is made; but none with a certificate that is over. */
+static bool is_refused(const struct sim_agent *agent, const struct sim_agent_caller *caller)
+{
+    if (!agent->machine->is_certificate_over || caller->connected_life == caller->process->life)
+        return false;
+    sim_count(sim_world_of(agent->process), "agent:certificate_refused");
+    return true;
+}
+
 void sim_agent_send_sync(struct sim_agent *agent, uint32_t witness, uint32_t limit_ms)
 {
     struct sim_agent_caller *caller = &agent->callers[witness];
@@ -153,8 +164,11 @@ void sim_agent_send_sync(struct sim_agent *agent, uint32_t witness, uint32_t lim
     BW_ASSERT(slot < BW_AGENT_SYNCS_MAX);
     caller->syncs[slot].tag = new_tag(agent);
     caller->syncs[slot].limit = bw_instant_add(sim_now(agent->process), limit_ms * SIM_MS);
-    sim_send(agent->process, caller->process, SIM_CHANNEL_SYNC, caller->syncs[slot].tag,
-             agent->sync, agent->sync_size);
+    if (is_refused(agent, caller))
+        caller->syncs[slot].limit = bw_instant_add(sim_now(agent->process), REFUSED_NS);
+    else
+        sim_send(agent->process, caller->process, SIM_CHANNEL_SYNC, caller->syncs[slot].tag,
+                 agent->sync, agent->sync_size);
 }
 
 void sim_agent_poll(struct sim_agent *agent, uint32_t witness, uint64_t after, uint32_t limit_ms)
@@ -168,8 +182,11 @@ void sim_agent_poll(struct sim_agent *agent, uint32_t witness, uint64_t after, u
     caller->poll_tag = new_tag(agent);
     caller->poll_life = caller->process->life;
     caller->poll_limit = bw_instant_add(sim_now(agent->process), limit_ms * SIM_MS);
-    sim_send(agent->process, caller->process, SIM_CHANNEL_POLL, caller->poll_tag, bytes,
-             sizeof bytes);
+    if (is_refused(agent, caller))
+        caller->poll_limit = bw_instant_add(sim_now(agent->process), REFUSED_NS);
+    else
+        sim_send(agent->process, caller->process, SIM_CHANNEL_POLL, caller->poll_tag, bytes,
+                 sizeof bytes);
 }
 
 /* ---- witnesses: what comes back -----------------------------------------------------------------
@@ -208,6 +225,7 @@ static void answered(struct sim_agent *agent, uint32_t witness, enum bw_agent_ex
     struct bw_sync_answer answer = {.group_count = 0};
     struct bw_diag diag = {0};
 
+    agent->callers[witness].connected_life = message->from_life;
     if (message->size == 0) {
         unanswered(agent, witness, exchange, "it answered with an error");
         return;
@@ -262,6 +280,7 @@ void sim_agent_serve_limits(struct sim_agent *agent)
             if (caller->syncs[slot].tag != 0 &&
                 bw_instant_right_is_over(now, caller->syncs[slot].limit)) {
                 caller->syncs[slot].tag = 0;
+                caller->connected_life = 0;
                 unanswered(agent, i, BW_AGENT_SYNC, "it took too long");
             }
         if (caller->poll_tag != 0 && is_poll_over(caller, now)) {
@@ -269,6 +288,29 @@ void sim_agent_serve_limits(struct sim_agent *agent)
             unanswered(agent, i, BW_AGENT_POLL, "the connection broke");
         }
     }
+}
+
+static void on_rotated(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+
+    (void)payload;
+    for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++) {
+        struct sim_agent_caller *caller = &agent->callers[i];
+
+        caller->connected_life = 0;
+        for (int slot = 0; slot < BW_AGENT_SYNCS_MAX; slot++)
+            caller->syncs[slot].limit = sim_now(process);
+        caller->poll_limit = sim_now(process);
+    }
+    sim_agent_serve_limits(agent);
+    sim_agent_finish(agent);
+}
+
+void sim_agent_rotate(struct sim_process *process)
+{
+    if (process->health != SIM_DEAD)
+        sim_later(process, 0, on_rotated, NULL, NULL);
 }
 
 struct bw_instant sim_agent_limit(const struct sim_agent *agent)

@@ -12,7 +12,7 @@
 static const char *const others[] = {
     "rate:within", "rate:slow", "rate:fast",
     "enforcer:kill_alone", "people:vouch", "people:vouch_wrongly",
-    "restart:local", "condition:stop", "condition:fails", "script:ended", "agent:alone_and_saving", "guard:caretaker", "unit:up", "unit:comes_again",
+    "restart:local", "condition:stop", "condition:fails", "script:ended", "agent:alone_and_saving", "agent:certificate_refused", "guard:caretaker", "unit:up", "unit:comes_again",
 };
 #define OTHER_COUNT (sizeof others / sizeof others[0])
 

@@ -366,6 +366,25 @@ static void reload_again(struct sim_world *world, struct sim_incident *incident)
     sim_agent_reload(world->agents[incident->b][0], (1u << SIM_WITNESSES) - 1);
 }
 
+/* ---- its certificate ends, or is replaced, while it holds what it holds: then it is another one ---- */
+
+static bool end_certificate(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->b = any_site(world, incident);
+    if (world->agents[incident->b][0]->health == SIM_DEAD)
+        return false;
+    sim_checks_disturb(world, incident->b, incident->until_ns);
+    sim_machine(sim_site(world, incident->b))->is_certificate_over = incident->salt % 3 != 0;
+    if (incident->salt % 3 != 1)
+        sim_agent_rotate(world->agents[incident->b][0]);
+    return true;
+}
+static void renew_certificate(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_machine(sim_site(world, incident->b))->is_certificate_over = false;
+    sim_agent_rotate(world->agents[incident->b][0]);
+}
+
 const struct sim_incident_kind sim_process_faults[] = {
     {"kill-witness", SIM_INSIDE, true, 10, 10, 60000, kill_witness, start_again},
     {"kill-agent", SIM_INSIDE, true, 10, 10, 30000, kill_agent, start_again},
@@ -384,6 +403,7 @@ const struct sim_incident_kind sim_process_faults[] = {
      agent_has_its_guard},
     {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
     {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
+    {"certificate-ends", SIM_INSIDE, true, 5, 1000, 60000, end_certificate, renew_certificate},
     {"reload-agent", SIM_INSIDE, true, 4, 100, 60000, reload_agent, reload_again},
     {.name = NULL},
 };

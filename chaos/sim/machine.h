@@ -125,6 +125,7 @@ struct sim_machine {
     struct sim_service services[SIM_GROUPS_MAX];
     struct sim_unit units[SIM_GROUPS_MAX];
     struct sim_data data[SIM_GROUPS_MAX];
+    bool is_certificate_over; /* the agent's: no new connection is taken, an open one goes on (3.8) */
     bool is_site_file_bad; /* who begins now, or is to read it anew, cannot */
     uint32_t scripts_named[SIM_GROUPS_MAX]; /* by the site file: which of these files */
     uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */

@@ -193,6 +193,25 @@ static void a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_on
     assert_asks_not(&rig, "SYNC:2");
 }
 
+/* A connection that broke, a certificate that is refused: the next sync is asked all the same. */
+static void what_was_not_answered_makes_room_for_the_next_sync(void **state)
+{
+    const struct bw_agent_event unanswered = {.kind = BW_AGENT_EVENT_UNANSWERED,
+                                              .witness = 1,
+                                              .exchange = BW_AGENT_SYNC,
+                                              .text = "certificate has expired"};
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    for (int i = 0; i < 5; i++) {
+        happen(&rig, unanswered);
+        forget(&rig);
+        live_until(&rig, rig.now_ms + 2100);
+        assert_asks(&rig, "SYNC:1");
+    }
+}
+
 static void a_poll_that_is_answered_at_once_without_news_is_slowed_down(void **state)
 {
     const struct bw_agent_event nothing_new = {
@@ -518,6 +537,7 @@ int main(void)
         cmocka_unit_test(deadlines_go_before_what_waited_in_a_queue),
         cmocka_unit_test(each_group_steps_with_clocks_that_were_read_for_it),
         cmocka_unit_test(a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once),
+        cmocka_unit_test(what_was_not_answered_makes_room_for_the_next_sync),
         cmocka_unit_test(a_poll_that_is_answered_at_once_without_news_is_slowed_down),
         cmocka_unit_test(witnesses_that_a_leader_tells_of_are_asked_and_left_again),
         cmocka_unit_test(one_write_does_for_all_groups_of_a_step),
