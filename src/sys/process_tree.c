@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
 
 #define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
@@ -231,9 +232,14 @@ static bool runs_our_program(pid_t pid)
     return our_length > 0 && our_length == its_length && memcmp(ours, its, (size_t)our_length) == 0;
 }
 
+static bool has_mark_of(const char *mark, const struct bw_process_tree *tree)
+{
+    return mark != NULL && strncmp(mark, tree->mark, strlen(tree->mark)) == 0;
+}
+
 static bool is_marked(const struct row *row, const struct bw_process_tree *tree)
 {
-    return row->mark != NULL && strncmp(row->mark, tree->mark, strlen(tree->mark)) == 0;
+    return has_mark_of(row->mark, tree);
 }
 
 /* What shows its mark is known to belong to a tree before all the others have been looked at. */
@@ -319,11 +325,31 @@ static void free_members(struct members *members)
     free(members->sessions);
 }
 
+/* A child of ours that shows no mark: a member that lost its parents. Its environment may have been read
+ * before its exec, and its program is looked at here: if that is another than ours by now, what it was
+ * executed with is read once more. So a script of another tree, begun meanwhile, is left alone. */
+static bool is_stray(const struct row *row, const struct bw_process_tree *tree)
+{
+    const struct bw_process *process = &row->process;
+    bool is_member;
+    char *mark;
+
+    if (row->mark != NULL || process->is_dead || process->parent != getpid() ||
+        process->pid == getpid() || runs_our_program(process->pid))
+        return false;
+    if (BW_MUTANT(STRAY_AT_FIRST_LOOK))
+        return true;
+    wait_for_exec(process);
+    mark = look_for_mark(process->pid);
+    is_member = mark == NULL || has_mark_of(mark, tree);
+    free(mark);
+    return is_member;
+}
+
 static enum bw_err mark_members(struct members *members, const struct bw_process_tree *tree,
                                 struct bw_diag *diag)
 {
     const struct bw_process_table *table = members->table;
-    const pid_t self = getpid();
 
     members->is_member = calloc(table->count + 1, sizeof *members->is_member);
     members->sessions = calloc(table->count + 1, sizeof *members->sessions);
@@ -332,10 +358,7 @@ static enum bw_err mark_members(struct members *members, const struct bw_process
     for (size_t i = 0; i < table->count; i++) {
         const struct row *row = &table->rows[i];
 
-        members->is_member[i] = is_marked(row, tree) ||
-                                (row->mark == NULL && !row->process.is_dead && tree->with_strays &&
-                                 row->process.parent == self && row->process.pid != self &&
-                                 !runs_our_program(row->process.pid));
+        members->is_member[i] = is_marked(row, tree) || (tree->with_strays && is_stray(row, tree));
     }
     return BW_OK;
 }

@@ -18,6 +18,7 @@
 #include <breakwater/sys/process_tree.h>
 
 #define MEMBERS_MAX 16
+#define LOOK_US     2000
 #define SLEEP_S     "120" /* ends by itself, whatever happens to the test */
 
 struct family {
@@ -204,11 +205,72 @@ static void no_number_of_processes_is_too_many_to_find_one(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* The child tells nobody of its exec: that it shows its mark does. */
+static void wait_for_mark(const struct bw_process_tree *tree, pid_t child)
+{
+    pid_t pids[MEMBERS_MAX] = {0};
+    size_t count = 0;
+
+    while (count != 1 || pids[0] != child) {
+        assert_int_equal(bw_process_tree_round(tree, 0, pids, MEMBERS_MAX, &count, NULL), BW_OK);
+        (void)usleep(LOOK_US);
+    }
+}
+
+static bool is_listed(const struct bw_process_table *table, const struct bw_process_tree *tree,
+                      pid_t pid)
+{
+    pid_t pids[MEMBERS_MAX];
+    size_t count = 0;
+
+    assert_int_equal(bw_process_table_round(table, tree, 0, pids, MEMBERS_MAX, &count, NULL), BW_OK);
+    for (size_t i = 0; i < count && i < MEMBERS_MAX; i++)
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+/* 3.4: a TERM to the tree of a start is no TERM to the fence that is begun in the same moment. */
+static void a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone(void **state)
+{
+    char mark[64];
+    const struct bw_process_tree own = {.mark = mark};
+    const struct bw_process_tree own_with_strays = {.mark = mark, .with_strays = true};
+    const struct bw_process_tree another = {.mark = BW_PROCESS_MARK "another", .with_strays = true};
+    struct bw_process_table *table;
+    int go[2];
+    char byte;
+    pid_t child;
+
+    (void)state;
+    (void)snprintf(mark, sizeof mark, BW_PROCESS_MARK "fence-%ld", (long)getpid());
+    assert_int_equal(pipe(go), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0 && read(go[0], &byte, 1) == 1)
+        be_sleep(mark);
+    if (child == 0)
+        _exit(1);
+    assert_int_equal(bw_process_table_read(NULL, 0, &table, NULL), BW_OK);
+    assert_int_equal(write(go[1], "", 1), 1);
+    wait_for_mark(&own, child);
+
+    assert_false(is_listed(table, &another, child));
+    assert_true(is_listed(table, &own_with_strays, child));
+
+    bw_process_table_free(table);
+    (void)close(go[0]);
+    (void)close(go[1]);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_leads_a_session_is_no_member_because_a_member_is_in_it,
                                         set_up, tear_down),
+        cmocka_unit_test(a_child_that_is_executed_between_two_looks_is_of_its_own_tree_alone),
         cmocka_unit_test(no_number_of_processes_is_too_many_to_find_one),
         cmocka_unit_test_setup_teardown(in_a_session_whose_leader_has_gone_all_are_members, set_up,
                                         tear_down),
