@@ -349,7 +349,8 @@ static void disk_answers(struct sim_world *world, struct sim_incident *incident)
     world->guards[incident->b]->disk.run_hung_until_ns = 0;
 }
 
-/* ---- its site file names fewer witnesses, while it holds what it holds; then all again ---- */
+/* ---- its site file names fewer witnesses, while it holds what it holds; then all again. Mostly its guard
+ * reads it anew, too ---- */
 
 static bool reload_agent(struct sim_world *world, struct sim_incident *incident)
 {
@@ -359,6 +360,8 @@ static bool reload_agent(struct sim_world *world, struct sim_incident *incident)
     if (world->agents[incident->b][0]->health == SIM_DEAD)
         return false;
     sim_agent_reload(world->agents[incident->b][0], fewer);
+    if (incident->salt % 4 != 0)
+        sim_site_reload(sim_site(world, incident->b));
     return true;
 }
 static void reload_again(struct sim_world *world, struct sim_incident *incident)
