@@ -245,6 +245,7 @@ void sim_witness_turn(struct sim_process *process)
 {
     struct sim_witness *witness = witness_of(process);
 
+    sim_agents_forget_gone(witness);
     sim_node_turn(&witness->node);
     for (int i = 0; i < TURNS_MAX && (witness->dirty | witness->changed) != 0; i++) {
         sim_witness_settle(witness);
@@ -259,6 +260,7 @@ static void on_wake(struct sim_process *process)
     struct sim_witness *witness = witness_of(process);
     struct bw_instant now = sim_now(process);
 
+    sim_agents_forget_gone(witness);
     sim_witness_serve_due(witness, now);
     sim_agents_serve_due(witness, now);
     if (bw_instant_wait_is_over(now, witness->housekeeping)) {
@@ -270,6 +272,7 @@ static void on_wake(struct sim_process *process)
 
 static void on_message(struct sim_process *process, const struct sim_message *message)
 {
+    sim_agents_forget_gone(witness_of(process));
     sim_agents_on_message(witness_of(process), message);
     sim_witness_turn(process);
 }

@@ -58,6 +58,27 @@ static void unlink_pending(struct sim_pending **list, const struct sim_pending *
     *list = pending->next;
 }
 
+static void forget_gone(struct sim_pending **list, uint32_t *count)
+{
+    while (*list != NULL) {
+        struct sim_pending *pending = *list;
+
+        if (!is_gone(pending)) {
+            list = &pending->next;
+            continue;
+        }
+        *list = pending->next;
+        --*count;
+        free_pending(pending);
+    }
+}
+
+void sim_agents_forget_gone(struct sim_witness *witness)
+{
+    forget_gone(&witness->syncs, &witness->sync_count);
+    forget_gone(&witness->polls, &witness->poll_count);
+}
+
 void sim_agents_free(struct sim_witness *witness)
 {
     struct sim_pending *lists[] = {witness->syncs, witness->polls};

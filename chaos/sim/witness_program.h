@@ -119,6 +119,8 @@ void sim_polls_on_changed(struct sim_witness *witness, int place);
 void sim_agents_serve_due(struct sim_witness *witness, struct bw_instant now);
 /* When the first of those who wait has waited long enough. */
 struct bw_instant sim_agents_due(const struct sim_witness *witness);
+/* Those whose process has died since: before each event. */
+void sim_agents_forget_gone(struct sim_witness *witness);
 void sim_agents_free(struct sim_witness *witness);
 
 #endif
