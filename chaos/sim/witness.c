@@ -10,7 +10,6 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/core/explain.h>
 #include <breakwater/wire/log_entry.h>
-#include <breakwater/core/feature_level.h>
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
@@ -20,7 +19,6 @@
 #include "witness_program.h"
 
 #define LOST_VOTE       "vote-that-is-lost"
-#define HOUSEKEEPING_MS 10000 /* as src/witness/program.c */
 /* A wake is never asked for sooner: the slower of two clocks may lag by nanoseconds. */
 #define WAKE_NS_MIN UINT64_C(100000)
 /* A turn may make another one necessary: what was applied is evaluated, what is proposed may fail.
@@ -38,28 +36,7 @@ static struct sim_witness *able(const struct sim_process *process)
     return process->health == SIM_ABLE && !process->is_doomed ? process->state : NULL;
 }
 
-int sim_witness_leader(const struct sim_witness *witness)
-{
-    uint32_t self = witness->process->host->number;
-    uint64_t id;
-
-    if (witness->machine.leadership.leads)
-        return (int)self;
-    id = bw_voter_leader(&witness->node.voter);
-    return id == self + 1 ? -1 : (int)id - 1;
-}
-
 /* ---- the replicated state ---- */
-
-static enum bw_err check_identity(const struct sim_witness *witness, struct bw_id cluster_id,
-                                  uint32_t election_timeout_ms, struct bw_diag *diag)
-{
-    const struct sim_founding *own = witness->disk->founding;
-
-    if (bw_id_equal(cluster_id, own->cluster_id) && election_timeout_ms == own->election_timeout_ms)
-        return BW_OK;
-    return bw_diag_set(diag, BW_ERR_REFUSED, "the log belongs to another cluster");
-}
 
 /* Once for each entry, whoever is the first to apply it. */
 static void tell_applied(const struct sim_witness *witness, uint64_t index,
@@ -103,21 +80,15 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
         return BW_OK; /* nobody is there who could */
     sim_check_applied(witness->process, index, term, data, size);
     err = bw_log_entry_decode(data, size, &command, diag);
-    if (err == BW_OK && command.kind == BW_COMMAND_FOUND && bw_id_is_none(witness->cluster.id))
-        err = check_identity(witness, command.cluster_id, command.election_timeout_ms, diag);
     if (err == BW_OK)
-        err = bw_feature_level_admit(command.feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+        err = bw_witness_machine_admit(&witness->machine, &command, diag);
     if (err != BW_OK)
         return err;
-    sim_group_keep(&witness->cluster, command.group, &before);
-    applied = bw_cluster_apply(&witness->cluster, index, &command);
-    bw_witness_on_applied(&witness->machine, &command, &applied, sim_now(witness->process));
-    witness->notes[index % SIM_APPLIED_NOTES] = (struct sim_applied_note){.index = index,
-                                                                          .applied = applied};
+    sim_group_keep(&witness->machine.cluster, command.group, &before);
+    applied = bw_witness_machine_apply(&witness->machine, index, &command);
     if (applied.rule != NULL) {
         sim_check_took_effect(witness->process, &command, &before);
         note_spec(witness, applied.group);
-        sim_witness_change(witness, applied.group);
     }
     sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
     sim_mix(sim_witness_world(witness), command.epoch);
@@ -131,7 +102,7 @@ static enum bw_err take_snapshot(void *user, uint8_t **out_data, size_t *out_siz
     struct bw_diag diag = {0};
     size_t size = 0;
 
-    if (bw_snapshot_encode(&witness->cluster, witness->bytes, sizeof witness->bytes, &size,
+    if (bw_snapshot_encode(&witness->machine.cluster, witness->bytes, sizeof witness->bytes, &size,
                            &diag) != BW_OK) {
         sim_fail(sim_witness_world(witness), "witness", "%s cannot encode a snapshot: %s",
                  witness->process->name, diag.text);
@@ -150,19 +121,16 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
 
     if (sim_is_doomed(witness->process))
         return BW_OK;
-    err = bw_snapshot_decode(data, size, &witness->cluster, diag);
-    if (err == BW_OK && !bw_id_is_none(witness->cluster.id))
-        err = check_identity(witness, witness->cluster.id, witness->cluster.election_timeout_ms,
-                             diag);
+    err = bw_snapshot_decode(data, size, &witness->machine.cluster, diag);
+    if (err == BW_OK)
+        err = bw_witness_machine_restored(&witness->machine, diag);
     if (err != BW_OK)
         return err;
-    bw_witness_on_restored(&witness->machine, sim_now(witness->process));
-    sim_witness_change(witness, -1);
-    sim_check_restored(witness->process, witness->cluster.applied_index);
+    sim_check_restored(witness->process, witness->machine.cluster.applied_index);
     sim_count(sim_witness_world(witness),
               bw_voter_is_running(&witness->node.voter) ? "snapshot:installed" : "snapshot:loaded");
     sim_tell(sim_witness_world(witness), witness->process->name,
-             "restores a snapshot up to %" PRIu64, witness->cluster.applied_index);
+             "restores a snapshot up to %" PRIu64, witness->machine.cluster.applied_index);
     return BW_OK;
 }
 
@@ -227,11 +195,9 @@ static bool is_sooner(struct bw_instant a, struct bw_instant b)
 static void set_wake(struct sim_witness *witness)
 {
     struct bw_instant now = sim_now(witness->process);
-    struct bw_instant first = bw_instant_min(witness->housekeeping, sim_agents_due(witness));
+    struct bw_instant first = bw_witness_machine_wake_at(&witness->machine);
     uint64_t left_ns;
 
-    for (uint32_t place = 0; place < witness->cluster.group_count; place++)
-        first = bw_instant_min(first, witness->due[place]);
     left_ns = bw_instant_wait_left_ns(now, first);
     if (left_ns < WAKE_NS_MIN)
         left_ns = WAKE_NS_MIN;
@@ -247,8 +213,8 @@ void sim_witness_turn(struct sim_process *process)
 
     sim_agents_forget_gone(witness);
     sim_node_turn(&witness->node);
-    for (int i = 0; i < TURNS_MAX && (witness->dirty | witness->changed) != 0; i++) {
-        sim_witness_settle(witness);
+    for (int i = 0; i < TURNS_MAX && bw_witness_machine_is_unsettled(&witness->machine); i++) {
+        sim_witness_happen(witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_SETTLE});
         sim_node_turn(&witness->node);
     }
     if (!sim_is_doomed(process))
@@ -258,15 +224,9 @@ void sim_witness_turn(struct sim_process *process)
 static void on_wake(struct sim_process *process)
 {
     struct sim_witness *witness = witness_of(process);
-    struct bw_instant now = sim_now(process);
 
     sim_agents_forget_gone(witness);
-    sim_witness_serve_due(witness, now);
-    sim_agents_serve_due(witness, now);
-    if (bw_instant_wait_is_over(now, witness->housekeeping)) {
-        witness->housekeeping = bw_instant_add(now, HOUSEKEEPING_MS * BW_NS_PER_MS);
-        sim_witness_found(witness);
-    }
+    sim_witness_happen(witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_WAKE});
     sim_witness_turn(process);
 }
 
@@ -297,12 +257,7 @@ static struct sim_witness *open_witness(struct sim_process *process)
     process->state = witness;
     witness->process = process;
     witness->disk = process->host->services;
-    bw_cluster_init(&witness->cluster, witness->groups, SIM_PLACES);
-    bw_witness_init(&witness->machine, process->host->name, &witness->cluster, witness->watches,
-                    sim_now(process));
-    for (uint32_t place = 0; place < SIM_PLACES; place++)
-        witness->due[place] = BW_INSTANT_NEVER;
-    witness->housekeeping = bw_instant_add(sim_now(process), HOUSEKEEPING_MS * BW_NS_PER_MS);
+    sim_witness_init(witness);
     sim_node_open(&witness->node, &witness->backend, process, &witness->disk->raft,
                   sim_witness_turn, &owner);
     return witness;
@@ -312,7 +267,7 @@ static void on_death(struct sim_process *process)
 {
     struct sim_witness *witness = witness_of(process);
 
-    witness->is_closing = true;
+    bw_witness_machine_close(&witness->machine);
     sim_node_close(&witness->node);
     sim_agents_free(witness);
     free(witness);
@@ -349,10 +304,10 @@ static struct sim_founding *make_founding(struct sim_world *world)
 
     BW_ASSERT(founding != NULL);
     for (int i = 0; i < BW_ID_BYTES; i++)
-        founding->cluster_id.bytes[i] = (uint8_t)bw_prng_next(&world->chance);
-    founding->cluster_id.bytes[0] |= 1; /* never none */
-    BW_ASSERT(bw_copy_text(founding->cluster, sizeof founding->cluster, "simulated"));
-    founding->election_timeout_ms = world->setting.election_timeout_ms;
+        founding->founding.cluster_id.bytes[i] = (uint8_t)bw_prng_next(&world->chance);
+    founding->founding.cluster_id.bytes[0] |= 1; /* never none */
+    BW_ASSERT(bw_copy_text(founding->founding.cluster, sizeof founding->founding.cluster, "simulated"));
+    founding->founding.election_timeout_ms = world->setting.election_timeout_ms;
     return founding;
 }
 
@@ -483,7 +438,7 @@ static void on_submit(struct sim_process *process, void *payload)
     struct sim_witness *witness = witness_of(process);
     struct bw_diag diag = {0};
 
-    if (sim_witness_propose(witness, payload, &diag) != BW_OK)
+    if (bw_witness_machine_propose(&witness->machine, payload, NULL, &diag) != BW_OK)
         sim_tell(sim_world_of(process), process->name, "%s", diag.text);
     free(payload);
     sim_witness_turn(process);
@@ -495,7 +450,7 @@ enum bw_err sim_witness_submit(struct sim_process *process, const struct bw_comm
 
     if (witness == NULL)
         return BW_ERR_UNREACHABLE;
-    if (!witness->machine.leadership.leads)
+    if (!witness->machine.core.leadership.leads)
         return BW_ERR_NOT_LEADER;
     sim_later(process, 0, on_submit, sim_raft_copy(command, sizeof *command), free);
     return BW_OK;
@@ -516,15 +471,14 @@ enum bw_err sim_witness_ask(struct sim_process *process, const char *group,
 
     if (witness == NULL)
         return bw_diag_set(diag, BW_ERR_UNREACHABLE, "it does not answer");
-    if (!witness->machine.leadership.leads)
+    if (!witness->machine.core.leadership.leads)
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead");
-    place = bw_cluster_find(&witness->cluster, group);
+    place = bw_cluster_find(&witness->machine.cluster, group);
     if (place < 0)
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no group %s", group);
-    err = bw_witness_ask(&witness->machine, place, wish, sim_now(process), diag);
+    err = bw_witness_machine_ask(&witness->machine, place, wish, diag);
     if (err != BW_OK)
         return err;
-    sim_witness_touch(witness, place);
     sim_later(process, 0, on_asked, NULL, NULL);
     return BW_OK;
 }
@@ -549,27 +503,27 @@ bool sim_witness_leads(const struct sim_process *process)
 {
     const struct sim_witness *witness = able(process);
 
-    return witness != NULL && witness->machine.leadership.leads;
+    return witness != NULL && witness->machine.core.leadership.leads;
 }
 
 bool sim_witness_is_proving(const struct sim_process *process)
 {
     const struct sim_witness *witness = able(process);
 
-    return witness != NULL && witness->machine.proof.on_its_way != 0;
+    return witness != NULL && witness->machine.core.proof.on_its_way != 0;
 }
 
 bool sim_witness_is_proposing(const struct sim_process *process, const char *group)
 {
     const struct sim_witness *witness = able(process);
-    const int place = witness == NULL ? -1 : bw_cluster_find(&witness->cluster, group);
+    const int place = witness == NULL ? -1 : bw_cluster_find(&witness->machine.cluster, group);
 
     return place >= 0 && witness->watches[place].is_proposing;
 }
 
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
 {
-    return process->health == SIM_DEAD ? NULL : &witness_of(process)->cluster;
+    return process->health == SIM_DEAD ? NULL : &witness_of(process)->machine.cluster;
 }
 
 const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness)
@@ -583,7 +537,7 @@ void sim_witness_explain(const struct sim_process *process, const char *group, c
                          size_t out_max)
 {
     const struct sim_witness *witness = able(process);
-    int place = witness == NULL ? -1 : bw_cluster_find(&witness->cluster, group);
+    int place = witness == NULL ? -1 : bw_cluster_find(&witness->machine.cluster, group);
     struct bw_decision *decision;
     size_t used;
 
@@ -592,7 +546,7 @@ void sim_witness_explain(const struct sim_process *process, const char *group, c
         return;
     decision = calloc(1, sizeof *decision);
     BW_ASSERT(decision != NULL);
-    bw_witness_decide(&witness->machine, place, sim_now(process), decision);
+    bw_witness_decide(&witness->machine.core, place, sim_now(process), decision);
     used = (size_t)snprintf(out, out_max, "rule %s", decision->rule);
     for (uint32_t i = 0; i < decision->gate_count && used < out_max; i++) {
         char line[256];

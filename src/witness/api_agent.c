@@ -1,431 +1,407 @@
-/* api_agent.c - POST /v1/agent/sync, and the same sync passed on by a follower. Design 3.2, 5.3.
- *
- * Each witness keeps the reports of every sync that it hears. Only the leader confirms, and only
- * after its proof. Silence, never a refusal, is what a follower has to say about leases. */
+/* api_agent.c - POST /v1/agent/sync, the same sync passed on by a follower, and GET
+ * /v1/agent/orders?after=N&wait=20s. Design 3.2, 5.3. Bytes become calls of the machine, and its answers
+ * bytes; who is answered what, and when, is its business. */
 #include "program.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
-#include <breakwater/sys/clock.h>
+#include <breakwater/config/scalar.h>
 #include <breakwater/wire/sync.h>
 
-#define PROOF_MS               3000 /* then it is answered without a confirmation */
-#define RELAY_MS               2000 /* all of it */
+#define PROTOBUF_TYPE          "application/protobuf"
 #define RELAY_CONNECT_MS       1000
 #define RELAY_ANSWER_BYTES_MAX (1024 * 1024)
 
-/* A sync whose answer waits for a proof, or for the leader's answer. */
-struct bw_pending_sync {
+struct bw_api_call {
+    struct bw_witness_call call; /* first: the machine hands it back */
     struct bw_program *program;
-    struct bw_http_request *request; /* NULL: the client is gone */
+    struct bw_http_request *request; /* NULL: nobody waits for its answer any more */
     struct bw_sync sync;             /* its groups are owned */
-    struct bw_instant received;
-    const struct bw_witness_member_config *relayed_by; /* NULL: it came directly */
-    uint64_t proof;                 /* number of the barrier; 0: none is waited for */
-    struct bw_http_exchange *relay; /* NULL: not relayed */
-    struct bw_pending_sync *next, **previous;
+    struct bw_http_exchange *relay;  /* under way; NULL: none */
+    const struct bw_http_answer *relayed; /* the leader's answer, while the machine takes it */
+    /* The answer, and who is answered next. It leaves when the machine's step is over: what follows on the
+     * same connection may be read within it, and is the next event. */
+    struct bw_api_call *next;
+    bool is_done;
+    int status;
+    uint8_t *body;     /* status 200; owned unless it is the leader's */
+    size_t body_size;
+    const char *error; /* otherwise; in `diag`, or static */
+    const char *hint;  /* static; may be NULL */
+    struct bw_diag diag;
 };
 
-/* ---- answers ---- */
-
-/* A group that is not there is let go. Only a leader after its proof may say that: anybody else may
- * just not have heard of the group yet (3.9). */
-static void let_go(const struct bw_program *program, struct bw_sync_answer *answer,
-                   const char *name, const char *site)
+static struct bw_api_call *call_of(struct bw_witness_call *call)
 {
-    struct bw_sync_answer_group *told = &answer->groups[answer->group_count++];
-
-    (void)bw_copy_text(told->name, sizeof told->name, name); /* as long as the one it comes from */
-    bw_order_derive(NULL, site, program->cluster.applied_index, &told->order);
+    return (struct bw_api_call *)call;
 }
 
-/* How a sync came, and what its answer may say. */
-struct arrival {
-    const struct bw_witness_member_config *relayed_by; /* NULL: directly */
-    bool has_waited;
-    uint64_t proof; /* the barrier that it has waited for; 0: none, so nothing is confirmed */
-    struct bw_instant received;
+static void free_call(struct bw_api_call *api)
+{
+    if (api->relayed == NULL)
+        free(api->body);
+    bw_sync_deinit(&api->sync);
+    free(api);
+}
+
+static void give_relay_up(struct bw_api_call *api)
+{
+    if (api->relay == NULL)
+        return;
+    api->program->counters.relays_failed++;
+    bw_http_exchange_cancel(api->relay); /* calls on_relayed, which sees that nobody waits for it */
+}
+
+static void send_answer(struct bw_api_call *api)
+{
+    struct bw_http_request *request = api->request;
+
+    give_relay_up(api);
+    api->request = NULL;
+    if (request != NULL && api->error == NULL)
+        bw_http_respond(request, api->status, PROTOBUF_TYPE, api->body, api->body_size);
+    else if (request != NULL)
+        bw_http_respond_error(request, api->status, api->error, api->hint);
+    free_call(api);
+}
+
+void bw_agents_send_answers(struct bw_program *program)
+{
+    while (program->answered != NULL) {
+        struct bw_api_call *api = program->answered;
+
+        program->answered = api->next;
+        send_answer(api);
+    }
+}
+
+/* In the order in which they were decided. */
+static void end(struct bw_api_call *api, int status, const char *error, const char *hint)
+{
+    struct bw_api_call **last = &api->program->answered;
+
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = api;
+    api->is_done = true;
+    api->status = status;
+    api->error = error;
+    api->hint = hint;
+}
+
+/* ---- what the machine asks for ---- */
+
+static enum bw_err encode(const struct bw_sync_answer *answer, struct bw_api_call *api)
+{
+    size_t size = 0;
+    enum bw_err err = bw_sync_answer_encode(answer, NULL, 0, &size, &api->diag);
+
+    if (err != BW_OK)
+        return err;
+    api->body = malloc(size > 0 ? size : 1);
+    if (api->body == NULL)
+        return bw_diag_set(&api->diag, BW_ERR_NOMEM, "no memory for %zu bytes", size);
+    return bw_sync_answer_encode(answer, api->body, size, &api->body_size, &api->diag);
+}
+
+void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer *answer)
+{
+    struct bw_api_call *api = call_of(call);
+    struct bw_program *program = api->program;
+    const enum bw_err err = encode(answer, api);
+
+    program->counters.polls_answered += call->sync == NULL;
+    if (err == BW_OK) {
+        end(api, 200, NULL, NULL);
+        return;
+    }
+    bw_log_error(&program->log, "answer.failed", "remote=%s why=%s", api->request->remote,
+                 bw_log_quote(api->diag.text));
+    end(api, err == BW_ERR_NOMEM ? 503 : 500, api->diag.text, NULL);
+}
+
+void bw_agents_pass_on(struct bw_witness_call *call)
+{
+    struct bw_api_call *api = call_of(call);
+
+    api->body = (uint8_t *)(uintptr_t)api->relayed->body; /* only read */
+    api->body_size = api->relayed->body_size;
+    end(api, 200, NULL, NULL);
+}
+
+static const struct {
+    int status;
+    const char *why;
+    const char *hint;
+} refusals[] = {
+    [BW_WITNESS_REFUSES_NO_MEMBER] = {403, "this witness is no member", NULL},
+    [BW_WITNESS_REFUSES_NAME] = {403,
+                                 "an agent speaks for itself: site and agent must be those "
+                                 "of its certificate",
+                                 NULL},
+    [BW_WITNESS_REFUSES_TOO_EARLY] = {503, "this witness has not heard from its cluster yet",
+                                      "ask another witness, or again in a moment"},
+    [BW_WITNESS_REFUSES_CLUSTER] = {409, "the agent belongs to another cluster of this name",
+                                    "give it a state directory of its own for this cluster"},
+    [BW_WITNESS_REFUSES_GENERATION] = {409, "the agent knows a newer generation of this cluster",
+                                       "this witness was left behind by a recovery: stop it"},
+    [BW_WITNESS_REFUSES_WAIT] = {400, "after is a log index, wait a duration up to 60s",
+                                 "such as ?after=17&wait=20s"},
+    [BW_WITNESS_REFUSES_POLLS] = {503, "256 polls for orders wait here already",
+                                  "ask another witness"},
 };
+_Static_assert(BW_WITNESS_POLLS_MAX == 256 && BW_WITNESS_POLL_MS_MAX == 60000,
+               "the texts above say so");
 
-static uint64_t relayed_by_id(const struct bw_witness_member_config *witness)
+static void refuse_unreadable(struct bw_api_call *api)
 {
-    return witness != NULL ? witness->id : 0;
+    const enum bw_err err = api->call.err;
+
+    end(api,
+        err == BW_ERR_NOMEM   ? 503
+        : err == BW_ERR_LIMIT ? 413
+                              : 400,
+        api->call.text,
+        err == BW_ERR_VERSION    ? "upgrade this witness"
+        : err == BW_ERR_OUTDATED ? "upgrade the agent"
+                                 : NULL);
 }
 
-/* Whose word holds a lease is told once per leader, epoch and way, never per renewal. */
-static void log_way(struct bw_program *program, const struct bw_sync *sync,
-                    const struct bw_sync_group *said, uint64_t relayed_by)
+void bw_agents_refuse(struct bw_witness_call *call, enum bw_witness_refusal why)
 {
-    char from[BW_FROM_TEXT_BYTES];
+    struct bw_api_call *api = call_of(call);
+    struct bw_witness_counters *counters = &api->program->counters;
 
-    bw_program_tell_from(program, sync->site, sync->agent, relayed_by, from);
-    bw_log_info(&program->log, "lease.renewed_by", "group=%s epoch=%" PRIu64 " from=%s", said->name,
-                said->renew_epoch, bw_log_quote(from));
+    counters->relays_received += call->relayed_by != 0 && call->sync != NULL;
+    counters->syncs_refused += why < BW_WITNESS_REFUSES_WAIT && why != BW_WITNESS_REFUSES_TOO_EARLY;
+    if (why == BW_WITNESS_REFUSES_UNREADABLE)
+        refuse_unreadable(api);
+    else if (why == BW_WITNESS_REFUSES_NAME && call->relayed_by != 0)
+        end(api, 403, "the sync does not name the agent that it is vouched for", NULL);
+    else
+        end(api, refusals[why].status, refusals[why].why, refusals[why].hint);
 }
 
-static void answer_group(struct bw_program *program, const struct bw_sync *sync,
-                         const struct bw_sync_group *said, const struct arrival *arrival,
-                         struct bw_sync_answer *answer)
+static void respond_refusal(struct bw_http_request *request, enum bw_witness_refusal why)
 {
-    int place = bw_cluster_find(&program->cluster, said->name);
-    const uint64_t relayed_by = relayed_by_id(arrival->relayed_by);
-    struct bw_sync_answer_group *told;
-    uint32_t ways_before;
-
-    if (place < 0) {
-        if (answer->is_leader && bw_proof_covers(&program->machine.proof, arrival->proof))
-            let_go(program, answer, said->name, sync->site);
-        return;
-    }
-    told = bw_answer_add(program, answer, place, sync->site);
-    told->other_serves_epoch = bw_witness_other_serves(&program->machine, place, sync->site,
-                                                       bw_clock_now());
-    if (said->renew_epoch == 0 || arrival->proof == 0)
-        return;
-    ways_before = program->machine.watches[place].ways.count;
-    if (bw_witness_confirm(&program->machine, sync, said, relayed_by, arrival->proof,
-                           arrival->received, bw_clock_now())) {
-        told->confirmed_epoch = said->renew_epoch;
-        program->counters.renewals_confirmed++;
-        if (program->machine.watches[place].ways.count != ways_before)
-            log_way(program, sync, said, relayed_by);
-    } else {
-        program->counters.renewals_unconfirmed++;
-    }
+    bw_http_respond_error(request, refusals[why].status, refusals[why].why, refusals[why].hint);
 }
 
-/* One that has waited for a proof in vain is not told that this witness leads: another may, by
- * now. */
-static void answer_sync(struct bw_program *program, struct bw_http_request *request,
-                        const struct bw_sync *sync, const struct arrival *arrival)
+bool bw_agents_is_too_early(struct bw_program *program, struct bw_http_request *request)
 {
-    struct bw_sync_answer *answer = bw_answer_new(program, sync->group_count);
-
-    if (answer == NULL) {
-        bw_http_respond_error(request, 503, "out of memory", NULL);
-        return;
-    }
-    answer->is_leader = answer->is_leader && (arrival->proof != 0 || !arrival->has_waited);
-    answer->session = sync->session;
-    answer->number = sync->number;
-    for (uint32_t i = 0; i < sync->group_count; i++)
-        answer_group(program, sync, &sync->groups[i], arrival, answer);
-    bw_answer_send(program, request, answer);
-}
-
-/* ---- syncs that wait ---- */
-
-static void drop(struct bw_pending_sync *pending)
-{
-    *pending->previous = pending->next;
-    if (pending->next != NULL)
-        pending->next->previous = pending->previous;
-    pending->program->sync_count--;
-    bw_sync_deinit(&pending->sync);
-    free(pending);
-}
-
-static void finish(struct bw_pending_sync *pending, uint64_t proof)
-{
-    const struct arrival arrival = {.relayed_by = pending->relayed_by,
-                                    .has_waited = true,
-                                    .proof = proof,
-                                    .received = pending->received};
-
-    answer_sync(pending->program, pending->request, &pending->sync, &arrival);
-    drop(pending);
-}
-
-void bw_agents_on_proved(struct bw_program *program)
-{
-    const struct bw_witness *machine = &program->machine;
-    struct bw_pending_sync *next;
-
-    for (struct bw_pending_sync *pending = program->syncs; pending != NULL; pending = next) {
-        next = pending->next;
-        if (pending->proof == 0)
-            continue;
-        if (!machine->leadership.leads)
-            finish(pending, 0);
-        else if (bw_proof_covers(&machine->proof, pending->proof))
-            finish(pending, pending->proof);
-    }
-}
-
-static void on_gone(struct bw_http_request *request, void *user)
-{
-    struct bw_pending_sync *pending = user;
-
-    (void)request;
-    pending->request = NULL;
-    if (pending->relay != NULL)
-        bw_http_exchange_cancel(pending->relay); /* calls on_relayed, which sees that it is gone */
-    drop(pending);
-}
-
-static void on_deadline(struct bw_http_request *request, void *user)
-{
-    (void)request;
-    finish(user, 0); /* only a proof has one: a relay ends by itself */
-}
-
-static const struct bw_http_later later = {.on_gone = on_gone, .on_deadline = on_deadline};
-
-/* Takes the groups of `sync`. NULL: it was answered, since no more may wait. */
-static struct bw_pending_sync *pend(struct bw_program *program, struct bw_http_request *request,
-                                    const struct bw_sync *sync)
-{
-    struct bw_pending_sync *pending = NULL;
-
-    if (program->sync_count < BW_PENDING_SYNCS_MAX)
-        pending = calloc(1, sizeof *pending);
-    if (pending == NULL)
-        return NULL;
-    *pending = (struct bw_pending_sync){.program = program,
-                                        .request = request,
-                                        .sync = *sync,
-                                        .received = request->received,
-                                        .next = program->syncs,
-                                        .previous = &program->syncs};
-    if (pending->next != NULL)
-        pending->next->previous = &pending->next;
-    program->syncs = pending;
-    program->sync_count++;
-    return pending;
+    if (bw_witness_machine_knows_cluster(&program->machine))
+        return false;
+    respond_refusal(request, BW_WITNESS_REFUSES_TOO_EARLY);
+    return true;
 }
 
 /* ---- through a follower ---- */
 
 static void on_relayed(void *user, const struct bw_http_answer *answer)
 {
-    struct bw_pending_sync *pending = user;
-    struct bw_program *program = pending->program;
+    struct bw_api_call *api = user;
+    struct bw_program *program = api->program;
+    const bool ok = answer->err == BW_OK && answer->status == 200;
 
-    pending->relay = NULL;
-    if (pending->request == NULL)
-        return; /* on_gone frees it */
-    if (answer->err == BW_OK && answer->status == 200) {
-        bw_http_respond(pending->request, 200, BW_PROTOBUF_TYPE, answer->body, answer->body_size);
-        drop(pending);
-        return;
+    api->relay = NULL;
+    if (api->is_done || api->request == NULL)
+        return; /* whoever canceled it frees it */
+    if (!ok) {
+        program->counters.relays_failed++;
+        bw_log_debug(&program->log, "relay.failed", "site=%s agent=%s status=%d why=%s",
+                     api->sync.site, api->sync.agent, answer->status, bw_log_quote(answer->text));
     }
-    program->counters.relays_failed++;
-    bw_log_debug(&program->log, "relay.failed", "site=%s agent=%s status=%d why=%s",
-                 pending->sync.site, pending->sync.agent, answer->status,
-                 bw_log_quote(answer->text));
-    finish(pending, 0);
+    api->relayed = answer;
+    bw_drive_step(program, &(struct bw_witness_event){
+                               .kind = BW_WITNESS_EVENT_RELAYED, .call = &api->call, .ok = ok});
 }
 
-static enum bw_err send_relay(struct bw_pending_sync *pending,
-                              const struct bw_witness_member_config *leader, struct bw_diag *diag)
+static enum bw_err send_relay(struct bw_api_call *api, const struct bw_member *leader,
+                              struct bw_diag *diag)
 {
-    struct bw_program *program = pending->program;
-    struct bw_http_request *request = pending->request;
+    const struct bw_http_request *request = api->request;
     struct bw_relay relay = {.sync = (uint8_t *)(uintptr_t)request->body, /* only read */
                              .sync_size = request->body_size};
     char url[BW_ADDRESS_MAX + 64];
     struct bw_http_call call = {.method = "POST",
                                 .url = url,
-                                .content_type = BW_PROTOBUF_TYPE,
-                                .timeout_ms = RELAY_MS,
+                                .content_type = PROTOBUF_TYPE,
+                                .timeout_ms = BW_WITNESS_RELAY_MS,
                                 .connect_timeout_ms = RELAY_CONNECT_MS,
                                 .response_bytes_max = RELAY_ANSWER_BYTES_MAX};
     uint8_t *body = malloc(BW_BODY_BYTES_MAX);
     enum bw_err err = BW_ERR_NOMEM;
 
-    memcpy(relay.site, pending->sync.site, sizeof relay.site);
-    memcpy(relay.agent, pending->sync.agent, sizeof relay.agent);
+    memcpy(relay.site, api->sync.site, sizeof relay.site);
+    memcpy(relay.agent, api->sync.agent, sizeof relay.agent);
     (void)snprintf(url, sizeof url, "https://%s/v1/agent/relay", leader->address);
     if (body != NULL)
         err = bw_relay_encode(&relay, body, BW_BODY_BYTES_MAX, &call.body_size, diag);
     if (err == BW_OK) {
         call.body = body;
-        pending->relay = bw_http_client_send(&program->relay, &call, on_relayed, pending, diag);
-        err = pending->relay == NULL ? diag->err : BW_OK;
+        api->relay = bw_http_client_send(&api->program->relay, &call, on_relayed, api, diag);
+        err = api->relay == NULL ? diag->err : BW_OK;
     }
     free(body);
     return err;
 }
 
-/* True: the sync was taken, and is answered with what the leader says, or as a follower's. */
-static bool relay(struct bw_program *program, struct bw_http_request *request,
-                  const struct bw_sync *sync)
+enum bw_err bw_agents_relay(struct bw_witness_call *call, const struct bw_member *leader)
 {
-    const struct bw_witness_member_config *leader = bw_program_leader(program);
-    struct bw_pending_sync *pending;
+    struct bw_api_call *api = call_of(call);
+    struct bw_program *program = api->program;
     struct bw_diag diag = {0};
+    const enum bw_err err = send_relay(api, leader, &diag);
 
-    if (leader == NULL || leader == &program->config->witnesses[program->config->self])
-        return false;
-    pending = pend(program, request, sync);
-    if (pending == NULL)
-        return false;
-    bw_http_defer(request, 0, &later, pending); /* the relay has a limit */
-    if (send_relay(pending, leader, &diag) == BW_OK) {
+    if (err == BW_OK) {
         program->counters.relays_sent++;
-        return true;
+        return BW_OK;
     }
     program->counters.relays_failed++;
-    bw_log_debug(&program->log, "relay.refused", "site=%s why=%s", sync->site,
+    bw_log_debug(&program->log, "relay.refused", "site=%s why=%s", api->sync.site,
                  bw_log_quote(diag.text));
-    finish(pending, 0);
-    return true;
+    return err;
 }
 
 /* ---- what comes in ---- */
 
-static void refuse(struct bw_program *program, struct bw_http_request *request, int status,
-                   const char *why, const char *hint)
+static void on_gone(struct bw_http_request *request, void *user)
 {
-    program->counters.syncs_refused++;
-    bw_http_respond_error(request, status, why, hint);
+    struct bw_api_call *api = user;
+
+    (void)request;
+    api->request = NULL;
+    if (api->is_done)
+        return; /* send_answer frees it */
+    if (api->relay != NULL)
+        bw_http_exchange_cancel(api->relay); /* calls on_relayed, as above */
+    bw_drive_step(api->program, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_GONE,
+                                                           .call = &api->call});
+    free_call(api);
 }
 
-static void refuse_undecoded(struct bw_program *program, struct bw_http_request *request,
-                             enum bw_err err, const struct bw_diag *diag)
+static const struct bw_http_later later = {.on_gone = on_gone};
+
+/* It speaks for what its certificate names, until a relay vouches for somebody else. NULL: it was
+ * answered. */
+static struct bw_api_call *begin(struct bw_program *program, struct bw_http_request *request)
 {
-    refuse(program, request,
-           err == BW_ERR_NOMEM   ? 503
-           : err == BW_ERR_LIMIT ? 413
-                                 : 400,
-           diag->text,
-           err == BW_ERR_VERSION    ? "upgrade this witness"
-           : err == BW_ERR_OUTDATED ? "upgrade the agent"
-                                    : NULL);
+    struct bw_api_call *api = calloc(1, sizeof *api);
+
+    if (api == NULL) {
+        bw_http_respond_error(request, 503, "out of memory", NULL);
+        return NULL;
+    }
+    api->program = program;
+    api->request = request;
+    api->call.received = request->received;
+    BW_ASSERT(bw_copy_text(api->call.site, sizeof api->call.site, request->peer->site));
+    BW_ASSERT(bw_copy_text(api->call.agent, sizeof api->call.agent, request->peer->name));
+    return api;
 }
 
-/* False: it was answered. Only this cluster, and only this or an earlier generation of it: what an
- * agent of another one says means nothing here. */
-static bool is_of_this_cluster(struct bw_program *program, struct bw_http_request *request,
-                               const struct bw_sync *sync)
+/* The machine has it from here: it may be answered, and gone, at once. */
+static void hand_over(struct bw_api_call *api, enum bw_witness_event_kind kind)
 {
-    if (bw_answer_is_too_early(program, request))
-        return false;
-    if (!bw_id_is_none(sync->cluster_id) && !bw_id_equal(sync->cluster_id, program->cluster.id)) {
-        refuse(program, request, 409, "the agent belongs to another cluster of this name",
-               "give it a state directory of its own for this cluster");
-        return false;
-    }
-    if (sync->generation > program->cluster.generation) {
-        refuse(program, request, 409, "the agent knows a newer generation of this cluster",
-               "this witness was left behind by a recovery: stop it");
-        return false;
-    }
-    return true;
+    bw_http_defer(api->request, 0, &later, api); /* the machine sees to the time */
+    bw_drive_step(api->program, &(struct bw_witness_event){.kind = kind, .call = &api->call});
 }
 
-static bool names_unknown_group(const struct bw_program *program, const struct bw_sync *sync)
+static void hand_over_sync(struct bw_api_call *api, enum bw_err err)
 {
-    for (uint32_t i = 0; i < sync->group_count; i++)
-        if (bw_cluster_find(&program->cluster, sync->groups[i].name) < 0)
-            return true;
-    return false;
-}
-
-/* Takes the groups of `sync`. `relayed_by` is NULL: it came directly, and may be passed on. */
-static void take(struct bw_program *program, struct bw_http_request *request, struct bw_sync *sync,
-                 const struct bw_witness_member_config *relayed_by)
-{
-    struct bw_witness *machine = &program->machine;
-    uint64_t proof = bw_witness_on_sync(machine, sync, relayed_by_id(relayed_by),
-                                        request->received);
-    struct arrival arrival = {.relayed_by = relayed_by, .received = request->received};
-    struct bw_pending_sync *pending = NULL;
-
-    program->counters.syncs++;
-    bw_callers_note(&program->callers, sync, request->received);
-    for (uint32_t i = 0; i < sync->group_count; i++) {
-        int place = bw_cluster_find(&program->cluster, sync->groups[i].name);
-
-        if (place >= 0)
-            bw_agenda_touch(program, place);
-    }
-    if (proof == 0 && machine->leadership.leads && names_unknown_group(program, sync))
-        proof = bw_proof_want(&machine->proof);
-    if (!machine->leadership.leads && relayed_by == NULL && sync->wants_relay &&
-        relay(program, request, sync))
-        return;
-    if (proof != 0 && !BW_MUTANT(BARRIER))
-        pending = pend(program, request, sync);
-    if (pending != NULL) {
-        pending->proof = proof;
-        pending->relayed_by = relayed_by;
-        bw_http_defer(request, PROOF_MS, &later, pending);
-        bw_program_want_proof(program);
-        return;
-    }
-    arrival.proof = BW_MUTANT(BARRIER) ? proof : 0;
-    answer_sync(program, request, sync, &arrival);
-    bw_sync_deinit(sync);
+    if (err == BW_OK)
+        api->call.sync = &api->sync;
+    api->call.err = err;
+    api->call.text = api->diag.text;
+    hand_over(api, BW_WITNESS_EVENT_SYNC);
 }
 
 static void on_sync(struct bw_http_request *request, void *user)
 {
-    struct bw_program *program = user;
-    struct bw_diag diag = {0};
-    struct bw_sync sync;
-    enum bw_err err = bw_sync_decode(request->body, request->body_size, &sync, &diag);
+    struct bw_api_call *api = begin(user, request);
 
-    if (err != BW_OK) {
-        refuse_undecoded(program, request, err, &diag);
-        return;
-    }
-    if ((strcmp(sync.site, request->peer->site) != 0 ||
-         strcmp(sync.agent, request->peer->name) != 0) &&
-        !BW_MUTANT(SPEAKS_FOR_ITSELF))
-        refuse(program, request, 403,
-               "an agent speaks for itself: site and agent must be those "
-               "of its certificate",
-               NULL);
-    else if (is_of_this_cluster(program, request, &sync)) {
-        take(program, request, &sync, NULL);
-        return;
-    }
-    bw_sync_deinit(&sync);
+    if (api != NULL)
+        hand_over_sync(api, bw_sync_decode(request->body, request->body_size, &api->sync,
+                                           &api->diag));
 }
 
-/* Never relayed again: a witness that does not lead says so. */
 static void on_relay(struct bw_http_request *request, void *user)
 {
-    struct bw_program *program = user;
-    const struct bw_witness_member_config *relayed_by =
-        bw_program_member_named(program, request->peer->name);
-    struct bw_diag diag = {0};
+    struct bw_api_call *api = begin(user, request);
     struct bw_relay relayed;
-    struct bw_sync sync;
     enum bw_err err;
 
-    if (relayed_by == NULL) {
-        refuse(program, request, 403, "this witness is no member", NULL);
+    if (api == NULL)
         return;
-    }
-    err = bw_relay_decode(request->body, request->body_size, &relayed, &diag);
+    memcpy(api->call.relayer, api->call.agent, sizeof api->call.relayer);
+    err = bw_relay_decode(request->body, request->body_size, &relayed, &api->diag);
     if (err == BW_OK) {
-        err = bw_sync_decode(relayed.sync, relayed.sync_size, &sync, &diag);
-        bw_relay_deinit(&relayed); /* the names stay */
+        memcpy(api->call.site, relayed.site, sizeof api->call.site);
+        memcpy(api->call.agent, relayed.agent, sizeof api->call.agent);
+        err = bw_sync_decode(relayed.sync, relayed.sync_size, &api->sync, &api->diag);
+        bw_relay_deinit(&relayed);
     }
-    if (err != BW_OK) {
-        refuse_undecoded(program, request, err, &diag);
+    hand_over_sync(api, err);
+}
+
+/* ---- polls ---- */
+
+/* Decimal digits only; missing is 0. */
+static bool read_after(const struct bw_http_request *request, uint64_t *out_after)
+{
+    char text[24];
+    char *end;
+    enum bw_err err = bw_http_query(request, "after", text, sizeof text);
+
+    if (err == BW_ERR_NOT_FOUND) {
+        *out_after = 0;
+        return true;
+    }
+    if (err != BW_OK || text[0] < '0' || text[0] > '9')
+        return false;
+    errno = 0;
+    *out_after = strtoull(text, &end, 10);
+    return errno == 0 && *end == '\0';
+}
+
+static bool read_wait(const struct bw_http_request *request, uint32_t *out_wait_ms)
+{
+    char text[24];
+    enum bw_err err = bw_http_query(request, "wait", text, sizeof text);
+
+    if (err == BW_ERR_NOT_FOUND) {
+        *out_wait_ms = 0;
+        return true;
+    }
+    return err == BW_OK && bw_duration_parse(text, out_wait_ms);
+}
+
+static void on_poll(struct bw_http_request *request, void *user)
+{
+    uint64_t after;
+    uint32_t wait_ms;
+    struct bw_api_call *api;
+
+    if (!read_after(request, &after) || !read_wait(request, &wait_ms)) {
+        respond_refusal(request, BW_WITNESS_REFUSES_WAIT);
         return;
     }
-    program->counters.relays_received++;
-    if (strcmp(sync.site, relayed.site) != 0 || strcmp(sync.agent, relayed.agent) != 0)
-        refuse(program, request, 403, "the sync does not name the agent that it is vouched for",
-               NULL);
-    else if (is_of_this_cluster(program, request, &sync)) {
-        take(program, request, &sync, relayed_by);
+    api = begin(user, request);
+    if (api == NULL)
         return;
-    }
-    bw_sync_deinit(&sync);
+    api->call.after = after;
+    api->call.wait_ms = wait_ms;
+    hand_over(api, BW_WITNESS_EVENT_POLL);
 }
 
 const struct bw_http_route bw_agent_routes[] = {
     {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT) | BW_HTTP_KEEPS_SEAT, on_sync},
     {"POST", "/v1/agent/relay", BW_ROLE_BIT(BW_ROLE_WITNESS) | BW_HTTP_KEEPS_SEAT, on_relay},
+    {"GET", "/v1/agent/orders", BW_ROLE_BIT(BW_ROLE_AGENT), on_poll},
 };
 const size_t bw_agent_route_count = sizeof bw_agent_routes / sizeof bw_agent_routes[0];

@@ -35,6 +35,7 @@ struct item {
 };
 
 struct apply {
+    struct bw_proposer proposer; /* first: its end is told to it */
     struct bw_program *program;
     struct bw_http_request *request; /* NULL: answered, or the client is gone */
     char by[BW_REASON_MAX + 1];
@@ -85,7 +86,7 @@ static void read_initial(const json_t *body, struct apply *apply, struct bw_json
 static void read_body(json_t *body, struct apply *apply, struct bw_json_problems *problems)
 {
     const json_t *groups = json_object_get(body, "groups");
-    const uint32_t election_timeout_ms = apply->program->cluster.election_timeout_ms;
+    const uint32_t election_timeout_ms = apply->program->machine.cluster.election_timeout_ms;
     const char *key;
     json_t *value;
     char path[64];
@@ -184,7 +185,7 @@ static void explain_refusal(const struct bw_group *group, const struct item *ite
 static enum bw_err try_on_copy(const struct bw_program *program, int place,
                                const struct bw_command *command)
 {
-    struct bw_cluster trial = program->cluster;
+    struct bw_cluster trial = program->machine.cluster;
     struct bw_group *copy = calloc(1, sizeof *copy);
     enum bw_err err = BW_ERR_NOMEM;
 
@@ -204,7 +205,7 @@ static void prepare(struct apply *apply, size_t number, struct bw_json_problems 
 {
     const struct bw_program *program = apply->program;
     struct item *item = &apply->items[number];
-    const int place = bw_cluster_find(&program->cluster, item->spec.name);
+    const int place = bw_cluster_find(&program->machine.cluster, item->spec.name);
     const struct bw_group *group = place >= 0 ? &program->groups[place] : NULL;
     const char *elsewhere = NULL;
     struct bw_command command;
@@ -239,7 +240,7 @@ static void prepare(struct apply *apply, size_t number, struct bw_json_problems 
 
 static void prepare_all(struct apply *apply, struct bw_json_problems *problems)
 {
-    const struct bw_cluster *cluster = &apply->program->cluster;
+    const struct bw_cluster *cluster = &apply->program->machine.cluster;
     size_t count = 0;
 
     for (uint32_t i = 0; i < cluster->group_count; i++)
@@ -324,7 +325,7 @@ static void answer(struct apply *apply)
         }
     }
     body = json_pack("{s:s, s:b, s:I, s:o}", "schema", "breakwater.applied/v1", "plan",
-                     apply->is_plan, "index", (json_int_t)apply->program->cluster.applied_index,
+                     apply->is_plan, "index", (json_int_t)apply->program->machine.cluster.applied_index,
                      "groups", groups);
     if (body != NULL && error != NULL &&
         (json_object_set_new(body, "error", json_string(error)) != 0 ||
@@ -360,10 +361,10 @@ static const struct bw_http_later later = {.on_gone = on_gone, .on_deadline = on
 
 static void propose_next(struct apply *apply);
 
-static void on_proposed(void *user, enum bw_err err, uint64_t index,
+static void on_proposed(struct bw_proposer *proposer, enum bw_err err, uint64_t index,
                         const struct bw_applied *applied)
 {
-    struct apply *apply = user;
+    struct apply *apply = (struct apply *)proposer;
     struct item *item = &apply->items[apply->next];
 
     if (err != BW_OK) {
@@ -391,7 +392,7 @@ static void propose_next(struct apply *apply)
         if (item->outcome == OUTCOME_UNCHANGED)
             continue;
         command = command_of(apply, item);
-        err = bw_program_propose(apply->program, &command, on_proposed, apply, &diag);
+        err = bw_program_propose(apply->program, &command, &apply->proposer, &diag);
         if (err == BW_OK)
             return;
         item->outcome = OUTCOME_NOT_SENT;
@@ -449,7 +450,10 @@ void bw_people_on_apply(struct bw_http_request *request, void *user)
         bw_people_answer(request, 503, NULL);
         return;
     }
-    *apply = (struct apply){.program = program, .request = request, .is_plan = is_plan};
+    *apply = (struct apply){.proposer = {.on_done = on_proposed},
+                            .program = program,
+                            .request = request,
+                            .is_plan = is_plan};
     bw_people_name(request, apply->by);
     is_good = judge(apply, body);
     json_decref(body);

@@ -72,7 +72,7 @@ static void add_site(struct parties *parties, const char *name, uint32_t agent, 
 
 static void gather(const struct bw_program *program, struct parties *out_parties)
 {
-    const struct bw_cluster *cluster = &program->cluster;
+    const struct bw_cluster *cluster = &program->machine.cluster;
     struct bw_people_view view;
 
     *out_parties = (struct parties){0};
@@ -124,7 +124,7 @@ static json_t *list_parties(const struct parties *parties)
 static void answer_level(const struct bw_program *program, struct bw_http_request *request,
                          const struct parties *parties, enum bw_err err, const char *why)
 {
-    const uint32_t level = program->cluster.feature_level;
+    const uint32_t level = program->machine.cluster.feature_level;
 
     bw_people_answer(
         request, 200,
@@ -143,10 +143,10 @@ void bw_people_on_level(struct bw_http_request *request, void *user)
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    if (bw_answer_is_too_early(program, request))
+    if (bw_agents_is_too_early(program, request))
         return;
     gather(program, &parties);
-    err = bw_feature_level_judge(program->cluster.feature_level, BW_FEATURE_LEVEL_NEWEST,
+    err = bw_feature_level_judge(program->machine.cluster.feature_level, BW_FEATURE_LEVEL_NEWEST,
                                  parties.list, parties.count, NULL, 0, &diag);
     if (parties.is_failed)
         bw_people_answer(request, 503, NULL);
@@ -226,7 +226,7 @@ static void raise_level(struct bw_program *program, struct bw_http_request *requ
 
     bw_people_name(request, command.by);
     memcpy(command.text, wanted->text, sizeof command.text);
-    err = bw_program_propose(program, &command, NULL, NULL, &diag);
+    err = bw_program_propose(program, &command, NULL, &diag);
     if (err != BW_OK) {
         bw_people_refuse_err(program, request, err, diag.text);
         return;
@@ -243,7 +243,7 @@ static void raise_level(struct bw_program *program, struct bw_http_request *requ
 static void judge_and_raise(struct bw_program *program, struct bw_http_request *request,
                             const json_t *body, bool is_plan)
 {
-    const uint32_t level = program->cluster.feature_level;
+    const uint32_t level = program->machine.cluster.feature_level;
     struct wanted wanted = {0};
     struct parties parties;
     struct bw_diag diag = {0};

@@ -34,18 +34,18 @@ static const char *role_of(const struct bw_program *program, const struct bw_nod
         return "leader";
     if (member->is_self)
         return status->role == BW_NODE_CANDIDATE ? "candidate" : "follower";
-    return program->machine.leadership.leads && member->is_heard ? "follower" : "unknown";
+    return program->machine.core.leadership.leads && member->is_heard ? "follower" : "unknown";
 }
 
 void bw_people_look(const struct bw_program *program, struct bw_people_view *out_view)
 {
     const struct bw_witness_config *config = program->config;
-    const struct bw_witness_member_config *leader = bw_program_leader(program);
-    const bool leads = program->machine.leadership.leads;
+    const struct bw_member *leader = bw_witness_machine_leader(&program->machine);
+    const bool leads = program->machine.core.leadership.leads;
     struct bw_node_status status;
 
     bw_node_get_status(program->node, &status);
-    *out_view = (struct bw_people_view){.machine = &program->machine,
+    *out_view = (struct bw_people_view){.machine = &program->machine.core,
                                         .cluster = config->cluster,
                                         .self = config->name,
                                         .leader = leader != NULL ? leader->name : NULL,
@@ -113,9 +113,9 @@ void bw_people_refuse(struct bw_http_request *request, int status, const char *c
 
 static void refuse_follower(const struct bw_program *program, struct bw_http_request *request)
 {
-    const struct bw_witness_member_config *leader = bw_program_leader(program);
+    const struct bw_member *leader = bw_witness_machine_leader(&program->machine);
 
-    if (leader == NULL || program->machine.leadership.leads) {
+    if (leader == NULL || program->machine.core.leadership.leads) {
         bw_people_refuse(request, 503, "no_leader",
                          "no leader is known: is there a majority of witnesses?",
                          "see status; ask again when there is a leader");
@@ -211,9 +211,9 @@ json_t *bw_people_body(struct bw_http_request *request)
 
 bool bw_people_may_change(struct bw_program *program, struct bw_http_request *request)
 {
-    if (bw_answer_is_too_early(program, request))
+    if (bw_agents_is_too_early(program, request))
         return false;
-    if (program->machine.leadership.leads)
+    if (program->machine.core.leadership.leads)
         return true;
     refuse_follower(program, request);
     return false;
@@ -245,7 +245,7 @@ void bw_people_name(const struct bw_http_request *request, char out_by[BW_REASON
 /* The group of {name}; -1: it was answered. */
 static int find_group(const struct bw_program *program, struct bw_http_request *request)
 {
-    const int place = bw_cluster_find(&program->cluster, request->segments[0]);
+    const int place = bw_cluster_find(&program->machine.cluster, request->segments[0]);
     char text[128];
 
     if (place >= 0)
@@ -270,7 +270,7 @@ static void write_status(struct bw_program *program, uint32_t unused,
 
 static void on_status(struct bw_http_request *request, void *user)
 {
-    if (!bw_answer_is_too_early(user, request))
+    if (!bw_agents_is_too_early(user, request))
         bw_reads_answer(user, request, BW_READ_STATUS, 0, BW_JSON_TYPE, write_status);
 }
 
@@ -286,7 +286,7 @@ static void write_all_groups(struct bw_program *program, uint32_t unused,
 
 static void on_groups(struct bw_http_request *request, void *user)
 {
-    if (!bw_answer_is_too_early(user, request))
+    if (!bw_agents_is_too_early(user, request))
         bw_reads_answer(user, request, BW_READ_GROUPS, 0, BW_JSON_TYPE, write_all_groups);
 }
 
@@ -329,7 +329,7 @@ static void on_history(struct bw_http_request *request, void *user)
 {
     uint32_t count_max;
 
-    if (bw_answer_is_too_early(user, request))
+    if (bw_agents_is_too_early(user, request))
         return;
     count_max = read_count_max(request);
     if (count_max > 0)
@@ -365,7 +365,7 @@ static void on_explain(struct bw_http_request *request, void *user)
         return;
     }
     bw_people_look(program, &view);
-    bw_witness_decide(&program->machine, place, view.now, decision);
+    bw_witness_decide(&program->machine.core, place, view.now, decision);
     bw_people_answer(request, 200, bw_json_explain(&view, place, decision));
     free(decision);
 }
@@ -504,8 +504,8 @@ static void answer_plan(struct bw_program *program, struct bw_http_request *requ
         return;
     }
     bw_people_look(program, &view);
-    err = bw_witness_ask(&program->machine, place, wish, view.now, &diag);
-    bw_witness_decide(&program->machine, place, view.now, decision);
+    err = bw_witness_ask(&program->machine.core, place, wish, view.now, &diag);
+    bw_witness_decide(&program->machine.core, place, view.now, decision);
     bw_people_answer(request, 200,
                      bw_json_plan(&view, place, wish, decision, err, diag.text));
     watch->wish = wish_before;
@@ -544,8 +544,8 @@ static void take_wish(struct bw_http_request *request, struct bw_program *progra
                                "breakwater.accepted/v1", "group", request->segments[0], "wish",
                                bw_wish_word(kind), "epoch",
                                (json_int_t)epoch, "index",
-                               (json_int_t)program->cluster.applied_index, "term",
-                               (json_int_t)program->machine.leadership.term, "timeout_ms",
+                               (json_int_t)program->machine.cluster.applied_index, "term",
+                               (json_int_t)program->machine.core.leadership.term, "timeout_ms",
                                (json_int_t)(wish.timeout_ms != 0
                                                 ? wish.timeout_ms
                                                 : program->groups[place].spec.switchover_timeout_ms)));

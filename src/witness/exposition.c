@@ -131,9 +131,9 @@ static void write_raft(const struct bw_program *program, const struct bw_node_st
         bw_metrics_add_u64(metrics, status->role == roles[i],
                            BW_METRIC_LABELS({"role", bw_node_role_text(roles[i])}));
     add_one(metrics, "breakwater_raft_has_leader", BW_METRIC_GAUGE,
-            "Whether a leader that may act is known.", bw_program_leader(program) != NULL);
+            "Whether a leader that may act is known.", bw_witness_machine_leader(&program->machine) != NULL);
     add_one(metrics, "breakwater_raft_is_ready", BW_METRIC_GAUGE,
-            "Whether this witness leads and may act.", program->machine.leadership.leads);
+            "Whether this witness leads and may act.", program->machine.core.leadership.leads);
     add_one(metrics, "breakwater_raft_term", BW_METRIC_GAUGE, "The term.", status->term);
     add_one(metrics, "breakwater_raft_commit_index", BW_METRIC_GAUGE, "Newest committed entry.",
             status->commit_index);

@@ -27,9 +27,9 @@ static bool find_reason(const struct bw_program *program, const struct bw_node_s
     else if (bw_node_is_bare(program->node))
         (void)snprintf(out_text, TEXT_BYTES,
                        "the cluster has not begun: it does once all its witnesses are up\n");
-    else if (bw_id_is_none(program->cluster.id))
+    else if (bw_id_is_none(program->machine.cluster.id))
         (void)snprintf(out_text, TEXT_BYTES, "this witness has not heard from its cluster yet\n");
-    else if (bw_program_leader(program) == NULL)
+    else if (bw_witness_machine_leader(&program->machine) == NULL)
         (void)snprintf(out_text, TEXT_BYTES, "no leader is known: is there a majority?\n");
     else if (status->commit_index - status->applied_index > BEHIND_MAX)
         (void)snprintf(out_text, TEXT_BYTES, "%" PRIu64 " committed entries are not applied yet\n",

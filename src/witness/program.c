@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/notify.h>
 #include <breakwater/witness/witness.h>
@@ -46,18 +47,6 @@ void bw_program_tell_from(const struct bw_program *program, const char *site, co
     (void)snprintf(out_text, BW_FROM_TEXT_BYTES, "%s/%s%s%s", site, agent,
                    relayed_by != 0 ? " -> " : "",
                    member != NULL ? member->name : relayed_by != 0 ? "?" : "");
-}
-
-const struct bw_witness_member_config *bw_program_leader(const struct bw_program *program)
-{
-    const struct bw_witness_member_config *self =
-        &program->config->witnesses[program->config->self];
-    struct bw_node_status status;
-
-    if (program->machine.leadership.leads)
-        return self;
-    bw_node_get_status(program->node, &status);
-    return status.leader_id == self->id ? NULL : bw_program_member(program, status.leader_id);
 }
 
 uint64_t bw_summary_add(struct bw_summary *summary, const uv_loop_t *loop)
@@ -213,7 +202,6 @@ static void on_housekeeping(uv_timer_t *timer)
     struct bw_program *program = timer->data;
 
     bw_program_look_at_files(program);
-    bw_program_found(program);
     tell_who_is_missing(program);
 }
 
@@ -281,12 +269,13 @@ void bw_program_close(struct bw_program *program)
     if (program->is_closing)
         return;
     program->is_closing = true;
+    bw_witness_machine_close(&program->machine);
     if (program->api != NULL)
         bw_http_server_close(program->api, NULL, NULL); /* who waits for an answer is gone first */
     if (program->has_relay)
         bw_http_client_close(&program->relay, NULL, NULL);
     bw_raft_links_close(program->links);
-    bw_agenda_close(program);
+    bw_drive_close(program);
     bw_meter_close(program);
     if (program->node != NULL)
         bw_node_close(program->node, free_transport, program);
@@ -307,8 +296,8 @@ void bw_program_end(struct bw_program *program)
             continue;
         BW_ASSERT(uv_loop_close(&program->loop) == 0); /* nothing is left on it */
     }
-    BW_ASSERT(program->syncs == NULL);
-    BW_ASSERT(program->polls == NULL);
+    BW_ASSERT(program->machine.syncs == NULL);
+    BW_ASSERT(program->machine.polls == NULL);
     bw_reads_deinit(&program->reads);
     bw_callers_deinit(&program->callers);
     bw_raft_links_free(program->links);
@@ -317,6 +306,7 @@ void bw_program_end(struct bw_program *program)
     free(program->routes);
     free(program->groups);
     free(program->watches);
+    free(program->answer_groups);
 }
 
 /* ---- the beginning ---- */
@@ -337,12 +327,10 @@ static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
 {
     program->groups = calloc(BW_GROUPS_MAX, sizeof *program->groups);
     program->watches = calloc(BW_GROUPS_MAX, sizeof *program->watches);
-    if (program->groups == NULL || program->watches == NULL)
+    program->answer_groups = calloc(BW_GROUPS_MAX, sizeof *program->answer_groups);
+    if (program->groups == NULL || program->watches == NULL || program->answer_groups == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "no memory for %d groups", BW_GROUPS_MAX);
-    bw_cluster_init(&program->cluster, program->groups, BW_GROUPS_MAX);
-    bw_witness_init(&program->machine, program->config->name, &program->cluster, program->watches,
-                    bw_clock_now());
-    return BW_OK;
+    return bw_drive_init(program, diag);
 }
 
 static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag)
@@ -363,7 +351,17 @@ static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag
         if (result != 0)
             return bw_diag_set(diag, BW_ERR_IO, "signals: %s", uv_strerror(result));
     }
-    return bw_agenda_init(program, diag);
+    return BW_OK;
+}
+
+static void use_founding(struct bw_program *program)
+{
+    const struct bw_data_dir_identity *identity = bw_node_identity(program->node);
+    struct bw_witness_founding founding = {.cluster_id = identity->cluster_id,
+                                           .election_timeout_ms = identity->election_timeout_ms};
+
+    BW_ASSERT(bw_copy_text(founding.cluster, sizeof founding.cluster, identity->cluster));
+    bw_witness_machine_set_founding(&program->machine, &founding);
 }
 
 static enum bw_err open_node(struct bw_program *program, struct bw_diag *diag)
@@ -382,11 +380,16 @@ static enum bw_err open_node(struct bw_program *program, struct bw_diag *diag)
                                   .stop = on_stop,
                                   .user = program};
 
+    enum bw_err err;
+
     program->transport = bw_transport_new(&program->loop, &bw_raft_link_ops, program);
     if (program->transport == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "open data_dir %s", config->data_dir);
     node.transport = program->transport;
-    return bw_node_open(&node, &program->node, diag);
+    err = bw_node_open(&node, &program->node, diag);
+    if (err == BW_OK)
+        use_founding(program);
+    return err;
 }
 
 /* One table of all routes. With `metrics_open` nobody needs a certificate for health and metrics.
@@ -399,7 +402,6 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
         bool may_be_open;
     } tables[] = {
         {bw_agent_routes, bw_agent_route_count, false},
-        {bw_poll_routes, bw_poll_route_count, false},
         {bw_people_routes, bw_people_route_count, false},
         {bw_health_routes, bw_health_route_count, true},
         {bw_metrics_routes, bw_metrics_route_count, true},

@@ -3,14 +3,12 @@
  *   program.c    life: open, signals, close      reload.c     configuration and certificates anew
  *   raft_link.c  TLS streams for Raft            found.c, ask.c  `witness init`
  *   fsm.c        log entries and snapshots <-> the cluster
- *   decide.c     the machine's decisions, proposals and wake-ups carried out
- *   api_agent.c  sync, also through a follower   poll.c       long polls for orders
- *   answer.c     what a sync or a poll is told   health.c     /healthz, /readyz
+ *   drive.c      the machine's clocks, requests and wake-ups
+ *   api_agent.c  syncs, also through a follower, and polls   health.c     /healthz, /readyz
  *   api_people.c what people read and ask for    api_apply.c  the specs that they apply
  *   exposition.c /metrics               reads.c      long documents, made rarely and shared
  *
- * Everything belongs to the loop's thread. The machine (core/witness.h) decides; nothing here does.
- * Nothing in fsm.c may submit: what was applied is noted and settled in the loop's next turn. */
+ * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here does. */
 #ifndef BW_WITNESS_PROGRAM_H
 #define BW_WITNESS_PROGRAM_H
 
@@ -19,7 +17,7 @@
 
 #include <breakwater/config/witness_config.h>
 #include <breakwater/consensus/node.h>
-#include <breakwater/core/witness.h>
+#include <breakwater/machine/witness.h>
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
@@ -30,35 +28,16 @@
 
 #include "reads.h"
 
-#define BW_PENDING_SYNCS_MAX 256
-#define BW_PENDING_POLLS_MAX 256
-#define BW_POLL_WAIT_MS_MAX  60000
-#define BW_PROTOBUF_TYPE     "application/protobuf"
-
-struct bw_pending_sync;
-struct bw_pending_poll;
+struct bw_api_call;
 struct bw_raft_links;
 
-/* What an applied entry did, until its proposer was told. Between an entry and the end of its
- * proposal no more entries are applied than a node has requests. */
-#define BW_APPLIED_NOTES (2 * BW_NODE_REQUESTS_MAX)
-struct bw_applied_note {
-    uint64_t index;
-    struct bw_applied applied;
-};
-
-/* decide.c: which groups are to be looked at, and when. */
-struct bw_agenda {
-    struct bw_instant due[BW_GROUPS_MAX];           /* evaluate then at the latest */
-    uint64_t dirty[BW_GROUPS_MAX / 64];             /* evaluate in the next turn */
-    uint64_t changed[BW_GROUPS_MAX / 64];           /* and tell the long polls */
-    uv_idle_t settle;                               /* active while anything is dirty or changed */
-    struct bw_deadline wake;                        /* the earliest of `due` */
-    bool has_wake;                                  /* it was initialised */
-    bool is_founding;                               /* Found is on its way */
-    struct bw_decision decision;                    /* the last one made; too large for a stack */
-    struct bw_applied_note notes[BW_APPLIED_NOTES]; /* at index % BW_APPLIED_NOTES */
-    uint8_t entry[BW_COMMAND_BYTES_MAX];
+/* drive.c: when the machine is to be stepped. */
+struct bw_drive {
+    uv_idle_t settle;           /* active while it is unsettled */
+    struct bw_deadline wake;
+    struct bw_instant wake_at;  /* of `wake`; never: it is not set */
+    bool has_wake;              /* it was initialised */
+    uint8_t entry[BW_COMMAND_BYTES_MAX]; /* the command that is being submitted */
 };
 
 /* What may be told once in a while, however often it happens. */
@@ -129,16 +108,13 @@ struct bw_program {
 
     uint32_t witness_levels[BW_WITNESSES_MAX]; /* the newest that each knows, in the order of the
                                                   file; 0: not met (api_level.c) */
-    struct bw_cluster cluster;
-    struct bw_witness machine;
-    struct bw_group *groups; /* BW_GROUPS_MAX zeroed places; untouched ones cost no memory */
-    struct bw_watch *watches;
-    struct bw_agenda agenda;
-
-    struct bw_pending_sync *syncs; /* api_agent.c: answered when their barrier is proved */
-    unsigned sync_count;
-    struct bw_pending_poll *polls; /* api_agent.c: long polls for orders */
-    unsigned poll_count;
+    struct bw_witness_machine machine;
+    struct bw_group *groups; /* the machine's: BW_GROUPS_MAX zeroed places; untouched ones cost no
+                                memory */
+    struct bw_watch *watches;                   /* likewise */
+    struct bw_sync_answer_group *answer_groups; /* likewise */
+    struct bw_drive drive;
+    struct bw_api_call *answered; /* api_agent.c: their answers leave when the step is over */
 
     struct bw_callers callers; /* api_agent.c */
     struct bw_reads reads;
@@ -161,9 +137,6 @@ struct bw_program {
     bool is_closing;
 };
 
-/* The one of the configured witnesses that leads, as far as this one knows; NULL: unknown. Itself
- * only once it may act (ready). */
-const struct bw_witness_member_config *bw_program_leader(const struct bw_program *program);
 /* The member of that id or name; NULL: none. */
 const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
                                                          uint64_t id);
@@ -189,37 +162,33 @@ void bw_program_close(struct bw_program *program);
 /* Closes, runs the loop to its end, and frees all but `program` itself. */
 void bw_program_end(struct bw_program *program);
 
-/* ---- decide.c ---- */
+/* ---- drive.c ---- */
 
-/* A command on its way through the log. BW_OK: it was applied as entry `index`, and `applied` says
- * what it did (also: nothing). BW_ERR_UNKNOWN: leadership was lost on the way, it may commit yet.
- * BW_ERR_LIMIT: a majority is short of disk, it was not taken. `applied` is NULL unless BW_OK. */
-typedef void (*bw_proposal_done)(void *user, enum bw_err err, uint64_t index,
-                                 const struct bw_applied *applied);
+/* Who waits for a proposal's outcome, in memory of its own until then. BW_OK: it was applied as entry
+ * `index`, and `applied` says what it did (also: nothing). BW_ERR_UNKNOWN: leadership was lost on the
+ * way, it may commit yet. BW_ERR_LIMIT: a majority is short of disk, it was not taken. `applied` is NULL
+ * unless BW_OK. */
+struct bw_proposer {
+    void (*on_done)(struct bw_proposer *proposer, enum bw_err err, uint64_t index,
+                    const struct bw_applied *applied);
+};
 
-/* Submits `command` (copied); `by` and `unix_ms` are filled in where empty. BW_OK: `on_done` (may
- * be NULL) follows exactly once, never from within this call. Otherwise nothing was submitted:
- * BW_ERR_NOT_LEADER, BW_ERR_LIMIT, BW_ERR_INVALID (cannot be encoded), BW_ERR_NOMEM. */
+BW_MUST_CHECK enum bw_err bw_drive_init(struct bw_program *program, struct bw_diag *diag);
+void bw_drive_close(struct bw_program *program);
+/* The configuration says who the members are. */
+void bw_drive_use_members(struct bw_program *program);
+void bw_drive_step(struct bw_program *program, const struct bw_witness_event *event);
+/* What was applied within Raft's step is settled in the loop's next turn. */
+void bw_drive_settle_soon(struct bw_program *program);
+
+/* bw_witness_machine_propose. BW_OK: `proposer` (may be NULL) hears of the outcome exactly once, never
+ * from within this call. */
 BW_MUST_CHECK enum bw_err bw_program_propose(struct bw_program *program,
                                              const struct bw_command *command,
-                                             bw_proposal_done on_done, void *user,
-                                             struct bw_diag *diag);
-/* A person's wish (bw_witness_ask), acted on at once where it can be. */
+                                             struct bw_proposer *proposer, struct bw_diag *diag);
+/* A person's wish (bw_witness_ask), acted on where it can be. */
 BW_MUST_CHECK enum bw_err bw_program_ask(struct bw_program *program, int group,
                                          const struct bw_wish *wish, struct bw_diag *diag);
-
-BW_MUST_CHECK enum bw_err bw_agenda_init(struct bw_program *program, struct bw_diag *diag);
-void bw_agenda_close(struct bw_program *program);
-/* Something was heard about `group`: it is evaluated in the loop's next turn. */
-void bw_agenda_touch(struct bw_program *program, int group);
-/* Committed state of `group` has changed: evaluated, and told to the long polls. -1: all. */
-void bw_agenda_change(struct bw_program *program, int group);
-/* Entry `index` was applied: kept until its proposer was told. */
-void bw_agenda_note(struct bw_program *program, uint64_t index, const struct bw_applied *applied);
-/* Something waits for a proof of leadership: submits a barrier unless one is on its way. */
-void bw_program_want_proof(struct bw_program *program);
-/* A leader of a cluster without an id tells everybody which cluster this is; else nothing. */
-void bw_program_found(struct bw_program *program);
 /* The node's events. */
 void bw_program_on_role(struct bw_program *program, enum bw_node_role role, uint64_t term);
 void bw_program_on_ready_to_lead(struct bw_program *program, uint64_t term);
@@ -264,34 +233,19 @@ void bw_program_reload(struct bw_program *program);
 /* Every few seconds: certificates if their files have changed, and warnings of their end. */
 void bw_program_look_at_files(struct bw_program *program);
 
-/* ---- answer.c ---- */
-
-/* An answer without groups yet, with room for `group_max`; NULL: no memory. */
-struct bw_sync_answer *bw_answer_new(const struct bw_program *program, uint32_t group_max);
-void bw_answer_free(struct bw_sync_answer *answer);
-/* Adds a group that exists at `place`, with its order for `site`. */
-struct bw_sync_answer_group *bw_answer_add(const struct bw_program *program,
-                                           struct bw_sync_answer *answer, int place,
-                                           const char *site);
-/* Encodes it and answers the request with it; frees it. */
-void bw_answer_send(struct bw_program *program, struct bw_http_request *request,
-                    struct bw_sync_answer *answer);
-/* 503 while this witness does not know which cluster it belongs to: a fresh one, or one that waits
- * for the first leader. True: it was answered. */
-bool bw_answer_is_too_early(struct bw_program *program, struct bw_http_request *request);
-
 /* ---- api_agent.c ---- */
 extern const struct bw_http_route bw_agent_routes[];
 extern const size_t bw_agent_route_count;
-/* Answers the syncs that the newest proof covers; all that wait for one, as a follower, if it leads
- * no more. */
-void bw_agents_on_proved(struct bw_program *program);
-
-/* ---- poll.c ---- */
-extern const struct bw_http_route bw_poll_routes[];
-extern const size_t bw_poll_route_count;
-/* Wakes the long polls that `group`'s order is news for. */
-void bw_polls_on_changed(struct bw_program *program, int group);
+/* What the machine asks for about a call. */
+enum bw_err bw_agents_relay(struct bw_witness_call *call, const struct bw_member *leader);
+void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer *answer);
+void bw_agents_pass_on(struct bw_witness_call *call);
+void bw_agents_refuse(struct bw_witness_call *call, enum bw_witness_refusal why);
+/* After each step. */
+void bw_agents_send_answers(struct bw_program *program);
+/* 503 while this witness does not know which cluster it belongs to: a fresh one, or one that waits
+ * for the first leader. True: it was answered. */
+bool bw_agents_is_too_early(struct bw_program *program, struct bw_http_request *request);
 
 /* ---- api_people.c ---- */
 extern const struct bw_http_route bw_people_routes[];

@@ -183,6 +183,7 @@ void bw_program_reload(struct bw_program *program)
     }
     bw_witness_config_free(program->config);
     program->config = fresh;
+    bw_drive_use_members(program);
     program->log.level = fresh->log_level;
     bw_program_note_files(program);
     note_outcome(program, true, "configuration", "");

@@ -21,11 +21,12 @@ extern const size_t bw_people_route_count;
 
 static struct bw_group groups[GROUPS];
 static struct bw_watch watches[GROUPS];
+static struct bw_sync_answer_group answer_groups[GROUPS];
 static struct bw_group groups_at_first[GROUPS];
 static struct bw_watch watches_at_first[GROUPS];
 static struct bw_program program;
 static struct bw_cluster cluster_at_first;
-static struct bw_witness machine_at_first;
+static struct bw_witness core_at_first;
 static uint8_t snapshot_at_first[SNAPSHOT_BYTES];
 static size_t snapshot_at_first_size;
 static struct bw_witness_config config = {.cluster = "prod",
@@ -34,6 +35,7 @@ static struct bw_witness_config config = {.cluster = "prod",
                                           .witnesses = {{.name = "w1", .id = 1,
                                                          .address = "w1.example.net:7400"}},
                                           .election_timeout_ms = 1000};
+static uint64_t now_ms = 1;
 static unsigned answers;
 static unsigned proposals;
 static bool is_deferred;
@@ -51,12 +53,11 @@ void __wrap_bw_http_respond_error(struct bw_http_request *request, int status, c
 void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
                           const struct bw_http_later *later, void *user);
 enum bw_err __wrap_bw_program_propose(struct bw_program *to, const struct bw_command *command,
-                                      bw_proposal_done on_done, void *user, struct bw_diag *diag);
+                                      struct bw_proposer *proposer, struct bw_diag *diag);
 enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
                                   struct bw_diag *diag);
-const struct bw_witness_member_config *__wrap_bw_program_leader(const struct bw_program *of);
 void __wrap_bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
-bool __wrap_bw_answer_is_too_early(struct bw_program *of, struct bw_http_request *request);
+bool __wrap_bw_agents_is_too_early(struct bw_program *of, struct bw_http_request *request);
 uint64_t __wrap_bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now);
 
 /* Every answer is a JSON document; one that says no says why. */
@@ -107,7 +108,7 @@ void __wrap_bw_http_defer(struct bw_http_request *request, uint32_t deadline_ms,
 
 /* Whatever a person may propose can be written to the log, and reads back as it was meant. */
 enum bw_err __wrap_bw_program_propose(struct bw_program *to, const struct bw_command *command,
-                                      bw_proposal_done on_done, void *user, struct bw_diag *diag)
+                                      struct bw_proposer *proposer, struct bw_diag *diag)
 {
     static uint8_t entry[BW_COMMAND_BYTES_MAX];
     struct bw_command read;
@@ -118,17 +119,17 @@ enum bw_err __wrap_bw_program_propose(struct bw_program *to, const struct bw_com
     FUZZ_CHECK(bw_log_entry_encode(command, entry, sizeof entry, &size, diag) == BW_OK);
     FUZZ_CHECK(bw_log_entry_decode(entry, size, &read, diag) == BW_OK);
     FUZZ_CHECK(wire_is_equal(&bw_shape_log_entry, command, &read));
-    applied = bw_cluster_apply(&to->cluster, to->cluster.applied_index + 1, &read);
-    bw_witness_on_applied(&to->machine, &read, &applied, fuzz_instant_ms(20000));
+    now_ms = 20000;
+    applied = bw_witness_machine_apply(&to->machine, to->machine.cluster.applied_index + 1, &read);
     FUZZ_CHECK(applied.rule != NULL); /* it was tried on a copy first */
-    on_done(user, BW_OK, to->cluster.applied_index, &applied);
+    proposer->on_done(proposer, BW_OK, to->machine.cluster.applied_index, &applied);
     return BW_OK;
 }
 
 enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct bw_wish *wish,
                                   struct bw_diag *diag)
 {
-    const enum bw_err err = bw_witness_ask(&of->machine, group, wish, fuzz_instant_ms(20000), diag);
+    const enum bw_err err = bw_witness_ask(&of->machine.core, group, wish, fuzz_instant_ms(20000), diag);
 
     fuzz_check_outcome(err, diag);
     FUZZ_CHECK(fuzz_is_text(wish->to, sizeof wish->to) && fuzz_is_text(wish->by, sizeof wish->by));
@@ -136,11 +137,6 @@ enum bw_err __wrap_bw_program_ask(struct bw_program *of, int group, const struct
     for (const char *at = wish->text; *at != '\0'; at++)
         FUZZ_CHECK((unsigned char)*at >= 0x20 && *at != 0x7f);
     return err;
-}
-
-const struct bw_witness_member_config *__wrap_bw_program_leader(const struct bw_program *of)
-{
-    return &of->config->witnesses[0];
 }
 
 void __wrap_bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status)
@@ -156,7 +152,7 @@ uint64_t __wrap_bw_credentials_left_s(const struct bw_credentials *credentials, 
     return 86400;
 }
 
-bool __wrap_bw_answer_is_too_early(struct bw_program *of, struct bw_http_request *request)
+bool __wrap_bw_agents_is_too_early(struct bw_program *of, struct bw_http_request *request)
 {
     (void)of;
     (void)request;
@@ -165,12 +161,18 @@ bool __wrap_bw_answer_is_too_early(struct bw_program *of, struct bw_http_request
 
 /* ---- the world ---- */
 
+static struct bw_instant now(void *user)
+{
+    (void)user;
+    return fuzz_instant_ms(now_ms);
+}
+
 /* All that is replicated, without the padding of its structs. */
 static size_t write_snapshot(uint8_t *out)
 {
     size_t size;
 
-    FUZZ_CHECK(bw_snapshot_encode(&program.cluster, out, SNAPSHOT_BYTES, &size, NULL) == BW_OK);
+    FUZZ_CHECK(bw_snapshot_encode(&program.machine.cluster, out, SNAPSHOT_BYTES, &size, NULL) == BW_OK);
     return size;
 }
 
@@ -184,11 +186,10 @@ static bool is_as_at_first(void)
 
 static void apply(const struct bw_command *command)
 {
-    const struct bw_applied applied = bw_cluster_apply(&program.cluster,
-                                                       program.cluster.applied_index + 1, command);
+    const uint64_t index = program.machine.cluster.applied_index + 1;
+    const struct bw_applied applied = bw_witness_machine_apply(&program.machine, index, command);
 
     FUZZ_CHECK(applied.rule != NULL);
-    bw_witness_on_applied(&program.machine, command, &applied, fuzz_instant_ms(10000));
 }
 
 static void open_world(void)
@@ -199,12 +200,22 @@ static void open_world(void)
     struct bw_command grant = {.kind = BW_COMMAND_GRANT, .group = "harbor", .site = "dc-a",
                                .instance = {{1}}, .boot_id = {{2}}, .epoch = 1, .reason = BW_REASON_FIRST_GRANT};
 
+    const struct bw_witness_setup setup = {.driver = {.now = now},
+                                           .name = "w1",
+                                           .groups = groups,
+                                           .watches = watches,
+                                           .group_max = GROUPS,
+                                           .answer_groups = answer_groups,
+                                           .answer_group_max = GROUPS};
+    const struct bw_member member = {.id = 1, .name = "w1", .address = "w1.example.net:7400"};
+
     program.config = &config;
     program.groups = groups;
     program.watches = watches;
     bw_log_init(&program.log, "witness", BW_LOG_ERROR);
-    bw_cluster_init(&program.cluster, groups, GROUPS);
-    bw_witness_init(&program.machine, "w1", &program.cluster, watches, fuzz_instant_ms(1));
+    bw_witness_machine_init(&program.machine, &setup);
+    bw_witness_machine_set_members(&program.machine, &member, 1);
+    now_ms = 10000;
     apply(&found);
     bw_spec_defaults(&spec.spec);
     (void)strcpy(spec.spec.name, "harbor");
@@ -220,11 +231,11 @@ static void open_world(void)
     grant.spec_version = groups[0].spec_version;
     grant.terms = bw_terms_of_spec(&groups[0].spec);
     apply(&grant);
-    bw_witness_on_leading(&program.machine, 3, fuzz_instant_ms(10000));
+    bw_witness_on_leading(&program.machine.core, 3, fuzz_instant_ms(10000));
     memcpy(groups_at_first, groups, sizeof groups);
     memcpy(watches_at_first, watches, sizeof watches);
-    cluster_at_first = program.cluster;
-    machine_at_first = program.machine;
+    cluster_at_first = program.machine.cluster;
+    core_at_first = program.machine.core;
     snapshot_at_first_size = write_snapshot(snapshot_at_first);
 }
 
@@ -232,8 +243,8 @@ static void begin_again(void)
 {
     memcpy(groups, groups_at_first, sizeof groups);
     memcpy(watches, watches_at_first, sizeof watches);
-    program.cluster = cluster_at_first;
-    program.machine = machine_at_first;
+    program.machine.cluster = cluster_at_first;
+    program.machine.core = core_at_first;
     answers = proposals = 0;
     is_deferred = false;
 }

@@ -193,11 +193,34 @@ static void on_appended(void *user, enum bw_err err, uint64_t index)
     answer_knock((uint8_t)(uintptr_t)user, err == BW_OK);
 }
 
-static void on_proposed(void *user, enum bw_err err, uint64_t index,
+struct knocker {
+    struct bw_proposer proposer; /* first */
+    uint8_t number;
+};
+
+static void on_proposed(struct bw_proposer *proposer, enum bw_err err, uint64_t index,
                         const struct bw_applied *applied)
 {
+    const struct knocker *knocker = (const struct knocker *)proposer;
+
     (void)applied;
-    on_appended(user, err, index);
+    (void)index;
+    answer_knock(knocker->number, err == BW_OK);
+    free(proposer);
+}
+
+static enum bw_err propose(struct bw_program *program, const struct bw_command *command,
+                           uint8_t number)
+{
+    struct knocker *knocker = malloc(sizeof *knocker);
+    enum bw_err err;
+
+    BW_ASSERT(knocker != NULL);
+    *knocker = (struct knocker){.proposer = {.on_done = on_proposed}, .number = number};
+    err = bw_program_propose(program, command, &knocker->proposer, NULL);
+    if (err != BW_OK)
+        free(knocker);
+    return err;
 }
 
 static void take_knock(struct bw_program *program, const struct knock *knock, size_t size)
@@ -206,7 +229,7 @@ static void take_knock(struct bw_program *program, const struct knock *knock, si
     struct bw_command command;
     enum bw_err err;
 
-    if (!program->machine.leadership.leads) {
+    if (!program->machine.core.leadership.leads) {
         answer_knock(knock->number, false);
         return;
     }
@@ -214,7 +237,7 @@ static void take_knock(struct bw_program *program, const struct knock *knock, si
         err = bw_node_apply(program->node, knock->entry, size, on_appended, number);
     } else {
         BW_ASSERT(bw_log_entry_decode(knock->entry, size, &command, NULL) == BW_OK);
-        err = bw_program_propose(program, &command, on_proposed, number, NULL);
+        err = propose(program, &command, knock->number);
     }
     if (err != BW_OK)
         answer_knock(knock->number, false);
@@ -454,7 +477,7 @@ static int call(const struct bw_credentials *credentials, uint16_t port, const c
     char url[256];
     const struct bw_http_call request = {.method = method,
                                          .url = url,
-                                         .content_type = body != NULL ? BW_PROTOBUF_TYPE : NULL,
+                                         .content_type = body != NULL ? "application/protobuf" : NULL,
                                          .body = body,
                                          .body_size = size,
                                          .timeout_ms = TRIO_WAIT_MS,

@@ -1,0 +1,312 @@
+/* witness_drive.c - the machine's driver in the simulator: what it asks for is done in virtual time, and
+ * what it is seen to do is counted, told and judged. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/explain.h>
+#include <breakwater/wire/log_entry.h>
+
+#include "check.h"
+#include "check_reports.h"
+#include "witness_program.h"
+
+#define WALL_MS     INT64_C(1700000000000) /* what the wall clocks showed when time began */
+#define GATE_BYTES  256
+#define GATES_BYTES 1024
+/* What is measured rests on exchanges of at most this age: the slots, each as long as it may get. */
+#define RATE_MEMORY_NS ((BW_RATE_SLOTS + 2) * 2 * BW_RATE_SLOT_NS)
+
+_Static_assert(BW_WITNESS_NOTES >= 2 * BW_NODE_REQUESTS_MAX, "as src/witness/drive.c");
+
+/* ---- requests to the log ---- */
+
+struct request {
+    struct sim_witness *witness;
+    struct bw_witness_request kept;
+    size_t size;
+    uint8_t bytes[]; /* as submitted */
+};
+
+static void look_at_end(const struct request *request, enum bw_err err, uint64_t index)
+{
+    const struct sim_witness *witness = request->witness;
+    struct sim_world *world = sim_witness_world(witness);
+    const struct bw_applied *applied;
+
+    if (err != BW_OK) {
+        sim_tell(world, witness->process->name, "%s of term %" PRIu64 ": %s",
+                 bw_command_word(request->kept.command), request->kept.term,
+                 err == BW_ERR_UNKNOWN ? "its fate is unknown" : bw_err_text(err));
+        return;
+    }
+    sim_check_acknowledged(witness->process, index, request->bytes, request->size);
+    applied = bw_witness_machine_applied(&witness->machine, index);
+    if (applied->rule == NULL)
+        sim_tell(world, witness->process->name, "%s did nothing: %s",
+                 bw_command_word(request->kept.command), bw_err_text(applied->err));
+}
+
+static void on_ended(void *user, enum bw_err err, uint64_t index)
+{
+    struct request *request = user;
+    struct sim_witness *witness = request->witness;
+
+    if (!witness->machine.is_closed && !sim_is_doomed(witness->process)) {
+        if (request->kept.barrier == 0)
+            look_at_end(request, err, index);
+        sim_witness_happen(witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_ENDED,
+                                                               .request = &request->kept,
+                                                               .err = err,
+                                                               .index = index});
+    }
+    free(request);
+}
+
+static enum bw_err submit(struct sim_witness *witness, const struct bw_witness_action *action,
+                          struct bw_diag *diag)
+{
+    struct request *request;
+    size_t size = 0;
+    enum bw_err err = BW_OK;
+
+    if (action->kind == BW_WITNESS_ACTION_SUBMIT)
+        err = bw_log_entry_encode(action->command, witness->bytes, BW_COMMAND_BYTES_MAX, &size,
+                                  diag);
+    if (err != BW_OK)
+        return err;
+    request = malloc(sizeof *request + size);
+    BW_ASSERT(request != NULL);
+    *request = (struct request){.witness = witness, .kept = *action->request, .size = size};
+    memcpy(request->bytes, witness->bytes, size);
+    if (action->kind == BW_WITNESS_ACTION_BARRIER) {
+        err = sim_node_barrier(&witness->node, on_ended, request);
+    } else {
+        sim_check_proposes(witness->process, action->command, request->kept.term);
+        err = sim_node_apply(&witness->node, request->bytes, request->size, on_ended, request);
+    }
+    if (err != BW_OK)
+        free(request);
+    return err;
+}
+
+/* ---- what it is seen to do ---- */
+
+static void tell_decision(const struct sim_witness *witness, const struct bw_group *group,
+                          const struct bw_decision *decision)
+{
+    const struct bw_command *command = &decision->command;
+    char gates[GATES_BYTES] = "";
+    size_t used = 0;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+        char line[GATE_BYTES];
+
+        if (gate->step == NULL || strcmp(gate->step, decision->rule) != 0)
+            continue;
+        bw_explain_gate(gate, group, line, sizeof line);
+        if (used + strlen(line) + 4 > sizeof gates)
+            break;
+        used += (size_t)snprintf(gates + used, sizeof gates - used, "%s%s", used > 0 ? " | " : "",
+                                 line);
+    }
+    sim_tell(sim_witness_world(witness), witness->process->name,
+             "proposes %s of %s epoch %" PRIu64 "%s%s (%s, rule %s): %s",
+             bw_command_word(command->kind), group->spec.name, command->epoch,
+             command->site[0] != '\0' || command->target[0] != '\0' ? " for " : "",
+             command->site[0] != '\0' ? command->site : command->target,
+             bw_reason_word(command->reason), decision->rule, gates);
+}
+
+static void look_at_decision(struct sim_witness *witness, const struct bw_witness_action *action)
+{
+    struct sim_world *world = sim_witness_world(witness);
+
+    sim_count(world, action->decision->rule);
+    if (world->tells)
+        tell_decision(witness, &witness->groups[action->group], action->decision);
+}
+
+/* Design 3.8: a site is called slow or fast only when its clocks or those of the witness were so. */
+static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, int place)
+{
+    struct sim_world *world = sim_witness_world(witness);
+    const struct bw_spec *spec = &witness->groups[place].spec;
+    const int site = bw_spec_find_site(spec, sync->site);
+    enum bw_rate_verdict verdict;
+
+    if (site < 0)
+        return;
+    verdict = bw_rate_judge(&witness->watches[place].rates[site].bounds, spec->max_clock_drift_ppm);
+    if (verdict == BW_RATE_UNKNOWN)
+        return;
+    sim_count(world, verdict == BW_RATE_SLOW   ? "rate:slow"
+                     : verdict == BW_RATE_FAST ? "rate:fast"
+                                               : "rate:within");
+    if (verdict == BW_RATE_WITHIN)
+        return;
+    for (uint32_t i = 0; i < world->host_count; i++) {
+        const struct sim_host *host = &world->hosts[i];
+        const bool is_theirs = host == witness->process->host || strcmp(host->name, sync->site) == 0;
+
+        if (is_theirs && !sim_clock_is_steady(host, RATE_MEMORY_NS))
+            return;
+    }
+    sim_fail(world, "rate", "%s calls the clocks of %s %s, and they never were",
+             witness->process->host->name, sync->site, bw_rate_word(verdict));
+}
+
+static void look_at_heard(struct sim_witness *witness, const struct bw_sync *sync)
+{
+    sim_check_hears(witness->process, sync);
+    for (uint32_t i = 0; i < sync->group_count; i++) {
+        const int place = bw_cluster_find(&witness->machine.cluster, sync->groups[i].name);
+
+        if (place >= 0)
+            check_rate(witness, sync, place);
+    }
+}
+
+static void look_at_confirmed(struct sim_witness *witness, const struct bw_witness_action *action)
+{
+    const struct bw_sync_group *said = action->said;
+    const int group = sim_group_find(sim_witness_world(witness), said->name);
+
+    if (group >= 0)
+        sim_check_confirms(witness->process, action->call->sync, (uint32_t)group, said->renew_epoch,
+                           &witness->groups[action->group].terms,
+                           witness->machine.core.leadership.term, action->call->received);
+}
+
+/* ---- the driver ---- */
+
+static struct bw_instant now(void *user)
+{
+    const struct sim_witness *witness = user;
+
+    return sim_now(witness->process);
+}
+
+static int64_t wall_ms(void *user)
+{
+    const struct sim_witness *witness = user;
+
+    return WALL_MS + (int64_t)(sim_witness_world(witness)->now_ns / SIM_MS);
+}
+
+static uint64_t leader(void *user)
+{
+    const struct sim_witness *witness = user;
+
+    return bw_voter_leader(&witness->node.voter);
+}
+
+/* What a process does that has crashed is nothing, but that its calls are over. */
+static void look(struct sim_witness *witness, const struct bw_witness_action *action)
+{
+    if (sim_is_doomed(witness->process))
+        return;
+    if (action->kind == BW_WITNESS_ACTION_DECIDED)
+        look_at_decision(witness, action);
+    else if (action->kind == BW_WITNESS_ACTION_HEARD)
+        look_at_heard(witness, action->call->sync);
+    else if (action->kind == BW_WITNESS_ACTION_CONFIRMED)
+        look_at_confirmed(witness, action);
+    else if (action->kind == BW_WITNESS_ACTION_NOT_TAKEN)
+        sim_tell(sim_witness_world(witness), witness->process->name, "%s", action->text);
+}
+
+static enum bw_err emit(void *user, const struct bw_witness_action *action, struct bw_diag *diag)
+{
+    struct sim_witness *witness = user;
+
+    switch (action->kind) {
+    case BW_WITNESS_ACTION_SUBMIT:
+    case BW_WITNESS_ACTION_BARRIER:
+        return sim_is_doomed(witness->process) ? BW_ERR_NOT_LEADER : submit(witness, action, diag);
+    case BW_WITNESS_ACTION_RELAY:
+        sim_agents_relay(witness, action->call, action->member);
+        break;
+    case BW_WITNESS_ACTION_ANSWER:
+        sim_agents_answer(witness, action->call, action->answer);
+        break;
+    case BW_WITNESS_ACTION_PASS_ON:
+        sim_agents_pass_on(witness, action->call);
+        break;
+    case BW_WITNESS_ACTION_REFUSE:
+        sim_agents_refuse(witness, action->call);
+        break;
+    case BW_WITNESS_ACTION_DECIDED:
+    case BW_WITNESS_ACTION_NOT_TAKEN:
+    case BW_WITNESS_ACTION_NOT_FOUNDED:
+    case BW_WITNESS_ACTION_HEARD:
+    case BW_WITNESS_ACTION_CONFIRMED:
+    case BW_WITNESS_ACTION_UNCONFIRMED:
+        look(witness, action);
+        break;
+    }
+    return BW_OK;
+}
+
+static void use_members(struct sim_witness *witness)
+{
+    static const char *const addresses[SIM_WITNESSES] = {"w1:7400", "w2:7400", "w3:7400"};
+    const struct sim_world *world = sim_witness_world(witness);
+    struct bw_member members[SIM_WITNESSES] = {0};
+
+    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+        members[i].id = i + 1;
+        memcpy(members[i].name, world->hosts[i].name, sizeof members[i].name);
+        BW_ASSERT(bw_copy_text(members[i].address, sizeof members[i].address, addresses[i]));
+    }
+    bw_witness_machine_set_members(&witness->machine, members, SIM_WITNESSES);
+}
+
+void sim_witness_init(struct sim_witness *witness)
+{
+    const struct bw_witness_setup setup = {
+        .driver = {.user = witness, .now = now, .wall_ms = wall_ms, .leader = leader, .emit = emit},
+        .name = witness->process->host->name,
+        .groups = witness->groups,
+        .watches = witness->watches,
+        .group_max = SIM_PLACES,
+        .answer_groups = witness->answer_groups,
+        .answer_group_max = SIM_PLACES};
+
+    bw_witness_machine_init(&witness->machine, &setup);
+    bw_witness_machine_set_founding(&witness->machine, &witness->disk->founding->founding);
+    use_members(witness);
+}
+
+/* ---- events ---- */
+
+void sim_witness_happen(struct sim_witness *witness, const struct bw_witness_event *event)
+{
+    if (!sim_is_doomed(witness->process))
+        bw_witness_machine_step(&witness->machine, event);
+}
+
+void sim_witness_on_role(struct sim_witness *witness, enum bw_node_role role, uint64_t term)
+{
+    struct sim_world *world = sim_witness_world(witness);
+
+    sim_mix(world, term << 2 | (uint64_t)role);
+    if (world->tells)
+        sim_tell(world, witness->process->name, "is %s in term %" PRIu64, bw_node_role_text(role),
+                 term);
+    if (role != BW_NODE_LEADER) /* it may not act before its own barrier: on_ready_to_lead */
+        sim_witness_happen(witness,
+                           &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_NOT_LEADING});
+}
+
+void sim_witness_on_ready_to_lead(struct sim_witness *witness, uint64_t term)
+{
+    sim_tell(sim_witness_world(witness), witness->process->name, "leads term %" PRIu64, term);
+    sim_check_ready_to_lead(witness->process, term);
+    sim_witness_happen(
+        witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_LEADING, .term = term});
+}

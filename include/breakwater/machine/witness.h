@@ -1,0 +1,254 @@
+/* witness.h - a witness as one machine without a transport: what is applied and restored; when a group is
+ * decided about and what is proposed; the proofs of leadership that confirmations wait for; what an agent is
+ * answered, by whom and when; which cluster this is. Design 3.1-3.3, 3.9, 4, 5.3. What it decides by is
+ * core/witness.h.
+ *
+ * Events in, actions out: the product (src/witness) and the simulator (chaos/sim) run this same code.
+ * Whoever drives it owns clocks, sockets, the log, processes and certificates, and decides nothing. No I/O,
+ * no heap: what waits is the driver's memory, and bounded here. */
+#ifndef BW_MACHINE_WITNESS_H
+#define BW_MACHINE_WITNESS_H
+
+#include <breakwater/core/witness.h>
+
+#define BW_WITNESS_SYNCS_MAX 256 /* that wait; of more, each is answered without a confirmation */
+#define BW_WITNESS_POLLS_MAX 256 /* that wait; more are refused */
+#define BW_WITNESS_POLL_MS_MAX 60000
+/* So long a sync waits for a proof; then it is answered without a confirmation. */
+#define BW_WITNESS_PROOF_MS 3000
+/* So long for the leader's answer; then it is a follower's. */
+#define BW_WITNESS_RELAY_MS 2000
+/* A leader without a cluster id offers one again. */
+#define BW_WITNESS_FOUND_MS 10000
+/* What applied entries did is kept for so many of the newest: no fewer than may be applied between an
+ * entry and the end of its request. */
+#define BW_WITNESS_NOTES 2048
+
+/* ---- who waits -------------------------------------------------------------------------------- */
+
+/* A sync or a poll, in the memory of whoever drives: filled in, given with SYNC or POLL, and from then on the
+ * machine's until ANSWER, PASS_ON or REFUSE has come for it, or GONE was told. */
+struct bw_witness_call {
+    char site[BW_NAME_MAX + 1];  /* for which it may speak: by its certificate, or as the witness that
+                                    relays it vouches by its own */
+    char agent[BW_NAME_MAX + 1]; /* likewise */
+    char relayer[BW_NAME_MAX + 1]; /* the name in the certificate of that witness; "": directly */
+    struct bw_instant received;    /* read after its bytes were read */
+    const struct bw_sync *sync;    /* SYNC; with at most answer_group_max groups. NULL: it cannot be read,
+                                      and `err` and `text` say why */
+    enum bw_err err;
+    const char *text;
+    uint64_t after;   /* POLL: newer orders are news */
+    uint32_t wait_ms; /* POLL; 0: it is answered at once */
+    /* the machine's own: */
+    uint64_t relayed_by;     /* id of `relayer`; 0: it came directly */
+    uint64_t proof;          /* number of the barrier that it waits for; 0: none */
+    bool is_relayed;         /* it waits for the leader's answer */
+    struct bw_instant until; /* it is answered then at the latest */
+    struct bw_witness_call *next, **previous; /* previous NULL: it does not wait */
+};
+
+enum bw_witness_refusal {
+    BW_WITNESS_REFUSES_UNREADABLE, /* `err` and `text` of the call say why */
+    BW_WITNESS_REFUSES_NO_MEMBER,  /* whoever relays is no member */
+    BW_WITNESS_REFUSES_NAME,       /* the sync names another site or agent than the call */
+    BW_WITNESS_REFUSES_TOO_EARLY,  /* this witness does not know yet which cluster it belongs to */
+    BW_WITNESS_REFUSES_CLUSTER,    /* the agent belongs to another one */
+    BW_WITNESS_REFUSES_GENERATION, /* it knows a newer generation: this witness was left behind (3.9) */
+    BW_WITNESS_REFUSES_WAIT,       /* a poll for longer than BW_WITNESS_POLL_MS_MAX */
+    BW_WITNESS_REFUSES_POLLS,      /* BW_WITNESS_POLLS_MAX wait already */
+};
+
+/* ---- what happens ----------------------------------------------------------------------------- */
+
+enum bw_witness_event_kind {
+    BW_WITNESS_EVENT_WAKE,        /* bw_witness_machine_wake_at may be reached; never harmful */
+    BW_WITNESS_EVENT_SETTLE,      /* what was touched is decided about: as soon as Raft's step is over
+                                     while bw_witness_machine_is_unsettled */
+    BW_WITNESS_EVENT_LEADING,     /* leads `term`, whose barrier has been applied (3.3) */
+    BW_WITNESS_EVENT_NOT_LEADING, /* or no more, or not yet */
+    BW_WITNESS_EVENT_ENDED,       /* `request`: result of SUBMIT and of BARRIER */
+    BW_WITNESS_EVENT_SYNC,        /* `call`, of an agent or of a witness that relays */
+    BW_WITNESS_EVENT_POLL,        /* `call`, of an agent */
+    BW_WITNESS_EVENT_RELAYED,     /* result of RELAY: `ok` if the leader has answered */
+    BW_WITNESS_EVENT_GONE,        /* nobody waits for the answer to `call` any more */
+};
+
+/* What is on its way through the log. Whoever drives it keeps a copy, which comes back with ENDED. */
+struct bw_witness_request {
+    struct bw_proposal proposal;  /* of SUBMIT */
+    enum bw_command_kind command; /* likewise */
+    uint64_t term;                /* in which it was asked for */
+    uint64_t barrier;             /* of BARRIER: number of the proof; 0: it is a command */
+    void *ticket;                 /* who waits for the outcome: bw_witness_machine_propose */
+};
+
+struct bw_witness_event {
+    enum bw_witness_event_kind kind;
+    uint64_t term;                            /* LEADING */
+    const struct bw_witness_request *request; /* ENDED; borrowed for the step */
+    enum bw_err err; /* ENDED. BW_OK: a command was applied as entry `index`; a barrier: this witness led
+                        when all that was committed before was applied here. Else its fate is unknown */
+    uint64_t index;  /* ENDED, of a command */
+    struct bw_witness_call *call; /* SYNC POLL RELAYED GONE */
+    bool ok;                      /* RELAYED */
+};
+
+/* ---- what it asks for ------------------------------------------------------------------------- */
+
+enum bw_witness_action_kind {
+    BW_WITNESS_ACTION_SUBMIT,      /* `command` to the log; ENDED follows. An error: it was not taken, and
+                                      nothing follows */
+    BW_WITNESS_ACTION_BARRIER,     /* likewise a barrier */
+    BW_WITNESS_ACTION_RELAY,       /* the sync of `call`, as it came, to the witness `member`; RELAYED
+                                      follows. An error: it was not sent, and nothing follows */
+    BW_WITNESS_ACTION_ANSWER,      /* `call` with `answer`. A relay of it is given up: nothing follows */
+    BW_WITNESS_ACTION_PASS_ON,     /* the leader's answer to `call`, as it came with RELAYED */
+    BW_WITNESS_ACTION_REFUSE,      /* `call`, for the reason of `refusal` */
+    BW_WITNESS_ACTION_DECIDED,     /* nothing to do: `decision` acts for `group`, and is proposed next */
+    BW_WITNESS_ACTION_NOT_TAKEN,   /* nothing to do: that was not taken by the log. `text` says why */
+    BW_WITNESS_ACTION_NOT_FOUNDED, /* nothing to do: nor was the id of the cluster; tried again */
+    BW_WITNESS_ACTION_HEARD,       /* nothing to do: the reports of `call` were kept */
+    BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`. `is_new_way`:
+                                      the first by its way (3.5) */
+    BW_WITNESS_ACTION_UNCONFIRMED, /* nothing to do: one that has waited for the leader's proof */
+};
+
+/* All pointers but `call` are the machine's, good until emit returns. */
+struct bw_witness_action {
+    enum bw_witness_action_kind kind;
+    const struct bw_witness_request *request;
+    const struct bw_command *command;
+    int group;
+    const struct bw_decision *decision;
+    const char *text;
+    struct bw_witness_call *call;
+    const struct bw_member *member;
+    const struct bw_sync_answer *answer;
+    enum bw_witness_refusal refusal;
+    const struct bw_sync_group *said;
+    bool is_new_way;
+};
+
+/* Who drives it. */
+struct bw_witness_driver {
+    void *user;
+    /* The clocks, read anew for each decision and each answer (1). */
+    struct bw_instant (*now)(void *user);
+    /* For people only: when a command was proposed. */
+    int64_t (*wall_ms)(void *user);
+    /* Id of the witness that the log says leads; 0: unknown. Of this one it says nothing. */
+    uint64_t (*leader)(void *user);
+    /* Carries `action` out, in the order of the calls, and never calls the machine but for what stands under
+     * "the log", which Raft may need to do within it. An error means that it was refused at once; only
+     * the actions that say so above may have one; `diag` may say more. */
+    enum bw_err (*emit)(void *user, const struct bw_witness_action *action, struct bw_diag *diag);
+};
+
+/* ---- the machine ------------------------------------------------------------------------------ */
+
+/* What `witness init` wrote down. */
+struct bw_witness_founding {
+    struct bw_id cluster_id;
+    char cluster[BW_NAME_MAX + 1];
+    uint32_t election_timeout_ms;
+};
+
+struct bw_witness_setup {
+    struct bw_witness_driver driver;
+    const char *name; /* of this witness; copied */
+    struct bw_group *groups;   /* zeroed, group_max of them; kept, like the next two. A place without a
+                                  group is never touched */
+    struct bw_watch *watches;
+    uint32_t group_max;        /* at most BW_GROUPS_MAX */
+    struct bw_sync_answer_group *answer_groups; /* no fewer than group_max */
+    uint32_t answer_group_max;
+};
+
+struct bw_witness_note {
+    uint64_t index;
+    struct bw_applied applied;
+};
+
+struct bw_witness_machine {
+    struct bw_witness_driver driver;
+    char name[BW_NAME_MAX + 1];
+    struct bw_witness_founding founding;
+    struct bw_member members[BW_WITNESSES_MAX];
+    uint32_t member_count;
+    struct bw_cluster cluster;
+    struct bw_witness core;
+    /* decisions */
+    struct bw_instant due[BW_GROUPS_MAX];   /* at the latest */
+    uint64_t touched[BW_GROUPS_MAX / 64];   /* at the next SETTLE */
+    uint64_t changed[BW_GROUPS_MAX / 64];   /* and then the polls hear of it */
+    bool is_unsettled;                      /* any of them is set */
+    struct bw_decision decision;            /* the one under way; too large for a stack */
+    /* the log */
+    struct bw_instant found_at;             /* when to look whether there is an id */
+    bool is_founding;                       /* one is on its way */
+    struct bw_witness_note notes[BW_WITNESS_NOTES]; /* at index % BW_WITNESS_NOTES */
+    /* agents */
+    struct bw_witness_call *syncs; /* the newest first, like the next */
+    struct bw_witness_call *polls;
+    uint32_t sync_count;
+    uint32_t poll_count;
+    struct bw_sync_answer answer;  /* the one under way, with room for answer_group_max groups */
+    uint32_t answer_group_max;
+    bool is_stepping;
+    bool is_closed;
+};
+
+/* It belongs to no cluster yet, and has no members. */
+void bw_witness_machine_init(struct bw_witness_machine *machine,
+                             const struct bw_witness_setup *setup);
+/* Before the log is read. */
+void bw_witness_machine_set_founding(struct bw_witness_machine *machine,
+                                     const struct bw_witness_founding *founding);
+/* The members of the witness file, this one among them: before the log is read, and whenever an address of
+ * theirs has changed. Copied; at most BW_WITNESSES_MAX. */
+void bw_witness_machine_set_members(struct bw_witness_machine *machine,
+                                    const struct bw_member *members, uint32_t count);
+/* One step. */
+void bw_witness_machine_step(struct bw_witness_machine *machine,
+                             const struct bw_witness_event *event);
+bool bw_witness_machine_is_unsettled(const struct bw_witness_machine *machine);
+/* Step with WAKE when both clocks have reached this, if nothing happens before. */
+struct bw_instant bw_witness_machine_wake_at(const struct bw_witness_machine *machine);
+/* Nothing is decided, proposed or answered any more, and steps do nothing but end what waits with GONE. */
+void bw_witness_machine_close(struct bw_witness_machine *machine);
+
+/* The member that leads, as far as this one knows; itself only once it may act. NULL: unknown. */
+const struct bw_member *bw_witness_machine_leader(const struct bw_witness_machine *machine);
+/* It has heard which cluster it belongs to: before that it answers nobody. */
+bool bw_witness_machine_knows_cluster(const struct bw_witness_machine *machine);
+
+/* ---- the log: from within Raft's step; nothing is asked for ---- */
+
+/* May this witness apply `command`, which was committed? BW_ERR_REFUSED: it is another cluster's.
+ * BW_ERR_VERSION: only a newer witness may. It must stop then. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_admit(const struct bw_witness_machine *machine,
+                                                   const struct bw_command *command,
+                                                   struct bw_diag *diag);
+/* Entry `index`, which was admitted. What it changed is decided about, and told, at the next SETTLE. */
+struct bw_applied bw_witness_machine_apply(struct bw_witness_machine *machine, uint64_t index,
+                                           const struct bw_command *command);
+/* machine->cluster was read from a snapshot. Errors as of admit. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_restored(struct bw_witness_machine *machine,
+                                                      struct bw_diag *diag);
+/* What entry `index` did, which was applied and whose request has just ended. */
+const struct bw_applied *bw_witness_machine_applied(const struct bw_witness_machine *machine,
+                                                    uint64_t index);
+
+/* ---- orders of people: outside of a step ---- */
+
+/* Submits `command`; `by` and `unix_ms` are filled in where empty. BW_OK: its request, with `ticket`,
+ * ends once. Otherwise nothing was submitted: BW_ERR_NOT_LEADER, and what SUBMIT is refused with. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
+                                                     const struct bw_command *command, void *ticket,
+                                                     struct bw_diag *diag);
+/* A wish (bw_witness_ask): noted, and decided about at the next SETTLE. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
+                                                 const struct bw_wish *wish, struct bw_diag *diag);
+
+#endif

@@ -1,0 +1,216 @@
+#include "witness_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
+#include <breakwater/core/feature_level.h>
+
+/* ---- applying -------------------------------------------------------------------------------- */
+
+/* A witness that was initialised for another cluster, or with another election timeout, would take
+ * part in decisions that it was never meant for. */
+static enum bw_err check_identity(const struct bw_witness_machine *machine, struct bw_id cluster_id,
+                                  uint32_t election_timeout_ms, struct bw_diag *diag)
+{
+    const struct bw_witness_founding *own = &machine->founding;
+    char ours[BW_ID_TEXT_BYTES];
+    char theirs[BW_ID_TEXT_BYTES];
+
+    if (!bw_id_equal(cluster_id, own->cluster_id)) {
+        bw_id_format(own->cluster_id, ours);
+        bw_id_format(cluster_id, theirs);
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "the log belongs to cluster %s and this data directory to %s; was "
+                           "`witness init` run without the --cluster-id of the first witness?",
+                           theirs, ours);
+    }
+    if (election_timeout_ms != own->election_timeout_ms)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "the cluster was founded with election_timeout %" PRIu32
+                           " ms and this data directory with %" PRIu32 " ms",
+                           election_timeout_ms, own->election_timeout_ms);
+    return BW_OK;
+}
+
+enum bw_err bw_witness_machine_admit(const struct bw_witness_machine *machine,
+                                     const struct bw_command *command, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (command->kind == BW_COMMAND_FOUND && !bw_witness_machine_knows_cluster(machine))
+        err = check_identity(machine, command->cluster_id, command->election_timeout_ms, diag);
+    if (err == BW_OK)
+        err = bw_feature_level_admit(command->feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+    return err;
+}
+
+struct bw_applied bw_witness_machine_apply(struct bw_witness_machine *machine, uint64_t index,
+                                           const struct bw_command *command)
+{
+    const struct bw_applied applied = bw_cluster_apply(&machine->cluster, index, command);
+
+    bw_witness_on_applied(&machine->core, command, &applied, bw_witness_now(machine));
+    machine->notes[index % BW_WITNESS_NOTES] = (struct bw_witness_note){.index = index,
+                                                                        .applied = applied};
+    if (applied.rule != NULL)
+        bw_agenda_change(machine, applied.group);
+    return applied;
+}
+
+enum bw_err bw_witness_machine_restored(struct bw_witness_machine *machine, struct bw_diag *diag)
+{
+    const struct bw_cluster *cluster = &machine->cluster;
+    enum bw_err err = bw_feature_level_admit(cluster->feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+
+    if (err == BW_OK && bw_witness_machine_knows_cluster(machine))
+        err = check_identity(machine, cluster->id, cluster->election_timeout_ms, diag);
+    if (err != BW_OK)
+        return err;
+    bw_witness_on_restored(&machine->core, bw_witness_now(machine));
+    bw_agenda_change(machine, -1);
+    return BW_OK;
+}
+
+const struct bw_applied *bw_witness_machine_applied(const struct bw_witness_machine *machine,
+                                                    uint64_t index)
+{
+    const struct bw_witness_note *note = &machine->notes[index % BW_WITNESS_NOTES];
+
+    BW_ASSERT(note->index == index);
+    return &note->applied;
+}
+
+/* ---- proposals ------------------------------------------------------------------------------- */
+
+/* The core hears of its fate: what follows from it is proposed at once (after Expired the Grant), or
+ * again in a moment. */
+static void settle(struct bw_witness_machine *machine, const struct bw_proposal *proposal,
+                   const struct bw_applied *applied)
+{
+    const int group = proposal->group;
+
+    switch (bw_witness_on_proposed(&machine->core, proposal, applied)) {
+    case BW_PROPOSAL_NOTHING:
+        break;
+    case BW_PROPOSAL_RETRY:
+        machine->due[group] = bw_instant_add(bw_witness_now(machine),
+                                             BW_PROPOSAL_RETRY_MS * BW_NS_PER_MS);
+        break;
+    case BW_PROPOSAL_GO_ON:
+        if (group >= 0)
+            bw_agenda_evaluate(machine, group);
+        (void)bw_proof_want(&machine->core.proof); /* nobody waits for its number */
+        bw_proposals_want_proof(machine);
+        break;
+    }
+}
+
+static void sign(const struct bw_witness_machine *machine, struct bw_command *command)
+{
+    if (command->by[0] == '\0')
+        (void)snprintf(command->by, sizeof command->by, "witness/%s", machine->name);
+    if (command->unix_ms == 0)
+        command->unix_ms = machine->driver.wall_ms(machine->driver.user);
+}
+
+enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
+                                       const struct bw_command *command, void *ticket,
+                                       struct bw_diag *diag)
+{
+    struct bw_command signed_command = *command;
+    struct bw_witness_request request = {.command = command->kind,
+                                         .term = machine->core.leadership.term,
+                                         .ticket = ticket};
+    const struct bw_witness_action action = {.kind = BW_WITNESS_ACTION_SUBMIT,
+                                       .request = &request,
+                                       .command = &signed_command};
+    struct bw_diag why = {0};
+    enum bw_err err;
+
+    if (!machine->core.leadership.leads || machine->is_closed)
+        return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead");
+    sign(machine, &signed_command);
+    bw_witness_on_proposing(&machine->core, &signed_command, &request.proposal);
+    err = bw_witness_machine_request(machine, &action, &why);
+    if (err == BW_OK)
+        return BW_OK;
+    settle(machine, &request.proposal, NULL);
+    return bw_diag_set(diag, err, "the log does not take %s: %s", bw_command_word(command->kind),
+                       why.text[0] != '\0' ? why.text : bw_err_text(err));
+}
+
+/* ---- proofs of leadership -------------------------------------------------------------------- */
+
+void bw_proposals_want_proof(struct bw_witness_machine *machine)
+{
+    struct bw_proof *proof = &machine->core.proof;
+    struct bw_witness_request request = {.term = machine->core.leadership.term};
+
+    if (!machine->core.leadership.leads || !bw_proof_should_submit(proof))
+        return;
+    request.barrier = bw_proof_on_submitted(proof);
+    /* Refused: whoever waits is told at its deadline; the next sync tries again. */
+    if (bw_witness_machine_request(
+            machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_BARRIER,
+                                                 .request = &request},
+            NULL) != BW_OK)
+        bw_proof_on_failed(proof, request.barrier);
+}
+
+static void on_barrier(struct bw_witness_machine *machine, const struct bw_witness_request *request,
+                       enum bw_err err)
+{
+    const struct bw_leadership *leadership = &machine->core.leadership;
+
+    if (!leadership->leads || leadership->term != request->term)
+        return; /* of another term: proves nothing in this one */
+    if (err == BW_OK)
+        bw_proof_on_applied(&machine->core.proof, request->barrier);
+    else
+        bw_proof_on_failed(&machine->core.proof, request->barrier);
+    if (err == BW_OK)
+        bw_syncs_on_proved(machine);
+    bw_proposals_want_proof(machine);
+}
+
+void bw_proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event)
+{
+    const struct bw_witness_request *request = event->request;
+
+    if (request->barrier != 0) {
+        on_barrier(machine, request, event->err);
+        return;
+    }
+    if (request->command == BW_COMMAND_FOUND)
+        machine->is_founding = false; /* without an id it is tried again */
+    settle(machine, &request->proposal,
+           event->err == BW_OK ? bw_witness_machine_applied(machine, event->index) : NULL);
+}
+
+/* ---- which cluster this is ------------------------------------------------------------------- */
+
+void bw_proposals_found(struct bw_witness_machine *machine)
+{
+    const struct bw_witness_founding *founding = &machine->founding;
+    struct bw_command command = {.kind = BW_COMMAND_FOUND,
+                                 .cluster_id = founding->cluster_id,
+                                 .election_timeout_ms = founding->election_timeout_ms,
+                                 .feature_level = BW_FEATURE_LEVEL_NEWEST};
+    struct bw_diag diag = {0};
+
+    if (bw_witness_machine_knows_cluster(machine) || machine->is_founding ||
+        !machine->core.leadership.leads)
+        return;
+    memcpy(command.cluster_name, founding->cluster, sizeof command.cluster_name);
+    machine->is_founding = true;
+    if (bw_witness_machine_propose(machine, &command, NULL, &diag) == BW_OK)
+        return;
+    machine->is_founding = false;
+    bw_witness_machine_emit(machine,
+                            &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_NOT_FOUNDED,
+                                                        .text = diag.text});
+}
