@@ -339,6 +339,10 @@ static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
 
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 1);
     assert_int_equal(told_ended_epoch(&world), 1);
+
+    run(&world, 1, BW_ACTION_STATUS, 52); /* somebody has started it since */
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    assert_int_equal(told_ended_epoch(&world), 0);
 }
 
 /* Asked for again while what was refused is durable already. */

@@ -441,6 +441,23 @@ static void a_run_that_is_over_does_not_end_once_more(void **state)
     assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
 }
 
+/* Its mirror was still on its way to the disk: it has not begun. */
+static void a_start_that_dies_before_its_go_ahead_is_told_as_killed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.mirror_hangs = true;
+    run(&world, 1, BW_ACTION_START, 1);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_MIRRORING);
+
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_KILLED, "");
+
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_FREE);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_KILLED);
+}
+
 /* What the look saw may be older than what the stop beside it has left behind. */
 static void a_look_that_ends_while_a_stop_runs_proves_nothing(void **state)
 {
@@ -719,6 +736,7 @@ int main(void)
         cmocka_unit_test(a_child_that_does_not_exist_gets_no_go_ahead),
         cmocka_unit_test(a_child_killed_before_its_mirror_was_written_gets_no_go_ahead),
         cmocka_unit_test(a_run_that_is_over_does_not_end_once_more),
+        cmocka_unit_test(a_start_that_dies_before_its_go_ahead_is_told_as_killed),
         cmocka_unit_test(a_look_that_ends_while_a_stop_runs_proves_nothing),
         cmocka_unit_test(a_group_let_go_during_the_look_at_the_start_is_not_fenced),
         cmocka_unit_test(a_look_at_the_start_that_was_killed_is_repeated),
