@@ -212,7 +212,7 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
     if (service->is_in_unit)
         sim_unit_up(machine, group);
     service->is_masked = false;
-    service->is_twice = is_outside && sim_clone(world)->is_up &&
+    service->is_twice = service->is_outside && sim_clone(world)->is_up &&
                         strcmp(sim_clone(world)->name, machine->host->name) == 0;
     service->epoch = epoch;
     service->ignores_term = machine->is_stubborn ||
