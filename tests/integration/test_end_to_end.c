@@ -6,16 +6,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <breakwater/lab/process.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/reach.h>
 
@@ -61,29 +60,36 @@ static void make_site(struct story *story, int i)
 {
     struct site *site = &story->sites[i];
     const struct trio *trio = &story->trio;
-    char text[2048];
+    struct bw_lab_plan plan = trio_plan(trio);
+    char path[PATH_BYTES];
+    char state_dir[PATH_BYTES];
+    char groups[2048];
     char uri[128];
     char file[48];
-    char issued[TEST_PKI_PATH_BYTES];
+    const struct bw_lab_group group = {
+        .name = "harbor",
+        .scripts = site->dir,
+        .more = "    enforce: cgroup\n    script_timeout: 5s\n"};
+    const struct bw_lab_site own = {.name = site->name,
+                                    .dir = site->dir,
+                                    .state_dir = state_dir,
+                                    .groups = groups,
+                                    .more = ""};
 
     (void)snprintf(site->name, sizeof site->name, "e2e-%d-%c", (int)getpid(), 'a' + i);
     janitor_add_cgroups(site->name);
     trio_path(trio, site->name, site->dir);
     assert_int_equal(mkdir(site->dir, 0700), 0);
-    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent-1", site->name);
-    (void)snprintf(file, sizeof file, "%s.pem", site->name);
-    test_pki_issue_uri(&story->trio.pki, file, uri, issued);
-    (void)snprintf(
-        text, sizeof text,
-        "cluster: prod\nsite: %s\nname: agent-1\nstate_dir: state\nrun_dir: %s/run\n"
-        "guard_socket: %s/guard.sock\nlog_level: debug\ntls: {ca: ../ca.pem, identity: %s}\n"
-        "witnesses: [\"127.0.0.1:%d\", \"127.0.0.1:%d\", \"127.0.0.1:%d\"]\n"
-        "groups:\n  - name: harbor\n    enforce: cgroup\n    check_interval: 300ms\n"
-        "    script_timeout: 5s\n    fence_timeout: 600ms\n    kill_grace: 200ms\n"
-        "    status_script: status.sh\n    start_script: start.sh\n    stop_script: stop.sh\n"
-        "    fence_script: fence.sh\n",
-        site->name, site->dir, site->dir, issued, trio->api[0], trio->api[1], trio->api[2]);
-    put(site, "site.yaml", text);
+    (void)snprintf(uri, sizeof uri, "breakwater://prod/agent/%s/agent", site->name);
+    (void)snprintf(file, sizeof file, "%s-agent.pem", site->name);
+    test_pki_issue_uri(&story->trio.pki, file, uri, path);
+    plan.timings.check_interval_ms = 300;
+    plan.timings.fence_script_ms = 600;
+    plan.timings.kill_grace_ms = 200;
+    assert_true(bw_lab_print_group(&plan, &group, groups, sizeof groups) < sizeof groups);
+    (void)snprintf(state_dir, sizeof state_dir, "%s/state", site->dir);
+    (void)snprintf(path, sizeof path, "%s/site.yaml", site->dir);
+    assert_int_equal(bw_lab_write_site(&plan, &own, path, NULL), BW_OK);
     /* Appends the time of each beat; a beat is service. */
     put(site, "serve.sh",
         "#!/bin/sh\nwhile :; do read -r now rest </proc/uptime; echo \"$now\" >>beats; "
@@ -103,28 +109,27 @@ static void make_site(struct story *story, int i)
         "[ -e pid ] && kill -0 \"$(cat pid)\" 2>/dev/null && echo started || echo stopped\n");
 }
 
-static pid_t run(const struct site *site, const char *verb)
+static bool be_punctual(void *user)
 {
-    const pid_t parent = getpid();
+    (void)user;
+    punctual_child();
+    return true;
+}
+
+static pid_t run(const struct site *site, enum bw_lab_role role)
+{
     char program[PATH_BYTES];
     char config[PATH_BYTES + 16];
-    char log_path[PATH_BYTES + 16];
+    char log[PATH_BYTES + 16];
+    const struct bw_lab_daemon daemon = {
+        .program = program, .role = role, .config = config, .log = log, .enter = be_punctual};
     pid_t pid;
 
     (void)snprintf(program, sizeof program, "%s/breakwater", getenv("BREAKWATER_BUILD"));
     (void)snprintf(config, sizeof config, "%s/site.yaml", site->dir);
-    (void)snprintf(log_path, sizeof log_path, "%s/%s.log", site->dir, verb);
-    pid = fork();
-    assert_true(pid >= 0);
-    if (pid > 0)
-        return pid;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
-        _exit(1);
-    punctual_child();
-    (void)dup2(open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
-    execl(program, "breakwater", verb, "-c", config, (char *)NULL);
-    _exit(127);
+    (void)snprintf(log, sizeof log, "%s/%s.log", site->dir, bw_lab_role_word(role));
+    assert_int_equal(bw_lab_spawn(&daemon, &pid, NULL), BW_OK);
+    return pid;
 }
 
 static void end(pid_t *pid, int signal)
@@ -319,8 +324,8 @@ static int set_up(void **state)
     (void)trio_leader(&story->trio);
     apply_group(story);
     for (int i = 0; i < SITES; i++) {
-        story->sites[i].guard = run(&story->sites[i], "guard");
-        story->sites[i].agent = run(&story->sites[i], "agent");
+        story->sites[i].guard = run(&story->sites[i], BW_LAB_GUARD);
+        story->sites[i].agent = run(&story->sites[i], BW_LAB_AGENT);
     }
     await_first_service(story);
     await_sight(story);
@@ -401,7 +406,7 @@ static void a_site_without_its_agent_is_fenced_before_the_other_serves(void **st
     assert_true(count_scripts(a, "fence") >= 1);
 
     /* It comes back, stands by, and gives nothing and takes nothing. */
-    a->agent = run(a, "agent");
+    a->agent = run(a, BW_LAB_AGENT);
     const double back = now_s();
 
     await_service(story, 1, back + 2.0);
@@ -431,10 +436,10 @@ static void restarts_and_a_lost_leader_touch_nothing(void **state)
     end(&a->agent, SIGTERM);
     const unsigned renewals = count_lines(a, "agent.log", "event=renewal.confirmed");
 
-    a->agent = run(a, "agent");
+    a->agent = run(a, BW_LAB_AGENT);
     await_more(a, "agent.log", "event=renewal.confirmed", renewals);
     end(&a->guard, SIGTERM);
-    a->guard = run(a, "guard");
+    a->guard = run(a, BW_LAB_GUARD);
     await_more(a, "guard.log", "event=guard.ready", 1);
     await_more(a, "agent.log", "event=renewal.confirmed",
                count_lines(a, "agent.log", "event=renewal.confirmed"));
