@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "faults.h"
+#include "lacking.h"
 #include "real_cluster.h"
 
 #define COMMAND_BYTES  1024
@@ -258,10 +259,8 @@ static void a_witness_on_a_full_disk_takes_no_part_until_there_is_room(void **st
     int leader;
 
     (void)state;
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) {
-        print_message("no mount namespaces here: no small disk can be made\n");
-        skip();
-    }
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
+        skip_lacking("mounts");
     trio_path(&trio, "data1", data);
     run_shell("cp -a '%s' '%s.copy' && mount -t tmpfs -o size=64m,mode=700 none '%s'", data);
     run_shell("cp -a '%s.copy'/. '%s'/ && rm -rf '%s.copy'", data);

@@ -29,6 +29,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
 
+#include "lacking.h"
 #include "punctual.h"
 #include "test_witness.h"
 
@@ -716,7 +717,7 @@ static void a_full_disk_stops_one_witness_and_not_the_cluster(void **state)
 
     (void)state;
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
-        skip();                          /* only root can make a small disk */
+        skip_lacking("mounts"); /* only root can make a small disk */
     cluster.snapshot_threshold = 100000; /* the log alone */
     test_cluster_path(&cluster, 1, path);
     assert_int_equal(mkdir(path, 0700), 0);

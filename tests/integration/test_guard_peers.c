@@ -16,6 +16,7 @@
 
 #include "faults.h"
 #include "guard_rig.h"
+#include "lacking.h"
 
 #define FENCE_MS 5000
 #define LONG_MS  1900000 /* no test takes that long */
@@ -194,7 +195,7 @@ static void another_users_process_is_not_heard(void **state)
     pid_t child;
 
     if (geteuid() != 0)
-        skip(); /* only root can become somebody else */
+        skip_lacking("root"); /* only root can become somebody else */
     rig_guard_start(rig);
     rig_greet(rig);
     assert_int_equal(chmod(rig->dir, 0755), 0);

@@ -18,6 +18,7 @@
 #include "faults.h"
 #include "guard_rig.h"
 #include "janitor.h"
+#include "lacking.h"
 
 /* A start, a restart and a welcome come in time before D - F, on a slow machine too; and KILL comes
  * as long before D as it ever does (3.2.4), 500 ms. */
@@ -419,7 +420,7 @@ static void no_cgroup_of_a_group_that_is_gone_stays(void **state)
     rig_guard_start(rig);
     rig_greet(rig);
     if (!has_cgroup(rig))
-        skip(); /* none can be made at the top of the hierarchy here */
+        skip_lacking("cgroups"); /* none can be made at the top of the hierarchy here */
     (void)rig_guard_end(rig, SIGTERM);
     assert_false(has_cgroup(rig));
 
@@ -448,7 +449,7 @@ static void cgroups_that_vanished_are_made_anew(void **state)
     rig_guard_start(rig);
     rig_greet(rig);
     if (!has_cgroup(rig))
-        skip(); /* none can be made at the top of the hierarchy here */
+        skip_lacking("cgroups"); /* none can be made at the top of the hierarchy here */
     (void)snprintf(command, sizeof command,
                    "find /sys/fs/cgroup -depth -type d -path '*/breakwater-%s@*' -exec rmdir {} +",
                    rig->site);

@@ -16,6 +16,7 @@
 #include <breakwater/os/durable.h>
 
 #include "guard_rig.h"
+#include "lacking.h"
 
 #define FENCE_MS 5000
 #define LONG_MS  1900000 /* no test takes that long */
@@ -111,10 +112,8 @@ static void a_full_disk_refuses_the_arm_and_later_works_again(void **state)
                    rig->dir, rig->dir);
     /* In a mount namespace of this test's: nothing is left where it is killed over this. */
     if (geteuid() != 0 || unshare(CLONE_NEWNS) != 0 ||
-        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || system(command) != 0) {
-        print_message("no tmpfs can be mounted here\n");
-        skip();
-    }
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 || system(command) != 0)
+        skip_lacking("mounts");
     rig_guard_start(rig);
     rig_greet(rig);
     (void)snprintf(command, sizeof command, "dd if=/dev/zero of='%s/state/filler' 2>/dev/null",

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lacking.h"
 #include "real_cluster.h"
 
 static struct real_cluster cluster;
@@ -70,10 +71,8 @@ static void reboot(bool starts_service_at_boot)
 static void after_a_reboot_the_epoch_is_given_back_and_not_renewed(void **state)
 {
     (void)state;
-    if (!real_can_fake_boot()) {
-        print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
-        skip();
-    }
+    if (!real_can_fake_boot())
+        skip_lacking("mounts or machineid");
     serve_long();
 
     reboot(false);
@@ -91,10 +90,8 @@ static void a_service_that_the_boot_started_is_ended_before_the_epoch_is_given_b
     pid_t service;
 
     (void)state;
-    if (!real_can_fake_boot()) {
-        print_message("no mount namespaces or no machine id here: a reboot cannot be played\n");
-        skip();
-    }
+    if (!real_can_fake_boot())
+        skip_lacking("mounts or machineid");
     serve_long();
 
     reboot(true);

@@ -15,6 +15,7 @@
 
 #include "faults.h"
 #include "janitor.h"
+#include "lacking.h"
 #include "real_cluster.h"
 
 /* KILL comes as long before D as it ever does (3.2.4), 500 ms: time for a slow machine. */
@@ -56,7 +57,7 @@ static bool is_in_the_unit(pid_t pid)
 static void serve_as_a_unit(void)
 {
     if (!is_played)
-        skip();
+        skip_lacking("cgroups or mounts");
     real_serve(&cluster);
     assert_true(is_in_the_unit(real_service(&cluster, 0)));
     assert_string_equal(json_string_value(json_object_get(real_site_json(&cluster, 0), "reach")),

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lacking.h"
 #include "people.h"
 #include "test_https.h"
 
@@ -559,10 +560,8 @@ static void metrics_are_what_promtool_accepts(void **state)
     int status;
 
     (void)state;
-    if (system("command -v promtool >/dev/null") != 0) {
-        print_message("promtool is not installed: skipped\n");
-        skip();
-    }
+    if (system("command -v promtool >/dev/null") != 0)
+        skip_lacking("promtool");
     assert_int_equal(people_ask_leader(people.trio.viewer, "GET", "/metrics", NULL, 0), 200);
 
     tool = popen("promtool check metrics >&2", "w");

@@ -17,6 +17,7 @@
 #include <breakwater/sys/units.h>
 
 #include "janitor.h"
+#include "lacking.h"
 
 struct fixture {
     char dir[64];
@@ -215,10 +216,8 @@ static void inactive_unit_with_processes_is_up_until_they_are_killed(void **stat
 
     snprintf(tag, sizeof tag, "test-%ld", (long)getpid());
     janitor_add_cgroups(tag);
-    if (bw_cgroup_open(&cgroup, tag, "unit", &f->diag) != BW_OK) {
-        print_message("SKIP %s\n", f->diag.text);
-        skip();
-    }
+    if (bw_cgroup_open(&cgroup, tag, "unit", &f->diag) != BW_OK)
+        skip_lacking("cgroups");
     assert_int_equal(bw_cgroup_open_door(&cgroup, &door, &f->diag), BW_OK);
     pid = fork();
     if (pid == 0) {

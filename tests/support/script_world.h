@@ -19,6 +19,7 @@
 #include <breakwater/sys/script.h>
 
 #include "janitor.h"
+#include "lacking.h"
 
 /* For what must come to be, on a slow machine; and until bash has set a trap, there. */
 #define LOOK_US     5000
@@ -111,10 +112,8 @@ static inline struct fixture *fixture_of(void **state)
 {
     struct fixture *f = *state;
 
-    if (!f->by_scan && f->reach.means != BW_REACH_BY_CGROUP) {
-        print_message("SKIP %s\n", f->diag.text);
-        skip();
-    }
+    if (!f->by_scan && f->reach.means != BW_REACH_BY_CGROUP)
+        skip_lacking("cgroups");
     return f;
 }
 

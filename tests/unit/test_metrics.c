@@ -14,6 +14,8 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/obs/metrics.h>
 
+#include "lacking.h"
+
 static int new_metrics(void **state)
 {
     struct bw_metrics *metrics = calloc(1, sizeof *metrics);
@@ -134,7 +136,7 @@ static void promtool_accepts_the_text(void **state)
     int status;
 
     if (system("command -v promtool >/dev/null") != 0)
-        skip();
+        skip_lacking("promtool");
     bw_metrics_begin(metrics, "bw_grants_total", BW_METRIC_COUNTER, "Grants: a \\ and\na line.");
     bw_metrics_add_u64(metrics, UINT64_MAX,
                        BW_METRIC_LABELS({"group", "a\"} 9\nbw_y 1\\\x01\xff"}));

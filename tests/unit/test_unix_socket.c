@@ -20,6 +20,8 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/unix_socket.h>
 
+#include "lacking.h"
+
 struct side {
     struct bw_unix_connection *connection; /* NULL once closed */
     int connected_count;
@@ -404,10 +406,8 @@ static void process_of_another_user_is_not_heard(void **state)
     int rc = -1;
     pid_t other;
 
-    if (geteuid() != 0) {
-        print_message("SKIP needs root, to become another user\n");
-        skip();
-    }
+    if (geteuid() != 0)
+        skip_lacking("root");
     f->guard.echoes = true;
     assert_int_equal(chmod(f->dir, 0755), 0);
     assert_int_equal(chmod(f->path, 0666), 0);
