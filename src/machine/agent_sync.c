@@ -121,10 +121,11 @@ static void send_to(struct bw_agent_machine *machine, uint32_t number)
 static void sync_all(struct bw_agent_machine *machine)
 {
     const struct bw_instant sent = bw_agent_now(machine); /* before anything of it leaves (3.2.1) */
+    const bool has_any = any_free_slot(machine);
 
     machine->sync_sent = sent;
     machine->has_sent = true;
-    if (!any_free_slot(machine) || !make_sync(machine, sent))
+    if (has_any && !make_sync(machine, sent))
         return;
     for (uint32_t i = 0; i < BW_AGENT_WITNESSES_MAX; i++) {
         struct bw_agent_witness *witness = &machine->witnesses[i];

@@ -193,6 +193,22 @@ static void a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_on
     assert_asks_not(&rig, "SYNC:2");
 }
 
+static void whoever_answers_first_of_witnesses_that_all_owe_two_gets_the_newest_at_once(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    live_until(&rig, rig.now_ms + 1500); /* the second one, to all */
+    live_until(&rig, rig.now_ms + 1500); /* the third, to none */
+    forget(&rig);
+    answered(&rig, 1, reply_of(&rig, BW_ORDER_STAND_BY, 8, &reply));
+    live_until(&rig, rig.now_ms + 3);
+    assert_asks(&rig, "SYNC:1");
+    assert_asks_not(&rig, "SYNC:0");
+}
+
 /* A connection that broke, a certificate that is refused: the next sync is asked all the same. */
 static void what_was_not_answered_makes_room_for_the_next_sync(void **state)
 {
@@ -537,6 +553,8 @@ int main(void)
         cmocka_unit_test(deadlines_go_before_what_waited_in_a_queue),
         cmocka_unit_test(each_group_steps_with_clocks_that_were_read_for_it),
         cmocka_unit_test(a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once),
+        cmocka_unit_test(
+            whoever_answers_first_of_witnesses_that_all_owe_two_gets_the_newest_at_once),
         cmocka_unit_test(what_was_not_answered_makes_room_for_the_next_sync),
         cmocka_unit_test(a_poll_that_is_answered_at_once_without_news_is_slowed_down),
         cmocka_unit_test(witnesses_that_a_leader_tells_of_are_asked_and_left_again),

@@ -62,7 +62,8 @@ struct bw_group {
     uint64_t spec_version;      /* raised by SetSpec, SetMode, Maintenance. Begins at the log index
                                    that made the group, so that one deleted and made again never
                                    repeats a version: reports and late commands name it (3.9) */
-    uint64_t spec_index;        /* log index of the newest of those */
+    uint64_t spec_index;        /* log index of the newest of those. Nothing reads it: every snapshot
+                                   has it, and all witnesses write the same bytes */
     uint64_t changed_index;     /* log index of the newest change: what orders carry (5.3) */
     uint64_t epoch;             /* newest epoch ever granted, or the floor it began above */
     enum bw_phase phase;
