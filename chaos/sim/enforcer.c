@@ -84,37 +84,37 @@ static struct word *word_of(struct sim_process *process, uint32_t life, int kind
 static void unmade(struct sim_guard *guard)
 {
     guard->enforcer.process = NULL; /* one that begins after all is nobody's, and ends */
-    bw_enforcing_on_unmade(&guard->enforcing, sim_now(guard->process));
+    bw_enforcing_on_unmade(&guard->daemon.enforcing, sim_now(guard->process));
 }
 
 static void gone(struct sim_guard *guard)
 {
-    bw_enforcing_on_lost(&guard->enforcing);
-    bw_enforcing_on_gone(&guard->enforcing, sim_now(guard->process));
+    bw_enforcing_on_lost(&guard->daemon.enforcing);
+    bw_enforcing_on_gone(&guard->daemon.enforcing, sim_now(guard->process));
 }
 
 static void on_word(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
     struct word *word = payload;
-    const bool is_made = guard->enforcing.state == BW_ENFORCER_MADE;
-    const bool is_making = guard->enforcing.state == BW_ENFORCER_MAKING;
+    const bool is_made = guard->daemon.enforcing.state == BW_ENFORCER_MADE;
+    const bool is_making = guard->daemon.enforcing.state == BW_ENFORCER_MAKING;
 
     if (word->process == guard->enforcer.process && word->life == guard->enforcer.life) {
         if (word->kind == WORD_MADE && is_making && word->process->health != SIM_DEAD)
-            bw_enforcing_on_made(&guard->enforcing);
+            bw_enforcing_on_made(&guard->daemon.enforcing);
         else if ((word->kind == WORD_GONE || word->kind == WORD_OVERDUE) && is_making)
             unmade(guard);
         else if (word->kind == WORD_GONE && is_made)
             gone(guard);
         if (word->kind == WORD_TAKEN) {
             guard->enforcer.unread--;
-            bw_enforcing_on_taken(&guard->enforcing, word->number, word->refused,
+            bw_enforcing_on_taken(&guard->daemon.enforcing, word->number, word->refused,
                                   word->refused_count, sim_now(process));
         }
     }
     free(word);
-    sim_guard_look(guard);
+    sim_guard_go_on(guard);
 }
 
 static void say(struct sim_enforcer *enforcer, struct word *word)
@@ -315,20 +315,17 @@ static void relieve(struct sim_guard *guard)
         enforcer->is_handed_over = true;
         for (uint32_t group = 0; group < guard->place_count; group++)
             (void)bw_enforcer_hand_over(&enforcer->machine, guard->places[group].machine.group,
-                                        bw_enforcing_known_epoch(&guard->places[group].enforcing));
+                                        bw_enforcing_known_epoch(&guard->places[group].at.enforcing));
         bw_enforcer_on_guard_gone(&enforcer->machine);
         serve(enforcer);
     }
-    bw_enforcing_on_relief(&guard->enforcing, are_done, sim_now(guard->process));
+    bw_enforcing_on_relief(&guard->daemon.enforcing, are_done, sim_now(guard->process));
 }
 
-static void carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action)
+void sim_enforcer_carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action)
 {
-    struct bw_enforcing *enforcing = &guard->enforcing;
+    struct bw_enforcing *enforcing = &guard->daemon.enforcing;
     const struct bw_instant now = sim_now(guard->process);
-    const struct sim_guard_place *place =
-        action->place != NULL ? action->place->owner : NULL;
-    struct sim_guard_task *task;
 
     switch (action->kind) {
     case BW_ENFORCING_MAKE:
@@ -353,19 +350,7 @@ static void carry_out(struct sim_guard *guard, const struct bw_enforcing_action 
     case BW_ENFORCING_WRITE:
         sim_guard_write_mirrors(guard);
         break;
-    case BW_ENFORCING_ANSWER:
-        task = sim_guard_push(guard, SIM_GUARD_MIRRORED, place->group);
-        task->number = action->number;
-        task->ok = action->ok;
+    case BW_ENFORCING_ANSWER: /* the machine's own */
         break;
     }
-}
-
-void sim_enforcing_go_on(struct sim_guard *guard)
-{
-    struct bw_enforcing_action action;
-
-    while (guard->task_count == 0 && !sim_is_doomed(guard->process) &&
-           bw_enforcing_next(&guard->enforcing, sim_now(guard->process), &action))
-        carry_out(guard, &action);
 }

@@ -10,8 +10,7 @@
 
 extern const struct sim_process_ops sim_enforcer_ops;
 
-/* At the end of a turn: carries out what machine/enforcing.h has to be done, until that is a step. */
-void sim_enforcing_go_on(struct sim_guard *guard);
+void sim_enforcer_carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action);
 /* The guard has died. */
 void sim_enforcer_guard_gone(struct sim_guard *guard);
 

@@ -13,10 +13,6 @@
 #include "enforcer.h"
 #include "units.h"
 
-/* As in src/guard: a proof of reach may block, and is tried again. */
-#define PROOF_NS       (6 * SIM_S)
-#define PROVE_AGAIN_NS (30 * SIM_S)
-
 const struct bw_guard *sim_guard_machine(const struct sim_process *process, uint32_t group)
 {
     const struct sim_guard *guard = process->state;
@@ -38,55 +34,19 @@ bool sim_guard_is_broken(const struct sim_process *process)
     return guard != NULL && guard->is_broken;
 }
 
-static void go_on(struct sim_guard *guard);
-
-/* ---- tasks -------------------------------------------------------------------------------------- */
-
-struct sim_guard_task *sim_guard_push(struct sim_guard *guard, enum sim_guard_task_kind kind,
-                                      uint32_t group)
-{
-    struct sim_guard_task *task =
-        &guard->tasks[(guard->task_first + guard->task_count) % SIM_GUARD_TASKS_MAX];
-
-    BW_ASSERT(guard->task_count < SIM_GUARD_TASKS_MAX);
-    guard->task_count++;
-    task->kind = kind;
-    task->group = group;
-    return task;
-}
-
 /* ---- its proof ---------------------------------------------------------------------------------- */
 
-static bool is_deadline_near(const struct sim_guard *guard)
+static enum bw_guard_proof prove(struct sim_guard *guard, struct sim_guard_place *place)
 {
-    const struct bw_instant soon = bw_instant_add(sim_now(guard->process), PROOF_NS);
+    const struct bw_guarded *because_of;
 
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        const struct bw_guard *machine = &guard->places[i].machine;
-
-        if (bw_guard_is_fencing(machine) ||
-            (machine->mirror.armed_epoch != 0 &&
-             bw_instant_right_is_over(soon, bw_instant_sub(machine->mirror.armed_end,
-                                                           machine->mirror.fence_ns))))
-            return true;
-    }
-    return false;
-}
-
-/* Both of src/guard's: at a start and a hello, and late, in the first quiet moment after a run. */
-static void prove(struct sim_guard *guard, struct sim_guard_place *place, bool is_late)
-{
-    const struct bw_instant now = sim_now(guard->process);
-
-    if (place->is_proved ||
-        (is_late && !bw_instant_wait_is_over(now, place->prove_again_at)))
-        return;
-    if (is_deadline_near(guard) || !sim_unit_is_seen(guard->machine, place->group) || place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE)
-        return;
+    if (place->is_proved || !sim_unit_is_seen(guard->machine, place->group) ||
+        place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
+        bw_guard_machine_proof_ms(&guard->daemon, sim_now(guard->process), &because_of) == 0)
+        return BW_GUARD_PROOF_UNTRIED;
     place->is_proved = true;
     place->machine.limits.reach_works = true;
-    if (is_late)
-        sim_guard_greet_again(guard);
+    return BW_GUARD_PROOF_WORKS;
 }
 
 /* ---- scripts ------------------------------------------------------------------------------------ */
@@ -101,11 +61,9 @@ static enum sim_slot slot_of(enum bw_guard_slot slot, enum bw_action_kind action
                                                                    : SIM_SLOT_ACTION;
 }
 
-static void push_end(struct sim_guard *guard, struct sim_guard_place *place,
-                     enum bw_guard_slot slot)
+static void note_end(struct sim_guard *guard, struct sim_guard_place *place, enum bw_guard_slot slot)
 {
-    sim_guard_push(guard, SIM_GUARD_RUN_ENDED, place->group)->slot = slot;
-    (void)sim_guard_push(guard, SIM_GUARD_PROVE, place->group);
+    bw_guard_machine_on_end(&guard->daemon, &place->at, slot);
 }
 
 /* The fact of guard/run.c: what a person has started is in no cgroup of the group's. */
@@ -150,9 +108,9 @@ static void on_script_ended(struct sim_process *process, void *payload)
     struct sim_guard_place *place = &guard->places[end->group];
 
     if (sim_work_on_end(&place->work[end->key], end))
-        push_end(guard, place, (enum bw_guard_slot)end->key);
+        note_end(guard, place, (enum bw_guard_slot)end->key);
     free(end);
-    go_on(guard);
+    sim_guard_go_on(guard);
 }
 
 static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
@@ -191,7 +149,7 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
     sim_count(sim_world_of(guard->process), "script:unstartable");
     out_answer->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
-    place->has_ended[action->slot] = true;
+    note_end(guard, place, action->slot);
 }
 
 /* ---- what the machine asks for ------------------------------------------------------------------ */
@@ -279,22 +237,33 @@ static const char *crash_point_of(const struct bw_guard_action *action)
     return NULL;
 }
 
-/* True: `out_answer` is to be stepped before the next action. */
-static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
-                      const struct bw_guard_action *action, struct bw_guard_event *out_answer)
+static void kill_reach(struct sim_guard *guard, struct sim_guard_place *place)
+{
+    /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
+    sim_reach_kill_start(&place->kill, guard->process, place->group,
+                         SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
+                         place->machine.fence_grace_ns * 70 / 100);
+}
+
+static void carry_out(struct sim_guard *guard, struct sim_guard_place *place,
+                      const struct bw_guard_action *action)
 {
     struct sim_work *work = &place->work[action->slot];
+    struct bw_guard_event spawned;
 
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
-        sim_guard_save(guard, place);
+        place->asked_memory = place->machine.memory;
         break;
     case BW_GUARD_ACTION_MIRROR:
-        sim_guard_mirror(guard, place, action->number);
+        sim_check_mirror_changes(guard->process, place->group, &place->asked,
+                                 &place->machine.mirror);
+        place->asked = place->machine.mirror;
         break;
     case BW_GUARD_ACTION_SPAWN:
-        spawn(guard, place, action, out_answer);
-        return true;
+        spawn(guard, place, action, &spawned);
+        bw_guard_machine_spawned(&guard->daemon, &place->at, &spawned, sim_now(guard->process));
+        break;
     case BW_GUARD_ACTION_GO:
         sim_check_guard_goes(guard->process, &work->order);
         sim_work_go(work, action->run_not_after, action->limit_ns,
@@ -311,10 +280,7 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
                          false, SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
-        /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
-        sim_reach_kill_start(&place->kill, guard->process, place->group,
-                             SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
-                             place->machine.fence_grace_ns * 70 / 100);
+        kill_reach(guard, place);
         break;
     case BW_GUARD_ACTION_SEND:
         if (guard->is_caretaker)
@@ -323,68 +289,86 @@ static bool carry_out(struct sim_guard *guard, struct sim_guard_place *place,
         sim_guard_send(guard, &action->message);
         break;
     }
-    return false;
 }
 
-/* ---- a step, and what follows from it ----------------------------------------------------------- */
-
-static void step_once(struct sim_guard *guard, struct sim_guard_place *place,
-                      const struct bw_guard_event *event)
-{
-    bw_guard_turn_step(&guard->turn, &place->machine, event, sim_now(guard->process));
-}
-
-void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
-                    const struct bw_guard_event *event)
-{
-    BW_ASSERT(guard->stepping == NULL);
-    guard->stepping = place;
-    step_once(guard, place, event);
-}
-
-static void end_step(struct sim_guard *guard, struct sim_guard_place *place)
-{
-    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
-        if (place->has_ended[slot]) {
-            const struct bw_guard_event event =
-                run_ended(guard, place, (enum bw_guard_slot)slot);
-
-            place->has_ended[slot] = false;
-            step_once(guard, place, &event);
-            return;
-        }
-    }
-    place->wake_at = bw_guard_turn_wake(&guard->turn, sim_now(guard->process));
-    bw_enforcing_on_step(&guard->enforcing, &place->enforcing);
-    guard->stepping = NULL;
-}
-
-/* The next action of the step under way. */
-static void continue_step(struct sim_guard *guard)
+/* A crash may come before it, and after a child was let go. */
+static void do_action(struct sim_guard *guard, struct sim_guard_place *place,
+                      const struct bw_guard_machine_action *step)
 {
     struct sim_world *world = sim_world_of(guard->process);
-    struct sim_guard_place *place = guard->stepping;
-    const struct bw_guard_action *action = bw_guard_turn_next(&guard->turn);
-    const char *where;
-    struct bw_guard_event answer;
+    const struct bw_guard_action *action = step->action;
+    const char *where = crash_point_of(action);
 
-    if (action == NULL) {
-        end_step(guard, place);
+    if (!step->is_late)
+        sim_count(world, action->rule);
+    if (!step->is_late && world->tells)
+        tell_action(guard, place, action);
+    if (step->is_idle) {
+        sim_count(world, "guard:idle_action");
         return;
     }
-    sim_count(world, action->rule);
-    if (world->tells)
-        tell_action(guard, place, action);
-    where = crash_point_of(action);
     if (where != NULL && sim_crash_point(guard->process, where))
         return;
-    if (carry_out(guard, place, action, &answer) && !sim_is_doomed(guard->process))
-        step_once(guard, place, &answer);
-    else if (action->kind == BW_GUARD_ACTION_GO)
+    carry_out(guard, place, action);
+    if (action->kind == BW_GUARD_ACTION_GO && !sim_is_doomed(guard->process))
         (void)sim_crash_point(guard->process, place->work[action->slot].order.action ==
                                                       BW_ACTION_START
                                                   ? "crash:guard-began"
                                                   : "crash:guard-went");
+}
+
+static void tell_end(struct sim_guard *guard, struct sim_guard_place *place,
+                     const struct bw_guard_machine_action *action)
+{
+    struct bw_guard_event event;
+
+    if (action->is_given_up)
+        place->work[action->slot].ended =
+            (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
+    event = run_ended(guard, place, action->slot);
+    if (action->is_given_up)
+        event.digest = 0;
+    bw_guard_machine_ended(&guard->daemon, &place->at, &event, sim_now(guard->process));
+}
+
+static void do_next(struct sim_guard *guard, const struct bw_guard_machine_action *action)
+{
+    struct sim_guard_place *place = action->group != NULL ? action->group->owner : NULL;
+
+    switch (action->kind) {
+    case BW_GUARD_MACHINE_STEPPED:
+        break;
+    case BW_GUARD_MACHINE_DO:
+        do_action(guard, place, action);
+        break;
+    case BW_GUARD_MACHINE_TELL_END:
+        tell_end(guard, place, action);
+        break;
+    case BW_GUARD_MACHINE_WRITE_SAVES:
+        sim_guard_write_saves(guard);
+        break;
+    case BW_GUARD_MACHINE_PROVE:
+        bw_guard_machine_proved(&guard->daemon, &place->at, prove(guard, place),
+                                sim_now(guard->process));
+        break;
+    case BW_GUARD_MACHINE_REFUSE:
+        sim_guard_refuse(guard, action);
+        break;
+    case BW_GUARD_MACHINE_REFUSE_HELLO:
+        sim_guard_refuse_hello(guard, action->hello);
+        break;
+    case BW_GUARD_MACHINE_SESSION:
+        sim_guard_session_do(guard, &action->session);
+        break;
+    case BW_GUARD_MACHINE_GREET_AGAIN:
+        sim_guard_close(guard, action->connection);
+        break;
+    case BW_GUARD_MACHINE_FORGOTTEN: /* there is one cluster */
+        break;
+    case BW_GUARD_MACHINE_ENFORCE:
+        sim_enforcer_carry_out(guard, &action->enforce);
+        break;
+    }
 }
 
 /* As bw_guard_place_configure: a run that is under way goes on with those it was begun with. */
@@ -402,8 +386,8 @@ static void read_scripts(struct sim_guard *guard)
 static void on_hangup(struct sim_process *process, void *payload)
 {
     (void)payload;
-    (void)sim_guard_push(process->state, SIM_GUARD_RELOAD, 0);
-    go_on(process->state);
+    read_scripts(process->state);
+    sim_guard_go_on(process->state);
 }
 
 void sim_guard_reload(struct sim_process *process)
@@ -412,65 +396,15 @@ void sim_guard_reload(struct sim_process *process)
         sim_later(process, 0, on_hangup, NULL, NULL);
 }
 
-static void do_task(struct sim_guard *guard, const struct sim_guard_task *task)
-{
-    struct sim_guard_place *place = &guard->places[task->group];
-    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
-
-    switch (task->kind) {
-    case SIM_GUARD_TICK:
-        break;
-    case SIM_GUARD_AGENT_GONE:
-        event.kind = BW_GUARD_EVENT_AGENT_GONE;
-        break;
-    case SIM_GUARD_GREET:
-        if (guard->session.agent == 0)
-            return;
-        event.kind = BW_GUARD_EVENT_HELLO;
-        event.hello = guard->session.hello;
-        break;
-    case SIM_GUARD_RUN_ENDED:
-        event = run_ended(guard, place, task->slot);
-        break;
-    case SIM_GUARD_SAVED:
-        event.kind = BW_GUARD_EVENT_SAVED;
-        event.ok = task->ok;
-        break;
-    case SIM_GUARD_MIRRORED:
-        event.kind = BW_GUARD_EVENT_MIRRORED;
-        event.number = task->number;
-        event.ok = task->ok;
-        break;
-    case SIM_GUARD_REACH_KILLED:
-        event.kind = BW_GUARD_EVENT_REACH_KILLED;
-        event.ok = task->ok;
-        break;
-    case SIM_GUARD_PROVE:
-        prove(guard, place, guard->session.agent != 0);
-        return;
-    case SIM_GUARD_MESSAGE:
-        sim_guard_on_letter(guard, task);
-        return;
-    case SIM_GUARD_CLOSED:
-        sim_guard_on_closed(guard, task->tag);
-        return;
-    case SIM_GUARD_RELOAD:
-        read_scripts(guard);
-        return;
-    }
-    sim_guard_step(guard, place, &event);
-}
-
 /* ---- when -------------------------------------------------------------------------------------- */
 
 static void set_wake(struct sim_guard *guard)
 {
-    struct bw_instant at = bw_enforcing_wake(&guard->enforcing, sim_now(guard->process));
+    struct bw_instant at = bw_guard_machine_wake(&guard->daemon, sim_now(guard->process));
 
     for (uint32_t i = 0; i < guard->place_count; i++) {
         const struct sim_guard_place *place = &guard->places[i];
 
-        at = bw_instant_min(at, place->wake_at);
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
             at = bw_instant_min(at, place->work[slot].wake_at);
         if (place->kill.is_running)
@@ -481,85 +415,27 @@ static void set_wake(struct sim_guard *guard)
         sim_wake_at(guard->process, at);
 }
 
-static bool is_over(const struct sim_guard *guard, const struct sim_guard_place *place)
-{
-    const struct bw_guard *machine = &place->machine;
-
-    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-        if (machine->slots[slot].state != BW_SLOT_FREE)
-            return false;
-    return !bw_guard_is_fencing(machine) &&
-           (machine->mirror.armed_epoch == 0 || machine->fence == BW_FENCE_DONE ||
-            bw_instant_right_is_over(sim_now(guard->process), machine->mirror.armed_end));
-}
-
 /* A caretaker ends with the last of what it cares for, as in src/guard/program.c. */
 static void end_if_over(struct sim_guard *guard)
 {
     for (uint32_t i = 0; i < guard->place_count; i++)
-        if (!is_over(guard, &guard->places[i]))
+        if (!bw_guarded_is_over(&guard->places[i].at, sim_now(guard->process)))
             return;
     sim_process_kill(guard->process);
 }
 
-static void resume(struct sim_process *process, void *payload)
+void sim_guard_go_on(struct sim_guard *guard)
 {
-    (void)payload;
-    go_on(process->state);
-}
+    struct bw_guard_machine_action action;
 
-void sim_guard_look(struct sim_guard *guard)
-{
-    go_on(guard);
-}
-
-/* At the end of a turn: what it has changed is written, and passed on. */
-static bool has_more(struct sim_guard *guard)
-{
-    if (guard->stepping != NULL || guard->task_count > 0 || sim_is_doomed(guard->process))
-        return true;
-    sim_guard_session_go_on(guard);
-    sim_enforcing_go_on(guard);
-    return guard->task_count > 0;
-}
-
-/* Until nothing is left to do, or the disk makes it wait. */
-static void go_on(struct sim_guard *guard)
-{
-    while (has_more(guard)) {
-        if (sim_is_doomed(guard->process))
-            return;
-        if (guard->process->health == SIM_FROZEN) {
-            sim_count(sim_world_of(guard->process), "guard:waits_for_disk");
-            sim_later(guard->process, 0, resume, NULL, NULL);
-            return;
-        }
-        if (guard->stepping != NULL) {
-            continue_step(guard);
-        } else {
-            const struct sim_guard_task *task = &guard->tasks[guard->task_first];
-
-            guard->task_first = (guard->task_first + 1) % SIM_GUARD_TASKS_MAX;
-            guard->task_count--;
-            do_task(guard, task);
-        }
-    }
+    while (!sim_is_doomed(guard->process) &&
+           bw_guard_machine_next(&guard->daemon, true, true, sim_now(guard->process), &action))
+        do_next(guard, &action);
+    if (sim_is_doomed(guard->process))
+        return;
     set_wake(guard);
     if (guard->is_caretaker)
         end_if_over(guard);
-}
-
-/* Deadlines go before messages (3.4). */
-static void serve_deadlines(struct sim_guard *guard)
-{
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        struct sim_guard_place *place = &guard->places[i];
-
-        if (!bw_instant_right_is_over(sim_now(guard->process), place->wake_at))
-            continue;
-        place->wake_at = BW_INSTANT_NEVER;
-        (void)sim_guard_push(guard, SIM_GUARD_TICK, i);
-    }
 }
 
 static void serve_scripts(struct sim_guard *guard)
@@ -570,9 +446,14 @@ static void serve_scripts(struct sim_guard *guard)
 
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
             if (sim_work_serve(&place->work[slot]))
-                push_end(guard, place, (enum bw_guard_slot)slot);
+                note_end(guard, place, (enum bw_guard_slot)slot);
+        sim_guard_go_on(guard);
+        if (sim_is_doomed(guard->process))
+            return;
         if (sim_reach_kill_serve(&place->kill, guard->process, i, &ok))
-            sim_guard_push(guard, SIM_GUARD_REACH_KILLED, i)->ok = ok;
+            bw_guard_machine_on_reach_killed(&guard->daemon, &place->at, ok,
+                                             sim_now(guard->process));
+        sim_guard_go_on(guard);
     }
 }
 
@@ -580,18 +461,15 @@ static void on_wake(struct sim_process *process)
 {
     struct sim_guard *guard = process->state;
 
-    serve_deadlines(guard);
-    go_on(guard);
-    if (sim_is_doomed(process) || process->health == SIM_FROZEN)
-        return; /* what else is due is found when it goes on */
-    serve_scripts(guard);
-    go_on(guard);
+    bw_guard_machine_on_wake(&guard->daemon);
+    sim_guard_go_on(guard);
+    if (!sim_is_doomed(process))
+        serve_scripts(guard);
 }
 
 static void on_message(struct sim_process *process, const struct sim_message *message)
 {
     struct sim_guard *guard = process->state;
-    struct sim_guard_task *task;
     struct bw_guard_message content;
     struct bw_diag diag = {0};
 
@@ -604,13 +482,11 @@ static void on_message(struct sim_process *process, const struct sim_message *me
                  message->from->name, diag.text);
         return;
     }
-    serve_deadlines(guard);
-    task = sim_guard_push(guard, message->size > 0 ? SIM_GUARD_MESSAGE : SIM_GUARD_CLOSED, 0);
-    task->from = message->from;
-    task->tag = message->tag;
     if (message->size > 0)
-        task->message = content;
-    go_on(guard);
+        sim_guard_on_letter(guard, message->tag, &content);
+    else
+        sim_guard_on_closed(guard, message->tag);
+    sim_guard_go_on(guard);
 }
 
 /* ---- its life ----------------------------------------------------------------------------------- */
@@ -680,11 +556,8 @@ static bool open_place(struct sim_guard *guard, uint32_t group)
     bw_guard_init(&place->machine, world->group_names[group], &limits, &memory,
                   has_mirror ? &mirror : NULL, sim_now(guard->process));
     place->asked = place->machine.mirror;
-    bw_enforcing_add(&guard->enforcing, &place->enforcing, &place->machine, place);
-    place->wake_at = BW_INSTANT_NEVER;
+    bw_guard_machine_add(&guard->daemon, &place->at, &place->machine, place);
     guard->place_count++;
-    (void)sim_guard_push(guard, SIM_GUARD_TICK, group);
-    (void)sim_guard_push(guard, SIM_GUARD_PROVE, group);
     if (world->tells)
         sim_tell(world, guard->process->name, "%s: loaded, epoch %llu seen, %llu armed%s",
                  world->group_names[group], (unsigned long long)memory.epoch_seen,
@@ -704,16 +577,15 @@ static void on_start(struct sim_process *process)
     guard->is_caretaker = guard->machine->is_site_file_bad;
     process->saves_beside = true;
     process->state = guard;
-    bw_enforcing_init(&guard->enforcing);
-    bw_enforcing_begin(&guard->enforcing, sim_now(process));
     is_fine = sim_guard_store_open(guard, &own);
-    bw_guard_session_init(&guard->session, &own);
+    bw_guard_machine_init(&guard->daemon, &own);
     for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
         is_fine = open_place(guard, i);
+    bw_enforcing_begin(&guard->daemon.enforcing, sim_now(process));
     if (guard->is_caretaker)
         sim_count(sim_world_of(process), "guard:caretaker");
     if (is_fine && !(guard->is_caretaker && BW_MUTANT(NO_CARETAKER)))
-        go_on(guard);
+        sim_guard_go_on(guard);
     else
         sim_process_kill(process);
 }

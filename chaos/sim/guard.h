@@ -12,10 +12,7 @@
 #ifndef BW_SIM_GUARD_H
 #define BW_SIM_GUARD_H
 
-#include <breakwater/core/guard_turn.h>
-#include <breakwater/machine/enforcing.h>
-#include <breakwater/machine/guard_session.h>
-#include <breakwater/machine/rounds.h>
+#include <breakwater/machine/guard_machine.h>
 
 #include "machine.h"
 
@@ -25,19 +22,15 @@
 struct sim_guard_place {
     uint32_t group;
     struct bw_guard machine;
-    struct bw_instant wake_at;
-    struct bw_instant prove_again_at;
     bool is_proved;
     uint32_t files;        /* the scripts that it has read of */
     uint32_t config_number;
     uint32_t run_config_number[BW_GUARD_SLOT_COUNT];
     struct sim_work work[BW_GUARD_SLOT_COUNT];
-    bool has_ended[BW_GUARD_SLOT_COUNT]; /* RUN_ENDED waits for the step under way */
     struct sim_reach_kill kill;
-    struct bw_enforcing_place enforcing;
+    struct bw_guarded at; /* its part of the guard's machine */
     struct bw_guard_mirror asked; /* the newest mirror that was asked for */
     struct bw_guard_memory asked_memory;
-    struct bw_round_item save;
 };
 
 struct sim_guard_enforcer {
@@ -45,33 +38,6 @@ struct sim_guard_enforcer {
     uint32_t life;
     uint32_t unread; /* answers of it */
 };
-
-/* What is still to be done in this event, in order. A slow disk may stop it in the middle; it goes on
- * when the process does. */
-enum sim_guard_task_kind {
-    SIM_GUARD_TICK,
-    SIM_GUARD_PROVE,      /* after a run, or at a hello */
-    SIM_GUARD_RUN_ENDED,
-    SIM_GUARD_SAVED,
-    SIM_GUARD_MIRRORED,
-    SIM_GUARD_REACH_KILLED,
-    SIM_GUARD_MESSAGE,    /* from an agent */
-    SIM_GUARD_CLOSED,     /* its connection has ended */
-    SIM_GUARD_AGENT_GONE, /* the machine of a place is told */
-    SIM_GUARD_GREET,      /* the machine of a place is told of the hello */
-    SIM_GUARD_RELOAD, /* the site file is read anew */
-};
-struct sim_guard_task {
-    enum sim_guard_task_kind kind;
-    uint32_t group;
-    enum bw_guard_slot slot;
-    bool ok;
-    uint64_t number;          /* MIRRORED */
-    struct sim_process *from; /* MESSAGE CLOSED */
-    uint64_t tag;
-    struct bw_guard_message message;
-};
-#define SIM_GUARD_TASKS_MAX (12 * SIM_GROUPS_MAX)
 
 #define SIM_GUARD_CLOSED_MAX 8
 struct sim_guard {
@@ -82,18 +48,11 @@ struct sim_guard {
     /* store */
     bool is_broken;
     bool is_caretaker; /* its site file does not parse: no agent, no memory; it enforces what mirrors say */
-    struct bw_rounds saves;
-    struct bw_enforcing enforcing;
+    struct bw_guard_machine daemon;
     struct sim_guard_enforcer enforcer;
-    /* the controlling agent */
-    struct bw_guard_session session;
+    /* agents */
     uint64_t closed[SIM_GUARD_CLOSED_MAX]; /* tags that we have closed, a ring */
     uint32_t closed_count;
-    /* steps */
-    struct sim_guard_task tasks[SIM_GUARD_TASKS_MAX];
-    uint32_t task_first, task_count;
-    struct sim_guard_place *stepping; /* NULL: no step is under way */
-    struct bw_guard_turn turn;
 };
 
 /* NULL: it is dead. */
@@ -107,19 +66,12 @@ void sim_guard_reload(struct sim_process *guard);
 
 /* ---- guard.c ---- */
 
-struct sim_guard_task *sim_guard_push(struct sim_guard *guard, enum sim_guard_task_kind kind,
-                                      uint32_t group);
-/* Hands `event` to the machine; what it asks for is carried out next. */
-void sim_guard_step(struct sim_guard *guard, struct sim_guard_place *place,
-                    const struct bw_guard_event *event);
-
-/* Goes on with whatever is to be done now. */
-void sim_guard_look(struct sim_guard *guard);
+/* Carries out what the machine has to be done: after whatever has happened. */
+void sim_guard_go_on(struct sim_guard *guard);
 
 /* ---- guard_saves.c: what a thread of its own writes, soon or late ---- */
 
-void sim_guard_save(struct sim_guard *guard, struct sim_guard_place *place);
-void sim_guard_mirror(struct sim_guard *guard, struct sim_guard_place *place, uint64_t number);
+void sim_guard_write_saves(struct sim_guard *guard);
 /* Which cluster it serves. */
 void sim_guard_pin(struct sim_guard *guard);
 /* All mirrors that are due. */
@@ -144,11 +96,12 @@ void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char o
 /* ---- guard_link.c ---- */
 
 void sim_guard_send(struct sim_guard *guard, const struct bw_guard_message *message);
-void sim_guard_greet_again(struct sim_guard *guard); /* closes the agent's connection */
-void sim_guard_on_letter(struct sim_guard *guard, const struct sim_guard_task *task);
+void sim_guard_close(struct sim_guard *guard, uint64_t tag); /* that connection */
+void sim_guard_on_letter(struct sim_guard *guard, uint64_t tag,
+                         const struct bw_guard_message *message);
 void sim_guard_on_closed(struct sim_guard *guard, uint64_t tag);
+void sim_guard_refuse(struct sim_guard *guard, const struct bw_guard_machine_action *action);
 void sim_guard_refuse_hello(struct sim_guard *guard, const struct bw_session_refusal *refusal);
-/* Carries out what machine/guard_session.h has to be done, until that is a step. */
-void sim_guard_session_go_on(struct sim_guard *guard);
+void sim_guard_session_do(struct sim_guard *guard, const struct bw_session_action *action);
 
 #endif

@@ -34,8 +34,8 @@ static struct sim_process *process_of(const struct sim_guard *guard, uint64_t ta
 
 void sim_guard_send(struct sim_guard *guard, const struct bw_guard_message *message)
 {
-    if (guard->session.agent != 0)
-        send_to(guard, process_of(guard, guard->session.agent), guard->session.agent, message);
+    if (guard->daemon.session.agent != 0)
+        send_to(guard, process_of(guard, guard->daemon.session.agent), guard->daemon.session.agent, message);
 }
 
 /* What comes from a connection that we have closed is not read. */
@@ -58,21 +58,15 @@ static bool is_dropped(const struct sim_guard *guard, uint64_t tag)
 
 void sim_guard_on_closed(struct sim_guard *guard, uint64_t tag)
 {
-    if (guard->session.agent == tag)
+    if (guard->daemon.session.agent == tag)
         sim_tell(sim_world_of(guard->process), guard->process->name, "its agent is gone");
-    bw_guard_session_on_closed(&guard->session, tag);
+    bw_guard_machine_on_closed(&guard->daemon, tag);
 }
 
-static void close_connection(struct sim_guard *guard, uint64_t tag)
+void sim_guard_close(struct sim_guard *guard, uint64_t tag)
 {
     drop(guard, process_of(guard, tag), tag);
     sim_guard_on_closed(guard, tag);
-}
-
-void sim_guard_greet_again(struct sim_guard *guard)
-{
-    if (guard->session.agent != 0)
-        close_connection(guard, guard->session.agent);
 }
 
 static void say_welcome(struct sim_guard *guard)
@@ -83,7 +77,7 @@ static void say_welcome(struct sim_guard *guard)
                     .time_namespace = SIM_TIME_NAMESPACE}};
 
     sim_check_greeted(sim_world_of(guard->process), guard->process->host->number);
-    sim_check_guard_welcomes(guard->process, &guard->session.hello);
+    sim_check_guard_welcomes(guard->process, &guard->daemon.session.hello);
     sim_guard_send(guard, &welcome);
 }
 
@@ -94,78 +88,36 @@ void sim_guard_refuse_hello(struct sim_guard *guard, const struct bw_session_ref
 
     sim_count(sim_world_of(guard->process), "guard:hello_refused");
     send_to(guard, process_of(guard, refusal->connection), refusal->connection, &refused);
-    close_connection(guard, refusal->connection);
+    sim_guard_close(guard, refusal->connection);
 }
 
-static void carry_out(struct sim_guard *guard, const struct bw_session_action *action)
+void sim_guard_session_do(struct sim_guard *guard, const struct bw_session_action *action)
 {
     const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
 
-    switch (action->kind) {
-    case BW_SESSION_PIN:
+    if (action->kind == BW_SESSION_PIN)
         sim_guard_pin(guard);
-        break;
-    case BW_SESSION_CLOSE:
-        close_connection(guard, action->connection);
-        break;
-    case BW_SESSION_GONE:
-        for (uint32_t i = 0; i < guard->place_count; i++)
-            (void)sim_guard_push(guard, SIM_GUARD_AGENT_GONE, i);
-        break;
-    case BW_SESSION_PROVE:
-        for (uint32_t i = 0; i < guard->place_count; i++)
-            (void)sim_guard_push(guard, SIM_GUARD_PROVE, i);
-        break;
-    case BW_SESSION_WELCOME:
+    else if (action->kind == BW_SESSION_CLOSE)
+        sim_guard_close(guard, action->connection);
+    else if (action->kind == BW_SESSION_WELCOME)
         say_welcome(guard);
-        break;
-    case BW_SESSION_GREET:
-        (void)sim_guard_push(guard, SIM_GUARD_GREET, action->group);
-        break;
-    case BW_SESSION_DONE:
+    else if (action->kind == BW_SESSION_DONE)
         sim_guard_send(guard, &done);
-        break;
-    }
-}
-
-void sim_guard_session_go_on(struct sim_guard *guard)
-{
-    struct bw_session_action action;
-
-    while (guard->task_count == 0 && !sim_is_doomed(guard->process) &&
-           bw_guard_session_next(&guard->session, guard->place_count, true, &action))
-        carry_out(guard, &action);
 }
 
 /* ---- messages ----------------------------------------------------------------------------------- */
 
-static struct sim_guard_place *find_place(struct sim_guard *guard, const char *group)
+void sim_guard_refuse(struct sim_guard *guard, const struct bw_guard_machine_action *action)
 {
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        if (strcmp(guard->places[i].machine.group, group) == 0)
-            return &guard->places[i];
-    return NULL;
+    if (action->refusal != NULL)
+        send_to(guard, process_of(guard, action->connection), action->connection, action->refusal);
 }
 
-void sim_guard_on_letter(struct sim_guard *guard, const struct sim_guard_task *task)
+void sim_guard_on_letter(struct sim_guard *guard, uint64_t tag,
+                         const struct bw_guard_message *message)
 {
-    const struct bw_guard_message *message = &task->message;
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = message};
-    struct bw_session_refusal unwelcome;
-    struct bw_guard_message refusal;
-    struct sim_guard_place *place;
-
-    if (is_dropped(guard, task->tag))
+    if (is_dropped(guard, tag))
         return;
     sim_mix(sim_world_of(guard->process), (uint64_t)message->kind << 48 ^ message->epoch);
-    if (message->kind == BW_GUARD_MESSAGE_HELLO) {
-        if (!bw_guard_session_on_hello(&guard->session, task->tag, &message->hello, &unwelcome))
-            sim_guard_refuse_hello(guard, &unwelcome);
-        return;
-    }
-    place = find_place(guard, message->group);
-    if (guard->session.agent == task->tag && place != NULL)
-        sim_guard_step(guard, place, &event);
-    else if (bw_guard_refuse(message, BW_REFUSAL_NO_HELLO, &refusal)) /* it knows all groups here */
-        send_to(guard, task->from, task->tag, &refusal);
+    bw_guard_machine_on_message(&guard->daemon, tag, message);
 }

@@ -24,8 +24,6 @@ struct round {
     } writes[SIM_GROUPS_MAX + 1]; /* and one that is looked at in vain */
 };
 
-static void begin_next_save(struct sim_guard *guard);
-
 static void on_saved(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
@@ -34,28 +32,22 @@ static void on_saved(struct sim_process *process, void *payload)
     for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++) {
         const uint32_t group = round->saves[i].group;
 
-        sim_guard_push(guard, SIM_GUARD_SAVED, group)->ok =
-            sim_guard_store_save(guard, group, &round->saves[i].memory);
+        bw_guard_machine_on_saved(&guard->daemon, &guard->places[group].at,
+                                  sim_guard_store_save(guard, group, &round->saves[i].memory));
     }
     free(payload);
-    sim_guard_look(guard);
-    if (sim_is_doomed(process))
-        return;
-    bw_rounds_end(&guard->saves);
-    begin_next_save(guard);
+    bw_guard_machine_on_round_saved(&guard->daemon);
+    sim_guard_go_on(guard);
 }
 
-static void begin_next_save(struct sim_guard *guard)
+void sim_guard_write_saves(struct sim_guard *guard)
 {
-    struct memory_round *round;
-    const struct bw_round_item *item;
+    struct memory_round *round = calloc(1, sizeof *round);
+    const struct bw_guarded *group;
 
-    if (!bw_rounds_begin(&guard->saves))
-        return;
-    round = calloc(1, sizeof *round);
     BW_ASSERT(round != NULL);
-    while ((item = bw_rounds_take(&guard->saves)) != NULL) {
-        const struct sim_guard_place *place = item->owner;
+    while ((group = bw_guard_machine_take_save(&guard->daemon)) != NULL) {
+        const struct sim_guard_place *place = group->owner;
 
         round->saves[round->count].group = place->group;
         round->saves[round->count++].memory = place->asked_memory;
@@ -65,26 +57,16 @@ static void begin_next_save(struct sim_guard *guard)
               on_saved, round, free);
 }
 
-void sim_guard_save(struct sim_guard *guard, struct sim_guard_place *place)
-{
-    place->asked_memory = place->machine.memory;
-    place->save.owner = place;
-    bw_rounds_ask(&guard->saves, &place->save);
-    begin_next_save(guard);
-}
-
 static void on_pin_written(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
     const bool ok = sim_guard_store_pin(guard);
-    struct bw_session_refusal refusal;
 
     (void)payload;
     if (sim_is_doomed(process))
         return;
-    if (!bw_guard_session_on_pinned(&guard->session, ok, "the disk", &refusal))
-        sim_guard_refuse_hello(guard, &refusal);
-    sim_guard_look(guard);
+    bw_guard_machine_on_pinned(&guard->daemon, ok, "the disk");
+    sim_guard_go_on(guard);
 }
 
 void sim_guard_pin(struct sim_guard *guard)
@@ -105,19 +87,12 @@ static void on_round_written(struct sim_process *process, void *payload)
 
         if (!ok)
             place->asked.armed_epoch = 0; /* it is taken back */
-        bw_enforcing_on_written(&guard->enforcing, &place->enforcing, round->writes[i].number,
+        bw_enforcing_on_written(&guard->daemon.enforcing, &place->at.enforcing, round->writes[i].number,
                                 &round->writes[i].order, ok);
     }
-    bw_enforcing_on_round_written(&guard->enforcing);
+    bw_enforcing_on_round_written(&guard->daemon.enforcing);
     free(payload);
-    sim_guard_look(guard);
-}
-
-void sim_guard_mirror(struct sim_guard *guard, struct sim_guard_place *place, uint64_t number)
-{
-    sim_check_mirror_changes(guard->process, place->group, &place->asked, &place->machine.mirror);
-    place->asked = place->machine.mirror;
-    bw_enforcing_on_mirror(&guard->enforcing, &place->enforcing, number);
+    sim_guard_go_on(guard);
 }
 
 void sim_guard_write_mirrors(struct sim_guard *guard)
@@ -126,7 +101,7 @@ void sim_guard_write_mirrors(struct sim_guard *guard)
 
     BW_ASSERT(round != NULL);
     for (uint32_t i = 0; i < guard->place_count; i++) {
-        if (!bw_enforcing_begin_write(&guard->enforcing, &guard->places[i].enforcing,
+        if (!bw_enforcing_begin_write(&guard->daemon.enforcing, &guard->places[i].at.enforcing,
                                       &round->writes[round->count].number,
                                       &round->writes[round->count].order))
             continue;

@@ -174,8 +174,8 @@ bool sim_guard_store_pin(struct sim_guard *guard)
     const char *site = guard->process->host->name;
     uint8_t bytes[CLUSTER_FIXED + BW_NAME_MAX];
 
-    memcpy(bytes, guard->session.pinning.cluster_id.bytes, BW_ID_BYTES);
-    bw_put_u64le(bytes + BW_ID_BYTES, guard->session.pinning.generation);
+    memcpy(bytes, guard->daemon.session.pinning.cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, guard->daemon.session.pinning.generation);
     memcpy(bytes + CLUSTER_FIXED, site, strlen(site));
     return save(guard, SIM_GUARD_CLUSTER_FILE, bytes, CLUSTER_FIXED + strlen(site));
 }

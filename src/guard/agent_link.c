@@ -61,23 +61,24 @@ static struct bw_guard_peer *find(const struct bw_guard_program *program, uint64
 
 void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guard_message *message)
 {
-    struct bw_guard_peer *agent = find(program, program->session.agent);
+    struct bw_guard_peer *agent = find(program, program->machine.session.agent);
 
     if (agent != NULL)
         send_to(agent, message);
 }
 
-void bw_guard_agents_greet_again(struct bw_guard_program *program)
+void bw_guard_agents_drop(struct bw_guard_program *program, uint64_t number)
 {
-    struct bw_guard_peer *agent = find(program, program->session.agent);
+    struct bw_guard_peer *peer = find(program, number);
 
-    if (agent != NULL && !agent->is_failing)
-        drop(agent);
+    if (peer != NULL && !peer->is_failing)
+        drop(peer);
 }
 
 /* ---- what machine/guard_session.h has to be done ------------------------------------------------ */
 
-static void refuse_hello(struct bw_guard_program *program, const struct bw_session_refusal *refusal)
+void bw_guard_agents_refuse_hello(struct bw_guard_program *program,
+                                  const struct bw_session_refusal *refusal)
 {
     const struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_HELLO_REFUSED,
                                              .refused.why = refusal->why};
@@ -102,8 +103,8 @@ static void begin_pin(struct bw_guard_program *program)
     pin->state_dir = store->state_dir;
     memcpy(pin->state_path, store->state_path, sizeof pin->state_path);
     memcpy(pin->site, store->site, sizeof pin->site);
-    pin->cluster_id = program->session.pinning.cluster_id;
-    pin->generation = program->session.pinning.generation;
+    pin->cluster_id = program->machine.session.pinning.cluster_id;
+    pin->generation = program->machine.session.pinning.generation;
     program->pin = pin;
     bw_worker_begin(program->pins, bw_guard_store_pin, pin);
 }
@@ -111,7 +112,7 @@ static void begin_pin(struct bw_guard_program *program)
 static void say_welcome(struct bw_guard_peer *peer)
 {
     struct bw_guard_program *program = peer->program;
-    const struct bw_guard_session *session = &program->session;
+    const struct bw_guard_session *session = &program->machine.session;
     const struct bw_guard_message welcome = {
         .kind = BW_GUARD_MESSAGE_WELCOME,
         .welcome = {.boot_id = session->own.boot_id,
@@ -126,64 +127,28 @@ static void say_welcome(struct bw_guard_peer *peer)
     send_to(peer, &welcome);
 }
 
-static void step_all(struct bw_guard_program *program)
-{
-    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
-
-    bw_deadline_clear(&program->welcome_more);
-    for (uint32_t i = 0; i < program->place_count && !program->is_closing; i++)
-        bw_guard_place_step(program->places[i], &gone);
-}
-
-static void greet(struct bw_guard_program *program, uint32_t group)
-{
-    const struct bw_guard_event hello = {.kind = BW_GUARD_EVENT_HELLO,
-                                         .hello = program->session.hello};
-
-    if (!bw_guard_place_is_nobodys(program->places[group]))
-        bw_guard_place_step(program->places[group], &hello);
-}
-
-static void carry_out(struct bw_guard_program *program, const struct bw_session_action *action)
+void bw_guard_agents_carry_out(struct bw_guard_program *program,
+                               const struct bw_session_action *action)
 {
     const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
     struct bw_guard_peer *peer = find(program, action->connection);
 
-    switch (action->kind) {
-    case BW_SESSION_PIN:
+    if (action->kind == BW_SESSION_PIN)
         begin_pin(program);
-        break;
-    case BW_SESSION_CLOSE:
-        if (peer != NULL)
-            drop(peer);
-        break;
-    case BW_SESSION_GONE:
-        step_all(program);
-        break;
-    case BW_SESSION_PROVE:
-        for (uint32_t i = 0; i < program->place_count; i++)
-            bw_guard_place_prove(program->places[i]);
-        break;
-    case BW_SESSION_WELCOME:
-        if (peer != NULL)
-            say_welcome(peer);
-        break;
-    case BW_SESSION_GREET:
-        greet(program, action->group);
-        break;
-    case BW_SESSION_DONE:
-        if (peer != NULL)
-            send_to(peer, &done);
-        break;
-    }
+    else if (action->kind == BW_SESSION_CLOSE)
+        bw_guard_agents_drop(program, action->connection);
+    else if (action->kind == BW_SESSION_WELCOME && peer != NULL)
+        say_welcome(peer);
+    else if (action->kind == BW_SESSION_DONE && peer != NULL)
+        send_to(peer, &done);
 }
 
-/* False: the agent has to read what it was told before it is told more; or it is being closed. */
-static bool may_greet(struct bw_guard_program *program)
+bool bw_guard_agents_may_greet(struct bw_guard_program *program)
 {
-    const struct bw_guard_peer *agent = find(program, program->session.agent);
+    const struct bw_guard_session *session = &program->machine.session;
+    const struct bw_guard_peer *agent = find(program, session->agent);
 
-    if (program->session.phase != BW_SESSION_GREETING || agent == NULL)
+    if (session->phase != BW_SESSION_GREETING || agent == NULL)
         return true;
     if (agent->is_failing)
         return false;
@@ -194,61 +159,40 @@ static bool may_greet(struct bw_guard_program *program)
     return false;
 }
 
-static void go_on(struct bw_guard_program *program)
-{
-    struct bw_session_action action;
-
-    while (!program->is_closing && bw_guard_session_next(&program->session, program->place_count,
-                                                         may_greet(program), &action))
-        carry_out(program, &action);
-}
-
 static void on_welcome_more(struct bw_deadline *deadline, void *user)
 {
     (void)deadline;
-    go_on(user);
+    bw_guard_go_on(user, false);
 }
 
 static void on_pinned(void *of, void *user)
 {
     struct bw_guard_program *program = user;
     struct bw_guard_pin *pin = of;
-    struct bw_session_refusal refusal;
 
     program->pin = NULL;
-    bw_guard_program_serve_deadlines(program);
     if (pin->err == BW_OK) {
         program->store.cluster_id = pin->cluster_id;
         program->store.generation = pin->generation;
     }
-    if (!bw_guard_session_on_pinned(&program->session, pin->err == BW_OK, pin->diag.text, &refusal))
-        refuse_hello(program, &refusal);
-    go_on(program);
+    bw_guard_machine_on_pinned(&program->machine, pin->err == BW_OK, pin->diag.text);
+    bw_guard_go_on(program, false);
     free(pin);
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-/* What no machine hears: before a hello, or about a group that is not in our file. */
-static void refuse(struct bw_guard_peer *peer, const struct bw_guard_message *message,
-                   enum bw_refusal why)
+void bw_guard_agents_refuse(struct bw_guard_program *program,
+                            const struct bw_guard_machine_action *action)
 {
-    struct bw_guard_message answer;
+    struct bw_guard_peer *peer = find(program, action->connection);
 
-    bw_log_warn(&peer->program->log, "agent.refused", "pid=%ld group=%s why=%s", pid_of(peer),
-                message->group, bw_refusal_word(why));
-    if (bw_guard_refuse(message, why, &answer))
-        send_to(peer, &answer);
-}
-
-static void on_hello(struct bw_guard_peer *peer, const struct bw_guard_hello *hello)
-{
-    struct bw_guard_program *program = peer->program;
-    struct bw_session_refusal refusal;
-
-    if (!bw_guard_session_on_hello(&program->session, peer->number, hello, &refusal))
-        refuse_hello(program, &refusal);
-    go_on(program);
+    if (peer == NULL)
+        return;
+    bw_log_warn(&program->log, "agent.refused", "pid=%ld group=%s why=%s", pid_of(peer),
+                action->message->group, bw_refusal_word(action->why));
+    if (action->refusal != NULL)
+        send_to(peer, action->refusal);
 }
 
 static bool is_an_agents(enum bw_guard_message_kind kind)
@@ -264,12 +208,9 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
     struct bw_guard_peer *peer = user;
     struct bw_guard_program *program = peer->program;
     struct bw_guard_message message;
-    struct bw_guard_event event = {.kind = BW_GUARD_EVENT_MESSAGE, .message = &message};
-    struct bw_guard_place *place;
     struct bw_diag diag = {0};
 
     (void)connection;
-    bw_guard_program_serve_deadlines(program);
     if (program->is_closing || peer->is_failing)
         return;
     if (bw_guard_message_decode(data, size, &message, &diag) != BW_OK ||
@@ -280,19 +221,10 @@ static void on_message(struct bw_unix_connection *connection, const uint8_t *dat
         drop(peer);
         return;
     }
-    if (message.kind == BW_GUARD_MESSAGE_HELLO) {
-        on_hello(peer, &message.hello);
-        return;
-    }
     if (message.kind == BW_GUARD_MESSAGE_ARM)
         BW_CRASH_POINT(GUARD_ON_ARM);
-    place = bw_guard_program_find(program, message.group);
-    if (peer->number != program->session.agent)
-        refuse(peer, &message, BW_REFUSAL_NO_HELLO);
-    else if (place == NULL || bw_guard_place_is_nobodys(place))
-        refuse(peer, &message, BW_REFUSAL_NO_GROUP);
-    else
-        bw_guard_place_step(place, &event);
+    bw_guard_machine_on_message(&program->machine, peer->number, &message);
+    bw_guard_go_on(program, false);
 }
 
 /* ---- connections --------------------------------------------------------------------------- */
@@ -310,12 +242,12 @@ static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
     *link = peer->next;
     if (err != BW_OK && err != BW_ERR_CANCELED)
         bw_log_warn(&program->log, "agent.broken", "error=%s", bw_log_quote(diag->text));
-    if (peer->number == program->session.agent)
+    if (peer->number == program->machine.session.agent)
         bw_log_warn(&program->log, "agent.gone",
                     "does=\"goes on; what is armed is fenced at its deadline\"");
-    bw_guard_session_on_closed(&program->session, peer->number);
+    bw_guard_machine_on_closed(&program->machine, peer->number);
     free(peer);
-    go_on(program);
+    bw_guard_go_on(program, false);
 }
 
 /* One that never says hello must not keep others out. */
@@ -324,7 +256,7 @@ static void limit_strangers(struct bw_guard_program *program)
     uint32_t count = 0;
 
     for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next) {
-        if (peer->number == program->session.agent || peer->is_failing ||
+        if (peer->number == program->machine.session.agent || peer->is_failing ||
             ++count <= BW_GUARD_STRANGERS_MAX)
             continue;
         bw_log_warn(&program->log, "agent.silent",
@@ -360,19 +292,12 @@ static const struct bw_unix_events *on_accepted(struct bw_unix_listener *listene
 
 enum bw_err bw_guard_agents_listen(struct bw_guard_program *program, struct bw_diag *diag)
 {
-    const struct bw_guard_store *store = &program->store;
-    struct bw_guard_identity own = {.boot_id = store->boot_id,
-                                    .time_namespace = store->time_namespace,
-                                    .cluster_id = store->cluster_id,
-                                    .generation = store->generation};
     enum bw_err err = bw_deadline_init(&program->welcome_more, &program->loop, on_welcome_more,
                                        program, diag);
 
     if (err != BW_OK)
         return err;
     program->has_welcome_more = true;
-    memcpy(own.site, store->site, sizeof own.site);
-    bw_guard_session_init(&program->session, &own);
     err = bw_worker_open(&program->pins, &program->loop, on_pinned, program, diag);
     if (err != BW_OK)
         return err;

@@ -9,24 +9,9 @@
 #include <breakwater/base/crash_point.h>
 #include <breakwater/sys/clock.h>
 
-/* ---- one action ---------------------------------------------------------------------------- */
+/* ---- saves --------------------------------------------------------------------------------- */
 
-static void begin_next_save(struct bw_guard_program *program)
-{
-    struct bw_guard_save_round *round = &program->round;
-    const struct bw_round_item *item;
-
-    if (!bw_rounds_begin(&program->saves))
-        return;
-    round->store = &program->store;
-    round->count = 0;
-    while (round->count < BW_DURABLE_ITEMS_MAX && (item = bw_rounds_take(&program->saves)) != NULL)
-        round->saves[round->count++] = item->owner;
-    bw_worker_begin(program->disk, bw_guard_store_save, round);
-}
-
-/* SAVED follows when the disk has answered: nobody waits for it here. */
-static void save(struct bw_guard_place *place)
+static void keep(struct bw_guard_place *place)
 {
     struct bw_guard_program *program = place->program;
 
@@ -34,22 +19,32 @@ static void save(struct bw_guard_place *place)
     place->save = calloc(1, sizeof *place->save);
     BW_ASSERT(place->save != NULL);
     place->save->place = place;
-    place->save->is_nobodys = bw_guard_place_is_nobodys(place);
+    place->save->is_nobodys = bw_guard_machine_is_nobodys(&program->machine, &place->at);
     bw_guard_store_prepare(place->config->name, &place->machine.memory, &place->save->file);
     place->save->file.reach = bw_guard_reach_copy(place, place->reach_saved);
     if (place->save->is_nobodys)
         place->save->file.err = BW_OK;
     BW_CRASH_POINT(GUARD_BEFORE_SAVE);
-    place->save->item.owner = place->save;
-    bw_rounds_ask(&program->saves, &place->save->item);
-    begin_next_save(program);
+}
+
+/* Nobody waits for the disk here. */
+static void write_saves(struct bw_guard_program *program)
+{
+    struct bw_guard_save_round *round = &program->round;
+    const struct bw_guarded *group;
+
+    round->store = &program->store;
+    round->count = 0;
+    while (round->count < BW_DURABLE_ITEMS_MAX &&
+           (group = bw_guard_machine_take_save(&program->machine)) != NULL)
+        round->saves[round->count++] = ((struct bw_guard_place *)group->owner)->save;
+    bw_worker_begin(program->disk, bw_guard_store_save, round);
 }
 
 static void saved(struct bw_guard_save *job)
 {
     struct bw_guard_place *place = job->place;
     const bool ok = job->file.err == BW_OK;
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_SAVED, .ok = ok};
 
     BW_CRASH_POINT(GUARD_AFTER_SAVE);
     if (!ok)
@@ -62,7 +57,7 @@ static void saved(struct bw_guard_save *job)
     place->save = NULL;
     free(job->file.reach.bytes);
     free(job);
-    bw_guard_place_step(place, &event);
+    bw_guard_machine_on_saved(&place->program->machine, &place->at, ok);
 }
 
 void bw_guard_places_saved(void *of, void *user)
@@ -70,13 +65,13 @@ void bw_guard_places_saved(void *of, void *user)
     struct bw_guard_program *program = user;
     const struct bw_guard_save_round *round = of;
 
-    bw_guard_program_serve_deadlines(program); /* they go before what waited */
     for (uint32_t i = 0; i < round->count; i++)
         saved(round->saves[i]);
-    bw_rounds_end(&program->saves); /* what was asked for meanwhile goes together */
-    if (!program->is_closing)
-        begin_next_save(program);
+    bw_guard_machine_on_round_saved(&program->machine);
+    bw_guard_go_on(program, false);
 }
+
+/* ---- one group ----------------------------------------------------------------------------- */
 
 static void term_slots(struct bw_guard_place *place, enum bw_reach_slot slots)
 {
@@ -101,60 +96,50 @@ static void term_reach(struct bw_guard_place *place)
     BW_CRASH_POINT(GUARD_AFTER_TERM);
 }
 
-/* Where their processes are is learned while there is time: before a fence has to end them. False: the
- * answer comes when the look that was asked for has begun. */
-static bool spawn(struct bw_guard_place *place, const struct bw_guard_action *action,
-                  struct bw_guard_event *out_answer)
+/* Where their processes are is learned while there is time: before a fence has to end them. */
+static void spawn(struct bw_guard_place *place, const struct bw_guard_action *action)
 {
-    if (action->slot == BW_GUARD_SLOT_OBSERVATION && !bw_guard_looks_ask(place, &action->run))
-        return false;
-    if (action->slot != BW_GUARD_SLOT_OBSERVATION &&
-        place->work[BW_GUARD_SLOT_OBSERVATION].is_waiting)
-        bw_guard_looks_end(place); /* what changes the service goes first */
+    struct bw_guard_event spawned;
+
     if (place->unit_reach != NULL && action->slot == BW_GUARD_SLOT_FENCE)
         bw_unit_reach_look(place->unit_reach);
     if (action->slot == BW_GUARD_SLOT_FENCE)
         BW_CRASH_POINT(GUARD_BEFORE_FENCE);
     if (action->slot == BW_GUARD_SLOT_ACTION)
         BW_CRASH_POINT(GUARD_BEFORE_SPAWN);
-    bw_guard_work_start(&place->work[action->slot], &action->run, out_answer);
+    bw_guard_work_start(&place->work[action->slot], &action->run, &spawned);
     if (action->slot == BW_GUARD_SLOT_ACTION)
         BW_CRASH_POINT(GUARD_AFTER_SPAWN);
-    return true;
+    bw_guard_machine_spawned(&place->program->machine, &place->at, &spawned, bw_clock_now());
 }
 
-static void kill_run(struct bw_guard_work *work)
-{
-    if (work->script != NULL)
-        bw_script_kill(work->script);
-    else if (work->is_waiting)
-        bw_guard_looks_end(work->place);
-}
-
-/* True: `out_answer` is to be stepped before the next action. */
-static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action *action,
-                      struct bw_guard_event *out_answer)
+static void go(struct bw_guard_place *place, const struct bw_guard_action *action)
 {
     struct bw_guard_work *work = &place->work[action->slot];
 
-    bw_guard_trace_action(place, action);
+    BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
+    bw_script_go(work->script, action->run_not_after);
+    if (action->slot == BW_GUARD_SLOT_ACTION)
+        BW_CRASH_POINT(GUARD_AFTER_GO);
+}
+
+static void carry_out(struct bw_guard_place *place, const struct bw_guard_action *action)
+{
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
-        save(place);
+        keep(place);
         break;
-    case BW_GUARD_ACTION_MIRROR:
-        bw_enforcing_on_mirror(&place->program->enforcing, &place->enforcing, action->number);
+    case BW_GUARD_ACTION_MIRROR: /* when the loop is about to wait */
         break;
     case BW_GUARD_ACTION_SPAWN:
-        return spawn(place, action, out_answer);
+        spawn(place, action);
+        break;
     case BW_GUARD_ACTION_GO:
-        BW_ASSERT(work->script != NULL); /* it was SPAWNED, and its end was not yet told */
-        bw_script_go(work->script, action->run_not_after);
-        if (action->slot == BW_GUARD_SLOT_ACTION)
-            BW_CRASH_POINT(GUARD_AFTER_GO);
+        go(place, action);
         break;
     case BW_GUARD_ACTION_KILL_RUN:
-        kill_run(work);
+        if (place->work[action->slot].script != NULL)
+            bw_script_kill(place->work[action->slot].script);
         break;
     case BW_GUARD_ACTION_TERM_STARTED:
         term_slots(place, BW_REACH_SERVICE);
@@ -167,65 +152,94 @@ static bool carry_out(struct bw_guard_place *place, const struct bw_guard_action
         BW_CRASH_POINT(GUARD_AFTER_KILL);
         break;
     case BW_GUARD_ACTION_SEND:
-        if (!bw_guard_place_is_nobodys(place))
-            bw_guard_agents_send(place->program, &action->message);
+        bw_guard_agents_send(place->program, &action->message);
         break;
     }
-    return false;
 }
 
-/* ---- a step, and what follows from it ------------------------------------------------------ */
+/* ---- the guard ----------------------------------------------------------------------------- */
 
-static void step_once(struct bw_guard_place *place, const struct bw_guard_event *event)
+static void do_action(struct bw_guard_place *place, const struct bw_guard_machine_action *action)
 {
-    struct bw_guard_seen before;
-
-    bw_guard_trace_begin(place, &before);
-    bw_guard_turn_step(&place->program->turn, &place->machine, event, bw_clock_now());
-    bw_guard_trace_step(place, &before);
+    if (!action->is_late)
+        bw_guard_trace_action(place, action->action);
+    if (!action->is_idle)
+        carry_out(place, action->action);
 }
 
-static void step_through(struct bw_guard_place *place, const struct bw_guard_event *event)
+static void tell_end(struct bw_guard_place *place, const struct bw_guard_machine_action *action)
 {
-    const struct bw_guard_action *action;
-    struct bw_guard_event answer;
-
-    step_once(place, event);
-    while ((action = bw_guard_turn_next(&place->program->turn)) != NULL)
-        if (carry_out(place, action, &answer))
-            step_once(place, &answer);
-}
-
-void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event)
-{
-    struct bw_guard_program *program = place->program;
     struct bw_guard_event ended;
-    bool is_settled = false;
 
-    if (program->is_closing)
-        return;
-    BW_ASSERT(!program->is_stepping);
-    program->is_stepping = true;
-    step_through(place, event);
-    while (!is_settled) {
-        is_settled = true;
-        for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
-            if (bw_guard_work_take_end(&place->work[slot], &ended)) {
-                step_through(place, &ended);
-                is_settled = false;
-            }
-        }
-    }
-    bw_deadline_set(&place->deadline, bw_guard_turn_wake(&program->turn, bw_clock_now()),
-                    BW_DEADLINE_RIGHT);
-    bw_enforcing_on_step(&program->enforcing, &place->enforcing);
-    program->is_stepping = false;
-    bw_guard_program_look(program);
+    bw_guard_work_tell_end(&place->work[action->slot], action->is_given_up, &ended);
+    bw_guard_machine_ended(&place->program->machine, &place->at, &ended, bw_clock_now());
 }
 
-void bw_guard_place_tick(struct bw_guard_place *place)
+static void do_next(struct bw_guard_program *program, const struct bw_guard_machine_action *action)
 {
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_TICK};
+    struct bw_guard_place *place = action->group != NULL ? action->group->owner : NULL;
 
-    bw_guard_place_step(place, &event);
+    switch (action->kind) {
+    case BW_GUARD_MACHINE_STEPPED:
+        bw_guard_trace_step(place, action->before);
+        break;
+    case BW_GUARD_MACHINE_DO:
+        do_action(place, action);
+        break;
+    case BW_GUARD_MACHINE_TELL_END:
+        tell_end(place, action);
+        break;
+    case BW_GUARD_MACHINE_WRITE_SAVES:
+        write_saves(program);
+        break;
+    case BW_GUARD_MACHINE_PROVE:
+        bw_guard_machine_proved(&program->machine, &place->at,
+                                bw_guard_place_prove(place, action->is_late), bw_clock_now());
+        break;
+    case BW_GUARD_MACHINE_REFUSE:
+        bw_guard_agents_refuse(program, action);
+        break;
+    case BW_GUARD_MACHINE_REFUSE_HELLO:
+        bw_guard_agents_refuse_hello(program, action->hello);
+        break;
+    case BW_GUARD_MACHINE_SESSION:
+        bw_guard_agents_carry_out(program, &action->session);
+        break;
+    case BW_GUARD_MACHINE_GREET_AGAIN:
+        bw_guard_agents_drop(program, action->connection);
+        break;
+    case BW_GUARD_MACHINE_FORGOTTEN:
+        bw_log_warn(&program->log, "mirror.forgotten", "group=%s epoch=%" PRIu64,
+                    place->config->name, action->before->armed_epoch);
+        break;
+    case BW_GUARD_MACHINE_ENFORCE:
+        bw_guard_enforcer_carry_out(program, &action->enforce);
+        break;
+    }
+}
+
+/* Asked in every turn: the timer is touched where something has changed. */
+static void set_wake(struct bw_deadline *wake, struct bw_instant at)
+{
+    const struct bw_instant before = wake->is_set ? wake->at : BW_INSTANT_NEVER;
+
+    if (at.boot_ns != before.boot_ns || at.raw_ns != before.raw_ns)
+        bw_deadline_set(wake, at, BW_DEADLINE_RIGHT);
+}
+
+void bw_guard_go_on(struct bw_guard_program *program, bool is_turn_over)
+{
+    struct bw_guard_machine_action action;
+
+    if (program->is_closing || program->is_going_on)
+        return; /* what has happened meanwhile is found by the loop below */
+    program->is_going_on = true;
+    while (!program->is_closing &&
+           bw_guard_machine_next(&program->machine, bw_guard_agents_may_greet(program),
+                                 is_turn_over, bw_clock_now(), &action))
+        do_next(program, &action);
+    program->is_going_on = false;
+    if (program->has_turns && !program->is_closing)
+        set_wake(&program->wake, bw_guard_machine_wake(&program->machine, bw_clock_now()));
+    bw_guard_program_look(program);
 }

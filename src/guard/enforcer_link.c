@@ -1,4 +1,4 @@
-/* The guard's enforcer: a process, a socket to it, and what machine/enforcing.h decides carried out. Design 3.4,
+/* The guard's enforcer: a process, a socket to it, and what machine/enforcing.h decides, carried out. Design 3.4,
  * "Nothing that an enforcer needs at the deadline can block". */
 #include "program.h"
 
@@ -223,7 +223,7 @@ void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
     }
     for (uint32_t i = 0; i < message->means_count; i++)
         (void)close(fds[i]); /* the enforcer has its own now */
-    bw_enforcing_on_reach(&program->enforcing, &place->enforcing, how);
+    bw_enforcing_on_reach(&program->machine.enforcing, &place->at.enforcing, how);
 }
 
 /* ---- its answers ----------------------------------------------------------------------------- */
@@ -234,11 +234,11 @@ static void on_taken(struct bw_guard_program *program, const struct bw_enforcer_
         const struct bw_enforcer_order *order = &answer->orders[i];
         const struct bw_guard_place *place = bw_guard_program_find(program, order->group);
 
-        if (place != NULL && place->enforcing.refused_epoch != order->epoch)
+        if (place != NULL && place->at.enforcing.refused_epoch != order->epoch)
             bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64, order->group,
                          order->epoch);
     }
-    bw_enforcing_on_taken(&program->enforcing, answer->number, answer->orders, answer->order_count,
+    bw_enforcing_on_taken(&program->machine.enforcing, answer->number, answer->orders, answer->order_count,
                           bw_clock_now());
 }
 
@@ -271,7 +271,7 @@ static void on_poll_closed(uv_handle_t *handle)
 
     program->enforcer.is_poll_closing = false;
     if (!program->is_closing)
-        bw_enforcing_on_gone(&program->enforcing, bw_clock_now());
+        bw_enforcing_on_gone(&program->machine.enforcing, bw_clock_now());
 }
 
 static void close_link(struct bw_guard_program *program)
@@ -284,7 +284,7 @@ static void close_link(struct bw_guard_program *program)
     uv_close((uv_handle_t *)&link->poll, on_poll_closed);
     (void)close(link->fd); /* what it was told it keeps to */
     link->fd = -1;
-    bw_enforcing_on_lost(&program->enforcing);
+    bw_enforcing_on_lost(&program->machine.enforcing);
 }
 
 /* Nobody listens at its socket any more; another is made once its descriptor is closed. */
@@ -348,11 +348,18 @@ static void try_to_make(struct bw_guard_program *program)
     struct bw_enforcer_link *link = &program->enforcer;
 
     if (!make(program)) {
-        bw_enforcing_on_unmade(&program->enforcing, bw_clock_now());
+        bw_enforcing_on_unmade(&program->machine.enforcing, bw_clock_now());
         return;
     }
     bw_log_info(&program->log, "enforcer.made", "pid=%ld", (long)link->pid);
-    bw_enforcing_on_made(&program->enforcing);
+    bw_enforcing_on_made(&program->machine.enforcing);
+}
+
+static struct bw_guard_place *place_of(const struct bw_enforcing_place *place)
+{
+    const struct bw_guarded *group = place->owner;
+
+    return group->owner;
 }
 
 static void say_unrelieved(struct bw_guard_program *program)
@@ -364,24 +371,17 @@ static void say_unrelieved(struct bw_guard_program *program)
                  (long)program->enforcer.pid);
 }
 
-static void say_mirrored(const struct bw_enforcing_action *action)
+void bw_guard_enforcer_carry_out(struct bw_guard_program *program,
+                                 const struct bw_enforcing_action *action)
 {
-    const struct bw_guard_event mirrored = {
-        .kind = BW_GUARD_EVENT_MIRRORED, .number = action->number, .ok = action->ok};
-
-    bw_guard_place_step(action->place->owner, &mirrored);
-}
-
-static void carry_out(struct bw_guard_program *program, const struct bw_enforcing_action *action)
-{
-    struct bw_enforcing *enforcing = &program->enforcing;
+    struct bw_enforcing *enforcing = &program->machine.enforcing;
 
     switch (action->kind) {
     case BW_ENFORCING_MAKE:
         try_to_make(program);
         break;
     case BW_ENFORCING_REACH:
-        bw_guard_enforcer_tell_reach(action->place->owner);
+        bw_guard_enforcer_tell_reach(place_of(action->place));
         break;
     case BW_ENFORCING_OVER:
         bw_enforcing_on_told(enforcing, tell(program, BW_ENFORCER_MESSAGE_OVER, action),
@@ -403,51 +403,18 @@ static void carry_out(struct bw_guard_program *program, const struct bw_enforcin
     case BW_ENFORCING_WRITE:
         bw_guard_mirrors_write(program);
         break;
-    case BW_ENFORCING_ANSWER:
-        say_mirrored(action);
+    case BW_ENFORCING_ANSWER: /* the machine's own */
         break;
     }
 }
 
-/* Asked in every turn: the timer is touched where something has changed. */
-static void set_wake(struct bw_enforcer_link *link, struct bw_instant at)
-{
-    const struct bw_instant before = link->wake.is_set ? link->wake.at : BW_INSTANT_NEVER;
-
-    if (at.boot_ns != before.boot_ns || at.raw_ns != before.raw_ns)
-        bw_deadline_set(&link->wake, at, BW_DEADLINE_RIGHT);
-}
-
-void bw_guard_enforcing_go_on(struct bw_guard_program *program)
-{
-    struct bw_enforcing_action action;
-
-    while (!program->is_closing &&
-           bw_enforcing_next(&program->enforcing, bw_clock_now(), &action))
-        carry_out(program, &action);
-    if (program->enforcer.is_open && !program->is_closing)
-        set_wake(&program->enforcer, bw_enforcing_wake(&program->enforcing, bw_clock_now()));
-}
-
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static void on_wake(struct bw_deadline *deadline, void *user)
+void bw_guard_enforcer_open(struct bw_guard_program *program)
 {
-    (void)deadline;
-    bw_guard_enforcing_go_on(user);
-}
-
-enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program, struct bw_diag *diag)
-{
-    struct bw_enforcer_link *link = &program->enforcer;
-    const enum bw_err err = bw_deadline_init(&link->wake, &program->loop, on_wake, program, diag);
-
-    if (err != BW_OK)
-        return err;
-    link->is_open = true;
-    bw_enforcing_begin(&program->enforcing, bw_clock_now());
-    bw_guard_enforcing_go_on(program);
-    return BW_OK;
+    program->enforcer.is_open = true;
+    bw_enforcing_begin(&program->machine.enforcing, bw_clock_now());
+    bw_guard_go_on(program, true);
 }
 
 void bw_guard_enforcer_close(struct bw_guard_program *program)
@@ -458,6 +425,5 @@ void bw_guard_enforcer_close(struct bw_guard_program *program)
         return;
     link->is_open = false;
     bw_guard_relief_close(program);
-    bw_deadline_close(&link->wake, NULL);
     close_link(program);
 }

@@ -54,7 +54,7 @@ static void take(struct bw_guard_mirror_write *write)
         bw_log_error(&place->program->log, "mirror.unsaved",
                      "group=%s error=%s does=\"what rests on it is refused\"", place->config->name,
                      bw_log_quote(write->file.diag.text));
-    bw_enforcing_on_written(&place->program->enforcing, &place->enforcing, write->number,
+    bw_enforcing_on_written(&place->program->machine.enforcing, &place->at.enforcing, write->number,
                             &write->order, ok);
 }
 
@@ -65,10 +65,10 @@ static void want_all(struct bw_guard_program *program)
                  "dir=%s error=\"somebody has removed it\" does=\"writes all mirrors again\"",
                  bw_log_quote(program->store.mirror_path));
     for (uint32_t i = 0; i < program->place_count; i++) {
-        struct bw_enforcing_place *place = &program->places[i]->enforcing;
+        struct bw_enforcing_place *place = &program->places[i]->at.enforcing;
 
         program->places[i]->reach_mirrored = 0;
-        bw_enforcing_on_mirror(&program->enforcing, place, place->wanted);
+        bw_enforcing_on_mirror(&program->machine.enforcing, place, place->wanted);
     }
     bw_guard_enforcer_replace(program);
 }
@@ -81,35 +81,34 @@ static void on_round_written(void *of, void *user)
     BW_CRASH_POINT(GUARD_AFTER_MIRROR);
     for (uint32_t i = 0; i < round->count; i++)
         take(&round->writes[i]);
-    bw_enforcing_on_round_written(&program->enforcing);
+    bw_enforcing_on_round_written(&program->machine.enforcing);
     if (round->is_made_again && !program->is_closing)
         want_all(program);
     free(round);
-    bw_guard_enforcing_go_on(program);
-    bw_guard_program_look(program);
 }
 
 static void add(struct bw_guard_mirror_round *round, struct bw_guard_place *place)
 {
     struct bw_guard_mirror_write *write = &round->writes[round->count];
 
-    if (!bw_enforcing_begin_write(&place->program->enforcing, &place->enforcing, &write->number,
-                                  &write->order))
+    if (!bw_enforcing_begin_write(&place->program->machine.enforcing, &place->at.enforcing,
+                                  &write->number, &write->order))
         return;
     round->count++;
     write->place = place;
     write->file.reach = bw_guard_reach_copy(place, place->reach_mirrored);
     bw_guard_store_prepare_mirror(&place->program->store, place->config->name,
                                   &place->machine.mirror,
-                                  bw_guard_place_is_foreign(place) ? place->mirror_cluster
-                                                                   : place->program->store.cluster_id,
+                                  bw_guard_machine_is_foreign(&place->program->machine, &place->at)
+                                      ? place->at.armed_by
+                                      : place->program->store.cluster_id,
                                   &write->file);
 }
 
 void bw_guard_mirrors_write(struct bw_guard_program *program)
 {
     struct bw_guard_mirrors *mirrors = &program->mirrors;
-    const uint32_t due_count = program->enforcing.due_count;
+    const uint32_t due_count = program->machine.enforcing.due_count;
     struct bw_guard_mirror_round *round = /* and one that `add` looks at in vain */
         malloc(sizeof *round + (due_count + 1) * sizeof round->writes[0]);
 
@@ -124,43 +123,11 @@ void bw_guard_mirrors_write(struct bw_guard_program *program)
     bw_worker_begin(mirrors->worker, write_round, round);
 }
 
-static void forget_foreign(struct bw_guard_program *program)
-{
-    program->has_foreign = bw_id_is_none(program->store.cluster_id); /* a hello will tell */
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        bw_guard_place_forget_foreign(program->places[i]);
-        program->has_foreign |= bw_guard_place_is_foreign(program->places[i]);
-    }
-}
-
-/* Before the loop waits: all that the messages of one turn have changed and armed, in as few writes and frames
- * as it takes. */
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct bw_guard_program *program = prepare->data;
-
-    if (program->has_foreign && !program->is_closing)
-        forget_foreign(program);
-    bw_guard_enforcing_go_on(program);
-}
-
-bool bw_guard_mirrors_are_due(const struct bw_guard_program *program)
-{
-    return program->mirrors.worker != NULL && bw_enforcing_is_due(&program->enforcing);
-}
-
 enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program, struct bw_diag *diag)
 {
     struct bw_guard_mirrors *mirrors = &program->mirrors;
-    const enum bw_err err =
-        bw_worker_open(&mirrors->worker, &program->loop, on_round_written, program, diag);
 
-    if (err != BW_OK)
-        return err;
-    BW_ASSERT(uv_prepare_init(&program->loop, &mirrors->prepare) == 0); /* cannot fail */
-    mirrors->prepare.data = program;
-    BW_ASSERT(uv_prepare_start(&mirrors->prepare, on_prepare) == 0);
-    return BW_OK;
+    return bw_worker_open(&mirrors->worker, &program->loop, on_round_written, program, diag);
 }
 
 void bw_guard_mirrors_close(struct bw_guard_program *program)
@@ -171,5 +138,4 @@ void bw_guard_mirrors_close(struct bw_guard_program *program)
         return;
     mirrors->is_lost = bw_worker_close(mirrors->worker);
     mirrors->worker = NULL;
-    uv_close((uv_handle_t *)&mirrors->prepare, NULL);
 }

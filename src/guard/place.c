@@ -12,9 +12,6 @@
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 
-/* A proof of reach usually takes 20 ms: one that cannot have this long is not begun. */
-#define PROOF_MS_MIN 100
-#define PROVE_AGAIN_NS (30 * BW_NS_PER_S)
 /* How long the start of a guard waits, in all, for what its predecessor left to die. */
 #define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
 #define LOOK_PAUSE_NS  5000000
@@ -127,56 +124,12 @@ static void end_left_behind(struct bw_guard_place *place, const struct bw_guard_
 
 /* ---- open ---------------------------------------------------------------------------------- */
 
-bool bw_guard_place_is_foreign(const struct bw_guard_place *place)
-{
-    return !bw_id_is_none(place->mirror_cluster) &&
-           !bw_id_equal(place->mirror_cluster, place->program->store.cluster_id) &&
-           !BW_MUTANT(FOREIGN_MIRROR);
-}
-
-bool bw_guard_place_is_over(const struct bw_guard_place *place)
-{
-    const struct bw_guard *machine = &place->machine;
-
-    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-        if (machine->slots[slot].state != BW_SLOT_FREE)
-            return false;
-    return !bw_guard_is_fencing(machine) &&
-           (machine->mirror.armed_epoch == 0 || machine->fence == BW_FENCE_DONE ||
-            bw_instant_right_is_over(bw_clock_now(), machine->mirror.armed_end));
-}
-
-/* What is written once it was forgotten says nothing to anybody: number 0 answers nobody's wait. */
-void bw_guard_place_forget_foreign(struct bw_guard_place *place)
-{
-    struct bw_guard_program *program = place->program;
-    const struct bw_guard_limits limits = place->machine.limits;
-
-    if (!bw_guard_place_is_foreign(place) || bw_id_is_none(program->store.cluster_id) ||
-        program->is_caretaker || bw_guard_mirrors_are_due(program) || place->save != NULL ||
-        place->enforcing.is_waiting || !bw_guard_place_is_over(place))
-        return;
-    bw_log_warn(&program->log, "mirror.forgotten", "group=%s epoch=%" PRIu64, place->config->name,
-                place->machine.mirror.armed_epoch);
-    place->mirror_cluster = (struct bw_id){{0}};
-    bw_guard_init(&place->machine, place->config->name, &limits, &place->kept, NULL,
-                  bw_clock_now());
-    bw_enforcing_forget(&program->enforcing, &place->enforcing);
-    bw_guard_place_tick(place);
-    bw_guard_agents_greet_again(program);
-}
-
 static void take_from_mirror(struct bw_guard_memory *memory, const struct bw_guard_mirror *mirror)
 {
     memory->epoch_seen = mirror->armed_epoch;
     memory->ended_epoch = 0;
     memory->instance = mirror->armed_instance;
     memory->enforced = true;
-}
-
-bool bw_guard_place_is_nobodys(const struct bw_guard_place *place)
-{
-    return place->is_unread || bw_guard_place_is_foreign(place);
 }
 
 static enum bw_err load(struct bw_guard_place *place, bool is_kept,
@@ -196,17 +149,16 @@ static enum bw_err load(struct bw_guard_place *place, bool is_kept,
     /* A lease that is not over is enforced, whatever has become of the memory: its mirror is enough. */
     if ((damage == BW_ERR_CORRUPT || (damage != BW_OK && is_kept)) && err == BW_OK &&
         out_mirror->armed_epoch != 0) {
-        place->is_unread = damage != BW_ERR_CORRUPT;
+        place->at.is_unread = damage != BW_ERR_CORRUPT;
         bw_log_error(log, "state.damaged", "group=%s error=%s", group, bw_log_quote(diag->text));
         *diag = (struct bw_diag){0};
         *out_memory = (struct bw_guard_memory){0};
     } else if (damage != BW_OK) {
         return damage;
     }
-    place->kept = *out_memory;
+    place->at.kept = *out_memory;
     if (err == BW_OK && out_mirror->armed_epoch != 0)
-        place->mirror_cluster = cluster_id;
-    place->program->has_foreign |= !bw_id_is_none(place->mirror_cluster);
+        place->at.armed_by = cluster_id;
     *out_has_mirror = err == BW_OK;
     /* A mirror of another boot speaks of clocks and processes that are gone; with one that cannot
      * be read there is no deadline: an enforced group that serves is then fenced (3.4). */
@@ -214,14 +166,15 @@ static enum bw_err load(struct bw_guard_place *place, bool is_kept,
         bw_log_warn(log, "mirror.unreadable",
                     "group=%s error=%s does=\"goes on without; what serves is fenced\"", group,
                     bw_log_quote(why.text));
-    if (bw_guard_place_is_foreign(place) && !bw_id_is_none(store->cluster_id)) {
+    if (bw_guard_machine_is_foreign(&place->program->machine, &place->at) &&
+        !bw_id_is_none(store->cluster_id)) {
         bw_log_error(log, "mirror.foreign",
                      "group=%s epoch=%" PRIu64 " error=\"another cluster's guard armed it, and is gone\" "
                      "does=\"enforces it to its deadline, then forgets it; no agent hears of the group "
                      "before\"",
                      group, out_mirror->armed_epoch);
         take_from_mirror(out_memory, out_mirror);
-    } else if (place->is_unread) {
+    } else if (place->at.is_unread) {
         take_from_mirror(out_memory, out_mirror);
     } else if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
         bw_log_error(log, "state.lost",
@@ -240,21 +193,14 @@ static enum bw_err load(struct bw_guard_place *place, bool is_kept,
     return BW_OK;
 }
 
-static void on_due(struct bw_deadline *deadline, void *user)
-{
-    (void)deadline;
-    bw_guard_place_tick(user);
-}
-
 static void reach_killed(struct bw_guard_place *place, enum bw_err err, const struct bw_diag *diag)
 {
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = err == BW_OK};
-
     if (err != BW_OK)
         bw_log_error(&place->program->log, "reach.unkilled",
                      "group=%s error=%s does=\"the fence counts as failed and is tried again\"",
                      place->config->name, bw_log_quote(diag->text));
-    bw_guard_place_step(place, &event);
+    bw_guard_machine_on_reach_killed(&place->program->machine, &place->at, err == BW_OK, bw_clock_now());
+    bw_guard_go_on(place->program, false);
 }
 
 static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
@@ -342,7 +288,7 @@ static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *u
         return;
     place->are_units_seen = true;
     set_proved(place);
-    bw_guard_agents_greet_again(place->program);
+    bw_guard_machine_greet_again(&place->program->machine);
 }
 
 static void on_units_killed(enum bw_err err, const struct bw_diag *diag, void *user)
@@ -401,27 +347,15 @@ static uint64_t read_proof(const struct bw_guard_place *place)
 
 /* ---- handles --------------------------------------------------------------------------------- */
 
-static void on_half_closed(struct bw_deadline *deadline, void *user)
-{
-    (void)deadline;
-    bw_guard_place_free(user);
-}
-
 /* Frees the place when it fails. */
 static enum bw_err open_handles(struct bw_guard_place *place, struct bw_diag *diag)
 {
-    uv_loop_t *loop = &place->program->loop;
-    enum bw_err err = bw_deadline_init(&place->deadline, loop, on_due, place, diag);
+    const enum bw_err err = bw_reach_kill_init(&place->kill, &place->program->loop, &place->reach,
+                                               on_killed, place, diag);
 
-    if (err != BW_OK) {
-        bw_guard_place_free(place);
-        return err;
-    }
-    err = bw_reach_kill_init(&place->kill, loop, &place->reach, on_killed, place, diag);
+    place->has_handles = err == BW_OK;
     if (err != BW_OK)
-        bw_deadline_close(&place->deadline, on_half_closed);
-    else
-        place->has_handles = true;
+        bw_guard_place_free(place);
     return err;
 }
 
@@ -474,35 +408,10 @@ enum bw_err bw_guard_place_open(struct bw_guard_program *program,
 
 /* ---- its proof ----------------------------------------------------------------------------- */
 
-/* How long one may block: half of the time that is left until the first fence window of any group,
- * so that no deadline waits for it, however short the leases are. */
-static uint32_t proof_limit_ms(const struct bw_guard_program *program,
-                               const struct bw_guard_place **out_of)
-{
-    const struct bw_instant now = bw_clock_now();
-    uint64_t left_ns = 2 * (uint64_t)BW_REACH_PROOF_MS * BW_NS_PER_MS;
-
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        const struct bw_guard *machine = &program->places[i]->machine;
-        const struct bw_guard_mirror *mirror = &machine->mirror;
-        const struct bw_instant window = bw_instant_sub(mirror->armed_end, mirror->fence_ns);
-        const uint64_t its_ns = bw_guard_is_fencing(machine) ? 0
-                                : bw_guard_has_deadline(machine, now)
-                                    ? bw_instant_left_ns(now, window)
-                                    : left_ns;
-
-        if (its_ns >= left_ns)
-            continue;
-        left_ns = its_ns;
-        *out_of = program->places[i];
-    }
-    return (uint32_t)(left_ns / 2 / BW_NS_PER_MS);
-}
-
 /* Once, until it is proved: each end of a script, and each hello, asks again. */
 static void say_unproved(struct bw_guard_place *place, const struct bw_guard_place *because_of)
 {
-    if (place->has_said_unproved || because_of == NULL)
+    if (place->has_said_unproved)
         return;
     place->has_said_unproved = true;
     bw_log_warn(&place->program->log, "reach.not_tried",
@@ -511,46 +420,38 @@ static void say_unproved(struct bw_guard_place *place, const struct bw_guard_pla
                 place->config->name, because_of->config->name);
 }
 
-void bw_guard_place_prove(struct bw_guard_place *place)
+static enum bw_guard_proof take_proof(struct bw_guard_place *place)
 {
-    struct bw_log *log = &place->program->log;
-    struct bw_diag diag = {0};
-    const struct bw_guard_place *because_of = NULL;
-    uint32_t limit_ms;
-
-    if (place->unit_reach != NULL && !place->are_units_seen)
-        bw_unit_reach_look(place->unit_reach);
-    if (place->is_reach_proved || place->work[BW_GUARD_SLOT_ACTION].script != NULL)
-        return;
-    if (place->program->is_means_proved[place->reach.means]) { /* it is the machine's, not a group's */
-        place->is_reach_proved = true;
-        set_proved(place);
-        return;
-    }
-    limit_ms = proof_limit_ms(place->program, &because_of);
-    if (limit_ms < PROOF_MS_MIN) {
-        say_unproved(place, because_of);
-        return; /* after a script has ended, or with the next hello */
-    }
-    if (bw_reach_prove(&place->reach, limit_ms, &diag) != BW_OK) {
-        bw_log_error(log, "reach.fails",
-                     "group=%s error=%s does=\"the site is not eligible until it is\"",
-                     place->config->name, bw_log_quote(diag.text));
-        place->prove_again_at = bw_instant_add(bw_clock_now(), PROVE_AGAIN_NS);
-        return;
-    }
-    place->program->is_means_proved[place->reach.means] = true;
+    place->program->is_means_proved[place->reach.means] = true; /* it is the machine's, not a group's */
     place->is_reach_proved = true;
     set_proved(place);
+    return place->machine.limits.reach_works ? BW_GUARD_PROOF_WORKS : BW_GUARD_PROOF_UNTRIED;
 }
 
-void bw_guard_place_prove_late(struct bw_guard_place *place)
+enum bw_guard_proof bw_guard_place_prove(struct bw_guard_place *place, bool is_late)
 {
-    if (place->is_reach_proved || !bw_instant_wait_is_over(bw_clock_now(), place->prove_again_at))
-        return;
-    bw_guard_place_prove(place);
-    if (place->machine.limits.reach_works)
-        bw_guard_agents_greet_again(place->program);
+    struct bw_guard_program *program = place->program;
+    struct bw_diag diag = {0};
+    const struct bw_guarded *because_of;
+    uint32_t limit_ms;
+
+    if (place->unit_reach != NULL && !place->are_units_seen && !(is_late && place->is_reach_proved))
+        bw_unit_reach_look(place->unit_reach);
+    if (place->is_reach_proved || place->work[BW_GUARD_SLOT_ACTION].script != NULL)
+        return BW_GUARD_PROOF_UNTRIED;
+    if (program->is_means_proved[place->reach.means])
+        return take_proof(place);
+    limit_ms = bw_guard_machine_proof_ms(&program->machine, bw_clock_now(), &because_of);
+    if (limit_ms == 0) {
+        say_unproved(place, because_of->owner);
+        return BW_GUARD_PROOF_UNTRIED; /* after a script has ended, or with the next hello */
+    }
+    if (bw_reach_prove(&place->reach, limit_ms, &diag) == BW_OK)
+        return take_proof(place);
+    bw_log_error(&program->log, "reach.fails",
+                 "group=%s error=%s does=\"the site is not eligible until it is\"",
+                 place->config->name, bw_log_quote(diag.text));
+    return BW_GUARD_PROOF_FAILED;
 }
 
 /* ---- close --------------------------------------------------------------------------------- */
@@ -560,7 +461,6 @@ void bw_guard_place_close(struct bw_guard_place *place)
     if (!place->has_handles)
         return;
     place->has_handles = false;
-    bw_deadline_close(&place->deadline, NULL);
     bw_reach_kill_close(&place->kill, NULL);
     if (place->unit_reach != NULL)
         bw_unit_reach_close(place->unit_reach);

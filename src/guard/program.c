@@ -45,19 +45,11 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
     err = bw_guard_place_open(program, config, is_kept, &place, diag);
     if (err != BW_OK)
         return err;
-    place->index = program->place_count;
     places[program->place_count++] = place;
-    bw_enforcing_add(&program->enforcing, &place->enforcing, &place->machine, place);
+    bw_guard_machine_add(&program->machine, &place->at, &place->machine, place);
     bw_guard_enforcer_tell_reach(place);
-    bw_guard_place_tick(place); /* what is overdue, and the look at an enforced group (3.4) */
-    bw_guard_place_prove(place);
+    bw_guard_go_on(program, false);
     return BW_OK;
-}
-
-void bw_guard_program_serve_deadlines(struct bw_guard_program *program)
-{
-    for (uint32_t i = 0; i < program->place_count && !program->is_closing; i++)
-        (void)bw_deadline_serve(&program->places[i]->deadline); /* due or not: both are fine */
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */
@@ -71,6 +63,15 @@ static void tell_manager(struct bw_guard_program *program, const char *state)
                     bw_log_quote(diag.text));
 }
 
+static void close_turns(struct bw_guard_program *program)
+{
+    if (!program->has_turns)
+        return;
+    program->has_turns = false;
+    bw_deadline_close(&program->wake, NULL);
+    uv_close((uv_handle_t *)&program->prepare, NULL);
+}
+
 /* The service is left alone. The mirror stays as it is: a successor resumes the deadlines, and
  * reports what runs now as interrupted. */
 static void begin_close(struct bw_guard_program *program)
@@ -81,11 +82,11 @@ static void begin_close(struct bw_guard_program *program)
     if (program->disk != NULL)
         program->is_saving = bw_worker_close(program->disk);
     program->disk = NULL;
+    close_turns(program);
     bw_guard_mirrors_close(program);
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     bw_heartbeat_close(&program->heartbeat);
-    bw_guard_looks_close(program);
     for (uint32_t i = 0; i < program->place_count; i++)
         bw_guard_place_close(program->places[i]);
     if (program->has_runner)
@@ -99,7 +100,7 @@ static void begin_close(struct bw_guard_program *program)
 static bool is_cared_for(const struct bw_guard_program *program)
 {
     for (uint32_t i = 0; i < program->place_count; i++)
-        if (!bw_guard_place_is_over(program->places[i]))
+        if (!bw_guarded_is_over(&program->places[i]->at, bw_clock_now()))
             return false;
     return true;
 }
@@ -109,11 +110,7 @@ void bw_guard_program_look(struct bw_guard_program *program)
     program->is_ending |= program->is_caretaker && is_cared_for(program);
     if (!program->is_ending || program->is_closing)
         return;
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        if (bw_guard_is_fencing(&program->places[i]->machine))
-            return; /* a fence that has begun is finished */
-    }
-    if (!bw_guard_mirrors_are_due(program)) /* what is known goes to the successor */
+    if (bw_guard_machine_may_end(&program->machine))
         begin_close(program);
 }
 
@@ -158,6 +155,36 @@ static void on_signal(uv_signal_t *signal, int number)
 }
 
 /* ---- the start ----------------------------------------------------------------------------- */
+
+static void on_wake(struct bw_deadline *deadline, void *user)
+{
+    struct bw_guard_program *program = user;
+
+    (void)deadline;
+    bw_guard_machine_on_wake(&program->machine);
+    bw_guard_go_on(program, false);
+}
+
+/* Before the loop waits: all that the messages of one turn have changed and armed, in as few writes and frames
+ * as it takes. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    bw_guard_go_on(prepare->data, true);
+}
+
+static enum bw_err open_turns(struct bw_guard_program *program, struct bw_diag *diag)
+{
+    const enum bw_err err =
+        bw_deadline_init(&program->wake, &program->loop, on_wake, program, diag);
+
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(uv_prepare_init(&program->loop, &program->prepare) == 0); /* cannot fail */
+    program->prepare.data = program;
+    BW_ASSERT(uv_prepare_start(&program->prepare, on_prepare) == 0);
+    program->has_turns = true;
+    return BW_OK;
+}
 
 static void open_signals(struct bw_guard_program *program)
 {
@@ -235,10 +262,22 @@ enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_d
     open_signals(program);
     err = bw_worker_open(&program->disk, &program->loop, bw_guard_places_saved, program, diag);
     if (err == BW_OK)
-        err = bw_guard_looks_open(program, diag);
+        err = open_turns(program, diag);
     if (err == BW_OK)
         err = bw_guard_mirrors_open(program, diag);
     return err;
+}
+
+static void begin_machine(struct bw_guard_program *program)
+{
+    const struct bw_guard_store *store = &program->store;
+    struct bw_guard_identity own = {.boot_id = store->boot_id,
+                                    .time_namespace = store->time_namespace,
+                                    .cluster_id = store->cluster_id,
+                                    .generation = store->generation};
+
+    memcpy(own.site, store->site, sizeof own.site);
+    bw_guard_machine_init(&program->machine, &own);
 }
 
 static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
@@ -246,15 +285,16 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
     enum bw_err err = bw_guard_store_open(&program->store, program->config, diag);
 
     if (err == BW_OK)
+        begin_machine(program);
+    if (err == BW_OK)
         err = bw_guard_program_equip(program, diag);
     if (err != BW_OK)
         return err;
     err = open_places(program);
     if (err != BW_OK)
         return bw_diag_set(diag, err, "a group could not be loaded, see above");
-    err = bw_guard_enforcer_open(program, diag);
-    if (err == BW_OK)
-        err = bw_guard_agents_listen(program, diag);
+    bw_guard_enforcer_open(program);
+    err = bw_guard_agents_listen(program, diag);
     if (err != BW_OK)
         return err;
     if (geteuid() == 0 && bw_oom_protect(diag) != BW_OK)
@@ -305,10 +345,11 @@ void bw_guard_program_free(struct bw_guard_program *program)
 
 struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
 {
+    static const struct bw_guard_identity nobody; /* until the state is read, and for a caretaker */
     struct bw_guard_program *program = calloc(1, sizeof *program);
 
     BW_ASSERT(program != NULL);
-    bw_enforcing_init(&program->enforcing);
+    bw_guard_machine_init(&program->machine, &nobody);
     program->config = config;
     program->enforcer.fd = -1;
     program->relief.is_incomplete = true; /* nobody was asked yet */

@@ -6,10 +6,10 @@
  *   store.c      memory, mirror, the cluster
  *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
- *   looks.c      how many looks begin at a time    mirrors.c     mirrors on their way to /run
- *   reach_file.c by what a group is ended, kept    caretaker.c   mirrors whose guard cannot start
+ *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
+ *   caretaker.c  mirrors whose guard cannot start
  *
- * Everything belongs to the loop's thread. The machine (core/guard.h) decides; nothing here does.
+ * Everything belongs to the loop's thread. The machine (machine/guard_machine.h) decides; nothing here does.
  */
 #ifndef BW_GUARD_PROGRAM_H
 #define BW_GUARD_PROGRAM_H
@@ -17,12 +17,8 @@
 #include <uv.h>
 
 #include <breakwater/config/site_config.h>
-#include <breakwater/core/guard_turn.h>
-#include <breakwater/core/looks.h>
 #include <breakwater/guard/guard.h>
-#include <breakwater/machine/enforcing.h>
-#include <breakwater/machine/guard_session.h>
-#include <breakwater/machine/rounds.h>
+#include <breakwater/machine/guard_machine.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/sys/deadline.h>
@@ -113,7 +109,6 @@ struct bw_guard_file_copy {
 /* A memory on its way to the disk. */
 struct bw_guard_save {
     struct bw_guard_place *place;
-    struct bw_round_item item;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
     struct bw_guard_file_copy file;
 };
@@ -157,8 +152,6 @@ struct bw_guard_work {
     enum bw_guard_slot slot;
     struct bw_guard_run run;
     struct bw_script_run *script; /* NULL: none */
-    bool is_waiting;              /* a look of `run` that has not begun: its SPAWNED comes later */
-    bool has_ended;               /* RUN_ENDED waits for the step under way */
     struct bw_guard_run_ended ended;
     uint32_t config_number;       /* of the configuration that it was begun with */
     uint64_t digest;              /* of the scripts as they were when it ran; 0: not looked at */
@@ -168,32 +161,26 @@ struct bw_guard_work {
 
 struct bw_guard_place {
     struct bw_guard_program *program;
-    uint32_t index;                       /* in the program's places */
     const struct bw_group_config *config; /* in the program's */
     uint32_t config_number;               /* how often that has changed */
     struct bw_guard machine;
+    struct bw_guarded at; /* its part of the program's machine */
     struct bw_reach reach;
     struct bw_reach_kill kill;
     bool is_reach_proved;             /* of what the scripts started */
     bool has_said_unproved;           /* why that waits */
-    struct bw_instant prove_again_at; /* after a failed proof */
     struct bw_unit_reach *unit_reach; /* NULL: the group names no units */
     bool are_units_seen;
     bool has_warned_restart;            /* of a unit that systemd starts again */
     struct bw_instant units_looked_at;
     struct bw_process left_process; /* by a scan: one that a start has left; pid 0: none is known */
-    struct bw_deadline deadline;
-    bool has_handles; /* deadline and kill are the loop's */
+    bool has_handles; /* `kill` is the loop's */
     struct bw_guard_work work[BW_GUARD_SLOT_COUNT];
     bool has_warned_shell[BW_ACTION_COUNT];
     bool has_said_unreadable; /* why its status says nothing */
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
-    struct bw_enforcing_place enforcing; /* its deadline, on the way to mirror and enforcer */
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
-    struct bw_guard_memory kept;   /* as it was found on the disk */
-    bool is_unread; /* its memory cannot be read, and is left as it is: only its mirror is enforced */
-    struct bw_id mirror_cluster;   /* whose epoch is armed in it, where that was found; none: ours */
     uint8_t *reach_bytes;          /* reach_file.c: by what it is ended; NULL: cannot be kept */
     size_t reach_size;
     uint64_t reach_version;        /* of these bytes, from 1 */
@@ -210,49 +197,27 @@ BW_MUST_CHECK enum bw_err bw_guard_place_open(struct bw_guard_program *program,
                                               struct bw_diag *diag);
 /* The scripts and limits of `config` are in force from here on. */
 void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config);
-/* Shows that everything in reach can be ended, unless a deadline is too near for it. */
-void bw_guard_place_prove(struct bw_guard_place *place);
-/* The same for a guard that began too near to a deadline: in the first quiet moment after a run. The
- * agent then hears of it in a new welcome. A proof that failed is tried again after a while. */
-void bw_guard_place_prove_late(struct bw_guard_place *place);
+/* PROVE: shows that everything in reach can be ended, unless a deadline is too near for it: then `is_late`, in
+ * the first quiet moment after a run. */
+enum bw_guard_proof bw_guard_place_prove(struct bw_guard_place *place, bool is_late);
 void bw_guard_place_close(struct bw_guard_place *place); /* its handles; the loop then ends them */
 void bw_guard_place_free(struct bw_guard_place *place);
 
-/* Hands `event` to the machine with the instant read now, carries out what it asks for, and does
- * the same for the events that follow from that. Never called from within itself. */
-void bw_guard_place_step(struct bw_guard_place *place, const struct bw_guard_event *event);
-void bw_guard_place_tick(struct bw_guard_place *place);
-/* The worker has written a round; what waits goes with the next. */
+/* Carries out what the machine has to be done: after whatever has happened, and before the loop waits. */
+void bw_guard_go_on(struct bw_guard_program *program, bool is_turn_over);
+/* The worker has written a round. */
 void bw_guard_places_saved(void *of, void *user);
-/* What is armed is an epoch of another cluster, whose guard is gone: it is enforced, and then forgotten. No
- * agent hears of the group before. */
-bool bw_guard_place_is_foreign(const struct bw_guard_place *place);
-/* Enforced to its deadline, and unheard of by any agent; its memory is not written. */
-bool bw_guard_place_is_nobodys(const struct bw_guard_place *place);
-/* Nothing of it is to be enforced any more, and nothing of it runs. */
-bool bw_guard_place_is_over(const struct bw_guard_place *place);
-/* Before the loop waits: a foreign epoch that is over is forgotten. */
-void bw_guard_place_forget_foreign(struct bw_guard_place *place);
 /* Asks systemd for its units, unless that was done a moment ago. */
 void bw_guard_units_look_again(struct bw_guard_place *place);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
 void bw_guard_place_kill_reach(struct bw_guard_place *place);
 
-/* SPAWN: forks the script; SPAWNED says how that went. When it failed, RUN_ENDED follows. */
+/* SPAWN: forks the script; SPAWNED says how that went. When it failed, its end follows. */
 void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *run,
                          struct bw_guard_event *out_spawned);
-/* True: the run of `work` has ended in the meantime; `out_event` says how. */
-bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *out_event);
-
-/* ---- looks.c ------------------------------------------------------------------------------- */
-
-BW_MUST_CHECK enum bw_err bw_guard_looks_open(struct bw_guard_program *program,
-                                              struct bw_diag *diag);
-void bw_guard_looks_close(struct bw_guard_program *program);
-/* True: the look begins now. False: it waits, and its SPAWNED follows, or its RUN_ENDED (KILLED). */
-bool bw_guard_looks_ask(struct bw_guard_place *place, const struct bw_guard_run *run);
-/* The look of this group has ended; one that waits is given up. */
-void bw_guard_looks_end(struct bw_guard_place *place);
+/* TELL_END: how its run has ended, and what is left now. */
+void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
+                            struct bw_guard_event *out_event);
 
 /* ---- enforcer_link.c, relief.c, means.c ---------------------------------------------------------- */
 
@@ -265,7 +230,6 @@ struct bw_enforcer_link {
     int fd; /* -1: there is none */
     pid_t pid;
     char name[32]; /* prefix and 16 hex digits */
-    struct bw_deadline wake; /* when the next thing is to be done without anything having happened */
     struct bw_enforcer_message message; /* being sent */
     struct bw_enforcer_message answer;  /* being read */
 };
@@ -279,13 +243,13 @@ struct bw_relief {
 
 /* Makes the enforcer and tells it what is armed. From then on there always is one, or another is being
  * made, until close: which leaves it to what it holds. */
-BW_MUST_CHECK enum bw_err bw_guard_enforcer_open(struct bw_guard_program *program,
-                                                 struct bw_diag *diag);
+void bw_guard_enforcer_open(struct bw_guard_program *program);
 void bw_guard_enforcer_close(struct bw_guard_program *program);
 /* Ends it, also where it is frozen, and makes another; no deadline is acknowledged before that has it. */
 void bw_guard_enforcer_replace(struct bw_guard_program *program);
-/* Carries out what machine/enforcing.h has to be done: before the loop waits. */
-void bw_guard_enforcing_go_on(struct bw_guard_program *program);
+/* ENFORCE. */
+void bw_guard_enforcer_carry_out(struct bw_guard_program *program,
+                                 const struct bw_enforcing_action *action);
 /* By which descriptors it ends the group, from here on: after whatever makes new ones. */
 void bw_guard_enforcer_tell_reach(struct bw_guard_place *place);
 /* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. False: something that is there could not be
@@ -331,7 +295,6 @@ struct bw_guard_mirror_round {
 };
 struct bw_guard_mirrors {
     struct bw_worker *worker; /* NULL: not open */
-    uv_prepare_t prepare;
     bool is_lost; /* at the end: a round that hangs is never ours again */
 };
 BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program,
@@ -339,24 +302,9 @@ BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program
 void bw_guard_mirrors_close(struct bw_guard_program *program);
 /* WRITE: all mirrors that are due. */
 void bw_guard_mirrors_write(struct bw_guard_program *program);
-/* Something that was asked for is not written yet. */
-bool bw_guard_mirrors_are_due(const struct bw_guard_program *program);
 
 /* ---- trace.c ------------------------------------------------------------------------------- */
 
-/* What a step may change, as it was before. */
-struct bw_guard_seen {
-    enum bw_fence_state fence;
-    uint64_t armed_epoch;
-    uint64_t epoch_seen;
-    uint64_t ended_epoch;
-    uint64_t let_go_index;
-    bool enforced;
-    bool has_left;
-    enum bw_reach_seen reach;
-    bool is_reach_proved;
-};
-void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_seen *out_before);
 void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before);
 void bw_guard_trace_action(struct bw_guard_place *place, const struct bw_guard_action *action);
 void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_result *result);
@@ -378,11 +326,20 @@ struct bw_guard_peer {
     uint64_t number;            /* by which the session knows it */
     bool is_failing;            /* it is being closed */
 };
+/* What no machine hears; a hello that is not welcome; PIN CLOSE WELCOME DONE. */
+void bw_guard_agents_refuse(struct bw_guard_program *program,
+                            const struct bw_guard_machine_action *action);
+void bw_guard_agents_refuse_hello(struct bw_guard_program *program,
+                                  const struct bw_session_refusal *refusal);
+void bw_guard_agents_carry_out(struct bw_guard_program *program,
+                               const struct bw_session_action *action);
+/* Closes the connection `number`, if it is there. */
+void bw_guard_agents_drop(struct bw_guard_program *program, uint64_t number);
+/* False: the agent has to read what it was told before it is told more; or it is being closed. */
+bool bw_guard_agents_may_greet(struct bw_guard_program *program);
 BW_MUST_CHECK enum bw_err bw_guard_agents_listen(struct bw_guard_program *program,
                                                  struct bw_diag *diag);
 void bw_guard_agents_close(struct bw_guard_program *program);
-/* What the agent was told at its hello is no longer so: it has to say hello again. */
-void bw_guard_agents_greet_again(struct bw_guard_program *program);
 /* To the controlling agent, if there is one that reads. */
 void bw_guard_agents_send(struct bw_guard_program *program, const struct bw_guard_message *message);
 
@@ -403,22 +360,19 @@ struct bw_guard_program {
     uint32_t place_count;
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
     uint32_t forgotten_count;
-    struct bw_guard_turn turn;
-    bool is_stepping;
+    struct bw_guard_machine machine;
+    struct bw_deadline wake; /* when the machine wants to go on by itself */
+    uv_prepare_t prepare;    /* ... and before the loop waits */
+    bool has_turns;          /* both are open */
+    bool is_going_on;
 
     struct bw_unix_listener listener;
     bool is_listening;
     struct bw_guard_peer *peers;
     uint64_t peer_count;             /* that ever were */
-    struct bw_guard_session session;
     struct bw_deadline welcome_more; /* when it has read enough to be told more */
     bool has_welcome_more;
 
-    struct bw_looks looks;
-    struct bw_deadline looks_more; /* when the next one that waits may begin */
-    bool has_looks_more;
-
-    struct bw_enforcing enforcing;
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;
     struct bw_guard_mirrors mirrors;
@@ -428,12 +382,10 @@ struct bw_guard_program {
     bool is_pinning;          /* at the end: the pin is never ours again */
     struct bw_worker *disk; /* one round at a time: at most one thread hangs */
     struct bw_guard_save_round round; /* the worker's while it is busy */
-    struct bw_rounds saves;
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;
     struct bw_heartbeat heartbeat;
-    bool has_foreign;  /* places that may hold another cluster's epoch */
     bool is_caretaker; /* of mirrors whose guard cannot start: no agent, no memory */
     bool is_ending; /* SIGTERM came; fences are finished first */
     bool is_closing;
@@ -454,8 +406,6 @@ void bw_guard_program_enforce_mirror(struct bw_guard_program *program, const cha
 void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
                            void (*on_group)(struct bw_guard_program *program, const char *group));
 void bw_guard_program_free_forgotten(struct bw_guard_program *program);
-/* Serves what is due in every group: deadlines go before messages (design 3.4). */
-void bw_guard_program_serve_deadlines(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);
 void bw_guard_program_reload(struct bw_guard_program *program);

@@ -37,7 +37,7 @@ static bool send_known(struct bw_guard_program *program, int fd)
 
         memset(order, 0, sizeof *order);
         memcpy(order->group, program->places[i]->machine.group, sizeof order->group);
-        order->epoch = bw_enforcing_known_epoch(&program->places[i]->enforcing);
+        order->epoch = bw_enforcing_known_epoch(&program->places[i]->at.enforcing);
         if (message->order_count < BW_ENFORCER_ORDERS_MAX && i + 1 < program->place_count)
             continue;
         if (!send_frame(fd, message))
@@ -146,7 +146,7 @@ void bw_guard_relief_ask(struct bw_guard_program *program)
     hear_all(program);
     if (relief->count == 0 && relief->is_incomplete)
         begin_all(program);
-    bw_enforcing_on_relief(&program->enforcing, relief->count == 0 && !relief->is_incomplete,
+    bw_enforcing_on_relief(&program->machine.enforcing, relief->count == 0 && !relief->is_incomplete,
                            bw_clock_now());
 }
 

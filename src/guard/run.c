@@ -201,15 +201,12 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
 {
     struct bw_guard_work *work = user;
     struct bw_guard_place *place = work->place;
-    struct bw_guard_event event;
     const uint64_t duration_ms = result->duration_ns / BW_NS_PER_MS;
 
     (void)run;
     work->script = NULL;
     if (place->program->is_closing)
         return; /* the mirror still names it: a successor reports it interrupted */
-    if (work->slot == BW_GUARD_SLOT_OBSERVATION)
-        bw_guard_looks_end(place);
     work->ended = (struct bw_guard_run_ended){0};
     judge(work, result, &work->ended);
     work->ended.duration_ms = duration_ms < UINT32_MAX ? (uint32_t)duration_ms : UINT32_MAX;
@@ -231,18 +228,15 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
     } else if (begins_service(work)) {
         bw_guard_enforcer_tell_reach(place); /* what it has started is known by now */
     }
-    work->has_ended = true;
-    if (bw_guard_work_take_end(work, &event)) {
-        bw_guard_place_step(place, &event);
-        bw_guard_place_prove_late(place);
-    }
+    bw_guard_machine_on_end(&place->program->machine, &place->at, work->slot);
+    bw_guard_go_on(place->program, false);
 }
 
-bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *out_event)
+void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
+                            struct bw_guard_event *out_event)
 {
-    if (!work->has_ended)
-        return false;
-    work->has_ended = false;
+    if (is_given_up)
+        work->ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
     if (work->slot == BW_GUARD_SLOT_ACTION)
         BW_CRASH_POINT(GUARD_ON_SCRIPT_ENDED);
     *out_event = (struct bw_guard_event){
@@ -251,10 +245,10 @@ bool bw_guard_work_take_end(struct bw_guard_work *work, struct bw_guard_event *o
         .ended = work->ended,
         .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->place),
         .populated = populated(work, false),
-        .digest = work->digest,
+        .digest = is_given_up ? 0 : work->digest,
     };
-    bw_guard_trace_digest(work);
-    return true;
+    if (!is_given_up)
+        bw_guard_trace_digest(work);
 }
 
 /* ---- what it prints ------------------------------------------------------------------------ */
@@ -385,5 +379,5 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
     out_spawned->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
     copy_line(work->ended.tail, sizeof work->ended.tail, diag.text);
-    work->has_ended = true;
+    bw_guard_machine_on_end(&work->place->program->machine, &work->place->at, work->slot);
 }

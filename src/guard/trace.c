@@ -13,23 +13,6 @@
 
 /* ---- a step -------------------------------------------------------------------------------- */
 
-void bw_guard_trace_begin(const struct bw_guard_place *place, struct bw_guard_seen *out_before)
-{
-    const struct bw_guard *machine = &place->machine;
-
-    *out_before = (struct bw_guard_seen){
-        .fence = machine->fence,
-        .armed_epoch = machine->mirror.armed_epoch,
-        .epoch_seen = machine->memory.epoch_seen,
-        .ended_epoch = machine->memory.ended_epoch,
-        .let_go_index = machine->memory.let_go_index,
-        .enforced = machine->memory.enforced,
-        .has_left = machine->has_left,
-        .reach = bw_guard_sight(machine).seen,
-        .is_reach_proved = bw_guard_sight(machine).proved,
-    };
-}
-
 static BW_NAMES(fence_word, enum bw_fence_state, BW_FENCE_STATE_LIST, "?")
 
 static void trace_fence(struct bw_guard_place *place)

@@ -123,6 +123,11 @@ void bw_enforcing_on_mirror(struct bw_enforcing *enforcing, struct bw_enforcing_
                             uint64_t number)
 {
     place->wanted = number;
+    if (BW_MUTANT(ANSWERED_UNWRITTEN)) {
+        place->written = number;
+        place->mirrored = order_of(place);
+        place->is_waiting = enforcing->has_answers = enforcing->is_dirty = true;
+    }
     if (place->is_due)
         return;
     place->is_due = true;

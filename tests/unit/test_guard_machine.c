@@ -1,0 +1,587 @@
+/* machine/guard_machine: what is between the machines of a guard's groups (3.4, 3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include <breakwater/machine/guard_machine.h>
+
+#define GROUPS   40 /* more than there are looks at once */
+#define TTL_MS   10000
+#define FENCE_MS 2000
+#define AGENT    7
+
+static const struct bw_id boot = {{1}};
+static const struct bw_id cluster = {{2}};
+static const struct bw_id other_cluster = {{3}};
+
+static struct bw_guard_machine machine;
+static struct bw_guard guards[GROUPS];
+static struct bw_guarded groups[GROUPS];
+static struct bw_instant now;
+static char log_text[16384];
+/* How the world answers. */
+static bool may_greet, takes_frames;
+static enum bw_guard_proof proof;
+static struct bw_guard_run_ended ended[BW_GUARD_SLOT_COUNT];
+static uint32_t save_count; /* that are under way */
+static struct bw_guarded *saving[GROUPS];
+static uint32_t write_count; /* of mirrors, that are under way */
+static struct bw_guarded *writing[GROUPS];
+static uint64_t write_number[GROUPS];
+static struct bw_enforcer_order write_order[GROUPS];
+
+static struct bw_instant at_ms(uint64_t ms)
+{
+    return (struct bw_instant){ms * BW_NS_PER_MS, ms * BW_NS_PER_MS};
+}
+
+static void note(const char *word, const struct bw_guarded *group, const char *more)
+{
+    const size_t length = strlen(log_text);
+    char number[16] = "";
+
+    if (group != NULL)
+        (void)snprintf(number, sizeof number, "%u", (unsigned)group->number);
+    assert_in_range(snprintf(log_text + length, sizeof log_text - length, "%s%s%s%s%s",
+                             length > 0 ? " " : "", word, number, more[0] != '\0' ? ":" : "", more),
+                    1, (int)(sizeof log_text - length - 1));
+}
+
+/* ---- who drives it --------------------------------------------------------------------------- */
+
+static void enforce(const struct bw_enforcing_action *action)
+{
+    struct bw_enforcing *enforcing = &machine.enforcing;
+
+    switch (action->kind) {
+    case BW_ENFORCING_MAKE:
+        bw_enforcing_on_made(enforcing);
+        break;
+    case BW_ENFORCING_REACH:
+        bw_enforcing_on_reach(enforcing, action->place, BW_ENFORCING_REACH_TAKEN);
+        break;
+    case BW_ENFORCING_OVER:
+    case BW_ENFORCING_HOLD:
+        bw_enforcing_on_told(enforcing, true, now);
+        if (action->kind == BW_ENFORCING_HOLD && takes_frames)
+            bw_enforcing_on_taken(enforcing, action->number, NULL, 0, now);
+        break;
+    case BW_ENFORCING_RELIEVE:
+        bw_enforcing_on_relief(enforcing, true, now);
+        break;
+    case BW_ENFORCING_WRITE:
+        note("write_mirrors", NULL, "");
+        for (uint32_t i = 0; i < machine.group_count; i++)
+            if (bw_enforcing_begin_write(enforcing, &groups[i].enforcing, &write_number[write_count],
+                                         &write_order[write_count]))
+                writing[write_count++] = &groups[i];
+        break;
+    case BW_ENFORCING_REPLACE:
+    case BW_ENFORCING_UNRELIEVED:
+    case BW_ENFORCING_ANSWER:
+        fail_msg("%d is not asked for here", (int)action->kind);
+    }
+}
+
+static void spawn(struct bw_guarded *group, const struct bw_guard_action *action)
+{
+    const struct bw_guard_event spawned = {
+        .kind = BW_GUARD_EVENT_SPAWNED,
+        .slot = action->slot,
+        .ok = true,
+        .child = {action->run.action, action->run.epoch, action->run.run_id, 42, 7}};
+
+    bw_guard_machine_spawned(&machine, group, &spawned, now);
+}
+
+static void do_action(const struct bw_guard_machine_action *step)
+{
+    static const char *const words[] = {"save", "mirror", "spawn", "go",   "kill_run",
+                                        "term", "term",   "kill",  "send"};
+    const struct bw_guard_action *action = step->action;
+    const char *more = "";
+
+    if (action->kind == BW_GUARD_ACTION_SPAWN)
+        more = bw_action_word(action->run.action);
+    if (action->kind == BW_GUARD_ACTION_SEND && action->message.kind == BW_GUARD_MESSAGE_ARMED)
+        more = "armed";
+    if (action->kind != BW_GUARD_ACTION_MIRROR && action->kind != BW_GUARD_ACTION_GO &&
+        (action->kind != BW_GUARD_ACTION_SEND || more[0] != '\0'))
+        note(step->is_idle ? "idle_" : words[action->kind], step->group,
+             step->is_idle ? words[action->kind] : more);
+    if (action->kind == BW_GUARD_ACTION_SPAWN && !step->is_idle)
+        spawn(step->group, action);
+}
+
+static void tell_end(const struct bw_guard_machine_action *action)
+{
+    struct bw_guard_event event = {
+        .kind = BW_GUARD_EVENT_RUN_ENDED, .slot = action->slot, .ended = ended[action->slot]};
+
+    note("end", action->group, action->is_given_up ? "given_up" : "");
+    if (action->is_given_up)
+        event.ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
+    bw_guard_machine_ended(&machine, action->group, &event, now);
+}
+
+static void carry_out(const struct bw_guard_machine_action *action)
+{
+    static const char *const session[] = {"pin", "close", "", "", "welcome", "", "done"};
+    struct bw_guarded *group;
+
+    switch (action->kind) {
+    case BW_GUARD_MACHINE_STEPPED:
+    case BW_GUARD_MACHINE_FORGOTTEN:
+        if (action->kind == BW_GUARD_MACHINE_FORGOTTEN)
+            note("forgotten", action->group, "");
+        break;
+    case BW_GUARD_MACHINE_DO:
+        do_action(action);
+        break;
+    case BW_GUARD_MACHINE_TELL_END:
+        tell_end(action);
+        break;
+    case BW_GUARD_MACHINE_WRITE_SAVES:
+        note("write_saves", NULL, "");
+        while ((group = bw_guard_machine_take_save(&machine)) != NULL)
+            saving[save_count++] = group;
+        break;
+    case BW_GUARD_MACHINE_PROVE:
+        note("prove", action->group, action->is_late ? "late" : "");
+        bw_guard_machine_proved(&machine, action->group, proof, now);
+        break;
+    case BW_GUARD_MACHINE_REFUSE:
+        note("refuse", NULL, bw_refusal_word(action->why));
+        break;
+    case BW_GUARD_MACHINE_REFUSE_HELLO:
+        note("refuse_hello", NULL, bw_refusal_word(action->hello->why));
+        break;
+    case BW_GUARD_MACHINE_SESSION:
+        note(session[action->session.kind], NULL, "");
+        break;
+    case BW_GUARD_MACHINE_GREET_AGAIN:
+        note("greet_again", NULL, "");
+        bw_guard_machine_on_closed(&machine, action->connection);
+        break;
+    case BW_GUARD_MACHINE_ENFORCE:
+        enforce(&action->enforce);
+        break;
+    }
+}
+
+static void go_on(bool is_turn_over)
+{
+    struct bw_guard_machine_action action;
+
+    for (int i = 0; bw_guard_machine_next(&machine, may_greet, is_turn_over, now, &action); i++) {
+        assert_true(i < 40 * GROUPS);
+        carry_out(&action);
+    }
+}
+
+static void assert_done(const char *expected)
+{
+    log_text[0] = '\0';
+    go_on(true);
+    assert_string_equal(log_text, expected);
+}
+
+/* ---- what happens ---------------------------------------------------------------------------- */
+
+static void mirrors_written(bool ok)
+{
+    for (uint32_t i = 0; i < write_count; i++)
+        bw_enforcing_on_written(&machine.enforcing, &writing[i]->enforcing, write_number[i],
+                                &write_order[i], ok);
+    write_count = 0;
+    bw_enforcing_on_round_written(&machine.enforcing);
+}
+
+static void saves_written(void)
+{
+    for (uint32_t i = 0; i < save_count; i++)
+        bw_guard_machine_on_saved(&machine, saving[i], true);
+    save_count = 0;
+    bw_guard_machine_on_round_saved(&machine);
+}
+
+static struct bw_guard_message message_of(enum bw_guard_message_kind kind, uint32_t group)
+{
+    struct bw_guard_message message = {.kind = kind, .epoch = 1};
+
+    (void)snprintf(message.group, sizeof message.group, "g%u", (unsigned)group);
+    return message;
+}
+
+static void says(uint64_t connection, const struct bw_guard_message *message)
+{
+    bw_guard_machine_on_message(&machine, connection, message);
+}
+
+static void says_hello(uint64_t connection, struct bw_id of)
+{
+    struct bw_guard_message message = {.kind = BW_GUARD_MESSAGE_HELLO,
+                                       .hello = {.cluster_id = of,
+                                                 .generation = 1,
+                                                 .site = "a",
+                                                 .instance = {{5}},
+                                                 .session = {{6}},
+                                                 .boot_id = boot}};
+
+    says(connection, &message);
+}
+
+static void says_arm(uint32_t group, uint64_t number)
+{
+    struct bw_guard_message message = message_of(BW_GUARD_MESSAGE_ARM, group);
+
+    message.arm.epoch = 1;
+    message.arm.terms.ttl_ms = TTL_MS;
+    message.arm.terms.fence_ms = FENCE_MS;
+    message.arm.number = number;
+    message.arm.begin = now;
+    message.arm.end = bw_instant_add(now, TTL_MS * BW_NS_PER_MS);
+    says(AGENT, &message);
+}
+
+static void says_run(uint32_t group, enum bw_action_kind action, uint64_t run_id)
+{
+    struct bw_guard_message message = message_of(BW_GUARD_MESSAGE_RUN, group);
+
+    message.run.epoch = 1;
+    message.run.action = action;
+    message.run.run_id = run_id;
+    says(AGENT, &message);
+}
+
+static void begin_of(uint32_t count)
+{
+    static const struct bw_guard_limits limits = {
+        .has_script = {[BW_ACTION_START] = true,
+                       [BW_ACTION_STOP] = true,
+                       [BW_ACTION_FENCE] = true,
+                       [BW_ACTION_STATUS] = true},
+        .timeout_ns = {[BW_ACTION_STOP] = BW_NS_PER_S,
+                       [BW_ACTION_FENCE] = BW_NS_PER_S,
+                       [BW_ACTION_STATUS] = BW_NS_PER_S},
+        .kill_grace_ns = BW_NS_PER_MS,
+        .reach = BW_REACH_CGROUP,
+        .digest = 1};
+    static const struct bw_guard_memory memory;
+    const struct bw_guard_identity own = {
+        .site = "a", .boot_id = boot, .cluster_id = cluster, .generation = 1};
+
+    memset(groups, 0, sizeof groups);
+    memset(ended, 0, sizeof ended);
+    now = at_ms(100000);
+    may_greet = takes_frames = true;
+    proof = BW_GUARD_PROOF_UNTRIED;
+    write_count = save_count = 0;
+    bw_guard_machine_init(&machine, &own);
+    for (uint32_t i = 0; i < count; i++) {
+        char name[16];
+
+        (void)snprintf(name, sizeof name, "g%u", (unsigned)i);
+        bw_guard_init(&guards[i], name, &limits, &memory, NULL, now);
+        bw_guard_machine_add(&machine, &groups[i], &guards[i], NULL);
+    }
+    bw_enforcing_begin(&machine.enforcing, now);
+}
+
+/* Two groups, and an agent that controls. */
+static int begin(void **state)
+{
+    (void)state;
+    begin_of(2);
+    assert_done("prove0 prove1");
+    says_hello(AGENT, cluster);
+    assert_done("prove0 prove1 welcome done");
+    return 0;
+}
+
+/* And the first one is armed. */
+static int begin_armed(void **state)
+{
+    (void)begin(state);
+    says_arm(0, 1);
+    assert_done("save0 write_saves");
+    saves_written();
+    assert_done("write_mirrors");
+    mirrors_written(true);
+    assert_done("send0:armed");
+    return 0;
+}
+
+/* ---- in which order -------------------------------------------------------------------------- */
+
+static void an_arm_is_acknowledged_once_it_is_saved_mirrored_and_held(void **state)
+{
+    (void)state;
+    takes_frames = false;
+    says_arm(0, 1);
+    assert_done("save0 write_saves");
+    saves_written();
+    assert_done("write_mirrors");
+    mirrors_written(true);
+    assert_done("");
+
+    bw_enforcing_on_taken(&machine.enforcing, 1, NULL, 0, now);
+    assert_done("send0:armed");
+}
+
+static void a_deadline_that_is_due_goes_before_a_message(void **state)
+{
+    (void)state;
+    now = bw_instant_sub(guards[0].mirror.armed_end, FENCE_MS * BW_NS_PER_MS);
+
+    says_run(0, BW_ACTION_STATUS, 9);
+    log_text[0] = '\0';
+    go_on(false);
+    assert_int_equal(strncmp(log_text, "spawn0:fence", 12), 0);
+}
+
+static void what_is_to_be_saved_goes_in_rounds(void **state)
+{
+    (void)state;
+    says_arm(0, 1);
+    assert_done("save0 write_saves");
+    says_arm(1, 1);
+    assert_done("save1");
+
+    saves_written();
+    assert_done("write_saves write_mirrors");
+    saves_written();
+    assert_done("");
+    assert_false(groups[1].is_saving);
+}
+
+static void all_that_a_turn_has_changed_is_mirrored_at_once(void **state)
+{
+    (void)state;
+    says_arm(0, 1);
+    go_on(false);
+    says_arm(1, 1);
+    go_on(false);
+    saves_written();
+    go_on(false);
+    log_text[0] = '\0';
+    go_on(false);
+    assert_string_equal(log_text, "");
+    go_on(true);
+    saves_written();
+    go_on(true);
+    mirrors_written(true);
+    assert_done("send0:armed write_mirrors");
+    mirrors_written(true);
+    assert_done("send1:armed");
+}
+
+/* ---- whom it hears --------------------------------------------------------------------------- */
+
+static void a_message_of_nobody_who_controls_is_refused(void **state)
+{
+    const struct bw_guard_message message = message_of(BW_GUARD_MESSAGE_ARM, 0);
+
+    (void)state;
+    says(AGENT + 1, &message);
+    assert_done("refuse:no_hello");
+}
+
+static void a_message_for_a_group_that_is_not_here_is_refused(void **state)
+{
+    const struct bw_guard_message message = message_of(BW_GUARD_MESSAGE_ARM, 2);
+
+    (void)state;
+    says(AGENT, &message);
+    assert_done("refuse:no_group");
+}
+
+static void a_hello_of_another_cluster_is_refused(void **state)
+{
+    (void)state;
+    says_hello(AGENT + 1, other_cluster);
+    assert_done("refuse_hello:wrong_instance");
+    assert_int_equal(machine.session.agent, AGENT);
+}
+
+static void an_agent_is_told_no_more_than_it_reads(void **state)
+{
+    (void)state;
+    may_greet = false;
+    says_hello(AGENT + 1, cluster);
+    assert_done("close prove0 prove1 welcome");
+    says_hello(AGENT + 2, other_cluster);
+    assert_done("refuse_hello:wrong_instance");
+
+    may_greet = true;
+    assert_done("done");
+}
+
+/* ---- what another cluster's guard has armed --------------------------------------------------- */
+
+static void a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over(void **state)
+{
+    const struct bw_guard_message arm = message_of(BW_GUARD_MESSAGE_ARM, 0);
+
+    (void)state;
+    guards[0].mirror.armed_epoch = 3;
+    guards[0].mirror.armed_end = bw_instant_add(now, 5 * BW_NS_PER_S);
+    groups[0].armed_by = other_cluster;
+    machine.has_foreign = true;
+    assert_true(bw_guard_machine_is_nobodys(&machine, &groups[0]));
+    says(AGENT, &arm);
+    assert_done("refuse:no_group");
+
+    guards[0].mirror.armed_end = now; /* its fence is another test's */
+    assert_done("forgotten0 greet_again write_mirrors");
+    assert_int_equal(guards[0].mirror.armed_epoch, 0);
+    assert_false(bw_guard_machine_is_nobodys(&machine, &groups[0]));
+    mirrors_written(true);
+    assert_done("");
+}
+
+/* ---- looks ----------------------------------------------------------------------------------- */
+
+static int begin_many(void **state)
+{
+    (void)state;
+    begin_of(GROUPS);
+    go_on(true);
+    says_hello(AGENT, cluster);
+    go_on(true);
+    for (uint32_t i = 0; i < GROUPS; i++) {
+        says_run(i, BW_ACTION_STATUS, 1);
+        go_on(true);
+    }
+    return 0;
+}
+
+static uint32_t waiting_count(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < GROUPS; i++)
+        count += groups[i].look_waits;
+    return count;
+}
+
+static void of_many_looks_those_that_are_too_many_wait(void **state)
+{
+    (void)state;
+    assert_int_equal(waiting_count(), GROUPS - BW_LOOKS_AT_ONCE);
+    assert_done("");
+
+    now = bw_instant_add(now, BW_LOOK_YOUNG_NS);
+    assert_done(""); /* they begin in turns of their own */
+    assert_true(bw_instant_right_is_over(now, bw_guard_machine_wake(&machine, now)));
+    bw_guard_machine_on_wake(&machine);
+    assert_done("spawn32:status spawn33:status spawn34:status spawn35:status");
+    assert_int_equal(waiting_count(), GROUPS - BW_LOOKS_AT_ONCE - 4);
+    bw_guard_machine_on_wake(&machine);
+    assert_done("spawn36:status spawn37:status spawn38:status spawn39:status");
+    assert_int_equal(waiting_count(), 0);
+}
+
+static void a_look_that_waits_makes_way_for_what_changes_the_service(void **state)
+{
+    (void)state;
+    assert_true(groups[GROUPS - 1].look_waits);
+    says_run(GROUPS - 1, BW_ACTION_STOP, 2);
+
+    log_text[0] = '\0';
+    go_on(false);
+    assert_non_null(strstr(log_text, "spawn39:stop"));
+    assert_non_null(strstr(log_text, "end39:given_up"));
+    assert_false(groups[GROUPS - 1].look_waits);
+}
+
+/* ---- that all in reach can be ended ----------------------------------------------------------- */
+
+static void no_proof_is_begun_near_a_fence_window(void **state)
+{
+    const struct bw_guarded *because_of = NULL;
+    const struct bw_instant window =
+        bw_instant_sub(guards[0].mirror.armed_end, FENCE_MS * BW_NS_PER_MS);
+
+    (void)state;
+    assert_int_equal(bw_guard_machine_proof_ms(&machine, bw_instant_sub(window, BW_NS_PER_S),
+                                               &because_of),
+                     500);
+    assert_int_equal(bw_guard_machine_proof_ms(&machine,
+                                               bw_instant_sub(window, 199 * BW_NS_PER_MS),
+                                               &because_of),
+                     0);
+    assert_ptr_equal(because_of, &groups[0]);
+}
+
+static void look_at_it(void)
+{
+    says_run(0, BW_ACTION_STATUS, 3);
+    go_on(true);
+    ended[BW_GUARD_SLOT_OBSERVATION] =
+        (struct bw_guard_run_ended){.result = BW_RUN_OK, .line = "stopped"};
+    bw_guard_machine_on_end(&machine, &groups[0], BW_GUARD_SLOT_OBSERVATION);
+    log_text[0] = '\0';
+    go_on(true);
+}
+
+static void a_proof_that_is_late_is_told_in_a_new_welcome(void **state)
+{
+    (void)state;
+    proof = BW_GUARD_PROOF_FAILED;
+    look_at_it();
+    assert_non_null(strstr(log_text, "prove0:late"));
+    look_at_it();
+    assert_null(strstr(log_text, "prove0:late")); /* it has just failed */
+
+    now = bw_instant_add(now, 31 * BW_NS_PER_S);
+    proof = BW_GUARD_PROOF_WORKS;
+    look_at_it();
+    assert_non_null(strstr(log_text, "prove0:late greet_again"));
+    assert_int_equal(machine.session.agent, 0);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
+
+static void a_guard_may_end_when_no_fence_runs_and_all_is_mirrored(void **state)
+{
+    (void)state;
+    assert_true(bw_guard_machine_may_end(&machine));
+    now = bw_instant_add(now, BW_NS_PER_S);
+    says_arm(0, 2);
+    go_on(true);
+    assert_false(bw_guard_machine_may_end(&machine)); /* its successor is to know it */
+    mirrors_written(true);
+    go_on(true);
+    assert_true(bw_guard_machine_may_end(&machine));
+
+    now = bw_instant_sub(guards[0].mirror.armed_end, FENCE_MS * BW_NS_PER_MS);
+    go_on(false);
+    assert_false(bw_guard_machine_may_end(&machine));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(an_arm_is_acknowledged_once_it_is_saved_mirrored_and_held, begin),
+        cmocka_unit_test_setup(a_deadline_that_is_due_goes_before_a_message, begin_armed),
+        cmocka_unit_test_setup(what_is_to_be_saved_goes_in_rounds, begin),
+        cmocka_unit_test_setup(all_that_a_turn_has_changed_is_mirrored_at_once, begin),
+        cmocka_unit_test_setup(a_message_of_nobody_who_controls_is_refused, begin),
+        cmocka_unit_test_setup(a_message_for_a_group_that_is_not_here_is_refused, begin),
+        cmocka_unit_test_setup(a_hello_of_another_cluster_is_refused, begin),
+        cmocka_unit_test_setup(an_agent_is_told_no_more_than_it_reads, begin),
+        cmocka_unit_test_setup(a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over, begin),
+        cmocka_unit_test_setup(of_many_looks_those_that_are_too_many_wait, begin_many),
+        cmocka_unit_test_setup(a_look_that_waits_makes_way_for_what_changes_the_service, begin_many),
+        cmocka_unit_test_setup(no_proof_is_begun_near_a_fence_window, begin_armed),
+        cmocka_unit_test_setup(a_proof_that_is_late_is_told_in_a_new_welcome, begin),
+        cmocka_unit_test_setup(a_guard_may_end_when_no_fence_runs_and_all_is_mirrored, begin_armed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
