@@ -63,16 +63,6 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
     return true;
 }
 
-bool bw_eval_holds(const struct bw_evaluation *eval)
-{
-    const struct bw_decision *out = eval->out;
-
-    for (uint32_t i = eval->step_first; i < out->gate_count; i++)
-        if (out->gates[i].site < 0 && out->gates[i].verdict == BW_GATE_HOLD)
-            return true;
-    return false;
-}
-
 /* A command that the state would not take is not proposed again and again. */
 static bool judge_row(struct bw_evaluation *eval, const struct bw_command *command)
 {
@@ -121,31 +111,17 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
         if (!steps[i].decide(&eval, &command) || bw_eval_holds(&eval) ||
             !judge_row(&eval, &command))
             continue;
+        BW_ASSERT(command.epoch == group->epoch || command.kind == BW_COMMAND_GRANT); /* I2 */
         out_decision->command = command;
         out_decision->acts = may_act;
         out_decision->rule = may_act ? steps[i].rule : "A0";
+        BW_ASSERT(!may_act || !watch->is_proposing); /* one proposal at a time (3.2.2) */
+        BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE); /* 3.1: it only looks on */
         return;
     }
 }
 
 /* ---- the end of an epoch ---- */
-
-static int holder_index(const struct bw_evaluation *eval)
-{
-    return bw_spec_find_site(&eval->group->spec, eval->group->holder_site);
-}
-
-/* Reports of the holder count as fresh as long as either the pinned terms or the spec say so: they
- * delay an end and never bring one. */
-static uint64_t holder_freshness_ns(const struct bw_evaluation *eval)
-{
-    const struct bw_terms *terms = &eval->group->terms;
-    uint64_t pinned_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
-                                                terms->request_timeout_ms);
-    uint64_t spec_ns = bw_policy_freshness_ns(eval->group);
-
-    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
-}
 
 static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
 {
@@ -164,7 +140,7 @@ static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
 static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_heard *heard)
 {
     return bw_instant_wait_left_ns(eval->now,
-                                   bw_instant_add(heard->received, holder_freshness_ns(eval)));
+                                   bw_instant_add(heard->received, bw_eval_holder_freshness_ns(eval)));
 }
 
 /* What time does not end: the machine that serves may still be there, and this is only its copy. What
@@ -173,7 +149,7 @@ static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_
 static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
                                      const struct bw_heard *released)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_ways_known known = known_ways(eval);
     uint64_t longest_ns = 0;
     struct bw_instant since;
@@ -213,7 +189,7 @@ static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct b
  * may be believed first. */
 static const struct bw_heard *find_released(const struct bw_evaluation *eval)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_heard *released = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
@@ -256,6 +232,8 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
     if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, heard != NULL, NULL))
         return true;
     BW_ASSERT(heard != NULL);
+    BW_ASSERT(heard->released.epoch == eval->group->epoch); /* 3.5: by nobody but the instance that */
+    BW_ASSERT(bw_id_equal(heard->instance, eval->group->holder_instance)); /* the epoch is of */
     judge_release(eval, heard);
     eval->out->from = heard;
     if (eval->group->held)
@@ -275,7 +253,7 @@ static bool decide_released(struct bw_evaluation *eval, struct bw_command *comma
  * epoch waits until the holder cannot have it. */
 static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_ways_known known = known_ways(eval);
     const struct bw_heard *asking = NULL;
     struct bw_instant since;
@@ -301,24 +279,6 @@ static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
-                                          struct bw_instant grant_applied)
-{
-    struct bw_expiry_base base = {
-        .leader_since = eval->leadership->leader_since,
-        .grant_applied = grant_applied,
-    };
-
-    if (eval->watch->confirmed_epoch == epoch)
-        base.last_confirmed = eval->watch->last_confirmed;
-    return base;
-}
-
-static struct bw_expiry_base holder_base(const struct bw_evaluation *eval)
-{
-    return bw_eval_expiry_base(eval, eval->group->epoch, eval->watch->grant_applied);
-}
-
 /* An adoption that nobody has seen armed: the service runs there as it did before breakwater came,
  * no lease of it can have lapsed, and after Expired the rules of a first grant apply again (3.9,
  * H13). */
@@ -332,7 +292,7 @@ static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct
  * was made after its agent heard an answer, and that answer was to a sync received here before. */
 static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_heard *heard)
 {
-    struct bw_expiry_base base = holder_base(eval);
+    struct bw_expiry_base base = bw_eval_holder_base(eval);
     struct bw_instant over_at = bw_instant_add(bw_expiry_counted_from(&base),
                                                bw_expiry_wait_ns(&eval->group->terms));
     struct bw_instant observed = bw_instant_sub(heard->answered_received,
@@ -345,7 +305,7 @@ static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw
 
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const char *word = NULL;
 
     if (eval->group->held || BW_MUTANT(FENCE_FAILED_REPORT))
@@ -369,7 +329,7 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
  * sessions the one that says `outside` counts. */
 static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_heard *seen = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
@@ -417,7 +377,7 @@ static bool is_known_stopped(const struct bw_report *report)
  * gets stale matters only once the wait is over. */
 static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const char *word = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
@@ -428,7 +388,7 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
             is_untouched_adoption(eval, &heard->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
-            eval->now, bw_instant_add(heard->received, holder_freshness_ns(eval)));
+            eval->now, bw_instant_add(heard->received, bw_eval_holder_freshness_ns(eval)));
         if (left_ns == 0)
             continue;
         word = bw_service_word(heard->report.service);
@@ -440,7 +400,7 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
 
 static bool judge_lapse(struct bw_evaluation *eval)
 {
-    struct bw_expiry_base base = holder_base(eval);
+    struct bw_expiry_base base = bw_eval_holder_base(eval);
     bool is_over = bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
                                 bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
 
@@ -466,20 +426,6 @@ static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
     return is_stop_failed(eval) ? BW_REASON_STOP_FAILED : BW_REASON_SITE_LOST;
 }
 
-static uint32_t clamp_ms(uint64_t ns)
-{
-    uint64_t ms = ns / BW_NS_PER_MS;
-
-    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
-}
-
-uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
-{
-    struct bw_expiry_base base = holder_base(eval);
-
-    return clamp_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)));
-}
-
 static bool decide_expired(struct bw_evaluation *eval, struct bw_command *command)
 {
     const char *reach_missing = bw_eval_end_reach_missing(eval);
@@ -490,6 +436,7 @@ static bool decide_expired(struct bw_evaluation *eval, struct bw_command *comman
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_END_REACH, -1, reach_missing == NULL,
                         reach_missing != NULL ? reach_missing : bw_eval_inside_word(eval->group));
     (void)judge_contradiction(eval, is_wait_over);
+    BW_ASSERT(is_wait_over || bw_eval_holds(eval)); /* I1: nothing else ends a lease that may live */
     command->kind = BW_COMMAND_EXPIRED;
     command->reason = lapse_reason(eval);
     command->past_no_return = command->reason != BW_REASON_NEVER_STARTED;
@@ -509,85 +456,10 @@ static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
     return true;
 }
 
-bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
-                              const struct bw_leadership *leadership,
-                              struct bw_end_waits *out_waits)
-{
-    const struct bw_evaluation eval = {.group = group, .watch = watch, .leadership = leadership};
-    enum bw_gate_id gate = BW_GATE_ID_END_REACH;
-    const char *why;
-
-    if (group->phase == BW_PHASE_VACANT)
-        return false;
-    why = bw_eval_end_reach_missing(&eval);
-    if (group->held) {
-        gate = BW_GATE_ID_HELD;
-        why = "a fence of it failed";
-    } else if (bw_eval_is_grade_wanting(&eval)) {
-        gate = BW_GATE_ID_GRADE;
-        why = "min_grade asks for more than a lapsed lease";
-    }
-    if (why == NULL)
-        return false;
-    *out_waits = (struct bw_end_waits){bw_gate_id_text(gate), why, bw_forced_is_lost(group, watch)};
-    return true;
-}
-
-enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
-                                               const struct bw_watch *watch, struct bw_instant now,
-                                               uint64_t *out_fresh_left_ns)
-{
-    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
-    enum bw_holder_answer answer = BW_HOLDER_SILENT;
-
-    *out_fresh_left_ns = 0;
-    if (group->phase == BW_PHASE_VACANT)
-        return answer;
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &watch->reports[holder_index(&eval)].by_instance[i];
-        uint64_t left_ns = bw_instant_wait_left_ns(
-            now, bw_instant_add(heard->received, holder_freshness_ns(&eval)));
-
-        if (!heard->used || left_ns == 0)
-            continue;
-        if (left_ns > *out_fresh_left_ns)
-            *out_fresh_left_ns = left_ns;
-        if (heard->report.service == BW_SERVICE_STARTED)
-            answer = BW_HOLDER_STARTED;
-        else if (answer == BW_HOLDER_SILENT)
-            answer = BW_HOLDER_ANSWERS;
-    }
-    return answer;
-}
-
-uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct bw_watch *watch,
-                                      const struct bw_leadership *leadership,
-                                      struct bw_instant now)
-{
-    const struct bw_evaluation eval = {
-        .group = group, .watch = watch, .leadership = leadership, .now = now};
-    const struct bw_expiry_base base = holder_base(&eval);
-
-    if (group->phase == BW_PHASE_VACANT)
-        return 0;
-    return bw_instant_wait_left_ns(now, bw_instant_add(bw_expiry_counted_from(&base),
-                                                       bw_expiry_wait_ns(&group->terms)));
-}
-
-uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
-{
-    const struct bw_wish *wish = &eval->watch->wish;
-
-    if (wish->kind == BW_WISH_SWITCHOVER && wish->epoch == eval->group->epoch &&
-        wish->timeout_ms != 0)
-        return bw_ms_to_ns(wish->timeout_ms);
-    return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
-}
-
 /* The fresh report of the very instance that holds the epoch, or NULL. */
 static const struct bw_heard *connected_holder(const struct bw_evaluation *eval)
 {
-    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, holder_index(eval),
+    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, bw_eval_holder_index(eval),
                                                        eval->now);
 
     if (heard == NULL || !bw_id_equal(heard->instance, eval->group->holder_instance))
@@ -613,7 +485,7 @@ static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *comma
 
 static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_site_reports *reports = &eval->watch->reports[holder_index(eval)];
+    const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     bool is_armed = false;
 
     if (!eval->group->adopting)
@@ -630,24 +502,11 @@ static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *comman
     return true;
 }
 
-struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role)
-{
-    struct bw_candidacy candidacy;
-
-    bw_policy_judge_as(eval->group, eval->watch, eval->leadership, site, role, eval->now,
-                       &candidacy);
-    bw_gate_wake(&eval->list, candidacy.wake_in_ns);
-    for (uint32_t i = 0; i < candidacy.gate_count; i++) {
-        BW_ASSERT(eval->out->gate_count < BW_GATES_MAX);
-        eval->out->gates[eval->out->gate_count] = candidacy.gates[i];
-        eval->out->gates[eval->out->gate_count++].step = eval->list.step;
-    }
-    return candidacy;
-}
-
 static void complete_revoke(const struct bw_evaluation *eval, int target, enum bw_reason reason,
                             struct bw_command *command)
 {
+    BW_ASSERT(target < (int)eval->group->spec.site_count);
+    BW_ASSERT(eval->group->phase == BW_PHASE_GRANTED); /* 3.6: nothing else is taken from a holder */
     command->kind = BW_COMMAND_REVOKE;
     command->reason = reason;
     command->planned = true;
@@ -668,7 +527,7 @@ static bool decide_switchover(struct bw_evaluation *eval, struct bw_command *com
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MODE, -1, eval->group->spec.mode != BW_MODE_PAUSED,
                         bw_mode_word(eval->group->spec.mode));
     bw_policy_judge_holder(connected_holder(eval), &eval->list);
-    if (target >= 0 && target != holder_index(eval))
+    if (target >= 0 && target != bw_eval_holder_index(eval))
         is_eligible = bw_eval_judge(eval, target, BW_ROLE_TARGET).eligible;
     (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, target,
                         -1, NULL);
@@ -688,7 +547,7 @@ static int preferred_site(struct bw_evaluation *eval, uint64_t after_ns)
     for (int site = 0; site < (int)spec->site_count; site++) {
         bool is_eligible;
 
-        if (spec->sites[site].priority <= spec->sites[holder_index(eval)].priority)
+        if (spec->sites[site].priority <= spec->sites[bw_eval_holder_index(eval)].priority)
             continue;
         is_eligible = bw_eval_judge(eval, site, BW_ROLE_TARGET).eligible;
         is_eligible &= bw_gate_wait(&eval->list, BW_GATE_ID_FAILBACK, site,
@@ -725,7 +584,7 @@ static bool decide_failback(struct bw_evaluation *eval, struct bw_command *comma
                        bw_ms_to_ns(spec->min_primary_time_ms), eval->now, NULL);
     bw_policy_judge_holder(connected_holder(eval), &eval->list);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_MAINTENANCE, -1,
-                        !is_maintained(eval, holder_index(eval)), NULL);
+                        !is_maintained(eval, bw_eval_holder_index(eval)), NULL);
     target = preferred_site(eval, after_ns);
     (void)bw_gate_value(&eval->list, BW_GATE_ID_PREFERRED, -1, target >= 0, BW_UNIT_SITE, target,
                         -1, NULL);
@@ -768,13 +627,4 @@ static bool decide_maintenance_over(struct bw_evaluation *eval, struct bw_comman
         return true;
     }
     return false;
-}
-
-void bw_eval_judge_quiet(struct bw_evaluation *eval)
-{
-    if (eval->group->group_maintenance_ms == 0)
-        return;
-    (void)bw_gate_wait(&eval->list, BW_GATE_ID_GROUP_MAINTENANCE, -1,
-                       eval->watch->group_maintenance_applied,
-                       bw_ms_to_ns(eval->group->group_maintenance_ms), eval->now, NULL);
 }

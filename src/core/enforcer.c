@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 void bw_enforcer_init(struct bw_enforcer *enforcer)
@@ -58,6 +59,7 @@ void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, boo
 
 static void hold(struct bw_enforcer_place *place, const struct bw_enforcer_order *order)
 {
+    BW_ASSERT(order->epoch != 0 && order->epoch >= place->order.epoch); /* 3.4: none for an older epoch */
     place->order = *order;
     place->state = BW_ENFORCER_ARMED;
     place->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
@@ -143,6 +145,8 @@ void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
 /* The KILL of a place whose instant has come; the one at or after D is its last. */
 static void kill_place(struct bw_enforcer_place *place, struct bw_instant now)
 {
+    BW_ASSERT(is_held(place));
+    BW_ASSERT(!bw_instant_is_beyond(place->kill_at, place->order.end)); /* 3.2.4: KILL before D */
     place->state = BW_ENFORCER_KILLING;
     if (bw_instant_right_is_over(now, place->order.end))
         place->state = BW_ENFORCER_SPENT;
@@ -158,6 +162,7 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
     struct bw_instant wake_at = BW_INSTANT_NEVER;
     uint32_t count = 0;
 
+    BW_ASSERT(enforcer->place_count <= BW_ENFORCER_GROUPS_MAX);
     for (uint32_t i = 0; i < enforcer->place_count; i++) {
         struct bw_enforcer_place *place = &enforcer->places[i];
 

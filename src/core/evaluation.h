@@ -1,5 +1,6 @@
-/* evaluation.h - one evaluation, shared by the steps that end or move an epoch (arbiter.c) and
- * those that open one (grant.c). Private. */
+/* evaluation.h - one evaluation. evaluation.c and end_reach.c have what its steps share; those of a vacant
+ * group are in grant.c, those of a person's word in forced.c, the others and their order in arbiter.c, which
+ * alone knows them all. Private. */
 #ifndef BW_CORE_EVALUATION_H
 #define BW_CORE_EVALUATION_H
 
@@ -17,7 +18,16 @@ struct bw_evaluation {
 
 /* A gate of the group holds the step that is being evaluated. */
 bool bw_eval_holds(const struct bw_evaluation *eval);
-/* What the wait of 3.3 for `epoch` is counted from. */
+/* -1: vacant, or the spec has forgotten it. */
+int bw_eval_holder_index(const struct bw_evaluation *eval);
+/* What its agents say. Of a group that is not vacant. */
+const struct bw_site_reports *bw_eval_holder_reports(const struct bw_evaluation *eval);
+/* Reports of the holder count as fresh as long as either the pinned terms or the spec say so: they
+ * delay an end and never bring one. */
+uint64_t bw_eval_holder_freshness_ns(const struct bw_evaluation *eval);
+/* What the wait of 3.3 for the open epoch is counted from. */
+struct bw_expiry_base bw_eval_holder_base(const struct bw_evaluation *eval);
+/* The same for any `epoch`. */
 struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
                                           struct bw_instant grant_applied);
 /* Since the last renewal of the newest epoch that this leader confirmed, or since what stands for
@@ -29,6 +39,10 @@ uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval);
 struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role);
 /* The gate group_maintenance, when there is any: what nobody asked for waits until it is over. */
 void bw_eval_judge_quiet(struct bw_evaluation *eval);
+
+/* The newest report of the holder's site is another instance's, and that of the holder's is no longer
+ * fresh: its state is lost or was replaced. Only an epoch's own instance gives it back (3.5, 3.7). */
+bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch *watch);
 
 /* What time alone ends, and what it does not (end_reach.c). */
 bool bw_eval_was_granted_here(const struct bw_evaluation *eval);

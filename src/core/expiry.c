@@ -17,12 +17,15 @@ uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
     const uint64_t twice_drift = BW_MUTANT(DRIFT) ? 0 : 2 * (uint64_t)terms->drift_ppm;
     uint64_t slow;
     uint64_t extra_ns;
+    uint64_t wait_ns;
 
     if (terms->drift_ppm > BW_DRIFT_PPM_MAX)
         return UINT64_MAX;
     slow = PPM - terms->drift_ppm;
     extra_ns = ttl_ns / slow * twice_drift + (ttl_ns % slow * twice_drift + slow - 1) / slow;
-    return ttl_ns + extra_ns + (BW_MUTANT(MARGIN) ? 0 : terms->margin_ms * BW_NS_PER_MS);
+    wait_ns = ttl_ns + extra_ns + (BW_MUTANT(MARGIN) ? 0 : terms->margin_ms * BW_NS_PER_MS);
+    BW_ASSERT(wait_ns >= ttl_ns); /* I1: no wait is shorter than the lease, whatever the numbers */
+    return wait_ns;
 }
 
 struct bw_instant bw_expiry_counted_from(const struct bw_expiry_base *base)
@@ -74,6 +77,7 @@ bool bw_proof_should_submit(const struct bw_proof *proof)
 uint64_t bw_proof_on_submitted(struct bw_proof *proof)
 {
     BW_ASSERT(proof->on_its_way == 0);
+    BW_ASSERT(proof->proved <= proof->submitted);
     proof->submitted++;
     proof->on_its_way = proof->submitted;
     proof->wanted = false;
@@ -85,6 +89,7 @@ void bw_proof_on_applied(struct bw_proof *proof, uint64_t number)
     BW_ASSERT(number <= proof->submitted);
     if (number > proof->proved)
         proof->proved = number;
+    BW_ASSERT(proof->proved <= proof->submitted); /* 3.3: nothing is proved by what never left */
     if (number == proof->on_its_way)
         proof->on_its_way = 0;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
@@ -50,6 +51,8 @@ static void complete(const struct bw_evaluation *eval, enum bw_command_kind kind
 {
     const struct bw_wish *wish = &eval->watch->wish;
 
+    BW_ASSERT(kind == BW_COMMAND_CLOSE || kind == BW_COMMAND_FORCED);
+    BW_ASSERT(eval->group->phase != BW_PHASE_VACANT); /* 3.1: somebody is vouched for */
     command->kind = kind;
     command->reason = BW_REASON_OPERATOR;
     command->past_no_return = true;
@@ -77,6 +80,7 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
     struct bw_expiry_base base = bw_eval_expiry_base(eval, eval->group->epoch,
                                                      eval->watch->grant_applied);
 
+    BW_ASSERT(eval->group->phase == BW_PHASE_CLOSING); /* 3.1: nothing of it is confirmed any more */
     if (!has_asked &&
         !bw_arbiter_end_waits_for(eval->group, eval->watch, eval->leadership, &waits))
         return false; /* A3 ends it */
@@ -92,26 +96,6 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
 
 /* ---- what a person is told ---- */
 
-bool bw_forced_is_lost(const struct bw_group *group, const struct bw_watch *watch)
-{
-    const struct bw_site_reports *reports =
-        &watch->reports[bw_spec_find_site(&group->spec, group->holder_site)];
-    const struct bw_heard *newest = bw_site_reports_newest(reports);
-
-    if (newest == NULL || bw_id_equal(newest->instance, group->holder_instance))
-        return false;
-    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
-
-        if (heard->used && bw_id_equal(heard->instance, group->holder_instance) &&
-            !bw_instant_right_is_over(newest->received,
-                                      bw_instant_add(heard->received,
-                                                     bw_policy_freshness_ns(group))))
-            return false; /* both speak */
-    }
-    return true;
-}
-
 void bw_end_way(const struct bw_group *group, const struct bw_end_waits *waits, char *out_text,
                 size_t size)
 {
@@ -125,6 +109,8 @@ enum bw_err bw_forced_refuse_waiting(const struct bw_group *group, const struct 
     const char *site = group->holder_site;
     char way[2 * BW_NAME_MAX + 64];
 
+    BW_ASSERT(group->phase != BW_PHASE_VACANT);
+    BW_ASSERT(waits->gate != NULL && waits->why != NULL); /* a refusal says why */
     bw_end_way(group, waits, way, sizeof(way));
     if (waits->is_lost)
         return bw_diag_set(diag, BW_ERR_REFUSED,
@@ -179,7 +165,7 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
                            "%s answers, %s; look there first. If the service is surely off there "
                            "although its agent answers: the same with --holder-is-off",
                            site,
-                           bw_forced_is_lost(group, watch)
+                           bw_eval_is_holder_lost(group, watch)
                                ? "but came back without the state that could give the epoch back"
                                : "so it can end the service and give the epoch back itself");
     case BW_HOLDER_STARTED:
@@ -202,6 +188,7 @@ static enum bw_err check_need(const struct bw_witness *witness, int place,
     struct bw_end_waits waits;
     uint64_t left_ms;
 
+    BW_ASSERT(group->phase != BW_PHASE_VACANT);
     if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits) ||
         answer != BW_HOLDER_SILENT)
         return BW_OK;

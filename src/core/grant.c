@@ -9,6 +9,7 @@
 
 static const char *site_name(const struct bw_evaluation *eval, int site)
 {
+    BW_ASSERT(site >= 0 && site < (int)eval->group->spec.site_count);
     return eval->group->spec.sites[site].name;
 }
 
@@ -54,6 +55,8 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
 {
     const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site, eval->now);
 
+    BW_ASSERT(eval->group->phase == BW_PHASE_VACANT); /* I1: nobody else holds it */
+    BW_ASSERT(eval->group->epoch < UINT64_MAX);       /* I2: there is a next one */
     command->kind = BW_COMMAND_GRANT;
     command->epoch = eval->group->epoch + 1;
     command->reason = reason;
@@ -71,6 +74,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
 /* What breakwater did not start is where its site sees it, and in no cgroup of the guard's (3.4). */
 static void pin_adopted(struct bw_command *command)
 {
+    BW_ASSERT(command->adopt);
     if (command->terms.reach != BW_REACH_UNITS && command->terms.reach != BW_REACH_CONTAINERS)
         command->sight.seen = BW_REACH_OUTSIDE;
 }
@@ -79,6 +83,7 @@ static void complete_asked_grant(const struct bw_evaluation *eval, struct bw_com
 {
     const struct bw_wish *wish = &eval->watch->wish;
 
+    BW_ASSERT(command->kind == BW_COMMAND_GRANT && !command->adopt); /* who serves already is not asked for */
     command->reason = BW_REASON_FAILOVER;
     memcpy(command->by, wish->by, sizeof(command->by));
     memcpy(command->text, wish->text, sizeof(command->text));
@@ -175,6 +180,9 @@ static struct beginning judge_beginning(struct bw_evaluation *eval)
         beginning.started_count++;
         beginning.started_site = site;
     }
+    BW_ASSERT(beginning.reported_count <= spec->site_count);
+    BW_ASSERT(beginning.started_count + beginning.stopped_count <= beginning.reported_count);
+    BW_ASSERT((beginning.started_count == 0) == (beginning.started_site < 0));
     return beginning;
 }
 

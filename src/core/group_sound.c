@@ -13,8 +13,8 @@ static bool is_set(const char *text)
 
 static const char *bounds_unsound(const struct bw_group *group)
 {
-    FACT(group->history_count <= BW_HISTORY_MAX && group->history_first < BW_HISTORY_MAX, /* 3.1 */
-         "the group's history: it fits its ring");
+    FACT(group->history_count <= BW_HISTORY_MAX, "the group's history: it fits its ring"); /* 3.1 */
+    FACT(group->history_first < BW_HISTORY_MAX, "the group's history: it begins in its ring");
     FACT(group->voucher_count <= BW_VOUCHERS_MAX, /* 3.1, Forced */
          "the group's vouchers: they fit their list");
     FACT(group->spec.site_count <= BW_SITES_MAX, "the group's spec: its sites fit their list");
@@ -40,8 +40,9 @@ static const char *open_unsound(const struct bw_group *group)
 {
     const struct bw_history_entry *newest = bw_group_history_at(group, 0);
 
-    FACT(newest != NULL && newest->epoch == group->epoch && newest->ended_index == 0, /* 3.1 */
-         "the held group: its open epoch is the newest of its history");
+    FACT(newest != NULL, "the held group: it has a history"); /* 3.1 */
+    FACT(newest->epoch == group->epoch, "the held group: its epoch is the newest of its history");
+    FACT(newest->ended_index == 0, "the held group: its newest epoch is open");
     FACT(strcmp(newest->site, group->holder_site) == 0, /* I1 */
          "the held group: its holder is whom its epoch was granted to");
     FACT(bw_spec_find_site(&group->spec, group->holder_site) >= 0, /* 3.9: it cannot leave the spec */
@@ -69,14 +70,16 @@ static const char *switchover_unsound(const struct bw_group *group)
              "the vacant group: a move that is under way has a target");
         return NULL;
     case BW_PHASE_GRANTED:
-        FACT(!has_target && !group->rolling_back, "the granted group: no move is under way");
+        FACT(!has_target, "the granted group: no move is under way");
+        FACT(!group->rolling_back, "the granted group: none is on its way back");
         return NULL;
     case BW_PHASE_REVOKING:
-        FACT(has_target && !group->rolling_back, "the group that is revoked: its move has a target");
+        FACT(has_target, "the group that is revoked: its move has a target");
+        FACT(!group->rolling_back, "the group that is revoked: its move is on its way there");
         return NULL;
     case BW_PHASE_CLOSING:
-        FACT(!has_target && !has_origin && !group->rolling_back,
-             "the group that is closed: no move is under way");
+        FACT(!has_target && !has_origin, "the group that is closed: no move is under way");
+        FACT(!group->rolling_back, "the group that is closed: none is on its way back");
         return NULL;
     case BW_PHASE_COUNT:
         break;

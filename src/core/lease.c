@@ -56,14 +56,21 @@ struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_n
 {
     const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns) / (BW_MUTANT(LATE_KILL) ? 4 : 1);
 
-    return (struct bw_fence_plan){.end = end,
-                                  .term_at = bw_instant_sub(end, 2 * grace_ns),
-                                  .kill_at = bw_instant_sub(end, grace_ns)};
+    const struct bw_fence_plan plan = {.end = end,
+                                       .term_at = bw_instant_sub(end, 2 * grace_ns),
+                                       .kill_at = bw_instant_sub(end, grace_ns)};
+
+    BW_ASSERT(!bw_instant_is_beyond(plan.term_at, plan.kill_at)); /* 3.2.4: TERM, KILL, D */
+    BW_ASSERT(!bw_instant_is_beyond(plan.kill_at, plan.end));
+    return plan;
 }
 
 uint64_t bw_lease_script_time_ns(uint64_t fence_ns)
 {
-    return fence_ns - 2 * bw_lease_kill_grace_ns(fence_ns);
+    const uint64_t killing_ns = 2 * bw_lease_kill_grace_ns(fence_ns);
+
+    BW_ASSERT(killing_ns <= fence_ns);
+    return fence_ns - killing_ns;
 }
 
 uint64_t bw_lease_window_of_ns(uint64_t script_ns)
@@ -101,6 +108,7 @@ enum bw_err bw_renewals_find(const struct bw_renewals *renewals, struct bw_id se
     if (number == 0 || renewal->number != number ||
         !(bw_id_equal(session, renewals->session) || BW_MUTANT(SESSION)))
         return BW_ERR_STALE;
+    BW_ASSERT(number <= renewals->last_number);
     *out_sent = renewal->sent;
     return BW_OK;
 }

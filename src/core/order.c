@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <breakwater/base/assert.h>
+
 #include <breakwater/base/mutant.h>
 
 static bool is_observing(const struct bw_group *group)
@@ -53,6 +55,7 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
 {
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
 
+    BW_ASSERT(group->spec.mode != BW_MODE_OBSERVE); /* 3.1: who only looks on is told nothing */
     tell_beginning(group, order);
     switch (group->phase) {
     case BW_PHASE_GRANTED:
@@ -125,6 +128,10 @@ void bw_order_derive(const struct bw_group *group, const char *site, uint64_t cl
         derive_for_holder(group, out_order);
     else
         derive_stand_by(group, site, out_order);
+    /* I1: one site at most is told to run, in the newest epoch and while nothing takes that from it. */
+    BW_ASSERT(out_order->kind != BW_ORDER_RUN || strcmp(site, group->holder_site) == 0);
+    BW_ASSERT(out_order->kind != BW_ORDER_RUN || group->phase == BW_PHASE_GRANTED);
+    BW_ASSERT(out_order->epoch == group->epoch);
 }
 
 BW_WORDS(bw_order_word, enum bw_order_kind, BW_ORDER_LIST, "unlisted")

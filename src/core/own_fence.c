@@ -8,6 +8,8 @@
 #include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
+#include "facts.h"
+
 struct step {
     struct bw_own_fence *fence;
     struct bw_instant now;
@@ -428,6 +430,28 @@ static void act(const struct step *step)
     }
 }
 
+/* What must hold of it between steps. */
+static const char *find_unsound(const struct bw_own_fence *fence)
+{
+    const bool is_running = bw_own_fence_is_running(fence);
+    const bool runs = fence->run != BW_OWN_FENCE_RUN_NONE;
+
+    FACT(!is_running || fence->epoch != 0, "the own fence: one that runs is of an epoch");
+    FACT(is_running || fence->next_epoch == 0, "the own fence: what waits for its end has one to wait for");
+    FACT(is_running || !fence->is_due, "the own fence: nothing is due of one that is over");
+    FACT(is_running || !runs, "the own fence: nothing runs of one that is over");
+    FACT(fence->state != BW_OWN_FENCE_STARTS || !runs,
+         "the own fence: no script runs while it looks where starts run");
+    FACT(fence->state != BW_OWN_FENCE_END || !runs, "the own fence: no script runs at its end");
+    FACT(!fence->runs_on || fence->run == BW_OWN_FENCE_RUN_UNDER_WAY, /* 3.2.4: until D */
+         "the own fence: what runs on is under way");
+    FACT(!fence->runs_on || fence->was_killed, "the own fence: only beside the KILL a script runs on");
+    FACT(!fence->is_reach_empty || fence->was_killed, /* 3.2.4: seen after the last kill */
+         "the own fence: its reach is empty only after its KILL");
+    FACT(fence->means < fence->means_count, "the own fence: it kills by a means that is there");
+    return NULL;
+}
+
 void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_event *event,
                        struct bw_instant now, struct bw_own_fence_actions *out_actions)
 {
@@ -456,5 +480,6 @@ void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_eve
         on_reach_killed(&step, event->ok);
         break;
     }
+    BW_ASSERT_NONE(find_unsound(fence));
     out_actions->wake_at = fence->is_due ? now : planned_at(fence);
 }

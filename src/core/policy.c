@@ -33,6 +33,14 @@ static void judge_fence(struct judgement *judgement);
 static void judge_readiness(struct judgement *judgement);
 static void judge_lag(struct judgement *judgement);
 
+static bool has_hold(const struct bw_candidacy *candidacy)
+{
+    for (uint32_t i = 0; i < candidacy->gate_count; i++)
+        if (candidacy->gates[i].verdict == BW_GATE_HOLD)
+            return true;
+    return false;
+}
+
 void bw_policy_judge(const struct bw_group *group, const struct bw_watch *watch,
                      const struct bw_leadership *leadership, int site, bool planned,
                      struct bw_instant now, struct bw_candidacy *out_candidacy)
@@ -77,6 +85,7 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     else if (!has_several)
         judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
     out_candidacy->eligible = judgement.passes && judgement.heard != NULL;
+    BW_ASSERT(out_candidacy->eligible == !has_hold(out_candidacy)); /* 4: what is shown is what decides */
 }
 
 static void judge_report(struct judgement *judgement)
@@ -172,8 +181,10 @@ static void judge_rejoin(struct judgement *judgement)
 
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
-    const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+    const struct bw_heard *heard;
 
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    heard = bw_site_reports_newest(&watch->reports[site]);
     return heard != NULL &&
            (heard->report.rejoining ||
             heard->report.joined_epoch < wanted_after_loss(group, watch, site));
@@ -431,9 +442,10 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
 {
     uint64_t freshness_ns = bw_policy_freshness_ns(group);
     bool has_several = false;
-    const struct bw_heard *heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns,
-                                                         &has_several);
+    const struct bw_heard *heard;
 
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
     if (heard == NULL || has_several ||
         ((heard->answered_number == 0 ||
           bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns))) &&
@@ -552,6 +564,7 @@ static uint64_t backoff_ns(const struct bw_group *group, uint32_t failed_count)
     uint64_t backoff_ms = group->spec.retry_backoff_ms;
     uint64_t most_ms = backoff_ms > BACKOFF_MAX_MS ? backoff_ms : BACKOFF_MAX_MS;
 
+    BW_ASSERT(failed_count > 0); /* 4: nobody waits for another's failed start */
     for (uint32_t i = 1; i < failed_count && backoff_ms < most_ms; i++)
         backoff_ms *= 2;
     return bw_ms_to_ns(backoff_ms < most_ms ? backoff_ms : most_ms);
@@ -591,6 +604,7 @@ bool bw_policy_prefers(const struct bw_group *group, int a, int b)
     uint32_t setbacks_a = setbacks(group, a);
     uint32_t setbacks_b = setbacks(group, b);
 
+    BW_ASSERT(a != b); /* of two the order is total */
     if (setbacks_a != setbacks_b)
         return setbacks_a < setbacks_b;
     if (strcmp(group->spec.sites[a].name, first) == 0)
@@ -657,6 +671,7 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
     bool passes = bw_gate_plain(list, BW_GATE_ID_APPROVAL, site, group->spec.mode != BW_MODE_MANUAL,
                                 bw_mode_word(group->spec.mode));
 
+    BW_ASSERT(strcmp(group->spec.sites[site].name, group->data_site) != 0); /* it is no change */
     if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason))
         passes &= bw_gate_wait(list, BW_GATE_ID_MIN_PRIMARY_TIME, site, watch->grant_applied,
                                bw_ms_to_ns(group->spec.min_primary_time_ms), now, NULL);

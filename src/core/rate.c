@@ -22,6 +22,7 @@ static struct bw_exchange *place_for(struct bw_exchanges *exchanges, const char 
 {
     struct bw_exchange *oldest = &exchanges->list[0];
 
+    BW_ASSERT(exchanges->count <= BW_WITNESSES_MAX);
     for (uint32_t i = 0; i < exchanges->count; i++) {
         if (strcmp(exchanges->list[i].witness, witness) == 0)
             return &exchanges->list[i];
@@ -92,6 +93,9 @@ static struct bw_rate_bounds bounds_of(const struct bw_rate_sample *first,
     const uint64_t site_max_ns = larger_advance(first->sent, second->heard);
     const uint64_t site_min_ns = smaller_advance(first->heard, second->sent);
 
+    BW_ASSERT(witness_min_ns > 0); /* only over the baseline (3.8) */
+    BW_ASSERT(witness_min_ns <= witness_max_ns);
+    BW_ASSERT(site_min_ns <= site_max_ns); /* whatever an agent says of its clocks: bounds stay bounds */
     return (struct bw_rate_bounds){
         .is_known = true,
         .lower_ppm = less_one(site_min_ns * PPM / witness_max_ns),

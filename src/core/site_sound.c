@@ -56,10 +56,13 @@ static const char *lease_unsound(const struct bw_site *site)
 static const char *saves_unsound(const struct bw_site *site)
 {
     FACTS(bw_site_memory_unsound(&site->memory));
-    FACT(site->kept.epoch <= site->saving.epoch && site->saving.epoch <= site->memory.epoch, /* I2 */
-         "the site's saves: epochs only grow");
-    FACT(site->kept.let_go_index <= site->saving.let_go_index &&
-             site->saving.let_go_index <= site->memory.let_go_index, /* 3.9 */
+    FACT(site->kept.epoch <= site->saving.epoch, /* I2 */
+         "the site's saves: no epoch is saved below the one that is durable");
+    FACT(site->saving.epoch <= site->memory.epoch, /* I2 */
+         "the site's saves: no epoch is accepted below the one that is saved");
+    FACT(site->kept.let_go_index <= site->saving.let_go_index, /* 3.9 */
+         "the site's saves: what was let go is saved as such");
+    FACT(site->saving.let_go_index <= site->memory.let_go_index, /* 3.9 */
          "the site's saves: what was let go stays let go");
     FACT(!site->save_pending || site->save_number != 0, /* one that was asked for is awaited */
          "the site's saves: what is pending was asked for");

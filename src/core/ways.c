@@ -1,5 +1,6 @@
 #include <breakwater/core/ways.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 
 static bool is_same_way(const struct bw_way *a, const struct bw_way *b)
@@ -9,6 +10,7 @@ static bool is_same_way(const struct bw_way *a, const struct bw_way *b)
 
 bool bw_ways_note(struct bw_ways *ways, const struct bw_way *way, struct bw_instant received)
 {
+    BW_ASSERT(ways->count <= BW_WAYS_MAX);
     for (uint32_t i = 0; i < ways->count; i++)
         if (is_same_way(&ways->renewed[i].way, way)) {
             ways->renewed[i].last = bw_instant_max(ways->renewed[i].last, received);
@@ -27,6 +29,7 @@ bool bw_ways_may_renew(const struct bw_group *group, struct bw_id boot_id)
 {
     const uint32_t newest = group->boot_count - 1;
 
+    BW_ASSERT(group->boot_count > 0 && group->boot_count <= BW_BOOTS_MAX); /* 3.5: of an open epoch */
     for (uint32_t i = BW_MUTANT(BOOT_NEWEST) ? 0 : newest; i < group->boot_count; i++)
         if (bw_id_equal(group->boots[i].id, boot_id))
             return true;
@@ -56,6 +59,7 @@ static bool is_another_way(const struct bw_way *way, struct bw_id boot_id,
         return !BW_MUTANT(RELEASE_BOOT);
     if (heard == NULL || heard->released_by.directly || BW_MUTANT(RELEASE_WAY))
         return false;
+    BW_ASSERT(heard->released_by.count <= BW_WITNESSES_MAX);
     for (uint32_t i = 0; i < heard->released_by.count; i++)
         if (heard->released_by.witnesses[i] == way->relayed_by)
             return false;
@@ -88,6 +92,7 @@ static bool others_since(const struct bw_ways_known *known, struct bw_id boot_id
         has_others = true;
         since = bw_instant_max(since, ways->last_beyond);
     }
+    BW_ASSERT(has_others || since.boot_ns == 0); /* else somebody would be forgotten whose wait it is */
     *out_since = since;
     return has_others;
 }

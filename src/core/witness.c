@@ -42,6 +42,7 @@ void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_clu
 
 void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
+    BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
     witness->deleted_applied = now;
     for (uint32_t place = 0; place < witness->cluster->group_count; place++) {
         const struct bw_group *group = group_at(witness, (int)place);
@@ -81,6 +82,7 @@ static void watch_group(struct bw_watch *watch, const struct bw_group *group, st
 
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
 {
+    BW_ASSERT(watch->grants_next < BW_HISTORY_MAX);
     watch->grants[watch->grants_next] = (struct bw_grant_mark){.epoch = epoch, .applied = now};
     watch->grants_next = (watch->grants_next + 1) % BW_HISTORY_MAX;
 }
@@ -101,6 +103,7 @@ static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
     struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
     struct bw_rate rates[BW_SITES_MAX];
 
+    BW_ASSERT(spec->site_count <= BW_SITES_MAX);
     memset(rates, 0, sizeof(rates));
     memset(reports, 0, sizeof(reports));
     for (uint32_t to = 0; to < spec->site_count; to++)
@@ -149,7 +152,9 @@ static void forget_term(struct bw_witness *witness)
 
 void bw_witness_on_leading(struct bw_witness *witness, uint64_t term, struct bw_instant now)
 {
+    BW_ASSERT(term > 0 && term >= witness->leadership.term); /* terms only grow */
     forget_term(witness);
+    BW_ASSERT(witness->proof.proved == 0); /* 3.3: nothing of an earlier term proves anything in this one */
     witness->leadership.leads = true;
     witness->leadership.term = term;
     witness->leadership.leader_since = now;
@@ -247,6 +252,7 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
     if (watch->seen_epoch == group->epoch && watch->seen_phase == group->phase &&
         watch->seen_held == group->held)
         return;
+    BW_ASSERT(group->epoch >= watch->seen_epoch); /* I2 */
     if (group->phase == BW_PHASE_VACANT)
         mark_end(watch, group->epoch, now);
     watch->seen_epoch = group->epoch;
@@ -304,6 +310,7 @@ static void note_release(struct bw_heard *heard, const struct bw_released *relea
 {
     struct bw_released_by *by = &heard->released_by;
 
+    BW_ASSERT(by->count <= BW_WITNESSES_MAX);
     if (relayed_by != 0 && by->directly && heard->released.epoch >= released->epoch &&
         heard->released.held_index >= released->held_index)
         return;
@@ -373,6 +380,7 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
 {
     const char *name = group->spec.sites[holder].name;
 
+    BW_ASSERT(strcmp(name, group->holder_site) == 0);
     if (strcmp(watch->served_site, name) != 0) {
         memset(watch->lag, 0, sizeof(watch->lag));
         memcpy(watch->served_site, name, sizeof(watch->served_site));
@@ -469,6 +477,7 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                                  bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
         watch->connected_since[site] = received;
     look_up_answer(witness, before, sync, &heard);
+    BW_ASSERT(heard.answered_number <= heard.receipts[0].number); /* no answer is to what was not yet sent */
     if (before != NULL)
         measure_rate(witness, &watch->rates[site], before, sync, bw_policy_freshness_ns(group));
     bw_site_reports_put(&watch->reports[site], &heard);
@@ -544,6 +553,7 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
         watch->ways = (struct bw_ways){0};
     }
     (void)bw_ways_note(&watch->ways, &way, received); /* the shell looks for news itself */
+    BW_ASSERT(watch->ways.count > 0); /* 3.5: an end waits for each way that was confirmed */
     watch->confirmed_epoch = group->renew_epoch;
     if (!BW_MUTANT(LAST_CONFIRMED))
         watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
@@ -622,6 +632,7 @@ enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *witness,
 {
     bool did_something = applied != NULL && applied->rule != NULL;
 
+    BW_ASSERT(proposal->group < (int)witness->cluster->group_capacity);
     BW_ASSERT(proposal->term > 0); /* else renewals were confirmed beside it: 3.3 */
     if (!witness->leadership.leads || witness->leadership.term != proposal->term)
         return BW_PROPOSAL_NOTHING;

@@ -62,8 +62,13 @@ static void what_is_durable_is_no_newer_than_what_is_known(void **state)
 
     (void)state;
     begin_serving(&world);
-    BREAKS(world.site, broken.saving.epoch = 2, "the site's saves: epochs only grow");
+    BREAKS(world.site, broken.kept.epoch = 2,
+           "the site's saves: no epoch is saved below the one that is durable");
+    BREAKS(world.site, broken.saving.epoch = 2,
+           "the site's saves: no epoch is accepted below the one that is saved");
     BREAKS(world.site, broken.kept.let_go_index = 1,
+           "the site's saves: what was let go is saved as such");
+    BREAKS(world.site, broken.saving.let_go_index = 1,
            "the site's saves: what was let go stays let go");
     begin(&world);
     BREAKS(world.site, broken.save_pending = true; broken.save_number = 0,

@@ -1,0 +1,199 @@
+/* evaluation.c - what the steps of an evaluation look at and write down alike, and what is asked of a group
+ * between evaluations. Rests on policy and gates only: no step is known here. */
+#include "evaluation.h"
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/mutant.h>
+
+/* ---- what a step writes down ---- */
+
+bool bw_eval_holds(const struct bw_evaluation *eval)
+{
+    const struct bw_decision *out = eval->out;
+
+    BW_ASSERT(eval->step_first <= out->gate_count);
+    for (uint32_t i = eval->step_first; i < out->gate_count; i++)
+        if (out->gates[i].site < 0 && out->gates[i].verdict == BW_GATE_HOLD)
+            return true;
+    return false;
+}
+
+struct bw_candidacy bw_eval_judge(struct bw_evaluation *eval, int site, enum bw_role role)
+{
+    struct bw_candidacy candidacy;
+
+    bw_policy_judge_as(eval->group, eval->watch, eval->leadership, site, role, eval->now,
+                       &candidacy);
+    bw_gate_wake(&eval->list, candidacy.wake_in_ns);
+    for (uint32_t i = 0; i < candidacy.gate_count; i++) {
+        BW_ASSERT(eval->out->gate_count < BW_GATES_MAX);
+        eval->out->gates[eval->out->gate_count] = candidacy.gates[i];
+        eval->out->gates[eval->out->gate_count++].step = eval->list.step;
+    }
+    return candidacy;
+}
+
+void bw_eval_judge_quiet(struct bw_evaluation *eval)
+{
+    if (eval->group->group_maintenance_ms == 0)
+        return;
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_GROUP_MAINTENANCE, -1,
+                       eval->watch->group_maintenance_applied,
+                       bw_ms_to_ns(eval->group->group_maintenance_ms), eval->now, NULL);
+}
+
+/* ---- the holder, and how long it has been silent ---- */
+
+int bw_eval_holder_index(const struct bw_evaluation *eval)
+{
+    return bw_spec_find_site(&eval->group->spec, eval->group->holder_site);
+}
+
+const struct bw_site_reports *bw_eval_holder_reports(const struct bw_evaluation *eval)
+{
+    const int holder = bw_eval_holder_index(eval);
+
+    BW_ASSERT(eval->group->phase != BW_PHASE_VACANT);
+    BW_ASSERT(holder >= 0); /* 3.9: whoever holds a group cannot leave its spec */
+    return &eval->watch->reports[holder];
+}
+
+uint64_t bw_eval_holder_freshness_ns(const struct bw_evaluation *eval)
+{
+    const struct bw_terms *terms = &eval->group->terms;
+    uint64_t pinned_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
+                                                terms->request_timeout_ms);
+    uint64_t spec_ns = bw_policy_freshness_ns(eval->group);
+
+    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
+}
+
+struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
+                                          struct bw_instant grant_applied)
+{
+    struct bw_expiry_base base = {
+        .leader_since = eval->leadership->leader_since,
+        .grant_applied = grant_applied,
+    };
+
+    if (eval->watch->confirmed_epoch == epoch)
+        base.last_confirmed = eval->watch->last_confirmed;
+    return base;
+}
+
+struct bw_expiry_base bw_eval_holder_base(const struct bw_evaluation *eval)
+{
+    return bw_eval_expiry_base(eval, eval->group->epoch, eval->watch->grant_applied);
+}
+
+static uint32_t clamp_ms(uint64_t ns)
+{
+    uint64_t ms = ns / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval)
+{
+    struct bw_expiry_base base = bw_eval_holder_base(eval);
+
+    return clamp_ms(bw_instant_elapsed_ns(eval->now, bw_expiry_counted_from(&base)));
+}
+
+uint64_t bw_eval_move_timeout_ns(const struct bw_evaluation *eval)
+{
+    const struct bw_wish *wish = &eval->watch->wish;
+
+    if (wish->kind == BW_WISH_SWITCHOVER && wish->epoch == eval->group->epoch &&
+        wish->timeout_ms != 0)
+        return bw_ms_to_ns(wish->timeout_ms);
+    return bw_ms_to_ns(eval->group->spec.switchover_timeout_ms);
+}
+
+/* ---- between evaluations ---- */
+
+bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch *watch)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch};
+    const struct bw_site_reports *reports = bw_eval_holder_reports(&eval);
+    const struct bw_heard *newest = bw_site_reports_newest(reports);
+
+    if (newest == NULL || bw_id_equal(newest->instance, group->holder_instance))
+        return false;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &reports->by_instance[i];
+
+        if (heard->used && bw_id_equal(heard->instance, group->holder_instance) &&
+            !bw_instant_right_is_over(newest->received,
+                                      bw_instant_add(heard->received,
+                                                     bw_policy_freshness_ns(group))))
+            return false; /* both speak */
+    }
+    return true;
+}
+
+bool bw_arbiter_end_waits_for(const struct bw_group *group, const struct bw_watch *watch,
+                              const struct bw_leadership *leadership,
+                              struct bw_end_waits *out_waits)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .leadership = leadership};
+    enum bw_gate_id gate = BW_GATE_ID_END_REACH;
+    const char *why;
+
+    if (group->phase == BW_PHASE_VACANT)
+        return false;
+    why = bw_eval_end_reach_missing(&eval);
+    if (group->held) {
+        gate = BW_GATE_ID_HELD;
+        why = "a fence of it failed";
+    } else if (bw_eval_is_grade_wanting(&eval)) {
+        gate = BW_GATE_ID_GRADE;
+        why = "min_grade asks for more than a lapsed lease";
+    }
+    if (why == NULL)
+        return false;
+    *out_waits = (struct bw_end_waits){bw_gate_id_text(gate), why, bw_eval_is_holder_lost(group, watch)};
+    return true;
+}
+
+enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
+                                               const struct bw_watch *watch, struct bw_instant now,
+                                               uint64_t *out_fresh_left_ns)
+{
+    const struct bw_evaluation eval = {.group = group, .watch = watch, .now = now};
+    enum bw_holder_answer answer = BW_HOLDER_SILENT;
+
+    *out_fresh_left_ns = 0;
+    if (group->phase == BW_PHASE_VACANT)
+        return answer;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_heard *heard = &bw_eval_holder_reports(&eval)->by_instance[i];
+        uint64_t left_ns = bw_instant_wait_left_ns(
+            now, bw_instant_add(heard->received, bw_eval_holder_freshness_ns(&eval)));
+
+        if (!heard->used || left_ns == 0)
+            continue;
+        if (left_ns > *out_fresh_left_ns)
+            *out_fresh_left_ns = left_ns;
+        if (heard->report.service == BW_SERVICE_STARTED)
+            answer = BW_HOLDER_STARTED;
+        else if (answer == BW_HOLDER_SILENT)
+            answer = BW_HOLDER_ANSWERS;
+    }
+    BW_ASSERT((answer == BW_HOLDER_SILENT) == (*out_fresh_left_ns == 0));
+    return answer;
+}
+
+uint64_t bw_arbiter_lease_may_live_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                      const struct bw_leadership *leadership,
+                                      struct bw_instant now)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = watch, .leadership = leadership, .now = now};
+    const struct bw_expiry_base base = bw_eval_holder_base(&eval);
+
+    if (group->phase == BW_PHASE_VACANT)
+        return 0;
+    return bw_instant_wait_left_ns(now, bw_instant_add(bw_expiry_counted_from(&base),
+                                                       bw_expiry_wait_ns(&group->terms)));
+}
