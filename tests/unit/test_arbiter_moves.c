@@ -45,6 +45,7 @@ static void begin_switchover(void)
     world_begin(&world, 2);
     assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
     assert_acts("A11");
+    assert_non_null(world_gate(&world, "wish", -1)); /* the log tells why */
     assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
 }
 
@@ -522,6 +523,19 @@ static void failback_waits_for_its_time_and_a_site_that_stayed(void **state)
     assert_int_equal(world.decision.command.reason, BW_REASON_FAILBACK);
 }
 
+static void failback_never_goes_to_a_site_of_lower_priority(void **state)
+{
+    struct bw_spec spec = changed_spec();
+    (void)state;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 2, &spec);
+    world.sites[B].report.joined_epoch = world_group(&world)->epoch;
+    world_pass_ms(&world, 120000);
+
+    assert_rule("A0");
+    assert_null(world_gate(&world, "failback", B));
+}
+
 static void without_failback_the_group_stays_where_it_is(void **state)
 {
     (void)state;
@@ -561,6 +575,7 @@ int main(void)
         cmocka_unit_test(a_move_is_given_up_only_before_the_stop_began),
         cmocka_unit_test(a_move_that_was_given_up_is_not_begun_again),
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
+        cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
         cmocka_unit_test(without_failback_the_group_stays_where_it_is),
     };
 

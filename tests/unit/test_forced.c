@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -387,6 +388,9 @@ static void said_twice_it_finds_that_all_is_done(void **state)
 
 static void where_time_ends_it_nobody_needs_to_vouch(void **state)
 {
+    char left[48];
+    uint64_t left_ms;
+
     (void)state;
     world_begin(&world, 2);
     world.sites[A].is_mute = true;
@@ -394,6 +398,11 @@ static void where_time_ends_it_nobody_needs_to_vouch(void **state)
 
     assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
     assert_says("nobody needs to vouch for dc-a: time alone ends epoch 1 of harbor");
+    left_ms = bw_arbiter_lease_may_live_ns(world_group(&world), world_watch(&world),
+                                           &world.witness.leadership, world.now) / BW_NS_PER_MS;
+    (void)snprintf(left, sizeof left, " in %u.%u s at the latest", (unsigned)(left_ms / 1000),
+                   (unsigned)(left_ms / 100 % 10));
+    assert_says(left);
     assert_int_equal(force("dc-a", true, 0), BW_ERR_REFUSED);
 }
 

@@ -337,6 +337,7 @@ static void two_instances_of_a_site_are_no_candidate(void **state)
 
     assert_false(judge(B, false));
     assert_true(is_held_by("instances"));
+    assert_false(is_held_by("connected")); /* it speaks, twice */
 }
 
 static void never_candidates_and_maintenance_keep_a_site_out(void **state)
@@ -686,6 +687,51 @@ static void damping_never_keeps_the_data_site_from_its_group(void **state)
     assert_string_equal(world_group(&world)->holder_site, "dc-a");
 }
 
+/* What failed at once was no time as primary: its back-off damps it. */
+static void min_primary_time_does_not_hold_what_follows_a_failed_start(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    spec.min_primary_time_ms = 60000;
+    world_begin_with(&world, 3, &spec);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 80000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    fail_start(B);
+
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-c");
+    assert_null(world_gate(&world, "min_primary_time", C));
+}
+
+/* Of equals the one whose data is the newest, then the one that is named first. */
+static void among_sites_of_one_priority_the_data_site_is_preferred(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    for (int site = A; site <= C; site++)
+        spec.sites[site].priority = 50;
+    world_begin_with(&world, 3, &spec);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    world_serve(&world, B);
+    world.sites[A].report.has_lag = true;
+    world_pass_ms(&world, 1000);
+    world_give_back(&world, B, BW_REASON_REBOOT, true, "");
+    assert_string_equal(world_act(&world), "A1");
+
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
 static void fail_over_to(int from, int to)
 {
     world_give_back(&world, from, BW_REASON_SERVICE_DOWN, true, "");
@@ -751,6 +797,8 @@ int main(void)
         cmocka_unit_test(failed_starts_go_round_without_waiting_for_another_site),
         cmocka_unit_test(the_pause_is_longer_and_never_shorter_after_a_restart),
         cmocka_unit_test(min_primary_time_holds_another_site_and_not_the_end),
+        cmocka_unit_test(min_primary_time_does_not_hold_what_follows_a_failed_start),
+        cmocka_unit_test(among_sites_of_one_priority_the_data_site_is_preferred),
         cmocka_unit_test(damping_never_keeps_the_data_site_from_its_group),
         cmocka_unit_test(failovers_in_the_window_are_counted_by_the_own_clock),
     };

@@ -294,6 +294,41 @@ static void the_limits_are_what_two_clocks_can_differ_by(void **state)
     assert_int_equal(bw_rate_fast_limit_ppm(BW_DRIFT_PPM_MAX), 222223);
 }
 
+static void what_is_at_the_limit_is_within_it(void **state)
+{
+    const int32_t slow = bw_rate_slow_limit_ppm(DRIFT);
+    const int32_t fast = bw_rate_fast_limit_ppm(DRIFT);
+    struct bw_rate_bounds bounds = {.is_known = true, .lower_ppm = slow, .upper_ppm = slow};
+
+    (void)state;
+    assert_int_equal(bw_rate_judge(&bounds, DRIFT), BW_RATE_WITHIN);
+    bounds.upper_ppm--;
+    assert_int_equal(bw_rate_judge(&bounds, DRIFT), BW_RATE_SLOW);
+    bounds = (struct bw_rate_bounds){.is_known = true, .lower_ppm = fast, .upper_ppm = fast};
+    assert_int_equal(bw_rate_judge(&bounds, DRIFT), BW_RATE_WITHIN);
+    bounds.lower_ppm++;
+    assert_int_equal(bw_rate_judge(&bounds, DRIFT), BW_RATE_FAST);
+}
+
+/* It says the most: of those that came, the bounds are the tightest. */
+static void of_a_slot_the_exchange_with_the_shortest_delay_counts(void **state)
+{
+    static const uint64_t delays_ns[] = {30 * MS, 10 * MS, 20 * MS};
+    struct bw_rate rate = {.has_open = false};
+
+    (void)state;
+    for (uint64_t i = 0; i < 3; i++) {
+        const struct bw_instant at = {(10 + i) * S, (10 + i) * S};
+
+        bw_rate_add(&rate, session,
+                    &(struct bw_rate_sample){
+                        .sent = at, .received = at, .heard = bw_instant_add(at, delays_ns[i])},
+                    3 * S);
+    }
+    assert_int_equal(rate.open.sent.boot_ns, 11 * S);
+    assert_int_equal(rate.open_since.boot_ns, 10 * S);
+}
+
 /* ---- the agent's side ---- */
 
 static struct bw_exchange exchange_with(const char *witness, uint64_t number)
@@ -359,6 +394,8 @@ int main(void)
         cmocka_unit_test(clocks_that_go_back_measure_nothing),
         cmocka_unit_test(what_an_agent_makes_up_breaks_nothing),
         cmocka_unit_test(the_limits_are_what_two_clocks_can_differ_by),
+        cmocka_unit_test(what_is_at_the_limit_is_within_it),
+        cmocka_unit_test(of_a_slot_the_exchange_with_the_shortest_delay_counts),
         cmocka_unit_test(of_each_witness_the_newest_exchange_is_kept),
         cmocka_unit_test(of_too_many_witnesses_the_one_heard_longest_ago_goes),
     };
