@@ -68,7 +68,7 @@ const struct bw_site *sim_agent_machine(const struct sim_process *agent, uint32_
  * dead. */
 void sim_agent_reload(struct sim_process *agent, uint32_t witnesses);
 /* It presents another certificate: on new connections, the open ones break. */
-void sim_agent_rotate(struct sim_process *agent);
+void sim_agent_rotate(struct sim_process *process);
 
 /* ---- agent.c ---- */
 

@@ -206,11 +206,14 @@ static void comes_again(struct sim_process *kernel, void *payload)
     const uint64_t value = (uintptr_t)payload;
     const uint32_t group = (uint32_t)(value % SIM_GROUPS_MAX);
     const struct sim_unit *unit = &machine->units[group];
+    struct sim_service *service = &machine->services[group];
+    const bool was_twice = service->is_twice; /* it is what was there when its machine was cloned */
 
-    if (unit->orders != value / SIM_GROUPS_MAX || machine->services[group].is_up)
+    if (unit->orders != value / SIM_GROUPS_MAX || service->is_up)
         return;
     sim_count(machine->host->world, "unit:comes_again");
-    sim_service_up(machine, group, machine->services[group].epoch, false);
+    sim_service_up(machine, group, service->epoch, false);
+    service->is_twice |= was_twice;
 }
 
 void sim_unit_down(struct sim_machine *machine, uint32_t group, bool is_ordered)

@@ -75,7 +75,7 @@ void bw_agent_mirrors_ask(struct bw_agent_machine *machine); /* at the end of a 
 
 /* ---- agent_fence.c ---- */
 
-void bw_agent_fence_init(struct bw_group_agent *place, bool has_units);
+void bw_agent_fence_init(struct bw_group_agent *place, bool with_units);
 /* Begins; OWN_FENCE_ENDED follows for the group's machine. While one runs, after that. */
 void bw_agent_fence_start(struct bw_agent_machine *machine, uint32_t group,
                           const struct bw_site_action *action);
