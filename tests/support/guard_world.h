@@ -330,6 +330,23 @@ static inline void begin_armed(struct world *world)
     assert_true(arm(world, 1, 100000));
 }
 
+static inline void reach_killed(struct world *world, bool ok)
+{
+    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = ok};
+
+    world->log[0] = '\0';
+    step(world, &event);
+}
+
+/* Armed, it fences: the script fails late, and what the KILL has ended is looked at next. */
+static inline void fence_by_kill(struct world *world, bool all_killed)
+{
+    tick_at(world, 108000);
+    tick_at(world, 109800);
+    ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    reach_killed(world, all_killed);
+}
+
 static inline void assert_asked(const struct world *world, const char *what)
 {
     if (strstr(world->log, what) == NULL)

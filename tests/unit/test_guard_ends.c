@@ -15,14 +15,6 @@ static void saved(struct world *world)
     step(world, &event);
 }
 
-static void reach_killed(struct world *world)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
-
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 /* Its service was seen to end; that it has is being written down, and the disk hangs. */
 static void begin_ending(struct world *world)
 {
@@ -41,7 +33,7 @@ static void fence_sees(struct world *world, const char *first, const char *last)
     ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, first);
     tick_at(world, 109900);
-    reach_killed(world);
+    reach_killed(world, true);
     assert_int_equal(world->guard.fence, BW_FENCE_RECHECK);
     ended(world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, last);
 }

@@ -120,14 +120,10 @@ static void hanging_fence_script_is_overtaken_before_d(void **state)
 static void fence_after_which_the_service_is_started_has_failed_and_is_tried_again(void **state)
 {
     struct world world;
-    struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
 
     (void)state;
     begin_armed(&world);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    step(&world, &killed);
+    fence_by_kill(&world, true);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
     assert_false(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
     assert_false(end(&world, 1));

@@ -89,15 +89,11 @@ static void a_higher_epoch_is_not_armed_while_the_fence_of_the_old_one_runs(void
 
 static void a_higher_epoch_is_not_armed_while_the_fence_has_failed(void **state)
 {
-    const struct bw_guard_event not_killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = false};
     struct world world;
 
     (void)state;
     begin_armed(&world);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    step(&world, &not_killed);
+    fence_by_kill(&world, false);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 

@@ -7,14 +7,6 @@
 
 #include "guard_world.h"
 
-static void reach_killed(struct world *world, bool ok)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = ok};
-
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 static void look(struct world *world, enum bw_run_result result, const char *word)
 {
     run(world, 1, BW_ACTION_STATUS, 100);

@@ -26,14 +26,10 @@ static void a_fence_that_has_begun_is_mirrored_as_begun(void **state)
 static void a_fence_that_failed_wakes_to_be_tried_again(void **state)
 {
     struct world world;
-    struct bw_guard_event killed = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = true};
 
     (void)state;
     begin_armed(&world);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    step(&world, &killed);
+    fence_by_kill(&world, true);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 

@@ -7,14 +7,6 @@
 
 #include "guard_world.h"
 
-static void reach_killed(struct world *world, bool ok)
-{
-    const struct bw_guard_event event = {.kind = BW_GUARD_EVENT_REACH_KILLED, .ok = ok};
-
-    world->log[0] = '\0';
-    step(world, &event);
-}
-
 /* One event, whose actions nobody carries out: what follows is up to the test. */
 static void step_alone(struct world *world, const struct bw_guard_event *event,
                        struct bw_guard_actions *out)
@@ -594,10 +586,7 @@ static void unknown_is_no_success_while_something_may_be_left_in_reach(void **st
     (void)state;
     begin_armed(&world);
     world.guard.memory.sight.proved = true;
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    reach_killed(&world, false);
+    fence_by_kill(&world, false);
 
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "unknown");
 
@@ -612,10 +601,7 @@ static void a_fence_took_until_its_reach_was_empty(void **state)
 
     (void)state;
     begin_armed(&world);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    reach_killed(&world, true);
+    fence_by_kill(&world, true);
     tick_at(&world, 110300);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
 
@@ -648,10 +634,7 @@ static void the_last_look_waits_for_what_is_dying_where_the_reach_was_not_emptie
     (void)state;
     begin_armed(&world);
     run(&world, 1, BW_ACTION_START, 1);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    reach_killed(&world, false);
+    fence_by_kill(&world, false);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
     assert_asked(&world, "SPAWN:status");
@@ -670,10 +653,7 @@ static void what_never_dies_makes_the_fence_fail_at_its_limit(void **state)
     (void)state;
     begin_armed(&world);
     run(&world, 1, BW_ACTION_START, 1);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    reach_killed(&world, false);
+    fence_by_kill(&world, false);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
 
     tick_at(&world, 120000);
@@ -688,10 +668,7 @@ static void the_stop_after_a_fence_waits_for_what_the_fence_killed(void **state)
     (void)state;
     begin_armed(&world);
     run(&world, 1, BW_ACTION_START, 1);
-    tick_at(&world, 108000);
-    tick_at(&world, 109800);
-    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
-    reach_killed(&world, true);
+    fence_by_kill(&world, true);
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
     assert_not_asked(&world, "SPAWN:stop"); /* never two actions of a group at once */
