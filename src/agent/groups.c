@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/assert.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 

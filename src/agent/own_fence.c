@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/config/script_env.h>

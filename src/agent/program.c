@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/os/random.h>

@@ -416,7 +416,8 @@ bool bw_api_survey(struct bw_api *api)
     return api->leader >= 0;
 }
 
-bool bw_api_survey_for(struct bw_api *api, uint32_t limit_ms)
+/* The same, again and again until there is a leader or `limit_ms` are over. */
+static bool survey_for(struct bw_api *api, uint32_t limit_ms)
 {
     const uint64_t end_ms = bw_api_now_ms() + limit_ms;
 
@@ -528,7 +529,7 @@ enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path
         bool may_have_arrived = false;
         enum bw_err err;
 
-        if (api->leader < 0 && !bw_api_survey_for(api, LEADER_WAIT_MS))
+        if (api->leader < 0 && !survey_for(api, LEADER_WAIT_MS))
             break;
         err = call_one(api, method, path, text, out_reply, &may_have_arrived, &diag);
         if (err != BW_OK && may_have_arrived && !is_reading) {

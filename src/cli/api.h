@@ -64,8 +64,6 @@ void bw_api_close(struct bw_api *api);
 /* Asks every witness for its status, all at once, and notes who leads. True: one does, and its
  * answer is api->status. */
 bool bw_api_survey(struct bw_api *api);
-/* The same, again and again until there is a leader or `limit_ms` are over. */
-bool bw_api_survey_for(struct bw_api *api, uint32_t limit_ms);
 /* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM. */
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);
 

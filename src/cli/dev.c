@@ -1,6 +1,5 @@
 /* breakwater dev: a whole cluster on this machine; breakwater dev ledger: its demo service. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

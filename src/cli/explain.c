@@ -1,5 +1,4 @@
 /* breakwater explain: the leader's own evaluation, gate by gate; what its ids mean. Design 4. */
-#include <inttypes.h>
 #include <string.h>
 #include <strings.h>
 

@@ -1,5 +1,4 @@
 /* breakwater status: what every witness says, and whether it needs attention. */
-#include <string.h>
 #include <unistd.h>
 
 #include <breakwater/config/scalar.h>

@@ -10,17 +10,26 @@
 
 #include "api.h"
 
-#define CELL_BYTES 512
-#define DAY_S      86400
-#define WARN_S     (30 * DAY_S)
+#define CELL_BYTES  512
+#define COLUMNS_MAX 9
+#define DAY_S       86400
+#define WARN_S      (30 * DAY_S)
 
 /* ---- columns ---- */
 
-void bw_text_table_add(struct bw_text_table *table, size_t columns, const char *const *texts)
+/* Rows of text with one number of columns; all zero at the beginning. */
+struct table {
+    char **cells; /* rows * columns, ours */
+    size_t columns;
+    size_t rows;
+};
+
+/* A row of `columns` texts (copied). */
+static void add_row(struct table *table, size_t columns, const char *const *texts)
 {
     char **grown;
 
-    BW_ASSERT(columns > 0 && columns <= BW_TEXT_TABLE_COLUMNS_MAX);
+    BW_ASSERT(columns > 0 && columns <= COLUMNS_MAX);
     BW_ASSERT(table->rows == 0 || table->columns == columns);
     grown = realloc(table->cells, (table->rows + 1) * columns * sizeof *grown);
     BW_ASSERT(grown != NULL); /* a command without memory can say nothing */
@@ -43,9 +52,10 @@ static size_t width_of(const char *text)
     return width;
 }
 
-void bw_text_table_print(struct bw_text_table *table, FILE *out)
+/* Each column as wide as its widest text; the table is empty then. */
+static void print_table(struct table *table, FILE *out)
 {
-    size_t widths[BW_TEXT_TABLE_COLUMNS_MAX] = {0};
+    size_t widths[COLUMNS_MAX] = {0};
 
     for (size_t i = 0; i < table->rows * table->columns; i++) {
         const size_t width = width_of(table->cells[i]);
@@ -64,7 +74,7 @@ void bw_text_table_print(struct bw_text_table *table, FILE *out)
         free(table->cells[i]);
     }
     free(table->cells);
-    *table = (struct bw_text_table){0};
+    *table = (struct table){0};
 }
 
 /* ---- texts ---- */
@@ -164,7 +174,7 @@ static void describe_service(const json_t *site, char out_text[CELL_BYTES])
         append(out_text, ", not ready");
 }
 
-static void add_site(struct bw_text_table *table, const json_t *group, const json_t *site)
+static void add_site(struct table *table, const json_t *group, const json_t *site)
 {
     const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
     char service[CELL_BYTES];
@@ -182,7 +192,7 @@ static void add_site(struct bw_text_table *table, const json_t *group, const jso
     } else if (is_primary) {
         (void)snprintf(lease, sizeof lease, "unknown");
     }
-    bw_text_table_add(table, 6,
+    add_row(table, 6,
                  (const char *const[]){name, is_primary ? "primary" : "standby", service, lease,
                                        is_primary                         ? "-"
                                        : bw_json_truth(site, "eligible") ? "yes"
@@ -389,7 +399,7 @@ static void print_group(const json_t *group, int64_t now_unix_ms, struct verdict
 {
     const json_t *wish = json_object_get(group, "wish");
     const char *target = bw_json_member(group, "target");
-    struct bw_text_table table = {0};
+    struct table table = {0};
     json_t *site;
     size_t i;
 
@@ -406,12 +416,12 @@ static void print_group(const json_t *group, int64_t now_unix_ms, struct verdict
                       : strcmp(bw_json_member(wish, "kind"), "force-release") == 0 ? " of "
                                                                                     : " to ",
                       bw_json_member(wish, "to"));
-    bw_text_table_add(&table, 6,
+    add_row(&table, 6,
                  (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
     json_array_foreach(json_object_get(group, "sites"), i, site) {
         add_site(&table, group, site);
     }
-    bw_text_table_print(&table, verdict->out);
+    print_table(&table, verdict->out);
     print_outlook(group, now_unix_ms, verdict->out);
     warn_of_group(group, verdict);
     json_array_foreach(json_object_get(group, "sites"), i, site) {
@@ -421,12 +431,12 @@ static void print_group(const json_t *group, int64_t now_unix_ms, struct verdict
 
 static void print_witnesses(const json_t *status, struct verdict *verdict)
 {
-    struct bw_text_table table = {0};
+    struct table table = {0};
     json_t *member;
     size_t i;
 
     (void)fputc('\n', verdict->out);
-    bw_text_table_add(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "REACHES"});
+    add_row(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "REACHES"});
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
         const char *zone = bw_json_member(member, "failure_domain");
         char id[24];
@@ -435,12 +445,12 @@ static void print_witnesses(const json_t *status, struct verdict *verdict)
         (void)snprintf(id, sizeof id, "%" PRId64, bw_json_number(member, "id"));
         if (json_is_array(json_object_get(member, "reaches")))
             join(json_object_get(member, "reaches"), reaches);
-        bw_text_table_add(&table, 5,
+        add_row(&table, 5,
                      (const char *const[]){bw_json_member(member, "name"), id,
                                            zone[0] != '\0' ? zone : "-",
                                            bw_json_member(member, "role"), reaches});
     }
-    bw_text_table_print(&table, verdict->out);
+    print_table(&table, verdict->out);
     json_array_foreach(json_object_get(status, "witnesses"), i, member) {
         warn_of_certificate(bw_json_member(member, "name"),
                             json_object_get(member, "certificate_left_s"), verdict);
@@ -594,7 +604,7 @@ static void describe_duration(const json_t *entry, char out_text[CELL_BYTES])
                        CELL_BYTES);
 }
 
-static void add_entry(struct bw_text_table *table, const json_t *entry)
+static void add_entry(struct table *table, const json_t *entry)
 {
     const char *previous = bw_json_member(entry, "previous_site");
     char index[24], when[24], epoch[24];
@@ -613,7 +623,7 @@ static void add_entry(struct bw_text_table *table, const json_t *entry)
     describe_duration(entry, took);
     append(reach, "%s%s", bw_json_member(entry, "reach_seen"),
            bw_json_truth(entry, "reach_proved") ? ", proved" : "");
-    bw_text_table_add(table, 9,
+    add_row(table, 9,
                  (const char *const[]){index, when, bw_json_member(entry, "group"), epoch, what,
                                        bw_json_member(entry, "by"), reach, took, end});
 }
@@ -621,17 +631,17 @@ static void add_entry(struct bw_text_table *table, const json_t *entry)
 void bw_show_history(const json_t *history, FILE *out)
 {
     json_t *entries = json_object_get(history, "entries");
-    struct bw_text_table table = {0};
+    struct table table = {0};
     json_t *entry;
     size_t i;
 
-    bw_text_table_add(&table, 9,
+    add_row(&table, 9,
                  (const char *const[]){"INDEX", "TIME (UTC)", "GROUP", "EPOCH", "WHAT", "BY",
                                        "REACH", "SILENT", "ENDED"});
     json_array_foreach(entries, i, entry) {
         add_entry(&table, entry);
     }
-    bw_text_table_print(&table, out);
+    print_table(&table, out);
     if (json_array_size(entries) == 0)
         (void)fputs("Nothing has been granted yet.\n", out);
 }

@@ -10,20 +10,6 @@
 
 #include "exit.h"
 
-#define BW_TEXT_TABLE_COLUMNS_MAX 9
-
-/* Rows of text; all zero at the beginning. */
-struct bw_text_table {
-    char **cells; /* rows * columns, ours */
-    size_t columns;
-    size_t rows;
-};
-
-/* Adds a row of `columns` texts (copied). A table has one number of columns. */
-void bw_text_table_add(struct bw_text_table *table, size_t columns, const char *const *texts);
-/* Prints it, each column as wide as its widest text, and empties it. */
-void bw_text_table_print(struct bw_text_table *table, FILE *out);
-
 /* A status document; `group` NULL: all groups. `now_unix_ms` is for "6 days ago". Returns what
  * `status` exits with: BW_EXIT_FINE, _WARNINGS or _NO_SITE. */
 enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,

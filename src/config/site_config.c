@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/bytes.h>
 
 static const struct script_key {
     enum bw_action_kind action;

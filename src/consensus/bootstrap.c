@@ -1,7 +1,5 @@
 #include <breakwater/consensus/node.h>
 
-#include <string.h>
-
 #include <raft.h>
 #include <raft/uv.h>
 

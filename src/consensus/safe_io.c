@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
@@ -686,7 +685,6 @@ static int safe_send(struct raft_io *io, struct raft_io_send *outer,
     free(send);
 
 lost: /* an error would end the event halfway; a lost message is ordinary */
-    safe->counts.sends_dropped++;
     done(outer, RAFT_CANCELED);
     return 0;
 }

@@ -14,9 +14,6 @@
 #ifndef BW_DEV_PROGRAM_H
 #define BW_DEV_PROGRAM_H
 
-#include <limits.h>
-#include <stdarg.h>
-
 #include <uv.h>
 
 #include <breakwater/base/limits.h>

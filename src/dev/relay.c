@@ -2,7 +2,6 @@
  * can be cut without being root. */
 #include "program.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>

@@ -2,12 +2,9 @@
 #include <breakwater/dev/timeline.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <breakwater/base/instant.h>
 
 #define VALUE_BYTES 128
 

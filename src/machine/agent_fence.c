@@ -2,7 +2,6 @@
  * and when; here is by which means, in which order, and what follows from their answers. */
 #include "agent_internal.h"
 
-#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/core/turn.h>
 

@@ -2,7 +2,6 @@
 #include "http_failure.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include <openssl/x509_vfy.h>

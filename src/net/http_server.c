@@ -1,7 +1,6 @@
 #include "http_private.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/words.h>

@@ -714,9 +714,7 @@ static void on_sigchld(uv_signal_t *signal, int number)
         run = find_run(runner, pid);
         if (run != NULL)
             note_end(run, status);
-        else
-            runner->strays_reaped++;
-    }
+    } /* others are strays: children that were not ours to begin with (subreaper) */
 }
 
 enum bw_err bw_script_runner_init(struct bw_script_runner *runner, uv_loop_t *loop,

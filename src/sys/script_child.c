@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <breakwater/base/assert.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/files.h>

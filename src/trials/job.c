@@ -2,7 +2,6 @@
 #include "sandbox.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -11,7 +10,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/bytes.h>
 #include <breakwater/config/script_env.h>
 #include <breakwater/sys/process_tree.h>
 

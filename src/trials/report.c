@@ -3,9 +3,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <string.h>
 
-#include <breakwater/base/assert.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/core/spec.h>
 #include <breakwater/witness/json.h>

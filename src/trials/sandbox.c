@@ -21,8 +21,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <breakwater/base/assert.h>
-
 /* What systemd gives a unit that asks for nothing. */
 #define UNIT_PATH "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

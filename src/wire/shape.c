@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>

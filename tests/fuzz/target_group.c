@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/name.h>
 #include <breakwater/core/cluster.h>
 #include <breakwater/core/order.h>
 #include <breakwater/wire/frame.h>

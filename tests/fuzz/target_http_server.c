@@ -9,9 +9,7 @@
 
 #include <openssl/ssl.h>
 
-#include <breakwater/base/prng.h>
 #include <breakwater/net/http_server.h>
-#include <breakwater/net/tls_context.h>
 #include <breakwater/net/tls_stream.h>
 
 #include "fuzz.h"

@@ -15,7 +15,6 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/wire/frame.h>
 #include <breakwater/wire/sync.h>
 
 #include "janitor.h"

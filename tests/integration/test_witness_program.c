@@ -13,10 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <breakwater/base/bytes.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/wire/frame.h>
 #include <breakwater/wire/sync.h>
 
 #include "test_https.h"

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/prng.h>
-#include <breakwater/config/config_kind.h>
 #include <breakwater/config/groups_config.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>

@@ -27,8 +27,6 @@ struct bw_problem {
     uint32_t excerpt_column;                /* where the caret goes in it, from 1 */
 };
 
-#define BW_PROBLEM_FILES_MAX 1032 /* the file itself, and one `scripts:` for each of its groups */
-
 struct bw_problems {
     struct bw_problem *listed;
     uint32_t listed_count;

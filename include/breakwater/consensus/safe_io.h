@@ -87,7 +87,6 @@ struct bw_safe_io_counts {
     uint64_t stands_refused;    /* L21: did not ask for one */
     uint64_t votes_held;        /* L21: until all have granted theirs */
     uint64_t strangers_dropped; /* L22, and who asks for votes under another id */
-    uint64_t sends_dropped;
 };
 
 struct bw_safe_io_peer {

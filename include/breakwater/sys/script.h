@@ -150,7 +150,6 @@ struct bw_script_runner {
     struct bw_script_run *runs;
     struct bw_script_drain *drains;
     size_t drain_count;
-    uint64_t strays_reaped; /* children that were not ours to begin with (subreaper) */
     bool is_closing;
     void (*on_closed)(struct bw_script_runner *runner, void *user);
     void *user;
