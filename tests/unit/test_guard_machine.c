@@ -338,10 +338,11 @@ static void a_deadline_that_is_due_goes_before_a_message(void **state)
     (void)state;
     now = bw_instant_sub(guards[0].mirror.armed_end, FENCE_MS * BW_NS_PER_MS);
 
-    says_run(0, BW_ACTION_STATUS, 9);
+    says_run(1, BW_ACTION_STATUS, 9); /* of another group */
     log_text[0] = '\0';
     go_on(false);
     assert_int_equal(strncmp(log_text, "spawn0:fence", 12), 0);
+    assert_non_null(strstr(log_text, "spawn1:status"));
 }
 
 static void what_is_to_be_saved_goes_in_rounds(void **state)
