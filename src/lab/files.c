@@ -25,6 +25,7 @@ enum bw_err bw_lab_path(char out[BW_LAB_PATH_BYTES], const char *dir, const char
     if (dir_size + 1 + name_size > BW_LAB_PATH_BYTES)
         return bw_diag_set(diag, BW_ERR_LIMIT, "path longer than %d bytes: %s/%s",
                            BW_LAB_PATH_BYTES - 1, dir, name);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the name, copied behind it, ends it */
     memmove(out, dir, dir_size); /* `dir` may be of the same struct as `out` */
     out[dir_size] = '/';
     memcpy(out + dir_size + 1, name, name_size);
