@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/bytes.h>
 
 #include "agent.h"
@@ -68,8 +67,6 @@ void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
 
     if (!encode(agent, state))
         return;
-    if (BW_MUTANT(LOOP_WAITS))
-        sim_process_stall(process, takes_ns);
     sim_later(process, takes_ns, on_written, NULL, NULL);
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
@@ -584,7 +583,7 @@ static void on_start(struct sim_process *process)
     bw_enforcing_begin(&guard->daemon.enforcing, sim_now(process));
     if (guard->is_caretaker)
         sim_count(sim_world_of(process), "guard:caretaker");
-    if (is_fine && !(guard->is_caretaker && BW_MUTANT(NO_CARETAKER)))
+    if (is_fine)
         sim_guard_go_on(guard);
     else
         sim_process_kill(process);

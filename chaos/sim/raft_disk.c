@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define CAPACITY_MIN 64
 
@@ -160,8 +159,6 @@ static struct raft_entry *give_entries(const struct sim_raft_disk *disk)
 void sim_raft_disk_load(struct sim_raft_disk *disk, struct raft_snapshot **out_snapshot,
                         raft_index *out_start, struct raft_entry **out_entries, size_t *out_count)
 {
-    for (int i = 0; BW_MUTANT(DISK_KEEPS) && i < 2 && disk->count > 8; i++)
-        remove_last(disk);
     if (disk->snapshot.index > 0 && sim_raft_disk_next(disk) <= disk->snapshot.index)
         sim_raft_disk_trim(disk, 0);
     *out_snapshot = disk->snapshot.index > 0 ? sim_raft_disk_get_snapshot(disk) : NULL;

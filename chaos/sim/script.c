@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/site.h>
 
 #include "check_reports.h"
@@ -452,8 +451,7 @@ static bool refuses_others(const struct sim_machine *machine, struct sim_run *ru
         (order->action != BW_ACTION_START && order->action != BW_ACTION_STATUS))
         return false;
     run->found = machine->script_bytes[order->group][order->files - 1];
-    return order->action == BW_ACTION_START && run->found != order->scripts &&
-           !BW_MUTANT(STALE_BYTES);
+    return order->action == BW_ACTION_START && run->found != order->scripts;
 }
 
 static void begins(struct sim_process *scripts, void *payload)

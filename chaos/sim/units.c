@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #include "coverage.h"
 
@@ -156,8 +155,7 @@ static void watch(struct sim_process *kernel, void *payload)
     const uint64_t value = (uintptr_t)payload;
     const bool is_over = !sim_run_is_alive(machine, value / SIM_GROUPS_MAX);
 
-    if (is_over || !BW_MUTANT(UNITS_UNWATCHED))
-        sim_unit_look(machine, (uint32_t)(value % SIM_GROUPS_MAX), SIM_UNITS_OF_GUARD);
+    sim_unit_look(machine, (uint32_t)(value % SIM_GROUPS_MAX), SIM_UNITS_OF_GUARD);
     if (!is_over)
         sim_later(kernel, WATCH_NS, watch, payload, NULL);
 }

@@ -1,5 +1,4 @@
 #include <breakwater/base/instant.h>
-#include <breakwater/base/mutant.h>
 
 static uint64_t add_saturating(uint64_t a, uint64_t b)
 {
@@ -35,14 +34,12 @@ struct bw_instant bw_instant_sub(struct bw_instant at, uint64_t duration_ns)
 
 bool bw_instant_right_is_over(struct bw_instant now, struct bw_instant end)
 {
-    return (now.boot_ns >= end.boot_ns && !BW_MUTANT(RIGHT_WITHOUT_BOOT)) ||
-           (now.raw_ns >= end.raw_ns && !BW_MUTANT(RIGHT_WITHOUT_RAW));
+    return now.boot_ns >= end.boot_ns || now.raw_ns >= end.raw_ns;
 }
 
 bool bw_instant_wait_is_over(struct bw_instant now, struct bw_instant end)
 {
-    return (now.boot_ns >= end.boot_ns || BW_MUTANT(WAIT_WITHOUT_BOOT)) &&
-           (now.raw_ns >= end.raw_ns || BW_MUTANT(WAIT_WITHOUT_RAW));
+    return now.boot_ns >= end.boot_ns && now.raw_ns >= end.raw_ns;
 }
 
 bool bw_instant_is_later(struct bw_instant a, struct bw_instant b)
@@ -58,10 +55,8 @@ bool bw_instant_is_beyond(struct bw_instant a, struct bw_instant limit)
 
 uint64_t bw_instant_elapsed_ns(struct bw_instant now, struct bw_instant since)
 {
-    return min_u64(BW_MUTANT(WAIT_WITHOUT_BOOT) ? UINT64_MAX
-                                                : sub_saturating(now.boot_ns, since.boot_ns),
-                   BW_MUTANT(WAIT_WITHOUT_RAW) ? UINT64_MAX
-                                               : sub_saturating(now.raw_ns, since.raw_ns));
+    return min_u64(sub_saturating(now.boot_ns, since.boot_ns),
+                   sub_saturating(now.raw_ns, since.raw_ns));
 }
 
 uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end)
@@ -72,8 +67,8 @@ uint64_t bw_instant_left_ns(struct bw_instant now, struct bw_instant end)
 
 uint64_t bw_instant_wait_left_ns(struct bw_instant now, struct bw_instant end)
 {
-    return max_u64(BW_MUTANT(WAIT_WITHOUT_BOOT) ? 0 : sub_saturating(end.boot_ns, now.boot_ns),
-                   BW_MUTANT(WAIT_WITHOUT_RAW) ? 0 : sub_saturating(end.raw_ns, now.raw_ns));
+    return max_u64(sub_saturating(end.boot_ns, now.boot_ns),
+                   sub_saturating(end.raw_ns, now.raw_ns));
 }
 
 struct bw_instant bw_instant_min(struct bw_instant a, struct bw_instant b)

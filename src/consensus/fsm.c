@@ -9,7 +9,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/consensus/roll.h>
 #include <breakwater/consensus/safe_io.h>
 
@@ -81,7 +80,7 @@ static enum bw_err open_entry(const uint8_t *bytes, size_t len, enum kind *out_k
     size = bw_get_u32le(bytes) & SIZE_MASK;
     if (size > BW_COMMAND_BYTES_MAX || (ENTRY_HEAD_BYTES + size + 7) / 8 * 8 != len)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "it says %zu bytes and has %zu", size, len);
-    if (bw_get_u32le(bytes + 4) != bw_crc32c(0, bytes + 8, len - 8) && !BW_MUTANT(ENTRY_CHECKSUM))
+    if (bw_get_u32le(bytes + 4) != bw_crc32c(0, bytes + 8, len - 8))
         return bw_diag_set(diag, BW_ERR_CORRUPT, "its checksum is wrong");
     *out_kind = bw_get_u32le(bytes) >> KIND_SHIFT;
     *out_size = size;

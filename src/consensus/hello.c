@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/consensus/stop.h>
 
 static const uint8_t magic[8] = {'b', 'w', 'h', 'e', 'l', 'l', 'o', '1'};
@@ -58,7 +57,7 @@ static bool is_same_cluster(const struct bw_hello *self, const struct bw_hello *
 static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const struct bw_hello *theirs,
                           struct bw_diag *diag)
 {
-    if ((theirs->from == peer && theirs->to == self->from) || BW_MUTANT(SWAPPED_IDS))
+    if (theirs->from == peer && theirs->to == self->from)
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
                       "it says that it is witness %" PRIu64 " and speaks to witness %" PRIu64
@@ -73,8 +72,7 @@ static bool agrees_on_ids(const struct bw_hello *self, uint64_t peer, const stru
 static bool is_expected(const struct bw_hello *self, const struct bw_hello *theirs,
                         struct bw_diag *diag)
 {
-    if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation) ||
-        BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS))
+    if (bw_id_is_none(theirs->expected) || bw_id_equal(theirs->expected, self->incarnation))
         return true;
     (void)bw_diag_set(diag, BW_ERR_REFUSED,
                       "the cluster knows this witness, %" PRIu64

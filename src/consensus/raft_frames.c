@@ -8,7 +8,6 @@
 #include <raft.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* libraft, uv_encoding.c: little-endian words of 8 bytes. Preamble: type, header length. */
 #define WORD                  8
@@ -113,7 +112,7 @@ static enum bw_err judge_vote(const struct bw_raft_frames *frames, struct bw_dia
 {
     const uint64_t candidate = bw_get_u64le(frames->header + WORD);
 
-    if (candidate == frames->peer || BW_MUTANT(CANDIDATE_ID) || BW_MUTANT(SWAPPED_IDS))
+    if (candidate == frames->peer)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_AUTH,
                        "it asks for votes as witness %" PRIu64 ", but its certificate is that of "

@@ -5,7 +5,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/consensus/stop.h>
 
 #define COUNT_BYTES  8
@@ -81,8 +80,7 @@ enum bw_err bw_roll_take(struct bw_roll *roll, const struct bw_roster *roster, u
     char own[BW_ID_TEXT_BYTES];
     const struct bw_roster_member *self = find(roster, roll->self);
 
-    if (self != NULL && !bw_id_equal(self->incarnation, roll->incarnation) &&
-        !BW_MUTANT(WIPED_VOTER)) {
+    if (self != NULL && !bw_id_equal(self->incarnation, roll->incarnation)) {
         bw_id_format(self->incarnation, known);
         bw_id_format(roll->incarnation, own);
         return bw_diag_set(diag, BW_ERR_REFUSED,
@@ -164,8 +162,7 @@ enum bw_err bw_roll_meet(struct bw_roll *roll, uint64_t id, struct bw_id incarna
 
     if (id == 0 || id == roll->self || bw_id_is_none(incarnation))
         return bw_diag_set(diag, BW_ERR_INVALID, "it does not say who it is");
-    if (!bw_roll_is_bare(roll) && !names(&roll->roster, id, incarnation) &&
-        !BW_MUTANT(INCARNATION) && !BW_MUTANT(WIPED_VOTER) && !BW_MUTANT(SWAPPED_IDS))
+    if (!bw_roll_is_bare(roll) && !names(&roll->roster, id, incarnation))
         return refuse(roll, id, incarnation, diag);
     if (met == NULL && roll->met.count == BW_WITNESSES_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d witnesses", BW_WITNESSES_MAX);
@@ -194,16 +191,13 @@ bool bw_roll_hears(const struct bw_roll *roll, uint64_t id)
 {
     const struct bw_roster_member *met = find(&roll->met, id);
 
-    return met != NULL && (bw_roll_is_bare(roll) || names(&roll->roster, id, met->incarnation) ||
-                           BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS));
+    return met != NULL && (bw_roll_is_bare(roll) || names(&roll->roster, id, met->incarnation));
 }
 
 /* ---- votes ---------------------------------------------------------------------------------- */
 
 bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 {
-    if (BW_MUTANT(OWN_INCARNATION) || BW_MUTANT(WIPED_VOTER) || BW_MUTANT(SWAPPED_IDS))
-        return true;
     if (!bw_roll_is_bare(roll))
         return names(&roll->roster, roll->self, roll->incarnation);
     return roll->is_founder || last_index <= BW_ROLL_BARE_INDEX;
@@ -211,8 +205,6 @@ bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 
 bool bw_roll_may_stand(const struct bw_roll *roll)
 {
-    if (BW_MUTANT(FOUNDER_STANDS) || BW_MUTANT(SWAPPED_IDS))
-        return true;
     return bw_roll_is_bare(roll) ? roll->is_founder
                                  : names(&roll->roster, roll->self, roll->incarnation);
 }
@@ -235,7 +227,7 @@ bool bw_roll_count_vote(struct bw_roll *roll, uint64_t id, uint64_t term, bool i
     if (!has_granted(roll, id) && roll->granted_count < BW_WITNESSES_MAX)
         roll->granted[roll->granted_count++] = id;
     for (unsigned i = 0; i < count; i++)
-        if (voters[i] != roll->self && !has_granted(roll, voters[i]) && !BW_MUTANT(FOUNDING_VOTES))
+        if (voters[i] != roll->self && !has_granted(roll, voters[i]))
             return false;
     return true;
 }

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #include "safe_log.h"
 #include "safe_message.h"
@@ -242,7 +241,7 @@ static int refuse_load(struct raft_io *io, const char *format, ...)
 static int judge_vote(struct raft_io *io, enum bw_err err, const char *why, struct bw_vote own,
                       struct bw_vote theirs, bool has_log, raft_term log_term)
 {
-    if ((err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log) || BW_MUTANT(VOTE_FORGOTTEN))
+    if (err == BW_ERR_NOT_FOUND && theirs.term == 0 && !has_log)
         return 0; /* a witness that has never taken part */
     if (err == BW_ERR_NOT_FOUND)
         return refuse_load(io, "the vote file is missing though there is a log: this witness may "
@@ -357,8 +356,7 @@ static bool save_vote(struct bw_safe_io *safe, struct bw_vote vote)
 {
     struct bw_diag diag = {0};
 
-    if (safe->config.store.save(safe->config.store.user, vote, &diag) == BW_OK ||
-        BW_MUTANT(VOTE_SAVE))
+    if (safe->config.store.save(safe->config.store.user, vote, &diag) == BW_OK)
         return true;
     bw_safe_io_stop(safe, BW_STOP_RESTART,
                     "term %" PRIu64 " and vote %" PRIu64
@@ -404,7 +402,7 @@ static int safe_set_vote(struct raft_io *io, raft_id vote)
         safe->counts.writes_skipped++;
         return 0;
     }
-    if (safe->durable.vote != 0 && !BW_MUTANT(SECOND_VOTE)) {
+    if (safe->durable.vote != 0) {
         bw_safe_io_stop(safe, BW_STOP_PERSON,
                         "a second vote in term %" PRIu64 " was asked for: %llu after %" PRIu64,
                         safe->durable.term, vote, safe->durable.vote);
@@ -431,7 +429,6 @@ static void on_append_done(struct raft_io_append *inner, int status)
     safe->appends--;
     safe->progress++;
     free(append);
-    status = BW_MUTANT(APPEND_RESULT) ? 0 : status;
     if (status != 0 && status != RAFT_CANCELED) {
         stop_for_io(safe, "writing log entries", status);
         status = RAFT_CANCELED;

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
-
 void bw_safe_log_change(struct bw_safe_io *safe, raft_index index)
 {
     if (safe->change_count == BW_SAFE_IO_CHANGES_MAX) {
@@ -41,7 +39,7 @@ void bw_safe_log_cut(struct bw_safe_io *safe, raft_index index)
 
 void bw_safe_log_written(struct bw_safe_io *safe, uint64_t cuts)
 {
-    if (cuts <= safe->cuts_over || BW_MUTANT(CUT_NOTE_STAYS))
+    if (cuts <= safe->cuts_over)
         return;
     safe->cuts_over = cuts;
     if (safe->cut_noted != 0 && cuts == safe->cuts)

@@ -2,8 +2,6 @@
 
 #include <limits.h>
 
-#include <breakwater/base/mutant.h>
-
 /* An index that no log reaches: nobody asks for it, has it, or sends it in a snapshot. */
 #define NO_INDEX ULLONG_MAX
 
@@ -49,8 +47,6 @@ static void refuse_old_leader(struct bw_safe_io *safe, const struct raft_message
     if (safe->refused == 0 || message->server_id != safe->refused)
         return;
     safe->counts.refusals_filled++;
-    if (BW_MUTANT(OLD_LEADER))
-        return;
     result->rejected = NO_INDEX;
     result->last_log_index = 0;
 }

@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* raft/uv.h: format 8 | batches: CRC of the header 4, CRC of the data 4, header: count 8, per entry
  * term 8, type 1, unused 3, size 4; data. Little endian. A batch begins at a multiple of 8. */
@@ -231,7 +230,7 @@ static enum bw_err settle_file(int dir, int fd, uint64_t size, const char *name,
             cut->bytes += finding->used_bytes - finding->good_bytes;
         cut->entries += finding->bad_entries;
     }
-    if (is_blank && !BW_MUTANT(KEEP_BLANK)) /* L23 */
+    if (is_blank) /* L23 */
         return unlinkat(dir, name, 0) == 0 ? BW_OK : bw_diag_errno(diag, errno, "remove it");
     return is_to_be_cut(finding, size) ? cut_file(fd, finding->good_bytes, diag) : BW_OK;
 }
@@ -250,7 +249,7 @@ static enum bw_err judge_file(int dir, int fd, struct bytes file, const char *na
         (void)snprintf(end->name, sizeof end->name, "%s", name); /* as long as it */
         end->at = finding.good_bytes;
     }
-    if (finding.lost_batches > 0 && !BW_MUTANT(DAMAGE_IS_TORN))
+    if (finding.lost_batches > 0)
         return refuse(end, &finding, name, diag);
     return cut == NULL ? BW_OK : settle_file(dir, fd, file.size, name, &finding, cut, diag);
 }
@@ -371,8 +370,7 @@ static enum bw_err remove_copies(int dir, struct bw_diag *diag)
         const bool is_copy =
             strncmp(names[i]->d_name, names[i + 1]->d_name, CLOSED_DIGITS + 1) == 0;
 
-        if (err == BW_OK && is_copy && !BW_MUTANT(KEEP_COPY) &&
-            unlinkat(dir, names[i]->d_name, 0) != 0)
+        if (err == BW_OK && is_copy && unlinkat(dir, names[i]->d_name, 0) != 0)
             err = bw_diag_errno(diag, errno, "remove %s", names[i]->d_name);
     }
     free_names(names, count);
@@ -401,7 +399,7 @@ enum bw_err bw_segment_finish_cut(const char *path, uint64_t index, unsigned *ou
     *out_files = 0;
     if (count < 0)
         err = bw_diag_errno(diag, errno, "list %s", path);
-    if (count > 0 && index > 0 && !BW_MUTANT(KEEP_CUT) && !holds(names, count, index))
+    if (count > 0 && index > 0 && !holds(names, count, index))
         /* The last one first: cut short, this leaves no other picture than libraft does. */
         for (int i = count - 1; err == BW_OK && range_of(names[i]->d_name).first > index; i--) {
             if (unlinkat(dir, names[i]->d_name, 0) != 0)
@@ -428,7 +426,7 @@ enum bw_err bw_segment_forget_stale(const char *path, uint64_t last_index, struc
 
     if (count < 0)
         err = bw_diag_errno(diag, errno, "list %s", path);
-    else if (count > 0 && last_of(names[count - 1]->d_name) < last_index && !BW_MUTANT(KEEP_STALE))
+    else if (count > 0 && last_of(names[count - 1]->d_name) < last_index)
         for (int i = 0; err == BW_OK && i < count; i++)
             if (unlinkat(dir, names[i]->d_name, 0) != 0)
                 err = bw_diag_errno(diag, errno, "remove %s/%s", path, names[i]->d_name);

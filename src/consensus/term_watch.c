@@ -1,8 +1,6 @@
 #include <breakwater/base/words.h>
 #include <breakwater/consensus/term_watch.h>
 
-#include <breakwater/base/mutant.h>
-
 BW_WORDS(bw_node_role_text, enum bw_node_role, BW_NODE_ROLE_LIST, "unknown")
 
 enum bw_node_role bw_term_watch_role_of(const struct raft *raft)
@@ -71,8 +69,7 @@ static void submit_own_barrier(struct bw_term_watch *watch)
 
     watch->barrier.data = watch;
     watch->barrier_term = watch->term;
-    rv = BW_MUTANT(OWN_BARRIER) ? (on_own_barrier(&watch->barrier, 0), 0)
-                                : raft_barrier(watch->raft, &watch->barrier, on_own_barrier);
+    rv = raft_barrier(watch->raft, &watch->barrier, on_own_barrier);
     if (rv == 0)
         return;
     watch->barrier_term = 0;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define INSTALL_TIMEOUT_MS         3000
 #define SNAPSHOT_THRESHOLD_DEFAULT 1024
@@ -169,7 +168,7 @@ static void finish_request(struct request *request, int status, uint64_t index)
     void *user = request->user;
     enum bw_err err = BW_ERR_UNKNOWN;
 
-    if ((status == 0 || BW_MUTANT(OUTCOME)) && !voter->safe.stopped)
+    if (status == 0 && !voter->safe.stopped)
         err = BW_OK;
     else if (status == RAFT_NOSPACE)
         err = BW_ERR_LIMIT;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
 #include "forced.h"
@@ -154,10 +153,10 @@ static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
     uint64_t longest_ns = 0;
     struct bw_instant since;
 
-    if (bw_eval_time_ends(eval) || BW_MUTANT(HELD_BOOT))
+    if (bw_eval_time_ends(eval))
         return 0;
     if (bw_ways_other_boots_since(&known, released->boot_id, &since) &&
-        bw_instant_is_beyond(since, released->received) && !BW_MUTANT(OLD_RELEASE))
+        bw_instant_is_beyond(since, released->received))
         return UINT64_MAX;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_heard *heard = &reports->by_instance[i];
@@ -269,7 +268,7 @@ static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
     if (asking == NULL)
         return false;
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_BOOT, -1, true, NULL);
-    if (bw_ways_other_boots_since(&known, asking->boot_id, &since) && !BW_MUTANT(BOOT_ALONE))
+    if (bw_ways_other_boots_since(&known, asking->boot_id, &since))
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_RELEASE_WAIT, -1, since,
                            bw_expiry_wait_ns(&eval->group->terms), eval->now,
                            "another boot may hold it");
@@ -308,7 +307,7 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const char *word = NULL;
 
-    if (eval->group->held || BW_MUTANT(FENCE_FAILED_REPORT))
+    if (eval->group->held)
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_heard *heard = &reports->by_instance[i];
@@ -341,8 +340,7 @@ static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
             fresh_left_ns(eval, heard) == 0)
             continue;
         /* Outside is the safe word; inside is that of the boot whose service it is. */
-        if (sight->seen == BW_REACH_INSIDE && !BW_MUTANT(REACH_OF_COPY) &&
-            !bw_ways_may_renew(eval->group, heard->boot_id))
+        if (sight->seen == BW_REACH_INSIDE && !bw_ways_may_renew(eval->group, heard->boot_id))
             continue;
         if (seen == NULL || seen->report.sight.seen != BW_REACH_OUTSIDE)
             seen = heard;
@@ -355,7 +353,7 @@ static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_heard *heard = reach_seen_by(eval);
 
-    if (heard == NULL || BW_MUTANT(REACH_UNSEEN))
+    if (heard == NULL)
         return false;
     command->kind = BW_COMMAND_REACH;
     command->instance = eval->group->holder_instance;
@@ -384,7 +382,7 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
         const struct bw_heard *heard = &reports->by_instance[i];
         uint64_t left_ns;
 
-        if (!heard->used || is_known_stopped(&heard->report) || BW_MUTANT(CONTRADICTION) ||
+        if (!heard->used || is_known_stopped(&heard->report) ||
             is_untouched_adoption(eval, &heard->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
@@ -404,9 +402,7 @@ static bool judge_lapse(struct bw_evaluation *eval)
     bool is_over = bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
                                 bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
 
-    return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1,
-                         !eval->group->held || BW_MUTANT(HELD), NULL) &&
-           is_over;
+    return bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1, !eval->group->held, NULL) && is_over;
 }
 
 /* It ended the service as it was told to, only not in order, and did not give back in time. */

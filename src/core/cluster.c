@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
 #include <breakwater/core/expiry.h>
 
@@ -158,7 +157,7 @@ static void delete_group(struct bw_cluster *cluster, struct bw_group *group)
 {
     if (group->epoch > cluster->epoch_floor)
         cluster->epoch_floor = group->epoch;
-    if (wait_ms(&group->let_go_terms) > cluster->let_go_wait_ms && !BW_MUTANT(LET_GO_DELETED))
+    if (wait_ms(&group->let_go_terms) > cluster->let_go_wait_ms)
         cluster->let_go_wait_ms = wait_ms(&group->let_go_terms);
     *group = (struct bw_group){0};
 }
@@ -169,8 +168,7 @@ static struct bw_applied change_group(struct bw_cluster *cluster, int place, uin
     struct bw_group *group = &cluster->groups[place];
     const struct bw_group_rule *rule;
 
-    if (is_about_another_version(group, command) && !BW_MUTANT(EPOCH_COMPARED) &&
-        !BW_MUTANT(SPEC_VERSION))
+    if (is_about_another_version(group, command))
         return refuse(place, BW_ERR_STALE);
     if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
         return refuse(place, BW_ERR_REFUSED);

@@ -1,7 +1,5 @@
 #include "evaluation.h"
 
-#include <breakwater/base/mutant.h>
-
 /* An epoch that this very leader granted: nobody else confirmed a renewal of it. */
 bool bw_eval_was_granted_here(const struct bw_evaluation *eval)
 {
@@ -29,9 +27,9 @@ const char *bw_eval_end_reach_missing(const struct bw_evaluation *eval)
         return NULL;
     if (group->adopting) /* whoever is granted next, every site reports before (3.9) */
         return NULL;
-    if (group->terms.reach == BW_REACH_REMOTE && !BW_MUTANT(REACH_REMOTE))
+    if (group->terms.reach == BW_REACH_REMOTE)
         return "its service outlives the machine of its guard (reach remote)";
-    return BW_MUTANT(OUTSIDE_EXPIRES) ? NULL : bw_eval_outside_word(&group->sight);
+    return bw_eval_outside_word(&group->sight);
 }
 
 bool bw_eval_is_grade_wanting(const struct bw_evaluation *eval)

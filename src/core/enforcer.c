@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 void bw_enforcer_init(struct bw_enforcer *enforcer)
 {
@@ -70,10 +69,8 @@ static enum bw_err move(struct bw_enforcer_place *place, const struct bw_enforce
                         struct bw_instant now)
 {
     if (place->state == BW_ENFORCER_SPENT || place->state == BW_ENFORCER_KILLING ||
-        bw_instant_right_is_over(now, place->kill_at)) {
-        if (!BW_MUTANT(ENFORCER_EXTENDS_KILL))
-            return BW_ERR_STALE;
-    }
+        bw_instant_right_is_over(now, place->kill_at))
+        return BW_ERR_STALE;
     if (bw_instant_is_later(order->end, place->order.end))
         hold(place, order);
     return BW_OK;
@@ -92,7 +89,7 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
     if (err != BW_OK)
         return err;
     place = &enforcer->places[at];
-    if (place->lacks_means && !BW_MUTANT(MEANS_UNTAKEN)) /* it could not be kept (3.4) */
+    if (place->lacks_means) /* it could not be kept (3.4) */
         return BW_ERR_IO;
     if (order->epoch < place->order.epoch)
         return BW_ERR_STALE;
@@ -107,8 +104,7 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
 static void drop(struct bw_enforcer_place *place)
 {
     place->state = BW_ENFORCER_IDLE;
-    if (!BW_MUTANT(ENFORCER_EPOCH_STAYS))
-        place->order.epoch = 0;
+    place->order.epoch = 0;
 }
 
 void bw_enforcer_disarm(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)
@@ -127,7 +123,7 @@ bool bw_enforcer_hand_over(struct bw_enforcer *enforcer, const char *group, uint
 
     if (at == enforcer->place_count)
         return true;
-    if (enforcer->places[at].order.epoch > epoch && !BW_MUTANT(ENFORCER_FORGETS_UNKNOWN))
+    if (enforcer->places[at].order.epoch > epoch)
         return false; /* its mirror was not found there: it stays with us until its D */
     drop(&enforcer->places[at]);
     return true;
@@ -136,8 +132,6 @@ bool bw_enforcer_hand_over(struct bw_enforcer *enforcer, const char *group, uint
 void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
 {
     enforcer->is_guard_gone = true;
-    for (uint32_t i = 0; i < enforcer->place_count && BW_MUTANT(ENFORCER_FOLLOWS_GUARD); i++)
-        drop(&enforcer->places[i]);
 }
 
 /* ---- by the clock -------------------------------------------------------------------------- */
@@ -166,8 +160,7 @@ uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
     for (uint32_t i = 0; i < enforcer->place_count; i++) {
         struct bw_enforcer_place *place = &enforcer->places[i];
 
-        if (is_held(place) && bw_instant_right_is_over(now, place->kill_at) &&
-            !BW_MUTANT(ENFORCER_KILL) && !BW_MUTANT(DISK_STOPS_ALL)) {
+        if (is_held(place) && bw_instant_right_is_over(now, place->kill_at)) {
             kill_place(place, now);
             out_places[count++] = i;
         }

@@ -3,7 +3,6 @@
 #include "evaluation.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- what a step writes down ---- */
 

@@ -1,7 +1,6 @@
 #include <breakwater/core/expiry.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define PPM UINT64_C(1000000)
 
@@ -13,8 +12,8 @@ _Static_assert(UINT32_MAX *BW_NS_PER_MS < UINT64_MAX / 8, "a wait in ns fits wit
  * a product beyond 64 bits. */
 uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
 {
-    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS * (BW_MUTANT(LONG_WAIT) ? 200 : 1);
-    const uint64_t twice_drift = BW_MUTANT(DRIFT) ? 0 : 2 * (uint64_t)terms->drift_ppm;
+    const uint64_t ttl_ns = terms->ttl_ms * BW_NS_PER_MS;
+    const uint64_t twice_drift = 2 * (uint64_t)terms->drift_ppm;
     uint64_t slow;
     uint64_t extra_ns;
     uint64_t wait_ns;
@@ -23,17 +22,15 @@ uint64_t bw_expiry_wait_ns(const struct bw_terms *terms)
         return UINT64_MAX;
     slow = PPM - terms->drift_ppm;
     extra_ns = ttl_ns / slow * twice_drift + (ttl_ns % slow * twice_drift + slow - 1) / slow;
-    wait_ns = ttl_ns + extra_ns + (BW_MUTANT(MARGIN) ? 0 : terms->margin_ms * BW_NS_PER_MS);
+    wait_ns = ttl_ns + extra_ns + terms->margin_ms * BW_NS_PER_MS;
     BW_ASSERT(wait_ns >= ttl_ns); /* I1: no wait is shorter than the lease, whatever the numbers */
     return wait_ns;
 }
 
 struct bw_instant bw_expiry_counted_from(const struct bw_expiry_base *base)
 {
-    return bw_instant_max(
-        bw_instant_max(base->last_confirmed,
-                       BW_MUTANT(LEADER_SINCE) ? base->grant_applied : base->leader_since),
-        BW_MUTANT(GRANT_INSTANT) ? base->leader_since : base->grant_applied);
+    return bw_instant_max(bw_instant_max(base->last_confirmed, base->leader_since),
+                          base->grant_applied);
 }
 
 static struct bw_instant over_at(const struct bw_expiry_base *base, const struct bw_terms *terms)
@@ -66,7 +63,7 @@ void bw_proof_init(struct bw_proof *proof)
 uint64_t bw_proof_want(struct bw_proof *proof)
 {
     proof->wanted = true;
-    return proof->submitted + (BW_MUTANT(BARRIER_BEFORE_RECEIPT) ? 0 : 1);
+    return proof->submitted + 1;
 }
 
 bool bw_proof_should_submit(const struct bw_proof *proof)
@@ -107,5 +104,5 @@ void bw_proof_on_failed(struct bw_proof *proof, uint64_t number)
 
 bool bw_proof_covers(const struct bw_proof *proof, uint64_t number)
 {
-    return number != 0 && (number <= proof->proved || BW_MUTANT(BARRIER));
+    return number != 0 && number <= proof->proved;
 }

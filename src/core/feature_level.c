@@ -5,15 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
-
 #define NAMES_BYTES 256 /* of those whom a refusal names */
 
 BW_WORDS(bw_level_kind_word, enum bw_level_kind, BW_LEVEL_KIND_LIST, "unlisted")
 
 enum bw_err bw_feature_level_admit(uint32_t level, uint32_t newest, struct bw_diag *diag)
 {
-    if (level <= newest || BW_MUTANT(LEVEL_KNOWN))
+    if (level <= newest)
         return BW_OK;
     return bw_diag_set(diag, BW_ERR_VERSION,
                        "the cluster's feature level is %" PRIu32 ", this program knows %" PRIu32
@@ -106,12 +104,12 @@ enum bw_err bw_feature_level_judge(uint32_t level, uint32_t newest,
         else if (!is_among(parties[i].name, without, without_count))
             name_one(&silent, &parties[i]);
     }
-    if (old.count > 0 && !BW_MUTANT(LEVEL_OF_ALL))
+    if (old.count > 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "level %" PRIu32 " is not known to %zu of those it concerns (%s): upgrade "
                            "them first",
                            wanted, old.count, old.text);
-    if (silent.count > 0 && !BW_MUTANT(LEVEL_OF_ALL))
+    if (silent.count > 0)
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%zu were not heard, and nobody knows what they can (%s): bring them "
                            "back, or, if they are upgraded before they come back, say --without NAME "

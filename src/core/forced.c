@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
 
@@ -32,10 +31,10 @@ static bool judge_answer(struct bw_evaluation *eval)
     case BW_HOLDER_SILENT:
         break;
     case BW_HOLDER_ANSWERS:
-        is_against = !eval->watch->wish.holder_is_off && !BW_MUTANT(FORCED_ANSWER);
+        is_against = !eval->watch->wish.holder_is_off;
         break;
     case BW_HOLDER_STARTED:
-        is_against = !BW_MUTANT(FORCED_ANSWER);
+        is_against = true;
         break;
     }
     if (is_against)
@@ -85,9 +84,8 @@ bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command)
         !bw_arbiter_end_waits_for(eval->group, eval->watch, eval->leadership, &waits))
         return false; /* A3 ends it */
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_VOUCHED, -1, has_asked, NULL);
-    if (!BW_MUTANT(FORCED_WAIT))
-        (void)bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
-                           bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
+    (void)bw_gate_wait(&eval->list, BW_GATE_ID_LAPSE, -1, bw_expiry_counted_from(&base),
+                       bw_expiry_wait_ns(&eval->group->terms), eval->now, NULL);
     if (has_asked)
         (void)judge_answer(eval);
     complete(eval, BW_COMMAND_FORCED, command);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #include "evaluation.h"
 
@@ -67,7 +66,7 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
         return; /* not a candidate: its gates hold */
     command->instance = heard->instance;
     command->boot_id = heard->boot_id;
-    command->terms.reach = BW_MUTANT(REACH_PINNED) ? BW_REACH_CGROUP : heard->report.reach;
+    command->terms.reach = heard->report.reach;
     command->sight = heard->report.sight; /* unseen counts as outside until it is seen (3.4) */
 }
 
@@ -108,7 +107,7 @@ static bool is_let_go(const struct bw_evaluation *eval)
     const struct bw_heard *heard;
     struct bw_expiry_base base;
 
-    if (group->let_go_terms.ttl_ms == 0 || BW_MUTANT(LET_GO))
+    if (group->let_go_terms.ttl_ms == 0)
         return true;
     base = bw_eval_expiry_base(eval, group->let_go_epoch, eval->watch->let_go_applied);
     if (bw_expiry_is_over(&base, &group->let_go_terms, eval->now))
@@ -117,7 +116,7 @@ static bool is_let_go(const struct bw_evaluation *eval)
         return false;
     heard = bw_policy_connected(group, eval->watch, site, eval->now);
     return heard != NULL && heard->report.let_go_index >= group->let_go_index &&
-           (bw_ways_is_sole_holder(group, heard) || BW_MUTANT(RELEASE_BOOT));
+           bw_ways_is_sole_holder(group, heard);
 }
 
 static bool judge_let_go(struct bw_evaluation *eval)
@@ -148,7 +147,7 @@ static const char *report_missing(const struct bw_evaluation *eval, int site)
 
     if (heard == NULL)
         return "no fresh report, or it does not hear us";
-    if (heard->report.spec_version != group->spec_version && !BW_MUTANT(REPORT_VERSION))
+    if (heard->report.spec_version != group->spec_version)
         return "it does not know this version of the spec";
     observed = bw_instant_sub(heard->answered_received, bw_ms_to_ns(heard->report.service_age_ms));
     if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&
@@ -253,8 +252,7 @@ static bool is_measured(struct bw_evaluation *eval)
                                                            eval->now);
 
         if (spec->sites[site].never_candidate || heard == NULL || !heard->report.guard_alive ||
-            !heard->report.has_readiness || heard->report.ready_age_ms != UINT32_MAX ||
-            BW_MUTANT(FIRST_MEASURED))
+            !heard->report.has_readiness || heard->report.ready_age_ms != UINT32_MAX)
             continue;
         is_done &= bw_gate_wait(&eval->list, BW_GATE_ID_MEASURED, site,
                                 eval->watch->connected_since[site],
@@ -267,8 +265,7 @@ static bool is_measured(struct bw_evaluation *eval)
 static int unnamed_site(struct bw_evaluation *eval, const struct beginning *beginning,
                         bool *out_adopt)
 {
-    uint32_t site_count = BW_MUTANT(ALL_REPORTED) ? beginning->reported_count
-                                                  : eval->group->spec.site_count;
+    uint32_t site_count = eval->group->spec.site_count;
     bool is_complete = beginning->reported_count == site_count;
     bool is_single = is_complete && beginning->started_count == 1 &&
                      beginning->stopped_count == site_count - 1;
@@ -332,7 +329,7 @@ static bool is_moving(const struct bw_evaluation *eval)
 static bool is_position_missing(const struct bw_evaluation *eval)
 {
     return eval->group->target_position[0] == '\0' &&
-           bw_policy_gives_position(eval->group, eval->watch) && !BW_MUTANT(POSITION_MISSING);
+           bw_policy_gives_position(eval->group, eval->watch);
 }
 
 static void judge_position(struct bw_evaluation *eval)
@@ -449,10 +446,8 @@ static bool is_left_to_the_move(struct bw_evaluation *eval)
 {
     if (!is_moving(eval) || wants_failover(eval))
         return false;
-    return !bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1,
-                         eval->watch->phase_applied,
-                         BW_MUTANT(MOVE_FOR_EVER) ? UINT64_MAX / 2 : bw_eval_move_timeout_ns(eval),
-                         eval->now,
+    return !bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
+                         bw_eval_move_timeout_ns(eval), eval->now,
                          eval->group->rolling_back ? "the origin comes first"
                                                    : "target and origin come first");
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* Every text that is copied here comes from a field of the same size. */
 #define COPY(to, from)                                                                             \
@@ -152,26 +151,24 @@ static bool terms_are_the_spec(const struct bw_terms *terms, const struct bw_spe
 static bool grant_is_next(const struct bw_group *group, const struct bw_command *command)
 {
     return command->epoch > group->epoch && command->epoch - group->epoch == 1 &&
-           (command->spec_version == group->spec_version || BW_MUTANT(SPEC_VERSION)) &&
+           command->spec_version == group->spec_version &&
            bw_spec_is_candidate(&group->spec, command->site) && !bw_id_is_none(command->instance) &&
-           !bw_id_is_none(command->boot_id) &&
-           (terms_are_the_spec(&command->terms, &group->spec) || BW_MUTANT(SPEC_VERSION));
+           !bw_id_is_none(command->boot_id) && terms_are_the_spec(&command->terms, &group->spec);
 }
 
 static bool epoch_matches(const struct bw_group *group, const struct bw_command *command)
 {
-    return command->epoch == group->epoch || BW_MUTANT(EPOCH_COMPARED);
+    return command->epoch == group->epoch;
 }
 
 static bool epoch_not_held(const struct bw_group *group, const struct bw_command *command)
 {
-    return epoch_matches(group, command) && (!group->held || BW_MUTANT(HELD));
+    return epoch_matches(group, command) && !group->held;
 }
 
 static bool epoch_and_spec_match(const struct bw_group *group, const struct bw_command *command)
 {
-    return epoch_matches(group, command) &&
-           (command->spec_version == group->spec_version || BW_MUTANT(SPEC_VERSION));
+    return epoch_matches(group, command) && command->spec_version == group->spec_version;
 }
 
 static bool epoch_and_instance_match(const struct bw_group *group, const struct bw_command *command)
@@ -254,7 +251,7 @@ static bool boot_is_new(const struct bw_group *group, const struct bw_command *c
 static bool answers_what_holds(const struct bw_group *group, const struct bw_command *command)
 {
     return epoch_and_instance_match(group, command) &&
-           (!group->held || command->held_index == group->held_index || BW_MUTANT(HELD_ANSWERED));
+           (!group->held || command->held_index == group->held_index);
 }
 
 static bool reach_is_news(const struct bw_group *group, const struct bw_command *command)

@@ -4,15 +4,13 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- the armed deadline -------------------------------------------------------------------- */
 
 bool bw_guard_has_deadline(const struct bw_guard *guard, struct bw_instant now)
 {
     return bw_guard_is_armed(guard) && guard->fence != BW_FENCE_DONE &&
-           (!guard->mirror.stop_seen || BW_MUTANT(DEADLINE_FOR_EVER) ||
-            !bw_instant_wait_is_over(now, guard->mirror.armed_end));
+           (!guard->mirror.stop_seen || !bw_instant_wait_is_over(now, guard->mirror.armed_end));
 }
 
 static bool terms_are_sane(const struct bw_terms *terms)
@@ -49,25 +47,23 @@ static enum bw_refusal judge_arm(const struct guard_step *step, const struct bw_
         return BW_REFUSAL_BAD_TERMS;
     if (arm->epoch == 0 || arm->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH;
-    if (arm->epoch <= guard->memory.ended_epoch && !BW_MUTANT(ENDED_EPOCH))
+    if (arm->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
     if (bw_guard_is_foreign_instance(guard, arm->epoch))
         return BW_REFUSAL_WRONG_INSTANCE;
-    if (is_armed_epoch && guard->fence != BW_FENCE_NONE && !BW_MUTANT(EXTEND_AFTER_FENCE))
+    if (is_armed_epoch && guard->fence != BW_FENCE_NONE)
         return BW_REFUSAL_FENCING;
     /* H8: handled after D - F it is refused, whether the fence has begun or not.
      * not covered: timers come first in a step, so that by now it has begun. */
-    if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)) &&
-        !BW_MUTANT(EXTEND_AFTER_FENCE))
+    if (is_armed_epoch && bw_instant_right_is_over(step->now, bw_guard_window(guard)))
         return BW_REFUSAL_FENCE_WINDOW;
     if (bw_instant_right_is_over(step->now, bw_instant_sub(arm->end, fence_ns)))
         return BW_REFUSAL_FENCE_WINDOW;
     if (is_armed_epoch && !bw_instant_is_later(arm->end, guard->mirror.armed_end))
         return BW_REFUSAL_END_NOT_LATER;
-    if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)) &&
-        !BW_MUTANT(END_TOO_FAR))
+    if (bw_instant_is_beyond(arm->end, bw_instant_add(step->now, ttl_ns)))
         return BW_REFUSAL_END_TOO_FAR;
-    if (!is_armed_epoch && !BW_MUTANT(NEW_EPOCH_ARMED))
+    if (!is_armed_epoch)
         return judge_new_epoch(step);
     return BW_REFUSAL_NONE;
 }
@@ -127,14 +123,13 @@ static bool is_kept(const struct bw_guard *guard, const struct bw_guard_arm *arm
 /* A SAVE may be long in coming: what comes meanwhile is judged by it, or has to come again (3.4). */
 static bool is_saving_first_arm(const struct bw_guard *guard, const struct bw_guard_arm *arm)
 {
-    return guard->wants == BW_GUARD_WANTS_ARM && guard->arm_wanted.epoch == arm->epoch &&
-           !BW_MUTANT(ARM_WHILE_SAVING);
+    return guard->wants == BW_GUARD_WANTS_ARM && guard->arm_wanted.epoch == arm->epoch;
 }
 
 static bool is_saving_more_than_a_sight(const struct bw_guard *guard)
 {
     return guard->wants != BW_GUARD_WANTS_NOTHING && guard->wants != BW_GUARD_WANTS_SIGHT &&
-           guard->wants != BW_GUARD_WANTS_STOP && !BW_MUTANT(ARM_WHILE_SAVING);
+           guard->wants != BW_GUARD_WANTS_STOP;
 }
 
 /* The clock has moved since it was judged, a fence may have begun, and the agent may be another. */
@@ -142,7 +137,7 @@ static void arm_saved(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
     const struct bw_guard_arm *arm = &guard->arm_wanted;
-    const enum bw_refusal why = BW_MUTANT(ARM_LATE) ? BW_REFUSAL_NONE : judge_arm(step, arm);
+    const enum bw_refusal why = judge_arm(step, arm);
 
     BW_ASSERT(guard->wants == BW_GUARD_WANTS_ARM);
     if (why == BW_REFUSAL_NONE)
@@ -180,7 +175,7 @@ static void on_arm(const struct guard_step *step, const struct bw_guard_arm *arm
     /* First arm of the epoch: epoch, enforced bit and instance are durable first (3.4, 3.9). */
     memory = bw_guard_change_memory(guard);
     memory->epoch_seen = arm->epoch;
-    memory->enforced = !BW_MUTANT(GUARD_ENFORCED);
+    memory->enforced = true;
     memory->instance = guard->agent.instance;
     bw_guard_save(step, BW_GUARD_WANTS_ARM, "U3");
 }
@@ -190,10 +185,10 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     struct bw_guard *guard = step->guard;
 
     bw_guard_on_children_mirrored(step, number, ok);
-    if (!guard->arm_mirroring || (number < guard->arm_number && !BW_MUTANT(OLD_MIRROR)))
+    if (!guard->arm_mirroring || number < guard->arm_number)
         return;
     guard->arm_mirroring = false;
-    if (!ok && !BW_MUTANT(MIRROR_RESULT)) {
+    if (!ok) {
         take_back_arm(guard);
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_ARM_REFUSED, guard->arm_wanted.epoch,
                      guard->arm_wanted.number, BW_REFUSAL_NOT_DURABLE, "U4");
@@ -215,7 +210,7 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
  * seen to serve, or ends what has begun (3.1: who does not hear of the let-go fences at its D). */
 static bool is_within_a_start(const struct bw_guard *guard)
 {
-    return guard->mirror.start_unseen && bw_guard_is_armed(guard) && !BW_MUTANT(LET_GO_IN_START);
+    return guard->mirror.start_unseen && bw_guard_is_armed(guard);
 }
 
 /* What is let go is the epoch that was open when that was committed: an order that comes late disarms no
@@ -225,8 +220,7 @@ static bool holds_beyond(const struct guard_step *step, uint64_t epoch)
     const struct bw_guard *guard = step->guard;
 
     return bw_guard_is_armed(guard) && guard->mirror.armed_epoch > epoch &&
-           !bw_instant_wait_is_over(step->now, guard->mirror.armed_end) &&
-           !BW_MUTANT(LET_GO_EPOCH);
+           !bw_instant_wait_is_over(step->now, guard->mirror.armed_end);
 }
 
 /* 3.1 let go, 3.9: disarm without touching the service; what was let go is never armed again. */
@@ -301,7 +295,7 @@ static void on_saved(const struct guard_step *step, bool ok)
     struct bw_guard_message *message;
 
     guard->is_void = false;
-    if (!ok && !BW_MUTANT(GUARD_SAVE)) {
+    if (!ok) {
         refuse_unsaved(step);
         guard->wants = BW_GUARD_WANTS_NOTHING;
         return;
@@ -344,7 +338,7 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
     guard->agent = *hello;
     /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a run
      * that waits for the disk: armed behind its back, an epoch would be given back that is. */
-    guard->is_void = !BW_MUTANT(ARM_OF_BEFORE) && guard->wants != BW_GUARD_WANTS_NOTHING;
+    guard->is_void = guard->wants != BW_GUARD_WANTS_NOTHING;
     message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
     BW_ASSERT(message != NULL);
     bw_guard_state_get(guard, &message->state);
@@ -396,9 +390,9 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
 
 void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out_state)
 {
-    const struct bw_guard_memory *durable =
-        guard->wants == BW_GUARD_WANTS_NOTHING || BW_MUTANT(TELLS_UNSAVED) ? &guard->memory
-                                                                          : &guard->memory_before;
+    const struct bw_guard_memory *durable = guard->wants == BW_GUARD_WANTS_NOTHING
+                                                ? &guard->memory
+                                                : &guard->memory_before;
 
     memset(out_state, 0, sizeof *out_state);
     out_state->enforced = durable->enforced;
@@ -407,21 +401,21 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     /* What is ending, or was refused as an end, is told as none (3.4, ended). Of an epoch that another has
      * followed here this was committed before that was granted. */
     if (out_state->ended_epoch != 0 && out_state->ended_epoch == durable->epoch_seen &&
-        !bw_guard_has_ended(guard, out_state->ended_epoch) && !BW_MUTANT(STATE_SAYS_ENDED))
+        !bw_guard_has_ended(guard, out_state->ended_epoch))
         out_state->ended_epoch--;
     out_state->let_go_index = durable->let_go_index;
     out_state->armed_epoch = guard->mirror.armed_epoch;
     out_state->armed_instance = guard->mirror.armed_instance;
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
-    out_state->arm_pending = guard->arm_mirroring && !BW_MUTANT(TELLS_UNMIRRORED);
+    out_state->arm_pending = guard->arm_mirroring;
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&
                              (guard->fence == BW_FENCE_DONE || guard->fence == BW_FENCE_FAILED);
     /* One after which it serves again has ended nothing (3.3). */
     out_state->fence_ok = out_state->fence_begun && guard->fence == BW_FENCE_DONE &&
-                          (guard->mirror.stop_seen || BW_MUTANT(FENCED_FOR_EVER));
+                          guard->mirror.stop_seen;
     out_state->stop_seen = guard->mirror.stop_seen;
     out_state->start_epoch = guard->mirror.start_epoch;
     out_state->served = bw_guard_served(guard, guard->mirror.start_epoch);
@@ -450,7 +444,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
 static bool is_over_at_start(const struct bw_guard *guard)
 {
     return guard->mirror.armed_epoch <= guard->memory.ended_epoch &&
-           (guard->mirror.stop_seen || !guard->memory.enforced || BW_MUTANT(REFUSAL_FORGOTTEN));
+           (guard->mirror.stop_seen || !guard->memory.enforced);
 }
 
 void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_guard_limits *limits,
@@ -464,16 +458,15 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
     guard->limits = *limits;
     guard->memory = *memory;
     guard->stop_check_at = now;
-    if (mirror != NULL && !BW_MUTANT(MIRROR)) {
+    if (mirror != NULL) {
         guard->mirror = *mirror;
         for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
             if (mirror->children[i].action == BW_ACTION_START ||
                 mirror->children[i].action == BW_ACTION_STATUS)
                 guard->mirror.served = BW_SERVED_MAYBE; /* of what it came to nobody was told */
             /* Until it had ended it could order more, whatever script has ended meanwhile (3.2.4). */
-            if ((mirror->children[i].action == BW_ACTION_START ||
-                 mirror->children[i].action == BW_ACTION_REJOIN) &&
-                !BW_MUTANT(START_FORGOTTEN))
+            if (mirror->children[i].action == BW_ACTION_START ||
+                mirror->children[i].action == BW_ACTION_REJOIN)
                 guard->mirror.script_due = true;
             guard->mirror.children[i].action = BW_ACTION_NONE;
         }
@@ -499,8 +492,7 @@ void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     /* Timers before sockets (3.4, H8): what is due is done before the message is looked at. */
-    if (event->kind != BW_GUARD_EVENT_SAVED && event->kind != BW_GUARD_EVENT_MIRRORED &&
-        !BW_MUTANT(TIMERS_FIRST))
+    if (event->kind != BW_GUARD_EVENT_SAVED && event->kind != BW_GUARD_EVENT_MIRRORED)
         bw_guard_fence_timers(&step);
     switch (event->kind) {
     case BW_GUARD_EVENT_TICK:

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 struct bw_guard_action *bw_guard_emit(const struct guard_step *step,
                                       enum bw_guard_action_kind kind, const char *rule)
@@ -90,8 +89,7 @@ void bw_guard_refuse_epoch(const struct guard_step *step, enum bw_guard_message_
 
 bool bw_guard_is_foreign_instance(const struct bw_guard *guard, uint64_t epoch)
 {
-    return !BW_MUTANT(GUARD_INSTANCE) && epoch == guard->memory.epoch_seen &&
-           !bw_id_is_none(guard->memory.instance) &&
+    return epoch == guard->memory.epoch_seen && !bw_id_is_none(guard->memory.instance) &&
            !bw_id_equal(guard->memory.instance, guard->agent.instance);
 }
 

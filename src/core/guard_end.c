@@ -3,7 +3,6 @@
 #include "guard_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 void bw_guard_disarm(struct bw_guard *guard)
 {
@@ -11,8 +10,7 @@ void bw_guard_disarm(struct bw_guard *guard)
     guard->mirror.armed_end = (struct bw_instant){0, 0};
     guard->mirror.fence_begun = false;
     /* An arm whose mirror is still on its way is over with it: nothing is acknowledged any more (3.4). */
-    if (!BW_MUTANT(ARMED_AFTER_END))
-        guard->arm_mirroring = false;
+    guard->arm_mirroring = false;
     bw_guard_fence_forget(guard);
 }
 
@@ -24,7 +22,7 @@ static enum bw_refusal judge_over(const struct bw_guard *guard)
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
         guard->stop != BW_GUARD_STOP_NONE)
         return BW_REFUSAL_BUSY; /* no action is left (3.4) */
-    if (!guard->mirror.stop_seen && !BW_MUTANT(STOP_RESULT))
+    if (!guard->mirror.stop_seen)
         return BW_REFUSAL_NOT_STOPPED;
     return BW_REFUSAL_NONE;
 }
@@ -69,15 +67,13 @@ void bw_guard_end_saved(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
     const uint64_t epoch = guard->memory.ended_epoch;
-    const enum bw_refusal why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
+    const enum bw_refusal why = judge_over(guard);
 
     BW_ASSERT(guard->wants == BW_GUARD_WANTS_END);
     if (why != BW_REFUSAL_NONE)
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U44");
     else
         look_for_end(step);
-    if (BW_MUTANT(END_UNLOOKED))
-        bw_guard_end_looked(step, epoch);
 }
 
 void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
@@ -86,10 +82,10 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
     const uint64_t epoch = guard->memory.ended_epoch;
     enum bw_refusal why;
 
-    if (!guard->end_looking || (ending_epoch < epoch && !BW_MUTANT(END_LOOK_OF_BEFORE)))
+    if (!guard->end_looking || ending_epoch < epoch)
         return;
     guard->end_looking = false;
-    why = BW_MUTANT(END_LATE) ? BW_REFUSAL_NONE : judge_over(guard);
+    why = judge_over(guard);
     if (why != BW_REFUSAL_NONE) {
         bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_END_REFUSED, epoch, 0, why, "U60");
         return;
@@ -119,7 +115,7 @@ void bw_guard_on_end(const struct guard_step *step, uint64_t epoch)
         return;
     }
     if (epoch == guard->memory.ended_epoch) { /* it is durable: its answer was lost, or it was refused */
-        if (bw_guard_has_ended(guard, epoch) || BW_MUTANT(ENDING_IS_ENDED))
+        if (bw_guard_has_ended(guard, epoch))
             send_ended(step, epoch, "U6");
         else
             look_for_end(step);

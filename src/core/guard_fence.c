@@ -3,7 +3,6 @@
 #include "guard_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
@@ -177,8 +176,7 @@ static void begin(const struct guard_step *step, const char *rule)
     guard->check_at_start = false;
     guard->mirror.fence_begun = true;
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-        if (!BW_MUTANT(FENCE_KILLS))
-            bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
+        bw_guard_kill_run(step, (enum bw_guard_slot)slot, rule);
     if (is_stop_spared(guard))
         hear(step, EVENT_SPARED);
     else if (guard->slots[BW_GUARD_SLOT_FENCE].state == BW_SLOT_FREE)
@@ -204,8 +202,7 @@ void bw_guard_fence_on_order(const struct guard_step *step, const struct bw_guar
     BW_ASSERT(!bw_guard_is_fencing(guard)); /* one at a time: a second is refused */
     /* An order takes no more time than the lease has left. Once that is over, and the service may still
      * be there, a script that was given no time could never end it (3.3: again until one has). */
-    if (bw_guard_is_armed(guard) &&
-        (!bw_instant_right_is_over(step->now, guard->mirror.armed_end) || BW_MUTANT(FENCE_TIMELESS)))
+    if (bw_guard_is_armed(guard) && !bw_instant_right_is_over(step->now, guard->mirror.armed_end))
         end = bw_instant_min(end, guard->mirror.armed_end);
     guard->fence_ordered = true;
     guard->fence_run_id = run->run_id;
@@ -352,8 +349,7 @@ static bool runs_on(const struct bw_guard *guard)
     const struct bw_guard_run_slot *slot = &guard->slots[BW_GUARD_SLOT_FENCE];
 
     return slot->state == BW_SLOT_RUNNING && slot->run.action != BW_ACTION_STATUS &&
-           (!bw_guard_is_inside(guard) || guard->fence_reach == BW_FENCE_REACH_EMPTY_LAST) &&
-           !BW_MUTANT(SCRIPT_CUT_EARLY);
+           (!bw_guard_is_inside(guard) || guard->fence_reach == BW_FENCE_REACH_EMPTY_LAST);
 }
 
 /* Harder means do not wait for their instants when a softer one has failed already. */
@@ -401,8 +397,7 @@ void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok)
 
 static bool is_dying(const struct bw_guard *guard, enum bw_guard_left left)
 {
-    const bool action_is = guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE &&
-                           !BW_MUTANT(FENCE_AWAITS_KILLED);
+    const bool action_is = guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE;
 
     return guard->fence_reach == BW_FENCE_REACH_UNKNOWN &&
            (action_is || left != BW_GUARD_LEFT_NOTHING);
@@ -438,7 +433,7 @@ static enum fence_event judge_recheck(const struct guard_step *step, enum bw_ser
     if (ok && is_dying(guard, left))
         return EVENT_SEEN_DYING;
     bw_guard_note_proof(step, service, left);
-    return ok || BW_MUTANT(FENCE_RESULT) ? EVENT_SEEN : EVENT_UNSEEN;
+    return ok ? EVENT_SEEN : EVENT_UNSEEN;
 }
 
 /* It serves again: what was seen to end before has not ended (3.3). */
@@ -446,7 +441,7 @@ static void note_serves(const struct guard_step *step, enum bw_service service)
 {
     struct bw_guard_mirror *mirror = &step->guard->mirror;
 
-    if (service != BW_SERVICE_STARTED || !mirror->stop_seen || BW_MUTANT(FENCE_SEES_STARTED))
+    if (service != BW_SERVICE_STARTED || !mirror->stop_seen)
         return;
     mirror->stop_seen = false;
     bw_guard_mirror_now(step, "W32");
@@ -459,8 +454,7 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
     struct bw_guard *guard = step->guard;
     const enum bw_service service = bw_guard_service_of(ended);
     const bool is_recheck = guard->fence == BW_FENCE_RECHECK;
-    const bool was_cut = ended->result == BW_RUN_KILLED &&
-                         !(guard->fence == BW_FENCE_CHECK && BW_MUTANT(LOOK_ENDED));
+    const bool was_cut = ended->result == BW_RUN_KILLED;
     const bool is_look = guard->fence == BW_FENCE_CHECK ||
                          (is_recheck && action == BW_ACTION_STATUS);
 
@@ -487,7 +481,7 @@ static void fence_deadline(const struct guard_step *step)
 {
     struct bw_guard *guard = step->guard;
 
-    if (!bw_guard_is_armed(guard) || BW_MUTANT(GUARD_FENCE))
+    if (!bw_guard_is_armed(guard))
         return;
     const bool is_of_armed = guard->fence_epoch == guard->mirror.armed_epoch;
 
@@ -534,8 +528,6 @@ static void fence_last_look(const struct guard_step *step)
     BW_ASSERT(guard->fence == BW_FENCE_RECHECK);
     if (!bw_instant_wait_is_over(step->now, guard->fence_look_limit))
         bw_guard_wake(step, guard->fence_look_limit);
-    else if (BW_MUTANT(FENCE_RESULT))
-        hear(step, EVENT_SEEN);
     else /* nothing was seen in time: that is no success */
         hear(step, EVENT_LOOK_LATE);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
 /* ---- answers ------------------------------------------------------------------------------- */
@@ -25,8 +24,6 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     BW_ASSERT(run->action == BW_ACTION_START);
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
-    if (BW_MUTANT(FIRST_LEASE))
-        return BW_REFUSAL_NONE;
     if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
         return BW_REFUSAL_NOT_ARMED;
     if (guard->fence != BW_FENCE_NONE)
@@ -35,8 +32,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     if (bw_instant_right_is_over(step->now, bw_guard_window(guard)))
         return BW_REFUSAL_FENCE_WINDOW;
     /* 3.4: the epoch ends by what these put there, not by what was seen of others. */
-    if (run->facts.reach_digest != 0 && run->facts.reach_digest != guard->limits.digest &&
-        !BW_MUTANT(START_UNPINNED))
+    if (run->facts.reach_digest != 0 && run->facts.reach_digest != guard->limits.digest)
         return BW_REFUSAL_OTHER_SCRIPTS;
     return BW_REFUSAL_NONE;
 }
@@ -70,7 +66,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(bw_action_is_action(run->action));
-    if (run->epoch < guard->memory.epoch_seen && !BW_MUTANT(OLD_EPOCH))
+    if (run->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
     if (has_live_lease(step) &&
         !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
@@ -151,7 +147,7 @@ static void begin_action(const struct guard_step *step, const struct bw_guard_ru
         refuse(step, run, BW_REFUSAL_BUSY);
     }
     /* Only what rests on it waits for the disk: a stop ends a service, and never does. */
-    if (run->action == BW_ACTION_STOP && !BW_MUTANT(STOP_AWAITS_SAVE))
+    if (run->action == BW_ACTION_STOP)
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "V40");
 }
 
@@ -208,8 +204,7 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
 static void note_start_ended(struct bw_guard *guard, const struct bw_guard_run *run,
                              enum bw_run_result result)
 {
-    if (run->action == BW_ACTION_START &&
-        (result == BW_RUN_OK || result == BW_RUN_INTERRUPTED) && !BW_MUTANT(START_WORKED))
+    if (run->action == BW_ACTION_START && (result == BW_RUN_OK || result == BW_RUN_INTERRUPTED))
         guard->mirror.served = BW_SERVED_MAYBE;
 }
 
@@ -223,7 +218,7 @@ static void note_look(struct bw_guard *guard, enum bw_guard_slot slot,
         mirror->served = BW_SERVED_MAYBE;
     else if (service == BW_SERVICE_STOPPED)
         mirror->stopped_after_start |= !guard->slots[slot].overlapped;
-    else if (mirror->served == BW_SERVED_NEVER && !BW_MUTANT(LOOK_UNCLEAR))
+    else if (mirror->served == BW_SERVED_NEVER)
         mirror->served = BW_SERVED_NOT_SEEN;
 }
 
@@ -240,7 +235,7 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
     action->run_not_after = BW_INSTANT_NEVER;
     /* H7: the child compares with D - F, like the fence. */
-    if (slot->run.action == BW_ACTION_START && !BW_MUTANT(START_LIMIT) && !BW_MUTANT(FIRST_LEASE))
+    if (slot->run.action == BW_ACTION_START)
         action->run_not_after = bw_guard_window(guard);
     if (slot->run.run_id == 0 && of != BW_GUARD_SLOT_ACTION)
         return;
@@ -268,8 +263,7 @@ void bw_guard_on_spawned(const struct guard_step *step, const struct bw_guard_ev
     }
     slot->was_left = event->is_left;
     slot->was_populated = event->populated;
-    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN ||
-            BW_MUTANT(GO_AWAITS_MIRROR);
+    waits = slot->run.action == BW_ACTION_START || slot->run.action == BW_ACTION_REJOIN;
     bw_guard_mirror_now(step, "V6");
     slot->go_number = guard->mirror_number;
     if (waits)
@@ -287,7 +281,7 @@ void bw_guard_on_children_mirrored(const struct guard_step *step, uint64_t numbe
 
         if (slot->state != BW_SLOT_MIRRORING || number < slot->go_number)
             continue;
-        if (!ok && !BW_MUTANT(GO_UNMIRRORED))
+        if (!ok)
             bw_guard_kill_run(step, (enum bw_guard_slot)i, "V18");
         else
             go(step, (enum bw_guard_slot)i);
@@ -305,12 +299,11 @@ bool bw_guard_is_of_start(const struct bw_guard *guard, uint64_t start_time)
 static enum bw_guard_left left_at(const struct bw_guard *guard,
                                   const struct bw_guard_event *event)
 {
-    if (BW_MUTANT(LEFT_BEHIND) || guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
+    if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE)
         return BW_GUARD_LEFT_NOTHING;
     if (event->is_left)
         return BW_GUARD_LEFT_THERE;
-    return guard->slots[event->slot].was_left && !BW_MUTANT(LEFT_BEFORE) ? BW_GUARD_LEFT_GONE
-                                                                         : BW_GUARD_LEFT_NOTHING;
+    return guard->slots[event->slot].was_left ? BW_GUARD_LEFT_GONE : BW_GUARD_LEFT_NOTHING;
 }
 
 /* ---- a stop is believed when status says so (4) --------------------------------------------- */
@@ -376,8 +369,7 @@ static void on_stop_looked(const struct guard_step *step, enum bw_service servic
     BW_ASSERT(guard->stop == BW_GUARD_STOP_CHECKING);
     bw_guard_note_left(guard, left);
     guard->stop_check_at = bw_instant_add(step->now, BW_GUARD_LOOK_AGAIN_NS);
-    if ((is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard)) ||
-        BW_MUTANT(STOP_SEEN))
+    if (is_down && left == BW_GUARD_LEFT_NOTHING && bw_guard_looks_count(guard))
         end_stop(step, true);
     else if (bw_instant_wait_is_over(step->now, guard->stop_limit))
         end_stop(step, false);
@@ -485,9 +477,8 @@ void bw_guard_on_run_ended(const struct guard_step *step, const struct bw_guard_
     if (slot->state == BW_SLOT_ENDING)
         ended.result = BW_RUN_KILLED;
     /* A look that made way before it began has seen nothing, and has left nothing unclear. */
-    const bool never_ran =
-        (slot->state == BW_SLOT_SPAWNING || slot->state == BW_SLOT_MIRRORING) &&
-        ended.result == BW_RUN_KILLED && !BW_MUTANT(LOOK_NEVER_RAN);
+    const bool never_ran = (slot->state == BW_SLOT_SPAWNING || slot->state == BW_SLOT_MIRRORING) &&
+                           ended.result == BW_RUN_KILLED;
 
     bw_guard_slot_move(guard, event->slot, BW_SLOT_EVENT_END);
     bw_guard_take_digest(guard, event->digest);

@@ -2,7 +2,6 @@
 #include "guard_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
 void bw_guard_answer_run(const struct guard_step *step, const struct bw_guard_run *run,
@@ -53,7 +52,7 @@ static void note_start_begun(struct bw_guard *guard, uint64_t epoch)
 
 bool bw_guard_stop_ran_out(const struct bw_guard *guard, uint64_t epoch)
 {
-    return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch && !BW_MUTANT(STOP_AGAIN);
+    return epoch != 0 && guard->mirror.stop_ran_out_epoch == epoch;
 }
 
 enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
@@ -62,8 +61,7 @@ enum bw_served bw_guard_served(const struct bw_guard *guard, uint64_t epoch)
 
     if (mirror->start_epoch != epoch)
         return BW_SERVED_MAYBE;
-    if (mirror->served == BW_SERVED_NEVER && !mirror->stopped_after_start &&
-        !BW_MUTANT(LOOK_AFTER_START))
+    if (mirror->served == BW_SERVED_NEVER && !mirror->stopped_after_start)
         return BW_SERVED_NOT_SEEN;
     return mirror->served;
 }
@@ -89,8 +87,7 @@ void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
     /* From here something may begin to serve: only what is seen later counts (3.4, ended). */
     if (run->action == BW_ACTION_START) {
         step->guard->script_again = false;
-        if (!BW_MUTANT(STOP_BEFORE_START))
-            step->guard->mirror.stop_seen = false;
+        step->guard->mirror.stop_seen = false;
         step->guard->mirror.start_unseen = true;
         note_start_begun(step->guard, run->epoch);
         bw_guard_sight_on_start(step);

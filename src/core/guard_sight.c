@@ -3,13 +3,11 @@
 #include "guard_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* By other scripts, another `enforce` or other units it proves nothing. */
 static bool is_proved_by_trial(const struct bw_guard *guard)
 {
-    return guard->limits.proof != 0 &&
-           (guard->limits.proof == guard->limits.digest || BW_MUTANT(PROOF_STALE));
+    return guard->limits.proof != 0 && guard->limits.proof == guard->limits.digest;
 }
 
 struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
@@ -26,8 +24,7 @@ struct bw_reach_sight bw_guard_sight(const struct bw_guard *guard)
 /* Until it was seen in this epoch, what the last one showed counts; with neither it is outside. */
 bool bw_guard_is_inside(const struct bw_guard *guard)
 {
-    return BW_MUTANT(OUTSIDE) || (guard->limits.reach != BW_REACH_REMOTE &&
-                                  bw_guard_sight(guard).seen == BW_REACH_INSIDE);
+    return guard->limits.reach != BW_REACH_REMOTE && bw_guard_sight(guard).seen == BW_REACH_INSIDE;
 }
 
 static bool is_proved(const struct bw_guard *guard)
@@ -39,7 +36,7 @@ static bool is_proved(const struct bw_guard *guard)
  * something only after a fence or stop script has ended by itself with 0. */
 bool bw_guard_looks_count(const struct bw_guard *guard)
 {
-    if (!guard->mirror.script_due || BW_MUTANT(SCRIPT_DUE))
+    if (!guard->mirror.script_due)
         return true;
     return bw_guard_is_inside(guard) && (!guard->mirror.left_due || is_proved(guard));
 }
@@ -53,8 +50,7 @@ bool bw_guard_is_end_seen(const struct bw_guard *guard, enum bw_service service,
     if (service == BW_SERVICE_STOPPED && left != BW_GUARD_LEFT_THERE &&
         bw_guard_looks_count(guard))
         return true;
-    return service != BW_SERVICE_STARTED && is_gone &&
-           (is_proved(guard) || BW_MUTANT(UNKNOWN_IS_STOPPED));
+    return service != BW_SERVICE_STARTED && is_gone && is_proved(guard);
 }
 
 /* ---- scripts that end a service ------------------------------------------------------------- */
@@ -86,15 +82,14 @@ void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_ru
                                 enum bw_run_result result, bool is_beside_start)
 {
     /* Until it had ended it could order more, behind the back of a script that ended before it. */
-    if ((run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN) &&
-        !BW_MUTANT(START_OUTLIVES)) {
+    if (run->action == BW_ACTION_START || run->action == BW_ACTION_REJOIN) {
         guard->script_again |= !guard->mirror.script_due;
         guard->mirror.script_due = true;
     }
     if ((run->action != BW_ACTION_STOP && run->action != BW_ACTION_FENCE) || result != BW_RUN_OK)
         return;
     /* Nor does one that began beside it, and ends after it, end what was ordered between. */
-    guard->script_again = is_beside_start && !BW_MUTANT(BESIDE_START);
+    guard->script_again = is_beside_start;
     if (guard->script_again)
         return;
     guard->mirror.script_due = false;
@@ -106,7 +101,7 @@ void bw_guard_note_script_ended(struct bw_guard *guard, const struct bw_guard_ru
  * service, what it orders is in reach too. */
 void bw_guard_note_left(struct bw_guard *guard, enum bw_guard_left left)
 {
-    if (left == BW_GUARD_LEFT_NOTHING || guard->mirror.script_due || BW_MUTANT(LEFT_ORDERS))
+    if (left == BW_GUARD_LEFT_NOTHING || guard->mirror.script_due)
         return;
     guard->mirror.script_due = true;
     guard->mirror.left_due = true;
@@ -160,7 +155,7 @@ void bw_guard_sight_unsaved(struct bw_guard *guard, const struct bw_reach_sight 
  * before, and what a trial has proved of it, is not its own. */
 void bw_guard_take_digest(struct bw_guard *guard, uint64_t digest)
 {
-    if (digest != 0 && !BW_MUTANT(STALE_DIGEST))
+    if (digest != 0)
         guard->limits.digest = digest;
 }
 
@@ -171,7 +166,7 @@ void bw_guard_sight_on_start(const struct guard_step *step)
     const struct bw_guard *guard = step->guard;
     const struct bw_reach_sight unseen = {.seen = BW_REACH_UNSEEN, .digest = guard->limits.digest};
 
-    if (guard->memory.sight.digest != guard->limits.digest && !BW_MUTANT(OTHERS_INSIDE))
+    if (guard->memory.sight.digest != guard->limits.digest)
         keep(step, &unseen);
 }
 
@@ -181,7 +176,7 @@ static uint64_t started_with(const struct bw_guard *guard)
 {
     const uint64_t digest = guard->memory.sight.digest;
 
-    return digest == 0 || BW_MUTANT(OTHERS_SERVICE) ? guard->limits.digest : digest;
+    return digest == 0 ? guard->limits.digest : digest;
 }
 
 /* A start that still runs is where it was begun, which says nothing of where the service is. */
@@ -207,8 +202,7 @@ void bw_guard_note_sight(const struct guard_step *step, enum bw_guard_slot slot,
         return; /* it may just have ended */
     /* A trial's proof stands beside it and may be taken back: it is not made one's own.
      * not covered: proved, and not inside; what is outside was made anew above. */
-    sight.proved = sight.proved && sight.seen == BW_REACH_INSIDE &&
-                   (guard->memory.sight.proved || BW_MUTANT(PROOF_OUTLIVES));
+    sight.proved = sight.proved && sight.seen == BW_REACH_INSIDE && guard->memory.sight.proved;
     sight.epoch = guard->memory.epoch_seen;
     keep(step, &sight);
 }

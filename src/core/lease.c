@@ -1,7 +1,6 @@
 #include <breakwater/core/lease.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 void bw_lease_init(struct bw_lease *lease, uint64_t epoch, const struct bw_terms *terms)
 {
@@ -54,7 +53,7 @@ uint64_t bw_lease_kill_grace_ns(uint64_t fence_ns)
 
 struct bw_fence_plan bw_lease_plan_fence(struct bw_instant end, uint64_t fence_ns)
 {
-    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns) / (BW_MUTANT(LATE_KILL) ? 4 : 1);
+    const uint64_t grace_ns = bw_lease_kill_grace_ns(fence_ns);
 
     const struct bw_fence_plan plan = {.end = end,
                                        .term_at = bw_instant_sub(end, 2 * grace_ns),
@@ -105,8 +104,7 @@ enum bw_err bw_renewals_find(const struct bw_renewals *renewals, struct bw_id se
 {
     const struct bw_renewal *renewal = &renewals->open[number % BW_RENEWALS_MAX];
 
-    if (number == 0 || renewal->number != number ||
-        !(bw_id_equal(session, renewals->session) || BW_MUTANT(SESSION)))
+    if (number == 0 || renewal->number != number || !bw_id_equal(session, renewals->session))
         return BW_ERR_STALE;
     BW_ASSERT(number <= renewals->last_number);
     *out_sent = renewal->sent;

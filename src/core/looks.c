@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 void bw_looks_init(struct bw_looks *looks)
 {
@@ -15,7 +14,7 @@ static void forget_old(struct bw_looks *looks, struct bw_instant now)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < looks->young_count; i++)
-        if (!bw_instant_right_is_over(now, looks->young[i].until) || BW_MUTANT(LOOK_NEVER_OLD))
+        if (!bw_instant_right_is_over(now, looks->young[i].until))
             looks->young[kept++] = looks->young[i];
     looks->young_count = kept;
 }
@@ -43,8 +42,6 @@ bool bw_looks_ask(struct bw_looks *looks, uint32_t place, struct bw_instant now)
     BW_ASSERT(place < BW_GROUPS_MAX);
     bw_looks_leave(looks, place);
     forget_old(looks, now);
-    if (BW_MUTANT(LOOKS_UNBOUNDED))
-        return true;
     if (has_room(looks) && looks->waiting_count == 0) {
         begin(looks, place, now);
         return true;

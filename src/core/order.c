@@ -5,8 +5,6 @@
 
 #include <breakwater/base/assert.h>
 
-#include <breakwater/base/mutant.h>
-
 static bool is_observing(const struct bw_group *group)
 {
     return group->spec.mode == BW_MODE_OBSERVE;
@@ -31,8 +29,7 @@ static bool is_restart_allowed(const struct bw_group *group, const char *site)
     const enum bw_mode mode = group->spec.mode;
 
     return (mode == BW_MODE_AUTO || mode == BW_MODE_MANUAL) && index >= 0 &&
-           ((group->maintenance_ms[index] == 0 && group->group_maintenance_ms == 0) ||
-            BW_MUTANT(MAINTENANCE_RESTARTS));
+           group->maintenance_ms[index] == 0 && group->group_maintenance_ms == 0;
 }
 
 /* How the open epoch began: what the start is told. */
@@ -74,7 +71,7 @@ static void derive_for_holder(const struct bw_group *group, struct bw_order *ord
         break;
     }
     order->kind = BW_ORDER_STOP;
-    order->closed = !BW_MUTANT(CLOSED_UNTOLD);
+    order->closed = true;
     order->held_index = group->held_index;
     order->reason = entry == NULL ? BW_REASON_NONE : entry->why_ended;
     order->planned = false;
@@ -87,8 +84,7 @@ static bool is_anothers_epoch(const struct bw_group *group, const char *site)
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
 
     return entry != NULL && entry->epoch == group->epoch &&
-           (entry->granted_index > group->let_go_index || BW_MUTANT(LET_GO_ENFORCED)) &&
-           strcmp(entry->site, site) != 0;
+           entry->granted_index > group->let_go_index && strcmp(entry->site, site) != 0;
 }
 
 static void derive_stand_by(const struct bw_group *group, const char *site, struct bw_order *order)
@@ -121,8 +117,7 @@ void bw_order_derive(const struct bw_group *group, const char *site, uint64_t cl
     out_order->spec_version = group->spec_version;
     out_order->previous_grade = group->last_end.grade;
     out_order->restart_allowed = is_restart_allowed(group, site);
-    if ((is_observing(group) && !BW_MUTANT(OBSERVE_RUNS)) ||
-        bw_spec_find_site(&group->spec, site) < 0)
+    if (is_observing(group) || bw_spec_find_site(&group->spec, site) < 0)
         derive_let_go(group, site, out_order);
     else if (group->phase != BW_PHASE_VACANT && strcmp(site, group->holder_site) == 0)
         derive_for_holder(group, out_order);

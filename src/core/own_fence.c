@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/report.h>
 
 #include "facts.h"
@@ -58,7 +57,7 @@ static void begin(struct bw_own_fence *fence, uint64_t epoch, const struct bw_fe
     bw_own_fence_init(fence, fence->limits, fence->means_count);
     fence->epoch = epoch;
     fence->plan = *plan;
-    fence->is_inside = is_inside || BW_MUTANT(OUTSIDE);
+    fence->is_inside = is_inside;
     fence->is_proved = is_proved;
     fence->state = BW_OWN_FENCE_SCRIPT;
     fence->is_due = true;
@@ -85,7 +84,7 @@ static void on_start(const struct step *step, const struct bw_own_fence_event *e
 static bool is_seen_stopped(const struct bw_own_fence *fence)
 {
     return fence->service == BW_SERVICE_STOPPED &&
-           ((fence->is_inside && !fence->left_due) || fence->is_script_well || BW_MUTANT(SCRIPT_DUE));
+           ((fence->is_inside && !fence->left_due) || fence->is_script_well);
 }
 
 /* 3.2.4: seen, not believed. Status itself says `stopped`, and nothing is left in reach that could
@@ -93,12 +92,11 @@ static bool is_seen_stopped(const struct bw_own_fence *fence)
  * `started` means that the fence failed, whatever was killed. */
 static bool has_succeeded(const struct bw_own_fence *fence)
 {
-    if (fence->service == BW_SERVICE_STARTED && !BW_MUTANT(OWN_FENCE_STARTED))
+    if (fence->service == BW_SERVICE_STARTED)
         return false;
     if (!fence->was_killed)
         return is_seen_stopped(fence);
-    return (fence->is_reach_empty || BW_MUTANT(OWN_FENCE_EMPTY)) &&
-           (is_seen_stopped(fence) || fence->is_proved || BW_MUTANT(OWN_FENCE_UNKNOWN));
+    return fence->is_reach_empty && (is_seen_stopped(fence) || fence->is_proved);
 }
 
 static void finish(const struct step *step)
@@ -223,7 +221,7 @@ static bool looks_again(const struct step *step, const struct bw_own_fence_event
 {
     struct bw_own_fence *fence = step->fence;
 
-    if (!event->was_signaled || ++fence->looks >= LOOKS_MAX || BW_MUTANT(LOOK_ENDED))
+    if (!event->was_signaled || ++fence->looks >= LOOKS_MAX)
         return false;
     fence->is_due = true;
     return true;
@@ -294,7 +292,7 @@ static void on_run_unbegun(const struct step *step)
  * script runs again. Where a kill of the reach alone ends the service, that is in reach too. */
 static void note_left(struct bw_own_fence *fence)
 {
-    if (!fence->is_script_well || (fence->is_inside && fence->is_proved) || BW_MUTANT(OWN_LEFT_ORDERS))
+    if (!fence->is_script_well || (fence->is_inside && fence->is_proved))
         return;
     fence->is_script_well = false;
     fence->has_script_run = false;
@@ -307,7 +305,7 @@ static void on_starts_seen(const struct step *step, bool is_empty)
 {
     if (step->fence->state != BW_OWN_FENCE_STARTS)
         return;
-    if (is_empty || BW_MUTANT(OWN_FENCE_STARTS)) {
+    if (is_empty) {
         go_on(step, BW_OWN_FENCE_END);
         return;
     }
@@ -322,8 +320,7 @@ static struct bw_instant planned_at(const struct bw_own_fence *fence)
 {
     if (fence->runs_on)
         return fence->plan.end;
-    if (fence->state == BW_OWN_FENCE_NONE || fence->state >= BW_OWN_FENCE_KILL ||
-        BW_MUTANT(OWN_FENCE_PLAN))
+    if (fence->state == BW_OWN_FENCE_NONE || fence->state >= BW_OWN_FENCE_KILL)
         return BW_INSTANT_NEVER;
     return fence->is_termed ? fence->plan.kill_at : fence->plan.term_at;
 }
@@ -343,7 +340,7 @@ static void kill_script(const struct step *step)
                            fence->run == BW_OWN_FENCE_RUN_UNDER_WAY;
 
     kill_first(step, "F4");
-    fence->runs_on = is_script && !fence->is_inside && !BW_MUTANT(OWN_SCRIPT_CUT_EARLY) &&
+    fence->runs_on = is_script && !fence->is_inside &&
                      !bw_instant_right_is_over(step->now, fence->plan.end);
     if (fence->run != BW_OWN_FENCE_RUN_NONE && !fence->runs_on)
         cut_off(step, "F4");
@@ -378,8 +375,7 @@ static uint64_t left_ns(const struct step *step, struct bw_instant end)
 
 static struct bw_instant script_end(const struct bw_own_fence *fence)
 {
-    return fence->is_inside || BW_MUTANT(OWN_SCRIPT_CUT_EARLY) ? fence->plan.term_at
-                                                               : fence->plan.end;
+    return fence->is_inside ? fence->plan.term_at : fence->plan.end;
 }
 
 static void run_late_script(const struct step *step)

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/words.h>
 #include <breakwater/core/lease.h>
 
@@ -107,7 +106,7 @@ static void judge_report(struct judgement *judgement)
         list, BW_GATE_ID_EPOCH, site, report->epoch_seen <= judgement->group->epoch, BW_UNIT_COUNT,
         (int64_t)report->epoch_seen, (int64_t)judgement->group->epoch, NULL);
     if (report->guard_busy) /* it would refuse to arm another epoch */
-        judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, BW_MUTANT(GUARD_BUSY),
+        judgement->passes &= bw_gate_plain(list, BW_GATE_ID_BUSY, site, false,
                                            "its guard still runs a start or a stop");
     judge_rejoin(judgement);
     judge_service(judgement);
@@ -198,9 +197,9 @@ static bool is_condition_met(const struct judgement *judgement)
 
     switch (judgement->heard->report.condition) {
     case BW_CONDITION_STOP:
-        return BW_MUTANT(CONDITION_STOP);
+        return false;
     case BW_CONDITION_FAILED:
-        return judgement->role != BW_ROLE_UNPLANNED || BW_MUTANT(CONDITION_FAILED) ||
+        return judgement->role != BW_ROLE_UNPLANNED ||
                (bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==
                     BW_WISH_FAILOVER &&
                 strcmp(wish->to, judgement->group->spec.sites[judgement->site].name) == 0);
@@ -219,8 +218,7 @@ static void judge_service(struct judgement *judgement)
                                                                 : BW_SERVICE_STOPPED;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
-                                       report->service == wanted || BW_MUTANT(UNKNOWN_CANDIDATE),
-                                       bw_service_word(report->service));
+                                       report->service == wanted, bw_service_word(report->service));
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
         report->condition == BW_CONDITION_NONE     ? "no observation"
@@ -260,9 +258,9 @@ static void judge_rate(struct judgement *judgement)
                      "not measured for long enough");
         return;
     }
-    judgement->passes &= bw_gate_value(
-        &judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site,
-        verdict != BW_RATE_SLOW || BW_MUTANT(SLOW_CLOCKS), BW_UNIT_PPM, bounds->upper_ppm, bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
+    judgement->passes &= bw_gate_value(&judgement->list, BW_GATE_ID_CLOCK_RATE, judgement->site,
+                                       verdict != BW_RATE_SLOW, BW_UNIT_PPM, bounds->upper_ppm,
+                                       bw_rate_slow_limit_ppm(drift_ppm), bw_rate_word(verdict));
 }
 
 /* 3.2.4: only what was measured says that a fence does not fit. A limit that is longer is cut to the
@@ -293,7 +291,7 @@ static void judge_fence(struct judgement *judgement)
                                        report->reach_works ? bw_reach_word(report->reach)
                                                             : "it has not shown that it works");
     judge_fence_time(judgement);
-    if (report->fence_failed && !BW_MUTANT(FENCE_FAILED_CANDIDATE))
+    if (report->fence_failed)
         alarm = "its fence failed";
     else if ((report->alarms & forbidding) != 0)
         alarm = (report->alarms & 1u << BW_ALARM_FENCE_TOO_SLOW) != 0
@@ -362,10 +360,7 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
         return "unknown: this witness has not heard the data site serve";
     if (!sample->known)
         return "unknown: never measured while the data site served";
-    if (bw_instant_is_beyond(BW_MUTANT(LAG_LEADER) ? judgement->leadership->leader_since
-                                                   : watch->served_heard,
-                             bw_instant_add(sample->measured, age_max_ns)) &&
-        !BW_MUTANT(LAG_STALE))
+    if (bw_instant_is_beyond(watch->served_heard, bw_instant_add(sample->measured, age_max_ns)))
         return "unknown: measured too long before the data site was last heard";
     return NULL;
 }
@@ -446,10 +441,8 @@ const struct bw_heard *bw_policy_connected(const struct bw_group *group,
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
-    if (heard == NULL || has_several ||
-        ((heard->answered_number == 0 ||
-          bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns))) &&
-         !BW_MUTANT(DEAF_SITE)))
+    if (heard == NULL || has_several || heard->answered_number == 0 ||
+        bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns)))
         return NULL;
     return heard;
 }
@@ -458,7 +451,7 @@ bool bw_policy_is_stop_seen(const struct bw_heard *holder)
 {
     const struct bw_report *report = &holder->report;
 
-    return report->service != BW_SERVICE_UNKNOWN || BW_MUTANT(STOP_UNSEEN) ||
+    return report->service != BW_SERVICE_UNKNOWN ||
            (report->sight.seen == BW_REACH_INSIDE && report->sight.proved);
 }
 
@@ -501,9 +494,8 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
                                bw_gate_id_text(BW_GATE_ID_PREPARED)};
     struct bw_candidacy candidacy;
 
-    if (!bw_instant_wait_is_over(now, bw_instant_add(leadership->leader_since,
-                                                     bw_policy_freshness_ns(group))) ||
-        BW_MUTANT(TARGET_LOST))
+    if (!bw_instant_wait_is_over(
+            now, bw_instant_add(leadership->leader_since, bw_policy_freshness_ns(group))))
         return NULL;
     bw_policy_judge_as(group, watch, leadership, target, BW_ROLE_ARRIVING, now, &candidacy);
     for (uint32_t i = 0; i < candidacy.gate_count; i++) {
@@ -551,7 +543,7 @@ static uint32_t failed_starts(const struct bw_group *group, const char *site, ui
         if (entry == NULL || entry->ended_index == 0 ||
             !bw_reason_is_failed_start(entry->why_ended))
             break;
-        if (strcmp(entry->site, site) != 0 && !BW_MUTANT(BACKOFF_OF_ALL))
+        if (strcmp(entry->site, site) != 0)
             continue;
         if (failed_count++ == 0)
             *out_newest = entry->epoch;
@@ -600,7 +592,7 @@ static uint32_t setbacks(const struct bw_group *group, int site)
 
 bool bw_policy_prefers(const struct bw_group *group, int a, int b)
 {
-    const char *first = BW_MUTANT(FIRST_CHOICE) ? "" : group->first_choice;
+    const char *first = group->first_choice;
     uint32_t setbacks_a = setbacks(group, a);
     uint32_t setbacks_b = setbacks(group, b);
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define PPM UINT64_C(1000000)
 /* No advance counts for more: above the longest window, and its product with PPM fits. */
@@ -114,12 +113,10 @@ static void judge_slot(struct bw_rate *rate, const struct bw_rate_sample *slot)
         const struct bw_rate_sample *older = &rate->closed[i];
         struct bw_rate_bounds bounds;
 
-        if (smaller_advance(older->received, slot->received) < BW_RATE_BASELINE_NS &&
-            !BW_MUTANT(RATE_BASELINE))
+        if (smaller_advance(older->received, slot->received) < BW_RATE_BASELINE_NS)
             continue;
         bounds = bounds_of(older, slot);
-        if (!rate->bounds.is_known || bounds.upper_ppm < rate->bounds.upper_ppm ||
-            BW_MUTANT(RATE_SLOWEST))
+        if (!rate->bounds.is_known || bounds.upper_ppm < rate->bounds.upper_ppm)
             rate->bounds = bounds;
     }
 }
@@ -138,12 +135,10 @@ static bool goes_on(const struct bw_rate *rate, struct bw_id session,
         gap_ns = BW_RATE_SLOT_NS;
     if (gap_ns > BW_RATE_GAP_NS_MAX)
         gap_ns = BW_RATE_GAP_NS_MAX;
-    return rate->has_open &&
-           (bw_id_equal(rate->session, session) || BW_MUTANT(RATE_SESSION)) &&
+    return rate->has_open && bw_id_equal(rate->session, session) &&
            is_before(rate->newest.sent, sample->sent) &&
            is_before(rate->newest.received, sample->received) &&
-           (larger_advance(rate->newest.received, sample->received) <= gap_ns ||
-            BW_MUTANT(RATE_PAUSE));
+           larger_advance(rate->newest.received, sample->received) <= gap_ns;
 }
 
 void bw_rate_add(struct bw_rate *rate, struct bw_id session, const struct bw_rate_sample *sample,

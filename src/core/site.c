@@ -4,7 +4,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/expiry.h>
 
 /* ---- tenure ------------------------------------------------------------------------------ */
@@ -64,8 +63,6 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->fenced_index = 0;
     reset_tenure(site);
     bw_site_tenure_move(site, BW_TENURE_EVENT_ACCEPTED);
-    if (BW_MUTANT(ACCEPT_DURABLE))
-        bw_site_tenure_move(site, BW_TENURE_EVENT_KEPT);
     site->alarms = 0;
     site->fence_failed = false;
     bw_site_save(step, "S1");
@@ -127,7 +124,7 @@ static void obey_stand_by(const struct step *step)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S5");
     }
     /* 3.9: a committed epoch of another site makes this site enforced, durably. */
-    if (order->others_epoch && !site->memory.enforced && !BW_MUTANT(ENFORCED)) {
+    if (order->others_epoch && !site->memory.enforced) {
         site->memory.enforced = true;
         bw_site_save(step, "S6");
     }
@@ -196,10 +193,9 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
 {
     struct bw_site *site = step->site;
 
-    if (!site->save_pending || (number != site->save_number && !BW_MUTANT(OLD_SAVE)))
+    if (!site->save_pending || number != site->save_number)
         return; /* what was asked for since is not on the disk yet */
     site->save_pending = false;
-    ok = ok || BW_MUTANT(AGENT_SAVE);
     site->save_failed = !ok;
     if (ok)
         site->kept = site->saving;
@@ -239,10 +235,8 @@ static void advance_starting(const struct step *step)
 
     BW_ASSERT(site->tenure == BW_TENURE_STARTING);
     BW_ASSERT(site->lease.epoch == site->memory.epoch);
-    if (((!bw_lease_is_alive(&site->lease, step->now) ||
-          bw_lease_in_fence_window(&site->lease, step->now)) &&
-         !BW_MUTANT(FIRST_LEASE)) ||
-        site->over)
+    if (!bw_lease_is_alive(&site->lease, step->now) ||
+        bw_lease_in_fence_window(&site->lease, step->now) || site->over)
         return; /* the guard fences; nothing starts any more */
     if (site->service == BW_SERVICE_STARTED) {
         if (site->limits.has_script[BW_ACTION_VERIFY] && site->start_ran && !site->verified) {
@@ -250,7 +244,7 @@ static void advance_starting(const struct step *step)
         } else {
             bw_site_tenure_move(site, BW_TENURE_EVENT_SERVES);
             site->stopped_in_a_row = 0;
-            if (!site->memory.start_begun && !site->memory.adopt && !BW_MUTANT(SERVES_UNBEGUN)) {
+            if (!site->memory.start_begun && !site->memory.adopt) {
                 site->memory.start_begun = true; /* whoever began it: it serves, and writes (4) */
                 bw_site_save(step, "S93");
             }
@@ -310,10 +304,9 @@ static void advance_stopping(const struct step *step)
         return;
     /* After a reboot, and where nothing was ever started, a service found stopped needs no stop
      * script (3.7). */
-    const bool may_be_untouched =
-        (!site->stop_is_owed || BW_MUTANT(STOP_OWED)) &&
-        (site->ending_reason == BW_REASON_REBOOT ||
-         (!site->memory.start_begun && !site->memory.adopt));
+    const bool may_be_untouched = !site->stop_is_owed &&
+                                  (site->ending_reason == BW_REASON_REBOOT ||
+                                   (!site->memory.start_begun && !site->memory.adopt));
 
     if (may_be_untouched && site->service == BW_SERVICE_STOPPED &&
         site->running == BW_ACTION_NONE) {
@@ -352,7 +345,7 @@ static void advance_ending(const struct step *step)
             bw_site_observe_soon(step, BW_ACTION_READINESS);
         return;
     }
-    BW_MUTANT(GUARDS_WORD) ? bw_site_give_back(step, "S14") : send_end(step, "S14");
+    send_end(step, "S14");
 }
 
 /* 4: consecutive `stopped` while it should run -> local restart, then give the epoch back. */
@@ -363,7 +356,7 @@ static void advance_serving(const struct step *step)
     BW_ASSERT(site->tenure == BW_TENURE_SERVING);
     if (site->stopped_in_a_row < site->limits.failure_threshold || !site->order.restart_allowed)
         return;
-    if (site->restarts_used < site->limits.local_restarts || BW_MUTANT(RESTARTS_UNBOUND)) {
+    if (site->restarts_used < site->limits.local_restarts) {
         site->restarts_used++;
         site->stopped_in_a_row = 0;
         site->start_ran = false;
@@ -384,10 +377,9 @@ static bool is_end_owed(const struct bw_site *site)
     const bool is_armed = site->guard.armed_epoch == site->memory.epoch &&
                           site->guard.ended_epoch < site->memory.epoch &&
                           bw_id_equal(site->guard.armed_instance, site->instance);
-    const bool is_unkept = site->guard_unsaved && !BW_MUTANT(UNSAVED_FOR_EVER);
 
     return site->guard_greeted && site->memory.given_back && site->memory.epoch != 0 &&
-           (is_armed || is_unkept);
+           (is_armed || site->guard_unsaved);
 }
 
 static bool is_rejoin_due(const struct bw_site *site)
@@ -451,7 +443,7 @@ static void watch_save(const struct step *step)
     if (!site->save_pending)
         return;
     if (bw_instant_wait_is_over(step->now, slow))
-        bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !BW_MUTANT(HUNG_SAVE));
+        bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, true);
     else
         bw_site_wake(step, slow);
 }
@@ -484,7 +476,7 @@ static void advance(const struct step *step)
         case BW_TENURE_ACCEPTING: /* until its epoch is on disk */
             break;
         case BW_TENURE_WAITING:
-            if (bw_lease_is_alive(&site->lease, step->now) || BW_MUTANT(FIRST_LEASE))
+            if (bw_lease_is_alive(&site->lease, step->now))
                 bw_site_tenure_move(site, BW_TENURE_EVENT_LEASED);
             break;
         case BW_TENURE_STARTING:
@@ -533,7 +525,7 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
         site->observation[i].due = now;
     if (!bw_site_epoch_is_open(site))
         return;
-    if (bw_id_equal(memory->boot_id, boot_id) || BW_MUTANT(BOOT)) {
+    if (bw_id_equal(memory->boot_id, boot_id)) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_FOUND);
         site->deadline_known = false;
         return;

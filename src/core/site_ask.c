@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule)
@@ -46,7 +45,7 @@ void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on)
 
 bool bw_site_epoch_is_open(const struct bw_site *site)
 {
-    return site->memory.epoch != 0 && (!site->memory.given_back || BW_MUTANT(GIVEN_BACK));
+    return site->memory.epoch != 0 && !site->memory.given_back;
 }
 
 uint64_t bw_site_held_index(const struct bw_site *site)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* What is known of the starts of our epoch; of what the agent's own fence saw nobody told the guard. */
 static enum bw_served served(const struct bw_site *site)
@@ -19,7 +18,7 @@ static enum bw_served served(const struct bw_site *site)
 bool bw_site_is_begun(const struct bw_site *site)
 {
     return site->memory.start_begun || site->memory.adopt ||
-           (site->guard.start_epoch == site->memory.epoch && !BW_MUTANT(START_UNASKED));
+           site->guard.start_epoch == site->memory.epoch;
 }
 
 /* 4: the data of this site is the newest, unless no start of the epoch was begun, or it was seen that
@@ -37,7 +36,7 @@ static bool is_past_no_return(const struct bw_site *site)
     case BW_SERVED_MAYBE:
         break;
     }
-    return !(site->failed_early && BW_MUTANT(EXIT_OF_ONE_START));
+    return true;
 }
 
 void bw_site_give_back(const struct step *step, const char *rule)
@@ -56,7 +55,7 @@ void bw_site_give_back(const struct step *step, const char *rule)
                              : BW_REASON_LEASE_LOST;
     memory->past_no_return = is_past_no_return(site);
     memory->position[0] = '\0';
-    if (site->position_final || BW_MUTANT(POSITION_FINAL))
+    if (site->position_final)
         memcpy(memory->position, site->position, sizeof memory->position);
     bw_site_tenure_move(site, BW_TENURE_EVENT_GIVEN_BACK);
     site->lease.end = (struct bw_instant){0, 0};

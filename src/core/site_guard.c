@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
 
@@ -16,7 +15,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     if (event->epoch != site->memory.epoch || !site->guard_greeted ||
         !bw_site_tenure_renews(site))
         return;
-    end = bw_lease_end_of(&site->lease, BW_MUTANT(SEND_TIME) ? step->now : event->sent);
+    end = bw_lease_end_of(&site->lease, event->sent);
     if (!bw_instant_is_later(end, site->arm_sent_end))
         return; /* overtaken by a newer one */
     /* Without its guard the site goes by the latest end that it ever sent (3.4, H9): noted before
@@ -102,7 +101,7 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
  * (3.3): another has to see it first. */
 static bool is_ended_in_spite(const struct bw_site *site, uint64_t epoch)
 {
-    return site->fence_failed && epoch == site->fence_failed_epoch && !BW_MUTANT(ENDED_IN_SPITE);
+    return site->fence_failed && epoch == site->fence_failed_epoch;
 }
 
 static void on_epoch_ended(const struct step *step, uint64_t epoch)
@@ -113,8 +112,7 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
     if (is_ended_in_spite(site, epoch)) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         if (site->tenure == BW_TENURE_ENDING) /* no stop clears that, only a fence */
-            bw_site_tenure_move(site, BW_MUTANT(STOPS_FOR_EVER) ? BW_TENURE_EVENT_NOT_STOPPED
-                                                                : BW_TENURE_EVENT_FENCE_FAILED);
+            bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED);
         return;
     }
     if (epoch > site->guard.ended_epoch)
@@ -133,9 +131,7 @@ static void on_epoch_ending(const struct step *step, uint64_t epoch)
 
     if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site))
         return;
-    if (BW_MUTANT(ENDING_IS_ENDED))
-        on_epoch_ended(step, epoch);
-    else if (!is_let_go)
+    if (!is_let_go)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S92");
 }
 
@@ -190,8 +186,6 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
-    if (BW_MUTANT(RENEW_AFTER_FENCE))
-        return;
     site->fence_begun = true; /* from here no agent renews e (3.4) */
     bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
 }
@@ -263,7 +257,7 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
         on_old_instance_fenced(step, ok);
         return;
     }
-    if (!bw_site_epoch_is_open(site) || (epoch != site->memory.epoch && !BW_MUTANT(FENCE_EPOCH)))
+    if (!bw_site_epoch_is_open(site) || epoch != site->memory.epoch)
         return;
     if (!ok) {
         note_fence_failed(step, site->memory.epoch);
@@ -327,9 +321,9 @@ void bw_site_watch_deadline(const struct step *step)
         /* One that cannot keep an end says no to each: after D it is as good as away, and what it has
          * forgotten by then this site keeps itself (3.5). */
         if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now) &&
-            (!site->guard_unsaved || BW_MUTANT(UNSAVED_END)))
+            !site->guard_unsaved)
             return; /* it is asked for ended(e) */
-        if (bw_instant_wait_is_over(step->now, site->arm_sent_end) || BW_MUTANT(BACK_AFTER_END))
+        if (bw_instant_wait_is_over(step->now, site->arm_sent_end))
             bw_site_give_back(step, "S25");
         else
             bw_site_wake(step, bw_instant_max(site->arm_sent_end,
@@ -347,7 +341,7 @@ void bw_site_watch_deadline(const struct step *step)
         bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
         return;
     }
-    if (site->own_fence_running || BW_MUTANT(OWN_FENCE))
+    if (site->own_fence_running)
         return;
     if (bw_instant_wait_is_over(step->now, site->retry_at))
         begin_own_fence(step, "S27");
@@ -365,9 +359,6 @@ static bool watches_epoch(const struct bw_site *site, uint64_t epoch)
                            site->order.let_go_index <= site->memory.let_go_index &&
                            epoch <= site->order.epoch;
 
-    if (BW_MUTANT(WATCH_MIRRORS) && site->memory.epoch != 0 &&
-        (!site->memory.enforced || bw_site_epoch_is_open(site)))
-        return false;
     return epoch > site->memory.epoch && !is_let_go;
 }
 
@@ -549,7 +540,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
             on_fence_ended(step, state->armed_epoch, state->fence_ok);
         return;
     }
-    if (!state->arm_pending || BW_MUTANT(PENDING_IS_ARMED)) /* else ARMED follows, or a refusal (3.4: what it has acknowledged) */
+    if (!state->arm_pending) /* else ARMED follows, or a refusal (3.4: what it has acknowledged) */
         on_armed(step, state->armed_epoch, state->armed_end);
 }
 
@@ -611,7 +602,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     }
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
-    if (ended->result == BW_RUN_OK || BW_MUTANT(STOP_RESULT)) {
+    if (ended->result == BW_RUN_OK) {
         site->stop_succeeded = true;
         return;
     }

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* 3.4: an epoch that its guard could not arm for so long would be held by a site that can never
  * start it; unrenewed, it ends, and goes to another one. */
@@ -21,8 +20,7 @@ static bool is_never_kept(const struct bw_site *site, struct bw_instant now)
 {
     return (site->tenure == BW_TENURE_WAITING || site->tenure == BW_TENURE_STARTING) &&
            site->service != BW_SERVICE_STARTED && (site->save_pending || site->save_failed) &&
-           bw_instant_elapsed_ns(now, site->unsaved_own_since) >= BW_SITE_UNSAVED_NS &&
-           !BW_MUTANT(NEVER_KEPT);
+           bw_instant_elapsed_ns(now, site->unsaved_own_since) >= BW_SITE_UNSAVED_NS;
 }
 
 /* The conditions under which this site asks for its lease to go on: of this boot (3.7), and with a
@@ -30,8 +28,8 @@ static bool is_never_kept(const struct bw_site *site, struct bw_instant now)
 static bool renews(const struct bw_site *site, struct bw_instant now)
 {
     return bw_site_tenure_renews(site) && !is_never_armed(site, now) && !is_never_kept(site, now) &&
-           (bw_id_equal(site->memory.boot_id, site->boot_id) || BW_MUTANT(BOOT)) &&
-           site->guard_greeted && !bw_site_guard_is_silent(site, now);
+           bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
+           !bw_site_guard_is_silent(site, now);
 }
 
 static uint32_t age_ms(struct bw_instant now, const struct bw_observation *observation)
@@ -82,8 +80,7 @@ static bool is_fence_time_old(const struct bw_site *site, struct bw_instant now)
                                    : SLOW_FENCE_NS;
 
     return is_fence_too_slow(site) && !bw_site_epoch_is_open(site) &&
-           bw_instant_wait_is_over(now, bw_instant_add(site->fence_took_at, counts_ns)) &&
-           !BW_MUTANT(SLOW_FOR_EVER);
+           bw_instant_wait_is_over(now, bw_instant_add(site->fence_took_at, counts_ns));
 }
 
 /* One that has not ended since this agent began has said neither yes nor no, as one that fails (4). */
@@ -94,32 +91,29 @@ static enum bw_condition condition_of(const struct bw_site *site)
 
     if (site->limits.condition_is_shown)
         return BW_CONDITION_NONE;
-    return is_unknown && !BW_MUTANT(CONDITION_UNRUN) ? BW_CONDITION_FAILED : site->condition;
+    return is_unknown ? BW_CONDITION_FAILED : site->condition;
 }
 
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
     /* What this site says of itself is what it cannot forget any more (3.4). */
-    const struct bw_site_memory *kept = BW_MUTANT(REPORT_DURABLE) ? &site->memory : &site->kept;
-    const struct bw_site_memory *released =
-        BW_MUTANT(RELEASED_DURABLE) ? &site->memory : &site->kept;
+    const struct bw_site_memory *kept = &site->kept;
     struct bw_report *report = &out_group->report;
 
     memset(out_group, 0, sizeof *out_group);
     memcpy(out_group->name, site->group, sizeof out_group->name);
     if (renews(site, now))
         out_group->renew_epoch = site->memory.epoch;
-    if (released->epoch != 0 && released->epoch == site->memory.epoch && released->given_back) {
+    if (kept->epoch != 0 && kept->epoch == site->memory.epoch && kept->given_back) {
         /* "given back" is on disk before Released leaves (3.5) */
-        out_group->released.epoch = released->epoch;
-        out_group->released.reason = released->reason;
-        out_group->released.past_no_return = released->past_no_return;
-        memcpy(out_group->released.position, released->position,
-               sizeof out_group->released.position);
+        out_group->released.epoch = kept->epoch;
+        out_group->released.reason = kept->reason;
+        out_group->released.past_no_return = kept->past_no_return;
+        memcpy(out_group->released.position, kept->position, sizeof out_group->released.position);
         /* What was seen to serve since takes it back at once, whatever the disk says (3.3). */
-        if (site->memory.fenced_index == released->fenced_index)
-            out_group->released.held_index = released->fenced_index;
+        if (site->memory.fenced_index == kept->fenced_index)
+            out_group->released.held_index = kept->fenced_index;
     }
     BW_ASSERT(out_group->renew_epoch == 0 ||
               out_group->released.epoch != out_group->renew_epoch); /* 3.5: final */

@@ -4,7 +4,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* While a switchover waits for this site, and while a start's status is awaited, observations run
  * back to back, this far apart. */
@@ -19,7 +18,7 @@ bool bw_site_awaits_reach(const struct bw_site *site)
     return site->tenure == BW_TENURE_STARTING && !site->start_ran &&
            site->service == BW_SERVICE_STOPPED && site->order.kind == BW_ORDER_RUN &&
            site->order.epoch == site->memory.epoch &&
-           site->order.reach_digest != site->guard.sight.digest && !BW_MUTANT(START_UNPINNED);
+           site->order.reach_digest != site->guard.sight.digest;
 }
 
 struct bw_reach_sight bw_site_sight(const struct bw_site *site)
@@ -101,7 +100,7 @@ static bool parse_seconds(const char *text, uint64_t *out_ms)
         }
     if (*text != '\0' && *text != '\n' && *text != '\r' && *text != ' ')
         return false;
-    *out_ms = ms + (rest && !BW_MUTANT(LAG_CUT) ? 1 : 0);
+    *out_ms = ms + (rest ? 1 : 0);
     return true;
 }
 
@@ -132,7 +131,7 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
  * not end it (3.4), and the guard will. */
 static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_instant now)
 {
-    return !BW_MUTANT(ROGUE_OF_ANOTHER) && site->guard_greeted && site->guard.armed_epoch != 0 &&
+    return site->guard_greeted && site->guard.armed_epoch != 0 &&
            !bw_id_equal(site->guard.armed_instance, site->instance) &&
            !bw_instant_right_is_over(now, site->guard.armed_end);
 }
@@ -146,7 +145,7 @@ static bool has_no_service(const struct bw_site *site)
 
     return site->tenure == BW_TENURE_NONE ||
            (is_new && !site->memory.start_begun && !site->memory.adopt &&
-            site->arm_sent_end.boot_ns == 0 && !BW_MUTANT(ROGUE_WAITING));
+            site->arm_sent_end.boot_ns == 0);
 }
 
 /* `seen`: the instant from which on it was seen. */
@@ -159,8 +158,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
     bw_site_alarm(site, BW_ALARM_STATUS_UNKNOWN,
                   site->unknown_in_a_row >= site->limits.failure_threshold);
     if (site->tenure == BW_TENURE_SERVING) {
-        if (service == BW_SERVICE_STOPPED ||
-            (BW_MUTANT(UNKNOWN_IS_DOWN) && service == BW_SERVICE_UNKNOWN))
+        if (service == BW_SERVICE_STOPPED)
             site->stopped_in_a_row++;
         else if (service == BW_SERVICE_STARTED)
             site->stopped_in_a_row = 0; /* unknown is no observation: it neither counts nor clears */
@@ -229,11 +227,9 @@ static void note_final_position(struct bw_site *site, const struct bw_observatio
  * that, and a fence that runs may have looked before it. */
 void bw_site_doubt_end(struct bw_site *site)
 {
-    if (BW_MUTANT(FENCED_FOR_EVER))
-        return;
     site->fence_ok_read = false;
     site->own_fence_done = false;
-    site->own_fence_in_doubt = site->own_fence_running && !BW_MUTANT(FENCE_IN_DOUBT);
+    site->own_fence_in_doubt = site->own_fence_running;
 }
 
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
@@ -381,9 +377,8 @@ static void fence_rogue(const struct step *step)
     const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
                                                                        : site->guard.epoch_seen;
 
-    if (site->rogue_in_a_row < 2 || BW_MUTANT(ROGUE_SERVES) || !has_no_service(site) || !site->guard_greeted ||
-        site->running != BW_ACTION_NONE ||
-        !bw_instant_wait_is_over(step->now, site->retry_at))
+    if (site->rogue_in_a_row < 2 || !has_no_service(site) || !site->guard_greeted ||
+        site->running != BW_ACTION_NONE || !bw_instant_wait_is_over(step->now, site->retry_at))
         return;
     site->rogue_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_ROGUE_START, true);

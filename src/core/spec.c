@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
 
 #define SECOND        UINT32_C(1000)
@@ -132,7 +131,7 @@ static void check_ranges(const struct bw_spec *spec, struct findings *findings)
         uint32_t value;
 
         memcpy(&value, (const char *)spec + range->offset, sizeof value);
-        if ((value < range->min || value > range->max) && !BW_MUTANT(SPEC_RANGES))
+        if (value < range->min || value > range->max)
             add(findings, range->key, "%s %s is outside %s to %s", range->key,
                 format_number(value, range->unit).text, format_number(range->min, range->unit).text,
                 format_number(range->max, range->unit).text);
@@ -161,8 +160,7 @@ static void check_site(const struct bw_spec *spec, uint32_t site, struct finding
         add_for_site(findings, site, "priority", "priority %" PRIu32 " is outside 0 to %d",
                      own->priority, PRIORITY_MAX);
     for (uint32_t i = 0; i < site; i++)
-        if (strncmp(own->name, spec->sites[i].name, sizeof own->name) == 0 &&
-            !BW_MUTANT(SITE_TWICE))
+        if (strncmp(own->name, spec->sites[i].name, sizeof own->name) == 0)
             add_for_site(findings, site, "name", "%s is the name of sites[%" PRIu32 "] too",
                          own->name, i);
 }
@@ -205,7 +203,7 @@ static void check_inequality(const struct bw_spec *spec, uint32_t election_timeo
         add(findings, "lease_ttl", "lease_ttl %s is not longer than fence_timeout %s",
             format_number(spec->lease_ttl_ms, UNIT_MS).text,
             format_number(spec->fence_timeout_ms, UNIT_MS).text);
-    if (election_timeout_ms == 0 || spec->lease_ttl_ms >= min || BW_MUTANT(LEASE_TOO_SHORT))
+    if (election_timeout_ms == 0 || spec->lease_ttl_ms >= min)
         return;
     if (min > UINT32_MAX) {
         add(findings, "lease_ttl", "the other timings are too long for any lease_ttl");

@@ -1,7 +1,6 @@
 #include <breakwater/core/ways.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 static bool is_same_way(const struct bw_way *a, const struct bw_way *b)
 {
@@ -27,13 +26,8 @@ bool bw_ways_note(struct bw_ways *ways, const struct bw_way *way, struct bw_inst
 
 bool bw_ways_may_renew(const struct bw_group *group, struct bw_id boot_id)
 {
-    const uint32_t newest = group->boot_count - 1;
-
     BW_ASSERT(group->boot_count > 0 && group->boot_count <= BW_BOOTS_MAX); /* 3.5: of an open epoch */
-    for (uint32_t i = BW_MUTANT(BOOT_NEWEST) ? 0 : newest; i < group->boot_count; i++)
-        if (bw_id_equal(group->boots[i].id, boot_id))
-            return true;
-    return BW_MUTANT(BOOT_COMMITTED);
+    return bw_id_equal(group->boots[group->boot_count - 1].id, boot_id);
 }
 
 static bool is_another_boot_kept(const struct bw_group *group, struct bw_id boot_id)
@@ -56,8 +50,8 @@ static bool is_another_way(const struct bw_way *way, struct bw_id boot_id,
                            const struct bw_heard *heard)
 {
     if (!bw_id_equal(way->boot_id, boot_id))
-        return !BW_MUTANT(RELEASE_BOOT);
-    if (heard == NULL || heard->released_by.directly || BW_MUTANT(RELEASE_WAY))
+        return true;
+    if (heard == NULL || heard->released_by.directly)
         return false;
     BW_ASSERT(heard->released_by.count <= BW_WITNESSES_MAX);
     for (uint32_t i = 0; i < heard->released_by.count; i++)
@@ -73,9 +67,7 @@ static bool others_since(const struct bw_ways_known *known, struct bw_id boot_id
 {
     const bool is_relayed = heard != NULL && !heard->released_by.directly;
     const bool may_be_unknown = !known->was_granted_here &&
-                                ((is_relayed && !BW_MUTANT(RELEASE_WAY)) ||
-                                 (is_another_boot_kept(known->group, boot_id) &&
-                                  !BW_MUTANT(RELEASE_BOOT)));
+                                (is_relayed || is_another_boot_kept(known->group, boot_id));
     const struct bw_ways *ways = known->ways;
     bool has_others = may_be_unknown;
     struct bw_instant since = {0, 0};
@@ -111,7 +103,7 @@ bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id b
 
 bool bw_ways_is_vouched(const struct bw_heard *heard)
 {
-    return heard->released_by.directly || heard->released_by.count > 1 || BW_MUTANT(RELAY_ALONE);
+    return heard->released_by.directly || heard->released_by.count > 1;
 }
 
 uint64_t bw_ways_relayed_by(const struct bw_heard *heard)

@@ -7,7 +7,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 #include "forced.h"
 #include "policy.h"
@@ -338,8 +337,7 @@ static uint64_t heard_of(const struct bw_witness *witness, const struct bw_sync 
     for (uint32_t i = 0; i < sync->exchange_count; i++) {
         const struct bw_exchange *exchange = &sync->exchanges[i];
 
-        if ((strcmp(exchange->witness, witness->name) == 0 || BW_MUTANT(HEARD_OTHERS)) &&
-            exchange->number > heard)
+        if (strcmp(exchange->witness, witness->name) == 0 && exchange->number > heard)
             heard = exchange->number;
     }
     return heard;
@@ -509,7 +507,7 @@ static bool is_first_renewal_due(const struct bw_witness *witness, const struct 
 static bool may_boot_renew(const struct bw_group *group, const struct bw_watch *watch,
                            struct bw_id boot_id)
 {
-    const bool is_proposed = watch->boot_epoch == group->epoch && !BW_MUTANT(BOOT_PROPOSED);
+    const bool is_proposed = watch->boot_epoch == group->epoch;
 
     return bw_ways_may_renew(group, boot_id) &&
            (!is_proposed || bw_id_equal(watch->boot_id, boot_id));
@@ -523,10 +521,9 @@ static bool is_confirmable(const struct bw_witness *witness, const struct bw_gro
         return false;
     if (group->phase != BW_PHASE_GRANTED && group->phase != BW_PHASE_REVOKING)
         return false;
-    return witness->leadership.leads &&
-           (watch->ended_epoch != group->epoch || BW_MUTANT(CONFIRM_AFTER_END)) &&
+    return witness->leadership.leads && watch->ended_epoch != group->epoch &&
            strcmp(group->holder_site, sync->site) == 0 &&
-           (bw_id_equal(group->holder_instance, sync->instance) || BW_MUTANT(INSTANCE)) &&
+           bw_id_equal(group->holder_instance, sync->instance) &&
            may_boot_renew(group, watch, sync->boot_id);
 }
 
@@ -539,8 +536,7 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     struct bw_watch *watch;
 
     if (place < 0 || !bw_proof_covers(&witness->proof, proof_number) ||
-        !(bw_instant_wait_is_over(received, witness->leadership.leader_since) ||
-          BW_MUTANT(RECEIVED_BEFORE_TERM)))
+        !bw_instant_wait_is_over(received, witness->leadership.leader_since))
         return false;
     watch = &witness->watches[place];
     if (!is_confirmable(witness, group_at(witness, place), watch, sync, group))
@@ -555,8 +551,7 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     (void)bw_ways_note(&watch->ways, &way, received); /* the shell looks for news itself */
     BW_ASSERT(watch->ways.count > 0); /* 3.5: an end waits for each way that was confirmed */
     watch->confirmed_epoch = group->renew_epoch;
-    if (!BW_MUTANT(LAST_CONFIRMED))
-        watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
+    watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
     return true;
 }
 
@@ -613,12 +608,11 @@ void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command
     BW_ASSERT(witness->leadership.leads);
     BW_ASSERT(witness->leadership.term > 0);
     *out_proposal = (struct bw_proposal){.term = witness->leadership.term, .group = group};
-    if (group < 0 || BW_MUTANT(PROPOSAL_NOTED))
+    if (group < 0)
         return;
     witness->watches[group].is_proposing = true;
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE ||
-        command->kind == BW_COMMAND_FENCE_FAILED ||
-        (command->kind == BW_COMMAND_RELEASED && !BW_MUTANT(RELEASED_PROPOSED)))
+        command->kind == BW_COMMAND_FENCE_FAILED || command->kind == BW_COMMAND_RELEASED)
         witness->watches[group].ended_epoch = command->epoch;
     if (command->kind == BW_COMMAND_BOOT) {
         witness->watches[group].boot_epoch = command->epoch;
@@ -693,8 +687,7 @@ static enum bw_err check_failover(const struct bw_witness *witness, int place,
         base.last_confirmed = watch->last_confirmed;
     if (group->held || bw_expiry_is_over(&base, &group->terms, now) ||
         bw_policy_connected(group, watch, holder, now) == NULL) {
-        if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits) &&
-            !BW_MUTANT(FAILOVER_WAITS))
+        if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
             return bw_forced_refuse_waiting(group, &waits, diag);
         return check_rejoin(witness, place, wish, diag);
     }

@@ -14,7 +14,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 #define RUN_DIR    "/run/breakwater"
 #define DIR_SUFFIX "-guard"
@@ -126,8 +125,6 @@ void bw_guard_caretake(const struct bw_site_config *config)
 {
     static struct found found; /* once a process */
 
-    if (BW_MUTANT(NO_CARETAKER))
-        return;
     if (config != NULL)
         (void)snprintf(found.paths[found.count++], sizeof found.paths[0], "%s/%s" DIR_SUFFIX,
                        config->run_dir, config->site);

@@ -12,7 +12,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
 #include <breakwater/sys/reach.h>
 
@@ -95,8 +94,7 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
 
     BW_ASSERT(list != NULL);
     program->forgotten = list;
-    if (BW_MUTANT(FORGOTTEN_SCRIPTS) ||
-        bw_guard_reach_config(&program->store, group, &config, &file, &why) != BW_OK) {
+    if (bw_guard_reach_config(&program->store, group, &config, &file, &why) != BW_OK) {
         bw_log_error(&program->log, "reach.unkept",
                      "group=%s error=%s does=\"%s\"", group, bw_log_quote(why.text),
                      bw_site_config_find(program->config, group) != NULL

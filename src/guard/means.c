@@ -7,7 +7,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/cgroup.h>
 
 struct list {
@@ -57,7 +56,7 @@ static const enum bw_reach_slot ended_slots[] = {BW_REACH_SERVICE, BW_REACH_ACTI
 
 bool bw_guard_cgroups_make_again(const struct bw_guard_place *place)
 {
-    if (BW_MUTANT(CGROUPS_ANEW) || !bw_reach_make_again(&place->reach))
+    if (!bw_reach_make_again(&place->reach))
         return false;
     bw_log_warn(&place->program->log, "reach.vanished",
                 "group=%s does=\"its cgroups are made anew\"", place->config->name);
@@ -132,5 +131,5 @@ bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
     else
         add_processes(&list, place);
     *out_count = list.count;
-    return !list.is_short || BW_MUTANT(MEANS_SHORT);
+    return !list.is_short;
 }

@@ -7,12 +7,11 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/base/mutant.h>
 
 /* Somebody has removed their directory under us: nothing could be written there ever again. */
 static bool is_dir_gone(const struct bw_guard_file_copy *file)
 {
-    return file->err != BW_OK && file->diag.os_errno == ENOENT && !BW_MUTANT(MIRRORS_AGAIN);
+    return file->err != BW_OK && file->diag.os_errno == ENOENT;
 }
 
 static void write_again(struct bw_guard_mirror_round *round, struct bw_guard_file_copy *file)

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/process_tree.h>
 

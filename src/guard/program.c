@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/files.h>
 #include <breakwater/sys/notify.h>
@@ -204,7 +203,7 @@ static void open_signals(struct bw_guard_program *program)
 /* The lease that the guard before has armed ends at its deadline, whatever has become of the memory (3.4). */
 static void enforce_unloaded(struct bw_guard_program *program)
 {
-    for (uint32_t i = 0; i < program->config->group_count && !BW_MUTANT(UNLOADED_UNENFORCED); i++)
+    for (uint32_t i = 0; i < program->config->group_count; i++)
         if (bw_guard_program_find(program, program->config->groups[i].name) == NULL)
             bw_guard_program_enforce_mirror(program, program->config->groups[i].name);
 }
@@ -229,7 +228,7 @@ static enum bw_err open_places(struct bw_guard_program *program)
         first = first == BW_OK ? err : first;
     }
     bw_guard_program_guard_forgotten(program);
-    if (program->place_count == 0 || BW_MUTANT(DAMAGED_STOPS_ALL))
+    if (program->place_count == 0)
         return first; /* the caretaker enforces them all */
     if (first != BW_OK)
         enforce_unloaded(program);

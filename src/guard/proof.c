@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/os/durable.h>
 
 #define FIXED_BYTES (BW_ID_BYTES + 8) /* machine, digest (u64 LE); then CLUSTER/SITE/GROUP */
@@ -75,8 +74,7 @@ uint64_t bw_guard_proof_read(int dir, const struct bw_guard_proof_owner *owner,
         *diag = (struct bw_diag){0};
     if (err != BW_OK)
         return 0;
-    if (bw_id_is_none(owner->machine_id) ||
-        (memcmp(bytes, wanted, BW_ID_BYTES) != 0 && !BW_MUTANT(PROOF_COPIED)) ||
+    if (bw_id_is_none(owner->machine_id) || memcmp(bytes, wanted, BW_ID_BYTES) != 0 ||
         size != wanted_size ||
         memcmp(bytes + FIXED_BYTES, wanted + FIXED_BYTES, size - FIXED_BYTES) != 0) {
         (void)bw_diag_set(diag, BW_ERR_REFUSED,

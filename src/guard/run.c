@@ -6,7 +6,6 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/config/script_env.h>
 #include <breakwater/core/report.h>
 #include <breakwater/sys/clock.h>
@@ -41,7 +40,7 @@ static void judge(const struct bw_guard_work *work, const struct bw_script_resul
         break;
     case BW_SCRIPT_SIGNALED: /* what somebody has ended in the middle has seen nothing (3.2.4) */
         out_ended->result = bw_script_is_ended_by(result->code) &&
-                                    !bw_action_is_action(work->run.action) && !BW_MUTANT(LOOK_ENDED)
+                                    !bw_action_is_action(work->run.action)
                                 ? BW_RUN_KILLED
                                 : BW_RUN_FAILED;
         break;
@@ -159,8 +158,7 @@ static enum bw_populated are_units_up(struct bw_guard_place *place)
         bw_guard_units_look_again(place);
         return BW_POPULATED_YES;
     }
-    const bool is_known =
-        !bw_unit_reach_is_looking(place->unit_reach) || BW_MUTANT(UNITS_LOOKED_BEFORE);
+    const bool is_known = !bw_unit_reach_is_looking(place->unit_reach);
 
     bw_unit_reach_look(place->unit_reach);
     return is_known && bw_units_are_down(&place->unit_reach->units) ? BW_POPULATED_NO

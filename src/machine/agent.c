@@ -4,7 +4,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* A machine that asks to be woken at an instant that only one clock has reached (after a suspend,
  * the clocks are far apart) is woken this often, not without pause. */
@@ -212,8 +211,7 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
     if (machine->is_closed)
         return;
     machine->is_stepping = true;
-    if (event->kind == BW_AGENT_EVENT_WAKE || !BW_MUTANT(MESSAGE_FIRST))
-        serve_due(machine);
+    serve_due(machine);
     happen(machine, event);
     finish(machine);
 }

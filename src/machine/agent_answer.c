@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
-
 /* ---- is it of our cluster? (3.9) ------------------------------------------------------------- */
 
 static bool refuse(struct bw_agent_machine *machine, uint32_t number,
@@ -38,9 +36,9 @@ static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness
     }
     if (!bw_id_equal(answer->cluster_id, state->cluster_id))
         return refuse(machine, witness, answer, "another cluster");
-    if (answer->generation < state->generation && !BW_MUTANT(OLD_GENERATION))
+    if (answer->generation < state->generation)
         return refuse(machine, witness, answer, "a generation that was recovered from since");
-    if (answer->generation > state->generation && !BW_MUTANT(NEW_GENERATION)) {
+    if (answer->generation > state->generation) {
         bw_agent_saves_cluster(machine, answer->cluster_id, answer->generation);
         return false;
     }
@@ -99,8 +97,6 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
         return false;
     if (is_sync)
         note_exchange(machine, answer, confirmed.sent, received);
-    if (BW_MUTANT(ANSWER_INSTANT))
-        confirmed.sent = received;
     if (is_sync && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         machine->leader_heard = received;

@@ -2,7 +2,6 @@
  * and when; here is by which means, in which order, and what follows from their answers. */
 #include "agent_internal.h"
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/core/turn.h>
 
 struct fence_turn {
@@ -78,8 +77,6 @@ static enum bw_fence_means means_of(const struct bw_own_fence_action *action)
 {
     const enum bw_fence_means means = (enum bw_fence_means)action->means;
 
-    if (BW_MUTANT(SEARCH_FIRST) && means != BW_FENCE_BY_UNITS)
-        return means == BW_FENCE_BY_REACH ? BW_FENCE_BY_MARKS : BW_FENCE_BY_REACH;
     return means;
 }
 
@@ -87,7 +84,7 @@ static void kill_reach(struct fence_turn *turn, const struct bw_own_fence_action
 {
     const enum bw_err err = ask(turn, BW_AGENT_ACTION_FENCE_KILL, means_of(action), NULL);
 
-    if (action->means == 0 && !BW_MUTANT(SEARCH_FIRST))
+    if (action->means == 0)
         kill_once_by_others(turn);
     if (err != BW_OK)
         answer(turn, BW_OWN_FENCE_EVENT_REACH_KILLED);
@@ -97,8 +94,7 @@ static void kill_reach(struct fence_turn *turn, const struct bw_own_fence_action
 
 static uint32_t means_count(bool with_units)
 {
-    return with_units && !BW_MUTANT(OWN_FENCE_UNITS) ? BW_FENCE_BY_UNITS + 1
-                                                     : BW_FENCE_BY_MARKS + 1;
+    return with_units ? BW_FENCE_BY_UNITS + 1 : BW_FENCE_BY_MARKS + 1;
 }
 
 void bw_agent_fence_init(struct bw_group_agent *place, bool with_units)
@@ -118,8 +114,7 @@ uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine)
 
 static void end_if_wanted(struct bw_agent_machine *machine)
 {
-    if (machine->wish != BW_AGENT_GOES_ON &&
-        (bw_agent_machine_fences(machine) == 0 || BW_MUTANT(STOP_UNFINISHED)))
+    if (machine->wish != BW_AGENT_GOES_ON && bw_agent_machine_fences(machine) == 0)
         bw_agent_emit(machine, &(struct bw_agent_action){
                                    .kind = BW_AGENT_ACTION_END,
                                    .is_restart = machine->wish == BW_AGENT_WANTS_RESTART});

@@ -1,7 +1,6 @@
 #include "agent_internal.h"
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- asking ---------------------------------------------------------------------------------- */
 
@@ -59,14 +58,6 @@ void bw_agent_saves_serve(struct bw_agent_machine *machine)
 
 /* ---- the answer ------------------------------------------------------------------------------ */
 
-/* What was in that write: a newer SAVE, asked for while it was under way, is not durable yet. 0:
- * nothing. */
-static uint64_t number_saved(const struct bw_group_agent *place)
-{
-    return place->save_begun != 0 && BW_MUTANT(SAVED_NEWEST) ? place->save_number
-                                                             : place->save_begun;
-}
-
 static void answer_cluster(struct bw_agent_machine *machine, bool ok)
 {
     machine->wants_cluster = false;
@@ -89,9 +80,9 @@ void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err)
         answer_cluster(machine, err == BW_OK);
     for (uint32_t i = 0; i < machine->group_count; i++) {
         struct bw_group_agent *place = &machine->groups[i];
-        const struct bw_site_event saved = {.kind = BW_SITE_EVENT_SAVED,
-                                            .number = number_saved(place),
-                                            .ok = err == BW_OK || BW_MUTANT(SAVED_ANYWAY)};
+        /* A newer SAVE, asked for while this one was under way, is not durable yet. */
+        const struct bw_site_event saved = {
+            .kind = BW_SITE_EVENT_SAVED, .number = place->save_begun, .ok = err == BW_OK};
 
         place->save_begun = 0;
         if (saved.number != 0)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/bytes.h>
 
 #define RETRY_NS_MIN    (100 * BW_NS_PER_MS)
@@ -262,8 +261,7 @@ void bw_agent_on_unanswered(struct bw_agent_machine *machine, const struct bw_ag
 {
     struct bw_agent_witness *witness = &machine->witnesses[event->witness];
 
-    if (event->exchange == BW_AGENT_POLL || !BW_MUTANT(UNANSWERED_AWAITED))
-        end_exchange(witness, event->exchange);
+    end_exchange(witness, event->exchange);
     bw_agent_witness_failed(machine, event->witness, event->text);
     if (event->exchange == BW_AGENT_POLL)
         back_off(machine, witness);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define REACH_AGAIN_NS (200 * BW_NS_PER_MS) /* what could not be opened */
 #define TELL_AGAIN_NS  (5 * BW_NS_PER_MS)   /* what was not taken */
@@ -40,7 +39,7 @@ static bool is_told(const struct bw_enforcing_place *place)
 
 bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_place *place)
 {
-    if (is_over(place) || BW_MUTANT(ARMED_UNHELD))
+    if (is_over(place))
         return true;
     return enforcing->state == BW_ENFORCER_MADE && is_wanted(place) && is_told(place) &&
            !place->is_reach_untold && place->told_number <= enforcing->taken;
@@ -123,11 +122,6 @@ void bw_enforcing_on_mirror(struct bw_enforcing *enforcing, struct bw_enforcing_
                             uint64_t number)
 {
     place->wanted = number;
-    if (BW_MUTANT(ANSWERED_UNWRITTEN)) {
-        place->written = number;
-        place->mirrored = order_of(place);
-        place->is_waiting = enforcing->has_answers = enforcing->is_dirty = true;
-    }
     if (place->is_due)
         return;
     place->is_due = true;
@@ -237,7 +231,7 @@ static void refuse(struct bw_enforcing *enforcing, uint64_t number,
             continue;
         place->is_reach_untold = true;
         place->is_refused = place->is_waiting;
-        place->is_unheld = !BW_MUTANT(UNHELD_UNTOLD);
+        place->is_unheld = true;
         place->refused_epoch = refused->epoch;
         place->again_at = bw_instant_add(now, REACH_AGAIN_NS);
         enforcing->is_dirty = true;
@@ -426,8 +420,6 @@ static bool tell_next(struct bw_enforcing *enforcing, struct bw_instant now,
 static void go_on_without(struct bw_enforcing *enforcing)
 {
     enforcing->is_unrelieved_unsaid = true;
-    if (BW_MUTANT(RELIEF_UNBOUND))
-        return;
     enforcing->is_relieved = true;
     enforcing->is_dirty = true;
 }
@@ -481,7 +473,7 @@ static bool answer_next(struct bw_enforcing *enforcing, struct bw_enforcing_acti
 static bool tend_next(struct bw_enforcing *enforcing, struct bw_instant now,
                       struct bw_enforcing_action *out)
 {
-    if (enforcing->state == BW_ENFORCER_MADE && !BW_MUTANT(ENFORCER_SILENT) &&
+    if (enforcing->state == BW_ENFORCER_MADE &&
         bw_instant_wait_is_over(now, enforcing->silent_at)) {
         enforcing->silent_at = BW_INSTANT_NEVER; /* frozen it would hold up every arm */
         out->kind = BW_ENFORCING_REPLACE;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define LOOKS_PER_TURN 4 /* then the loop reads what has come: an arm waits for no script */
 #define PROVE_AGAIN_NS (30 * BW_NS_PER_S)
@@ -79,8 +78,7 @@ bool bw_guard_machine_is_foreign(const struct bw_guard_machine *machine,
                                  const struct bw_guarded *group)
 {
     return !bw_id_is_none(group->armed_by) &&
-           !bw_id_equal(group->armed_by, machine->session.own.cluster_id) &&
-           !BW_MUTANT(FOREIGN_MIRROR);
+           !bw_id_equal(group->armed_by, machine->session.own.cluster_id);
 }
 
 bool bw_guard_machine_is_nobodys(const struct bw_guard_machine *machine,
@@ -346,8 +344,7 @@ static enum found serve_due(struct bw_guard_machine *machine, struct bw_instant 
     const struct bw_guard_event tick = {.kind = BW_GUARD_EVENT_TICK};
 
     (void)out;
-    if (!bw_instant_right_is_over(now, machine->wake_at) ||
-        (machine->has_message && BW_MUTANT(GUARD_MESSAGE_FIRST)))
+    if (!bw_instant_right_is_over(now, machine->wake_at))
         return FOUND_NOTHING;
     machine->wake_at = BW_INSTANT_NEVER;
     for (struct bw_guarded *group = machine->first; group != NULL; group = group->next) {

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 void bw_guard_session_init(struct bw_guard_session *session, const struct bw_guard_identity *own)
 {
@@ -40,8 +39,8 @@ static const char *judge(const struct bw_guard_identity *own, const struct bw_gu
 /* From here on agents of another cluster, or of a lower generation, are refused. */
 static bool is_pinned_to(const struct bw_guard_identity *own, const struct bw_guard_hello *hello)
 {
-    return bw_id_is_none(hello->cluster_id) || BW_MUTANT(HELLO_UNPINNED) ||
-           (bw_id_equal(own->cluster_id, hello->cluster_id) && own->generation == hello->generation);
+    return bw_id_is_none(hello->cluster_id) || (bw_id_equal(own->cluster_id, hello->cluster_id) &&
+                                                own->generation == hello->generation);
 }
 
 bool bw_guard_session_on_hello(struct bw_guard_session *session, uint64_t connection,

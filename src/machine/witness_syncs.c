@@ -7,7 +7,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -209,8 +208,7 @@ static bool is_welcome(struct bw_witness_machine *machine, struct bw_witness_cal
         why = BW_WITNESS_REFUSES_NO_MEMBER;
     else if (sync == NULL)
         why = BW_WITNESS_REFUSES_UNREADABLE;
-    else if ((strcmp(sync->site, call->site) != 0 || strcmp(sync->agent, call->agent) != 0) &&
-             (call->relayed_by != 0 || !BW_MUTANT(SPEAKS_FOR_ITSELF)))
+    else if (strcmp(sync->site, call->site) != 0 || strcmp(sync->agent, call->agent) != 0)
         why = BW_WITNESS_REFUSES_NAME;
     else if (!bw_witness_machine_knows_cluster(machine))
         why = BW_WITNESS_REFUSES_TOO_EARLY;
@@ -267,11 +265,11 @@ void bw_syncs_on_sync(struct bw_witness_machine *machine, struct bw_witness_call
     proof = hear(machine, call);
     if (call->relayed_by == 0 && call->sync->wants_relay && relay(machine, call))
         return;
-    if (proof != 0 && machine->sync_count < BW_WITNESS_SYNCS_MAX && !BW_MUTANT(BARRIER)) {
+    if (proof != 0 && machine->sync_count < BW_WITNESS_SYNCS_MAX) {
         call->proof = proof;
         bw_calls_wait(machine, call, &machine->syncs, BW_WITNESS_PROOF_MS);
         bw_proposals_want_proof(machine);
         return;
     }
-    answer_call(machine, call, false, BW_MUTANT(BARRIER) ? proof : 0);
+    answer_call(machine, call, false, 0);
 }

@@ -6,7 +6,6 @@
 #include <strings.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define BODY_BYTES_FIRST                                                                           \
     4096 /* a body's memory grows with what has come, not with what is said                        \
@@ -59,9 +58,6 @@ static int on_message_begin(llhttp_t *parser)
     exchange->request.peer = bw_http_peer_of(connection);
     exchange->request.remote = bw_tls_stream_remote(connection->stream);
     bw_tls_stream_set_deadline(connection->stream, connection->server->config.request_ms);
-    if (BW_MUTANT(CACHED_RECEIPT))
-        exchange->request.received = connection->server->config.clock(
-            connection->server->config.user);
     return 0;
 }
 
@@ -243,8 +239,7 @@ static void run_handler(struct connection *connection)
     bw_http_connection_enter(connection, PHASE_HANDLING);
     connection->head_bytes = 0;
     bw_tls_stream_set_deadline(connection->stream, 0);
-    if (!BW_MUTANT(CACHED_RECEIPT))
-        exchange->request.received = config->clock(config->user);
+    exchange->request.received = config->clock(config->user);
     exchange->request.route->handler(&exchange->request, config->user);
     /* Answered, or promised: a handler that does neither is a fault of ours. */
     BW_ASSERT(connection->exchange == NULL || connection->exchange->later != NULL);

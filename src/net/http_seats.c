@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
-
 /* ---- the list ------------------------------------------------------------------------------ */
 
 void bw_http_seats_add(struct bw_http_seats *seats, struct bw_http_seat *seat)
@@ -94,7 +92,7 @@ static struct bw_http_seat *least_useful_of(const struct bw_http_seats *seats,
 
     for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
         if (!s->is_leaving && s != but && is_same(s->identity, identity) &&
-            (least == NULL || (s->useful < least->useful && !BW_MUTANT(USEFUL_SEATS))))
+            (least == NULL || s->useful < least->useful))
             least = s;
     return least;
 }
@@ -132,7 +130,7 @@ struct bw_http_seat *bw_http_seats_victim(const struct bw_http_seats *seats)
         if (!s->is_leaving && s->identity == NULL && !s->is_served)
             return s;
     greedy = one_of_greediest(seats, BW_HTTP_MODEST_SEATS, false);
-    if (greedy != NULL && !BW_MUTANT(FAIR_VICTIM))
+    if (greedy != NULL)
         return greedy;
     for (struct bw_http_seat *s = seats->first; s != NULL; s = s->next)
         if (!s->is_leaving && s->is_idle)
@@ -146,11 +144,11 @@ enum bw_http_excess bw_http_seats_excess(const struct bw_http_seats *seats,
 {
     if (seat->identity == NULL || seat->is_leaving)
         return BW_HTTP_EXCESS_NONE;
-    if (count_of(seats, seat->identity) > seats->identity_max && !BW_MUTANT(IDENTITY_SEATS)) {
+    if (count_of(seats, seat->identity) > seats->identity_max) {
         *out_victim = least_useful_of(seats, seat->identity, seat);
         return BW_HTTP_EXCESS_IDENTITY;
     }
-    if (is_person(seat) && count_people(seats) > seats->people_max && !BW_MUTANT(PEOPLE_SEATS)) {
+    if (is_person(seat) && count_people(seats) > seats->people_max) {
         *out_victim = one_of_greediest(seats, 0, true);
         return BW_HTTP_EXCESS_PEOPLE;
     }

@@ -11,7 +11,6 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
-#include <breakwater/base/mutant.h>
 
 #define HEAD_BYTES  12
 #define CRC_BYTES   4
@@ -179,7 +178,7 @@ static enum bw_err settle_fresh(int dir, const char *name, enum outlives outlive
 {
     enum bw_err err = BW_OK;
 
-    if (outlives == THE_MACHINE && !BW_MUTANT(FSYNC) && calls->fsync(fresh->fd) != 0)
+    if (outlives == THE_MACHINE && calls->fsync(fresh->fd) != 0)
         err = bw_diag_errno(diag, errno, "fsync"); /* before the rename: old or new, each whole */
     (void)close(fresh->fd); /* synced, not to be, or given up */
     BW_CRASH_POINT(DURABLE_BEFORE_RENAME);
@@ -203,7 +202,7 @@ static enum bw_err replace_file(int dir, const char *name, const struct part *pa
         err = settle_fresh(dir, name, outlives, &fresh, diag);
     if (err != BW_OK)
         return err;
-    return outlives == THE_MACHINE && !BW_MUTANT(FSYNC_DIR) ? sync_dir(dir, diag) : BW_OK;
+    return outlives == THE_MACHINE ? sync_dir(dir, diag) : BW_OK;
 }
 
 enum bw_err bw_durable_write(int dir, const char *name, const void *data, size_t size,
@@ -292,11 +291,11 @@ void bw_durable_save_all(int dir, struct bw_durable_item *items, size_t count)
             fail(&items[i], err);
         is_any = is_any || err == BW_OK;
     }
-    if (!is_any || BW_MUTANT(FSYNC_DIR) || calls->fsync(dir) == 0)
+    if (!is_any || calls->fsync(dir) == 0)
         return;
     const int why = errno;
 
-    for (size_t i = 0; i < count && !BW_MUTANT(ROUND_RESULT); i++) {
+    for (size_t i = 0; i < count; i++) {
         if (items[i].err != BW_OK)
             continue;
         (void)bw_diag_errno(items[i].diag, why, "fsync the directory");

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 
 /* A far deadline is looked at again this often: nothing then depends on how the kernel treats
@@ -35,7 +34,7 @@ static void aim(struct bw_deadline *deadline)
     uint64_t left_ns = deadline->kind == BW_DEADLINE_RIGHT
                            ? bw_instant_left_ns(now, deadline->at)
                            : bw_instant_wait_left_ns(now, deadline->at);
-    uint64_t delay_ns = left_ns - (BW_MUTANT(SINGLE_TIMER) ? 0 : left_ns / 8);
+    uint64_t delay_ns = left_ns - left_ns / 8;
 
     if (left_ns == 0)
         delay_ns = 1; /* 0 would disarm */

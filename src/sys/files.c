@@ -3,8 +3,6 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
-#include <breakwater/base/mutant.h>
-
 static struct rlimit before;
 static bool is_raised;
 
@@ -14,7 +12,7 @@ uint64_t bw_files_raise(void)
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 0;
-    if (is_raised || limit.rlim_cur >= BW_FILES_MAX || BW_MUTANT(FILES_FEW))
+    if (is_raised || limit.rlim_cur >= BW_FILES_MAX)
         return limit.rlim_cur;
     before = limit;
     limit.rlim_cur = limit.rlim_max < BW_FILES_MAX ? limit.rlim_max : BW_FILES_MAX;

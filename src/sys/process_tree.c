@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 #define ENVIRON_BYTES_MAX (256 * 1024) /* of one process; the kernel allows more, people do not */
 #define PASSES_MAX        64           /* depth of a tree, when pids run against the ancestry */
@@ -337,8 +336,6 @@ static bool is_stray(const struct row *row, const struct bw_process_tree *tree)
     if (row->mark != NULL || process->is_dead || process->parent != getpid() ||
         process->pid == getpid() || runs_our_program(process->pid))
         return false;
-    if (BW_MUTANT(STRAY_AT_FIRST_LOOK))
-        return true;
     wait_for_exec(process);
     mark = look_for_mark(process->pid);
     is_member = mark == NULL || has_mark_of(mark, tree);

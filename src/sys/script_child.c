@@ -12,7 +12,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/files.h>
 #include <breakwater/sys/oom.h>
@@ -191,7 +190,7 @@ static void look_at_bytes(const struct plan *plan)
     if (spec->digest == NULL)
         return;
     record.digest = spec->digest(spec->digest_of);
-    if (spec->refuses_other && record.digest != spec->wanted_digest && !BW_MUTANT(STALE_BYTES))
+    if (spec->refuses_other && record.digest != spec->wanted_digest)
         record.word = BW_CHILD_OTHER;
     (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: it runs, or exits, all the same */
     if (record.word == BW_CHILD_OTHER)
@@ -272,7 +271,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     refuse_writable(plan);
     look_at_bytes(plan);
     /* Design 3.4: the last look before the script runs. */
-    if (bw_instant_right_is_over(bw_clock_now(), not_after) && !BW_MUTANT(EXEC_CHECK))
+    if (bw_instant_right_is_over(bw_clock_now(), not_after))
         give_up(FD_REPORT, BW_CHILD_TOO_LATE, 0);
     exec_script(plan, by_shell);
     give_up(FD_REPORT, BW_CHILD_NO_EXEC, errno);

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/sys/clock.h>
 
 /* ---- the end of a look --------------------------------------------------------------------- */
@@ -133,7 +132,7 @@ void bw_unit_reach_look(struct bw_unit_reach *reach)
     reach->is_look_wanted = true;
     err = bw_units_look(&reach->units, on_looked, reach, &diag);
     if (err == BW_ERR_BUSY)
-        reach->is_look_again = !BW_MUTANT(UNITS_LOOKED_BEFORE);
+        reach->is_look_again = true;
     else if (err != BW_OK)
         end_look(reach, err, &diag);
 }
@@ -147,7 +146,7 @@ void bw_unit_reach_watch(struct bw_unit_reach *reach, bool is_wanted)
 {
     if (reach->is_closing)
         return;
-    reach->is_watching = is_wanted && !BW_MUTANT(UNITS_UNWATCHED);
+    reach->is_watching = is_wanted;
     if (reach->is_watching)
         bw_unit_reach_look(reach);
     else if (!reach->is_killing)

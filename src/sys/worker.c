@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
-#include <breakwater/base/mutant.h>
 
 struct bw_worker {
     uv_async_t done;
@@ -139,11 +138,6 @@ void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *jo
     worker->job = job;
     worker->state = WANTED;
     (void)pthread_cond_signal(&worker->changed);
-    while ((BW_MUTANT(LOOP_WAITS) || BW_MUTANT(DISK_STOPS_ALL)) && worker->state != DONE) {
-        (void)pthread_mutex_unlock(&worker->lock);
-        (void)usleep(1000);
-        (void)pthread_mutex_lock(&worker->lock);
-    }
     (void)pthread_mutex_unlock(&worker->lock);
 }
 

@@ -4,7 +4,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 
 #define LENGTH_AT 4
 #define CRC_AT    8
@@ -52,8 +51,7 @@ enum bw_err bw_frame_open(const void *data, size_t size, uint32_t magic, size_t 
         return err;
     if (size < frame_size)
         return bw_diag_set(diag, BW_ERR_CORRUPT, "frame: cut: %zu of %zu bytes", size, frame_size);
-    if (crc_of(bytes, frame_size - BW_FRAME_HEAD_BYTES) != bw_get_u32le(bytes + CRC_AT) &&
-        !BW_MUTANT(FRAME_CHECKSUM))
+    if (crc_of(bytes, frame_size - BW_FRAME_HEAD_BYTES) != bw_get_u32le(bytes + CRC_AT))
         return bw_diag_set(diag, BW_ERR_CORRUPT, "frame: the checksum is wrong");
     *out_frame = (struct bw_frame){
         .payload = bytes + BW_FRAME_HEAD_BYTES,

@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include <breakwater/base/mutant.h>
 #include <breakwater/wire/frame.h>
 
 #include "shapes.h"
@@ -69,8 +68,7 @@ enum bw_err bw_log_entry_decode(const void *data, size_t size, struct bw_command
     err = bw_frame_open(data, size, BW_FRAME_LOG_ENTRY, PAYLOAD_MAX, &frame, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "log entry");
-    if (!is_padding((const uint8_t *)data + frame.size, size - frame.size) &&
-        !BW_MUTANT(ENTRY_FOLLOWED))
+    if (!is_padding((const uint8_t *)data + frame.size, size - frame.size))
         return bw_diag_set(diag, BW_ERR_CORRUPT, "log entry: something follows it");
     err = bw_message_decode(&coding, frame.payload, frame.payload_size, &command, diag);
     if (err != BW_OK)

@@ -8,7 +8,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/limits.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/base/name.h>
 
 /* Messages do not nest deeper: snapshot record, group, spec, site. The library recurses as deep as
@@ -489,7 +488,7 @@ static size_t child_count(const struct level *level)
 static enum bw_err enter(struct walk *walk, struct level level)
 {
     BW_ASSERT(walk->depth < DEPTH_MAX);
-    if (!walk->is_encoding && walk->coding->is_strict && !BW_MUTANT(FIELD_UNKNOWN)) {
+    if (!walk->is_encoding && walk->coding->is_strict) {
         const ProtobufCMessage *message = (const ProtobufCMessage *)level.wire;
         const struct bw_shape *shape = level.shape;
         const bool has_choice = shape->field_count > 0 &&

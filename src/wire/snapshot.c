@@ -5,7 +5,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/mutant.h>
 #include <breakwater/wire/frame.h>
 
 #include "shapes.h"
@@ -192,7 +191,7 @@ static enum bw_err read_all(struct reader *reader, uint32_t capacity, struct bw_
         if (record.place < next_place || record.place >= out_head->group_count)
             return bw_diag_set(reader->diag, BW_ERR_CORRUPT, "snapshot: no place %" PRIu32 " here",
                                record.place);
-        if (!bw_group_is_sound(&record.group) && !BW_MUTANT(SNAPSHOT_UNSOUND))
+        if (!bw_group_is_sound(&record.group))
             return bw_diag_set(reader->diag, BW_ERR_CORRUPT,
                                "snapshot: group %s: its values contradict each other",
                                record.group.spec.name);
