@@ -91,8 +91,11 @@ void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch)
         return;
     }
     guard->end_seen_epoch = epoch;
-    bw_guard_disarm(guard);
-    bw_guard_mirror_now(step, "U14");
+    /* A newer epoch may have been armed since the end was durable: its deadline stays (3.4). */
+    if (guard->mirror.armed_epoch <= epoch) {
+        bw_guard_disarm(guard);
+        bw_guard_mirror_now(step, "U14");
+    }
     send_ended(step, epoch, "U15");
 }
 

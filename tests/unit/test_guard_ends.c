@@ -337,6 +337,25 @@ static void a_look_that_began_before_it_was_durable_tells_nothing(void **state)
     assert_int_equal(told_ended_epoch(&world), 0);
 }
 
+/* 3.4: what ends is the old epoch; the deadline of a newer one is nobody's to take. */
+static void the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_ending_unarmed(&world);
+    world.end_look_hangs = true;
+    saved(&world);
+    assert_true(arm(&world, 2, world.now_ms));
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_EPOCH_ENDED].epoch, 1);
+    assert_int_equal(world.guard.mirror.armed_epoch, 2);
+    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS);
+    assert_int_equal(world.guard.fence, BW_FENCE_SCRIPT);
+}
+
 /* Asked for again while what was refused is durable already. */
 static void a_repeated_end_is_looked_for_anew(void **state)
 {
@@ -432,6 +451,7 @@ int main(void)
         cmocka_unit_test(what_was_refused_as_an_end_is_refused_again),
         cmocka_unit_test(what_serves_once_the_end_is_durable_has_not_ended),
         cmocka_unit_test(a_look_that_began_before_it_was_durable_tells_nothing),
+        cmocka_unit_test(the_end_of_an_epoch_leaves_the_deadline_of_a_newer_one),
         cmocka_unit_test(a_repeated_end_is_looked_for_anew),
         cmocka_unit_test(a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back),
         cmocka_unit_test(a_fence_after_which_it_serves_again_is_told_as_none_that_was_well),
