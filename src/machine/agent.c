@@ -211,6 +211,7 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
     if (machine->is_closed)
         return;
     machine->is_stepping = true;
+    machine->guard.is_gone = event->kind == BW_AGENT_EVENT_GUARD_CLOSED;
     serve_due(machine);
     happen(machine, event);
     finish(machine);

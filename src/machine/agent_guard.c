@@ -87,7 +87,7 @@ void bw_agent_guard_send(struct bw_agent_machine *machine, const struct bw_guard
     const bool is_arm = message->kind == BW_GUARD_MESSAGE_ARM;
     int group;
 
-    if (machine->guard.state == BW_GUARD_LINK_IDLE)
+    if (machine->guard.state == BW_GUARD_LINK_IDLE || machine->guard.is_gone)
         return;   /* GUARD_LOST is on its way, and voids what was asked of it */
     if (is_arm) { /* it says all that one held back did */
         group = bw_agent_find_group(machine, message->group);

@@ -219,6 +219,7 @@ struct bw_guard_link {
     uint64_t retry_ns;
     struct bw_instant opened; /* its newest welcome was read whole */
     uint32_t feature_level;   /* the newest that this guard knows, by its welcome */
+    bool is_gone;             /* as the step under way will say: nothing can be sent any more */
     bool is_told_lost;        /* GUARD_LOST was said since it was last there */
     bool is_noted;            /* its absence is */
 };
