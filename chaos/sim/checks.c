@@ -113,6 +113,15 @@ void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_n
     }
 }
 
+void sim_checks_unwatched(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const uint64_t disturbed_ns = world->checks->disturbed_until_ns[site];
+
+    sim_checks_excuse_group(world, site, group,
+                            (disturbed_ns > world->now_ns ? disturbed_ns : world->now_ns) +
+                                find_out_ns(world));
+}
+
 void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_checks *checks = world->checks;

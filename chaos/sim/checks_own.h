@@ -7,6 +7,7 @@
 #include "check_scripts.h"
 #include "checks.h"
 #include "site.h"
+#include "units.h"
 
 struct sim_committed {
     uint64_t hash, term; /* of its bytes; 0: nobody has applied this index yet */
@@ -141,7 +142,8 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
 /* A KILL that does not end what is in reach explains that it outlives its lease, and what follows from
  * that by time. Never that somebody says it has ended; nor does anything excuse a service outside of
  * the reach that breakwater has started: that one is known to be so, and time ends no epoch of it (3.3,
- * 3.4). What a person has started out there ends when a script succeeds (3.8). */
+ * 3.4). What a person has started out there ends when a script succeeds (3.8). Nor is a unit ended in time
+ * that came up as guard and agent were gone (3.8). */
 static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site,
                                                uint32_t group)
 {
@@ -151,6 +153,10 @@ static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t
         return true;
     if (sim_service_is_outside(host, group))
         return sim_service_is_by_hand(host, group);
+    if (sim_unit_is_unwatched(sim_machine(host), group)) {
+        sim_checks_unwatched(world, site, group);
+        return true;
+    }
     return world->checks->unfenced_until_ns[site][group] >= world->now_ns;
 }
 

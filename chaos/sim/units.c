@@ -187,6 +187,16 @@ bool sim_unit_is_reached(const struct sim_machine *machine, uint32_t group, uint
             is_known(machine, group, unit->enforced_life));
 }
 
+bool sim_unit_is_unwatched(struct sim_machine *machine, uint32_t group)
+{
+    if (!is_in_unit(machine, group) || is_known(machine, group, machine->units[group].enforced_life) ||
+        observer_of(machine, SIM_UNITS_OF_GUARD)->health == SIM_ABLE ||
+        observer_of(machine, SIM_UNITS_OF_AGENT)->health == SIM_ABLE)
+        return false;
+    sim_count(machine->host->world, "unit:unwatched");
+    return true;
+}
+
 /* ---- up and down -------------------------------------------------------------------------------- */
 
 void sim_unit_up(struct sim_machine *machine, uint32_t group)

@@ -20,6 +20,8 @@ void sim_unit_watch(struct sim_machine *machine, const struct sim_run *run);
 /* It is up in a unit whose cgroup is known to who sends the signal (SIM_SLOT_UNITS_*). */
 bool sim_unit_is_reached(const struct sim_machine *machine, uint32_t group, uint32_t slots,
                          bool is_kill);
+/* It came up, or was about to, as nobody was there who looks for it: its enforcer cannot end it (3.8). */
+bool sim_unit_is_unwatched(struct sim_machine *machine, uint32_t group);
 void sim_unit_up(struct sim_machine *machine, uint32_t group);
 /* `is_ordered`: systemd was told to; else it may start it again. */
 void sim_unit_down(struct sim_machine *machine, uint32_t group, bool is_ordered);

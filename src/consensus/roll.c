@@ -200,7 +200,12 @@ bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 {
     if (!bw_roll_is_bare(roll))
         return names(&roll->roster, roll->self, roll->incarnation);
-    return roll->is_founder || last_index <= BW_ROLL_BARE_INDEX;
+    return roll->is_founder || last_index <= BW_ROLL_ROSTER_INDEX;
+}
+
+bool bw_roll_needs_all(const struct bw_roll *roll, uint64_t last_index)
+{
+    return bw_roll_is_bare(roll) || last_index <= BW_ROLL_ROSTER_INDEX;
 }
 
 bool bw_roll_may_stand(const struct bw_roll *roll)

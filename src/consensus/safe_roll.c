@@ -72,9 +72,12 @@ bool bw_safe_roll_may_enter(struct bw_safe_io *safe, const struct raft_message *
 bool bw_safe_roll_is_founding_vote(const struct bw_safe_io *safe,
                                    const struct raft_message *message)
 {
-    return safe->config.roll != NULL && bw_roll_is_bare(safe->config.roll) &&
+    struct raft *raft = safe->io.data;
+
+    return safe->config.roll != NULL && raft != NULL &&
            message->type == RAFT_REQUEST_VOTE_RESULT &&
-           message->request_vote_result.vote_granted;
+           message->request_vote_result.vote_granted &&
+           bw_roll_needs_all(safe->config.roll, raft_last_index(raft));
 }
 
 bool bw_safe_roll_count_vote(struct bw_safe_io *safe, const struct raft_message *message)

@@ -312,7 +312,8 @@ static const struct bw_rule rules[] = {
     RARE(L20, "3", "a member that does not know itself as this incarnation grants no vote",
          "its peers refuse such a member before it is asked")
     RULE(L21, "3",
-         "on an empty log only the founder stands for election, and all have to vote for it")
+         "on an empty log only the founder stands for election; who has no more than the roster needs "
+         "all votes")
     RULE(L22, "3", "a peer of another incarnation than the one known is not heard")
     RARE(L23, "3",
          "blank segments and those before a snapshot are removed before libraft meets them",

@@ -107,12 +107,15 @@ inline take_term(w, t) { term[w] = t; voted[w] = NONE; begin_again(w) }
 #define MAY_FOUND(w) founder[w]
 #endif
 #define MAY_STAND(w) (NAMED(w) || (length[w] == 0 && MAY_FOUND(w)))
+#define YOUNG(w) (length[w] <= 1) /* no more than the roster */
 #define MAY_VOTE(w, candidate) \
-    (NAMED(w) || (length[w] == 0 && (founder[w] || length[candidate] == 0)))
+    (NAMED(w) || (length[w] == 0 && (founder[w] || YOUNG(candidate))))
 #ifdef M_MAJORITY_FOUNDS
 #define ENOUGH(w) A_MAJORITY
-#else
+#elif defined(M_ROSTER_BY_MAJORITY)
 #define ENOUGH(w) (length[w] == 0 -> ALL_OTHERS : A_MAJORITY)
+#else
+#define ENOUGH(w) (length[w] <= 1 -> ALL_OTHERS : A_MAJORITY)
 #endif
 #define IS_AS_NEW(a, b) (last[a] > last[b] || (last[a] == last[b] && length[a] >= length[b]))
 #define VOTES(w) (granted[w * N] + granted[w * N + 1] + granted[w * N + 2])

@@ -112,14 +112,29 @@ static void a_member_votes_if_the_roster_names_its_own_directory(void **state)
 }
 
 /* What asks for its vote knows entries, or only says so: it does not, and cannot compare. */
-static void with_a_bare_log_only_a_bare_candidate_gets_a_vote(void **state)
+static void with_a_bare_log_only_who_has_the_roster_at_most_gets_a_vote(void **state)
 {
     const struct bw_roll wiped = member(2, 2, false);
 
     (void)state;
     assert_true(bw_roll_may_vote(&wiped, BW_ROLL_BARE_INDEX));
-    assert_false(bw_roll_may_vote(&wiped, BW_ROLL_BARE_INDEX + 1));
+    assert_true(bw_roll_may_vote(&wiped, BW_ROLL_ROSTER_INDEX)); /* its founder crashed just then */
+    assert_false(bw_roll_may_vote(&wiped, BW_ROLL_ROSTER_INDEX + 1));
     assert_false(bw_roll_may_vote(&wiped, 1000));
+}
+
+/* I3: of two votes one may be that of a directory which was made anew. */
+static void who_has_the_roster_at_most_needs_the_votes_of_all(void **state)
+{
+    const struct bw_roll founder = member(1, 1, true);
+    struct bw_roll roll = member(2, 1, false);
+
+    (void)state;
+    assert_true(bw_roll_needs_all(&founder, BW_ROLL_BARE_INDEX));
+    assert_true(bw_roll_needs_all(&founder, 1000)); /* it has lost what it was founded with */
+    take(&roll, BW_ROLL_ROSTER_INDEX);
+    assert_true(bw_roll_needs_all(&roll, BW_ROLL_ROSTER_INDEX));
+    assert_false(bw_roll_needs_all(&roll, BW_ROLL_ROSTER_INDEX + 1));
 }
 
 static void with_a_bare_log_only_the_founder_stands_and_it_votes_for_all(void **state)
@@ -309,7 +324,8 @@ int main(void)
         cmocka_unit_test(a_directory_that_the_roster_does_not_name_for_its_id_must_end),
         cmocka_unit_test(a_roster_goes_with_the_end_of_the_log_and_stays_in_a_snapshot),
         cmocka_unit_test(a_member_votes_if_the_roster_names_its_own_directory),
-        cmocka_unit_test(with_a_bare_log_only_a_bare_candidate_gets_a_vote),
+        cmocka_unit_test(with_a_bare_log_only_who_has_the_roster_at_most_gets_a_vote),
+        cmocka_unit_test(who_has_the_roster_at_most_needs_the_votes_of_all),
         cmocka_unit_test(with_a_bare_log_only_the_founder_stands_and_it_votes_for_all),
         cmocka_unit_test(a_founder_is_elected_by_all),
         cmocka_unit_test(a_vote_of_a_directory_that_is_gone_does_not_count),

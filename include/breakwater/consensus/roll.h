@@ -8,10 +8,11 @@
  *
  *   L20  a member votes if a roster in its log or snapshot, applied or not, names its own
  *        incarnation. With a bare log the founder votes (it cannot be one that was made anew: that
- *        one founds another cluster), the others only for a candidate whose log is bare too.
- *   L21  with a bare log only the founder stands, and is elected by the votes of all, not of a
- *        majority: a majority may be without anybody who remembers. So who voted it in is known, and
- *        becomes the roster.
+ *        one founds another cluster), the others only for a candidate whose log is bare too, or ends
+ *        at the roster: a founder may have crashed when nobody else had that yet.
+ *   L21  with a bare log only the founder stands. Who has such a log, or one that ends at the roster,
+ *        is elected by the votes of all, not of a majority: a majority may be without anybody who
+ *        remembers. So who voted the founder in is known, and becomes the roster.
  *   L22  of a peer whose incarnation is not the roster's, or that has not said one, nothing is
  *        heard. */
 #ifndef BW_CONSENSUS_ROLL_H
@@ -25,7 +26,8 @@
 #include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
 
-#define BW_ROLL_BARE_INDEX 1 /* of the founding configuration: the last entry of a bare log */
+#define BW_ROLL_BARE_INDEX   1 /* of the founding configuration: the last entry of a bare log */
+#define BW_ROLL_ROSTER_INDEX 2 /* of the first roster */
 
 struct bw_roster {
     unsigned count; /* 0: there is none */
@@ -48,7 +50,7 @@ struct bw_roll {
     struct bw_roster roster;  /* the newest in log or snapshot */
     uint64_t index;           /* of its entry; 0: it is in the snapshot */
     struct bw_roster met;     /* what peers have said in this life; in no order */
-    /* Votes for this founder, with a bare log. */
+    /* Votes for this witness, where it needs all. */
     uint64_t vote_term;
     bool is_pre_vote;
     uint64_t granted[BW_WITNESSES_MAX];
@@ -88,7 +90,9 @@ bool bw_roll_hears(const struct bw_roll *roll, uint64_t id);
 bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index);
 /* L20, L21 */
 bool bw_roll_may_stand(const struct bw_roll *roll);
-/* L21: with a bare log `id` has granted its vote. True: all of `voters` have, but this witness
+/* L21: this witness, whose log ends at `last_index`, needs the votes of all. */
+bool bw_roll_needs_all(const struct bw_roll *roll, uint64_t last_index);
+/* L21: to one that needs all `id` has granted its vote. True: all of `voters` have, but this witness
  * itself; `granted` says who. */
 bool bw_roll_count_vote(struct bw_roll *roll, uint64_t id, uint64_t term, bool is_pre_vote,
                         const uint64_t *voters, unsigned count);
