@@ -31,13 +31,17 @@ static bool is_somebodys(const struct sim_host *host, uint32_t group, uint64_t e
            guard->mirror.armed_epoch != epoch && guard->memory.ended_epoch < epoch;
 }
 
+static bool was_cloned(const struct sim_world *world, uint32_t site)
+{
+    return world->checks->cloned_until_ns != 0 && world->checks->cloned_site == site;
+}
+
 /* What a copy has given back of an epoch ends it by time, though its service is outside: a machine that is
  * there twice is beyond what is promised (3.8). */
 static bool is_a_copys_word(const struct sim_world *world, uint32_t site, uint32_t group,
                             const struct bw_last_end *end)
 {
-    return end->reason == BW_REASON_REBOOT && world->checks->cloned_until_ns != 0 &&
-           world->checks->cloned_site == site &&
+    return end->reason == BW_REASON_REBOOT && was_cloned(world, site) &&
            sim_service_is_outside(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
 
@@ -46,7 +50,8 @@ static bool is_a_copys_word(const struct sim_world *world, uint32_t site, uint32
 static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
                       const struct bw_last_end *end)
 {
-    const bool is_by_time = end->grade == BW_GRADE_EXPIRED || end->reason == BW_REASON_REBOOT;
+    const bool is_by_time = end->grade == BW_GRADE_EXPIRED || end->reason == BW_REASON_REBOOT ||
+                            (end->reason == BW_REASON_NEVER_STARTED && was_cloned(world, site));
 
     return is_by_time ? sim_checks_is_lapse_excused(world, site, group)
                       : sim_checks_is_excused(world, site, group);
@@ -56,7 +61,7 @@ static bool is_beyond(struct sim_world *world, uint32_t site, uint32_t group,
 static bool is_of_its_copy(const struct sim_world *world, uint32_t site, uint32_t group,
                            const struct bw_last_end *end)
 {
-    return world->checks->cloned_until_ns != 0 && world->checks->cloned_site == site &&
+    return was_cloned(world, site) &&
            sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) < end->epoch;
 }
 

@@ -229,10 +229,10 @@ static void down(struct sim_machine *machine, uint32_t group, const char *why, b
     struct sim_service *service = &machine->services[group];
     struct sim_world *world = machine->host->world;
 
+    if (service->is_up ? service->is_in_unit : is_ordered)
+        sim_unit_down(machine, group, is_ordered);
     if (!service->is_up)
         return;
-    if (service->is_in_unit)
-        sim_unit_down(machine, group, is_ordered);
     settle(machine, group); /* all that it has acknowledged */
     service->is_up = false;
     note_writers(machine, group, -1);

@@ -112,6 +112,7 @@ struct sim_unit {
     uint32_t life;             /* grows with each start, which makes a cgroup */
     uint32_t enforced_life;    /* whose cgroup the enforcer was told */
     uint64_t orders;           /* start and stop */
+    bool is_pending;           /* systemd is about to start it again: "activating", which is no end */
     struct sim_unit_sight sights[SIM_UNIT_OBSERVERS];
 };
 

@@ -101,7 +101,7 @@ void sim_unit_look(struct sim_machine *machine, uint32_t group, enum sim_unit_ob
                           .observer = observer,
                           .observer_life = observer_of(machine, observer)->life,
                           .number = ++sight->looks,
-                          .life = is_in_unit(machine, group) ? unit->life : 0};
+                          .life = is_in_unit(machine, group) || unit->is_pending ? unit->life : 0};
     sim_later(machine->kernel, bw_prng_below(&machine->host->chance, LOOK_NS_MAX), on_looked, look,
               free);
 }
@@ -205,6 +205,7 @@ void sim_unit_up(struct sim_machine *machine, uint32_t group)
 
     unit->life++;
     unit->orders++;
+    unit->is_pending = false;
     sim_count(machine->host->world, "unit:up");
 }
 
@@ -213,12 +214,13 @@ static void comes_again(struct sim_process *kernel, void *payload)
     struct sim_machine *machine = sim_machine(kernel->host);
     const uint64_t value = (uintptr_t)payload;
     const uint32_t group = (uint32_t)(value % SIM_GROUPS_MAX);
-    const struct sim_unit *unit = &machine->units[group];
+    struct sim_unit *unit = &machine->units[group];
     struct sim_service *service = &machine->services[group];
     const bool was_twice = service->is_twice; /* it is what was there when its machine was cloned */
 
     if (unit->orders != value / SIM_GROUPS_MAX || service->is_up)
         return;
+    unit->is_pending = false;
     sim_count(machine->host->world, "unit:comes_again");
     sim_service_up(machine, group, service->epoch, false);
     service->is_twice |= was_twice;
@@ -228,7 +230,8 @@ void sim_unit_down(struct sim_machine *machine, uint32_t group, bool is_ordered)
 {
     struct sim_unit *unit = &machine->units[group];
 
-    if (is_ordered || !unit->comes_again)
+    unit->is_pending = unit->comes_again && !is_ordered;
+    if (!unit->is_pending)
         unit->orders++;
     else
         sim_later(machine->kernel, AGAIN_NS, comes_again,
