@@ -158,6 +158,9 @@ static const struct bw_rule rules[] = {
     RARE(S62, "3.3",
          "it serves again after the fence that answered for a held epoch: another fence is owed",
          "a service that comes back after a fence that answered for a held epoch")
+    RARE(S63, "3.3",
+         "stopped without a lease, and its last fence has failed: the guard is told to fence again",
+         "a guard that begins anew after a fence that failed where nothing is held")
     RULE(S90, "3.4",
          "the guard is away: its mirror is read now and then for what another agent armed")
     RULE(S91, "3.4", "the guard is back and another instance's lease is armed: its mirror is read")

@@ -345,6 +345,13 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
     return 0;
 }
 
+/* The newest that is known here: the guard refuses a run once a higher one is armed. */
+static uint64_t epoch_seen(const struct bw_site *site)
+{
+    return site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                       : site->guard.epoch_seen;
+}
+
 static bool any_observation_runs(const struct bw_site *site)
 {
     for (int i = 0; i < BW_ACTION_COUNT; i++)
@@ -357,8 +364,6 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
 {
     struct bw_site *site = step->site;
     struct bw_observation *observation = &site->observation[kind];
-    const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
-                                                                       : site->guard.epoch_seen;
 
     BW_ASSERT(!any_observation_runs(site)); /* 3.4: one at a time */
     BW_ASSERT(site->running == BW_ACTION_NONE); /* beside an action it says nothing */
@@ -366,24 +371,41 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
     observation->order_index = site->order.index;
     observation->begun = step->now;
     observation->due = bw_instant_add(step->now, interval_ns(site, kind));
-    bw_site_run(step, kind, epoch, "S38");
+    bw_site_run(step, kind, epoch_seen(site), "S38");
 }
 
-/* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced with
- * the epoch seen (the guard refuses it once a higher one is armed). */
+static bool may_fence(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+
+    return has_no_service(site) && site->guard_greeted && site->running == BW_ACTION_NONE &&
+           bw_instant_wait_is_over(step->now, site->retry_at);
+}
+
+/* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced. */
 static void fence_rogue(const struct step *step)
 {
     struct bw_site *site = step->site;
-    const uint64_t epoch = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
-                                                                       : site->guard.epoch_seen;
 
-    if (site->rogue_in_a_row < 2 || !has_no_service(site) || !site->guard_greeted ||
-        site->running != BW_ACTION_NONE || !bw_instant_wait_is_over(step->now, site->retry_at))
+    if (site->rogue_in_a_row < 2 || !may_fence(step))
         return;
     site->rogue_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
-    bw_site_run(step, BW_ACTION_FENCE, epoch, "S39");
+    bw_site_run(step, BW_ACTION_FENCE, epoch_seen(site), "S39");
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
+}
+
+/* 3.3: a guard repeats the fence that failed until one sees the end. One that began anew meanwhile does not,
+ * and the site would be no candidate for ever. */
+static void repeat_failed_fence(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (!site->fence_failed || site->service != BW_SERVICE_STOPPED || !site->memory.enforced ||
+        !may_fence(step))
+        return;
+    site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+    bw_site_run(step, BW_ACTION_FENCE, epoch_seen(site), "S63");
 }
 
 /* A switchover waits for a readiness of this order, or of the service that has just ended: status
@@ -404,6 +426,7 @@ void bw_site_watch_service(const struct step *step)
     enum bw_action_kind next = BW_ACTION_NONE;
 
     fence_rogue(step);
+    repeat_failed_fence(step);
     if (!site->guard_greeted || site->running != BW_ACTION_NONE || any_observation_runs(site))
         return;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {

@@ -220,11 +220,11 @@ static enum found begin_look(struct bw_guard_machine *machine, struct bw_instant
 
     if (machine->looks.waiting_count == 0 || machine->look_budget == 0)
         return FOUND_NOTHING;
-    machine->look_at = now;
     if (!bw_looks_next(&machine->looks, now, &number, &machine->look_at)) {
         machine->look_budget = 0;
         return FOUND_NOTHING;
     }
+    machine->look_at = now; /* the next may have room too, where this turn has no time left for it */
     machine->look_budget--;
     group = group_of(machine, number);
     group->look_waits = false;

@@ -482,6 +482,7 @@ static void of_many_looks_those_that_are_too_many_wait(void **state)
     bw_guard_machine_on_wake(&machine);
     assert_done("spawn32:status spawn33:status spawn34:status spawn35:status");
     assert_int_equal(waiting_count(), GROUPS - BW_LOOKS_AT_ONCE - 4);
+    assert_true(bw_instant_right_is_over(now, bw_guard_machine_wake(&machine, now)));
     bw_guard_machine_on_wake(&machine);
     assert_done("spawn36:status spawn37:status spawn38:status spawn39:status");
     assert_int_equal(waiting_count(), 0);

@@ -286,6 +286,38 @@ static void enforced_site_that_serves_without_a_lease_is_fenced(void **state)
     assert_true(world.site.alarms & (1u << BW_ALARM_ROGUE_START));
 }
 
+/* Found by the simulator: the guard that would have repeated the fence had begun anew, and the site was no
+ * candidate for ever (3.3). */
+static void a_fence_that_failed_is_repeated_until_one_has_seen_the_end(void **state)
+{
+    const struct bw_site_memory memory = {.epoch = 7, .given_back = true, .enforced = true};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.epoch_seen = 7, .enforced = true});
+    status(&world, "started");
+    status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_true(world.site.alarms & (1u << BW_ALARM_FENCE_FAILED));
+
+    guard_lost(&world);
+    guard_state(&world, &(struct bw_guard_state){.epoch_seen = 7, .enforced = true});
+    for (int i = 0; i < 2; i++) { /* one that fails is no end of it */
+        world.sent_run.run.action = BW_ACTION_NONE;
+        status(&world, "stopped");
+        tick_at(&world, world.now_ms + 5000);
+        assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+        ended(&world, &world.sent_run, i == 0 ? BW_RUN_FAILED : BW_RUN_OK, "");
+    }
+    assert_false(world.site.alarms & (1u << BW_ALARM_FENCE_FAILED));
+    world.sent_run.run.action = BW_ACTION_NONE;
+    status(&world, "stopped");
+    tick_at(&world, world.now_ms + 5000);
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
 /* A site that was granted an epoch and then cut off waits for its first confirmation: another one holds
  * the next, and what somebody starts here by hand is no less a rogue for that (I1, 3.8). */
 static void a_rogue_is_fenced_while_the_site_waits_for_its_first_lease(void **state)
@@ -535,6 +567,7 @@ int main(void)
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
         cmocka_unit_test(enforced_site_that_serves_without_a_lease_is_fenced),
+        cmocka_unit_test(a_fence_that_failed_is_repeated_until_one_has_seen_the_end),
         cmocka_unit_test(a_rogue_is_fenced_while_the_site_waits_for_its_first_lease),
         cmocka_unit_test(what_an_epoch_is_to_adopt_is_no_rogue),
         cmocka_unit_test(what_another_instance_has_armed_is_rogue_only_after_its_deadline),
