@@ -94,6 +94,16 @@ static enum bw_condition condition_of(const struct bw_site *site)
     return is_unknown ? BW_CONDITION_FAILED : site->condition;
 }
 
+/* What is killed and begun again is stopped for a moment: before a fence has seen the end such a look is no
+ * word that another site may begin by (3.2.4, 3.9). */
+static enum bw_service service_of(const struct bw_site *site)
+{
+    const bool is_fenced = site->tenure == BW_TENURE_FENCING || site->tenure == BW_TENURE_STUCK ||
+                           site->fence_failed;
+
+    return is_fenced && site->service == BW_SERVICE_STOPPED ? BW_SERVICE_UNKNOWN : site->service;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -123,7 +133,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->let_go_index = kept->let_go_index;
     report->guard_alive = site->guard_greeted && !bw_site_guard_is_silent(site, now);
     report->enforced = kept->enforced;
-    report->service = site->service;
+    report->service = service_of(site);
     report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
     report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
     report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;

@@ -402,9 +402,9 @@ static void repeat_failed_fence(const struct step *step)
     struct bw_site *site = step->site;
 
     if (!site->fence_failed || site->service != BW_SERVICE_STOPPED || !site->memory.enforced ||
-        !may_fence(step))
+        !bw_instant_wait_is_over(step->now, site->fence_again_at) || !may_fence(step))
         return;
-    site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+    site->fence_again_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     bw_site_run(step, BW_ACTION_FENCE, epoch_seen(site), "S63");
 }
 

@@ -307,6 +307,7 @@ static void a_fence_that_failed_is_repeated_until_one_has_seen_the_end(void **st
     for (int i = 0; i < 2; i++) { /* one that fails is no end of it */
         world.sent_run.run.action = BW_ACTION_NONE;
         status(&world, "stopped");
+        assert_int_equal(reported(&world).service, BW_SERVICE_UNKNOWN); /* between two ends */
         tick_at(&world, world.now_ms + 5000);
         assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
         ended(&world, &world.sent_run, i == 0 ? BW_RUN_FAILED : BW_RUN_OK, "");
@@ -314,6 +315,7 @@ static void a_fence_that_failed_is_repeated_until_one_has_seen_the_end(void **st
     assert_false(world.site.alarms & (1u << BW_ALARM_FENCE_FAILED));
     world.sent_run.run.action = BW_ACTION_NONE;
     status(&world, "stopped");
+    assert_int_equal(reported(&world).service, BW_SERVICE_STOPPED);
     tick_at(&world, world.now_ms + 5000);
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
 }

@@ -191,6 +191,7 @@ struct bw_site {
     struct bw_instant stopped_since; /* since when a readiness run tells the final position */
     bool guard_cleans;              /* the guard runs a stop by itself, after a fence (3.2.4) */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
+    struct bw_instant fence_again_at; /* not before: a fence that failed where nothing is held (S63) */
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
