@@ -1,5 +1,5 @@
 /* explain: what is printed is what was decided by (design 4). The texts are golden: set
- * BREAKWATER_GOLDEN_UPDATE=1 to write them anew, and review them as code. */
+ * BREAKWATER_GOLDEN=write to write them anew, and review them as code. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -126,7 +126,8 @@ static void compare_with_golden(const char *name)
 {
     static char golden[sizeof(told)];
     const char *source = getenv("BREAKWATER_SOURCE");
-    bool is_update = getenv("BREAKWATER_GOLDEN_UPDATE") != NULL;
+    const char *mode = getenv("BREAKWATER_GOLDEN");
+    const bool is_update = mode != NULL && strcmp(mode, "write") == 0;
     char path[512];
     FILE *file;
     size_t size;

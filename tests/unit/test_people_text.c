@@ -1,5 +1,5 @@
 /* what people read: status, history and plans of a witness's real machines, as JSON and as tables.
- * Golden: set BREAKWATER_GOLDEN_UPDATE=1 to write them anew, and review them as code. */
+ * Golden: set BREAKWATER_GOLDEN=write to write them anew, and review them as code. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -107,7 +107,8 @@ static void compare_with_golden(const char *name)
 {
     static char golden[65536];
     const char *source = getenv("BREAKWATER_SOURCE");
-    const bool is_update = getenv("BREAKWATER_GOLDEN_UPDATE") != NULL;
+    const char *mode = getenv("BREAKWATER_GOLDEN");
+    const bool is_update = mode != NULL && strcmp(mode, "write") == 0;
     char path[512];
     FILE *file;
     size_t size;
