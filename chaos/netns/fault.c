@@ -30,7 +30,7 @@ static void shape(struct bw_lab *lab, const struct bw_lab_fault *fault)
     const struct bw_fault *kind = fault->kind;
 
     for (uint32_t other = 0; other < lab->hub.count; other++) {
-        if (other == fault->node || (kind->place == BW_FAULT_AT_PAIR && other != fault->peer))
+        if (other == fault->node || (kind->target == BW_FAULT_AT_PAIR && other != fault->peer))
             continue;
         if ((kind->direction & BW_FAULT_OUT) != 0)
             add_link(&lab->hub.links[fault->node][other], &kind->link);
@@ -59,7 +59,7 @@ static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
 
         if (fault->kind == NULL || !fault->is_on || fault->kind->part != BW_FAULT_OF_NETWORK)
             continue;
-        if (fault->kind->place == BW_FAULT_AT_ALL)
+        if (fault->kind->target == BW_FAULT_AT_ALL)
             shape_ring(lab, fault);
         else
             shape(lab, fault);
@@ -71,33 +71,33 @@ static void shape_all(struct bw_lab *lab, const struct bw_faults *faults)
 
 #define LINKS(named, told, where, way, ...)                                                        \
     {                                                                                              \
-        .name = (named), .words = (told), .place = BW_FAULT_AT_##where,                            \
+        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
         .part = BW_FAULT_OF_NETWORK, .is_random = true, .direction = BW_FAULT_##way, .link = {     \
             __VA_ARGS__                                                                            \
         }                                                                                          \
     }
 #define PROCESS(named, told, where, of, began, ended, ...)                                         \
     {                                                                                              \
-        .name = (named), .words = (told), .place = BW_FAULT_AT_##where,                            \
+        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
         .part = BW_FAULT_OF_DAEMONS, .is_random = true, .role = BW_LAB_##of, .begin = (began),     \
         .end = (ended), __VA_ARGS__                                                                \
     }
 #define DISK(named, told, where, of, line)                                                         \
     {                                                                                              \
-        .name = (named), .words = (told), .place = BW_FAULT_AT_##where, .part = BW_FAULT_OF_DISK,  \
+        .name = (named), .words = (told), .target = BW_FAULT_AT_##where, .part = BW_FAULT_OF_DISK, \
         .is_random = true, .role = BW_LAB_##of, .begin = bw_begin_preload, .end = bw_end_preload,  \
         .text = (line)                                                                             \
     }
 #define SCRIPT(named, told)                                                                        \
     {                                                                                              \
-        .name = (named), .words = (told), .place = BW_FAULT_AT_SITE, .part = BW_FAULT_OF_SCRIPTS,  \
+        .name = (named), .words = (told), .target = BW_FAULT_AT_SITE, .part = BW_FAULT_OF_SCRIPTS, \
         .is_random = true, .begin = bw_begin_mode, .end = bw_end_mode, .text = (named)             \
     }
 #define NODE(named, told, where, of, bound, drawn, began, ended, ...)                              \
     {                                                                                              \
-        .name = (named), .words = (told), .place = BW_FAULT_AT_##where, .scope = BW_FAULT_##bound, \
-        .part = BW_FAULT_OF_##of, .is_random = (drawn), .begin = (began), .end = (ended),          \
-        __VA_ARGS__                                                                                \
+        .name = (named), .words = (told), .target = BW_FAULT_AT_##where,                           \
+        .scope = BW_FAULT_##bound, .part = BW_FAULT_OF_##of, .is_random = (drawn),                 \
+        .begin = (began), .end = (ended), __VA_ARGS__                                              \
     }
 
 /* Errno values as numbers: that is what the preload reads. EIO 5, EMFILE 24, ENOSPC 28. */
@@ -132,7 +132,7 @@ const struct bw_fault bw_fault_table[] = {
           .mangle = 2),
     {.name = "flapping",
      .words = "the node's link goes down and up every 300 ms",
-     .place = BW_FAULT_AT_NODE,
+     .target = BW_FAULT_AT_NODE,
      .part = BW_FAULT_OF_NETWORK,
      .is_random = true,
      .direction = BW_FAULT_BOTH,
@@ -172,8 +172,7 @@ const struct bw_fault bw_fault_table[] = {
          NODE, DAEMONS, PROMISED, true, bw_begin_host_lost, bw_end_host_lost, .number = 0),
     NODE("copied",
          "a copy of the site's machine wakes up: its state, another boot id; it dies in the end",
-         SITE, DAEMONS, PROMISED, true, bw_begin_copy, bw_end_copy, .number = 0,
-         .is_single = true),
+         SITE, DAEMONS, PROMISED, true, bw_begin_copy, bw_end_copy, .number = 0, .is_single = true),
     NODE("witness-wiped",
          "a witness loses its data directory, another is made under its id; in the end it is found",
          WITNESS, DISK, PROMISED, false, bw_begin_wipe, bw_end_wipe, .role = BW_LAB_WITNESS),
@@ -183,8 +182,8 @@ const struct bw_fault bw_fault_table[] = {
          PROMISED, true, bw_begin_down_both, bw_end_down_both, .number = 0),
     NODE("daemons-stopped", "agent and guard are told to end and are not started anew", SITE,
          DAEMONS, PROMISED, true, bw_begin_stop_both, bw_end_down_both, .number = 0),
-    NODE("daemons-refused", "the site's file is spoiled, and agent and guard are started anew", SITE,
-         DAEMONS, PROMISED, true, bw_begin_spoil_file, bw_end_spoil_file, .number = 0),
+    NODE("daemons-refused", "the site's file is spoiled, and agent and guard are started anew",
+         SITE, DAEMONS, PROMISED, true, bw_begin_spoil_file, bw_end_spoil_file, .number = 0),
     NODE("site-hung-disk", "no fsync of agent and guard comes back", SITE, DISK, PROMISED, true,
          bw_begin_hang_both, bw_end_hang_both, .text = "hang disk/ 600000"),
     NODE("site-hung-scripts", "whoever looks at a script, agent and guard too, waits for 8 s", SITE,
@@ -249,15 +248,15 @@ const struct bw_fault bw_fault_table[] = {
     SCRIPT("forks-away", "the start script leaves a process in a session of its own"),
     NODE("all-fail", "stop and fence do nothing and fail, and status knows nothing", SITE, SCRIPTS,
          PROMISED, false, bw_begin_mode, bw_end_mode, .text = "all-fail"),
-    NODE("scripts-writable", "others than root can write the site's scripts, and status is another one", SITE, SCRIPTS, PROMISED,
-         false, bw_begin_open_scripts, bw_end_open_scripts, .number = 0),
+    NODE("scripts-writable",
+         "others than root can write the site's scripts, and status is another one", SITE, SCRIPTS,
+         PROMISED, false, bw_begin_open_scripts, bw_end_open_scripts, .number = 0),
     NODE("scripts-missing", "the site's scripts are not there", SITE, SCRIPTS, PROMISED, false,
          bw_begin_no_scripts, bw_end_no_scripts, .number = 0),
     NODE("outside", "what a start begins at this site runs where its guard does not reach", SITE,
          SCRIPTS, PROMISED, false, bw_begin_outside, bw_end_outside, .number = 0),
     NODE("force-release", "an operator vouches that the site is off, and is believed", SITE,
-         SCRIPTS, PROMISED, false, bw_begin_force_release, NULL, .is_momentary = true,
-         .number = 0),
+         SCRIPTS, PROMISED, false, bw_begin_force_release, NULL, .is_momentary = true, .number = 0),
     NODE("force-release-early", "an operator vouches for a site that still answers, and is refused",
          SITE, SCRIPTS, PROMISED, false, bw_begin_force_release, NULL, .is_momentary = true,
          .number = 6),
@@ -300,8 +299,9 @@ const char *bw_fault_why_not(const struct bw_lab *lab, const struct bw_fault *ki
 
 static void say_fault(struct bw_lab *lab, const struct bw_lab_fault *fault, bool is_begin)
 {
-    const char *peer = fault->kind->place == BW_FAULT_AT_PAIR ? lab->nodes[fault->peer].name : "";
-    const char *node = fault->kind->place == BW_FAULT_AT_ALL ? "all" : lab->nodes[fault->node].name;
+    const char *peer = fault->kind->target == BW_FAULT_AT_PAIR ? lab->nodes[fault->peer].name : "";
+    const char *node = fault->kind->target == BW_FAULT_AT_ALL ? "all"
+                                                              : lab->nodes[fault->node].name;
 
     bw_lab_say(lab, is_begin ? BW_LAB_FAULT : BW_LAB_HEAL, (int)fault->node, -1, "%s %s at %s%s%s",
                is_begin ? "fault" : "heal ", fault->kind->name, node, peer[0] != '\0' ? ", " : "",

@@ -7,7 +7,7 @@
 #include "lab.h"
 
 /* What a fault strikes. */
-enum bw_fault_place {
+enum bw_fault_target {
     BW_FAULT_AT_NODE,    /* a witness or a site */
     BW_FAULT_AT_WITNESS, /* one */
     BW_FAULT_AT_SITE,
@@ -36,7 +36,7 @@ struct bw_lab_fault; /* one that is on */
 struct bw_fault {
     const char *name;
     const char *words; /* what it does, in words */
-    enum bw_fault_place place;
+    enum bw_fault_target target;
     enum bw_fault_scope scope;
     enum bw_fault_part part;
     bool is_random;    /* random draws it */

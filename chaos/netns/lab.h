@@ -27,8 +27,9 @@
 
 #define BW_LAB_CLUSTER "chaos"
 #define BW_LAB_GROUPS_MAX 16
-#define BW_LAB_NODES_MAX  (BW_LAB_WITNESSES + BW_LAB_SITES_MAX + 1)
-#define BW_LAB_PROCESSES  (BW_LAB_WITNESSES + 2 * BW_LAB_SITES_MAX)
+#define BW_LAB_SPARES_MAX (BW_WITNESSES_MAX - BW_LAB_WITNESSES) /* machines for witnesses to come */
+#define BW_LAB_NODES_MAX  (BW_LAB_WITNESSES + BW_LAB_SITES_MAX + 1 + BW_LAB_SPARES_MAX)
+#define BW_LAB_PROCESSES  (BW_LAB_WITNESSES + 2 * BW_LAB_SITES_MAX + BW_LAB_SPARES_MAX)
 #define BW_LAB_CLIENTS    4 /* of a PostgreSQL lab: inside and outside of each site */
 /* Told and drawn at most; further ones are counted, and the report says how many. */
 #define BW_LAB_EVENTS_MAX 100000
@@ -115,10 +116,20 @@ struct bw_lab_options {
     const char *preload;  /* fault_preload.so; NULL: faults that need it are left out */
     uint32_t site_count;  /* 2 to BW_LAB_SITES_MAX */
     uint32_t group_count; /* 1 to BW_LAB_GROUPS_MAX */
+    uint32_t spare_count; /* machines on which no witness runs at first; the last nodes */
     uint32_t lease_ttl_ms;
     uint64_t seed;
     bool is_postgres; /* one group of two PostgreSQL servers (postgres.h); the lease is theirs */
     bool has_data;    /* a readiness script measures the service's data, stopped or not */
+};
+
+/* A program that runs beside the lab's own turns, until it ends or is killed. In the caller's memory. */
+struct bw_lab_job {
+    pid_t pid;  /* 0: it has ended */
+    int status; /* once it has: its exit status; -1: a signal ended it */
+    uint64_t begun_ns;
+    uint64_t ended_ns;
+    struct bw_lab_job *next;
 };
 
 /* On the heap or static: large. bw_lab_open to bw_lab_close. */
@@ -130,11 +141,12 @@ struct bw_lab {
     char records[BW_LAB_PATH_BYTES];
     struct bw_id cluster_id;
     struct bw_hub hub;
-    uint32_t node_count; /* witnesses, sites, and the one from which commands are given */
+    uint32_t node_count; /* witnesses, sites, the one from which commands are given, and spare ones */
     struct bw_lab_node nodes[BW_LAB_NODES_MAX];
     struct bw_lab_drift drifts[BW_LAB_NODES_MAX];
     uint32_t process_count;
     struct bw_lab_process processes[BW_LAB_PROCESSES];
+    struct bw_lab_job *jobs; /* those that run */
     pid_t clients[BW_LAB_CLIENTS]; /* 0: none */
     pid_t copy;                    /* of a site's machine: above all its processes; 0: none */
     char groups[BW_LAB_GROUPS_MAX][BW_NAME_MAX + 1];
@@ -160,7 +172,12 @@ void bw_lab_close(struct bw_lab *lab);
 /* Gives the group specs to the witnesses. */
 BW_MUST_CHECK enum bw_err bw_lab_apply(struct bw_lab *lab, struct bw_diag *diag);
 
+/* A process for the witness of a machine that had none; nothing is started. */
+BW_MUST_CHECK enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node,
+                                             struct bw_diag *diag);
+
 uint32_t bw_lab_site_node(uint32_t site);
+uint32_t bw_lab_spare_node(const struct bw_lab *lab, uint32_t spare);
 uint32_t bw_lab_command_node(const struct bw_lab *lab);
 /* ---- process.c --------------------------------------------------------------------------------
  */
@@ -193,6 +210,16 @@ int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint
 /* The same, a command line of breakwater, from the command node. At most 16 words. */
 int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
                    char *out_text, size_t size);
+/* The same, and only what it printed on standard output: of `-o json`. */
+int bw_lab_ask(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms, char *out_text,
+               size_t size);
+/* Begins a command line of breakwater at the command node, whose output goes to the file `output`; its
+ * end is noted by the lab's turn. */
+BW_MUST_CHECK enum bw_err bw_lab_begin_command(struct bw_lab *lab, struct bw_lab_job *job,
+                                               const char *const *words, const char *output,
+                                               struct bw_diag *diag);
+/* Has a child of the harness (bw_lab_fork) noted in the same way. */
+void bw_lab_watch(struct bw_lab *lab, struct bw_lab_job *job, pid_t pid);
 
 /* Waits for a child of the harness; its exit status, -1 where a signal ended it. */
 int bw_lab_wait_child(pid_t pid);

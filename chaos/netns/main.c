@@ -16,15 +16,19 @@
 #include <breakwater/os/random.h>
 #include <breakwater/trials/verb.h>
 
-#include "chaos.h"
+#include "members.h"
 #include "options.h"
 #include "postgres.h"
 #include "preload.h"
 #include "report.h"
+#include "verbs.h"
 
 #define STATUS_SKIPPED     77 /* something that it needs is not on this machine */
 #define LEASE_MS_ABSENT    "1200ms"
 #define GROUPS_ABSENT      3
+#define MEMBERS_LEASE_TEXT "6s" /* whoever leads is replaced within it */
+#define MEMBERS_WRITERS    3
+#define REPLACEMENTS_ABSENT 20
 #define RECORDS_LIMIT_TEXT "2 h: records are kept in memory until then"
 #define FOR_MS_MAX         (2 * 3600 * 1000)
 
@@ -41,6 +45,8 @@ struct values {
     const char *json;
     uint64_t seed;
     const char *time;
+    uint64_t replacements;
+    uint64_t writers;
 };
 
 #define COMMON_OPTIONS                                                                             \
@@ -63,6 +69,20 @@ static const struct bw_option random_options[] = {
                      "what is broken when; the same number, the same schedule (drawn)"),
     BW_OPTION_TEXT(struct values, time, "for", 0, "D", "how long, at most 2h (60s)"),
     COMMON_OPTIONS, BW_OPTIONS_END};
+static const struct bw_option members_options[] = {
+    BW_OPTION_NUMBER(struct values, replacements, "replacements", 0, "N", 1, BW_REPLACEMENTS_MAX,
+                     "how many witnesses are replaced (20)"),
+    BW_OPTION_NUMBER(struct values, writers, "writers", 0, "N", 1, BW_ENTRIES_WRITERS_MAX,
+                     "how many writers write meanwhile (3)"),
+    BW_OPTION_NUMBER(struct values, seed, "seed", 0, "N", 0, UINT64_MAX,
+                     "who is lost, and what happens in the middle of it (drawn)"),
+    BW_OPTION_TEXT(struct values, program, "program", 0, "PATH",
+                   "the breakwater that is put to the test (the one beside this program)"),
+    BW_OPTION_TEXT(struct values, lease, "lease", 0, "D",
+                   "lease_ttl of every group, 1200ms to 60s; all else follows (6s)"),
+    BW_OPTION_TEXT(struct values, records, "records", 0, "DIR",
+                   "keep what services and writers recorded, and all logs, new"),
+    BW_OPTIONS_END};
 static const struct bw_option no_options[] = {BW_OPTIONS_END};
 
 static const struct bw_cli_command run_command = {
@@ -85,6 +105,17 @@ static const struct bw_cli_command random_command = {
         "every group must be served again within a computed bound. Needs root (network\n"
         "namespaces).",
     .options = random_options,
+};
+static const struct bw_cli_command members_command = {
+    .name = "members",
+    .program = "breakwater-chaos",
+    .operands = "",
+    .help =
+        "Replaces witnesses, again and again, by the commands of `breakwater members`, while writers\n"
+        "write and two sites serve: their disks are deleted, leaders are killed and commands\n"
+        "interrupted in the middle of it. Counts what was acknowledged, and what of it is lost.\n"
+        "Needs root (network namespaces).",
+    .options = members_options,
 };
 static const struct bw_cli_command list_command = {
     .name = "list",
@@ -115,6 +146,7 @@ struct task {
     char program[BW_LAB_PATH_BYTES];
     char self[BW_LAB_PATH_BYTES];
     uint32_t random_ms; /* 0: scenarios */
+    struct bw_members *members; /* NULL: no witness is replaced */
 };
 
 static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcome,
@@ -125,6 +157,12 @@ static enum bw_err run_rounds(const struct task *task, struct bw_outcome *outcom
     struct bw_step steps[BW_STEPS_MAX];
     enum bw_err err = BW_OK;
 
+    if (task->members != NULL)
+        return bw_members_play(task->members, run,
+                               &(struct bw_members_options){
+                                   .replacements = (uint32_t)task->values.replacements,
+                                   .writers = (uint32_t)task->values.writers},
+                               diag);
     if (scenario->crash_point != NULL)
         bw_run_arm_crash(run, scenario->crash_role, scenario->crash_point);
     if (scenario->rounds != NULL)
@@ -193,6 +231,8 @@ static void run_one(const struct task *task, const struct bw_box *box, uint32_t 
     if (task->values.records != NULL)
         keep_records(task, outcome);
     bw_report_print(outcome, stdout);
+    if (task->members != NULL)
+        bw_members_print(task->members, stdout);
 }
 
 static enum bw_err write_reports(const struct task *task, struct bw_outcome *const *outcomes,
@@ -216,15 +256,23 @@ static void block_child_signal(void)
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
+static struct bw_scenario unnamed_scenario(const struct task *task)
+{
+    if (task->command == &members_command)
+        return (struct bw_scenario){.name = "members",
+                                    .words = "witnesses are replaced while writers write"};
+    return (struct bw_scenario){.name = "random", .words = "drawn from the seed"};
+}
+
 /* As the first process of the box. */
 static int run_inside(const struct bw_box *box, void *user)
 {
     static struct bw_outcome *outcomes[BW_RUNS_MAX];
     struct task *task = user;
     struct bw_diag diag = {0};
-    const uint32_t count = task->random_ms > 0 ? 1 : (uint32_t)task->operands.count;
-    const struct bw_scenario random = {.name = "random", .words = "drawn from the seed"};
-    struct bw_scenario scenario = random;
+    const bool is_named = task->command == &run_command;
+    const uint32_t count = is_named ? (uint32_t)task->operands.count : 1;
+    struct bw_scenario scenario = unnamed_scenario(task);
     bool is_ok = true;
     enum bw_err err = bw_preload_write(BW_BOX_DIR "/preload.so", &diag);
 
@@ -236,13 +284,16 @@ static int run_inside(const struct bw_box *box, void *user)
             err = bw_diag_set(&diag, BW_ERR_NOMEM, "out of memory");
             break;
         }
-        if (task->random_ms == 0)
+        if (is_named)
             (void)bw_scenario_find(task->operands.items[i], &scenario); /* checked outside */
         run_one(task, box, i, &scenario, outcomes[i]);
-        is_ok = is_ok && bw_outcome_is_ok(outcomes[i]);
+        is_ok = is_ok && bw_outcome_is_ok(outcomes[i]) &&
+                (task->members == NULL || bw_members_are_ok(task->members));
     }
     if (err == BW_OK)
         err = write_reports(task, outcomes, count, &diag);
+    if (task->members != NULL)
+        bw_members_deinit(task->members);
     for (uint32_t i = 0; i < count && outcomes[i] != NULL; i++) {
         bw_outcome_deinit(outcomes[i]);
         free(outcomes[i]);
@@ -327,6 +378,9 @@ static int check_values(struct task *task)
                                         .self = task->self,
                                         .site_count = (uint32_t)values->sites,
                                         .group_count = (uint32_t)values->groups,
+                                        .spare_count = task->command == &members_command
+                                                           ? BW_LAB_SPARES_MAX
+                                                           : 0,
                                         .lease_ttl_ms = lease_ms,
                                         .seed = values->seed};
     return BW_EXIT_FINE;
@@ -337,14 +391,19 @@ static int torment(const struct bw_cli_command *command, int argc, char **argv)
     struct task task = {.command = command,
                         .values = {.sites = 2,
                                    .groups = GROUPS_ABSENT,
-                                   .lease = LEASE_MS_ABSENT,
+                                   .lease = command == &members_command ? MEMBERS_LEASE_TEXT
+                                                                        : LEASE_MS_ABSENT,
                                    .time = "60s",
+                                   .replacements = REPLACEMENTS_ABSENT,
+                                   .writers = MEMBERS_WRITERS,
                                    .seed = bw_random_seed() % 1000000000}};
     struct bw_diag diag = {0};
     enum bw_exit exit_status;
+    static struct bw_members members;
     int status;
     enum bw_err err;
 
+    task.members = command == &members_command ? &members : NULL;
     if (!bw_options_parse(command, argc, argv, &task.values, &task.operands, &exit_status))
         return (int)exit_status;
     status = check_values(&task);
@@ -354,7 +413,7 @@ static int torment(const struct bw_cli_command *command, int argc, char **argv)
         (void)fprintf(stderr, "error: no /dev/net/tun on this machine: no network can be made\n");
         return STATUS_SKIPPED;
     }
-    if (command == &random_command)
+    if (command != &run_command)
         (void)printf("seed %" PRIu64 "\n", task.lab.seed);
     err = bw_box_run(run_inside, &task, &status, &diag);
     if (err == BW_OK)
@@ -376,6 +435,11 @@ static int run_verb(int argc, char **argv)
 static int random_verb(int argc, char **argv)
 {
     return torment(&random_command, argc, argv);
+}
+
+static int members_verb(int argc, char **argv)
+{
+    return torment(&members_command, argc, argv);
 }
 
 static int list_verb(int argc, char **argv)
@@ -416,6 +480,12 @@ static int judge_verb(int argc, char **argv)
     return is_ok ? BW_EXIT_FINE : BW_EXIT_FAILED;
 }
 
+/* The service of a lab is this program's, not that of the breakwater which is put to the test. */
+static int ledger_verb(int argc, char **argv)
+{
+    return (int)bw_lab_verb_ledger(argc, argv);
+}
+
 struct verb {
     const char *name;
     const char *help; /* NULL: for the start scripts of a lab, not for people */
@@ -425,9 +495,10 @@ static const struct verb verbs[] = {
     {"list", "name every scenario and fault", list_verb},
     {"run", "run scenarios, each on a new cluster", run_verb},
     {"random", "break things as a seed has it, for a while", random_verb},
+    {"members", "replace witnesses while writers write", members_verb},
     {"judge", "judge kept records again", judge_verb},
     {"scripts", "try a site's own scripts", bw_trials_verb},
-    {"ledger", NULL, bw_chaos_ledger},
+    {"ledger", NULL, ledger_verb},
 };
 #define VERB_COUNT (sizeof verbs / sizeof verbs[0])
 
@@ -452,6 +523,7 @@ static void print_help(FILE *out)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    (void)umask(umask(022) | 022); /* daemons refuse what others can change (5.4) */
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(argc < 2 ? stderr : stdout);
         return argc < 2 ? BW_EXIT_USAGE : BW_EXIT_FINE;

@@ -10,17 +10,13 @@
 #define PERCENT 100
 
 /* A site's machine is lost for as long as nobody else serves; given up after this. */
-#define LOST                                                                                       \
-    {                                                                                              \
-        .fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 800                       \
-    }
-/* A witness that begins to lead waits anew for the end of the lease (design 3.3), and hears the sites
- * first; all of this once. */
+#define LOST BW_STEP("host-lost", HOLDER, 0, 800)
+/* A witness that begins to lead waits anew for the end of the lease (design 3.3), and hears the
+ * sites first; all of this once. */
 #define LEADER_LOST(tenth)                                                                         \
     {                                                                                              \
         .words = "its leader is lost at " #tenth " tenths of it",                                  \
-        .steps = {LOST,                                                                            \
-                  {.fault = "witness-killed", .place = BW_STEP_LEADER, .at_percent = 10 * (tenth)}}, \
+        .steps = {LOST, BW_STEP("witness-killed", LEADER, 10 * (tenth), 0)},                       \
         .is_in_percent_of_measure = true, .more_leases = 1, .more_elections = 10,                  \
         .more_renewals = 3, .more_ms = 2000                                                        \
     }
@@ -39,15 +35,15 @@ const struct bw_measured_round bw_leader_rounds[] = {
     {.words = NULL},
 };
 
-/* Two seconds: for KILL after the limit, for the fence and its look, and for the stop's position. */
+/* Two seconds: for KILL after the limit, for the fence and its look, and for the stop's position.
+ */
 const struct bw_measured_round bw_hung_stop_rounds[] = {
     {.words = "a planned move",
-     .steps = {{.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .steps = {BW_STEP("switchover", STANDBY, 0, 0)},
      .is_measure = true,
      .stops_max = 1},
     {.words = "a planned move whose stop ends the service, and hangs",
-     .steps = {{.fault = "stop-hangs-late", .place = BW_STEP_HOLDER, .length_percent = 800},
-               {.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .steps = {BW_STEP("stop-hangs-late", HOLDER, 0, 800), BW_STEP("switchover", STANDBY, 0, 0)},
      .more_ms = BW_LAB_STOP_TIMEOUT_MS + 2000,
      .stops_max = 1},
     {.words = NULL},
@@ -58,18 +54,17 @@ const struct bw_measured_round bw_hung_stop_rounds[] = {
 #define STRUCK_MIDWAY(told, of, where, percent)                                                    \
     {                                                                                              \
         .words = (told),                                                                           \
-        .steps = {{.fault = "stop-slow", .place = BW_STEP_HOLDER, .length_percent = 600},          \
-                  {.fault = "switchover", .place = BW_STEP_STANDBY},                               \
+        .steps = {BW_STEP("stop-slow", HOLDER, 0, 600),                                            \
+                  BW_STEP("switchover", STANDBY, 0, 0),                                            \
                   {.fault = (of),                                                                  \
-                   .place = BW_STEP_##where,                                                       \
+                   .target = BW_STEP_##where,                                                      \
                    .at_percent = (percent),                                                        \
                    .is_after_stop = true}},                                                        \
         .more_renewals = 1, .more_ms = BW_LAB_RESTART_MS + 1000                                    \
     }
 const struct bw_measured_round bw_restart_rounds[] = {
     {.words = "a planned move with a slow stop",
-     .steps = {{.fault = "stop-slow", .place = BW_STEP_HOLDER, .length_percent = 600},
-               {.fault = "switchover", .place = BW_STEP_STANDBY}},
+     .steps = {BW_STEP("stop-slow", HOLDER, 0, 600), BW_STEP("switchover", STANDBY, 0, 0)},
      .is_measure = true},
     STRUCK_MIDWAY("its agent is started anew as the stop begins", "agent-killed", HOLDER, 0),
     STRUCK_MIDWAY("its agent is started anew as the stop ends", "agent-killed", HOLDER, 60),

@@ -135,7 +135,7 @@ static void unblock_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-struct place {
+struct target {
     const struct bw_lab *lab;
     const struct bw_lab_process *process;
 };
@@ -143,12 +143,12 @@ struct place {
 /* In the child. */
 static bool enter(void *user)
 {
-    const struct place *place = user;
+    const struct target *target = user;
 
-    enter_cgroup(place->lab, place->process->node);
-    if (!enter_node(place->lab, place->process->node))
+    enter_cgroup(target->lab, target->process->node);
+    if (!enter_node(target->lab, target->process->node))
         return false;
-    set_environment(place->lab, place->process);
+    set_environment(target->lab, target->process);
     return true;
 }
 
@@ -166,13 +166,13 @@ static enum bw_err mark_log(const struct bw_lab *lab, const struct bw_lab_proces
 
 enum bw_err bw_lab_start(struct bw_lab *lab, struct bw_lab_process *process, struct bw_diag *diag)
 {
-    struct place place = {lab, process};
+    struct target target = {lab, process};
     const struct bw_lab_daemon daemon = {.program = lab->options->program,
                                          .role = process->role,
                                          .config = process->config,
                                          .log = process->log,
                                          .enter = enter,
-                                         .user = &place};
+                                         .user = &target};
     enum bw_err err = mark_log(lab, process, diag);
 
     BW_ASSERT(process->pid == 0);
@@ -231,6 +231,21 @@ static void note_end(struct bw_lab *lab, struct bw_lab_process *process, int sta
     process->crash_at[0] = '\0';
 }
 
+static void note_job(struct bw_lab *lab, pid_t pid, int status)
+{
+    for (struct bw_lab_job **at = &lab->jobs; *at != NULL; at = &(*at)->next) {
+        struct bw_lab_job *job = *at;
+
+        if (job->pid != pid)
+            continue;
+        job->pid = 0;
+        job->status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        job->ended_ns = bw_lab_now_ns();
+        *at = job->next;
+        return;
+    }
+}
+
 static void reap(struct bw_lab *lab)
 {
     int status;
@@ -241,6 +256,7 @@ static void reap(struct bw_lab *lab)
         for (uint32_t i = 0; i < lab->process_count; i++)
             if (lab->processes[i].pid == pid)
                 note_end(lab, &lab->processes[i], status);
+        note_job(lab, pid, status);
         if (pid == lab->hub.pid) {
             lab->hub.pid = 0;
             bw_lab_say(lab, BW_LAB_PROBLEM, -1, -1, "the harness's own hub ended");
@@ -434,14 +450,15 @@ pid_t bw_lab_fork(const struct bw_lab *lab, uint32_t node)
 }
 
 __attribute__((noreturn)) static void become_command(const struct bw_lab *lab, uint32_t node,
-                                                     const char *const *words, int out)
+                                                     const char *const *words, int out,
+                                                     bool drops_errors)
 {
-    const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     unblock_signals();
     (void)setpgid(0, 0); /* so that no signal of a terminal reaches it */
-    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 ||
-        !enter_node(lab, node))
+    if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 ||
+        dup2(drops_errors ? null : out, 2) < 0 || !enter_node(lab, node))
         _exit(127);
     (void)execv(words[0], (char *const *)words); /* as execv takes them */
     _exit(127);
@@ -472,8 +489,8 @@ static void read_output(int fd, uint64_t until_ns, char *out_text, size_t size)
     out_text[used] = '\0';
 }
 
-int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
-               char *out_text, size_t size)
+static int run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
+               char *out_text, size_t size, bool drops_errors)
 {
     const uint64_t until_ns = bw_lab_now_ns() + timeout_ms * BW_NS_PER_MS;
     const struct timespec pause = {.tv_nsec = COMMAND_PAUSE_MS * (long)BW_NS_PER_MS};
@@ -488,7 +505,7 @@ int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint
     (void)fflush(NULL); /* so that the child has nothing of ours to write */
     pid = fork();
     if (pid == 0)
-        become_command(lab, node, words, ends[1]);
+        become_command(lab, node, words, ends[1], drops_errors);
     (void)close(ends[1]);
     if (pid > 0)
         read_output(ends[0], until_ns, out_text, size);
@@ -503,23 +520,86 @@ int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint
     return ended == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+int bw_lab_run(struct bw_lab *lab, uint32_t node, const char *const *words, uint32_t timeout_ms,
+               char *out_text, size_t size)
+{
+    return run(lab, node, words, timeout_ms, out_text, size, false);
+}
+
+/* With the person's file. */
+struct command {
+    const char *args[COMMAND_WORDS_MAX + 4];
+    char config[BW_LAB_PATH_BYTES];
+};
+
+static enum bw_err make_command(const struct bw_lab *lab, const char *const *words,
+                                struct command *out, struct bw_diag *diag)
+{
+    size_t count = 1;
+
+    *out = (struct command){.args = {lab->options->program}};
+    for (; words[count - 1] != NULL; count++) {
+        BW_ASSERT(count <= COMMAND_WORDS_MAX);
+        out->args[count] = words[count - 1];
+    }
+    out->args[count++] = "--config";
+    out->args[count] = out->config;
+    return bw_lab_path(out->config, lab->dir, "cli.yaml", diag);
+}
+
 int bw_lab_command(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms,
                    char *out_text, size_t size)
 {
-    const char *args[COMMAND_WORDS_MAX + 4] = {lab->options->program};
-    char config[BW_LAB_PATH_BYTES];
+    struct command command;
     struct bw_diag diag = {0};
-    size_t count = 1;
 
-    for (; words[count - 1] != NULL; count++) {
-        BW_ASSERT(count <= COMMAND_WORDS_MAX);
-        args[count] = words[count - 1];
-    }
-    if (bw_lab_path(config, lab->dir, "cli.yaml", &diag) != BW_OK)
+    if (make_command(lab, words, &command, &diag) != BW_OK)
         return -1;
-    args[count++] = "--config";
-    args[count] = config;
-    return bw_lab_run(lab, bw_lab_command_node(lab), args, timeout_ms, out_text, size);
+    return bw_lab_run(lab, bw_lab_command_node(lab), command.args, timeout_ms, out_text, size);
+}
+
+int bw_lab_ask(struct bw_lab *lab, const char *const *words, uint32_t timeout_ms, char *out_text,
+               size_t size)
+{
+    struct command command;
+    struct bw_diag diag = {0};
+
+    if (make_command(lab, words, &command, &diag) != BW_OK)
+        return -1;
+    return run(lab, bw_lab_command_node(lab), command.args, timeout_ms, out_text, size, true);
+}
+
+void bw_lab_watch(struct bw_lab *lab, struct bw_lab_job *job, pid_t pid)
+{
+    *job = (struct bw_lab_job){.pid = pid, .begun_ns = bw_lab_now_ns(), .next = lab->jobs};
+    lab->jobs = job;
+}
+
+enum bw_err bw_lab_begin_command(struct bw_lab *lab, struct bw_lab_job *job,
+                                 const char *const *words, const char *output,
+                                 struct bw_diag *diag)
+{
+    const int out = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    struct command command;
+    pid_t pid;
+    enum bw_err err = make_command(lab, words, &command, diag);
+
+    if (err == BW_OK && out < 0)
+        err = bw_diag_errno(diag, errno, "create %s", output);
+    if (err != BW_OK) {
+        if (out >= 0)
+            (void)close(out); /* nothing was written */
+        return err;
+    }
+    (void)fflush(NULL); /* so that the child has nothing of ours to write */
+    pid = fork();
+    if (pid == 0)
+        become_command(lab, bw_lab_command_node(lab), command.args, out, false);
+    (void)close(out); /* the child has it */
+    if (pid < 0)
+        return bw_diag_errno(diag, errno, "fork");
+    bw_lab_watch(lab, job, pid);
+    return BW_OK;
 }
 
 int bw_lab_wait_child(pid_t pid)

@@ -30,172 +30,122 @@ const struct bw_scenario bw_scenario_table[] = {
     SCENARIO(
         "one_way-holder_fences",
         "the primary's site can send to nobody and hears all: it ends by itself, another serves",
-        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400}),
+        MOVES, BW_STEP("mute", HOLDER, 0, 400)),
     SCENARIO(
         "one_way_in-holder_fences",
         "the primary's site hears nobody, all that it sends arrives: it must not be granted again",
-        MOVES, {.fault = "deaf", .place = BW_STEP_HOLDER, .length_percent = 400}),
+        MOVES, BW_STEP("deaf", HOLDER, 0, 400)),
     SCENARIO("isolated-other_serves", "the primary's site is cut off in silence and lives", MOVES,
-             {.fault = "isolated", .place = BW_STEP_HOLDER, .length_percent = 400}),
+             BW_STEP("isolated", HOLDER, 0, 400)),
     SCENARIO("bridge-nothing_moves", "the two sites cannot see each other, both see all witnesses",
-             STAYS, {.fault = "apart", .place = BW_STEP_HOLDER_AND_STANDBY, .length_percent = 300}),
+             STAYS, BW_STEP("apart", HOLDER_AND_STANDBY, 0, 300)),
     SCENARIO("leader_link_cut-nothing_moves",
              "the primary's site and the leading witness are apart: another witness relays", STAYS,
-             {.fault = "apart", .place = BW_STEP_HOLDER_AND_LEADER, .length_percent = 300}),
+             BW_STEP("apart", HOLDER_AND_LEADER, 0, 300)),
     SCENARIO("leader_lost-nothing_moves",
              "the leading witness dies and stays dead: no service ends", STAYS,
-             {.fault = "witness-down", .place = BW_STEP_LEADER, .length_percent = 300}),
+             BW_STEP("witness-down", LEADER, 0, 300)),
     SCENARIO(
         "old_leader-late_word",
         "the leading witness stands still for longer than a lease, and goes on when another leads",
-        ANY, {.fault = "witness-frozen", .place = BW_STEP_LEADER, .length_percent = 220},
-        {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
+        ANY, BW_STEP("witness-frozen", LEADER, 0, 220), BW_STEP("mute", HOLDER, 20, 380)),
     SCENARIO("ring-one_serves", "witnesses and sites in a circle, each sees its neighbours only",
-             ANY, {.fault = "ring", .place = BW_STEP_NODE, .length_percent = 400}),
+             ANY, BW_STEP("ring", NODE, 0, 400)),
     SCENARIO("frozen_agent-guard_fences",
              "the primary's agent stands still: its guard has the service down in time", MOVES,
-             {.fault = "agent-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}),
+             BW_STEP("agent-frozen", HOLDER, 0, 400)),
     SCENARIO("frozen_guard-agent_fences",
              "the primary's guard stands still: its agent has the service down in time", MOVES,
-             {.fault = "guard-frozen", .place = BW_STEP_HOLDER, .length_percent = 400}),
-    SCENARIO(
-        "dead_agent_cut_off-guard_fences", "the primary's site is cut off and its agent dies",
-        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
-        {.fault = "agent-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
-    SCENARIO(
-        "dead_guard_cut_off-agent_fences", "the primary's site is cut off and its guard dies",
-        MOVES, {.fault = "mute", .place = BW_STEP_HOLDER, .length_percent = 400},
-        {.fault = "guard-down", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
+             BW_STEP("guard-frozen", HOLDER, 0, 400)),
+    SCENARIO("dead_agent_cut_off-guard_fences", "the primary's site is cut off and its agent dies",
+             MOVES, BW_STEP("mute", HOLDER, 0, 400), BW_STEP("agent-down", HOLDER, 20, 380)),
+    SCENARIO("dead_guard_cut_off-agent_fences", "the primary's site is cut off and its guard dies",
+             MOVES, BW_STEP("mute", HOLDER, 0, 400), BW_STEP("guard-down", HOLDER, 20, 380)),
     SCENARIO("both_daemons_dead-service_ends",
              "the primary's agent and guard die and nobody starts them: the service ends in time",
-             MOVES, {.fault = "daemons-down", .place = BW_STEP_HOLDER, .length_percent = 400}),
+             MOVES, BW_STEP("daemons-down", HOLDER, 0, 400)),
     SCENARIO("both_daemons_stopped-service_ends",
              "the primary's agent and guard are stopped: the service ends in time", MOVES,
-             {.fault = "daemons-stopped", .place = BW_STEP_HOLDER, .length_percent = 400}),
+             BW_STEP("daemons-stopped", HOLDER, 0, 400)),
     SCENARIO("both_daemons_refuse-service_ends",
              "the primary's agent and guard are restarted with a file that does not parse", MOVES,
-             {.fault = "daemons-refused", .place = BW_STEP_HOLDER, .length_percent = 400}),
-    /* The first group goes, and its guard cannot write down that it has ended; another one comes, and its
-     * agent cannot write down the epoch. A third one is there. */
-    SCENARIO("both_disks_hang-other_serves",
-             "no fsync of the primary's agent and guard comes back while groups move to and from it",
-             MOVES, {.fault = "site-hung-disk", .place = BW_STEP_HOLDER, .length_percent = 400},
-             {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 10},
-             {.fault = "switchover",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .at_percent = 11}),
-    SCENARIO("both_disks_hang-first_stays",
-             "no fsync of the primary's agent and guard comes back while a group moves to it: what it "
-             "serves already stays",
-             FIRST_STAYS,
-             {.fault = "site-hung-disk", .place = BW_STEP_HOLDER, .length_percent = 400},
-             {.fault = "switchover", .place = BW_STEP_HOLDER, .at_percent = 10}),
+             BW_STEP("daemons-refused", HOLDER, 0, 400)),
+    /* The first group goes, and its guard cannot write down that it has ended; another one comes,
+     * and its agent cannot write down the epoch. A third one is there. */
+    SCENARIO(
+        "both_disks_hang-other_serves",
+        "no fsync of the primary's agent and guard comes back while groups move to and from it",
+        MOVES, BW_STEP("site-hung-disk", HOLDER, 0, 400), BW_STEP("switchover", STANDBY, 10, 0),
+        BW_STEP_AT("switchover", BW_LAB_WITNESSES, 11, 0)),
+    SCENARIO(
+        "both_disks_hang-first_stays",
+        "no fsync of the primary's agent and guard comes back while a group moves to it: what it "
+        "serves already stays",
+        FIRST_STAYS, BW_STEP("site-hung-disk", HOLDER, 0, 400),
+        BW_STEP("switchover", HOLDER, 10, 0)),
     SCENARIO("agent_disk_hangs-other_serves",
              "no fsync of the primary's agent comes back while groups move to and from it", MOVES,
-             {.fault = "agent-hung-disk", .place = BW_STEP_HOLDER, .length_percent = 400},
-             {.fault = "switchover", .place = BW_STEP_HOLDER, .at_percent = 10},
-             {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 60}),
+             BW_STEP("agent-hung-disk", HOLDER, 0, 400), BW_STEP("switchover", HOLDER, 10, 0),
+             BW_STEP("switchover", STANDBY, 60, 0)),
     SCENARIO("guard_disk_hangs-other_serves",
              "no fsync of the primary's guard comes back while groups move to and from it", MOVES,
-             {.fault = "guard-hung-disk", .place = BW_STEP_HOLDER, .length_percent = 400},
-             {.fault = "switchover", .place = BW_STEP_HOLDER, .at_percent = 10},
-             {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 60}),
+             BW_STEP("guard-hung-disk", HOLDER, 0, 400), BW_STEP("switchover", HOLDER, 10, 0),
+             BW_STEP("switchover", STANDBY, 60, 0)),
     SCENARIO("script_dir_hangs-one_serves",
              "the file system of the primary's scripts hangs, and its site is cut off", ANY,
-             {.fault = "site-hung-scripts", .place = BW_STEP_HOLDER, .length_percent = 400},
-             {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 380}),
-    SCENARIO(
-        "deaf_fence-killed_in_time",
-        "the primary's site is cut off and its fence script does not end", MOVES,
-        {.fault = "fence-hangs", .place = BW_STEP_HOLDER, .length_percent = 450},
-        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}),
-    SCENARIO(
-        "lying_fence-killed_in_time",
-        "the primary's site is cut off, its fence script does nothing and says that it did", MOVES,
-        {.fault = "fence-lies", .place = BW_STEP_HOLDER, .length_percent = 450},
-        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 20, .length_percent = 400}),
+             BW_STEP("site-hung-scripts", HOLDER, 0, 400), BW_STEP("mute", HOLDER, 20, 380)),
+    SCENARIO("deaf_fence-killed_in_time",
+             "the primary's site is cut off and its fence script does not end", MOVES,
+             BW_STEP("fence-hangs", HOLDER, 0, 450), BW_STEP("isolated", HOLDER, 20, 400)),
+    SCENARIO("lying_fence-killed_in_time",
+             "the primary's site is cut off, its fence script does nothing and says that it did",
+             MOVES, BW_STEP("fence-lies", HOLDER, 0, 450), BW_STEP("isolated", HOLDER, 20, 400)),
     SCENARIO("host_lost-other_serves",
              "the primary's machine loses power, and boots when another serves", MOVES,
-             {.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 400}),
+             BW_STEP("host-lost", HOLDER, 0, 400)),
     SCENARIO("host_back_at_once-one_serves",
              "the primary's machine boots before its lease could have ended", ANY,
-             {.fault = "host-lost", .place = BW_STEP_HOLDER, .length_percent = 20}),
+             BW_STEP("host-lost", HOLDER, 0, 20)),
     SCENARIO("copied-nothing_moves",
              "a copy of the primary's machine wakes up and gives back what the original holds",
-             STAYS, {.fault = "copied", .place = BW_STEP_HOLDER, .length_percent = 250}),
+             STAYS, BW_STEP("copied", HOLDER, 0, 250)),
     SCENARIO("copied_while_cut_off-one_serves",
              "the same while the original is cut off, and serves until its lease ends", MOVES,
-             {.fault = "isolated", .place = BW_STEP_HOLDER, .length_percent = 350},
-             {.fault = "copied", .place = BW_STEP_HOLDER, .at_percent = 10, .length_percent = 300}),
-    /* w1 hears nothing of the epoch that w2 and w3 grant to the other site; then that site is cut off,
-     * w3 is down, w2 has forgotten it, and w1 is back with the first site, which knows nothing of it. */
-    SCENARIO("wiped_witness-no_epoch_twice",
-             "an epoch is known to a site that is cut off, a witness that is down, and one that has "
-             "lost its disk: it is granted to nobody else",
-             MOVES,
-             {.fault = "isolated",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .length_percent = 210},
-             {.fault = "isolated", .place = BW_STEP_NODE, .node = 0, .length_percent = 210},
-             {.fault = "isolated",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 200,
-              .length_percent = 200},
-             {.fault = "witness-down",
-              .place = BW_STEP_NODE,
-              .node = 2,
-              .at_percent = 200,
-              .length_percent = 200},
-             {.fault = "witness-wiped",
-              .place = BW_STEP_NODE,
-              .node = 1,
-              .at_percent = 200,
-              .length_percent = 200}),
-    SCENARIO("two_slow_disks-no_split", "two witnesses have disks on which each fsync takes 300 ms",
-             ANY, {.fault = "witness-slow-disk", .place = BW_STEP_LEADER, .length_percent = 400},
-             {.fault = "witness-slow-disk", .place = BW_STEP_FOLLOWER, .length_percent = 400}),
+             BW_STEP("isolated", HOLDER, 0, 350), BW_STEP("copied", HOLDER, 10, 300)),
+    /* w1 hears nothing of the epoch that w2 and w3 grant to the other site; then that site is cut
+     * off, w3 is down, w2 has forgotten it, and w1 is back with the first site, which knows nothing
+     * of it. */
     SCENARIO(
-        "slow_clock_cut_off-in_time",
-        "the primary's clocks run too slow, as far as is allowed, and its site is cut off", MOVES,
-        {.fault = "slow", .place = BW_STEP_HOLDER, .length_percent = 600},
-        {.fault = "isolated", .place = BW_STEP_HOLDER, .at_percent = 150, .length_percent = 400}),
+        "wiped_witness-no_epoch_twice",
+        "an epoch is known to a site that is cut off, a witness that is down, and one that has "
+        "lost its disk: it is granted to nobody else",
+        MOVES, BW_STEP_AT("isolated", BW_LAB_WITNESSES, 0, 210), BW_STEP_AT("isolated", 0, 0, 210),
+        BW_STEP_AT("isolated", BW_LAB_WITNESSES + 1, 200, 200),
+        BW_STEP_AT("witness-down", 2, 200, 200), BW_STEP_AT("witness-wiped", 1, 200, 200)),
+    SCENARIO("two_slow_disks-no_split", "two witnesses have disks on which each fsync takes 300 ms",
+             ANY, BW_STEP("witness-slow-disk", LEADER, 0, 400),
+             BW_STEP("witness-slow-disk", FOLLOWER, 0, 400)),
+    SCENARIO("slow_clock_cut_off-in_time",
+             "the primary's clocks run too slow, as far as is allowed, and its site is cut off",
+             MOVES, BW_STEP("slow", HOLDER, 0, 600), BW_STEP("isolated", HOLDER, 150, 400)),
     SCENARIO("switchover_while_mute-one_serves",
              "an operator moves a group while the primary's site can send to nobody", ANY,
-             {.fault = "switchover", .place = BW_STEP_STANDBY},
-             {.fault = "mute", .place = BW_STEP_HOLDER, .at_percent = 5, .length_percent = 300}),
-    SCENARIO("greedy_agent-nothing_moves",
-             "the standby's agent and an operator hold 300 connections to each witness: nothing ends",
-             STAYS, {.fault = "greedy-agent", .place = BW_STEP_STANDBY, .length_percent = 300},
-             {.fault = "greedy-operator",
-              .place = BW_STEP_STANDBY,
-              .at_percent = 20,
-              .length_percent = 280}),
+             BW_STEP("switchover", STANDBY, 0, 0), BW_STEP("mute", HOLDER, 5, 300)),
+    SCENARIO(
+        "greedy_agent-nothing_moves",
+        "the standby's agent and an operator hold 300 connections to each witness: nothing ends",
+        STAYS, BW_STEP("greedy-agent", STANDBY, 0, 300),
+        BW_STEP("greedy-operator", STANDBY, 20, 280)),
     /* Site 0 serves the first group; once nobody does, nothing else would say where it was. */
-    SCENARIO("held-force_release_ends_it",
-             "a planned move whose stop, fence and status fail: held, until its machine is switched "
-             "off and an operator vouches for that; while it answers he is refused",
-             MOVES,
-             {.fault = "all-fail",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .length_percent = 500},
-             {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 20},
-             {.fault = "force-release-early",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .at_percent = 200},
-             {.fault = "host-lost",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .at_percent = 220,
-              .length_percent = 280},
-             {.fault = "force-release",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .at_percent = 350}),
+    SCENARIO(
+        "held-force_release_ends_it",
+        "a planned move whose stop, fence and status fail: held, until its machine is switched "
+        "off and an operator vouches for that; while it answers he is refused",
+        MOVES, BW_STEP_AT("all-fail", BW_LAB_WITNESSES, 0, 500),
+        BW_STEP("switchover", STANDBY, 20, 0),
+        BW_STEP_AT("force-release-early", BW_LAB_WITNESSES, 200, 0),
+        BW_STEP_AT("host-lost", BW_LAB_WITNESSES, 220, 280),
+        BW_STEP_AT("force-release", BW_LAB_WITNESSES, 350, 0)),
     {.name = "leader_lost_midway-goes_on",
      .words = "ten failovers, in which the leading witness dies at ten moments: each goes on",
      .rounds = bw_leader_rounds},
@@ -206,77 +156,44 @@ const struct bw_scenario bw_scenario_table[] = {
      .words = "planned moves in which the agent, or the leading witness, is started anew: no wait",
      .rounds = bw_restart_rounds},
     /* Site 1 takes the first group and has it started elsewhere; then all of its scripts fail. */
-    SCENARIO("outside-force_release_ends_it",
-             "a service that its guard does not reach, and a planned move whose stop, fence and status "
-             "fail: held, until its machine is switched off and an operator vouches for that",
-             MOVES,
-             {.fault = "outside",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .length_percent = 700},
-             {.fault = "switchover",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 10},
-             {.fault = "all-fail",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 200,
-              .length_percent = 500},
-             {.fault = "switchover",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES,
-              .at_percent = 220},
-             {.fault = "force-release-early",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 400},
-             {.fault = "host-lost",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 420,
-              .length_percent = 280},
-             {.fault = "force-release",
-              .place = BW_STEP_NODE,
-              .node = BW_LAB_WITNESSES + 1,
-              .at_percent = 550}),
+    SCENARIO(
+        "outside-force_release_ends_it",
+        "a service that its guard does not reach, and a planned move whose stop, fence and status "
+        "fail: held, until its machine is switched off and an operator vouches for that",
+        MOVES, BW_STEP_AT("outside", BW_LAB_WITNESSES + 1, 0, 700),
+        BW_STEP_AT("switchover", BW_LAB_WITNESSES + 1, 10, 0),
+        BW_STEP_AT("all-fail", BW_LAB_WITNESSES + 1, 200, 500),
+        BW_STEP_AT("switchover", BW_LAB_WITNESSES, 220, 0),
+        BW_STEP_AT("force-release-early", BW_LAB_WITNESSES + 1, 400, 0),
+        BW_STEP_AT("host-lost", BW_LAB_WITNESSES + 1, 420, 280),
+        BW_STEP_AT("force-release", BW_LAB_WITNESSES + 1, 550, 0)),
     SCENARIO("scripts_writable-nothing_moves",
              "others than root can write the primary's scripts, and have: none runs, it serves on",
-             STAYS, {.fault = "scripts-writable", .place = BW_STEP_HOLDER, .length_percent = 300}),
-    SCENARIO("scripts_missing-one_serves",
-             "the primary's scripts vanish, and its site is cut off: its guard ends what it reaches",
-             ANY,
-             {.fault = "scripts-missing", .place = BW_STEP_HOLDER, .length_percent = 500},
-             {.fault = "isolated",
-              .place = BW_STEP_HOLDER,
-              .at_percent = 20,
-              .length_percent = 350}),
+             STAYS, BW_STEP("scripts-writable", HOLDER, 0, 300)),
+    SCENARIO(
+        "scripts_missing-one_serves",
+        "the primary's scripts vanish, and its site is cut off: its guard ends what it reaches",
+        ANY, BW_STEP("scripts-missing", HOLDER, 0, 500), BW_STEP("isolated", HOLDER, 20, 350)),
     SCENARIO("guards_restarted-ready_again",
              "the guards die and are started anew while each holds a group: ready for the others",
-             SETTLES, {.fault = "guard-killed", .place = BW_STEP_HOLDER},
-             {.fault = "guard-killed", .place = BW_STEP_STANDBY, .at_percent = 100}),
+             SETTLES, BW_STEP("guard-killed", HOLDER, 0, 0),
+             BW_STEP("guard-killed", STANDBY, 100, 0)),
     SCENARIO("thawed_then_cut_off-other_serves",
-             "the primary's site stands still for a moment, catches up, and is cut off later", MOVES,
-             {.fault = "site-frozen", .place = BW_STEP_HOLDER, .length_percent = 20},
-             {.fault = "isolated",
-              .place = BW_STEP_HOLDER,
-              .at_percent = 200,
-              .length_percent = 400}),
+             "the primary's site stands still for a moment, catches up, and is cut off later",
+             MOVES, BW_STEP("site-frozen", HOLDER, 0, 20), BW_STEP("isolated", HOLDER, 200, 400)),
     SCENARIO("everything_flaps-one_serves",
              "the links of a site and of the leader flap while an agent dies again and again", ANY,
-             {.fault = "flapping", .place = BW_STEP_HOLDER, .length_percent = 500},
-             {.fault = "flapping", .place = BW_STEP_LEADER, .length_percent = 400},
-             {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 50},
-             {.fault = "agent-killed", .place = BW_STEP_HOLDER, .at_percent = 200}),
+             BW_STEP("flapping", HOLDER, 0, 500), BW_STEP("flapping", LEADER, 0, 400),
+             BW_STEP("agent-killed", HOLDER, 50, 0), BW_STEP("agent-killed", HOLDER, 200, 0)),
 };
 const uint32_t bw_scenario_count = sizeof bw_scenario_table / sizeof bw_scenario_table[0];
 
 /* ---- by name ----------------------------------------------------------------------------------
  */
 
-static enum bw_step_place usual_place(enum bw_fault_place place)
+static enum bw_step_target usual_place(enum bw_fault_target target)
 {
-    switch (place) {
+    switch (target) {
     case BW_FAULT_AT_NODE:
     case BW_FAULT_AT_SITE:
         return BW_STEP_HOLDER;
@@ -302,10 +219,8 @@ static void leave_guard_alone(struct bw_scenario *scenario)
         is_one = is_one || strcmp(points[i], scenario->crash_point) == 0;
     if (!is_one)
         return;
-    scenario->steps[1] = (struct bw_step){
-        .fault = "fence-hangs", .place = BW_STEP_HOLDER, .at_percent = 200, .length_percent = 270};
-    scenario->steps[2] = (struct bw_step){
-        .fault = "agent-frozen", .place = BW_STEP_HOLDER, .at_percent = 220, .length_percent = 250};
+    scenario->steps[1] = (struct bw_step)BW_STEP("fence-hangs", HOLDER, 200, 270);
+    scenario->steps[2] = (struct bw_step)BW_STEP("agent-frozen", HOLDER, 220, 250);
 }
 
 /* A planned move, a lease that ends, a move: between them they come by every point. */
@@ -320,12 +235,8 @@ static bool find_crash(const char *name, struct bw_scenario *out)
             .name = name,
             .words = point->words,
             .end = BW_SCENARIO_CRASHES,
-            .steps = {{.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 50},
-                      {.fault = "mute",
-                       .place = BW_STEP_HOLDER,
-                       .at_percent = 200,
-                       .length_percent = 250},
-                      {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 600}},
+            .steps = {BW_STEP("switchover", STANDBY, 50, 0), BW_STEP("mute", HOLDER, 200, 250),
+                      BW_STEP("switchover", STANDBY, 600, 0)},
             .crash_point = point->name,
             .crash_role = point->role,
         };
@@ -347,8 +258,8 @@ static bool find_postgres(const char *name, struct bw_scenario *out)
         .end = BW_SCENARIO_ANY,
         .is_postgres = true,
         .steps = {{.fault = fault->name,
-                   .place = fault == bw_fault_find("switchover") ? BW_STEP_STANDBY
-                                                                 : usual_place(fault->place),
+                   .target = fault == bw_fault_find("switchover") ? BW_STEP_STANDBY
+                                                                  : usual_place(fault->target),
                    .at_percent = 20,
                    .length_percent = 250}},
     };
@@ -377,16 +288,15 @@ bool bw_scenario_find(const char *name, struct bw_scenario *out)
         .name = name,
         .words = fault->words,
         .end = BW_SCENARIO_ANY,
-        .steps = {{.fault = fault->name, .place = usual_place(fault->place), .length_percent = 350},
+        .steps = {{.fault = fault->name,
+                   .target = usual_place(fault->target),
+                   .length_percent = 350},
                   /* What is wrong shows when something has to be done. */
-                  {.fault = "switchover", .place = BW_STEP_STANDBY, .at_percent = 50}},
+                  BW_STEP("switchover", STANDBY, 50, 0)},
     };
-    if (fault->part == BW_FAULT_OF_DISK && fault->place == BW_FAULT_AT_WITNESS) {
-        out->steps[0].place = BW_STEP_FOLLOWER; /* who then has to vote, and to say so durably */
-        out->steps[2] = (struct bw_step){.fault = "witness-down",
-                                         .place = BW_STEP_LEADER,
-                                         .at_percent = 120,
-                                         .length_percent = 150};
+    if (fault->part == BW_FAULT_OF_DISK && fault->target == BW_FAULT_AT_WITNESS) {
+        out->steps[0].target = BW_STEP_FOLLOWER; /* who then has to vote, and to say so durably */
+        out->steps[2] = (struct bw_step)BW_STEP("witness-down", LEADER, 120, 150);
     }
     return true;
 }
@@ -422,11 +332,12 @@ static const char *const strong[] = {"isolated",   "mute",         "deaf",
                                      "refused",    "agent-frozen", "guard-frozen",
                                      "agent-down", "guard-down",   "host-lost"};
 
-static uint32_t draw_node(struct bw_prng *prng, const struct bw_lab *lab, enum bw_fault_place place)
+static uint32_t draw_node(struct bw_prng *prng, const struct bw_lab *lab,
+                          enum bw_fault_target target)
 {
     const uint32_t sites = lab->options->site_count;
 
-    switch (place) {
+    switch (target) {
     case BW_FAULT_AT_WITNESS:
         return (uint32_t)bw_prng_below(prng, BW_LAB_WITNESSES);
     case BW_FAULT_AT_SITE:
@@ -470,17 +381,17 @@ void bw_random_steps(uint64_t seed, uint32_t round, const struct bw_lab *lab,
             is_strong
                 ? bw_fault_find(strong[bw_prng_below(&prng, sizeof strong / sizeof strong[0])])
                 : &bw_fault_table[bw_prng_below(&prng, bw_fault_count)];
-        const uint32_t node = draw_node(&prng, lab, is_strong ? BW_FAULT_AT_SITE : kind->place);
+        const uint32_t node = draw_node(&prng, lab, is_strong ? BW_FAULT_AT_SITE : kind->target);
         const uint32_t peer = draw_node(&prng, lab, BW_FAULT_AT_NODE);
         const uint32_t length = 50 + (uint32_t)bw_prng_below(&prng, is_strong ? 300 : 250);
         const uint32_t gap = (uint32_t)bw_prng_below(&prng, 80);
 
         if (!kind->is_random || is_taken(out_steps, count, kind, node) ||
-            (kind->place == BW_FAULT_AT_PAIR && node == peer))
+            (kind->target == BW_FAULT_AT_PAIR && node == peer))
             continue;
         at_percent += count == 0 ? 0 : gap;
         out_steps[count++] = (struct bw_step){.fault = kind->name,
-                                              .place = BW_STEP_NODE,
+                                              .target = BW_STEP_NODE,
                                               .at_percent = at_percent,
                                               .length_percent = is_strong ? 100 + length : length,
                                               .node = node,

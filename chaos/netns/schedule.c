@@ -78,14 +78,13 @@ static bool ask(struct bw_lab *lab, struct view *out_view)
 {
     static const char *const words[] = {"status", "-o", "json", NULL};
     static char text[STATUS_BYTES];
-    json_error_t error;
     json_t *status;
     const json_t *groups;
     const json_t *group;
     size_t i;
 
-    (void)bw_lab_command(lab, words, ASK_LIMIT_MS, text, sizeof text); /* 3 and 4 are answers too */
-    status = json_loads(text, JSON_DISABLE_EOF_CHECK, &error);
+    (void)bw_lab_ask(lab, words, ASK_LIMIT_MS, text, sizeof text); /* 3 and 4 are answers too */
+    status = json_loads(text, JSON_DISABLE_EOF_CHECK, NULL);
     groups = json_object_get(status, "groups");
     *out_view = (struct view){.is_settled = json_array_size(groups) == lab->options->group_count};
     json_array_foreach(groups, i, group) take_group(lab, group, out_view);
@@ -252,10 +251,10 @@ static uint32_t any_other(uint32_t node, uint32_t from, uint32_t count)
 static void find_place(struct bw_lab *lab, int known_leader, const struct bw_step *step,
                        uint32_t *out_node, uint32_t *out_peer)
 {
-    const bool wants_leader = step->place == BW_STEP_LEADER || step->place == BW_STEP_FOLLOWER ||
-                              step->place == BW_STEP_HOLDER_AND_LEADER ||
-                              step->place == BW_STEP_LEADER_AND_HOLDER ||
-                              step->place == BW_STEP_LEADER_AND_FOLLOWER;
+    const bool wants_leader = step->target == BW_STEP_LEADER || step->target == BW_STEP_FOLLOWER ||
+                              step->target == BW_STEP_HOLDER_AND_LEADER ||
+                              step->target == BW_STEP_LEADER_AND_HOLDER ||
+                              step->target == BW_STEP_LEADER_AND_FOLLOWER;
     const int site = bw_lab_find_holder(lab, 0);
     const int leader = known_leader >= 0 || !wants_leader ? known_leader : bw_lab_find_leader(lab);
     const uint32_t holder = bw_lab_site_node(site < 0 ? 0 : (uint32_t)site);
@@ -263,7 +262,7 @@ static void find_place(struct bw_lab *lab, int known_leader, const struct bw_ste
 
     *out_node = step->node;
     *out_peer = step->peer;
-    switch (step->place) {
+    switch (step->target) {
     case BW_STEP_NODE:
         return;
     case BW_STEP_HOLDER:

@@ -7,7 +7,7 @@
 #include "fault.h"
 
 /* Where a step strikes. What is not a fixed node is found when the step begins. */
-enum bw_step_place {
+enum bw_step_target {
     BW_STEP_NODE,              /* `node`, with `peer` where the fault strikes a pair */
     BW_STEP_HOLDER,            /* the site that serves the first group */
     BW_STEP_STANDBY,           /* the first other site */
@@ -21,7 +21,7 @@ enum bw_step_place {
 
 struct bw_step {
     const char *fault; /* by name; NULL ends a list */
-    enum bw_step_place place;
+    enum bw_step_target target;
     uint32_t at_percent;     /* of a lease, since the round began */
     uint32_t length_percent; /* of a lease */
     uint32_t node;
@@ -29,6 +29,16 @@ struct bw_step {
     bool is_after_stop; /* `at_percent` counts from when a stop script began in this round */
 };
 #define BW_STEPS_MAX 8
+/* From when, for how long; an order has no length. */
+#define BW_STEP(what, where, at, length)                                                           \
+    {                                                                                              \
+        .fault = (what), .target = BW_STEP_##where, .at_percent = (at), .length_percent = (length) \
+    }
+#define BW_STEP_AT(what, number, at, length)                                                       \
+    {                                                                                              \
+        .fault = (what), .target = BW_STEP_NODE, .node = (number), .at_percent = (at),             \
+        .length_percent = (length)                                                                 \
+    }
 
 /* One round of a scenario that measures how long nobody serves the first group. Its faults end once
  * another site serves it. Either it is the measure of the rounds after it, or in it nobody may be

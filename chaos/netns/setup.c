@@ -32,7 +32,17 @@ uint32_t bw_lab_site_node(uint32_t site)
 
 uint32_t bw_lab_command_node(const struct bw_lab *lab)
 {
-    return lab->node_count - 1;
+    return BW_LAB_WITNESSES + lab->options->site_count;
+}
+
+uint32_t bw_lab_spare_node(const struct bw_lab *lab, uint32_t spare)
+{
+    return bw_lab_command_node(lab) + 1 + spare;
+}
+
+static bool has_witness_disk(const struct bw_lab *lab, uint32_t node)
+{
+    return node < BW_LAB_WITNESSES || node > bw_lab_command_node(lab);
 }
 
 /* ---- nodes ------------------------------------------------------------------------------------
@@ -73,7 +83,7 @@ static enum bw_err make_node(struct bw_lab *lab, uint32_t index, const char *nam
     if (err == BW_OK)
         err = make_cgroup(lab->box->cpu_cgroup, name, diag);
     if (err == BW_OK && mount("disk", node->state, "tmpfs", MS_NOSUID | MS_NODEV,
-                              index < BW_LAB_WITNESSES ? WITNESS_STORE : SITE_STORE) != 0)
+                              has_witness_disk(lab, index) ? WITNESS_STORE : SITE_STORE) != 0)
         err = bw_diag_errno(diag, errno, "mount %s", node->state);
     return err;
 }
@@ -83,14 +93,20 @@ static enum bw_err make_nodes(struct bw_lab *lab, struct bw_diag *diag)
     char name[16];
     enum bw_err err = BW_OK;
 
-    lab->node_count = BW_LAB_WITNESSES + lab->options->site_count + 1;
+    lab->node_count = BW_LAB_WITNESSES + lab->options->site_count + 1 + lab->options->spare_count;
     for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++) {
         (void)snprintf(name, sizeof name, "w%" PRIu32, i + 1);
         err = make_node(lab, i, name, diag);
     }
     for (uint32_t i = 0; i < lab->options->site_count && err == BW_OK; i++)
         err = make_node(lab, bw_lab_site_node(i), site_names[i], diag);
-    return err == BW_OK ? make_node(lab, bw_lab_command_node(lab), "operator", diag) : err;
+    if (err == BW_OK)
+        err = make_node(lab, bw_lab_command_node(lab), "operator", diag);
+    for (uint32_t i = 0; i < lab->options->spare_count && err == BW_OK; i++) {
+        (void)snprintf(name, sizeof name, "spare%" PRIu32, i + 1);
+        err = make_node(lab, bw_lab_spare_node(lab, i), name, diag);
+    }
+    return err;
 }
 
 /* ---- configuration ----------------------------------------------------------------------------
@@ -341,6 +357,12 @@ static enum bw_err name_processes(struct bw_lab *lab, struct bw_diag *diag)
     return err;
 }
 
+enum bw_err bw_lab_add_witness(struct bw_lab *lab, uint32_t node, struct bw_diag *diag)
+{
+    BW_ASSERT(lab->process_count < BW_LAB_PROCESSES);
+    return name_process(lab, BW_LAB_WITNESS, node, diag);
+}
+
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -364,12 +386,23 @@ static enum bw_err make_records(struct bw_lab *lab, struct bw_diag *diag)
     return err;
 }
 
+/* A person's file names every machine on which a witness may run. */
+static enum bw_err write_command_file(const struct bw_lab *lab, struct bw_diag *diag)
+{
+    char hosts[BW_LAB_SPARES_MAX][BW_LAB_HOST_BYTES];
+
+    for (uint32_t i = 0; i < lab->options->spare_count; i++)
+        bw_hub_address(bw_lab_spare_node(lab, i), hosts[i]);
+    return bw_lab_write_command_file(&lab->plan, hosts, lab->options->spare_count, diag);
+}
+
 enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
                         const struct bw_lab_options *options, const char *dir, struct bw_diag *diag)
 {
     enum bw_err err;
 
     BW_ASSERT(options->site_count >= 2 && options->site_count <= BW_LAB_SITES_MAX);
+    BW_ASSERT(options->spare_count <= BW_LAB_SPARES_MAX);
     BW_ASSERT(options->group_count >= 1 && options->group_count <= BW_LAB_GROUPS_MAX);
     *lab = (struct bw_lab){.box = box, .options = options, .begun_ns = bw_lab_now_ns()};
     (void)snprintf(lab->dir, sizeof lab->dir, "%s", dir); /* below BW_BOX_DIR: short */
@@ -396,7 +429,7 @@ enum bw_err bw_lab_open(struct bw_lab *lab, const struct bw_box *box,
     if (err == BW_OK)
         err = write_groups(lab, diag);
     if (err == BW_OK)
-        err = bw_lab_write_command_file(&lab->plan, diag);
+        err = write_command_file(lab, diag);
     for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
         err = bw_lab_found(bw_lab_process(lab, BW_LAB_WITNESS, i)->config, &lab->cluster_id, diag);
     if (err == BW_OK)

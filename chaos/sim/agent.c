@@ -9,8 +9,6 @@
 #include "check_site.h"
 #include "units.h"
 
-#define ALL_WITNESSES ((1u << SIM_WITNESSES) - 1)
-
 const struct bw_site *sim_agent_machine(const struct sim_process *process, uint32_t group)
 {
     const struct sim_agent *agent = process->state;
@@ -51,8 +49,9 @@ static void tell_action(struct sim_agent *agent, const struct bw_site *site,
             return;
         what = bw_action_word(message->run.action);
     }
-    sim_tell(world, agent->process->name, "%s: %s %s, epoch %llu (%s)", site->group,
-             verbs[message->kind] != NULL ? verbs[message->kind] : "says", what,
+    sim_tell(world, agent->process->name, "%s: %s%s%s, epoch %llu (%s)", site->group,
+             verbs[message->kind] != NULL ? verbs[message->kind] : "says",
+             what[0] != '\0' ? " " : "", what,
              (unsigned long long)(message->kind == BW_GUARD_MESSAGE_RUN ? message->run.epoch
                                                                         : message->epoch),
              action->rule);
@@ -81,6 +80,8 @@ static void watch_note(struct sim_agent *agent, const struct bw_agent_action *no
         sim_count(world, "agent:answer_dropped");
     else if (note->note == BW_AGENT_NOTE_WITNESS_REFUSED)
         sim_count(world, "agent:witness_refused");
+    else if (note->note == BW_AGENT_NOTE_MEMBERS_RECALLED)
+        sim_count(world, "agent:members_recalled");
     else if (note->note == BW_AGENT_NOTE_MIRROR_UNREADABLE)
         sim_count(world, "agent:mirror_unreadable");
     else if (note->note == BW_AGENT_NOTE_GUARD_LOST)
@@ -132,6 +133,9 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
         break;
     case BW_AGENT_ACTION_SAVE:
         sim_agent_save(agent, action->state);
+        break;
+    case BW_AGENT_ACTION_KEEP_MEMBERS:
+        sim_agent_keep_members(agent, action->told);
         break;
     case BW_AGENT_ACTION_READ_MIRRORS:
         sim_agent_read_mirrors(agent, action->groups, action->group_count);
@@ -258,11 +262,12 @@ static void add_groups(struct sim_agent *agent)
 /* One bit for each. */
 static void use_witnesses(struct sim_agent *agent, uint32_t witnesses)
 {
-    static const char *const addresses[SIM_WITNESSES] = {"w1:7400", "w2:7400", "w3:7400"};
-    const char *named[SIM_WITNESSES];
+    static const char *const addresses[SIM_WITNESSES_MAX] = {
+        "w1:7400", "w2:7400", "w3:7400", "w4:7400", "w5:7400", "w6:7400", "w7:7400", "w8:7400"};
+    const char *named[SIM_WITNESSES_MAX];
     uint32_t count = 0;
 
-    for (int i = 0; i < SIM_WITNESSES; i++)
+    for (int i = 0; i < SIM_WITNESSES_MAX; i++)
         if ((witnesses >> i & 1) != 0)
             named[count++] = addresses[i];
     BW_ASSERT(bw_agent_machine_use_witnesses(&agent->program, named, count, NULL) == BW_OK);
@@ -297,17 +302,19 @@ static void begin(struct sim_process *process, void *payload)
                               .driver = {.user = agent, .now = now, .emit = emit},
                               .site = process->host->name,
                               .name = process->name,
+                              .feature_level = process->level,
                               .session = sim_agent_new_id(agent),
                               .boot_id = process->host->boot_id,
                               .time_namespace = SIM_TIME_NAMESPACE,
                               .state = &agent->state,
+                              .told = &agent->told,
                               .chance = &process->chance,
                               .groups = agent->groups,
                               .sync_groups = agent->sync_groups,
                               .group_max = SIM_GROUPS_MAX,
                           });
     add_groups(agent);
-    use_witnesses(agent, ALL_WITNESSES);
+    use_witnesses(agent, sim_world_of(process)->witnesses_listed);
     bw_agent_machine_begin(&agent->program);
     sim_agent_finish(agent);
 }

@@ -70,6 +70,50 @@ void sim_agent_save(struct sim_agent *agent, const struct bw_agent_state *state)
     sim_later(process, takes_ns, on_written, NULL, NULL);
 }
 
+/* ---- the members, over a restart ------------------------------------------------------------------ */
+
+static const char *told_name(const struct sim_agent *agent)
+{
+    return agent->directory == 0 ? SIM_AGENT_TOLD : SIM_SECOND_TOLD;
+}
+
+/* The thread is back. */
+static void on_told_written(struct sim_process *process, void *payload)
+{
+    struct sim_agent *agent = process->state;
+    const enum bw_err err = sim_file_save(process, told_name(agent), false, agent->told_bytes,
+                                          agent->told_size);
+
+    (void)payload;
+    sim_agent_happen(agent,
+                     &(struct bw_agent_event){.kind = BW_AGENT_EVENT_MEMBERS_KEPT, .err = err});
+    sim_agent_finish(agent);
+}
+
+void sim_agent_keep_members(struct sim_agent *agent, const struct bw_told_members *told)
+{
+    struct sim_process *process = agent->process;
+    struct bw_diag diag = {0};
+
+    if (bw_told_members_encode(told, agent->told_bytes, sizeof agent->told_bytes,
+                               &agent->told_size, &diag) != BW_OK) {
+        damaged(agent, &diag);
+        return;
+    }
+    sim_later(process, sim_disk_takes_ns(process, false, sim_world_of(process)->now_ns),
+              on_told_written, NULL, NULL);
+}
+
+static void load_told(struct sim_agent *agent)
+{
+    const struct sim_file *file = sim_file_load(agent->process->host, told_name(agent));
+    struct bw_diag diag = {0};
+
+    if (file != NULL &&
+        bw_told_members_decode(file->bytes, file->size, &agent->told, &diag) != BW_OK)
+        damaged(agent, &diag);
+}
+
 struct bw_site_memory *sim_agent_store_memory(struct sim_agent *agent, uint32_t group)
 {
     const char *name = sim_world_of(agent->process)->group_names[group];
@@ -137,6 +181,7 @@ bool sim_agent_store_open(struct sim_agent *agent)
         sim_tell(host->world, agent->process->name, "finds its state directory locked and ends");
         return false;
     }
+    load_told(agent);
     file = sim_file_load(host, name);
     if (file == NULL)
         return make_instance(agent);

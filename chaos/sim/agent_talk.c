@@ -120,7 +120,7 @@ static void on_guard(struct sim_agent *agent, const struct sim_message *message)
 /* "w1:7400", as witnesses tell it. */
 enum bw_err sim_agent_use_witness(struct sim_agent *agent, uint32_t witness, const char *address)
 {
-    BW_ASSERT(address[0] == 'w' && address[1] > '0' && address[1] <= '0' + SIM_WITNESSES);
+    BW_ASSERT(address[0] == 'w' && address[1] > '0' && address[1] <= '0' + SIM_WITNESSES_MAX);
     agent->callers[witness] = (struct sim_agent_caller){
         .process = sim_world_of(agent->process)->witnesses[address[1] - '1'],
         .poll_limit = BW_INSTANT_NEVER,

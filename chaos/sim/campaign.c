@@ -79,10 +79,10 @@ static bool write_whole(int fd, const void *data, size_t size)
 
 /* ---- a child ---- */
 
-static void live(int from_parent, int to_parent, uint64_t length_ns)
+static void live(int from_parent, int to_parent, const struct sim_campaign *campaign)
 {
     struct report *report = malloc(sizeof *report);
-    struct sim_order order = {.length_ns = length_ns};
+    struct sim_order order = {.length_ns = campaign->length_ns, .often = campaign->often};
     struct child asked;
 
     BW_ASSERT(report != NULL);
@@ -98,7 +98,8 @@ static void live(int from_parent, int to_parent, uint64_t length_ns)
     _exit(0);
 }
 
-static void start_child(struct child *children, uint32_t at, uint32_t count, uint64_t length_ns)
+static void start_child(struct child *children, uint32_t at, uint32_t count,
+                        const struct sim_campaign *campaign)
 {
     int down[2], up[2];
     struct child *child = &children[at];
@@ -116,7 +117,7 @@ static void start_child(struct child *children, uint32_t at, uint32_t count, uin
             }
         (void)close(down[1]);
         (void)close(up[0]);
-        live(down[0], up[1], length_ns);
+        live(down[0], up[1], campaign);
     }
     (void)close(down[0]);
     (void)close(up[1]);
@@ -256,7 +257,7 @@ static void work(struct sim_campaign *campaign, struct child *children, struct r
     uint32_t busy = 0;
 
     for (uint32_t i = 0; i < campaign->jobs; i++)
-        start_child(children, i, campaign->jobs, campaign->length_ns);
+        start_child(children, i, campaign->jobs, campaign);
     do {
         struct pollfd polled[SIM_JOBS_MAX];
 
@@ -281,7 +282,7 @@ static void work(struct sim_campaign *campaign, struct child *children, struct r
                 const struct child dead = children[i];
 
                 take_death(campaign, &dead, end_child(&children[i]));
-                start_child(children, i, campaign->jobs, campaign->length_ns);
+                start_child(children, i, campaign->jobs, campaign);
             }
             busy--;
         }

@@ -13,6 +13,7 @@ struct sim_campaign {
     uint64_t hours;                  /* simulated; 0: no limit */
     uint64_t for_s;                  /* real; 0: no limit */
     uint64_t length_ns;
+    const char *often;               /* see struct sim_setting */
     bool is_safety, is_liveness;     /* both: every fourth seed is a liveness run */
     uint32_t jobs;
     bool goes_on;            /* after a failure */
@@ -34,6 +35,7 @@ int sim_campaign_run(struct sim_campaign *campaign);
 void sim_campaign_print(const struct sim_campaign *campaign, FILE *out);
 /* Names of all that has to fire in the standard campaign and has not; returns how many. */
 uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *out);
-void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns, FILE *out);
+void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns,
+                               const char *often, FILE *out);
 
 #endif

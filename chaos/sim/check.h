@@ -9,7 +9,10 @@
  *   witness_agents.c    no site is called slow or fast whose clocks were not (3.8)
  *   check_durable.c     what is said rests on the disk of whoever says it (3.4, 3.5, I3)
  *   check_lease.c       nobody serves, starts or is confirmed beyond a lease (3.2 to 3.4)
+ *   check_level.c       nobody reads what is above the feature level that it knows (5.3)
  *   check_log.c         a command changes only what it names (3.1)
+ *   check_members.c     no decision is contradicted by later members, none of those that are gone decides (3.9)
+ *   check_recovery.c    what is begun anew is above all that was, and who has heard of it obeys nobody older (3.9)
  *   check_reports.c     what a leader proposes rests on what it has heard (3.3, 3.9)
  *   check_scripts.c     what scripts have said counts, and restarts are bounded (4)
  *   check_site.c        a guard's words are true, and its rules are kept by what runs (3.4, 3.5)
@@ -24,7 +27,11 @@ struct bw_guard_message;
 struct bw_sync;
 struct bw_sync_answer;
 struct bw_terms;
+struct bw_roster;
+struct raft_buffer;
 struct raft_message;
+struct raft_snapshot;
+struct bw_cluster;
 struct sim_raft_disk;
 struct sim_run_order;
 
@@ -39,6 +46,8 @@ void sim_check_data(struct sim_world *world, uint32_t group, uint32_t site, uint
 /* This witness applies entry `index` (bytes as they were given to the replicated state). */
 void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t term,
                        const void *bytes, size_t size);
+/* Nobody has applied this entry of its generation before: asked once for each. */
+bool sim_check_is_first_to_apply(struct sim_world *world, uint64_t index);
 /* This witness was told that its submission of these bytes has committed as entry `index`. */
 void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const void *bytes,
                             size_t size);
@@ -61,6 +70,20 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
 void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *answer);
 /* A script of the guard's gets its go-ahead. */
 void sim_check_guard_goes(struct sim_process *guard, const struct sim_run_order *order);
+/* A configuration is appended to the log of this witness; it has learned that one is committed; it has applied
+ * this roster; it ends since it was removed. */
+void sim_check_configuration(struct sim_process *witness, uint64_t index, uint64_t term,
+                             const struct raft_buffer *encoded);
+void sim_check_configuration_committed(struct sim_process *witness);
+void sim_check_roster(struct sim_process *witness, const struct bw_roster *applied);
+void sim_check_removed(struct sim_process *witness);
+/* The cluster begins anew in this state, on the disk of this witness, with this snapshot (3.9). */
+void sim_check_recovered(struct sim_process *witness, const struct bw_cluster *cluster,
+                         const struct raft_snapshot *snapshot);
+/* How often that can be in one run. */
+bool sim_check_may_recover(const struct sim_world *world);
+/* The witness of this id was removed, and that is committed: it never counts again. */
+bool sim_check_is_past(const struct sim_world *world, uint64_t id);
 /* It has restored a snapshot, or begun anew: what it applies goes on after `index`. */
 void sim_check_restored(struct sim_process *witness, uint64_t index);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "checks_own.h"
+#include "machine.h"
 
 /* A copy of the origin has what the origin had when it was copied, and may be the one that gets the group
  * back, from its own data (3.6, 3.8). */
@@ -14,11 +15,13 @@ static bool is_of_two(struct sim_world *world, uint32_t site)
     return clone->is_up && strcmp(clone->name, sim_site(world, site)->name) == 0;
 }
 
-/* What a service acknowledges that nobody can end, beside the one that is moved, is nobody's promise. */
-static bool is_written_beside(const struct sim_world *world, uint32_t group)
+/* What a service acknowledges that nobody can end, or that systemd starts again after each end (3.4, of which
+ * `check` warns), beside the one that is moved, is nobody's promise. */
+static bool is_written_beside(struct sim_world *world, uint32_t group)
 {
     for (uint32_t site = 0; site < sim_machine_count(world); site++)
-        if (world->checks->unfenced_until_ns[site][group] >= world->now_ns)
+        if (world->checks->unfenced_until_ns[site][group] >= world->now_ns ||
+            sim_machine(sim_site(world, site))->units[group].comes_again)
             return true;
     return false;
 }

@@ -12,14 +12,14 @@
 
 #include "agent.h"
 #include "check_lease.h"
+#include "check_members.h"
+#include "check_recovery.h"
 #include "check_site.h"
 #include "checks_own.h"
 #include "guard.h"
 #include "machine.h"
 #include "raft_node.h"
 #include "witness.h"
-
-#define MAJORITY (SIM_WITNESSES / 2 + 1)
 
 /* ---- an agent's file ----------------------------------------------------------------------------
  */
@@ -50,6 +50,7 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
     sim_check_lease_sent(agent, sync);
     sim_check_site_syncs(agent, sync);
     (void)read_agent(agent, &state); /* none: then it has kept nothing */
+    sim_check_names(agent, sync->generation, state.generation);
     for (uint32_t i = 0; i < sync->group_count; i++) {
         const struct bw_sync_group *said = &sync->groups[i];
         const struct bw_site_memory *kept = kept_of(&state, said->name);
@@ -93,6 +94,25 @@ void sim_check_read_guard(const struct sim_host *host, uint32_t group,
     file = sim_file_load(host, name);
     if (file != NULL && bw_guard_mirror_decode(file->bytes, file->size, &mirror, NULL) == BW_OK)
         *out_mirror = mirror.mirror;
+}
+
+uint64_t sim_check_generation_kept(const struct sim_host *host)
+{
+    const struct sim_file *files[] = {sim_file_load(host, SIM_AGENT_FILE),
+                                      sim_file_load(host, SIM_SECOND_FILE)};
+    const struct sim_file *guards = sim_file_load(host, SIM_GUARD_CLUSTER_FILE);
+    uint64_t newest = guards == NULL ? 0 : bw_get_u64le(guards->bytes + BW_ID_BYTES);
+
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        struct bw_agent_state state = {.group_count = 0};
+
+        if (files[i] != NULL &&
+            bw_agent_state_decode(files[i]->bytes, files[i]->size, &state, NULL) == BW_OK &&
+            state.generation > newest)
+            newest = state.generation;
+        bw_agent_state_deinit(&state);
+    }
+    return newest;
 }
 
 static bool is_same_instant(struct bw_instant a, struct bw_instant b)
@@ -207,39 +227,81 @@ static void must_have_voted(struct sim_process *witness, raft_term term, raft_id
                  witness->name, who, term, kept.vote, kept.term);
 }
 
-static bool is_on_disk(const struct sim_raft_disk *disk, raft_index index)
+static void vote_leaves(struct sim_process *witness, const struct raft_request_vote_result *result,
+                        raft_id candidate)
 {
-    return index < sim_raft_disk_next(disk) || index <= disk->snapshot.index;
+    must_have_voted(witness, result->term, candidate);
+    sim_check_vote_leaves(witness, result->term, candidate);
+}
+
+uint64_t sim_check_hash(const void *bytes, size_t size)
+{
+    const uint8_t *at = bytes;
+    uint64_t hash = UINT64_C(14695981039346656037);
+
+    for (size_t i = 0; i < size; i++)
+        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
+    return hash | 1; /* 0 is nothing */
+}
+
+bool sim_check_is_on_disk(const struct sim_raft_disk *disk, uint64_t index, uint64_t term,
+                          uint64_t entry_hash)
+{
+    const struct sim_raft_entry *entry = sim_raft_disk_at(disk, index);
+
+    return index <= disk->snapshot.index ||
+           (entry != NULL && entry->term == term &&
+            sim_check_hash(entry->bytes, entry->size) == entry_hash);
+}
+
+#define COMMITTED_LOOKS 32 /* barriers between two that are known */
+
+/* Who has entries up to there, says a member to the leader of `term`, has those that were committed in that
+ * term or before: the newest of them that is known. */
+static void must_have_committed(struct sim_process *witness, const struct sim_raft_disk *disk,
+                                raft_index last, raft_term term)
+{
+    const struct sim_generation *generation = sim_generation_at(sim_world_of(witness), last);
+    raft_index index = last < generation->committed_max ? last : generation->committed_max;
+
+    for (int i = 0; i < COMMITTED_LOOKS && index > disk->snapshot.index; i++, index--) {
+        const struct sim_committed *known = sim_committed_at(generation, index);
+
+        if (known->hash == 0 || known->known_term > term)
+            continue;
+        if (!sim_check_is_on_disk(disk, index, known->term, known->entry_hash))
+            sim_fail(sim_world_of(witness), "durable",
+                     "%s has entries up to %llu, it says, and its disk another entry %llu than was "
+                     "applied before",
+                     witness->name, last, index);
+        return;
+    }
+}
+
+static void must_have_entries(struct sim_process *witness, const struct sim_raft_disk *disk,
+                              const struct raft_append_entries_result *result)
+{
+    const raft_index last = result->last_log_index;
+
+    if (last >= sim_raft_disk_next(disk) && last > disk->snapshot.index)
+        sim_fail(sim_world_of(witness), "durable",
+                 "%s has entries up to %llu, it says, and its disk up to %llu", witness->name,
+                 last, sim_raft_disk_next(disk) - 1);
+    must_have_committed(witness, disk, last, result->term);
 }
 
 void sim_check_raft_says(struct sim_process *witness, const struct sim_raft_disk *disk,
                          const struct raft_message *message)
 {
-    const struct raft_append_entries_result *result = &message->append_entries_result;
-
     if (sim_checks_is_vote_away(witness))
         sim_fail(sim_world_of(witness), "durable", "%s takes part without its vote file",
                  witness->name);
     if (message->type == RAFT_REQUEST_VOTE && !message->request_vote.pre_vote)
-        must_have_voted(witness, message->request_vote.term, witness->host->number + 1);
+        must_have_voted(witness, message->request_vote.term, sim_witness_id(witness));
     if (message->type == RAFT_REQUEST_VOTE_RESULT && message->request_vote_result.vote_granted &&
         !message->request_vote_result.pre_vote)
-        must_have_voted(witness, message->request_vote_result.term, message->server_id);
-    if (message->type == RAFT_APPEND_ENTRIES_RESULT && result->rejected == 0 &&
-        !is_on_disk(disk, result->last_log_index))
-        sim_fail(sim_world_of(witness), "durable",
-                 "%s has entries up to %llu, it says, and its disk up to %llu", witness->name,
-                 result->last_log_index, sim_raft_disk_next(disk) - 1);
-}
-
-void sim_check_committed_is_durable(struct sim_world *world, uint64_t index)
-{
-    uint32_t count = 0;
-
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
-        count += is_on_disk(sim_witness_log(world, i), index);
-    if (count < MAJORITY)
-        sim_fail(world, "durable",
-                 "entry %" PRIu64 " is applied, and on the disk of %" PRIu32 " witnesses", index,
-                 count);
+        vote_leaves(witness, &message->request_vote_result, message->server_id);
+    if (message->type == RAFT_APPEND_ENTRIES_RESULT &&
+        message->append_entries_result.rejected == 0)
+        must_have_entries(witness, disk, &message->append_entries_result);
 }

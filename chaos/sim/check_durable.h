@@ -10,7 +10,13 @@
 void sim_check_read_guard(const struct sim_host *host, uint32_t group,
                           struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror);
 
-/* Entry `index` is applied for the first time: it is on the disks of a majority. */
-void sim_check_committed_is_durable(struct sim_world *world, uint64_t index);
+/* The highest generation that the disk of a site's machine knows, its agent's or its guard's; 0: none. */
+uint64_t sim_check_generation_kept(const struct sim_host *host);
+
+/* A hash of bytes, never 0. */
+uint64_t sim_check_hash(const void *bytes, size_t size);
+/* This very entry, or a snapshot of a state after it. */
+bool sim_check_is_on_disk(const struct sim_raft_disk *disk, uint64_t index, uint64_t term,
+                          uint64_t entry_hash);
 
 #endif

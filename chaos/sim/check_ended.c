@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "check_durable.h"
 #include "check_lease.h"
 #include "checks_own.h"
 #include "guard.h"
@@ -65,14 +66,30 @@ static bool is_of_its_copy(const struct sim_world *world, uint32_t site, uint32_
            sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) < end->epoch;
 }
 
-static void look(struct sim_world *world, uint32_t group, const struct bw_group *found)
+/* Who ends it is left behind by a recovery, and what is served was started under an epoch of that
+ * (3.9). */
+static bool is_of_later_generation(struct sim_world *world, uint32_t site, uint32_t group,
+                                   const struct bw_cluster *cluster, uint64_t epoch)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    if (cluster->generation >= world->generation)
+        return false;
+    sim_check_read_guard(sim_site(world, site), group, &memory, &mirror);
+    return mirror.armed_epoch > epoch && sim_service_epoch(sim_site(world, site), group) > epoch;
+}
+
+static void look(struct sim_world *world, uint32_t group, const struct bw_cluster *cluster,
+                 const struct bw_group *found)
 {
     for (uint32_t site = 0; site < sim_machine_count(world); site++) {
         struct sim_host *host = sim_site(world, site);
         char text[200];
 
         if (strcmp(host->name, found->last_end.site) != 0 ||
-            !sim_service_is_serving(host, group))
+            !sim_service_is_serving(host, group) ||
+            is_of_later_generation(world, site, group, cluster, found->last_end.epoch))
             continue;
         if (is_a_copys_word(world, site, group, &found->last_end) ||
             is_of_its_copy(world, site, group, &found->last_end))
@@ -124,18 +141,20 @@ void sim_check_ended(struct sim_world *world, uint32_t witness)
     const struct bw_cluster *cluster = sim_witness_cluster(world->witnesses[witness]);
 
     for (uint32_t group = 0; cluster != NULL && group < world->setting.group_count; group++) {
-        const int place = bw_cluster_find(cluster, world->group_names[group]);
-        const struct bw_group *found = place < 0 ? NULL : &cluster->groups[place];
+        const int group_index = bw_cluster_find(cluster, world->group_names[group]);
+        const struct bw_group *found = group_index < 0 ? NULL : &cluster->groups[group_index];
         uint64_t *ended_epoch = &world->checks->ended_epoch[group];
 
-        if (found == NULL || found->last_end.epoch <= *ended_epoch)
+        /* A recovery says of an epoch that it lets nobody renew it, and no more: the first grant waits (3.9). */
+        if (found == NULL || found->last_end.epoch <= *ended_epoch ||
+            found->last_end.reason == BW_REASON_RECOVERED)
             continue;
         *ended_epoch = found->last_end.epoch;
         if (is_safe_end(found))
-            look(world, group, found);
+            look(world, group, cluster, found);
         if (found->last_end.grade == BW_GRADE_EXPIRED || found->last_end.grade == BW_GRADE_FORCED)
             look_at_lease(world, group, found); /* whatever a person vouches for (3.1) */
         if (found->last_end.grade == BW_GRADE_EXPIRED)
-            sim_check_expired(world, group, found->last_end.epoch);
+            sim_check_expired(world, cluster->generation, group, found->last_end.epoch);
     }
 }

@@ -72,8 +72,8 @@ void sim_check_i2_states(struct sim_world *world, uint32_t witness)
         memset(checks->epoch_seen[witness], 0, sizeof checks->epoch_seen[witness]);
     }
     for (uint32_t group = 0; cluster != NULL && group < world->setting.group_count; group++) {
-        const int place = bw_cluster_find(cluster, world->group_names[group]);
-        const struct bw_group *found = place < 0 ? NULL : &cluster->groups[place];
+        const int group_index = bw_cluster_find(cluster, world->group_names[group]);
+        const struct bw_group *found = group_index < 0 ? NULL : &cluster->groups[group_index];
 
         if (found == NULL)
             continue;

@@ -5,22 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <raft.h>
+
 #include <breakwater/base/assert.h>
+#include <breakwater/consensus/fsm.h>
 #include <breakwater/wire/snapshot.h>
 
 #include "check_durable.h"
 #include "check_lease.h"
+#include "check_members.h"
+#include "check_recovery.h"
 #include "checks_own.h"
 #include "witness.h"
 
-static uint64_t hash_of(const void *bytes, size_t size)
+/* Of the entry that these bytes are in, as disks have it. */
+static uint64_t entry_hash_of(uint64_t term, const void *bytes, size_t size)
 {
-    const uint8_t *at = bytes;
-    uint64_t hash = UINT64_C(14695981039346656037);
+    struct raft_buffer entry;
+    uint64_t hash;
 
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ at[i]) * UINT64_C(1099511628211);
-    return hash | 1; /* 0 is nothing */
+    BW_ASSERT(bw_fsm_encode(term, bytes, size, &entry) == BW_OK);
+    hash = sim_check_hash(entry.base, entry.len);
+    raft_free(entry.base);
+    return hash;
 }
 
 /* Doubles it until place `at` is there; what is new is zero. */
@@ -46,10 +53,12 @@ static void must_skip_nothing(struct sim_process *witness, uint64_t from, uint64
                               uint64_t term_max)
 {
     struct sim_world *world = sim_world_of(witness);
-    const struct sim_checks *checks = world->checks;
+    const struct sim_generation *generation = sim_generation_at(world, to);
+    const uint64_t first = (from > generation->index ? from : generation->index) + 1;
 
-    for (uint64_t i = from + 1; i < to && i < checks->committed_capacity; i++)
-        if (checks->committed[i].hash != 0 && checks->committed[i].term <= term_max)
+    for (uint64_t i = first; i < to && i - generation->index < generation->committed_capacity; i++)
+        if (sim_committed_at(generation, i)->hash != 0 &&
+            sim_committed_at(generation, i)->term <= term_max)
             sim_fail(world, "I3", "%s is past entry %" PRIu64 " without it, which was applied before",
                      witness->name, i);
 }
@@ -60,17 +69,21 @@ void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t ter
     struct sim_world *world = sim_world_of(witness);
     struct sim_checks *checks = world->checks;
     const uint32_t number = witness->host->number;
-    const uint64_t hash = hash_of(bytes, size);
+    const uint64_t hash = sim_check_hash(bytes, size);
+    struct sim_generation *generation = sim_generation_at(world, index);
     struct sim_committed *known;
 
-    checks->committed =
-        grow(checks->committed, &checks->committed_capacity, index, sizeof *checks->committed);
-    known = &checks->committed[index];
+    generation->committed = grow(generation->committed, &generation->committed_capacity,
+                                 index - generation->index, sizeof *generation->committed);
+    known = sim_committed_at(generation, index);
     if (known->hash == 0) {
-        *known = (struct sim_committed){.hash = hash, .term = term};
+        *known = (struct sim_committed){.hash = hash,
+                                        .term = term,
+                                        .entry_hash = entry_hash_of(term, bytes, size),
+                                        .known_term = sim_witness_term(witness)};
         checks->tally.committed++;
         sim_mix(world, hash);
-        sim_check_committed_is_durable(world, index);
+        sim_check_committed_is_durable(witness, index, term, known->entry_hash);
     } else if (known->hash != hash || known->term != term) {
         sim_fail(world, "I3", "%s applies another entry %" PRIu64 " than a witness before it",
                  witness->name, index);
@@ -80,8 +93,8 @@ void sim_check_applied(struct sim_process *witness, uint64_t index, uint64_t ter
                  checks->applied_index[number]);
     must_skip_nothing(witness, checks->applied_index[number], index, UINT64_MAX);
     checks->applied_index[number] = index;
-    if (index > checks->committed_max)
-        checks->committed_max = index;
+    if (index > generation->committed_max)
+        generation->committed_max = index;
     checks->applied_by |= 1u << number;
 }
 
@@ -93,32 +106,35 @@ void sim_check_restored(struct sim_process *witness, uint64_t index)
 void sim_check_acknowledged(struct sim_process *witness, uint64_t index, const void *bytes,
                             size_t size)
 {
-    struct sim_checks *checks = sim_world_of(witness)->checks;
+    struct sim_generation *generation = sim_generation_at(sim_world_of(witness), index);
     struct sim_acknowledged *told;
 
-    checks->acknowledged =
-        grow(checks->acknowledged, &checks->acknowledged_capacity, checks->acknowledged_count,
-             sizeof *checks->acknowledged);
-    told = &checks->acknowledged[checks->acknowledged_count++];
-    *told = (struct sim_acknowledged){.index = index, .hash = hash_of(bytes, size)};
-    checks->tally.acknowledged++;
+    generation->acknowledged =
+        grow(generation->acknowledged, &generation->acknowledged_capacity,
+             generation->acknowledged_count, sizeof *generation->acknowledged);
+    told = &generation->acknowledged[generation->acknowledged_count++];
+    *told = (struct sim_acknowledged){.index = index, .hash = sim_check_hash(bytes, size)};
+    sim_world_of(witness)->checks->tally.acknowledged++;
 }
 
 void sim_check_leader(struct sim_process *witness, uint64_t term)
 {
     struct sim_world *world = sim_world_of(witness);
-    struct sim_checks *checks = world->checks;
-    const uint8_t us = (uint8_t)(witness->host->number + 1);
+    struct sim_generation *generation = sim_generation_of(witness);
+    const uint64_t us = sim_witness_id(witness);
 
-    sim_check_lease_leader(world, term);
-    checks->leaders =
-        grow(checks->leaders, &checks->leaders_capacity, term, sizeof *checks->leaders);
-    if (checks->leaders[term] == 0)
-        checks->tally.elections++;
-    else if (checks->leaders[term] != us)
-        sim_fail(world, "I3", "term %" PRIu64 " has two leaders, w%u and %s", term,
-                 checks->leaders[term], witness->name);
-    checks->leaders[term] = us;
+    if (generation->generation < world->generation)
+        sim_count(world, "left_behind:leads");
+    sim_check_lease_leader(witness, term);
+    generation->leaders =
+        grow(generation->leaders, &generation->leaders_capacity, term, sizeof *generation->leaders);
+    if (generation->leaders[term] == 0)
+        world->checks->tally.elections++;
+    else if (generation->leaders[term] != us)
+        sim_fail(world, "I3", "term %" PRIu64 " has two leaders, witness %" PRIu64 " and %s", term,
+                 generation->leaders[term], witness->name);
+    generation->leaders[term] = us;
+    sim_check_elected(witness, term);
 }
 
 /* Of its own term or an earlier one it has everything: what is younger a newer leader has made, of whom
@@ -128,7 +144,7 @@ void sim_check_ready_to_lead(struct sim_process *witness, uint64_t term)
     const struct sim_checks *checks = sim_world_of(witness)->checks;
 
     must_skip_nothing(witness, checks->applied_index[witness->host->number],
-                      checks->committed_max + 1, term);
+                      sim_generation_of(witness)->committed_max + 1, term);
 }
 
 /* Equal logs make equal states. */
@@ -162,26 +178,37 @@ static void compare_states(struct sim_world *world, uint32_t a, uint32_t b)
                  b + 1, one->applied_index);
 }
 
-void sim_check_i3_at_end(struct sim_world *world)
+static void look_at_acknowledged(struct sim_world *world, const struct sim_generation *generation)
 {
-    struct sim_checks *checks = world->checks;
+    for (uint64_t i = 0; i < generation->acknowledged_count; i++) {
+        const struct sim_acknowledged *told = &generation->acknowledged[i];
 
-    for (uint64_t i = 0; i < checks->acknowledged_count; i++) {
-        const struct sim_acknowledged *told = &checks->acknowledged[i];
-
-        if (told->index >= checks->committed_capacity ||
-            checks->committed[told->index].hash != told->hash)
+        if (told->index - generation->index >= generation->committed_capacity ||
+            sim_committed_at(generation, told->index)->hash != told->hash)
             sim_fail(world, "I3", "entry %" PRIu64 " was acknowledged and is lost or another one",
                      told->index);
     }
-    for (uint32_t a = 0; a < SIM_WITNESSES; a++)
-        for (uint32_t b = a + 1; b < SIM_WITNESSES; b++)
+}
+
+void sim_check_i3_at_end(struct sim_world *world)
+{
+    for (uint32_t i = 0; i < world->checks->generation_count; i++)
+        look_at_acknowledged(world, world->checks->generations[i]);
+    for (uint32_t a = 0; a < world->witness_count; a++)
+        for (uint32_t b = a + 1; b < world->witness_count; b++)
             compare_states(world, a, b);
 }
 
 void sim_check_i3_free(struct sim_checks *checks)
 {
-    free(checks->committed);
-    free(checks->acknowledged);
-    free(checks->leaders);
+    for (uint32_t i = 0; i < checks->generation_count; i++) {
+        struct sim_generation *generation = checks->generations[i];
+
+        free(generation->committed);
+        free(generation->acknowledged);
+        free(generation->leaders);
+        free(generation->configurations);
+        free(generation);
+    }
+    free(checks->past);
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "check_durable.h"
+#include "check_recovery.h"
 #include "check_site.h"
 #include "checks_own.h"
 #include "guard.h"
@@ -51,12 +52,14 @@ void sim_check_lease_received(struct sim_process *witness, const struct bw_sync 
         *received_ns = world->now_ns;
 }
 
-void sim_check_lease_leader(struct sim_world *world, uint64_t term)
+void sim_check_lease_leader(struct sim_process *witness, uint64_t term)
 {
-    if (term <= world->checks->newest_term)
+    struct sim_generation *generation = sim_generation_of(witness);
+
+    if (term <= generation->newest_term)
         return;
-    world->checks->newest_term = term;
-    world->checks->newest_leader_ns = world->now_ns;
+    generation->newest_term = term;
+    generation->newest_leader_ns = sim_world_of(witness)->now_ns;
 }
 
 uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync)
@@ -118,16 +121,17 @@ static void look_at_proof(struct sim_process *witness, const struct sim_sent *se
                           uint64_t epoch, uint64_t term)
 {
     struct sim_world *world = sim_world_of(witness);
-    const struct sim_checks *checks = world->checks;
+    const struct sim_generation *generation = sim_generation_of(witness);
     const uint64_t received_ns = sent->received_ns[witness->host->number];
 
-    if (checks->newest_term > term && received_ns > checks->newest_leader_ns)
+    if (generation->newest_term > term && received_ns > generation->newest_leader_ns)
         sim_fail(world, "lease",
                  "%s, leader of term %" PRIu64 ", confirms a renewal of epoch %" PRIu64
                  " of %s that"
                  " came %" PRIu64 " ms after term %" PRIu64 " had a leader",
                  witness->name, term, epoch, world->group_names[group],
-                 (received_ns - checks->newest_leader_ns) / BW_NS_PER_MS, checks->newest_term);
+                 (received_ns - generation->newest_leader_ns) / BW_NS_PER_MS,
+                 generation->newest_term);
 }
 
 /* A clone is not confirmed what the original still holds, nor the other way round (3.5). */
@@ -135,7 +139,7 @@ static void look_at_machine(struct sim_process *witness, const struct sim_sent *
                             uint64_t epoch)
 {
     struct sim_world *world = sim_world_of(witness);
-    const struct sim_lease *lease = &world->checks->given[group];
+    const struct sim_lease *lease = &sim_generation_of(witness)->given[group];
     const struct sim_host *other = sim_site(world, lease->site);
 
     if (lease->epoch == epoch && lease->site != sent->site && !is_over(world, lease, 0) &&
@@ -196,11 +200,12 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
 
     if (sent == NULL)
         return; /* a message of long ago: its lease is over */
+    sim_check_confirms_in(witness, sent->site, group);
     look_at_proof(witness, sent, group, epoch, term);
     look_at_proposed(witness, group, epoch, term);
     look_at_machine(witness, sent, group, epoch);
     note_confirmed(witness, group, epoch, term, received);
-    extend(&checks->given[group], epoch, sent, terms);
+    extend(&sim_generation_of(witness)->given[group], epoch, sent, terms);
     extend(&this_one, epoch, sent, terms);
     if (epoch <= checks->expired_epoch[group] && !is_over(world, &this_one, 0) &&
         !sim_checks_is_excused(world, sent->site, group))
@@ -212,10 +217,10 @@ void sim_check_confirms(struct sim_process *witness, const struct bw_sync *sync,
                      BW_NS_PER_MS);
 }
 
-void sim_check_expired(struct sim_world *world, uint32_t group, uint64_t epoch)
+void sim_check_expired(struct sim_world *world, uint64_t generation, uint32_t group, uint64_t epoch)
 {
     struct sim_checks *checks = world->checks;
-    const struct sim_lease *lease = &checks->given[group];
+    const struct sim_lease *lease = &sim_generation_numbered(world, generation)->given[group];
 
     checks->expired_epoch[group] = epoch;
     if (lease->epoch != epoch || is_over(world, lease, 0) ||
@@ -235,11 +240,13 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
 {
     struct sim_world *world = sim_world_of(agent);
     const struct sim_sent *sent = sent_by(world, answer->session, answer->number);
+    const struct sim_generation *generation = sim_generation_numbered(world, answer->generation);
+    const bool is_dropped = generation == NULL || sim_check_must_drop(agent, answer);
 
     for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++) {
         const struct bw_sync_answer_group *told = &answer->groups[i];
         const int group = sim_group_find(world, told->name);
-        const struct sim_lease *given = group < 0 ? NULL : &world->checks->given[group];
+        const struct sim_lease *given = group < 0 || is_dropped ? NULL : &generation->given[group];
 
         if (given != NULL && told->confirmed_epoch != 0 && told->confirmed_epoch == given->epoch)
             extend(&world->checks->heard[sent->site][group], told->confirmed_epoch, sent,
@@ -256,6 +263,8 @@ void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t sit
     struct bw_guard_mirror mirror;
     struct bw_instant armed;
 
+    if (window.epoch > epoch && sim_checks_is_excused(world, site, group))
+        return; /* it has forgotten the generation of that, and obeys one before it (3.8) */
     if (window.epoch != epoch) {
         sim_fail(world, "lease",
                  "%s starts %s under epoch %" PRIu64 ", and no renewal of it was confirmed",

@@ -18,11 +18,11 @@ void sim_check_lease_sent(struct sim_process *agent, const struct bw_sync *sync)
 /* This witness has read it; one of that term was elected: who confirms has proved that it led after it
  * had received (3.2.2). */
 void sim_check_lease_received(struct sim_process *witness, const struct bw_sync *sync);
-void sim_check_lease_leader(struct sim_world *world, uint64_t term);
+void sim_check_lease_leader(struct sim_process *witness, uint64_t term);
 /* When it left; 0: long ago. */
 uint64_t sim_check_sent_ns(struct sim_world *world, const struct bw_sync *sync);
 /* The expiry of this epoch is applied for the first time. */
-void sim_check_expired(struct sim_world *world, uint32_t group, uint64_t epoch);
+void sim_check_expired(struct sim_world *world, uint64_t generation, uint32_t group, uint64_t epoch);
 /* A start script begins to run. */
 void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch);
 /* By what this site has heard confirmed of that epoch. */

@@ -7,7 +7,7 @@
 #include <breakwater/core/guard_link.h>
 
 #include "checks_own.h"
-#include "people.h"
+#include "operator.h"
 #include "plan.h"
 #include "witness.h"
 
@@ -19,14 +19,15 @@ static const struct bw_group *group_of(struct sim_world *world, uint32_t group)
     const struct bw_group *newest = NULL;
     uint64_t applied = 0;
 
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+    for (uint32_t i = 0; i < world->witness_count; i++) {
         const struct bw_cluster *cluster = sim_witness_cluster(world->witnesses[i]);
-        const int place =
-            cluster == NULL ? -1 : bw_cluster_find(cluster, world->group_names[group]);
+        const int group_index = cluster == NULL
+                                    ? -1
+                                    : bw_cluster_find(cluster, world->group_names[group]);
 
-        if (place >= 0 && cluster->applied_index >= applied) {
+        if (group_index >= 0 && cluster->applied_index >= applied) {
             applied = cluster->applied_index;
-            newest = &cluster->groups[place];
+            newest = &cluster->groups[group_index];
         }
     }
     return newest;
@@ -107,7 +108,7 @@ static void must_serve(struct sim_world *world, uint64_t calm_ns)
     for (uint32_t i = 0; i < world->setting.group_count; i++) {
         const struct bw_group *group = group_of(world, i);
 
-        for (uint32_t w = 0; w < SIM_WITNESSES && !is_served_once(world, i); w++)
+        for (uint32_t w = 0; w < world->witness_count && !is_served_once(world, i); w++)
             if (sim_witness_leads(world->witnesses[w]))
                 sim_witness_explain(world->witnesses[w], world->group_names[i], why, sizeof why);
         if (!is_served_once(world, i))
@@ -131,7 +132,7 @@ static void calm_begins(struct sim_world *world, uint64_t argument)
     sim_tell(world, "CALM", "begins; every group must be served within %" PRIu64 " s",
              (until_ns - world->now_ns) / SIM_S);
     sim_plan_calm_down(world);
-    sim_people_calm_down(world);
+    sim_operator_calm_down(world);
     if (until_ns < world->plan->calm_ns[1])
         sim_world_at(world, until_ns, must_serve, world->now_ns);
     else if (world->setting.length_ns >= JUDGED_NS)

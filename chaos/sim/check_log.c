@@ -9,14 +9,14 @@
 void sim_group_keep(const struct bw_cluster *cluster, const char *group,
                     struct sim_group_before *out_before)
 {
-    const int place = bw_cluster_find(cluster, group);
+    const int group_index = bw_cluster_find(cluster, group);
 
-    *out_before = (struct sim_group_before){.is_there = place >= 0};
-    if (place < 0)
+    *out_before = (struct sim_group_before){.is_there = group_index >= 0};
+    if (group_index < 0)
         return;
-    out_before->epoch = cluster->groups[place].epoch;
-    out_before->spec_version = cluster->groups[place].spec_version;
-    out_before->is_open = cluster->groups[place].phase != BW_PHASE_VACANT;
+    out_before->epoch = cluster->groups[group_index].epoch;
+    out_before->spec_version = cluster->groups[group_index].spec_version;
+    out_before->is_open = cluster->groups[group_index].phase != BW_PHASE_VACANT;
 }
 
 static bool compares_epoch(enum bw_command_kind kind)

@@ -8,6 +8,7 @@
 
 #include "check_durable.h"
 #include "check_lease.h"
+#include "check_recovery.h"
 #include "check_scripts.h"
 #include "checks_own.h"
 #include "site.h"
@@ -25,18 +26,19 @@ static int agent_of(const struct sim_world *world, uint32_t site, const char *na
 }
 
 static void hear(struct sim_process *witness, const struct bw_sync *sync,
-                 const struct bw_sync_group *said, struct sim_heard *heard)
+                 const struct bw_sync_group *said, struct sim_contact *heard)
 {
     const uint64_t sent_ns = sim_check_sent_ns(sim_world_of(witness), sync);
 
     if (sent_ns == 0 || (heard->life == witness->life && heard->sent_ns >= sent_ns))
         return; /* overtaken, also by another session */
-    *heard = (struct sim_heard){.sent_ns = sent_ns,
-                                .life = witness->life,
-                                .received = sim_now(witness),
-                                .service = said->report.service,
-                                .failed_epoch = said->report.fence_failed ? said->report.fence_epoch
-                                                                          : 0};
+    *heard = (struct sim_contact){
+        .sent_ns = sent_ns,
+        .life = witness->life,
+        .received = sim_now(witness),
+        .service = said->report.service,
+        .generation = sync->generation,
+        .failed_epoch = said->report.fence_failed ? said->report.fence_epoch : 0};
 }
 
 void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
@@ -59,7 +61,7 @@ void sim_check_hears(struct sim_process *witness, const struct bw_sync *sync)
     }
 }
 
-static bool is_fresh(struct sim_process *witness, const struct sim_heard *heard,
+static bool is_fresh(struct sim_process *witness, const struct sim_contact *heard,
                      const struct bw_terms *terms)
 {
     const uint64_t fresh_ns = (2 * (uint64_t)terms->renew_interval_ms + terms->request_timeout_ms) *
@@ -77,7 +79,7 @@ static void look_at_unseen_end(struct sim_process *witness, uint32_t group,
 
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         for (int agent = 0; agent < SIM_AGENTS_MAX; agent++) {
-            const struct sim_heard *heard =
+            const struct sim_contact *heard =
                 &world->checks->reports[witness->host->number][group][site][agent];
 
             if (strcmp(sim_site(world, site)->name, state->holder_site) != 0 ||
@@ -161,19 +163,52 @@ static void look_at_first_grant(struct sim_process *witness, uint32_t group,
                      witness->name, world->group_names[group], sim_site(world, site)->name);
 }
 
+/* 3.9: who has not turned its back on the witnesses of before may yet obey them. */
+static void look_at_generations(struct sim_process *witness, uint32_t group,
+                                const struct bw_cluster *cluster, const struct bw_group *state)
+{
+    struct sim_world *world = sim_world_of(witness);
+
+    for (uint32_t site = 0; site < world->setting.site_count; site++) {
+        const char *name = sim_site(world, site)->name;
+        /* What a clone has said is not noted here. */
+        bool has_reported = bw_spec_find_site(&state->spec, name) < 0 ||
+                            strcmp(sim_clone(world)->name, name) == 0;
+
+        for (int agent = 0; agent < SIM_AGENTS_MAX; agent++) {
+            const struct sim_contact *heard =
+                &world->checks->reports[witness->host->number][group][site][agent];
+
+            has_reported |= heard->sent_ns != 0 && heard->life == witness->life &&
+                            heard->generation == cluster->generation;
+        }
+        if (!has_reported)
+            sim_fail(world, "recovery",
+                     "%s grants %s after a recovery, and nobody at %s has spoken of that generation",
+                     witness->name, world->group_names[group], name);
+    }
+}
+
+/* Made anew after a recovery, and a person says where it begins: of the sites that he answers for,
+ * those of the generation before may still be obeyed (3.8). */
+static bool is_answered_for(const struct bw_cluster *cluster, const struct bw_group *state)
+{
+    return cluster->generation > 1 && state->initial_primary[0] != '\0';
+}
+
 void sim_check_proposes(struct sim_process *witness, const struct bw_command *command,
                         uint64_t term)
 {
     const int found = sim_group_find(sim_world_of(witness), command->group);
     const struct bw_cluster *cluster = sim_witness_cluster(witness);
-    const int place = bw_cluster_find(cluster, command->group);
+    const int group_index = bw_cluster_find(cluster, command->group);
     const struct bw_group *state;
     uint32_t group;
 
-    if (found < 0 || place < 0)
+    if (found < 0 || group_index < 0)
         return;
     group = (uint32_t)found;
-    state = &cluster->groups[place];
+    state = &cluster->groups[group_index];
     if (command->kind == BW_COMMAND_EXPIRED || command->kind == BW_COMMAND_CLOSE)
         sim_check_proposes_end(witness, group, command->epoch, term);
     if (command->kind == BW_COMMAND_EXPIRED) {
@@ -186,7 +221,13 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
         look_at_let_go(witness, group, state);
         sim_check_condition_grant(witness, group, state, command);
     }
-    if (command->kind == BW_COMMAND_GRANT && state->first_grant &&
-        state->initial_primary[0] == '\0')
-        look_at_first_grant(witness, group, state);
+    if (command->kind != BW_COMMAND_GRANT || !state->first_grant)
+        return;
+    if (state->recovered_index != 0 || is_answered_for(cluster, state))
+        sim_check_first_grant(witness, group, cluster, state);
+    if (state->initial_primary[0] != '\0')
+        return;
+    look_at_first_grant(witness, group, state);
+    if (state->recovered_index != 0)
+        look_at_generations(witness, group, cluster, state);
 }

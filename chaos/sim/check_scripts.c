@@ -71,6 +71,8 @@ void sim_check_condition_grant(struct sim_process *witness, uint32_t group,
 
 /* How often may it be seen in a row before its restarts are forgotten: almost that long. */
 #define FORGOTTEN_LOOKS 50
+/* Each change of a spec asks for a look: so many in between may have made that many. */
+#define FORGOTTEN_CHANGES 10
 
 /* Who begins anew, or has lost its guard and is not told how a start has ended, counts anew. */
 static uint32_t lives_at(const struct sim_world *world, uint32_t site)
@@ -91,8 +93,10 @@ void sim_check_restarts(struct sim_world *world, uint32_t group, uint32_t site, 
                                   SIM_MS;
 
     if (starts->epoch != epoch || starts->life != life ||
-        world->now_ns - starts->newest_ns > forgotten_ns)
+        world->now_ns - starts->newest_ns > forgotten_ns ||
+        world->checks->spec_version[group] - starts->spec_version > FORGOTTEN_CHANGES)
         *starts = (struct sim_starts){.epoch = epoch, .life = life};
+    starts->spec_version = world->checks->spec_version[group];
     starts->newest_ns = world->now_ns;
     if (++starts->count > 1)
         sim_count(world, "restart:local");

@@ -48,8 +48,8 @@ static void look_at_success(struct sim_process *guard, uint32_t group, uint64_t 
     struct bw_guard_mirror mirror;
 
     sim_check_read_guard(guard->host, group, &memory, &mirror);
-    if (!memory.enforced)
-        return; /* what was let go serves on (3.9) */
+    if (!memory.enforced || machine->units[group].comes_again)
+        return; /* what was let go serves on (3.9); systemd starts it again after it was seen to have stopped (3.4) */
     /* What was adopted since serves under the epoch that is armed now (3.7). */
     if (service->is_up && service->epoch != 0 && service->epoch <= epoch &&
         mirror.armed_epoch <= epoch)

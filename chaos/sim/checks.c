@@ -6,13 +6,22 @@
 #include "check_i3.h"
 #include "check_lease.h"
 #include "check_liveness.h"
+#include "check_recovery.h"
 #include "checks_own.h"
+#include "units.h"
 
 #include <stdlib.h>
 
+/* A site that is frozen and then cut off hears so late of what was granted elsewhere: the longest of each. */
+#define UNHEARD_NS (120 * SIM_S)
+
 struct sim_checks *sim_checks_new(void)
 {
-    return calloc(1, sizeof(struct sim_checks));
+    struct sim_checks *checks = calloc(1, sizeof *checks);
+
+    if (checks != NULL)
+        sim_check_generation_begins(checks, 1, 0);
+    return checks;
 }
 
 void sim_checks_free(struct sim_checks *checks)
@@ -113,25 +122,44 @@ void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_n
     }
 }
 
-void sim_checks_unwatched(struct sim_world *world, uint32_t site, uint32_t group)
+/* What nobody has ordered is found out, once nothing disturbs the site any more. */
+static uint64_t found_out_ns(const struct sim_world *world, uint32_t site)
 {
     const uint64_t disturbed_ns = world->checks->disturbed_until_ns[site];
 
-    sim_checks_excuse_group(world, site, group,
-                            (disturbed_ns > world->now_ns ? disturbed_ns : world->now_ns) +
-                                find_out_ns(world));
+    return (disturbed_ns > world->now_ns ? disturbed_ns : world->now_ns) + find_out_ns(world);
 }
 
 void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
 {
     struct sim_checks *checks = world->checks;
-    uint64_t from_ns = world->now_ns;
 
     checks->by_hand_since[group] = true;
-    if (checks->disturbed_until_ns[site] > from_ns)
-        from_ns = checks->disturbed_until_ns[site];
-    checks->by_hand_ns[site][group] = from_ns + find_out_ns(world);
+    checks->by_hand_ns[site][group] = found_out_ns(world, site);
     sim_checks_excuse_group(world, site, group, checks->by_hand_ns[site][group]);
+}
+
+void sim_checks_obeys_older(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    sim_count(world, "left_behind:obeyed");
+    sim_checks_excuse_group(world, site, group, found_out_ns(world, site));
+}
+
+void sim_checks_excuse_overruled(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    sim_count(world, "recovery:vouched_wrongly");
+    sim_checks_excuse_group(world, site, group, found_out_ns(world, site));
+}
+
+bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_host *host = sim_site(world, site);
+
+    if (sim_checks_is_excused(world, site, group))
+        return true;
+    if (sim_service_is_outside(host, group))
+        return sim_service_is_by_hand(host, group);
+    return world->checks->unfenced_until_ns[site][group] >= world->now_ns;
 }
 
 void sim_checks_let_go(struct sim_world *world, uint32_t site, uint32_t group)
@@ -140,7 +168,8 @@ void sim_checks_let_go(struct sim_world *world, uint32_t site, uint32_t group)
 
     if (world->now_ns < checks->cloned_until_ns &&
         (site == checks->cloned_site || site == sim_clone(world)->number))
-        sim_checks_excuse_group(world, site, group, checks->cloned_until_ns + find_out_ns(world));
+        sim_checks_excuse_group(world, site, group,
+                                checks->cloned_until_ns + find_out_ns(world) + UNHEARD_NS);
 }
 
 void sim_checks_cloned(struct sim_world *world, uint32_t site, uint64_t until_ns)

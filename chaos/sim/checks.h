@@ -28,8 +28,12 @@ bool sim_checks_is_unfenced(const struct sim_world *world, uint32_t site);
 void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_ns);
 /* A person starts a service at this site, against what is assumed (design 3.8). */
 void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group);
-/* Its unit came up without anybody to know it: until its guard is back and has ended it. */
-void sim_checks_unwatched(struct sim_world *world, uint32_t site, uint32_t group);
+
+/* This site obeys witnesses of an older generation, though another site is granted by a newer one: it was made anew
+ * and knows none, or a person has answered for it (3.8). */
+void sim_checks_obeys_older(struct sim_world *world, uint32_t site, uint32_t group);
+/* A person has answered for this site, whose fence fails now. */
+void sim_checks_excuse_overruled(struct sim_world *world, uint32_t site, uint32_t group);
 
 /* This site's machine is there twice until then. What was let go runs under nobody's lease: where one of the
  * two has it, the other says for the site that nothing runs (3.8: state directories are not copied). Of

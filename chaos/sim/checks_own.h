@@ -7,14 +7,30 @@
 #include "check_scripts.h"
 #include "checks.h"
 #include "site.h"
-#include "units.h"
 
 struct sim_committed {
     uint64_t hash, term; /* of its bytes; 0: nobody has applied this index yet */
+    uint64_t entry_hash; /* of the whole entry, as disks have it */
+    uint64_t known_term; /* of whoever applied it first: in that term it was committed, or before */
 };
 struct sim_acknowledged {
     uint64_t index, hash;
 };
+
+/* Whom a configuration has that was appended to some log. */
+#define SIM_VOTERS_MAX 16
+struct sim_configuration {
+    uint64_t index, term;
+    uint64_t voters[SIM_VOTERS_MAX];
+    uint32_t voter_count;
+};
+
+/* One that has left. */
+struct sim_vote {
+    uint64_t term, candidate, voter; /* ids */
+    bool is_wiped; /* the voter's directory is not the one that it came with */
+};
+#define SIM_VOTES_MAX 1024
 
 /* When a sync left. */
 struct sim_sent {
@@ -23,7 +39,7 @@ struct sim_sent {
     uint32_t site, boots;
     uint64_t true_ns;
     struct bw_instant at; /* by the clocks of its machine */
-    uint64_t received_ns[SIM_WITNESSES]; /* true time; 0: not yet */
+    uint64_t received_ns[SIM_WITNESSES_MAX]; /* true time; 0: not yet */
 };
 #define SIM_SENT_MAX 256
 
@@ -36,18 +52,25 @@ struct sim_lease {
 };
 
 /* What a witness has heard last of an agent, about one group. */
-struct sim_heard {
+struct sim_contact {
     uint64_t sent_ns; /* 0: nothing */
     uint32_t life;    /* of the witness */
     struct bw_instant received; /* by its clocks */
     enum bw_service service;
     uint64_t failed_epoch; /* whose fence failed; 0: none */
+    uint64_t generation;   /* that it named */
 };
 
 /* That a fence has begun, as an agent has read it. */
 struct sim_told_fence {
     uint32_t life; /* of the agent */
     uint64_t epoch;
+};
+
+/* The generation that an agent has named last. */
+struct sim_named {
+    uint32_t life;
+    uint64_t generation;
 };
 
 /* What a leader did last about an epoch: confirmed it, or proposed its end. */
@@ -65,9 +88,35 @@ struct sim_said {
 
 /* How often a start of one epoch has begun at a site while its agent and guard know of each other. */
 struct sim_starts {
-    uint64_t epoch, newest_ns;
+    uint64_t epoch, newest_ns, spec_version;
     uint32_t life, count;
 };
+
+/* What one beginning of the cluster has come to (3.9): indices of its log lie above all of the one before,
+ * terms and votes are its own. */
+struct sim_generation {
+    uint64_t generation; /* as the cluster counts it */
+    uint64_t index;      /* of the snapshot that its log begins with; 0: the founding */
+    /* I3 */
+    uint64_t told_index;
+    struct sim_committed *committed; /* by index, from `index` on */
+    uint64_t committed_max, committed_capacity;
+    struct sim_acknowledged *acknowledged;
+    uint64_t acknowledged_count, acknowledged_capacity;
+    uint64_t *leaders; /* by term: the witness's id */
+    uint64_t leaders_capacity;
+    uint64_t newest_term, newest_leader_ns; /* of which a leader was elected, and when */
+    struct sim_lease given[SIM_GROUPS_MAX]; /* by witnesses, heard or not */
+    /* members */
+    struct sim_configuration *configurations;
+    uint32_t configuration_count;
+    uint32_t voter_count_max; /* of any of them */
+    uint64_t configuration_index; /* the newest that somebody knows to be committed */
+    uint64_t configuration_known_term; /* of whom that was known by first */
+    struct sim_vote votes[SIM_VOTES_MAX]; /* a ring */
+    uint64_t vote_count;
+};
+#define SIM_GENERATIONS_MAX 16
 
 struct sim_checks {
     struct sim_tally tally;
@@ -86,16 +135,21 @@ struct sim_checks {
     uint32_t votes_away; /* bits: witnesses */
     /* leases */
     struct sim_sent sent[SIM_SITES_MAX][SIM_AGENTS_MAX][SIM_SENT_MAX]; /* by number, a ring */
-    struct sim_lease given[SIM_GROUPS_MAX]; /* by witnesses, heard or not */
     struct sim_lease heard[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t armed_epoch[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* the newest, as its guard said */
     uint64_t expired_epoch[SIM_GROUPS_MAX];
-    uint64_t newest_term, newest_leader_ns; /* of which a leader was elected, and when */
-    struct sim_proposed confirmed[SIM_WITNESSES][SIM_GROUPS_MAX]; /* as received */
-    struct sim_proposed proposed_end[SIM_WITNESSES][SIM_GROUPS_MAX];
+    struct sim_proposed confirmed[SIM_WITNESSES_MAX][SIM_GROUPS_MAX]; /* as received */
+    struct sim_proposed proposed_end[SIM_WITNESSES_MAX][SIM_GROUPS_MAX];
     uint64_t lease_look_ns; /* the next one */
+    /* recovery */
+    struct sim_named named[SIM_SITES_MAX][SIM_AGENTS_MAX];
+    uint64_t generation_max[SIM_SITES_MAX]; /* that its agents have ever named */
+    uint64_t overruled_generation[SIM_GROUPS_MAX]; /* whose first grant a person has answered for */
+    uint64_t overruled_epoch[SIM_GROUPS_MAX];      /* that one */
+    uint64_t recovered_ns; /* the newest time */
+    uint64_t obeys_older_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* when a renewal was confirmed by those before */
     /* reports */
-    struct sim_heard reports[SIM_WITNESSES][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
+    struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
     uint64_t spec_version[SIM_GROUPS_MAX], spec_changed_ns[SIM_GROUPS_MAX];
     /* scripts */
@@ -111,31 +165,48 @@ struct sim_checks {
     uint32_t applied_by; /* bits: witnesses that have applied something in the present event */
     uint64_t started_epoch[SIM_GROUPS_MAX]; /* highest that a start began for, and where */
     uint32_t started_site[SIM_GROUPS_MAX];
-    uint64_t epoch_seen[SIM_WITNESSES][SIM_GROUPS_MAX];
-    uint32_t epoch_life[SIM_WITNESSES]; /* of that process */
+    uint64_t epoch_seen[SIM_WITNESSES_MAX][SIM_GROUPS_MAX];
+    uint32_t epoch_life[SIM_WITNESSES_MAX]; /* of that process */
     uint64_t newest_epoch[SIM_GROUPS_MAX];
     uint64_t planned_epoch[SIM_GROUPS_MAX]; /* the newest that was granted in a planned move */
     bool by_hand_since[SIM_GROUPS_MAX]; /* the newest grant a person has started it somewhere */
     char newest_site[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
-    /* I3 */
-    struct sim_committed *committed; /* by index */
-    uint64_t committed_max, committed_capacity;
-    struct sim_acknowledged *acknowledged;
-    uint64_t acknowledged_count, acknowledged_capacity;
-    uint8_t *leaders; /* by term: witness number + 1 */
-    uint64_t leaders_capacity;
-    uint64_t applied_index[SIM_WITNESSES];
+    /* I3, members */
+    struct sim_generation *generations[SIM_GENERATIONS_MAX]; /* the log of each */
+    uint32_t generation_count;
+    uint64_t applied_index[SIM_WITNESSES_MAX];
+    uint64_t *past; /* ids that were removed, and that is committed, in whichever generation */
+    uint32_t past_count;
     /* liveness: what was there when everything should have been well again */
     bool is_settled; /* false: the bound was longer than the calm, nothing was judged */
     uint32_t settled_serving[SIM_GROUPS_MAX]; /* bits */
     uint64_t settled_epoch[SIM_GROUPS_MAX];
 };
 
+/* Of an entry; of what the disk of this witness holds. */
+struct sim_generation *sim_generation_at(const struct sim_world *world, uint64_t index);
+struct sim_generation *sim_generation_of(const struct sim_process *witness);
+/* As the cluster counts it; NULL: there is none of that number. */
+struct sim_generation *sim_generation_numbered(const struct sim_world *world, uint64_t generation);
+static inline struct sim_committed *sim_committed_at(const struct sim_generation *generation,
+                                                     uint64_t index)
+{
+    return &generation->committed[index - generation->index];
+}
+
 /* Beyond what is promised of this site's service of the group, now. */
+/* A person has answered for what serves at this site, and it has not heard since of the generation in which the
+ * group began: what those of before have it do is his (3.8). */
+static inline bool sim_checks_is_answered_for(const struct sim_world *world, uint32_t site,
+                                              uint32_t group)
+{
+    return world->checks->generation_max[site] < world->checks->overruled_generation[group];
+}
 static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
                                          uint32_t group)
 {
     return world->checks->excused_until_ns[site][group] >= world->now_ns ||
+           sim_checks_is_answered_for(world, site, group) ||
            sim_service_is_twice(sim_site((struct sim_world *)(uintptr_t)world, site), group) ||
            sim_service_is_masked(sim_site((struct sim_world *)(uintptr_t)world, site), group);
 }
@@ -144,20 +215,6 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
  * the reach that breakwater has started: that one is known to be so, and time ends no epoch of it (3.3,
  * 3.4). What a person has started out there ends when a script succeeds (3.8). Nor is a unit ended in time
  * that came up as guard and agent were gone (3.8). */
-static inline bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site,
-                                               uint32_t group)
-{
-    const struct sim_host *host = sim_site(world, site);
-
-    if (sim_checks_is_excused(world, site, group))
-        return true;
-    if (sim_service_is_outside(host, group))
-        return sim_service_is_by_hand(host, group);
-    if (sim_unit_is_unwatched(sim_machine(host), group)) {
-        sim_checks_unwatched(world, site, group);
-        return true;
-    }
-    return world->checks->unfenced_until_ns[site][group] >= world->now_ns;
-}
+bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_t group);
 
 #endif

@@ -53,6 +53,7 @@ bool sim_clone_begin(struct sim_world *world, uint32_t site)
     sim_tell(world, from->name, "is cloned");
     BW_ASSERT(bw_copy_text(to->name, sizeof to->name, from->name));
     to->machine = from->machine;
+    to->installed = from->installed;
     copy_files(to, from);
     copy_services(sim_machine(to), sim_machine(from));
     sim_host_boot(to);

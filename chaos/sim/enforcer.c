@@ -8,6 +8,7 @@
 #include <breakwater/base/assert.h>
 
 #include "checks.h"
+#include "units.h"
 
 #define OVERDUE_NS     (500 * SIM_MS) /* a fork that has not begun by then has failed */
 #define LINGER_PERCENT 70 /* of the grace between KILL and D, as after a guard's KILL */
@@ -17,7 +18,7 @@ struct sim_enforcer {
     struct bw_enforcer machine;
     struct sim_process *guard; /* whose it is, in which of its lives */
     uint32_t guard_life;
-    bool is_handed_over;
+    bool knows_units[SIM_GROUPS_MAX]; /* by which path each comes up */
 };
 
 static struct sim_enforcer *able(const struct sim_process *process)
@@ -35,11 +36,16 @@ static void kill_group(struct sim_enforcer *enforcer, const struct bw_enforcer_o
     sim_count(world, "enforcer:kill");
     if (enforcer->machine.is_guard_gone)
         sim_count(world, "enforcer:kill_alone");
+    if (enforcer->machine.is_guard_gone && enforcer->knows_units[group] &&
+        sim_unit_is_unseen(sim_machine(enforcer->process->host), (uint32_t)group))
+        sim_count(world, "enforcer:finds_unit");
     if (world->tells)
         sim_tell(world, enforcer->process->name, "%s: KILL to all in reach, epoch %llu",
                  order->group, (unsigned long long)order->epoch);
     sim_reach_signal(sim_machine(enforcer->process->host), (uint32_t)group,
-                     SIM_SLOTS_SERVED | SIM_SLOT_UNITS_ENFORCER, true,
+                     SIM_SLOTS_SERVED |
+                         (enforcer->knows_units[group] ? SIM_SLOT_UNITS_ENFORCER : 0),
+                     true,
                      bw_lease_kill_grace_ns(order->fence_ns) * LINGER_PERCENT / 100);
 }
 
@@ -51,7 +57,7 @@ static void serve(struct sim_enforcer *enforcer)
         bw_enforcer_due(&enforcer->machine, sim_now(enforcer->process), due, &wake_at);
 
     for (uint32_t i = 0; i < count; i++)
-        kill_group(enforcer, &enforcer->machine.places[due[i]].order);
+        kill_group(enforcer, &enforcer->machine.groups[due[i]].order);
     if (bw_enforcer_may_end(&enforcer->machine))
         sim_process_kill(enforcer->process);
     else if (wake_at.boot_ns != enforcer->process->wake_at.boot_ns ||
@@ -249,6 +255,46 @@ static void on_frame(struct sim_process *process, void *payload)
     serve(enforcer);
 }
 
+static void on_units(struct sim_process *process, void *payload)
+{
+    ((struct sim_enforcer *)process->state)->knows_units[(uintptr_t)payload] = true;
+}
+
+/* What ends a group can always be opened here; where its units come up the guard may have to ask first. */
+static void tell_reach(struct sim_guard *guard, struct bw_enforcing_group *of)
+{
+    const struct bw_guarded *guarded = of->owner;
+    const struct sim_guard_group *own = guarded->owner;
+    const uint32_t group = own->group;
+    const bool are_asked = sim_unit_is_seen(guard->machine, group);
+    struct bw_enforcing *enforcing = &guard->daemon.enforcing;
+    struct sim_process *process = guard->enforcer.process;
+
+    if (!are_asked) {
+        sim_count(sim_world_of(guard->process), "enforcer:awaits_units");
+        bw_enforcing_on_reach(enforcing, of, BW_ENFORCING_REACH_SHORT);
+        return;
+    }
+    if (are_asked && process->health != SIM_DEAD && process->life == guard->enforcer.life)
+        sim_later(process, 0, on_units, (void *)(uintptr_t)group, NULL);
+    bw_enforcing_on_reach(enforcing, of, BW_ENFORCING_REACH_TAKEN);
+}
+
+static void on_units_seen(struct sim_process *process, void *payload)
+{
+    struct sim_guard *guard = process->state;
+    const uint32_t group = (uint32_t)(uintptr_t)payload;
+
+    if (guard->daemon.enforcing.state == BW_ENFORCER_MADE)
+        tell_reach(guard, &guard->groups[group].at.enforcing);
+    sim_guard_go_on(guard);
+}
+
+void sim_enforcer_units_seen(struct sim_process *guard, uint32_t group)
+{
+    sim_later(guard, 0, on_units_seen, (void *)(uintptr_t)group, NULL);
+}
+
 /* True: it is in its socket; one that stands still reads it when it goes on. */
 static bool tell(struct sim_guard *guard, const struct bw_enforcing_action *action)
 {
@@ -310,19 +356,18 @@ static void relieve(struct sim_guard *guard)
         if (process->health == SIM_DEAD || process == guard->enforcer.process)
             continue;
         are_done &= enforcer != NULL;
-        if (enforcer == NULL || enforcer->is_handed_over)
+        if (enforcer == NULL)
             continue;
-        enforcer->is_handed_over = true;
-        for (uint32_t group = 0; group < guard->place_count; group++)
-            (void)bw_enforcer_hand_over(&enforcer->machine, guard->places[group].machine.group,
-                                        bw_enforcing_known_epoch(&guard->places[group].at.enforcing));
+        for (const struct bw_guarded *at = guard->daemon.first; at != NULL; at = at->next)
+            (void)bw_enforcer_hand_over(&enforcer->machine, at->guard->group,
+                                        bw_enforcing_known_epoch(&at->enforcing));
         bw_enforcer_on_guard_gone(&enforcer->machine);
         serve(enforcer);
     }
     bw_enforcing_on_relief(&guard->daemon.enforcing, are_done, sim_now(guard->process));
 }
 
-void sim_enforcer_carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action)
+void sim_enforcer_execute(struct sim_guard *guard, const struct bw_enforcing_action *action)
 {
     struct bw_enforcing *enforcing = &guard->daemon.enforcing;
     const struct bw_instant now = sim_now(guard->process);
@@ -331,12 +376,12 @@ void sim_enforcer_carry_out(struct sim_guard *guard, const struct bw_enforcing_a
     case BW_ENFORCING_MAKE:
         make(guard);
         break;
-    case BW_ENFORCING_REACH: /* all can always be opened here */
-        bw_enforcing_on_reach(enforcing, action->place, BW_ENFORCING_REACH_TAKEN);
+    case BW_ENFORCING_REACH:
+        tell_reach(guard, action->group);
         break;
     case BW_ENFORCING_OVER:
     case BW_ENFORCING_HOLD:
-        bw_enforcing_on_told(enforcing, tell(guard, action), now);
+        bw_enforcing_on_sent(enforcing, tell(guard, action), now);
         break;
     case BW_ENFORCING_REPLACE:
         replace(guard);

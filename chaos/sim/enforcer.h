@@ -10,7 +10,9 @@
 
 extern const struct sim_process_ops sim_enforcer_ops;
 
-void sim_enforcer_carry_out(struct sim_guard *guard, const struct bw_enforcing_action *action);
+void sim_enforcer_execute(struct sim_guard *guard, const struct bw_enforcing_action *action);
+/* Its first look at the units of `group` has ended: it knows where they come up. */
+void sim_enforcer_units_seen(struct sim_process *guard, uint32_t group);
 /* The guard has died. */
 void sim_enforcer_guard_gone(struct sim_guard *guard);
 

@@ -10,9 +10,10 @@
 
 /* Besides the rules that are not marked as rare (rules.h) and the faults. */
 static const char *const others[] = {
-    "rate:within", "rate:slow", "rate:fast",
+    "rate:within", "rate:slow", "rate:fast", "founders:three", "founders:five",
+    "upgrade:done", "upgrade:rolled_back", "upgrade:mistake", "level:refused", "level:witness_ends", "level:agent_refused", "level:guard_refused",
     "enforcer:kill_alone", "people:vouch", "people:vouch_wrongly",
-    "restart:local", "condition:stop", "condition:fails", "script:ended", "agent:alone_and_saving", "agent:certificate_refused", "guard:caretaker", "unit:up", "unit:comes_again",
+    "restart:local", "condition:stop", "condition:fails", "script:ended", "agent:alone_and_saving", "guard:alone_and_saving", "agent:certificate_refused", "guard:caretaker", "guard:forgotten", "guard:memory_unread", "guard:reload_refused", "guard:reload_adds", "apply:stale", "reload:refused", "transfer:leaving", "transfer:asked", "members:done", "members:removed", "members:lost_is_back", "recover:done", "recovery:restored", "recovery:grown", "left_behind:back", "left_behind:leads", "left_behind:confirms", "left_behind:dropped", "unit:up", "unit:comes_again",
 };
 #define OTHER_COUNT (sizeof others / sizeof others[0])
 

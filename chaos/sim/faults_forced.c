@@ -3,7 +3,7 @@
 #include "agent.h"
 #include "checks.h"
 #include "net.h"
-#include "people.h"
+#include "operator.h"
 #include "site.h"
 #include "witness_program.h"
 
@@ -34,7 +34,7 @@ static const struct bw_site *machine_of(struct sim_world *world,
 }
 static const struct bw_group *group_of(struct sim_world *world, const struct sim_incident *incident)
 {
-    return sim_people_group(world, incident->b);
+    return sim_operator_group(world, incident->b);
 }
 static bool takes_site(struct sim_world *world, const struct sim_incident *incident, uint32_t site)
 {
@@ -91,14 +91,14 @@ static bool choose_next(struct sim_world *world, struct sim_incident *incident)
     incident->stage = 0;
     incident->others = 0;
     group = group_of(world, incident);
-    holder = group == NULL ? NULL : sim_people_holder(world, group);
+    holder = group == NULL ? NULL : sim_operator_holder(world, group);
     if (holder == NULL)
         return false;
     incident->a = (holder->number + step) % world->setting.site_count;
     incident->c = group->epoch;
     return agent_of(world, incident)->health == SIM_ABLE &&
            guard_of(world, incident)->health == SIM_ABLE &&
-           sim_people_switch_to(world, incident->b, incident->a, MOVE_MS);
+           sim_operator_switch_to(world, incident->b, incident->a, MOVE_MS);
 }
 
 /* Its agent has accepted a newer epoch, durably, and has asked its guard for nothing yet. */
@@ -179,7 +179,7 @@ static void replaced_no_more(struct sim_world *world, struct sim_incident *incid
 static uint64_t return_to_let_go(struct sim_world *world, struct sim_incident *incident)
 {
     const struct bw_group *group = group_of(world, incident);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
+    struct bw_command command = sim_operator_about(world, BW_COMMAND_SET_MODE, incident->b);
 
     if (incident->stage == 0) {
         if (!has_just_accepted(world, incident))
@@ -200,7 +200,7 @@ static uint64_t return_to_let_go(struct sim_world *world, struct sim_incident *i
         return 0;
     } else if (group->epoch > incident->c || group->phase == BW_PHASE_VACANT) {
         command.mode = BW_MODE_OBSERVE;
-        (void)sim_people_submit(world, &command);
+        (void)sim_operator_submit(world, &command);
     }
     return LOOK_FAR_NS;
 }
@@ -214,7 +214,7 @@ static void let_go_is_over(struct sim_world *world, struct sim_incident *inciden
     if (incident->stage == 0)
         return;
     sim_process_let_return(agent_of(world, incident));
-    sim_people_try_auto(world, incident->b);
+    sim_operator_try_auto(world, incident->b);
 }
 
 /* ---- granted again before it has heard that its epoch is over ---- */
@@ -223,7 +223,7 @@ static void let_go_is_over(struct sim_world *world, struct sim_incident *inciden
 static uint64_t grant_unheard(struct sim_world *world, struct sim_incident *incident)
 {
     const struct bw_group *group = group_of(world, incident);
-    struct sim_process *leader = sim_people_leader(world);
+    struct sim_process *leader = sim_operator_leader(world);
 
     if (incident->stage == 0) {
         if (!has_just_accepted(world, incident))
@@ -280,7 +280,7 @@ static bool holds_what_is_armed(struct sim_world *world, const struct sim_incide
 {
     const struct bw_guard *guard = sim_guard_machine(guard_of(world, incident), incident->b);
 
-    return machine_of(world, incident)->memory.epoch == guard->mirror.armed_epoch;
+    return guard != NULL && machine_of(world, incident)->memory.epoch == guard->mirror.armed_epoch;
 }
 
 /* By the mirror alone it knows until when it may serve, or by nothing at all (3.4, H10). */
@@ -323,7 +323,7 @@ static uint64_t observe_in_a_start(struct sim_world *world, struct sim_incident 
 {
     const struct bw_site *machine = machine_of(world, incident);
     const struct bw_group *group = group_of(world, incident);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
+    struct bw_command command = sim_operator_about(world, BW_COMMAND_SET_MODE, incident->b);
 
     if (incident->stage == 0) {
         if (!begins_with_acceptance(world, incident))
@@ -336,20 +336,20 @@ static uint64_t observe_in_a_start(struct sim_world *world, struct sim_incident 
         return LOOK_NS;
     }
     if (incident->stage == 2 && group != NULL && group->spec.mode == BW_MODE_OBSERVE) {
-        sim_people_try_auto(world, incident->b);
+        sim_operator_try_auto(world, incident->b);
         return 0;
     }
     if (incident->stage == 2)
         return LOOK_NS;
     if (machine == NULL || machine->memory.epoch != incident->c)
         return 0;
-    if (machine->tenure != BW_TENURE_STARTING || !machine->start_ran)
+    if (machine->tenure != BW_TENURE_STARTING || machine->start != BW_SITE_START_RAN)
         return LOOK_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
                   "its start has ended, and nothing serves yet; somebody asks for observe");
     command.mode = BW_MODE_OBSERVE;
     incident->stage = 2;
-    return sim_people_submit(world, &command) ? LOOK_NS : 0;
+    return sim_operator_submit(world, &command) ? LOOK_NS : 0;
 }
 static bool observe_starting(struct sim_world *world, struct sim_incident *incident)
 {
@@ -359,7 +359,7 @@ static bool observe_starting(struct sim_world *world, struct sim_incident *incid
 static void observed(struct sim_world *world, struct sim_incident *incident)
 {
     sim_site_clear_script_faults(site_of(world, incident));
-    sim_people_try_auto(world, incident->b);
+    sim_operator_try_auto(world, incident->b);
 }
 
 /* ---- what has just been granted cannot be kept ---- */
@@ -390,7 +390,7 @@ static uint64_t keep_nothing(struct sim_world *world, struct sim_incident *incid
         return LOOK_FAR_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
                   "nobody knows whether it runs; somebody vouches that it is off");
-    return sim_people_vouch(world, incident->b, incident->c) ? 0 : LOOK_FAR_NS;
+    return sim_operator_vouch(world, incident->b, incident->c) ? 0 : LOOK_FAR_NS;
 }
 /* Nor can who held it before keep the rejoin that it owes. */
 static uint64_t keep_no_rejoin(struct sim_world *world, struct sim_incident *incident)
@@ -412,7 +412,7 @@ static bool rejoin_unkept(struct sim_world *world, struct sim_incident *incident
     incident->look = keep_no_rejoin;
     if (!world->setting.has_rejoin_script || !choose_next(world, incident))
         return false;
-    incident->a = sim_people_holder(world, group_of(world, incident))->number;
+    incident->a = sim_operator_holder(world, group_of(world, incident))->number;
     return true;
 }
 static bool grant_unkept(struct sim_world *world, struct sim_incident *incident)
@@ -443,7 +443,7 @@ static void kill_the_start(struct sim_world *world, struct sim_incident *inciden
     if (is_closed_in_start(incident)) {
         sim_plan_tell(world, incident, site_of(world, incident),
                       "its start hangs, somebody vouches that it is off");
-        (void)sim_people_vouch(world, incident->b, incident->c);
+        (void)sim_operator_vouch(world, incident->b, incident->c);
     } else {
         sim_plan_tell(world, incident, site_of(world, incident), "its start hangs, it is cut off");
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, true);
@@ -492,7 +492,7 @@ static uint64_t start_after_fence(struct sim_world *world, struct sim_incident *
 {
     const struct bw_site *machine = machine_of(world, incident);
 
-    if (machine == NULL || !machine->fence_ok_read || machine->tenure != BW_TENURE_ENDING ||
+    if (machine == NULL || machine->fence != BW_SITE_FENCE_ENDED || machine->tenure != BW_TENURE_ENDING ||
         !bw_instant_wait_is_over(sim_clock_now(site_of(world, incident)), machine->arm_sent_end))
         return LOOK_FAR_NS;
     sim_plan_tell(world, incident, site_of(world, incident),
@@ -515,7 +515,7 @@ static void connected_and_well(struct sim_world *world, struct sim_incident *inc
 {
     guard_of(world, incident)->disk.fail_percent = 0;
     sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
-    sim_people_mend(world, incident->b);
+    sim_operator_mend(world, incident->b);
 }
 
 /* ---- a guard stands still in the middle of a fence in which everything hangs ---- */
@@ -569,13 +569,13 @@ static void connected_and_quick(struct sim_world *world, struct sim_incident *in
 /* One more entry that changes nothing. */
 static void add_entry(struct sim_world *world, struct sim_incident *incident)
 {
-    const struct bw_group *group = sim_people_group(world, 0);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, 0);
+    const struct bw_group *group = sim_operator_group(world, 0);
+    struct bw_command command = sim_operator_about(world, BW_COMMAND_SET_MODE, 0);
 
     if (group == NULL)
         return;
-    command.spec = group->spec;
-    if (sim_people_submit(world, &command) && incident->c > 0)
+    command.mode = group->spec.mode;
+    if (sim_operator_submit(world, &command) && incident->c > 0)
         incident->c--;
 }
 static const struct sim_raft_disk *log_of(const struct sim_process *witness)
@@ -606,7 +606,7 @@ static void set_long_read(struct sim_world *world, const struct sim_incident *in
 static uint64_t read_long(struct sim_world *world, struct sim_incident *incident)
 {
     struct sim_process *behind = world->witnesses[incident->a];
-    struct sim_process *leader = sim_people_leader(world);
+    struct sim_process *leader = sim_operator_leader(world);
 
     if (leader == NULL)
         return LOOK_FAR_NS;
@@ -619,7 +619,7 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
                       "its log is too short for the missing one; the leader hands over");
         incident->stage = 1;
         incident->b = leader->index;
-        sim_witness_hand_over(leader);
+        sim_witness_say_behind(leader, incident->a);
         return LOOK_FAR_NS;
     case 1:
         if (leader->index == incident->b)
@@ -643,10 +643,10 @@ static uint64_t read_long(struct sim_world *world, struct sim_incident *incident
 static bool miss_much(struct sim_world *world, struct sim_incident *incident)
 {
     const struct sim_setting *setting = &world->setting;
-    const struct sim_process *leader = sim_people_leader(world);
+    const struct sim_process *leader = sim_operator_leader(world);
 
     incident->look = read_long;
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
+    incident->a = sim_any_witness(world, &incident->chance);
     incident->stage = 0;
     incident->c = setting->snapshot_threshold + setting->snapshot_trailing;
     if (leader == NULL || leader == world->witnesses[incident->a] || incident->c > ENTRIES_MAX ||
@@ -674,7 +674,7 @@ static uint64_t adopt_in_vain(struct sim_world *world, struct sim_incident *inci
     if (group == NULL || machine == NULL)
         return LOOK_FAR_NS;
     if (incident->stage == 0 && group->spec.mode == BW_MODE_OBSERVE) {
-        sim_people_try_auto(world, incident->b);
+        sim_operator_try_auto(world, incident->b);
         return LOOK_FAR_NS;
     }
     if (incident->stage == 0) {
@@ -702,15 +702,15 @@ static bool adoption_unarmed(struct sim_world *world, struct sim_incident *incid
     if (!choose_serving(world, incident))
         return false;
     incident->c = machine_of(world, incident)->memory.epoch;
-    command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->b);
+    command = sim_operator_about(world, BW_COMMAND_SET_MODE, incident->b);
     command.mode = BW_MODE_OBSERVE;
-    return sim_people_submit(world, &command);
+    return sim_operator_submit(world, &command);
 }
 static void adoption_is_over(struct sim_world *world, struct sim_incident *incident)
 {
     if (incident->stage == 1)
         sim_net_cut_around(world, site_of(world, incident)->index, true, true, false);
-    sim_people_try_auto(world, incident->b);
+    sim_operator_try_auto(world, incident->b);
 }
 
 const struct sim_incident_kind sim_forced_faults[] = {

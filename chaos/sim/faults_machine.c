@@ -11,14 +11,26 @@ static struct sim_host *host_of(struct sim_world *world, const struct sim_incide
 {
     return &world->hosts[incident->a];
 }
-static uint32_t any_witness(struct sim_incident *incident)
+static bool is_of_witness(struct sim_world *world, const struct sim_incident *incident)
 {
-    return (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
+    return host_of(world, incident)->kind == SIM_HOST_WITNESS;
+}
+static uint32_t any_host(struct sim_world *world, struct sim_incident *incident)
+{
+    return sim_host_index(
+        world, (uint32_t)bw_prng_below(&incident->chance, sim_host_count(world)));
+}
+static uint32_t any_witness_host(struct sim_world *world, struct sim_incident *incident)
+{
+    return sim_witness_host(world, sim_any_witness(world, &incident->chance))->index;
+}
+static uint32_t any_site(struct sim_world *world, struct sim_incident *incident)
+{
+    return (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
 }
 static uint32_t any_site_host(struct sim_world *world, struct sim_incident *incident)
 {
-    return SIM_WITNESSES +
-           (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+    return sim_site(world, any_site(world, incident))->index;
 }
 
 /* ---- power ---- */
@@ -32,7 +44,7 @@ static bool lose_power(struct sim_world *world, struct sim_incident *incident)
 }
 static bool power_witness(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = any_witness(incident);
+    incident->a = any_witness_host(world, incident);
     return lose_power(world, incident);
 }
 static bool power_site(struct sim_world *world, struct sim_incident *incident)
@@ -44,23 +56,32 @@ static void power_back(struct sim_world *world, struct sim_incident *incident)
 {
     sim_host_boot(host_of(world, incident));
 }
-/* All witnesses, or everything; they come back one after another. */
+/* All witnesses, or everything; they come back one after another. `c`: which were up. */
 static void boot_one(struct sim_world *world, uint64_t host)
 {
     sim_host_boot(&world->hosts[host]);
 }
 static bool power_many(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->b = sim_chance(&incident->chance, 500000) ? SIM_WITNESSES : world->host_count;
-    for (uint32_t i = 0; i < incident->b; i++)
-        sim_host_lose_power(&world->hosts[i]);
+    const bool is_all = !sim_chance(&incident->chance, 500000);
+
+    incident->c = 0;
+    for (uint32_t i = 0; i < sim_host_count(world); i++) {
+        struct sim_host *host = &world->hosts[sim_host_index(world, i)];
+
+        if (!is_all && host->kind != SIM_HOST_WITNESS)
+            continue;
+        sim_host_lose_power(host);
+        incident->c |= UINT64_C(1) << host->index;
+    }
     return true;
 }
 static void power_many_back(struct sim_world *world, struct sim_incident *incident)
 {
-    for (uint32_t i = 0; i < incident->b; i++)
-        sim_world_at(world, world->now_ns + bw_prng_below(&incident->chance, 3 * SIM_S), boot_one,
-                     i);
+    for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++)
+        if ((incident->c >> i & 1) != 0)
+            sim_world_at(world, world->now_ns + bw_prng_below(&incident->chance, 3 * SIM_S),
+                         boot_one, i);
 }
 
 /* ---- sleep ---- */
@@ -74,14 +95,15 @@ static bool suspend(struct sim_world *world, struct sim_incident *incident)
 }
 static bool suspend_witness(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = any_witness(incident);
+    incident->a = any_witness_host(world, incident);
     return suspend(world, incident);
 }
 /* The service sleeps with its guard, and serves for a moment when both awake: outside (3.8). */
 static bool suspend_site(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_site_host(world, incident);
-    sim_checks_excuse(world, incident->a - SIM_WITNESSES, sim_plan_excused_until(world, incident));
+    sim_checks_excuse(world, host_of(world, incident)->number,
+                      sim_plan_excused_until(world, incident));
     return suspend(world, incident);
 }
 static void resume(struct sim_world *world, struct sim_incident *incident)
@@ -97,7 +119,8 @@ static void set_frozen(struct sim_host *host, bool is_frozen)
 static bool freeze_site(struct sim_world *world, struct sim_incident *incident)
 {
     incident->a = any_site_host(world, incident);
-    sim_checks_excuse(world, incident->a - SIM_WITNESSES, sim_plan_excused_until(world, incident));
+    sim_checks_excuse(world, host_of(world, incident)->number,
+                      sim_plan_excused_until(world, incident));
     set_frozen(host_of(world, incident), true);
     return true;
 }
@@ -127,7 +150,7 @@ static void set_rates_within(struct sim_world *world, struct sim_incident *incid
 }
 static bool drift(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    incident->a = any_host(world, incident);
     set_rates_within(world, incident);
     return true;
 }
@@ -137,9 +160,9 @@ static bool drift_to_the_edge(struct sim_world *world, struct sim_incident *inci
     const int32_t bound_ppm = (int32_t)world->setting.terms.drift_ppm;
     const bool is_fast = sim_chance(&incident->chance, 500000);
 
-    for (incident->a = 0; incident->a < world->host_count; incident->a++) {
-        const bool is_witness = incident->a < SIM_WITNESSES;
-        const int32_t ppm = is_witness == is_fast ? bound_ppm : -bound_ppm;
+    for (uint32_t i = 0; i < sim_host_count(world); i++) {
+        incident->a = sim_host_index(world, i);
+        const int32_t ppm = is_of_witness(world, incident) == is_fast ? bound_ppm : -bound_ppm;
 
         sim_clock_set_rates(host_of(world, incident), ppm, ppm);
     }
@@ -147,12 +170,14 @@ static bool drift_to_the_edge(struct sim_world *world, struct sim_incident *inci
 }
 static void all_rates_within(struct sim_world *world, struct sim_incident *incident)
 {
-    for (incident->a = 0; incident->a < world->host_count; incident->a++)
+    for (uint32_t i = 0; i < sim_host_count(world); i++) {
+        incident->a = sim_host_index(world, i);
         set_rates_within(world, incident);
+    }
 }
 static bool slew(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    incident->a = any_host(world, incident);
     set_rates(world, incident, SLEW_PPM, world->setting.terms.drift_ppm);
     return true;
 }
@@ -161,9 +186,9 @@ static bool drift_beyond(struct sim_world *world, struct sim_incident *incident)
     /* Until each lease is over whose length or wait it has counted: with those of a witness anybody's. */
     const uint64_t until_ns = incident->until_ns + 2 * world->setting.ttl_ms_max * SIM_MS;
 
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    incident->a = any_host(world, incident);
     for (uint32_t site = 0; site < sim_machine_count(world); site++) /* a copy's too */
-        if (incident->a < SIM_WITNESSES || site == incident->a - SIM_WITNESSES)
+        if (is_of_witness(world, incident) || site == host_of(world, incident)->number)
             sim_checks_excuse(world, site, until_ns);
     set_rates(world, incident, BEYOND_PPM, BEYOND_PPM);
     return true;
@@ -181,9 +206,9 @@ static void set_disk(struct sim_world *world, const struct sim_incident *inciden
 static bool begin_disk(struct sim_world *world, struct sim_incident *incident,
                        struct sim_disk_faults faults)
 {
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, world->host_count);
-    if (incident->a >= SIM_WITNESSES)
-        sim_checks_disturb(world, incident->a - SIM_WITNESSES, incident->until_ns);
+    incident->a = any_host(world, incident);
+    if (!is_of_witness(world, incident))
+        sim_checks_disturb(world, host_of(world, incident)->number, incident->until_ns);
     set_disk(world, incident, &faults);
     return true;
 }
@@ -205,7 +230,7 @@ static bool run_fails(struct sim_world *world, struct sim_incident *incident)
         (struct sim_disk_faults){
             .run_fail_percent = (uint8_t)(1 + bw_prng_below(&incident->chance, 100))});
 
-    return begun && incident->a >= SIM_WITNESSES; /* a witness has nothing there */
+    return begun && !is_of_witness(world, incident); /* a witness has nothing there */
 }
 static bool disk_is_full(struct sim_world *world, struct sim_incident *incident)
 {
@@ -225,12 +250,12 @@ static bool disk_is_slow(struct sim_world *world, struct sim_incident *incident)
  * on, and is restarted once somebody has mended the disk. */
 static bool disk_is_unknown(struct sim_world *world, struct sim_incident *incident)
 {
-    const uint32_t draw = (uint32_t)bw_prng_below(&incident->chance, 2 * SIM_WITNESSES);
+    const uint32_t draw = (uint32_t)bw_prng_below(&incident->chance, 2 * world->witness_count);
     const uint64_t ns = incident->until_ns - world->now_ns;
-    struct sim_process *process = draw < SIM_WITNESSES ? world->witnesses[draw] : NULL;
+    struct sim_process *process = draw < world->witness_count ? world->witnesses[draw] : NULL;
 
     if (process == NULL) {
-        const uint32_t site = any_site_host(world, incident) - SIM_WITNESSES;
+        const uint32_t site = any_site(world, incident);
 
         if (!sim_plan_takes_site(world, site, ns))
             return false;
@@ -250,7 +275,7 @@ static void disk_is_known(struct sim_world *world, struct sim_incident *incident
 }
 static bool disk_hangs(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = any_witness(incident);
+    incident->a = sim_any_witness(world, &incident->chance);
     world->witnesses[incident->a]->disk.hang_percent = 50;
     return true;
 }

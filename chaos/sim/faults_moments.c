@@ -4,7 +4,7 @@
 #include "agent.h"
 #include "checks.h"
 #include "net.h"
-#include "people.h"
+#include "operator.h"
 #include "plan.h"
 #include "raft_node.h"
 #include "site.h"
@@ -15,25 +15,33 @@
 /* The epoch that is open as the leader knows it; 0: none, or nobody leads. */
 /* ---- the leader and the holder on an island: both go on as if nothing had happened ---- */
 
+/* Of a witness: its machine. */
+static uint32_t host_of(struct sim_world *world, uint32_t witness)
+{
+    return sim_witness_host(world, witness)->index;
+}
 /* From the leader to the other witnesses, and between the holder and those. */
 static void set_island(struct sim_world *world, const struct sim_incident *incident, bool is_cut)
 {
     const uint32_t site = sim_site(world, incident->b)->index;
 
-    for (uint32_t w = 0; w < SIM_WITNESSES; w++)
+    for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++)
         if (w != incident->a) {
-            sim_net_cut(world, incident->a, w, is_cut);
-            sim_net_cut(world, w, site, is_cut);
-            sim_net_cut(world, site, w, is_cut);
+            sim_net_cut(world, host_of(world, incident->a), host_of(world, w), is_cut);
+            sim_net_cut(world, host_of(world, w), site, is_cut);
+            sim_net_cut(world, site, host_of(world, w), is_cut);
         }
 }
 /* What the leader hears of the other witnesses comes `by_ns` later. */
 static void set_late(struct sim_world *world, const struct sim_incident *incident, int64_t by_ns)
 {
-    for (uint32_t w = 0; w < SIM_WITNESSES; w++)
+    for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++)
         if (w != incident->a) {
-            sim_link(world, w, incident->a)->delay_ns_min += (uint64_t)by_ns;
-            sim_link(world, w, incident->a)->delay_ns_max += (uint64_t)by_ns;
+            struct sim_link *link = sim_link(world, host_of(world, w),
+                                             host_of(world, incident->a));
+
+            link->delay_ns_min += (uint64_t)by_ns;
+            link->delay_ns_max += (uint64_t)by_ns;
         }
 }
 static void cut_island_off(struct sim_world *world, uint64_t number)
@@ -90,9 +98,9 @@ static void cut_others(struct sim_world *world, const struct sim_incident *incid
 {
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if (site != incident->b)
-            for (uint32_t w = 0; w < SIM_WITNESSES; w++) {
-                sim_net_cut(world, sim_site(world, site)->index, w, is_cut);
-                sim_net_cut(world, w, sim_site(world, site)->index, is_cut);
+            for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++) {
+                sim_net_cut(world, sim_site(world, site)->index, host_of(world, w), is_cut);
+                sim_net_cut(world, host_of(world, w), sim_site(world, site)->index, is_cut);
             }
 }
 static void process_returns(struct sim_world *world, uint64_t index)
@@ -167,9 +175,9 @@ static bool give_back_unheard(struct sim_world *world, struct sim_incident *inci
     incident->look = dies_with_it;
     world->agents[incident->b][0]->disk.is_full = (incident->salt & 1) != 0;
     other = (incident->b + 1) % world->setting.site_count;
-    if (!sim_people_switch_to(world, incident->a, other, 20000)) {
-        sim_people_blind(world, incident->b, incident->until_ns);
-        (void)sim_people_vouch(world, incident->a, incident->c);
+    if (!sim_operator_switch_to(world, incident->a, other, 20000)) {
+        sim_operator_blind(world, incident->b, incident->until_ns);
+        (void)sim_operator_vouch(world, incident->a, incident->c);
     }
     return true;
 }
@@ -252,7 +260,7 @@ static bool lose_vote(struct sim_world *world, struct sim_incident *incident)
 {
     struct sim_process *witness;
 
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
+    incident->a = sim_any_witness(world, &incident->chance);
     witness = world->witnesses[incident->a];
     if (!witness->host->is_up || sim_witness_is_wiped(witness) ||
         !sim_file_copy(witness->host, BW_VOTE_FILE, VOTE_COPY))
@@ -281,7 +289,7 @@ static void vote_is_back(struct sim_world *world, struct sim_incident *incident)
 static struct sim_process *of_wipe(struct sim_world *world, const struct sim_incident *incident,
                                    uint32_t which)
 {
-    return world->witnesses[(incident->a + which) % SIM_WITNESSES];
+    return world->witnesses[(incident->a + which) % world->witness_count];
 }
 
 static void wipe_now(struct sim_world *world, uint64_t number)
@@ -304,7 +312,7 @@ static bool lose_directory(struct sim_world *world, struct sim_incident *inciden
 {
     const uint64_t cut_ns = (500 + bw_prng_below(&incident->chance, 12000)) * SIM_MS;
 
-    incident->a = (uint32_t)bw_prng_below(&incident->chance, SIM_WITNESSES);
+    incident->a = sim_any_witness(world, &incident->chance);
     incident->b = 0;
     sim_net_cut_around(world, of_wipe(world, incident, 0)->host->index, true, true, true);
     sim_world_at(world, world->now_ns + cut_ns, wipe_now, sim_plan_number(world, incident));
@@ -323,16 +331,17 @@ static void directory_is_back(struct sim_world *world, struct sim_incident *inci
 
 /* ---- people who ask twice ---- */
 
-/* The spec as it is, once more: another version. */
+/* The spec almost as it is: another version. */
 static void apply_same(struct sim_world *world, uint32_t group)
 {
-    const struct bw_group *found = sim_people_group(world, group);
-    struct bw_command command = sim_people_about(world, BW_COMMAND_SET_SPEC, group);
+    const struct bw_group *found = sim_operator_group(world, group);
+    struct bw_spec spec;
 
     if (found == NULL)
         return;
-    command.spec = found->spec;
-    (void)sim_people_submit(world, &command);
+    spec = found->spec;
+    spec.max_lag_ms ^= 1; /* one that is as wanted stays as it is */
+    (void)sim_operator_apply_spec(world, &spec);
 }
 
 /* `apply` in a loop, while the group moves: what is decided under one version of the spec arrives
@@ -352,7 +361,7 @@ static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incide
 {
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
     if (sim_chance(&incident->chance, 500000))
-        (void)sim_people_switch_to(
+        (void)sim_operator_switch_to(
             world, incident->a,
             (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count), 20000);
     sim_world_at(world, world->now_ns + SIM_MS, apply_again, sim_plan_number(world, incident));
@@ -363,7 +372,7 @@ static bool apply_in_a_loop(struct sim_world *world, struct sim_incident *incide
  * cannot write it down (3.9). `b`: the holder's site; `c`: its disk is full. */
 static void back_again(struct sim_world *world, uint64_t number)
 {
-    sim_people_try_auto(world, world->plan->incidents[number].a);
+    sim_operator_try_auto(world, world->plan->incidents[number].a);
 }
 static bool blink(struct sim_world *world, struct sim_incident *incident)
 {
@@ -373,9 +382,9 @@ static bool blink(struct sim_world *world, struct sim_incident *incident)
 
     incident->c = sim_chance(&incident->chance, 500000);
     incident->a = (uint32_t)bw_prng_below(&incident->chance, world->setting.group_count);
-    command = sim_people_about(world, BW_COMMAND_SET_MODE, incident->a);
+    command = sim_operator_about(world, BW_COMMAND_SET_MODE, incident->a);
     command.mode = BW_MODE_OBSERVE;
-    if (!sim_plan_find_serving(world, incident) || !sim_people_submit(world, &command))
+    if (!sim_plan_find_serving(world, incident) || !sim_operator_submit(world, &command))
         return false;
     sim_checks_disturb(world, incident->b, incident->until_ns);
     world->guards[incident->b]->disk.is_full = incident->c != 0;
@@ -385,7 +394,7 @@ static bool blink(struct sim_world *world, struct sim_incident *incident)
 static void blink_is_over(struct sim_world *world, struct sim_incident *incident)
 {
     world->guards[incident->b]->disk.is_full = false;
-    sim_people_try_auto(world, incident->a); /* by now observe was applied, if it ever is */
+    sim_operator_try_auto(world, incident->a); /* by now observe was applied, if it ever is */
 }
 
 const struct sim_incident_kind sim_faults_of_moments[] = {

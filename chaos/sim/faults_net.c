@@ -5,7 +5,8 @@
 
 static uint32_t any_host(struct sim_world *world, struct sim_incident *incident)
 {
-    return (uint32_t)bw_prng_below(&incident->chance, world->host_count);
+    return sim_host_index(
+        world, (uint32_t)bw_prng_below(&incident->chance, sim_host_count(world)));
 }
 
 /* ---- around one machine ---- */
@@ -45,9 +46,11 @@ static void heal_host_in(struct sim_world *world, struct sim_incident *incident)
 
 static void draw_pair(struct sim_world *world, struct sim_incident *incident)
 {
-    incident->a = any_host(world, incident);
-    incident->b = (uint32_t)bw_prng_below(&incident->chance, world->host_count - 1);
-    incident->b += incident->b >= incident->a ? 1 : 0;
+    const uint32_t a = (uint32_t)bw_prng_below(&incident->chance, sim_host_count(world));
+    const uint32_t b = (uint32_t)bw_prng_below(&incident->chance, sim_host_count(world) - 1);
+
+    incident->a = sim_host_index(world, a);
+    incident->b = sim_host_index(world, b + (b >= a ? 1 : 0));
 }
 static bool cut_pair(struct sim_world *world, struct sim_incident *incident)
 {
@@ -76,11 +79,12 @@ static void heal_one_way(struct sim_world *world, struct sim_incident *incident)
 
 static void set_parts(struct sim_world *world, struct sim_incident *incident, bool is_cut)
 {
-    for (uint32_t from = 0; from < world->host_count; from++)
-        for (uint32_t to = 0; to < world->host_count; to++) {
+    for (uint32_t from = 0; from < SIM_HOSTS_MAX; from++)
+        for (uint32_t to = 0; to < SIM_HOSTS_MAX; to++) {
             const bool is_bridge = from == incident->b || to == incident->b;
 
-            if (from != to && !is_bridge && (incident->c >> from & 1) != (incident->c >> to & 1))
+            if (from != to && !is_bridge && sim_host_is_meant(world, from) &&
+                sim_host_is_meant(world, to) && (incident->c >> from & 1) != (incident->c >> to & 1))
                 sim_net_cut(world, from, to, is_cut);
         }
 }
@@ -165,8 +169,8 @@ static void worsen(struct sim_link *link, uint32_t what, int64_t by)
 /* One direction around one machine, or both. */
 static void worsen_around(struct sim_world *world, struct sim_incident *incident, int64_t by)
 {
-    for (uint32_t other = 0; other < world->host_count; other++) {
-        if (other == incident->a)
+    for (uint32_t other = 0; other < SIM_HOSTS_MAX; other++) {
+        if (other == incident->a || !sim_host_is_meant(world, other))
             continue;
         if (incident->c % 3 != 1)
             worsen(sim_link(world, incident->a, other), incident->b, by);
@@ -220,8 +224,9 @@ static bool slow_then_cut(struct sim_world *world, struct sim_incident *incident
     const uint64_t half_ns = (incident->until_ns - world->now_ns) / 2;
     const uint64_t most_ms = world->setting.terms.request_timeout_ms * 9 / 10;
 
-    incident->a = SIM_WITNESSES +
-                  (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+    incident->a =
+        sim_site(world, (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count))
+            ->index;
     incident->b = false;
     incident->c = (most_ms / 2 + bw_prng_below(&incident->chance, most_ms / 2)) * SIM_MS;
     sim_net_slow_answers(world, incident->a, (int64_t)incident->c);

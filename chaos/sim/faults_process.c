@@ -3,8 +3,10 @@
  * the supervisor's (design 3.4, 3.8), and have faults of their own. */
 #include "agent.h"
 #include "checks.h"
+#include "guard.h"
 #include "machine.h"
 #include "plan.h"
+#include "witness.h"
 
 #define SEARCH_MS 4000
 
@@ -31,7 +33,7 @@ static bool choose(struct sim_incident *incident, const struct sim_process *proc
 }
 static bool choose_witness(struct sim_world *world, struct sim_incident *incident)
 {
-    return choose(incident, world->witnesses[bw_prng_below(&incident->chance, SIM_WITNESSES)]);
+    return choose(incident, world->witnesses[sim_any_witness(world, &incident->chance)]);
 }
 static bool choose_at_site(struct sim_world *world, struct sim_incident *incident, bool is_guard)
 {
@@ -309,6 +311,37 @@ static void agent_has_its_guard(struct sim_world *world, struct sim_incident *in
     sim_process_let_return(world->guards[incident->b]);
 }
 
+/* ---- the same of a guard: once its disk does not take what it writes for one of its groups, agent and enforcer
+ * go. The fence of another waits for no disk, nor does the next enforcer (3.4) ---- */
+
+static uint64_t await_guards_save(struct sim_world *world, struct sim_incident *incident)
+{
+    const struct sim_process *process = world->guards[incident->b];
+    const struct sim_guard *guard = process->state;
+
+    if (process->health == SIM_DEAD)
+        return 0;
+    if (!guard->daemon.saves.is_writing)
+        return SIM_MS;
+    sim_count(world, "guard:alone_and_saving");
+    sim_process_keep_down(world->agents[incident->b][0]);
+    kill_enforcers(world, incident->b);
+    return 0;
+}
+static bool leave_guard_alone(struct sim_world *world, struct sim_incident *incident)
+{
+    if (choose_alone(world, incident) == NULL || world->guards[incident->b]->health != SIM_ABLE)
+        return false;
+    world->guards[incident->b]->disk.hung_until_ns = incident->until_ns;
+    incident->look = await_guards_save;
+    return true;
+}
+static void guard_has_its_agent(struct sim_world *world, struct sim_incident *incident)
+{
+    world->guards[incident->b]->disk.hung_until_ns = 0;
+    sim_process_let_return(world->agents[incident->b][0]);
+}
+
 /* ---- all three: the supervisor's case, and outside of the promise (3.8) ---- */
 
 static bool kill_all_three(struct sim_world *world, struct sim_incident *incident)
@@ -354,7 +387,9 @@ static void disk_answers(struct sim_world *world, struct sim_incident *incident)
 
 static bool reload_agent(struct sim_world *world, struct sim_incident *incident)
 {
-    const uint32_t fewer = 1 + (uint32_t)(incident->salt % ((1u << SIM_WITNESSES) - 2));
+    const uint32_t listed = world->witnesses_listed;
+    const uint32_t some = listed & (uint32_t)incident->salt;
+    const uint32_t fewer = some != 0 ? some : listed & -listed;
 
     incident->b = any_site(world, incident);
     if (world->agents[incident->b][0]->health == SIM_DEAD)
@@ -366,7 +401,39 @@ static bool reload_agent(struct sim_world *world, struct sim_incident *incident)
 }
 static void reload_again(struct sim_world *world, struct sim_incident *incident)
 {
-    sim_agent_reload(world->agents[incident->b][0], (1u << SIM_WITNESSES) - 1);
+    sim_agent_reload(world->agents[incident->b][0], world->witnesses_listed);
+}
+
+/* ---- a witness is asked to end, as an upgrade does it: the one that leads hands over first ---- */
+
+static bool end_witness(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!sim_plan_find_leader(world, incident) || incident->salt % 4 == 0)
+        incident->a = sim_any_witness(world, &incident->chance);
+    if (world->witnesses[incident->a]->health != SIM_ABLE)
+        return false;
+    sim_witness_leave(world->witnesses[incident->a]);
+    if (incident->salt % 8 == 1)
+        sim_witness_leave(world->witnesses[incident->a]); /* somebody is impatient */
+    return true;
+}
+
+/* ---- its configuration says other addresses; or that the witnesses are others, which is refused ---- */
+
+static bool reload_witness(struct sim_world *world, struct sim_incident *incident)
+{
+    struct sim_process *witness = world->witnesses[sim_any_witness(world, &incident->chance)];
+
+    incident->a = witness->index;
+    if (witness->health != SIM_ABLE)
+        return false;
+    sim_witness_reload(witness, SIM_WITNESS_PORT + (uint32_t)bw_prng_below(&incident->chance, 100),
+                       incident->salt % 3 == 0);
+    return true;
+}
+static void reload_witness_again(struct sim_world *world, struct sim_incident *incident)
+{
+    sim_witness_reload(victim(world, incident), SIM_WITNESS_PORT, false);
 }
 
 /* ---- its certificate ends, or is replaced, while it holds what it holds: then it is another one ---- */
@@ -404,9 +471,12 @@ const struct sim_incident_kind sim_process_faults[] = {
     {"agent-alone", SIM_INSIDE, true, 6, 3000, 40000, leave_agent_alone, agent_has_its_guard},
     {"alone-and-saving", SIM_INSIDE, true, 5, 10000, 60000, leave_agent_saving,
      agent_has_its_guard},
+    {"guard-alone", SIM_INSIDE, true, 5, 10000, 60000, leave_guard_alone, guard_has_its_agent},
     {"kill-all-three", SIM_OUTSIDE, false, 2, 10, 30000, kill_all_three, start_both},
     {"disk-hangs", SIM_INSIDE, true, 6, 1000, 60000, hang_disk, disk_answers},
     {"certificate-ends", SIM_INSIDE, true, 5, 1000, 60000, end_certificate, renew_certificate},
+    {"end-witness", SIM_INSIDE, true, 5, 0, 0, end_witness, NULL},
+    {"reload-witness", SIM_INSIDE, true, 3, 100, 60000, reload_witness, reload_witness_again},
     {"reload-agent", SIM_INSIDE, true, 4, 100, 60000, reload_agent, reload_again},
     {.name = NULL},
 };

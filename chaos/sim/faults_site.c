@@ -1,7 +1,7 @@
 /* faults_site.c - scripts and services that misbehave, state that is lost, agents that run twice. */
 #include "checks.h"
+#include "machine.h"
 #include "plan.h"
-#include "site.h"
 
 #define COPY_FILE "copy-of-agent.state"
 
@@ -158,6 +158,7 @@ static bool lose_agent_state(struct sim_world *world, struct sim_incident *incid
         return false;
     sim_process_keep_down(world->agents[site][0]);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_TOLD);
     return true;
 }
 static void agent_returns(struct sim_world *world, struct sim_incident *incident)
@@ -176,6 +177,7 @@ static bool alone_with_mirror(struct sim_world *world, struct sim_incident *inci
         return false;
     sim_process_kill(agent);
     sim_file_remove(site_of(world, incident), SIM_AGENT_FILE);
+    sim_file_remove(site_of(world, incident), SIM_AGENT_TOLD);
     sim_process_start(agent);
     sim_process_freeze(world->guards[site]);
     return true;
@@ -183,6 +185,91 @@ static bool alone_with_mirror(struct sim_world *world, struct sim_incident *inci
 static void guard_returns(struct sim_world *world, struct sim_incident *incident)
 {
     sim_process_thaw(world->guards[incident->a]);
+}
+/* ---- what a guard finds as it begins (3.4) ---- */
+
+/* Whose guard begins anew; perhaps all who knew of its deadlines are gone, but for its mirrors. */
+static bool begin_anew(struct sim_world *world, struct sim_incident *incident)
+{
+    const uint32_t site = incident->b;
+
+    if (world->guards[site]->health != SIM_ABLE || sim_checks_is_unfenced(world, site) ||
+        !sim_plan_takes_both(world, site, incident->until_ns - world->now_ns))
+        return false;
+    incident->others = sim_chance(&incident->chance, 500000);
+    if (incident->others != 0) {
+        sim_process_keep_down(world->agents[site][0]);
+        for (uint32_t i = 0; i < SIM_ENFORCERS_MAX; i++)
+            sim_process_kill(sim_machine(sim_site(world, site))->enforcers[i]);
+    }
+    sim_process_kill(world->guards[site]);
+    return true;
+}
+static void set_unnamed(struct sim_world *world, const struct sim_incident *incident, bool is_so)
+{
+    sim_machine(sim_site(world, incident->b))->is_unnamed[incident->a] = is_so;
+}
+static bool find_group_that_serves(struct sim_world *world, struct sim_incident *incident)
+{
+    if (!sim_plan_find_serving(world, incident))
+        return false;
+    incident->a = any_group(world, incident);
+    return sim_service_is_serving(sim_site(world, incident->b), incident->a);
+}
+/* The site file names a group no more, mostly one that this site holds: its guard is told to read it anew, and
+ * refuses, or begins anew. */
+static bool forget_group(struct sim_world *world, struct sim_incident *incident)
+{
+    const bool is_reload = sim_chance(&incident->chance, 300000);
+
+    if (sim_chance(&incident->chance, 300000)) {
+        incident->b = (uint32_t)bw_prng_below(&incident->chance, world->setting.site_count);
+        incident->a = any_group(world, incident);
+    } else if (!find_group_that_serves(world, incident)) {
+        return false;
+    }
+    incident->stage = is_reload;
+    incident->others = 0;
+    if (!is_reload && !begin_anew(world, incident))
+        return false;
+    set_unnamed(world, incident, true);
+    if (is_reload)
+        sim_site_reload(sim_site(world, incident->b));
+    return true;
+}
+static void name_group_again(struct sim_world *world, struct sim_incident *incident)
+{
+    set_unnamed(world, incident, false);
+    if (incident->stage != 0 || sim_chance(&incident->chance, 500000))
+        sim_site_reload(sim_site(world, incident->b));
+    else
+        sim_process_kill(world->guards[incident->b]);
+    if (incident->others != 0)
+        sim_process_let_return(world->agents[incident->b][0]);
+}
+/* The disk does not give what its guard keeps of one group, or of any. */
+static void set_unreadable(struct sim_world *world, const struct sim_incident *incident, bool is_so)
+{
+    struct sim_machine *machine = sim_machine(sim_site(world, incident->b));
+
+    for (uint32_t group = 0; group < world->setting.group_count; group++)
+        if (group == incident->a || incident->stage != 0)
+            machine->is_state_unreadable[group] = is_so;
+}
+static bool lose_sight_of_state(struct sim_world *world, struct sim_incident *incident)
+{
+    incident->stage = sim_chance(&incident->chance, 250000);
+    if (!find_group_that_serves(world, incident) || !begin_anew(world, incident))
+        return false;
+    set_unreadable(world, incident, true);
+    return true;
+}
+static void state_is_seen(struct sim_world *world, struct sim_incident *incident)
+{
+    set_unreadable(world, incident, false);
+    sim_process_kill(world->guards[incident->b]);
+    if (incident->others != 0)
+        sim_process_let_return(world->agents[incident->b][0]);
 }
 /* The machine is made anew: power off, another disk, power on. */
 static bool lose_machine(struct sim_world *world, struct sim_incident *incident)
@@ -249,6 +336,8 @@ const struct sim_incident_kind sim_site_faults[] = {
     {"lags", SIM_INSIDE, true, 3, 1000, 60000, lags, lags_no_more},
     {"lose-agent-state", SIM_INSIDE, true, 3, 10, 10000, lose_agent_state, agent_returns},
     {"alone-with-mirror", SIM_INSIDE, true, 4, 1000, 30000, alone_with_mirror, guard_returns},
+    {"group-forgotten", SIM_INSIDE, true, 8, 8000, 60000, forget_group, name_group_again},
+    {"state-unreadable", SIM_INSIDE, true, 8, 8000, 60000, lose_sight_of_state, state_is_seen},
     {"lose-machine", SIM_INSIDE, true, 2, 100, 30000, lose_machine, machine_returns},
     {"roll-back-state", SIM_INSIDE, false, 1, 1000, 60000, copy_state, roll_back_state},
     {"second-agent", SIM_INSIDE, true, 3, 100, 60000, second_agent, no_second_agent},

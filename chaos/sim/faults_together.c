@@ -26,10 +26,11 @@ static bool worst_lapse(struct sim_world *world, struct sim_incident *incident)
 
     if (!sim_plan_find_serving(world, incident))
         return false;
-    for (uint32_t i = 0; i < world->host_count; i++) {
-        const int32_t sign = i < SIM_WITNESSES ? 1 : -1;
+    for (uint32_t i = 0; i < sim_host_count(world); i++) {
+        struct sim_host *host = &world->hosts[sim_host_index(world, i)];
+        const int32_t sign = host->kind == SIM_HOST_WITNESS ? 1 : -1;
 
-        sim_clock_set_rates(&world->hosts[i], sign * (is_slewed ? SLEW_PPM : bound_ppm),
+        sim_clock_set_rates(host, sign * (is_slewed ? SLEW_PPM : bound_ppm),
                             sign * bound_ppm);
     }
     incident->a = 0;
@@ -50,8 +51,8 @@ static void lapse_is_over(struct sim_world *world, struct sim_incident *incident
         sim_net_cut_around(world, host->index, true, true, false);
     sim_net_slow_answers(world, host->index, -(int64_t)incident->c);
     sim_site_clear_script_faults(host);
-    for (uint32_t i = 0; i < world->host_count; i++)
-        sim_clock_set_rates(&world->hosts[i], 0, 0);
+    for (uint32_t i = 0; i < sim_host_count(world); i++)
+        sim_clock_set_rates(&world->hosts[sim_host_index(world, i)], 0, 0);
 }
 
 /* A leader stands still while another is elected, and the holder's site hears none but the old one: it
@@ -61,7 +62,7 @@ static void set_cut_from_others(struct sim_world *world, const struct sim_incide
 {
     const uint32_t site = sim_site(world, incident->b)->index;
 
-    for (uint32_t w = 0; w < SIM_WITNESSES; w++)
+    for (uint32_t w = 0; w < SIM_WITNESSES_MAX; w++)
         if (w != incident->a) {
             sim_net_cut(world, site, world->witnesses[w]->host->index, is_cut);
             sim_net_cut(world, world->witnesses[w]->host->index, site, is_cut);

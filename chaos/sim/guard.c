@@ -16,7 +16,9 @@ const struct bw_guard *sim_guard_machine(const struct sim_process *process, uint
 {
     const struct sim_guard *guard = process->state;
 
-    return guard != NULL && group < guard->place_count ? &guard->places[group].machine : NULL;
+    return guard != NULL && group < guard->group_count && guard->groups[group].is_open
+               ? &guard->groups[group].machine
+               : NULL;
 }
 
 bool sim_guard_listens(const struct sim_process *process)
@@ -35,16 +37,16 @@ bool sim_guard_is_broken(const struct sim_process *process)
 
 /* ---- its proof ---------------------------------------------------------------------------------- */
 
-static enum bw_guard_proof prove(struct sim_guard *guard, struct sim_guard_place *place)
+static enum bw_guard_proof prove(struct sim_guard *guard, struct sim_guard_group *guarded)
 {
     const struct bw_guarded *because_of;
 
-    if (place->is_proved || !sim_unit_is_seen(guard->machine, place->group) ||
-        place->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
+    if (guarded->is_proved || !sim_unit_is_seen(guard->machine, guarded->group) ||
+        guarded->work[BW_GUARD_SLOT_ACTION].stage != SIM_WORK_NONE ||
         bw_guard_machine_proof_ms(&guard->daemon, sim_now(guard->process), &because_of) == 0)
         return BW_GUARD_PROOF_UNTRIED;
-    place->is_proved = true;
-    place->machine.limits.reach_works = true;
+    guarded->is_proved = true;
+    guarded->machine.limits.reach_works = true;
     return BW_GUARD_PROOF_WORKS;
 }
 
@@ -60,43 +62,43 @@ static enum sim_slot slot_of(enum bw_guard_slot slot, enum bw_action_kind action
                                                                    : SIM_SLOT_ACTION;
 }
 
-static void note_end(struct sim_guard *guard, struct sim_guard_place *place, enum bw_guard_slot slot)
+static void note_end(struct sim_guard *guard, struct sim_guard_group *guarded,
+                     enum bw_guard_slot slot)
 {
-    bw_guard_machine_on_end(&guard->daemon, &place->at, slot);
+    bw_guard_machine_on_end(&guard->daemon, &guarded->at, slot);
 }
 
 /* The fact of guard/run.c: what a person has started is in no cgroup of the group's. */
-static bool is_left(const struct sim_guard *guard, const struct sim_guard_place *place)
+static bool is_left(const struct sim_guard *guard, const struct sim_guard_group *guarded)
 {
-    const struct sim_service *service = &guard->machine->services[place->group];
+    const struct sim_service *service = &guard->machine->services[guarded->group];
 
     if (sim_service_is_here(service) && service->epoch != 0)
         return true;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &guard->machine->runs[i];
 
-        if (run->is_used && run->order.group == place->group &&
+        if (run->is_used && run->order.group == guarded->group &&
             run->order.slot == SIM_SLOT_SERVICE &&
-            bw_guard_is_of_start(&place->machine, run->serial))
+            bw_guard_is_of_start(&guarded->machine, run->serial))
             return true;
     }
     return false;
 }
 
 static struct bw_guard_event run_ended(const struct sim_guard *guard,
-                                       const struct sim_guard_place *place,
+                                       const struct sim_guard_group *guarded,
                                        enum bw_guard_slot slot)
 {
-    const struct sim_work *work = &place->work[slot];
+    const struct sim_work *work = &guarded->work[slot];
 
     return (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_RUN_ENDED,
         .slot = slot,
         .ended = work->ended,
-        /* else a reload knows better */
-        .digest = place->run_config_number[slot] == place->config_number ? work->found : 0,
-        .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, place),
-        .populated = sim_reach_populated(guard->machine, place->group),
+        .digest = bw_guarded_digest(&guarded->at, slot, work->found),
+        .is_left = work->order.action == BW_ACTION_STATUS && is_left(guard, guarded),
+        .populated = sim_reach_populated(guard->machine, guarded->group),
     };
 }
 
@@ -104,40 +106,39 @@ static void on_script_ended(struct sim_process *process, void *payload)
 {
     struct sim_guard *guard = process->state;
     struct sim_run_end *end = payload;
-    struct sim_guard_place *place = &guard->places[end->group];
+    struct sim_guard_group *guarded = &guard->groups[end->group];
 
-    if (sim_work_on_end(&place->work[end->key], end))
-        note_end(guard, place, (enum bw_guard_slot)end->key);
+    if (sim_work_on_end(&guarded->work[end->key], end))
+        note_end(guard, guarded, (enum bw_guard_slot)end->key);
     free(end);
     sim_guard_go_on(guard);
 }
 
-static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
+static void spawn(struct sim_guard *guard, struct sim_guard_group *guarded,
                   const struct bw_guard_action *action, struct bw_guard_event *out_answer)
 {
-    struct sim_work *work = &place->work[action->slot];
+    struct sim_work *work = &guarded->work[action->slot];
     struct sim_run_order order = {.parent = guard->process,
-                                  .group = place->group,
+                                  .group = guarded->group,
                                   .key = action->slot,
                                   .slot = slot_of(action->slot, action->run.action),
                                   .action = action->run.action,
                                   .epoch = action->run.epoch,
-                                  .scripts = (uint32_t)place->machine.limits.digest,
-                                  .files = place->files,
+                                  .scripts = (uint32_t)guarded->machine.limits.digest,
+                                  .files = guarded->files,
                                   .on_end = on_script_ended};
 
-    place->run_config_number[action->slot] = place->config_number;
     memcpy(order.target_position, action->run.facts.target_position, sizeof order.target_position);
     if (action->run.run_id != 0)
-        sim_check_ordered(guard->process, place->group, action->run.action, action->run.epoch);
+        sim_check_ordered(guard->process, guarded->group, action->run.action, action->run.epoch);
     *out_answer = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED,
         .slot = action->slot,
         .ok = true,
-        .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, place),
-        .populated = sim_reach_populated(guard->machine, place->group),
+        .is_left = action->run.action == BW_ACTION_STATUS && is_left(guard, guarded),
+        .populated = sim_reach_populated(guard->machine, guarded->group),
     };
-    if (place->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
+    if (guarded->machine.limits.has_script[action->run.action] && sim_work_start(work, &order)) {
         out_answer->child = (struct bw_guard_child){.action = action->run.action,
                                                     .epoch = action->run.epoch,
                                                     .run_id = action->run.run_id,
@@ -148,12 +149,12 @@ static void spawn(struct sim_guard *guard, struct sim_guard_place *place,
     sim_count(sim_world_of(guard->process), "script:unstartable");
     out_answer->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
-    note_end(guard, place, action->slot);
+    note_end(guard, guarded, action->slot);
 }
 
 /* ---- what the machine asks for ------------------------------------------------------------------ */
 
-static void tell_action(struct sim_guard *guard, const struct sim_guard_place *place,
+static void tell_action(struct sim_guard *guard, const struct sim_guard_group *guarded,
                         const struct bw_guard_action *action)
 {
     static const char *const kinds[] = {
@@ -169,7 +170,7 @@ static void tell_action(struct sim_guard *guard, const struct sim_guard_place *p
         [BW_GUARD_MESSAGE_HELLO_REFUSED] = NULL,
     };
     struct sim_world *world = sim_world_of(guard->process);
-    const char *group = world->group_names[place->group];
+    const char *group = world->group_names[guarded->group];
     const struct bw_guard_message *message = &action->message;
     const char *said = action->kind == BW_GUARD_ACTION_SEND ? kinds[message->kind] : NULL;
     const bool is_action = bw_action_is_action(message->ended.action);
@@ -236,62 +237,61 @@ static const char *crash_point_of(const struct bw_guard_action *action)
     return NULL;
 }
 
-static void kill_reach(struct sim_guard *guard, struct sim_guard_place *place)
+static void kill_reach(struct sim_guard *guard, struct sim_guard_group *guarded)
 {
     /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
-    sim_reach_kill_start(&place->kill, guard->process, place->group,
+    sim_reach_kill_start(&guarded->kill, guard->process, guarded->group,
                          SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
-                         place->machine.fence_grace_ns * 70 / 100);
+                         guarded->machine.fence_grace_ns * 70 / 100);
 }
 
-static void carry_out(struct sim_guard *guard, struct sim_guard_place *place,
-                      const struct bw_guard_action *action)
+static void execute(struct sim_guard *guard, struct sim_guard_group *guarded,
+                    const struct bw_guard_action *action)
 {
-    struct sim_work *work = &place->work[action->slot];
+    struct sim_work *work = &guarded->work[action->slot];
     struct bw_guard_event spawned;
 
     switch (action->kind) {
     case BW_GUARD_ACTION_SAVE:
-        place->asked_memory = place->machine.memory;
+        guarded->asked_memory = guarded->machine.memory;
         break;
     case BW_GUARD_ACTION_MIRROR:
-        sim_check_mirror_changes(guard->process, place->group, &place->asked,
-                                 &place->machine.mirror);
-        place->asked = place->machine.mirror;
+        sim_check_mirror_changes(guard->process, guarded->group, &guarded->asked,
+                                 &guarded->machine.mirror);
+        guarded->asked = guarded->machine.mirror;
         break;
     case BW_GUARD_ACTION_SPAWN:
-        spawn(guard, place, action, &spawned);
-        bw_guard_machine_spawned(&guard->daemon, &place->at, &spawned, sim_now(guard->process));
+        spawn(guard, guarded, action, &spawned);
+        bw_guard_machine_spawned(&guard->daemon, &guarded->at, &spawned, sim_now(guard->process));
         break;
     case BW_GUARD_ACTION_GO:
         sim_check_guard_goes(guard->process, &work->order);
         sim_work_go(work, action->run_not_after, action->limit_ns,
-                    place->machine.limits.kill_grace_ns);
+                    guarded->machine.limits.kill_grace_ns);
         break;
     case BW_GUARD_ACTION_KILL_RUN:
         sim_work_kill(work);
         break;
     case BW_GUARD_ACTION_TERM_STARTED:
-        sim_reach_signal(guard->machine, place->group, SIM_SLOT_SERVICE, false, SIM_LINGER_NS_MAX);
+        sim_reach_signal(guard->machine, guarded->group, SIM_SLOT_SERVICE, false,
+                         SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
-        sim_reach_signal(guard->machine, place->group, SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
+        sim_reach_signal(guard->machine, guarded->group, SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
                          false, SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_KILL_REACH:
-        kill_reach(guard, place);
+        kill_reach(guard, guarded);
         break;
     case BW_GUARD_ACTION_SEND:
-        if (guard->is_caretaker)
-            break;
-        sim_check_guard_says(guard->process, place->group, &action->message);
+        sim_check_guard_says(guard->process, guarded->group, &action->message);
         sim_guard_send(guard, &action->message);
         break;
     }
 }
 
 /* A crash may come before it, and after a child was let go. */
-static void do_action(struct sim_guard *guard, struct sim_guard_place *place,
+static void do_action(struct sim_guard *guard, struct sim_guard_group *guarded,
                       const struct bw_guard_machine_action *step)
 {
     struct sim_world *world = sim_world_of(guard->process);
@@ -301,53 +301,53 @@ static void do_action(struct sim_guard *guard, struct sim_guard_place *place,
     if (!step->is_late)
         sim_count(world, action->rule);
     if (!step->is_late && world->tells)
-        tell_action(guard, place, action);
+        tell_action(guard, guarded, action);
     if (step->is_idle) {
         sim_count(world, "guard:idle_action");
         return;
     }
     if (where != NULL && sim_crash_point(guard->process, where))
         return;
-    carry_out(guard, place, action);
+    execute(guard, guarded, action);
     if (action->kind == BW_GUARD_ACTION_GO && !sim_is_doomed(guard->process))
-        (void)sim_crash_point(guard->process, place->work[action->slot].order.action ==
-                                                      BW_ACTION_START
-                                                  ? "crash:guard-began"
-                                                  : "crash:guard-went");
+        (void)sim_crash_point(guard->process,
+                              guarded->work[action->slot].order.action == BW_ACTION_START
+                                  ? "crash:guard-began"
+                                  : "crash:guard-went");
 }
 
-static void tell_end(struct sim_guard *guard, struct sim_guard_place *place,
+static void tell_end(struct sim_guard *guard, struct sim_guard_group *guarded,
                      const struct bw_guard_machine_action *action)
 {
     struct bw_guard_event event;
 
     if (action->is_given_up)
-        place->work[action->slot].ended =
-            (struct bw_guard_run_ended){.result = BW_RUN_KILLED, .exit_status = -1};
-    event = run_ended(guard, place, action->slot);
+        guarded->work[action->slot].ended = (struct bw_guard_run_ended){.result = BW_RUN_KILLED,
+                                                                        .exit_status = -1};
+    event = run_ended(guard, guarded, action->slot);
     if (action->is_given_up)
         event.digest = 0;
-    bw_guard_machine_ended(&guard->daemon, &place->at, &event, sim_now(guard->process));
+    bw_guard_machine_ended(&guard->daemon, &guarded->at, &event, sim_now(guard->process));
 }
 
 static void do_next(struct sim_guard *guard, const struct bw_guard_machine_action *action)
 {
-    struct sim_guard_place *place = action->group != NULL ? action->group->owner : NULL;
+    struct sim_guard_group *guarded = action->group != NULL ? action->group->owner : NULL;
 
     switch (action->kind) {
     case BW_GUARD_MACHINE_STEPPED:
         break;
     case BW_GUARD_MACHINE_DO:
-        do_action(guard, place, action);
+        do_action(guard, guarded, action);
         break;
     case BW_GUARD_MACHINE_TELL_END:
-        tell_end(guard, place, action);
+        tell_end(guard, guarded, action);
         break;
     case BW_GUARD_MACHINE_WRITE_SAVES:
         sim_guard_write_saves(guard);
         break;
     case BW_GUARD_MACHINE_PROVE:
-        bw_guard_machine_proved(&guard->daemon, &place->at, prove(guard, place),
+        bw_guard_machine_proved(&guard->daemon, &guarded->at, prove(guard, guarded),
                                 sim_now(guard->process));
         break;
     case BW_GUARD_MACHINE_REFUSE:
@@ -365,28 +365,69 @@ static void do_next(struct sim_guard *guard, const struct bw_guard_machine_actio
     case BW_GUARD_MACHINE_FORGOTTEN: /* there is one cluster */
         break;
     case BW_GUARD_MACHINE_ENFORCE:
-        sim_enforcer_carry_out(guard, &action->enforce);
+        sim_enforcer_execute(guard, &action->enforce);
         break;
     }
 }
 
-/* As bw_guard_place_configure: a run that is under way goes on with those it was begun with. */
-static void read_scripts(struct sim_guard *guard)
-{
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        struct sim_guard_place *place = &guard->places[i];
+/* ---- its site file ------------------------------------------------------------------------------ */
 
-        place->machine.limits.digest = sim_site_scripts(guard->process->host, i);
-        place->files = guard->machine->scripts_named[i];
-        place->config_number++;
-    }
+/* `is_kept`: of the scripts of a group that the file does not name, those that end it are known. */
+static struct bw_guard_limits limits_of(const struct sim_guard *guard, uint32_t group, bool is_kept)
+{
+    const struct sim_setting *setting = &sim_world_of(guard->process)->setting;
+    struct bw_guard_limits limits = {
+        .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
+        .reach = guard->machine->units[group].is_unit ? BW_REACH_UNITS : BW_REACH_CGROUP,
+        .digest = sim_site_scripts(guard->process->host, group),
+        .has_script = {[BW_ACTION_START] = !is_kept,
+                       [BW_ACTION_STOP] = true,
+                       [BW_ACTION_STATUS] = true,
+                       [BW_ACTION_FENCE] = setting->has_fence_script,
+                       [BW_ACTION_READINESS] = !is_kept && setting->has_readiness_script,
+                       [BW_ACTION_VERIFY] = !is_kept && setting->has_verify_script,
+                       [BW_ACTION_CONDITION] = !is_kept && setting->has_condition_script,
+                       [BW_ACTION_REJOIN] = !is_kept && setting->has_rejoin_script}};
+
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        limits.timeout_ns[action] = setting->script_limit_ns[action];
+    return limits;
 }
+
+static enum bw_guarded_named named(const struct bw_guarded *group, void *user)
+{
+    const struct sim_guard_group *guarded = group->owner;
+    const struct sim_guard *guard = user;
+
+    return guard->machine->is_unnamed[guarded->group] ? BW_GUARDED_MISSING : BW_GUARDED_NAMED;
+}
+
+static enum bw_err open_group(struct sim_guard *guard, uint32_t group, bool is_kept);
 
 static void on_hangup(struct sim_process *process, void *payload)
 {
+    struct sim_guard *guard = process->state;
+
     (void)payload;
-    read_scripts(process->state);
-    sim_guard_go_on(process->state);
+    if (guard->is_caretaker)
+        return;
+    if (bw_guard_machine_refuses(&guard->daemon, named, guard) != NULL) {
+        sim_count(sim_world_of(process), "guard:reload_refused");
+        return;
+    }
+    for (uint32_t i = 0; i < guard->group_count; i++) {
+        struct sim_guard_group *guarded = &guard->groups[i];
+        const struct bw_guard_limits limits = limits_of(guard, i, false);
+
+        if (!guarded->is_open) {
+            if (!guard->machine->is_unnamed[i] && open_group(guard, i, false) == BW_OK)
+                sim_count(sim_world_of(process), "guard:reload_adds");
+            continue;
+        }
+        bw_guarded_configure(&guarded->at, &limits);
+        guarded->files = guard->machine->scripts_named[i];
+    }
+    sim_guard_go_on(guard);
 }
 
 void sim_guard_reload(struct sim_process *process)
@@ -401,26 +442,19 @@ static void set_wake(struct sim_guard *guard)
 {
     struct bw_instant at = bw_guard_machine_wake(&guard->daemon, sim_now(guard->process));
 
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        const struct sim_guard_place *place = &guard->places[i];
+    for (uint32_t i = 0; i < guard->group_count; i++) {
+        const struct sim_guard_group *guarded = &guard->groups[i];
 
+        if (!guarded->is_open)
+            continue;
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-            at = bw_instant_min(at, place->work[slot].wake_at);
-        if (place->kill.is_running)
-            at = bw_instant_min(at, place->kill.wake_at);
+            at = bw_instant_min(at, guarded->work[slot].wake_at);
+        if (guarded->kill.is_running)
+            at = bw_instant_min(at, guarded->kill.wake_at);
     }
     if (at.boot_ns != guard->process->wake_at.boot_ns ||
         at.raw_ns != guard->process->wake_at.raw_ns)
         sim_wake_at(guard->process, at);
-}
-
-/* A caretaker ends with the last of what it cares for, as in src/guard/program.c. */
-static void end_if_over(struct sim_guard *guard)
-{
-    for (uint32_t i = 0; i < guard->place_count; i++)
-        if (!bw_guarded_is_over(&guard->places[i].at, sim_now(guard->process)))
-            return;
-    sim_process_kill(guard->process);
 }
 
 void sim_guard_go_on(struct sim_guard *guard)
@@ -433,24 +467,26 @@ void sim_guard_go_on(struct sim_guard *guard)
     if (sim_is_doomed(guard->process))
         return;
     set_wake(guard);
-    if (guard->is_caretaker)
-        end_if_over(guard);
+    if (guard->is_caretaker && bw_guard_machine_is_over(&guard->daemon, sim_now(guard->process)))
+        sim_process_kill(guard->process);
 }
 
 static void serve_scripts(struct sim_guard *guard)
 {
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        struct sim_guard_place *place = &guard->places[i];
+    for (uint32_t i = 0; i < guard->group_count; i++) {
+        struct sim_guard_group *guarded = &guard->groups[i];
         bool ok = false;
 
+        if (!guarded->is_open)
+            continue;
         for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-            if (sim_work_serve(&place->work[slot]))
-                note_end(guard, place, (enum bw_guard_slot)slot);
+            if (sim_work_serve(&guarded->work[slot]))
+                note_end(guard, guarded, (enum bw_guard_slot)slot);
         sim_guard_go_on(guard);
         if (sim_is_doomed(guard->process))
             return;
-        if (sim_reach_kill_serve(&place->kill, guard->process, i, &ok))
-            bw_guard_machine_on_reach_killed(&guard->daemon, &place->at, ok,
+        if (sim_reach_kill_serve(&guarded->kill, guard->process, i, &ok))
+            bw_guard_machine_on_reach_killed(&guard->daemon, &guarded->at, ok,
                                              sim_now(guard->process));
         sim_guard_go_on(guard);
     }
@@ -490,25 +526,6 @@ static void on_message(struct sim_process *process, const struct sim_message *me
 
 /* ---- its life ----------------------------------------------------------------------------------- */
 
-static struct bw_guard_limits limits_of(const struct sim_setting *setting)
-{
-    struct bw_guard_limits limits = {
-        .kill_grace_ns = bw_lease_kill_grace_ns(setting->terms.fence_ms * SIM_MS),
-        .reach = BW_REACH_CGROUP,
-        .has_script = {[BW_ACTION_START] = true,
-                       [BW_ACTION_STOP] = true,
-                       [BW_ACTION_STATUS] = true,
-                       [BW_ACTION_FENCE] = setting->has_fence_script,
-                       [BW_ACTION_READINESS] = setting->has_readiness_script,
-                       [BW_ACTION_VERIFY] = setting->has_verify_script,
-                       [BW_ACTION_CONDITION] = setting->has_condition_script,
-                       [BW_ACTION_REJOIN] = setting->has_rejoin_script}};
-
-    for (int action = 0; action < BW_ACTION_COUNT; action++)
-        limits.timeout_ns[action] = setting->script_limit_ns[action];
-    return limits;
-}
-
 /* What a predecessor left running (3.4): its looks and actions are ended; what a start has left is
  * the service, unless that start still runs. */
 static void end_left_behind(struct sim_guard *guard, uint32_t group,
@@ -531,36 +548,118 @@ static void end_left_behind(struct sim_guard *guard, uint32_t group,
         sim_service_down(machine, group, "killed with the action that a dead guard had begun");
 }
 
-static bool open_place(struct sim_guard *guard, uint32_t group)
+static void note_found(const struct sim_guard *guard, uint32_t group,
+                       const struct bw_guard_found *found, const struct bw_guarded_start *start)
 {
     struct sim_world *world = sim_world_of(guard->process);
-    struct sim_guard_place *place = &guard->places[group];
-    struct bw_guard_limits limits = limits_of(&world->setting);
-    struct bw_guard_memory memory;
-    struct bw_guard_mirror mirror;
-    bool has_mirror;
 
-    limits.digest = sim_site_scripts(guard->process->host, group);
-    place->files = guard->machine->scripts_named[group];
-    place->group = group;
-    if (guard->machine->units[group].is_unit)
-        limits.reach = BW_REACH_UNITS;
+    if (start->is_lost)
+        sim_count(world, "guard:memory_lost");
+    if (start->is_damaged)
+        sim_count(world, "guard:memory_unread");
+    if (world->tells)
+        sim_tell(world, guard->process->name, "%s: loaded, epoch %llu seen, %llu armed%s",
+                 world->group_names[group], (unsigned long long)start->memory.epoch_seen,
+                 (unsigned long long)found->mirror.armed_epoch,
+                 start->has_mirror ? "" : ", no mirror");
+}
+
+static enum bw_err open_group(struct sim_guard *guard, uint32_t group, bool is_kept)
+{
+    struct sim_world *world = sim_world_of(guard->process);
+    struct sim_guard_group *guarded = &guard->groups[group];
+    const struct bw_guard_limits limits = limits_of(guard, group, is_kept);
+    struct bw_guard_found found;
+    struct bw_guarded_start start;
+    enum bw_err err;
+
+    sim_guard_store_find(guard, group, &found);
+    err = bw_guarded_begin(&guard->daemon, &guarded->at, &found, is_kept, &start);
+    if (err != BW_OK)
+        return err;
+    guarded->files = guard->machine->scripts_named[group];
+    guarded->group = group;
+    guarded->is_open = true;
     sim_unit_forget(guard->machine, group, SIM_UNITS_OF_GUARD);
     sim_unit_look(guard->machine, group, SIM_UNITS_OF_GUARD);
     for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++)
-        place->work[slot].wake_at = BW_INSTANT_NEVER;
-    if (!sim_guard_store_load(guard, group, &memory, &mirror, &has_mirror))
+        guarded->work[slot].wake_at = BW_INSTANT_NEVER;
+    end_left_behind(guard, group, &found.mirror);
+    bw_guard_init(&guarded->machine, world->group_names[group], &limits, &start.memory,
+                  start.has_mirror ? &found.mirror : NULL, sim_now(guard->process));
+    guarded->asked = guarded->machine.mirror;
+    bw_guard_machine_add(&guard->daemon, &guarded->at, &guarded->machine, guarded);
+    note_found(guard, group, &found, &start);
+    return BW_OK;
+}
+
+/* ---- which groups, as in src/guard/program.c ----------------------------------------------------- */
+
+static void look_at(struct sim_guard *guard, uint32_t group)
+{
+    const bool is_named = !guard->is_caretaker && !guard->machine->is_unnamed[group];
+    struct bw_guard_found found;
+
+    if (!bw_guard_opening_looks_at(&guard->opening, guard->groups[group].is_open, is_named))
+        return;
+    sim_guard_store_find(guard, group, &found);
+    if (bw_guard_opening_judge(&guard->opening, &found) != BW_FOUND_GUARDED)
+        return;
+    sim_count(sim_world_of(guard->process), guard->opening.phase == BW_OPENING_FORGOTTEN
+                                                ? "guard:forgotten"
+                                                : "guard:mirror_enforced");
+    BW_ASSERT(open_group(guard, group, true) == BW_OK);
+}
+
+static void open_named(struct sim_guard *guard, uint32_t group)
+{
+    const enum bw_err err =
+        guard->machine->is_unnamed[group] ? BW_OK : open_group(guard, group, false);
+
+    if (err == BW_OK)
+        return;
+    sim_tell(sim_world_of(guard->process), guard->process->name, "%s: is not loaded",
+             sim_world_of(guard->process)->group_names[group]);
+    bw_guard_opening_on_failed(&guard->opening, err);
+}
+
+static void look_at_all(struct sim_guard *guard)
+{
+    const enum bw_opening_phase phase = guard->opening.phase;
+
+    for (uint32_t i = 0; i < guard->group_count; i++) {
+        const bool is_named = !guard->machine->is_unnamed[i];
+
+        if (phase == BW_OPENING_NAMED)
+            open_named(guard, i);
+        else if (phase == BW_OPENING_MIRRORS ||
+                 (phase == BW_OPENING_FORGOTTEN ? sim_guard_store_has_memory(guard, i) : is_named))
+            look_at(guard, i);
+    }
+}
+
+static bool open_groups(struct sim_guard *guard)
+{
+    struct bw_guard_opening *opening = &guard->opening;
+
+    bw_guard_opening_init(opening, guard->is_caretaker);
+    while (opening->phase != BW_OPENING_READY && opening->phase != BW_OPENING_NOTHING) {
+        look_at_all(guard);
+        bw_guard_opening_next(opening, guard->daemon.group_count);
+    }
+    return opening->phase == BW_OPENING_READY;
+}
+
+/* Of a guard that cannot begin. False: there is nothing to care for. */
+static bool take_care(struct sim_guard *guard)
+{
+    static const struct bw_guard_identity nobody;
+
+    guard->is_caretaker = true;
+    bw_guard_machine_init(&guard->daemon, &nobody);
+    if (!open_groups(guard))
         return false;
-    end_left_behind(guard, group, &mirror);
-    bw_guard_init(&place->machine, world->group_names[group], &limits, &memory,
-                  has_mirror ? &mirror : NULL, sim_now(guard->process));
-    place->asked = place->machine.mirror;
-    bw_guard_machine_add(&guard->daemon, &place->at, &place->machine, place);
-    guard->place_count++;
-    if (world->tells)
-        sim_tell(world, guard->process->name, "%s: loaded, epoch %llu seen, %llu armed%s",
-                 world->group_names[group], (unsigned long long)memory.epoch_seen,
-                 (unsigned long long)mirror.armed_epoch, has_mirror ? "" : ", no mirror");
+    sim_count(sim_world_of(guard->process), "guard:caretaker");
     return true;
 }
 
@@ -568,21 +667,20 @@ static void on_start(struct sim_process *process)
 {
     struct sim_guard *guard = calloc(1, sizeof *guard);
     struct bw_guard_identity own;
-    bool is_fine;
+    bool is_fine = false;
 
     BW_ASSERT(guard != NULL);
     guard->process = process;
     guard->machine = sim_machine(process->host);
-    guard->is_caretaker = guard->machine->is_site_file_bad;
+    guard->group_count = sim_world_of(process)->setting.group_count;
     process->saves_beside = true;
     process->state = guard;
-    is_fine = sim_guard_store_open(guard, &own);
-    bw_guard_machine_init(&guard->daemon, &own);
-    for (uint32_t i = 0; i < sim_world_of(process)->setting.group_count && is_fine; i++)
-        is_fine = open_place(guard, i);
+    if (!guard->machine->is_site_file_bad && sim_guard_store_open(guard, &own)) {
+        bw_guard_machine_init(&guard->daemon, &own);
+        is_fine = open_groups(guard);
+    }
+    is_fine = is_fine || take_care(guard);
     bw_enforcing_begin(&guard->daemon.enforcing, sim_now(process));
-    if (guard->is_caretaker)
-        sim_count(sim_world_of(process), "guard:caretaker");
     if (is_fine)
         sim_guard_go_on(guard);
     else

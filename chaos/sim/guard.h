@@ -12,20 +12,19 @@
 #ifndef BW_SIM_GUARD_H
 #define BW_SIM_GUARD_H
 
-#include <breakwater/machine/guard_machine.h>
+#include <breakwater/machine/guard_found.h>
 
 #include "machine.h"
 
 #define SIM_TIME_NAMESPACE 1 /* one for all */
 #define SIM_GUARD_CLUSTER_FILE "guard.cluster" /* id, generation (u64 LE), the site's name */
 
-struct sim_guard_place {
+struct sim_guard_group {
     uint32_t group;
+    bool is_open; /* it is guarded; the others of the world are not */
     struct bw_guard machine;
     bool is_proved;
     uint32_t files;        /* the scripts that it has read of */
-    uint32_t config_number;
-    uint32_t run_config_number[BW_GUARD_SLOT_COUNT];
     struct sim_work work[BW_GUARD_SLOT_COUNT];
     struct sim_reach_kill kill;
     struct bw_guarded at; /* its part of the guard's machine */
@@ -43,11 +42,12 @@ struct sim_guard_enforcer {
 struct sim_guard {
     struct sim_process *process;
     struct sim_machine *machine;
-    struct sim_guard_place places[SIM_GROUPS_MAX];
-    uint32_t place_count;
+    struct sim_guard_group groups[SIM_GROUPS_MAX];
+    uint32_t group_count; /* of the world */
     /* store */
     bool is_broken;
-    bool is_caretaker; /* its site file does not parse: no agent, no memory; it enforces what mirrors say */
+    struct bw_guard_opening opening;
+    bool is_caretaker; /* of a guard that cannot begin: no agent, no memory; it enforces what mirrors say */
     struct bw_guard_machine daemon;
     struct sim_guard_enforcer enforcer;
     /* agents */
@@ -55,7 +55,7 @@ struct sim_guard {
     uint32_t closed_count;
 };
 
-/* NULL: it is dead. */
+/* NULL: it is dead, or does not guard this group. */
 const struct bw_guard *sim_guard_machine(const struct sim_process *guard, uint32_t group);
 /* It saves nothing any more until somebody has restarted it. */
 bool sim_guard_is_broken(const struct sim_process *guard);
@@ -81,9 +81,9 @@ void sim_guard_write_mirrors(struct sim_guard *guard);
 
 /* False: a person must act; said. */
 bool sim_guard_store_open(struct sim_guard *guard, struct bw_guard_identity *out_own);
-bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
-                          struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
-                          bool *out_has_mirror);
+bool sim_guard_store_has_memory(struct sim_guard *guard, uint32_t group);
+void sim_guard_store_find(struct sim_guard *guard, uint32_t group,
+                          struct bw_guard_found *out_found);
 bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
                           const struct bw_guard_memory *memory);
 bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,

@@ -74,7 +74,8 @@ static void say_welcome(struct sim_guard *guard)
     const struct bw_guard_message welcome = {
         .kind = BW_GUARD_MESSAGE_WELCOME,
         .welcome = {.boot_id = guard->process->host->boot_id,
-                    .time_namespace = SIM_TIME_NAMESPACE}};
+                    .time_namespace = SIM_TIME_NAMESPACE,
+                    .feature_level = guard->process->level}};
 
     sim_check_greeted(sim_world_of(guard->process), guard->process->host->number);
     sim_check_guard_welcomes(guard->process, &guard->daemon.session.hello);

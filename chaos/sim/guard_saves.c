@@ -32,7 +32,7 @@ static void on_saved(struct sim_process *process, void *payload)
     for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++) {
         const uint32_t group = round->saves[i].group;
 
-        bw_guard_machine_on_saved(&guard->daemon, &guard->places[group].at,
+        bw_guard_machine_on_saved(&guard->daemon, &guard->groups[group].at,
                                   sim_guard_store_save(guard, group, &round->saves[i].memory));
     }
     free(payload);
@@ -42,19 +42,19 @@ static void on_saved(struct sim_process *process, void *payload)
 
 void sim_guard_write_saves(struct sim_guard *guard)
 {
+    const uint64_t takes_ns =
+        sim_disk_takes_ns(guard->process, false, sim_world_of(guard->process)->now_ns);
     struct memory_round *round = calloc(1, sizeof *round);
     const struct bw_guarded *group;
 
     BW_ASSERT(round != NULL);
     while ((group = bw_guard_machine_take_save(&guard->daemon)) != NULL) {
-        const struct sim_guard_place *place = group->owner;
+        const struct sim_guard_group *guarded = group->owner;
 
-        round->saves[round->count].group = place->group;
-        round->saves[round->count++].memory = place->asked_memory;
+        round->saves[round->count].group = guarded->group;
+        round->saves[round->count++].memory = guarded->asked_memory;
     }
-    sim_later(guard->process,
-              sim_disk_takes_ns(guard->process, false, sim_world_of(guard->process)->now_ns),
-              on_saved, round, free);
+    sim_later(guard->process, takes_ns, on_saved, round, free);
 }
 
 static void on_pin_written(struct sim_process *process, void *payload)
@@ -82,13 +82,14 @@ static void on_round_written(struct sim_process *process, void *payload)
     const struct round *round = payload;
 
     for (uint32_t i = 0; i < round->count && !sim_is_doomed(process); i++) {
-        struct sim_guard_place *place = &guard->places[round->writes[i].group];
-        const bool ok = sim_guard_store_save_mirror(guard, place->group, &round->writes[i].mirror);
+        struct sim_guard_group *guarded = &guard->groups[round->writes[i].group];
+        const bool ok = sim_guard_store_save_mirror(guard, guarded->group,
+                                                    &round->writes[i].mirror);
 
         if (!ok)
-            place->asked.armed_epoch = 0; /* it is taken back */
-        bw_enforcing_on_written(&guard->daemon.enforcing, &place->at.enforcing, round->writes[i].number,
-                                &round->writes[i].order, ok);
+            guarded->asked.armed_epoch = 0; /* it is taken back */
+        bw_enforcing_on_written(&guard->daemon.enforcing, &guarded->at.enforcing,
+                                round->writes[i].number, &round->writes[i].order, ok);
     }
     bw_enforcing_on_round_written(&guard->daemon.enforcing);
     free(payload);
@@ -100,13 +101,14 @@ void sim_guard_write_mirrors(struct sim_guard *guard)
     struct round *round = calloc(1, sizeof *round);
 
     BW_ASSERT(round != NULL);
-    for (uint32_t i = 0; i < guard->place_count; i++) {
-        if (!bw_enforcing_begin_write(&guard->daemon.enforcing, &guard->places[i].at.enforcing,
+    for (uint32_t i = 0; i < guard->group_count; i++) {
+        if (!guard->groups[i].is_open ||
+            !bw_enforcing_begin_write(&guard->daemon.enforcing, &guard->groups[i].at.enforcing,
                                       &round->writes[round->count].number,
                                       &round->writes[round->count].order))
             continue;
         round->writes[round->count].group = i;
-        round->writes[round->count++].mirror = guard->places[i].machine.mirror;
+        round->writes[round->count++].mirror = guard->groups[i].machine.mirror;
     }
     sim_later(guard->process,
               sim_disk_takes_ns(guard->process, true, sim_world_of(guard->process)->now_ns),

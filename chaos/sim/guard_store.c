@@ -50,28 +50,40 @@ bool sim_guard_store_open(struct sim_guard *guard, struct bw_guard_identity *out
     return true;
 }
 
-static bool load_memory(struct sim_guard *guard, uint32_t group, struct bw_guard_memory *out_memory)
+static const struct sim_file *find_memory(struct sim_guard *guard, uint32_t group)
 {
-    struct bw_guard_memory_file content;
-    struct bw_diag diag = {0};
-    const struct sim_file *file;
     char name[48];
 
     sim_guard_memory_name(sim_world_of(guard->process), group, name);
-    file = sim_file_load(guard->process->host, name);
-    *out_memory = (struct bw_guard_memory){0};
-    if (file == NULL)
-        return true;
-    if (bw_guard_memory_decode(file->bytes, file->size, &content, &diag) != BW_OK) {
-        damaged(guard, name, &diag);
-        return false;
-    }
-    *out_memory = content.memory;
-    return true;
+    return sim_file_load(guard->process->host, name);
 }
 
-static void load_mirror(struct sim_guard *guard, uint32_t group,
-                        struct bw_guard_mirror *out_mirror, bool *out_has_mirror)
+bool sim_guard_store_has_memory(struct sim_guard *guard, uint32_t group)
+{
+    return find_memory(guard, group) != NULL;
+}
+
+static void load_memory(struct sim_guard *guard, uint32_t group, struct bw_guard_found *out_found)
+{
+    struct bw_guard_memory_file content;
+    struct bw_diag diag = {0};
+    const struct sim_file *file = guard->is_caretaker ? NULL : find_memory(guard, group);
+
+    out_found->is_new = file == NULL;
+    if (file == NULL)
+        return;
+    if (guard->machine->is_state_unreadable[group]) {
+        out_found->memory_err = BW_ERR_IO;
+        return;
+    }
+    out_found->memory_err = bw_guard_memory_decode(file->bytes, file->size, &content, &diag);
+    if (out_found->memory_err == BW_OK)
+        out_found->memory = content.memory;
+    else
+        damaged(guard, file->name, &diag);
+}
+
+static void load_mirror(struct sim_guard *guard, uint32_t group, struct bw_guard_found *out_found)
 {
     struct bw_guard_mirror_file content;
     struct bw_diag diag = {0};
@@ -80,35 +92,25 @@ static void load_mirror(struct sim_guard *guard, uint32_t group,
 
     sim_guard_mirror_name(sim_world_of(guard->process), group, name);
     file = sim_file_load(guard->process->host, name);
-    *out_has_mirror = false;
-    *out_mirror = (struct bw_guard_mirror){0};
+    out_found->mirror_err = BW_ERR_NOT_FOUND;
     if (file == NULL)
         return;
-    if (bw_guard_mirror_decode(file->bytes, file->size, &content, &diag) != BW_OK) {
+    out_found->mirror_err = bw_guard_mirror_decode(file->bytes, file->size, &content, &diag);
+    if (out_found->mirror_err != BW_OK)
         damaged(guard, name, &diag);
+    else if (!bw_id_equal(content.boot_id, guard->process->host->boot_id))
+        out_found->mirror_err = BW_ERR_STALE;
+    if (out_found->mirror_err != BW_OK)
         return;
-    }
-    if (!bw_id_equal(content.boot_id, guard->process->host->boot_id))
-        return; /* of another boot */
-    *out_mirror = content.mirror;
-    *out_has_mirror = true;
+    out_found->mirror = content.mirror;
+    out_found->armed_by = content.cluster_id;
 }
 
-bool sim_guard_store_load(struct sim_guard *guard, uint32_t group,
-                          struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror,
-                          bool *out_has_mirror)
+void sim_guard_store_find(struct sim_guard *guard, uint32_t group, struct bw_guard_found *out_found)
 {
-    *out_memory = (struct bw_guard_memory){0};
-    if (!guard->is_caretaker && !load_memory(guard, group, out_memory))
-        return false;
-    load_mirror(guard, group, out_mirror, out_has_mirror);
-    if (*out_has_mirror && out_mirror->armed_epoch > out_memory->epoch_seen) {
-        sim_count(sim_world_of(guard->process), "guard:memory_lost");
-        out_memory->epoch_seen = out_mirror->armed_epoch;
-        out_memory->instance = out_mirror->armed_instance;
-        out_memory->enforced = true;
-    }
-    return true;
+    *out_found = (struct bw_guard_found){.memory_err = BW_OK, .is_reach_kept = true};
+    load_memory(guard, group, out_found);
+    load_mirror(guard, group, out_found);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------ */
@@ -134,8 +136,8 @@ bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
     char name[48];
     size_t size;
 
-    if (guard->is_caretaker)
-        return true; /* it is nobody's */
+    if (bw_guard_machine_is_nobodys(&guard->daemon, &guard->groups[group].at))
+        return true;
     BW_ASSERT(bw_copy_text(file.group, sizeof file.group,
                            sim_world_of(guard->process)->group_names[group]));
     sim_guard_memory_name(sim_world_of(guard->process), group, name);
@@ -148,12 +150,21 @@ bool sim_guard_store_save(struct sim_guard *guard, uint32_t group,
     return save(guard, name, bytes, size);
 }
 
+static struct bw_id cluster_of(const struct sim_guard *guard, uint32_t group)
+{
+    const struct bw_guarded *at = &guard->groups[group].at;
+
+    return bw_guard_machine_is_foreign(&guard->daemon, at) ? at->armed_by
+                                                           : guard->daemon.session.own.cluster_id;
+}
+
 bool sim_guard_store_save_mirror(struct sim_guard *guard, uint32_t group,
                                  const struct bw_guard_mirror *mirror)
 {
     struct bw_guard_mirror_file file = {.boot_id = guard->process->host->boot_id,
                                         .time_namespace = SIM_TIME_NAMESPACE,
-                                        .mirror = *mirror};
+                                        .mirror = *mirror,
+                                        .cluster_id = cluster_of(guard, group)};
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
     struct bw_diag diag = {0};
     char name[48];

@@ -24,7 +24,7 @@ enum sim_slot {
     SIM_SLOT_OBSERVE = 4,
     SIM_SLOT_FENCE = 8,
     SIM_SLOT_OWN = 16, /* the agent's own scripts: in nobody's reach */
-    /* For signals only: its units, as far as who sends them knows their cgroups (units.h). */
+    /* For signals only: its units, as far as who sends them knows where they come up (units.h). */
     SIM_SLOT_UNITS_GUARD = 32,
     SIM_SLOT_UNITS_AGENT = 64,
     SIM_SLOT_UNITS_ENFORCER = 128,
@@ -102,15 +102,14 @@ struct sim_data {
 
 enum sim_unit_observer { SIM_UNITS_OF_GUARD, SIM_UNITS_OF_AGENT, SIM_UNIT_OBSERVERS };
 struct sim_unit_sight {
-    bool is_looking, is_look_again, has_seen;
+    bool is_looking, is_look_again;
+    bool has_seen; /* and knows from then on by which path its cgroup is found, whenever it comes up */
     uint64_t looks, looked_ns, seen_ns; /* when the newest began; when that began which has ended last */
     uint32_t seen_life;                 /* what that saw up; 0: nothing */
-    uint32_t known_life;                /* whose cgroup it knows */
 };
 struct sim_unit {
     bool is_unit, comes_again; /* the group's nature; systemd starts it again after its end (Restart=) */
     uint32_t life;             /* grows with each start, which makes a cgroup */
-    uint32_t enforced_life;    /* whose cgroup the enforcer was told */
     uint64_t orders;           /* start and stop */
     bool is_pending;           /* systemd is about to start it again: "activating", which is no end */
     struct sim_unit_sight sights[SIM_UNIT_OBSERVERS];
@@ -128,6 +127,8 @@ struct sim_machine {
     struct sim_data data[SIM_GROUPS_MAX];
     bool is_certificate_over; /* the agent's: no new connection is taken, an open one goes on (3.8) */
     bool is_site_file_bad; /* who begins now, or is to read it anew, cannot */
+    bool is_unnamed[SIM_GROUPS_MAX];           /* by the site file that its guard reads */
+    bool is_state_unreadable[SIM_GROUPS_MAX];  /* its guard's memory: the disk does not give it */
     uint32_t scripts_named[SIM_GROUPS_MAX]; /* by the site file: which of these files */
     uint32_t script_bytes[SIM_GROUPS_MAX][SIM_SCRIPTS_MAX]; /* what is in each */
     enum sim_condition conditions[SIM_GROUPS_MAX];

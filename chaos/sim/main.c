@@ -42,6 +42,7 @@ static const char help[] =
     "both:\n"
     "  --mode MODE        safety: faults without end; liveness: faults, then calm (both, in a campaign)\n"
     "  --length DURATION  of one world (1h)\n"
+    "  --often FAULT      every second incident is this one, such as disk-fails (as --plan names it)\n"
     "  --help             print this\n"
     "exit status: 0 all held, 1 a check failed or something never fired, 2 usage\n";
 
@@ -133,11 +134,25 @@ static void read_mode(struct arguments *arguments, const char *text)
     arguments->campaign.is_liveness = is_liveness;
 }
 
+static void check_often(const struct arguments *arguments)
+{
+    const char *often = arguments->campaign.often;
+    const bool is_liveness = arguments->has_seed ? arguments->order.mode == SIM_MODE_LIVENESS
+                                                 : arguments->campaign.is_liveness;
+
+    if (often != NULL && !sim_incident_kind_is_drawn(often, false))
+        usage("--often takes an incident as --plan names it", often);
+    if (often != NULL && is_liveness && !sim_incident_kind_is_drawn(often, true))
+        usage("this incident is drawn with --mode safety only", often);
+}
+
 static void check_arguments(struct arguments *arguments)
 {
     const struct sim_campaign *campaign = &arguments->campaign;
 
     arguments->order.length_ns = campaign->length_ns;
+    arguments->order.often = campaign->often;
+    check_often(arguments);
     if (arguments->has_seed && campaign->ends_covered)
         usage("--cover is about a campaign, not about one world", NULL);
     if (!arguments->has_seed && (arguments->shrinks || arguments->prints_plan ||
@@ -149,7 +164,7 @@ static void check_arguments(struct arguments *arguments)
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
     enum { SEED = 256, STORY, WITHOUT, SHRINK, PLAN, FOR, HOURS, SEEDS, FROM, JOBS, RESUME, GO_ON,
-           COVER, MODE, LENGTH, HELP };
+           COVER, MODE, LENGTH, OFTEN, HELP };
     static const struct option options[] = {
         {"seed", required_argument, NULL, SEED},     {"story", optional_argument, NULL, STORY},
         {"without", required_argument, NULL, WITHOUT}, {"shrink", no_argument, NULL, SHRINK},
@@ -159,6 +174,7 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         {"resume", required_argument, NULL, RESUME}, {"go-on", no_argument, NULL, GO_ON},
         {"cover", no_argument, NULL, COVER},
         {"mode", required_argument, NULL, MODE},     {"length", required_argument, NULL, LENGTH},
+        {"often", required_argument, NULL, OFTEN},
         {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
     };
     struct sim_campaign *campaign = &arguments->campaign;
@@ -214,6 +230,9 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
         case LENGTH:
             campaign->length_ns = read_duration_s("--length", optarg, 24 * 3600) * SIM_S;
             break;
+        case OFTEN:
+            campaign->often = optarg;
+            break;
         case HELP:
             (void)fputs(help, stdout);
             exit(0);
@@ -247,7 +266,8 @@ static void print_plan(const struct arguments *arguments)
     struct sim_plan *plan;
 
     sim_setting_draw(&setting, arguments->order.seed,
-                     arguments->order.mode == SIM_MODE_LIVENESS, arguments->order.length_ns);
+                     arguments->order.mode == SIM_MODE_LIVENESS, arguments->order.length_ns,
+                     arguments->order.often);
     plan = sim_plan_new(&setting);
     if (plan == NULL)
         usage("no memory", NULL);
@@ -266,7 +286,8 @@ static int end_world(const struct sim_result *result, const struct arguments *ar
                  result->events, result->tally.grants, result->tally.failovers);
     (void)printf("trace hash: %016" PRIx64 "\n", result->hash);
     if (result->has_failed)
-        sim_campaign_print_replay(result, arguments->order.length_ns, stdout);
+        sim_campaign_print_replay(result, arguments->order.length_ns, arguments->order.often,
+                                  stdout);
     return result->has_failed ? 1 : 0;
 }
 
@@ -284,7 +305,8 @@ static int shrink_world(struct arguments *arguments)
 
     sim_run_apart(&(struct sim_order){.seed = arguments->order.seed,
                                       .mode = arguments->order.mode,
-                                      .length_ns = arguments->order.length_ns},
+                                      .length_ns = arguments->order.length_ns,
+                                      .often = arguments->order.often},
                   &result);
     if (!result.has_failed) {
         (void)printf("seed %" PRIu64 " (%s) does not fail\n", result.seed,
@@ -297,8 +319,10 @@ static int shrink_world(struct arguments *arguments)
     arguments->order.story_lines = STORY_LINES;
     sim_run_apart(&arguments->order, &result);
     (void)printf("breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
-                 "s --story --without ",
-                 result.seed, sim_mode_word(result.mode), arguments->order.length_ns / SIM_S);
+                 "s%s%s --story --without ",
+                 result.seed, sim_mode_word(result.mode), arguments->order.length_ns / SIM_S,
+                 arguments->order.often == NULL ? "" : " --often ",
+                 arguments->order.often == NULL ? "" : arguments->order.often);
     print_list(arguments->without, arguments->order.left_out_count);
     (void)printf("\n");
     return end_world(&result, arguments);

@@ -35,8 +35,8 @@ void sim_net_cut(struct sim_world *world, uint32_t from, uint32_t to, bool is_cu
 
 void sim_net_cut_around(struct sim_world *world, uint32_t host, bool out, bool in, bool is_cut)
 {
-    for (uint32_t other = 0; other < world->host_count; other++) {
-        if (other == host)
+    for (uint32_t other = 0; other < SIM_HOSTS_MAX; other++) {
+        if (other == host || !sim_host_is_meant(world, other))
             continue;
         if (out)
             sim_net_cut(world, host, other, is_cut);
@@ -47,8 +47,8 @@ void sim_net_cut_around(struct sim_world *world, uint32_t host, bool out, bool i
 
 void sim_net_slow_answers(struct sim_world *world, uint32_t host, int64_t by_ns)
 {
-    for (uint32_t other = 0; other < world->host_count; other++)
-        if (other != host) {
+    for (uint32_t other = 0; other < SIM_HOSTS_MAX; other++)
+        if (other != host && sim_host_is_meant(world, other)) {
             sim_link(world, other, host)->delay_ns_min += (uint64_t)by_ns;
             sim_link(world, other, host)->delay_ns_max += (uint64_t)by_ns;
         }

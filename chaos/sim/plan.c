@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <breakwater/base/assert.h>
 
@@ -10,19 +11,22 @@
 #include "coverage.h"
 #include "guard.h"
 #include "net.h"
+#include "recovery.h"
 #include "story.h"
 #include "witness.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults,    sim_process_faults,    sim_machine_faults, sim_site_faults,  sim_faults_of_scripts, sim_faults_together,
-    sim_forced_faults, sim_faults_of_moments, sim_people_acts,    sim_people_midway,
-    sim_people_release};
+    sim_net_faults,        sim_process_faults,  sim_machine_faults,  sim_site_faults,
+    sim_faults_of_scripts, sim_faults_together, sim_forced_faults,   sim_faults_of_moments,
+    sim_operator_acts,     sim_operator_midway, sim_operator_release,
+    sim_operator_members,  sim_operator_recovery, sim_operator_upgrade};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */
 #define PAUSE_MS_MIN 500
 #define PAUSE_MS_MAX 30000
 #define FIRST_AT_NS  (20 * SIM_S)
+#define UPGRADE_AT_NS_MAX (60 * SIM_S)
 #define ALONE_NS     (3 * SIM_S) /* until an agent knows that nobody answers its hello, and more */
 #define NOTICED_NS   (5 * SIM_S) /* a guard that begins again, and the pause between two tries of a fence */
 #define STORM_CRASH_PER_MILLION 3000
@@ -59,20 +63,38 @@ const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind)
     return NULL;
 }
 
-/* A kind drawn by weight, of those that this run may have. */
-static uint32_t draw_kind(struct bw_prng *chance, bool is_liveness)
+/* May an incident of this kind be drawn? `only`: one of this name; NULL: any. */
+static bool may_draw(const struct sim_incident_kind *kind, bool is_liveness, const char *only)
 {
+    return (!is_liveness || kind->is_for_liveness) &&
+           (only == NULL || strcmp(only, kind->name) == 0);
+}
+
+bool sim_incident_kind_is_drawn(const char *name, bool is_liveness)
+{
+    for (uint32_t i = 0; i < sim_incident_kind_count(); i++)
+        if (may_draw(sim_incident_kind_at(i), is_liveness, name))
+            return true;
+    return false;
+}
+
+/* A kind drawn by weight, of those that this run may have; every second one that it has often. */
+static uint32_t draw_kind(struct bw_prng *chance, const struct sim_setting *setting)
+{
+    const bool is_often = setting->often != NULL && sim_chance(chance, 500000) &&
+                          strcmp(setting->often, SIM_UPGRADE) != 0;
+    const char *only = is_often ? setting->often : NULL;
     const uint32_t count = sim_incident_kind_count();
     uint64_t total = 0, at;
 
     for (uint32_t i = 0; i < count; i++)
-        if (!is_liveness || sim_incident_kind_at(i)->is_for_liveness)
+        if (may_draw(sim_incident_kind_at(i), setting->is_liveness, only))
             total += sim_incident_kind_at(i)->weight;
     at = bw_prng_below(chance, total);
     for (uint32_t i = 0; i < count; i++) {
         const struct sim_incident_kind *kind = sim_incident_kind_at(i);
 
-        if (is_liveness && !kind->is_for_liveness)
+        if (!may_draw(kind, setting->is_liveness, only))
             continue;
         if (at < kind->weight)
             return i;
@@ -80,6 +102,26 @@ static uint32_t draw_kind(struct bw_prng *chance, bool is_liveness)
     }
     BW_ASSERT(false);
     return 0;
+}
+
+static uint32_t kind_named(const char *name)
+{
+    uint32_t kind = 0;
+
+    while (strcmp(sim_incident_kind_at(kind)->name, name) != 0)
+        kind++;
+    return kind;
+}
+
+/* Behind all others, so that they keep their numbers. */
+static void add_upgrade(struct sim_plan *plan, struct bw_prng *chance)
+{
+    if (plan->count == SIM_PLAN_MAX)
+        plan->count--;
+    plan->incidents[plan->count++] = (struct sim_incident){
+        .kind = kind_named(SIM_UPGRADE),
+        .at_ns = SIM_BEGIN_NS + FIRST_AT_NS + bw_prng_below(chance, UPGRADE_AT_NS_MAX),
+        .salt = bw_prng_next(chance)};
 }
 
 struct sim_plan *sim_plan_new(const struct sim_setting *setting)
@@ -102,11 +144,13 @@ struct sim_plan *sim_plan_new(const struct sim_setting *setting)
     while (at_ns < stop_ns && plan->count < SIM_PLAN_MAX) {
         struct sim_incident *incident = &plan->incidents[plan->count++];
 
-        *incident = (struct sim_incident){.kind = draw_kind(&chance, setting->is_liveness),
+        *incident = (struct sim_incident){.kind = draw_kind(&chance, setting),
                                           .at_ns = at_ns,
                                           .salt = bw_prng_next(&chance)};
         at_ns += (1 + bw_prng_below(&chance, 2 * pause_ms)) * SIM_MS;
     }
+    if (setting->begins_old)
+        add_upgrade(plan, &chance);
     plan->calm_ns[0] = stop_ns;
     plan->calm_ns[1] = SIM_BEGIN_NS + length_ns;
     return plan;
@@ -114,8 +158,10 @@ struct sim_plan *sim_plan_new(const struct sim_setting *setting)
 
 void sim_plan_free(struct sim_plan *plan)
 {
-    if (plan != NULL)
+    if (plan != NULL) {
         free(plan->incidents);
+        sim_saved_free(plan->saved);
+    }
     free(plan);
 }
 
@@ -150,8 +196,8 @@ static void begin_incident(struct sim_world *world, uint64_t number)
     const struct sim_incident_kind *kind = sim_incident_kind_at(incident->kind);
     char name[SIM_COVERAGE_NAME_BYTES];
 
-    if (incident->is_left_out)
-        return;
+    if (incident->is_left_out || (world->setting.is_liveness && world->now_ns > world->plan->calm_ns[0]))
+        return; /* in a short world one may be planned for the calm */
     bw_prng_init(&incident->chance, incident->salt);
     incident->until_ns = world->now_ns;
     if (kind->ms_max > 0)
@@ -181,10 +227,11 @@ static void set_storm(struct sim_world *world, bool is_on)
 {
     const uint32_t per_million = is_on ? STORM_PER_MILLION : (uint32_t)-STORM_PER_MILLION;
 
-    for (uint32_t from = 0; from < SIM_WITNESSES; from++) {
+    for (uint32_t from = 0; from < SIM_WITNESSES_MAX; from++) {
         world->witnesses[from]->crash_per_million = is_on ? STORM_CRASH_PER_MILLION : 0;
-        for (uint32_t to = 0; to < SIM_WITNESSES; to++) {
-            struct sim_link *link = sim_link(world, from, to);
+        for (uint32_t to = 0; to < SIM_WITNESSES_MAX; to++) {
+            struct sim_link *link = sim_link(world, world->witnesses[from]->host->index,
+                                             world->witnesses[to]->host->index);
 
             link->loss_per_million += per_million; /* unsigned: it comes back to what it was */
             link->twice_per_million += per_million;
@@ -249,7 +296,7 @@ bool sim_plan_find_serving(struct sim_world *world, struct sim_incident *inciden
 
 bool sim_plan_find_leader(struct sim_world *world, struct sim_incident *incident)
 {
-    for (incident->a = 0; incident->a < SIM_WITNESSES; incident->a++)
+    for (incident->a = 0; incident->a < world->witness_count; incident->a++)
         if (sim_witness_leads(world->witnesses[incident->a]))
             return true;
     return false;

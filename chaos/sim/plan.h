@@ -6,6 +6,7 @@
 #include "world.h"
 
 #define SIM_PLAN_MAX 8192 /* incidents in one run */
+#define SIM_UPGRADE  "upgrade" /* the incident of worlds that begin old: once in each, and drawn in no other */
 
 /* One incident under way. */
 struct sim_incident {
@@ -42,7 +43,7 @@ struct sim_incident_kind {
     void (*end)(struct sim_world *world, struct sim_incident *incident); /* NULL: nothing to end */
 };
 
-/* faults_*.c and people*.c; each ends with a kind without a name. */
+/* faults_*.c and operator*.c; each ends with a kind without a name. */
 extern const struct sim_incident_kind sim_net_faults[];
 extern const struct sim_incident_kind sim_process_faults[];
 extern const struct sim_incident_kind sim_machine_faults[];
@@ -51,14 +52,22 @@ extern const struct sim_incident_kind sim_faults_of_scripts[];
 extern const struct sim_incident_kind sim_faults_together[];
 extern const struct sim_incident_kind sim_faults_of_moments[];
 extern const struct sim_incident_kind sim_forced_faults[];
-extern const struct sim_incident_kind sim_people_acts[];
-extern const struct sim_incident_kind sim_people_midway[];
-extern const struct sim_incident_kind sim_people_release[];
+extern const struct sim_incident_kind sim_operator_acts[];
+extern const struct sim_incident_kind sim_operator_midway[];
+extern const struct sim_incident_kind sim_operator_release[];
+extern const struct sim_incident_kind sim_operator_members[];
+extern const struct sim_incident_kind sim_operator_upgrade[];
+extern const struct sim_incident_kind sim_operator_recovery[];
+
+struct sim_saved; /* recovery.h */
 
 struct sim_plan {
     struct sim_incident *incidents;
     uint32_t count;
     uint64_t calm_ns[2]; /* liveness: from when to when nothing goes wrong */
+    bool is_witness_taken[SIM_WITNESSES_MAX]; /* its machine is part of a change of members */
+    bool is_recovering; /* a majority is lost, and its machines are not back */
+    struct sim_saved *saved; /* a state of before, which is to be restored; NULL: none */
     uint64_t site_rests_until_ns[SIM_SITES_MAX]; /* one process of a site fails at a time (3.8) */
 };
 
@@ -71,6 +80,8 @@ void sim_plan_calm_down(struct sim_world *world);
 
 uint32_t sim_incident_kind_count(void);
 const struct sim_incident_kind *sim_incident_kind_at(uint32_t kind);
+/* Whether incidents of this name are drawn in such a run. */
+bool sim_incident_kind_is_drawn(const char *name, bool is_liveness);
 
 /* May agent or guard of this site fail for `ns`? True notes it: neither fails again before the time
  * is over that a fence takes, since both at once are the supervisor's case (3.8). */

@@ -107,6 +107,7 @@ void sim_process_start(struct sim_process *process)
         return;
     }
     process->life++;
+    process->level = process->host->installed;
     process->health = SIM_ABLE;
     sim_tell(world, process->name, "starts");
     enter(process, NULL);
@@ -147,7 +148,7 @@ void sim_process_freeze(struct sim_process *process)
 static void read_what_has_come(struct sim_process *process)
 {
     struct sim_world *world = sim_world_of(process);
-    const uint32_t first = (uint32_t)bw_prng_below(&process->chance, SIM_HOSTS_MAX);
+    const uint32_t first = (uint32_t)bw_prng_below(&process->chance, SIM_SPARES_AT);
     struct sim_event *events = process->held_first;
 
     process->held_first = NULL;

@@ -27,6 +27,11 @@ static struct sim_raft_entry *entry_at(const struct sim_raft_disk *disk, raft_in
     return &disk->ring[index & (disk->capacity - 1)];
 }
 
+const struct sim_raft_entry *sim_raft_disk_at(const struct sim_raft_disk *disk, raft_index index)
+{
+    return index < disk->first || index >= sim_raft_disk_next(disk) ? NULL : entry_at(disk, index);
+}
+
 static void remove_last(struct sim_raft_disk *disk)
 {
     disk->count--;

@@ -43,6 +43,8 @@ static inline raft_index sim_raft_disk_next(const struct sim_raft_disk *disk)
     return disk->first + disk->count;
 }
 
+/* Entry `index`; NULL: it is not in the log. */
+const struct sim_raft_entry *sim_raft_disk_at(const struct sim_raft_disk *disk, raft_index index);
 /* Takes the bytes of `entry`, which becomes the next one. */
 void sim_raft_disk_append(struct sim_raft_disk *disk, const struct sim_raft_entry *entry);
 /* Removes the entries from `index` on. */

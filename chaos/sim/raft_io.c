@@ -11,6 +11,7 @@
 #include "check.h"
 #include "raft_message.h"
 #include "witness.h"
+#include "witness_level.h"
 
 /* How long a write takes: mostly a good disk, now and then a busy one. */
 #define WRITE_NS_MIN           (200 * 1000)
@@ -67,12 +68,10 @@ static bool meets(const struct sim_raft_io *backend, raft_id peer, struct bw_id 
     return false;
 }
 
-const char *sim_raft_address(raft_id id)
+const char *sim_raft_address(raft_id id, char out_text[SIM_RAFT_ADDRESS_BYTES])
 {
-    static const char *const addresses[SIM_WITNESSES] = {"1", "2", "3"};
-
-    BW_ASSERT(id > 0 && id <= SIM_WITNESSES);
-    return addresses[id - 1];
+    (void)snprintf(out_text, SIM_RAFT_ADDRESS_BYTES, "%llu", id);
+    return out_text;
 }
 
 /* ---- delays and faults ---- */
@@ -134,7 +133,7 @@ static void measure_room(struct sim_raft_io *backend)
 
 /* ---- what is on its way to the disk ---- */
 
-static struct sim_raft_snapshot copy_snapshot(const struct raft_snapshot *from)
+struct sim_raft_snapshot sim_raft_copy_snapshot(const struct raft_snapshot *from)
 {
     struct sim_raft_snapshot snapshot = {
         .index = from->index, .term = from->term, .configuration_index = from->configuration_index};
@@ -371,6 +370,9 @@ static int io_append(struct raft_io *io, struct raft_io_append *request,
             .type = entries[i].type,
             .size = entries[i].buf.len,
             .bytes = sim_raft_copy(entries[i].buf.base, entries[i].buf.len)};
+        if (entries[i].type == RAFT_CHANGE)
+            sim_check_configuration(backend->process, write->index + i, entries[i].term,
+                                    &entries[i].buf);
         write->size += entries[i].buf.len + BATCH_HEAD_BYTES;
     }
     backend->next_index += count;
@@ -405,12 +407,12 @@ static int io_snapshot_put(struct raft_io *io, unsigned trailing,
         struct sim_raft_write *write = new_write(backend, WRITE_INSTALL, 0);
 
         write->put = request;
-        write->snapshot = copy_snapshot(snapshot);
+        write->snapshot = sim_raft_copy_snapshot(snapshot);
         backend->next_index = snapshot->index + 1;
     } else {
         BW_ASSERT(backend->put.request == NULL); /* libraft takes one at a time */
         backend->put = (struct sim_raft_put){.request = request,
-                                             .snapshot = copy_snapshot(snapshot),
+                                             .snapshot = sim_raft_copy_snapshot(snapshot),
                                              .trailing = trailing,
                                              .after = backend->asked};
     }
@@ -514,6 +516,7 @@ static int io_bootstrap(struct raft_io *io, const struct raft_configuration *con
     BW_ASSERT(raft_configuration_encode(configuration, &encoded) == 0);
     entry.size = encoded.len;
     entry.bytes = sim_raft_copy(encoded.base, encoded.len);
+    sim_check_configuration(backend->process, 1, 1, &encoded);
     raft_free(encoded.base);
     disk->term = 1;
     disk->vote = 0;
@@ -527,16 +530,21 @@ static void on_arrived(struct sim_process *process, void *payload)
 {
     struct sim_raft_io *backend = backend_in(process);
     struct sim_raft_message *arrived = payload;
+    char address[SIM_RAFT_ADDRESS_BYTES];
 
     /* It listens once it has started. Its hello is judged as that of its connection would be, which
      * ends with the directory that one end had. */
     if (backend->on_receive == NULL ||
+        !sim_witness_knows(process, arrived->message.server_id) ||
         !bw_id_equal(arrived->to, roll_of(backend)->incarnation) ||
         !meets(backend, arrived->message.server_id, arrived->incarnation)) {
+        if (backend->on_receive != NULL)
+            sim_witness_part(process, arrived->message.server_id);
         sim_raft_message_drop(arrived);
         return;
     }
-    arrived->message.server_address = sim_raft_address(arrived->message.server_id);
+    sim_level_heard(process->state, arrived->message.server_id, arrived->level);
+    arrived->message.server_address = sim_raft_address(arrived->message.server_id, address);
     backend->on_receive(backend->io, &arrived->message); /* what it holds is libraft's */
     free(arrived);
     backend->on_event(process);
@@ -563,21 +571,21 @@ static int io_send(struct raft_io *io, struct raft_io_send *request,
     struct sim_process *process = backend->process;
     struct sim_world *world = sim_world_of(process);
     bool is_snapshot = message->type == RAFT_INSTALL_SNAPSHOT;
+    struct sim_process *peer = sim_witness_of_id(world, message->server_id);
     struct bw_id to;
 
     request->cb = done;
-    if (message->server_id == 0 || message->server_id > SIM_WITNESSES ||
-        backend->sent_count == SIM_RAFT_SENDS_MAX || backend->leaving_count == SIM_RAFT_SENDS_MAX)
+    if (peer == NULL || !sim_witness_knows(process, message->server_id) || backend->sent_count == SIM_RAFT_SENDS_MAX || backend->leaving_count == SIM_RAFT_SENDS_MAX)
         return RAFT_NOCONNECTION;
     if (sim_crash_point(process, "crash:raft_send"))
         return RAFT_CANCELED;
-    to = sim_witness_incarnation(world, (uint32_t)message->server_id - 1);
+    to = sim_witness_incarnation(peer);
     if (!meets(backend, message->server_id, to))
         return RAFT_NOCONNECTION; /* the hello that answers ours */
     sim_check_raft_says(process, backend->disk, message);
-    sim_net_post(process, world->witnesses[message->server_id - 1], on_arrived,
-                 sim_raft_message_new(message, process->host->number + 1,
-                                      roll_of(backend)->incarnation, to),
+    sim_net_post(process, peer, on_arrived,
+                 sim_raft_message_new(message, sim_witness_id(process),
+                                      roll_of(backend)->incarnation, to, process->level),
                  sim_raft_message_copy, sim_raft_message_drop);
     if (!is_snapshot) {
         backend->sent[backend->sent_count++] = request;

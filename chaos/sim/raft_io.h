@@ -72,7 +72,10 @@ void sim_raft_io_turn(struct sim_raft_io *backend);
 /* The process dies: what was on its way reaches the disk, or not. Before raft_close. */
 void sim_raft_io_crash(struct sim_raft_io *backend);
 
-/* The address of a witness in libraft's configuration: its id, as in production. Static. */
-const char *sim_raft_address(raft_id id);
+/* The address of a witness in libraft's configuration: its id, as in production. Returns `out_text`. */
+#define SIM_RAFT_ADDRESS_BYTES 24
+/* As it lies on a disk. */
+struct sim_raft_snapshot sim_raft_copy_snapshot(const struct raft_snapshot *from);
+const char *sim_raft_address(raft_id id, char out_text[SIM_RAFT_ADDRESS_BYTES]);
 
 #endif

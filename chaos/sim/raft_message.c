@@ -43,7 +43,8 @@ static void copy_snapshot(struct raft_install_snapshot *install)
 }
 
 struct sim_raft_message *sim_raft_message_new(const struct raft_message *message, raft_id from,
-                                              struct bw_id incarnation, struct bw_id to)
+                                              struct bw_id incarnation, struct bw_id to,
+                                              uint32_t level)
 {
     struct sim_raft_message *copy = malloc(sizeof *copy);
 
@@ -51,6 +52,7 @@ struct sim_raft_message *sim_raft_message_new(const struct raft_message *message
     copy->message = *message;
     copy->incarnation = incarnation;
     copy->to = to;
+    copy->level = level;
     copy->message.server_id = from;
     copy->message.server_address = NULL; /* the receiver knows it */
     if (message->type == RAFT_APPEND_ENTRIES && message->append_entries.n_entries > 0)
@@ -65,7 +67,7 @@ void *sim_raft_message_copy(const void *message)
     const struct sim_raft_message *from = message;
 
     return sim_raft_message_new(&from->message, from->message.server_id, from->incarnation,
-                                from->to);
+                                from->to, from->level);
 }
 
 void sim_raft_message_drop(void *payload)

@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 
 #include "check.h"
+#include "witness.h"
 
 /* Hidden in the shared library: who drives the classic calls without libuv must call it. */
 void LegacyFireCompletedRequests(struct raft *raft);
@@ -74,6 +75,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L16", now->terms_hidden, &counted->terms_hidden);
     count_growth(node, "L20", now->votes_refused, &counted->votes_refused);
     count_growth(node, "L21", now->votes_held + now->stands_refused, &counted->votes_held);
+    count_growth(node, "L25", now->votes_lent, &counted->votes_lent);
     count_growth(node, "L22", now->strangers_dropped, &counted->strangers_dropped);
 }
 
@@ -85,6 +87,7 @@ void sim_node_turn(struct sim_node *node)
     LegacyFireCompletedRequests(&node->voter.raft);
     bw_voter_turn(&node->voter);
     LegacyFireCompletedRequests(&node->voter.raft);
+    sim_check_configuration_committed(node->backend->process);
     count_rules(node);
 }
 
@@ -122,7 +125,7 @@ static void set_up(struct sim_node *node)
                                                .heartbeat_ms = setting->heartbeat_ms,
                                                .snapshot_threshold = setting->snapshot_threshold,
                                                .snapshot_trailing = setting->snapshot_trailing,
-                                               .seed = (process->host->number + 1) ^
+                                               .seed = (unsigned)sim_witness_id(process) ^
                                                        (unsigned)bw_prng_next(&process->chance)};
 
     bw_voter_set_up(&node->voter, &settings);
@@ -136,12 +139,12 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
                    struct sim_raft_disk *disk, void (*on_event)(struct sim_process *process),
                    const struct sim_node_owner *owner)
 {
-    const uint64_t id = process->host->number + 1;
+    char address[SIM_RAFT_ADDRESS_BYTES];
     const struct bw_voter_config config = {
-        .id = id,
+        .id = owner->id,
         .incarnation = owner->incarnation,
-        .is_founder = owner->is_founder,
-        .address = sim_raft_address(id),
+        .origin = owner->origin,
+        .address = sim_raft_address(owner->id, address),
         .store = {.user = node, .load = load_vote, .save = save_vote},
         .fsm = owner->fsm,
         .events = owner->events,
@@ -155,14 +158,15 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
     set_up(node);
 }
 
-void sim_node_bootstrap(struct sim_node *node)
+void sim_node_bootstrap(struct sim_node *node, uint32_t founder_count)
 {
     struct raft_configuration configuration;
+    char address[SIM_RAFT_ADDRESS_BYTES];
 
     raft_configuration_init(&configuration);
-    for (raft_id id = 1; id <= SIM_WITNESSES; id++)
-        BW_ASSERT(raft_configuration_add(&configuration, id, sim_raft_address(id), RAFT_VOTER) ==
-                  0);
+    for (raft_id id = 1; id <= founder_count; id++)
+        BW_ASSERT(raft_configuration_add(&configuration, id, sim_raft_address(id, address),
+                                         RAFT_VOTER) == 0);
     BW_ASSERT(raft_bootstrap(&node->voter.raft, &configuration) == 0);
     raft_configuration_close(&configuration);
 }

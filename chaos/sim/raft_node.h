@@ -19,8 +19,9 @@ struct sim_node {
 
 /* What the process of a witness is to its node; `user` is that of all callbacks. */
 struct sim_node_owner {
+    uint64_t id;
     struct bw_id incarnation;
-    bool is_founder;
+    enum bw_roll_origin origin;
     struct bw_fsm_ops fsm;
     struct bw_node_events events;
     bw_stop_fn stop;
@@ -33,7 +34,7 @@ void sim_node_open(struct sim_node *node, struct sim_raft_io *backend, struct si
                    struct sim_raft_disk *disk, void (*on_event)(struct sim_process *process),
                    const struct sim_node_owner *owner);
 /* `witness init`: the founding configuration, term 1. Of a node that was opened only. */
-void sim_node_bootstrap(struct sim_node *node);
+void sim_node_bootstrap(struct sim_node *node, uint32_t founder_count);
 /* The process dies: unanswered submissions end with BW_ERR_UNKNOWN, and nothing is left but `node`.
  */
 void sim_node_close(struct sim_node *node);

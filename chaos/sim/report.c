@@ -30,17 +30,22 @@ static void print_coverage(const struct sim_coverage *coverage, FILE *out)
     (void)fprintf(out, "%s", column > 0 ? "\n" : "");
 }
 
-void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns, FILE *out)
+void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns,
+                               const char *often, FILE *out)
 {
+    char more[64] = "";
+
+    if (often != NULL)
+        (void)snprintf(more, sizeof more, " --often %s", often);
     (void)fprintf(out,
                   "  seed %" PRIu64 ": %s: %s\n"
                   "    again:  breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
-                  "s --story\n"
+                  "s%s --story\n"
                   "    less:   breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
-                  "s --shrink\n",
+                  "s%s --shrink\n",
                   result->seed, result->property, result->failure, result->seed,
-                  sim_mode_word(result->mode), length_ns / SIM_S, result->seed,
-                  sim_mode_word(result->mode), length_ns / SIM_S);
+                  sim_mode_word(result->mode), length_ns / SIM_S, more, result->seed,
+                  sim_mode_word(result->mode), length_ns / SIM_S, more);
 }
 
 uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *out)
@@ -59,6 +64,21 @@ uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *ou
     return count;
 }
 
+static void print_replacements(const struct sim_coverage *coverage, FILE *out)
+{
+    const uint64_t restored = sim_coverage_get(coverage, "recovery:restored");
+
+    (void)fprintf(out,
+                  "%" PRIu64 " member changes, %" PRIu64 " recoveries (%" PRIu64
+                  " of a saved state), %" PRIu64 " rolling upgrades (%" PRIu64
+                  " daemons restarted, %" PRIu64 " rolls back)\n",
+                  sim_coverage_get(coverage, "members:done"),
+                  sim_coverage_get(coverage, "recover:done") + restored, restored,
+                  sim_coverage_get(coverage, "upgrade:done"),
+                  sim_coverage_get(coverage, "upgrade:restart"),
+                  sim_coverage_get(coverage, "upgrade:rolled_back"));
+}
+
 void sim_campaign_print(const struct sim_campaign *campaign, FILE *out)
 {
     const double hours = (double)campaign->lived_ns / 3.6e12;
@@ -67,7 +87,8 @@ void sim_campaign_print(const struct sim_campaign *campaign, FILE *out)
     (void)fprintf(out, "how often each rule and fault fired:\n");
     print_coverage(&campaign->coverage, out);
     for (uint64_t i = 0; i < campaign->failure_count && i < SIM_FAILURES_MAX; i++)
-        sim_campaign_print_replay(&campaign->failures[i], campaign->length_ns, out);
+        sim_campaign_print_replay(&campaign->failures[i], campaign->length_ns,
+                                  campaign->often, out);
     (void)fprintf(out,
                   "%.1f h simulated in %.0f s on %u cores (%.2f h/s, %.2f M events/s), seeds %" PRIu64
                   "..%" PRIu64 "\n",
@@ -83,6 +104,7 @@ void sim_campaign_print(const struct sim_campaign *campaign, FILE *out)
                   campaign->tally.elections, campaign->tally.committed,
                   campaign->tally.acknowledged, campaign->tally.settled,
                   campaign->tally.overlaps_outside);
+    print_replacements(&campaign->coverage, out);
     (void)fprintf(out, "%" PRIu64 " seeds, %" PRIu64 " failed\n", campaign->run_count,
                   campaign->failure_count);
 }

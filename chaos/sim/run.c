@@ -45,7 +45,8 @@ void sim_run(const struct sim_order *order, struct sim_result *out_result,
     memset(out_result, 0, sizeof *out_result);
     out_result->seed = order->seed;
     out_result->mode = order->mode;
-    sim_setting_draw(&setting, order->seed, order->mode == SIM_MODE_LIVENESS, order->length_ns);
+    sim_setting_draw(&setting, order->seed, order->mode == SIM_MODE_LIVENESS, order->length_ns,
+                     order->often);
     world = sim_world_new(&setting);
     BW_ASSERT(world != NULL);
     world->tells = order->story_lines > 0;

@@ -14,6 +14,7 @@ struct sim_order {
     uint64_t seed;
     enum sim_mode mode;
     uint64_t length_ns;
+    const char *often; /* see struct sim_setting; borrowed */
     uint32_t left_out_count;
     const uint32_t *left_out;
     uint32_t story_lines; /* kept and printed; 0: no story */

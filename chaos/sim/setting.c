@@ -1,6 +1,8 @@
 /* setting.c - what differs between seeds before anything happens: timings, sizes, scripts. Whatever it
  * draws keeps the inequality of design 4; the tight ones are the interesting ones. */
-#include "world.h"
+#include "plan.h"
+
+#include <string.h>
 
 #include <breakwater/base/assert.h>
 #include <breakwater/core/guard_link.h>
@@ -69,14 +71,14 @@ static uint32_t draw_groups(struct bw_prng *chance)
 }
 
 void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,
-                      uint64_t length_ns)
+                      uint64_t length_ns, const char *often)
 {
     struct bw_prng chance;
 
     _Static_assert(BW_ACTION_COUNT <= 16, "script_limit_ns");
     bw_prng_init(&chance, seed * 1000003 + 50);
     *out_setting = (struct sim_setting){
-        .seed = seed, .is_liveness = is_liveness, .length_ns = length_ns};
+        .seed = seed, .is_liveness = is_liveness, .length_ns = length_ns, .often = often};
     out_setting->site_count = sim_chance(&chance, 600000) ? 2 : 3;
     out_setting->group_count = draw_groups(&chance);
     out_setting->is_storm = sim_chance(&chance, 150000);
@@ -89,4 +91,7 @@ void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_li
     out_setting->local_restarts = between(&chance, 0, 2);
     out_setting->has_condition_script = sim_chance(&chance, 500000);
     out_setting->condition_is_shown = sim_chance(&chance, 300000);
+    out_setting->founder_count = sim_chance(&chance, 250000) ? 5 : 3;
+    out_setting->begins_old =
+        sim_chance(&chance, 250000) || (often != NULL && strcmp(often, SIM_UPGRADE) == 0);
 }

@@ -49,7 +49,7 @@ static void leave_out_rest(struct shrinking *shrinking)
     struct sim_plan *plan;
 
     sim_setting_draw(&setting, shrinking->order.seed, shrinking->order.mode == SIM_MODE_LIVENESS,
-                     shrinking->order.length_ns);
+                     shrinking->order.length_ns, shrinking->order.often);
     plan = sim_plan_new(&setting);
     BW_ASSERT(plan != NULL);
     for (uint32_t i = 0; i < plan->count; i++)

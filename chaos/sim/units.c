@@ -1,5 +1,5 @@
-/* units.c - services that are units of systemd: each start makes a cgroup anew, which only who has looked since
- * knows and can kill (sys/unit_reach.c, sys/units.c); and some that systemd starts again by itself. */
+/* units.c - services that are units of systemd: each start makes a cgroup anew, by a path that only who has asked
+ * systemd once knows (sys/unit_reach.c, sys/units.c); and some that systemd starts again by itself. */
 #include "units.h"
 
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <breakwater/base/assert.h>
 
 #include "coverage.h"
+#include "enforcer.h"
 
 #define LOOK_NS_MAX  (30 * SIM_MS)  /* one call of systemctl */
 #define WATCH_NS     (250 * SIM_MS) /* between looks while a start runs */
@@ -45,7 +46,7 @@ static bool is_in_unit(const struct sim_machine *machine, uint32_t group)
 
 /* ---- looks -------------------------------------------------------------------------------------- */
 
-static const struct sim_process *observer_of(const struct sim_machine *machine,
+static struct sim_process *observer_of(const struct sim_machine *machine,
                                              enum sim_unit_observer observer)
 {
     const struct sim_world *world = machine->host->world;
@@ -60,20 +61,20 @@ static void on_looked(struct sim_process *kernel, void *payload)
     const struct look look = *(struct look *)payload;
     struct sim_unit *unit = &machine->units[look.group];
     struct sim_unit_sight *sight = &unit->sights[look.observer];
-    const struct sim_process *process = observer_of(machine, look.observer);
+    struct sim_process *process = observer_of(machine, look.observer);
+    bool is_first;
 
     free(payload);
     if (sight->looks != look.number || process->health == SIM_DEAD ||
         process->life != look.observer_life)
         return; /* nobody hears of it */
     sight->is_looking = false;
+    is_first = !sight->has_seen;
     sight->has_seen = true;
     sight->seen_life = look.life;
     sight->seen_ns = sight->looked_ns;
-    if (look.life != 0)
-        sight->known_life = look.life;
-    if (look.observer == SIM_UNITS_OF_GUARD)
-        unit->enforced_life = sight->known_life; /* its enforcer is told at once */
+    if (look.observer == SIM_UNITS_OF_GUARD && is_first)
+        sim_enforcer_units_seen(process, look.group);
     if (!sight->is_look_again)
         return;
     sight->is_look_again = false;
@@ -128,11 +129,6 @@ bool sim_unit_is_seen_down(const struct sim_machine *machine, uint32_t group,
     return sight->has_seen && sight->seen_life == 0 && sight->seen_ns >= since_ns;
 }
 
-static bool is_known(const struct sim_machine *machine, uint32_t group, uint32_t life)
-{
-    return is_in_unit(machine, group) && machine->units[group].life == life;
-}
-
 enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group)
 {
     const struct sim_unit *unit = &machine->units[group];
@@ -141,13 +137,13 @@ enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group
     sim_unit_look(machine, group, SIM_UNITS_OF_GUARD);
     if (unit->comes_again) /* what systemd starts again is not inside of what a KILL ends (3.4) */
         return BW_POPULATED_NO;
-    if (is_known(machine, group, sight.known_life))
+    if (is_in_unit(machine, group) && sight.has_seen)
         return BW_POPULATED_YES;
     return sight.has_seen && !sight.is_looking && sight.seen_life == 0 ? BW_POPULATED_NO
                                                                        : BW_POPULATED_UNKNOWN;
 }
 
-/* ---- while something begins: watched, so that what comes up is known soon ----------------------- */
+/* ---- while something begins: watched, as the guard does ------------------------------------------ */
 
 static void watch(struct sim_process *kernel, void *payload)
 {
@@ -180,21 +176,17 @@ bool sim_unit_is_reached(const struct sim_machine *machine, uint32_t group, uint
     if (!is_kill) /* by systemctl */
         return (slots & (SIM_SLOT_UNITS_GUARD | SIM_SLOT_UNITS_AGENT)) != 0;
     return ((slots & SIM_SLOT_UNITS_GUARD) != 0 &&
-            is_known(machine, group, unit->sights[SIM_UNITS_OF_GUARD].known_life)) ||
+            unit->sights[SIM_UNITS_OF_GUARD].has_seen) ||
            ((slots & SIM_SLOT_UNITS_AGENT) != 0 &&
-            is_known(machine, group, unit->sights[SIM_UNITS_OF_AGENT].known_life)) ||
-           ((slots & SIM_SLOT_UNITS_ENFORCER) != 0 &&
-            is_known(machine, group, unit->enforced_life));
+            unit->sights[SIM_UNITS_OF_AGENT].has_seen) ||
+           (slots & SIM_SLOT_UNITS_ENFORCER) != 0;
 }
 
-bool sim_unit_is_unwatched(struct sim_machine *machine, uint32_t group)
+bool sim_unit_is_unseen(const struct sim_machine *machine, uint32_t group)
 {
-    if (!is_in_unit(machine, group) || is_known(machine, group, machine->units[group].enforced_life) ||
-        observer_of(machine, SIM_UNITS_OF_GUARD)->health == SIM_ABLE ||
-        observer_of(machine, SIM_UNITS_OF_AGENT)->health == SIM_ABLE)
-        return false;
-    sim_count(machine->host->world, "unit:unwatched");
-    return true;
+    const struct sim_unit *unit = &machine->units[group];
+
+    return is_in_unit(machine, group) && unit->sights[SIM_UNITS_OF_GUARD].seen_life != unit->life;
 }
 
 /* ---- up and down -------------------------------------------------------------------------------- */

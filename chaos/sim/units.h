@@ -5,7 +5,7 @@
 #include "machine.h"
 
 void sim_units_init(struct sim_machine *machine);
-/* Learns the cgroup of what is up; takes a call of systemctl, and what it says was so when it began. */
+/* Learns what is up, and by which path its cgroup is found; takes a call of systemctl, and what it says was so when it began. */
 void sim_unit_look(struct sim_machine *machine, uint32_t group, enum sim_unit_observer observer);
 /* A process that has just begun knows nothing. */
 void sim_unit_forget(struct sim_machine *machine, uint32_t group, enum sim_unit_observer observer);
@@ -17,11 +17,11 @@ bool sim_unit_is_seen_down(const struct sim_machine *machine, uint32_t group,
 enum bw_populated sim_unit_populated(struct sim_machine *machine, uint32_t group);
 /* A start of the guard has got its go-ahead. */
 void sim_unit_watch(struct sim_machine *machine, const struct sim_run *run);
-/* It is up in a unit whose cgroup is known to who sends the signal (SIM_SLOT_UNITS_*). */
+/* It is up in a unit, and who sends the signal knows where that comes up (SIM_SLOT_UNITS_*). */
 bool sim_unit_is_reached(const struct sim_machine *machine, uint32_t group, uint32_t slots,
                          bool is_kill);
-/* It came up, or was about to, as nobody was there who looks for it: its enforcer cannot end it (3.8). */
-bool sim_unit_is_unwatched(struct sim_machine *machine, uint32_t group);
+/* It is up since the guard has looked last. */
+bool sim_unit_is_unseen(const struct sim_machine *machine, uint32_t group);
 void sim_unit_up(struct sim_machine *machine, uint32_t group);
 /* `is_ordered`: systemd was told to; else it may start it again. */
 void sim_unit_down(struct sim_machine *machine, uint32_t group, bool is_ordered);

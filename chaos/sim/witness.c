@@ -13,9 +13,11 @@
 #include <breakwater/wire/snapshot.h>
 
 #include "check.h"
+#include "check_level.h"
 #include "check_log.h"
 #include "check_reports.h"
 #include "checks.h"
+#include "upgrade.h"
 #include "witness_program.h"
 
 #define LOST_VOTE       "vote-that-is-lost"
@@ -30,12 +32,6 @@ static struct sim_witness *witness_of(const struct sim_process *process)
     return process->state;
 }
 
-/* Able to answer an operator. */
-static struct sim_witness *able(const struct sim_process *process)
-{
-    return process->health == SIM_ABLE && !process->is_doomed ? process->state : NULL;
-}
-
 /* ---- the replicated state ---- */
 
 /* Once for each entry, whoever is the first to apply it. */
@@ -44,9 +40,8 @@ static void tell_applied(const struct sim_witness *witness, uint64_t index,
 {
     struct sim_world *world = sim_witness_world(witness);
 
-    if (index <= witness->disk->founding->told_index)
+    if (!sim_check_is_first_to_apply(world, index))
         return;
-    witness->disk->founding->told_index = index;
     if (applied->rule != NULL)
         sim_count(world, applied->rule->id);
     sim_tell(world, witness->process->name,
@@ -58,13 +53,15 @@ static void tell_applied(const struct sim_witness *witness, uint64_t index,
 }
 
 /* For who asks whether a look is older than the commit that it would rest on. */
-static void note_spec(const struct sim_witness *witness, int place)
+static void note_spec(const struct sim_witness *witness, int group_index)
 {
     struct sim_world *world = sim_witness_world(witness);
-    const int group = place < 0 ? -1 : sim_group_find(world, witness->groups[place].spec.name);
+    const int group = group_index < 0
+                          ? -1
+                          : sim_group_find(world, witness->groups[group_index].spec.name);
 
     if (group >= 0)
-        sim_check_spec_changes(world, (uint32_t)group, witness->groups[place].spec_version);
+        sim_check_spec_changes(world, (uint32_t)group, witness->groups[group_index].spec_version);
 }
 
 static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_t *data,
@@ -92,6 +89,7 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     }
     sim_mix(sim_witness_world(witness), index << 8 | (uint64_t)command.kind);
     sim_mix(sim_witness_world(witness), command.epoch);
+    sim_check_level_applied(witness->process, witness->machine.cluster.feature_level);
     tell_applied(witness, index, &command, &applied);
     return BW_OK;
 }
@@ -126,6 +124,7 @@ static enum bw_err restore(void *user, const uint8_t *data, size_t size, struct 
         err = bw_witness_machine_restored(&witness->machine, diag);
     if (err != BW_OK)
         return err;
+    sim_check_level_applied(witness->process, witness->machine.cluster.feature_level);
     sim_check_restored(witness->process, witness->machine.cluster.applied_index);
     sim_count(sim_witness_world(witness),
               bw_voter_is_running(&witness->node.voter) ? "snapshot:installed" : "snapshot:loaded");
@@ -146,7 +145,6 @@ static void on_ready_to_lead(void *user, uint64_t term)
     sim_witness_on_ready_to_lead(user, term);
 }
 
-/* Another leader finds out what the peer has lost, and sends it again. */
 static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
 {
     struct sim_witness *witness = user;
@@ -154,19 +152,31 @@ static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t c
     sim_count(sim_witness_world(witness), "L11");
     sim_tell(sim_witness_world(witness), witness->process->name,
              "sees w%" PRIu64 " stand still at %" PRIu64 " behind %" PRIu64, peer, match, commit);
-    if (sim_node_transfer(&witness->node, 0) == BW_OK)
-        sim_count(sim_witness_world(witness), "transfer:behind");
+    sim_witness_happen(
+        witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_BEHIND, .peer = peer});
+}
+
+/* Exit status 70: no supervisor starts it again. */
+static void end_as_too_old(struct sim_process *process, const char *why)
+{
+    sim_count(sim_world_of(process), "level:witness_ends");
+    sim_tell(sim_world_of(process), process->name, "ends: %s", why);
+    sim_world_of(process)->upgrade.ended |= 1u << process->host->number;
+    sim_process_keep_down(process);
 }
 
 /* No fault of the simulator damages what a disk has taken: a stop that only a person could mend is
  * a defect. A restart is its supervisor's. */
 static void end_it(const struct sim_witness *witness, bool needs_person, const char *why)
 {
+    if (sim_upgrade_is_too_old(witness->process)) {
+        end_as_too_old(witness->process, why);
+        return;
+    }
     if (needs_person && !sim_checks_is_vote_away(witness->process))
         sim_fail(sim_witness_world(witness), "witness", "%s stops and needs a person: %s",
                  witness->process->name, why);
-    else
-        sim_tell(sim_witness_world(witness), witness->process->name, "stops: %s", why);
+    sim_tell(sim_witness_world(witness), witness->process->name, "stops: %s", why);
     sim_process_kill(witness->process);
 }
 
@@ -207,6 +217,14 @@ static void set_wake(struct sim_witness *witness)
         sim_wake_at(witness->process, first);
 }
 
+/* What an older release does not know, and the product's code of today does: a roster of the second form. It stops
+ * there, as at every entry that it cannot read. */
+static void look_for_newer(struct sim_witness *witness)
+{
+    if (witness->process->level < BW_MEMBERS_LEVEL && witness->node.voter.roll.roster.id_max != 0)
+        end_it(witness, true, "a roster that was written by a newer breakwater");
+}
+
 void sim_witness_turn(struct sim_process *process)
 {
     struct sim_witness *witness = witness_of(process);
@@ -217,6 +235,8 @@ void sim_witness_turn(struct sim_process *process)
         sim_witness_happen(witness, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_SETTLE});
         sim_node_turn(&witness->node);
     }
+    if (!sim_is_doomed(process))
+        look_for_newer(witness);
     if (!sim_is_doomed(process))
         set_wake(witness);
 }
@@ -244,8 +264,9 @@ static struct sim_witness *open_witness(struct sim_process *process)
     struct sim_witness *witness = calloc(1, sizeof *witness);
     const struct sim_witness_disk *disk = process->host->services;
     const struct sim_node_owner owner = {
+        .id = disk->id,
         .incarnation = disk->incarnation,
-        .is_founder = disk->is_founder,
+        .origin = disk->origin,
         .fsm = {.apply = apply, .snapshot = take_snapshot, .restore = restore},
         .events = {.on_role = on_role,
                    .on_ready_to_lead = on_ready_to_lead,
@@ -270,6 +291,7 @@ static void on_death(struct sim_process *process)
     bw_witness_machine_close(&witness->machine);
     sim_node_close(&witness->node);
     sim_agents_free(witness);
+    sim_orders_free(witness);
     free(witness);
     process->state = NULL;
 }
@@ -281,6 +303,11 @@ static void on_start(struct sim_process *process)
     enum bw_err err;
 
     sim_check_restored(process, 0);
+    if (sim_file_load(process->host, SIM_REMOVED_FILE) != NULL) {
+        sim_tell(sim_world_of(process), process->name, "was removed from the cluster: it ends");
+        sim_process_keep_down(process);
+        return;
+    }
     err = bw_voter_start(&witness->node.voter, &diag);
     if (sim_is_doomed(process))
         return;
@@ -288,6 +315,8 @@ static void on_start(struct sim_process *process)
         end_it(witness, err != BW_ERR_IO, diag.text);
     else
         sim_witness_turn(process);
+    if (!sim_is_doomed(process) && process->level >= BW_MEMBERS_LEVEL)
+        sim_members_begin(witness);
 }
 
 const struct sim_process_ops sim_witness_ops = {.role = "witness",
@@ -308,53 +337,134 @@ static struct sim_founding *make_founding(struct sim_world *world)
     founding->founding.cluster_id.bytes[0] |= 1; /* never none */
     BW_ASSERT(bw_copy_text(founding->founding.cluster, sizeof founding->founding.cluster, "simulated"));
     founding->founding.election_timeout_ms = world->setting.election_timeout_ms;
+    founding->id_max = world->setting.founder_count;
     return founding;
 }
 
-static struct sim_witness_disk *new_disk(struct sim_founding *founding, struct bw_prng *chance)
+struct sim_witness_disk *sim_witness_new_disk(struct sim_founding *founding, uint64_t id,
+                                              struct bw_prng *chance)
 {
     struct sim_witness_disk *disk = calloc(1, sizeof *disk);
 
     BW_ASSERT(disk != NULL);
     sim_raft_disk_init(&disk->raft);
     disk->founding = founding;
+    disk->id = id;
+    disk->port = SIM_WITNESS_PORT;
     for (int i = 0; i < BW_ID_BYTES; i++)
         disk->incarnation.bytes[i] = (uint8_t)bw_prng_next(chance);
     disk->incarnation.bytes[0] |= 1; /* never none */
     return disk;
 }
 
-/* `witness init` runs, and ends. It fails on no disk: then there is no witness. */
-static void init(struct sim_process *process)
+struct sim_witness *sim_witness_open_offline(struct sim_process *process,
+                                             struct sim_offline *out_offline)
 {
-    const struct sim_disk_faults faults = process->disk;
-    const uint32_t crash_per_million = process->crash_per_million;
-    const char *crash_at = process->crash_at;
-
+    *out_offline = (struct sim_offline){.disk = process->disk,
+                                        .crash_per_million = process->crash_per_million,
+                                        .crash_at = process->crash_at};
     process->disk = (struct sim_disk_faults){0};
     process->crash_per_million = 0;
     process->crash_at = NULL;
     process->health = SIM_ABLE;
-    sim_node_bootstrap(&open_witness(process)->node);
+    return open_witness(process);
+}
+
+void sim_witness_close_offline(struct sim_process *process, const struct sim_offline *offline)
+{
     process->health = SIM_DEAD;
     on_death(process);
-    process->disk = faults;
-    process->crash_per_million = crash_per_million;
-    process->crash_at = crash_at;
+    process->disk = offline->disk;
+    process->crash_per_million = offline->crash_per_million;
+    process->crash_at = offline->crash_at;
+}
+
+/* `witness init` runs, and ends. */
+static void init(struct sim_process *process)
+{
+    const struct sim_witness_disk *disk = process->host->services;
+    struct sim_offline offline;
+    struct sim_witness *witness = sim_witness_open_offline(process, &offline);
+
+    if (disk->origin != BW_ROLL_JOINING)
+        sim_node_bootstrap(&witness->node, sim_world_of(process)->setting.founder_count);
+    sim_witness_close_offline(process, &offline);
 }
 
 void sim_witness_bootstrap(struct sim_world *world)
 {
     struct sim_founding *founding = make_founding(world);
 
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
+    for (uint32_t i = 0; i < world->setting.founder_count; i++) {
         struct sim_process *process = world->witnesses[i];
-        struct sim_witness_disk *disk = new_disk(founding, &world->chance);
+        struct sim_witness_disk *disk = sim_witness_new_disk(founding, i + 1, &world->chance);
 
-        disk->is_founder = i == 0;
+        disk->origin = i == 0 ? BW_ROLL_FOUNDER : BW_ROLL_FOUNDING;
+        for (; disk->file_count < world->setting.founder_count; disk->file_count++) {
+            disk->file[disk->file_count].id = disk->file_count + 1;
+            disk->file[disk->file_count].machine = disk->file_count;
+        }
         process->host->services = disk;
         init(process);
     }
+}
+
+/* ---- `witness init --join` on a machine that has no directory that anybody counts on ---- */
+
+void sim_witness_discard(struct sim_process *process)
+{
+    struct sim_host *host = process->host;
+    struct sim_witness_disk *disk = host->services;
+
+    sim_process_keep_down(process);
+    for (struct sim_witness_disk *next; disk != NULL; disk = next) {
+        next = disk->lost;
+        sim_raft_disk_deinit(&disk->raft);
+        free(disk);
+    }
+    host->services = NULL;
+    sim_file_remove(host, BW_VOTE_FILE);
+    sim_file_remove(host, LOST_VOTE);
+    sim_file_remove(host, SIM_REMOVED_FILE);
+}
+
+/* Its file names whom the roster has, and itself. */
+static void write_file(struct sim_witness_disk *disk, const struct bw_roster *roster,
+                       const struct sim_process *process)
+{
+    const struct sim_world *world = sim_world_of(process);
+
+    for (unsigned i = 0; i < roster->count && disk->file_count < SIM_WITNESSES_MAX - 1; i++) {
+        const struct sim_process *member = sim_witness_of_id(world, roster->members[i].id);
+
+        if (member == NULL)
+            continue;
+        disk->file[disk->file_count].id = roster->members[i].id;
+        disk->file[disk->file_count++].machine = member->host->number;
+    }
+    disk->file[disk->file_count].id = disk->id;
+    disk->file[disk->file_count++].machine = process->host->number;
+}
+
+void sim_witness_join(struct sim_process *process, const struct bw_roster *roster)
+{
+    struct sim_world *world = sim_world_of(process);
+    struct sim_founding *founding =
+        ((struct sim_witness_disk *)world->hosts[0].services)->founding;
+    struct sim_witness_disk *disk;
+
+    sim_witness_discard(process);
+    disk = sim_witness_new_disk(founding, ++founding->id_max, &process->host->chance);
+    disk->origin = BW_ROLL_JOINING;
+    process->host->installed = BW_FEATURE_LEVEL_NEWEST; /* no older release can */
+    write_file(disk, roster, process);
+    process->host->services = disk;
+    if (process->host->number >= world->witness_count)
+        world->witness_count = process->host->number + 1;
+    init(process);
+    sim_tell(world, process->name, "has a new directory, id %" PRIu64, disk->id);
+    sim_host_boot(process->host);
+    sim_process_let_return(process);
 }
 
 /* ---- a directory that is lost, and found again ---- */
@@ -377,7 +487,10 @@ bool sim_witness_wipe(struct sim_process *process)
         return false;
     sim_process_kill(process);
     sim_file_remove(host, BW_VOTE_FILE);
-    disk = new_disk(lost->founding, &host->chance);
+    disk = sim_witness_new_disk(lost->founding, lost->id, &host->chance);
+    disk->origin = lost->origin == BW_ROLL_JOINING ? BW_ROLL_JOINING : BW_ROLL_FOUNDING;
+    memcpy(disk->file, lost->file, sizeof disk->file);
+    disk->file_count = lost->file_count;
     disk->lost = lost;
     host->services = disk;
     init(process);
@@ -401,19 +514,50 @@ void sim_witness_unwipe(struct sim_process *process)
     sim_process_start(process);
 }
 
-struct bw_id sim_witness_incarnation(const struct sim_world *world, uint32_t witness)
+uint64_t sim_witness_id(const struct sim_process *process)
 {
-    const struct sim_witness_disk *disk = world->hosts[witness].services;
+    const struct sim_witness_disk *disk = process->host->services;
+
+    return disk->id;
+}
+
+struct bw_id sim_witness_incarnation(const struct sim_process *process)
+{
+    const struct sim_witness_disk *disk = process->host->services;
 
     return disk->incarnation;
 }
 
+const struct raft *sim_witness_raft(const struct sim_process *process)
+{
+    return &witness_of(process)->node.voter.raft;
+}
+
+uint64_t sim_witness_term(const struct sim_process *process)
+{
+    return raft_current_term((struct raft *)(uintptr_t)sim_witness_raft(process));
+}
+
+bool sim_witness_knows(const struct sim_process *process, uint64_t id)
+{
+    return sim_members_knows(witness_of(process), id);
+}
+
+struct sim_process *sim_witness_of_id(const struct sim_world *world, uint64_t id)
+{
+    for (uint32_t i = 0; i < world->witness_count; i++)
+        if (world->witnesses[i]->host->services != NULL && sim_witness_id(world->witnesses[i]) == id)
+            return world->witnesses[i];
+    return NULL;
+}
+
 void sim_witness_free_disks(struct sim_world *world)
 {
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
-        struct sim_witness_disk *disk = world->hosts[i].services;
+    for (uint32_t i = 0; i < SIM_WITNESSES_MAX; i++) {
+        struct sim_host *host = sim_witness_host(world, i);
+        struct sim_witness_disk *disk = host->services;
 
-        world->hosts[i].services = NULL;
+        host->services = NULL;
         if (disk != NULL && disk->lost != NULL) {
             struct sim_witness_disk *lost = disk->lost;
 
@@ -430,95 +574,29 @@ void sim_witness_free_disks(struct sim_world *world)
     }
 }
 
-/* ---- what operators ask for ---- */
-
-/* A request arrives at the API: an event of the witness's own. */
-static void on_submit(struct sim_process *process, void *payload)
-{
-    struct sim_witness *witness = witness_of(process);
-    struct bw_diag diag = {0};
-
-    if (bw_witness_machine_propose(&witness->machine, payload, NULL, &diag) != BW_OK)
-        sim_tell(sim_world_of(process), process->name, "%s", diag.text);
-    free(payload);
-    sim_witness_turn(process);
-}
-
-enum bw_err sim_witness_submit(struct sim_process *process, const struct bw_command *command)
-{
-    struct sim_witness *witness = able(process);
-
-    if (witness == NULL)
-        return BW_ERR_UNREACHABLE;
-    if (!witness->machine.core.leadership.leads)
-        return BW_ERR_NOT_LEADER;
-    sim_later(process, 0, on_submit, sim_raft_copy(command, sizeof *command), free);
-    return BW_OK;
-}
-
-static void on_asked(struct sim_process *process, void *payload)
-{
-    (void)payload;
-    sim_witness_turn(process);
-}
-
-enum bw_err sim_witness_ask(struct sim_process *process, const char *group,
-                            const struct bw_wish *wish, struct bw_diag *diag)
-{
-    struct sim_witness *witness = able(process);
-    enum bw_err err;
-    int place;
-
-    if (witness == NULL)
-        return bw_diag_set(diag, BW_ERR_UNREACHABLE, "it does not answer");
-    if (!witness->machine.core.leadership.leads)
-        return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead");
-    place = bw_cluster_find(&witness->machine.cluster, group);
-    if (place < 0)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no group %s", group);
-    err = bw_witness_machine_ask(&witness->machine, place, wish, diag);
-    if (err != BW_OK)
-        return err;
-    sim_later(process, 0, on_asked, NULL, NULL);
-    return BW_OK;
-}
-
-static void on_hand_over(struct sim_process *process, void *payload)
-{
-    struct sim_witness *witness = witness_of(process);
-
-    (void)payload;
-    if (sim_node_transfer(&witness->node, 0) == BW_OK)
-        sim_count(sim_world_of(process), "transfer:asked");
-    sim_witness_turn(process);
-}
-
-void sim_witness_hand_over(struct sim_process *process)
-{
-    if (able(process) != NULL)
-        sim_later(process, 0, on_hand_over, NULL, NULL);
-}
+/* ---- what others see of it ---- */
 
 bool sim_witness_leads(const struct sim_process *process)
 {
-    const struct sim_witness *witness = able(process);
+    const struct sim_witness *witness = sim_witness_able(process);
 
     return witness != NULL && witness->machine.core.leadership.leads;
 }
 
 bool sim_witness_is_proving(const struct sim_process *process)
 {
-    const struct sim_witness *witness = able(process);
+    const struct sim_witness *witness = sim_witness_able(process);
 
     return witness != NULL && witness->machine.core.proof.on_its_way != 0;
 }
 
 bool sim_witness_is_proposing(const struct sim_process *process, const char *group)
 {
-    const struct sim_witness *witness = able(process);
-    const int place = witness == NULL ? -1 : bw_cluster_find(&witness->machine.cluster, group);
+    const struct sim_witness *witness = sim_witness_able(process);
+    const int group_index = witness == NULL ? -1
+                                            : bw_cluster_find(&witness->machine.cluster, group);
 
-    return place >= 0 && witness->watches[place].is_proposing;
+    return group_index >= 0 && witness->watches[group_index].is_proposing;
 }
 
 const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
@@ -526,9 +604,9 @@ const struct bw_cluster *sim_witness_cluster(const struct sim_process *process)
     return process->health == SIM_DEAD ? NULL : &witness_of(process)->machine.cluster;
 }
 
-const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint32_t witness)
+const struct sim_raft_disk *sim_witness_log(const struct sim_process *process)
 {
-    const struct sim_witness_disk *disk = world->hosts[witness].services;
+    const struct sim_witness_disk *disk = process->host->services;
 
     return disk->lost != NULL ? &disk->lost->raft : &disk->raft;
 }
@@ -536,24 +614,24 @@ const struct sim_raft_disk *sim_witness_log(const struct sim_world *world, uint3
 void sim_witness_explain(const struct sim_process *process, const char *group, char *out,
                          size_t out_max)
 {
-    const struct sim_witness *witness = able(process);
-    int place = witness == NULL ? -1 : bw_cluster_find(&witness->machine.cluster, group);
+    const struct sim_witness *witness = sim_witness_able(process);
+    int group_index = witness == NULL ? -1 : bw_cluster_find(&witness->machine.cluster, group);
     struct bw_decision *decision;
     size_t used;
 
     out[0] = '\0';
-    if (place < 0)
+    if (group_index < 0)
         return;
     decision = calloc(1, sizeof *decision);
     BW_ASSERT(decision != NULL);
-    bw_witness_decide(&witness->machine.core, place, sim_now(process), decision);
+    bw_witness_decide(&witness->machine.core, group_index, sim_now(process), decision);
     used = (size_t)snprintf(out, out_max, "rule %s", decision->rule);
     for (uint32_t i = 0; i < decision->gate_count && used < out_max; i++) {
         char line[256];
 
         if (decision->gates[i].verdict != BW_GATE_HOLD)
             continue;
-        bw_explain_gate(&decision->gates[i], &witness->groups[place], line, sizeof line);
+        bw_explain_gate(&decision->gates[i], &witness->groups[group_index], line, sizeof line);
         used += (size_t)snprintf(out + used, out_max - used, "\n    %s", line);
     }
     free(decision);

@@ -123,6 +123,7 @@ void sim_agents_relay(struct sim_witness *witness, struct bw_witness_call *call,
                       const struct bw_member *leader)
 {
     struct sim_world *world = sim_witness_world(witness);
+    struct sim_process *peer = sim_witness_of_id(world, leader->id);
     const struct sim_message *message = call_of(call)->message;
     struct bw_relay envelope = {.sync = (uint8_t *)(uintptr_t)message->bytes, /* only read */
                                 .sync_size = message->size};
@@ -137,8 +138,9 @@ void sim_agents_relay(struct sim_witness *witness, struct bw_witness_call *call,
     BW_ASSERT(bw_relay_encode(&envelope, witness->bytes, sizeof witness->bytes, &size, &diag) ==
               BW_OK);
     sim_count(world, "relay:sent");
-    sim_send(witness->process, world->witnesses[leader->id - 1], SIM_CHANNEL_RELAY,
-             witness->relay_number, witness->bytes, size);
+    if (peer != NULL)
+        sim_send(witness->process, peer, SIM_CHANNEL_RELAY, witness->relay_number, witness->bytes,
+                 size);
 }
 
 /* ---- what comes in ---- */
@@ -232,6 +234,10 @@ void sim_agents_on_message(struct sim_witness *witness, const struct sim_message
         break;
     case SIM_CHANNEL_POLL:
         on_poll(witness, message);
+        break;
+    case SIM_CHANNEL_JOIN:
+    case SIM_CHANNEL_JOIN_ANSWER:
+        sim_members_on_message(witness, message);
         break;
     case SIM_CHANNEL_SYNC_ANSWER:
     case SIM_CHANNEL_POLL_ANSWER:

@@ -11,10 +11,10 @@
 #include <breakwater/wire/log_entry.h>
 
 #include "check.h"
+#include "check_level.h"
 #include "check_reports.h"
 #include "witness_program.h"
 
-#define WALL_MS     INT64_C(1700000000000) /* what the wall clocks showed when time began */
 #define GATE_BYTES  256
 #define GATES_BYTES 1024
 /* What is measured rests on exchanges of at most this age: the slots, each as long as it may get. */
@@ -132,16 +132,17 @@ static void look_at_decision(struct sim_witness *witness, const struct bw_witnes
 }
 
 /* Design 3.8: a site is called slow or fast only when its clocks or those of the witness were so. */
-static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, int place)
+static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, int group_index)
 {
     struct sim_world *world = sim_witness_world(witness);
-    const struct bw_spec *spec = &witness->groups[place].spec;
+    const struct bw_spec *spec = &witness->groups[group_index].spec;
     const int site = bw_spec_find_site(spec, sync->site);
     enum bw_rate_verdict verdict;
 
     if (site < 0)
         return;
-    verdict = bw_rate_judge(&witness->watches[place].rates[site].bounds, spec->max_clock_drift_ppm);
+    verdict = bw_rate_judge(&witness->watches[group_index].rates[site].bounds,
+                            spec->max_clock_drift_ppm);
     if (verdict == BW_RATE_UNKNOWN)
         return;
     sim_count(world, verdict == BW_RATE_SLOW   ? "rate:slow"
@@ -149,8 +150,8 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
                                                : "rate:within");
     if (verdict == BW_RATE_WITHIN)
         return;
-    for (uint32_t i = 0; i < world->host_count; i++) {
-        const struct sim_host *host = &world->hosts[i];
+    for (uint32_t i = 0; i < sim_host_count(world); i++) {
+        const struct sim_host *host = &world->hosts[sim_host_index(world, i)];
         const bool is_theirs = host == witness->process->host || strcmp(host->name, sync->site) == 0;
 
         if (is_theirs && !sim_clock_is_steady(host, RATE_MEMORY_NS))
@@ -163,11 +164,12 @@ static void check_rate(struct sim_witness *witness, const struct bw_sync *sync, 
 static void look_at_heard(struct sim_witness *witness, const struct bw_sync *sync)
 {
     sim_check_hears(witness->process, sync);
+    sim_check_level_heard(witness->process, sync);
     for (uint32_t i = 0; i < sync->group_count; i++) {
-        const int place = bw_cluster_find(&witness->machine.cluster, sync->groups[i].name);
+        const int group_index = bw_cluster_find(&witness->machine.cluster, sync->groups[i].name);
 
-        if (place >= 0)
-            check_rate(witness, sync, place);
+        if (group_index >= 0)
+            check_rate(witness, sync, group_index);
     }
 }
 
@@ -195,7 +197,7 @@ static int64_t wall_ms(void *user)
 {
     const struct sim_witness *witness = user;
 
-    return WALL_MS + (int64_t)(sim_witness_world(witness)->now_ns / SIM_MS);
+    return sim_wall_ms(sim_witness_world(witness));
 }
 
 static uint64_t leader(void *user)
@@ -220,6 +222,25 @@ static void look(struct sim_witness *witness, const struct bw_witness_action *ac
         sim_tell(sim_witness_world(witness), witness->process->name, "%s", action->text);
 }
 
+static enum bw_err transfer(struct sim_witness *witness, uint64_t peer)
+{
+    enum bw_err err;
+
+    if (sim_is_doomed(witness->process))
+        return BW_ERR_NOT_LEADER;
+    err = sim_node_transfer(&witness->node, 0);
+    if (err == BW_OK)
+        sim_count(sim_witness_world(witness), peer != 0 ? "transfer:behind" : "transfer:leaving");
+    return err;
+}
+
+/* Its supervisor begins it again, as after an upgrade. */
+static void end(struct sim_witness *witness)
+{
+    sim_tell(sim_witness_world(witness), witness->process->name, "ends: it was asked to");
+    sim_process_kill(witness->process);
+}
+
 static enum bw_err emit(void *user, const struct bw_witness_action *action, struct bw_diag *diag)
 {
     struct sim_witness *witness = user;
@@ -238,6 +259,11 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         sim_agents_pass_on(witness, action->call);
         break;
     case BW_WITNESS_ACTION_REFUSE:
+        if (action->refusal == BW_WITNESS_REFUSES_AGENT_LEVEL ||
+            action->refusal == BW_WITNESS_REFUSES_GUARD_LEVEL)
+            sim_count(sim_witness_world(witness),
+                      action->refusal == BW_WITNESS_REFUSES_AGENT_LEVEL ? "level:agent_refused"
+                                                                        : "level:guard_refused");
         sim_agents_refuse(witness, action->call);
         break;
     case BW_WITNESS_ACTION_DECIDED:
@@ -248,22 +274,17 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
     case BW_WITNESS_ACTION_UNCONFIRMED:
         look(witness, action);
         break;
+    case BW_WITNESS_ACTION_APPLIED:
+        sim_orders_on_applied(witness, action->apply);
+        break;
+    case BW_WITNESS_ACTION_TRANSFER:
+        return transfer(witness, action->peer);
+    case BW_WITNESS_ACTION_END:
+        if (!sim_is_doomed(witness->process))
+            end(witness);
+        break;
     }
     return BW_OK;
-}
-
-static void use_members(struct sim_witness *witness)
-{
-    static const char *const addresses[SIM_WITNESSES] = {"w1:7400", "w2:7400", "w3:7400"};
-    const struct sim_world *world = sim_witness_world(witness);
-    struct bw_member members[SIM_WITNESSES] = {0};
-
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++) {
-        members[i].id = i + 1;
-        memcpy(members[i].name, world->hosts[i].name, sizeof members[i].name);
-        BW_ASSERT(bw_copy_text(members[i].address, sizeof members[i].address, addresses[i]));
-    }
-    bw_witness_machine_set_members(&witness->machine, members, SIM_WITNESSES);
 }
 
 void sim_witness_init(struct sim_witness *witness)
@@ -271,15 +292,15 @@ void sim_witness_init(struct sim_witness *witness)
     const struct bw_witness_setup setup = {
         .driver = {.user = witness, .now = now, .wall_ms = wall_ms, .leader = leader, .emit = emit},
         .name = witness->process->host->name,
+        .feature_level = witness->process->level,
         .groups = witness->groups,
         .watches = witness->watches,
         .group_max = SIM_PLACES,
         .answer_groups = witness->answer_groups,
         .answer_group_max = SIM_PLACES};
-
     bw_witness_machine_init(&witness->machine, &setup);
     bw_witness_machine_set_founding(&witness->machine, &witness->disk->founding->founding);
-    use_members(witness);
+    sim_members_use(witness);
 }
 
 /* ---- events ---- */

@@ -12,11 +12,12 @@
 #include "coverage.h"
 #include "enforcer.h"
 #include "net.h"
-#include "people.h"
+#include "operator.h"
 #include "plan.h"
 #include "queue.h"
 #include "site.h"
 #include "story.h"
+#include "upgrade.h"
 #include "witness.h"
 
 int sim_group_find(const struct sim_world *world, const char *name)
@@ -29,7 +30,13 @@ int sim_group_find(const struct sim_world *world, const char *name)
 
 struct sim_host *sim_site(struct sim_world *world, uint32_t number)
 {
-    return &world->hosts[SIM_WITNESSES + number];
+    return &world->hosts[SIM_FIRST_WITNESSES + number];
+}
+
+struct sim_host *sim_witness_host(struct sim_world *world, uint32_t number)
+{
+    return &world->hosts[number < SIM_FIRST_WITNESSES ? number
+                                                      : SIM_SPARES_AT + number - SIM_FIRST_WITNESSES];
 }
 
 void sim_mix(struct sim_world *world, uint64_t value)
@@ -61,7 +68,7 @@ static void boot_id_of(struct sim_host *host)
 
 void sim_host_boot(struct sim_host *host)
 {
-    if (host->is_up)
+    if (host->is_up || host->is_lost)
         return;
     host->is_up = true;
     host->boots++;
@@ -131,15 +138,16 @@ static int32_t rate_within(struct bw_prng *chance, uint32_t bound_ppm)
     return (int32_t)bw_prng_below(chance, 2 * bound_ppm + 1) - (int32_t)bound_ppm;
 }
 
-static void make_host(struct sim_world *world, enum sim_host_kind kind, uint32_t number)
+static void make_host(struct sim_world *world, struct sim_host *host, enum sim_host_kind kind,
+                      uint32_t number)
 {
     const uint32_t drift_ppm = world->setting.terms.drift_ppm;
-    struct sim_host *host = &world->hosts[world->host_count];
 
     host->world = world;
     host->kind = kind;
     host->number = number;
-    host->index = host->machine = world->host_count++;
+    host->installed = world->setting.begins_old ? SIM_OLD_LEVEL : BW_FEATURE_LEVEL_NEWEST;
+    host->index = host->machine = (uint32_t)(host - world->hosts);
     (void)snprintf(host->name, sizeof host->name, kind == SIM_HOST_WITNESS ? "w%u" : "site-%c",
                    kind == SIM_HOST_WITNESS ? number + 1 : 'a' + number);
     bw_prng_init(&host->chance, world->setting.seed * 1000003 + 400 + host->index);
@@ -166,7 +174,7 @@ static struct sim_process *make_process(struct sim_world *world, struct sim_host
 
 static void make_processes(struct sim_world *world)
 {
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
+    for (uint32_t i = 0; i < SIM_FIRST_WITNESSES; i++)
         world->witnesses[i] = make_process(world, &world->hosts[i], "", &sim_witness_ops, i);
     for (uint32_t i = 0; i < sim_machine_count(world); i++) {
         struct sim_host *host = sim_site(world, i);
@@ -184,6 +192,22 @@ static void make_processes(struct sim_world *world)
                 make_process(world, sim_site(world, i), "enforcer", &sim_enforcer_ops, k);
             machine->enforcers[k]->is_supervised = false; /* its guard makes it */
         }
+    for (uint32_t i = SIM_FIRST_WITNESSES; i < SIM_WITNESSES_MAX; i++)
+        world->witnesses[i] =
+            make_process(world, sim_witness_host(world, i), "", &sim_witness_ops, i);
+}
+
+static void make_hosts(struct sim_world *world)
+{
+    const uint32_t site_count = world->setting.site_count;
+
+    for (uint32_t i = 0; i < SIM_WITNESSES_MAX; i++)
+        make_host(world, sim_witness_host(world, i), SIM_HOST_WITNESS, i);
+    for (uint32_t i = 0; i <= site_count; i++) /* the last one is for a clone */
+        make_host(world, sim_site(world, i), SIM_HOST_SITE, i);
+    world->witness_count = world->setting.founder_count;
+    world->witnesses_listed = (1u << world->setting.founder_count) - 1;
+    world->host_count = SIM_FIRST_WITNESSES + site_count;
 }
 
 struct sim_world *sim_world_new(const struct sim_setting *setting)
@@ -204,12 +228,7 @@ struct sim_world *sim_world_new(const struct sim_setting *setting)
               world->coverage != NULL && world->checks != NULL && world->plan != NULL);
     bw_prng_init(&world->chance, setting->seed * 1000003 + 100);
     sim_net_init(world, world->net);
-    for (uint32_t i = 0; i < SIM_WITNESSES; i++)
-        make_host(world, SIM_HOST_WITNESS, i);
-    for (uint32_t i = 0; i < setting->site_count; i++)
-        make_host(world, SIM_HOST_SITE, i);
-    make_host(world, SIM_HOST_SITE, setting->site_count);
-    world->host_count--; /* for a clone: no fault of a site is meant for it */
+    make_hosts(world);
     for (uint32_t i = 0; i < setting->group_count; i++)
         (void)snprintf(world->group_names[i], sizeof world->group_names[i], "group-%u", i + 1);
     make_processes(world);
@@ -226,10 +245,10 @@ void sim_world_free(struct sim_world *world)
     for (uint32_t i = 0; i < world->process_count; i++)
         sim_process_kill(world->processes[i]);
     sim_queue_free(world);
-    for (uint32_t i = 0; i <= world->host_count; i++) {
+    for (uint32_t i = 0; i < SIM_HOSTS_MAX; i++) {
         struct sim_host *host = &world->hosts[i];
 
-        if (host->kind == SIM_HOST_SITE)
+        if (host->kind == SIM_HOST_SITE && host->world != NULL)
             sim_site_deinit(host);
         for (uint32_t f = 0; f < SIM_FILES_MAX; f++)
             free(host->files[f].bytes);
@@ -250,9 +269,10 @@ void sim_world_run(struct sim_world *world, uint64_t until_ns)
     struct sim_event *event;
 
     if (world->hosts[0].boots == 0) {
-        for (uint32_t i = 0; i < world->host_count; i++)
-            sim_host_boot(&world->hosts[i]);
-        sim_people_begin(world);
+        for (uint32_t i = 0; i < sim_host_count(world); i++)
+            sim_host_boot(&world->hosts[sim_host_index(world, i)]);
+        sim_count(world, world->setting.founder_count == 5 ? "founders:five" : "founders:three");
+        sim_operator_begin(world);
         sim_plan_begin(world);
         if (world->setting.is_liveness)
             sim_check_liveness_begin(world);

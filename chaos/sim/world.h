@@ -15,16 +15,19 @@
 #include <stdint.h>
 
 #include <breakwater/base/diag.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/base/id.h>
 #include <breakwater/base/instant.h>
 #include <breakwater/base/limits.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/core/command.h>
 
-#define SIM_WITNESSES  3
+#define SIM_FIRST_WITNESSES 3 /* machines that come first in `hosts`; of all others those of witnesses come last */
+#define SIM_WITNESSES_MAX 8 /* machines that may be witnesses, one after another */
 #define SIM_SITES_MAX  4 /* the last of a world is no site: its machine is there for a clone of one */
 #define SIM_GROUPS_MAX 16
-#define SIM_HOSTS_MAX  (SIM_WITNESSES + SIM_SITES_MAX)
+#define SIM_SPARES_AT  (SIM_FIRST_WITNESSES + SIM_SITES_MAX) /* in `hosts`: the other witnesses */
+#define SIM_HOSTS_MAX  (SIM_SPARES_AT + SIM_WITNESSES_MAX - SIM_FIRST_WITNESSES)
 #define SIM_AGENTS_MAX 2 /* at one site: the second is a fault */
 #define SIM_FILES_MAX  48
 #define SIM_MS         BW_NS_PER_MS
@@ -43,6 +46,9 @@ struct sim_setting {
     bool is_liveness; /* bounded faults, then calm; else unlimited faults */
     bool is_storm;    /* the witnesses have no peace */
     uint64_t length_ns;
+    const char *often; /* a name of incidents of which every second is; NULL: as they are weighed */
+    uint32_t founder_count; /* witnesses of the beginning: 3 or 5 */
+    bool begins_old;        /* everything is of the release before, and is upgraded (upgrade.h) */
     uint32_t site_count, group_count;
     struct bw_terms terms; /* of every group at the beginning */
     uint32_t ttl_ms_max;   /* of any spec in this run */
@@ -90,8 +96,10 @@ struct sim_host {
     uint32_t index;  /* in world->hosts */
     uint32_t number; /* of its kind: witness 0.., site 0.. */
     uint32_t machine; /* what its machine id says: a clone has that of the original */
+    uint32_t installed; /* the newest feature level that the programs on its disk know: of who starts from now on */
     char name[BW_NAME_MAX + 1]; /* "w1", "site-a" */
     bool is_up, is_suspended;
+    bool is_lost; /* nobody boots it, until somebody does whom everybody has told not to */
     uint32_t boots;
     struct bw_id boot_id;
     struct sim_clock boot, raw; /* CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW */
@@ -118,6 +126,8 @@ enum sim_channel {
     SIM_CHANNEL_POLL_ANSWER,  /* back, as a sync answer */
     SIM_CHANNEL_RELAY,        /* witness -> witness: bw_relay_encode; tag of the relaying witness */
     SIM_CHANNEL_RELAY_ANSWER, /* back */
+    SIM_CHANNEL_JOIN,         /* witness -> witness: it asks to join, or whether it still belongs there; tag: its id */
+    SIM_CHANNEL_JOIN_ANSWER,  /* back; tag of the word */
     SIM_CHANNEL_GUARD,        /* agent <-> guard on one machine: bw_guard_message_encode; tag: the
                                  connection, see guard.h */
 };
@@ -151,6 +161,7 @@ struct sim_process {
     uint32_t index;                 /* in world->processes */
     enum sim_health health;
     uint32_t life;       /* grows with each start */
+    uint32_t level;      /* the newest feature level that its program knows: what was installed at its start */
     bool is_doomed;      /* dies when its present event is over */
     bool is_stopped;     /* frozen by a fault, until it is thawed */
     bool saves_beside;   /* a thread of its own writes: a slow disk does not hold it up */
@@ -250,10 +261,19 @@ struct sim_world {
     uint64_t events;
     uint64_t hash; /* of everything that has happened */
     struct sim_host hosts[SIM_HOSTS_MAX];
-    uint32_t host_count;
+    uint32_t host_count; /* the first witnesses, and sites */
     struct sim_process *processes[SIM_PROCESSES_MAX];
     uint32_t process_count;
-    struct sim_process *witnesses[SIM_WITNESSES];
+    struct sim_process *witnesses[SIM_WITNESSES_MAX]; /* each on a machine of its own */
+    uint32_t witnesses_listed; /* bits: by the site files, whose agents ask at those first */
+    uint64_t generation; /* the newest that a person has begun; 0: the founding one */
+    uint32_t witness_count; /* of them that are one or were: the first ones */
+    struct {
+        uint32_t level;       /* the feature level, by whoever has applied most; 0: there is no cluster yet */
+        uint32_t orders_open; /* to raise it, that nobody has judged yet */
+        bool is_ordered;      /* one was taken: it may come true at any time */
+        uint32_t ended;       /* bits: witnesses that nobody starts before they are upgraded */
+    } upgrade;
     struct sim_process *agents[SIM_SITES_MAX][SIM_AGENTS_MAX]; /* [1]: NULL unless a fault made it */
     struct sim_process *guards[SIM_SITES_MAX];
     char group_names[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
@@ -274,6 +294,26 @@ static inline struct sim_world *sim_world_of(const struct sim_process *process)
     return process->host->world;
 }
 struct sim_host *sim_site(struct sim_world *world, uint32_t number);
+struct sim_host *sim_witness_host(struct sim_world *world, uint32_t number);
+/* Machines that faults are drawn for: sites, and witnesses that founded or came later. */
+static inline uint32_t sim_host_count(const struct sim_world *world)
+{
+    return world->host_count + world->witness_count - SIM_FIRST_WITNESSES;
+}
+static inline uint32_t sim_host_index(const struct sim_world *world, uint32_t number)
+{
+    return number < world->host_count ? number : SIM_SPARES_AT + number - world->host_count;
+}
+/* Of an index in `hosts`: not the clone's, nor one that no machine has. Also of a witness that is still to
+ * come, so that what is done to all of them can be undone. */
+static inline bool sim_host_is_meant(const struct sim_world *world, uint32_t index)
+{
+    return index < world->host_count || index >= SIM_SPARES_AT;
+}
+static inline uint32_t sim_any_witness(const struct sim_world *world, struct bw_prng *chance)
+{
+    return (uint32_t)bw_prng_below(chance, world->witness_count);
+}
 /* The machine that is off until one of a site is cloned onto it (clone.c): another number, not among those
  * below site_count, and the name of the site. It is in no `host_count`. */
 static inline struct sim_host *sim_clone(struct sim_world *world)
@@ -290,6 +330,11 @@ static inline uint32_t sim_machine_count(const struct sim_world *world)
 bool sim_clone_begin(struct sim_world *world, uint32_t site);
 /* It is switched off, and nothing is left of it. */
 void sim_clone_end(struct sim_world *world);
+/* What all wall clocks show. */
+static inline int64_t sim_wall_ms(const struct sim_world *world)
+{
+    return INT64_C(1800000000000) + (int64_t)(world->now_ns / SIM_MS);
+}
 /* The number of the group of this name; -1: there is none. */
 int sim_group_find(const struct sim_world *world, const char *name);
 
@@ -313,7 +358,7 @@ void sim_world_at(struct sim_world *world, uint64_t at_ns, sim_world_fn fn, uint
 
 /* What follows from a seed; `length_ns` of true time. */
 void sim_setting_draw(struct sim_setting *out_setting, uint64_t seed, bool is_liveness,
-                      uint64_t length_ns);
+                      uint64_t length_ns, const char *often);
 /* A world of this setting with its machines and processes, nothing started. NULL: no memory. */
 struct sim_world *sim_world_new(const struct sim_setting *setting);
 void sim_world_free(struct sim_world *world);

@@ -3,12 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include <breakwater/base/crash_point.h>
 #include <breakwater/net/address.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
 #define POLL_CONNECT_MS 2000u
+#define REFUSAL_BYTES   256 /* of the words in a log line */
 
 _Static_assert(BW_AGENT_WITNESSES_MAX *(BW_AGENT_SYNCS_MAX + 1) <= BW_HTTP_EXCHANGES_MAX,
                "all their exchanges fit into one client");
@@ -45,11 +48,25 @@ static void answered(struct bw_agent_caller *caller, enum bw_agent_exchange exch
     bw_sync_answer_deinit(&answer);
 }
 
+/* With the witness's own words, if there are any: {"error": TEXT}. */
+static void refused(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
+                    const struct bw_http_answer *http)
+{
+    json_t *body = json_loadb((const char *)http->body, http->body_size, 0, NULL);
+    const char *why = json_string_value(json_object_get(body, "error"));
+    char text[REFUSAL_BYTES];
+
+    (void)snprintf(text, sizeof text, "it answered a %s with HTTP %d%s%s",
+                   exchange == BW_AGENT_SYNC ? "sync" : "poll", http->status,
+                   why != NULL ? ": " : "", why != NULL ? why : ""); /* cut is fine */
+    json_decref(body);
+    unanswered(caller, exchange, text);
+}
+
 static void on_done(struct bw_agent_caller *caller, enum bw_agent_exchange exchange,
                     const struct bw_http_answer *http)
 {
     const bool is_nothing_new = exchange == BW_AGENT_POLL && http->status == 204;
-    char text[64];
 
     if (http->err == BW_ERR_CANCELED)
         return; /* by the machine, or the agent ends */
@@ -58,9 +75,7 @@ static void on_done(struct bw_agent_caller *caller, enum bw_agent_exchange excha
     } else if (http->status == 200 || is_nothing_new) {
         answered(caller, exchange, http);
     } else {
-        (void)snprintf(text, sizeof text, "it answered a %s with HTTP %d",
-                       exchange == BW_AGENT_SYNC ? "sync" : "poll", http->status);
-        unanswered(caller, exchange, text);
+        refused(caller, exchange, http);
     }
 }
 
@@ -119,7 +134,7 @@ enum bw_err bw_agent_send_sync(struct bw_agent *agent, uint32_t witness, uint32_
     const struct bw_http_call call = {
         .method = "POST",
         .url = url,
-        .content_type = "application/x-protobuf",
+        .content_type = "application/protobuf",
         .body = agent->sync,
         .body_size = agent->sync_size,
         .timeout_ms = limit_ms,

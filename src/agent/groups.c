@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -46,6 +47,9 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
     case BW_AGENT_ACTION_SAVE:
         bw_agent_saves_begin(agent, action->state);
         return BW_OK;
+    case BW_AGENT_ACTION_KEEP_MEMBERS:
+        bw_agent_keep_members(agent, action->told);
+        return BW_OK;
     case BW_AGENT_ACTION_READ_MIRRORS:
         bw_agent_mirrors_begin(agent, action->groups, action->group_count);
         return BW_OK;
@@ -61,7 +65,7 @@ static enum bw_err emit(void *user, const struct bw_agent_action *action, struct
     case BW_AGENT_ACTION_FENCE_KILL_ONCE:
     case BW_AGENT_ACTION_FENCE_KILL:
     case BW_AGENT_ACTION_FENCE_CLOSE:
-        return bw_agent_fence_do(&agent->places[action->group], action);
+        return bw_agent_fence_do(&agent->served[action->group], action);
     }
     return BW_OK;
 }
@@ -124,11 +128,11 @@ static enum bw_err make_room(struct bw_agent *agent, struct bw_diag *diag)
 {
     const uint32_t count = agent->config->group_count;
 
-    agent->places = calloc(count, sizeof *agent->places);
+    agent->served = calloc(count, sizeof *agent->served);
     agent->groups = calloc(count, sizeof *agent->groups);
     agent->sync_groups = calloc(count, sizeof *agent->sync_groups);
     agent->sync = malloc(BW_SYNC_BYTES_MAX);
-    if (agent->places == NULL || agent->groups == NULL || agent->sync_groups == NULL ||
+    if (agent->served == NULL || agent->groups == NULL || agent->sync_groups == NULL ||
         agent->sync == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "%u groups", count);
     for (uint32_t i = 0; i < count; i++)
@@ -146,10 +150,12 @@ static void init_machine(struct bw_agent *agent)
                                                .driver = {.user = agent, .now = now, .emit = emit},
                                                .site = agent->config->site,
                                                .name = agent->config->name,
+                                               .feature_level = BW_FEATURE_LEVEL_NEWEST,
                                                .session = agent->session,
                                                .boot_id = agent->boot_id,
                                                .time_namespace = agent->time_namespace,
                                                .state = &agent->store.state,
+                                               .told = &agent->store.told,
                                                .chance = &agent->jitter,
                                                .groups = agent->groups,
                                                .sync_groups = agent->sync_groups,
@@ -171,7 +177,7 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
         const char *name = config->groups[i].name;
         struct bw_site_limits limits;
 
-        agent->places[i] = (struct bw_agent_place){
+        agent->served[i] = (struct bw_agent_served){
             .agent = agent, .group = i, .config = &config->groups[i]};
         bw_agent_limits_get(&config->groups[i], &limits);
         bw_agent_machine_add_group(&agent->machine, name, &limits,
@@ -183,7 +189,7 @@ enum bw_err bw_agent_groups_init(struct bw_agent *agent, struct bw_diag *diag)
 
 void bw_agent_groups_free(struct bw_agent *agent)
 {
-    free(agent->places);
+    free(agent->served);
     free(agent->groups);
     free(agent->sync_groups);
     free(agent->sync);

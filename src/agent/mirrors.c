@@ -74,9 +74,9 @@ void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint
 
         reading->number = groups[i];
         (void)bw_copy_text(reading->group, sizeof reading->group,
-                           agent->places[groups[i]].config->name); /* a name: fits */
+                           agent->served[groups[i]].config->name); /* a name: fits */
     }
-    bw_worker_begin(agent->mirrors, read_all, job);
+    bw_worker_begin(agent->mirrors, read_all);
 }
 
 static void on_read(void *of, void *user)
@@ -99,8 +99,8 @@ static void on_read(void *of, void *user)
 enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct job *job;
-    const enum bw_err err = bw_worker_open_with_job(&agent->mirrors, &agent->loop, sizeof *job,
-                                                    NULL, on_read, agent, diag);
+    const enum bw_err err = bw_worker_open(&agent->mirrors, &agent->loop, sizeof *job, NULL,
+                                           on_read, agent, diag);
     int length;
 
     if (err != BW_OK)

@@ -17,7 +17,7 @@
 #define LOOK_PAUSE_MS 5 /* while a look by marks is under way */
 
 struct bw_agent_fence {
-    struct bw_agent_place *place;
+    struct bw_agent_served *served;
     struct bw_script_run *run; /* NULL: none */
     bool is_look;              /* that one */
     struct bw_reach runs;      /* where our own scripts run */
@@ -31,14 +31,14 @@ struct bw_agent_fence {
 
 static const struct bw_own_fence *machine_of(const struct bw_agent_fence *fence)
 {
-    return &fence->place->agent->machine.groups[fence->place->group].fence;
+    return &fence->served->agent->machine.groups[fence->served->group].fence;
 }
 
 static void happen(const struct bw_agent_fence *fence, enum bw_agent_event_kind kind, bool ok)
 {
-    bw_agent_happen(fence->place->agent, &(struct bw_agent_event){.kind = kind,
-                                                                  .group = fence->place->group,
-                                                                  .ok = ok});
+    bw_agent_happen(
+        fence->served->agent,
+        &(struct bw_agent_event){.kind = kind, .group = fence->served->group, .ok = ok});
 }
 
 /* ---- scripts ----------------------------------------------------------------------------------
@@ -49,15 +49,15 @@ static enum bw_err environment_init(struct bw_script_env *env, const struct bw_a
                                     struct bw_diag *diag)
 {
     const struct bw_group_agent *group =
-        &fence->place->agent->machine.groups[fence->place->group];
+        &fence->served->agent->machine.groups[fence->served->group];
     struct bw_run_facts facts = group->site.facts; /* of the order that began the epoch */
     const struct bw_script_order order = {
-        .group = fence->place->config,
-        .site = fence->place->agent->config->site,
+        .group = fence->served->config,
+        .site = fence->served->agent->config->site,
         .epoch = group->fence.epoch,
         .facts = &facts,
-        .lease_remaining_ms =
-            bw_instant_left_ns(bw_clock_now(), group->fence.plan.end) / BW_NS_PER_MS,
+        .lease_remaining_ms = bw_instant_left_ns(bw_clock_now(), group->fence.plan.end) /
+                              BW_NS_PER_MS,
         .cgroup = bw_reach_service_cgroup(&fence->all)};
 
     facts.reason = BW_REASON_LEASE_LOST;
@@ -75,18 +75,18 @@ static void on_line(struct bw_script_run *run, enum bw_script_stream stream, con
     (void)stream;
     (void)snprintf(text, sizeof text, "%.*s", (int)(bytes < sizeof text ? bytes : sizeof text - 1),
                    line);
-    bw_log_info(&fence->place->agent->log, "script.said", "group=%s line=%s",
-                fence->place->config->name, bw_log_quote(text));
+    bw_log_info(&fence->served->agent->log, "script.said", "group=%s line=%s",
+                fence->served->config->name, bw_log_quote(text));
 }
 
 static void say_ended(const struct bw_agent_fence *fence, const struct bw_script_result *result,
                       bool is_fine)
 {
-    bw_log_write(&fence->place->agent->log, is_fine ? BW_LOG_INFO : BW_LOG_WARN, "run.ended",
+    bw_log_write(&fence->served->agent->log, is_fine ? BW_LOG_INFO : BW_LOG_WARN, "run.ended",
                  "group=%s epoch=%" PRIu64 " action=fence by=agent how=%s code=%d "
                  "duration_ms=%" PRIu64 "%s%s",
-                 fence->place->config->name, machine_of(fence)->epoch, bw_script_how_text(result->how),
-                 result->code, result->duration_ns / BW_NS_PER_MS,
+                 fence->served->config->name, machine_of(fence)->epoch,
+                 bw_script_how_text(result->how), result->code, result->duration_ns / BW_NS_PER_MS,
                  result->diag->text[0] != '\0' ? " error=" : "",
                  result->diag->text[0] != '\0' ? bw_log_quote(result->diag->text) : "");
 }
@@ -96,24 +96,24 @@ static void on_script_ended(struct bw_script_run *run, const struct bw_script_re
 {
     struct bw_agent_fence *fence = user;
     const bool is_fine = result->how == BW_SCRIPT_EXITED && result->code == 0;
-    const struct bw_agent_event event = {
-        .kind = BW_AGENT_EVENT_FENCE_RUN_ENDED,
-        .group = fence->place->group,
-        .ok = is_fine,
-        .was_signaled = result->how == BW_SCRIPT_SIGNALED && bw_script_is_ended_by(result->code),
-        .line = result->first_line};
+    const struct bw_agent_event event = {.kind = BW_AGENT_EVENT_FENCE_RUN_ENDED,
+                                         .group = fence->served->group,
+                                         .ok = is_fine,
+                                         .was_signaled = result->how == BW_SCRIPT_SIGNALED &&
+                                                         bw_script_is_ended_by(result->code),
+                                         .line = result->first_line};
 
     (void)run;
     fence->run = NULL;
     if (!fence->is_look)
         say_ended(fence, result, is_fine);
-    bw_agent_happen(fence->place->agent, &event);
+    bw_agent_happen(fence->served->agent, &event);
 }
 
 static enum bw_err start_script(struct bw_agent_fence *fence,
                                 const struct bw_own_fence_action *action, struct bw_diag *diag)
 {
-    const struct bw_group_config *config = fence->place->config;
+    const struct bw_group_config *config = fence->served->config;
     const bool is_look = action->script == BW_ACTION_STATUS;
     struct bw_script_env env;
     enum bw_err err = environment_init(&env, fence, diag);
@@ -132,7 +132,7 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
     };
 
     if (err == BW_OK)
-        err = bw_script_start(&fence->place->agent->runner, &spec, &fence->run, diag);
+        err = bw_script_start(&fence->served->agent->runner, &spec, &fence->run, diag);
     if (err == BW_OK) {
         fence->is_look = is_look;
         bw_script_go(fence->run, BW_INSTANT_NEVER);
@@ -141,24 +141,24 @@ static enum bw_err start_script(struct bw_agent_fence *fence,
     return err;
 }
 
-static enum bw_err fence_run(struct bw_agent_place *place,
+static enum bw_err fence_run(struct bw_agent_served *served,
                              const struct bw_own_fence_action *action)
 {
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    BW_ASSERT(place->own_fence->run == NULL); /* a slot has one run at a time */
-    err = start_script(place->own_fence, action, &diag);
+    BW_ASSERT(served->own_fence->run == NULL); /* a slot has one run at a time */
+    err = start_script(served->own_fence, action, &diag);
     if (err != BW_OK)
-        bw_log_error(&place->agent->log, "script.unstarted", "group=%s action=%s error=%s",
-                     place->config->name, bw_action_word(action->script), bw_log_quote(diag.text));
+        bw_log_error(&served->agent->log, "script.unstarted", "group=%s action=%s error=%s",
+                     served->config->name, bw_action_word(action->script), bw_log_quote(diag.text));
     return err;
 }
 
-static void fence_kill_run(struct bw_agent_place *place)
+static void fence_kill_run(struct bw_agent_served *served)
 {
-    BW_ASSERT(place->own_fence->run != NULL);
-    bw_script_kill(place->own_fence->run);
+    BW_ASSERT(served->own_fence->run != NULL);
+    bw_script_kill(served->own_fence->run);
 }
 
 /* ---- looks ------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ static void look_by_marks(struct bw_agent_fence *fence)
     if (fence->look == NULL)
         return;
     if (!bw_scan_is_over(fence->look, &err, &is_empty, &diag)) {
-        look_soon(fence->place->agent);
+        look_soon(fence->served->agent);
         return;
     }
     bw_scan_free(fence->look);
@@ -194,13 +194,13 @@ void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user)
 
     (void)deadline;
     for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        if (agent->places[i].own_fence != NULL)
-            look_by_marks(agent->places[i].own_fence);
+        if (agent->served[i].own_fence != NULL)
+            look_by_marks(agent->served[i].own_fence);
 }
 
-static enum bw_err fence_look(struct bw_agent_place *place, enum bw_fence_means means)
+static enum bw_err fence_look(struct bw_agent_served *served, enum bw_fence_means means)
 {
-    struct bw_agent_fence *fence = place->own_fence;
+    struct bw_agent_fence *fence = served->own_fence;
     struct bw_diag diag = {0};
     bool is_empty = true;
     enum bw_err err = BW_OK;
@@ -214,7 +214,7 @@ static enum bw_err fence_look(struct bw_agent_place *place, enum bw_fence_means 
     fence->look = NULL;
     err = bw_reach_scan(&fence->marks, BW_REACH_SERVICE, 0, &fence->look, &diag);
     if (err == BW_OK)
-        look_soon(place->agent);
+        look_soon(served->agent);
     return err;
 }
 
@@ -223,8 +223,8 @@ static enum bw_err fence_look(struct bw_agent_place *place, enum bw_fence_means 
 
 static void say_not_termed(const struct bw_agent_fence *fence, bool is_units, const char *text)
 {
-    bw_log_error(&fence->place->agent->log, is_units ? "units.unterminated" : "reach.unterminated",
-                 "group=%s error=%s does=\"KILL follows\"", fence->place->config->name,
+    bw_log_error(&fence->served->agent->log, is_units ? "units.unterminated" : "reach.unterminated",
+                 "group=%s error=%s does=\"KILL follows\"", fence->served->config->name,
                  bw_log_quote(text));
 }
 
@@ -239,13 +239,13 @@ static void term_units(const struct bw_agent_fence *fence, struct bw_unit_reach 
     bw_unit_reach_look(units); /* where the KILL finds them */
 }
 
-static void fence_term(struct bw_agent_place *place, enum bw_fence_means means)
+static void fence_term(struct bw_agent_served *served, enum bw_fence_means means)
 {
-    struct bw_agent_fence *fence = place->own_fence;
+    struct bw_agent_fence *fence = served->own_fence;
     struct bw_diag diag = {0};
 
     if (means == BW_FENCE_BY_UNITS)
-        term_units(fence, place->units);
+        term_units(fence, served->units);
     else if (bw_reach_signal_soon(means == BW_FENCE_BY_REACH ? &fence->all : &fence->marks,
                                   BW_REACH_SERVED, SIGTERM, &diag) != BW_OK)
         say_not_termed(fence, false, diag.text);
@@ -256,8 +256,8 @@ static void fence_term(struct bw_agent_place *place, enum bw_fence_means means)
 
 static void say_not_killed(const struct bw_agent_fence *fence, const char *text)
 {
-    bw_log_error(&fence->place->agent->log, "reach.unkilled", "group=%s error=%s",
-                 fence->place->config->name, bw_log_quote(text));
+    bw_log_error(&fence->served->agent->log, "reach.unkilled", "group=%s error=%s",
+                 fence->served->config->name, bw_log_quote(text));
 }
 
 static void on_kill_closed(struct bw_reach_kill *kill, void *user)
@@ -282,7 +282,7 @@ static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct 
 static enum bw_err kill_by(struct bw_agent_fence *fence, const struct bw_reach *reach)
 {
     struct bw_diag diag = {0};
-    const enum bw_err err = bw_reach_kill_init(&fence->kill, &fence->place->agent->loop, reach,
+    const enum bw_err err = bw_reach_kill_init(&fence->kill, &fence->served->agent->loop, reach,
                                                on_killed, fence, &diag);
 
     if (err == BW_OK) {
@@ -297,36 +297,36 @@ static enum bw_err kill_by(struct bw_agent_fence *fence, const struct bw_reach *
 
 static enum bw_err kill_units(const struct bw_agent_fence *fence)
 {
-    if (fence->place->units == NULL) {
+    if (fence->served->units == NULL) {
         say_not_killed(fence, "its units cannot be seen");
         return BW_ERR_NOT_FOUND;
     }
-    bw_unit_reach_kill(fence->place->units);
+    bw_unit_reach_kill(fence->served->units);
     return BW_OK;
 }
 
-static enum bw_err fence_kill(struct bw_agent_place *place, enum bw_fence_means means)
+static enum bw_err fence_kill(struct bw_agent_served *served, enum bw_fence_means means)
 {
     switch (means) {
     case BW_FENCE_BY_REACH:
-        return kill_by(place->own_fence, &place->own_fence->all);
+        return kill_by(served->own_fence, &served->own_fence->all);
     case BW_FENCE_BY_MARKS:
-        return kill_by(place->own_fence, &place->own_fence->marks);
+        return kill_by(served->own_fence, &served->own_fence->marks);
     case BW_FENCE_BY_UNITS:
-        return kill_units(place->own_fence);
+        return kill_units(served->own_fence);
     }
     return BW_ERR_INVALID;
 }
 
-static void fence_kill_once(struct bw_agent_place *place, enum bw_fence_means means)
+static void fence_kill_once(struct bw_agent_served *served, enum bw_fence_means means)
 {
-    struct bw_agent_fence *fence = place->own_fence;
+    struct bw_agent_fence *fence = served->own_fence;
     struct bw_diag diag = {0};
     enum bw_err err = BW_OK;
 
     if (means == BW_FENCE_BY_UNITS) { /* where they were seen last */
-        if (place->units != NULL)
-            err = bw_units_kill_now(&place->units->units, &diag);
+        if (served->units != NULL)
+            err = bw_units_kill_now(&served->units->units, &diag);
     } else if (fence->all.means == BW_REACH_BY_CGROUP) { /* otherwise all is a search, and that was begun */
         bw_scan_free(fence->marks_kill);
         fence->marks_kill = NULL;
@@ -336,14 +336,14 @@ static void fence_kill_once(struct bw_agent_place *place, enum bw_fence_means me
         say_not_killed(fence, diag.text);
 }
 
-void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
+void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err err,
                                     const struct bw_diag *diag)
 {
-    BW_ASSERT(place->own_fence !=
+    BW_ASSERT(served->own_fence !=
               NULL); /* nothing else kills them, and it has not ended before this */
     if (err != BW_OK)
-        say_not_killed(place->own_fence, diag->text);
-    happen(place->own_fence, BW_AGENT_EVENT_FENCE_KILLED, err == BW_OK);
+        say_not_killed(served->own_fence, diag->text);
+    happen(served->own_fence, BW_AGENT_EVENT_FENCE_KILLED, err == BW_OK);
 }
 
 /* ---- beginning and end ------------------------------------------------------------------------
@@ -351,8 +351,8 @@ void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err er
 
 static enum bw_err open_reaches(struct bw_agent_fence *fence, struct bw_diag *diag)
 {
-    const struct bw_agent *agent = fence->place->agent;
-    const char *group = fence->place->config->name;
+    const struct bw_agent *agent = fence->served->agent;
+    const char *group = fence->served->config->name;
     char id[BW_ID_TEXT_BYTES];
     char tag[BW_NAME_MAX + 1];
     char guards[BW_REACH_TAG_BYTES];
@@ -370,77 +370,78 @@ static enum bw_err open_reaches(struct bw_agent_fence *fence, struct bw_diag *di
     return err;
 }
 
-static enum bw_err fence_open(struct bw_agent_place *place)
+static enum bw_err fence_open(struct bw_agent_served *served)
 {
     struct bw_agent_fence *fence = calloc(1, sizeof *fence);
     struct bw_diag diag = {0};
     enum bw_err err;
 
     /* No memory for a fence: the guard has its own, the supervisor ours. */
-    BW_ASSERT(fence != NULL && place->own_fence == NULL);
-    fence->place = place;
+    BW_ASSERT(fence != NULL && served->own_fence == NULL);
+    fence->served = served;
     err = open_reaches(fence, &diag);
     if (err != BW_OK) {
-        bw_log_error(&place->agent->log, "fence.unable", "group=%s error=%s does=\"ends itself\"",
-                     place->config->name, bw_log_quote(diag.text));
+        bw_log_error(&served->agent->log, "fence.unable", "group=%s error=%s does=\"ends itself\"",
+                     served->config->name, bw_log_quote(diag.text));
         free(fence);
         return err;
     }
-    place->own_fence = fence;
-    if (place->units != NULL)
-        bw_unit_reach_look(place->units); /* while there is time */
+    served->own_fence = fence;
+    if (served->units != NULL)
+        bw_unit_reach_look(served->units); /* while there is time */
     return BW_OK;
 }
 
-static void fence_close(struct bw_agent_place *place)
+static void fence_close(struct bw_agent_served *served)
 {
-    struct bw_agent_fence *fence = place->own_fence;
+    struct bw_agent_fence *fence = served->own_fence;
 
     BW_ASSERT(fence->run == NULL);
     bw_scan_free(fence->marks_kill);
     bw_scan_free(fence->look);
     free(fence);
-    place->own_fence = NULL;
+    served->own_fence = NULL;
 }
 
 /* ---- what the machine asks for ----------------------------------------------------------------
  */
 
-static void say_stepped(const struct bw_agent_place *place, const struct bw_own_fence_action *action)
+static void say_stepped(const struct bw_agent_served *served,
+                        const struct bw_own_fence_action *action)
 {
     const bool is_term = action->kind == BW_OWN_FENCE_ACTION_TERM_REACH;
 
     if (is_term || action->kind == BW_OWN_FENCE_ACTION_KILL_REACH)
-        bw_log_warn(&place->agent->log, "reach.signaled", "group=%s signal=%s by=agent rule=%s",
-                    place->config->name, is_term ? "TERM" : "KILL", action->rule);
+        bw_log_warn(&served->agent->log, "reach.signaled", "group=%s signal=%s by=agent rule=%s",
+                    served->config->name, is_term ? "TERM" : "KILL", action->rule);
 }
 
-enum bw_err bw_agent_fence_do(struct bw_agent_place *place, const struct bw_agent_action *action)
+enum bw_err bw_agent_fence_do(struct bw_agent_served *served, const struct bw_agent_action *action)
 {
     switch (action->kind) {
     case BW_AGENT_ACTION_FENCE_OPEN:
-        return fence_open(place);
+        return fence_open(served);
     case BW_AGENT_ACTION_FENCE_STEPPED:
-        say_stepped(place, action->fence);
+        say_stepped(served, action->fence);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_RUN:
-        return fence_run(place, action->fence);
+        return fence_run(served, action->fence);
     case BW_AGENT_ACTION_FENCE_KILL_RUN:
-        fence_kill_run(place);
+        fence_kill_run(served);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_LOOK:
-        return fence_look(place, action->means);
+        return fence_look(served, action->means);
     case BW_AGENT_ACTION_FENCE_TERM:
-        fence_term(place, action->means);
+        fence_term(served, action->means);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_KILL_ONCE:
-        fence_kill_once(place, action->means);
+        fence_kill_once(served, action->means);
         return BW_OK;
     case BW_AGENT_ACTION_FENCE_KILL:
-        return fence_kill(place, action->means);
+        return fence_kill(served, action->means);
     default:
         BW_ASSERT(action->kind == BW_AGENT_ACTION_FENCE_CLOSE);
-        fence_close(place);
+        fence_close(served);
         return BW_OK;
     }
 }

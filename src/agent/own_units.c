@@ -9,11 +9,11 @@
 
 static void on_looked(enum bw_err err, const struct bw_diag *diag, void *user)
 {
-    const struct bw_agent_place *place = user;
+    const struct bw_agent_served *served = user;
 
     if (err != BW_OK)
-        bw_log_warn(&place->agent->log, "units.unseen", "group=%s error=%s",
-                    place->config->name, bw_log_quote(diag->text));
+        bw_log_warn(&served->agent->log, "units.unseen", "group=%s error=%s", served->config->name,
+                    bw_log_quote(diag->text));
 }
 
 static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
@@ -22,42 +22,42 @@ static void on_killed(enum bw_err err, const struct bw_diag *diag, void *user)
 }
 
 /* Where their processes are is learned now, too: systemd may hang when a fence has to know it. */
-static void open_units(struct bw_agent_place *place)
+static void open_units(struct bw_agent_served *served)
 {
     static const struct bw_unit_reach_events events = {on_looked, on_killed};
-    struct bw_agent *agent = place->agent;
+    struct bw_agent *agent = served->agent;
     struct bw_diag diag = {0};
 
-    place->units = calloc(1, sizeof *place->units);
-    BW_ASSERT(place->units != NULL);
-    if (bw_unit_reach_init(place->units, &agent->loop, &agent->runner, place->config->units,
-                           place->config->unit_count, &events, place, &diag) == BW_OK) {
-        bw_unit_reach_look(place->units);
+    served->units = calloc(1, sizeof *served->units);
+    BW_ASSERT(served->units != NULL);
+    if (bw_unit_reach_init(served->units, &agent->loop, &agent->runner, served->config->units,
+                           served->config->unit_count, &events, served, &diag) == BW_OK) {
+        bw_unit_reach_look(served->units);
         return;
     }
-    free(place->units);
-    place->units = NULL;
+    free(served->units);
+    served->units = NULL;
     bw_log_error(&agent->log, "units.unreachable",
                  "group=%s error=%s does=\"without its guard, only its scripts end the service\"",
-                 place->config->name, bw_log_quote(diag.text));
+                 served->config->name, bw_log_quote(diag.text));
 }
 
 void bw_agent_units_open(struct bw_agent *agent)
 {
     for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        if (agent->places[i].config->unit_count > 0)
-            open_units(&agent->places[i]);
+        if (agent->served[i].config->unit_count > 0)
+            open_units(&agent->served[i]);
 }
 
 void bw_agent_units_close(struct bw_agent *agent)
 {
     for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        if (agent->places[i].units != NULL)
-            bw_unit_reach_close(agent->places[i].units);
+        if (agent->served[i].units != NULL)
+            bw_unit_reach_close(agent->served[i].units);
 }
 
 void bw_agent_units_free(struct bw_agent *agent)
 {
     for (uint32_t i = 0; i < agent->machine.group_count; i++)
-        free(agent->places[i].units);
+        free(agent->served[i].units);
 }

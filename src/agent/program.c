@@ -43,8 +43,9 @@ static void close_all(struct bw_agent *agent)
     bw_deadline_close(&agent->wake, NULL);
     bw_deadline_close(&agent->fence_looks, NULL);
     (void)bw_worker_close(agent->disk); /* what hangs there is theirs */
+    (void)bw_worker_close(agent->keeper);
     (void)bw_worker_close(agent->mirrors);
-    agent->disk = agent->mirrors = NULL;
+    agent->disk = agent->keeper = agent->mirrors = NULL;
     bw_agent_units_close(agent);
     bw_script_runner_close(&agent->runner, NULL, NULL);
     bw_agent_reload_close(agent);
@@ -208,18 +209,6 @@ static enum bw_agent_end run_configured(struct bw_agent *agent)
     return end;
 }
 
-static enum bw_err load_config(struct bw_agent *agent)
-{
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_site_config_load(agent->config_file, BW_CONFIG_HERE, &agent->config, &problems);
-    bw_problems_print(&problems, err == BW_OK ? "" : "nothing was started", stderr);
-    bw_problems_deinit(&problems);
-    return err;
-}
-
 enum bw_agent_end bw_agent_run(const char *config_file)
 {
     struct bw_agent *agent = calloc(1, sizeof *agent);
@@ -229,7 +218,8 @@ enum bw_agent_end bw_agent_run(const char *config_file)
     agent->config_file = config_file;
     agent->end = BW_AGENT_STOPPED;
     bw_log_init(&agent->log, "agent", BW_LOG_INFO);
-    if (load_config(agent) == BW_OK) {
+    agent->config = bw_site_config_take(config_file, BW_CONFIG_HERE, "nothing was started");
+    if (agent->config != NULL) {
         agent->log.level = agent->config->log_level;
         end = run_configured(agent);
     }

@@ -4,10 +4,11 @@
  *   groups.c     what drives the machine: its clocks, what it asks for, its groups
  *   exchanges.c  syncs and polls over HTTPS           guard_link.c messages over the guard's socket
  *   store.c      the state directory                  saves.c      the state on its way to the disk
- *   mirrors.c    the guard's mirrors, read            trace.c      what happened, as log lines
+ *   mirrors.c    the guard's mirrors, read            step_log.c      what happened, as log lines
  *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
  *
- * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here does. */
+ * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here
+ * does. */
 #ifndef BW_AGENT_PROGRAM_H
 #define BW_AGENT_PROGRAM_H
 
@@ -39,6 +40,8 @@ struct bw_agent_store {
     int lock; /* -1: not locked */
     char path[512];
     char file[BW_NAME_MAX + 8]; /* CLUSTER.state: another cluster's is never taken for ours */
+    char told_file[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
+    struct bw_told_members told; /* all zero: there are none, or they cannot be read */
     struct bw_agent_state state;
     uint32_t group_capacity;
     uint8_t *buffer; /* BW_AGENT_STATE_BYTES_MAX */
@@ -61,19 +64,24 @@ BW_MUST_CHECK enum bw_err bw_agent_store_encode(const struct bw_agent_state *sta
 /* Such bytes to the disk, which may hang: not on the loop. BW_ERR_UNKNOWN: the process must end. */
 BW_MUST_CHECK enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes,
                                                size_t size, struct bw_diag *diag);
+/* Likewise the list of members: nothing rests on what becomes of it. */
+BW_MUST_CHECK enum bw_err bw_agent_store_write_told(int dir, const char *file, const uint8_t *bytes,
+                                                    size_t size, struct bw_diag *diag);
 void bw_agent_store_close(struct bw_agent_store *store);
 
 /* ---- saves.c, mirrors.c: what may hang, on threads of their own (3.4) ----------------------- */
 
 BW_MUST_CHECK enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *state);
+/* On a thread of its own: what a lease rests on does not wait for it. */
+void bw_agent_keep_members(struct bw_agent *agent, const struct bw_told_members *told);
 BW_MUST_CHECK enum bw_err bw_agent_mirrors_open(struct bw_agent *agent, struct bw_diag *diag);
 void bw_agent_mirrors_begin(struct bw_agent *agent, const uint32_t *groups, uint32_t count);
 
 /* ---- groups.c ------------------------------------------------------------------------------- */
 
 /* What the machine does not know of a group. */
-struct bw_agent_place {
+struct bw_agent_served {
     struct bw_agent *agent;
     uint32_t group; /* of the machine */
     const struct bw_group_config *config;
@@ -92,19 +100,20 @@ void bw_agent_set_wake(struct bw_agent *agent);
 void bw_agent_on_wake(struct bw_deadline *deadline, void *user);
 void bw_agent_limits_get(const struct bw_group_config *config, struct bw_site_limits *out_limits);
 
-/* ---- trace.c -------------------------------------------------------------------------------- */
+/* ---- step_log.c --------------------------------------------------------------------------------
+ */
 
 void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step);
 void bw_agent_say_note(struct bw_agent *agent, const struct bw_agent_action *note);
 
 /* ---- own_fence.c: what BW_AGENT_ACTION_FENCE_* ask for -------------------------------------- */
 
-BW_MUST_CHECK enum bw_err bw_agent_fence_do(struct bw_agent_place *place,
+BW_MUST_CHECK enum bw_err bw_agent_fence_do(struct bw_agent_served *served,
                                             const struct bw_agent_action *action);
 /* While looks by marks are under way. */
 void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user);
 /* From own_units.c, from the loop. */
-void bw_agent_fence_on_units_killed(struct bw_agent_place *place, enum bw_err err,
+void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err err,
                                     const struct bw_diag *diag);
 
 /* ---- own_units.c ----------------------------------------------------------------------------- */
@@ -174,11 +183,12 @@ struct bw_agent {
     struct bw_id session;
     struct bw_agent_store store;
     struct bw_worker *disk;    /* the state goes there; NULL: not open */
+    struct bw_worker *keeper;  /* the list of members, likewise */
     struct bw_worker *mirrors; /* reads the guard's; NULL: not open */
     struct bw_agent_machine machine;
     struct bw_group_agent *groups; /* the machine's */
     struct bw_sync_group *sync_groups;
-    struct bw_agent_place *places; /* one for each of its groups */
+    struct bw_agent_served *served; /* one for each of its groups */
     struct bw_deadline wake;
     struct bw_deadline fence_looks;
     struct bw_http_client client;

@@ -16,53 +16,38 @@
 enum bw_err bw_agent_credentials_load(const struct bw_site_config *config,
                                       struct bw_credentials **out_credentials, struct bw_diag *diag)
 {
-    struct bw_credentials *credentials;
-    const struct bw_identity *identity;
-    enum bw_err err = bw_credentials_load(config->tls.ca, config->tls.identity, &credentials, diag);
+    const struct bw_own_certificate own = {.ca = config->tls.ca,
+                                           .identity = config->tls.identity,
+                                           .revoked = config->tls.revoked,
+                                           .revoked_count = config->tls.revoked_count,
+                                           .cluster = config->cluster,
+                                           .role = BW_ROLE_AGENT,
+                                           .site = config->site,
+                                           .name = config->name};
 
-    if (err != BW_OK)
-        return err;
-    err = bw_credentials_check(credentials, config->cluster, BW_ROLE_BIT(BW_ROLE_AGENT),
-                               bw_clock_wall(), diag);
-    identity = bw_credentials_identity(credentials);
-    if (err == BW_OK &&
-        (strcmp(identity->site, config->site) != 0 || strcmp(identity->name, config->name) != 0))
-        err = bw_diag_set(diag, BW_ERR_AUTH,
-                          "%s is agent %s of site %s, but the site file says agent %s of site %s; "
-                          "issue one with: breakwater pki issue agent/%s/%s",
-                          config->tls.identity, identity->name, identity->site, config->name,
-                          config->site, config->site, config->name);
-    if (err != BW_OK) {
-        bw_credentials_free(credentials);
-        return err;
-    }
-    *out_credentials = credentials;
-    return BW_OK;
+    return bw_credentials_load_own(&own, bw_clock_wall(), out_credentials, diag);
 }
 
 static void warn_of_expiry(struct bw_agent *agent)
 {
-    static const int64_t thresholds[] = {1, 7, 30};
     const int64_t days = bw_credentials_days_left(agent->credentials, bw_clock_wall());
+    const int64_t passed = bw_credentials_threshold(days < 0 ? 0 : days);
 
-    for (size_t i = 0; i < sizeof thresholds / sizeof thresholds[0]; i++) {
-        if (days >= thresholds[i])
-            continue;
-        if (thresholds[i] < agent->reload.days_said)
-            bw_log_warn(&agent->log, "certificate.expiring",
-                        "file=%s days_left=%" PRId64 " text=\"an expired one ends in a fence\"",
-                        bw_log_quote(agent->config->tls.identity), days);
-        agent->reload.days_said = thresholds[i];
-        return;
-    }
-    agent->reload.days_said = INT64_MAX;
+    if (passed < agent->reload.days_said)
+        bw_log_warn(&agent->log, "certificate.expiring",
+                    "file=%s days_left=%" PRId64 " text=\"an expired one ends in a fence\"",
+                    bw_log_quote(agent->config->tls.identity), days);
+    agent->reload.days_said = passed;
 }
 
 static void use_credentials(struct bw_agent *agent, struct bw_credentials *credentials,
                             struct bw_diag *diag)
 {
-    enum bw_err err = bw_http_client_set_credentials(&agent->client, credentials, diag);
+    const struct bw_tls_config *tls = &agent->config->tls;
+    enum bw_err err = bw_credentials_revoke(credentials, tls->revoked, tls->revoked_count, diag);
 
+    if (err == BW_OK)
+        err = bw_http_client_set_credentials(&agent->client, credentials, diag);
     if (err != BW_OK) {
         bw_credentials_free(credentials);
         bw_log_error(&agent->log, "certificate.refused", "error=%s does=\"the old one stays\"",
@@ -167,7 +152,7 @@ static void begin_next(struct bw_agent *agent)
     else
         reload->wants_certificates = reload->wants_look = false;
     reload->begun++;
-    bw_worker_begin(reload->files, read_files, job);
+    bw_worker_begin(reload->files, read_files);
 }
 
 static void on_certificates(struct bw_agent *agent, struct job *job)
@@ -236,8 +221,8 @@ enum bw_err bw_agent_reload_open(struct bw_agent *agent, struct bw_diag *diag)
     if (result != 0)
         return bw_diag_set(diag, BW_ERR_IO, "a timer: %s", uv_strerror(result));
     warn_of_expiry(agent);
-    return bw_worker_open_with_job(&reload->files, &agent->loop, sizeof(struct job), clear, on_read,
-                                   agent, diag);
+    return bw_worker_open(&reload->files, &agent->loop, sizeof(struct job), clear, on_read,
+                          agent, diag);
 }
 
 void bw_agent_reload_close(struct bw_agent *agent)
@@ -284,11 +269,11 @@ static void use_config(struct bw_agent *agent, struct bw_site_config *fresh)
     agent->config = fresh;
     agent->log.level = fresh->log_level;
     for (uint32_t i = 0; i < agent->machine.group_count; i++) {
-        struct bw_agent_place *place = &agent->places[i];
+        struct bw_agent_served *served = &agent->served[i];
         struct bw_site_limits limits;
 
-        place->config = bw_site_config_find(fresh, place->config->name);
-        bw_agent_limits_get(place->config, &limits);
+        served->config = bw_site_config_find(fresh, served->config->name);
+        bw_agent_limits_get(served->config, &limits);
         bw_agent_machine_set_limits(&agent->machine, i, &limits);
     }
     bw_site_config_free(old);

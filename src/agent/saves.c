@@ -33,7 +33,7 @@ void bw_agent_saves_begin(struct bw_agent *agent, const struct bw_agent_state *s
 
     /* It always fits: so says the assertion beside its limit. */
     BW_ASSERT(bw_agent_store_encode(state, job->bytes, &job->size, &job->diag) == BW_OK);
-    bw_worker_begin(agent->disk, write_job, job);
+    bw_worker_begin(agent->disk, write_job);
 }
 
 static void on_done(void *of, void *user)
@@ -49,14 +49,71 @@ static void on_done(void *of, void *user)
                     &(struct bw_agent_event){.kind = BW_AGENT_EVENT_SAVED, .err = job->err});
 }
 
+/* ---- the list of members ---------------------------------------------------------------------- */
+
+struct told_job {
+    int dir;
+    char file[BW_NAME_MAX + sizeof BW_TOLD_MEMBERS_SUFFIX];
+    size_t size;
+    enum bw_err err;
+    struct bw_diag diag;
+    uint8_t bytes[BW_TOLD_MEMBERS_BYTES_MAX];
+};
+
+/* On the thread. */
+static void write_told(void *of)
+{
+    struct told_job *job = of;
+
+    job->err = bw_agent_store_write_told(job->dir, job->file, job->bytes, job->size, &job->diag);
+}
+
+void bw_agent_keep_members(struct bw_agent *agent, const struct bw_told_members *told)
+{
+    struct told_job *job = bw_worker_job(agent->keeper);
+
+    /* It was read out of an answer, whose bounds are the same. */
+    BW_ASSERT(bw_told_members_encode(told, job->bytes, sizeof job->bytes, &job->size,
+                                     &job->diag) == BW_OK);
+    bw_worker_begin(agent->keeper, write_told);
+}
+
+static void on_told_done(void *of, void *user)
+{
+    struct bw_agent *agent = user;
+    const struct told_job *job = of;
+
+    if (job->err != BW_OK)
+        bw_log_warn(&agent->log, "members.unkept",
+                    "file=%s error=%s does=\"tries again; after a restart the witnesses of the site "
+                    "file are asked\"",
+                    job->file, bw_log_quote(job->diag.text));
+    bw_agent_happen(agent,
+                    &(struct bw_agent_event){.kind = BW_AGENT_EVENT_MEMBERS_KEPT, .err = job->err});
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
+
+static enum bw_err open_keeper(struct bw_agent *agent, struct bw_diag *diag)
+{
+    struct told_job *job;
+    const enum bw_err err = bw_worker_open(&agent->keeper, &agent->loop, sizeof *job, NULL,
+                                           on_told_done, agent, diag);
+
+    if (err != BW_OK)
+        return err;
+    job = bw_worker_job(agent->keeper);
+    job->dir = agent->store.dir;
+    memcpy(job->file, agent->store.told_file, sizeof job->file);
+    return BW_OK;
+}
 
 enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag)
 {
     struct job *job;
     const enum bw_err err =
-        bw_worker_open_with_job(&agent->disk, &agent->loop, sizeof *job + BW_AGENT_STATE_BYTES_MAX,
-                                NULL, on_done, agent, diag);
+        bw_worker_open(&agent->disk, &agent->loop, sizeof *job + BW_AGENT_STATE_BYTES_MAX,
+                       NULL, on_done, agent, diag);
 
     if (err != BW_OK)
         return err;
@@ -64,5 +121,5 @@ enum bw_err bw_agent_saves_open(struct bw_agent *agent, struct bw_diag *diag)
     job->dir = agent->store.dir;
     memcpy(job->file, agent->store.file, sizeof job->file);
     memcpy(job->path, agent->store.path, sizeof job->path);
-    return BW_OK;
+    return open_keeper(agent, diag);
 }

@@ -10,11 +10,16 @@
 #include <breakwater/base/crash_point.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
 
 static const struct bw_durable_kind state_kind = {
     .magic = "BWAS", .version = 2, .oldest = BW_DURABLE_OLDEST};
+
+static const struct bw_durable_kind told_kind = {.magic = BW_TOLD_MEMBERS_MAGIC,
+                                                 .version = BW_TOLD_MEMBERS_VERSION,
+                                                 .oldest = BW_DURABLE_OLDEST};
 
 /* NOLINTNEXTLINE(misc-redundant-expression): today they are the same number */
 _Static_assert(BW_AGENT_STATE_BYTES_MAX <= BW_DURABLE_PAYLOAD_BYTES_MAX,
@@ -37,6 +42,10 @@ static enum bw_err open_directory(struct bw_agent_store *store, const char *stat
         return bw_diag_wrap(diag, err, "state_dir");
     (void)close(outer); /* it exists now, durably; only read from */
     err = bw_durable_open_dir(store->path, &store->dir, diag);
+    if (err == BW_OK)
+        err = bw_path_check_dir(state_dir, diag);
+    if (err == BW_OK)
+        err = bw_path_check_dir(store->path, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "state_dir");
     return bw_dir_lock(store->dir, store->path, &store->lock, diag);
@@ -142,6 +151,24 @@ static enum bw_err load_or_make(struct bw_agent_store *store, const struct bw_si
     return make_instance(store, config, machine_id, log, diag);
 }
 
+/* Whatever is wrong with it: those of the site file are asked, and a leader tells of the others again. */
+static void load_told(struct bw_agent_store *store, struct bw_log *log)
+{
+    struct bw_diag diag = {0};
+    size_t size;
+    uint32_t version;
+    enum bw_err err = bw_durable_load(store->dir, store->told_file, &told_kind, store->buffer,
+                                      BW_TOLD_MEMBERS_BYTES_MAX, &size, &version, &diag);
+
+    if (err == BW_OK)
+        err = bw_told_members_decode(store->buffer, size, &store->told, &diag);
+    if (err != BW_OK && err != BW_ERR_NOT_FOUND)
+        bw_log_warn(log, "members.damaged",
+                    "file=%s error=%s does=\"asks the witnesses of the site file, and writes it anew "
+                    "once a leader has told who the members are\"",
+                    store->told_file, bw_log_quote(diag.text));
+}
+
 enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_site_config *config,
                                 struct bw_id boot_id, struct bw_log *log, struct bw_diag *diag)
 {
@@ -151,12 +178,16 @@ enum bw_err bw_agent_store_open(struct bw_agent_store *store, const struct bw_si
     store->dir = -1;
     store->lock = -1;
     (void)snprintf(store->file, sizeof store->file, "%s.state", config->cluster); /* fits */
+    (void)snprintf(store->told_file, sizeof store->told_file, "%s%s", config->cluster,
+                   BW_TOLD_MEMBERS_SUFFIX); /* likewise */
     store->buffer = malloc(BW_AGENT_STATE_BYTES_MAX);
     if (store->buffer == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "the agent's state");
     err = open_directory(store, config->state_dir, diag);
     if (err == BW_OK)
         err = load_or_make(store, config, boot_id, log, diag);
+    if (err == BW_OK)
+        load_told(store, log);
     if (err != BW_OK)
         bw_agent_store_close(store);
     return err;
@@ -197,13 +228,13 @@ struct bw_agent_group *bw_agent_store_group(struct bw_agent_store *store, const 
         store->group_capacity = capacity;
     }
 
-    struct bw_agent_group *place = &state->groups[state->group_count];
+    struct bw_agent_group *served = &state->groups[state->group_count];
 
-    memset(place, 0, sizeof *place);
-    if (!bw_copy_text(place->name, sizeof place->name, group))
+    memset(served, 0, sizeof *served);
+    if (!bw_copy_text(served->name, sizeof served->name, group))
         return NULL;
     state->group_count++;
-    return place;
+    return served;
 }
 
 enum bw_err bw_agent_store_encode(const struct bw_agent_state *state, uint8_t *buffer,
@@ -221,4 +252,10 @@ enum bw_err bw_agent_store_write(int dir, const char *file, const uint8_t *bytes
     err = bw_durable_save(dir, file, &state_kind, bytes, size, diag);
     BW_CRASH_POINT(AGENT_AFTER_SAVE);
     return err;
+}
+
+enum bw_err bw_agent_store_write_told(int dir, const char *file, const uint8_t *bytes, size_t size,
+                                      struct bw_diag *diag)
+{
+    return bw_durable_save(dir, file, &told_kind, bytes, size, diag);
 }

@@ -22,7 +22,6 @@
 #define LEADER_WAIT_MS   5000
 #define LEADER_PAUSE_MS  200
 #define SYSTEM_CONFIG    "/etc/breakwater/cli.yaml"
-#define PATH_BYTES       4096
 
 /* ---- small things ---- */
 
@@ -112,7 +111,7 @@ uint64_t bw_api_now_ms(void)
 /* ---- configuration ---- */
 
 /* The file that counts; "" when there is none. */
-static void find_config(const struct bw_api_values *values, char out_path[PATH_BYTES])
+static void find_config(const struct bw_api_values *values, char out_path[BW_API_PATH_BYTES])
 {
     const char *home = getenv("HOME");
     const char *from_environment = getenv("BREAKWATER_CONFIG");
@@ -120,15 +119,15 @@ static void find_config(const struct bw_api_values *values, char out_path[PATH_B
     if (values->config != NULL)
         from_environment = values->config;
     if (from_environment != NULL && from_environment[0] != '\0') {
-        (void)snprintf(out_path, PATH_BYTES, "%s", from_environment);
+        (void)snprintf(out_path, BW_API_PATH_BYTES, "%s", from_environment);
         return;
     }
     if (home != NULL && home[0] == '/') {
-        (void)snprintf(out_path, PATH_BYTES, "%s/.config/breakwater/cli.yaml", home);
+        (void)snprintf(out_path, BW_API_PATH_BYTES, "%s/.config/breakwater/cli.yaml", home);
         if (access(out_path, F_OK) == 0)
             return;
     }
-    (void)snprintf(out_path, PATH_BYTES, "%s",
+    (void)snprintf(out_path, BW_API_PATH_BYTES, "%s",
                    access(SYSTEM_CONFIG, F_OK) == 0 ? SYSTEM_CONFIG : "");
 }
 
@@ -167,13 +166,17 @@ static bool add_configured(struct bw_api *api, const struct bw_api_values *value
     return true;
 }
 
-static bool load_credentials(struct bw_api *api, const char *ca, const char *identity,
+static bool load_credentials(struct bw_api *api, const struct bw_tls_config *tls,
                              enum bw_exit *out_exit)
 {
     struct bw_diag diag = {0};
     const struct bw_identity *own;
-    enum bw_err err = bw_credentials_load(ca, identity, &api->credentials, &diag);
+    enum bw_err err = bw_credentials_check_owners(tls->ca, tls->identity, &diag);
 
+    if (err == BW_OK)
+        err = bw_credentials_load(tls->ca, tls->identity, &api->credentials, &diag);
+    if (err == BW_OK)
+        err = bw_credentials_revoke(api->credentials, tls->revoked, tls->revoked_count, &diag);
     if (err == BW_OK) {
         own = bw_credentials_identity(api->credentials);
         err = bw_credentials_check(api->credentials, own->cluster, BW_ROLES_ANY, bw_clock_wall(),
@@ -204,7 +207,7 @@ static struct bw_cli_config *load_config(const struct bw_cli_command *command, c
         return NULL;
     }
     bw_problems_init(&problems);
-    if (bw_cli_config_load(path, &config, &problems) != BW_OK)
+    if (bw_cli_config_load(path, BW_CONFIG_HERE, &config, &problems) != BW_OK)
         *out_exit = BW_EXIT_FAILED;
     bw_problems_print(&problems, "nobody was asked", stderr);
     bw_problems_deinit(&problems);
@@ -218,7 +221,8 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
     const bool needs_file = values->endpoints.count == 0 || values->ca == NULL ||
                             values->identity == NULL;
     struct bw_cli_config *config = NULL;
-    char path[PATH_BYTES];
+    struct bw_tls_config tls = {0};
+    char path[BW_API_PATH_BYTES];
     bool is_open;
 
     *api = (struct bw_api){.command = command, .wait_ms = wait_ms, .leader = -1};
@@ -234,10 +238,16 @@ bool bw_api_open(struct bw_api *api, const struct bw_cli_command *command,
         if (config == NULL)
             return false;
     }
+    if (config != NULL && values->endpoints.count == 0)
+        (void)snprintf(api->config_file, sizeof api->config_file, "%s", path); /* of its size */
+    if (config != NULL)
+        tls = config->tls;
+    if (values->ca != NULL)
+        tls.ca = values->ca;
+    if (values->identity != NULL)
+        tls.identity = values->identity;
     is_open = add_configured(api, values, config != NULL ? config : &none, out_exit) &&
-              load_credentials(api, values->ca != NULL ? values->ca : config->tls.ca,
-                               values->identity != NULL ? values->identity : config->tls.identity,
-                               out_exit);
+              load_credentials(api, &tls, out_exit);
     bw_cli_config_free(config);
     if (!is_open)
         bw_api_close(api);
@@ -250,6 +260,7 @@ static void forget(struct bw_api *api)
         json_decref(api->witnesses[i].status);
         api->witnesses[i].status = NULL;
         api->witnesses[i].err = BW_ERR_UNREACHABLE;
+        api->witnesses[i].is_forbidden = false;
         api->witnesses[i].why[0] = '\0';
     }
     api->status = NULL;
@@ -287,6 +298,7 @@ static void note_answer(void *user, const struct bw_http_answer *answer)
         return;
     }
     witness->err = BW_ERR_REFUSED;
+    witness->is_forbidden = answer->status == 403;
     (void)snprintf(witness->why, sizeof witness->why, "HTTP %d%s%.200s", answer->status,
                    bw_json_member(body, "error")[0] != '\0' ? ": " : "",
                    bw_json_member(body, "error"));
@@ -372,7 +384,7 @@ static void learn(struct bw_api *api)
     }
 }
 
-/* Each witness says itself whom it reaches. */
+/* Each witness says itself whom it hears. */
 static void merge_reaches(struct bw_api *api)
 {
     json_t *member;
@@ -429,6 +441,30 @@ static bool survey_for(struct bw_api *api, uint32_t limit_ms)
     return true;
 }
 
+/* Witnesses that answer, and will not have this certificate, are no lack of a quorum. */
+static bool is_refused_by_all(const struct bw_api *api)
+{
+    size_t refusing = 0;
+
+    for (size_t i = 0; i < api->count; i++) {
+        if (api->witnesses[i].status != NULL)
+            return false;
+        refusing += api->witnesses[i].is_forbidden;
+    }
+    return refusing > 0;
+}
+
+static enum bw_exit complain_refused(const struct bw_api *api)
+{
+    const struct bw_identity *own = bw_credentials_identity(api->credentials);
+
+    (void)fprintf(stderr, "error: %s: %s/%s may not ask here\n", api->command->name,
+                  bw_role_text(own->role), own->name);
+    for (size_t i = 0; i < api->count; i++)
+        (void)fprintf(stderr, "  %s  %s\n", api->witnesses[i].address, api->witnesses[i].why);
+    return BW_EXIT_FAILED;
+}
+
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
 {
     size_t answering = 0;
@@ -438,6 +474,8 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
         answering += api->witnesses[i].status != NULL;
     if (of == 0)
         of = (int64_t)api->count;
+    if (is_refused_by_all(api))
+        return complain_refused(api);
     if ((int64_t)answering > of / 2)
         (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
                       answering, (long long)of, consequence);
@@ -457,6 +495,11 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
         else
             (void)fprintf(stderr, "  %s  %s\n", witness->address, witness->why);
     }
+    if (answering == 0 && api->config_file[0] != '\0')
+        (void)fprintf(stderr,
+                      "  if they were replaced since %s was written: a site's agent knows who they "
+                      "are now\n  (breakwater check SITE.yaml, there)\n",
+                      api->config_file);
     return BW_EXIT_NO_QUORUM;
 }
 
@@ -484,14 +527,15 @@ static enum bw_err call_one(struct bw_api *api, const char *method, const char *
                             bool *out_may_have_arrived, struct bw_diag *diag)
 {
     char url[BW_HTTP_URL_BYTES_MAX + 1];
-    const struct bw_http_call call = {.method = method,
-                                      .url = url,
-                                      .content_type = body != NULL ? "application/json" : NULL,
-                                      .body = body,
-                                      .body_size = body != NULL ? strlen(body) : 0,
-                                      .timeout_ms = api->wait_ms,
-                                      .connect_timeout_ms = CONNECT_MS,
-                                      .response_bytes_max = ANSWER_BYTES_MAX};
+    const struct bw_http_call call = {
+        .method = method,
+        .url = url,
+        .content_type = strcmp(method, "GET") != 0 ? "application/json" : NULL,
+        .body = body,
+        .body_size = body != NULL ? strlen(body) : 0,
+        .timeout_ms = api->wait_ms,
+        .connect_timeout_ms = CONNECT_MS,
+        .response_bytes_max = ANSWER_BYTES_MAX};
     struct bw_http_reply reply;
     enum bw_err err;
 
@@ -560,6 +604,7 @@ static enum bw_exit exit_of_code(const struct bw_api_reply *reply)
     } codes[] = {{"refused", BW_EXIT_UNSAFE},
                  {"no_leader", BW_EXIT_NO_QUORUM},
                  {"not_leader", BW_EXIT_NO_QUORUM},
+                 {"unproved", BW_EXIT_NO_QUORUM},
                  {"unknown", BW_EXIT_UNKNOWN}};
     const char *code = bw_json_member(reply->body, "code");
 
@@ -592,9 +637,33 @@ enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply
                                   (int64_t)json_array_size(problems)));
     if (hint[0] != '\0')
         (void)fprintf(stderr, "  next:  %s\n", hint);
-    if (reply->status == 403)
+    if (reply->status == 403 &&
+        bw_credentials_identity(api->credentials)->role != BW_ROLE_OPERATOR)
         (void)fprintf(stderr, "  next:  ask with an operator's certificate (this one is %s/%s)\n",
                       bw_role_text(bw_credentials_identity(api->credentials)->role),
                       bw_credentials_identity(api->credentials)->name);
     return exit_of_code(reply);
+}
+
+enum bw_exit bw_api_fetch(struct bw_api *api, const char *method, const char *path,
+                          const json_t *body, json_t **out_document)
+{
+    struct bw_api_reply reply = {0};
+    enum bw_exit exit = bw_api_ask(api, method, path, body, &reply);
+
+    if (exit != BW_EXIT_FINE)
+        return exit;
+    if (reply.status != 200 && reply.status != 202)
+        exit = bw_api_complain(api, &reply);
+    else
+        *out_document = json_incref(reply.body);
+    bw_api_reply_deinit(&reply);
+    return exit;
+}
+
+enum bw_exit bw_json_print(const json_t *document)
+{
+    return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF
+               ? BW_EXIT_FINE
+               : BW_EXIT_FAILED;
 }

@@ -29,6 +29,7 @@ struct bw_api_values {
         BW_OPTION_TEXT(type, member.wait_timeout, "wait-timeout", 0, "D",                          \
                        "how long to wait for an answer or outcome")
 
+#define BW_API_PATH_BYTES    4096
 #define BW_API_WITNESSES_MAX (BW_ENDPOINTS_MAX + BW_WITNESSES_MAX)
 
 /* One witness that may be asked: configured, or told by another one over mutual TLS. */
@@ -36,6 +37,7 @@ struct bw_api_witness {
     char address[BW_ADDRESS_MAX + 1];
     bool is_told;   /* not configured: learnt from an answer */
     enum bw_err err; /* of the last survey; BW_OK: `status` is its answer */
+    bool is_forbidden; /* it answers, and will not have this certificate: 403 */
     char why[256];  /* it failed so, or said this; "" */
     json_t *status; /* breakwater.status/v1; NULL: none */
 };
@@ -43,6 +45,7 @@ struct bw_api_witness {
 struct bw_api {
     const struct bw_cli_command *command;
     struct bw_credentials *credentials;
+    char config_file[BW_API_PATH_BYTES]; /* that names the endpoints; "": they were given as options */
     struct bw_api_witness witnesses[BW_API_WITNESSES_MAX];
     size_t count;
     uint32_t wait_ms;
@@ -67,12 +70,21 @@ bool bw_api_survey(struct bw_api *api);
 /* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM. */
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);
 
+/* After a survey: names the endpoints of the file that are no witness's any more, with the list that belongs
+ * there; nothing, if there are none (endpoints.c). A command keeps nothing of what it learns: the file is its
+ * user's. */
+void bw_api_tell_outdated(const struct bw_api *api);
+
 /* Asks the leader, whoever that is by then; only witnesses that are configured, or that a member
  * has named, are ever asked. BW_EXIT_FINE: `out_reply` is an answer, whatever its status says.
  * Otherwise the reason was told; BW_EXIT_UNKNOWN: it may have been done. `body` NULL: none. */
 enum bw_exit bw_api_ask(struct bw_api *api, const char *method, const char *path,
                         const json_t *body, struct bw_api_reply *out_reply);
 void bw_api_reply_deinit(struct bw_api_reply *reply);
+/* The same, of which only success (200, 202) is an answer: BW_EXIT_FINE, a new reference. Otherwise what it
+ * says was told. */
+enum bw_exit bw_api_fetch(struct bw_api *api, const char *method, const char *path,
+                          const json_t *body, json_t **out_document);
 /* Tells what an answer that is no success says: error, problems, next step. */
 enum bw_exit bw_api_complain(const struct bw_api *api, const struct bw_api_reply *reply);
 
@@ -83,6 +95,8 @@ const char *bw_json_member(const json_t *object, const char *key);
 const char *bw_json_shown(const json_t *value);
 int64_t bw_json_number(const json_t *object, const char *key);
 bool bw_json_truth(const json_t *object, const char *key);
+/* To stdout; BW_EXIT_FAILED when it cannot be, or is NULL. */
+enum bw_exit bw_json_print(const json_t *document);
 /* The group of that name in a status; NULL: none. */
 json_t *bw_json_find_group(const json_t *status, const char *name);
 /* The site of `group` that holds it; NULL: none does. */

@@ -5,6 +5,7 @@
 #include <breakwater/base/limits.h>
 #include <breakwater/config/groups_config.h>
 #include <breakwater/config/problems.h>
+#include <breakwater/witness/json.h>
 #include <breakwater/witness/spec_json.h>
 
 #include "api.h"
@@ -49,16 +50,16 @@ static json_t *make_body(const struct bw_groups_config *config, const char *init
 {
     json_t *groups = json_array();
     json_t *initial = json_object();
-    bool is_whole = true;
+    bool is_whole;
 
     for (uint32_t i = 0; i < config->group_count; i++) {
         const struct bw_spec *spec = &config->groups[i];
 
-        is_whole = is_whole && json_array_append_new(groups, bw_spec_json_encode(spec)) == 0;
+        groups = bw_json_append(groups, bw_spec_json_encode(spec));
         if (initial_primary != NULL && bw_spec_find_site(spec, initial_primary) >= 0)
-            is_whole = is_whole && json_object_set_new(initial, spec->name,
-                                                       json_string(initial_primary)) == 0;
+            initial = bw_json_merge(initial, json_pack("{s:s}", spec->name, initial_primary));
     }
+    is_whole = groups != NULL && initial != NULL;
     if (is_whole && initial_primary != NULL && json_object_size(initial) == 0) {
         *out_exit = bw_usage_error(&apply_command,
                                    "--initial-primary %s: no group of the file has that site",
@@ -216,16 +217,13 @@ static bool has_parts(const json_t *body)
 /* Asks what would change. `*count`: how many groups. */
 static enum bw_exit plan_part(struct bw_api *api, const json_t *part, size_t *count)
 {
-    struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups?plan=1", part, &reply);
+    json_t *answer;
+    const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (reply.status == 200)
-        *count += print_groups(reply.body, true);
-    else
-        exit = bw_api_complain(api, &reply);
-    bw_api_reply_deinit(&reply);
+    *count += print_groups(answer, true);
+    json_decref(answer);
     return exit;
 }
 
@@ -238,15 +236,11 @@ static enum bw_exit plan(struct bw_api *api, const json_t *body, size_t *out_cou
 /* NOLINTNEXTLINE(readability-non-const-parameter): of the type that for_each_part takes */
 static enum bw_exit check_part(struct bw_api *api, const json_t *part, size_t *count)
 {
-    struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, "PUT", "/v1/groups?plan=1", part, &reply);
+    json_t *answer = NULL;
+    const enum bw_exit exit = bw_api_fetch(api, "PUT", "/v1/groups?plan=1", part, &answer);
 
     (void)count;
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (reply.status != 200)
-        exit = bw_api_complain(api, &reply);
-    bw_api_reply_deinit(&reply);
+    json_decref(answer);
     return exit;
 }
 

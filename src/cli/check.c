@@ -12,13 +12,16 @@
 #include <breakwater/config/script_hint.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/config/witness_config.h>
+#include <breakwater/consensus/data_dir.h>
 #include <breakwater/core/guard.h>
 #include <breakwater/core/lease.h>
-#include <breakwater/sys/script_owner.h>
+#include <breakwater/os/path_owner.h>
 
 #include "check_lines.h"
 #include "check_machine.h"
 #include "check_together.h"
+#include "check_told.h"
+#include "check_user.h"
 #include "check_witnesses.h"
 #include "options.h"
 #include "verbs.h"
@@ -59,6 +62,7 @@ struct checked_file {
     const char *name;
     enum bw_config_kind kind;
     bool has_failed; /* a line said so; what could be loaded is judged all the same */
+    struct bw_check_user user; /* of a witness */
     struct bw_witness_config *witness;
     struct bw_site_config *site;
     struct bw_groups_config *groups;
@@ -99,32 +103,55 @@ static enum bw_err load(const struct check *check, struct checked_file *file,
                              "has no key of a witness, site, groups or cli file");
         return BW_ERR_INVALID;
     case BW_CONFIG_KIND_WITNESS:
-        return bw_witness_config_load(file->name, &file->witness, problems);
+        return bw_witness_config_load(file->name, check->scope, &file->witness, problems);
     case BW_CONFIG_KIND_SITE:
         return bw_site_config_load(file->name, check->scope, &file->site, problems);
     case BW_CONFIG_KIND_GROUPS:
         return bw_groups_config_load(file->name, check->election_timeout_ms, &file->groups,
                                      problems);
     case BW_CONFIG_KIND_CLI:
-        return bw_cli_config_load(file->name, &file->cli, problems);
+        return bw_cli_config_load(file->name, check->scope, &file->cli, problems);
     case BW_CONFIG_KIND_SEVEN_KEYS:
         return bw_seven_keys_load(file->name, check->scope, &file->site, problems);
     }
     return BW_ERR_INVALID;
 }
 
-/* A site file that fails only here, for its scripts, still says which certificate and which
- * directories to look at. NULL: it fails by itself. */
-static struct bw_site_config *load_without_scripts(const char *file)
+/* A file that fails only here, for its scripts or for who can change it, still says which certificate and
+ * which directories to look at. */
+static void load_by_itself(struct checked_file *file)
 {
-    struct bw_site_config *site = NULL;
     struct bw_problems said_before;
 
     bw_problems_init(&said_before);
-    if (bw_site_config_load(file, BW_CONFIG_OFFLINE, &site, &said_before) != BW_OK)
-        site = NULL;
+    if (file->kind == BW_CONFIG_KIND_SITE &&
+        bw_site_config_load(file->name, BW_CONFIG_OFFLINE, &file->site, &said_before) != BW_OK)
+        file->site = NULL;
+    if (file->kind == BW_CONFIG_KIND_WITNESS &&
+        bw_witness_config_load(file->name, BW_CONFIG_OFFLINE, &file->witness, &said_before) != BW_OK)
+        file->witness = NULL;
     bw_problems_deinit(&said_before);
-    return site;
+}
+
+/* Design 5.4: what the witness would refuse depends on who it is. */
+static void find_user(struct checked_file *file)
+{
+    load_by_itself(file);
+    if (file->witness != NULL)
+        bw_check_user_find(file->witness->tls.identity, &file->user);
+    bw_witness_config_free(file->witness);
+    file->witness = NULL;
+}
+
+/* False: a line says that it cannot be judged. */
+static bool enter(struct check *check, const struct checked_file *file)
+{
+    if (bw_check_user_enter(&file->user))
+        return true;
+    bw_check_line(&check->lines, BW_CHECK_FAIL, file->name,
+                  "the key is user %s's, and this process may not look as that user; run check as %s",
+                  file->user.name, file->user.name);
+    return false;
 }
 
 static void load_file(struct check *check, struct checked_file *file)
@@ -132,14 +159,19 @@ static void load_file(struct check *check, struct checked_file *file)
     struct bw_problems problems;
     enum bw_err err;
 
+    if (file->kind == BW_CONFIG_KIND_WITNESS && check->scope == BW_CONFIG_HERE)
+        find_user(file);
+    if (!enter(check, file))
+        return;
     bw_problems_init(&problems);
     err = load(check, file, &problems);
+    bw_check_user_leave(&file->user);
     BW_ASSERT((err == BW_OK) == (problems.error_count == 0));
     print_problems(check, file->name, &problems);
     bw_problems_deinit(&problems);
     file->has_failed = err != BW_OK;
-    if (file->has_failed && file->kind == BW_CONFIG_KIND_SITE)
-        file->site = load_without_scripts(file->name);
+    if (file->has_failed)
+        load_by_itself(file);
     if (file->witness != NULL && !check->is_election_timeout_given)
         check->election_timeout_ms = file->witness->election_timeout_ms;
 }
@@ -182,15 +214,24 @@ static void check_witness(struct check *check, const struct checked_file *file)
                                                .site = "",
                                                .name = config->name};
 
-    bw_check_line(&check->lines, BW_CHECK_OK, file->name,
-                  "witness %s, one of %" PRIu32 " of cluster %s", config->name,
-                  config->witness_count, config->cluster);
-    if (check->scope == BW_CONFIG_OFFLINE)
+    if (!file->has_failed)
+        bw_check_line(&check->lines, BW_CHECK_OK, file->name,
+                      "witness %s, one of %" PRIu32 " of cluster %s", config->name,
+                      config->witness_count, config->cluster);
+    if (check->scope == BW_CONFIG_OFFLINE || !enter(check, file))
         return;
+    if (file->user.uid != 0)
+        bw_check_line(&check->lines, BW_CHECK_OK, "user",
+                      "judged as %s, who owns the key: the witness has to run as that user",
+                      file->user.name);
+    bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
+    if (bw_check_kept(&check->lines, "data directory", config->data_dir, ""))
+        (void)bw_check_kept(&check->lines, "data directory", config->data_dir, "/" BW_DATA_DIR_RAFT);
     /* A leader writes before it answers: an fsync must be short beside an election. */
     bw_check_directory(&check->lines, "data directory", config->data_dir,
                        config->election_timeout_ms / 10);
+    bw_check_user_leave(&file->user);
 }
 
 /* Design 3.4: beforehand, from the text alone; the trial of the scripts measures it. */
@@ -224,12 +265,12 @@ static void check_reach(struct check *check, const struct bw_group_config *group
 /* The guard looks again each time, and refuses what is so by then (design 5.1). */
 static void check_script_owners(struct check *check, const struct bw_group_config *group)
 {
-    char path[BW_SCRIPT_OWNER_PATH_BYTES];
+    char path[BW_PATH_OWNER_BYTES];
 
     for (int action = 0; action < BW_ACTION_COUNT; action++) {
         const char *key = bw_script_key((enum bw_action_kind)action);
 
-        if (group->scripts[action] == NULL || !bw_script_is_writable(group->scripts[action], path))
+        if (group->scripts[action] == NULL || !bw_path_is_writable(group->scripts[action], path))
             continue;
         if (group->allow_writable_scripts)
             bw_check_line(&check->lines, BW_CHECK_WARN, group->name,
@@ -242,6 +283,18 @@ static void check_script_owners(struct check *check, const struct bw_group_confi
                           "refuses it (chown root, chmod go-w; or allow_writable_scripts: true)",
                           key, path);
     }
+}
+
+/* All that agent and guard will believe after a restart. */
+static void check_kept(struct check *check, const struct bw_site_config *config)
+{
+    char mirrors[BW_NAME_MAX + sizeof "/-guard"];
+
+    (void)snprintf(mirrors, sizeof mirrors, "/%s-guard", config->site); /* sized by the name */
+    if (bw_check_kept(&check->lines, "state directory", config->state_dir, "") &&
+        bw_check_kept(&check->lines, "state directory", config->state_dir, "/agent"))
+        (void)bw_check_kept(&check->lines, "state directory", config->state_dir, "/guard");
+    (void)bw_check_kept(&check->lines, "run directory", config->run_dir, mirrors);
 }
 
 static void check_site(struct check *check, const struct checked_file *file)
@@ -261,7 +314,10 @@ static void check_site(struct check *check, const struct checked_file *file)
         bw_check_script_paths(&check->lines, &config->groups[i]);
     if (check->scope == BW_CONFIG_OFFLINE)
         return;
+    bw_check_owners(&check->lines, &config->tls);
     bw_check_certificate(&check->lines, &config->tls, &identity);
+    check_kept(check, config);
+    bw_check_told(&check->lines, file->name, config);
     bw_check_directory(&check->lines, "state directory", config->state_dir, STATE_FSYNC_MS_MAX);
     bw_check_cgroups(&check->lines);
     bw_check_guard_unit(&check->lines);
@@ -300,8 +356,10 @@ static void check_cli(struct check *check, const struct checked_file *file)
 
     bw_check_line(&check->lines, BW_CHECK_OK, file->name, "%" PRIu32 " endpoint%s",
                   file->cli->endpoint_count, file->cli->endpoint_count == 1 ? "" : "s");
-    if (check->scope == BW_CONFIG_HERE)
+    if (check->scope == BW_CONFIG_HERE) {
         bw_check_certificate(&check->lines, &file->cli->tls, &identity);
+        bw_check_owners(&check->lines, &file->cli->tls);
+    }
 }
 
 static void check_file(struct check *check, const struct checked_file *file)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/credentials.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/sys/units.h>
@@ -56,12 +58,20 @@ void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_conf
     struct bw_credentials *credentials = NULL;
     struct bw_diag diag = {0};
 
-    if (bw_credentials_load(tls->ca, tls->identity, &credentials, &diag) != BW_OK) {
+    if (bw_credentials_load(tls->ca, tls->identity, &credentials, &diag) == BW_OK &&
+        bw_credentials_revoke(credentials, tls->revoked, tls->revoked_count, &diag) == BW_OK)
+        judge_identity(lines, credentials, expected);
+    else
         bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
-        return;
-    }
-    judge_identity(lines, credentials, expected);
     bw_credentials_free(credentials);
+}
+
+void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *tls)
+{
+    struct bw_diag diag = {0};
+
+    if (bw_credentials_check_owners(tls->ca, tls->identity, &diag) != BW_OK)
+        bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
 }
 
 /* ---- directories --------------------------------------------------------------------------- */
@@ -116,6 +126,19 @@ static void judge_directory(struct bw_check_lines *lines, const char *subject, c
                   "%s: fsync %.1f ms, worst of %d %.1f ms (good: up to %" PRIu32
                   " ms), %.1f GB free",
                   path, median_ms, FSYNC_COUNT, worst_ms, fsync_ms_max, (double)bytes_free / 1e9);
+}
+
+bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char *path,
+                   const char *below)
+{
+    struct bw_diag diag = {0};
+    char joined[PATH_MAX];
+
+    if (snprintf(joined, sizeof joined, "%s%s", path, below) >= (int)sizeof joined ||
+        bw_path_check_dir(joined, &diag) == BW_OK)
+        return true;
+    bw_check_line(lines, BW_CHECK_FAIL, subject, "%s: %s", joined, diag.text);
+    return false;
 }
 
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,

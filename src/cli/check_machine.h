@@ -20,6 +20,12 @@ struct bw_check_identity {
 void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_config *tls,
                           const struct bw_check_identity *expected);
 
+/* Nobody else can change the certificate, its key and the CAs; design 5.4. Silent when that is so. */
+void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *tls);
+/* The same of the directory `path` with `below` behind it, and of what is in it. True: it is so. */
+bool bw_check_kept(struct bw_check_lines *lines, const char *subject, const char *path,
+                   const char *below);
+
 /* The directory can be written to, and how long an fsync takes; more than `fsync_ms_max` is worth a
  * warning. Leaves nothing behind. */
 void bw_check_directory(struct bw_check_lines *lines, const char *subject, const char *path,

@@ -1,93 +1,16 @@
-/* breakwater dev: a whole cluster on this machine; breakwater dev ledger: its demo service. */
-#include <errno.h>
+/* breakwater dev: a whole cluster on this machine. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/config/scalar.h>
 #include <breakwater/dev/dev.h>
-#include <breakwater/lab/ledger.h>
 
 #include "options.h"
 #include "verbs.h"
 
 #define RUNS_MAX          1000
 #define TIMEOUT_MS_ABSENT 120000
-
-/* ---- dev ledger ------------------------------------------------------------------------------ */
-
-struct ledger_values {
-    const char *site;
-    uint64_t epoch;
-    const char *records;
-    const char *pid_file;
-    const char *owner;
-};
-
-static const struct bw_option ledger_options[] = {
-    BW_OPTION_TEXT(struct ledger_values, site, "site", 0, "NAME", "where it serves"),
-    BW_OPTION_NUMBER(struct ledger_values, epoch, "epoch", 0, "N", 1, UINT64_MAX,
-                     "under which grant it serves"),
-    BW_OPTION_TEXT(struct ledger_values, records, "records", 0, "DIR",
-                   "where it writes down that it serves, every 2 ms"),
-    BW_OPTION_TEXT(struct ledger_values, pid_file, "pid-file", 0, "FILE",
-                   "where it writes its pid and start time"),
-    BW_OPTION_TEXT(struct ledger_values, owner, "owner", 0, "PID:START",
-                   "a process whose end is its own"),
-    BW_OPTIONS_END,
-};
-
-static const struct bw_cli_command ledger_command = {
-    .name = "dev ledger",
-    .operands = "",
-    .help = "The demo service, as the start script of `breakwater dev` starts it: returns once it\n"
-            "serves in the background. Each record is a line SITE EPOCH CLOCK_BOOTTIME-in-ns.\n"
-            "SIGTERM ends it.",
-    .options = ledger_options,
-};
-
-static bool parse_owner(const char *text, struct bw_ledger *ledger)
-{
-    char *end;
-    unsigned long pid;
-
-    errno = 0;
-    pid = strtoul(text, &end, 10);
-    if (errno != 0 || *end != ':' || pid == 0 || pid > INT32_MAX)
-        return false;
-    ledger->owner = (pid_t)pid;
-    text = end + 1;
-    ledger->owner_start_ticks = strtoull(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0';
-}
-
-static enum bw_exit run_ledger(int argc, char **argv)
-{
-    struct ledger_values values = {0};
-    struct bw_operands operands;
-    struct bw_ledger ledger;
-    struct bw_diag diag = {0};
-    enum bw_exit status;
-    enum bw_err err;
-
-    if (!bw_options_parse(&ledger_command, argc, argv, &values, &operands, &status))
-        return status;
-    if (values.site == NULL || values.epoch == 0 || values.records == NULL ||
-        values.pid_file == NULL)
-        return bw_usage_error(&ledger_command, "needs --site, --epoch, --records and --pid-file");
-    ledger = (struct bw_ledger){.site = values.site,
-                                .epoch = values.epoch,
-                                .records_dir = values.records,
-                                .pid_file = values.pid_file};
-    if (values.owner != NULL && !parse_owner(values.owner, &ledger))
-        return bw_usage_error(&ledger_command, "--owner %s: expected PID:START", values.owner);
-    err = bw_ledger_start(&ledger, &diag);
-    if (err != BW_OK)
-        (void)fprintf(stderr, "error: dev ledger: %s\n", diag.text);
-    return bw_exit_of_err(err);
-}
-
-/* ---- dev ------------------------------------------------------------------------------------- */
 
 struct dev_values {
     const char *scenario;
@@ -169,7 +92,7 @@ enum bw_exit bw_verb_dev(int argc, char **argv)
     enum bw_exit status;
 
     if (argc > 1 && strcmp(argv[1], "ledger") == 0)
-        return run_ledger(argc - 1, argv + 1);
+        return bw_verb_ledger(argc - 1, argv + 1);
     if (!bw_options_parse(&dev_command, argc, argv, &values, &operands, &status))
         return status;
     if (values.scenario != NULL && !bw_dev_scenario_exists(values.scenario))

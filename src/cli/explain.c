@@ -7,7 +7,7 @@
 #include <breakwater/core/rules.h>
 
 #include "api.h"
-#include "text_table.h"
+#include "columns.h"
 #include "verbs.h"
 
 #define WAIT_MS 5000
@@ -40,31 +40,21 @@ static const struct bw_cli_command explain_command = {
     .options = explain_options,
 };
 
-static enum bw_exit print_json(const json_t *document)
-{
-    const bool is_printed =
-        json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-
-    return is_printed ? BW_EXIT_FINE : BW_EXIT_FAILED;
-}
-
 static enum bw_exit run(struct bw_api *api, const char *group, const struct explain_values *values)
 {
-    struct bw_api_reply reply = {0};
+    json_t *explanation;
     char path[128];
     enum bw_exit exit;
 
     (void)snprintf(path, sizeof path, "/v1/groups/%s/explain", group);
-    exit = bw_api_ask(api, "GET", path, NULL, &reply);
+    exit = bw_api_fetch(api, "GET", path, NULL, &explanation);
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (reply.status != 200)
-        exit = bw_api_complain(api, &reply);
-    else if (values->output == BW_OUTPUT_TABLE)
-        bw_show_explain(reply.body, values->is_all, stdout);
+    if (values->output == BW_OUTPUT_TABLE)
+        bw_show_explain(explanation, values->is_all, stdout);
     else
-        exit = print_json(reply.body);
-    bw_api_reply_deinit(&reply);
+        exit = bw_json_print(explanation);
+    json_decref(explanation);
     return exit;
 }
 
@@ -130,7 +120,7 @@ static enum bw_exit explain_rules(const struct explain_values *values)
         wanted = wanted != NULL && wanted[size] != '\0' ? wanted + size + 1 : NULL;
     } while (wanted != NULL);
     if (exit == BW_EXIT_FINE && values->output == BW_OUTPUT_JSON)
-        exit = print_json(document);
+        exit = bw_json_print(document);
     else if (exit == BW_EXIT_FINE)
         print_meanings(list);
     json_decref(document);

@@ -2,11 +2,11 @@
 #include <string.h>
 #include <time.h>
 
-#include <jansson.h>
+#include <breakwater/witness/json.h>
 
 #include "api.h"
 #include "confirm.h"
-#include "text_table.h"
+#include "columns.h"
 #include "verbs.h"
 
 #define WAIT_MS   10000
@@ -81,39 +81,17 @@ static void show_table(const json_t *document)
     }
 }
 
-static bool show_json(const json_t *document)
-{
-    return json_dumpf(document, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-}
-
-/* BW_EXIT_FINE: *out_document is the answer to it (a new reference). */
-static enum bw_exit ask(struct bw_api *api, const char *method, const char *path,
-                        const json_t *body, json_t **out_document)
-{
-    struct bw_api_reply reply = {0};
-    enum bw_exit exit = bw_api_ask(api, method, path, body, &reply);
-
-    if (exit != BW_EXIT_FINE)
-        return exit;
-    if (reply.status != 200 && reply.status != 202)
-        exit = bw_api_complain(api, &reply);
-    else
-        *out_document = json_incref(reply.body);
-    bw_api_reply_deinit(&reply);
-    return exit;
-}
-
 static enum bw_exit show(struct bw_api *api, enum bw_output output)
 {
     json_t *document = NULL;
-    enum bw_exit exit = ask(api, "GET", PATH, NULL, &document);
+    enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &document);
 
     if (exit != BW_EXIT_FINE)
         return exit;
     if (output == BW_OUTPUT_TABLE)
         show_table(document);
-    else if (!show_json(document))
-        exit = BW_EXIT_FAILED;
+    else
+        exit = bw_json_print(document);
     json_decref(document);
     return exit;
 }
@@ -125,7 +103,7 @@ static enum bw_exit wait_for(struct bw_api *api, json_int_t to)
 
     for (int i = 0; i < TRIES; i++) {
         json_t *document = NULL;
-        const enum bw_exit exit = ask(api, "GET", PATH, NULL, &document);
+        const enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &document);
         const bool is_there = exit == BW_EXIT_FINE && number(document, "level") >= to;
 
         json_decref(document);
@@ -162,7 +140,7 @@ static enum bw_exit raise_planned(struct bw_api *api, const struct level_values 
         return BW_EXIT_FINE;
     if (!bw_confirm(&raise_command, values->is_yes, QUESTION, "yes"))
         return BW_EXIT_FAILED;
-    exit = ask(api, "POST", PATH "/raise", body, &accepted);
+    exit = bw_api_fetch(api, "POST", PATH "/raise", body, &accepted);
     json_decref(accepted);
     return exit == BW_EXIT_FINE ? wait_for(api, to) : exit;
 }
@@ -170,17 +148,10 @@ static enum bw_exit raise_planned(struct bw_api *api, const struct level_values 
 static json_t *make_body(const struct level_values *values, json_int_t to)
 {
     json_t *names = json_array();
-    json_t *body;
 
-    for (size_t i = 0; i < values->without.count && names != NULL; i++)
-        if (json_array_append_new(names, json_string(values->without.items[i])) != 0) {
-            json_decref(names);
-            names = NULL;
-        }
-    if (names == NULL)
-        return NULL;
-    body = json_pack("{s:I, s:o, s:s*}", "to", to, "without", names, "reason", values->reason);
-    return body;
+    for (size_t i = 0; i < values->without.count; i++)
+        names = bw_json_append(names, json_string(values->without.items[i]));
+    return json_pack("{s:I, s:o, s:s*}", "to", to, "without", names, "reason", values->reason);
 }
 
 static enum bw_exit raise_level(struct bw_api *api, const struct level_values *values)
@@ -188,7 +159,7 @@ static enum bw_exit raise_level(struct bw_api *api, const struct level_values *v
     json_t *now = NULL;
     json_t *plan = NULL;
     json_t *body = NULL;
-    enum bw_exit exit = ask(api, "GET", PATH, NULL, &now);
+    enum bw_exit exit = bw_api_fetch(api, "GET", PATH, NULL, &now);
 
     if (exit != BW_EXIT_FINE)
         return exit;
@@ -196,9 +167,9 @@ static enum bw_exit raise_level(struct bw_api *api, const struct level_values *v
     json_decref(now);
     if (body == NULL)
         return bw_usage_error(&raise_command, "--without or --reason is not UTF-8");
-    exit = ask(api, "POST", PATH "/raise?plan=1", body, &plan);
+    exit = bw_api_fetch(api, "POST", PATH "/raise?plan=1", body, &plan);
     if (exit == BW_EXIT_FINE && values->output == BW_OUTPUT_JSON && values->is_plan)
-        exit = show_json(plan) ? BW_EXIT_FINE : BW_EXIT_FAILED;
+        exit = bw_json_print(plan);
     else if (exit == BW_EXIT_FINE)
         exit = raise_planned(api, values, body, plan);
     json_decref(plan);

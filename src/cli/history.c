@@ -4,7 +4,7 @@
 #include <breakwater/base/name.h>
 
 #include "api.h"
-#include "text_table.h"
+#include "columns.h"
 #include "verbs.h"
 
 #define WAIT_MS     5000
@@ -37,7 +37,7 @@ static const struct bw_cli_command history_command = {
 };
 
 /* From the leader, or, without one, from whoever answers: what is committed stays true. */
-static enum bw_exit ask(struct bw_api *api, const char *path, struct bw_api_reply *reply)
+static enum bw_exit ask(struct bw_api *api, const char *path, json_t **out_history)
 {
     if (!bw_api_survey(api) && api->status != NULL) {
         for (size_t i = 0; i < api->count; i++)
@@ -48,23 +48,21 @@ static enum bw_exit ask(struct bw_api *api, const char *path, struct bw_api_repl
     }
     if (api->leader < 0)
         return bw_api_no_quorum(api, "there is no history to show");
-    return bw_api_ask(api, "GET", path, NULL, reply);
+    return bw_api_fetch(api, "GET", path, NULL, out_history);
 }
 
 static enum bw_exit show(struct bw_api *api, const char *path, enum bw_output output)
 {
-    struct bw_api_reply reply = {0};
-    enum bw_exit exit = ask(api, path, &reply);
+    json_t *history = NULL;
+    enum bw_exit exit = ask(api, path, &history);
 
     if (exit != BW_EXIT_FINE)
         return exit;
-    if (reply.status != 200)
-        exit = bw_api_complain(api, &reply);
-    else if (output == BW_OUTPUT_TABLE)
-        bw_show_history(reply.body, stdout);
-    else if (json_dumpf(reply.body, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
-        exit = BW_EXIT_FAILED;
-    bw_api_reply_deinit(&reply);
+    if (output == BW_OUTPUT_TABLE)
+        bw_show_history(history, stdout);
+    else
+        exit = bw_json_print(history);
+    json_decref(history);
     return exit;
 }
 

@@ -2,6 +2,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include <breakwater/sys/core_dump.h>
 
 #include "suggest.h"
 #include "verbs.h"
@@ -12,23 +15,33 @@ struct verb {
     enum bw_exit (*run)(int argc, char **argv);
 };
 
-/* In the order in which one meets them. */
+/* In the order in which help lists them. */
 static const struct verb verbs[] = {
     {"agent", "run the agent of a site", bw_verb_agent},
     {"check", "check configuration files and the machine they are on", bw_verb_check},
     {"dev", "try it: a whole cluster on this machine, and what happens when things break",
      bw_verb_dev},
     {"guard", "run the guard of a site: scripts, and the deadline that ends them", bw_verb_guard},
-    {"pki", "make and show the certificates of a cluster", bw_verb_pki},
+    {"pki", "make, renew and show the certificates of a cluster", bw_verb_pki},
     {"apply", "make the groups what a file says", bw_verb_apply},
+    {"groups", "print the groups as a file that apply reads", bw_verb_groups},
+    {"delete", "take a group off the witnesses", bw_verb_delete},
     {"status", "show who is primary, and what needs attention", bw_verb_status},
     {"explain", "show why it acts, and why it does not", bw_verb_explain},
     {"switchover", "move a group to another site, in order", bw_verb_switchover},
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
     {"force-release", "end an epoch that time does not end, when its site is surely off",
      bw_verb_force_release},
+    {"mode", "say who decides for a group: its policy, a person, or nobody", bw_verb_mode},
+    {"maintenance", "leave a site or a group alone for a time that ends by itself",
+     bw_verb_maintenance},
     {"feature-level", "show and raise what the cluster may use of a newer release",
      bw_verb_feature_level},
+    {"recover", "begin the cluster anew when a majority of the witnesses is lost for good",
+     bw_verb_recover},
+    {"snapshot", "save the state of the cluster, show it, or begin anew with it", bw_verb_snapshot},
+    {"members", "show the witnesses; add, remove and replace one, hand leadership over",
+     bw_verb_members},
     {"history", "show what was granted, when and by whom", bw_verb_history},
     {"witness", "make (init) and run a witness, which decides by quorum", bw_verb_witness},
 };
@@ -78,6 +91,11 @@ static enum bw_exit flush_output(enum bw_exit status)
 int main(int argc, char **argv)
 {
     (void)signal(SIGPIPE, SIG_IGN); /* fails only for numbers that are no signals */
+    (void)umask(umask(022) | 022); /* what we make nobody else can change, or we would refuse it (5.4) */
+    if (!bw_core_dump_forbid())
+        (void)fputs("warning: a core dump of this process would hold its private key: neither its size nor what "
+                    "goes into it can be limited here\n",
+                    stderr);
     if (argc < 2) {
         print_help(stderr);
         return BW_EXIT_USAGE;

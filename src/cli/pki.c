@@ -1,16 +1,15 @@
-/* breakwater pki init | issue | show. */
+/* breakwater pki init | issue | renew | show. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include <jansson.h>
-
 #include <breakwater/net/pki.h>
+#include <breakwater/witness/json.h>
 
-#include "options.h"
-#include "suggest.h"
+#include "api.h"
+#include "parts.h"
 #include "verbs.h"
 
 #define DAY_S      86400
@@ -220,12 +219,8 @@ static json_t *certificate_json(const char *path, const struct bw_pki_file *file
 
     format_time(certificate->not_before_s, from);
     format_time(certificate->not_after_s, until);
-    for (size_t i = 0; i < certificate->sans_count; i++) {
-        if (json_array_append_new(sans, json_string(certificate->sans[i])) != 0) {
-            json_decref(sans);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; i < certificate->sans_count; i++)
+        sans = bw_json_append(sans, json_string(certificate->sans[i]));
     return json_pack("{s:s, s:b, s:b, s:s*, s:s, s:s, s:s, s:s, s:I, s:o, s:s, s:s, s:s*}", "file",
                      path, "ca", certificate->is_ca, "key", index == 0 && file->has_key, "identity",
                      certificate->identity[0] == '\0' ? NULL : certificate->identity, "subject",
@@ -267,11 +262,10 @@ static enum bw_exit print_json(json_t *certificates)
 {
     json_t *document = json_pack("{s:s, s:O}", "schema", "breakwater.pki/v1", "certificates",
                                  certificates);
-    const bool is_printed = document != NULL && json_dumpf(document, stdout, JSON_INDENT(2)) == 0 &&
-                            putchar('\n') != EOF;
+    const enum bw_exit exit = bw_json_print(document);
 
     json_decref(document);
-    return is_printed ? BW_EXIT_FINE : BW_EXIT_FAILED;
+    return exit;
 }
 
 static enum bw_exit run_show(int argc, char **argv)
@@ -308,48 +302,99 @@ static enum bw_exit run_show(int argc, char **argv)
     return worst != BW_EXIT_FINE ? worst : status;
 }
 
+/* ---- renew ----------------------------------------------------------------------------------- */
+
+struct renew_values {
+    const char *dir;
+    uint64_t days;
+};
+
+static const struct bw_option renew_options[] = {
+    BW_OPTION_TEXT(struct renew_values, dir, "dir", 0, "DIR", "folder with ca.pem and ca.key"),
+    BW_OPTION_NUMBER(struct renew_values, days, "days", 0, "N", 1, BW_PKI_LEAF_DAYS_MAX,
+                     "how long it is valid (as long as the old one was)"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command renew_command = {
+    .name = "pki renew",
+    .operands = "FILE...",
+    .operands_min = 1,
+    .operands_max = SIZE_MAX,
+    .help =
+        "Replaces the certificate and key in each file by new ones of the same identity and names,\n"
+        "at once and whole. A CA in DIR must have issued the old one, and outlive the new one.\n"
+        "Then the file goes where its daemon reads it, over the old one.",
+    .options = renew_options,
+};
+
+/* Whose it is, by its identity: what makes him take it. */
+static void print_next(const char *identity)
+{
+    static const struct {
+        const char *role, *unit;
+    } daemons[] = {{"witness/", "breakwater-witness"}, {"agent/", "breakwater-agent"}};
+    const char *role = strchr(identity + strlen("breakwater://"), '/') + 1;
+
+    for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++)
+        if (strncmp(role, daemons[i].role, strlen(daemons[i].role)) == 0)
+            (void)fprintf(stderr,
+                          "  Where its daemon reads it, over the old file, it is taken within 10 s, or at once:\n"
+                          "  systemctl reload %s\n",
+                          daemons[i].unit);
+}
+
+static enum bw_exit renew_file(const struct renew_values *values, const char *file)
+{
+    struct bw_pki_renewed renewed = {.identity = ""};
+    struct bw_diag diag = {0};
+    char until[TIME_BYTES];
+    char before[TIME_BYTES];
+    const enum bw_err err =
+        bw_pki_renew(values->dir, file, (unsigned)values->days, &renewed, &diag);
+
+    if (err != BW_OK)
+        return report(renew_command.name, err, &diag);
+    format_time(renewed.not_after_s, until);
+    format_time(renewed.old_not_after_s, before);
+    (void)printf("%s\n", file);
+    (void)fprintf(stderr,
+                  "%s: valid until %s. The old one counts until %s; to end it before,\n"
+                  "  write  revoked: [\"serial:%s\"]  under tls of whoever hears it.\n",
+                  renewed.identity, until, before, renewed.old_serial);
+    print_next(renewed.identity);
+    return BW_EXIT_FINE;
+}
+
+static enum bw_exit run_renew(int argc, char **argv)
+{
+    struct renew_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit status;
+
+    if (!bw_options_parse(&renew_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.dir == NULL)
+        return bw_usage_error(&renew_command, "needs --dir DIR");
+    status = BW_EXIT_FINE;
+    for (size_t i = 0; i < operands.count; i++) {
+        const enum bw_exit exit = renew_file(&values, operands.items[i]);
+
+        status = exit != BW_EXIT_FINE ? exit : status;
+    }
+    return status;
+}
+
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *name;
-    const struct bw_cli_command *command;
-    enum bw_exit (*run)(int argc, char **argv);
-} parts[] = {
-    {"init", &init_command, run_init},
-    {"issue", &issue_command, run_issue},
-    {"show", &show_command, run_show},
+static const struct bw_part parts[] = {
+    {&init_command, run_init},
+    {&issue_command, run_issue},
+    {&renew_command, run_renew},
+    {&show_command, run_show},
 };
-#define PART_COUNT (sizeof parts / sizeof parts[0])
-
-static void print_help(FILE *out)
-{
-    (void)fputs("usage: breakwater pki init|issue|show [ARGUMENT]...\n\n", out);
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        bw_options_print_help(parts[i].command, out);
-        (void)fputs(i + 1 < PART_COUNT ? "\n" : "", out);
-    }
-}
 
 enum bw_exit bw_verb_pki(int argc, char **argv)
 {
-    struct bw_suggestion suggestion = {.word = argc < 2 ? "" : argv[1]};
-
-    if (argc < 2) {
-        print_help(stderr);
-        return BW_EXIT_USAGE;
-    }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        print_help(stdout);
-        return BW_EXIT_FINE;
-    }
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        if (strcmp(argv[1], parts[i].name) == 0)
-            return parts[i].run(argc - 1, argv + 1);
-        bw_suggestion_consider(&suggestion, parts[i].name);
-    }
-    (void)fprintf(stderr, "error: pki: unknown \"%s\"", argv[1]);
-    if (suggestion.best != NULL)
-        (void)fprintf(stderr, " (did you mean \"%s\"?)", suggestion.best);
-    (void)fputs("\n  see:  breakwater pki --help\n", stderr);
-    return BW_EXIT_USAGE;
+    return bw_parts_run(parts, sizeof parts / sizeof parts[0], argc, argv);
 }

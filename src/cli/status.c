@@ -5,7 +5,7 @@
 #include <breakwater/sys/clock.h>
 
 #include "api.h"
-#include "text_table.h"
+#include "columns.h"
 #include "verbs.h"
 
 #define WAIT_MS        3000
@@ -55,7 +55,7 @@ static enum bw_exit print(const struct bw_api *api, enum bw_output output)
 
     if (output == BW_OUTPUT_TABLE)
         return bw_show_status(api->status, NULL, bw_clock_wall().unix_ms, stdout);
-    if (json_dumpf(api->status, stdout, JSON_INDENT(2)) != 0 || putchar('\n') == EOF)
+    if (bw_json_print(api->status) != BW_EXIT_FINE)
         return BW_EXIT_FAILED;
     nowhere = fopen("/dev/null", "w"); /* the verdict is the same as the table's */
     if (nowhere == NULL)
@@ -79,23 +79,30 @@ static enum bw_exit warn_of_silence(const struct bw_api *api, enum bw_exit exit)
     return exit;
 }
 
+static enum bw_exit complain_of_group(const struct bw_api *api, const char *group)
+{
+    const bool is_limited = json_is_array(json_object_get(api->status, "limited_to"));
+
+    (void)fprintf(stderr, "error: status: there is no group \"%s\"%s\n  see:  breakwater status\n",
+                  group, is_limited ? " among those that this certificate may see" : "");
+    return BW_EXIT_FAILED;
+}
+
 static enum bw_exit show_once(struct bw_api *api, const char *group, enum bw_output output)
 {
     const bool has_leader = bw_api_survey(api);
-    enum bw_exit exit;
+    enum bw_exit exit = BW_EXIT_NO_QUORUM;
 
     if (!has_leader)
-        (void)bw_api_no_quorum(api, "nothing can be decided");
+        exit = bw_api_no_quorum(api, "nothing can be decided");
     if (api->status == NULL)
-        return BW_EXIT_NO_QUORUM;
-    if (group != NULL && !filter(api->status, group)) {
-        (void)fprintf(stderr, "error: status: there is no group \"%s\"\n  see:  breakwater status\n",
-                      group);
-        return BW_EXIT_FAILED;
-    }
+        return exit;
+    if (group != NULL && !filter(api->status, group))
+        return complain_of_group(api, group);
     if (!has_leader)
         (void)fprintf(stderr, "What %s knew last:\n", bw_json_member(api->status, "answered_by"));
     exit = print(api, output);
+    bw_api_tell_outdated(api);
     return has_leader ? warn_of_silence(api, exit) : BW_EXIT_NO_QUORUM;
 }
 

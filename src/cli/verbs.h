@@ -8,14 +8,25 @@
 enum bw_exit bw_verb_agent(int argc, char **argv);
 enum bw_exit bw_verb_apply(int argc, char **argv);
 enum bw_exit bw_verb_check(int argc, char **argv);
+enum bw_exit bw_verb_delete(int argc, char **argv);
 enum bw_exit bw_verb_dev(int argc, char **argv);
 enum bw_exit bw_verb_explain(int argc, char **argv);
 enum bw_exit bw_verb_failover(int argc, char **argv);
 enum bw_exit bw_verb_enforcer(int argc, char **argv);
 enum bw_exit bw_verb_feature_level(int argc, char **argv);
 enum bw_exit bw_verb_force_release(int argc, char **argv);
+enum bw_exit bw_verb_groups(int argc, char **argv);
 enum bw_exit bw_verb_guard(int argc, char **argv);
+enum bw_exit bw_verb_snapshot(int argc, char **argv);
+enum bw_exit bw_verb_recover(int argc, char **argv);
+enum bw_exit bw_verb_maintenance(int argc, char **argv);
+enum bw_exit bw_verb_members(int argc, char **argv);
+enum bw_exit bw_verb_mode(int argc, char **argv);
 enum bw_exit bw_verb_history(int argc, char **argv);
+/* `dev ledger`; as `ledger` of breakwater-chaos the service of its labs, which is not that of the breakwater
+ * under test. */
+enum bw_exit bw_verb_ledger(int argc, char **argv);
+enum bw_exit bw_lab_verb_ledger(int argc, char **argv);
 enum bw_exit bw_verb_pki(int argc, char **argv);
 enum bw_exit bw_verb_status(int argc, char **argv);
 enum bw_exit bw_verb_switchover(int argc, char **argv);

@@ -1,7 +1,9 @@
 /* breakwater witness, breakwater witness init. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/consensus/stop.h>
 #include <breakwater/witness/witness.h>
 
 #include "options.h"
@@ -9,13 +11,16 @@
 
 struct witness_values {
     const char *config;
-    const char *cluster_id; /* of init only */
+    const char *cluster_id; /* of init only, as the next */
+    bool joins;
 };
 
 static const struct bw_option init_options[] = {
     BW_OPTION_TEXT(struct witness_values, config, "config", 'c', "FILE", "witness.yaml"),
     BW_OPTION_TEXT(struct witness_values, cluster_id, "cluster-id", 0, "HEX",
                    "the id that init of the first witness has printed"),
+    BW_OPTION_FLAG(struct witness_values, joins, "join", 0,
+                   "make one that is to be added to the cluster of that id"),
     BW_OPTIONS_END,
 };
 
@@ -27,7 +32,10 @@ static const struct bw_cli_command init_command = {
             "all of them belong to one cluster. The others are asked first: one that knows this\n"
             "witness by another directory refuses (a lost directory cannot be made anew under its\n"
             "id); silence is printed. A directory that holds anything is left alone. The cluster\n"
-            "begins once all its witnesses are up.",
+            "begins once all its witnesses are up.\n"
+            "With --join it makes one that is to be added to a cluster that is there, under a name\n"
+            "and an id that were never used: it votes once an operator has said\n"
+            "`breakwater members add` or `breakwater members replace`.",
     .options = init_options,
 };
 
@@ -53,7 +61,8 @@ static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id 
     bool is_free = true;
     uint32_t count;
 
-    if (bw_witness_ask_others(config, cluster_id, answers, &count, &diag) != BW_OK) {
+    if (bw_witness_ask_others(config, config->witnesses, config->witness_count, cluster_id, answers,
+                              &count, &diag) != BW_OK) {
         (void)fprintf(stderr, "The other witnesses could not be asked: %s\n", diag.text);
         return true;
     }
@@ -69,33 +78,66 @@ static bool nobody_refuses(const struct bw_witness_config *config, struct bw_id 
     return is_free;
 }
 
-static enum bw_exit init_with(const struct bw_witness_config *config, struct bw_id cluster_id)
+static enum bw_exit make(const struct bw_witness_config *config, struct bw_id cluster_id,
+                         bool joins, char out_text[BW_ID_TEXT_BYTES])
 {
-    const bool is_first = bw_id_is_none(cluster_id);
     struct bw_diag diag = {0};
-    char text[BW_ID_TEXT_BYTES];
-    enum bw_err err;
+    const enum bw_err err = bw_witness_found(config, cluster_id, joins, &cluster_id, &diag);
 
-    if (!nobody_refuses(config, cluster_id)) {
-        (void)fprintf(stderr, "error: witness init: another witness refuses it (see above); nothing "
-                              "was made\n");
-        return BW_EXIT_UNSAFE;
-    }
-    err = bw_witness_found(config, cluster_id, &cluster_id, &diag);
     if (err != BW_OK) {
         (void)fprintf(stderr, "error: witness init: %s\n", diag.text);
         return bw_exit_of_err(err);
     }
-    bw_id_format(cluster_id, text);
-    (void)printf("%s\n", text);
+    bw_id_format(cluster_id, out_text);
+    (void)printf("%s\n", out_text);
     (void)fprintf(stderr, "Made %s for witness %s of cluster %s.\n", config->data_dir, config->name,
                   config->cluster);
-    if (is_first && config->witness_count > 1)
+    return BW_EXIT_FINE;
+}
+
+static enum bw_exit found(const struct bw_witness_config *config, struct bw_id cluster_id)
+{
+    const bool is_first = bw_id_is_none(cluster_id);
+    char text[BW_ID_TEXT_BYTES];
+    enum bw_exit exit;
+
+    if (config->witness_count % 2 == 0) {
+        (void)fprintf(stderr,
+                      "error: witness init: a cluster begins with 3 or 5 witnesses, or 1 to try "
+                      "things out, not with %" PRIu32 "; to add one to a cluster that is there: "
+                      "witness init --join; nothing was made\n",
+                      config->witness_count);
+        return BW_EXIT_CONFIG;
+    }
+    if (!nobody_refuses(config, cluster_id)) {
+        (void)fprintf(stderr,
+                      "error: witness init: another witness refuses it (see above); nothing "
+                      "was made\n"
+                      "  if its disk is lost: " BW_WITNESS_LOST "\n");
+        return BW_EXIT_UNSAFE;
+    }
+    exit = make(config, cluster_id, false, text);
+    if (exit == BW_EXIT_FINE && is_first && config->witness_count > 1)
         (void)fprintf(stderr,
                       "On each other witness: breakwater witness init -c FILE --cluster-id %s\n"
                       "Then start all of them: the cluster begins once every one is up.\n",
                       text);
-    return BW_EXIT_FINE;
+    return exit;
+}
+
+static enum bw_exit join(const struct bw_witness_config *config, struct bw_id cluster_id)
+{
+    char text[BW_ID_TEXT_BYTES];
+    const enum bw_exit exit = make(config, cluster_id, true, text);
+
+    if (exit == BW_EXIT_FINE)
+        (void)fprintf(stderr,
+                      "Start it: it tells the members that it is there. Then an operator says\n"
+                      "  breakwater members add %s\n"
+                      "or, in the place of one that is lost:\n"
+                      "  breakwater members replace OLD %s\n",
+                      config->name, config->name);
+    return exit;
 }
 
 static enum bw_exit run_init(int argc, char **argv)
@@ -104,9 +146,7 @@ static enum bw_exit run_init(int argc, char **argv)
     struct bw_witness_config *config = NULL;
     struct bw_id cluster_id = {{0}};
     struct bw_operands operands;
-    struct bw_problems problems;
     enum bw_exit status;
-    enum bw_err err;
 
     if (!bw_options_parse(&init_command, argc, argv, &values, &operands, &status))
         return status;
@@ -116,13 +156,13 @@ static enum bw_exit run_init(int argc, char **argv)
         (!bw_id_parse(values.cluster_id, &cluster_id) || bw_id_is_none(cluster_id)))
         return bw_usage_error(&init_command, "--cluster-id \"%s\" is not 32 hex digits",
                               values.cluster_id);
-    bw_problems_init(&problems);
-    err = bw_witness_config_load(values.config, &config, &problems);
-    bw_problems_print(&problems, "nothing was made", stderr);
-    bw_problems_deinit(&problems);
-    if (err != BW_OK)
+    if (values.joins && values.cluster_id == NULL)
+        return bw_usage_error(&init_command, "--join needs --cluster-id HEX: the cluster's, as "
+                                             "`witness init` of its first witness has printed it");
+    config = bw_witness_config_take(values.config, "nothing was made");
+    if (config == NULL)
         return BW_EXIT_CONFIG;
-    status = init_with(config, cluster_id);
+    status = values.joins ? join(config, cluster_id) : found(config, cluster_id);
     bw_witness_config_free(config);
     return status;
 }

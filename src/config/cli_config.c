@@ -1,27 +1,16 @@
 #include <breakwater/config/cli_config.h>
 
-#include <stdlib.h>
-
-#include <breakwater/base/assert.h>
+#include "config_file.h"
 
 static const struct bw_key keys[] = {
-    {.name = "endpoints",
-     .kind = BW_KEY_LIST,
-     .item = BW_KEY_ADDRESS,
-     .required = true,
-     .offset = offsetof(struct bw_cli_config, endpoints),
-     .count_offset = offsetof(struct bw_cli_config, endpoint_count),
-     .min = 1,
-     .max = BW_ENDPOINTS_MAX,
-     .example = "[w1.example.net:7400, w2.example.net:7400]",
-     .help = "the witnesses to ask, in this order; one that answers is enough"},
-    {.name = "tls",
-     .kind = BW_KEY_MAP,
-     .table = &bw_tls_config_table,
-     .required = true,
-     .offset = offsetof(struct bw_cli_config, tls),
-     .example = "{ca: ca.pem, identity: operator.pem}",
-     .help = "who is trusted, and as whom commands are given"},
+    BW_KEY(LIST, "endpoints", offsetof(struct bw_cli_config, endpoints), .item = BW_KEY_ADDRESS,
+           .required = true, .count_offset = offsetof(struct bw_cli_config, endpoint_count),
+           .min = 1, .max = BW_ENDPOINTS_MAX,
+           .example = "[w1.example.net:7400, w2.example.net:7400]",
+           .help = "the witnesses to ask, in this order; one that answers is enough"),
+    BW_KEY(MAP, "tls", offsetof(struct bw_cli_config, tls), .table = &bw_tls_config_table,
+           .required = true, .example = "{ca: ca.pem, identity: operator.pem}",
+           .help = "who is trusted, and as whom commands are given"),
 };
 
 const struct bw_table bw_cli_config_table = {
@@ -32,33 +21,28 @@ const struct bw_table bw_cli_config_table = {
     .size = sizeof(struct bw_cli_config),
 };
 
-enum bw_err bw_cli_config_load(const char *file, struct bw_cli_config **out_config,
-                               struct bw_problems *problems)
+static void check_cli(void *into, struct bw_document *document, const void *user)
 {
-    const uint32_t errors_before = problems->error_count;
-    struct bw_cli_config *config = calloc(1, sizeof *config);
-    struct bw_config_arena arena = {0};
-    struct bw_document document;
-    enum bw_err err;
+    const enum bw_config_scope *scope = user;
 
-    BW_ASSERT(config != NULL);
-    err = bw_document_open(&document, file, problems);
-    if (document.root != NULL)
-        (void)bw_schema_load(&bw_cli_config_table, &document, &arena, config); /* errors count */
-    config->arena = arena;
-    bw_document_deinit(&document);
-    if (problems->error_count > errors_before) {
-        bw_cli_config_free(config);
-        return err != BW_OK ? err : BW_ERR_INVALID;
-    }
-    *out_config = config;
-    return BW_OK;
+    (void)into;
+    if (*scope == BW_CONFIG_HERE)
+        bw_config_check_owner(document);
+}
+
+enum bw_err bw_cli_config_load(const char *file, enum bw_config_scope scope,
+                               struct bw_cli_config **out_config, struct bw_problems *problems)
+{
+    struct bw_cli_config *config = bw_config_new(sizeof *config);
+    const enum bw_err err = bw_config_load(&config->arena, &bw_cli_config_table, config, file,
+                                           check_cli, &scope, problems);
+
+    if (err == BW_OK)
+        *out_config = config;
+    return err;
 }
 
 void bw_cli_config_free(struct bw_cli_config *config)
 {
-    if (config == NULL)
-        return;
-    bw_config_arena_deinit(&config->arena);
-    free(config);
+    bw_config_free((struct bw_config_arena *)config);
 }

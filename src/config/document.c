@@ -16,7 +16,7 @@
 #include "text_check.h"
 #include "yaml_tree.h"
 
-struct place {
+struct mark {
     const char *path;
     struct bw_node *node;
 };
@@ -158,15 +158,15 @@ enum bw_err bw_document_open(struct bw_document *document, const char *file,
 }
 
 /* Nodes and paths are in the arena. */
-static void keep(void *place)
+static void keep(void *mark)
 {
-    (void)place;
+    (void)mark;
 }
 
 void bw_document_deinit(struct bw_document *document)
 {
-    tdestroy(document->places, keep);
-    document->places = NULL;
+    tdestroy(document->marks, keep);
+    document->marks = NULL;
     bw_config_arena_deinit(&document->arena);
     document->root = NULL;
 }
@@ -175,29 +175,29 @@ void bw_document_deinit(struct bw_document *document)
 
 static int compare_places(const void *left, const void *right)
 {
-    return strcmp(((const struct place *)left)->path, ((const struct place *)right)->path);
+    return strcmp(((const struct mark *)left)->path, ((const struct mark *)right)->path);
 }
 
 void bw_document_mark(struct bw_document *document, const char *path, struct bw_node *node)
 {
-    struct place *place = bw_config_arena_take(&document->arena, sizeof *place);
+    struct mark *mark = bw_config_arena_take(&document->arena, sizeof *mark);
 
-    place->path = bw_config_arena_copy(&document->arena, path);
-    place->node = node;
-    BW_ASSERT(tsearch(place, &document->places, compare_places) != NULL);
+    mark->path = bw_config_arena_copy(&document->arena, path);
+    mark->node = node;
+    BW_ASSERT(tsearch(mark, &document->marks, compare_places) != NULL);
 }
 
-struct bw_node *bw_document_place(const struct bw_document *document, const char *path)
+struct bw_node *bw_document_find(const struct bw_document *document, const char *path)
 {
-    const struct place wanted = {.path = path};
-    struct place *const *found = tfind(&wanted, &document->places, compare_places);
+    const struct mark wanted = {.path = path};
+    struct mark *const *found = tfind(&wanted, &document->marks, compare_places);
 
     return found == NULL ? NULL : (*found)->node;
 }
 
 bool bw_document_is_sound(const struct bw_document *document, const char *path)
 {
-    const struct bw_node *node = bw_document_place(document, path);
+    const struct bw_node *node = bw_document_find(document, path);
 
     return node != NULL && !node->faulty;
 }
@@ -326,7 +326,7 @@ static struct bw_node *nearest(const struct bw_document *document, const char *p
         if (around[length] != '\0' && around[length] != '.' && around[length] != '[')
             continue;
         around[length] = '\0';
-        node = bw_document_place(document, around);
+        node = bw_document_find(document, around);
         if (node != NULL)
             return node;
     }

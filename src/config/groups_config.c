@@ -1,10 +1,9 @@
 #include <breakwater/config/groups_config.h>
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/assert.h>
+#include "config_file.h"
 
 #define SITE(member)      offsetof(struct bw_site_spec, member)
 #define SPEC(member)      offsetof(struct bw_spec, member)
@@ -24,24 +23,12 @@ static const struct bw_key_word min_grade_words[] = {BW_MIN_GRADE_LIST(X){0}};
 #undef X
 
 static const struct bw_key site_keys[] = {
-    {.name = "name",
-     .kind = BW_KEY_NAME,
-     .required = true,
-     .offset = SITE(name),
-     .example = "dc-a",
-     .help = "the site's name, as in its agents' certificates"},
-    {.name = "priority",
-     .kind = BW_KEY_NUMBER,
-     .offset = SITE(priority),
-     .max = 1000,
-     .absent = "100",
-     .help = "larger is preferred among sites that could all take over"},
-    {.name = "candidate",
-     .kind = BW_KEY_BOOL,
-     .offset = SITE(never_candidate),
-     .words = candidate_words,
-     .absent = "always",
-     .help = "never: the site reports, and is never made primary"},
+    BW_KEY(NAME, "name", SITE(name), .required = true, .example = "dc-a",
+           .help = "the site's name, as in its agents' certificates"),
+    BW_KEY(NUMBER, "priority", SITE(priority), .max = 1000, .absent = "100",
+           .help = "larger is preferred among sites that could all take over"),
+    BW_KEY(BOOL, "candidate", SITE(never_candidate), .words = candidate_words, .absent = "always",
+           .help = "never: the site reports, and is never made primary"),
 };
 
 static const struct bw_table site_table = {
@@ -54,99 +41,54 @@ static const struct bw_table site_table = {
 
 /* Ranges are those of bw_spec_check, which explains them with the other numbers at hand. */
 static const struct bw_key spec_keys[] = {
-    {.name = "name",
-     .kind = BW_KEY_NAME,
-     .required = true,
-     .offset = SPEC(name),
-     .example = "harbor",
-     .help = "the group's name"},
-    {.name = "sites",
-     .kind = BW_KEY_LIST,
-     .item = BW_KEY_MAP,
-     .table = &site_table,
-     .in_place = true,
-     .required = true,
-     .offset = SPEC(sites),
-     .count_offset = SPEC(site_count),
-     .min = 2,
-     .max = BW_SITES_MAX,
-     .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]",
-     .help = "where the group can run"},
-    {.name = "mode",
-     .kind = BW_KEY_WORD,
-     .offset = SPEC(mode),
-     .words = mode_words,
-     .help = "auto: breakwater acts; manual: moves need approval; observe: it only watches and "
-             "explains; paused: no moves, leases and fences stay in force"},
-    {.name = "lease_ttl",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(lease_ttl_ms),
-     .help = "how long a site may serve after its last confirmed renewal was sent"},
-    {.name = "fence_timeout",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(fence_timeout_ms),
-     .help = "the last part of the lease, kept for making sure that nothing serves when it ends"},
-    {.name = "renew_interval",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(renew_interval_ms),
-     .help = "how often a site renews and reports"},
-    {.name = "request_timeout",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(request_timeout_ms),
-     .help = "how long a site waits for an answer"},
-    {.name = "margin",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(margin_ms),
-     .help = "for timers and scheduling, added to every wait for the end of a lease"},
-    {.name = "max_clock_drift_ppm",
-     .kind = BW_KEY_NUMBER,
-     .offset = SPEC(max_clock_drift_ppm),
-     .help = "how far a clock's rate may be off, in parts per million; a slower site gets nothing"},
-    {.name = "max_lag",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(max_lag_ms),
-     .help = "how far behind a site's data may be for an unplanned move to it"},
-    {.name = "on_lag",
-     .kind = BW_KEY_WORD,
-     .offset = SPEC(on_lag),
-     .words = on_lag_words,
-     .help = "what happens when the lag is larger, or nobody knows it"},
-    {.name = "switchover_timeout",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(switchover_timeout_ms),
-     .help = "how long a planned move may take before it is given up"},
-    {.name = "failback",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(failback_after_ms),
-     .words = failback_words,
-     .help = "how long a preferred site must have been ready before the group moves back to it"},
-    {.name = "min_primary_time",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(min_primary_time_ms),
-     .help = "how long a site stays primary at least, before a move that is not needed"},
-    {.name = "max_failovers_per_window",
-     .kind = BW_KEY_NUMBER,
-     .offset = SPEC(failovers_max),
-     .words = no_limit_words,
-     .help = "after so many moves within failover_window a person must decide"},
-    {.name = "failover_window",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(failover_window_ms),
-     .help = "the window of max_failovers_per_window"},
-    {.name = "retry_backoff",
-     .kind = BW_KEY_DURATION,
-     .offset = SPEC(retry_backoff_ms),
-     .help = "pause after a failed start, doubled each time"},
-    {.name = "min_grade",
-     .kind = BW_KEY_WORD,
-     .offset = SPEC(min_grade),
-     .words = min_grade_words,
-     .help = "what must be known before another site is granted: that the lease has expired, or "
-             "that the old holder was fenced or, by a person with force-release, is off"},
-    {.name = "expired_is_enough",
-     .kind = BW_KEY_BOOL,
-     .offset = SPEC(expired_is_enough),
-     .help = "DANGEROUS: hand over on expiry although the service could outlive its guard"},
+    BW_KEY(NAME, "name", SPEC(name), .required = true, .example = "harbor",
+           .help = "the group's name"),
+    BW_KEY(LIST, "sites", SPEC(sites), .item = BW_KEY_MAP, .table = &site_table, .in_place = true,
+           .required = true, .count_offset = SPEC(site_count), .min = 2, .max = BW_SITES_MAX,
+           .example = "[{name: dc-a, priority: 100}, {name: dc-b, priority: 50}]",
+           .help = "where the group can run"),
+    BW_KEY(
+        WORD, "mode", SPEC(mode), .words = mode_words,
+        .help = "auto: breakwater acts; manual: moves need approval; observe: it only watches and "
+                "explains; paused: no moves, leases and fences stay in force"),
+    BW_KEY(DURATION, "lease_ttl", SPEC(lease_ttl_ms),
+           .help = "how long a site may serve after its last confirmed renewal was sent"),
+    BW_KEY(DURATION, "fence_timeout", SPEC(fence_timeout_ms),
+           .help =
+               "the last part of the lease, kept for making sure that nothing serves when it ends"),
+    BW_KEY(DURATION, "renew_interval", SPEC(renew_interval_ms),
+           .help = "how often a site renews and reports"),
+    BW_KEY(DURATION, "request_timeout", SPEC(request_timeout_ms),
+           .help = "how long a site waits for an answer"),
+    BW_KEY(DURATION, "margin", SPEC(margin_ms),
+           .help = "for timers and scheduling, added to every wait for the end of a lease"),
+    BW_KEY(
+        NUMBER, "max_clock_drift_ppm", SPEC(max_clock_drift_ppm),
+        .help =
+            "how far a clock's rate may be off, in parts per million; a slower site gets nothing"),
+    BW_KEY(DURATION, "max_lag", SPEC(max_lag_ms),
+           .help = "how far behind a site's data may be for an unplanned move to it"),
+    BW_KEY(WORD, "on_lag", SPEC(on_lag), .words = on_lag_words,
+           .help = "what happens when the lag is larger, or nobody knows it"),
+    BW_KEY(DURATION, "switchover_timeout", SPEC(switchover_timeout_ms),
+           .help = "how long a planned move may take before it is given up"),
+    BW_KEY(
+        DURATION, "failback", SPEC(failback_after_ms), .words = failback_words,
+        .help = "how long a preferred site must have been ready before the group moves back to it"),
+    BW_KEY(DURATION, "min_primary_time", SPEC(min_primary_time_ms),
+           .help = "how long a site stays primary at least, before a move that is not needed"),
+    BW_KEY(NUMBER, "max_failovers_per_window", SPEC(failovers_max), .words = no_limit_words,
+           .help = "after so many moves within failover_window a person must decide"),
+    BW_KEY(DURATION, "failover_window", SPEC(failover_window_ms),
+           .help = "the window of max_failovers_per_window"),
+    BW_KEY(DURATION, "retry_backoff", SPEC(retry_backoff_ms),
+           .help = "pause after a failed start, doubled each time"),
+    BW_KEY(
+        WORD, "min_grade", SPEC(min_grade), .words = min_grade_words,
+        .help = "what must be known before another site is granted: that the lease has expired, or "
+                "that the old holder was fenced or, by a person with force-release, is off"),
+    BW_KEY(BOOL, "expired_is_enough", SPEC(expired_is_enough),
+           .help = "DANGEROUS: hand over on expiry although the service could outlive its guard"),
 };
 
 static void init_spec(void *spec)
@@ -164,16 +106,11 @@ static const struct bw_table spec_table = {
 };
 
 static const struct bw_key keys[] = {
-    {.name = "groups",
-     .kind = BW_KEY_LIST,
-     .item = BW_KEY_MAP,
-     .table = &spec_table,
-     .required = true,
-     .offset = offsetof(struct bw_groups_config, groups),
-     .count_offset = offsetof(struct bw_groups_config, group_count),
-     .min = 1,
-     .max = BW_GROUPS_MAX,
-     .help = "the groups to create or change; those that are not named stay as they are"},
+    BW_KEY(LIST, "groups", offsetof(struct bw_groups_config, groups), .item = BW_KEY_MAP,
+           .table = &spec_table, .required = true,
+           .count_offset = offsetof(struct bw_groups_config, group_count), .min = 1,
+           .max = BW_GROUPS_MAX,
+           .help = "the groups to create or change; those that are not named stay as they are"),
 };
 
 const struct bw_table bw_groups_config_table = {
@@ -219,37 +156,29 @@ static void check_spec(const struct bw_groups_config *config, struct bw_document
     }
 }
 
+static void check(void *into, struct bw_document *document, const void *user)
+{
+    const struct bw_groups_config *config = into;
+    const uint32_t *election_timeout_ms = user;
+
+    for (uint32_t i = 0; i < config->group_count; i++)
+        check_spec(config, document, i, *election_timeout_ms);
+}
+
 enum bw_err bw_groups_config_load(const char *file, uint32_t election_timeout_ms,
                                   struct bw_groups_config **out_config,
                                   struct bw_problems *problems)
 {
-    const uint32_t errors_before = problems->error_count;
-    struct bw_groups_config *config = calloc(1, sizeof *config);
-    struct bw_config_arena arena = {0};
-    struct bw_document document;
-    enum bw_err err;
+    struct bw_groups_config *config = bw_config_new(sizeof *config);
+    const enum bw_err err = bw_config_load(&config->arena, &bw_groups_config_table, config, file,
+                                           check, &election_timeout_ms, problems);
 
-    BW_ASSERT(config != NULL);
-    err = bw_document_open(&document, file, problems);
-    if (document.root != NULL &&
-        bw_schema_load(&bw_groups_config_table, &document, &arena, config)) {
-        for (uint32_t i = 0; i < config->group_count; i++)
-            check_spec(config, &document, i, election_timeout_ms);
-    }
-    config->arena = arena;
-    bw_document_deinit(&document);
-    if (problems->error_count > errors_before) {
-        bw_groups_config_free(config);
-        return err != BW_OK ? err : BW_ERR_INVALID;
-    }
-    *out_config = config;
-    return BW_OK;
+    if (err == BW_OK)
+        *out_config = config;
+    return err;
 }
 
 void bw_groups_config_free(struct bw_groups_config *config)
 {
-    if (config == NULL)
-        return;
-    bw_config_arena_deinit(&config->arena);
-    free(config);
+    bw_config_free((struct bw_config_arena *)config);
 }

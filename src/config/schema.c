@@ -147,7 +147,7 @@ static bool load_variable(struct loading *loading, struct bw_node *name, struct 
         return false;
     }
     join(value_path, path, name->text);
-    if (bw_document_place(loading->document, value_path) != NULL) {
+    if (bw_document_find(loading->document, value_path) != NULL) {
         bw_document_problem(loading->document, false, name, path, "variable \"%s\" given twice",
                             name->text);
         return false;
@@ -259,7 +259,7 @@ static void note_unknown(struct loading *loading, const struct job *job, struct 
         bw_document_problem(loading->document, false, name, path,
                             "unknown key; did you mean \"%s\"?", job->table->keys[meant].name);
         join(path, job->path, job->table->keys[meant].name);
-        if (bw_document_place(loading->document, path) == NULL)
+        if (bw_document_find(loading->document, path) == NULL)
             bw_document_mark(loading->document, path, name);
         *named |= UINT64_C(1) << meant;
         return;

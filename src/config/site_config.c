@@ -3,12 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+
+#include "config_file.h"
 
 static const struct script_key {
     enum bw_action_kind action;
@@ -108,9 +109,9 @@ static void take_key(struct bw_document *document, const char *prefix,
     const struct key_path path = path_of(prefix, key->name);
     const size_t size = key->kind == BW_KEY_PATH ? sizeof(const char *) : sizeof(uint32_t);
 
-    if (bw_document_place(seven_document, key->name) == NULL)
+    if (bw_document_find(seven_document, key->name) == NULL)
         return;
-    if (bw_document_place(document, path.text) != NULL) {
+    if (bw_document_find(document, path.text) != NULL) {
         bw_document_fail(document, path.text, "is given in %s too; keep one of them",
                          seven_document->file);
         return;
@@ -137,8 +138,10 @@ static void load_seven(struct bw_document *document, const char *prefix, enum bw
     } else if (bw_schema_load(table, &seven_document, arena, &seven)) {
         for (size_t i = 0; i < table->key_count; i++)
             take_key(document, prefix, &seven_document, &table->keys[i], &seven, group);
-        if (scope == BW_CONFIG_HERE)
+        if (scope == BW_CONFIG_HERE) {
+            bw_config_check_owner(&seven_document);
             check_scripts(&seven_document, "", &seven);
+        }
     }
     bw_document_deinit(&seven_document);
 }
@@ -172,7 +175,7 @@ static void check_units(struct bw_document *document, const char *prefix,
                         const struct bw_group_config *group)
 {
     const struct key_path path = path_of(prefix, "units");
-    const bool has_units = bw_document_place(document, path.text) != NULL;
+    const bool has_units = bw_document_find(document, path.text) != NULL;
     char quote[BW_QUOTE_BYTES];
 
     if (!bw_document_is_sound(document, path_of(prefix, "enforce").text))
@@ -202,13 +205,13 @@ static void check_required_scripts(struct bw_document *document, const char *pre
     static const enum bw_action_kind required[] = {BW_ACTION_STATUS, BW_ACTION_START,
                                                    BW_ACTION_STOP};
 
-    if (bw_document_place(document, path_of(prefix, "scripts").text) != NULL)
+    if (bw_document_find(document, path_of(prefix, "scripts").text) != NULL)
         return; /* its own table requires them */
     for (size_t i = 0; i < sizeof required / sizeof required[0]; i++) {
         const char *key = bw_script_key(required[i]);
         const struct key_path path = path_of(prefix, key);
 
-        if (group->scripts[required[i]] == NULL && bw_document_place(document, path.text) == NULL)
+        if (group->scripts[required[i]] == NULL && bw_document_find(document, path.text) == NULL)
             bw_document_fail(document, path.text,
                              "required key is missing; for example \"%s: "
                              "/scripts/%s.sh\"",
@@ -262,70 +265,73 @@ static void check_witnesses(const struct bw_site_config *config, struct bw_docum
 
 /* ---- loading ------------------------------------------------------------------------------- */
 
-static enum bw_err finish(struct bw_site_config *config, enum bw_err err, uint32_t errors_before,
-                          const struct bw_problems *problems, struct bw_site_config **out_config)
+static void check_site(void *into, struct bw_document *document, const void *user)
 {
-    if (problems->error_count > errors_before) {
-        bw_site_config_free(config);
-        return err != BW_OK ? err : BW_ERR_INVALID;
-    }
-    *out_config = config;
-    return BW_OK;
+    struct bw_site_config *config = into;
+    const enum bw_config_scope *scope = user;
+
+    if (*scope == BW_CONFIG_HERE)
+        bw_config_check_owner(document);
+    check_witnesses(config, document);
+    for (uint32_t i = 0; i < config->group_count; i++)
+        check_group(config, document, *scope, i);
 }
 
 enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
                                 struct bw_site_config **out_config, struct bw_problems *problems)
 {
-    const uint32_t errors_before = problems->error_count;
-    struct bw_site_config *config = calloc(1, sizeof *config);
-    struct bw_config_arena arena = {0};
-    struct bw_document document;
-    bool is_loaded;
+    struct bw_site_config *config = bw_config_new(sizeof *config);
+    const enum bw_err err = bw_config_load(&config->arena, &bw_site_config_table, config, file,
+                                           check_site, &scope, problems);
+
+    if (err == BW_OK)
+        *out_config = config;
+    return err;
+}
+
+struct bw_site_config *bw_site_config_take(const char *file, enum bw_config_scope scope,
+                                           const char *consequence)
+{
+    struct bw_site_config *config = NULL;
+    struct bw_problems problems;
     enum bw_err err;
 
-    BW_ASSERT(config != NULL);
-    err = bw_document_open(&document, file, problems);
-    is_loaded = document.root != NULL &&
-                bw_schema_load(&bw_site_config_table, &document, &arena, config);
-    config->arena = arena;
-    if (is_loaded) {
-        check_witnesses(config, &document);
-        for (uint32_t i = 0; i < config->group_count; i++)
-            check_group(config, &document, scope, i);
-    }
-    bw_document_deinit(&document);
-    return finish(config, err, errors_before, problems, out_config);
+    bw_problems_init(&problems);
+    err = bw_site_config_load(file, scope, &config, &problems);
+    if (consequence != NULL)
+        bw_problems_print(&problems, consequence, stderr);
+    bw_problems_deinit(&problems);
+    return err == BW_OK ? config : NULL;
+}
+
+static void check_seven(void *into, struct bw_document *document, const void *user)
+{
+    const enum bw_config_scope *scope = user;
+
+    if (*scope == BW_CONFIG_HERE)
+        check_scripts(document, "", into);
+    fill_limits(into);
 }
 
 enum bw_err bw_seven_keys_load(const char *file, enum bw_config_scope scope,
                                struct bw_site_config **out_config, struct bw_problems *problems)
 {
-    const uint32_t errors_before = problems->error_count;
-    struct bw_site_config *config = calloc(1, sizeof *config);
-    struct bw_document document;
+    struct bw_site_config *config = bw_config_new(sizeof *config);
     enum bw_err err;
 
-    BW_ASSERT(config != NULL);
     config->log_level = BW_LOG_INFO;
     config->groups = bw_config_arena_take(&config->arena, sizeof *config->groups);
     config->group_count = 1;
-    err = bw_document_open(&document, file, problems);
-    if (document.root != NULL &&
-        bw_schema_load(&bw_seven_keys_table, &document, &config->arena, config->groups)) {
-        if (scope == BW_CONFIG_HERE)
-            check_scripts(&document, "", config->groups);
-        fill_limits(config->groups);
-    }
-    bw_document_deinit(&document);
-    return finish(config, err, errors_before, problems, out_config);
+    err = bw_config_load(&config->arena, &bw_seven_keys_table, config->groups, file, check_seven,
+                         &scope, problems);
+    if (err == BW_OK)
+        *out_config = config;
+    return err;
 }
 
 void bw_site_config_free(struct bw_site_config *config)
 {
-    if (config == NULL)
-        return;
-    bw_config_arena_deinit(&config->arena);
-    free(config);
+    bw_config_free((struct bw_config_arena *)config);
 }
 
 bool bw_group_config_has_same_reach(const struct bw_group_config *from,

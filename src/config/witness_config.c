@@ -1,51 +1,32 @@
 #include <breakwater/config/witness_config.h>
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/assert.h>
+#include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
 
+#include "config_file.h"
 #include "log_level.h"
 
 #define MEMBER(member) offsetof(struct bw_witness_member_config, member)
 #define FIELD(member)  offsetof(struct bw_witness_config, member)
 
+#define PERSON_NAME_BYTES_MAX (9 + BW_NAME_MAX) /* "operator/" and a name */
+
 static const struct bw_key member_keys[] = {
-    {.name = "name",
-     .kind = BW_KEY_NAME,
-     .required = true,
-     .offset = MEMBER(name),
-     .example = "w1",
-     .help = "its name, as in its certificate"},
-    {.name = "id",
-     .kind = BW_KEY_NUMBER,
-     .required = true,
-     .offset = MEMBER(id),
-     .min = 1,
-     .max = UINT32_MAX,
-     .example = "1",
-     .help = "its number in the log; never used again for another witness or an emptied one"},
-    {.name = "address",
-     .kind = BW_KEY_ADDRESS,
-     .required = true,
-     .offset = MEMBER(address),
-     .min = 1,
-     .example = "w1.example.net:7400",
-     .help = "where agents and people reach it"},
-    {.name = "raft",
-     .kind = BW_KEY_ADDRESS,
-     .required = true,
-     .offset = MEMBER(raft),
-     .min = 1,
-     .example = "w1.example.net:7401",
-     .help = "where the other witnesses reach it"},
-    {.name = "failure_domain",
-     .kind = BW_KEY_NAME,
-     .offset = MEMBER(failure_domain),
-     .example = "zone-1",
-     .help = "what fails together with it: a zone, a building; no two witnesses should share one"},
+    BW_KEY(NAME, "name", MEMBER(name), .required = true, .example = "w1",
+           .help = "its name, as in its certificate"),
+    BW_KEY(NUMBER, "id", MEMBER(id), .required = true, .min = 1, .max = UINT32_MAX, .example = "1",
+           .help = "its number in the log; never used again for another witness or an emptied one"),
+    BW_KEY(ADDRESS, "address", MEMBER(address), .required = true, .min = 1,
+           .example = "w1.example.net:7400", .help = "where agents and people reach it"),
+    BW_KEY(ADDRESS, "raft", MEMBER(raft), .required = true, .min = 1,
+           .example = "w1.example.net:7401", .help = "where the other witnesses reach it"),
+    BW_KEY(
+        NAME, "failure_domain", MEMBER(failure_domain), .example = "zone-1",
+        .help =
+            "what fails together with it: a zone, a building; no two witnesses should share one"),
 };
 
 static const struct bw_table member_table = {
@@ -56,74 +37,59 @@ static const struct bw_table member_table = {
     .size = sizeof(struct bw_witness_member_config),
 };
 
+static const struct bw_key person_keys[] = {
+    BW_KEY(TEXT, "name", offsetof(struct bw_person, name), .required = true, .min = 1,
+           .max = PERSON_NAME_BYTES_MAX, .example = "operator/anna",
+           .help = "the end of the certificate's URI: operator/NAME or viewer/NAME"),
+    BW_KEY(LIST, "groups", offsetof(struct bw_person, groups), .item = BW_KEY_TEXT, .min = 1,
+           .max = BW_PERSON_GROUPS_MAX, .count_offset = offsetof(struct bw_person, group_count),
+           .absent_note = "all groups, and what concerns the cluster as a whole",
+           .help = "the groups that this certificate may see and, an operator's, change; no others, "
+                   "and not what concerns the cluster as a whole"),
+};
+
+static const struct bw_table person_table = {
+    .name = "people[]",
+    .help = "one operator or viewer",
+    .keys = person_keys,
+    .key_count = BW_KEY_COUNT(person_keys),
+    .size = sizeof(struct bw_person),
+};
+
 static const struct bw_key keys[] = {
-    {.name = "cluster",
-     .kind = BW_KEY_NAME,
-     .required = true,
-     .offset = FIELD(cluster),
-     .example = "prod",
-     .help = "the cluster's name, as in every certificate"},
-    {.name = "name",
-     .kind = BW_KEY_NAME,
-     .required = true,
-     .offset = FIELD(name),
-     .example = "w1",
-     .help = "which of the witnesses this one is"},
-    {.name = "data_dir",
-     .kind = BW_KEY_PATH,
-     .required = true,
-     .offset = FIELD(data_dir),
-     .example = "/var/lib/breakwater",
-     .help = "log, snapshots and term; on a disk whose fsync is true; never copied or restored"},
-    {.name = "listen",
-     .kind = BW_KEY_ADDRESS,
-     .required = true,
-     .offset = FIELD(listen),
-     .example = "0.0.0.0:7400",
-     .help = "HTTPS for agents, people and programs"},
-    {.name = "raft_listen",
-     .kind = BW_KEY_ADDRESS,
-     .required = true,
-     .offset = FIELD(raft_listen),
-     .example = "0.0.0.0:7401",
-     .help = "Raft for the other witnesses"},
-    {.name = "tls",
-     .kind = BW_KEY_MAP,
-     .table = &bw_tls_config_table,
-     .required = true,
-     .offset = FIELD(tls),
-     .example = "{ca: ca.pem, identity: w1.pem}",
-     .help = "who is trusted, and who this witness is"},
-    {.name = "witnesses",
-     .kind = BW_KEY_LIST,
-     .item = BW_KEY_MAP,
-     .table = &member_table,
-     .in_place = true,
-     .required = true,
-     .offset = FIELD(witnesses),
-     .count_offset = FIELD(witness_count),
-     .min = 1,
-     .max = BW_WITNESSES_MAX,
-     .help = "the founding members, the same in every witness's file; later changes live in the "
-             "log. 3 survive the loss of any one, 5 of any two"},
-    {.name = "election_timeout",
-     .kind = BW_KEY_DURATION,
-     .offset = FIELD(election_timeout_ms),
-     .min = 100,
-     .max = BW_ELECTION_TIMEOUT_MS_MAX,
-     .absent = "1s",
-     .help = "how long a leader may be silent; must equal what `witness init` committed"},
-    {.name = "log_level",
-     .kind = BW_KEY_WORD,
-     .offset = FIELD(log_level),
-     .words = bw_log_level_words,
-     .absent = "info",
-     .help = "the least urgent that is logged"},
-    {.name = "metrics_open",
-     .kind = BW_KEY_BOOL,
-     .offset = FIELD(metrics_open),
-     .absent = "false",
-     .help = "/metrics, /healthz and /readyz answer without a client certificate"},
+    BW_KEY(NAME, "cluster", FIELD(cluster), .required = true, .example = "prod",
+           .help = "the cluster's name, as in every certificate"),
+    BW_KEY(NAME, "name", FIELD(name), .required = true, .example = "w1",
+           .help = "which of the witnesses this one is"),
+    BW_KEY(
+        PATH, "data_dir", FIELD(data_dir), .required = true, .example = "/var/lib/breakwater",
+        .help = "log, snapshots and term; on a disk whose fsync is true; never copied or restored"),
+    BW_KEY(ADDRESS, "listen", FIELD(listen), .required = true, .example = "0.0.0.0:7400",
+           .help = "HTTPS for agents, people and programs"),
+    BW_KEY(ADDRESS, "raft_listen", FIELD(raft_listen), .required = true, .example = "0.0.0.0:7401",
+           .help = "Raft for the other witnesses"),
+    BW_KEY(MAP, "tls", FIELD(tls), .table = &bw_tls_config_table, .required = true,
+           .example = "{ca: ca.pem, identity: w1.pem}",
+           .help = "who is trusted, and who this witness is"),
+    BW_KEY(
+        LIST, "witnesses", FIELD(witnesses), .item = BW_KEY_MAP, .table = &member_table,
+        .in_place = true, .required = true, .count_offset = FIELD(witness_count), .min = 1,
+        .max = BW_WITNESSES_MAX,
+        .help = "the founding members, the same in every witness's file; later changes live in the "
+                "log. 3 survive the loss of any one, 5 of any two"),
+    BW_KEY(DURATION, "election_timeout", FIELD(election_timeout_ms), .min = 100,
+           .max = BW_ELECTION_TIMEOUT_MS_MAX, .absent = "1s",
+           .help = "how long a leader may be silent; must equal what `witness init` committed"),
+    BW_KEY(WORD, "log_level", FIELD(log_level), .words = bw_log_level_words, .absent = "info",
+           .help = "the least urgent that is logged"),
+    BW_KEY(BOOL, "metrics_open", FIELD(metrics_open), .absent = "false",
+           .help = "/metrics, /healthz and /readyz answer without a client certificate"),
+    BW_KEY(LIST, "people", FIELD(people.list), .item = BW_KEY_MAP, .table = &person_table,
+           .min = 1, .max = BW_PEOPLE_MAX, .count_offset = FIELD(people.count),
+           .absent_note = "every operator and viewer with a certificate of the cluster",
+           .help = "who of the operators and viewers may speak here, and for which groups; once there is "
+                   "a list, it names everybody who may. The same at every witness, for one that refuses an "
+                   "order is enough; reread at a reload"),
 };
 
 const struct bw_table bw_witness_config_table = {
@@ -199,7 +165,7 @@ static void check_failure_domain(const struct bw_witness_config *config,
     (void)snprintf(member, sizeof member, "witnesses[%" PRIu32 "]", index);
     if (!bw_document_is_sound(document, member))
         return; /* first the errors */
-    if (bw_document_place(document, path.text) == NULL) {
+    if (bw_document_find(document, path.text) == NULL) {
         bw_document_warn(document, path.text,
                          "is absent: nobody can tell what fails together with this witness");
         return;
@@ -233,14 +199,86 @@ static void check_self(struct bw_witness_config *config, struct bw_document *doc
                          config->name);
 }
 
-static void check(struct bw_witness_config *config, struct bw_document *document)
+static bool is_person_name(const char *text)
 {
+    static const char *const prefixes[] = {"operator/", "viewer/"};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (strncmp(text, prefixes[i], strlen(prefixes[i])) == 0)
+            return bw_name_is_valid(text + strlen(prefixes[i]));
+    return false;
+}
+
+static void check_person_groups(const struct bw_person *person, struct bw_document *document,
+                                uint32_t index)
+{
+    char quote[BW_QUOTE_BYTES];
+    char path[64];
+
+    for (uint32_t i = 0; i < person->group_count; i++) {
+        (void)snprintf(path, sizeof path, "people[%" PRIu32 "].groups[%" PRIu32 "]", index, i);
+        if (bw_document_is_sound(document, path) && !bw_name_is_valid(person->groups[i]))
+            bw_document_fail(document, path, "\"%s\" is no name of a group",
+                             bw_document_quote(person->groups[i], quote));
+    }
+}
+
+static void check_person(const struct bw_people *people, struct bw_document *document,
+                         uint32_t index)
+{
+    const struct bw_person *person = &people->list[index];
+    char quote[BW_QUOTE_BYTES];
+    char path[64];
+
+    check_person_groups(person, document, index);
+    (void)snprintf(path, sizeof path, "people[%" PRIu32 "].name", index);
+    if (!bw_document_is_sound(document, path))
+        return;
+    if (!is_person_name(person->name))
+        bw_document_fail(document, path, "\"%s\" is neither operator/NAME nor viewer/NAME",
+                         bw_document_quote(person->name, quote));
+    for (uint32_t i = 0; i < index; i++) {
+        if (people->list[i].name == NULL || strcmp(people->list[i].name, person->name) != 0)
+            continue;
+        bw_document_fail(document, path, "\"%s\" is the name of people[%" PRIu32 "] too",
+                         bw_document_quote(person->name, quote), i);
+        break;
+    }
+}
+
+static void check_people(const struct bw_witness_config *config, struct bw_document *document)
+{
+    const struct bw_people *people = &config->people;
+    bool is_any_limited = false;
+    uint32_t at = 0;
+
+    for (uint32_t i = 0; i < people->count; i++) {
+        check_person(people, document, i);
+        is_any_limited = is_any_limited || people->list[i].group_count > 0;
+    }
+    if (people->count == 0 || !bw_document_is_sound(document, "people"))
+        return;
+    if (bw_people_who_may(people, NULL, true, &at) == NULL)
+        bw_document_warn(document, "people",
+                         "names no operator without groups: nobody may change what concerns the "
+                         "cluster as a whole");
+    if (is_any_limited && config->metrics_open)
+        bw_document_warn(document, "people",
+                         "limits who sees which group, and metrics_open shows all of them to everybody");
+}
+
+static void check(void *into, struct bw_document *document, const void *user)
+{
+    struct bw_witness_config *config = into;
+    const enum bw_config_scope *scope = user;
     const uint32_t count = config->witness_count;
 
+    if (*scope == BW_CONFIG_HERE)
+        bw_config_check_owner(document);
     if (count > 0 && count % 2 == 0)
-        bw_document_fail(document, "witnesses",
+        bw_document_warn(document, "witnesses",
                          "%" PRIu32 " witnesses survive no more losses than %" PRIu32
-                         "; use 3 or 5, or 1 to try things out",
+                         ": use 3 or 5; as many only while one replaces another",
                          count, count - 1);
     if (count == 1)
         bw_document_warn(document, "witnesses",
@@ -258,36 +296,36 @@ static void check(struct bw_witness_config *config, struct bw_document *document
     check_listen(document, "listen", config->listen);
     check_listen(document, "raft_listen", config->raft_listen);
     check_self(config, document);
+    check_people(config, document);
 }
 
-enum bw_err bw_witness_config_load(const char *file, struct bw_witness_config **out_config,
+enum bw_err bw_witness_config_load(const char *file, enum bw_config_scope scope,
+                                   struct bw_witness_config **out_config,
                                    struct bw_problems *problems)
 {
-    const uint32_t errors_before = problems->error_count;
-    struct bw_witness_config *config = calloc(1, sizeof *config);
-    struct bw_config_arena arena = {0};
-    struct bw_document document;
+    struct bw_witness_config *config = bw_config_new(sizeof *config);
+    const enum bw_err err = bw_config_load(&config->arena, &bw_witness_config_table, config, file,
+                                           check, &scope, problems);
+
+    if (err == BW_OK)
+        *out_config = config;
+    return err;
+}
+
+struct bw_witness_config *bw_witness_config_take(const char *file, const char *consequence)
+{
+    struct bw_witness_config *config = NULL;
+    struct bw_problems problems;
     enum bw_err err;
 
-    BW_ASSERT(config != NULL);
-    err = bw_document_open(&document, file, problems);
-    if (document.root != NULL &&
-        bw_schema_load(&bw_witness_config_table, &document, &arena, config))
-        check(config, &document);
-    config->arena = arena;
-    bw_document_deinit(&document);
-    if (problems->error_count > errors_before) {
-        bw_witness_config_free(config);
-        return err != BW_OK ? err : BW_ERR_INVALID;
-    }
-    *out_config = config;
-    return BW_OK;
+    bw_problems_init(&problems);
+    err = bw_witness_config_load(file, BW_CONFIG_HERE, &config, &problems);
+    bw_problems_print(&problems, consequence, stderr);
+    bw_problems_deinit(&problems);
+    return err == BW_OK ? config : NULL;
 }
 
 void bw_witness_config_free(struct bw_witness_config *config)
 {
-    if (config == NULL)
-        return;
-    bw_config_arena_deinit(&config->arena);
-    free(config);
+    bw_config_free((struct bw_config_arena *)config);
 }

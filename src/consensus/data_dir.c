@@ -14,15 +14,28 @@
 #include <breakwater/consensus/stop.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/os/path_owner.h>
 
-#define LOCK_NAME          "lock"
-#define IDENTITY_NAME      "identity"
+#define LOCK_NAME          BW_DATA_DIR_LOCK
+#define IDENTITY_NAME      BW_DATA_DIR_IDENTITY
 #define IDENTITY_BYTES_MAX 512
 #define IDENTITY_HEAD      "breakwater witness identity 2\n"
 #define IDENTITY_HEAD_0_1  "breakwater witness identity 1\n"
+#define JOINS              "joins 1\n"
+#define REMOVED_NAME       "removed"
 #define NAME_BYTES         256 /* of a directory entry, with its NUL */
 
-static enum bw_err open_and_lock(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
+/* What others can write is nobody's vote (5.4). */
+static enum bw_err check_owners(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    enum bw_err err = bw_path_check_dir(dir->path, diag);
+
+    if (err == BW_OK)
+        err = bw_path_check_dir(dir->raft_path, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "data_dir");
+}
+
+enum bw_err bw_data_dir_lock(struct bw_data_dir *dir, const char *path, struct bw_diag *diag)
 {
     char called[BW_DATA_DIR_PATH_MAX + 16];
     enum bw_err err;
@@ -33,10 +46,15 @@ static enum bw_err open_and_lock(struct bw_data_dir *dir, const char *path, stru
                            BW_DATA_DIR_PATH_MAX);
     (void)snprintf(dir->raft_path, sizeof dir->raft_path, "%s/%s", dir->path, BW_DATA_DIR_RAFT);
     dir->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0 && errno == ENOENT)
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "there is no data_dir %s: " BW_WITNESS_NEW,
+                           path);
     if (dir->fd < 0)
         return bw_diag_errno(diag, errno, "open data_dir %s", path);
     (void)snprintf(called, sizeof called, "data_dir %s", path);
-    err = bw_dir_lock(dir->fd, called, &dir->lock, diag);
+    err = check_owners(dir, diag);
+    if (err == BW_OK)
+        err = bw_dir_lock(dir->fd, called, &dir->lock, diag);
     if (err != BW_OK)
         bw_data_dir_close(dir);
     return err;
@@ -123,7 +141,7 @@ enum bw_err bw_data_dir_create(struct bw_data_dir *dir, const char *path, struct
     *dir = (struct bw_data_dir){.fd = -1, .lock = -1};
     if (mkdir(path, 0700) != 0 && errno != EEXIST)
         return bw_diag_errno(diag, errno, "make data_dir %s", path);
-    err = open_and_lock(dir, path, diag);
+    err = bw_data_dir_lock(dir, path, diag);
     if (err != BW_OK)
         return err;
     err = find_entry(dir->fd, ".", is_foreign, name, diag);
@@ -154,9 +172,10 @@ static size_t format_identity(const struct bw_data_dir_identity *identity,
     bw_id_format(identity->incarnation, incarnation);
     size = snprintf(out_text, IDENTITY_BYTES_MAX,
                     IDENTITY_HEAD "cluster_id %s\ncluster %s\nwitness %" PRIu64
-                                  "\nelection_timeout_ms %u\nincarnation %s\nfounder %d\n",
+                                  "\nelection_timeout_ms %u\nincarnation %s\nfounder %d\n%s",
                     id, identity->cluster, identity->witness_id, identity->election_timeout_ms,
-                    incarnation, identity->is_founder ? 1 : 0);
+                    incarnation, identity->origin == BW_ROLL_FOUNDER ? 1 : 0,
+                    identity->origin == BW_ROLL_JOINING ? JOINS : "");
     size += snprintf(out_text + size, IDENTITY_BYTES_MAX - (size_t)size, "crc32c %08" PRIx32 "\n",
                      bw_crc32c(0, out_text, (size_t)size));
     return (size_t)size;
@@ -180,8 +199,9 @@ enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
     return bw_durable_write(dir->fd, IDENTITY_NAME, text, format_identity(identity, text), diag);
 }
 
-static enum bw_err read_identity(const struct bw_data_dir *dir,
-                                 struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
+enum bw_err bw_data_dir_read_identity(const struct bw_data_dir *dir,
+                                      struct bw_data_dir_identity *out_identity,
+                                      struct bw_diag *diag)
 {
     struct bw_data_dir_identity identity = {0};
     char text[IDENTITY_BYTES_MAX + 1];
@@ -194,10 +214,10 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
                                       diag);
 
     if (err == BW_ERR_NOT_FOUND)
-        return bw_diag_set(diag, err,
-                           "data_dir %s holds no witness (or an unfinished one: then empty it); "
-                           "run `breakwater witness init` first",
-                           dir->path);
+        return bw_diag_set(
+            diag, err,
+            "data_dir %s holds no witness (or an unfinished one: then empty it): " BW_WITNESS_NEW,
+            dir->path);
     if (err != BW_OK && err != BW_ERR_LIMIT)
         return err;
     if (err == BW_OK)
@@ -217,7 +237,10 @@ static enum bw_err read_identity(const struct bw_data_dir *dir,
                incarnation, &founder) != 6 ||
         !bw_id_parse(id, &identity.cluster_id) || !bw_id_parse(incarnation, &identity.incarnation))
         goto damaged;
-    identity.is_founder = founder == 1;
+    if (founder == 1)
+        identity.origin = BW_ROLL_FOUNDER;
+    else if (strstr(text, JOINS) != NULL)
+        identity.origin = BW_ROLL_JOINING;
     if (!is_identity_valid(&identity) || format_identity(&identity, again) != size ||
         memcmp(text, again, size) != 0)
         goto damaged;
@@ -230,14 +253,41 @@ damaged:
                        BW_WITNESS_LOST);
 }
 
+enum bw_err bw_data_dir_mark_removed(struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    static const char text[] = "removed from the cluster\n";
+
+    return bw_durable_write(dir->fd, REMOVED_NAME, text, sizeof text - 1, diag);
+}
+
+/* That there is a mark is enough. */
+enum bw_err bw_data_dir_check_removed(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    if (faccessat(dir->fd, REMOVED_NAME, F_OK, 0) != 0)
+        return errno == ENOENT ? BW_OK
+                               : bw_diag_errno(diag, errno, "look for %s/%s", dir->path,
+                                               REMOVED_NAME);
+    return bw_diag_set(diag, BW_ERR_CORRUPT, "data_dir %s: %s; nothing was started", dir->path,
+                       BW_WITNESS_REMOVED);
+}
+
 enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
                              struct bw_data_dir_identity *out_identity, struct bw_diag *diag)
 {
-    enum bw_err err = open_and_lock(dir, path, diag);
+    enum bw_err err = bw_data_dir_lock(dir, path, diag);
 
     if (err != BW_OK)
         return err;
-    err = read_identity(dir, out_identity, diag);
+    if (faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0)
+        err = bw_diag_set(diag, BW_ERR_REFUSED,
+                          "data_dir %s: a recovery was begun and is not finished; nothing was "
+                          "started: run `breakwater recover` once more, it "
+                          "goes on where it was",
+                          path);
+    if (err == BW_OK)
+        err = bw_data_dir_check_removed(dir, diag);
+    if (err == BW_OK)
+        err = bw_data_dir_read_identity(dir, out_identity, diag);
     if (err != BW_OK)
         bw_data_dir_close(dir);
     return err;

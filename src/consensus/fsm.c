@@ -98,8 +98,8 @@ bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_r
            bw_roster_decode(entry + ENTRY_HEAD_BYTES, inside, out_roster);
 }
 
-static enum bw_err apply_entry(struct bw_fsm *fsm, uint64_t index, const struct raft_buffer *buffer,
-                               struct bw_diag *diag)
+enum bw_err bw_fsm_apply_entry(const struct bw_fsm_ops *ops, void *user, uint64_t index,
+                               const struct raft_buffer *buffer, struct bw_diag *diag)
 {
     const uint8_t *bytes = buffer->base;
     struct bw_roster roster;
@@ -110,8 +110,8 @@ static enum bw_err apply_entry(struct bw_fsm *fsm, uint64_t index, const struct 
     if (err != BW_OK)
         return err;
     if (kind == KIND_COMMAND)
-        return fsm->ops.apply(fsm->user, index, bw_get_u64le(bytes + 8), bytes + ENTRY_HEAD_BYTES,
-                              size, diag);
+        return ops->apply(user, index, bw_get_u64le(bytes + 8), bytes + ENTRY_HEAD_BYTES, size,
+                          diag);
     /* It counts since it came into the log. */
     if (kind == KIND_ROSTER && bw_roster_decode(bytes + ENTRY_HEAD_BYTES, size, &roster))
         return BW_OK;
@@ -129,6 +129,7 @@ static int on_apply(struct raft_fsm *raft_fsm, const struct raft_buffer *buffer,
 {
     struct bw_fsm *fsm = raft_fsm->data;
     uint64_t index = raft_last_applied(fsm->raft) + 1;
+    struct bw_roster roster;
     struct bw_diag diag = {0};
     enum bw_err err;
 
@@ -136,7 +137,10 @@ static int on_apply(struct raft_fsm *raft_fsm, const struct raft_buffer *buffer,
     if (fsm->safe->stopped)
         return 0;
     BW_CRASH_POINT(WITNESS_BEFORE_APPLY);
-    err = apply_entry(fsm, index, buffer, &diag);
+    err = bw_fsm_apply_entry(&fsm->ops, fsm->user, index, buffer, &diag);
+    if (err == BW_OK && fsm->safe->config.roll != NULL &&
+        bw_fsm_entry_roster(buffer->base, buffer->len, &roster))
+        bw_roll_apply(fsm->safe->config.roll, &roster);
     BW_CRASH_POINT(WITNESS_AFTER_APPLY);
     if (err != BW_OK)
         bw_safe_io_stop(fsm->safe, BW_STOP_PERSON,
@@ -149,6 +153,36 @@ static int on_apply(struct raft_fsm *raft_fsm, const struct raft_buffer *buffer,
 
 /* ---- snapshots ------------------------------------------------------------------------------ */
 
+/* What goes before the state: BW_FSM_SNAPSHOT_HEAD_MAX bytes at most, zeroed. How many there are. */
+static size_t write_head(uint8_t *head, const struct bw_roster *roster, const uint8_t *data,
+                         size_t size)
+{
+    size_t head_bytes = SNAPSHOT_HEAD_BYTES;
+
+    memcpy(head, snapshot_magic, sizeof snapshot_magic);
+    if (roster != NULL && roster->count > 0)
+        head_bytes += bw_roster_encode(roster, head + SNAPSHOT_HEAD_BYTES);
+    bw_put_u64le(head + 8, size);
+    bw_put_u32le(head + 20, (uint32_t)(head_bytes - SNAPSHOT_HEAD_BYTES));
+    bw_put_u32le(head + 16, bw_crc32c(bw_crc32c(0, head + 20, head_bytes - 20), data, size));
+    return head_bytes;
+}
+
+enum bw_err bw_fsm_encode_snapshot(const struct bw_roster *roster, const uint8_t *data, size_t size,
+                                   struct raft_buffer *out_buffer)
+{
+    uint8_t *bytes = raft_calloc(1, SNAPSHOT_HEAD_BYTES + BW_ROSTER_BYTES_MAX + size);
+    size_t head_bytes;
+
+    BW_ASSERT(size <= BW_SNAPSHOT_BYTES_MAX);
+    if (bytes == NULL)
+        return BW_ERR_NOMEM;
+    head_bytes = write_head(bytes, roster, data, size);
+    memcpy(bytes + head_bytes, data, size);
+    *out_buffer = (struct raft_buffer){.base = bytes, .len = head_bytes + size};
+    return BW_OK;
+}
+
 static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffers[],
                        unsigned *out_count)
 {
@@ -158,7 +192,6 @@ static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffer
     uint8_t *data = NULL;
     uint8_t *head;
     size_t size = 0;
-    size_t head_bytes = SNAPSHOT_HEAD_BYTES;
 
     if (fsm->safe->stopped)
         return RAFT_BUSY;
@@ -173,14 +206,8 @@ static int on_snapshot(struct raft_fsm *raft_fsm, struct raft_buffer *out_buffer
         free(data);
         return RAFT_NOMEM;
     }
-    memcpy(head, snapshot_magic, sizeof snapshot_magic);
-    if (roll != NULL && !bw_roll_is_bare(roll))
-        head_bytes += bw_roster_encode(&roll->roster, head + SNAPSHOT_HEAD_BYTES);
-    bw_put_u64le(head + 8, size);
-    bw_put_u32le(head + 20, (uint32_t)(head_bytes - SNAPSHOT_HEAD_BYTES));
-    bw_put_u32le(head + 16,
-                 bw_crc32c(bw_crc32c(0, head + 20, head_bytes - 20), data, size));
-    buffers[0] = (struct raft_buffer){.base = head, .len = head_bytes};
+    buffers[0] = (struct raft_buffer){
+        .base = head, .len = write_head(head, roll != NULL ? &roll->applied : NULL, data, size)};
     buffers[1] = (struct raft_buffer){.base = data, .len = size};
     *out_buffers = buffers;
     *out_count = size > 0 ? 2 : 1;
@@ -230,6 +257,17 @@ bool bw_fsm_snapshot_roster(const void *bytes, size_t size, struct bw_roster *ou
     return open_snapshot(bytes, size, out_roster, &inside, NULL) == BW_OK && out_roster->count > 0;
 }
 
+enum bw_err bw_fsm_restore_snapshot(const struct bw_fsm_ops *ops, void *user,
+                                    const struct raft_buffer *buffer, struct bw_diag *diag)
+{
+    struct bw_roster roster;
+    uint64_t size;
+    const uint8_t *bytes = buffer->base;
+    enum bw_err err = open_snapshot(bytes, buffer->len, &roster, &size, diag);
+
+    return err != BW_OK ? err : ops->restore(user, bytes + buffer->len - size, size, diag);
+}
+
 static enum bw_err restore_snapshot(struct bw_fsm *fsm, const struct raft_buffer *buffer,
                                     struct bw_diag *diag)
 {
@@ -242,6 +280,8 @@ static enum bw_err restore_snapshot(struct bw_fsm *fsm, const struct raft_buffer
     /* A leader's, which replaces the log; that of a start was looked at with the log (safe_io). */
     if (err == BW_OK && fsm->is_started && roll != NULL && roster.count > 0)
         err = bw_roll_take(roll, &roster, 0, diag);
+    if (err == BW_OK && roll != NULL && roster.count > 0)
+        bw_roll_apply(roll, &roster);
     return err != BW_OK ? err
                         : fsm->ops.restore(fsm->user, bytes + buffer->len - size, size, diag);
 }

@@ -18,22 +18,57 @@ void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BY
     bw_put_u64le(out_bytes + 64, hello->from);
     bw_put_u64le(out_bytes + 72, hello->to);
     bw_put_u64le(out_bytes + 80, hello->feature_level);
+    if (hello->word == BW_HELLO_REMOVED) {
+        bw_put_u64le(out_bytes + 48, hello->generation);
+        bw_put_u64le(out_bytes + 56, hello->id_max);
+    } else if (hello->word == BW_HELLO_RELEASE) {
+        memset(out_bytes + 32, 0, BW_HELLO_RELEASE_BYTES);
+        memcpy(out_bytes + 32, hello->release, strnlen(hello->release, BW_HELLO_RELEASE_BYTES - 1));
+    }
+}
+
+/* It is shown to people: like a version, and ended. */
+static bool is_release(const char text[BW_HELLO_RELEASE_BYTES])
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.+~_-";
+    const size_t length = strnlen(text, BW_HELLO_RELEASE_BYTES);
+
+    for (size_t i = length; i < BW_HELLO_RELEASE_BYTES; i++)
+        if (text[i] != '\0')
+            return false;
+    return length > 0 && length < BW_HELLO_RELEASE_BYTES && strspn(text, allowed) == length;
+}
+
+static bool take_rest(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *hello)
+{
+    if (hello->word == BW_HELLO_RELEASE) {
+        memcpy(hello->release, bytes + 32, BW_HELLO_RELEASE_BYTES);
+        return is_release(hello->release);
+    }
+    memcpy(hello->incarnation.bytes, bytes + 32, BW_ID_BYTES);
+    if (hello->word == BW_HELLO_REMOVED) {
+        hello->generation = bw_get_u64le(bytes + 48);
+        hello->id_max = bw_get_u64le(bytes + 56);
+    } else {
+        memcpy(hello->expected.bytes, bytes + 48, BW_ID_BYTES);
+    }
+    return true;
 }
 
 bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello)
 {
     const uint64_t word = bw_get_u64le(bytes + 8);
+    struct bw_hello hello = {.word = (enum bw_hello_word)word};
 
-    if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN ||
-        word > BW_HELLO_OTHER_INCARNATION)
+    if (memcmp(bytes, magic, sizeof magic) != 0 || word < BW_HELLO_JOIN || word > BW_HELLO_RELEASE)
         return false;
-    out_hello->word = (enum bw_hello_word)word;
-    memcpy(out_hello->cluster_id.bytes, bytes + 16, BW_ID_BYTES);
-    memcpy(out_hello->incarnation.bytes, bytes + 32, BW_ID_BYTES);
-    memcpy(out_hello->expected.bytes, bytes + 48, BW_ID_BYTES);
-    out_hello->from = bw_get_u64le(bytes + 64);
-    out_hello->to = bw_get_u64le(bytes + 72);
-    out_hello->feature_level = bw_get_u64le(bytes + 80);
+    memcpy(hello.cluster_id.bytes, bytes + 16, BW_ID_BYTES);
+    hello.from = bw_get_u64le(bytes + 64);
+    hello.to = bw_get_u64le(bytes + 72);
+    hello.feature_level = bw_get_u64le(bytes + 80);
+    if (!take_rest(bytes, &hello))
+        return false;
+    *out_hello = hello;
     return true;
 }
 
@@ -81,11 +116,26 @@ static bool is_expected(const struct bw_hello *self, const struct bw_hello *thei
     return false;
 }
 
+/* By what was applied, so for ever; and it is to hear so whatever else it has wrong. */
+static bool was_removed(const struct bw_hello *self, const struct bw_roll *roll,
+                        const struct bw_hello *theirs, struct bw_diag *diag)
+{
+    if (theirs->word != BW_HELLO_JOIN || theirs->to != self->from ||
+        !bw_roster_has_removed(&roll->applied, theirs->from))
+        return false;
+    (void)bw_diag_set(diag, BW_ERR_REFUSED,
+                      "the cluster has no witness %" PRIu64 ": it was removed, and was told so",
+                      theirs->from);
+    return true;
+}
+
 enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
                                   const struct bw_hello *theirs, struct bw_diag *diag)
 {
     if (!is_same_cluster(self, theirs, diag))
         return BW_HELLO_OTHER_CLUSTER;
+    if (was_removed(self, roll, theirs, diag))
+        return BW_HELLO_REMOVED;
     if (!agrees_on_ids(self, peer, theirs, diag))
         return BW_HELLO_OTHER_ID;
     if (theirs->word == BW_HELLO_ASK && !bw_roll_is_bare(roll)) {
@@ -112,4 +162,17 @@ enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *ro
     if (err == BW_OK && answer->word != BW_HELLO_WELCOME)
         err = bw_diag_set(diag, BW_ERR_REFUSED, "it refuses this witness; its log says why");
     return err;
+}
+
+bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *said,
+                         const struct bw_members_hearer *hearer)
+{
+    const struct bw_members_removal removal = {.cluster_id = said->cluster_id,
+                                               .generation = said->generation,
+                                               .id = said->to,
+                                               .id_max = said->id_max,
+                                               .from = said->from};
+
+    return said->word == BW_HELLO_REMOVED && said->from == peer &&
+           bw_members_believes_removal(&removal, hearer);
 }

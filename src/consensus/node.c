@@ -8,12 +8,13 @@
 #include <raft/uv.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/consensus/voter.h>
 #include <breakwater/os/random.h>
 
-#include "segment.h"
+#include "offline.h"
 
 /* libraft keeps two open segments ready; three of them are the disk that an idle witness takes. */
 #define SEGMENT_BYTES (1024 * 1024)
@@ -66,6 +67,50 @@ enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id)
     return bw_voter_transfer(&node->voter, id);
 }
 
+/* ---- members -------------------------------------------------------------------------------- */
+
+const struct bw_roster *bw_node_roster(const struct bw_raft_node *node)
+{
+    return &node->voter.roll.roster;
+}
+
+uint64_t bw_node_roster_version(const struct bw_raft_node *node)
+{
+    return node->voter.roll.version;
+}
+
+const struct bw_roster *bw_node_applied_roster(const struct bw_raft_node *node)
+{
+    return &node->voter.roll.applied;
+}
+
+void bw_node_look_at_members(const struct bw_raft_node *node, uint64_t live_ms,
+                             struct bw_members_facts *out_facts)
+{
+    bw_voter_look_at_members(&node->voter, uv_now(node->prepare.loop), live_ms, out_facts);
+}
+
+enum bw_err bw_node_change(struct bw_raft_node *node, enum bw_members_step_kind kind, uint64_t id)
+{
+    return bw_voter_change(&node->voter, kind, id);
+}
+
+enum bw_err bw_node_apply_roster(struct bw_raft_node *node, const struct bw_roster *roster,
+                                 bw_node_done_fn on_done, void *user)
+{
+    return bw_voter_apply_roster(&node->voter, roster, on_done, user);
+}
+
+bool bw_node_is_removed(const struct bw_raft_node *node)
+{
+    return bw_roll_is_removed(&node->voter.roll);
+}
+
+enum bw_err bw_node_mark_removed(struct bw_raft_node *node, struct bw_diag *diag)
+{
+    return bw_data_dir_mark_removed(&node->dir, diag);
+}
+
 /* ---- looking -------------------------------------------------------------------------------- */
 
 bool bw_node_is_ready(const struct bw_raft_node *node)
@@ -76,13 +121,17 @@ bool bw_node_is_ready(const struct bw_raft_node *node)
 static void look_at_peer(const struct bw_raft_node *node, const struct raft_server *server,
                          struct bw_node_peer *out_peer)
 {
-    raft_time heard_ms = bw_safe_io_heard_ms(&node->voter.safe, server->id);
+    raft_time last_contact_ms = bw_safe_io_last_contact_ms(&node->voter.safe, server->id);
     raft_time now_ms = uv_now(node->prepare.loop);
 
-    *out_peer = (struct bw_node_peer){
-        .id = server->id, .is_voter = server->role == RAFT_VOTER, .is_heard = heard_ms != 0};
-    if (heard_ms != 0 && now_ms > heard_ms)
-        out_peer->heard_ms = now_ms - heard_ms;
+    *out_peer = (struct bw_node_peer){.id = server->id,
+                                      .is_voter = server->role == RAFT_VOTER,
+                                      .is_in_contact = last_contact_ms != 0};
+    if (bw_term_watch_role_of(&node->voter.raft) == BW_NODE_LEADER)
+        (void)raft_match_index(&node->voter.raft, server->id,
+                               (raft_index *)&out_peer->match_index); /* it is a server */
+    if (last_contact_ms != 0 && now_ms > last_contact_ms)
+        out_peer->last_contact_ms = now_ms - last_contact_ms;
 }
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status)
@@ -113,6 +162,21 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
     }
 }
 
+const struct bw_node_peer *bw_node_peer(const struct bw_node_status *status, uint64_t id)
+{
+    for (unsigned i = 0; i < status->peer_count; i++)
+        if (status->peers[i].id == id)
+            return &status->peers[i];
+    return NULL;
+}
+
+uint64_t bw_node_peer_behind(const struct bw_node_status *status, const struct bw_node_peer *peer)
+{
+    return peer != NULL && status->last_index > peer->match_index
+               ? status->last_index - peer->match_index
+               : 0;
+}
+
 const struct bw_data_dir_identity *bw_node_identity(const struct bw_raft_node *node)
 {
     return &node->identity;
@@ -137,7 +201,33 @@ void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out
     bw_hello_encode(&hello, out);
 }
 
-enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer,
+static struct bw_hello removal_of(const struct bw_raft_node *node, uint64_t to, uint64_t generation)
+{
+    struct bw_hello removal = hello_of(node, BW_HELLO_REMOVED, to);
+
+    removal.generation = generation;
+    removal.id_max = node->voter.roll.applied.id_max;
+    return removal;
+}
+
+void bw_node_say_removed(const struct bw_raft_node *node, uint64_t to, uint64_t generation,
+                         uint8_t out[BW_HELLO_BYTES])
+{
+    const struct bw_hello removal = removal_of(node, to, generation);
+
+    bw_hello_encode(&removal, out);
+}
+
+void bw_node_say_release(const struct bw_raft_node *node, uint64_t to, const char *text,
+                         uint8_t out[BW_HELLO_BYTES])
+{
+    struct bw_hello release = hello_of(node, BW_HELLO_RELEASE, to);
+
+    BW_ASSERT(bw_copy_text(release.release, sizeof release.release, text));
+    bw_hello_encode(&release, out);
+}
+
+enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer, uint64_t generation,
                                const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
                                uint8_t out_answer[BW_HELLO_BYTES], struct bw_diag *diag)
 {
@@ -148,6 +238,10 @@ enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer,
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "its first words are no hello: is it of another version?");
     answer.word = bw_hello_judge(&answer, &node->voter.roll, peer, &theirs, diag);
+    if (answer.word == BW_HELLO_REMOVED)
+        answer = removal_of(node, theirs.from, generation);
+    else if (peer == 0)
+        return bw_diag_set(diag, BW_ERR_AUTH, "its certificate is of no other member");
     bw_hello_encode(&answer, out_answer);
     *out_is_ask = theirs.word == BW_HELLO_ASK;
     return answer.word == BW_HELLO_WELCOME || *out_is_ask ? BW_OK : BW_ERR_REFUSED;
@@ -163,6 +257,30 @@ enum bw_err bw_node_hear_answer(struct bw_raft_node *node, uint64_t peer,
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "its first words are no answer: is it of another version?");
     return bw_hello_take_answer(&self, &node->voter.roll, peer, &answer, diag);
+}
+
+struct bw_members_hearer bw_node_hearer(const struct bw_raft_node *node, uint64_t generation)
+{
+    struct bw_node_status status;
+
+    bw_node_get_status(node, &status);
+    return (struct bw_members_hearer){
+        .cluster_id = node->identity.cluster_id,
+        .id = node->identity.witness_id,
+        .generation = generation,
+        .leader = status.role == BW_NODE_LEADER ? node->identity.witness_id : status.leader_id,
+        .is_bare = bw_node_is_bare(node),
+        .applied = &node->voter.roll.applied,
+    };
+}
+
+bool bw_node_hears_removal(const struct bw_raft_node *node, uint64_t peer, uint64_t generation,
+                           const uint8_t words[BW_HELLO_BYTES])
+{
+    const struct bw_members_hearer hearer = bw_node_hearer(node, generation);
+    struct bw_hello said;
+
+    return bw_hello_decode(words, &said) && bw_hello_is_removal(peer, &said, &hearer);
 }
 
 bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id)
@@ -233,7 +351,7 @@ static enum bw_err open_voter(struct bw_raft_node *node, const struct bw_node_co
     char address[BW_TRANSPORT_ADDRESS_BYTES];
     const struct bw_voter_config voter = {.id = config->witness_id,
                                           .incarnation = node->identity.incarnation,
-                                          .is_founder = node->identity.is_founder,
+                                          .origin = node->identity.origin,
                                           .address = address,
                                           .store = bw_vote_file(&node->dir.fd),
                                           .fsm = config->fsm,
@@ -310,47 +428,50 @@ fail:
     return err;
 }
 
-/* L24. The note goes last: what was cut short here is finished by the next start. */
-static enum bw_err finish_cut(struct bw_raft_node *node, struct bw_diag *diag)
+/* Says what it has mended, too. */
+static enum bw_err mend(struct bw_raft_node *node, struct bw_diag *diag)
+{
+    const char *path = node->dir.raft_path;
+    struct bw_offline_mended mended;
+    struct bw_diag why = {0};
+    const enum bw_err err = bw_offline_mend(&node->dir, &mended, &why);
+
+    if (mended.torn.bytes > 0)
+        bw_log_warn(node->log, "raft.segment_cut",
+                    "dir=%s segments=%u bytes=%" PRIu64 " entries=%" PRIu64 " why=%s",
+                    bw_log_quote(path), mended.torn.files, mended.torn.bytes, mended.torn.entries,
+                    bw_log_quote("torn end of the last write; entries: as far as it says"));
+    if (mended.cut_files > 0)
+        bw_log_info(node->log, "raft.cut_finished", "dir=%s index=%" PRIu64 " segments=%u",
+                    bw_log_quote(path), mended.cut_index, mended.cut_files);
+    if (err == BW_ERR_CORRUPT)
+        return bw_diag_set(diag, err, "%s; nothing was started: %s", why.text, BW_WITNESS_LOST);
+    return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "%s; nothing was started", why.text);
+}
+
+/* It was made to join, and has taken and promised nothing yet. */
+static bool has_yet_to_join(struct bw_raft_node *node)
 {
     const struct bw_vote_store store = bw_vote_file(&node->dir.fd);
-    const uint64_t index = bw_vote_file_cut(node->dir.fd);
-    unsigned files;
-    enum bw_err err;
+    struct bw_vote vote;
 
-    if (index == 0)
-        return BW_OK;
-    err = bw_segment_finish_cut(node->dir.raft_path, index, &files, diag);
-    if (err == BW_OK && files > 0)
-        bw_log_info(node->log, "raft.cut_finished", "dir=%s index=%" PRIu64 " segments=%u",
-                    bw_log_quote(node->dir.raft_path), index, files);
-    return err == BW_OK ? store.note_cut(store.user, 0, diag) : err;
+    return node->identity.origin == BW_ROLL_JOINING &&
+           store.load(store.user, &vote, NULL) == BW_ERR_NOT_FOUND;
 }
 
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     struct bw_diag why = {0};
     bool has_log;
-    struct bw_segment_cut cut;
     enum bw_err err = bw_data_dir_has_log(&node->dir, &has_log, diag);
     int rv;
 
     BW_ASSERT(!node->is_closing && !bw_voter_is_running(&node->voter));
     if (err == BW_OK)
-        err = bw_segment_check(node->dir.raft_path, &cut, &why);
-    if (err == BW_ERR_CORRUPT)
-        return bw_diag_set(diag, err, "%s; nothing was started: %s", why.text, BW_WITNESS_LOST);
+        err = mend(node, diag);
     if (err != BW_OK)
         return err;
-    if (cut.bytes > 0)
-        bw_log_warn(node->log, "raft.segment_cut",
-                    "dir=%s segments=%u bytes=%" PRIu64 " entries=%" PRIu64 " why=%s",
-                    bw_log_quote(node->dir.raft_path), cut.files, cut.bytes, cut.entries,
-                    bw_log_quote("torn end of the last write; entries: as far as it says"));
-    err = finish_cut(node, diag);
-    if (err != BW_OK)
-        return err;
-    if (!has_log)
+    if (!has_log && !has_yet_to_join(node))
         return bw_diag_set(diag, BW_ERR_CORRUPT,
                            "%s holds no log, but this witness had one; nothing was started: %s",
                            node->dir.raft_path, BW_WITNESS_LOST);

@@ -5,72 +5,179 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 #include <breakwater/consensus/stop.h>
 
-#define COUNT_BYTES  8
-#define ID_BYTES     8
-#define MEMBER_BYTES (ID_BYTES + BW_ID_BYTES)
+#define COUNT_BYTES   8
+#define ID_BYTES      8
+#define MEMBER_BYTES  (ID_BYTES + BW_ID_BYTES) /* of the first form */
+#define SECOND_FORM   (UINT64_C(1) << 32)
+#define HEAD_BYTES    16 /* of the second */
+#define LEAVING_BYTES 8
 
 /* ---- bytes ---------------------------------------------------------------------------------- */
 
+static uint8_t *put_text(uint8_t *at, const char *text, size_t size)
+{
+    memset(at, 0, size);
+    memcpy(at, text, strlen(text));
+    return at + size;
+}
+
+static uint8_t *put_second(uint8_t *at, const struct bw_roster_member *member)
+{
+    bw_put_u64le(at, member->is_leaving);
+    at = put_text(at + LEAVING_BYTES, member->name, sizeof member->name);
+    at = put_text(at, member->address, sizeof member->address);
+    at = put_text(at, member->raft, sizeof member->raft);
+    return put_text(at, member->failure_domain, sizeof member->failure_domain);
+}
+
 size_t bw_roster_encode(const struct bw_roster *roster, uint8_t out_bytes[BW_ROSTER_BYTES_MAX])
 {
-    const uint32_t count = roster->count;
-    uint8_t *at = out_bytes + COUNT_BYTES;
+    const bool is_second = roster->id_max != 0;
+    uint8_t *at = out_bytes + (is_second ? HEAD_BYTES : COUNT_BYTES);
 
-    BW_ASSERT(count <= BW_WITNESSES_MAX);
-    bw_put_u64le(out_bytes, count);
-    for (uint32_t i = 0; i < count; i++, at += MEMBER_BYTES) {
+    BW_ASSERT(roster->count <= BW_WITNESSES_MAX);
+    bw_put_u64le(out_bytes, roster->count | (is_second ? SECOND_FORM : 0));
+    if (is_second)
+        bw_put_u64le(out_bytes + COUNT_BYTES, roster->id_max);
+    for (unsigned i = 0; i < roster->count; i++) {
         bw_put_u64le(at, roster->members[i].id);
         memcpy(at + ID_BYTES, roster->members[i].incarnation.bytes, BW_ID_BYTES);
+        at += MEMBER_BYTES;
+        if (is_second)
+            at = put_second(at, &roster->members[i]);
     }
     return (size_t)(at - out_bytes);
 }
 
+static bool is_same(const struct bw_roster_member *a, const struct bw_roster_member *b)
+{
+    return strcmp(a->name, b->name) == 0 || strcmp(a->address, b->address) == 0 ||
+           strcmp(a->raft, b->raft) == 0;
+}
+
+static bool is_second_sound(const struct bw_roster *roster)
+{
+    for (unsigned i = 0; i < roster->count; i++) {
+        const struct bw_roster_member *member = &roster->members[i];
+
+        if (member->id > roster->id_max || !bw_name_is_valid(member->name) ||
+            member->address[0] == '\0' || member->raft[0] == '\0')
+            return false;
+        for (unsigned j = 0; j < i; j++)
+            if (is_same(member, &roster->members[j]))
+                return false;
+    }
+    return true;
+}
+
+static bool is_sound(const struct bw_roster *roster)
+{
+    for (unsigned i = 0; i < roster->count; i++)
+        if (bw_id_is_none(roster->members[i].incarnation) ||
+            roster->members[i].id <= (i > 0 ? roster->members[i - 1].id : 0))
+            return false;
+    return roster->id_max == 0 || is_second_sound(roster);
+}
+
+static const uint8_t *take_text(const uint8_t *at, char *out, size_t size)
+{
+    memcpy(out, at, size);
+    out[size - 1] = '\0'; /* was there one already? The comparison below tells */
+    return at + size;
+}
+
+static const uint8_t *take_second(const uint8_t *at, struct bw_roster_member *member)
+{
+    member->is_leaving = bw_get_u64le(at) == 1;
+    at = take_text(at + LEAVING_BYTES, member->name, sizeof member->name);
+    at = take_text(at, member->address, sizeof member->address);
+    at = take_text(at, member->raft, sizeof member->raft);
+    return take_text(at, member->failure_domain, sizeof member->failure_domain);
+}
+
+/* It is believed only if it is, byte for byte, what is made of what was read. */
 bool bw_roster_decode(const uint8_t *bytes, size_t size, struct bw_roster *out_roster)
 {
+    const uint64_t head = size >= COUNT_BYTES ? bw_get_u64le(bytes) : 0;
+    const bool is_second = (head & SECOND_FORM) != 0;
+    const uint64_t count = head & ~SECOND_FORM;
+    const size_t each = is_second ? BW_ROSTER_MEMBER_BYTES : MEMBER_BYTES;
+    const uint8_t *at = bytes + (is_second ? HEAD_BYTES : COUNT_BYTES);
+    uint8_t again[BW_ROSTER_BYTES_MAX];
     struct bw_roster roster = {.count = 0};
-    uint64_t count;
 
-    if (size < COUNT_BYTES)
+    if (count == 0 || count > BW_WITNESSES_MAX ||
+        size != (is_second ? HEAD_BYTES : COUNT_BYTES) + count * each)
         return false;
-    count = bw_get_u64le(bytes);
-    if (count == 0 || count > BW_WITNESSES_MAX || size != COUNT_BYTES + count * MEMBER_BYTES)
-        return false;
+    if (is_second)
+        roster.id_max = bw_get_u64le(bytes + COUNT_BYTES);
     for (; roster.count < count; roster.count++) {
-        const uint8_t *at = bytes + COUNT_BYTES + (size_t)roster.count * MEMBER_BYTES;
         struct bw_roster_member *member = &roster.members[roster.count];
 
         member->id = bw_get_u64le(at);
         memcpy(member->incarnation.bytes, at + ID_BYTES, BW_ID_BYTES);
-        if (bw_id_is_none(member->incarnation) ||
-            member->id <= (roster.count > 0 ? member[-1].id : 0))
-            return false;
+        at += MEMBER_BYTES;
+        if (is_second)
+            at = take_second(at, member);
     }
+    if (!is_sound(&roster) || bw_roster_encode(&roster, again) != size ||
+        memcmp(again, bytes, size) != 0)
+        return false;
     *out_roster = roster;
     return true;
 }
 
 /* ---- the roster ----------------------------------------------------------------------------- */
 
-static const struct bw_roster_member *find(const struct bw_roster *roster, uint64_t id)
-{
-    for (unsigned i = 0; i < roster->count; i++)
-        if (roster->members[i].id == id)
-            return &roster->members[i];
-    return NULL;
-}
-
 static bool names(const struct bw_roster *roster, uint64_t id, struct bw_id incarnation)
 {
-    const struct bw_roster_member *member = find(roster, id);
+    const struct bw_roster_member *member = bw_roster_find(roster, id);
 
     return member != NULL && bw_id_equal(member->incarnation, incarnation);
 }
 
-void bw_roll_init(struct bw_roll *roll, uint64_t self, struct bw_id incarnation, bool is_founder)
+/* Of an id above all that a roster knows: it may have come later than that roster, and leads by now. */
+static bool may_be_newer(const struct bw_roster *roster, uint64_t id)
 {
-    *roll = (struct bw_roll){.self = self, .incarnation = incarnation, .is_founder = is_founder};
+    const uint64_t id_max = roster->id_max != 0 ? roster->id_max
+                                                : roster->members[roster->count - 1].id;
+
+    return id > id_max;
+}
+
+static bool accepts(const struct bw_roster *roster, uint64_t id, struct bw_id incarnation)
+{
+    return roster->count == 0 || names(roster, id, incarnation) || may_be_newer(roster, id);
+}
+
+/* NULL: it has said nothing of itself. */
+static const struct bw_id *met_as(const struct bw_roll *roll, uint64_t id)
+{
+    for (unsigned i = 0; i < roll->met.count; i++)
+        if (roll->met.list[i].id == id)
+            return &roll->met.list[i].incarnation;
+    return NULL;
+}
+
+/* Who is no member any more gives up its place. */
+static void forget_strangers(struct bw_roll *roll)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < roll->met.count; i++)
+        if (bw_roster_find(&roll->roster, roll->met.list[i].id) != NULL ||
+            may_be_newer(&roll->roster, roll->met.list[i].id))
+            roll->met.list[kept++] = roll->met.list[i];
+    roll->met.count = kept;
+}
+
+void bw_roll_init(struct bw_roll *roll, uint64_t self, struct bw_id incarnation,
+                  enum bw_roll_origin origin)
+{
+    *roll = (struct bw_roll){.self = self, .incarnation = incarnation, .origin = origin};
 }
 
 enum bw_err bw_roll_take(struct bw_roll *roll, const struct bw_roster *roster, uint64_t index,
@@ -78,7 +185,7 @@ enum bw_err bw_roll_take(struct bw_roll *roll, const struct bw_roster *roster, u
 {
     char known[BW_ID_TEXT_BYTES];
     char own[BW_ID_TEXT_BYTES];
-    const struct bw_roster_member *self = find(roster, roll->self);
+    const struct bw_roster_member *self = bw_roster_find(roster, roll->self);
 
     if (self != NULL && !bw_id_equal(self->incarnation, roll->incarnation)) {
         bw_id_format(self->incarnation, known);
@@ -89,20 +196,51 @@ enum bw_err bw_roll_take(struct bw_roll *roll, const struct bw_roster *roster, u
                            "here",
                            roll->self, known, own);
     }
+    roll->former = roll->roster;
+    roll->former_index = roll->index;
+    if (index == 0) /* a snapshot: it replaces what was there */
+        roll->former.count = 0;
     roll->roster = *roster;
     roll->index = index;
+    roll->version++;
     return BW_OK;
 }
 
 void bw_roll_cut(struct bw_roll *roll, uint64_t index)
 {
-    if (roll->roster.count > 0 && roll->index >= index)
-        roll->roster.count = 0; /* with index 0 it is in the snapshot, which stays */
+    if (roll->roster.count == 0 || roll->index < index)
+        return; /* with index 0 it is in the snapshot, which stays */
+    if (roll->former_index >= index)
+        roll->former.count = 0;
+    roll->roster = roll->former;
+    roll->index = roll->former_index;
+    roll->former.count = 0;
+    roll->version++;
+}
+
+void bw_roll_apply(struct bw_roll *roll, const struct bw_roster *roster)
+{
+    roll->applied = *roster;
+    if (roll->roster.count > 0)
+        forget_strangers(roll);
+}
+
+bool bw_roll_is_removed(const struct bw_roll *roll)
+{
+    return bw_roster_has_removed(&roll->applied, roll->self);
 }
 
 bool bw_roll_is_bare(const struct bw_roll *roll)
 {
     return roll->roster.count == 0;
+}
+
+unsigned bw_roll_lacks(const struct bw_roll *roll, uint64_t index_of_all, uint64_t last_index)
+{
+    if (bw_roll_is_bare(roll) || index_of_all < BW_ROLL_ROSTER_INDEX ||
+        last_index > BW_ROLL_YOUNG_INDEX_MAX)
+        return 0;
+    return (unsigned)(BW_ROLL_YOUNG_INDEX_MAX + 1 - last_index);
 }
 
 static void insert(struct bw_roster *roster, uint64_t id, struct bw_id incarnation)
@@ -111,7 +249,7 @@ static void insert(struct bw_roster *roster, uint64_t id, struct bw_id incarnati
 
     for (; at > 0 && roster->members[at - 1].id > id; at--)
         roster->members[at] = roster->members[at - 1];
-    roster->members[at] = (struct bw_roster_member){id, incarnation};
+    roster->members[at] = (struct bw_roster_member){.id = id, .incarnation = incarnation};
 }
 
 bool bw_roll_draft(const struct bw_roll *roll, const uint64_t *voters, unsigned count,
@@ -122,12 +260,12 @@ bool bw_roll_draft(const struct bw_roll *roll, const uint64_t *voters, unsigned 
     if (count > BW_WITNESSES_MAX)
         return false;
     for (unsigned i = 0; i < count; i++) {
-        const struct bw_roster_member *met = find(&roll->met, voters[i]);
+        const struct bw_id *met = met_as(roll, voters[i]);
 
         if (voters[i] == roll->self)
             insert(&roster, roll->self, roll->incarnation);
         else if (met != NULL)
-            insert(&roster, met->id, met->incarnation);
+            insert(&roster, voters[i], *met);
         else
             return false;
     }
@@ -140,13 +278,14 @@ bool bw_roll_draft(const struct bw_roll *roll, const uint64_t *voters, unsigned 
 static enum bw_err refuse(const struct bw_roll *roll, uint64_t id, struct bw_id incarnation,
                           struct bw_diag *diag)
 {
-    const struct bw_roster_member *known = find(&roll->roster, id);
+    const struct bw_roster_member *known = bw_roster_find(&roll->roster, id);
     char theirs[BW_ID_TEXT_BYTES];
     char ours[BW_ID_TEXT_BYTES];
 
     if (known == NULL)
         return bw_diag_set(diag, BW_ERR_REFUSED,
-                           "the cluster was founded without a witness %" PRIu64, id);
+                           "the cluster has no witness %" PRIu64 "%s", id,
+                           bw_roster_has_removed(&roll->roster, id) ? ": it was removed" : "");
     bw_id_format(incarnation, theirs);
     bw_id_format(known->incarnation, ours);
     return bw_diag_set(diag, BW_ERR_REFUSED,
@@ -158,40 +297,42 @@ static enum bw_err refuse(const struct bw_roll *roll, uint64_t id, struct bw_id 
 enum bw_err bw_roll_meet(struct bw_roll *roll, uint64_t id, struct bw_id incarnation,
                          struct bw_diag *diag)
 {
-    struct bw_roster_member *met = (struct bw_roster_member *)(uintptr_t)find(&roll->met, id);
+    unsigned at = 0;
 
     if (id == 0 || id == roll->self || bw_id_is_none(incarnation))
         return bw_diag_set(diag, BW_ERR_INVALID, "it does not say who it is");
-    if (!bw_roll_is_bare(roll) && !names(&roll->roster, id, incarnation))
+    if (!accepts(&roll->roster, id, incarnation))
         return refuse(roll, id, incarnation, diag);
-    if (met == NULL && roll->met.count == BW_WITNESSES_MAX)
-        return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d witnesses", BW_WITNESSES_MAX);
-    if (met == NULL) {
-        met = &roll->met.members[roll->met.count++];
-    } else if (!bw_id_equal(met->incarnation, incarnation)) {
+    while (at < roll->met.count && roll->met.list[at].id != id)
+        at++;
+    if (at == BW_ROLL_MET_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "more than %d witnesses", BW_ROLL_MET_MAX);
+    if (at == roll->met.count)
+        roll->met.count++;
+    else if (!bw_id_equal(roll->met.list[at].incarnation, incarnation))
         roll->granted_count = 0; /* what the former one has granted is forgotten */
-    }
-    *met = (struct bw_roster_member){id, incarnation};
+    roll->met.list[at].id = id;
+    roll->met.list[at].incarnation = incarnation;
     return BW_OK;
 }
 
 struct bw_id bw_roll_expects(const struct bw_roll *roll, uint64_t id)
 {
-    const struct bw_roster_member *member = find(&roll->roster, id);
+    const struct bw_roster_member *member = bw_roster_find(&roll->roster, id);
 
     return member != NULL ? member->incarnation : (struct bw_id){{0}};
 }
 
 bool bw_roll_has_met(const struct bw_roll *roll, uint64_t id)
 {
-    return find(&roll->met, id) != NULL;
+    return met_as(roll, id) != NULL;
 }
 
 bool bw_roll_hears(const struct bw_roll *roll, uint64_t id)
 {
-    const struct bw_roster_member *met = find(&roll->met, id);
+    const struct bw_id *met = met_as(roll, id);
 
-    return met != NULL && (bw_roll_is_bare(roll) || names(&roll->roster, id, met->incarnation));
+    return met != NULL && accepts(&roll->roster, id, *met);
 }
 
 /* ---- votes ---------------------------------------------------------------------------------- */
@@ -200,17 +341,19 @@ bool bw_roll_may_vote(const struct bw_roll *roll, uint64_t last_index)
 {
     if (!bw_roll_is_bare(roll))
         return names(&roll->roster, roll->self, roll->incarnation);
-    return roll->is_founder || last_index <= BW_ROLL_ROSTER_INDEX;
+    if (roll->origin == BW_ROLL_JOINING)
+        return false;
+    return roll->origin == BW_ROLL_FOUNDER || last_index <= BW_ROLL_YOUNG_INDEX_MAX;
 }
 
 bool bw_roll_needs_all(const struct bw_roll *roll, uint64_t last_index)
 {
-    return bw_roll_is_bare(roll) || last_index <= BW_ROLL_ROSTER_INDEX;
+    return bw_roll_is_bare(roll) || last_index <= BW_ROLL_YOUNG_INDEX_MAX;
 }
 
 bool bw_roll_may_stand(const struct bw_roll *roll)
 {
-    return bw_roll_is_bare(roll) ? roll->is_founder
+    return bw_roll_is_bare(roll) ? roll->origin == BW_ROLL_FOUNDER
                                  : names(&roll->roster, roll->self, roll->incarnation);
 }
 

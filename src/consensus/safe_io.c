@@ -107,11 +107,11 @@ static struct bw_safe_io_peer *want_peer(struct bw_safe_io *safe, raft_id id)
     return peer;
 }
 
-raft_time bw_safe_io_heard_ms(const struct bw_safe_io *safe, uint64_t peer)
+raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer)
 {
     for (unsigned i = 0; peer != 0 && i < BW_SAFE_IO_PEERS_MAX; i++) {
         if (safe->peers[i].id == peer)
-            return safe->peers[i].heard_ms;
+            return safe->peers[i].last_contact_ms;
     }
     return 0;
 }
@@ -126,7 +126,7 @@ static void watch_match(struct bw_safe_io *safe, struct bw_safe_io_peer *peer, u
         peer->reported = false;
         return;
     }
-    if (peer->heard_ms == 0 || now_ms - peer->heard_ms > HEARD_LATELY_MS)
+    if (peer->last_contact_ms == 0 || now_ms - peer->last_contact_ms > HEARD_LATELY_MS)
         return; /* it is away, and that is another story */
     peer->behind_ms += step_ms;
     if (peer->behind_ms < BW_SAFE_IO_BEHIND_MS || peer->reported)
@@ -198,12 +198,13 @@ static void safe_tick(struct raft_io *io)
     if (safe->stopped)
         return;
     watch_peers(safe, now_ms, step_ms);
+    bw_safe_roll_forget_leader(safe, now_ms);
     safe->on_tick(io);
 }
 
 /* ---- L10, L2: term and vote ----------------------------------------------------------------- */
 
-static void free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count)
+void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count)
 {
     void *batch = NULL;
 
@@ -314,12 +315,12 @@ static int safe_load(struct raft_io *io, raft_term *term, raft_id *vote,
         rv = repair_backend(safe, theirs);
     }
     if (rv != 0) {
-        free_log(*snapshot, *entries, *count);
+        bw_safe_io_free_log(*snapshot, *entries, *count);
         return rv;
     }
     rv = load_roster(safe, *snapshot, *start, *entries, *count);
     if (rv != 0) {
-        free_log(*snapshot, *entries, *count);
+        bw_safe_io_free_log(*snapshot, *entries, *count);
         return rv;
     }
     safe->loaded = true;
@@ -688,8 +689,12 @@ lost: /* an error would end the event halfway; a lost message is ordinary */
 
 static void give(struct bw_safe_io *safe, struct raft_message *message)
 {
+    const bool is_lent = bw_safe_roll_lend_vote(safe, message);
+
     bw_safe_message_correct_received(safe, message);
     safe->on_receive(&safe->io, message);
+    if (is_lent)
+        bw_safe_roll_end_vote(safe);
     bw_safe_message_answered(safe);
 }
 
@@ -717,7 +722,9 @@ static void safe_receive(struct raft_io *io, struct raft_message *message)
     }
     peer = want_peer(safe, message->server_id);
     if (peer != NULL)
-        peer->heard_ms = io->time(io);
+        peer->last_contact_ms = io->time(io);
+    if (message->type == RAFT_APPEND_ENTRIES || message->type == RAFT_INSTALL_SNAPSHOT)
+        safe->led_ms = io->time(io);
     if (message->type == RAFT_INSTALL_SNAPSHOT && safe->snapshot_puts > 0) {
         safe->counts.installs_dropped++;
         bw_safe_message_drop(message);

@@ -69,6 +69,50 @@ bool bw_safe_roll_may_enter(struct bw_safe_io *safe, const struct raft_message *
     return true;
 }
 
+/* NULL: its configuration does not have it. */
+static struct raft_server *find_self(struct raft *raft)
+{
+    for (unsigned i = 0; raft != NULL && i < raft->configuration.n; i++)
+        if (raft->configuration.servers[i].id == raft->id)
+            return &raft->configuration.servers[i];
+    return NULL;
+}
+
+void bw_safe_roll_forget_leader(struct bw_safe_io *safe, raft_time now_ms)
+{
+    struct raft *raft = safe->io.data;
+    const struct raft_server *self = find_self(raft);
+
+    if (raft == NULL || raft->state != RAFT_FOLLOWER ||
+        (self != NULL && self->role == RAFT_VOTER) ||
+        now_ms - safe->led_ms < raft->election_timeout)
+        return;
+    raft->follower_state.current_leader.id = 0;
+}
+
+/* Whom a candidate's newest configuration has vote is asked, and may be the one that it cannot do without;
+ * his own configuration may be older. The vote counts nowhere else. */
+bool bw_safe_roll_lend_vote(struct bw_safe_io *safe, const struct raft_message *message)
+{
+    struct raft_server *self = message->type == RAFT_REQUEST_VOTE ? find_self(safe->io.data) : NULL;
+
+    if (self == NULL || self->role == RAFT_VOTER || safe->config.roll == NULL ||
+        bw_roll_is_bare(safe->config.roll))
+        return false;
+    safe->lent_role = self->role;
+    self->role = RAFT_VOTER;
+    safe->counts.votes_lent++;
+    return true;
+}
+
+void bw_safe_roll_end_vote(struct bw_safe_io *safe)
+{
+    struct raft_server *self = find_self(safe->io.data); /* it may lie elsewhere now */
+
+    if (self != NULL)
+        self->role = safe->lent_role;
+}
+
 bool bw_safe_roll_is_founding_vote(const struct bw_safe_io *safe,
                                    const struct raft_message *message)
 {

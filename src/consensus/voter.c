@@ -6,6 +6,8 @@
 
 #include <breakwater/base/assert.h>
 
+#include "voter_internal.h"
+
 #define INSTALL_TIMEOUT_MS         3000
 #define SNAPSHOT_THRESHOLD_DEFAULT 1024
 #define SNAPSHOT_TRAILING_DEFAULT  2048
@@ -81,6 +83,12 @@ static void on_stop(void *user, enum bw_stop why, const char *message)
     voter->stop(voter->user, why, message);
 }
 
+static bool may_lead(const struct bw_voter *voter)
+{
+    return bw_voter_is_running(voter) && !voter->safe.stopped &&
+           bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+}
+
 /* ---- the first entry ------------------------------------------------------------------------- */
 
 static void on_founded(struct raft_apply *apply, int status, void *result)
@@ -131,18 +139,65 @@ static void write_roster(struct bw_voter *voter)
         bw_term_watch_stop_for(&voter->safe, raft, rv);
 }
 
-/* True: it leads, and nothing but the roster may go into its log. */
-static bool is_to_be_founded(struct bw_voter *voter)
+/* Each stands for one entry. */
+static void on_aged(struct raft_barrier *barrier, int status)
 {
-    return bw_voter_is_running(voter) && !voter->safe.stopped && bw_roll_is_bare(&voter->roll) &&
-           bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+    struct bw_voter *voter = barrier->data;
+
+    (void)status; /* lost? Then the next turn adds what is missing, should this still be a leader */
+    voter->aging_count--;
+}
+
+/* Of a leader: every voter has all up to there on its disk, as far as this one knows. */
+static uint64_t index_of_all(const struct raft *raft)
+{
+    raft_index least = UINT64_MAX;
+
+    for (unsigned i = 0; i < raft->configuration.n; i++) {
+        const struct raft_server *server = &raft->configuration.servers[i];
+        raft_index match;
+
+        if (server->role != RAFT_VOTER)
+            continue;
+        if (raft_match_index(raft, server->id, &match) != 0)
+            return 0;
+        least = match < least ? match : least;
+    }
+    return least;
+}
+
+/* L21: entries without a meaning, until the log is young no more. */
+static void outgrow(struct bw_voter *voter)
+{
+    struct raft *raft = &voter->raft;
+    const unsigned missing = bw_roll_lacks(&voter->roll, index_of_all(raft), raft_last_index(raft));
+
+    for (unsigned i = 0; i < missing && voter->aging_count == i; i++) {
+        voter->aging[i] = (struct raft_barrier){.data = voter};
+        const int rv = raft_barrier(raft, &voter->aging[i], on_aged);
+
+        if (rv == 0)
+            voter->aging_count++;
+        else if (!bw_term_watch_is_refusal(rv))
+            bw_term_watch_stop_for(&voter->safe, raft, rv);
+    }
+}
+
+/* Nothing else goes into its log as long as it is young: what it commits, a majority remembers. */
+static bool is_founded(const struct bw_voter *voter)
+{
+    const struct raft *raft = &voter->raft;
+
+    return !bw_roll_needs_all(&voter->roll, raft_last_index((struct raft *)(uintptr_t)raft));
 }
 
 void bw_voter_turn(struct bw_voter *voter)
 {
-    if (is_to_be_founded(voter) && !voter->is_founding)
+    if (may_lead(voter) && bw_roll_is_bare(&voter->roll) && !voter->is_founding)
         write_roster(voter);
-    if (is_to_be_founded(voter))
+    if (may_lead(voter) && voter->aging_count == 0)
+        outgrow(voter);
+    if (may_lead(voter) && !is_founded(voter))
         return;
     bw_term_watch_turn(&voter->watch);
     if (voter->is_closing || voter->safe.stopped || !voter->behind.is_due)
@@ -155,10 +210,9 @@ void bw_voter_turn(struct bw_voter *voter)
 
 /* ---- submitting ----------------------------------------------------------------------------- */
 
-static bool may_submit(const struct bw_voter *voter)
+bool bw_voter_may_submit(const struct bw_voter *voter)
 {
-    return bw_voter_is_running(voter) && !voter->safe.stopped && !bw_roll_is_bare(&voter->roll) &&
-           bw_term_watch_role_of(&voter->raft) == BW_NODE_LEADER;
+    return may_lead(voter) && is_founded(voter);
 }
 
 static void finish_request(struct request *request, int status, uint64_t index)
@@ -193,7 +247,7 @@ static enum bw_err new_request(struct bw_voter *voter, bw_node_done_fn on_done, 
 {
     struct request *request;
 
-    if (!may_submit(voter))
+    if (!bw_voter_may_submit(voter))
         return BW_ERR_NOT_LEADER;
     if (voter->requests >= BW_NODE_REQUESTS_MAX)
         return BW_ERR_LIMIT;
@@ -221,26 +275,49 @@ static enum bw_err judge_submission(struct bw_voter *voter, struct request *requ
     return BW_ERR_UNKNOWN;
 }
 
+/* Takes both. */
+static enum bw_err submit(struct bw_voter *voter, struct request *request,
+                          struct raft_buffer *buffer)
+{
+    int rv;
+
+    request->apply.data = request;
+    rv = raft_apply(&voter->raft, &request->apply, buffer, 1, on_applied);
+    if (bw_term_watch_is_refusal(rv))
+        raft_free(buffer->base); /* after any other failure nobody knows whose it is */
+    return judge_submission(voter, request, rv);
+}
+
 enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *data, size_t size,
                            bw_node_done_fn on_done, void *user)
 {
     struct request *request;
     struct raft_buffer buffer;
     enum bw_err err = new_request(voter, on_done, user, &request);
-    int rv;
 
     if (err != BW_OK)
         return err;
     err = bw_fsm_encode(raft_current_term(&voter->raft), data, size, &buffer);
-    if (err != BW_OK) {
-        free(request);
+    if (err == BW_OK)
+        return submit(voter, request, &buffer);
+    free(request);
+    return err;
+}
+
+enum bw_err bw_voter_apply_roster(struct bw_voter *voter, const struct bw_roster *roster,
+                                  bw_node_done_fn on_done, void *user)
+{
+    struct request *request;
+    struct raft_buffer buffer;
+    enum bw_err err = new_request(voter, on_done, user, &request);
+
+    if (err != BW_OK)
         return err;
-    }
-    request->apply.data = request;
-    rv = raft_apply(&voter->raft, &request->apply, &buffer, 1, on_applied);
-    if (bw_term_watch_is_refusal(rv))
-        raft_free(buffer.base); /* after any other failure nobody knows whose it is */
-    return judge_submission(voter, request, rv);
+    err = bw_fsm_encode_roster(raft_current_term(&voter->raft), roster, &buffer);
+    if (err == BW_OK)
+        return submit(voter, request, &buffer);
+    free(request);
+    return err;
 }
 
 enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done, void *user)
@@ -266,7 +343,7 @@ enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
 {
     int rv;
 
-    if (!may_submit(voter))
+    if (!bw_voter_may_submit(voter))
         return BW_ERR_NOT_LEADER;
     if (voter->is_transferring)
         return BW_ERR_BUSY;
@@ -284,6 +361,15 @@ enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id)
 }
 
 /* ---- looking -------------------------------------------------------------------------------- */
+
+unsigned bw_voter_count(const struct raft *raft)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < raft->configuration.n; i++)
+        count += raft->configuration.servers[i].role == RAFT_VOTER;
+    return count;
+}
 
 bool bw_voter_is_running(const struct bw_voter *voter)
 {
@@ -323,7 +409,7 @@ enum bw_err bw_voter_open(struct bw_voter *voter, const struct bw_voter_config *
     voter->stop = config->stop;
     voter->user = config->user;
     voter->log = config->log;
-    bw_roll_init(&voter->roll, config->id, config->incarnation, config->is_founder);
+    bw_roll_init(&voter->roll, config->id, config->incarnation, config->origin);
     bw_safe_io_wrap(&voter->safe, &safe);
     voter->fsm = bw_fsm_new(&voter->raft, &voter->safe, &config->fsm, config->user);
     if (voter->fsm == NULL)

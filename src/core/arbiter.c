@@ -7,7 +7,7 @@
 #include "evaluation.h"
 #include "forced.h"
 
-static const struct bw_heard *connected_holder(const struct bw_evaluation *eval);
+static const struct bw_contact *connected_holder(const struct bw_evaluation *eval);
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command);
 static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command);
@@ -136,17 +136,17 @@ static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
 }
 
 /* How long the report is still fresh. */
-static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_heard *heard)
+static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
-    return bw_instant_wait_left_ns(eval->now,
-                                   bw_instant_add(heard->received, bw_eval_holder_freshness_ns(eval)));
+    return bw_instant_wait_left_ns(
+        eval->now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(eval)));
 }
 
 /* What time does not end: the machine that serves may still be there, and this is only its copy. What
  * a copy said before the machine renewed again is the word of one that may be gone; one that has
  * rebooted says it in each sync (3.5). UINT64_MAX: until it says so again. */
 static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
-                                     const struct bw_heard *released)
+                                     const struct bw_contact *released)
 {
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_ways_known known = known_ways(eval);
@@ -159,26 +159,26 @@ static uint64_t other_boot_speaks_ns(const struct bw_evaluation *eval,
         bw_instant_is_beyond(since, released->received))
         return UINT64_MAX;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && !bw_id_equal(heard->boot_id, released->boot_id) &&
-            fresh_left_ns(eval, heard) > longest_ns)
-            longest_ns = fresh_left_ns(eval, heard);
+        if (contact->used && !bw_id_equal(contact->boot_id, released->boot_id) &&
+            fresh_left_ns(eval, contact) > longest_ns)
+            longest_ns = fresh_left_ns(eval, contact);
     }
     return longest_ns;
 }
 
 /* Until this give-back may be believed. */
-static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct bw_heard *heard)
+static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
     const struct bw_ways_known known = known_ways(eval);
-    const uint64_t other_ns = other_boot_speaks_ns(eval, heard);
+    const uint64_t other_ns = other_boot_speaks_ns(eval, contact);
     uint64_t left_ns = 0;
     struct bw_instant since;
 
-    if (!bw_eval_time_ends(eval) && !bw_ways_is_vouched(heard))
+    if (!bw_eval_time_ends(eval) && !bw_ways_is_vouched(contact))
         return UINT64_MAX;
-    if (bw_ways_others_since(&known, heard, &since))
+    if (bw_ways_others_since(&known, contact, &since))
         left_ns = bw_instant_wait_left_ns(
             eval->now, bw_instant_add(since, bw_expiry_wait_ns(&eval->group->terms)));
     return left_ns > other_ns ? left_ns : other_ns;
@@ -186,34 +186,34 @@ static uint64_t release_left_ns(const struct bw_evaluation *eval, const struct b
 
 /* A give-back is final, durable at its site (3.5): its age does not matter. Of several the one that
  * may be believed first. */
-static const struct bw_heard *find_released(const struct bw_evaluation *eval)
+static const struct bw_contact *find_released(const struct bw_evaluation *eval)
 {
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
-    const struct bw_heard *released = NULL;
+    const struct bw_contact *released = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && heard->released.epoch == eval->group->epoch &&
-            bw_id_equal(heard->instance, eval->group->holder_instance) &&
-            (released == NULL || release_left_ns(eval, heard) < release_left_ns(eval, released)))
-            released = heard;
+        if (contact->used && contact->released.epoch == eval->group->epoch &&
+            bw_id_equal(contact->instance, eval->group->holder_instance) &&
+            (released == NULL || release_left_ns(eval, contact) < release_left_ns(eval, released)))
+            released = contact;
     }
     return released;
 }
 
 /* Whoever else can hold the lease may not have given anything back. */
-static void judge_release(struct bw_evaluation *eval, const struct bw_heard *heard)
+static void judge_release(struct bw_evaluation *eval, const struct bw_contact *contact)
 {
     const struct bw_ways_known known = known_ways(eval);
-    const uint64_t other_ns = other_boot_speaks_ns(eval, heard);
+    const uint64_t other_ns = other_boot_speaks_ns(eval, contact);
     struct bw_instant since;
 
-    if (bw_ways_others_since(&known, heard, &since))
+    if (bw_ways_others_since(&known, contact, &since))
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_RELEASE_WAIT, -1, since,
                            bw_expiry_wait_ns(&eval->group->terms), eval->now,
-                           heard->released_by.directly ? "another boot may hold it"
-                                                       : "it was passed on by a witness");
+                           contact->released_by.directly ? "another boot may hold it"
+                                                         : "it was passed on by a witness");
     if (bw_eval_time_ends(eval))
         return;
     bw_gate_wake(&eval->list, other_ns);
@@ -221,30 +221,33 @@ static void judge_release(struct bw_evaluation *eval, const struct bw_heard *hea
                         other_ns == 0            ? NULL
                         : other_ns == UINT64_MAX ? "another boot has renewed since"
                                                  : "another boot speaks");
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_WAY, -1, bw_ways_is_vouched(heard), NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_RELEASE_WAY, -1, bw_ways_is_vouched(contact), NULL);
 }
 
 static bool decide_released(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_heard *heard = find_released(eval);
+    const struct bw_contact *contact = find_released(eval);
+    bool is_answered;
 
-    if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, heard != NULL, NULL))
+    if (!bw_gate_plain(&eval->list, BW_GATE_ID_RELEASED, -1, contact != NULL, NULL))
         return true;
-    BW_ASSERT(heard != NULL);
-    BW_ASSERT(heard->released.epoch == eval->group->epoch); /* 3.5: by nobody but the instance that */
-    BW_ASSERT(bw_id_equal(heard->instance, eval->group->holder_instance)); /* the epoch is of */
-    judge_release(eval, heard);
-    eval->out->from = heard;
+    BW_ASSERT(contact != NULL);
+    BW_ASSERT(contact->released.epoch ==
+              eval->group->epoch); /* 3.5: by nobody but the instance that */
+    BW_ASSERT(bw_id_equal(contact->instance, eval->group->holder_instance)); /* the epoch is of */
+    judge_release(eval, contact);
+    eval->out->from = contact;
+    is_answered = contact->released.held_index == eval->group->held_index;
     if (eval->group->held)
-        (void)bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1,
-                            heard->released.held_index == eval->group->held_index,
-                            "given back, but no fence since has seen the end");
-    command->held_index = heard->released.held_index;
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_HELD, -1, is_answered,
+                            is_answered ? "a fence since has seen the end"
+                                        : "given back, but no fence since has seen the end");
+    command->held_index = contact->released.held_index;
     command->kind = BW_COMMAND_RELEASED;
     command->instance = eval->group->holder_instance;
-    command->reason = heard->released.reason;
-    command->past_no_return = heard->released.past_no_return;
-    memcpy(command->position, heard->released.position, sizeof(command->position));
+    command->reason = contact->released.reason;
+    command->past_no_return = contact->released.past_no_return;
+    memcpy(command->position, contact->released.position, sizeof(command->position));
     return true;
 }
 
@@ -254,16 +257,16 @@ static bool decide_boot(struct bw_evaluation *eval, struct bw_command *command)
 {
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
     const struct bw_ways_known known = known_ways(eval);
-    const struct bw_heard *asking = NULL;
+    const struct bw_contact *asking = NULL;
     struct bw_instant since;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && heard->renew_epoch == eval->group->epoch &&
-            bw_id_equal(heard->instance, eval->group->holder_instance) &&
-            !bw_ways_may_renew(eval->group, heard->boot_id) && fresh_left_ns(eval, heard) > 0)
-            asking = heard;
+        if (contact->used && contact->renew_epoch == eval->group->epoch &&
+            bw_id_equal(contact->instance, eval->group->holder_instance) &&
+            !bw_ways_may_renew(eval->group, contact->boot_id) && fresh_left_ns(eval, contact) > 0)
+            asking = contact;
     }
     if (asking == NULL)
         return false;
@@ -289,16 +292,16 @@ static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct
 /* Observed to serve after the lease was over for whoever held it; whoever reports it need not know of
  * the epoch. A sync may have been long on its way, so its receipt does not tell when it was made: it
  * was made after its agent heard an answer, and that answer was to a sync received here before. */
-static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_heard *heard)
+static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
     struct bw_expiry_base base = bw_eval_holder_base(eval);
     struct bw_instant over_at = bw_instant_add(bw_expiry_counted_from(&base),
                                                bw_expiry_wait_ns(&eval->group->terms));
-    struct bw_instant observed = bw_instant_sub(heard->answered_received,
-                                                bw_ms_to_ns(heard->report.service_age_ms));
+    struct bw_instant observed = bw_instant_sub(contact->answered_received,
+                                                bw_ms_to_ns(contact->report.service_age_ms));
 
-    return heard->report.service == BW_SERVICE_STARTED &&
-           !is_untouched_adoption(eval, &heard->report) &&
+    return contact->report.service == BW_SERVICE_STARTED &&
+           !is_untouched_adoption(eval, &contact->report) &&
            bw_instant_wait_is_over(observed, over_at);
 }
 
@@ -310,13 +313,13 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
     if (eval->group->held)
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (!heard->used)
+        if (!contact->used)
             continue;
-        if (heard->report.fence_failed && heard->report.fence_epoch == eval->group->epoch)
+        if (contact->report.fence_failed && contact->report.fence_epoch == eval->group->epoch)
             word = "its fence failed";
-        else if (serves_after_lease(eval, heard))
+        else if (serves_after_lease(eval, contact))
             word = "started after the lease";
     }
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_FENCE_FAILED, -1, word != NULL, word);
@@ -326,24 +329,24 @@ static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *c
 
 /* What the holder's instance says, fresh, of where it has seen its service in this epoch. Of several
  * sessions the one that says `outside` counts. */
-static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
+static const struct bw_contact *reach_seen_by(const struct bw_evaluation *eval)
 {
     const struct bw_site_reports *reports = bw_eval_holder_reports(eval);
-    const struct bw_heard *seen = NULL;
+    const struct bw_contact *seen = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
-        const struct bw_reach_sight *sight = &heard->report.sight;
+        const struct bw_contact *contact = &reports->by_instance[i];
+        const struct bw_reach_sight *sight = &contact->report.sight;
 
-        if (!heard->used || !bw_id_equal(heard->instance, eval->group->holder_instance) ||
+        if (!contact->used || !bw_id_equal(contact->instance, eval->group->holder_instance) ||
             sight->seen == BW_REACH_UNSEEN || sight->epoch != eval->group->epoch ||
-            fresh_left_ns(eval, heard) == 0)
+            fresh_left_ns(eval, contact) == 0)
             continue;
         /* Outside is the safe word; inside is that of the boot whose service it is. */
-        if (sight->seen == BW_REACH_INSIDE && !bw_ways_may_renew(eval->group, heard->boot_id))
+        if (sight->seen == BW_REACH_INSIDE && !bw_ways_may_renew(eval->group, contact->boot_id))
             continue;
         if (seen == NULL || seen->report.sight.seen != BW_REACH_OUTSIDE)
-            seen = heard;
+            seen = contact;
     }
     return seen;
 }
@@ -351,17 +354,17 @@ static const struct bw_heard *reach_seen_by(const struct bw_evaluation *eval)
 /* A fact that the end of the epoch rests on outlives the leader that heard it (3.4). */
 static bool decide_reach(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_heard *heard = reach_seen_by(eval);
+    const struct bw_contact *contact = reach_seen_by(eval);
 
-    if (heard == NULL)
+    if (contact == NULL)
         return false;
     command->kind = BW_COMMAND_REACH;
     command->instance = eval->group->holder_instance;
-    command->sight = heard->report.sight;
+    command->sight = contact->report.sight;
     if (bw_group_match(eval->group, command) == NULL)
         return false; /* it is committed */
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_REACH_SEEN, -1, true,
-                        bw_reach_seen_word(heard->report.sight.seen));
+                        bw_reach_seen_word(contact->report.sight.seen));
     return true;
 }
 
@@ -379,17 +382,17 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
     const char *word = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
         uint64_t left_ns;
 
-        if (!heard->used || is_known_stopped(&heard->report) ||
-            is_untouched_adoption(eval, &heard->report))
+        if (!contact->used || is_known_stopped(&contact->report) ||
+            is_untouched_adoption(eval, &contact->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
-            eval->now, bw_instant_add(heard->received, bw_eval_holder_freshness_ns(eval)));
+            eval->now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(eval)));
         if (left_ns == 0)
             continue;
-        word = bw_service_word(heard->report.service);
+        word = bw_service_word(contact->report.service);
         if (is_wait_over)
             bw_gate_wake(&eval->list, left_ns);
     }
@@ -408,11 +411,11 @@ static bool judge_lapse(struct bw_evaluation *eval)
 /* It ended the service as it was told to, only not in order, and did not give back in time. */
 static bool is_stop_failed(const struct bw_evaluation *eval)
 {
-    const struct bw_heard *heard = connected_holder(eval);
+    const struct bw_contact *contact = connected_holder(eval);
 
-    return heard != NULL && (heard->report.alarms & 1u << BW_ALARM_STOP_FAILED) != 0 &&
-           heard->report.has_fence_or_stop_succeeded &&
-           heard->report.stop_begun_epoch == eval->group->epoch;
+    return contact != NULL && (contact->report.alarms & 1u << BW_ALARM_STOP_FAILED) != 0 &&
+           contact->report.has_fence_or_stop_succeeded &&
+           contact->report.stop_begun_epoch == eval->group->epoch;
 }
 
 static enum bw_reason lapse_reason(const struct bw_evaluation *eval)
@@ -453,26 +456,26 @@ static bool decide_close(struct bw_evaluation *eval, struct bw_command *command)
 }
 
 /* The fresh report of the very instance that holds the epoch, or NULL. */
-static const struct bw_heard *connected_holder(const struct bw_evaluation *eval)
+static const struct bw_contact *connected_holder(const struct bw_evaluation *eval)
 {
-    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, bw_eval_holder_index(eval),
-                                                       eval->now);
+    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch,
+                                                           bw_eval_holder_index(eval), eval->now);
 
-    if (heard == NULL || !bw_id_equal(heard->instance, eval->group->holder_instance))
+    if (contact == NULL || !bw_id_equal(contact->instance, eval->group->holder_instance))
         return NULL;
-    return heard;
+    return contact;
 }
 
 /* A stop that has begun is finished (3.6), and who cannot be asked may have begun it. */
 static bool decide_unrevoke(struct bw_evaluation *eval, struct bw_command *command)
 {
-    const struct bw_heard *heard = connected_holder(eval);
-    bool has_begun = heard != NULL && heard->report.stop_begun_epoch == eval->group->epoch;
+    const struct bw_contact *contact = connected_holder(eval);
+    bool has_begun = contact != NULL && contact->report.stop_begun_epoch == eval->group->epoch;
 
     (void)bw_gate_wait(&eval->list, BW_GATE_ID_SWITCHOVER_TIMEOUT, -1, eval->watch->phase_applied,
                        bw_eval_move_timeout_ns(eval), eval->now, NULL);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1, heard != NULL && !has_begun,
-                        heard == NULL ? "not known" : NULL);
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_STOP_NOT_BEGUN, -1, contact != NULL && !has_begun,
+                        contact == NULL ? "not known" : NULL);
     command->kind = BW_COMMAND_UNREVOKE;
     return true;
 }
@@ -487,10 +490,10 @@ static bool decide_adopted(struct bw_evaluation *eval, struct bw_command *comman
     if (!eval->group->adopting)
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && bw_id_equal(heard->instance, eval->group->holder_instance) &&
-            heard->report.armed_epoch == eval->group->epoch)
+        if (contact->used && bw_id_equal(contact->instance, eval->group->holder_instance) &&
+            contact->report.armed_epoch == eval->group->epoch)
             is_armed = true;
     }
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_ARMED, -1, is_armed, NULL);

@@ -12,6 +12,8 @@ static const struct bw_group_rule rules[] = {
     {"C3", BW_PHASE_VACANT, BW_COMMAND_RAISE_LEVEL, "level_is_next", BW_PHASE_VACANT, "raise_level"},
 };
 enum { RULE_FOUND, RULE_CREATE, RULE_RAISE_LEVEL };
+/* No command: a recovery is what a log begins with. */
+const char bw_cluster_recovery_rule[] = "C4";
 
 void bw_cluster_init(struct bw_cluster *cluster, struct bw_group *groups, uint32_t group_capacity)
 {
@@ -73,20 +75,20 @@ static int find_place(const struct bw_cluster *cluster)
 static struct bw_applied create_group(struct bw_cluster *cluster, uint64_t index,
                                       const struct bw_command *command)
 {
-    const int place = find_place(cluster);
+    const int group_index = find_place(cluster);
     struct bw_group *group;
 
     if (command->spec_version != 0)
         return refuse(-1, BW_ERR_STALE); /* it is about a group that has gone */
-    if (place < 0)
+    if (group_index < 0)
         return refuse(-1, BW_ERR_LIMIT);
-    if ((uint32_t)place == cluster->group_count)
+    if ((uint32_t)group_index == cluster->group_count)
         cluster->group_count++;
-    group = &cluster->groups[place];
+    group = &cluster->groups[group_index];
     bw_group_init(group, &command->spec, cluster->epoch_floor, index);
     group->let_go_terms.ttl_ms = cluster->let_go_wait_ms;
     memcpy(group->initial_primary, command->site, sizeof group->initial_primary);
-    return fired(place, &rules[RULE_CREATE]);
+    return fired(group_index, &rules[RULE_CREATE]);
 }
 
 /* An epoch that goes on has the terms it was granted, under the spec's other values (3.9). */
@@ -162,28 +164,28 @@ static void delete_group(struct bw_cluster *cluster, struct bw_group *group)
     *group = (struct bw_group){0};
 }
 
-static struct bw_applied change_group(struct bw_cluster *cluster, int place, uint64_t index,
+static struct bw_applied change_group(struct bw_cluster *cluster, int group_index, uint64_t index,
                                       const struct bw_command *command)
 {
-    struct bw_group *group = &cluster->groups[place];
+    struct bw_group *group = &cluster->groups[group_index];
     const struct bw_group_rule *rule;
 
     if (is_about_another_version(group, command))
-        return refuse(place, BW_ERR_STALE);
+        return refuse(group_index, BW_ERR_STALE);
     if (command->kind == BW_COMMAND_SET_SPEC && !fits_open_epoch(cluster, group, &command->spec))
-        return refuse(place, BW_ERR_REFUSED);
+        return refuse(group_index, BW_ERR_REFUSED);
     rule = bw_group_apply(group, index, command);
     if (rule == NULL)
-        return refuse(place, BW_ERR_REFUSED);
+        return refuse(group_index, BW_ERR_REFUSED);
     if (command->kind == BW_COMMAND_DELETE)
         delete_group(cluster, group);
-    return fired(place, rule);
+    return fired(group_index, rule);
 }
 
 static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
                                const struct bw_command *command)
 {
-    int place;
+    int group_index;
 
     if (command->kind == BW_COMMAND_FOUND)
         return found_cluster(cluster, command);
@@ -193,9 +195,9 @@ static struct bw_applied apply(struct bw_cluster *cluster, uint64_t index,
         return raise_level(cluster, command);
     if (command->kind == BW_COMMAND_SET_SPEC && !is_spec_valid(cluster, command))
         return refuse(bw_cluster_find(cluster, command->group), BW_ERR_INVALID);
-    place = bw_cluster_find(cluster, command->group);
-    if (place >= 0)
-        return change_group(cluster, place, index, command);
+    group_index = bw_cluster_find(cluster, command->group);
+    if (group_index >= 0)
+        return change_group(cluster, group_index, index, command);
     if (command->kind == BW_COMMAND_SET_SPEC)
         return create_group(cluster, index, command);
     return refuse(-1, BW_ERR_NOT_FOUND);
@@ -212,4 +214,73 @@ struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
     if (applied.rule == NULL)
         cluster->no_op_count++;
     return applied;
+}
+
+/* ---- a new beginning (3.9) ------------------------------------------------------------------ */
+
+static uint64_t greater(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* C4: above all that was granted without this state's knowledge, now or after another recovery. */
+static uint64_t recovered_epoch(uint64_t epoch, int64_t unix_ms)
+{
+    return greater(epoch + BW_RECOVERY_EPOCHS, (uint64_t)unix_ms / 1000);
+}
+
+/* The longest lease that this state knows of: open, of a spec, or let go. */
+static uint32_t longest_wait_ms(const struct bw_cluster *cluster)
+{
+    uint32_t longest_ms = cluster->let_go_wait_ms;
+
+    for (uint32_t i = 0; i < cluster->group_count; i++) {
+        const struct bw_group *group = &cluster->groups[i];
+        const struct bw_terms of_spec = bw_terms_of_spec(&group->spec);
+
+        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&group->terms));
+        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&of_spec));
+        longest_ms = (uint32_t)greater(longest_ms, wait_ms(&group->let_go_terms));
+    }
+    return longest_ms;
+}
+
+static bool has_epochs_left(const struct bw_cluster *cluster)
+{
+    const uint64_t last = UINT64_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS;
+
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        if (cluster->groups[i].epoch > last)
+            return false;
+    return cluster->epoch_floor <= last;
+}
+
+enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, int64_t unix_ms,
+                               uint64_t *out_index)
+{
+    uint32_t longest_ms;
+    uint64_t index;
+
+    if (bw_id_is_none(cluster->id))
+        return BW_ERR_REFUSED;
+    if (unix_ms < BW_RECOVERY_UNIX_MS_MIN)
+        return BW_ERR_INVALID;
+    if (!has_epochs_left(cluster))
+        return BW_ERR_LIMIT;
+    BW_ASSERT(last_index >= cluster->applied_index);
+    longest_ms = longest_wait_ms(cluster);
+    index = greater(last_index + 1, (uint64_t)unix_ms);
+    for (uint32_t i = 0; i < cluster->group_count; i++) {
+        struct bw_group *group = &cluster->groups[i];
+
+        if (group->spec.name[0] != '\0')
+            bw_group_recover(group, index, recovered_epoch(group->epoch, unix_ms), longest_ms,
+                             unix_ms);
+    }
+    cluster->epoch_floor = recovered_epoch(cluster->epoch_floor, unix_ms);
+    cluster->let_go_wait_ms = longest_ms;
+    cluster->generation = greater(cluster->generation + 1, (uint64_t)unix_ms / 1000);
+    cluster->applied_index = index;
+    *out_index = index;
+    return BW_OK;
 }

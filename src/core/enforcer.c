@@ -13,73 +13,74 @@ void bw_enforcer_init(struct bw_enforcer *enforcer)
 
 uint32_t bw_enforcer_find(struct bw_enforcer *enforcer, const char *group)
 {
-    for (uint32_t i = 0; i < enforcer->place_count; i++) {
-        const uint32_t at = (enforcer->next_look + i) % enforcer->place_count;
+    for (uint32_t i = 0; i < enforcer->group_count; i++) {
+        const uint32_t at = (enforcer->next_look + i) % enforcer->group_count;
 
-        if (strcmp(enforcer->places[at].order.group, group) != 0)
+        if (strcmp(enforcer->groups[at].order.group, group) != 0)
             continue;
         enforcer->next_look = at + 1;
         return at;
     }
-    return enforcer->place_count;
+    return enforcer->group_count;
 }
 
-enum bw_err bw_enforcer_add(struct bw_enforcer *enforcer, const char *group, uint32_t *out_place)
+enum bw_err bw_enforcer_add(struct bw_enforcer *enforcer, const char *group, uint32_t *out_enforced)
 {
-    const uint32_t place = bw_enforcer_find(enforcer, group);
+    const uint32_t enforced = bw_enforcer_find(enforcer, group);
 
-    if (place == BW_ENFORCER_GROUPS_MAX)
+    if (enforced == BW_ENFORCER_GROUPS_MAX)
         return BW_ERR_LIMIT;
-    if (place == enforcer->place_count) {
-        struct bw_enforcer_place *made = &enforcer->places[place];
+    if (enforced == enforcer->group_count) {
+        struct bw_enforced *made = &enforcer->groups[enforced];
 
         memset(made, 0, sizeof *made);
         memcpy(made->order.group, group, strnlen(group, BW_NAME_MAX));
-        enforcer->place_count++;
+        enforcer->group_count++;
     }
-    *out_place = place;
+    *out_enforced = enforced;
     return BW_OK;
 }
 
-static bool is_held(const struct bw_enforcer_place *place)
+static bool is_held(const struct bw_enforced *enforced)
 {
-    return place->state == BW_ENFORCER_ARMED || place->state == BW_ENFORCER_KILLING;
+    return enforced->state == BW_ENFORCER_ARMED || enforced->state == BW_ENFORCER_KILLING;
 }
 
 void bw_enforcer_note_means(struct bw_enforcer *enforcer, const char *group, bool are_taken)
 {
-    uint32_t place;
+    uint32_t enforced;
 
-    if (bw_enforcer_add(enforcer, group, &place) == BW_OK)
-        enforcer->places[place].lacks_means = !are_taken;
+    if (bw_enforcer_add(enforcer, group, &enforced) == BW_OK)
+        enforcer->groups[enforced].lacks_means = !are_taken;
 }
 
 /* ---- deadlines ----------------------------------------------------------------------------- */
 
-static void hold(struct bw_enforcer_place *place, const struct bw_enforcer_order *order)
+static void hold(struct bw_enforced *enforced, const struct bw_enforcer_order *order)
 {
-    BW_ASSERT(order->epoch != 0 && order->epoch >= place->order.epoch); /* 3.4: none for an older epoch */
-    place->order = *order;
-    place->state = BW_ENFORCER_ARMED;
-    place->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
+    BW_ASSERT(order->epoch != 0 &&
+              order->epoch >= enforced->order.epoch); /* 3.4: none for an older epoch */
+    enforced->order = *order;
+    enforced->state = BW_ENFORCER_ARMED;
+    enforced->kill_at = bw_lease_plan_fence(order->end, order->fence_ns).kill_at;
 }
 
 /* Within an epoch a deadline only moves later, and not any more once its KILL has begun (3.4, 3.2.4). */
-static enum bw_err move(struct bw_enforcer_place *place, const struct bw_enforcer_order *order,
+static enum bw_err move(struct bw_enforced *enforced, const struct bw_enforcer_order *order,
                         struct bw_instant now)
 {
-    if (place->state == BW_ENFORCER_SPENT || place->state == BW_ENFORCER_KILLING ||
-        bw_instant_right_is_over(now, place->kill_at))
+    if (enforced->state == BW_ENFORCER_SPENT || enforced->state == BW_ENFORCER_KILLING ||
+        bw_instant_right_is_over(now, enforced->kill_at))
         return BW_ERR_STALE;
-    if (bw_instant_is_later(order->end, place->order.end))
-        hold(place, order);
+    if (bw_instant_is_later(order->end, enforced->order.end))
+        hold(enforced, order);
     return BW_OK;
 }
 
 enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforcer_order *order,
                             struct bw_instant now)
 {
-    struct bw_enforcer_place *place;
+    struct bw_enforced *enforced;
     uint32_t at;
     enum bw_err err;
 
@@ -88,31 +89,31 @@ enum bw_err bw_enforcer_arm(struct bw_enforcer *enforcer, const struct bw_enforc
     err = bw_enforcer_add(enforcer, order->group, &at);
     if (err != BW_OK)
         return err;
-    place = &enforcer->places[at];
-    if (place->lacks_means) /* it could not be kept (3.4) */
+    enforced = &enforcer->groups[at];
+    if (enforced->lacks_means) /* it could not be kept (3.4) */
         return BW_ERR_IO;
-    if (order->epoch < place->order.epoch)
+    if (order->epoch < enforced->order.epoch)
         return BW_ERR_STALE;
-    if (order->epoch == place->order.epoch && place->state != BW_ENFORCER_IDLE)
-        return move(place, order, now);
-    hold(place, order);
+    if (order->epoch == enforced->order.epoch && enforced->state != BW_ENFORCER_IDLE)
+        return move(enforced, order, now);
+    hold(enforced, order);
     return BW_OK;
 }
 
 /* What is over is no bound for what comes: a cluster that is made anew begins at epoch 1. Which epochs there
  * may be is the guard's to know, who remembers them. */
-static void drop(struct bw_enforcer_place *place)
+static void drop(struct bw_enforced *enforced)
 {
-    place->state = BW_ENFORCER_IDLE;
-    place->order.epoch = 0;
+    enforced->state = BW_ENFORCER_IDLE;
+    enforced->order.epoch = 0;
 }
 
 void bw_enforcer_disarm(struct bw_enforcer *enforcer, const char *group, uint64_t epoch)
 {
     const uint32_t at = bw_enforcer_find(enforcer, group);
 
-    if (at < enforcer->place_count && enforcer->places[at].order.epoch <= epoch)
-        drop(&enforcer->places[at]);
+    if (at < enforcer->group_count && enforcer->groups[at].order.epoch <= epoch)
+        drop(&enforcer->groups[at]);
 }
 
 /* ---- a successor --------------------------------------------------------------------------- */
@@ -121,11 +122,11 @@ bool bw_enforcer_hand_over(struct bw_enforcer *enforcer, const char *group, uint
 {
     const uint32_t at = bw_enforcer_find(enforcer, group);
 
-    if (at == enforcer->place_count)
+    if (at == enforcer->group_count)
         return true;
-    if (enforcer->places[at].order.epoch > epoch)
+    if (enforcer->groups[at].order.epoch > epoch)
         return false; /* its mirror was not found there: it stays with us until its D */
-    drop(&enforcer->places[at]);
+    drop(&enforcer->groups[at]);
     return true;
 }
 
@@ -137,36 +138,37 @@ void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer)
 /* ---- by the clock -------------------------------------------------------------------------- */
 
 /* The KILL of a place whose instant has come; the one at or after D is its last. */
-static void kill_place(struct bw_enforcer_place *place, struct bw_instant now)
+static void kill_place(struct bw_enforced *enforced, struct bw_instant now)
 {
-    BW_ASSERT(is_held(place));
-    BW_ASSERT(!bw_instant_is_beyond(place->kill_at, place->order.end)); /* 3.2.4: KILL before D */
-    place->state = BW_ENFORCER_KILLING;
-    if (bw_instant_right_is_over(now, place->order.end))
-        place->state = BW_ENFORCER_SPENT;
+    BW_ASSERT(is_held(enforced));
+    BW_ASSERT(
+        !bw_instant_is_beyond(enforced->kill_at, enforced->order.end)); /* 3.2.4: KILL before D */
+    enforced->state = BW_ENFORCER_KILLING;
+    if (bw_instant_right_is_over(now, enforced->order.end))
+        enforced->state = BW_ENFORCER_SPENT;
     else
-        place->kill_at = bw_instant_min(bw_instant_add(now, BW_ENFORCER_AGAIN_NS),
-                                        place->order.end);
+        enforced->kill_at = bw_instant_min(bw_instant_add(now, BW_ENFORCER_AGAIN_NS),
+                                           enforced->order.end);
 }
 
 uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
-                         uint32_t out_places[BW_ENFORCER_GROUPS_MAX],
+                         uint32_t out_groups[BW_ENFORCER_GROUPS_MAX],
                          struct bw_instant *out_wake_at)
 {
     struct bw_instant wake_at = BW_INSTANT_NEVER;
     uint32_t count = 0;
 
-    BW_ASSERT(enforcer->place_count <= BW_ENFORCER_GROUPS_MAX);
-    for (uint32_t i = 0; i < enforcer->place_count; i++) {
-        struct bw_enforcer_place *place = &enforcer->places[i];
+    BW_ASSERT(enforcer->group_count <= BW_ENFORCER_GROUPS_MAX);
+    for (uint32_t i = 0; i < enforcer->group_count; i++) {
+        struct bw_enforced *enforced = &enforcer->groups[i];
 
-        if (is_held(place) && bw_instant_right_is_over(now, place->kill_at)) {
-            kill_place(place, now);
-            out_places[count++] = i;
+        if (is_held(enforced) && bw_instant_right_is_over(now, enforced->kill_at)) {
+            kill_place(enforced, now);
+            out_groups[count++] = i;
         }
-        if (is_held(place) &&
-            bw_instant_left_ns(now, place->kill_at) < bw_instant_left_ns(now, wake_at))
-            wake_at = place->kill_at;
+        if (is_held(enforced) &&
+            bw_instant_left_ns(now, enforced->kill_at) < bw_instant_left_ns(now, wake_at))
+            wake_at = enforced->kill_at;
     }
     *out_wake_at = wake_at;
     return count;
@@ -176,8 +178,8 @@ uint32_t bw_enforcer_held_count(const struct bw_enforcer *enforcer)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < enforcer->place_count; i++)
-        count += is_held(&enforcer->places[i]) ? 1 : 0;
+    for (uint32_t i = 0; i < enforcer->group_count; i++)
+        count += is_held(&enforcer->groups[i]) ? 1 : 0;
     return count;
 }
 

@@ -115,17 +115,16 @@ bool bw_eval_is_holder_lost(const struct bw_group *group, const struct bw_watch 
 {
     const struct bw_evaluation eval = {.group = group, .watch = watch};
     const struct bw_site_reports *reports = bw_eval_holder_reports(&eval);
-    const struct bw_heard *newest = bw_site_reports_newest(reports);
+    const struct bw_contact *newest = bw_site_reports_newest(reports);
 
     if (newest == NULL || bw_id_equal(newest->instance, group->holder_instance))
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && bw_id_equal(heard->instance, group->holder_instance) &&
-            !bw_instant_right_is_over(newest->received,
-                                      bw_instant_add(heard->received,
-                                                     bw_policy_freshness_ns(group))))
+        if (contact->used && bw_id_equal(contact->instance, group->holder_instance) &&
+            !bw_instant_right_is_over(
+                newest->received, bw_instant_add(contact->received, bw_policy_freshness_ns(group))))
             return false; /* both speak */
     }
     return true;
@@ -166,15 +165,15 @@ enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
     if (group->phase == BW_PHASE_VACANT)
         return answer;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &bw_eval_holder_reports(&eval)->by_instance[i];
+        const struct bw_contact *contact = &bw_eval_holder_reports(&eval)->by_instance[i];
         uint64_t left_ns = bw_instant_wait_left_ns(
-            now, bw_instant_add(heard->received, bw_eval_holder_freshness_ns(&eval)));
+            now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(&eval)));
 
-        if (!heard->used || left_ns == 0)
+        if (!contact->used || left_ns == 0)
             continue;
         if (left_ns > *out_fresh_left_ns)
             *out_fresh_left_ns = left_ns;
-        if (heard->report.service == BW_SERVICE_STARTED)
+        if (contact->report.service == BW_SERVICE_STARTED)
             answer = BW_HOLDER_STARTED;
         else if (answer == BW_HOLDER_SILENT)
             answer = BW_HOLDER_ANSWERS;

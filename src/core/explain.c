@@ -117,6 +117,7 @@ static struct bw_gate *append(struct bw_gate_list *list, enum bw_gate_id id, int
     struct bw_gate *gate;
 
     BW_ASSERT(*list->count < list->max);
+    BW_ASSERT(site >= -1 && site < BW_SITES_MAX); /* -1: the group's */
     gate = &list->gates[(*list->count)++];
     *gate = (struct bw_gate){
         .id = bw_gate_id_text(id),

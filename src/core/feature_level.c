@@ -19,6 +19,11 @@ enum bw_err bw_feature_level_admit(uint32_t level, uint32_t newest, struct bw_di
                        level, newest);
 }
 
+bool bw_feature_level_suffices(uint32_t known, uint32_t level)
+{
+    return known == 0 || known >= level;
+}
+
 static uint32_t lower(uint32_t level, uint32_t other)
 {
     return other < level ? other : level;
@@ -31,13 +36,13 @@ void bw_feature_level_of_site(const struct bw_site_reports *reports, struct bw_i
     uint32_t guard = UINT32_MAX;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (!heard->used ||
-            bw_instant_right_is_over(now, bw_instant_add(heard->received, freshness_ns)))
+        if (!contact->used ||
+            bw_instant_right_is_over(now, bw_instant_add(contact->received, freshness_ns)))
             continue;
-        agent = lower(agent, heard->feature_level);
-        guard = lower(guard, heard->guard_level);
+        agent = lower(agent, contact->feature_level);
+        guard = lower(guard, contact->guard_level);
     }
     *out_agent = agent != UINT32_MAX ? agent : 0;
     *out_guard = guard != UINT32_MAX ? guard : 0;

@@ -177,12 +177,12 @@ static enum bw_err check_answer(const struct bw_group *group, const struct bw_wa
 
 /* Where time ends the epoch, nobody needs to vouch for anything. A report that keeps time from it
  * (3.3) does so only while it is fresh. */
-static enum bw_err check_need(const struct bw_witness *witness, int place,
+static enum bw_err check_need(const struct bw_witness *witness, int group_index,
                               enum bw_holder_answer answer, struct bw_instant now,
                               struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[place];
-    const struct bw_watch *watch = &witness->watches[place];
+    const struct bw_group *group = &witness->cluster->groups[group_index];
+    const struct bw_watch *watch = &witness->watches[group_index];
     struct bw_end_waits waits;
     uint64_t left_ms;
 
@@ -199,10 +199,10 @@ static enum bw_err check_need(const struct bw_witness *witness, int place,
                        (unsigned)(left_ms % 1000 / 100), group->holder_site, group->spec.name);
 }
 
-enum bw_err bw_forced_check(const struct bw_witness *witness, int place, const struct bw_wish *wish,
-                            struct bw_instant now, struct bw_diag *diag)
+enum bw_err bw_forced_check(const struct bw_witness *witness, int group_index,
+                            const struct bw_wish *wish, struct bw_instant now, struct bw_diag *diag)
 {
-    const struct bw_group *group = &witness->cluster->groups[place];
+    const struct bw_group *group = &witness->cluster->groups[group_index];
     enum bw_holder_answer answer;
     uint64_t fresh_left_ns;
     enum bw_err err;
@@ -227,7 +227,7 @@ enum bw_err bw_forced_check(const struct bw_witness *witness, int place, const s
                            "epoch %" PRIu64 " of %s is over; %s holds epoch %" PRIu64
                            " now: look again",
                            wish->epoch, group->spec.name, group->holder_site, group->epoch);
-    answer = bw_arbiter_holder_answer(group, &witness->watches[place], now, &fresh_left_ns);
-    err = check_answer(group, &witness->watches[place], answer, wish, diag);
-    return err != BW_OK ? err : check_need(witness, place, answer, now, diag);
+    answer = bw_arbiter_holder_answer(group, &witness->watches[group_index], now, &fresh_left_ns);
+    err = check_answer(group, &witness->watches[group_index], answer, wish, diag);
+    return err != BW_OK ? err : check_need(witness, group_index, answer, now, diag);
 }

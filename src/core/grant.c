@@ -14,7 +14,7 @@ static const char *site_name(const struct bw_evaluation *eval, int site)
 
 static bool is_data_site(const struct bw_evaluation *eval, int site)
 {
-    return strcmp(site_name(eval, site), eval->group->data_site) == 0;
+    return strcmp(site_name(eval, site), bw_policy_data_site(eval->group, eval->watch)) == 0;
 }
 
 /* A person asked for a failover: one grant past the gates of policy (4). */
@@ -36,14 +36,14 @@ static void judge_reports(struct bw_evaluation *eval)
 {
     uint64_t window_ns = bw_policy_freshness_ns(eval->group);
     const struct bw_spec *spec = &eval->group->spec;
-    uint32_t heard_count = 0;
+    uint32_t contact_count = 0;
 
     for (int site = 0; site < (int)spec->site_count; site++)
         if (bw_policy_connected(eval->group, eval->watch, site, eval->now) != NULL)
-            heard_count++;
-    if (heard_count == spec->site_count)
-        (void)bw_gate_value(&eval->list, BW_GATE_ID_REPORTS, -1, true, BW_UNIT_COUNT, heard_count,
-                            heard_count, NULL);
+            contact_count++;
+    if (contact_count == spec->site_count)
+        (void)bw_gate_value(&eval->list, BW_GATE_ID_REPORTS, -1, true, BW_UNIT_COUNT, contact_count,
+                            contact_count, NULL);
     else
         (void)bw_gate_wait(&eval->list, BW_GATE_ID_REPORTS, -1, eval->leadership->leader_since,
                            window_ns, eval->now, "not all sites are heard");
@@ -52,7 +52,8 @@ static void judge_reports(struct bw_evaluation *eval)
 static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_reason reason,
                            struct bw_command *command)
 {
-    const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site, eval->now);
+    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                           eval->now);
 
     BW_ASSERT(eval->group->phase == BW_PHASE_VACANT); /* I1: nobody else holds it */
     BW_ASSERT(eval->group->epoch < UINT64_MAX);       /* I2: there is a next one */
@@ -62,12 +63,12 @@ static void complete_grant(const struct bw_evaluation *eval, int site, enum bw_r
     command->silent_ms = bw_eval_silent_ms(eval);
     command->terms = bw_terms_of_spec(&eval->group->spec);
     memcpy(command->site, site_name(eval, site), sizeof(command->site));
-    if (heard == NULL)
+    if (contact == NULL)
         return; /* not a candidate: its gates hold */
-    command->instance = heard->instance;
-    command->boot_id = heard->boot_id;
-    command->terms.reach = heard->report.reach;
-    command->sight = heard->report.sight; /* unseen counts as outside until it is seen (3.4) */
+    command->instance = contact->instance;
+    command->boot_id = contact->boot_id;
+    command->terms.reach = contact->report.reach;
+    command->sight = contact->report.sight; /* unseen counts as outside until it is seen (3.4) */
 }
 
 /* What breakwater did not start is where its site sees it, and in no cgroup of the guard's (3.4). */
@@ -104,7 +105,7 @@ static bool is_let_go(const struct bw_evaluation *eval)
 {
     const struct bw_group *group = eval->group;
     int site = bw_spec_find_site(&group->spec, group->let_go_site);
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
     struct bw_expiry_base base;
 
     if (group->let_go_terms.ttl_ms == 0)
@@ -114,9 +115,18 @@ static bool is_let_go(const struct bw_evaluation *eval)
         return true;
     if (site < 0)
         return false;
-    heard = bw_policy_connected(group, eval->watch, site, eval->now);
-    return heard != NULL && heard->report.let_go_index >= group->let_go_index &&
-           bw_ways_is_sole_holder(group, heard);
+    contact = bw_policy_connected(group, eval->watch, site, eval->now);
+    return contact != NULL && contact->report.let_go_index >= group->let_go_index &&
+           bw_ways_is_sole_holder(group, contact);
+}
+
+bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *watch,
+                           const struct bw_leadership *leadership, struct bw_instant now)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = watch, .leadership = leadership, .now = now};
+
+    return is_let_go(&eval);
 }
 
 static bool judge_let_go(struct bw_evaluation *eval)
@@ -135,21 +145,27 @@ static bool judge_let_go(struct bw_evaluation *eval)
         (int64_t)(bw_expiry_wait_ns(&eval->group->let_go_terms) / BW_NS_PER_MS), NULL);
 }
 
-/* Why the report of a site is none that a first grant may rest on, or NULL. Observations are made
+/* Why the report of a site is none that a first grant may rest on, or NULL. `stopped` beside a start that
+ * still runs, or under a lease that a state of before knew of, is no end. Observations are made
  * after the commit they rest on: the spec's is named by the report; the end of an adoption's epoch
  * is earlier than the answer that the site had heard when it spoke, less the observation's age
  * (H13, H15). */
 static const char *report_missing(const struct bw_evaluation *eval, int site)
 {
     const struct bw_group *group = eval->group;
-    const struct bw_heard *heard = bw_policy_connected(group, eval->watch, site, eval->now);
+    const struct bw_contact *contact = bw_policy_connected(group, eval->watch, site, eval->now);
     struct bw_instant observed;
 
-    if (heard == NULL)
+    if (contact == NULL)
         return "no fresh report, or it does not hear us";
-    if (heard->report.spec_version != group->spec_version)
+    if (contact->report.spec_version != group->spec_version)
         return "it does not know this version of the spec";
-    observed = bw_instant_sub(heard->answered_received, bw_ms_to_ns(heard->report.service_age_ms));
+    if (contact->report.armed_epoch != 0)
+        return "it still has a lease of before";
+    if (contact->report.stop_begun_epoch != 0 || contact->report.guard_busy)
+        return "it still ends what it held, or its guard runs a start or a stop";
+    observed = bw_instant_sub(contact->answered_received,
+                              bw_ms_to_ns(contact->report.service_age_ms));
     if (group->last_end.epoch != 0 && group->last_end.epoch == group->epoch &&
         group->last_end.grade != BW_GRADE_LET_GO &&
         !bw_instant_wait_is_over(observed, eval->watch->phase_applied))
@@ -164,17 +180,17 @@ static struct beginning judge_beginning(struct bw_evaluation *eval)
 
     for (int site = 0; site < (int)spec->site_count; site++) {
         const char *missing = report_missing(eval, site);
-        const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site,
-                                                           eval->now);
+        const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                               eval->now);
 
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_REPORTED, site, missing == NULL,
-                            missing != NULL ? missing : bw_service_word(heard->report.service));
+                            missing != NULL ? missing : bw_service_word(contact->report.service));
         if (missing != NULL)
             continue;
         beginning.reported_count++;
-        if (heard->report.service == BW_SERVICE_STOPPED)
+        if (contact->report.service == BW_SERVICE_STOPPED)
             beginning.stopped_count++;
-        if (heard->report.service != BW_SERVICE_STARTED)
+        if (contact->report.service != BW_SERVICE_STARTED)
             continue;
         beginning.started_count++;
         beginning.started_site = site;
@@ -192,10 +208,10 @@ static bool starts_elsewhere(const struct bw_evaluation *eval, int site)
 
     for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
         for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-            const struct bw_heard *heard = &eval->watch->reports[other].by_instance[i];
-            struct bw_instant stale_at = bw_instant_add(heard->received, freshness_ns);
+            const struct bw_contact *contact = &eval->watch->reports[other].by_instance[i];
+            struct bw_instant stale_at = bw_instant_add(contact->received, freshness_ns);
 
-            if (other != site && heard->used && heard->report.service == BW_SERVICE_STARTED &&
+            if (other != site && contact->used && contact->report.service == BW_SERVICE_STARTED &&
                 !bw_instant_wait_is_over(eval->now, stale_at))
                 return true;
         }
@@ -226,9 +242,9 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
 {
     int site = bw_spec_find_site(&eval->group->spec, eval->group->initial_primary);
     bool is_elsewhere = site >= 0 && starts_elsewhere(eval, site);
-    const struct bw_heard *heard = site >= 0 ? bw_policy_connected(eval->group, eval->watch, site,
-                                                                   eval->now)
-                                             : NULL;
+    const struct bw_contact *contact = site >= 0 ? bw_policy_connected(eval->group, eval->watch,
+                                                                       site, eval->now)
+                                                 : NULL;
 
     judge_reports(eval);
     (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_elsewhere,
@@ -236,7 +252,7 @@ static int named_site(struct bw_evaluation *eval, bool *out_adopt)
                                      : "initial primary");
     if (site < 0)
         return -1;
-    *out_adopt = heard != NULL && heard->report.service == BW_SERVICE_STARTED;
+    *out_adopt = contact != NULL && contact->report.service == BW_SERVICE_STARTED;
     return judge_first(eval, site, *out_adopt) ? site : -1;
 }
 
@@ -248,11 +264,11 @@ static bool is_measured(struct bw_evaluation *eval)
     bool is_done = true;
 
     for (int site = 0; site < (int)spec->site_count; site++) {
-        const struct bw_heard *heard = bw_policy_connected(eval->group, eval->watch, site,
-                                                           eval->now);
+        const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                               eval->now);
 
-        if (spec->sites[site].never_candidate || heard == NULL || !heard->report.guard_alive ||
-            !heard->report.has_readiness || heard->report.ready_age_ms != UINT32_MAX)
+        if (spec->sites[site].never_candidate || contact == NULL || !contact->report.guard_alive ||
+            !contact->report.has_readiness || contact->report.ready_age_ms != UINT32_MAX)
             continue;
         is_done &= bw_gate_wait(&eval->list, BW_GATE_ID_MEASURED, site,
                                 eval->watch->connected_since[site],
@@ -427,7 +443,7 @@ static int best_site(struct bw_evaluation *eval, bool is_asked)
                                  strcmp(site_name(eval, site), to) == 0, NULL);
         if (!is_asked && !is_data_site(eval, site))
             may &= bw_policy_judge_change(eval->group, eval->watch, site, eval->now, &eval->list);
-        if (may && (best < 0 || bw_policy_prefers(eval->group, site, best)))
+        if (may && (best < 0 || bw_policy_prefers(eval->group, eval->watch, site, best)))
             best = site;
     }
     return best;

@@ -1,3 +1,4 @@
+/* The replicated table of a group: what each command requires, and what it changes (3.1). */
 #include <breakwater/base/words.h>
 #include <breakwater/core/group.h>
 
@@ -338,8 +339,10 @@ static void open_epoch(struct bw_group *group, uint64_t index, const struct bw_c
     group->terms = command->terms;
     group->sight = command->sight;
     group->adopting = command->adopt;
-    if (!command->adopt)
+    if (!command->adopt) {
         group->first_grant = false;
+        group->recovered_index = 0;
+    }
     CLEAR(group->initial_primary);
     CLEAR(group->first_choice);
     COPY(group->previous_data_site, group->data_site);
@@ -355,6 +358,7 @@ static void note_adopted(struct bw_group *group, uint64_t index, const struct bw
     (void)command; /* the requirement compared all that it says */
     group->adopting = false;
     group->first_grant = false;
+    group->recovered_index = 0;
 }
 
 static void note_reach(struct bw_group *group, uint64_t index, const struct bw_command *command)
@@ -669,6 +673,37 @@ void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint6
         .first_grant = true,
         .let_go_index = spec->mode == BW_MODE_OBSERVE ? index : 0,
     };
+}
+
+/* What was planned is not gone on with: who asked for it knew more than this state does. */
+void bw_group_recover(struct bw_group *group, uint64_t index, uint64_t epoch, uint32_t wait_ms,
+                      int64_t unix_ms)
+{
+    const struct bw_command end = {.unix_ms = unix_ms};
+
+    BW_ASSERT(epoch > group->epoch);
+    drop_switchover(group);
+    CLEAR(group->first_choice);
+    CLEAR(group->initial_primary);
+    if (group->phase != BW_PHASE_VACANT)
+        end_epoch(group, index, &end, BW_GRADE_EXPIRED, BW_REASON_RECOVERED);
+    CLEAR(group->previous_data_site);
+    CLEAR(group->boots);
+    group->boot_count = 0;
+    group->has_more_boots = false;
+    group->phase = BW_PHASE_VACANT;
+    group->epoch = epoch;
+    group->spec_version = index; /* what a site reports is of a commit after the recovery */
+    group->spec_index = index;
+    group->changed_index = index;
+    group->first_grant = true;
+    group->recovered_index = index;
+    CLEAR(group->let_go_site);
+    group->let_go_epoch = 0;
+    group->let_go_terms = (struct bw_terms){.ttl_ms = wait_ms};
+    if (group->spec.mode == BW_MODE_OBSERVE)
+        group->let_go_index = index;
+    BW_ASSERT_NONE(bw_group_unsound(group));
 }
 
 BW_WORDS(bw_phase_word, enum bw_phase, BW_PHASE_LIST, "unlisted")

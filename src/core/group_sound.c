@@ -97,6 +97,8 @@ const char *bw_group_unsound(const struct bw_group *group)
          "the group: one that is held names the failed fence");
     FACT(!group->adopting || group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_CLOSING,
          "the group: an adoption is of an open epoch that is not moved"); /* 3.9, H13 */
+    FACT(group->recovered_index == 0 || group->first_grant, /* 3.9 */
+         "the group: one that was recovered awaits its first grant");
     FACTS(group->phase == BW_PHASE_VACANT ? vacant_unsound(group) : open_unsound(group));
     return NULL;
 }

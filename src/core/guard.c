@@ -1,3 +1,4 @@
+/* Arms, letting go, and the step of a group's machine at the guard (3.4). */
 #include "guard_internal.h"
 
 #include <string.h>
@@ -253,7 +254,8 @@ static void on_let_go(const struct guard_step *step, uint64_t index, uint64_t ep
 static void refuse_run_unsaved(const struct guard_step *step)
 {
     struct bw_guard_run_ended ended = {.result = BW_RUN_REFUSED,
-                                       .refusal = BW_REFUSAL_NOT_DURABLE};
+                                       .refusal = BW_REFUSAL_NOT_DURABLE,
+                                       .exit_status = -1};
 
     bw_guard_answer_run(step, &step->guard->run_wanted, &ended, "U13");
 }

@@ -1,3 +1,4 @@
+/* Orders to run a script: whether it may run, and what came of it (3.4). */
 #include "guard_internal.h"
 
 #include <string.h>
@@ -162,7 +163,7 @@ void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run
         refuse(step, run, why);
     else if (step->guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
              step->guard->stop == BW_GUARD_STOP_CHECKING)
-        refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
+        refuse(step, run, BW_REFUSAL_BUSY);
     else
         bw_guard_spawn(step, BW_GUARD_SLOT_ACTION, run, "U18");
 }
@@ -187,7 +188,7 @@ void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *r
     if (guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
         guard->stop == BW_GUARD_STOP_CHECKING) {
         if (!preempts(guard, run)) {
-            refuse(step, run, BW_REFUSAL_BUSY); /* never two actions of a group at once */
+            refuse(step, run, BW_REFUSAL_BUSY);
             return;
         }
         guard->waiting_run = *run;

@@ -24,9 +24,9 @@ static bool has_room(const struct bw_looks *looks)
     return looks->young_count < BW_LOOKS_AT_ONCE;
 }
 
-static void begin(struct bw_looks *looks, uint32_t place, struct bw_instant now)
+static void begin(struct bw_looks *looks, uint32_t group, struct bw_instant now)
 {
-    looks->young[looks->young_count].place = place;
+    looks->young[looks->young_count].group = group;
     looks->young[looks->young_count++].until = bw_instant_add(now, BW_LOOK_YOUNG_NS);
 }
 
@@ -37,30 +37,30 @@ static void remove_waiting(struct bw_looks *looks, uint32_t at)
             (looks->waiting_count - at) * sizeof looks->waiting[0]);
 }
 
-bool bw_looks_ask(struct bw_looks *looks, uint32_t place, struct bw_instant now)
+bool bw_looks_ask(struct bw_looks *looks, uint32_t group, struct bw_instant now)
 {
-    BW_ASSERT(place < BW_GROUPS_MAX);
-    bw_looks_leave(looks, place);
+    BW_ASSERT(group < BW_GROUPS_MAX);
+    bw_looks_leave(looks, group);
     forget_old(looks, now);
     if (has_room(looks) && looks->waiting_count == 0) {
-        begin(looks, place, now);
+        begin(looks, group, now);
         return true;
     }
-    looks->waiting[looks->waiting_count++] = place; /* each place once: there is room */
+    looks->waiting[looks->waiting_count++] = group; /* each place once: there is room */
     return false;
 }
 
-void bw_looks_leave(struct bw_looks *looks, uint32_t place)
+void bw_looks_leave(struct bw_looks *looks, uint32_t group)
 {
     for (uint32_t i = looks->young_count; i > 0; i--)
-        if (looks->young[i - 1].place == place)
+        if (looks->young[i - 1].group == group)
             looks->young[i - 1] = looks->young[--looks->young_count];
     for (uint32_t i = looks->waiting_count; i > 0; i--)
-        if (looks->waiting[i - 1] == place)
+        if (looks->waiting[i - 1] == group)
             remove_waiting(looks, i - 1);
 }
 
-bool bw_looks_next(struct bw_looks *looks, struct bw_instant now, uint32_t *out_place,
+bool bw_looks_next(struct bw_looks *looks, struct bw_instant now, uint32_t *out_group,
                    struct bw_instant *out_at)
 {
     *out_at = BW_INSTANT_NEVER;
@@ -72,8 +72,8 @@ bool bw_looks_next(struct bw_looks *looks, struct bw_instant now, uint32_t *out_
             *out_at = bw_instant_min(*out_at, looks->young[i].until);
         return false;
     }
-    *out_place = looks->waiting[0];
+    *out_group = looks->waiting[0];
     remove_waiting(looks, 0);
-    begin(looks, *out_place, now);
+    begin(looks, *out_group, now);
     return true;
 }

@@ -426,8 +426,7 @@ static void act(const struct step *step)
     }
 }
 
-/* What must hold of it between steps. */
-static const char *find_unsound(const struct bw_own_fence *fence)
+const char *bw_own_fence_unsound(const struct bw_own_fence *fence)
 {
     const bool is_running = bw_own_fence_is_running(fence);
     const bool runs = fence->run != BW_OWN_FENCE_RUN_NONE;
@@ -476,6 +475,6 @@ void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_eve
         on_reach_killed(&step, event->ok);
         break;
     }
-    BW_ASSERT_NONE(find_unsound(fence));
+    BW_ASSERT_NONE(bw_own_fence_unsound(fence));
     out_actions->wake_at = fence->is_due ? now : planned_at(fence);
 }

@@ -15,7 +15,7 @@ struct judgement {
     const struct bw_group *group;
     const struct bw_watch *watch;
     const struct bw_leadership *leadership;
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
     struct bw_instant now;
     int site;
     enum bw_role role;
@@ -71,28 +71,28 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
     out_candidacy->gate_count = 0;
     out_candidacy->wake_in_ns = UINT64_MAX;
-    judgement.heard = bw_site_reports_fresh(&watch->reports[site], now,
-                                            bw_policy_freshness_ns(group), &has_several);
+    judgement.contact = bw_site_reports_fresh(&watch->reports[site], now,
+                                              bw_policy_freshness_ns(group), &has_several);
 
     judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_DECLARED, site,
                                       !group->spec.sites[site].never_candidate, NULL);
     judge_maintenance(&judgement);
     judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_INSTANCES, site, !has_several,
                                       NULL);
-    if (judgement.heard != NULL)
+    if (judgement.contact != NULL)
         judge_report(&judgement);
     else if (!has_several)
         judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
-    out_candidacy->eligible = judgement.passes && judgement.heard != NULL;
+    out_candidacy->eligible = judgement.passes && judgement.contact != NULL;
     BW_ASSERT(out_candidacy->eligible == !has_hold(out_candidacy)); /* 4: what is shown is what decides */
 }
 
 static void judge_report(struct judgement *judgement)
 {
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     struct bw_gate_list *list = &judgement->list;
     int site = judgement->site;
-    uint64_t age_ms = bw_instant_elapsed_ns(judgement->now, judgement->heard->received) /
+    uint64_t age_ms = bw_instant_elapsed_ns(judgement->now, judgement->contact->received) /
                       BW_NS_PER_MS;
 
     list->age_ms = age_ms < UINT32_MAX ? (uint32_t)age_ms : UINT32_MAX - 1;
@@ -121,8 +121,9 @@ static void judge_report(struct judgement *judgement)
 static uint64_t wanted_after_loss(const struct bw_group *group, const struct bw_watch *watch,
                                   int site)
 {
-    return strcmp(group->spec.sites[site].name, group->data_site) == 0 ? 0
-                                                                        : watch->verified_epoch;
+    return strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0
+               ? 0
+               : watch->verified_epoch;
 }
 
 /* The epoch behind which the data of a candidate must stand (4): while a site holds one, or has given
@@ -163,7 +164,7 @@ static bool is_rejoin_waived(const struct judgement *judgement)
  * serves, so its "no rejoin" counts only together with the epoch that its data goes with. */
 static void judge_rejoin(struct judgement *judgement)
 {
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     bool is_owed = report->joined_epoch < wanted_epoch(judgement);
     bool is_due = report->rejoining || is_owed;
 
@@ -180,13 +181,13 @@ static void judge_rejoin(struct judgement *judgement)
 
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site)
 {
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
-    heard = bw_site_reports_newest(&watch->reports[site]);
-    return heard != NULL &&
-           (heard->report.rejoining ||
-            heard->report.joined_epoch < wanted_after_loss(group, watch, site));
+    contact = bw_site_reports_newest(&watch->reports[site]);
+    return contact != NULL &&
+           (contact->report.rejoining ||
+            contact->report.joined_epoch < wanted_after_loss(group, watch, site));
 }
 
 /* A check that fails says neither yes nor no: enough where a person names the site, or where it has the
@@ -195,7 +196,7 @@ static bool is_condition_met(const struct judgement *judgement)
 {
     const struct bw_wish *wish = &judgement->watch->wish;
 
-    switch (judgement->heard->report.condition) {
+    switch (judgement->contact->report.condition) {
     case BW_CONDITION_STOP:
         return false;
     case BW_CONDITION_FAILED:
@@ -213,7 +214,7 @@ static bool is_condition_met(const struct judgement *judgement)
 /* Unknown never starts anything: a candidate says `stopped`, an adopter `started` (design 4). */
 static void judge_service(struct judgement *judgement)
 {
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     enum bw_service wanted = judgement->role == BW_ROLE_ADOPTER ? BW_SERVICE_STARTED
                                                                 : BW_SERVICE_STOPPED;
 
@@ -267,7 +268,7 @@ static void judge_rate(struct judgement *judgement)
  * instant of TERM, which is worth showing. */
 static void judge_fence_time(struct judgement *judgement)
 {
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     const struct bw_spec *spec = &judgement->group->spec;
     const uint64_t most_ms = (uint64_t)spec->fence_timeout_ms + spec->margin_ms;
     const char *word = report->fence_took_ms == 0 ? "none measured yet" : NULL;
@@ -283,7 +284,7 @@ static void judge_fence_time(struct judgement *judgement)
 static void judge_fence(struct judgement *judgement)
 {
     const uint32_t forbidding = 1u << BW_ALARM_FENCE_TOO_SLOW | 1u << BW_ALARM_STATE_NOT_DURABLE;
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     const char *alarm = NULL;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_REACH, judgement->site,
@@ -301,17 +302,49 @@ static void judge_fence(struct judgement *judgement)
                                        alarm == NULL, alarm);
 }
 
+/* The newest epoch in which the site says that it may have written; 0: none. */
+static uint64_t written_epoch(const struct bw_contact *contact)
+{
+    const struct bw_released *released = &contact->released;
+    uint64_t epoch = contact->report.armed_epoch;
+
+    if (released->past_no_return && released->epoch > epoch)
+        epoch = released->epoch;
+    if (contact->report.joined_epoch != UINT64_MAX && contact->report.joined_epoch > epoch)
+        epoch = contact->report.joined_epoch;
+    return epoch;
+}
+
+/* 3.9: a state that was recovered may lack the newest grants. Before the first one after it every site
+ * has reported, and whoever wrote in an epoch that the state does not know has the newest data. */
+const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch)
+{
+    const struct bw_history_entry *known = bw_group_history_at(group, 0);
+    const char *data_site = group->data_site;
+    uint64_t newest = known == NULL ? 0 : known->epoch;
+
+    for (uint32_t site = 0; group->recovered_index != 0 && site < group->spec.site_count; site++) {
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
+
+        if (contact == NULL || written_epoch(contact) <= newest)
+            continue;
+        newest = written_epoch(contact);
+        data_site = group->spec.sites[site].name;
+    }
+    return data_site;
+}
+
 static bool is_data_site(const struct judgement *judgement)
 {
     return strcmp(judgement->group->spec.sites[judgement->site].name,
-                  judgement->group->data_site) == 0;
+                  bw_policy_data_site(judgement->group, judgement->watch)) == 0;
 }
 
 /* How well it follows is no question for the site whose data is the newest, nor for one that
  * serves. */
 static void judge_readiness(struct judgement *judgement)
 {
-    const struct bw_report *report = &judgement->heard->report;
+    const struct bw_report *report = &judgement->contact->report;
     bool is_planned = judgement->role == BW_ROLE_TARGET || judgement->role == BW_ROLE_ARRIVING;
     uint64_t age_ms = (uint64_t)judgement->list.age_ms + report->ready_age_ms;
     uint64_t age_max_ms = AGE_CHECKS * (uint64_t)report->check_interval_ms +
@@ -356,11 +389,11 @@ static const char *lag_unknown(const struct judgement *judgement, struct bw_inst
 
     *out_measured = sample->measured;
     if (watch->served_site[0] == '\0' ||
-        strcmp(watch->served_site, judgement->group->data_site) != 0)
+        strcmp(watch->served_site, bw_policy_data_site(judgement->group, watch)) != 0)
         return "unknown: this witness has not heard the data site serve";
     if (!sample->known)
         return "unknown: never measured while the data site served";
-    if (bw_instant_is_beyond(watch->served_heard, bw_instant_add(sample->measured, age_max_ns)))
+    if (bw_instant_is_beyond(watch->served_contact, bw_instant_add(sample->measured, age_max_ns)))
         return "unknown: measured too long before the data site was last heard";
     return NULL;
 }
@@ -381,6 +414,7 @@ static bool is_loss_bounded(const struct judgement *judgement, uint64_t *out_los
 static void judge_lag(struct judgement *judgement)
 {
     const struct bw_group *group = judgement->group;
+    const char *data_site = bw_policy_data_site(group, judgement->watch);
     struct bw_gate_list list = judgement->list;
     const struct bw_lag_sample *sample = &judgement->watch->lag[judgement->site];
     bool is_accepted = group->spec.on_lag == BW_ON_LAG_ALLOW ||
@@ -394,9 +428,9 @@ static void judge_lag(struct judgement *judgement)
 
     if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ORIGIN)
         return;
-    if (group->data_site[0] == '\0' || is_data_site(judgement)) {
+    if (data_site[0] == '\0' || is_data_site(judgement)) {
         bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site,
-                     group->data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
+                     data_site[0] == '\0' ? "nobody has served yet" : "0 by definition");
         return;
     }
     if (!bw_policy_has_readiness(group, judgement->watch)) {
@@ -431,23 +465,23 @@ uint64_t bw_policy_freshness_ns(const struct bw_group *group)
     return bw_expiry_freshness_ns(group->spec.renew_interval_ms, group->spec.request_timeout_ms);
 }
 
-const struct bw_heard *bw_policy_connected(const struct bw_group *group,
-                                           const struct bw_watch *watch, int site,
-                                           struct bw_instant now)
+const struct bw_contact *bw_policy_connected(const struct bw_group *group,
+                                             const struct bw_watch *watch, int site,
+                                             struct bw_instant now)
 {
     uint64_t freshness_ns = bw_policy_freshness_ns(group);
     bool has_several = false;
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
-    heard = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
-    if (heard == NULL || has_several || heard->answered_number == 0 ||
-        bw_instant_right_is_over(now, bw_instant_add(heard->answered_received, freshness_ns)))
+    contact = bw_site_reports_fresh(&watch->reports[site], now, freshness_ns, &has_several);
+    if (contact == NULL || has_several || contact->answered_number == 0 ||
+        bw_instant_right_is_over(now, bw_instant_add(contact->answered_received, freshness_ns)))
         return NULL;
-    return heard;
+    return contact;
 }
 
-bool bw_policy_is_stop_seen(const struct bw_heard *holder)
+bool bw_policy_is_stop_seen(const struct bw_contact *holder)
 {
     const struct bw_report *report = &holder->report;
 
@@ -455,7 +489,7 @@ bool bw_policy_is_stop_seen(const struct bw_heard *holder)
            (report->sight.seen == BW_REACH_INSIDE && report->sight.proved);
 }
 
-void bw_policy_judge_holder(const struct bw_heard *holder, struct bw_gate_list *list)
+void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list *list)
 {
     (void)bw_gate_plain(list, BW_GATE_ID_HOLDER, -1, holder != NULL, NULL);
     if (holder != NULL)
@@ -466,9 +500,9 @@ void bw_policy_judge_holder(const struct bw_heard *holder, struct bw_gate_list *
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch)
 {
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
-        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
 
-        if (heard != NULL && heard->report.has_readiness)
+        if (contact != NULL && contact->report.has_readiness)
             return true;
     }
     return false;
@@ -477,9 +511,9 @@ bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch
 bool bw_policy_gives_position(const struct bw_group *group, const struct bw_watch *watch)
 {
     for (uint32_t site = 0; site < group->spec.site_count; site++) {
-        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
 
-        if (heard != NULL && heard->report.has_readiness && heard->report.gives_position)
+        if (contact != NULL && contact->report.has_readiness && contact->report.gives_position)
             return true;
     }
     return false;
@@ -590,7 +624,14 @@ static uint32_t setbacks(const struct bw_group *group, int site)
     return failed_starts(group, name, &newest) + (was_down ? 1 : 0);
 }
 
-bool bw_policy_prefers(const struct bw_group *group, int a, int b)
+/* 3.9: the first grant after a recovery is no occasion for a change of site. */
+static bool stays_where_data_is(const struct bw_group *group, const struct bw_watch *watch, int site)
+{
+    return group->recovered_index != 0 &&
+           strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) == 0;
+}
+
+bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watch, int a, int b)
 {
     const char *first = group->first_choice;
     uint32_t setbacks_a = setbacks(group, a);
@@ -603,6 +644,8 @@ bool bw_policy_prefers(const struct bw_group *group, int a, int b)
         return true;
     if (strcmp(group->spec.sites[b].name, first) == 0)
         return false;
+    if (stays_where_data_is(group, watch, a) || stays_where_data_is(group, watch, b))
+        return stays_where_data_is(group, watch, a);
     if (group->spec.sites[a].priority != group->spec.sites[b].priority)
         return group->spec.sites[a].priority > group->spec.sites[b].priority;
     if (strcmp(group->spec.sites[a].name, group->data_site) == 0)
@@ -663,7 +706,8 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
     bool passes = bw_gate_plain(list, BW_GATE_ID_APPROVAL, site, group->spec.mode != BW_MODE_MANUAL,
                                 bw_mode_word(group->spec.mode));
 
-    BW_ASSERT(strcmp(group->spec.sites[site].name, group->data_site) != 0); /* it is no change */
+    BW_ASSERT(strcmp(group->spec.sites[site].name, bw_policy_data_site(group, watch)) !=
+              0); /* it is no change */
     if (group->last_end.epoch != 0 && !bw_reason_is_failed_start(group->last_end.reason))
         passes &= bw_gate_wait(list, BW_GATE_ID_MIN_PRIMARY_TIME, site, watch->grant_applied,
                                bw_ms_to_ns(group->spec.min_primary_time_ms), now, NULL);

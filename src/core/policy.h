@@ -20,17 +20,17 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
 /* Freshness for sites that stand by: as the spec has it now. */
 uint64_t bw_policy_freshness_ns(const struct bw_group *group);
 /* The only fresh report of a site that is also two-way, or NULL. */
-const struct bw_heard *bw_policy_connected(const struct bw_group *group,
-                                           const struct bw_watch *watch, int site,
-                                           struct bw_instant now);
+const struct bw_contact *bw_policy_connected(const struct bw_group *group,
+                                             const struct bw_watch *watch, int site,
+                                             struct bw_instant now);
 /* As far as this witness has heard, the site's data does not follow the newest epoch that was verified
  * serving: after a loss it waits for a site that serves, or for a person. */
 bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *watch, int site);
 /* A stop of the holder's service could be seen to succeed: its status is known, or its reach is proved
  * (3.2.4). Else it would be stopped, not be seen to be, and hold its epoch. */
-bool bw_policy_is_stop_seen(const struct bw_heard *holder);
+bool bw_policy_is_stop_seen(const struct bw_contact *holder);
 /* What is asked of the holder before its service is stopped for a planned move. NULL: not connected. */
-void bw_policy_judge_holder(const struct bw_heard *holder, struct bw_gate_list *list);
+void bw_policy_judge_holder(const struct bw_contact *holder, struct bw_gate_list *list);
 /* Some site of the group has a readiness script, as far as this witness has heard. */
 bool bw_policy_has_readiness(const struct bw_group *group, const struct bw_watch *watch);
 /* And the readiness of some site gives positions: then a move needs the origin's final one (3.6). */
@@ -54,6 +54,10 @@ bool bw_policy_judge_change(const struct bw_group *group, const struct bw_watch 
                             struct bw_instant now, struct bw_gate_list *list);
 
 /* True when site `a` is to be preferred to `b`. */
-bool bw_policy_prefers(const struct bw_group *group, int a, int b);
+bool bw_policy_prefers(const struct bw_group *group, const struct bw_watch *watch, int a, int b);
+
+/* Whose data is the newest: the group's data_site, or, until the first grant after a recovery, the site
+ * that reports a newer epoch than the recovered state knows (3.9, 4). "": nobody has served. */
+const char *bw_policy_data_site(const struct bw_group *group, const struct bw_watch *watch);
 
 #endif

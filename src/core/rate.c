@@ -38,13 +38,13 @@ static struct bw_exchange *place_for(struct bw_exchanges *exchanges, const char 
 
 void bw_exchanges_note(struct bw_exchanges *exchanges, const struct bw_exchange *exchange)
 {
-    struct bw_exchange *place;
+    struct bw_exchange *entry;
 
     if (exchange->witness[0] == '\0' || exchange->number == 0)
         return;
-    place = place_for(exchanges, exchange->witness);
-    if (exchange->number > place->number)
-        *place = *exchange;
+    entry = place_for(exchanges, exchange->witness);
+    if (exchange->number > entry->number)
+        *entry = *exchange;
 }
 
 /* ---- the witness's side ---- */

@@ -1,68 +1,73 @@
 #include <breakwater/base/words.h>
 #include <breakwater/core/report.h>
 
-static bool is_same_speaker(const struct bw_heard *a, const struct bw_heard *b)
+#include <string.h>
+
+#include <breakwater/core/expiry.h>
+
+static bool is_same_speaker(const struct bw_contact *a, const struct bw_contact *b)
 {
     return bw_id_equal(a->instance, b->instance) && bw_id_equal(a->session, b->session) &&
            bw_id_equal(a->boot_id, b->boot_id);
 }
 
 /* The place of the same speaker, else a free one, else that of the one heard longest ago. */
-static struct bw_heard *place_for(struct bw_site_reports *reports, const struct bw_heard *heard)
+static struct bw_contact *place_for(struct bw_site_reports *reports,
+                                    const struct bw_contact *contact)
 {
-    struct bw_heard *best = NULL;
+    struct bw_contact *best = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        struct bw_heard *place = &reports->by_instance[i];
+        struct bw_contact *entry = &reports->by_instance[i];
 
-        if (place->used && is_same_speaker(place, heard))
-            return place;
+        if (entry->used && is_same_speaker(entry, contact))
+            return entry;
         if (best == NULL ||
-            (best->used && (!place->used || bw_instant_is_later(best->received, place->received))))
-            best = place;
+            (best->used && (!entry->used || bw_instant_is_later(best->received, entry->received))))
+            best = entry;
     }
     return best;
 }
 
-void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_heard *heard)
+void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact)
 {
-    struct bw_heard *place = place_for(reports, heard);
-    struct bw_instant first_received = heard->received;
+    struct bw_contact *entry = place_for(reports, contact);
+    struct bw_instant first_received = contact->received;
 
-    if (place->used && is_same_speaker(place, heard)) {
-        if (bw_instant_is_later(place->received, heard->received))
+    if (entry->used && is_same_speaker(entry, contact)) {
+        if (bw_instant_is_later(entry->received, contact->received))
             return;
-        first_received = place->first_received;
+        first_received = entry->first_received;
     }
-    *place = *heard;
-    place->used = true;
-    place->first_received = first_received;
+    *entry = *contact;
+    entry->used = true;
+    entry->first_received = first_received;
 }
 
-static bool is_fresh(const struct bw_heard *heard, struct bw_instant now, uint64_t freshness_ns)
+static bool is_fresh(const struct bw_contact *contact, struct bw_instant now, uint64_t freshness_ns)
 {
-    return heard->used &&
-           !bw_instant_right_is_over(now, bw_instant_add(heard->received, freshness_ns));
+    return contact->used &&
+           !bw_instant_right_is_over(now, bw_instant_add(contact->received, freshness_ns));
 }
 
 /* `other` is a life beside `newest`, not a session that `newest` has followed. */
-static bool speaks_too(const struct bw_heard *other, const struct bw_heard *newest)
+static bool speaks_too(const struct bw_contact *other, const struct bw_contact *newest)
 {
     return !bw_id_equal(other->instance, newest->instance) ||
            bw_instant_is_later(other->received, newest->first_received);
 }
 
-const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *reports,
-                                             struct bw_instant now, uint64_t freshness_ns,
-                                             bool *out_several)
+const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *reports,
+                                               struct bw_instant now, uint64_t freshness_ns,
+                                               bool *out_several)
 {
-    const struct bw_heard *newest = bw_site_reports_newest(reports);
+    const struct bw_contact *newest = bw_site_reports_newest(reports);
 
     *out_several = false;
     if (newest == NULL || !is_fresh(newest, now, freshness_ns))
         return NULL;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *other = &reports->by_instance[i];
+        const struct bw_contact *other = &reports->by_instance[i];
 
         if (other != newest && is_fresh(other, now, freshness_ns) && speaks_too(other, newest)) {
             *out_several = true;
@@ -72,16 +77,16 @@ const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *repor
     return newest;
 }
 
-const struct bw_heard *bw_site_reports_newest(const struct bw_site_reports *reports)
+const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports)
 {
-    const struct bw_heard *newest = NULL;
+    const struct bw_contact *newest = NULL;
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        const struct bw_heard *heard = &reports->by_instance[i];
+        const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used &&
-            (newest == NULL || bw_instant_is_later(heard->received, newest->received)))
-            newest = heard;
+        if (contact->used &&
+            (newest == NULL || bw_instant_is_later(contact->received, newest->received)))
+            newest = contact;
     }
     return newest;
 }
@@ -111,4 +116,47 @@ enum bw_service bw_service_of_line(const char *line)
     if (bw_line_is_word(line, bw_service_word(BW_SERVICE_STOPPED)))
         return BW_SERVICE_STOPPED;
     return BW_SERVICE_UNKNOWN;
+}
+
+/* 3.9: nobody speaks for it any more. One that was never heard is nobody's where nothing was
+ * granted yet. */
+const char *bw_reports_leaves_unstopped(const struct bw_spec *spec,
+                                        const struct bw_site_reports *reports,
+                                        const struct bw_spec *next, bool was_granted,
+                                        struct bw_instant now)
+{
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                         spec->request_timeout_ms);
+
+    for (uint32_t i = 0; i < spec->site_count; i++) {
+        bool has_several = false;
+        const struct bw_contact *contact = bw_site_reports_fresh(&reports[i], now, freshness_ns,
+                                                                 &has_several);
+        const bool is_silent = contact == NULL && !has_several;
+
+        if (bw_spec_find_site(next, spec->sites[i].name) >= 0 || (is_silent && !was_granted) ||
+            (contact != NULL && contact->report.service == BW_SERVICE_STOPPED))
+            continue;
+        return spec->sites[i].name;
+    }
+    return NULL;
+}
+
+const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
+                                         const struct bw_site_reports *reports, const char *site,
+                                         struct bw_instant now)
+{
+    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                         spec->request_timeout_ms);
+
+    for (uint32_t i = 0; i < spec->site_count; i++) {
+        bool has_several = false;
+        const struct bw_contact *contact = bw_site_reports_fresh(&reports[i], now, freshness_ns,
+                                                                 &has_several);
+
+        if (strcmp(spec->sites[i].name, site) != 0 && contact != NULL &&
+            contact->report.service == BW_SERVICE_STARTED)
+            return spec->sites[i].name;
+    }
+    return NULL;
 }

@@ -35,6 +35,7 @@ static const struct bw_rule rules[] = {
     RULE(C1, "3.9", "the cluster begins: Found")
     RULE(C2, "3.9", "the group begins, above the epoch floor: SetSpec")
     RARE(C3, "5.3", "everybody can, or a person said without whom: RaiseLevel", "a newer release")
+    RULE(C4, "3.9", "a majority is lost for good: what is left is the new beginning of the cluster")
 
     /* The rows of the group's table (group.c). */
     RULE(G1, "3.1", "no epoch is open: Grant")
@@ -79,7 +80,8 @@ static const struct bw_rule rules[] = {
     RULE(G42, "3.1", "its site has seen where the service is: Reach")
     RULE(G55, "3.1", "the epoch is renewed from one more boot: Boot")
 
-    /* The site's machine at the agent: orders and what they lead to (site.c, site_watch.c). */
+    /* The site's machine at the agent: orders and what they lead to (site.c, site_guard.c, site_own_fence.c,
+     * site_watch.c). */
     RULE(S1, "3.4",
          "a grant to this site is accepted: its epoch is saved before anything rests on it")
     RULE(S2, "3.7",
@@ -161,6 +163,9 @@ static const struct bw_rule rules[] = {
     RARE(S63, "3.3",
          "stopped without a lease, and its last fence has failed: the guard is told to fence again",
          "a guard that begins anew after a fence that failed where nothing is held")
+    RARE(S64, "3.9",
+         "let go after a fence that failed, and status has said the same twice: the fence is over",
+         "a let-go after a fence that failed where nothing is held")
     RULE(S90, "3.4",
          "the guard is away: its mirror is read now and then for what another agent armed")
     RULE(S91, "3.4", "the guard is back and another instance's lease is armed: its mirror is read")
@@ -172,8 +177,12 @@ static const struct bw_rule rules[] = {
     RARE(S94, "4",
          "the guard knows of a start that the agent's state does not: the guard's word is saved",
          "an agent whose state is an older copy")
+    RARE(S95, "3.3",
+         "the epoch is held by a failed fence and the guard is away: the agent fences, to see the end",
+         "an order that comes after the epoch was given back, while the guard is away")
 
-    /* The guard: deadlines, ends of epochs, letting go, hello (guard.c). */
+    /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_end.c, guard_run.c,
+     * guard_sight.c). */
     RULE(U1, "3.4",
          "the deadline moves: the mirror is written before the agent hears that it is armed")
     RULE(U2, "3.4", "an arm is refused; why= says what forbids it")
@@ -290,6 +299,16 @@ static const struct bw_rule rules[] = {
     RULE(F31, "3.2",
          "what a start left behind was killed: the script runs once more for what it had ordered")
 
+    /* From who votes to who is to vote (members.c): one step at a time. */
+    RULE(M1, "3.9", "a change of who votes is under way: waited for")
+    RULE(M2, "3.9", "the next change waits until each live voter has an entry from after the last")
+    RULE(M3, "3.9", "a new member is added, without a vote")
+    RULE(M4, "3.9", "a new member is sent the log")
+    RULE(M5, "3.9", "a new member votes once it has caught up")
+    RULE(M6, "3.9", "a leader that is to be removed hands over first")
+    RULE(M7, "3.9", "who leaves votes no more, once the others are a live majority without it")
+    RULE(M8, "3.9", "who has left stands in the roster no more")
+
     /* What libraft leaves open between itself and its disk and network (consensus/safe_io.h). */
     RULE(L1, "3",
          "a write of term, vote or entries failed, unnoticed by libraft: the witness stops")
@@ -323,6 +342,8 @@ static const struct bw_rule rules[] = {
          "the simulator's log has no segments")
     RARE(L24, "3", "a truncation that a crash has cut short is finished at the next start",
          "the simulator's log has no segments")
+    RARE(L25, "3.9", "who is asked for its vote grants it, also where its own configuration has it without one",
+         "a leader has to go just as it gives somebody a vote")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])

@@ -1,3 +1,4 @@
+/* What the witnesses order, and the step of a group's machine at the agent (3.5). */
 #include "site_internal.h"
 
 #include <string.h>
@@ -13,22 +14,15 @@ static void reset_tenure(struct bw_site *site)
 {
     bw_lease_init(&site->lease, site->memory.epoch, &site->memory.terms);
     site->arm_sent_end = (struct bw_instant){0, 0};
-    site->deadline_known = true;
-    site->end_may_be_past = false;
-    site->fence_ok_read = false;
-    site->fence_begun = false;
-    site->own_fence_done = false;
-    site->own_fence_looked = false;
-    site->own_stop_seen = false;
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_ACCEPTED);
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_ACCEPTED);
+    bw_site_own_end_move(site, BW_SITE_OWN_END_EVENT_ACCEPTED);
+    bw_site_start_move(site, BW_SITE_START_EVENT_ACCEPTED);
+    bw_site_stop_move(site, BW_SITE_STOP_EVENT_ACCEPTED);
+    bw_site_final_move(site, BW_SITE_FINAL_EVENT_ACCEPTED);
     site->arm_open = false;
-    site->start_ran = false;
-    site->stop_succeeded = false;
-    site->stop_is_owed = false;
     site->end_open = false;
-    site->failed_early = false;
     site->mirror_reread = false;
-    site->final_position_due = false;
-    site->position_final = false;
     site->over = false;
     site->restarts_used = 0;
     site->stopped_in_a_row = 0;
@@ -46,7 +40,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
 
     BW_ASSERT(site->tenure == BW_TENURE_NONE); /* 3.5: the epoch before was given back */
     BW_ASSERT(order->epoch > memory->epoch);   /* I2 */
-    BW_ASSERT(!site->own_fence_running);       /* it would end what the new epoch starts */
+    BW_ASSERT(site->own_fence == BW_SITE_OWN_FENCE_IDLE); /* it would end what the new one starts */
     memory->served_epoch = bw_site_served_epoch(memory);
     memory->epoch = order->epoch;
     memory->boot_id = site->boot_id;
@@ -54,9 +48,9 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     memory->reason = BW_REASON_NONE;
     memory->past_no_return = false;
     memory->position[0] = '\0';
-    memory->start_begun = false;
+    memory->start_begun = false; /* bw_site_is_begun reads both: nothing of the epoch before counts, */
     memory->adopt = false;
-    memory->start_begun = bw_site_is_begun(site); /* its guard may know of one that it has forgotten */
+    memory->start_begun = bw_site_is_begun(site); /* but its guard may know of a start that we forgot */
     memory->adopt = order->adopt;
     memory->terms = order->terms;
     memory->order_index = order->index;
@@ -93,7 +87,7 @@ static void obey_holder_order(const struct step *step)
         return;
     }
     if (order->epoch > site->memory.epoch) {
-        if (site->tenure == BW_TENURE_NONE && site->own_fence_running)
+        if (site->tenure == BW_TENURE_NONE && site->own_fence != BW_SITE_OWN_FENCE_IDLE)
             return; /* a fence that still runs would end what the new epoch starts */
         if (site->tenure == BW_TENURE_NONE)
             accept_epoch(step, order);
@@ -141,7 +135,7 @@ static void obey_let_go(const struct step *step)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S41");
         return;
     }
-    if (site->order.let_go_index <= site->memory.let_go_index || !site->guard_greeted)
+    if (site->order.let_go_index <= site->memory.let_go_index || !bw_site_is_greeted(site))
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;
@@ -193,10 +187,9 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
 {
     struct bw_site *site = step->site;
 
-    if (!site->save_pending || number != site->save_number)
+    if (!bw_site_is_saving(site) || number != site->save_number)
         return; /* what was asked for since is not on the disk yet */
-    site->save_pending = false;
-    site->save_failed = !ok;
+    bw_site_save_move(site, ok ? BW_SITE_SAVE_EVENT_KEPT : BW_SITE_SAVE_EVENT_FAILED);
     if (ok)
         site->kept = site->saving;
     bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, !ok || site->guard_unsaved);
@@ -224,7 +217,7 @@ static bool may_retry(const struct step *step)
 
 static bool guard_can_act(const struct bw_site *site)
 {
-    return site->guard_greeted && site->running == BW_ACTION_NONE;
+    return bw_site_is_greeted(site) && site->running == BW_ACTION_NONE;
 }
 
 /* 3.4: a start needs the first renewal confirmed, which means armed; unknown never starts
@@ -239,7 +232,8 @@ static void advance_starting(const struct step *step)
         bw_lease_in_fence_window(&site->lease, step->now) || site->over)
         return; /* the guard fences; nothing starts any more */
     if (site->service == BW_SERVICE_STARTED) {
-        if (site->limits.has_script[BW_ACTION_VERIFY] && site->start_ran && !site->verified) {
+        if (site->limits.has_script[BW_ACTION_VERIFY] && site->start == BW_SITE_START_RAN &&
+            !site->verified) {
             bw_site_observe_soon(step, BW_ACTION_VERIFY);
         } else {
             bw_site_tenure_move(site, BW_TENURE_EVENT_SERVES);
@@ -252,7 +246,7 @@ static void advance_starting(const struct step *step)
             return;
         }
     }
-    if (site->start_ran) {
+    if (site->start == BW_SITE_START_RAN) {
         if (bw_instant_wait_is_over(step->now, site->start_limit)) {
             bw_site_alarm(site, BW_ALARM_START_FAILED, true);
             bw_site_begin_stop(step, BW_REASON_START_FAILED, "S10");
@@ -265,13 +259,13 @@ static void advance_starting(const struct step *step)
         bw_site_awaits_reach(site))
         return; /* site_watch.c asks for a status as often as it takes */
     if (!site->memory.start_begun) {
-        if (!site->save_pending) {
+        if (!bw_site_is_saving(site)) {
             site->memory.start_begun = true; /* durable before the start: reason and data site */
             bw_site_save(step, "S11");       /* depend on it after a restart */
         }
         return;
     }
-    if (site->save_pending || site->save_failed)
+    if (site->save != BW_SITE_SAVE_KEPT)
         return;
     bw_site_run(step, BW_ACTION_START, site->memory.epoch, "S12");
 }
@@ -290,11 +284,11 @@ static void advance_stopping(const struct step *step)
     struct bw_site *site = step->site;
 
     BW_ASSERT(site->tenure == BW_TENURE_STOPPING);
-    if (site->stop_succeeded) {
+    if (site->stop == BW_SITE_STOP_SEEN) {
         bw_site_begin_ending(step);
         return;
     }
-    if (!site->guard_greeted || !may_retry(step))
+    if (!bw_site_is_greeted(site) || !may_retry(step))
         return;
     if (was_never_armed(site)) { /* 3.9: what runs here is not ours to end */
         bw_site_give_back(step, "S48");
@@ -304,7 +298,7 @@ static void advance_stopping(const struct step *step)
         return;
     /* After a reboot, and where nothing was ever started, a service found stopped needs no stop
      * script (3.7). */
-    const bool may_be_untouched = !site->stop_is_owed &&
+    const bool may_be_untouched = site->stop != BW_SITE_STOP_OWED &&
                                   (site->ending_reason == BW_REASON_REBOOT ||
                                    (!site->memory.start_begun && !site->memory.adopt));
 
@@ -323,7 +317,7 @@ static void send_end(const struct step *step, const char *rule)
     struct bw_site *site = step->site;
     struct bw_guard_message *message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
 
-    BW_ASSERT(site->guard_greeted && !site->end_open); /* asked once, of a guard that is there */
+    BW_ASSERT(bw_site_is_greeted(site) && !site->end_open); /* asked once, of a guard that is there */
     BW_ASSERT(site->memory.epoch != 0);
     message->kind = BW_GUARD_MESSAGE_END;
     memcpy(message->group, site->group, sizeof message->group);
@@ -337,10 +331,10 @@ static void advance_ending(const struct step *step)
     struct bw_site *site = step->site;
 
     BW_ASSERT(site->tenure == BW_TENURE_ENDING);
-    if (!site->guard_greeted || site->end_open || site->running != BW_ACTION_NONE ||
+    if (!bw_site_is_greeted(site) || site->end_open || site->running != BW_ACTION_NONE ||
         site->guard_cleans || !may_retry(step))
         return;
-    if (site->final_position_due) {
+    if (site->final == BW_SITE_FINAL_DUE) {
         if (!site->observation[BW_ACTION_READINESS].running)
             bw_site_observe_soon(step, BW_ACTION_READINESS);
         return;
@@ -359,7 +353,7 @@ static void advance_serving(const struct step *step)
     if (site->restarts_used < site->limits.local_restarts) {
         site->restarts_used++;
         site->stopped_in_a_row = 0;
-        site->start_ran = false;
+        bw_site_start_move(site, BW_SITE_START_EVENT_RESTARTS);
         site->verified = false;
         bw_site_tenure_move(site, BW_TENURE_EVENT_RESTARTS);
         bw_site_emit(step, BW_SITE_ACTION_TRACE, "S15")->epoch = site->memory.epoch;
@@ -378,7 +372,7 @@ static bool is_end_owed(const struct bw_site *site)
                           site->guard.ended_epoch < site->memory.epoch &&
                           bw_id_equal(site->guard.armed_instance, site->instance);
 
-    return site->guard_greeted && site->memory.given_back && site->memory.epoch != 0 &&
+    return bw_site_is_greeted(site) && site->memory.given_back && site->memory.epoch != 0 &&
            (is_armed || site->guard_unsaved);
 }
 
@@ -398,14 +392,23 @@ static bool is_other_serving(const struct step *step)
     const uint64_t fresh_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
                                                      terms->request_timeout_ms);
 
-    return bw_instant_elapsed_ns(step->now, site->other_serves_heard) <
+    return bw_instant_elapsed_ns(step->now, site->other_serves_contact) <
            (fresh_ns > OTHER_SERVES_NS_MIN ? fresh_ns : OTHER_SERVES_NS_MIN);
 }
 
-/* 3.3: whatever was seen before, a fence that begins after this is known has to see the end. */
-static bool owes_fence(const struct bw_site *site)
+/* By its guard; by the agent itself where that one is away, or stands still: else the group would
+ * be held for as long (3.3). Not by both at once. */
+static void fence_what_is_held(const struct step *step)
 {
-    return bw_site_held_index(site) != site->memory.fenced_index && bw_site_held_index(site) != 0;
+    const struct bw_site *site = step->site;
+
+    BW_ASSERT(site->memory.given_back);
+    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !may_retry(step))
+        return;
+    if (!bw_site_is_greeted(site) || bw_site_guard_is_silent(site, step->now))
+        bw_site_fence_held(step);
+    else if (guard_can_act(site))
+        bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S60");
 }
 
 /* 4: destructive, so only while another site's newer epoch is verified serving. */
@@ -418,9 +421,8 @@ static void advance_standing_by(const struct step *step)
         obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
         return;
-    if (owes_fence(site)) {
-        if (guard_can_act(site) && may_retry(step))
-            bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S60");
+    if (bw_site_owes_fence(site)) {
+        fence_what_is_held(step);
         return;
     }
     if (is_end_owed(site)) {
@@ -440,7 +442,7 @@ static void watch_save(const struct step *step)
     struct bw_site *site = step->site;
     const struct bw_instant slow = bw_instant_add(site->unsaved_own_since, BW_SITE_SLOW_SAVE_NS);
 
-    if (!site->save_pending)
+    if (!bw_site_is_saving(site))
         return;
     if (bw_instant_wait_is_over(step->now, slow))
         bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, true);
@@ -456,14 +458,14 @@ static void note_saving(const struct step *step)
             step->site->saving = step->site->memory;
 }
 
-/* Called at the end of each step: what the tenure lacks is asked for here and nowhere else, so that
- * a lost answer or a restart in the middle leads to the same question again. Bounded: a tenure moves
- * at most a few places within one step. */
+/* Called at the end of each step: what the tenure still lacks is asked for here again, whichever event
+ * asked for it first, so that a lost answer or a restart in the middle leads to the same question.
+ * Bounded: a tenure moves at most a few places within one step. */
 static void advance(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    if (site->save_failed && !site->save_pending && may_retry(step))
+    if (site->save == BW_SITE_SAVE_FAILED && may_retry(step))
         bw_site_save(step, "S18");
     watch_save(step);
     for (int turn = 0; turn < 4; turn++) {
@@ -527,7 +529,7 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
         return;
     if (bw_id_equal(memory->boot_id, boot_id)) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_FOUND);
-        site->deadline_known = false;
+        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_FOUND);
         return;
     }
     /* 3.7: after a reboot e is given back, not renewed; nothing armed survived the boot. */
@@ -577,7 +579,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
         if (event->epoch > site->other_serves_epoch)
             site->other_serves_epoch = event->epoch;
         if (event->epoch == site->other_serves_epoch)
-            site->other_serves_heard = now;
+            site->other_serves_contact = now;
         break;
     }
     bw_site_watch_deadline(&step);

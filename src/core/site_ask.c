@@ -29,9 +29,9 @@ void bw_site_save(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
 
-    if (!site->save_pending && !site->save_failed)
+    if (site->save == BW_SITE_SAVE_KEPT)
         site->unsaved_own_since = step->now;
-    site->save_pending = true;
+    bw_site_save_move(site, BW_SITE_SAVE_EVENT_ASKED);
     bw_site_emit(step, BW_SITE_ACTION_SAVE, rule)->number = ++site->save_number;
 }
 
@@ -48,6 +48,22 @@ bool bw_site_epoch_is_open(const struct bw_site *site)
     return site->memory.epoch != 0 && !site->memory.given_back;
 }
 
+bool bw_site_is_greeted(const struct bw_site *site)
+{
+    return site->link == BW_SITE_LINK_GREETED;
+}
+
+bool bw_site_is_saving(const struct bw_site *site)
+{
+    return site->save == BW_SITE_SAVE_PENDING || site->save == BW_SITE_SAVE_AGAIN;
+}
+
+uint64_t bw_site_epoch_seen(const struct bw_site *site)
+{
+    return site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
+                                                       : site->guard.epoch_seen;
+}
+
 uint64_t bw_site_held_index(const struct bw_site *site)
 {
     const struct bw_order *order = &site->order;
@@ -56,6 +72,27 @@ uint64_t bw_site_held_index(const struct bw_site *site)
                    bw_id_equal(order->instance, site->instance)
                ? order->held_index
                : 0;
+}
+
+/* 3.3: whatever was seen before, a fence that begins after this is known has to see the end. */
+bool bw_site_owes_fence(const struct bw_site *site)
+{
+    const uint64_t held_index = bw_site_held_index(site);
+
+    return site->memory.given_back && held_index != 0 && held_index != site->memory.fenced_index;
+}
+
+/* H10, for every agent of a site, whatever it knows of the group (3.4): it neither renews nor gives back
+ * what another instance armed. But where the guard is not there, or stands still, and the other one is
+ * gone, nobody else would end it in time. What was let go, and what is older than an epoch of its own,
+ * is over (3.5, 3.9). */
+bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch)
+{
+    const bool is_let_go = site->order.kind == BW_ORDER_LET_GO &&
+                           site->order.let_go_index <= site->memory.let_go_index &&
+                           epoch <= site->order.epoch;
+
+    return epoch > site->memory.epoch && !is_let_go;
 }
 
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now)
@@ -72,7 +109,7 @@ void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t e
     struct bw_guard_message *message;
 
     BW_ASSERT(action != BW_ACTION_NONE && action < BW_ACTION_COUNT);
-    BW_ASSERT(site->guard_greeted); /* 3.4: what was read before its welcome is void */
+    BW_ASSERT(bw_site_is_greeted(site)); /* 3.4: what was read before its welcome is void */
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, rule)->message;
     message->kind = BW_GUARD_MESSAGE_RUN;
     memcpy(message->group, site->group, sizeof message->group);

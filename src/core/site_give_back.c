@@ -10,8 +10,9 @@ static enum bw_served served(const struct bw_site *site)
 {
     if (site->memory.adopt || site->guard.start_epoch != site->memory.epoch)
         return BW_SERVED_MAYBE;
-    return site->own_fence_looked && site->guard.served == BW_SERVED_NEVER ? BW_SERVED_NOT_SEEN
-                                                                 : site->guard.served;
+    return site->own_end != BW_SITE_OWN_END_NONE && site->guard.served == BW_SERVED_NEVER
+               ? BW_SERVED_NOT_SEEN
+               : site->guard.served;
 }
 
 /* What the guard has begun counts, whatever this site remembers: its state may be an older copy. */
@@ -32,7 +33,7 @@ static bool is_past_no_return(const struct bw_site *site)
     case BW_SERVED_NEVER:
         return false;
     case BW_SERVED_NOT_SEEN:
-        return !site->failed_early;
+        return site->start != BW_SITE_START_FAILED_EARLY;
     case BW_SERVED_MAYBE:
         break;
     }
@@ -55,7 +56,7 @@ void bw_site_give_back(const struct step *step, const char *rule)
                              : BW_REASON_LEASE_LOST;
     memory->past_no_return = is_past_no_return(site);
     memory->position[0] = '\0';
-    if (site->position_final)
+    if (site->final == BW_SITE_FINAL_KNOWN)
         memcpy(memory->position, site->position, sizeof memory->position);
     bw_site_tenure_move(site, BW_TENURE_EVENT_GIVEN_BACK);
     site->lease.end = (struct bw_instant){0, 0};

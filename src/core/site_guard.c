@@ -1,3 +1,4 @@
+/* The guard's side of a site's machine: arming, ends of epochs, fences, how runs ended. */
 #include "site_internal.h"
 
 #include <string.h>
@@ -6,14 +7,20 @@
 
 /* ---- the lease is what the guard has acknowledged (3.2.3, 3.4) ---------------------------- */
 
+/* 3.9: its guard is told to let it go, and would keep as armed what it reads after that. */
+static bool is_being_let_go(const struct bw_site *site)
+{
+    return site->order.kind == BW_ORDER_LET_GO && site->order.let_go_epoch == site->memory.epoch;
+}
+
 void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *event)
 {
     struct bw_site *site = step->site;
     struct bw_guard_message *message;
     struct bw_instant end;
 
-    if (event->epoch != site->memory.epoch || !site->guard_greeted ||
-        !bw_site_tenure_renews(site))
+    if (event->epoch != site->memory.epoch || !bw_site_is_greeted(site) ||
+        !bw_site_tenure_renews(site) || is_being_let_go(site))
         return;
     end = bw_lease_end_of(&site->lease, event->sent);
     if (!bw_instant_is_later(end, site->arm_sent_end))
@@ -21,7 +28,7 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
     /* Without its guard the site goes by the latest end that it ever sent (3.4, H9): noted before
      * the message leaves. */
     site->arm_sent_end = bw_instant_max(site->arm_sent_end, end);
-    site->deadline_known = true;
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S20")->message;
     message->kind = BW_GUARD_MESSAGE_ARM;
     memcpy(message->group, site->group, sizeof message->group);
@@ -47,7 +54,9 @@ static void note_guard_disk(const struct step *step, bool works)
     if (!works && !site->guard_unsaved)
         site->unsaved_since = step->now;
     site->guard_unsaved = !works;
-    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE, site->guard_unsaved || site->save_failed);
+    bw_site_alarm(site, BW_ALARM_STATE_NOT_DURABLE,
+                  site->guard_unsaved || site->save == BW_SITE_SAVE_FAILED ||
+                      site->save == BW_SITE_SAVE_AGAIN);
 }
 
 static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant end)
@@ -77,6 +86,15 @@ static bool is_outlived(const struct bw_site *site, uint64_t epoch, enum bw_refu
            epoch == site->memory.epoch;
 }
 
+/* It knows of something that we do not: its word wins (4). */
+static void keep_start_of_guard(const struct step *step)
+{
+    if (step->site->memory.start_begun)
+        return;
+    step->site->memory.start_begun = true;
+    bw_site_save(step, "S94");
+}
+
 static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refusal why)
 {
     struct bw_site *site = step->site;
@@ -88,12 +106,14 @@ static void on_end_refused(const struct step *step, uint64_t epoch, enum bw_refu
     }
     site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
     if (why == BW_REFUSAL_NOT_STOPPED)
-        bw_site_doubt_end(site);
+        bw_site_doubt_end(site, BW_SITE_OWN_END_EVENT_DENIED);
+    if (why == BW_REFUSAL_NOT_STOPPED && !bw_site_epoch_is_open(site))
+        note_guard_disk(
+            step, true); /* no word of its disk, and no other follows: the next arm tries it (4) */
     if (site->tenure == BW_TENURE_ENDING && why == BW_REFUSAL_NOT_STOPPED) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_NOT_STOPPED);
-        site->stop_succeeded = false;
-        site->stop_is_owed = true;
-        site->memory.start_begun = true; /* the guard knows of something that we do not */
+        bw_site_stop_move(site, BW_SITE_STOP_EVENT_DENIED);
+        keep_start_of_guard(step);
     }
 }
 
@@ -146,6 +166,10 @@ static void on_let_go_done(const struct step *step, uint64_t index)
     if (index > memory->order_index)
         memory->order_index = index;
     memory->enforced = false;
+    if (site->fence_failed) { /* what is seen from here on counts (S64) */
+        site->service = BW_SERVICE_UNKNOWN;
+        site->fence_again_at = bw_instant_add(step->now, site->limits.check_interval_ns);
+    }
     if (bw_site_epoch_is_open(site)) {
         memory->given_back = true;
         memory->reason = BW_REASON_LET_GO;
@@ -160,7 +184,7 @@ static void on_let_go_done(const struct step *step, uint64_t index)
 
 /* ---- fences (3.2.4, 3.4) ------------------------------------------------------------------- */
 
-static void note_fence_failed(const struct step *step, uint64_t epoch)
+void bw_site_note_fence_failed(const struct step *step, uint64_t epoch)
 {
     struct bw_site *site = step->site;
 
@@ -170,7 +194,7 @@ static void note_fence_failed(const struct step *step, uint64_t epoch)
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S24");
 }
 
-static void note_fence_succeeded(struct bw_site *site)
+void bw_site_note_fence_succeeded(struct bw_site *site)
 {
     site->guard.stop_seen = true;
     site->fence_failed = false;
@@ -186,7 +210,7 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
-    site->fence_begun = true; /* from here no agent renews e (3.4) */
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_BEGUN); /* from here no agent renews e (3.4) */
     bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
 }
 
@@ -194,27 +218,29 @@ static void on_fence_ended(const struct step *step, uint64_t epoch, bool ok)
 {
     struct bw_site *site = step->site;
 
+    if (site->fence == BW_SITE_FENCE_NONE) /* what has ended had begun: before this epoch was accepted here */
+        on_fence_begun(step, epoch);
     if (!ok) {
-        note_fence_failed(step, epoch);
+        bw_site_note_fence_failed(step, epoch);
         if (site->tenure == BW_TENURE_FENCING) {
             bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED);
             site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
         }
         return;
     }
-    note_fence_succeeded(site);
+    bw_site_note_fence_succeeded(site);
     if (epoch == site->old_epoch)
         site->old_epoch = 0; /* its guard has seen to it */
-    if (epoch != site->memory.epoch) /* events carry their epoch (H12) */
+    if (epoch != site->memory.epoch || !bw_site_epoch_is_open(site)) /* each has its epoch (H12) */
         return;
-    site->fence_ok_read = true;
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_ENDED);
     if (site->tenure == BW_TENURE_FENCING || site->tenure == BW_TENURE_STUCK)
         bw_site_begin_ending(step);
 }
 
 /* A fence that was begun when the failed one was known has seen the end (3.3). Durable before it is
  * said: what it was given back with is said again after a restart. */
-static void note_answered(const struct step *step, uint64_t held_index)
+void bw_site_note_answered(const struct step *step, uint64_t held_index)
 {
     struct bw_site *site = step->site;
 
@@ -224,238 +250,18 @@ static void note_answered(const struct step *step, uint64_t held_index)
     bw_site_save(step, "S61");
 }
 
-static void on_old_instance_fenced(const struct step *step, bool ok)
-{
-    struct bw_site *site = step->site;
-
-    BW_ASSERT(site->old_epoch != 0);
-    if (!ok) {
-        note_fence_failed(step, site->old_epoch);
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    }
-    site->old_fenced_epoch = site->old_epoch;
-    site->old_epoch = 0;
-    site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
-    note_fence_succeeded(site);
-}
-
-/* Like every event of a fence it carries its epoch (H12): one that ends late says nothing about the
- * epoch that was granted meanwhile. */
-void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok)
-{
-    struct bw_site *site = step->site;
-
-    site->own_fence_running = false;
-    if (ok && site->own_fence_in_doubt) { /* another has to look from here on */
-        site->own_fence_in_doubt = false;
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    }
-    site->own_fence_in_doubt = false;
-    if (epoch != 0 && epoch == site->old_epoch) {
-        on_old_instance_fenced(step, ok);
-        return;
-    }
-    if (!bw_site_epoch_is_open(site) || epoch != site->memory.epoch)
-        return;
-    if (!ok) {
-        note_fence_failed(step, site->memory.epoch);
-        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
-        return;
-    }
-    site->own_fence_done = true;
-    site->own_stop_seen = true;
-    note_answered(step, site->own_fence_index);
-    site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
-    note_fence_succeeded(site);
-    if (site->guard_greeted && site->tenure == BW_TENURE_FENCING)
-        bw_site_begin_ending(step);
-}
-
-static void ask_own_fence(const struct step *step, uint64_t epoch, struct bw_instant end,
-                          uint64_t fence_ns, const char *rule)
-{
-    struct bw_site_action *action = bw_site_emit(step, BW_SITE_ACTION_OWN_FENCE, rule);
-
-    BW_ASSERT(epoch != 0);
-    BW_ASSERT(!step->site->own_fence_running); /* one at a time: each carries its epoch (H12) */
-    action->epoch = epoch;
-    action->fence = bw_lease_plan_fence(end, fence_ns);
-    step->site->own_fence_index = bw_site_held_index(step->site);
-    action->is_inside = step->site->guard.reach != BW_REACH_REMOTE &&
-                        step->site->guard.sight.seen == BW_REACH_INSIDE;
-    action->is_proved = action->is_inside && step->site->guard.sight.proved;
-    step->site->own_fence_running = true;
-    step->site->own_fence_looked = true;
-}
-
-static void begin_own_fence(const struct step *step, const char *rule)
-{
-    struct bw_site *site = step->site;
-
-    BW_ASSERT(bw_site_epoch_is_open(site));
-    if (site->ending_reason == BW_REASON_NONE)
-        site->ending_reason = BW_REASON_LEASE_LOST;
-    site->fence_begun = true;
-    bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
-    ask_own_fence(step, site->memory.epoch,
-                  site->end_may_be_past ? step->now : site->arm_sent_end, site->lease.fence_ns,
-                  rule);
-}
-
-/* 3.4 "They watch each other". The agent's own fence is due in the first part of the window, F/4
- * into it, unless fence_ended(e, ok) was read: whatever it thinks of its guard (H6). Without its
- * guard, gone or silent, the site gives back only after D, the latest end that it ever sent (H9). */
-void bw_site_watch_deadline(const struct step *step)
-{
-    struct bw_site *site = step->site;
-    const uint64_t fence_ns = site->lease.fence_ns;
-    struct bw_instant window;
-    struct bw_instant due;
-
-    if (!bw_site_epoch_is_open(site) || site->tenure == BW_TENURE_ACCEPTING ||
-        site->arm_sent_end.boot_ns == 0)
-        return;
-    if (site->fence_ok_read || site->own_fence_done) {
-        /* One that cannot keep an end says no to each: after D it is as good as away, and what it has
-         * forgotten by then this site keeps itself (3.5). */
-        if (site->guard_greeted && !bw_site_guard_is_silent(site, step->now) &&
-            !site->guard_unsaved)
-            return; /* it is asked for ended(e) */
-        if (bw_instant_wait_is_over(step->now, site->arm_sent_end))
-            bw_site_give_back(step, "S25");
-        else
-            bw_site_wake(step, bw_instant_max(site->arm_sent_end,
-                                              bw_instant_add(step->now, BW_NS_PER_MS)));
-        return;
-    }
-    window = bw_instant_sub(site->arm_sent_end, fence_ns);
-    due = bw_instant_add(window, fence_ns / 4);
-    if (bw_instant_right_is_over(step->now, window) && !site->guard_greeted &&
-        !site->mirror_reread) {
-        site->mirror_reread = true; /* the guard may have taken an arm whose answer was lost */
-        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S26");
-    }
-    if (!site->end_may_be_past && !bw_instant_right_is_over(step->now, due)) {
-        bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
-        return;
-    }
-    if (site->own_fence_running)
-        return;
-    if (bw_instant_wait_is_over(step->now, site->retry_at))
-        begin_own_fence(step, "S27");
-    else
-        bw_site_wake(step, site->retry_at);
-}
-
-/* H10, for every agent of a site, whatever it knows of the group (3.4): it neither renews nor gives back
- * what another instance armed. But where the guard is not there, or stands still, and the other one is
- * gone, nobody else would end it in time. What was let go, and what is older than an epoch of its own,
- * is over (3.5, 3.9). */
-static bool watches_epoch(const struct bw_site *site, uint64_t epoch)
-{
-    const bool is_let_go = site->order.kind == BW_ORDER_LET_GO &&
-                           site->order.let_go_index <= site->memory.let_go_index &&
-                           epoch <= site->order.epoch;
-
-    return epoch > site->memory.epoch && !is_let_go;
-}
-
-/* Until the guard is back: what another agent arms is only to be read in its mirror. */
-static void read_mirror_now_and_then(const struct step *step)
-{
-    struct bw_site *site = step->site;
-
-    if (!site->watches_mirror || site->guard_greeted)
-        return;
-    if (bw_instant_wait_is_over(step->now, site->mirror_due)) {
-        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S90");
-        site->mirror_due = bw_instant_add(step->now, BW_SITE_MIRROR_NS);
-    }
-    bw_site_wake(step, site->mirror_due);
-}
-
-static void on_old_instance_mirror(struct bw_site *site, const struct bw_site_event *event)
-{
-    BW_ASSERT(event->mirror_epoch > site->memory.epoch); /* ours, and what is older, is no other's */
-    if (event->mirror_epoch == site->old_fenced_epoch &&
-        !bw_instant_is_later(event->mirror_end, site->old_end))
-        return; /* it was ended by us, and the mirror is its guard's to change */
-    if (!bw_instant_right_is_over(site->old_end, event->mirror_end))
-        site->old_reread = false; /* it was renewed: there is another window */
-    site->old_epoch = event->mirror_epoch;
-    site->old_end = bw_instant_max(site->old_end, event->mirror_end);
-    site->old_fence_ns = event->mirror_fence_ns;
-}
-
-void bw_site_watch_old_instance(const struct step *step)
-{
-    struct bw_site *site = step->site;
-    struct bw_instant window;
-    struct bw_instant due;
-
-    read_mirror_now_and_then(step);
-    if (site->old_epoch == 0 || site->own_fence_running)
-        return;
-    window = bw_instant_sub(site->old_end, site->old_fence_ns);
-    due = bw_instant_add(window, site->old_fence_ns / 4);
-    if (bw_instant_right_is_over(step->now, window) && !site->old_reread) {
-        site->old_reread = true; /* the guard may have read what the old agent sent last */
-        (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S43");
-    }
-    if (!bw_instant_right_is_over(step->now, due)) {
-        bw_site_wake(step, bw_instant_right_is_over(step->now, window) ? due : window);
-        return;
-    }
-    if (!bw_instant_wait_is_over(step->now, site->retry_at)) {
-        bw_site_wake(step, site->retry_at);
-        return;
-    }
-    ask_own_fence(step, site->old_epoch, site->old_end, site->old_fence_ns, "S44");
-}
-
-void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event)
-{
-    struct bw_site *site = step->site;
-
-    if (event->mirror_is_anothers && watches_epoch(site, event->mirror_epoch)) {
-        on_old_instance_mirror(site, event);
-        return;
-    }
-    if (!bw_site_epoch_is_open(site))
-        return;
-    if (event->ok && event->mirror_epoch == site->memory.epoch) {
-        site->deadline_known = true;
-        site->arm_sent_end = bw_instant_max(site->arm_sent_end, event->mirror_end);
-        return;
-    }
-    if (site->deadline_known)
-        return;
-    site->deadline_known = true;
-    if (!site->memory.enforced && !site->memory.start_begun)
-        return; /* nothing was ever armed: what runs here is not ours to end (3.9) */
-    /* 3.4, H10: no guard, no mirror, no deadline: fence at once, as if D had passed, and give back
-     * after now + TTL. */
-    site->end_may_be_past = true;
-    site->arm_sent_end = bw_instant_add(step->now, site->lease.ttl_ns);
-    if (!site->own_fence_running)
-        begin_own_fence(step, "S28");
-}
-
 /* ---- the connection ------------------------------------------------------------------------ */
 
 void bw_site_on_guard_lost(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    site->guard_greeted = false;
+    bw_site_link_move(site, BW_SITE_LINK_EVENT_LOST);
     site->running = BW_ACTION_NONE;
     site->arm_open = false;
     site->end_open = false;
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
-    site->watches_mirror = true;
     site->mirror_due = step->now;
 }
 
@@ -465,7 +271,7 @@ void bw_site_on_guard_lost(const struct step *step)
 static bool awaits_final_position(const struct bw_site *site, const struct bw_guard_state *state)
 {
     return state->ended_epoch == site->memory.epoch &&
-           (site->tenure == BW_TENURE_WAITING || site->final_position_due) &&
+           (site->tenure == BW_TENURE_WAITING || site->final == BW_SITE_FINAL_DUE) &&
            (site->memory.start_begun || site->memory.adopt) &&
            site->limits.has_script[BW_ACTION_READINESS];
 }
@@ -476,10 +282,10 @@ static void read_final_position(const struct step *step)
 
     BW_ASSERT(site->limits.has_script[BW_ACTION_READINESS]); /* which tells it */
     BW_ASSERT(bw_site_epoch_is_open(site));
-    site->deadline_known = true; /* nothing of this epoch is armed any more */
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD); /* nothing of it is armed any more */
     site->arm_sent_end = (struct bw_instant){0, 0};
     bw_site_begin_ending(step);
-    site->final_position_due = true;
+    bw_site_final_move(site, BW_SITE_FINAL_EVENT_AWAITED);
     bw_site_emit(step, BW_SITE_ACTION_TRACE, "S49")->epoch = site->memory.epoch;
     bw_site_observe_soon(step, BW_ACTION_READINESS);
 }
@@ -489,21 +295,20 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
 {
     struct bw_site *site = step->site;
 
-    site->guard_greeted = true;
+    bw_site_link_move(site, BW_SITE_LINK_EVENT_GREETED);
     site->guard_cleans = false; /* what runs is in its state */
     site->old_epoch = 0; /* the guard is there; what it has armed is watched all the same */
     site->old_fenced_epoch = 0;
     site->old_reread = false;
     site->old_end = (struct bw_instant){0, 0};
-    site->watches_mirror = false;
     site->guard = *state;
-    if (watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
+    if (bw_site_watches_epoch(site, state->armed_epoch) && !(state->fence_ended && state->fence_ok))
         (void)bw_site_emit(step, BW_SITE_ACTION_READ_MIRROR, "S91"); /* until when, and F */
     site->running = bw_action_is_action(state->running) ? state->running : BW_ACTION_NONE;
     site->running_run_id = state->running_run_id;
     site->arm_open = false;
     site->end_open = false;
-    site->fence_ok_read = false;
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
     note_guard_disk(step, true); /* it says anew what it cannot keep */
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, false);
@@ -513,10 +318,8 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     }
     if (!bw_site_epoch_is_open(site))
         return;
-    if (bw_site_is_begun(site) && !site->memory.start_begun && !site->memory.adopt) {
-        site->memory.start_begun = true; /* ours is an older copy: the guard's word wins (4) */
-        bw_site_save(step, "S94");
-    }
+    if (bw_site_is_begun(site) && !site->memory.adopt)
+        keep_start_of_guard(step); /* ours is an older copy */
     if (state->ended_epoch >= site->memory.epoch &&
         !is_ended_in_spite(site, site->memory.epoch)) {
         if (awaits_final_position(site, state))
@@ -527,12 +330,13 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     }
     if (state->armed_epoch != site->memory.epoch ||
         !bw_id_equal(state->armed_instance, site->instance)) {
-        site->deadline_known = true; /* the guard answered: nothing of this epoch is armed */
-        if (site->tenure == BW_TENURE_FENCING && site->own_fence_done)
+        /* The guard answered: nothing of this epoch is armed. */
+        bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
+        if (site->tenure == BW_TENURE_FENCING && site->own_end == BW_SITE_OWN_END_SEEN)
             bw_site_begin_ending(step); /* and so it has no fence of it to tell about */
         return;
     }
-    site->deadline_known = true;
+    bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
     site->arm_sent_end = bw_instant_max(site->arm_sent_end, state->armed_end);
     if (state->fence_begun) {
         on_fence_begun(step, state->armed_epoch);
@@ -555,6 +359,12 @@ static void note_start_begun(struct bw_site *site, uint64_t epoch)
     site->guard.start_epoch = epoch;
 }
 
+static bool has_failed_early(const struct bw_guard_run_ended *ended)
+{
+    return ended->result == BW_RUN_NOT_STARTED ||
+           (ended->result == BW_RUN_FAILED && ended->exit_status == BW_START_EXIT_NOTHING_CHANGED);
+}
+
 static void on_start_ended(const struct step *step, const struct bw_guard_run_ended *ended)
 {
     struct bw_site *site = step->site;
@@ -565,7 +375,7 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     switch (ended->result) {
     case BW_RUN_OK:
     case BW_RUN_INTERRUPTED: /* a service that runs is adopted, else it never says started */
-        site->start_ran = true;
+        bw_site_start_move(site, BW_SITE_START_EVENT_RAN);
         site->guard.served = BW_SERVED_MAYBE;
         site->service = BW_SERVICE_UNKNOWN; /* exit 0 alone proves nothing (4) */
         site->start_limit = bw_instant_add(
@@ -584,9 +394,8 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     case BW_RUN_NOT_STARTED:
         break;
     }
-    site->failed_early = ended->result == BW_RUN_NOT_STARTED ||
-                         (ended->result == BW_RUN_FAILED &&
-                          ended->exit_status == BW_START_EXIT_NOTHING_CHANGED);
+    bw_site_start_move(site, has_failed_early(ended) ? BW_SITE_START_EVENT_FAILED_EARLY
+                                                     : BW_SITE_START_EVENT_FAILED);
     bw_site_alarm(site, BW_ALARM_START_FAILED, true);
     bw_site_begin_stop(step, BW_REASON_START_FAILED, "S32");
 }
@@ -603,7 +412,7 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
     if (ended->result == BW_RUN_OK) {
-        site->stop_succeeded = true;
+        bw_site_stop_move(site, BW_SITE_STOP_EVENT_SEEN);
         return;
     }
     if (ended->result == BW_RUN_REFUSED || ended->result == BW_RUN_KILLED ||
@@ -626,9 +435,9 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
         bw_site_note_fence_time(step, ended->epoch, ended->duration_ms);
     switch (ended->result) {
     case BW_RUN_OK:
-        note_fence_succeeded(site);
+        bw_site_note_fence_succeeded(site);
         if (ended->run_id == site->fence_run_id)
-            note_answered(step, site->fence_run_index);
+            bw_site_note_answered(step, site->fence_run_index);
         bw_site_observe_soon(step, BW_ACTION_STATUS);
         if (is_open &&
             (site->tenure == BW_TENURE_STOPPING || site->tenure == BW_TENURE_STUCK)) {
@@ -647,7 +456,7 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
         break;
     }
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
-    note_fence_failed(step, ended->epoch);
+    bw_site_note_fence_failed(step, ended->epoch);
     if (is_open)
         bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_FAILED);
 }
@@ -714,7 +523,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
 {
     struct bw_site *site = step->site;
 
-    if (!site->guard_greeted)
+    if (!bw_site_is_greeted(site))
         return; /* what was read before the welcome is void */
     switch (message->kind) {
     case BW_GUARD_MESSAGE_ARMED:

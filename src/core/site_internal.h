@@ -1,8 +1,8 @@
 /* site_internal.h - what the files of the site machine share, each resting on those before it only.
- * site_ask.c: what a step asks for; site_tenure.c: the table of the tenure; site_give_back.c: how an epoch
- * is given back; site_watch.c: observations; site_report.c: what is said to the witnesses; site_guard.c:
- * the guard's side of things, fences; site.c: orders and the step. site_sound.c: what must hold between
- * steps. */
+ * site_states.c: the tables of its states; site_ask.c: what a step asks for; site_tenure.c: what rests on
+ * the tenure; site_give_back.c: how an epoch is given back; site_watch.c: observations; site_report.c: what
+ * is said to the witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own
+ * fence; site.c: orders and the step. site_sound.c: what must hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -28,19 +28,24 @@ struct step {
 };
 
 /* site_ask.c */
+bool bw_site_is_saving(const struct bw_site *site);
 struct bw_site_action *bw_site_emit(const struct step *step, enum bw_site_action_kind kind,
                                     const char *rule);
 void bw_site_wake(const struct step *step, struct bw_instant at);
 void bw_site_save(const struct step *step, const char *rule);
 void bw_site_run(const struct step *step, enum bw_action_kind action, uint64_t epoch,
                  const char *rule);
+/* The newest epoch that is known here: the guard refuses a run below it once one is armed. */
+uint64_t bw_site_epoch_seen(const struct bw_site *site);
 /* That of the failed fence for which the witnesses hold our epoch; 0: none, as far as we know. */
 uint64_t bw_site_held_index(const struct bw_site *site);
+bool bw_site_owes_fence(const struct bw_site *site);
+bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 bool bw_site_epoch_is_open(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
-/* site_tenure.c: what happens to the epoch that was accepted. */
+/* site_states.c: the only way in which a state changes. What happens to the epoch that was accepted, */
 enum bw_tenure_event {
     BW_TENURE_EVENT_FOUND,    /* in the memory that was kept, accepted in this boot */
     BW_TENURE_EVENT_REBOOTED, /* likewise, in another */
@@ -57,8 +62,72 @@ enum bw_tenure_event {
     BW_TENURE_EVENT_GIVEN_BACK,
     BW_TENURE_EVENT_LET_GO,
 };
-/* The only way in which `tenure` changes. */
+/* ... to the connection, */
+enum bw_site_link_event { BW_SITE_LINK_EVENT_GREETED, BW_SITE_LINK_EVENT_LOST };
+/* ... to what is to be durable, */
+enum bw_site_save_event {
+    BW_SITE_SAVE_EVENT_ASKED,
+    BW_SITE_SAVE_EVENT_KEPT,
+    BW_SITE_SAVE_EVENT_FAILED
+};
+/* ... to what is known of the deadline, */
+enum bw_site_deadline_event {
+    BW_SITE_DEADLINE_EVENT_ACCEPTED,
+    BW_SITE_DEADLINE_EVENT_FOUND,
+    BW_SITE_DEADLINE_EVENT_TOLD,
+    BW_SITE_DEADLINE_EVENT_LOST
+};
+/* ... to fences, and what they have seen, */
+enum bw_site_fence_event {
+    BW_SITE_FENCE_EVENT_ACCEPTED,
+    BW_SITE_FENCE_EVENT_BEGUN,
+    BW_SITE_FENCE_EVENT_ENDED,  /* well */
+    BW_SITE_FENCE_EVENT_DOUBTED /* it serves, or may; or the guard says anew what it knows */
+};
+enum bw_site_own_fence_event {
+    BW_SITE_OWN_FENCE_EVENT_BEGUN,
+    BW_SITE_OWN_FENCE_EVENT_DOUBTED,
+    BW_SITE_OWN_FENCE_EVENT_ENDED
+};
+enum bw_site_own_end_event {
+    BW_SITE_OWN_END_EVENT_ACCEPTED,
+    BW_SITE_OWN_END_EVENT_BEGUN,
+    BW_SITE_OWN_END_EVENT_SEEN,
+    BW_SITE_OWN_END_EVENT_DENIED,
+    BW_SITE_OWN_END_EVENT_SERVES
+};
+/* ... to the service, from its start to its end. */
+enum bw_site_start_event {
+    BW_SITE_START_EVENT_ACCEPTED,
+    BW_SITE_START_EVENT_RESTARTS,
+    BW_SITE_START_EVENT_RAN,
+    BW_SITE_START_EVENT_FAILED,
+    BW_SITE_START_EVENT_FAILED_EARLY
+};
+enum bw_site_stop_event {
+    BW_SITE_STOP_EVENT_ACCEPTED,
+    BW_SITE_STOP_EVENT_SEEN,
+    BW_SITE_STOP_EVENT_DENIED
+};
+enum bw_site_final_event {
+    BW_SITE_FINAL_EVENT_ACCEPTED,
+    BW_SITE_FINAL_EVENT_ENDED,
+    BW_SITE_FINAL_EVENT_AWAITED,
+    BW_SITE_FINAL_EVENT_MEASURED,
+    BW_SITE_FINAL_EVENT_MISSED
+};
 void bw_site_tenure_move(struct bw_site *site, enum bw_tenure_event event);
+void bw_site_link_move(struct bw_site *site, enum bw_site_link_event event);
+void bw_site_save_move(struct bw_site *site, enum bw_site_save_event event);
+void bw_site_deadline_move(struct bw_site *site, enum bw_site_deadline_event event);
+void bw_site_fence_move(struct bw_site *site, enum bw_site_fence_event event);
+void bw_site_own_fence_move(struct bw_site *site, enum bw_site_own_fence_event event);
+void bw_site_own_end_move(struct bw_site *site, enum bw_site_own_end_event event);
+void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
+void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
+void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
+
+/* site_tenure.c */
 bool bw_site_tenure_renews(const struct bw_site *site);
 void bw_site_begin_stop(const struct step *step, enum bw_reason reason, const char *rule);
 
@@ -79,15 +148,23 @@ void bw_site_on_confirmed(const struct step *step, const struct bw_site_event *e
 void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state *state);
 void bw_site_on_guard_lost(const struct step *step);
 void bw_site_on_guard_message(const struct step *step, const struct bw_guard_message *message);
-void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
-void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok);
+/* What a fence came to, the guard's or the agent's own. */
+void bw_site_note_fence_failed(const struct step *step, uint64_t epoch);
+void bw_site_note_fence_succeeded(struct bw_site *site);
+void bw_site_note_answered(const struct step *step, uint64_t held_index);
+
+/* site_own_fence.c */
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
+void bw_site_fence_held(const struct step *step);
+void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok);
+/* What another instance of this site has armed. */
 void bw_site_watch_old_instance(const struct step *step);
+void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event *event);
 
 /* site_watch.c */
-/* It serves again, or may: what was seen to end it before counts no more (3.3). */
-void bw_site_doubt_end(struct bw_site *site);
+/* It serves again (SERVES), or may (DENIED): what was seen to end it before counts no more (3.3). */
+void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why);
 /* The service was ended; what is left is to give the epoch back, with its final position. */
 void bw_site_begin_ending(const struct step *step);
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended);

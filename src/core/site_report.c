@@ -19,7 +19,7 @@ static bool is_never_armed(const struct bw_site *site, struct bw_instant now)
 static bool is_never_kept(const struct bw_site *site, struct bw_instant now)
 {
     return (site->tenure == BW_TENURE_WAITING || site->tenure == BW_TENURE_STARTING) &&
-           site->service != BW_SERVICE_STARTED && (site->save_pending || site->save_failed) &&
+           site->service != BW_SERVICE_STARTED && site->save != BW_SITE_SAVE_KEPT &&
            bw_instant_elapsed_ns(now, site->unsaved_own_since) >= BW_SITE_UNSAVED_NS;
 }
 
@@ -28,7 +28,7 @@ static bool is_never_kept(const struct bw_site *site, struct bw_instant now)
 static bool renews(const struct bw_site *site, struct bw_instant now)
 {
     return bw_site_tenure_renews(site) && !is_never_armed(site, now) && !is_never_kept(site, now) &&
-           bw_id_equal(site->memory.boot_id, site->boot_id) && site->guard_greeted &&
+           bw_id_equal(site->memory.boot_id, site->boot_id) && bw_site_is_greeted(site) &&
            !bw_site_guard_is_silent(site, now);
 }
 
@@ -104,6 +104,22 @@ static enum bw_service service_of(const struct bw_site *site)
     return is_fenced && site->service == BW_SERVICE_STOPPED ? BW_SERVICE_UNKNOWN : site->service;
 }
 
+static void say_released(const struct bw_site *site, struct bw_sync_group *out_group)
+{
+    const struct bw_site_memory *kept = &site->kept;
+
+    if (kept->epoch != 0 && kept->epoch == site->memory.epoch && kept->given_back) {
+        /* "given back" is on disk before Released leaves (3.5) */
+        out_group->released.epoch = kept->epoch;
+        out_group->released.reason = kept->reason;
+        out_group->released.past_no_return = kept->past_no_return;
+        memcpy(out_group->released.position, kept->position, sizeof out_group->released.position);
+        /* What was seen to serve since takes it back at once, whatever the disk says (3.3). */
+        if (site->memory.fenced_index == kept->fenced_index)
+            out_group->released.held_index = kept->fenced_index;
+    }
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -115,28 +131,20 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     memcpy(out_group->name, site->group, sizeof out_group->name);
     if (renews(site, now))
         out_group->renew_epoch = site->memory.epoch;
-    if (kept->epoch != 0 && kept->epoch == site->memory.epoch && kept->given_back) {
-        /* "given back" is on disk before Released leaves (3.5) */
-        out_group->released.epoch = kept->epoch;
-        out_group->released.reason = kept->reason;
-        out_group->released.past_no_return = kept->past_no_return;
-        memcpy(out_group->released.position, kept->position, sizeof out_group->released.position);
-        /* What was seen to serve since takes it back at once, whatever the disk says (3.3). */
-        if (site->memory.fenced_index == kept->fenced_index)
-            out_group->released.held_index = kept->fenced_index;
-    }
+    say_released(site, out_group);
     BW_ASSERT(out_group->renew_epoch == 0 ||
               out_group->released.epoch != out_group->renew_epoch); /* 3.5: final */
     report->spec_version = site->observed_spec_version;
-    report->epoch_seen = site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
-                                                                     : site->guard.epoch_seen;
+    report->epoch_seen = bw_site_epoch_seen(site);
     report->let_go_index = kept->let_go_index;
-    report->guard_alive = site->guard_greeted && !bw_site_guard_is_silent(site, now);
+    report->guard_alive = bw_site_is_greeted(site) && !bw_site_guard_is_silent(site, now);
     report->enforced = kept->enforced;
     report->service = service_of(site);
     report->service_age_ms = age_ms(now, &site->observation[BW_ACTION_STATUS]);
     report->verified = site->verified || !site->limits.has_script[BW_ACTION_VERIFY];
-    report->has_fence_or_stop_succeeded = site->guard.stop_seen || site->own_stop_seen;
+    report->has_fence_or_stop_succeeded = site->guard.stop_seen ||
+                                          site->own_end == BW_SITE_OWN_END_SEEN ||
+                                          site->own_end == BW_SITE_OWN_END_DENIED;
     report->fence_failed = site->fence_failed;
     report->fence_epoch = site->fence_failed_epoch;
     report->condition = condition_of(site);

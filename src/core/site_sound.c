@@ -20,6 +20,11 @@ static bool is_leased(const struct bw_site *site)
     return site->tenure == BW_TENURE_STARTING || site->tenure == BW_TENURE_SERVING;
 }
 
+static bool has_failed(const struct bw_site *site)
+{
+    return site->start == BW_SITE_START_FAILED || site->start == BW_SITE_START_FAILED_EARLY;
+}
+
 static const char *tenure_unsound(const struct bw_site *site)
 {
     const bool is_open = site->memory.epoch != 0 && !site->memory.given_back;
@@ -31,7 +36,15 @@ static const char *tenure_unsound(const struct bw_site *site)
          "the site's tenure: what may be armed is durable");
     FACT(!was_kept || !site->kept.given_back, /* 3.5: neither renewed nor started from then on */
          "the site's tenure: what was given back is neither renewed nor started");
-    FACT(site->tenure != BW_TENURE_ACCEPTING || site->save_pending || site->save_failed, /* 3.4 */
+    FACT(!was_kept || site->fence == BW_SITE_FENCE_NONE, /* 3.4: no agent renews what is being fenced */
+         "the site's tenure: what is fenced is neither renewed nor started");
+    FACT(!was_kept || site->stop == BW_SITE_STOP_NONE, /* 3.5: no more start of it */
+         "the site's tenure: what was stopped is neither renewed nor started");
+    FACT(!is_leased(site) || !has_failed(site), /* 4: not tried again where it may have written */
+         "the site's tenure: what could not be started is not started again");
+    FACT(site->tenure != BW_TENURE_ENDING || site->stop == BW_SITE_STOP_SEEN, /* 3.5 */
+         "the site's tenure: what is given back was seen to have ended");
+    FACT(site->tenure != BW_TENURE_ACCEPTING || site->save != BW_SITE_SAVE_KEPT, /* 3.4 */
          "the site's tenure: an epoch that is accepted is being written down");
     return NULL;
 }
@@ -46,6 +59,8 @@ static const char *lease_unsound(const struct bw_site *site)
          "the site's lease: nothing is started without one");
     FACT(site->tenure != BW_TENURE_NONE || !has_end, /* 3.5 */
          "the site's lease: none is left of an epoch that is over");
+    FACT(!has_end || site->deadline != BW_SITE_DEADLINE_UNKNOWN, /* 3.4, H10 */
+         "the site's lease: where there is one, its deadline is known");
     FACT(site->tenure != BW_TENURE_ACCEPTING || !has_end, /* 3.4: armed only once it is durable */
          "the site's lease: none is of an epoch that is not durable");
     return NULL;
@@ -64,7 +79,7 @@ static const char *saves_unsound(const struct bw_site *site)
          "the site's saves: what was let go is saved as such");
     FACT(site->saving.let_go_index <= site->memory.let_go_index, /* 3.9 */
          "the site's saves: what was let go stays let go");
-    FACT(!site->save_pending || site->save_number != 0, /* one that was asked for is awaited */
+    FACT(!bw_site_is_saving(site) || site->save_number != 0, /* one that was asked for is awaited */
          "the site's saves: what is pending was asked for");
     return NULL;
 }
@@ -81,7 +96,7 @@ static bool asks_guard(const struct bw_site *site)
 
 static const char *guard_unsound(const struct bw_site *site)
 {
-    FACT(site->guard_greeted || !asks_guard(site), /* 3.4: a new hello voids what was before it */
+    FACT(bw_site_is_greeted(site) || !asks_guard(site), /* 3.4: a new hello voids what was before it */
          "the site's guard: nothing is awaited of one that is not there");
     FACT(site->running == BW_ACTION_NONE || bw_action_is_action(site->running), /* 3.4: two slots */
          "the site's guard: an observation is no action");
@@ -90,9 +105,8 @@ static const char *guard_unsound(const struct bw_site *site)
 
 static const char *own_fence_unsound(const struct bw_site *site)
 {
-    FACT(!site->own_fence_in_doubt || site->own_fence_running, /* 3.3: of the one that runs */
-         "the site's own fence: one that is over is in no doubt");
-    FACT(!site->own_fence_running || site->own_fence_looked, /* 4: of what it saw nobody told the guard */
+    FACT(site->own_fence == BW_SITE_OWN_FENCE_IDLE ||
+             site->own_end != BW_SITE_OWN_END_NONE, /* 4: of what it saw nobody told the guard */
          "the site's own fence: one that runs has begun");
     return NULL;
 }

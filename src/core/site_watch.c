@@ -1,3 +1,4 @@
+/* What a site sees of its service: what is looked at when, and what that counts for. */
 #include "site_internal.h"
 
 #include <string.h>
@@ -15,7 +16,7 @@
  * that is committed of them: a site that waits for it says `outside`, until they show what they do. */
 bool bw_site_awaits_reach(const struct bw_site *site)
 {
-    return site->tenure == BW_TENURE_STARTING && !site->start_ran &&
+    return site->tenure == BW_TENURE_STARTING && site->start != BW_SITE_START_RAN &&
            site->service == BW_SERVICE_STOPPED && site->order.kind == BW_ORDER_RUN &&
            site->order.epoch == site->memory.epoch &&
            site->order.reach_digest != site->guard.sight.digest;
@@ -131,7 +132,7 @@ static void read_readiness(struct bw_site *site, const struct bw_guard_run_ended
  * not end it (3.4), and the guard will. */
 static bool is_under_anothers_deadline(const struct bw_site *site, struct bw_instant now)
 {
-    return site->guard_greeted && site->guard.armed_epoch != 0 &&
+    return bw_site_is_greeted(site) && site->guard.armed_epoch != 0 &&
            !bw_id_equal(site->guard.armed_instance, site->instance) &&
            !bw_instant_right_is_over(now, site->guard.armed_end);
 }
@@ -201,14 +202,15 @@ void bw_site_begin_ending(const struct step *step)
     struct bw_site *site = step->site;
     const bool is_move = site->order.kind == BW_ORDER_STOP && !site->order.closed &&
                          site->order.epoch == site->memory.epoch;
-    const bool is_wanted = site->stop_succeeded || is_move;
+    const bool is_wanted = site->stop == BW_SITE_STOP_SEEN || is_move;
 
     BW_ASSERT(bw_site_epoch_is_open(site)); /* 3.5: what is not open has nothing to give back */
     bw_site_tenure_move(site, BW_TENURE_EVENT_ENDED);
-    site->stop_succeeded = true;
-    site->position_final = false;
+    bw_site_stop_move(site, BW_SITE_STOP_EVENT_SEEN);
     site->stopped_since = step->now;
-    site->final_position_due = is_wanted && site->limits.has_script[BW_ACTION_READINESS];
+    bw_site_final_move(site, is_wanted && site->limits.has_script[BW_ACTION_READINESS]
+                                    ? BW_SITE_FINAL_EVENT_AWAITED
+                                    : BW_SITE_FINAL_EVENT_ENDED);
 }
 
 /* Of a run that began after the end of the service, and ended by itself: what somebody cut off may have
@@ -216,20 +218,38 @@ void bw_site_begin_ending(const struct step *step)
 static void note_final_position(struct bw_site *site, const struct bw_observation *observation,
                                 enum bw_run_result result)
 {
-    if (site->tenure != BW_TENURE_ENDING || !site->final_position_due ||
+    if (site->tenure != BW_TENURE_ENDING || site->final != BW_SITE_FINAL_DUE ||
         !bw_instant_wait_is_over(observation->at, site->stopped_since))
         return;
-    site->final_position_due = false;
-    site->position_final = result == BW_RUN_OK || result == BW_RUN_FAILED;
+    bw_site_final_move(site, result == BW_RUN_OK || result == BW_RUN_FAILED
+                                    ? BW_SITE_FINAL_EVENT_MEASURED
+                                    : BW_SITE_FINAL_EVENT_MISSED);
 }
 
 /* What a fence was seen to end serves again, or may (3.3): the epoch is given back on no older word than
  * that, and a fence that runs may have looked before it. */
-void bw_site_doubt_end(struct bw_site *site)
+void bw_site_doubt_end(struct bw_site *site, enum bw_site_own_end_event why)
 {
-    site->fence_ok_read = false;
-    site->own_fence_done = false;
-    site->own_fence_in_doubt = site->own_fence_running;
+    bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
+    bw_site_own_end_move(site, why);
+    bw_site_own_fence_move(site, BW_SITE_OWN_FENCE_EVENT_DOUBTED);
+}
+
+/* 3.9: of what was let go no fence will see the end any more. What its manager begins again is
+ * stopped for a moment: so a failed fence counts until status has said the same twice since the
+ * let-go, the second time by a look that began at least check_interval after it. */
+static void forget_fence_of_let_go(const struct step *step, enum bw_service before,
+                                   struct bw_instant seen)
+{
+    struct bw_site *site = step->site;
+
+    if (!site->fence_failed || site->memory.enforced || bw_site_epoch_is_open(site) ||
+        !bw_instant_wait_is_over(seen, site->fence_again_at) ||
+        site->service == BW_SERVICE_UNKNOWN || site->service != before)
+        return;
+    site->fence_failed = false;
+    bw_site_alarm(site, BW_ALARM_FENCE_FAILED, false);
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S64");
 }
 
 void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ended *ended)
@@ -256,12 +276,12 @@ void bw_site_on_observed(const struct step *step, const struct bw_guard_run_ende
         site->guard.sight = ended->sight;
         if (site->service == BW_SERVICE_STARTED) { /* it has not stayed so (3.3) */
             site->guard.stop_seen = false;
-            site->own_stop_seen = false;
-            bw_site_doubt_end(site);
+            bw_site_doubt_end(site, BW_SITE_OWN_END_EVENT_SERVES);
             site->guard.served = BW_SERVED_MAYBE;
             forget_answered(step);
         }
         count_service(step, observation->at);
+        forget_fence_of_let_go(step, before, observation->at);
         if (site->service != before || site->observed_spec_version != observation->spec_version)
             (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S36");
         site->observed_spec_version = observation->spec_version;
@@ -323,7 +343,7 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
             return BACK_TO_BACK_NS;
         return site->limits.check_interval_ns;
     case BW_ACTION_READINESS:
-        if (site->order.prepare || site->final_position_due)
+        if (site->order.prepare || site->final == BW_SITE_FINAL_DUE)
             return BACK_TO_BACK_NS;
         return site->limits.check_interval_ns;
     case BW_ACTION_CONDITION:
@@ -333,7 +353,9 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
             return 0;
         if (site->tenure == BW_TENURE_SERVING) /* adopted: nobody rejoins behind it before (4) */
             return site->limits.check_interval_ns;
-        return site->tenure == BW_TENURE_STARTING && site->start_ran ? BACK_TO_BACK_NS : 0;
+        return site->tenure == BW_TENURE_STARTING && site->start == BW_SITE_START_RAN
+                   ? BACK_TO_BACK_NS
+                   : 0;
     case BW_ACTION_NONE:
     case BW_ACTION_START:
     case BW_ACTION_STOP:
@@ -343,13 +365,6 @@ static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind
         break;
     }
     return 0;
-}
-
-/* The newest that is known here: the guard refuses a run once a higher one is armed. */
-static uint64_t epoch_seen(const struct bw_site *site)
-{
-    return site->memory.epoch > site->guard.epoch_seen ? site->memory.epoch
-                                                       : site->guard.epoch_seen;
 }
 
 static bool any_observation_runs(const struct bw_site *site)
@@ -371,14 +386,14 @@ static void begin_observation(const struct step *step, enum bw_action_kind kind)
     observation->order_index = site->order.index;
     observation->begun = step->now;
     observation->due = bw_instant_add(step->now, interval_ns(site, kind));
-    bw_site_run(step, kind, epoch_seen(site), "S38");
+    bw_site_run(step, kind, bw_site_epoch_seen(site), "S38");
 }
 
 static bool may_fence(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return has_no_service(site) && site->guard_greeted && site->running == BW_ACTION_NONE &&
+    return has_no_service(site) && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
            bw_instant_wait_is_over(step->now, site->retry_at);
 }
 
@@ -391,7 +406,7 @@ static void fence_rogue(const struct step *step)
         return;
     site->rogue_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_ROGUE_START, true);
-    bw_site_run(step, BW_ACTION_FENCE, epoch_seen(site), "S39");
+    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S39");
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S40");
 }
 
@@ -405,14 +420,14 @@ static void repeat_failed_fence(const struct step *step)
         !bw_instant_wait_is_over(step->now, site->fence_again_at) || !may_fence(step))
         return;
     site->fence_again_at = bw_instant_add(step->now, site->limits.check_interval_ns);
-    bw_site_run(step, BW_ACTION_FENCE, epoch_seen(site), "S63");
+    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S63");
 }
 
 /* A switchover waits for a readiness of this order, or of the service that has just ended: status
  * waits for it. Only for the first one, so that a slow script does not keep status away. */
 static bool is_readiness_awaited(const struct bw_site *site)
 {
-    return site->final_position_due ||
+    return site->final == BW_SITE_FINAL_DUE ||
            (site->order.prepare && site->ready_order_index != site->order.index);
 }
 
@@ -427,7 +442,7 @@ void bw_site_watch_service(const struct step *step)
 
     fence_rogue(step);
     repeat_failed_fence(step);
-    if (!site->guard_greeted || site->running != BW_ACTION_NONE || any_observation_runs(site))
+    if (!bw_site_is_greeted(site) || site->running != BW_ACTION_NONE || any_observation_runs(site))
         return;
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         const enum bw_action_kind kind = kinds[i];

@@ -124,13 +124,20 @@ add_for_site(struct findings *findings, uint32_t site, const char *field, const 
 static const char *const name_rule =
     "not a name: 1 to 63 of a-z A-Z 0-9 . _ - and the first a letter or digit";
 
+static uint32_t number_of(const struct bw_spec *spec, const struct range *range)
+{
+    uint32_t value;
+
+    memcpy(&value, (const char *)spec + range->offset, sizeof value);
+    return value;
+}
+
 static void check_ranges(const struct bw_spec *spec, struct findings *findings)
 {
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *range = &ranges[i];
-        uint32_t value;
+        const uint32_t value = number_of(spec, range);
 
-        memcpy(&value, (const char *)spec + range->offset, sizeof value);
         if (value < range->min || value > range->max)
             add(findings, range->key, "%s %s is outside %s to %s", range->key,
                 format_number(value, range->unit).text, format_number(range->min, range->unit).text,
@@ -250,6 +257,32 @@ bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name)
     const int site = bw_spec_find_site(spec, name);
 
     return site >= 0 && !spec->sites[site].never_candidate;
+}
+
+static bool are_sites_equal(const struct bw_spec *spec, const struct bw_spec *other)
+{
+    if (spec->site_count != other->site_count)
+        return false;
+    for (uint32_t i = 0; i < spec->site_count; i++) {
+        const struct bw_site_spec *site = &spec->sites[i];
+        const struct bw_site_spec *its = &other->sites[i];
+
+        if (strcmp(site->name, its->name) != 0 || site->priority != its->priority ||
+            site->never_candidate != its->never_candidate)
+            return false;
+    }
+    return true;
+}
+
+bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other)
+{
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++)
+        if (number_of(spec, &ranges[i]) != number_of(other, &ranges[i]))
+            return false;
+    return strcmp(spec->name, other->name) == 0 && are_sites_equal(spec, other) &&
+           spec->mode == other->mode && spec->on_lag == other->on_lag &&
+           spec->min_grade == other->min_grade &&
+           spec->expired_is_enough == other->expired_is_enough;
 }
 
 BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")

@@ -38,24 +38,24 @@ static bool is_another_boot_kept(const struct bw_group *group, struct bw_id boot
     return group->has_more_boots;
 }
 
-bool bw_ways_is_sole_holder(const struct bw_group *group, const struct bw_heard *heard)
+bool bw_ways_is_sole_holder(const struct bw_group *group, const struct bw_contact *contact)
 {
-    return heard->relayed_by == 0 && group->boot_count > 0 &&
-           !is_another_boot_kept(group, heard->boot_id);
+    return contact->relayed_by == 0 && group->boot_count > 0 &&
+           !is_another_boot_kept(group, contact->boot_id);
 }
 
 /* `heard` is NULL: only the boot counts. What came directly proves that the agent itself has spoken,
  * whichever way its renewals took. */
 static bool is_another_way(const struct bw_way *way, struct bw_id boot_id,
-                           const struct bw_heard *heard)
+                           const struct bw_contact *contact)
 {
     if (!bw_id_equal(way->boot_id, boot_id))
         return true;
-    if (heard == NULL || heard->released_by.directly)
+    if (contact == NULL || contact->released_by.directly)
         return false;
-    BW_ASSERT(heard->released_by.count <= BW_WITNESSES_MAX);
-    for (uint32_t i = 0; i < heard->released_by.count; i++)
-        if (heard->released_by.witnesses[i] == way->relayed_by)
+    BW_ASSERT(contact->released_by.count <= BW_WITNESSES_MAX);
+    for (uint32_t i = 0; i < contact->released_by.count; i++)
+        if (contact->released_by.witnesses[i] == way->relayed_by)
             return false;
     return true;
 }
@@ -63,9 +63,9 @@ static bool is_another_way(const struct bw_way *way, struct bw_id boot_id,
 /* An earlier leader's confirmations are all before this one's time; what it confirmed itself it has
  * noted. */
 static bool others_since(const struct bw_ways_known *known, struct bw_id boot_id,
-                         const struct bw_heard *heard, struct bw_instant *out_since)
+                         const struct bw_contact *contact, struct bw_instant *out_since)
 {
-    const bool is_relayed = heard != NULL && !heard->released_by.directly;
+    const bool is_relayed = contact != NULL && !contact->released_by.directly;
     const bool may_be_unknown = !known->was_granted_here &&
                                 (is_relayed || is_another_boot_kept(known->group, boot_id));
     const struct bw_ways *ways = known->ways;
@@ -75,7 +75,7 @@ static bool others_since(const struct bw_ways_known *known, struct bw_id boot_id
     if (may_be_unknown)
         since = known->leader_since;
     for (uint32_t i = 0; i < ways->count; i++) {
-        if (!is_another_way(&ways->renewed[i].way, boot_id, heard))
+        if (!is_another_way(&ways->renewed[i].way, boot_id, contact))
             continue;
         has_others = true;
         since = bw_instant_max(since, ways->renewed[i].last);
@@ -89,10 +89,10 @@ static bool others_since(const struct bw_ways_known *known, struct bw_id boot_id
     return has_others;
 }
 
-bool bw_ways_others_since(const struct bw_ways_known *known, const struct bw_heard *heard,
+bool bw_ways_others_since(const struct bw_ways_known *known, const struct bw_contact *contact,
                           struct bw_instant *out_since)
 {
-    return others_since(known, heard->boot_id, heard, out_since);
+    return others_since(known, contact->boot_id, contact, out_since);
 }
 
 bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id boot_id,
@@ -101,16 +101,16 @@ bool bw_ways_other_boots_since(const struct bw_ways_known *known, struct bw_id b
     return others_since(known, boot_id, NULL, out_since);
 }
 
-bool bw_ways_is_vouched(const struct bw_heard *heard)
+bool bw_ways_is_vouched(const struct bw_contact *contact)
 {
-    return heard->released_by.directly || heard->released_by.count > 1;
+    return contact->released_by.directly || contact->released_by.count > 1;
 }
 
-uint64_t bw_ways_relayed_by(const struct bw_heard *heard)
+uint64_t bw_ways_relayed_by(const struct bw_contact *contact)
 {
-    if (heard->released.epoch == 0)
-        return heard->relayed_by;
-    return heard->released_by.directly || heard->released_by.count == 0
+    if (contact->released.epoch == 0)
+        return contact->relayed_by;
+    return contact->released_by.directly || contact->released_by.count == 0
                ? 0
-               : heard->released_by.witnesses[0];
+               : contact->released_by.witnesses[0];
 }

@@ -20,13 +20,13 @@ static void note_phase(struct bw_watch *watch, const struct bw_group *group, str
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int place, uint64_t relayed_by,
+                        const struct bw_sync_group *said, int group_index, uint64_t relayed_by,
                         struct bw_instant received);
 
-static struct bw_group *group_at(const struct bw_witness *witness, int place)
+static struct bw_group *group_at(const struct bw_witness *witness, int group_index)
 {
-    BW_ASSERT(place >= 0 && place < (int)witness->cluster->group_count);
-    return &witness->cluster->groups[place];
+    BW_ASSERT(group_index >= 0 && group_index < (int)witness->cluster->group_count);
+    return &witness->cluster->groups[group_index];
 }
 
 void bw_witness_init(struct bw_witness *witness, const char *name, struct bw_cluster *cluster,
@@ -43,9 +43,9 @@ void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 {
     BW_ASSERT(witness->cluster->group_count <= witness->cluster->group_capacity);
     witness->deleted_applied = now;
-    for (uint32_t place = 0; place < witness->cluster->group_count; place++) {
-        const struct bw_group *group = group_at(witness, (int)place);
-        struct bw_watch *watch = &witness->watches[place];
+    for (uint32_t group_index = 0; group_index < witness->cluster->group_count; group_index++) {
+        const struct bw_group *group = group_at(witness, (int)group_index);
+        struct bw_watch *watch = &witness->watches[group_index];
 
         if (strcmp(watch->name, group->spec.name) != 0)
             *watch = (struct bw_watch){0};
@@ -133,8 +133,8 @@ static void forget_term(struct bw_witness *witness)
     const struct bw_instant none = {0, 0};
 
     bw_proof_init(&witness->proof);
-    for (uint32_t place = 0; place < witness->cluster->group_capacity; place++) {
-        struct bw_watch *watch = &witness->watches[place];
+    for (uint32_t group_index = 0; group_index < witness->cluster->group_capacity; group_index++) {
+        struct bw_watch *watch = &witness->watches[group_index];
 
         if (watch->name[0] == '\0')
             continue; /* never used: to write it would cost its memory */
@@ -270,28 +270,30 @@ uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sy
     if (!bw_id_is_none(sync->cluster_id) && !bw_id_equal(sync->cluster_id, witness->cluster->id))
         return 0;
     if (sync->generation > witness->cluster->generation)
-        return 0; /* this witness was left behind by a recovery */
+        return 0; /* a recovery has left this witness behind */
+    if (!bw_id_is_none(sync->cluster_id) && sync->generation < witness->cluster->generation)
+        return 0; /* 3.9: who may yet obey the witnesses of before is told, and not counted */
     for (uint32_t i = 0; i < sync->group_count; i++) {
-        int place = bw_cluster_find(witness->cluster, sync->groups[i].name);
+        int group_index = bw_cluster_find(witness->cluster, sync->groups[i].name);
 
         renews = renews || sync->groups[i].renew_epoch != 0;
-        if (place >= 0)
-            keep_report(witness, sync, &sync->groups[i], place, relayed_by, received);
+        if (group_index >= 0)
+            keep_report(witness, sync, &sync->groups[i], group_index, relayed_by, received);
     }
     if (!renews || !witness->leadership.leads)
         return 0;
     return bw_proof_want(&witness->proof);
 }
 
-static struct bw_heard *find_session(struct bw_site_reports *reports, const struct bw_sync *sync)
+static struct bw_contact *find_session(struct bw_site_reports *reports, const struct bw_sync *sync)
 {
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
-        struct bw_heard *heard = &reports->by_instance[i];
+        struct bw_contact *contact = &reports->by_instance[i];
 
-        if (heard->used && bw_id_equal(heard->instance, sync->instance) &&
-            bw_id_equal(heard->session, sync->session) &&
-            bw_id_equal(heard->boot_id, sync->boot_id))
-            return heard;
+        if (contact->used && bw_id_equal(contact->instance, sync->instance) &&
+            bw_id_equal(contact->session, sync->session) &&
+            bw_id_equal(contact->boot_id, sync->boot_id))
+            return contact;
     }
     return NULL;
 }
@@ -304,18 +306,18 @@ static bool is_same_release(const struct bw_released *a, const struct bw_release
 
 /* By whom the give-back has come. The same bytes go to every witness, so it may come by several; but
  * a witness that passes on other words than those that came before it speaks for itself alone. */
-static void note_release(struct bw_heard *heard, const struct bw_released *released,
+static void note_release(struct bw_contact *contact, const struct bw_released *released,
                          uint64_t relayed_by)
 {
-    struct bw_released_by *by = &heard->released_by;
+    struct bw_released_by *by = &contact->released_by;
 
     BW_ASSERT(by->count <= BW_WITNESSES_MAX);
-    if (relayed_by != 0 && by->directly && heard->released.epoch >= released->epoch &&
-        heard->released.held_index >= released->held_index)
+    if (relayed_by != 0 && by->directly && contact->released.epoch >= released->epoch &&
+        contact->released.held_index >= released->held_index)
         return;
-    if (!is_same_release(&heard->released, released))
+    if (!is_same_release(&contact->released, released))
         *by = (struct bw_released_by){0};
-    heard->released = *released;
+    contact->released = *released;
     if (released->epoch == 0)
         return;
     if (relayed_by == 0) {
@@ -332,42 +334,42 @@ static void note_release(struct bw_heard *heard, const struct bw_released *relea
 /* The newest sync of which the agent has heard this very witness's answer; 0: it names none. */
 static uint64_t heard_of(const struct bw_witness *witness, const struct bw_sync *sync)
 {
-    uint64_t heard = 0;
+    uint64_t contact = 0;
 
     for (uint32_t i = 0; i < sync->exchange_count; i++) {
         const struct bw_exchange *exchange = &sync->exchanges[i];
 
-        if (strcmp(exchange->witness, witness->name) == 0 && exchange->number > heard)
-            heard = exchange->number;
+        if (strcmp(exchange->witness, witness->name) == 0 && exchange->number > contact)
+            contact = exchange->number;
     }
-    return heard;
+    return contact;
 }
 
 /* When the sync that the agent heard answered was received here: from this witness's own notes, never
  * from the agent, and only what this witness answered itself. It may have answered another witness's
  * copy later than it got that sync, so another's answer tells nothing of when what follows was made. One
  * that is not among the notes was received no earlier than what was, and has a smaller number. */
-static void look_up_answer(const struct bw_witness *witness, const struct bw_heard *before,
-                           const struct bw_sync *sync, struct bw_heard *out_heard)
+static void look_up_answer(const struct bw_witness *witness, const struct bw_contact *before,
+                           const struct bw_sync *sync, struct bw_contact *out_contact)
 {
-    const uint64_t heard = heard_of(witness, sync);
+    const uint64_t contact = heard_of(witness, sync);
 
-    out_heard->receipts[0] = (struct bw_receipt){.number = sync->number,
-                                                 .received = out_heard->received};
+    out_contact->receipts[0] = (struct bw_receipt){.number = sync->number,
+                                                   .received = out_contact->received};
     if (before == NULL)
         return;
-    memcpy(&out_heard->receipts[1], before->receipts,
+    memcpy(&out_contact->receipts[1], before->receipts,
            (BW_RECEIPTS_MAX - 1) * sizeof(before->receipts[0]));
-    out_heard->answered_number = before->answered_number;
-    out_heard->answered_received = before->answered_received;
-    for (size_t i = 0; i < BW_RECEIPTS_MAX && heard < sync->number; i++) {
+    out_contact->answered_number = before->answered_number;
+    out_contact->answered_received = before->answered_received;
+    for (size_t i = 0; i < BW_RECEIPTS_MAX && contact < sync->number; i++) {
         const struct bw_receipt *receipt = &before->receipts[i];
 
-        if (receipt->number == 0 || receipt->number > heard)
+        if (receipt->number == 0 || receipt->number > contact)
             continue;
         if (receipt->number > before->answered_number) {
-            out_heard->answered_number = receipt->number;
-            out_heard->answered_received = receipt->received;
+            out_contact->answered_number = receipt->number;
+            out_contact->answered_received = receipt->received;
         }
         return; /* they are the newest first */
     }
@@ -384,16 +386,17 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
         memcpy(watch->served_site, name, sizeof(watch->served_site));
     }
     for (int site = 0; site < (int)group->spec.site_count; site++) {
-        const struct bw_heard *heard = bw_site_reports_newest(&watch->reports[site]);
+        const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
 
-        if (site == holder || heard == NULL || !heard->report.has_lag ||
-            heard->report.ready_age_ms == UINT32_MAX)
+        if (site == holder || contact == NULL || !contact->report.has_lag ||
+            contact->report.ready_age_ms == UINT32_MAX)
             continue;
         watch->lag[site] = (struct bw_lag_sample){
             .known = true,
-            .lag_ms = heard->report.lag_ms,
-            .measured = bw_instant_sub(heard->received, bw_ms_to_ns(heard->report.ready_age_ms)),
-            .check_interval_ms = heard->report.check_interval_ms,
+            .lag_ms = contact->report.lag_ms,
+            .measured = bw_instant_sub(contact->received,
+                                       bw_ms_to_ns(contact->report.ready_age_ms)),
+            .check_interval_ms = contact->report.check_interval_ms,
         };
     }
 }
@@ -410,7 +413,7 @@ static bool is_serving(const struct bw_group *group, const struct bw_sync *sync,
 
 /* The receipt is looked up in this witness's own notes: only what this witness answered counts. */
 static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
-                         const struct bw_heard *before, const struct bw_sync *sync,
+                         const struct bw_contact *before, const struct bw_sync *sync,
                          uint64_t gap_ns)
 {
     for (uint32_t i = 0; i < sync->exchange_count; i++) {
@@ -431,13 +434,13 @@ static void measure_rate(const struct bw_witness *witness, struct bw_rate *rate,
 }
 
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
-                        const struct bw_sync_group *said, int place, uint64_t relayed_by,
+                        const struct bw_sync_group *said, int group_index, uint64_t relayed_by,
                         struct bw_instant received)
 {
-    const struct bw_group *group = group_at(witness, place);
-    struct bw_watch *watch = &witness->watches[place];
+    const struct bw_group *group = group_at(witness, group_index);
+    struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, sync->site);
-    struct bw_heard heard = {
+    struct bw_contact contact = {
         .used = true,
         .instance = sync->instance,
         .session = sync->session,
@@ -452,8 +455,8 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         .renew_epoch = said->renew_epoch,
         .report = said->report,
     };
-    struct bw_heard *before;
-    const struct bw_heard *newest;
+    struct bw_contact *before;
+    const struct bw_contact *newest;
 
     if (site < 0)
         return;
@@ -464,25 +467,26 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
         return; /* overtaken on its way: what it gives back is final, and came by one more way */
     }
     if (before != NULL) {
-        heard.released = before->released;
-        heard.released_by = before->released_by;
+        contact.released = before->released;
+        contact.released_by = before->released_by;
     }
-    note_release(&heard, &said->released, relayed_by);
-    memcpy(heard.agent, sync->agent, sizeof(heard.agent));
+    note_release(&contact, &said->released, relayed_by);
+    memcpy(contact.agent, sync->agent, sizeof(contact.agent));
     newest = bw_site_reports_newest(&watch->reports[site]);
     if (newest == NULL ||
         bw_instant_right_is_over(received,
                                  bw_instant_add(newest->received, bw_policy_freshness_ns(group))))
         watch->connected_since[site] = received;
-    look_up_answer(witness, before, sync, &heard);
-    BW_ASSERT(heard.answered_number <= heard.receipts[0].number); /* no answer is to what was not yet sent */
+    look_up_answer(witness, before, sync, &contact);
+    BW_ASSERT(contact.answered_number <=
+              contact.receipts[0].number); /* no answer is to what was not yet sent */
     if (before != NULL)
         measure_rate(witness, &watch->rates[site], before, sync, bw_policy_freshness_ns(group));
-    bw_site_reports_put(&watch->reports[site], &heard);
+    bw_site_reports_put(&watch->reports[site], &contact);
     if (!is_serving(group, sync, said))
         return;
     sample_lag(watch, group, site);
-    watch->served_heard = received;
+    watch->served_contact = received;
     if (said->report.verified)
         watch->verified_epoch = group->epoch;
 }
@@ -532,23 +536,23 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
                         uint64_t proof_number, struct bw_instant received, struct bw_instant now)
 {
     const struct bw_way way = {.boot_id = sync->boot_id, .relayed_by = relayed_by};
-    int place = bw_cluster_find(witness->cluster, group->name);
+    int group_index = bw_cluster_find(witness->cluster, group->name);
     struct bw_watch *watch;
 
-    if (place < 0 || !bw_proof_covers(&witness->proof, proof_number) ||
+    if (group_index < 0 || !bw_proof_covers(&witness->proof, proof_number) ||
         !bw_instant_wait_is_over(received, witness->leadership.leader_since))
         return false;
-    watch = &witness->watches[place];
-    if (!is_confirmable(witness, group_at(witness, place), watch, sync, group))
+    watch = &witness->watches[group_index];
+    if (!is_confirmable(witness, group_at(witness, group_index), watch, sync, group))
         return false;
     if (group->report.armed_epoch != group->renew_epoch &&
-        !is_first_renewal_due(witness, group_at(witness, place), now))
+        !is_first_renewal_due(witness, group_at(witness, group_index), now))
         return false;
     if (watch->confirmed_epoch != group->renew_epoch) {
         watch->last_confirmed = (struct bw_instant){0, 0};
         watch->ways = (struct bw_ways){0};
     }
-    (void)bw_ways_note(&watch->ways, &way, received); /* the shell looks for news itself */
+    (void)bw_ways_note(&watch->ways, &way, received); /* whether it is new, its caller counts itself */
     BW_ASSERT(watch->ways.count > 0); /* 3.5: an end waits for each way that was confirmed */
     watch->confirmed_epoch = group->renew_epoch;
     watch->last_confirmed = bw_instant_max(watch->last_confirmed, received);
@@ -573,14 +577,14 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
 {
     const struct bw_group *state = group_at(witness, group);
     int holder = bw_spec_find_site(&state->spec, state->holder_site);
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
 
     if (holder < 0 || strcmp(state->holder_site, site) == 0)
         return 0;
-    heard = bw_policy_connected(state, &witness->watches[group], holder, now);
-    if (heard == NULL || !bw_id_equal(heard->instance, state->holder_instance) ||
-        heard->report.armed_epoch != state->epoch || !heard->report.serving_epoch_started ||
-        !heard->report.verified)
+    contact = bw_policy_connected(state, &witness->watches[group], holder, now);
+    if (contact == NULL || !bw_id_equal(contact->instance, state->holder_instance) ||
+        contact->report.armed_epoch != state->epoch || !contact->report.serving_epoch_started ||
+        !contact->report.verified)
         return 0;
     return state->epoch;
 }
@@ -648,11 +652,11 @@ static const char *first_hold(const struct bw_candidacy *candidacy)
 }
 
 /* Nobody serves whom it could follow: without a person's word it would wait for ever. */
-static enum bw_err check_rejoin(const struct bw_witness *witness, int place,
+static enum bw_err check_rejoin(const struct bw_witness *witness, int group_index,
                                 const struct bw_wish *wish, struct bw_diag *diag)
 {
-    const struct bw_group *group = group_at(witness, place);
-    const struct bw_watch *watch = &witness->watches[place];
+    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, wish->to);
 
     if (site < 0 || wish->accept_data_loss || !bw_policy_owes_rejoin(group, watch, site))
@@ -664,12 +668,12 @@ static enum bw_err check_rejoin(const struct bw_witness *witness, int place,
                        wish->to, group->spec.name, wish->to, group->spec.name, wish->to);
 }
 
-static enum bw_err check_failover(const struct bw_witness *witness, int place,
+static enum bw_err check_failover(const struct bw_witness *witness, int group_index,
                                   const struct bw_wish *wish, struct bw_instant now,
                                   struct bw_diag *diag)
 {
-    const struct bw_group *group = group_at(witness, place);
-    const struct bw_watch *watch = &witness->watches[place];
+    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_watch *watch = &witness->watches[group_index];
     struct bw_expiry_base base = {.leader_since = witness->leadership.leader_since,
                                   .grant_applied = watch->grant_applied};
     int site = bw_spec_find_site(&group->spec, wish->to);
@@ -682,31 +686,31 @@ static enum bw_err check_failover(const struct bw_witness *witness, int place,
             "%s is `candidate: never` in the spec of %s; apply a spec that allows it", wish->to,
             group->spec.name);
     if (group->phase == BW_PHASE_VACANT)
-        return check_rejoin(witness, place, wish, diag);
+        return check_rejoin(witness, group_index, wish, diag);
     if (watch->confirmed_epoch == group->epoch)
         base.last_confirmed = watch->last_confirmed;
     if (group->held || bw_expiry_is_over(&base, &group->terms, now) ||
         bw_policy_connected(group, watch, holder, now) == NULL) {
         if (bw_arbiter_end_waits_for(group, watch, &witness->leadership, &waits))
             return bw_forced_refuse_waiting(group, &waits, diag);
-        return check_rejoin(witness, place, wish, diag);
+        return check_rejoin(witness, group_index, wish, diag);
     }
     return bw_diag_set(diag, BW_ERR_REFUSED,
                        "%s holds %s in epoch %" PRIu64 " and is alive (%" PRIu64
                        " ms of lease left); use switchover",
                        group->holder_site, group->spec.name, group->epoch,
-                       bw_witness_lease_left_ms(witness, place, now));
+                       bw_witness_lease_left_ms(witness, group_index, now));
 }
 
-static enum bw_err check_switchover(const struct bw_witness *witness, int place,
+static enum bw_err check_switchover(const struct bw_witness *witness, int group_index,
                                     const struct bw_wish *wish, struct bw_instant now,
                                     struct bw_diag *diag)
 {
-    const struct bw_group *group = group_at(witness, place);
-    const struct bw_watch *watch = &witness->watches[place];
+    const struct bw_group *group = group_at(witness, group_index);
+    const struct bw_watch *watch = &witness->watches[group_index];
     int site = bw_spec_find_site(&group->spec, wish->to);
     int holder = bw_spec_find_site(&group->spec, group->holder_site);
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
     struct bw_candidacy candidacy;
     struct bw_end_waits waits;
 
@@ -731,8 +735,8 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
                            group->spec.name);
     if (strcmp(group->holder_site, wish->to) == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s holds %s already", wish->to, group->spec.name);
-    heard = bw_policy_connected(group, watch, holder, now);
-    if (heard != NULL && !bw_policy_is_stop_seen(heard))
+    contact = bw_policy_connected(group, watch, holder, now);
+    if (contact != NULL && !bw_policy_is_stop_seen(contact))
         return bw_diag_set(diag, BW_ERR_REFUSED,
                            "%s does not know whether %s runs there (status unknown): it would stop it, "
                            "could not see that it has stopped, and no other site would get it. Mend "
@@ -746,11 +750,11 @@ static enum bw_err check_switchover(const struct bw_witness *witness, int place,
     return BW_OK;
 }
 
-static enum bw_err check_wish(const struct bw_witness *witness, int place,
+static enum bw_err check_wish(const struct bw_witness *witness, int group_index,
                               const struct bw_wish *wish, struct bw_instant now,
                               struct bw_diag *diag)
 {
-    const struct bw_group *group = group_at(witness, place);
+    const struct bw_group *group = group_at(witness, group_index);
 
     if (!witness->leadership.leads)
         return bw_diag_set(diag, BW_ERR_NOT_LEADER, "this witness does not lead; ask the leader");
@@ -766,11 +770,11 @@ static enum bw_err check_wish(const struct bw_witness *witness, int place,
                            group->spec.name, group->spec.name);
     switch (wish->kind) {
     case BW_WISH_FAILOVER:
-        return check_failover(witness, place, wish, now, diag);
+        return check_failover(witness, group_index, wish, now, diag);
     case BW_WISH_SWITCHOVER:
-        return check_switchover(witness, place, wish, now, diag);
+        return check_switchover(witness, group_index, wish, now, diag);
     case BW_WISH_FORCE_RELEASE:
-        return bw_forced_check(witness, place, wish, now, diag);
+        return bw_forced_check(witness, group_index, wish, now, diag);
     case BW_WISH_NONE:
         break;
     }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <jansson.h>
+#include <breakwater/witness/json.h>
 
 /* The known phases, in the order in which they happened; their count. */
 static uint32_t sort_phases(const struct bw_timeline *timeline,
@@ -68,12 +68,9 @@ static json_t *timeline_json(const struct bw_timeline *timeline)
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < count; i++)
-        if (json_array_append_new(
-                list, json_pack("{s:s, s:o}", "phase", bw_phase_of_move_word(phases[i]), "at_ms",
-                                milliseconds(bw_timeline_at_ms(timeline, phases[i])))) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = bw_json_append(
+            list, json_pack("{s:s, s:o}", "phase", bw_phase_of_move_word(phases[i]), "at_ms",
+                            milliseconds(bw_timeline_at_ms(timeline, phases[i]))));
     return list;
 }
 
@@ -84,14 +81,10 @@ static json_t *processes_json(const struct bw_dev_outcome *outcome)
     for (uint32_t i = 0; i < BW_DEV_PROCESSES; i++) {
         if (outcome->processes[i].rss_anon_kib == 0)
             continue; /* the run ended before they were measured */
-        if (json_array_append_new(list,
-                                  json_pack("{s:s, s:s, s:I}", "role",
-                                            bw_lab_role_word(outcome->processes[i].role), "name",
-                                            outcome->processes[i].name, "rss_anon_kib",
-                                            (json_int_t)outcome->processes[i].rss_anon_kib)) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = bw_json_append(list, json_pack("{s:s, s:s, s:I}", "role",
+                                              bw_lab_role_word(outcome->processes[i].role), "name",
+                                              outcome->processes[i].name, "rss_anon_kib",
+                                              (json_int_t)outcome->processes[i].rss_anon_kib));
     }
     return list;
 }
@@ -109,30 +102,19 @@ static json_t *outcome_json(const struct bw_dev_outcome *outcome)
 static json_t *build(const char *scenario, const struct bw_dev_outcome *outcomes, uint32_t count)
 {
     struct bw_dev_outcome all = outcomes[count - 1];
-    json_t *head;
     json_t *runs = json_array();
 
-    for (uint32_t i = 0; i < count && runs != NULL; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (!outcomes[i].is_ok && all.is_ok) {
             all.is_ok = false;
             (void)snprintf(all.why_not, sizeof all.why_not, "%s", outcomes[i].why_not);
         }
         if (outcomes[i].overlap_us > all.overlap_us)
             all.overlap_us = outcomes[i].overlap_us;
-        if (json_array_append_new(runs, outcome_json(&outcomes[i])) != 0) {
-            json_decref(runs);
-            runs = NULL;
-        }
+        runs = bw_json_append(runs, outcome_json(&outcomes[i]));
     }
-    head = json_pack("{s:s}", "scenario", scenario);
-    if (head != NULL && runs != NULL && json_object_update_new(head, outcome_json(&all)) == 0 &&
-        json_object_set(head, "runs", runs) == 0) {
-        json_decref(runs);
-        return head;
-    }
-    json_decref(runs);
-    json_decref(head);
-    return NULL;
+    return bw_json_merge(bw_json_merge(json_pack("{s:s}", "scenario", scenario), outcome_json(&all)),
+                         json_pack("{s:o}", "runs", runs));
 }
 
 enum bw_err bw_dev_report_json(const char *scenario, const struct bw_dev_outcome *outcomes,

@@ -12,6 +12,7 @@
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/os/random.h>
 
 #define PORT_FIRST    12000 /* below what the kernel gives to those who dial out */
@@ -76,6 +77,8 @@ static enum bw_err make_dirs(struct bw_dev *dev, struct bw_diag *diag)
     enum bw_err err = dev->options->dir == NULL ? make_own_dir(dev, diag)
                                                 : make_new_dir(dev->options->dir, dev->dir, diag);
 
+    if (err == BW_OK && bw_path_check_file(dev->dir, diag) != BW_OK)
+        err = bw_diag_wrap(diag, BW_ERR_REFUSED, "--dir %s", dev->dir); /* as its daemons would (5.4) */
     if (err == BW_OK && dev->options->records_dir != NULL)
         return make_new_dir(dev->options->records_dir, dev->records_dir, diag);
     if (err == BW_OK)
@@ -183,7 +186,7 @@ static enum bw_err write_files(struct bw_dev *dev, struct bw_diag *diag)
         err = bw_dev_write_scripts(dev, &dev->sites[i], diag);
     if (err == BW_OK)
         err = bw_lab_write_groups(&dev->plan, &group, 1, "", diag);
-    return err == BW_OK ? bw_lab_write_command_file(&dev->plan, diag) : err;
+    return err == BW_OK ? bw_lab_write_command_file(&dev->plan, NULL, 0, diag) : err;
 }
 
 /* ---- processes and data directories ---------------------------------------------------------- */

@@ -41,7 +41,7 @@ static size_t kill_listed(const char *list, size_t bytes, pid_t *carry)
 
 static void kill_by_list(int fd)
 {
-    static char list[16384]; /* one thread */
+    static _Thread_local char list[16384];
 
     for (int round = 0; round < ROUNDS_MAX; round++) {
         pid_t carry = 0;

@@ -25,6 +25,7 @@
 #define WAIT_NS_MIN     (BW_NS_PER_MS / 20)
 #define WAIT_NS_MAX     (3600 * BW_NS_PER_S)
 #define PRIORITY        2 /* of SCHED_FIFO: before everything ordinary, behind the kernel's own */
+#define END_LOOK_NS     (5 * BW_NS_PER_MS) /* between looks whether the finder is done */
 #define FRAMES_PER_TURN 16 /* then the clock is looked at again */
 
 static struct {
@@ -82,11 +83,13 @@ static void ignore_signals(void)
             (void)signal(number, SIG_IGN); /* KILL, STOP and libc's own refuse */
 }
 
-/* Each of these helps where it is allowed, and nothing rests on one of them alone. */
-static void harden(void)
+/* Each of these helps where it is allowed, and nothing rests on one of them alone. The thread has what was set before
+ * it began, and its stack is locked after that. False: it cannot be made. */
+static bool harden(void)
 {
     const struct sched_param priority = {.sched_priority = PRIORITY};
     struct rlimit files;
+    bool can_find;
 
     (void)setsid(); /* no terminal, no group of anybody else */
     (void)chdir("/");
@@ -98,7 +101,9 @@ static void harden(void)
     if (geteuid() == 0)
         (void)!bw_oom_protect(NULL);
     (void)sched_setscheduler(0, SCHED_FIFO, &priority);
+    can_find = bw_finder_start();
     (void)mlockall(MCL_CURRENT | MCL_FUTURE);
+    return can_find;
 }
 
 static bool prepare(void)
@@ -115,8 +120,7 @@ static bool prepare(void)
     self.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     if (self.timer < 0)
         return false;
-    harden();
-    return true;
+    return harden();
 }
 
 /* ---- saying ---------------------------------------------------------------------------------- */
@@ -146,7 +150,7 @@ static void note(const char *group, uint64_t epoch)
 
 /* ---- the deadline ---------------------------------------------------------------------------- */
 
-static void tell_killed(const uint32_t *places, uint32_t count)
+static void tell_killed(const uint32_t *groups, uint32_t count)
 {
     static struct bw_enforcer_message message; /* one thread */
 
@@ -155,7 +159,7 @@ static void tell_killed(const uint32_t *places, uint32_t count)
         message.order_count = count - i < BW_ENFORCER_ORDERS_MAX ? count - i
                                                                  : BW_ENFORCER_ORDERS_MAX;
         for (uint32_t n = 0; n < message.order_count; n++) {
-            message.orders[n] = self.machine.places[places[i + n]].order;
+            message.orders[n] = self.machine.groups[groups[i + n]].order;
             if (self.guard < 0)
                 note(message.orders[n].group, message.orders[n].epoch);
         }
@@ -164,7 +168,7 @@ static void tell_killed(const uint32_t *places, uint32_t count)
     }
 }
 
-/* Everybody is killed before anybody is told. */
+/* Everybody who is known is killed before anybody is looked for, or told. */
 static struct bw_instant enforce(void)
 {
     static uint32_t due[BW_ENFORCER_GROUPS_MAX]; /* one thread */
@@ -173,8 +177,10 @@ static struct bw_instant enforce(void)
 
     for (uint32_t i = 0; i < count; i++)
         bw_means_kill(&self.means[due[i]]);
-    if (count > 0)
-        tell_killed(due, count);
+    if (count == 0)
+        return wake_at;
+    bw_finder_kill(due, count);
+    tell_killed(due, count);
     return wake_at;
 }
 
@@ -268,15 +274,23 @@ static void take_reach(const struct heard *heard)
 {
     const char *group = heard->message.orders[0].group;
     const bool is_whole = heard->fd_count == heard->message.means_count;
-    uint32_t place;
+    uint32_t enforced;
 
     if (heard->message.order_count == 1 && is_whole &&
-        bw_enforcer_add(&self.machine, group, &place) == BW_OK)
-        bw_means_replace(&self.means[place], &heard->message, heard->fds);
+        bw_enforcer_add(&self.machine, group, &enforced) == BW_OK)
+        bw_means_replace(&self.means[enforced], &heard->message, heard->fds);
     else
         drop_fds(heard);
     if (heard->message.order_count == 1) /* its guard hears it with the next deadline */
         bw_enforcer_note_means(&self.machine, group, is_whole);
+}
+
+static void take_units(const struct heard *heard)
+{
+    uint32_t enforced;
+
+    if (bw_enforcer_add(&self.machine, heard->message.orders[0].group, &enforced) == BW_OK)
+        bw_finder_tell(enforced, &heard->message);
 }
 
 static void obey_guard(const struct heard *heard)
@@ -293,6 +307,9 @@ static void obey_guard(const struct heard *heard)
     case BW_ENFORCER_MESSAGE_REACH:
         take_reach(heard);
         return;
+    case BW_ENFORCER_MESSAGE_UNITS:
+        take_units(heard);
+        break;
     case BW_ENFORCER_MESSAGE_TAKEN:
     case BW_ENFORCER_MESSAGE_KILLED:
     case BW_ENFORCER_MESSAGE_SUCCEED:
@@ -333,12 +350,12 @@ static void tell_kept(int fd)
     answer.kind = BW_ENFORCER_MESSAGE_KEPT;
     answer.number = bw_enforcer_held_count(&self.machine);
     answer.order_count = 0;
-    for (uint32_t i = 0; i < self.machine.place_count; i++) {
-        const struct bw_enforcer_place *place = &self.machine.places[i];
+    for (uint32_t i = 0; i < self.machine.group_count; i++) {
+        const struct bw_enforced *enforced = &self.machine.groups[i];
 
-        if ((place->state == BW_ENFORCER_ARMED || place->state == BW_ENFORCER_KILLING) &&
+        if ((enforced->state == BW_ENFORCER_ARMED || enforced->state == BW_ENFORCER_KILLING) &&
             answer.order_count < BW_ENFORCER_ORDERS_MAX)
-            answer.orders[answer.order_count++] = place->order;
+            answer.orders[answer.order_count++] = enforced->order;
     }
     say(fd, &answer);
 }
@@ -423,9 +440,14 @@ bool bw_enforcer_run(void)
     if (!prepare())
         return false;
     for (;;) {
-        set_timer(enforce());
-        if (bw_enforcer_may_end(&self.machine))
+        struct bw_instant wake_at = enforce();
+        const bool may_end = bw_enforcer_may_end(&self.machine);
+
+        if (may_end && bw_finder_is_done())
             return true;
+        if (may_end) /* its last look is of D itself */
+            wake_at = bw_instant_add(bw_clock_now(), END_LOOK_NS);
+        set_timer(wake_at);
         wait_and_hear();
     }
 }

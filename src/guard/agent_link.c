@@ -96,17 +96,13 @@ void bw_guard_agents_refuse_hello(struct bw_guard_program *program,
 
 static void begin_pin(struct bw_guard_program *program)
 {
-    const struct bw_guard_store *store = &program->store;
-    struct bw_guard_pin *pin = calloc(1, sizeof *pin);
+    struct bw_guard_pin *pin = bw_worker_job(program->pins);
 
-    BW_ASSERT(pin != NULL && !bw_worker_is_busy(program->pins));
-    pin->state_dir = store->state_dir;
-    memcpy(pin->state_path, store->state_path, sizeof pin->state_path);
-    memcpy(pin->site, store->site, sizeof pin->site);
-    pin->cluster_id = program->machine.session.pinning.cluster_id;
-    pin->generation = program->machine.session.pinning.generation;
-    program->pin = pin;
-    bw_worker_begin(program->pins, bw_guard_store_pin, pin);
+    pin->store = program->store;
+    pin->store.cluster_id = program->machine.session.pinning.cluster_id;
+    pin->store.generation = program->machine.session.pinning.generation;
+    pin->diag = (struct bw_diag){0};
+    bw_worker_begin(program->pins, bw_guard_store_pin);
 }
 
 static void say_welcome(struct bw_guard_peer *peer)
@@ -127,7 +123,7 @@ static void say_welcome(struct bw_guard_peer *peer)
     send_to(peer, &welcome);
 }
 
-void bw_guard_agents_carry_out(struct bw_guard_program *program,
+void bw_guard_agents_execute(struct bw_guard_program *program,
                                const struct bw_session_action *action)
 {
     const struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_WELCOME_DONE};
@@ -168,16 +164,14 @@ static void on_welcome_more(struct bw_deadline *deadline, void *user)
 static void on_pinned(void *of, void *user)
 {
     struct bw_guard_program *program = user;
-    struct bw_guard_pin *pin = of;
+    const struct bw_guard_pin *pin = of;
 
-    program->pin = NULL;
     if (pin->err == BW_OK) {
-        program->store.cluster_id = pin->cluster_id;
-        program->store.generation = pin->generation;
+        program->store.cluster_id = pin->store.cluster_id;
+        program->store.generation = pin->store.generation;
     }
     bw_guard_machine_on_pinned(&program->machine, pin->err == BW_OK, pin->diag.text);
     bw_guard_go_on(program, false);
-    free(pin);
 }
 
 /* ---- messages ------------------------------------------------------------------------------ */
@@ -298,7 +292,8 @@ enum bw_err bw_guard_agents_listen(struct bw_guard_program *program, struct bw_d
     if (err != BW_OK)
         return err;
     program->has_welcome_more = true;
-    err = bw_worker_open(&program->pins, &program->loop, on_pinned, program, diag);
+    err = bw_worker_open(&program->pins, &program->loop, sizeof(struct bw_guard_pin), NULL,
+                         on_pinned, program, diag);
     if (err != BW_OK)
         return err;
     err = bw_unix_listen(&program->listener, &program->loop, program->config->guard_socket,
@@ -314,10 +309,6 @@ void bw_guard_agents_close(struct bw_guard_program *program)
     program->is_listening = false;
     for (struct bw_guard_peer *peer = program->peers; peer != NULL; peer = peer->next)
         drop(peer);
-    program->is_pinning = program->pins != NULL && bw_worker_close(program->pins);
-    program->pins = NULL;
-    if (!program->is_pinning)
-        free(program->pin);
     if (program->has_welcome_more)
         bw_deadline_close(&program->welcome_more, NULL);
     program->has_welcome_more = false;

@@ -27,16 +27,15 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
 
     if (err != BW_OK)
         return err;
-    bw_guard_program_list(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX,
-                          bw_guard_program_enforce_mirror);
-    if (program->place_count == 0) {
+    if (!bw_guard_program_open_groups(program, true)) {
         program->is_ending = true;
         return BW_OK;
     }
-    bw_log_error(&program->log, "guard.enforcing",
-                 "site=%s groups=%u error=\"this guard cannot start\" does=\"enforces what is armed in "
-                 "its mirrors until it is over, then ends\" next=\"mend what was said, and restart it\"",
-                 program->store.site, (unsigned)program->place_count);
+    bw_log_error(
+        &program->log, "guard.enforcing",
+        "site=%s groups=%u error=\"this guard cannot start\" does=\"enforces what is armed in "
+        "its mirrors until it is over, then ends\" next=\"mend what was said, and restart it\"",
+        program->store.site, (unsigned)program->group_count);
     bw_guard_enforcer_open(program);
     return BW_OK;
 }

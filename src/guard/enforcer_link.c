@@ -175,55 +175,107 @@ static bool tell(struct bw_guard_program *program, enum bw_enforcer_message_kind
 /* ---- by which descriptors -------------------------------------------------------------------- */
 
 /* With less than there is those of before are the better ones. */
-static void note_short(struct bw_guard_place *place, bool is_short)
+static void note_short(struct bw_guard_group *group, bool is_short)
 {
-    if (is_short && !place->are_means_short)
-        bw_log_error(&place->program->log, "enforcer.means_short",
+    if (is_short && !group->are_means_short)
+        bw_log_error(&group->program->log, "enforcer.means_short",
                      "group=%s does=\"its enforcer keeps those of before; passes on no deadline\" "
                      "next=\"raise LimitNOFILE= of breakwater-guard if no descriptor is free\"",
-                     place->config->name);
-    place->are_means_short = is_short;
+                     group->config->name);
+    group->are_means_short = is_short;
 }
 
 /* Where no cgroup ends a group, each of its processes takes a descriptor. */
-static void note_full(struct bw_guard_place *place, bool is_full)
+static void note_full(struct bw_guard_group *group, bool is_full)
 {
-    if (is_full && !place->are_means_full)
-        bw_log_error(&place->program->log, "enforcer.means_full",
-                     "group=%s limit=%d does=\"more processes of it than that are not ended at the deadline "
-                     "where the guard itself is gone\" next=\"give the guard cgroups of its own "
-                     "(Delegate=yes)\"",
-                     place->config->name, BW_ENFORCER_MEANS_MAX);
-    place->are_means_full = is_full;
+    if (is_full && !group->are_means_full)
+        bw_log_error(
+            &group->program->log, "enforcer.means_full",
+            "group=%s limit=%d does=\"more processes of it than that are not ended at the deadline "
+            "where the guard itself is gone\" next=\"give the guard cgroups of its own "
+            "(Delegate=yes)\"",
+            group->config->name, BW_ENFORCER_MEANS_MAX);
+    group->are_means_full = is_full;
 }
 
-void bw_guard_enforcer_tell_reach(struct bw_guard_place *place)
+static void note_paths_full(struct bw_guard_group *group, bool is_full)
 {
-    struct bw_guard_program *program = place->program;
-    struct bw_enforcer_message *message = &program->enforcer.message;
-    enum bw_enforcing_reach how = BW_ENFORCING_REACH_TAKEN;
-    int fds[BW_ENFORCER_MEANS_MAX];
+    if (is_full && !group->are_paths_full)
+        bw_log_error(&group->program->log, "enforcer.paths_full",
+                     "group=%s limit_bytes=%d does=\"of the units whose cgroups have no room there, one that comes up "
+                     "when guard and agent are gone is not ended at the deadline\" next=\"name fewer units\"",
+                     group->config->name, BW_ENFORCER_PATHS_BYTES);
+    group->are_paths_full = is_full;
+}
 
-    if (program->enforcer.fd < 0)
-        return; /* told when it was made */
+/* Where its units come up their manager has to say first. An earlier enforcer may know: it keeps
+ * the deadline until then, and no later one is acknowledged, however long that manager says
+ * nothing. */
+static bool awaits_units(struct bw_guard_group *group)
+{
+    if (group->unit_reach == NULL || group->are_units_seen)
+        return false;
+    if (!bw_unit_reach_is_looking(group->unit_reach))
+        bw_guard_units_look_again(group);
+    return !group->are_units_seen;
+}
+
+static bool send_units(struct bw_guard_group *group)
+{
+    struct bw_enforcer_message *message = &group->program->enforcer.message;
+    bool is_full;
+
+    if (group->unit_reach == NULL)
+        return true;
+    message->kind = BW_ENFORCER_MESSAGE_UNITS;
+    message->means_count = 0;
+    note_short(group, !bw_guard_means_paths(group, message, &is_full));
+    note_paths_full(group, is_full);
+    return !group->are_means_short && send_frame(group->program, message, NULL);
+}
+
+/* False: it could not be sent now. */
+static bool send_reach(struct bw_guard_group *group)
+{
+    struct bw_enforcer_message *message = &group->program->enforcer.message;
+    int fds[BW_ENFORCER_MEANS_MAX];
+    bool is_sent;
+
     message->kind = BW_ENFORCER_MESSAGE_REACH;
     message->number = 0;
     message->order_count = 1;
     message->orders[0] = (struct bw_enforcer_order){.epoch = 0};
-    memcpy(message->orders[0].group, place->machine.group, sizeof message->orders[0].group);
-    note_short(place, !bw_guard_means_open(place, fds, message->means, &message->means_count));
-    note_full(place, message->means_count == BW_ENFORCER_MEANS_MAX);
-    if (place->are_means_short) {
+    memcpy(message->orders[0].group, group->machine.group, sizeof message->orders[0].group);
+    note_short(group, !bw_guard_means_open(group, fds, message->means, &message->means_count));
+    note_full(group, message->means_count == BW_ENFORCER_MEANS_MAX);
+    is_sent = !group->are_means_short && send_frame(group->program, message, fds);
+    for (uint32_t i = 0; i < message->means_count; i++)
+        (void)close(fds[i]); /* the enforcer has its own now */
+    return is_sent && send_units(group);
+}
+
+void bw_guard_enforcer_tell_reach(struct bw_guard_group *group)
+{
+    struct bw_guard_program *program = group->program;
+    enum bw_enforcing_reach how = BW_ENFORCING_REACH_TAKEN;
+    bool is_sent;
+
+    if (program->enforcer.fd < 0)
+        return; /* told when it was made */
+    if (awaits_units(group)) {
+        bw_enforcing_on_reach(&program->machine.enforcing, &group->at.enforcing, BW_ENFORCING_REACH_SHORT);
+        return;
+    }
+    is_sent = send_reach(group);
+    if (group->are_means_short) {
         how = BW_ENFORCING_REACH_SHORT;
-    } else if (!send_frame(program, message, fds)) {
+    } else if (!is_sent) {
         how = BW_ENFORCING_REACH_UNTAKEN;
         bw_log_debug(&program->log, "enforcer.reach_untold",
                      "group=%s error=%s does=\"tries again; passes on no deadline before\"",
-                     place->config->name, bw_log_quote(strerror(errno)));
+                     group->config->name, bw_log_quote(strerror(errno)));
     }
-    for (uint32_t i = 0; i < message->means_count; i++)
-        (void)close(fds[i]); /* the enforcer has its own now */
-    bw_enforcing_on_reach(&program->machine.enforcing, &place->at.enforcing, how);
+    bw_enforcing_on_reach(&program->machine.enforcing, &group->at.enforcing, how);
 }
 
 /* ---- its answers ----------------------------------------------------------------------------- */
@@ -232,9 +284,9 @@ static void on_taken(struct bw_guard_program *program, const struct bw_enforcer_
 {
     for (uint32_t i = 0; i < answer->order_count; i++) {
         const struct bw_enforcer_order *order = &answer->orders[i];
-        const struct bw_guard_place *place = bw_guard_program_find(program, order->group);
+        const struct bw_guard_group *group = bw_guard_program_find(program, order->group);
 
-        if (place != NULL && place->at.enforcing.refused_epoch != order->epoch)
+        if (group != NULL && group->at.enforcing.refused_epoch != order->epoch)
             bw_log_error(&program->log, "enforcer.refused", "group=%s epoch=%" PRIu64, order->group,
                          order->epoch);
     }
@@ -260,6 +312,7 @@ static void on_answer(struct bw_guard_program *program, const struct bw_enforcer
     case BW_ENFORCER_MESSAGE_SUCCEED:
     case BW_ENFORCER_MESSAGE_RELIEVE:
     case BW_ENFORCER_MESSAGE_KEPT:
+    case BW_ENFORCER_MESSAGE_UNITS:
     case BW_ENFORCER_MESSAGE_COUNT:
         break; /* not its to say */
     }
@@ -355,11 +408,11 @@ static void try_to_make(struct bw_guard_program *program)
     bw_enforcing_on_made(&program->machine.enforcing);
 }
 
-static struct bw_guard_place *place_of(const struct bw_enforcing_place *place)
+static struct bw_guard_group *group_of(const struct bw_enforcing_group *group)
 {
-    const struct bw_guarded *group = place->owner;
+    const struct bw_guarded *guarded = group->owner;
 
-    return group->owner;
+    return guarded->owner;
 }
 
 static void say_unrelieved(struct bw_guard_program *program)
@@ -371,7 +424,7 @@ static void say_unrelieved(struct bw_guard_program *program)
                  (long)program->enforcer.pid);
 }
 
-void bw_guard_enforcer_carry_out(struct bw_guard_program *program,
+void bw_guard_enforcer_execute(struct bw_guard_program *program,
                                  const struct bw_enforcing_action *action)
 {
     struct bw_enforcing *enforcing = &program->machine.enforcing;
@@ -381,14 +434,14 @@ void bw_guard_enforcer_carry_out(struct bw_guard_program *program,
         try_to_make(program);
         break;
     case BW_ENFORCING_REACH:
-        bw_guard_enforcer_tell_reach(place_of(action->place));
+        bw_guard_enforcer_tell_reach(group_of(action->group));
         break;
     case BW_ENFORCING_OVER:
-        bw_enforcing_on_told(enforcing, tell(program, BW_ENFORCER_MESSAGE_OVER, action),
+        bw_enforcing_on_sent(enforcing, tell(program, BW_ENFORCER_MESSAGE_OVER, action),
                              bw_clock_now());
         break;
     case BW_ENFORCING_HOLD:
-        bw_enforcing_on_told(enforcing, tell(program, BW_ENFORCER_MESSAGE_DEADLINES, action),
+        bw_enforcing_on_sent(enforcing, tell(program, BW_ENFORCER_MESSAGE_DEADLINES, action),
                              bw_clock_now());
         break;
     case BW_ENFORCING_REPLACE:

@@ -1,4 +1,4 @@
-/* Groups that the file does not name (any more). Taking one out of the file does not end its lease:
+/* Groups that the file does not name (any more), or whose guard cannot start. Taking one out of the file does not end its lease:
  * without a guard it would serve on after D. Design 3.2.4, 3.4. */
 #include "program.h"
 
@@ -29,30 +29,6 @@ static bool group_of(const char *file, const char *ending, char out_group[BW_NAM
     memcpy(out_group, file, length - suffix);
     out_group[length - suffix] = '\0';
     return bw_name_is_valid(out_group);
-}
-
-/* A lease may be enforced; or, where it is known by what, what an epoch that was not ended has left. A mirror
- * may be older than the memory of an epoch's end. */
-static bool may_serve(const struct bw_guard_store *store, const char *group)
-{
-    struct bw_guard_mirror mirror = {0};
-    struct bw_guard_memory memory = {0};
-    struct bw_id cluster_id;
-    struct bw_group_config *config = NULL;
-    struct bw_diag diag = {0};
-    bool is_new = false;
-
-    if (bw_guard_store_load(store, group, &memory, &is_new, &diag) != BW_OK)
-        memory.ended_epoch = 0; /* what it says is not known */
-    if (bw_guard_store_load_mirror(store, group, &mirror, &cluster_id, &diag) == BW_OK &&
-        (mirror.armed_epoch > memory.ended_epoch ||
-         (mirror.armed_epoch == memory.ended_epoch && mirror.armed_epoch != 0 && !mirror.stop_seen)))
-        return true; /* an end that was refused is none */
-    if (!memory.enforced || memory.epoch_seen <= memory.ended_epoch ||
-        bw_guard_reach_config(store, group, &config, NULL, &diag) != BW_OK)
-        return false;
-    free(config);
-    return true;
 }
 
 /* Of the cluster and the site whose mirrors these are: what names its cgroups. */
@@ -110,28 +86,6 @@ static enum bw_err guard_kept(struct bw_guard_program *program, const char *grou
     return bw_guard_program_add(program, config, true, diag);
 }
 
-void bw_guard_program_enforce_mirror(struct bw_guard_program *program, const char *group)
-{
-    struct bw_guard_mirror mirror = {0};
-    struct bw_id cluster_id;
-    struct bw_diag diag = {0};
-    enum bw_err err = bw_guard_store_load_mirror(&program->store, group, &mirror, &cluster_id,
-                                                 &diag);
-
-    if (err == BW_ERR_NOT_FOUND || err == BW_ERR_STALE ||
-        (err == BW_OK && mirror.armed_epoch == 0))
-        return;
-    if (err == BW_OK)
-        err = guard_kept(program, group, &diag);
-    if (err != BW_OK)
-        bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
-                     bw_log_quote(diag.text));
-    else if (!program->is_caretaker)
-        bw_log_warn(&program->log, "mirror.enforced",
-                    "group=%s epoch=%" PRIu64 " does=\"it is fenced at its deadline; no agent hears of it\"",
-                    group, mirror.armed_epoch);
-}
-
 /* A guard that was killed leaves its groups' cgroups for the next one, which takes those of the groups
  * that it has. What still runs in one keeps it. */
 static void remove_reach(const struct bw_guard_program *program, const char *group)
@@ -144,17 +98,10 @@ static void remove_reach(const struct bw_guard_program *program, const char *gro
         bw_reach_close(&reach);
 }
 
-static void look_at(struct bw_guard_program *program, const char *group)
+static void guard_forgotten(struct bw_guard_program *program, const char *group)
 {
     struct bw_diag diag = {0};
 
-    if (bw_guard_program_find(program, group) != NULL ||
-        bw_site_config_find(program->config, group) != NULL) /* named, and not loaded: said already */
-        return;
-    if (!may_serve(&program->store, group)) {
-        remove_reach(program, group);
-        return;
-    }
     bw_log_error(&program->log, "group.forgotten",
                  "group=%s error=\"the site file does not name it, and its lease was not given back\" "
                  "does=\"it is fenced at its deadline, by the scripts and units that it had\" "
@@ -165,8 +112,67 @@ static void look_at(struct bw_guard_program *program, const char *group)
                      bw_log_quote(diag.text));
 }
 
-void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
-                           void (*on_group)(struct bw_guard_program *program, const char *group))
+static void say_unenforced(struct bw_guard_program *program, const char *group,
+                           const struct bw_diag *diag)
+{
+    bw_log_error(&program->log, "mirror.unenforced", "group=%s error=%s", group,
+                 bw_log_quote(diag->text));
+}
+
+static void guard_mirror(struct bw_guard_program *program, const char *group, uint64_t epoch)
+{
+    struct bw_diag diag = {0};
+
+    if (guard_kept(program, group, &diag) != BW_OK)
+        say_unenforced(program, group, &diag);
+    else if (!program->is_caretaker)
+        bw_log_warn(&program->log, "mirror.enforced",
+                    "group=%s epoch=%" PRIu64 " does=\"it is fenced at its deadline; no agent hears of it\"",
+                    group, epoch);
+}
+
+static bool is_reach_kept(const struct bw_guard_program *program, const char *group)
+{
+    struct bw_group_config *config = NULL;
+    struct bw_diag diag = {0};
+
+    if (bw_guard_reach_config(&program->store, group, &config, NULL, &diag) != BW_OK)
+        return false;
+    free(config);
+    return true;
+}
+
+void bw_guard_program_look_at(struct bw_guard_program *program, const char *group)
+{
+    const bool is_forgotten = program->opening.phase == BW_OPENING_FORGOTTEN;
+    struct bw_guard_found found;
+    struct bw_diag memory_diag = {0};
+    struct bw_diag mirror_diag = {0};
+
+    if (!bw_guard_opening_looks_at(&program->opening, bw_guard_program_find(program, group) != NULL,
+                                   bw_site_config_find(program->config, group) != NULL))
+        return;
+    bw_guard_store_find(&program->store, group, &found, &memory_diag, &mirror_diag);
+    found.is_reach_kept = is_forgotten && is_reach_kept(program, group);
+    switch (bw_guard_opening_judge(&program->opening, &found)) {
+    case BW_FOUND_LEFT:
+        break;
+    case BW_FOUND_GUARDED:
+        if (is_forgotten)
+            guard_forgotten(program, group);
+        else
+            guard_mirror(program, group, found.mirror.armed_epoch);
+        break;
+    case BW_FOUND_OVER:
+        remove_reach(program, group);
+        break;
+    case BW_FOUND_UNREADABLE:
+        say_unenforced(program, group, &mirror_diag);
+        break;
+    }
+}
+
+void bw_guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix)
 {
     char group[BW_NAME_MAX + 1];
     const int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -181,13 +187,8 @@ void bw_guard_program_list(struct bw_guard_program *program, int dir, const char
     }
     while ((entry = readdir(list)) != NULL)
         if (group_of(entry->d_name, suffix, group))
-            on_group(program, group);
+            bw_guard_program_look_at(program, group);
     (void)closedir(list); /* only read from */
-}
-
-void bw_guard_program_guard_forgotten(struct bw_guard_program *program)
-{
-    bw_guard_program_list(program, program->store.state_dir, ".memory", look_at);
 }
 
 void bw_guard_program_free_forgotten(struct bw_guard_program *program)

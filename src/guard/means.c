@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -54,23 +55,23 @@ static bool add_cgroup(struct list *list, const struct bw_cgroup *cgroup)
 static const enum bw_reach_slot ended_slots[] = {BW_REACH_SERVICE, BW_REACH_ACTION};
 #define ENDED_SLOTS (sizeof ended_slots / sizeof ended_slots[0])
 
-bool bw_guard_cgroups_make_again(const struct bw_guard_place *place)
+bool bw_guard_cgroups_make_again(const struct bw_guard_group *group)
 {
-    if (!bw_reach_make_again(&place->reach))
+    if (!bw_reach_make_again(&group->reach))
         return false;
-    bw_log_warn(&place->program->log, "reach.vanished",
-                "group=%s does=\"its cgroups are made anew\"", place->config->name);
+    bw_log_warn(&group->program->log, "reach.vanished",
+                "group=%s does=\"its cgroups are made anew\"", group->config->name);
     return true;
 }
 
 /* Somebody may have removed them. */
-static void add_own_cgroups(struct list *list, const struct bw_guard_place *place)
+static void add_own_cgroups(struct list *list, const struct bw_guard_group *group)
 {
     for (size_t i = 0; i < ENDED_SLOTS; i++) {
-        const struct bw_cgroup *cgroup = &place->reach.slots[ended_slots[i]];
+        const struct bw_cgroup *cgroup = &group->reach.slots[ended_slots[i]];
 
         if (!add_cgroup(list, cgroup) &&
-            (errno != ENOENT || !bw_guard_cgroups_make_again(place) || !add_cgroup(list, cgroup)))
+            (errno != ENOENT || !bw_guard_cgroups_make_again(group) || !add_cgroup(list, cgroup)))
             list->is_short = true;
     }
 }
@@ -85,14 +86,14 @@ static void add_process(struct list *list, pid_t pid)
         list->is_short = true;
 }
 
-static void add_processes(struct list *list, const struct bw_guard_place *place)
+static void add_processes(struct list *list, const struct bw_guard_group *group)
 {
     static pid_t pids[BW_ENFORCER_MEANS_MAX]; /* one loop, one thread */
 
     for (size_t i = 0; i < ENDED_SLOTS; i++) {
         size_t count = 0;
 
-        if (bw_reach_list(&place->reach, ended_slots[i], pids, BW_ENFORCER_MEANS_MAX, &count,
+        if (bw_reach_list(&group->reach, ended_slots[i], pids, BW_ENFORCER_MEANS_MAX, &count,
                           NULL) != BW_OK) {
             list->is_short = true;
             continue;
@@ -102,7 +103,7 @@ static void add_processes(struct list *list, const struct bw_guard_place *place)
     }
 }
 
-/* The cgroup of a unit that has ended is gone; its next start makes another, which is told then. */
+/* The cgroup of a unit that has ended is gone; its next start makes another, which is looked for by its path. */
 static void add_units(struct list *list, const struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++) {
@@ -117,19 +118,52 @@ static void add_units(struct list *list, const struct bw_units *units)
     }
 }
 
+/* False: there is no room. */
+static bool add_path(struct bw_enforcer_message *message, const char *path)
+{
+    const size_t bytes = strlen(path) + 1;
+
+    if (message->path_bytes + bytes > sizeof message->paths)
+        return false;
+    memcpy(message->paths + message->path_bytes, path, bytes);
+    message->path_bytes += (uint32_t)bytes;
+    return true;
+}
+
+bool bw_guard_means_paths(const struct bw_guard_group *group, struct bw_enforcer_message *out_message,
+                          bool *out_is_full)
+{
+    const struct bw_units *units = &group->unit_reach->units;
+    bool is_short = false;
+
+    out_message->path_bytes = 0;
+    *out_is_full = false;
+    for (size_t i = 0; i < units->count; i++) {
+        struct bw_cgroup cgroup;
+        enum bw_err err;
+
+        if (units->units[i].cgroup[0] == '\0')
+            continue; /* systemd has not said where it will be */
+        err = bw_cgroup_place(&cgroup, units->units[i].cgroup, NULL);
+        is_short = is_short || (err != BW_OK && err != BW_ERR_NOT_FOUND);
+        *out_is_full = *out_is_full || (err == BW_OK && !add_path(out_message, cgroup.path));
+    }
+    return !is_short;
+}
+
 /* NOLINTBEGIN(readability-non-const-parameter): written to through the list */
-bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
+bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
                          enum bw_enforcer_means *out_kinds, uint32_t *out_count)
 /* NOLINTEND(readability-non-const-parameter) */
 {
     struct list list = {out_fds, out_kinds, 0, false};
 
-    if (place->unit_reach != NULL)
-        add_units(&list, &place->unit_reach->units);
-    if (place->reach.means == BW_REACH_BY_CGROUP)
-        add_own_cgroups(&list, place);
+    if (group->unit_reach != NULL)
+        add_units(&list, &group->unit_reach->units);
+    if (group->reach.means == BW_REACH_BY_CGROUP)
+        add_own_cgroups(&list, group);
     else
-        add_processes(&list, place);
+        add_processes(&list, group);
     *out_count = list.count;
     return !list.is_short;
 }

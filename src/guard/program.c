@@ -18,12 +18,12 @@
 
 /* ---- the groups ---------------------------------------------------------------------------- */
 
-struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *program,
+struct bw_guard_group *bw_guard_program_find(const struct bw_guard_program *program,
                                              const char *group)
 {
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        if (strcmp(program->places[i]->machine.group, group) == 0)
-            return program->places[i];
+    for (uint32_t i = 0; i < program->group_count; i++) {
+        if (strcmp(program->groups[i]->machine.group, group) == 0)
+            return program->groups[i];
     }
     return NULL;
 }
@@ -32,21 +32,21 @@ enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                  const struct bw_group_config *config, bool is_kept,
                                  struct bw_diag *diag)
 {
-    const size_t count = program->place_count;
-    struct bw_guard_place *place;
-    struct bw_guard_place **places = realloc(program->places,
-                                             (count + 1) * sizeof(struct bw_guard_place *));
+    const size_t count = program->group_count;
+    struct bw_guard_group *group;
+    struct bw_guard_group **groups = realloc(program->groups,
+                                             (count + 1) * sizeof(struct bw_guard_group *));
     enum bw_err err;
 
-    if (places == NULL)
+    if (groups == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
-    program->places = places;
-    err = bw_guard_place_open(program, config, is_kept, &place, diag);
+    program->groups = groups;
+    err = bw_guard_group_open(program, config, is_kept, &group, diag);
     if (err != BW_OK)
         return err;
-    places[program->place_count++] = place;
-    bw_guard_machine_add(&program->machine, &place->at, &place->machine, place);
-    bw_guard_enforcer_tell_reach(place);
+    groups[program->group_count++] = group;
+    bw_guard_machine_add(&program->machine, &group->at, &group->machine, group);
+    bw_guard_enforcer_tell_reach(group);
     bw_guard_go_on(program, false);
     return BW_OK;
 }
@@ -75,19 +75,19 @@ static void close_turns(struct bw_guard_program *program)
  * reports what runs now as interrupted. */
 static void begin_close(struct bw_guard_program *program)
 {
+    struct bw_worker *const workers[] = {program->disk, program->pins, program->mirrors};
+
     if (program->is_closing)
         return;
     program->is_closing = true;
-    if (program->disk != NULL)
-        program->is_saving = bw_worker_close(program->disk);
-    program->disk = NULL;
+    for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)
+        program->is_at_work |= bw_worker_close(workers[i]);
     close_turns(program);
-    bw_guard_mirrors_close(program);
     bw_guard_enforcer_close(program);
     bw_guard_agents_close(program);
     bw_heartbeat_close(&program->heartbeat);
-    for (uint32_t i = 0; i < program->place_count; i++)
-        bw_guard_place_close(program->places[i]);
+    for (uint32_t i = 0; i < program->group_count; i++)
+        bw_guard_group_close(program->groups[i]);
     if (program->has_runner)
         bw_script_runner_close(&program->runner, NULL, NULL);
     for (int i = 0; i < BW_GUARD_SIGNALS && program->has_signals; i++)
@@ -95,18 +95,10 @@ static void begin_close(struct bw_guard_program *program)
     program->has_signals = false;
 }
 
-/* A caretaker ends with the last of what it cares for. */
-static bool is_cared_for(const struct bw_guard_program *program)
-{
-    for (uint32_t i = 0; i < program->place_count; i++)
-        if (!bw_guarded_is_over(&program->places[i]->at, bw_clock_now()))
-            return false;
-    return true;
-}
-
 void bw_guard_program_look(struct bw_guard_program *program)
 {
-    program->is_ending |= program->is_caretaker && is_cared_for(program);
+    program->is_ending |=
+        program->is_caretaker && bw_guard_machine_is_over(&program->machine, bw_clock_now());
     if (!program->is_ending || program->is_closing)
         return;
     if (bw_guard_machine_may_end(&program->machine))
@@ -114,19 +106,20 @@ void bw_guard_program_look(struct bw_guard_program *program)
 }
 
 /* What this guard will not be there for. */
-static void say_left(const struct bw_guard_place *place)
+static void say_left(const struct bw_guard_group *group)
 {
-    const struct bw_guard_mirror *mirror = &place->machine.mirror;
+    const struct bw_guard_mirror *mirror = &group->machine.mirror;
 
-    if (mirror->armed_epoch == 0 || place->machine.fence != BW_FENCE_NONE)
+    if (mirror->armed_epoch == 0 || group->machine.fence != BW_FENCE_NONE)
         return;
-    bw_log_warn(&place->program->log, "deadline.left",
-                "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
-                " does=\"the service is left alone; pid %ld ends what is in reach at the end of its "
-                "lease, unless a guard is started before\"",
-                place->config->name, mirror->armed_epoch,
-                bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS,
-                (long)place->program->enforcer.pid);
+    bw_log_warn(
+        &group->program->log, "deadline.left",
+        "group=%s epoch=%" PRIu64 " left_ms=%" PRIu64
+        " does=\"the service is left alone; pid %ld ends what is in reach at the end of its "
+        "lease, unless a guard is started before\"",
+        group->config->name, mirror->armed_epoch,
+        bw_instant_left_ns(bw_clock_now(), mirror->armed_end) / BW_NS_PER_MS,
+        (long)group->program->enforcer.pid);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -139,8 +132,8 @@ static void on_signal(uv_signal_t *signal, int number)
         return;
     }
     bw_log_info(&program->log, "guard.ending", "signal=%d", number);
-    for (uint32_t i = 0; i < program->place_count; i++)
-        say_left(program->places[i]);
+    for (uint32_t i = 0; i < program->group_count; i++)
+        say_left(program->groups[i]);
     if (program->is_ending) {
         begin_close(program);
         return;
@@ -200,20 +193,8 @@ static void open_signals(struct bw_guard_program *program)
     program->has_signals = true;
 }
 
-/* The lease that the guard before has armed ends at its deadline, whatever has become of the memory (3.4). */
-static void enforce_unloaded(struct bw_guard_program *program)
+static void open_named(struct bw_guard_program *program)
 {
-    for (uint32_t i = 0; i < program->config->group_count; i++)
-        if (bw_guard_program_find(program, program->config->groups[i].name) == NULL)
-            bw_guard_program_enforce_mirror(program, program->config->groups[i].name);
-}
-
-/* What is damaged of one group is no reason to leave the others without a guard: its agent hears of no
- * such group, renews nothing of it, and its site is no candidate. Only without any there is no guard. */
-static enum bw_err open_places(struct bw_guard_program *program)
-{
-    enum bw_err first = BW_OK;
-
     for (uint32_t i = 0; i < program->config->group_count; i++) {
         struct bw_diag diag = {0};
         const enum bw_err err =
@@ -225,14 +206,42 @@ static enum bw_err open_places(struct bw_guard_program *program)
                      "group=%s error=%s does=\"the others are guarded, this group is not\" "
                      "next=\"once another site holds it: move that file away and restart the guard\"",
                      program->config->groups[i].name, bw_log_quote(diag.text));
-        first = first == BW_OK ? err : first;
+        bw_guard_opening_on_failed(&program->opening, err);
     }
-    bw_guard_program_guard_forgotten(program);
-    if (program->place_count == 0)
-        return first; /* the caretaker enforces them all */
-    if (first != BW_OK)
-        enforce_unloaded(program);
-    return BW_OK;
+}
+
+static void look_at(struct bw_guard_program *program)
+{
+    switch (program->opening.phase) {
+    case BW_OPENING_NAMED:
+        open_named(program);
+        break;
+    case BW_OPENING_FORGOTTEN:
+        bw_guard_program_look_at_all(program, program->store.state_dir, BW_GUARD_MEMORY_SUFFIX);
+        break;
+    case BW_OPENING_UNLOADED:
+        for (uint32_t i = 0; i < program->config->group_count; i++)
+            bw_guard_program_look_at(program, program->config->groups[i].name);
+        break;
+    case BW_OPENING_MIRRORS:
+        bw_guard_program_look_at_all(program, program->store.mirror_dir, BW_GUARD_MIRROR_SUFFIX);
+        break;
+    case BW_OPENING_READY:
+    case BW_OPENING_NOTHING:
+        break;
+    }
+}
+
+bool bw_guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker)
+{
+    struct bw_guard_opening *opening = &program->opening;
+
+    bw_guard_opening_init(opening, is_caretaker);
+    while (opening->phase != BW_OPENING_READY && opening->phase != BW_OPENING_NOTHING) {
+        look_at(program);
+        bw_guard_opening_next(opening, program->group_count);
+    }
+    return opening->phase == BW_OPENING_READY;
 }
 
 /* With too few, the fences of all groups at once would lack them. */
@@ -259,7 +268,7 @@ enum bw_err bw_guard_program_equip(struct bw_guard_program *program, struct bw_d
         return err;
     program->has_runner = true;
     open_signals(program);
-    err = bw_worker_open(&program->disk, &program->loop, bw_guard_places_saved, program, diag);
+    err = bw_guard_saves_open(program, diag);
     if (err == BW_OK)
         err = open_turns(program, diag);
     if (err == BW_OK)
@@ -289,9 +298,8 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
         err = bw_guard_program_equip(program, diag);
     if (err != BW_OK)
         return err;
-    err = open_places(program);
-    if (err != BW_OK)
-        return bw_diag_set(diag, err, "a group could not be loaded, see above");
+    if (!bw_guard_program_open_groups(program, false))
+        return bw_diag_set(diag, program->opening.failed, "a group could not be loaded, see above");
     bw_guard_enforcer_open(program);
     err = bw_guard_agents_listen(program, diag);
     if (err != BW_OK)
@@ -301,7 +309,7 @@ static enum bw_err start(struct bw_guard_program *program, struct bw_diag *diag)
                     "error=%s does=\"goes on; the kernel may end it when memory runs out\"",
                     bw_log_quote(diag->text));
     bw_log_info(&program->log, "guard.ready", "site=%s groups=%u socket=%s", program->store.site,
-                (unsigned)program->place_count, bw_log_quote(program->config->guard_socket));
+                (unsigned)program->group_count, bw_log_quote(program->config->guard_socket));
     tell_manager(program, "READY=1");
     bw_heartbeat_open(&program->heartbeat, &program->loop, NULL, NULL);
     return BW_OK;
@@ -315,29 +323,14 @@ static enum bw_guard_end end_of(enum bw_err err)
                : BW_GUARD_CONFIG;
 }
 
-static struct bw_site_config *load_config(const char *config_file)
-{
-    struct bw_site_config *config = NULL;
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_site_config_load(config_file, BW_CONFIG_HERE, &config, &problems);
-    bw_problems_print(&problems, "nothing was started", stderr);
-    bw_problems_deinit(&problems);
-    return err == BW_OK ? config : NULL;
-}
-
-/* What a disk that hangs has not given back is never ours again: the process ends with it. */
 void bw_guard_program_free(struct bw_guard_program *program)
 {
-    if (program->is_saving || program->is_pinning || program->mirrors.is_lost)
-        return;
-    for (uint32_t i = 0; i < program->place_count; i++)
-        bw_guard_place_free(program->places[i]);
-    free(program->places);
+    for (uint32_t i = 0; i < program->group_count; i++)
+        bw_guard_group_free(program->groups[i]);
+    free(program->groups);
     bw_guard_program_free_forgotten(program);
-    bw_guard_store_close(&program->store);
+    if (!program->is_at_work) /* else they end with the process, whenever the disk answers */
+        bw_guard_store_close(&program->store);
     bw_site_config_free(program->config);
     free(program);
 }
@@ -351,7 +344,6 @@ struct bw_guard_program *bw_guard_program_make(struct bw_site_config *config)
     bw_guard_machine_init(&program->machine, &nobody);
     program->config = config;
     program->enforcer.fd = -1;
-    program->relief.is_incomplete = true; /* nobody was asked yet */
     program->store.state_dir = program->store.mirror_dir = -1;
     program->store.lock = program->store.mirror_lock = -1;
     bw_log_init(&program->log, "guard", config->log_level);
@@ -381,22 +373,10 @@ enum bw_guard_end bw_guard_program_turn(struct bw_guard_program *program,
     return end;
 }
 
-/* Of a file that is refused for what it names, a script say, it is still known whose mirrors are ours. */
-static struct bw_site_config *load_names(const char *config_file)
-{
-    struct bw_site_config *config = NULL;
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_site_config_load(config_file, BW_CONFIG_OFFLINE, &config, &problems);
-    bw_problems_deinit(&problems); /* all was said before */
-    return err == BW_OK ? config : NULL;
-}
-
 enum bw_guard_end bw_guard_program_run(const char *config_file)
 {
-    struct bw_site_config *config = load_config(config_file);
+    struct bw_site_config *config =
+        bw_site_config_take(config_file, BW_CONFIG_HERE, "nothing was started");
     enum bw_guard_end end = BW_GUARD_CONFIG;
     struct bw_guard_program *program;
 
@@ -408,7 +388,9 @@ enum bw_guard_end bw_guard_program_run(const char *config_file)
             program->config = NULL; /* the caretaker's */
         bw_guard_program_free(program);
     } else {
-        config = load_names(config_file);
+        /* Of a file that is refused for what it names, a script say, it is still known whose mirrors are
+         * ours. All was said before. */
+        config = bw_site_config_take(config_file, BW_CONFIG_OFFLINE, NULL);
     }
     if (end == BW_GUARD_STOPPED)
         return end;

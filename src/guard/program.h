@@ -1,15 +1,16 @@
 /* program.h - a running guard: what its files share.
  *
  *   program.c    life: open, signals, close       reload.c      SIGHUP
- *   place.c      one group: its machine, reach    carry_out.c   what the machine asks for
+ *   guard_group.c      one group: its machine, reach    execute.c   what the machine asks for
  *   run.c        scripts in their slots           agent_link.c  the agents that connect
  *   store.c      memory, mirror, the cluster
- *   trace.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
+ *   step_log.c      what a step did, as log lines     enforcer_link.c  the process that kills at D
  *   relief.c     the enforcers of earlier guards    means.c  by which descriptors it kills
  *   reach_file.c by what a group is ended, kept    mirrors.c     mirrors on their way to /run
- *   caretaker.c  mirrors whose guard cannot start
+ *   caretaker.c  mirrors whose guard cannot start   forgotten.c   groups that no file names
  *
- * Everything belongs to the loop's thread. The machine (machine/guard_machine.h) decides; nothing here does.
+ * Everything belongs to the loop's thread. The machine (machine/guard_machine.h, and before it begins
+ * machine/guard_found.h) decides; nothing here does.
  */
 #ifndef BW_GUARD_PROGRAM_H
 #define BW_GUARD_PROGRAM_H
@@ -18,7 +19,7 @@
 
 #include <breakwater/config/site_config.h>
 #include <breakwater/guard/guard.h>
-#include <breakwater/machine/guard_machine.h>
+#include <breakwater/machine/guard_found.h>
 #include <breakwater/obs/log.h>
 #include <breakwater/os/durable.h>
 #include <breakwater/sys/deadline.h>
@@ -33,7 +34,7 @@
 #include <breakwater/wire/state.h>
 
 struct bw_guard_program;
-struct bw_guard_place;
+struct bw_guard_group;
 
 /* ---- store.c ------------------------------------------------------------------------------- */
 
@@ -52,13 +53,12 @@ struct bw_guard_store {
     uint64_t generation;
 };
 
-/* On its way to the disk; with nothing of the guard's: a thread that hangs outlives it. */
+/* The jobs of the workers are theirs, with a copy of the store's descriptors and paths: a thread that hangs
+ * outlives the guard. */
+
+/* Which cluster the store is of, on its way to the disk. */
 struct bw_guard_pin {
-    int state_dir;
-    char state_path[512];
-    char site[BW_NAME_MAX + 1];
-    struct bw_id cluster_id;
-    uint64_t generation;
+    struct bw_guard_store store; /* as it is to be */
     enum bw_err err;
     struct bw_diag diag;
 };
@@ -73,23 +73,18 @@ BW_MUST_CHECK enum bw_err bw_guard_store_open(struct bw_guard_store *store,
 BW_MUST_CHECK enum bw_err bw_guard_store_open_mirrors(struct bw_guard_store *store,
                                                       const char *path, struct bw_diag *diag);
 void bw_guard_store_close(struct bw_guard_store *store);
-/* No file: an empty memory, and `out_is_new`. Damaged: an error, never an empty one. */
-BW_MUST_CHECK enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *group,
-                                              struct bw_guard_memory *out_memory, bool *out_is_new,
-                                              struct bw_diag *diag);
-/* BW_ERR_NOT_FOUND: there is none. BW_ERR_STALE: of another boot or time namespace. Any other
- * error: there is one, and it cannot be read. */
-BW_MUST_CHECK enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store,
-                                                     const char *group,
-                                                     struct bw_guard_mirror *out_mirror,
-                                                     struct bw_id *out_cluster_id,
-                                                     struct bw_diag *diag);
+/* What is there of `group`: memory and mirror, and why one of them cannot be read. No memory is an empty one; one
+ * that is damaged never is. */
+void bw_guard_store_find(const struct bw_guard_store *store, const char *group,
+                         struct bw_guard_found *out_found, struct bw_diag *out_memory_diag,
+                         struct bw_diag *out_mirror_diag);
 /* By what a group was ended: as its mirror was written with, else its memory. */
 BW_MUST_CHECK enum bw_err bw_guard_store_load_reach(const struct bw_guard_store *store,
                                                     const char *group,
                                                     struct bw_guard_reach_file *out_file,
                                                     struct bw_diag *diag);
 #define BW_GUARD_FILE_NAME_BYTES (BW_NAME_MAX + 16)
+#define BW_GUARD_MEMORY_SUFFIX   ".memory"
 /* By what a group is ended, on its way to a file: written before what it stands beside. */
 struct bw_guard_reach_copy {
     char name[BW_GUARD_FILE_NAME_BYTES];
@@ -108,7 +103,7 @@ struct bw_guard_file_copy {
 };
 /* A memory on its way to the disk. */
 struct bw_guard_save {
-    struct bw_guard_place *place;
+    struct bw_guard_group *group;
     bool is_nobodys; /* of an epoch that is not ours to remember: nothing is written */
     struct bw_guard_file_copy file;
 };
@@ -117,15 +112,15 @@ void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *mem
                             struct bw_guard_file_copy *out_file);
 /* What waits goes together: the disk takes many in little more time than one. */
 struct bw_guard_save_round {
-    const struct bw_guard_store *store;
+    struct bw_guard_store store;
     uint32_t count;
-    struct bw_guard_save *saves[BW_DURABLE_ITEMS_MAX];
+    struct bw_guard_save saves[BW_DURABLE_ITEMS_MAX];
 };
 /* Of a struct bw_guard_save_round; may take as long as the disk does. */
 void bw_guard_store_save(void *of);
 /* A mirror on its way to /run. */
 struct bw_guard_mirror_write {
-    struct bw_guard_place *place;
+    struct bw_guard_group *group;
     uint64_t number;                /* of the MIRROR that it answers, with all before */
     struct bw_enforcer_order order; /* the deadline that it says */
     struct bw_guard_file_copy file;
@@ -144,25 +139,24 @@ BW_MUST_CHECK enum bw_err bw_guard_store_make_mirrors_again(struct bw_guard_stor
 /* A bw_guard_pin to the disk, which may hang: on a worker. */
 void bw_guard_store_pin(void *of);
 
-/* ---- one group: place.c, carry_out.c, run.c ------------------------------------------------ */
+/* ---- one group: guard_group.c, execute.c, run.c ------------------------------------------------
+ */
 
 /* What runs in a slot of the machine. */
 struct bw_guard_work {
-    struct bw_guard_place *place;
+    struct bw_guard_group *group;
     enum bw_guard_slot slot;
     struct bw_guard_run run;
     struct bw_script_run *script; /* NULL: none */
     struct bw_guard_run_ended ended;
-    uint32_t config_number;       /* of the configuration that it was begun with */
     uint64_t digest;              /* of the scripts as they were when it ran; 0: not looked at */
     size_t tail_bytes; /* of readiness: the last whole lines of its stdout */
     char tail[BW_SCRIPT_TAIL_BYTES_MAX];
 };
 
-struct bw_guard_place {
+struct bw_guard_group {
     struct bw_guard_program *program;
     const struct bw_group_config *config; /* in the program's */
-    uint32_t config_number;               /* how often that has changed */
     struct bw_guard machine;
     struct bw_guarded at; /* its part of the program's machine */
     struct bw_reach reach;
@@ -181,36 +175,37 @@ struct bw_guard_place {
     enum bw_refusal told_refusal; /* of an arm, as the log last said; NONE: armed since */
     bool are_means_short; /* what ends it cannot all be opened now; has been logged */
     bool are_means_full;  /* there may be more than it can hold; has been logged */
+    bool are_paths_full;  /* likewise of its units */
     uint8_t *reach_bytes;          /* reach_file.c: by what it is ended; NULL: cannot be kept */
     size_t reach_size;
     uint64_t reach_version;        /* of these bytes, from 1 */
     uint64_t reach_saved;          /* the one beside its memory; 0: none that we know of */
     uint64_t reach_mirrored;       /* the one beside its mirror */
-    struct bw_guard_save *save;    /* its newest SAVE; NULL: none is under way */
+    struct bw_guard_save save;     /* its newest SAVE, until a round takes it */
 };
 
-/* A place of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
+/* The group of `config` with what is kept of it; what a predecessor left running is ended. `is_kept`: where its
  * memory cannot be read, what is armed in its mirror is enforced, and no more. */
-BW_MUST_CHECK enum bw_err bw_guard_place_open(struct bw_guard_program *program,
+BW_MUST_CHECK enum bw_err bw_guard_group_open(struct bw_guard_program *program,
                                               const struct bw_group_config *config, bool is_kept,
-                                              struct bw_guard_place **out_place,
+                                              struct bw_guard_group **out_group,
                                               struct bw_diag *diag);
 /* The scripts and limits of `config` are in force from here on. */
-void bw_guard_place_configure(struct bw_guard_place *place, const struct bw_group_config *config);
+void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_group_config *config);
 /* PROVE: shows that everything in reach can be ended, unless a deadline is too near for it: then `is_late`, in
  * the first quiet moment after a run. */
-enum bw_guard_proof bw_guard_place_prove(struct bw_guard_place *place, bool is_late);
-void bw_guard_place_close(struct bw_guard_place *place); /* its handles; the loop then ends them */
-void bw_guard_place_free(struct bw_guard_place *place);
+enum bw_guard_proof bw_guard_group_prove(struct bw_guard_group *group, bool is_late);
+void bw_guard_group_close(struct bw_guard_group *group); /* its handles; the loop then ends them */
+void bw_guard_group_free(struct bw_guard_group *group);
 
 /* Carries out what the machine has to be done: after whatever has happened, and before the loop waits. */
 void bw_guard_go_on(struct bw_guard_program *program, bool is_turn_over);
-/* The worker has written a round. */
-void bw_guard_places_saved(void *of, void *user);
+BW_MUST_CHECK enum bw_err bw_guard_saves_open(struct bw_guard_program *program,
+                                              struct bw_diag *diag);
 /* Asks systemd for its units, unless that was done a moment ago. */
-void bw_guard_units_look_again(struct bw_guard_place *place);
+void bw_guard_units_look_again(struct bw_guard_group *group);
 /* KILL_REACH: everything, until it was seen gone; REACH_KILLED follows. */
-void bw_guard_place_kill_reach(struct bw_guard_place *place);
+void bw_guard_group_kill_reach(struct bw_guard_group *group);
 
 /* SPAWN: forks the script; SPAWNED says how that went. When it failed, its end follows. */
 void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *run,
@@ -248,16 +243,20 @@ void bw_guard_enforcer_close(struct bw_guard_program *program);
 /* Ends it, also where it is frozen, and makes another; no deadline is acknowledged before that has it. */
 void bw_guard_enforcer_replace(struct bw_guard_program *program);
 /* ENFORCE. */
-void bw_guard_enforcer_carry_out(struct bw_guard_program *program,
+void bw_guard_enforcer_execute(struct bw_guard_program *program,
                                  const struct bw_enforcing_action *action);
 /* By which descriptors it ends the group, from here on: after whatever makes new ones. */
-void bw_guard_enforcer_tell_reach(struct bw_guard_place *place);
+void bw_guard_enforcer_tell_reach(struct bw_guard_group *group);
 /* At most BW_ENFORCER_MEANS_MAX, to be closed by the caller. False: something that is there could not be
  * opened, as no descriptor is free; these are then no reach. */
-BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_place *place, int *out_fds,
+BW_MUST_CHECK bool bw_guard_means_open(const struct bw_guard_group *group, int *out_fds,
                                        enum bw_enforcer_means *out_kinds, uint32_t *out_count);
+/* The cgroups in which its units are, or come up, as the paths of `out_message`. False: where one is could not be
+ * looked up, as no descriptor is free. `out_is_full`: there is no room for them all. */
+BW_MUST_CHECK bool bw_guard_means_paths(const struct bw_guard_group *group,
+                                        struct bw_enforcer_message *out_message, bool *out_is_full);
 /* True: cgroups of its own were gone, and are there again. */
-bool bw_guard_cgroups_make_again(const struct bw_guard_place *place);
+bool bw_guard_cgroups_make_again(const struct bw_guard_group *group);
 
 /* RELIEVE: asks the enforcers of guards before, or hears what they have answered. */
 void bw_guard_relief_ask(struct bw_guard_program *program);
@@ -265,10 +264,10 @@ void bw_guard_relief_close(struct bw_guard_program *program);
 
 /* ---- reach_file.c ------------------------------------------------------------------------------ */
 
-/* What is kept of `place`'s configuration changes with it. */
-void bw_guard_reach_keep(struct bw_guard_place *place);
+/* What is kept of `group`'s configuration changes with it. */
+void bw_guard_reach_keep(struct bw_guard_group *group);
 /* A copy to be written where `known` is not the newest; its owner frees the bytes. */
-struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_place *place, uint64_t known);
+struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_group *group, uint64_t known);
 /* The group as `group` was kept: scripts, units, variables, limits. One block, to be freed. BW_ERR_NOT_FOUND:
  * nothing of it was. `out_file`, if not NULL, points into it. */
 BW_MUST_CHECK enum bw_err bw_guard_reach_config(const struct bw_guard_store *store,
@@ -288,30 +287,26 @@ void bw_guard_caretake(const struct bw_site_config *config);
 /* All mirrors that changed while one round was on its way go with the next: however many groups there
  * are, one thread at most waits for /run, and the loop never does. */
 struct bw_guard_mirror_round {
-    struct bw_guard_store *store;
+    struct bw_guard_store store;
     bool is_made_again; /* their directory: those of this round are all that it has */
     uint32_t count;
-    struct bw_guard_mirror_write writes[];
-};
-struct bw_guard_mirrors {
-    struct bw_worker *worker; /* NULL: not open */
-    bool is_lost; /* at the end: a round that hangs is never ours again */
+    struct bw_guard_mirror_write *writes; /* the round's */
 };
 BW_MUST_CHECK enum bw_err bw_guard_mirrors_open(struct bw_guard_program *program,
                                                 struct bw_diag *diag);
-void bw_guard_mirrors_close(struct bw_guard_program *program);
 /* WRITE: all mirrors that are due. */
 void bw_guard_mirrors_write(struct bw_guard_program *program);
 
-/* ---- trace.c ------------------------------------------------------------------------------- */
+/* ---- step_log.c -------------------------------------------------------------------------------
+ */
 
-void bw_guard_trace_step(struct bw_guard_place *place, const struct bw_guard_seen *before);
-void bw_guard_trace_action(struct bw_guard_place *place, const struct bw_guard_action *action);
-void bw_guard_trace_end(struct bw_guard_work *work, const struct bw_script_result *result);
+void bw_guard_log_step(struct bw_guard_group *group, const struct bw_guard_seen *before);
+void bw_guard_log_action(struct bw_guard_group *group, const struct bw_guard_action *action);
+void bw_guard_log_end(struct bw_guard_work *work, const struct bw_script_result *result);
 /* Says that its scripts are others than the machine goes by. */
-void bw_guard_trace_digest(const struct bw_guard_work *work);
-void bw_guard_trace_line(struct bw_guard_work *work, enum bw_script_stream stream, const char *line,
-                         size_t bytes);
+void bw_guard_log_digest(const struct bw_guard_work *work);
+void bw_guard_log_line(struct bw_guard_work *work, enum bw_script_stream stream, const char *line,
+                       size_t bytes);
 
 /* ---- agent_link.c -------------------------------------------------------------------------- */
 
@@ -331,7 +326,7 @@ void bw_guard_agents_refuse(struct bw_guard_program *program,
                             const struct bw_guard_machine_action *action);
 void bw_guard_agents_refuse_hello(struct bw_guard_program *program,
                                   const struct bw_session_refusal *refusal);
-void bw_guard_agents_carry_out(struct bw_guard_program *program,
+void bw_guard_agents_execute(struct bw_guard_program *program,
                                const struct bw_session_action *action);
 /* Closes the connection `number`, if it is there. */
 void bw_guard_agents_drop(struct bw_guard_program *program, uint64_t number);
@@ -356,8 +351,8 @@ struct bw_guard_program {
     bool has_runner;
     struct bw_instant left_behind_until; /* for what a predecessor left to die; 0: nobody waited */
     bool is_means_proved[2]; /* by enum bw_reach_means: a test child was seen, ended, seen to be gone */
-    struct bw_guard_place **places;
-    uint32_t place_count;
+    struct bw_guard_group **groups;
+    uint32_t group_count;
     struct bw_group_config **forgotten; /* forgotten.c: of groups that the file does not name */
     uint32_t forgotten_count;
     struct bw_guard_machine machine;
@@ -375,36 +370,31 @@ struct bw_guard_program {
 
     struct bw_enforcer_link enforcer;
     struct bw_relief relief;
-    struct bw_guard_mirrors mirrors;
-    bool is_saving;         /* at the end: a job of the worker is never ours again */
-    struct bw_worker *pins; /* NULL: not open */
-    struct bw_guard_pin *pin; /* the thread's; NULL: none */
-    bool is_pinning;          /* at the end: the pin is never ours again */
-    struct bw_worker *disk; /* one round at a time: at most one thread hangs */
-    struct bw_guard_save_round round; /* the worker's while it is busy */
+    struct bw_worker *disk; /* of saves, one round at a time: at most one thread hangs; NULL: not open */
+    struct bw_worker *pins;
+    struct bw_worker *mirrors;
+    bool is_at_work; /* at the end: one of them still uses the store's descriptors */
 
     uv_signal_t signals[BW_GUARD_SIGNALS];
     bool has_signals;
     struct bw_heartbeat heartbeat;
+    struct bw_guard_opening opening;
     bool is_caretaker; /* of mirrors whose guard cannot start: no agent, no memory */
     bool is_ending; /* SIGTERM came; fences are finished first */
     bool is_closing;
 };
 
-struct bw_guard_place *bw_guard_program_find(const struct bw_guard_program *program,
+struct bw_guard_group *bw_guard_program_find(const struct bw_guard_program *program,
                                              const char *group);
-/* Opens a place for `config` and puts it among the others; `is_kept` as in bw_guard_place_open. */
+/* Opens a group for `config` and puts it among the others; `is_kept` as in bw_guard_group_open. */
 BW_MUST_CHECK enum bw_err bw_guard_program_add(struct bw_guard_program *program,
                                                const struct bw_group_config *config, bool is_kept,
                                                struct bw_diag *diag);
-/* forgotten.c: guards the leases of groups that the file does not name any more; of those that have
- * none, the empty cgroups are removed. */
-void bw_guard_program_guard_forgotten(struct bw_guard_program *program);
-/* What is armed in the mirror of a group that has no place, if anything is, gets one. */
-void bw_guard_program_enforce_mirror(struct bw_guard_program *program, const char *group);
-/* Lists `dir`: the groups of its files that end in `suffix`. */
-void bw_guard_program_list(struct bw_guard_program *program, int dir, const char *suffix,
-                           void (*on_group)(struct bw_guard_program *program, const char *group));
+/* forgotten.c: what the opening's phase makes of `group`, and of each with a file in `dir` that ends in `suffix`. */
+void bw_guard_program_look_at(struct bw_guard_program *program, const char *group);
+void bw_guard_program_look_at_all(struct bw_guard_program *program, int dir, const char *suffix);
+/* All that are to be guarded as it begins. False: none could be. */
+BW_MUST_CHECK bool bw_guard_program_open_groups(struct bw_guard_program *program, bool is_caretaker);
 void bw_guard_program_free_forgotten(struct bw_guard_program *program);
 /* After each step: an end that waits for a fence may be due. */
 void bw_guard_program_look(struct bw_guard_program *program);

@@ -48,14 +48,14 @@ static enum bw_err add_variables(const struct bw_group_config *config,
     return BW_OK;
 }
 
-static enum bw_err fill(const struct bw_guard_place *place, struct bw_guard_reach_file *file)
+static enum bw_err fill(const struct bw_guard_group *group, struct bw_guard_reach_file *file)
 {
-    const struct bw_group_config *config = place->config;
+    const struct bw_group_config *config = group->config;
     enum bw_err err = add_scripts(config, file);
 
     (void)bw_copy_text(file->group, sizeof file->group, config->name); /* of the same size */
-    (void)bw_copy_text(file->cluster, sizeof file->cluster, place->program->config->cluster);
-    (void)bw_copy_text(file->site, sizeof file->site, place->program->store.site);
+    (void)bw_copy_text(file->cluster, sizeof file->cluster, group->program->config->cluster);
+    (void)bw_copy_text(file->site, sizeof file->site, group->program->store.site);
     file->enforce = config->enforce;
     file->kill_grace_ms = config->kill_grace_ms;
     file->allow_writable_scripts = config->allow_writable_scripts;
@@ -66,15 +66,15 @@ static enum bw_err fill(const struct bw_guard_place *place, struct bw_guard_reac
     return err == BW_OK ? add_variables(config, file) : err;
 }
 
-static enum bw_err encode(const struct bw_guard_place *place, uint8_t **out_bytes,
-                          size_t *out_size, struct bw_diag *diag)
+static enum bw_err encode(const struct bw_guard_group *group, uint8_t **out_bytes, size_t *out_size,
+                          struct bw_diag *diag)
 {
     struct bw_guard_reach_file *file = calloc(1, sizeof *file);
     uint8_t *bytes = malloc(BW_GUARD_REACH_BYTES_MAX);
     enum bw_err err;
 
     BW_ASSERT(file != NULL && bytes != NULL);
-    err = fill(place, file);
+    err = fill(group, file);
     if (err != BW_OK)
         err = bw_diag_set(diag, err, "a path or a variable of it is longer than %zu bytes",
                           sizeof file->variables[0].text - 1);
@@ -91,33 +91,34 @@ static enum bw_err encode(const struct bw_guard_place *place, uint8_t **out_byte
     return err;
 }
 
-void bw_guard_reach_keep(struct bw_guard_place *place)
+void bw_guard_reach_keep(struct bw_guard_group *group)
 {
     struct bw_diag diag = {0};
     uint8_t *bytes;
     size_t size = 0;
 
-    if (encode(place, &bytes, &size, &diag) != BW_OK)
-        bw_log_warn(&place->program->log, "reach.unkept",
-                    "group=%s error=%s does=\"once the site file does not name it, only what its scripts "
-                    "started is killed\"",
-                    place->config->name, bw_log_quote(diag.text));
-    free(place->reach_bytes);
-    place->reach_bytes = bytes;
-    place->reach_size = size;
-    place->reach_version++;
+    if (encode(group, &bytes, &size, &diag) != BW_OK)
+        bw_log_warn(
+            &group->program->log, "reach.unkept",
+            "group=%s error=%s does=\"once the site file does not name it, only what its scripts "
+            "started is killed\"",
+            group->config->name, bw_log_quote(diag.text));
+    free(group->reach_bytes);
+    group->reach_bytes = bytes;
+    group->reach_size = size;
+    group->reach_version++;
 }
 
-struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_place *place, uint64_t known)
+struct bw_guard_reach_copy bw_guard_reach_copy(const struct bw_guard_group *group, uint64_t known)
 {
-    struct bw_guard_reach_copy copy = {.size = place->reach_size, .version = place->reach_version};
+    struct bw_guard_reach_copy copy = {.size = group->reach_size, .version = group->reach_version};
 
-    if (known == place->reach_version || place->reach_bytes == NULL)
+    if (known == group->reach_version || group->reach_bytes == NULL)
         return copy;
-    (void)snprintf(copy.name, sizeof copy.name, "%s" BW_GUARD_REACH_SUFFIX, place->config->name);
+    (void)snprintf(copy.name, sizeof copy.name, "%s" BW_GUARD_REACH_SUFFIX, group->config->name);
     copy.bytes = malloc(copy.size);
     BW_ASSERT(copy.bytes != NULL);
-    memcpy(copy.bytes, place->reach_bytes, copy.size);
+    memcpy(copy.bytes, group->reach_bytes, copy.size);
     return copy;
 }
 

@@ -32,13 +32,13 @@ static bool send_known(struct bw_guard_program *program, int fd)
 
     message->kind = BW_ENFORCER_MESSAGE_SUCCEED;
     message->number = message->order_count = message->means_count = 0;
-    for (uint32_t i = 0; i < program->place_count; i++) {
+    for (uint32_t i = 0; i < program->group_count; i++) {
         struct bw_enforcer_order *order = &message->orders[message->order_count++];
 
         memset(order, 0, sizeof *order);
-        memcpy(order->group, program->places[i]->machine.group, sizeof order->group);
-        order->epoch = bw_enforcing_known_epoch(&program->places[i]->at.enforcing);
-        if (message->order_count < BW_ENFORCER_ORDERS_MAX && i + 1 < program->place_count)
+        memcpy(order->group, program->groups[i]->machine.group, sizeof order->group);
+        order->epoch = bw_enforcing_known_epoch(&program->groups[i]->at.enforcing);
+        if (message->order_count < BW_ENFORCER_ORDERS_MAX && i + 1 < program->group_count)
             continue;
         if (!send_frame(fd, message))
             return false;
@@ -143,6 +143,8 @@ void bw_guard_relief_ask(struct bw_guard_program *program)
 {
     struct bw_relief *relief = &program->relief;
 
+    if (program->machine.enforcing.relief == BW_RELIEF_NONE)
+        relief->is_incomplete = true; /* nobody was asked yet, or not about all groups */
     hear_all(program);
     if (relief->count == 0 && relief->is_incomplete)
         begin_all(program);

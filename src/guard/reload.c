@@ -3,28 +3,37 @@
 
 #include <stdio.h>
 
-static bool can_take(const struct bw_guard_program *program, const struct bw_site_config *to,
+static enum bw_guarded_named named(const struct bw_guarded *guarded, void *user)
+{
+    const struct bw_guard_group *group = guarded->owner;
+    const struct bw_group_config *to = bw_site_config_find(user, group->config->name);
+
+    if (to == NULL)
+        return BW_GUARDED_MISSING;
+    return bw_group_config_has_same_reach(group->config, to) ? BW_GUARDED_NAMED
+                                                             : BW_GUARDED_OTHERWISE;
+}
+
+static bool can_take(const struct bw_guard_program *program, struct bw_site_config *to,
                      char *out_why, size_t size)
 {
     static const char *const fixed[] = {"cluster", "site",         "state_dir",
                                         "run_dir", "guard_socket", NULL};
+    const struct bw_guarded *group;
     const char *key = bw_schema_first_change(&bw_site_config_table, fixed, program->config, to);
 
     if (key != NULL) {
         (void)snprintf(out_why, size, "%s has changed", key);
         return false;
     }
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        const struct bw_group_config *from = program->places[i]->config;
-        const struct bw_group_config *group = bw_site_config_find(to, from->name);
-
-        if (group != NULL && bw_group_config_has_same_reach(from, group))
-            continue;
-        (void)snprintf(out_why, size, "group %s %s", from->name,
-                       group == NULL ? "is missing" : "has another `enforce` or other `units`");
-        return false;
-    }
-    return true;
+    group = bw_guard_machine_refuses(&program->machine, named, to);
+    if (group == NULL)
+        return true;
+    (void)snprintf(out_why, size, "group %s %s", group->guard->group,
+                   named(group, to) == BW_GUARDED_MISSING
+                       ? "is missing"
+                       : "has another `enforce` or other `units`");
+    return false;
 }
 
 static void take(struct bw_guard_program *program, struct bw_site_config *config)
@@ -33,10 +42,10 @@ static void take(struct bw_guard_program *program, struct bw_site_config *config
 
     program->config = config;
     program->log.level = config->log_level;
-    for (uint32_t i = 0; i < program->place_count; i++) {
-        struct bw_guard_place *place = program->places[i];
+    for (uint32_t i = 0; i < program->group_count; i++) {
+        struct bw_guard_group *group = program->groups[i];
 
-        bw_guard_place_configure(place, bw_site_config_find(config, place->machine.group));
+        bw_guard_group_configure(group, bw_site_config_find(config, group->machine.group));
     }
     bw_site_config_free(before);
     for (uint32_t i = 0; i < config->group_count; i++) {
@@ -53,16 +62,11 @@ static void take(struct bw_guard_program *program, struct bw_site_config *config
 
 void bw_guard_program_reload(struct bw_guard_program *program)
 {
-    struct bw_site_config *config = NULL;
-    struct bw_problems problems;
+    struct bw_site_config *config = bw_site_config_take(program->config_file, BW_CONFIG_HERE,
+                                                        "the running configuration stays");
     char why[BW_NAME_MAX + 64];
-    enum bw_err err;
 
-    bw_problems_init(&problems);
-    err = bw_site_config_load(program->config_file, BW_CONFIG_HERE, &config, &problems);
-    bw_problems_print(&problems, "the running configuration stays", stderr);
-    bw_problems_deinit(&problems);
-    if (err != BW_OK) {
+    if (config == NULL) {
         bw_log_error(&program->log, "config.refused",
                      "file=%s does=\"the running configuration stays\"",
                      bw_log_quote(program->config_file));
@@ -75,6 +79,6 @@ void bw_guard_program_reload(struct bw_guard_program *program)
     } else {
         take(program, config);
         bw_log_info(&program->log, "config.reloaded", "file=%s groups=%u",
-                    bw_log_quote(program->config_file), (unsigned)program->place_count);
+                    bw_log_quote(program->config_file), (unsigned)program->group_count);
     }
 }

@@ -94,21 +94,21 @@ static void make_text(char *bytes, size_t size)
 /* Does anything run where starts run that the machine takes for what a start has left? Not known is
  * never no. Only a cgroup tells what is of this group alone: by a scan the service of another, if it
  * hides its environment, could be taken for it. */
-static bool is_left(const struct bw_guard_place *place)
+static bool is_left(const struct bw_guard_group *group)
 {
     static pid_t pids[STARTED_MAX]; /* one loop, one thread */
     size_t count = 0;
 
-    if (place->reach.means != BW_REACH_BY_CGROUP)
+    if (group->reach.means != BW_REACH_BY_CGROUP)
         return false;
-    if (bw_reach_list(&place->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count, NULL) != BW_OK ||
+    if (bw_reach_list(&group->reach, BW_REACH_SERVICE, pids, STARTED_MAX, &count, NULL) != BW_OK ||
         count > STARTED_MAX)
         return true;
     for (size_t i = 0; i < count; i++) {
         struct bw_process process;
 
         if (bw_process_read(pids[i], &process, NULL) == BW_OK && !process.is_dead &&
-            bw_guard_is_of_start(&place->machine, process.start_ticks))
+            bw_guard_is_of_start(&group->machine, process.start_ticks))
             return true;
     }
     return false;
@@ -125,43 +125,43 @@ static bool is_still_there(const struct bw_process *process)
 /* Is a process there that a start has left, by the group's own cgroup or by its mark? A scan walks
  * through all of /proc: it is made where the process that the last one has found is there no more, and
  * never before a look. */
-static enum bw_populated are_left_here(struct bw_guard_place *place, bool is_before)
+static enum bw_populated are_left_here(struct bw_guard_group *group, bool is_before)
 {
     size_t count = 0;
     pid_t pid = 0;
 
-    if (place->reach.means == BW_REACH_BY_SCAN && is_still_there(&place->left_process))
+    if (group->reach.means == BW_REACH_BY_SCAN && is_still_there(&group->left_process))
         return BW_POPULATED_YES;
-    if (place->reach.means == BW_REACH_BY_SCAN && is_before)
+    if (group->reach.means == BW_REACH_BY_SCAN && is_before)
         return BW_POPULATED_NO;
-    if (bw_reach_list_marked(&place->reach, BW_REACH_SERVICE, &pid, 1, &count, NULL) != BW_OK)
+    if (bw_reach_list_marked(&group->reach, BW_REACH_SERVICE, &pid, 1, &count, NULL) != BW_OK)
         return BW_POPULATED_UNKNOWN;
     if (count == 0)
         return BW_POPULATED_NO;
-    if (place->reach.means == BW_REACH_BY_SCAN &&
-        bw_process_read(pid, &place->left_process, NULL) != BW_OK)
-        place->left_process.pid = 0; /* it has ended since: the next look scans again */
+    if (group->reach.means == BW_REACH_BY_SCAN &&
+        bw_process_read(pid, &group->left_process, NULL) != BW_OK)
+        group->left_process.pid = 0; /* it has ended since: the next look scans again */
     return BW_POPULATED_YES;
 }
 
 /* Is one of its units up? What systemd has said last may be old: where nothing is seen, and every few
  * seconds, it is asked again, and the next look knows. */
-static enum bw_populated are_units_up(struct bw_guard_place *place)
+static enum bw_populated are_units_up(struct bw_guard_group *group)
 {
     size_t count = 0;
 
-    if (place->config->unit_count == 0)
+    if (group->config->unit_count == 0)
         return BW_POPULATED_NO;
-    if (place->unit_reach == NULL)
+    if (group->unit_reach == NULL)
         return BW_POPULATED_UNKNOWN;
-    if (bw_units_list(&place->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0) {
-        bw_guard_units_look_again(place);
+    if (bw_units_list(&group->unit_reach->units, NULL, 0, &count, NULL) == BW_OK && count > 0) {
+        bw_guard_units_look_again(group);
         return BW_POPULATED_YES;
     }
-    const bool is_known = !bw_unit_reach_is_looking(place->unit_reach);
+    const bool is_known = !bw_unit_reach_is_looking(group->unit_reach);
 
-    bw_unit_reach_look(place->unit_reach);
-    return is_known && bw_units_are_down(&place->unit_reach->units) ? BW_POPULATED_NO
+    bw_unit_reach_look(group->unit_reach);
+    return is_known && bw_units_are_down(&group->unit_reach->units) ? BW_POPULATED_NO
                                                                     : BW_POPULATED_UNKNOWN;
 }
 
@@ -174,17 +174,17 @@ static enum bw_populated populated(const struct bw_guard_work *work, bool is_bef
     if (work->run.action != BW_ACTION_STATUS ||
         (!is_before && bw_service_of_line(work->ended.line) != BW_SERVICE_STARTED))
         return BW_POPULATED_UNKNOWN;
-    here = are_left_here(work->place, is_before);
-    if (here == BW_POPULATED_YES && work->place->config->unit_count == 0)
+    here = are_left_here(work->group, is_before);
+    if (here == BW_POPULATED_YES && work->group->config->unit_count == 0)
         return here;
-    units = are_units_up(work->place);
+    units = are_units_up(work->group);
     /* What systemd starts again by itself is not inside of what a KILL ends (3.4). */
-    if (work->place->unit_reach != NULL &&
-        bw_units_that_comes_again(&work->place->unit_reach->units) != NULL)
+    if (work->group->unit_reach != NULL &&
+        bw_units_that_comes_again(&work->group->unit_reach->units) != NULL)
         return BW_POPULATED_NO;
     /* systemd makes the cgroup of a unit anew at each start, also at one that nobody ordered here. */
     if (units == BW_POPULATED_YES && !is_before)
-        bw_guard_enforcer_tell_reach(work->place);
+        bw_guard_enforcer_tell_reach(work->group);
     if (here == BW_POPULATED_YES)
         return here;
     return units == BW_POPULATED_NO ? here : units;
@@ -198,12 +198,12 @@ static bool begins_service(const struct bw_guard_work *work)
 static void on_end(struct bw_script_run *run, const struct bw_script_result *result, void *user)
 {
     struct bw_guard_work *work = user;
-    struct bw_guard_place *place = work->place;
+    struct bw_guard_group *group = work->group;
     const uint64_t duration_ms = result->duration_ns / BW_NS_PER_MS;
 
     (void)run;
     work->script = NULL;
-    if (place->program->is_closing)
+    if (group->program->is_closing)
         return; /* the mirror still names it: a successor reports it interrupted */
     work->ended = (struct bw_guard_run_ended){0};
     judge(work, result, &work->ended);
@@ -216,18 +216,17 @@ static void on_end(struct bw_script_run *run, const struct bw_script_result *res
                   bw_script_tail(&result->kept, work->ended.tail, sizeof work->ended.tail));
     if (result->how == BW_SCRIPT_NOT_STARTED)
         (void)snprintf(work->ended.tail, sizeof work->ended.tail, "%.200s: %.300s",
-                       place->config->scripts[work->run.action], result->diag->text);
-    if (work->config_number == place->config_number) /* else a reload knows better */
-        work->digest = result->digest;
-    bw_guard_trace_end(work, result);
-    if (begins_service(work) && place->unit_reach != NULL) {
-        bw_unit_reach_watch(place->unit_reach, false);
-        bw_unit_reach_look(place->unit_reach); /* their cgroups are new */
+                       group->config->scripts[work->run.action], result->diag->text);
+    work->digest = bw_guarded_digest(&group->at, work->slot, result->digest);
+    bw_guard_log_end(work, result);
+    if (begins_service(work) && group->unit_reach != NULL) {
+        bw_unit_reach_watch(group->unit_reach, false);
+        bw_unit_reach_look(group->unit_reach); /* their cgroups are new */
     } else if (begins_service(work)) {
-        bw_guard_enforcer_tell_reach(place); /* what it has started is known by now */
+        bw_guard_enforcer_tell_reach(group); /* what it has started is known by now */
     }
-    bw_guard_machine_on_end(&place->program->machine, &place->at, work->slot);
-    bw_guard_go_on(place->program, false);
+    bw_guard_machine_on_end(&group->program->machine, &group->at, work->slot);
+    bw_guard_go_on(group->program, false);
 }
 
 void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
@@ -241,12 +240,12 @@ void bw_guard_work_tell_end(struct bw_guard_work *work, bool is_given_up,
         .kind = BW_GUARD_EVENT_RUN_ENDED,
         .slot = work->slot,
         .ended = work->ended,
-        .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->place),
+        .is_left = work->run.action == BW_ACTION_STATUS && is_left(work->group),
         .populated = populated(work, false),
         .digest = is_given_up ? 0 : work->digest,
     };
     if (!is_given_up)
-        bw_guard_trace_digest(work);
+        bw_guard_log_digest(work);
 }
 
 /* ---- what it prints ------------------------------------------------------------------------ */
@@ -277,7 +276,7 @@ static void on_line(struct bw_script_run *run, enum bw_script_stream stream, con
     struct bw_guard_work *work = user;
 
     (void)run;
-    bw_guard_trace_line(work, stream, line, bytes);
+    bw_guard_log_line(work, stream, line, bytes);
     if (work->run.action == BW_ACTION_READINESS && stream == BW_SCRIPT_STDOUT)
         keep_line(work, line, bytes);
 }
@@ -298,29 +297,28 @@ static uint64_t lease_remaining_ms(const struct bw_guard *machine)
 
 static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 {
-    struct bw_guard_place *place = work->place;
+    struct bw_guard_group *group = work->group;
     const enum bw_action_kind action = work->run.action;
     struct bw_script_env env = {0};
-    const struct bw_script_order order = {
-        .group = place->config,
-        .site = place->program->config->site,
-        .epoch = work->run.epoch,
-        .facts = &work->run.facts,
-        .lease_remaining_ms = lease_remaining_ms(&place->machine),
-        .cgroup = bw_reach_service_cgroup(&place->reach)};
+    const struct bw_script_order order = {.group = group->config,
+                                          .site = group->program->config->site,
+                                          .epoch = work->run.epoch,
+                                          .facts = &work->run.facts,
+                                          .lease_remaining_ms = lease_remaining_ms(&group->machine),
+                                          .cgroup = bw_reach_service_cgroup(&group->reach)};
     const struct bw_script_spec spec = {
-        .path = place->config->scripts[action],
+        .path = group->config->scripts[action],
         .env = env.list,
-        .reach = &place->reach,
+        .reach = &group->reach,
         .slot = reach_slot(work->slot, action),
         .leftovers = begins_service(work) ? BW_SCRIPT_KEEP_LEFTOVERS : BW_SCRIPT_END_LEFTOVERS,
-        .refuses_writable = !place->config->allow_writable_scripts,
+        .refuses_writable = !group->config->allow_writable_scripts,
         .digest = action == BW_ACTION_START || action == BW_ACTION_STATUS ? digest_of : NULL,
-        .digest_of = place->config,
-        .wanted_digest = place->machine.limits.digest,
+        .digest_of = group->config,
+        .wanted_digest = group->machine.limits.digest,
         .refuses_other = action == BW_ACTION_START,
-        .limit_ns = place->machine.limits.timeout_ns[action],
-        .kill_grace_ns = place->machine.limits.kill_grace_ns,
+        .limit_ns = group->machine.limits.timeout_ns[action],
+        .kill_grace_ns = group->machine.limits.kill_grace_ns,
         .on_line = on_line,
         .on_end = on_end,
         .user = work,
@@ -332,10 +330,10 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
     err = bw_script_env_init(&env, &order, diag);
     if (err != BW_OK)
         return err;
-    err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
-    if (err != BW_OK && bw_guard_cgroups_make_again(place)) {
-        bw_guard_enforcer_tell_reach(place); /* before anything can run in them */
-        err = bw_script_start(&place->program->runner, &spec, &work->script, diag);
+    err = bw_script_start(&group->program->runner, &spec, &work->script, diag);
+    if (err != BW_OK && bw_guard_cgroups_make_again(group)) {
+        bw_guard_enforcer_tell_reach(group); /* before anything can run in them */
+        err = bw_script_start(&group->program->runner, &spec, &work->script, diag);
     }
     bw_script_env_deinit(&env);
     return err;
@@ -344,24 +342,24 @@ static enum bw_err start(struct bw_guard_work *work, struct bw_diag *diag)
 void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *run,
                          struct bw_guard_event *out_spawned)
 {
-    struct bw_log *log = &work->place->program->log;
+    struct bw_log *log = &work->group->program->log;
     struct bw_diag diag = {0};
 
     work->run = *run;
     work->digest = 0;
-    work->config_number = work->place->config_number;
     work->tail_bytes = 0;
     memset(work->tail, 0, sizeof work->tail);
     *out_spawned = (struct bw_guard_event){
         .kind = BW_GUARD_EVENT_SPAWNED,
         .slot = work->slot,
         .ok = true,
-        .is_left = run->action == BW_ACTION_STATUS && is_left(work->place),
+        .is_left = run->action == BW_ACTION_STATUS && is_left(work->group),
         .populated = populated(work, true),
     };
     if (start(work, &diag) == BW_OK) {
-        if (begins_service(work) && work->place->unit_reach != NULL)
-            bw_unit_reach_watch(work->place->unit_reach, true); /* its enforcer ends what comes up (3.4) */
+        if (begins_service(work) && work->group->unit_reach != NULL)
+            bw_unit_reach_watch(work->group->unit_reach,
+                                true); /* its enforcer ends what comes up (3.4) */
         out_spawned->child = (struct bw_guard_child){
             .action = run->action,
             .epoch = run->epoch,
@@ -372,10 +370,10 @@ void bw_guard_work_start(struct bw_guard_work *work, const struct bw_guard_run *
         return;
     }
     bw_log_error(log, "script.unstartable", "group=%s epoch=%llu action=%s error=%s",
-                 work->place->config->name, (unsigned long long)run->epoch,
+                 work->group->config->name, (unsigned long long)run->epoch,
                  bw_action_word(run->action), bw_log_quote(diag.text));
     out_spawned->ok = false;
     work->ended = (struct bw_guard_run_ended){.result = BW_RUN_NOT_STARTED, .exit_status = -1};
     copy_line(work->ended.tail, sizeof work->ended.tail, diag.text);
-    bw_guard_machine_on_end(&work->place->program->machine, &work->place->at, work->slot);
+    bw_guard_machine_on_end(&work->group->program->machine, &work->group->at, work->slot);
 }

@@ -12,6 +12,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/os/dir_lock.h>
 #include <breakwater/os/durable.h>
+#include <breakwater/os/path_owner.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/state.h>
 
@@ -72,6 +73,18 @@ static enum bw_err read_cluster(struct bw_guard_store *store, struct bw_diag *di
     return BW_OK;
 }
 
+/* Of a guard that is to begin, not of one that enforces what is left (caretaker.c): that ends what its mirrors
+ * say, whatever else lies beside them. */
+static enum bw_err check_owners(const struct bw_guard_store *store, struct bw_diag *diag)
+{
+    enum bw_err err = bw_path_check_dir(store->state_path, diag);
+
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "state_dir");
+    err = bw_path_check_dir(store->mirror_path, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "run_dir");
+}
+
 enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_site_config *config,
                                 struct bw_diag *diag)
 {
@@ -98,6 +111,8 @@ enum bw_err bw_guard_store_open(struct bw_guard_store *store, const struct bw_si
         err = open_dir(config->run_dir, store->mirror_path, &store->mirror_dir, diag);
     if (err == BW_OK)
         err = bw_dir_lock(store->mirror_dir, store->mirror_path, &store->mirror_lock, diag);
+    if (err == BW_OK)
+        err = check_owners(store, diag);
     if (err != BW_OK)
         return err;
     err = read_cluster(store, diag);
@@ -164,9 +179,9 @@ void bw_guard_store_close(struct bw_guard_store *store)
 
 /* ---- reading ------------------------------------------------------------------------------- */
 
-enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *group,
-                                struct bw_guard_memory *out_memory, bool *out_is_new,
-                                struct bw_diag *diag)
+static enum bw_err load_memory(const struct bw_guard_store *store, const char *group,
+                               struct bw_guard_memory *out_memory, bool *out_is_new,
+                               struct bw_diag *diag)
 {
     struct bw_guard_memory_file file;
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
@@ -179,7 +194,7 @@ enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *
     *out_is_new = true;
     if (store->state_dir < 0)
         return BW_OK; /* of mirrors alone */
-    file_name(group, ".memory", name);
+    file_name(group, BW_GUARD_MEMORY_SUFFIX, name);
     err = bw_durable_load(store->state_dir, name, &memory_kind, bytes, sizeof bytes, &size,
                           &version, diag);
     if (err == BW_ERR_NOT_FOUND)
@@ -195,9 +210,9 @@ enum bw_err bw_guard_store_load(const struct bw_guard_store *store, const char *
     return BW_OK;
 }
 
-enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const char *group,
-                                       struct bw_guard_mirror *out_mirror,
-                                       struct bw_id *out_cluster_id, struct bw_diag *diag)
+static enum bw_err load_mirror(const struct bw_guard_store *store, const char *group,
+                               struct bw_guard_mirror *out_mirror, struct bw_id *out_cluster_id,
+                               struct bw_diag *diag)
 {
     struct bw_guard_mirror_file file;
     uint8_t bytes[BW_GUARD_FILE_BYTES_MAX];
@@ -221,6 +236,17 @@ enum bw_err bw_guard_store_load_mirror(const struct bw_guard_store *store, const
     *out_mirror = file.mirror;
     *out_cluster_id = file.cluster_id;
     return BW_OK;
+}
+
+void bw_guard_store_find(const struct bw_guard_store *store, const char *group,
+                         struct bw_guard_found *out_found, struct bw_diag *out_memory_diag,
+                         struct bw_diag *out_mirror_diag)
+{
+    *out_found = (struct bw_guard_found){.is_new = false};
+    out_found->memory_err = load_memory(store, group, &out_found->memory, &out_found->is_new,
+                                        out_memory_diag);
+    out_found->mirror_err = load_mirror(store, group, &out_found->mirror, &out_found->armed_by,
+                                        out_mirror_diag);
 }
 
 static enum bw_err load_reach(int dir, const char *group, uint8_t *bytes,
@@ -266,7 +292,7 @@ void bw_guard_store_prepare(const char *group, const struct bw_guard_memory *mem
     struct bw_guard_memory_file file = {.memory = *memory};
 
     (void)bw_copy_text(file.group, sizeof file.group, group); /* of the same size */
-    file_name(group, ".memory", out_file->name);
+    file_name(group, BW_GUARD_MEMORY_SUFFIX, out_file->name);
     out_file->diag = (struct bw_diag){0};
     out_file->err = bw_guard_memory_encode(&file, out_file->bytes, sizeof out_file->bytes,
                                            &out_file->size, &out_file->diag);
@@ -289,17 +315,17 @@ static bool has_reach(int dir, const struct bw_guard_reach_copy *copy)
 }
 
 /* Those of the round that are to be written and have not failed. */
-static uint32_t items_of(const struct bw_guard_save_round *round, bool is_reach,
+static uint32_t items_of(struct bw_guard_save_round *round, bool is_reach,
                          struct bw_durable_item *items, struct bw_guard_file_copy **files)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < round->count; i++) {
-        struct bw_guard_file_copy *file = &round->saves[i]->file;
+        struct bw_guard_file_copy *file = &round->saves[i].file;
         const struct bw_guard_reach_copy *reach = &file->reach;
 
-        if (round->saves[i]->is_nobodys || file->err != BW_OK ||
-            (is_reach && (reach->bytes == NULL || has_reach(round->store->state_dir, reach))))
+        if (round->saves[i].is_nobodys || file->err != BW_OK ||
+            (is_reach && (reach->bytes == NULL || has_reach(round->store.state_dir, reach))))
             continue;
         files[count] = file;
         items[count++] =
@@ -323,11 +349,11 @@ static void save_round(struct bw_guard_save_round *round, bool is_reach)
     struct bw_guard_file_copy *files[BW_DURABLE_ITEMS_MAX];
     const uint32_t count = items_of(round, is_reach, items, files);
 
-    bw_durable_save_all(round->store->state_dir, items, count);
+    bw_durable_save_all(round->store.state_dir, items, count);
     for (uint32_t i = 0; i < count; i++) {
         files[i]->err = items[i].err;
         if (items[i].err != BW_OK)
-            (void)bw_diag_wrap(&files[i]->diag, items[i].err, "%s", round->store->state_path);
+            (void)bw_diag_wrap(&files[i]->diag, items[i].err, "%s", round->store.state_path);
     }
 }
 
@@ -372,13 +398,14 @@ void bw_guard_store_pin(void *of)
 {
     struct bw_guard_pin *pin = of;
     uint8_t bytes[CLUSTER_BYTES_MAX];
-    const size_t site_bytes = strlen(pin->site);
+    const struct bw_guard_store *store = &pin->store;
+    const size_t site_bytes = strlen(store->site);
 
-    memcpy(bytes, pin->cluster_id.bytes, BW_ID_BYTES);
-    bw_put_u64le(bytes + BW_ID_BYTES, pin->generation);
-    memcpy(bytes + CLUSTER_FIXED, pin->site, site_bytes);
-    pin->err = bw_durable_save(pin->state_dir, CLUSTER_NAME, &cluster_kind, bytes,
+    memcpy(bytes, store->cluster_id.bytes, BW_ID_BYTES);
+    bw_put_u64le(bytes + BW_ID_BYTES, store->generation);
+    memcpy(bytes + CLUSTER_FIXED, store->site, site_bytes);
+    pin->err = bw_durable_save(store->state_dir, CLUSTER_NAME, &cluster_kind, bytes,
                                CLUSTER_FIXED + site_bytes, &pin->diag);
     if (pin->err != BW_OK)
-        (void)bw_diag_wrap(&pin->diag, pin->err, "%s", pin->state_path);
+        (void)bw_diag_wrap(&pin->diag, pin->err, "%s", store->state_path);
 }

@@ -4,11 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/assert.h>
 #include <breakwater/config/witness_config.h>
 #include <breakwater/net/pki.h>
 #include <breakwater/witness/witness.h>
 
-#define LIST_BYTES  128 /* of the witnesses' addresses */
+#define LIST_BYTES  256 /* of the witnesses' addresses */
 #define GROUP_BYTES 2048
 
 /* ---- certificates ---------------------------------------------------------------------------- */
@@ -27,15 +28,23 @@ static enum bw_err issue(const struct bw_lab_plan *plan, const char *subject, co
     return bw_pki_issue(&request, path, diag);
 }
 
+enum bw_err bw_lab_issue_member(const struct bw_lab_plan *plan, const struct bw_lab_member *member,
+                                struct bw_diag *diag)
+{
+    char subject[BW_NAME_MAX];
+
+    (void)snprintf(subject, sizeof subject, "witness/w%" PRIu32, member->id); /* short: fits */
+    return issue(plan, subject, member->at.host, diag);
+}
+
 enum bw_err bw_lab_make_certificates(const struct bw_lab_plan *plan, struct bw_diag *diag)
 {
     char subject[2 * BW_NAME_MAX];
     enum bw_err err = bw_pki_init(plan->cluster, plan->dir, diag);
 
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++) {
-        (void)snprintf(subject, sizeof subject, "witness/w%" PRIu32, i + 1);
-        err = issue(plan, subject, plan->witnesses[i].host, diag);
-    }
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES && err == BW_OK; i++)
+        err = bw_lab_issue_member(
+            plan, &(struct bw_lab_member){.id = i + 1, .at = plan->witnesses[i]}, diag);
     for (uint32_t i = 0; i < plan->site_count && err == BW_OK; i++) {
         (void)snprintf(subject, sizeof subject, "agent/%s/agent", plan->sites[i]);
         err = issue(plan, subject, NULL, diag);
@@ -46,38 +55,51 @@ enum bw_err bw_lab_make_certificates(const struct bw_lab_plan *plan, struct bw_d
 
 /* ---- configuration files --------------------------------------------------------------------- */
 
-enum bw_err bw_lab_write_witness(const struct bw_lab_plan *plan, uint32_t index, const char *path,
-                                 const char *data_dir, const char *identity, struct bw_diag *diag)
+enum bw_err bw_lab_write_member(const struct bw_lab_plan *plan, const struct bw_lab_member *members,
+                                uint32_t count, uint32_t own, const char *path,
+                                const char *data_dir, const char *identity, struct bw_diag *diag)
 {
-    const struct bw_lab_witness *own = &plan->witnesses[index];
-    char members[1024] = "";
-    char own_identity[16];
+    const struct bw_lab_witness *at = &members[own].at;
+    char list[BW_WITNESSES_MAX * 160] = "";
+    char own_identity[24];
     size_t used = 0;
 
-    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++) { /* three short ones: fits */
-        const struct bw_lab_witness *other = &plan->witnesses[i];
+    BW_ASSERT(own < count && count <= BW_WITNESSES_MAX);
+    for (uint32_t i = 0; i < count; i++) { /* short ones: they fit */
+        const struct bw_lab_witness *other = &members[i].at;
         const unsigned told = other->told_port != 0 ? other->told_port : other->api_port;
 
-        used += (size_t)snprintf(members + used, sizeof members - used,
+        used += (size_t)snprintf(list + used, sizeof list - used,
                                  "  - {name: w%" PRIu32 ", id: %" PRIu32 ", address: \"%s:%u\", "
                                  "raft: \"%s:%u\", failure_domain: zone-%" PRIu32 "}\n",
-                                 i + 1, i + 1, other->host, told, other->host,
-                                 (unsigned)other->raft_port, i + 1);
+                                 members[i].id, members[i].id, other->host, told, other->host,
+                                 (unsigned)other->raft_port, members[i].id);
     }
-    (void)snprintf(own_identity, sizeof own_identity, "w%" PRIu32 ".pem", index + 1);
+    (void)snprintf(own_identity, sizeof own_identity, "w%" PRIu32 ".pem", members[own].id);
     return bw_lab_write(path, diag,
                         "cluster: %s\nname: w%" PRIu32 "\ndata_dir: '%s'\nlisten: \"%s:%u\"\n"
                         "raft_listen: \"%s:%u\"\ntls: {ca: '%s/ca.pem', identity: '%s/%s'}\n"
                         "election_timeout: %" PRIu32 "ms\n%switnesses:\n%s",
-                        plan->cluster, index + 1, data_dir, own->host, (unsigned)own->api_port,
-                        own->host, (unsigned)own->raft_port, plan->dir, plan->dir,
+                        plan->cluster, members[own].id, data_dir, at->host, (unsigned)at->api_port,
+                        at->host, (unsigned)at->raft_port, plan->dir, plan->dir,
                         identity != NULL ? identity : own_identity,
-                        plan->timings.election_timeout_ms, plan->more, members);
+                        plan->timings.election_timeout_ms, plan->more, list);
+}
+
+enum bw_err bw_lab_write_witness(const struct bw_lab_plan *plan, uint32_t index, const char *path,
+                                 const char *data_dir, const char *identity, struct bw_diag *diag)
+{
+    struct bw_lab_member members[BW_LAB_WITNESSES];
+
+    for (uint32_t i = 0; i < BW_LAB_WITNESSES; i++)
+        members[i] = (struct bw_lab_member){.id = i + 1, .at = plan->witnesses[i]};
+    return bw_lab_write_member(plan, members, BW_LAB_WITNESSES, index, path, data_dir, identity,
+                               diag);
 }
 
 /* `"127.0.0.1:7400", ...` */
-static void list_witnesses(const struct bw_lab_plan *plan, const uint16_t *api_ports,
-                           char out_list[LIST_BYTES])
+static size_t list_witnesses(const struct bw_lab_plan *plan, const uint16_t *api_ports,
+                             char out_list[LIST_BYTES])
 {
     size_t used = 0;
 
@@ -86,6 +108,7 @@ static void list_witnesses(const struct bw_lab_plan *plan, const uint16_t *api_p
             out_list + used, LIST_BYTES - used, "%s\"%s:%u\"", i == 0 ? "" : ", ",
             plan->witnesses[i].host,
             (unsigned)(api_ports != NULL ? api_ports[i] : plan->witnesses[i].api_port));
+    return used;
 }
 
 size_t bw_lab_print_group(const struct bw_lab_plan *plan, const struct bw_lab_group *group,
@@ -110,7 +133,7 @@ enum bw_err bw_lab_write_site(const struct bw_lab_plan *plan, const struct bw_la
     char witnesses[LIST_BYTES];
 
     (void)snprintf(own_identity, sizeof own_identity, "%s-agent.pem", site->name);
-    list_witnesses(plan, site->api_ports, witnesses);
+    (void)list_witnesses(plan, site->api_ports, witnesses); /* nothing is put behind them */
     return bw_lab_write(path, diag,
                         "cluster: %s\nsite: %s\nname: agent\nstate_dir: '%s'\nrun_dir: '%s/run'\n"
                         "guard_socket: '%s/guard.sock'\n"
@@ -160,13 +183,19 @@ enum bw_err bw_lab_write_groups(const struct bw_lab_plan *plan,
     return err == BW_OK ? bw_lab_write(path, diag, "groups:\n%s", text) : err;
 }
 
-enum bw_err bw_lab_write_command_file(const struct bw_lab_plan *plan, struct bw_diag *diag)
+enum bw_err bw_lab_write_command_file(const struct bw_lab_plan *plan,
+                                      const char (*hosts)[BW_LAB_HOST_BYTES], uint32_t host_count,
+                                      struct bw_diag *diag)
 {
     char path[BW_LAB_PATH_BYTES];
     char witnesses[LIST_BYTES];
+    size_t used = list_witnesses(plan, NULL, witnesses);
     enum bw_err err = bw_lab_path(path, plan->dir, "cli.yaml", diag);
 
-    list_witnesses(plan, NULL, witnesses);
+    BW_ASSERT(host_count <= BW_WITNESSES_MAX - BW_LAB_WITNESSES);
+    for (uint32_t i = 0; i < host_count; i++) /* short ones: they fit */
+        used += (size_t)snprintf(witnesses + used, sizeof witnesses - used, ", \"%s:%u\"", hosts[i],
+                                 (unsigned)plan->witnesses[0].api_port);
     return err != BW_OK ? err
                         : bw_lab_write(path, diag,
                                        "endpoints: [%s]\n"
@@ -183,12 +212,12 @@ enum bw_err bw_lab_found(const char *path, struct bw_id *cluster_id, struct bw_d
     enum bw_err err;
 
     bw_problems_init(&problems);
-    err = bw_witness_config_load(path, &config, &problems);
+    err = bw_witness_config_load(path, BW_CONFIG_HERE, &config, &problems);
     if (err != BW_OK) { /* we wrote it: only a strange directory can make it wrong */
         bw_problems_print(&problems, "nothing was started", stderr);
         (void)bw_diag_set(diag, err, "%s is not usable", path);
     } else {
-        err = bw_witness_found(config, *cluster_id, cluster_id, diag);
+        err = bw_witness_found(config, *cluster_id, false, cluster_id, diag);
     }
     bw_witness_config_free(config);
     bw_problems_deinit(&problems);

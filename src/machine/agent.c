@@ -1,3 +1,4 @@
+/* The agent's machine: its life, events in, a step of one group, when to wake. */
 #include "agent_internal.h"
 
 #include <string.h>
@@ -65,8 +66,8 @@ static struct bw_agent_before before_of(const struct bw_site *site, struct bw_in
     };
 }
 
-static void carry_out(struct bw_agent_machine *machine, uint32_t group,
-                      const struct bw_site_action *action)
+static void execute(struct bw_agent_machine *machine, uint32_t group,
+                    const struct bw_site_action *action)
 {
     switch (action->kind) {
     case BW_SITE_ACTION_SAVE:
@@ -92,26 +93,26 @@ static void carry_out(struct bw_agent_machine *machine, uint32_t group,
 void bw_agent_step_group(struct bw_agent_machine *machine, uint32_t group,
                          const struct bw_site_event *event)
 {
-    struct bw_group_agent *place = &machine->groups[group];
+    struct bw_group_agent *own = &machine->groups[group];
     const struct bw_instant now = bw_agent_now(machine);
-    const struct bw_agent_before before = before_of(&place->site, now);
-    const struct bw_agent_step step = {.site = &place->site,
+    const struct bw_agent_before before = before_of(&own->site, now);
+    const struct bw_agent_step step = {.site = &own->site,
                                        .before = &before,
                                        .event = event,
                                        .actions = &machine->actions,
                                        .now = now,
-                                       .is_mirror_news = place->is_mirror_news};
+                                       .is_mirror_news = own->is_mirror_news};
 
     BW_ASSERT(!machine->is_carrying);
-    bw_site_step(&place->site, event, now, &machine->actions);
-    place->wake_at = machine->actions.wake_at;
-    if (event->kind == BW_SITE_EVENT_TICK && bw_instant_right_is_over(now, place->wake_at))
-        place->wake_at = bw_instant_add(now, TICK_DISTANCE_NS);
+    bw_site_step(&own->site, event, now, &machine->actions);
+    own->wake_at = machine->actions.wake_at;
+    if (event->kind == BW_SITE_EVENT_TICK && bw_instant_right_is_over(now, own->wake_at))
+        own->wake_at = bw_instant_add(now, TICK_DISTANCE_NS);
     bw_agent_emit(machine, &(struct bw_agent_action){
                                .kind = BW_AGENT_ACTION_STEPPED, .group = group, .step = &step});
     machine->is_carrying = true;
     for (uint32_t i = 0; i < machine->actions.count; i++)
-        carry_out(machine, group, &machine->actions.list[i]);
+        execute(machine, group, &machine->actions.list[i]);
     machine->is_carrying = false;
 }
 
@@ -183,6 +184,9 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
     case BW_AGENT_EVENT_SAVED:
         bw_agent_on_saved(machine, event->err);
         return;
+    case BW_AGENT_EVENT_MEMBERS_KEPT:
+        bw_agent_on_members_kept(machine, event->err);
+        return;
     case BW_AGENT_EVENT_MIRRORS_READ:
         bw_agent_on_mirrors_read(machine, event);
         return;
@@ -234,7 +238,7 @@ void bw_agent_machine_init(struct bw_agent_machine *machine, const struct bw_age
     for (int i = 0; i < BW_AGENT_WITNESSES_MAX; i++)
         machine->witnesses[i].poll_at = BW_INSTANT_NEVER;
     bw_renewals_init(&machine->renewals, setup->session);
-    machine->leader_heard = bw_agent_now(
+    machine->leader_contact = bw_agent_now(
         machine); /* the first leader gets its chance before any relay */
 }
 
@@ -243,16 +247,16 @@ void bw_agent_machine_add_group(struct bw_agent_machine *machine, const char *gr
                                 struct bw_site_memory *kept)
 {
     const struct bw_agent_setup *setup = &machine->setup;
-    struct bw_group_agent *place = &machine->groups[machine->group_count];
+    struct bw_group_agent *own = &machine->groups[machine->group_count];
 
     BW_ASSERT(machine->group_count < setup->group_max);
     machine->group_count++;
-    memset(place, 0, sizeof *place);
-    place->kept = kept;
-    place->wake_at = BW_INSTANT_NEVER;
-    bw_site_init(&place->site, group, setup->state->instance, setup->boot_id, limits, kept,
+    memset(own, 0, sizeof *own);
+    own->kept = kept;
+    own->wake_at = BW_INSTANT_NEVER;
+    bw_site_init(&own->site, group, setup->state->instance, setup->boot_id, limits, kept,
                  bw_agent_now(machine));
-    bw_agent_fence_init(place, has_units);
+    bw_agent_fence_init(own, has_units);
 }
 
 void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t group,
@@ -265,6 +269,7 @@ void bw_agent_machine_set_limits(struct bw_agent_machine *machine, uint32_t grou
 void bw_agent_machine_begin(struct bw_agent_machine *machine)
 {
     machine->is_stepping = true;
+    bw_agent_members_recall(machine);
     bw_agent_sync_now(machine);
     bw_agent_guard_connect(machine);
     finish(machine);

@@ -1,3 +1,4 @@
+/* What a witness answers: whether it is of our cluster, and what is believed of it (3.2, 3.9). */
 #include "agent_internal.h"
 
 #include <string.h>
@@ -48,19 +49,19 @@ static bool is_of_our_cluster(struct bw_agent_machine *machine, uint32_t witness
 
 /* ---- what it says ---------------------------------------------------------------------------- */
 
-static void take_group(struct bw_agent_machine *machine, const struct bw_sync_answer_group *told,
+static void take_group(struct bw_agent_machine *machine, const struct bw_sync_answer_group *sent,
                        const struct bw_site_event *confirmed)
 {
-    const int group = bw_agent_find_group(machine, told->name);
-    const struct bw_site_event order = {.kind = BW_SITE_EVENT_ORDER, .order = &told->order};
+    const int group = bw_agent_find_group(machine, sent->name);
+    const struct bw_site_event order = {.kind = BW_SITE_EVENT_ORDER, .order = &sent->order};
     const struct bw_site_event other = {.kind = BW_SITE_EVENT_OTHER_SERVES,
-                                        .epoch = told->other_serves_epoch};
+                                        .epoch = sent->other_serves_epoch};
     struct bw_site_event event = *confirmed;
 
     if (group < 0)
         return; /* a group of this site that is not in the site file: `check` tells */
     bw_agent_step_group(machine, (uint32_t)group, &order);
-    event.epoch = told->confirmed_epoch;
+    event.epoch = sent->confirmed_epoch;
     if (event.number != 0 && event.epoch != 0)
         bw_agent_step_group(machine, (uint32_t)group, &event);
     if (other.epoch != 0)
@@ -99,7 +100,7 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
         note_exchange(machine, answer, confirmed.sent, received);
     if (is_sync && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
-        machine->leader_heard = received;
+        machine->leader_contact = received;
         bw_agent_witnesses_told(machine, answer);
     }
     for (uint32_t i = 0; i < answer->group_count; i++)

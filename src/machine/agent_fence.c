@@ -11,7 +11,7 @@ struct fence_turn {
     struct bw_own_fence_actions lists[BW_TURN_DEPTH_MAX];
 };
 
-static struct bw_group_agent *place_of(const struct fence_turn *turn)
+static struct bw_group_agent *own_group(const struct fence_turn *turn)
 {
     return &turn->machine->groups[turn->group];
 }
@@ -20,8 +20,8 @@ static void step_once(struct fence_turn *turn, const struct bw_own_fence_event *
 {
     struct bw_own_fence_actions *list = &turn->lists[bw_turn_begin(&turn->turn)];
 
-    bw_own_fence_step(&place_of(turn)->fence, event, bw_agent_now(turn->machine), list);
-    place_of(turn)->fence_at = list->wake_at;
+    bw_own_fence_step(&own_group(turn)->fence, event, bw_agent_now(turn->machine), list);
+    own_group(turn)->fence_at = list->wake_at;
     bw_turn_filled(&turn->turn, list->count);
 }
 
@@ -43,7 +43,7 @@ static void answer(struct fence_turn *turn, enum bw_own_fence_event_kind kind)
 
 static bool has_units(const struct fence_turn *turn)
 {
-    return place_of(turn)->fence.means_count > BW_FENCE_BY_UNITS;
+    return own_group(turn)->fence.means_count > BW_FENCE_BY_UNITS;
 }
 
 /* What the reach itself shows needs no search; where it shows nothing a search may find more. Unknown is
@@ -97,10 +97,10 @@ static uint32_t means_count(bool with_units)
     return with_units ? BW_FENCE_BY_UNITS + 1 : BW_FENCE_BY_MARKS + 1;
 }
 
-void bw_agent_fence_init(struct bw_group_agent *place, bool with_units)
+void bw_agent_fence_init(struct bw_group_agent *own, bool with_units)
 {
-    bw_own_fence_init(&place->fence, &place->site.limits, means_count(with_units));
-    place->fence_at = BW_INSTANT_NEVER;
+    bw_own_fence_init(&own->fence, &own->site.limits, means_count(with_units));
+    own->fence_at = BW_INSTANT_NEVER;
 }
 
 uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine)
@@ -134,12 +134,12 @@ void bw_agent_end(struct bw_agent_machine *machine, bool is_restart)
 /* An agent that can run none is begun anew: then it fences again (3.4). */
 static void open_fence(struct bw_agent_machine *machine, uint32_t group)
 {
-    struct bw_group_agent *place = &machine->groups[group];
+    struct bw_group_agent *own = &machine->groups[group];
     const struct bw_agent_action open = {.kind = BW_AGENT_ACTION_FENCE_OPEN, .group = group};
 
     if (bw_agent_ask(machine, &open, NULL) == BW_OK)
         return;
-    bw_agent_fence_init(place, place->fence.means_count > BW_FENCE_BY_UNITS);
+    bw_agent_fence_init(own, own->fence.means_count > BW_FENCE_BY_UNITS);
     bw_agent_end(machine, true);
 }
 
@@ -147,7 +147,7 @@ static void open_fence(struct bw_agent_machine *machine, uint32_t group)
 static void end(struct fence_turn *turn, const struct bw_own_fence_action *action)
 {
     (void)ask(turn, BW_AGENT_ACTION_FENCE_CLOSE, BW_FENCE_BY_REACH, action);
-    if (bw_own_fence_is_running(&place_of(turn)->fence))
+    if (bw_own_fence_is_running(&own_group(turn)->fence))
         open_fence(turn->machine, turn->group);
     bw_agent_step_group(turn->machine, turn->group,
                         &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED,
@@ -158,7 +158,7 @@ static void end(struct fence_turn *turn, const struct bw_own_fence_action *actio
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
-static void carry_out(struct fence_turn *turn, const struct bw_own_fence_action *action)
+static void execute(struct fence_turn *turn, const struct bw_own_fence_action *action)
 {
     (void)ask(turn, BW_AGENT_ACTION_FENCE_STEPPED, BW_FENCE_BY_REACH, action);
     switch (action->kind) {
@@ -193,7 +193,7 @@ static void step(struct bw_agent_machine *machine, uint32_t group,
 
     step_once(&turn, event);
     while (bw_turn_next(&turn.turn, &list, &at))
-        carry_out(&turn, &turn.lists[list].list[at]);
+        execute(&turn, &turn.lists[list].list[at]);
 }
 
 /* A state that is entered acts in a turn of its own: never within what has led to it. */

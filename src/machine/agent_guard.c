@@ -1,3 +1,4 @@
+/* The agent's connection with its guard: hello, what is said, what is heard, its loss (3.4). */
 #include "agent_internal.h"
 
 #include <string.h>
@@ -19,9 +20,9 @@ static void tell_lost(struct bw_agent_machine *machine)
 {
     const struct bw_site_event lost = {.kind = BW_SITE_EVENT_GUARD_LOST};
 
-    if (machine->guard.is_told_lost)
+    if (machine->guard.is_lost_reported)
         return;
-    machine->guard.is_told_lost = true;
+    machine->guard.is_lost_reported = true;
     for (uint32_t i = 0; i < machine->group_count; i++)
         bw_agent_step_group(machine, i, &lost);
 }
@@ -178,7 +179,7 @@ static void on_welcome_done(struct bw_agent_machine *machine)
     link->is_noted = false;
     link->timer = BW_INSTANT_NEVER;
     for (uint32_t i = 0; i < machine->group_count; i++)
-        if (!machine->groups[i].site.guard_greeted)
+        if (!bw_site_is_greeted(&machine->groups[i].site))
             bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
                                                              .note = BW_AGENT_NOTE_GUARD_UNAWARE,
                                                              .group = i});
@@ -198,7 +199,7 @@ static void on_said(struct bw_agent_machine *machine, const struct bw_guard_mess
         if (link->state == BW_GUARD_LINK_WELCOME) {
             await_word(
                 machine); /* of many groups a welcome takes long, and goes on while words come */
-            link->is_told_lost = false; /* of some group it is there: it can be lost again */
+            link->is_lost_reported = false; /* of some group it is there: it can be lost again */
             tell_group(machine, message);
         }
         return;

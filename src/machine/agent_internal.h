@@ -36,6 +36,9 @@ int bw_agent_find_group(struct bw_agent_machine *machine, const char *group);
 
 /* ---- agent_witnesses.c ---- */
 
+/* Those of before this start are asked, too. After use_witnesses. */
+void bw_agent_members_recall(struct bw_agent_machine *machine);
+void bw_agent_on_members_kept(struct bw_agent_machine *machine, enum bw_err err);
 /* The members as a leader told them. */
 void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer);
 void bw_agent_witnesses_serve(struct bw_agent_machine *machine); /* the polls that are due */
@@ -75,7 +78,7 @@ void bw_agent_mirrors_ask(struct bw_agent_machine *machine); /* at the end of a 
 
 /* ---- agent_fence.c ---- */
 
-void bw_agent_fence_init(struct bw_group_agent *place, bool with_units);
+void bw_agent_fence_init(struct bw_group_agent *own, bool with_units);
 /* Begins; OWN_FENCE_ENDED follows for the group's machine. While one runs, after that. */
 void bw_agent_fence_start(struct bw_agent_machine *machine, uint32_t group,
                           const struct bw_site_action *action);

@@ -30,12 +30,12 @@ void bw_agent_mirrors_ask(struct bw_agent_machine *machine)
     if (machine->is_reading)
         return;
     for (uint32_t i = 0; i < machine->group_count; i++) {
-        struct bw_group_agent *place = &machine->groups[i];
+        struct bw_group_agent *own = &machine->groups[i];
 
-        if (!place->mirror_waits)
+        if (!own->mirror_waits)
             continue;
-        place->mirror_waits = false;
-        place->mirror_is_read = true;
+        own->mirror_waits = false;
+        own->mirror_is_read = true;
         machine->read_groups[read.group_count++] = i;
     }
     if (read.group_count == 0)
@@ -50,14 +50,14 @@ void bw_agent_mirrors_ask(struct bw_agent_machine *machine)
 static void note(struct bw_agent_machine *machine, uint32_t group, enum bw_err err, uint64_t epoch,
                  const char *why)
 {
-    struct bw_group_agent *place = &machine->groups[group];
+    struct bw_group_agent *own = &machine->groups[group];
 
-    place->is_mirror_news = !place->has_read_mirror || place->mirror_err != err ||
-                            (err == BW_OK && place->mirror_epoch != epoch);
-    place->has_read_mirror = true;
-    place->mirror_err = err;
-    place->mirror_epoch = epoch;
-    if (err != BW_OK && place->is_mirror_news)
+    own->is_mirror_news = !own->has_read_mirror || own->mirror_err != err ||
+                          (err == BW_OK && own->mirror_epoch != epoch);
+    own->has_read_mirror = true;
+    own->mirror_err = err;
+    own->mirror_epoch = epoch;
+    if (err != BW_OK && own->is_mirror_news)
         bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_NOTE,
                                                          .note = BW_AGENT_NOTE_MIRROR_UNREADABLE,
                                                          .group = group,
@@ -122,11 +122,11 @@ void bw_agent_mirrors_serve(struct bw_agent_machine *machine)
         return;
     machine->unanswered_at = BW_INSTANT_NEVER;
     for (uint32_t i = 0; i < machine->group_count; i++) {
-        struct bw_group_agent *place = &machine->groups[i];
+        struct bw_group_agent *own = &machine->groups[i];
 
-        if (!place->mirror_waits && !place->mirror_is_read)
+        if (!own->mirror_waits && !own->mirror_is_read)
             continue;
-        place->mirror_waits = false;
+        own->mirror_waits = false;
         note(machine, i, BW_ERR_TIMEOUT, 0, "its file system does not answer");
         bw_agent_step_group(machine, i, &unreadable);
     }

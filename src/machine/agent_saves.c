@@ -1,3 +1,4 @@
+/* The agent's state on its way to the disk, and what the answer means to each group. */
 #include "agent_internal.h"
 
 #include <breakwater/base/assert.h>
@@ -6,11 +7,11 @@
 
 void bw_agent_saves_group(struct bw_agent_machine *machine, uint32_t group, uint64_t number)
 {
-    struct bw_group_agent *place = &machine->groups[group];
+    struct bw_group_agent *own = &machine->groups[group];
 
-    place->save_number = number;
-    *place->kept = place->site.memory;
-    place->save_waits = true;
+    own->save_number = number;
+    *own->kept = own->site.memory;
+    own->save_waits = true;
 }
 
 void bw_agent_saves_cluster(struct bw_agent_machine *machine, struct bw_id cluster_id,
@@ -47,10 +48,10 @@ void bw_agent_saves_serve(struct bw_agent_machine *machine)
         state.generation = machine->wanted_generation;
     }
     for (uint32_t i = 0; i < machine->group_count; i++) {
-        struct bw_group_agent *place = &machine->groups[i];
+        struct bw_group_agent *own = &machine->groups[i];
 
-        place->save_begun = place->save_waits ? place->save_number : 0;
-        place->save_waits = false;
+        own->save_begun = own->save_waits ? own->save_number : 0;
+        own->save_waits = false;
     }
     bw_agent_emit(machine,
                   &(struct bw_agent_action){.kind = BW_AGENT_ACTION_SAVE, .state = &state});
@@ -79,12 +80,12 @@ void bw_agent_on_saved(struct bw_agent_machine *machine, enum bw_err err)
     if (machine->save_has_cluster)
         answer_cluster(machine, err == BW_OK);
     for (uint32_t i = 0; i < machine->group_count; i++) {
-        struct bw_group_agent *place = &machine->groups[i];
+        struct bw_group_agent *own = &machine->groups[i];
         /* A newer SAVE, asked for while this one was under way, is not durable yet. */
         const struct bw_site_event saved = {
-            .kind = BW_SITE_EVENT_SAVED, .number = place->save_begun, .ok = err == BW_OK};
+            .kind = BW_SITE_EVENT_SAVED, .number = own->save_begun, .ok = err == BW_OK};
 
-        place->save_begun = 0;
+        own->save_begun = 0;
         if (saved.number != 0)
             bw_agent_step_group(machine, i, &saved);
     }

@@ -1,3 +1,4 @@
+/* Whose the state is that an agent finds: of its site and its machine, or of another (3.7). */
 #include <string.h>
 
 #include <breakwater/machine/agent.h>

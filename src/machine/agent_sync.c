@@ -1,8 +1,8 @@
+/* Renewals and reports on their way out: how often, and what one sync says (3.2). */
 #include "agent_internal.h"
 
 #include <string.h>
 
-#include <breakwater/base/feature_level.h>
 
 /* Before an order has said otherwise. */
 #define INTERVAL_NS_ABSENT (1 * BW_NS_PER_S)
@@ -69,7 +69,7 @@ static bool wants_relay(const struct bw_agent_machine *machine, struct bw_instan
 {
     const uint64_t limit_ns = bw_agent_renew_interval_ns(machine) * 3 / 2;
 
-    return bw_instant_elapsed_ns(now, machine->leader_heard) >= limit_ns;
+    return bw_instant_elapsed_ns(now, machine->leader_contact) >= limit_ns;
 }
 
 /* A sync that leaves right after `sent`. False: whoever drives cannot make it, and has said so. */
@@ -83,7 +83,7 @@ static bool make_sync(struct bw_agent_machine *machine, struct bw_instant sent)
         .instance = setup->state->instance,
         .session = setup->session,
         .boot_id = setup->boot_id,
-        .feature_level = BW_FEATURE_LEVEL_NEWEST,
+        .feature_level = setup->feature_level,
         .guard_level = guard->state == BW_GUARD_LINK_OPEN ? guard->feature_level : 0,
         .number = bw_renewals_add(&machine->renewals, sent),
         .wants_relay = wants_relay(machine, sent),

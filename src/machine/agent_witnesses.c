@@ -1,3 +1,4 @@
+/* Which witnesses an agent speaks with, whether they answer, and polls for orders. */
 #include "agent_internal.h"
 
 #include <string.h>
@@ -9,9 +10,11 @@
 #define RETRY_NS_MAX    (2 * BW_NS_PER_S)
 #define ANSWER_NS_SHORT (1 * BW_NS_PER_S) /* without news, an answer sooner than this is a fault   \
                                            */
+#define KEEP_AGAIN_NS   (30 * BW_NS_PER_S) /* a disk that would not have them is asked so often */
 #define POLL_LIMIT_MS ((BW_AGENT_POLL_WAIT_S + 5) * 1000u)
 
-_Static_assert(BW_WITNESSES_MAX <= BW_AGENT_WITNESSES_MAX, "all configured witnesses have a place");
+_Static_assert(2 * BW_WITNESSES_MAX <= BW_AGENT_WITNESSES_MAX,
+               "all configured witnesses have a place, and all members beside them");
 
 /* ---- which ----------------------------------------------------------------------------------- */
 
@@ -108,13 +111,12 @@ enum bw_err bw_agent_machine_use_witnesses(struct bw_agent_machine *machine,
                      : bw_diag_set(diag, BW_ERR_INVALID, "not one of the witnesses can be used");
 }
 
-void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
+static void use_members(struct bw_agent_machine *machine, const struct bw_member *members,
+                        uint32_t count)
 {
-    if (answer->member_count == 0)
-        return;
     mark_all_gone(machine, false);
-    for (uint32_t i = 0; i < answer->member_count; i++) {
-        const char *address = answer->members[i].address;
+    for (uint32_t i = 0; i < count; i++) {
+        const char *address = members[i].address;
         struct bw_agent_witness *witness = find(machine, address);
 
         if (address[0] == '\0')
@@ -125,6 +127,80 @@ void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_s
             keep(machine, witness);
     }
     release_gone(machine);
+}
+
+/* ---- the members, over a restart ---------------------------------------------------------------- */
+
+static bool is_same_list(const struct bw_told_members *kept, const struct bw_told_members *told)
+{
+    if (!bw_id_equal(kept->cluster_id, told->cluster_id) ||
+        kept->member_count != told->member_count)
+        return false;
+    for (uint32_t i = 0; i < told->member_count; i++)
+        if (kept->members[i].id != told->members[i].id ||
+            strcmp(kept->members[i].name, told->members[i].name) != 0 ||
+            strcmp(kept->members[i].address, told->members[i].address) != 0)
+            return false;
+    return true;
+}
+
+static void say_members(struct bw_agent_machine *machine, enum bw_agent_note note,
+                        const struct bw_told_members *told)
+{
+    bw_agent_emit(machine, &(struct bw_agent_action){
+                               .kind = BW_AGENT_ACTION_NOTE, .note = note, .told = told});
+}
+
+/* 3.9: whom to ask, never whom to believe: an answer says itself of which cluster and generation it is. So it does
+ * not matter of which generation they were told; those of another cluster are none of ours, and without a state of
+ * our own, which would take the first word that it hears, only the site file says whom to hear. */
+void bw_agent_members_recall(struct bw_agent_machine *machine)
+{
+    const struct bw_told_members *told = machine->setup.told;
+
+    if (told == NULL)
+        return;
+    machine->kept = *told;
+    if (bw_id_is_none(machine->setup.state->cluster_id) ||
+        !bw_id_equal(told->cluster_id, machine->setup.state->cluster_id))
+        return;
+    say_members(machine, BW_AGENT_NOTE_MEMBERS_RECALLED, told);
+    use_members(machine, told->members, told->member_count);
+}
+
+static void keep_members(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
+{
+    struct bw_told_members told = {.cluster_id = answer->cluster_id,
+                                   .member_count = answer->member_count};
+
+    memcpy(told.members, answer->members, answer->member_count * sizeof told.members[0]);
+    if (machine->is_keeping || is_same_list(&machine->kept, &told) ||
+        !bw_instant_wait_is_over(bw_agent_now(machine), machine->keep_after))
+        return;
+    machine->keeping = told;
+    machine->is_keeping = true;
+    say_members(machine, BW_AGENT_NOTE_MEMBERS_TOLD, &machine->keeping);
+    bw_agent_emit(machine, &(struct bw_agent_action){.kind = BW_AGENT_ACTION_KEEP_MEMBERS,
+                                                     .told = &machine->keeping});
+}
+
+/* Nothing rests on it: where the disk refuses, or does not know, the next word of a leader is kept again. */
+void bw_agent_on_members_kept(struct bw_agent_machine *machine, enum bw_err err)
+{
+    BW_ASSERT(machine->is_keeping);
+    machine->is_keeping = false;
+    if (err == BW_OK)
+        machine->kept = machine->keeping;
+    else
+        machine->keep_after = bw_instant_add(bw_agent_now(machine), KEEP_AGAIN_NS);
+}
+
+void bw_agent_witnesses_told(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
+{
+    if (answer->member_count == 0)
+        return;
+    use_members(machine, answer->members, answer->member_count);
+    keep_members(machine, answer);
 }
 
 /* ---- do they answer? ------------------------------------------------------------------------- */

@@ -1,3 +1,4 @@
+/* Mirror, enforcer, answer: the order of things in front of an `armed` (3.4). */
 #include <breakwater/machine/enforcing.h>
 
 #include <string.h>
@@ -7,7 +8,7 @@
 #define REACH_AGAIN_NS (200 * BW_NS_PER_MS) /* what could not be opened */
 #define TELL_AGAIN_NS  (5 * BW_NS_PER_MS)   /* what was not taken */
 #define MAKE_AGAIN_NS  (BW_NS_PER_S / 2)
-#define SILENT_NS      BW_NS_PER_S
+#define SILENT_NS       BW_NS_PER_S
 #define RELIEF_SOON_NS (5 * BW_NS_PER_MS)
 #define RELIEF_AGAIN_NS (BW_NS_PER_S / 5)
 #define RELIEF_LOOKS   200 /* with RELIEF_SOON_NS between them a second */
@@ -17,54 +18,55 @@
 
 /* Nothing is to be held once it was seen that nothing serves, nor may begin to: what still runs then cleans
  * up. */
-static bool is_over(const struct bw_enforcing_place *place)
+static bool is_over(const struct bw_enforcing_group *group)
 {
-    return place->guard->mirror.armed_epoch == 0 || place->guard->fence == BW_FENCE_DONE;
+    return group->guard->mirror.armed_epoch == 0 || group->guard->fence == BW_FENCE_DONE;
 }
 
 /* What it is told is in the mirror first: what it holds a later guard then knows of. */
-static bool is_wanted(const struct bw_enforcing_place *place)
+static bool is_wanted(const struct bw_enforcing_group *group)
 {
-    return !is_over(place) && place->mirrored.epoch == place->guard->mirror.armed_epoch;
+    return !is_over(group) && group->mirrored.epoch == group->guard->mirror.armed_epoch;
 }
 
-static bool is_told(const struct bw_enforcing_place *place)
+static bool is_told(const struct bw_enforcing_group *group)
 {
-    if (is_over(place))
-        return place->told.epoch == 0;
-    return !place->is_unheld && place->told.epoch == place->mirrored.epoch &&
-           place->told.end.boot_ns == place->mirrored.end.boot_ns &&
-           place->told.end.raw_ns == place->mirrored.end.raw_ns;
+    if (is_over(group))
+        return group->sent.epoch == 0;
+    return !group->is_unheld && group->sent.epoch == group->mirrored.epoch &&
+           group->sent.end.boot_ns == group->mirrored.end.boot_ns &&
+           group->sent.end.raw_ns == group->mirrored.end.raw_ns;
 }
 
-bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_place *place)
+bool bw_enforcing_has(const struct bw_enforcing *enforcing, const struct bw_enforcing_group *group)
 {
-    if (is_over(place))
+    if (is_over(group))
         return true;
-    return enforcing->state == BW_ENFORCER_MADE && is_wanted(place) && is_told(place) &&
-           !place->is_reach_untold && place->told_number <= enforcing->taken;
+    return enforcing->state == BW_ENFORCER_MADE && is_wanted(group) && is_told(group) &&
+           !group->is_reach_unsent && group->sent_number <= enforcing->taken;
 }
 
-uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_place *place)
+uint64_t bw_enforcing_known_epoch(const struct bw_enforcing_group *group)
 {
-    const uint64_t ended = place->guard->memory.ended_epoch;
+    const uint64_t ended = group->guard->memory.ended_epoch;
 
-    return place->found_epoch > ended && !place->is_unheld ? place->found_epoch : ended;
+    return group->found_epoch > ended && !group->is_unheld && !group->is_short ? group->found_epoch
+                                                                               : ended;
 }
 
-static struct bw_enforcer_order order_of(const struct bw_enforcing_place *place)
+static struct bw_enforcer_order order_of(const struct bw_enforcing_group *group)
 {
-    const struct bw_guard_mirror *mirror = &place->guard->mirror;
+    const struct bw_guard_mirror *mirror = &group->guard->mirror;
 
     return (struct bw_enforcer_order){
         .epoch = mirror->armed_epoch, .end = mirror->armed_end, .fence_ns = mirror->fence_ns};
 }
 
-static struct bw_enforcer_order named(const struct bw_enforcing_place *place,
+static struct bw_enforcer_order named(const struct bw_enforcing_group *group,
                                       struct bw_enforcer_order order)
 {
-    _Static_assert(sizeof order.group == sizeof place->guard->group, "names are of one size");
-    memcpy(order.group, place->guard->group, sizeof order.group);
+    _Static_assert(sizeof order.group == sizeof group->guard->group, "names are of one size");
+    memcpy(order.group, group->guard->group, sizeof order.group);
     return order;
 }
 
@@ -84,75 +86,75 @@ void bw_enforcing_begin(struct bw_enforcing *enforcing, struct bw_instant now)
     enforcing->make_at = now;
 }
 
-void bw_enforcing_add(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+void bw_enforcing_add(struct bw_enforcing *enforcing, struct bw_enforcing_group *group,
                       const struct bw_guard *guard, void *owner)
 {
-    memset(place, 0, sizeof *place);
-    place->guard = guard;
-    place->owner = owner;
-    place->mirrored = order_of(place);
-    place->found_epoch = place->mirrored.epoch;
-    place->is_reach_untold = enforcing->state == BW_ENFORCER_MADE;
+    memset(group, 0, sizeof *group);
+    group->guard = guard;
+    group->owner = owner;
+    group->mirrored = order_of(group);
+    group->found_epoch = group->mirrored.epoch;
+    group->is_reach_unsent = enforcing->state == BW_ENFORCER_MADE;
     if (enforcing->last == NULL)
-        enforcing->first = place;
+        enforcing->first = group;
     else
-        enforcing->last->next = place;
-    enforcing->last = place;
+        enforcing->last->next = group;
+    enforcing->last = group;
     enforcing->is_dirty = true;
 }
 
-void bw_enforcing_forget(struct bw_enforcing *enforcing, struct bw_enforcing_place *place)
+void bw_enforcing_forget(struct bw_enforcing *enforcing, struct bw_enforcing_group *group)
 {
-    BW_ASSERT(!place->is_waiting);
-    place->mirrored = (struct bw_enforcer_order){.epoch = 0};
-    place->found_epoch = 0;
-    bw_enforcing_on_step(enforcing, place);
-    bw_enforcing_on_mirror(enforcing, place, 0); /* answers nobody's wait */
+    BW_ASSERT(!group->is_waiting);
+    group->mirrored = (struct bw_enforcer_order){.epoch = 0};
+    group->found_epoch = 0;
+    bw_enforcing_on_step(enforcing, group);
+    bw_enforcing_on_mirror(enforcing, group, 0); /* answers nobody's wait */
 }
 
-void bw_enforcing_on_step(struct bw_enforcing *enforcing, const struct bw_enforcing_place *place)
+void bw_enforcing_on_step(struct bw_enforcing *enforcing, const struct bw_enforcing_group *group)
 {
-    enforcing->is_dirty |= !is_told(place);
-    enforcing->has_answers |= place->is_waiting; /* its deadline may be over */
+    enforcing->is_dirty |= !is_told(group);
+    enforcing->has_answers |= group->is_waiting; /* its deadline may be over */
 }
 
 /* ---- mirrors --------------------------------------------------------------------------------- */
 
-void bw_enforcing_on_mirror(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+void bw_enforcing_on_mirror(struct bw_enforcing *enforcing, struct bw_enforcing_group *group,
                             uint64_t number)
 {
-    place->wanted = number;
-    if (place->is_due)
+    group->wanted = number;
+    if (group->is_due)
         return;
-    place->is_due = true;
+    group->is_due = true;
     enforcing->due_count++;
 }
 
-bool bw_enforcing_begin_write(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+bool bw_enforcing_begin_write(struct bw_enforcing *enforcing, struct bw_enforcing_group *group,
                               uint64_t *out_number, struct bw_enforcer_order *out_order)
 {
     BW_ASSERT(enforcing->is_writing);
-    if (!place->is_due)
+    if (!group->is_due)
         return false;
     BW_ASSERT(enforcing->due_count > 0);
-    place->is_due = false;
+    group->is_due = false;
     enforcing->due_count--;
-    *out_number = place->wanted;
-    *out_order = order_of(place);
+    *out_number = group->wanted;
+    *out_order = order_of(group);
     return true;
 }
 
-void bw_enforcing_on_written(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+void bw_enforcing_on_written(struct bw_enforcing *enforcing, struct bw_enforcing_group *group,
                              uint64_t number, const struct bw_enforcer_order *order, bool ok)
 {
     BW_ASSERT(enforcing->is_writing);
-    place->written = number;
-    place->is_waiting = true;
-    place->is_refused = !ok;
-    place->again_at = (struct bw_instant){0};
+    group->written = number;
+    group->is_waiting = true;
+    group->is_refused = !ok;
+    group->again_at = (struct bw_instant){0};
     if (ok)
-        place->mirrored = *order;
-    bw_enforcing_on_step(enforcing, place);
+        group->mirrored = *order;
+    bw_enforcing_on_step(enforcing, group);
 }
 
 void bw_enforcing_on_round_written(struct bw_enforcing *enforcing)
@@ -168,17 +170,17 @@ bool bw_enforcing_is_due(const struct bw_enforcing *enforcing)
 
 /* ---- the enforcer ---------------------------------------------------------------------------- */
 
-static void forget_told(struct bw_enforcing_place *place)
+static void forget_sent(struct bw_enforcing_group *group)
 {
-    place->told.epoch = 0;
-    place->is_unheld = false;
+    group->sent.epoch = 0;
+    group->is_unheld = false;
 }
 
 /* What one that has ended was told nobody holds. */
-static void forget_all_told(struct bw_enforcing *enforcing)
+static void forget_all_sent(struct bw_enforcing *enforcing)
 {
-    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next)
-        forget_told(place);
+    for (struct bw_enforcing_group *group = enforcing->first; group != NULL; group = group->next)
+        forget_sent(group);
     enforcing->telling.phase = BW_TELLING_NONE;
     enforcing->is_dirty = true;
     enforcing->silent_at = BW_INSTANT_NEVER;
@@ -190,10 +192,10 @@ void bw_enforcing_on_made(struct bw_enforcing *enforcing)
     BW_ASSERT(enforcing->state == BW_ENFORCER_MAKING);
     enforcing->state = BW_ENFORCER_MADE;
     enforcing->sent = enforcing->taken = 0;
-    enforcing->has_told_all = false;
-    forget_all_told(enforcing);
-    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next)
-        place->is_reach_untold = true;
+    enforcing->has_sent_all = false;
+    forget_all_sent(enforcing);
+    for (struct bw_enforcing_group *group = enforcing->first; group != NULL; group = group->next)
+        group->is_reach_unsent = true;
 }
 
 void bw_enforcing_on_unmade(struct bw_enforcing *enforcing, struct bw_instant now)
@@ -206,7 +208,7 @@ void bw_enforcing_on_unmade(struct bw_enforcing *enforcing, struct bw_instant no
 void bw_enforcing_on_lost(struct bw_enforcing *enforcing)
 {
     enforcing->state = BW_ENFORCER_LOST;
-    forget_all_told(enforcing);
+    forget_all_sent(enforcing);
 }
 
 void bw_enforcing_on_gone(struct bw_enforcing *enforcing, struct bw_instant now)
@@ -226,14 +228,14 @@ static void await_answer(struct bw_enforcing *enforcing, struct bw_instant now)
 static void refuse(struct bw_enforcing *enforcing, uint64_t number,
                    const struct bw_enforcer_order *refused, struct bw_instant now)
 {
-    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next) {
-        if (place->told_number != number || strcmp(place->guard->group, refused->group) != 0)
+    for (struct bw_enforcing_group *group = enforcing->first; group != NULL; group = group->next) {
+        if (group->sent_number != number || strcmp(group->guard->group, refused->group) != 0)
             continue;
-        place->is_reach_untold = true;
-        place->is_refused = place->is_waiting;
-        place->is_unheld = true;
-        place->refused_epoch = refused->epoch;
-        place->again_at = bw_instant_add(now, REACH_AGAIN_NS);
+        group->is_reach_unsent = true;
+        group->is_refused = group->is_waiting;
+        group->is_unheld = true;
+        group->refused_epoch = refused->epoch;
+        group->again_at = bw_instant_add(now, REACH_AGAIN_NS);
         enforcing->is_dirty = true;
         return;
     }
@@ -256,19 +258,33 @@ void bw_enforcing_on_taken(struct bw_enforcing *enforcing, uint64_t number,
 
 /* ---- telling it ------------------------------------------------------------------------------ */
 
-void bw_enforcing_on_reach(struct bw_enforcing *enforcing, struct bw_enforcing_place *place,
+/* An enforcer before ours was left what this group had armed: it is asked once more. */
+static void relieve_again(struct bw_enforcing *enforcing)
+{
+    enforcing->has_sent_all = enforcing->is_relieved = false;
+    enforcing->relief = BW_RELIEF_NONE;
+    enforcing->relief_looks = 0;
+    enforcing->relief_at = BW_INSTANT_NEVER;
+}
+
+void bw_enforcing_on_reach(struct bw_enforcing *enforcing, struct bw_enforcing_group *group,
                            enum bw_enforcing_reach how)
 {
-    place->is_reach_untold = how != BW_ENFORCING_REACH_TAKEN;
-    place->is_short = how == BW_ENFORCING_REACH_SHORT;
+    const bool was_short = group->is_short;
+
+    group->is_reach_unsent = how != BW_ENFORCING_REACH_TAKEN;
+    group->is_short = how == BW_ENFORCING_REACH_SHORT;
+    if (was_short && !group->is_short && group->found_epoch != 0 &&
+        enforcing->relief != BW_RELIEF_NONE)
+        relieve_again(enforcing);
     if (enforcing->telling.phase == BW_TELLING_NONE) /* else it is told again after a pause */
-        enforcing->is_dirty |= place->is_reach_untold;
-    enforcing->has_answers |= place->is_waiting;
+        enforcing->is_dirty |= group->is_reach_unsent || was_short;
+    enforcing->has_answers |= group->is_waiting;
 }
 
 static bool awaits_relief(const struct bw_enforcing *enforcing)
 {
-    return enforcing->has_told_all && !enforcing->is_relieved;
+    return enforcing->has_sent_all && !enforcing->is_relieved;
 }
 
 static bool hand_out_hold(const struct bw_enforcing *enforcing, struct bw_enforcing_action *out)
@@ -289,31 +305,31 @@ static void tell_again_at(struct bw_enforcing *enforcing, struct bw_instant at)
 static bool tell_deadline(struct bw_enforcing *enforcing, struct bw_instant now,
                           struct bw_enforcing_action *out)
 {
-    struct bw_enforcing_place *place = enforcing->telling.place;
+    struct bw_enforcing_group *group = enforcing->telling.group;
     struct bw_enforcer_order *orders = enforcing->telling.orders;
     uint32_t *count = &enforcing->telling.count;
 
-    enforcing->telling.takes_reach &= !place->is_reach_untold || place->is_short;
-    enforcing->telling.is_any_short |= place->is_short;
-    enforcing->telling.place = place->next;
+    enforcing->telling.takes_reach &= !group->is_reach_unsent || group->is_short;
+    enforcing->telling.is_any_short |= group->is_short;
+    enforcing->telling.group = group->next;
     enforcing->telling.over = NULL;
-    if (awaits_relief(enforcing) || is_told(place))
+    if (awaits_relief(enforcing) || is_told(group))
         return false;
-    if (is_over(place)) {
-        orders[*count] = named(place, place->told); /* beside those of the frame: there is room */
+    if (is_over(group)) {
+        orders[*count] = named(group, group->sent); /* beside those of the frame: there is room */
         *out = (struct bw_enforcing_action){
-            .kind = BW_ENFORCING_OVER, .place = place, .order_count = 1, .orders = &orders[*count]};
-        enforcing->telling.over = place;
+            .kind = BW_ENFORCING_OVER, .group = group, .order_count = 1, .orders = &orders[*count]};
+        enforcing->telling.over = group;
         return true;
     }
-    if (!is_wanted(place) || place->is_reach_untold)
+    if (!is_wanted(group) || group->is_reach_unsent)
         return false;
-    if (place->is_unheld && !bw_instant_right_is_over(now, place->again_at)) {
-        tell_again_at(enforcing, place->again_at);
+    if (group->is_unheld && !bw_instant_right_is_over(now, group->again_at)) {
+        tell_again_at(enforcing, group->again_at);
         return false;
     }
-    enforcing->telling.places[*count] = place;
-    orders[(*count)++] = named(place, place->mirrored);
+    enforcing->telling.groups[*count] = group;
+    orders[(*count)++] = named(group, group->mirrored);
     return *count == BW_ENFORCER_ORDERS_MAX && hand_out_hold(enforcing, out);
 }
 
@@ -322,7 +338,7 @@ static void begin_telling(struct bw_enforcing *enforcing)
     enforcing->is_dirty = enforcing->is_stuck = false;
     enforcing->again_at = BW_INSTANT_NEVER;
     enforcing->telling.phase = BW_TELLING_PLACE;
-    enforcing->telling.place = enforcing->first;
+    enforcing->telling.group = enforcing->first;
     enforcing->telling.count = 0;
     enforcing->telling.takes_reach = enforcing->telling.is_taken = true;
     enforcing->telling.is_any_short = false;
@@ -335,17 +351,17 @@ static void end_telling(struct bw_enforcing *enforcing, struct bw_instant now)
 
     enforcing->telling.phase = BW_TELLING_NONE;
     enforcing->is_stuck = !enforcing->telling.is_taken;
-    enforcing->has_told_all |= is_taken && !enforcing->telling.is_any_short;
+    enforcing->has_sent_all |= is_taken; /* those before keep what is short */
     if (!is_taken || enforcing->telling.is_any_short)
         tell_again_at(enforcing,
                       bw_instant_add(now, is_taken ? REACH_AGAIN_NS : TELL_AGAIN_NS));
 }
 
-void bw_enforcing_on_told(struct bw_enforcing *enforcing, bool is_taken, struct bw_instant now)
+void bw_enforcing_on_sent(struct bw_enforcing *enforcing, bool is_taken, struct bw_instant now)
 {
     if (enforcing->telling.over != NULL) {
         if (is_taken)
-            forget_told(enforcing->telling.over);
+            forget_sent(enforcing->telling.over);
         else
             tell_again_at(enforcing, bw_instant_add(now, TELL_AGAIN_NS));
         return;
@@ -356,12 +372,12 @@ void bw_enforcing_on_told(struct bw_enforcing *enforcing, bool is_taken, struct 
     if (enforcing->sent++ == enforcing->taken)
         await_answer(enforcing, now);
     for (uint32_t i = 0; i < enforcing->telling.count; i++) {
-        struct bw_enforcing_place *place = enforcing->telling.places[i];
+        struct bw_enforcing_group *group = enforcing->telling.groups[i];
 
-        place->told = enforcing->telling.orders[i];
-        place->told_number = enforcing->sent;
-        place->is_unheld = false; /* as far as is known */
-        enforcing->is_dirty |= !is_told(place); /* it may be over since it was looked at */
+        group->sent = enforcing->telling.orders[i];
+        group->sent_number = enforcing->sent;
+        group->is_unheld = false;               /* as far as is known */
+        enforcing->is_dirty |= !is_told(group); /* it may be over since it was looked at */
     }
     enforcing->telling.count = 0;
 }
@@ -369,7 +385,7 @@ void bw_enforcing_on_told(struct bw_enforcing *enforcing, bool is_taken, struct 
 static bool tell_next(struct bw_enforcing *enforcing, struct bw_instant now,
                       struct bw_enforcing_action *out)
 {
-    struct bw_enforcing_place *place;
+    struct bw_enforcing_group *group;
 
     if (enforcing->telling.phase == BW_TELLING_NONE) {
         if (!enforcing->is_dirty && !bw_instant_right_is_over(now, enforcing->again_at))
@@ -377,17 +393,17 @@ static bool tell_next(struct bw_enforcing *enforcing, struct bw_instant now,
         begin_telling(enforcing);
     }
     for (;;) {
-        place = enforcing->telling.place;
+        group = enforcing->telling.group;
         switch (enforcing->telling.phase) {
         case BW_TELLING_PLACE:
-            if (place == NULL || !enforcing->telling.is_taken) {
+            if (group == NULL || !enforcing->telling.is_taken) {
                 enforcing->telling.phase = BW_TELLING_REST;
                 break;
             }
             enforcing->telling.phase = BW_TELLING_DEADLINE;
-            if (!place->is_reach_untold || !enforcing->telling.takes_reach)
+            if (!group->is_reach_unsent || !enforcing->telling.takes_reach)
                 break;
-            *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_REACH, .place = place};
+            *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_REACH, .group = group};
             return true;
         case BW_TELLING_DEADLINE:
             enforcing->telling.phase = BW_TELLING_PLACE;
@@ -440,13 +456,14 @@ void bw_enforcing_on_relief(struct bw_enforcing *enforcing, bool are_done, struc
         now, enforcing->relief_looks < RELIEF_LOOKS ? RELIEF_SOON_NS : RELIEF_AGAIN_NS);
 }
 
-/* They are relieved once ours holds all that their mirrors say. */
+/* They are relieved once ours holds what their mirrors say, but for the groups that it cannot end
+ * yet: of these bw_enforcing_known_epoch tells them nothing, and they go on. */
 static bool is_relief_due(const struct bw_enforcing *enforcing, struct bw_instant now)
 {
     if (enforcing->relief == BW_RELIEF_WAITS)
         return bw_instant_right_is_over(now, enforcing->relief_at);
     return enforcing->relief == BW_RELIEF_NONE && enforcing->state == BW_ENFORCER_MADE &&
-           enforcing->has_told_all && enforcing->taken == enforcing->sent;
+           enforcing->has_sent_all && enforcing->taken == enforcing->sent;
 }
 
 /* ---- what is next ---------------------------------------------------------------------------- */
@@ -455,14 +472,14 @@ static bool answer_next(struct bw_enforcing *enforcing, struct bw_enforcing_acti
 {
     if (!enforcing->has_answers)
         return false;
-    for (struct bw_enforcing_place *place = enforcing->first; place != NULL; place = place->next) {
-        if (!place->is_waiting || !(place->is_refused || bw_enforcing_has(enforcing, place)))
+    for (struct bw_enforcing_group *group = enforcing->first; group != NULL; group = group->next) {
+        if (!group->is_waiting || !(group->is_refused || bw_enforcing_has(enforcing, group)))
             continue;
         *out = (struct bw_enforcing_action){.kind = BW_ENFORCING_ANSWER,
-                                            .place = place,
-                                            .number = place->written,
-                                            .ok = !place->is_refused};
-        place->is_waiting = place->is_refused = false;
+                                            .group = group,
+                                            .number = group->written,
+                                            .ok = !group->is_refused};
+        group->is_waiting = group->is_refused = false;
         return true;
     }
     enforcing->has_answers = false;
@@ -501,7 +518,7 @@ static bool tend_next(struct bw_enforcing *enforcing, struct bw_instant now,
 bool bw_enforcing_next(struct bw_enforcing *enforcing, struct bw_instant now,
                        struct bw_enforcing_action *out_action)
 {
-    *out_action = (struct bw_enforcing_action){.place = NULL};
+    *out_action = (struct bw_enforcing_action){.group = NULL};
     if (answer_next(enforcing, out_action) || tend_next(enforcing, now, out_action))
         return true;
     if (enforcing->due_count == 0 || enforcing->is_writing)

@@ -1,3 +1,4 @@
+/* The guard of a site: whose deadline is first, whom it hears, what is saved together (3.4). */
 #include <breakwater/machine/guard_machine.h>
 
 #include <string.h>
@@ -56,6 +57,7 @@ void bw_guard_machine_add(struct bw_guard_machine *machine, struct bw_guarded *g
     bw_enforcing_add(&machine->enforcing, &group->enforcing, guard, group);
     wake(machine, group, at_once); /* what is overdue, and the look at an enforced group (3.4) */
     want_proof(machine, group, false);
+    bw_guard_machine_greet_again(machine); /* an agent that is here already (3.7) */
 }
 
 struct bw_guarded *bw_guard_machine_find(struct bw_guard_machine *machine, const char *group)
@@ -151,10 +153,11 @@ static struct bw_guard_seen seen_of(const struct bw_guard *guard)
 static void step(struct bw_guard_machine *machine, struct bw_guarded *group,
                  const struct bw_guard_event *event, struct bw_instant now)
 {
+    BW_ASSERT(group != NULL);
     BW_ASSERT(machine->stepping == NULL || machine->stepping == group);
     machine->stepping = group;
     machine->before = seen_of(group->guard);
-    machine->is_step_untold = true;
+    machine->is_step_unsent = true;
     bw_guard_turn_step(&machine->turn, group->guard, event, now);
 }
 
@@ -313,8 +316,8 @@ static enum found go_on_step(struct bw_guard_machine *machine, struct bw_instant
 {
     struct bw_guarded *group = machine->stepping;
 
-    if (machine->is_step_untold) {
-        machine->is_step_untold = false;
+    if (machine->is_step_unsent) {
+        machine->is_step_unsent = false;
         out->kind = BW_GUARD_MACHINE_STEPPED;
         out->group = group;
         out->before = &machine->before;
@@ -559,7 +562,7 @@ static enum found enforce(struct bw_guard_machine *machine, struct bw_instant no
     if (!bw_enforcing_next(&machine->enforcing, now, &out->enforce))
         return FOUND_NOTHING;
     out->kind = BW_GUARD_MACHINE_ENFORCE;
-    out->group = out->enforce.place != NULL ? out->enforce.place->owner : NULL;
+    out->group = out->enforce.group != NULL ? out->enforce.group->owner : NULL;
     if (out->enforce.kind != BW_ENFORCING_ANSWER)
         return FOUND_ACTION;
     step(machine, out->group,
@@ -691,6 +694,7 @@ void bw_guard_machine_spawned(struct bw_guard_machine *machine, struct bw_guarde
                               const struct bw_guard_event *event, struct bw_instant now)
 {
     BW_ASSERT(event->kind == BW_GUARD_EVENT_SPAWNED);
+    group->run_config_number[event->slot] = group->config_number;
     step(machine, group, event, now);
 }
 

@@ -1,3 +1,4 @@
+/* Which agent controls a guard: hello, and what the others are told (3.4, 3.9). */
 #include <breakwater/machine/guard_session.h>
 
 #include <string.h>

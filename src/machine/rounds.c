@@ -1,3 +1,4 @@
+/* Writes in rounds: one at a time, and all that waits goes with the next. */
 #include <breakwater/machine/rounds.h>
 
 #include <breakwater/base/assert.h>

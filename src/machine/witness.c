@@ -1,3 +1,4 @@
+/* The witness's machine: its life, events in, when a group is decided about, when to wake. */
 #include "witness_internal.h"
 
 #include <string.h>
@@ -47,11 +48,11 @@ void bw_agenda_touch(struct bw_witness_machine *machine, int group)
 
 void bw_agenda_change(struct bw_witness_machine *machine, int group)
 {
-    for (int place = 0; place < (int)machine->cluster.group_count; place++) {
-        if (group >= 0 && place != group)
+    for (int group_index = 0; group_index < (int)machine->cluster.group_count; group_index++) {
+        if (group >= 0 && group_index != group)
             continue;
-        bw_agenda_touch(machine, place);
-        set_bit(machine->changed, place);
+        bw_agenda_touch(machine, group_index);
+        set_bit(machine->changed, group_index);
     }
 }
 
@@ -63,12 +64,12 @@ bool bw_witness_machine_is_unsettled(const struct bw_witness_machine *machine)
 static void settle(struct bw_witness_machine *machine)
 {
     machine->is_unsettled = false;
-    for (int place = 0; place < (int)machine->cluster.group_count; place++)
-        if (take_bit(machine->touched, place))
-            bw_agenda_evaluate(machine, place);
-    for (int place = 0; place < (int)machine->cluster.group_count; place++)
-        if (take_bit(machine->changed, place))
-            bw_polls_on_changed(machine, place);
+    for (int group_index = 0; group_index < (int)machine->cluster.group_count; group_index++)
+        if (take_bit(machine->touched, group_index))
+            bw_agenda_evaluate(machine, group_index);
+    for (int group_index = 0; group_index < (int)machine->cluster.group_count; group_index++)
+        if (take_bit(machine->changed, group_index))
+            bw_polls_on_changed(machine, group_index);
 }
 
 void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
@@ -95,15 +96,32 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
                                                             .text = diag.text});
 }
 
-enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
-                                   const struct bw_wish *wish, struct bw_diag *diag)
-{
-    const enum bw_err err = bw_witness_ask(&machine->core, group, wish, bw_witness_now(machine),
-                                           diag);
+/* ---- giving leadership up -------------------------------------------------------------------- */
 
-    if (err == BW_OK)
-        bw_agenda_touch(machine, group);
-    return err;
+static enum bw_err transfer(struct bw_witness_machine *machine, uint64_t peer)
+{
+    return bw_witness_machine_request(machine,
+                                      &(struct bw_witness_action){
+                                          .kind = BW_WITNESS_ACTION_TRANSFER, .peer = peer},
+                                      NULL);
+}
+
+static void end(struct bw_witness_machine *machine)
+{
+    bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_END});
+}
+
+/* A leader hands over first, so that nobody waits for an election timeout. Asked twice, it ends at once. */
+static void on_leave(struct bw_witness_machine *machine)
+{
+    const uint64_t wait_ms = (uint64_t)BW_WITNESS_LEAVE_ELECTIONS *
+                             machine->founding.election_timeout_ms;
+    const bool is_asked_again = machine->is_leaving;
+
+    machine->is_leaving = true;
+    machine->leaving_until = bw_instant_add(bw_witness_now(machine), wait_ms * BW_NS_PER_MS);
+    if (is_asked_again || !machine->core.leadership.leads || transfer(machine, 0) != BW_OK)
+        end(machine);
 }
 
 /* ---- leading --------------------------------------------------------------------------------- */
@@ -112,8 +130,8 @@ static void on_leading(struct bw_witness_machine *machine, uint64_t term)
 {
     bw_witness_on_leading(&machine->core, term, bw_witness_now(machine));
     bw_proposals_found(machine);
-    for (uint32_t place = 0; place < machine->cluster.group_count; place++)
-        bw_agenda_touch(machine, (int)place);
+    for (uint32_t group_index = 0; group_index < machine->cluster.group_count; group_index++)
+        bw_agenda_touch(machine, (int)group_index);
 }
 
 static void on_not_leading(struct bw_witness_machine *machine)
@@ -121,8 +139,10 @@ static void on_not_leading(struct bw_witness_machine *machine)
     if (machine->core.leadership.leads)
         bw_witness_on_not_leading(&machine->core);
     bw_syncs_on_proved(machine);
-    for (uint32_t place = 0; place < machine->cluster.group_count; place++)
-        machine->due[place] = BW_INSTANT_NEVER;
+    for (uint32_t group_index = 0; group_index < machine->cluster.group_count; group_index++)
+        machine->due[group_index] = BW_INSTANT_NEVER;
+    if (machine->is_leaving)
+        end(machine);
 }
 
 const struct bw_member *bw_witness_machine_leader(const struct bw_witness_machine *machine)
@@ -154,8 +174,10 @@ struct bw_instant bw_witness_machine_wake_at(const struct bw_witness_machine *ma
 
     if (machine->is_closed)
         return BW_INSTANT_NEVER;
-    for (uint32_t place = 0; place < machine->cluster.group_count; place++)
-        at = bw_instant_min(at, machine->due[place]);
+    if (machine->is_leaving)
+        at = bw_instant_min(at, machine->leaving_until);
+    for (uint32_t group_index = 0; group_index < machine->cluster.group_count; group_index++)
+        at = bw_instant_min(at, machine->due[group_index]);
     for (const struct bw_witness_call *call = machine->syncs; call != NULL; call = call->next)
         at = bw_instant_min(at, call->until);
     for (const struct bw_witness_call *call = machine->polls; call != NULL; call = call->next)
@@ -167,11 +189,13 @@ static void on_wake(struct bw_witness_machine *machine)
 {
     const struct bw_instant now = bw_witness_now(machine);
 
-    for (int place = 0; place < (int)machine->cluster.group_count; place++)
-        if (bw_instant_wait_is_over(now, machine->due[place]))
-            bw_agenda_evaluate(machine, place);
+    for (int group_index = 0; group_index < (int)machine->cluster.group_count; group_index++)
+        if (bw_instant_wait_is_over(now, machine->due[group_index]))
+            bw_agenda_evaluate(machine, group_index);
     bw_syncs_serve(machine, now);
     bw_polls_serve(machine, now);
+    if (machine->is_leaving && bw_instant_wait_is_over(now, machine->leaving_until))
+        end(machine);
     if (!bw_instant_wait_is_over(now, machine->found_at))
         return;
     machine->found_at = bw_instant_add(now, BW_WITNESS_FOUND_MS * BW_NS_PER_MS);
@@ -208,6 +232,12 @@ static void happen(struct bw_witness_machine *machine, const struct bw_witness_e
     case BW_WITNESS_EVENT_GONE:
         bw_calls_unwait(machine, event->call);
         return;
+    case BW_WITNESS_EVENT_BEHIND:
+        (void)transfer(machine, event->peer); /* refused: it is told again */
+        return;
+    case BW_WITNESS_EVENT_LEAVE:
+        on_leave(machine);
+        return;
     }
 }
 
@@ -215,7 +245,8 @@ void bw_witness_machine_step(struct bw_witness_machine *machine,
                              const struct bw_witness_event *event)
 {
     BW_ASSERT(!machine->is_stepping); /* emit never calls back */
-    if (machine->is_closed && event->kind != BW_WITNESS_EVENT_GONE)
+    if (machine->is_closed && event->kind != BW_WITNESS_EVENT_GONE &&
+        event->kind != BW_WITNESS_EVENT_ENDED)
         return;
     machine->is_stepping = true;
     happen(machine, event);
@@ -235,10 +266,11 @@ void bw_witness_machine_init(struct bw_witness_machine *machine,
     BW_ASSERT(setup->group_max <= BW_GROUPS_MAX);
     BW_ASSERT(setup->group_max <= setup->answer_group_max);
     BW_ASSERT(bw_copy_text(machine->name, sizeof machine->name, setup->name));
+    machine->feature_level = setup->feature_level;
     bw_cluster_init(&machine->cluster, setup->groups, setup->group_max);
     bw_witness_init(&machine->core, machine->name, &machine->cluster, setup->watches, now);
-    for (uint32_t place = 0; place < setup->group_max; place++)
-        machine->due[place] = BW_INSTANT_NEVER;
+    for (uint32_t group_index = 0; group_index < setup->group_max; group_index++)
+        machine->due[group_index] = BW_INSTANT_NEVER;
     machine->found_at = bw_instant_add(now, BW_WITNESS_FOUND_MS * BW_NS_PER_MS);
     machine->answer.groups = setup->answer_groups;
     machine->answer_group_max = setup->answer_group_max;
@@ -248,6 +280,19 @@ void bw_witness_machine_set_founding(struct bw_witness_machine *machine,
                                      const struct bw_witness_founding *founding)
 {
     machine->founding = *founding;
+}
+
+enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *machine,
+                                             const struct bw_member *members, uint32_t count,
+                                             struct bw_diag *diag)
+{
+    bool is_same = count == machine->member_count;
+
+    for (uint32_t i = 0; i < count && is_same; i++)
+        is_same = members[i].id == machine->members[i].id &&
+                  strcmp(members[i].name, machine->members[i].name) == 0;
+    return is_same ? BW_OK
+                   : bw_diag_set(diag, BW_ERR_REFUSED, "witnesses changes only with a restart");
 }
 
 void bw_witness_machine_set_members(struct bw_witness_machine *machine,

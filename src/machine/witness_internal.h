@@ -3,11 +3,30 @@
  *   witness.c          life, events in, when to decide and when to wake
  *   witness_log.c      what is applied, proposed and proved; which cluster this is
  *   witness_syncs.c    syncs: whose they are, what they wait for, what they are answered
- *   witness_polls.c    who waits, and polls for orders */
+ *   witness_polls.c    who waits, and polls for orders
+ *   witness_operator.c who may change something; moves and their plans; the feature level
+ *   witness_apply.c    the specs that operators apply
+ *   witness_change.c   a group's mode, maintenance and end */
 #ifndef BW_MACHINE_WITNESS_INTERNAL_H
 #define BW_MACHINE_WITNESS_INTERNAL_H
 
 #include <breakwater/machine/witness.h>
+
+/* A leader that was asked to end waits for another one for so many election timeouts. */
+#define BW_WITNESS_LEAVE_ELECTIONS 2
+
+/* Of the site and the group. */
+#define BW_LETTING_GO_TEXT                                                                             \
+    "%s has not let %s go yet, and would stop what serves there: say it again in a moment, or once its " \
+    "last lease is over"
+
+/* bw_arbiter_has_let_go of a group. */
+static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machine, int group)
+{
+    return bw_arbiter_has_let_go(&machine->cluster.groups[group], &machine->core.watches[group],
+                                 &machine->core.leadership,
+                                 machine->driver.now(machine->driver.user));
+}
 
 /* ---- witness.c ---- */
 
@@ -32,6 +51,9 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group);
 void bw_proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event);
 /* Somebody waits for a proof of leadership: a barrier is asked for unless one is on its way. */
 void bw_proposals_want_proof(struct bw_witness_machine *machine);
+/* Applies the command to a copy of the group (-1: there is none yet): the same judgement as the log's. */
+enum bw_err bw_proposals_try(const struct bw_witness_machine *machine, struct bw_group *copy, int group,
+                             const struct bw_command *command);
 /* A leader of a cluster without an id tells everybody which cluster this is; else nothing. */
 void bw_proposals_found(struct bw_witness_machine *machine);
 

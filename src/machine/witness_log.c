@@ -1,3 +1,4 @@
+/* What is applied, proposed and proved; which cluster this is. */
 #include "witness_internal.h"
 
 #include <inttypes.h>
@@ -6,7 +7,6 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
-#include <breakwater/base/feature_level.h>
 #include <breakwater/core/feature_level.h>
 
 /* ---- applying -------------------------------------------------------------------------------- */
@@ -44,7 +44,7 @@ enum bw_err bw_witness_machine_admit(const struct bw_witness_machine *machine,
     if (command->kind == BW_COMMAND_FOUND && !bw_witness_machine_knows_cluster(machine))
         err = check_identity(machine, command->cluster_id, command->election_timeout_ms, diag);
     if (err == BW_OK)
-        err = bw_feature_level_admit(command->feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+        err = bw_feature_level_admit(command->feature_level, machine->feature_level, diag);
     return err;
 }
 
@@ -64,7 +64,7 @@ struct bw_applied bw_witness_machine_apply(struct bw_witness_machine *machine, u
 enum bw_err bw_witness_machine_restored(struct bw_witness_machine *machine, struct bw_diag *diag)
 {
     const struct bw_cluster *cluster = &machine->cluster;
-    enum bw_err err = bw_feature_level_admit(cluster->feature_level, BW_FEATURE_LEVEL_NEWEST, diag);
+    enum bw_err err = bw_feature_level_admit(cluster->feature_level, machine->feature_level, diag);
 
     if (err == BW_OK && bw_witness_machine_knows_cluster(machine))
         err = check_identity(machine, cluster->id, cluster->election_timeout_ms, diag);
@@ -117,14 +117,26 @@ static void sign(const struct bw_witness_machine *machine, struct bw_command *co
         command->unix_ms = machine->driver.wall_ms(machine->driver.user);
 }
 
+enum bw_err bw_proposals_try(const struct bw_witness_machine *machine, struct bw_group *copy,
+                             int group, const struct bw_command *command)
+{
+    struct bw_cluster trial = machine->cluster;
+
+    *copy = group >= 0 ? machine->cluster.groups[group] : (struct bw_group){0};
+    trial.groups = copy;
+    trial.group_capacity = 1;
+    trial.group_count = group >= 0 ? 1 : 0;
+    return bw_cluster_apply(&trial, trial.applied_index + 1, command).err;
+}
+
 enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
-                                       const struct bw_command *command, void *ticket,
-                                       struct bw_diag *diag)
+                                       const struct bw_command *command,
+                                       struct bw_proposer *proposer, struct bw_diag *diag)
 {
     struct bw_command signed_command = *command;
     struct bw_witness_request request = {.command = command->kind,
                                          .term = machine->core.leadership.term,
-                                         .ticket = ticket};
+                                         .proposer = proposer};
     const struct bw_witness_action action = {.kind = BW_WITNESS_ACTION_SUBMIT,
                                        .request = &request,
                                        .command = &signed_command};
@@ -161,13 +173,18 @@ void bw_proposals_want_proof(struct bw_witness_machine *machine)
         bw_proof_on_failed(proof, request.barrier);
 }
 
+/* Of another term it proves nothing in this one. */
+static bool is_of_this_term(const struct bw_witness_machine *machine,
+                            const struct bw_witness_request *request)
+{
+    return machine->core.leadership.leads && machine->core.leadership.term == request->term;
+}
+
 static void on_barrier(struct bw_witness_machine *machine, const struct bw_witness_request *request,
                        enum bw_err err)
 {
-    const struct bw_leadership *leadership = &machine->core.leadership;
-
-    if (!leadership->leads || leadership->term != request->term)
-        return; /* of another term: proves nothing in this one */
+    if (!is_of_this_term(machine, request))
+        return;
     if (err == BW_OK)
         bw_proof_on_applied(&machine->core.proof, request->barrier);
     else
@@ -177,18 +194,52 @@ static void on_barrier(struct bw_witness_machine *machine, const struct bw_witne
     bw_proposals_want_proof(machine);
 }
 
-void bw_proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event)
+enum bw_err bw_witness_machine_prove(struct bw_witness_machine *machine,
+                                     struct bw_proposer *proposer)
+{
+    const struct bw_witness_request request = {.term = machine->core.leadership.term,
+                                               .barrier = BW_WITNESS_BARRIER_APART,
+                                               .proposer = proposer};
+
+    if (!machine->core.leadership.leads || machine->is_closed)
+        return BW_ERR_NOT_LEADER;
+    return bw_witness_machine_request(machine,
+                                      &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_BARRIER,
+                                                                  .request = &request},
+                                      NULL);
+}
+
+static void on_barrier_apart(struct bw_witness_machine *machine,
+                             const struct bw_witness_request *request, enum bw_err err)
+{
+    if (err == BW_OK && !is_of_this_term(machine, request))
+        err = BW_ERR_NOT_LEADER;
+    request->proposer->on_done(machine, request->proposer, err, 0, NULL);
+}
+
+static void on_command(struct bw_witness_machine *machine, const struct bw_witness_event *event,
+                       const struct bw_applied *applied)
 {
     const struct bw_witness_request *request = event->request;
+    struct bw_proposer *proposer = request->proposer;
 
-    if (request->barrier != 0) {
-        on_barrier(machine, request, event->err);
-        return;
-    }
     if (request->command == BW_COMMAND_FOUND)
         machine->is_founding = false; /* without an id it is tried again */
-    settle(machine, &request->proposal,
-           event->err == BW_OK ? bw_witness_machine_applied(machine, event->index) : NULL);
+    if (!machine->is_closed)
+        settle(machine, &request->proposal, applied);
+    if (proposer != NULL)
+        proposer->on_done(machine, proposer, event->err, event->index, applied);
+}
+
+void bw_proposals_on_ended(struct bw_witness_machine *machine, const struct bw_witness_event *event)
+{
+    if (event->request->barrier == 0)
+        on_command(machine, event,
+                   event->err == BW_OK ? bw_witness_machine_applied(machine, event->index) : NULL);
+    else if (event->request->barrier == BW_WITNESS_BARRIER_APART)
+        on_barrier_apart(machine, event->request, event->err);
+    else if (!machine->is_closed)
+        on_barrier(machine, event->request, event->err);
 }
 
 /* ---- which cluster this is ------------------------------------------------------------------- */
@@ -199,7 +250,7 @@ void bw_proposals_found(struct bw_witness_machine *machine)
     struct bw_command command = {.kind = BW_COMMAND_FOUND,
                                  .cluster_id = founding->cluster_id,
                                  .election_timeout_ms = founding->election_timeout_ms,
-                                 .feature_level = BW_FEATURE_LEVEL_NEWEST};
+                                 .feature_level = machine->feature_level};
     struct bw_diag diag = {0};
 
     if (bw_witness_machine_knows_cluster(machine) || machine->is_founding ||

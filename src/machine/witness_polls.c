@@ -1,3 +1,4 @@
+/* Who waits for an order, and when a poll is answered (5.3). */
 #include "witness_internal.h"
 
 #include <breakwater/base/assert.h>

@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/feature_level.h>
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -32,39 +33,39 @@ struct bw_sync_answer *bw_syncs_begin_answer(struct bw_witness_machine *machine)
 static struct bw_sync_answer_group *next_group(struct bw_witness_machine *machine)
 {
     struct bw_sync_answer *answer = &machine->answer;
-    struct bw_sync_answer_group *told = &answer->groups[answer->group_count];
+    struct bw_sync_answer_group *sent = &answer->groups[answer->group_count];
 
     BW_ASSERT(answer->group_count < machine->answer_group_max);
     answer->group_count++;
-    *told = (struct bw_sync_answer_group){.confirmed_epoch = 0};
-    return told;
+    *sent = (struct bw_sync_answer_group){.confirmed_epoch = 0};
+    return sent;
 }
 
 struct bw_sync_answer_group *bw_syncs_add_group(struct bw_witness_machine *machine, int group,
                                                   const char *site)
 {
     const struct bw_group *state = &machine->cluster.groups[group];
-    struct bw_sync_answer_group *told = next_group(machine);
+    struct bw_sync_answer_group *sent = next_group(machine);
 
-    memcpy(told->name, state->spec.name, sizeof told->name);
-    bw_order_derive(state, site, machine->cluster.applied_index, &told->order);
-    return told;
+    memcpy(sent->name, state->spec.name, sizeof sent->name);
+    bw_order_derive(state, site, machine->cluster.applied_index, &sent->order);
+    return sent;
 }
 
 /* A group that is not there is let go. Only a leader after its proof may say that: anybody else may
  * just not have heard of the group yet (3.9). */
 static void let_go(struct bw_witness_machine *machine, const char *name, const char *site)
 {
-    struct bw_sync_answer_group *told = next_group(machine);
+    struct bw_sync_answer_group *sent = next_group(machine);
 
-    (void)bw_copy_text(told->name, sizeof told->name, name); /* as long as the one it comes from */
-    bw_order_derive(NULL, site, machine->cluster.applied_index, &told->order);
+    (void)bw_copy_text(sent->name, sizeof sent->name, name); /* as long as the one it comes from */
+    bw_order_derive(NULL, site, machine->cluster.applied_index, &sent->order);
 }
 
 /* `proof` 0: it has waited for none, so nothing is confirmed. */
 static void confirm(struct bw_witness_machine *machine, struct bw_witness_call *call,
                     const struct bw_sync_group *said, int group, uint64_t proof,
-                    struct bw_sync_answer_group *told)
+                    struct bw_sync_answer_group *sent)
 {
     const uint32_t ways_before = machine->core.watches[group].ways.count;
     struct bw_witness_action action = {.kind = BW_WITNESS_ACTION_UNCONFIRMED,
@@ -76,7 +77,7 @@ static void confirm(struct bw_witness_machine *machine, struct bw_witness_call *
         return;
     if (bw_witness_confirm(&machine->core, call->sync, said, call->relayed_by, proof,
                            call->received, bw_witness_now(machine))) {
-        told->confirmed_epoch = said->renew_epoch;
+        sent->confirmed_epoch = said->renew_epoch;
         action.kind = BW_WITNESS_ACTION_CONFIRMED;
         action.is_new_way = machine->core.watches[group].ways.count != ways_before;
     }
@@ -88,17 +89,17 @@ static void answer_group(struct bw_witness_machine *machine, struct bw_witness_c
 {
     const char *site = call->sync->site;
     const int group = bw_cluster_find(&machine->cluster, said->name);
-    struct bw_sync_answer_group *told;
+    struct bw_sync_answer_group *sent;
 
     if (group < 0) {
         if (machine->answer.is_leader && bw_proof_covers(&machine->core.proof, proof))
             let_go(machine, said->name, site);
         return;
     }
-    told = bw_syncs_add_group(machine, group, site);
-    told->other_serves_epoch = bw_witness_other_serves(&machine->core, group, site,
+    sent = bw_syncs_add_group(machine, group, site);
+    sent->other_serves_epoch = bw_witness_other_serves(&machine->core, group, site,
                                                        bw_witness_now(machine));
-    confirm(machine, call, said, group, proof, told);
+    confirm(machine, call, said, group, proof, sent);
 }
 
 /* One that `has_waited` for a proof in vain is not told that this witness leads: another may, by now. */
@@ -197,7 +198,8 @@ void bw_calls_refuse(struct bw_witness_machine *machine, struct bw_witness_call 
 }
 
 /* False: it was refused. Only who may speak for the agent, only this cluster, and only this or an earlier
- * generation of it: what an agent of another one says means nothing here. */
+ * generation of it: what an agent of another one says means nothing here. And none that is older than what
+ * the cluster uses, for its orders may be of a kind that it does not know. */
 static bool is_welcome(struct bw_witness_machine *machine, struct bw_witness_call *call)
 {
     const struct bw_sync *sync = call->sync;
@@ -216,6 +218,10 @@ static bool is_welcome(struct bw_witness_machine *machine, struct bw_witness_cal
         why = BW_WITNESS_REFUSES_CLUSTER;
     else if (sync->generation > cluster->generation)
         why = BW_WITNESS_REFUSES_GENERATION;
+    else if (!bw_feature_level_suffices(sync->feature_level, cluster->feature_level))
+        why = BW_WITNESS_REFUSES_AGENT_LEVEL;
+    else if (!bw_feature_level_suffices(sync->guard_level, cluster->feature_level))
+        why = BW_WITNESS_REFUSES_GUARD_LEVEL;
     else
         return true;
     bw_calls_refuse(machine, call, why);

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <breakwater/os/path_owner.h>
+
 #include <openssl/asn1.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -310,13 +312,32 @@ void bw_credentials_free(struct bw_credentials *credentials)
     sk_X509_pop_free(credentials->cas, X509_free);
     sk_X509_pop_free(credentials->chain, X509_free);
     EVP_PKEY_free(credentials->key);
+    bw_revoked_free(credentials->revoked);
     free(credentials->ca_pem);
     free(credentials->chain_pem);
     free_secret(credentials->key_pem);
     free(credentials);
 }
 
+enum bw_err bw_credentials_revoke(struct bw_credentials *credentials, const char *const *entries,
+                                  size_t count, struct bw_diag *diag)
+{
+    struct bw_revoked *revoked = NULL;
+    enum bw_err err = count > 0 ? bw_revoked_new(entries, count, &revoked, diag) : BW_OK;
+
+    if (err != BW_OK)
+        return err;
+    bw_revoked_free(credentials->revoked);
+    credentials->revoked = revoked;
+    return BW_OK;
+}
+
 /* ---- what it says ---- */
+
+struct bw_revoked *bw_credentials_revoked(const struct bw_credentials *credentials)
+{
+    return credentials->revoked;
+}
 
 const struct bw_identity *bw_credentials_identity(const struct bw_credentials *credentials)
 {
@@ -351,8 +372,8 @@ enum bw_err bw_credentials_check(const struct bw_credentials *credentials, const
     if (now_s >= credentials->not_after_s) {
         format_date(credentials->not_after_s, date);
         return bw_diag_set(diag, BW_ERR_AUTH,
-                           "%s: the certificate expired %s; issue a new one with `breakwater pki "
-                           "issue` (or check this machine's clock)",
+                           "%s: the certificate expired %s; renew it with `breakwater pki renew` "
+                           "(or check this machine's clock)",
                            credentials->path, date);
     }
     if (now_s < credentials->not_before_s) {
@@ -382,6 +403,66 @@ int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struc
 
     return left_s >= 0 ? left_s / SECONDS_PER_DAY
                        : -((-left_s + SECONDS_PER_DAY - 1) / SECONDS_PER_DAY);
+}
+
+int64_t bw_credentials_threshold(int64_t days)
+{
+    return days < 0 ? 0 : days < 1 ? 1 : days < 7 ? 7 : days < 30 ? 30 : INT64_MAX;
+}
+
+/* ---- a daemon's own ---- */
+
+static enum bw_err check_names(const struct bw_own_certificate *own,
+                               const struct bw_identity *identity, struct bw_diag *diag)
+{
+    if (strcmp(identity->site, own->site) == 0 && strcmp(identity->name, own->name) == 0)
+        return BW_OK;
+    if (own->role == BW_ROLE_AGENT)
+        return bw_diag_set(diag, BW_ERR_AUTH,
+                           "%s is agent %s of site %s, but the site file says agent %s of site %s; "
+                           "issue one with: breakwater pki issue agent/%s/%s",
+                           own->identity, identity->name, identity->site, own->name, own->site,
+                           own->site, own->name);
+    return bw_diag_set(diag, BW_ERR_AUTH,
+                       "%s: the certificate is of witness %s, and the configuration of %s; issue "
+                       "one with: breakwater pki issue witness/%s",
+                       own->identity, identity->name, own->name, own->name);
+}
+
+enum bw_err bw_credentials_check_owners(const char *ca_path, const char *identity_path,
+                                        struct bw_diag *diag)
+{
+    const char *const paths[] = {ca_path, identity_path};
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        const enum bw_err err = bw_path_check_file(paths[i], diag);
+
+        if (err != BW_OK)
+            return bw_diag_wrap(diag, err, "%s", paths[i]);
+    }
+    return BW_OK;
+}
+
+enum bw_err bw_credentials_load_own(const struct bw_own_certificate *own, struct bw_wall now,
+                                    struct bw_credentials **out_credentials, struct bw_diag *diag)
+{
+    struct bw_credentials *credentials;
+    enum bw_err err = bw_credentials_check_owners(own->ca, own->identity, diag);
+
+    if (err == BW_OK)
+        err = bw_credentials_load(own->ca, own->identity, &credentials, diag);
+    if (err != BW_OK)
+        return err;
+    err = bw_credentials_revoke(credentials, own->revoked, own->revoked_count, diag);
+    if (err == BW_OK)
+        err = bw_credentials_check(credentials, own->cluster, BW_ROLE_BIT(own->role), now, diag);
+    if (err == BW_OK)
+        err = check_names(own, bw_credentials_identity(credentials), diag);
+    if (err == BW_OK)
+        *out_credentials = credentials;
+    else
+        bw_credentials_free(credentials);
+    return err;
 }
 
 const char *bw_credentials_ca_pem(const struct bw_credentials *credentials)

@@ -13,6 +13,7 @@ struct bw_credentials {
     char *ca_pem;
     char *chain_pem;
     char *key_pem;
+    struct bw_revoked *revoked; /* NULL: nothing is */
     struct bw_identity identity;
     int64_t not_before_s; /* Unix time */
     int64_t not_after_s;

@@ -35,9 +35,11 @@ static const struct reason reasons[] = {
     {411, "Length Required"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
     {417, "Expectation Failed"},
     {421, "Misdirected Request"},
     {422, "Unprocessable Content"},
+    {426, "Upgrade Required"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},
@@ -272,12 +274,21 @@ static size_t append_plain(char *out, size_t used, const char *text)
     return (size_t)(stpcpy(out + used, text) - out);
 }
 
+void bw_http_tell_refused(const struct bw_http_request *request, int status, const char *error)
+{
+    const struct bw_http_server_config *config = &exchange_of(request)->connection->server->config;
+
+    if (config->on_refused != NULL)
+        config->on_refused(request, status, error, config->user);
+}
+
 static void respond_error_with(struct bw_http_request *request, int status, const char *fields,
                                const char *error, const char *hint)
 {
     char body[2 * 6 * TEXT_BYTES_MAX + 64]; /* every byte as \uNNNN, and the frame */
     size_t used = append_plain(body, 0, "{\"error\":\"");
 
+    bw_http_tell_refused(request, status, error);
     used = append_escaped(body, used, error);
     if (hint != NULL) {
         used = append_plain(body, used, "\",\"hint\":\"");

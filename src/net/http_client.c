@@ -11,6 +11,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/net/tls_context.h>
 
 #include "http_failure.h"
 #include "http_transfer.h"
@@ -30,6 +31,7 @@ struct watch {
 
 static CURLM *new_multi(struct bw_http_client *client);
 static void close_one_handle(struct bw_http_client *client);
+static void finish_with(struct bw_http_exchange *exchange, enum bw_err err, const char *reason);
 
 /* ---- credentials ----------------------------------------------------------------------------- */
 
@@ -42,7 +44,49 @@ static void free_identity(struct bw_http_identity *identity)
     if (identity->key_pem != NULL)
         OPENSSL_cleanse(identity->key_pem, strlen(identity->key_pem));
     free(identity->key_pem);
+    bw_revoked_free(identity->revoked);
     free(identity);
+}
+
+/* No connection made before is used again. */
+static void renew_trust(struct bw_http_client *client)
+{
+    client->trust++;
+    client->trust_ends_ms = UINT64_MAX;
+}
+
+/* One that was begun under an older trust, and not judged since; NULL: none. */
+static struct bw_http_exchange *first_older(const struct bw_http_client *client)
+{
+    struct bw_http_exchange *exchange = client->exchanges;
+
+    while (exchange != NULL && exchange->trust == client->trust)
+        exchange = exchange->next;
+    return exchange;
+}
+
+/* Those that wait for an answer of somebody whom we trust no more. */
+static void end_untrusted(struct bw_http_client *client, const struct bw_credentials *credentials)
+{
+    struct bw_http_exchange *exchange;
+    struct ssl_ctx_st *context;
+    const char *why;
+
+    if (bw_tls_context_new(credentials, BW_TLS_CLIENT, &context, NULL) != BW_OK)
+        context = NULL; /* nobody can be judged, so nobody is trusted */
+    while ((exchange = first_older(client)) != NULL) {
+        exchange->trust = client->trust;
+        if (!bw_http_transfer_is_trusted(exchange, context, &why))
+            finish_with(exchange, BW_ERR_AUTH, why);
+    }
+    bw_tls_context_free(context);
+}
+
+/* Lists are not compared: with one in force each reload opens new connections. */
+static bool is_same_trust(const struct bw_http_identity *before, const struct bw_http_identity *now)
+{
+    return before->revoked == NULL && now->revoked == NULL &&
+           strcmp(before->ca_pem, now->ca_pem) == 0;
 }
 
 enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
@@ -50,10 +94,12 @@ enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
                                            struct bw_diag *diag)
 {
     struct bw_http_identity *identity = calloc(1, sizeof *identity);
+    bool is_trust_same;
 
     if (identity == NULL)
         return bw_diag_set(diag, BW_ERR_NOMEM, "credentials: out of memory");
     identity->ca_pem = strdup(bw_credentials_ca_pem(credentials));
+    identity->revoked = bw_revoked_keep(bw_credentials_revoked(credentials));
     identity->chain_pem = strdup(bw_credentials_chain_pem(credentials));
     identity->key_pem = strdup(bw_credentials_key_pem(credentials));
     if (identity->ca_pem == NULL || identity->chain_pem == NULL || identity->key_pem == NULL) {
@@ -62,8 +108,13 @@ enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
     }
     memcpy(identity->cluster, bw_credentials_identity(credentials)->cluster,
            sizeof identity->cluster);
+    is_trust_same = client->identity != NULL && is_same_trust(client->identity, identity);
     free_identity(client->identity);
     client->identity = identity;
+    if (!is_trust_same) {
+        renew_trust(client);
+        end_untrusted(client, credentials);
+    }
     return BW_OK;
 }
 
@@ -520,7 +571,10 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
         (void)bw_diag_set(diag, BW_ERR_NOMEM, "%s: out of memory", where);
         return NULL;
     }
+    if (uv_now(client->loop) >= client->trust_ends_ms)
+        renew_trust(client);
     exchange->client = client;
+    exchange->trust = client->trust;
     exchange->multi = client->multi;
     exchange->body_bytes_max = call->response_bytes_max;
     exchange->on_done = on_done;

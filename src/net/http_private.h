@@ -40,6 +40,7 @@ struct exchange {
     char value[FIELD_VALUE_BYTES];
     size_t value_size;
     char expect[FIELD_VALUE_BYTES];
+    char content_type[FIELD_VALUE_BYTES];
 };
 
 /* The part of an answer that has not fitted into the stream's queue yet: `data`, then `body`. */
@@ -58,6 +59,7 @@ struct refusal {
     const char *hint;
     char fields[64]; /* "Allow: …\r\n" or "" */
     char text[64];   /* where `error` points when it has a number in it */
+    struct bw_http_refused refused; /* where both point when the program's own `may` said no */
 };
 
 struct connection {

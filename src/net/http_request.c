@@ -56,6 +56,8 @@ static int on_message_begin(llhttp_t *parser)
     exchange->request.path = exchange->target;
     exchange->request.query = "";
     exchange->request.peer = bw_http_peer_of(connection);
+    exchange->request.named = bw_tls_stream_peer(connection->stream);
+    exchange->request.certificate = bw_tls_stream_peer_certificate(connection->stream);
     exchange->request.remote = bw_tls_stream_remote(connection->stream);
     bw_tls_stream_set_deadline(connection->stream, connection->server->config.request_ms);
     return 0;
@@ -120,6 +122,8 @@ static int on_value_complete(llhttp_t *parser)
 
     if (strcasecmp(exchange->field, "expect") == 0)
         memcpy(exchange->expect, exchange->value, sizeof exchange->expect);
+    else if (strcasecmp(exchange->field, "content-type") == 0)
+        memcpy(exchange->content_type, exchange->value, sizeof exchange->content_type);
     exchange->field_size = 0;
     exchange->value_size = 0;
     exchange->field[0] = '\0';
@@ -138,6 +142,16 @@ static int refuse_body(struct connection *connection, bool is_get)
     return -1;
 }
 
+/* With or without parameters, such as a charset. */
+static bool is_json(const char *content_type)
+{
+    static const char json[] = "application/json";
+    const char *after = content_type + sizeof json - 1;
+
+    return strncasecmp(content_type, json, sizeof json - 1) == 0 &&
+           (*after == '\0' || *after == ';' || *after == ' ');
+}
+
 /* What is left to judge of the head once the peer has the right to ask at all. */
 static int check_body_fields(struct connection *connection, llhttp_t *parser)
 {
@@ -149,6 +163,9 @@ static int check_body_fields(struct connection *connection, llhttp_t *parser)
         return stop(connection, 411, "a body needs a Content-Length", "no Transfer-Encoding here");
     if (parser->content_length > (get ? 0 : connection->server->config.body_bytes_max))
         return refuse_body(connection, get);
+    if ((exchange->request.route->roles & BW_HTTP_JSON) != 0 && !is_json(exchange->content_type))
+        return stop(connection, 415, "what is sent here is JSON, and says so",
+                    "Content-Type: application/json");
     if (exchange->expect[0] == '\0' || parser->http_minor == 0)
         return 0;
     if (strcasecmp(exchange->expect, "100-continue") != 0)

@@ -158,6 +158,21 @@ static bool refuse_stranger(struct refusal *refusal, bool has_certificate)
                         : "show one that `breakwater pki issue` made (option --identity)");
 }
 
+/* The program's own judgement of a caller whose role has the right. */
+static bool may(const struct bw_http_server_config *config, const struct bw_http_request *request,
+                struct refusal *out_refusal)
+{
+    struct bw_http_refused *refused = &out_refusal->refused;
+
+    if (config->may == NULL)
+        return true;
+    *refused = (struct bw_http_refused){.error = "", .hint = ""};
+    if (config->may(request, refused, config->user))
+        return true;
+    return bw_http_refuse(out_refusal, 403, refused->error,
+                          refused->hint[0] != '\0' ? refused->hint : NULL);
+}
+
 bool bw_http_route_request(const struct bw_http_server_config *config, struct exchange *exchange,
                            const char *method, bool has_certificate, struct refusal *out_refusal)
 {
@@ -183,5 +198,5 @@ bool bw_http_route_request(const struct bw_http_server_config *config, struct ex
         (request->peer == NULL || (route->roles & BW_ROLE_BIT(request->peer->role)) == 0))
         return bw_http_refuse(out_refusal, 403, "your certificate's role has no right to do this",
                               NULL);
-    return true;
+    return may(config, request, out_refusal);
 }

@@ -39,8 +39,7 @@ static const char *const eviction_texts[] = {
 
 BW_WORDS(bw_http_eviction_word, enum bw_http_eviction, BW_HTTP_EVICTION_LIST, "unlisted")
 
-/* Closes one that takes the place of others, and says so. */
-static void evict(struct connection *connection, enum bw_http_eviction why)
+static void note_eviction(struct connection *connection, enum bw_http_eviction why)
 {
     struct bw_http_server *server = connection->server;
 
@@ -48,6 +47,12 @@ static void evict(struct connection *connection, enum bw_http_eviction why)
     if (server->config.on_evicted != NULL)
         server->config.on_evicted(bw_tls_stream_remote(connection->stream),
                                   connection->seat.identity, why, server->config.user);
+}
+
+/* Closes one that takes the place of others, and says so. */
+static void evict(struct connection *connection, enum bw_http_eviction why)
+{
+    note_eviction(connection, why);
     drop(connection, eviction_texts[why]);
 }
 
@@ -165,6 +170,8 @@ static void on_stream_closed(struct bw_tls_stream *stream, enum bw_err why, cons
             server->config.on_handshake_failed(bw_tls_stream_remote(stream), why, text,
                                                server->config.user);
     }
+    if (connection->ready && why == BW_ERR_AUTH)
+        note_eviction(connection, BW_HTTP_EVICTION_UNTRUSTED);
     if (exchange != NULL && exchange->later != NULL)
         exchange->later->on_gone(&exchange->request, exchange->later_user);
     bw_http_exchange_free(connection);
@@ -301,6 +308,8 @@ void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st
     bw_tls_context_free(server->config.context);
     server->config.context = bw_tls_context_keep(context);
     server->generation++;
+    for (struct bw_http_seat *seat = server->seats.first; seat != NULL; seat = seat->next)
+        bw_tls_stream_judge(connection_of(seat)->stream, context);
     start_sweep(server, server->config.old_connection_ms / SWEEPS_PER_AGE);
 }
 
@@ -356,6 +365,8 @@ enum bw_err bw_http_server_open(uv_loop_t *loop, const struct bw_http_server_con
     enum bw_err err = bw_address_parse(config->listen, &address, diag);
 
     BW_ASSERT(config->context != NULL && config->clock != NULL && config->cluster != NULL);
+    for (size_t i = 0; i < config->route_count; i++)
+        BW_ASSERT(config->routes[i].about != BW_HTTP_ABOUT_UNSAID);
     if (err != BW_OK)
         return err;
     if (!bw_address_is_numeric(&address, &socket_address))

@@ -1,6 +1,7 @@
 #define OPENSSL_NO_DEPRECATED
 #include "http_transfer.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 
 #include <breakwater/net/roles.h>
 
+#include "peer_trust.h"
+
 #define READ_BUFFER_BYTES 16384L /* libcurl's default of 16 KiB, whatever a later version says */
 #define BODY_BYTES_FIRST  1024
 
@@ -19,11 +22,16 @@
 /* OpenSSL asks whether it may trust the server: as always, and it must be a witness of ours. */
 static int verify_server(X509_STORE_CTX *context, void *user)
 {
-    const struct bw_http_client *client = user;
+    struct bw_http_client *client = user;
     struct bw_identity server;
+    uint64_t left_ms;
 
-    if (X509_verify_cert(context) != 1)
+    if (bw_peer_verify(context, client->identity->revoked) != 1)
         return 0;
+    left_ms = bw_peer_left_ms(X509_STORE_CTX_get0_chain(context));
+    if (left_ms < UINT64_MAX - uv_now(client->loop) &&
+        uv_now(client->loop) + left_ms < client->trust_ends_ms)
+        client->trust_ends_ms = uv_now(client->loop) + left_ms;
     if (bw_identity_of_certificate(X509_STORE_CTX_get0_cert(context), &server, NULL) == BW_OK &&
         server.role == BW_ROLE_WITNESS && strcmp(server.cluster, client->identity->cluster) == 0)
         return 1;
@@ -39,6 +47,20 @@ static CURLcode on_tls_context(CURL *easy, void *context, void *user)
     exchange->has_connected = true;
     SSL_CTX_set_cert_verify_callback(context, verify_server, exchange->client);
     return CURLE_OK;
+}
+
+bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange, SSL_CTX *context,
+                                 const char **out_why)
+{
+    struct curl_tlssessioninfo *session = NULL;
+
+    if (context == NULL ||
+        curl_easy_getinfo(exchange->easy, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK ||
+        session == NULL || session->internals == NULL) {
+        *out_why = "whom we trust has changed meanwhile"; /* in a dial or a handshake */
+        return false;
+    }
+    return bw_peer_still_qualifies(session->internals, context, out_why);
 }
 
 /* A script that is started while a connection is open must not inherit it. */
@@ -113,13 +135,27 @@ static bool set_blob(CURL *easy, CURLoption option, char *pem)
     return curl_easy_setopt(easy, option, &blob) == CURLE_OK;
 }
 
-/* Whom we trust and who we are. A connection is reused only for equal blobs. */
+/* A connection is reused only for equal blobs: the number, in a line that is no PEM, sees to it
+ * that none of an older trust is. */
+static bool set_cas(CURL *easy, const struct bw_http_exchange *exchange)
+{
+    char *text = NULL;
+    bool is_set;
+
+    if (asprintf(&text, "# trust %" PRIu64 "\n%s", exchange->trust,
+                 exchange->client->identity->ca_pem) < 0)
+        return false;
+    is_set = set_blob(easy, CURLOPT_CAINFO_BLOB, text);
+    free(text);
+    return is_set;
+}
+
+/* Whom we trust and who we are. */
 static bool set_tls(CURL *easy, struct bw_http_exchange *exchange)
 {
     const struct bw_http_identity *identity = exchange->client->identity;
 
-    return set_blob(easy, CURLOPT_CAINFO_BLOB, identity->ca_pem) &&
-           set_blob(easy, CURLOPT_SSLCERT_BLOB, identity->chain_pem) &&
+    return set_cas(easy, exchange) && set_blob(easy, CURLOPT_SSLCERT_BLOB, identity->chain_pem) &&
            set_blob(easy, CURLOPT_SSLKEY_BLOB, identity->key_pem) && SET(CURLOPT_CAINFO, NULL) &&
            SET(CURLOPT_CAPATH, NULL) && SET(CURLOPT_CA_CACHE_TIMEOUT, 0L) &&
            SET(CURLOPT_SSL_SESSIONID_CACHE, 0L) &&

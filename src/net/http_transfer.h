@@ -10,6 +10,8 @@
 
 #include <breakwater/base/limits.h>
 #include <breakwater/net/http_client.h>
+#include <breakwater/net/revoked.h>
+#include <breakwater/net/tls_context.h>
 
 #define BW_HTTP_WHERE_BYTES (BW_ADDRESS_MAX + 1)
 
@@ -18,6 +20,7 @@ struct bw_http_identity {
     char *ca_pem;
     char *chain_pem;
     char *key_pem;
+    struct bw_revoked *revoked; /* NULL: nothing is */
     char cluster[BW_NAME_MAX + 1];
 };
 
@@ -32,6 +35,7 @@ struct bw_http_exchange {
     struct bw_http_client *client;
     struct bw_http_exchange *next;
     struct bw_http_exchange *previous;
+    uint64_t trust; /* of the client, when it was begun or last judged */
     CURLM *multi;
     CURL *easy; /* NULL once it ended */
     struct curl_slist *fields;
@@ -52,6 +56,10 @@ struct bw_http_exchange {
 /* Make exchange->easy ready to run `call` with the client's identity. False: out of memory, or a
  * libcurl that cannot do what we need; release the transfer then. */
 bool bw_http_transfer_prepare(struct bw_http_exchange *exchange, const struct bw_http_call *call);
+
+/* Whether `context` would accept the certificate that the server has shown. */
+bool bw_http_transfer_is_trusted(const struct bw_http_exchange *exchange,
+                                 struct ssl_ctx_st *context, const char **out_why);
 
 /* Free what prepare made. The handle must not be in a multi any more. */
 void bw_http_transfer_release(struct bw_http_exchange *exchange);

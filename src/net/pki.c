@@ -1,4 +1,4 @@
-/* Makes the CA and the identities. What shows them is pki_show.c. */
+/* Makes the CA and the identities. What shows them is pki_show.c, what renews them pki_renew.c. */
 #define OPENSSL_NO_DEPRECATED
 #include <breakwater/net/pki.h>
 
@@ -254,6 +254,20 @@ static enum bw_err write_all(int fd, const char *data, size_t size, const char *
     return BW_OK;
 }
 
+/* What replaces a file is for whom that was: a daemon that runs as another user must be able to read it. */
+static enum bw_err keep_owner(int dir, const char *name, int fd, struct bw_diag *diag)
+{
+    struct stat status;
+
+    if (fstatat(dir, name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+        status.st_uid == geteuid())
+        return BW_OK;
+    if (fchown(fd, status.st_uid, (gid_t)-1) != 0) /* its mode lets no group at it */
+        return bw_diag_errno(diag, errno, "give the new %s to user %u, whose the old one is", name,
+                             (unsigned)status.st_uid);
+    return BW_OK;
+}
+
 /* Put a whole file at `name` in `dir`, durably. `may_replace` false: BW_ERR_EXISTS when there is
  * one, decided by the kernel at the last moment. */
 static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_replace, BIO *pem,
@@ -271,7 +285,9 @@ static enum bw_err write_file(int dir, const char *name, mode_t mode, bool may_r
     fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return bw_diag_errno(diag, errno, "create %s", temporary);
-    err = write_all(fd, data, (size_t)size, temporary, diag);
+    err = may_replace ? keep_owner(dir, name, fd, diag) : BW_OK;
+    if (err == BW_OK)
+        err = write_all(fd, data, (size_t)size, temporary, diag);
     (void)close(fd); /* synced, or the first error is the one worth reporting */
     if (err != BW_OK)
         goto fail;

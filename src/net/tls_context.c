@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include "credentials_private.h"
+#include "peer_trust.h"
 
 /* Our certificate, the rest of its chain, and the key. */
 static bool use_own_certificate(SSL_CTX *context, const struct bw_credentials *credentials)
@@ -55,7 +56,8 @@ enum bw_err bw_tls_context_new(const struct bw_credentials *credentials,
     SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
     if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_num_tickets(context, 0) != 1 || !trust_cas(context, credentials, server) ||
-        !use_own_certificate(context, credentials))
+        !use_own_certificate(context, credentials) ||
+        !bw_peer_trust_set(context, credentials->revoked))
         goto fail;
     *out_context = context;
     return BW_OK;

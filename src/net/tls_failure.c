@@ -6,6 +6,8 @@
 #include <openssl/sslerr.h>
 #include <openssl/x509_vfy.h>
 
+#include "peer_trust.h"
+
 struct reason {
     int code; /* SSL_R_* */
     enum bw_err err;
@@ -36,11 +38,13 @@ enum bw_err bw_tls_failure(const SSL *ssl, bool handshake, char *out_text, size_
     unsigned long error = ERR_peek_error();
     long verified = SSL_get_verify_result(ssl);
     const char *text = ERR_reason_error_string(error);
+    const char *name = bw_peer_refused_name(ssl);
 
     if (handshake && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED &&
         verified != X509_V_OK) {
-        (void)snprintf(out_text, size, "the peer's certificate was refused: %s",
-                       X509_verify_cert_error_string(verified));
+        (void)snprintf(out_text, size, "the peer's certificate was refused: %s%s%s",
+                       X509_verify_cert_error_string(verified), name != NULL ? "; it says " : "",
+                       name != NULL ? name : "");
         return BW_ERR_AUTH;
     }
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {

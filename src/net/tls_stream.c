@@ -11,6 +11,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "peer_trust.h"
 #include "tls_failure.h"
 
 #define READ_BYTES_MAX   (32 * 1024) /* one read from a socket */
@@ -57,6 +58,7 @@ void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const ch
     (void)snprintf(stream->text, sizeof stream->text, "%s", text);
     bw_tls_dial_abandon(stream);
     uv_close((uv_handle_t *)&stream->timer, bw_tls_stream_on_handle_closed);
+    uv_close((uv_handle_t *)&stream->expiry, bw_tls_stream_on_handle_closed);
     if (!uv_is_closing((uv_handle_t *)&stream->tcp)) /* closing: between two addresses of a dial */
         uv_close((uv_handle_t *)&stream->tcp, bw_tls_stream_on_handle_closed);
 }
@@ -323,11 +325,46 @@ static void hold_rest(struct bw_tls_stream *stream)
 /* OpenSSL said no: closes with the reason in words. */
 static void close_failed(struct bw_tls_stream *stream, bool handshake)
 {
-    char text[160];
+    char text[384]; /* with the name of a certificate */
     enum bw_err why = bw_tls_failure(stream->ssl, handshake, text, sizeof text);
 
     ERR_clear_error();
     bw_tls_stream_close(stream, why, text);
+}
+
+/* ---- whom we talk to ---- */
+
+static void on_expiry(uv_timer_t *timer)
+{
+    struct bw_tls_stream *stream = timer->data;
+
+    if (stream->state != STATE_CLOSING)
+        bw_tls_stream_close(stream, BW_ERR_AUTH, "the peer's certificate has expired");
+}
+
+/* Counted from now, not read from the wall clock again: a step of that one ends no lease
+ * (design 3.8). */
+static void start_expiry(struct bw_tls_stream *stream)
+{
+    const uint64_t left_ms = bw_peer_left_ms(SSL_get0_verified_chain(stream->ssl));
+
+    if (left_ms != UINT64_MAX)
+        (void)uv_timer_start(&stream->expiry, on_expiry, left_ms, 0); /* has a callback */
+}
+
+void bw_tls_stream_judge(struct bw_tls_stream *stream, struct ssl_ctx_st *context)
+{
+    const char *why;
+    char text[160];
+
+    if (stream->state == STATE_CLOSING)
+        return;
+    if (stream->state == STATE_DIALLING || stream->state == STATE_HANDSHAKE) {
+        bw_tls_stream_close(stream, BW_ERR_CANCELED, "whom we trust has changed meanwhile");
+    } else if (stream->has_certificate && !bw_peer_still_qualifies(stream->ssl, context, &why)) {
+        (void)snprintf(text, sizeof text, "the peer's certificate counts no more: %s", why);
+        bw_tls_stream_close(stream, BW_ERR_AUTH, text);
+    }
 }
 
 /* True: there may be more to do with the bytes at hand. */
@@ -352,6 +389,7 @@ static bool step_handshake(struct bw_tls_stream *stream)
                                BW_OK;
     stream->state = STATE_OPEN;
     start_timer(stream, 0);
+    start_expiry(stream);
     stream->events->on_ready(stream, stream->user);
     return true;
 }
@@ -449,9 +487,11 @@ void bw_tls_stream_init_handles(struct bw_tls_stream *stream, uv_loop_t *loop)
 {
     BW_ASSERT(uv_tcp_init(loop, &stream->tcp) == 0); /* makes no socket yet: cannot fail */
     BW_ASSERT(uv_timer_init(loop, &stream->timer) == 0);
+    BW_ASSERT(uv_timer_init(loop, &stream->expiry) == 0);
     stream->tcp.data = stream;
     stream->timer.data = stream;
-    stream->handles_open = 2;
+    stream->expiry.data = stream;
+    stream->handles_open = 3;
 }
 
 /* Connected: options, the peer's address, and the handshake. */
@@ -507,6 +547,11 @@ void bw_tls_stream_set_deadline(struct bw_tls_stream *stream, uint32_t ms)
 const struct bw_identity *bw_tls_stream_peer(const struct bw_tls_stream *stream)
 {
     return stream->has_identity ? &stream->identity : NULL;
+}
+
+const struct x509_st *bw_tls_stream_peer_certificate(const struct bw_tls_stream *stream)
+{
+    return stream->has_identity ? SSL_get0_peer_certificate(stream->ssl) : NULL;
 }
 
 bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream)

@@ -23,6 +23,7 @@ enum state {
 struct bw_tls_stream {
     uv_tcp_t tcp;
     uv_timer_t timer;
+    uv_timer_t expiry; /* of the peer's certificate */
     uv_shutdown_t shutdown;
     SSL *ssl;
     struct bw_tls_io io;
@@ -45,7 +46,7 @@ struct bw_tls_stream {
     enum bw_err why;
     struct bw_identity identity;
     char remote[BW_ADDRESS_TEXT_BYTES];
-    char text[192];
+    char text[384];
 };
 
 /* tls_stream.c */

@@ -198,14 +198,44 @@ void bw_log_write(struct bw_log *log, enum bw_log_level level, const char *event
     errno = errno_before;
 }
 
-/* Writes the quoted form of `c` to `out_text` and returns its size, 1 to 4. */
-static size_t escape(char c, char out_text[5])
+/* Bytes of the character beyond ASCII that `text` begins with; 0: it is no UTF-8, or a control character
+ * (U+0080 to U+009F, which terminals obey). Overlong forms, surrogates and what lies beyond U+10FFFF are
+ * none (RFC 3629). */
+static size_t shown_bytes(const char *text)
 {
-    if (c == '"' || c == '\\')
-        return (size_t)snprintf(out_text, 5, "\\%c", c);
-    if (is_control(c))
-        return (size_t)snprintf(out_text, 5, "\\x%02x", (unsigned)(unsigned char)c);
-    return (size_t)snprintf(out_text, 5, "%c", c);
+    const unsigned char first = (unsigned char)text[0];
+    const unsigned char second = first != 0 ? (unsigned char)text[1] : 0;
+    const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    const unsigned char second_min = first == 0xc2   ? 0xa0
+                                     : first == 0xe0 ? 0xa0
+                                     : first == 0xf0 ? 0x90
+                                                     : 0x80;
+    const unsigned char second_max = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+
+    if (first < 0xc2 || first > 0xf4 || second < second_min || second > second_max)
+        return 0;
+    for (size_t i = 2; i < size; i++)
+        if (!continues_utf8(text[i]))
+            return 0;
+    return size;
+}
+
+/* Writes the quoted form of the character at `text`, of *out_taken bytes, to `out`; its size, 1 to 4. */
+static size_t escape(const char *text, size_t *out_taken, char out[5])
+{
+    const unsigned char first = (unsigned char)text[0];
+    const size_t shown = first >= 0x80 ? shown_bytes(text) : 0;
+
+    *out_taken = shown > 0 ? shown : 1;
+    if (shown > 0)
+        memcpy(out, text, shown);
+    if (shown > 0)
+        return shown;
+    if (first == '"' || first == '\\')
+        return (size_t)snprintf(out, 5, "\\%c", first);
+    if (is_control(text[0]) || first >= 0x80)
+        return (size_t)snprintf(out, 5, "\\x%02x", (unsigned)first);
+    return (size_t)snprintf(out, 5, "%c", first);
 }
 
 const char *bw_log_quote(const char *text)
@@ -215,15 +245,14 @@ const char *bw_log_quote(const char *text)
     char *buffer = buffers[next++ % QUOTE_BUFFERS];
     const size_t room = BW_LOG_LINE_BYTES_MAX - sizeof CUT_MARK "\""; /* for mark, quote, NUL */
     size_t size = 0;
+    size_t taken;
 
     buffer[size++] = '"';
-    for (const char *at = text == NULL ? "" : text; *at != '\0'; at++) {
+    for (const char *at = text == NULL ? "" : text; *at != '\0'; at += taken) {
         char escaped[5];
-        const size_t escaped_size = escape(*at, escaped);
+        const size_t escaped_size = escape(at, &taken, escaped);
 
         if (size + escaped_size > room) {
-            buffer[size] = *at;
-            size = without_torn_character(buffer, size);
             memcpy(buffer + size, CUT_MARK, strlen(CUT_MARK));
             size += strlen(CUT_MARK);
             break;

@@ -11,6 +11,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/crash_point.h>
+#include <breakwater/os/path_owner.h>
 
 #define HEAD_BYTES  12
 #define CRC_BYTES   4
@@ -87,17 +88,15 @@ enum bw_err bw_durable_open_dir(const char *path, int *out_dir, struct bw_diag *
         return bw_diag_errno(diag, errno, "open state directory %s", path);
     if (fstat(fd, &st) != 0) {
         err = bw_diag_errno(diag, errno, "look at state directory %s", path);
-    } else if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022) != 0) {
-        err = bw_diag_set(diag, BW_ERR_REFUSED,
-                          "state directory %s: owner %u, mode %04o: others could write to it; "
-                          "nothing was read (run: chown %u %s && chmod 700 %s)",
-                          path, (unsigned)st.st_uid, (unsigned)(st.st_mode & 07777),
-                          (unsigned)geteuid(), path, path);
     } else {
-        *out_dir = fd;
-        return BW_OK;
+        err = bw_path_check_opened_dir(path, &st, diag);
+        if (err != BW_OK)
+            err = bw_diag_wrap(diag, err, "state directory %s", path);
     }
-    (void)close(fd); /* a directory */
+    if (err == BW_OK)
+        *out_dir = fd;
+    else
+        (void)close(fd); /* a directory */
     return err;
 }
 

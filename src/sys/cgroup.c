@@ -40,21 +40,25 @@ static bool parse_mount(const char *line, char out_point[256])
            sscanf(line, "%*s %*s %*s %*s %255s", out_point) == 1 && strchr(out_point, '\\') == NULL;
 }
 
-/* Our own cgroup in the v2 hierarchy: the line "0::/path". "" when it is the top or not shown. */
-static void own_path(char out_path[256])
+#define LINE_V2      "0::/"
+#define LINE_SYSTEMD ":name=systemd:/" /* where version 1 is in use still */
+
+/* The cgroup of a process in a hierarchy, by its line "0::/path". "" when it is the top or not shown. */
+static void path_of(const char *process, const char *hierarchy, char out_path[BW_CGROUP_ROOT_BYTES])
 {
     char *line = NULL;
     size_t size = 0;
-    FILE *file = fopen("/proc/self/cgroup", "re");
+    FILE *file = fopen(process, "re");
 
     out_path[0] = '\0';
     if (file == NULL)
         return;
     while (getline(&line, &size, file) > 0) {
-        if (strncmp(line, "0::/", 4) != 0 || line[4] == '\n')
-            continue;
+        const char *at = strstr(line, hierarchy);
+
         line[strcspn(line, "\n")] = '\0';
-        (void)bw_copy_text(out_path, 256, line + 3); /* too long: then only the top is tried */
+        if (at != NULL && at[strlen(hierarchy)] != '\0') /* too long: then only the top is tried */
+            (void)bw_copy_text(out_path, BW_CGROUP_ROOT_BYTES, at + strlen(hierarchy) - 1);
     }
     free(line);
     (void)fclose(file); /* only read from */
@@ -108,7 +112,7 @@ enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *tag, const char
     cgroup->path[0] = '\0';
     if (mounts == NULL)
         return bw_diag_errno(diag, errno, "open /proc/self/mountinfo");
-    own_path(own);
+    path_of("/proc/self/cgroup", LINE_V2, own);
     while (err != BW_OK && getline(&line, &size, mounts) > 0) {
         if (!parse_mount(line, point))
             continue;
@@ -166,6 +170,50 @@ enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
     }
     (void)close(fd); /* only tried */
     return BW_OK;
+}
+
+enum bw_err bw_cgroup_place(struct bw_cgroup *cgroup, const char *control_group,
+                            struct bw_diag *diag)
+{
+    char above[sizeof cgroup->path];
+    size_t bytes = strlen(control_group);
+    size_t used;
+    enum bw_err err = BW_ERR_NOT_FOUND;
+
+    if (!bw_copy_text(above, sizeof above, control_group))
+        return bw_diag_set(diag, BW_ERR_LIMIT, "cgroup path longer than %zu bytes", sizeof above - 1);
+    for (;;) {
+        const char *end;
+
+        err = bw_cgroup_find(cgroup, above, diag);
+        end = strrchr(above, '/');
+        if (err != BW_ERR_NOT_FOUND || end == NULL)
+            break;
+        bytes = (size_t)(end - above);
+        above[bytes] = '\0';
+    }
+    if (err != BW_OK)
+        return err;
+    used = strlen(cgroup->path);
+    if (used + strlen(control_group + bytes) >= sizeof cgroup->path)
+        return bw_diag_set(diag, BW_ERR_LIMIT, "cgroup path longer than %zu bytes",
+                           sizeof cgroup->path - 1);
+    memcpy(cgroup->path + used, control_group + bytes, strlen(control_group + bytes) + 1);
+    return BW_OK;
+}
+
+/* As systemd finds it: the cgroup of the first process, without what it has made for itself. */
+void bw_cgroup_manager_root(char out_root[BW_CGROUP_ROOT_BYTES])
+{
+    static const char own[] = "/init.scope";
+    size_t bytes;
+
+    path_of("/proc/1/cgroup", LINE_V2, out_root);
+    if (out_root[0] == '\0')
+        path_of("/proc/1/cgroup", LINE_SYSTEMD, out_root);
+    bytes = strlen(out_root);
+    if (bytes >= strlen(own) && strcmp(out_root + bytes - strlen(own), own) == 0)
+        out_root[bytes - strlen(own)] = '\0';
 }
 
 enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup, const struct bw_cgroup *parent,

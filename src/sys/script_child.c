@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/core_dump.h>
 #include <breakwater/sys/files.h>
 #include <breakwater/sys/oom.h>
 #include <breakwater/sys/process_tree.h>
@@ -174,7 +175,7 @@ static void refuse_writable(const struct plan *plan)
 {
     struct bw_child_record record = {.word = BW_CHILD_WRITABLE};
 
-    if (!plan->spec->refuses_writable || !bw_script_is_writable(plan->path, record.path))
+    if (!plan->spec->refuses_writable || !bw_path_is_writable(plan->path, record.path))
         return;
     (void)!write(FD_REPORT, &record, sizeof record); /* nobody left to tell: exit all the same */
     _exit(125);
@@ -262,6 +263,7 @@ __attribute__((noreturn)) static void be_child(struct plan *plan)
     reset_scheduling();
     bw_oom_unprotect();
     bw_files_lower();
+    bw_core_dump_allow_again();
     (void)umask(022);
     if (setsid() < 0 || !bw_reach_enter(plan->door))
         give_up(FD_REPORT, BW_CHILD_NO_SETUP, errno);

@@ -3,7 +3,7 @@
 #define BW_SYS_SCRIPT_CHILD_H
 
 #include <breakwater/sys/script.h>
-#include <breakwater/sys/script_owner.h>
+#include <breakwater/os/path_owner.h>
 
 /* What the child says over its report pipe; success says nothing, execve closes the pipe. */
 enum bw_child_word {
@@ -25,7 +25,7 @@ struct bw_child_record {
     uint8_t word;
     int32_t os_errno;
     uint64_t digest;
-    char path[BW_SCRIPT_OWNER_PATH_BYTES];
+    char path[BW_PATH_OWNER_BYTES];
 };
 
 /* The parent's ends, all non-blocking and close-on-exec. */

@@ -45,7 +45,7 @@ static void continue_kill(struct bw_unit_reach *reach, enum bw_err err, struct b
         if (err == BW_OK)
             err = bw_diag_set(diag, BW_ERR_TIMEOUT,
                               "units are still up after %d ms of SIGKILL (does systemd start them "
-                              "again? see Restart=)",
+                              "again? see Restart=, and systemctl list-jobs)",
                               (int)(BW_UNIT_REACH_KILL_NS / BW_NS_PER_MS));
         end_kill(reach, err, diag);
     } else {

@@ -43,6 +43,7 @@ enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runne
         BW_ASSERT(bw_copy_text(units->units[i].name, BW_UNIT_NAME_BYTES, names[i]));
     }
     units->count = count;
+    bw_cgroup_manager_root(units->root);
     for (size_t i = 0; i < sizeof paths / sizeof paths[0] && units->systemctl == NULL; i++)
         if (access(paths[i], X_OK) == 0)
             units->systemctl = paths[i];
@@ -50,6 +51,86 @@ enum bw_err bw_units_init(struct bw_units *units, struct bw_script_runner *runne
         return bw_diag_set(diag, BW_ERR_NOT_FOUND,
                            "no %s on this machine: reach `units` needs systemd", paths[0]);
     return BW_OK;
+}
+
+/* ---- where a unit comes up ---------------------------------------------------------------------
+ */
+
+/* Adds to a text that has its end already; false: there is no room. */
+static bool append(char *out, size_t room, const char *text, size_t bytes)
+{
+    const size_t used = strlen(out);
+
+    if (used + bytes >= room)
+        return false;
+    memcpy(out + used, text, bytes);
+    out[used + bytes] = '\0';
+    return true;
+}
+
+/* systemd.slice(5): a-b.slice is below a.slice; -.slice is the root. */
+static bool append_slice(char *out, size_t room, const char *slice)
+{
+    static const char suffix[] = ".slice";
+    bool fits = true;
+
+    if (strcmp(slice, "-.slice") == 0)
+        return true;
+    for (const char *dash = strchr(slice, '-'); dash != NULL; dash = strchr(dash + 1, '-'))
+        fits = fits && append(out, room, "/", 1) &&
+               append(out, room, slice, (size_t)(dash - slice)) &&
+               append(out, room, suffix, strlen(suffix));
+    return fits && append(out, room, "/", 1) && append(out, room, slice, strlen(slice));
+}
+
+/* A name that could be taken for a file of the kernel's: systemd puts "_" before it. */
+static bool is_escaped(const char *name)
+{
+    static const char *const kernels[] = {"cgroup", "cpu",    "cpuacct", "cpuset", "io",
+                                          "blkio",  "memory", "devices", "pids"};
+    const size_t bytes = strcspn(name, ".");
+
+    if (name[0] == '_' || name[0] == '.' || strncmp(name, "bpf-", 4) == 0)
+        return true;
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++)
+        if (strlen(kernels[i]) == bytes && memcmp(name, kernels[i], bytes) == 0)
+            return true;
+    return false;
+}
+
+/* False, and "": its path is too long. */
+static bool place_in_slice(const struct bw_units *units, struct bw_unit *unit, const char *slice,
+                           const char *name)
+{
+    const size_t room = sizeof unit->cgroup;
+
+    unit->cgroup[0] = '\0';
+    if (append(unit->cgroup, room, units->root, strlen(units->root)) &&
+        append_slice(unit->cgroup, room, slice) &&
+        append(unit->cgroup, room, "/_", is_escaped(name) ? 2 : 1) &&
+        append(unit->cgroup, room, name, strlen(name)))
+        return true;
+    unit->cgroup[0] = '\0';
+    return false;
+}
+
+/* What systemd says of one that is up is never doubted; of one that is not, its slice says where it will be, unless
+ * that was seen already and is the same slice still. */
+static void take_cgroup(const struct bw_units *units, struct bw_unit *unit,
+                        const struct bw_unit *seen)
+{
+    const bool is_moved = unit->slice[0] != '\0' && (strcmp(unit->slice, seen->slice) != 0 ||
+                                                     strcmp(unit->id, seen->id) != 0);
+
+    if (seen->cgroup[0] != '\0')
+        memcpy(unit->cgroup, seen->cgroup, sizeof unit->cgroup);
+    else if (seen->slice[0] != '\0' && (unit->cgroup[0] == '\0' || is_moved))
+        (void)place_in_slice(units, unit, seen->slice,
+                             seen->id[0] != '\0' ? seen->id : unit->name); /* "": known once it is up */
+    if (seen->slice[0] == '\0')
+        return;
+    memcpy(unit->slice, seen->slice, sizeof unit->slice);
+    memcpy(unit->id, seen->id, sizeof unit->id);
 }
 
 /* ---- one systemctl ----------------------------------------------------------------------------
@@ -180,6 +261,12 @@ static bool is_other_start(const char *line, size_t bytes)
     return false;
 }
 
+static void take_name(char out_name[BW_UNIT_NAME_BYTES], const char *value, size_t bytes)
+{
+    if (bytes < BW_UNIT_NAME_BYTES) /* systemd has no longer ones */
+        (void)snprintf(out_name, BW_UNIT_NAME_BYTES, "%.*s", (int)bytes, value);
+}
+
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
 {
     const char *value;
@@ -190,6 +277,12 @@ void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes)
     else if (take_value(line, bytes, "ControlGroup=", &value, &value_bytes) && value_bytes > 1 &&
              value_bytes < BW_UNIT_CGROUP_BYTES)
         (void)snprintf(unit->cgroup, sizeof unit->cgroup, "%.*s", (int)value_bytes, value);
+    else if (take_value(line, bytes, "Job=", &value, &value_bytes))
+        unit->has_job = value_bytes > 0 && !is_word(value, value_bytes, "0");
+    else if (take_value(line, bytes, "Slice=", &value, &value_bytes))
+        take_name(unit->slice, value, value_bytes);
+    else if (take_value(line, bytes, "Id=", &value, &value_bytes))
+        take_name(unit->id, value, value_bytes);
     else if (take_value(line, bytes, "LoadState=", &value, &value_bytes))
         unit->is_loaded = is_word(value, value_bytes, "loaded") ||
                           is_word(value, value_bytes, "masked");
@@ -234,7 +327,8 @@ static enum bw_err count_processes(const struct bw_unit *unit, size_t *out_count
     return err == BW_OK ? bw_cgroup_list(&cgroup, NULL, 0, out_count, diag) : err;
 }
 
-/* A unit that is inactive but has processes left is not down (KillMode=process, none). */
+/* A unit that is inactive but has processes left is not down (KillMode=process, none), nor one whose start waits in
+ * systemd's queue: what was ordered may begin after any look (3.2.4). */
 static void take_over(struct bw_units *units)
 {
     for (size_t i = 0; i < units->count; i++) {
@@ -244,8 +338,9 @@ static void take_over(struct bw_units *units)
 
         unit->activity = seen->is_loaded ? seen->activity : BW_UNIT_UNKNOWN;
         memcpy(unit->again, seen->again, sizeof unit->again);
-        if (seen->cgroup[0] != '\0')
-            memcpy(unit->cgroup, seen->cgroup, sizeof unit->cgroup);
+        take_cgroup(units, unit, seen);
+        if (unit->activity == BW_UNIT_DOWN && seen->has_job)
+            unit->activity = BW_UNIT_UP;
         if (unit->activity != BW_UNIT_DOWN || unit->cgroup[0] == '\0')
             continue;
         if (count_processes(unit, &count, NULL) != BW_OK)

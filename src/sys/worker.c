@@ -13,7 +13,6 @@ struct bw_worker {
     pthread_cond_t changed;
     /* Under the lock. */
     void (*work)(void *job);
-    void *job;
     enum { IDLE, WANTED, AT_WORK, DONE } state;
     bool is_ending;      /* the thread ends when it has nothing at work */
     bool is_loop_gone;   /* the loop has let go of `done` */
@@ -22,7 +21,7 @@ struct bw_worker {
     void (*on_done)(void *job, void *user);
     void *user;
     void (*clear)(void *job);
-    max_align_t own[]; /* its own job */
+    max_align_t job[];
 };
 
 /* Whoever is the last to let go of it frees it. Unlocks. */
@@ -66,16 +65,15 @@ static void *run(void *of)
 static void on_async(uv_async_t *async)
 {
     struct bw_worker *worker = async->data;
-    void *job = NULL;
+    bool is_done;
 
     (void)pthread_mutex_lock(&worker->lock);
-    if (worker->state == DONE) {
-        job = worker->job;
+    is_done = worker->state == DONE;
+    if (is_done)
         worker->state = IDLE;
-    }
     (void)pthread_mutex_unlock(&worker->lock);
-    if (job != NULL)
-        worker->on_done(job, worker->user);
+    if (is_done)
+        worker->on_done(worker->job, worker->user);
 }
 
 /* Signals are the loop's business. */
@@ -92,16 +90,9 @@ static int start_thread(struct bw_worker *worker)
     return rc == 0 ? pthread_detach(thread) : rc;
 }
 
-enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
-                           void (*on_done)(void *job, void *user), void *user, struct bw_diag *diag)
-{
-    return bw_worker_open_with_job(out_worker, loop, 0, NULL, on_done, user, diag);
-}
-
-enum bw_err bw_worker_open_with_job(struct bw_worker **out_worker, uv_loop_t *loop,
-                                    size_t job_bytes, void (*clear)(void *job),
-                                    void (*on_done)(void *job, void *user), void *user,
-                                    struct bw_diag *diag)
+enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop, size_t job_bytes,
+                           void (*clear)(void *job), void (*on_done)(void *job, void *user),
+                           void *user, struct bw_diag *diag)
 {
     struct bw_worker *worker = calloc(1, sizeof *worker + job_bytes);
     int rc;
@@ -127,15 +118,14 @@ enum bw_err bw_worker_open_with_job(struct bw_worker **out_worker, uv_loop_t *lo
 
 void *bw_worker_job(struct bw_worker *worker)
 {
-    return worker->own;
+    return worker->job;
 }
 
-void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *job)
+void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job))
 {
     (void)pthread_mutex_lock(&worker->lock);
     BW_ASSERT(worker->state == IDLE);
     worker->work = work;
-    worker->job = job;
     worker->state = WANTED;
     (void)pthread_cond_signal(&worker->changed);
     (void)pthread_mutex_unlock(&worker->lock);

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <breakwater/sys/script_owner.h>
+#include <breakwater/os/path_owner.h>
 
 #define HEAD_BYTES 65536 /* of a script that are looked at for its line ends */
 
@@ -68,9 +68,9 @@ static void judge_text(struct bw_trial_report *report, const char *key, int fd)
 static void judge_owner(struct bw_trial_report *report, const char *key, const char *path,
                         bool is_allowed)
 {
-    char changed[BW_SCRIPT_OWNER_PATH_BYTES];
+    char changed[BW_PATH_OWNER_BYTES];
 
-    if (bw_script_is_writable(path, changed))
+    if (bw_path_is_writable(path, changed))
         bw_trial_find(report, BW_TRIAL_FILE_OWNER,
                       is_allowed ? BW_TRIAL_WARNING : BW_TRIAL_PROBLEM,
                       "%s: %.200s can be changed by others than root and the guard's user%s", key,

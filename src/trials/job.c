@@ -28,7 +28,7 @@ static void copy_printable(char *out, size_t size, const char *bytes, size_t cou
     for (size_t i = 0; i < count && used + 1 < size; i++) {
         const unsigned char c = (unsigned char)bytes[i];
 
-        out[used++] = c < ' ' || c >= 0x7f ? '?' : (char)c;
+        out[used++] = (char)(c < ' ' || c >= 0x7f ? '?' : c);
     }
     out[used] = '\0';
 }
@@ -394,7 +394,7 @@ static void read_command(pid_t pid, char *out, size_t size)
         (void)close(fd); /* only read from */
     }
     for (ssize_t i = 0; i < got; i++)
-        text[i] = text[i] == '\0' ? ' ' : text[i];
+        text[i] = (char)(text[i] == '\0' ? ' ' : text[i]);
     copy_printable(out, size, text, got > 0 ? (size_t)got : 0);
 }
 

@@ -318,17 +318,14 @@ static json_t *findings_json(const struct bw_trial_report *report)
 {
     json_t *list = json_array();
 
-    for (int i = 0; i < BW_TRIAL_CHECKS && list != NULL; i++) {
+    for (int i = 0; i < BW_TRIAL_CHECKS; i++) {
         const struct bw_trial_finding *finding = &report->findings[i];
         json_t *entry = json_pack("{s:s, s:s, s:s, s:o, s:i, s:s}", "id", checks[i].id, "verdict",
                                   verdict_words[finding->verdict], "claim", checks[i].holds, "text",
                                   bw_json_text(finding->text), "count", (int)finding->count, "do",
                                   finding->verdict > BW_TRIAL_OK ? checks[i].todo : "");
 
-        if (json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = bw_json_append(list, entry);
     }
     return list;
 }
@@ -337,16 +334,13 @@ static json_t *runs_json(const struct bw_trial_report *report)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < report->run_count && list != NULL; i++) {
+    for (uint32_t i = 0; i < report->run_count; i++) {
         const struct bw_trial_run *run = &report->runs[i];
         json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:f}", "script",
                                   bw_action_word(run->action), "when", run->when, "end", run->end,
                                   "word", run->word, "ms", (double)run->duration_ns / 1e6);
 
-        if (json_array_append_new(list, entry) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = bw_json_append(list, entry);
     }
     return list;
 }
@@ -355,7 +349,7 @@ static json_t *times_json(const struct bw_trial_report *report, const struct bw_
 {
     json_t *times = json_object();
 
-    for (int action = 0; action < BW_ACTION_COUNT && times != NULL; action++) {
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
         const struct bw_trial_time *time = &report->times[action];
         json_t *entry;
 
@@ -366,10 +360,8 @@ static json_t *times_json(const struct bw_trial_report *report, const struct bw_
                           (double)time->sum_ns / 1e6 / time->count, "longest_ms",
                           (double)time->max_ns / 1e6, "limit_ms",
                           (json_int_t)group->timeout_ms[action]);
-        if (json_object_set_new(times, bw_action_word((enum bw_action_kind)action), entry) != 0) {
-            json_decref(times);
-            return NULL;
-        }
+        times = bw_json_merge(times,
+                              json_pack("{s:o}", bw_action_word((enum bw_action_kind)action), entry));
     }
     return times;
 }

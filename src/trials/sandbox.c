@@ -168,14 +168,14 @@ __attribute__((noreturn)) static void be_sandbox(const struct bw_sandbox_order *
 static long read_pid_max(void)
 {
     FILE *file = fopen("/proc/sys/kernel/pid_max", "re");
-    long pid_max = 0;
+    char text[32] = "";
+    long pid_max;
 
     if (file == NULL)
         return PID_MAX_LEAST;
-    if (fscanf(file, "%ld", &pid_max) != 1 || pid_max < PID_MAX_LEAST || pid_max > PID_MAX_MOST)
-        pid_max = PID_MAX_LEAST;
+    pid_max = fgets(text, sizeof text, file) != NULL ? strtol(text, NULL, 10) : 0;
     (void)fclose(file); /* only read from */
-    return pid_max;
+    return pid_max < PID_MAX_LEAST || pid_max > PID_MAX_MOST ? PID_MAX_LEAST : pid_max;
 }
 
 static bool mark_used(bool *used, long pid_max)

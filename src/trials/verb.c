@@ -24,6 +24,7 @@
 #include <breakwater/os/durable.h>
 #include <breakwater/sys/clock.h>
 
+#include "api.h"
 #include "confirm.h"
 #include "options.h"
 #include "proof.h"
@@ -481,8 +482,7 @@ static bool print_json(const struct request *request, json_t *documents)
     json_t *document = json_pack("{s:s, s:s, s:s, s:O}", "schema", "breakwater.scripts/v1", "file",
                                  request->values.config, "site", request->site->site, "groups",
                                  documents);
-    const bool is_printed = document != NULL && json_dumpf(document, stdout, JSON_INDENT(2)) == 0 &&
-                            fputc('\n', stdout) != EOF;
+    const bool is_printed = bw_json_print(document) == BW_EXIT_FINE;
 
     json_decref(document);
     return is_printed;

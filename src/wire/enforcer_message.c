@@ -11,6 +11,9 @@ static const uint8_t magic[4] = {'B', 'W', 'E', VERSION};
 
 _Static_assert(BW_ENFORCER_ORDERS_MAX <= UINT8_MAX && BW_ENFORCER_MEANS_MAX <= UINT8_MAX,
                "one byte each");
+_Static_assert(BW_ENFORCER_HEAD_BYTES + BW_ENFORCER_ORDER_BYTES + BW_ENFORCER_PATHS_BYTES <=
+                   BW_ENFORCER_FRAME_BYTES_MAX,
+               "paths come with one order");
 
 static void put_order(const struct bw_enforcer_order *order, uint8_t *out)
 {
@@ -54,13 +57,31 @@ size_t bw_enforcer_message_encode(const struct bw_enforcer_message *message,
         put_order(&message->orders[i], at);
     for (uint32_t i = 0; i < message->means_count; i++)
         *at++ = (uint8_t)message->means[i];
+    if (message->kind == BW_ENFORCER_MESSAGE_UNITS) {
+        BW_ASSERT(message->order_count == 1 && message->means_count == 0);
+        BW_ASSERT(message->path_bytes <= BW_ENFORCER_PATHS_BYTES);
+        memcpy(at, message->paths, message->path_bytes);
+        at += message->path_bytes;
+    }
     return (size_t)(at - out);
+}
+
+/* What follows the one order of a UNITS frame: paths, the last of which has its NUL. */
+static enum bw_err get_paths(const uint8_t *in, size_t size, struct bw_enforcer_message *out_message)
+{
+    if (out_message->order_count != 1 || out_message->means_count != 0 ||
+        size > BW_ENFORCER_PATHS_BYTES || (size > 0 && in[size - 1] != '\0'))
+        return BW_ERR_CORRUPT;
+    memcpy(out_message->paths, in, size);
+    out_message->path_bytes = (uint32_t)size;
+    return BW_OK;
 }
 
 enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
                                        struct bw_enforcer_message *out_message)
 {
     const uint8_t *at = data + BW_ENFORCER_HEAD_BYTES;
+    size_t fixed;
 
     if (size < BW_ENFORCER_HEAD_BYTES || memcmp(data, magic, 3) != 0)
         return BW_ERR_CORRUPT;
@@ -68,11 +89,12 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
         return BW_ERR_VERSION;
     out_message->order_count = data[5];
     out_message->means_count = data[6];
+    fixed = BW_ENFORCER_HEAD_BYTES + out_message->order_count * BW_ENFORCER_ORDER_BYTES +
+            out_message->means_count;
     if (data[4] >= BW_ENFORCER_MESSAGE_COUNT || data[7] != 0 ||
         out_message->order_count > BW_ENFORCER_ORDERS_MAX ||
         out_message->means_count > BW_ENFORCER_MEANS_MAX ||
-        size != BW_ENFORCER_HEAD_BYTES + out_message->order_count * BW_ENFORCER_ORDER_BYTES +
-                    out_message->means_count)
+        (data[4] == BW_ENFORCER_MESSAGE_UNITS ? size < fixed : size != fixed))
         return BW_ERR_CORRUPT;
     out_message->kind = (enum bw_enforcer_message_kind)data[4];
     out_message->number = bw_get_u64le(data + 8);
@@ -84,5 +106,8 @@ enum bw_err bw_enforcer_message_decode(const uint8_t *data, size_t size,
             return BW_ERR_CORRUPT;
         out_message->means[i] = (enum bw_enforcer_means)at[i];
     }
+    out_message->path_bytes = 0;
+    if (out_message->kind == BW_ENFORCER_MESSAGE_UNITS)
+        return get_paths(at, size - fixed, out_message);
     return BW_OK;
 }

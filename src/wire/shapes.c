@@ -309,7 +309,7 @@ SHAPE(group, group, MESSAGE(spec, spec), NUMBER(spec_version), NUMBER(spec_index
       NUMBERS(maintenance_ms), NUMBER(group_maintenance_ms), MESSAGE(last_end, last_end),
       LIST(history, history_count, history_entry), LIST(boots, boot_count, kept_boot),
       BOOL(has_more_boots), LIST(vouchers, voucher_count, voucher), MESSAGE(sight, reach_sight),
-      NUMBER(held_index), NAME(first_choice))
+      NUMBER(held_index), NAME(first_choice), NUMBER(recovered_index))
 #undef CORE
 #undef WIRE
 
@@ -555,6 +555,13 @@ SHAPE(agent_group, agent_group, NAME1(name), MESSAGE(memory, site_memory))
 SHAPE(agent_state, agent_state, VERSION(STATE_VERSION), ID(cluster_id), NUMBER(generation),
       NAME1(site), ID1(instance), ID(machine_id),
       HEAP_LIST(groups, group_count, BW_GROUPS_MAX, agent_group))
+#undef CORE
+#undef WIRE
+
+#define CORE struct bw_told_members
+#define WIRE Breakwater__V1__ToldMembers
+SHAPE(told_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
+      LIST(members, member_count, member))
 #undef CORE
 #undef WIRE
 

@@ -29,7 +29,8 @@ struct bw_api_call {
     struct bw_api_call *next;
     bool is_done;
     int status;
-    uint8_t *body;     /* status 200; owned unless it is the leader's */
+    uint8_t *own_body; /* owned; NULL: none was made */
+    const uint8_t *body; /* status 200: that, or the leader's */
     size_t body_size;
     const char *error; /* otherwise; in `diag`, or static */
     const char *hint;  /* static; may be NULL */
@@ -41,10 +42,16 @@ static struct bw_api_call *call_of(struct bw_witness_call *call)
     return (struct bw_api_call *)call;
 }
 
+const char *bw_agents_remote(const struct bw_witness_call *call)
+{
+    const struct bw_http_request *request = ((const struct bw_api_call *)call)->request;
+
+    return request != NULL ? request->remote : "gone";
+}
+
 static void free_call(struct bw_api_call *api)
 {
-    if (api->relayed == NULL)
-        free(api->body);
+    free(api->own_body); /* also where the leader's answer was none: then this witness gave its own */
     bw_sync_deinit(&api->sync);
     free(api);
 }
@@ -103,10 +110,11 @@ static enum bw_err encode(const struct bw_sync_answer *answer, struct bw_api_cal
 
     if (err != BW_OK)
         return err;
-    api->body = malloc(size > 0 ? size : 1);
-    if (api->body == NULL)
+    api->own_body = malloc(size > 0 ? size : 1);
+    if (api->own_body == NULL)
         return bw_diag_set(&api->diag, BW_ERR_NOMEM, "no memory for %zu bytes", size);
-    return bw_sync_answer_encode(answer, api->body, size, &api->body_size, &api->diag);
+    api->body = api->own_body;
+    return bw_sync_answer_encode(answer, api->own_body, size, &api->body_size, &api->diag);
 }
 
 void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer *answer)
@@ -115,7 +123,6 @@ void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer 
     struct bw_program *program = api->program;
     const enum bw_err err = encode(answer, api);
 
-    program->counters.polls_answered += call->sync == NULL;
     if (err == BW_OK) {
         end(api, 200, NULL, NULL);
         return;
@@ -129,7 +136,7 @@ void bw_agents_pass_on(struct bw_witness_call *call)
 {
     struct bw_api_call *api = call_of(call);
 
-    api->body = (uint8_t *)(uintptr_t)api->relayed->body; /* only read */
+    api->body = (const uint8_t *)api->relayed->body;
     api->body_size = api->relayed->body_size;
     end(api, 200, NULL, NULL);
 }
@@ -150,6 +157,13 @@ static const struct {
                                     "give it a state directory of its own for this cluster"},
     [BW_WITNESS_REFUSES_GENERATION] = {409, "the agent knows a newer generation of this cluster",
                                        "this witness was left behind by a recovery: stop it"},
+    [BW_WITNESS_REFUSES_AGENT_LEVEL] = {426,
+                                        "this agent is older than the feature level of its cluster",
+                                        "upgrade breakwater at this site"},
+    [BW_WITNESS_REFUSES_GUARD_LEVEL] = {426,
+                                        "the guard beside this agent is older than the feature level "
+                                        "of its cluster",
+                                        "upgrade breakwater at this site, and restart the guard"},
     [BW_WITNESS_REFUSES_WAIT] = {400, "after is a log index, wait a duration up to 60s",
                                  "such as ?after=17&wait=20s"},
     [BW_WITNESS_REFUSES_POLLS] = {503, "256 polls for orders wait here already",
@@ -177,7 +191,6 @@ void bw_agents_refuse(struct bw_witness_call *call, enum bw_witness_refusal why)
     struct bw_api_call *api = call_of(call);
     struct bw_witness_counters *counters = &api->program->counters;
 
-    counters->relays_received += call->relayed_by != 0 && call->sync != NULL;
     counters->syncs_refused += why < BW_WITNESS_REFUSES_WAIT && why != BW_WITNESS_REFUSES_TOO_EARLY;
     if (why == BW_WITNESS_REFUSES_UNREADABLE)
         refuse_unreadable(api);
@@ -330,6 +343,15 @@ static void on_sync(struct bw_http_request *request, void *user)
                                            &api->diag));
 }
 
+/* The witness that passes it on may not have reread its file yet. 5.3 */
+static bool is_revoked(const struct bw_program *program, const struct bw_relay *relayed)
+{
+    char name[2 * BW_NAME_MAX + 16];
+
+    (void)snprintf(name, sizeof name, "agent/%s/%s", relayed->site, relayed->agent);
+    return bw_revoked_has_entry(bw_credentials_revoked(program->credentials), name);
+}
+
 static void on_relay(struct bw_http_request *request, void *user)
 {
     struct bw_api_call *api = begin(user, request);
@@ -340,6 +362,13 @@ static void on_relay(struct bw_http_request *request, void *user)
         return;
     memcpy(api->call.relayer, api->call.agent, sizeof api->call.relayer);
     err = bw_relay_decode(request->body, request->body_size, &relayed, &api->diag);
+    if (err == BW_OK && is_revoked(api->program, &relayed)) {
+        bw_relay_deinit(&relayed);
+        bw_http_respond_error(request, 403, "it passes on an agent whose certificate is revoked here",
+                              "the witnesses' files differ, or that witness was not reloaded");
+        free_call(api);
+        return;
+    }
     if (err == BW_OK) {
         memcpy(api->call.site, relayed.site, sizeof api->call.site);
         memcpy(api->call.agent, relayed.agent, sizeof api->call.agent);
@@ -400,8 +429,10 @@ static void on_poll(struct bw_http_request *request, void *user)
 }
 
 const struct bw_http_route bw_agent_routes[] = {
-    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT) | BW_HTTP_KEEPS_SEAT, on_sync},
-    {"POST", "/v1/agent/relay", BW_ROLE_BIT(BW_ROLE_WITNESS) | BW_HTTP_KEEPS_SEAT, on_relay},
-    {"GET", "/v1/agent/orders", BW_ROLE_BIT(BW_ROLE_AGENT), on_poll},
+    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT) | BW_HTTP_KEEPS_SEAT,
+     BW_HTTP_ABOUT_SELF, on_sync},
+    {"POST", "/v1/agent/relay", BW_ROLE_BIT(BW_ROLE_WITNESS) | BW_HTTP_KEEPS_SEAT,
+     BW_HTTP_ABOUT_SELF, on_relay},
+    {"GET", "/v1/agent/orders", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, on_poll},
 };
 const size_t bw_agent_route_count = sizeof bw_agent_routes / sizeof bw_agent_routes[0];

@@ -1,101 +1,35 @@
 /* api_level.c - GET /v1/feature-level, and POST /v1/feature-level/raise: what everybody can, and the
  * order of an operator. Design 5.3. */
-#include "api_people.h"
+#include "api_operator.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <breakwater/base/bytes.h>
-#include <breakwater/core/feature_level.h>
-#include <breakwater/sys/clock.h>
+#include <breakwater/machine/witness_operator.h>
 
 #define WITHOUT_MAX 32
 
 /* Everybody whom a new level concerns. */
 struct parties {
-    struct bw_level_party *list; /* on the heap */
+    struct bw_level_party *list; /* on the heap; NULL: memory was short */
     size_t count;
-    size_t capacity;
-    bool is_failed; /* memory was short */
 };
 
-static struct bw_level_party *add(struct parties *parties, enum bw_level_kind kind,
-                                  const char *name, uint32_t level)
+static struct parties gather(const struct bw_program *program)
 {
-    struct bw_level_party *party;
+    uint32_t levels[BW_WITNESSES_MAX] = {0};
+    struct bw_operator_view view;
+    struct parties parties = {
+        .list = calloc(bw_witness_machine_parties_max(&program->machine), sizeof *parties.list)};
 
-    if (parties->count == parties->capacity) {
-        const size_t capacity = parties->capacity * 2 + 16;
-        struct bw_level_party *list = realloc(parties->list, capacity * sizeof *list);
-
-        if (list == NULL) {
-            parties->is_failed = true;
-            return NULL;
-        }
-        parties->list = list;
-        parties->capacity = capacity;
-    }
-    party = &parties->list[parties->count++];
-    *party = (struct bw_level_party){.kind = kind, .level = level};
-    (void)bw_copy_text(party->name, sizeof party->name, name); /* a checked name */
-    return party;
-}
-
-static struct bw_level_party *find(const struct parties *parties, enum bw_level_kind kind,
-                                   const char *name)
-{
-    for (size_t i = 0; i < parties->count; i++)
-        if (parties->list[i].kind == kind && strcmp(parties->list[i].name, name) == 0)
-            return &parties->list[i];
-    return NULL;
-}
-
-/* A site may stand in many groups, and its agent be heard in some of them only. */
-static void add_site(struct parties *parties, const char *name, uint32_t agent, uint32_t guard)
-{
-    const struct {
-        enum bw_level_kind kind;
-        uint32_t level;
-    } both[] = {{BW_LEVEL_AGENT, agent}, {BW_LEVEL_GUARD, guard}};
-
-    for (size_t i = 0; i < 2; i++) {
-        struct bw_level_party *party = find(parties, both[i].kind, name);
-
-        if (party == NULL)
-            (void)add(parties, both[i].kind, name, both[i].level);
-        else if (party->level == 0 || (both[i].level != 0 && both[i].level < party->level))
-            party->level = both[i].level;
-    }
-}
-
-static void gather(const struct bw_program *program, struct parties *out_parties)
-{
-    const struct bw_cluster *cluster = &program->machine.cluster;
-    struct bw_people_view view;
-
-    *out_parties = (struct parties){0};
-    bw_people_look(program, &view);
+    bw_operator_look(program, &(struct bw_scope){.is_everything = true}, &view); /* about the cluster */
     for (uint32_t i = 0; i < view.member_count; i++)
-        (void)add(out_parties, BW_LEVEL_WITNESS, view.members[i].name,
-                  view.members[i].is_self    ? BW_FEATURE_LEVEL_NEWEST
-                  : view.members[i].is_heard ? program->witness_levels[i]
-                                             : 0);
-    for (uint32_t place = 0; place < cluster->group_count; place++) {
-        const struct bw_group *group = &cluster->groups[place];
-        const uint64_t fresh_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
-                                                         group->spec.request_timeout_ms);
-
-        for (uint32_t site = 0; site < group->spec.site_count; site++) {
-            uint32_t agent;
-            uint32_t guard;
-
-            bw_feature_level_of_site(&program->watches[place].reports[site], view.now, fresh_ns,
-                                     &agent, &guard);
-            add_site(out_parties, group->spec.sites[site].name, agent, guard);
-        }
-    }
+        levels[i] = view.members[i].is_in_contact ? bw_directory_level(program, view.members[i].id) : 0;
+    if (parties.list != NULL)
+        parties.count = bw_witness_machine_parties(&program->machine, levels, parties.list);
+    return parties;
 }
 
 static json_t *level_or_null(uint32_t level)
@@ -126,7 +60,7 @@ static void answer_level(const struct bw_program *program, struct bw_http_reques
 {
     const uint32_t level = program->machine.cluster.feature_level;
 
-    bw_people_answer(
+    bw_operator_answer(
         request, 200,
         json_pack("{s:s, s:s, s:I, s:I, s:o, s:{s:o, s:b, s:o}}", "schema",
                   "breakwater.feature-level/v1", "witness", program->config->name, "level",
@@ -136,7 +70,7 @@ static void answer_level(const struct bw_program *program, struct bw_http_reques
                   "possible", err == BW_OK, "why", err == BW_OK ? json_null() : bw_json_text(why)));
 }
 
-void bw_people_on_level(struct bw_http_request *request, void *user)
+void bw_operator_on_level(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
     struct parties parties;
@@ -145,13 +79,14 @@ void bw_people_on_level(struct bw_http_request *request, void *user)
 
     if (bw_agents_is_too_early(program, request))
         return;
-    gather(program, &parties);
-    err = bw_feature_level_judge(program->machine.cluster.feature_level, BW_FEATURE_LEVEL_NEWEST,
-                                 parties.list, parties.count, NULL, 0, &diag);
-    if (parties.is_failed)
-        bw_people_answer(request, 503, NULL);
-    else
-        answer_level(program, request, &parties, err, diag.text);
+    parties = gather(program);
+    if (parties.list == NULL) {
+        bw_operator_answer(request, 503, NULL);
+        return;
+    }
+    err = bw_witness_machine_judge_level(&program->machine, parties.list, parties.count, NULL,
+                                         &diag);
+    answer_level(program, request, &parties, err, diag.text);
     free(parties.list);
 }
 
@@ -202,7 +137,7 @@ static bool read_wanted(struct bw_http_request *request, const json_t *body, str
     bool is_good;
 
     bw_json_problems_init(&problems);
-    bw_people_read_text(body, "reason", wanted->text, sizeof wanted->text, &problems);
+    bw_operator_read_text(body, "reason", wanted->text, sizeof wanted->text, &problems);
     read_without(json_object_get(body, "without"), wanted, &problems);
     read_to(json_object_get(body, "to"), wanted, &problems);
     json_object_foreach((json_t *)(uintptr_t)body, key, value) { /* only read */
@@ -212,72 +147,70 @@ static bool read_wanted(struct bw_http_request *request, const json_t *body, str
     }
     is_good = problems.count == 0;
     if (!is_good)
-        bw_people_refuse_problems(request, &problems);
+        bw_operator_refuse_problems(request, &problems);
     bw_json_problems_deinit(&problems);
     return is_good;
 }
 
 static void raise_level(struct bw_program *program, struct bw_http_request *request,
-                        const struct wanted *wanted)
+                        const struct parties *parties, const struct bw_level_order *order)
 {
-    struct bw_command command = {.kind = BW_COMMAND_RAISE_LEVEL, .feature_level = wanted->to};
     struct bw_diag diag = {0};
-    enum bw_err err;
+    const enum bw_err err = bw_witness_machine_raise_level(&program->machine, parties->list,
+                                                           parties->count, order, &diag);
 
-    bw_people_name(request, command.by);
-    memcpy(command.text, wanted->text, sizeof command.text);
-    err = bw_program_propose(program, &command, NULL, &diag);
+    bw_drive_refresh(program);
     if (err != BW_OK) {
-        bw_people_refuse_err(program, request, err, diag.text);
+        bw_operator_refuse_err(program, request, err, diag.text);
         return;
     }
-    bw_log_info(&program->log, "level.raised", "to=%" PRIu32 " by=%s text=%s without=%zu",
-                wanted->to, bw_log_quote(command.by), bw_log_quote(command.text),
-                wanted->without_count);
-    bw_people_answer(request, 202,
-                     json_pack("{s:s, s:I}", "schema", "breakwater.accepted/v1", "to",
-                               (json_int_t)wanted->to));
+    bw_log_info(&program->log, "level.raised", "to=%" PRIu32 " by=%s remote=%s text=%s without=%zu", order->to,
+                bw_log_quote(order->by), request->remote, bw_log_quote(order->text),
+                order->without_count);
+    bw_operator_answer(
+        request, 202,
+        json_pack("{s:s, s:I}", "schema", "breakwater.accepted/v1", "to", (json_int_t)order->to));
 }
 
-/* The body is judged anew: what the person looked at may be old by now. */
-static void judge_and_raise(struct bw_program *program, struct bw_http_request *request,
-                            const json_t *body, bool is_plan)
+static void take_wanted(struct bw_program *program, struct bw_http_request *request,
+                        const json_t *body, bool is_plan)
 {
-    const uint32_t level = program->machine.cluster.feature_level;
+    char by[BW_REASON_MAX + 1];
     struct wanted wanted = {0};
+    struct bw_level_order order = {.without = wanted.without, .by = by, .text = wanted.text};
     struct parties parties;
     struct bw_diag diag = {0};
     enum bw_err err;
 
     if (!read_wanted(request, body, &wanted))
         return;
-    gather(program, &parties);
-    err = bw_feature_level_judge(level, BW_FEATURE_LEVEL_NEWEST, parties.list, parties.count,
-                                 wanted.without, wanted.without_count, &diag);
-    if (err == BW_OK && wanted.to != level + 1)
-        err = bw_diag_set(&diag, BW_ERR_STALE, "the feature level is %" PRIu32 " by now", level);
-    if (parties.is_failed)
-        bw_people_answer(request, 503, NULL);
-    else if (is_plan)
+    bw_operator_name(request, by);
+    order.to = wanted.to;
+    order.without_count = wanted.without_count;
+    parties = gather(program);
+    if (parties.list == NULL) {
+        bw_operator_answer(request, 503, NULL);
+    } else if (is_plan) {
+        err = bw_witness_machine_judge_level(&program->machine, parties.list, parties.count, &order,
+                                             &diag);
         answer_level(program, request, &parties, err, diag.text);
-    else if (err != BW_OK)
-        bw_people_refuse_err(program, request, err, diag.text);
-    else
-        raise_level(program, request, &wanted);
+    } else {
+        raise_level(program, request, &parties, &order);
+    }
     free(parties.list);
 }
 
-void bw_people_on_raise_level(struct bw_http_request *request, void *user)
+void bw_operator_on_raise_level(struct bw_http_request *request, void *user)
 {
     struct bw_program *program = user;
     bool is_plan = false;
     json_t *body;
 
-    if (!bw_people_may_change(program, request) || !bw_people_is_plan(request, &is_plan))
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
         return;
-    body = bw_people_body(request);
+    body = bw_operator_body(request);
     if (body == NULL)
         return;
-    judge_and_raise(program, request, body, is_plan);
+    take_wanted(program, request, body, is_plan);
     json_decref(body);
 }

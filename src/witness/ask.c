@@ -88,8 +88,11 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     struct question *question = user;
 
     (void)stream;
+    question->out->is_there = question->out->has_answered || why != BW_ERR_UNREACHABLE;
     if (!question->out->has_answered)
-        (void)snprintf(question->out->text, sizeof question->out->text, "silent: %s",
+        (void)snprintf(question->out->text, sizeof question->out->text, "%s: %s",
+                       question->out->is_there ? "something is there that gives no answer"
+                                               : "silent",
                        why == BW_OK ? "it closed the connection" : text);
 }
 
@@ -112,60 +115,49 @@ static void ask(struct question *question, uv_loop_t *loop, struct ssl_ctx_st *c
                        diag.text);
 }
 
-static void ask_all(const struct bw_witness_config *config, struct bw_id cluster_id,
-                    struct ssl_ctx_st *context, uv_loop_t *loop,
-                    struct bw_witness_answer *answers)
-{
-    struct question questions[BW_WITNESSES_MAX] = {0};
-    const struct bw_hello hello = {.word = BW_HELLO_ASK,
-                                   .cluster_id = cluster_id,
-                                   .incarnation = bw_random_id(),
-                                   .from = config->witnesses[config->self].id};
-    uint32_t at = 0;
-
-    for (uint32_t i = 0; i < config->witness_count; i++) {
-        if (i == config->self)
-            continue;
-        questions[at] = (struct question){.config = config,
-                                          .member = &config->witnesses[i],
-                                          .hello = hello,
-                                          .out = &answers[at]};
-        questions[at].hello.to = config->witnesses[i].id;
-        ask(&questions[at], loop, context);
-        at++;
-    }
-    while (uv_run(loop, UV_RUN_DEFAULT) != 0)
-        continue;
-}
-
-enum bw_err bw_witness_ask_others(const struct bw_witness_config *config, struct bw_id cluster_id,
+enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
+                                  const struct bw_witness_member_config *members,
+                                  uint32_t member_count, struct bw_id cluster_id,
                                   struct bw_witness_answer answers[BW_WITNESSES_MAX],
                                   uint32_t *out_count, struct bw_diag *diag)
 {
+    struct question questions[BW_WITNESSES_MAX];
+    const uint32_t self = config->witnesses[config->self].id;
+    const struct bw_hello hello = {.word = BW_HELLO_ASK,
+                                   .cluster_id = cluster_id,
+                                   .incarnation = bw_random_id(),
+                                   .from = self};
     struct bw_credentials *credentials = NULL;
     struct bw_tls_contexts contexts = {0};
     enum bw_err err = bw_program_load_credentials(config, &credentials, &contexts, diag);
     uv_loop_t loop;
     int result;
 
+    BW_ASSERT(member_count <= BW_WITNESSES_MAX);
     *out_count = 0;
     if (err != BW_OK)
         return err;
     (void)signal(SIGPIPE, SIG_IGN); /* as tls_stream.h wants it */
     result = uv_loop_init(&loop);
-    if (result == 0) {
-        for (uint32_t i = 0; i < config->witness_count; i++) {
-            if (i == config->self)
-                continue;
-            answers[*out_count] = (struct bw_witness_answer){.has_answered = false};
-            BW_ASSERT(bw_copy_text(answers[*out_count].name, sizeof answers[0].name,
-                                   config->witnesses[i].name));
-            ++*out_count;
-        }
-        ask_all(config, cluster_id, contexts.raft_client, &loop, answers);
-        BW_ASSERT(uv_loop_close(&loop) == 0); /* nothing is left on it */
-    } else {
+    if (result != 0)
         err = bw_diag_set(diag, BW_ERR_LIMIT, "make an event loop: %s", uv_strerror(result));
+    for (uint32_t i = 0; i < member_count && err == BW_OK; i++) {
+        const uint32_t at = *out_count;
+
+        if (members[i].id == self)
+            continue;
+        answers[at] = (struct bw_witness_answer){.has_answered = false};
+        BW_ASSERT(bw_copy_text(answers[at].name, sizeof answers[at].name, members[i].name));
+        questions[at] = (struct question){
+            .config = config, .member = &members[i], .hello = hello, .out = &answers[at]};
+        questions[at].hello.to = members[i].id;
+        ask(&questions[at], &loop, contexts.raft_client);
+        ++*out_count;
+    }
+    if (err == BW_OK) {
+        while (uv_run(&loop, UV_RUN_DEFAULT) != 0)
+            continue;
+        BW_ASSERT(uv_loop_close(&loop) == 0); /* nothing is left on it */
     }
     bw_tls_contexts_free(&contexts);
     bw_credentials_free(credentials);

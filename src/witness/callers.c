@@ -14,7 +14,8 @@ static struct bw_caller *place_for(struct bw_callers *callers, const struct bw_s
         if (strcmp(caller->site, sync->site) == 0 && strcmp(caller->agent, sync->agent) == 0)
             return caller;
         if (best->site[0] != '\0' &&
-            (caller->site[0] == '\0' || bw_instant_is_later(best->heard, caller->heard)))
+            (caller->site[0] == '\0' ||
+             bw_instant_is_later(best->last_contact, caller->last_contact)))
             best = caller;
     }
     return best;
@@ -39,7 +40,7 @@ void bw_callers_note(struct bw_callers *callers, const struct bw_sync *sync,
     }
     memcpy(caller->site, sync->site, sizeof caller->site);
     memcpy(caller->agent, sync->agent, sizeof caller->agent);
-    caller->heard = received;
+    caller->last_contact = received;
     caller->group_count = sync->group_count;
     for (uint32_t i = 0; i < sync->group_count; i++)
         memcpy(caller->groups[i], sync->groups[i].name, sizeof caller->groups[i]);
@@ -62,7 +63,7 @@ bool bw_callers_lack(const struct bw_callers *callers, const char *site, const c
         const struct bw_caller *caller = &callers->list[i];
 
         if (caller->site[0] == '\0' || strcmp(caller->site, site) != 0 ||
-            bw_instant_right_is_over(now, bw_instant_add(caller->heard, freshness_ns)))
+            bw_instant_right_is_over(now, bw_instant_add(caller->last_contact, freshness_ns)))
             continue;
         if (has(caller, group))
             return false;

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/explain.h>
+#include <breakwater/machine/witness_operator.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
 
@@ -20,8 +22,6 @@ _Static_assert(BW_WITNESS_NOTES >= 2 * BW_NODE_REQUESTS_MAX,
                "what an entry did is known until its proposer was told");
 
 /* ---- when it is stepped ---- */
-
-static void refresh(struct bw_program *program);
 
 /* In the loop's next turn: libraft's step is over then. */
 static void on_settle(uv_idle_t *idle)
@@ -45,7 +45,7 @@ void bw_drive_settle_soon(struct bw_program *program)
         (void)uv_idle_start(&program->drive.settle, on_settle); /* has a callback: always 0 */
 }
 
-static void refresh(struct bw_program *program)
+void bw_drive_refresh(struct bw_program *program)
 {
     struct bw_drive *drive = &program->drive;
     const struct bw_instant at = bw_witness_machine_wake_at(&program->machine);
@@ -63,7 +63,11 @@ void bw_drive_step(struct bw_program *program, const struct bw_witness_event *ev
 {
     bw_witness_machine_step(&program->machine, event);
     bw_agents_send_answers(program);
-    refresh(program);
+    bw_operator_send_applied(program);
+    bw_program_answer_awaited(program);
+    if (program->drive.is_over)
+        bw_program_close(program);
+    bw_drive_refresh(program);
 }
 
 /* ---- requests to the log ---- */
@@ -94,7 +98,6 @@ static void on_ended(void *user, enum bw_err err, uint64_t index)
 {
     const struct request request = *(struct request *)user;
     struct bw_program *program = request.program;
-    struct bw_proposer *proposer = request.kept.ticket;
 
     free(user);
     tell_end(program, &request, err, index);
@@ -102,10 +105,6 @@ static void on_ended(void *user, enum bw_err err, uint64_t index)
                                                       .request = &request.kept,
                                                       .err = err,
                                                       .index = index});
-    if (proposer != NULL)
-        proposer->on_done(proposer, err, index,
-                          err == BW_OK ? bw_witness_machine_applied(&program->machine, index)
-                                       : NULL);
 }
 
 static enum bw_err hand_in(struct bw_program *program, const struct bw_witness_action *action,
@@ -173,10 +172,10 @@ static void explain(const struct bw_decision *decision, const struct bw_group *g
 
 /* Since when the epoch that is now to expire has been surely over (3.3): what the decision took is
  * counted from here. */
-static void log_surely_over(struct bw_program *program, int place, uint64_t epoch)
+static void log_surely_over(struct bw_program *program, int group_index, uint64_t epoch)
 {
-    const struct bw_group *group = &program->groups[place];
-    const struct bw_watch *watch = &program->watches[place];
+    const struct bw_group *group = &program->groups[group_index];
+    const struct bw_watch *watch = &program->watches[group_index];
     struct bw_expiry_base base = {.leader_since = program->machine.core.leadership.leader_since,
                                   .grant_applied = watch->grant_applied};
 
@@ -188,33 +187,33 @@ static void log_surely_over(struct bw_program *program, int place, uint64_t epoc
         bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&group->terms)).boot_ns);
 }
 
-static void log_decision(struct bw_program *program, int place, const struct bw_decision *decision)
+static void log_decision(struct bw_program *program, int group_index,
+                         const struct bw_decision *decision)
 {
-    const struct bw_group *group = &program->groups[place];
+    const struct bw_group *group = &program->groups[group_index];
     const struct bw_command *command = &decision->command;
     char gates[GATES_TEXT_BYTES];
-    char from[BW_FROM_TEXT_BYTES] = "";
+    const struct bw_contact *from = decision->from;
+    const char *via = from != NULL ? bw_program_name_of(program, bw_ways_relayed_by(from)) : "";
 
     explain(decision, group, gates);
-    if (decision->from != NULL)
-        bw_program_tell_from(program, group->holder_site, decision->from->agent,
-                             bw_ways_relayed_by(decision->from), from);
     bw_log_info(&program->log, "decision.made",
-                "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s gates=%s",
+                "group=%s rule=%s command=%s epoch=%" PRIu64 " site=%s reason=%s%s%s%s%s%s%s gates=%s",
                 group->spec.name, decision->rule, bw_command_word(command->kind), command->epoch,
                 command->site[0] != '\0' ? command->site : command->target,
-                bw_reason_word(command->reason), from[0] != '\0' ? " from=" : "",
-                from[0] != '\0' ? bw_log_quote(from) : "", bw_log_quote(gates));
+                bw_reason_word(command->reason), from != NULL ? " from=" : "",
+                from != NULL ? group->holder_site : "", from != NULL ? "/" : "",
+                from != NULL ? from->agent : "", via[0] != '\0' ? " via=" : "", via,
+                bw_log_quote(gates));
     if (command->kind == BW_COMMAND_EXPIRED)
-        log_surely_over(program, place, command->epoch);
+        log_surely_over(program, group_index, command->epoch);
 }
 
 /* ---- what it hears and confirms ---- */
 
-static void note_heard(struct bw_program *program, const struct bw_witness_call *call)
+static void note_contact(struct bw_program *program, const struct bw_witness_call *call)
 {
     program->counters.syncs++;
-    program->counters.relays_received += call->relayed_by != 0;
     bw_callers_note(&program->callers, call->sync, call->received);
 }
 
@@ -222,14 +221,15 @@ static void note_heard(struct bw_program *program, const struct bw_witness_call 
 static void note_confirmed(struct bw_program *program, const struct bw_witness_action *action)
 {
     const struct bw_witness_call *call = action->call;
-    char from[BW_FROM_TEXT_BYTES];
+    const char *via = bw_program_name_of(program, call->relayed_by);
 
     program->counters.renewals_confirmed++;
     if (!action->is_new_way)
         return;
-    bw_program_tell_from(program, call->site, call->agent, call->relayed_by, from);
-    bw_log_info(&program->log, "lease.renewed_by", "group=%s epoch=%" PRIu64 " from=%s",
-                action->said->name, action->said->renew_epoch, bw_log_quote(from));
+    bw_log_info(&program->log, "lease.renewed_by",
+                "group=%s epoch=%" PRIu64 " from=%s/%s%s%s remote=%s", action->said->name,
+                action->said->renew_epoch, call->site, call->agent,
+                via[0] != '\0' ? " via=" : "", via, bw_agents_remote(call));
 }
 
 /* ---- the driver ---- */
@@ -253,6 +253,17 @@ static uint64_t leader(void *user)
 
     bw_node_get_status(program->node, &status);
     return status.leader_id;
+}
+
+/* A leader that leaves needs no word for it: then it just ends. */
+static enum bw_err transfer(struct bw_program *program, uint64_t peer)
+{
+    const enum bw_err err = bw_node_transfer(program->node, 0);
+
+    if (err != BW_OK && peer != 0)
+        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", peer,
+                    bw_log_quote(bw_err_text(err)));
+    return err;
 }
 
 static enum bw_err emit(void *user, const struct bw_witness_action *action, struct bw_diag *diag)
@@ -285,13 +296,21 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         bw_log_error(&program->log, "cluster.not_founded", "why=%s", bw_log_quote(action->text));
         break;
     case BW_WITNESS_ACTION_HEARD:
-        note_heard(program, action->call);
+        note_contact(program, action->call);
         break;
     case BW_WITNESS_ACTION_CONFIRMED:
         note_confirmed(program, action);
         break;
     case BW_WITNESS_ACTION_UNCONFIRMED:
         program->counters.renewals_unconfirmed++;
+        break;
+    case BW_WITNESS_ACTION_APPLIED:
+        bw_operator_on_applied(program, action->apply);
+        break;
+    case BW_WITNESS_ACTION_TRANSFER:
+        return transfer(program, action->peer);
+    case BW_WITNESS_ACTION_END:
+        program->drive.is_over = true;
         break;
     }
     return BW_OK;
@@ -305,6 +324,7 @@ enum bw_err bw_drive_init(struct bw_program *program, struct bw_diag *diag)
     const struct bw_witness_setup setup = {
         .driver = {.user = program, .now = now, .wall_ms = wall_ms, .leader = leader, .emit = emit},
         .name = program->config->name,
+        .feature_level = BW_FEATURE_LEVEL_NEWEST,
         .groups = program->groups,
         .watches = program->watches,
         .group_max = BW_GROUPS_MAX,
@@ -313,14 +333,14 @@ enum bw_err bw_drive_init(struct bw_program *program, struct bw_diag *diag)
     enum bw_err err;
 
     bw_witness_machine_init(&program->machine, &setup);
-    bw_drive_use_members(program);
+    bw_directory_rebuild(program);
     drive->wake_at = BW_INSTANT_NEVER;
     BW_ASSERT(uv_idle_init(&program->loop, &drive->settle) == 0); /* cannot fail */
     drive->settle.data = program;
     err = bw_deadline_init(&drive->wake, &program->loop, on_due, program, diag);
     drive->has_wake = err == BW_OK;
     if (err == BW_OK)
-        refresh(program);
+        bw_drive_refresh(program);
     return err;
 }
 
@@ -334,42 +354,64 @@ void bw_drive_close(struct bw_program *program)
         bw_deadline_close(&drive->wake, NULL);
 }
 
+static struct bw_member member_of(const struct bw_witness_member_config *config)
+{
+    struct bw_member member = {.id = config->id};
+
+    _Static_assert(sizeof member.address == sizeof config->address, "an address is copied whole");
+    memcpy(member.name, config->name, sizeof member.name);
+    memcpy(member.address, config->address, sizeof member.address);
+    return member;
+}
+
+static void list_members(const struct bw_witness_config *config,
+                         struct bw_member members[BW_WITNESSES_MAX])
+{
+    memset(members, 0, BW_WITNESSES_MAX * sizeof members[0]);
+    for (uint32_t i = 0; i < config->witness_count; i++)
+        members[i] = member_of(&config->witnesses[i]);
+}
+
+/* Once the roster has names it says who they are, and the file only where they live. */
+enum bw_err bw_drive_judge_members(const struct bw_program *program,
+                                   const struct bw_witness_config *config, struct bw_diag *diag)
+{
+    const struct bw_witness_config *old = program->config;
+    struct bw_member members[BW_WITNESSES_MAX];
+
+    if (config->witnesses[config->self].id != old->witnesses[old->self].id)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "the id of this witness never changes");
+    if (bw_node_roster(program->node)->id_max != 0)
+        return BW_OK;
+    list_members(config, members);
+    return bw_witness_machine_judge_members(&program->machine, members, config->witness_count,
+                                            diag);
+}
+
 void bw_drive_use_members(struct bw_program *program)
 {
-    const struct bw_witness_config *config = program->config;
-    struct bw_member members[BW_WITNESSES_MAX] = {0};
+    const struct bw_directory *directory = &program->directory;
+    struct bw_member members[BW_WITNESSES_MAX];
+    uint32_t count = 0;
 
-    _Static_assert(sizeof members[0].address == sizeof config->witnesses[0].address,
-                   "an address is copied whole");
-    for (uint32_t i = 0; i < config->witness_count; i++) {
-        members[i].id = config->witnesses[i].id;
-        memcpy(members[i].name, config->witnesses[i].name, sizeof members[i].name);
-        memcpy(members[i].address, config->witnesses[i].address, sizeof members[i].address);
-    }
-    bw_witness_machine_set_members(&program->machine, members, config->witness_count);
+    for (uint32_t i = 0; i < directory->count && count < BW_WITNESSES_MAX; i++)
+        if (directory->list[i].is_member)
+            members[count++] = member_of(&directory->list[i].config);
+    bw_witness_machine_set_members(&program->machine, members, count);
 }
 
 /* ---- orders of people ---- */
 
-enum bw_err bw_program_propose(struct bw_program *program, const struct bw_command *command,
-                               struct bw_proposer *proposer, struct bw_diag *diag)
-{
-    const enum bw_err err = bw_witness_machine_propose(&program->machine, command, proposer, diag);
-
-    refresh(program);
-    return err;
-}
-
 enum bw_err bw_program_ask(struct bw_program *program, int group, const struct bw_wish *wish,
-                           struct bw_diag *diag)
+                           const char *remote, struct bw_diag *diag)
 {
     const enum bw_err err = bw_witness_machine_ask(&program->machine, group, wish, diag);
 
     if (err != BW_OK)
         return err;
-    bw_log_info(&program->log, "wish.noted", "group=%s wish=%s to=%s by=%s text=%s",
+    bw_log_info(&program->log, "wish.noted", "group=%s wish=%s to=%s by=%s remote=%s text=%s",
                 program->groups[group].spec.name, bw_wish_word(wish->kind), bw_log_quote(wish->to),
-                bw_log_quote(wish->by), bw_log_quote(wish->text));
+                bw_log_quote(wish->by), remote, bw_log_quote(wish->text));
     bw_drive_settle_soon(program);
     return BW_OK;
 }

@@ -8,35 +8,38 @@
 
 #define FACT_BYTES 512
 
-static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+static const struct bw_group *group_of(const struct bw_operator_view *view, int group_index)
 {
-    return &view->machine->cluster->groups[place];
+    return &view->machine->cluster->groups[group_index];
 }
 
-static bool does_wait(const struct bw_people_view *view, int place, struct bw_end_waits *out_waits)
+static bool does_wait(const struct bw_operator_view *view, int group_index,
+                      struct bw_end_waits *out_waits)
 {
-    return bw_arbiter_end_waits_for(group_of(view, place), &view->machine->watches[place],
+    return bw_arbiter_end_waits_for(group_of(view, group_index),
+                                    &view->machine->watches[group_index],
                                     &view->machine->leadership, out_waits);
 }
 
 /* Only a leader counts it. */
-static uint64_t may_live_ms(const struct bw_people_view *view, int place)
+static uint64_t may_live_ms(const struct bw_operator_view *view, int group_index)
 {
-    return bw_arbiter_lease_may_live_ns(group_of(view, place), &view->machine->watches[place],
+    return bw_arbiter_lease_may_live_ns(group_of(view, group_index),
+                                        &view->machine->watches[group_index],
                                         &view->machine->leadership, view->now) /
            BW_NS_PER_MS;
 }
 
-json_t *bw_json_end(const struct bw_people_view *view, int place)
+json_t *bw_json_end(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     const struct bw_voucher *voucher = bw_group_voucher(group, group->epoch);
     struct bw_end_waits waits = {0};
     char way[2 * BW_NAME_MAX + 64];
 
     if (group->phase == BW_PHASE_VACANT)
         return json_null();
-    if (does_wait(view, place, &waits))
+    if (does_wait(view, group_index, &waits))
         bw_end_way(group, &waits, way, sizeof way);
     /* clang-format off */
     return json_pack(
@@ -47,7 +50,7 @@ json_t *bw_json_end(const struct bw_people_view *view, int place)
         "why", waits.why,
         "way", waits.gate == NULL ? NULL : way,
         "lease_may_live_ms", view->machine->leadership.leads
-                                 ? json_integer((json_int_t)may_live_ms(view, place))
+                                 ? json_integer((json_int_t)may_live_ms(view, group_index))
                                  : json_null(),
         "vouched_by", voucher == NULL ? json_null() : bw_json_text(voucher->by),
         "vouched_text", voucher == NULL ? json_null() : bw_json_text(voucher->text));
@@ -56,12 +59,7 @@ json_t *bw_json_end(const struct bw_people_view *view, int place)
 
 /* ---- facts ---- */
 
-struct facts {
-    json_t *list;
-    bool is_failed;
-};
-
-__attribute__((format(printf, 2, 3))) static void add(struct facts *facts, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(json_t **facts, const char *format, ...)
 {
     char text[FACT_BYTES];
     va_list args;
@@ -69,13 +67,12 @@ __attribute__((format(printf, 2, 3))) static void add(struct facts *facts, const
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (json_array_append_new(facts->list, bw_json_text(text)) != 0)
-        facts->is_failed = true;
+    *facts = bw_json_append(*facts, bw_json_text(text));
 }
 
-static void add_holder(const struct bw_people_view *view, int place, struct facts *facts)
+static void add_holder(const struct bw_operator_view *view, int group_index, json_t **facts)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     const struct bw_history_entry *entry = bw_group_history_at(group, 0);
     struct bw_end_waits waits = {0};
     char since[BW_TIME_TEXT_BYTES] = "";
@@ -85,7 +82,7 @@ static void add_holder(const struct bw_people_view *view, int place, struct fact
     add(facts, "%s holds epoch %" PRIu64 " of %s since %s; it is %s%s.", group->holder_site,
         group->epoch, group->spec.name, since, bw_phase_word(group->phase),
         group->held ? ", held" : "");
-    if (does_wait(view, place, &waits))
+    if (does_wait(view, group_index, &waits))
         add(facts, "Time alone does not end it: %s (gate %s).", waits.why, waits.gate);
     else
         add(facts, "Time alone ends it, unless its site goes on answering.");
@@ -93,28 +90,28 @@ static void add_holder(const struct bw_people_view *view, int place, struct fact
         add(facts, "%s came back without the state that could give it back.", group->holder_site);
 }
 
-static void add_site(const struct bw_people_view *view, int place, struct facts *facts)
+static void add_site(const struct bw_operator_view *view, int group_index, json_t **facts)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     const int site = bw_spec_find_site(&group->spec, group->holder_site);
-    const struct bw_heard *heard = bw_site_reports_newest(
-        &view->machine->watches[place].reports[site]);
-    uint64_t heard_ms;
+    const struct bw_contact *contact = bw_site_reports_newest(
+        &view->machine->watches[group_index].reports[site]);
+    uint64_t last_contact_ms;
 
-    if (heard == NULL) {
+    if (contact == NULL) {
         add(facts, "%s has not been heard by witness %s since that was started.",
             group->holder_site, view->self);
         return;
     }
-    heard_ms = bw_instant_elapsed_ns(view->now, heard->received) / BW_NS_PER_MS;
+    last_contact_ms = bw_instant_elapsed_ns(view->now, contact->received) / BW_NS_PER_MS;
     add(facts, "%s was last heard %" PRIu64 ".%u s ago, and said: service %s, guard %s.",
-        group->holder_site, heard_ms / 1000, (unsigned)(heard_ms % 1000 / 100),
-        bw_service_word(heard->report.service), heard->report.guard_alive ? "alive" : "lost");
+        group->holder_site, last_contact_ms / 1000, (unsigned)(last_contact_ms % 1000 / 100),
+        bw_service_word(contact->report.service), contact->report.guard_alive ? "alive" : "lost");
 }
 
-static void add_lease(const struct bw_people_view *view, int place, struct facts *facts)
+static void add_lease(const struct bw_operator_view *view, int group_index, json_t **facts)
 {
-    const uint64_t left_ms = may_live_ms(view, place);
+    const uint64_t left_ms = may_live_ms(view, group_index);
 
     if (left_ms == 0)
         add(facts, "No lease of it can live any more.");
@@ -123,22 +120,19 @@ static void add_lease(const struct bw_people_view *view, int place, struct facts
             left_ms / 1000, (unsigned)(left_ms % 1000 / 100));
 }
 
-json_t *bw_json_end_facts(const struct bw_people_view *view, int place)
+json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     const struct bw_voucher *voucher = bw_group_voucher(group, group->epoch);
-    struct facts facts = {.list = json_array()};
+    json_t *facts = json_array();
 
     if (group->phase == BW_PHASE_VACANT)
-        return facts.list;
-    add_holder(view, place, &facts);
-    add_site(view, place, &facts);
-    add_lease(view, place, &facts);
+        return facts;
+    add_holder(view, group_index, &facts);
+    add_site(view, group_index, &facts);
+    add_lease(view, group_index, &facts);
     if (voucher != NULL)
         add(&facts, "It was closed on the word of %s%s%s.", voucher->by,
             voucher->text[0] != '\0' ? ": " : "", voucher->text);
-    if (!facts.is_failed)
-        return facts.list;
-    json_decref(facts.list);
-    return NULL;
+    return facts;
 }

@@ -11,9 +11,9 @@
 
 #define STEP_TEXT_BYTES 512
 
-static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+static const struct bw_group *group_of(const struct bw_operator_view *view, int group_index)
 {
-    return &view->machine->cluster->groups[place];
+    return &view->machine->cluster->groups[group_index];
 }
 
 static const char *site_name(const struct bw_group *group, int64_t site)
@@ -25,18 +25,21 @@ static const char *site_name(const struct bw_group *group, int64_t site)
 /* ---- gates ---- */
 
 /* value and threshold in the gate's own unit: ms, a count, ppm, a site's name. */
+static json_t *measured(const char *unit, const struct bw_gate *gate)
+{
+    return json_pack("{s:s, s:I, s:I}", "unit", unit, "value", (json_int_t)gate->value, "threshold",
+                     (json_int_t)gate->threshold);
+}
+
 static json_t *gate_values(const struct bw_gate *gate, const struct bw_group *group)
 {
     switch (gate->unit) {
     case BW_UNIT_MS:
-        return json_pack("{s:s, s:I, s:I}", "unit", "ms", "value", (json_int_t)gate->value,
-                         "threshold", (json_int_t)gate->threshold);
+        return measured("ms", gate);
     case BW_UNIT_COUNT:
-        return json_pack("{s:s, s:I, s:I}", "unit", "count", "value", (json_int_t)gate->value,
-                         "threshold", (json_int_t)gate->threshold);
+        return measured("count", gate);
     case BW_UNIT_PPM:
-        return json_pack("{s:s, s:I, s:I}", "unit", "ppm", "value", (json_int_t)gate->value,
-                         "threshold", (json_int_t)gate->threshold);
+        return measured("ppm", gate);
     case BW_UNIT_SITE:
         return json_pack("{s:s, s:s?, s:n}", "unit", "site", "value",
                          site_name(group, gate->value), "threshold");
@@ -60,45 +63,32 @@ static json_t *gate_json(const struct bw_gate *gate, const struct bw_group *grou
                        gate->age_ms == UINT32_MAX ? json_null()
                                                   : json_integer((json_int_t)gate->age_ms),
                        "word", gate->word, "meaning", bw_gate_meaning(gate->id), "text", text);
-    if (object != NULL && json_object_update_new(object, gate_values(gate, group)) != 0) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    return bw_json_merge(object, gate_values(gate, group));
 }
 
 static json_t *gates_json(const struct bw_gate *gates, uint32_t count, const struct bw_group *group)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < count; i++) {
-        if (json_array_append_new(list, gate_json(&gates[i], group)) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
+    for (uint32_t i = 0; i < count; i++)
+        list = bw_json_append(list, gate_json(&gates[i], group));
     return list;
 }
 
 /* Each site judged for an unplanned grant: why it could follow, or why not. */
-static json_t *candidates_json(const struct bw_people_view *view, int place)
+static json_t *candidates_json(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     struct bw_candidacy candidacy;
     json_t *list = json_array();
 
     for (int site = 0; site < (int)group->spec.site_count; site++) {
-        json_t *one;
-
-        bw_policy_judge(group, &view->machine->watches[place], &view->machine->leadership, site,
-                        false, view->now, &candidacy);
-        one = json_pack("{s:s, s:b, s:o}", "name", group->spec.sites[site].name, "eligible",
-                        candidacy.eligible, "gates",
-                        gates_json(candidacy.gates, candidacy.gate_count, group));
-        if (json_array_append_new(list, one) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        bw_policy_judge(group, &view->machine->watches[group_index], &view->machine->leadership,
+                        site, false, view->now, &candidacy);
+        list = bw_json_append(
+            list, json_pack("{s:s, s:b, s:o}", "name", group->spec.sites[site].name, "eligible",
+                            candidacy.eligible, "gates",
+                            gates_json(candidacy.gates, candidacy.gate_count, group)));
     }
     return list;
 }
@@ -112,10 +102,10 @@ static json_t *command_json(const struct bw_command *command)
                      "reason", bw_reason_word(command->reason));
 }
 
-json_t *bw_json_explain(const struct bw_people_view *view, int place,
+json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
 
     return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o}",
                      "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
@@ -125,17 +115,12 @@ json_t *bw_json_explain(const struct bw_people_view *view, int place,
                      "rule_text", bw_rule_find(decision->rule)->sentence, "acts", decision->acts,
                      "command", command_json(&decision->command), "gates",
                      gates_json(decision->gates, decision->gate_count, group), "sites",
-                     candidates_json(view, place), "end", bw_json_end(view, place));
+                     candidates_json(view, group_index), "end", bw_json_end(view, group_index));
 }
 
 /* ---- plans ---- */
 
-struct steps {
-    json_t *list;
-    bool is_failed;
-};
-
-__attribute__((format(printf, 3, 4))) static void add(struct steps *steps, int64_t within_ms,
+__attribute__((format(printf, 3, 4))) static void add(json_t **steps, int64_t within_ms,
                                                       const char *format, ...)
 {
     char text[STEP_TEXT_BYTES];
@@ -144,16 +129,14 @@ __attribute__((format(printf, 3, 4))) static void add(struct steps *steps, int64
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (json_array_append_new(
-            steps->list,
-            json_pack("{s:I, s:s, s:o}", "number", (json_int_t)json_array_size(steps->list) + 1,
-                      "text", text, "within_ms",
-                      within_ms < 0 ? json_null() : json_integer((json_int_t)within_ms))) != 0)
-        steps->is_failed = true;
+    *steps = bw_json_append(
+        *steps, json_pack("{s:I, s:s, s:o}", "number", (json_int_t)json_array_size(*steps) + 1,
+                          "text", text, "within_ms",
+                          within_ms < 0 ? json_null() : json_integer((json_int_t)within_ms)));
 }
 
 static void plan_switchover(const struct bw_group *group, const struct bw_wish *wish,
-                            struct steps *steps)
+                            json_t **steps)
 {
     const uint32_t timeout_ms = wish->timeout_ms != 0 ? wish->timeout_ms
                                                       : group->spec.switchover_timeout_ms;
@@ -173,7 +156,7 @@ static void plan_switchover(const struct bw_group *group, const struct bw_wish *
 }
 
 static void add_loss(const struct bw_watch *watch, const struct bw_group *group, int site,
-                     const struct bw_wish *wish, struct steps *steps)
+                     const struct bw_wish *wish, json_t **steps)
 {
     const struct bw_lag_sample *lag = &watch->lag[site];
     const char *name = group->spec.sites[site].name;
@@ -193,7 +176,7 @@ static void add_loss(const struct bw_watch *watch, const struct bw_group *group,
 
 /* The group's gates that keep the deciding step from acting. */
 static void add_holds(const struct bw_group *group, const struct bw_decision *decision,
-                      const char *step, struct steps *steps)
+                      const char *step, json_t **steps)
 {
     char text[256];
 
@@ -220,15 +203,15 @@ static int64_t lapse_left_ms(const struct bw_decision *decision)
     return -1;
 }
 
-static int best_candidate(const struct bw_people_view *view, int place)
+static int best_candidate(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     struct bw_candidacy candidacy;
     int best = -1;
 
     for (int site = 0; site < (int)group->spec.site_count; site++) {
-        bw_policy_judge(group, &view->machine->watches[place], &view->machine->leadership, site,
-                        false, view->now, &candidacy);
+        bw_policy_judge(group, &view->machine->watches[group_index], &view->machine->leadership,
+                        site, false, view->now, &candidacy);
         if (candidacy.eligible &&
             (best < 0 || group->spec.sites[site].priority > group->spec.sites[best].priority))
             best = site;
@@ -236,15 +219,16 @@ static int best_candidate(const struct bw_people_view *view, int place)
     return best;
 }
 
-static void plan_failover(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                          const struct bw_decision *decision, struct steps *steps)
+static void plan_failover(const struct bw_operator_view *view, int group_index,
+                          const struct bw_wish *wish, const struct bw_decision *decision,
+                          json_t **steps)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     const bool grants = decision->acts && decision->command.kind == BW_COMMAND_GRANT;
     int site = bw_spec_find_site(&group->spec, grants ? decision->command.site : wish->to);
 
     if (site < 0)
-        site = best_candidate(view, place);
+        site = best_candidate(view, group_index);
     if (group->phase != BW_PHASE_VACANT && lapse_left_ms(decision) != 0)
         add(steps, lapse_left_ms(decision),
             "the lease of %s (epoch %" PRIu64 ") is waited out: a failover never shortens it",
@@ -257,7 +241,7 @@ static void plan_failover(const struct bw_people_view *view, int place, const st
         add(steps, -1, "no site may be granted now; see explain for what each of them lacks");
         return;
     }
-    add_loss(&view->machine->watches[place], group, site, wish, steps);
+    add_loss(&view->machine->watches[group_index], group, site, wish, steps);
     add(steps, grants ? 0 : -1,
         "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
         group->epoch, group->epoch + 1, group->spec.sites[site].name);
@@ -265,13 +249,15 @@ static void plan_failover(const struct bw_people_view *view, int place, const st
         group->spec.name);
 }
 
-static void plan_force_release(const struct bw_people_view *view, int place, struct steps *steps)
+static void plan_force_release(const struct bw_operator_view *view, int group_index,
+                               json_t **steps)
 {
-    const struct bw_group *group = group_of(view, place);
-    const uint64_t left_ms = bw_arbiter_lease_may_live_ns(group, &view->machine->watches[place],
+    const struct bw_group *group = group_of(view, group_index);
+    const uint64_t left_ms = bw_arbiter_lease_may_live_ns(group,
+                                                          &view->machine->watches[group_index],
                                                           &view->machine->leadership, view->now) /
                              BW_NS_PER_MS;
-    const int best = best_candidate(view, place);
+    const int best = best_candidate(view, group_index);
 
     if (group->phase != BW_PHASE_CLOSING)
         add(steps, 0, "epoch %" PRIu64 " is closed: no witness confirms a renewal of it any more",
@@ -289,42 +275,38 @@ static void plan_force_release(const struct bw_people_view *view, int place, str
             "lacks, and failover for one grant past it");
 }
 
-static void plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                 const struct bw_decision *decision, struct steps *steps)
+static void plan(const struct bw_operator_view *view, int group_index, const struct bw_wish *wish,
+                 const struct bw_decision *decision, json_t **steps)
 {
     switch (wish->kind) {
     case BW_WISH_SWITCHOVER:
-        plan_switchover(group_of(view, place), wish, steps);
+        plan_switchover(group_of(view, group_index), wish, steps);
         break;
     case BW_WISH_FAILOVER:
-        plan_failover(view, place, wish, decision, steps);
+        plan_failover(view, group_index, wish, decision, steps);
         break;
     case BW_WISH_FORCE_RELEASE:
-        plan_force_release(view, place, steps);
+        plan_force_release(view, group_index, steps);
         break;
     case BW_WISH_NONE:
         break;
     }
 }
 
-json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                     const struct bw_decision *decision, enum bw_err err, const char *why)
+json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
+                     const struct bw_wish *wish, const struct bw_decision *decision,
+                     enum bw_err err, const char *why)
 {
-    const struct bw_group *group = group_of(view, place);
-    struct steps steps = {.list = json_array()};
+    const struct bw_group *group = group_of(view, group_index);
+    json_t *steps = json_array();
 
     if (err == BW_OK)
-        plan(view, place, wish, decision, &steps);
-    if (steps.is_failed) {
-        json_decref(steps.list);
-        return NULL;
-    }
-    return json_pack("{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema",
-                     "breakwater.plan/v1", "group", group->spec.name, "epoch",
-                     (json_int_t)group->epoch, "wish", bw_wish_word(wish->kind), "possible",
-                     err == BW_OK, "already", err == BW_ERR_EXISTS, "refused",
-                     err == BW_OK ? NULL : why, "facts",
-                     wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, place)
-                                                         : json_array(),
-                     "steps", steps.list, "decision", bw_json_explain(view, place, decision));
+        plan(view, group_index, wish, decision, &steps);
+    return json_pack(
+        "{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
+        "group", group->spec.name, "epoch", (json_int_t)group->epoch, "wish",
+        bw_wish_word(wish->kind), "possible", err == BW_OK, "already", err == BW_ERR_EXISTS,
+        "refused", err == BW_OK ? NULL : why, "facts",
+        wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index) : json_array(),
+        "steps", steps, "decision", bw_json_explain(view, group_index, decision));
 }

@@ -20,7 +20,7 @@ static void on_healthz(struct bw_http_request *request, void *user)
 static bool find_reason(const struct bw_program *program, const struct bw_node_status *status,
                         char out_text[TEXT_BYTES])
 {
-    if (program->is_leaving || program->is_closing)
+    if (program->machine.is_leaving || program->is_closing)
         (void)snprintf(out_text, TEXT_BYTES, "this witness is ending\n");
     else if (!status->is_voter)
         (void)snprintf(out_text, TEXT_BYTES, "this witness has no vote\n");
@@ -52,7 +52,7 @@ static void on_readyz(struct bw_http_request *request, void *user)
 }
 
 const struct bw_http_route bw_health_routes[] = {
-    {"GET", "/healthz", BW_ROLES_ANY, on_healthz},
-    {"GET", "/readyz", BW_ROLES_ANY, on_readyz},
+    {"GET", "/healthz", BW_ROLES_ANY, BW_HTTP_ABOUT_NOTHING, on_healthz},
+    {"GET", "/readyz", BW_ROLES_ANY, BW_HTTP_ABOUT_NOTHING, on_readyz},
 };
 const size_t bw_health_route_count = sizeof bw_health_routes / sizeof bw_health_routes[0];

@@ -11,11 +11,6 @@ struct record {
     uint64_t index;
 };
 
-static json_t *name_or_null(const char *name)
-{
-    return name[0] == '\0' ? json_null() : json_string(name);
-}
-
 static json_t *end_json(const struct bw_group *group, const struct bw_history_entry *entry)
 {
     const struct bw_voucher *voucher = bw_group_voucher(group, entry->epoch);
@@ -50,7 +45,7 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number)
     return json_pack("{s:I, s:s, s:s, s:I, s:s, s:o, s:s, s:s, s:o, s:b, s:b, s:s, s:b, s:o, s:o}", "index",
                      (json_int_t)entry->granted_index, "time", time, "group", group->spec.name,
                      "epoch", (json_int_t)entry->epoch, "site", entry->site, "previous_site",
-                     name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade),
+                     bw_json_name_or_null(entry->previous_site), "grade", bw_grade_word(entry->grade),
                      "reason", bw_reason_word(entry->why_granted), "by", bw_json_text(entry->by),
                      "planned", entry->planned, "adopted", entry->adopted, "reach_seen",
                      bw_reach_seen_word(entry->seen), "reach_proved", entry->proved, "ended",
@@ -73,18 +68,18 @@ static bool put_record(struct bw_json_buffer *buffer, size_t number, const void 
     return true;
 }
 
-void bw_json_history(const struct bw_people_view *view, int place, size_t count_max,
+void bw_json_history(const struct bw_operator_view *view, int group_index, size_t count_max,
                      struct bw_json_buffer *buffer)
 {
     const struct bw_cluster *cluster = view->machine->cluster;
-    const uint32_t first = place < 0 ? 0 : (uint32_t)place;
-    const uint32_t end = place < 0 ? cluster->group_count : first + 1;
+    const uint32_t first = group_index < 0 ? 0 : (uint32_t)group_index;
+    const uint32_t end = group_index < 0 ? cluster->group_count : first + 1;
     struct record *records;
     size_t count = 0;
     json_t *head;
 
     for (uint32_t i = first; i < end; i++)
-        count += cluster->groups[i].history_count;
+        count += bw_json_sees(view, (int)i) ? cluster->groups[i].history_count : 0;
     records = calloc(count > 0 ? count : 1, sizeof *records);
     if (records == NULL) {
         buffer->is_failed = true;
@@ -94,7 +89,8 @@ void bw_json_history(const struct bw_people_view *view, int place, size_t count_
     for (uint32_t i = first; i < end; i++) {
         const struct bw_group *group = &cluster->groups[i];
 
-        for (uint32_t number = 0; number < group->history_count; number++)
+        for (uint32_t number = 0; bw_json_sees(view, (int)i) && number < group->history_count;
+             number++)
             records[count++] = (struct record){
                 group, number, bw_group_history_at(group, number)->granted_index};
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <breakwater/base/bytes.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/lease.h>
 #include <breakwater/witness/spec_json.h>
@@ -41,6 +42,34 @@ json_t *bw_json_text(const char *text)
         plain[i] = (char)((unsigned char)text[i] >= 0x80 ? '?' : text[i]);
     plain[i] = '\0';
     return json_string(plain);
+}
+
+bool bw_json_read_text(const json_t *object, const char *key, char *out, size_t size)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text != NULL && bw_copy_text(out, size, text);
+}
+
+json_t *bw_json_append(json_t *list, json_t *value)
+{
+    if (json_array_append_new(list, value) == 0)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+json_t *bw_json_merge(json_t *object, json_t *more)
+{
+    if (json_object_update_new(object, more) == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
+json_t *bw_json_name_or_null(const char *name)
+{
+    return name == NULL || name[0] == '\0' ? json_null() : json_string(name);
 }
 
 void bw_json_put_text(struct bw_json_buffer *buffer, const char *text, size_t size)
@@ -107,11 +136,6 @@ void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *k
     bw_json_put_text(buffer, "]}\n", 3);
 }
 
-static json_t *name_or_null(const char *name)
-{
-    return name == NULL || name[0] == '\0' ? json_null() : json_string(name);
-}
-
 static json_t *number_or_null(bool is_known, uint64_t number)
 {
     return is_known ? json_integer((json_int_t)number) : json_null();
@@ -119,12 +143,19 @@ static json_t *number_or_null(bool is_known, uint64_t number)
 
 /* ---- sites ---- */
 
-static const struct bw_group *group_of(const struct bw_people_view *view, int place)
+static const struct bw_group *group_of(const struct bw_operator_view *view, int group_index)
 {
-    return &view->machine->cluster->groups[place];
+    return &view->machine->cluster->groups[group_index];
 }
 
-static uint64_t left_ms(const struct bw_people_view *view, uint64_t duration_ms,
+bool bw_json_sees(const struct bw_operator_view *view, int group_index)
+{
+    const char *name = group_of(view, group_index)->spec.name;
+
+    return name[0] != '\0' && bw_scope_has(&view->scope, name); /* "": a gap */
+}
+
+static uint64_t left_ms(const struct bw_operator_view *view, uint64_t duration_ms,
                         struct bw_instant since)
 {
     if (duration_ms == 0)
@@ -143,12 +174,8 @@ static json_t *why_not(const struct bw_candidacy *candidacy, bool is_holder)
     for (uint32_t i = 0; i < candidacy->gate_count; i++) {
         const struct bw_gate *gate = &candidacy->gates[i];
 
-        if (gate->verdict != BW_GATE_HOLD || (is_holder && strcmp(gate->id, "service") == 0))
-            continue;
-        if (json_array_append_new(ids, json_string(gate->id)) != 0) {
-            json_decref(ids);
-            return NULL;
-        }
+        if (gate->verdict == BW_GATE_HOLD && !(is_holder && strcmp(gate->id, "service") == 0))
+            ids = bw_json_append(ids, json_string(gate->id));
     }
     return ids;
 }
@@ -162,14 +189,9 @@ static json_t *alarms_of(uint32_t alarms)
     };
     json_t *words = json_array();
 
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
-        if ((alarms & UINT32_C(1) << all[i]) == 0)
-            continue;
-        if (json_array_append_new(words, json_string(bw_alarm_word(all[i]))) != 0) {
-            json_decref(words);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
+        if ((alarms & UINT32_C(1) << all[i]) != 0)
+            words = bw_json_append(words, json_string(bw_alarm_word(all[i])));
     return words;
 }
 
@@ -227,7 +249,7 @@ static json_t *clock_rate_of(const struct bw_rate_bounds *bounds, uint32_t drift
 }
 
 /* Seconds until the certificate of the site's agent ends, as it said and time has passed since. */
-static json_t *certificate_left_of(const struct bw_heard *fresh, struct bw_instant now)
+static json_t *certificate_left_of(const struct bw_contact *fresh, struct bw_instant now)
 {
     uint64_t passed_s;
 
@@ -239,12 +261,12 @@ static json_t *certificate_left_of(const struct bw_heard *fresh, struct bw_insta
                             : 0);
 }
 
-static json_t *site_json(const struct bw_people_view *view, int place, int site,
+static json_t *site_json(const struct bw_operator_view *view, int group_index, int site,
                          const struct bw_candidacy *candidacy)
 {
     static const struct bw_report silence = {.reach = BW_REACH_NONE};
-    const struct bw_group *group = group_of(view, place);
-    const struct bw_watch *watch = &view->machine->watches[place];
+    const struct bw_group *group = group_of(view, group_index);
+    const struct bw_watch *watch = &view->machine->watches[group_index];
     const struct bw_site_spec *spec = &group->spec.sites[site];
     const struct bw_site_reports *reports = &watch->reports[site];
     const uint64_t freshness_ns = bw_expiry_freshness_ns(group->spec.renew_interval_ms,
@@ -253,13 +275,14 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
                        bw_callers_lack(view->callers, spec->name, group->spec.name, view->now,
                                        freshness_ns);
     bool has_several = false;
-    const struct bw_heard *fresh = bw_site_reports_fresh(reports, view->now, freshness_ns,
-                                                         &has_several);
-    const struct bw_heard *newest = bw_site_reports_newest(reports);
+    const struct bw_contact *fresh = bw_site_reports_fresh(reports, view->now, freshness_ns,
+                                                           &has_several);
+    const struct bw_contact *newest = bw_site_reports_newest(reports);
     const bool is_holder = strcmp(group->holder_site, spec->name) == 0;
     json_t *reasons = why_not(candidacy, is_holder);
-    const uint64_t heard_ns = newest != NULL ? bw_instant_elapsed_ns(view->now, newest->received)
-                                             : 0;
+    const uint64_t last_contact_ns = newest != NULL
+                                         ? bw_instant_elapsed_ns(view->now, newest->received)
+                                         : 0;
     /* clang-format off */
     json_t *object = json_pack(
         "{s:s, s:s, s:I, s:s, s:b, s:b, s:o, s:b, s:b, s:o, s:o, s:o, s:o, s:I}",
@@ -269,7 +292,7 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
         "candidate", spec->never_candidate ? "never" : "always",
         "connected", fresh != NULL || has_several,
         "group_unknown", lacks, /* its agent speaks, and has no such group in its site file */
-        "heard_ms", number_or_null(newest != NULL, heard_ns / BW_NS_PER_MS),
+        "heard_ms", number_or_null(newest != NULL, last_contact_ns / BW_NS_PER_MS),
         "several_agents", has_several,
         "eligible", json_array_size(reasons) == 0,
         "why_not", reasons,
@@ -280,29 +303,20 @@ static json_t *site_json(const struct bw_people_view *view, int place, int site,
                                                    watch->maintenance_applied[site]));
     /* clang-format on */
 
-    if (object != NULL &&
-        json_object_update_new(object, said_of(fresh != NULL ? &fresh->report : &silence, group)) !=
-            0) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
+    return bw_json_merge(object, said_of(fresh != NULL ? &fresh->report : &silence, group));
 }
 
-static json_t *sites_json(const struct bw_people_view *view, int place)
+static json_t *sites_json(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
-    const struct bw_watch *watch = &view->machine->watches[place];
+    const struct bw_group *group = group_of(view, group_index);
+    const struct bw_watch *watch = &view->machine->watches[group_index];
     json_t *sites = json_array();
     struct bw_candidacy candidacy;
 
     for (int site = 0; site < (int)group->spec.site_count; site++) {
         bw_policy_judge(group, watch, &view->machine->leadership, site, false, view->now,
                         &candidacy);
-        if (json_array_append_new(sites, site_json(view, place, site, &candidacy)) != 0) {
-            json_decref(sites);
-            return NULL;
-        }
+        sites = bw_json_append(sites, site_json(view, group_index, site, &candidacy));
     }
     return sites;
 }
@@ -330,28 +344,27 @@ static const char *reason_of(const struct bw_group *group)
     return newest == NULL ? "none" : bw_reason_word(newest->why_granted);
 }
 
-static json_t *wish_json(const struct bw_people_view *view, int place)
+static json_t *wish_json(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_watch *watch = &view->machine->watches[place];
-    const enum bw_wish_kind kind = bw_policy_wish(group_of(view, place), watch, view->now);
+    const struct bw_watch *watch = &view->machine->watches[group_index];
+    const enum bw_wish_kind kind = bw_policy_wish(group_of(view, group_index), watch, view->now);
 
     if (kind == BW_WISH_NONE || !view->machine->leadership.leads)
         return json_null();
-    return json_pack("{s:s, s:o, s:o, s:o}", "kind",
-                     bw_wish_word(kind), "to",
-                     name_or_null(watch->wish.to), "by", bw_json_text(watch->wish.by), "text",
-                     bw_json_text(watch->wish.text));
+    return json_pack("{s:s, s:o, s:o, s:o}", "kind", bw_wish_word(kind), "to",
+                     bw_json_name_or_null(watch->wish.to), "by", bw_json_text(watch->wish.by),
+                     "text", bw_json_text(watch->wish.text));
 }
 
 /* Which site would follow the holder by itself, as things are: the first of the eligible ones by
  * priority. None where time alone does not end the epoch, or the mode lets nothing move. */
-static json_t *failover_json(const struct bw_people_view *view, int place, json_t *sites)
+static json_t *failover_json(const struct bw_operator_view *view, int group_index, json_t *sites)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
     struct bw_end_waits waits;
-    const bool may_move = !bw_arbiter_end_waits_for(group, &view->machine->watches[place],
-                                                    &view->machine->leadership, &waits) && group->spec.mode != BW_MODE_OBSERVE &&
-                          group->spec.mode != BW_MODE_PAUSED;
+    const bool may_move = !bw_arbiter_end_waits_for(group, &view->machine->watches[group_index],
+                                                    &view->machine->leadership, &waits) &&
+                          group->spec.mode != BW_MODE_OBSERVE && group->spec.mode != BW_MODE_PAUSED;
     const char *to = NULL;
     json_int_t best = -1;
     json_t *site;
@@ -370,13 +383,13 @@ static json_t *failover_json(const struct bw_people_view *view, int place, json_
     return json_pack("{s:b, s:s?}", "possible", to != NULL, "to", to);
 }
 
-json_t *bw_json_group(const struct bw_people_view *view, int place)
+static json_t *group_json(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
-    const struct bw_watch *watch = &view->machine->watches[place];
-    const uint64_t lease_ms = bw_witness_lease_left_ms(view->machine, place, view->now);
+    const struct bw_group *group = group_of(view, group_index);
+    const struct bw_watch *watch = &view->machine->watches[group_index];
+    const uint64_t lease_ms = bw_witness_lease_left_ms(view->machine, group_index, view->now);
     const bool is_open = group->phase != BW_PHASE_VACANT;
-    json_t *sites = sites_json(view, place);
+    json_t *sites = sites_json(view, group_index);
 
     if (sites == NULL)
         return NULL;
@@ -389,11 +402,11 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
         "held", group->held,
         "mode", bw_mode_word(group->spec.mode),
         "epoch", (json_int_t)group->epoch,
-        "holder", name_or_null(group->holder_site),
+        "holder", bw_json_name_or_null(group->holder_site),
         "lease_remaining_ms", number_or_null(lease_ms > 0, lease_ms),
         "reason", reason_of(group),
-        "target", name_or_null(group->target),
-        "data_site", name_or_null(group->data_site),
+        "target", bw_json_name_or_null(group->target),
+        "data_site", bw_json_name_or_null(group->data_site),
         "adopting", group->adopting,
         "first_grant", group->first_grant,
         "spec_version", (json_int_t)group->spec_version,
@@ -401,9 +414,9 @@ json_t *bw_json_group(const struct bw_people_view *view, int place)
         "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->group_maintenance_ms,
                                                    watch->group_maintenance_applied),
-        "failover", failover_json(view, place, sites),
-        "end", bw_json_end(view, place),
-        "wish", wish_json(view, place),
+        "failover", failover_json(view, group_index, sites),
+        "end", bw_json_end(view, group_index),
+        "wish", wish_json(view, group_index),
         "last", bw_json_history_entry(group, 0),
         "sites", sites);
     /* clang-format on */
@@ -429,30 +442,30 @@ static json_t *terms_json(const struct bw_group *group)
     /* clang-format on */
 }
 
-json_t *bw_json_group_document(const struct bw_people_view *view, int place)
+json_t *bw_json_group_document(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, place);
+    const struct bw_group *group = group_of(view, group_index);
 
     return json_pack("{s:s, s:s, s:b, s:o, s:o, s:o}", "schema", "breakwater.group/v1",
                      "answered_by", view->self, "leads", view->machine->leadership.leads, "group",
-                     bw_json_group(view, place), "spec", bw_spec_json_encode(&group->spec), "terms",
-                     terms_json(group));
+                     group_json(view, group_index), "spec", bw_spec_json_encode(&group->spec),
+                     "terms", terms_json(group));
 }
 
 static bool put_spec(struct bw_json_buffer *buffer, size_t number, const void *user)
 {
-    const struct bw_people_view *view = user;
+    const struct bw_operator_view *view = user;
     const struct bw_group *group = group_of(view, (int)number);
 
-    if (group->spec.name[0] == '\0')
-        return false; /* a gap */
+    if (!bw_json_sees(view, (int)number))
+        return false;
     bw_json_put(buffer, json_pack("{s:s, s:I, s:o}", "name", group->spec.name, "spec_version",
                                   (json_int_t)group->spec_version, "spec",
                                   bw_spec_json_encode(&group->spec)));
     return true;
 }
 
-void bw_json_groups(const struct bw_people_view *view, struct bw_json_buffer *buffer)
+void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *buffer)
 {
     json_t *head = json_pack("{s:s, s:s, s:I}", "schema", "breakwater.groups/v1", "cluster",
                              view->cluster, "index",
@@ -464,48 +477,45 @@ void bw_json_groups(const struct bw_people_view *view, struct bw_json_buffer *bu
 /* ---- the cluster ---- */
 
 /* Whom this witness hears: other witnesses (a follower only its leader) and sites. */
-static json_t *reaches_of(const struct bw_people_view *view)
+static json_t *reaches_of(const struct bw_operator_view *view)
 {
     const struct bw_cluster *cluster = view->machine->cluster;
     json_t *names = json_array();
     json_t *sites = json_object(); /* each once */
     const char *key;
     json_t *value;
-    bool is_whole = names != NULL && sites != NULL;
 
-    for (uint32_t i = 0; i < view->member_count && is_whole; i++)
-        if (view->members[i].is_heard && !view->members[i].is_self)
-            is_whole = json_array_append_new(names, json_string(view->members[i].name)) == 0;
-    for (uint32_t place = 0; place < cluster->group_count && is_whole; place++) {
-        const struct bw_spec *spec = &cluster->groups[place].spec;
+    for (uint32_t i = 0; i < view->member_count; i++)
+        if (view->members[i].is_in_contact && !view->members[i].is_self)
+            names = bw_json_append(names, json_string(view->members[i].name));
+    for (uint32_t group_index = 0; group_index < cluster->group_count; group_index++) {
+        const struct bw_spec *spec = &cluster->groups[group_index].spec;
+        const bool is_seen = bw_json_sees(view, (int)group_index);
         const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
                                                              spec->request_timeout_ms);
 
-        for (uint32_t site = 0; site < spec->site_count; site++) {
+        for (uint32_t site = 0; is_seen && site < spec->site_count; site++) {
             bool has_several = false;
 
-            if (bw_site_reports_fresh(&view->machine->watches[place].reports[site], view->now,
+            if (bw_site_reports_fresh(&view->machine->watches[group_index].reports[site], view->now,
                                       freshness_ns, &has_several) != NULL ||
                 has_several)
-                is_whole = json_object_set_new(sites, spec->sites[site].name, json_true()) == 0;
+                sites = bw_json_merge(sites, json_pack("{s:b}", spec->sites[site].name, true));
         }
     }
     json_object_foreach(sites, key, value)
-        is_whole = is_whole && json_array_append_new(names, json_string(key)) == 0;
+        names = bw_json_append(names, json_string(key));
     json_decref(sites);
-    if (is_whole)
-        return names;
-    json_decref(names);
-    return NULL;
+    return names;
 }
 
-static json_t *members_json(const struct bw_people_view *view)
+static json_t *members_json(const struct bw_operator_view *view)
 {
     json_t *members = json_array();
 
     for (uint32_t i = 0; i < view->member_count; i++) {
-        const struct bw_people_member *member = &view->members[i];
-        const bool is_known = member->is_self || member->is_heard ||
+        const struct bw_operator_member *member = &view->members[i];
+        const bool is_known = member->is_self || member->is_in_contact ||
                               view->machine->leadership.leads;
         /* clang-format off */
         json_t *one = json_pack(
@@ -515,30 +525,37 @@ static json_t *members_json(const struct bw_people_view *view)
             "failure_domain", member->failure_domain,
             "role", member->role,
             "address", member->address,
-            "heard", is_known ? json_boolean(member->is_self || member->is_heard) : json_null(),
+            "heard", is_known ? json_boolean(member->is_self || member->is_in_contact) : json_null(),
             "certificate_left_s", number_or_null(member->is_self, view->certificate_left_s),
             "reaches", member->is_self ? reaches_of(view) : json_null());
         /* clang-format on */
 
-        if (json_array_append_new(members, one) != 0) {
-            json_decref(members);
-            return NULL;
-        }
+        members = bw_json_append(members, one);
     }
     return members;
 }
 
+/* The groups that this reader may see; null: all. */
+static json_t *limits_json(const struct bw_scope *scope)
+{
+    json_t *names = scope->is_everything ? json_null() : json_array();
+
+    for (uint32_t i = 0; scope->person != NULL && i < scope->person->group_count; i++)
+        names = bw_json_append(names, json_string(scope->person->groups[i]));
+    return names;
+}
+
 static bool put_group(struct bw_json_buffer *buffer, size_t number, const void *user)
 {
-    const struct bw_people_view *view = user;
+    const struct bw_operator_view *view = user;
 
-    if (group_of(view, (int)number)->spec.name[0] == '\0')
-        return false; /* a gap */
-    bw_json_put(buffer, bw_json_group(view, (int)number));
+    if (!bw_json_sees(view, (int)number))
+        return false;
+    bw_json_put(buffer, group_json(view, (int)number));
     return true;
 }
 
-void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *buffer)
+void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *buffer)
 {
     const struct bw_cluster *cluster = view->machine->cluster;
     char id[BW_ID_TEXT_BYTES];
@@ -547,7 +564,7 @@ void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *bu
     bw_id_format(cluster->id, id);
     /* clang-format off */
     head = json_pack(
-        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o}",
+        "{s:s, s:s, s:s, s:I, s:s?, s:s?, s:I, s:{s:o, s:I}, s:s, s:b, s:I, s:o, s:o}",
         "schema", "breakwater.status/v1",
         "cluster", view->cluster,
         "cluster_id", id,
@@ -556,11 +573,12 @@ void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *bu
         "leader_address", view->leader_address,
         "term", (json_int_t)view->term,
         "quorum",
-            "have", number_or_null(view->voters_heard > 0, view->voters_heard),
+            "have", number_or_null(view->voters_in_contact > 0, view->voters_in_contact),
             "of", (json_int_t)view->voters,
         "answered_by", view->self,
         "leads", view->machine->leadership.leads,
         "index", (json_int_t)cluster->applied_index,
+        "limited_to", limits_json(&view->scope),
         "witnesses", members_json(view));
     /* clang-format on */
     bw_json_put_list(buffer, head, "groups", cluster->group_count, put_group, view);

@@ -1,6 +1,8 @@
 /* program.c - the life of a witness: opened part by part, run, reloaded, closed. Design 2, 5.2. */
 #include "program.h"
 
+#include "consent.h"
+
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,49 +18,17 @@
 
 #define STATUS_CONFIG   78
 #define HOUSEKEEPING_MS 10000
-#define SUMMARY_MS      10000
 #define STALLED_MS_MAX  3000 /* of the disk: systemd is not told that all is well */
 
 /* ---- small questions ---- */
 
-const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
-                                                         uint64_t id)
+const char *bw_program_name_of(const struct bw_program *program, uint64_t id)
 {
-    for (uint32_t i = 0; i < program->config->witness_count; i++)
-        if (program->config->witnesses[i].id == id)
-            return &program->config->witnesses[i];
-    return NULL;
-}
+    const struct bw_witness_member_config *member = bw_program_member(program, id);
 
-const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
-                                                               const char *name)
-{
-    for (uint32_t i = 0; i < program->config->witness_count; i++)
-        if (strcmp(program->config->witnesses[i].name, name) == 0)
-            return &program->config->witnesses[i];
-    return NULL;
-}
-
-void bw_program_tell_from(const struct bw_program *program, const char *site, const char *agent,
-                          uint64_t relayed_by, char out_text[BW_FROM_TEXT_BYTES])
-{
-    const struct bw_witness_member_config *member = bw_program_member(program, relayed_by);
-
-    (void)snprintf(out_text, BW_FROM_TEXT_BYTES, "%s/%s%s%s", site, agent,
-                   relayed_by != 0 ? " -> " : "",
-                   member != NULL ? member->name : relayed_by != 0 ? "?" : "");
-}
-
-uint64_t bw_summary_add(struct bw_summary *summary, const uv_loop_t *loop)
-{
-    uint64_t now_ms = uv_now(loop);
-    uint64_t count = ++summary->untold_count;
-
-    if (summary->told_ms != 0 && now_ms - summary->told_ms < SUMMARY_MS)
-        return 0;
-    summary->told_ms = now_ms;
-    summary->untold_count = 0;
-    return count;
+    if (id == 0)
+        return "";
+    return member != NULL ? member->name : "unknown";
 }
 
 /* Whether a fresh start may help, or a person must look. */
@@ -123,10 +93,8 @@ static void on_role(void *user, enum bw_node_role role, uint64_t term)
 {
     struct bw_program *program = user;
 
-    bw_program_on_role(program, role, term);
     tell_role(program, bw_node_role_text(role), term);
-    if (program->is_leaving && role != BW_NODE_LEADER)
-        bw_program_close(program);
+    bw_program_on_role(program, role, term);
 }
 
 static void on_ready_to_lead(void *user, uint64_t term)
@@ -134,50 +102,18 @@ static void on_ready_to_lead(void *user, uint64_t term)
     bw_program_on_ready_to_lead(user, term);
 }
 
-/* Another leader finds out what the peer has lost, and sends it again. */
 static void on_peer_behind(void *user, uint64_t peer, uint64_t match, uint64_t commit)
 {
-    struct bw_program *program = user;
-    enum bw_err err = bw_node_transfer(program->node, 0);
-
     (void)match; /* the node has logged both */
     (void)commit;
-    if (err != BW_OK)
-        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", peer,
-                    bw_log_quote(bw_err_text(err)));
+    bw_drive_step(user,
+                  &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_BEHIND, .peer = peer});
 }
 
 static struct bw_instant read_clock(void *user)
 {
     (void)user;
     return bw_clock_now();
-}
-
-static void on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user)
-{
-    struct bw_program *program = user;
-    uint64_t count = bw_summary_add(&program->handshake_summary, &program->loop);
-
-    bw_meter_on_handshake_failed(program, why);
-    program->counters.api_handshakes_failed++;
-    if (count > 0)
-        bw_log_warn(&program->log, "api.handshake_failed", "remote=%s why=%s count=%" PRIu64,
-                    remote, bw_log_quote(text), count);
-}
-
-static void on_evicted(const char *remote, const struct bw_identity *identity,
-                       enum bw_http_eviction why, void *user)
-{
-    struct bw_program *program = user;
-    uint64_t count = bw_summary_add(&program->eviction_summary, &program->loop);
-    char text[BW_IDENTITY_TEXT_BYTES] = "none";
-
-    if (count == 0)
-        return;
-    if (identity != NULL)
-        bw_identity_format(identity, text);
-    bw_log_warn(&program->log, "api.evicted", "identity=%s remote=%s why=%s count=%" PRIu64, text,
-                remote, bw_http_eviction_word(why), count);
 }
 
 /* A cluster begins once all its witnesses have met (consensus/roll.h). */
@@ -187,7 +123,8 @@ static void tell_who_is_missing(struct bw_program *program)
     char names[BW_WITNESSES_MAX * (BW_NAME_MAX + 1) + 1] = "";
     size_t used = 0;
 
-    if (!bw_node_is_bare(program->node))
+    if (!bw_node_is_bare(program->node) ||
+        bw_node_identity(program->node)->origin == BW_ROLL_JOINING)
         return;
     for (uint32_t i = 0; i < config->witness_count; i++)
         if (i != config->self && !bw_node_has_met(program->node, config->witnesses[i].id))
@@ -202,6 +139,7 @@ static void on_housekeeping(uv_timer_t *timer)
     struct bw_program *program = timer->data;
 
     bw_program_look_at_files(program);
+    bw_told_flush(program);
     tell_who_is_missing(program);
 }
 
@@ -216,27 +154,13 @@ static bool does_disk_answer(void *user)
 
 /* ---- the end ---- */
 
-static void on_leaving(uv_timer_t *timer)
-{
-    bw_program_close(timer->data);
-}
-
-/* A leader hands over first, so that nobody waits for an election timeout. */
 static void leave(struct bw_program *program, int signal)
 {
-    if (program->is_leaving || program->is_closing) {
-        bw_program_close(program);
-        return;
+    if (!program->machine.is_leaving && !program->is_closing) {
+        bw_log_info(&program->log, "witness.ending", "signal=%d", signal);
+        tell_systemd(program, "STOPPING=1");
     }
-    bw_log_info(&program->log, "witness.ending", "signal=%d", signal);
-    tell_systemd(program, "STOPPING=1");
-    program->is_leaving = true;
-    if (!bw_node_is_ready(program->node) || bw_node_transfer(program->node, 0) != BW_OK) {
-        bw_program_close(program);
-        return;
-    }
-    (void)uv_timer_start(&program->leaving, on_leaving,
-                         2 * (uint64_t)program->config->election_timeout_ms, 0); /* a callback */
+    bw_drive_step(program, &(struct bw_witness_event){.kind = BW_WITNESS_EVENT_LEAVE});
 }
 
 static void on_signal(uv_signal_t *handle, int signal)
@@ -272,6 +196,7 @@ void bw_program_close(struct bw_program *program)
     bw_witness_machine_close(&program->machine);
     if (program->api != NULL)
         bw_http_server_close(program->api, NULL, NULL); /* who waits for an answer is gone first */
+    bw_members_close(program);
     if (program->has_relay)
         bw_http_client_close(&program->relay, NULL, NULL);
     bw_raft_links_close(program->links);
@@ -285,7 +210,6 @@ void bw_program_close(struct bw_program *program)
         close_handle((uv_handle_t *)&program->signals[i]);
     close_handle((uv_handle_t *)&program->housekeeping);
     bw_heartbeat_close(&program->heartbeat);
-    close_handle((uv_handle_t *)&program->leaving);
 }
 
 void bw_program_end(struct bw_program *program)
@@ -311,18 +235,6 @@ void bw_program_end(struct bw_program *program)
 
 /* ---- the beginning ---- */
 
-static bool load_config(struct bw_program *program)
-{
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_witness_config_load(program->config_file, &program->config, &problems);
-    bw_problems_print(&problems, "nothing was started", stderr);
-    bw_problems_deinit(&problems);
-    return err == BW_OK;
-}
-
 static enum bw_err open_state(struct bw_program *program, struct bw_diag *diag)
 {
     program->groups = calloc(BW_GROUPS_MAX, sizeof *program->groups);
@@ -339,9 +251,7 @@ static enum bw_err open_handles(struct bw_program *program, struct bw_diag *diag
     int result;
 
     BW_ASSERT(uv_timer_init(&program->loop, &program->housekeeping) == 0); /* cannot fail */
-    BW_ASSERT(uv_timer_init(&program->loop, &program->leaving) == 0);
     program->housekeeping.data = program;
-    program->leaving.data = program;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         result = uv_signal_init(&program->loop, &program->signals[i]);
         if (result == 0) {
@@ -402,9 +312,11 @@ static enum bw_err build_routes(struct bw_program *program, size_t *out_count, s
         bool may_be_open;
     } tables[] = {
         {bw_agent_routes, bw_agent_route_count, false},
-        {bw_people_routes, bw_people_route_count, false},
+        {bw_operator_routes, bw_operator_route_count, false},
+        {bw_consent_routes, bw_consent_route_count, false},
         {bw_health_routes, bw_health_route_count, true},
         {bw_metrics_routes, bw_metrics_route_count, true},
+        {bw_members_routes, bw_members_route_count, false},
     };
     size_t count = 0;
 
@@ -433,9 +345,11 @@ static enum bw_err open_api(struct bw_program *program, struct ssl_ctx_st *conte
                                            .context = context,
                                            .cluster = bw_node_identity(program->node)->cluster,
                                            .clock = read_clock,
+                                           .may = bw_people_may,
                                            .on_answered = bw_meter_on_answered,
-                                           .on_handshake_failed = on_handshake_failed,
-                                           .on_evicted = on_evicted,
+                                           .on_refused = bw_told_on_refused,
+                                           .on_handshake_failed = bw_told_on_handshake_failed,
+                                           .on_evicted = bw_told_on_evicted,
                                            .user = program};
     enum bw_err err = build_routes(program, &config.route_count, diag);
 
@@ -495,7 +409,8 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
     program->config_file = config_file;
     program->days_warned = INT64_MAX;
     bw_log_init(&program->log, "witness", BW_LOG_INFO);
-    if (!load_config(program)) {
+    program->config = bw_witness_config_take(config_file, "nothing was started");
+    if (program->config == NULL) {
         *out_status = STATUS_CONFIG;
         return false;
     }
@@ -517,6 +432,7 @@ bool bw_program_begin(struct bw_program *program, const char *config_file, int *
     program->counters.last_good_reload_unix_ms = bw_clock_wall().unix_ms;
     start_timers(program);
     bw_meter_open(program);
+    bw_members_open(program);
     bw_program_look_at_files(program);
     bw_log_info(&program->log, "witness.started", "cluster=%s name=%s listen=%s raft_listen=%s",
                 program->config->cluster, program->config->name, program->config->listen,

@@ -2,13 +2,20 @@
  *
  *   program.c    life: open, signals, close      reload.c     configuration and certificates anew
  *   raft_link.c  TLS streams for Raft            found.c, ask.c  `witness init`
+ *   directory.c  which witnesses are known      members.c   who is to join and to leave, step by step
+ *   join.c       asks the others to be let in   api_members.c what people order of the members
+ *   recovery.c, saved.c  `recover`, `snapshot`   api_snapshot.c  GET /v1/snapshot
+ *   api_group.c  a group's mode, maintenance and end   awaited.c  answers that come with the outcome
  *   fsm.c        log entries and snapshots <-> the cluster
  *   drive.c      the machine's clocks, requests and wake-ups
  *   api_agent.c  syncs, also through a follower, and polls   health.c     /healthz, /readyz
- *   api_people.c what people read and ask for    api_apply.c  the specs that they apply
- *   exposition.c /metrics               reads.c      long documents, made rarely and shared
+ *   api_operator.c what people read and ask for    api_apply.c  the specs that they apply
+ *   metrics_text.c /metrics               reads.c      long documents, made rarely and shared
+ *   people.c     which groups a caller may see and change   refused.c   who was refused, in the log
+ *   consent.c    whether the other witnesses would let a person change something
  *
- * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here does. */
+ * Everything belongs to the loop's thread. The machine (machine/witness.h) decides; nothing here
+ * does. */
 #ifndef BW_WITNESS_PROGRAM_H
 #define BW_WITNESS_PROGRAM_H
 
@@ -22,12 +29,15 @@
 #include <breakwater/net/http_client.h>
 #include <breakwater/net/http_server.h>
 #include <breakwater/obs/log.h>
+#include <breakwater/obs/summary.h>
 #include <breakwater/os/file_look.h>
 #include <breakwater/sys/deadline.h>
 #include <breakwater/sys/heartbeat.h>
 
+#include "people.h"
 #include "reads.h"
 
+struct bw_api_apply;
 struct bw_api_call;
 struct bw_raft_links;
 
@@ -36,14 +46,68 @@ struct bw_drive {
     uv_idle_t settle;           /* active while it is unsettled */
     struct bw_deadline wake;
     struct bw_instant wake_at;  /* of `wake`; never: it is not set */
+    bool is_over;               /* the program is closed after the step */
     bool has_wake;              /* it was initialised */
     uint8_t entry[BW_COMMAND_BYTES_MAX]; /* the command that is being submitted */
 };
 
-/* What may be told once in a while, however often it happens. */
-struct bw_summary {
-    uint64_t untold_count;
-    uint64_t told_ms; /* uv_now; 0: never */
+/* What others cause as often as they like, and is told at a bounded rate: refused.c. X(NAME, word) */
+#define BW_TOLD_LIST(X)                                                                            \
+    X(HANDSHAKE, "handshakes")                                                                     \
+    X(EVICTED, "evictions")                                                                        \
+    X(STRANGER, "strangers")                                                                       \
+    X(CALLER, "callers")                                                                           \
+    X(ORDER, "orders")                                                                             \
+    X(RAFT_PEER, "raft_peers")                                                                     \
+    X(RAFT_MESSAGE, "raft_messages")                                                               \
+    X(RAFT_WITNESS, "raft_witnesses")
+enum bw_told {
+#define X(name, word) BW_TOLD_##name,
+    BW_TOLD_LIST(X)
+#undef X
+    BW_TOLD_COUNT
+};
+
+/* directory.c: the witnesses that this one knows. */
+#define BW_KNOWN_MAX 24
+struct bw_known {
+    struct bw_witness_member_config config;
+    bool is_member; /* by the roster, or by the file as long as the roster has no names */
+    uint32_t level; /* the newest that it knows; 0: not met (api_level.c) */
+    char release[BW_HELLO_RELEASE_BYTES]; /* that it runs; "": it has not said */
+};
+struct bw_directory {
+    struct bw_known list[BW_KNOWN_MAX]; /* those of the file first */
+    uint32_t count;
+    struct bw_witness_member_config told[BW_WITNESSES_MAX]; /* by other members: of later ones */
+    uint32_t told_count;
+    uint32_t outdated[BW_WITNESSES_MAX]; /* ids in the file that it was told of */
+    uint32_t outdated_count;
+    uint64_t version; /* of the roster that it was made of */
+    bool is_built;
+};
+
+/* members.c, api_members.c: who is to join, and the change under way. */
+#define BW_APPLICANTS_MAX   8
+#define BW_VERSION_TEXT_MAX 31
+struct bw_applicant {
+    struct bw_roster_member member; /* as it says of itself; its name is its certificate's */
+    char version[BW_VERSION_TEXT_MAX + 1];
+    uint32_t level;
+    uint64_t heard_ms; /* uv_now; 0: an empty place */
+};
+struct bw_members {
+    struct bw_applicant applicants[BW_APPLICANTS_MAX];
+    uv_timer_t tick;
+    bool is_submitting;    /* a roster is on its way */
+    uint64_t not_before_ms; /* uv_now: a step that was refused is tried again */
+    const char *told_rule; /* of the step that was logged last, and for whom */
+    uint64_t told_id;
+    enum bw_members_step_kind told_kind;
+    /* This witness is in no roster, or knows no leader: it asks the others. */
+    uint64_t leaderless_since_ms; /* 0: it knows one */
+    uint64_t asked_ms;
+    char told_join[192]; /* the answer that was logged last */
 };
 
 /* Since the start; for people and /metrics. */
@@ -59,19 +123,16 @@ struct bw_witness_counters {
     uint64_t syncs_refused;
     uint64_t renewals_confirmed;
     uint64_t renewals_unconfirmed; /* of those that waited for this leader's proof */
-    uint64_t polls_answered;
     uint64_t relays_sent;
     uint64_t relays_failed;
-    uint64_t relays_received;
     uint64_t raft_peers_refused; /* certificate of nobody whom we know, or no handshake */
-    uint64_t api_handshakes_failed;
     uint64_t reloads;
     uint64_t reloads_failed;
     bool is_last_reload_good;
     int64_t last_good_reload_unix_ms; /* the start counts */
 };
 
-/* exposition.c: what only /metrics wants to know. */
+/* metrics_text.c: what only /metrics wants to know. */
 #define BW_METER_REQUESTS_MAX 256
 #define BW_METER_LAGS         10
 struct bw_request_count {
@@ -103,11 +164,12 @@ struct bw_program {
     struct bw_raft_links *links; /* raft_link.c */
     struct bw_http_server *api;
     struct bw_http_route *routes; /* all tables as one */
-    struct bw_http_client relay;  /* to the leader, when an agent reaches only us */
+    struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, join.c */
     bool has_relay;               /* it was initialised */
+    unsigned consents;            /* consent.c: orders about which the others are being asked */
 
-    uint32_t witness_levels[BW_WITNESSES_MAX]; /* the newest that each knows, in the order of the
-                                                  file; 0: not met (api_level.c) */
+    struct bw_directory directory;
+    struct bw_members members;
     struct bw_witness_machine machine;
     struct bw_group *groups; /* the machine's: BW_GROUPS_MAX zeroed places; untouched ones cost no
                                 memory */
@@ -115,41 +177,78 @@ struct bw_program {
     struct bw_sync_answer_group *answer_groups; /* likewise */
     struct bw_drive drive;
     struct bw_api_call *answered; /* api_agent.c: their answers leave when the step is over */
+    struct bw_api_apply *applied; /* api_apply.c: likewise */
+    struct bw_awaited *awaited; /* awaited.c: likewise */
 
     struct bw_callers callers; /* api_agent.c */
     struct bw_reads reads;
     struct bw_witness_counters counters;
     struct bw_meter meter;
-    struct bw_summary handshake_summary;
-    struct bw_summary eviction_summary;
-    struct bw_summary peer_summary;
-    struct bw_summary message_summary;
-    struct bw_summary identity_summary;
+    struct bw_summary told[BW_TOLD_COUNT];
 
     uv_signal_t signals[3];  /* SIGTERM SIGINT SIGHUP */
     uv_timer_t housekeeping; /* certificate files and dates */
     struct bw_heartbeat heartbeat;
-    uv_timer_t leaving;      /* how long the end waits for another leader */
-    bool is_leaving;
     struct bw_file_look ca_look; /* of the files that are in use */
     struct bw_file_look identity_look;
     int64_t days_warned; /* of the certificate's end: the last threshold told */
     bool is_closing;
 };
 
-/* The member of that id or name; NULL: none. */
+/* The witness of that id or name, this one too; NULL: it is not known here. */
 const struct bw_witness_member_config *bw_program_member(const struct bw_program *program,
                                                          uint64_t id);
-/* Who speaks, for the log: "SITE/AGENT", and "-> WITNESS" when that passed it on (`relayed_by`: its id,
- * or 0). */
-#define BW_FROM_TEXT_BYTES (3 * (BW_NAME_MAX + 1) + 8)
-void bw_program_tell_from(const struct bw_program *program, const char *site, const char *agent,
-                          uint64_t relayed_by, char out_text[BW_FROM_TEXT_BYTES]);
+/* Its name; "" of 0 (nobody passed it on), "unknown" of no member. For the log. */
+const char *bw_program_name_of(const struct bw_program *program, uint64_t id);
 const struct bw_witness_member_config *bw_program_member_named(const struct bw_program *program,
                                                                const char *name);
 
-/* Counts one event; 0: say nothing now, else how many there were since the last that was told. */
-uint64_t bw_summary_add(struct bw_summary *summary, const uv_loop_t *loop);
+/* ---- directory.c ---- */
+
+/* After the file was read; and once in a while: the roster may have changed. */
+void bw_directory_rebuild(struct bw_program *program);
+void bw_directory_refresh(struct bw_program *program);
+/* A member has named `config`, which is newer than all that is known here. */
+void bw_directory_hear(struct bw_program *program, const struct bw_witness_member_config *config);
+/* Of a roster of the second form. */
+struct bw_witness_member_config bw_member_config_of(const struct bw_roster_member *member);
+struct bw_roster_member bw_roster_member_of(const struct bw_witness_member_config *config,
+                                            struct bw_id incarnation);
+/* The roster with names and addresses, as the second form has them. False: a member of the first one is not in
+ * the file, or there is no roster. */
+BW_MUST_CHECK bool bw_directory_complete(const struct bw_program *program,
+                                         struct bw_roster *out_roster, struct bw_diag *diag);
+bool bw_program_is_self(const struct bw_program *program,
+                        const struct bw_witness_member_config *member);
+void bw_directory_note_level(struct bw_program *program, uint64_t id, uint64_t level);
+uint32_t bw_directory_level(const struct bw_program *program, uint64_t id); /* 0: unknown */
+void bw_directory_note_release(struct bw_program *program, uint64_t id,
+                               const char release[BW_HELLO_RELEASE_BYTES]);
+const char *bw_directory_release(const struct bw_program *program, uint64_t id); /* "": unknown */
+
+/* ---- members.c ---- */
+
+void bw_members_open(struct bw_program *program);
+void bw_members_close(struct bw_program *program); /* also if it was never opened, and twice */
+/* A member that leads: looks at once what is to be done next. */
+void bw_members_go_on(struct bw_program *program);
+/* Heard within this time: live (core/members.h). */
+uint64_t bw_members_live_ms(const struct bw_program *program);
+bool bw_members_hears(const struct bw_program *program, const struct bw_node_peer *peer);
+/* Submits it; BW_ERR_BUSY: another one is on its way. */
+BW_MUST_CHECK enum bw_err bw_members_submit(struct bw_program *program,
+                                            const struct bw_roster *roster);
+/* The next step, and in words what is waited for ("": nothing is under way). */
+#define BW_MEMBERS_TEXT_BYTES 320
+void bw_members_look(const struct bw_program *program, const struct bw_roster *roster,
+                     struct bw_members_facts *out_facts, struct bw_members_step *out_step,
+                     char out_text[BW_MEMBERS_TEXT_BYTES]);
+
+/* ---- api_members.c ---- */
+extern const struct bw_http_route bw_members_routes[];
+extern const size_t bw_members_route_count;
+/* NULL: nobody of that name asks to join now. */
+const struct bw_applicant *bw_members_applicant(const struct bw_program *program, const char *name);
 
 /* ---- program.c ---- */
 
@@ -162,33 +261,39 @@ void bw_program_close(struct bw_program *program);
 /* Closes, runs the loop to its end, and frees all but `program` itself. */
 void bw_program_end(struct bw_program *program);
 
-/* ---- drive.c ---- */
+/* ---- refused.c ---- */
 
-/* Who waits for a proposal's outcome, in memory of its own until then. BW_OK: it was applied as entry
- * `index`, and `applied` says what it did (also: nothing). BW_ERR_UNKNOWN: leadership was lost on the
- * way, it may commit yet. BW_ERR_LIMIT: a majority is short of disk, it was not taken. `applied` is NULL
- * unless BW_OK. */
-struct bw_proposer {
-    void (*on_done)(struct bw_proposer *proposer, enum bw_err err, uint64_t index,
-                    const struct bw_applied *applied);
-};
+/* Counts one event; 0: say nothing now, else how many there were since the last that was told. */
+uint64_t bw_told_add(struct bw_program *program, enum bw_told kind);
+/* Every few seconds: those that no later event would tell. */
+void bw_told_flush(struct bw_program *program);
+/* The server's callbacks. */
+void bw_told_on_handshake_failed(const char *remote, enum bw_err why, const char *text, void *user);
+void bw_told_on_evicted(const char *remote, const struct bw_identity *identity,
+                        enum bw_http_eviction why, void *user);
+void bw_told_on_refused(const struct bw_http_request *request, int status, const char *error,
+                        void *user);
+
+/* ---- drive.c ---- */
 
 BW_MUST_CHECK enum bw_err bw_drive_init(struct bw_program *program, struct bw_diag *diag);
 void bw_drive_close(struct bw_program *program);
-/* The configuration says who the members are. */
+/* The machine's word for what a configuration says of the members, and whether it may take that now. */
+BW_MUST_CHECK enum bw_err bw_drive_judge_members(const struct bw_program *program,
+                                                 const struct bw_witness_config *config,
+                                                 struct bw_diag *diag);
+/* The program's configuration says who they are. */
 void bw_drive_use_members(struct bw_program *program);
 void bw_drive_step(struct bw_program *program, const struct bw_witness_event *event);
 /* What was applied within Raft's step is settled in the loop's next turn. */
 void bw_drive_settle_soon(struct bw_program *program);
 
-/* bw_witness_machine_propose. BW_OK: `proposer` (may be NULL) hears of the outcome exactly once, never
- * from within this call. */
-BW_MUST_CHECK enum bw_err bw_program_propose(struct bw_program *program,
-                                             const struct bw_command *command,
-                                             struct bw_proposer *proposer, struct bw_diag *diag);
-/* A person's wish (bw_witness_ask), acted on where it can be. */
+/* The machine was asked for something outside of a step. */
+void bw_drive_refresh(struct bw_program *program);
+/* A person's wish (bw_witness_ask), acted on where it can be. `remote`: where it came from. */
 BW_MUST_CHECK enum bw_err bw_program_ask(struct bw_program *program, int group,
-                                         const struct bw_wish *wish, struct bw_diag *diag);
+                                         const struct bw_wish *wish, const char *remote,
+                                         struct bw_diag *diag);
 /* The node's events. */
 void bw_program_on_role(struct bw_program *program, enum bw_node_role role, uint64_t term);
 void bw_program_on_ready_to_lead(struct bw_program *program, uint64_t term);
@@ -207,6 +312,8 @@ extern const struct bw_link_ops bw_raft_link_ops; /* its user is the program */
 /* New links use these (kept); old ones go on. */
 void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *server_context,
                                 struct ssl_ctx_st *client_context);
+/* Whoever was removed, by what is applied here, is told so on the connections that it has made, which end. */
+void bw_raft_links_part(struct bw_raft_links *links);
 /* Stops listening, and closes what the transport has not adopted. Accepts NULL. */
 void bw_raft_links_close(struct bw_raft_links *links);
 /* After the loop has ended. Accepts NULL. */
@@ -241,17 +348,24 @@ enum bw_err bw_agents_relay(struct bw_witness_call *call, const struct bw_member
 void bw_agents_answer(struct bw_witness_call *call, const struct bw_sync_answer *answer);
 void bw_agents_pass_on(struct bw_witness_call *call);
 void bw_agents_refuse(struct bw_witness_call *call, enum bw_witness_refusal why);
+/* "ADDRESS:PORT" of whoever made the call; "gone" once the connection is. */
+const char *bw_agents_remote(const struct bw_witness_call *call);
 /* After each step. */
 void bw_agents_send_answers(struct bw_program *program);
 /* 503 while this witness does not know which cluster it belongs to: a fresh one, or one that waits
  * for the first leader. True: it was answered. */
 bool bw_agents_is_too_early(struct bw_program *program, struct bw_http_request *request);
 
-/* ---- api_people.c ---- */
-extern const struct bw_http_route bw_people_routes[];
-extern const size_t bw_people_route_count;
+/* ---- api_operator.c ---- */
+extern const struct bw_http_route bw_operator_routes[];
+extern const size_t bw_operator_route_count;
+/* The machine is done with it; it is answered after the step. */
+void bw_operator_on_applied(struct bw_program *program, struct bw_apply *order);
+/* After each step. */
+void bw_operator_send_applied(struct bw_program *program);
+void bw_program_answer_awaited(struct bw_program *program);
 
-/* ---- exposition.c ---- */
+/* ---- metrics_text.c ---- */
 extern const struct bw_http_route bw_metrics_routes[];
 extern const size_t bw_metrics_route_count;
 void bw_meter_open(struct bw_program *program);

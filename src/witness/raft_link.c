@@ -11,6 +11,8 @@
 #include <breakwater/net/address.h>
 #include <breakwater/net/tls_stream.h>
 
+#include "join.h"
+
 #define HANDSHAKE_MS    3000
 #define DIAL_MS         2000 /* and HANDSHAKE_MS: within BW_TRANSPORT_DIAL_MS, which ends both */
 #define USER_TIMEOUT_MS 3000
@@ -24,11 +26,13 @@ struct link {
     struct bw_tls_stream *stream;
     struct bw_link_sink sink;      /* events NULL: nobody hears of it (yet) */
     uint64_t peer;                 /* dialed: who must be there; 0: accepted */
-    uint8_t hello[BW_HELLO_BYTES]; /* the other's first words */
+    uint8_t hello[BW_HELLO_BYTES]; /* the other's first words; of one that was dialed, later ones too */
     size_t hello_bytes;
     bool is_greeted;
     struct bw_raft_frames frames;  /* accepted: what came in */
-    struct link *next, **previous; /* of the strangers; previous NULL: none of them */
+    bool is_parted;                /* accepted: it was removed, and is told so */
+    bool is_stranger;              /* accepted, and nobody knows yet who it is */
+    struct link *next, **previous; /* of all */
 };
 
 struct bw_raft_links {
@@ -37,7 +41,7 @@ struct bw_raft_links {
     uv_timer_t retry;
     struct ssl_ctx_st *server_context;
     struct ssl_ctx_st *client_context;
-    struct link *strangers; /* newest first */
+    struct link *first; /* newest first */
     unsigned stranger_count;
     bool is_closing;
 };
@@ -47,15 +51,31 @@ static struct link *link_of(struct bw_link *link)
     return (struct link *)link;
 }
 
+static void put_first(struct bw_raft_links *links, struct link *link)
+{
+    link->next = links->first;
+    link->previous = &links->first;
+    if (link->next != NULL)
+        link->next->previous = &link->next;
+    links->first = link;
+}
+
 static void forget_stranger(struct link *link)
 {
-    if (link->previous == NULL)
+    if (!link->is_stranger)
         return;
+    link->is_stranger = false;
+    link->program->links->stranger_count--;
+}
+
+static void free_link(struct link *link)
+{
+    forget_stranger(link);
     *link->previous = link->next;
     if (link->next != NULL)
         link->next->previous = link->previous;
-    link->previous = NULL;
-    link->program->links->stranger_count--;
+    bw_raft_frames_deinit(&link->frames);
+    free(link);
 }
 
 /* ---- who is there ---- */
@@ -63,7 +83,7 @@ static void forget_stranger(struct link *link)
 static void refuse(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_summary_add(&program->peer_summary, &program->loop);
+    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_PEER);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -76,7 +96,7 @@ static void refuse(struct link *link, const char *why)
 static void refuse_message(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_summary_add(&program->message_summary, &program->loop);
+    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_MESSAGE);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -86,25 +106,35 @@ static void refuse_message(struct link *link, const char *why)
                      bw_log_quote(why), "\"closed its connection; look at that witness\"", count);
 }
 
-/* The configured member that the certificate names; NULL: none, or this witness itself. */
+/* Another one, by its certificate: of this cluster, member or not. */
+static bool is_other_witness(const struct link *link)
+{
+    const struct bw_witness_config *config = link->program->config;
+    const struct bw_identity *peer = bw_tls_stream_peer(link->stream);
+
+    return peer != NULL && peer->role == BW_ROLE_WITNESS &&
+           strcmp(peer->cluster, config->cluster) == 0 && strcmp(peer->name, config->name) != 0;
+}
+
+/* The member that the certificate names; NULL: none, or this witness itself. */
 static const struct bw_witness_member_config *who_is(const struct link *link)
 {
     const struct bw_program *program = link->program;
     const struct bw_identity *peer = bw_tls_stream_peer(link->stream);
     const struct bw_witness_member_config *member;
 
-    if (peer == NULL || peer->role != BW_ROLE_WITNESS ||
-        strcmp(peer->cluster, program->config->cluster) != 0)
+    if (!is_other_witness(link))
         return NULL;
+    bw_directory_refresh(link->program);
     member = bw_program_member_named(program, peer->name);
-    return member == &program->config->witnesses[program->config->self] ? NULL : member;
+    return member;
 }
 
 /* Both ends say so: the log of the one that is at fault may be the one that is read. */
 static void refuse_identity(struct link *link, const char *why)
 {
     struct bw_program *program = link->program;
-    uint64_t count = bw_summary_add(&program->identity_summary, &program->loop);
+    uint64_t count = bw_told_add(program, BW_TOLD_RAFT_WITNESS);
 
     program->counters.raft_peers_refused++;
     if (count > 0)
@@ -128,14 +158,39 @@ static void adopt(struct link *link, const struct bw_witness_member_config *memb
 /* ---- the first words (consensus/hello.h) ---- */
 
 /* What a welcome peer can: for who asks whether the feature level may be raised. */
-static void note_level(struct link *link, const struct bw_witness_member_config *member)
+static void note_level(struct link *link, uint64_t id)
 {
-    struct bw_program *program = link->program;
     struct bw_hello theirs;
 
     if (bw_hello_decode(link->hello, &theirs))
-        program->witness_levels[member - program->config->witnesses] =
-            theirs.feature_level < UINT32_MAX ? (uint32_t)theirs.feature_level : UINT32_MAX;
+        bw_directory_note_level(link->program, id, theirs.feature_level);
+}
+
+static uint64_t generation_of(const struct link *link)
+{
+    return link->program->machine.cluster.generation;
+}
+
+/* Ends this process, if the one that was dialed says that it is to, and is believed. */
+static void look_whether_removed(struct link *link)
+{
+    struct bw_program *program = link->program;
+
+    if (bw_node_hears_removal(program->node, link->peer, generation_of(link), link->hello))
+        bw_members_end_removed(program, bw_tls_stream_peer(link->stream)->name);
+}
+
+/* After the welcome: an older one would take it for nonsense. */
+static void tell_release(struct link *link, uint64_t id)
+{
+    uint8_t words[BW_HELLO_BYTES];
+    struct bw_hello theirs;
+
+    if (!bw_hello_decode(link->hello, &theirs) || theirs.feature_level < BW_HELLO_LEVEL)
+        return;
+    bw_node_say_release(link->program->node, id, BW_VERSION, words);
+    if (bw_tls_stream_write(link->stream, words, sizeof words) != BW_OK)
+        bw_tls_stream_close(link->stream, BW_ERR_IO, "its release could not be said");
 }
 
 static void hear_hello(struct link *link)
@@ -146,8 +201,12 @@ static void hear_hello(struct link *link)
     bool is_ask = false;
     enum bw_err err;
 
-    BW_ASSERT(member != NULL); /* since on_ready, and a reload changes no name */
-    err = bw_node_hear_hello(link->program->node, member->id, link->hello, &is_ask, answer, &diag);
+    err = bw_node_hear_hello(link->program->node, member != NULL ? member->id : 0,
+                             generation_of(link), link->hello, &is_ask, answer, &diag);
+    if (err == BW_ERR_AUTH) {
+        bw_tls_stream_close(link->stream, BW_ERR_AUTH, diag.text);
+        return;
+    }
     forget_stranger(link);
     bw_tls_stream_set_deadline(link->stream, 0);
     if (err == BW_ERR_INVALID || err == BW_ERR_REFUSED)
@@ -158,24 +217,24 @@ static void hear_hello(struct link *link)
     else if (err != BW_OK || is_ask)
         bw_tls_stream_finish(link->stream);
     else {
-        note_level(link, member);
+        note_level(link, member->id);
+        tell_release(link, member->id);
         adopt(link, member);
     }
 }
 
 static void hear_answer(struct link *link)
 {
-    const struct bw_witness_member_config *member = bw_program_member(link->program, link->peer);
     struct bw_diag diag = {0};
 
     bw_tls_stream_set_deadline(link->stream, 0);
+    look_whether_removed(link);
     if (bw_node_hear_answer(link->program->node, link->peer, link->hello, &diag) != BW_OK) {
         refuse_identity(link, diag.text);
         bw_tls_stream_close(link->stream, BW_ERR_REFUSED, diag.text);
         return;
     }
-    if (member != NULL)
-        note_level(link, member);
+    note_level(link, link->peer);
     if (link->sink.events != NULL)
         link->sink.events->on_ready(link->sink.user);
 }
@@ -195,7 +254,40 @@ static size_t gather_hello(struct link *link, const uint8_t *data, size_t size)
         hear_hello(link);
     else
         hear_answer(link);
+    link->hello_bytes = 0;
     return taken;
+}
+
+static bool hear_word(struct link *link)
+{
+    struct bw_hello said;
+
+    look_whether_removed(link);
+    if (!bw_hello_decode(link->hello, &said) || said.word != BW_HELLO_RELEASE ||
+        said.from != link->peer)
+        return false;
+    bw_directory_note_release(link->program, link->peer, said.release);
+    return true;
+}
+
+/* What the one that was dialed says after its welcome. False: that is nothing which it may say there. */
+static bool hear_words(struct link *link, const uint8_t *data, size_t size)
+{
+    while (size > 0) {
+        const size_t missing = sizeof link->hello - link->hello_bytes;
+        const size_t taken = size < missing ? size : missing;
+
+        memcpy(link->hello + link->hello_bytes, data, taken);
+        link->hello_bytes += taken;
+        data += taken;
+        size -= taken;
+        if (link->hello_bytes < sizeof link->hello)
+            return true;
+        link->hello_bytes = 0;
+        if (!hear_word(link))
+            return false;
+    }
+    return true;
 }
 
 static void say_hello(struct link *link)
@@ -213,6 +305,8 @@ static void on_ready(struct bw_tls_stream *stream, void *user)
     const struct bw_witness_member_config *member = who_is(link);
 
     bw_tls_stream_set_deadline(stream, HELLO_MS);
+    if (member == NULL && link->peer == 0 && is_other_witness(link))
+        return; /* it may have been removed: its hello says who it was */
     if (member == NULL)
         bw_tls_stream_close(stream, BW_ERR_AUTH, "its certificate is of no other member");
     else if (link->peer != 0 && member->id != link->peer)
@@ -236,7 +330,9 @@ static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t si
     }
     if (size == 0 || link->sink.events == NULL) /* no more, or refused */
         return;
-    /* Nothing comes in over a dialed link; the transport closes one on which something does. */
+    /* No message comes in over a dialed link; the transport closes one on which something does. */
+    if (link->peer != 0 && hear_words(link, data, size))
+        return;
     if (link->peer == 0 && bw_raft_frames_take(&link->frames, data, size, &diag) != BW_OK) {
         refuse_message(link, diag.text);
         bw_tls_stream_close(stream, BW_ERR_INVALID, diag.text);
@@ -260,11 +356,9 @@ static void on_closed(struct bw_tls_stream *stream, enum bw_err why, const char 
     struct bw_link_sink sink = link->sink;
 
     (void)stream;
-    if (why == BW_ERR_AUTH || (link->previous != NULL && why != BW_ERR_CANCELED))
+    if (why == BW_ERR_AUTH || (link->is_stranger && why != BW_ERR_CANCELED))
         refuse(link, text);
-    forget_stranger(link);
-    bw_raft_frames_deinit(&link->frames);
-    free(link);
+    free_link(link);
     if (sink.events != NULL)
         sink.events->on_closed(sink.user);
 }
@@ -280,6 +374,7 @@ static struct link *new_link(struct bw_program *program, struct ssl_ctx_st *cont
     if (link == NULL)
         return NULL;
     link->program = program;
+    put_first(program->links, link);
     *out_config = (struct bw_tls_stream_config){.context = context,
                                                 .events = &stream_events,
                                                 .user = link,
@@ -289,18 +384,47 @@ static struct link *new_link(struct bw_program *program, struct ssl_ctx_st *cont
     return link;
 }
 
+/* ---- one that was removed ---- */
+
+/* It goes on asking for votes otherwise, until it is told at its next connection. */
+static void part(struct link *link)
+{
+    uint8_t words[BW_HELLO_BYTES];
+
+    bw_node_say_removed(link->program->node, link->frames.peer, generation_of(link), words);
+    if (bw_tls_stream_write(link->stream, words, sizeof words) == BW_OK)
+        bw_tls_stream_finish(link->stream);
+    else /* it dials again, and hears it then */
+        bw_tls_stream_close(link->stream, BW_ERR_IO, "it could not be told that it was removed");
+}
+
+void bw_raft_links_part(struct bw_raft_links *links)
+{
+    const struct bw_roster *applied = bw_node_applied_roster(links->program->node);
+
+    for (struct link *link = links->first; link != NULL; link = link->next) {
+        if (link->is_parted || link->peer != 0 || link->sink.events == NULL ||
+            !bw_roster_has_removed(applied, link->frames.peer))
+            continue;
+        link->is_parted = true;
+        part(link);
+    }
+}
+
 /* ---- for the transport ---- */
 
 static struct bw_link *dial(void *user, uint64_t peer, struct bw_link_sink sink)
 {
     struct bw_program *program = user;
-    const struct bw_witness_member_config *member = bw_program_member(program, peer);
+    const struct bw_witness_member_config *member;
     struct bw_tls_stream_config config;
     struct bw_diag diag = {0};
     struct link *link;
 
+    bw_directory_refresh(program);
+    member = bw_program_member(program, peer);
     if (member == NULL || program->is_closing)
-        return NULL; /* in the log, and not in the file: nobody knows where it lives */
+        return NULL; /* in the log, and neither in the file nor in the roster: who knows where it lives? */
     link = new_link(program, program->links->client_context, &config);
     if (link == NULL)
         return NULL;
@@ -308,7 +432,7 @@ static struct bw_link *dial(void *user, uint64_t peer, struct bw_link_sink sink)
     link->sink = sink;
     if (bw_tls_stream_connect(&program->loop, member->raft, &config, &link->stream, &diag) == BW_OK)
         return (struct bw_link *)link;
-    free(link);
+    free_link(link);
     return NULL;
 }
 
@@ -349,12 +473,14 @@ const struct bw_link_ops bw_raft_link_ops = {.dial = dial,
 /* So that strangers who say nothing cannot keep a peer out: the oldest of them goes. */
 static void make_room(struct bw_raft_links *links)
 {
-    struct link *oldest = links->strangers;
+    struct link *oldest = NULL;
 
     if (links->stranger_count < STRANGERS_MAX)
         return;
-    while (oldest->next != NULL)
-        oldest = oldest->next;
+    for (struct link *link = links->first; link != NULL; link = link->next)
+        if (link->is_stranger)
+            oldest = link;
+    BW_ASSERT(oldest != NULL);
     refuse(oldest, "closed to make room for another connection");
     forget_stranger(oldest);
     bw_tls_stream_close(oldest->stream, BW_ERR_CANCELED, "too many handshakes at once");
@@ -370,15 +496,13 @@ static void accept_one(struct bw_raft_links *links)
     if (link != NULL && bw_tls_stream_accept((uv_stream_t *)&links->listener, &config,
                                              &link->stream, NULL) == BW_OK) {
         make_room(links);
-        link->next = links->strangers;
-        link->previous = &links->strangers;
-        if (link->next != NULL)
-            link->next->previous = &link->next;
-        links->strangers = link;
+        link->is_stranger = true;
         links->stranger_count++;
         return;
     }
-    free(link); /* no memory: the connection waits, and libuv tells of no other until it is taken */
+    if (link != NULL)
+        free_link(link);
+    /* no memory: the connection waits, and libuv tells of no other until it is taken */
     (void)uv_timer_start(&links->retry, on_retry, ACCEPT_RETRY_MS, 0); /* has a callback */
 }
 
@@ -441,6 +565,8 @@ void bw_raft_links_set_contexts(struct bw_raft_links *links, struct ssl_ctx_st *
     bw_tls_context_free(links->client_context);
     links->server_context = bw_tls_context_keep(server_context);
     links->client_context = bw_tls_context_keep(client_context);
+    for (struct link *link = links->first; link != NULL; link = link->next)
+        bw_tls_stream_judge(link->stream, server_context); /* for both: it has the same CAs */
 }
 
 void bw_raft_links_close(struct bw_raft_links *links)
@@ -450,15 +576,16 @@ void bw_raft_links_close(struct bw_raft_links *links)
     links->is_closing = true;
     uv_close((uv_handle_t *)&links->listener, NULL);
     uv_close((uv_handle_t *)&links->retry, NULL);
-    for (struct link *link = links->strangers; link != NULL; link = link->next)
-        bw_tls_stream_close(link->stream, BW_ERR_CANCELED, "this witness ends");
+    for (struct link *link = links->first; link != NULL; link = link->next)
+        if (link->is_stranger)
+            bw_tls_stream_close(link->stream, BW_ERR_CANCELED, "this witness ends");
 }
 
 void bw_raft_links_free(struct bw_raft_links *links)
 {
     if (links == NULL)
         return;
-    BW_ASSERT(links->strangers == NULL);
+    BW_ASSERT(links->first == NULL);
     bw_tls_context_free(links->server_context);
     bw_tls_context_free(links->client_context);
     free(links);

@@ -1,6 +1,7 @@
 #include "reads.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "program.h"
@@ -12,6 +13,7 @@ struct bw_read_body {
     struct bw_read_body *next; /* newer */
     struct bw_http_body *body;
     uint32_t argument;
+    const struct bw_person *person; /* for whom; NULL: for all who may see everything */
 };
 
 /* ---- the bytes that are kept ---- */
@@ -19,7 +21,7 @@ struct bw_read_body {
 static bool is_current(const struct bw_reads *reads, const struct bw_read_body *kept)
 {
     for (size_t i = 0; i < BW_READ_COUNT; i++)
-        if (reads->current[i] == kept)
+        if (reads->current[i][0] == kept || reads->current[i][1] == kept)
             return true;
     return false;
 }
@@ -29,30 +31,44 @@ static bool is_current(const struct bw_reads *reads, const struct bw_read_body *
 static void trim(struct bw_program *program)
 {
     struct bw_reads *reads = &program->reads;
-    struct bw_read_body **place = &reads->oldest;
+    struct bw_read_body **group_index = &reads->oldest;
 
     reads->newest = NULL;
-    while (*place != NULL) {
-        struct bw_read_body *kept = *place;
+    while (*group_index != NULL) {
+        struct bw_read_body *kept = *group_index;
         const bool is_old = !is_current(reads, kept);
         const bool is_excess = is_old && reads->bytes > BW_READS_BYTES_MAX;
 
         if (is_excess)
             bw_http_server_drop_readers(program->api, kept->body);
         if (is_excess || (is_old && kept->body->keeper_count == 1)) {
-            *place = kept->next;
+            *group_index = kept->next;
             reads->bytes -= kept->body->size;
             bw_http_body_free(kept->body);
             free(kept);
         } else {
             reads->newest = kept;
-            place = &kept->next;
+            group_index = &kept->next;
         }
     }
 }
 
+/* Who is limited to some groups; NULL: he sees everything, as others do. */
+static const struct bw_person *reader_of(const struct bw_scope *scope)
+{
+    return scope->is_everything ? NULL : scope->person;
+}
+
+/* Where the newest of that kind is kept for such a reader. */
+static struct bw_read_body **place_of(struct bw_reads *reads, enum bw_read kind,
+                                      const struct bw_scope *scope)
+{
+    return &reads->current[kind][scope->is_everything ? 0 : 1];
+}
+
 /* Takes the buffer's text. NULL: no memory. */
-static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind, uint32_t argument,
+static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind,
+                                 const struct bw_scope *scope, uint32_t argument,
                                  const struct bw_json_buffer *buffer)
 {
     struct bw_reads *reads = &program->reads;
@@ -64,16 +80,22 @@ static struct bw_read_body *keep(struct bw_program *program, enum bw_read kind, 
         bw_http_body_free(body);
         return NULL;
     }
-    *kept = (struct bw_read_body){.body = body, .argument = argument};
+    *kept = (struct bw_read_body){
+        .body = body, .argument = argument, .person = reader_of(scope)};
     if (reads->newest != NULL)
         reads->newest->next = kept;
     else
         reads->oldest = kept;
     reads->newest = kept;
     reads->bytes += body->size;
-    reads->current[kind] = kept;
+    *place_of(reads, kind, scope) = kept;
     trim(program);
     return kept; /* NOLINT(clang-analyzer-unix.Malloc): what is current is not trimmed */
+}
+
+void bw_reads_forget(struct bw_reads *reads)
+{
+    memset(reads->current, 0, sizeof reads->current);
 }
 
 void bw_reads_deinit(struct bw_reads *reads)
@@ -113,36 +135,44 @@ static bool has_budget(struct bw_reads *reads)
     return reads->budget_ns > 0;
 }
 
-static struct bw_read_body *make(struct bw_program *program, enum bw_read kind, uint32_t argument,
+static struct bw_read_body *make(struct bw_program *program, enum bw_read kind,
+                                 const struct bw_scope *scope, uint32_t argument,
                                  bw_read_write *write)
 {
     struct bw_json_buffer buffer = {0};
     const uint64_t begun_ns = spent_ns();
 
-    write(program, argument, &buffer);
+    write(program, scope, argument, &buffer);
     program->reads.budget_ns -= (int64_t)(spent_ns() - begun_ns);
     if (buffer.is_failed) {
         free(buffer.text);
         return NULL;
     }
-    return keep(program, kind, argument, &buffer);
+    return keep(program, kind, scope, argument, &buffer);
+}
+
+/* What was made for somebody else is none of his business. */
+static bool is_for(const struct bw_read_body *kept, const struct bw_scope *scope, uint32_t argument)
+{
+    return kept != NULL && kept->argument == argument && kept->person == reader_of(scope);
 }
 
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
                      uint32_t argument, const char *content_type, bw_read_write *write)
 {
     struct bw_reads *reads = &program->reads;
-    struct bw_read_body *kept = reads->current[kind];
+    const struct bw_scope scope = bw_people_scope_of(program, request);
+    struct bw_read_body *kept = *place_of(reads, kind, &scope);
 
     if (has_budget(reads)) {
-        kept = make(program, kind, argument, write);
+        kept = make(program, kind, &scope, argument, write);
         if (kept == NULL) {
             bw_http_respond_error(request, 503, "the document could not be written: this witness is short "
                                   "of memory, or it passes its limit",
                                   "ask for one group, or another witness");
             return;
         }
-    } else if (kept == NULL || kept->argument != argument) {
+    } else if (!is_for(kept, &scope, argument)) {
         reads->busy_count++;
         bw_http_respond_error(request, 503, "this witness is asked for too many long documents",
                               "ask again in a moment, or another witness");

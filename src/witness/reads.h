@@ -5,10 +5,12 @@
  * advance: as long as that lasts each reader gets one that was made for him, after that the newest
  * one, or a busy answer where there is none of that kind. Answers that are still being sent share
  * their bytes; together they keep at most BW_READS_BYTES_MAX, and whoever still reads the oldest
- * when that is passed is dropped. The loop's thread only. */
+ * when that is passed is dropped. What was made for somebody who may see some groups only is never
+ * given to anybody else (design 5.3). The loop's thread only. */
 #ifndef BW_WITNESS_READS_H
 #define BW_WITNESS_READS_H
 
+#include <breakwater/core/people.h>
 #include <breakwater/net/http_server.h>
 #include <breakwater/witness/json.h>
 
@@ -27,7 +29,8 @@ struct bw_reads {
     struct bw_read_body *oldest; /* of those that somebody still has, or may get */
     struct bw_read_body *newest;
     size_t bytes;                /* of all of them */
-    struct bw_read_body *current[BW_READ_COUNT];
+    /* [1]: for whoever is limited to some groups, so that he does not displace what all others share. */
+    struct bw_read_body *current[BW_READ_COUNT][2];
     int64_t budget_ns;  /* time that may be spent on writing; below 0: the last one took longer */
     uint64_t budget_at_ns; /* uv_hrtime of that; 0: never used */
     uint64_t shared_count; /* answers that were not made for their reader */
@@ -35,13 +38,16 @@ struct bw_reads {
 };
 
 struct bw_program;
-/* Writes the document; a failed buffer is one that could not be written. */
-typedef void bw_read_write(struct bw_program *program, uint32_t argument,
-                           struct bw_json_buffer *out_buffer);
+/* Writes the document, with what `scope` has and nothing else; a failed buffer is one that could not be
+ * written. */
+typedef void bw_read_write(struct bw_program *program, const struct bw_scope *scope,
+                           uint32_t argument, struct bw_json_buffer *out_buffer);
 
 /* Answers `request` with the document of that kind and argument, as above. */
 void bw_reads_answer(struct bw_program *program, struct bw_http_request *request, enum bw_read kind,
                      uint32_t argument, const char *content_type, bw_read_write *write);
+/* Who may see what has changed: nobody gets what was made before. */
+void bw_reads_forget(struct bw_reads *reads);
 void bw_reads_deinit(struct bw_reads *reads);
 
 #endif

@@ -39,21 +39,17 @@ enum bw_err bw_program_load_credentials(const struct bw_witness_config *config,
                                         struct bw_credentials **out_credentials,
                                         struct bw_tls_contexts *out_contexts, struct bw_diag *diag)
 {
+    const struct bw_own_certificate own = {.ca = config->tls.ca,
+                                           .identity = config->tls.identity,
+                                           .revoked = config->tls.revoked,
+                                           .revoked_count = config->tls.revoked_count,
+                                           .cluster = config->cluster,
+                                           .role = BW_ROLE_WITNESS,
+                                           .site = "",
+                                           .name = config->name};
     struct bw_credentials *credentials = NULL;
-    const struct bw_identity *identity;
-    enum bw_err err = bw_credentials_load(config->tls.ca, config->tls.identity, &credentials, diag);
+    enum bw_err err = bw_credentials_load_own(&own, bw_clock_wall(), &credentials, diag);
 
-    if (err != BW_OK)
-        return err;
-    err = bw_credentials_check(credentials, config->cluster, BW_ROLE_BIT(BW_ROLE_WITNESS),
-                               bw_clock_wall(), diag);
-    identity = bw_credentials_identity(credentials);
-    if (err == BW_OK && strcmp(identity->name, config->name) != 0)
-        err = bw_diag_set(
-            diag, BW_ERR_AUTH,
-            "%s: the certificate is of witness %s, and the configuration of %s; issue "
-            "one with: breakwater pki issue witness/%s",
-            config->tls.identity, identity->name, config->name, config->name);
     if (err == BW_OK)
         err = make_contexts(credentials, out_contexts, diag);
     if (err == BW_OK)
@@ -128,53 +124,33 @@ static enum bw_err reload_credentials(struct bw_program *program,
     return err == BW_OK ? use_credentials(program, credentials, &contexts, diag) : err;
 }
 
-/* The one thing in `fresh` that needs a restart to change; NULL: none. */
-static const char *find_fixed(const struct bw_witness_config *old,
-                              const struct bw_witness_config *fresh)
+/* What of `fresh` differs and needs a restart is refused: a key of this witness, or who the witnesses are. */
+static enum bw_err judge(const struct bw_program *program, const struct bw_witness_config *fresh,
+                         struct bw_diag *diag)
 {
     static const char *const fixed[] = {"cluster",     "name",             "data_dir",     "listen",
                                         "raft_listen", "election_timeout", "metrics_open", NULL};
-    const char *key = bw_schema_first_change(&bw_witness_config_table, fixed, old, fresh);
+    const char *key = bw_schema_first_change(&bw_witness_config_table, fixed, program->config,
+                                             fresh);
 
     if (key != NULL)
-        return key;
-    if (old->witness_count != fresh->witness_count || old->self != fresh->self)
-        return "witnesses";
-    for (uint32_t i = 0; i < old->witness_count; i++)
-        if (old->witnesses[i].id != fresh->witnesses[i].id ||
-            strcmp(old->witnesses[i].name, fresh->witnesses[i].name) != 0)
-            return "witnesses";
-    return NULL;
-}
-
-static struct bw_witness_config *load_config(const struct bw_program *program)
-{
-    struct bw_witness_config *config = NULL;
-    struct bw_problems problems;
-    enum bw_err err;
-
-    bw_problems_init(&problems);
-    err = bw_witness_config_load(program->config_file, &config, &problems);
-    bw_problems_print(&problems, "the running configuration stays", stderr);
-    bw_problems_deinit(&problems);
-    return err == BW_OK ? config : NULL;
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s changes only with a restart", key);
+    return bw_drive_judge_members(program, fresh, diag);
 }
 
 void bw_program_reload(struct bw_program *program)
 {
-    struct bw_witness_config *fresh = load_config(program);
+    struct bw_witness_config *fresh =
+        bw_witness_config_take(program->config_file, "the running configuration stays");
     struct bw_diag diag = {0};
-    const char *fixed;
-    enum bw_err err = BW_OK;
+    enum bw_err err;
 
     if (fresh == NULL) {
         note_outcome(program, false, "configuration", "its problems are listed above");
         return;
     }
-    fixed = find_fixed(program->config, fresh);
-    if (fixed != NULL)
-        err = bw_diag_set(&diag, BW_ERR_REFUSED, "%s changes only with a restart", fixed);
-    else
+    err = judge(program, fresh, &diag);
+    if (err == BW_OK)
         err = reload_credentials(program, fresh, &diag);
     if (err != BW_OK) {
         bw_witness_config_free(fresh);
@@ -183,7 +159,8 @@ void bw_program_reload(struct bw_program *program)
     }
     bw_witness_config_free(program->config);
     program->config = fresh;
-    bw_drive_use_members(program);
+    bw_reads_forget(&program->reads); /* `people` may say something else now */
+    bw_directory_rebuild(program);
     program->log.level = fresh->log_level;
     bw_program_note_files(program);
     note_outcome(program, true, "configuration", "");
@@ -194,19 +171,15 @@ void bw_program_reload(struct bw_program *program)
 /* Once for each threshold that is passed. */
 static void warn_of_end(struct bw_program *program)
 {
-    static const int64_t thresholds[] = {30, 7, 1, 0};
-    int64_t days = bw_credentials_days_left(program->credentials, bw_clock_wall());
-    int64_t passed = INT64_MAX;
+    const int64_t days = bw_credentials_days_left(program->credentials, bw_clock_wall());
+    const int64_t passed = bw_credentials_threshold(days);
 
-    for (size_t i = 0; i < sizeof thresholds / sizeof thresholds[0]; i++)
-        if (days < thresholds[i])
-            passed = thresholds[i];
     if (passed >= program->days_warned)
         return;
     program->days_warned = passed;
     bw_log_write(&program->log, days < 1 ? BW_LOG_ERROR : BW_LOG_WARN, "certificate.ends",
                  "file=%s days_left=%" PRId64 " next=%s", program->config->tls.identity, days,
-                 bw_log_quote("issue a new one into this file; it is noticed by itself"));
+                 bw_log_quote("renew this file (breakwater pki renew); it is noticed by itself"));
 }
 
 void bw_program_look_at_files(struct bw_program *program)

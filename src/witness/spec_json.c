@@ -97,14 +97,10 @@ static json_t *encode_sites(const struct bw_spec *spec)
 
     for (uint32_t i = 0; i < spec->site_count && i < BW_SITES_MAX; i++) {
         const struct bw_site_spec *site = &spec->sites[i];
-        json_t *one = json_pack("{s:s, s:I, s:s}", "name", site->name, "priority",
-                                (json_int_t)site->priority, "candidate",
-                                site->never_candidate ? "never" : "always");
 
-        if (json_array_append_new(sites, one) != 0) {
-            json_decref(sites);
-            return NULL;
-        }
+        sites = bw_json_append(sites, json_pack("{s:s, s:I, s:s}", "name", site->name, "priority",
+                                                (json_int_t)site->priority, "candidate",
+                                                site->never_candidate ? "never" : "always"));
     }
     return sites;
 }
@@ -113,12 +109,9 @@ json_t *bw_spec_json_encode(const struct bw_spec *spec)
 {
     json_t *object = json_pack("{s:s, s:o}", "name", spec->name, "sites", encode_sites(spec));
 
-    for (size_t i = 0; i < FIELD_COUNT; i++) {
-        if (json_object_set_new(object, fields[i].key, encode_field(spec, &fields[i])) != 0) {
-            json_decref(object);
-            return NULL;
-        }
-    }
+    for (size_t i = 0; i < FIELD_COUNT; i++)
+        object = bw_json_merge(object,
+                               json_pack("{s:o}", fields[i].key, encode_field(spec, &fields[i])));
     return object;
 }
 
@@ -378,22 +371,18 @@ json_t *bw_spec_json_changes(const struct bw_spec *old, const struct bw_spec *sp
 {
     json_t *before = old == NULL ? json_object() : bw_spec_json_encode(old);
     json_t *after = bw_spec_json_encode(spec);
-    json_t *changes = json_array();
-    bool is_whole = before != NULL && after != NULL && changes != NULL;
+    json_t *changes = before == NULL || after == NULL ? NULL : json_array();
     const char *key;
     json_t *value;
 
     json_object_foreach(before, key, value) {
         json_t *now = json_object_get(after, key);
 
-        if (is_whole && !json_equal(value, now))
-            is_whole = json_array_append_new(changes, json_pack("{s:s, s:O, s:O}", "key", key,
-                                                                "from", value, "to", now)) == 0;
+        if (!json_equal(value, now))
+            changes = bw_json_append(changes, json_pack("{s:s, s:O, s:O}", "key", key, "from",
+                                                        value, "to", now));
     }
     json_decref(before);
     json_decref(after);
-    if (is_whole)
-        return changes;
-    json_decref(changes);
-    return NULL;
+    return changes;
 }

@@ -326,6 +326,7 @@ int main(int argc, char **argv)
     fill_one("state", 1, "memory", &bw_shape_guard_memory_file, 1);
     fill_one("state", 2, "mirror", &bw_shape_guard_mirror_file, 1);
     fill_one("state", 3, "reach", &bw_shape_guard_reach_file, 1);
+    fill_one("state", 4, "told", &bw_shape_told_members, 1);
     write_group_stories();
     write_guard_stories();
     write_site_stories();

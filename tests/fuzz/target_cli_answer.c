@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 #include "../../src/cli/api.h"
-#include "../../src/cli/text_table.h"
+#include "../../src/cli/columns.h"
 #include "fuzz.h"
 
 #define NOW_UNIX_MS INT64_C(1767690842123)

@@ -49,7 +49,7 @@ static void check_problems(enum bw_err err, struct bw_problems *problems, size_t
 static enum bw_err load_witness(const char *file, struct bw_problems *problems)
 {
     struct bw_witness_config *config = NULL;
-    const enum bw_err err = bw_witness_config_load(file, &config, problems);
+    const enum bw_err err = bw_witness_config_load(file, BW_CONFIG_OFFLINE, &config, problems);
 
     if (err != BW_OK)
         return err;
@@ -134,7 +134,7 @@ static enum bw_err load_seven(const char *file, struct bw_problems *problems)
 static enum bw_err load_cli(const char *file, struct bw_problems *problems)
 {
     struct bw_cli_config *config = NULL;
-    const enum bw_err err = bw_cli_config_load(file, &config, problems);
+    const enum bw_err err = bw_cli_config_load(file, BW_CONFIG_OFFLINE, &config, problems);
 
     if (err != BW_OK)
         return err;

@@ -92,13 +92,13 @@ static void queue(const struct bw_guard_event *event)
 static void check_sent(const struct bw_guard_message *message)
 {
     uint8_t bytes[BW_GUARD_MESSAGE_BYTES_MAX];
-    struct bw_guard_message heard;
+    struct bw_guard_message contact;
     struct bw_diag diag = {0};
     size_t size;
 
     FUZZ_CHECK(bw_guard_message_encode(message, bytes, sizeof bytes, &size, &diag) == BW_OK);
-    FUZZ_CHECK(bw_guard_message_decode(bytes, size, &heard, &diag) == BW_OK);
-    FUZZ_CHECK(heard.kind == message->kind && heard.epoch == message->epoch);
+    FUZZ_CHECK(bw_guard_message_decode(bytes, size, &contact, &diag) == BW_OK);
+    FUZZ_CHECK(contact.kind == message->kind && contact.epoch == message->epoch);
 }
 
 /* 3.4: a start only under its own deadline, and never so late that the fence window has begun. */
@@ -119,7 +119,7 @@ static void check_start(const struct bw_guard_action *action)
                guard->mirror.armed_end.raw_ns);
 }
 
-static void carry_out(const struct bw_guard_action *action)
+static void execute(const struct bw_guard_action *action)
 {
     struct bw_guard_event event = {.slot = action->slot, .ok = true};
 
@@ -202,7 +202,7 @@ static void step(const struct bw_guard_event *event)
     bw_guard_step(&world.guard, event, fuzz_instant_ms(world.now_ms), &world.actions);
     check_step(&memory, &mirror);
     for (uint32_t i = 0; i < world.actions.count; i++)
-        carry_out(&world.actions.list[i]);
+        execute(&world.actions.list[i]);
 }
 
 static void settle(const struct bw_guard_event *event)

@@ -65,7 +65,7 @@ static void check_site(const struct bw_site_memory *before)
         return; /* may not serve */
     FUZZ_CHECK(site->lease.epoch == site->memory.epoch && !site->memory.given_back);
     FUZZ_CHECK(!bw_instant_right_is_over(now(), site->lease.end));
-    FUZZ_CHECK(site->guard_greeted || site->arm_sent_end.boot_ns != 0);
+    FUZZ_CHECK(bw_site_is_greeted(site) || site->arm_sent_end.boot_ns != 0);
 }
 
 static void check_sync(void)

@@ -1,4 +1,4 @@
-/* A snapshot. First byte odd: the bytes as they are. Even: records, put into frames here, because a
+/* A snapshot, or the text that one is saved in. First byte odd: the bytes as they are, as both. Even: records, put into frames here, because a
  * checksum cannot be guessed: field 1 the head, 2 a group, 3 an end; a right end follows without
  * one. */
 #include <stdlib.h>
@@ -6,6 +6,7 @@
 
 #include <breakwater/wire/frame.h>
 #include <breakwater/wire/snapshot.h>
+#include <breakwater/witness/saved.h>
 
 #include "fuzz.h"
 
@@ -99,6 +100,42 @@ static void check_round_trip(const struct bw_cluster *cluster)
     FUZZ_CHECK(first_size == second_size && memcmp(first, second, first_size) == 0);
 }
 
+/* What was saved is read as the same state. */
+static void check_saved(const struct bw_cluster *cluster)
+{
+    const struct bw_roster roster = {.count = 1, .members = {{.id = 4, .incarnation = {{7}}}}};
+    json_t *document = bw_saved_encode(cluster, &roster, 3, "w1", 5);
+    struct bw_saved saved;
+    struct bw_cluster again;
+    struct bw_diag diag = {0};
+
+    FUZZ_CHECK(document != NULL);
+    bw_cluster_init(&again, groups_again, GROUPS);
+    if (bw_id_is_none(cluster->id) || cluster->name[0] == '\0' ||
+        cluster->generation > INT64_MAX || cluster->applied_index > INT64_MAX) {
+        json_decref(document); /* none that has begun: nobody saves it */
+        return;
+    }
+    FUZZ_CHECK(bw_saved_decode(document, &saved, &again, &diag) == BW_OK);
+    FUZZ_CHECK(saved.term == 3 && saved.unix_ms == 5 && strcmp(saved.witness, "w1") == 0);
+    FUZZ_CHECK(saved.roster.count == 1 && saved.roster.members[0].id == 4);
+    FUZZ_CHECK(again.applied_index == cluster->applied_index);
+    json_decref(document);
+}
+
+static void run_text(const uint8_t *data, size_t size)
+{
+    json_t *document = json_loadb((const char *)data, size, 0, NULL);
+    struct bw_saved saved;
+    struct bw_cluster cluster;
+    struct bw_diag diag = {0};
+
+    bw_cluster_init(&cluster, groups, GROUPS);
+    if (document != NULL)
+        fuzz_check_outcome(bw_saved_decode(document, &saved, &cluster, &diag), &diag);
+    json_decref(document);
+}
+
 static void run(const uint8_t *data, size_t size)
 {
     struct bw_cluster cluster;
@@ -115,6 +152,7 @@ static void run(const uint8_t *data, size_t size)
     fuzz_check_outcome(err, &diag);
     if (err == BW_OK) {
         check_round_trip(&cluster);
+        check_saved(&cluster);
         return;
     }
     FUZZ_CHECK(memcmp(&before, &cluster, sizeof before) == 0);
@@ -129,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (data[0] % 2 == 1) {
         run(data + 1, size - 1);
+        run_text(data + 1, size - 1);
         return 0;
     }
     assemble(data + 1, size - 1, &frames);

@@ -11,6 +11,7 @@
 
 union any {
     struct bw_agent_state agent;
+    struct bw_told_members told;
     struct bw_guard_memory_file memory;
     struct bw_guard_mirror_file mirror;
     struct bw_guard_reach_file reach;
@@ -18,7 +19,7 @@ union any {
 
 static const struct bw_shape *const shapes[] = {&bw_shape_agent_state, &bw_shape_guard_memory_file,
                                                 &bw_shape_guard_mirror_file,
-                                                &bw_shape_guard_reach_file};
+                                                &bw_shape_guard_reach_file, &bw_shape_told_members};
 
 static enum bw_err decode(unsigned kind, const void *data, size_t size, union any *out,
                           struct bw_diag *diag)
@@ -29,6 +30,8 @@ static enum bw_err decode(unsigned kind, const void *data, size_t size, union an
         return bw_guard_memory_decode(data, size, &out->memory, diag);
     if (kind == 3)
         return bw_guard_reach_decode(data, size, &out->reach, diag);
+    if (kind == 4)
+        return bw_told_members_decode(data, size, &out->told, diag);
     return bw_guard_mirror_decode(data, size, &out->mirror, diag);
 }
 
@@ -41,6 +44,8 @@ static enum bw_err encode(unsigned kind, const union any *core, void *out, size_
         return bw_guard_memory_encode(&core->memory, out, out_max, out_size, diag);
     if (kind == 3)
         return bw_guard_reach_encode(&core->reach, out, out_max, out_size, diag);
+    if (kind == 4)
+        return bw_told_members_encode(&core->told, out, out_max, out_size, diag);
     return bw_guard_mirror_encode(&core->mirror, out, out_max, out_size, diag);
 }
 
@@ -59,7 +64,7 @@ static void check_round_trip(unsigned kind, const union any *first)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    const unsigned kind = size > 0 ? data[0] % 4 : 0;
+    const unsigned kind = size > 0 ? data[0] % 5 : 0;
     struct bw_diag diag = {0};
     union any untouched;
     union any core;

@@ -25,6 +25,9 @@ import time
 
 import recompute_overlap
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from lacking import skip_lacking  # noqa: E402
+
 WAIT_S = 120
 FAILOVER = ["last confirmed renewal", "lapse", "granted", "order received", "first lease",
             "start begun", "serving", "serving confirmed"]
@@ -79,8 +82,7 @@ def have_no_cgroups():
     """As in most containers: /sys and all cgroups below it are there to be read. For us and what we start."""
     unshared = ctypes.CDLL(None, use_errno=True).unshare(0x00020000)  # CLONE_NEWNS
     if unshared != 0 or subprocess.run(["mount", "--make-rprivate", "/"], check=False).returncode != 0:
-        print("SKIP reason: mounts of its own are refused")
-        sys.exit(77)
+        skip_lacking("mounts")
     mounts = subprocess.run(["findmnt", "-rnt", "cgroup,cgroup2", "-o", "TARGET"], text=True,
                             stdout=subprocess.PIPE, check=False).stdout.split()
     for mount in mounts:

@@ -16,56 +16,10 @@
 #include <breakwater/os/durable.h>
 #include <breakwater/os/random.h>
 #include <breakwater/sys/clock.h>
-#include <breakwater/sys/reach.h>
 #include <breakwater/wire/state.h>
 
-#include "agent_world.h"
+#include "agent_life.h"
 #include "lacking.h"
-
-static int set_up(void **state)
-{
-    struct agent_world *world = malloc(sizeof *world);
-
-    assert_non_null(world);
-    agent_world_init(world);
-    *state = world;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    agent_world_deinit(*state);
-    free(*state);
-    return 0;
-}
-
-/* ---- conditions -------------------------------------------------------------------------------
- */
-
-static bool reports_stopped(const struct agent_world *world)
-{
-    return world->sync_count > 0 && world->group.report.guard_alive &&
-           world->group.report.service == BW_SERVICE_STOPPED && world->exchange_count > 0;
-}
-
-static bool reports_serving(const struct agent_world *world)
-{
-    return world->group.report.serving_epoch_started;
-}
-
-static bool reports_given_back(const struct agent_world *world)
-{
-    return world->group.released.epoch == 1;
-}
-
-/* A site that serves epoch 1. */
-static void serve(struct agent_world *world)
-{
-    agent_world_start_agent(world);
-    agent_world_until(world, reports_stopped, "it reports a stopped service");
-    agent_world_order(world, BW_ORDER_RUN, 1);
-    agent_world_until(world, reports_serving, "it serves");
-}
 
 /* ---- the ordinary life ------------------------------------------------------------------------
  */
@@ -110,30 +64,15 @@ static void sigterm_leaves_guard_and_service_alone(void **state)
     assert_string_equal(world->service, "started");
 }
 
-static bool is_armed(const struct agent_world *world)
-{
-    return world->arms > 0;
-}
-
 static bool reports_started(const struct agent_world *world)
 {
     return world->sync_count > 0 && world->group.report.guard_alive &&
            world->group.report.service == BW_SERVICE_STARTED;
 }
 
-static bool has_heard(const struct agent_world *world)
-{
-    return world->exchange_count > 0;
-}
-
 static bool has_told_of_all(const struct agent_world *world)
 {
     return world->exchange_count == AGENT_WORLD_WITNESSES;
-}
-
-static bool reports_no_guard(const struct agent_world *world)
-{
-    return !world->group.report.guard_alive;
 }
 
 static bool has_long_polled(const struct agent_world *world)
@@ -380,12 +319,6 @@ static void expect_no_arm(struct agent_world *world)
     assert_int_equal(world->runs[BW_ACTION_START], 0);
 }
 
-static void start_standing_by(struct agent_world *world)
-{
-    agent_world_start_agent(world);
-    agent_world_until(world, reports_stopped, "it reports a stopped service");
-}
-
 static void an_answer_to_another_session_arms_nothing(void **state)
 {
     struct agent_world *world = *state;
@@ -496,165 +429,6 @@ static void an_order_comes_by_long_poll_not_with_the_next_renewal(void **state)
     assert_in_range(bw_instant_elapsed_ns(bw_clock_now(), begin), 0, 20 * BW_NS_PER_S);
 }
 
-/* ---- faults of the guard ------------------------------------------------------------------------
- */
-
-static bool is_fenced(const struct agent_world *world)
-{
-    char path[128];
-
-    (void)snprintf(path, sizeof path, "%s/fenced", world->dir);
-    return access(path, F_OK) == 0;
-}
-
-static bool has_fenced_well(const struct agent_world *world)
-{
-    return agent_world_log_has(world, "by=agent ok=yes");
-}
-
-/* The fence has 4 s for what takes milliseconds. */
-static void serve_shortly(struct agent_world *world)
-{
-    world->ttl_ms = 9000;
-    world->fence_ms = 4000;
-    serve(world);
-}
-
-/* I1, 3.4: without its guard a site renews no more, fences itself before D, gives back after D. */
-static void without_its_guard_the_agent_fences_by_itself(void **state)
-{
-    struct agent_world *world = *state;
-    struct bw_instant fenced;
-    uint64_t renewals;
-
-    serve_shortly(world);
-    agent_world_guard_listen(world, false);
-    renewals = world->renewals;
-    agent_world_until(world, is_fenced, "it fences");
-    fenced = bw_clock_now();
-    agent_world_until(world, reports_given_back, "it gives the epoch back");
-
-    assert_false(bw_instant_right_is_over(fenced, world->arm.end));
-    assert_true(bw_instant_wait_is_over(bw_clock_now(), world->arm.end));
-    assert_true(world->renewals <= renewals + 2 * AGENT_WORLD_WITNESSES); /* on their way */
-    assert_true(has_fenced_well(world));
-}
-
-static bool was_told(const struct agent_world *world, const char *name, const char *value)
-{
-    char path[128];
-    char wanted[640];
-    char line[640];
-    bool has = false;
-    FILE *in;
-
-    (void)snprintf(path, sizeof path, "%s/fence.env", world->dir);
-    (void)snprintf(wanted, sizeof wanted, "%s=%s\n", name, value);
-    in = fopen(path, "r");
-    assert_non_null(in);
-    while (!has && fgets(line, sizeof line, in) != NULL)
-        has = strcmp(line, wanted) == 0;
-    (void)fclose(in); /* only read from */
-    return has;
-}
-
-/* 5.1: a fence script can rely on what its page promises, whoever runs it. */
-static void its_own_fence_is_told_what_that_of_a_guard_is_told(void **state)
-{
-    struct agent_world *world = *state;
-    char tag[BW_REACH_TAG_BYTES];
-    struct bw_reach reach;
-
-    agent_world_configure(world, "    env: {HARBOR_PORT: \"7\"}\n");
-    serve_shortly(world);
-    agent_world_guard_listen(world, false);
-    agent_world_until(world, is_fenced, "it fences");
-
-    assert_true(was_told(world, "BREAKWATER_GROUP", "harbor"));
-    assert_true(was_told(world, "BREAKWATER_SITE", world->site));
-    assert_true(was_told(world, "BREAKWATER_EPOCH", "1"));
-    assert_true(was_told(world, "BREAKWATER_REASON", "lease_lost"));
-    assert_true(was_told(world, "BREAKWATER_PLANNED", "false"));
-    assert_true(was_told(world, "HARBOR_PORT", "7"));
-    bw_reach_tag("prod", world->site, tag);
-    assert_int_equal(bw_reach_open(&reach, tag, "harbor", false, NULL), BW_OK);
-    if (reach.means == BW_REACH_BY_CGROUP) /* the guard's, in which the service runs */
-        assert_true(was_told(world, "BREAKWATER_CGROUP", reach.slots[BW_REACH_SERVICE].path));
-    bw_reach_close(&reach);
-}
-
-/* I1, 3.4 (H6): whatever it thinks of its guard, it fences when no fence_ended(e, ok) was read. */
-static void with_a_guard_that_does_not_fence_the_agent_does(void **state)
-{
-    struct agent_world *world = *state;
-    struct bw_instant fenced;
-
-    serve_shortly(world);
-    for (int i = 0; i < AGENT_WORLD_WITNESSES; i++)
-        agent_world_set_reachable(world, i, false);
-    agent_world_until(world, is_fenced, "it fences");
-    fenced = bw_clock_now();
-    agent_world_until(world, has_fenced_well, "it saw that nothing serves");
-
-    assert_false(bw_instant_right_is_over(fenced, world->arm.end));
-}
-
-static bool has_synced_without_guard(const struct agent_world *world)
-{
-    return world->sync_count > 30 && world->order.kind == BW_ORDER_RUN;
-}
-
-static void a_guard_that_does_not_answer_hello_is_no_guard(void **state)
-{
-    struct agent_world *world = *state;
-
-    world->guard_is_deaf = true;
-    agent_world_start_agent(world);
-    agent_world_until(world, has_heard, "it hears the leader");
-    agent_world_order(world, BW_ORDER_RUN, 1);
-    agent_world_until(world, has_synced_without_guard, "it reports");
-
-    assert_false(world->group.report.guard_alive);
-    assert_int_equal(world->renewals, 0);
-    assert_true(world->hellos >= 1);
-}
-
-static bool has_said_hello_eight_times(const struct agent_world *world)
-{
-    return world->hellos >= 8;
-}
-
-/* 3.7: two agents of one site throw each other off, and not faster and faster. */
-static void an_agent_that_is_thrown_off_again_and_again_waits_longer(void **state)
-{
-    struct agent_world *world = *state;
-    struct bw_instant first;
-
-    world->guard_throws = true;
-    agent_world_start_agent(world);
-    agent_world_until(world, has_heard, "it hears the leader");
-    first = bw_clock_now();
-    agent_world_until(world, has_said_hello_eight_times, "it comes back");
-
-    /* 50 ms, doubled each time up to a second */
-    assert_true(bw_instant_elapsed_ns(bw_clock_now(), first) >= 2000 * BW_NS_PER_MS);
-}
-
-/* 3.4: no `armed` within request_timeout: no renewals until the guard is back. */
-static void a_guard_that_does_not_answer_an_arm_is_no_guard(void **state)
-{
-    struct agent_world *world = *state;
-
-    start_standing_by(world);
-    world->guard_is_mute = true;
-    agent_world_order(world, BW_ORDER_RUN, 1);
-    agent_world_until(world, is_armed, "it asks the guard to arm");
-    agent_world_until(world, reports_no_guard, "it reports that there is no guard");
-
-    assert_int_equal(world->group.renew_epoch, 0);
-    assert_int_equal(world->runs[BW_ACTION_START], 0);
-}
-
 /* ---- starting, reloading ------------------------------------------------------------------------
  */
 
@@ -731,9 +505,15 @@ static void another_reach_needs_a_restart(void **state)
     assert_int_equal(world->runs[BW_ACTION_FENCE], 0);
 }
 
+static bool says_writable_refused(const struct agent_world *world)
+{
+    return agent_world_log_has(world, "error: others can change it: ");
+}
+
 static void bad_files_leave_the_old_ones_running(void **state)
 {
     struct agent_world *world = *state;
+    char command[256];
 
     serve(world);
     agent_world_issue(world, "dc-b");
@@ -743,6 +523,12 @@ static void bad_files_leave_the_old_ones_running(void **state)
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_config_refused, "a bad file is refused");
     agent_world_configure(world, NULL);
+    (void)snprintf(command, sizeof command, "chmod g+w '%s/site.yaml'", world->dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(kill(world->agent, SIGHUP), 0);
+    agent_world_until(world, says_writable_refused, "a file that others can change is refused");
+    (void)snprintf(command, sizeof command, "chmod g-w '%s/site.yaml'", world->dir);
+    assert_int_equal(system(command), 0);
     agent_world_issue(world, NULL);
     assert_int_equal(kill(world->agent, SIGHUP), 0);
     agent_world_until(world, says_certificate_loaded, "a good certificate is taken");
@@ -755,14 +541,11 @@ static void bad_files_leave_the_old_ones_running(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_order_to_run_ends_in_a_service_under_a_lease, set_up,
+    const struct CMUnitTest tests[] = {        cmocka_unit_test_setup_teardown(an_order_to_run_ends_in_a_service_under_a_lease, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_stop_gives_the_epoch_back_and_repeats_it, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(sigterm_leaves_guard_and_service_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_agent_that_is_thrown_off_again_and_again_waits_longer,
-                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_witness_is_told_of_its_newest_exchange, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_witness_that_others_tell_of_is_asked_and_kept, set_up,
@@ -791,16 +574,6 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_order_comes_by_long_poll_not_with_the_next_renewal,
                                         set_up, tear_down),
-        cmocka_unit_test_setup_teardown(its_own_fence_is_told_what_that_of_a_guard_is_told, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(without_its_guard_the_agent_fences_by_itself, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(with_a_guard_that_does_not_fence_the_agent_does, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_hello_is_no_guard, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_guard_that_does_not_answer_an_arm_is_no_guard, set_up,
-                                        tear_down),
         cmocka_unit_test_setup_teardown(what_a_person_must_repair_ends_with_78, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_second_agent_on_the_same_state_ends_with_75, set_up,
                                         tear_down),

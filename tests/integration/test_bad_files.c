@@ -237,7 +237,7 @@ static void judge_cut(const struct kept *kept, off_t at, unsigned *out_started)
     status = trio_stop(&trio, 0, 0);
     (void)snprintf(path, sizeof path, "%s/data1", trio.pki.dir);
     if ((status != STATUS_CONFIG && status != STATUS_SOFTWARE) ||
-        !trio_has_logged(&trio, 0, path) || !trio_has_logged(&trio, 0, "cannot replace it"))
+        !trio_has_logged(&trio, 0, path) || !trio_has_logged(&trio, 0, "members replace OLD NEW"))
         fail_msg("%s cut to %lld of %lld: status %d, see %s", kept->name, (long long)at,
                  (long long)kept->size, status, log);
 }

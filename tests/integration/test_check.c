@@ -300,6 +300,39 @@ static void witness_files_that_disagree_on_who_is_who_fail(void **state)
     assert_says("1 failed, 0 warnings");
 }
 
+static void put_people(const char *file, const char *name, const char *people)
+{
+    char text[2048];
+
+    (void)snprintf(text, sizeof text, "%s%s", witness_text, people);
+    (void)memcpy(strstr(text, "name: w1"), name, strlen(name));
+    put(file, 0644, text);
+}
+
+/* 5.3: whom one witness refuses another would let in. */
+static void witness_files_that_disagree_on_who_may_speak_fail(void **state)
+{
+    (void)state;
+    put_people("p1.yaml", "name: w1",
+               "people:\n  - {name: operator/root}\n  - {name: operator/anna, groups: [a, b]}\n"
+               "  - {name: viewer/board, groups: [a]}\n");
+    put_people("p2.yaml", "name: w2",
+               "people:\n  - {name: operator/root}\n  - {name: viewer/board, groups: [a]}\n"
+               "  - {name: operator/anna, groups: [b, a]}\n");
+    put_people("p3.yaml", "name: w3",
+               "people:\n  - {name: operator/root, groups: [a]}\n"
+               "  - {name: operator/anna, groups: [b]}\n  - {name: operator/bob}\n");
+    assert_int_equal(check("--offline p1.yaml p2.yaml"), 0);
+    assert_int_equal(check("--offline p1.yaml p3.yaml"), 1);
+    assert_says("lets operator/root speak for groups for which p3.yaml does not");
+    assert_says("lets operator/anna speak for groups for which p3.yaml does not");
+    assert_says("has viewer/board under people, p3.yaml has not");
+    assert_says("has operator/bob under people, p1.yaml has not");
+    put_people("p2.yaml", "name: w2", "");
+    assert_int_equal(check("--offline p1.yaml p2.yaml"), 1);
+    assert_says("says under people who may speak, p2.yaml does not");
+}
+
 /* What a hurried hand does: the first site's file once more instead of the second's, the witnesses' other
  * port, one path for two keys. */
 static void files_that_were_mixed_up_fail(void **state)
@@ -354,6 +387,7 @@ int main(void)
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
+        cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),
         cmocka_unit_test(files_that_were_mixed_up_fail),
         cmocka_unit_test(usage_is_two),
     };

@@ -164,7 +164,7 @@ static void damaged_files_never_give_a_wrong_term_or_log(void **state)
                      .cluster = "test",
                      .witness_id = 1,
                      .incarnation = {{9}},
-                     .is_founder = true}};
+                     .origin = BW_ROLL_FOUNDER}};
     char path[128], kept[128];
     unsigned done = 0;
     uv_loop_t loop;

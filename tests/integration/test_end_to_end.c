@@ -403,7 +403,9 @@ static void a_site_without_its_agent_is_fenced_before_the_other_serves(void **st
     await_service(story, 1, begin);
 
     assert_true(read_beats(&story->sites[1]).first > read_beats(a).last);
-    assert_true(count_scripts(a, "fence") >= 1);
+    /* The script has 600 ms, and what the guard runs is no more urgent than this machine's other
+     * work: whether it came to its first line is not the guard's to say. */
+    assert_true(count_lines(a, "guard.log", "event=fence.begun") >= 1);
 
     /* It comes back, stands by, and gives nothing and takes nothing. */
     a->agent = run(a, BW_LAB_AGENT);

@@ -103,6 +103,31 @@ static void a_guard_whose_script_is_refused_enforces(void **state)
     assert_enforced_and_refused(rig, end_ms);
 }
 
+/* 5.4: what others can change it does not begin with; what it armed before ends all the same. */
+static void a_guard_whose_file_others_can_change_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    do_in(rig, "chmod g+w site.yaml");
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+    assert_true(rig_has(rig, "log", "error: others can change it: "));
+}
+
+static void a_guard_whose_state_others_can_change_enforces(void **state)
+{
+    struct rig *rig = *state;
+    const uint64_t end_ms = serve_and_lose_both(rig, 1);
+
+    do_in(rig, "chmod g+w state/guard/g.memory run/*-guard/lock");
+    rig_guard_start(rig);
+
+    assert_enforced_and_refused(rig, end_ms);
+    assert_true(rig_has(rig, "log", "state_dir: others can change it: "));
+}
+
 /* Of another version: nothing of it can be taken from it. */
 static void a_guard_that_cannot_read_its_state_enforces(void **state)
 {
@@ -324,6 +349,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_guard_whose_file_does_not_parse_enforces),
         TEST(a_guard_whose_script_is_refused_enforces),
+        TEST(a_guard_whose_file_others_can_change_enforces),
+        TEST(a_guard_whose_state_others_can_change_enforces),
         TEST(a_guard_that_cannot_read_its_state_enforces),
         TEST(mirrors_whose_guard_lives_are_left_to_it),
         TEST(the_epoch_of_a_cluster_that_is_gone_is_enforced_and_forgotten),

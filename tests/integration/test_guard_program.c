@@ -143,6 +143,9 @@ static void scripts_change_with_sighup_and_a_bad_file_changes_nothing(void **sta
     rig_put(rig, "site.yaml", 0644, "groups: nonsense\n");
     assert_int_equal(kill(rig->guard, SIGHUP), 0);
     rig_wait_log(rig, "config.refused");
+    rig_put(rig, "site.yaml", 0664, text);
+    assert_int_equal(kill(rig->guard, SIGHUP), 0);
+    rig_wait_log(rig, "others can change it: ");
     assert_string_equal(rig_run(&rig->agent, 1, BW_ACTION_STATUS).line, "started");
     rig_put(rig, "other.sh", 0755, "#!/bin/sh\necho stopped\n");
     memcpy(strstr(text, "status.sh"), " other.sh", 9);

@@ -272,6 +272,28 @@ static void connections_are_reused_until_the_credentials_change(void **state)
     assert_string_equal(get(fixture, "/echo").body, "1 GET ");
 }
 
+/* Both the one that waits and those that come. */
+static void who_is_revoked_is_left_at_once_and_asked_no_more(void **state)
+{
+    static const char *const entry = "witness/w1";
+    struct fixture *fixture = *state;
+    struct bw_credentials *credentials;
+    struct result waiting = {0};
+
+    assert_string_equal(get(fixture, "/echo").body, "0 GET ");
+    (void)begin(fixture, "/hang", &waiting);
+    credentials = load(operator_path);
+    assert_int_equal(bw_credentials_revoke(credentials, &entry, 1, NULL), BW_OK);
+    assert_int_equal(bw_http_client_set_credentials(&fixture->client, credentials, NULL), BW_OK);
+    bw_credentials_free(credentials);
+
+    assert_int_equal(waiting.count, 1);
+    assert_int_equal(waiting.err, BW_ERR_AUTH);
+    assert_get_ends(fixture, "/echo", BW_ERR_AUTH, "revoked");
+    use_credentials(fixture, operator_path); /* taken off the list again */
+    assert_string_equal(get(fixture, "/echo").body, "2 GET ");
+}
+
 static void a_connection_that_died_while_idle_is_replaced(void **state)
 {
     struct fixture *fixture = *state;
@@ -308,7 +330,7 @@ static void requests_at_once_each_get_their_own_answer(void **state)
     }
     assert_null(bw_http_client_send(&fixture->client, &call, on_done, NULL, &fixture->diag));
     assert_int_equal(fixture->diag.err, BW_ERR_LIMIT);
-    assert_non_null(strstr(fixture->diag.text, "32 requests are in flight"));
+    assert_non_null(strstr(fixture->diag.text, "48 requests are in flight"));
     for (size_t i = 0; i < BW_HTTP_EXCHANGES_MAX; i++) {
         wait_for(fixture, &results[i]);
         (void)snprintf(body, sizeof body, "body-%zu.", i);
@@ -676,8 +698,8 @@ static void answer_with_peer(struct bw_http_request *request, void *user)
 }
 
 static const struct bw_http_route routes[] = {
-    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT), answer_with_peer},
-    {"GET", "/v1/status", BW_ROLES_ANY, answer_with_peer},
+    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, answer_with_peer},
+    {"GET", "/v1/status", BW_ROLES_ANY, BW_HTTP_ABOUT_NOTHING, answer_with_peer},
 };
 
 static struct bw_instant no_clock(void *user)
@@ -729,6 +751,7 @@ int main(void)
         test(every_status_is_an_answer),
         test(bodies_are_sent_with_their_method),
         test(connections_are_reused_until_the_credentials_change),
+        test(who_is_revoked_is_left_at_once_and_asked_no_more),
         test(a_connection_that_died_while_idle_is_replaced),
         test(redirects_and_proxies_are_ignored),
         test(requests_at_once_each_get_their_own_answer),

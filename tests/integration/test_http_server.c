@@ -201,6 +201,25 @@ static void rights_are_judged_before_anything_else(void **state)
     assert_int_equal(house->handled_count, 0);
 }
 
+/* After the role, and before a body is looked at. */
+static void what_a_route_is_about_is_judged_after_the_role(void **state)
+{
+    struct house *house = open_house(state);
+    struct test_answer answer = ask(house, house->viewer, GET("/v1/groups/" FORBIDDEN_GROUP));
+
+    assert_int_equal(answer.status, 403);
+    assert_string_equal(answer.body, "{\"error\":\"bob may not\",\"hint\":\"ask another\"}\n");
+    assert_true(answer.closes);
+    assert_int_equal(status_of(house, house->operator_,
+                               POST("/v1/groups/" FORBIDDEN_GROUP "/mode", "99999999")),
+                     403);
+    answer = ask(house, house->viewer, POST("/v1/groups/" FORBIDDEN_GROUP "/mode", "0"));
+    assert_int_equal(answer.status, 403);
+    assert_non_null(strstr(answer.body, "your certificate's role"));
+    assert_int_equal(house->handled_count, 0);
+    assert_int_equal(status_of(house, house->viewer, GET("/v1/groups/forbidde")), 200);
+}
+
 static void identity_of_another_cluster_is_none(void **state)
 {
     struct house *house = open_house(state);
@@ -441,6 +460,7 @@ int main(void)
         TEST(receipt_is_read_after_the_last_byte),
         TEST(error_texts_are_escaped_json),
         TEST(rights_are_judged_before_anything_else),
+        TEST(what_a_route_is_about_is_judged_after_the_role),
         TEST(identity_of_another_cluster_is_none),
         TEST(two_uris_are_no_identity),
         TEST(foreign_expired_and_early_certificates_are_turned_away),

@@ -262,24 +262,24 @@ static void one_identity_has_its_share_and_no_more(void **state)
     test_https_close(&other);
 }
 
-static void people_leave_room_for_programs(void **state)
+static void operators_leave_room_for_programs(void **state)
 {
     struct house *house = *state;
-    struct test_https people[3];
+    struct test_https operator[3];
     struct test_https agents[2];
 
     house->config.people_connections_max = 2;
     (void)open_house(state);
     for (int i = 0; i < 2; i++)
         assert_true(test_https_open(&agents[i], house->port, house->agent));
-    assert_true(test_https_open(&people[0], house->port, house->viewer));
-    assert_true(test_https_open(&people[1], house->port, house->viewer));
-    assert_true(test_https_open(&people[2], house->port, house->operator_));
-    assert_true(test_https_is_at_end(&people[0]));
+    assert_true(test_https_open(&operator[0], house->port, house->viewer));
+    assert_true(test_https_open(&operator[1], house->port, house->viewer));
+    assert_true(test_https_open(&operator[2], house->port, house->operator_));
+    assert_true(test_https_is_at_end(&operator[0]));
     order(house, count_connections);
     assert_int_equal(house->counters.evicted[BW_HTTP_EVICTION_PEOPLE], 1);
     for (int i = 0; i < 3; i++)
-        test_https_close(&people[i]);
+        test_https_close(&operator[i]);
     for (int i = 0; i < 2; i++)
         test_https_close(&agents[i]);
 }
@@ -381,7 +381,7 @@ int main(void)
         TEST(strangers_and_idle_peers_make_room_for_others),
         TEST(peers_that_wait_for_an_answer_are_never_evicted),
         TEST(one_identity_has_its_share_and_no_more),
-        TEST(people_leave_room_for_programs),
+        TEST(operators_leave_room_for_programs),
         TEST(a_shared_body_is_sent_whole_and_its_slow_readers_can_be_dropped),
         TEST(new_certificate_serves_new_connections_and_old_ones_age_out),
 #undef TEST

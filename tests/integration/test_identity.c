@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/sync.h>
 
@@ -192,8 +193,8 @@ static int forge(const struct forgery *forgery, int i)
                            .instance = instance_of_holder(),
                            .session = {{7}},
                            .number = ++number,
-                           .feature_level = 1,
-                           .guard_level = 1,
+                           .feature_level = BW_FEATURE_LEVEL_NEWEST,
+                           .guard_level = BW_FEATURE_LEVEL_NEWEST,
                            .group_count = 1,
                            .groups = &group};
     struct puppet puppet = {.trio = &cluster.trio, .credentials = forger};
@@ -269,7 +270,7 @@ static void a_witness_that_gives_back_for_an_agent_is_not_believed_at_once(void 
     load_forger(name);
 
     assert_int_equal(forge(&heartbeat, leader), 200);
-    (void)snprintf(from, sizeof from, "from=\"%s/agent -> w%d\"", cluster.sites[0].name,
+    (void)snprintf(from, sizeof from, "from=%s/agent via=w%d ", cluster.sites[0].name,
                    follower + 1);
     assert_true(trio_logs(&cluster.trio, leader, from)); /* who has passed it on */
     forge_at_a_silent_holder(&give_back, leader, 200);

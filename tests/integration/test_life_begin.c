@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include <signal.h>
 #include <stdlib.h>
 
@@ -87,6 +89,36 @@ static void nobody_is_granted_before_every_site_has_reported(void **state)
     real_assert_no_overlap(&cluster);
 }
 
+/* ---- taken off a running production, and put on again ---- */
+
+static bool serves_by_nobody(struct real_cluster *of, int site)
+{
+    return real_is_vacant(of, site) && real_says(of, "mode", "observe");
+}
+
+static void a_group_that_is_deleted_and_applied_again_adopts_what_serves(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    real_serve(&cluster);
+    service = real_service(&cluster, 0);
+    assert_int_equal(real_order(&cluster, "delete", "{}"), 409); /* it is held */
+    assert_int_equal(real_order(&cluster, "mode", "{\"mode\": \"observe\"}"), 200);
+    real_until(&cluster, serves_by_nobody, 0, "the site is let go");
+    while (real_order(&cluster, "delete", "{\"reason\": \"moved\"}") ==
+           409) /* it has not let go yet */
+        (void)usleep(50000);
+    assert_int_equal(real_order(&cluster, "delete", "{}"), 404);
+    assert_false(real_look(&cluster));
+
+    real_apply(&cluster);
+    real_until(&cluster, has_adopted, 0, "what serves is adopted");
+    assert_int_equal(real_number(&cluster, "epoch"), 2);
+    assert_untouched_since(service, 1);
+    real_assert_no_overlap(&cluster);
+}
+
 /* ---- restarts ---- */
 
 /* Programs start well within this lease, on a slow machine too. */
@@ -155,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_running_service_is_adopted_untouched_though_another_site_is_preferred),
         CASE(nobody_is_granted_before_every_site_has_reported),
+        CASE(a_group_that_is_deleted_and_applied_again_adopts_what_serves),
         CASE(an_agent_that_comes_back_renews_and_touches_nothing),
         CASE(a_guard_that_comes_back_resumes_the_deadline_and_touches_nothing),
         CASE(both_that_come_back_in_time_touch_nothing),

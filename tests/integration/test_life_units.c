@@ -168,6 +168,63 @@ static void beside_a_frozen_guard_the_agent_ends_the_units_too(void **state)
     assert_ended_by_d(since);
 }
 
+static bool has_begun_to_start(struct real_cluster *of, int site)
+{
+    return real_runs(of, site, "start") > 0;
+}
+
+/* systemd has the order to start it, and carries it out when neither guard nor agent is there any more: its cgroup is
+ * one that nobody could open before (3.4). */
+static void a_unit_that_comes_up_when_both_daemons_are_gone_ends_by_d(void **state)
+{
+    uint64_t d_ms;
+
+    (void)state;
+    if (!is_played)
+        skip_lacking("cgroups or mounts");
+    real_put(&cluster, 0, "slow", "");
+    real_put(&cluster, 0, "stubborn", "");
+    real_start_sites(&cluster);
+    real_apply_first(&cluster);
+    real_until(&cluster, has_begun_to_start, 0, "a start runs");
+
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    d_ms = real_lease_end_ms(&cluster, 0);
+    real_put(&cluster, 0, "unit_wanted", "");
+    real_until(&cluster, real_service_lives, 0, "the unit is up");
+    assert_true(is_in_the_unit(real_service(&cluster, 0)));
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+
+    print_message("the unit's processes were gone %ld ms before D\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
+}
+
+/* The guard that comes back cannot learn where the unit is: it passes nothing on that it could not
+ * end, and who knows goes on (3.4). */
+static void what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing(void **state)
+{
+    struct bw_instant since;
+
+    (void)state;
+    serve_as_a_unit();
+    real_put(&cluster, 0, "hangs", "");
+    real_put(&cluster, 0, "systemd_is_mute", "");
+    (void)real_end(&cluster.sites[0].agent, SIGKILL);
+    (void)real_end(&cluster.sites[0].guard, SIGKILL);
+    since = bw_clock_now();
+    real_start_guard(&cluster, 0);
+    real_start_agent(&cluster, 0);
+
+    real_until(&cluster, real_service_is_gone, 0, "the service is ended");
+    const uint64_t d_ms = since.boot_ns / BW_NS_PER_MS + TTL_MS; /* at the latest */
+
+    print_message("the unit's processes were gone %ld ms before D at the latest\n",
+                  (long)d_ms - (long)real_last_beat_ms(&cluster, 0));
+    assert_true(real_last_beat_ms(&cluster, 0) < d_ms);
+}
+
 #define CASE(claim) cmocka_unit_test_setup_teardown(claim, set_up, tear_down)
 
 int main(void)
@@ -178,6 +235,8 @@ int main(void)
         CASE(scripts_that_hang_delay_the_end_of_no_unit),
         CASE(a_search_through_all_processes_delays_the_end_of_no_unit),
         CASE(beside_a_frozen_guard_the_agent_ends_the_units_too),
+        CASE(a_unit_that_comes_up_when_both_daemons_are_gone_ends_by_d),
+        CASE(what_an_earlier_enforcer_can_end_it_ends_while_systemd_says_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <breakwater/sys/clock.h>
+#include <breakwater/sys/core_dump.h>
 #include <breakwater/sys/process_tree.h>
 #include <breakwater/sys/script.h>
 
@@ -245,6 +246,27 @@ static void script_starts_from_a_clean_state(void **state)
                                   "o:SigIgn:0000000000000000\n");
     (void)signal(SIGUSR1, SIG_DFL);
     (void)umask(before);
+}
+
+/* 5.3: what a guard does for its own memory is none of the service's business. */
+static void script_may_leave_a_core_dump_as_its_user_wants(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    struct rlimit before;
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+    limit = before;
+    if (limit.rlim_max >= 8192)
+        limit.rlim_cur = 8192;
+    assert_int_equal(setrlimit(RLIMIT_CORE, &limit), 0);
+    assert_int_equal(system("cat /proc/self/coredump_filter >/dev/null"), 0);
+    assert_true(bw_core_dump_forbid());
+    run_text(f, "#!/bin/bash\ncat /proc/self/coredump_filter\nulimit -S -c\n");
+    bw_core_dump_allow_again();
+    assert_int_equal(setrlimit(RLIMIT_CORE, &before), 0);
+
+    assert_string_equal(f->lines, limit.rlim_cur == 8192 ? "o:00000033\no:8\n" : "o:00000033\no:0\n");
 }
 
 /* ---- output without bound ---------------------------------------------------------------------
@@ -642,6 +664,7 @@ int main(void)
         BOTH(missing_interpreter_is_not_started_and_says_why),
         BOTH(environment_is_ours_without_breakwater_then_what_is_given),
         BOTH(script_starts_from_a_clean_state),
+        BOTH(script_may_leave_a_core_dump_as_its_user_wants),
         BOTH(hundred_megabytes_of_output_neither_block_nor_grow_us),
         BOTH(line_too_long_is_cut_and_said_to_be),
         BOTH(nothing_runs_before_the_go_ahead),

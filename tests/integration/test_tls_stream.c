@@ -512,6 +512,122 @@ static void deadline_closes_an_open_stream(void **state)
     assert_int_equal(f->server.why, BW_ERR_TIMEOUT);
 }
 
+/* A context as the server's, by which `entry` counts no more. */
+static struct ssl_ctx_st *revoking_context(struct fixture *f, const char *entry)
+{
+    struct bw_credentials *credentials;
+    struct ssl_ctx_st *context;
+    char path[TEST_PKI_PATH_BYTES];
+
+    test_pki_issue_uri(&f->pki, "server.pem", "breakwater://prod/witness/w1", path);
+    assert_int_equal(bw_credentials_load(f->pki.ca_path, path, &credentials, NULL), BW_OK);
+    assert_int_equal(bw_credentials_revoke(credentials, &entry, 1, NULL), BW_OK);
+    assert_int_equal(bw_tls_context_new(credentials, BW_TLS_SERVER_REQUIRED, &context, NULL),
+                     BW_OK);
+    bw_credentials_free(credentials);
+    return context;
+}
+
+static void revoked_peer_is_refused_and_told_so(void **state)
+{
+    struct fixture *f = *state;
+
+    bw_tls_context_free(f->server_context);
+    f->server_context = revoking_context(f, "witness/w2");
+    dial(f);
+    wait_until(f, both_closed);
+
+    assert_false(f->server.ready);
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->server.text, "revoked"));
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->client.text, "revoked"));
+}
+
+static void open_stream_ends_when_its_peer_is_revoked_and_not_when_another_is(void **state)
+{
+    struct fixture *f = *state;
+    struct ssl_ctx_st *other = revoking_context(f, "witness/w3");
+    struct ssl_ctx_st *ours = revoking_context(f, "witness/w2");
+
+    dial(f);
+    wait_until(f, both_ready);
+    bw_tls_stream_judge(f->server.stream, other);
+    assert_int_equal(bw_tls_stream_write(f->server.stream, "x", 1), BW_OK);
+    bw_tls_stream_judge(f->server.stream, ours);
+    wait_until(f, server_closed);
+
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->server.text, "revoked"));
+    bw_tls_context_free(other);
+    bw_tls_context_free(ours);
+}
+
+static void open_stream_ends_when_its_peers_ca_is_trusted_no_more(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf leaf = {.uris = {"breakwater://prod/witness/w1"}};
+    struct ssl_ctx_st *foreign = issue_context(&f->foreign, &leaf, BW_TLS_CLIENT);
+
+    dial(f);
+    wait_until(f, both_ready);
+    bw_tls_stream_judge(f->client.stream, f->client_context);
+    assert_int_equal(bw_tls_stream_write(f->client.stream, "x", 1), BW_OK);
+    bw_tls_stream_judge(f->client.stream, foreign);
+    wait_until(f, client_closed);
+
+    assert_int_equal(f->client.why, BW_ERR_AUTH);
+    bw_tls_context_free(foreign);
+}
+
+/* Whom it would be with is not known yet: whoever dials dials again. */
+static void stream_that_is_not_ready_is_given_up_when_trust_changes(void **state)
+{
+    struct fixture *f = *state;
+
+    dial(f);
+    bw_tls_stream_judge(f->client.stream, f->client_context);
+    wait_until(f, client_closed);
+    assert_int_equal(f->client.why, BW_ERR_CANCELED);
+}
+
+static bool is_accepted(const struct fixture *f)
+{
+    return f->server.stream != NULL;
+}
+
+/* It would go on with whom was trusted before: a revoked peer would be in until the next change. */
+static void handshake_that_has_begun_is_given_up_when_trust_changes(void **state)
+{
+    struct fixture *f = *state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    address.sin_port = htons((uint16_t)strtoul(strrchr(f->address, ':') + 1, NULL, 10));
+    assert_int_equal(connect(silent, (struct sockaddr *)&address, sizeof address), 0);
+    wait_until(f, is_accepted);
+    bw_tls_stream_judge(f->server.stream, f->server_context);
+    wait_until(f, server_closed);
+    assert_int_equal(f->server.why, BW_ERR_CANCELED);
+    (void)close(silent);
+}
+
+static void open_stream_ends_with_its_peers_certificate(void **state)
+{
+    struct fixture *f = *state;
+    const struct test_leaf brief = {
+        .uris = {"breakwater://prod/witness/w2"}, .begins_s = -3600, .ends_s = 4};
+
+    replace_client(f, &f->pki, &brief);
+    dial(f);
+    wait_until(
+        f, both_ready); /* on a machine that is too slow for this the test must be seen to fail */
+    wait_until(f, server_closed);
+
+    assert_int_equal(f->server.why, BW_ERR_AUTH);
+    assert_non_null(strstr(f->server.text, "expired"));
+}
+
 static void finish_delivers_everything_and_ends_in_good_order(void **state)
 {
     struct fixture *f = *state;
@@ -549,6 +665,12 @@ int main(void)
         TEST(unknown_name_is_unreachable),
         TEST(silent_server_ends_the_handshake_in_time),
         TEST(deadline_closes_an_open_stream),
+        TEST(revoked_peer_is_refused_and_told_so),
+        TEST(open_stream_ends_when_its_peer_is_revoked_and_not_when_another_is),
+        TEST(open_stream_ends_when_its_peers_ca_is_trusted_no_more),
+        TEST(stream_that_is_not_ready_is_given_up_when_trust_changes),
+        TEST(handshake_that_has_begun_is_given_up_when_trust_changes),
+        TEST(open_stream_ends_with_its_peers_certificate),
         TEST(finish_delivers_everything_and_ends_in_good_order),
 #undef TEST
     };

@@ -14,6 +14,7 @@
 #include <breakwater/sys/unit_reach.h>
 
 #include "janitor.h"
+#include "lacking.h"
 
 struct fixture {
     char dir[64];
@@ -72,7 +73,7 @@ static int set_up(void **state)
     assert_int_equal(bw_script_runner_init(&f.runner, &f.loop, false, &diag), BW_OK);
     if (bw_unit_reach_init(&f.reach, &f.loop, &f.runner, names, 1, &events, &f, &diag) != BW_OK) {
         print_message("%s\n", diag.text);
-        exit(77); /* no systemctl, no reach `units` */
+        exit_lacking("cgroups"); /* no systemctl, no reach `units` */
     }
     f.reach.units.systemctl = f.systemctl;
     *state = &f;

@@ -127,6 +127,22 @@ static void units_are_down_only_when_all_are_seen_down(void **state)
     assert_false(bw_units_are_down(&f->units));
 }
 
+/* A start that waits for another unit begins when that is there, whoever has ended what ordered it (3.2.4). */
+static void a_unit_that_systemd_has_a_job_for_is_not_down(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(look(f, BLOCK("loaded", "inactive", "") "echo Job=\necho\n" BLOCK(
+                              "loaded", "inactive", "") "echo Job=4711\n"),
+                     BW_OK);
+    assert_int_equal(f->units.units[0].activity, BW_UNIT_DOWN);
+    assert_int_equal(f->units.units[1].activity, BW_UNIT_UP);
+    assert_false(bw_units_are_down(&f->units));
+    assert_int_equal(
+        look(f, BLOCK("loaded", "inactive", "") "echo\n" BLOCK("loaded", "inactive", "")), BW_OK);
+    assert_true(bw_units_are_down(&f->units));
+}
+
 /* Unknown is never down: each of these answers hides something. */
 static void answer_that_is_not_understood_never_counts_as_down(void **state)
 {
@@ -250,18 +266,61 @@ static void inactive_unit_with_processes_is_up_until_they_are_killed(void **stat
     janitor_forget(tag);
 }
 
+#define IN_SLICE(id, slice, cgroup)                                                                \
+    "echo Id=" id "; echo Slice=" slice "; " BLOCK("loaded", "inactive", cgroup)
+
+/* Whoever has to end one that comes up when nobody looks any more knows where (3.4). */
+static void a_unit_that_was_never_up_is_known_by_its_slice(void **state)
+{
+    struct fixture *f = *state;
+    const struct bw_unit *units = f->units.units;
+
+    strcpy(f->units.root, "/lxc.payload");
+    assert_int_equal(look(f, IN_SLICE("postgres.service", "system.slice", "") "echo\n" IN_SLICE(
+                              "harbor@1.service", "system-harbor.slice", "")),
+                     BW_OK);
+    assert_string_equal(units[0].cgroup, "/lxc.payload/system.slice/postgres.service");
+    assert_string_equal(units[1].cgroup,
+                        "/lxc.payload/system.slice/system-harbor.slice/harbor@1.service");
+    assert_true(bw_units_are_down(&f->units));
+    assert_int_equal(bw_units_kill_now(&f->units, &f->diag), BW_OK); /* none is there */
+
+    strcpy(f->units.root, "");
+    assert_int_equal(look(f, IN_SLICE("postgres.service", "a-b.slice", "") "echo\n" IN_SLICE(
+                              "memory.service", "-.slice", "")),
+                     BW_OK);
+    assert_string_equal(units[0].cgroup, "/a.slice/a-b.slice/postgres.service");
+    assert_string_equal(units[1].cgroup, "/_memory.service");
+}
+
+static void where_a_unit_was_seen_up_counts_until_its_slice_is_another(void **state)
+{
+    struct fixture *f = *state;
+    const char *const up = IN_SLICE("a", "s.slice", "/odd/a") "echo\n" IN_SLICE("b", "s.slice", "/odd/b");
+    const char *const down = IN_SLICE("a", "s.slice", "") "echo\n" IN_SLICE("b", "t.slice", "");
+
+    strcpy(f->units.root, "");
+    assert_int_equal(look(f, up), BW_OK);
+    assert_int_equal(look(f, down), BW_OK);
+    assert_string_equal(f->units.units[0].cgroup, "/odd/a");
+    assert_string_equal(f->units.units[1].cgroup, "/t.slice/b");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(units_are_down_only_when_all_are_seen_down),
+        TEST(a_unit_that_systemd_has_a_job_for_is_not_down),
         TEST(answer_that_is_not_understood_never_counts_as_down),
         TEST(systemctl_that_hangs_is_a_timeout_and_not_waited_for),
         TEST(error_of_systemctl_is_passed_on_in_its_words),
         TEST(signal_goes_to_all_units_by_name_and_one_call_at_a_time),
         TEST(names_that_are_no_units_are_refused),
         TEST(inactive_unit_with_processes_is_up_until_they_are_killed),
+        TEST(a_unit_that_was_never_up_is_known_by_its_slice),
+        TEST(where_a_unit_was_seen_up_counts_until_its_slice_is_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

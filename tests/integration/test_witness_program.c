@@ -127,7 +127,7 @@ static uint64_t begin_serving(void)
     return wait_for_confirmation();
 }
 
-struct heard {
+struct contact {
     enum bw_order_kind order;
     uint64_t confirmed;
     bool is_leader;
@@ -135,7 +135,7 @@ struct heard {
 
 /* One sync of `puppet` at each witness. What must never be is asserted of each answer: a witness that
  * does not lead confirms nothing. True: one of them leads, and all name it. */
-static bool ask_each(struct puppet *puppet, struct heard heard[TRIO_WITNESSES])
+static bool ask_each(struct puppet *puppet, struct contact contact[TRIO_WITNESSES])
 {
     int leads = 0;
     bool is_named_by_all = true;
@@ -146,16 +146,16 @@ static bool ask_each(struct puppet *puppet, struct heard heard[TRIO_WITNESSES])
 
         assert_int_equal(puppet_sync(puppet, i), 200);
         told = puppet_told(puppet);
-        heard[i].order = told != NULL ? told->order.kind : BW_ORDER_NONE;
-        heard[i].confirmed = told != NULL ? told->confirmed_epoch : 0;
-        heard[i].is_leader = puppet->answer.is_leader;
-        assert_true(heard[i].is_leader || heard[i].confirmed == 0);
-        leads += heard[i].is_leader ? 1 : 0;
+        contact[i].order = told != NULL ? told->order.kind : BW_ORDER_NONE;
+        contact[i].confirmed = told != NULL ? told->confirmed_epoch : 0;
+        contact[i].is_leader = puppet->answer.is_leader;
+        assert_true(contact[i].is_leader || contact[i].confirmed == 0);
+        leads += contact[i].is_leader ? 1 : 0;
         if (i == 0)
             (void)snprintf(named, sizeof named, "%s", puppet->answer.leader);
         is_named_by_all = is_named_by_all && strcmp(named, puppet->answer.leader) == 0;
     }
-    return leads == 1 && is_named_by_all && heard[named[1] - '1'].is_leader;
+    return leads == 1 && is_named_by_all && contact[named[1] - '1'].is_leader;
 }
 
 /* At a follower that passes it on, until it comes back with a leader's answer; which follower. */
@@ -226,21 +226,21 @@ static void *run_polls(void *user)
 
 static void only_a_leader_after_its_proof_lets_an_unknown_group_go(void **state)
 {
-    struct heard heard[TRIO_WITNESSES];
+    struct contact contact[TRIO_WITNESSES];
     bool is_settled = false;
 
     (void)state;
     trio_start_all(&trio, TRIO_EXECUTED);
     for (int tries = 0; tries < TRIES && !is_settled; tries++) {
         (void)trio_leader(&trio);
-        is_settled = ask_each(&a, heard);
+        is_settled = ask_each(&a, contact);
         assert_true(bw_id_equal(a.answer.cluster_id, trio.cluster_id));
         assert_int_equal(a.answer.generation, 1);
         assert_int_equal(a.answer.member_count, 3);
         assert_int_equal(a.answer.number, a.number);
         for (int i = 0; i < TRIO_WITNESSES; i++)
-            assert_int_equal(heard[i].order,
-                             heard[i].is_leader ? BW_ORDER_LET_GO : BW_ORDER_NONE);
+            assert_int_equal(contact[i].order,
+                             contact[i].is_leader ? BW_ORDER_LET_GO : BW_ORDER_NONE);
     }
     assert_true(is_settled);
 }
@@ -258,7 +258,7 @@ static void a_sync_through_a_follower_is_answered_by_the_leader(void **state)
 /* All tell dc-a to run and dc-b to stand by, and the leader alone confirms `epoch`, to dc-a alone. */
 static void await_orders(uint64_t epoch)
 {
-    struct heard of_a[TRIO_WITNESSES], of_b[TRIO_WITNESSES];
+    struct contact of_a[TRIO_WITNESSES], of_b[TRIO_WITNESSES];
     bool is_settled = false;
 
     for (int tries = 0; tries < TRIES && !is_settled; tries++) {
@@ -318,6 +318,33 @@ static void a_leader_without_a_majority_confirms_nothing(void **state)
     assert_int_equal(puppet_told(&a)->confirmed_epoch, 0);
     assert_false(a.answer.is_leader);
     assert_int_equal(puppet_told(&a)->order.kind, BW_ORDER_RUN);
+}
+
+/* Its own answer, which is freed: the sanitizer looks when it ends. */
+static void a_follower_that_reaches_no_leader_answers_itself_and_ends_well(void **state)
+{
+    int follower = -1;
+
+    (void)state;
+    a.wants_relay = true;
+    for (int tries = 0; tries < TRIES && follower < 0; tries++) {
+        int leader;
+
+        for (int i = 0; i < TRIO_WITNESSES; i++)
+            if (trio.pids[i] == 0)
+                trio_start(&trio, i, TRIO_EXECUTED);
+        leader = trio_leader(&trio);
+        follower = (leader + 1) % TRIO_WITNESSES;
+        (void)trio_stop(&trio, leader, SIGKILL);
+        (void)trio_stop(&trio, (leader + 2) % TRIO_WITNESSES, SIGKILL);
+        assert_int_equal(puppet_sync(&a, follower), 200);
+        assert_false(a.answer.is_leader);
+        if (!trio_has_logged(&trio, follower, "relay.failed"))
+            follower = -1; /* it took so long that it knew of no leader any more */
+    }
+    assert_true(follower >= 0);
+
+    assert_int_equal(trio_stop(&trio, follower, SIGTERM), 0);
 }
 
 static void a_killed_leader_is_replaced_and_the_new_one_confirms_again(void **state)
@@ -563,6 +590,7 @@ int main(void)
         CLAIM(only_a_leader_confirms_and_others_tell_the_order),
         CLAIM(one_follower_is_enough_to_renew),
         CLAIM(a_leader_without_a_majority_confirms_nothing),
+        CLAIM(a_follower_that_reaches_no_leader_answers_itself_and_ends_well),
         CLAIM(a_killed_leader_is_replaced_and_the_new_one_confirms_again),
         CLAIM(state_survives_the_death_of_all),
         CLAIM(a_witness_that_lost_its_disk_gives_no_epoch_twice),

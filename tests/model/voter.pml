@@ -27,7 +27,7 @@
 #define A_MAJORITY 1
 #define NAME(w) (1 + (w))
 
-mtype = { ONE_DECISION, ONE_LEADER, UNREACHED }
+mtype = { ONE_DECISION, ONE_LEADER, ROSTER_OF_ALL, UNREACHED }
 #define MUST(what, holds) assert((holds) && what)
 
 /* ---- on disk ---- */
@@ -157,8 +157,19 @@ inline lead(w) {
 
 /* ---- the log ---- */
 
+#ifdef M_ROSTER_OF_SOME
+#define ALL_HAVE_ROSTER(w) 1
+#else
+#define ALL_HAVE_ROSTER(w) \
+    (!unwritten[w] && acknowledged[w * N + (w + 1) % N] >= 1 && acknowledged[w * N + (w + 2) % N] >= 1)
+#endif
+/* Whom the votes of all may need one day: a disk that still has no roster then. */
+#define HAS_ROSTER(w) (rostered[w] || wiped == (w))
 inline decide(w) {
-    leads[w] && !decision[w] ->
+    leads[w] && !decision[w] && ALL_HAVE_ROSTER(w) ->
+#ifdef CHECK_ROSTERS
+    MUST(ROSTER_OF_ALL, HAS_ROSTER(0) && HAS_ROSTER(1) && HAS_ROSTER(2));
+#endif
     before_writing(w);
     decision[w] = 1 + w; length[w]++; last[w] = term[w];
     printf("w%d writes its decision\n", NAME(w))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/machine/agent.h>
 
 #define MS         BW_NS_PER_MS
@@ -19,6 +20,8 @@ struct rig {
     struct bw_agent_state state;
     struct bw_prng chance;
     uint64_t now_ms;
+    uint64_t raw_behind_ms; /* the other clock is so far from it */
+    uint64_t boot_behind_ms;
     uint64_t step_ms; /* each look at the clocks finds them so much later */
     char log[8192];   /* what was asked for since `forget`: "MAKE SYNC:0 POLL:1 ..." */
     struct bw_sync sync;                       /* the newest that was made */
@@ -26,7 +29,10 @@ struct rig {
     struct bw_id saving_cluster;               /* of the newest SAVE */
     uint64_t saving_generation;
     uint64_t saving_epoch[RIG_GROUPS];
+    struct bw_told_members found; /* of before this start */
+    struct bw_told_members keeping; /* of the newest KEEP */
     struct bw_guard_message arm; /* the newest that was sent */
+    struct bw_site_event mirror; /* what was made of the newest reading */
     enum bw_err connect_err;
     bool guard_reads_nothing;
     uint64_t after;              /* of the newest poll */
@@ -63,6 +69,8 @@ static inline void jot_step(struct rig *rig, const struct bw_agent_action *actio
     };
 
     jot(rig, words[action->step->event->kind], action->group);
+    if (action->step->event->kind == BW_SITE_EVENT_MIRROR_READ)
+        rig->mirror = *action->step->event;
 }
 
 static inline void jot_save(struct rig *rig, const struct bw_agent_state *state)
@@ -148,6 +156,10 @@ static inline enum bw_err rig_emit(void *user, const struct bw_agent_action *act
     case BW_AGENT_ACTION_SAVE:
         jot_save(rig, action->state);
         break;
+    case BW_AGENT_ACTION_KEEP_MEMBERS:
+        rig->keeping = *action->told;
+        jot(rig, "KEEP", action->told->member_count);
+        break;
     case BW_AGENT_ACTION_READ_MIRRORS:
         jot(rig, "READ", action->group_count);
         break;
@@ -173,7 +185,8 @@ static inline struct bw_instant rig_now(void *user)
     struct rig *rig = user;
 
     rig->now_ms += rig->step_ms;
-    return (struct bw_instant){rig->now_ms * MS, rig->now_ms * MS};
+    return (struct bw_instant){(rig->now_ms - rig->boot_behind_ms) * MS,
+                               (rig->now_ms - rig->raw_behind_ms) * MS};
 }
 
 static inline bool has_asked(const struct rig *rig, const char *words)
@@ -296,8 +309,10 @@ static inline void answered(struct rig *rig, uint32_t witness, const struct repl
 
 static const char *const rig_addresses[] = {"w1:7400", "w2:7400", "w3:7400"};
 
-/* Of a cluster that it knows, or (`generation` 0) of none yet. */
-static inline void begin(struct rig *rig, uint64_t generation)
+/* Of a cluster that it knows, or (`generation` 0) of none yet. `found`: the members of before this start, or
+ * NULL. */
+static inline void begin_with(struct rig *rig, uint64_t generation,
+                              const struct bw_told_members *found)
 {
     const struct bw_site_limits limits = {
         .check_interval_ns = 5000 * MS,
@@ -305,6 +320,8 @@ static inline void begin(struct rig *rig, uint64_t generation)
         .has_script = {[BW_ACTION_START] = true, [BW_ACTION_STOP] = true, [BW_ACTION_STATUS] = true}};
 
     memset(rig, 0, sizeof *rig);
+    if (found != NULL)
+        rig->found = *found;
     rig->now_ms = 3600000;
     bw_prng_init(&rig->chance, 7);
     (void)snprintf(rig->kept[0].name, sizeof rig->kept[0].name, "harbor");
@@ -322,10 +339,12 @@ static inline void begin(struct rig *rig, uint64_t generation)
                               .driver = {.user = rig, .now = rig_now, .emit = rig_emit},
                               .site = "a",
                               .name = "a1",
+                              .feature_level = BW_FEATURE_LEVEL_NEWEST,
                               .session = rig_session,
                               .boot_id = rig_boot,
                               .time_namespace = 1,
                               .state = &rig->state,
+                              .told = found != NULL ? &rig->found : NULL,
                               .chance = &rig->chance,
                               .groups = rig->groups,
                               .sync_groups = rig->sync_groups,
@@ -336,6 +355,11 @@ static inline void begin(struct rig *rig, uint64_t generation)
                                    &rig->kept[i].memory);
     assert_int_equal(bw_agent_machine_use_witnesses(&rig->machine, rig_addresses, 3, NULL), BW_OK);
     bw_agent_machine_begin(&rig->machine);
+}
+
+static inline void begin(struct rig *rig, uint64_t generation)
+{
+    begin_with(rig, generation, NULL);
 }
 
 /* It has said its first sync to all, polls all, and its guard is there. */

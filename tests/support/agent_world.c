@@ -68,7 +68,7 @@ static void respond(struct agent_world_witness *witness, struct bw_http_request 
         answer.group_count = 0;
     if (bw_sync_answer_encode(&answer, bytes, sizeof bytes, &size, &diag) != BW_OK)
         fail_msg("%s", diag.text);
-    bw_http_respond(request, 200, "application/x-protobuf", bytes, size);
+    bw_http_respond(request, 200, "application/protobuf", bytes, size);
 }
 
 static void on_sync_gone(struct bw_http_request *request, void *user)
@@ -117,7 +117,7 @@ static void on_sync(struct bw_http_request *request, void *user)
         bw_http_defer(request, 0, &held_later, witness);
         break;
     case AGENT_WORLD_GARBLES:
-        bw_http_respond(request, 200, "application/x-protobuf", "\xff\x00garbage\x80", 10);
+        bw_http_respond(request, 200, "application/protobuf", "\xff\x00garbage\x80", 10);
         break;
     case AGENT_WORLD_FAILS:
         bw_http_respond_error(request, 500, "it fails", NULL);
@@ -153,7 +153,7 @@ static void on_poll(struct bw_http_request *request, void *user)
     witness->polls++;
     assert_int_equal(bw_http_query(request, "after", after, sizeof after), BW_OK);
     if (witness->manner == AGENT_WORLD_GARBLES) {
-        bw_http_respond(request, 200, "application/x-protobuf", "\x01\x02", 2);
+        bw_http_respond(request, 200, "application/protobuf", "\x01\x02", 2);
     } else if (witness->manner == AGENT_WORLD_FAILS) {
         bw_http_respond_error(request, 500, "it fails", NULL);
     } else if (witness->manner == AGENT_WORLD_ANSWERS &&
@@ -166,8 +166,8 @@ static void on_poll(struct bw_http_request *request, void *user)
 }
 
 static const struct bw_http_route routes[] = {
-    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT), on_sync},
-    {"GET", "/v1/agent/orders", BW_ROLE_BIT(BW_ROLE_AGENT), on_poll},
+    {"POST", "/v1/agent/sync", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, on_sync},
+    {"GET", "/v1/agent/orders", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_SELF, on_poll},
 };
 
 void agent_world_set_reachable(struct agent_world *world, int index, bool is_reachable)

@@ -12,6 +12,7 @@ import socket
 from verdict import attempt, run
 
 WITNESSES = ("w1", "w2", "w3")
+os.umask(0o022)  # a daemon refuses what others than its user can change, whoever runs the test
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

@@ -159,7 +159,8 @@ bool world_sync(struct world *world, int site)
     struct bw_sync_group group = {
         .renew_epoch = puppet->renew_epoch, .released = puppet->released, .report = puppet->report};
     struct bw_sync sync = {.cluster_id = world->cluster.id,
-                           .generation = world->cluster.generation,
+                           .generation = puppet->generation != 0 ? puppet->generation
+                                                                 : world->cluster.generation,
                            .instance = puppet->instance,
                            .session = puppet->session,
                            .boot_id = puppet->boot_id,

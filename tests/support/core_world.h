@@ -24,6 +24,7 @@ struct world_site {
     uint64_t renew_epoch;
     struct bw_released released;
     struct bw_report report;
+    uint64_t generation; /* that it knows of the cluster; 0: the newest */
 };
 
 struct world {

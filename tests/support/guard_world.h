@@ -41,9 +41,14 @@ struct world {
 static const struct bw_id instance_a = {{1}};
 static const struct bw_id instance_b = {{2}};
 
+#define BEGIN_MS 100000
+static uint64_t raw_slow_permille; /* by how much CLOCK_MONOTONIC_RAW is slower, from BEGIN_MS on */
+
 static inline struct bw_instant at_ms(uint64_t ms)
 {
-    return (struct bw_instant){ms * MS, ms * MS};
+    const uint64_t since_ms = ms > BEGIN_MS ? ms - BEGIN_MS : 0;
+
+    return (struct bw_instant){ms * MS, ms * MS - since_ms * raw_slow_permille * (MS / 1000)};
 }
 
 static inline void note(struct world *world, const char *text, const char *more)
@@ -119,6 +124,10 @@ static inline void perform(struct world *world, const struct bw_guard_action *ac
         note(world, "KILL_REACH", "");
         break;
     case BW_GUARD_ACTION_SEND:
+        assert_string_equal(action->message.group, world->guard.group);
+        if (action->message.kind == BW_GUARD_MESSAGE_RUN_ENDED &&
+            action->message.ended.result == BW_RUN_REFUSED)
+            assert_int_equal(action->message.ended.exit_status, -1); /* nothing has run */
         world->last[action->message.kind] = action->message;
         world->sent[action->message.kind]++;
         break;
@@ -197,6 +206,10 @@ static inline void assert_saved(struct world *world, const struct bw_guard_event
     world->memory = world->guard.memory;
 }
 
+/* Who tells a story hears of each step what it asked for; NULL: nobody does. */
+static void (*on_guard_step)(const struct world *world, const struct bw_guard_event *event,
+                             const struct bw_guard_actions *out);
+
 static inline void step(struct world *world, const struct bw_guard_event *event)
 {
     struct bw_guard_actions out;
@@ -205,9 +218,12 @@ static inline void step(struct world *world, const struct bw_guard_event *event)
 
     if (!is_same_mirror(&world->mirror, &world->guard.mirror))
         world->mirrored = world->guard.mirror; /* the test has changed it */
+    memset(&out, 0xa5, sizeof out); /* an action carries what it says, and nothing of an earlier one */
     bw_guard_step(&world->guard, event, at_ms(world->now_ms), &out);
     assert_mirrored(world, event, &out);
     assert_saved(world, event, &out);
+    if (on_guard_step != NULL)
+        on_guard_step(world, event, &out);
     world->wake_at = out.wake_at;
     for (uint32_t i = 0; i < out.count; i++)
         perform(world, &out.list[i]);
@@ -319,7 +335,7 @@ static inline void begin(struct world *world)
     const struct bw_guard_memory memory = {.sight = {.seen = BW_REACH_INSIDE, .digest = 1}};
 
     memset(world, 0, sizeof *world);
-    world->now_ms = 100000;
+    world->now_ms = BEGIN_MS;
     bw_guard_init(&world->guard, "g", &limits, &memory, NULL, at_ms(world->now_ms));
     hello(world, instance_a);
 }

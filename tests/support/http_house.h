@@ -156,15 +156,16 @@ static inline void handle_error(struct bw_http_request *request, void *user)
 
 #define ALL BW_ROLES_ANY
 static const struct bw_http_route routes[] = {
-    {"GET", "/healthz", BW_HTTP_OPEN, handle_health},
-    {"POST", "/v1/echo", BW_ROLE_BIT(BW_ROLE_AGENT), handle_echo},
-    {"POST", "/v1/receipt", BW_ROLE_BIT(BW_ROLE_AGENT), handle_receipt},
-    {"GET", "/v1/groups/{name}", ALL, handle_group},
-    {"GET", "/v1/groups/{name}/history", ALL, handle_group},
-    {"POST", "/v1/groups/{name}/mode", BW_ROLE_BIT(BW_ROLE_OPERATOR), handle_error},
-    {"GET", "/v1/wait", BW_ROLE_BIT(BW_ROLE_AGENT), handle_wait},
-    {"GET", "/v1/big", ALL, handle_big},
-    {"GET", "/v1/shared", ALL, handle_shared},
+    {"GET", "/healthz", BW_HTTP_OPEN, BW_HTTP_ABOUT_NOTHING, handle_health},
+    {"POST", "/v1/echo", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_NOTHING, handle_echo},
+    {"POST", "/v1/receipt", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_NOTHING, handle_receipt},
+    {"GET", "/v1/groups/{name}", ALL, BW_HTTP_ABOUT_GROUP, handle_group},
+    {"GET", "/v1/groups/{name}/history", ALL, BW_HTTP_ABOUT_GROUP, handle_group},
+    {"POST", "/v1/groups/{name}/mode", BW_ROLE_BIT(BW_ROLE_OPERATOR), BW_HTTP_ABOUT_GROUP,
+     handle_error},
+    {"GET", "/v1/wait", BW_ROLE_BIT(BW_ROLE_AGENT), BW_HTTP_ABOUT_NOTHING, handle_wait},
+    {"GET", "/v1/big", ALL, BW_HTTP_ABOUT_NOTHING, handle_big},
+    {"GET", "/v1/shared", ALL, BW_HTTP_ABOUT_NOTHING, handle_shared},
 };
 
 static inline struct bw_instant read_clock(void *user)
@@ -173,6 +174,21 @@ static inline struct bw_instant read_clock(void *user)
 
     house->clock_reads++;
     return (struct bw_instant){house->clock_reads, house->clock_reads};
+}
+
+/* Nobody may what is about this group. */
+#define FORBIDDEN_GROUP "forbidden"
+
+static inline bool may(const struct bw_http_request *request, struct bw_http_refused *out_refused,
+                       void *user)
+{
+    (void)user;
+    if (request->route->about != BW_HTTP_ABOUT_GROUP ||
+        strcmp(request->segments[0], FORBIDDEN_GROUP) != 0)
+        return true;
+    (void)snprintf(out_refused->error, sizeof out_refused->error, "%s may not", request->peer->name);
+    (void)snprintf(out_refused->hint, sizeof out_refused->hint, "ask another");
+    return false;
 }
 
 static inline void on_answered(const struct bw_http_request *request, int status, void *user)
@@ -275,6 +291,7 @@ static inline int prepare(void **state)
         .routes = routes,
         .route_count = sizeof routes / sizeof routes[0],
         .clock = read_clock,
+        .may = may,
         .on_answered = on_answered,
         .on_handshake_failed = on_handshake_failed,
         .on_evicted = on_evicted,

@@ -9,4 +9,11 @@
         skip();                                                                                   \
     } while (0)
 
+/* Where a fixture finds out: of the whole program. */
+#define exit_lacking(need)                                                                        \
+    do {                                                                                          \
+        print_message("skipped: this machine lacks " need "\n");                                  \
+        exit(77);                                                                                 \
+    } while (0)
+
 #endif

@@ -66,6 +66,7 @@ static inline void note(struct world *world, const struct bw_own_fence_action *a
 
 static inline void happen(struct world *world, const struct bw_own_fence_event *event)
 {
+    memset(&world->actions, 0xa5, sizeof world->actions); /* an action carries what it says alone */
     bw_own_fence_step(&world->fence, event, at_ms(world->now_ms), &world->actions);
     world->asked[0] = '\0';
     for (uint32_t i = 0; i < world->actions.count; i++)

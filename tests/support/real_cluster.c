@@ -301,23 +301,23 @@ bool real_can_fake_boot(void)
 
 /* ---- the played systemd ---- */
 
-/* In a child: starts the service in its cgroup whenever start.sh asks for it. It dies with the test. */
+/* In a child: starts the service whenever start.sh asks for it, each time in a cgroup that is made for it. It dies
+ * with the test. */
 static void play_systemd(const struct real_site *site, pid_t parent)
 {
     char wanted[REAL_PATH_BYTES];
     char service[REAL_PATH_BYTES];
-    struct bw_diag diag;
     int door;
 
     real_path(site, "unit_wanted", wanted);
     real_path(site, "service.sh", service);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)signal(SIGCHLD, SIG_IGN); /* nobody waits for them */
-    if (bw_cgroup_open_door(&site->unit, &door, &diag) != BW_OK)
-        _exit(1);
     while (getppid() == parent) {
         if (unlink(wanted) == 0 && fork() == 0) {
-            if (bw_cgroup_enter(door) && setsid() > 0)
+            (void)rmdir(site->unit.path); /* of one that has ended */
+            if (mkdir(site->unit.path, 0755) == 0 &&
+                bw_cgroup_open_door(&site->unit, &door, NULL) == BW_OK && bw_cgroup_enter(door) && setsid() > 0)
                 (void)execl("/bin/sh", "sh", service, (char *)NULL);
             _exit(1);
         }
@@ -342,6 +342,7 @@ bool real_play_systemd(struct real_cluster *cluster, int number)
                       SYSTEMCTL, diag.text);
         return false;
     }
+    (void)rmdir(site->unit.path); /* it was tried */
     control_group = site->unit.path + strlen("/sys/fs/cgroup");
     if (strncmp(control_group, "/unified/", strlen("/unified/")) == 0)
         control_group += strlen("/unified");
@@ -381,14 +382,15 @@ static int call(const struct real_cluster *cluster, int witness, const char *met
                 const char *path, const char *body, char **out_body)
 {
     char url[256];
-    const struct bw_http_call request = {.method = method,
-                                         .url = url,
-                                         .content_type = body != NULL ? "application/json" : NULL,
-                                         .body = body,
-                                         .body_size = body != NULL ? strlen(body) : 0,
-                                         .timeout_ms = 3 * CALL_MS,
-                                         .connect_timeout_ms = CALL_MS,
-                                         .response_bytes_max = 1024 * 1024};
+    const struct bw_http_call request = {
+        .method = method,
+        .url = url,
+        .content_type = strcmp(method, "GET") != 0 ? "application/json" : NULL,
+        .body = body,
+        .body_size = body != NULL ? strlen(body) : 0,
+        .timeout_ms = 3 * CALL_MS,
+        .connect_timeout_ms = CALL_MS,
+        .response_bytes_max = 1024 * 1024};
     struct bw_http_reply reply;
     struct bw_diag diag = {0};
     int status = 0;
@@ -504,13 +506,21 @@ void real_serve(struct real_cluster *cluster)
     assert_int_equal(real_number(cluster, "epoch"), 1);
 }
 
+int real_order(struct real_cluster *cluster, const char *verb, const char *body)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/v1/groups/harbor/%s", verb);
+    return ask(cluster, "POST", path, body, NULL, 0);
+}
+
 int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms)
 {
     char body[128];
 
     (void)snprintf(body, sizeof body, "{\"to\": \"%s\", \"timeout_ms\": %u}",
                    cluster->sites[site].name, timeout_ms);
-    return ask(cluster, "POST", "/v1/groups/harbor/switchover", body, NULL, 0);
+    return real_order(cluster, "switchover", body);
 }
 
 /* It is to be at `site`, or was ended for it. */

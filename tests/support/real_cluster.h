@@ -82,6 +82,8 @@ void real_apply(struct real_cluster *cluster); /* must be taken */
 /* The same, with site 0 as the first primary. Which site is first is otherwise a matter of who was
  * quick. */
 void real_apply_first(struct real_cluster *cluster);
+/* POST /v1/groups/harbor/`verb`; the HTTP status. */
+int real_order(struct real_cluster *cluster, const char *verb, const char *body);
 int real_switchover(struct real_cluster *cluster, int site, unsigned timeout_ms);
 /* Asks until the move is seen to have begun: a leader that has heard of a site too long ago refuses it
  * (409), and one that is replaced at once has forgotten it. */

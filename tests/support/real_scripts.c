@@ -75,12 +75,16 @@ static const char elsewhere[] = "while [ -d /proc/$OWNER ]; do\n"
 /* As `systemctl start` would: what starts it is no child of ours. */
 static const char begin_unit[] = ": >\"$D/unit_wanted\"\n"
                                  "until is_alive; do sleep 0.02; done\n";
-/* `kill` is taken and does nothing, as by a systemd that hangs. */
-static const char systemctl[] = "[ \"$1\" = show ] || exit 0\n"
+/* `kill` is taken and does nothing, as by a systemd that hangs; one that is mute does not even
+ * answer. */
+static const char systemctl[] = "[ -e \"$D/systemd_is_mute\" ] && exec sleep 600\n"
+                                "[ \"$1\" = show ] || exit 0\n"
                                 "echo LoadState=loaded\n"
+                                "read -r group <\"$D/unit_cgroup\"\n"
+                                "echo Slice=-.slice\n"
+                                "echo \"Id=${group#/}\"\n" /* its cgroup is named as we may */
                                 "if is_alive; then\n"
                                 "    echo ActiveState=active\n"
-                                "    read -r group <\"$D/unit_cgroup\"\n"
                                 "    echo \"ControlGroup=$group\"\n"
                                 "else\n"
                                 "    echo ActiveState=inactive\n"

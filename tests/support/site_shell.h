@@ -36,9 +36,14 @@ static const struct bw_id instance_b = {{2}};
 static const struct bw_id this_boot = {{3}};
 static const struct bw_id last_boot = {{4}};
 
+#define BEGIN_MS 100000
+static uint64_t raw_slow_permille; /* by how much CLOCK_MONOTONIC_RAW is slower, from BEGIN_MS on */
+
 static inline struct bw_instant at_ms(uint64_t ms)
 {
-    return (struct bw_instant){ms * MS, ms * MS};
+    const uint64_t since_ms = ms > BEGIN_MS ? ms - BEGIN_MS : 0;
+
+    return (struct bw_instant){ms * MS, ms * MS - since_ms * raw_slow_permille * (MS / 1000)};
 }
 
 static inline void note(struct world *world, const char *text)
@@ -109,14 +114,21 @@ static inline void assert_saved(struct world *world, const struct bw_site_event 
     world->memory = world->site.memory;
 }
 
+/* Who tells a story hears of each step what it asked for; NULL: nobody does. */
+static void (*on_site_step)(const struct world *world, const struct bw_site_event *event,
+                            const struct bw_site_actions *out);
+
 static inline void step(struct world *world, const struct bw_site_event *event)
 {
     struct bw_site_actions out;
 
     if (!is_same_memory(&world->memory, &world->site.memory))
         world->memory_saved = world->site.memory; /* the test has changed it */
+    memset(&out, 0xa5, sizeof out); /* an action carries what it says, and nothing of an earlier one */
     bw_site_step(&world->site, event, at_ms(world->now_ms), &out);
     assert_saved(world, event, &out);
+    if (on_site_step != NULL)
+        on_site_step(world, event, &out);
     for (uint32_t i = 0; i < out.count; i++) {
         const struct bw_site_action *action = &out.list[i];
 
@@ -269,7 +281,7 @@ static const struct bw_site_limits limits = {
 static inline void begin_with(struct world *world, const struct bw_site_memory *memory)
 {
     memset(world, 0, sizeof *world);
-    world->now_ms = 100000;
+    world->now_ms = BEGIN_MS;
     world->index = 10;
     bw_site_init(&world->site, "g", instance_a, this_boot, &limits, memory, at_ms(world->now_ms));
 }

@@ -123,7 +123,7 @@ static void adopt(struct test_link *link)
 
     link->is_ready = true;
     if (link->witness->node == NULL || !bw_hello_decode(link->greeting, &hello) ||
-        bw_node_hear_hello(link->witness->node, hello.from, link->greeting, &is_ask, answer, NULL) !=
+        bw_node_hear_hello(link->witness->node, hello.from, 1, link->greeting, &is_ask, answer, NULL) !=
             BW_OK)
         link_close((struct bw_link *)link);
     else if (bw_transport_accept(link->witness->transport, hello.from, (struct bw_link *)link,
@@ -514,7 +514,7 @@ static enum bw_err found(const struct test_cluster *cluster, uint64_t id, uint8_
                                                      .witness_id = id,
                                                      .election_timeout_ms = cluster->election_ms,
                                                      .incarnation = {{incarnation, (uint8_t)id}},
-                                                     .is_founder = is_founder},
+                                                     .origin = is_founder ? BW_ROLL_FOUNDER : BW_ROLL_FOUNDING},
                                         .member_ids = {1, 2, 3},
                                         .member_count = TEST_WITNESSES};
 

@@ -14,6 +14,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/lab/process.h>
 #include <breakwater/sys/clock.h>
 #include <breakwater/wire/log_entry.h>
@@ -74,6 +75,37 @@ void trio_configure(const struct trio *trio, int i, const char *identity)
     const struct bw_lab_plan plan = trio_plan(trio);
 
     configure(&plan, trio, i, identity);
+}
+
+static void read_text(const char *path, char *out, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    size_t got;
+
+    BW_ASSERT(file != NULL);
+    got = fread(out, 1, size - 1, file);
+    BW_ASSERT(got < size - 1);
+    out[got] = '\0';
+    (void)fclose(file);
+}
+
+void trio_revoke(const struct trio *trio, int i, const char *entries)
+{
+    char path[TRIO_PATH_BYTES];
+    char text[4096];
+    const char *end;
+    FILE *file;
+
+    trio_configure(trio, i, NULL);
+    numbered_path(trio, "w%d.yaml", i, path);
+    read_text(path, text, sizeof text);
+    end = strstr(text, "'}"); /* of tls: {ca: '…', identity: '…'} */
+    BW_ASSERT(end != NULL);
+    file = fopen(path, "w");
+    BW_ASSERT(file != NULL);
+    (void)fprintf(file, "%.*s', revoked: %s}%s", (int)(end - text), text, entries, end + 2);
+    BW_ASSERT(fclose(file) == 0);
+    BW_ASSERT(kill(trio->pids[i], SIGHUP) == 0);
 }
 
 void trio_spoil(const struct trio *trio, int i)
@@ -198,11 +230,12 @@ struct knocker {
     uint8_t number;
 };
 
-static void on_proposed(struct bw_proposer *proposer, enum bw_err err, uint64_t index,
-                        const struct bw_applied *applied)
+static void on_proposed(struct bw_witness_machine *machine, struct bw_proposer *proposer,
+                        enum bw_err err, uint64_t index, const struct bw_applied *applied)
 {
     const struct knocker *knocker = (const struct knocker *)proposer;
 
+    (void)machine;
     (void)applied;
     (void)index;
     answer_knock(knocker->number, err == BW_OK);
@@ -217,7 +250,8 @@ static enum bw_err propose(struct bw_program *program, const struct bw_command *
 
     BW_ASSERT(knocker != NULL);
     *knocker = (struct knocker){.proposer = {.on_done = on_proposed}, .number = number};
-    err = bw_program_propose(program, command, &knocker->proposer, NULL);
+    err = bw_witness_machine_propose(&program->machine, command, &knocker->proposer, NULL);
+    bw_drive_refresh(program);
     if (err != BW_OK)
         free(knocker);
     return err;
@@ -642,8 +676,8 @@ static int send_sync(struct puppet *puppet, int i)
                            .instance = puppet->instance,
                            .session = puppet->session,
                            .boot_id = puppet->session,
-                           .feature_level = 1,
-                           .guard_level = 1,
+                           .feature_level = BW_FEATURE_LEVEL_NEWEST,
+                           .guard_level = BW_FEATURE_LEVEL_NEWEST,
                            .number = puppet->number,
                            .wants_relay = puppet->wants_relay,
                            .group_count = 1,
@@ -669,7 +703,7 @@ static void note_exchange(struct puppet *puppet)
     struct bw_exchange exchange = {.number = puppet->answer.number};
 
     memcpy(exchange.witness, puppet->answer.witness, sizeof exchange.witness);
-    bw_exchanges_note(&puppet->heard, &exchange);
+    bw_exchanges_note(&puppet->contact, &exchange);
 }
 
 int puppet_sync(struct puppet *puppet, int i)
@@ -678,7 +712,7 @@ int puppet_sync(struct puppet *puppet, int i)
     (void)send_sync(puppet, i);
     if (puppet->status == 200)
         note_exchange(puppet);
-    puppet->exchanges = puppet->heard;
+    puppet->exchanges = puppet->contact;
     return puppet->status;
 }
 
@@ -699,7 +733,7 @@ bool puppet_sync_all(struct puppet *puppet)
     }
     bw_sync_answer_deinit(&puppet->answer);
     puppet->answer = best;
-    puppet->exchanges = puppet->heard;
+    puppet->exchanges = puppet->contact;
     return best.is_leader;
 }
 

@@ -48,7 +48,9 @@ void trio_path(const struct trio *trio, const char *file, char out_path[TRIO_PAT
 struct bw_lab_plan trio_plan(const struct trio *trio);
 /* Rewrites the configuration of witness `i`, with another certificate file; NULL: its own. */
 void trio_configure(const struct trio *trio, int i, const char *identity);
-/* The same, with a file that is refused. */
+/* The same, with `entries` (a flow sequence) as tls.revoked, and has it read that. */
+void trio_revoke(const struct trio *trio, int i, const char *entries);
+/* Rewrites it with a file that is refused. */
 void trio_spoil(const struct trio *trio, int i);
 
 void trio_start(struct trio *trio, int i, enum trio_how how);
@@ -84,7 +86,7 @@ struct puppet {
     struct bw_id session;
     uint64_t number;
     struct bw_exchanges exchanges; /* what its syncs say: the same to every witness */
-    struct bw_exchanges heard;     /* what the next one will */
+    struct bw_exchanges contact;   /* what the next one will */
     bool wants_relay;
     struct bw_sync_group group;   /* what it says of its one group */
     struct bw_sync_answer answer; /* the last one that was 200; owned */

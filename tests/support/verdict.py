@@ -1,12 +1,8 @@
 """How a run on real machines comes to its verdict: what was promised is waited for and checked, on the
-clock that all machines share, and what is missing here is a skip with its reason."""
+clock that all machines share."""
 
 import subprocess
 import time
-
-
-class Skip(Exception):
-    """Something that the test needs is not on this machine."""
 
 
 class Failed(Exception):
@@ -27,6 +23,18 @@ def wait_for(what, seconds, condition):
         if time.monotonic() > deadline:
             raise Failed(f"not within {seconds} s: {what}")
         time.sleep(0.05)
+
+
+def wait_steady(what, limit_s, hold_s, condition):
+    """Until it has held at each look for so long: what one witness says is then known to all."""
+    since = None
+
+    def holds():
+        nonlocal since
+        since = (since or time.monotonic()) if condition() else None
+        return since is not None and time.monotonic() - since >= hold_s
+
+    wait_for(what, limit_s, holds)
 
 
 def check(what, holds, detail=""):

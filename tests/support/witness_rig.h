@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <breakwater/base/feature_level.h>
 #include <breakwater/machine/witness.h>
 
 #define MS           BW_NS_PER_MS
@@ -31,6 +32,7 @@ struct rig {
     const struct bw_witness_call *answered;
     enum bw_witness_refusal refusal;
     char member[BW_NAME_MAX + 1]; /* to which the newest relay went */
+    const struct bw_apply *applied; /* that is over */
 };
 
 static const struct bw_id rig_cluster = {{9}};
@@ -113,6 +115,16 @@ static inline enum bw_err rig_emit(void *user, const struct bw_witness_action *a
         break;
     case BW_WITNESS_ACTION_UNCONFIRMED:
         jot(rig, "unconfirmed", 0);
+        break;
+    case BW_WITNESS_ACTION_APPLIED:
+        rig->applied = action->apply;
+        jot(rig, "APPLIED", 0);
+        break;
+    case BW_WITNESS_ACTION_TRANSFER:
+        jot(rig, "TRANSFER", action->peer);
+        return rig->err;
+    case BW_WITNESS_ACTION_END:
+        jot(rig, "END", 0);
         break;
     }
     return BW_OK;
@@ -197,6 +209,7 @@ static inline void rig_open(struct rig *rig)
                                                       .leader = rig_leader,
                                                       .emit = rig_emit},
                                            .name = "w1",
+                                           .feature_level = BW_FEATURE_LEVEL_NEWEST,
                                            .groups = rig->groups,
                                            .watches = rig->watches,
                                            .group_max = RIG_GROUPS,
@@ -306,16 +319,39 @@ static inline void relayed(struct rig *rig, struct caller *caller, bool ok)
                                 .kind = BW_WITNESS_EVENT_RELAYED, .call = &caller->call, .ok = ok});
 }
 
-/* Time passes until WAKE is due, at most until then. */
+/* It leads, with epoch 1 granted, and has asked for nothing yet. */
+static inline void begin_leading(struct rig *rig)
+{
+    rig_begin(rig);
+    rig_grant(rig);
+    lead(rig, 2);
+    settle(rig);
+    rig->now_ms += 100;
+    forget(rig);
+}
+
+static inline void begin_with_sync(struct rig *rig, struct caller *caller)
+{
+    begin_leading(rig);
+    make_sync(rig, caller);
+}
+
+/* Time passes until then, and it is woken when it asks for that, and never else. */
 static inline void live_until(struct rig *rig, uint64_t until_ms)
 {
-    while (rig->now_ms < until_ms) {
-        const struct bw_instant at = bw_witness_machine_wake_at(&rig->machine);
-        const uint64_t at_ms = at.boot_ns / MS;
+    for (int i = 0; i < 100000; i++) {
+        const uint64_t at_ns = bw_witness_machine_wake_at(&rig->machine).boot_ns;
+        const uint64_t at_ms = at_ns / MS + (at_ns % MS != 0);
 
-        rig->now_ms = at_ms > rig->now_ms && at_ms < until_ms ? at_ms : until_ms;
+        if (at_ms > until_ms || strstr(rig->log, "END:") != NULL) { /* it is not driven any more */
+            rig->now_ms = until_ms;
+            return;
+        }
+        if (at_ms > rig->now_ms)
+            rig->now_ms = at_ms;
         happen(rig, BW_WITNESS_EVENT_WAKE);
     }
+    fail_msg("it asks to be woken without end");
 }
 
 #endif

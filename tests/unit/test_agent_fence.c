@@ -55,6 +55,22 @@ static void looked(struct rig *rig, uint32_t group, const char *line)
     wake(rig);
 }
 
+/* 3.2.4: of a reach that no guard has proved an empty one says nothing about the service. */
+static void what_was_proved_is_what_the_guard_has_said(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_fencing(&rig);
+    assert_false(rig.groups[0].fence.is_proved || rig.groups[0].fence.is_inside);
+    looked(&rig, 0, "nonsense");
+    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
+    wake(&rig);
+    told(&rig, BW_AGENT_EVENT_FENCE_KILLED, 0, true, NULL);
+    wake(&rig);
+    assert_asks_not(&rig, "SHUT:0 ");
+}
+
 /* 3.4: what needs no search goes first, and none waits for another. */
 static void the_kill_goes_to_all_that_needs_no_search_and_then_a_search_begins(void **state)
 {
@@ -96,6 +112,27 @@ static void term_searches_for_nothing(void **state)
     live_until(&rig, end_ms - 400);
     assert_asks(&rig, "TERM:0 TERM:2 ");
     assert_asks_not(&rig, "TERM:1");
+}
+
+/* 1: a right ends with the first of the two clocks, and each step of the fence counts towards it. */
+static void a_fence_goes_on_with_whichever_clock_is_first(void **state)
+{
+    struct rig rig;
+    uint64_t end_ms;
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        end_ms = begin_armed(&rig);
+        *(i == 0 ? &rig.raw_behind_ms : &rig.boot_behind_ms) = 5000;
+        rig.now_ms = end_ms - 2000 + 2000 / 4 + 1;
+        wake(&rig);
+        wake(&rig);
+        assert_asks(&rig, "RUN:2 ");
+        rig.now_ms = end_ms - 2000 / 6 + 1;
+        wake(&rig);
+        wake(&rig);
+        assert_asks(&rig, "KILL:0 ");
+    }
 }
 
 /* The KILL comes by the clock, whatever a script does, and no later than F/6 before D. */
@@ -238,8 +275,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_kill_goes_to_all_that_needs_no_search_and_then_a_search_begins),
+        cmocka_unit_test(what_was_proved_is_what_the_guard_has_said),
         cmocka_unit_test(a_group_without_units_has_none_killed),
         cmocka_unit_test(term_searches_for_nothing),
+        cmocka_unit_test(a_fence_goes_on_with_whichever_clock_is_first),
         cmocka_unit_test(the_kill_comes_before_d_though_nothing_ever_answers),
         cmocka_unit_test(what_has_come_does_not_delay_a_kill_that_is_due),
         cmocka_unit_test(stopped_counts_once_a_search_has_found_no_start_either),

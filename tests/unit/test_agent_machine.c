@@ -143,6 +143,21 @@ static void a_follower_confirms_nothing(void **state)
     assert_asks_not(&rig, "confirmed:");
 }
 
+/* 3.7: what waits to adopt hears of it, and of no epoch where nobody serves. */
+static void that_another_site_serves_is_told_of_its_group(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+    reply.groups[1].other_serves_epoch = 3;
+    answered(&rig, 0, &reply);
+    assert_asks(&rig, "other:1");
+    assert_asks_not(&rig, "other:0");
+}
+
 /* ---- when ------------------------------------------------------------------------------------ */
 
 static void deadlines_go_before_what_waited_in_a_queue(void **state)
@@ -228,24 +243,31 @@ static void what_was_not_answered_makes_room_for_the_next_sync(void **state)
     }
 }
 
+/* Of the one witness, each of which ends at once so. */
+static int polls_within(struct rig *rig, unsigned ms, struct bw_agent_event so)
+{
+    int polls = 0;
+
+    for (unsigned passed = 0; passed < ms; passed += 20) {
+        rig->now_ms += 20;
+        wake(rig);
+        if (!rig->machine.witnesses[1].is_polled)
+            continue;
+        polls++;
+        happen(rig, so);
+    }
+    return polls;
+}
+
 static void a_poll_that_is_answered_at_once_without_news_is_slowed_down(void **state)
 {
     const struct bw_agent_event nothing_new = {
         .kind = BW_AGENT_EVENT_ANSWERED, .witness = 1, .exchange = BW_AGENT_POLL};
     struct rig rig;
-    int polls = 0;
 
     (void)state;
     begin_welcomed(&rig);
-    for (int i = 0; i < 200; i++) {
-        rig.now_ms += 20;
-        wake(&rig);
-        if (!rig.machine.witnesses[1].is_polled)
-            continue;
-        polls++;
-        happen(&rig, nothing_new);
-    }
-    assert_in_range(polls, 3, 12); /* within 4 s */
+    assert_in_range(polls_within(&rig, 4000, nothing_new), 3, 12);
 
     live_until(&rig, rig.now_ms + 2100);
     assert_true(rig.machine.witnesses[1].is_polled);
@@ -279,6 +301,131 @@ static void witnesses_that_a_leader_tells_of_are_asked_and_left_again(void **sta
     answered(&rig, 0, &reply);
     assert_asks(&rig, "CANCEL:3 ");
     assert_asks_not(&rig, "CANCEL:1 "); /* it is in the site file */
+    forget(&rig);
+    live_until(&rig, rig.now_ms + 2100);
+    assert_asks(&rig, "SYNC:0 ");
+    assert_asks_not(&rig, "SYNC:3 ");
+}
+
+/* An order changes how often the next epoch is renewed; the one that is held goes on as it was granted (4). */
+static void what_is_held_is_renewed_as_often_as_it_was_granted(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, 7, &reply));
+    saved(&rig, BW_OK);
+    live_until(&rig, rig.now_ms + 10);
+    for (uint64_t index = 8; index < 11; index++) {
+        reply_of(&rig, BW_ORDER_RUN, index, &reply);
+        for (uint32_t i = 0; i < RIG_GROUPS; i++)
+            reply.groups[i].order.terms.renew_interval_ms = 5000;
+        answered(&rig, 0, &reply);
+        forget(&rig);
+        live_until(&rig, rig.now_ms + 2001);
+        assert_asks(&rig, "MAKE:");
+    }
+}
+
+/* 3.2, 5.3: a renewal that no leader hears for half as long again goes a detour. */
+static void whoever_hears_no_leader_wants_its_syncs_passed_on(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    for (int i = 0; i < 3; i++) {
+        answered(&rig, 0, reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply));
+        live_until(&rig, rig.now_ms + 2100);
+        assert_false(rig.sync.wants_relay);
+    }
+    for (int i = 0; i < 2; i++) {
+        reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+        reply.answer.is_leader = false;
+        answered(&rig, 0, &reply);
+        live_until(&rig, rig.now_ms + 2100);
+    }
+    assert_true(rig.sync.wants_relay);
+}
+
+/* 3.8, 4: by which a witness measures the clocks here, and sees that it is heard. */
+static void a_sync_says_which_answers_were_heard(void **state)
+{
+    struct reply reply;
+    uint64_t number;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+    number = reply.answer.number;
+    answered(&rig, 0, &reply);
+    live_until(&rig, rig.now_ms + 2100);
+    assert_int_equal(rig.sync.exchange_count, 1);
+    assert_string_equal(rig.sync.exchanges[0].witness, "w1");
+    assert_int_equal(rig.sync.exchanges[0].number, number);
+}
+
+static void a_guard_that_is_not_there_has_no_feature_level(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    live_until(&rig, rig.now_ms + 2100);
+    assert_int_equal(rig.sync.guard_level, 1);
+    answered(&rig, 0, reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply));
+    rig.connect_err = BW_ERR_UNREACHABLE;
+    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CLOSED, .text = "gone"});
+    live_until(&rig, rig.now_ms + 2100);
+    assert_int_equal(rig.sync.guard_level, 0);
+}
+
+static void a_poll_asks_for_what_is_newer_than_the_newest_order_of_any_group(void **state)
+{
+    struct reply reply;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    reply_of(&rig, BW_ORDER_STAND_BY, 7, &reply);
+    reply.groups[1].order.index = 9;
+    answered(&rig, 0, &reply);
+    live_until(&rig, rig.now_ms + 1100);
+    happen(&rig, (struct bw_agent_event){
+                     .kind = BW_AGENT_EVENT_ANSWERED, .witness = 1, .exchange = BW_AGENT_POLL});
+    wake(&rig);
+    assert_asks(&rig, "POLL:1");
+    assert_int_equal(rig.after, 9);
+}
+
+static void a_poll_that_fails_is_asked_again_ever_more_slowly(void **state)
+{
+    const struct bw_agent_event unanswered = {.kind = BW_AGENT_EVENT_UNANSWERED,
+                                              .witness = 1,
+                                              .exchange = BW_AGENT_POLL,
+                                              .text = "refused"};
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    assert_in_range(polls_within(&rig, 20000, unanswered), 10, 26); /* at least each 2 s */
+}
+
+static void limits_that_are_read_anew_are_those_of_the_site(void **state)
+{
+    const struct bw_site_limits limits = {.check_interval_ns = 123 * MS};
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    bw_agent_machine_set_limits(&rig.machine, 1, &limits);
+    assert_int_equal(rig.groups[1].site.limits.check_interval_ns, 123 * MS);
+    assert_int_equal(rig.groups[0].site.limits.check_interval_ns, 5000 * MS);
 }
 
 /* ---- the disk -------------------------------------------------------------------------------- */
@@ -349,158 +496,40 @@ static void a_disk_in_doubt_ends_the_process(void **state)
     assert_asks(&rig, "END");
 }
 
-/* ---- the guard ------------------------------------------------------------------------------- */
-
-static void a_guard_that_says_nothing_for_a_second_is_lost(void **state)
-{
-    struct rig rig;
-
-    (void)state;
-    begin(&rig, 1);
-    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CONNECTED});
-    live_until(&rig, rig.now_ms + 999);
-    assert_asks_not(&rig, "CLOSE");
-    live_until(&rig, rig.now_ms + 10);
-    assert_asks(&rig, "CLOSE");
-    assert_asks(&rig, "lost:0");
-    assert_asks(&rig, "lost:1");
-}
-
-static void a_welcome_may_take_long_as_long_as_words_come(void **state)
-{
-    struct bw_guard_message of_a_group = {.kind = BW_GUARD_MESSAGE_GROUP_STATE, .group = "harbor"};
-    struct rig rig;
-
-    (void)state;
-    begin(&rig, 1);
-    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CONNECTED});
-    guard_says(&rig,
-               (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_WELCOME,
-                                         .welcome = {.boot_id = rig_boot, .time_namespace = 1}});
-    for (int i = 0; i < 5; i++) {
-        live_until(&rig, rig.now_ms + 900);
-        guard_says(&rig, of_a_group);
-    }
-    assert_asks_not(&rig, "CLOSE");
-    live_until(&rig, rig.now_ms + 1100);
-    assert_asks(&rig, "CLOSE");
-}
-
-static void a_guard_with_other_clocks_is_of_no_use(void **state)
-{
-    struct rig rig;
-
-    (void)state;
-    begin(&rig, 1);
-    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CONNECTED});
-    guard_says(&rig,
-               (struct bw_guard_message){.kind = BW_GUARD_MESSAGE_WELCOME,
-                                         .welcome = {.boot_id = rig_boot, .time_namespace = 2}});
-    assert_asks(&rig, "CLOSE");
-    assert_asks(&rig, "lost:0");
-}
-
-static void it_is_tried_again_ever_more_slowly_and_said_lost_once(void **state)
-{
-    struct rig rig;
-
-    (void)state;
-    begin(&rig, 1);
-    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CLOSED, .text = "gone"});
-    rig.connect_err = BW_ERR_UNREACHABLE;
-    assert_asks(&rig, "lost:0");
-    forget(&rig);
-    live_until(&rig, rig.now_ms + 60);
-    assert_asks(&rig, "CONNECT");
-    assert_asks_not(&rig, "lost:");
-    live_until(&rig, rig.now_ms + 3000);
-    forget(&rig);
-    live_until(&rig, rig.now_ms + 900);
-    rig.connect_err = BW_OK;
-    live_until(&rig, rig.now_ms + 1100);
-    assert_asks(&rig, "CONNECT");
-}
-
-/* The newest says all that the older ones did. */
-static void arms_that_the_guard_does_not_read_wait_and_only_the_newest_is_sent(void **state)
+/* 3.4: of another group's write nothing is known of this one's. */
+static void a_write_answers_for_the_groups_that_were_in_it(void **state)
 {
     struct reply reply;
     struct rig rig;
-    uint64_t newest_ns;
+
+    (void)state;
+    begin(&rig, 1);
+    guard_welcomes_with(&rig, true);
+    saved(&rig, BW_OK); /* that one is enforced, and that the other is */
+    saved(&rig, BW_OK);
+    wake(&rig);
+    reply_of(&rig, BW_ORDER_RUN, 7, &reply);
+    reply.answer.group_count = 1;
+    answered(&rig, 1, &reply);
+    assert_asks(&rig, "SAVE");
+    forget(&rig);
+    saved(&rig, BW_ERR_IO);
+    assert_asks(&rig, "saved:0");
+    assert_asks_not(&rig, "saved:1");
+}
+
+static void what_is_durable_is_written_once(void **state)
+{
+    struct reply reply;
+    struct rig rig;
 
     (void)state;
     begin_welcomed(&rig);
     answered(&rig, 0, reply_of(&rig, BW_ORDER_RUN, 7, &reply));
     saved(&rig, BW_OK);
-    live_until(&rig, rig.now_ms + 10);
-    rig.guard_reads_nothing = true;
-    for (uint32_t i = 1; i <= 2; i++) {
-        reply_of(&rig, BW_ORDER_RUN, 7 + i, &reply);
-        reply.groups[0].confirmed_epoch = 1;
-        answered(&rig, i, &reply);
-        live_until(&rig, rig.now_ms + 2100);
-    }
-    assert_asks_not(&rig, "ARM");
-    newest_ns = rig.groups[0].arm.arm.end.boot_ns;
-    rig.guard_reads_nothing = false;
-    live_until(&rig, rig.now_ms + 5);
-    assert_asks(&rig, "ARM");
-    assert_int_equal(rig.arm.arm.end.boot_ns, newest_ns);
-}
-
-/* ---- its mirrors ----------------------------------------------------------------------------- */
-
-static void begin_without_guard(struct rig *rig)
-{
-    begin(rig, 1);
-    rig->connect_err = BW_ERR_UNREACHABLE;
-    happen(rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_GUARD_CLOSED, .text = "gone"});
-}
-
-static void a_lost_guards_mirrors_are_read_at_once_of_all_groups(void **state)
-{
-    struct rig rig;
-
-    (void)state;
-    begin_without_guard(&rig);
-    assert_asks(&rig, "READ:2");
-}
-
-static void what_does_not_answer_within_a_second_cannot_be_read(void **state)
-{
-    struct rig rig;
-
-    (void)state;
-    begin_without_guard(&rig);
     forget(&rig);
-    live_until(&rig, rig.now_ms + 990);
-    assert_asks_not(&rig, "mirror:");
-    live_until(&rig, rig.now_ms + 20);
-    assert_asks(&rig, "mirror:0");
-    assert_asks(&rig, "mirror:1");
-    assert_asks(&rig, "note:9");   /* MIRROR_UNREADABLE */
-    assert_asks_not(&rig, "READ"); /* one at a time */
-}
-
-static void a_mirror_of_another_boot_or_instance_is_not_ours(void **state)
-{
-    struct bw_guard_mirror_file file = {
-        .group = "harbor",
-        .boot_id = rig_boot,
-        .time_namespace = 1,
-        .mirror = {.armed_epoch = 4, .armed_instance = rig_instance}};
-    struct bw_agent_mirror_reading reading = {.file = &file};
-    struct rig rig;
-
-    (void)state;
-    begin_without_guard(&rig);
-    file.time_namespace = 2;
-    forget(&rig);
-    happen(&rig, (struct bw_agent_event){.kind = BW_AGENT_EVENT_MIRRORS_READ,
-                                         .readings = &reading,
-                                         .reading_count = 1});
-    assert_asks(&rig, "note:9");
-    assert_int_equal(rig.groups[0].mirror_err, BW_ERR_STALE);
+    wake(&rig);
+    assert_asks_not(&rig, "SAVE");
 }
 
 /* ---- whose state ----------------------------------------------------------------------------- */
@@ -542,14 +571,14 @@ static void a_closed_machine_asks_for_nothing(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_answer_of_a_generation_before_ours_is_dropped),
+    const struct CMUnitTest tests[] = {        cmocka_unit_test(an_answer_of_a_generation_before_ours_is_dropped),
         cmocka_unit_test(a_newer_generation_is_durable_before_anything_of_an_answer_counts),
         cmocka_unit_test(only_a_leader_names_the_cluster_and_not_before_it_is_durable),
         cmocka_unit_test(another_cluster_is_refused_and_said_once),
         cmocka_unit_test(an_answer_to_another_session_is_dropped),
         cmocka_unit_test(a_lease_counts_from_the_instant_that_was_noted_when_the_renewal_left),
         cmocka_unit_test(a_follower_confirms_nothing),
+        cmocka_unit_test(that_another_site_serves_is_told_of_its_group),
         cmocka_unit_test(deadlines_go_before_what_waited_in_a_queue),
         cmocka_unit_test(each_group_steps_with_clocks_that_were_read_for_it),
         cmocka_unit_test(a_witness_has_two_unanswered_syncs_at_most_and_then_the_newest_at_once),
@@ -558,18 +587,19 @@ int main(void)
         cmocka_unit_test(what_was_not_answered_makes_room_for_the_next_sync),
         cmocka_unit_test(a_poll_that_is_answered_at_once_without_news_is_slowed_down),
         cmocka_unit_test(witnesses_that_a_leader_tells_of_are_asked_and_left_again),
+        cmocka_unit_test(what_is_held_is_renewed_as_often_as_it_was_granted),
+        cmocka_unit_test(whoever_hears_no_leader_wants_its_syncs_passed_on),
+        cmocka_unit_test(a_sync_says_which_answers_were_heard),
+        cmocka_unit_test(a_guard_that_is_not_there_has_no_feature_level),
+        cmocka_unit_test(a_poll_asks_for_what_is_newer_than_the_newest_order_of_any_group),
+        cmocka_unit_test(a_poll_that_fails_is_asked_again_ever_more_slowly),
+        cmocka_unit_test(limits_that_are_read_anew_are_those_of_the_site),
         cmocka_unit_test(one_write_does_for_all_groups_of_a_step),
         cmocka_unit_test(a_write_says_nothing_of_what_was_asked_for_meanwhile),
         cmocka_unit_test(nothing_rests_on_a_write_that_failed),
         cmocka_unit_test(a_disk_in_doubt_ends_the_process),
-        cmocka_unit_test(a_guard_that_says_nothing_for_a_second_is_lost),
-        cmocka_unit_test(a_welcome_may_take_long_as_long_as_words_come),
-        cmocka_unit_test(a_guard_with_other_clocks_is_of_no_use),
-        cmocka_unit_test(it_is_tried_again_ever_more_slowly_and_said_lost_once),
-        cmocka_unit_test(arms_that_the_guard_does_not_read_wait_and_only_the_newest_is_sent),
-        cmocka_unit_test(a_lost_guards_mirrors_are_read_at_once_of_all_groups),
-        cmocka_unit_test(what_does_not_answer_within_a_second_cannot_be_read),
-        cmocka_unit_test(a_mirror_of_another_boot_or_instance_is_not_ours),
+        cmocka_unit_test(a_write_answers_for_the_groups_that_were_in_it),
+        cmocka_unit_test(what_is_durable_is_written_once),
         cmocka_unit_test(state_of_another_site_or_machine_is_foreign),
         cmocka_unit_test(a_closed_machine_asks_for_nothing),
     };

@@ -549,6 +549,142 @@ static void without_failback_the_group_stays_where_it_is(void **state)
     assert_rule("A0");
 }
 
+/* dc-c serves; both others could, and have been connected for long. */
+static void begin_at_the_last(void)
+{
+    struct bw_spec spec;
+
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    spec.failback_after_ms = 60000;
+    world_begin_with(&world, 3, &spec);
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    world_sync_all(&world);
+    assert_acts("A1");
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-c");
+    world_serve(&world, C);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.joined_epoch = UINT64_MAX;
+    world.sites[B].report.condition = BW_CONDITION_START;
+    world_pass_ms(&world, 120000);
+}
+
+static void failback_goes_to_the_site_of_the_highest_priority(void **state)
+{
+    (void)state;
+    begin_at_the_last();
+
+    assert_rule("A12");
+    assert_string_equal(world.decision.command.target, "dc-a");
+}
+
+/* 3.9: nobody asked for it. */
+static void maintenance_of_the_group_holds_a_failback(void **state)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 60000};
+
+    (void)state;
+    begin_at_the_last();
+    (void)world_apply(&world, &command);
+    world_know_spec(&world);
+    world_sync_all(&world);
+
+    assert_held("group_maintenance", -1);
+}
+
+/* A move has the time that was given to it, not what another wish came with. */
+static void a_move_has_the_time_of_the_wish_that_asked_for_it(void **state)
+{
+    const struct bw_gate *gate;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    world_watch(&world)->wish = (struct bw_wish){
+        .kind = BW_WISH_FAILOVER, .epoch = world_group(&world)->epoch, .timeout_ms = 7000};
+
+    (void)world_decide(&world);
+
+    gate = world_gate(&world, "switchover_timeout", -1);
+    assert_non_null(gate);
+    assert_int_equal(gate->threshold, world_group(&world)->spec.switchover_timeout_ms);
+}
+
+/* 3.9: a wish does not follow a site out of the spec, and goes to no other one in its place. */
+static void a_wished_target_that_left_the_spec_is_no_candidate(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_begin(&world, 3);
+    spec = world_group(&world)->spec;
+    spec.site_count = 2;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-c", false, NULL), BW_OK);
+    world_set_spec(&world, &spec, "");
+    world.sites[C].is_mute = true;
+    world_sync_all(&world);
+
+    assert_held("candidate", -1);
+    for (uint32_t i = 0; i < world.decision.gate_count; i++)
+        assert_in_range(world.decision.gates[i].site + 1, 0, 2); /* nobody is judged who is none */
+}
+
+/* 3.6: a target is one by its name, however short that is. */
+static void a_move_to_a_site_of_one_letter_is_a_move(void **state)
+{
+    (void)state;
+    stop_for_switchover("0/16");
+    (void)strcpy(world_group(&world)->target, "b");
+    (void)strcpy(world_group(&world)->spec.sites[B].name, "b");
+
+    (void)world_decide(&world);
+
+    assert_non_null(world_gate(&world, "position", -1));
+}
+
+/* 3.9: one that is longer than any clock counts is not over before it began to count. */
+static void a_maintenance_of_any_length_is_not_cut_short(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_MAINTENANCE,
+                                 .group = "harbor",
+                                 .site = "dc-b",
+                                 .duration_ms = UINT64_MAX / BW_NS_PER_MS + 1};
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_string_not_equal(world_apply(&world, &command), "-");
+    world_know_spec(&world);
+    world_pass_ms(&world, 60000);
+
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_group(&world)->maintenance_ms[B] != 0);
+}
+
+/* 4: a lag that was measured says more than the time since the grant. */
+static void after_a_loss_the_lag_that_was_measured_counts(void **state)
+{
+    (void)state;
+    stop_for_switchover("4711");
+    world.sites[B].report.prepared_index = world_group(&world)->changed_index;
+    world_sync_all(&world);
+    assert_acts("A7");
+    world_serve(&world, B);
+    world.sites[A].report.has_lag = true;
+    world.sites[A].report.lag_ms = 400;
+    world_pass_ms(&world, 5000);
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_acts("A3");
+
+    (void)world_decide(&world);
+    assert_non_null(world_gate(&world, "lag", A));
+    assert_int_equal(world_gate(&world, "lag", A)->value, 400);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -577,6 +713,13 @@ int main(void)
         cmocka_unit_test(failback_waits_for_its_time_and_a_site_that_stayed),
         cmocka_unit_test(failback_never_goes_to_a_site_of_lower_priority),
         cmocka_unit_test(without_failback_the_group_stays_where_it_is),
+        cmocka_unit_test(failback_goes_to_the_site_of_the_highest_priority),
+        cmocka_unit_test(maintenance_of_the_group_holds_a_failback),
+        cmocka_unit_test(a_move_has_the_time_of_the_wish_that_asked_for_it),
+        cmocka_unit_test(a_wished_target_that_left_the_spec_is_no_candidate),
+        cmocka_unit_test(a_move_to_a_site_of_one_letter_is_a_move),
+        cmocka_unit_test(a_maintenance_of_any_length_is_not_cut_short),
+        cmocka_unit_test(after_a_loss_the_lag_that_was_measured_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static unsigned fired[BW_COMMAND_COUNT];
 static struct {
     struct bw_instant lease_end[WORLD_SITES]; /* of the newest confirmed renewal of a site */
     uint64_t given_back[WORLD_SITES];         /* newest epoch that it gave back */
-    struct bw_instant heard[WORLD_SITES];     /* its newest sync */
+    struct bw_instant last_contact[WORLD_SITES]; /* its newest sync */
     struct bw_report said[WORLD_SITES];
     struct bw_instant confirmed; /* newest confirmation in this term */
     uint64_t confirmed_epoch;
@@ -64,7 +64,7 @@ static void check_grant(const struct bw_command *command)
     check(command->epoch == group->epoch + 1, "Grant of another epoch than the next");
     check(site >= 0 && !group->spec.sites[site].never_candidate, "Grant to no candidate");
     said = &ledger.said[site];
-    check(!is_older_than_ms(ledger.heard[site], 3000), "Grant to a silent site");
+    check(!is_older_than_ms(ledger.last_contact[site], 3000), "Grant to a silent site");
     check(bw_id_equal(command->instance, world.sites[site].instance), "Grant to another instance");
     check(said->guard_alive, "Grant without a guard");
     check(said->reach != BW_REACH_NONE && said->reach_works, "Grant without reach");
@@ -80,7 +80,7 @@ static void check_grant(const struct bw_command *command)
     if (!group->first_grant)
         return;
     for (int other = 0; other < (int)group->spec.site_count; other++)
-        check(other == site || is_older_than_ms(ledger.heard[other], 3000) ||
+        check(other == site || is_older_than_ms(ledger.last_contact[other], 3000) ||
                   ledger.said[other].service != BW_SERVICE_STARTED,
               "first Grant while another site reports started");
 }
@@ -130,7 +130,7 @@ static void check_expired(void)
     check(group->terms.reach != BW_REACH_NONE, "Expired without reach");
     check(group->terms.reach != BW_REACH_REMOTE || group->spec.expired_is_enough,
           "Expired at reach remote");
-    check(is_older_than_ms(ledger.heard[holder], 2999) || group->adopting ||
+    check(is_older_than_ms(ledger.last_contact[holder], 2999) || group->adopting ||
               ledger.said[holder].service != BW_SERVICE_STARTED,
           "Expired against a fresh `started`");
 }
@@ -152,7 +152,7 @@ static void check_revoke(const struct bw_command *command)
     check(group->phase == BW_PHASE_GRANTED, "Revoke of no open epoch");
     check(group->spec.mode != BW_MODE_PAUSED, "Revoke while paused");
     check(target >= 0 && strcmp(command->target, group->holder_site) != 0, "Revoke to nowhere");
-    check(ledger.said[target].ready && !is_older_than_ms(ledger.heard[target], 3000),
+    check(ledger.said[target].ready && !is_older_than_ms(ledger.last_contact[target], 3000),
           "Revoke for a target that is not ready");
 }
 
@@ -213,7 +213,7 @@ static void sync_site(int site)
                                                                                       : 0;
     puppet->report.armed_epoch = puppet->renew_epoch;
     puppet->report.serving_epoch_started = puppet->renew_epoch != 0 && below(4);
-    ledger.heard[site] = world.now;
+    ledger.last_contact[site] = world.now;
     ledger.said[site] = puppet->report;
     if (!world_sync(&world, site))
         return;

@@ -92,6 +92,12 @@ static void another_instance_and_another_epoch_say_nothing_of_it(void **state)
     world.sites[B].report.sight = (struct bw_reach_sight){
         .seen = BW_REACH_OUTSIDE, .epoch = world_group(&world)->epoch, .digest = 1};
     world_sync_all(&world);
+    assert_string_not_equal(world_decide(&world), "A20");
+
+    world.sites[A].instance.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world.sites[A].report.sight = world.sites[B].report.sight;
+    world_sync_all(&world);
 
     assert_string_not_equal(world_decide(&world), "A20");
 }
@@ -202,6 +208,18 @@ static void the_table_takes_no_other(void **state)
     assert_string_equal(bw_group_match(world_group(&world), &command)->id, "G9");
 }
 
+/* 3.4: what was seen is said by a site that still speaks. */
+static void what_a_silent_site_has_seen_is_no_news(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    see(A, BW_REACH_OUTSIDE);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 10000);
+
+    assert_string_not_equal(world_decide(&world), "A20");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -214,6 +232,7 @@ int main(void)
         cmocka_unit_test(what_was_never_started_ends_by_time_wherever_it_would_have_been),
         cmocka_unit_test(a_held_epoch_ends_by_a_give_back_that_answers_it),
         cmocka_unit_test(the_table_takes_no_other),
+        cmocka_unit_test(what_a_silent_site_has_seen_is_no_news),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

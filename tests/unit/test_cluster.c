@@ -19,7 +19,14 @@ static struct bw_applied apply(struct bw_command command)
     return bw_cluster_apply(&cluster, cluster.applied_index + 1, &command);
 }
 
-#define assert_err(command, wanted)   assert_int_equal(apply(command).err, wanted)
+/* What is refused names the group that it is about, -1 for none. */
+#define assert_err(command, wanted)                                                                \
+    do {                                                                                           \
+        const struct bw_applied refused = apply(command);                                          \
+                                                                                                   \
+        assert_int_equal(refused.err, wanted);                                                     \
+        assert_int_equal(refused.group, bw_cluster_find(&cluster, (command).group));               \
+    } while (0)
 #define assert_fires(command, wanted) assert_string_equal(apply(command).rule->id, wanted)
 
 static void begin(void)
@@ -105,6 +112,7 @@ static void groups_are_bounded_and_found_by_name(void **state)
     assert_int_equal(apply(create("b")).group, 1);
     assert_int_equal(apply(create("c")).group, 2);
     assert_err(create("d"), BW_ERR_LIMIT);
+    assert_int_equal(apply(create("d")).group, -1);
     assert_int_equal(bw_cluster_find(&cluster, "b"), 1);
     assert_int_equal(bw_cluster_find(&cluster, ""), -1);
     assert_err(fixture_command(&(struct bw_group){.spec = {.name = "x"}}, BW_COMMAND_DELETE),
@@ -273,6 +281,154 @@ static void an_initial_primary_is_a_candidate_of_its_spec(void **state) /* 3.9 *
     assert_string_equal(groups[0].initial_primary, "dc-b");
 }
 
+/* 3.9: kept in milliseconds, rounded up, and no longer than that. */
+static void a_wait_that_is_kept_is_rounded_up_to_a_millisecond(void **state)
+{
+    struct bw_command command = create("a");
+
+    (void)state;
+    begin();
+    command.spec.lease_ttl_ms = 999999; /* of a drift of 1 ppm: 2 ms more, exactly */
+    command.spec.max_clock_drift_ppm = 1;
+    assert_fires(command, "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    assert_fires(fixture_set_mode(&groups[0], BW_MODE_OBSERVE), "G26");
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_DELETE), "G34");
+    assert_int_equal(cluster.let_go_wait_ms, 999999 + 2 + command.spec.margin_ms);
+
+    begin();
+    command.spec.lease_ttl_ms = 999998;
+    assert_fires(command, "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    assert_fires(fixture_set_mode(&groups[0], BW_MODE_OBSERVE), "G26");
+    assert_fires(fixture_command(&groups[0], BW_COMMAND_DELETE), "G34");
+    assert_int_equal(cluster.let_go_wait_ms, 999998 + 2 + command.spec.margin_ms);
+}
+
+/* 3.9: each bound of what founds a cluster refuses by itself. */
+static void a_cluster_is_founded_within_every_bound(void **state)
+{
+    struct bw_command found[] = {fixture_found(), fixture_found(), fixture_found()};
+
+    (void)state;
+    found[0].election_timeout_ms = BW_ELECTION_TIMEOUT_MS_MAX + 1;
+    found[1].feature_level = 0;
+    found[2].election_timeout_ms = BW_ELECTION_TIMEOUT_MS_MIN - 1;
+    memset(groups, 0, sizeof groups);
+    bw_cluster_init(&cluster, groups, 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_err(found[i], BW_ERR_INVALID);
+    assert_true(bw_id_is_none(cluster.id));
+}
+
+/* 3.9: only what sets a spec is compared with the open epoch; of other commands the field means nothing. */
+static void what_sets_no_spec_is_not_judged_by_one(void **state)
+{
+    struct bw_command command;
+
+    (void)state;
+    begin();
+    (void)apply(create("harbor"));
+    command = fixture_grant(&groups[0], "dc-a");
+    assert_fires(command, "G1");
+    command = fixture_set_mode(&groups[0], BW_MODE_PAUSED);
+    command.spec = (struct bw_spec){0};
+    assert_fires(command, "G25");
+}
+
+/* 3.5: what another instance gave back is about another holder: stale, and not refused by the table. */
+static void a_give_back_of_another_instance_is_stale(void **state)
+{
+    struct bw_command command = create("harbor");
+
+    (void)state;
+    begin();
+    assert_fires(command, "C2");
+    command = (struct bw_command){.kind = BW_COMMAND_GRANT,
+                                  .group = "harbor",
+                                  .epoch = 1,
+                                  .spec_version = groups[0].spec_version,
+                                  .instance = {{1}},
+                                  .boot_id = {{1}},
+                                  .terms = bw_terms_of_spec(&groups[0].spec)};
+    strcpy(command.site, groups[0].spec.sites[0].name);
+    assert_fires(command, "G1");
+    command = (struct bw_command){
+        .kind = BW_COMMAND_RELEASED, .group = "harbor", .epoch = 1, .instance = {{2}}};
+    assert_err(command, BW_ERR_STALE);
+    command.epoch = 2;
+    command.instance.bytes[0] = 1;
+    assert_err(command, BW_ERR_STALE);
+    command.epoch = 1;
+    assert_true(apply(command).rule != NULL);
+}
+
+/* I1, 3.9: nor by a spec that only looks on. */
+static void a_spec_that_observes_keeps_the_holders_site_too(void **state)
+{
+    struct bw_command command;
+
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    command = fixture_set_spec(&groups[0], "dc-a");
+    command.spec.mode = BW_MODE_OBSERVE;
+    assert_err(command, BW_ERR_REFUSED);
+    assert_string_equal(groups[0].holder_site, "dc-a");
+}
+
+/* 5.3: it goes up by one, and is about no group. */
+static void a_level_that_is_not_the_next_is_stale(void **state)
+{
+    struct bw_command command = {.kind = BW_COMMAND_RAISE_LEVEL};
+
+    (void)state;
+    begin();
+    for (uint32_t level = 0; level < 4; level++) {
+        command.feature_level = level;
+        if (level == cluster.feature_level + 1)
+            continue;
+        assert_err(command, BW_ERR_STALE);
+    }
+    command.feature_level = cluster.feature_level + 1;
+    assert_fires(command, "C3");
+}
+
+/* 3.9: the terms that an epoch was granted are what a spec has to suit, to the millisecond; and one by which
+ * the group is only watched has nothing to suit. */
+static void a_spec_may_ask_for_all_of_the_pinned_lease(void **state)
+{
+    struct bw_command command;
+    bool is_exact = false;
+
+    (void)state;
+    begin();
+    assert_fires(create("a"), "C2");
+    assert_fires(fixture_grant(&groups[0], "dc-a"), "G1");
+    for (uint32_t margin_ms = 20; margin_ms < 10000; margin_ms++) {
+        struct bw_spec as_pinned;
+        uint64_t wanted_ms;
+
+        command = fixture_set_spec(&groups[0], "");
+        command.spec.lease_ttl_ms = 90000;
+        command.spec.margin_ms = margin_ms;
+        command.spec.fence_timeout_ms = groups[0].terms.fence_ms / 2;
+        as_pinned = command.spec;
+        as_pinned.fence_timeout_ms = groups[0].terms.fence_ms;
+        wanted_ms = bw_spec_lease_ttl_ms_min(&as_pinned, FIXTURE_ELECTION_MS);
+        is_exact = is_exact || wanted_ms == groups[0].terms.ttl_ms;
+        if (wanted_ms > groups[0].terms.ttl_ms) {
+            assert_err(command, BW_ERR_REFUSED);
+            break;
+        }
+        assert_int_equal(apply(command).err, BW_OK);
+    }
+    assert_true(is_exact);
+    command.spec.mode = BW_MODE_OBSERVE;
+    assert_int_equal(apply(command).err, BW_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +447,13 @@ int main(void)
         cmocka_unit_test(a_new_spec_must_suit_the_pinned_terms_too),
         cmocka_unit_test(what_is_about_another_epoch_or_version_is_stale),
         cmocka_unit_test(an_initial_primary_is_a_candidate_of_its_spec),
+        cmocka_unit_test(a_wait_that_is_kept_is_rounded_up_to_a_millisecond),
+        cmocka_unit_test(a_cluster_is_founded_within_every_bound),
+        cmocka_unit_test(what_sets_no_spec_is_not_judged_by_one),
+        cmocka_unit_test(a_give_back_of_another_instance_is_stale),
+        cmocka_unit_test(a_spec_may_ask_for_all_of_the_pinned_lease),
+        cmocka_unit_test(a_spec_that_observes_keeps_the_holders_site_too),
+        cmocka_unit_test(a_level_that_is_not_the_next_is_stale),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,7 +30,7 @@ static enum bw_err load(enum bw_config_kind kind, const char *file, struct bw_pr
 
     switch (kind) {
     case BW_CONFIG_KIND_WITNESS:
-        err = bw_witness_config_load(file, &witness, problems);
+        err = bw_witness_config_load(file, BW_CONFIG_OFFLINE, &witness, problems);
         break;
     case BW_CONFIG_KIND_SITE:
         err = bw_site_config_load(file, BW_CONFIG_OFFLINE, &site, problems);
@@ -43,7 +43,7 @@ static enum bw_err load(enum bw_config_kind kind, const char *file, struct bw_pr
         break;
     case BW_CONFIG_KIND_UNKNOWN:
     case BW_CONFIG_KIND_CLI:
-        err = bw_cli_config_load(file, &cli, problems);
+        err = bw_cli_config_load(file, BW_CONFIG_OFFLINE, &cli, problems);
         break;
     }
     bw_witness_config_free(witness);

@@ -198,7 +198,7 @@ static void load_as(const char *name, const char *file, struct bw_problems *prob
     enum bw_err err;
 
     if (strncmp(name, "witness", 7) == 0)
-        err = bw_witness_config_load(file, &witness, problems);
+        err = bw_witness_config_load(file, BW_CONFIG_OFFLINE, &witness, problems);
     else if (strncmp(name, "groups", 6) == 0)
         err = bw_groups_config_load(file, 1000, &groups, problems);
     else if (strncmp(name, "site", 4) == 0)

@@ -89,7 +89,7 @@ static void witness_yaml_of_the_design_loads(void **state)
 
     bw_problems_init(&problems);
     assert_int_equal(
-        bw_witness_config_load(golden(*state, "witness_example.yaml"), &config, &problems), BW_OK);
+        bw_witness_config_load(golden(*state, "witness_example.yaml"), BW_CONFIG_OFFLINE, &config, &problems), BW_OK);
 
     assert_string_equal(config->cluster, "prod");
     assert_string_equal(config->name, "w1");
@@ -111,6 +111,28 @@ static void witness_yaml_of_the_design_loads(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* 5.3: who may speak, and for which groups. */
+static void the_people_of_witness_yaml_arrive(void **state)
+{
+    struct bw_witness_config *config = NULL;
+    struct bw_problems problems;
+
+    bw_problems_init(&problems);
+    assert_int_equal(
+        bw_witness_config_load(golden(*state, "witness_people.yaml"), BW_CONFIG_OFFLINE, &config, &problems), BW_OK);
+
+    assert_int_equal(config->people.count, 3);
+    assert_string_equal(config->people.list[0].name, "operator/root");
+    assert_int_equal(config->people.list[0].group_count, 0);
+    assert_string_equal(config->people.list[1].name, "operator/anna");
+    assert_int_equal(config->people.list[1].group_count, 2);
+    assert_string_equal(config->people.list[1].groups[1], "billing");
+    assert_string_equal(config->people.list[2].groups[0], "orders");
+
+    bw_witness_config_free(config);
+    bw_problems_deinit(&problems);
+}
+
 /* 5.4: what a running daemon cannot take over is found by its key, and nothing else is. */
 static void the_first_change_among_given_keys_is_found(void **state)
 {
@@ -123,7 +145,7 @@ static void the_first_change_among_given_keys_is_found(void **state)
 
     bw_problems_init(&problems);
     assert_int_equal(
-        bw_witness_config_load(golden(*state, "witness_example.yaml"), &old, &problems), BW_OK);
+        bw_witness_config_load(golden(*state, "witness_example.yaml"), BW_CONFIG_OFFLINE, &old, &problems), BW_OK);
     fresh = *old;
     (void)snprintf(same_text, sizeof same_text, "%s", old->data_dir);
     fresh.data_dir = same_text; /* the text counts, not where it lies */
@@ -221,6 +243,8 @@ static void every_key_of_site_yaml_arrives(void **state)
 
     assert_string_equal(config->site, "dc-a");
     assert_string_equal(config->run_dir, "/run/breakwater");
+    assert_int_equal(config->tls.revoked_count, 2);
+    assert_string_equal(config->tls.revoked[1], "serial:9a0b");
     assert_string_equal(config->witnesses[0], "w1.example.net:7400");
     assert_int_equal(config->log_level, BW_LOG_DEBUG);
     assert_true(config->allow_writable_scripts && group->allow_writable_scripts);
@@ -351,6 +375,37 @@ static void scripts_that_are_here_load(void **state)
     bw_problems_deinit(&problems);
 }
 
+/* 5.4: HERE as its daemon would; by itself it is fine. */
+static void a_file_that_others_can_change_is_refused_here(void **state)
+{
+    static const struct {
+        mode_t site, seven;
+    } modes[] = {{0664, 0644}, {0646, 0644}, {0644, 0664}};
+
+    put(*state, "a.sh", 0755, "#!/bin/sh\n");
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct bw_site_config *config = NULL;
+        struct bw_problems problems;
+
+        bw_problems_init(&problems);
+        put(*state, "seven.yaml", modes[i].seven,
+            "status_script: a.sh\nstart_script: a.sh\nstop_script: a.sh\ncondition_check_script: a.sh\n");
+        put(*state, "site.yaml", modes[i].site, SITE_HEAD "scripts: seven.yaml}\n");
+        assert_int_equal(
+            bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_HERE, &config, &problems),
+            BW_ERR_INVALID);
+        assert_int_equal(problems.error_count, 1);
+        assert_true(has_text(&problems, "others can change it: "));
+        bw_problems_deinit(&problems);
+        bw_problems_init(&problems);
+        assert_int_equal(bw_site_config_load(in_place(*state, "site.yaml"), BW_CONFIG_OFFLINE, &config,
+                                             &problems),
+                         BW_OK);
+        bw_site_config_free(config);
+        bw_problems_deinit(&problems);
+    }
+}
+
 static void a_file_of_scripts_must_be_here(void **state)
 {
     struct bw_site_config *config = NULL;
@@ -375,9 +430,9 @@ static void a_file_that_is_not_there_is_named(void **state)
 
     bw_problems_init(&problems);
 
-    assert_int_equal(bw_cli_config_load(in_place(*state, "none.yaml"), &config, &problems),
+    assert_int_equal(bw_cli_config_load(in_place(*state, "none.yaml"), BW_CONFIG_OFFLINE, &config, &problems),
                      BW_ERR_NOT_FOUND);
-    assert_int_equal(bw_cli_config_load("/tmp", &config, &problems), BW_ERR_INVALID);
+    assert_int_equal(bw_cli_config_load("/tmp", BW_CONFIG_OFFLINE, &config, &problems), BW_ERR_INVALID);
 
     assert_int_equal(problems.error_count, 2);
     assert_true(has_text(&problems, "is not a file"));
@@ -389,6 +444,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_place, remove_place)
     const struct CMUnitTest tests[] = {
         TEST(witness_yaml_of_the_design_loads),
+        TEST(the_people_of_witness_yaml_arrive),
         TEST(the_first_change_among_given_keys_is_found),
         TEST(groups_yaml_of_the_design_loads),
         TEST(every_key_of_groups_yaml_arrives),
@@ -397,6 +453,7 @@ int main(void)
         TEST(seven_keys_of_another_file_become_the_groups),
         TEST(scripts_must_be_here),
         TEST(scripts_that_are_here_load),
+        TEST(a_file_that_others_can_change_is_refused_here),
         TEST(a_file_of_scripts_must_be_here),
         TEST(a_file_that_is_not_there_is_named),
     };

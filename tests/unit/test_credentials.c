@@ -252,6 +252,67 @@ static void dates_role_and_cluster_are_checked_in_words(void **state)
     bw_credentials_free(credentials);
 }
 
+static void a_daemons_own_is_the_one_that_its_file_names(void **state)
+{
+    struct bw_own_certificate own = {.ca = pki.ca_path,
+                                     .cluster = "prod",
+                                     .role = BW_ROLE_WITNESS,
+                                     .site = "",
+                                     .name = "w1"};
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    own.identity = path;
+
+    assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_OK);
+    bw_credentials_free(credentials);
+    own.name = "w2";
+    assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_ERR_AUTH);
+    assert_non_null(strstr(diag.text, "the certificate is of witness w1"));
+    own.name = "w1";
+    own.role = BW_ROLE_AGENT;
+    assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_ERR_AUTH);
+}
+
+/* 5.4: they would choose whom the daemon believes. */
+static void a_daemon_refuses_a_ca_file_that_others_can_change(void **state)
+{
+    struct bw_own_certificate own = {.ca = pki.ca_path,
+                                     .cluster = "prod",
+                                     .role = BW_ROLE_WITNESS,
+                                     .site = "",
+                                     .name = "w1"};
+    struct bw_credentials *credentials = NULL;
+    struct bw_diag diag = {0};
+    char path[TEST_PKI_PATH_BYTES];
+
+    (void)state;
+    test_pki_issue_uri(&pki, "w1.pem", URI, path);
+    own.identity = path;
+    assert_int_equal(chmod(pki.ca_path, 0664), 0);
+
+    assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_ERR_REFUSED);
+
+    assert_int_equal(chmod(pki.ca_path, 0644), 0);
+    assert_non_null(strstr(diag.text, "ca.pem: others can change it: "));
+    assert_non_null(strstr(diag.text, "; run: chmod go-w "));
+    assert_int_equal(bw_credentials_load_own(&own, now_wall(), &credentials, &diag), BW_OK);
+    bw_credentials_free(credentials);
+}
+
+static void a_threshold_is_the_least_that_is_passed(void **state)
+{
+    (void)state;
+    assert_int_equal(bw_credentials_threshold(30), INT64_MAX);
+    assert_int_equal(bw_credentials_threshold(29), 30);
+    assert_int_equal(bw_credentials_threshold(6), 7);
+    assert_int_equal(bw_credentials_threshold(0), 1);
+    assert_int_equal(bw_credentials_threshold(-1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +324,9 @@ int main(void)
         cmocka_unit_test(damaged_certificate_is_refused),
         cmocka_unit_test(dates_role_and_cluster_are_checked_in_words),
         cmocka_unit_test(seconds_left_are_whole_and_none_once_it_has_ended),
+        cmocka_unit_test(a_daemons_own_is_the_one_that_its_file_names),
+        cmocka_unit_test(a_daemon_refuses_a_ca_file_that_others_can_change),
+        cmocka_unit_test(a_threshold_is_the_least_that_is_passed),
     };
 
     return cmocka_run_group_tests(tests, make_pki, drop_pki);

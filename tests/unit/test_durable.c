@@ -434,7 +434,51 @@ static void directory_that_others_can_write_to_is_refused(void **state)
 
     assert_int_equal(chmod(f->path, 0777), 0);
     assert_int_equal(bw_durable_open_dir(f->path, &dir, &f->diag), BW_ERR_REFUSED);
+    assert_int_equal(chmod(f->path, 0720), 0); /* its group */
+    assert_int_equal(bw_durable_open_dir(f->path, &dir, &f->diag), BW_ERR_REFUSED);
     assert_int_equal(chmod(f->path, 0700), 0);
+}
+
+/* A crash right after the first save must not take the directory along. */
+static void a_directory_that_cannot_be_made_durable_is_none(void **state)
+{
+    struct fixture *f = *state;
+    char path[96];
+    int dir;
+
+    (void)snprintf(path, sizeof path, "%s/other", f->path);
+    bw_durable_set_calls(&faulty_calls);
+    memset(call_order, 0, sizeof call_order);
+    calls_until_fault = 1;
+    fault_errno = EIO;
+    assert_int_equal(bw_durable_open_dir(path, &dir, &f->diag), BW_ERR_IO);
+    assert_string_equal(call_order, "f");
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void what_a_longer_save_has_left_half_done_is_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    uint8_t left[128];
+
+    memset(left, 'x', sizeof left);
+    write_raw(f, left, sizeof left);
+    assert_int_equal(renameat(f->dir, "state", f->dir, "state.tmp"), 0);
+    save(f, "epoch 7");
+    assert_int_equal(load(f, text), BW_OK);
+    assert_string_equal(text, "epoch 7");
+}
+
+static void a_link_in_place_of_a_file_is_not_followed(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+
+    save(f, "epoch 7");
+    assert_int_equal(renameat(f->dir, "state", f->dir, "other"), 0);
+    assert_int_equal(symlinkat("other", f->dir, "state"), 0);
+    assert_int_not_equal(load(f, text), BW_OK);
 }
 
 static void second_lock_of_a_directory_is_busy_and_names_the_holder(void **state)
@@ -474,6 +518,9 @@ int main(void)
         TEST(what_exceeds_a_limit_is_an_error_that_names_it),
         TEST(fifo_in_place_of_a_file_is_refused_without_hanging),
         TEST(directory_that_others_can_write_to_is_refused),
+        TEST(a_directory_that_cannot_be_made_durable_is_none),
+        TEST(what_a_longer_save_has_left_half_done_is_not_kept),
+        TEST(a_link_in_place_of_a_file_is_not_followed),
         TEST(second_lock_of_a_directory_is_busy_and_names_the_holder),
     };
 

@@ -92,7 +92,7 @@ static void it_kills_again_until_the_lease_has_ended_and_then_no_more(void **sta
         assert_true(!bw_instant_is_later(now, at_ms(100000)));
     }
     assert_in_range(kills, 2, 100);
-    assert_int_equal(enforcer.places[0].state, BW_ENFORCER_SPENT);
+    assert_int_equal(enforcer.groups[0].state, BW_ENFORCER_SPENT);
     assert_int_equal(due_at(200000, &wake_at), 0);
 }
 
@@ -119,7 +119,7 @@ static void without_all_that_ends_a_group_no_deadline_of_it_is_taken(void **stat
     assert_int_equal(arm("a", 1, 11000, 0), BW_ERR_IO);
     assert_int_equal(arm("a", 2, 11000, 0), BW_ERR_IO);
     assert_int_equal(arm("b", 1, 11000, 0), BW_OK);
-    assert_int_equal(enforcer.places[0].order.end.boot_ns / MS, 10000); /* as it was */
+    assert_int_equal(enforcer.groups[0].order.end.boot_ns / MS, 10000); /* as it was */
 
     bw_enforcer_note_means(&enforcer, "a", true);
 
@@ -233,8 +233,8 @@ static void a_successor_relieves_it_only_of_what_it_knows(void **state)
     assert_true(bw_enforcer_hand_over(&enforcer, "of-no-interest", 1));
     assert_false(bw_enforcer_may_end(&enforcer));
     assert_int_equal(due_at(kill_ms(100000), &wake_at), 2);
-    assert_string_equal(enforcer.places[due[0]].order.group, "older");
-    assert_string_equal(enforcer.places[due[1]].order.group, "unheard");
+    assert_string_equal(enforcer.groups[due[0]].order.group, "older");
+    assert_string_equal(enforcer.groups[due[1]].order.group, "unheard");
 }
 
 /* ---- the frames ------------------------------------------------------------------------------ */
@@ -252,6 +252,7 @@ static void a_frame_says_what_was_put_into_it(void **state)
                                       .means_count = 2};
     in.orders[0] = order_of("g", 7, 100000);
     in.orders[1] = order_of("a-longer-name", UINT64_MAX, 5);
+    in.orders[0].end = (struct bw_instant){11, 12}; /* by either clock (1): no two numbers are equal */
     in.means[1] = BW_ENFORCER_BY_PIDFD;
     size = bw_enforcer_message_encode(&in, frame);
 
@@ -295,6 +296,38 @@ static void a_frame_of_any_other_length_or_kind_is_none(void **state)
     assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
 }
 
+static void the_paths_of_units_come_whole_or_not_at_all(void **state)
+{
+    static const char paths[] = "/sys/fs/cgroup/a.service\0/sys/fs/cgroup/b.service"; /* and a NUL */
+    static struct bw_enforcer_message in, out;
+    uint8_t frame[BW_ENFORCER_FRAME_BYTES_MAX];
+    size_t size;
+
+    (void)state;
+    in = (struct bw_enforcer_message){.kind = BW_ENFORCER_MESSAGE_UNITS, .order_count = 1};
+    in.orders[0] = order_of("g", 7, 100000);
+    assert_int_equal(bw_enforcer_message_decode(frame, bw_enforcer_message_encode(&in, frame), &out), BW_OK);
+    assert_int_equal(out.path_bytes, 0);
+
+    memcpy(in.paths, paths, sizeof paths);
+    in.path_bytes = sizeof paths;
+    size = bw_enforcer_message_encode(&in, frame);
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_OK);
+    assert_int_equal(out.path_bytes, sizeof paths);
+    assert_memory_equal(out.paths, paths, sizeof paths);
+    assert_int_equal(bw_enforcer_message_decode(frame, size - 1, &out), BW_ERR_CORRUPT); /* the NUL */
+    frame[6] = 1; /* descriptors come in a frame of their own */
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_ERR_CORRUPT);
+
+    memset(in.paths, 'x', sizeof in.paths);
+    in.paths[sizeof in.paths - 1] = '\0';
+    in.path_bytes = sizeof in.paths;
+    size = bw_enforcer_message_encode(&in, frame);
+    assert_int_equal(bw_enforcer_message_decode(frame, size, &out), BW_OK);
+    frame[size] = '\0';
+    assert_int_equal(bw_enforcer_message_decode(frame, size + 1, &out), BW_ERR_CORRUPT);
+}
+
 /* What follows is taken from an array of that size: a byte more would be written behind it. */
 static void a_frame_of_more_than_it_may_hold_is_none(void **state)
 {
@@ -325,6 +358,70 @@ static void a_frame_of_more_than_it_may_hold_is_none(void **state)
                      BW_ERR_CORRUPT);
 }
 
+static void an_order_for_no_group_or_no_epoch_is_none(void **state)
+{
+    (void)state;
+    assert_int_equal(arm("", 7, 100000, 90000), BW_ERR_INVALID);
+    assert_int_equal(arm("g", 0, 100000, 90000), BW_ERR_INVALID);
+    assert_int_equal(enforcer.group_count, 0);
+}
+
+/* 3.4: of a group that it has not met the means may come short too. */
+static void means_are_those_of_their_group_before_its_first_deadline(void **state)
+{
+    (void)state;
+    bw_enforcer_note_means(&enforcer, "a", false);
+    bw_enforcer_note_means(&enforcer, "b", true);
+
+    assert_int_equal(arm("b", 1, 10000, 0), BW_OK);
+    assert_int_equal(arm("a", 1, 10000, 0), BW_ERR_IO);
+    assert_int_equal(enforcer.group_count, 2);
+}
+
+static void each_group_is_found_whichever_was_found_before(void **state)
+{
+    static const char *const names[] = {"a", "b", "c"};
+    uint32_t at;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(bw_enforcer_add(&enforcer, names[i], &at), BW_OK);
+    for (uint32_t before = 0; before < 3; before++)
+        for (uint32_t i = 0; i < 3; i++) {
+            assert_int_equal(bw_enforcer_find(&enforcer, names[before]), before);
+            assert_int_equal(bw_enforcer_find(&enforcer, names[i]), i);
+        }
+}
+
+/* 3.4: once a tenth of a second, and the last one at D. */
+static void it_kills_again_after_its_pause_and_at_the_end(void **state)
+{
+    const uint64_t pause_ms = BW_ENFORCER_AGAIN_NS / MS;
+    struct bw_instant wake_at;
+    uint64_t now = kill_ms(100000);
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+    for (; now + pause_ms < 100000; now += pause_ms) {
+        assert_int_equal(due_at(now, &wake_at), 1);
+        assert_int_equal(wake_at.boot_ns / MS, now + pause_ms);
+    }
+    assert_int_equal(due_at(now, &wake_at), 1);
+    assert_int_equal(wake_at.boot_ns / MS, 100000);
+}
+
+/* 3.4: one clock that has come to the KILL is enough for a deadline to move no more. */
+static void a_deadline_that_one_clock_has_reached_is_not_moved(void **state)
+{
+    const struct bw_enforcer_order later = order_of("g", 7, 101000);
+    const struct bw_instant raw_ahead = {0, kill_ms(100000) * MS};
+
+    (void)state;
+    assert_int_equal(arm("g", 7, 100000, 90000), BW_OK);
+
+    assert_int_equal(bw_enforcer_arm(&enforcer, &later, raw_ahead), BW_ERR_STALE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,7 +440,13 @@ int main(void)
         cmocka_unit_test_setup(a_successor_relieves_it_only_of_what_it_knows, begin),
         cmocka_unit_test(a_frame_says_what_was_put_into_it),
         cmocka_unit_test(a_frame_of_any_other_length_or_kind_is_none),
+        cmocka_unit_test(the_paths_of_units_come_whole_or_not_at_all),
         cmocka_unit_test(a_frame_of_more_than_it_may_hold_is_none),
+        cmocka_unit_test_setup(an_order_for_no_group_or_no_epoch_is_none, begin),
+        cmocka_unit_test_setup(means_are_those_of_their_group_before_its_first_deadline, begin),
+        cmocka_unit_test_setup(each_group_is_found_whichever_was_found_before, begin),
+        cmocka_unit_test_setup(it_kills_again_after_its_pause_and_at_the_end, begin),
+        cmocka_unit_test_setup(a_deadline_that_one_clock_has_reached_is_not_moved, begin),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

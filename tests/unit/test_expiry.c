@@ -245,6 +245,25 @@ static void a_barrier_applied_once_more_takes_nothing_back(void **state) /* 3.2.
     assert_true(bw_proof_covers(&proof, second));
 }
 
+/* One barrier at a time, also where one that was given up turns up beside the next. */
+static void a_failed_barrier_that_was_applied_takes_no_other_off_its_way(void **state) /* 3.2.2 */
+{
+    struct bw_proof proof;
+    uint64_t failed;
+
+    (void)state;
+    bw_proof_init(&proof);
+    (void)bw_proof_want(&proof);
+    failed = bw_proof_on_submitted(&proof);
+    bw_proof_on_failed(&proof, failed);
+    (void)bw_proof_on_submitted(&proof);
+    (void)bw_proof_want(&proof);
+
+    bw_proof_on_applied(&proof, failed);
+
+    assert_false(bw_proof_should_submit(&proof));
+}
+
 static void a_failure_of_a_barrier_that_is_done_takes_no_other_off_its_way(void **state) /* 3.2.2 */
 {
     struct bw_proof proof;
@@ -290,6 +309,7 @@ int main(void)
         cmocka_unit_test(what_waited_for_a_failed_barrier_is_covered_by_the_next),
         cmocka_unit_test(a_failed_barrier_that_was_applied_proves_nothing_received_later),
         cmocka_unit_test(a_barrier_applied_once_more_takes_nothing_back),
+        cmocka_unit_test(a_failed_barrier_that_was_applied_takes_no_other_off_its_way),
         cmocka_unit_test(a_failure_of_a_barrier_that_is_done_takes_no_other_off_its_way),
         cmocka_unit_test(nothing_is_proved_without_a_number),
     };

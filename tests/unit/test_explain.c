@@ -184,6 +184,69 @@ static void a_text_that_does_not_fit_is_cut_and_ended(void **state)
     bw_explain_gate(&world.decision.gates[0], world_group(&world), line, sizeof(line));
 
     assert_string_equal(line, "A0 pass lea");
+    bw_explain_gate(&world.decision.gates[0], world_group(&world), line, 1);
+    assert_string_equal(line, "");
+}
+
+static void each_value_is_told_in_its_unit(void **state)
+{
+    static const struct {
+        enum bw_unit unit;
+        const char *text;
+    } units[] = {{BW_UNIT_NONE, ";"},
+                 {BW_UNIT_WORD, ";"},
+                 {BW_UNIT_MS, " 0.001 s of 0.002 s;"},
+                 {BW_UNIT_COUNT, " 1 of 2;"},
+                 {BW_UNIT_PPM, " +1 ppm at most, limit +2 ppm;"},
+                 {BW_UNIT_SITE, " dc-b;"}};
+
+    (void)state;
+    calm_hour();
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        struct bw_gate gate = {.id = "lag", .site = -1, .unit = units[i].unit, .value = 1,
+                               .threshold = 2, .age_ms = UINT32_MAX, .step = "A3"};
+        char line[200];
+        char *value;
+
+        bw_explain_gate(&gate, world_group(&world), line, sizeof line);
+        value = strstr(line, "lag:");
+        assert_non_null(value);
+        value += strlen("lag:");
+        if (units[i].unit == BW_UNIT_NONE || units[i].unit == BW_UNIT_WORD)
+            assert_int_equal(strspn(value, " +-0123456789"), 1);
+        else
+            assert_memory_equal(value, units[i].text, strlen(units[i].text));
+        assert_true(strstr(line, " none;") == NULL);
+        assert_int_equal(strstr(line, "dc-b") != NULL, units[i].unit == BW_UNIT_SITE);
+    }
+}
+
+static void a_site_that_the_spec_does_not_have_is_none(void **state)
+{
+    struct bw_gate gate = {.id = "candidate", .site = -1, .unit = BW_UNIT_SITE, .age_ms = UINT32_MAX};
+    char line[200];
+
+    (void)state;
+    calm_hour();
+    for (int64_t site = -1; site <= (int64_t)world_group(&world)->spec.site_count; site++) {
+        const bool is_there = site >= 0 && site < (int64_t)world_group(&world)->spec.site_count;
+
+        gate.value = site;
+        bw_explain_gate(&gate, world_group(&world), line, sizeof line);
+
+        assert_int_equal(strstr(line, " none;") == NULL, is_there);
+    }
+}
+
+/* What reads a gate by a program goes by its unit. */
+static void a_gate_with_a_word_says_so(void **state)
+{
+    (void)state;
+    calm_hour();
+    (void)world_decide(&world);
+
+    assert_int_equal(world_gate(&world, "observe", -1)->unit, BW_UNIT_WORD);
+    assert_int_equal(world_gate(&world, "leads", -1)->unit, BW_UNIT_NONE);
 }
 
 int main(void)
@@ -192,6 +255,9 @@ int main(void)
         cmocka_unit_test(the_verdict_of_every_story_equals_the_command),
         cmocka_unit_test(every_gate_id_is_listed_once),
         cmocka_unit_test(a_text_that_does_not_fit_is_cut_and_ended),
+        cmocka_unit_test(a_site_that_the_spec_does_not_have_is_none),
+        cmocka_unit_test(a_gate_with_a_word_says_so),
+        cmocka_unit_test(each_value_is_told_in_its_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

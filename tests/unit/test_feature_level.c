@@ -67,10 +67,19 @@ static void whoever_was_not_heard_is_named_and_needs_the_flag(void **state)
     assert_int_equal(judge(parties, "dc-x"), BW_ERR_NOT_FOUND);
 }
 
+static void each_party_may_be_named_as_one_to_go_without(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT; i++)
+        assert_int_equal(judge(everybody, everybody[i].name), BW_OK);
+    assert_int_equal(judge(everybody, "dc-x"), BW_ERR_NOT_FOUND);
+}
+
 static void at_the_newest_there_is_nothing_to_raise(void **state)
 {
     (void)state;
-    assert_int_equal(bw_feature_level_judge(1, BW_FEATURE_LEVEL_NEWEST, everybody, COUNT, NULL, 0,
+    assert_int_equal(bw_feature_level_judge(BW_FEATURE_LEVEL_NEWEST, BW_FEATURE_LEVEL_NEWEST,
+                                            everybody, COUNT, NULL, 0,
                                             &diag),
                      BW_ERR_EXISTS);
     assert_non_null(strstr(diag.text, "nothing to raise"));
@@ -118,6 +127,33 @@ static void a_site_knows_what_the_least_of_its_agents_knows(void **state)
     assert_int_equal(agent, 0);
 }
 
+/* The refusal names as many as fit, whatever their names are. */
+static void names_are_given_as_far_as_they_fit(void **state)
+{
+    struct bw_level_party parties[COUNT];
+
+    (void)state;
+    for (size_t length = 1; length <= BW_NAME_MAX; length++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            parties[i] = (struct bw_level_party){BW_LEVEL_AGENT, "", 1};
+            memset(parties[i].name, 'a', i == 0 ? length : BW_NAME_MAX - 12);
+        }
+
+        assert_int_equal(judge(parties, NULL), BW_ERR_REFUSED);
+        assert_non_null(strstr(diag.text, "not known to 7 of"));
+        assert_null(strstr(diag.text, ", )"));
+    }
+}
+
+static void who_knows_less_than_the_level_takes_no_part(void **state)
+{
+    (void)state;
+    assert_true(bw_feature_level_suffices(2, 2));
+    assert_true(bw_feature_level_suffices(3, 2));
+    assert_false(bw_feature_level_suffices(1, 2));
+    assert_true(bw_feature_level_suffices(0, 2)); /* it has not said, or is away */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +164,9 @@ int main(void)
         cmocka_unit_test(a_level_that_is_not_known_stops_the_witness),
         cmocka_unit_test(a_cluster_begins_at_its_founders_newest_and_goes_up_by_one),
         cmocka_unit_test(a_site_knows_what_the_least_of_its_agents_knows),
+        cmocka_unit_test(names_are_given_as_far_as_they_fit),
+        cmocka_unit_test(who_knows_less_than_the_level_takes_no_part),
+        cmocka_unit_test(each_party_may_be_named_as_one_to_go_without),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

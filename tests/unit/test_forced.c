@@ -102,6 +102,10 @@ static void time_ends_what_the_arbiter_lets_expire_and_nothing_else(void **state
     world_group(&world)->terms.second_enforcer = true;
     assert_waits(NULL);
     world_group(&world)->terms.second_enforcer = false;
+    world_group(&world)->adopting = true; /* every site reports before anybody is granted (3.9) */
+    assert_waits(NULL);
+    world_group(&world)->adopting = false;
+    assert_waits("end_reach");
     world_group(&world)->spec.expired_is_enough = true;
     assert_waits(NULL);
     world_group(&world)->terms.reach = BW_REACH_NONE;
@@ -130,6 +134,8 @@ static void a_held_epoch_ends_by_a_persons_word_and_the_record_says_whose(void *
 
     assert_int_equal(force("dc-a", false, epoch()), BW_OK);
     assert_acts("A26");
+    assert_true(world.decision.command.past_no_return); /* nobody knows that it has not */
+    assert_string_equal(world.decision.command.by, "operator/anna");
 
     assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
     assert_int_equal(world_group(&world)->last_end.grade, BW_GRADE_FORCED);
@@ -226,6 +232,13 @@ static void who_says_started_is_not_forced_by_any_word(void **state)
     world_sync_all(&world);
     assert_decides("A0");
     assert_true(world_holds(&world, "silent", -1));
+    assert_string_equal(world_gate(&world, "silent", -1)->word, "answers: started");
+
+    world_watch(&world)->wish.holder_is_off = false;
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_decides("A0");
+    assert_string_equal(world_gate(&world, "silent", -1)->word, "answers");
 }
 
 /* Of two agents of the site one is enough, whichever was heard first. */
@@ -404,6 +417,71 @@ static void where_time_ends_it_nobody_needs_to_vouch(void **state)
                    (unsigned)(left_ms / 100 % 10));
     assert_says(left);
     assert_int_equal(force("dc-a", true, 0), BW_ERR_REFUSED);
+
+    for (int i = 0; i < 10; i++) { /* each tenth of a second */
+        world_wait_ms(&world, (left_ms - 1000 * (uint64_t)i) % 100 + (i == 0 ? 0 : 100));
+        left_ms = bw_arbiter_lease_may_live_ns(world_group(&world), world_watch(&world),
+                                               &world.witness.leadership, world.now) / BW_NS_PER_MS;
+        (void)snprintf(left, sizeof left, " in %u.%u s at the latest", (unsigned)(left_ms / 1000),
+                       (unsigned)(left_ms / 100 % 10));
+        assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
+        assert_says(left);
+    }
+}
+
+/* 3.3: what it says keeps time from ending the epoch for as long as it says so. */
+static void who_answers_and_is_off_is_vouched_for_although_time_would_end_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_waits(NULL);
+
+    assert_int_equal(force("dc-a", true, 0), BW_OK);
+}
+
+/* A site whose epoch was forced holds the group again: that one is another. */
+static void a_site_that_holds_the_group_again_is_vouched_for_again(void **state)
+{
+    struct bw_command failed = {.kind = BW_COMMAND_FENCE_FAILED, .group = "harbor"};
+
+    (void)state;
+    begin_held();
+    assert_int_equal(force("dc-a", false, 0), BW_OK);
+    assert_acts("A26");
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_pass_ms(&world, 2000);
+    assert_acts("A9");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    world_serve(&world, A);
+    failed.epoch = epoch();
+    assert_string_equal(world_apply(&world, &failed), "G12");
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 60000);
+
+    assert_int_equal(force("dc-a", false, 0), BW_OK);
+}
+
+static void of_a_group_that_nobody_holds_nothing_answers_and_no_lease_lives(void **state)
+{
+    uint64_t fresh_left_ns = 1;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_acts("A1");
+
+    assert_int_equal(bw_arbiter_holder_answer(world_group(&world), world_watch(&world), world.now,
+                                              &fresh_left_ns),
+                     BW_HOLDER_SILENT);
+    assert_int_equal(fresh_left_ns, 0);
+    assert_int_equal(bw_arbiter_lease_may_live_ns(world_group(&world), world_watch(&world),
+                                                  &world.witness.leadership, world.now),
+                     0);
 }
 
 /* A failover waits for an end; where none comes it must not be let in (4). */
@@ -507,6 +585,61 @@ static void the_record_of_words_is_bounded(void **state)
 
     assert_int_equal(group->voucher_count, BW_VOUCHERS_MAX);
     assert_null(bw_group_voucher(group, 1));
+    assert_null(bw_group_voucher(group, 2));
+    for (uint64_t i = 0; i < BW_VOUCHERS_MAX; i++)
+        assert_int_equal(group->vouchers[i].epoch, 3 + i);
+}
+
+/* Said again, what is done is done by a person's word alone: what lapsed was forced by nobody. */
+static void an_epoch_that_ended_by_time_was_not_forced(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_acts("A3");
+    assert_acts("A9");
+
+    assert_int_equal(force("dc-a", false, 0), BW_ERR_REFUSED);
+    assert_says("dc-a does not hold harbor");
+}
+
+/* What the close of an epoch is decided by is written down beside it. */
+static void a_close_for_a_person_says_that_it_is_vouched_for(void **state)
+{
+    (void)state;
+    begin_fenced();
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 8000);
+    assert_int_equal(force("dc-a", false, epoch()), BW_OK);
+
+    (void)world_decide(&world);
+
+    assert_int_equal(world.decision.command.kind, BW_COMMAND_CLOSE);
+    assert_non_null(world_gate(&world, "vouched", -1));
+}
+
+/* 4: what time ends asks for nobody's word, nor says that one is missing. */
+static void the_close_of_what_time_ends_says_nothing_of_a_word(void **state)
+{
+    struct bw_command close = {
+        .kind = BW_COMMAND_CLOSE, .group = "harbor", .reason = BW_REASON_LEASE_LOST};
+
+    (void)state;
+    world_begin(&world, 2);
+    close.epoch = epoch();
+    assert_string_equal(world_apply(&world, &close), "G10");
+    assert_waits(NULL);
+    assert_decides("A0");
+    assert_null(world_gate(&world, "vouched", -1));
+
+    begin_fenced();
+    close.epoch = epoch();
+    assert_string_equal(world_apply(&world, &close), "G10");
+    assert_waits("grade");
+    assert_decides("A0");
+    assert_true(world_holds(&world, "vouched", -1));
 }
 
 int main(void)
@@ -527,10 +660,16 @@ int main(void)
         cmocka_unit_test(an_epoch_that_was_looked_at_and_is_over_is_said),
         cmocka_unit_test(said_twice_it_finds_that_all_is_done),
         cmocka_unit_test(where_time_ends_it_nobody_needs_to_vouch),
+        cmocka_unit_test(who_answers_and_is_off_is_vouched_for_although_time_would_end_it),
+        cmocka_unit_test(a_site_that_holds_the_group_again_is_vouched_for_again),
+        cmocka_unit_test(of_a_group_that_nobody_holds_nothing_answers_and_no_lease_lives),
         cmocka_unit_test(a_failover_that_would_wait_for_ever_is_refused_at_once),
         cmocka_unit_test(what_was_said_first_is_kept_when_it_is_said_again),
         cmocka_unit_test(long_reasons_are_kept_as_far_as_they_fit),
         cmocka_unit_test(the_record_of_words_is_bounded),
+        cmocka_unit_test(an_epoch_that_ended_by_time_was_not_forced),
+        cmocka_unit_test(a_close_for_a_person_says_that_it_is_vouched_for),
+        cmocka_unit_test(the_close_of_what_time_ends_says_nothing_of_a_word),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

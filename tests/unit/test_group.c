@@ -483,25 +483,72 @@ static void history_keeps_the_newest_epochs(void **state) /* 3.1 */
     assert_null(bw_group_history_at(&run.group, BW_HISTORY_MAX));
 }
 
-static void a_damaged_group_is_not_sound(void **state)
+/* I1, 3.3: a grant pins the terms under which it was decided, and no others. */
+static void a_grant_with_other_terms_than_the_specs_is_a_no_op(void **state)
 {
-    struct group_run run = group_run_granted("dc-a");
-    struct bw_group damaged;
+    const size_t terms[] = {offsetof(struct bw_terms, ttl_ms), offsetof(struct bw_terms, fence_ms),
+                            offsetof(struct bw_terms, drift_ppm), offsetof(struct bw_terms, margin_ms),
+                            offsetof(struct bw_terms, renew_interval_ms),
+                            offsetof(struct bw_terms, request_timeout_ms)};
+    struct group_run run = group_run_vacant();
 
     (void)state;
-    assert_true(bw_group_is_sound(&run.group));
-    damaged = run.group;
-    damaged.held = true;
-    assert_false(bw_group_is_sound(&damaged));
-    damaged = run.group;
-    damaged.phase = BW_PHASE_REVOKING;
-    assert_false(bw_group_is_sound(&damaged));
-    damaged = run.group;
-    damaged.history_count = BW_HISTORY_MAX + 1;
-    assert_false(bw_group_is_sound(&damaged));
-    damaged = run.group;
-    damaged.epoch++;
-    assert_false(bw_group_is_sound(&damaged));
+    for (size_t i = 0; i < sizeof terms / sizeof terms[0]; i++) {
+        struct bw_command grant = fixture_grant(&run.group, "dc-a");
+        uint32_t term;
+
+        memcpy(&term, (char *)&grant.terms + terms[i], sizeof term);
+        term++;
+        memcpy((char *)&grant.terms + terms[i], &term, sizeof term);
+        assert_rule(&run, "no-op", grant);
+    }
+    assert_rule(&run, "G1", fixture_grant(&run.group, "dc-a"));
+}
+
+/* 3.6: a move that was closed, and then ended by time, is still what somebody wanted first. */
+static void a_move_that_was_closed_is_remembered_when_time_ends_it(void **state)
+{
+    struct group_run run = group_run_revoking("dc-a", "dc-b");
+
+    (void)state;
+    assert_string_not_equal(group_run_apply(&run, fixture_command(&run.group, BW_COMMAND_CLOSE)),
+                            "no-op");
+    assert_string_equal(run.group.first_choice, "dc-b");
+    assert_string_not_equal(group_run_apply(&run, fixture_command(&run.group, BW_COMMAND_EXPIRED)),
+                            "no-op");
+
+    assert_int_equal(run.group.phase, BW_PHASE_VACANT);
+    assert_string_equal(run.group.first_choice, "dc-b");
+}
+
+/* 3.9, H17: the next epoch is no matter of who was let go before it. */
+static void a_grant_forgets_who_was_let_go(void **state)
+{
+    struct group_run run = group_run_granted("dc-a");
+
+    (void)state;
+    assert_rule(&run, "G26", fixture_set_mode(&run.group, BW_MODE_OBSERVE));
+    assert_string_equal(run.group.let_go_site, "dc-a");
+    assert_string_not_equal(group_run_apply(&run, fixture_set_mode(&run.group, BW_MODE_AUTO)),
+                            "no-op");
+    assert_rule(&run, "G1", fixture_grant(&run.group, "dc-b"));
+
+    assert_string_equal(run.group.let_go_site, "");
+    assert_int_equal(run.group.let_go_epoch, 0);
+    assert_int_equal(run.group.let_go_terms.ttl_ms, 0);
+}
+
+/* 3.1: the record of an epoch names whoever asked for it. */
+static void the_history_says_who_asked_for_a_grant(void **state)
+{
+    struct group_run run = group_run_vacant();
+    struct bw_command grant = fixture_grant(&run.group, "dc-b");
+
+    (void)state;
+    (void)strcpy(grant.by, "operator/bert");
+    assert_rule(&run, "G1", grant);
+
+    assert_string_equal(bw_group_history_at(&run.group, 0)->by, "operator/bert");
 }
 
 int main(void)
@@ -539,7 +586,10 @@ int main(void)
         cmocka_unit_test(an_initial_primary_is_wished_for_a_first_grant_only),
         cmocka_unit_test(maintenance_follows_its_site_through_a_new_spec),
         cmocka_unit_test(history_keeps_the_newest_epochs),
-        cmocka_unit_test(a_damaged_group_is_not_sound),
+        cmocka_unit_test(a_grant_with_other_terms_than_the_specs_is_a_no_op),
+        cmocka_unit_test(a_move_that_was_closed_is_remembered_when_time_ends_it),
+        cmocka_unit_test(a_grant_forgets_who_was_let_go),
+        cmocka_unit_test(the_history_says_who_asked_for_a_grant),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

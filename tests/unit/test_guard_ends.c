@@ -42,6 +42,7 @@ static void assert_not_ended(const struct world *world, enum bw_refusal why)
 {
     assert_int_equal(world->sent[BW_GUARD_MESSAGE_EPOCH_ENDED], 0);
     assert_int_equal(world->last[BW_GUARD_MESSAGE_END_REFUSED].refused.why, why);
+    assert_int_equal(world->last[BW_GUARD_MESSAGE_END_REFUSED].refused.number, 0); /* of no renewal */
     assert_int_equal(world->guard.mirror.armed_epoch, 1); /* its deadline stands */
 }
 
@@ -435,6 +436,25 @@ static void what_was_refused_as_an_end_is_told_to_no_agent(void **state)
     assert_false(told.fence_ok);
 }
 
+/* 3.4: an epoch is ended by an agent that the guard has heard. */
+static void without_an_agent_nothing_is_ended(void **state)
+{
+    const struct bw_guard_event gone = {.kind = BW_GUARD_EVENT_AGENT_GONE};
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    run(&world, 2, BW_ACTION_STOP, 3); /* the first that is heard of the epoch: no instance holds it */
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_true(world.guard.mirror.stop_seen);
+    step(&world, &gone);
+
+    assert_false(end(&world, 2));
+
+    assert_int_equal(world.guard.memory.ended_epoch, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -456,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_look_that_was_ended_is_repeated_and_one_that_is_unclear_takes_nothing_back),
         cmocka_unit_test(a_fence_after_which_it_serves_again_is_told_as_none_that_was_well),
         cmocka_unit_test(a_start_that_died_with_its_guard_may_have_ordered_more),
+        cmocka_unit_test(without_an_agent_nothing_is_ended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,75 @@ static void where_that_fails_the_fence_has_failed(void **state)
     assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
 }
 
+/* It was run for what was left then: tried again, the fence begins with its script, and once is enough. */
+static void a_fence_that_is_tried_again_owes_its_script_no_second_time(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_fence_check(&world);
+    kill_what_is_left(&world);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    tick_at(&world, world.now_ms + 1000);
+    assert_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_not_asked(&world, "SPAWN:fence");
+    assert_asked(&world, "TERM_REACH");
+}
+
+/* Who ordered it was answered when it had failed; what comes of it later is told as its end. */
+static void a_fence_that_is_tried_again_is_told_and_not_answered(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, 102000);
+    reach_killed(&world, false);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
+    tick_at(&world, 103100);
+    assert_asked(&world, "SPAWN:fence");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_FENCE_ENDED], 1);
+    assert_true(world.last[BW_GUARD_MESSAGE_FENCE_ENDED].fence.ok);
+}
+
+/* Nothing else may come: a look that hangs is ended by the clock. */
+static void the_last_look_of_a_fence_has_an_end(void **state)
+{
+    struct world world;
+    struct bw_instant limit;
+
+    (void)state;
+    begin_fence_check(&world);
+    tick_at(&world, 109900);
+    reach_killed(&world, true);
+    assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
+    limit = world.guard.fence_look_limit;
+    assert_int_equal(limit.boot_ns / MS, 109900 + 1000 + 200);
+    tick_at(&world, 110000);
+    assert_int_equal(world.wake_at.boot_ns, limit.boot_ns);
+
+    tick_at(&world, limit.boot_ns / MS - 1);
+    assert_int_equal(world.guard.fence, BW_FENCE_RECHECK);
+    tick_at(&world, limit.boot_ns / MS);
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+}
+
 /* All kills of a fence are done by D. */
 static void at_the_deadline_it_is_killed_too(void **state)
 {
@@ -357,6 +426,71 @@ static void a_stop_that_could_not_be_begun_has_begun_nothing(void **state)
     assert_true(bw_guard_is_of_start(&world.guard, 8));
 }
 
+/* 3.2.4: what ordered beside a script could order after it; a stop that is dying orders nothing. */
+static void a_script_beside_a_start_or_a_rejoin_that_dies_has_to_run_again(void **state)
+{
+    static const enum bw_action_kind actions[] = {BW_ACTION_START, BW_ACTION_REJOIN, BW_ACTION_STOP};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        struct world world;
+
+        if (actions[i] == BW_ACTION_REJOIN)
+            begin(&world);
+        else
+            begin_armed(&world);
+        world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+        run(&world, 1, actions[i], 5);
+        run(&world, 1, BW_ACTION_FENCE, 6);
+        assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_ENDING);
+        assert_int_equal(world.guard.slots[BW_GUARD_SLOT_FENCE].run.action, BW_ACTION_FENCE);
+
+        ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+
+        assert_int_equal(world.guard.script_again, actions[i] != BW_ACTION_STOP);
+    }
+}
+
+/* 1: a wait is over once both clocks say so. */
+static void looks_are_begun_again_when_both_clocks_have_come_to_it(void **state)
+{
+    const struct bw_guard_event tick = {.kind = BW_GUARD_EVENT_TICK};
+    struct bw_guard_actions out;
+    struct bw_instant now;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STATUS, 3);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    world.end_look_hangs = true;
+    (void)end(&world, 1);
+    assert_true(world.guard.end_looking);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_KILLED, "");
+    assert_true(world.guard.end_looking);
+    assert_int_equal(world.wake_at.boot_ns, world.guard.stop_check_at.boot_ns);
+    now = world.guard.stop_check_at;
+    now.raw_ns--;
+    bw_guard_step(&world.guard, &tick, now, &out);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_FREE);
+
+    now.raw_ns++;
+    bw_guard_step(&world.guard, &tick, now, &out);
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_SPAWNING);
+}
+
+static void a_stop_that_is_not_seen_yet_is_looked_at_again_by_the_clock(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_stop_check(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+
+    assert_true(bw_instant_is_later(world.guard.stop_check_at, at_ms(world.now_ms)));
+    assert_int_equal(world.wake_at.boot_ns, world.guard.stop_check_at.boot_ns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +502,9 @@ int main(void)
         cmocka_unit_test(a_fence_looks_again_where_something_was_left_when_its_look_began),
         cmocka_unit_test(after_the_kill_of_what_was_left_the_fence_script_runs_once_more),
         cmocka_unit_test(where_that_fails_the_fence_has_failed),
+        cmocka_unit_test(a_fence_that_is_tried_again_owes_its_script_no_second_time),
+        cmocka_unit_test(a_fence_that_is_tried_again_is_told_and_not_answered),
+        cmocka_unit_test(the_last_look_of_a_fence_has_an_end),
         cmocka_unit_test(at_the_deadline_it_is_killed_too),
         cmocka_unit_test(where_the_kill_alone_was_seen_to_end_the_service_it_does_not),
         cmocka_unit_test(a_stop_that_fails_the_second_time_has_failed),
@@ -376,6 +513,9 @@ int main(void)
         cmocka_unit_test(what_the_newest_stop_or_fence_has_begun_is_not_of_a_start),
         cmocka_unit_test(without_a_stop_since_everything_is_of_a_start),
         cmocka_unit_test(a_stop_that_could_not_be_begun_has_begun_nothing),
+        cmocka_unit_test(a_script_beside_a_start_or_a_rejoin_that_dies_has_to_run_again),
+        cmocka_unit_test(looks_are_begun_again_when_both_clocks_have_come_to_it),
+        cmocka_unit_test(a_stop_that_is_not_seen_yet_is_looked_at_again_by_the_clock),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include <breakwater/machine/guard_machine.h>
+#include <breakwater/machine/guard_found.h>
 
 #define GROUPS   40 /* more than there are looks at once */
 #define TTL_MS   10000
@@ -62,11 +62,11 @@ static void enforce(const struct bw_enforcing_action *action)
         bw_enforcing_on_made(enforcing);
         break;
     case BW_ENFORCING_REACH:
-        bw_enforcing_on_reach(enforcing, action->place, BW_ENFORCING_REACH_TAKEN);
+        bw_enforcing_on_reach(enforcing, action->group, BW_ENFORCING_REACH_TAKEN);
         break;
     case BW_ENFORCING_OVER:
     case BW_ENFORCING_HOLD:
-        bw_enforcing_on_told(enforcing, true, now);
+        bw_enforcing_on_sent(enforcing, true, now);
         if (action->kind == BW_ENFORCING_HOLD && takes_frames)
             bw_enforcing_on_taken(enforcing, action->number, NULL, 0, now);
         break;
@@ -109,6 +109,10 @@ static void do_action(const struct bw_guard_machine_action *step)
         more = bw_action_word(action->run.action);
     if (action->kind == BW_GUARD_ACTION_SEND && action->message.kind == BW_GUARD_MESSAGE_ARMED)
         more = "armed";
+    if (action->kind == BW_GUARD_ACTION_SEND && action->message.kind == BW_GUARD_MESSAGE_ARM_REFUSED)
+        more = "refused";
+    if (action->kind == BW_GUARD_ACTION_SEND && action->message.kind == BW_GUARD_MESSAGE_FENCE_BEGUN)
+        more = "fence";
     if (action->kind != BW_GUARD_ACTION_MIRROR && action->kind != BW_GUARD_ACTION_GO &&
         (action->kind != BW_GUARD_ACTION_SEND || more[0] != '\0'))
         note(step->is_idle ? "idle_" : words[action->kind], step->group,
@@ -128,7 +132,7 @@ static void tell_end(const struct bw_guard_machine_action *action)
     bw_guard_machine_ended(&machine, action->group, &event, now);
 }
 
-static void carry_out(const struct bw_guard_machine_action *action)
+static void execute(const struct bw_guard_machine_action *action)
 {
     static const char *const session[] = {"pin", "close", "", "", "welcome", "", "done"};
     struct bw_guarded *group;
@@ -179,7 +183,7 @@ static void go_on(bool is_turn_over)
 
     for (int i = 0; bw_guard_machine_next(&machine, may_greet, is_turn_over, now, &action); i++) {
         assert_true(i < 40 * GROUPS);
-        carry_out(&action);
+        execute(&action);
     }
 }
 
@@ -201,12 +205,17 @@ static void mirrors_written(bool ok)
     bw_enforcing_on_round_written(&machine.enforcing);
 }
 
-static void saves_written(void)
+static void saves_end(bool ok)
 {
     for (uint32_t i = 0; i < save_count; i++)
-        bw_guard_machine_on_saved(&machine, saving[i], true);
+        bw_guard_machine_on_saved(&machine, saving[i], ok);
     save_count = 0;
     bw_guard_machine_on_round_saved(&machine);
+}
+
+static void saves_written(void)
+{
+    saves_end(true);
 }
 
 static struct bw_guard_message message_of(enum bw_guard_message_kind kind, uint32_t group)
@@ -316,6 +325,21 @@ static int begin_armed(void **state)
     return 0;
 }
 
+/* ---- a reload -------------------------------------------------------------------------------- */
+
+static void a_run_has_the_scripts_with_which_it_was_begun(void **state)
+{
+    const struct bw_guard_limits others = {.has_script = {[BW_ACTION_STATUS] = true}, .digest = 2};
+
+    (void)state;
+    bw_guarded_configure(&groups[0], &others);
+    says_run(0, BW_ACTION_STATUS, 7);
+    assert_done("spawn0:status write_mirrors");
+    assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_OBSERVATION, 2), 2);
+    bw_guarded_configure(&groups[0], &others);
+    assert_int_equal(bw_guarded_digest(&groups[0], BW_GUARD_SLOT_OBSERVATION, 2), 0);
+}
+
 /* ---- in which order -------------------------------------------------------------------------- */
 
 static void an_arm_is_acknowledged_once_it_is_saved_mirrored_and_held(void **state)
@@ -331,6 +355,80 @@ static void an_arm_is_acknowledged_once_it_is_saved_mirrored_and_held(void **sta
 
     bw_enforcing_on_taken(&machine.enforcing, 1, NULL, 0, now);
     assert_done("send0:armed");
+}
+
+static void an_arm_that_could_not_be_saved_is_refused(void **state)
+{
+    (void)state;
+    says_arm(0, 1);
+    assert_done("save0 write_saves");
+    saves_end(false);
+    assert_done("send0:refused");
+    assert_int_equal(guards[0].mirror.armed_epoch, 0);
+}
+
+static void arm_both(uint64_t later_ms)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        says_arm(i, 1);
+        go_on(true);
+        saves_written();
+        go_on(true);
+        mirrors_written(true);
+        go_on(true);
+        now = bw_instant_add(now, i == 0 ? later_ms * BW_NS_PER_MS : 0);
+    }
+    assert_int_equal(guards[1].mirror.armed_epoch, 1);
+}
+
+static struct bw_instant window_of(uint32_t group)
+{
+    return bw_instant_sub(guards[group].mirror.armed_end, FENCE_MS * BW_NS_PER_MS);
+}
+
+static void all_that_is_due_at_once_is_fenced_at_once(void **state)
+{
+    (void)state;
+    arm_both(0);
+    now = window_of(0);
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "spawn0:fence"));
+    assert_non_null(strstr(log_text, "spawn1:fence"));
+}
+
+/* 1: a right ends with the first of the two clocks. */
+static void a_fence_begins_with_whichever_clock_is_first(void **state)
+{
+    (void)state;
+    arm_both(100);
+    now.boot_ns = window_of(0).boot_ns;
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "spawn0:fence"));
+    assert_null(strstr(log_text, "spawn1:fence"));
+
+    now = (struct bw_instant){window_of(0).boot_ns + 1, window_of(1).raw_ns};
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "spawn1:fence"));
+}
+
+/* A fence that lasts asks to be woken, and not in place of the others. */
+static void each_group_is_woken_for_though_another_was_due_before(void **state)
+{
+    (void)state;
+    arm_both(100);
+    now = window_of(0);
+    go_on(true);
+    assert_true(bw_instant_right_is_over(window_of(1), bw_guard_machine_wake(&machine, now)));
+    for (int i = 0; i < 100 && !bw_instant_right_is_over(now, window_of(1)); i++) {
+        now = bw_guard_machine_wake(&machine, now);
+        log_text[0] = '\0';
+        go_on(true);
+    }
+    assert_int_equal(now.boot_ns, window_of(1).boot_ns);
+    assert_non_null(strstr(log_text, "spawn1:fence"));
 }
 
 static void a_deadline_that_is_due_goes_before_a_message(void **state)
@@ -422,6 +520,35 @@ static void an_agent_is_told_no_more_than_it_reads(void **state)
     assert_done("done");
 }
 
+/* A reload adds it while an agent is here, which knows it from its own file and hears nothing of
+ * it. */
+static void a_group_that_comes_later_is_told_to_the_agent_that_is_here(void **state)
+{
+    static struct bw_guard guard;
+    static struct bw_guarded another;
+
+    (void)state;
+    guard = guards[0];
+    (void)snprintf(guard.group, sizeof guard.group, "g9");
+    memset(&another, 0, sizeof another);
+    assert_int_equal(machine.session.agent, AGENT);
+    bw_guard_machine_add(&machine, &another, &guard, NULL);
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "greet_again"));
+}
+
+static void no_group_has_an_agent_that_is_gone(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++)
+        assert_false(bw_id_is_none(guards[i].agent.session));
+    bw_guard_machine_on_closed(&machine, AGENT);
+    assert_done("");
+    for (uint32_t i = 0; i < 2; i++)
+        assert_true(bw_id_is_none(guards[i].agent.session));
+}
+
 /* ---- what another cluster's guard has armed --------------------------------------------------- */
 
 static void a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over(void **state)
@@ -443,6 +570,53 @@ static void a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over(void **s
     assert_false(bw_guard_machine_is_nobodys(&machine, &groups[0]));
     mirrors_written(true);
     assert_done("");
+}
+
+/* Found at the beginning, and not by a test that says so. */
+static void what_was_armed_by_another_cluster_before_the_guard_began_is_forgotten_too(void **state)
+{
+    static struct bw_guard found;
+    static struct bw_guarded another;
+
+    (void)state;
+    found = guards[0];
+    (void)snprintf(found.group, sizeof found.group, "g9");
+    memset(&another, 0, sizeof another);
+    another.armed_by = other_cluster;
+    bw_guard_machine_add(&machine, &another, &found, NULL);
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "forgotten2"));
+    assert_true(bw_id_is_none(another.armed_by));
+}
+
+/* Its fence is its own: nobody of this cluster hears of it. */
+static void of_a_foreign_epoch_nothing_is_sent(void **state)
+{
+    (void)state;
+    groups[0].armed_by = other_cluster;
+    now = window_of(0);
+    log_text[0] = '\0';
+    go_on(true);
+    assert_non_null(strstr(log_text, "spawn0:fence"));
+    assert_null(strstr(log_text, "send0:fence"));
+    assert_non_null(strstr(log_text, "idle_0:send"));
+}
+
+static void a_group_is_over_when_nothing_runs_and_its_lease_is(void **state)
+{
+    const struct bw_instant end = guards[0].mirror.armed_end;
+
+    (void)state;
+    assert_false(bw_guarded_is_over(&groups[0], now));
+    guards[0].fence = BW_FENCE_DONE; /* it was seen to end */
+    assert_true(bw_guarded_is_over(&groups[0], now));
+    guards[0].fence = BW_FENCE_NONE;
+    assert_true(bw_guarded_is_over(&groups[0], end));
+    assert_true(bw_guarded_is_over(&groups[0], (struct bw_instant){end.boot_ns, end.raw_ns - 1}));
+    assert_true(bw_guarded_is_over(&groups[0], (struct bw_instant){end.boot_ns - 1, end.raw_ns}));
+    guards[0].slots[BW_GUARD_SLOT_OBSERVATION].state = BW_SLOT_RUNNING;
+    assert_false(bw_guarded_is_over(&groups[0], end));
 }
 
 /* ---- looks ----------------------------------------------------------------------------------- */
@@ -570,16 +744,28 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(an_arm_is_acknowledged_once_it_is_saved_mirrored_and_held, begin),
+        cmocka_unit_test_setup(an_arm_that_could_not_be_saved_is_refused, begin),
+        cmocka_unit_test_setup(all_that_is_due_at_once_is_fenced_at_once, begin),
+        cmocka_unit_test_setup(a_fence_begins_with_whichever_clock_is_first, begin),
+        cmocka_unit_test_setup(each_group_is_woken_for_though_another_was_due_before, begin),
         cmocka_unit_test_setup(a_deadline_that_is_due_goes_before_a_message, begin_armed),
+        cmocka_unit_test_setup(a_run_has_the_scripts_with_which_it_was_begun, begin),
         cmocka_unit_test_setup(what_is_to_be_saved_goes_in_rounds, begin),
         cmocka_unit_test_setup(all_that_a_turn_has_changed_is_mirrored_at_once, begin),
         cmocka_unit_test_setup(a_message_of_nobody_who_controls_is_refused, begin),
         cmocka_unit_test_setup(a_message_for_a_group_that_is_not_here_is_refused, begin),
         cmocka_unit_test_setup(a_hello_of_another_cluster_is_refused, begin),
         cmocka_unit_test_setup(an_agent_is_told_no_more_than_it_reads, begin),
+        cmocka_unit_test_setup(a_group_that_comes_later_is_told_to_the_agent_that_is_here, begin),
+        cmocka_unit_test_setup(no_group_has_an_agent_that_is_gone, begin),
         cmocka_unit_test_setup(a_foreign_epoch_is_unheard_of_and_forgotten_when_it_is_over, begin),
+        cmocka_unit_test_setup(
+            what_was_armed_by_another_cluster_before_the_guard_began_is_forgotten_too, begin),
+        cmocka_unit_test_setup(of_a_foreign_epoch_nothing_is_sent, begin_armed),
+        cmocka_unit_test_setup(a_group_is_over_when_nothing_runs_and_its_lease_is, begin_armed),
         cmocka_unit_test_setup(of_many_looks_those_that_are_too_many_wait, begin_many),
-        cmocka_unit_test_setup(a_look_that_waits_makes_way_for_what_changes_the_service, begin_many),
+        cmocka_unit_test_setup(a_look_that_waits_makes_way_for_what_changes_the_service,
+                               begin_many),
         cmocka_unit_test_setup(no_proof_is_begun_near_a_fence_window, begin_armed),
         cmocka_unit_test_setup(a_proof_that_is_late_is_told_in_a_new_welcome, begin),
         cmocka_unit_test_setup(a_guard_may_end_when_no_fence_runs_and_all_is_mirrored, begin_armed),

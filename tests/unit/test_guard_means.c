@@ -12,8 +12,9 @@
 #include <cmocka.h>
 
 #include "../../src/guard/program.h"
+#include "lacking.h"
 
-static struct bw_guard_place place;
+static struct bw_guard_group place;
 static struct bw_unit_reach unit_reach;
 static struct bw_enforcer_message message;
 static int fds[BW_ENFORCER_MEANS_MAX];
@@ -108,11 +109,58 @@ static void a_unit_that_has_ended_is_no_lack(void **state)
     assert_int_equal(open_means_within(1), -1);
 }
 
+/* Below whatever of it exists: a slice is made with the first of its units. */
+static void where_units_come_up_is_told_before_they_are_up(void **state)
+{
+    static const char first[] = "/bw-none.slice/bw-none-x.slice/x.service";
+    static const char second[] = "/y.service";
+    bool is_full = true;
+    size_t bytes;
+
+    (void)state;
+    memset(&place, 0, sizeof place);
+    memset(&unit_reach, 0, sizeof unit_reach);
+    place.unit_reach = &unit_reach;
+    unit_reach.units.count = 3; /* of one nothing is known */
+    (void)snprintf(unit_reach.units.units[0].cgroup, BW_UNIT_CGROUP_BYTES, "%s", first);
+    (void)snprintf(unit_reach.units.units[2].cgroup, BW_UNIT_CGROUP_BYTES, "%s", second);
+    assert_true(bw_guard_means_paths(&place, &message, &is_full));
+    assert_false(is_full);
+    if (message.path_bytes == 0)
+        skip_lacking("cgroups");
+    bytes = strlen(message.paths) + 1;
+    assert_string_equal(message.paths + bytes - sizeof first, first);
+    assert_string_equal(message.paths + message.path_bytes - sizeof second, second);
+    assert_int_equal(message.path_bytes, bytes + strlen(message.paths + bytes) + 1);
+}
+
+static void units_for_whose_paths_there_is_no_room_are_said(void **state)
+{
+    bool is_full = false;
+
+    (void)state;
+    memset(&place, 0, sizeof place);
+    memset(&unit_reach, 0, sizeof unit_reach);
+    place.unit_reach = &unit_reach;
+    unit_reach.units.count = BW_UNITS_MAX;
+    for (int i = 0; i < BW_UNITS_MAX; i++)
+        (void)snprintf(unit_reach.units.units[i].cgroup, BW_UNIT_CGROUP_BYTES, "/%0*d.service",
+                       BW_UNIT_NAME_BYTES - 10, i);
+    assert_true(bw_guard_means_paths(&place, &message, &is_full));
+    if (message.path_bytes == 0)
+        skip_lacking("cgroups");
+    assert_true(is_full);
+    assert_in_range(message.path_bytes, 1, BW_ENFORCER_PATHS_BYTES);
+    assert_int_equal(message.paths[message.path_bytes - 1], '\0');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(means_that_cannot_be_opened_are_not_passed_over),
         cmocka_unit_test(a_unit_that_has_ended_is_no_lack),
+        cmocka_unit_test(where_units_come_up_is_told_before_they_are_up),
+        cmocka_unit_test(units_for_whose_paths_there_is_no_room_are_said),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -687,6 +687,41 @@ static void a_look_that_a_signal_has_ended_is_repeated(void **state)
     assert_true(has_fenced_well(&world));
 }
 
+/* 3.4: nothing that a KILL was seen to end there, since it runs elsewhere. */
+static void what_is_outside_is_proved_by_no_kill(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    world.spawn_hangs = true; /* no script and no look is begun: none has ended it */
+    fence_until_recheck(&world, BW_RUN_FAILED);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+
+    assert_int_equal(seen(&world), BW_REACH_OUTSIDE);
+    assert_false(bw_guard_sight(&world.guard).proved);
+}
+
+/* 3.2.4: also where the KILL of the reach is slow to answer. */
+static void a_script_that_runs_on_is_killed_at_the_deadline_beside_a_kill_that_hangs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world, BW_POPULATED_NO);
+    tick_at(&world, 108000);
+    assert_asked(&world, "SPAWN:fence");
+    tick_at(&world, 109900);
+    assert_int_equal(world.guard.fence, BW_FENCE_KILL);
+    assert_not_asked(&world, "KILL_RUN");
+
+    tick_at(&world, 110000);
+
+    assert_int_equal(world.guard.fence, BW_FENCE_KILL);
+    assert_asked(&world, "KILL_RUN");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -725,6 +760,8 @@ int main(void)
         cmocka_unit_test(after_a_reboot_too),
         cmocka_unit_test(what_never_was_ordered_needs_no_script_to_end),
         cmocka_unit_test(a_look_that_a_signal_has_ended_is_repeated),
+        cmocka_unit_test(what_is_outside_is_proved_by_no_kill),
+        cmocka_unit_test(a_script_that_runs_on_is_killed_at_the_deadline_beside_a_kill_that_hangs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

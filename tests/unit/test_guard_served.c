@@ -242,6 +242,70 @@ static void a_stop_that_ran_into_its_limit_is_not_the_fence(void **state)
     assert_asked(&world, "SPAWN:stop");
 }
 
+/* A look that could not be begun has seen nothing: that is not `stopped`. */
+static void a_look_that_could_not_be_begun_leaves_it_open_whether_it_serves(void **state)
+{
+    (void)state;
+    for (int is_killed = 0; is_killed < 2; is_killed++) {
+        begin_armed(&world);
+        world.guard.mirror.served = BW_SERVED_NEVER;
+        world.spawn_hangs = true;
+        run(&world, 1, BW_ACTION_STATUS, 3);
+        assert_int_equal(world.guard.slots[BW_GUARD_SLOT_OBSERVATION].state, BW_SLOT_SPAWNING);
+
+        ended(&world, BW_GUARD_SLOT_OBSERVATION, is_killed ? BW_RUN_KILLED : BW_RUN_FAILED, "");
+
+        assert_int_equal(world.guard.mirror.served,
+                         is_killed ? BW_SERVED_NEVER : BW_SERVED_NOT_SEEN);
+    }
+}
+
+/* What was seen to be stopped before says nothing of the next start. */
+static void each_start_is_seen_to_be_stopped_by_itself(void **state)
+{
+    struct bw_guard_state told;
+
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    look(BW_RUN_OK, "stopped");
+    bw_guard_state_get(&world.guard, &told);
+    assert_int_equal(told.served, BW_SERVED_NEVER);
+
+    act(BW_ACTION_START, BW_RUN_FAILED);
+
+    bw_guard_state_get(&world.guard, &told);
+    assert_int_equal(told.served, BW_SERVED_NOT_SEEN);
+}
+
+/* What it tells an agent that comes while it serves: not that nobody has seen it. */
+static void a_service_that_was_started_and_runs_on_may_have_served(void **state)
+{
+    struct bw_guard_state told;
+
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_OK);
+    bw_guard_state_get(&world.guard, &told);
+
+    assert_int_equal(told.start_epoch, 1);
+    assert_int_equal(told.served, BW_SERVED_MAYBE);
+}
+
+/* 3.2.4: what was owed for a start before this one is owed for this one, once it is to end. */
+static void a_new_start_owes_no_script_for_the_one_before(void **state)
+{
+    (void)state;
+    begin_armed(&world);
+    act(BW_ACTION_START, BW_RUN_FAILED);
+    world.guard.script_again = true;
+    run(&world, 1, BW_ACTION_START, ++run_id);
+    assert_asked(&world, "SPAWN:start");
+
+    assert_false(world.guard.script_again);
+    assert_true(world.guard.mirror.script_due);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +321,10 @@ int main(void)
         cmocka_unit_test(nobody_knows_of_an_epoch_without_a_mirror),
         cmocka_unit_test(a_stop_that_ran_into_its_limit_does_not_follow_the_fence),
         cmocka_unit_test(a_stop_that_ran_into_its_limit_is_not_the_fence),
+        cmocka_unit_test(a_look_that_could_not_be_begun_leaves_it_open_whether_it_serves),
+        cmocka_unit_test(each_start_is_seen_to_be_stopped_by_itself),
+        cmocka_unit_test(a_service_that_was_started_and_runs_on_may_have_served),
+        cmocka_unit_test(a_new_start_owes_no_script_for_the_one_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

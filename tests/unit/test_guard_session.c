@@ -148,6 +148,18 @@ static void the_newest_hello_controls(void **state)
     assert_done("gone:0 prove:0 welcome:2 greet:0 greet:1 done:2");
 }
 
+static void an_older_hello_that_waits_for_the_disk_is_over_with_a_newer_one(void **state)
+{
+    (void)state;
+    says_hello(2, cluster, 2);
+    assert_done("pin:0");
+    says_hello(3, cluster, 1);
+    assert_done("close:1 gone:0 prove:0 welcome:3 greet:0 greet:1 done:3");
+    pinned();
+    assert_done("");
+    assert_int_equal(session.agent, 3);
+}
+
 static void the_end_of_its_connection_is_told_to_all_groups(void **state)
 {
     (void)state;
@@ -323,6 +335,8 @@ int main(void)
                                begin_controlled),
         cmocka_unit_test_setup(an_agent_that_no_witness_has_answered_is_welcome, begin_controlled),
         cmocka_unit_test_setup(the_newest_hello_controls, begin_controlled),
+        cmocka_unit_test_setup(an_older_hello_that_waits_for_the_disk_is_over_with_a_newer_one,
+                               begin_controlled),
         cmocka_unit_test_setup(the_end_of_its_connection_is_told_to_all_groups, begin_controlled),
         cmocka_unit_test_setup(one_that_ends_before_it_is_welcome_is_not_welcomed, begin_controlled),
         cmocka_unit_test_setup(one_that_ends_as_another_comes_is_void_all_the_same,

@@ -93,6 +93,14 @@ static void a_fence_waits_for_what_it_has_ordered_and_kills_before_its_end(void 
     GUARD_BREAKS(world.guard, broken.slots[BW_GUARD_SLOT_FENCE].state = BW_SLOT_FREE;
                  broken.mirror.children[BW_GUARD_SLOT_FENCE].action = BW_ACTION_NONE,
                  "the guard's fence: what it waits for is under way");
+    for (int i = 0; i < 2; i++) {
+        const enum bw_fence_state waits[] = {BW_FENCE_CHECK, BW_FENCE_RECHECK};
+
+        GUARD_BREAKS(world.guard, broken.fence = waits[i];
+                     broken.slots[BW_GUARD_SLOT_FENCE].state = BW_SLOT_FREE;
+                     broken.mirror.children[BW_GUARD_SLOT_FENCE].action = BW_ACTION_NONE,
+                     "the guard's fence: what it waits for is under way");
+    }
     GUARD_BREAKS(world.guard, broken.fence = BW_FENCE_DONE,
                  "the guard's fence: nothing of one that has ended well is under way");
     GUARD_BREAKS(world.guard, broken.mirror.fence_begun = false,
@@ -161,6 +169,25 @@ static void a_stop_waits_for_the_action_that_it_ends(void **state)
     begin_armed(&world);
     GUARD_BREAKS(world.guard, broken.stop = BW_GUARD_STOP_AGAIN,
                  "the guard's stop: one that runs again is under way");
+    GUARD_BREAKS(world.guard, broken.stop = BW_GUARD_STOP_AGAIN;
+                 broken.slots[BW_GUARD_SLOT_ACTION].run.action = BW_ACTION_STOP,
+                 "the guard's stop: one that runs again is under way");
+    run(&world, 1, BW_ACTION_START, 5);
+    GUARD_BREAKS(world.guard, broken.stop = BW_GUARD_STOP_AGAIN,
+                 "the guard's stop: one that runs again is under way");
+}
+
+/* What an earlier fence was for may be armed again, or still. */
+static void without_a_fence_the_mirror_need_not_know_of_one(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.guard.fence_epoch = 1;
+    assert_null(bw_guard_unsound(&world.guard));
+    GUARD_BREAKS(world.guard, broken.mirror.fence_ns = broken.mirror.ttl_ns,
+                 "the guard's mirror: a fence window is shorter than its lease");
 }
 
 /* ---- what comes from disk ---- */
@@ -224,6 +251,16 @@ static void a_mirror_that_contradicts_itself_is_neither_written_nor_taken(void *
     assert_string_equal(taken.group, "untouched");
 }
 
+static void what_a_guard_keeps_does_not_contradict_itself(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    GUARD_BREAKS(world.guard, broken.memory.ended_epoch = broken.memory.epoch_seen + 1,
+                 "the guard's memory: no epoch has ended above the newest that was seen");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,8 +272,10 @@ int main(void)
         cmocka_unit_test(an_epoch_is_durable_before_it_is_armed_and_ended_before_its_end_is_seen),
         cmocka_unit_test(a_save_takes_nothing_back),
         cmocka_unit_test(a_stop_waits_for_the_action_that_it_ends),
+        cmocka_unit_test(without_a_fence_the_mirror_need_not_know_of_one),
         cmocka_unit_test(a_memory_that_contradicts_itself_is_neither_written_nor_taken),
         cmocka_unit_test(a_mirror_that_contradicts_itself_is_neither_written_nor_taken),
+        cmocka_unit_test(what_a_guard_keeps_does_not_contradict_itself),
     };
 
     return cmocka_run_group_tests_name("guard_sound", tests, NULL, NULL);

@@ -91,12 +91,24 @@ static void what_one_clock_has_reached_is_asked_for_again_soon(void **state)
     assert_int_equal(wake.raw_ns, now.raw_ns + MS);
 }
 
+static void the_instant_at_which_it_wants_to_be_asked_is_that_of_its_newest_step(void **state)
+{
+    const struct bw_guard_event tick = {.kind = BW_GUARD_EVENT_TICK};
+
+    (void)state;
+    turn.wake_at = at_ms(1);
+    bw_guard_turn_step(&turn, &world.guard, &tick, at_ms(world.now_ms));
+
+    assert_int_equal(turn.wake_at.boot_ns, at_ms(world.now_ms + TTL_MS - FENCE_MS).boot_ns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_step_hands_out_its_actions_in_their_order, begin_turn),
         cmocka_unit_test_setup(what_an_answer_asks_for_comes_before_the_rest, begin_turn),
         cmocka_unit_test_setup(what_one_clock_has_reached_is_asked_for_again_soon, begin_turn),
+        cmocka_unit_test_setup(the_instant_at_which_it_wants_to_be_asked_is_that_of_its_newest_step, begin_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

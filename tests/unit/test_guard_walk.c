@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include <breakwater/base/bytes.h>
 #include <breakwater/core/report.h>
 
 #include "guard_world.h"
+#include "walk.h"
 
 #define STATES_MAX 2500 /* gone on from in one walk: three walks take a second or two */
 #define EPOCHS     2 /* ... that are ever seen */
@@ -33,32 +33,25 @@ static uint32_t state_count;
 
 /* ---- what makes a state another one ---- */
 
-static uint32_t mix(uint32_t key, uint64_t value)
-{
-    const uint64_t bytes = value;
-
-    return bw_crc32c(key, &bytes, sizeof bytes);
-}
-
 /* By what the rules decide, not by numbers: epochs only as they stand to each other. */
 static uint32_t key_of(const struct place *place)
 {
     const struct bw_guard *guard = &place->guard;
     const struct bw_guard_mirror *mirror = &guard->mirror;
-    uint32_t key = mix(0, guard->fence);
+    uint32_t key = walk_mix(0, guard->fence);
 
     for (int i = 0; i < BW_GUARD_SLOT_COUNT; i++) {
         const bool is_free = guard->slots[i].state == BW_SLOT_FREE;
 
         if (i == BW_GUARD_SLOT_OBSERVATION)
-            key = mix(key, is_free);
+            key = walk_mix(key, is_free);
         else
-            key = mix(mix(key, guard->slots[i].state), is_free ? 0 : guard->slots[i].run.action);
+            key = walk_mix(walk_mix(key, guard->slots[i].state), is_free ? 0 : guard->slots[i].run.action);
     }
-    key = mix(mix(key, guard->stop), guard->wants);
-    key = mix(mix(key, mirror->armed_epoch != 0), guard->end_looking);
-    key = mix(key, guard->memory.ended_epoch == guard->memory.epoch_seen);
-    key = mix(key, bw_id_is_none(guard->agent.session));
+    key = walk_mix(walk_mix(key, guard->stop), guard->wants);
+    key = walk_mix(walk_mix(key, mirror->armed_epoch != 0), guard->end_looking);
+    key = walk_mix(key, guard->memory.ended_epoch == guard->memory.epoch_seen);
+    key = walk_mix(key, bw_id_is_none(guard->agent.session));
     return key == 0 ? 1 : key;
 }
 
@@ -66,10 +59,8 @@ static void keep(const struct place *place)
 {
     const uint32_t size = sizeof keys / sizeof keys[0];
     const uint32_t key = key_of(place);
-    uint32_t at = key % size;
+    const uint32_t at = walk_find(keys, size, key);
 
-    while (keys[at] != 0 && keys[at] != key)
-        at = (at + 1) % size;
     if (keys[at] == key || place_count == STATES_MAX)
         return;
     keys[at] = key;

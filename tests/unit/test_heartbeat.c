@@ -38,11 +38,11 @@ static int leave(void **state)
 
 static bool hears_a_beat(void)
 {
-    char heard[64] = "";
+    char contact[64] = "";
 
-    if (recv(manager, heard, sizeof heard - 1, 0) <= 0)
+    if (recv(manager, contact, sizeof contact - 1, 0) <= 0)
         return false;
-    assert_string_equal(heard, "WATCHDOG=1");
+    assert_string_equal(contact, "WATCHDOG=1");
     return true;
 }
 

@@ -196,7 +196,7 @@ static void agents_of_one_name_at_two_sites_are_two(void **state)
 }
 
 /* However many certificates they have: the rest is for those that a lease hangs on. */
-static void people_as_a_whole_have_a_bound(void **state)
+static void operators_as_a_whole_have_a_bound(void **state)
 {
     struct bw_http_seat *greedy;
     struct bw_http_seat *newest = NULL;
@@ -240,7 +240,7 @@ int main(void)
         TEST(an_identity_beyond_its_share_loses_its_oldest),
         TEST(a_connection_that_was_of_use_outlives_those_that_were_not),
         TEST(agents_of_one_name_at_two_sites_are_two),
-        TEST(people_as_a_whole_have_a_bound),
+        TEST(operators_as_a_whole_have_a_bound),
         TEST(a_stranger_has_no_share),
 #undef TEST
     };

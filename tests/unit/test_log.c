@@ -133,6 +133,21 @@ static void quoted_value_is_escaped(void **state)
     assert_string_equal(bw_log_quote("a \"b\" \\ \n\x7f\xc3\xbc"),
                         "\"a \\\"b\\\" \\\\ \\x0a\\x7f\xc3\xbc\"");
     assert_string_equal(bw_log_quote(NULL), "\"\"");
+    /* No UTF-8: alone, cut short, overlong, a surrogate, beyond the last. */
+    assert_string_equal(bw_log_quote("\x80z"), "\"\\x80z\"");
+    assert_string_equal(bw_log_quote("\xc3"), "\"\\xc3\"");
+    assert_string_equal(bw_log_quote("\xe2\x82z"), "\"\\xe2\\x82z\"");
+    assert_string_equal(bw_log_quote("\xc1\xbf"), "\"\\xc1\\xbf\"");
+    assert_string_equal(bw_log_quote("\xe0\x9f\xbf"), "\"\\xe0\\x9f\\xbf\"");
+    assert_string_equal(bw_log_quote("\xf0\x8f\xbf\xbf"), "\"\\xf0\\x8f\\xbf\\xbf\"");
+    assert_string_equal(bw_log_quote("\xed\xa0\x80"), "\"\\xed\\xa0\\x80\"");
+    assert_string_equal(bw_log_quote("\xf4\x90\x80\x80"), "\"\\xf4\\x90\\x80\\x80\"");
+    assert_string_equal(bw_log_quote("\xff"), "\"\\xff\"");
+    /* The last ones that are. */
+    assert_string_equal(bw_log_quote("\xc2\xa0\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"),
+                        "\"\xc2\xa0\xe0\xa0\x80\xed\x9f\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
+    /* A control character that terminals obey: CSI in one. */
+    assert_string_equal(bw_log_quote("\xc2\x9b" "2J\xc2\x80"), "\"\\xc2\\x9b" "2J\\xc2\\x80\"");
 }
 
 static void four_quoted_values_live_side_by_side(void **state)

@@ -17,7 +17,7 @@ static void the_state_arrives_and_scripts_do_not_inherit_the_socket(void **state
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    char name[64], heard[64] = "";
+    char name[64], contact[64] = "";
     struct bw_diag diag = {0};
 
     (void)state;
@@ -30,14 +30,14 @@ static void the_state_arrives_and_scripts_do_not_inherit_the_socket(void **state
     assert_int_equal(setenv("NOTIFY_SOCKET", name, 1), 0);
 
     assert_int_equal(bw_notify("READY=1", &diag), BW_OK);
-    assert_true(recv(fd, heard, sizeof heard - 1, 0) > 0);
-    assert_string_equal(heard, "READY=1");
+    assert_true(recv(fd, contact, sizeof contact - 1, 0) > 0);
+    assert_string_equal(contact, "READY=1");
     assert_null(getenv("NOTIFY_SOCKET"));
-    memset(heard, 0, sizeof heard);
+    memset(contact, 0, sizeof contact);
     assert_int_equal(bw_notify("STOPPING=1", &diag), BW_OK);
-    assert_true(recv(fd, heard, sizeof heard - 1, 0) > 0);
+    assert_true(recv(fd, contact, sizeof contact - 1, 0) > 0);
 
-    assert_string_equal(heard, "STOPPING=1");
+    assert_string_equal(contact, "STOPPING=1");
     assert_int_equal(close(fd), 0);
     assert_int_not_equal(bw_notify("READY=1", &diag), BW_OK); /* nobody is there any more */
 }

@@ -99,13 +99,18 @@ static void a_switchover_stops_one_and_prepares_the_other(void **state) /* 3.6 *
     assert_int_equal(order.kind, BW_ORDER_STOP);
     assert_false(order.closed);
     assert_int_equal(order.reason, BW_REASON_SWITCHOVER);
+    assert_true(order.planned);
     assert_true(order_for("dc-b").prepare);
+    assert_true(order_for("dc-b").planned);
+    assert_int_equal(order_for("dc-b").reason, BW_REASON_SWITCHOVER);
     assert_false(order_for("dc-c").prepare);
 
     apply(fixture_released(&group, BW_REASON_SWITCHOVER, true, "0/16"));
     order = order_for("dc-b");
     assert_true(order.prepare);
     assert_string_equal(order.position, "0/16");
+    assert_string_equal(order.previous_site, "dc-a");
+    assert_string_equal(order_for("dc-c").previous_site, "dc-a");
 
     apply(fixture_grant(&group, "dc-b"));
     order = order_for("dc-b");
@@ -132,6 +137,24 @@ static void a_closed_epoch_is_stopped_as_closed(void **state) /* I1, 3.2.3, H3 *
     assert_true(order.closed);
     assert_int_equal(order.reason, BW_REASON_SITE_LOST);
     assert_int_equal(order_for("dc-b").kind, BW_ORDER_STAND_BY);
+}
+
+/* How it began says nothing of how it ends. */
+static void the_close_of_a_planned_grant_is_no_planned_stop(void **state) /* 3.2.3 */
+{
+    struct bw_command grant;
+
+    (void)state;
+    begin();
+    grant = fixture_grant(&group, "dc-a");
+    grant.planned = true;
+    apply(grant);
+    assert_true(order_for("dc-a").planned);
+
+    apply(fixture_command(&group, BW_COMMAND_CLOSE));
+
+    assert_int_equal(order_for("dc-a").kind, BW_ORDER_STOP);
+    assert_false(order_for("dc-a").planned);
 }
 
 static void an_ended_holder_stands_by_and_is_not_its_own_stranger(void **state) /* 3.9 */
@@ -227,6 +250,26 @@ static void a_group_that_is_not_there_is_let_go(void **state) /* 3.9 */
     assert_int_equal(order.let_go_epoch, 0);
 }
 
+/* 3.9: paused and observed, nothing is restarted; why its epoch began the holder is told. */
+static void a_holder_restarts_by_itself_in_auto_and_manual_alone(void **state)
+{
+    static const enum bw_mode modes[] = {BW_MODE_AUTO, BW_MODE_MANUAL, BW_MODE_PAUSED};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        struct bw_command grant;
+
+        begin();
+        grant = fixture_grant(&group, "dc-a");
+        grant.reason = BW_REASON_SITE_LOST;
+        apply(grant);
+        group.spec.mode = modes[i];
+
+        assert_int_equal(order_for("dc-a").restart_allowed, modes[i] != BW_MODE_PAUSED);
+        assert_int_equal(order_for("dc-a").reason, BW_REASON_SITE_LOST);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -235,12 +278,14 @@ int main(void)
         cmocka_unit_test(an_adoption_says_so_until_it_ends),
         cmocka_unit_test(a_switchover_stops_one_and_prepares_the_other),
         cmocka_unit_test(a_closed_epoch_is_stopped_as_closed),
+        cmocka_unit_test(the_close_of_a_planned_grant_is_no_planned_stop),
         cmocka_unit_test(an_ended_holder_stands_by_and_is_not_its_own_stranger),
         cmocka_unit_test(observe_lets_everyone_go_and_disarms_one_epoch_only),
         cmocka_unit_test(what_was_started_under_observe_is_nobodys_stranger_after_it),
         cmocka_unit_test(an_epoch_that_ended_before_the_let_go_enforces_nobody),
         cmocka_unit_test(a_forced_site_is_let_go_without_its_lease),
         cmocka_unit_test(a_group_that_is_not_there_is_let_go),
+        cmocka_unit_test(a_holder_restarts_by_itself_in_auto_and_manual_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -297,6 +297,29 @@ static void at_the_end_the_script_of_a_service_outside_is_cut_off_with_the_kill(
     turn_at(&world, END_MS, "KILL:0:F4 KILL_RUN:F4");
 }
 
+/* 3.2.4: what has to run once more after D has its own limit, and not what is left of none. */
+static void a_script_that_runs_once_more_after_the_end_has_its_own_time(void **state)
+{
+    static const struct {
+        uint64_t at_ms;
+        const char *asked;
+        uint64_t limit_ms;
+    } kills[] = {{END_MS - 100, "RUN:fence:F31", 100}, {END_MS, "RUN:fence:F9", FENCE_LIMIT_MS}};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kills / sizeof kills[0]; i++) {
+        begin_look(&world);
+        run_ended(&world, true, "stopped");
+        starts_seen(&world, false);
+        turn(&world, "KILL:0:F7");
+        world.now_ms = kills[i].at_ms;
+        reach_killed(&world, true);
+        turn(&world, kills[i].asked);
+        assert_int_equal(world.actions.list[0].limit_ns, kills[i].limit_ms * MS);
+    }
+}
+
 static void look_is_ended_by_a_signal(struct world *world)
 {
     happen(world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_RUN_ENDED,
@@ -388,6 +411,53 @@ static void each_of_the_means_kills_and_each_must_have_left_nothing(void **state
     }
 }
 
+/* ---- what holds between its steps -------------------------------------------------------------- */
+
+/* `change` breaks a copy of the fence, and `fact` is what is then said not to hold. */
+#define BREAKS(of, change, fact)                                                                  \
+    do {                                                                                          \
+        struct bw_own_fence broken = (of);                                                        \
+        const char *wrong;                                                                        \
+                                                                                                  \
+        assert_null(bw_own_fence_unsound(&broken));                                               \
+        change;                                                                                   \
+        wrong = bw_own_fence_unsound(&broken);                                                    \
+        assert_non_null(wrong);                                                                   \
+        assert_string_equal(wrong, fact);                                                         \
+    } while (0)
+
+static void each_fact_of_a_fence_that_does_not_hold_is_named(void **state)
+{
+    struct world world;
+    struct bw_own_fence none;
+
+    (void)state;
+    begin_by(&world, 1);
+    none = world.fence;
+    BREAKS(none, broken.next_epoch = 3, "the own fence: what waits for its end has one to wait for");
+    BREAKS(none, broken.is_due = true, "the own fence: nothing is due of one that is over");
+    BREAKS(none, broken.run = BW_OWN_FENCE_RUN_UNDER_WAY,
+           "the own fence: nothing runs of one that is over");
+    BREAKS(none, broken.means = 1, "the own fence: it kills by a means that is there");
+    begin_script(&world);
+    assert_int_equal(world.fence.run, BW_OWN_FENCE_RUN_UNDER_WAY);
+    BREAKS(world.fence, broken.epoch = 0, "the own fence: one that runs is of an epoch");
+    BREAKS(world.fence, broken.state = BW_OWN_FENCE_STARTS,
+           "the own fence: no script runs while it looks where starts run");
+    BREAKS(world.fence, broken.state = BW_OWN_FENCE_END, "the own fence: no script runs at its end");
+    BREAKS(world.fence, broken.runs_on = true; broken.run = BW_OWN_FENCE_RUN_CUT_OFF,
+           "the own fence: what runs on is under way");
+    BREAKS(world.fence, broken.runs_on = true,
+           "the own fence: only beside the KILL a script runs on");
+    BREAKS(world.fence, broken.is_reach_empty = true,
+           "the own fence: its reach is empty only after its KILL");
+    world.fence.was_killed = true;
+    world.fence.is_reach_empty = true;
+    world.fence.runs_on = true;
+    world.fence.next_epoch = 4;
+    assert_null(bw_own_fence_unsound(&world.fence));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +480,8 @@ int main(void)
         cmocka_unit_test(what_still_serves_is_no_success_whatever_was_killed),
         cmocka_unit_test(a_last_look_that_cannot_be_begun_has_seen_nothing),
         cmocka_unit_test(each_of_the_means_kills_and_each_must_have_left_nothing),
+        cmocka_unit_test(each_fact_of_a_fence_that_does_not_hold_is_named),
+        cmocka_unit_test(a_script_that_runs_once_more_after_the_end_has_its_own_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,6 +42,20 @@ static void what_a_script_that_was_cut_off_says_is_not_heard(void **state)
     turn(&world, "RUN:fence:F9");
 }
 
+/* 3.2.4: the fence of another epoch, which waits, says nothing of the script that runs. */
+static void a_fence_that_waits_leaves_the_script_that_runs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_script(&world);
+    start(&world, 4, END_MS + 5000);
+    assert_string_equal(world.asked, "");
+    turn(&world, "");
+    run_ended(&world, true, "");
+    turn(&world, "RUN:status:F2");
+}
+
 static void no_script_begins_beside_one_that_was_cut_off_and_still_dies(void **state)
 {
     struct world world;
@@ -367,6 +381,31 @@ static void in_any_order_it_kills_in_time_and_says_what_was_seen(void **state)
     assert_true(succeeded < WALKS - WALKS / 10);
 }
 
+/* 3.2.4: the next fence believes an empty reach as far as it was proved for it, not for the one
+ * before. */
+static void the_next_fence_has_the_sight_that_it_was_started_with(void **state)
+{
+    struct world world;
+
+    (void)state;
+    for (int is_proved = 0; is_proved < 2; is_proved++) {
+        begin_script(&world);
+        happen(&world, &(struct bw_own_fence_event){.kind = BW_OWN_FENCE_EVENT_START,
+                                                    .epoch = 4,
+                                                    .is_inside = true,
+                                                    .is_proved = is_proved != 0,
+                                                    .plan = plan_until(2 * END_MS)});
+        run_ended(&world, true, "");
+        turn(&world, "RUN:status:F2");
+        run_ended(&world, true, "stopped");
+        starts_seen(&world, true);
+        turn(&world, "ENDED:3:ok:F11");
+        turn(&world, "RUN:fence:F1");
+        assert_true(world.fence.is_inside);
+        assert_int_equal(world.fence.is_proved, is_proved != 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -377,6 +416,8 @@ int main(void)
         cmocka_unit_test(the_next_fence_takes_nothing_over_from_the_one_before),
         cmocka_unit_test(answers_that_nobody_waits_for_change_nothing),
         cmocka_unit_test(in_any_order_it_kills_in_time_and_says_what_was_seen),
+        cmocka_unit_test(the_next_fence_has_the_sight_that_it_was_started_with),
+        cmocka_unit_test(a_fence_that_waits_leaves_the_script_that_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,6 +18,8 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/net/pki.h>
 
+#include "lacking.h"
+
 #define PATH_BYTES    256
 #define COMMAND_BYTES 1024
 
@@ -83,9 +85,11 @@ static enum bw_err issue(struct fixture *fixture, const char *subject, const cha
 
 static const char *path_in(const struct fixture *fixture, const char *name)
 {
-    static char path[PATH_BYTES];
+    static char paths[2][PATH_BYTES]; /* of the last two calls */
+    static unsigned next;
+    char *path = paths[next++ % 2];
 
-    assert_in_range(snprintf(path, sizeof path, "%s/%s", fixture->dir, name), 1, sizeof path - 1);
+    assert_in_range(snprintf(path, PATH_BYTES, "%s/%s", fixture->dir, name), 1, PATH_BYTES - 1);
     return path;
 }
 
@@ -362,6 +366,139 @@ static void ca_file_may_hold_several_cas(void **state)
     assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
 }
 
+/* ---- renewing -------------------------------------------------------------------------------- */
+
+static enum bw_err renew(struct fixture *fixture, const char *dir, const char *file)
+{
+    struct bw_pki_renewed renewed;
+
+    return bw_pki_renew(dir, path_in(fixture, file), 0, &renewed, &fixture->diag);
+}
+
+static void show(struct fixture *fixture, const char *file)
+{
+    assert_int_equal(bw_pki_show(path_in(fixture, file), &fixture->file, &fixture->diag), BW_OK);
+}
+
+static void renewed_file_is_the_same_identity_with_another_key(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const sans[] = {"dns:w1.example.net", "ip:::1", "ip:10.0.0.7"};
+    const struct bw_pki_request request = {
+        .dir = fixture->dir, .subject = "witness/w1", .sans = sans, .sans_count = 3, .days = 200};
+    struct bw_pki_certificate old;
+    const struct bw_pki_certificate *fresh = &fixture->file.certificates[0];
+    struct bw_pki_renewed renewed;
+
+    assert_int_equal(bw_pki_issue(&request, fixture->path, &fixture->diag), BW_OK);
+    show(fixture, "w1.pem");
+    old = fixture->file.certificates[0];
+    assert_int_equal(run("openssl pkey -in %s -pubout >%s/before", fixture->path, fixture->dir), 0);
+
+    assert_int_equal(bw_pki_renew(fixture->dir, fixture->path, 0, &renewed, &fixture->diag), BW_OK);
+
+    show(fixture, "w1.pem");
+    assert_true(fixture->file.has_key && !fixture->file.key_is_exposed);
+    assert_string_equal(fresh->identity, old.identity);
+    assert_string_equal(fresh->subject, old.subject);
+    assert_int_equal(fresh->sans_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(fresh->sans[i], old.sans[i]);
+    assert_string_not_equal(fresh->serial, old.serial);
+    assert_in_range(fresh->not_after_s - fresh->not_before_s,
+                    old.not_after_s - old.not_before_s - 60, old.not_after_s - old.not_before_s + 60);
+    assert_int_equal(run("openssl pkey -in %s -pubout | cmp -s - %s/before", fixture->path, fixture->dir), 1);
+    assert_string_equal(renewed.identity, old.identity);
+    assert_string_equal(renewed.old_serial, old.serial);
+    assert_int_equal(renewed.old_not_after_s, old.not_after_s);
+    assert_int_equal(renewed.not_after_s, fresh->not_after_s);
+    assert_int_equal(run("openssl verify -x509_strict -CAfile %s/ca.pem %s >%s/out", fixture->dir,
+                         fixture->path, fixture->dir),
+                     0);
+}
+
+static void what_no_ca_here_has_issued_is_not_renewed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
+    assert_int_equal(run("cp %s %s/before", fixture->path, fixture->dir), 0);
+    assert_int_equal(bw_pki_init("prod", path_in(fixture, "new"), &fixture->diag), BW_OK);
+
+    assert_int_equal(renew(fixture, path_in(fixture, "new"), "w1.pem"), BW_ERR_REFUSED);
+
+    assert_says(fixture, "has issued this certificate, so it was not touched");
+    assert_int_equal(run("cmp %s %s/before", fixture->path, fixture->dir), 0);
+    assert_int_equal(run("cat %s/ca.pem >>%s/new/ca.pem", fixture->dir, fixture->dir), 0);
+    assert_int_equal(renew(fixture, path_in(fixture, "new"), "w1.pem"), BW_OK); /* now it holds both */
+    assert_int_equal(run("openssl verify -CAfile %s/new/ca.pem %s >%s/out", fixture->dir, fixture->path,
+                         fixture->dir),
+                     0);
+    assert_int_equal(run("openssl verify -CAfile %s/ca.pem %s >%s/out 2>&1", fixture->dir, fixture->path,
+                         fixture->dir),
+                     2);
+}
+
+static void another_clusters_is_not_renewed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
+    assert_int_equal(bw_pki_init("other", path_in(fixture, "new"), &fixture->diag), BW_OK);
+    assert_int_equal(run("cat %s/ca.pem >>%s/new/ca.pem", fixture->dir, fixture->dir), 0);
+
+    assert_int_equal(renew(fixture, path_in(fixture, "new"), "w1.pem"), BW_ERR_EXISTS);
+    assert_says(fixture, "is not a file of breakwater://other/witness/w1, and was not touched");
+}
+
+static void what_is_no_identity_is_not_renewed(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(renew(fixture, fixture->dir, "ca.pem"), BW_ERR_INVALID);
+    assert_says(fixture, "a CA is not renewed");
+    assert_int_equal(renew(fixture, fixture->dir, "ca.key"), BW_ERR_INVALID);
+    assert_int_equal(renew(fixture, fixture->dir, "none.pem"), BW_ERR_NOT_FOUND);
+    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
+    assert_int_equal(renew(fixture, "/tmp/bw-test-no-such-directory", "w1.pem"), BW_ERR_NOT_FOUND);
+}
+
+static void no_renewal_outlives_its_ca(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bw_pki_renewed renewed;
+
+    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
+    assert_int_equal(run("cp %s %s/before && openssl req -x509 -new -key %s/ca.key -days 5 -subj "
+                         "/O=breakwater/CN=prod -out %s/ca.pem 2>%s/out",
+                         fixture->path, fixture->dir, fixture->dir, fixture->dir, fixture->dir),
+                     0);
+
+    assert_int_equal(renew(fixture, fixture->dir, "w1.pem"), BW_ERR_INVALID);
+
+    assert_says(fixture, "ends before that");
+    assert_int_equal(run("cmp %s %s/before", fixture->path, fixture->dir), 0);
+    assert_int_equal(bw_pki_renew(fixture->dir, fixture->path, 4, &renewed, &fixture->diag), BW_OK);
+}
+
+/* A daemon that runs as another user must be able to read it. */
+static void a_renewed_file_stays_its_owners_and_a_link_a_link(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(issue(fixture, "witness/w1", NULL), BW_OK);
+    assert_int_equal(symlink("w1.pem", path_in(fixture, "link")), 0);
+    assert_int_equal(renew(fixture, fixture->dir, "link"), BW_OK);
+    assert_int_equal(run("test -L %s/link -a ! -L %s/w1.pem", fixture->dir, fixture->dir), 0);
+    if (geteuid() != 0)
+        skip_lacking("root");
+    assert_int_equal(chown(fixture->path, 65534, 0), 0);
+
+    assert_int_equal(renew(fixture, fixture->dir, "w1.pem"), BW_OK);
+
+    assert_int_equal(run("test \"$(stat -c '%%u %%a' %s)\" = '65534 600'", fixture->path), 0);
+}
+
 /* ---- showing --------------------------------------------------------------------------------- */
 
 static void show_tells_what_issue_made(void **state)
@@ -547,6 +684,8 @@ static void command_line_mistakes_exit_2_and_suggest(void **state)
         {"pki issue a b --dir x", "unexpected \"b\""},
         {"pki issue a --dir x --days 0", "expected a whole number from 1 to 825"},
         {"pki issue a --dir x --days 1e1", "expected a whole number from 1 to 825"},
+        {"pki renew x", "needs --dir DIR"},
+        {"pki renew --dir x", "expected FILE"},
         {"pki show x -o xml", "expected table or json"},
         {"pki show -z x", "unknown option -z"},
         {"pki show --help=x", "takes no value"},
@@ -597,6 +736,12 @@ int main(void)
         with_ca(ca_key_that_others_can_read_is_refused),
         with_ca(missing_or_foreign_ca_is_named),
         with_ca(ca_file_may_hold_several_cas),
+        with_ca(renewed_file_is_the_same_identity_with_another_key),
+        with_ca(what_no_ca_here_has_issued_is_not_renewed),
+        with_ca(another_clusters_is_not_renewed),
+        with_ca(what_is_no_identity_is_not_renewed),
+        with_ca(no_renewal_outlives_its_ca),
+        with_ca(a_renewed_file_stays_its_owners_and_a_link_a_link),
         with_ca(show_tells_what_issue_made),
         with_ca(show_tells_of_an_exposed_key),
         with_ca(show_escapes_what_a_stranger_wrote),

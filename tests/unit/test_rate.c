@@ -246,6 +246,30 @@ static void measuring_begins_anew_after_a_pause(void **state)
     assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
 }
 
+/* A pause of just the gap is none; and of what is asked for no less than a slot counts. */
+static void a_pause_as_long_as_the_gap_goes_on(void **state)
+{
+    static const struct {
+        uint64_t asked_ns;
+        uint64_t gap_ns;
+    } gaps[] = {{BW_RATE_SLOT_NS + S, BW_RATE_SLOT_NS + S}, {0, BW_RATE_SLOT_NS},
+                {UINT64_MAX, BW_RATE_GAP_NS_MAX}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof gaps / sizeof gaps[0]; i++)
+        for (uint64_t over_ns = 0; over_ns < 2; over_ns++) {
+            const struct bw_instant first = {9 * S, 9 * S};
+            const struct bw_instant second = bw_instant_add(first, gaps[i].gap_ns + over_ns);
+            struct bw_rate rate = {.has_open = false};
+
+            bw_rate_add(&rate, session, &(struct bw_rate_sample){first, first, first}, S);
+            bw_rate_add(&rate, session, &(struct bw_rate_sample){second, second, second},
+                        gaps[i].asked_ns);
+
+            assert_int_equal(rate.closed_count, over_ns == 0 ? 1 : 0);
+        }
+}
+
 static void clocks_that_go_back_measure_nothing(void **state)
 {
     struct pair pair = pair_of(0, 0, 0);
@@ -258,11 +282,52 @@ static void clocks_that_go_back_measure_nothing(void **state)
     bw_rate_add(&pair.rate, session, &sample, 3 * S);
     assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN); /* it was not taken */
 
-    sample = pair.rate.newest;
-    sample.sent.boot_ns--;
-    bw_rate_add(&pair.rate, session, &sample, 3 * S);
+    assert_int_equal(pair.rate.newest.heard.raw_ns, sample.heard.raw_ns + 1);
 
-    assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+    sample.heard = sample.sent;
+    sample.sent.raw_ns++; /* heard before it was sent, and after the one before: no beginning either */
+    sample.sent.boot_ns++;
+    bw_rate_add(&pair.rate, session, &sample, 3 * S);
+    assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
+    assert_true(pair.rate.newest.sent.boot_ns < sample.sent.boot_ns);
+
+    for (int is_raw = 0; is_raw < 2; is_raw++) {
+        pair = pair_of(0, 0, 0);
+        exchange_for(&pair, 120);
+        assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
+        sample = pair.rate.newest;
+        if (is_raw)
+            sample.sent.raw_ns--;
+        else
+            sample.sent.boot_ns--;
+        bw_rate_add(&pair.rate, session, &sample, 3 * S);
+
+        assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+    }
+}
+
+/* 3.8: outwards, and by no more than there is. 74999925001 in 75000000001 leaves a remainder of 1. */
+static void a_bound_is_rounded_outwards_by_the_smallest_remainder_too(void **state)
+{
+    static const uint64_t witness_ns = 75000000001;
+    static const uint64_t site_ns[] = {74999925001, 75000000001};
+    static const int32_t upper_ppm[] = {0, 0};
+    static const int32_t lower_ppm[] = {-1, 0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof site_ns / sizeof site_ns[0]; i++) {
+        struct bw_rate rate = {.has_open = false};
+
+        for (uint64_t n = 1; n <= 3; n++) {
+            const struct bw_instant site = {n * site_ns[i], n * site_ns[i]};
+            const struct bw_instant witness = {n * witness_ns, n * witness_ns};
+
+            bw_rate_add(&rate, session, &(struct bw_rate_sample){site, site, witness}, UINT64_MAX);
+        }
+        assert_true(rate.bounds.is_known);
+        assert_int_equal(rate.bounds.upper_ppm, upper_ppm[i]);
+        assert_int_equal(rate.bounds.lower_ppm, lower_ppm[i]);
+    }
 }
 
 static void what_an_agent_makes_up_breaks_nothing(void **state)
@@ -313,11 +378,11 @@ static void what_is_at_the_limit_is_within_it(void **state)
 /* It says the most: of those that came, the bounds are the tightest. */
 static void of_a_slot_the_exchange_with_the_shortest_delay_counts(void **state)
 {
-    static const uint64_t delays_ns[] = {30 * MS, 10 * MS, 20 * MS};
+    static const uint64_t delays_ns[] = {30 * MS, 10 * MS, 10 * MS, 20 * MS};
     struct bw_rate rate = {.has_open = false};
 
     (void)state;
-    for (uint64_t i = 0; i < 3; i++) {
+    for (uint64_t i = 0; i < sizeof delays_ns / sizeof delays_ns[0]; i++) {
         const struct bw_instant at = {(10 + i) * S, (10 + i) * S};
 
         bw_rate_add(&rate, session,
@@ -356,8 +421,11 @@ static void of_each_witness_the_newest_exchange_is_kept(void **state)
     note(&exchanges, "w1", 6);
     note(&exchanges, "w1", 3); /* overtaken */
     note(&exchanges, "", 9);   /* an older witness does not say who it is */
+    note(&exchanges, "w", 1);
+    note(&exchanges, "w3", 0); /* of no sync */
 
-    assert_int_equal(exchanges.count, 2);
+    assert_int_equal(exchanges.count, 3);
+    assert_int_equal(exchanges.list[2].number, 1);
     assert_int_equal(exchanges.list[0].number, 6);
     assert_int_equal(exchanges.list[1].number, 4);
 }
@@ -378,6 +446,61 @@ static void of_too_many_witnesses_the_one_heard_longest_ago_goes(void **state)
     assert_string_equal(exchanges.list[3].witness, "new");
 }
 
+static void that_is_so_of_the_first_one_too(void **state)
+{
+    struct bw_exchanges exchanges = {.count = 0};
+    char name[8];
+
+    (void)state;
+    for (uint64_t i = 0; i < BW_WITNESSES_MAX; i++) {
+        (void)snprintf(name, sizeof name, "w%d", (int)i);
+        note(&exchanges, name, 10 + i);
+    }
+    note(&exchanges, "new", 2);
+    assert_string_equal(exchanges.list[0].witness, "new");
+    assert_string_equal(exchanges.list[1].witness, "w1");
+}
+
+/* The witness's own clocks: one that has gone back begins the measuring anew. */
+static void a_witness_whose_clock_went_back_measures_anew(void **state)
+{
+    (void)state;
+    for (int is_raw = 0; is_raw < 2; is_raw++) {
+        struct pair pair = pair_of(0, 0, 0);
+        struct bw_rate_sample sample;
+
+        exchange_for(&pair, 120);
+        assert_int_equal(verdict_of(&pair), BW_RATE_WITHIN);
+        sample = pair.rate.newest;
+        sample.sent = bw_instant_add(sample.sent, S);
+        sample.heard = bw_instant_add(sample.heard, S);
+        if (is_raw)
+            sample.received.raw_ns--;
+        else
+            sample.received.boot_ns--;
+        bw_rate_add(&pair.rate, session, &sample, 3 * S);
+
+        assert_int_equal(verdict_of(&pair), BW_RATE_UNKNOWN);
+    }
+}
+
+/* Down to an exchange that took no time at all. */
+static void an_exchange_without_a_delay_is_the_shortest(void **state)
+{
+    struct bw_rate rate = {.has_open = false};
+
+    (void)state;
+    for (uint64_t i = 0; i < 2; i++) {
+        const struct bw_instant at = {(10 + i) * S, (10 + i) * S};
+
+        bw_rate_add(&rate, session,
+                    &(struct bw_rate_sample){
+                        .sent = at, .received = at, .heard = bw_instant_add(at, 1 - i)},
+                    3 * S);
+    }
+    assert_int_equal(rate.open.sent.boot_ns, 11 * S);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -391,13 +514,18 @@ int main(void)
         cmocka_unit_test(a_clock_that_has_just_become_slow_is_not_averaged),
         cmocka_unit_test(measuring_begins_anew_with_another_session),
         cmocka_unit_test(measuring_begins_anew_after_a_pause),
+        cmocka_unit_test(a_pause_as_long_as_the_gap_goes_on),
         cmocka_unit_test(clocks_that_go_back_measure_nothing),
+        cmocka_unit_test(a_bound_is_rounded_outwards_by_the_smallest_remainder_too),
         cmocka_unit_test(what_an_agent_makes_up_breaks_nothing),
         cmocka_unit_test(the_limits_are_what_two_clocks_can_differ_by),
         cmocka_unit_test(what_is_at_the_limit_is_within_it),
         cmocka_unit_test(of_a_slot_the_exchange_with_the_shortest_delay_counts),
         cmocka_unit_test(of_each_witness_the_newest_exchange_is_kept),
         cmocka_unit_test(of_too_many_witnesses_the_one_heard_longest_ago_goes),
+        cmocka_unit_test(a_witness_whose_clock_went_back_measures_anew),
+        cmocka_unit_test(an_exchange_without_a_delay_is_the_shortest),
+        cmocka_unit_test(that_is_so_of_the_first_one_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

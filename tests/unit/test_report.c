@@ -6,14 +6,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <string.h>
+
 #include <breakwater/core/report.h>
 
 #define S         BW_NS_PER_S
 #define FRESHNESS (3 * S)
 
-static struct bw_heard said(uint8_t instance, uint8_t session, uint64_t second)
+static struct bw_contact said(uint8_t instance, uint8_t session, uint64_t second)
 {
-    return (struct bw_heard){
+    return (struct bw_contact){
         .instance = {.bytes = {instance}},
         .session = {.bytes = {session}},
         .received = {second * S, second * S},
@@ -21,13 +23,13 @@ static struct bw_heard said(uint8_t instance, uint8_t session, uint64_t second)
     };
 }
 
-static void put(struct bw_site_reports *reports, struct bw_heard heard)
+static void put(struct bw_site_reports *reports, struct bw_contact contact)
 {
-    bw_site_reports_put(reports, &heard);
+    bw_site_reports_put(reports, &contact);
 }
 
-static const struct bw_heard *fresh(const struct bw_site_reports *reports, uint64_t second,
-                                    bool *several)
+static const struct bw_contact *fresh(const struct bw_site_reports *reports, uint64_t second,
+                                      bool *several)
 {
     return bw_site_reports_fresh(reports, (struct bw_instant){second * S, second * S}, FRESHNESS,
                                  several);
@@ -132,6 +134,138 @@ static void a_fifth_voice_replaces_the_one_heard_longest_ago(void **state)
     assert_int_equal(bw_site_reports_newest(&reports)->instance.bytes[0], 5);
 }
 
+static void a_site_where_it_runs_already_is_named(void **state) /* 3.9 */
+{
+    const struct bw_instant now = {11 * S, 11 * S};
+    struct bw_site_reports reports[2] = {0};
+    struct bw_contact contact = said(1, 1, 10);
+    struct bw_spec spec;
+
+    (void)state;
+    bw_spec_defaults(&spec);
+    spec.site_count = 2;
+    (void)strcpy(spec.sites[0].name, "dc-a");
+    (void)strcpy(spec.sites[1].name, "dc-b");
+    assert_null(bw_reports_started_elsewhere(&spec, reports, "dc-a", now));
+    contact.report.service = BW_SERVICE_STARTED;
+    put(&reports[1], contact);
+    assert_string_equal(bw_reports_started_elsewhere(&spec, reports, "dc-a", now), "dc-b");
+    assert_null(bw_reports_started_elsewhere(&spec, reports, "dc-b", now)); /* where it is wanted */
+    assert_null(bw_reports_started_elsewhere(&spec, reports, "dc-a",
+                                             (struct bw_instant){60 * S, 60 * S})); /* long ago */
+    contact.report.service = BW_SERVICE_UNKNOWN;
+    contact.received = now;
+    put(&reports[1], contact);
+    assert_null(bw_reports_started_elsewhere(&spec, reports, "dc-a", now)); /* nobody knows */
+}
+
+/* A copy of a machine has its session too: an instance is another life all the same. */
+static void two_instances_of_one_session_are_several(void **state) /* 3.7 */
+{
+    struct bw_site_reports reports = {0};
+    bool several;
+
+    (void)state;
+    put(&reports, said(1, 1, 10));
+    put(&reports, said(2, 1, 11));
+
+    assert_null(fresh(&reports, 12, &several));
+    assert_true(several);
+}
+
+static void the_word_of_a_service_is_the_whole_line(void **state) /* 3.4 */
+{
+    static const char *const none[] = {"", "s", "Xtarted", "starte", "startedX", "started ",
+                                       " started", "stoppedX", "Xtopped", "unknown"};
+
+    (void)state;
+    assert_int_equal(bw_service_of_line("started"), BW_SERVICE_STARTED);
+    assert_int_equal(bw_service_of_line("STARTED"), BW_SERVICE_STARTED);
+    assert_int_equal(bw_service_of_line("Stopped"), BW_SERVICE_STOPPED);
+    for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
+        assert_int_equal(bw_service_of_line(none[i]), BW_SERVICE_UNKNOWN);
+}
+
+/* 3.7: who takes the place of another has been there since it came, and no longer. */
+static void a_speaker_that_takes_the_place_of_another_begins_anew(void **state)
+{
+    struct bw_site_reports reports = {0};
+
+    (void)state;
+    for (uint8_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
+        put(&reports, said((uint8_t)(i + 1), (uint8_t)(i + 1), 10 + i));
+    put(&reports, said(99, 99, 50));
+
+    assert_int_equal(bw_site_reports_newest(&reports)->answered_number, 50);
+    assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 50 * S);
+}
+
+/* A place that nobody has spoken from says nothing of when a speaker was heard first. */
+static void whoever_speaks_first_is_heard_from_then_on(void **state)
+{
+    struct bw_site_reports reports = {0};
+
+    (void)state;
+    put(&reports, said(0, 0, 10));
+    assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 10 * S);
+    put(&reports, said(0, 0, 12));
+    assert_int_equal(bw_site_reports_newest(&reports)->first_received.boot_ns, 10 * S);
+}
+
+static void words_are_heard_in_letters_of_either_size(void **state)
+{
+    (void)state;
+    for (char c = 'a'; c <= 'z'; c++) {
+        const char small[] = {c, '\0'};
+        const char large[] = {(char)(c - 'a' + 'A'), '\0'};
+
+        assert_true(bw_line_is_word(small, small));
+        assert_true(bw_line_is_word(large, small));
+        assert_false(bw_line_is_word(c == 'a' ? "B" : "A", small));
+    }
+    assert_false(bw_line_is_word("@", "`")); /* what lies beside the letters is none */
+    assert_false(bw_line_is_word("[", "{"));
+}
+
+/* 3.7: as many as there is room for are kept side by side. */
+static void four_speakers_are_kept_side_by_side(void **state)
+{
+    struct bw_site_reports reports = {0};
+
+    (void)state;
+    for (uint8_t i = 1; i <= BW_AGENTS_PER_SITE_MAX; i++)
+        put(&reports, said(i, i, 10 + i));
+    for (uint8_t i = 1; i <= BW_AGENTS_PER_SITE_MAX; i++) {
+        int count = 0;
+
+        for (size_t at = 0; at < BW_AGENTS_PER_SITE_MAX; at++)
+            count += reports.by_instance[at].used && reports.by_instance[at].instance.bytes[0] == i;
+        assert_int_equal(count, 1);
+    }
+    put(&reports, said(9, 9, 30));
+    for (size_t at = 0; at < BW_AGENTS_PER_SITE_MAX; at++)
+        assert_int_not_equal(reports.by_instance[at].instance.bytes[0], 1); /* heard longest ago */
+}
+
+/* 3.9: of the first site of the list as of any other. */
+static void the_first_site_serves_elsewhere_too(void **state)
+{
+    struct bw_site_reports reports[2] = {0};
+    struct bw_contact contact = said(1, 1, 10);
+    struct bw_spec spec;
+
+    (void)state;
+    bw_spec_defaults(&spec);
+    spec.site_count = 2;
+    (void)strcpy(spec.sites[0].name, "dc-a");
+    (void)strcpy(spec.sites[1].name, "dc-b");
+    contact.report.service = BW_SERVICE_STARTED;
+    put(&reports[0], contact);
+    assert_string_equal(bw_reports_started_elsewhere(&spec, reports, "dc-b",
+                                                     (struct bw_instant){10 * S, 10 * S}),
+                        "dc-a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +276,14 @@ int main(void)
         cmocka_unit_test(a_restarted_agent_is_one_voice),
         cmocka_unit_test(two_sessions_that_both_go_on_are_several),
         cmocka_unit_test(a_fifth_voice_replaces_the_one_heard_longest_ago),
+        cmocka_unit_test(a_site_where_it_runs_already_is_named),
+        cmocka_unit_test(two_instances_of_one_session_are_several),
+        cmocka_unit_test(the_word_of_a_service_is_the_whole_line),
+        cmocka_unit_test(a_speaker_that_takes_the_place_of_another_begins_anew),
+        cmocka_unit_test(whoever_speaks_first_is_heard_from_then_on),
+        cmocka_unit_test(four_speakers_are_kept_side_by_side),
+        cmocka_unit_test(the_first_site_serves_elsewhere_too),
+        cmocka_unit_test(words_are_heard_in_letters_of_either_size),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* safe_io: what a witness sends and takes, L5-L7, L11-L14 and L16, each against a scripted backend. */
+/* safe_io: what a witness sends and takes, L5-L7, L11-L14, L16 and L25, each against a scripted backend. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -133,7 +133,7 @@ static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **stat
 {
     static const struct {
         unsigned short role;
-        raft_term told, heard;
+        raft_term told, contact;
     } votes[] = {{RAFT_FOLLOWER, 4, 3},
                  {RAFT_FOLLOWER, 2, 2},
                  {RAFT_CANDIDATE, 4, 4},
@@ -150,7 +150,7 @@ static void a_vote_tells_a_term_to_a_candidate_and_not_to_a_follower(void **stat
         world->safe.io.data = &raft;
         world->receive(io(), &message);
         world->safe.io.data = NULL;
-        assert_int_equal(world->last_received.request_vote_result.term, votes[i].heard);
+        assert_int_equal(world->last_received.request_vote_result.term, votes[i].contact);
     }
     assert_int_equal(world->safe.counts.terms_hidden, 1);
 }
@@ -186,7 +186,7 @@ static void a_leaders_commit_counts_up_to_what_its_message_vouches_for(void **st
 
 /* ---- L11 and sending ------------------------------------------------------------------------- */
 
-static void heard(raft_id peer)
+static void contact(raft_id peer)
 {
     struct raft_message message = {.type = RAFT_REQUEST_VOTE_RESULT, .server_id = peer};
 
@@ -198,11 +198,11 @@ static void heard(raft_id peer)
 static void a_peer_is_heard_when_it_speaks(void **state)
 {
     (void)state;
-    assert_int_equal(bw_safe_io_heard_ms(&world->safe, 2), 0);
+    assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 2), 0);
     world->now_ms = 5000;
-    heard(2);
-    assert_int_equal(bw_safe_io_heard_ms(&world->safe, 2), 5000);
-    assert_int_equal(bw_safe_io_heard_ms(&world->safe, 3), 0);
+    contact(2);
+    assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 2), 5000);
+    assert_int_equal(bw_safe_io_last_contact_ms(&world->safe, 3), 0);
 }
 
 static void a_failed_send_is_a_lost_message(void **state)
@@ -252,6 +252,106 @@ static void one_snapshot_at_a_time_goes_to_a_peer(void **state)
     assert_int_equal(world->sent_count, 2);
 }
 
+/* ---- L25 ------------------------------------------------------------------------------------- */
+
+static struct raft raft;
+static struct raft_server servers[2];
+static struct bw_roll roll;
+static int role_read;
+
+static void on_asked(struct raft_io *asked, struct raft_message *message)
+{
+    (void)asked, (void)message;
+    role_read = servers[1].role;
+}
+
+/* This one is witness 3, which has no vote yet as it knows, and has heard of leader 2. */
+static void stand_by(bool is_in_roster)
+{
+    const struct bw_id ours = {{3}}, theirs = {{2}};
+
+    servers[0] = (struct raft_server){.id = 2, .role = RAFT_VOTER};
+    servers[1] = (struct raft_server){.id = 3, .role = RAFT_STANDBY};
+    raft = (struct raft){.id = 3, .state = RAFT_FOLLOWER, .election_timeout = 1000};
+    raft.configuration.servers = servers;
+    raft.configuration.n = 2;
+    raft.follower_state.current_leader.id = 2;
+    roll = (struct bw_roll){.self = 3, .incarnation = ours};
+    assert_int_equal(bw_roll_meet(&roll, 2, theirs, NULL), BW_OK);
+    if (is_in_roster)
+        roll.roster = (struct bw_roster){
+            .count = 2,
+            .members = {{.id = 2, .incarnation = theirs}, {.id = 3, .incarnation = ours}}};
+    world->safe.config.roll = &roll;
+    world->safe.io.data = &raft;
+    world->safe.on_receive = on_asked;
+}
+
+static void ask_for_vote(void)
+{
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = 2};
+
+    message.request_vote.candidate_id = 2;
+    role_read = -1;
+    world->receive(io(), &message);
+}
+
+/* Liveness: a leader that gave it a vote may have gone before anybody heard of that; the newest log cannot do
+ * without this vote any more, and no other is elected (seen in the simulator). */
+static void who_has_no_vote_yet_is_taken_for_a_voter_while_it_is_asked(void **state)
+{
+    (void)state;
+    stand_by(true);
+
+    ask_for_vote();
+
+    assert_int_equal(role_read, RAFT_VOTER);
+    assert_int_equal(servers[1].role, RAFT_STANDBY);
+    assert_int_equal(world->safe.counts.votes_lent, 1);
+    world->safe.io.data = NULL;
+}
+
+/* I3, L20: it may have been a voter in a life that it knows nothing of. */
+static void who_is_in_no_roster_is_not_taken_for_a_voter(void **state)
+{
+    (void)state;
+    stand_by(false);
+
+    ask_for_vote();
+
+    assert_int_not_equal(role_read, RAFT_VOTER);
+    assert_int_equal(world->safe.counts.votes_lent, 0);
+    world->safe.io.data = NULL;
+}
+
+/* libraft's own timer is for voters only, and who knows a leader votes for nobody else. */
+static void who_has_no_vote_forgets_a_leader_that_is_not_heard(void **state)
+{
+    struct raft_message message = {.type = RAFT_APPEND_ENTRIES, .server_id = 2};
+
+    (void)state;
+    stand_by(true);
+    world->receive(io(), &message);
+
+    pass(9, 100);
+    assert_int_equal(raft.follower_state.current_leader.id, 2);
+    pass(1, 100);
+    assert_int_equal(raft.follower_state.current_leader.id, 0);
+    world->safe.io.data = NULL;
+}
+
+static void a_voter_forgets_its_leader_by_libraft_alone(void **state)
+{
+    (void)state;
+    stand_by(true);
+    servers[1].role = RAFT_VOTER;
+
+    pass(20, 100);
+
+    assert_int_equal(raft.follower_state.current_leader.id, 2);
+    world->safe.io.data = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -268,6 +368,10 @@ int main(void)
         TEST(a_failed_send_is_a_lost_message),
         TEST(a_peer_that_takes_nothing_lets_nothing_pile_up),
         TEST(one_snapshot_at_a_time_goes_to_a_peer),
+        TEST(who_has_no_vote_yet_is_taken_for_a_voter_while_it_is_asked),
+        TEST(who_is_in_no_roster_is_not_taken_for_a_voter),
+        TEST(who_has_no_vote_forgets_a_leader_that_is_not_heard),
+        TEST(a_voter_forgets_its_leader_by_libraft_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

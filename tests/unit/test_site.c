@@ -349,7 +349,7 @@ static void position_of_a_look_begun_before_the_stop_is_not_final(void **state)
     world.sent_look.run.action = BW_ACTION_READINESS;
     world.sent_look.run.run_id = 77;
     ended(&world, &world.sent_look, BW_RUN_OK, "position=100");
-    assert_true(world.site.final_position_due);
+    assert_int_equal(world.site.final, BW_SITE_FINAL_DUE);
     look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=128");
     from_guard(&world, &of);
 

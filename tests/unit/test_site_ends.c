@@ -92,7 +92,7 @@ static void what_was_fenced_and_serves_again_is_fenced_once_more_before_it_is_gi
     assert_true(world.now_ms < d);
     tick_at(&world, d + 1);
     assert_int_equal(released(&world).epoch, 0);
-    assert_true(world.site.own_fence_running);
+    assert_int_not_equal(world.site.own_fence, BW_SITE_OWN_FENCE_IDLE);
 
     own_fence_ended(&world);
     tick_at(&world, d + 2);
@@ -109,7 +109,7 @@ static void so_is_what_the_guard_says_has_not_stopped(void **state)
     refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
     tick_at(&world, d + 1);
     assert_int_equal(released(&world).epoch, 0);
-    assert_true(world.site.own_fence_running);
+    assert_int_not_equal(world.site.own_fence, BW_SITE_OWN_FENCE_IDLE);
 }
 
 /* Whether that fence looked before or after nobody knows. */
@@ -122,10 +122,10 @@ static void a_fence_beside_which_it_was_seen_to_serve_tells_nothing(void **state
     d = begin_unsaved(&world);
     refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
     tick_at(&world, d - FENCE_MS / 2);
-    assert_true(world.site.own_fence_running);
+    assert_int_not_equal(world.site.own_fence, BW_SITE_OWN_FENCE_IDLE);
     refused(&world, BW_GUARD_MESSAGE_END_REFUSED, BW_REFUSAL_NOT_STOPPED);
     own_fence_ended(&world);
-    assert_false(world.site.own_fence_done);
+    assert_int_not_equal(world.site.own_end, BW_SITE_OWN_END_SEEN);
     tick_at(&world, d + 5000); /* it is tried again, not at once */
     assert_int_equal(released(&world).epoch, 0);
     assert_asked(&world, "OWN_FENCE");

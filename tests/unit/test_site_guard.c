@@ -164,6 +164,26 @@ static void stop_after_a_fence_does_not_renew(void **state)
     assert_not_asked(&world, "ARM");
 }
 
+/* Its begin was said while this site, whose state was an older copy, did not know the epoch yet. */
+static void a_fence_that_has_ended_had_begun(void **state)
+{
+    struct world world;
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+
+    (void)state;
+    begin(&world);
+    from_guard(&world, &of);
+    order(&world, BW_ORDER_RUN, 1);
+    assert_true(renews(&world));
+    of.kind = BW_GUARD_MESSAGE_FENCE_ENDED;
+    of.fence.ok = true;
+
+    from_guard(&world, &of);
+
+    assert_false(renews(&world));
+    assert_asked(&world, "END");
+}
+
 /* H12: an event of an older epoch silences nothing. */
 static void fence_events_of_another_epoch_do_not_count(void **state)
 {
@@ -179,7 +199,7 @@ static void fence_events_of_another_epoch_do_not_count(void **state)
 
     from_guard(&world, &of);
 
-    assert_false(world.site.fence_ok_read);
+    assert_int_equal(world.site.fence, BW_SITE_FENCE_NONE);
     assert_true(renews(&world));
 }
 
@@ -350,6 +370,28 @@ static void a_guard_that_could_not_keep_the_end_is_asked_until_it_can(void **sta
     assert_false(alarms_not_durable(&world));
     tick_at(&world, world.now_ms + 1000);
     assert_not_asked(&world, "END");
+}
+
+/* It would be said for ever where no look counts, and its site be no candidate for ever. */
+static void a_guard_that_refuses_the_end_for_the_service_says_nothing_of_its_disk(void **state)
+{
+    struct bw_guard_message refused = {.kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1};
+    struct world world;
+    uint64_t d;
+
+    (void)state;
+    begin_serving(&world);
+    d = world.site.arm_sent_end.boot_ns / MS;
+    refused.refused.why = BW_REFUSAL_NOT_DURABLE;
+    own_fence_sees_the_end(&world, d);
+    from_guard(&world, &refused);
+    tick_at(&world, d + 1);
+    assert_int_equal(released(&world).epoch, 1);
+    assert_true(alarms_not_durable(&world));
+
+    refused.refused.why = BW_REFUSAL_NOT_STOPPED;
+    from_guard(&world, &refused);
+    assert_false(alarms_not_durable(&world));
 }
 
 static void a_guard_that_has_kept_a_newer_epoch_since_can_keep_one(void **state)
@@ -612,6 +654,7 @@ int main(void)
         cmocka_unit_test(guard_that_can_keep_the_epoch_after_all_arms_it),
         cmocka_unit_test(nothing_is_renewed_once_the_fence_has_begun),
         cmocka_unit_test(stop_after_a_fence_does_not_renew),
+        cmocka_unit_test(a_fence_that_has_ended_had_begun),
         cmocka_unit_test(fence_events_of_another_epoch_do_not_count),
         cmocka_unit_test(agent_fences_by_itself_a_quarter_into_the_window),
         cmocka_unit_test(fence_that_was_only_begun_does_not_stop_the_agents_own),
@@ -620,6 +663,7 @@ int main(void)
         cmocka_unit_test(without_its_guard_a_site_gives_back_only_after_d),
         cmocka_unit_test(a_guard_that_cannot_keep_the_end_is_not_waited_for_after_d),
         cmocka_unit_test(a_guard_that_could_not_keep_the_end_is_asked_until_it_can),
+        cmocka_unit_test(a_guard_that_refuses_the_end_for_the_service_says_nothing_of_its_disk),
         cmocka_unit_test(a_guard_that_has_kept_a_newer_epoch_since_can_keep_one),
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),

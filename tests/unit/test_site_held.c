@@ -207,6 +207,124 @@ static void what_no_stop_makes_good_is_fenced_again(void **state)
     assert_true(world.site.memory.given_back);
 }
 
+static void own_fence_ended(struct world *world, bool ok)
+{
+    happen(world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = ok});
+}
+
+/* A guard that stands still, or is gone for good, is no reason to hold the group for as long. */
+static void without_its_guard_the_agent_answers_by_its_own_fence(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    guard_lost(&world);
+    assert_not_asked(&world, "OWN_FENCE");
+    order_held(&world);
+    assert_asked(&world, "OWN_FENCE");
+    assert_int_equal(world.site.own_fence_index, HELD_INDEX);
+
+    own_fence_ended(&world, false);
+    assert_int_equal(released(&world).held_index, 0);
+    assert_true(world.site.fence_failed);
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, world.now_ms + 200);
+    assert_asked(&world, "OWN_FENCE");
+    own_fence_ended(&world, true);
+
+    assert_asked(&world, "SAVE");
+    assert_false(world.site.fence_failed);
+    assert_int_equal(released(&world).held_index, HELD_INDEX);
+    tick_at(&world, world.now_ms + 1000);
+    assert_not_asked(&world, "OWN_FENCE"); /* none is owed any more */
+}
+
+static void a_silent_guard_is_as_good_as_none(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    world.site.arm_open = true; /* asked while it had the lease, and never answered */
+    world.site.arm_open_since = (struct bw_instant){world.now_ms * MS, world.now_ms * MS};
+    world.site.memory.terms.request_timeout_ms = 1000;
+    tick_at(&world, world.now_ms + 1000);
+    world.sent_run.run.action = BW_ACTION_NONE;
+    order_held(&world);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
+/* One after the other: what the guard ran would be cut off by the agent's KILL, or the other way
+ * round. */
+static void a_guard_that_comes_back_waits_for_the_agents_fence(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    guard_lost(&world);
+    order_held(&world);
+    world.sent_run.run.action = BW_ACTION_NONE;
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP,
+                                                 .reach_works = true,
+                                                 .epoch_seen = 1,
+                                                 .ended_epoch = 1});
+    assert_int_not_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+
+    own_fence_ended(&world, false);
+    tick_at(&world, world.now_ms + 200);
+    assert_not_asked(&world, "OWN_FENCE");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
+/* Its guard's fence has seen the end, and the epoch was given back: how the agent's own one beside
+ * it ended says nothing more, nor does one that had begun before the epoch was held. */
+static void an_own_fence_that_had_begun_before_answers_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        const bool is_held = i % 2 == 1;
+        const bool ok = i / 2 == 1;
+        struct world world;
+
+        begin_given_back(&world);
+        world.site.own_fence = BW_SITE_OWN_FENCE_RUNNING;
+        world.site.own_end = BW_SITE_OWN_END_LOOKED;
+        world.site.own_fence_index = 0;
+        if (is_held) {
+            guard_lost(&world);
+            order_held(&world);
+            assert_not_asked(&world, "OWN_FENCE"); /* one at a time */
+        }
+        own_fence_ended(&world, ok);
+
+        assert_false(world.site.fence_failed);
+        assert_int_equal(released(&world).held_index, 0);
+    }
+}
+
+/* A person has vouched for the end meanwhile, and this very site is granted the next epoch. */
+static void a_new_epoch_waits_for_the_end_of_the_agents_fence(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_given_back(&world);
+    guard_lost(&world);
+    order_held(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    assert_int_equal(world.site.memory.epoch, 1);
+
+    own_fence_ended(&world, false);
+
+    assert_false(world.site.fence_failed); /* nobody asks for an answer any more */
+    assert_int_equal(world.site.memory.epoch, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +336,11 @@ int main(void)
         cmocka_unit_test(an_end_of_an_epoch_whose_fence_failed_is_not_believed),
         cmocka_unit_test(what_no_stop_makes_good_is_fenced_again),
         cmocka_unit_test(a_restart_forgets_neither_the_answer_nor_that_one_is_owed),
+        cmocka_unit_test(without_its_guard_the_agent_answers_by_its_own_fence),
+        cmocka_unit_test(a_silent_guard_is_as_good_as_none),
+        cmocka_unit_test(a_guard_that_comes_back_waits_for_the_agents_fence),
+        cmocka_unit_test(an_own_fence_that_had_begun_before_answers_nothing),
+        cmocka_unit_test(a_new_epoch_waits_for_the_end_of_the_agents_fence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

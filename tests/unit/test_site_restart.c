@@ -226,6 +226,33 @@ static void agent_whose_epoch_is_over_fences_what_another_instance_armed(void **
     assert_fenced_by(&world, 114000);
 }
 
+/* 3.8: its state was rolled back, and knows nothing of the epoch that it had armed itself. */
+static void agent_whose_state_was_rolled_back_fences_what_it_armed_itself(void **state)
+{
+    struct world world;
+    const struct bw_site_memory memory = {.epoch = 3,
+                                          .boot_id = this_boot,
+                                          .given_back = true,
+                                          .enforced = true,
+                                          .terms = {.ttl_ms = TTL_MS, .fence_ms = FENCE_MS}};
+    const struct bw_site_event mirror = {.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .ok = true,
+                                         .mirror_epoch = 7,
+                                         .mirror_end = at_ms(104000),
+                                         .mirror_fence_ns = FENCE_MS * MS};
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    happen(&world, &mirror);
+    tick_at(&world, 104000 - FENCE_MS);
+    assert_not_asked(&world, "OWN_FENCE");
+    tick_at(&world, 104000 - FENCE_MS + FENCE_MS / 4);
+
+    assert_asked(&world, "OWN_FENCE");
+    assert_fenced_by(&world, 104000);
+}
+
 /* What it gave back is over (3.5). */
 static void agent_whose_epoch_is_over_leaves_what_is_older(void **state)
 {
@@ -451,6 +478,7 @@ int main(void)
         cmocka_unit_test(restarted_agent_without_guard_and_mirror_fences_at_once),
         cmocka_unit_test(newborn_agent_without_its_guard_fences_what_the_old_instance_armed),
         cmocka_unit_test(agent_whose_epoch_is_over_fences_what_another_instance_armed),
+        cmocka_unit_test(agent_whose_state_was_rolled_back_fences_what_it_armed_itself),
         cmocka_unit_test(agent_whose_epoch_is_over_leaves_what_is_older),
         cmocka_unit_test(agent_that_was_let_go_fences_what_another_instance_armed_since),
         cmocka_unit_test(what_was_let_go_is_nobodys_to_end),

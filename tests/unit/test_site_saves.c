@@ -192,6 +192,57 @@ static void an_older_write_answers_for_nothing_newer(void **state)
     assert_true(renews(&world));
 }
 
+static const struct bw_guard_message not_stopped = {
+    .kind = BW_GUARD_MESSAGE_END_REFUSED, .epoch = 1, .refused.why = BW_REFUSAL_NOT_STOPPED};
+
+/* 4: it is no agent's own start, and a restarted one would take the service for untouched. */
+static void a_start_that_only_the_guard_knows_of_is_kept(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    order(&world, BW_ORDER_RUN, 1);
+    order(&world, BW_ORDER_STOP, 1);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "position=4");
+    assert_asked(&world, "END");
+    assert_false(world.site.kept.start_begun);
+
+    from_guard(&world, &not_stopped);
+
+    assert_asked(&world, "SAVE");
+    assert_true(world.site.kept.start_begun);
+}
+
+/* 3.4, start order. What was found to serve is fenced while the epoch is written down, and whoever says then
+ * that it has not ended has it stopped: not by a stop that one plans, with renewals. */
+static void an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped(void **state)
+{
+    const struct bw_site_memory enforced = {.enforced = true};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &enforced);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true});
+    world.save_hangs = true;
+    order(&world, BW_ORDER_RUN, 1);
+    status(&world, "started");
+    status(&world, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+    world.sent_run.run.epoch = 1;
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    tick_at(&world, world.now_ms + 1000);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_asked(&world, "END");
+
+    from_guard(&world, &not_stopped);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_STOPPING);
+    assert_false(renews(&world));
+    confirm(&world, 1, world.now_ms);
+    assert_not_asked(&world, "ARM");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +255,8 @@ int main(void)
         cmocka_unit_test(a_disk_that_hangs_takes_nothing_from_a_service_that_runs),
         cmocka_unit_test(an_answer_that_nobody_waits_for_says_nothing),
         cmocka_unit_test(an_older_write_answers_for_nothing_newer),
+        cmocka_unit_test(a_start_that_only_the_guard_knows_of_is_kept),
+        cmocka_unit_test(an_epoch_that_was_never_durable_is_not_renewed_while_it_is_stopped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,6 +35,16 @@ static void a_tenure_is_of_an_epoch_that_is_open_and_durable(void **state)
     BREAKS(world.site, broken.kept.epoch = 0, "the site's tenure: what may be armed is durable");
     BREAKS(world.site, broken.kept.given_back = true,
            "the site's tenure: what was given back is neither renewed nor started");
+    BREAKS(world.site, broken.fence = BW_SITE_FENCE_BEGUN,
+           "the site's tenure: what is fenced is neither renewed nor started");
+    BREAKS(world.site, broken.stop = BW_SITE_STOP_SEEN,
+           "the site's tenure: what was stopped is neither renewed nor started");
+    BREAKS(world.site, broken.start = BW_SITE_START_FAILED,
+           "the site's tenure: what could not be started is not started again");
+    BREAKS(world.site, broken.start = BW_SITE_START_FAILED_EARLY,
+           "the site's tenure: what could not be started is not started again");
+    BREAKS(world.site, broken.tenure = BW_TENURE_ENDING,
+           "the site's tenure: what is given back was seen to have ended");
     BREAKS(world.site, broken.tenure = BW_TENURE_ACCEPTING,
            "the site's tenure: an epoch that is accepted is being written down");
 }
@@ -49,7 +59,9 @@ static void a_lease_is_of_the_epoch_that_may_be_served(void **state)
            "the site's lease: it is of the epoch that was accepted last");
     BREAKS(world.site, broken.lease.end = (struct bw_instant){0},
            "the site's lease: nothing is started without one");
-    BREAKS(world.site, broken.tenure = BW_TENURE_ACCEPTING; broken.save_pending = true,
+    BREAKS(world.site, broken.deadline = BW_SITE_DEADLINE_UNKNOWN,
+           "the site's lease: where there is one, its deadline is known");
+    BREAKS(world.site, broken.tenure = BW_TENURE_ACCEPTING; broken.save = BW_SITE_SAVE_PENDING,
            "the site's lease: none is of an epoch that is not durable");
     begin(&world);
     BREAKS(world.site, broken.lease.end.boot_ns = 1,
@@ -71,7 +83,7 @@ static void what_is_durable_is_no_newer_than_what_is_known(void **state)
     BREAKS(world.site, broken.saving.let_go_index = 1,
            "the site's saves: what was let go stays let go");
     begin(&world);
-    BREAKS(world.site, broken.save_pending = true; broken.save_number = 0,
+    BREAKS(world.site, broken.save = BW_SITE_SAVE_PENDING; broken.save_number = 0,
            "the site's saves: what is pending was asked for");
 }
 
@@ -81,21 +93,27 @@ static void nothing_is_awaited_of_a_guard_that_is_not_there(void **state)
 
     (void)state;
     begin_leased(&world);
-    BREAKS(world.site, broken.guard_greeted = false,
+    BREAKS(world.site, broken.link = BW_SITE_LINK_LOST,
            "the site's guard: nothing is awaited of one that is not there");
     BREAKS(world.site, broken.running = BW_ACTION_STATUS,
            "the site's guard: an observation is no action");
+
+    begin(&world);
+    tick_at(&world, world.now_ms + 2000);
+    assert_true(world.site.observation[BW_ACTION_STATUS].running ||
+                world.site.observation[BW_ACTION_READINESS].running);
+    assert_int_equal(world.site.running, BW_ACTION_NONE);
+    BREAKS(world.site, broken.link = BW_SITE_LINK_LOST,
+           "the site's guard: nothing is awaited of one that is not there");
 }
 
-static void only_an_own_fence_that_runs_is_in_doubt(void **state)
+static void an_own_fence_that_runs_has_begun(void **state)
 {
     struct world world;
 
     (void)state;
     begin_leased(&world);
-    BREAKS(world.site, broken.own_fence_in_doubt = true,
-           "the site's own fence: one that is over is in no doubt");
-    BREAKS(world.site, broken.own_fence_running = true,
+    BREAKS(world.site, broken.own_fence = BW_SITE_OWN_FENCE_RUNNING,
            "the site's own fence: one that runs has begun");
 }
 
@@ -126,6 +144,37 @@ static void a_state_that_contradicts_itself_is_neither_written_nor_taken(void **
     assert_null(taken.groups);
 }
 
+/* 4: what was served before the epoch that is known was served in an earlier one. */
+static void what_was_served_before_is_older(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    BREAKS(world.site, broken.memory.served_epoch = 1,
+           "the site's memory: what it served before its epoch is older");
+    BREAKS(world.site, broken.memory.served_epoch = 2,
+           "the site's memory: what it served before its epoch is older");
+}
+
+/* 3.4: each of them by itself is something that a guard is asked. */
+static void of_a_guard_that_is_not_there_nothing_is_awaited(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    guard_lost(&world);
+    BREAKS(world.site, broken.arm_open = true,
+           "the site's guard: nothing is awaited of one that is not there");
+    BREAKS(world.site, broken.end_open = true,
+           "the site's guard: nothing is awaited of one that is not there");
+    BREAKS(world.site, broken.running = BW_ACTION_STOP,
+           "the site's guard: nothing is awaited of one that is not there");
+    BREAKS(world.site, broken.observation[BW_ACTION_STATUS].running = true,
+           "the site's guard: nothing is awaited of one that is not there");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,8 +182,10 @@ int main(void)
         cmocka_unit_test(a_lease_is_of_the_epoch_that_may_be_served),
         cmocka_unit_test(what_is_durable_is_no_newer_than_what_is_known),
         cmocka_unit_test(nothing_is_awaited_of_a_guard_that_is_not_there),
-        cmocka_unit_test(only_an_own_fence_that_runs_is_in_doubt),
+        cmocka_unit_test(an_own_fence_that_runs_has_begun),
         cmocka_unit_test(a_state_that_contradicts_itself_is_neither_written_nor_taken),
+        cmocka_unit_test(of_a_guard_that_is_not_there_nothing_is_awaited),
+        cmocka_unit_test(what_was_served_before_is_older),
     };
 
     return cmocka_run_group_tests_name("site_sound", tests, NULL, NULL);

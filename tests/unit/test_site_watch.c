@@ -182,7 +182,7 @@ static void only_who_serves_or_holds_is_said_to_be_outside(void **state)
     assert_true(reported(&world).alarms & (1u << BW_ALARM_OUTSIDE_REACH));
 }
 
-static void people_are_told_where_what_serves_was_not_seen(void **state)
+static void operators_are_told_where_what_serves_was_not_seen(void **state)
 {
     static const struct {
         enum bw_reach_seen seen;
@@ -520,6 +520,68 @@ static void adopting_site_is_enforced_by_its_first_armed(void **state)
     assert_true(world.site.memory.enforced);
 }
 
+/* 3.9: no fence will see the end of it any more. */
+static void a_failed_fence_of_what_was_let_go_is_over_once_status_says_the_same_twice(void **state)
+{
+    static const char *const words[] = {"stopped", "started"};
+    static const enum bw_service services[] = {BW_SERVICE_STOPPED, BW_SERVICE_STARTED};
+    const struct bw_site_memory memory = {.epoch = 7, .given_back = true, .enforced = true};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_LET_GO_DONE, .let_go_index = 50};
+        struct world world;
+
+        begin_with(&world, &memory);
+        guard_state(&world, &(struct bw_guard_state){.epoch_seen = 7, .enforced = true});
+        status(&world, "started");
+        status(&world, "started");
+        ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+        from_guard(&world, &done);
+        assert_int_equal(reported(&world).service, BW_SERVICE_UNKNOWN); /* what was before is no word of now */
+        status(&world, words[i]);
+        assert_true(reported(&world).fence_failed);
+        status(&world, "unknown");
+        status(&world, words[i]);
+        assert_true(reported(&world).fence_failed);
+        assert_int_not_equal(reported(&world).service, BW_SERVICE_STOPPED);
+        status(&world, words[i]);
+        assert_false(reported(&world).fence_failed);
+        assert_int_equal(reported(&world).service, services[i]);
+        assert_false(world.site.alarms & (1u << BW_ALARM_FENCE_FAILED));
+    }
+}
+
+/* Any news asks for a look at once: two within the pause of a manager are no two. */
+static void two_looks_at_once_are_no_end_of_a_failed_fence_of_what_was_let_go(void **state)
+{
+    const struct bw_site_memory memory = {.epoch = 7, .given_back = true, .enforced = true};
+    struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_LET_GO_DONE, .let_go_index = 50};
+    struct world world;
+
+    (void)state;
+    begin_with(&world, &memory);
+    guard_state(&world, &(struct bw_guard_state){.epoch_seen = 7, .enforced = true});
+    status(&world, "started");
+    status(&world, "started");
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    from_guard(&world, &done);
+    for (int i = 0; i < 2; i++) {
+        world.site.observation[BW_ACTION_STATUS].due = (struct bw_instant){0, 0};
+        tick_at(&world, world.now_ms + 5);
+        while (!world.site.observation[BW_ACTION_STATUS].running) {
+            ended(&world, &world.sent_look, BW_RUN_OK, ""); /* what was due before it */
+            world.site.observation[BW_ACTION_STATUS].due = (struct bw_instant){0, 0};
+            tick_at(&world, world.now_ms + 5);
+        }
+        ended(&world, &world.sent_look, BW_RUN_OK, "stopped");
+        assert_true(reported(&world).fence_failed);
+    }
+    status(&world, "stopped");
+    status(&world, "stopped");
+    assert_false(reported(&world).fence_failed);
+}
+
 static void let_go_disarms_and_nothing_is_renewed_or_run(void **state)
 {
     struct world world;
@@ -540,6 +602,23 @@ static void let_go_disarms_and_nothing_is_renewed_or_run(void **state)
     for (int i = 0; i < 5; i++)
         status(&world, "started");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+/* 3.9: the last renewal and the let-go come in one answer, and the guard reads them one after the other. */
+static void nothing_is_armed_once_it_is_to_be_let_go(void **state)
+{
+    struct world world;
+    struct bw_order of = {
+        .kind = BW_ORDER_LET_GO, .index = 50, .let_go_index = 50, .let_go_epoch = 1};
+
+    (void)state;
+    begin_serving(&world);
+    confirm(&world, 1, world.now_ms + 1);
+    assert_asked(&world, "ARM");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    confirm(&world, 1, world.now_ms + 2);
+
+    assert_not_asked(&world, "ARM");
 }
 
 static void let_go_of_another_epoch_ends_ours_first(void **state)
@@ -564,7 +643,7 @@ int main(void)
         cmocka_unit_test(an_observation_is_as_old_as_its_beginning),
         cmocka_unit_test(other_scripts_are_started_once_their_reach_is_committed),
         cmocka_unit_test(only_who_serves_or_holds_is_said_to_be_outside),
-        cmocka_unit_test(people_are_told_where_what_serves_was_not_seen),
+        cmocka_unit_test(operators_are_told_where_what_serves_was_not_seen),
         cmocka_unit_test(service_that_is_down_is_restarted_and_then_given_up),
         cmocka_unit_test(unknown_status_never_counts_as_down),
         cmocka_unit_test(paused_group_is_not_restarted),
@@ -579,7 +658,10 @@ int main(void)
         cmocka_unit_test(refused_stop_of_an_epoch_that_is_not_over_is_tried_again),
         cmocka_unit_test(site_that_is_not_enforced_is_never_touched),
         cmocka_unit_test(adopting_site_is_enforced_by_its_first_armed),
+        cmocka_unit_test(a_failed_fence_of_what_was_let_go_is_over_once_status_says_the_same_twice),
+        cmocka_unit_test(two_looks_at_once_are_no_end_of_a_failed_fence_of_what_was_let_go),
         cmocka_unit_test(let_go_disarms_and_nothing_is_renewed_or_run),
+        cmocka_unit_test(nothing_is_armed_once_it_is_to_be_let_go),
         cmocka_unit_test(let_go_of_another_epoch_ends_ours_first),
         cmocka_unit_test(readiness_that_a_switchover_waits_for_goes_first_once),
         cmocka_unit_test(final_position_goes_before_status),

@@ -5,9 +5,11 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core_fixture.h"
+#include "wire_fill.h"
 
 static struct bw_spec_problem problems[32];
 
@@ -98,6 +100,65 @@ static void every_range_is_told_with_its_bounds(void **state) /* 3.3: margin >= 
                         "max_clock_drift_ppm 100001ppm is outside 1ppm to 100000ppm");
 }
 
+/* Both ends are within, and what is beyond them is told of that key. */
+static void each_range_ends_where_it_says(void **state)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+        uint32_t min;
+        uint32_t max;
+    } ranges[] = {
+#define RANGE(key, field, min, max) {key, offsetof(struct bw_spec, field), min, max}
+        RANGE("lease_ttl", lease_ttl_ms, 500, 3600000),
+        RANGE("fence_timeout", fence_timeout_ms, 50, 1800000),
+        RANGE("renew_interval", renew_interval_ms, 20, 60000),
+        RANGE("request_timeout", request_timeout_ms, 20, 60000),
+        RANGE("margin", margin_ms, 20, 10000),
+        RANGE("max_clock_drift_ppm", max_clock_drift_ppm, 1, 100000),
+        RANGE("max_lag", max_lag_ms, 0, 86400000),
+        RANGE("switchover_timeout", switchover_timeout_ms, 1000, 86400000),
+        RANGE("failback", failback_after_ms, 0, 604800000),
+        RANGE("min_primary_time", min_primary_time_ms, 0, 604800000),
+        RANGE("max_failovers_per_window", failovers_max, 0, 1000),
+        RANGE("failover_window", failover_window_ms, 60000, 604800000),
+        RANGE("retry_backoff", retry_backoff_ms, 100, 3600000),
+#undef RANGE
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        const int64_t values[] = {ranges[i].min, ranges[i].max, (int64_t)ranges[i].min - 1,
+                                  (int64_t)ranges[i].max + 1};
+
+        for (size_t v = 0; v < 4; v++) {
+            const uint32_t value = (uint32_t)values[v];
+            struct bw_spec spec = fixture_spec();
+            bool is_told = false;
+
+            if (values[v] < 0)
+                continue;
+            memcpy((char *)&spec + ranges[i].offset, &value, sizeof value);
+            for (size_t n = check(&spec, 0); n > 0; n--)
+                is_told = is_told || (strcmp(problems[n - 1].key, ranges[i].key) == 0 &&
+                                      strstr(problems[n - 1].text, " is outside ") != NULL);
+            assert_int_equal(is_told, v >= 2);
+        }
+    }
+}
+
+static void a_site_is_found_by_a_name_of_one_letter(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    strcpy(spec.sites[1].name, "b");
+    assert_int_equal(bw_spec_find_site(&spec, "b"), 1);
+    assert_int_equal(bw_spec_find_site(&spec, ""), -1);
+    spec.sites[2].name[0] = '\0';
+    assert_int_equal(bw_spec_find_site(&spec, ""), -1);
+}
+
 static void extreme_numbers_are_problems_not_overflows(void **state)
 {
     struct bw_spec spec = fixture_spec();
@@ -158,6 +219,31 @@ static void a_group_has_two_sites_and_a_candidate(void **state)
     assert_int_equal(bw_spec_find_site(&spec, ""), -1);
 }
 
+static void a_group_may_have_as_many_sites_as_there_is_room_for(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.site_count = BW_SITES_MAX;
+    for (uint32_t i = 0; i < BW_SITES_MAX; i++) {
+        spec.sites[i] = spec.sites[0];
+        (void)snprintf(spec.sites[i].name, sizeof spec.sites[i].name, "dc-%c", (char)('a' + i));
+    }
+    assert_int_equal(check(&spec, 100), 0);
+    assert_int_equal(bw_spec_find_site(&spec, "dc-h"), BW_SITES_MAX - 1);
+}
+
+/* Of a site that has no name nothing else is said. */
+static void a_site_without_a_name_is_one_problem(void **state)
+{
+    struct bw_spec spec = fixture_spec();
+
+    (void)state;
+    spec.sites[1].name[0] = '\0';
+    spec.sites[1].priority = UINT32_MAX;
+    assert_int_equal(check(&spec, 100), 1);
+}
+
 static void words_that_do_not_exist_are_refused(void **state)
 {
     struct bw_spec spec = fixture_spec();
@@ -182,6 +268,41 @@ static void problems_are_counted_beyond_the_room_for_them(void **state)
     assert_int_equal(bw_spec_check(&spec, 100, NULL, 0), 2);
 }
 
+/* The end of a name: it has no other byte. */
+static bool is_end_of_name(size_t offset)
+{
+    for (size_t i = 0; i < BW_SITES_MAX; i++)
+        if (offset == offsetof(struct bw_spec, sites[i].name) + BW_NAME_MAX)
+            return true;
+    return offset == offsetof(struct bw_spec, name) + BW_NAME_MAX;
+}
+
+/* Whatever is replicated and differs makes another spec: an apply of it is proposed. The tables of src/wire
+ * know every field. */
+static void any_difference_makes_another_spec(void **state)
+{
+    struct wire_filler filler = {.is_largest = true};
+    size_t differences = 0;
+    struct bw_spec spec;
+    struct bw_spec other;
+
+    (void)state;
+    bw_prng_init(&filler.prng, 1);
+    memset(&spec, 0, sizeof spec);
+    wire_fill(&filler, &bw_shape_spec, &spec);
+    spec.site_count = BW_SITES_MAX - 2;
+    for (size_t i = 0; i < sizeof spec; i++) {
+        if (is_end_of_name(i))
+            continue;
+        other = spec;
+        ((unsigned char *)&other)[i] ^= 1;
+        differences += !wire_is_equal(&bw_shape_spec, &spec, &other);
+        assert_int_equal(bw_spec_is_equal(&spec, &other),
+                         wire_is_equal(&bw_shape_spec, &spec, &other));
+    }
+    assert_true(differences > 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,12 +312,17 @@ int main(void)
         cmocka_unit_test(a_fence_longer_than_the_lease_is_told_with_its_sign),
         cmocka_unit_test(offline_only_what_needs_the_cluster_stays_unchecked),
         cmocka_unit_test(every_range_is_told_with_its_bounds),
+        cmocka_unit_test(each_range_ends_where_it_says),
+        cmocka_unit_test(a_site_is_found_by_a_name_of_one_letter),
         cmocka_unit_test(extreme_numbers_are_problems_not_overflows),
         cmocka_unit_test(names_and_sites_are_checked),
         cmocka_unit_test(a_name_without_an_end_is_not_read_beyond_its_field),
         cmocka_unit_test(a_group_has_two_sites_and_a_candidate),
         cmocka_unit_test(words_that_do_not_exist_are_refused),
         cmocka_unit_test(problems_are_counted_beyond_the_room_for_them),
+        cmocka_unit_test(any_difference_makes_another_spec),
+        cmocka_unit_test(a_group_may_have_as_many_sites_as_there_is_room_for),
+        cmocka_unit_test(a_site_without_a_name_is_one_problem),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

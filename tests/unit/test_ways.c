@@ -330,6 +330,8 @@ static void with_more_boots_than_are_kept_whoever_renewed_is_waited_for(void **s
     assert_string_equal(world_apply(&world, &command), "-"); /* it is the newest */
     command.boot_id.bytes[0] = 200;
     assert_string_equal(world_apply(&world, &command), "G55");
+    for (uint8_t i = 0; i + 1 < BW_BOOTS_MAX; i++) /* the oldest makes room */
+        assert_int_equal(world_group(&world)->boots[i].id.bytes[0], 101 + i);
     assert_int_equal(world_group(&world)->boots[BW_BOOTS_MAX - 1].id.bytes[0], 200);
 
     world_lead_anew(&world);
@@ -385,6 +387,7 @@ static void what_time_does_not_end_is_not_given_back_on_the_word_of_one_witness(
     copy.report.service = BW_SERVICE_STOPPED;
     world.sites[A].is_mute = true;
     (void)sync_copy();
+    (void)sync_copy(); /* said twice it is the word of one all the same */
     world_pass_ms(&world, world_wait_of_terms_ms(&world) + 30000);
     assert_true(strcmp(world_decide(&world), "A1") != 0);
     assert_true(world_holds(&world, "release_way", -1));
@@ -488,7 +491,7 @@ static void the_ways_are_bounded_and_those_beyond_are_another(void **state)
     const struct bw_instant first = {10, 10};
     const struct bw_instant later = {20, 20};
     struct bw_ways_known known = {.group = world_group(&world), .ways = &ways};
-    struct bw_heard heard = {.used = true, .boot_id = {{1}}, .released_by = {.directly = true}};
+    struct bw_contact contact = {.used = true, .boot_id = {{1}}, .released_by = {.directly = true}};
     struct bw_instant since;
     (void)state;
     world_begin(&world, 2);
@@ -499,10 +502,10 @@ static void the_ways_are_bounded_and_those_beyond_are_another(void **state)
         assert_true(bw_ways_note(&ways, &way, first));
         assert_false(bw_ways_note(&ways, &way, later));
     }
-    assert_false(bw_ways_others_since(&known, &heard, &since));
+    assert_false(bw_ways_others_since(&known, &contact, &since));
 
     assert_false(bw_ways_note(&ways, &(struct bw_way){.boot_id = {{9}}}, later));
-    assert_true(bw_ways_others_since(&known, &heard, &since));
+    assert_true(bw_ways_others_since(&known, &contact, &since));
     assert_int_equal(since.boot_ns, later.boot_ns);
 }
 
@@ -511,7 +514,7 @@ static void of_an_epoch_granted_here_every_way_is_known(void **state)
 {
     static struct bw_ways ways;
     struct bw_ways_known known = {.ways = &ways, .leader_since = {7, 7}};
-    const struct bw_heard relayed = {
+    const struct bw_contact relayed = {
         .used = true, .boot_id = {{1}}, .released_by = {.witnesses = {W2, W3}, .count = 2}};
     struct bw_instant since;
     (void)state;
@@ -526,15 +529,108 @@ static void of_an_epoch_granted_here_every_way_is_known(void **state)
 
 static void a_give_back_names_the_witness_that_passed_it_on(void **state)
 {
-    struct bw_heard heard = {.relayed_by = W3};
+    struct bw_contact contact = {.relayed_by = W3};
     (void)state;
-    assert_int_equal(bw_ways_relayed_by(&heard), W3);
-    heard.released.epoch = 1;
-    assert_int_equal(bw_ways_relayed_by(&heard), 0);
-    heard.released_by = (struct bw_released_by){.witnesses = {W2, W3}, .count = 2};
-    assert_int_equal(bw_ways_relayed_by(&heard), W2);
-    heard.released_by.directly = true;
-    assert_int_equal(bw_ways_relayed_by(&heard), 0);
+    assert_int_equal(bw_ways_relayed_by(&contact), W3);
+    contact.released.epoch = 1;
+    assert_int_equal(bw_ways_relayed_by(&contact), 0);
+    contact.released_by = (struct bw_released_by){.witnesses = {W2, W3}, .count = 2};
+    assert_int_equal(bw_ways_relayed_by(&contact), W2);
+    contact.released_by.directly = true;
+    assert_int_equal(bw_ways_relayed_by(&contact), 0);
+}
+
+/* 3.1: nor does time where the policy asks for more than a lapsed lease. */
+static void what_the_policy_wants_fenced_is_not_given_back_on_the_word_of_one_witness(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    world_group(&world)->spec.min_grade = BW_MIN_GRADE_FENCED;
+    copy = world.sites[A];
+    copy.relayed_by = W2;
+    copy.number += 1000000;
+    give_back(&copy, "");
+    copy.report.service = BW_SERVICE_STOPPED;
+    world.sites[A].is_mute = true;
+    (void)sync_copy();
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 30000);
+
+    assert_true(strcmp(world_decide(&world), "A1") != 0);
+    assert_true(world_holds(&world, "release_way", -1));
+}
+
+/* Of several the one that may be believed first, whichever was heard first. */
+static void a_word_that_is_vouched_for_is_believed_beside_one_that_is_not(void **state)
+{
+    (void)state;
+    begin_with_copy();
+    see_outside();
+    copy.boot_id = world.sites[A].boot_id; /* the same machine, whose agent has restarted */
+    world.sites[A].relayed_by = W2;
+    world.sites[A].number += 1000000;
+    give_back(&world.sites[A], "1");
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    (void)world_sync(&world, A);
+    world.sites[A].is_mute = true;
+    assert_true(strcmp(world_decide(&world), "A1") != 0);
+    give_back(&copy, "2");
+    (void)sync_copy();
+
+    assert_rule("A1");
+    assert_string_equal(world.decision.command.position, "2");
+}
+
+/* 3.5: of a group without a boot that is committed nobody is known to be the only one. */
+static void without_a_committed_boot_nobody_is_the_sole_holder(void **state)
+{
+    const struct bw_contact contact = {.used = true, .boot_id = {{1}}};
+    struct bw_group group = {.boot_count = 0};
+
+    (void)state;
+    assert_false(bw_ways_is_sole_holder(&group, &contact));
+    group.boot_count = 1;
+    group.boots[0].id = contact.boot_id;
+    assert_true(bw_ways_is_sole_holder(&group, &contact));
+}
+
+/* 3.3, 3.5: where time ends the epoch, a copy that still speaks keeps nobody waiting for longer
+ * than the lease: of two that gave it back the holder's own word counts, although the copy spoke
+ * last. */
+static void where_time_ends_it_a_copy_that_speaks_delays_no_give_back(void **state)
+{
+    uint64_t wait_ms;
+
+    (void)state;
+    begin_with_copy();
+    give_back(&copy, "7");
+    wait_ms = world_wait_of_terms_ms(&world);
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "42");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, wait_ms - 1000);
+    (void)sync_copy();
+
+    assert_rule("A1");
+    assert_string_equal(world.decision.command.position, "42");
+}
+
+/* 3.5: of two give-backs that are alike but for the reason, each has the word of one witness alone.
+ */
+static void another_reason_passed_on_does_not_join_that_of_another_witness(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].relayed_by = W2;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_serve(&world, A);
+    world.sites[A].relayed_by = W3;
+    assert_true(world_sync(&world, A));
+    world_give_back(&world, A, BW_REASON_SWITCHOVER, true, "42");
+    world.sites[A].relayed_by = W2;
+    world.sites[A].released.reason = BW_REASON_START_FAILED;
+    (void)world_sync(&world, A);
+
+    assert_waits("release_wait");
 }
 
 int main(void)
@@ -565,6 +661,11 @@ int main(void)
         cmocka_unit_test(the_ways_are_bounded_and_those_beyond_are_another),
         cmocka_unit_test(of_an_epoch_granted_here_every_way_is_known),
         cmocka_unit_test(a_give_back_names_the_witness_that_passed_it_on),
+        cmocka_unit_test(what_the_policy_wants_fenced_is_not_given_back_on_the_word_of_one_witness),
+        cmocka_unit_test(a_word_that_is_vouched_for_is_believed_beside_one_that_is_not),
+        cmocka_unit_test(without_a_committed_boot_nobody_is_the_sole_holder),
+        cmocka_unit_test(where_time_ends_it_a_copy_that_speaks_delays_no_give_back),
+        cmocka_unit_test(another_reason_passed_on_does_not_join_that_of_another_witness),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

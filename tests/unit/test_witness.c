@@ -15,6 +15,7 @@ static struct bw_sync sync_from(int site, uint64_t renew_epoch)
 {
     static const char *const names[] = {"dc-a", "dc-b", "dc-c"};
     struct bw_sync sync = {.cluster_id = world.cluster.id,
+                           .generation = world.cluster.generation,
                            .instance = world.sites[site].instance,
                            .session = world.sites[site].session,
                            .boot_id = world.sites[site].boot_id,
@@ -166,7 +167,7 @@ static void a_new_term_forgets_confirmations_proposals_and_wishes(void **state)
     const struct bw_watch *watch = world_watch(&world);
     assert_int_equal(watch->confirmed_epoch, 0);
     assert_int_equal(watch->last_confirmed.boot_ns, 0);
-    assert_int_not_equal(watch->served_heard.boot_ns, 0); /* it was heard, whoever led */
+    assert_int_not_equal(watch->served_contact.boot_ns, 0); /* it was heard, whoever led */
     assert_int_equal(watch->ended_epoch, 0);
     assert_false(watch->is_proposing);
     assert_int_equal(watch->wish.kind, BW_WISH_NONE);
@@ -247,15 +248,15 @@ static void an_answer_counts_from_the_receipt_of_what_it_answers(void **state)
     world_wait_ms(&world, 700);
     (void)world_sync(&world, B);
 
-    const struct bw_heard *heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    const struct bw_contact *contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
 
-    assert_int_equal(heard->answered_number, world.sites[B].number - 1);
-    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    assert_int_equal(contact->answered_number, world.sites[B].number - 1);
+    assert_int_equal(contact->answered_received.boot_ns, received.boot_ns);
 
     world.sites[B].exchanges[0].number = 12345; /* never sent */
     (void)world_sync(&world, B);
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->answered_received.boot_ns, received.boot_ns);
 }
 
 static bool is_eligible(int site)
@@ -271,7 +272,7 @@ static bool is_eligible(int site)
  * What was observed in between is older than the receipt here. */
 static void what_another_witness_answered_is_not_heard_of_this_one(void **state)
 {
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
     struct bw_instant received;
 
     (void)state;
@@ -287,15 +288,15 @@ static void what_another_witness_answered_is_not_heard_of_this_one(void **state)
         (void)world_sync(&world, B);
     }
 
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->answered_received.boot_ns, received.boot_ns);
     assert_false(is_eligible(B));
 }
 
 /* The answer was heard all the same: to a sync that fell out of the notes, or that was overtaken. */
 static void an_answer_that_no_note_is_left_of_counts_as_the_one_before(void **state)
 {
-    const struct bw_heard *heard;
+    const struct bw_contact *contact;
     struct bw_instant received;
     uint64_t answered;
 
@@ -303,20 +304,20 @@ static void an_answer_that_no_note_is_left_of_counts_as_the_one_before(void **st
     world_init(&world, 2);
     (void)world_sync(&world, B);
     (void)world_sync(&world, B);
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    received = heard->answered_received;
-    answered = heard->answered_number;
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    received = contact->answered_received;
+    answered = contact->answered_number;
     world.sites[B].is_deaf = true;
     for (int i = 0; i < 2 * BW_RECEIPTS_MAX; i++)
         (void)world_sync(&world, B);
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    assert_int_equal(heard->answered_number, answered + 1); /* noted before it grew deaf */
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->answered_number, answered + 1); /* noted before it grew deaf */
 
     world.sites[B].exchanges[0].number += 2; /* older than every note */
     (void)world_sync(&world, B);
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
-    assert_int_equal(heard->answered_number, answered + 1);
-    assert_true(heard->answered_received.boot_ns >= received.boot_ns);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    assert_int_equal(contact->answered_number, answered + 1);
+    assert_true(contact->answered_received.boot_ns >= received.boot_ns);
 
     world_wait_ms(&world, 100);
     received = world.now;
@@ -330,10 +331,10 @@ static void an_answer_that_no_note_is_left_of_counts_as_the_one_before(void **st
     (void)world_sync(&world, B); /* overtaken, and answered */
     world.sites[B].number++;
     (void)world_sync(&world, B);
-    heard = bw_site_reports_newest(&world_watch(&world)->reports[B]);
+    contact = bw_site_reports_newest(&world_watch(&world)->reports[B]);
     assert_int_equal(world.sites[B].exchanges[0].number, world.sites[B].number);
-    assert_int_equal(heard->answered_number, answered);
-    assert_int_equal(heard->answered_received.boot_ns, received.boot_ns);
+    assert_int_equal(contact->answered_number, answered);
+    assert_int_equal(contact->answered_received.boot_ns, received.boot_ns);
     assert_true(is_eligible(B));
 }
 
@@ -537,6 +538,134 @@ static void another_site_serves_only_by_its_own_fresh_verified_report(void **sta
     assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
 }
 
+/* 3.1: what a witness that leads no more had proposed is another's to settle. */
+static void a_proposal_of_who_leads_no_more_is_not_tried_again(void **state)
+{
+    struct bw_proposal proposal;
+
+    (void)state;
+    world_init(&world, 2);
+    assert_string_equal(world_decide(&world), "A6");
+    bw_witness_on_proposing(&world.witness, &world.decision.command, &proposal);
+    bw_witness_on_not_leading(&world.witness);
+
+    assert_int_equal(bw_witness_on_proposed(&world.witness, &proposal, NULL),
+                     BW_PROPOSAL_NOTHING);
+}
+
+static void a_group_of_one_letter_is_decided_about(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    (void)strcpy(world_group(&world)->spec.name, "h");
+
+    assert_string_equal(world_decide(&world), "A6");
+}
+
+/* 4: a site that serves and does not say that it was verified has no data that others may follow. */
+static void only_a_report_that_says_verified_verifies_its_epoch(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_watch(&world)->verified_epoch = 0;
+    world.sites[A].report.verified = false;
+    world_sync_all(&world);
+    assert_int_equal(world_watch(&world)->verified_epoch, 0);
+
+    world.sites[A].report.verified = true;
+    world_sync_all(&world);
+    assert_int_equal(world_watch(&world)->verified_epoch, world_group(&world)->epoch);
+}
+
+/* H17: the wait for who was let go counts from that, whatever is committed after it. */
+static void the_wait_for_who_was_let_go_does_not_begin_again(void **state)
+{
+    struct bw_command maintenance = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 1000};
+    struct bw_instant let_go;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    let_go = world_watch(&world)->let_go_applied;
+    assert_int_equal(let_go.boot_ns, world.now.boot_ns);
+    world_wait_ms(&world, 5000);
+    assert_string_not_equal(world_apply(&world, &maintenance), "-");
+
+    assert_int_equal(world_watch(&world)->let_go_applied.boot_ns, let_go.boot_ns);
+}
+
+/* 3.1: durations are replicated, and instants are each witness's own. */
+static void a_restored_group_counts_its_maintenance_from_then_on(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_wait_ms(&world, 5000);
+    memset(world_watch(&world), 0, sizeof(struct bw_watch));
+    bw_witness_on_restored(&world.witness, world.now);
+
+    assert_int_equal(world_watch(&world)->group_maintenance_applied.boot_ns, world.now.boot_ns);
+    for (size_t site = 0; site < BW_SITES_MAX; site++)
+        assert_int_equal(world_watch(&world)->maintenance_applied[site].boot_ns,
+                         world.now.boot_ns);
+}
+
+/* 3.3: the wait for an epoch counts from renewals of that one; those of another bound nothing of
+ * it. */
+static void a_renewal_of_another_epoch_is_no_base_of_this_one(void **state)
+{
+    struct bw_watch *watch = &world.watches[0];
+    uint64_t left_ns;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 3000);
+    left_ns = bw_arbiter_lease_may_live_ns(world_group(&world), watch, &world.witness.leadership,
+                                           world.now);
+    assert_true(left_ns > 0);
+    watch->confirmed_epoch++;
+    watch->last_confirmed = world.now;
+
+    assert_true(bw_arbiter_lease_may_live_ns(world_group(&world), watch, &world.witness.leadership,
+                                             world.now) < left_ns);
+}
+
+/* A command that founds a group is proposed of none: no other group waits for it. */
+static void what_is_proposed_of_no_group_keeps_none_back(void **state)
+{
+    const struct bw_command command = {.kind = BW_COMMAND_SET_SPEC, .group = "quay"};
+    static struct world before;
+    struct bw_proposal proposal;
+
+    (void)state;
+    world_begin(&world, 2);
+    before = world;
+    bw_witness_on_proposing(&world.witness, &command, &proposal);
+
+    assert_int_equal(proposal.group, -1);
+    assert_memory_equal(world.groups, before.groups, sizeof world.groups);
+    assert_memory_equal(world.watches, before.watches, sizeof world.watches);
+}
+
+/* 4: what others lag behind is the data of a service that runs, not of a lease that is held. */
+static void a_lag_is_measured_beside_a_service_that_runs(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    assert_string_equal(world_act(&world), "A6");
+    world.sites[A].renew_epoch = world_group(&world)->epoch;
+    world.sites[A].report.armed_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_false(world.watches[0].lag[B].known);
+    assert_string_equal(world.watches[0].served_site, "");
+
+    world.sites[A].report.serving_epoch_started = true;
+    world_sync_all(&world);
+    assert_true(world.watches[0].lag[B].known);
+    assert_string_equal(world.watches[0].served_site, "dc-a");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +694,14 @@ int main(void)
         cmocka_unit_test(a_switchover_is_refused_where_it_cannot_begin),
         cmocka_unit_test(lease_left_counts_from_the_last_confirmed_renewal),
         cmocka_unit_test(another_site_serves_only_by_its_own_fresh_verified_report),
+        cmocka_unit_test(a_proposal_of_who_leads_no_more_is_not_tried_again),
+        cmocka_unit_test(a_group_of_one_letter_is_decided_about),
+        cmocka_unit_test(only_a_report_that_says_verified_verifies_its_epoch),
+        cmocka_unit_test(the_wait_for_who_was_let_go_does_not_begin_again),
+        cmocka_unit_test(a_restored_group_counts_its_maintenance_from_then_on),
+        cmocka_unit_test(a_renewal_of_another_epoch_is_no_base_of_this_one),
+        cmocka_unit_test(what_is_proposed_of_no_group_keeps_none_back),
+        cmocka_unit_test(a_lag_is_measured_beside_a_service_that_runs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,7 +4,7 @@
 #ifndef BW_BASE_FEATURE_LEVEL_H
 #define BW_BASE_FEATURE_LEVEL_H
 
-/* Level 1 is 0.2.0. */
-#define BW_FEATURE_LEVEL_NEWEST 1
+/* Level 1 is 0.2.0. Level 2: members change. */
+#define BW_FEATURE_LEVEL_NEWEST 2
 
 #endif

@@ -4,21 +4,23 @@
 
 #include <stdint.h>
 
+#include <breakwater/config/config_scope.h>
 #include <breakwater/config/tls_config.h>
 
 #define BW_ENDPOINTS_MAX 16
 
 struct bw_cli_config {
+    struct bw_config_arena arena; /* owns the strings */
     const char *const *endpoints; /* HOST:PORT each, checked */
     uint32_t endpoint_count;
     struct bw_tls_config tls;
-    struct bw_config_arena arena;
 };
 
 extern const struct bw_table bw_cli_config_table;
 
 /* Loads and checks FILE. As bw_witness_config_load. */
-BW_MUST_CHECK enum bw_err bw_cli_config_load(const char *file, struct bw_cli_config **out_config,
+BW_MUST_CHECK enum bw_err bw_cli_config_load(const char *file, enum bw_config_scope scope,
+                                             struct bw_cli_config **out_config,
                                              struct bw_problems *problems);
 /* Accepts NULL. */
 void bw_cli_config_free(struct bw_cli_config *config);

@@ -56,7 +56,7 @@ struct bw_document {
     const char *text;
     size_t size;
     struct bw_node *root; /* NULL when the file could not be read as YAML */
-    void *places;         /* path → node; see bw_document_place */
+    void *marks;          /* path → node; see bw_document_find */
 };
 
 /* Reads FILE. Problems go to `problems`, which must outlive the document. BW_OK also when the text
@@ -81,7 +81,7 @@ void bw_document_problem(struct bw_document *document, bool is_warning, struct b
 /* Remembers, and finds again, the node of a value by its path: a check of several keys together
  * points at the one it is about. NULL: not in the file. */
 void bw_document_mark(struct bw_document *document, const char *path, struct bw_node *node);
-struct bw_node *bw_document_place(const struct bw_document *document, const char *path);
+struct bw_node *bw_document_find(const struct bw_document *document, const char *path);
 /* The key is in the file and nothing is wrong with its value, so that more can be asked of it. */
 bool bw_document_is_sound(const struct bw_document *document, const char *path);
 

@@ -8,9 +8,9 @@
 #include <breakwater/core/spec.h>
 
 struct bw_groups_config {
+    struct bw_config_arena arena; /* owns the strings */
     struct bw_spec *groups;
     uint32_t group_count;
-    struct bw_config_arena arena;
 };
 
 extern const struct bw_table bw_groups_config_table;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <breakwater/base/limits.h>
+#include <breakwater/config/config_scope.h>
 #include <breakwater/config/tls_config.h>
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/spec.h>
@@ -55,6 +56,7 @@ struct bw_group_config {
 };
 
 struct bw_site_config {
+    struct bw_config_arena arena; /* owns the strings and lists */
     char cluster[BW_NAME_MAX + 1];
     char site[BW_NAME_MAX + 1];
     char name[BW_NAME_MAX + 1];
@@ -68,15 +70,10 @@ struct bw_site_config {
     struct bw_group_config *groups;
     uint32_t group_count;
     enum bw_log_level log_level;
-    struct bw_config_arena arena; /* owns the strings and lists */
 };
 
 extern const struct bw_table bw_site_config_table;
 extern const struct bw_table bw_seven_keys_table;
-
-/* OFFLINE: the file alone is judged; scripts need not exist here, and a `scripts:` file that is not
- * here is a warning. */
-enum bw_config_scope { BW_CONFIG_HERE, BW_CONFIG_OFFLINE };
 
 /* Loads and checks FILE and the files that its `scripts:` name. As bw_witness_config_load. With
  * BW_CONFIG_HERE a script that does not exist, is no file or cannot be read is an error that names
@@ -84,8 +81,11 @@ enum bw_config_scope { BW_CONFIG_HERE, BW_CONFIG_OFFLINE };
 BW_MUST_CHECK enum bw_err bw_site_config_load(const char *file, enum bw_config_scope scope,
                                               struct bw_site_config **out_config,
                                               struct bw_problems *problems);
+/* The same for a program: what is wrong goes to stderr, with `consequence` (NULL: nothing is said). NULL: refused. */
+struct bw_site_config *bw_site_config_take(const char *file, enum bw_config_scope scope,
+                                           const char *consequence);
 /* Loads a file with just the seven keys of the replaced program: one group called "", enforced by
- * nobody (reach NONE). For `standalone`. */
+ * nobody (reach NONE). For its trials and checks. */
 BW_MUST_CHECK enum bw_err bw_seven_keys_load(const char *file, enum bw_config_scope scope,
                                              struct bw_site_config **out_config,
                                              struct bw_problems *problems);

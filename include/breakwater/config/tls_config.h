@@ -7,6 +7,8 @@
 struct bw_tls_config {
     const char *ca;       /* absolute path; one or several CA certificates, PEM */
     const char *identity; /* absolute path; certificate and key in one file, mode 0600 */
+    const char **revoked; /* bw_revoked_new says what an entry is */
+    uint32_t revoked_count;
 };
 
 extern const struct bw_table bw_tls_config_table;

@@ -4,7 +4,10 @@
  *   lock      held by the process that uses the directory; its pid for people
  *   vote      term and vote (vote_store.h)
  *   cut       from where on the log is being shortened (vote_store.h)
+ *   removed   this witness was removed from the cluster: nothing in here is of any use
  *   raft/     libraft's own files: log segments, snapshots, metadata
+ *   recovery, recovery.new/  a recovery that is under way (recovery.h)
+ *   generation-N/  what was here before a recovery; nothing reads it
  *
  * All calls are synchronous and meant for the start of the process. */
 #ifndef BW_CONSENSUS_DATA_DIR_H
@@ -17,9 +20,13 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/base/id.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/consensus/roll.h>
 
 #define BW_DATA_DIR_PATH_MAX 512
 #define BW_DATA_DIR_RAFT     "raft"
+#define BW_DATA_DIR_IDENTITY "identity"
+#define BW_DATA_DIR_LOCK     "lock"
+#define BW_DATA_DIR_RECOVERY "recovery"
 
 struct bw_data_dir_identity {
     struct bw_id cluster_id;
@@ -27,7 +34,7 @@ struct bw_data_dir_identity {
     uint64_t witness_id; /* > 0; never reused for another directory */
     unsigned election_timeout_ms;
     struct bw_id incarnation; /* of this directory (roll.h) */
-    bool is_founder;          /* made the cluster's id */
+    enum bw_roll_origin origin;
 };
 
 struct bw_data_dir {
@@ -47,10 +54,23 @@ BW_MUST_CHECK enum bw_err bw_data_dir_write_identity(struct bw_data_dir *dir,
                                                      struct bw_diag *diag);
 
 /* Locks an existing directory and reads who it belongs to. BW_ERR_BUSY: another process has it;
- * BW_ERR_NOT_FOUND: no witness was made here; BW_ERR_CORRUPT: the identity is damaged. */
+ * BW_ERR_NOT_FOUND: no witness was made here; BW_ERR_CORRUPT: the identity is damaged;
+ * BW_ERR_REFUSED: a recovery has not been finished. */
 BW_MUST_CHECK enum bw_err bw_data_dir_open(struct bw_data_dir *dir, const char *path,
                                            struct bw_data_dir_identity *out_identity,
                                            struct bw_diag *diag);
+
+/* Only locks it, whatever it holds. */
+BW_MUST_CHECK enum bw_err bw_data_dir_lock(struct bw_data_dir *dir, const char *path,
+                                           struct bw_diag *diag);
+/* Who `dir`, which is locked, belongs to; the same errors as of open. */
+BW_MUST_CHECK enum bw_err bw_data_dir_read_identity(const struct bw_data_dir *dir,
+                                                    struct bw_data_dir_identity *out_identity,
+                                                    struct bw_diag *diag);
+
+/* It was removed from its cluster: bw_data_dir_open says so from now on, with BW_ERR_CORRUPT. */
+BW_MUST_CHECK enum bw_err bw_data_dir_mark_removed(struct bw_data_dir *dir, struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_data_dir_check_removed(const struct bw_data_dir *dir, struct bw_diag *diag);
 
 /* Unlocks and closes. Accepts a zeroed, failed or closed one. */
 void bw_data_dir_close(struct bw_data_dir *dir);

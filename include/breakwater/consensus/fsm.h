@@ -57,6 +57,21 @@ BW_MUST_CHECK enum bw_err bw_fsm_encode(uint64_t term, const uint8_t *data, size
 BW_MUST_CHECK enum bw_err bw_fsm_encode_roster(uint64_t term, const struct bw_roster *roster,
                                                struct raft_buffer *out_buffer);
 
+/* ---- without a running node (recovery.h) ---- */
+
+/* What libraft would have applied, one entry or a whole snapshot, as it lies in its files. */
+BW_MUST_CHECK enum bw_err bw_fsm_apply_entry(const struct bw_fsm_ops *ops, void *user,
+                                             uint64_t index, const struct raft_buffer *buffer,
+                                             struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_fsm_restore_snapshot(const struct bw_fsm_ops *ops, void *user,
+                                                  const struct raft_buffer *buffer,
+                                                  struct bw_diag *diag);
+/* A snapshot of `roster` and of `size` bytes (<= BW_SNAPSHOT_BYTES_MAX) of state, from raft_malloc;
+ * only BW_ERR_NOMEM. */
+BW_MUST_CHECK enum bw_err bw_fsm_encode_snapshot(const struct bw_roster *roster,
+                                                 const uint8_t *data, size_t size,
+                                                 struct raft_buffer *out_buffer);
+
 /* Before anything is applied: the roster in these bytes of an entry, or of a snapshot. False: there
  * is none, or they are damaged, which is said when they are applied or restored. */
 bool bw_fsm_entry_roster(const void *bytes, size_t size, struct bw_roster *out_roster);

@@ -2,7 +2,8 @@
  * message of Raft: which cluster, who, and which data directory. Design 3.9. Pure.
  *
  * magic 8 | word 8 | cluster id 16 | incarnation 16 | expected 16 | from 8 | to 8 | feature level 8;
- * little endian. */
+ * little endian. In REMOVED the place of `expected` has generation 8 | highest id 8, in RELEASE that of
+ * `incarnation` and `expected` has the text. */
 #ifndef BW_CONSENSUS_HELLO_H
 #define BW_CONSENSUS_HELLO_H
 
@@ -22,7 +23,12 @@ enum bw_hello_word {
     BW_HELLO_OTHER_CLUSTER,
     BW_HELLO_OTHER_ID,          /* the two do not agree on who is who */
     BW_HELLO_OTHER_INCARNATION, /* the roster names another directory for this id */
+    BW_HELLO_REMOVED,           /* who dialed was removed: the answer, or said later, when it is */
+    BW_HELLO_RELEASE,           /* after a WELCOME: the release of who was dialed */
 };
+
+#define BW_HELLO_LEVEL         2  /* only who knows this feature level is told of REMOVED or RELEASE later on */
+#define BW_HELLO_RELEASE_BYTES 32 /* with at least one NUL */
 
 struct bw_hello {
     enum bw_hello_word word;
@@ -31,19 +37,25 @@ struct bw_hello {
     struct bw_id expected; /* of `to`, by the roster; none: there is no roster */
     uint64_t from, to; /* ids, as the one who speaks knows them */
     uint64_t feature_level; /* the newest that it knows (5.3) */
+    uint64_t generation, id_max; /* REMOVED: core/members.h */
+    char release[BW_HELLO_RELEASE_BYTES]; /* RELEASE */
 };
 
 void bw_hello_encode(const struct bw_hello *hello, uint8_t out_bytes[BW_HELLO_BYTES]);
 /* False: not what bw_hello_encode makes. */
 bool bw_hello_decode(const uint8_t bytes[BW_HELLO_BYTES], struct bw_hello *out_hello);
 
-/* What `self` answers to `theirs`, which came from the member `peer` by its certificate. WELCOME: to
- * a JOIN, it was met (bw_roll_meet); else `diag` says why. */
+/* What `self` answers to `theirs`, which came from the member `peer` by its certificate (0: from a witness of this
+ * cluster that is no member known here). WELCOME: to a JOIN, it was met (bw_roll_meet); else `diag` says why. */
 enum bw_hello_word bw_hello_judge(const struct bw_hello *self, struct bw_roll *roll, uint64_t peer,
                                   const struct bw_hello *theirs, struct bw_diag *diag);
 /* The one who dialed `peer` judges the answer. BW_OK: it is welcome, and has met the other. */
 BW_MUST_CHECK enum bw_err bw_hello_take_answer(const struct bw_hello *self, struct bw_roll *roll,
                                                uint64_t peer, const struct bw_hello *answer,
                                                struct bw_diag *diag);
+
+/* What `peer`, which was dialed, says at any time: that this witness was removed, and it is believed (3.9). */
+bool bw_hello_is_removal(uint64_t peer, const struct bw_hello *said,
+                         const struct bw_members_hearer *hearer);
 
 #endif

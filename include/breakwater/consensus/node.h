@@ -45,6 +45,11 @@ struct bw_node_founding {
 BW_MUST_CHECK enum bw_err bw_node_bootstrap(const struct bw_node_founding *founding,
                                             struct bw_diag *diag);
 
+/* `witness init --join`: the data directory of one that is to be added to a cluster that is there: without a
+ * log. Errors as above; `founding` names no members. */
+BW_MUST_CHECK enum bw_err bw_node_prepare(const struct bw_node_founding *founding,
+                                          struct bw_diag *diag);
+
 /* All pointers but `loop`, `transport`, `log` and the users are borrowed until open returns. */
 struct bw_node_config {
     uv_loop_t *loop;
@@ -75,10 +80,12 @@ const struct bw_data_dir_identity *bw_node_identity(const struct bw_raft_node *n
 /* The first words to peer `to`, and what the other's mean (hello.h): on each connection, in both
  * directions, before it is the transport's. */
 void bw_node_say_hello(const struct bw_raft_node *node, uint64_t to, uint8_t out[BW_HELLO_BYTES]);
-/* What `peer` (by its certificate) has dialed with. BW_OK: it is welcome, or has only asked
- * (*out_is_ask); BW_ERR_REFUSED, with why. In each case `out_answer` is to be sent; the connection
- * goes on only where it is welcome to join. BW_ERR_INVALID: these are no such words. */
+/* What `peer` (by its certificate; 0: a witness that is no member known here) has dialed with. BW_OK: it is
+ * welcome, or has only asked (*out_is_ask); BW_ERR_REFUSED, with why. In each case `out_answer` is to be sent;
+ * the connection goes on only where it is welcome to join. BW_ERR_INVALID: these are no such words. BW_ERR_AUTH:
+ * it is no member, nor was it removed. `generation`: of the cluster, as applied here. */
 BW_MUST_CHECK enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t peer,
+                                             uint64_t generation,
                                              const uint8_t words[BW_HELLO_BYTES], bool *out_is_ask,
                                              uint8_t out_answer[BW_HELLO_BYTES],
                                              struct bw_diag *diag);
@@ -86,6 +93,17 @@ BW_MUST_CHECK enum bw_err bw_node_hear_hello(struct bw_raft_node *node, uint64_t
 BW_MUST_CHECK enum bw_err bw_node_hear_answer(struct bw_raft_node *node, uint64_t peer,
                                               const uint8_t words[BW_HELLO_BYTES],
                                               struct bw_diag *diag);
+/* What `peer`, which was dialed, says with its answer or later: this witness was removed, and that is believed. */
+bool bw_node_hears_removal(const struct bw_raft_node *node, uint64_t peer, uint64_t generation,
+                           const uint8_t words[BW_HELLO_BYTES]);
+/* This witness, as it judges what is said of its removal; borrows from the node. */
+struct bw_members_hearer bw_node_hearer(const struct bw_raft_node *node, uint64_t generation);
+/* To `to`, which has dialed and was removed since; and `text`, the release of this witness, to one that is
+ * welcome. */
+void bw_node_say_removed(const struct bw_raft_node *node, uint64_t to, uint64_t generation,
+                         uint8_t out[BW_HELLO_BYTES]);
+void bw_node_say_release(const struct bw_raft_node *node, uint64_t to, const char *text,
+                         uint8_t out[BW_HELLO_BYTES]);
 /* It has said who it is, since this process started. */
 bool bw_node_has_met(const struct bw_raft_node *node, uint64_t id);
 /* No roster is in its log or snapshot yet: the cluster begins once all its members are up. */
@@ -117,13 +135,34 @@ BW_MUST_CHECK enum bw_err bw_node_barrier(struct bw_raft_node *node, bw_node_don
  * BW_ERR_BUSY: one is going on; BW_ERR_NOT_FOUND: no such voter. */
 BW_MUST_CHECK enum bw_err bw_node_transfer(struct bw_raft_node *node, uint64_t id);
 
+/* ---- members (core/members.h) -------------------------------------------------------------- */
+
+/* The newest roster in its log or snapshot; count 0: none. `bw_node_roster_version` rises when it changes. */
+const struct bw_roster *bw_node_roster(const struct bw_raft_node *node);
+uint64_t bw_node_roster_version(const struct bw_raft_node *node);
+/* The newest that was committed and applied here. */
+const struct bw_roster *bw_node_applied_roster(const struct bw_raft_node *node);
+/* As bw_voter_look_at_members, bw_voter_change and bw_voter_apply_roster promise. */
+void bw_node_look_at_members(const struct bw_raft_node *node, uint64_t live_ms,
+                             struct bw_members_facts *out_facts);
+BW_MUST_CHECK enum bw_err bw_node_change(struct bw_raft_node *node, enum bw_members_step_kind kind,
+                                         uint64_t id);
+BW_MUST_CHECK enum bw_err bw_node_apply_roster(struct bw_raft_node *node,
+                                               const struct bw_roster *roster,
+                                               bw_node_done_fn on_done, void *user);
+/* By what was applied here it was removed. */
+bool bw_node_is_removed(const struct bw_raft_node *node);
+/* Writes into its directory that it was removed: no start comes after that. */
+BW_MUST_CHECK enum bw_err bw_node_mark_removed(struct bw_raft_node *node, struct bw_diag *diag);
+
 /* ---- looking ------------------------------------------------------------------------------- */
 
 struct bw_node_peer {
     uint64_t id;
     bool is_voter;
-    bool is_heard;     /* since this process started */
-    uint64_t heard_ms; /* milliseconds since the last message from it, if heard */
+    uint64_t match_index; /* up to where its log is known to be the same; 0 unless this one leads */
+    bool is_in_contact;       /* since this process started */
+    uint64_t last_contact_ms; /* milliseconds since the last message from it, if heard */
 };
 
 struct bw_node_status {
@@ -141,6 +180,10 @@ struct bw_node_status {
 };
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
+/* NULL: there is none of that id, or it is this witness. */
+const struct bw_node_peer *bw_node_peer(const struct bw_node_status *status, uint64_t id);
+/* Entries of this one's log that are not known to be in the peer's; NULL: 0. */
+uint64_t bw_node_peer_behind(const struct bw_node_status *status, const struct bw_node_peer *peer);
 bool bw_node_is_ready(const struct bw_raft_node *node);
 
 #endif

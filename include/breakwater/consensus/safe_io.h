@@ -32,7 +32,10 @@
  *       of the old log is taken for damage, or numbered wrong         old log after (segment.h)
  *   L24 a crash in a truncation leaves two segments of one begin,  -> the shorter one goes first; it
  *       or a hole where it had begun to remove them                   is noted before it begins, and
- *                                                                     what is behind goes (segment.h) */
+ *                                                                     what is behind goes (segment.h)
+ *   L25 who is no voter in its own configuration never forgets a   -> forget it as voters do; it is
+ *       leader, and refuses its vote to one whose newer                   taken for one while a vote is
+ *       configuration cannot do without it                                asked of it */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -87,13 +90,14 @@ struct bw_safe_io_counts {
     uint64_t stands_refused;    /* L21: did not ask for one */
     uint64_t votes_held;        /* L21: until all have granted theirs */
     uint64_t strangers_dropped; /* L22, and who asks for votes under another id */
+    uint64_t votes_lent;        /* L25: no voter yet, as it knows, when it was asked for a vote */
 };
 
 struct bw_safe_io_peer {
     uint64_t id; /* 0: unused */
     unsigned sends;
     bool snapshot_in_flight;
-    raft_time heard_ms; /* last message received; 0: none */
+    raft_time last_contact_ms; /* last message received; 0: none */
     uint64_t match;     /* L11: where it was when the count began */
     uint64_t behind_ms; /* how long it has been there, while heard */
     bool reported;
@@ -127,6 +131,8 @@ struct bw_safe_io {
     unsigned change_count;
     raft_index change_forgotten; /* highest index that did not fit */
     raft_id refused; /* whose message of an old term libraft is answering (L15); 0: none */
+    raft_time led_ms; /* of the newest word of a leader (L25) */
+    int lent_role;    /* what this member is, while libraft takes it for a voter */
     struct bw_safe_io_peer peers[BW_SAFE_IO_PEERS_MAX];
     struct bw_safe_io_counts counts;
 };
@@ -136,11 +142,14 @@ struct bw_safe_io {
  * and stays where it is. Everything in `config` is kept. */
 void bw_safe_io_wrap(struct bw_safe_io *safe, const struct bw_safe_io_config *config);
 
+/* What `io.load` has given. */
+void bw_safe_io_free_log(struct raft_snapshot *snapshot, struct raft_entry *entries, size_t count);
+
 /* Milliseconds that unfinished appends have made no progress; 0 when none is unfinished. */
 uint64_t bw_safe_io_stalled_ms(const struct bw_safe_io *safe);
 
 /* Backend time at which `peer` was last heard; 0: never. */
-raft_time bw_safe_io_heard_ms(const struct bw_safe_io *safe, uint64_t peer);
+raft_time bw_safe_io_last_contact_ms(const struct bw_safe_io *safe, uint64_t peer);
 
 /* Ends this member: calls `stop` once, and makes everything mute should that return. */
 void bw_safe_io_stop(struct bw_safe_io *safe, enum bw_stop why, const char *format, ...)

@@ -20,6 +20,7 @@
 #include <breakwater/consensus/stop.h>
 #include <breakwater/consensus/term_watch.h>
 #include <breakwater/consensus/vote_store.h>
+#include <breakwater/core/members.h>
 #include <breakwater/obs/log.h>
 
 /* A leader takes no entries while a majority has less disk reserved; room for the largest ones. */
@@ -29,7 +30,7 @@
 struct bw_voter_config {
     uint64_t id;
     struct bw_id incarnation; /* of its data directory */
-    bool is_founder;
+    enum bw_roll_origin origin;
     const char *address;
     struct bw_vote_store store;
     struct bw_fsm_ops fsm;
@@ -65,7 +66,18 @@ struct bw_voter {
     struct raft_transfer transfer;
     struct raft_apply founding; /* of the roster */
     bool is_founding;           /* it is on its way */
+    struct raft_barrier aging[BW_ROLL_YOUNG_INDEX_MAX]; /* entries after it, on their way */
+    unsigned aging_count;
     unsigned requests;
+    struct raft_change change;   /* of the configuration */
+    bool is_changing;            /* it is on its way, or waits until a new member has caught up */
+    struct raft_barrier marking; /* members.h, M2 */
+    bool is_marking;
+    struct {
+        uint64_t term;          /* of this leader; 0: there is none */
+        uint64_t configuration; /* index of the configuration that had committed */
+        uint64_t index;         /* of the entry that was appended after it */
+    } marker;
     struct {
         bool is_due;
         uint64_t peer, match, commit;
@@ -109,6 +121,19 @@ BW_MUST_CHECK enum bw_err bw_voter_apply(struct bw_voter *voter, const uint8_t *
 BW_MUST_CHECK enum bw_err bw_voter_barrier(struct bw_voter *voter, bw_node_done_fn on_done,
                                            void *user);
 BW_MUST_CHECK enum bw_err bw_voter_transfer(struct bw_voter *voter, uint64_t id);
+
+/* ---- members (core/members.h), of a leader that may submit ----------------------------------- */
+
+/* A new roster, as bw_voter_apply submits. */
+BW_MUST_CHECK enum bw_err bw_voter_apply_roster(struct bw_voter *voter,
+                                                const struct bw_roster *roster,
+                                                bw_node_done_fn on_done, void *user);
+/* ADD, FEED, PROMOTE, REMOVE of member `id`, and MARK; what became of it is seen by looking. BW_ERR_BUSY: not now. */
+BW_MUST_CHECK enum bw_err bw_voter_change(struct bw_voter *voter, enum bw_members_step_kind kind,
+                                          uint64_t id);
+/* Who was heard within `live_ms` before `now_ms` (the backend's time) is live. */
+void bw_voter_look_at_members(const struct bw_voter *voter, uint64_t now_ms, uint64_t live_ms,
+                              struct bw_members_facts *out_facts);
 
 /* ---- looking ------------------------------------------------------------------------------- */
 

@@ -67,7 +67,8 @@ struct bw_watch {
                                           this witness has itself seen applied; "": it has not */
     uint64_t data_before_epoch;
     uint64_t verified_epoch; /* newest epoch heard verified serving by its holder; 0: none */
-    struct bw_instant served_heard; /* when this witness itself last heard it do so, whoever led */
+    struct bw_instant
+        served_contact; /* when this witness itself last heard it do so, whoever led */
     struct bw_grant_mark grants[BW_HISTORY_MAX]; /* ring */
     uint32_t grants_next;
     uint64_t seen_epoch;     /* the (phase, epoch, held) that phase_applied belongs to */
@@ -132,11 +133,17 @@ struct bw_decision {
                                   (mode observe, a proposal on its way), else of kind
                                   BW_COMMAND_COUNT */
     const char *rule;          /* stable id of the step that decided ("A3"); "A0": nothing to do */
-    const struct bw_heard *from; /* whose word Released or Boot rests on, in the watch; else NULL */
+    const struct bw_contact
+        *from;                 /* whose word Released or Boot rests on, in the watch; else NULL */
     uint64_t wake_in_ns;       /* evaluate again then at the latest; UINT64_MAX: on events only */
     uint32_t gate_count;
     struct bw_gate gates[BW_GATES_MAX];
 };
+
+/* 3.9: whoever held it when it was let go has said that it did, or no lease of that epoch can live. Until then
+ * an order that no longer speaks of the let-go would have the service stopped there. */
+bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *watch,
+                           const struct bw_leadership *leadership, struct bw_instant now);
 
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
  * holds yields its command and wins:

@@ -9,8 +9,8 @@
 struct bw_cluster {
     struct bw_id id;       /* none until Found was applied */
     char name[BW_NAME_MAX + 1];
-    uint64_t generation;   /* 1 from Found on, raised by a recovery; agents refuse a lower one
-                              (3.9) */
+    uint64_t generation;   /* which beginning of the cluster this is: 1 from Found on, and higher
+                              with each recovery. Agents and guards refuse a lower one */
     uint32_t election_timeout_ms;
     uint64_t epoch_floor;  /* highest epoch of any deleted group (3.1) */
     uint32_t let_go_wait_ms; /* the longest that a deleted group's holder, which was let go, may
@@ -46,6 +46,22 @@ struct bw_applied {
 /* Applies one committed command at `index` (> applied_index). The same on every witness. */
 struct bw_applied bw_cluster_apply(struct bw_cluster *cluster, uint64_t index,
                                    const struct bw_command *command);
+
+/* 3.9, C4: what is left of a state, as the new beginning of its cluster at the log index *out_index,
+ * which is above `last_index`, the last that is known. The generation rises, every group is vacant and
+ * awaits its first grant, in an epoch that no site has seen.
+ *
+ * Others may have recovered this cluster from another copy of it, and nobody here knows. So generation,
+ * epochs and index are not only counted on: they are above `unix_ms`, the wall clock's time, as far as
+ * one number serves for all of them, and no two recoveries share one.
+ * Untouched on an error. BW_ERR_REFUSED: it has not been founded. BW_ERR_INVALID: the clock is wrong.
+ * BW_ERR_LIMIT: an epoch is the last that there can be. */
+BW_MUST_CHECK enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index,
+                                             int64_t unix_ms, uint64_t *out_index);
+extern const char bw_cluster_recovery_rule[];
+/* More epochs than were ever granted without this state's knowledge; and when this program was written. */
+#define BW_RECOVERY_EPOCHS      1000000
+#define BW_RECOVERY_UNIX_MS_MIN INT64_C(1767225600000)
 
 /* Index of the group of that name, or -1. */
 int bw_cluster_find(const struct bw_cluster *cluster, const char *name);

@@ -55,7 +55,8 @@ enum bw_command_kind {
     X(LET_GO, "let_go")                                                                           \
     X(TARGET_LOST, "target_lost")         /* the origin's again: the target cannot come */        \
     X(NO_POSITION, "no_position")         /* the origin's again: it gave no final position */     \
-    X(STOP_FAILED, "stop_failed")         /* the stop failed, and the fence was seen to end it */
+    X(STOP_FAILED, "stop_failed")         /* the stop failed, and the fence was seen to end it */ \
+    X(RECOVERED, "recovered")             /* it was open when the cluster was recovered */
 enum bw_reason {
 #define X(name, word) BW_REASON_##name,
     BW_REASON_LIST(X)

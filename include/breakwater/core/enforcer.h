@@ -34,28 +34,28 @@ enum bw_enforcer_state {
 #undef X
 };
 
-struct bw_enforcer_place {
-    struct bw_enforcer_order order; /* group "": the place is free */
+struct bw_enforced {
+    struct bw_enforcer_order order; /* group "": the entry is free */
     enum bw_enforcer_state state;
     struct bw_instant kill_at; /* of the next KILL */
     bool lacks_means;          /* what it was last told to end the group by could not be taken over */
 };
 
 struct bw_enforcer {
-    struct bw_enforcer_place places[BW_ENFORCER_GROUPS_MAX];
-    uint32_t place_count;
-    uint32_t next_look; /* orders come in the order of the places: where to look first */
+    struct bw_enforced groups[BW_ENFORCER_GROUPS_MAX];
+    uint32_t group_count;
+    uint32_t next_look; /* orders come in the order of the entries: where to look first */
     bool is_guard_gone; /* or has handed over */
 };
 
 /* In the caller's memory; all zero is the beginning. */
 void bw_enforcer_init(struct bw_enforcer *enforcer);
 
-/* The place of `group`; `place_count`: there is none. */
+/* The entry of `group`; `group_count`: there is none. */
 uint32_t bw_enforcer_find(struct bw_enforcer *enforcer, const char *group);
-/* The place of `group`, made if there is none. BW_ERR_LIMIT: all are taken. */
+/* The entry of `group`, made if there is none. BW_ERR_LIMIT: all are taken. */
 BW_MUST_CHECK enum bw_err bw_enforcer_add(struct bw_enforcer *enforcer, const char *group,
-                                          uint32_t *out_place);
+                                          uint32_t *out_enforced);
 
 /* How its guard's newest word on what ends `group` was taken: with less than was sent no deadline of it is
  * taken, until one was taken whole. */
@@ -77,11 +77,11 @@ bool bw_enforcer_hand_over(struct bw_enforcer *enforcer, const char *group, uint
 /* The guard has ended, or its successor has said all that it knows. */
 void bw_enforcer_on_guard_gone(struct bw_enforcer *enforcer);
 
-/* Who is to be killed now: at most BW_ENFORCER_GROUPS_MAX places in `out_places`. `out_wake_at`: when to
+/* Who is to be killed now: at most BW_ENFORCER_GROUPS_MAX places in `out_groups`. `out_wake_at`: when to
  * ask again; never: at the next message. Each KILL that is due is asked for in one call, so that none
  * waits for what another takes. */
 uint32_t bw_enforcer_due(struct bw_enforcer *enforcer, struct bw_instant now,
-                         uint32_t out_places[BW_ENFORCER_GROUPS_MAX],
+                         uint32_t out_groups[BW_ENFORCER_GROUPS_MAX],
                          struct bw_instant *out_wake_at);
 
 /* Deadlines that are armed or being enforced. */

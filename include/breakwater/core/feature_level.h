@@ -3,6 +3,8 @@
 #ifndef BW_CORE_FEATURE_LEVEL_H
 #define BW_CORE_FEATURE_LEVEL_H
 
+#include <stdbool.h>
+
 #include <breakwater/base/diag.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/core/report.h>
@@ -24,6 +26,10 @@ struct bw_level_party {
 /* The state has this level. BW_ERR_VERSION: above what this program knows, so this witness stops. */
 BW_MUST_CHECK enum bw_err bw_feature_level_admit(uint32_t level, uint32_t newest,
                                                  struct bw_diag *diag);
+
+/* May one that knows `known` at most take part in what is at `level`? 0: it has not said; nothing is held
+ * against it, for every release that has levels says its own. */
+bool bw_feature_level_suffices(uint32_t known, uint32_t level);
 
 /* The lowest of what the fresh reports of a site say of its agents and of their guards; 0: none does,
  * or a guard is away. */

@@ -120,6 +120,8 @@ struct bw_group {
     uint32_t history_count;
     struct bw_voucher vouchers[BW_VOUCHERS_MAX]; /* oldest first, epochs grow */
     uint32_t voucher_count;
+    uint64_t recovered_index;   /* a recovery left it vacant: its log index, until the first grant has
+                                   come to stay; 0: none (3.9) */
 };
 
 /* One row of the table, as the documents print it. Ids are stable and public: logs, explain and bug
@@ -152,6 +154,12 @@ const struct bw_group_rule *bw_group_match(const struct bw_group *group,
 /* A vacant group above `epoch_floor`, as SetSpec creates it. */
 void bw_group_init(struct bw_group *out_group, const struct bw_spec *spec, uint64_t epoch_floor,
                    uint64_t index);
+
+/* 3.9: the group of a state that is taken for a new beginning at `index`: vacant above `epoch`, which no
+ * site has seen, and first-grant rules apply. Nobody who held it before is believed to be off: the first
+ * grant waits for `wait_ms` too. */
+void bw_group_recover(struct bw_group *group, uint64_t index, uint64_t epoch, uint32_t wait_ms,
+                      int64_t unix_ms);
 
 /* Everything that the table keeps true of phase, holder, held, adopting, target and history: the sentence
  * of a fact that does not hold, or NULL. Asserted after each command; one of a group read from outside (a

@@ -19,26 +19,26 @@
 #define BW_LOOKS_AT_ONCE 32
 #define BW_LOOK_YOUNG_NS (100 * BW_NS_PER_MS)
 
-/* Places are numbers below BW_GROUPS_MAX; each has at most one look that waits or is young. */
+/* Groups are numbers below BW_GROUPS_MAX; each has at most one look that waits or is young. */
 struct bw_looks {
     uint32_t waiting_count;
-    uint32_t waiting[BW_GROUPS_MAX]; /* places, the first come first */
+    uint32_t waiting[BW_GROUPS_MAX]; /* groups, the first come first */
     uint32_t young_count;
     struct {
-        uint32_t place;
+        uint32_t group;
         struct bw_instant until;
     } young[BW_LOOKS_AT_ONCE];
 };
 
 void bw_looks_init(struct bw_looks *looks);
 
-/* The look of `place` wants to begin. True: it begins now. False: it waits for bw_looks_next. */
-bool bw_looks_ask(struct bw_looks *looks, uint32_t place, struct bw_instant now);
+/* The look of `group` wants to begin. True: it begins now. False: it waits for bw_looks_next. */
+bool bw_looks_ask(struct bw_looks *looks, uint32_t group, struct bw_instant now);
 /* It has ended, or nobody wants it any more: it neither waits nor counts. */
-void bw_looks_leave(struct bw_looks *looks, uint32_t place);
-/* True: `out_place`, which has waited the longest, begins now. False: nobody may, before `out_at`
+void bw_looks_leave(struct bw_looks *looks, uint32_t group);
+/* True: `out_group`, which has waited the longest, begins now. False: nobody may, before `out_at`
  * (BW_INSTANT_NEVER: nobody waits). */
-bool bw_looks_next(struct bw_looks *looks, struct bw_instant now, uint32_t *out_place,
+bool bw_looks_next(struct bw_looks *looks, struct bw_instant now, uint32_t *out_group,
                    struct bw_instant *out_at);
 
 #endif

@@ -117,6 +117,9 @@ void bw_own_fence_init(struct bw_own_fence *fence, const struct bw_site_limits *
 void bw_own_fence_step(struct bw_own_fence *fence, const struct bw_own_fence_event *event,
                        struct bw_instant now, struct bw_own_fence_actions *out_actions);
 
+/* What must hold of it between steps, asserted after each: which of it does not, NULL: all of it. */
+const char *bw_own_fence_unsound(const struct bw_own_fence *fence);
+
 /* A fence has begun and has not ended. */
 bool bw_own_fence_is_running(const struct bw_own_fence *fence);
 

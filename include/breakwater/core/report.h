@@ -104,7 +104,7 @@ struct bw_released_by {
     uint64_t witnesses[BW_WITNESSES_MAX]; /* ids of those that passed it on */
 };
 
-struct bw_heard {
+struct bw_contact {
     bool used;
     struct bw_receipt receipts[BW_RECEIPTS_MAX]; /* newest first; [0] is this sync itself */
     struct bw_id instance;
@@ -129,22 +129,34 @@ struct bw_heard {
 /* The newest report of each (instance, session, boot) of one site for one group; volatile, never
  * replicated. */
 struct bw_site_reports {
-    struct bw_heard by_instance[BW_AGENTS_PER_SITE_MAX];
+    struct bw_contact by_instance[BW_AGENTS_PER_SITE_MAX];
 };
 
 /* Keeps the newest of its (instance, session, boot); a fifth speaker replaces the one heard longest ago. */
-void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_heard *heard);
+void bw_site_reports_put(struct bw_site_reports *reports, const struct bw_contact *contact);
 
 /* The one fresh report of a site. Fresh is a right: over when either clock has reached
  * received + freshness. NULL when there is none or, with *out_several = true, when more than one
  * speaks for the site: then it is not eligible (3.7). Several are: two instances both fresh, or two
  * sessions of one instance of which the older spoke again after the newer had begun (an agent that
  * was restarted is one). */
-const struct bw_heard *bw_site_reports_fresh(const struct bw_site_reports *reports,
-                                             struct bw_instant now, uint64_t freshness_ns,
-                                             bool *out_several);
+const struct bw_contact *bw_site_reports_fresh(const struct bw_site_reports *reports,
+                                               struct bw_instant now, uint64_t freshness_ns,
+                                               bool *out_several);
+
+/* A site of `spec` that `next` leaves out, and that is not freshly seen to have stopped; NULL: none is. One that
+ * is silent counts only where the group `was_granted`. */
+const char *bw_reports_leaves_unstopped(const struct bw_spec *spec, const struct bw_site_reports *reports,
+                                        const struct bw_spec *next, bool was_granted,
+                                        struct bw_instant now);
+
+/* A site of `spec` other than `site` whose one fresh report says that the service runs there already: then
+ * nobody may name `site` the first primary (3.9). `reports` by index in the spec. NULL: none says so. */
+const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
+                                         const struct bw_site_reports *reports, const char *site,
+                                         struct bw_instant now);
 /* The newest, however old; NULL: none ever. */
-const struct bw_heard *bw_site_reports_newest(const struct bw_site_reports *reports);
+const struct bw_contact *bw_site_reports_newest(const struct bw_site_reports *reports);
 
 const char *bw_service_word(enum bw_service service);
 /* The first line of a status script (5.1), any case; any other word is UNKNOWN. */

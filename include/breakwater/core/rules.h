@@ -2,8 +2,9 @@
  *
  * `rule=S31` in a log line names the place in the code that decided: A the steps of the arbiter, C
  * and G the rows of the tables of cluster and group, F the agent's own fence, L what safe_io does
- * for libraft, S the site, U V W the guard (leases; runs; fences). Ids are stable and public; one is
- * retired (rules.c has those), never reused. Gates have names instead, and their own list (explain.h). */
+ * for libraft, M the steps by which members change, S the site, U V W the guard (leases; runs; fences).
+ * Ids are stable and public; one is retired (rules.c has those), never reused. Gates have names instead,
+ * and their own list (explain.h). */
 #ifndef BW_CORE_RULES_H
 #define BW_CORE_RULES_H
 

@@ -111,6 +111,58 @@ enum bw_tenure {
 #undef X
 };
 
+/* How each of these changes: a table each (core/site_states.h), and nothing else. */
+enum bw_site_link {
+    BW_SITE_LINK_NONE,    /* not greeted since this agent began */
+    BW_SITE_LINK_GREETED, /* the guard is there, and has said what it knows of this group */
+    BW_SITE_LINK_LOST     /* its mirror is read now and then: another agent may have it */
+};
+enum bw_site_save {
+    BW_SITE_SAVE_KEPT,
+    BW_SITE_SAVE_PENDING,
+    BW_SITE_SAVE_FAILED,
+    BW_SITE_SAVE_AGAIN    /* pending, and the one before has failed */
+};
+enum bw_site_deadline {
+    BW_SITE_DEADLINE_KNOWN,
+    BW_SITE_DEADLINE_UNKNOWN, /* after a restart, before guard or mirror have told (3.4, H10) */
+    BW_SITE_DEADLINE_PAST     /* it never became known: D may have passed */
+};
+enum bw_site_fence {          /* of this epoch, by the guard or by us */
+    BW_SITE_FENCE_NONE,
+    BW_SITE_FENCE_BEGUN,      /* it is renewed no more (3.4) */
+    BW_SITE_FENCE_ENDED       /* and fence_ended(e, ok) was read (3.4, H6) */
+};
+enum bw_site_own_fence {
+    BW_SITE_OWN_FENCE_IDLE,
+    BW_SITE_OWN_FENCE_RUNNING,
+    BW_SITE_OWN_FENCE_DOUBTED /* while it ran something was seen to serve: its end tells nothing */
+};
+enum bw_site_own_end {        /* what the agent's own fences of this tenure have seen */
+    BW_SITE_OWN_END_NONE,     /* none has begun */
+    BW_SITE_OWN_END_LOOKED,   /* no end, or something was seen to serve since */
+    BW_SITE_OWN_END_SEEN,
+    BW_SITE_OWN_END_DENIED    /* likewise, and the guard knows of something that has not ended */
+};
+enum bw_site_start {          /* of this tenure */
+    BW_SITE_START_NONE,
+    BW_SITE_START_RAN,        /* it has ended well */
+    BW_SITE_START_FAILED,
+    BW_SITE_START_FAILED_EARLY /* before the point of no return (4) */
+};
+enum bw_site_stop {           /* of this tenure */
+    BW_SITE_STOP_NONE,
+    BW_SITE_STOP_SEEN,        /* a stop or a fence was seen to succeed */
+    BW_SITE_STOP_OWED         /* `stopped` is not enough for the guard: a stop has to be run */
+};
+enum bw_site_final {          /* the position that it is given back with (3.6) */
+    BW_SITE_FINAL_NONE,
+    BW_SITE_FINAL_DUE,     /* readiness runs once more before the epoch is given back */
+    BW_SITE_FINAL_KNOWN    /* `position` was measured after the newest stop or fence */
+};
+
+#define BW_SITE_TABLES 10
+
 struct bw_observation {
     bool running;
     uint64_t run_id;
@@ -136,28 +188,24 @@ struct bw_site {
     enum bw_tenure tenure;
     struct bw_lease lease;          /* end: what the guard acknowledged */
     struct bw_instant arm_sent_end; /* latest end ever sent in an arm of memory.epoch (3.4) */
-    bool deadline_known;            /* false after a restart without guard and mirror (3.4, H10) */
-    bool end_may_be_past;           /* it never became known: D may have passed */
-    bool guard_greeted;
+    enum bw_site_deadline deadline;
+    enum bw_site_link link;
     struct bw_guard_state guard;    /* as last heard */
-    bool fence_begun;               /* a fence of this epoch: it is renewed no more (3.4) */
-    bool fence_ok_read;             /* fence_ended(e, ok) read (3.4, H6) */
-    bool own_fence_running;
-    bool own_fence_done;            /* and it succeeded */
-    bool own_fence_looked;          /* one has begun in this tenure */
-    bool own_fence_in_doubt;        /* while it ran something was seen to serve: its end tells nothing */
+    enum bw_site_fence fence;
+    enum bw_site_own_fence own_fence;
+    enum bw_site_own_end own_end;
     uint64_t own_fence_index;       /* order.held_index that was known when it began */
     uint64_t fence_run_id;          /* the newest fence that we have ordered, and likewise */
     uint64_t fence_run_index;
-    bool own_stop_seen;             /* likewise, and nothing was seen to serve since */
     bool fence_failed;
     uint64_t fence_failed_epoch;
     uint32_t fence_took_ms;         /* the newest that the guard has measured; 0 none */
     struct bw_instant fence_took_at;
     uint64_t fence_slow_epoch;      /* of the newest that took too long; 0 none */
     uint32_t fence_slow_count;      /* epochs in a row whose fences did */
-    bool save_pending;
-    bool save_failed;
+    enum bw_site_save save;
+    /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a tenure
+     * on. Each beside all of the states, and beside the others. */
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
     struct bw_instant unsaved_since;
     bool arm_open;                  /* an arm without answer */
@@ -172,26 +220,23 @@ struct bw_site {
     uint32_t stopped_in_a_row;
     uint32_t unknown_in_a_row;
     uint32_t rogue_in_a_row;
-    bool start_ran;                 /* the start of this tenure has ended well */
-    bool stop_succeeded;            /* the stop of this tenure was seen to succeed */
-    bool stop_is_owed;              /* `stopped` is not enough for the guard: a stop has to be run */
-    bool failed_early;              /* the start failed before the point of no return (4) */
+    enum bw_site_start start;
+    enum bw_site_stop stop;
     bool mirror_reread;             /* once more at D - F (3.4) */
     /* What another instance armed, and this one has no epoch open: it ends all the same (3.4, H10). */
     uint64_t old_epoch;             /* 0: nothing of it is known to be armed */
     uint64_t old_fenced_epoch;      /* ended by us, up to old_end */
-    bool watches_mirror;            /* the guard was lost: its mirror is read now and then */
-    struct bw_instant mirror_due;
+    struct bw_instant mirror_due;   /* while the guard is lost */
     struct bw_instant old_end;
     uint64_t old_fence_ns;
     bool old_reread;                /* once more at D - F */
     bool end_open;                  /* ended(e) was asked for and not answered */
-    bool final_position_due;        /* readiness runs once more before the epoch is given back */
-    bool position_final;            /* `position` was measured after the newest stop or fence */
+    enum bw_site_final final;
     struct bw_instant stopped_since; /* since when a readiness run tells the final position */
     bool guard_cleans;              /* the guard runs a stop by itself, after a fence (3.2.4) */
     struct bw_instant retry_at;     /* a refused run or a failed save is tried again then */
-    struct bw_instant fence_again_at; /* not before: a fence that failed where nothing is held (S63) */
+    struct bw_instant fence_again_at; /* not before: another one where it failed (S63), or that it
+                                         is over (S64) */
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
@@ -208,9 +253,13 @@ struct bw_site {
     uint64_t observed_spec_version;
     struct bw_order order;          /* newest */
     uint64_t other_serves_epoch;
-    struct bw_instant other_serves_heard; /* when a witness last said so */
+    struct bw_instant other_serves_contact; /* when a witness last said so */
     uint32_t alarms;
+    uint32_t rows_taken[BW_SITE_TABLES]; /* of each table, in bits: one that nobody takes is none */
 };
+
+/* The guard is there, and has said what it knows of this group. */
+bool bw_site_is_greeted(const struct bw_site *site);
 
 /* Starts from what was kept. `boot_id` is this boot's. */
 void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance,

@@ -119,6 +119,9 @@ int bw_spec_find_site(const struct bw_spec *spec, const char *name);
 /* The site is in the spec and not `candidate: never`: a grant may name it (design 3.1). */
 bool bw_spec_is_candidate(const struct bw_spec *spec, const char *name);
 
+/* Both want the same; the order of the sites counts. */
+bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other);
+
 const char *bw_mode_word(enum bw_mode mode);
 const char *bw_reach_word(enum bw_reach_kind reach);
 const char *bw_reach_seen_word(enum bw_reach_seen seen);

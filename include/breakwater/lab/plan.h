@@ -69,7 +69,22 @@ struct bw_lab_site {
 /* A CA, and a certificate for each witness, each site's agent and the person, in plan->dir. */
 BW_MUST_CHECK enum bw_err bw_lab_make_certificates(const struct bw_lab_plan *plan,
                                                    struct bw_diag *diag);
-/* `identity`: a file in plan->dir; NULL: wN.pem. */
+/* A witness as another one's file names it: wID. */
+struct bw_lab_member {
+    uint32_t id;
+    struct bw_lab_witness at;
+};
+/* Of one that comes later. */
+BW_MUST_CHECK enum bw_err bw_lab_issue_member(const struct bw_lab_plan *plan,
+                                              const struct bw_lab_member *member,
+                                              struct bw_diag *diag);
+/* The file of members[own], which names all of them: the founders', or those present and itself.
+ * `identity`: a file in plan->dir; NULL: wID.pem. */
+BW_MUST_CHECK enum bw_err bw_lab_write_member(const struct bw_lab_plan *plan,
+                                              const struct bw_lab_member *members, uint32_t count,
+                                              uint32_t own, const char *path, const char *data_dir,
+                                              const char *identity, struct bw_diag *diag);
+/* That of a founder. */
 BW_MUST_CHECK enum bw_err bw_lab_write_witness(const struct bw_lab_plan *plan, uint32_t index,
                                                const char *path, const char *data_dir,
                                                const char *identity, struct bw_diag *diag);
@@ -84,9 +99,11 @@ BW_MUST_CHECK enum bw_err bw_lab_write_site(const struct bw_lab_plan *plan,
 BW_MUST_CHECK enum bw_err bw_lab_write_groups(const struct bw_lab_plan *plan,
                                               const char *const *names, uint32_t count,
                                               const char *more, struct bw_diag *diag);
-/* cli.yaml in plan->dir: the person's. */
+/* cli.yaml in plan->dir: the person's. `hosts`: further ones where witnesses may be, on the port of
+ * the first. */
 BW_MUST_CHECK enum bw_err bw_lab_write_command_file(const struct bw_lab_plan *plan,
-                                                    struct bw_diag *diag);
+                                                    const char (*hosts)[BW_LAB_HOST_BYTES],
+                                                    uint32_t host_count, struct bw_diag *diag);
 /* The data directory of the witness with this file. A zero `cluster_id` is drawn by the first. */
 BW_MUST_CHECK enum bw_err bw_lab_found(const char *path, struct bw_id *cluster_id,
                                        struct bw_diag *diag);

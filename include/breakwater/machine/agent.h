@@ -14,9 +14,9 @@
 #include <breakwater/core/site.h>
 #include <breakwater/wire/state.h>
 
-/* Configured witnesses and those that a leader told us of: bounded, so that all their exchanges fit into
- * one client. */
-#define BW_AGENT_WITNESSES_MAX 10
+/* Configured witnesses and those that a leader told us of: as many as there can be of both, so that none is
+ * asked at another's cost. */
+#define BW_AGENT_WITNESSES_MAX (2 * BW_WITNESSES_MAX)
 #define BW_AGENT_SYNCS_MAX     2 /* unanswered, per witness */
 /* Between two syncs, however much news there is. */
 #define BW_AGENT_SYNC_DISTANCE_NS (2 * BW_NS_PER_MS)
@@ -34,6 +34,7 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_GUARD_CLOSED,    /* the connection is gone, or was never made: `text` */
     BW_AGENT_EVENT_GUARD_GARBLED,   /* what came over it is no message: `text` */
     BW_AGENT_EVENT_SAVED,           /* result of SAVE */
+    BW_AGENT_EVENT_MEMBERS_KEPT,    /* result of KEEP_MEMBERS */
     BW_AGENT_EVENT_MIRRORS_READ,    /* result of READ_MIRRORS */
     BW_AGENT_EVENT_FENCE_RUN_ENDED, /* result of FENCE_RUN */
     BW_AGENT_EVENT_FENCE_LOOKED,    /* result of FENCE_LOOK */
@@ -60,7 +61,8 @@ struct bw_agent_event {
     bool is_unreadable;                     /* ANSWERED */
     const char *text;                       /* UNANSWERED GUARD_CLOSED GUARD_GARBLED */
     const struct bw_guard_message *message; /* GUARD_SAID */
-    enum bw_err err;                        /* SAVED. BW_ERR_UNKNOWN: what the disk holds is not known */
+    enum bw_err err;                        /* SAVED MEMBERS_KEPT. BW_ERR_UNKNOWN: what the disk holds is
+                                               not known */
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
     uint32_t reading_count;
     uint32_t group;                         /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED */
@@ -89,6 +91,8 @@ enum bw_agent_action_kind {
     BW_AGENT_ACTION_CLOSE_GUARD,   /* that connection: nothing of it follows any more */
     BW_AGENT_ACTION_SAVE,          /* make `state` durable beside the loop (3.4); SAVED follows. What it
                                       is now counts: encode it before return. One at a time */
+    BW_AGENT_ACTION_KEEP_MEMBERS,  /* make `told` durable for the next start, beside the loop and beside
+                                      SAVE; MEMBERS_KEPT follows. Copy it before return. One at a time */
     BW_AGENT_ACTION_READ_MIRRORS,  /* of the `group_count` `groups`, beside the loop; MIRRORS_READ
                                       follows, or never where the file system hangs. One at a time */
     BW_AGENT_ACTION_END,           /* the process ends now, without a fence of its own under way;
@@ -128,6 +132,8 @@ enum bw_agent_note {
     BW_AGENT_NOTE_GUARD_GREETED,
     BW_AGENT_NOTE_MIRROR_UNREADABLE, /* that of `group`: `text` says why; once while it stays so */
     BW_AGENT_NOTE_STOPPING, /* END follows, once the `number` fences of its own that run have ended */
+    BW_AGENT_NOTE_MEMBERS_RECALLED, /* `told`, which was kept before this start: they are asked, too */
+    BW_AGENT_NOTE_MEMBERS_TOLD,    /* `told` by a leader: others than were kept until now */
 };
 
 /* What a step may change, as it was before. */
@@ -164,6 +170,7 @@ struct bw_agent_action {
     uint32_t limit_ms;
     const struct bw_guard_message *message;
     const struct bw_agent_state *state;
+    const struct bw_told_members *told; /* KEEP_MEMBERS, and two of the notes */
     const uint32_t *groups;
     uint32_t group_count;
     const struct bw_own_fence_action *fence; /* FENCE_STEPPED FENCE_RUN FENCE_CLOSE */
@@ -220,7 +227,7 @@ struct bw_guard_link {
     struct bw_instant opened; /* its newest welcome was read whole */
     uint32_t feature_level;   /* the newest that this guard knows, by its welcome */
     bool is_gone;             /* as the step under way will say: nothing can be sent any more */
-    bool is_told_lost;        /* GUARD_LOST was said since it was last there */
+    bool is_lost_reported;    /* GUARD_LOST was said since it was last there */
     bool is_noted;            /* its absence is */
 };
 
@@ -247,10 +254,12 @@ struct bw_agent_setup {
     struct bw_agent_driver driver;
     const char *site;
     const char *name; /* of the agent */
+    uint32_t feature_level; /* the newest that its program knows (5.3) */
     struct bw_id session;
     struct bw_id boot_id;
     uint64_t time_namespace;
     struct bw_agent_state *state; /* as it was loaded, with an entry for each group; kept */
+    const struct bw_told_members *told; /* as it was loaded; NULL: there is none, or it was damaged */
     struct bw_prng *chance;       /* kept */
     struct bw_group_agent *groups;     /* room for group_max; kept, like the next */
     struct bw_sync_group *sync_groups; /* likewise */
@@ -271,13 +280,18 @@ struct bw_agent_machine {
     enum { BW_AGENT_GOES_ON, BW_AGENT_WANTS_STOP, BW_AGENT_WANTS_RESTART } wish;
     struct bw_guard_link guard;
     struct bw_agent_witness witnesses[BW_AGENT_WITNESSES_MAX];
+    /* the members as a leader told them, for the next start */
+    struct bw_told_members kept; /* on the disk, as far as we know; no id: there are none */
+    struct bw_told_members keeping;
+    bool is_keeping; /* `keeping` is on its way there */
+    struct bw_instant keep_after; /* the disk refused: not before this */
     /* renewals */
     struct bw_renewals renewals;
     struct bw_instant sync_at; /* the next */
     struct bw_instant sync_sent; /* the newest */
     bool has_sent;
     struct bw_exchanges exchanges;
-    struct bw_instant leader_heard;
+    struct bw_instant leader_contact;
     /* the state on its way to the disk: whatever waits while a write is under way goes with the next
      * one, for all groups at once */
     bool is_saving;

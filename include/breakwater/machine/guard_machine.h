@@ -24,7 +24,7 @@ struct bw_guarded {
     uint32_t number;        /* in the order in which they were added, from 0 */
     struct bw_guarded *next;
     struct bw_instant wake_at;
-    struct bw_enforcing_place enforcing;
+    struct bw_enforcing_group enforcing;
     /* Of what was found as the guard began. */
     struct bw_id armed_by;       /* cluster of the epoch that its mirror had; none: it had none */
     struct bw_guard_memory kept; /* as it was on the disk */
@@ -34,6 +34,9 @@ struct bw_guarded {
     bool is_saving; /* asked for, and not answered */
     bool is_saved;  /* written: to be answered */
     bool is_saved_well;
+    /* its scripts and limits */
+    uint32_t config_number;                          /* grows as they change (machine/guard_found.h) */
+    uint32_t run_config_number[BW_GUARD_SLOT_COUNT]; /* with which its newest run was begun */
     /* runs */
     bool has_ended[BW_GUARD_SLOT_COUNT]; /* its end is to be told */
     bool look_waits;                     /* `look` has not begun: its SPAWNED comes later */
@@ -112,7 +115,7 @@ struct bw_guard_machine {
     /* the step under way */
     struct bw_guard_turn turn;
     struct bw_guarded *stepping; /* NULL: none is */
-    bool is_step_untold;
+    bool is_step_unsent;
     struct bw_guard_seen before;
     struct bw_guard_action late_look; /* a look that has waited, as it is handed out */
     /* deadlines */

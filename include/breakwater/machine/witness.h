@@ -14,6 +14,7 @@
 #define BW_WITNESS_SYNCS_MAX 256 /* that wait; of more, each is answered without a confirmation */
 #define BW_WITNESS_POLLS_MAX 256 /* that wait; more are refused */
 #define BW_WITNESS_POLL_MS_MAX 60000
+#define BW_WITNESS_BARRIER_APART UINT64_MAX /* no number: one that somebody waits for alone */
 /* So long a sync waits for a proof; then it is answered without a confirmation. */
 #define BW_WITNESS_PROOF_MS 3000
 /* So long for the leader's answer; then it is a follower's. */
@@ -55,6 +56,8 @@ enum bw_witness_refusal {
     BW_WITNESS_REFUSES_TOO_EARLY,  /* this witness does not know yet which cluster it belongs to */
     BW_WITNESS_REFUSES_CLUSTER,    /* the agent belongs to another one */
     BW_WITNESS_REFUSES_GENERATION, /* it knows a newer generation: this witness was left behind (3.9) */
+    BW_WITNESS_REFUSES_AGENT_LEVEL, /* the agent is older than what the cluster uses (5.3) */
+    BW_WITNESS_REFUSES_GUARD_LEVEL, /* likewise its guard */
     BW_WITNESS_REFUSES_WAIT,       /* a poll for longer than BW_WITNESS_POLL_MS_MAX */
     BW_WITNESS_REFUSES_POLLS,      /* BW_WITNESS_POLLS_MAX wait already */
 };
@@ -72,6 +75,21 @@ enum bw_witness_event_kind {
     BW_WITNESS_EVENT_POLL,        /* `call`, of an agent */
     BW_WITNESS_EVENT_RELAYED,     /* result of RELAY: `ok` if the leader has answered */
     BW_WITNESS_EVENT_GONE,        /* nobody waits for the answer to `call` any more */
+    BW_WITNESS_EVENT_BEHIND,      /* `peer` stands still behind what was committed: another leader finds
+                                     out what it has lost, and sends it again */
+    BW_WITNESS_EVENT_LEAVE,       /* it is asked to end, perhaps again */
+};
+
+struct bw_witness_machine;
+
+/* Who waits for the outcome of a command, in memory of its own until then. BW_OK: it was applied as entry
+ * `index`, and `applied` says what it did (also: nothing). BW_ERR_UNKNOWN: leadership was lost on the
+ * way, it may commit yet. BW_ERR_LIMIT: a majority is short of disk, it was not taken. `applied` is NULL
+ * unless BW_OK, and for a proof (bw_witness_machine_prove). Called from within the step that ENDED is, and may
+ * propose. */
+struct bw_proposer {
+    void (*on_done)(struct bw_witness_machine *machine, struct bw_proposer *proposer,
+                    enum bw_err err, uint64_t index, const struct bw_applied *applied);
 };
 
 /* What is on its way through the log. Whoever drives it keeps a copy, which comes back with ENDED. */
@@ -80,7 +98,7 @@ struct bw_witness_request {
     enum bw_command_kind command; /* likewise */
     uint64_t term;                /* in which it was asked for */
     uint64_t barrier;             /* of BARRIER: number of the proof; 0: it is a command */
-    void *ticket;                 /* who waits for the outcome: bw_witness_machine_propose */
+    struct bw_proposer *proposer; /* who waits for the outcome; NULL: nobody does */
 };
 
 struct bw_witness_event {
@@ -92,6 +110,7 @@ struct bw_witness_event {
     uint64_t index;  /* ENDED, of a command */
     struct bw_witness_call *call; /* SYNC POLL RELAYED GONE */
     bool ok;                      /* RELAYED */
+    uint64_t peer;                /* BEHIND: id of that witness */
 };
 
 /* ---- what it asks for ------------------------------------------------------------------------- */
@@ -112,9 +131,14 @@ enum bw_witness_action_kind {
     BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`. `is_new_way`:
                                       the first by its way (3.5) */
     BW_WITNESS_ACTION_UNCONFIRMED, /* nothing to do: one that has waited for the leader's proof */
+    BW_WITNESS_ACTION_APPLIED,     /* `apply` is over (witness_operator.h), and the driver's again */
+    BW_WITNESS_ACTION_TRANSFER,    /* leadership to whom Raft chooses, because of `peer` (0: to leave). An
+                                      error: nobody takes it now. Else NOT_LEADING may follow */
+    BW_WITNESS_ACTION_END,         /* nothing keeps it any more: whoever drives it closes it, after the
+                                      step */
 };
 
-/* All pointers but `call` are the machine's, good until emit returns. */
+/* All pointers but `call` and `apply` are the machine's, good until emit returns. */
 struct bw_witness_action {
     enum bw_witness_action_kind kind;
     const struct bw_witness_request *request;
@@ -128,6 +152,8 @@ struct bw_witness_action {
     enum bw_witness_refusal refusal;
     const struct bw_sync_group *said;
     bool is_new_way;
+    struct bw_apply *apply;
+    uint64_t peer;
 };
 
 /* Who drives it. */
@@ -157,6 +183,7 @@ struct bw_witness_founding {
 struct bw_witness_setup {
     struct bw_witness_driver driver;
     const char *name; /* of this witness; copied */
+    uint32_t feature_level;    /* the newest that its program knows (5.3) */
     struct bw_group *groups;   /* zeroed, group_max of them; kept, like the next two. A place without a
                                   group is never touched */
     struct bw_watch *watches;
@@ -173,6 +200,7 @@ struct bw_witness_note {
 struct bw_witness_machine {
     struct bw_witness_driver driver;
     char name[BW_NAME_MAX + 1];
+    uint32_t feature_level; /* the newest that it knows */
     struct bw_witness_founding founding;
     struct bw_member members[BW_WITNESSES_MAX];
     uint32_t member_count;
@@ -195,6 +223,9 @@ struct bw_witness_machine {
     uint32_t poll_count;
     struct bw_sync_answer answer;  /* the one under way, with room for answer_group_max groups */
     uint32_t answer_group_max;
+    /* its end */
+    bool is_leaving;                 /* it has handed over, and waits for another leader */
+    struct bw_instant leaving_until; /* at the latest */
     bool is_stepping;
     bool is_closed;
 };
@@ -205,6 +236,11 @@ void bw_witness_machine_init(struct bw_witness_machine *machine,
 /* Before the log is read. */
 void bw_witness_machine_set_founding(struct bw_witness_machine *machine,
                                      const struct bw_witness_founding *founding);
+/* May a running witness take these members in place of those that it has? Addresses may change. Who the
+ * witnesses are may not: BW_ERR_REFUSED. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_judge_members(const struct bw_witness_machine *machine,
+                                                           const struct bw_member *members,
+                                                           uint32_t count, struct bw_diag *diag);
 /* The members of the witness file, this one among them: before the log is read, and whenever an address of
  * theirs has changed. Copied; at most BW_WITNESSES_MAX. */
 void bw_witness_machine_set_members(struct bw_witness_machine *machine,
@@ -215,7 +251,8 @@ void bw_witness_machine_step(struct bw_witness_machine *machine,
 bool bw_witness_machine_is_unsettled(const struct bw_witness_machine *machine);
 /* Step with WAKE when both clocks have reached this, if nothing happens before. */
 struct bw_instant bw_witness_machine_wake_at(const struct bw_witness_machine *machine);
-/* Nothing is decided, proposed or answered any more, and steps do nothing but end what waits with GONE. */
+/* Nothing is decided, proposed or answered any more, and steps do nothing but end what waits with GONE or
+ * ENDED. */
 void bw_witness_machine_close(struct bw_witness_machine *machine);
 
 /* The member that leads, as far as this one knows; itself only once it may act. NULL: unknown. */
@@ -240,15 +277,20 @@ BW_MUST_CHECK enum bw_err bw_witness_machine_restored(struct bw_witness_machine 
 const struct bw_applied *bw_witness_machine_applied(const struct bw_witness_machine *machine,
                                                     uint64_t index);
 
-/* ---- orders of people: outside of a step ---- */
+/* Submits a barrier of its own. BW_OK: `proposer` hears exactly once, as of a command: BW_OK if this witness
+ * still led in the same term after this call, and has applied all that was committed before it (3.2.2). Else
+ * BW_ERR_NOT_LEADER, or what BARRIER is refused with, and nothing follows. */
+BW_MUST_CHECK enum bw_err bw_witness_machine_prove(struct bw_witness_machine *machine,
+                                                   struct bw_proposer *proposer);
 
-/* Submits `command`; `by` and `unix_ms` are filled in where empty. BW_OK: its request, with `ticket`,
- * ends once. Otherwise nothing was submitted: BW_ERR_NOT_LEADER, and what SUBMIT is refused with. */
+/* ---- what operators order: witness_operator.h, and beneath it ---- */
+
+/* Submits `command`; `by` and `unix_ms` are filled in where empty. BW_OK: `proposer` (may be NULL) hears of
+ * the outcome exactly once, never from within this call, also after the machine was closed. Otherwise
+ * nothing was submitted: BW_ERR_NOT_LEADER, and what SUBMIT is refused with. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_propose(struct bw_witness_machine *machine,
-                                                     const struct bw_command *command, void *ticket,
+                                                     const struct bw_command *command,
+                                                     struct bw_proposer *proposer,
                                                      struct bw_diag *diag);
-/* A wish (bw_witness_ask): noted, and decided about at the next SETTLE. */
-BW_MUST_CHECK enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
-                                                 const struct bw_wish *wish, struct bw_diag *diag);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include <breakwater/base/diag.h>
 #include <breakwater/base/instant.h>
+#include <breakwater/net/revoked.h>
 #include <breakwater/net/roles.h>
 
 #define BW_CREDENTIALS_FILE_BYTES_MAX (256 * 1024)
@@ -30,6 +31,14 @@ BW_MUST_CHECK enum bw_err bw_credentials_load(const char *ca_path, const char *i
 /* Accepts NULL. Wipes the key from memory. */
 void bw_credentials_free(struct bw_credentials *credentials);
 
+/* Whatever is made of `credentials` from now on accepts no certificate that one of `entries` means:
+ * errors as of bw_revoked_new, and then nothing has changed. */
+BW_MUST_CHECK enum bw_err bw_credentials_revoke(struct bw_credentials *credentials,
+                                                const char *const *entries, size_t count,
+                                                struct bw_diag *diag);
+/* NULL: nothing is. Owned by `credentials`. */
+struct bw_revoked *bw_credentials_revoked(const struct bw_credentials *credentials);
+
 /* Who we are. */
 const struct bw_identity *bw_credentials_identity(const struct bw_credentials *credentials);
 
@@ -39,6 +48,25 @@ BW_MUST_CHECK enum bw_err bw_credentials_check(const struct bw_credentials *cred
                                                const char *cluster, unsigned roles,
                                                struct bw_wall now, struct bw_diag *diag);
 
+/* What a daemon's own certificate has to be, by its configuration. */
+struct bw_own_certificate {
+    const char *ca, *identity;
+    const char *const *revoked;
+    uint32_t revoked_count;
+    const char *cluster;
+    enum bw_role role;      /* AGENT or WITNESS */
+    const char *site, *name; /* `site`: "" of a witness */
+};
+/* BW_ERR_REFUSED when others can change one of the two files (os/path_owner.h): they would choose whom this
+ * process believes, or as whom it speaks. */
+BW_MUST_CHECK enum bw_err bw_credentials_check_owners(const char *ca_path, const char *identity_path,
+                                                      struct bw_diag *diag);
+/* Looks whose the files are, loads, revokes, checks at `now`, and compares the names: BW_ERR_AUTH, with what to do next. */
+BW_MUST_CHECK enum bw_err bw_credentials_load_own(const struct bw_own_certificate *own,
+                                                  struct bw_wall now,
+                                                  struct bw_credentials **out_credentials,
+                                                  struct bw_diag *diag);
+
 /* First instant at which the certificate is not valid any more. */
 struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
 /* Whole seconds left at `now`, rounded down; 0 once it has ended, and in its last second. A
@@ -46,6 +74,8 @@ struct bw_wall bw_credentials_expiry(const struct bw_credentials *credentials);
 uint64_t bw_credentials_left_s(const struct bw_credentials *credentials, struct bw_wall now);
 /* Whole days left at `now`, rounded down; negative when expired. */
 int64_t bw_credentials_days_left(const struct bw_credentials *credentials, struct bw_wall now);
+/* When a daemon warns: the least of 30, 7, 1 and 0 days that is more than `days`; INT64_MAX: it does not. */
+int64_t bw_credentials_threshold(int64_t days);
 
 /* The three parts as PEM text, for libraries that take text (libcurl's blobs). Owned by
  * `credentials`; the chain begins with our own certificate. */

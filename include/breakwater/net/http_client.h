@@ -22,7 +22,7 @@
 #include <breakwater/net/credentials.h>
 #include <breakwater/obs/log.h>
 
-#define BW_HTTP_EXCHANGES_MAX 32 /* in flight, per client */
+#define BW_HTTP_EXCHANGES_MAX 48 /* in flight, per client */
 #define BW_HTTP_URL_BYTES_MAX 2047
 
 struct bw_http_exchange; /* one request and its answer; opaque */
@@ -36,6 +36,8 @@ struct bw_http_client {
     bool is_closing;
     unsigned handle_count;              /* of the loop, not yet closed */
     struct bw_http_identity *identity;  /* NULL until set */
+    uint64_t trust;                     /* number of what new connections are made with */
+    uint64_t trust_ends_ms; /* the loop's time: the first server's certificate has ended */
     struct bw_http_exchange *exchanges; /* in flight, newest first */
     size_t exchange_count;
     void (*on_closed)(void *user);
@@ -79,8 +81,10 @@ BW_MUST_CHECK enum bw_err bw_http_client_init(struct bw_http_client *client, uv_
                                               struct bw_log *log, struct bw_diag *diag);
 
 /* Set, or replace at run time, who we are and whom we trust; copies what it needs. Requests begun
- * before go on with the old credentials; later ones open new connections if anything differs.
- * BW_ERR_NOMEM: the old ones stay. */
+ * before go on with the old credentials where the server's certificate is trusted still, and end
+ * with BW_ERR_AUTH where it is not; later ones open new connections if anything differs, and once
+ * the certificate of a server has ended. on_done may be called before this returns. BW_ERR_NOMEM:
+ * the old ones stay. */
 BW_MUST_CHECK enum bw_err bw_http_client_set_credentials(struct bw_http_client *client,
                                                          const struct bw_credentials *credentials,
                                                          struct bw_diag *diag);

@@ -3,9 +3,9 @@
  *
  * Order of judgement, each an error answer after which the connection closes: the request line and
  * head (400, 414, 431, 505), no usable certificate where one is needed (401, also for unknown
- * paths), path (404), method (405), role (403), body (411, 413, 417). Only then the body is read,
- * and the handler runs. One request at a time per connection: what a peer sends before it has its
- * answer is thrown away, and the connection closes after that answer.
+ * paths), path (404), method (405), role (403), what it is about (`may`: 403), body (411, 413, 415,
+ * 417). Only then the body is read, and the handler runs. One request at a time per connection: what a peer sends before it has
+ * its answer is thrown away, and the connection closes after that answer.
  *
  * SIGPIPE must be ignored by the program. */
 #ifndef BW_NET_HTTP_SERVER_H
@@ -40,6 +40,9 @@ struct bw_http_request {
     const uint8_t *body;
     size_t body_size;
     const struct bw_identity *peer; /* NULL: no certificate, or none of ours (open routes only) */
+    /* What its certificate says, of whatever cluster; NULL: nothing of ours. For logs alone. */
+    const struct bw_identity *named;
+    const struct x509_st *certificate; /* NULL: none, or it names nobody */
     const char *remote;             /* "ADDRESS:PORT" */
     struct bw_instant received;     /* read from `clock` after the last byte was read */
 };
@@ -54,11 +57,34 @@ typedef void bw_http_handler(struct bw_http_request *request, void *user);
 #define BW_HTTP_KEEPS_SEAT (1u << 16)
 _Static_assert(BW_ROLES_ANY < BW_HTTP_KEEPS_SEAT, "no role's bit");
 
+/* Beside `roles`: the request says that it is application/json, or gets 415. No page of another
+ * site can have a browser say that without being asked first (fetch.spec.whatwg.org,
+ * "CORS-safelisted"). */
+#define BW_HTTP_JSON (1u << 17)
+
+/* What of the cluster a route shows or changes: by this those are judged who may speak for some groups
+ * only. Each route says it: a table without does not compile, and a server does not open with UNSAID. */
+enum bw_http_about {
+    BW_HTTP_ABOUT_UNSAID,
+    BW_HTTP_ABOUT_NOTHING, /* no group, and nothing of the cluster: is this program well? */
+    BW_HTTP_ABOUT_SELF,    /* the caller's own: agents and witnesses */
+    BW_HTTP_ABOUT_GROUP,   /* the group in segments[0] */
+    BW_HTTP_ABOUT_GROUPS,  /* several: the handler leaves out, or refuses, what is not the caller's */
+    BW_HTTP_ABOUT_CLUSTER, /* the cluster as a whole */
+};
+
 struct bw_http_route {
     const char *method;  /* "GET" (answers HEAD too), "POST", "PUT", "DELETE" */
     const char *pattern; /* "/v1/groups/{name}/history": a whole segment is fixed or {…} */
-    unsigned roles;      /* BW_ROLE_BIT set, or BW_HTTP_OPEN; BW_HTTP_KEEPS_SEAT */
+    unsigned roles;      /* BW_ROLE_BIT set, or BW_HTTP_OPEN; BW_HTTP_KEEPS_SEAT, BW_HTTP_JSON */
+    enum bw_http_about about;
     bw_http_handler *handler;
+};
+
+/* Why a caller may not, in words; "" for no hint. */
+struct bw_http_refused {
+    char error[256];
+    char hint[256];
 };
 
 /* Why a connection had to make room. X(NAME, word, text) */
@@ -66,7 +92,8 @@ struct bw_http_route {
     X(ROOM, "room", "closed to make room for another connection")                                  \
     X(IDENTITY, "identity", "closed: this identity has too many connections")                      \
     X(PEOPLE, "people", "closed: operators and viewers have too many connections")                 \
-    X(SLOW, "slow", "closed: read too slowly, and newer answers need the memory")
+    X(SLOW, "slow", "closed: read too slowly, and newer answers need the memory")                  \
+    X(UNTRUSTED, "untrusted", "closed: its certificate counts no more")
 enum bw_http_eviction {
 #define X(name, word, text) BW_HTTP_EVICTION_##name,
     BW_HTTP_EVICTION_LIST(X)
@@ -83,8 +110,17 @@ struct bw_http_server_config {
     const struct bw_http_route *routes; /* borrowed for the server's life */
     size_t route_count;
     struct bw_instant (*clock)(void *user);
+    /* Once the role has the right: whether this caller may what the route is about. False: 403 with what
+     * `out_refused` says. The request has no body yet. NULL: the role is enough. */
+    bool (*may)(const struct bw_http_request *request, struct bw_http_refused *out_refused,
+                void *user);
     /* After each answer, errors included; request->route is NULL if none was found. May be NULL. */
     void (*on_answered)(const struct bw_http_request *request, int status, void *user);
+    /* Before an error answer of the server's own, by bw_http_respond_error, or of a handler that calls
+     * bw_http_tell_refused. The request is as far as it was read; its route is NULL if none was found.
+     * May be NULL. */
+    void (*on_refused)(const struct bw_http_request *request, int status, const char *error,
+                       void *user);
     /* A peer that did not get through the handshake, and why. May be NULL. */
     void (*on_handshake_failed)(const char *remote, enum bw_err why, const char *text, void *user);
     /* A connection was closed because it took the place of others; `identity` NULL: a stranger's.
@@ -127,8 +163,9 @@ uint16_t bw_http_server_port(const struct bw_http_server *server);
 unsigned bw_http_server_connections(const struct bw_http_server *server);
 struct bw_http_counters bw_http_server_counters(const struct bw_http_server *server);
 
-/* New connections use `context` (kept) from now on. Old ones keep their identity, and close when
- * they are `old_connection_ms` old: at once if idle, else after the answer they wait for. */
+/* New connections use `context` (kept) from now on. Old ones whose certificate it does not accept
+ * close at once (BW_HTTP_EVICTION_UNTRUSTED). The others keep their identity, and close when they
+ * are `old_connection_ms` old: at once if idle, else after the answer they wait for. */
 void bw_http_server_set_context(struct bw_http_server *server, struct ssl_ctx_st *context);
 
 /* ---- for handlers ---- */
@@ -166,6 +203,9 @@ void bw_http_server_drop_readers(struct bw_http_server *server, const struct bw_
 /* {"error":TEXT,"hint":HINT}; hint NULL: without. Texts are escaped, each cut at 512 bytes. */
 void bw_http_respond_error(struct bw_http_request *request, int status, const char *error,
                            const char *hint);
+
+/* For a handler with error answers of its own form: calls on_refused. */
+void bw_http_tell_refused(const struct bw_http_request *request, int status, const char *error);
 
 struct bw_http_later {
     /* The client is gone, or the server closes: never answer this request. Exactly once, and only

@@ -66,6 +66,24 @@ struct bw_pki_certificate {
     size_t sans_count;
 };
 
+/* What was renewed, and what it replaces. */
+struct bw_pki_renewed {
+    char identity[BW_PKI_SAN_MAX + 1];
+    char old_serial[2 * 20 + 1]; /* hex: as `revoked` takes it */
+    int64_t old_not_after_s;
+    int64_t not_after_s;
+};
+
+/* Replace the certificate and key in `file` by new ones of the same identity and alternative names, from the CA in
+ * `dir`, valid for `days` (0: as long as the old one was). The file is the old one or the new one, whole, and stays
+ * its owner's; a link stays a link. One that has ended is renewed too.
+ *
+ * BW_ERR_REFUSED: no CA in ca.pem has issued it, so it is another cluster's, or that file lacks the old CA while the
+ * new one replaces it. BW_ERR_INVALID: it is a CA, has no identity, or the CA ends before. Then nothing has
+ * changed. */
+BW_MUST_CHECK enum bw_err bw_pki_renew(const char *dir, const char *file, unsigned days,
+                                       struct bw_pki_renewed *out_renewed, struct bw_diag *diag);
+
 struct bw_pki_file {
     bool has_key;        /* a private key that belongs to the first certificate */
     bool key_is_exposed; /* there is a private key, and group or others can read the file */

@@ -13,9 +13,9 @@ enum bw_tls_context_kind {
     BW_TLS_CLIENT,          /* shows our certificate, requires the server's */
 };
 
-/* A peer's certificate is accepted when one of our CAs issued it, for this use, and it is valid
- * now. *Who* it names is the caller's to judge (roles.h). Copies what it needs from `credentials`.
- * Give back with bw_tls_context_free. */
+/* A peer's certificate is accepted when one of our CAs issued it, for this use, it is valid now,
+ * and it is not revoked. *Who* it names is the caller's to judge (roles.h). Copies what it needs
+ * from `credentials`. Give back with bw_tls_context_free. */
 BW_MUST_CHECK enum bw_err bw_tls_context_new(const struct bw_credentials *credentials,
                                              enum bw_tls_context_kind kind,
                                              struct ssl_ctx_st **out_context, struct bw_diag *diag);

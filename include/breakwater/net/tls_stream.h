@@ -82,6 +82,12 @@ void bw_tls_stream_resume(struct bw_tls_stream *stream);
 /* One deadline, counted from now; 0: none. Ignored during dial and handshake. */
 void bw_tls_stream_set_deadline(struct bw_tls_stream *stream, uint32_t ms);
 
+/* Whom we trust has changed: `context` judges the peer's certificate anew, and the stream is closed
+ * with BW_ERR_AUTH when it would not be accepted any more. One that is not ready yet is closed with
+ * BW_ERR_CANCELED; whoever dialed it dials again. Apart from that, a stream closes by itself with
+ * BW_ERR_AUTH when its peer's certificate ends, by the time that has passed since the handshake. */
+void bw_tls_stream_judge(struct bw_tls_stream *stream, struct ssl_ctx_st *context);
+
 /* Ends in good order: no more on_data; what is queued is sent, then our end of stream; what the
  * peer still sends is thrown away until it closes, so that a reset cannot overtake our last words.
  * At most BW_STREAM_FLUSH_MS for the first and BW_STREAM_LINGER_MS for the last part, then closed.
@@ -96,6 +102,8 @@ void bw_tls_stream_close(struct bw_tls_stream *stream, enum bw_err why, const ch
 /* The peer's identity; NULL before on_ready, without a certificate, or when its certificate names
  * none. Owned by the stream. */
 const struct bw_identity *bw_tls_stream_peer(const struct bw_tls_stream *stream);
+/* What the peer showed in the handshake; NULL as above, or if it showed none. Owned by the stream. */
+const struct x509_st *bw_tls_stream_peer_certificate(const struct bw_tls_stream *stream);
 /* True after a handshake in which the peer showed a certificate that we trust. */
 bool bw_tls_stream_has_certificate(const struct bw_tls_stream *stream);
 /* "ADDRESS:PORT" of the peer ("unknown" before the dial has succeeded). Owned by the stream. */

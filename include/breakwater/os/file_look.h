@@ -1,4 +1,5 @@
-/* file_look.h - what a file looked like: another look means that it was replaced, or written again. */
+/* file_look.h - what a file looked like: another look means that it was replaced, written again, or
+ * given to somebody else: what others can change is not believed, and a chmod may be what mends it. */
 #ifndef BW_OS_FILE_LOOK_H
 #define BW_OS_FILE_LOOK_H
 
@@ -7,6 +8,7 @@
 
 struct bw_file_look {
     uint64_t device, inode, size;
+    uint32_t mode, user, group;
     int64_t modified_ns;
 };
 

@@ -11,6 +11,8 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
 
+#define BW_CGROUP_ROOT_BYTES 256
+
 struct bw_cgroup {
     char path[512]; /* absolute; "" when not open */
 };
@@ -25,6 +27,11 @@ BW_MUST_CHECK enum bw_err bw_cgroup_open(struct bw_cgroup *cgroup, const char *t
  * too: then only list and signal work, in rounds. BW_ERR_NOT_FOUND: there is no such cgroup. */
 BW_MUST_CHECK enum bw_err bw_cgroup_find(struct bw_cgroup *cgroup, const char *control_group,
                                          struct bw_diag *diag);
+/* Where one is, or will be once it is made: below the nearest of those above it that exist. */
+BW_MUST_CHECK enum bw_err bw_cgroup_place(struct bw_cgroup *cgroup, const char *control_group,
+                                          struct bw_diag *diag);
+/* What systemd puts before each of its units' cgroups: "" but in a container that sees its host's. */
+void bw_cgroup_manager_root(char out_root[BW_CGROUP_ROOT_BYTES]);
 /* A sub-directory, made if missing. It may exist. */
 BW_MUST_CHECK enum bw_err bw_cgroup_open_below(struct bw_cgroup *cgroup,
                                                const struct bw_cgroup *parent, const char *name,

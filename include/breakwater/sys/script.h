@@ -6,8 +6,8 @@
  * before execve the child reads the clocks again and gives up if `not_after` has come.
  *
  * The script gets: this process's environment without BREAKWATER_*, then `env`; stdin from
- * /dev/null; a session of its own; default signals, umask 022, no descriptors but 0, 1, 2; our
- * working directory. A file that is not executable, or executable but no program (no `#!`), is
+ * /dev/null; a session of its own; default signals, umask 022, limits as ours were
+ * given to us, no descriptors but 0, 1, 2; our working directory. A file that is not executable, or executable but no program (no `#!`), is
  * given to bash, else to sh. Loop rule: all calls on the loop's thread. */
 #ifndef BW_SYS_SCRIPT_H
 #define BW_SYS_SCRIPT_H
@@ -98,7 +98,7 @@ struct bw_script_spec {
         *reach;              /* kept until on_end; NULL: a tool of ours, its process group only */
     enum bw_reach_slot slot; /* one run at a time in each: ending a run ends the slot */
     enum bw_script_leftovers leftovers;
-    bool refuses_writable;  /* a script that others can change (script_owner.h) is not run: NOT_STARTED */
+    bool refuses_writable;  /* a script that others can change (path_owner.h) is not run: NOT_STARTED */
     /* Of the bytes that are there just before the script runs: asked by the child, which may hang over it;
      * async-signal-safe. NULL: nobody asks. With `refuses_other` the script runs only where it is
      * `wanted_digest`; else NOT_STARTED. */

@@ -14,6 +14,7 @@
 #include <breakwater/base/diag.h>
 #include <breakwater/base/err.h>
 #include <breakwater/base/limits.h>
+#include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/script.h>
 
 #define BW_UNIT_NAME_BYTES   256 /* systemd's own limit, with the NUL */
@@ -21,24 +22,28 @@
 
 enum bw_unit_activity {
     BW_UNIT_UNKNOWN, /* not seen, not loaded, or a word that we do not know: never counts as down */
-    BW_UNIT_UP,      /* active, or on its way up or down */
-    BW_UNIT_DOWN,    /* inactive or failed, and no process is left in its cgroup */
+    BW_UNIT_UP,      /* active, or on its way up or down; or systemd has a job for it that has not begun */
+    BW_UNIT_DOWN,    /* inactive or failed, no job, and no process is left in its cgroup */
 };
 
 #define BW_UNIT_AGAIN_BYTES 80
 
 struct bw_unit {
     char name[BW_UNIT_NAME_BYTES];
-    char cgroup[BW_UNIT_CGROUP_BYTES]; /* ControlGroup, the last one known; "" before */
+    /* ControlGroup, the last one known; of a unit that was not up yet, where its slice will have it; "" before */
+    char cgroup[BW_UNIT_CGROUP_BYTES];
+    char slice[BW_UNIT_NAME_BYTES]; /* private: Slice, as seen last */
+    char id[BW_UNIT_NAME_BYTES];    /* private: Id, as seen last: what `name` stands for */
     enum bw_unit_activity activity;    /* by the last look */
     char again[BW_UNIT_AGAIN_BYTES];   /* private, see bw_unit_comes_again */
     bool is_loaded;                    /* private: only then its activity means anything */
+    bool has_job;                      /* private: what is ordered may begin yet */
 };
 
 /* Takes one line KEY=VALUE of `systemctl show` with BW_UNIT_PROPERTIES; what it does not know changes nothing. */
 void bw_unit_take_line(struct bw_unit *unit, const char *line, size_t bytes);
 #define BW_UNIT_PROPERTIES                                                                    \
-    "--property=LoadState,ActiveState,ControlGroup,Restart,RestartForceExitStatus,TriggeredBy," \
+    "--property=Id,LoadState,ActiveState,Job,ControlGroup,Slice,Restart,RestartForceExitStatus,TriggeredBy," \
     "UpheldBy,OnFailure,OnSuccess,OnFailureOf,OnSuccessOf"
 /* What may make systemd start it again by itself after it was ended by TERM, KILL or itself, as its file
  * says it ("Restart=on-failure"); NULL: nothing. */
@@ -63,6 +68,7 @@ struct bw_units {
     const char *systemctl; /* kept; tests put their own here */
     struct bw_unit units[BW_UNITS_MAX];
     size_t count;
+    char root[BW_CGROUP_ROOT_BYTES]; /* of what systemd names as cgroups */
     uint64_t limit_ns; /* for one call */
     struct bw_units_call look;
     struct bw_units_call signal;
@@ -91,9 +97,9 @@ const struct bw_unit *bw_units_that_comes_again(const struct bw_units *units);
 BW_MUST_CHECK enum bw_err bw_units_signal(struct bw_units *units, int signal,
                                           bw_units_on_done on_done, void *user,
                                           struct bw_diag *diag);
-/* One round of SIGKILL to the cgroups that the last look named, at once and without systemd: for
- * the last moment of a fence, when systemd may hang. BW_ERR_UNKNOWN: of a unit no cgroup is known.
- */
+/* One round of SIGKILL to the cgroups in which they are, or would be if they had come up since the last look, at
+ * once and without systemd: for the last moment of a fence, when systemd may hang. BW_ERR_UNKNOWN: of a unit no
+ * cgroup is known. */
 BW_MUST_CHECK enum bw_err bw_units_kill_now(const struct bw_units *units, struct bw_diag *diag);
 /* The processes in those cgroups, now: at most `pids_max` pids, and how many there are. */
 BW_MUST_CHECK enum bw_err bw_units_list(const struct bw_units *units, pid_t *out_pids,

@@ -13,25 +13,22 @@
 
 struct bw_worker; /* on the heap: a thread that hangs outlives whoever began it */
 
-/* `on_done` runs on the loop, once for each job. BW_ERR_NOMEM, BW_ERR_IO: there is no thread. */
+/* With a job of its own: `job_bytes` of zeroes, which are freed with the worker, by whoever lets go of it last;
+ * of a thread that hangs that is the thread. `on_done` runs on the loop, each time the job is done. `clear` frees
+ * what a job that nobody gets back still holds, on either thread; NULL: such a job holds nothing. BW_ERR_NOMEM,
+ * BW_ERR_IO: there is no thread. */
 BW_MUST_CHECK enum bw_err bw_worker_open(struct bw_worker **out_worker, uv_loop_t *loop,
+                                         size_t job_bytes, void (*clear)(void *job),
                                          void (*on_done)(void *job, void *user), void *user,
                                          struct bw_diag *diag);
-/* The same with a job of its own: `job_bytes` of zeroes, which are freed with the worker, by whoever lets go
- * of it last; of a thread that hangs that is the thread. `clear` frees what a job that nobody gets back still
- * holds, on either thread; NULL: such a job holds nothing. */
-BW_MUST_CHECK enum bw_err bw_worker_open_with_job(struct bw_worker **out_worker, uv_loop_t *loop,
-                                                  size_t job_bytes, void (*clear)(void *job),
-                                                  void (*on_done)(void *job, void *user),
-                                                  void *user, struct bw_diag *diag);
 /* To be filled, then begun with. The caller's while it is not busy. */
 void *bw_worker_job(struct bw_worker *worker);
-/* `work` runs on the thread with `job`, which is the worker's until on_done gets it back. One at a time: not
+/* `work` runs on the thread with the job, which is the worker's until on_done gets it back. One at a time: not
  * while it is busy. */
-void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job), void *job);
+void bw_worker_begin(struct bw_worker *worker, void (*work)(void *job));
 bool bw_worker_is_busy(const struct bw_worker *worker);
-/* on_done is not called any more. True: a job is still at work, and `job` is never the caller's again. NULL is
- * accepted: it was not opened. */
+/* on_done is not called any more. True: it is still at work, and what its job works on must stay as it is. NULL
+ * is accepted: it was not opened. */
 bool bw_worker_close(struct bw_worker *worker);
 
 #endif

@@ -17,7 +17,8 @@
     X(KILLED)    /* enforcer: KILL went out to these */                                           \
     X(SUCCEED)   /* a later guard: these groups are known up to these epochs */                   \
     X(RELIEVE)   /* a later guard: that was all; KEPT follows */                                  \
-    X(KEPT)      /* enforcer: it goes on with those named here; none: it ends */
+    X(KEPT)      /* enforcer: it goes on with those named here; none: it ends */\
+    X(UNITS)     /* guard: `paths` are the cgroups in which the units of `orders[0].group` are, or come up */
 enum bw_enforcer_message_kind {
 #define X(name) BW_ENFORCER_MESSAGE_##name,
     BW_ENFORCER_MESSAGE_LIST(X)
@@ -34,6 +35,8 @@ enum bw_enforcer_means {
 };
 
 #define BW_ENFORCER_MEANS_MAX  128 /* descriptors of one group; a packet takes up to 253 */
+/* Of the cgroups of one group's units, as absolute paths, each with a NUL. */
+#define BW_ENFORCER_PATHS_BYTES 2048
 #define BW_ENFORCER_ORDER_BYTES (BW_NAME_MAX + 1 + 4 * 8)
 #define BW_ENFORCER_HEAD_BYTES  16
 #define BW_ENFORCER_FRAME_BYTES_MAX                                                                \
@@ -47,6 +50,8 @@ struct bw_enforcer_message {
     struct bw_enforcer_order orders[BW_ENFORCER_ORDERS_MAX]; /* OVER KILLED SUCCEED: group, epoch */
     uint32_t means_count;                                    /* REACH: as many as descriptors */
     enum bw_enforcer_means means[BW_ENFORCER_MEANS_MAX];
+    uint32_t path_bytes; /* UNITS */
+    char paths[BW_ENFORCER_PATHS_BYTES];
 };
 
 /* Returns its size. */

@@ -12,6 +12,7 @@
 
 #include <breakwater/core/guard.h>
 #include <breakwater/core/site.h>
+#include <breakwater/core/sync.h>
 
 #define BW_AGENT_STATE_BYTES_MAX (256 * 1024)
 #define BW_GUARD_FILE_BYTES_MAX  2048 /* memory and mirror */
@@ -44,6 +45,26 @@ BW_MUST_CHECK enum bw_err bw_agent_state_decode(const void *data, size_t size,
                                                 struct bw_diag *diag);
 /* Frees the groups of a decoded state; NULL and a zeroed state too. */
 void bw_agent_state_deinit(struct bw_agent_state *state);
+
+/* The members as a leader of this cluster told them last, in a file beside the agent's: whom to ask after a
+ * restart, never whom to believe. STATE_DIR/agent/CLUSTER.witnesses, framed by os/durable with these. Nothing
+ * that keeps a service safe rests on it: damaged it counts as none, and a release that does not know it leaves it
+ * alone. */
+#define BW_TOLD_MEMBERS_SUFFIX    ".witnesses"
+#define BW_TOLD_MEMBERS_MAGIC     "BWAM"
+#define BW_TOLD_MEMBERS_VERSION   2
+#define BW_TOLD_MEMBERS_BYTES_MAX (8 * 1024)
+struct bw_told_members {
+    struct bw_id cluster_id;
+    uint32_t member_count;
+    struct bw_member members[BW_WITNESSES_MAX]; /* by id, as they were told */
+};
+BW_MUST_CHECK enum bw_err bw_told_members_encode(const struct bw_told_members *told, void *out,
+                                                 size_t out_max, size_t *out_size,
+                                                 struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_told_members_decode(const void *data, size_t size,
+                                                 struct bw_told_members *out_told,
+                                                 struct bw_diag *diag);
 
 /* The guard's durable file of one group. */
 struct bw_guard_memory_file {

@@ -10,7 +10,7 @@
 struct bw_caller {
     char site[BW_NAME_MAX + 1]; /* "": free */
     char agent[BW_NAME_MAX + 1];
-    struct bw_instant heard;
+    struct bw_instant last_contact;
     char (*groups)[BW_NAME_MAX + 1]; /* of its newest sync; owned */
     uint32_t group_count;
 };

@@ -9,42 +9,54 @@
 
 #include <jansson.h>
 
+#include <breakwater/core/people.h>
 #include <breakwater/core/witness.h>
 #include <breakwater/witness/callers.h>
 
 /* A witness of the cluster, as the one that answers sees it. */
-struct bw_people_member {
+struct bw_operator_member {
     const char *name;
     const char *address;
     const char *failure_domain; /* "": nobody said */
     const char *role;           /* "leader", "follower", "candidate", "unknown" */
     uint64_t id;
     bool is_self;
-    bool is_heard; /* lately */
+    bool is_in_contact; /* lately */
 };
 
 /* One moment of one witness. All pointers are borrowed. */
-struct bw_people_view {
+struct bw_operator_view {
     const struct bw_witness *machine;
     const char *cluster;
     const char *self;           /* name of this witness */
     const char *leader;         /* NULL: none known */
     const char *leader_address; /* NULL with it */
     uint64_t term;
-    uint32_t voters_heard; /* this one included; a leader's only: 0 elsewhere */
+    uint32_t voters_in_contact; /* this one included; a leader's only: 0 elsewhere */
     uint32_t voters;
     uint32_t member_count;
-    struct bw_people_member members[BW_WITNESSES_MAX];
+    struct bw_operator_member members[BW_WITNESSES_MAX];
     const struct bw_callers *callers; /* NULL: not told */
+    struct bw_scope scope; /* no document has a group, or anything of one, that is not within it */
     struct bw_instant now;
     uint64_t certificate_left_s; /* of this witness's own, 0 once it has ended */
 };
+
+/* There is a group at that place, and it is within the view's scope. */
+bool bw_json_sees(const struct bw_operator_view *view, int group_index);
 
 #define BW_TIME_TEXT_BYTES 32
 /* "2026-01-06T09:14:02.123Z". */
 void bw_json_time(int64_t unix_ms, char out_text[BW_TIME_TEXT_BYTES]);
 /* A text that a peer wrote: what is no UTF-8 has `?` for each byte beyond ASCII. */
 json_t *bw_json_text(const char *text);
+/* `list` with `value` at its end; takes both, and gives NULL when memory is short, or was. */
+json_t *bw_json_append(json_t *list, json_t *value);
+/* `object` with all members of `more`; takes both, and gives NULL when memory is short, or was. */
+json_t *bw_json_merge(json_t *object, json_t *more);
+/* The text of `key`. False: there is none, or it does not fit. */
+bool bw_json_read_text(const json_t *object, const char *key, char *out, size_t size);
+json_t *bw_json_name_or_null(const char *name); /* NULL and "" are null */
 
 /* Text under construction: a document is written group by group, so that a thousand of them never
  * are in memory as values all at once. Zeroed at the beginning; free `text`. */
@@ -64,15 +76,13 @@ void bw_json_put_list(struct bw_json_buffer *buffer, json_t *head, const char *k
                       const void *user);
 
 /* breakwater.status/v1: see design 5.3. */
-void bw_json_status(const struct bw_people_view *view, struct bw_json_buffer *buffer);
-/* One group, as in the list of status. */
-json_t *bw_json_group(const struct bw_people_view *view, int place);
+void bw_json_status(const struct bw_operator_view *view, struct bw_json_buffer *buffer);
 /* breakwater.group/v1: {"group": as in status, "spec", "terms"}. */
-json_t *bw_json_group_document(const struct bw_people_view *view, int place);
+json_t *bw_json_group_document(const struct bw_operator_view *view, int group_index);
 /* breakwater.groups/v1: name, spec_version and spec of each. */
-void bw_json_groups(const struct bw_people_view *view, struct bw_json_buffer *buffer);
+void bw_json_groups(const struct bw_operator_view *view, struct bw_json_buffer *buffer);
 /* breakwater.history/v1, newest first, at most `count_max` entries; place -1: of all groups. */
-void bw_json_history(const struct bw_people_view *view, int place, size_t count_max,
+void bw_json_history(const struct bw_operator_view *view, int group_index, size_t count_max,
                      struct bw_json_buffer *buffer);
 /* One epoch: an entry of the history. `number` as in bw_group_history_at. */
 json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
@@ -80,15 +90,16 @@ json_t *bw_json_history_entry(const struct bw_group *group, uint32_t number);
  * site came back without the state that could give it back, "gate", "why", "way": the command that
  * ends it on a person's word, null where time does, "lease_may_live_ms", "vouched_by",
  * "vouched_text"}; null when no epoch is open. */
-json_t *bw_json_end(const struct bw_people_view *view, int place);
+json_t *bw_json_end(const struct bw_operator_view *view, int group_index);
 /* What a person must know before vouching that the holder's site is off: a list of sentences. */
-json_t *bw_json_end_facts(const struct bw_people_view *view, int place);
+json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index);
 /* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
-json_t *bw_json_explain(const struct bw_people_view *view, int place,
+json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision);
 /* breakwater.plan/v1: what `wish` would do, step by step, as things are. `decision` was made with
  * it. `err`: what became of the question, in words `why`; BW_ERR_EXISTS: there is nothing to do. */
-json_t *bw_json_plan(const struct bw_people_view *view, int place, const struct bw_wish *wish,
-                     const struct bw_decision *decision, enum bw_err err, const char *why);
+json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
+                     const struct bw_wish *wish, const struct bw_decision *decision,
+                     enum bw_err err, const char *why);
 
 #endif

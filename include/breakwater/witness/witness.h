@@ -8,26 +8,29 @@
 
 /* Makes the data directory of this founding member, once. `cluster_id` is the same on each founding
  * member: `witness init` on the first one prints it, the others are given it (--cluster-id), so that
- * a second cluster of the same name is never mistaken for this one. None: a new one is made.
+ * a second cluster of the same name is never mistaken for this one. None: a new one is made. `joins`: it is
+ * no founding member, but to be added to the cluster of that id.
  * BW_ERR_EXISTS when the directory holds anything. */
 BW_MUST_CHECK enum bw_err bw_witness_found(const struct bw_witness_config *config,
-                                           struct bw_id cluster_id, struct bw_id *out_cluster_id,
-                                           struct bw_diag *diag);
+                                           struct bw_id cluster_id, bool joins,
+                                           struct bw_id *out_cluster_id, struct bw_diag *diag);
 
 /* What another witness says of a new data directory for this one. */
 struct bw_witness_answer {
     char name[BW_NAME_MAX + 1];
-    bool has_answered; /* else it is silent, which proves nothing */
+    bool has_answered; /* else it has said nothing, which proves nothing */
+    bool is_there;     /* something listens at its address, whatever it says: it is not seen to be lost */
     bool refuses;
     struct bw_id cluster_id; /* its own, if it has answered */
     char text[256];          /* in words: "w2 TEXT" */
 };
 
-/* Asks each of the others, a few seconds at most, whether it knows this witness by another data
- * directory, or belongs to another cluster (`cluster_id` none: any). An error: nobody could be
- * asked, and why. */
+/* Asks each of `members` but this witness (at most BW_WITNESSES_MAX: those of the file, or of a roster), a few
+ * seconds at most, whether it knows this witness by another data directory, or belongs to another
+ * cluster (`cluster_id` none: any). An error: nobody could be asked, and why. */
 BW_MUST_CHECK enum bw_err bw_witness_ask_others(const struct bw_witness_config *config,
-                                                struct bw_id cluster_id,
+                                                const struct bw_witness_member_config *members,
+                                                uint32_t member_count, struct bw_id cluster_id,
                                                 struct bw_witness_answer answers[BW_WITNESSES_MAX],
                                                 uint32_t *out_count, struct bw_diag *diag);
 

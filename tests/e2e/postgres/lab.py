@@ -17,7 +17,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "support"))
 from cluster import WITNESSES, Cluster, begin_keeper, end_keeper, write_script, write_yaml  # noqa: E402
-from verdict import Skip, attempt, run  # noqa: E402
+from lacking import skip_lacking  # noqa: E402
+from verdict import attempt, run  # noqa: E402
 
 # Others than those that are shipped: to see that a broken one makes a test fail.
 SCRIPTS = pathlib.Path(os.environ.get("BREAKWATER_PG_SCRIPTS",
@@ -31,7 +32,7 @@ PEER = {"a": "b", "b": "a"}
 ELECTION_MS = 400
 TTL_MS, FENCE_MS, RENEW_MS, REQUEST_MS, MARGIN_MS = 9000, 3000, 500, 1000, 100
 assert TTL_MS - FENCE_MS >= 2 * RENEW_MS + REQUEST_MS + 4 * ELECTION_MS + 4 * MARGIN_MS
-CHECK_MS = 1000
+CHECK_MS = 2000
 
 POSTGRESQL_CONF = """
 listen_addresses = '*'
@@ -54,7 +55,7 @@ def find_postgres():
     found = [path for path in pathlib.Path("/usr/lib/postgresql").glob("*/bin")
              if (path / "pg_rewind").exists()]
     if not found:
-        raise Skip("no PostgreSQL server installed")
+        skip_lacking("postgres", "no PostgreSQL server installed")
     return max(found, key=lambda path: int(path.parent.name.split(".")[0]))
 
 

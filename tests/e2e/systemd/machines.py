@@ -168,6 +168,13 @@ class Lab(Cluster):
         for group in GROUPS:
             (self.work / "srv" / group).mkdir()
 
+    def usr_options(self, _node):
+        """How a machine gets this one's /usr, and breakwater."""
+        folders = ["/usr"] + [f"/{name}" for name in ("bin", "sbin", "lib", "lib64")
+                              if os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}")]
+        return [*(f"--bind-ro={folder}" for folder in folders),
+                f"--bind-ro={self.work}/local:/usr/local"]
+
     def power_on(self, node):
         self.plug_in(node)
         folders = [top / node for top in self.cgroups]
@@ -178,13 +185,10 @@ class Lab(Cluster):
             for folder in folders:
                 (folder / "cgroup.procs").write_text("0")
             os.setsid()
-        binds = [f"--bind-ro={path}" for path in
-                 ["/usr"] + [f"/{name}" for name in ("bin", "sbin", "lib", "lib64")
-                             if os.path.isdir(f"/{name}") and not os.path.islink(f"/{name}")]]
         with open(self.work / f"{node}.console", "ab") as log:
             self.programs[node] = subprocess.Popen(
-                ["systemd-nspawn", "-q", "-D", str(self.root(node)), *binds,
-                 f"--bind-ro={self.work}/local:/usr/local", f"--bind={self.work}/srv:/srv",
+                ["systemd-nspawn", "-q", "-D", str(self.root(node)), *self.usr_options(node),
+                 f"--bind={self.work}/srv:/srv",
                  f"--machine={self.netns(node)}",
                  f"--network-namespace-path=/run/netns/{self.netns(node)}",
                  "--register=no", "--keep-unit", "--console=pipe", "-b"],
@@ -296,7 +300,7 @@ class Lab(Cluster):
         self.write_groups(GROUPS, list(self.site_names.values()), lease_ttl=f"{TTL_MS}ms",
                           fence_timeout=f"{FENCE_MS}ms", renew_interval=f"{RENEW_MS}ms",
                           request_timeout=f"{REQUEST_MS}ms", margin=f"{MARGIN_MS}ms",
-                          retry_backoff="1s")
+                          retry_backoff="1s", on_lag="allow")  # nothing is replicated here
 
     def start_witness(self, name):
         with open(self.work / f"{name}.log", "ab") as log:

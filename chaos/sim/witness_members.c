@@ -1,0 +1,639 @@
+/* witness_members.c - members that change. What is HTTP in src/witness is a message here; what core/members.h decides
+ * and consensus/voter.h does is the product's. */
+#include "witness_members.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+
+#include "check.h"
+#include "check_level.h"
+#include "checks.h"
+#include "witness_program.h"
+
+#define TICK_MS              500 /* nothing is under way */
+#define TICK_MS_BUSY         50
+#define RETRY_MS             500
+#define LIVE_ELECTIONS       2
+#define JOIN_MS              2000
+#define APPLICANT_MS         30000
+#define LEADERLESS_MS        5000
+#define LEADERLESS_ELECTIONS 10
+#define BEGIN_MS             50
+
+static uint64_t now_ms(const struct sim_witness *witness)
+{
+    return sim_now(witness->process).raw_ns / BW_NS_PER_MS;
+}
+
+static uint32_t election_ms(const struct sim_witness *witness)
+{
+    return sim_witness_world(witness)->setting.election_timeout_ms;
+}
+
+static struct bw_voter *voter_of(const struct sim_witness *witness)
+{
+    return (struct bw_voter *)(uintptr_t)&witness->node.voter;
+}
+
+static const struct bw_roll *roll_of(const struct sim_witness *witness)
+{
+    return &witness->node.voter.roll;
+}
+
+/* ---- who is known (directory.c) ----------------------------------------------------------------- */
+
+void sim_members_put_texts(struct bw_roster_member *member, const struct sim_host *host)
+{
+    (void)snprintf(member->name, sizeof member->name, "%s", host->name);
+    (void)snprintf(member->address, sizeof member->address, "%s:%d", host->name, SIM_WITNESS_PORT);
+    (void)snprintf(member->raft, sizeof member->raft, "%s:%d", host->name, SIM_WITNESS_PORT + 1);
+}
+
+/* The number of a name "w3". */
+static uint32_t machine_named(const char *name)
+{
+    BW_ASSERT(name[0] == 'w' && name[1] > '0' && name[1] <= '0' + SIM_WITNESSES_MAX);
+    return (uint32_t)(name[1] - '1');
+}
+
+static int place_in_file(const struct sim_witness_disk *disk, uint64_t id)
+{
+    for (uint32_t i = 0; i < disk->file_count; i++)
+        if (disk->file[i].id == id)
+            return (int)i;
+    return -1;
+}
+
+bool sim_members_knows(const struct sim_witness *witness, uint64_t id)
+{
+    const struct bw_roster *roster = &roll_of(witness)->roster;
+
+    if (bw_roster_has_removed(roster, id) && roster->id_max != 0)
+        return false;
+    if (place_in_file(witness->disk, id) >= 0 ||
+        (roster->id_max != 0 && bw_roster_find(roster, id) != NULL))
+        return true;
+    for (uint32_t i = 0; i < witness->members.told_count; i++)
+        if (witness->members.told[i].id == id)
+            return true;
+    return false;
+}
+
+static void use_one(const struct sim_witness *witness, uint64_t id, uint32_t machine,
+                    struct bw_member *out_member)
+{
+    const struct sim_host *host = sim_witness_host(sim_witness_world(witness), machine);
+    const bool is_in_file = place_in_file(witness->disk, id) >= 0;
+
+    *out_member = (struct bw_member){.id = id};
+    memcpy(out_member->name, host->name, sizeof out_member->name);
+    (void)snprintf(out_member->address, sizeof out_member->address, "%s:%" PRIu32, host->name,
+                   is_in_file ? witness->disk->port : SIM_WITNESS_PORT);
+}
+
+void sim_members_use(struct sim_witness *witness)
+{
+    const struct bw_roster *roster = &roll_of(witness)->roster;
+    struct bw_member members[BW_WITNESSES_MAX];
+    uint32_t count = 0;
+
+    if (roster->id_max != 0)
+        for (; count < roster->count; count++)
+            use_one(witness, roster->members[count].id, machine_named(roster->members[count].name),
+                    &members[count]);
+    else
+        for (; count < witness->disk->file_count && count < BW_WITNESSES_MAX; count++)
+            use_one(witness, witness->disk->file[count].id, witness->disk->file[count].machine,
+                    &members[count]);
+    bw_witness_machine_set_members(&witness->machine, members, count);
+    witness->members.roster_version = roll_of(witness)->version;
+}
+
+static void refresh(struct sim_witness *witness)
+{
+    if (witness->members.roster_version != roll_of(witness)->version)
+        sim_members_use(witness);
+}
+
+static void hear_of(struct sim_witness *witness, const struct sim_told *told)
+{
+    struct sim_members *members = &witness->members;
+
+    if (sim_members_knows(witness, told->id) || members->told_count == SIM_WITNESSES_MAX ||
+        told->id <= roll_of(witness)->roster.id_max)
+        return;
+    members->told[members->told_count++] = *told;
+    sim_count(sim_witness_world(witness), "members:heard_of");
+}
+
+/* The roster in its second form, with the names that the file has for the first one. */
+static bool complete(const struct sim_witness *witness, struct bw_roster *out_roster)
+{
+    struct sim_world *world = sim_witness_world(witness);
+
+    *out_roster = roll_of(witness)->roster;
+    if (out_roster->id_max != 0 || out_roster->count == 0)
+        return out_roster->count > 0;
+    for (unsigned i = 0; i < out_roster->count; i++) {
+        const int place = place_in_file(witness->disk, out_roster->members[i].id);
+
+        if (place < 0)
+            return false;
+        sim_members_put_texts(&out_roster->members[i],
+                  sim_witness_host(world, witness->disk->file[place].machine));
+        out_roster->id_max = out_roster->members[i].id;
+    }
+    return true;
+}
+
+/* ---- what a leader does (members.c) ------------------------------------------------------------- */
+
+static void look(const struct sim_witness *witness, const struct bw_roster *roster,
+                 struct bw_members_facts *out_facts, struct bw_members_step *out_step)
+{
+    bw_voter_look_at_members(voter_of(witness), now_ms(witness),
+                             (uint64_t)LIVE_ELECTIONS * election_ms(witness), out_facts);
+    bw_members_next(roster, out_facts, out_step);
+}
+
+static void on_roster_done(void *user, enum bw_err err, uint64_t index)
+{
+    struct sim_witness *witness = user;
+
+    witness->members.is_submitting = false;
+    if (witness->machine.is_closed || sim_is_doomed(witness->process))
+        return;
+    sim_count(sim_witness_world(witness),
+              err == BW_OK ? "members:roster" : "members:roster_unknown");
+    sim_tell(sim_witness_world(witness), witness->process->name, "a roster, entry %" PRIu64 ": %s",
+             index, bw_err_text(err));
+}
+
+static enum bw_err submit(struct sim_witness *witness, const struct bw_roster *roster)
+{
+    enum bw_err err = BW_ERR_BUSY;
+
+    if (sim_is_doomed(witness->process))
+        return BW_ERR_NOT_LEADER;
+    sim_check_level_of_change(witness->process);
+    if (!witness->members.is_submitting)
+        err = bw_voter_apply_roster(voter_of(witness), roster, on_roster_done, witness);
+    witness->members.is_submitting = witness->members.is_submitting || err == BW_OK;
+    return err;
+}
+
+static enum bw_err take_step(struct sim_witness *witness, const struct bw_roster *roster,
+                             const struct bw_members_step *step)
+{
+    struct bw_roster rest;
+
+    switch (step->kind) {
+    case BW_MEMBERS_NOTHING:
+    case BW_MEMBERS_WAIT:
+        break;
+    case BW_MEMBERS_MARK:
+    case BW_MEMBERS_ADD:
+    case BW_MEMBERS_FEED:
+    case BW_MEMBERS_PROMOTE:
+    case BW_MEMBERS_REMOVE:
+        sim_check_level_of_change(witness->process);
+        return bw_voter_change(voter_of(witness), step->kind, step->id);
+    case BW_MEMBERS_HAND_OVER:
+        return sim_node_transfer(&witness->node, 0);
+    case BW_MEMBERS_FORGET:
+        bw_members_forget(roster, step->id, &rest);
+        return submit(witness, &rest);
+    }
+    return BW_OK;
+}
+
+static void tell(struct sim_witness *witness, const struct bw_members_step *step)
+{
+    static const char *const words[] = {
+        [BW_MEMBERS_NOTHING] = "nothing", [BW_MEMBERS_WAIT] = "waits",
+        [BW_MEMBERS_MARK] = "marks",      [BW_MEMBERS_ADD] = "adds",
+        [BW_MEMBERS_FEED] = "feeds",      [BW_MEMBERS_PROMOTE] = "promotes", [BW_MEMBERS_HAND_OVER] = "hands over before removing",
+        [BW_MEMBERS_REMOVE] = "removes",  [BW_MEMBERS_FORGET] = "forgets"};
+    struct sim_members *members = &witness->members;
+
+    if (members->told_rule == step->rule && members->told_id == step->id)
+        return;
+    members->told_rule = step->rule;
+    members->told_id = step->id;
+    if (step->rule != NULL)
+        sim_count(sim_witness_world(witness), step->rule);
+    sim_tell(sim_witness_world(witness), witness->process->name, "members: %s %" PRIu64 " (%s) %s",
+             words[step->kind], step->id, step->rule != NULL ? step->rule : "", step->why);
+}
+
+/* True: something is under way. */
+static bool lead(struct sim_witness *witness)
+{
+    struct sim_members *members = &witness->members;
+    const struct bw_roster roster = roll_of(witness)->roster;
+    struct bw_members_facts facts;
+    struct bw_members_step step;
+
+    if (roster.id_max == 0 || !bw_voter_is_ready(voter_of(witness)) || members->is_submitting)
+        return members->is_submitting;
+    look(witness, &roster, &facts, &step);
+    if (step.kind == BW_MEMBERS_NOTHING)
+        return false;
+    if (now_ms(witness) < members->not_before_ms)
+        return true;
+    tell(witness, &step);
+    if (take_step(witness, &roster, &step) != BW_OK)
+        members->not_before_ms = now_ms(witness) + RETRY_MS;
+    return true;
+}
+
+/* ---- one that was removed ends ------------------------------------------------------------------ */
+
+static void end_removed(struct sim_witness *witness, const char *by)
+{
+    struct sim_process *process = witness->process;
+
+    sim_count(sim_witness_world(witness), "members:removed");
+    sim_tell(sim_witness_world(witness), process->name, "was removed from the cluster (%s)", by);
+    sim_check_removed(process);
+    if (sim_file_save(process, SIM_REMOVED_FILE, false, "", 0) != BW_OK)
+        sim_tell(sim_witness_world(witness), process->name, "could not write that down");
+    sim_process_keep_down(process); /* exit status 70: no supervisor starts it again */
+}
+
+/* ---- asking (join.c) ---------------------------------------------------------------------------- */
+
+struct asking {
+    uint64_t id;
+    struct bw_id incarnation;
+    uint32_t level;
+};
+
+enum standing { STANDING_REFUSED, STANDING_APPLICANT, STANDING_MEMBER, STANDING_REMOVED };
+
+struct answer {
+    enum standing standing;
+    uint64_t generation, id_max; /* of who answers, as applied there */
+    uint32_t count;
+    struct sim_told members[BW_WITNESSES_MAX];
+};
+
+static struct answer answer_of(const struct sim_witness *witness, enum standing standing)
+{
+    return (struct answer){.standing = standing,
+                           .generation = witness->machine.cluster.generation,
+                           .id_max = roll_of(witness)->applied.id_max};
+}
+
+/* The hello of who was removed is answered so (consensus/hello.h). */
+void sim_witness_part(struct sim_process *process, uint64_t id)
+{
+    struct sim_witness *witness = process->state;
+    struct sim_process *from = sim_witness_of_id(sim_witness_world(witness), id);
+    const struct answer answer = answer_of(witness, STANDING_REMOVED);
+
+    if (from == NULL || !bw_roster_has_removed(&roll_of(witness)->applied, id))
+        return;
+    sim_check_roster(process, &roll_of(witness)->applied);
+    sim_count(sim_witness_world(witness), "members:parted");
+    sim_send(process, from, SIM_CHANNEL_JOIN_ANSWER, id, &answer, sizeof answer);
+}
+
+static bool is_removal(const struct sim_witness *witness, const struct answer *answer,
+                       uint64_t from)
+{
+    static const struct bw_id cluster_id = {{1}}; /* a world has one */
+    const struct bw_member *leader = bw_witness_machine_leader(&witness->machine);
+    const struct bw_members_removal said = {.cluster_id = cluster_id,
+                                            .generation = answer->generation,
+                                            .id = witness->disk->id,
+                                            .id_max = answer->id_max,
+                                            .from = from};
+    const struct bw_members_hearer hearer = {.cluster_id = cluster_id,
+                                             .id = witness->disk->id,
+                                             .generation = witness->machine.cluster.generation,
+                                             .leader = witness->machine.core.leadership.leads
+                                                           ? witness->disk->id
+                                                       : leader != NULL ? leader->id
+                                                                        : 0,
+                                             .is_bare = bw_roll_is_bare(roll_of(witness)),
+                                             .applied = &roll_of(witness)->applied};
+
+    return answer->standing == STANDING_REMOVED && bw_members_believes_removal(&said, &hearer);
+}
+
+static void ask(struct sim_witness *witness, uint32_t machine)
+{
+    struct sim_process *to = sim_witness_world(witness)->witnesses[machine];
+    const struct asking asking = {.id = witness->disk->id,
+                                  .incarnation = witness->disk->incarnation,
+                                  .level = witness->process->level};
+
+    if (to != witness->process)
+        sim_send(witness->process, to, SIM_CHANNEL_JOIN, asking.id, &asking, sizeof asking);
+}
+
+/* By file, roster and what it was told: at each machine once. */
+static void ask_all(struct sim_witness *witness)
+{
+    const struct bw_roster *roster = &roll_of(witness)->roster;
+    uint32_t machines = 0;
+
+    for (uint32_t i = 0; i < witness->disk->file_count; i++)
+        machines |= 1u << witness->disk->file[i].machine;
+    for (unsigned i = 0; roster->id_max != 0 && i < roster->count; i++)
+        machines |= 1u << machine_named(roster->members[i].name);
+    for (uint32_t i = 0; i < witness->members.told_count; i++)
+        machines |= 1u << witness->members.told[i].machine;
+    for (uint32_t i = 0; i < SIM_WITNESSES_MAX; i++)
+        if ((machines >> i & 1) != 0)
+            ask(witness, i);
+}
+
+static bool is_leaderless_for_long(struct sim_witness *witness)
+{
+    struct sim_members *members = &witness->members;
+    const uint64_t elections_ms = (uint64_t)LEADERLESS_ELECTIONS * election_ms(witness);
+
+    if (bw_voter_leader(voter_of(witness)) != 0) {
+        members->leaderless_since_ms = 0;
+        return false;
+    }
+    if (members->leaderless_since_ms == 0)
+        members->leaderless_since_ms = now_ms(witness);
+    return now_ms(witness) - members->leaderless_since_ms >=
+           (elections_ms > LEADERLESS_MS ? elections_ms : LEADERLESS_MS);
+}
+
+static void look_whether_to_ask(struct sim_witness *witness)
+{
+    struct sim_members *members = &witness->members;
+    const struct bw_roll *roll = roll_of(witness);
+    const bool is_leaderless = is_leaderless_for_long(witness);
+    const bool has_reason = bw_roll_is_bare(roll)
+                                ? roll->origin == BW_ROLL_JOINING
+                                : is_leaderless || bw_roster_find(&roll->roster, roll->self) == NULL;
+
+    if (!has_reason ||
+        (members->asked_ms != 0 && now_ms(witness) - members->asked_ms < JOIN_MS))
+        return;
+    members->asked_ms = now_ms(witness);
+    ask_all(witness);
+}
+
+/* ---- being asked (api_members.c) ---------------------------------------------------------------- */
+
+static struct sim_applicant *applicant_of(struct sim_witness *witness, const char *name)
+{
+    for (uint32_t i = 0; i < SIM_APPLICANTS_MAX; i++) {
+        struct sim_applicant *applicant = &witness->members.applicants[i];
+
+        if (applicant->heard_ms != 0 && now_ms(witness) - applicant->heard_ms < APPLICANT_MS &&
+            strcmp(applicant->member.name, name) == 0)
+            return applicant;
+    }
+    return NULL;
+}
+
+static void note_applicant(struct sim_witness *witness, const struct bw_roster_member *said)
+{
+    struct sim_applicant *place = applicant_of(witness, said->name);
+
+    for (uint32_t i = 0; place == NULL && i < SIM_APPLICANTS_MAX; i++) {
+        struct sim_applicant *applicant = &witness->members.applicants[i];
+
+        if (applicant->heard_ms == 0 || now_ms(witness) - applicant->heard_ms >= APPLICANT_MS)
+            place = applicant;
+    }
+    if (place != NULL)
+        *place = (struct sim_applicant){.member = *said, .heard_ms = now_ms(witness)};
+}
+
+static enum standing judge(const struct sim_witness *witness, const struct bw_roster_member *said)
+{
+    struct bw_roster roster;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (bw_roster_has_removed(&roll_of(witness)->applied, said->id))
+        return STANDING_REMOVED;
+    if (!complete(witness, &roster))
+        return STANDING_REFUSED;
+    err = bw_members_judge(&roster, said, &diag);
+    if (err == BW_ERR_EXISTS)
+        return STANDING_MEMBER;
+    if (err == BW_OK)
+        err = bw_members_admit(witness->machine.cluster.feature_level, &diag);
+    return err == BW_OK ? STANDING_APPLICANT : STANDING_REFUSED;
+}
+
+static void on_join(struct sim_witness *witness, const struct sim_message *message)
+{
+    struct asking asking;
+    struct bw_roster_member said;
+    struct answer answer = answer_of(witness, STANDING_REFUSED);
+
+    memcpy(&asking, message->bytes, sizeof asking);
+    said = (struct bw_roster_member){.id = asking.id, .incarnation = asking.incarnation};
+    sim_members_put_texts(&said, message->from->host);
+    refresh(witness);
+    sim_check_roster(witness->process, &roll_of(witness)->applied);
+    answer.standing = judge(witness, &said);
+    if (answer.standing == STANDING_APPLICANT && asking.level < witness->machine.cluster.feature_level)
+        answer.standing = STANDING_REFUSED; /* it is to be upgraded */
+    if (answer.standing == STANDING_APPLICANT)
+        note_applicant(witness, &said);
+    if (answer.standing == STANDING_APPLICANT || answer.standing == STANDING_MEMBER)
+        for (; answer.count < witness->machine.member_count; answer.count++) {
+            const struct bw_member *member = &witness->machine.members[answer.count];
+
+            answer.members[answer.count] =
+                (struct sim_told){.id = member->id, .machine = machine_named(member->name)};
+        }
+    sim_send(witness->process, message->from, SIM_CHANNEL_JOIN_ANSWER, message->tag, &answer,
+             sizeof answer);
+}
+
+static void on_join_answer(struct sim_witness *witness, const struct sim_message *message)
+{
+    struct answer answer;
+
+    if (message->tag != witness->disk->id)
+        return; /* that was for another directory */
+    memcpy(&answer, message->bytes, sizeof answer);
+    if (is_removal(witness, &answer, sim_witness_id(message->from))) {
+        end_removed(witness, message->from->name);
+        return;
+    }
+    for (uint32_t i = 0; i < answer.count; i++)
+        hear_of(witness, &answer.members[i]);
+}
+
+void sim_members_on_message(struct sim_witness *witness, const struct sim_message *message)
+{
+    if (witness->process->level < BW_MEMBERS_LEVEL)
+        return; /* 404: it knows no such call */
+    if (message->channel == SIM_CHANNEL_JOIN)
+        on_join(witness, message);
+    else
+        on_join_answer(witness, message);
+}
+
+/* ---- its loop ----------------------------------------------------------------------------------- */
+
+static void on_tick(struct sim_process *process, void *payload);
+
+static void tick_in(struct sim_witness *witness, uint64_t ms)
+{
+    sim_later(witness->process, ms * SIM_MS, on_tick, NULL, NULL);
+}
+
+static void on_tick(struct sim_process *process, void *payload)
+{
+    struct sim_witness *witness = process->state;
+    bool is_busy;
+
+    (void)payload;
+    refresh(witness);
+    sim_check_roster(process, &roll_of(witness)->applied);
+    if (bw_roll_is_removed(roll_of(witness))) {
+        end_removed(witness, "by its log");
+        return;
+    }
+    is_busy = lead(witness);
+    if (!sim_is_doomed(process))
+        look_whether_to_ask(witness);
+    sim_witness_turn(process);
+    if (!sim_is_doomed(process))
+        tick_in(witness, is_busy ? TICK_MS_BUSY : TICK_MS);
+}
+
+void sim_members_begin(struct sim_witness *witness)
+{
+    tick_in(witness, BEGIN_MS);
+}
+
+/* ---- orders ------------------------------------------------------------------------------------- */
+
+struct order {
+    enum sim_members_order kind;
+    uint32_t who, old;
+};
+
+static const struct bw_roster_member *find_joining(struct sim_witness *witness,
+                                                   const struct bw_roster *roster,
+                                                   const char *name)
+{
+    const struct bw_roster_member *member = bw_roster_find_name(roster, name);
+    const struct sim_applicant *applicant = applicant_of(witness, name);
+
+    return member != NULL ? member : applicant != NULL ? &applicant->member : NULL;
+}
+
+static enum bw_err work_out(struct sim_witness *witness, const struct order *order,
+                            struct bw_roster *out_wanted, struct bw_diag *diag)
+{
+    struct sim_world *world = sim_witness_world(witness);
+    const char *name = sim_witness_host(world, order->who)->name;
+    const struct bw_roster_member *joining = NULL;
+    struct bw_members_facts facts;
+    struct bw_members_step step;
+    struct bw_roster roster;
+    enum bw_err err;
+
+    if (!complete(witness, &roster))
+        return bw_diag_set(diag, BW_ERR_REFUSED, "no roster is known");
+    err = bw_members_admit(witness->machine.cluster.feature_level, diag);
+    if (err != BW_OK)
+        return err;
+    look(witness, &roster, &facts, &step);
+    if (order->kind == SIM_MEMBERS_REMOVE)
+        return bw_members_remove(&roster, &facts, name, out_wanted, diag);
+    joining = find_joining(witness, &roster, name);
+    if (joining == NULL)
+        return bw_diag_set(diag, BW_ERR_REFUSED, "%s does not ask to join", name);
+    if (order->kind == SIM_MEMBERS_ADD)
+        return bw_members_add(&roster, &facts, joining, out_wanted, diag);
+    return bw_members_replace(&roster, &facts, sim_witness_host(world, order->old)->name, joining,
+                              out_wanted, diag);
+}
+
+static void give_lead(struct sim_witness *witness, uint32_t who)
+{
+    const struct sim_process *process = sim_witness_world(witness)->witnesses[who];
+
+    if (process->host->services != NULL && process != witness->process &&
+        sim_node_transfer(&witness->node, sim_witness_id(process)) == BW_OK)
+        sim_count(sim_witness_world(witness), "transfer:asked");
+}
+
+static void change(struct sim_witness *witness, const struct order *order)
+{
+    static const char *const words[] = {"add", "remove", "replace", "lead"};
+    struct bw_roster wanted;
+    struct bw_diag diag = {0};
+    enum bw_err err = work_out(witness, order, &wanted, &diag);
+
+    if (err == BW_OK)
+        err = submit(witness, &wanted);
+    sim_tell(sim_witness_world(witness), witness->process->name, "is told to %s w%" PRIu32 ": %s%s%s",
+             words[order->kind], order->who + 1, bw_err_text(err), diag.text[0] != '\0' ? ": " : "",
+             diag.text);
+    sim_count(sim_witness_world(witness), err == BW_OK ? "members:taken" : "members:refused");
+}
+
+static void on_order(struct sim_process *process, void *payload)
+{
+    struct sim_witness *witness = process->state;
+    const struct order *order = payload;
+
+    if (bw_voter_is_ready(voter_of(witness)) && order->kind == SIM_MEMBERS_LEAD)
+        give_lead(witness, order->who);
+    else if (bw_voter_is_ready(voter_of(witness)))
+        change(witness, order);
+    free(payload);
+    sim_witness_turn(process);
+}
+
+bool sim_members_order(struct sim_process *process, enum sim_members_order order, uint32_t who,
+                       uint32_t old)
+{
+    const struct order what = {.kind = order, .who = who, .old = old};
+
+    if (sim_witness_able(process) == NULL || process->level < BW_MEMBERS_LEVEL)
+        return false;
+    sim_later(process, 0, on_order, sim_raft_copy(&what, sizeof what), free);
+    return true;
+}
+
+const struct bw_roster *sim_members_roster(const struct sim_process *process)
+{
+    const struct sim_witness *witness = sim_witness_able(process);
+
+    return witness == NULL || roll_of(witness)->roster.count == 0 ? NULL
+                                                                  : &roll_of(witness)->roster;
+}
+
+bool sim_members_look(const struct sim_process *process, struct bw_members_facts *out_facts,
+                      struct bw_members_step *out_step)
+{
+    const struct sim_witness *witness = sim_witness_able(process);
+
+    if (witness == NULL || roll_of(witness)->roster.count == 0)
+        return false;
+    look(witness, &roll_of(witness)->roster, out_facts, out_step);
+    return true;
+}
+
+bool sim_members_has_asked(const struct sim_process *leader, uint32_t who)
+{
+    struct sim_witness *witness = sim_witness_able(leader);
+
+    return witness != NULL &&
+           applicant_of(witness, sim_witness_host(sim_world_of(leader), who)->name) != NULL;
+}

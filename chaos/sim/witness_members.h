@@ -1,0 +1,62 @@
+/* witness_members.h - src/witness/{members,join,directory,api_members}.c in the simulator: a witness that is to join
+ * says so, whoever leads brings the configuration to the roster, one that was removed ends. Design 3.9. */
+#ifndef BW_SIM_WITNESS_MEMBERS_H
+#define BW_SIM_WITNESS_MEMBERS_H
+
+#include <breakwater/core/members.h>
+
+#include "world.h"
+
+#define SIM_APPLICANTS_MAX 8
+#define SIM_REMOVED_FILE   "removed" /* of a data directory: nothing in it is of any use */
+
+struct sim_witness;
+
+/* Of a running witness. */
+struct sim_members {
+    struct sim_applicant {
+        struct bw_roster_member member;
+        uint64_t heard_ms; /* by its clock; 0: a free place */
+    } applicants[SIM_APPLICANTS_MAX];
+    bool is_submitting;     /* a roster is on its way */
+    uint64_t not_before_ms; /* a step that was refused is tried again */
+    uint64_t roster_version; /* of what the machine was told */
+    uint64_t leaderless_since_ms; /* 0: it knows a leader */
+    uint64_t asked_ms;
+    struct sim_told {
+        uint64_t id;
+        uint32_t machine;
+    } told[SIM_WITNESSES_MAX]; /* what other members have said of still later ones */
+    uint32_t told_count;
+    const char *told_rule; /* of the step that was told last, and for whom */
+    uint64_t told_id;
+};
+
+/* It has started. */
+void sim_members_begin(struct sim_witness *witness);
+/* A word of one that asks to join, or what a member has answered. */
+void sim_members_on_message(struct sim_witness *witness, const struct sim_message *message);
+/* The members as its machine and its configuration file have them: to the core's machine. */
+void sim_members_use(struct sim_witness *witness);
+/* What a roster says of a witness on this machine, but for its directory. */
+void sim_members_put_texts(struct bw_roster_member *member, const struct sim_host *host);
+/* The name of this peer is known to it: by its file, by the roster, or by what another member has said. */
+bool sim_members_knows(const struct sim_witness *witness, uint64_t id);
+
+/* ---- for operators ---- */
+
+enum sim_members_order { SIM_MEMBERS_ADD, SIM_MEMBERS_REMOVE, SIM_MEMBERS_REPLACE, SIM_MEMBERS_LEAD };
+
+/* `members add|remove|replace|lead`, judged in an event of its own. `who`: the machine of the witness that is to be
+ * added, removed or to lead; `old`: REPLACE. False: this process is not able. */
+bool sim_members_order(struct sim_process *process, enum sim_members_order order, uint32_t who,
+                       uint32_t old);
+/* The newest roster of this process, of a member that is able; NULL: it has none, or is not able. */
+const struct bw_roster *sim_members_roster(const struct sim_process *process);
+/* Of a leader: what it sees, and its next step. */
+bool sim_members_look(const struct sim_process *process, struct bw_members_facts *out_facts,
+                      struct bw_members_step *out_step);
+/* This one asks this leader to join. */
+bool sim_members_has_asked(const struct sim_process *leader, uint32_t who);
+
+#endif

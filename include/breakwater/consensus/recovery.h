@@ -1,0 +1,37 @@
+/* recovery.h - the data directory of a witness as the new beginning of its cluster: what is in it is
+ * read without taking part, and replaced by one snapshot whose only voter is this witness. Design 3.9.
+ *
+ * The new files are made whole in recovery.new/ first. The file `recovery` is the point of no return: with
+ * it the directory is refused by everything but a recovery, which puts what was there into
+ * generation-N/ and the new files in its place, and may be cut short and called again at any step.
+ *
+ * Synchronous, with loops of their own; for a process that is no daemon. */
+#ifndef BW_CONSENSUS_RECOVERY_H
+#define BW_CONSENSUS_RECOVERY_H
+
+#include <breakwater/consensus/beginning.h>
+
+/* True: a recovery of `dir` (locked) was begun, and is to be finished. */
+bool bw_recovery_is_begun(const struct bw_data_dir *dir);
+
+/* Reads the directory `dir` (locked) whole: the snapshot and all entries, those at the end too that may
+ * not have been committed, go to `ops`. Leaves it as a start would: a torn end of the last write is cut
+ * off. BW_ERR_CORRUPT: what is on disk cannot be trusted, and why; and what bw_data_dir_open says. */
+BW_MUST_CHECK enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *ops,
+                                           void *user, struct bw_recovery_found *out_found,
+                                           struct bw_diag *diag);
+
+/* BW_ERR_EXISTS: `dir` (locked) holds something, and what. */
+BW_MUST_CHECK enum bw_err bw_recovery_check_empty(const struct bw_data_dir *dir,
+                                                  struct bw_diag *diag);
+
+/* Makes `dir` (locked) this beginning. On an error before the point of no return all is as it was;
+ * after it, bw_recovery_is_begun. */
+BW_MUST_CHECK enum bw_err bw_recovery_write(struct bw_data_dir *dir,
+                                            const struct bw_recovery_beginning *beginning,
+                                            struct bw_diag *diag);
+
+/* Goes on with one that is begun. */
+BW_MUST_CHECK enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag);
+
+#endif

@@ -1,0 +1,54 @@
+/* recovery.h - what `breakwater recover` finds in a data directory, and the new beginning that it makes of
+ * it. Design 3.9. Synchronous; for a process that is no daemon. */
+#ifndef BW_WITNESS_RECOVERY_H
+#define BW_WITNESS_RECOVERY_H
+
+#include <breakwater/config/witness_config.h>
+#include <breakwater/consensus/recovery.h>
+#include <breakwater/core/cluster.h>
+#include <breakwater/witness/saved.h>
+
+struct bw_witness_recovery {
+    struct bw_data_dir dir; /* locked */
+    bool is_begun;          /* an earlier one is to be finished; nothing below is filled */
+    struct bw_recovery_found found;
+    struct bw_cluster cluster; /* the state after all that is in the log; then as it begins anew */
+    struct bw_roster alone;    /* whom it begins with: this witness */
+    struct bw_recovery_beginning beginning;
+    bool is_made; /* the data directory, for this; it goes again where nothing is written */
+};
+
+/* Locks the data directory and reads it. BW_ERR_BUSY: its witness runs. BW_ERR_REFUSED: it is another
+ * cluster's, or another user's. On an error nothing is left open; else bw_witness_recovery_close is due. */
+BW_MUST_CHECK enum bw_err bw_witness_recovery_open(struct bw_witness_recovery *recovery,
+                                                   const struct bw_witness_config *config,
+                                                   struct bw_diag *diag);
+
+/* For a state that comes from elsewhere: makes room for recovery->cluster, which the caller fills; then the
+ * data directory, which is made, or empty, is locked. `saved`: what came with that state. BW_ERR_EXISTS: the directory
+ * holds something. BW_ERR_REFUSED: the state is another cluster's. _close is due after both. */
+BW_MUST_CHECK enum bw_err bw_witness_recovery_init(struct bw_witness_recovery *recovery,
+                                                   struct bw_diag *diag);
+BW_MUST_CHECK enum bw_err bw_witness_recovery_open_empty(struct bw_witness_recovery *recovery,
+                                                         const struct bw_witness_config *config,
+                                                         const struct bw_saved *saved,
+                                                         struct bw_diag *diag);
+
+/* Who votes, this witness too: those of the roster, once members have changed, since the file may still name
+ * those of before. Where it names the same one its address counts, which a person may have changed. Without
+ * such a roster: those of the file. How many. */
+uint32_t bw_witness_recovery_members(const struct bw_witness_recovery *recovery,
+                                     const struct bw_witness_config *config,
+                                     struct bw_witness_member_config out_members[BW_WITNESSES_MAX]);
+
+/* Makes the state what it begins anew with, by the wall clock `unix_ms`; writes nothing. BW_ERR_INVALID:
+ * that clock is wrong. */
+BW_MUST_CHECK enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery,
+                                                      int64_t unix_ms, struct bw_diag *diag);
+/* Makes the directory that beginning (bw_recovery_write). */
+BW_MUST_CHECK enum bw_err bw_witness_recovery_write(struct bw_witness_recovery *recovery,
+                                                    struct bw_diag *diag);
+
+void bw_witness_recovery_close(struct bw_witness_recovery *recovery);
+
+#endif

@@ -1,0 +1,36 @@
+/* change.h - mode, maintenance and delete from the command to the outcome. Design 3.9, 5.2. */
+#ifndef BW_CLI_CHANGE_H
+#define BW_CLI_CHANGE_H
+
+#include <jansson.h>
+
+#include "api.h"
+
+/* What each of them takes; a member of its values. */
+struct bw_change_values {
+    struct bw_api_values api;
+    const char *reason;
+    bool is_plan;
+    bool is_yes;
+};
+#define BW_CHANGE_OPTIONS(type, member)                                                            \
+    BW_OPTION_TEXT(type, member.reason, "reason", 0, "TEXT", "why, for the record"),               \
+        BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "say what would happen, and stop"),        \
+        BW_OPTION_FLAG(type, member.is_yes, "yes", 0, "do not ask for confirmation"),              \
+        BW_API_OPTIONS(type, member.api)
+#define BW_CHANGE_WAIT_MS 15000
+
+struct bw_change {
+    const struct bw_cli_command *command;
+    const char *verb; /* "mode": the last part of the path */
+    const char *group;
+    const char *word; /* what a person types to confirm */
+    const char *done; /* what is so afterwards */
+    json_t *body;     /* without reason; taken over; NULL: something is not UTF-8 */
+    const struct bw_change_values *values;
+};
+
+/* Shows the plan, asks, does what was shown, tells the outcome. What is so already is no error. */
+enum bw_exit bw_change_run(struct bw_api *api, const struct bw_change *change);
+
+#endif

@@ -1,0 +1,725 @@
+#include "columns.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/config/scalar.h>
+
+#include "api.h"
+
+#define CELL_BYTES  512
+#define COLUMNS_MAX 9
+#define DAY_S       86400
+#define WARN_S      (30 * DAY_S)
+
+/* ---- columns ---- */
+
+/* Rows of text with one number of columns; all zero at the beginning. */
+struct table {
+    char **cells; /* rows * columns, ours */
+    size_t columns;
+    size_t rows;
+};
+
+/* A row of `columns` texts (copied). */
+static void add_row(struct table *table, size_t columns, const char *const *texts)
+{
+    char **grown;
+
+    BW_ASSERT(columns > 0 && columns <= COLUMNS_MAX);
+    BW_ASSERT(table->rows == 0 || table->columns == columns);
+    grown = realloc(table->cells, (table->rows + 1) * columns * sizeof *grown);
+    BW_ASSERT(grown != NULL); /* a command without memory can say nothing */
+    table->cells = grown;
+    table->columns = columns;
+    for (size_t i = 0; i < columns; i++) {
+        grown[table->rows * columns + i] = strdup(texts[i]);
+        BW_ASSERT(grown[table->rows * columns + i] != NULL);
+    }
+    table->rows++;
+}
+
+/* Columns are counted in characters: a byte that continues one is none. */
+static size_t width_of(const char *text)
+{
+    size_t width = 0;
+
+    for (; *text != '\0'; text++)
+        width += ((unsigned char)*text & 0xc0) != 0x80;
+    return width;
+}
+
+/* Each column as wide as its widest text; the table is empty then. */
+static void print_table(struct table *table, FILE *out)
+{
+    size_t widths[COLUMNS_MAX] = {0};
+
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const size_t width = width_of(table->cells[i]);
+
+        if (width > widths[i % table->columns])
+            widths[i % table->columns] = width;
+    }
+    for (size_t i = 0; i < table->rows * table->columns; i++) {
+        const size_t column = i % table->columns;
+        const bool is_last = column + 1 == table->columns;
+
+        (void)fprintf(out, "%s%*s", table->cells[i],
+                      is_last ? 0 : (int)(widths[column] - width_of(table->cells[i]) + 2), "");
+        if (is_last)
+            (void)fputc('\n', out); /* a failed write stays in `out` */
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    *table = (struct table){0};
+}
+
+/* ---- texts ---- */
+
+static void format_seconds(int64_t ms, char *out_text, size_t size)
+{
+    (void)snprintf(out_text, size, "%" PRId64 ".%d s", ms / 1000, (int)(ms % 1000 / 100));
+}
+
+__attribute__((format(printf, 2, 3))) static void append(char out_text[CELL_BYTES],
+                                                         const char *format, ...)
+{
+    const size_t used = strlen(out_text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(out_text + used, CELL_BYTES - used, format, args);
+    va_end(args);
+}
+
+static void join(const json_t *list, char out_text[CELL_BYTES])
+{
+    json_t *item;
+    size_t i;
+
+    out_text[0] = '\0';
+    json_array_foreach((json_t *)list, i, item) { /* the macro takes no const; it only reads */
+        append(out_text, "%s%.63s", i > 0 ? " " : "",
+               json_is_string(item) ? bw_json_shown(item) : "?");
+    }
+    if (out_text[0] == '\0')
+        append(out_text, "-");
+}
+
+/* "6 days ago" of an RFC 3339 time; false: it is none. */
+static bool format_age(const char *time_text, int64_t now_unix_ms, char out_text[CELL_BYTES])
+{
+    struct tm parts = {0};
+    int64_t seconds;
+
+    if (strptime(time_text, "%Y-%m-%dT%H:%M:%S", &parts) == NULL)
+        return false;
+    seconds = now_unix_ms / 1000 - (int64_t)timegm(&parts);
+    out_text[0] = '\0';
+    if (seconds < 0)
+        seconds = 0; /* another machine's clock */
+    if (seconds < 120)
+        append(out_text, "%" PRId64 " s ago", seconds);
+    else if (seconds < 2 * 3600)
+        append(out_text, "%" PRId64 " min ago", seconds / 60);
+    else if (seconds < 2 * 86400)
+        append(out_text, "%" PRId64 " h ago", seconds / 3600);
+    else
+        append(out_text, "%" PRId64 " days ago", seconds / 86400);
+    return true;
+}
+
+/* ---- status ---- */
+
+struct verdict {
+    enum bw_exit exit;
+    FILE *out;
+};
+
+static void worsen(struct verdict *verdict, enum bw_exit exit)
+{
+    if (exit > verdict->exit) /* 0, 3, 4: the larger is the worse */
+        verdict->exit = exit;
+}
+
+__attribute__((format(printf, 3, 4))) static void warn(struct verdict *verdict, enum bw_exit exit,
+                                                       const char *format, ...)
+{
+    va_list args;
+
+    worsen(verdict, exit);
+    (void)fputs("! ", verdict->out);
+    va_start(args, format);
+    (void)vfprintf(verdict->out, format, args);
+    va_end(args);
+    (void)fputc('\n', verdict->out);
+}
+
+static void describe_service(const json_t *site, char out_text[CELL_BYTES])
+{
+    const json_t *readiness = json_object_get(site, "readiness");
+
+    out_text[0] = '\0';
+    append(out_text, "%s", bw_json_member(site, "service"));
+    if (json_is_integer(json_object_get(readiness, "lag_ms"))) {
+        char lag[32];
+
+        format_seconds(bw_json_number(readiness, "lag_ms"), lag, sizeof lag);
+        append(out_text, ", lag %s", lag);
+    }
+    if (json_is_object(readiness) && !bw_json_truth(readiness, "ready"))
+        append(out_text, ", not ready");
+}
+
+static void add_site(struct table *table, const json_t *group, const json_t *site)
+{
+    const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
+    char service[CELL_BYTES];
+    char left[40];
+    char lease[48] = "-";
+    char why_not[CELL_BYTES];
+    char name[BW_NAME_MAX + 1];
+
+    (void)snprintf(name, sizeof name, "%.63s", bw_json_member(site, "name"));
+    describe_service(site, service);
+    join(json_object_get(site, "why_not"), why_not);
+    if (is_primary && json_is_integer(json_object_get(group, "lease_remaining_ms"))) {
+        format_seconds(bw_json_number(group, "lease_remaining_ms"), left, sizeof left);
+        (void)snprintf(lease, sizeof lease, "%s left", left);
+    } else if (is_primary) {
+        (void)snprintf(lease, sizeof lease, "unknown");
+    }
+    add_row(table, 6,
+                 (const char *const[]){name, is_primary ? "primary" : "standby", service, lease,
+                                       is_primary                         ? "-"
+                                       : bw_json_truth(site, "eligible") ? "yes"
+                                                                          : "no",
+                                       is_primary ? "-" : why_not});
+}
+
+static void warn_of_clocks(const json_t *site, struct verdict *verdict)
+{
+    const json_t *rate = json_object_get(site, "clock_rate");
+    const char *word = bw_json_member(rate, "verdict");
+    const bool is_slow = strcmp(word, "slow") == 0;
+
+    if (!is_slow && strcmp(word, "fast") != 0)
+        return;
+    warn(verdict, BW_EXIT_WARNINGS,
+         "%s: its clocks run %s against those of the witness that answered: %+" PRId64
+         " to %+" PRId64 " ppm, allowed are %+" PRId64 " to %+" PRId64 "%s",
+         bw_json_member(site, "name"), word, bw_json_number(rate, "lower_ppm"),
+         bw_json_number(rate, "upper_ppm"), bw_json_number(rate, "lower_limit_ppm"),
+         bw_json_number(rate, "upper_limit_ppm"),
+         is_slow ? "; a lease of it may last longer than is waited for" : "");
+}
+
+/* Design 3.8: as the log does, from 30 days before. */
+static void warn_of_certificate(const char *whose, const json_t *left_s, struct verdict *verdict)
+{
+    const json_int_t left = json_integer_value(left_s);
+
+    if (!json_is_integer(left_s) || left >= WARN_S)
+        return;
+    if (left >= DAY_S)
+        warn(verdict, BW_EXIT_WARNINGS, "%s: its certificate ends in %" PRId64 " days", whose,
+             (int64_t)(left / DAY_S));
+    else
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s: its certificate ends in %" PRId64 " hours; an expired one ends in a fence", whose,
+             (int64_t)(left / 3600));
+}
+
+/* No fault: it is how the file is written, and what happens then. */
+static void tell_of_cut(const json_t *site, struct verdict *verdict)
+{
+    char limit[48];
+    char cut[48];
+
+    if (!json_is_integer(json_object_get(site, "fence_cut_ms")))
+        return;
+    format_seconds(bw_json_number(site, "fence_limit_ms"), limit, sizeof limit);
+    format_seconds(bw_json_number(site, "fence_cut_ms"), cut, sizeof cut);
+    (void)fprintf(verdict->out,
+                  "%s: what its fence runs may take %s; at a deadline it gets %s, then TERM\n",
+                  bw_json_member(site, "name"), limit, cut);
+}
+
+/* Nor is this one: what runs where a start left it may be a helper of a service elsewhere (3.4). */
+static void tell_of_unproved(const json_t *group, const json_t *site, struct verdict *verdict)
+{
+    if (!bw_json_truth(json_object_get(group, "end"), "by_time") ||
+        strcmp(bw_json_member(site, "role"), "primary") != 0 ||
+        strcmp(bw_json_member(site, "reach_seen"), "inside") != 0 ||
+        bw_json_truth(site, "reach_proved"))
+        return;
+    (void)fprintf(verdict->out,
+                  "%s: reach_unproved: nobody has seen yet that a kill ends this service, and time "
+                  "alone may hand it over; prove it there: breakwater-chaos scripts -c site.yaml\n",
+                  bw_json_member(site, "name"));
+}
+
+static void warn_of_site(const json_t *group, const json_t *site, struct verdict *verdict)
+{
+    const bool is_primary = strcmp(bw_json_member(site, "role"), "primary") == 0;
+    json_t *alarm;
+    size_t i;
+
+    json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
+        warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
+             json_is_string(alarm) ? bw_json_shown(alarm) : "?");
+    }
+    if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
+        !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s: has not let go of the service yet; start nothing by hand anywhere until it has",
+             bw_json_member(site, "name"));
+    if (!bw_json_truth(site, "connected")) {
+        if (bw_json_truth(site, "group_unknown"))
+            warn(verdict, BW_EXIT_WARNINGS,
+                 "%s: its agent is connected, and its site file has no group %s",
+                 bw_json_member(site, "name"), bw_json_member(group, "name"));
+        else if (json_is_integer(json_object_get(site, "heard_ms")))
+            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, last heard %" PRId64 " s ago",
+                 bw_json_member(site, "name"), bw_json_number(site, "heard_ms") / 1000);
+        else
+            warn(verdict, BW_EXIT_WARNINGS, "%s: not connected, never heard by this witness",
+                 bw_json_member(site, "name"));
+        return;
+    }
+    if (bw_json_truth(site, "several_agents"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: more than one agent speaks for it",
+             bw_json_member(site, "name"));
+    else if (!bw_json_truth(site, "guard"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: its guard does not answer",
+             bw_json_member(site, "name"));
+    tell_of_cut(site, verdict);
+    tell_of_unproved(group, site, verdict);
+    warn_of_clocks(site, verdict);
+    warn_of_certificate(bw_json_member(site, "name"), json_object_get(site, "certificate_left_s"),
+                        verdict);
+    if (is_primary && strcmp(bw_json_member(site, "service"), "started") != 0)
+        warn(verdict, BW_EXIT_WARNINGS, "%s: holds epoch %" PRId64 " and its service is %s",
+             bw_json_member(site, "name"), bw_json_number(group, "epoch"),
+             bw_json_member(site, "service"));
+}
+
+/* What would come of a lost holder. Who does not lead decides nothing: its answer promises nothing. */
+static void print_failover(const json_t *status, const json_t *group, FILE *out)
+{
+    const json_t *failover = json_object_get(group, "failover");
+    const char *self = bw_json_member(status, "answered_by");
+    const char *leader = bw_json_member(status, "leader");
+    const bool is_possible = bw_json_truth(failover, "possible");
+    const char *to = is_possible ? bw_json_member(failover, "to") : "nobody";
+
+    if (!is_possible && json_is_false(json_object_get(json_object_get(group, "end"), "by_time")))
+        (void)fputs("Failover: never by itself.", out);
+    else if (!bw_json_truth(status, "leads") && leader[0] == '\0')
+        (void)fprintf(out,
+                      "Failover: without a quorum nothing is decided; %s, which knows no leader, "
+                      "would choose %s.",
+                      self, to);
+    else if (!bw_json_truth(status, "leads"))
+        (void)fprintf(out, "Failover: %s decides; %s, which answers here, would choose %s.", leader,
+                      self, to);
+    else if (is_possible)
+        (void)fprintf(out, "Failover to %s: possible.", to);
+    else
+        (void)fputs("Failover: not possible now.", out);
+}
+
+static void print_outlook(const json_t *status, const json_t *group, int64_t now_unix_ms, FILE *out)
+{
+    const json_t *last = json_object_get(group, "last");
+    const char *previous = bw_json_member(last, "previous_site");
+    char age[CELL_BYTES];
+
+    print_failover(status, group, out);
+    if (json_is_object(last) && format_age(bw_json_member(last, "time"), now_unix_ms, age))
+        (void)fprintf(out, "   Last: %s, %s%s%s, %s.", age, previous,
+                      previous[0] != '\0' ? " -> " : "", bw_json_member(last, "site"),
+                      bw_json_member(last, "reason"));
+    (void)fputc('\n', out);
+}
+
+/* What time alone does not end: nothing here may sound as if it did. With a holder that renews it is
+ * how the group was set up; without, somebody must act. */
+static void warn_of_end(const json_t *group, struct verdict *verdict)
+{
+    const json_t *end = json_object_get(group, "end");
+    const json_t *holder = bw_json_find_holder(group);
+    const char *name = bw_json_member(group, "name");
+    const char *site = bw_json_member(group, "holder");
+    const char *by = bw_json_member(end, "vouched_by");
+    const char *text = bw_json_member(end, "vouched_text");
+    const bool is_lost = json_is_false(json_object_get(end, "by_holder"));
+
+    if (by[0] != '\0')
+        (void)fprintf(verdict->out, "Epoch %" PRId64 " was closed on the word of %s%s%s.\n",
+                      bw_json_number(group, "epoch"), by, text[0] != '\0' ? ": " : "", text);
+    if (!json_is_false(json_object_get(end, "by_time")))
+        return;
+    if (strcmp(bw_json_member(group, "phase"), "CLOSING") != 0 && !is_lost &&
+        bw_json_truth(holder, "connected")) {
+        (void)fprintf(verdict->out,
+                      "Should %s be lost, time alone does not end its epoch: %s.\n"
+                      "  Then, once that site is off:  %s\n",
+                      site, bw_json_member(end, "why"), bw_json_member(end, "way"));
+        return;
+    }
+    warn(verdict, BW_EXIT_WARNINGS,
+         "%s: time alone does not end epoch %" PRId64 " at %s: %s (gate %s)", name,
+         bw_json_number(group, "epoch"), site, bw_json_member(end, "why"),
+         bw_json_member(end, "gate"));
+    if (is_lost)
+        (void)fprintf(verdict->out,
+                      "  %s came back without the state that could give it back; once nothing of %s "
+                      "runs there:  %s\n",
+                      site, name, bw_json_member(end, "way"));
+    else
+        (void)fprintf(verdict->out,
+                      "  it ends when %s gives it back; or, once that site is off:  %s\n", site,
+                      bw_json_member(end, "way"));
+    if (bw_json_number(end, "lease_may_live_ms") > 0)
+        (void)fprintf(verdict->out, "  a lease of it may live for %" PRId64 ".%d s more\n",
+                      bw_json_number(end, "lease_may_live_ms") / 1000,
+                      (int)(bw_json_number(end, "lease_may_live_ms") % 1000 / 100));
+}
+
+#define MAINTENANCE_ENDS_SOON_MS (10 * 60 * 1000)
+
+/* Of the group as a whole (site NULL), or of one site of it: it ends by itself, and not by
+ * surprise. */
+static void warn_of_maintenance(const json_t *of, const char *group, const char *site,
+                                struct verdict *verdict)
+{
+    const int64_t left_ms = bw_json_number(of, "maintenance_left_ms");
+    char left[BW_DURATION_TEXT_BYTES];
+
+    if (left_ms <= 0)
+        return;
+    bw_duration_format(
+        left_ms < UINT32_MAX - 1000 ? (uint32_t)((left_ms + 999) / 1000 * 1000) : UINT32_MAX, left);
+    if (left_ms > MAINTENANCE_ENDS_SOON_MS)
+        (void)fprintf(verdict->out, "%s%s%s is in maintenance for another %s.\n", group,
+                      site != NULL ? ": " : "", site != NULL ? site : "", left);
+    else
+        warn(verdict, BW_EXIT_WARNINGS,
+             "%s%s%s is in maintenance, which ends in %s; longer: breakwater maintenance %s%s%s "
+             "--for D",
+             group, site != NULL ? ": " : "", site != NULL ? site : "", left, group,
+             site != NULL ? " --site " : "", site != NULL ? site : "");
+}
+
+static void warn_of_maintenances(const json_t *group, const char *name, struct verdict *verdict)
+{
+    json_t *site;
+    size_t i;
+
+    warn_of_maintenance(group, name, NULL, verdict);
+    json_array_foreach(json_object_get(group, "sites"), i, site)
+    {
+        warn_of_maintenance(site, name, bw_json_member(site, "name"), verdict);
+    }
+}
+
+static void warn_of_group(const json_t *group, struct verdict *verdict)
+{
+    const char *name = bw_json_member(group, "name");
+    const char *mode = bw_json_member(group, "mode");
+    const char *phase = bw_json_member(group, "phase");
+    const bool is_observed = strcmp(mode, "observe") == 0;
+    const bool ends_by_time =
+        !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
+
+    warn_of_end(group, verdict);
+    warn_of_maintenances(group, name, verdict);
+    if (is_observed)
+        (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
+    if (strcmp(mode, "paused") == 0)
+        (void)fprintf(verdict->out, "%s is paused: nothing moves, leases and fences stay.\n", name);
+    if (is_observed)
+        return;
+    if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
+        warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
+             name);
+    else if (ends_by_time && strcmp(mode, "paused") != 0 &&
+             !bw_json_truth(json_object_get(group, "failover"), "possible"))
+        warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
+}
+
+static void print_group(const json_t *status, const json_t *group, int64_t now_unix_ms,
+                        struct verdict *verdict)
+{
+    const json_t *wish = json_object_get(group, "wish");
+    const char *target = bw_json_member(group, "target");
+    struct table table = {0};
+    json_t *site;
+    size_t i;
+
+    (void)fprintf(verdict->out, "\nGROUP %s   phase %s%s   epoch %" PRId64 "   mode %s   %s\n",
+                  bw_json_member(group, "name"), bw_json_member(group, "phase"),
+                  bw_json_truth(group, "held") ? ", held" : "", bw_json_number(group, "epoch"),
+                  bw_json_member(group, "mode"), bw_json_member(group, "reason"));
+    if (target[0] != '\0')
+        (void)fprintf(verdict->out, "On its way to %s.\n", target);
+    if (json_is_object(wish))
+        (void)fprintf(verdict->out, "Asked for by %s: %s%s%s.\n", bw_json_member(wish, "by"),
+                      bw_json_member(wish, "kind"),
+                      bw_json_member(wish, "to")[0] == '\0' ? ""
+                      : strcmp(bw_json_member(wish, "kind"), "force-release") == 0 ? " of "
+                                                                                    : " to ",
+                      bw_json_member(wish, "to"));
+    add_row(&table, 6,
+                 (const char *const[]){"SITE", "ROLE", "SERVICE", "LEASE", "ELIGIBLE", "WHY NOT"});
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        add_site(&table, group, site);
+    }
+    print_table(&table, verdict->out);
+    print_outlook(status, group, now_unix_ms, verdict->out);
+    warn_of_group(group, verdict);
+    json_array_foreach(json_object_get(group, "sites"), i, site) {
+        warn_of_site(group, site, verdict);
+    }
+}
+
+static void print_witnesses(const json_t *status, struct verdict *verdict)
+{
+    struct table table = {0};
+    json_t *member;
+    size_t i;
+
+    (void)fputc('\n', verdict->out);
+    add_row(&table, 5, (const char *const[]){"WITNESS", "ID", "ZONE", "ROLE", "HEARS"});
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        const char *zone = bw_json_member(member, "failure_domain");
+        char id[24];
+        char hears[CELL_BYTES] = "unknown";
+
+        (void)snprintf(id, sizeof id, "%" PRId64, bw_json_number(member, "id"));
+        if (json_is_array(json_object_get(member, "reaches")))
+            join(json_object_get(member, "reaches"), hears);
+        add_row(&table, 5,
+                     (const char *const[]){bw_json_member(member, "name"), id,
+                                           zone[0] != '\0' ? zone : "-",
+                                           bw_json_member(member, "role"), hears});
+    }
+    print_table(&table, verdict->out);
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        warn_of_certificate(bw_json_member(member, "name"),
+                            json_object_get(member, "certificate_left_s"), verdict);
+        if (json_is_false(json_object_get(member, "heard")))
+            warn(verdict, BW_EXIT_WARNINGS, "witness %s is not heard by %s",
+                 bw_json_member(member, "name"), bw_json_member(status, "answered_by"));
+    }
+}
+
+static const char *zone_of(const json_t *status, const char *witness)
+{
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(status, "witnesses"), i, member) {
+        if (strcmp(bw_json_member(member, "name"), witness) == 0)
+            return bw_json_member(member, "failure_domain");
+    }
+    return "";
+}
+
+static void print_cluster(const json_t *status, FILE *out)
+{
+    const json_t *quorum = json_object_get(status, "quorum");
+    char leader[BW_NAME_MAX + 1];
+    const char *zone;
+
+    (void)snprintf(leader, sizeof leader, "%.63s", bw_json_member(status, "leader"));
+    zone = zone_of(status, leader);
+    (void)fprintf(out, "CLUSTER %s   leader %s", bw_json_member(status, "cluster"),
+                  leader[0] != '\0' ? leader : "unknown");
+    if (zone[0] != '\0')
+        (void)fprintf(out, " (%s)", zone);
+    (void)fprintf(out, "   term %" PRId64, bw_json_number(status, "term"));
+    if (json_is_integer(json_object_get(quorum, "have")))
+        (void)fprintf(out, "   quorum %" PRId64 " of %" PRId64 "\n", bw_json_number(quorum, "have"),
+                      bw_json_number(quorum, "of"));
+    else
+        (void)fprintf(out, "   as %s knows it, which does not lead\n",
+                      bw_json_member(status, "answered_by"));
+}
+
+/* Who is limited to some groups is told so: what is not shown may be there. */
+static void print_limits(const json_t *status, FILE *out)
+{
+    json_t *names = json_object_get(status, "limited_to");
+    json_t *name;
+    size_t i;
+
+    if (!json_is_array(names))
+        return;
+    (void)fputs("This certificate may see only:", out);
+    json_array_foreach(names, i, name) {
+        (void)fprintf(out, "%s %s", i > 0 ? "," : "", bw_json_shown(name));
+    }
+    (void)fputc('\n', out);
+}
+
+enum bw_exit bw_show_status(const json_t *status, const char *group, int64_t now_unix_ms,
+                             FILE *out)
+{
+    struct verdict verdict = {.exit = BW_EXIT_FINE, .out = out};
+    json_t *groups = json_object_get(status, "groups");
+    json_t *one;
+    size_t i;
+
+    print_cluster(status, out);
+    print_limits(status, out);
+    json_array_foreach(groups, i, one) {
+        if (group == NULL || strcmp(bw_json_member(one, "name"), group) == 0)
+            print_group(status, one, now_unix_ms, &verdict);
+    }
+    if (json_array_size(groups) == 0 && json_is_array(json_object_get(status, "limited_to")))
+        (void)fputs("\nNone of these groups is there yet\n", out);
+    else if (json_array_size(groups) == 0)
+        (void)fputs("\nNo groups yet; next: breakwater apply -f groups.yaml\n", out);
+    print_witnesses(status, &verdict);
+    return verdict.exit;
+}
+
+/* ---- explain ---- */
+
+/* The gate's own line says step, verdict, value, threshold and age. */
+static void print_gates(const json_t *gates, bool is_all, FILE *out)
+{
+    json_t *gate;
+    size_t i;
+
+    json_array_foreach((json_t *)gates, i, gate) { /* the macro takes no const; it only reads */
+        if (!is_all && strcmp(bw_json_member(gate, "verdict"), "hold") != 0)
+            continue;
+        (void)fprintf(out, "  %s\n", bw_json_member(gate, "text"));
+    }
+}
+
+static void print_end(const json_t *explanation, FILE *out)
+{
+    const json_t *end = json_object_get(explanation, "end");
+
+    if (!json_is_false(json_object_get(end, "by_time")))
+        return;
+    (void)fprintf(out, "Time alone does not end this epoch: %s (gate %s).%s Once %s is off:\n  %s\n",
+                  bw_json_member(end, "why"), bw_json_member(end, "gate"),
+                  json_is_false(json_object_get(end, "by_holder"))
+                      ? " Its site lost the state that could give it back."
+                      : "",
+                  bw_json_member(explanation, "holder"), bw_json_member(end, "way"));
+}
+
+void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
+{
+    const json_t *command = json_object_get(explanation, "command");
+    const char *holder = bw_json_member(explanation, "holder");
+    json_t *site;
+    size_t i;
+
+    (void)fprintf(out, "GROUP %s   phase %s   epoch %" PRId64 "   mode %s   holder %s\n",
+                  bw_json_member(explanation, "group"), bw_json_member(explanation, "phase"),
+                  bw_json_number(explanation, "epoch"), bw_json_member(explanation, "mode"),
+                  holder[0] != '\0' ? holder : "none");
+    if (bw_json_truth(explanation, "acts"))
+        (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
+                      bw_json_member(explanation, "rule_text"));
+    else if (json_is_object(command))
+        (void)fprintf(out, "It would propose %s, but does not:\n", bw_json_member(command, "kind"));
+    else
+        (void)fputs("It does nothing now. What each step waits for:\n", out);
+    print_end(explanation, out);
+    if (!bw_json_truth(explanation, "leads"))
+        (void)fprintf(out, "(as %s sees it, which does not lead)\n",
+                      bw_json_member(explanation, "answered_by"));
+    print_gates(json_object_get(explanation, "gates"), is_all, out);
+    json_array_foreach(json_object_get(explanation, "sites"), i, site) {
+        (void)fprintf(out, "%s %s be granted unplanned%s\n", bw_json_member(site, "name"),
+                      bw_json_truth(site, "eligible") ? "may" : "may not",
+                      bw_json_truth(site, "eligible") ? "." : ":");
+        print_gates(json_object_get(site, "gates"), is_all, out);
+    }
+}
+
+/* ---- history ---- */
+
+static void describe_end(const json_t *entry, char out_text[CELL_BYTES])
+{
+    const json_t *end = json_object_get(entry, "ended");
+
+    out_text[0] = '\0';
+    if (json_is_object(end)) {
+        const char *by = bw_json_member(end, "by");
+        const char *text = bw_json_member(end, "text");
+
+        append(out_text, "%s, %s", bw_json_member(entry, "grade"), bw_json_member(end, "reason"));
+        if (by[0] != '\0')
+            append(out_text, " (%s%s%s)", by, text[0] != '\0' ? ": " : "", text);
+    } else
+        append(out_text, "open");
+}
+
+/* The last moment of the timeline, which begins at 0. */
+static void describe_duration(const json_t *entry, char out_text[CELL_BYTES])
+{
+    const json_t *timeline = json_object_get(entry, "timeline");
+    const size_t count = json_array_size(timeline);
+
+    out_text[0] = '\0';
+    if (count == 0)
+        append(out_text, "-");
+    else
+        format_seconds(bw_json_number(json_array_get(timeline, count - 1), "at_ms"), out_text,
+                       CELL_BYTES);
+}
+
+static void add_entry(struct table *table, const json_t *entry)
+{
+    const char *previous = bw_json_member(entry, "previous_site");
+    char index[24], when[24], epoch[24];
+    char what[CELL_BYTES] = "", end[CELL_BYTES], took[CELL_BYTES], reach[CELL_BYTES] = "";
+
+    (void)snprintf(index, sizeof index, "%" PRId64, bw_json_number(entry, "index"));
+    (void)snprintf(when, sizeof when, "%.19s", bw_json_member(entry, "time"));
+    if (strlen(when) > 10)
+        when[10] = ' ';
+    (void)snprintf(epoch, sizeof epoch, "%" PRId64, bw_json_number(entry, "epoch"));
+    append(what, "%s ", bw_json_member(entry, "reason"));
+    if (previous[0] != '\0')
+        append(what, "%s -> ", previous);
+    append(what, "%s", bw_json_member(entry, "site"));
+    describe_end(entry, end);
+    describe_duration(entry, took);
+    append(reach, "%s%s", bw_json_member(entry, "reach_seen"),
+           bw_json_truth(entry, "reach_proved") ? ", proved" : "");
+    add_row(table, 9,
+                 (const char *const[]){index, when, bw_json_member(entry, "group"), epoch, what,
+                                       bw_json_member(entry, "by"), reach, took, end});
+}
+
+void bw_show_history(const json_t *history, FILE *out)
+{
+    json_t *entries = json_object_get(history, "entries");
+    struct table table = {0};
+    json_t *entry;
+    size_t i;
+
+    add_row(&table, 9,
+                 (const char *const[]){"INDEX", "TIME (UTC)", "GROUP", "EPOCH", "WHAT", "BY",
+                                       "REACH", "SILENT", "ENDED"});
+    json_array_foreach(entries, i, entry) {
+        add_entry(&table, entry);
+    }
+    print_table(&table, out);
+    if (json_array_size(entries) == 0)
+        (void)fputs("Nothing has been granted yet.\n", out);
+}

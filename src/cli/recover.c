@@ -1,0 +1,128 @@
+/* breakwater recover: a majority of the witnesses is lost for good. Design 3.9. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "confirm.h"
+#include "recovery.h"
+#include "verbs.h"
+
+struct recover_values {
+    const char *config;
+    bool is_plan;
+    bool is_yes;
+};
+
+static const struct bw_option recover_options[] = {
+    BW_OPTION_TEXT(struct recover_values, config, "config", 'c', "FILE", "witness.yaml"),
+    BW_OPTION_FLAG(struct recover_values, is_plan, "plan", 0, "say what would happen, and stop"),
+    BW_OPTION_FLAG(struct recover_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command recover_command = {
+    .name = "recover",
+    .operands = "",
+    .help = "Begins the cluster anew from what this witness has, when a majority of the witnesses\n"
+            "is lost for good. The witness is stopped, and so is every other that is left, which\n"
+            "never runs from its old directory again. All groups become vacant in a new generation;\n"
+            "no site is granted before every site has reported to it and the longest lease is over.\n"
+            "What only the lost witnesses knew is gone. Refused while a majority answers.",
+    .options = recover_options,
+};
+
+static void print_found(const struct bw_witness_recovery *recovery,
+                        const struct bw_witness_config *config)
+{
+    const struct bw_recovery_found *found = &recovery->found;
+    char id[BW_ID_TEXT_BYTES];
+    char when[32];
+
+    bw_id_format(found->identity.cluster_id, id);
+    (void)printf("Cluster %s (%s), generation %" PRIu64 ", as witness %s has it in %s:\n"
+                 "term %" PRIu64 ", log up to index %" PRIu64 " (of term %" PRIu64
+                 "), last written %s, %u witnesses\n\n",
+                 config->cluster, id, recovery->cluster.generation, config->name, config->data_dir,
+                 found->term, found->last_index, found->last_term,
+                 bw_recovery_time_text(found->written_unix_s, when), found->voter_count);
+    bw_recovery_print_groups(&recovery->cluster);
+    (void)fputs("\nMissing may be: what the lost witnesses decided without this one after that, or "
+                "while this one was behind.\n",
+                stdout);
+}
+
+/* False: there is no need, or nobody could be asked. */
+static bool is_majority_lost(const struct bw_witness_recovery *recovery,
+                             const struct bw_witness_config *config)
+{
+    const unsigned voter_count = recovery->found.voter_count;
+    struct bw_recovery_others others;
+
+    if (!bw_recovery_look_at_others(&recover_command, config, recovery, &others))
+        return false;
+    if (2 * (others.answer + 1) > voter_count) {
+        (void)fprintf(stderr,
+                      "refused: recover: with this one %u of %u witnesses are there, a majority: "
+                      "start this one again (breakwater witness -c FILE); nothing was changed\n",
+                      others.answer + 1, voter_count);
+        return false;
+    }
+    if (others.answer > 0) {
+        (void)fputs("refused: recover: a witness that is left still runs: stop it for good, and "
+                    "recover on the one with the higher term and index (--plan shows them); nothing "
+                    "was changed\n",
+                    stderr);
+        return false;
+    }
+    return bw_recovery_are_gone(&recover_command, &others);
+}
+
+static enum bw_exit recover(struct bw_witness_recovery *recovery,
+                            const struct bw_witness_config *config,
+                            const struct recover_values *values)
+{
+    enum bw_exit exit;
+
+    print_found(recovery, config);
+    (void)putchar('\n');
+    if (!is_majority_lost(recovery, config))
+        return BW_EXIT_UNSAFE;
+    exit = bw_recovery_confirm_and_write(&recover_command, recovery, config, values->is_plan,
+                                         values->is_yes);
+    if (exit == BW_EXIT_FINE && !values->is_plan)
+        (void)printf("What was there before is in %s/generation-%" PRIu64 ".\n", config->data_dir,
+                     recovery->beginning.old_generation);
+    return exit;
+}
+
+enum bw_exit bw_verb_recover(int argc, char **argv)
+{
+    struct recover_values values = {0};
+    struct bw_witness_config *config;
+    struct bw_witness_recovery recovery;
+    struct bw_operands operands;
+    struct bw_diag diag = {0};
+    enum bw_exit status;
+    enum bw_err err;
+
+    if (!bw_options_parse(&recover_command, argc, argv, &values, &operands, &status))
+        return status;
+    if (values.config == NULL)
+        return bw_usage_error(&recover_command, "needs -c FILE");
+    if (!bw_confirm_is_possible(&recover_command, values.is_yes || values.is_plan))
+        return BW_EXIT_USAGE;
+    config = bw_witness_config_take(values.config, "nothing was changed");
+    if (config == NULL)
+        return BW_EXIT_CONFIG;
+    err = bw_witness_recovery_open(&recovery, config, &diag);
+    if (err == BW_OK) {
+        status = recovery.is_begun ? bw_recovery_go_on(&recover_command, &recovery, config,
+                                                       values.is_plan)
+                                   : recover(&recovery, config, &values);
+        bw_witness_recovery_close(&recovery);
+    } else {
+        status = bw_recovery_fail(&recover_command, &diag, err);
+    }
+    bw_witness_config_free(config);
+    return status;
+}

@@ -1,0 +1,156 @@
+/* recovery.c - what the verbs that begin a cluster anew have in common. Design 3.9. */
+#include "recovery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <breakwater/witness/witness.h>
+
+#include "confirm.h"
+
+const char *bw_recovery_time_text(int64_t unix_s, char text[32])
+{
+    const time_t when = (time_t)unix_s;
+    struct tm utc;
+
+    if (unix_s == 0 || gmtime_r(&when, &utc) == NULL ||
+        strftime(text, 32, "%Y-%m-%d %H:%M:%S UTC", &utc) == 0)
+        return "never";
+    return text;
+}
+
+void bw_recovery_print_groups(const struct bw_cluster *cluster)
+{
+    (void)printf("%-24s  %-9s  %-20s  %-16s  %s\n", "GROUP", "PHASE", "EPOCH", "HOLDER",
+                 "NEWEST DATA");
+    for (uint32_t i = 0; i < cluster->group_count; i++) {
+        const struct bw_group *group = &cluster->groups[i];
+
+        if (group->spec.name[0] != '\0')
+            (void)printf("%-24s  %-9s  %-20" PRIu64 "  %-16s  %s\n", group->spec.name,
+                         bw_phase_word(group->phase), group->epoch,
+                         group->holder_site[0] != '\0' ? group->holder_site : "-",
+                         group->data_site[0] != '\0' ? group->data_site : "-");
+    }
+}
+
+void bw_recovery_print_made(const struct bw_cluster *cluster)
+{
+    (void)printf(
+        "\nIt begins anew as generation %" PRIu64 ", with this witness alone (%s):\n"
+        "  every group is vacant; what is under a lease now ends with it, or is stopped in order\n"
+        "  a site is granted once every site of the group has reported, and not before %" PRIu32
+        ".%03" PRIu32 " s after the start: one that serves without a lease is adopted, else the one "
+        "with the newest data starts\n"
+        "  for a site that is lost too: breakwater apply -f FILE --initial-primary SITE, and where it had the "
+        "newest data breakwater failover GROUP --to SITE --accept-data-loss\n"
+        "  the lost witnesses must never run from their old directories again: put their certificates "
+        "into `revoked` at witnesses and sites; a site that is made anew, which knows no generation "
+        "yet, would believe them\n",
+        cluster->generation, bw_cluster_recovery_rule,
+        cluster->let_go_wait_ms / 1000,
+        cluster->let_go_wait_ms % 1000);
+}
+
+static int64_t unix_ms_now(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return 0; /* refused as a wrong clock */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct bw_diag *diag,
+                              enum bw_err err)
+{
+    (void)fprintf(stderr, "error: %s: %s\n", command->name, diag->text);
+    return bw_exit_of_err(err);
+}
+
+bool bw_recovery_look_at_others(const struct bw_cli_command *command,
+                                const struct bw_witness_config *config,
+                                const struct bw_witness_recovery *recovery,
+                                struct bw_recovery_others *out_others)
+{
+    const struct bw_id cluster_id = recovery->found.identity.cluster_id;
+    struct bw_witness_member_config members[BW_WITNESSES_MAX];
+    struct bw_witness_answer answers[BW_WITNESSES_MAX];
+    struct bw_diag diag = {0};
+    uint32_t count = 0;
+
+    *out_others = (struct bw_recovery_others){.answer = 0};
+    if (bw_witness_ask_others(config, members,
+                              bw_witness_recovery_members(recovery, config, members), cluster_id,
+                              answers, &count, &diag) != BW_OK) {
+        (void)fprintf(stderr, "error: %s: the other witnesses could not be asked: %s\n",
+                      command->name, diag.text);
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const bool is_alive = answers[i].has_answered &&
+                              bw_id_equal(answers[i].cluster_id, cluster_id);
+
+        (void)printf("%s: %s\n", answers[i].name, is_alive ? "runs and answers" : answers[i].text);
+        out_others->answer += is_alive;
+        out_others->unclear += answers[i].is_there && !answers[i].has_answered;
+    }
+    (void)fflush(stdout); /* what was seen comes before what follows from it */
+    return true;
+}
+
+bool bw_recovery_are_gone(const struct bw_cli_command *command,
+                          const struct bw_recovery_others *others)
+{
+    if (others->unclear == 0)
+        return true;
+    (void)fprintf(
+        stderr,
+        "refused: %s: at the address of a witness something is there, which may be that one, alive "
+        "(above, with what it said): stop it for good, and run this again; nothing was changed\n",
+        command->name);
+    return false;
+}
+
+enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
+                                           struct bw_witness_recovery *recovery,
+                                           const struct bw_witness_config *config, bool is_plan,
+                                           bool is_yes)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err = bw_witness_recovery_prepare(recovery, unix_ms_now(), &diag);
+
+    if (err != BW_OK)
+        return bw_recovery_fail(command, &diag, err);
+    bw_recovery_print_made(&recovery->cluster);
+    if (is_plan)
+        return BW_EXIT_FINE;
+    if (!bw_confirm(command, is_yes,
+                    "If the other witnesses are NOT lost for good, two clusters will decide.",
+                    config->cluster))
+        return BW_EXIT_FAILED;
+    err = bw_witness_recovery_write(recovery, &diag);
+    if (err != BW_OK)
+        return bw_recovery_fail(command, &diag, err);
+    (void)printf("\nDone. Start the witness: breakwater witness -c FILE\n");
+    return BW_EXIT_FINE;
+}
+
+enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
+                               struct bw_witness_recovery *recovery,
+                               const struct bw_witness_config *config, bool is_plan)
+{
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    (void)printf("A new beginning in %s was confirmed and begun before.\n", config->data_dir);
+    if (is_plan)
+        return BW_EXIT_FINE;
+    err = bw_recovery_finish(&recovery->dir, &diag);
+    if (err != BW_OK)
+        return bw_recovery_fail(command, &diag, err);
+    (void)printf("It is finished. Start the witness: breakwater witness -c FILE\n");
+    return BW_EXIT_FINE;
+}

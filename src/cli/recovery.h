@@ -1,0 +1,40 @@
+/* recovery.h - what the verbs that begin a cluster anew say (recover.c, snapshot.c). Design 3.9. */
+#ifndef BW_CLI_RECOVERY_H
+#define BW_CLI_RECOVERY_H
+
+#include <breakwater/witness/recovery.h>
+
+#include "options.h"
+
+void bw_recovery_print_groups(const struct bw_cluster *cluster);
+/* What the state became. */
+void bw_recovery_print_made(const struct bw_cluster *cluster);
+const char *bw_recovery_time_text(int64_t unix_s, char text[32]);
+
+/* The other witnesses, as far as can be seen from here. */
+struct bw_recovery_others {
+    unsigned answer;  /* and belong to this cluster: they live */
+    unsigned unclear; /* something is there that gives no answer: perhaps they live */
+};
+/* Asks them (bw_witness_recovery_members), and prints what each says. False: nobody could be asked, which
+ * was told. */
+bool bw_recovery_look_at_others(const struct bw_cli_command *command,
+                                const struct bw_witness_config *config,
+                                const struct bw_witness_recovery *recovery,
+                                struct bw_recovery_others *out_others);
+/* False: one of them may live although it gives no answer; it was told. */
+bool bw_recovery_are_gone(const struct bw_cli_command *command,
+                          const struct bw_recovery_others *others);
+/* Begins with `recovery`, which is prepared: asks for the cluster's name, and writes. */
+enum bw_exit bw_recovery_confirm_and_write(const struct bw_cli_command *command,
+                                           struct bw_witness_recovery *recovery,
+                                           const struct bw_witness_config *config, bool is_plan,
+                                           bool is_yes);
+/* Goes on with one that is begun. */
+enum bw_exit bw_recovery_go_on(const struct bw_cli_command *command,
+                               struct bw_witness_recovery *recovery,
+                               const struct bw_witness_config *config, bool is_plan);
+enum bw_exit bw_recovery_fail(const struct bw_cli_command *command, const struct bw_diag *diag,
+                              enum bw_err err);
+
+#endif

@@ -1,0 +1,289 @@
+/* breakwater snapshot: the state of the cluster, kept in a file. Design 3.9. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/os/durable.h>
+#include <breakwater/witness/saved.h>
+
+#include "api.h"
+#include "confirm.h"
+#include "parts.h"
+#include "recovery.h"
+#include "verbs.h"
+
+#define WAIT_MS 30000
+
+struct snapshot_values {
+    struct bw_api_values api;
+    const char *config; /* of restore */
+    bool is_plan;
+    bool is_yes;
+};
+
+static const struct bw_option save_options[] = {
+    BW_API_OPTIONS(struct snapshot_values, api),
+    BW_OPTIONS_END,
+};
+static const struct bw_option show_options[] = {BW_OPTIONS_END};
+static const struct bw_option restore_options[] = {
+    BW_OPTION_TEXT(struct snapshot_values, config, "config", 'c', "FILE", "witness.yaml"),
+    BW_OPTION_FLAG(struct snapshot_values, is_plan, "plan", 0, "say what would happen, and stop"),
+    BW_OPTION_FLAG(struct snapshot_values, is_yes, "yes", 0, "do not ask for the cluster's name"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command save_command = {
+    .name = "snapshot save",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Saves the state of the cluster, as its leader has applied it, in FILE: the groups, who\n"
+            "holds them, their histories, and which witnesses there are. The leader proves first that\n"
+            "a majority follows it still. For operators. An older FILE is replaced, whole.",
+    .options = save_options,
+};
+static const struct bw_cli_command show_command = {
+    .name = "snapshot show",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Shows what is in FILE, and checks it.",
+    .options = show_options,
+};
+static const struct bw_cli_command restore_command = {
+    .name = "snapshot restore",
+    .operands = "FILE",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help = "Begins the cluster anew from FILE, in the empty data directory of a witness, when all of\n"
+            "its witnesses are lost for good. What holds of `recover` holds of it; what was decided\n"
+            "after FILE was saved is gone. Refused while a witness of the cluster answers.",
+    .options = restore_options,
+};
+
+/* ---- save ---- */
+
+static enum bw_exit write_file(const char *file, const json_t *document)
+{
+    char *text = json_dumps(document, JSON_COMPACT);
+    char *copies[2] = {strdup(file), strdup(file)};
+    struct bw_diag diag = {0};
+    enum bw_err err = BW_ERR_NOMEM;
+    int dir = -1;
+
+    if (text == NULL || copies[0] == NULL || copies[1] == NULL) {
+        (void)bw_diag_set(&diag, err, "no memory");
+    } else {
+        dir = open(dirname(copies[0]), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        err = dir < 0 ? bw_diag_set(&diag, BW_ERR_IO, "open the directory of %s", file)
+                      : bw_durable_write(dir, basename(copies[1]), text, strlen(text), &diag);
+    }
+    if (dir >= 0)
+        (void)close(dir); /* synced by the write */
+    free(text);
+    free(copies[0]);
+    free(copies[1]);
+    if (err == BW_OK)
+        return BW_EXIT_FINE;
+    (void)fprintf(stderr, "error: snapshot save: %s\n", diag.text);
+    return bw_exit_of_err(err);
+}
+
+/* What is there is replaced only if it is a saved state, or empty. */
+static bool may_write(const char *file)
+{
+    struct stat status;
+    json_t *document;
+    bool may;
+
+    if (stat(file, &status) != 0)
+        return true; /* or the write says why not */
+    document = S_ISREG(status.st_mode) ? json_load_file(file, 0, NULL) : NULL;
+    may = S_ISREG(status.st_mode) &&
+          (status.st_size == 0 ||
+           strcmp(bw_json_member(document, "schema"), "breakwater.snapshot/v1") == 0);
+    json_decref(document);
+    if (!may)
+        (void)fprintf(
+            stderr,
+            "error: snapshot save: %s is there, and is no saved state: nothing was written\n",
+            file);
+    return may;
+}
+
+static enum bw_exit save(const struct snapshot_values *values, const char *file)
+{
+    struct bw_api api;
+    json_t *document = NULL;
+    enum bw_exit exit;
+
+    if (!may_write(file))
+        return BW_EXIT_FAILED;
+
+    if (!bw_api_open(&api, &save_command, &values->api, WAIT_MS, &exit))
+        return exit;
+    exit = bw_api_fetch(&api, "GET", "/v1/snapshot", NULL, &document);
+    if (exit == BW_EXIT_FINE)
+        exit = write_file(file, document);
+    if (exit == BW_EXIT_FINE)
+        (void)printf("Saved generation %lld up to index %lld in %s.\n",
+                     (long long)bw_json_number(document, "generation"),
+                     (long long)bw_json_number(document, "index"), file);
+    json_decref(document);
+    bw_api_close(&api);
+    return exit;
+}
+
+/* ---- show and restore ---- */
+
+/* True: `recovery->cluster` is what is in the file. False: `*out_exit`, and it was said. */
+static bool read_file(const struct bw_cli_command *command, const char *file,
+                      struct bw_witness_recovery *recovery, struct bw_saved *saved,
+                      enum bw_exit *out_exit)
+{
+    json_error_t where;
+    struct bw_diag diag = {0};
+    json_t *document = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
+    enum bw_err err = BW_ERR_INVALID;
+
+    if (document == NULL)
+        (void)bw_diag_set(&diag, err, "%s: %s", file, where.text);
+    else
+        err = bw_saved_decode(document, saved, &recovery->cluster, &diag);
+    json_decref(document);
+    if (err == BW_OK)
+        return true;
+    *out_exit = bw_recovery_fail(command, &diag, err);
+    return false;
+}
+
+static void print_saved(const struct bw_witness_recovery *recovery, const struct bw_saved *saved)
+{
+    char id[BW_ID_TEXT_BYTES];
+    char when[32];
+
+    bw_id_format(recovery->cluster.id, id);
+    (void)printf("Cluster %s (%s), generation %" PRIu64 ", as %s had it %s:\n"
+                 "term %" PRIu64 ", up to index %" PRIu64 ", %u witnesses\n\n",
+                 recovery->cluster.name, id, recovery->cluster.generation, saved->witness,
+                 bw_recovery_time_text(saved->unix_ms / 1000, when), saved->term,
+                 recovery->cluster.applied_index, saved->roster.count);
+    bw_recovery_print_groups(&recovery->cluster);
+}
+
+static enum bw_exit restore_into(struct bw_witness_recovery *recovery,
+                                 const struct bw_saved *saved,
+                                 const struct bw_witness_config *config,
+                                 const struct snapshot_values *values)
+{
+    struct bw_diag diag = {0};
+    struct bw_recovery_others others;
+    enum bw_err err = bw_witness_recovery_open_empty(recovery, config, saved, &diag);
+
+    if (err != BW_OK)
+        return bw_recovery_fail(&restore_command, &diag, err);
+    if (recovery->is_begun)
+        return bw_recovery_go_on(&restore_command, recovery, config, values->is_plan);
+    if (!bw_recovery_look_at_others(&restore_command, config, recovery, &others))
+        return BW_EXIT_UNSAFE;
+    if (others.answer > 0) {
+        (void)fputs("refused: snapshot restore: a witness of this cluster runs: it knows more than "
+                    "the file. Recover on it (breakwater recover); nothing was changed\n",
+                    stderr);
+        return BW_EXIT_UNSAFE;
+    }
+    if (!bw_recovery_are_gone(&restore_command, &others))
+        return BW_EXIT_UNSAFE;
+    return bw_recovery_confirm_and_write(&restore_command, recovery, config, values->is_plan,
+                                         values->is_yes);
+}
+
+static enum bw_exit restore(struct bw_witness_recovery *recovery, const struct bw_saved *saved,
+                            const struct snapshot_values *values)
+{
+    struct bw_witness_config *config = bw_witness_config_take(values->config,
+                                                              "nothing was changed");
+    enum bw_exit exit;
+
+    if (config == NULL)
+        return BW_EXIT_CONFIG;
+    (void)putchar('\n');
+    exit = restore_into(recovery, saved, config, values);
+    bw_witness_config_free(config);
+    return exit;
+}
+
+static enum bw_exit show_or_restore(const struct bw_cli_command *command,
+                                    const struct snapshot_values *values, const char *file)
+{
+    struct bw_witness_recovery recovery;
+    struct bw_saved saved;
+    struct bw_diag diag = {0};
+    enum bw_exit exit = BW_EXIT_FINE;
+
+    if (bw_witness_recovery_init(&recovery, &diag) != BW_OK)
+        return bw_recovery_fail(command, &diag, diag.err);
+    if (read_file(command, file, &recovery, &saved, &exit)) {
+        print_saved(&recovery, &saved);
+        if (command == &restore_command)
+            exit = restore(&recovery, &saved, values);
+    }
+    bw_witness_recovery_close(&recovery);
+    return exit;
+}
+
+/* ---- the verb ---- */
+
+static enum bw_exit run_save(int argc, char **argv)
+{
+    struct snapshot_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&save_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    return save(&values, operands.items[0]);
+}
+
+static enum bw_exit run_show(int argc, char **argv)
+{
+    struct snapshot_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&show_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    return show_or_restore(&show_command, &values, operands.items[0]);
+}
+
+static enum bw_exit run_restore(int argc, char **argv)
+{
+    struct snapshot_values values = {0};
+    struct bw_operands operands;
+    enum bw_exit exit;
+
+    if (!bw_options_parse(&restore_command, argc, argv, &values, &operands, &exit))
+        return exit;
+    if (values.config == NULL)
+        return bw_usage_error(&restore_command, "needs -c FILE");
+    if (!bw_confirm_is_possible(&restore_command, values.is_yes || values.is_plan))
+        return BW_EXIT_USAGE;
+    return show_or_restore(&restore_command, &values, operands.items[0]);
+}
+
+static const struct bw_part parts[] = {
+    {&save_command, run_save},
+    {&show_command, run_show},
+    {&restore_command, run_restore},
+};
+
+enum bw_exit bw_verb_snapshot(int argc, char **argv)
+{
+    return bw_parts_run(parts, sizeof parts / sizeof parts[0], argc, argv);
+}

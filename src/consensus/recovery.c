@@ -1,0 +1,395 @@
+#include <breakwater/consensus/recovery.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/consensus/vote_store.h>
+#include <breakwater/os/durable.h>
+
+#include "offline.h"
+
+#define STAGING     "recovery.new"
+#define MARK_HEAD   "breakwater recovery 1\n"
+#define MARK_BYTES  128
+#define ASIDE_BYTES 64
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+static int64_t newest_write_unix_s(const char *path)
+{
+    int64_t newest = 0;
+    struct dirent *entry;
+    struct stat look;
+    DIR *list = opendir(path);
+
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (fstatat(dirfd(list), entry->d_name, &look, 0) == 0 && S_ISREG(look.st_mode) &&
+            look.st_mtime > newest)
+            newest = look.st_mtime;
+    if (list != NULL)
+        (void)closedir(list); /* only read */
+    return newest;
+}
+
+static enum bw_err read_raft(struct bw_data_dir *dir, const struct bw_fsm_ops *ops, void *user,
+                             struct bw_recovery_found *found, struct bw_diag *diag)
+{
+    struct raft_snapshot *snapshot = NULL;
+    struct raft_entry *entries = NULL;
+    struct bw_offline offline;
+    raft_index start = 0;
+    raft_term term = 0;
+    size_t count = 0;
+    raft_id vote = 0;
+    enum bw_err err = bw_offline_open(&offline, dir->raft_path, &dir->fd, &found->identity, diag);
+    int rv;
+
+    if (err != BW_OK)
+        return err;
+    rv = offline.safe.io.load(&offline.safe.io, &term, &vote, &snapshot, &start, &entries, &count);
+    if (rv != 0) {
+        err = bw_diag_set(diag, rv == RAFT_NOMEM ? BW_ERR_NOMEM : BW_ERR_CORRUPT, "%s: %s",
+                          dir->raft_path, offline.safe.io.errmsg);
+    } else {
+        err = bw_beginning_take_log(ops, user, term, snapshot, start, entries, count, found, diag);
+        if (offline.roll.roster.count > 0)
+            found->voter_count = offline.roll.roster.count;
+        found->roster = offline.roll.roster;
+        bw_safe_io_free_log(snapshot, entries, count);
+    }
+    bw_offline_close(&offline);
+    return err;
+}
+
+enum bw_err bw_recovery_read(struct bw_data_dir *dir, const struct bw_fsm_ops *ops, void *user,
+                             struct bw_recovery_found *out_found, struct bw_diag *diag)
+{
+    struct bw_recovery_found found = {.term = 0};
+    struct bw_offline_mended mended; /* a start would say of it in its log */
+    enum bw_err err = bw_data_dir_read_identity(dir, &found.identity, diag);
+
+    if (err != BW_OK)
+        return err;
+    found.written_unix_s = newest_write_unix_s(dir->raft_path);
+    err = bw_offline_mend(dir, &mended, diag);
+    if (err == BW_OK)
+        err = read_raft(dir, ops, user, &found, diag);
+    if (err == BW_OK)
+        *out_found = found;
+    return err;
+}
+
+/* ---- writing ---------------------------------------------------------------------------------- */
+
+struct put {
+    struct raft_io_snapshot_put request;
+    bool is_done;
+    int status;
+};
+
+static void on_put(struct raft_io_snapshot_put *request, int status)
+{
+    struct put *put = (struct put *)request;
+
+    put->is_done = true;
+    put->status = status;
+}
+
+static enum bw_err put_snapshot(struct bw_offline *offline, const struct raft_snapshot *snapshot,
+                                struct bw_diag *diag)
+{
+    struct put put = {.is_done = false};
+    struct raft_io *io = &offline->safe.io;
+    struct raft_snapshot *none = NULL;
+    struct raft_entry *entries = NULL;
+    raft_index start;
+    raft_term term;
+    size_t count = 0;
+    raft_id vote;
+    int rv = io->load(io, &term, &vote, &none, &start, &entries, &count); /* it expects to be asked first */
+
+    if (rv != 0)
+        return bw_diag_set(diag, BW_ERR_IO, "%s", io->errmsg);
+    bw_safe_io_free_log(none, entries, count);
+    rv = io->set_term(io, snapshot->term);
+    if (rv != 0 || offline->is_stopped)
+        return bw_diag_set(diag, BW_ERR_IO, "write the term: %s", io->errmsg);
+    rv = offline->safe.backend.snapshot_put(io, 1, &put.request, snapshot, on_put);
+    while (rv == 0 && !put.is_done)
+        (void)uv_run(&offline->loop, UV_RUN_ONCE);
+    if (rv == 0)
+        rv = put.status;
+    return rv == 0 ? BW_OK
+                   : bw_diag_set(diag, BW_ERR_IO, "write the snapshot: %s (%s)", raft_strerror(rv),
+                                 io->errmsg);
+}
+
+static enum bw_err write_raft(const char *raft_path, int *dir,
+                              const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
+{
+    char address[BW_TRANSPORT_ADDRESS_BYTES];
+    struct raft_snapshot snapshot;
+    struct bw_offline offline;
+    enum bw_err err;
+
+    bw_transport_format_address(beginning->identity.witness_id, address);
+    err = bw_beginning_snapshot(beginning, address, &snapshot);
+    if (err != BW_OK)
+        err = bw_diag_set(diag, err, "make the snapshot");
+    if (err == BW_OK)
+        err = bw_offline_open(&offline, raft_path, dir, &beginning->identity, diag);
+    if (err == BW_OK) {
+        err = put_snapshot(&offline, &snapshot, diag);
+        bw_offline_close(&offline);
+    }
+    bw_beginning_close_snapshot(&snapshot);
+    return err;
+}
+
+/* ---- names in directories --------------------------------------------------------------------- */
+
+typedef enum bw_err (*entry_fn)(void *user, int dir, const char *name, struct bw_diag *diag);
+
+static enum bw_err for_each(int parent, const char *name, entry_fn each, void *user,
+                            struct bw_diag *diag)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    enum bw_err err = BW_OK;
+
+    if (list == NULL) {
+        err = bw_diag_errno(diag, errno, "list directory %s", name);
+        if (fd >= 0)
+            (void)close(fd); /* only read */
+        return err;
+    }
+    while (err == BW_OK && (entry = readdir(list)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            err = each(user, fd, entry->d_name, diag);
+    (void)closedir(list); /* only read */
+    return err;
+}
+
+static enum bw_err sync_dir(int parent, const char *name, struct bw_diag *diag)
+{
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum bw_err err = BW_OK;
+
+    if (fd < 0 || fsync(fd) != 0)
+        err = bw_diag_errno(diag, errno, "fsync directory %s", name);
+    if (fd >= 0)
+        (void)close(fd); /* synced */
+    return err;
+}
+
+static enum bw_err remove_file(void *user, int dir, const char *name, struct bw_diag *diag)
+{
+    (void)user;
+    if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+        return BW_OK;
+    return errno == EISDIR ? BW_OK : bw_diag_errno(diag, errno, "remove %s", name);
+}
+
+/* What an attempt of before has left, which never got as far as the mark. */
+static enum bw_err remove_staging(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+
+    if (faccessat(dir->fd, STAGING, F_OK, 0) != 0)
+        return BW_OK;
+    if (faccessat(dir->fd, STAGING "/" BW_DATA_DIR_RAFT, F_OK, 0) == 0)
+        err = for_each(dir->fd, STAGING "/" BW_DATA_DIR_RAFT, remove_file, NULL, diag);
+    if (err == BW_OK)
+        err = for_each(dir->fd, STAGING, remove_file, NULL, diag);
+    if (err != BW_OK)
+        return err;
+    if ((unlinkat(dir->fd, STAGING "/" BW_DATA_DIR_RAFT, AT_REMOVEDIR) != 0 && errno != ENOENT) ||
+        unlinkat(dir->fd, STAGING, AT_REMOVEDIR) != 0)
+        return bw_diag_errno(diag, errno, "remove %s", STAGING);
+    return BW_OK;
+}
+
+/* ---- the point of no return, and what is behind it ---------------------------------------------- */
+
+bool bw_recovery_is_begun(const struct bw_data_dir *dir)
+{
+    return faccessat(dir->fd, BW_DATA_DIR_RECOVERY, F_OK, 0) == 0;
+}
+
+static enum bw_err read_mark(const struct bw_data_dir *dir, char out_aside[ASIDE_BYTES],
+                             struct bw_diag *diag)
+{
+    char text[MARK_BYTES + 1];
+    uint64_t generation;
+    size_t size;
+    enum bw_err err = bw_durable_read(dir->fd, BW_DATA_DIR_RECOVERY, text, MARK_BYTES, &size, diag);
+
+    if (err != BW_OK)
+        return err;
+    text[size] = '\0';
+    /* NOLINTNEXTLINE(cert-err34-c): a number that does not fit names another directory, and no more */
+    if (sscanf(text, MARK_HEAD "old generation %" SCNu64 "\n", &generation) != 1)
+        return bw_diag_set(diag, BW_ERR_CORRUPT, "%s/%s is damaged", dir->path,
+                           BW_DATA_DIR_RECOVERY);
+    (void)snprintf(out_aside, ASIDE_BYTES, "generation-%" PRIu64, generation);
+    return BW_OK;
+}
+
+static enum bw_err move(int dir, const char *from_dir, const char *to_dir, const char *name,
+                        struct bw_diag *diag)
+{
+    char from[ASIDE_BYTES + NAME_MAX + 2];
+    char to[ASIDE_BYTES + NAME_MAX + 2];
+
+    (void)snprintf(from, sizeof from, "%s/%s", from_dir, name);
+    (void)snprintf(to, sizeof to, "%s/%s", to_dir, name);
+    if (renameat(dir, from, dir, to) != 0)
+        return bw_diag_errno(diag, errno, "move %s to %s", from, to);
+    return BW_OK;
+}
+
+struct moving {
+    const struct bw_data_dir *dir;
+    const char *aside;
+};
+
+static bool stays(const char *name)
+{
+    return strcmp(name, BW_DATA_DIR_LOCK) == 0 || strcmp(name, "lost+found") == 0 ||
+           strncmp(name, BW_DATA_DIR_RECOVERY, strlen(BW_DATA_DIR_RECOVERY)) == 0 ||
+           strncmp(name, "generation-", 11) == 0;
+}
+
+static bool is_made_anew(const char *name)
+{
+    return strcmp(name, BW_DATA_DIR_IDENTITY) == 0 || strcmp(name, BW_DATA_DIR_RAFT) == 0 ||
+           strcmp(name, BW_VOTE_FILE) == 0;
+}
+
+static enum bw_err refuse_entry(void *user, int dir, const char *name, struct bw_diag *diag)
+{
+    const struct bw_data_dir *of = user;
+
+    (void)dir;
+    if (stays(name) && strncmp(name, "generation-", 11) != 0)
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_EXISTS,
+                       "data_dir %s is not empty (it holds %s): a state is restored into an empty "
+                       "directory; nothing was changed",
+                       of->path, name);
+}
+
+enum bw_err bw_recovery_check_empty(const struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    return for_each(dir->fd, ".", refuse_entry, (void *)(uintptr_t)dir, diag);
+}
+
+/* What is made anew goes when the new one comes: what has that name now may be the new one already. */
+static enum bw_err put_aside(void *user, int dir, const char *name, struct bw_diag *diag)
+{
+    const struct moving *moving = user;
+
+    (void)dir;
+    if (stays(name) || is_made_anew(name))
+        return BW_OK;
+    return move(moving->dir->fd, ".", moving->aside, name, diag);
+}
+
+static enum bw_err put_in_place(void *user, int staging, const char *name, struct bw_diag *diag)
+{
+    const struct moving *moving = user;
+    enum bw_err err = BW_OK;
+
+    (void)staging;
+    if (faccessat(moving->dir->fd, name, F_OK, 0) == 0)
+        err = move(moving->dir->fd, ".", moving->aside, name, diag);
+    return err == BW_OK ? move(moving->dir->fd, STAGING, ".", name, diag) : err;
+}
+
+enum bw_err bw_recovery_finish(struct bw_data_dir *dir, struct bw_diag *diag)
+{
+    char aside[ASIDE_BYTES];
+    struct moving moving = {.dir = dir, .aside = aside};
+    enum bw_err err = read_mark(dir, aside, diag);
+
+    if (err == BW_OK && mkdirat(dir->fd, aside, 0700) != 0 && errno != EEXIST)
+        err = bw_diag_errno(diag, errno, "make %s", aside);
+    if (err == BW_OK)
+        err = for_each(dir->fd, ".", put_aside, &moving, diag);
+    if (err == BW_OK && faccessat(dir->fd, STAGING, F_OK, 0) == 0) {
+        err = for_each(dir->fd, STAGING, put_in_place, &moving, diag);
+        if (err == BW_OK && unlinkat(dir->fd, STAGING, AT_REMOVEDIR) != 0)
+            err = bw_diag_errno(diag, errno, "remove %s", STAGING);
+    }
+    if (err == BW_OK)
+        err = sync_dir(dir->fd, aside, diag);
+    if (err == BW_OK && unlinkat(dir->fd, aside, AT_REMOVEDIR) != 0 && errno != ENOTEMPTY &&
+        errno != EEXIST)
+        err = bw_diag_errno(diag, errno, "remove the empty %s", aside);
+    if (err == BW_OK)
+        err = sync_dir(dir->fd, ".", diag);
+    if (err == BW_OK)
+        err = bw_durable_remove(dir->fd, BW_DATA_DIR_RECOVERY, diag);
+    return err == BW_OK ? BW_OK : bw_diag_wrap(diag, err, "recover in %s", dir->path);
+}
+
+/* ---- all of it -------------------------------------------------------------------------------- */
+
+static enum bw_err make_staging(const struct bw_data_dir *dir,
+                                const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
+{
+    struct bw_data_dir staging = {.fd = -1, .lock = -1};
+    int length = snprintf(staging.raft_path, sizeof staging.raft_path, "%s/%s/%s", dir->path,
+                          STAGING, BW_DATA_DIR_RAFT);
+    enum bw_err err = remove_staging(dir, diag);
+
+    if (err == BW_OK && (length < 0 || (size_t)length >= sizeof staging.raft_path))
+        err = bw_diag_set(diag, BW_ERR_LIMIT, "the path of data_dir is too long");
+    if (err != BW_OK)
+        return err;
+    if (mkdirat(dir->fd, STAGING, 0700) != 0 ||
+        mkdirat(dir->fd, STAGING "/" BW_DATA_DIR_RAFT, 0700) != 0)
+        return bw_diag_errno(diag, errno, "make %s", STAGING);
+    staging.fd = openat(dir->fd, STAGING, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (staging.fd < 0)
+        return bw_diag_errno(diag, errno, "open %s", STAGING);
+    const struct bw_vote_store store = bw_vote_file(&staging.fd);
+
+    err = store.save(store.user, (struct bw_vote){.term = beginning->term - 1}, diag);
+    if (err == BW_OK)
+        err = write_raft(staging.raft_path, &staging.fd, beginning, diag);
+    if (err == BW_OK)
+        err = bw_data_dir_write_identity(&staging, &beginning->identity, diag);
+    if (err == BW_OK)
+        err = sync_dir(dir->fd, STAGING "/" BW_DATA_DIR_RAFT, diag);
+    (void)close(staging.fd); /* only read */
+    if (err == BW_OK)
+        err = sync_dir(dir->fd, STAGING, diag);
+    return err;
+}
+
+enum bw_err bw_recovery_write(struct bw_data_dir *dir,
+                              const struct bw_recovery_beginning *beginning, struct bw_diag *diag)
+{
+    char mark[MARK_BYTES];
+    enum bw_err err;
+    int size = snprintf(mark, sizeof mark, MARK_HEAD "old generation %" PRIu64 "\n",
+                        beginning->old_generation);
+
+    BW_ASSERT(!bw_recovery_is_begun(dir));
+    BW_ASSERT(beginning->term > 1 && beginning->index > 1);
+    err = make_staging(dir, beginning, diag);
+    if (err == BW_OK)
+        err = bw_durable_write(dir->fd, BW_DATA_DIR_RECOVERY, mark, (size_t)size, diag);
+    if (err != BW_OK)
+        return bw_diag_wrap(diag, err, "recover in %s", dir->path);
+    return bw_recovery_finish(dir, diag);
+}

@@ -1,0 +1,463 @@
+/* One group of the site: its machine, and everything of it that can be ended. */
+#include "program.h"
+#include "proof.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+#include <breakwater/sys/process_tree.h>
+
+/* How long the start of a guard waits, in all, for what its predecessor left to die. */
+#define LEFT_BEHIND_NS (2 * BW_NS_PER_S)
+#define LOOK_PAUSE_NS  5000000
+/* How soon it is noticed that systemd starts a unit again by itself (Restart= was changed). */
+#define LOOK_AGAIN_NS (5 * BW_NS_PER_S)
+
+/* ---- what it is told once ------------------------------------------------------------------ */
+
+static void get_limits(const struct bw_group_config *config, struct bw_guard_limits *out_limits)
+{
+    *out_limits = (struct bw_guard_limits){
+        .kill_grace_ns = config->kill_grace_ms * BW_NS_PER_MS,
+        .reach = config->enforce,
+        .digest = config->digest,
+    };
+    for (int action = 0; action < BW_ACTION_COUNT; action++) {
+        out_limits->has_script[action] = config->scripts[action] != NULL;
+        out_limits->timeout_ns[action] = config->timeout_ms[action] * BW_NS_PER_MS;
+    }
+}
+
+void bw_guard_group_configure(struct bw_guard_group *group, const struct bw_group_config *config)
+{
+    struct bw_guard_limits limits;
+
+    group->config = config;
+    get_limits(config, &limits);
+    bw_guarded_configure(&group->at, &limits);
+    for (int action = 0; action < BW_ACTION_COUNT; action++)
+        group->has_warned_shell[action] = false;
+    bw_guard_reach_keep(group);
+}
+
+/* ---- what a predecessor left running (3.4: ends what ran) ---------------------------------- */
+
+static bool is_alive(const struct bw_guard_child *child)
+{
+    struct bw_process process;
+
+    return child->action != BW_ACTION_NONE &&
+           bw_process_read(child->pid, &process, NULL) == BW_OK &&
+           process.start_ticks == child->start_time && !process.is_dead;
+}
+
+/* A script that has ended leaves nothing but the service. One that still runs is ended with all
+ * that it started; status then says whether that was the service. */
+static bool has_left(const struct bw_guard_mirror *mirror, enum bw_reach_slot slot)
+{
+    return slot != BW_REACH_SERVICE || is_alive(&mirror->children[BW_GUARD_SLOT_ACTION]);
+}
+
+/* One round of KILL. True: nothing is left of them. */
+static bool end_round(struct bw_guard_group *group, const struct bw_guard_mirror *mirror)
+{
+    bool is_gone = true;
+
+    for (int slot = 0; slot < BW_REACH_SLOTS; slot++) {
+        bool is_empty = false;
+
+        if (slot == BW_REACH_SERVICE && !has_left(mirror, BW_REACH_SERVICE))
+            continue;
+        if (bw_reach_is_empty(&group->reach, (enum bw_reach_slot)slot, &is_empty, NULL) == BW_OK &&
+            is_empty)
+            continue;
+        is_gone = false;
+        (void)!bw_reach_signal(&group->reach, (enum bw_reach_slot)slot, SIGKILL, NULL); /* again */
+    }
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+        const struct bw_guard_child *child = &mirror->children[slot];
+
+        if (!is_alive(child))
+            continue;
+        is_gone = false;
+        (void)!bw_process_signal(child->pid, child->start_time, SIGKILL,
+                                 NULL); /* looked at again */
+    }
+    return is_gone;
+}
+
+/* Blocks, normally for some milliseconds. */
+static void end_left_behind(struct bw_guard_group *group, const struct bw_guard_mirror *mirror)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_PAUSE_NS};
+    struct bw_instant *until = &group->program->left_behind_until;
+    struct bw_instant limit;
+    const struct bw_guard_child *action = &mirror->children[BW_GUARD_SLOT_ACTION];
+
+    if (until->boot_ns == 0) /* of the first group; all others have what is left of it */
+        *until = bw_instant_add(bw_clock_now(), LEFT_BEHIND_NS);
+    limit = *until;
+    if (is_alive(action))
+        bw_log_warn(&group->program->log, "run.left_behind",
+                    "group=%s epoch=%" PRIu64 " action=%s pid=%d does=\"it is ended\"",
+                    group->config->name, action->epoch, bw_action_word(action->action),
+                    (int)action->pid);
+    if (mirror->armed_epoch != 0) /* a deadline waits for nobody */
+        limit = bw_instant_min(limit, bw_instant_sub(mirror->armed_end, mirror->fence_ns));
+    while (!end_round(group, mirror)) {
+        if (bw_instant_right_is_over(bw_clock_now(), limit)) {
+            bw_log_error(&group->program->log, "run.undying",
+                         "group=%s does=\"goes on; the fence will meet it\"", group->config->name);
+            return;
+        }
+        (void)nanosleep(&pause, NULL); /* a shorter pause only looks sooner */
+    }
+}
+
+/* ---- open ---------------------------------------------------------------------------------- */
+
+static void say_found(const struct bw_guard_group *group, const struct bw_guard_found *found,
+                      const struct bw_guarded_start *start, const struct bw_diag *memory_diag,
+                      const struct bw_diag *mirror_diag)
+{
+    struct bw_log *log = &group->program->log;
+    const char *name = group->config->name;
+    const uint64_t armed_epoch = found->mirror.armed_epoch;
+
+    if (start->is_damaged)
+        bw_log_error(log, "state.damaged", "group=%s error=%s", name,
+                     bw_log_quote(memory_diag->text));
+    if (start->is_mirror_unreadable)
+        bw_log_warn(log, "mirror.unreadable",
+                    "group=%s error=%s does=\"goes on without; what serves is fenced\"", name,
+                    bw_log_quote(mirror_diag->text));
+    if (start->is_foreign)
+        bw_log_error(
+            log, "mirror.foreign",
+            "group=%s epoch=%" PRIu64 " error=\"another cluster's guard armed it, and is gone\" "
+            "does=\"enforces it to its deadline, then forgets it; no agent hears of the group "
+            "before\"",
+            name, armed_epoch);
+    if (start->is_lost)
+        bw_log_error(log, "state.lost",
+                     "group=%s epoch=%" PRIu64 " does=\"%s is younger than the mirror: epoch and "
+                     "deadline are taken from the mirror\"",
+                     name, armed_epoch, group->program->store.state_path);
+    bw_log_info(log, "group.loaded",
+                "group=%s new=%s epoch_seen=%" PRIu64 " ended_epoch=%" PRIu64
+                " enforced=%s armed_epoch=%" PRIu64,
+                name, start->is_new ? "yes" : "no", start->memory.epoch_seen,
+                start->memory.ended_epoch, start->memory.enforced ? "yes" : "no", armed_epoch);
+}
+
+static enum bw_err load(struct bw_guard_group *group, bool is_kept,
+                        struct bw_guard_found *out_found, struct bw_guarded_start *out_start,
+                        struct bw_diag *diag)
+{
+    struct bw_diag why = {0};
+    enum bw_err err;
+
+    bw_guard_store_find(&group->program->store, group->config->name, out_found, diag, &why);
+    err = bw_guarded_begin(&group->program->machine, &group->at, out_found, is_kept, out_start);
+    if (err != BW_OK)
+        return err;
+    say_found(group, out_found, out_start, diag, &why);
+    *diag = (struct bw_diag){0};
+    return BW_OK;
+}
+
+static void reach_killed(struct bw_guard_group *group, enum bw_err err, const struct bw_diag *diag)
+{
+    if (err != BW_OK)
+        bw_log_error(&group->program->log, "reach.unkilled",
+                     "group=%s error=%s does=\"the fence counts as failed and is tried again\"",
+                     group->config->name, bw_log_quote(diag->text));
+    bw_guard_machine_on_reach_killed(&group->program->machine, &group->at, err == BW_OK,
+                                     bw_clock_now());
+    bw_guard_go_on(group->program, false);
+}
+
+static void on_killed(struct bw_reach_kill *kill, enum bw_err err, const struct bw_diag *diag,
+                      void *user)
+{
+    struct bw_guard_group *group = user;
+
+    struct bw_diag none = {0};
+
+    (void)kill;
+    if (err != BW_OK || group->config->unit_count == 0)
+        reach_killed(group, err, diag);
+    else if (group->unit_reach != NULL) /* they were killed before; now they must be seen */
+        bw_unit_reach_kill(group->unit_reach);
+    else
+        reach_killed(group, bw_diag_set(&none, BW_ERR_UNKNOWN, "its units cannot be seen"), &none);
+}
+
+void bw_guard_group_kill_reach(struct bw_guard_group *group)
+{
+    struct bw_diag diag = {0};
+
+    if (group->unit_reach != NULL && bw_units_kill_now(&group->unit_reach->units, &diag) != BW_OK)
+        bw_log_warn(&group->program->log, "units.unkilled",
+                    "group=%s error=%s does=\"tries again\"", group->config->name,
+                    bw_log_quote(diag.text));
+    bw_reach_kill_start(&group->kill, BW_REACH_SERVED);
+}
+
+/* ---- its units ------------------------------------------------------------------------------- */
+
+static void set_proved(struct bw_guard_group *group)
+{
+    const bool is_proved = group->is_reach_proved &&
+                           (group->config->unit_count == 0 || group->are_units_seen);
+
+    if (is_proved && !group->machine.limits.reach_works)
+        bw_log_info(&group->program->log, "reach.works", "group=%s by=%s units=%u",
+                    group->config->name,
+                    group->reach.means == BW_REACH_BY_CGROUP ? "cgroup" : "scan",
+                    (unsigned)group->config->unit_count);
+    group->machine.limits.reach_works = is_proved;
+}
+
+/* Once, until it is mended. */
+static void warn_of_restarts(struct bw_guard_group *group)
+{
+    const struct bw_unit *unit = bw_units_that_comes_again(&group->unit_reach->units);
+
+    if (unit != NULL && !group->has_warned_restart)
+        bw_log_error(
+            &group->program->log, "units.come_again",
+            "group=%s unit=%s why=%s does=\"systemd starts it again after its end, so it counts "
+            "as outside of the reach: time alone hands nothing over\" next=\"write Restart=no "
+            "without "
+            "RestartForceExitStatus=, and mask what triggers or upholds it\"",
+            group->config->name, unit->name, bw_log_quote(bw_unit_comes_again(unit)));
+    group->has_warned_restart = unit != NULL;
+}
+
+void bw_guard_units_look_again(struct bw_guard_group *group)
+{
+    const struct bw_instant now = bw_clock_now();
+
+    if (!bw_instant_wait_is_over(now, bw_instant_add(group->units_looked_at, LOOK_AGAIN_NS)))
+        return;
+    group->units_looked_at = now;
+    bw_unit_reach_look(group->unit_reach);
+}
+
+/* Once seen, the units can be ended; a look that fails later is met by the fence, not by a proof.
+ */
+static void on_units_looked(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    struct bw_guard_group *group = user;
+
+    if (err != BW_OK) {
+        bw_log_error(&group->program->log, "units.unseen", "group=%s error=%s%s",
+                     group->config->name, bw_log_quote(diag->text),
+                     group->are_units_seen ? ""
+                                           : " does=\"the site is not eligible until they were\"");
+        return;
+    }
+    const bool were_seen = group->are_units_seen;
+
+    group->are_units_seen = true;
+    warn_of_restarts(group);
+    bw_guard_enforcer_tell_reach(group);
+    if (were_seen)
+        return;
+    set_proved(group);
+    bw_guard_machine_greet_again(&group->program->machine);
+}
+
+static void on_units_killed(enum bw_err err, const struct bw_diag *diag, void *user)
+{
+    reach_killed(user, err, diag);
+}
+
+static void open_units(struct bw_guard_group *group)
+{
+    static const struct bw_unit_reach_events events = {on_units_looked, on_units_killed};
+    struct bw_guard_program *program = group->program;
+    struct bw_diag diag = {0};
+
+    if (group->config->unit_count == 0)
+        return;
+    group->unit_reach = calloc(1, sizeof *group->unit_reach);
+    BW_ASSERT(group->unit_reach != NULL);
+    if (bw_unit_reach_init(group->unit_reach, &program->loop, &program->runner,
+                           group->config->units, group->config->unit_count, &events, group,
+                           &diag) == BW_OK)
+        return;
+    free(group->unit_reach);
+    group->unit_reach = NULL;
+    bw_log_error(&program->log, "units.unreachable",
+                 "group=%s error=%s does=\"the site is not eligible\"", group->config->name,
+                 bw_log_quote(diag.text));
+}
+
+/* ---- what a trial has proved ------------------------------------------------------------------ */
+
+static uint64_t read_proof(const struct bw_guard_group *group)
+{
+    const struct bw_site_config *config = group->program->config;
+    struct bw_guard_proof_owner owner = {
+        .cluster = config->cluster, .site = config->site, .group = group->config->name};
+    struct bw_diag diag = {0};
+    uint64_t digest;
+
+    if (bw_clock_machine_id(&owner.machine_id, &diag) != BW_OK)
+        return 0; /* none could have been kept */
+    digest = bw_guard_proof_read(group->program->store.state_dir, &owner, &diag);
+    if (digest == 0 && diag.text[0] == '\0')
+        return 0; /* there was no trial */
+    if (digest == group->config->digest)
+        bw_log_info(&group->program->log, "reach.proof",
+                    "group=%s does=\"seen inside it is ended by the kill of its reach alone\"",
+                    group->config->name);
+    else
+        bw_log_warn(
+            &group->program->log, "reach.proof",
+            "group=%s why=%s does=\"proves nothing; breakwater-chaos scripts makes another\"",
+            group->config->name,
+            bw_log_quote(digest == 0 ? diag.text
+                                     : "its scripts, env, enforce or units were "
+                                       "others when it was made"));
+    return digest;
+}
+
+/* ---- handles --------------------------------------------------------------------------------- */
+
+/* Frees the place when it fails. */
+static enum bw_err open_handles(struct bw_guard_group *group, struct bw_diag *diag)
+{
+    const enum bw_err err = bw_reach_kill_init(&group->kill, &group->program->loop, &group->reach,
+                                               on_killed, group, diag);
+
+    group->has_handles = err == BW_OK;
+    if (err != BW_OK)
+        bw_guard_group_free(group);
+    return err;
+}
+
+enum bw_err bw_guard_group_open(struct bw_guard_program *program,
+                                const struct bw_group_config *config, bool is_kept,
+                                struct bw_guard_group **out_group, struct bw_diag *diag)
+{
+    struct bw_guard_group *group = calloc(1, sizeof *group);
+    struct bw_guard_found found;
+    struct bw_guarded_start start;
+    struct bw_guard_limits limits;
+    struct bw_diag why = {0};
+    char tag[BW_REACH_TAG_BYTES];
+    enum bw_err err;
+
+    if (group == NULL)
+        return bw_diag_set(diag, BW_ERR_NOMEM, "make room for group %s", config->name);
+    group->program = program;
+    group->config = config;
+    for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+        group->work[slot].group = group;
+        group->work[slot].slot = (enum bw_guard_slot)slot;
+    }
+    bw_reach_tag(program->config->cluster, program->store.site, tag);
+    err = load(group, is_kept, &found, &start, diag);
+    if (err == BW_OK)
+        err = bw_reach_open(&group->reach, tag, config->name, false, &why);
+    if (err != BW_OK) {
+        bw_guard_group_free(group);
+        return err;
+    }
+    err = open_handles(group, diag);
+    if (err != BW_OK)
+        return err;
+    if (group->reach.means == BW_REACH_BY_SCAN)
+        bw_log_warn(&program->log, "reach.by_scan",
+                    "group=%s why=%s does=\"processes are found by their environment\"",
+                    config->name, bw_log_quote(why.text));
+    bw_guard_reach_keep(group);
+    end_left_behind(group, &found.mirror);
+    get_limits(config, &limits);
+    limits.proof = read_proof(group);
+    bw_guard_init(&group->machine, config->name, &limits, &start.memory,
+                  start.has_mirror ? &found.mirror : NULL, bw_clock_now());
+    open_units(group);
+    *out_group = group;
+    return BW_OK;
+}
+
+/* ---- its proof ----------------------------------------------------------------------------- */
+
+/* Once, until it is proved: each end of a script, and each hello, asks again. */
+static void say_unproved(struct bw_guard_group *group, const struct bw_guard_group *because_of)
+{
+    if (group->has_said_unproved)
+        return;
+    group->has_said_unproved = true;
+    bw_log_warn(
+        &group->program->log, "reach.not_tried",
+        "group=%s why=\"the fence window of group %s is near or has begun\" does=\"the site is "
+        "not eligible until its reach was tried\"",
+        group->config->name, because_of->config->name);
+}
+
+static enum bw_guard_proof take_proof(struct bw_guard_group *group)
+{
+    group->program->is_means_proved[group->reach.means] =
+        true; /* it is the machine's, not a group's */
+    group->is_reach_proved = true;
+    set_proved(group);
+    return group->machine.limits.reach_works ? BW_GUARD_PROOF_WORKS : BW_GUARD_PROOF_UNTRIED;
+}
+
+enum bw_guard_proof bw_guard_group_prove(struct bw_guard_group *group, bool is_late)
+{
+    struct bw_guard_program *program = group->program;
+    struct bw_diag diag = {0};
+    const struct bw_guarded *because_of;
+    uint32_t limit_ms;
+
+    if (group->unit_reach != NULL && !group->are_units_seen && !(is_late && group->is_reach_proved))
+        bw_unit_reach_look(group->unit_reach);
+    if (group->is_reach_proved || group->work[BW_GUARD_SLOT_ACTION].script != NULL)
+        return BW_GUARD_PROOF_UNTRIED;
+    if (program->is_means_proved[group->reach.means])
+        return take_proof(group);
+    limit_ms = bw_guard_machine_proof_ms(&program->machine, bw_clock_now(), &because_of);
+    if (limit_ms == 0) {
+        say_unproved(group, because_of->owner);
+        return BW_GUARD_PROOF_UNTRIED; /* after a script has ended, or with the next hello */
+    }
+    if (bw_reach_prove(&group->reach, limit_ms, &diag) == BW_OK)
+        return take_proof(group);
+    bw_log_error(&program->log, "reach.fails",
+                 "group=%s error=%s does=\"the site is not eligible until it is\"",
+                 group->config->name, bw_log_quote(diag.text));
+    return BW_GUARD_PROOF_FAILED;
+}
+
+/* ---- close --------------------------------------------------------------------------------- */
+
+void bw_guard_group_close(struct bw_guard_group *group)
+{
+    if (!group->has_handles)
+        return;
+    group->has_handles = false;
+    bw_reach_kill_close(&group->kill, NULL);
+    if (group->unit_reach != NULL)
+        bw_unit_reach_close(group->unit_reach);
+}
+
+void bw_guard_group_free(struct bw_guard_group *group)
+{
+    if (group == NULL)
+        return;
+    bw_reach_close(&group->reach);
+    free(group->unit_reach);
+    free(group->save.file.reach.bytes);
+    free(group->reach_bytes);
+    free(group);
+}

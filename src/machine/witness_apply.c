@@ -1,0 +1,218 @@
+/* witness_apply.c - the specs of any number of groups: judged together, then committed one after the
+ * other. Design 3.9, 5.3. */
+#include <breakwater/machine/witness_operator.h>
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/words.h>
+#include <breakwater/core/expiry.h>
+
+#include "witness_internal.h"
+
+#define PATH_BYTES 64
+#define TEXT_BYTES 512
+
+BW_WORDS(bw_apply_outcome_word, enum bw_apply_outcome, BW_APPLY_OUTCOME_LIST, "unlisted")
+
+/* ---- what is wrong --------------------------------------------------------------------------- */
+
+struct findings {
+    const struct bw_apply_problems *problems;
+    size_t count;
+};
+
+__attribute__((format(printf, 3, 4))) static void add(struct findings *findings, const char *path,
+                                                      const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    va_list args;
+
+    findings->count++;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    findings->problems->add(findings->problems->user, path, text);
+}
+
+/* Why the group's state does not take the spec, in words. */
+static void explain_refusal(const struct bw_group *group, const struct bw_apply_item *item,
+                            const char *path, struct findings *findings)
+{
+    const struct bw_spec *spec = &item->spec;
+
+    if (group->holder_site[0] != '\0' && bw_spec_find_site(spec, group->holder_site) < 0)
+        add(findings, path, "%s holds %s and cannot leave it; switch over first",
+            group->holder_site, spec->name);
+    else if (group->target[0] != '\0' && bw_spec_find_site(spec, group->target) < 0)
+        add(findings, path, "%s is on its way to %s, which cannot leave it now", spec->name,
+            group->target);
+    else if (item->initial_primary[0] != '\0' && !group->first_grant)
+        add(findings, "initial_primary",
+            "%s was granted before, so there is no first primary to choose; use "
+            "switchover or failover", spec->name);
+    else if (group->phase == BW_PHASE_CLOSING)
+        add(findings, path, "epoch %" PRIu64 " of %s is being closed; wait for its end",
+            group->epoch, spec->name);
+    else
+        add(findings, path,
+            "the new timings do not fit the terms of the open epoch %" PRIu64
+            " (lease_ttl %" PRIu32 " ms, fence_timeout %" PRIu32
+            " ms), which goes on with them", group->epoch, group->terms.ttl_ms,
+            group->terms.fence_ms);
+}
+
+/* ---- judging --------------------------------------------------------------------------------- */
+
+static struct bw_command command_of(const struct bw_apply *apply, const struct bw_apply_item *item)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_SET_SPEC, .spec_version = item->version, .spec = item->spec};
+
+    memcpy(command.group, item->spec.name, sizeof command.group);
+    memcpy(command.site, item->initial_primary, sizeof command.site);
+    memcpy(command.by, apply->by, sizeof command.by);
+    return command;
+}
+
+static bool is_as_wanted(const struct bw_group *group, const struct bw_apply_item *item)
+{
+    return bw_spec_is_equal(&group->spec, &item->spec) &&
+           (item->initial_primary[0] == '\0' ||
+            strcmp(item->initial_primary, group->initial_primary) == 0);
+}
+
+static void judge(const struct bw_witness_machine *machine, struct bw_apply *apply, size_t number,
+                  struct findings *findings)
+{
+    struct bw_apply_item *item = &apply->items[number];
+    const int at = bw_cluster_find(&machine->cluster, item->spec.name);
+    const struct bw_group *group = at >= 0 ? &machine->cluster.groups[at] : NULL;
+    const char *elsewhere = NULL;
+    const char *leaves = NULL;
+    struct bw_command command;
+    char path[PATH_BYTES];
+    enum bw_err err;
+
+    BW_ASSERT(machine->cluster.groups != NULL);
+    (void)snprintf(path, sizeof path, "groups[%zu]", number);
+    item->version = group != NULL ? group->spec_version : 0;
+    item->outcome = BW_APPLY_UNCHANGED;
+    if (group != NULL && is_as_wanted(group, item))
+        return;
+    item->outcome = group != NULL ? BW_APPLY_CHANGED : BW_APPLY_CREATED;
+    if (group != NULL && item->initial_primary[0] != '\0')
+        elsewhere = bw_reports_started_elsewhere(&group->spec, machine->core.watches[at].reports,
+                                                 item->initial_primary, bw_witness_now(machine));
+    if (group != NULL && group->first_grant && item->initial_primary[0] == '\0')
+        leaves = bw_reports_leaves_unstopped(&group->spec, machine->core.watches[at].reports,
+                                             &item->spec, group->epoch != 0,
+                                             bw_witness_now(machine));
+    if (leaves != NULL)
+        add(findings, path,
+            "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "
+            "spec; or, if it "
+            "surely serves nowhere there, say where it begins: --initial-primary SITE",
+            leaves, item->spec.name);
+    if (group != NULL && group->spec.mode == BW_MODE_OBSERVE &&
+        item->spec.mode != BW_MODE_OBSERVE && !bw_witness_has_let_go(machine, at))
+        add(findings, path, BW_LETTING_GO_TEXT, group->let_go_site, item->spec.name);
+    if (elsewhere != NULL)
+        add(findings, "initial_primary", "%s says that %s runs there already", elsewhere,
+            item->spec.name);
+    command = command_of(apply, item);
+    err = bw_proposals_try(machine, &apply->trial, at, &command);
+    if (err == BW_ERR_REFUSED && group != NULL)
+        explain_refusal(group, item, path, findings);
+    else if (err != BW_OK)
+        add(findings, path, "%s", bw_err_text(err));
+}
+
+size_t bw_apply_judge(const struct bw_witness_machine *machine, struct bw_apply *apply,
+                                const struct bw_apply_problems *problems)
+{
+    const struct bw_cluster *cluster = &machine->cluster;
+    struct findings findings = {.problems = problems};
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < cluster->group_count; i++)
+        count += cluster->groups[i].spec.name[0] != '\0';
+    for (size_t i = 0; i < apply->count; i++) {
+        judge(machine, apply, i, &findings);
+        count += apply->items[i].outcome == BW_APPLY_CREATED;
+    }
+    if (count > cluster->group_capacity)
+        add(&findings, "groups", "%zu groups would be more than %" PRIu32, count,
+            cluster->group_capacity);
+    return findings.count;
+}
+
+/* ---- committing ------------------------------------------------------------------------------ */
+
+/* Proposes the next one that changes anything. Of those that are left when this witness leads no more
+ * none was sent: that is known, and said. */
+static void propose_next(struct bw_witness_machine *machine, struct bw_apply *apply)
+{
+    for (; apply->next < apply->count; apply->next++) {
+        struct bw_apply_item *item = &apply->items[apply->next];
+        struct bw_command command;
+        struct bw_diag diag = {0};
+        enum bw_err err;
+
+        if (item->outcome == BW_APPLY_UNCHANGED)
+            continue;
+        command = command_of(apply, item);
+        err = bw_witness_machine_propose(machine, &command, &apply->proposer, &diag);
+        if (err == BW_OK)
+            return;
+        item->outcome = BW_APPLY_NOT_SENT;
+        item->err = err;
+    }
+    bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_APPLIED,
+                                                                 .apply = apply});
+}
+
+static void on_done(struct bw_witness_machine *machine, struct bw_proposer *proposer,
+                    enum bw_err err, uint64_t index, const struct bw_applied *applied)
+{
+    struct bw_apply *apply = (struct bw_apply *)proposer;
+    struct bw_apply_item *item = &apply->items[apply->next];
+
+    if (err != BW_OK) {
+        item->outcome = BW_APPLY_UNKNOWN;
+        item->err = err;
+    } else if (applied->rule == NULL) {
+        item->outcome = BW_APPLY_FAILED;
+        item->err = applied->err;
+    } else {
+        item->index = index;
+    }
+    apply->next++;
+    propose_next(machine, apply);
+}
+
+void bw_apply_begin(struct bw_witness_machine *machine, struct bw_apply *apply)
+{
+    BW_ASSERT(!machine->is_stepping);
+    apply->proposer.on_done = on_done;
+    apply->next = 0;
+    propose_next(machine, apply);
+}
+
+enum bw_err bw_apply_result(const struct bw_apply *apply)
+{
+    enum bw_err result = BW_OK;
+
+    for (size_t i = 0; i < apply->count; i++) {
+        const enum bw_apply_outcome outcome = apply->items[i].outcome;
+
+        if (outcome == BW_APPLY_UNKNOWN || outcome == BW_APPLY_NOT_SENT)
+            return BW_ERR_UNKNOWN;
+        if (outcome == BW_APPLY_FAILED)
+            result = BW_ERR_STALE;
+    }
+    return result;
+}

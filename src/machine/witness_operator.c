@@ -1,0 +1,163 @@
+/* witness_operator.c - who may change something; moves and their plans; the feature level. Design 4, 5.3. */
+#include <breakwater/machine/witness_operator.h>
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
+#include <breakwater/core/expiry.h>
+
+#include "witness_internal.h"
+
+enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_machine *machine)
+{
+    if (!bw_witness_machine_knows_cluster(machine))
+        return BW_WITNESS_TOO_EARLY;
+    if (machine->core.leadership.leads)
+        return BW_WITNESS_MAY_CHANGE;
+    return bw_witness_machine_leader(machine) != NULL ? BW_WITNESS_FOLLOWS : BW_WITNESS_LEADERLESS;
+}
+
+/* ---- moves ----------------------------------------------------------------------------------- */
+
+enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
+                                   const struct bw_wish *wish, struct bw_diag *diag)
+{
+    const enum bw_err err = bw_witness_ask(&machine->core, group, wish, bw_witness_now(machine),
+                                           diag);
+
+    if (err == BW_OK)
+        bw_agenda_touch(machine, group);
+    return err;
+}
+
+enum bw_err bw_witness_machine_plan(struct bw_witness_machine *machine, int group,
+                                    const struct bw_wish *wish, struct bw_decision *out_decision,
+                                    struct bw_diag *diag)
+{
+    struct bw_watch *watch = &machine->core.watches[group];
+    const struct bw_wish wish_before = watch->wish;
+    const struct bw_instant since_before = watch->wish_since;
+    const struct bw_instant now = bw_witness_now(machine);
+    const enum bw_err err = bw_witness_ask(&machine->core, group, wish, now, diag);
+
+    bw_witness_decide(&machine->core, group, now, out_decision);
+    watch->wish = wish_before;
+    watch->wish_since = since_before;
+    return err;
+}
+
+/* ---- the feature level ----------------------------------------------------------------------- */
+
+size_t bw_witness_machine_parties_max(const struct bw_witness_machine *machine)
+{
+    const struct bw_cluster *cluster = &machine->cluster;
+    size_t sites = 0;
+
+    for (uint32_t group = 0; group < cluster->group_count; group++)
+        sites += cluster->groups[group].spec.site_count;
+    return machine->member_count + 2 * sites;
+}
+
+struct parties {
+    struct bw_level_party *list;
+    size_t count;
+};
+
+static void add(struct parties *parties, enum bw_level_kind kind, const char *name, uint32_t level)
+{
+    struct bw_level_party *party = &parties->list[parties->count++];
+
+    *party = (struct bw_level_party){.kind = kind, .level = level};
+    (void)bw_copy_text(party->name, sizeof party->name, name); /* a checked name */
+}
+
+static struct bw_level_party *find(const struct parties *parties, enum bw_level_kind kind,
+                                   const char *name)
+{
+    for (size_t i = 0; i < parties->count; i++)
+        if (parties->list[i].kind == kind && strcmp(parties->list[i].name, name) == 0)
+            return &parties->list[i];
+    return NULL;
+}
+
+/* A site may stand in many groups, and its agent be heard in some of them only. */
+static void add_site(struct parties *parties, const char *name, uint32_t agent, uint32_t guard)
+{
+    const struct {
+        enum bw_level_kind kind;
+        uint32_t level;
+    } both[] = {{BW_LEVEL_AGENT, agent}, {BW_LEVEL_GUARD, guard}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct bw_level_party *party = find(parties, both[i].kind, name);
+
+        if (party == NULL)
+            add(parties, both[i].kind, name, both[i].level);
+        else if (party->level == 0 || (both[i].level != 0 && both[i].level < party->level))
+            party->level = both[i].level;
+    }
+}
+
+static void add_sites(struct parties *parties, const struct bw_witness_machine *machine, int group,
+                      struct bw_instant now)
+{
+    const struct bw_spec *spec = &machine->cluster.groups[group].spec;
+    const uint64_t fresh_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
+                                                     spec->request_timeout_ms);
+
+    for (uint32_t site = 0; site < spec->site_count; site++) {
+        uint32_t agent;
+        uint32_t guard;
+
+        bw_feature_level_of_site(&machine->core.watches[group].reports[site], now, fresh_ns, &agent,
+                                 &guard);
+        add_site(parties, spec->sites[site].name, agent, guard);
+    }
+}
+
+size_t bw_witness_machine_parties(const struct bw_witness_machine *machine, const uint32_t *levels,
+                                  struct bw_level_party *out_parties)
+{
+    const struct bw_instant now = bw_witness_now(machine);
+    struct parties parties = {.list = out_parties};
+
+    for (uint32_t i = 0; i < machine->member_count; i++) {
+        const bool is_self = strcmp(machine->members[i].name, machine->name) == 0;
+
+        add(&parties, BW_LEVEL_WITNESS, machine->members[i].name,
+            is_self ? machine->feature_level : levels[i]);
+    }
+    for (uint32_t group = 0; group < machine->cluster.group_count; group++)
+        add_sites(&parties, machine, (int)group, now);
+    return parties.count;
+}
+
+enum bw_err bw_witness_machine_judge_level(const struct bw_witness_machine *machine,
+                                           const struct bw_level_party *parties, size_t count,
+                                           const struct bw_level_order *order, struct bw_diag *diag)
+{
+    const uint32_t level = machine->cluster.feature_level;
+    const enum bw_err err = bw_feature_level_judge(level, machine->feature_level, parties, count,
+                                                   order != NULL ? order->without : NULL,
+                                                   order != NULL ? order->without_count : 0, diag);
+
+    if (err == BW_OK && order != NULL && order->to != level + 1)
+        return bw_diag_set(diag, BW_ERR_STALE, "the feature level is %" PRIu32 " by now", level);
+    return err;
+}
+
+enum bw_err bw_witness_machine_raise_level(struct bw_witness_machine *machine,
+                                           const struct bw_level_party *parties, size_t count,
+                                           const struct bw_level_order *order, struct bw_diag *diag)
+{
+    struct bw_command command = {.kind = BW_COMMAND_RAISE_LEVEL, .feature_level = order->to};
+    const enum bw_err err = bw_witness_machine_judge_level(machine, parties, count, order, diag);
+
+    if (err != BW_OK)
+        return err;
+    BW_ASSERT(bw_copy_text(command.by, sizeof command.by, order->by));
+    BW_ASSERT(bw_copy_text(command.text, sizeof command.text, order->text));
+    return bw_witness_machine_propose(machine, &command, NULL, diag);
+}

@@ -1,0 +1,202 @@
+#include <breakwater/os/path_owner.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <breakwater/base/bytes.h>
+
+#define LINKS_MAX 40 /* as the kernel's own */
+
+/* A path that is walked as the kernel would: `done` holds no symbolic link, `left` is still to go. */
+struct walk {
+    char done[PATH_MAX]; /* "" is the root */
+    char left[PATH_MAX];
+    char target[PATH_MAX];
+};
+
+/* ---- one file or directory ----------------------------------------------------------------------- */
+
+static bool is_of_another(const struct stat *st)
+{
+    return st->st_uid != 0 && st->st_uid != geteuid();
+}
+
+static bool is_mode_open(const struct stat *st)
+{
+    return (st->st_mode & (S_IWGRP | S_IWOTH)) != 0 && !S_ISLNK(st->st_mode);
+}
+
+/* What is on the way to a file. */
+static bool can_others_replace(const struct stat *st)
+{
+    const bool is_sticky = S_ISDIR(st->st_mode) && (st->st_mode & S_ISVTX) != 0;
+
+    return (is_mode_open(st) && !is_sticky) || is_of_another(st);
+}
+
+/* Who may speak to a socket is asked when he does. */
+static bool can_others_write(const struct stat *st)
+{
+    return !S_ISSOCK(st->st_mode) && (is_mode_open(st) || is_of_another(st));
+}
+
+static enum bw_err refuse(const char *where, const struct stat *st, struct bw_diag *diag)
+{
+    if (is_of_another(st))
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "others can change it: %s belongs to user %u, who is neither root nor the "
+                           "user of this process; run: chown %u %s",
+                           where, (unsigned)st->st_uid, (unsigned)geteuid(), where);
+    return bw_diag_set(diag, BW_ERR_REFUSED,
+                       "others can change it: %s has mode %04o; run: chmod go-w %s", where,
+                       (unsigned)(st->st_mode & 07777), where);
+}
+
+/* ---- the way to it --------------------------------------------------------------------------------- */
+
+/* Moves the next name of `left` to `done`. False: none is left, or it does not fit. */
+static bool step(struct walk *walk)
+{
+    const size_t done = strlen(walk->done);
+    const char *name = walk->left + strspn(walk->left, "/");
+    const size_t length = strcspn(name, "/");
+    char *slash;
+
+    if (length == 0 || done + length + 2 > sizeof walk->done)
+        return false;
+    if (length == 2 && name[0] == '.' && name[1] == '.') {
+        slash = strrchr(walk->done, '/');
+        if (slash != NULL)
+            *slash = '\0';
+    } else if (length != 1 || name[0] != '.') {
+        walk->done[done] = '/';
+        memcpy(walk->done + done + 1, name, length);
+        walk->done[done + 1 + length] = '\0';
+    }
+    memmove(walk->left, name + length, strlen(name + length) + 1);
+    return true;
+}
+
+/* `done` is a link: on from where it points to. False: it cannot be read, or does not fit. */
+static bool follow(struct walk *walk)
+{
+    const ssize_t got = readlink(walk->done, walk->target, sizeof walk->target - 1);
+    const size_t left = strlen(walk->left);
+    const size_t bytes = got > 0 ? (size_t)got : 0;
+    char *slash = strrchr(walk->done, '/');
+
+    if (bytes == 0 || bytes + 1 + left + 1 > sizeof walk->left)
+        return false;
+    memmove(walk->left + bytes + 1, walk->left, left + 1);
+    memcpy(walk->left, walk->target, bytes);
+    walk->left[bytes] = '/';
+    if (walk->target[0] == '/')
+        walk->done[0] = '\0';
+    else if (slash != NULL)
+        *slash = '\0';
+    return true;
+}
+
+/* The first thing on the way that others can change. False: there is none, or it cannot be looked at. */
+static bool find_open(struct walk *walk, struct stat *out_st)
+{
+    int links = 0;
+
+    do {
+        if (lstat(walk->done[0] == '\0' ? "/" : walk->done, out_st) != 0)
+            return false;
+        if (can_others_replace(out_st))
+            return true;
+        if (S_ISLNK(out_st->st_mode) && (++links > LINKS_MAX || !follow(walk)))
+            return false;
+    } while (step(walk));
+    return false;
+}
+
+/* False: it does not fit, and cannot be opened either. */
+static bool begin(const char *path, struct walk *walk)
+{
+    size_t used = 0;
+
+    *walk = (struct walk){.done = ""};
+    if (path[0] != '/') {
+        if (getcwd(walk->left, sizeof walk->left) == NULL)
+            return false;
+        used = strlen(walk->left);
+        walk->left[used++] = '/';
+    }
+    return bw_copy_text(walk->left + used, sizeof walk->left - used, path);
+}
+
+static const char *found(const struct walk *walk)
+{
+    return walk->done[0] == '\0' ? "/" : walk->done;
+}
+
+bool bw_path_is_writable(const char *path, char out_path[BW_PATH_OWNER_BYTES])
+{
+    struct walk walk;
+    struct stat st;
+    size_t bytes;
+
+    if (!begin(path, &walk) || !find_open(&walk, &st))
+        return false;
+    bytes = strnlen(found(&walk), BW_PATH_OWNER_BYTES - 1);
+    memcpy(out_path, found(&walk), bytes);
+    out_path[bytes] = '\0';
+    return true;
+}
+
+enum bw_err bw_path_check_file(const char *path, struct bw_diag *diag)
+{
+    struct walk walk;
+    struct stat st;
+
+    if (!begin(path, &walk) || !find_open(&walk, &st))
+        return BW_OK;
+    return refuse(found(&walk), &st, diag);
+}
+
+/* ---- a directory of this program's ------------------------------------------------------------------ */
+
+enum bw_err bw_path_check_opened_dir(const char *path, const struct stat *st, struct bw_diag *diag)
+{
+    return can_others_write(st) ? refuse(path, st, diag) : BW_OK;
+}
+
+static enum bw_err check_entry(const char *path, int dir, const char *name, struct bw_diag *diag)
+{
+    char where[PATH_MAX + NAME_MAX + 2];
+    struct stat st;
+
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !can_others_write(&st))
+        return BW_OK;
+    (void)snprintf(where, sizeof where, "%s/%s", path, name); /* fits: both could be opened */
+    return refuse(where, &st, diag);
+}
+
+enum bw_err bw_path_check_dir(const char *path, struct bw_diag *diag)
+{
+    const struct dirent *entry;
+    enum bw_err err = bw_path_check_file(path, diag);
+    struct stat st;
+    DIR *list;
+
+    if (err != BW_OK)
+        return err;
+    list = opendir(path);
+    if (list == NULL)
+        return BW_OK;
+    if (fstat(dirfd(list), &st) == 0)
+        err = bw_path_check_opened_dir(path, &st, diag);
+    while (err == BW_OK && (entry = readdir(list)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            err = check_entry(path, dirfd(list), entry->d_name, diag);
+    (void)closedir(list); /* only read from */
+    return err;
+}

@@ -1,0 +1,340 @@
+/* api_group.c - what a group keeps until somebody changes it again: POST /v1/groups/{name}/mode,
+ * maintenance, delete. Design 3.9, 5.2. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/config/scalar.h>
+#include <breakwater/machine/witness_operator.h>
+
+#include "api_operator.h"
+#include "awaited.h"
+
+#define COMMIT_MS 10000
+
+struct group_change {
+    struct bw_awaited awaited; /* first */
+    struct bw_group_change order;
+    int group;
+};
+
+/* ---- reading ---- */
+
+static void read_mode(const json_t *value, struct bw_command *command,
+                      struct bw_json_problems *problems)
+{
+    const char *word = json_string_value(value);
+
+    for (int mode = 0; word != NULL && mode <= BW_MODE_PAUSED; mode++) {
+        command->mode = (enum bw_mode)mode;
+        if (strcmp(word, bw_mode_word(command->mode)) == 0)
+            return;
+    }
+    bw_json_problem(problems, "mode", "not one of auto, manual, observe, paused");
+}
+
+static void read_whole(const json_t *value, const char *key, uint64_t max, uint64_t *out,
+                       struct bw_json_problems *problems)
+{
+    const json_int_t number = json_integer_value(value);
+
+    if (!json_is_integer(value) || number < 0 || (uint64_t)number > max)
+        bw_json_problem(problems, key, "not a whole number from 0 to %" PRIu64, max);
+    else
+        *out = (uint64_t)number;
+}
+
+/* The keys of each, for the one reader and for whoever misspells one. Each takes reason and
+ * spec_version, the one that the caller has looked at. */
+static const struct change_keys {
+    enum bw_command_kind kind;
+    const char *own[2]; /* the first has to be there */
+    const char *known;
+} change_keys[] = {
+    {BW_COMMAND_SET_MODE, {"mode", NULL}, "mode, reason, spec_version"},
+    {BW_COMMAND_MAINTENANCE, {"duration_ms", "site"}, "duration_ms, site, reason, spec_version"},
+    {BW_COMMAND_DELETE, {NULL, NULL}, "reason, spec_version"},
+};
+
+static const struct change_keys *keys_of(enum bw_command_kind kind)
+{
+    size_t i = 0;
+
+    while (change_keys[i].kind != kind)
+        i++;
+    return &change_keys[i];
+}
+
+static bool is_known(const struct change_keys *keys, const char *key)
+{
+    return strcmp(key, "reason") == 0 || strcmp(key, "spec_version") == 0 ||
+           (keys->own[0] != NULL && strcmp(key, keys->own[0]) == 0) ||
+           (keys->own[1] != NULL && strcmp(key, keys->own[1]) == 0);
+}
+
+static void read_keys(const json_t *body, struct bw_command *command,
+                      struct bw_json_problems *problems)
+{
+    const struct change_keys *keys = keys_of(command->kind);
+    const json_t *version = json_object_get(body, "spec_version");
+    const char *key;
+    json_t *value;
+
+    bw_operator_read_text(body, "reason", command->text, sizeof command->text, problems);
+    if (version != NULL)
+        read_whole(version, "spec_version", INT64_MAX, &command->spec_version, problems);
+    if (command->kind == BW_COMMAND_SET_MODE)
+        read_mode(json_object_get(body, "mode"), command, problems);
+    if (command->kind == BW_COMMAND_MAINTENANCE) {
+        read_whole(json_object_get(body, "duration_ms"), "duration_ms", BW_MAINTENANCE_MS_MAX,
+                   &command->duration_ms, problems);
+        bw_operator_read_text(body, "site", command->site, sizeof command->site, problems);
+    }
+    json_object_foreach((json_t *)(uintptr_t)body, key, value)
+    { /* only read */
+        if (!is_known(keys, key))
+            bw_json_problem(problems, "body", "unknown key \"%.63s\"; known: %s", key, keys->known);
+    }
+}
+
+/* False: it was answered. */
+static bool read_change(struct bw_http_request *request, struct bw_command *command)
+{
+    json_t *body = bw_operator_body(request);
+    struct bw_json_problems problems;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_operator_name(request, command->by);
+    read_keys(body, command, &problems);
+    is_good = problems.count == 0;
+    if (!is_good)
+        bw_operator_refuse_problems(request, &problems);
+    bw_json_problems_deinit(&problems);
+    json_decref(body);
+    return is_good;
+}
+
+/* ---- what comes of it ---- */
+
+static void add(json_t **steps, const char *text)
+{
+    *steps = bw_json_append(*steps, json_pack("{s:I, s:s, s:n}", "number",
+                                              (json_int_t)json_array_size(*steps) + 1, "text", text,
+                                              "within_ms"));
+}
+
+static void plan_mode(const struct bw_group *group, enum bw_mode mode, json_t **steps)
+{
+    const bool is_held = group->phase != BW_PHASE_VACANT;
+
+    switch (mode) {
+    case BW_MODE_OBSERVE:
+        add(steps,
+            is_held
+                ? "its epoch ends and every site is let go: the service stays as it is, and nobody "
+                  "guards it"
+                : "every site is let go: nobody guards what runs there");
+        add(steps, "no script but status, readiness and condition runs until the mode is another");
+        return;
+    case BW_MODE_PAUSED:
+        add(steps, "no grant, no move and no local restart until the mode is another");
+        add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
+                   "nobody follows it");
+        return;
+    case BW_MODE_MANUAL:
+        add(steps, "nothing moves to another site but by `breakwater switchover` or `failover`");
+        break;
+    case BW_MODE_AUTO:
+        add(steps, "the group's policy decides by itself");
+        break;
+    }
+    if (group->spec.mode == BW_MODE_OBSERVE)
+        add(steps, "it is granted once every one of its sites has reported; a service that runs at "
+                   "one of them "
+                   "is adopted as it is");
+}
+
+static void plan_maintenance(const struct bw_group *group, const struct bw_command *command,
+                             json_t **steps)
+{
+    char duration[BW_DURATION_TEXT_BYTES];
+    char text[256];
+
+    if (command->duration_ms == 0) {
+        add(steps, "the group's policy decides again");
+        return;
+    }
+    if (command->site[0] == '\0') {
+        add(steps, "no grant, no move but one that is asked for, and no local restart");
+        add(steps, "leases and their ends stay in force: a holder that is lost is fenced, and "
+                   "nobody follows it");
+    } else if (strcmp(command->site, group->holder_site) == 0) {
+        (void)snprintf(
+            text, sizeof text,
+            "%s holds the group and keeps it: its lease is renewed, its service neither restarted "
+            "nor given up",
+            command->site);
+        add(steps, text);
+    } else {
+        (void)snprintf(text, sizeof text, "%s is no candidate", command->site);
+        add(steps, text);
+    }
+    bw_duration_format((uint32_t)command->duration_ms,
+                       duration); /* at most BW_MAINTENANCE_MS_MAX */
+    (void)snprintf(text, sizeof text, "it ends by itself after %s", duration);
+    add(steps, text);
+}
+
+static void plan_delete(const struct bw_group *group, json_t **steps)
+{
+    char text[192];
+
+    add(steps, "its spec and its history are gone from the witnesses");
+    add(steps,
+        "nobody knows any more what serves where: applied again without a site that serves, it is "
+        "served twice");
+    add(steps, "every site is let go: the service stays as it is, and nobody guards it");
+    (void)snprintf(text, sizeof text,
+                   "a group that is applied under this name begins above epoch %" PRIu64,
+                   group->epoch);
+    add(steps, text);
+}
+
+static json_t *steps_of(const struct bw_group *group, const struct bw_command *command)
+{
+    json_t *steps = json_array();
+
+    if (command->kind == BW_COMMAND_SET_MODE)
+        plan_mode(group, command->mode, &steps);
+    else if (command->kind == BW_COMMAND_MAINTENANCE)
+        plan_maintenance(group, command, &steps);
+    else
+        plan_delete(group, &steps);
+    return steps;
+}
+
+static void answer_plan(struct group_change *change)
+{
+    const struct bw_group *group = &change->awaited.program->machine.cluster.groups[change->group];
+    const struct bw_command *command = &change->order.command;
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_witness_machine_judge_change(&change->awaited.program->machine,
+                                                            change->group, &change->order, &diag);
+
+    bw_operator_answer(change->awaited.request, 200,
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:s?, s:o}", "schema",
+                                 "breakwater.change_plan/v1", "group", group->spec.name, "change",
+                                 bw_command_word(command->kind), "epoch", (json_int_t)group->epoch,
+                                 "spec_version", (json_int_t)group->spec_version, "possible",
+                                 err == BW_OK, "already", err == BW_ERR_EXISTS, "refused",
+                                 err == BW_OK ? NULL : diag.text, "steps",
+                                 err == BW_OK ? steps_of(group, command) : json_array()));
+}
+
+/* ---- doing it ---- */
+
+static void refuse_late(struct bw_http_request *request)
+{
+    bw_operator_refuse(request, 503, "unknown",
+                       "no majority of the witnesses has answered yet: the outcome is not known",
+                       "ask status; then ask again: what is so already stays as it is");
+}
+
+static void answer_outcome(struct bw_awaited *awaited)
+{
+    const struct group_change *change = (const struct group_change *)awaited;
+
+    if (awaited->err == BW_ERR_UNKNOWN)
+        refuse_late(awaited->request);
+    else if (awaited->err != BW_OK)
+        bw_operator_refuse_err(awaited->program, awaited->request, awaited->err,
+                               awaited->err == BW_ERR_STALE
+                                   ? "somebody has changed the group meanwhile; look again"
+                                   : bw_err_text(awaited->err));
+    else
+        bw_operator_answer(awaited->request, 200,
+                           json_pack("{s:s, s:s, s:s, s:I}", "schema", "breakwater.changed/v1",
+                                     "group", change->order.command.group, "change",
+                                     bw_command_word(change->order.command.kind), "index",
+                                     (json_int_t)awaited->index));
+}
+
+static void log_change(const struct group_change *change)
+{
+    const struct bw_command *command = &change->order.command;
+    const struct bw_awaited *awaited = &change->awaited;
+
+    bw_log_info(&awaited->program->log, "group.change_asked",
+                "group=%s command=%s mode=%s site=%s duration_ms=%" PRIu64
+                " by=%s remote=%s text=%s",
+                command->group, bw_command_word(command->kind),
+                command->kind == BW_COMMAND_SET_MODE ? bw_mode_word(command->mode) : "",
+                command->site, command->duration_ms, bw_log_quote(command->by),
+                awaited->request->remote, bw_log_quote(command->text));
+}
+
+/* Takes `change`. */
+static void begin(struct group_change *change)
+{
+    struct bw_program *program = change->awaited.program;
+    struct bw_diag diag = {0};
+    const enum bw_err err = bw_witness_machine_change(
+        &program->machine, change->group, &change->order, &change->awaited.proposer, &diag);
+
+    if (err == BW_OK) {
+        log_change(change);
+        bw_awaited_begin(&change->awaited, BW_OK, COMMIT_MS);
+    } else {
+        bw_operator_refuse_err(program, change->awaited.request, err, diag.text);
+        free(change);
+    }
+    bw_drive_refresh(program);
+}
+
+static void take(struct bw_http_request *request, struct bw_program *program,
+                 enum bw_command_kind kind)
+{
+    struct group_change *change;
+    bool is_plan = false;
+
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
+        return;
+    change = calloc(1, sizeof *change);
+    if (change == NULL) {
+        bw_operator_answer(request, 503, NULL);
+        return;
+    }
+    bw_awaited_init(&change->awaited, program, request);
+    change->awaited.answer = answer_outcome;
+    change->awaited.answer_late = refuse_late;
+    change->order.command.kind = kind;
+    change->group = read_change(request, &change->order.command)
+                        ? bw_operator_find_group(program, request)
+                        : -1;
+    if (change->group >= 0 && !is_plan) {
+        begin(change);
+        return;
+    }
+    if (change->group >= 0)
+        answer_plan(change);
+    free(change);
+}
+
+void bw_operator_on_mode(struct bw_http_request *request, void *user)
+{
+    take(request, user, BW_COMMAND_SET_MODE);
+}
+
+void bw_operator_on_maintenance(struct bw_http_request *request, void *user)
+{
+    take(request, user, BW_COMMAND_MAINTENANCE);
+}
+
+void bw_operator_on_delete(struct bw_http_request *request, void *user)
+{
+    take(request, user, BW_COMMAND_DELETE);
+}

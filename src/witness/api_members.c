@@ -1,0 +1,607 @@
+/* api_members.c - GET /v1/members, POST /v1/members (people order), and POST /v1/witness/join (a witness says that
+ * it is there). Design 3.9, 5.3. */
+#include "api_operator.h"
+#include "consent.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/base/feature_level.h>
+#include <breakwater/base/name.h>
+#include <breakwater/net/address.h>
+
+#define APPLICANT_MS 30000 /* since its last word; then it is gone */
+
+/* ---- who asks to join ---- */
+
+static bool is_here(const struct bw_program *program, const struct bw_applicant *applicant)
+{
+    return applicant->heard_ms != 0 &&
+           uv_now(&program->loop) - applicant->heard_ms < APPLICANT_MS;
+}
+
+const struct bw_applicant *bw_members_applicant(const struct bw_program *program, const char *name)
+{
+    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
+        const struct bw_applicant *applicant = &program->members.applicants[i];
+
+        if (is_here(program, applicant) && strcmp(applicant->member.name, name) == 0)
+            return applicant;
+    }
+    return NULL;
+}
+
+/* Its own place, an empty one, or that of one that is gone. NULL: all are taken. */
+static struct bw_applicant *place_of(struct bw_program *program, const char *name)
+{
+    struct bw_applicant *found = NULL;
+
+    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
+        struct bw_applicant *applicant = &program->members.applicants[i];
+
+        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, name) == 0)
+            return applicant;
+        if (found == NULL && !is_here(program, applicant))
+            found = applicant;
+    }
+    return found;
+}
+
+static void note(struct bw_program *program, const struct bw_applicant *said, const char *text)
+{
+    struct bw_applicant *place = place_of(program, said->member.name);
+    const bool is_new = place != NULL && !is_here(program, place);
+
+    if (place == NULL)
+        return; /* it asks again */
+    *place = *said;
+    place->heard_ms = uv_now(&program->loop);
+    if (is_new)
+        bw_log_info(&program->log, "members.asks_to_join",
+                    "name=%s id=%" PRIu64 " raft=%s version=%s next=%s", said->member.name,
+                    said->member.id, said->member.raft, bw_log_quote(said->version),
+                    bw_log_quote(text));
+}
+
+/* ---- reading what it says ---- */
+
+static bool read_id(const json_t *body, const char *key, struct bw_id *out_id)
+{
+    const char *text = json_string_value(json_object_get(body, key));
+
+    return text != NULL && bw_id_parse(text, out_id) && !bw_id_is_none(*out_id);
+}
+
+static bool is_address(const char *text)
+{
+    struct bw_address address;
+
+    return bw_address_parse(text, &address, NULL) == BW_OK;
+}
+
+static bool read_applicant(const json_t *body, const char *name, struct bw_applicant *out,
+                           struct bw_id *out_cluster_id)
+{
+    const json_int_t id = json_integer_value(json_object_get(body, "id"));
+    const json_int_t level = json_integer_value(json_object_get(body, "feature_level"));
+    struct bw_roster_member *member = &out->member;
+    char own_name[BW_NAME_MAX + 1];
+
+    *out = (struct bw_applicant){.member = {.id = (uint64_t)id}, .level = (uint32_t)level};
+    return id > 0 && id <= UINT32_MAX && level > 0 && level <= UINT32_MAX &&
+           bw_json_read_text(body, "name", own_name, sizeof own_name) &&
+           strcmp(own_name, name) == 0 && bw_name_is_valid(name) &&
+           bw_copy_text(member->name, sizeof member->name, name) &&
+           read_id(body, "incarnation", &member->incarnation) &&
+           read_id(body, "cluster_id", out_cluster_id) &&
+           bw_json_read_text(body, "address", member->address, sizeof member->address) &&
+           is_address(member->address) &&
+           bw_json_read_text(body, "raft", member->raft, sizeof member->raft) &&
+           is_address(member->raft) &&
+           bw_json_read_text(body, "failure_domain", member->failure_domain,
+                             sizeof member->failure_domain) &&
+           (member->failure_domain[0] == '\0' || bw_name_is_valid(member->failure_domain)) &&
+           bw_json_read_text(body, "version", out->version, sizeof out->version);
+}
+
+/* ---- answering it ---- */
+
+static json_t *id_or_null(struct bw_id id)
+{
+    char text[BW_ID_TEXT_BYTES];
+
+    bw_id_format(id, text);
+    return bw_id_is_none(id) ? json_null() : json_string(text);
+}
+
+static json_t *list_reachable(const struct bw_program *program)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        const struct bw_known *known = &program->directory.list[i];
+
+        if (known->is_member)
+            list = bw_json_append(list, json_pack("{s:s, s:I, s:s, s:s}", "name",
+                                                  known->config.name, "id",
+                                                  (json_int_t)known->config.id, "address",
+                                                  known->config.address, "raft",
+                                                  known->config.raft));
+    }
+    return list;
+}
+
+/* Cluster, generation and highest id: by them it judges whether to believe that it was removed. */
+static void answer_join(const struct bw_program *program, struct bw_http_request *request,
+                        uint64_t id, const char *standing, const char *text)
+{
+    const bool is_known = strcmp(standing, "member") == 0 || strcmp(standing, "applicant") == 0;
+
+    bw_operator_answer(
+        request, strcmp(standing, "refused") == 0 ? 409 : 200,
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:I, s:I}", "schema", "breakwater.join/v1",
+                  "standing", standing, "text", bw_json_text(text), "members",
+                  is_known ? list_reachable(program) : json_array(), "cluster_id",
+                  id_or_null(program->machine.cluster.id), "generation",
+                  (json_int_t)program->machine.cluster.generation, "id", (json_int_t)id, "id_max",
+                  (json_int_t)bw_node_applied_roster(program->node)->id_max));
+}
+
+/* What stands in the way of this one for ever, or until something else is done; then "". */
+static const char *judge(const struct bw_program *program, const struct bw_applicant *said,
+                         char text[BW_DIAG_TEXT_BYTES])
+{
+    struct bw_roster roster;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    text[0] = '\0';
+    if (bw_roster_has_removed(bw_node_applied_roster(program->node), said->member.id)) {
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "id %" PRIu64 " was removed from the cluster", said->member.id);
+        return "removed";
+    }
+    if (!bw_directory_complete(program, &roster, &diag)) {
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text[0] != '\0' ? diag.text : "no roster is known");
+        return "refused";
+    }
+    err = bw_members_judge(&roster, &said->member, &diag);
+    if (err == BW_ERR_EXISTS)
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text);
+    if (err == BW_ERR_EXISTS)
+        return "member";
+    if (err == BW_OK)
+        err = bw_members_admit(program->machine.cluster.feature_level, &diag);
+    if (err == BW_OK && said->level < program->machine.cluster.feature_level)
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "the cluster is at feature level %" PRIu32 ": upgrade %s",
+                       program->machine.cluster.feature_level, said->member.name);
+    else if (err != BW_OK)
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s", diag.text);
+    return text[0] != '\0' ? "refused" : "applicant";
+}
+
+static void take_applicant(struct bw_program *program, struct bw_http_request *request,
+                           const struct bw_applicant *said)
+{
+    char text[BW_DIAG_TEXT_BYTES];
+    const char *standing = judge(program, said, text);
+
+    if (strcmp(standing, "applicant") == 0) {
+        (void)snprintf(text, sizeof text,
+                       "an operator must say: breakwater members add %s (or: breakwater members "
+                       "replace OLD %s)",
+                       said->member.name, said->member.name);
+        note(program, said, text);
+    }
+    answer_join(program, request, said->member.id, standing, text);
+}
+
+static void on_join(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct bw_applicant said;
+    struct bw_id cluster_id;
+    json_t *body;
+
+    if (bw_agents_is_too_early(program, request))
+        return;
+    body = bw_operator_body(request);
+    if (body == NULL)
+        return;
+    bw_directory_refresh(program);
+    if (!read_applicant(body, request->peer->name, &said, &cluster_id))
+        bw_operator_refuse(request, 400, "invalid",
+                           "this is not what a witness says of itself, or another's certificate",
+                           NULL);
+    else if (!bw_id_equal(cluster_id, program->machine.cluster.id))
+        answer_join(program, request, said.member.id, "refused",
+                    "it was made for another cluster: give `witness init --join` the --cluster-id "
+                    "of this one");
+    else
+        take_applicant(program, request, &said);
+    json_decref(body);
+}
+
+/* ---- what people read ---- */
+
+static const char *role_of(const struct bw_members_facts *facts, uint64_t id, bool leads)
+{
+    static const char *const words[] = {[BW_MEMBER_ABSENT] = "absent",
+                                        [BW_MEMBER_SPARE] = "joining",
+                                        [BW_MEMBER_STANDBY] = "joining",
+                                        [BW_MEMBER_VOTER] = "voter"};
+
+    return leads ? "leader" : words[bw_members_fact(facts, id)->role];
+}
+
+static json_t *number_or_null(bool is_known, uint64_t number)
+{
+    return is_known ? json_integer((json_int_t)number) : json_null();
+}
+
+static json_t *describe(const struct bw_program *program, const struct bw_roster_member *member,
+                        const struct bw_members_facts *facts, const struct bw_node_status *status)
+{
+    const bool is_self = member->id == facts->self;
+    const bool leads = status->role == BW_NODE_LEADER;
+    const uint32_t level = is_self ? BW_FEATURE_LEVEL_NEWEST
+                                   : bw_directory_level(program, member->id);
+    const char *version = is_self ? BW_VERSION : bw_directory_release(program, member->id);
+    const struct bw_node_peer *peer = bw_node_peer(status, member->id);
+
+    return json_pack(
+        "{s:s, s:I, s:s, s:s, s:s, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "name", member->name, "id",
+        (json_int_t)member->id, "address", member->address, "failure_domain",
+        member->failure_domain, "role", role_of(facts, member->id, is_self && leads), "standing",
+        member->is_leaving ? "leaving" : "member", "is_self", is_self, "incarnation",
+        id_or_null(member->incarnation), "version",
+        version[0] != '\0' ? json_string(version) : json_null(), "feature_level",
+        number_or_null(level != 0, level), "behind",
+        number_or_null(leads && !is_self && peer != NULL, bw_node_peer_behind(status, peer)),
+        "heard_ms_ago",
+        number_or_null(!is_self && peer != NULL && peer->is_in_contact,
+                       peer != NULL ? peer->last_contact_ms : 0));
+}
+
+static json_t *list_members(const struct bw_program *program, const struct bw_roster *roster,
+                            const struct bw_members_facts *facts)
+{
+    json_t *list = json_array();
+    struct bw_node_status status;
+
+    bw_node_get_status(program->node, &status);
+    for (unsigned i = 0; i < roster->count; i++)
+        list = bw_json_append(list, describe(program, &roster->members[i], facts, &status));
+    return list;
+}
+
+static json_t *list_applicants(const struct bw_program *program)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
+        const struct bw_applicant *applicant = &program->members.applicants[i];
+        const struct bw_roster_member *member = &applicant->member;
+
+        if (is_here(program, applicant) &&
+            bw_roster_find(bw_node_roster(program->node), member->id) == NULL)
+            list = bw_json_append(
+                list, json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:I}", "name", member->name, "id",
+                                (json_int_t)member->id, "address", member->address,
+                                "failure_domain", member->failure_domain, "incarnation",
+                                id_or_null(member->incarnation), "version", applicant->version,
+                                "feature_level", (json_int_t)applicant->level));
+    }
+    return list;
+}
+
+static void on_members(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    const struct bw_member *leader = bw_witness_machine_leader(&program->machine);
+    struct bw_roster roster;
+    struct bw_members_facts facts;
+    struct bw_members_step step;
+    struct bw_members_count count;
+    struct bw_diag diag = {0};
+    char text[BW_MEMBERS_TEXT_BYTES];
+
+    if (bw_agents_is_too_early(program, request))
+        return;
+    bw_directory_refresh(program);
+    if (!bw_directory_complete(program, &roster, &diag)) {
+        bw_operator_refuse(request, 503, "failed",
+                           diag.text[0] != '\0' ? diag.text : "no roster is known", NULL);
+        return;
+    }
+    bw_members_look(program, &roster, &facts, &step, text);
+    count = bw_members_count(&facts);
+    bw_operator_answer(
+        request, 200,
+        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "schema",
+                  "breakwater.members/v1", "witness", program->config->name, "cluster_id",
+                  id_or_null(program->machine.cluster.id), "leader",
+                  bw_json_name_or_null(leader != NULL ? leader->name : NULL), "settled",
+                  step.kind == BW_MEMBERS_NOTHING && !program->members.is_submitting, "waits_for",
+                  text[0] != '\0' ? bw_json_text(text) : json_null(), "voters",
+                  (json_int_t)count.voters, "live", (json_int_t)count.live, "may_fail",
+                  (json_int_t)count.may_fail, "feature_level",
+                  (json_int_t)program->machine.cluster.feature_level, "members",
+                  list_members(program, &roster, &facts), "applicants",
+                  list_applicants(program)));
+}
+
+/* ---- what people order ---- */
+
+enum order_kind { ORDER_ADD, ORDER_REMOVE, ORDER_REPLACE, ORDER_LEAD, ORDER_COUNT };
+static const char *const order_words[] = {"add", "remove", "replace", "lead"};
+
+struct order {
+    enum order_kind kind;
+    char name[BW_NAME_MAX + 1]; /* of the one that is to be added, removed, or to lead */
+    char old[BW_NAME_MAX + 1];  /* REPLACE */
+    char text[BW_REASON_MAX + 1];
+};
+
+/* What it comes to. */
+struct outcome {
+    struct bw_roster roster; /* as it is now */
+    struct bw_roster wanted;
+    struct bw_members_facts facts;
+    uint64_t id; /* LEAD */
+    enum bw_err err;
+    struct bw_diag diag;
+};
+
+static void read_kind(const json_t *body, struct order *order, struct bw_json_problems *problems)
+{
+    const char *word = json_string_value(json_object_get(body, "do"));
+
+    order->kind = ORDER_COUNT;
+    for (int i = 0; word != NULL && i < ORDER_COUNT; i++)
+        if (strcmp(word, order_words[i]) == 0)
+            order->kind = (enum order_kind)i;
+    if (order->kind == ORDER_COUNT)
+        bw_json_problem(problems, "do", "is add, remove, replace or lead");
+}
+
+static void read_name(const json_t *body, const char *key, char *out, size_t size,
+                      struct bw_json_problems *problems)
+{
+    bw_operator_read_text(body, key, out, size, problems);
+    if (!bw_name_is_valid(out))
+        bw_json_problem(problems, key, "is no name of a witness");
+}
+
+static bool read_order(struct bw_http_request *request, const json_t *body, struct order *order)
+{
+    static const char *const keys[] = {"do", "name", "old", "reason"};
+    struct bw_json_problems problems;
+    const char *key;
+    json_t *value;
+    bool is_good;
+
+    bw_json_problems_init(&problems);
+    read_kind(body, order, &problems);
+    read_name(body, "name", order->name, sizeof order->name, &problems);
+    if (order->kind == ORDER_REPLACE)
+        read_name(body, "old", order->old, sizeof order->old, &problems);
+    bw_operator_read_text(body, "reason", order->text, sizeof order->text, &problems);
+    json_object_foreach((json_t *)(uintptr_t)body, key, value) { /* only read */
+        bool is_known = false;
+
+        for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+            is_known = is_known || (strcmp(key, keys[i]) == 0 &&
+                                    (order->kind == ORDER_REPLACE || strcmp(key, "old") != 0));
+        if (!is_known)
+            bw_json_problem(&problems, "body",
+                            "unknown key \"%.63s\"; known: do, name, old (of replace), reason", key);
+    }
+    is_good = problems.count == 0;
+    if (!is_good)
+        bw_operator_refuse_problems(request, &problems);
+    bw_json_problems_deinit(&problems);
+    return is_good;
+}
+
+/* Who is to be added: as it says of itself, or as the roster has it already. */
+static const struct bw_roster_member *find_joining(const struct bw_program *program,
+                                                   const struct order *order,
+                                                   struct outcome *outcome)
+{
+    const struct bw_applicant *applicant = bw_members_applicant(program, order->name);
+    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
+    char cluster_id[BW_ID_TEXT_BYTES];
+
+    if (member != NULL || applicant != NULL)
+        return member != NULL ? member : &applicant->member;
+    bw_id_format(program->machine.cluster.id, cluster_id);
+    outcome->err = bw_diag_set(
+        &outcome->diag, BW_ERR_REFUSED,
+        "no witness called %s asks to join; give it a name and an id that were never used (the "
+        "highest id so far is %" PRIu64 ") and its `witnesses`, then on its machine: breakwater "
+        "witness init --join -c FILE --cluster-id %s; and start it",
+        order->name, outcome->roster.id_max, cluster_id);
+    return NULL;
+}
+
+static void judge_lead(const struct order *order, struct outcome *outcome)
+{
+    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
+    const struct bw_member_fact *fact = NULL;
+
+    for (unsigned i = 0; member != NULL && i < outcome->facts.count; i++)
+        if (outcome->facts.list[i].id == member->id)
+            fact = &outcome->facts.list[i];
+    if (member == NULL)
+        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_NOT_FOUND,
+                                   "no witness is called \"%s\"", order->name);
+    else if (member->id == outcome->facts.self)
+        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_EXISTS, "%s leads", order->name);
+    else if (fact == NULL || fact->role != BW_MEMBER_VOTER || !fact->is_live)
+        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_REFUSED, "%s %s", order->name,
+                                   fact == NULL || fact->role != BW_MEMBER_VOTER ? "does not vote"
+                                                                                 : "is not heard");
+    else
+        outcome->id = member->id;
+}
+
+static void judge_order(const struct bw_program *program, const struct order *order,
+                        struct outcome *outcome)
+{
+    const struct bw_roster_member *joining = NULL;
+
+    if (order->kind == ORDER_LEAD) {
+        judge_lead(order, outcome);
+        return;
+    }
+    outcome->err = bw_members_admit(program->machine.cluster.feature_level, &outcome->diag);
+    if (outcome->err != BW_OK)
+        return;
+    if (order->kind != ORDER_REMOVE) {
+        joining = find_joining(program, order, outcome);
+        if (joining == NULL)
+            return;
+    }
+    if (order->kind == ORDER_REMOVE)
+        outcome->err = bw_members_remove(&outcome->roster, &outcome->facts, order->name,
+                                         &outcome->wanted, &outcome->diag);
+    else if (order->kind == ORDER_ADD)
+        outcome->err = bw_members_add(&outcome->roster, &outcome->facts, joining, &outcome->wanted,
+                                      &outcome->diag);
+    else
+        outcome->err = bw_members_replace(&outcome->roster, &outcome->facts, order->old, joining,
+                                          &outcome->wanted, &outcome->diag);
+}
+
+static void work_out(struct bw_program *program, const struct order *order, struct outcome *outcome)
+{
+    struct bw_members_step step;
+    char text[BW_MEMBERS_TEXT_BYTES];
+
+    bw_directory_refresh(program);
+    if (!bw_directory_complete(program, &outcome->roster, &outcome->diag)) {
+        outcome->err = BW_ERR_REFUSED;
+        return;
+    }
+    bw_members_look(program, &outcome->roster, &outcome->facts, &step, text);
+    outcome->wanted = outcome->roster;
+    judge_order(program, order, outcome);
+    if (outcome->err == BW_OK && program->members.is_submitting)
+        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_BUSY,
+                                   "another change is under way; one at a time");
+}
+
+/* ---- the plan ---- */
+
+static json_t *step_of(const char *text, const char *name, struct bw_members_count count)
+{
+    char line[160];
+
+    (void)snprintf(line, sizeof line, "%s%s%s", name, name[0] != '\0' ? " " : "", text);
+    return json_pack("{s:s, s:I, s:I, s:I}", "text", line, "voters", (json_int_t)count.voters,
+                     "live", (json_int_t)count.live, "may_fail", (json_int_t)count.may_fail);
+}
+
+/* Who is there, while it joins, and after: with how many that may fail then. */
+static json_t *list_steps(const struct order *order, const struct outcome *outcome)
+{
+    const struct bw_members_count now = bw_members_count(&outcome->facts);
+    const struct bw_members_count halfway = bw_members_count_after(&outcome->wanted,
+                                                                   &outcome->facts, true);
+    const struct bw_members_count after = bw_members_count_after(&outcome->wanted, &outcome->facts,
+                                                                 false);
+    const bool has_new = outcome->wanted.count > outcome->roster.count;
+    json_t *steps = bw_json_append(json_array(), step_of("now", "", now));
+
+    if (order->kind == ORDER_LEAD)
+        return bw_json_append(steps, step_of("leads", order->name, now));
+    if (has_new) {
+        steps = bw_json_append(steps, step_of("joins, without a vote, and catches up",
+                                              order->name, now));
+        steps = bw_json_append(steps, step_of("votes", order->name, halfway));
+    }
+    if (order->kind == ORDER_REPLACE)
+        steps = bw_json_append(steps, step_of("is removed", order->old, after));
+    if (order->kind == ORDER_REMOVE)
+        steps = bw_json_append(steps, step_of("is removed", order->name, after));
+    return steps;
+}
+
+static void answer_plan(struct bw_http_request *request, const struct order *order,
+                        const struct outcome *outcome)
+{
+    bw_operator_answer(
+        request, 200,
+        json_pack("{s:s, s:s, s:b, s:b, s:o, s:o}", "schema", "breakwater.members-plan/v1", "do",
+                  order_words[order->kind], "possible", outcome->err == BW_OK, "already",
+                  outcome->err == BW_ERR_EXISTS, "refused",
+                  outcome->err != BW_OK ? bw_json_text(outcome->diag.text) : json_null(), "steps",
+                  list_steps(order, outcome)));
+}
+
+/* ---- doing it ---- */
+
+static void carry_out(struct bw_program *program, struct bw_http_request *request,
+                      const struct order *order, struct outcome *outcome)
+{
+    char by[BW_REASON_MAX + 1];
+
+    bw_operator_name(request, by);
+    if (outcome->err == BW_OK && order->kind == ORDER_LEAD)
+        outcome->err = bw_node_transfer(program->node, outcome->id);
+    else if (outcome->err == BW_OK)
+        outcome->err = bw_members_submit(program, &outcome->wanted);
+    if (outcome->err != BW_OK && outcome->err != BW_ERR_EXISTS) {
+        bw_operator_refuse_err(program, request, outcome->err,
+                               outcome->diag.text[0] != '\0' ? outcome->diag.text
+                                                             : bw_err_text(outcome->err));
+        return;
+    }
+    if (outcome->err == BW_OK)
+        bw_log_info(&program->log, "members.ordered", "do=%s name=%s old=%s by=%s remote=%s text=%s",
+                    order_words[order->kind], order->name, bw_log_quote(order->old),
+                    bw_log_quote(by), request->remote, bw_log_quote(order->text));
+    bw_operator_answer(request, 202,
+                       json_pack("{s:s, s:s, s:s, s:b}", "schema", "breakwater.accepted/v1", "do",
+                                 order_words[order->kind], "name", order->name, "already",
+                                 outcome->err == BW_ERR_EXISTS));
+}
+
+static void take_order(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct order order = {0};
+    struct outcome outcome = {.err = BW_OK};
+    bool is_plan = false;
+    json_t *body;
+
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan))
+        return;
+    body = bw_operator_body(request);
+    if (body == NULL)
+        return;
+    if (read_order(request, body, &order)) {
+        work_out(program, &order, &outcome);
+        if (is_plan)
+            answer_plan(request, &order, &outcome);
+        else
+            carry_out(program, request, &order, &outcome);
+    }
+    json_decref(body);
+}
+
+static void on_order(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, take_order);
+}
+
+const struct bw_http_route bw_members_routes[] = {
+    {"GET", "/v1/members", BW_ROLES_ANY, BW_HTTP_ABOUT_CLUSTER, on_members},
+    {"POST", "/v1/members", BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_HTTP_JSON, BW_HTTP_ABOUT_CLUSTER,
+     on_order},
+    {"POST", "/v1/witness/join", BW_ROLE_BIT(BW_ROLE_WITNESS) | BW_HTTP_JSON, BW_HTTP_ABOUT_SELF,
+     on_join},
+};
+const size_t bw_members_route_count = sizeof bw_members_routes / sizeof bw_members_routes[0];

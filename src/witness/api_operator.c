@@ -1,0 +1,638 @@
+/* api_operator.c - what people read, and what they ask for: status, history, explanations,
+ * switchover, failover, force-release. Design 4, 5.3. Any witness answers a question from its own
+ * state; only the leader takes an order, and the others name it. */
+#include "api_operator.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/base/bytes.h>
+#include <breakwater/config/scalar.h>
+#include <breakwater/machine/witness_operator.h>
+#include <breakwater/sys/clock.h>
+
+#include "consent.h"
+
+/* ---- looking ---- */
+
+static bool is_in_contact(const struct bw_program *program, const struct bw_node_status *status,
+                          uint64_t id)
+{
+    const struct bw_node_peer *peer = bw_node_peer(status, id);
+
+    return peer != NULL && bw_members_hears(program, peer);
+}
+
+static const char *role_of(const struct bw_program *program, const struct bw_node_status *status,
+                           const struct bw_operator_member *member, const char *leader)
+{
+    if (leader != NULL && strcmp(member->name, leader) == 0)
+        return "leader";
+    if (member->is_self)
+        return status->role == BW_NODE_CANDIDATE ? "candidate" : "follower";
+    return program->machine.core.leadership.leads && member->is_in_contact ? "follower" : "unknown";
+}
+
+void bw_operator_look(const struct bw_program *program, const struct bw_scope *scope,
+                      struct bw_operator_view *out_view)
+{
+    const struct bw_witness_config *config = program->config;
+    const struct bw_member *leader = bw_witness_machine_leader(&program->machine);
+    const bool leads = program->machine.core.leadership.leads;
+    struct bw_node_status status;
+
+    bw_node_get_status(program->node, &status);
+    *out_view = (struct bw_operator_view){.machine = &program->machine.core,
+                                          .cluster = config->cluster,
+                                          .self = config->name,
+                                          .leader = leader != NULL ? leader->name : NULL,
+                                          .leader_address = leader != NULL ? leader->address : NULL,
+                                          .term = status.term,
+                                          .voters_in_contact = leads ? 1 : 0,
+                                          .voters = status.voter_count,
+                                          .callers = &program->callers,
+                                          .scope = *scope,
+                                          .now = bw_clock_now()};
+    for (uint32_t i = 0; i < program->directory.count; i++) {
+        const struct bw_witness_member_config *from = &program->directory.list[i].config;
+        struct bw_operator_member *member = &out_view->members[out_view->member_count];
+
+        if (!program->directory.list[i].is_member || out_view->member_count == BW_WITNESSES_MAX)
+            continue;
+        out_view->member_count++;
+        *member = (struct bw_operator_member){
+            .name = from->name,
+            .address = from->address,
+            .failure_domain = from->failure_domain,
+            .id = from->id,
+            .is_self = bw_program_is_self(program, from),
+            .is_in_contact = is_in_contact(program, &status, from->id)};
+        member->role = role_of(program, &status, member, out_view->leader);
+    }
+    for (unsigned i = 0; i < status.peer_count && leads; i++)
+        if (status.peers[i].is_voter && is_in_contact(program, &status, status.peers[i].id))
+            out_view->voters_in_contact++;
+}
+
+/* As far as this caller may see. */
+static void look_for(const struct bw_program *program, const struct bw_http_request *request,
+                     struct bw_operator_view *out_view)
+{
+    const struct bw_scope scope = bw_people_scope_of(program, request);
+
+    bw_operator_look(program, &scope, out_view);
+}
+
+/* ---- answering ---- */
+
+static void answer_buffer(struct bw_http_request *request, struct bw_json_buffer *buffer)
+{
+    if (buffer->is_failed)
+        bw_operator_refuse(request, 503, "no_memory", "this witness is short of memory",
+                           "ask another witness");
+    else
+        bw_http_respond(request, 200, BW_JSON_TYPE, buffer->text, buffer->size);
+    free(buffer->text);
+}
+
+void bw_operator_answer(struct bw_http_request *request, int status, json_t *value)
+{
+    struct bw_json_buffer buffer = {0};
+
+    bw_json_put(&buffer, value);
+    bw_json_put_text(&buffer, "\n", 1);
+    if (buffer.is_failed)
+        bw_http_respond_error(request, 503, "this witness is short of memory",
+                              "ask another witness");
+    else
+        bw_http_respond(request, status, BW_JSON_TYPE, buffer.text, buffer.size);
+    free(buffer.text);
+}
+
+void bw_operator_refuse(struct bw_http_request *request, int status, const char *code,
+                        const char *error, const char *hint)
+{
+    json_t *body = json_pack("{s:o, s:s}", "error", bw_json_text(error), "code", code);
+
+    bw_http_tell_refused(request, status, error);
+    if (hint != NULL && body != NULL && json_object_set_new(body, "hint", json_string(hint)) != 0) {
+        json_decref(body);
+        body = NULL;
+    }
+    bw_operator_answer(request, status, body);
+}
+
+static void refuse_follower(const struct bw_program *program, struct bw_http_request *request)
+{
+    const struct bw_member *leader = bw_witness_machine_leader(&program->machine);
+
+    if (bw_witness_machine_standing(&program->machine) != BW_WITNESS_FOLLOWS) {
+        bw_operator_refuse(request, 503, "no_leader",
+                           "no leader is known: is there a majority of witnesses?",
+                           "see status; ask again when there is a leader");
+        return;
+    }
+    bw_operator_answer(request, 421,
+                       json_pack("{s:s, s:s, s:s, s:{s:s, s:s}}", "error",
+                                 "this witness does not lead, so it changes nothing", "hint",
+                                 "ask the leader", "code", "not_leader", "leader", "name",
+                                 leader->name, "address", leader->address));
+}
+
+void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_request *request,
+                            enum bw_err err, const char *text)
+{
+    switch (err) {
+    case BW_ERR_NOT_LEADER:
+        refuse_follower(program, request);
+        return;
+    case BW_ERR_NOT_FOUND:
+        bw_operator_refuse(request, 404, "not_found", text, NULL);
+        return;
+    case BW_ERR_INVALID:
+        bw_operator_refuse(request, 422, "invalid", text, NULL);
+        return;
+    case BW_ERR_REFUSED:
+        bw_operator_refuse(request, 409, "refused", text, NULL);
+        return;
+    case BW_ERR_BUSY:
+        bw_operator_refuse(request, 409, "busy", text, NULL);
+        return;
+    case BW_ERR_EXISTS:
+        bw_operator_refuse(request, 409, "exists", text, NULL);
+        return;
+    case BW_ERR_STALE:
+        bw_operator_refuse(request, 409, "stale", text, NULL);
+        return;
+    case BW_ERR_UNKNOWN:
+        bw_operator_refuse(request, 503, "unknown", text, "ask history for the outcome");
+        return;
+    case BW_OK:
+    case BW_ERR_CORRUPT:
+    case BW_ERR_LIMIT:
+    case BW_ERR_NOMEM:
+    case BW_ERR_IO:
+    case BW_ERR_AUTH:
+    case BW_ERR_UNREACHABLE:
+    case BW_ERR_TIMEOUT:
+    case BW_ERR_CANCELED:
+    case BW_ERR_OUTDATED:
+    case BW_ERR_VERSION:
+        break;
+    }
+    bw_operator_refuse(request, 503, "failed", text, NULL);
+}
+
+void bw_operator_refuse_problems(struct bw_http_request *request,
+                                 const struct bw_json_problems *problems)
+{
+    char error[96];
+
+    (void)snprintf(error, sizeof error, "%zu problem%s; nothing was changed", problems->count,
+                   problems->count == 1 ? "" : "s");
+    bw_http_tell_refused(request, 422, error);
+    bw_operator_answer(request, 422,
+                       json_pack("{s:s, s:s, s:I, s:O}", "error", error, "code", "invalid",
+                                 "problem_count", (json_int_t)problems->count, "problems",
+                                 problems->problems));
+}
+
+/* ---- asking ---- */
+
+json_t *bw_operator_body(struct bw_http_request *request)
+{
+    json_error_t error;
+    json_t *body;
+    char text[JSON_ERROR_TEXT_LENGTH + 64];
+
+    if (request->body_size == 0)
+        return json_object();
+    body = json_loadb((const char *)request->body, request->body_size, JSON_REJECT_DUPLICATES,
+                      &error);
+    if (json_is_object(body))
+        return body;
+    if (body == NULL)
+        (void)snprintf(text, sizeof text, "the body is no JSON: %d:%d: %s", error.line,
+                       error.column, error.text);
+    else
+        (void)snprintf(text, sizeof text, "the body is no JSON object");
+    json_decref(body);
+    bw_operator_refuse(request, 400, "invalid", text, "nothing was changed");
+    return NULL;
+}
+
+bool bw_operator_may_change(struct bw_program *program, struct bw_http_request *request)
+{
+    if (bw_agents_is_too_early(program, request))
+        return false;
+    if (bw_witness_machine_standing(&program->machine) == BW_WITNESS_MAY_CHANGE)
+        return true;
+    refuse_follower(program, request);
+    return false;
+}
+
+bool bw_operator_is_plan(struct bw_http_request *request, bool *out_is_plan)
+{
+    char value[8] = "";
+    const enum bw_err err = bw_http_query(request, "plan", value, sizeof value);
+
+    if (err == BW_ERR_NOT_FOUND || (err == BW_OK && strcmp(value, "0") == 0)) {
+        *out_is_plan = false;
+        return true;
+    }
+    if (err == BW_OK && strcmp(value, "1") == 0) {
+        *out_is_plan = true;
+        return true;
+    }
+    bw_operator_refuse(request, 400, "invalid", "plan is 1 or 0, once", "nothing was changed");
+    return false;
+}
+
+void bw_operator_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1])
+{
+    (void)snprintf(out_by, BW_REASON_MAX + 1, "%s/%s", bw_role_text(request->peer->role),
+                   request->peer->name);
+}
+
+int bw_operator_find_group(const struct bw_program *program, struct bw_http_request *request)
+{
+    const int group_index = bw_cluster_find(&program->machine.cluster, request->segments[0]);
+    char text[128];
+
+    if (group_index >= 0)
+        return group_index;
+    (void)snprintf(text, sizeof text, "there is no group \"%s\"", request->segments[0]);
+    bw_operator_refuse(request, 404, "not_found", text, "see status");
+    return -1;
+}
+
+/* ---- reading ---- */
+
+static void write_status(struct bw_program *program, const struct bw_scope *scope,
+                         uint32_t unused, struct bw_json_buffer *out_buffer)
+{
+    struct bw_operator_view view;
+
+    (void)unused; /* there is one of it */
+    bw_operator_look(program, scope, &view);
+    view.certificate_left_s = bw_credentials_left_s(program->credentials, bw_clock_wall());
+    bw_json_status(&view, out_buffer);
+}
+
+static void on_status(struct bw_http_request *request, void *user)
+{
+    if (!bw_agents_is_too_early(user, request))
+        bw_reads_answer(user, request, BW_READ_STATUS, 0, BW_JSON_TYPE, write_status);
+}
+
+static void write_all_groups(struct bw_program *program, const struct bw_scope *scope,
+                             uint32_t unused, struct bw_json_buffer *out_buffer)
+{
+    struct bw_operator_view view;
+
+    (void)unused; /* there is one of it */
+    bw_operator_look(program, scope, &view);
+    bw_json_groups(&view, out_buffer);
+}
+
+static void on_groups(struct bw_http_request *request, void *user)
+{
+    if (!bw_agents_is_too_early(user, request))
+        bw_reads_answer(user, request, BW_READ_GROUPS, 0, BW_JSON_TYPE, write_all_groups);
+}
+
+static void on_group(struct bw_http_request *request, void *user)
+{
+    const int group_index = bw_operator_find_group(user, request);
+    struct bw_operator_view view;
+
+    if (group_index < 0)
+        return;
+    look_for(user, request, &view);
+    bw_operator_answer(request, 200, bw_json_group_document(&view, group_index));
+}
+
+/* At most so many entries; 0: it was answered. */
+static uint32_t read_count_max(struct bw_http_request *request)
+{
+    char value[16] = "";
+    const enum bw_err err = bw_http_query(request, "n", value, sizeof value);
+    uint32_t count_max = UINT32_MAX;
+
+    if (err == BW_ERR_NOT_FOUND)
+        return UINT32_MAX;
+    if (err == BW_OK && bw_number_parse(value, &count_max) && count_max > 0)
+        return count_max;
+    bw_operator_refuse(request, 400, "invalid", "n is a whole number of at least 1", NULL);
+    return 0;
+}
+
+static void write_history(struct bw_program *program, const struct bw_scope *scope,
+                          uint32_t count_max, struct bw_json_buffer *out_buffer)
+{
+    struct bw_operator_view view;
+
+    bw_operator_look(program, scope, &view);
+    bw_json_history(&view, -1, count_max, out_buffer);
+}
+
+static void on_history(struct bw_http_request *request, void *user)
+{
+    uint32_t count_max;
+
+    if (bw_agents_is_too_early(user, request))
+        return;
+    count_max = read_count_max(request);
+    if (count_max > 0)
+        bw_reads_answer(user, request, BW_READ_HISTORY, count_max, BW_JSON_TYPE, write_history);
+}
+
+static void on_group_history(struct bw_http_request *request, void *user)
+{
+    const int group_index = bw_operator_find_group(user, request);
+    const uint32_t count_max = group_index >= 0 ? read_count_max(request) : 0;
+    struct bw_operator_view view;
+    struct bw_json_buffer buffer = {0};
+
+    if (count_max == 0)
+        return;
+    look_for(user, request, &view);
+    bw_json_history(&view, group_index, count_max, &buffer);
+    answer_buffer(request, &buffer);
+}
+
+static void on_explain(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    const int group_index = bw_operator_find_group(program, request);
+    struct bw_decision *decision;
+    struct bw_operator_view view;
+
+    if (group_index < 0)
+        return;
+    decision = malloc(sizeof *decision);
+    if (decision == NULL) {
+        bw_operator_answer(request, 503, NULL);
+        return;
+    }
+    look_for(program, request, &view);
+    bw_witness_decide(&program->machine.core, group_index, view.now, decision);
+    bw_operator_answer(request, 200, bw_json_explain(&view, group_index, decision));
+    free(decision);
+}
+
+/* ---- switchover and failover ---- */
+
+void bw_operator_read_text(const json_t *body, const char *key, char *out, size_t size,
+                           struct bw_json_problems *problems)
+{
+    const json_t *value = json_object_get(body, key);
+
+    if (value == NULL)
+        return;
+    if (!json_is_string(value)) {
+        bw_json_problem(problems, key, "not a text");
+        return;
+    }
+    for (const char *at = json_string_value(value); *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            bw_json_problem(problems, key, "has a control character");
+            return;
+        }
+    }
+    if (!bw_copy_text(out, size, json_string_value(value)))
+        bw_json_problem(problems, key, "longer than %zu bytes", size - 1);
+}
+
+static void read_timeout(const json_t *value, struct bw_wish *wish,
+                         struct bw_json_problems *problems)
+{
+    const json_int_t number = json_integer_value(value);
+
+    if (!json_is_integer(value) || number < 1000 || number > 24 * 3600 * 1000)
+        bw_json_problem(problems, "timeout_ms", "not a whole number from 1000 to 86400000");
+    else
+        wish->timeout_ms = (uint32_t)number;
+}
+
+static void read_truth(const json_t *value, const char *key, bool *out_truth,
+                       struct bw_json_problems *problems)
+{
+    if (!json_is_boolean(value))
+        bw_json_problem(problems, key, "not true or false");
+    *out_truth = json_is_true(value);
+}
+
+/* The epoch that the person looked at. A plan looks for the first time. */
+static void read_epoch(const json_t *value, bool is_plan, struct bw_wish *wish,
+                       struct bw_json_problems *problems)
+{
+    if (value == NULL && is_plan)
+        return;
+    if (!json_is_integer(value) || json_integer_value(value) < 1)
+        bw_json_problem(problems, "epoch", "not the number of the epoch that is to end");
+    else
+        wish->epoch = (uint64_t)json_integer_value(value);
+}
+
+/* The keys of each wish, for the one reader and for whoever misspells one. */
+static const struct wish_keys {
+    const char *keys[5]; /* the first names the site */
+    const char *known;
+} wish_keys[] = {
+    [BW_WISH_FAILOVER] = {{"to", "reason", "accept_data_loss"}, "to, reason, accept_data_loss"},
+    [BW_WISH_SWITCHOVER] = {{"to", "reason", "timeout_ms"}, "to, reason, timeout_ms"},
+    [BW_WISH_FORCE_RELEASE] = {{"site", "reason", "epoch", "holder_is_off"},
+                               "site, epoch, holder_is_off, reason"},
+};
+
+static bool has_key(const struct wish_keys *keys, const char *key)
+{
+    for (size_t i = 0; keys->keys[i] != NULL; i++)
+        if (strcmp(keys->keys[i], key) == 0)
+            return true;
+    return false;
+}
+
+static void read_own_key(const char *key, const json_t *value, struct bw_wish *wish,
+                         struct bw_json_problems *problems)
+{
+    if (strcmp(key, "accept_data_loss") == 0)
+        read_truth(value, key, &wish->accept_data_loss, problems);
+    else if (strcmp(key, "holder_is_off") == 0)
+        read_truth(value, key, &wish->holder_is_off, problems);
+    else if (strcmp(key, "timeout_ms") == 0)
+        read_timeout(value, wish, problems);
+}
+
+/* The wish in the body; false: it was answered. */
+static bool read_wish(struct bw_http_request *request, bool is_plan, struct bw_wish *wish)
+{
+    const struct wish_keys *keys = &wish_keys[wish->kind];
+    json_t *body = bw_operator_body(request);
+    struct bw_json_problems problems;
+    const char *key;
+    json_t *value;
+    bool is_good;
+
+    if (body == NULL)
+        return false;
+    bw_json_problems_init(&problems);
+    bw_operator_name(request, wish->by);
+    bw_operator_read_text(body, keys->keys[0], wish->to, sizeof wish->to, &problems);
+    bw_operator_read_text(body, "reason", wish->text, sizeof wish->text, &problems);
+    if (has_key(keys, "epoch"))
+        read_epoch(json_object_get(body, "epoch"), is_plan, wish, &problems);
+    json_object_foreach(body, key, value) {
+        if (has_key(keys, key))
+            read_own_key(key, value, wish, &problems);
+        else
+            bw_json_problem(&problems, "body", "unknown key \"%.63s\"; known: %s", key,
+                            keys->known);
+    }
+    is_good = problems.count == 0;
+    if (!is_good)
+        bw_operator_refuse_problems(request, &problems);
+    bw_json_problems_deinit(&problems);
+    json_decref(body);
+    return is_good;
+}
+
+/* What would happen. */
+static void answer_plan(struct bw_program *program, struct bw_http_request *request,
+                        int group_index, const struct bw_wish *wish)
+{
+    struct bw_decision *decision = malloc(sizeof *decision);
+    struct bw_operator_view view;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (decision == NULL) {
+        bw_operator_answer(request, 503, NULL);
+        return;
+    }
+    look_for(program, request, &view);
+    err = bw_witness_machine_plan(&program->machine, group_index, wish, decision, &diag);
+    bw_operator_answer(request, 200,
+                       bw_json_plan(&view, group_index, wish, decision, err, diag.text));
+    free(decision);
+}
+
+static void take_wish(struct bw_http_request *request, struct bw_program *program,
+                      enum bw_wish_kind kind)
+{
+    struct bw_wish wish = {.kind = kind};
+    struct bw_diag diag = {0};
+    bool is_plan = false;
+    uint64_t epoch;
+    int group_index;
+    enum bw_err err;
+
+    if (!bw_operator_may_change(program, request) || !bw_operator_is_plan(request, &is_plan) ||
+        !read_wish(request, is_plan, &wish))
+        return;
+    group_index = bw_operator_find_group(program, request);
+    if (group_index < 0)
+        return;
+    if (is_plan) {
+        answer_plan(program, request, group_index, &wish);
+        return;
+    }
+    epoch = program->groups[group_index].epoch;
+    err = bw_program_ask(program, group_index, &wish, request->remote, &diag);
+    if (err != BW_OK) {
+        bw_operator_refuse_err(program, request, err, diag.text);
+        return;
+    }
+    bw_operator_answer(
+        request, 202,
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "schema", "breakwater.accepted/v1",
+                  "group", request->segments[0], "wish", bw_wish_word(kind), "epoch",
+                  (json_int_t)epoch, "index", (json_int_t)program->machine.cluster.applied_index,
+                  "term", (json_int_t)program->machine.core.leadership.term, "timeout_ms",
+                  (json_int_t)(wish.timeout_ms != 0
+                                   ? wish.timeout_ms
+                                   : program->groups[group_index].spec.switchover_timeout_ms)));
+}
+
+static void take_failover(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_FAILOVER);
+}
+
+static void take_switchover(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_SWITCHOVER);
+}
+
+static void take_force_release(struct bw_http_request *request, void *user)
+{
+    take_wish(request, user, BW_WISH_FORCE_RELEASE);
+}
+
+/* ---- with the others' consent ---- */
+
+static void on_failover(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, take_failover);
+}
+
+static void on_switchover(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, take_switchover);
+}
+
+static void on_force_release(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, take_force_release);
+}
+
+static void on_apply(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_apply);
+}
+
+static void on_raise_level(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_raise_level);
+}
+
+static void on_mode(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_mode);
+}
+
+static void on_maintenance(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_maintenance);
+}
+
+static void on_delete(struct bw_http_request *request, void *user)
+{
+    bw_consent_then(user, request, bw_operator_on_delete);
+}
+
+#define CHANGES (BW_ROLE_BIT(BW_ROLE_OPERATOR) | BW_HTTP_JSON)
+
+const struct bw_http_route bw_operator_routes[] = {
+    {"GET", "/v1/status", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUPS, on_status},
+    {"GET", "/v1/groups", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUPS, on_groups},
+    {"GET", "/v1/history", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUPS, on_history},
+    {"GET", "/v1/groups/{name}", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_group},
+    {"GET", "/v1/groups/{name}/history", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_group_history},
+    {"GET", "/v1/groups/{name}/explain", BW_ROLES_ANY, BW_HTTP_ABOUT_GROUP, on_explain},
+    {"GET", "/v1/feature-level", BW_ROLES_ANY, BW_HTTP_ABOUT_CLUSTER, bw_operator_on_level},
+    {"POST", "/v1/feature-level/raise", CHANGES, BW_HTTP_ABOUT_CLUSTER, on_raise_level},
+    {"GET", "/v1/snapshot", BW_ROLE_BIT(BW_ROLE_OPERATOR), BW_HTTP_ABOUT_CLUSTER,
+     bw_operator_on_snapshot},
+    {"PUT", "/v1/groups", CHANGES, BW_HTTP_ABOUT_GROUPS, on_apply},
+    {"POST", "/v1/groups/{name}/failover", CHANGES, BW_HTTP_ABOUT_GROUP, on_failover},
+    {"POST", "/v1/groups/{name}/switchover", CHANGES, BW_HTTP_ABOUT_GROUP, on_switchover},
+    {"POST", "/v1/groups/{name}/force-release", CHANGES, BW_HTTP_ABOUT_GROUP, on_force_release},
+    {"POST", "/v1/groups/{name}/mode", CHANGES, BW_HTTP_ABOUT_GROUP, on_mode},
+    {"POST", "/v1/groups/{name}/maintenance", CHANGES, BW_HTTP_ABOUT_GROUP, on_maintenance},
+    {"POST", "/v1/groups/{name}/delete", CHANGES, BW_HTTP_ABOUT_GROUP, on_delete},
+};
+const size_t bw_operator_route_count = sizeof bw_operator_routes / sizeof bw_operator_routes[0];

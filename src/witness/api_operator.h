@@ -1,0 +1,58 @@
+/* api_operator.h - what the requests of people share. The loop's thread only. */
+#ifndef BW_WITNESS_API_PEOPLE_H
+#define BW_WITNESS_API_PEOPLE_H
+
+#include <breakwater/witness/json.h>
+#include <breakwater/witness/spec_json.h>
+
+#include "program.h"
+
+#define BW_JSON_TYPE "application/json"
+
+/* This witness, now, as far as `scope` goes. Pointers are the program's. */
+void bw_operator_look(const struct bw_program *program, const struct bw_scope *scope,
+                      struct bw_operator_view *out_view);
+
+/* Answers with `value` (taken); NULL: 503, memory is short. */
+void bw_operator_answer(struct bw_http_request *request, int status, json_t *value);
+/* {"error","hint","code"}; `code` is a stable word: what a program reads. hint NULL: without. */
+void bw_operator_refuse(struct bw_http_request *request, int status, const char *code,
+                        const char *error, const char *hint);
+/* As the code of `err` deserves: 404, 409, 422, 421 with the leader, 503. */
+void bw_operator_refuse_err(const struct bw_program *program, struct bw_http_request *request,
+                            enum bw_err err, const char *text);
+/* 422 with every problem; nothing was changed. */
+void bw_operator_refuse_problems(struct bw_http_request *request,
+                                 const struct bw_json_problems *problems);
+/* The body as a JSON object; an empty body is {}. NULL: it was answered, 400. */
+json_t *bw_operator_body(struct bw_http_request *request);
+/* True when this witness may change something; otherwise it was answered: 503 or 421. */
+bool bw_operator_may_change(struct bw_program *program, struct bw_http_request *request);
+/* `?plan=1`. False: the query is neither that nor absent, and was answered. */
+bool bw_operator_is_plan(struct bw_http_request *request, bool *out_is_plan);
+/* "operator/anna": who asks. */
+void bw_operator_name(const struct bw_http_request *request, char out_by[BW_REASON_MAX + 1]);
+
+/* A member of the body that a person wrote; a control character or a text too long is a problem. */
+void bw_operator_read_text(const json_t *body, const char *key, char *out, size_t size,
+                           struct bw_json_problems *problems);
+
+/* The group of {name}; -1: it was answered. */
+int bw_operator_find_group(const struct bw_program *program, struct bw_http_request *request);
+
+/* api_group.c */
+void bw_operator_on_mode(struct bw_http_request *request, void *user);
+void bw_operator_on_maintenance(struct bw_http_request *request, void *user);
+void bw_operator_on_delete(struct bw_http_request *request, void *user);
+
+/* api_level.c */
+void bw_operator_on_level(struct bw_http_request *request, void *user);
+void bw_operator_on_raise_level(struct bw_http_request *request, void *user);
+
+/* api_snapshot.c */
+void bw_operator_on_snapshot(struct bw_http_request *request, void *user);
+
+/* api_apply.c: PUT /v1/groups. */
+void bw_operator_on_apply(struct bw_http_request *request, void *user);
+
+#endif

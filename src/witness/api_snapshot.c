@@ -1,0 +1,62 @@
+/* api_snapshot.c - GET /v1/snapshot: the state, by a leader that has proved that it still leads. Design 3.2.2,
+ * 3.9. */
+#include <stdlib.h>
+#include <time.h>
+
+#include <breakwater/witness/saved.h>
+
+#include "api_operator.h"
+#include "awaited.h"
+
+#define PROOF_MS 5000 /* a round trip is enough; then it is refused */
+
+static int64_t unix_ms_now(void)
+{
+    struct timespec now;
+
+    if (clock_gettime(CLOCK_REALTIME, &now) != 0)
+        return 0;
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void refuse_unproved(struct bw_http_request *request)
+{
+    bw_operator_refuse(request, 503, "unproved",
+                       "this witness was not confirmed as the leader by a majority after it was "
+                       "asked: what it has may be old; nothing was saved",
+                       "see status; ask again when a majority of the witnesses is there");
+}
+
+static void answer(struct bw_awaited *asked)
+{
+    struct bw_program *program = asked->program;
+
+    if (asked->err == BW_OK)
+        bw_operator_answer(asked->request, 200,
+                           bw_saved_encode(&program->machine.cluster, bw_node_roster(program->node),
+                                           program->machine.core.leadership.term,
+                                           program->config->name, unix_ms_now()));
+    else if (asked->err == BW_ERR_NOT_LEADER)
+        bw_operator_refuse_err(program, asked->request, asked->err, NULL);
+    else
+        refuse_unproved(asked->request);
+}
+
+void bw_operator_on_snapshot(struct bw_http_request *request, void *user)
+{
+    struct bw_program *program = user;
+    struct bw_awaited *asked;
+
+    if (!bw_operator_may_change(program, request)) /* one that does not lead may be behind */
+        return;
+    asked = calloc(1, sizeof *asked);
+    if (asked == NULL) {
+        bw_operator_answer(request, 503, NULL);
+        return;
+    }
+    bw_awaited_init(asked, program, request);
+    asked->answer = answer;
+    asked->answer_late = refuse_unproved;
+    bw_awaited_begin(asked, bw_witness_machine_prove(&program->machine, &asked->proposer),
+                     PROOF_MS);
+}

@@ -1,0 +1,738 @@
+/* what people ask of three real witnesses, by the real commands and by hostile bodies. Design 4,
+ * 5.2, 5.3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lacking.h"
+#include "operator.h"
+#include "test_https.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    operator_init();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    operator_deinit();
+    return 0;
+}
+
+static int put_groups(const char *body)
+{
+    return operator_ask_leader(operator.operator, "PUT", "/v1/groups", body, strlen(body));
+}
+
+/* ---- before any agent */
+
+static void status_without_groups_says_what_is_next(void **state)
+{
+    (void)state;
+
+    operator_until_it_says("cli.yaml", "status", 0, "quorum 3 of 3");
+
+    assert_says(operator.out, "breakwater apply -f");
+}
+
+static void a_file_with_problems_is_refused_before_anybody_is_asked(void **state)
+{
+    (void)state;
+    operator_put("bad.yaml",
+                 "groups:\n  - name: harbor\n    sites: [{name: dc-a}]\n    lease_tll: 5s\n");
+
+    const int status = operator_apply("bad.yaml", "--yes");
+
+    assert_int_equal(status, 1);
+    assert_says(operator.errors, "bad.yaml:4:5");
+    assert_says(operator.errors, "nothing was changed");
+}
+
+/* Offline nobody knows the election timeout: the witnesses judge it (4). */
+static void timings_that_an_election_would_break_are_refused_by_the_witnesses(void **state)
+{
+    (void)state;
+    operator_put("short.yaml", operator_groups_text, "1s");
+
+    const int status = operator_apply("short.yaml", "--yes");
+
+    assert_int_equal(status, 1);
+    assert_says(operator.errors, "groups[0].lease_ttl_ms: ");
+    assert_says(operator.errors, "election_timeout 300ms");
+    assert_says(operator.errors, "nothing was changed");
+}
+
+static void apply_without_a_terminal_and_without_yes_changes_nothing(void **state)
+{
+    (void)state;
+
+    const int status = operator_apply("groups.yaml", "");
+
+    assert_int_equal(status, 2);
+    assert_says(operator.errors, "--plan");
+    operator_until_it_says("cli.yaml", "status", 0, "breakwater apply -f"); /* still no group */
+}
+
+static void apply_with_plan_tells_and_changes_nothing(void **state)
+{
+    (void)state;
+
+    const int status = operator_apply("groups.yaml", "--plan");
+
+    assert_int_equal(status, 0);
+    assert_says(operator.out, "created    harbor");
+    assert_says(operator.out, "Nothing was changed");
+    operator_until_it_says("cli.yaml", "status", 0, "breakwater apply -f"); /* still no group */
+}
+
+static void apply_creates_a_group_and_again_finds_it_unchanged(void **state)
+{
+    (void)state;
+
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+    assert_says(operator.out, "created    harbor   index ");
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+    assert_says(operator.out, "unchanged  harbor\n");
+    operator_put("other.yaml", operator_groups_text, "11s");
+    assert_int_equal(operator_apply("other.yaml", "--yes"), 0);
+    assert_says(operator.out, "changed    harbor");
+    assert_says(operator.out, "lease_ttl_ms: 10000 -> 11000");
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+}
+
+static void status_of_a_group_without_agents_exits_4(void **state)
+{
+    (void)state;
+
+    const int status = operator_run("cli.yaml", "status harbor");
+
+    assert_int_equal(status, 4);
+    assert_says(operator.out, "phase VACANT");
+    assert_says(operator.out, "no site is active");
+    assert_says(operator.out, "dc-a: not connected");
+    assert_int_equal(operator_run("cli.yaml", "status harbour"), 1);
+    assert_says(operator.errors, "there is no group \"harbour\"");
+}
+
+/* ---- hostile bodies */
+
+/* What a browser sends for a page of somebody else, without asking first. */
+static int put_groups_as(const char *content_type)
+{
+    struct ssl_ctx_st *context;
+    struct test_https client;
+    struct test_answer answer = {0};
+    char path[TEST_PKI_PATH_BYTES];
+    char text[256];
+
+    test_pki_issue_uri(&operator.trio.pki, "browser.pem", "breakwater://prod/operator/anna", path);
+    context = test_pki_client(operator.trio.pki.ca_path, path);
+    (void)snprintf(text, sizeof text,
+                   "PUT /v1/groups HTTP/1.1\r\nHost: w\r\n%sContent-Length: 2\r\n\r\n[]",
+                   content_type);
+    assert_true(test_https_open(&client, operator.trio.api[0], context));
+    assert_true(test_https_say(&client, text));
+    test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    SSL_CTX_free(context);
+    return answer.status;
+}
+
+static void what_does_not_say_that_it_is_json_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(put_groups_as(""), 415);
+    assert_int_equal(put_groups_as("Content-Type: text/plain\r\n"), 415);
+    assert_int_equal(put_groups_as("Content-Type: application/jsonx\r\n"), 415);
+    assert_int_equal(put_groups_as("Content-Type: text/plain, application/json\r\n"), 415);
+    assert_int_not_equal(put_groups_as("Content-Type: application/json\r\n"), 415);
+    assert_int_not_equal(put_groups_as("content-type: Application/JSON; charset=utf-8\r\n"), 415);
+}
+
+static void garbage_is_refused_as_no_json(void **state)
+{
+    (void)state;
+
+    assert_int_equal(put_groups("{\"groups\":[{"), 400);
+    assert_says(operator.reply.body, "the body is no JSON");
+    assert_int_equal(put_groups("[]"), 400);
+    assert_int_equal(put_groups("{\"groups\":[],\"groups\":[]}"), 400);
+    assert_int_equal(put_groups("{\"groups\":[{\"name\":\"a\\u0000b\"}]}"), 400);
+    assert_int_equal(put_groups("\xff\xfe"), 400);
+}
+
+static void every_problem_is_named_at_once(void **state)
+{
+    (void)state;
+
+    const int status = put_groups(
+        "{\"group\":1,\"groups\":[{\"name\":7,\"sites\":{},\"lease_ttl_ms\":\"5s\",\"mode\":\"on\","
+        "\"x\":null},3,{\"name\":\"g\",\"sites\":[{\"name\":\"a\",\"priority\":-1},7]},"
+        "{\"name\":\"h\",\"sites\":[{\"name\":\"a\"},{\"name\":\"a\"}],\"margin_ms\":1}]}");
+    static const char *const paths[] = {"body",
+                                        "groups[0].name",
+                                        "groups[0].sites",
+                                        "groups[0].lease_ttl_ms",
+                                        "groups[0].mode",
+                                        "groups[0].x",
+                                        "groups[1]",
+                                        "groups[2].sites[0].priority",
+                                        "groups[2].sites[1]",
+                                        "groups[3].sites[1].name",
+                                        "groups[3].margin_ms"};
+
+    assert_int_equal(status, 422);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        char part[80];
+
+        (void)snprintf(part, sizeof part, "\"path\":\"%s\"", paths[i]);
+        assert_says(operator.reply.body, part);
+    }
+    assert_says(operator.reply.body, "nothing was changed");
+}
+
+static void one_bad_group_keeps_the_good_ones_out(void **state)
+{
+    (void)state;
+
+    const int status = put_groups(
+        "{\"groups\":[{\"name\":\"good\",\"sites\":[{\"name\":\"a\"},{\"name\":\"b\"}]},"
+        "{\"name\":\"bad\",\"sites\":[]}]}");
+
+    assert_int_equal(status, 422);
+    assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/groups/good", NULL, 0),
+                     404);
+}
+
+static void deep_and_large_bodies_are_refused(void **state)
+{
+    const size_t size = 300 * 1024;
+    char *body = malloc(size + 1);
+
+    (void)state;
+    assert_non_null(body);
+    memset(body, '[', size);
+    body[size] = '\0';
+
+    assert_int_equal(operator_ask_leader(operator.operator, "PUT", "/v1/groups", body, 200 * 1024),
+                     400);
+    assert_says(operator.reply.body, "no JSON");
+    assert_int_equal(operator_ask_leader(operator.operator, "PUT", "/v1/groups", body, size), 413);
+    free(body);
+}
+
+static void orders_with_wrong_members_are_refused(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *body;
+        int status;
+        const char *says;
+    } cases[] = {
+        {"/v1/groups/harbor/failover", "{\"to\":1}", 422, "not a text"},
+        {"/v1/groups/harbor/failover", "{\"accept_data_loss\":\"yes\"}", 422, "not true or false"},
+        {"/v1/groups/harbor/failover", "{\"timeout_ms\":5}", 422, "unknown key"},
+        {"/v1/groups/harbor/failover", "{\"reason\":\"a\\nb\"}", 422, "control character"},
+        {"/v1/groups/harbor/failover", "{\"to\":\"nowhere\"}", 404, "no site of harbor"},
+        {"/v1/groups/harbor/switchover", "{\"to\":\"dc-b\",\"timeout_ms\":0.5}", 422, "timeout_ms"},
+        {"/v1/groups/harbor/switchover", "{}", 422, "--to"},
+        {"/v1/groups/nothing/switchover", "{\"to\":\"dc-b\"}", 404, "no group"},
+        {"/v1/groups/harbor/switchover?plan=2", "{}", 400, "plan is 1 or 0"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const int status = operator_ask_leader(operator.operator, "POST", cases[i].path,
+                                               cases[i].body, strlen(cases[i].body));
+
+        if (status != cases[i].status)
+            fail_msg("%s %s: %d %s", cases[i].path, cases[i].body, status, operator.reply.body);
+        assert_says(operator.reply.body, cases[i].says);
+    }
+}
+
+/* ---- rights and leaders */
+
+static void a_viewer_may_look_and_not_change(void **state)
+{
+    (void)state;
+
+    assert_int_equal(operator_run("viewer.yaml", "status"), 4);
+    assert_int_equal(operator_run("viewer.yaml", "failover harbor --yes"), 1);
+    assert_says(operator.errors, "viewer/vera");
+    assert_int_equal(operator_ask_leader(operator.trio.viewer, "PUT", "/v1/groups", "{}", 2), 403);
+    assert_int_equal(operator_ask_leader(operator.a.credentials, "GET", "/v1/status", NULL, 0),
+                     200);
+}
+
+static void a_follower_names_the_leader_and_the_command_follows(void **state)
+{
+    char address[40] = "";
+    int follower = -1;
+    int status = 0;
+
+    (void)state;
+    for (int i = 0;
+         i < OPERATOR_TRIES && (status != 421 || strstr(operator.reply.body, address) == NULL);
+         i++) {
+        follower = trio_follower(&operator.trio);
+        (void)snprintf(
+            address, sizeof address,
+            "\"address\":\"127.0.0.1:%d\"", operator.trio.api[trio_leader(&operator.trio)]);
+        status = operator_ask(operator.operator, follower, "PUT", "/v1/groups", "{}", 2);
+    }
+    assert_int_equal(status, 421);
+    assert_says(operator.reply.body, address);
+    operator_put_cli("follower.yaml", "operator.pem", &follower, 1);
+    assert_int_equal(operator_run("follower.yaml", "failover harbor --plan"), 0);
+    assert_says(operator.out, "Nothing was changed");
+}
+
+static void any_witness_answers_questions(void **state)
+{
+    int follower = trio_follower(&operator.trio);
+
+    (void)state;
+    assert_int_equal(operator_ask(operator.trio.viewer, follower, "GET", "/v1/groups", NULL, 0),
+                     200);
+    assert_says(operator.reply.body, "\"lease_ttl_ms\":10000");
+    assert_int_equal(
+        operator_ask(operator.trio.viewer, follower, "GET", "/v1/groups/harbor/explain", NULL, 0),
+        200);
+    assert_says(operator.reply.body, "\"id\":\"leads\"");
+    for (int i = 0; i < OPERATOR_TRIES; i++, follower = trio_follower(&operator.trio)) {
+        assert_int_equal(operator_ask(operator.trio.viewer, follower, "GET", "/v1/status", NULL, 0),
+                         200);
+        if (strstr(operator.reply.body, "\"leads\":false") != NULL)
+            return;
+    }
+    fail_msg("no follower says that it does not lead");
+}
+
+static void explain_says_what_the_group_waits_for(void **state)
+{
+    (void)state;
+
+    operator_until_it_says("cli.yaml", "explain harbor", 0, "It does nothing now");
+
+    assert_says(operator.out, "dc-a may not be granted unplanned:");
+}
+
+/* ---- with agents */
+
+static const char *type_of(const json_t *value)
+{
+    static const char *const words[] = {"object", "array", "string", "integer",
+                                        "real",   "bool",  "bool",   "null"};
+
+    return value == NULL ? "missing" : words[json_typeof(value)];
+}
+
+static void assert_member(const json_t *object, const char *key, const char *types)
+{
+    const char *type = type_of(json_object_get(object, key));
+
+    if (strstr(types, type) == NULL)
+        fail_msg("%s is %s, not %s", key, type, types);
+}
+
+static void status_has_the_members_of_its_schema(void **state)
+{
+    json_t *status, *group, *site, *witness;
+
+    (void)state;
+    operator_begin_agents();
+    operator_wait_until_serving("dc-a");
+
+    status = operator_status();
+
+    group = json_array_get(json_object_get(status, "groups"), 0);
+    site = json_array_get(json_object_get(group, "sites"), 0);
+    witness = json_array_get(json_object_get(status, "witnesses"), 0);
+    assert_string_equal(json_string_value(json_object_get(status, "schema")),
+                        "breakwater.status/v1");
+    assert_member(status, "cluster", "string");
+    assert_member(status, "generation", "integer");
+    assert_member(status, "leader", "string");
+    assert_member(status, "term", "integer");
+    assert_member(json_object_get(status, "quorum"), "have", "integer");
+    assert_member(json_object_get(status, "quorum"), "of", "integer");
+    for (size_t i = 0; i < 5; i++)
+        assert_member(group, (const char *const[]){"name", "phase", "mode", "holder", "reason"}[i],
+                      "string");
+    assert_member(group, "held", "bool");
+    assert_member(group, "epoch", "integer");
+    assert_member(group, "lease_remaining_ms", "integer");
+    for (size_t i = 0; i < 4; i++)
+        assert_member(site, (const char *const[]){"name", "role", "service", "reach"}[i], "string");
+    for (size_t i = 0; i < 3; i++)
+        assert_member(site, (const char *const[]){"connected", "eligible", "guard"}[i], "bool");
+    assert_member(site, "why_not", "array");
+    assert_member(site, "alarms", "array");
+    assert_member(site, "readiness", "object null");
+    assert_member(witness, "name", "string");
+    assert_member(witness, "id", "integer");
+    assert_member(witness, "failure_domain", "string");
+    assert_member(witness, "role", "string");
+    json_decref(status);
+}
+
+static void status_is_fine_when_one_serves_and_one_could_follow(void **state)
+{
+    (void)state;
+
+    operator_until_it_says("cli.yaml", "status", 0, "Failover to dc-b: possible.");
+
+    assert_says(operator.out, "phase GRANTED");
+    assert_says(operator.out, "s left");
+}
+
+static void status_as_json_has_what_each_witness_reaches(void **state)
+{
+    json_t *status;
+
+    (void)state;
+
+    operator_until_it_says("cli.yaml", "status -o json", 0, "\"reaches\"");
+
+    status = operator_parse(operator.out);
+    for (size_t i = 0; i < TRIO_WITNESSES; i++) {
+        const json_t *member = json_array_get(json_object_get(status, "witnesses"), i);
+        const char *name = json_string_value(json_object_get(member, "name"));
+        size_t place;
+        json_t *reached;
+
+        assert_member(member, "reaches", "array");
+        json_array_foreach(json_object_get(member, "reaches"), place, reached)
+            assert_string_not_equal(json_string_value(reached), name); /* it is another's list */
+    }
+    json_decref(status);
+}
+
+static void failover_with_a_live_holder_is_refused_and_names_switchover(void **state)
+{
+    (void)state;
+
+    operator_wait_until_serving("dc-a");
+    const int status = operator_run("cli.yaml", "failover harbor --to dc-b --yes");
+
+    assert_int_equal(status, OPERATOR_REFUSED);
+    assert_says(operator.errors, "use switchover");
+    assert_int_equal(operator_run("cli.yaml", "failover harbor --to dc-b --plan"),
+                     OPERATOR_REFUSED);
+    operator_wait_until_serving("dc-a");
+    assert_int_equal(operator_run("cli.yaml", "history harbor"), 0);
+    assert_null(strstr(operator.out, "dc-b")); /* it was never anywhere else */
+}
+
+static void the_plan_of_a_switchover_changes_nothing(void **state)
+{
+    json_t *before, *after;
+
+    (void)state;
+    operator_until_it_says("cli.yaml", "status", 0, "Failover to dc-b: possible.");
+    before = operator_status();
+
+    const int status = operator_run("cli.yaml", "switchover harbor --to dc-b --plan");
+
+    after = operator_status();
+    assert_int_equal(status, 0);
+    assert_says(operator.out, " 1 dc-a is told to stop harbor (Revoke of epoch 1)");
+    assert_says(operator.out, "Nothing was changed");
+    assert_true(json_equal(json_object_get(before, "index"), json_object_get(after, "index")));
+    assert_true(
+        json_is_null(json_object_get(json_array_get(json_object_get(after, "groups"), 0), "wish")));
+    json_decref(before);
+    json_decref(after);
+}
+
+static void a_switchover_is_done_and_in_the_history_with_its_author(void **state)
+{
+    json_t *history, *entry;
+
+    (void)state;
+
+    int status = OPERATOR_REFUSED; /* while the leader has not heard of dc-b lately */
+
+    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_REFUSED; i++) {
+        status = operator_run("cli.yaml", "switchover harbor --to dc-b --reason drill --yes");
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
+    assert_says(operator.out, "done: dc-b serves in epoch 2");
+    assert_int_equal(operator_run("cli.yaml", "history harbor -o json"), 0);
+    history = operator_parse(operator.out);
+    entry = json_array_get(json_object_get(history, "entries"), 0);
+    assert_string_equal(json_string_value(json_object_get(history, "schema")),
+                        "breakwater.history/v1");
+    assert_string_equal(json_string_value(json_object_get(entry, "by")), "operator/anna");
+    assert_string_equal(json_string_value(json_object_get(entry, "site")), "dc-b");
+    assert_string_equal(json_string_value(json_object_get(entry, "previous_site")), "dc-a");
+    assert_string_equal(json_string_value(json_object_get(entry, "reason")), "switchover");
+    assert_true(json_is_true(json_object_get(entry, "planned")));
+    assert_member(entry, "index", "integer");
+    assert_member(entry, "time", "string");
+    assert_member(entry, "grade", "string");
+    assert_member(entry, "timeline", "array");
+    json_decref(history);
+    assert_int_equal(operator_run("cli.yaml", "history -n 1"), 0);
+    assert_says(operator.out, "switchover dc-a -> dc-b");
+    assert_null(strstr(operator.out, "first_grant"));
+}
+
+/* A new cluster begins at the newest of everybody. */
+static void the_feature_level_is_the_newest_and_only_an_operator_raises_it(void **state)
+{
+    (void)state;
+    operator_until_it_says("cli.yaml", "feature-level", 0, "guard     dc-b                      2");
+    assert_says(operator.out, "feature level 2, the newest that w");
+    assert_says(operator.out, "witness   w1                        2");
+    assert_says(operator.out, "witness   w3                        2");
+    assert_says(operator.out, "agent     dc-a                      2");
+    assert_int_equal(operator_run("viewer.yaml", "feature-level -o json"), 0);
+    assert_says(operator.out, "\"schema\": \"breakwater.feature-level/v1\"");
+
+    assert_int_equal(operator_run("cli.yaml", "feature-level raise"), 2); /* no terminal */
+    assert_int_equal(operator_run("cli.yaml", "feature-level raise --plan"), 0);
+    assert_int_equal(
+        operator_run("cli.yaml", "feature-level raise --without dc-b --reason new --yes"), 0);
+    assert_says(operator.out, "the newest that this program knows: there is nothing to raise");
+    assert_int_equal(operator_run("viewer.yaml", "feature-level raise --yes"), 1);
+    assert_says(operator.errors, "operator's certificate");
+    assert_int_equal(
+        operator_ask_leader(operator.operator, "POST", "/v1/feature-level/raise", "{\"to\":3}", 8),
+        409);
+    assert_int_equal(operator_ask_leader(operator.operator, "POST", "/v1/feature-level/raise",
+                                         "{\"to\":\"x\"}", 10),
+                     422);
+}
+
+static void a_holder_cannot_be_applied_away(void **state)
+{
+    (void)state;
+    operator_put("away.yaml",
+                 "groups:\n  - name: harbor\n    sites: [{name: dc-a}, {name: dc-c}]\n");
+
+    const int status = operator_apply("away.yaml", "--yes");
+
+    assert_int_equal(status, 1);
+    assert_says(operator.errors, "dc-b holds harbor and cannot leave it; switch over first");
+}
+
+static void a_first_primary_is_chosen_only_before_the_first_grant(void **state)
+{
+    (void)state;
+
+    const int status = operator_apply("groups.yaml", "--initial-primary dc-a --yes");
+
+    assert_int_equal(status, 1);
+    assert_says(operator.errors, "dc-b says that harbor runs there already");
+    assert_says(operator.errors, "use switchover or failover");
+}
+
+/* ---- metrics */
+
+static bool has_lines(const char *const *lines, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strstr(operator.reply.body, lines[i]) == NULL)
+            return false;
+    return true;
+}
+
+/* What all witnesses have counted together, each since it was started. */
+static double sum_of(const char *metric)
+{
+    double sum = 0;
+
+    for (int i = 0; i < TRIO_WITNESSES; i++) {
+        const char *at;
+
+        assert_int_equal(operator_ask(operator.trio.viewer, i, "GET", "/metrics", NULL, 0), 200);
+        at = strstr(operator.reply.body, metric);
+        sum += at != NULL ? strtod(at + strlen(metric), NULL) : 0;
+    }
+    return sum;
+}
+
+static void metrics_tell_what_was_decided(void **state)
+{
+    static const char *const lines[] = {
+        "\nbreakwater_raft_role{role=\"leader\"} 1\n",
+        "\nbreakwater_group_phase{group=\"harbor\",phase=\"GRANTED\"} 1\n",
+        "\nbreakwater_group_epoch{group=\"harbor\"} 2\n",
+        "\nbreakwater_site_primary{group=\"harbor\",site=\"dc-b\"} 1\n",
+        "\nbreakwater_group_failover_possible{group=\"harbor\"} 1\n",
+        "\nbreakwater_decisions_total{decision=\"Grant\"} 2\n", /* as each witness applies them */
+        "\nbreakwater_certificate_expiry_timestamp_seconds{role=\"witness\"} ",
+        "\nbreakwater_lease_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ",
+    };
+    const size_t count = sizeof lines / sizeof lines[0];
+
+    (void)state;
+    for (int i = 0; i < OPERATOR_TRIES;
+         i++) { /* of the moment: another leader begins to hear anew */
+        assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0),
+                         200);
+        if (has_lines(lines, count))
+            break;
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+
+    for (size_t i = 0; i < count; i++)
+        assert_says(operator.reply.body, lines[i]);
+    assert_true(sum_of("\nbreakwater_http_requests_total{route=\"/v1/groups/{name}/switchover\","
+                       "code=\"202\"} ") == 1);
+}
+
+static void metrics_are_what_promtool_accepts(void **state)
+{
+    FILE *tool;
+    int status;
+
+    (void)state;
+    if (system("command -v promtool >/dev/null") != 0)
+        skip_lacking("promtool");
+    assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
+
+    tool = popen("promtool check metrics >&2", "w");
+    assert_non_null(tool);
+    assert_int_equal(
+        fwrite(operator.reply.body, 1, operator.reply.body_size, tool), operator.reply.body_size);
+    status = pclose(tool);
+
+    assert_int_equal(status, 0);
+}
+
+/* metrics_open is false here. */
+static void metrics_need_a_certificate_unless_they_are_open(void **state)
+{
+    SSL_CTX *nobody = test_pki_client(operator.trio.pki.ca_path, NULL);
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    (void)state;
+    assert_true(test_https_open(&client, operator.trio.api[0], nobody));
+    assert_true(test_https_say(&client, "GET /metrics HTTP/1.1\r\nHost: w1\r\n\r\n"));
+
+    test_https_hear(&client, false, &answer);
+
+    assert_int_equal(answer.status, 401);
+    test_https_close(&client);
+    SSL_CTX_free(nobody);
+}
+
+/* ---- a mistyped name -------------------------------------------------------------------------- */
+
+/* dc-a and dc-b speak, of harbor. */
+static void a_group_that_no_site_file_has_is_named_at_apply_and_in_status(void **state)
+{
+    char words[400];
+    char path[TRIO_PATH_BYTES];
+
+    (void)state;
+    operator_put("mistyped.yaml",
+                 "groups:\n  - name: harbour\n    mode: observe\n"
+                 "    sites: [{name: dc-a}, {name: dc-x}]\n    renew_interval: 2s\n");
+    trio_path(&operator.trio, "mistyped.yaml", path);
+    (void)snprintf(words, sizeof words, "apply -f %s --plan", path);
+    operator_until_it_says("cli.yaml", words, 0,
+                           "dc-a: its agent is connected, and its site file has no group harbour");
+    assert_null(strstr(operator.out, "dc-x: its agent"));
+    assert_says(operator.out, "with mode: observe nothing is done with it");
+    assert_int_equal(operator_apply("groups.yaml", "--plan"), 0);
+    assert_null(strstr(operator.out, "site file has no group"));
+
+    assert_int_equal(operator_apply("mistyped.yaml", "--yes"), 0);
+    operator_until_it_says(
+        "cli.yaml", "status harbour", 3,
+        "! dc-a: its agent is connected, and its site file has no group harbour");
+    assert_says(operator.out, "! dc-x: not connected");
+    assert_null(
+        strstr(operator.out, "dc-a: has not let go")); /* it never will, and has nothing to */
+}
+
+/* ---- a file that goes in several requests ------------------------------------------------------- */
+
+/* With the groups that are there already its last part is too much for the cluster. */
+static void an_apply_that_ends_half_way_says_how_many_groups_are_committed(void **state)
+{
+    static char text[BW_GROUPS_MAX * 128];
+    size_t size = (size_t)snprintf(text, sizeof text, "groups:\n");
+    const char *told;
+    unsigned done = 0, all = 0;
+
+    (void)state;
+    for (int i = 0; i < BW_GROUPS_MAX; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size,
+                                 "  - {name: many-%d, mode: observe, renew_interval: 2s, "
+                                 "sites: [{name: dc-a}, {name: dc-b}]}\n", i);
+    operator_put("many.yaml", "%s", text);
+    assert_int_not_equal(operator_apply("many.yaml", "--yes"), 0);
+
+    told = strstr(operator.errors, "it ended half-way: ");
+    if (told == NULL)
+        fail_msg("not said how far it came:\n%s", operator.errors);
+    assert_int_equal(sscanf(told, "it ended half-way: %u of the %u groups", &done, &all), 2);
+    assert_int_equal(all, BW_GROUPS_MAX);
+    assert_in_range(done, 1, BW_GROUPS_MAX - 1);
+    assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/status", NULL, 0), 200);
+    for (unsigned i = 0; i < BW_GROUPS_MAX; i++) { /* just the first so many are there */
+        char name[32];
+
+        (void)snprintf(name, sizeof name, "\"many-%u\"", i);
+        assert_int_equal(strstr(operator.reply.body, name) != NULL, i < done);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(status_without_groups_says_what_is_next),
+        cmocka_unit_test(a_file_with_problems_is_refused_before_anybody_is_asked),
+        cmocka_unit_test(timings_that_an_election_would_break_are_refused_by_the_witnesses),
+        cmocka_unit_test(apply_without_a_terminal_and_without_yes_changes_nothing),
+        cmocka_unit_test(apply_with_plan_tells_and_changes_nothing),
+        cmocka_unit_test(apply_creates_a_group_and_again_finds_it_unchanged),
+        cmocka_unit_test(status_of_a_group_without_agents_exits_4),
+        cmocka_unit_test(what_does_not_say_that_it_is_json_is_refused),
+        cmocka_unit_test(garbage_is_refused_as_no_json),
+        cmocka_unit_test(every_problem_is_named_at_once),
+        cmocka_unit_test(one_bad_group_keeps_the_good_ones_out),
+        cmocka_unit_test(deep_and_large_bodies_are_refused),
+        cmocka_unit_test(orders_with_wrong_members_are_refused),
+        cmocka_unit_test(a_viewer_may_look_and_not_change),
+        cmocka_unit_test(a_follower_names_the_leader_and_the_command_follows),
+        cmocka_unit_test(any_witness_answers_questions),
+        cmocka_unit_test(explain_says_what_the_group_waits_for),
+        cmocka_unit_test(status_has_the_members_of_its_schema),
+        cmocka_unit_test(status_is_fine_when_one_serves_and_one_could_follow),
+        cmocka_unit_test(status_as_json_has_what_each_witness_reaches),
+        cmocka_unit_test(failover_with_a_live_holder_is_refused_and_names_switchover),
+        cmocka_unit_test(the_plan_of_a_switchover_changes_nothing),
+        cmocka_unit_test(a_switchover_is_done_and_in_the_history_with_its_author),
+        cmocka_unit_test(the_feature_level_is_the_newest_and_only_an_operator_raises_it),
+        cmocka_unit_test(a_holder_cannot_be_applied_away),
+        cmocka_unit_test(a_first_primary_is_chosen_only_before_the_first_grant),
+        cmocka_unit_test(metrics_tell_what_was_decided),
+        cmocka_unit_test(metrics_are_what_promtool_accepts),
+        cmocka_unit_test(metrics_need_a_certificate_unless_they_are_open),
+        cmocka_unit_test(a_group_that_no_site_file_has_is_named_at_apply_and_in_status),
+        cmocka_unit_test(an_apply_that_ends_half_way_says_how_many_groups_are_committed),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

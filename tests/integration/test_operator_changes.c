@@ -1,0 +1,243 @@
+/* a group's mode, its maintenance and its end, by the real commands on three real witnesses.
+ * Design 3.9, 5.2, 5.3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "operator.h"
+
+static int setup(void **state)
+{
+    (void)state;
+    operator_init();
+    operator_begin_agents();
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+    operator_wait_until_serving("dc-a");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    operator_deinit();
+    return 0;
+}
+
+static int run(const char *words)
+{
+    return operator_run("cli.yaml", words);
+}
+
+static int post(const struct bw_credentials *who, const char *path, const char *body)
+{
+    return operator_ask_leader(who, "POST", path, body, strlen(body));
+}
+
+static void until_status_says(int exit, const char *part)
+{
+    operator_until_it_says("cli.yaml", "status harbor", exit, part);
+}
+
+/* ---- mode */
+
+static void a_plan_tells_and_changes_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run("mode harbor paused --plan"), 0);
+    assert_says(operator.out, "no grant, no move and no local restart");
+    assert_says(operator.out, "Nothing was changed");
+    until_status_says(0, "mode auto");
+}
+
+static void the_mode_is_another_and_again_there_is_nothing_to_do(void **state)
+{
+    (void)state;
+    assert_int_equal(run("mode harbor manual --yes --reason tonight"), 0);
+    assert_says(operator.out, "mode of harbor: done: manual");
+    until_status_says(0, "mode manual");
+    assert_int_equal(run("mode harbor manual --yes"), 0);
+    assert_says(operator.out, "nothing to do");
+    assert_int_equal(run("mode harbor auto --yes"), 0);
+}
+
+static void without_a_terminal_and_without_yes_nothing_changes(void **state)
+{
+    (void)state;
+    assert_int_equal(run("mode harbor paused"), 2);
+    assert_int_equal(run("delete harbor"), 2);
+    assert_int_equal(run("maintenance harbor --for 1h"), 2);
+    until_status_says(0, "mode auto");
+}
+
+static void what_is_no_mode_and_no_group_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(run("mode harbor sleeping --yes"), 2);
+    assert_says(operator.errors, "auto, manual, paused or observe");
+    assert_int_equal(run("mode nosuch auto --yes"), 1);
+    assert_says(operator.errors, "there is no group \"nosuch\"");
+}
+
+/* What was shown is what is done: whoever was faster is not overruled by an old look. */
+static void a_change_is_bound_to_what_was_looked_at(void **state)
+{
+    (void)state;
+    assert_int_equal(post(operator.operator, "/v1/groups/harbor/mode",
+                          "{\"mode\": \"paused\", \"spec_version\": 1}"),
+                     409);
+    assert_says(operator.reply.body, "\"stale\"");
+    until_status_says(0, "mode auto");
+}
+
+/* ---- maintenance */
+
+static void a_site_in_maintenance_is_no_candidate_until_it_ends(void **state)
+{
+    (void)state;
+    assert_int_equal(run("maintenance --site dc-b --for 2h --yes"), 0);
+    assert_says(operator.out, "dc-b is no candidate");
+    assert_says(operator.out, "it ends by itself after 2h");
+    until_status_says(3, "harbor: dc-b is in maintenance for another 1h");
+    assert_says(operator.out, "no other site could take over");
+    assert_int_equal(operator_ask_leader(operator.operator, "GET", "/metrics", NULL, 0), 200);
+    assert_says(operator.reply.body,
+                "breakwater_maintenance_expiry_timestamp_seconds{group=\"harbor\",site=\"dc-b\"} ");
+
+    assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
+    until_status_says(0, "Failover to dc-b: possible");
+    assert_int_equal(run("maintenance harbor --site dc-b --end --yes"), 0);
+    assert_says(operator.out, "nothing to do: dc-b is in no maintenance for harbor");
+}
+
+static void its_end_is_announced(void **state)
+{
+    (void)state;
+    assert_int_equal(run("maintenance harbor --for 5m --yes"), 0);
+    assert_says(operator.out, "no grant, no move but one that is asked for");
+    until_status_says(3, "harbor is in maintenance, which ends in ");
+    assert_says(operator.out, "longer: breakwater maintenance harbor --for D");
+    assert_int_equal(run("maintenance harbor --end --yes"), 0);
+}
+
+static void it_ends_by_itself(void **state)
+{
+    (void)state;
+    assert_int_equal(run("maintenance harbor --site dc-b --for 1s --yes"), 0);
+    until_status_says(0, "Failover to dc-b: possible");
+    assert_null(strstr(operator.out, "maintenance"));
+}
+
+static void what_cannot_be_a_maintenance_is_told(void **state)
+{
+    static const struct {
+        const char *words;
+        int exit;
+        const char *says;
+    } wrong[] = {
+        {"maintenance harbor --yes", 2, "needs --for D, or --end"},
+        {"maintenance harbor --for 1h --end --yes", 2, "needs --for D, or --end"},
+        {"maintenance --for 1h --yes", 2, "needs GROUP, or --site SITE"},
+        {"maintenance harbor --for soon --yes", 2, "expected a duration such as 2h"},
+        {"maintenance harbor --for 721h --yes", 1, "duration_ms"},
+        {"maintenance harbor --site dc-z --for 1h --yes", 6, "dc-z is no site of harbor"},
+        {"maintenance --site dc-z --for 1h --yes", 1, "no group has a site \"dc-z\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        assert_int_equal(run(wrong[i].words), wrong[i].exit);
+        assert_says(operator.errors, wrong[i].says);
+    }
+}
+
+/* ---- bodies */
+
+static void a_viewer_and_a_body_that_nobody_understands_change_nothing(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *body;
+    } wrong[] = {
+        {"/v1/groups/harbor/mode", "{}"},
+        {"/v1/groups/harbor/mode", "{\"mode\": 7}"},
+        {"/v1/groups/harbor/mode", "{\"mode\": \"auto\", \"site\": \"dc-a\"}"},
+        {"/v1/groups/harbor/mode", "{\"mode\": \"auto\", \"spec_version\": -1}"},
+        {"/v1/groups/harbor/maintenance", "{\"site\": \"dc-a\"}"},
+        {"/v1/groups/harbor/maintenance", "{\"duration_ms\": 2592000001}"},
+        {"/v1/groups/harbor/maintenance", "{\"duration_ms\": 1.5}"},
+        {"/v1/groups/harbor/delete", "{\"reason\": \"a\\u0001b\"}"},
+        {"/v1/groups/harbor/delete", "{\"sure\": true}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_int_equal(post(operator.operator, wrong[i].path, wrong[i].body), 422);
+    assert_int_equal(post(operator.trio.viewer, "/v1/groups/harbor/delete", "{}"), 403);
+    until_status_says(0, "mode auto");
+}
+
+/* ---- the file that apply reads */
+
+static void what_groups_prints_is_what_apply_reads(void **state)
+{
+    (void)state;
+    assert_int_equal(run("groups"), 0);
+    operator_put("printed.yaml", "%s", operator.out);
+    assert_int_equal(operator_apply("printed.yaml", "--plan"), 0);
+    assert_says(operator.out, "unchanged  harbor");
+    assert_int_equal(run("groups nosuch"), 1);
+    assert_says(operator.errors, "there is no group \"nosuch\"");
+}
+
+/* ---- the end of a group */
+
+static void a_held_group_is_not_deleted(void **state)
+{
+    (void)state;
+    assert_int_equal(run("delete harbor --yes"), 6);
+    assert_says(operator.errors,
+                "harbor is held by dc-a in epoch 1; `breakwater mode harbor observe`");
+    until_status_says(0, "dc-a");
+}
+
+static void one_that_was_let_go_is(void **state)
+{
+    (void)state;
+    assert_int_equal(run("mode harbor observe --yes"), 0);
+    operator_until_it_says("cli.yaml", "delete harbor --plan", 0,
+                           "begins above epoch 1"); /* once dc-a let go */
+    assert_int_equal(run("delete harbor --yes --reason moved"), 0);
+    assert_says(operator.out, "delete of harbor: done: it is gone");
+    assert_int_equal(run("groups"), 0);
+    assert_says(operator.out, "groups: []");
+    assert_int_equal(run("delete harbor --yes"), 1);
+    assert_says(operator.errors, "there is no group \"harbor\"");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_tells_and_changes_nothing),
+        cmocka_unit_test(the_mode_is_another_and_again_there_is_nothing_to_do),
+        cmocka_unit_test(without_a_terminal_and_without_yes_nothing_changes),
+        cmocka_unit_test(what_is_no_mode_and_no_group_is_told),
+        cmocka_unit_test(a_change_is_bound_to_what_was_looked_at),
+        cmocka_unit_test(a_site_in_maintenance_is_no_candidate_until_it_ends),
+        cmocka_unit_test(its_end_is_announced),
+        cmocka_unit_test(it_ends_by_itself),
+        cmocka_unit_test(what_cannot_be_a_maintenance_is_told),
+        cmocka_unit_test(a_viewer_and_a_body_that_nobody_understands_change_nothing),
+        cmocka_unit_test(what_groups_prints_is_what_apply_reads),
+        cmocka_unit_test(a_held_group_is_not_deleted),
+        cmocka_unit_test(one_that_was_let_go_is),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

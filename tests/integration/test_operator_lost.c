@@ -1,0 +1,229 @@
+/* what people do about a lost holder, an epoch that time does not end, and a lost quorum.
+ * Design 3.3, 4, 5.2. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "operator.h"
+
+static void switch_over_to_b(void)
+{
+    int status = OPERATOR_REFUSED; /* while the leader has not heard of dc-b lately */
+
+    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_REFUSED; i++) {
+        status = operator_run("cli.yaml", "switchover harbor --to dc-b --reason drill --yes");
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
+}
+
+/* dc-b holds harbor in epoch 2; dc-a had it before. */
+static int setup(void **state)
+{
+    (void)state;
+    operator_init();
+    assert_int_equal(operator_apply("groups.yaml", "--yes"), 0);
+    operator_begin_agents();
+    operator_wait_until_serving("dc-a");
+    switch_over_to_b();
+    operator_wait_until_serving("dc-b");
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    operator_deinit();
+    return 0;
+}
+
+/* ---- a lost holder */
+
+/* In mode manual nobody else would grant it; the wait of 3.3 is never shortened. Whom dc-a would
+ * have to follow is lost, so a person must say that its data is to be taken as it is. */
+static void failover_of_a_lost_holder_waits_for_its_lease_and_is_done(void **state)
+{
+    int status = OPERATOR_REFUSED;
+
+    (void)state;
+    operator_put("manual.yaml", operator_groups_text, "20s\n    mode: manual");
+    assert_int_equal(operator_apply("manual.yaml", "--yes"), 0);
+    assert_says(operator.out, "mode: auto -> manual");
+    atomic_store(&operator.a_owes_rejoin, true);
+    atomic_store(&operator.b_is_mute, true);
+
+    for (int i = 0; i < OPERATOR_TRIES && strstr(operator.errors, "dc-a owes a rejoin") == NULL;
+         i++) {
+        assert_int_equal(operator_run("cli.yaml", "failover harbor --to dc-a --yes"),
+                         OPERATOR_REFUSED);
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    assert_says(operator.errors, "breakwater failover harbor --to dc-a --accept-data-loss");
+    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_REFUSED;
+         i++) { /* refused as long as dc-b seems alive */
+        status = operator_run("cli.yaml",
+                              "failover harbor --to dc-a --accept-data-loss --reason lost --yes");
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
+    assert_says(operator.out, "done: dc-a serves in epoch 3");
+    assert_int_equal(operator_run("cli.yaml", "history harbor -n 2"), 0);
+    assert_says(operator.out, "failover dc-b -> dc-a    operator/anna");
+    assert_says(operator.out, "expired, site_lost");
+}
+
+/* ---- an epoch that time does not end */
+
+static void nobody_is_vouched_for_who_serves_or_holds_nothing(void **state)
+{
+    (void)state;
+    operator_put("fenced.yaml", operator_groups_text,
+                 "20s\n    mode: manual\n    min_grade: fenced");
+    assert_int_equal(operator_apply("fenced.yaml", "--yes"), 0);
+    atomic_store(&operator.b_is_mute, false);
+    operator_wait_until_serving("dc-a");
+
+    assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-a"),
+                     2); /* no terminal */
+    assert_int_equal(operator_run("cli.yaml", "force-release harbor --yes"), 2);
+    assert_says(operator.errors, "--site SITE");
+    assert_int_equal(
+        operator_run("cli.yaml", "force-release harbor --site dc-a --holder-is-off --yes"),
+        OPERATOR_REFUSED);
+    assert_says(operator.out, "dc-a holds epoch 3 of harbor since ");
+    assert_says(operator.errors, "dc-a answers, and says that harbor runs there");
+    assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-b --yes"),
+                     OPERATOR_REFUSED);
+    assert_says(operator.errors, "dc-b does not hold harbor: dc-a does, in epoch 3");
+    assert_int_equal(operator_run("viewer.yaml", "force-release harbor --site dc-a --yes"), 1);
+    assert_says(operator.errors, "operator's certificate");
+    assert_int_equal(operator_ask_leader(operator.operator, "POST",
+                                         "/v1/groups/harbor/force-release", "{\"site\":\"dc-a\"}",
+                                         15),
+                     422);
+    assert_says(operator.reply.body, "not the number of the epoch that is to end");
+    operator_wait_until_serving("dc-a");
+}
+
+/* The leader that was told ends between Close and Forced: what it was told is in the record, and is
+ * said again. */
+static void a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word(void **state)
+{
+    int leader, status = OPERATOR_REFUSED;
+
+    (void)state;
+    atomic_store(&operator.a_is_mute, true);
+    for (int i = 0;
+         i < OPERATOR_TRIES && strstr(operator.errors, "breakwater force-release") == NULL; i++) {
+        assert_int_equal(operator_run("cli.yaml", "failover harbor --to dc-b --yes"),
+                         OPERATOR_REFUSED);
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    assert_says(operator.errors, "time alone does not end epoch 3 of harbor at dc-a (gate grade");
+    assert_says(operator.errors, "breakwater force-release harbor --site dc-a");
+    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_REFUSED;
+         i++) { /* refused as long as dc-a seems alive */
+        status = operator_run("cli.yaml",
+                              "force-release harbor --site dc-a --reason fire --no-wait --yes");
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    assert_int_equal(status, 0);
+    leader = trio_leader(&operator.trio);
+    (void)trio_stop(&operator.trio, leader, SIGKILL);
+    operator_until_it_says("cli.yaml", "status harbor", 4,
+                           "was closed on the word of operator/anna: fire");
+    assert_says(operator.out, "breakwater force-release harbor --site dc-a");
+    assert_int_equal(operator_ask_leader(operator.trio.viewer, "GET", "/metrics", NULL, 0), 200);
+    assert_says(operator.reply.body, "\nbreakwater_group_needs_person{group=\"harbor\"} 1\n");
+    assert_says(operator.reply.body, "\nbreakwater_group_failover_possible{group=\"harbor\"} 0\n");
+    trio_start(&operator.trio, leader, TRIO_EXECUTED);
+
+    status = operator_run("cli.yaml", "force-release harbor --site dc-a --reason again --yes");
+
+    if (status != 0)
+        fail_msg("exit %d\n%s\n%s", status, operator.out, operator.errors);
+    assert_says(operator.out, "done: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(operator_run("cli.yaml", "force-release harbor --site dc-a --yes"), 0);
+    assert_says(operator.out,
+                "nothing to do: no site holds harbor: epoch 3 of dc-a is over (forced)");
+    assert_int_equal(operator_run("cli.yaml", "history harbor -n 1"), 0);
+    assert_says(operator.out, "forced, operator (operator/anna: fire; again)");
+}
+
+/* ---- without a quorum */
+
+static void signal_others(int leader, int number)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (i != leader)
+            assert_int_equal(kill(operator.trio.pids[i], number), 0);
+}
+
+/* 3.2.2, 3.9: another may have been elected since it was last heard. */
+static void a_leader_that_is_cut_off_hands_out_no_state(void **state)
+{
+    bool was_unproved = false;
+
+    (void)state;
+    for (int i = 0; i < OPERATOR_TRIES && !was_unproved; i++) {
+        const int leader = trio_leader(&operator.trio);
+        int status;
+
+        signal_others(leader, SIGSTOP);
+        status = operator_ask(operator.operator, leader, "GET", "/v1/snapshot", NULL, 0);
+        signal_others(leader, SIGCONT);
+        assert_true(status == 503 || status == 421); /* 421: another was elected a moment before */
+        was_unproved = strstr(operator.reply.body, "\"unproved\"") != NULL; /* it led when asked */
+    }
+    assert_true(was_unproved);
+    assert_says(operator.reply.body, "nothing was saved");
+    assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/snapshot", NULL, 0), 200);
+}
+
+static void without_a_quorum_commands_say_why_and_exit_5(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+
+    (void)state;
+    operator_end_agents();
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        if (i != leader)
+            (void)trio_stop(&operator.trio, i, SIGKILL);
+    for (int i = 0;
+         i < OPERATOR_TRIES && operator_run_once("cli.yaml", "status") != OPERATOR_NO_QUORUM; i++)
+        (void)usleep(OPERATOR_PAUSE_US);
+
+    const int status = operator_run_once("cli.yaml", "switchover harbor --to dc-a --yes");
+
+    assert_int_equal(status, OPERATOR_NO_QUORUM);
+    assert_says(operator.errors,
+                "error: no quorum: 1 of 3 witnesses answers (needs 2); nothing was changed");
+    assert_says(operator.errors, "refused");
+    assert_int_equal(operator_run_once("cli.yaml", "status"), OPERATOR_NO_QUORUM);
+    assert_int_equal(operator_run("cli.yaml", "history"), 0);
+    assert_says(operator.errors, "no leader answers");
+    assert_says(operator.out, "switchover dc-a -> dc-b");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failover_of_a_lost_holder_waits_for_its_lease_and_is_done),
+        cmocka_unit_test(nobody_is_vouched_for_who_serves_or_holds_nothing),
+        cmocka_unit_test(a_lost_site_that_time_does_not_end_is_ended_by_a_persons_word),
+        cmocka_unit_test(a_leader_that_is_cut_off_hands_out_no_state),
+        cmocka_unit_test(without_a_quorum_commands_say_why_and_exit_5),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

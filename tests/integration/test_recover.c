@@ -1,0 +1,274 @@
+/* A majority of the witnesses is lost for good: the cluster begins anew from the last one, and never do two
+ * sites serve, also when the lost ones come back. Design 3.9, on real processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "janitor.h"
+#include "real_cluster.h"
+#include "real_files.h"
+
+#define LAST 2 /* w3 */
+
+static struct real_cluster cluster;
+
+static int tear_down(void **state)
+{
+    (void)state;
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+/* What `breakwater recover` of w3 ends with; its output in `out`. */
+static int recover_last(const char *how, char *out, size_t size)
+{
+    char config[TRIO_PATH_BYTES];
+    char option[16];
+    char *verb[] = {NULL, "recover", "-c", config, option, NULL};
+
+    trio_path(&cluster.trio, "w3.yaml", config);
+    (void)snprintf(option, sizeof option, "%s", how);
+    return trio_run(&cluster.trio, verb, out, size);
+}
+
+static bool last_has(const char *file)
+{
+    char path[TRIO_PATH_BYTES];
+    char whole[2 * TRIO_PATH_BYTES];
+
+    trio_path(&cluster.trio, "data3", path);
+    (void)snprintf(whole, sizeof whole, "%s/%s", path, file);
+    return access(whole, F_OK) == 0;
+}
+
+static void lose_majority(void)
+{
+    for (int i = 0; i < LAST; i++)
+        (void)trio_stop(&cluster.trio, i, SIGKILL);
+}
+
+static void recover_and_start(void)
+{
+    char out[8192];
+
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_int_equal(recover_last("--yes", out, sizeof out), 0);
+    assert_non_null(strstr(out, "It begins anew as generation"));
+    trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+}
+
+static bool serves_anew(struct real_cluster *of, int site)
+{
+    return real_serves(of, site) && real_number(of, "epoch") > 1000000000;
+}
+
+/* The site's agent reaches only these witnesses. */
+static void leave_only(int site, bool is_last)
+{
+    char path[REAL_PATH_BYTES];
+    char last[32];
+    char *text = strdup(real_read(&cluster, site, "site.yaml"));
+    char *begin = strstr(text, "witnesses: [");
+    char *end = begin != NULL ? strchr(begin, ']') : NULL;
+    char *changed = NULL;
+
+    assert_true(begin != NULL && end != NULL);
+    (void)snprintf(last, sizeof last, "\"127.0.0.1:%u\"", (unsigned)cluster.trio.api[LAST]);
+    *begin = '\0';
+    if (is_last)
+        assert_true(asprintf(&changed, "%switnesses: [%s%s", text, last, end) > 0);
+    else
+        assert_true(asprintf(&changed,
+                             "%switnesses: [\"127.0.0.1:%u\", \"127.0.0.1:%u\"%s", text,
+                             (unsigned)cluster.trio.api[0], (unsigned)cluster.trio.api[1],
+                             end) > 0);
+    real_path(&cluster.sites[site], "site.yaml", path);
+    real_write_file(path, 0600, changed);
+    free(changed);
+    free(text);
+}
+
+static void the_last_witness_begins_the_cluster_anew(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    lose_majority();
+    recover_and_start();
+    real_until(&cluster, serves_anew, 0, "the site with the newest data serves again");
+
+    assert_int_equal(real_runs(&cluster, 1, "start"), 0);
+    real_assert_no_overlap(&cluster);
+    assert_true(last_has("generation-1/identity"));
+    assert_false(last_has("recovery"));
+}
+
+static bool has_ended_removed(int witness)
+{
+    char name[16];
+    char path[TRIO_PATH_BYTES];
+    char line[1024];
+    bool has = false;
+    FILE *log;
+
+    (void)snprintf(name, sizeof name, "w%d.log", witness + 1);
+    trio_path(&cluster.trio, name, path);
+    log = fopen(path, "re");
+    assert_non_null(log);
+    while (!has && fgets(line, sizeof line, log) != NULL)
+        has = strstr(line, "witness.removed") != NULL;
+    (void)fclose(log);
+    return has;
+}
+
+/* The lost ones lead again, and their agent's site was granted nothing yet: it refuses them. Or
+ * they have heard from the newer generation, before they had a leader, that they are no members of
+ * it: they end. */
+static void old_members_that_come_back_are_obeyed_by_nobody(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    lose_majority();
+    recover_and_start();
+    real_until(&cluster, serves_anew, 0, "the site with the newest data serves again");
+
+    leave_only(0, true);
+    leave_only(1, false);
+    assert_int_equal(real_end(&cluster.sites[1].agent, SIGTERM), 0);
+    for (int i = 0; i < LAST; i++)
+        trio_start(&cluster.trio, i, TRIO_EXECUTED);
+    real_start_agent(&cluster, 1);
+    (void)sleep(3 * REAL_TTL_MS / 1000);
+
+    assert_int_equal(real_runs(&cluster, 1, "start"), 0);
+    assert_true(strstr(real_read(&cluster, 1, "agent.log"),
+                       "a generation that was recovered from") != NULL ||
+                (has_ended_removed(0) && has_ended_removed(1)));
+    assert_true(real_service(&cluster, 0) != 0);
+    real_assert_no_overlap(&cluster);
+}
+
+/* `breakwater snapshot WHAT ...`; "FILE" stands for the saved state. */
+static int snapshot(const char *what, const char *how, char *out, size_t size)
+{
+    char config[TRIO_PATH_BYTES];
+    char endpoint[32];
+    char ca[TRIO_PATH_BYTES];
+    char identity[TRIO_PATH_BYTES];
+    char file[TRIO_PATH_BYTES];
+    char verb[16];
+    char option[16];
+    char *save[] = {NULL,     "snapshot", "save",       "--endpoint", endpoint, "--ca",
+                    ca,       "--identity", identity, file,         NULL};
+    char *show[] = {NULL, "snapshot", "show", file, NULL};
+    char *restore[] = {NULL, "snapshot", verb, "-c", config, option, file, NULL};
+
+    (void)snprintf(verb, sizeof verb, "%s", what);
+    (void)snprintf(option, sizeof option, "%s", how);
+    trio_path(&cluster.trio, "w3.yaml", config);
+    trio_path(&cluster.trio, "ca.pem", ca);
+    trio_path(&cluster.trio, "operator.pem", identity);
+    (void)snprintf(endpoint, sizeof endpoint, "127.0.0.1:%u", (unsigned)cluster.trio.api[LAST]);
+    trio_path(&cluster.trio, "saved.json", file);
+    return trio_run(&cluster.trio,
+                    strcmp(what, "save") == 0   ? save
+                    : strcmp(what, "show") == 0 ? show
+                                                : restore,
+                    out, size);
+}
+
+/* It was saved in epoch 1 of site 0; then the group moved to site 1, which the file knows nothing of. */
+static void a_saved_state_begins_the_cluster_anew_where_the_newest_data_is(void **state)
+{
+    char data[TRIO_PATH_BYTES];
+    char out[8192];
+
+    (void)state;
+    real_serve(&cluster);
+    assert_int_equal(snapshot("save", "", out, sizeof out), 0);
+    assert_int_equal(snapshot("show", "", out, sizeof out), 0);
+    assert_non_null(strstr(out, "generation 1, "));
+    assert_int_equal(snapshot("restore", "--plan", out, sizeof out), 1); /* its witness runs */
+    real_begin_switchover(&cluster, 1, 60000);
+    real_until(&cluster, real_serves, 1, "the other site serves");
+
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        (void)trio_stop(&cluster.trio, i, SIGKILL);
+    assert_int_equal(snapshot("restore", "--yes", out, sizeof out), 1); /* not empty */
+    trio_path(&cluster.trio, "data3", data);
+    janitor_remove_dir(data);
+    assert_int_equal(snapshot("restore", "--plan", out, sizeof out), 0);
+    assert_int_equal(access(data, F_OK), -1);
+    assert_int_equal(snapshot("restore", "--yes", out, sizeof out), 0);
+    assert_false(last_has("generation-1"));
+    trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+    real_until(&cluster, serves_anew, 1, "the site that served last serves again");
+
+    assert_int_equal(real_runs(&cluster, 0, "start"), 1);
+    real_assert_no_overlap(&cluster);
+}
+
+static void mark_last_removed(bool is_removed)
+{
+    char path[TRIO_PATH_BYTES];
+
+    trio_path(&cluster.trio, "data3/removed", path);
+    if (is_removed)
+        real_write_file(path, 0600, "removed from the cluster\n");
+    else
+        assert_int_equal(unlink(path), 0);
+}
+
+static void it_is_refused_while_its_witness_runs_or_a_majority_answers(void **state)
+{
+    char out[8192];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    assert_int_equal(recover_last("--yes", out, sizeof out), 1); /* its own witness runs */
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    assert_int_equal(recover_last("--yes", out, sizeof out), 6);
+    (void)trio_stop(&cluster.trio, 0, SIGKILL);
+    assert_int_equal(recover_last("--plan", out, sizeof out), 6); /* two of three would be enough */
+    assert_int_equal(kill(cluster.trio.pids[1], SIGSTOP), 0); /* it says nothing, and is not lost */
+    assert_int_equal(recover_last("--plan", out, sizeof out), 6);
+    assert_non_null(strstr(out, "w2: something is there that gives no answer"));
+    (void)trio_stop(&cluster.trio, 1, SIGKILL);
+    assert_int_equal(recover_last("--plan", out, sizeof out), 0);
+    assert_non_null(strstr(out, "generation 1,"));
+    mark_last_removed(true);
+    assert_int_not_equal(recover_last("--plan", out, sizeof out), 0);
+    mark_last_removed(false);
+    trio_start_all(&cluster.trio, TRIO_EXECUTED); /* as if nobody had looked */
+    (void)trio_leader(&cluster.trio);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_last_witness_begins_the_cluster_anew, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(old_members_that_come_back_are_obeyed_by_nobody, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_saved_state_begins_the_cluster_anew_where_the_newest_data_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            it_is_refused_while_its_witness_runs_or_a_majority_answers, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

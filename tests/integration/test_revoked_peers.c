@@ -1,0 +1,236 @@
+/* whose certificate is taken back is out at once, open connections included: three real witnesses, an
+ * operator, an agent's client and one of the witnesses. Design 5.3. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/net/revoked.h>
+#include <breakwater/sys/clock.h>
+
+#include "test_https.h"
+#include "trio.h"
+
+#define GET_STATUS "GET /v1/status HTTP/1.1\r\nHost: w\r\n\r\n"
+
+static struct trio trio;
+
+static int setup(void **state)
+{
+    (void)state;
+    trio_init(&trio);
+    trio_start_all(&trio, TRIO_EXECUTED);
+    (void)trio_leader(&trio);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    trio_deinit(&trio);
+    return 0;
+}
+
+static void open_as(struct test_https *client, int i, const char *uri, struct ssl_ctx_st **out_context)
+{
+    char path[TEST_PKI_PATH_BYTES];
+    struct test_answer answer;
+
+    test_pki_issue_uri(&trio.pki, "someone.pem", uri, path);
+    *out_context = test_pki_client(trio.pki.ca_path, path);
+    assert_true(test_https_open(client, trio.api[i], *out_context));
+    assert_true(test_https_say(client, GET_STATUS));
+    test_https_hear(client, false, &answer);
+    assert_int_equal(answer.status, 200);
+}
+
+static bool is_let_in(int i, struct ssl_ctx_st *context)
+{
+    struct test_https client;
+    struct test_answer answer = {0};
+
+    if (test_https_open(&client, trio.api[i], context) && test_https_say(&client, GET_STATUS))
+        test_https_hear(&client, false, &answer);
+    test_https_close(&client);
+    return answer.status == 200;
+}
+
+static void an_operator_is_out_while_connected_and_another_is_not(void **state)
+{
+    struct test_https anna;
+    struct test_https bob;
+    struct ssl_ctx_st *annas;
+    struct ssl_ctx_st *bobs;
+    struct test_answer answer;
+    struct bw_instant begun;
+
+    (void)state;
+    open_as(&anna, 0, "breakwater://prod/operator/anna", &annas);
+    open_as(&bob, 0, "breakwater://prod/operator/bob", &bobs);
+    begun = bw_clock_now();
+    trio_revoke(&trio, 0, "[operator/anna]");
+
+    assert_true(test_https_is_at_end(&anna));
+    print_message("out %.0f ms after the signal\n",
+                  (double)bw_instant_elapsed_ns(bw_clock_now(), begun) / 1e6);
+    assert_true(trio_logs(&trio, 0, "operator/anna"));
+    assert_true(trio_logs(&trio, 0, "why=untrusted"));
+    assert_false(is_let_in(0, annas));
+    assert_true(trio_logs(&trio, 0, "certificate revoked"));
+    assert_true(is_let_in(1, annas)); /* whose file does not say so */
+    assert_true(test_https_say(&bob, GET_STATUS));
+    test_https_hear(&bob, false, &answer);
+    assert_int_equal(answer.status, 200);
+    test_https_close(&anna);
+    test_https_close(&bob);
+    SSL_CTX_free(annas);
+    SSL_CTX_free(bobs);
+}
+
+static void what_is_no_entry_is_refused_and_the_old_list_stays(void **state)
+{
+    struct test_https carl;
+    struct ssl_ctx_st *carls;
+
+    (void)state;
+    trio_revoke(&trio, 0, "[operator/anna, nobody]");
+    assert_true(trio_logs(&trio, 0, "config.reload_failed"));
+    assert_true(trio_logs(&trio, 0, "nobody"));
+    open_as(&carl, 0, "breakwater://prod/operator/carl", &carls);
+    test_https_close(&carl);
+    SSL_CTX_free(carls);
+}
+
+/* ---- at one witness alone ---- */
+
+/* An apply, on a connection that stays open. */
+static int apply_on(struct test_https *client, struct test_answer *out_answer)
+{
+    static const char body[] =
+        "{\"groups\":[{\"name\":\"quay\",\"sites\":[{\"name\":\"dc-x\"},{\"name\":\"dc-y\"}]}]}";
+    char request[sizeof body + 128];
+
+    (void)snprintf(request, sizeof request,
+                   "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   strlen(body), body);
+    assert_true(test_https_say(client, request));
+    test_https_hear(client, false, out_answer);
+    return out_answer->status;
+}
+
+/* Its new file is in force once somebody whom it names is out. */
+static void take_back_from(int i, const char *entries, struct test_https *out)
+{
+    trio_revoke(&trio, i, entries);
+    assert_true(test_https_is_at_end(out));
+    test_https_close(out);
+}
+
+/* 5.3: one certificate, named in a follower's file alone: the leader asks about the very one. */
+static void a_serial_that_one_witness_refuses_changes_nothing_anywhere(void **state)
+{
+    struct test_https dora[2];
+    struct test_https newer;
+    struct ssl_ctx_st *contexts[2];
+    struct test_answer answer;
+    char serial[BW_REVOKED_SERIAL_BYTES];
+    char entries[BW_REVOKED_SERIAL_BYTES + 8];
+    int leader;
+    int follower;
+
+    (void)state;
+    leader = trio_leader(&trio);
+    follower = trio_follower(&trio);
+    open_as(&dora[0], follower, "breakwater://prod/operator/dora", &contexts[0]);
+    bw_revoked_format_serial(SSL_CTX_get0_certificate(contexts[0]), serial);
+    (void)snprintf(entries, sizeof entries, "['%s']", serial);
+    assert_true(test_https_open(&dora[1], trio.api[leader], contexts[0]));
+    assert_int_equal(apply_on(&dora[1], &answer), 200);
+    take_back_from(follower, entries, &dora[0]);
+
+    assert_int_equal(apply_on(&dora[1], &answer), 403);
+    assert_non_null(strstr(answer.body, "says no: the certificate of operator/dora is revoked"));
+    open_as(&newer, leader, "breakwater://prod/operator/dora", &contexts[1]);
+    assert_int_equal(apply_on(&newer, &answer), 200);
+    test_https_close(&dora[1]);
+    test_https_close(&newer);
+    SSL_CTX_free(contexts[0]);
+    SSL_CTX_free(contexts[1]);
+}
+
+/* A witness is out once the two others have it in their files. */
+static void a_witness_is_out_while_connected_and_the_others_go_on(void **state)
+{
+    struct puppet puppet;
+    struct test_https eve;
+    struct ssl_ctx_st *eves;
+    struct test_answer answer;
+
+    (void)state;
+    open_as(&eve, 2, "breakwater://prod/operator/eve", &eves);
+    take_back_from(2, "[operator/eve]", &eve); /* whom the two others let in */
+    trio_revoke(&trio, 0, "[witness/w3]");
+    trio_revoke(&trio, 1, "[witness/w3]");
+    assert_true(trio_logs(&trio, 0, "raft.peer_refused"));
+    assert_true(trio_logs(&trio, 0, "certificate counts no more: certificate revoked"));
+    assert_true(trio_logs(&trio, 1, "certificate revoked"));
+    /* It dials again, and is told why. */
+    assert_true(trio_logs(&trio, 0, "certificate was refused: certificate revoked"));
+
+    /* Whoever leads now is one of the two, and answers an agent. */
+    puppet_init(&puppet, &trio, "dc-a", "harbor");
+    for (int tries = 0; puppet_sync(&puppet, 0) != 200 && puppet_sync(&puppet, 1) != 200; tries++)
+        assert_true(tries < 100);
+    puppet_deinit(&puppet);
+
+    /* Nor does its no count. */
+    for (int tries = 0, status = 0; status != 200; tries++) {
+        assert_true(tries < 100);
+        assert_true(test_https_open(&eve, trio.api[tries % 2], eves));
+        status = apply_on(&eve, &answer);
+        test_https_close(&eve);
+    }
+    SSL_CTX_free(eves);
+}
+
+/* 5.3: a follower that has not reread its file passes on whom the leader refuses: in vain. */
+static void an_agent_is_out_also_behind_a_witness_that_does_not_know(void **state)
+{
+    struct puppet puppet;
+    int leader;
+    int follower;
+
+    (void)state;
+    leader = trio_leader(&trio);
+    follower = trio_follower(&trio);
+    puppet_init(&puppet, &trio, "dc-b", "harbor");
+    puppet.wants_relay = true;
+    for (int tries = 0; puppet_sync(&puppet, follower) != 200 || !puppet.answer.is_leader; tries++)
+        assert_true(tries < 100); /* passed on, and answered by the leader */
+    trio_revoke(&trio, leader, "[agent/dc-b/agent-1]");
+    for (int tries = 0; puppet_sync(&puppet, follower) == 200 && puppet.answer.is_leader; tries++)
+        assert_true(tries < 100);
+    assert_true(trio_logs(&trio, leader, "it passes on an agent whose certificate is revoked here"));
+    puppet_deinit(&puppet);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_operator_is_out_while_connected_and_another_is_not),
+        cmocka_unit_test(what_is_no_entry_is_refused_and_the_old_list_stays),
+        cmocka_unit_test(a_serial_that_one_witness_refuses_changes_nothing_anywhere),
+        cmocka_unit_test(an_agent_is_out_also_behind_a_witness_that_does_not_know),
+        cmocka_unit_test(a_witness_is_out_while_connected_and_the_others_go_on),
+    };
+
+    (void)signal(SIGPIPE, SIG_IGN); /* as the programs do */
+    return cmocka_run_group_tests(tests, setup, teardown);
+}

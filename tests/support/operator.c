@@ -1,0 +1,325 @@
+#include "operator.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct operator operator;
+
+static pthread_t agents;
+static atomic_bool agents_end;
+static bool agents_run;
+
+/* ---- puppets that obey */
+
+static void stop_and_give_back(struct puppet *puppet, const struct bw_order *order)
+{
+    struct bw_report *report = &puppet->group.report;
+
+    report->stop_begun_epoch = order->epoch;
+    report->armed_epoch = 0;
+    report->start_begun = false;
+    report->serving_epoch_started = false;
+    report->verified = false;
+    report->service = BW_SERVICE_STOPPED;
+    report->has_fence_or_stop_succeeded = true;
+    puppet->group.renew_epoch = 0;
+    puppet->group.released = (struct bw_released){
+        .epoch = order->epoch, .reason = BW_REASON_SWITCHOVER, .past_no_return = true};
+}
+
+static void serve(struct puppet *puppet, uint64_t epoch)
+{
+    struct bw_report *report = &puppet->group.report;
+
+    puppet->group.released = (struct bw_released){0};
+    report->armed_epoch = epoch;
+    report->service = BW_SERVICE_STARTED;
+    report->verified = true;
+    report->start_begun = true;
+    report->serving_epoch_started = true;
+}
+
+static void obey(struct puppet *puppet)
+{
+    const struct bw_sync_answer_group *told = puppet_told(puppet);
+    struct bw_report *report = &puppet->group.report;
+
+    if (told == NULL)
+        return;
+    report->spec_version = told->order.spec_version;
+    report->let_go_index = told->order.let_go_index;
+    report->prepared_index = told->order.index;
+    if (told->order.epoch > report->epoch_seen)
+        report->epoch_seen = told->order.epoch;
+    puppet->group.renew_epoch = 0;
+    if (!bw_id_equal(told->order.instance, puppet->instance))
+        return;
+    if (told->order.kind == BW_ORDER_STOP)
+        stop_and_give_back(puppet, &told->order);
+    if (told->order.kind != BW_ORDER_RUN)
+        return;
+    puppet->group.renew_epoch = told->order.epoch;
+    if (told->confirmed_epoch != 0)
+        serve(puppet, told->confirmed_epoch);
+}
+
+static void *run_agents(void *user)
+{
+    (void)user;
+    while (!atomic_load(&agents_end)) {
+        if (atomic_load(&operator.a_owes_rejoin))
+            operator.a.group.report.joined_epoch = 1;
+        if (!atomic_load(&operator.a_is_mute) && puppet_sync_all(&operator.a))
+            obey(&operator.a);
+        if (!atomic_load(&operator.b_is_mute) && puppet_sync_all(&operator.b))
+            obey(&operator.b);
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    return NULL;
+}
+
+void operator_begin_agents(void)
+{
+    agents_run = true;
+    assert_int_equal(pthread_create(&agents, NULL, run_agents, NULL), 0);
+}
+
+void operator_end_agents(void)
+{
+    if (!agents_run)
+        return;
+    atomic_store(&agents_end, true);
+    assert_int_equal(pthread_join(agents, NULL), 0);
+    agents_run = false;
+}
+
+/* ---- the world */
+
+void operator_put(const char *file, const char *format, ...)
+{
+    char path[TRIO_PATH_BYTES];
+    FILE *stream;
+    va_list args;
+
+    trio_path(&operator.trio, file, path);
+    stream = fopen(path, "w");
+    assert_non_null(stream);
+    va_start(args, format);
+    assert_true(vfprintf(stream, format, args) > 0);
+    va_end(args);
+    assert_int_equal(fclose(stream), 0);
+}
+
+/* A site counts as connected for two of these intervals and a request: seven seconds. */
+const char *const operator_groups_text =
+    "groups:\n  - name: harbor\n    sites: [{name: dc-a, priority: 100}, {name: dc-b, priority: "
+    "50}]\n    lease_ttl: %s\n    fence_timeout: 500ms\n    renew_interval: 3s\n"
+    "    margin: 50ms\n    switchover_timeout: 30s\n";
+
+void operator_put_cli(const char *file, const char *identity, const int *which, int count)
+{
+    char endpoints[256] = "";
+
+    for (int i = 0; i < count; i++)
+        (void)snprintf(endpoints + strlen(endpoints), sizeof endpoints - strlen(endpoints),
+                       "%s\"127.0.0.1:%d\"", i > 0 ? ", " : "", operator.trio.api[which[i]]);
+    operator_put(file, "endpoints: [%s]\ntls: {ca: %s/ca.pem, identity: %s/%s}\n",
+                 endpoints, operator.trio.pki.dir, operator.trio.pki.dir, identity);
+}
+
+void operator_init(void)
+{
+    static const int all[] = {0, 1, 2};
+    char path[TEST_PKI_PATH_BYTES];
+    struct bw_diag diag = {0};
+
+    trio_init(&operator.trio);
+    test_pki_issue_uri(&operator.trio.pki, "operator.pem", "breakwater://prod/operator/anna", path);
+    assert_int_equal(
+        bw_credentials_load(operator.trio.pki.ca_path, path, &operator.operator, & diag), BW_OK);
+    test_pki_issue_uri(&operator.trio.pki, "looker.pem", "breakwater://prod/viewer/vera", path);
+    operator_put_cli("cli.yaml", "operator.pem", all, 3);
+    operator_put_cli("viewer.yaml", "looker.pem", all, 3);
+    operator_put("groups.yaml", operator_groups_text, "10s");
+    puppet_init(&operator.a, &operator.trio, "dc-a", "harbor");
+    puppet_init(&operator.b, &operator.trio, "dc-b", "harbor");
+    trio_start_all(&operator.trio, TRIO_EXECUTED);
+    (void)trio_leader(&operator.trio);
+}
+
+void operator_deinit(void)
+{
+    operator_end_agents();
+    bw_http_reply_deinit(&operator.reply);
+    bw_credentials_free(operator.operator);
+    puppet_deinit(&operator.a);
+    puppet_deinit(&operator.b);
+    trio_deinit(&operator.trio);
+}
+
+static void read_errors(void)
+{
+    char path[TRIO_PATH_BYTES];
+    size_t size;
+    FILE *stream;
+
+    trio_path(&operator.trio, "run1.log", path);
+    stream = fopen(path, "r");
+    assert_non_null(stream);
+    size = fread(operator.errors, 1, sizeof operator.errors - 1, stream);
+    operator.errors[size] = '\0';
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(truncate(path, 0), 0);
+}
+
+int operator_run_once(const char *config, const char *words)
+{
+    char line[512];
+    char path[TRIO_PATH_BYTES];
+    char *argv[24] = {NULL};
+    size_t count = 1;
+    int status;
+
+    (void)snprintf(line, sizeof line, "%s", words);
+    for (char *word = strtok(line, " "); word != NULL; word = strtok(NULL, " "))
+        argv[count++] = word;
+    trio_path(&operator.trio, config, path);
+    argv[count++] = (char[]){"--config"};
+    argv[count++] = path;
+    assert_true(count < sizeof argv / sizeof argv[0]);
+    status = trio_run(&operator.trio, argv, operator.out, sizeof operator.out);
+    read_errors();
+    return status;
+}
+
+void assert_says(const char *text, const char *part)
+{
+    if (strstr(text, part) == NULL)
+        fail_msg("no \"%s\" in:\n%s", part, text);
+}
+
+int operator_run(const char *config, const char *words)
+{
+    int status = OPERATOR_NO_QUORUM;
+
+    for (int i = 0; i < OPERATOR_TRIES && status == OPERATOR_NO_QUORUM; i++)
+        status = operator_run_once(config, words);
+    return status;
+}
+
+void operator_until_it_says(const char *config, const char *words, int expected, const char *part)
+{
+    int status = -1;
+
+    for (int i = 0; i < OPERATOR_TRIES; i++) {
+        status = operator_run_once(config, words);
+        if (status == expected && strstr(operator.out, part) != NULL)
+            return;
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    fail_msg("%s: exit %d, not %d, or no \"%s\" in:\n%s%s", words, status, expected,
+             part, operator.out, operator.errors);
+}
+
+int operator_apply(const char *file, const char *more)
+{
+    char words[400];
+    char path[TRIO_PATH_BYTES];
+
+    trio_path(&operator.trio, file, path);
+    (void)snprintf(words, sizeof words, "apply -f %s %s", path, more);
+    return operator_run("cli.yaml", words);
+}
+
+int operator_ask(const struct bw_credentials *credentials, int i, const char *method,
+                 const char *path, const char *body, size_t size)
+{
+    char url[256];
+    const struct bw_http_call call = {
+        .method = method,
+        .url = url,
+        .content_type = strcmp(method, "GET") != 0 ? "application/json" : NULL,
+        .body = body,
+        .body_size = size,
+        .timeout_ms = TRIO_WAIT_MS,
+        .connect_timeout_ms = TRIO_WAIT_MS,
+        .response_bytes_max = 4 * 1024 * 1024};
+    struct bw_diag diag = {0};
+
+    bw_http_reply_deinit(&operator.reply);
+    (void)snprintf(url, sizeof url, "https://127.0.0.1:%d%s", operator.trio.api[i], path);
+    if (bw_http_client_call(credentials, &call, &operator.reply, &diag) != BW_OK)
+        fail_msg("%s %s: %s", method, path, diag.text);
+    return operator.reply.status;
+}
+
+int operator_ask_leader(const struct bw_credentials *credentials, const char *method,
+                        const char *path, const char *body, size_t size)
+{
+    int status = 503;
+
+    for (int i = 0; i < OPERATOR_TRIES && (status == 421 || status == 503); i++)
+        status = operator_ask(credentials, trio_leader(&operator.trio), method, path, body, size);
+    return status;
+}
+
+json_t *operator_parse(const char *text)
+{
+    json_error_t error;
+    json_t *value = json_loads(text, 0, &error);
+
+    if (value == NULL)
+        fail_msg("%d:%d: %s in:\n%.2000s", error.line, error.column, error.text, text);
+    return value;
+}
+
+json_t *operator_status(void)
+{
+    for (int i = 0; i < OPERATOR_TRIES; i++) {
+        json_t *status;
+
+        assert_int_equal(operator_ask_leader(operator.operator, "GET", "/v1/status", NULL, 0), 200);
+        status = operator_parse(operator.reply.body);
+        if (json_is_true(json_object_get(status, "leads")))
+            return status;
+        json_decref(status);
+    }
+    fail_msg("nobody says that it leads");
+    return NULL;
+}
+
+static bool holds_and_serves(const char *site)
+{
+    json_t *status = operator_status();
+    json_t *group = json_array_get(json_object_get(status, "groups"), 0);
+    const char *holder = json_string_value(json_object_get(group, "holder"));
+    bool is_serving = false;
+    json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(group, "sites"), i, one)
+    {
+        if (holder != NULL && strcmp(holder, site) == 0 &&
+            strcmp(json_string_value(json_object_get(one, "name")), site) == 0)
+            is_serving = json_is_true(json_object_get(one, "serving"));
+    }
+    json_decref(status);
+    return is_serving;
+}
+
+void operator_wait_until_serving(const char *site)
+{
+    for (int i = 0; i < OPERATOR_TRIES; i++) {
+        if (holds_and_serves(site))
+            return;
+        (void)usleep(OPERATOR_PAUSE_US);
+    }
+    fail_msg("%s does not serve: %s", site, operator.reply.body);
+}

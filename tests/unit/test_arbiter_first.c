@@ -1,0 +1,383 @@
+/* arbiter: the first grant of a group, and the adoption of who serves already (design 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "core_world.h"
+
+static struct world world;
+
+#define assert_rule(rule) assert_string_equal(world_decide(&world), rule)
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+#define assert_held(id, site)                                                                      \
+    do {                                                                                           \
+        assert_string_equal(world_decide(&world), "A0");                                           \
+        assert_true(world_holds(&world, id, site));                                                \
+    } while (0)
+
+static void the_first_grant_waits_for_every_site(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[C].is_mute = true;
+    world_pass_ms(&world, 60000);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", C));
+
+    world.sites[C].is_mute = false;
+    world_sync_all(&world);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_false(world_group(&world)->adopting);
+}
+
+/* 4: who is best is known once every candidate was measured, and no number is shown for what was not. */
+static void the_first_grant_waits_until_every_candidate_was_measured(void **state)
+{
+    char line[256];
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.ready = false;
+    world.sites[A].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "measured", A));
+
+    world.sites[A].report.ready_age_ms = 100; /* it ran into its limit: measured, and not ready */
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+
+    world.sites[A].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[A].report.guard_alive = false; /* none that could run it */
+    world_sync_all(&world);
+    assert_rule("A6");
+    world.sites[A].report.guard_alive = true;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world_pass_ms(&world, 121000); /* no guard runs it: what bounds everything else of a move */
+    assert_rule("A6");
+    assert_true(world_holds(&world, "ready", A));
+    bw_explain_gate(world_gate(&world, "ready", A), world_group(&world), line, sizeof(line));
+    assert_null(strstr(line, "4294967"));
+    assert_non_null(strstr(line, "never measured"));
+}
+
+/* I1, 3.9: exactly one `started` is adopted untouched; two, or an unknown one: nobody. */
+static void one_started_site_is_adopted_and_two_are_nobody(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_true(world.decision.command.adopt);
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_int_equal(world.decision.command.reason, BW_REASON_ADOPTION);
+
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[B].report.service = BW_SERVICE_STOPPED;
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+}
+
+/* I1, H15: observations are made after the commit that they rest on. */
+static void a_report_that_does_not_know_the_spec_version_does_not_count(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.spec_version--;
+    world_sync_all(&world);
+
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", B));
+}
+
+/* 3.9: --initial-primary answers for unclear sites, never against one that serves. */
+static void an_initial_primary_answers_for_unclear_sites_only(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 10000);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_false(world.decision.command.adopt); /* nothing runs there */
+
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_set_spec(&world, &spec, "dc-b");
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+}
+
+/* A report is stale once both clocks say so. */
+static void an_initial_primary_waits_until_what_another_said_is_stale(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_set_spec(&world, &spec, "dc-b");
+    world_sync_all(&world);
+    world.sites[A].is_mute = true;
+    world.sites[C].is_mute = true;
+    world.now.raw_ns += 10 * BW_NS_PER_S; /* of the two, one clock stood still */
+    (void)world_sync(&world, B);
+    (void)world_sync(&world, B);
+    assert_held("first_grant", -1);
+    world_pass_ms(&world, 3500);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
+/* The one that serves is named, while another does not know: a person answers for that one. */
+static void an_initial_primary_that_serves_is_adopted_beside_an_unclear_site(void **state)
+{
+    struct bw_spec spec;
+    (void)state;
+    world_init(&world, 2);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+
+    world_set_spec(&world, &spec, "dc-a");
+    world_sync_all(&world);
+
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-a");
+    assert_true(world.decision.command.adopt);
+}
+
+static void an_initial_primary_waits_for_the_window_of_a_new_leader(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    struct bw_spec spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, 10000);
+    world_lead_anew(&world);
+    assert_held("reports", -1);
+
+    world_pass_ms(&world, 3000);
+    assert_rule("A6");
+}
+
+/* I1, H17: the report of the site that was let go counts once it confirmed, or after the wait. */
+static void a_site_that_was_let_go_confirms_or_is_waited_for(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t wait_ms = world_wait_of_terms_ms(&world);
+    world_stop(&world, A);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world.sites[A].report.let_go_index = 0;
+    world_set_mode(&world, BW_MODE_AUTO);
+    world.sites[A].report.let_go_index = 0;
+    world_sync_all(&world);
+    assert_held("let_go", -1);
+    assert_true(world.decision.wake_in_ns <= wait_ms * BW_NS_PER_MS);
+
+    world.sites[A].report.let_go_index = world_group(&world)->let_go_index;
+    world_sync_all(&world);
+    assert_rule("A6");
+    assert_true(world.decision.wake_in_ns > wait_ms * BW_NS_PER_MS);
+
+    world.sites[A].report.let_go_index = 0;
+    world_pass_ms(&world, wait_ms - 1000);
+    assert_held("let_go", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+    world_pass_ms(&world, 1000);
+    assert_rule("A6");
+}
+
+/* I1, H17: a person answers for the sites that do not report, not for a lease that may go on. */
+static void a_site_that_was_let_go_is_waited_for_over_a_delete(void **state)
+{
+    struct bw_command delete = {.kind = BW_COMMAND_DELETE, .group = "harbor"};
+    (void)state;
+    world_begin(&world, 2);
+    uint64_t wait_ms = world_wait_of_terms_ms(&world);
+    struct bw_spec spec = world_group(&world)->spec;
+    world.sites[A].is_mute = true;
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_wait_ms(&world, 1);
+    assert_string_equal(world_apply(&world, &delete), "G34");
+    world_wait_ms(&world, 3000);
+
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, wait_ms - 3000 - 1000);
+    assert_held("let_go", -1);
+    assert_in_range(world.decision.wake_in_ns, 1, BW_NS_PER_S);
+
+    world_pass_ms(&world, 1000);
+    assert_rule("A6");
+    assert_string_equal(world.decision.command.site, "dc-b");
+}
+
+/* I1, H13: an adoption that ended unarmed makes every site report again, by later observations. */
+static void an_adoption_that_expired_unarmed_makes_every_site_report_again(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world));
+    assert_acts("A3");
+
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", A));
+    assert_true(world_holds(&world, "reported", B));
+    world_sync_all(&world);
+    assert_held("reported", A);
+    assert_false(world_holds(&world, "reported", B));
+    world.sites[B].report.service_age_ms = 60000;
+    world_sync_all(&world);
+    assert_held("reported", B);
+}
+
+/* 3.9: the service runs as before; its `started` is neither a failed fence nor a contradiction. */
+static void an_untouched_adoption_may_expire_while_it_serves(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+    assert_acts("A3");
+
+    world_pass_ms(&world, 500);
+    assert_acts("A6"); /* the same site, once more */
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+/* It had a lease, whether that is committed yet or not. */
+static void an_armed_adoption_that_serves_after_its_lease_is_a_failed_fence(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world_serve(&world, A);
+    assert_true(world_group(&world)->adopting);
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.service_age_ms = 100;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 1000);
+
+    assert_rule("A2");
+}
+
+static void an_adoption_is_committed_once_it_is_armed(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    assert_held("armed", -1);
+
+    world_serve(&world, A);
+
+    assert_acts("A10");
+    assert_false(world_group(&world)->adopting);
+    assert_false(world_group(&world)->first_grant);
+}
+
+/* 3.7: what another instance of the site says of itself arms nothing of this one. */
+static void an_adoption_is_armed_by_nobody_but_its_instance(void **state)
+{
+    (void)state;
+    world_init(&world, 2);
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_acts("A6");
+    world.sites[A].instance.bytes[0] = 77;
+    world.sites[A].session.bytes[0] = 77;
+    world.sites[A].report.armed_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+
+    assert_held("armed", -1);
+}
+
+/* Who never may be granted is not waited for. */
+static void the_first_grant_waits_for_no_measure_of_who_is_no_candidate(void **state)
+{
+    (void)state;
+    world_init(&world, 3);
+    world_group(&world)->spec.sites[C].never_candidate = true;
+    world.sites[C].report.ready_age_ms = UINT32_MAX;
+    world_sync_all(&world);
+    assert_rule("A6");
+
+    world_group(&world)->spec.sites[C].never_candidate = false;
+    assert_held("measured", C);
+    world.sites[C].report.has_readiness = false; /* nothing is measured there */
+    world_sync_all(&world);
+    assert_rule("A6");
+}
+
+/* 3.9, H13: only the end of an adoption makes what was seen before it old. */
+static void what_was_seen_before_a_let_go_counts_after_it(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_stop(&world, A);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_set_mode(&world, BW_MODE_AUTO);
+    world.sites[B].report.service_age_ms = 5000;
+    world_sync_all(&world);
+
+    assert_rule("A6");
+    assert_non_null(world_gate(&world, "reported", B));
+    assert_false(world_holds(&world, "reported", B));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_first_grant_waits_for_every_site),
+        cmocka_unit_test(the_first_grant_waits_until_every_candidate_was_measured),
+        cmocka_unit_test(one_started_site_is_adopted_and_two_are_nobody),
+        cmocka_unit_test(a_report_that_does_not_know_the_spec_version_does_not_count),
+        cmocka_unit_test(an_initial_primary_answers_for_unclear_sites_only),
+        cmocka_unit_test(an_initial_primary_waits_until_what_another_said_is_stale),
+        cmocka_unit_test(an_initial_primary_that_serves_is_adopted_beside_an_unclear_site),
+        cmocka_unit_test(an_initial_primary_waits_for_the_window_of_a_new_leader),
+        cmocka_unit_test(a_site_that_was_let_go_confirms_or_is_waited_for),
+        cmocka_unit_test(a_site_that_was_let_go_is_waited_for_over_a_delete),
+        cmocka_unit_test(an_adoption_that_expired_unarmed_makes_every_site_report_again),
+        cmocka_unit_test(an_untouched_adoption_may_expire_while_it_serves),
+        cmocka_unit_test(an_armed_adoption_that_serves_after_its_lease_is_a_failed_fence),
+        cmocka_unit_test(an_adoption_is_committed_once_it_is_armed),
+        cmocka_unit_test(an_adoption_is_armed_by_nobody_but_its_instance),
+        cmocka_unit_test(the_first_grant_waits_for_no_measure_of_who_is_no_candidate),
+        cmocka_unit_test(what_was_seen_before_a_let_go_counts_after_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

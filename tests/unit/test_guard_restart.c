@@ -1,0 +1,222 @@
+/* guard: what a guard that begins again makes of its files, and what it tells an agent (3.4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+/* What ran when the guard ended: nobody saw its end. */
+static void what_ran_when_it_ended_may_have_served_and_ordered_more(void **state) /* 3.2.4, 4 */
+{
+    static const struct {
+        enum bw_action_kind action;
+        bool may_have_served;
+        bool may_have_ordered;
+    } of[] = {{BW_ACTION_NONE, false, false},     {BW_ACTION_START, true, true},
+              {BW_ACTION_REJOIN, false, true},    {BW_ACTION_STATUS, true, false},
+              {BW_ACTION_READINESS, false, false}, {BW_ACTION_STOP, false, false},
+              {BW_ACTION_FENCE, false, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof of / sizeof of[0]; i++)
+        for (int slot = 0; slot < BW_GUARD_SLOT_COUNT; slot++) {
+            struct world world;
+            struct bw_guard_mirror mirror;
+            struct bw_guard_memory memory;
+
+            begin_armed(&world);
+            memory = world.guard.memory;
+            mirror = world.guard.mirror;
+            mirror.served = BW_SERVED_NEVER;
+            mirror.script_due = false;
+            mirror.children[slot].action = of[i].action;
+
+            bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(101000));
+
+            assert_int_equal(world.guard.mirror.served == BW_SERVED_MAYBE, of[i].may_have_served);
+            assert_int_equal(world.guard.mirror.script_due, of[i].may_have_ordered);
+            assert_int_equal(world.guard.mirror.children[slot].action, BW_ACTION_NONE);
+            assert_int_equal(world.guard.interrupted.action,
+                             slot == BW_GUARD_SLOT_ACTION ? of[i].action : BW_ACTION_NONE);
+        }
+}
+
+static struct bw_guard_state told(const struct world *world)
+{
+    struct bw_guard_state state;
+
+    bw_guard_state_get(&world->guard, &state);
+    return state;
+}
+
+static void an_agent_is_told_all_that_is_armed_and_by_which_means(void **state)
+{
+    struct world world;
+    struct bw_guard_state said;
+
+    (void)state;
+    begin_armed(&world);
+    hello(&world, instance_a);
+    said = world.last[BW_GUARD_MESSAGE_GROUP_STATE].state;
+
+    assert_true(said.enforced);
+    assert_int_equal(said.epoch_seen, 1);
+    assert_int_equal(said.ended_epoch, 0);
+    assert_int_equal(said.armed_epoch, 1);
+    assert_true(bw_id_equal(said.armed_instance, instance_a));
+    assert_int_equal(said.armed_number, 100000);
+    assert_int_equal(said.armed_end.boot_ns, at_ms(110000).boot_ns);
+    assert_false(said.arm_pending);
+    assert_false(said.fence_begun);
+    assert_int_equal(said.reach, BW_REACH_CGROUP);
+    assert_true(said.reach_works);
+    assert_int_equal(said.sight.seen, BW_REACH_INSIDE);
+    assert_int_equal(said.fence_bound_ms, 1000);
+    assert_int_equal(said.running, BW_ACTION_NONE);
+    for (int i = 0; i < BW_ACTION_COUNT; i++) {
+        assert_int_equal(said.has_script[i], limits.has_script[i]);
+        assert_int_equal(said.timeout_ms[i], limits.timeout_ns[i] / MS);
+    }
+
+    world.mirror_hangs = true;
+    world.now_ms = 101000;
+    (void)arm(&world, 1, 101000);
+    assert_true(told(&world).arm_pending);
+}
+
+static void an_agent_is_told_what_runs(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_STOP, 7);
+    assert_int_equal(told(&world).running, BW_ACTION_STOP);
+    assert_int_equal(told(&world).running_epoch, 1);
+    assert_int_equal(told(&world).running_run_id, 7);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.run_id, 7);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_BEGUN].begun.action, BW_ACTION_STOP);
+
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+    assert_int_equal(world.guard.stop, BW_GUARD_STOP_CHECKING);
+    assert_int_equal(told(&world).running, BW_ACTION_STOP); /* its end is not seen yet */
+    assert_int_equal(told(&world).running_epoch, 1);
+    assert_int_equal(told(&world).running_run_id, 7);
+
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(told(&world).running, BW_ACTION_NONE);
+    assert_true(told(&world).stop_seen);
+}
+
+/* 3.3: a fence that is told is one of what is armed. */
+static void a_fence_of_nothing_that_is_armed_is_not_told(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    run(&world, 1, BW_ACTION_FENCE, 7);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_FAILED, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    tick_at(&world, 109900);
+    reach_killed(&world, false);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "started");
+    assert_int_equal(world.guard.fence, BW_FENCE_FAILED);
+
+    assert_false(told(&world).fence_begun);
+    assert_false(told(&world).fence_ended);
+    assert_false(told(&world).fence_ok);
+}
+
+/* An agent hears which of its renewals it is armed by. */
+static void armed_names_the_renewal_and_its_end(void **state) /* 3.2.2 */
+{
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    world.now_ms = 101000;
+    assert_true(arm(&world, 1, 101000));
+
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_ARMED].armed.number, 101000);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_ARMED].armed.end.boot_ns, at_ms(111000).boot_ns);
+    assert_int_equal(world.guard.mirror.ttl_ns, TTL_MS * MS);
+    assert_int_equal(world.guard.mirror.fence_ns, FENCE_MS * MS);
+}
+
+/* 3.4: a later deadline that no mirror has would be forgotten by a restart, whole. */
+static void an_arm_that_is_not_mirrored_leaves_all_of_the_one_before(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_ARM, .epoch = 1};
+    struct bw_guard_mirror before;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    before = world.guard.mirror;
+    world.now_ms = 101000;
+    world.mirror_fails = true;
+    of.arm = (struct bw_guard_arm){.epoch = 1,
+                                   .terms = {.ttl_ms = TTL_MS + 1000, .fence_ms = FENCE_MS + 500},
+                                   .number = 101000,
+                                   .begin = at_ms(101000),
+                                   .end = at_ms(112000)};
+    message(&world, &of);
+
+    assert_int_equal(arm_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_ARM_REFUSED].refused.number, 101000);
+    assert_true(is_same_mirror(&before, &world.guard.mirror));
+}
+
+/* What ran when the guard ended is told once, to the first agent that comes. */
+static void an_interrupted_run_is_told_once(void **state)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+    struct world world;
+
+    (void)state;
+    begin_armed(&world);
+    run(&world, 1, BW_ACTION_START, 7);
+    memory = world.guard.memory;
+    mirror = world.guard.mirror;
+    bw_guard_init(&world.guard, "g", &limits, &memory, &mirror, at_ms(101000));
+    world.mirror = world.mirrored = world.guard.mirror;
+    hello(&world, instance_a);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.result, BW_RUN_INTERRUPTED);
+    assert_int_equal(world.last[BW_GUARD_MESSAGE_RUN_ENDED].ended.run_id, 7);
+
+    hello(&world, instance_a);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_RUN_ENDED], 1);
+}
+
+static void an_agent_is_told_the_newest_let_go(void **state) /* 3.1 */
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.guard.memory.let_go_index = 9;
+
+    assert_int_equal(told(&world).let_go_index, 9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_ran_when_it_ended_may_have_served_and_ordered_more),
+        cmocka_unit_test(an_agent_is_told_all_that_is_armed_and_by_which_means),
+        cmocka_unit_test(an_agent_is_told_what_runs),
+        cmocka_unit_test(a_fence_of_nothing_that_is_armed_is_not_told),
+        cmocka_unit_test(armed_names_the_renewal_and_its_end),
+        cmocka_unit_test(an_arm_that_is_not_mirrored_leaves_all_of_the_one_before),
+        cmocka_unit_test(an_interrupted_run_is_told_once),
+        cmocka_unit_test(an_agent_is_told_the_newest_let_go),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

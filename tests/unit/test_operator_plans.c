@@ -1,0 +1,342 @@
+/* what people read of what they asked for: plans, explanations, outcomes, history; as JSON and as tables. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/witness/json.h>
+
+#include "operator_text.h"
+#include "outcome.h"
+
+/* ---- plans and history ------------------------------------------------------------------------ */
+
+static json_t *plan_of(enum bw_wish_kind kind, const char *to)
+{
+    static struct bw_decision decision;
+    struct bw_operator_view view = view_of_calm_leader();
+    struct bw_wish wish = {.kind = kind};
+    struct bw_diag diag = {0};
+    json_t *plan;
+    enum bw_err err;
+
+    (void)strcpy(wish.to, to);
+    err = bw_witness_ask(&world.witness, 0, &wish, world.now, &diag);
+    bw_witness_decide(&world.witness, 0, world.now, &decision);
+    plan = bw_json_plan(&view, 0, &wish, &decision, err, diag.text);
+    assert_non_null(plan);
+    assert_int_equal(json_object_del(plan, "decision"), 0); /* golden/explain has these */
+    return plan;
+}
+
+static void the_plan_of_a_switchover_names_each_step(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+
+    compare_json(plan_of(BW_WISH_SWITCHOVER, "dc-b"), "plan_switchover.json");
+}
+
+/* ---- outcomes --------------------------------------------------------------------------------- */
+
+static enum bw_outcome_progress look_at_outcome(struct bw_outcome *outcome)
+{
+    struct bw_operator_view view = view_of_leader();
+    json_t *status;
+    enum bw_outcome_progress progress;
+
+    view.term = world.witness.leadership.term;
+    status = status_of(&view);
+    progress = bw_outcome_judge(outcome, status, bw_json_find_group(status, "harbor"));
+    json_decref(status);
+    return progress;
+}
+
+/* The wish is in its leader's memory only (4): whoever waits is told that it is gone. */
+static void a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
+
+    world_lead_anew(&world);
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "the leader changed, and with it the order was forgotten: "
+                                      "ask again; epoch 1 is GRANTED");
+}
+
+/* Once its Revoke is committed, whoever leads goes on with it (3.6). */
+static void a_switchover_that_has_begun_outlives_its_leader(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    (void)world_act(&world);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+
+    world_lead_anew(&world);
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_WAITING);
+    assert_string_equal(outcome.text, "epoch 1 is REVOKING");
+}
+
+static void a_switchover_that_its_own_leader_gave_up_is_told_so(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_GIVEN_UP);
+    assert_string_equal(outcome.text, "it was given up; epoch 1 is GRANTED");
+}
+
+static void the_plan_of_a_failover_waits_and_tells_the_loss(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+
+    compare_json(plan_of(BW_WISH_FAILOVER, ""), "plan_failover.json");
+}
+
+/* A site that might follow, and nobody knows how much would be lost: unknown is not zero (4). */
+static void an_explanation_names_what_holds(void **state)
+{
+    static struct bw_decision decision;
+    struct bw_operator_view view;
+    json_t *explanation;
+    FILE *out;
+
+    (void)state;
+    world_init(&world, 2);
+    world.sites[B].report.has_lag = false;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A6");
+    world_serve(&world, A);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    view = view_of_calm_leader();
+    bw_witness_decide(&world.witness, 0, world.now, &decision);
+    explanation = bw_json_explain(&view, 0, &decision);
+    assert_non_null(explanation);
+    out = begin_telling();
+
+    bw_show_explain(explanation, false, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("explain.txt");
+    json_decref(explanation);
+}
+
+static void a_lost_site_that_time_does_not_end_is_explained_with_the_way_out(void **state)
+{
+    static struct bw_decision decision;
+    struct bw_operator_view view;
+    json_t *explanation;
+    FILE *out;
+
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A4");
+    view = view_of_calm_leader();
+    bw_witness_decide(&world.witness, 0, world.now, &decision);
+    explanation = bw_json_explain(&view, 0, &decision);
+    assert_non_null(explanation);
+    out = begin_telling();
+
+    bw_show_explain(explanation, false, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("explain_fenced_lost.txt");
+    json_decref(explanation);
+}
+
+static void the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out(void **state)
+{
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+
+    compare_json(plan_of(BW_WISH_FAILOVER, "dc-b"), "plan_failover_fenced.json");
+}
+
+static void the_plan_of_a_force_release_says_what_is_known_of_the_site(void **state)
+{
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+
+    compare_json(plan_of(BW_WISH_FORCE_RELEASE, "dc-a"), "plan_force_release.json");
+    compare_json(plan_of(BW_WISH_FORCE_RELEASE, "dc-b"), "plan_force_release_refused.json");
+}
+
+static void the_plan_of_a_refused_wish_has_no_steps(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+
+    compare_json(plan_of(BW_WISH_FAILOVER, "dc-b"), "plan_refused.json");
+}
+
+static void history_tells_how_each_epoch_began_and_ended(void **state)
+{
+    struct bw_operator_view view;
+    json_t *history;
+    FILE *out;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    assert_string_equal(world_act(&world), "A9");
+    view = view_of_calm_leader();
+    history = history_of(&view);
+    out = begin_telling();
+
+    bw_show_history(history, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("history.txt");
+    compare_json(history, "history.json");
+}
+
+static void force_release(struct bw_outcome *outcome)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FORCE_RELEASE,
+                           .to = "dc-a",
+                           .by = "operator/anna",
+                           .text = "its rack is without power"};
+    struct bw_diag diag = {0};
+
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 7000);
+    *outcome = (struct bw_outcome){.epoch = (int64_t)world_group(&world)->epoch,
+                                   .term = (int64_t)world.witness.leadership.term};
+    assert_int_equal(bw_witness_ask(&world.witness, 0, &wish, world.now, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A25");
+}
+
+static enum bw_outcome_progress look_at_release(struct bw_outcome *outcome)
+{
+    struct bw_operator_view view = view_of_leader();
+    json_t *status;
+    enum bw_outcome_progress progress;
+
+    view.term = world.witness.leadership.term;
+    status = status_of(&view);
+    progress = bw_outcome_judge_release(outcome, status, bw_json_find_group(status, "harbor"));
+    json_decref(status);
+    return progress;
+}
+
+static void history_tells_on_whose_word_an_epoch_ended(void **state)
+{
+    struct bw_operator_view view;
+    struct bw_outcome outcome;
+    json_t *history;
+    FILE *out;
+
+    (void)state;
+    force_release(&outcome);
+    assert_int_equal(look_at_release(&outcome), BW_OUTCOME_WAITING);
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A26");
+    assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
+    assert_string_equal(outcome.text, "epoch 1 of dc-a is over (forced); dc-b may follow by itself; "
+                                      "see: breakwater status harbor");
+    assert_string_equal(world_act(&world), "A9");
+    assert_int_equal(look_at_release(&outcome), BW_OUTCOME_DONE);
+    view = view_of_calm_leader();
+    history = history_of(&view);
+    out = begin_telling();
+
+    bw_show_history(history, out);
+
+    assert_int_equal(fclose(out), 0);
+    compare_with_golden("history_forced.txt");
+    compare_json(history, "history_forced.json");
+}
+
+/* Ended between Close and Forced: what was said, and how to go on. */
+static void a_force_release_that_its_leader_forgot_is_to_be_said_again(void **state)
+{
+    struct bw_operator_view view;
+    struct bw_outcome outcome;
+
+    (void)state;
+    force_release(&outcome);
+    world_lead_anew(&world);
+    assert_int_equal(look_at_release(&outcome), BW_OUTCOME_GIVEN_UP);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_closed_on_a_word.txt");
+}
+
+/* A move whose origin is held goes on by itself no more, and whoever waits is told at once. */
+static void a_move_that_time_will_not_end_is_not_waited_for(void **state)
+{
+    struct bw_outcome outcome = {.to = "dc-b"};
+
+    (void)state;
+    world_begin(&world, 2);
+    outcome.epoch = (int64_t)world_group(&world)->epoch;
+    outcome.term = (int64_t)world.witness.leadership.term;
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    (void)world_act(&world);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A2");
+
+    assert_int_equal(look_at_outcome(&outcome), BW_OUTCOME_STUCK);
+    assert_string_equal(outcome.text,
+                        "time alone does not end epoch 1 of harbor at dc-a (a fence of it failed); "
+                        "once that site is off: breakwater force-release harbor --site dc-a");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_lost_site_that_time_does_not_end_is_explained_with_the_way_out),
+        cmocka_unit_test(the_plan_of_a_failover_that_would_wait_for_ever_names_the_way_out),
+        cmocka_unit_test(the_plan_of_a_force_release_says_what_is_known_of_the_site),
+        cmocka_unit_test(history_tells_on_whose_word_an_epoch_ended),
+        cmocka_unit_test(a_force_release_that_its_leader_forgot_is_to_be_said_again),
+        cmocka_unit_test(a_move_that_time_will_not_end_is_not_waited_for),
+        cmocka_unit_test(the_plan_of_a_switchover_names_each_step),
+        cmocka_unit_test(a_switchover_that_a_change_of_leader_forgot_is_to_be_asked_for_again),
+        cmocka_unit_test(a_switchover_that_has_begun_outlives_its_leader),
+        cmocka_unit_test(a_switchover_that_its_own_leader_gave_up_is_told_so),
+        cmocka_unit_test(the_plan_of_a_failover_waits_and_tells_the_loss),
+        cmocka_unit_test(an_explanation_names_what_holds),
+        cmocka_unit_test(the_plan_of_a_refused_wish_has_no_steps),
+        cmocka_unit_test(history_tells_how_each_epoch_began_and_ended),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, free_told);
+}

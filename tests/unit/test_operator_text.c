@@ -1,0 +1,345 @@
+/* what people read of a witness's real machines: status, limits of who reads, specs, odd bytes; as JSON and as
+ * tables. Plans, outcomes and history: test_operator_plans. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <breakwater/witness/json.h>
+#include <breakwater/witness/spec_json.h>
+
+#include "operator_text.h"
+
+/* ---- status ----------------------------------------------------------------------------------- */
+
+static void a_calm_hour_is_fine(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_calm.txt");
+    compare_json(status_of(&view), "status_calm.json");
+}
+
+static void a_silent_witness_and_an_alarm_are_warnings(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[B].report.alarms = UINT32_C(1) << BW_ALARM_ROGUE_START;
+    world.sites[B].report.guard_alive = false;
+    world.sites[C].is_mute = true;
+    world.sites[B].certificate_left_s = 6 * 86400 + 100;
+    world.sites[A].report.fence_bound_ms = 120000; /* a script_timeout that nobody thought of */
+    world.sites[A].is_timed = true;
+    world.sites[A].clock_ppm = -80000;
+    world_pass_ms(&world, 100000);
+    view = view_of_leader();
+
+    compare_status(&view, BW_EXIT_WARNINGS, "status_warnings.txt");
+}
+
+static void a_group_without_a_holder_has_no_active_site(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world.sites[B].report.has_lag = false;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A3");
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_vacant.txt");
+}
+
+static void begin_with_failed_fence(void)
+{
+    world_begin(&world, 2);
+    world.sites[A].report.fence_failed = true;
+    world.sites[A].report.fence_epoch = world_group(&world)->epoch;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A2");
+}
+
+static void a_failed_fence_is_told_loudly(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_failed_fence();
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_held.txt");
+}
+
+/* Time alone would not end its epoch: known beforehand, and no word promises a failover. */
+static void a_group_that_time_does_not_end_promises_no_failover(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_min_grade_fenced();
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_fenced.txt");
+}
+
+static void a_lost_site_whose_epoch_time_does_not_end_names_the_way_out(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_min_grade_fenced();
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 16000);
+    assert_string_equal(world_act(&world), "A4");
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_fenced_lost.txt");
+}
+
+/* Nobody may wait for a give-back that cannot come: only an epoch's own instance gives it back. */
+static void a_holder_that_lost_its_state_is_said_to_give_nothing_back(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    begin_with_failed_fence();
+    world.sites[A].instance.bytes[1] = 9;
+    world.sites[A].session.bytes[1] = 9;
+    world.sites[A].number = 0;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.fence_failed = false;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world_pass_ms(&world, 60000);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_NO_SITE, "status_held_lost_state.txt");
+}
+
+/* Nothing is executed there, so no active site is no failure. */
+static void an_observed_group_is_no_failure(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_init(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    world_sync_all(&world);
+    view = view_of_calm_leader();
+
+    compare_status(&view, BW_EXIT_FINE, "status_observed.txt");
+}
+
+/* Only the leader knows leases, wishes and the quorum. */
+static void a_follower_says_that_it_does_not_lead(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_not_leading(&world.witness);
+    view = view_of_calm_leader();
+    view.self = "w2";
+    view.voters_in_contact = 0;
+    view.members[0].is_self = false;
+    view.members[0].is_in_contact = true;
+    view.members[1].is_self = true;
+    view.members[2].is_in_contact = false;
+    view.members[2].role = "unknown";
+
+    compare_status(&view, BW_EXIT_FINE, "status_follower.txt");
+}
+
+/* Nothing is decided without a majority, so no line says that something would happen. */
+static void without_a_leader_no_failover_is_promised(void **state)
+{
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    bw_witness_on_not_leading(&world.witness);
+    view = view_of_calm_leader();
+    view.leader = NULL;
+    view.leader_address = NULL;
+    view.voters_in_contact = 0;
+    view.members[0].role = "candidate";
+    for (uint32_t i = 1; i < view.member_count; i++) {
+        view.members[i].is_in_contact = false;
+        view.members[i].role = "unknown";
+    }
+
+    compare_status(&view, BW_EXIT_FINE, "status_no_leader.txt");
+}
+
+/* ---- who may see what ------------------------------------------------------------------------- */
+
+static const char *harbor_alone[] = {"harbor"};
+
+static const char *another_alone[] = {"another"};
+
+static struct bw_operator_view view_of_limited(const struct bw_person *person)
+{
+    struct bw_operator_view view = view_of_calm_leader();
+
+    view.scope = (struct bw_scope){.person = person};
+    return view;
+}
+
+static void who_is_limited_sees_what_is_his_and_is_told_so(void **state)
+{
+    const struct bw_person board = {
+        .name = "viewer/board", .groups = harbor_alone, .group_count = 1};
+    struct bw_operator_view view;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_limited(&board);
+
+    compare_status(&view, BW_EXIT_FINE, "status_limited.txt");
+}
+
+static void no_document_has_anything_of_a_group_that_is_not_the_readers(void **state)
+{
+    const struct bw_person board = {
+        .name = "viewer/board", .groups = another_alone, .group_count = 1};
+    struct bw_json_buffer groups = {0};
+    struct bw_operator_view view;
+    json_t *history;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_limited(&board);
+
+    compare_status(&view, BW_EXIT_FINE, "status_limited_to_none.txt");
+    history = history_of(&view);
+    assert_int_equal(json_array_size(json_object_get(history, "entries")), 0);
+    json_decref(history);
+    bw_json_groups(&view, &groups);
+    assert_non_null(strstr(groups.text, "\"groups\":[]"));
+    assert_null(strstr(groups.text, "harbor"));
+    free(groups.text);
+}
+
+/* A view that nobody gave a scope is one of nothing. */
+static void a_view_without_a_scope_shows_no_group(void **state)
+{
+    struct bw_operator_view view;
+    json_t *status;
+
+    (void)state;
+    world_begin(&world, 2);
+    view = view_of_limited(NULL);
+    status = status_of(&view);
+
+    assert_int_equal(json_array_size(json_object_get(status, "groups")), 0);
+    assert_false(bw_json_sees(&view, 0));
+    json_decref(status);
+}
+
+/* ---- specs and texts -------------------------------------------------------------------------- */
+
+static void a_spec_is_read_back_as_it_was_written(void **state)
+{
+    struct bw_json_problems problems;
+    struct bw_spec again;
+    json_t *value, *changes;
+
+    (void)state;
+    world_init(&world, 3);
+    world_group(&world)->spec.sites[2].never_candidate = true;
+    world_group(&world)->spec.expired_is_enough = true;
+    world_group(&world)->spec.mode = BW_MODE_MANUAL;
+    value = bw_spec_json_encode(&world_group(&world)->spec);
+    bw_json_problems_init(&problems);
+
+    const bool is_good = bw_spec_json_decode(value, "groups[0]", 0, &again, &problems);
+
+    changes = bw_spec_json_changes(&world_group(&world)->spec, &again);
+    assert_true(is_good);
+    assert_int_equal(json_array_size(changes), 0);
+    json_decref(changes);
+    json_decref(value);
+    bw_json_problems_deinit(&problems);
+}
+
+static void times_are_rfc_3339_whatever_the_number(void **state)
+{
+    char text[BW_TIME_TEXT_BYTES];
+
+    (void)state;
+    bw_json_time(INT64_C(1767690842007), text);
+    assert_string_equal(text, "2026-01-06T09:14:02.007Z");
+    bw_json_time(-1, text);
+    assert_string_equal(text, "1969-12-31T23:59:59.999Z");
+    bw_json_time(INT64_MAX, text);
+    assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+    bw_json_time(INT64_MIN, text);
+    assert_string_equal(text, "1970-01-01T00:00:00.000Z");
+}
+
+/* A position comes from an agent, which may send any bytes. */
+static void bytes_that_are_no_text_do_not_break_a_document(void **state)
+{
+    json_t *value = bw_json_text("a\xff\xc3z");
+
+    (void)state;
+    assert_string_equal(json_string_value(value), "a??z");
+    json_decref(value);
+}
+
+/* What a witness says may be what any person gave as a reason: a terminal must not obey it, neither
+ * the control characters of ASCII nor those of U+0080 to U+009F. */
+static void what_a_witness_says_moves_no_cursor(void **state)
+{
+    json_t *status = parse("{\"cluster\":\"prod\",\"groups\":[{\"name\":\"a\\u009b2J\",\"phase\":"
+                           "\"GRANTED\",\"sites\":[{\"name\":\"dc-a\",\"role\":\"standby\","
+                           "\"why_not\":[\"b\\u001b[2J\"],\"alarms\":[\"c\\u0007\\u0085\"]}]}]}");
+    FILE *out = begin_telling();
+
+    (void)state;
+    (void)bw_show_status(status, NULL, SIX_DAYS_MS, out);
+    assert_int_equal(fclose(out), 0);
+    json_decref(status);
+
+    assert_non_null(strstr(told, "a?2J"));
+    assert_non_null(strstr(told, "b?[2J"));
+    assert_non_null(strstr(told, "alarm c??"));
+    for (size_t i = 0; i < told_size; i++)
+        assert_true((unsigned char)told[i] >= 0x20 || told[i] == '\n');
+    assert_null(strstr(told, "\xc2\x9b"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {        cmocka_unit_test(a_calm_hour_is_fine),
+        cmocka_unit_test(a_silent_witness_and_an_alarm_are_warnings),
+        cmocka_unit_test(a_group_without_a_holder_has_no_active_site),
+        cmocka_unit_test(a_failed_fence_is_told_loudly),
+        cmocka_unit_test(an_observed_group_is_no_failure),
+        cmocka_unit_test(a_group_that_time_does_not_end_promises_no_failover),
+        cmocka_unit_test(a_lost_site_whose_epoch_time_does_not_end_names_the_way_out),
+        cmocka_unit_test(a_holder_that_lost_its_state_is_said_to_give_nothing_back),
+        cmocka_unit_test(a_follower_says_that_it_does_not_lead),
+        cmocka_unit_test(without_a_leader_no_failover_is_promised),
+        cmocka_unit_test(who_is_limited_sees_what_is_his_and_is_told_so),
+        cmocka_unit_test(no_document_has_anything_of_a_group_that_is_not_the_readers),
+        cmocka_unit_test(a_view_without_a_scope_shows_no_group),
+        cmocka_unit_test(a_spec_is_read_back_as_it_was_written),
+        cmocka_unit_test(times_are_rfc_3339_whatever_the_number),
+        cmocka_unit_test(bytes_that_are_no_text_do_not_break_a_document),
+        cmocka_unit_test(what_a_witness_says_moves_no_cursor),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, free_told);
+}

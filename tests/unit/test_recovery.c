@@ -1,0 +1,395 @@
+/* recovery: what a state is as the new beginning of its cluster, and whom its first grant goes to (3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include <breakwater/core/expiry.h>
+#include <breakwater/core/order.h>
+
+#include "core_world.h"
+
+#define NOW_MS  INT64_C(1800000000000)
+#define STAMP_S UINT64_C(1800000000)
+
+static struct world world;
+static uint64_t index_of_recovery;
+
+#define assert_acts(rule) assert_string_equal(world_act(&world), rule)
+#define assert_held(id, site)                                                                      \
+    do {                                                                                           \
+        assert_string_equal(world_decide(&world), "A0");                                           \
+        assert_true(world_holds(&world, id, site));                                                \
+    } while (0)
+
+/* The state as it is, on a witness that begins with it; nobody has spoken to it yet. */
+static void recover_at(int64_t unix_ms)
+{
+    assert_int_equal(
+        bw_cluster_recover(&world.cluster, world.index, unix_ms, &index_of_recovery), BW_OK);
+    world.index = index_of_recovery;
+    memset(world.watches, 0, sizeof world.watches);
+    bw_witness_init(&world.witness, "w3", &world.cluster, world.watches, world.now);
+    bw_witness_on_leading(&world.witness, 1, world.now);
+}
+
+/* What the sites do as soon as they hear of it: whoever held an epoch has stopped and given it back. */
+static void everybody_follows(void)
+{
+    for (int site = 0; site < WORLD_SITES; site++) {
+        struct world_site *puppet = &world.sites[site];
+
+        puppet->generation = 0;
+        if (puppet->report.armed_epoch != 0)
+            puppet->released = (struct bw_released){.epoch = puppet->report.armed_epoch,
+                                                    .reason = BW_REASON_LEASE_LOST,
+                                                    .past_no_return = true};
+        world_stop(&world, site);
+        puppet->report.has_lag = true;
+    }
+    world_know_spec(&world);
+}
+
+static uint64_t longest_wait_ms(void)
+{
+    return world.cluster.let_go_wait_ms;
+}
+
+static void a_recovered_group_is_vacant_above_every_epoch(void **state) /* C4 */
+{
+    const struct bw_history_entry *entry;
+    struct bw_order order;
+
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_group(&world)->epoch, 1);
+    recover_at(NOW_MS);
+
+    assert_int_equal(index_of_recovery, NOW_MS);
+    assert_int_equal(world.cluster.applied_index, NOW_MS);
+    assert_int_equal(world.cluster.generation, STAMP_S);
+    assert_int_equal(world.cluster.epoch_floor, STAMP_S);
+    assert_int_equal(world_group(&world)->epoch, STAMP_S);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_VACANT);
+    assert_int_equal(world_group(&world)->spec_version, NOW_MS);
+    assert_true(world_group(&world)->first_grant);
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
+    entry = bw_group_history_at(world_group(&world), 0);
+    assert_int_equal(entry->epoch, 1);
+    assert_int_equal(entry->ended_index, NOW_MS);
+    assert_int_equal(entry->ended_unix_ms, NOW_MS);
+    assert_int_equal(entry->grade, BW_GRADE_EXPIRED);
+    assert_int_equal(entry->why_ended, BW_REASON_RECOVERED);
+    for (int site = 0; site < 2; site++) { /* whoever holds an epoch stops */
+        bw_order_derive(world_group(&world), site == 0 ? "dc-a" : "dc-b", NOW_MS, &order);
+        assert_int_equal(order.kind, BW_ORDER_STAND_BY);
+        assert_int_equal(order.epoch, STAMP_S);
+        assert_int_equal(order.index, NOW_MS);
+        assert_false(order.others_epoch);
+    }
+}
+
+/* Of one cluster, from the same copy, by people who know nothing of each other. */
+static void no_two_recoveries_share_a_number(void **state)
+{
+    struct bw_group groups[2];
+    struct bw_cluster other;
+    uint64_t index;
+
+    (void)state;
+    world_begin(&world, 2);
+    other = world.cluster;
+    memcpy(groups, world.groups, sizeof groups);
+    other.groups = groups;
+    recover_at(NOW_MS);
+    assert_int_equal(bw_cluster_recover(&other, 7000, NOW_MS + 60000, &index), BW_OK);
+    assert_true(other.generation > world.cluster.generation);
+    assert_true(index > index_of_recovery);
+    assert_true(groups[0].epoch > world_group(&world)->epoch);
+
+    /* And the same one again, by a clock that has been set back. */
+    assert_int_equal(bw_cluster_recover(&other, index + 40, NOW_MS - 60000, &index), BW_OK);
+    assert_int_equal(index, NOW_MS + 60000 + 41);
+    assert_int_equal(other.generation, STAMP_S + 61);
+    assert_int_equal(groups[0].epoch, STAMP_S + 60 + BW_RECOVERY_EPOCHS);
+}
+
+static void what_cannot_begin_anew_is_left_as_it_is(void **state)
+{
+    struct bw_cluster unfounded;
+    uint64_t index = 7;
+
+    (void)state;
+    bw_cluster_init(&unfounded, NULL, 0);
+    assert_int_equal(bw_cluster_recover(&unfounded, 0, NOW_MS, &index), BW_ERR_REFUSED);
+    world_begin(&world, 2);
+    assert_int_equal(
+        bw_cluster_recover(&world.cluster, world.index, BW_RECOVERY_UNIX_MS_MIN - 1, &index),
+        BW_ERR_INVALID);
+    world.cluster.epoch_floor = UINT64_MAX - BW_RECOVERY_EPOCHS;
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, NOW_MS, &index), BW_ERR_LIMIT);
+    world.cluster.epoch_floor = 0;
+    world_group(&world)->epoch = UINT64_MAX - BW_RECOVERY_EPOCHS;
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, NOW_MS, &index), BW_ERR_LIMIT);
+    assert_int_equal(index, 7);
+    assert_int_equal(world.cluster.generation, 1);
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_GRANTED);
+}
+
+static void a_move_that_was_under_way_is_not_gone_on_with(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    assert_acts("A11");
+    assert_int_equal(world_group(&world)->phase, BW_PHASE_REVOKING);
+    recover_at(NOW_MS);
+    assert_string_equal(world_group(&world)->target, "");
+    assert_string_equal(world_group(&world)->target_origin, "");
+    assert_string_equal(world_group(&world)->first_choice, "");
+    assert_string_equal(world_group(&world)->data_site, "dc-a");
+}
+
+/* I1: of a lease that the state knows, or may not know, time alone tells the end. */
+static void nobody_is_granted_before_the_longest_lease_is_over(void **state)
+{
+    struct bw_terms terms;
+    uint64_t wait_ms;
+
+    (void)state;
+    world_begin(&world, 2);
+    terms = world_group(&world)->terms;
+    wait_ms = (bw_expiry_wait_ns(&terms) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+    recover_at(NOW_MS);
+    assert_int_equal(longest_wait_ms(), wait_ms);
+    everybody_follows();
+    world_pass_ms(&world, wait_ms - 1000);
+    assert_held("let_go", -1);
+    world_pass_ms(&world, 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+    assert_int_equal(world_group(&world)->epoch, STAMP_S + 1);
+    assert_int_equal(world_group(&world)->recovered_index, 0);
+    assert_false(world_group(&world)->first_grant);
+}
+
+static void the_longest_wait_is_that_of_any_group(void **state)
+{
+    struct bw_spec longer;
+
+    (void)state;
+    world_begin(&world, 2);
+    longer = world_group(&world)->spec;
+    longer.lease_ttl_ms = 600000;
+    world_set_spec(&world, &longer, "");
+    recover_at(NOW_MS);
+    assert_true(longest_wait_ms() >= 600000);
+    world_group(&world)->let_go_terms.ttl_ms = 700000;
+    recover_at(NOW_MS + 1000);
+    assert_int_equal(longest_wait_ms(), 700000);
+    world_group(&world)->let_go_terms.ttl_ms = 0;
+    world.cluster.let_go_wait_ms = 800000;
+    recover_at(NOW_MS + 2000);
+    assert_int_equal(longest_wait_ms(), 800000);
+    assert_int_equal(world_group(&world)->let_go_terms.ttl_ms, 800000);
+}
+
+/* Who obeys the witnesses of before may hold what they have granted since. */
+static void who_knows_only_the_old_generation_has_not_reported(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].generation = 1;
+    world_pass_ms(&world, longest_wait_ms() + 60000);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", B));
+    world.sites[B].generation = 0;
+    world_sync_all(&world);
+    assert_acts("A6");
+}
+
+static void a_site_that_is_away_holds_the_first_grant(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].is_mute = true;
+    world_pass_ms(&world, 24 * 3600 * 1000);
+    assert_held("first_grant", -1);
+}
+
+/* A lease whose terms this state does not know may be longer than all that it waits for. */
+static void a_lease_of_before_that_lives_holds_the_first_grant(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].report.armed_epoch = 2;
+    world_pass_ms(&world, longest_wait_ms() + 60000);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", B));
+    world.sites[B].report.armed_epoch = 0;
+    world_sync_all(&world);
+    assert_acts("A6");
+}
+
+/* Its agent was started again beside a start that goes on: it has no lease that it knows of, and status
+ * says `stopped` until the start is through. */
+static void what_still_runs_or_is_ended_holds_the_first_grant(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].report.stop_begun_epoch = 2;
+    world_pass_ms(&world, longest_wait_ms() + 60000);
+    assert_held("first_grant", -1);
+    assert_true(world_holds(&world, "reported", B));
+    world.sites[B].report.stop_begun_epoch = 0;
+    world.sites[B].report.guard_busy = true;
+    world_sync_all(&world);
+    assert_held("first_grant", -1);
+    world.sites[B].report.guard_busy = false;
+    world_sync_all(&world);
+    assert_acts("A6");
+}
+
+static void the_one_that_serves_without_a_lease_is_adopted(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_true(world_group(&world)->adopting);
+    assert_int_equal(world_group(&world)->recovered_index, index_of_recovery);
+    world_serve(&world, B);
+    assert_acts("A10");
+    assert_int_equal(world_group(&world)->recovered_index, 0);
+}
+
+static void two_that_serve_are_left_to_a_person(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[A].report.service = world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_pass_ms(&world, longest_wait_ms() + 60000);
+    assert_held("first_grant", -1);
+}
+
+/* 4: the lost ones granted it to dc-b, which wrote; this state knows nothing of that. */
+static void whoever_wrote_in_a_newer_epoch_than_the_state_knows_has_the_data(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].released = (struct bw_released){
+        .epoch = 2, .reason = BW_REASON_LEASE_LOST, .past_no_return = true};
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+    assert_string_equal(world_group(&world)->data_site, "dc-b");
+}
+
+static void who_only_held_a_newer_epoch_and_wrote_nothing_has_not(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[B].released = (struct bw_released){.epoch = 2, .reason = BW_REASON_NEVER_STARTED};
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-a");
+}
+
+/* Not by priority: a recovery is no occasion for a move. */
+static void the_group_stays_where_its_data_is(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    for (int site = 0; site < 2; site++) {
+        world.sites[site].report.has_readiness = false;
+        world.sites[site].report.gives_position = false;
+    }
+    (void)strcpy(world_group(&world)->data_site, "dc-b");
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[A].released = (struct bw_released){0};
+    world_pass_ms(&world, longest_wait_ms() + 2000);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+/* A person answers for a site that is lost too; where its data was the newest, also for the loss. */
+static void for_a_site_that_is_lost_too_a_person_answers(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_begin(&world, 2);
+    recover_at(NOW_MS);
+    everybody_follows();
+    world.sites[A].is_mute = true;
+    spec = world_group(&world)->spec;
+    world_set_spec(&world, &spec, "dc-b");
+    world_pass_ms(&world, longest_wait_ms() - 2000);
+    assert_held("let_go", -1); /* whoever it was may hold a lease until then */
+    world_pass_ms(&world, 4000);
+    assert_held("candidate", -1);
+    assert_true(world_holds(&world, "lag", B));
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", true, NULL), BW_OK);
+    assert_acts("A6");
+    assert_string_equal(world_group(&world)->holder_site, "dc-b");
+}
+
+static void a_group_that_is_only_observed_lets_everybody_go_again(void **state)
+{
+    struct bw_order order;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_OBSERVE);
+    recover_at(NOW_MS);
+    bw_order_derive(world_group(&world), "dc-b", NOW_MS, &order);
+    assert_int_equal(order.kind, BW_ORDER_LET_GO);
+    assert_int_equal(order.let_go_index, NOW_MS);
+    assert_int_equal(order.let_go_epoch, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_recovered_group_is_vacant_above_every_epoch),
+        cmocka_unit_test(no_two_recoveries_share_a_number),
+        cmocka_unit_test(what_cannot_begin_anew_is_left_as_it_is),
+        cmocka_unit_test(a_move_that_was_under_way_is_not_gone_on_with),
+        cmocka_unit_test(nobody_is_granted_before_the_longest_lease_is_over),
+        cmocka_unit_test(the_longest_wait_is_that_of_any_group),
+        cmocka_unit_test(who_knows_only_the_old_generation_has_not_reported),
+        cmocka_unit_test(a_site_that_is_away_holds_the_first_grant),
+        cmocka_unit_test(a_lease_of_before_that_lives_holds_the_first_grant),
+        cmocka_unit_test(what_still_runs_or_is_ended_holds_the_first_grant),
+        cmocka_unit_test(the_one_that_serves_without_a_lease_is_adopted),
+        cmocka_unit_test(two_that_serve_are_left_to_a_person),
+        cmocka_unit_test(whoever_wrote_in_a_newer_epoch_than_the_state_knows_has_the_data),
+        cmocka_unit_test(who_only_held_a_newer_epoch_and_wrote_nothing_has_not),
+        cmocka_unit_test(the_group_stays_where_its_data_is),
+        cmocka_unit_test(for_a_site_that_is_lost_too_a_person_answers),
+        cmocka_unit_test(a_group_that_is_only_observed_lets_everybody_go_again),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

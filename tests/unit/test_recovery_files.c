@@ -1,0 +1,325 @@
+/* recovery: a data directory is the old one or the new one, whole, whenever the power goes (3.9). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <breakwater/consensus/node.h>
+#include <breakwater/consensus/recovery.h>
+
+#include "janitor.h"
+
+#define INDEX 1800000000000
+
+static char dir[64];
+static const struct bw_id old_incarnation = {{1}};
+static const struct bw_id new_incarnation = {{2}};
+static const uint8_t state_bytes[] = "what is left";
+
+/* ---- the power goes before the n-th change of a name or fsync ---- */
+
+static long steps_left = -1; /* < 0: it stays */
+
+static void step(void)
+{
+    if (steps_left >= 0 && steps_left-- == 0)
+        (void)kill(getpid(), SIGKILL);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+    step();
+    return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 0);
+}
+
+int mkdirat(int parent, const char *name, mode_t mode)
+{
+    step();
+    return (int)syscall(SYS_mkdirat, parent, name, mode);
+}
+
+int unlinkat(int parent, const char *name, int flags)
+{
+    step();
+    return (int)syscall(SYS_unlinkat, parent, name, flags);
+}
+
+int fsync(int fd)
+{
+    step();
+    return (int)syscall(SYS_fsync, fd);
+}
+
+/* In a process of its own, since libraft works in threads: its exit status, or -1 if it was killed. */
+static int apart(int (*what)(void), long steps)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        steps_left = steps;
+        _exit(what());
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* ---- what is done there: 0 is well ---- */
+
+static int make_old(void)
+{
+    struct bw_node_founding founding = {.data_dir = dir,
+                                        .member_ids = {1, 2, 3},
+                                        .member_count = 3,
+                                        .identity = {.cluster_id = {{7}},
+                                                     .cluster = "prod",
+                                                     .witness_id = 3,
+                                                     .election_timeout_ms = 1000,
+                                                     .incarnation = old_incarnation}};
+
+    return bw_node_bootstrap(&founding, NULL) == BW_OK ? 0 : 1;
+}
+
+static struct bw_recovery_beginning beginning(void)
+{
+    return (struct bw_recovery_beginning){.identity = {.cluster_id = {{7}},
+                                                       .cluster = "prod",
+                                                       .witness_id = 3,
+                                                       .election_timeout_ms = 1000,
+                                                       .incarnation = new_incarnation},
+                                          .term = 9,
+                                          .index = INDEX,
+                                          .state = state_bytes,
+                                          .state_size = sizeof state_bytes,
+                                          .old_generation = 1};
+}
+
+/* As `breakwater recover` does it: what was begun is finished, else it is made. */
+static int make_new(void)
+{
+    const struct bw_recovery_beginning wanted = beginning();
+    struct bw_diag diag = {0};
+    struct bw_data_dir open;
+    enum bw_err err = bw_data_dir_lock(&open, dir, &diag);
+
+    if (err == BW_OK)
+        err = bw_recovery_is_begun(&open) ? bw_recovery_finish(&open, &diag)
+                                          : bw_recovery_write(&open, &wanted, &diag);
+    bw_data_dir_close(&open);
+    return err == BW_OK ? 0 : 1;
+}
+
+static enum bw_err take_entry(void *user, uint64_t index, uint64_t term, const uint8_t *data,
+                              size_t size, struct bw_diag *diag)
+{
+    (void)user, (void)index, (void)term, (void)data, (void)size, (void)diag;
+    return BW_OK;
+}
+
+static enum bw_err no_snapshot(void *user, uint8_t **out_data, size_t *out_size)
+{
+    (void)user, (void)out_data, (void)out_size;
+    return BW_ERR_INVALID;
+}
+
+static enum bw_err take_state(void *user, const uint8_t *data, size_t size, struct bw_diag *diag)
+{
+    bool *is_right = user;
+
+    (void)diag;
+    *is_right = size == sizeof state_bytes && memcmp(data, state_bytes, size) == 0;
+    return BW_OK;
+}
+
+static const struct bw_fsm_ops ops = {
+    .apply = take_entry, .snapshot = no_snapshot, .restore = take_state};
+
+static bool read_dir(struct bw_recovery_found *found, bool *is_right)
+{
+    struct bw_data_dir_identity identity;
+    struct bw_diag diag = {0};
+    struct bw_data_dir open;
+    enum bw_err err = bw_data_dir_open(&open, dir, &identity, &diag);
+
+    *is_right = false;
+    if (err == BW_OK)
+        err = bw_recovery_read(&open, &ops, is_right, found, &diag);
+    bw_data_dir_close(&open);
+    return err == BW_OK;
+}
+
+static int is_old(void)
+{
+    struct bw_recovery_found found;
+    bool is_right;
+
+    return read_dir(&found, &is_right) && found.last_index == 1 && found.term == 1 &&
+                   bw_id_equal(found.identity.incarnation, old_incarnation) &&
+                   found.voter_count == 0
+               ? 0
+               : 1;
+}
+
+static int is_new(void)
+{
+    struct bw_recovery_found found;
+    bool is_right;
+
+    return read_dir(&found, &is_right) && is_right && found.last_index == INDEX &&
+                   found.last_term == 9 && found.term == 9 && found.voter_count == 1 &&
+                   bw_id_equal(found.identity.incarnation, new_incarnation)
+               ? 0
+               : 1;
+}
+
+static bool has(const char *name)
+{
+    char path[128];
+
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
+static void assert_new(void)
+{
+    assert_int_equal(apart(is_new, -1), 0);
+    assert_true(has("generation-1/identity"));
+    assert_true(has("generation-1/vote"));
+    assert_true(has("generation-1/raft"));
+    assert_false(has("recovery"));
+    assert_false(has("recovery.new"));
+}
+
+/* ---- claims ---- */
+
+static int set_up(void **state)
+{
+    (void)state;
+    (void)strcpy(dir, "/dev/shm/bw-recovery-XXXXXX"); /* no disk: it is made some hundred times */
+    if (mkdtemp(dir) == NULL) {
+        (void)strcpy(dir, "/tmp/bw-recovery-XXXXXX");
+        if (mkdtemp(dir) == NULL)
+            return -1;
+    }
+    janitor_add_dir(dir);
+    return apart(make_old, -1);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    janitor_remove_dir(dir);
+    return 0;
+}
+
+static void the_new_directory_holds_the_state_and_one_voter(void **state)
+{
+    (void)state;
+    assert_int_equal(apart(is_old, -1), 0);
+    assert_int_equal(apart(make_new, -1), 0);
+    assert_new();
+}
+
+static void again(void **state)
+{
+    assert_int_equal(tear_down(state), 0);
+    assert_int_equal(set_up(state), 0);
+}
+
+/* Before the mark all is as it was; behind it nothing but the recovery opens the directory. */
+static void wherever_it_is_cut_short_the_next_run_does_the_right_thing(void **state)
+{
+    unsigned before_count = 0;
+    unsigned behind_count = 0;
+
+    for (long n = 0; apart(make_new, n) != 0; n++) {
+        assert_true(n < 200);
+        if (has("recovery")) {
+            behind_count++;
+            assert_int_equal(apart(is_old, -1), 1);
+            assert_int_equal(apart(is_new, -1), 1);
+        } else if (has("generation-1/identity")) {
+            assert_int_equal(apart(is_new, -1), 0); /* only the last fsync is missing */
+            again(state);
+            continue;
+        } else {
+            before_count++;
+            assert_int_equal(apart(is_old, -1), 0);
+        }
+        assert_int_equal(apart(make_new, -1), 0);
+        assert_new();
+        again(state);
+    }
+    assert_new();
+    print_message("cut short %u times before the mark, %u behind it\n", before_count, behind_count);
+    assert_true(before_count > 10);
+    assert_true(behind_count > 5);
+}
+
+/* And the run that goes on with it. */
+static void one_that_goes_on_may_be_cut_short_too(void **state)
+{
+    unsigned count = 0;
+    long first = 0; /* the step that is just behind the mark */
+
+    for (long n = 0;; n++) {
+        while (apart(make_new, first) != 0 && !has("recovery")) {
+            first++;
+            again(state);
+        }
+        if (apart(make_new, n) == 0)
+            break;
+        count += has("recovery");
+        assert_true(n < 200);
+        if (has("recovery"))
+            assert_int_equal(apart(make_new, -1), 0);
+        assert_new();
+        again(state);
+    }
+    assert_new();
+    assert_true(count > 5);
+}
+
+static void a_mark_that_cannot_be_read_changes_nothing(void **state)
+{
+    char path[128];
+    FILE *out;
+
+    (void)state;
+    (void)snprintf(path, sizeof path, "%s/recovery", dir);
+    out = fopen(path, "w");
+    assert_non_null(out);
+    assert_true(fputs("something\n", out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(apart(make_new, -1), 1);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(apart(is_old, -1), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_new_directory_holds_the_state_and_one_voter, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            wherever_it_is_cut_short_the_next_run_does_the_right_thing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_goes_on_may_be_cut_short_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mark_that_cannot_be_read_changes_nothing, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

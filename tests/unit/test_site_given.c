@@ -1,0 +1,349 @@
+/* site: what it says of an epoch that it gives back, and what its guard's word changes (3.5, 4). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "site_shell.h"
+
+/* A site without a script that tells a final position: what has ended is given back at once. */
+static void begin_again(struct world *world, const struct bw_site_memory *memory)
+{
+    begin_with(world, memory);
+    world->site.limits.has_script[BW_ACTION_READINESS] = false;
+}
+
+/* What the guard knows of an epoch 1 that has ended there. */
+static struct bw_guard_state ended_state(uint64_t start_epoch, enum bw_served served)
+{
+    return (struct bw_guard_state){.reach = BW_REACH_CGROUP,
+                                   .reach_works = true,
+                                   .enforced = true,
+                                   .epoch_seen = 1,
+                                   .ended_epoch = 1,
+                                   .stop_seen = true,
+                                   .start_epoch = start_epoch,
+                                   .served = served};
+}
+
+/* 4: the newest data is here, unless no start was begun, or none came to serve. */
+static void an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served(void **state)
+{
+    static const struct {
+        bool start_begun;
+        bool adopt;
+        uint64_t start_epoch;
+        enum bw_served served;
+        bool is_past;
+        enum bw_reason reason;
+    } cases[] = {
+        {false, false, 0, BW_SERVED_MAYBE, false, BW_REASON_NEVER_STARTED},
+        {true, false, 1, BW_SERVED_NEVER, false, BW_REASON_LEASE_LOST},
+        {true, false, 1, BW_SERVED_NOT_SEEN, true, BW_REASON_LEASE_LOST},
+        {true, false, 1, BW_SERVED_MAYBE, true, BW_REASON_LEASE_LOST},
+        {true, false, 0, BW_SERVED_NEVER, true, BW_REASON_LEASE_LOST}, /* of another epoch's starts */
+        {false, true, 1, BW_SERVED_NEVER, true, BW_REASON_LEASE_LOST}, /* it served before */
+        {false, false, 1, BW_SERVED_MAYBE, true, BW_REASON_LEASE_LOST}, /* the guard's word */
+        {false, false, 1, BW_SERVED_NEVER, false, BW_REASON_LEASE_LOST},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bw_guard_state told = ended_state(cases[i].start_epoch, cases[i].served);
+        struct bw_site_memory memory = held;
+        struct world world;
+
+        memory.start_begun = cases[i].start_begun;
+        memory.adopt = cases[i].adopt;
+        (void)strcpy(memory.position, "42"); /* of an epoch before */
+        begin_again(&world, &memory);
+        guard_state(&world, &told);
+
+        assert_true(world.site.memory.given_back);
+        assert_int_equal(world.site.memory.past_no_return, cases[i].is_past);
+        assert_int_equal(world.site.memory.reason, cases[i].reason);
+        assert_string_equal(world.site.memory.position, "");
+    }
+}
+
+/* What an agent before this one has obeyed is why; an order of another epoch or kind says nothing of it. */
+static void an_epoch_is_given_back_for_the_order_that_ended_it(void **state)
+{
+    static const struct {
+        enum bw_order_kind kind;
+        uint64_t epoch;
+        enum bw_reason reason;
+    } cases[] = {{BW_ORDER_STOP, 1, BW_REASON_SWITCHOVER},
+                 {BW_ORDER_STOP, 2, BW_REASON_LEASE_LOST},
+                 {BW_ORDER_STAND_BY, 1, BW_REASON_LEASE_LOST},
+                 {BW_ORDER_RUN, 1, BW_REASON_LEASE_LOST}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct bw_guard_state told = ended_state(1, BW_SERVED_MAYBE);
+        struct world world;
+
+        begin_again(&world, &held);
+        world.site.order.kind = cases[i].kind;
+        world.site.order.epoch = cases[i].epoch;
+        world.site.order.reason = BW_REASON_SWITCHOVER;
+        guard_state(&world, &told);
+
+        assert_true(world.site.memory.given_back);
+        assert_int_equal(world.site.memory.reason, cases[i].reason);
+    }
+}
+
+/* An adoption was not begun here, whatever the guard has begun of it since. */
+static void an_adoption_is_not_remembered_as_a_start(void **state)
+{
+    struct bw_site_memory memory = held;
+    struct bw_guard_state told = ended_state(1, BW_SERVED_MAYBE);
+    struct world world;
+
+    (void)state;
+    told.ended_epoch = 0;
+    memory.start_begun = false;
+    begin_with(&world, &memory);
+    guard_state(&world, &told);
+    assert_true(world.site.memory.start_begun); /* ours is an older copy */
+
+    memory.adopt = true;
+    begin_with(&world, &memory);
+    guard_state(&world, &told);
+    assert_false(world.site.memory.start_begun);
+}
+
+/* ---- the guard's word ---- */
+
+static void a_guard_that_is_back_is_not_lost_any_more(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    guard_lost(&world);
+    for (int i = 0; i < 100 && (reported(&world).alarms & 1u << BW_ALARM_GUARD_LOST) == 0; i++)
+        tick_at(&world, world.now_ms + 100);
+    assert_true((reported(&world).alarms & 1u << BW_ALARM_GUARD_LOST) != 0);
+
+    guard_state(&world, &(struct bw_guard_state){.reach = BW_REACH_CGROUP, .reach_works = true});
+
+    assert_false((reported(&world).alarms & 1u << BW_ALARM_GUARD_LOST) != 0);
+}
+
+/* Its guard says all of it. */
+static void a_site_that_its_guard_answers_reads_no_mirror(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    for (int i = 0; i < 50; i++) {
+        tick_at(&world, world.now_ms + 100);
+        assert_not_asked(&world, "READ_MIRROR");
+    }
+}
+
+/* 3.1: an answer that comes late lets nothing go that was granted since. */
+static void a_let_go_that_was_done_before_is_done(void **state)
+{
+    struct bw_guard_message done = {.kind = BW_GUARD_MESSAGE_LET_GO_DONE};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.site.memory.let_go_index = 7;
+    done.let_go_index = 7;
+    from_guard(&world, &done);
+
+    assert_false(world.site.memory.given_back);
+    assert_true(world.site.memory.enforced);
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+}
+
+/* A guard that refuses a stop is asked again in a moment, and not without pause. */
+static void a_stop_that_was_refused_is_asked_for_again_in_a_moment(void **state)
+{
+    struct world world;
+    int waited_ms = 0;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_asked(&world, "RUN:stop");
+    ended(&world, &world.sent_run, BW_RUN_REFUSED, "");
+    assert_not_asked(&world, "RUN:stop");
+    tick_at(&world, world.now_ms + 1);
+    assert_not_asked(&world, "RUN:stop");
+    for (; waited_ms < 5000 && strstr(world.log, "RUN:stop") == NULL; waited_ms += 50)
+        tick_at(&world, world.now_ms + 50);
+
+    assert_in_range(waited_ms, 50, 2000);
+}
+
+static void a_fence_that_failed_leaves_its_site_stuck(void **state) /* 3.2.4 */
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &of);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    of.kind = BW_GUARD_MESSAGE_FENCE_ENDED;
+    of.fence.ok = false;
+    from_guard(&world, &of);
+
+    assert_int_equal(world.site.tenure, BW_TENURE_STUCK);
+}
+
+/* ---- looks ---- */
+
+static void a_lag_is_a_number_and_nothing_else(void **state) /* 4 */
+{
+    static const struct {
+        const char *tail;
+        bool has_lag;
+        uint64_t lag_ms;
+    } cases[] = {{"lag_seconds=5", true, 5000},     {"lag_seconds=5\n", true, 5000},
+                 {"lag_seconds=0.25", true, 250},   {"lag_seconds=5x", false, 0},
+                 {"lag_seconds=", false, 0},        {"lag_seconds=-1", false, 0},
+                 {"lag_seconds=0.0001", true, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct world world;
+
+        begin(&world);
+        look(&world, BW_ACTION_READINESS, BW_RUN_OK, cases[i].tail);
+        assert_int_equal(world.site.has_lag, cases[i].has_lag);
+        if (cases[i].has_lag)
+            assert_int_equal(world.site.lag_ms, cases[i].lag_ms);
+    }
+}
+
+/* 4: one look an interval while it serves; only what is awaited is looked at without pause. */
+static void a_service_that_serves_is_looked_at_once_an_interval(void **state)
+{
+    struct world world;
+    uint64_t seen_ms;
+
+    (void)state;
+    begin_serving(&world);
+    status(&world, "started");
+    seen_ms = world.now_ms;
+    while (!world.site.observation[BW_ACTION_STATUS].running) {
+        assert_true(world.now_ms < seen_ms + 2000);
+        if (world.site.observation[BW_ACTION_READINESS].running)
+            ended(&world, &world.sent_look, BW_RUN_OK, "");
+        else
+            tick_at(&world, world.now_ms + 50);
+    }
+
+    assert_in_range(world.now_ms - seen_ms, 900, 1100);
+}
+
+/* 3.9: a service that should not be there is fenced once two looks that follow one another have seen it. */
+static void what_serves_without_a_right_is_fenced_after_two_looks_in_a_row(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world);
+    world.site.memory.enforced = true;
+    status(&world, "started");
+    status(&world, "stopped");
+    status(&world, "started");
+    assert_not_asked(&world, "RUN:fence");
+    assert_int_equal(world.site.rogue_in_a_row, 1);
+
+    status(&world, "started");
+
+    assert_asked(&world, "RUN:fence");
+}
+
+/* ---- what it reports ---- */
+
+static void a_site_that_serves_reports_that_it_does_and_by_which_means(void **state)
+{
+    struct world world;
+    struct bw_report report;
+
+    (void)state;
+    begin(&world);
+    report = reported(&world);
+    assert_false(report.serving_epoch_started);
+    assert_int_equal(report.service, BW_SERVICE_STOPPED);
+    assert_int_equal(report.armed_epoch, 0);
+    begin_serving(&world);
+    assert_int_equal(reported(&world).service, BW_SERVICE_STARTED);
+    look(&world, BW_ACTION_READINESS, BW_RUN_OK, "");
+    report = reported(&world);
+
+    assert_true(report.serving_epoch_started);
+    assert_int_equal(report.armed_epoch, 1);
+    assert_int_equal(report.epoch_seen, 1);
+    assert_true(report.start_begun);
+    assert_int_equal(report.stop_begun_epoch, 0);
+    assert_int_equal(report.reach, BW_REACH_CGROUP);
+    assert_true(report.reach_works);
+    assert_true(report.has_readiness && report.ready);
+    assert_int_equal(report.ready_age_ms, 0);
+    assert_int_equal(report.check_interval_ms, 1000);
+    world.now_ms += 250;
+    assert_int_equal(reported(&world).ready_age_ms, 250);
+}
+
+/* 3.2.4: before a fence has seen the end, a look that says `stopped` is no word to begin by elsewhere. */
+static void what_is_being_fenced_is_not_called_stopped(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    from_guard(&world, &begun);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+    assert_false(world.site.fence_failed);
+    world.site.service = BW_SERVICE_STOPPED;
+
+    assert_int_equal(reported(&world).service, BW_SERVICE_UNKNOWN);
+}
+
+static void a_stop_that_failed_is_an_alarm_and_fenced_at_once(void **state) /* 3.5 */
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    order(&world, BW_ORDER_STOP, 1);
+    assert_asked(&world, "RUN:stop");
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+
+    assert_asked(&world, "RUN:fence");
+    assert_true((reported(&world).alarms & 1u << BW_ALARM_STOP_FAILED) != 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_epoch_is_past_no_return_unless_nothing_of_it_can_have_served),
+        cmocka_unit_test(an_epoch_is_given_back_for_the_order_that_ended_it),
+        cmocka_unit_test(an_adoption_is_not_remembered_as_a_start),
+        cmocka_unit_test(a_guard_that_is_back_is_not_lost_any_more),
+        cmocka_unit_test(a_site_that_its_guard_answers_reads_no_mirror),
+        cmocka_unit_test(a_let_go_that_was_done_before_is_done),
+        cmocka_unit_test(a_stop_that_was_refused_is_asked_for_again_in_a_moment),
+        cmocka_unit_test(a_fence_that_failed_leaves_its_site_stuck),
+        cmocka_unit_test(a_lag_is_a_number_and_nothing_else),
+        cmocka_unit_test(a_service_that_serves_is_looked_at_once_an_interval),
+        cmocka_unit_test(what_serves_without_a_right_is_fenced_after_two_looks_in_a_row),
+        cmocka_unit_test(a_site_that_serves_reports_that_it_does_and_by_which_means),
+        cmocka_unit_test(what_is_being_fenced_is_not_called_stopped),
+        cmocka_unit_test(a_stop_that_failed_is_an_alarm_and_fenced_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

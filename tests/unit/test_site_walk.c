@@ -1,0 +1,752 @@
+/* site: whatever may come, in each state. A walk in breadth, as test_guard_walk: of the states that are alike in
+ * what the tables and the rules decide by (key_of) one is kept, and every order, every word of a guard, every
+ * answer of the shell, a restart and the clock are tried in it. That a step leaves the machine sound it asserts
+ * itself (bw_site_unsound); here, what must hold of each step, by what was said and not by what it remembers. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+
+#include "../../src/core/site_states.h"
+#include "site_shell.h"
+#include "walk.h"
+
+#define STATES_MAX 1200 /* gone on from in one walk: five walks take a second or two */
+#define EPOCHS     2 /* ... that are ever granted here */
+
+/* What was said of the newest epoch, kept beside the machine. */
+struct said {
+    bool fence_begun; /* by the guard, or asked for by the agent: no agent renews it (3.4) */
+    bool fence_ended; /* well, and nothing was seen to serve since, nor has the guard begun anew (3.3, H12) */
+    bool own_runs;
+    bool own_is_clean; /* nothing was seen to serve since it was asked for */
+    bool own_ended;
+};
+struct place {
+    struct bw_site site;
+    struct said said;
+    uint64_t now_ms;
+};
+
+static struct place *places;
+static uint32_t place_count;
+static uint32_t place_done;
+static uint32_t keys[4 * STATES_MAX];
+static uint32_t rows_taken[BW_SITE_TABLES];
+static uint32_t given[BW_ORDER_LET_GO + 1]; /* in which tenures, in bits */
+static uint64_t step_count;
+static uint32_t state_count;
+
+static const struct bw_terms terms = {.ttl_ms = TTL_MS,
+                                      .fence_ms = FENCE_MS,
+                                      .request_timeout_ms = 1000,
+                                      .renew_interval_ms = 1000};
+
+/* ---- what makes a state another one ---- */
+
+/* Where `now` is between the begin of a lease and its end. */
+static int phase_of(struct bw_instant now, struct bw_instant end)
+{
+    const struct bw_instant window = bw_instant_sub(end, FENCE_MS * MS);
+
+    if (end.boot_ns == 0)
+        return 0;
+    return bw_instant_wait_is_over(now, end) ? 3 : bw_instant_wait_is_over(now, window) ? 2 : 1;
+}
+
+static uint32_t key_of(const struct place *place)
+{
+    const struct bw_site *site = &place->site;
+    const struct bw_instant now = at_ms(place->now_ms);
+    uint32_t key = walk_mix(0, site->tenure);
+
+#define MIX(TABLE, member, type, P) key = walk_mix(key, (uint64_t)site->member);
+    BW_SITE_TABLE_LIST(MIX)
+#undef MIX
+    key = walk_mix(walk_mix(walk_mix(key, site->running), site->over), site->old_epoch != 0);
+    key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->lease.end)), site->memory.epoch);
+    key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->arm_sent_end)), site->end_open);
+    return key == 0 ? 1 : key;
+}
+
+static void keep(const struct place *place)
+{
+    const uint32_t size = sizeof keys / sizeof keys[0];
+    const uint32_t key = key_of(place);
+    const uint32_t at = walk_find(keys, size, key);
+
+    if (keys[at] == key || place_count == STATES_MAX)
+        return;
+    keys[at] = key;
+    places[place_count++] = *place;
+}
+
+/* ---- what must hold of each step ---- */
+
+static bool is_open(const struct bw_site *site)
+{
+    return site->memory.epoch != 0 && !site->memory.given_back;
+}
+
+/* An event says that epoch `epoch` has ended, in words that need no other (3.5). */
+static bool says_ended(const struct bw_site_event *event, const struct bw_site *before)
+{
+    const struct bw_guard_message *message = event->message;
+    const uint64_t epoch = before->memory.epoch;
+
+    if (event->kind == BW_SITE_EVENT_GUARD_STATE)
+        return event->state->ended_epoch >= epoch;
+    if (event->kind != BW_SITE_EVENT_GUARD_MESSAGE)
+        return false;
+    if (message->kind == BW_GUARD_MESSAGE_LET_GO_DONE)
+        return true;
+    if (message->kind == BW_GUARD_MESSAGE_EPOCH_ENDED)
+        return message->epoch == epoch;
+    /* 3.7: outlived. Committed state says that it is over, and its guard runs nothing of it any more. */
+    if (message->kind == BW_GUARD_MESSAGE_END_REFUSED)
+        return before->over && message->refused.why == BW_REFUSAL_OLD_EPOCH;
+    return message->kind == BW_GUARD_MESSAGE_RUN_ENDED && before->over &&
+           message->ended.refusal == BW_REFUSAL_OLD_EPOCH;
+}
+
+/* 3.5, 3.4 H9, 3.9: given back is what was said to have ended, what a fence has seen end once D has passed,
+ * and what was granted to a running service and never armed. */
+static void assert_given_back_in_right(const struct bw_site *before, const struct place *to,
+                                       const struct bw_site_event *event)
+{
+    const bool was_armed = before->arm_sent_end.boot_ns != 0;
+    const bool is_over = to->said.fence_ended || to->said.own_ended;
+
+    if (!is_open(before) || to->site.memory.epoch != before->memory.epoch ||
+        !to->site.memory.given_back)
+        return;
+    if (before->fence_failed && before->fence_failed_epoch == before->memory.epoch &&
+        event->kind == BW_SITE_EVENT_GUARD_MESSAGE)
+        assert_int_not_equal(event->message->kind, BW_GUARD_MESSAGE_EPOCH_ENDED); /* 3.3 */
+    if (says_ended(event, before))
+        return;
+    if (before->memory.adopt && !was_armed && !before->memory.enforced)
+        return;
+    assert_true(is_over);
+    assert_true(bw_instant_wait_is_over(at_ms(to->now_ms), before->arm_sent_end));
+}
+
+/* I2, 3.5, 3.9: what only grows. */
+static void assert_only_grows(const struct bw_site_memory *before, const struct bw_site_memory *after)
+{
+    assert_true(after->epoch >= before->epoch);
+    assert_true(after->let_go_index >= before->let_go_index);
+    assert_true(after->order_index >= before->order_index);
+    assert_true(after->epoch > before->epoch || !before->given_back || after->given_back);
+    assert_true(after->epoch > before->epoch || !before->start_begun || after->start_begun);
+}
+
+static bool is_same_memory_here(const struct bw_site_memory *a, const struct bw_site_memory *b)
+{
+    return a->epoch == b->epoch && a->given_back == b->given_back && a->reason == b->reason &&
+           a->past_no_return == b->past_no_return && a->start_begun == b->start_begun &&
+           a->enforced == b->enforced && a->order_index == b->order_index &&
+           a->let_go_index == b->let_go_index && a->rejoined_epoch == b->rejoined_epoch &&
+           a->adopt == b->adopt && a->served_epoch == b->served_epoch &&
+           a->fenced_index == b->fenced_index;
+}
+
+/* 3.4: durable is what the disk has answered for: the newest save, and well. */
+static void assert_kept_in_right(const struct bw_site *before, const struct bw_site *after,
+                                 const struct bw_site_event *event)
+{
+    if (!is_same_memory_here(&before->kept, &after->kept))
+        assert_true(event->kind == BW_SITE_EVENT_SAVED && event->ok &&
+                    event->number == before->save_number);
+}
+
+/* 3.5: a stop or a fence that has not ended well has ended nothing, unless nothing was ever begun. */
+static void assert_ends_in_right(const struct bw_site *before, const struct bw_site *after,
+                                 const struct bw_site_event *event)
+{
+    const bool may_be_untouched = before->stop != BW_SITE_STOP_OWED &&
+                                  (before->ending_reason == BW_REASON_REBOOT ||
+                                   (!before->memory.start_begun && !before->memory.adopt));
+
+    if (event->kind != BW_SITE_EVENT_GUARD_MESSAGE ||
+        event->message->kind != BW_GUARD_MESSAGE_RUN_ENDED || before->tenure == BW_TENURE_ENDING ||
+        event->message->ended.result == BW_RUN_OK || may_be_untouched)
+        return;
+    assert_int_not_equal(after->tenure, BW_TENURE_ENDING);
+}
+
+/* 3.9: what an order of committed state makes of a site at once; 4: what bounds it. */
+static void assert_obeys(const struct bw_site *after, const struct bw_site_event *event)
+{
+    assert_true(after->restarts_used <= after->limits.local_restarts);
+    if (event->kind == BW_SITE_EVENT_ORDER && event->order->kind == BW_ORDER_STAND_BY &&
+        after->order.index == event->order->index && event->order->index != 0 &&
+        event->order->others_epoch)
+        assert_true(after->memory.enforced);
+}
+
+/* 3.2.3, 3.4: the lease is what the guard has acknowledged. */
+static void assert_lease_in_right(const struct bw_site *before, const struct bw_site *after,
+                                  const struct bw_site_event *event)
+{
+    const bool is_said = (event->kind == BW_SITE_EVENT_GUARD_STATE && !event->state->arm_pending) ||
+                         (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
+                          event->message->kind == BW_GUARD_MESSAGE_ARMED);
+
+    if (bw_instant_is_later(after->lease.end, before->lease.end))
+        assert_true(is_said);
+    if (after->tenure == BW_TENURE_SERVING)
+        assert_true(after->lease.end.boot_ns != 0);
+}
+
+/* What is sent to the guard: only where it is there, and only what rests on what is durable (3.4). */
+static void assert_sent_in_right(const struct place *to, const struct bw_guard_message *message)
+{
+    const struct bw_site *site = &to->site;
+    const struct bw_instant now = at_ms(to->now_ms);
+
+    assert_true(bw_site_is_greeted(site));
+    switch (message->kind) {
+    case BW_GUARD_MESSAGE_ARM:
+        assert_int_equal(message->epoch, site->memory.epoch);
+        assert_int_equal(message->epoch, site->kept.epoch);
+        assert_false(to->said.fence_begun);
+        assert_false(bw_instant_is_beyond(message->arm.end, site->arm_sent_end)); /* H9 */
+        assert_int_equal(message->arm.end.boot_ns - message->arm.begin.boot_ns, TTL_MS * MS);
+        return;
+    case BW_GUARD_MESSAGE_RUN:
+        if (message->run.action != BW_ACTION_START)
+            return;
+        assert_int_equal(message->epoch, site->memory.epoch); /* never unarmed, nor in its window */
+        assert_int_equal(phase_of(now, site->lease.end), 1);
+        assert_true(site->kept.start_begun);
+        assert_false(to->said.fence_begun);
+        return;
+    case BW_GUARD_MESSAGE_END: /* 3.5: of what was seen to end, or what was given back without it */
+        assert_true(site->tenure == BW_TENURE_ENDING || site->memory.given_back);
+        return;
+    default:
+        assert_int_equal(message->kind, BW_GUARD_MESSAGE_LET_GO);
+    }
+}
+
+/* 3.4, H6: a quarter into the window at the latest the agent fences by itself, whatever its guard is at,
+ * where the end was not read. */
+static void assert_fences_in_time(const struct place *to)
+{
+    const struct bw_site *site = &to->site;
+    const uint64_t fence_ns = FENCE_MS * MS;
+    const struct bw_instant window = bw_instant_sub(site->arm_sent_end, fence_ns);
+    const struct bw_instant due = bw_instant_add(window, fence_ns / 4);
+    const struct bw_instant now = at_ms(to->now_ms);
+
+    if (!is_open(site) || site->tenure == BW_TENURE_ACCEPTING || site->arm_sent_end.boot_ns == 0 ||
+        to->said.fence_ended || to->said.own_ended || !bw_instant_right_is_over(now, due) ||
+        !bw_instant_wait_is_over(now, site->retry_at))
+        return;
+    assert_true(to->said.own_runs);
+}
+
+/* What leaves for the witnesses right after (3.2, 3.4, 3.5). */
+static void assert_said_in_right(const struct place *to)
+{
+    const struct bw_site *site = &to->site;
+    struct bw_sync_group group;
+
+    bw_site_sync_get(site, at_ms(to->now_ms), &group);
+    if (group.renew_epoch != 0) {
+        assert_int_equal(group.renew_epoch, site->kept.epoch);
+        assert_false(site->kept.given_back || site->over || to->said.fence_begun);
+        assert_true(bw_site_is_greeted(site) && bw_id_equal(site->memory.boot_id, this_boot));
+    }
+    if (group.released.epoch != 0)
+        assert_true(site->kept.given_back && site->kept.epoch == group.released.epoch);
+    assert_int_equal(group.report.let_go_index, site->kept.let_go_index);
+    assert_int_equal(group.report.enforced, site->kept.enforced);
+    if (group.report.armed_epoch != 0)
+        assert_true(bw_lease_is_alive(&site->lease, at_ms(to->now_ms)));
+}
+
+/* ---- what was said ---- */
+
+static bool is_sight(const struct bw_site *before, const struct bw_guard_message *message)
+{
+    const struct bw_observation *status = &before->observation[BW_ACTION_STATUS];
+
+    return message->kind == BW_GUARD_MESSAGE_RUN_ENDED && message->ended.action == BW_ACTION_STATUS &&
+           status->running && message->ended.run_id == status->run_id &&
+           message->ended.result == BW_RUN_OK && strcmp(message->ended.line, "started") == 0;
+}
+
+static void hear_message(struct said *said, const struct bw_site *before,
+                         const struct bw_guard_message *message)
+{
+    const bool is_ours = message->epoch == before->memory.epoch && is_open(before);
+
+    if (!bw_site_is_greeted(before))
+        return; /* void */
+    if (is_ours && (message->kind == BW_GUARD_MESSAGE_FENCE_BEGUN ||
+                    message->kind == BW_GUARD_MESSAGE_FENCE_ENDED))
+        said->fence_begun = true;
+    if (is_ours && message->kind == BW_GUARD_MESSAGE_FENCE_ENDED && message->fence.ok)
+        said->fence_ended = true;
+    if (is_sight(before, message) || (message->kind == BW_GUARD_MESSAGE_END_REFUSED &&
+                                      message->refused.why == BW_REFUSAL_NOT_STOPPED))
+        said->fence_ended = said->own_ended = said->own_is_clean = false;
+}
+
+static void hear(struct said *said, const struct bw_site *before, const struct bw_site_event *event)
+{
+    const struct bw_guard_state *state = event->state;
+
+    switch (event->kind) {
+    case BW_SITE_EVENT_GUARD_STATE:
+        said->fence_ended = false;
+        if (state->armed_epoch == before->memory.epoch && state->fence_begun &&
+            bw_id_equal(state->armed_instance, instance_a)) {
+            said->fence_begun = true;
+            said->fence_ended = state->fence_ended && state->fence_ok;
+        }
+        break;
+    case BW_SITE_EVENT_GUARD_MESSAGE:
+        hear_message(said, before, event->message);
+        break;
+    case BW_SITE_EVENT_OWN_FENCE_ENDED:
+        if (event->ok && said->own_is_clean && event->epoch == before->memory.epoch)
+            said->own_ended = true;
+        said->own_runs = false;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_actions(struct place *to, const struct bw_site *before,
+                         const struct bw_site_actions *out)
+{
+    bool saves = false;
+
+    for (uint32_t i = 0; i < out->count; i++) {
+        const struct bw_site_action *action = &out->list[i];
+
+        saves = saves || action->kind == BW_SITE_ACTION_SAVE;
+        if (action->kind == BW_SITE_ACTION_SEND)
+            assert_sent_in_right(to, &action->message);
+        if (action->kind != BW_SITE_ACTION_OWN_FENCE)
+            continue;
+        assert_false(to->said.own_runs); /* one at a time */
+        assert_true(action->epoch >= to->site.memory.epoch && action->epoch != 0); /* H10 */
+        to->said.own_runs = to->said.own_is_clean = true;
+        if (action->epoch == to->site.memory.epoch)
+            to->said.fence_begun = true;
+    }
+    if (!saves)
+        assert_true(is_same_memory_here(&before->memory, &to->site.memory)); /* 3.4 */
+}
+
+static void note_place(const struct place *to)
+{
+    for (size_t i = 0; i < BW_SITE_TABLES; i++)
+        rows_taken[i] |= to->site.rows_taken[i];
+    keep(to);
+}
+
+/* What a claim that fails was tried in. */
+static void tell_step(const struct place *from, const struct bw_site_event *event)
+{
+    const struct bw_site *site = &from->site;
+
+    print_message("in: epoch %lu %s", (unsigned long)site->memory.epoch, bw_tenure_word(site->tenure));
+#define TELL(TABLE, member, type, P) print_message(" " #member " %d", (int)site->member);
+    BW_SITE_TABLE_LIST(TELL)
+#undef TELL
+    print_message("; said begun %d ended %d own %d %d %d;", from->said.fence_begun, from->said.fence_ended,
+                  from->said.own_runs, from->said.own_is_clean, from->said.own_ended);
+    print_message(" given_back %d begun %d adopt %d enforced %d over %d; event %d",
+                  site->memory.given_back, site->memory.start_begun, site->memory.adopt,
+                  site->memory.enforced, site->over, (int)event->kind);
+    if (event->kind == BW_SITE_EVENT_GUARD_MESSAGE)
+        print_message(" message %d of %lu", (int)event->message->kind,
+                      (unsigned long)event->message->epoch);
+    if (event->kind == BW_SITE_EVENT_GUARD_STATE)
+        print_message(" state armed %lu ended %lu fence %d%d%d", (unsigned long)event->state->armed_epoch,
+                      (unsigned long)event->state->ended_epoch, event->state->fence_begun,
+                      event->state->fence_ended, event->state->fence_ok);
+    print_message("\n");
+}
+
+static const struct place *tried_in;
+static const struct bw_site_event *tried;
+
+static void try_in(const struct place *from, const struct bw_site_event *event, uint64_t now_ms)
+{
+    static struct bw_site_actions out;
+    static struct place to;
+
+    tried_in = from;
+    tried = event;
+    to.site = from->site;
+    to.said = from->said;
+    to.now_ms = now_ms;
+    step_count++;
+    bw_site_step(&to.site, event, at_ms(now_ms), &out);
+    hear(&to.said, &from->site, event);
+    assert_only_grows(&from->site.memory, &to.site.memory);
+    assert_kept_in_right(&from->site, &to.site, event);
+    assert_lease_in_right(&from->site, &to.site, event);
+    assert_ends_in_right(&from->site, &to.site, event);
+    assert_obeys(&to.site, event);
+    assert_given_back_in_right(&from->site, &to, event);
+    if (to.site.memory.epoch != from->site.memory.epoch)
+        to.said = (struct said){.own_runs = to.said.own_runs};
+    take_actions(&to, &from->site, &out);
+    assert_fences_in_time(&to);
+    assert_said_in_right(&to);
+    note_place(&to);
+}
+
+/* ---- everything that may come ---- */
+
+static void give(const struct place *from, const struct bw_order *order)
+{
+    given[order->kind] |= 1u << from->site.tenure;
+    try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = order}, from->now_ms);
+}
+
+static void give_orders(const struct place *from)
+{
+    const uint64_t epoch = from->site.memory.epoch;
+    const uint64_t index = 1 + (from->site.order.index > from->site.memory.order_index
+                                    ? from->site.order.index
+                                    : from->site.memory.order_index);
+
+    for (int kind = BW_ORDER_NONE; kind <= BW_ORDER_LET_GO; kind++)
+        for (uint64_t of = epoch > 0 ? epoch - 1 : 1; of <= epoch + 1 && of <= EPOCHS; of++) {
+            struct bw_order order = {.kind = (enum bw_order_kind)kind, .index = index, .epoch = of,
+                                     .instance = instance_a, .restart_allowed = true,
+                                     .spec_version = 1, .terms = terms,
+                                     .reason = BW_REASON_SWITCHOVER, .others_epoch = true};
+
+            give(from, &order);
+            order.instance = instance_b;
+            order.let_go_index = index;
+            order.let_go_epoch = of;
+            give(from, &order);
+            order.instance = instance_a;
+            order.closed = order.prepare = order.adopt = true;
+            order.held_index = 7;
+            give(from, &order);
+            order.index = 0; /* overtaken */
+            give(from, &order);
+        }
+}
+
+static void say(const struct place *from, const struct bw_guard_message *message)
+{
+    const struct bw_site_event event = {.kind = BW_SITE_EVENT_GUARD_MESSAGE, .message = message};
+
+    try_in(from, &event, from->now_ms);
+}
+
+static void refuse(const struct place *from, enum bw_guard_message_kind kind, uint64_t epoch)
+{
+    static const enum bw_refusal why[] = {BW_REFUSAL_NOT_STOPPED, BW_REFUSAL_NOT_DURABLE,
+                                          BW_REFUSAL_OLD_EPOCH, BW_REFUSAL_EPOCH_ENDING,
+                                          BW_REFUSAL_BUSY};
+
+    for (size_t i = 0; i < sizeof why / sizeof why[0]; i++)
+        say(from, &(struct bw_guard_message){.kind = kind, .epoch = epoch, .refused.why = why[i]});
+}
+
+static void say_of_epoch(const struct place *from, uint64_t epoch)
+{
+    struct bw_guard_message of = {.epoch = epoch};
+
+    of.kind = BW_GUARD_MESSAGE_ARMED;
+    of.armed.end = from->site.arm_sent_end;
+    say(from, &of);
+    refuse(from, BW_GUARD_MESSAGE_ARM_REFUSED, epoch);
+    refuse(from, BW_GUARD_MESSAGE_END_REFUSED, epoch);
+    say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = epoch,
+                                         .epoch_ended.served = BW_SERVED_NEVER});
+    say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = epoch});
+    for (int ok = 0; ok < 2; ok++)
+        say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_ENDED, .epoch = epoch,
+                                             .fence = {.ok = ok != 0, .duration_ms = 10}});
+    say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = epoch,
+                                         .begun = {.action = BW_ACTION_STOP}});
+    say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_RUN_BEGUN, .epoch = epoch,
+                                         .begun = {.run_id = 1, .action = BW_ACTION_START}});
+}
+
+/* Of what runs, and of what never did. */
+static void end_runs(const struct place *from)
+{
+    static const char *const lines[] = {"stopped", "started", "?", "position=4"};
+    const struct bw_site *site = &from->site;
+
+    for (int action = BW_ACTION_START; action < BW_ACTION_COUNT; action++) {
+        const bool is_action = bw_action_is_action((enum bw_action_kind)action);
+        struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_RUN_ENDED,
+                                      .epoch = site->memory.epoch};
+
+        if (!is_action && !site->observation[action].running)
+            continue;
+        for (int result = 0; result <= BW_RUN_REFUSED; result++)
+            for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+                if (i > 0 && (is_action || result != BW_RUN_OK))
+                    break;
+                of.ended = (struct bw_guard_run_ended){
+                    .epoch = site->memory.epoch, .action = (enum bw_action_kind)action,
+                    .run_id = is_action ? site->running_run_id : site->observation[action].run_id,
+                    .result = (enum bw_run_result)result};
+                of.ended.refusal = result == BW_RUN_REFUSED ? BW_REFUSAL_OLD_EPOCH : BW_REFUSAL_NONE;
+                of.ended.exit_status = result == BW_RUN_FAILED ? 1 : 0;
+                (void)snprintf(of.ended.line, sizeof of.ended.line, "%s", lines[i]);
+                (void)snprintf(of.ended.tail, sizeof of.ended.tail, "%s", lines[i]);
+                say(from, &of);
+                of.ended.exit_status = BW_START_EXIT_NOTHING_CHANGED;
+                if (result == BW_RUN_FAILED)
+                    say(from, &of);
+                of.ended.run_id = 0; /* the guard's own */
+                if (is_action)
+                    say(from, &of);
+            }
+    }
+}
+
+static void say_everything(const struct place *from)
+{
+    const uint64_t epoch = from->site.memory.epoch;
+
+    for (uint64_t of = epoch; of <= epoch + 1; of++)
+        say_of_epoch(from, of);
+    if (from->site.memory.let_go_index < 3)
+        say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_LET_GO_DONE,
+                                             .let_go_index = from->site.memory.let_go_index + 1});
+    for (int kind = 0; kind <= BW_GUARD_MESSAGE_WELCOME_DONE; kind++)
+        say(from, &(struct bw_guard_message){.kind = (enum bw_guard_message_kind)kind, .epoch = epoch});
+    end_runs(from);
+}
+
+static void greet_with(const struct place *from, const struct bw_guard_state *state)
+{
+    const struct bw_site_event event = {.kind = BW_SITE_EVENT_GUARD_STATE, .state = state};
+
+    try_in(from, &event, from->now_ms);
+}
+
+static void greet(const struct place *from)
+{
+    const uint64_t epoch = from->site.memory.epoch;
+    struct bw_guard_state of = {.reach = BW_REACH_CGROUP, .reach_works = true, .epoch_seen = epoch};
+    const struct bw_site_event lost = {.kind = BW_SITE_EVENT_GUARD_LOST};
+
+    try_in(from, &lost, from->now_ms);
+    greet_with(from, &of);
+    of.enforced = true;
+    of.start_epoch = epoch;
+    greet_with(from, &of);
+    of.ended_epoch = epoch;
+    greet_with(from, &of);
+    of.ended_epoch = 0;
+    of.armed_epoch = epoch + 1; /* by another instance of this site */
+    of.armed_instance = instance_b;
+    of.armed_end = at_ms(from->now_ms + TTL_MS);
+    greet_with(from, &of);
+    of.armed_epoch = epoch;
+    of.armed_instance = instance_a;
+    of.armed_end = from->site.arm_sent_end.boot_ns != 0 ? from->site.arm_sent_end : of.armed_end;
+    greet_with(from, &of);
+    of.arm_pending = true;
+    greet_with(from, &of);
+    of.arm_pending = false;
+    of.running = BW_ACTION_STOP;
+    greet_with(from, &of);
+    of.fence_begun = true;
+    of.running = BW_ACTION_NONE;
+    greet_with(from, &of);
+    of.fence_ended = true;
+    greet_with(from, &of);
+    of.fence_ok = true;
+    greet_with(from, &of);
+}
+
+static void answer_everything(const struct place *from)
+{
+    const struct bw_site *site = &from->site;
+
+    for (int ok = 0; ok < 2; ok++) {
+        struct bw_site_event event = {.kind = BW_SITE_EVENT_SAVED, .ok = ok != 0};
+
+        event.number = site->save_number;
+        try_in(from, &event, from->now_ms);
+        event.number = site->save_number - 1; /* of an older one */
+        try_in(from, &event, from->now_ms);
+        event.kind = BW_SITE_EVENT_OWN_FENCE_ENDED;
+        for (event.epoch = 0; from->said.own_runs && event.epoch <= site->memory.epoch + 1;
+             event.epoch++)
+            try_in(from, &event, from->now_ms);
+        event.kind = BW_SITE_EVENT_MIRROR_READ;
+        event.mirror_epoch = site->memory.epoch;
+        event.mirror_end = at_ms(from->now_ms + TTL_MS);
+        event.mirror_fence_ns = FENCE_MS * MS;
+        try_in(from, &event, from->now_ms);
+    }
+    try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ,
+                                         .mirror_is_anothers = true,
+                                         .mirror_epoch = site->memory.epoch + 1,
+                                         .mirror_fence_ns = FENCE_MS * MS,
+                                         .mirror_end = at_ms(from->now_ms + FENCE_MS)},
+           from->now_ms);
+}
+
+static void confirm_everything(const struct place *from)
+{
+    static const uint64_t sent_before_ms[] = {0, 1000, TTL_MS};
+    const uint64_t epoch = from->site.memory.epoch;
+
+    for (uint64_t of = epoch; of <= epoch + 1; of++) {
+        for (size_t i = 0; i < sizeof sent_before_ms / sizeof sent_before_ms[0]; i++)
+            try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_CONFIRMED, .epoch = of,
+                                                 .number = from->now_ms,
+                                                 .sent = at_ms(from->now_ms - sent_before_ms[i])},
+                   from->now_ms);
+        try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = of},
+               from->now_ms);
+    }
+}
+
+static void pass_time(const struct place *from)
+{
+    static const uint64_t later_ms[] = {0, 100, 1000, TTL_MS - FENCE_MS, TTL_MS, 6 * TTL_MS};
+    const struct bw_site_event event = {.kind = BW_SITE_EVENT_TICK};
+
+    for (size_t i = 0; i < sizeof later_ms / sizeof later_ms[0]; i++)
+        if (from->now_ms + later_ms[i] < 100000 + 40 * TTL_MS)
+            try_in(from, &event, from->now_ms + later_ms[i]);
+}
+
+static void begin_here(struct place *place, const struct bw_site_memory *memory, uint64_t now_ms)
+{
+    struct bw_site_limits with = limits;
+
+    with.failure_threshold = 1;
+    with.has_script[BW_ACTION_REJOIN] = true;
+    memset(place, 0, sizeof *place);
+    place->now_ms = now_ms;
+    bw_site_init(&place->site, "g", instance_a, this_boot, &with, memory, at_ms(now_ms));
+}
+
+/* With what was durable then. */
+static void restart(const struct place *from)
+{
+    static struct place to;
+
+    begin_here(&to, &from->site.kept, from->now_ms);
+    note_place(&to);
+}
+
+static void walk(const struct place *begin)
+{
+    static struct place from;
+
+    memset(keys, 0, sizeof keys);
+    place_count = place_done = 0;
+    note_place(begin);
+    while (place_done < place_count) {
+        from = places[place_done++];
+        pass_time(&from);
+        give_orders(&from);
+        greet(&from);
+        say_everything(&from);
+        answer_everything(&from);
+        confirm_everything(&from);
+        restart(&from);
+    }
+    print_message("%u states%s\n", (unsigned)place_count,
+                  place_count < STATES_MAX ? "" : ", which is the bound: others were not gone on from");
+    state_count += place_count;
+}
+
+/* ---- the claims ---- */
+
+#define WORDS_OF_ROW(P, from, event, to, why) #P ": " #event " -> " #to ", " why,
+#define WORDS_OF_TABLE(TABLE, member, type, P)                                                    \
+    static const char *const member##_words[] = {BW_SITE_##TABLE##_ROWS(WORDS_OF_ROW, P)};
+BW_SITE_TABLE_LIST(WORDS_OF_TABLE)
+
+static uint32_t count_missing(const char *const *words, size_t count, uint32_t taken)
+{
+    uint32_t missing = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if ((taken >> i & 1) == 0) {
+            print_message("never taken: %s\n", words[i]);
+            missing++;
+        }
+    return missing;
+}
+
+static void assert_all_rows_taken(void)
+{
+    uint32_t rows = 0;
+    uint32_t missing = 0;
+
+#define COUNT_MISSING(TABLE, member, type, P)                                                     \
+    rows += sizeof member##_words / sizeof member##_words[0];                                     \
+    missing += count_missing(member##_words, sizeof member##_words / sizeof member##_words[0],    \
+                             rows_taken[BW_SITE_TABLE_##TABLE]);
+    BW_SITE_TABLE_LIST(COUNT_MISSING)
+#undef COUNT_MISSING
+    print_message("%u of %u rows taken\n", (unsigned)(rows - missing), (unsigned)rows);
+    assert_int_equal(missing, 0);
+}
+
+static int tell_where(void **state)
+{
+    (void)state;
+    if (tried != NULL)
+        tell_step(tried_in, tried);
+    return 0;
+}
+
+static void everything_may_come_in_each_state(void **state)
+{
+    static struct place begin_at;
+    static struct world serving;
+    struct bw_site_memory memories[] = {{0}, held, held, held};
+
+    (void)state;
+    memories[2].boot_id = last_boot;
+    memories[3].given_back = true;
+    places = calloc(STATES_MAX, sizeof *places);
+    assert_non_null(places);
+    for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
+        begin_here(&begin_at, &memories[i], 100000);
+        walk(&begin_at);
+    }
+    begin_serving(&serving);
+    serving.site.limits = begin_at.site.limits;
+    begin_at = (struct place){.site = serving.site, .now_ms = serving.now_ms};
+    walk(&begin_at);
+    free(places);
+    tried = NULL;
+    print_message("%u states, %lu steps\n", (unsigned)state_count, (unsigned long)step_count);
+    assert_in_range(state_count, 5000, UINT32_MAX);
+    assert_all_rows_taken();
+    for (int kind = BW_ORDER_NONE; kind <= BW_ORDER_LET_GO; kind++)
+        assert_int_equal(given[kind], (1u << (BW_TENURE_STUCK + 1)) - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(everything_may_come_in_each_state, tell_where),
+    };
+
+    return cmocka_run_group_tests_name("site_walk", tests, NULL, NULL);
+}

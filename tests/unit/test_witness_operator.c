@@ -1,0 +1,674 @@
+/* machine/witness_operator: what operators order: who may change something, plans that leave nothing behind,
+ * specs judged together and committed one after the other, and the feature level (3.9, 4, 5.3). */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <breakwater/machine/witness_operator.h>
+
+#include "witness_rig.h"
+
+#define ITEMS RIG_GROUPS
+
+/* An operator's specs, and what is wrong with them. */
+struct order {
+    struct bw_apply apply;
+    struct bw_apply_item items[ITEMS];
+    char problems[2048];
+};
+
+static void order_begin(const struct rig *rig, struct order *order, const char *const *names)
+{
+    *order = (struct order){.apply = {.by = "operator/anna"}};
+    order->apply.items = order->items;
+    for (size_t i = 0; names[i] != NULL; i++) {
+        struct bw_spec *spec = &order->items[order->apply.count++].spec;
+
+        *spec = rig->groups[0].spec;
+        (void)snprintf(spec->name, sizeof spec->name, "%s", names[i]);
+    }
+}
+
+static void note_problem(void *user, const char *path, const char *text)
+{
+    struct order *order = user;
+    const size_t used = strlen(order->problems);
+
+    (void)snprintf(order->problems + used, sizeof order->problems - used, "%s: %s\n", path, text);
+}
+
+static size_t judge(const struct rig *rig, struct order *order)
+{
+    order->problems[0] = '\0';
+    return bw_apply_judge(
+        &rig->machine, &order->apply,
+        &(struct bw_apply_problems){.user = order, .add = note_problem});
+}
+
+/* Judged and begun. */
+static void order_give(struct rig *rig, struct order *order)
+{
+    assert_int_equal(judge(rig, order), 0);
+    forget(rig);
+    bw_apply_begin(&rig->machine, &order->apply);
+}
+
+static void assert_refuses(const struct rig *rig, struct order *order, const char *problem)
+{
+    assert_int_equal(judge(rig, order), 1);
+    if (strstr(order->problems, problem) == NULL)
+        fail_msg("%s", order->problems);
+}
+
+static void begin(struct rig *rig)
+{
+    rig_begin(rig);
+    lead(rig, 2);
+    settle(rig);
+    forget(rig);
+}
+
+/* What it reports of the service, which is fresh. */
+static void report(struct rig *rig, const char *site, enum bw_service service)
+{
+    struct caller caller;
+
+    make_sync(rig, &caller);
+    (void)strcpy(caller.call.site, site);
+    (void)strcpy(caller.sync.site, site);
+    rig->now_ms += 100;
+    caller.call.received = rig_now(rig);
+    caller.sync.number = rig->now_ms;
+    caller.group.renew_epoch = 0;
+    caller.group.report = (struct bw_report){.service = service};
+    give(rig, BW_WITNESS_EVENT_SYNC, &caller);
+    forget(rig);
+}
+
+/* ---- who may ---------------------------------------------------------------------------------- */
+
+static void only_a_leader_of_a_known_cluster_changes_anything(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    rig_open(&rig);
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_TOO_EARLY);
+    lead(&rig, 2); /* not even then */
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_TOO_EARLY);
+    rig_begin(&rig);
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_LEADERLESS);
+    rig.leader = 2;
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_FOLLOWS);
+    rig.leader = 1; /* itself, and it may not act yet */
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_LEADERLESS);
+    lead(&rig, 2);
+    assert_int_equal(bw_witness_machine_standing(&rig.machine), BW_WITNESS_MAY_CHANGE);
+}
+
+/* ---- moves ------------------------------------------------------------------------------------ */
+
+static void a_plan_leaves_nothing_behind(void **state)
+{
+    const struct bw_wish asked = {.kind = BW_WISH_SWITCHOVER, .to = "dc-a", .timeout_ms = 20000};
+    const struct bw_wish planned = {
+        .kind = BW_WISH_FORCE_RELEASE, .to = "dc-a", .epoch = 1, .holder_is_off = true};
+    static struct bw_decision decision;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_grant(&rig);
+    lead(&rig, 2);
+    settle(&rig);
+    rig.watches[0].wish = asked;
+    rig.watches[0].wish_since = rig_now(&rig);
+    rig.now_ms += 100;
+    if (bw_witness_machine_plan(&rig.machine, 0, &planned, &decision, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    assert_true(decision.gate_count > 0);
+    assert_string_equal(rig.watches[0].wish.to, "dc-a");
+    assert_int_equal(rig.watches[0].wish.timeout_ms, 20000);
+    assert_int_equal(rig.watches[0].wish_since.boot_ns, (rig.now_ms - 100) * MS);
+    assert_false(bw_witness_machine_is_unsettled(&rig.machine));
+    assert_asks_not(&rig, "SUBMIT:");
+}
+
+static void what_is_asked_for_is_decided_about_at_once(void **state)
+{
+    const struct bw_wish asked = {
+        .kind = BW_WISH_FORCE_RELEASE, .to = "dc-a", .epoch = 1, .holder_is_off = true};
+    const struct bw_wish stale = {
+        .kind = BW_WISH_FORCE_RELEASE, .to = "dc-a", .epoch = 9, .holder_is_off = true};
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    rig_begin(&rig);
+    rig_grant(&rig);
+    lead(&rig, 2);
+    settle(&rig);
+    assert_int_not_equal(bw_witness_machine_ask(&rig.machine, 0, &stale, &diag), BW_OK);
+    assert_false(bw_witness_machine_is_unsettled(&rig.machine));
+    if (bw_witness_machine_ask(&rig.machine, 0, &asked, &diag) != BW_OK)
+        fail_msg("%s", diag.text);
+    settle(&rig);
+}
+
+static void a_plan_says_what_would_be_refused(void **state)
+{
+    const struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "nowhere", .timeout_ms = 5000};
+    static struct bw_decision decision;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    assert_int_not_equal(bw_witness_machine_plan(&rig.machine, 0, &wish, &decision, &diag), BW_OK);
+    assert_string_not_equal(diag.text, "");
+    assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
+}
+
+/* ---- specs: what is judged -------------------------------------------------------------------- */
+
+static void what_is_as_wanted_is_not_proposed(void **state)
+{
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    order_give(&rig, &order);
+    assert_string_equal(rig.log, "APPLIED:0 ");
+    assert_ptr_equal(rig.applied, &order.apply);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    assert_int_equal(order.items[0].index, 0);
+    assert_int_equal(bw_apply_result(&order.apply), BW_OK);
+}
+
+static void one_after_the_other_is_committed_and_signed(void **state)
+{
+    const char *const names[] = {"harbor", "registry", "mail", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    order.items[2].spec.max_lag_ms = 7000;
+    order_give(&rig, &order);
+    assert_int_equal(rig.request_count, 1); /* harbor stays, mail waits */
+    assert_string_equal(rig.commands[0].group, "registry");
+    assert_string_equal(rig.commands[0].by, "operator/anna");
+    assert_asks_not(&rig, "APPLIED:");
+    end_request(&rig, BW_OK);
+    assert_int_equal(order.items[1].index, rig.index);
+    while (rig.request_count > 0)
+        end_request(&rig, BW_OK);
+    assert_ptr_equal(rig.applied, &order.apply);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    assert_int_equal(order.items[1].outcome, BW_APPLY_CREATED);
+    assert_int_equal(order.items[2].outcome, BW_APPLY_CREATED);
+    assert_true(order.items[2].index > order.items[1].index);
+    assert_int_equal(rig.groups[2].spec.max_lag_ms, 7000);
+    assert_int_equal(bw_apply_result(&order.apply), BW_OK);
+}
+
+static void what_the_log_would_refuse_is_said_before_anything_is_proposed(void **state)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig_grant(&rig);
+    order_begin(&rig, &order, names);
+    (void)strcpy(order.items[0].spec.sites[0].name, "dc-c"); /* dc-a holds it */
+    assert_refuses(&rig, &order,
+                   "groups[0]: dc-a holds harbor and cannot leave it; switch over first\n");
+    order_begin(&rig, &order, names);
+    order.items[0].spec.max_lag_ms = 1;
+    (void)strcpy(order.items[0].initial_primary, "dc-b");
+    assert_refuses(&rig, &order, "initial_primary: harbor was granted before");
+    order_begin(&rig, &order, names);
+    order.items[0].spec.renew_interval_ms = 4000; /* longer than the open epoch bears */
+    order.items[0].spec.lease_ttl_ms = 60000;
+    assert_refuses(&rig, &order, "groups[0]: the new timings do not fit the terms of the open "
+                                 "epoch 1 (lease_ttl 15000 ms, fence_timeout 5000 ms)");
+    assert_asks_not(&rig, "SUBMIT:");
+}
+
+static void nobody_is_named_first_primary_while_another_site_runs_it(void **state)
+{
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    (void)strcpy(order.items[0].initial_primary, "dc-a");
+    assert_int_equal(judge(&rig, &order), 0);
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    assert_refuses(&rig, &order, "initial_primary: dc-b says that harbor runs there already\n");
+    report(&rig, "dc-b", BW_SERVICE_STOPPED);
+    report(&rig, "dc-a", BW_SERVICE_STARTED); /* it is the one */
+    assert_int_equal(judge(&rig, &order), 0);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_CHANGED);
+}
+
+static void more_groups_than_there_is_room_for_are_refused_together(void **state)
+{
+    const char *const names[] = {"a", "b", "c", "d", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    assert_refuses(&rig, &order, "groups: 5 groups would be more than 4\n");
+    order.apply.count--; /* and harbor: as many as there is room for */
+    assert_int_equal(judge(&rig, &order), 0);
+}
+
+/* ---- what a group keeps until somebody changes it again ----------------------------------------
+ */
+
+static enum bw_err judge_change(const struct rig *rig, const struct bw_command *command,
+                                const char *says)
+{
+    static struct bw_group_change change;
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    change.command = *command;
+    err = bw_witness_machine_judge_change(&rig->machine, 0, &change, &diag);
+    if (err != BW_OK && strstr(diag.text, says) == NULL)
+        fail_msg("%s", diag.text);
+    return err;
+}
+
+/* 3.9: whoever holds it is let go first; the same judgement as the log's, in words. */
+static void a_change_that_the_state_would_not_take_is_refused_in_words(void **state)
+{
+    const struct bw_command pause = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_PAUSED};
+    const struct bw_command watch = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_OBSERVE};
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE};
+    const struct bw_command close = {.kind = BW_COMMAND_CLOSE, .group = "harbor", .epoch = 1};
+    struct bw_command of = {.kind = BW_COMMAND_MAINTENANCE, .duration_ms = BW_MAINTENANCE_MS_MAX};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    assert_int_equal(judge_change(&rig, &delete, ""), BW_OK);
+    rig_grant(&rig);
+    assert_int_equal(judge_change(&rig, &pause, ""), BW_OK);
+    assert_int_equal(judge_change(&rig, &watch, ""), BW_OK);
+    assert_int_equal(judge_change(&rig, &delete, "`breakwater mode harbor observe` lets it go"),
+                     BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
+    assert_non_null(apply(&rig, &close).rule);
+    assert_int_equal(judge_change(&rig, &watch, "is being closed; wait for its end"),
+                     BW_ERR_REFUSED);
+    assert_int_equal(judge_change(&rig, &delete, "is held by"), BW_ERR_REFUSED);
+
+    rig.groups[0].spec.mode = BW_MODE_PAUSED;
+    assert_int_equal(judge_change(&rig, &pause, "is paused already"), BW_ERR_EXISTS);
+    of.duration_ms++;
+    assert_int_equal(judge_change(&rig, &of, "720h at most"), BW_ERR_INVALID);
+    of.duration_ms = 0;
+    assert_int_equal(judge_change(&rig, &of, "harbor is in no maintenance"), BW_ERR_EXISTS);
+    rig.groups[0].group_maintenance_ms = 1;
+    assert_int_equal(judge_change(&rig, &of, ""), BW_OK);
+    (void)strcpy(of.site, "dc-a");
+    assert_int_equal(judge_change(&rig, &of, "dc-a is in no maintenance for harbor"),
+                     BW_ERR_EXISTS);
+    (void)strcpy(of.site, "nosuch");
+    assert_int_equal(judge_change(&rig, &of, "nosuch is no site of harbor"), BW_ERR_NOT_FOUND);
+    assert_int_equal(rig.request_count, 0);
+}
+
+static void a_change_is_bound_to_the_version_that_was_looked_at(void **state)
+{
+    static struct bw_group_change change;
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    change = (struct bw_group_change){
+        .command = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_PAUSED}};
+    change.command.spec_version = rig.groups[0].spec_version + 1;
+    assert_int_equal(bw_witness_machine_change(&rig.machine, 0, &change, NULL, &diag),
+                     BW_ERR_STALE);
+    assert_int_equal(rig.request_count, 0);
+    change.command.spec_version = rig.groups[0].spec_version;
+    assert_int_equal(bw_witness_machine_change(&rig.machine, 0, &change, NULL, &diag), BW_OK);
+    assert_int_equal(rig.request_count, 1);
+    end_request(&rig, BW_OK);
+    assert_int_equal(rig.groups[0].spec.mode, BW_MODE_PAUSED);
+}
+
+/* Granted to dc-a, and let go. */
+static void begin_let_go(struct rig *rig)
+{
+    const struct bw_command observe = {
+        .kind = BW_COMMAND_SET_MODE, .group = "harbor", .mode = BW_MODE_OBSERVE};
+
+    begin(rig);
+    rig_grant(rig);
+    assert_non_null(apply(rig, &observe).rule);
+    forget(rig);
+}
+
+/* 3.9: an order that no longer speaks of the let-go would have the service stopped at a site that
+ * has not heard of it yet: until that has said so, or no lease of its epoch can live. */
+static void nothing_follows_a_let_go_before_its_site_has_let_go(void **state)
+{
+    const struct bw_command delete = {.kind = BW_COMMAND_DELETE};
+    const struct bw_command automatic = {.kind = BW_COMMAND_SET_MODE, .mode = BW_MODE_AUTO};
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_let_go(&rig);
+    assert_int_equal(judge_change(&rig, &delete, "dc-a has not let harbor go yet"), BW_ERR_BUSY);
+    assert_int_equal(judge_change(&rig, &automatic, "dc-a has not let harbor go yet"), BW_ERR_BUSY);
+    order_begin(&rig, &order, names);
+    order.items[0].spec.mode = BW_MODE_AUTO;
+    assert_refuses(&rig, &order, "groups[0]: dc-a has not let harbor go yet");
+
+    rig.now_ms += 24u * 3600 * 1000; /* no lease lives so long */
+    assert_int_equal(judge_change(&rig, &delete, ""), BW_OK);
+    assert_int_equal(judge_change(&rig, &automatic, ""), BW_OK);
+    assert_int_equal(judge(&rig, &order), 0);
+}
+
+/* I1: nobody speaks for a site that has left the spec. What serves there would serve beside the
+ * next grant. */
+static void a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence(void **state)
+{
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin_let_go(&rig);
+    order_begin(&rig, &order, names);
+    (void)strcpy(order.items[0].spec.sites[1].name, "dc-c"); /* in place of dc-b */
+    assert_refuses(
+        &rig, &order,
+        "groups[0]: dc-b leaves harbor, and is not seen to have stopped it"); /* silent */
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    assert_refuses(&rig, &order,
+                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+    report(&rig, "dc-b", BW_SERVICE_UNKNOWN);
+    assert_refuses(&rig, &order,
+                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+    (void)strcpy(order.items[0].initial_primary,
+                 "dc-a"); /* a person's word, unless it says otherwise */
+    assert_int_equal(judge(&rig, &order), 0);
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    assert_refuses(&rig, &order, "initial_primary: dc-b says that harbor runs there already");
+    order.items[0].initial_primary[0] = '\0';
+    report(&rig, "dc-b", BW_SERVICE_STOPPED);
+    assert_int_equal(judge(&rig, &order), 0);
+}
+
+/* A name that was misspelt in a new group is nobody's. */
+static void a_site_that_was_never_heard_leaves_a_group_that_was_never_granted(void **state)
+{
+    const char *const names[] = {"harbor", NULL};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    order_begin(&rig, &order, names);
+    (void)strcpy(order.items[0].spec.sites[1].name, "dc-c");
+    assert_int_equal(judge(&rig, &order), 0);
+    report(&rig, "dc-b", BW_SERVICE_STARTED);
+    assert_refuses(&rig, &order,
+                   "groups[0]: dc-b leaves harbor, and is not seen to have stopped it");
+}
+
+/* ---- specs: what becomes of them -------------------------------------------------------------- */
+
+/* Two changes; the first is on its way. */
+static void change_two(struct rig *rig, struct order *order)
+{
+    const char *const names[] = {"harbor", "registry", NULL};
+
+    begin(rig);
+    order_begin(rig, order, names);
+    order->items[0].spec.max_lag_ms = 7000;
+    order_give(rig, order);
+    assert_int_equal(rig->request_count, 1);
+}
+
+static void a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is(void **state)
+{
+    struct bw_command other = {.kind = BW_COMMAND_SET_MODE, .group = "harbor", .mode = BW_MODE_PAUSED};
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    assert_non_null(apply(&rig, &other).rule); /* it came first */
+    end_request(&rig, BW_OK);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_FAILED);
+    assert_int_equal(order.items[0].err, BW_ERR_STALE);
+    assert_int_not_equal(rig.groups[0].spec.max_lag_ms, 7000);
+    while (rig.request_count > 0)
+        end_request(&rig, BW_OK); /* the rest goes on */
+    assert_int_equal(order.items[1].outcome, BW_APPLY_CREATED);
+    assert_int_equal(bw_apply_result(&order.apply), BW_ERR_STALE);
+}
+
+static void a_leader_that_is_none_any_more_sends_the_rest_to_nobody(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    happen(&rig, BW_WITNESS_EVENT_NOT_LEADING);
+    assert_asks_not(&rig, "APPLIED:");
+    end_request(&rig, BW_ERR_UNKNOWN);
+    assert_ptr_equal(rig.applied, &order.apply);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNKNOWN); /* it may commit yet */
+    assert_int_equal(order.items[1].outcome, BW_APPLY_NOT_SENT);
+    assert_int_equal(order.items[1].err, BW_ERR_NOT_LEADER);
+    assert_int_equal(bw_apply_result(&order.apply), BW_ERR_UNKNOWN);
+}
+
+static void what_was_committed_is_known_although_the_rest_is_not(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    rig.err = BW_ERR_LIMIT; /* the log takes no more */
+    end_request(&rig, BW_OK);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_CHANGED);
+    assert_true(order.items[0].index > 0);
+    assert_int_equal(order.items[1].outcome, BW_APPLY_NOT_SENT);
+    assert_int_equal(bw_apply_result(&order.apply), BW_ERR_UNKNOWN);
+}
+
+static void applied_again_only_what_is_missing_is_proposed(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    rig.err = BW_ERR_LIMIT;
+    end_request(&rig, BW_OK);
+    rig.err = BW_OK;
+    rig.request_count = 0;
+    order_give(&rig, &order);
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNCHANGED);
+    assert_int_equal(rig.request_count, 1);
+    assert_string_equal(rig.commands[0].group, "registry");
+}
+
+static void who_closes_ends_what_was_begun(void **state)
+{
+    struct order order;
+    struct rig rig;
+
+    (void)state;
+    change_two(&rig, &order);
+    bw_witness_machine_close(&rig.machine);
+    forget(&rig);
+    end_request(&rig, BW_ERR_CANCELED);
+    assert_string_equal(rig.log, "APPLIED:0 ");
+    assert_int_equal(order.items[0].outcome, BW_APPLY_UNKNOWN);
+    assert_int_equal(order.items[1].outcome, BW_APPLY_NOT_SENT);
+}
+
+/* ---- the feature level ------------------------------------------------------------------------ */
+
+static const struct bw_level_party *party(const struct bw_level_party *parties, size_t count,
+                                          enum bw_level_kind kind, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (parties[i].kind == kind && strcmp(parties[i].name, name) == 0)
+            return &parties[i];
+    fail_msg("%s is not among them", name);
+    return NULL;
+}
+
+static void everybody_is_asked_once_and_counts_by_the_least_that_it_knows(void **state)
+{
+    const struct bw_command other = {.kind = BW_COMMAND_SET_SPEC, .group = "mail"};
+    const uint32_t levels[] = {0, 5, 0};
+    struct bw_level_party parties[16];
+    struct bw_command mail = other;
+    struct caller caller;
+    struct rig rig;
+    size_t count;
+
+    (void)state;
+    begin(&rig);
+    mail.spec = rig.groups[0].spec;
+    (void)strcpy(mail.spec.name, "mail");
+    assert_non_null(apply(&rig, &mail).rule);
+    make_sync(&rig, &caller);
+    caller.sync.feature_level = 3;
+    caller.sync.guard_level = 2;
+    caller.group.renew_epoch = 0;
+    give(&rig, BW_WITNESS_EVENT_SYNC, &caller); /* of harbor, not of mail */
+
+    assert_true(bw_witness_machine_parties_max(&rig.machine) <= 16);
+    count = bw_witness_machine_parties(&rig.machine, levels, parties);
+    assert_int_equal(count, 3 + 2 + 2);
+    assert_int_equal(party(parties, count, BW_LEVEL_WITNESS, "w1")->level, BW_FEATURE_LEVEL_NEWEST);
+    assert_int_equal(party(parties, count, BW_LEVEL_WITNESS, "w2")->level, 5);
+    assert_int_equal(party(parties, count, BW_LEVEL_WITNESS, "w3")->level, 0);
+    assert_int_equal(party(parties, count, BW_LEVEL_AGENT, "dc-a")->level, 3);
+    assert_int_equal(party(parties, count, BW_LEVEL_GUARD, "dc-a")->level, 2);
+    assert_int_equal(party(parties, count, BW_LEVEL_AGENT, "dc-b")->level, 0);
+
+    (void)strcpy(caller.group.name, "mail"); /* by an agent that is older */
+    caller.sync.number++;
+    caller.sync.feature_level = 2;
+    caller.sync.guard_level = 1;
+    give(&rig, BW_WITNESS_EVENT_SYNC, &caller);
+    count = bw_witness_machine_parties(&rig.machine, levels, parties);
+    assert_int_equal(party(parties, count, BW_LEVEL_AGENT, "dc-a")->level, 2);
+    assert_int_equal(party(parties, count, BW_LEVEL_GUARD, "dc-a")->level, 1);
+}
+
+static const struct bw_level_party alone = {
+    .kind = BW_LEVEL_WITNESS, .name = "w1", .level = BW_FEATURE_LEVEL_NEWEST};
+
+static void a_level_is_raised_by_one_and_only_where_it_is_still_wanted(void **state)
+{
+    struct bw_level_order order = {.to = BW_FEATURE_LEVEL_NEWEST, .by = "operator/anna", .text = "new"};
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig.machine.cluster.feature_level = BW_FEATURE_LEVEL_NEWEST;
+    assert_int_equal(bw_witness_machine_raise_level(&rig.machine, &alone, 1, &order, &diag),
+                     BW_ERR_EXISTS); /* it is the newest */
+    rig.machine.cluster.feature_level = BW_FEATURE_LEVEL_NEWEST - 1; /* as an older one founded it */
+    order.to = BW_FEATURE_LEVEL_NEWEST + 1;
+    assert_int_equal(bw_witness_machine_raise_level(&rig.machine, &alone, 1, &order, &diag),
+                     BW_ERR_STALE);
+    assert_int_equal(bw_witness_machine_judge_level(&rig.machine, &alone, 1, &order, &diag),
+                     BW_ERR_STALE);
+    assert_int_equal(bw_witness_machine_judge_level(&rig.machine, &alone, 1, NULL, &diag), BW_OK);
+    order.to = BW_FEATURE_LEVEL_NEWEST - 1; /* somebody else has raised it by now */
+    assert_int_equal(bw_witness_machine_judge_level(&rig.machine, &alone, 1, &order, &diag),
+                     BW_ERR_STALE);
+    assert_int_equal(rig.request_count, 0);
+    order.to = BW_FEATURE_LEVEL_NEWEST;
+    assert_int_equal(bw_witness_machine_raise_level(&rig.machine, &alone, 1, &order, &diag), BW_OK);
+    assert_int_equal(rig.request_count, 1);
+    assert_int_equal(rig.commands[0].kind, BW_COMMAND_RAISE_LEVEL);
+    assert_int_equal(rig.commands[0].feature_level, BW_FEATURE_LEVEL_NEWEST);
+    assert_string_equal(rig.commands[0].by, "operator/anna");
+    assert_string_equal(rig.commands[0].text, "new");
+}
+
+static void whoever_was_not_heard_is_named_or_left_out_by_name(void **state)
+{
+    const struct bw_level_party parties[] = {alone, {.kind = BW_LEVEL_AGENT, .name = "dc-b"}};
+    const char *const without[] = {"dc-b"};
+    struct bw_level_order order = {.to = BW_FEATURE_LEVEL_NEWEST, .by = "operator/anna", .text = ""};
+    struct bw_diag diag = {0};
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    rig.machine.cluster.feature_level = BW_FEATURE_LEVEL_NEWEST - 1;
+    assert_int_equal(bw_witness_machine_raise_level(&rig.machine, parties, 2, &order, &diag),
+                     BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "agent dc-b"));
+    assert_int_equal(rig.request_count, 0);
+    order.without = without;
+    order.without_count = 1;
+    assert_int_equal(bw_witness_machine_raise_level(&rig.machine, parties, 2, &order, &diag), BW_OK);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_a_leader_of_a_known_cluster_changes_anything),
+        cmocka_unit_test(a_plan_leaves_nothing_behind),
+        cmocka_unit_test(what_is_asked_for_is_decided_about_at_once),
+        cmocka_unit_test(a_plan_says_what_would_be_refused),
+        cmocka_unit_test(what_is_as_wanted_is_not_proposed),
+        cmocka_unit_test(one_after_the_other_is_committed_and_signed),
+        cmocka_unit_test(what_the_log_would_refuse_is_said_before_anything_is_proposed),
+        cmocka_unit_test(nobody_is_named_first_primary_while_another_site_runs_it),
+        cmocka_unit_test(more_groups_than_there_is_room_for_are_refused_together),
+        cmocka_unit_test(a_group_that_somebody_else_has_changed_meanwhile_stays_as_it_is),
+        cmocka_unit_test(a_change_that_the_state_would_not_take_is_refused_in_words),
+        cmocka_unit_test(a_change_is_bound_to_the_version_that_was_looked_at),
+        cmocka_unit_test(nothing_follows_a_let_go_before_its_site_has_let_go),
+        cmocka_unit_test(a_site_that_may_serve_what_was_let_go_does_not_leave_in_silence),
+        cmocka_unit_test(a_site_that_was_never_heard_leaves_a_group_that_was_never_granted),
+        cmocka_unit_test(a_leader_that_is_none_any_more_sends_the_rest_to_nobody),
+        cmocka_unit_test(what_was_committed_is_known_although_the_rest_is_not),
+        cmocka_unit_test(applied_again_only_what_is_missing_is_proposed),
+        cmocka_unit_test(who_closes_ends_what_was_begun),
+        cmocka_unit_test(everybody_is_asked_once_and_counts_by_the_least_that_it_knows),
+        cmocka_unit_test(a_level_is_raised_by_one_and_only_where_it_is_still_wanted),
+        cmocka_unit_test(whoever_was_not_heard_is_named_or_left_out_by_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
