@@ -44,6 +44,22 @@ static void fail(struct sim_world *world, uint32_t group, uint32_t sites)
              text[1], text[2], text[3]);
 }
 
+void sim_check_overrules(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    world->checks->overruled_serving[group] |= sites & serving_sites(world, group);
+}
+
+/* What has come up where nobody had heard yet; what has ended is the past. */
+static void keep_overruled(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    struct sim_checks *checks = world->checks;
+
+    checks->overruled_serving[group] &= sites;
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if (sim_checks_is_unheard(checks, site, group))
+            sim_check_overrules(world, group, 1u << site);
+}
+
 void sim_check_i1(struct sim_world *world)
 {
     struct sim_checks *checks = world->checks;
@@ -53,6 +69,7 @@ void sim_check_i1(struct sim_world *world)
 
         if (sites == checks->serving[group])
             continue;
+        keep_overruled(world, group, sites);
         checks->serving[group] = sites;
         checks->serving_changed_ns[group] = world->now_ns;
         sim_mix(world, sites);

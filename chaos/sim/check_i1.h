@@ -7,5 +7,7 @@
 void sim_check_i1(struct sim_world *world);
 /* An excuse has ended: an overlap that it covered must be over by now. */
 void sim_check_i1_again(struct sim_world *world);
+/* A person has answered for what serves now at these sites (bits). */
+void sim_check_overrules(struct sim_world *world, uint32_t group, uint32_t sites);
 
 #endif

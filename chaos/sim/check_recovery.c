@@ -11,6 +11,7 @@
 #include <breakwater/core/sync.h>
 
 #include "check_durable.h"
+#include "check_i1.h"
 #include "check_lease.h"
 #include "check_reports.h"
 #include "checks_own.h"
@@ -224,6 +225,7 @@ void sim_check_first_grant(struct sim_process *witness, uint32_t group,
     if (is_overruled) {
         checks->overruled_generation[group] = cluster->generation;
         checks->overruled_epoch[group] = state->epoch + 1;
+        sim_check_overrules(world, group, UINT32_MAX);
     }
     for (uint32_t site = 0; site < sim_machine_count(world); site++) {
         const uint64_t epoch = checks->heard[site][group].epoch;

@@ -146,6 +146,9 @@ struct sim_checks {
     uint64_t generation_max[SIM_SITES_MAX]; /* that its agents have ever named */
     uint64_t overruled_generation[SIM_GROUPS_MAX]; /* whose first grant a person has answered for */
     uint64_t overruled_epoch[SIM_GROUPS_MAX];      /* that one */
+    uint32_t
+        overruled_serving[SIM_GROUPS_MAX]; /* bits: sites where something of before was up then, or
+                                              came up later and unheard, and has not ended since */
     uint64_t recovered_ns; /* the newest time */
     uint64_t obeys_older_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* when a renewal was confirmed by those before */
     /* reports */
@@ -194,14 +197,25 @@ static inline struct sim_committed *sim_committed_at(const struct sim_generation
     return &generation->committed[index - generation->index];
 }
 
-/* Beyond what is promised of this site's service of the group, now. */
-/* A person has answered for what serves at this site, and it has not heard since of the generation in which the
- * group began: what those of before have it do is his (3.8). */
+/* A person has answered for what serves at this site: until it has heard of the generation in which
+ * the group began, and until what has come up before it heard has ended, however long its fence
+ * takes (3.8). */
+static inline bool sim_checks_is_unheard(const struct sim_checks *checks, uint32_t site,
+                                         uint32_t group)
+{
+    return checks->generation_max[site] < checks->overruled_generation[group];
+}
 static inline bool sim_checks_is_answered_for(const struct sim_world *world, uint32_t site,
                                               uint32_t group)
 {
-    return world->checks->generation_max[site] < world->checks->overruled_generation[group];
+    const struct sim_checks *checks = world->checks;
+
+    return sim_checks_is_unheard(checks, site, group) ||
+           ((checks->overruled_serving[group] >> site & 1) != 0 &&
+            sim_service_epoch(sim_site((struct sim_world *)(uintptr_t)world, site), group) <
+                checks->overruled_epoch[group]);
 }
+/* Beyond what is promised of this site's service of the group, now. */
 static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t site,
                                          uint32_t group)
 {
