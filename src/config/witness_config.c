@@ -5,6 +5,7 @@
 
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/members.h>
 
 #include "config_file.h"
 #include "log_level.h"
@@ -17,7 +18,8 @@
 static const struct bw_key member_keys[] = {
     BW_KEY(NAME, "name", MEMBER(name), .required = true, .example = "w1",
            .help = "its name, as in its certificate"),
-    BW_KEY(NUMBER, "id", MEMBER(id), .required = true, .min = 1, .max = UINT32_MAX, .example = "1",
+    BW_KEY(NUMBER, "id", MEMBER(id), .required = true, .min = 1, .max = BW_MEMBERS_ID_MAX,
+           .example = "1",
            .help = "its number in the log; never used again for another witness or an emptied one"),
     BW_KEY(ADDRESS, "address", MEMBER(address), .required = true, .min = 1,
            .example = "w1.example.net:7400", .help = "where agents and people reach it"),

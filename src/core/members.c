@@ -278,6 +278,13 @@ enum bw_err bw_members_judge(const struct bw_roster *roster, const struct bw_ros
                            "id %" PRIu64 " was given before, and the highest is %" PRIu64
                            ": an id is never used twice; give %s the id %" PRIu64,
                            joining->id, roster->id_max, joining->name, roster->id_max + 1);
+    if (joining->id - roster->id_max > BW_MEMBERS_ID_STEP_MAX)
+        return bw_diag_set(diag, BW_ERR_REFUSED,
+                           "id %" PRIu64 " is far above the highest that was given, %" PRIu64
+                           ": an id is never used twice, and at most %d are left out at once; give "
+                           "%s the id %" PRIu64,
+                           joining->id, roster->id_max, BW_MEMBERS_ID_STEP_MAX, joining->name,
+                           roster->id_max + 1);
     for (unsigned i = 0; i < roster->count; i++)
         if (strcmp(roster->members[i].address, joining->address) == 0 ||
             strcmp(roster->members[i].raft, joining->raft) == 0)

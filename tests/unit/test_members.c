@@ -502,9 +502,29 @@ static void a_removal_that_contradicts_the_own_roster_is_not_believed(void **sta
     assert_false(believes(&said, cluster, 2));
 }
 
+/* None is given twice, so that the last one that there can be would leave none to anybody. */
+static void an_id_far_above_the_highest_is_not_taken(void **state)
+{
+    struct bw_roster wanted;
+    struct bw_roster_member joining = witness(UINT32_MAX);
+
+    (void)state;
+    begin(3);
+    assert_int_equal(bw_members_judge(&roster, &joining, &diag), BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text, "give w-1 the id 4"));
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_ERR_REFUSED);
+    assert_int_equal(bw_members_replace(&roster, &facts, "w2", &joining, &wanted, &diag),
+                     BW_ERR_REFUSED);
+    joining = witness(3 + BW_MEMBERS_ID_STEP_MAX + 1);
+    assert_int_equal(bw_members_judge(&roster, &joining, &diag), BW_ERR_REFUSED);
+    joining = witness(3 + BW_MEMBERS_ID_STEP_MAX);
+    assert_int_equal(bw_members_judge(&roster, &joining, &diag), BW_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_id_far_above_the_highest_is_not_taken),
         cmocka_unit_test(nothing_is_done_where_fact_and_wish_agree),
         cmocka_unit_test(one_joins_without_a_vote_and_votes_once_it_has_caught_up),
         cmocka_unit_test(one_change_is_waited_for_before_the_next),

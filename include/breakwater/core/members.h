@@ -16,6 +16,12 @@
 
 #define BW_MEMBERS_LEVEL 2 /* the feature level from which on members change (5.3) */
 
+/* Ids are used up: none is given twice. A file gives none above the first; one that joins comes at
+ * most so far above the highest that was ever given, or whoever holds one certificate would leave
+ * no id to anybody. */
+#define BW_MEMBERS_ID_MAX      1000000000
+#define BW_MEMBERS_ID_STEP_MAX 1000
+
 /* ---- the roster ---- */
 
 struct bw_roster_member {
