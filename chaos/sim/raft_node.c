@@ -76,6 +76,7 @@ static void count_rules(struct sim_node *node)
     count_growth(node, "L20", now->votes_refused, &counted->votes_refused);
     count_growth(node, "L21", now->votes_held + now->stands_refused, &counted->votes_held);
     count_growth(node, "L25", now->votes_lent, &counted->votes_lent);
+    count_growth(node, "L26", now->haste_ignored, &counted->haste_ignored);
     count_growth(node, "L22", now->strangers_dropped, &counted->strangers_dropped);
 }
 

@@ -152,8 +152,11 @@ static bool read_file(const struct bw_cli_command *command, const char *file,
     json_t *document = json_load_file(file, JSON_REJECT_DUPLICATES, &where);
     enum bw_err err = BW_ERR_INVALID;
 
-    if (document == NULL)
-        (void)bw_diag_set(&diag, err, "%s: %s", file, where.text);
+    if (document == NULL && where.line < 1)
+        (void)bw_diag_set(&diag, err, "%s: %s", file, where.text); /* it cannot be opened */
+    else if (document == NULL) /* jansson's own words repeat the file's */
+        (void)bw_diag_set(&diag, err, "%s:%d:%d: it is no JSON text", file, where.line,
+                          where.column);
     else
         err = bw_saved_decode(document, saved, &recovery->cluster, &diag);
     json_decref(document);

@@ -6,6 +6,7 @@
 
 #include <breakwater/base/assert.h>
 #include <breakwater/core/cluster.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/wire/log_entry.h>
 #include <breakwater/wire/snapshot.h>
 
@@ -63,6 +64,10 @@ static enum bw_err apply(void *user, uint64_t index, uint64_t term, const uint8_
     enum bw_err err = bw_log_entry_decode(data, size, &command, diag);
 
     (void)term; /* the state knows none */
+    if (err == BW_OK && index <= cluster->applied_index)
+        err = bw_diag_set(diag, BW_ERR_CORRUPT,
+                          "its snapshot says that entries up to %" PRIu64 " are in it",
+                          cluster->applied_index);
     if (err == BW_OK)
         (void)bw_cluster_apply(cluster, index, &command); /* what it does not take is a no-op */
     return err;
@@ -90,7 +95,7 @@ enum bw_err bw_beginning_make(const struct bw_recovery_found *found, struct bw_c
                               int64_t unix_ms, struct bw_recovery_beginning *out_beginning)
 {
     struct bw_recovery_beginning beginning = {.identity = found->identity,
-                                              .term = found->term + 1,
+                                              .term = bw_counter_term_after(found->term),
                                               .roster = *alone,
                                               .old_generation = cluster->generation};
     enum bw_err err;

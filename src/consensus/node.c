@@ -12,6 +12,7 @@
 #include <breakwater/base/feature_level.h>
 #include <breakwater/consensus/vote_store.h>
 #include <breakwater/consensus/voter.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/os/random.h>
 
 #include "offline.h"
@@ -160,6 +161,15 @@ void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *
         else if (out_status->peer_count < BW_NODE_PEERS_MAX)
             look_at_peer(node, server, &out_status->peers[out_status->peer_count++]);
     }
+}
+
+void bw_node_get_end(const struct bw_raft_node *node, uint64_t *out_term, uint64_t *out_index)
+{
+    struct raft *raft = (struct raft *)(uintptr_t)&node->voter.raft; /* nothing below changes it */
+    const bool is_running = bw_voter_is_running(&node->voter);
+
+    *out_term = is_running ? raft_current_term(raft) : 0;
+    *out_index = is_running ? raft_last_index(raft) : 0;
 }
 
 const struct bw_node_peer *bw_node_peer(const struct bw_node_status *status, uint64_t id)
@@ -459,6 +469,23 @@ static bool has_yet_to_join(struct bw_raft_node *node)
            store.load(store.user, &vote, NULL) == BW_ERR_NOT_FOUND;
 }
 
+/* 3.9: no message of a term above that is believed, so no election is won with it. */
+static enum bw_err check_term(const struct bw_raft_node *node, struct bw_diag *diag)
+{
+    const struct bw_vote_store store = bw_vote_file(
+        (int *)(uintptr_t)&node->dir.fd); /* only read */
+    struct bw_vote vote;
+
+    if (store.load(store.user, &vote, NULL) != BW_OK || vote.term < BW_COUNTER_MAX)
+        return BW_OK; /* what cannot be read is said by the start itself */
+    return bw_diag_set(diag, BW_ERR_CORRUPT,
+                       "data_dir %s: it has promised term %" PRIu64
+                       ", where no elections lead: somebody has made it up; nothing was started. "
+                       "While the others have a leader: %s. Else stop them all, and begin the "
+                       "cluster anew from one: breakwater recover -c FILE",
+                       node->dir.path, vote.term, BW_WITNESS_LOST);
+}
+
 enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
 {
     struct bw_diag why = {0};
@@ -467,6 +494,8 @@ enum bw_err bw_node_start(struct bw_raft_node *node, struct bw_diag *diag)
     int rv;
 
     BW_ASSERT(!node->is_closing && !bw_voter_is_running(&node->voter));
+    if (err == BW_OK)
+        err = check_term(node, diag);
     if (err == BW_OK)
         err = mend(node, diag);
     if (err != BW_OK)

@@ -8,6 +8,7 @@
 #include <raft.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/core/counters.h>
 
 /* libraft, uv_encoding.c: little-endian words of 8 bytes. Preamble: type, header length. */
 #define WORD                  8
@@ -76,6 +77,75 @@ static enum bw_err begin_header(struct bw_raft_frames *frames, struct bw_diag *d
     return BW_OK;
 }
 
+/* ---- terms and indexes ---- */
+
+/* 3.9: Raft takes any higher term, for good. */
+static enum bw_err judge_term(const struct bw_raft_frames *frames, struct bw_diag *diag)
+{
+    const uint64_t term = bw_get_u64le(frames->header);
+
+    if (bw_counter_may_follow(frames->own_term, term, BW_TERM_JUMP_MAX))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_LIMIT,
+                       "term %" PRIu64 ", and this witness is in term %" PRIu64
+                       ": no elections lead there (at most %" PRIu64 " at once, and %" PRIu64
+                       " at all, are believed)",
+                       term, frames->own_term, BW_TERM_JUMP_MAX, BW_COUNTER_MAX);
+}
+
+/* Of a log: nothing in it is of a later term than who has it. */
+static enum bw_err judge_log_term(const struct bw_raft_frames *frames, uint64_t term,
+                                  struct bw_diag *diag)
+{
+    if (term <= bw_get_u64le(frames->header))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_INVALID,
+                       "it says term %" PRIu64 " and speaks of a log of term %" PRIu64,
+                       bw_get_u64le(frames->header), term);
+}
+
+/* The end of a log that this one is to follow, or to vote for. */
+static enum bw_err judge_index(const struct bw_raft_frames *frames, uint64_t index,
+                               struct bw_diag *diag)
+{
+    if (bw_counter_may_follow(frames->own_index, index, BW_INDEX_JUMP_MAX))
+        return BW_OK;
+    return bw_diag_set(diag, BW_ERR_LIMIT,
+                       "index %" PRIu64 ", and this witness's log ends at %" PRIu64
+                       ": no log grows like that (at most %" PRIu64 " at once, and %" PRIu64
+                       " at all, are believed)",
+                       index, frames->own_index, BW_INDEX_JUMP_MAX, BW_COUNTER_MAX);
+}
+
+static uint64_t word(const struct bw_raft_frames *frames, unsigned number)
+{
+    return bw_get_u64le(frames->header + (size_t)number * WORD);
+}
+
+/* libraft, uv_encoding.c: where index and term of the sender's log are, after its term. */
+static enum bw_err judge_log(const struct bw_raft_frames *frames, struct bw_diag *diag)
+{
+    enum bw_err err = BW_OK;
+    unsigned at;
+
+    switch (type_of(frames)) {
+    case RAFT_REQUEST_VOTE:
+        at = 2;
+        break;
+    case RAFT_APPEND_ENTRIES:
+    case RAFT_INSTALL_SNAPSHOT:
+    case RAFT_TIMEOUT_NOW:
+        at = 1;
+        break;
+    default:
+        return BW_OK; /* a result: of its index libraft takes what its own log has */
+    }
+    err = judge_index(frames, word(frames, at), diag);
+    return err == BW_OK ? judge_log_term(frames, word(frames, at + 1), diag) : err;
+}
+
+/* ---- the kinds of message ---- */
+
 /* An entry is never empty: libraft would free what it never allocated. Its length is a multiple of
  * 8: libraft would read the next one from beyond the message. */
 static enum bw_err judge_entries(struct bw_raft_frames *frames, struct bw_diag *diag)
@@ -93,7 +163,10 @@ static enum bw_err judge_entries(struct bw_raft_frames *frames, struct bw_diag *
     for (uint64_t i = 0; i < count; i++) {
         const uint8_t *entry = frames->header + APPEND_BYTES + i * APPEND_ENTRY_BYTES;
         const uint32_t size = bw_get_u32le(entry + WORD + 4);
+        const enum bw_err err = judge_log_term(frames, bw_get_u64le(entry), diag);
 
+        if (err != BW_OK)
+            return err;
         if (size == 0 || size % WORD != 0 || size > BW_RAFT_ENTRY_BYTES_MAX)
             return bw_diag_set(diag, BW_ERR_LIMIT,
                                "an entry of %" PRIu32 " bytes; 8 to %d, in steps of 8, are allowed",
@@ -168,14 +241,16 @@ static enum bw_err judge_snapshot(struct bw_raft_frames *frames, struct bw_diag 
 static enum bw_err end_header(struct bw_raft_frames *frames, struct bw_diag *diag)
 {
     const unsigned type = type_of(frames);
-    enum bw_err err = BW_OK;
+    enum bw_err err = judge_term(frames, diag);
 
-    if (type == RAFT_APPEND_ENTRIES)
+    if (err == BW_OK && type == RAFT_APPEND_ENTRIES)
         err = judge_entries(frames, diag);
-    else if (type == RAFT_INSTALL_SNAPSHOT)
+    else if (err == BW_OK && type == RAFT_INSTALL_SNAPSHOT)
         err = judge_snapshot(frames, diag);
-    else if (type == RAFT_REQUEST_VOTE)
+    else if (err == BW_OK && type == RAFT_REQUEST_VOTE)
         err = judge_vote(frames, diag);
+    if (err == BW_OK)
+        err = judge_log(frames, diag);
     if (err != BW_OK)
         return bw_diag_wrap(diag, err, "%s", messages[type]);
     free(frames->header);

@@ -105,6 +105,23 @@ static void hide_term(struct bw_safe_io *safe, struct raft_request_vote_result *
     safe->counts.terms_hidden++;
 }
 
+/* L26: only whom a leader hands over to asks past that leader, and it hands over to voters. One
+ * that this witness's newest configuration gives no vote may have come by it since; then it is
+ * heard once that leader is not, and nobody's election depends on it before. */
+static void ignore_haste(struct bw_safe_io *safe, raft_id candidate, struct raft_request_vote *vote)
+{
+    const struct raft *raft = safe->io.data;
+
+    if (raft == NULL || !vote->disrupt_leader)
+        return;
+    for (unsigned i = 0; i < raft->configuration.n; i++)
+        if (raft->configuration.servers[i].id == candidate &&
+            raft->configuration.servers[i].role == RAFT_VOTER)
+            return;
+    vote->disrupt_leader = false;
+    safe->counts.haste_ignored++;
+}
+
 /* L15: libraft answers it before it returns, and nothing else. */
 static bool has_old_term(const struct bw_safe_io *safe, const struct raft_message *message)
 {
@@ -120,6 +137,8 @@ void bw_safe_message_correct_received(struct bw_safe_io *safe, struct raft_messa
     if (message->type == RAFT_APPEND_ENTRIES) {
         cut_batch(safe, &message->append_entries);
         cap_commit(safe, &message->append_entries);
+    } else if (message->type == RAFT_REQUEST_VOTE) {
+        ignore_haste(safe, message->server_id, &message->request_vote);
     } else if (message->type == RAFT_REQUEST_VOTE_RESULT) {
         /* L13: with a majority short of disk the first entry of a new leader would be refused, and
          * its step end halfway. The next answers tell the capacity again. */

@@ -1,5 +1,5 @@
 /* safe_message.h - what is wrong with libraft's messages, put right as they leave and arrive: rules
- * L5, L7 and L12..L16 of safe_io.h. Each correction is one that Raft allows at any time. */
+ * L5, L7, L12..L16 and L26 of safe_io.h. Each correction is one that Raft allows at any time. */
 #ifndef BW_CONSENSUS_SAFE_MESSAGE_H
 #define BW_CONSENSUS_SAFE_MESSAGE_H
 

@@ -1,9 +1,12 @@
 #include <breakwater/core/cluster.h>
 
+#include <inttypes.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
+#include <breakwater/core/counters.h>
 #include <breakwater/core/expiry.h>
 
 static const struct bw_group_rule rules[] = {
@@ -247,12 +250,55 @@ static uint32_t longest_wait_ms(const struct bw_cluster *cluster)
 
 static bool has_epochs_left(const struct bw_cluster *cluster)
 {
-    const uint64_t last = UINT64_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS;
+    const uint64_t last = BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS;
 
     for (uint32_t i = 0; i < cluster->group_count; i++)
         if (cluster->groups[i].epoch > last)
             return false;
     return cluster->epoch_floor <= last;
+}
+
+static enum bw_err refuse_saved(struct bw_diag *diag, const char *what, uint64_t value,
+                                uint64_t max)
+{
+    return bw_diag_set(diag, BW_ERR_LIMIT,
+                       "its %s is %" PRIu64 ", and no cluster comes to more than %" PRIu64
+                       ": it was made up",
+                       what, value, max);
+}
+
+/* A lease is an hour at most, and its wait a quarter longer where clocks are as far apart as may
+ * be. */
+#define SAVED_WAIT_MS_MAX (2U * 3600 * 1000)
+
+enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_diag *diag)
+{
+    if (cluster->feature_level > BW_FEATURE_LEVEL_NEWEST)
+        return bw_diag_set(diag, BW_ERR_VERSION,
+                           "it is of feature level %" PRIu32 ", and this release knows %d at most: "
+                           "use the release that has saved it",
+                           cluster->feature_level, BW_FEATURE_LEVEL_NEWEST);
+    if (cluster->election_timeout_ms < BW_ELECTION_TIMEOUT_MS_MIN ||
+        cluster->election_timeout_ms > BW_ELECTION_TIMEOUT_MS_MAX)
+        return bw_diag_set(
+            diag, BW_ERR_LIMIT,
+            "its election timeout is %" PRIu32 " ms, and %d to %d ms are allowed: it was made up",
+            cluster->election_timeout_ms, BW_ELECTION_TIMEOUT_MS_MIN, BW_ELECTION_TIMEOUT_MS_MAX);
+    if (cluster->applied_index >= BW_COUNTER_MAX)
+        return refuse_saved(diag, "index", cluster->applied_index, BW_COUNTER_MAX - 1);
+    if (cluster->generation >= BW_COUNTER_MAX)
+        return refuse_saved(diag, "generation", cluster->generation, BW_COUNTER_MAX - 1);
+    if (!has_epochs_left(cluster))
+        return bw_diag_set(diag, BW_ERR_LIMIT,
+                           "an epoch in it is above all that a cluster comes to (%" PRIu64
+                           "): it was made up",
+                           BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS);
+    if (longest_wait_ms(cluster) > SAVED_WAIT_MS_MAX)
+        return bw_diag_set(diag, BW_ERR_LIMIT,
+                           "by it a lease of %" PRIu32 " ms would have to be waited for, and %u ms "
+                           "is the longest there is: it was made up",
+                           longest_wait_ms(cluster), SAVED_WAIT_MS_MAX);
+    return BW_OK;
 }
 
 enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, int64_t unix_ms,
@@ -265,9 +311,11 @@ enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, 
         return BW_ERR_REFUSED;
     if (unix_ms < BW_RECOVERY_UNIX_MS_MIN)
         return BW_ERR_INVALID;
-    if (!has_epochs_left(cluster))
+    if (last_index < cluster->applied_index)
+        return BW_ERR_CORRUPT;
+    if (!has_epochs_left(cluster) || last_index >= BW_COUNTER_MAX ||
+        cluster->generation >= BW_COUNTER_MAX || unix_ms >= (int64_t)BW_COUNTER_MAX)
         return BW_ERR_LIMIT;
-    BW_ASSERT(last_index >= cluster->applied_index);
     longest_ms = longest_wait_ms(cluster);
     index = greater(last_index + 1, (uint64_t)unix_ms);
     for (uint32_t i = 0; i < cluster->group_count; i++) {

@@ -22,6 +22,20 @@ static bool parse_port(const char *text, uint16_t *out_port)
     return true;
 }
 
+/* What a terminal or a log would obey: it reaches both. Those of U+0080 to U+009F, in UTF-8, too.
+ */
+static bool has_control(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        const unsigned char byte = (unsigned char)text[i];
+
+        if (byte <= ' ' || byte == 0x7f ||
+            (byte == 0xc2 && i + 1 < size && (unsigned char)text[i + 1] < 0xa0))
+            return true;
+    }
+    return false;
+}
+
 enum bw_err bw_address_parse(const char *text, struct bw_address *out_address, struct bw_diag *diag)
 {
     struct bw_address address;
@@ -36,7 +50,7 @@ enum bw_err bw_address_parse(const char *text, struct bw_address *out_address, s
         size = 0; /* a bare IPv6 address: where it ends and the port begins is a guess */
     }
     if (size == 0 || size > BW_ADDRESS_MAX || memchr(host, '/', size) != NULL ||
-        !parse_port(colon + 1, &address.port))
+        has_control(host, size) || !parse_port(colon + 1, &address.port))
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "\"%s\" is not HOST:PORT (like w1.example.net:7400, 192.0.2.1:7400 or "
                            "[2001:db8::1]:7400)",
@@ -45,6 +59,13 @@ enum bw_err bw_address_parse(const char *text, struct bw_address *out_address, s
     address.host[size] = '\0';
     *out_address = address;
     return BW_OK;
+}
+
+bool bw_address_is_valid(const char *text)
+{
+    struct bw_address address;
+
+    return bw_address_parse(text, &address, NULL) == BW_OK;
 }
 
 bool bw_address_is_numeric(const struct bw_address *address,

@@ -61,7 +61,7 @@ static void note(struct bw_program *program, const struct bw_applicant *said, co
     if (is_new)
         bw_log_info(&program->log, "members.asks_to_join",
                     "name=%s id=%" PRIu64 " raft=%s version=%s next=%s", said->member.name,
-                    said->member.id, said->member.raft, bw_log_quote(said->version),
+                    said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
                     bw_log_quote(text));
 }
 
@@ -72,13 +72,6 @@ static bool read_id(const json_t *body, const char *key, struct bw_id *out_id)
     const char *text = json_string_value(json_object_get(body, key));
 
     return text != NULL && bw_id_parse(text, out_id) && !bw_id_is_none(*out_id);
-}
-
-static bool is_address(const char *text)
-{
-    struct bw_address address;
-
-    return bw_address_parse(text, &address, NULL) == BW_OK;
 }
 
 static bool read_applicant(const json_t *body, const char *name, struct bw_applicant *out,
@@ -97,9 +90,9 @@ static bool read_applicant(const json_t *body, const char *name, struct bw_appli
            read_id(body, "incarnation", &member->incarnation) &&
            read_id(body, "cluster_id", out_cluster_id) &&
            bw_json_read_text(body, "address", member->address, sizeof member->address) &&
-           is_address(member->address) &&
+           bw_address_is_valid(member->address) &&
            bw_json_read_text(body, "raft", member->raft, sizeof member->raft) &&
-           is_address(member->raft) &&
+           bw_address_is_valid(member->raft) &&
            bw_json_read_text(body, "failure_domain", member->failure_domain,
                              sizeof member->failure_domain) &&
            (member->failure_domain[0] == '\0' || bw_name_is_valid(member->failure_domain)) &&

@@ -12,6 +12,7 @@
 
 #include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
+#include <breakwater/net/address.h>
 #include <breakwater/witness/json.h>
 
 #define EVERY_MS            2000
@@ -37,7 +38,8 @@ static void hear_of(struct bw_program *program, const json_t *member)
         bw_json_read_text(member, "name", config.name, sizeof config.name) &&
         bw_json_read_text(member, "address", config.address, sizeof config.address) &&
         bw_json_read_text(member, "raft", config.raft, sizeof config.raft) &&
-        bw_name_is_valid(config.name))
+        bw_name_is_valid(config.name) && bw_address_is_valid(config.address) &&
+        bw_address_is_valid(config.raft))
         bw_directory_hear(program, &config);
 }
 

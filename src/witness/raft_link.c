@@ -317,6 +317,13 @@ static void on_ready(struct bw_tls_stream *stream, void *user)
 
 /* ---- what passes ---- */
 
+static enum bw_err judge_messages(struct link *link, const uint8_t *data, size_t size,
+                                  struct bw_diag *diag)
+{
+    bw_node_get_end(link->program->node, &link->frames.own_term, &link->frames.own_index);
+    return bw_raft_frames_take(&link->frames, data, size, diag);
+}
+
 static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t size, void *user)
 {
     struct link *link = user;
@@ -333,7 +340,7 @@ static void on_data(struct bw_tls_stream *stream, const uint8_t *data, size_t si
     /* No message comes in over a dialed link; the transport closes one on which something does. */
     if (link->peer != 0 && hear_words(link, data, size))
         return;
-    if (link->peer == 0 && bw_raft_frames_take(&link->frames, data, size, &diag) != BW_OK) {
+    if (link->peer == 0 && judge_messages(link, data, size, &diag) != BW_OK) {
         refuse_message(link, diag.text);
         bw_tls_stream_close(stream, BW_ERR_INVALID, diag.text);
         return;

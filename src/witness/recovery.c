@@ -155,7 +155,12 @@ enum bw_err bw_witness_recovery_prepare(struct bw_witness_recovery *recovery, in
         return bw_diag_set(diag, err,
                            "this machine's clock is wrong (it says a time before this program was "
                            "written): set it first");
-    return err == BW_OK ? BW_OK : bw_diag_set(diag, err, "its epochs are used up");
+    if (err == BW_ERR_CORRUPT)
+        return bw_diag_set(diag, err,
+                           "what it has applied is more than its log holds: it is damaged");
+    return err == BW_OK
+               ? BW_OK
+               : bw_diag_set(diag, err, "its epochs, its indexes or its generations are used up");
 }
 
 enum bw_err bw_witness_recovery_write(struct bw_witness_recovery *recovery, struct bw_diag *diag)

@@ -6,7 +6,9 @@
 #include <openssl/evp.h>
 
 #include <breakwater/base/bytes.h>
+#include <breakwater/base/name.h>
 #include <breakwater/consensus/roll.h>
+#include <breakwater/net/address.h>
 #include <breakwater/wire/snapshot.h>
 
 #define SCHEMA "breakwater.snapshot/v1"
@@ -104,11 +106,25 @@ static bool is_beside_its_state(const json_t *document, const struct bw_cluster 
                (json_int_t)cluster->applied_index;
 }
 
+/* They are dialed, and what comes of it is printed. */
+static bool is_reachable(const struct bw_roster *roster)
+{
+    for (unsigned i = 0; roster->id_max != 0 && i < roster->count; i++) {
+        const struct bw_roster_member *member = &roster->members[i];
+
+        if (!bw_address_is_valid(member->address) || !bw_address_is_valid(member->raft) ||
+            (member->failure_domain[0] != '\0' && !bw_name_is_valid(member->failure_domain)))
+            return false;
+    }
+    return true;
+}
+
 static bool decode_roster(const char *text, struct bw_roster *out_roster)
 {
     size_t size = 0;
     uint8_t *bytes = decode_bytes(text, &size);
-    const bool is_good = bytes != NULL && bw_roster_decode(bytes, size, out_roster);
+    const bool is_good = bytes != NULL && bw_roster_decode(bytes, size, out_roster) &&
+                         is_reachable(out_roster);
 
     free(bytes);
     return is_good;
@@ -126,11 +142,16 @@ enum bw_err bw_saved_decode(const json_t *document, struct bw_saved *out_saved,
     enum bw_err err;
 
     if (strcmp(text_of(document, "schema"), SCHEMA) != 0 || term < 1 ||
-        !bw_copy_text(saved.witness, sizeof saved.witness, text_of(document, "witness")))
+        !bw_copy_text(saved.witness, sizeof saved.witness, text_of(document, "witness")) ||
+        !bw_name_is_valid(saved.witness))
         return bw_diag_set(diag, BW_ERR_INVALID, "it is no saved state of this version");
     if (!decode_roster(text_of(document, "members"), &saved.roster))
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "its members are damaged, or not all of them are there");
+    if (saved.roster.id_max > UINT32_MAX ||
+        saved.roster.members[saved.roster.count - 1].id > UINT32_MAX)
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "its members have ids that no witness can have: it was made up");
     state = decode_bytes(text_of(document, "state"), &size);
     if (state == NULL)
         return bw_diag_set(diag, BW_ERR_INVALID, "its state is damaged, or not all of it is there");
@@ -141,6 +162,9 @@ enum bw_err bw_saved_decode(const json_t *document, struct bw_saved *out_saved,
     if (bw_id_is_none(cluster->id) || !is_beside_its_state(document, cluster))
         return bw_diag_set(diag, BW_ERR_INVALID,
                            "what it says of itself is not what its state says");
+    err = bw_cluster_judge_saved(cluster, diag);
+    if (err != BW_OK)
+        return err;
     *out_saved = saved;
     return BW_OK;
 }

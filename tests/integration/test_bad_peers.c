@@ -19,6 +19,7 @@
 #include <raft.h>
 
 #include <breakwater/consensus/hello.h>
+#include <breakwater/consensus/vote.h>
 
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
@@ -297,7 +298,8 @@ static void no_certificate_takes_everybodys_place(void **state)
 struct nonsense {
     uint64_t type;
     uint64_t header_bytes;
-    uint64_t word;   /* each of the header */
+    uint64_t term;   /* the first word of the header */
+    uint64_t word;   /* each other one */
     const char *why; /* in the log */
 };
 
@@ -338,7 +340,7 @@ static void say_nonsense(uint16_t port, SSL_CTX *context, const uint8_t hello[BW
     bw_put_u64le(bytes, nonsense->type);
     bw_put_u64le(bytes + 8, nonsense->header_bytes);
     for (uint64_t i = 0; i < words; i++)
-        bw_put_u64le(bytes + 16 + 8 * i, nonsense->word);
+        bw_put_u64le(bytes + 16 + 8 * i, i > 0 ? nonsense->word : nonsense->term);
     assert_true(test_https_open(&peer, port, context));
     assert_true(test_https_send(&peer, hello, BW_HELLO_BYTES));
     assert_int_equal(test_https_read(&peer, answer, sizeof answer), BW_HELLO_BYTES);
@@ -347,19 +349,10 @@ static void say_nonsense(uint16_t port, SSL_CTX *context, const uint8_t hello[BW
     test_https_close(&peer);
 }
 
-/* libraft would allocate what is announced, and read beyond what came. */
-static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
+/* One that leads, and another one that says `all` to it, in turn; then it comes back, and all is
+ * well. */
+static void be_a_member_that_says(const struct nonsense *all, size_t count)
 {
-    static const struct nonsense all[] = {
-        {RAFT_REQUEST_VOTE, 40, 7, "it asks for votes as witness 7, but its certificate is that of"},
-        {255, 40, 0, "no message of type 255"},
-        {RAFT_REQUEST_VOTE, 8, 0, "RequestVote: its header has 8 bytes"},
-        {RAFT_REQUEST_VOTE, UINT64_C(1) << 62, 0, "the limit is 104"},
-        {RAFT_APPEND_ENTRIES, UINT64_C(1) << 40, 0, "AppendEntries: its header has 1099511627776"},
-        {RAFT_APPEND_ENTRIES, 80, UINT64_C(1) << 60, "1152921504606846976 entries"},
-        {RAFT_APPEND_ENTRIES, 80, 1000, "a header of 80 bytes for 1000 entries"},
-        {RAFT_INSTALL_SNAPSHOT, 80, UINT64_C(1) << 40, "a configuration of 1099511627776 bytes"},
-    };
     char identity[TRIO_PATH_BYTES];
     uint8_t hello[BW_HELLO_BYTES];
     char file[16];
@@ -367,8 +360,6 @@ static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
     int leader;
     int member;
 
-    (void)state;
-    trio_start_all(&trio, TRIO_EXECUTED);
     leader = trio_leader(&trio);
     member = leader == 0 ? 1 : 0;
     read_hello(member, leader, hello);
@@ -376,7 +367,7 @@ static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
     trio_path(&trio, file, identity);
     context = test_pki_client(trio.pki.ca_path, identity);
     (void)trio_stop(&trio, member, SIGKILL); /* its own connection would replace these */
-    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+    for (size_t i = 0; i < count; i++) {
         say_nonsense(trio.raft[leader], context, hello, &all[i]);
         if (i == 0) /* further ones are summarised */
             assert_true(trio_logs(&trio, leader, all[i].why));
@@ -386,8 +377,62 @@ static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
     assert_int_equal(puppet_sync(&agent, leader), 200);
     trio_start(&trio, member, TRIO_EXECUTED);
     (void)trio_leader(&trio);
+}
+
+/* libraft would allocate what is announced, and read beyond what came. */
+static void a_member_that_talks_nonsense_is_cut_off_and_named(void **state)
+{
+    static const struct nonsense all[] = {
+        {RAFT_REQUEST_VOTE, 40, 7, 7,
+         "it asks for votes as witness 7, but its certificate is that of"},
+        {255, 40, 7, 0, "no message of type 255"},
+        {RAFT_REQUEST_VOTE, 8, 7, 0, "RequestVote: its header has 8 bytes"},
+        {RAFT_REQUEST_VOTE, UINT64_C(1) << 62, 7, 0, "the limit is 104"},
+        {RAFT_APPEND_ENTRIES, UINT64_C(1) << 40, 7, 0,
+         "AppendEntries: its header has 1099511627776"},
+        {RAFT_APPEND_ENTRIES, 80, 7, UINT64_C(1) << 60, "1152921504606846976 entries"},
+        {RAFT_APPEND_ENTRIES, 80, 7, 1000, "a header of 80 bytes for 1000 entries"},
+        {RAFT_INSTALL_SNAPSHOT, 80, 7, UINT64_C(1) << 40, "a configuration of 1099511627776 bytes"},
+    };
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    be_a_member_that_says(all, sizeof all / sizeof all[0]);
     for (int i = 0; i < TRIO_WITNESSES; i++)
         assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+}
+
+/* Whoever took it could be followed by nobody, ever, and `recover` would begin where it had ended.
+ */
+static void a_term_that_nobody_gets_above_is_taken_by_nobody(void **state)
+{
+    static const struct nonsense all[] = {
+        {RAFT_REQUEST_VOTE, 40, UINT64_MAX, 0, "RequestVote: term 18446744073709551615, and this"},
+        {RAFT_REQUEST_VOTE, 40, UINT64_C(1) << 61, 0, "no elections lead there"},
+        {RAFT_REQUEST_VOTE_RESULT, 24, UINT64_MAX, 0, "RequestVoteResult: term"},
+        {RAFT_APPEND_ENTRIES, 40, UINT64_MAX, 0, "AppendEntries: term"},
+        {RAFT_APPEND_ENTRIES_RESULT, 32, UINT64_MAX, 0, "AppendEntriesResult: term"},
+        {RAFT_INSTALL_SNAPSHOT, 80, UINT64_MAX, 0, "InstallSnapshot: term"},
+        {RAFT_TIMEOUT_NOW, 24, UINT64_MAX, 0, "TimeoutNow: term"},
+    };
+    char path[TRIO_PATH_BYTES];
+    uint8_t bytes[BW_VOTE_BYTES];
+    struct bw_vote vote;
+    FILE *file;
+
+    (void)state;
+    trio_start_all(&trio, TRIO_EXECUTED);
+    be_a_member_that_says(all, sizeof all / sizeof all[0]);
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(trio_stop(&trio, i, SIGTERM), 0);
+
+    trio_path(&trio, "data1/vote", path);
+    file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fread(bytes, sizeof bytes, 1, file), 1);
+    (void)fclose(file); /* only read from */
+    assert_int_equal(bw_vote_decode(bytes, sizeof bytes, &vote, NULL), BW_OK);
+    assert_in_range(vote.term, 1, 1000);
 }
 
 /* ---- false witnesses --------------------------------------------------------------------------
@@ -559,6 +604,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_storm_of_strangers_takes_neither_leadership_nor_memory,
                                         set_up_slow, tear_down),
         cmocka_unit_test_setup_teardown(no_certificate_takes_everybodys_place, set_up_slow,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_term_that_nobody_gets_above_is_taken_by_nobody, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_member_that_talks_nonsense_is_cut_off_and_named, set_up,
                                         tear_down),

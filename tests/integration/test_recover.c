@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <breakwater/consensus/vote.h>
+
 #include "janitor.h"
 #include "real_cluster.h"
 #include "real_files.h"
@@ -62,14 +64,19 @@ static void lose_majority(void)
         (void)trio_stop(&cluster.trio, i, SIGKILL);
 }
 
-static void recover_and_start(void)
+static void begin_anew(void)
 {
     char out[8192];
 
-    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
     assert_int_equal(recover_last("--yes", out, sizeof out), 0);
     assert_non_null(strstr(out, "It begins anew as generation"));
     trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+}
+
+static void recover_and_start(void)
+{
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    begin_anew();
 }
 
 static bool serves_anew(struct real_cluster *of, int site)
@@ -115,6 +122,38 @@ static void the_last_witness_begins_the_cluster_anew(void **state)
     real_assert_no_overlap(&cluster);
     assert_true(last_has("generation-1/identity"));
     assert_false(last_has("recovery"));
+}
+
+static void write_term_of_last(uint64_t term)
+{
+    char path[TRIO_PATH_BYTES];
+    uint8_t bytes[BW_VOTE_BYTES];
+    FILE *file;
+
+    trio_path(&cluster.trio, "data3/vote", path);
+    bw_vote_encode((struct bw_vote){.term = term}, bytes);
+    file = fopen(path, "we");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, sizeof bytes, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* An older release took it from whoever said it. */
+static void from_a_term_that_nobody_gets_above_it_begins_anew_too(void **state)
+{
+    (void)state;
+    real_serve(&cluster);
+    lose_majority();
+    assert_int_equal(trio_stop(&cluster.trio, LAST, SIGTERM), 0);
+    write_term_of_last(UINT64_MAX);
+    trio_start(&cluster.trio, LAST, TRIO_EXECUTED);
+    assert_int_equal(trio_stop(&cluster.trio, LAST, 0), 70);
+    assert_true(trio_has_logged(&cluster.trio, LAST, "where no elections lead"));
+
+    begin_anew();
+    real_until(&cluster, serves_anew, 0, "the site with the newest data serves again");
+
+    real_assert_no_overlap(&cluster);
 }
 
 static bool has_ended_removed(int witness)
@@ -262,12 +301,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_last_witness_begins_the_cluster_anew, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(from_a_term_that_nobody_gets_above_it_begins_anew_too,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(old_members_that_come_back_are_obeyed_by_nobody, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_saved_state_begins_the_cluster_anew_where_the_newest_data_is, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(
-            it_is_refused_while_its_witness_runs_or_a_majority_answers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(it_is_refused_while_its_witness_runs_or_a_majority_answers,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,16 +32,21 @@ static void names_v4_and_bracketed_v6_are_read(void **state)
 
 static void everything_else_is_refused(void **state)
 {
-    const char *texts[] = {"",     ":1",     "a",        "a:",       "a:b",      "a:65536",
-                           "a:-1", "a:1 ",   "::1:7400", "[::1]",    "[]:1",     "a:1:2",
-                           "a:+1", "a:0x10", "a/b:1",    "a:000001", "[::1:7400"};
+    const char *texts[] = {"", ":1", "a", "a:", "a:b", "a:65536", "a:-1", "a:1 ", "::1:7400",
+                           "[::1]", "[]:1", "a:1:2", "a:+1", "a:0x10", "a/b:1", "a:000001",
+                           "[::1:7400",
+                           /* what a terminal or a log would obey */
+                           "a b:1", "a\n:1", "\033[2J:1", "[\x7f]:1", "\xc2\x9b:1"};
     struct bw_address address;
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (bw_address_parse(texts[i], &address, NULL) != BW_ERR_INVALID)
             fail_msg("accepted: %s", texts[i]);
+        assert_false(bw_address_is_valid(texts[i]));
     }
+    assert_true(bw_address_is_valid("b\xc3\xbc"
+                                    "cher.example:7400"));
 }
 
 int main(void)

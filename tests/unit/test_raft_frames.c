@@ -13,6 +13,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/prng.h>
 #include <breakwater/consensus/raft_frames.h>
+#include <breakwater/core/counters.h>
 
 #define WORDS_MAX 64
 
@@ -48,7 +49,7 @@ static struct message plain(unsigned type, unsigned words)
     struct message message = begin(type, 8 * words);
 
     for (unsigned i = 0; i < words; i++)
-        add(&message, i);
+        add(&message, i > 0 ? i : 7); /* the term is the first, and no log is of a later one */
     return message;
 }
 
@@ -214,7 +215,7 @@ static void entries_too_large_together_are_refused(void **state)
     bw_put_u64le(bytes, RAFT_APPEND_ENTRIES);
     bw_put_u64le(bytes + 8, size - 16);
     bw_put_u64le(bytes + 48, count);
-    for (uint64_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++) /* all of term 0 */
         bw_put_u64le(bytes + 64 + 16 * i, RAFT_COMMAND | UINT64_C(65536) << 32);
 
     assert_int_equal(bw_raft_frames_take(&frames, bytes, size, &diag), BW_ERR_LIMIT);
@@ -311,6 +312,118 @@ static void any_bytes_get_an_answer(void **state)
     assert_in_range(refused, 1000, 19000);
 }
 
+/* ---- terms and indexes (3.9) ---- */
+
+#define TERM  5000 /* of who reads */
+#define INDEX 9000
+
+static enum bw_err take_with(const struct message *message, uint64_t term, uint64_t index,
+                             struct bw_diag *diag)
+{
+    struct bw_raft_frames frames = {.peer = 1, .own_term = term, .own_index = index};
+    enum bw_err err = bw_raft_frames_take(&frames, message->bytes, message->size, diag);
+
+    bw_raft_frames_deinit(&frames);
+    return err;
+}
+
+static const struct message *each_kind(void)
+{
+    static struct message all[6];
+
+    all[0] = plain(RAFT_REQUEST_VOTE, 5);
+    all[1] = plain(RAFT_REQUEST_VOTE_RESULT, 3);
+    all[2] = append();
+    all[3] = plain(RAFT_APPEND_ENTRIES_RESULT, 4);
+    all[4] = snapshot();
+    all[5] = plain(RAFT_TIMEOUT_NOW, 3);
+    return all;
+}
+
+/* Who took it could be followed by nobody: there is no term above the last one, and nobody goes
+ * back. */
+static void no_message_of_any_kind_raises_a_term_beyond_all_elections(void **state)
+{
+    static const uint64_t absurd[] = {TERM + BW_TERM_JUMP_MAX + 1, BW_COUNTER_MAX + 1,
+                                      UINT64_MAX - 1, UINT64_MAX};
+    struct bw_diag diag = {0};
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct message message = each_kind()[i];
+
+        for (size_t j = 0; j < sizeof absurd / sizeof absurd[0]; j++) {
+            set(&message, 2, absurd[j]);
+            assert_int_equal(take_with(&message, TERM, INDEX, &diag), BW_ERR_LIMIT);
+            assert_non_null(strstr(diag.text, "and this witness is in term 5000"));
+        }
+        set(&message, 2, TERM + BW_TERM_JUMP_MAX);
+        assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
+    }
+}
+
+/* The cluster may have been led astray before it came: then it could never join. */
+static void who_has_no_term_yet_takes_any_that_leaves_room(void **state)
+{
+    struct message message = append();
+
+    (void)state;
+    set(&message, 2, BW_COUNTER_MAX);
+    assert_int_equal(take_with(&message, 0, 0, NULL), BW_OK);
+    set(&message, 2, BW_COUNTER_MAX + 1);
+    assert_int_equal(take_with(&message, 0, 0, NULL), BW_ERR_LIMIT);
+}
+
+/* Its own start would take such a log for damage, for ever. */
+static void no_log_is_of_a_later_term_than_who_speaks_of_it(void **state)
+{
+    static const struct {
+        unsigned kind, word;
+    } places[] = {{0, 5}, {2, 4}, {2, 7}, {2, 9}, {4, 4}, {5, 4}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct message message = each_kind()[places[i].kind];
+
+        set(&message, 2, TERM);
+        set(&message, places[i].word, TERM);
+        assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
+        set(&message, places[i].word, TERM + 1);
+        assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_ERR_INVALID);
+    }
+}
+
+static void no_log_ends_beyond_what_a_log_can_grow(void **state)
+{
+    static const struct {
+        unsigned kind, word;
+    } places[] = {{0, 4}, {2, 3}, {4, 3}, {5, 3}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct message message = each_kind()[places[i].kind];
+
+        set(&message, places[i].word, INDEX + BW_INDEX_JUMP_MAX);
+        assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
+        set(&message, places[i].word, INDEX + BW_INDEX_JUMP_MAX + 1);
+        assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_ERR_LIMIT);
+        assert_int_equal(take_with(&message, TERM, 0, NULL),
+                         BW_OK); /* an empty log takes a snapshot */
+        set(&message, places[i].word, UINT64_MAX);
+        assert_int_equal(take_with(&message, TERM, 0, NULL), BW_ERR_LIMIT);
+    }
+}
+
+/* L15: a refusal names the last of all indexes, and libraft takes none of them for its own. */
+static void a_result_may_refuse_any_index(void **state)
+{
+    struct message message = plain(RAFT_APPEND_ENTRIES_RESULT, 4);
+
+    (void)state;
+    set(&message, 3, UINT64_MAX);
+    assert_int_equal(take_with(&message, TERM, INDEX, NULL), BW_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +436,11 @@ int main(void)
         cmocka_unit_test(votes_are_asked_for_by_the_member_that_its_certificate_names),
         cmocka_unit_test(a_configuration_ends_where_it_says),
         cmocka_unit_test(a_snapshot_with_a_broken_head_is_refused),
+        cmocka_unit_test(no_message_of_any_kind_raises_a_term_beyond_all_elections),
+        cmocka_unit_test(who_has_no_term_yet_takes_any_that_leaves_room),
+        cmocka_unit_test(no_log_is_of_a_later_term_than_who_speaks_of_it),
+        cmocka_unit_test(no_log_ends_beyond_what_a_log_can_grow),
+        cmocka_unit_test(a_result_may_refuse_any_index),
         cmocka_unit_test(any_bytes_get_an_answer),
     };
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <breakwater/core/counters.h>
 #include <breakwater/core/expiry.h>
 #include <breakwater/core/order.h>
 
@@ -128,6 +129,12 @@ static void what_cannot_begin_anew_is_left_as_it_is(void **state)
     assert_int_equal(
         bw_cluster_recover(&world.cluster, world.index, BW_RECOVERY_UNIX_MS_MIN - 1, &index),
         BW_ERR_INVALID);
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index - 1, NOW_MS, &index),
+                     BW_ERR_CORRUPT);
+    assert_int_equal(bw_cluster_recover(&world.cluster, UINT64_MAX, NOW_MS, &index), BW_ERR_LIMIT);
+    world.cluster.generation = UINT64_MAX;
+    assert_int_equal(bw_cluster_recover(&world.cluster, world.index, NOW_MS, &index), BW_ERR_LIMIT);
+    world.cluster.generation = 1;
     world.cluster.epoch_floor = UINT64_MAX - BW_RECOVERY_EPOCHS;
     assert_int_equal(bw_cluster_recover(&world.cluster, world.index, NOW_MS, &index), BW_ERR_LIMIT);
     world.cluster.epoch_floor = 0;
@@ -136,6 +143,36 @@ static void what_cannot_begin_anew_is_left_as_it_is(void **state)
     assert_int_equal(index, 7);
     assert_int_equal(world.cluster.generation, 1);
     assert_int_equal(world_group(&world)->phase, BW_PHASE_GRANTED);
+}
+
+/* Whoever writes the file has a choice: it is told before anything is written, and nothing else is.
+ */
+static void a_state_that_nobody_could_start_from_is_refused_in_words(void **state)
+{
+    struct bw_cluster sound;
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 2);
+    sound = world.cluster;
+    assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
+#define assert_refuses(field, value, expected, words)                                              \
+    do {                                                                                           \
+        world.cluster.field = (value);                                                             \
+        assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), expected);                 \
+        assert_non_null(strstr(diag.text, words));                                                 \
+        world.cluster = sound;                                                                     \
+    } while (0)
+    assert_refuses(feature_level, 99, BW_ERR_VERSION, "feature level 99");
+    assert_refuses(election_timeout_ms, 30001, BW_ERR_LIMIT, "election timeout is 30001 ms");
+    assert_refuses(election_timeout_ms, 49, BW_ERR_LIMIT, "election timeout is 49 ms");
+    assert_refuses(applied_index, BW_COUNTER_MAX, BW_ERR_LIMIT, "index is");
+    assert_refuses(generation, UINT64_MAX, BW_ERR_LIMIT, "generation is");
+    assert_refuses(epoch_floor, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
+    assert_refuses(groups[0].epoch, BW_COUNTER_MAX, BW_ERR_LIMIT, "an epoch");
+    world_group(&world)->epoch = 1;
+    assert_refuses(let_go_wait_ms, UINT32_MAX, BW_ERR_LIMIT, "waited for");
+    assert_int_equal(bw_cluster_judge_saved(&world.cluster, &diag), BW_OK);
 }
 
 static void a_move_that_was_under_way_is_not_gone_on_with(void **state)
@@ -375,6 +412,7 @@ int main(void)
         cmocka_unit_test(a_recovered_group_is_vacant_above_every_epoch),
         cmocka_unit_test(no_two_recoveries_share_a_number),
         cmocka_unit_test(what_cannot_begin_anew_is_left_as_it_is),
+        cmocka_unit_test(a_state_that_nobody_could_start_from_is_refused_in_words),
         cmocka_unit_test(a_move_that_was_under_way_is_not_gone_on_with),
         cmocka_unit_test(nobody_is_granted_before_the_longest_lease_is_over),
         cmocka_unit_test(the_longest_wait_is_that_of_any_group),

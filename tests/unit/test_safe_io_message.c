@@ -1,4 +1,5 @@
-/* safe_io: what a witness sends and takes, L5-L7, L11-L14, L16 and L25, each against a scripted backend. */
+/* safe_io: what a witness sends and takes, L5-L7, L11-L14, L16, L25 and L26, each against a
+ * scripted backend. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -354,6 +355,30 @@ static void a_voter_forgets_its_leader_by_libraft_alone(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* ---- L26 ------------------------------------------------------------------------------------- */
+
+/* Liveness: whoever has a witness's key and no vote would end each leader as soon as it is elected.
+ */
+static void who_has_no_vote_asks_for_none_past_a_leader(void **state)
+{
+    struct raft_message message = {.type = RAFT_REQUEST_VOTE, .server_id = 3};
+
+    (void)state;
+    stand_by(true);
+    world->safe.config.roll = NULL; /* who is heard is not the question */
+    world->safe.on_receive = on_receive;
+    for (unsigned i = 0; i < 2; i++) {
+        servers[1].role = i == 0 ? RAFT_STANDBY : RAFT_VOTER;
+        message.request_vote.candidate_id = 3;
+        message.request_vote.disrupt_leader = true;
+        world->receive(io(), &message);
+        assert_int_equal(world->last_received.request_vote.disrupt_leader, i == 1);
+    }
+    assert_int_equal(world->received, 2); /* not unheard: where no leader is it may be needed */
+    assert_int_equal(world->safe.counts.haste_ignored, 1);
+    world->safe.io.data = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -371,6 +396,7 @@ int main(void)
         TEST(who_has_no_vote_yet_is_taken_for_a_voter_while_it_is_asked),
         TEST(who_is_in_no_roster_is_not_taken_for_a_voter),
         TEST(who_has_no_vote_forgets_a_leader_that_is_not_heard),
+        TEST(who_has_no_vote_asks_for_none_past_a_leader),
         TEST(a_voter_forgets_its_leader_by_libraft_alone),
     };
 

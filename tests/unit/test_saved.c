@@ -162,6 +162,57 @@ static void a_saved_state_without_its_members_is_refused(void **state)
     bw_witness_recovery_close(&recovery);
 }
 
+/* Takes `document`. */
+static void assert_refused(json_t *document, const char *words)
+{
+    struct bw_witness_recovery recovery;
+    struct bw_saved saved;
+    struct bw_diag diag = {0};
+
+    assert_non_null(document);
+    assert_int_equal(bw_witness_recovery_init(&recovery, &diag), BW_OK);
+    assert_int_not_equal(bw_saved_decode(document, &saved, &recovery.cluster, &diag), BW_OK);
+    assert_non_null(strstr(diag.text, words));
+    bw_witness_recovery_close(&recovery);
+    json_decref(document);
+}
+
+/* A terminal obeys what it is shown. */
+static void a_file_that_says_what_no_name_or_address_says_is_refused(void **state)
+{
+    struct bw_roster roster = second_roster();
+    json_t *document = save(&roster);
+
+    (void)state;
+    assert_int_equal(json_object_set_new(document, "witness", json_string("w1\x1b[2J")), 0);
+    assert_refused(document, "it is no saved state");
+    (void)strcpy(roster.members[1].raft, "w5\x1b[2J:7401");
+    assert_refused(save(&roster), "its members are damaged");
+    roster = second_roster();
+    (void)strcpy(roster.members[1].failure_domain, "\x1b[2J");
+    assert_refused(save(&roster), "its members are damaged");
+}
+
+/* It would be restored, and never start, or leave no id to anybody. */
+static void a_file_whose_numbers_nobody_comes_to_is_refused(void **state)
+{
+    struct bw_roster roster = second_roster();
+    struct bw_group group;
+    struct bw_cluster cluster;
+
+    (void)state;
+    roster.id_max = UINT64_MAX;
+    assert_refused(save(&roster), "ids that no witness can have");
+    roster.id_max = 9;
+    memset(&group, 0, sizeof group);
+    bw_cluster_init(&cluster, &group, 1);
+    cluster.id = (struct bw_id){{9}};
+    (void)strcpy(cluster.name, "prod");
+    cluster.election_timeout_ms = 1000;
+    cluster.feature_level = 99;
+    assert_refused(bw_saved_encode(&cluster, &roster, 7, "w1", 5), "feature level 99");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -170,6 +221,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_ids_of_a_first_roster_are_given_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whom_the_saved_roster_names_is_asked, set_up, tear_down),
         cmocka_unit_test(a_saved_state_without_its_members_is_refused),
+        cmocka_unit_test(a_file_that_says_what_no_name_or_address_says_is_refused),
+        cmocka_unit_test(a_file_whose_numbers_nobody_comes_to_is_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,8 +33,8 @@ extern const struct bw_fsm_ops bw_beginning_ops;
 
 struct bw_recovery_beginning {
     struct bw_data_dir_identity identity; /* with a new incarnation */
-    uint64_t term;                        /* above all that the old one knew */
-    uint64_t index;                       /* likewise */
+    uint64_t term;                        /* bw_counter_term_after */
+    uint64_t index;                       /* above all that the old one knew */
     struct bw_roster roster; /* of the second form (core/members.h): this witness alone, and the highest id
                                 that was ever given */
     const uint8_t *state;

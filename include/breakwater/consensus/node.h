@@ -180,6 +180,8 @@ struct bw_node_status {
 };
 
 void bw_node_get_status(const struct bw_raft_node *node, struct bw_node_status *out_status);
+/* Its term, and the index at which its log ends; both 0 while it does not run. */
+void bw_node_get_end(const struct bw_raft_node *node, uint64_t *out_term, uint64_t *out_index);
 /* NULL: there is none of that id, or it is this witness. */
 const struct bw_node_peer *bw_node_peer(const struct bw_node_status *status, uint64_t id);
 /* Entries of this one's log that are not known to be in the peer's; NULL: 0. */

@@ -2,9 +2,10 @@
  *
  * libraft 0.22.1 believes what a message says of its own size: it allocates what is announced, and
  * reads a header beyond its end. A member's certificate says who sends, not that what it sends is
- * sound. Shape and size are judged here, and that who asks for votes asks for its own: libraft grants
- * them to the id in the message. What it means besides is Raft's business. Pure but for the memory
- * of one header. */
+ * sound. Shape and size are judged here, that who asks for votes asks for its own (libraft grants
+ * them to the id in the message), and that no term or index is one that nobody comes to honestly
+ * (core/counters.h). What it means besides is Raft's business. Pure but for the memory of one
+ * header. */
 #ifndef BW_CONSENSUS_RAFT_FRAMES_H
 #define BW_CONSENSUS_RAFT_FRAMES_H
 
@@ -25,6 +26,9 @@
 /* One direction of one connection. Zeroed but for `peer`: at the beginning of a message. */
 struct bw_raft_frames {
     uint64_t peer; /* who sends: the id of the member that its certificate names */
+    /* Of who reads, as it is when bytes are taken; 0: none yet. */
+    uint64_t own_term;
+    uint64_t own_index; /* of the last entry of its log */
     uint8_t preamble[BW_RAFT_PREAMBLE_BYTES];
     uint8_t *header;       /* owned; NULL: not in a header */
     uint64_t header_bytes; /* of the message that is being read; 0: not yet known */
@@ -36,7 +40,7 @@ struct bw_raft_frames {
 void bw_raft_frames_deinit(struct bw_raft_frames *frames);
 
 /* Judges the next bytes of the stream. BW_OK: pass them on, all of them. BW_ERR_INVALID,
- * BW_ERR_AUTH (it asks for votes under another id) or BW_ERR_LIMIT (the text names the limit),
+ * BW_ERR_AUTH (it asks for votes under another id), BW_ERR_LIMIT (the text names the limit) or
  * BW_ERR_NOMEM: pass on none of them, close the connection. */
 BW_MUST_CHECK enum bw_err bw_raft_frames_take(struct bw_raft_frames *frames, const uint8_t *data,
                                               size_t size, struct bw_diag *diag);

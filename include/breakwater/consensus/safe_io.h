@@ -35,7 +35,9 @@
  *                                                                     what is behind goes (segment.h)
  *   L25 who is no voter in its own configuration never forgets a   -> forget it as voters do; it is
  *       leader, and refuses its vote to one whose newer                   taken for one while a vote is
- *       configuration cannot do without it                                asked of it */
+ *       configuration cannot do without it                                asked of it
+ *   L26 who has no vote may ask for votes in place of a leader     -> it asks as anybody does, and is
+ *       that is heard, again and again                                    heard where no leader is */
 /* clang-format on */
 
 #ifndef BW_CONSENSUS_SAFE_IO_H
@@ -91,6 +93,7 @@ struct bw_safe_io_counts {
     uint64_t votes_held;        /* L21: until all have granted theirs */
     uint64_t strangers_dropped; /* L22, and who asks for votes under another id */
     uint64_t votes_lent;        /* L25: no voter yet, as it knows, when it was asked for a vote */
+    uint64_t haste_ignored;     /* L26 */
 };
 
 struct bw_safe_io_peer {

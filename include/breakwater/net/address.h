@@ -14,9 +14,12 @@ struct bw_address {
     uint16_t port;
 };
 
-/* "HOST:PORT", port 0 to 65535 in decimal. BW_ERR_INVALID, `out_address` untouched, otherwise. */
+/* "HOST:PORT", port 0 to 65535 in decimal, without blanks and control characters: it is shown and
+ * logged. BW_ERR_INVALID, `out_address` untouched, otherwise. */
 BW_MUST_CHECK enum bw_err bw_address_parse(const char *text, struct bw_address *out_address,
                                            struct bw_diag *diag);
+
+bool bw_address_is_valid(const char *text);
 
 /* True, and `out_socket_address` filled, when `host` is a numeric address; nothing is resolved. */
 bool bw_address_is_numeric(const struct bw_address *address,

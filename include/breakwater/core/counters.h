@@ -1,0 +1,33 @@
+/* counters.h - how far numbers that only grow may go: at all, and at once. Design 3.9. Pure.
+ *
+ * Raft takes the highest term that anybody names, durably, and nothing takes it back: one forged
+ * message with the last of all terms would leave no election to anybody, ever. */
+#ifndef BW_CORE_COUNTERS_H
+#define BW_CORE_COUNTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of terms, indexes, epochs and generations: 2^62. Above it is as much room again: what is added to
+ * one never comes round to 0. */
+#define BW_COUNTER_MAX (UINT64_C(1) << 62)
+
+/* What one word of another witness adds at most to the own term, and to the end of the own log. An
+ * election adds one to the term; of seven witnesses, each standing every second, and none ever
+ * elected, 2^32 are 19 years. 2^40 entries are 34 years with a thousand in each second. So it is
+ * met neither by a member that was cut off for years nor by one that is old; and to reach
+ * BW_COUNTER_MAX in such steps takes 2^30 messages, each of which waits for the disk. */
+#define BW_TERM_JUMP_MAX  (UINT64_C(1) << 32)
+#define BW_INDEX_JUMP_MAX (UINT64_C(1) << 40)
+
+/* `said` is believed beside the `own`. Who has none yet (0: its log is empty, it joins) takes any
+ * up to BW_COUNTER_MAX: the cluster may have been led astray before, and has to be joined all the
+ * same. */
+bool bw_counter_may_follow(uint64_t own, uint64_t said, uint64_t jump_max);
+
+/* 3.9: the first term of a new beginning, of which `found` was promised before: above it, if that
+ * leaves room (else the first terms again: nobody who knows an old one is heard in the new
+ * generation). At least 2. */
+uint64_t bw_counter_term_after(uint64_t found);
+
+#endif

@@ -1,0 +1,19 @@
+/* counters.c - how far numbers that only grow may go. Design 3.9. */
+#include <breakwater/core/counters.h>
+
+bool bw_counter_may_follow(uint64_t own, uint64_t said, uint64_t jump_max)
+{
+    if (said > BW_COUNTER_MAX)
+        return false;
+    return own == 0 || said <= own || said - own <= jump_max;
+}
+
+uint64_t bw_counter_term_after(uint64_t found)
+{
+    const uint64_t first =
+        2; /* its log begins with a snapshot, and the vote file with the term before */
+
+    if (found < first || found >= BW_COUNTER_MAX / 2)
+        return first;
+    return found + 1;
+}

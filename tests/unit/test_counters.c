@@ -1,0 +1,60 @@
+/* counters: how far a number that only grows may go at once, and at all. Design 3.9. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <breakwater/core/counters.h>
+
+static void what_is_said_counts_up_to_one_step_above_the_own(void **state)
+{
+    (void)state;
+    assert_true(bw_counter_may_follow(7, 0, 10));
+    assert_true(bw_counter_may_follow(7, 7, 10));
+    assert_true(bw_counter_may_follow(7, 17, 10));
+    assert_false(bw_counter_may_follow(7, 18, 10));
+    assert_false(bw_counter_may_follow(7, UINT64_MAX, 10));
+}
+
+static void nothing_counts_above_the_highest_also_in_small_steps(void **state)
+{
+    (void)state;
+    assert_true(bw_counter_may_follow(BW_COUNTER_MAX - 1, BW_COUNTER_MAX, 10));
+    assert_false(bw_counter_may_follow(BW_COUNTER_MAX, BW_COUNTER_MAX + 1, 10));
+    assert_false(bw_counter_may_follow(UINT64_MAX, UINT64_MAX, 10));
+    assert_true(bw_counter_may_follow(0, BW_COUNTER_MAX, 10)); /* it has none yet */
+    assert_false(bw_counter_may_follow(0, BW_COUNTER_MAX + 1, 10));
+}
+
+/* From any that may be on a disk: a term of at least 2, and elections for ever after it. */
+static void a_new_beginning_has_a_term_with_room_above_it(void **state)
+{
+    static const uint64_t found[] = {0,
+                                     1,
+                                     2,
+                                     1000,
+                                     BW_COUNTER_MAX / 2 - 1,
+                                     BW_COUNTER_MAX / 2,
+                                     BW_COUNTER_MAX,
+                                     UINT64_MAX - 1,
+                                     UINT64_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof found / sizeof found[0]; i++)
+        assert_in_range(bw_counter_term_after(found[i]), 2, BW_COUNTER_MAX / 2);
+    assert_int_equal(bw_counter_term_after(1), 2);
+    assert_int_equal(bw_counter_term_after(1000), 1001);
+    assert_int_equal(bw_counter_term_after(UINT64_MAX), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_said_counts_up_to_one_step_above_the_own),
+        cmocka_unit_test(nothing_counts_above_the_highest_also_in_small_steps),
+        cmocka_unit_test(a_new_beginning_has_a_term_with_room_above_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
