@@ -622,6 +622,7 @@ static void print_end(const json_t *explanation, FILE *out)
 void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
 {
     const json_t *command = json_object_get(explanation, "command");
+    const json_t *next = json_object_get(explanation, "next");
     const char *holder = bw_json_member(explanation, "holder");
     json_t *site;
     size_t i;
@@ -630,6 +631,8 @@ void bw_show_explain(const json_t *explanation, bool is_all, FILE *out)
                   bw_json_member(explanation, "group"), bw_json_member(explanation, "phase"),
                   bw_json_number(explanation, "epoch"), bw_json_member(explanation, "mode"),
                   holder[0] != '\0' ? holder : "none");
+    if (json_is_object(next))
+        (void)fprintf(out, "Next: %s.\n", bw_json_member(next, "text"));
     if (bw_json_truth(explanation, "acts"))
         (void)fprintf(out, "It acts: %s, %s.\n", bw_json_member(explanation, "rule"),
                       bw_json_member(explanation, "rule_text"));

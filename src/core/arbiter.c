@@ -55,6 +55,7 @@ static bool judge_witness(struct bw_evaluation *eval, bool *out_may_act)
 
     if (!leads)
         return false;
+    bw_gate_wake(list, bw_policy_wish_left_ns(eval->group, eval->watch, eval->now));
     *out_may_act = bw_gate_plain(list, BW_GATE_ID_PROPOSING, -1, !eval->watch->is_proposing, NULL);
     *out_may_act &= bw_gate_plain(list, BW_GATE_ID_OBSERVE, -1,
                                   eval->group->spec.mode != BW_MODE_OBSERVE,
@@ -289,20 +290,11 @@ static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct
     return eval->group->adopting && report->armed_epoch != eval->group->epoch;
 }
 
-/* Observed to serve after the lease was over for whoever held it; whoever reports it need not know of
- * the epoch. A sync may have been long on its way, so its receipt does not tell when it was made: it
- * was made after its agent heard an answer, and that answer was to a sync received here before. */
 static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
-    struct bw_expiry_base base = bw_eval_holder_base(eval);
-    struct bw_instant over_at = bw_instant_add(bw_expiry_counted_from(&base),
-                                               bw_expiry_wait_ns(&eval->group->terms));
-    struct bw_instant observed = bw_instant_sub(contact->answered_received,
-                                                bw_ms_to_ns(contact->report.service_age_ms));
-
     return contact->report.service == BW_SERVICE_STARTED &&
            !is_untouched_adoption(eval, &contact->report) &&
-           bw_instant_wait_is_over(observed, over_at);
+           bw_eval_look_lacks_ns(eval, contact) == 0;
 }
 
 static bool decide_fence_failed(struct bw_evaluation *eval, struct bw_command *command)

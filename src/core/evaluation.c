@@ -85,6 +85,15 @@ struct bw_expiry_base bw_eval_holder_base(const struct bw_evaluation *eval)
     return bw_eval_expiry_base(eval, eval->group->epoch, eval->watch->grant_applied);
 }
 
+uint64_t bw_eval_look_lacks_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
+{
+    const struct bw_expiry_base base = bw_eval_holder_base(eval);
+
+    return bw_instant_wait_left_ns(
+        bw_instant_sub(contact->answered_received, bw_ms_to_ns(contact->report.service_age_ms)),
+        bw_instant_add(bw_expiry_counted_from(&base), bw_expiry_wait_ns(&eval->group->terms)));
+}
+
 static uint32_t clamp_ms(uint64_t ns)
 {
     uint64_t ms = ns / BW_NS_PER_MS;

@@ -30,6 +30,12 @@ struct bw_expiry_base bw_eval_holder_base(const struct bw_evaluation *eval);
 /* The same for any `epoch`. */
 struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
                                           struct bw_instant grant_applied);
+/* By how much its look at the service was made too early to tell of the time after the lease, for
+ * whoever held that; 0: it was made after it. Whoever reports it need not know of the epoch. A sync
+ * may have been long on its way, so its receipt does not tell when it was made: it was made after
+ * its agent heard an answer, and that answer was to a sync received here before. Of a group that is
+ * not vacant. */
+uint64_t bw_eval_look_lacks_ns(const struct bw_evaluation *eval, const struct bw_contact *contact);
 /* Since the last renewal of the newest epoch that this leader confirmed, or since what stands for
  * it. */
 uint32_t bw_eval_silent_ms(const struct bw_evaluation *eval);

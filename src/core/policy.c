@@ -546,20 +546,24 @@ const char *bw_policy_target_lost(const struct bw_group *group, const struct bw_
 
 BW_WORDS(bw_wish_word, enum bw_wish_kind, BW_WISH_LIST, "none")
 
-enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
-                                 struct bw_instant now)
+uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                struct bw_instant now)
 {
     const struct bw_wish *wish = &watch->wish;
     uint64_t time_ns = bw_ms_to_ns(wish->timeout_ms != 0 ? wish->timeout_ms
                                                          : group->spec.switchover_timeout_ms);
 
     if (wish->kind == BW_WISH_NONE || wish->epoch != group->epoch)
-        return BW_WISH_NONE;
+        return 0;
     if (wish->kind != BW_WISH_SWITCHOVER)
         time_ns += 2 * bw_ms_to_ns(group->spec.lease_ttl_ms);
-    if (bw_instant_right_is_over(now, bw_instant_add(watch->wish_since, time_ns)))
-        return BW_WISH_NONE;
-    return wish->kind;
+    return bw_instant_left_ns(now, bw_instant_add(watch->wish_since, time_ns));
+}
+
+enum bw_wish_kind bw_policy_wish(const struct bw_group *group, const struct bw_watch *watch,
+                                 struct bw_instant now)
+{
+    return bw_policy_wish_left_ns(group, watch, now) > 0 ? watch->wish.kind : BW_WISH_NONE;
 }
 
 /* ---- order and damping ---- */

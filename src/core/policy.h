@@ -17,6 +17,9 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
                         const struct bw_leadership *leadership, int site, enum bw_role role,
                         struct bw_instant now, struct bw_candidacy *out_candidacy);
 
+/* How long the wish is still in force; 0: none is. */
+uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                struct bw_instant now);
 /* Freshness for sites that stand by: as the spec has it now. */
 uint64_t bw_policy_freshness_ns(const struct bw_group *group);
 /* The only fresh report of a site that is also two-way, or NULL. */

@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/core/explain.h>
+#include <breakwater/core/foretell.h>
 #include <breakwater/core/rules.h>
 
 #define STEP_TEXT_BYTES 512
@@ -102,20 +104,41 @@ static json_t *command_json(const struct bw_command *command)
                      "reason", bw_reason_word(command->reason));
 }
 
+/* What comes of it if nobody says anything new. Of whom does not lead: null. */
+static json_t *next_json(const struct bw_operator_view *view, int group_index)
+{
+    struct bw_foretelling *room = view->machine->leadership.leads ? malloc(sizeof *room) : NULL;
+    struct bw_foretold foretold;
+    char text[192];
+
+    if (room == NULL)
+        return json_null();
+    bw_foretell(group_of(view, group_index), &view->machine->watches[group_index],
+                &view->machine->leadership, view->now, room, &foretold);
+    free(room);
+    bw_foretold_text(&foretold, text, sizeof text);
+    return json_pack(
+        "{s:b, s:o, s:s, s:o, s:s}", "acts", foretold.acts, "after_ms",
+        foretold.acts ? json_integer((json_int_t)(foretold.after_ns / BW_NS_PER_MS)) : json_null(),
+        "rule", foretold.rule, "command", command_json(&foretold.command), "text", text);
+}
+
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision)
 {
     const struct bw_group *group = group_of(view, group_index);
 
-    return json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o}",
-                     "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
-                     bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
-                     group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by",
-                     view->self, "leads", view->machine->leadership.leads, "rule", decision->rule,
-                     "rule_text", bw_rule_find(decision->rule)->sentence, "acts", decision->acts,
-                     "command", command_json(&decision->command), "gates",
-                     gates_json(decision->gates, decision->gate_count, group), "sites",
-                     candidates_json(view, group_index), "end", bw_json_end(view, group_index));
+    return json_pack(
+        "{s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:b, s:s, s:s?, s:b, s:o, s:o, s:o, s:o, s:o}",
+        "schema", "breakwater.explain/v1", "group", group->spec.name, "phase",
+        bw_phase_word(group->phase), "epoch", (json_int_t)group->epoch, "holder",
+        group->holder_site, "mode", bw_mode_word(group->spec.mode), "answered_by", view->self,
+        "leads", view->machine->leadership.leads, "rule", decision->rule, "rule_text",
+        bw_rule_find(decision->rule)->sentence, "acts", decision->acts, "command",
+        command_json(&decision->command), "gates",
+        gates_json(decision->gates, decision->gate_count, group), "sites",
+        candidates_json(view, group_index), "end", bw_json_end(view, group_index), "next",
+        next_json(view, group_index));
 }
 
 /* ---- plans ---- */

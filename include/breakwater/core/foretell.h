@@ -1,0 +1,33 @@
+/* foretell.h - what happens next in a group if nobody says anything new: the arbiter itself, on a
+ * state in which only time goes on. No screen counts a wait or ranks sites in another way.
+ * Design 4. Pure. */
+#ifndef BW_CORE_FORETELL_H
+#define BW_CORE_FORETELL_H
+
+#include <breakwater/core/arbiter.h>
+
+struct bw_foretold {
+    bool acts;         /* false: time alone brings no decision. Somebody has to say something new */
+    uint64_t after_ns; /* acts: from now; 0: at once. By the slower of the two clocks */
+    struct bw_command command; /* acts: what is proposed then, as bw_arbiter_decide completes it */
+    const char *rule;          /* acts: id of the step that decides; else "A0" */
+};
+
+/* Room for the edited state, some 100 kB: the caller's, overwritten, of no use to him. */
+struct bw_foretelling {
+    struct bw_watch watch;
+    struct bw_decision decision;
+};
+
+/* Reports that are fresh go on to come, and to say the same, the holder's renewals among them; who
+ * is silent stays silent, and nobody asks for anything. A proposal that is on its way counts as not
+ * made: it, too, is what happens next. Of a witness that does not lead, and of a group in mode
+ * observe, nothing is foretold. */
+void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
+                 const struct bw_leadership *leadership, struct bw_instant now,
+                 struct bw_foretelling *room, struct bw_foretold *out_foretold);
+/* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to `size`, ended by
+ * NUL. */
+void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size);
+
+#endif

@@ -1,0 +1,237 @@
+/* foretell.c - time goes on from wait to wait, and the arbiter is asked again after each. Design 4.
+ */
+#include <breakwater/core/foretell.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include <breakwater/base/assert.h>
+
+#include "evaluation.h"
+
+/* Each wait is one of the gates of an evaluation, or one look of one agent of the holder. */
+#define WAITS_MAX (BW_GATES_MAX + BW_AGENTS_PER_SITE_MAX)
+/* What goes on to come was always heard just now: later than any wait of a group ends. */
+#define GOES_ON_NS (UINT64_C(1) << 61)
+
+struct passing {
+    const struct bw_group *group;
+    struct bw_watch *watch;
+    struct bw_instant now;
+    struct bw_instant ever; /* when what goes on is heard */
+    uint64_t freshness_ns;
+    bool hears[BW_SITES_MAX][BW_AGENTS_PER_SITE_MAX]; /* goes on to hear answers */
+    uint64_t
+        since_ns; /* since the newest wait ended; looks that were made before it tell nothing new */
+};
+
+static bool is_fresh(const struct passing *passing, struct bw_instant at)
+{
+    return !bw_instant_right_is_over(passing->now, bw_instant_add(at, passing->freshness_ns));
+}
+
+/* A session that was heard, and not since a later one of its instance has begun: that one has
+ * followed it. */
+static bool goes_on(const struct passing *passing, const struct bw_site_reports *reports,
+                    const struct bw_contact *contact)
+{
+    if (!contact->used || !is_fresh(passing, contact->received))
+        return false;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *other = &reports->by_instance[i];
+
+        if (other != contact && other->used && bw_id_equal(other->instance, contact->instance) &&
+            is_fresh(passing, other->received) &&
+            bw_instant_is_later(other->first_received, contact->received))
+            return false;
+    }
+    return true;
+}
+
+/* Its renewals are confirmed, now and later (3.2.2). */
+static bool is_renewed_by(const struct passing *passing, const struct bw_contact *contact)
+{
+    const struct bw_group *group = passing->group;
+    const struct bw_watch *watch = passing->watch;
+
+    return (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING) &&
+           watch->ended_epoch != group->epoch && contact->renew_epoch == group->epoch &&
+           bw_id_equal(contact->instance, group->holder_instance) &&
+           bw_ways_may_renew(group, contact->boot_id) &&
+           (watch->boot_epoch != group->epoch || bw_id_equal(watch->boot_id, contact->boot_id));
+}
+
+/* While its data is what others lag behind, they are measured again and again. */
+static void go_on_measuring(struct passing *passing, int holder)
+{
+    for (int site = 0; site < (int)passing->group->spec.site_count; site++) {
+        const struct bw_site_reports *reports = &passing->watch->reports[site];
+        const struct bw_contact *newest = bw_site_reports_newest(reports);
+
+        if (site == holder || newest == NULL || !newest->report.has_lag ||
+            newest->report.ready_age_ms == UINT32_MAX || !goes_on(passing, reports, newest))
+            continue;
+        passing->watch->lag[site] = (struct bw_lag_sample){
+            .known = true,
+            .lag_ms = newest->report.lag_ms,
+            .measured = bw_instant_sub(passing->ever, bw_ms_to_ns(newest->report.ready_age_ms)),
+            .check_interval_ms = newest->report.check_interval_ms,
+        };
+    }
+    passing->watch->served_contact = passing->ever;
+}
+
+static void go_on_renewing(struct passing *passing)
+{
+    const int holder = bw_spec_find_site(&passing->group->spec, passing->group->holder_site);
+
+    if (passing->group->phase == BW_PHASE_VACANT || holder < 0)
+        return;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_site_reports *reports = &passing->watch->reports[holder];
+        const struct bw_contact *contact = &reports->by_instance[i];
+
+        if (!goes_on(passing, reports, contact) || !is_renewed_by(passing, contact))
+            continue;
+        passing->watch->confirmed_epoch = passing->group->epoch;
+        passing->watch->last_confirmed = passing->ever;
+        if (contact->report.armed_epoch == passing->group->epoch &&
+            contact->report.serving_epoch_started)
+            go_on_measuring(passing, holder);
+    }
+}
+
+static void go_on_reporting(struct passing *passing, struct bw_site_reports *reports,
+                            bool *out_hears)
+{
+    bool is_speaking[BW_AGENTS_PER_SITE_MAX];
+
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
+        is_speaking[i] = goes_on(passing, reports, &reports->by_instance[i]);
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        struct bw_contact *contact = &reports->by_instance[i];
+
+        if (!is_speaking[i])
+            continue;
+        contact->received = passing->ever;
+        out_hears[i] = is_fresh(passing, contact->answered_received);
+    }
+}
+
+/* What a site says is as old at each instant as it is now: the newest answer that it has heard goes
+ * along with the clock. */
+static void pass(struct passing *passing, uint64_t duration_ns)
+{
+    passing->now = bw_instant_add(passing->now, duration_ns);
+    for (uint32_t site = 0; site < passing->group->spec.site_count; site++)
+        for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+            struct bw_contact *contact = &passing->watch->reports[site].by_instance[i];
+
+            if (passing->hears[site][i])
+                contact->answered_received = bw_instant_add(contact->answered_received,
+                                                            duration_ns);
+        }
+}
+
+/* What goes on to be told of the holder's service is made after its lease one day. 0: it is, or
+ * nothing is told. */
+static uint64_t next_look(const struct passing *passing, const struct bw_evaluation *eval)
+{
+    const int holder = passing->group->phase != BW_PHASE_VACANT ? bw_eval_holder_index(eval) : -1;
+    uint64_t next_ns = 0;
+
+    for (size_t i = 0; holder >= 0 && i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const uint64_t lacks_ns = bw_eval_look_lacks_ns(
+            eval, &passing->watch->reports[holder].by_instance[i]);
+
+        if (passing->hears[holder][i] && lacks_ns > 0 && (next_ns == 0 || lacks_ns < next_ns))
+            next_ns = lacks_ns;
+    }
+    return next_ns;
+}
+
+/* Until the arbiter asks to be woken, or such a look is made. 0: nothing is left to wait for. */
+static uint64_t next_wait(const struct passing *passing, const struct bw_evaluation *eval,
+                          uint64_t wake_in_ns)
+{
+    const uint64_t look_ns = next_look(passing, eval);
+    const uint64_t wait_ns = look_ns != 0 && look_ns < wake_in_ns ? look_ns : wake_in_ns;
+
+    return wait_ns < GOES_ON_NS / 2 ? wait_ns : 0;
+}
+
+void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
+                 const struct bw_leadership *leadership, struct bw_instant now,
+                 struct bw_foretelling *room, struct bw_foretold *out_foretold)
+{
+    const struct bw_evaluation eval = {
+        .group = group, .watch = &room->watch, .leadership = leadership};
+    struct passing passing = {
+        .group = group,
+        .watch = &room->watch,
+        .now = now,
+        .ever = bw_instant_add(now, GOES_ON_NS),
+        .freshness_ns = group->phase == BW_PHASE_VACANT ? bw_policy_freshness_ns(group)
+                                                        : bw_eval_holder_freshness_ns(&eval),
+    };
+    uint64_t wait_ns, after_ns = 0;
+
+    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
+    room->watch = *watch;
+    room->watch.is_proposing = false;
+    go_on_renewing(&passing);
+    for (uint32_t site = 0; site < group->spec.site_count; site++)
+        go_on_reporting(&passing, &room->watch.reports[site], passing.hears[site]);
+    for (int waits = 0; waits <= WAITS_MAX; waits++) {
+        bw_arbiter_decide(group, &room->watch, leadership, passing.now, &room->decision);
+        if (room->decision.acts)
+            break;
+        wait_ns = next_wait(&passing, &eval, room->decision.wake_in_ns);
+        if (wait_ns == 0)
+            return;
+        after_ns += wait_ns;
+        pass(&passing, wait_ns);
+    }
+    BW_ASSERT(room->decision.acts); /* a wait that ends is not asked for again */
+    *out_foretold = (struct bw_foretold){.acts = true,
+                                         .after_ns = after_ns,
+                                         .command = room->decision.command,
+                                         .rule = room->decision.rule};
+}
+
+static void describe(const struct bw_command *command, char *out_text, size_t size)
+{
+    switch (command->kind) {
+    case BW_COMMAND_GRANT:
+        (void)snprintf(out_text, size, "Grant to %s", command->site);
+        break;
+    case BW_COMMAND_REVOKE:
+        (void)snprintf(out_text, size, "Revoke, for a move to %s", command->target);
+        break;
+    case BW_COMMAND_MAINTENANCE:
+        (void)snprintf(out_text, size, "end of the maintenance of %s",
+                       command->site[0] != '\0' ? command->site : "the group");
+        break;
+    default:
+        (void)snprintf(out_text, size, "%s", bw_command_word(command->kind));
+        break;
+    }
+}
+
+void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size)
+{
+    const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
+    char what[BW_NAME_MAX + 32], when[48] = "now";
+
+    BW_ASSERT(size > 0);
+    describe(&foretold->command, what, sizeof what);
+    if (after_ms > 0)
+        (void)snprintf(when, sizeof when, "in %" PRIu64 ".%03u s", after_ms / 1000,
+                       (unsigned)(after_ms % 1000));
+    if (foretold->acts)
+        (void)snprintf(out_text, size, "%s %s (%s), if nobody says anything new", what, when,
+                       foretold->rule);
+    else
+        (void)snprintf(out_text, size,
+                       "nothing by time alone: a site or a person has to say something new");
+}

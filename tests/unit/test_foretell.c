@@ -1,0 +1,333 @@
+/* foretell: what was foretold in thousands of states is what then happens, step by step of a clock,
+ * if no report changes. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <breakwater/base/prng.h>
+#include <breakwater/core/foretell.h>
+
+#include "core_world.h"
+
+#define SEEDS      70
+#define STEPS      40
+#define TICK_MS    100
+#define HORIZON_MS 20000
+#define FRESH_MS   3000 /* as the spec has it */
+
+static struct world world;
+static struct world then;
+static struct bw_foretelling room;
+static struct bw_foretold foretold;
+static struct bw_prng prng;
+static unsigned foretold_of[BW_COMMAND_COUNT + 1], waited_for;
+
+static uint64_t below(uint64_t bound)
+{
+    return bw_prng_below(&prng, bound);
+}
+
+static void foretell(struct world *of)
+{
+    bw_foretell(world_group(of), world_watch(of), &of->witness.leadership, of->now, &room,
+                &foretold);
+}
+
+/* ---- as it then happens ---- */
+
+/* The machines point into the world that they are of. */
+static void copy_world(void)
+{
+    then = world;
+    then.cluster.groups = then.groups;
+    then.witness.cluster = &then.cluster;
+    then.witness.watches = then.watches;
+}
+
+/* Who is heard now goes on to speak, and hears if it heard. */
+static void hold_reports(void)
+{
+    const uint64_t fresh_ns = bw_expiry_freshness_ns(world_group(&then)->spec.renew_interval_ms,
+                                                     world_group(&then)->spec.request_timeout_ms);
+
+    for (int site = 0; site < WORLD_SITES; site++) {
+        const struct bw_contact *contact = bw_site_reports_newest(
+            &world_watch(&then)->reports[site]);
+
+        then.sites[site].is_mute = contact == NULL ||
+                                   bw_instant_right_is_over(
+                                       then.now, bw_instant_add(contact->received, fresh_ns));
+        then.sites[site].is_deaf = contact == NULL ||
+                                   bw_instant_right_is_over(
+                                       then.now,
+                                       bw_instant_add(contact->answered_received, fresh_ns));
+        if (contact == NULL)
+            continue;
+        then.sites[site].report = contact->report;
+        then.sites[site].renew_epoch = contact->renew_epoch;
+        then.sites[site].released = contact->released;
+        then.sites[site].exchanges[0].number = contact->answered_number;
+    }
+}
+
+/* The first decision from now on; its time in ms, UINT64_MAX: none before `until_ms`. */
+static uint64_t live_on(uint64_t until_ms)
+{
+    copy_world();
+    hold_reports();
+    then.watches[0].is_proposing = false;
+    for (uint64_t at_ms = 0; at_ms <= until_ms; at_ms += TICK_MS) {
+        for (int site = 0; site < WORLD_SITES; site++)
+            if (!then.sites[site].is_mute)
+                (void)world_sync(&then, site);
+        (void)world_decide(&then);
+        if (then.decision.acts)
+            return at_ms;
+        world_wait_ms(&then, TICK_MS);
+    }
+    return UINT64_MAX;
+}
+
+static void compare(uint64_t seed, int step)
+{
+    uint64_t after_ms, lived_ms, early_ms;
+
+    foretell(&world);
+    after_ms = foretold.after_ns / BW_NS_PER_MS;
+    lived_ms = live_on(HORIZON_MS);
+    foretold_of[foretold.command.kind]++;
+    if (!foretold.acts || after_ms > HORIZON_MS) {
+        if (lived_ms != UINT64_MAX)
+            fail_msg("seed %llu step %d: %s (%s) after %llu ms, and it was foretold for %s",
+                     (unsigned long long)seed, step, bw_command_word(then.decision.command.kind),
+                     then.decision.rule, (unsigned long long)lived_ms,
+                     foretold.acts ? "later" : "never");
+        return;
+    }
+    waited_for += after_ms > 0;
+    /* A word that speaks against an end is as old as the answer that it follows: of another age in
+     * each sync. */
+    early_ms = foretold.command.kind == BW_COMMAND_FENCE_FAILED ? FRESH_MS : 1;
+    if (lived_ms == UINT64_MAX || lived_ms + early_ms < after_ms ||
+        lived_ms > after_ms + 2 * TICK_MS || then.decision.command.kind != foretold.command.kind ||
+        strcmp(then.decision.command.site, foretold.command.site) != 0 ||
+        strcmp(then.decision.command.target, foretold.command.target) != 0)
+        fail_msg(
+            "seed %llu step %d: foretold %s %s (%s) after %llu ms; then %s %s (%s) after %lld ms",
+            (unsigned long long)seed, step, bw_command_word(foretold.command.kind),
+            foretold.command.site, foretold.rule, (unsigned long long)after_ms,
+            bw_command_word(then.decision.command.kind), then.decision.command.site,
+            then.decision.rule, (long long)lived_ms);
+}
+
+/* ---- what happens before ---- */
+
+static bool holds(int site)
+{
+    const struct bw_group *group = world_group(&world);
+
+    return group->phase != BW_PHASE_VACANT &&
+           strcmp(group->spec.sites[site].name, group->holder_site) == 0;
+}
+
+static void change_site(int site)
+{
+    struct bw_report *report = &world.sites[site].report;
+
+    switch (below(9)) {
+    case 0:
+        report->service = (enum bw_service)below(3);
+        break;
+    case 1:
+        report->guard_alive = !report->guard_alive;
+        break;
+    case 2:
+        report->condition = (enum bw_condition)below(4);
+        break;
+    case 3:
+        report->ready = !report->ready;
+        break;
+    case 4:
+        report->lag_ms = below(8000);
+        break;
+    case 5:
+        report->fence_failed = !report->fence_failed;
+        report->fence_epoch = world_group(&world)->epoch;
+        break;
+    case 6:
+        world.sites[site].is_deaf = !world.sites[site].is_deaf;
+        break;
+    case 7:
+        world.sites[site].is_mute = !world.sites[site].is_mute;
+        break;
+    default:
+        report->service_age_ms = (uint32_t)below(2000);
+        break;
+    }
+}
+
+static void a_person_acts(void)
+{
+    static const char *const to[] = {"", "dc-a", "dc-b", "dc-c"};
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = (uint32_t)below(15000)};
+
+    switch (below(4)) {
+    case 0:
+        (void)world_ask(&world, below(2) ? BW_WISH_FAILOVER : BW_WISH_SWITCHOVER, to[below(4)],
+                        below(2), NULL);
+        break;
+    case 1:
+        (void)strcpy(command.site, to[below(4)]);
+        (void)world_apply(&world, &command);
+        break;
+    case 2:
+        command.kind = BW_COMMAND_SET_MODE;
+        command.mode = (enum bw_mode)(below(2) ? BW_MODE_AUTO : below(4));
+        (void)world_apply(&world, &command);
+        break;
+    default:
+        world_lead_anew(&world);
+        break;
+    }
+}
+
+static void serve_or_stop(int site)
+{
+    if (!holds(site))
+        return;
+    if (below(4) == 0)
+        world_give_back(&world, site, below(2) ? BW_REASON_START_FAILED : BW_REASON_SWITCHOVER,
+                        below(2), below(2) ? "9" : "");
+    else
+        world_serve(&world, site);
+}
+
+static void something_happens(void)
+{
+    switch (below(8)) {
+    case 0:
+        a_person_acts();
+        break;
+    case 1:
+        change_site((int)below(WORLD_SITES));
+        break;
+    case 2:
+    case 3:
+        serve_or_stop((int)below(WORLD_SITES));
+        break;
+    case 4:
+        world_wait_ms(&world, below(12000));
+        break;
+    default:
+        world_pass_ms(&world, below(4000));
+        break;
+    }
+    world_know_spec(&world);
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct bw_spec spec;
+
+    bw_prng_init(&prng, seed);
+    world_begin(&world, WORLD_SITES);
+    spec = world_group(&world)->spec;
+    spec.min_grade = below(6) ? BW_MIN_GRADE_EXPIRED : BW_MIN_GRADE_FENCED;
+    spec.failback_after_ms = below(2) ? 5000 : 0;
+    spec.min_primary_time_ms = below(2) ? 10000 : 0;
+    spec.failovers_max = (uint32_t)below(3);
+    spec.switchover_timeout_ms = 10000;
+    spec.retry_backoff_ms = 1000;
+    world_set_spec(&world, &spec, "");
+    for (int step = 0; step < STEPS; step++) {
+        something_happens();
+        world_sync_all(&world);
+        compare(seed, step);
+        if (below(2))
+            (void)world_act(&world);
+    }
+}
+
+static void what_was_foretold_is_what_happens(void **state)
+{
+    static const enum bw_command_kind kinds[] = {
+        BW_COMMAND_GRANT,    BW_COMMAND_REVOKE,  BW_COMMAND_UNREVOKE,     BW_COMMAND_CLOSE,
+        BW_COMMAND_RELEASED, BW_COMMAND_EXPIRED, BW_COMMAND_FENCE_FAILED, BW_COMMAND_COUNT};
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++)
+        run_seed(seed);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (foretold_of[kinds[i]] == 0)
+            fail_msg("command %d was never foretold: the scenarios have a hole", (int)kinds[i]);
+    assert_true(waited_for > 100);
+}
+
+/* ---- in words ---- */
+
+static void says(const char *text)
+{
+    char said[192];
+
+    bw_foretold_text(&foretold, said, sizeof said);
+    assert_string_equal(said, text);
+}
+
+static void a_screen_says_it_in_words(void **state)
+{
+    struct bw_command command = {
+        .kind = BW_COMMAND_MAINTENANCE, .group = "harbor", .duration_ms = 8000};
+
+    (void)state;
+    world_begin(&world, 2);
+    foretell(&world);
+    says("nothing by time alone: a site or a person has to say something new");
+    (void)world_apply(&world, &command);
+    foretell(&world);
+    says("end of the maintenance of the group in 8.000 s (A13), if nobody says anything new");
+    assert_int_equal(world_ask(&world, BW_WISH_SWITCHOVER, "dc-b", false, NULL), BW_OK);
+    foretell(&world);
+    says("Revoke, for a move to dc-b now (A11), if nobody says anything new");
+    world.sites[A].is_mute = true;
+    world_watch(&world)->wish.kind = BW_WISH_NONE;
+    world_pass_ms(&world, 8000);
+    (void)world_act(&world);
+    foretell(&world);
+    says("Expired in 7.280 s (A3), if nobody says anything new");
+    world_wait_ms(&world, 7281);
+    world_sync_all(&world);
+    (void)world_act(&world);
+    foretell(&world);
+    says("Grant to dc-b now (A9), if nobody says anything new");
+}
+
+/* What it stands in the way of goes on when its time is over. */
+static void a_wish_that_cannot_come_true_lapses(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    assert_string_equal(world_act(&world), "A3");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-c", true, NULL), BW_OK);
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    foretell(&world);
+    says("Grant to dc-b in 149.998 s (A9), if nobody says anything new");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_screen_says_it_in_words),
+        cmocka_unit_test(a_wish_that_cannot_come_true_lapses),
+        cmocka_unit_test(what_was_foretold_is_what_happens),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
