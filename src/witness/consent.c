@@ -1,8 +1,11 @@
-/* consent.c - before a person's order is carried out, the other witnesses are asked whether they would let
- * him. Design 5.3. Each judges by its own file, and a leader that has not reread its own yet would let in
- * whom the others refuse: so one no is enough. Who is not heard, does not answer within a second, or is of a
- * release that knows no such question, has no say: at night one witness may be down. That a question could
- * not be put, for want of room here, is no silence of theirs: the order is refused. */
+/* consent.c - before a person's order is carried out, the other witnesses are asked whether they
+ * would let him. Design 5.3. Each judges by its own file, and a leader that has not reread its own
+ * yet would let in whom the others refuse: so one no is enough. Who is not heard, does not answer
+ * within a second, or is of a release that knows no such question, has no say: at night one witness
+ * may be down. That a question could not be put, for want of room here, is no silence of theirs:
+ * the order is refused. What can be refused without asking is refused first, and of one person the
+ * others are asked about one order at a time: whoever may order little leaves room to those who may
+ * order the rest. */
 #include "consent.h"
 
 #include <stdio.h>
@@ -18,8 +21,10 @@
 #define CONNECT_MS       1000
 #define ANSWER_BYTES_MAX 4096
 
-/* So many orders are asked about at once; others wait, and are looked at again every LOOK_MS. */
+/* So many orders are asked about at once, each of another person; others wait, for their own
+ * person's turn TURN_MS and for room ROOM_MS at most, and are looked at again every LOOK_MS. */
 #define CONSENTS_MAX 4
+#define TURN_MS      4000
 #define ROOM_MS      500
 #define LOOK_MS      20
 #define BACK_MS      1 /* to the loop, from inside the client */
@@ -38,8 +43,11 @@ struct bw_consent {
     struct bw_http_request *request;
     bw_http_handler *handler;
     char *question;
-    uint64_t until_ms; /* uv_now: how long it waits for room */
-    bool is_counted;   /* in the program's, until it ends */
+    char who[BW_PERSON_TEXT_BYTES];
+    uint64_t turn_until_ms;  /* uv_now: how long it waits for an earlier order of the same person */
+    uint64_t room_until_ms;  /* and how long for room, once that has ended */
+    bool is_counted;         /* in the program's, until it ends */
+    struct bw_consent *next; /* of those */
     struct asked asked[BW_WITNESSES_MAX];
     struct bw_http_refused refused; /* error "": nobody says no */
 };
@@ -51,6 +59,17 @@ static const struct bw_http_later later = {.on_gone = on_gone, .on_deadline = on
 
 /* ---- the end ---- */
 
+static void forget(struct bw_consent *consent)
+{
+    struct bw_consent **at = &consent->program->consents;
+
+    if (!consent->is_counted)
+        return;
+    while (*at != consent)
+        at = &(*at)->next;
+    *at = consent->next;
+}
+
 /* Nobody is heard any more. */
 static void free_consent(struct bw_consent *consent)
 {
@@ -61,8 +80,7 @@ static void free_consent(struct bw_consent *consent)
         if (exchange != NULL)
             bw_http_exchange_cancel(exchange);
     }
-    if (consent->is_counted)
-        consent->program->consents--;
+    forget(consent);
     free(consent->question);
     free(consent);
 }
@@ -183,19 +201,55 @@ static bool ask_all(struct bw_consent *consent)
     return are_asked;
 }
 
-/* Asks, as soon as there is room. */
+static bool is_persons_turn(const struct bw_consent *consent)
+{
+    for (const struct bw_consent *at = consent->program->consents; at != NULL; at = at->next)
+        if (strcmp(at->who, consent->who) == 0)
+            return false;
+    return true;
+}
+
+static bool is_room(const struct bw_program *program)
+{
+    unsigned count = 0;
+
+    for (const struct bw_consent *at = program->consents; at != NULL; at = at->next)
+        count++;
+    return count < CONSENTS_MAX;
+}
+
+/* NULL: go on. "": not yet. Else why it is refused. */
+static const char *waits_for(struct bw_consent *consent)
+{
+    const uint64_t now_ms = uv_now(&consent->program->loop);
+
+    if (!is_persons_turn(consent)) {
+        consent->room_until_ms = now_ms + ROOM_MS;
+        return now_ms < consent->turn_until_ms
+                   ? ""
+                   : "the other witnesses are still being asked about earlier orders of yours";
+    }
+    if (is_room(consent->program))
+        return NULL;
+    return now_ms < consent->room_until_ms
+               ? ""
+               : "the other witnesses are still being asked about other orders";
+}
+
+/* Asks, as soon as it may. */
 static void go_on(struct bw_consent *consent)
 {
     struct bw_program *program = consent->program;
+    const char *why = waits_for(consent);
 
-    if (program->consents == CONSENTS_MAX) {
-        if (uv_now(&program->loop) >= consent->until_ms)
-            refuse_for_now(consent, "the other witnesses are still being asked about other orders");
-        else
-            bw_http_defer(consent->request, LOOK_MS, &later, consent);
+    if (why != NULL && why[0] != '\0')
+        refuse_for_now(consent, why);
+    else if (why != NULL)
+        bw_http_defer(consent->request, LOOK_MS, &later, consent);
+    if (why != NULL)
         return;
-    }
-    program->consents++;
+    consent->next = program->consents;
+    program->consents = consent;
     consent->is_counted = true;
     if (!ask_all(consent))
         refuse_for_now(consent, "the other witnesses could not be asked");
@@ -225,10 +279,9 @@ static void on_deadline(struct bw_http_request *request, void *user)
 
 /* ---- the question ---- */
 
-static json_t *groups_of(const struct bw_http_request *request)
+static json_t *groups_of(const struct bw_http_request *request, const json_t *body)
 {
     json_t *names = json_array();
-    json_t *body;
     json_t *group;
     size_t i;
 
@@ -236,14 +289,12 @@ static json_t *groups_of(const struct bw_http_request *request)
         return bw_json_append(names, bw_json_text(request->segments[0]));
     if (request->route->about != BW_HTTP_ABOUT_GROUPS)
         return names;
-    body = json_loadb((const char *)request->body, request->body_size, JSON_REJECT_DUPLICATES, NULL);
     json_array_foreach(json_object_get(body, "groups"), i, group) {
         const char *name = json_string_value(json_object_get(group, "name"));
 
         if (name != NULL)
             names = bw_json_append(names, json_string(name));
     }
-    json_decref(body);
     return names;
 }
 
@@ -287,6 +338,35 @@ static bool is_order(const struct bw_program *program, const struct bw_http_requ
     return bw_witness_machine_standing(&program->machine) == BW_WITNESS_MAY_CHANGE;
 }
 
+static bool is_group_there(const struct bw_program *program, const struct bw_http_request *request)
+{
+    return request->route->about != BW_HTTP_ABOUT_GROUP ||
+           bw_cluster_find(&program->machine.cluster, request->segments[0]) >= 0;
+}
+
+/* False: the handler needs nobody's consent, or will refuse the order anyway. Else `*out_groups` is
+ * what it is about; NULL: no memory. */
+static bool is_to_be_asked(const struct bw_program *program, const struct bw_http_request *request,
+                           json_t **out_groups)
+{
+    const bool is_empty = request->body_size == 0;
+    bool is_good;
+    json_t *body;
+
+    if (!is_order(program, request) || !is_group_there(program, request))
+        return false;
+    body = is_empty ? NULL
+                    : json_loadb((const char *)request->body, request->body_size,
+                                 JSON_REJECT_DUPLICATES, NULL);
+    is_good = is_empty || json_is_object(body);
+    *out_groups = is_good ? groups_of(request, body) : NULL;
+    json_decref(body);
+    if (is_good && are_callers(program, request, *out_groups))
+        return true;
+    json_decref(*out_groups);
+    return false;
+}
+
 void bw_consent_then(struct bw_program *program, struct bw_http_request *request,
                      bw_http_handler *handler)
 {
@@ -294,14 +374,8 @@ void bw_consent_then(struct bw_program *program, struct bw_http_request *request
     json_t *groups;
     char *question;
 
-    if (!is_order(program, request)) {
+    if (!is_to_be_asked(program, request, &groups)) {
         handler(request, program);
-        return;
-    }
-    groups = groups_of(request);
-    if (!are_callers(program, request, groups)) {
-        json_decref(groups);
-        handler(request, program); /* which says so */
         return;
     }
     consent = calloc(1, sizeof *consent);
@@ -316,7 +390,9 @@ void bw_consent_then(struct bw_program *program, struct bw_http_request *request
                                    .request = request,
                                    .handler = handler,
                                    .question = question,
-                                   .until_ms = uv_now(&program->loop) + ROOM_MS};
+                                   .turn_until_ms = uv_now(&program->loop) + TURN_MS,
+                                   .room_until_ms = uv_now(&program->loop) + ROOM_MS};
+    bw_people_name(request->peer, consent->who);
     go_on(consent);
 }
 

@@ -8,8 +8,9 @@
 struct bw_program;
 struct bw_consent;
 
-/* Calls `handler` once nobody who was asked has said no: at once for a plan, or where this witness does not
- * lead. Otherwise the request is answered: 403, with who said no, and why. */
+/* Calls `handler` once nobody who was asked has said no: at once for a plan, where this witness
+ * does not lead, or where it will refuse the order anyway (no such group, another's group, a body
+ * that is none). Otherwise the request is answered: 403, with who said no, and why. */
 void bw_consent_then(struct bw_program *program, struct bw_http_request *request,
                      bw_http_handler *handler);
 

@@ -166,7 +166,7 @@ struct bw_program {
     struct bw_http_route *routes; /* all tables as one */
     struct bw_http_client relay;  /* to the leader, when an agent reaches only us; consent.c, join.c */
     bool has_relay;               /* it was initialised */
-    unsigned consents;            /* consent.c: orders about which the others are being asked */
+    struct bw_consent *consents;  /* consent.c: orders about which the others are being asked */
 
     struct bw_directory directory;
     struct bw_members members;

@@ -363,40 +363,84 @@ static void one_witness_that_says_no_is_enough(void **state)
 
 #define CROWD 12
 
-/* A witness that answers nothing, and whose silence is not noticed yet, costs an order a second at most, and
- * a crowd of orders no more: what finds no room is refused. Then it is not asked any more. 5.3 */
-static void a_witness_that_hangs_delays_an_order_by_a_second_at_most(void **state)
-{
-    static const char body[] = GROUPS_JSON(GROUP_JSON("harbor", "dc-b"));
-    char order[sizeof body + 128];
-    const int leader = trio_leader(&operator.trio);
-    const int follower = trio_follower(&operator.trio);
-    struct test_https crowd[CROWD];
-    struct ssl_ctx_st *contexts[CROWD];
-    struct test_answer answer;
-    struct bw_instant begun;
-    int counts[2] = {0};
+/* Each of them may everything, so that only room is lacking. */
+#define CROWD_NAMED                                                                                \
+    "  - {name: operator/c0}\n  - {name: operator/c1}\n  - {name: operator/c2}\n"                  \
+    "  - {name: operator/c3}\n  - {name: operator/c4}\n  - {name: operator/c5}\n"                  \
+    "  - {name: operator/c6}\n  - {name: operator/c7}\n  - {name: operator/c8}\n"                  \
+    "  - {name: operator/c9}\n  - {name: operator/c10}\n  - {name: operator/c11}\n"
 
-    (void)state;
+static const char crowds_body[] = GROUPS_JSON(GROUP_JSON("harbor", "dc-b"));
+
+struct crowd {
+    struct test_https guests[CROWD];
+    struct ssl_ctx_st *contexts[CROWD];
+};
+
+/* All at once, and nobody waits for an answer. `person` NULL: each is another one. */
+static void ask_in_a_crowd(struct crowd *crowd, int leader, const char *person)
+{
+    char order[sizeof crowds_body + 128];
+    char name[16];
+    char file[48];
+    char uri[64];
+
     (void)snprintf(order, sizeof order,
                    "PUT /v1/groups HTTP/1.1\r\nHost: w\r\nContent-Type: application/json\r\n"
                    "Content-Length: %zu\r\n\r\n%s",
-                   strlen(body), body);
-    for (int i = 0; i < CROWD; i++)
-        contexts[i] = open_as(&crowd[i], leader, "root.pem", "breakwater://prod/operator/root");
-    assert_int_equal(kill(operator.trio.pids[follower], SIGSTOP), 0);
-    begun = bw_clock_now();
-    for (int i = 0; i < CROWD; i++)
-        assert_true(test_https_say(&crowd[i], order));
+                   strlen(crowds_body), crowds_body);
     for (int i = 0; i < CROWD; i++) {
-        test_https_hear(&crowd[i], false, &answer);
-        assert_true(answer.status == 200 || answer.status == 503);
-        counts[answer.status == 503]++;
-        if (answer.status == 503)
-            assert_says(answer.body, "being asked about other orders");
-        test_https_close(&crowd[i]);
-        SSL_CTX_free(contexts[i]);
+        (void)snprintf(name, sizeof name, "c%d", i);
+        (void)snprintf(file, sizeof file, "crowd-%s.pem", person != NULL ? person : name);
+        (void)snprintf(uri, sizeof uri, "breakwater://prod/operator/%s",
+                       person != NULL ? person : name);
+        crowd->contexts[i] = open_as(&crowd->guests[i], leader, file, uri);
     }
+    assert_int_equal(kill(operator.trio.pids[trio_follower(&operator.trio)], SIGSTOP), 0);
+    for (int i = 0; i < CROWD; i++)
+        assert_true(test_https_say(&crowd->guests[i], order));
+}
+
+/* How many were carried out, and how many found no room, as `why` says. */
+static void hear_the_crowd(struct crowd *crowd, const char *why, int out_counts[2])
+{
+    struct test_answer answer;
+
+    out_counts[0] = out_counts[1] = 0;
+    for (int i = 0; i < CROWD; i++) {
+        test_https_hear(&crowd->guests[i], false, &answer);
+        assert_true(answer.status == 200 || answer.status == 503);
+        out_counts[answer.status == 503]++;
+        if (answer.status == 503)
+            assert_says(answer.body, why);
+        test_https_close(&crowd->guests[i]);
+        SSL_CTX_free(crowd->contexts[i]);
+    }
+}
+
+static void wake_all(void)
+{
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        assert_int_equal(kill(operator.trio.pids[i], SIGCONT), 0);
+    (void)trio_leader(&operator.trio);
+}
+
+/* A witness that answers nothing, and whose silence is not noticed yet, costs an order a second at
+ * most, and a crowd of orders no more: what finds no room is refused. Then it is not asked any
+ * more. 5.3 */
+static void a_witness_that_hangs_delays_an_order_by_a_second_at_most(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+    struct crowd crowd;
+    struct bw_instant begun;
+    int counts[2];
+
+    (void)state;
+    for (int i = 0; i < TRIO_WITNESSES; i++)
+        say_who_may(i, PEOPLE CROWD_NAMED);
+    ask_in_a_crowd(&crowd, leader, NULL);
+    begun = bw_clock_now();
+    hear_the_crowd(&crowd, "being asked about other orders", counts);
     print_message("%d orders took %.0f ms beside a witness that hangs: %d carried out, %d refused\n",
                   CROWD, (double)bw_instant_elapsed_ns(bw_clock_now(), begun) / 1e6, counts[0],
                   counts[1]);
@@ -405,12 +449,54 @@ static void a_witness_that_hangs_delays_an_order_by_a_second_at_most(void **stat
     assert_true(bw_instant_elapsed_ns(bw_clock_now(), begun) < 3 * BW_NS_PER_S);
 
     begun = bw_clock_now();
-    assert_int_equal(operator_ask(root, leader, "PUT", "/v1/groups", body, strlen(body)), 200);
+    assert_int_equal(
+        operator_ask(root, leader, "PUT", "/v1/groups", crowds_body, strlen(crowds_body)), 200);
     print_message("then one took %.0f ms\n",
                   (double)bw_instant_elapsed_ns(bw_clock_now(), begun) / 1e6);
     assert_true(bw_instant_elapsed_ns(bw_clock_now(), begun) < BW_NS_PER_S);
-    assert_int_equal(kill(operator.trio.pids[follower], SIGCONT), 0);
-    (void)trio_leader(&operator.trio);
+    wake_all();
+}
+
+/* Who may order little, or holds such a person's key, and finds a witness that hangs. 5.3 */
+static void one_person_leaves_room_for_the_orders_of_others(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+    struct crowd crowd;
+    int counts[2];
+    int status;
+
+    (void)state;
+    ask_in_a_crowd(&crowd, leader, "anna");
+    status = operator_ask(root, leader, "PUT", "/v1/groups", crowds_body, strlen(crowds_body));
+    hear_the_crowd(&crowd, "being asked about earlier orders of yours", counts);
+
+    assert_int_equal(status, 200);
+    assert_true(counts[0] >= 1);
+    wake_all();
+}
+
+/* Nobody is asked about what is refused anyway, and no room is taken: 404 and 400 come at once. */
+static void what_is_refused_anyway_waits_for_nobody(void **state)
+{
+    static const struct {
+        const char *path, *body;
+        int status;
+    } orders[] = {{"/v1/groups/never/failover", "{\"to\":\"dc-b\"}", 404},
+                  {"/v1/groups/harbor/failover", "{", 400},
+                  {"/v1/groups/harbor/failover", "[]", 400}};
+    const int leader = trio_leader(&operator.trio);
+    struct bw_instant begun;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof orders[0]; i++) {
+        assert_int_equal(kill(operator.trio.pids[trio_follower(&operator.trio)], SIGSTOP), 0);
+        begun = bw_clock_now();
+        assert_int_equal(operator_ask(root, leader, "POST", orders[i].path, orders[i].body,
+                                      strlen(orders[i].body)),
+                         orders[i].status);
+        assert_true(bw_instant_elapsed_ns(bw_clock_now(), begun) < BW_NS_PER_S);
+        wake_all();
+    }
 }
 
 /* ---- a reload */
@@ -442,6 +528,8 @@ int main(void)
         cmocka_unit_test(the_commands_say_who_may_what),
         cmocka_unit_test(one_witness_that_says_no_is_enough),
         cmocka_unit_test(a_witness_that_hangs_delays_an_order_by_a_second_at_most),
+        cmocka_unit_test(one_person_leaves_room_for_the_orders_of_others),
+        cmocka_unit_test(what_is_refused_anyway_waits_for_nobody),
         cmocka_unit_test(no_answer_is_shared_with_whom_it_was_not_made_for),
         cmocka_unit_test(a_reload_changes_who_may_and_a_bad_list_changes_nothing),
     };
