@@ -362,8 +362,22 @@ static void check_cli(struct check *check, const struct checked_file *file)
     }
 }
 
+/* Of a file that names certificates; NULL: of another kind. */
+static const struct bw_tls_config *tls_of(const struct checked_file *file)
+{
+    if (file->witness != NULL)
+        return &file->witness->tls;
+    if (file->cli != NULL)
+        return &file->cli->tls;
+    return file->site != NULL && file->kind == BW_CONFIG_KIND_SITE ? &file->site->tls : NULL;
+}
+
 static void check_file(struct check *check, const struct checked_file *file)
 {
+    const struct bw_tls_config *tls = tls_of(file);
+
+    if (tls != NULL && check->scope == BW_CONFIG_OFFLINE) /* here the certificate's line says it */
+        bw_check_revoked(&check->lines, file->name, tls);
     if (file->witness != NULL)
         check_witness(check, file);
     else if (file->groups != NULL)

@@ -14,6 +14,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/config/chrony.h>
 #include <breakwater/net/credentials.h>
+#include <breakwater/net/revoked.h>
 #include <breakwater/os/path_owner.h>
 #include <breakwater/sys/cgroup.h>
 #include <breakwater/sys/clock.h>
@@ -64,6 +65,17 @@ void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_conf
     else
         bw_check_line(lines, BW_CHECK_FAIL, "certificate", "%s", diag.text);
     bw_credentials_free(credentials);
+}
+
+void bw_check_revoked(struct bw_check_lines *lines, const char *subject,
+                      const struct bw_tls_config *tls)
+{
+    struct bw_revoked *revoked = NULL;
+    struct bw_diag diag = {0};
+
+    if (bw_revoked_new(tls->revoked, tls->revoked_count, &revoked, &diag) != BW_OK)
+        bw_check_line(lines, BW_CHECK_FAIL, subject, "tls.%s", diag.text);
+    bw_revoked_free(revoked);
 }
 
 void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *tls)

@@ -20,6 +20,10 @@ struct bw_check_identity {
 void bw_check_certificate(struct bw_check_lines *lines, const struct bw_tls_config *tls,
                           const struct bw_check_identity *expected);
 
+/* Each entry of `revoked` is one. Silent when that is so. */
+void bw_check_revoked(struct bw_check_lines *lines, const char *subject,
+                      const struct bw_tls_config *tls);
+
 /* Nobody else can change the certificate, its key and the CAs; design 5.4. Silent when that is so. */
 void bw_check_owners(struct bw_check_lines *lines, const struct bw_tls_config *tls);
 /* The same of the directory `path` with `below` behind it, and of what is in it. True: it is so. */

@@ -277,6 +277,31 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
 }
 
 /* Two leaders in one term came of such files. */
+/* A daemon would refuse to begin with it, and to reload it: the certificate would count on. */
+static void a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine(void **state)
+{
+    static const char *const entries[] = {"anna", "serial:12zz", "serial:", "agent/dc-a",
+                                          "person/anna"};
+    char text[2048];
+    char said[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       "endpoints: [\"w1:7400\"]\n"
+                       "tls: {ca: pki/ca.pem, identity: anna.pem, revoked: [\"%s\"]}\n",
+                       entries[i]);
+        put("revoked.yaml", 0644, text);
+        assert_int_equal(check("--offline revoked.yaml"), 1);
+        (void)snprintf(said, sizeof said, "tls.revoked: \"%s\" is neither a name", entries[i]);
+        assert_says(said);
+    }
+    put("revoked.yaml", 0644,
+        "endpoints: [\"w1:7400\"]\ntls: {ca: pki/ca.pem, identity: anna.pem, "
+        "revoked: [operator/anna, \"serial:12:ab\", agent/dc-a/agent-1]}\n");
+    assert_int_equal(check("--offline revoked.yaml"), 0);
+}
+
 static void witness_files_that_disagree_on_who_is_who_fail(void **state)
 {
     (void)state;
@@ -386,6 +411,7 @@ int main(void)
         cmocka_unit_test(a_script_that_others_can_write_fails),
         cmocka_unit_test(a_start_that_leaves_the_reach_is_a_hint),
         cmocka_unit_test(a_limit_that_a_fence_cuts_short_is_said),
+        cmocka_unit_test(a_certificate_taken_back_by_no_name_or_serial_fails_without_this_machine),
         cmocka_unit_test(witness_files_that_disagree_on_who_is_who_fail),
         cmocka_unit_test(witness_files_that_disagree_on_who_may_speak_fail),
         cmocka_unit_test(files_that_were_mixed_up_fail),
