@@ -345,7 +345,7 @@ static const struct bw_rule rules[] = {
     RARE(L25, "3.9", "who is asked for its vote grants it, also where its own configuration has it without one",
          "a leader has to go just as it gives somebody a vote")
     RARE(L26, "3.9", "who has no vote, as far as is known, asks for none past a leader that is heard",
-         "nobody asks like that there but whom a leader hands over to")
+         "a leader has to hand over to one of whose vote somebody has not heard yet")
 };
 /* clang-format on */
 #define RULE_COUNT (sizeof rules / sizeof rules[0])
