@@ -8,11 +8,16 @@
 #include <breakwater/base/assert.h>
 
 #include "evaluation.h"
+#include "watch.h"
 
 /* Each wait is one of the gates of an evaluation, or one look of one agent of the holder. */
 #define WAITS_MAX (BW_GATES_MAX + BW_AGENTS_PER_SITE_MAX)
 /* What goes on to come was always heard just now: later than any wait of a group ends. */
 #define GOES_ON_NS (UINT64_C(1) << 61)
+
+/* An end, its Close before it, a maintenance that is over for each site: then somebody is granted,
+ * or nobody. */
+#define COMMANDS_MAX (BW_SITES_MAX + 4)
 
 struct passing {
     const struct bw_group *group;
@@ -32,9 +37,10 @@ static bool is_fresh(const struct passing *passing, struct bw_instant at)
 
 /* A session that was heard, and not since a later one of its instance has begun: that one has
  * followed it. */
-static bool goes_on(const struct passing *passing, const struct bw_site_reports *reports,
-                    const struct bw_contact *contact)
+static bool goes_on(const struct passing *passing, int site, const struct bw_contact *contact)
 {
+    const struct bw_site_reports *reports = &passing->watch->reports[site];
+
     if (!contact->used || !is_fresh(passing, contact->received))
         return false;
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
@@ -69,7 +75,7 @@ static void go_on_measuring(struct passing *passing, int holder)
         const struct bw_contact *newest = bw_site_reports_newest(reports);
 
         if (site == holder || newest == NULL || !newest->report.has_lag ||
-            newest->report.ready_age_ms == UINT32_MAX || !goes_on(passing, reports, newest))
+            newest->report.ready_age_ms == UINT32_MAX || !goes_on(passing, site, newest))
             continue;
         passing->watch->lag[site] = (struct bw_lag_sample){
             .known = true,
@@ -91,7 +97,7 @@ static void go_on_renewing(struct passing *passing)
         const struct bw_site_reports *reports = &passing->watch->reports[holder];
         const struct bw_contact *contact = &reports->by_instance[i];
 
-        if (!goes_on(passing, reports, contact) || !is_renewed_by(passing, contact))
+        if (!goes_on(passing, holder, contact) || !is_renewed_by(passing, contact))
             continue;
         passing->watch->confirmed_epoch = passing->group->epoch;
         passing->watch->last_confirmed = passing->ever;
@@ -101,20 +107,29 @@ static void go_on_renewing(struct passing *passing)
     }
 }
 
-static void go_on_reporting(struct passing *passing, struct bw_site_reports *reports,
-                            bool *out_hears)
+static void go_on_reporting(struct passing *passing, int site)
 {
+    struct bw_site_reports *reports = &passing->watch->reports[site];
     bool is_speaking[BW_AGENTS_PER_SITE_MAX];
 
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++)
-        is_speaking[i] = goes_on(passing, reports, &reports->by_instance[i]);
+        is_speaking[i] = goes_on(passing, site, &reports->by_instance[i]);
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         struct bw_contact *contact = &reports->by_instance[i];
 
         if (!is_speaking[i])
             continue;
         contact->received = passing->ever;
-        out_hears[i] = is_fresh(passing, contact->answered_received);
+        passing->hears[site][i] = is_fresh(passing, contact->answered_received);
+    }
+}
+
+/* Nothing that it has said is fresh any more. */
+static void fall_silent(struct bw_site_reports *reports)
+{
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        reports->by_instance[i].received = (struct bw_instant){0, 0};
+        reports->by_instance[i].answered_received = (struct bw_instant){0, 0};
     }
 }
 
@@ -160,43 +175,99 @@ static uint64_t next_wait(const struct passing *passing, const struct bw_evaluat
     return wait_ns < GOES_ON_NS / 2 ? wait_ns : 0;
 }
 
-void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
-                 const struct bw_leadership *leadership, struct bw_instant now,
-                 struct bw_foretelling *room, struct bw_foretold *out_foretold)
+static struct passing begin(const struct bw_group *group, const struct bw_watch *watch,
+                            struct bw_instant now, int silent, struct bw_foretelling *room)
 {
-    const struct bw_evaluation eval = {
-        .group = group, .watch = &room->watch, .leadership = leadership};
+    const struct bw_evaluation eval = {.group = group, .watch = watch};
     struct passing passing = {
-        .group = group,
+        .group = &room->group,
         .watch = &room->watch,
         .now = now,
         .ever = bw_instant_add(now, GOES_ON_NS),
         .freshness_ns = group->phase == BW_PHASE_VACANT ? bw_policy_freshness_ns(group)
                                                         : bw_eval_holder_freshness_ns(&eval),
     };
-    uint64_t wait_ns, after_ns = 0;
 
-    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
+    room->group = *group;
     room->watch = *watch;
     room->watch.is_proposing = false;
+    if (silent >= 0)
+        fall_silent(&room->watch.reports[silent]);
     go_on_renewing(&passing);
     for (uint32_t site = 0; site < group->spec.site_count; site++)
-        go_on_reporting(&passing, &room->watch.reports[site], passing.hears[site]);
+        go_on_reporting(&passing, (int)site);
+    return passing;
+}
+
+/* To the next decision. False: time alone brings none. */
+static bool go_on(struct passing *passing, const struct bw_leadership *leadership,
+                  struct bw_decision *out_decision)
+{
+    const struct bw_evaluation eval = {
+        .group = passing->group, .watch = passing->watch, .leadership = leadership};
+
     for (int waits = 0; waits <= WAITS_MAX; waits++) {
-        bw_arbiter_decide(group, &room->watch, leadership, passing.now, &room->decision);
-        if (room->decision.acts)
-            break;
-        wait_ns = next_wait(&passing, &eval, room->decision.wake_in_ns);
+        uint64_t wait_ns;
+
+        bw_arbiter_decide(passing->group, passing->watch, leadership, passing->now, out_decision);
+        if (out_decision->acts)
+            return true;
+        wait_ns = next_wait(passing, &eval, out_decision->wake_in_ns);
         if (wait_ns == 0)
-            return;
-        after_ns += wait_ns;
-        pass(&passing, wait_ns);
+            return false;
+        pass(passing, wait_ns);
     }
-    BW_ASSERT(room->decision.acts); /* a wait that ends is not asked for again */
-    *out_foretold = (struct bw_foretold){.acts = true,
-                                         .after_ns = after_ns,
-                                         .command = room->decision.command,
-                                         .rule = room->decision.rule};
+    BW_ASSERT(out_decision->acts); /* a wait that ends is not asked for again */
+    return true;
+}
+
+static struct bw_foretold foretold_of(const struct bw_decision *decision, struct bw_instant from,
+                                      struct bw_instant now)
+{
+    return (struct bw_foretold){.acts = true,
+                                .after_ns = bw_instant_elapsed_ns(now, from),
+                                .command = decision->command,
+                                .rule = decision->rule};
+}
+
+void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
+                 const struct bw_leadership *leadership, struct bw_instant now,
+                 struct bw_foretelling *room, struct bw_foretold *out_foretold)
+{
+    struct passing passing = begin(group, watch, now, -1, room);
+
+    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
+    if (go_on(&passing, leadership, &room->decision))
+        *out_foretold = foretold_of(&room->decision, now, passing.now);
+}
+
+/* As the log would have it, if nothing else came in between. */
+static void apply(struct passing *passing, struct bw_foretelling *room)
+{
+    const struct bw_command command = room->decision.command;
+    const uint64_t index = room->group.changed_index + 1;
+
+    BW_ASSERT(bw_group_apply(&room->group, index, &command) != NULL); /* A's gate `row` */
+    bw_watch_on_applied(&room->watch, &room->group, &command, index, passing->now);
+}
+
+void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_instant now,
+                      struct bw_foretelling *room, struct bw_foretold *out_foretold)
+{
+    const int holder = group->phase == BW_PHASE_VACANT
+                           ? -1
+                           : bw_spec_find_site(&group->spec, group->holder_site);
+    struct passing passing = begin(group, watch, now, holder, room);
+
+    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
+    for (int i = 0; i < COMMANDS_MAX && go_on(&passing, leadership, &room->decision); i++) {
+        if (room->decision.command.kind == BW_COMMAND_GRANT) {
+            *out_foretold = foretold_of(&room->decision, now, passing.now);
+            return;
+        }
+        apply(&passing, room);
+    }
 }
 
 static void describe(const struct bw_command *command, char *out_text, size_t size)

@@ -10,15 +10,10 @@
 
 #include "forced.h"
 #include "policy.h"
+#include "watch.h"
 
 #define CERTIFICATE_S_MAX (UINT64_C(100) * 366 * 86400) /* a hundred years: no certificate lasts so long */
 
-static void watch_group(struct bw_watch *watch, const struct bw_group *group,
-                        struct bw_instant now);
-static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec);
-static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now);
-static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
-static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now);
 static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
                         const struct bw_sync_group *said, int group_index, uint64_t relayed_by,
                         struct bw_instant received);
@@ -49,80 +44,8 @@ void bw_witness_on_restored(struct bw_witness *witness, struct bw_instant now)
 
         if (strcmp(watch->name, group->spec.name) != 0)
             *watch = (struct bw_watch){0};
-        follow_sites(watch, &group->spec);
-        watch_group(watch, group, now);
+        bw_watch_begin(watch, group, now);
     }
-}
-
-/* Every duration of the group counts from now. */
-static void watch_group(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
-{
-    memcpy(watch->name, group->spec.name, sizeof(watch->name));
-    watch->seen_epoch = group->epoch;
-    watch->seen_phase = group->phase;
-    watch->seen_held = group->held;
-    watch->phase_applied = now;
-    watch->grant_applied = now;
-    watch->group_maintenance_applied = now;
-    watch->let_go_applied = now;
-    watch->data_before_epoch = 0;
-    for (size_t site = 0; site < BW_SITES_MAX; site++)
-        watch->maintenance_applied[site] = now;
-    memset(watch->grants, 0, sizeof(watch->grants));
-    watch->grants_next = 0;
-    for (uint32_t number = group->history_count; number > 0; number--) {
-        const struct bw_history_entry *entry = bw_group_history_at(group, number - 1);
-
-        mark_grant(watch, entry->epoch, now);
-        if (entry->ended_index != 0)
-            mark_end(watch, entry->epoch, now);
-    }
-}
-
-static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
-{
-    BW_ASSERT(watch->grants_next < BW_HISTORY_MAX);
-    watch->grants[watch->grants_next] = (struct bw_grant_mark){.epoch = epoch, .applied = now};
-    watch->grants_next = (watch->grants_next + 1) % BW_HISTORY_MAX;
-}
-
-static void mark_end(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
-{
-    for (size_t i = 0; i < BW_HISTORY_MAX; i++)
-        if (watch->grants[i].epoch == epoch)
-            watch->grants[i].ended = now;
-}
-
-/* What is kept by the index of a site moves with its name. */
-static void follow_sites(struct bw_watch *watch, const struct bw_spec *spec)
-{
-    struct bw_site_reports reports[BW_SITES_MAX];
-    struct bw_instant connected_since[BW_SITES_MAX] = {0};
-    struct bw_lag_sample lag[BW_SITES_MAX] = {0};
-    struct bw_instant maintenance_applied[BW_SITES_MAX] = {0};
-    struct bw_rate rates[BW_SITES_MAX];
-
-    BW_ASSERT(spec->site_count <= BW_SITES_MAX);
-    memset(rates, 0, sizeof(rates));
-    memset(reports, 0, sizeof(reports));
-    for (uint32_t to = 0; to < spec->site_count; to++)
-        for (uint32_t from = 0; from < BW_SITES_MAX; from++) {
-            if (strcmp(watch->sites[from], spec->sites[to].name) != 0)
-                continue;
-            reports[to] = watch->reports[from];
-            connected_since[to] = watch->connected_since[from];
-            lag[to] = watch->lag[from];
-            maintenance_applied[to] = watch->maintenance_applied[from];
-            rates[to] = watch->rates[from];
-        }
-    memcpy(watch->reports, reports, sizeof(reports));
-    memcpy(watch->connected_since, connected_since, sizeof(connected_since));
-    memcpy(watch->lag, lag, sizeof(lag));
-    memcpy(watch->maintenance_applied, maintenance_applied, sizeof(maintenance_applied));
-    memcpy(watch->rates, rates, sizeof(rates));
-    memset(watch->sites, 0, sizeof(watch->sites));
-    for (uint32_t to = 0; to < spec->site_count; to++)
-        memcpy(watch->sites[to], spec->sites[to].name, sizeof(watch->sites[to]));
 }
 
 /* ---- leadership ---- */
@@ -167,60 +90,6 @@ void bw_witness_on_not_leading(struct bw_witness *witness)
 
 /* ---- what the log says ---- */
 
-static void note_maintenance(struct bw_watch *watch, const struct bw_group *group,
-                             const struct bw_command *command, struct bw_instant now)
-{
-    int site = bw_spec_find_site(&group->spec, command->site);
-
-    if (command->site[0] == '\0')
-        watch->group_maintenance_applied = now;
-    else if (site >= 0)
-        watch->maintenance_applied[site] = now;
-}
-
-/* A wish is over with the grant that answers it, and with the move that was given up. */
-static void note_command(struct bw_watch *watch, const struct bw_group *group,
-                         const struct bw_command *command, struct bw_instant now)
-{
-    switch (command->kind) {
-    case BW_COMMAND_GRANT:
-        watch->grant_applied = now;
-        memcpy(watch->data_before, group->previous_data_site, sizeof(watch->data_before));
-        watch->data_before_epoch = command->epoch;
-        mark_grant(watch, command->epoch, now);
-        watch->wish = (struct bw_wish){0};
-        break;
-    case BW_COMMAND_UNREVOKE:
-        watch->wish = (struct bw_wish){0};
-        break;
-    case BW_COMMAND_RELEASED:
-    case BW_COMMAND_EXPIRED:
-    case BW_COMMAND_FENCED:
-    case BW_COMMAND_FORCED:
-        if (watch->wish.kind == BW_WISH_FORCE_RELEASE)
-            watch->wish = (struct bw_wish){0}; /* the epoch that it was about is over */
-        break;
-    case BW_COMMAND_MAINTENANCE:
-        note_maintenance(watch, group, command, now);
-        break;
-    case BW_COMMAND_SET_SPEC:
-        follow_sites(watch, &group->spec);
-        break;
-    case BW_COMMAND_SET_MODE:
-    case BW_COMMAND_REVOKE:
-    case BW_COMMAND_CLOSE:
-    case BW_COMMAND_FENCE_FAILED:
-    case BW_COMMAND_ADOPTED:
-    case BW_COMMAND_DELETE:
-    case BW_COMMAND_FOUND:
-    case BW_COMMAND_BOOT:
-    case BW_COMMAND_REACH:
-    case BW_COMMAND_RAISE_LEVEL:
-    case BW_COMMAND_COUNT:
-        break;
-    }
-}
-
 void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *command,
                            const struct bw_applied *applied, struct bw_instant now)
 {
@@ -233,34 +102,14 @@ void bw_witness_on_applied(struct bw_witness *witness, const struct bw_command *
     watch = &witness->watches[applied->group];
     if (strcmp(watch->name, group->spec.name) != 0) {
         *watch = (struct bw_watch){0}; /* made, or gone */
-        follow_sites(watch, &group->spec);
-        watch_group(watch, group, now);
+        bw_watch_begin(watch, group, now);
         if (command->kind == BW_COMMAND_DELETE)
             witness->deleted_applied = now;
         watch->let_go_applied = witness->deleted_applied; /* of whoever held a deleted group */
         return;
     }
-    note_command(watch, group, command, now);
-    if (group->let_go_index == witness->cluster->applied_index)
-        watch->let_go_applied = now;
-    note_phase(watch, group, now);
+    bw_watch_on_applied(watch, group, command, witness->cluster->applied_index, now);
 }
-
-static void note_phase(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now)
-{
-    if (watch->seen_epoch == group->epoch && watch->seen_phase == group->phase &&
-        watch->seen_held == group->held)
-        return;
-    BW_ASSERT(group->epoch >= watch->seen_epoch); /* I2 */
-    if (group->phase == BW_PHASE_VACANT)
-        mark_end(watch, group->epoch, now);
-    watch->seen_epoch = group->epoch;
-    watch->seen_phase = group->phase;
-    watch->seen_held = group->held;
-    watch->phase_applied = now;
-}
-
-/* ---- what the sites say ---- */
 
 uint64_t bw_witness_on_sync(struct bw_witness *witness, const struct bw_sync *sync,
                             uint64_t relayed_by, struct bw_instant received)

@@ -4,11 +4,9 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <breakwater/core/explain.h>
-#include <breakwater/core/foretell.h>
 #include <breakwater/core/rules.h>
 
 #define STEP_TEXT_BYTES 512
@@ -107,15 +105,11 @@ static json_t *command_json(const struct bw_command *command)
 /* What comes of it if nobody says anything new. Of whom does not lead: null. */
 static json_t *next_json(const struct bw_operator_view *view, int group_index)
 {
-    struct bw_foretelling *room = view->machine->leadership.leads ? malloc(sizeof *room) : NULL;
     struct bw_foretold foretold;
     char text[192];
 
-    if (room == NULL)
+    if (!bw_view_foretell(view, group_index, &foretold))
         return json_null();
-    bw_foretell(group_of(view, group_index), &view->machine->watches[group_index],
-                &view->machine->leadership, view->now, room, &foretold);
-    free(room);
     bw_foretold_text(&foretold, text, sizeof text);
     return json_pack(
         "{s:b, s:o, s:s, s:o, s:s}", "acts", foretold.acts, "after_ms",

@@ -356,31 +356,17 @@ static json_t *wish_json(const struct bw_operator_view *view, int group_index)
                      "text", bw_json_text(watch->wish.text));
 }
 
-/* Which site would follow the holder by itself, as things are: the first of the eligible ones by
- * priority. None where time alone does not end the epoch, or the mode lets nothing move. */
-static json_t *failover_json(const struct bw_operator_view *view, int group_index, json_t *sites)
+/* Which site would follow the holder by itself, as things are, and how long after it fell silent.
+ */
+static json_t *failover_json(const struct bw_operator_view *view, int group_index)
 {
-    const struct bw_group *group = group_of(view, group_index);
-    struct bw_end_waits waits;
-    const bool may_move = !bw_arbiter_end_waits_for(group, &view->machine->watches[group_index],
-                                                    &view->machine->leadership, &waits) &&
-                          group->spec.mode != BW_MODE_OBSERVE && group->spec.mode != BW_MODE_PAUSED;
-    const char *to = NULL;
-    json_int_t best = -1;
-    json_t *site;
-    size_t i;
+    struct bw_foretold foretold;
+    const bool is_possible = bw_view_foretell_loss(view, group_index, &foretold);
 
-    json_array_foreach(sites, i, site) {
-        const json_int_t priority = json_integer_value(json_object_get(site, "priority"));
-
-        if (!may_move ||
-            strcmp(json_string_value(json_object_get(site, "role")), "standby") != 0 ||
-            !json_is_true(json_object_get(site, "eligible")) || priority <= best)
-            continue;
-        best = priority;
-        to = json_string_value(json_object_get(site, "name"));
-    }
-    return json_pack("{s:b, s:s?}", "possible", to != NULL, "to", to);
+    return json_pack(
+        "{s:b, s:s?, s:o}", "possible", is_possible, "to",
+        is_possible ? foretold.command.site : NULL, "after_ms",
+        number_or_null(is_possible, is_possible ? foretold.after_ns / BW_NS_PER_MS : 0));
 }
 
 static json_t *group_json(const struct bw_operator_view *view, int group_index)
@@ -414,7 +400,7 @@ static json_t *group_json(const struct bw_operator_view *view, int group_index)
         "lease_ttl_ms", (json_int_t)(is_open ? group->terms.ttl_ms : group->spec.lease_ttl_ms),
         "maintenance_left_ms", (json_int_t)left_ms(view, group->group_maintenance_ms,
                                                    watch->group_maintenance_applied),
-        "failover", failover_json(view, group_index, sites),
+        "failover", failover_json(view, group_index),
         "end", bw_json_end(view, group_index),
         "wish", wish_json(view, group_index),
         "last", bw_json_history_entry(group, 0),

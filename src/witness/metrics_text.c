@@ -270,15 +270,9 @@ static bool is_candidate(const struct subject *of, int site)
 
 static bool is_failover_possible(const struct subject *of)
 {
-    const struct bw_spec *spec = &of->group->spec;
+    struct bw_foretold foretold;
 
-    if (waits_for_more_than_time(of) || spec->mode == BW_MODE_OBSERVE ||
-        spec->mode == BW_MODE_PAUSED)
-        return false;
-    for (int site = 0; site < (int)spec->site_count; site++)
-        if (strcmp(spec->sites[site].name, of->group->holder_site) != 0 && is_candidate(of, site))
-            return true;
-    return false;
+    return bw_view_foretell_loss(of->view, of->group_index, &foretold);
 }
 
 /* ---- sites: false is no sample ---- */

@@ -13,10 +13,11 @@
 
 #include "core_world.h"
 
-#define SEEDS      70
+#define SEEDS      60
 #define STEPS      40
 #define TICK_MS    100
 #define HORIZON_MS 20000
+#define LOSS_MS    60000
 #define FRESH_MS   3000 /* as the spec has it */
 
 static struct world world;
@@ -24,7 +25,7 @@ static struct world then;
 static struct bw_foretelling room;
 static struct bw_foretold foretold;
 static struct bw_prng prng;
-static unsigned foretold_of[BW_COMMAND_COUNT + 1], waited_for;
+static unsigned foretold_of[BW_COMMAND_COUNT + 1], waited_for, losses[2];
 
 static uint64_t below(uint64_t bound)
 {
@@ -122,6 +123,50 @@ static void compare(uint64_t seed, int step)
             foretold.command.site, foretold.rule, (unsigned long long)after_ms,
             bw_command_word(then.decision.command.kind), then.decision.command.site,
             then.decision.rule, (long long)lived_ms);
+}
+
+/* Whether and to whom a Grant comes if the holder has fallen silent. */
+static bool live_on_without(int holder)
+{
+    copy_world();
+    hold_reports();
+    then.watches[0].is_proposing = false;
+    then.sites[holder].is_mute = true;
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        struct bw_contact *contact = &then.watches[0].reports[holder].by_instance[i];
+
+        contact->received = contact->answered_received = (struct bw_instant){0, 0};
+    }
+    for (uint64_t at_ms = 0; at_ms <= LOSS_MS; at_ms += TICK_MS) {
+        for (int site = 0; site < WORLD_SITES; site++)
+            if (!then.sites[site].is_mute)
+                (void)world_sync(&then, site);
+        (void)world_act(&then);
+        if (then.decision.acts && then.decision.command.kind == BW_COMMAND_GRANT)
+            return true;
+        world_wait_ms(&then, TICK_MS);
+    }
+    return false;
+}
+
+static void compare_loss(uint64_t seed, int step)
+{
+    const struct bw_group *group = world_group(&world);
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
+    bool is_granted;
+
+    if (group->phase == BW_PHASE_VACANT || holder < 0)
+        return;
+    bw_foretell_loss(group, world_watch(&world), &world.witness.leadership, world.now, &room,
+                     &foretold);
+    is_granted = live_on_without(holder);
+    losses[foretold.acts]++;
+    if (is_granted != (foretold.acts && foretold.after_ns / BW_NS_PER_MS <= LOSS_MS) ||
+        (is_granted && strcmp(foretold.command.site, then.decision.command.site) != 0))
+        fail_msg("seed %llu step %d: without its holder foretold %s after %llu ms; then %s",
+                 (unsigned long long)seed, step, foretold.acts ? foretold.command.site : "nobody",
+                 (unsigned long long)(foretold.after_ns / BW_NS_PER_MS),
+                 is_granted ? then.decision.command.site : "nobody");
 }
 
 /* ---- what happens before ---- */
@@ -248,6 +293,7 @@ static void run_seed(uint64_t seed)
         something_happens();
         world_sync_all(&world);
         compare(seed, step);
+        compare_loss(seed, step);
         if (below(2))
             (void)world_act(&world);
     }
@@ -266,6 +312,7 @@ static void what_was_foretold_is_what_happens(void **state)
         if (foretold_of[kinds[i]] == 0)
             fail_msg("command %d was never foretold: the scenarios have a hole", (int)kinds[i]);
     assert_true(waited_for > 100);
+    assert_true(losses[false] > 100 && losses[true] > 100);
 }
 
 /* ---- in words ---- */

@@ -15,6 +15,7 @@ struct bw_foretold {
 
 /* Room for the edited state, some 100 kB: the caller's, overwritten, of no use to him. */
 struct bw_foretelling {
+    struct bw_group group;
     struct bw_watch watch;
     struct bw_decision decision;
 };
@@ -26,8 +27,15 @@ struct bw_foretelling {
 void bw_foretell(const struct bw_group *group, const struct bw_watch *watch,
                  const struct bw_leadership *leadership, struct bw_instant now,
                  struct bw_foretelling *room, struct bw_foretold *out_foretold);
-/* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to `size`, ended by
- * NUL. */
+/* The same with the holder's site silent, nothing that it has said fresh any more, and on to the
+ * next Grant: who would follow, and after how long. `acts` is false where nobody would without a
+ * person's word. Of a group that is vacant: its next Grant. */
+void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_instant now,
+                      struct bw_foretelling *room, struct bw_foretold *out_foretold);
+
+/* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to
+ * `size`, ended by NUL. */
 void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include <breakwater/core/foretell.h>
 #include <breakwater/core/people.h>
 #include <breakwater/core/witness.h>
 #include <breakwater/witness/callers.h>
@@ -41,6 +42,14 @@ struct bw_operator_view {
     struct bw_instant now;
     uint64_t certificate_left_s; /* of this witness's own, 0 once it has ended */
 };
+
+/* What comes next; false: this witness does not lead, or memory is short. */
+bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
+                      struct bw_foretold *out_foretold);
+/* Who would be granted if the holder fell silent; false: nobody would, without a person. Of whom
+ * does not lead: what it would do if it led. */
+bool bw_view_foretell_loss(const struct bw_operator_view *view, int group_index,
+                           struct bw_foretold *out_foretold);
 
 /* There is a group at that place, and it is within the view's scope. */
 bool bw_json_sees(const struct bw_operator_view *view, int group_index);

@@ -1,0 +1,15 @@
+/* watch.h - struct bw_watch follows the log: of a witness, and of a group whose future is foretold.
+ * Private to core. */
+#ifndef BW_CORE_WATCH_H
+#define BW_CORE_WATCH_H
+
+#include <breakwater/core/arbiter.h>
+
+/* Every duration of the group counts from now: it was made, restored, or this witness has started.
+ */
+void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct bw_instant now);
+/* `command` was applied to the group, by a rule of it, at `index`. */
+void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
+                         const struct bw_command *command, uint64_t index, struct bw_instant now);
+
+#endif
