@@ -329,6 +329,10 @@ static void print_failover(const json_t *status, const json_t *group, FILE *out)
                       self, to);
     else if (is_possible)
         (void)fprintf(out, "Failover to %s: possible.", to);
+    else if (bw_json_member(failover, "to")[0] != '\0')
+        (void)fprintf(out, "Failover: not possible now; to %s in %" PRId64 " min.",
+                      bw_json_member(failover, "to"),
+                      bw_json_number(failover, "after_ms") / 60000 + 1);
     else
         (void)fputs("Failover: not possible now.", out);
 }
@@ -434,6 +438,7 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
     const char *mode = bw_json_member(group, "mode");
     const char *phase = bw_json_member(group, "phase");
     const bool is_observed = strcmp(mode, "observe") == 0;
+    const bool is_manual = strcmp(mode, "manual") == 0;
     const bool ends_by_time =
         !json_is_false(json_object_get(json_object_get(group, "end"), "by_time"));
 
@@ -443,12 +448,16 @@ static void warn_of_group(const json_t *group, struct verdict *verdict)
         (void)fprintf(verdict->out, "%s is only observed: nothing is executed.\n", name);
     if (strcmp(mode, "paused") == 0)
         (void)fprintf(verdict->out, "%s is paused: nothing moves, leases and fences stay.\n", name);
+    if (is_manual)
+        (void)fprintf(verdict->out,
+                      "%s is manual: a lost holder is followed on `breakwater failover %s`.\n",
+                      name, name);
     if (is_observed)
         return;
     if (strcmp(phase, "VACANT") == 0 || strcmp(phase, "CLOSING") == 0)
         warn(verdict, BW_EXIT_NO_SITE, "%s: no site is active; see: breakwater explain %s", name,
              name);
-    else if (ends_by_time && strcmp(mode, "paused") != 0 &&
+    else if (ends_by_time && strcmp(mode, "paused") != 0 && !is_manual &&
              !bw_json_truth(json_object_get(group, "failover"), "possible"))
         warn(verdict, BW_EXIT_WARNINGS, "%s: no other site could take over", name);
 }

@@ -16,12 +16,13 @@ bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
     return true;
 }
 
-bool bw_view_foretell_loss(const struct bw_operator_view *view, int group_index,
-                           struct bw_foretold *out_foretold)
+static bool foretell_loss(const struct bw_operator_view *view, int group_index,
+                          struct bw_foretold *out_foretold)
 {
     struct bw_foretelling *room = malloc(sizeof *room);
     struct bw_leadership leadership = view->machine->leadership;
 
+    *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}};
     if (room == NULL)
         return false;
     leadership.leads = true;
@@ -30,4 +31,19 @@ bool bw_view_foretell_loss(const struct bw_operator_view *view, int group_index,
                      out_foretold);
     free(room);
     return out_foretold->acts;
+}
+
+/* Beside the rest of the lease: a pause after a failed start is a failover that takes longer, a
+ * maintenance of two hours is none. */
+#define SOON_NS (60 * BW_NS_PER_S)
+
+bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
+                           struct bw_foretold *out_foretold)
+{
+    const struct bw_group *group = &view->machine->cluster->groups[group_index];
+    const uint64_t lease_ns = group->phase == BW_PHASE_VACANT ? 0
+                                                              : bw_expiry_wait_ns(&group->terms);
+
+    return foretell_loss(view, group_index, out_foretold) &&
+           out_foretold->after_ns <= lease_ns + SOON_NS;
 }

@@ -361,12 +361,11 @@ static json_t *wish_json(const struct bw_operator_view *view, int group_index)
 static json_t *failover_json(const struct bw_operator_view *view, int group_index)
 {
     struct bw_foretold foretold;
-    const bool is_possible = bw_view_foretell_loss(view, group_index, &foretold);
+    const bool is_possible = bw_view_may_fail_over(view, group_index, &foretold);
 
-    return json_pack(
-        "{s:b, s:s?, s:o}", "possible", is_possible, "to",
-        is_possible ? foretold.command.site : NULL, "after_ms",
-        number_or_null(is_possible, is_possible ? foretold.after_ns / BW_NS_PER_MS : 0));
+    return json_pack("{s:b, s:o, s:o}", "possible", is_possible, "to",
+                     bw_json_name_or_null(foretold.command.site), "after_ms",
+                     number_or_null(foretold.acts, foretold.after_ns / BW_NS_PER_MS));
 }
 
 static json_t *group_json(const struct bw_operator_view *view, int group_index)

@@ -272,7 +272,7 @@ static bool is_failover_possible(const struct subject *of)
 {
     struct bw_foretold foretold;
 
-    return bw_view_foretell_loss(of->view, of->group_index, &foretold);
+    return bw_view_may_fail_over(of->view, of->group_index, &foretold);
 }
 
 /* ---- sites: false is no sample ---- */

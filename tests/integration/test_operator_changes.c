@@ -61,6 +61,7 @@ static void the_mode_is_another_and_again_there_is_nothing_to_do(void **state)
     assert_int_equal(run("mode harbor manual --yes --reason tonight"), 0);
     assert_says(operator.out, "mode of harbor: done: manual");
     until_status_says(0, "mode manual");
+    assert_says(operator.out, "a lost holder is followed on `breakwater failover harbor`");
     assert_int_equal(run("mode harbor manual --yes"), 0);
     assert_says(operator.out, "nothing to do");
     assert_int_equal(run("mode harbor auto --yes"), 0);

@@ -46,9 +46,10 @@ struct bw_operator_view {
 /* What comes next; false: this witness does not lead, or memory is short. */
 bool bw_view_foretell(const struct bw_operator_view *view, int group_index,
                       struct bw_foretold *out_foretold);
-/* Who would be granted if the holder fell silent; false: nobody would, without a person. Of whom
- * does not lead: what it would do if it led. */
-bool bw_view_foretell_loss(const struct bw_operator_view *view, int group_index,
+/* Somebody would follow if the holder fell silent, as soon as its lease is over or within a minute
+ * from then. `out_foretold` says who, and when, or that nobody would without a person. Of whom does
+ * not lead: what it would do if it led. */
+bool bw_view_may_fail_over(const struct bw_operator_view *view, int group_index,
                            struct bw_foretold *out_foretold);
 
 /* There is a group at that place, and it is within the view's scope. */
