@@ -286,7 +286,10 @@ bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_
 {
     const struct sim_lease *lease = &world->checks->heard[site][group];
 
-    return epoch != 0 && lease->epoch == epoch && !is_over(world, lease, 0);
+    /* A lease is of one boot: one that has lost its power has none, whatever its copy says
+     * (3.7, 3.8). */
+    return epoch != 0 && lease->epoch == epoch && !is_over(world, lease, 0) &&
+           sim_site((struct sim_world *)(uintptr_t)world, site)->is_up;
 }
 
 /* ---- the service --------------------------------------------------------------------------------
