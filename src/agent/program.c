@@ -38,6 +38,7 @@ static void close_all(struct bw_agent *agent)
     agent->is_closing = true;
     bw_agent_tell_manager(agent, "STOPPING=1");
     bw_heartbeat_close(&agent->heartbeat);
+    bw_agent_persons_close(agent);
     bw_agent_machine_close(&agent->machine);
     bw_http_client_close(&agent->client, NULL, NULL);
     bw_deadline_close(&agent->wake, NULL);
@@ -125,6 +126,8 @@ static enum bw_err open_all(struct bw_agent *agent, struct bw_diag *diag)
         err = bw_agent_reload_open(agent, diag);
     if (err == BW_OK)
         err = bw_agent_use_witnesses(agent, diag);
+    if (err == BW_OK)
+        bw_agent_persons_open(agent);
     if (err == BW_OK)
         bw_agent_machine_begin(&agent->machine);
     if (err == BW_OK)

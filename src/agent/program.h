@@ -6,6 +6,7 @@
  *   store.c      the state directory                  saves.c      the state on its way to the disk
  *   mirrors.c    the guard's mirrors, read            step_log.c      what happened, as log lines
  *   own_fence.c  the fence without the guard          own_units.c  the units that it ends
+ *   persons.c    a person at this machine: override
  *
  * Everything belongs to the loop's thread. The machine (machine/agent.h) decides; nothing here
  * does. */
@@ -116,6 +117,12 @@ void bw_agent_fences_on_look(struct bw_deadline *deadline, void *user);
 void bw_agent_fence_on_units_killed(struct bw_agent_served *served, enum bw_err err,
                                     const struct bw_diag *diag);
 
+/* ---- persons.c ------------------------------------------------------------------------------- */
+
+#define BW_AGENT_PERSONS_MAX BW_UNIX_CONNECTIONS_MAX
+void bw_agent_persons_open(struct bw_agent *agent);
+void bw_agent_persons_close(struct bw_agent *agent);
+
 /* ---- own_units.c ----------------------------------------------------------------------------- */
 
 /* Once the runner is open; what cannot be reached is said on the log. */
@@ -200,6 +207,11 @@ struct bw_agent {
     struct bw_agent_reload reload;
     uv_signal_t signals[BW_AGENT_SIGNALS];
     struct bw_heartbeat heartbeat;
+    struct bw_unix_listener listener; /* for persons */
+    bool is_listening;
+    struct bw_unix_connection *persons[BW_AGENT_PERSONS_MAX]; /* NULL: free */
+    uv_timer_t persons_timer;
+    uint64_t persons_ticks;
     uv_async_t ending; /* closes everything in a turn of its own */
     bool is_closing;
     enum bw_agent_end end;

@@ -82,8 +82,12 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
         break;
     case BW_GUARD_MESSAGE_ARM_REFUSED:
     case BW_GUARD_MESSAGE_END_REFUSED:
+    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         bw_log_warn(log, "guard.refused", "group=%s epoch=%" PRIu64 " what=%s why=%s", group,
-                    message->epoch, message->kind == BW_GUARD_MESSAGE_ARM_REFUSED ? "arm" : "end",
+                    message->epoch,
+                    message->kind == BW_GUARD_MESSAGE_ARM_REFUSED   ? "arm"
+                    : message->kind == BW_GUARD_MESSAGE_END_REFUSED ? "end"
+                                                                    : "override",
                     bw_refusal_word(message->refused.why));
         break;
     case BW_GUARD_MESSAGE_HELLO:
@@ -91,6 +95,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
+    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_WELCOME_DONE:
@@ -98,6 +103,7 @@ static void say_message(const struct trace *trace, const struct bw_guard_message
     case BW_GUARD_MESSAGE_EPOCH_ENDED:
     case BW_GUARD_MESSAGE_LET_GO_DONE:
     case BW_GUARD_MESSAGE_HELLO_REFUSED:
+    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
         break; /* what they change is said below */
     }
 }
@@ -135,6 +141,9 @@ static void say_event(const struct trace *trace)
     case BW_SITE_EVENT_GUARD_STATE:
     case BW_SITE_EVENT_GUARD_LOST:
     case BW_SITE_EVENT_OTHER_SERVES:
+    case BW_SITE_EVENT_OVERRIDE:
+    case BW_SITE_EVENT_OVERRIDE_END:
+    case BW_SITE_EVENT_LEADER_ANSWERED:
         break;
     }
 }
@@ -213,6 +222,29 @@ static void say_tenure(const struct trace *trace)
                     site->memory.enforced ? "yes" : "no", trace->rules);
 }
 
+static const char *override_word(enum bw_site_override override)
+{
+    static const char *const words[] = {[BW_SITE_OVERRIDE_NONE] = "none",
+                                        [BW_SITE_OVERRIDE_WAITING] = "waiting",
+                                        [BW_SITE_OVERRIDE_BEGINNING] = "beginning",
+                                        [BW_SITE_OVERRIDE_OVERRIDING] = "overriding",
+                                        [BW_SITE_OVERRIDE_ENDING] = "ending"};
+
+    return words[override];
+}
+
+static void say_override(const struct trace *trace)
+{
+    const struct bw_site *site = trace->site;
+
+    if (site->override != trace->before->override)
+        bw_log_warn(trace->log, "override.changed",
+                    "group=%s from=%s to=%s epoch=%" PRIu64 " rules=%s at_boot_ns=%" PRIu64,
+                    site->group, override_word(trace->before->override),
+                    override_word(site->override), site->memory.epoch, trace->rules,
+                    trace->now.boot_ns);
+}
+
 static void say_own_fence(const struct trace *trace)
 {
     const struct bw_site_actions *actions = trace->step->actions;
@@ -239,6 +271,7 @@ void bw_agent_say_step(struct bw_agent *agent, const struct bw_agent_step *step)
     say_lease(&trace);
     say_alarms(&trace);
     say_tenure(&trace);
+    say_override(&trace);
     say_own_fence(&trace);
 }
 

@@ -270,8 +270,16 @@ static void warn_of_site(const json_t *group, const json_t *site, struct verdict
     size_t i;
 
     json_array_foreach(json_object_get(site, "alarms"), i, alarm) {
-        warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
-             json_is_string(alarm) ? bw_json_shown(alarm) : "?");
+        if (json_is_string(alarm) && strcmp(json_string_value(alarm), "override") == 0)
+            warn(verdict, BW_EXIT_WARNINGS,
+                 "%s: OVERRIDES: a person lets it serve without a lease. The witnesses adopt what "
+                 "it serves "
+                 "as soon as no other site does; to end it, there: breakwater override %s -c "
+                 "SITE.yaml --end",
+                 bw_json_member(site, "name"), bw_json_member(group, "name"));
+        else
+            warn(verdict, BW_EXIT_WARNINGS, "%s: alarm %s", bw_json_member(site, "name"),
+                 json_is_string(alarm) ? bw_json_shown(alarm) : "?");
     }
     if (strcmp(bw_json_member(group, "mode"), "observe") == 0 &&
         !bw_json_truth(site, "group_unknown") && json_is_false(json_object_get(site, "let_go")))

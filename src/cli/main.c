@@ -32,6 +32,7 @@ static const struct verb verbs[] = {
     {"failover", "have a group granted although policy holds it back", bw_verb_failover},
     {"force-release", "end an epoch that time does not end, when its site is surely off",
      bw_verb_force_release},
+    {"override", "let this site serve without a quorum, on your word", bw_verb_override},
     {"mode", "say who decides for a group: its policy, a person, or nobody", bw_verb_mode},
     {"maintenance", "leave a site or a group alone for a time that ends by itself",
      bw_verb_maintenance},

@@ -31,16 +31,24 @@ static const struct {
     unsigned phases;
     bool (*decide)(struct bw_evaluation *eval, struct bw_command *command);
 } steps[] = {
-    {"A1", IN_OPEN, decide_released},        {"A2", IN_OPEN, decide_fence_failed},
+    {"A1", IN_OPEN, decide_released},
+    {"A2", IN_OPEN, decide_fence_failed},
     {"A20", IN_OPEN, decide_reach},
-    {"A3", IN_OPEN, decide_expired},         {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
+    {"A3", IN_OPEN, decide_expired},
+    {"A4", IN(GRANTED) | IN(REVOKING), decide_close},
     {"A25", IN(GRANTED) | IN(REVOKING), bw_decide_close_for_person},
     {"A26", IN(CLOSING), bw_decide_forced},
-    {"A5", IN(REVOKING), decide_unrevoke},   {"A30", IN(GRANTED), decide_boot},
-    {"A6", IN(VACANT), bw_decide_first_grant}, {"A7", IN(VACANT), bw_decide_target},
-    {"A8", IN(VACANT), bw_decide_origin},    {"A9", IN(VACANT), bw_decide_best},
-    {"A10", IN(GRANTED), decide_adopted},    {"A11", IN(GRANTED), decide_switchover},
-    {"A12", IN(GRANTED), decide_failback},   {"A13", IN_ANY, decide_maintenance_over},
+    {"A5", IN(REVOKING), decide_unrevoke},
+    {"A30", IN(GRANTED), decide_boot},
+    {"A31", IN(VACANT), bw_decide_override},
+    {"A6", IN(VACANT), bw_decide_first_grant},
+    {"A7", IN(VACANT), bw_decide_target},
+    {"A8", IN(VACANT), bw_decide_origin},
+    {"A9", IN(VACANT), bw_decide_best},
+    {"A10", IN(GRANTED), decide_adopted},
+    {"A11", IN(GRANTED), decide_switchover},
+    {"A12", IN(GRANTED), decide_failback},
+    {"A13", IN_ANY, decide_maintenance_over},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))
 
@@ -290,9 +298,16 @@ static bool is_untouched_adoption(const struct bw_evaluation *eval, const struct
     return eval->group->adopting && report->armed_epoch != eval->group->epoch;
 }
 
+/* 3.8: its own epoch was over, and seen to be, before a person let it serve: what runs there is not
+ * what that has left. */
+static bool serves_by_override(const struct bw_report *report)
+{
+    return report->override == BW_OVERRIDE_OVERRIDING || report->override == BW_OVERRIDE_ENDING;
+}
+
 static bool serves_after_lease(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
-    return contact->report.service == BW_SERVICE_STARTED &&
+    return contact->report.service == BW_SERVICE_STARTED && !serves_by_override(&contact->report) &&
            !is_untouched_adoption(eval, &contact->report) &&
            bw_eval_look_lacks_ns(eval, contact) == 0;
 }
@@ -378,7 +393,7 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
         uint64_t left_ns;
 
         if (!contact->used || is_known_stopped(&contact->report) ||
-            is_untouched_adoption(eval, &contact->report))
+            serves_by_override(&contact->report) || is_untouched_adoption(eval, &contact->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
             eval->now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(eval)));

@@ -232,8 +232,7 @@ static uint64_t recovered_epoch(uint64_t epoch, int64_t unix_ms)
     return greater(epoch + BW_RECOVERY_EPOCHS, (uint64_t)unix_ms / 1000);
 }
 
-/* The longest lease that this state knows of: open, of a spec, or let go. */
-static uint32_t longest_wait_ms(const struct bw_cluster *cluster)
+uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster)
 {
     uint32_t longest_ms = cluster->let_go_wait_ms;
 
@@ -293,11 +292,11 @@ enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_d
                            "an epoch in it is above all that a cluster comes to (%" PRIu64
                            "): it was made up",
                            BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS);
-    if (longest_wait_ms(cluster) > SAVED_WAIT_MS_MAX)
+    if (bw_cluster_longest_wait_ms(cluster) > SAVED_WAIT_MS_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT,
                            "by it a lease of %" PRIu32 " ms would have to be waited for, and %u ms "
                            "is the longest there is: it was made up",
-                           longest_wait_ms(cluster), SAVED_WAIT_MS_MAX);
+                           bw_cluster_longest_wait_ms(cluster), SAVED_WAIT_MS_MAX);
     return BW_OK;
 }
 
@@ -316,7 +315,7 @@ enum bw_err bw_cluster_recover(struct bw_cluster *cluster, uint64_t last_index, 
     if (!has_epochs_left(cluster) || last_index >= BW_COUNTER_MAX ||
         cluster->generation >= BW_COUNTER_MAX || unix_ms >= (int64_t)BW_COUNTER_MAX)
         return BW_ERR_LIMIT;
-    longest_ms = longest_wait_ms(cluster);
+    longest_ms = bw_cluster_longest_wait_ms(cluster);
     index = greater(last_index + 1, (uint64_t)unix_ms);
     for (uint32_t i = 0; i < cluster->group_count; i++) {
         struct bw_group *group = &cluster->groups[i];

@@ -182,7 +182,10 @@ enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
             continue;
         if (left_ns > *out_fresh_left_ns)
             *out_fresh_left_ns = left_ns;
-        if (contact->report.service == BW_SERVICE_STARTED)
+        /* 3.8: what a person lets serve there is not what the epoch has left. */
+        if (contact->report.service == BW_SERVICE_STARTED &&
+            (contact->report.override == BW_OVERRIDE_NONE ||
+             contact->report.override == BW_OVERRIDE_WAITING))
             answer = BW_HOLDER_STARTED;
         else if (answer == BW_HOLDER_SILENT)
             answer = BW_HOLDER_ANSWERS;

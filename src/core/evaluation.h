@@ -62,6 +62,7 @@ bool bw_decide_close_for_person(struct bw_evaluation *eval, struct bw_command *c
 bool bw_decide_forced(struct bw_evaluation *eval, struct bw_command *command);
 
 /* The steps of a vacant group. */
+bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_target(struct bw_evaluation *eval, struct bw_command *command);
 bool bw_decide_origin(struct bw_evaluation *eval, struct bw_command *command);

@@ -201,6 +201,17 @@ static struct beginning judge_beginning(struct bw_evaluation *eval)
     return beginning;
 }
 
+/* Of those that do not override: what they have looked at since the commit that it rests on. */
+static void judge_others_reported(struct bw_evaluation *eval, int site)
+{
+    for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
+        const char *missing = other != site ? report_missing(eval, other) : NULL;
+
+        if (other != site)
+            (void)bw_gate_plain(&eval->list, BW_GATE_ID_REPORTED, -1, missing == NULL, missing);
+    }
+}
+
 /* A site other than `site` says `started`: fresh, by any agent of it, two-way or not. */
 static bool starts_elsewhere(const struct bw_evaluation *eval, int site)
 {
@@ -300,6 +311,72 @@ static int unnamed_site(struct bw_evaluation *eval, const struct beginning *begi
     if (is_none)
         return best_site(eval, wants_failover(eval));
     return judge_first(eval, beginning->started_site, true) ? beginning->started_site : -1;
+}
+
+/* ---- a person has let a site serve without a lease (3.8) ---- */
+
+/* The sites where one does so, or is about to; `out_site`: the last of them. */
+static uint32_t count_overriding(const struct bw_evaluation *eval, int *out_site)
+{
+    uint32_t count = 0;
+
+    for (int site = 0; site < (int)eval->group->spec.site_count; site++)
+        if (bw_policy_says_override(eval->group, eval->watch, site, eval->now)) {
+            count++;
+            *out_site = site;
+        }
+    return count;
+}
+
+/* It is the only candidate, and two are none: nobody knows whose data is to be lost. */
+static bool judge_overriding(struct bw_evaluation *eval, int site, uint32_t count)
+{
+    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                           eval->now);
+    const bool is_elsewhere = starts_elsewhere(eval, site);
+    const char *word = count > 1 ? "several sites override: end it where the data may be lost: "
+                                   "breakwater override GROUP --end"
+                       : is_elsewhere    ? "another site says that it serves: end one of both"
+                       : contact == NULL ? "its report is not fresh, or it does not hear us"
+                       : contact->report.override != BW_OVERRIDE_OVERRIDING
+                           ? bw_override_word(contact->report.override)
+                           : NULL;
+
+    return bw_gate_value(&eval->list, BW_GATE_ID_OVERRIDING, -1, word == NULL, BW_UNIT_SITE, site,
+                         -1, word);
+}
+
+/* Its service runs, and is adopted as it is; or it is down, and it alone may start it. What damps a
+ * change of site, and what another's data is worth, a person has decided; a mode that asks one
+ * still asks. */
+bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
+{
+    const struct bw_group *group = eval->group;
+    int site = -1;
+    const uint32_t count = count_overriding(eval, &site);
+    bool is_eligible;
+
+    if (count == 0)
+        return false;
+    judge_mode(eval);
+    if (!wants_failover(eval))
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_APPROVAL, -1,
+                            group->spec.mode != BW_MODE_MANUAL, bw_mode_word(group->spec.mode));
+    judge_reports(eval);
+    if (group->first_grant) { /* 3.9: every site has to be heard of */
+        (void)judge_let_go(eval);
+        judge_others_reported(eval, site);
+    }
+    bw_gate_wake(&eval->list, bw_policy_override_left_ns(group, eval->watch, site, eval->now));
+    if (!judge_overriding(eval, site, count))
+        return true;
+    is_eligible = bw_eval_judge(eval, site, BW_ROLE_OVERRIDER).eligible;
+    (void)bw_gate_value(&eval->list, BW_GATE_ID_CANDIDATE, -1, is_eligible, BW_UNIT_SITE, site, -1,
+                        NULL);
+    complete_grant(eval, site, BW_REASON_OVERRIDE, command);
+    command->adopt = bw_policy_connected(group, eval->watch, site, eval->now)->report.service ==
+                     BW_SERVICE_STARTED;
+    return true;
 }
 
 bool bw_decide_first_grant(struct bw_evaluation *eval, struct bw_command *command)

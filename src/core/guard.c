@@ -90,6 +90,7 @@ static void arm_now(const struct guard_step *step)
     mirror->armed_end = arm->end;
     mirror->ttl_ns = arm->terms.ttl_ms * BW_NS_PER_MS;
     mirror->fence_ns = arm->terms.fence_ms * BW_NS_PER_MS;
+    bw_guard_override_end(guard); /* 3.8: in the one write by which it has a lease */
     guard->check_at_start = false;
     guard->arm_mirroring = true;
     bw_guard_mirror_now(step, "U1");
@@ -112,6 +113,8 @@ static void take_back_arm(struct bw_guard *guard)
     mirror->armed_end = before->armed_end;
     mirror->ttl_ns = before->ttl_ns;
     mirror->fence_ns = before->fence_ns;
+    mirror->overriding = before->overriding;
+    mirror->override_instance = before->override_instance;
 }
 
 /* What the arm rests on is durable already. */
@@ -186,6 +189,7 @@ static void on_mirrored(const struct guard_step *step, uint64_t number, bool ok)
     struct bw_guard *guard = step->guard;
 
     bw_guard_on_children_mirrored(step, number, ok);
+    bw_guard_on_override_mirrored(step, number, ok);
     if (!guard->arm_mirroring || number < guard->arm_number)
         return;
     guard->arm_mirroring = false;
@@ -312,6 +316,7 @@ static void on_saved(const struct guard_step *step, bool ok)
         break;
     case BW_GUARD_WANTS_LET_GO:
         bw_guard_disarm(guard);
+        bw_guard_override_end(guard);
         bw_guard_fence_let_go(step); /* one that has begun meanwhile is finished */
         bw_guard_mirror_now(step, "U16");
         message = bw_guard_send(step, BW_GUARD_MESSAGE_LET_GO_DONE, 0, "U17");
@@ -332,6 +337,19 @@ static void on_saved(const struct guard_step *step, bool ok)
 
 /* ---- the agent ----------------------------------------------------------------------------- */
 
+/* What a person told the instance before is no word to this one (3.8). Until a fence has seen the
+ * end, it is written down as what it is, whoever speaks meanwhile. */
+static void end_others_override(const struct guard_step *step)
+{
+    struct bw_guard *guard = step->guard;
+    const struct bw_guard_run fence = {.epoch = guard->memory.epoch_seen,
+                                       .action = BW_ACTION_FENCE};
+
+    if (guard->mirror.overriding && !bw_guard_is_fencing(guard) &&
+        !bw_id_equal(guard->mirror.override_instance, guard->agent.instance))
+        bw_guard_fence_on_order(step, &fence);
+}
+
 static void on_hello(const struct guard_step *step, const struct bw_guard_hello *hello)
 {
     struct bw_guard *guard = step->guard;
@@ -341,6 +359,7 @@ static void on_hello(const struct guard_step *step, const struct bw_guard_hello 
     /* 3.4: it voids what was read before. What this agent is told here knows nothing of an arm or a run
      * that waits for the disk: armed behind its back, an epoch would be given back that is. */
     guard->is_void = guard->wants != BW_GUARD_WANTS_NOTHING;
+    end_others_override(step);
     message = bw_guard_send(step, BW_GUARD_MESSAGE_GROUP_STATE, guard->memory.epoch_seen, "U19");
     BW_ASSERT(message != NULL);
     bw_guard_state_get(guard, &message->state);
@@ -370,6 +389,9 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_LET_GO:
         on_let_go(step, message->let_go_index, message->epoch);
         break;
+    case BW_GUARD_MESSAGE_OVERRIDE:
+        bw_guard_on_override(step, message->epoch);
+        break;
     case BW_GUARD_MESSAGE_HELLO:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
@@ -384,6 +406,8 @@ static void on_message(const struct guard_step *step, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
     case BW_GUARD_MESSAGE_FENCE_ENDED:
     case BW_GUARD_MESSAGE_HELLO_REFUSED:
+    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
+    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         break; /* not an agent's to say; the shell closes the connection */
     }
 }
@@ -411,6 +435,7 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
     out_state->arm_pending = guard->arm_mirroring;
+    out_state->overriding = bw_guard_overrides(guard);
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&
@@ -481,7 +506,8 @@ void bw_guard_init(struct bw_guard *guard, const char *group, const struct bw_gu
         guard->mirror.script_begun = guard->mirror.script_due;
     }
     /* 3.4: an enforced group that serves without a deadline is fenced. */
-    guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard);
+    guard->check_at_start = guard->memory.enforced && !bw_guard_is_armed(guard) &&
+                            !guard->mirror.overriding; /* 3.8: a person lets it serve without one */
 }
 
 void bw_guard_step(struct bw_guard *guard, const struct bw_guard_event *event,

@@ -272,6 +272,7 @@ static void succeed(const struct guard_step *step, const char *rule)
     const bool is_gone = guard->fence_reach != BW_FENCE_REACH_UNKNOWN;
 
     bw_guard_note_end(guard);
+    bw_guard_override_end(guard); /* 3.8: what was fenced is started again by a new word only */
     tell_end(step, true, is_gone ? guard->fence_gone_at : step->now, rule);
     if (guard->fence_ordered && !bw_guard_is_armed(guard))
         hear(step, EVENT_ANSWERED);

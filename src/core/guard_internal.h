@@ -1,7 +1,8 @@
-/* guard_internal.h - what the files of the guard's machine share, each resting on those before it only.
- * guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops; guard_sight.c: where the
- * service is; guard_script.c: a script in its slot; guard_fence.c: the fence window; guard_end.c: how an
- * epoch ends; guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step.
+/* guard_internal.h - what the files of the guard's machine share, each resting on those before it
+ * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
+ * guard_sight.c: where the service is; guard_script.c: a script in its slot; guard_fence.c: the
+ * fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
+ * guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step.
  * guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
@@ -46,6 +47,15 @@ void bw_guard_end_saved(const struct guard_step *step);
 void bw_guard_end_looked(const struct guard_step *step, uint64_t ending_epoch);
 bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
 void bw_guard_disarm(struct bw_guard *guard);
+
+/* guard_override.c */
+void bw_guard_on_override(const struct guard_step *step, uint64_t epoch);
+void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok);
+/* The agent that is connected has had it written down that a person overrides, and nothing is
+ * armed. */
+bool bw_guard_overrides(const struct bw_guard *guard);
+/* From here on nothing serves without a lease. The mirror is written by whoever calls. */
+void bw_guard_override_end(struct bw_guard *guard);
 
 /* guard_slot.c */
 /* What happens to the run of a slot: the only way in which its state changes. */

@@ -23,6 +23,8 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(run->action == BW_ACTION_START);
+    if (bw_guard_overrides(guard)) /* 3.8: without a lease, so nothing but a fence bounds it */
+        return guard->fence == BW_FENCE_NONE ? BW_REFUSAL_NONE : BW_REFUSAL_FENCING;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
     if (!bw_guard_is_armed(guard) || run->epoch != guard->mirror.armed_epoch)
@@ -55,7 +57,7 @@ static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct 
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(run->action == BW_ACTION_REJOIN);
-    if (has_live_lease(step))
+    if (has_live_lease(step) || guard->mirror.overriding)
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
@@ -236,7 +238,7 @@ static void go(const struct guard_step *step, enum bw_guard_slot of)
     action->limit_ns = guard->limits.timeout_ns[slot->run.action];
     action->run_not_after = BW_INSTANT_NEVER;
     /* H7: the child compares with D - F, like the fence. */
-    if (slot->run.action == BW_ACTION_START)
+    if (slot->run.action == BW_ACTION_START && !guard->mirror.overriding)
         action->run_not_after = bw_guard_window(guard);
     if (slot->run.run_id == 0 && of != BW_GUARD_SLOT_ACTION)
         return;

@@ -21,6 +21,11 @@ const char *bw_guard_mirror_unsound(const struct bw_guard_mirror *mirror)
          "the guard's mirror: what is armed has a fence window");
     FACT(!is_armed || mirror->fence_ns < mirror->ttl_ns, /* 3.1: the terms that may be pinned */
          "the guard's mirror: a fence window is shorter than its lease");
+    FACT(!mirror->overriding || !is_armed, /* 3.8: with a lease its rules hold again */
+         "the guard's mirror: nothing is armed of what a person lets serve without a lease");
+    FACT(mirror->overriding ==
+             !bw_id_is_none(mirror->override_instance), /* 3.8: whose word it is */
+         "the guard's mirror: what serves without a lease does so by the word of an instance");
     FACT(!mirror->left_due || mirror->script_due, /* 3.2.4: of a service inside, the same */
          "the guard's mirror: what a start left asks for the script that ends it");
     return NULL;
@@ -123,6 +128,8 @@ static const char *epochs_unsound(const struct bw_guard *guard)
          "the guard's epochs: what waits for its mirror is armed");
     FACT(guard->arm_number <= guard->mirror_number, /* 3.4: answered by a mirror that was asked for */
          "the guard's epochs: an arm waits for a mirror that was asked for");
+    FACT(!guard->override_mirroring || guard->mirror.overriding, /* 3.8 */
+         "the guard's epochs: an override that waits for its mirror is in it");
     FACT(!guard->check_at_start || !bw_guard_is_armed(guard), /* 3.4: serves without a deadline */
          "the guard's epochs: what is armed needs no look at the start");
     return NULL;

@@ -23,6 +23,8 @@ struct judgement {
     struct bw_gate_list list;
 };
 
+static void judge_declared(struct judgement *judgement);
+static void judge_override(struct judgement *judgement);
 static void judge_report(struct judgement *judgement);
 static void judge_rejoin(struct judgement *judgement);
 static void judge_service(struct judgement *judgement);
@@ -74,8 +76,8 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
     judgement.contact = bw_site_reports_fresh(&watch->reports[site], now,
                                               bw_policy_freshness_ns(group), &has_several);
 
-    judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_DECLARED, site,
-                                      !group->spec.sites[site].never_candidate, NULL);
+    judge_declared(&judgement);
+    judge_override(&judgement);
     judge_maintenance(&judgement);
     judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_INSTANCES, site, !has_several,
                                       NULL);
@@ -85,6 +87,32 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
         judgement.passes &= bw_gate_plain(&judgement.list, BW_GATE_ID_CONNECTED, site, false, NULL);
     out_candidacy->eligible = judgement.passes && judgement.contact != NULL;
     BW_ASSERT(out_candidacy->eligible == !has_hold(out_candidacy)); /* 4: what is shown is what decides */
+}
+
+/* Whom a person has started is the only one left, whatever the spec says of it (3.8). */
+static void judge_declared(struct judgement *judgement)
+{
+    if (judgement->role == BW_ROLE_OVERRIDER)
+        return;
+    judgement->passes &= bw_gate_plain(
+        &judgement->list, BW_GATE_ID_DECLARED, judgement->site,
+        !judgement->group->spec.sites[judgement->site].never_candidate, NULL);
+}
+
+/* 3.8: beside a site that serves without a lease nobody is granted. */
+static void judge_override(struct judgement *judgement)
+{
+    const int other = bw_policy_other_override(judgement->group, judgement->watch, judgement->site,
+                                               judgement->now);
+
+    if (other < 0)
+        return;
+    bw_gate_wake(&judgement->list, bw_policy_override_left_ns(judgement->group, judgement->watch,
+                                                              other, judgement->now));
+    judgement->passes &= bw_gate_value(
+        &judgement->list, BW_GATE_ID_OVERRIDE, judgement->site, false, BW_UNIT_SITE, other, -1,
+        "overrides; what it serves is adopted first, or ended there: "
+        "breakwater override GROUP --end");
 }
 
 static void judge_report(struct judgement *judgement)
@@ -135,6 +163,7 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
 
     switch (judgement->role) {
     case BW_ROLE_ADOPTER:
+    case BW_ROLE_OVERRIDER:
     case BW_ROLE_ORIGIN:
         return 0;
     case BW_ROLE_TARGET:
@@ -168,6 +197,11 @@ static void judge_rejoin(struct judgement *judgement)
     bool is_owed = report->joined_epoch < wanted_epoch(judgement);
     bool is_due = report->rejoining || is_owed;
 
+    if (is_due && judgement->role == BW_ROLE_OVERRIDER) {
+        bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
+                     "a person has let it serve as it is");
+        return;
+    }
     if (is_due && is_rejoin_waived(judgement)) {
         bw_gate_note(&judgement->list, BW_GATE_ID_REJOINING, judgement->site,
                      "a person takes its data as it is");
@@ -217,9 +251,11 @@ static void judge_service(struct judgement *judgement)
     const struct bw_report *report = &judgement->contact->report;
     enum bw_service wanted = judgement->role == BW_ROLE_ADOPTER ? BW_SERVICE_STARTED
                                                                 : BW_SERVICE_STOPPED;
+    bool is_wanted = judgement->role == BW_ROLE_OVERRIDER ? report->service != BW_SERVICE_UNKNOWN
+                                                          : report->service == wanted;
 
     judgement->passes &= bw_gate_plain(&judgement->list, BW_GATE_ID_SERVICE, judgement->site,
-                                       report->service == wanted, bw_service_word(report->service));
+                                       is_wanted, bw_service_word(report->service));
     judgement->passes &= bw_gate_plain(
         &judgement->list, BW_GATE_ID_CONDITION, judgement->site, is_condition_met(judgement),
         report->condition == BW_CONDITION_NONE     ? "no observation"
@@ -235,9 +271,10 @@ static void judge_maintenance(struct judgement *judgement)
 
     if (duration_ms == 0)
         return;
-    if (judgement->role == BW_ROLE_ORIGIN) {
+    if (judgement->role == BW_ROLE_ORIGIN || judgement->role == BW_ROLE_OVERRIDER) {
         bw_gate_note(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
-                     "it held the group when the move began");
+                     judgement->role == BW_ROLE_ORIGIN ? "it held the group when the move began"
+                                                       : "a person has let it serve");
         return;
     }
     judgement->passes &= bw_gate_wait(&judgement->list, BW_GATE_ID_MAINTENANCE, judgement->site,
@@ -459,6 +496,50 @@ static void judge_lag(struct judgement *judgement)
 }
 
 /* ---- what is asked of reports ---- */
+
+/* Fresh as long as the terms of an open epoch say so, too: it bars others, and brings nobody
+ * anything. */
+static uint64_t longer_freshness_ns(const struct bw_group *group)
+{
+    uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
+                                                group->terms.request_timeout_ms);
+    uint64_t spec_ns = bw_policy_freshness_ns(group);
+
+    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
+}
+
+uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                    int site, struct bw_instant now)
+{
+    uint64_t freshness_ns = longer_freshness_ns(group);
+    uint64_t longest_ns = 0;
+
+    BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);
+    for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
+        const struct bw_contact *contact = &watch->reports[site].by_instance[i];
+        uint64_t left_ns = bw_instant_wait_left_ns(now,
+                                                   bw_instant_add(contact->received, freshness_ns));
+
+        if (contact->used && contact->report.override != BW_OVERRIDE_NONE && left_ns > longest_ns)
+            longest_ns = left_ns;
+    }
+    return longest_ns;
+}
+
+bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now)
+{
+    return bw_policy_override_left_ns(group, watch, site, now) > 0;
+}
+
+int bw_policy_other_override(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now)
+{
+    for (int other = 0; other < (int)group->spec.site_count; other++)
+        if (other != site && bw_policy_says_override(group, watch, other, now))
+            return other;
+    return -1;
+}
 
 uint64_t bw_policy_freshness_ns(const struct bw_group *group)
 {

@@ -10,7 +10,8 @@ enum bw_role {
     BW_ROLE_TARGET,    /* of a switchover that has not begun: ready before Revoke (3.6) */
     BW_ROLE_ARRIVING,  /* of a switchover whose holder has stopped: ready at its position (3.6) */
     BW_ROLE_ORIGIN,    /* gets the group back after a failed switchover (3.6) */
-    BW_ROLE_ADOPTER    /* already serves and is not touched (3.9) */
+    BW_ROLE_ADOPTER,   /* already serves and is not touched (3.9) */
+    BW_ROLE_OVERRIDER, /* likewise by a person's word, or was to: the only candidate (3.8) */
 };
 
 void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *watch,
@@ -20,6 +21,17 @@ void bw_policy_judge_as(const struct bw_group *group, const struct bw_watch *wat
 /* How long the wish is still in force; 0: none is. */
 uint64_t bw_policy_wish_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                 struct bw_instant now);
+/* A fresh report of that site, by whichever agent, says that a person overrides there, or is about
+ * to. */
+bool bw_policy_says_override(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now);
+/* For how long it does, if nothing more is heard; 0: none does. */
+uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
+                                    int site, struct bw_instant now);
+/* Another site than `site` says so; -1: none does. */
+int bw_policy_other_override(const struct bw_group *group, const struct bw_watch *watch, int site,
+                             struct bw_instant now);
+
 /* Freshness for sites that stand by: as the spec has it now. */
 uint64_t bw_policy_freshness_ns(const struct bw_group *group);
 /* The only fresh report of a site that is also two-way, or NULL. */

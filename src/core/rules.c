@@ -22,6 +22,7 @@ static const struct bw_rule rules[] = {
     RULE(A26, "3.1", "a person vouches that the holder is off, and no lease can live: Forced")
     RULE(A5, "4", "the move took too long: Unrevoke")
     RULE(A30, "3.5", "the holder renews from another boot: Boot")
+    RULE(A31, "3.8", "one site serves by a person's word, and no other: Grant")
     RULE(A6, "3.9", "the first grant: Grant")
     RULE(A7, "3.6", "the switchover's target takes over: Grant")
     RULE(A8, "3.6", "the switchover failed, its origin gets the group back: Grant")
@@ -160,6 +161,36 @@ static const struct bw_rule rules[] = {
     RARE(S62, "3.3",
          "it serves again after the fence that answered for a held epoch: another fence is owed",
          "a service that comes back after a fence that answered for a held epoch")
+    RULE(S65, "3.8", "a person overrides: the witnesses are told, should they hear")
+    RULE(S66, "3.8", "a person ends an override that has not begun: that is saved")
+    RULE(S67, "3.8", "an override is over: the witnesses are told at once")
+    RULE(S70, "3.8", "a person overrides: that is saved, and one longest lease is waited for")
+    RULE(S71, "3.8", "no other lease can live and its own epoch is over: that it overrides is saved")
+    RULE(S72, "3.8", "it overrides, and that is durable: the guard is told")
+    RULE(S73, "3.8", "it overrides and the guard knows: the guard is told to start")
+    RULE(S74, "3.8", "a person ends the override: that is saved, and what serves is fenced")
+    RULE(S75, "3.8", "the override is to end: the guard is told to fence")
+    RULE(S76, "3.8", "a fence has seen the end of what served without a lease: that is saved")
+    RULE(S77, "3.8", "the witnesses answer before it has begun to override: it does not")
+    RULE(S78, "3.8", "the epoch by which it was adopted is armed: it overrides no more")
+    RULE(S79, "3.8", "a start without a lease has failed: the guard is told to stop first")
+    RARE(S80, "3.8", "the override is to end and the guard is away: the agent fences",
+         "a guard that is away while an override ends")
+    RARE(S81, "3.8", "the guard lets something serve of which its agent knows no word: fenced",
+         "an agent that fenced an override itself, or forgot it")
+    RULE(S82, "3.8", "a start without a lease is next: that it writes is durable first")
+    RARE(S83, "3.8", "a fence of the epoch by which it was adopted has begun: it overrides no more",
+         "an acknowledgement of an arm that was lost, and the deadline after it")
+    RARE(S84, "3.8", "the agent fences the epoch by which it was adopted: it overrides no more",
+         "neither guard nor mirror after a restart in the middle of an adoption")
+    RARE(S85, "3.8", "the guard has ended the epoch by which it was adopted: it overrides no more",
+         "an agent that ended in the middle of an adoption, and of its end")
+    RARE(S86, "3.8", "its group was let go: what serves without a lease is fenced first",
+         "observe, delete or another spec while a site overrides")
+    RARE(S87, "3.8", "another site has armed an epoch: what serves without a lease is fenced",
+         "an override that the witnesses could not hear")
+    RULE(S88, "3.8", "a start without a lease has failed: the witnesses are told at once")
+    RULE(S89, "3.8", "status says started without a lease: the witnesses are told at once")
     RARE(S63, "3.3",
          "stopped without a lease, and its last fence has failed: the guard is told to fence again",
          "a guard that begins anew after a fence that failed where nothing is held")
@@ -207,6 +238,12 @@ static const struct bw_rule rules[] = {
     RULE(U19, "3.4", "an agent has said hello: it is told all that the guard knows of the group")
     RULE(U20, "3.4", "an action was cut short by a restart of the guard: the agent is told")
     RULE(U30, "3.4", "a look has shown whether the guard can end the service: that is saved")
+    RARE(U70, "3.8", "an override that is in the mirror is told again: done",
+         "an answer that was lost")
+    RULE(U71, "3.8", "an override beside a lease, a fence or an action: refused")
+    RULE(U72, "3.8", "an override is told: it is written into the mirror")
+    RULE(U73, "3.8", "the mirror has it: the agent is told so")
+    RARE(U74, "3.8", "the mirror cannot be written: the override is refused", "a full /run")
     RULE(U41, "3.4", "an arm came while something else is being saved: refused as busy")
     RULE(U42, "3.4",
          "while the first arm was being saved something came to forbid it: it is refused")

@@ -41,6 +41,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     BW_ASSERT(site->tenure == BW_TENURE_NONE); /* 3.5: the epoch before was given back */
     BW_ASSERT(order->epoch > memory->epoch);   /* I2 */
     BW_ASSERT(site->own_fence == BW_SITE_OWN_FENCE_IDLE); /* it would end what the new one starts */
+    bw_site_override_accepts(site);
     memory->served_epoch = bw_site_served_epoch(memory);
     memory->epoch = order->epoch;
     memory->boot_id = site->boot_id;
@@ -87,7 +88,8 @@ static void obey_holder_order(const struct step *step)
         return;
     }
     if (order->epoch > site->memory.epoch) {
-        if (site->tenure == BW_TENURE_NONE && site->own_fence != BW_SITE_OWN_FENCE_IDLE)
+        if (site->tenure == BW_TENURE_NONE && (site->own_fence != BW_SITE_OWN_FENCE_IDLE ||
+                                               site->override == BW_SITE_OVERRIDE_ENDING))
             return; /* a fence that still runs would end what the new epoch starts */
         if (site->tenure == BW_TENURE_NONE)
             accept_epoch(step, order);
@@ -135,7 +137,8 @@ static void obey_let_go(const struct step *step)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S41");
         return;
     }
-    if (site->order.let_go_index <= site->memory.let_go_index || !bw_site_is_greeted(site))
+    if (bw_site_override_yields(step, "S86") || !bw_site_is_greeted(site) ||
+        site->order.let_go_index <= site->memory.let_go_index)
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;
@@ -197,6 +200,7 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         return;
     }
+    bw_site_override_kept(site);
     if (site->tenure == BW_TENURE_ACCEPTING) {
         bw_site_tenure_move(site, BW_TENURE_EVENT_KEPT);
         keep_facts(site, &site->order);
@@ -206,14 +210,6 @@ static void on_saved(const struct step *step, uint64_t number, bool ok)
 }
 
 /* ---- what the tenure asks for next ------------------------------------------------------- */
-
-static bool may_retry(const struct step *step)
-{
-    if (bw_instant_wait_is_over(step->now, step->site->retry_at))
-        return true;
-    bw_site_wake(step, step->site->retry_at);
-    return false;
-}
 
 static bool guard_can_act(const struct bw_site *site)
 {
@@ -255,7 +251,7 @@ static void advance_starting(const struct step *step)
         }
         return;
     }
-    if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !may_retry(step) ||
+    if (site->service != BW_SERVICE_STOPPED || !guard_can_act(site) || !bw_site_may_retry(step) ||
         bw_site_awaits_reach(site))
         return; /* site_watch.c asks for a status as often as it takes */
     if (!site->memory.start_begun) {
@@ -271,11 +267,12 @@ static void advance_starting(const struct step *step)
 }
 
 /* An adoption that neither we nor the guard, who is there, know of as armed: not by an arm whose
- * answer is on its way, and not by one of an agent before us (3.9, H13, H14). */
+ * answer is on its way, and not by one of an agent before us (3.9, H13, H14). Armed, it would
+ * override no more (3.8). */
 static bool was_never_armed(const struct bw_site *site)
 {
-    return site->memory.adopt && !site->memory.start_begun && !site->memory.enforced &&
-           site->arm_sent_end.boot_ns == 0;
+    return site->memory.adopt && !site->memory.start_begun &&
+           (!site->memory.enforced || bw_site_overrides(site)) && site->arm_sent_end.boot_ns == 0;
 }
 
 /* A stop that fails is followed by the fence at once (3.5). */
@@ -288,7 +285,7 @@ static void advance_stopping(const struct step *step)
         bw_site_begin_ending(step);
         return;
     }
-    if (!bw_site_is_greeted(site) || !may_retry(step))
+    if (!bw_site_is_greeted(site) || !bw_site_may_retry(step))
         return;
     if (was_never_armed(site)) { /* 3.9: what runs here is not ours to end */
         bw_site_give_back(step, "S48");
@@ -332,7 +329,7 @@ static void advance_ending(const struct step *step)
 
     BW_ASSERT(site->tenure == BW_TENURE_ENDING);
     if (!bw_site_is_greeted(site) || site->end_open || site->running != BW_ACTION_NONE ||
-        site->guard_cleans || !may_retry(step))
+        site->guard_cleans || !bw_site_may_retry(step))
         return;
     if (site->final == BW_SITE_FINAL_DUE) {
         if (!site->observation[BW_ACTION_READINESS].running)
@@ -403,7 +400,7 @@ static void fence_what_is_held(const struct step *step)
     const struct bw_site *site = step->site;
 
     BW_ASSERT(site->memory.given_back);
-    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !may_retry(step))
+    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !bw_site_may_retry(step))
         return;
     if (!bw_site_is_greeted(site) || bw_site_guard_is_silent(site, step->now))
         bw_site_fence_held(step);
@@ -421,17 +418,25 @@ static void advance_standing_by(const struct step *step)
         obey(step); /* an order that had to wait for the end of the epoch before */
     if (site->tenure != BW_TENURE_NONE)
         return;
+    if (bw_site_overrides(site)) { /* 3.8: what it owes of before waits for its end */
+        bw_site_advance_override(step);
+        return;
+    }
     if (bw_site_owes_fence(site)) {
         fence_what_is_held(step);
         return;
     }
     if (is_end_owed(site)) {
-        if (!site->end_open && site->running == BW_ACTION_NONE && may_retry(step))
+        if (!site->end_open && site->running == BW_ACTION_NONE && bw_site_may_retry(step))
             send_end(step, "S42");
         return;
     }
+    if (site->override != BW_SITE_OVERRIDE_NONE || site->guard.overriding) {
+        bw_site_advance_override(step);
+        return;
+    }
     if (is_rejoin_due(site) && site->memory.given_back && is_other_serving(step) &&
-        guard_can_act(site) && may_retry(step))
+        guard_can_act(site) && bw_site_may_retry(step))
         bw_site_run(step, BW_ACTION_REJOIN, site->other_serves_epoch, "S17");
 }
 
@@ -465,7 +470,7 @@ static void advance(const struct step *step)
 {
     struct bw_site *site = step->site;
 
-    if (site->save == BW_SITE_SAVE_FAILED && may_retry(step))
+    if (site->save == BW_SITE_SAVE_FAILED && bw_site_may_retry(step))
         bw_site_save(step, "S18");
     watch_save(step);
     for (int turn = 0; turn < 4; turn++) {
@@ -494,7 +499,7 @@ static void advance(const struct step *step)
             advance_ending(step);
             break;
         case BW_TENURE_STUCK: /* reported as failed; tried again until it is seen to succeed */
-            if (guard_can_act(site) && may_retry(step))
+            if (guard_can_act(site) && bw_site_may_retry(step))
                 bw_site_run(step, BW_ACTION_FENCE, site->memory.epoch, "S19");
             break;
         case BW_TENURE_FENCING:
@@ -523,6 +528,7 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
     site->next_run_id = 1;
     site->position[0] = '\0';
     reset_tenure(site);
+    bw_site_override_found(site, now);
     for (int i = 0; i < BW_ACTION_COUNT; i++)
         site->observation[i].due = now;
     if (!bw_site_epoch_is_open(site))
@@ -545,6 +551,7 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     BW_ASSERT(event->kind != BW_SITE_EVENT_ORDER || event->order != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_STATE || event->state != NULL);
     BW_ASSERT(event->kind != BW_SITE_EVENT_GUARD_MESSAGE || event->message != NULL);
+    BW_ASSERT(event->kind != BW_SITE_EVENT_OVERRIDE || event->wish != NULL);
     out_actions->count = 0;
     out_actions->wake_at = BW_INSTANT_NEVER;
     switch (event->kind) {
@@ -575,7 +582,18 @@ void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struc
     case BW_SITE_EVENT_OWN_FENCE_ENDED:
         bw_site_on_own_fence_ended(&step, event->epoch, event->ok);
         break;
+    case BW_SITE_EVENT_OVERRIDE:
+        bw_site_on_override(&step, event->wish);
+        break;
+    case BW_SITE_EVENT_OVERRIDE_END:
+        bw_site_on_override_end(&step);
+        break;
+    case BW_SITE_EVENT_LEADER_ANSWERED:
+        bw_site_on_leader_answered(&step);
+        break;
     case BW_SITE_EVENT_OTHER_SERVES:
+        if (bw_site_override_hears_other(&step))
+            break; /* first it is ended; what it has to follow is said again */
         if (event->epoch > site->other_serves_epoch)
             site->other_serves_epoch = event->epoch;
         if (event->epoch == site->other_serves_epoch)

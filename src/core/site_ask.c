@@ -48,6 +48,20 @@ bool bw_site_epoch_is_open(const struct bw_site *site)
     return site->memory.epoch != 0 && !site->memory.given_back;
 }
 
+bool bw_site_may_retry(const struct step *step)
+{
+    if (bw_instant_wait_is_over(step->now, step->site->retry_at))
+        return true;
+    bw_site_wake(step, step->site->retry_at);
+    return false;
+}
+
+bool bw_site_overrides(const struct bw_site *site)
+{
+    return site->override == BW_SITE_OVERRIDE_OVERRIDING ||
+           site->override == BW_SITE_OVERRIDE_ENDING;
+}
+
 bool bw_site_is_greeted(const struct bw_site *site)
 {
     return site->link == BW_SITE_LINK_GREETED;

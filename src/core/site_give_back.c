@@ -79,7 +79,7 @@ uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_m
     const uint64_t served = bw_site_served_epoch(memory);
     const uint64_t rejoined = memory->rejoined_epoch;
 
-    if (!site->limits.has_script[BW_ACTION_REJOIN] || served == 0)
+    if (!site->limits.has_script[BW_ACTION_REJOIN] || (served == 0 && !memory->override_wrote))
         return UINT64_MAX;
     return served > rejoined ? served : rejoined;
 }

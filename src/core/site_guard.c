@@ -70,6 +70,7 @@ static void on_armed(const struct step *step, uint64_t epoch, struct bw_instant 
     if (bw_lease_confirm_renewal(&site->lease, epoch,
                                  bw_instant_sub(end, site->lease.ttl_ns)) != BW_OK)
         return;
+    bw_site_override_leased(step, "S78");
     if (!site->memory.enforced) { /* 3.9, H14: by its own first armed(e) */
         site->memory.enforced = true;
         bw_site_save(step, "S21");
@@ -166,6 +167,7 @@ static void on_let_go_done(const struct step *step, uint64_t index)
     if (index > memory->order_index)
         memory->order_index = index;
     memory->enforced = false;
+    bw_site_override_let_go(site);
     if (site->fence_failed) { /* what is seen from here on counts (S64) */
         site->service = BW_SERVICE_UNKNOWN;
         site->fence_again_at = bw_instant_add(step->now, site->limits.check_interval_ns);
@@ -209,6 +211,7 @@ static void on_fence_begun(const struct step *step, uint64_t epoch)
         return;
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
+    bw_site_override_leased(step, "S83");
     site->running = BW_ACTION_NONE; /* the fence kills what ran */
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_BEGUN); /* from here no agent renews e (3.4) */
     bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
@@ -260,6 +263,7 @@ void bw_site_on_guard_lost(const struct step *step)
     site->running = BW_ACTION_NONE;
     site->arm_open = false;
     site->end_open = false;
+    site->override_open = false;
     bw_site_forget_observations(site);
     bw_site_alarm(site, BW_ALARM_GUARD_LOST, true);
     site->mirror_due = step->now;
@@ -308,6 +312,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
     site->running_run_id = state->running_run_id;
     site->arm_open = false;
     site->end_open = false;
+    site->override_open = false;
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_DOUBTED);
     note_guard_disk(step, true); /* it says anew what it cannot keep */
     bw_site_forget_observations(site);
@@ -322,6 +327,7 @@ void bw_site_on_guard_state(const struct step *step, const struct bw_guard_state
         keep_start_of_guard(step); /* ours is an older copy */
     if (state->ended_epoch >= site->memory.epoch &&
         !is_ended_in_spite(site, site->memory.epoch)) {
+        bw_site_override_leased(step, "S85"); /* 3.8: an agent before us had it ended */
         if (awaits_final_position(site, state))
             read_final_position(step);
         else
@@ -370,6 +376,10 @@ static void on_start_ended(const struct step *step, const struct bw_guard_run_en
     struct bw_site *site = step->site;
 
     BW_ASSERT(ended->action == BW_ACTION_START);
+    if (site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_OVERRIDING) {
+        bw_site_override_start_ended(step, ended);
+        return;
+    }
     if (site->tenure != BW_TENURE_STARTING || ended->epoch != site->memory.epoch)
         return;
     switch (ended->result) {
@@ -409,6 +419,8 @@ static void on_stop_ended(const struct step *step, const struct bw_guard_run_end
         site->guard.stop_seen = true;
         bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
     }
+    if (site->tenure == BW_TENURE_NONE && site->override == BW_SITE_OVERRIDE_OVERRIDING)
+        bw_site_override_stop_ended(step, ended->result);
     if (site->tenure != BW_TENURE_STOPPING || ended->epoch != site->memory.epoch)
         return;
     if (ended->result == BW_RUN_OK) {
@@ -436,8 +448,11 @@ static void on_fence_run_ended(const struct step *step, const struct bw_guard_ru
     switch (ended->result) {
     case BW_RUN_OK:
         bw_site_note_fence_succeeded(site);
-        if (ended->run_id == site->fence_run_id)
+        site->guard.overriding = false;
+        if (ended->run_id == site->fence_run_id) {
             bw_site_note_answered(step, site->fence_run_index);
+            bw_site_override_fenced(step);
+        }
         bw_site_observe_soon(step, BW_ACTION_STATUS);
         if (is_open &&
             (site->tenure == BW_TENURE_STOPPING || site->tenure == BW_TENURE_STUCK)) {
@@ -472,6 +487,7 @@ static void on_rejoin_ended(const struct step *step, const struct bw_guard_run_e
         return;
     }
     site->memory.rejoined_epoch = ended->epoch;
+    site->memory.override_wrote = false;
     bw_site_save(step, "S34");
     bw_site_observe_soon(step, BW_ACTION_STATUS);
     bw_site_observe_soon(step, BW_ACTION_READINESS);
@@ -561,6 +577,16 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_LET_GO_DONE:
         on_let_go_done(step, message->let_go_index);
         break;
+    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
+        site->override_open = false;
+        site->guard.overriding = true;
+        break;
+    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
+        site->override_open = false;
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        if (message->refused.why == BW_REFUSAL_NOT_DURABLE)
+            note_guard_disk(step, false);
+        break;
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
         on_fence_begun(step, message->epoch);
         break;
@@ -573,6 +599,7 @@ void bw_site_on_guard_message(const struct step *step, const struct bw_guard_mes
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
+    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_WELCOME:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_WELCOME_DONE:

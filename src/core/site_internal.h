@@ -1,8 +1,10 @@
 /* site_internal.h - what the files of the site machine share, each resting on those before it only.
- * site_states.c: the tables of its states; site_ask.c: what a step asks for; site_tenure.c: what rests on
- * the tenure; site_give_back.c: how an epoch is given back; site_watch.c: observations; site_report.c: what
- * is said to the witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own
- * fence; site.c: orders and the step. site_sound.c: what must hold between steps. */
+ * site_states.c: the tables of its states; site_ask.c: what a step asks for; site_tenure.c: what
+ * rests on the tenure; site_give_back.c: how an epoch is given back; site_override.c: what a person
+ * has said where there is no quorum; site_watch.c: observations; site_report.c: what is said to the
+ * witnesses; site_guard.c: the guard's side of things; site_own_fence.c: the agent's own fence;
+ * site_overriding.c: serving without a lease; site.c: orders and the step. site_sound.c: what must
+ * hold between steps. */
 #ifndef BW_CORE_SITE_INTERNAL_H
 #define BW_CORE_SITE_INTERNAL_H
 
@@ -43,6 +45,10 @@ bool bw_site_owes_fence(const struct bw_site *site);
 bool bw_site_watches_epoch(const struct bw_site *site, uint64_t epoch);
 void bw_site_alarm(struct bw_site *site, enum bw_alarm alarm, bool on);
 bool bw_site_epoch_is_open(const struct bw_site *site);
+/* A refused run or a failed save may be tried again. */
+bool bw_site_may_retry(const struct step *step);
+/* It serves without a lease, by a person's word, or is being fenced after that: no rogue (3.8). */
+bool bw_site_overrides(const struct bw_site *site);
 bool bw_site_guard_is_silent(const struct bw_site *site, struct bw_instant now);
 
 /* site_states.c: the only way in which a state changes. What happens to the epoch that was accepted, */
@@ -116,6 +122,19 @@ enum bw_site_final_event {
     BW_SITE_FINAL_EVENT_MEASURED,
     BW_SITE_FINAL_EVENT_MISSED
 };
+/* ... to what a person has said where there is no quorum. */
+enum bw_site_override_event {
+    BW_SITE_OVERRIDE_EVENT_ASKED,
+    BW_SITE_OVERRIDE_EVENT_FOUND_WAITING, /* in the memory that was kept */
+    BW_SITE_OVERRIDE_EVENT_FOUND_OVERRIDING,
+    BW_SITE_OVERRIDE_EVENT_FOUND_ENDING,
+    BW_SITE_OVERRIDE_EVENT_DROPPED, /* before anything was ordered; or it was let go, untouched */
+    BW_SITE_OVERRIDE_EVENT_DUE,
+    BW_SITE_OVERRIDE_EVENT_KEPT,   /* that it overrides is durable */
+    BW_SITE_OVERRIDE_EVENT_LEASED, /* an epoch was armed: its rules hold */
+    BW_SITE_OVERRIDE_EVENT_END,
+    BW_SITE_OVERRIDE_EVENT_ENDED, /* seen */
+};
 void bw_site_tenure_move(struct bw_site *site, enum bw_tenure_event event);
 void bw_site_link_move(struct bw_site *site, enum bw_site_link_event event);
 void bw_site_save_move(struct bw_site *site, enum bw_site_save_event event);
@@ -126,6 +145,7 @@ void bw_site_own_end_move(struct bw_site *site, enum bw_site_own_end_event event
 void bw_site_start_move(struct bw_site *site, enum bw_site_start_event event);
 void bw_site_stop_move(struct bw_site *site, enum bw_site_stop_event event);
 void bw_site_final_move(struct bw_site *site, enum bw_site_final_event event);
+void bw_site_override_move(struct bw_site *site, enum bw_site_override_event event);
 
 /* site_tenure.c */
 bool bw_site_tenure_renews(const struct bw_site *site);
@@ -138,6 +158,33 @@ bool bw_site_is_begun(const struct bw_site *site);
 /* The newest epoch in which this site may have written; 0: none. */
 uint64_t bw_site_served_epoch(const struct bw_site_memory *memory);
 uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory);
+
+/* site_override.c */
+void bw_site_on_override(const struct step *step, const struct bw_override_wish *wish);
+void bw_site_on_override_end(const struct step *step);
+void bw_site_on_leader_answered(const struct step *step);
+/* What the kept memory says of it. */
+void bw_site_override_found(struct bw_site *site, struct bw_instant now);
+void bw_site_override_kept(struct bw_site *site);
+/* It makes way for what was committed: true: first it is fenced. */
+bool bw_site_override_yields(const struct step *step, const char *rule);
+/* Another site has the newest epoch armed. True: nothing else is to be made of that now. */
+bool bw_site_override_hears_other(const struct step *step);
+/* Before an epoch is accepted: what has not begun to override never does. */
+void bw_site_override_accepts(struct bw_site *site);
+/* The epoch that was accepted while it overrides is armed, or a fence of it has begun: its rules
+ * hold. */
+void bw_site_override_leased(const struct step *step, const char *rule);
+/* Its group was let go: the service is left as it is. */
+void bw_site_override_let_go(struct bw_site *site);
+/* A fence has seen the end. */
+void bw_site_override_fenced(const struct step *step);
+void bw_site_override_start_ended(const struct step *step, const struct bw_guard_run_ended *ended);
+void bw_site_override_stop_ended(const struct step *step, enum bw_run_result result);
+void bw_site_override_start_failed(const struct step *step);
+
+/* site_overriding.c */
+void bw_site_advance_override(const struct step *step);
 
 /* site_report.c */
 /* How long a fence of `epoch` took, well or not. */
@@ -157,6 +204,8 @@ void bw_site_note_answered(const struct step *step, uint64_t held_index);
 /* The fence that the agent owes when the guard's was not read in time; giving back without it. */
 void bw_site_watch_deadline(const struct step *step);
 void bw_site_fence_held(const struct step *step);
+void bw_site_fence_override(
+    const struct step *step); /* 3.8: likewise, of what serves without a lease */
 void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok);
 /* What another instance of this site has armed. */
 void bw_site_watch_old_instance(const struct step *step);

@@ -19,6 +19,21 @@ static void on_old_instance_fenced(const struct step *step, bool ok)
     bw_site_note_fence_succeeded(site);
 }
 
+static void on_override_fenced(const struct step *step, uint64_t epoch, bool ok)
+{
+    struct bw_site *site = step->site;
+
+    site->override_fence_epoch = 0;
+    if (!ok) {
+        bw_site_note_fence_failed(step, epoch);
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    site->service = BW_SERVICE_UNKNOWN; /* what the guard saw before, if it sees no more (3.3) */
+    bw_site_note_fence_succeeded(site);
+    bw_site_override_fenced(step);
+}
+
 /* Of what was given back only a fence that was begun to answer says something, and while it is
  * owed. */
 static bool is_answer_owed(const struct bw_site *site)
@@ -36,6 +51,10 @@ void bw_site_on_own_fence_ended(const struct step *step, uint64_t epoch, bool ok
     bw_site_own_fence_move(site, BW_SITE_OWN_FENCE_EVENT_ENDED);
     if (ok && is_doubted) { /* another has to look from here on */
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    }
+    if (epoch != 0 && epoch == site->override_fence_epoch) {
+        on_override_fenced(step, epoch, ok);
         return;
     }
     if (epoch != 0 && epoch == site->old_epoch) {
@@ -83,6 +102,25 @@ void bw_site_fence_held(const struct step *step)
                   "S95");
 }
 
+/* 3.8: what serves without a lease ends where its guard is away, too. The terms are those of the
+ * newest epoch that is known here. */
+void bw_site_fence_override(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    const uint32_t fence_ms = site->memory.terms.fence_ms != 0 ? site->memory.terms.fence_ms
+                                                               : site->order.terms.fence_ms;
+    const uint64_t fence_ns = fence_ms != 0 ? fence_ms * BW_NS_PER_MS
+                                            : bw_lease_window_of_ns(site->guard.fence_bound_ms *
+                                                                    BW_NS_PER_MS);
+    const uint64_t epoch = bw_site_epoch_seen(site);
+
+    BW_ASSERT(site->override == BW_SITE_OVERRIDE_ENDING);
+    if (epoch == 0)
+        return; /* its guard ends it */
+    site->override_fence_epoch = epoch;
+    ask_own_fence(step, epoch, bw_instant_add(step->now, fence_ns), fence_ns, "S80");
+}
+
 static void begin_own_fence(const struct step *step, const char *rule)
 {
     struct bw_site *site = step->site;
@@ -90,6 +128,7 @@ static void begin_own_fence(const struct step *step, const char *rule)
     BW_ASSERT(bw_site_epoch_is_open(site));
     if (site->ending_reason == BW_REASON_NONE)
         site->ending_reason = BW_REASON_LEASE_LOST;
+    bw_site_override_leased(step, "S84");
     bw_site_fence_move(site, BW_SITE_FENCE_EVENT_BEGUN);
     bw_site_tenure_move(site, BW_TENURE_EVENT_FENCE_BEGUN);
     ask_own_fence(step, site->memory.epoch,
@@ -215,9 +254,10 @@ void bw_site_on_mirror_read(const struct step *step, const struct bw_site_event 
     }
     if (site->deadline != BW_SITE_DEADLINE_UNKNOWN)
         return;
-    if (!site->memory.enforced && !site->memory.start_begun) {
+    if ((!site->memory.enforced && !site->memory.start_begun) ||
+        (event->mirror_overrides && bw_site_overrides(site))) {
         bw_site_deadline_move(site, BW_SITE_DEADLINE_EVENT_TOLD);
-        return; /* nothing was ever armed: what runs here is not ours to end (3.9) */
+        return; /* nothing was ever armed: what runs here is not ours to end (3.8, 3.9) */
     }
     /* 3.4, H10: no guard, no mirror, no deadline: fence at once, as if D had passed, and give back
      * after now + TTL. */

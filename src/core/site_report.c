@@ -120,6 +120,24 @@ static void say_released(const struct bw_site *site, struct bw_sync_group *out_g
     }
 }
 
+/* 3.8: from when it was asked for until it is over. Until it is durable that it overrides nothing
+ * was ordered. */
+static enum bw_override override_of(const struct bw_site *site)
+{
+    switch (site->override) {
+    case BW_SITE_OVERRIDE_NONE:
+        break;
+    case BW_SITE_OVERRIDE_WAITING:
+    case BW_SITE_OVERRIDE_BEGINNING:
+        return BW_OVERRIDE_WAITING;
+    case BW_SITE_OVERRIDE_OVERRIDING:
+        return BW_OVERRIDE_OVERRIDING;
+    case BW_SITE_OVERRIDE_ENDING:
+        return BW_OVERRIDE_ENDING;
+    }
+    return BW_OVERRIDE_NONE;
+}
+
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group)
 {
@@ -176,7 +194,10 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->fence_took_ms = is_fence_time_old(site, now) ? 0 : site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
+    report->override = override_of(site);
     report->alarms |= bw_site_reach_alarms(site);
+    if (report->override != BW_OVERRIDE_NONE)
+        report->alarms |= UINT32_C(1) << BW_ALARM_OVERRIDE;
     report->guard_busy = site->guard_cleans || site->running == BW_ACTION_STOP ||
                          site->running == BW_ACTION_START;
     if (is_fence_too_slow(site) && report->fence_took_ms != 0)

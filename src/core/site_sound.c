@@ -10,6 +10,10 @@ const char *bw_site_memory_unsound(const struct bw_site_memory *memory)
          "the site's memory: what was given back is an epoch");
     FACT(memory->served_epoch == 0 || memory->served_epoch < memory->epoch, /* 4: an epoch before */
          "the site's memory: what it served before its epoch is older");
+    FACT((unsigned)memory->override < BW_OVERRIDE_COUNT, /* 3.8 */
+         "the site's memory: its override is one of the list");
+    FACT((memory->override == BW_OVERRIDE_NONE) == (memory->override_wait_ms == 0), /* 3.8 */
+         "the site's memory: an override waits for a longest lease, and nothing else does");
     return NULL;
 }
 
@@ -111,6 +115,37 @@ static const char *own_fence_unsound(const struct bw_site *site)
     return NULL;
 }
 
+/* ---- a person lets it serve without a quorum (3.8) ---------------------------------------------
+ */
+
+static enum bw_override durable_part(enum bw_site_override override)
+{
+    static const enum bw_override parts[] = {
+        [BW_SITE_OVERRIDE_NONE] = BW_OVERRIDE_NONE,
+        [BW_SITE_OVERRIDE_WAITING] = BW_OVERRIDE_WAITING,
+        [BW_SITE_OVERRIDE_BEGINNING] = BW_OVERRIDE_OVERRIDING,
+        [BW_SITE_OVERRIDE_OVERRIDING] = BW_OVERRIDE_OVERRIDING,
+        [BW_SITE_OVERRIDE_ENDING] = BW_OVERRIDE_ENDING,
+    };
+
+    return parts[override];
+}
+
+static const char *override_unsound(const struct bw_site *site)
+{
+    FACT((unsigned)site->override <= BW_SITE_OVERRIDE_ENDING,
+         "the site's override: it is one of the list");
+    FACT(site->memory.override == durable_part(site->override),
+         "the site's override: what is written down is what it does");
+    FACT(site->override != BW_SITE_OVERRIDE_OVERRIDING ||
+             site->kept.override == BW_OVERRIDE_OVERRIDING, /* durable, then ordered */
+         "the site's override: nothing serves without a lease before that is durable");
+    FACT(!bw_site_overrides(site) || site->tenure == BW_TENURE_NONE ||
+             site->lease.end.boot_ns == 0, /* with a lease its rules hold */
+         "the site's override: it is over with the first lease");
+    return NULL;
+}
+
 const char *bw_site_unsound(const struct bw_site *site)
 {
     FACT((unsigned)site->tenure <= BW_TENURE_STUCK, "the site's tenure: it is one of the list");
@@ -119,5 +154,6 @@ const char *bw_site_unsound(const struct bw_site *site)
     FACTS(lease_unsound(site));
     FACTS(guard_unsound(site));
     FACTS(own_fence_unsound(site));
+    FACTS(override_unsound(site));
     return NULL;
 }

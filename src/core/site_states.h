@@ -112,20 +112,35 @@
     X(P, BW_SITE_OF_ANY,                               AWAITED,  DUE,     "measured anew")        \
     X(P, BW_SITE_OF(FINAL_DUE)  ,                     MEASURED, KNOWN,   "begun after the end, not cut off") \
     X(P, BW_SITE_OF(FINAL_DUE)  ,                     MISSED,   NONE,    "asked for once")
+
+/* ---- a person lets it serve without a quorum (3.8) ---- */
+#define BW_SITE_OVERRIDE_ROWS(X, P)                                                               \
+    X(P, BW_SITE_OF(OVERRIDE_NONE),                    ASKED,    WAITING, "one longest lease")    \
+    X(P, BW_SITE_OF(OVERRIDE_NONE),            FOUND_WAITING,    WAITING, "the wait begins anew") \
+    X(P, BW_SITE_OF(OVERRIDE_NONE),         FOUND_OVERRIDING, OVERRIDING, "it was durable")       \
+    X(P, BW_SITE_OF(OVERRIDE_NONE),             FOUND_ENDING,     ENDING, "nobody has seen the end") \
+    X(P, BW_SITE_OF_2(OVERRIDE_WAITING, OVERRIDE_BEGINNING) |                                     \
+         BW_SITE_OF_2(OVERRIDE_OVERRIDING, OVERRIDE_ENDING),  DROPPED, NONE, "nothing of it is ordered any more") \
+    X(P, BW_SITE_OF(OVERRIDE_WAITING),                 DUE,    BEGINNING, "durable, then ordered") \
+    X(P, BW_SITE_OF(OVERRIDE_BEGINNING),               KEPT,  OVERRIDING, "and now it is")        \
+    X(P, BW_SITE_OF_2(OVERRIDE_OVERRIDING, OVERRIDE_ENDING), LEASED, NONE, "the lease's rules hold") \
+    X(P, BW_SITE_OF(OVERRIDE_OVERRIDING),              END,       ENDING, "first the service is fenced") \
+    X(P, BW_SITE_OF(OVERRIDE_ENDING),                  ENDED,       NONE, "the end was seen")
 /* clang-format on */
 
 /* T(TABLE, member, type, P): P is what its states and events are called by. */
-#define BW_SITE_TABLE_LIST(T)                                                                     \
-    T(TENURE, tenure, bw_tenure, BW_TENURE)                                                       \
-    T(LINK, link, bw_site_link, BW_SITE_LINK)                                                     \
-    T(SAVE, save, bw_site_save, BW_SITE_SAVE)                                                     \
-    T(DEADLINE, deadline, bw_site_deadline, BW_SITE_DEADLINE)                                     \
-    T(FENCE, fence, bw_site_fence, BW_SITE_FENCE)                                                 \
-    T(OWN_FENCE, own_fence, bw_site_own_fence, BW_SITE_OWN_FENCE)                                 \
-    T(OWN_END, own_end, bw_site_own_end, BW_SITE_OWN_END)                                         \
-    T(START, start, bw_site_start, BW_SITE_START)                                                 \
-    T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                     \
-    T(FINAL, final, bw_site_final, BW_SITE_FINAL)
+#define BW_SITE_TABLE_LIST(T)                                                                      \
+    T(TENURE, tenure, bw_tenure, BW_TENURE)                                                        \
+    T(LINK, link, bw_site_link, BW_SITE_LINK)                                                      \
+    T(SAVE, save, bw_site_save, BW_SITE_SAVE)                                                      \
+    T(DEADLINE, deadline, bw_site_deadline, BW_SITE_DEADLINE)                                      \
+    T(FENCE, fence, bw_site_fence, BW_SITE_FENCE)                                                  \
+    T(OWN_FENCE, own_fence, bw_site_own_fence, BW_SITE_OWN_FENCE)                                  \
+    T(OWN_END, own_end, bw_site_own_end, BW_SITE_OWN_END)                                          \
+    T(START, start, bw_site_start, BW_SITE_START)                                                  \
+    T(STOP, stop, bw_site_stop, BW_SITE_STOP)                                                      \
+    T(FINAL, final, bw_site_final, BW_SITE_FINAL)                                                  \
+    T(OVERRIDE, override, bw_site_override, BW_SITE_OVERRIDE)
 enum bw_site_table {
 #define T(TABLE, member, type, P) BW_SITE_TABLE_##TABLE,
     BW_SITE_TABLE_LIST(T)

@@ -158,7 +158,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
     site->unknown_in_a_row = service == BW_SERVICE_UNKNOWN ? site->unknown_in_a_row + 1 : 0;
     bw_site_alarm(site, BW_ALARM_STATUS_UNKNOWN,
                   site->unknown_in_a_row >= site->limits.failure_threshold);
-    if (site->tenure == BW_TENURE_SERVING) {
+    if (site->tenure == BW_TENURE_SERVING || bw_site_overrides(site)) {
         if (service == BW_SERVICE_STOPPED)
             site->stopped_in_a_row++;
         else if (service == BW_SERVICE_STARTED)
@@ -176,7 +176,7 @@ static void count_service(const struct step *step, struct bw_instant seen)
         bw_site_alarm(site, BW_ALARM_FENCE_FAILED, true);
         (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S35");
     }
-    if (has_no_service(site) && site->memory.enforced &&
+    if (has_no_service(site) && site->memory.enforced && !bw_site_overrides(site) &&
         service != BW_SERVICE_STOPPED && !is_under_anothers_deadline(site, step->now))
         site->rogue_in_a_row++;
     else
@@ -333,7 +333,7 @@ void bw_site_forget_observations(struct bw_site *site)
 /* Which observations this tenure wants, and how often; 0: not at all. */
 static uint64_t interval_ns(const struct bw_site *site, enum bw_action_kind kind)
 {
-    const bool awaits_start = site->tenure == BW_TENURE_STARTING ||
+    const bool awaits_start = site->tenure == BW_TENURE_STARTING || site->override_ran ||
                               (site->tenure == BW_TENURE_STOPPING &&
                                site->ending_reason == BW_REASON_REBOOT);
 
@@ -393,8 +393,8 @@ static bool may_fence(const struct step *step)
 {
     const struct bw_site *site = step->site;
 
-    return has_no_service(site) && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
-           bw_instant_wait_is_over(step->now, site->retry_at);
+    return has_no_service(site) && !bw_site_overrides(site) && bw_site_is_greeted(site) &&
+           site->running == BW_ACTION_NONE && bw_instant_wait_is_over(step->now, site->retry_at);
 }
 
 /* 3.8: an enforced site without a lease that serves, or does not know, twice in a row, is fenced. */

@@ -342,15 +342,19 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
 
 /* ---- renewals ---- */
 
-/* H20: a new leader hears everybody out before it lets a start begin. */
+/* H20: a new leader hears everybody out before it lets a start begin, and none does beside a site
+ * that serves by a person's word (3.2.2, 3.8). */
 static bool is_first_renewal_due(const struct bw_witness *witness, const struct bw_group *group,
-                                 struct bw_instant now)
+                                 const struct bw_watch *watch, struct bw_instant now)
 {
     uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
                                                 group->terms.request_timeout_ms);
     uint64_t spec_ns = bw_policy_freshness_ns(group);
     uint64_t window_ns = pinned_ns > spec_ns ? pinned_ns : spec_ns;
+    int holder = bw_spec_find_site(&group->spec, group->holder_site);
 
+    if (bw_policy_other_override(group, watch, holder, now) >= 0)
+        return false;
     return bw_instant_wait_is_over(now,
                                    bw_instant_add(witness->leadership.leader_since, window_ns));
 }
@@ -395,7 +399,7 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
     if (!is_confirmable(witness, group_at(witness, group_index), watch, sync, group))
         return false;
     if (group->report.armed_epoch != group->renew_epoch &&
-        !is_first_renewal_due(witness, group_at(witness, group_index), now))
+        !is_first_renewal_due(witness, group_at(witness, group_index), watch, now))
         return false;
     if (watch->confirmed_epoch != group->renew_epoch) {
         watch->last_confirmed = (struct bw_instant){0, 0};
@@ -419,23 +423,6 @@ uint64_t bw_witness_lease_left_ms(const struct bw_witness *witness, int group,
         !witness->leadership.leads || watch->confirmed_epoch != state->epoch)
         return 0;
     return bw_instant_wait_left_ns(now, end) / BW_NS_PER_MS;
-}
-
-uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
-                                 struct bw_instant now)
-{
-    const struct bw_group *state = group_at(witness, group);
-    int holder = bw_spec_find_site(&state->spec, state->holder_site);
-    const struct bw_contact *contact;
-
-    if (holder < 0 || strcmp(state->holder_site, site) == 0)
-        return 0;
-    contact = bw_policy_connected(state, &witness->watches[group], holder, now);
-    if (contact == NULL || !bw_id_equal(contact->instance, state->holder_instance) ||
-        contact->report.armed_epoch != state->epoch || !contact->report.serving_epoch_started ||
-        !contact->report.verified)
-        return 0;
-    return state->epoch;
 }
 
 /* ---- decisions and proposals ---- */

@@ -193,7 +193,7 @@ static bool is_an_agents(enum bw_guard_message_kind kind)
 {
     return kind == BW_GUARD_MESSAGE_HELLO || kind == BW_GUARD_MESSAGE_ARM ||
            kind == BW_GUARD_MESSAGE_RUN || kind == BW_GUARD_MESSAGE_END ||
-           kind == BW_GUARD_MESSAGE_LET_GO;
+           kind == BW_GUARD_MESSAGE_LET_GO || kind == BW_GUARD_MESSAGE_OVERRIDE;
 }
 
 static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,

@@ -63,6 +63,7 @@ static struct bw_agent_before before_of(const struct bw_site *site, struct bw_in
         .lease_alive = bw_lease_is_alive(&site->lease, now),
         .enforced = site->memory.enforced,
         .alarms = site->alarms,
+        .override = site->override,
     };
 }
 
@@ -194,6 +195,10 @@ static void happen(struct bw_agent_machine *machine, const struct bw_agent_event
     case BW_AGENT_EVENT_FENCE_LOOKED:
     case BW_AGENT_EVENT_FENCE_KILLED:
         bw_agent_on_fence(machine, event);
+        return;
+    case BW_AGENT_EVENT_OVERRIDE:
+    case BW_AGENT_EVENT_OVERRIDE_END:
+        bw_agent_on_override(machine, event);
         return;
     case BW_AGENT_EVENT_STOP:
         bw_agent_end(machine, false);

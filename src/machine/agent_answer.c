@@ -101,7 +101,10 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
     if (is_sync && answer->is_leader) {
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         machine->leader_contact = received;
+        machine->feature_level = answer->feature_level;
+        machine->longest_wait_ms = answer->longest_wait_ms;
         bw_agent_witnesses_told(machine, answer);
+        bw_agent_overrides_answered(machine);
     }
     for (uint32_t i = 0; i < answer->group_count; i++)
         take_group(machine, &answer->groups[i], &confirmed);

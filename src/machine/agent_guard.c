@@ -219,6 +219,8 @@ static void on_said(struct bw_agent_machine *machine, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_LET_GO_DONE:
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
     case BW_GUARD_MESSAGE_FENCE_ENDED:
+    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
+    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         if (link->state == BW_GUARD_LINK_WELCOME || link->state == BW_GUARD_LINK_OPEN)
             tell_group(machine, message);
         return;
@@ -227,6 +229,7 @@ static void on_said(struct bw_agent_machine *machine, const struct bw_guard_mess
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
+    case BW_GUARD_MESSAGE_OVERRIDE:
         lose(machine, "it said what only an agent says");
         return;
     }

@@ -59,6 +59,12 @@ void bw_agent_sync_serve(struct bw_agent_machine *machine);
 bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
                           enum bw_agent_exchange exchange, const struct bw_sync_answer *answer);
 
+/* ---- agent_override.c ---- */
+
+void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+/* A leader has answered: whoever waits to override need not. */
+void bw_agent_overrides_answered(struct bw_agent_machine *machine);
+
 /* ---- agent_saves.c ---- */
 
 /* SAVED follows, once for all that was asked for until then. */

@@ -13,7 +13,10 @@ static bool is_of_this_boot(const struct bw_agent_state *state, struct bw_id boo
 
         if (memory->epoch != 0 && bw_id_equal(memory->boot_id, boot_id))
             return true;
-        has_open_epoch = has_open_epoch || (memory->epoch != 0 && !memory->given_back);
+        has_open_epoch = has_open_epoch || (memory->epoch != 0 && !memory->given_back) ||
+                         (memory->override !=
+                              BW_OVERRIDE_NONE && /* 3.8: another machine's is none */
+                          !bw_id_equal(memory->override_boot_id, boot_id));
     }
     return !has_open_epoch; /* nothing of it can be renewed or given back */
 }

@@ -134,7 +134,8 @@ static void use_members(struct bw_agent_machine *machine, const struct bw_member
 static bool is_same_list(const struct bw_told_members *kept, const struct bw_told_members *told)
 {
     if (!bw_id_equal(kept->cluster_id, told->cluster_id) ||
-        kept->member_count != told->member_count)
+        kept->member_count != told->member_count || kept->feature_level != told->feature_level ||
+        kept->longest_wait_ms != told->longest_wait_ms)
         return false;
     for (uint32_t i = 0; i < told->member_count; i++)
         if (kept->members[i].id != told->members[i].id ||
@@ -164,6 +165,8 @@ void bw_agent_members_recall(struct bw_agent_machine *machine)
     if (bw_id_is_none(machine->setup.state->cluster_id) ||
         !bw_id_equal(told->cluster_id, machine->setup.state->cluster_id))
         return;
+    machine->feature_level = told->feature_level;
+    machine->longest_wait_ms = told->longest_wait_ms;
     say_members(machine, BW_AGENT_NOTE_MEMBERS_RECALLED, told);
     use_members(machine, told->members, told->member_count);
 }
@@ -171,7 +174,9 @@ void bw_agent_members_recall(struct bw_agent_machine *machine)
 static void keep_members(struct bw_agent_machine *machine, const struct bw_sync_answer *answer)
 {
     struct bw_told_members told = {.cluster_id = answer->cluster_id,
-                                   .member_count = answer->member_count};
+                                   .member_count = answer->member_count,
+                                   .feature_level = answer->feature_level,
+                                   .longest_wait_ms = answer->longest_wait_ms};
 
     memcpy(told.members, answer->members, answer->member_count * sizeof told.members[0]);
     if (machine->is_keeping || is_same_list(&machine->kept, &told) ||

@@ -24,6 +24,10 @@ struct bw_sync_answer *bw_syncs_begin_answer(struct bw_witness_machine *machine)
                                       .groups = answer->groups};
     if (leader != NULL)
         memcpy(answer->leader, leader->name, sizeof answer->leader);
+    if (answer->is_leader && machine->cluster.feature_level >= BW_OVERRIDE_LEVEL) { /* 3.8 */
+        answer->feature_level = machine->cluster.feature_level;
+        answer->longest_wait_ms = bw_cluster_longest_wait_ms(&machine->cluster);
+    }
     memcpy(answer->witness, machine->name, sizeof answer->witness);
     memcpy(answer->members, machine->members, sizeof answer->members);
     return answer;

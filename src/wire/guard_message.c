@@ -23,6 +23,7 @@ static bool is_group_right(const struct bw_guard_message *message)
     case BW_GUARD_MESSAGE_RUN:
     case BW_GUARD_MESSAGE_END:
     case BW_GUARD_MESSAGE_LET_GO:
+    case BW_GUARD_MESSAGE_OVERRIDE:
     case BW_GUARD_MESSAGE_GROUP_STATE:
     case BW_GUARD_MESSAGE_ARMED:
     case BW_GUARD_MESSAGE_ARM_REFUSED:
@@ -33,6 +34,8 @@ static bool is_group_right(const struct bw_guard_message *message)
     case BW_GUARD_MESSAGE_LET_GO_DONE:
     case BW_GUARD_MESSAGE_FENCE_BEGUN:
     case BW_GUARD_MESSAGE_FENCE_ENDED:
+    case BW_GUARD_MESSAGE_OVERRIDE_DONE:
+    case BW_GUARD_MESSAGE_OVERRIDE_REFUSED:
         return has_group;
     }
     return false;

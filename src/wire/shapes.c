@@ -350,9 +350,9 @@ SHAPE(report, report, NUMBER(spec_version), NUMBER(epoch_seen), NUMBER(let_go_in
       ENUM(condition, BW_CONDITION_LIST), BOOL(ready), NUMBER(ready_age_ms), BOOL(has_lag),
       NUMBER(lag_ms), TEXT(position), NUMBER(check_interval_ms), ENUM(reach, BW_REACH_LIST),
       BOOL(reach_works), NUMBER(fence_bound_ms), NUMBER(armed_epoch), NUMBER(stop_begun_epoch),
-      BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST), BOOL(has_readiness),
-      NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms), BOOL(gives_position),
-      MESSAGE(sight, reach_sight), BOOL(guard_busy))
+      BOOL(serving_epoch_started), BOOL(rejoining), BOOL(start_begun), BITS(alarms, BW_ALARM_LIST),
+      BOOL(has_readiness), NUMBER(prepared_index), NUMBER(joined_epoch), NUMBER(fence_took_ms),
+      BOOL(gives_position), MESSAGE(sight, reach_sight), BOOL(guard_busy), NUMBER(override))
 #undef CORE
 #undef WIRE
 
@@ -415,7 +415,8 @@ SHAPE(sync_answer_group, sync_answer_group, NAME1(name), NUMBER(confirmed_epoch)
 SHAPE(sync_answer, sync_answer, VERSION(AGENT_VERSION), ID(cluster_id), NUMBER(generation),
       ID(session), NUMBER(number), BOOL(is_leader), NAME(leader), NUMBER(applied_index),
       LIST(members, member_count, member),
-      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group), NAME(witness))
+      HEAP_LIST(groups, group_count, BW_GROUPS_MAX, sync_answer_group), NAME(witness),
+      NUMBER(feature_level), NUMBER(longest_wait_ms))
 #undef CORE
 #undef WIRE
 
@@ -469,10 +470,10 @@ GUARD(welcome, WELCOME, guard_welcome, ID1(boot_id), NUMBER(time_namespace), NUM
 GUARD(state, GROUP_STATE, guard_state, BOOL(enforced), NUMBER(epoch_seen), NUMBER(ended_epoch),
       NUMBER(let_go_index), NUMBER(armed_epoch), ID(armed_instance), NUMBER(armed_number),
       MESSAGE(armed_end, instant), BOOL(fence_begun), BOOL(fence_ended), BOOL(fence_ok),
-      BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch),
-      NUMBER(running_run_id), ENUM(reach, BW_REACH_LIST), BOOL(reach_works),
-      NUMBER(fence_bound_ms), BOOLS(has_script), NUMBERS(timeout_ms), MESSAGE(sight, reach_sight),
-      NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST), BOOL(arm_pending))
+      BOOL(stop_seen), ENUM(running, BW_ACTION_LIST), NUMBER(running_epoch), NUMBER(running_run_id),
+      ENUM(reach, BW_REACH_LIST), BOOL(reach_works), NUMBER(fence_bound_ms), BOOLS(has_script),
+      NUMBERS(timeout_ms), MESSAGE(sight, reach_sight), NUMBER(start_epoch),
+      ENUM(served, BW_SERVED_LIST), BOOL(arm_pending), BOOL(overriding))
 #undef CORE
 #undef WIRE
 #define CORE PART(armed)
@@ -485,6 +486,7 @@ GUARD(armed, ARMED, guard_armed, NUMBER(number), MESSAGE(end, instant))
 GUARD(refused, ARM_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 GUARD(refused, END_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 GUARD(refused, HELLO_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
+GUARD(refused, OVERRIDE_REFUSED, guard_refused, NUMBER(number), ENUM1(why, BW_REFUSAL_LIST))
 #undef CORE
 #undef WIRE
 #define CORE PART(begun)
@@ -517,9 +519,11 @@ static const struct bw_shape guard_LET_GO = SHAPE_AT(0, 0, guard_let_go, NUMBER1
 #define guard_LET_GO_DONE guard_LET_GO
 #undef WIRE
 static const struct bw_shape guard_NOTHING = {.wire = &breakwater__v1__guard_nothing__descriptor};
-#define guard_END          guard_NOTHING
-#define guard_WELCOME_DONE guard_NOTHING
-#define guard_FENCE_BEGUN  guard_NOTHING
+#define guard_END           guard_NOTHING
+#define guard_WELCOME_DONE  guard_NOTHING
+#define guard_FENCE_BEGUN   guard_NOTHING
+#define guard_OVERRIDE      guard_NOTHING
+#define guard_OVERRIDE_DONE guard_NOTHING
 
 static const struct bw_choice guard_messages[] = {
 #define X(name)                                                                                    \
@@ -540,7 +544,9 @@ SHAPE(guard_message, guard_message, VERSION(GUARD_VERSION), NAME(group), NUMBER(
 SHAPE(site_memory, site_memory, NUMBER(epoch), ID(boot_id), BOOL(given_back),
       ENUM(reason, BW_REASON_LIST), BOOL(past_no_return), TEXT(position), BOOL(start_begun),
       BOOL(enforced), NUMBER(order_index), NUMBER(let_go_index), NUMBER(rejoined_epoch),
-      MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch), NUMBER(fenced_index))
+      MESSAGE(terms, terms), BOOL(adopt), NUMBER(served_epoch), NUMBER(fenced_index),
+      NUMBER(override), ID(override_boot_id), NUMBER(override_wait_ms), NUMBER(override_unix_ms),
+      BOOL(override_wrote))
 #undef CORE
 #undef WIRE
 
@@ -561,7 +567,7 @@ SHAPE(agent_state, agent_state, VERSION(STATE_VERSION), ID(cluster_id), NUMBER(g
 #define CORE struct bw_told_members
 #define WIRE Breakwater__V1__ToldMembers
 SHAPE(told_members, told_members, VERSION(STATE_VERSION), ID1(cluster_id),
-      LIST(members, member_count, member))
+      LIST(members, member_count, member), NUMBER(feature_level), NUMBER(longest_wait_ms))
 #undef CORE
 #undef WIRE
 
@@ -592,7 +598,8 @@ SHAPE(guard_mirror, guard_mirror, NUMBER(armed_epoch), ID(armed_instance), NUMBE
       MESSAGE(armed_end, instant), NUMBER(ttl_ns), NUMBER(fence_ns), BOOL(fence_begun),
       BOOL(stop_seen), BOOL(start_unseen), ARRAY(children, guard_child), BOOL(script_due),
       BOOL(script_begun), NUMBER(start_epoch), ENUM(served, BW_SERVED_LIST),
-      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch), BOOL(left_due))
+      BOOL(stopped_after_start), NUMBER(stop_ran_out_epoch), BOOL(left_due), BOOL(overriding),
+      ID(override_instance))
 #undef CORE
 #undef WIRE
 

@@ -68,6 +68,9 @@ static inline void note_message(struct world *world, const struct bw_guard_messa
     case BW_GUARD_MESSAGE_LET_GO:
         note(world, "LET_GO");
         return;
+    case BW_GUARD_MESSAGE_OVERRIDE:
+        note(world, "OVERRIDE");
+        return;
     default:
         break;
     }

@@ -398,7 +398,7 @@ static void what_only_a_guard_says_changes_nothing(void **state)
     (void)state;
     begin_armed(&world);
     before = world.guard;
-    for (int kind = BW_GUARD_MESSAGE_HELLO; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
+    for (int kind = BW_GUARD_MESSAGE_HELLO; kind <= BW_GUARD_MESSAGE_OVERRIDE_REFUSED; kind++) {
         struct bw_guard_message of = {.kind = (enum bw_guard_message_kind)kind, .epoch = 9};
 
         if (kind >= BW_GUARD_MESSAGE_ARM && kind <= BW_GUARD_MESSAGE_LET_GO)

@@ -26,7 +26,8 @@ static struct place *places;
 static uint32_t place_count;
 static uint32_t place_done;
 static uint32_t keys[4 * STATES_MAX];
-static uint64_t refused[BW_GUARD_MESSAGE_FENCE_ENDED + 2]; /* bits of enum bw_refusal, by kind */
+static uint64_t
+    refused[BW_GUARD_MESSAGE_OVERRIDE_REFUSED + 1]; /* bits of enum bw_refusal, by kind */
 static uint32_t fences_seen, slots_seen[BW_GUARD_SLOT_COUNT], stops_seen, wants_seen;
 static uint64_t step_count;
 static uint32_t state_count;
@@ -51,7 +52,7 @@ static uint32_t key_of(const struct place *place)
     key = walk_mix(walk_mix(key, guard->stop), guard->wants);
     key = walk_mix(walk_mix(key, mirror->armed_epoch != 0), guard->end_looking);
     key = walk_mix(key, guard->memory.ended_epoch == guard->memory.epoch_seen);
-    key = walk_mix(key, bw_id_is_none(guard->agent.session));
+    key = walk_mix(walk_mix(key, bw_id_is_none(guard->agent.session)), mirror->overriding);
     return key == 0 ? 1 : key;
 }
 
@@ -77,7 +78,8 @@ static void note_refusals(const struct bw_guard_actions *out)
         if (out->list[i].kind != BW_GUARD_ACTION_SEND)
             continue;
         if (said->kind == BW_GUARD_MESSAGE_ARM_REFUSED ||
-            said->kind == BW_GUARD_MESSAGE_END_REFUSED)
+            said->kind == BW_GUARD_MESSAGE_END_REFUSED ||
+            said->kind == BW_GUARD_MESSAGE_OVERRIDE_REFUSED)
             refused[said->kind] |= UINT64_C(1) << said->refused.why;
         if (said->kind == BW_GUARD_MESSAGE_RUN_ENDED && said->ended.result == BW_RUN_REFUSED)
             refused[said->kind] |= UINT64_C(1) << said->ended.refusal;
@@ -91,6 +93,10 @@ static void assert_goes_in_time(const struct bw_guard *guard, const struct bw_gu
 
     if (action->kind != BW_GUARD_ACTION_GO || run->action != BW_ACTION_START)
         return;
+    if (guard->mirror.overriding) { /* 3.8: and nothing is armed */
+        assert_int_equal(guard->mirror.armed_epoch, 0);
+        return;
+    }
     assert_false(bw_instant_is_beyond(
         action->run_not_after, bw_instant_sub(guard->mirror.armed_end, guard->mirror.fence_ns)));
 }
@@ -159,7 +165,7 @@ static void say_everything(const struct place *from)
                                            .run_id = 1 + (uint64_t)action};
             say(from, &of);
         }
-        for (int kind = 0; kind <= BW_GUARD_MESSAGE_HELLO_REFUSED; kind++) {
+        for (int kind = 0; kind <= BW_GUARD_MESSAGE_OVERRIDE_REFUSED; kind++) {
             struct bw_guard_message of = {.kind = (enum bw_guard_message_kind)kind, .epoch = epoch};
 
             if (kind == BW_GUARD_MESSAGE_ARM || kind == BW_GUARD_MESSAGE_RUN)
@@ -284,6 +290,10 @@ static void assert_refused_as_documented(void)
                           WHY(FENCING) | WHY(BUSY) | WHY(EPOCH_ENDING) | WHY(NOT_ARMED) |
                           WHY(NOT_DURABLE);
 
+    const uint64_t overrides = WHY(NO_HELLO) | WHY(OLD_EPOCH) | WHY(FENCING) | WHY(BUSY) |
+                               WHY(NOT_DURABLE);
+
+    assert_int_equal(refused[BW_GUARD_MESSAGE_OVERRIDE_REFUSED] & ~overrides, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_ARM_REFUSED] & ~arms, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_END_REFUSED] & ~ends, 0);
     assert_int_equal(refused[BW_GUARD_MESSAGE_RUN_ENDED] & ~runs, 0);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-
+#include "../../src/core/site_internal.h"
 #include "../../src/core/site_states.h"
 #include "site_shell.h"
 #include "walk.h"
@@ -69,6 +69,7 @@ static uint32_t key_of(const struct place *place)
     key = walk_mix(walk_mix(walk_mix(key, site->running), site->over), site->old_epoch != 0);
     key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->lease.end)), site->memory.epoch);
     key = walk_mix(walk_mix(key, (uint64_t)phase_of(now, site->arm_sent_end)), site->end_open);
+    key = walk_mix(key, site->override != BW_SITE_OVERRIDE_NONE && site->guard.overriding);
     return key == 0 ? 1 : key;
 }
 
@@ -128,7 +129,8 @@ static void assert_given_back_in_right(const struct bw_site *before, const struc
         assert_int_not_equal(event->message->kind, BW_GUARD_MESSAGE_EPOCH_ENDED); /* 3.3 */
     if (says_ended(event, before))
         return;
-    if (before->memory.adopt && !was_armed && !before->memory.enforced)
+    if (before->memory.adopt && !was_armed &&
+        (!before->memory.enforced || bw_site_overrides(before))) /* 3.8 */
         return;
     assert_true(is_over);
     assert_true(bw_instant_wait_is_over(at_ms(to->now_ms), before->arm_sent_end));
@@ -151,7 +153,8 @@ static bool is_same_memory_here(const struct bw_site_memory *a, const struct bw_
            a->enforced == b->enforced && a->order_index == b->order_index &&
            a->let_go_index == b->let_go_index && a->rejoined_epoch == b->rejoined_epoch &&
            a->adopt == b->adopt && a->served_epoch == b->served_epoch &&
-           a->fenced_index == b->fenced_index;
+           a->fenced_index == b->fenced_index && a->override == b->override &&
+           a->override_wait_ms == b->override_wait_ms && a->override_wrote == b->override_wrote;
 }
 
 /* 3.4: durable is what the disk has answered for: the newest save, and well. */
@@ -176,6 +179,32 @@ static void assert_ends_in_right(const struct bw_site *before, const struct bw_s
         event->message->ended.result == BW_RUN_OK || may_be_untouched)
         return;
     assert_int_not_equal(after->tenure, BW_TENURE_ENDING);
+}
+
+/* 3.8: it overrides once that is durable, and one longest lease after it was asked for; it ends
+ * with a lease of its own, a fence that has seen the end, or a let-go. */
+static void assert_overrides_in_right(const struct bw_site *before, const struct bw_site *after,
+                                      const struct bw_site_event *event, uint64_t now_ms)
+{
+    const bool is_fenced = event->kind == BW_SITE_EVENT_OWN_FENCE_ENDED ||
+                           (event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
+                            event->message->kind == BW_GUARD_MESSAGE_RUN_ENDED &&
+                            event->message->ended.action == BW_ACTION_FENCE &&
+                            event->message->ended.result == BW_RUN_OK);
+    const bool is_let_go = event->kind == BW_SITE_EVENT_GUARD_MESSAGE &&
+                           event->message->kind == BW_GUARD_MESSAGE_LET_GO_DONE;
+    const bool is_ended = event->kind == BW_SITE_EVENT_GUARD_STATE && is_open(before) &&
+                          event->state->ended_epoch >= before->memory.epoch;
+
+    if (after->override == BW_SITE_OVERRIDE_BEGINNING &&
+        before->override != BW_SITE_OVERRIDE_BEGINNING)
+        assert_true(bw_instant_wait_is_over(
+            at_ms(now_ms),
+            bw_instant_add(before->override_since, before->memory.override_wait_ms * MS)));
+    if (bw_site_overrides(before) && !bw_site_overrides(after))
+        assert_true(is_let_go || is_ended ||
+                    (is_fenced && before->override == BW_SITE_OVERRIDE_ENDING) ||
+                    after->lease.end.boot_ns != 0 || after->fence != BW_SITE_FENCE_NONE);
 }
 
 /* 3.9: what an order of committed state makes of a site at once; 4: what bounds it. */
@@ -220,6 +249,15 @@ static void assert_sent_in_right(const struct place *to, const struct bw_guard_m
     case BW_GUARD_MESSAGE_RUN:
         if (message->run.action != BW_ACTION_START)
             return;
+        if (bw_site_overrides(
+                site)) { /* 3.8: durable, the guard told, its own epoch over, nobody answers */
+            assert_int_equal(site->kept.override, BW_OVERRIDE_OVERRIDING);
+            assert_true(site->kept.override_wrote && site->guard.overriding);
+            assert_false(is_open(site));
+            assert_false(bw_instant_elapsed_ns(now, site->leader_answered) <
+                         bw_site_leader_fresh_ns(site));
+            return;
+        }
         assert_int_equal(message->epoch, site->memory.epoch); /* never unarmed, nor in its window */
         assert_int_equal(phase_of(now, site->lease.end), 1);
         assert_true(site->kept.start_begun);
@@ -227,6 +265,10 @@ static void assert_sent_in_right(const struct place *to, const struct bw_guard_m
         return;
     case BW_GUARD_MESSAGE_END: /* 3.5: of what was seen to end, or what was given back without it */
         assert_true(site->tenure == BW_TENURE_ENDING || site->memory.given_back);
+        return;
+    case BW_GUARD_MESSAGE_OVERRIDE: /* 3.8: what is durable, and after its own epoch */
+        assert_int_equal(site->kept.override, BW_OVERRIDE_OVERRIDING);
+        assert_false(is_open(site));
         return;
     default:
         assert_int_equal(message->kind, BW_GUARD_MESSAGE_LET_GO);
@@ -266,6 +308,8 @@ static void assert_said_in_right(const struct place *to)
         assert_true(site->kept.given_back && site->kept.epoch == group.released.epoch);
     assert_int_equal(group.report.let_go_index, site->kept.let_go_index);
     assert_int_equal(group.report.enforced, site->kept.enforced);
+    if (bw_site_overrides(site)) /* 3.8: as long as it may serve without a lease */
+        assert_in_range(group.report.override, BW_OVERRIDE_OVERRIDING, BW_OVERRIDE_ENDING);
     if (group.report.armed_epoch != 0)
         assert_true(bw_lease_is_alive(&site->lease, at_ms(to->now_ms)));
 }
@@ -398,6 +442,7 @@ static void try_in(const struct place *from, const struct bw_site_event *event, 
     assert_kept_in_right(&from->site, &to.site, event);
     assert_lease_in_right(&from->site, &to.site, event);
     assert_ends_in_right(&from->site, &to.site, event);
+    assert_overrides_in_right(&from->site, &to.site, event, now_ms);
     assert_obeys(&to.site, event);
     assert_given_back_in_right(&from->site, &to, event);
     if (to.site.memory.epoch != from->site.memory.epoch)
@@ -470,6 +515,10 @@ static void say_of_epoch(const struct place *from, uint64_t epoch)
     say(from, &of);
     refuse(from, BW_GUARD_MESSAGE_ARM_REFUSED, epoch);
     refuse(from, BW_GUARD_MESSAGE_END_REFUSED, epoch);
+    refuse(from, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch);
+    if (from->site.override_open)
+        say(from,
+            &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_OVERRIDE_DONE, .epoch = epoch});
     say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = epoch,
                                          .epoch_ended.served = BW_SERVED_NEVER});
     say(from, &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = epoch});
@@ -552,6 +601,9 @@ static void greet(const struct place *from)
     greet_with(from, &of);
     of.ended_epoch = epoch;
     greet_with(from, &of);
+    of.overriding = true;
+    greet_with(from, &of);
+    of.overriding = false;
     of.ended_epoch = 0;
     of.armed_epoch = epoch + 1; /* by another instance of this site */
     of.armed_instance = instance_b;
@@ -620,6 +672,23 @@ static void confirm_everything(const struct place *from)
     }
 }
 
+/* A person, and what speaks against him. */
+static void override(const struct place *from)
+{
+    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .unix_ms = 1};
+
+    if (from->site.memory.epoch == EPOCHS) /* so that the states stay few enough */
+        return;
+    try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish},
+           from->now_ms);
+    try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE_END}, from->now_ms);
+    if (from->site.override != BW_SITE_OVERRIDE_NONE)
+        try_in(from, &(struct bw_site_event){.kind = BW_SITE_EVENT_LEADER_ANSWERED}, from->now_ms);
+    try_in(from,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_MIRROR_READ, .mirror_overrides = true},
+           from->now_ms);
+}
+
 static void pass_time(const struct place *from)
 {
     static const uint64_t later_ms[] = {0, 100, 1000, TTL_MS - FENCE_MS, TTL_MS, 6 * TTL_MS};
@@ -665,6 +734,7 @@ static void walk(const struct place *begin)
         say_everything(&from);
         answer_everything(&from);
         confirm_everything(&from);
+        override(&from);
         restart(&from);
     }
     print_message("%u states%s\n", (unsigned)place_count,
@@ -714,15 +784,29 @@ static int tell_where(void **state)
     return 0;
 }
 
+/* Standing by where another site has held epoch 1: a person lets it serve. */
+static void begin_asked(struct world *world)
+{
+    const struct bw_override_wish wish = {.wait_ms = TTL_MS, .unix_ms = 1};
+
+    begin(world);
+    world->site.memory.enforced = world->site.kept.enforced = world->site.saving.enforced = true;
+    happen(world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OVERRIDE, .wish = &wish});
+    assert_int_equal(world->site.kept.override, BW_OVERRIDE_WAITING);
+}
+
 static void everything_may_come_in_each_state(void **state)
 {
     static struct place begin_at;
     static struct world serving;
-    struct bw_site_memory memories[] = {{0}, held, held, held};
+    struct bw_site_memory memories[] = {{0}, held, held, held, held};
 
     (void)state;
     memories[2].boot_id = last_boot;
     memories[3].given_back = true;
+    memories[4].given_back = true;
+    memories[4].override = BW_OVERRIDE_OVERRIDING;
+    memories[4].override_wait_ms = TTL_MS;
     places = calloc(STATES_MAX, sizeof *places);
     assert_non_null(places);
     for (size_t i = 0; i < sizeof memories / sizeof memories[0]; i++) {
@@ -730,6 +814,10 @@ static void everything_may_come_in_each_state(void **state)
         walk(&begin_at);
     }
     begin_serving(&serving);
+    serving.site.limits = begin_at.site.limits;
+    begin_at = (struct place){.site = serving.site, .now_ms = serving.now_ms};
+    walk(&begin_at);
+    begin_asked(&serving); /* 3.8 */
     serving.site.limits = begin_at.site.limits;
     begin_at = (struct place){.site = serving.site, .now_ms = serving.now_ms};
     walk(&begin_at);

@@ -3,6 +3,16 @@
 #ifndef BW_AGENT_AGENT_H
 #define BW_AGENT_AGENT_H
 
+#include <stdbool.h>
+
+#include <breakwater/config/site_config.h>
+
+/* Where a person at its machine speaks to it: RUN_DIR/SITE-agent.socket. False: that is too long.
+ */
+#define BW_AGENT_SOCKET_BYTES 108
+bool bw_agent_socket_path(const struct bw_site_config *config,
+                          char out_path[BW_AGENT_SOCKET_BYTES]);
+
 /* How a run of the agent ended. */
 enum bw_agent_end {
     BW_AGENT_STOPPED, /* SIGTERM or SIGINT: guard and service were left alone */

@@ -148,17 +148,18 @@ bool bw_arbiter_has_let_go(const struct bw_group *group, const struct bw_watch *
 /* Evaluates the steps of design 4 in their order; the first of which no gate of the group (site -1)
  * holds yields its command and wins:
  *   A1 Released · A2 FenceFailed · A3 Expired · A4 Close · A5 Unrevoke · A6 first Grant ·
- *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best candidate ·
- *   A10 Adopted · A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance ·
- *   A30 Boot (looked at after A5).
- * After A4: A25 Close for a force-release · A26 Forced, once no lease of the epoch can live (3.1).
+ *   A7 Grant of a switchover's target · A8 Grant back to its origin · A9 Grant of the best
+ * candidate · before A6: A31 Grant to the one site where a person overrides (3.8) · A10 Adopted ·
+ * A11 Revoke for a switchover · A12 Revoke for failback · A13 end of a maintenance · A30 Boot
+ * (looked at after A5). After A4: A25 Close for a force-release · A26 Forced, once no lease of the
+ * epoch can live (3.1).
  *
  * Where design 3.9 and 4 leave room:
  * - `manual` holds a grant to any site but data_site: that site gets back what it has just had. A
  *   target, its origin and a service that is adopted were asked for already.
- * - A failover passes mode (never observe), maintenance of the group, back-off and damping; lag only
- *   with accept_data_loss, and with that an owed rejoin of the site that it names. It passes no gate
- *   of a first grant and no other of the site itself.
+ * - A failover passes mode (never observe), maintenance of the group, back-off and damping; lag
+ * only with accept_data_loss, and with that an owed rejoin of the site that it names. It passes no
+ * gate of a first grant and no other of the site itself.
  * - Maintenance of the group holds what nobody asked for: first grant, best candidate, failback.
  * - Damping and readiness never keep data_site from its group; an origin comes back in maintenance.
  * - An adoption that nobody saw armed may expire although its site says `started`: it is what ran

@@ -69,6 +69,10 @@ BW_MUST_CHECK enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluste
 #define BW_RECOVERY_EPOCHS      1000000
 #define BW_RECOVERY_UNIX_MS_MIN INT64_C(1767225600000)
 
+/* After which the longest lease that this state knows of is over: open, of a spec, or let go (3.3).
+ */
+uint32_t bw_cluster_longest_wait_ms(const struct bw_cluster *cluster);
+
 /* Index of the group of that name, or -1. */
 int bw_cluster_find(const struct bw_cluster *cluster, const char *name);
 

@@ -36,27 +36,28 @@ enum bw_command_kind {
 /* Why an epoch ended or was granted. Stable words: log, history, metric label, explain. `failed`
  * reasons count for the back-off of 4; those that say "never past the point of no return" let the
  * data site stay where it was (design 4, data safety). */
-#define BW_REASON_LIST(X)                                                                         \
-    X(NONE, "none")                                                                               \
-    X(SITE_LOST, "site_lost")             /* the lease lapsed */                                  \
-    X(SERVICE_DOWN, "service_down")       /* local restarts are used up */                        \
-    X(SWITCHOVER, "switchover")           /* a person asked for it */                             \
-    X(FAILBACK, "failback")                                                                       \
-    X(FAILOVER, "failover")               /* a person asked for it */                             \
-    X(FIRST_GRANT, "first_grant")                                                                 \
-    X(ADOPTION, "adoption")                                                                       \
-    X(ROLLBACK, "rollback")               /* of a switchover */                                   \
-    X(NEVER_STARTED, "never_started")     /* no start began under this epoch */                   \
-    X(START_FAILED, "start_failed")       /* a start failed and stop was confirmed */             \
-    X(LEASE_LOST, "lease_lost")           /* fenced at its deadline */                            \
-    X(REBOOT, "reboot")                                                                           \
-    X(MAINTENANCE, "maintenance")                                                                 \
-    X(OPERATOR, "operator")                                                                       \
-    X(LET_GO, "let_go")                                                                           \
-    X(TARGET_LOST, "target_lost")         /* the origin's again: the target cannot come */        \
-    X(NO_POSITION, "no_position")         /* the origin's again: it gave no final position */     \
-    X(STOP_FAILED, "stop_failed")         /* the stop failed, and the fence was seen to end it */ \
-    X(RECOVERED, "recovered")             /* it was open when the cluster was recovered */
+#define BW_REASON_LIST(X)                                                                          \
+    X(NONE, "none")                                                                                \
+    X(SITE_LOST, "site_lost")       /* the lease lapsed */                                         \
+    X(SERVICE_DOWN, "service_down") /* local restarts are used up */                               \
+    X(SWITCHOVER, "switchover")     /* a person asked for it */                                    \
+    X(FAILBACK, "failback")                                                                        \
+    X(FAILOVER, "failover") /* a person asked for it */                                            \
+    X(FIRST_GRANT, "first_grant")                                                                  \
+    X(ADOPTION, "adoption")                                                                        \
+    X(ROLLBACK, "rollback")           /* of a switchover */                                        \
+    X(NEVER_STARTED, "never_started") /* no start began under this epoch */                        \
+    X(START_FAILED, "start_failed")   /* a start failed and stop was confirmed */                  \
+    X(LEASE_LOST, "lease_lost")       /* fenced at its deadline */                                 \
+    X(REBOOT, "reboot")                                                                            \
+    X(MAINTENANCE, "maintenance")                                                                  \
+    X(OPERATOR, "operator")                                                                        \
+    X(LET_GO, "let_go")                                                                            \
+    X(TARGET_LOST, "target_lost") /* the origin's again: the target cannot come */                 \
+    X(NO_POSITION, "no_position") /* the origin's again: it gave no final position */              \
+    X(STOP_FAILED, "stop_failed") /* the stop failed, and the fence was seen to end it */          \
+    X(RECOVERED, "recovered")     /* it was open when the cluster was recovered */                 \
+    X(OVERRIDE, "override")       /* a person had let the site serve without a lease */
 enum bw_reason {
 #define X(name, word) BW_REASON_##name,
     BW_REASON_LIST(X)

@@ -61,6 +61,10 @@ struct bw_guard_mirror {
     uint64_t start_epoch;     /* of the newest start that was begun; 0 none */
     enum bw_served served;    /* of it, as far as its looks and the ends of its starts tell */
     uint64_t stop_ran_out_epoch; /* its stop ran into its limit: it is not run again; 0 none */
+    bool overriding;             /* a person lets it serve without a lease (3.8): the agent of this
+                                    instance may start it, and a guard that begins does not fence it.
+                                    Never of what is armed; not beyond this boot */
+    struct bw_id override_instance;
     bool stopped_after_start; /* a look that began after the newest start had ended said `stopped` */
 };
 
@@ -80,14 +84,14 @@ enum bw_populated { BW_POPULATED_UNKNOWN, BW_POPULATED_NO, BW_POPULATED_YES };
 
 /* ---- what happens ---- */
 enum bw_guard_event_kind {
-    BW_GUARD_EVENT_TICK,      /* the wake-up asked for, or any other turn */
-    BW_GUARD_EVENT_HELLO,     /* a valid hello; an older connection is closed by the shell */
+    BW_GUARD_EVENT_TICK,  /* the wake-up asked for, or any other turn */
+    BW_GUARD_EVENT_HELLO, /* a valid hello; an older connection is closed by the shell */
     BW_GUARD_EVENT_AGENT_GONE,
-    BW_GUARD_EVENT_MESSAGE,   /* ARM RUN END LET_GO */
-    BW_GUARD_EVENT_SAVED,     /* result of SAVE */
-    BW_GUARD_EVENT_MIRRORED,  /* result of MIRROR */
-    BW_GUARD_EVENT_SPAWNED,   /* the child exists and waits for its go-ahead */
-    BW_GUARD_EVENT_RUN_ENDED, /* the run of a slot is over, its tree ended where it had to be */
+    BW_GUARD_EVENT_MESSAGE,      /* ARM RUN END LET_GO OVERRIDE */
+    BW_GUARD_EVENT_SAVED,        /* result of SAVE */
+    BW_GUARD_EVENT_MIRRORED,     /* result of MIRROR */
+    BW_GUARD_EVENT_SPAWNED,      /* the child exists and waits for its go-ahead */
+    BW_GUARD_EVENT_RUN_ENDED,    /* the run of a slot is over, its tree ended where it had to be */
     BW_GUARD_EVENT_REACH_KILLED, /* result of KILL_REACH: nothing is left in reach, or it failed */
 };
 struct bw_guard_event {
@@ -261,6 +265,8 @@ struct bw_guard {
     struct bw_guard_mirror mirror_before; /* its deadline, as it was last acknowledged or mirrored */
     bool arm_mirroring;              /* an arm waits for the mirror of arm_number */
     uint64_t arm_number;
+    bool override_mirroring; /* an override waits for that of override_number */
+    uint64_t override_number;
     bool check_at_start;             /* status has to be asked: enforced, and nothing is armed */
     struct bw_guard_child interrupted; /* reported at the next hello; action NONE: none */
 };

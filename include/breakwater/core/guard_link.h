@@ -127,6 +127,7 @@ struct bw_guard_state {
     uint64_t armed_number;
     struct bw_instant armed_end;
     bool arm_pending;     /* it is not acknowledged: ARMED follows, and there is no lease before it */
+    bool overriding;      /* without a lease, by a person's word (3.8) */
     bool fence_begun;     /* of armed_epoch */
     bool fence_ended;
     bool fence_ok;
@@ -156,11 +157,18 @@ struct bw_guard_run_ended {
     struct bw_reach_sight sight; /* STATUS: what counts from this look on */
 };
 
-#define BW_GUARD_MESSAGE_LIST(X)                                                                  \
-    X(HELLO) X(ARM) X(RUN) X(END) X(LET_GO)      /* agent -> guard */                             \
-    X(WELCOME) X(GROUP_STATE) X(WELCOME_DONE)    /* guard -> agent, the answer to hello */        \
-    X(ARMED) X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED)               \
-    X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED)
+#define BW_GUARD_MESSAGE_LIST(X)                                                                   \
+    X(HELLO)                                                                                       \
+    X(ARM)                                                                                         \
+    X(RUN)                                                                                         \
+    X(END)                                                                                         \
+    X(LET_GO)                                                                                      \
+    X(OVERRIDE) /* agent -> guard */                                                               \
+    X(WELCOME)                                                                                     \
+    X(GROUP_STATE) X(WELCOME_DONE) /* guard -> agent, the answer to hello */                       \
+        X(ARMED) X(ARM_REFUSED) X(RUN_BEGUN) X(RUN_ENDED) X(EPOCH_ENDED) X(END_REFUSED)            \
+            X(LET_GO_DONE) X(FENCE_BEGUN) X(FENCE_ENDED) X(HELLO_REFUSED) X(OVERRIDE_DONE)         \
+                X(OVERRIDE_REFUSED)
 enum bw_guard_message_kind {
 #define X(name) BW_GUARD_MESSAGE_##name,
     BW_GUARD_MESSAGE_LIST(X)
@@ -171,7 +179,8 @@ enum bw_guard_message_kind {
 struct bw_guard_message {
     enum bw_guard_message_kind kind;
     char group[BW_NAME_MAX + 1]; /* all but HELLO, WELCOME, WELCOME_DONE, HELLO_REFUSED */
-    uint64_t epoch;              /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN */
+    uint64_t epoch;              /* END EPOCH_ENDED END_REFUSED ARMED ARM_REFUSED FENCE_* RUN_BEGUN
+                                    OVERRIDE*: the newest that the agent knows */
     union {
         struct bw_guard_hello hello;
         struct bw_guard_arm arm;
@@ -190,7 +199,7 @@ struct bw_guard_message {
         struct {
             uint64_t number;
             enum bw_refusal why;
-        } refused; /* ARM_REFUSED END_REFUSED HELLO_REFUSED */
+        } refused; /* ARM_REFUSED END_REFUSED HELLO_REFUSED OVERRIDE_REFUSED */
         struct {
             uint64_t run_id;
             enum bw_action_kind action;

@@ -3,6 +3,7 @@
 #define BW_CORE_REPORT_H
 
 #include <breakwater/core/command.h>
+#include <breakwater/core/override.h>
 
 #define BW_SERVICE_LIST(X) X(UNKNOWN, "unknown") X(STOPPED, "stopped") X(STARTED, "started")
 enum bw_service {
@@ -19,19 +20,20 @@ enum bw_condition {
     BW_CONDITION_FAILED /* it ran, and said neither */
 };
 
-#define BW_ALARM_LIST(X)                                                                          \
-    X(ROGUE_START, "rogue_start")         /* served without a lease and was fenced */             \
-    X(FENCE_FAILED, "fence_failed")                                                               \
-    X(GUARD_LOST, "guard_lost")                                                                   \
-    X(FENCE_TOO_SLOW, "fence_too_slow")   /* measured longer than F */                            \
-    X(STATUS_UNKNOWN, "status_unknown")   /* for failure_threshold checks */                      \
-    X(CONDITION_FAILED, "condition_failed")                                                       \
-    X(STATE_NOT_DURABLE, "state_not_durable")                                                     \
-    X(START_FAILED, "start_failed")                                                               \
-    X(STOP_FAILED, "stop_failed")                                                                 \
-    X(REJOIN_FAILED, "rejoin_failed")                                                             \
-    X(OUTSIDE_REACH, "outside_reach")     /* serves where its guard can end nothing */            \
-    X(REACH_UNSEEN, "reach_unseen")       /* serves, and was not seen where: other scripts started it */
+#define BW_ALARM_LIST(X)                                                                           \
+    X(ROGUE_START, "rogue_start") /* served without a lease and was fenced */                      \
+    X(FENCE_FAILED, "fence_failed")                                                                \
+    X(GUARD_LOST, "guard_lost")                                                                    \
+    X(FENCE_TOO_SLOW, "fence_too_slow") /* measured longer than F */                               \
+    X(STATUS_UNKNOWN, "status_unknown") /* for failure_threshold checks */                         \
+    X(CONDITION_FAILED, "condition_failed")                                                        \
+    X(STATE_NOT_DURABLE, "state_not_durable")                                                      \
+    X(START_FAILED, "start_failed")                                                                \
+    X(STOP_FAILED, "stop_failed")                                                                  \
+    X(REJOIN_FAILED, "rejoin_failed")                                                              \
+    X(OUTSIDE_REACH, "outside_reach") /* serves where its guard can end nothing */                 \
+    X(REACH_UNSEEN, "reach_unseen") /* serves, and was not seen where: other scripts started it */ \
+    X(OVERRIDE, "override")         /* a person lets it serve without a lease (3.8) */
 enum bw_alarm {
 #define X(name, word) BW_ALARM_##name,
     BW_ALARM_LIST(X)
@@ -79,6 +81,7 @@ struct bw_report {
     uint32_t alarms;            /* bit set of enum bw_alarm */
     bool guard_busy;            /* its guard still runs a start or a stop */
     bool gives_position;        /* its readiness script has given a position since its agent began */
+    enum bw_override override;  /* a person lets it serve without a lease, or is about to (3.8) */
 };
 
 /* A give-back that is repeated in every sync until committed state shows it (3.5). */

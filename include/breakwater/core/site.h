@@ -6,6 +6,7 @@
 
 #include <breakwater/core/guard_link.h>
 #include <breakwater/core/lease.h>
+#include <breakwater/core/override.h>
 #include <breakwater/core/sync.h>
 
 /* Durable: fsynced in the agent's state directory before anything rests on it. The file around it
@@ -28,6 +29,19 @@ struct bw_site_memory {
                                 adopted; 0 none: what was written then outlives an epoch without */
     uint64_t fenced_index;   /* order.held_index that a fence of `epoch`, begun when it was known, has
                                 answered, and nothing was seen to serve since; 0 none (3.3) */
+    /* 3.8. All zero unless a person has overridden: the file then has none of it. In this file, and
+     * in no other, so that an epoch that is accepted and an override that is over are one write. */
+    enum bw_override override;
+    struct bw_id override_boot_id; /* in which it was asked for */
+    uint32_t override_wait_ms;     /* one longest lease */
+    int64_t override_unix_ms;      /* when, for people only */
+    bool override_wrote; /* a start was ordered without an epoch: its data has to follow (4) */
+};
+
+/* What a person has asked for: judged by bw_site_judge_override first. */
+struct bw_override_wish {
+    uint32_t wait_ms; /* > 0 */
+    int64_t unix_ms;
 };
 
 /* Told once. */
@@ -42,15 +56,20 @@ struct bw_site_limits {
 
 enum bw_site_event_kind {
     BW_SITE_EVENT_TICK,
-    BW_SITE_EVENT_ORDER,        /* an order with its index */
-    BW_SITE_EVENT_CONFIRMED,    /* a leader confirmed a renewal sent at `sent` */
-    BW_SITE_EVENT_SAVED,        /* result of SAVE `number` */
-    BW_SITE_EVENT_GUARD_STATE,  /* the guard has answered hello with its state of this group */
-    BW_SITE_EVENT_GUARD_LOST,   /* connection closed, or it could not be made */
+    BW_SITE_EVENT_ORDER,       /* an order with its index */
+    BW_SITE_EVENT_CONFIRMED,   /* a leader confirmed a renewal sent at `sent` */
+    BW_SITE_EVENT_SAVED,       /* result of SAVE `number` */
+    BW_SITE_EVENT_GUARD_STATE, /* the guard has answered hello with its state of this group */
+    BW_SITE_EVENT_GUARD_LOST,  /* connection closed, or it could not be made */
     BW_SITE_EVENT_GUARD_MESSAGE,
-    BW_SITE_EVENT_MIRROR_READ,  /* result of READ_MIRROR: what the absent guard had armed */
+    BW_SITE_EVENT_MIRROR_READ, /* result of READ_MIRROR: what the absent guard had armed */
     BW_SITE_EVENT_OWN_FENCE_ENDED,
-    BW_SITE_EVENT_OTHER_SERVES, /* a witness says: epoch `epoch` of another site is verified serving */
+    BW_SITE_EVENT_OTHER_SERVES,    /* a witness says: epoch `epoch` of another site is verified
+                                      serving; to    one that overrides: is armed there */
+    BW_SITE_EVENT_OVERRIDE,        /* a person lets it serve without a quorum (3.8) */
+    BW_SITE_EVENT_OVERRIDE_END,    /* ... and no longer */
+    BW_SITE_EVENT_LEADER_ANSWERED, /* a leader has answered a sync: said while there is an override
+                                    */
 };
 struct bw_site_event {
     enum bw_site_event_kind kind;
@@ -65,6 +84,9 @@ struct bw_site_event {
     struct bw_instant mirror_end;
     uint64_t mirror_fence_ns;
     bool mirror_is_anothers;                 /* armed by another instance; `ok` is false then */
+    bool mirror_overrides;               /* nothing is armed: it serves by a person's word, said by
+                                            this instance (3.8) */
+    const struct bw_override_wish *wish; /* OVERRIDE */
 };
 
 enum bw_site_action_kind {
@@ -161,7 +183,17 @@ enum bw_site_final {          /* the position that it is given back with (3.6) *
     BW_SITE_FINAL_KNOWN    /* `position` was measured after the newest stop or fence */
 };
 
-#define BW_SITE_TABLES 10
+enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
+                        BW_SITE_OVERRIDE_NONE,
+                        BW_SITE_OVERRIDE_WAITING,   /* one longest lease, and until its own epoch is
+                                                       given back */
+                        BW_SITE_OVERRIDE_BEGINNING, /* that it overrides is being written down:
+                                                       nothing was ordered */
+                        BW_SITE_OVERRIDE_OVERRIDING, /* and is durable */
+                        BW_SITE_OVERRIDE_ENDING      /* it is fenced, until the end was seen */
+};
+
+#define BW_SITE_TABLES 11
 
 struct bw_observation {
     bool running;
@@ -204,8 +236,12 @@ struct bw_site {
     uint64_t fence_slow_epoch;      /* of the newest that took too long; 0 none */
     uint32_t fence_slow_count;      /* epochs in a row whose fences did */
     enum bw_site_save save;
-    /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a tenure
-     * on. Each beside all of the states, and beside the others. */
+    enum bw_site_override override;    /* memory.override is its durable part */
+    struct bw_instant override_since;  /* WAITING: from when on the longest lease is counted */
+    struct bw_instant leader_answered; /* while there is an override: when a leader last did */
+    uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
+    /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a
+     * tenure on. Each beside all of the states, and beside the others. */
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
     struct bw_instant unsaved_since;
     bool arm_open;                  /* an arm without answer */
@@ -240,6 +276,10 @@ struct bw_site {
     uint32_t started_in_a_row;
     struct bw_instant start_limit;  /* status must say started before */
     bool verified;
+    bool override_open;     /* the guard was asked whether it may serve without a lease */
+    bool override_ran;      /* a start without a lease has ended well: status has to say so */
+    bool override_served;   /* and has */
+    bool override_stop_due; /* what a start that failed has left is stopped first */
     enum bw_service service;
     struct bw_observation observation[BW_ACTION_COUNT]; /* of observations only */
     enum bw_condition condition;
@@ -269,6 +309,17 @@ void bw_site_init(struct bw_site *site, const char *group, struct bw_id instance
 /* One step. Actions are carried out in order: what must be durable comes before what depends on it. */
 void bw_site_step(struct bw_site *site, const struct bw_site_event *event, struct bw_instant now,
                   struct bw_site_actions *out_actions);
+
+/* Whether a person may override now, or end it. `leader_silent_ns`: since how long no leader has
+ * answered this agent. */
+enum bw_override_refusal bw_site_judge_override(const struct bw_site *site,
+                                                uint64_t leader_silent_ns);
+enum bw_override_refusal bw_site_judge_override_end(const struct bw_site *site);
+/* What its next step waits for; `out_left_ns`: of the wait for a lease, else 0. */
+enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
+                                              uint64_t *out_left_ns);
+/* For how long an answer of a leader says that the witnesses decide. */
+uint64_t bw_site_leader_fresh_ns(const struct bw_site *site);
 
 /* What must hold of it between steps: the sentence of a fact that does not, or NULL. Checked after each
  * step; what is read from disk is judged by the first before a machine begins with it. */

@@ -58,6 +58,9 @@ struct bw_sync_answer {
     char leader[BW_NAME_MAX + 1]; /* "" unknown */
     char witness[BW_NAME_MAX + 1]; /* who made this answer; "" one that does not say */
     uint64_t applied_index;
+    uint32_t feature_level;   /* of a leader, from level 2 on: of its state; else 0 */
+    uint32_t longest_wait_ms; /* likewise: after it the longest lease that its state knows is over
+                                 (3.8) */
     uint32_t member_count;
     struct bw_member members[BW_WITNESSES_MAX];
     uint32_t group_count;

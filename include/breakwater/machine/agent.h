@@ -39,7 +39,10 @@ enum bw_agent_event_kind {
     BW_AGENT_EVENT_FENCE_RUN_ENDED, /* result of FENCE_RUN */
     BW_AGENT_EVENT_FENCE_LOOKED,    /* result of FENCE_LOOK */
     BW_AGENT_EVENT_FENCE_KILLED,    /* result of FENCE_KILL */
-    BW_AGENT_EVENT_STOP,            /* a person, or the service manager, wants its end */
+    BW_AGENT_EVENT_OVERRIDE, /* a person lets `group` serve without a quorum (3.8): refused unless
+                                bw_agent_machine_judge_override says otherwise */
+    BW_AGENT_EVENT_OVERRIDE_END, /* ... and no longer, likewise */
+    BW_AGENT_EVENT_STOP,         /* a person, or the service manager, wants its end */
 };
 
 enum bw_agent_exchange { BW_AGENT_SYNC, BW_AGENT_POLL };
@@ -65,7 +68,8 @@ struct bw_agent_event {
                                                not known */
     const struct bw_agent_mirror_reading *readings; /* MIRRORS_READ: all that were asked for */
     uint32_t reading_count;
-    uint32_t group;                         /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED */
+    uint32_t group;    /* FENCE_RUN_ENDED FENCE_LOOKED FENCE_KILLED OVERRIDE* */
+    int64_t unix_ms;   /* OVERRIDE: for people only */
     bool ok;           /* likewise: it exited with 0; it was seen that nothing is left */
     bool was_signaled; /* FENCE_RUN_ENDED: by a TERM or KILL that was not asked for here */
     const char *line;  /* FENCE_RUN_ENDED: the first of its output */
@@ -146,6 +150,7 @@ struct bw_agent_before {
     bool lease_alive;
     bool enforced;
     uint32_t alarms;
+    enum bw_site_override override;
 };
 struct bw_agent_step {
     const struct bw_site *site; /* as it is now */
@@ -292,8 +297,11 @@ struct bw_agent_machine {
     bool has_sent;
     struct bw_exchanges exchanges;
     struct bw_instant leader_contact;
-    /* the state on its way to the disk: whatever waits while a write is under way goes with the next
-     * one, for all groups at once */
+    uint32_t feature_level; /* of the cluster, as a leader told it last, perhaps before this start;
+                               0: none has, or it is at level 1 */
+    uint32_t longest_wait_ms; /* likewise: after it no lease of the cluster lives */
+    /* the state on its way to the disk: whatever waits while a write is under way goes with the
+     * next one, for all groups at once */
     bool is_saving;
     bool wants_cluster;    /* id and generation that a leader told of: known when they are durable */
     bool save_has_cluster; /* they are in the write under way */
@@ -325,6 +333,12 @@ void bw_agent_machine_begin(struct bw_agent_machine *machine);
 /* One step. Groups and fences whose wake-up is due are served before `event`: deadlines go before messages, and what is
  * due is not undone by what waited in a queue (3.4). */
 void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+/* Whether a person may override `group` now, or end that (3.8). */
+enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
+                                                         uint32_t group);
+/* How long it would wait: after that no lease that another site may hold lives. 0: nobody has told.
+ */
+uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group);
 /* So many fences of its own run: the process ends after them (3.2.4). */
 uint32_t bw_agent_machine_fences(const struct bw_agent_machine *machine);
 /* Step with WAKE when either clock has reached this, if nothing happens before. */

@@ -58,6 +58,8 @@ struct bw_told_members {
     struct bw_id cluster_id;
     uint32_t member_count;
     struct bw_member members[BW_WITNESSES_MAX]; /* by id, as they were told */
+    uint32_t feature_level;                     /* told with them; 0: it was not */
+    uint32_t longest_wait_ms; /* likewise: after which no lease of the cluster lives (3.8) */
 };
 BW_MUST_CHECK enum bw_err bw_told_members_encode(const struct bw_told_members *told, void *out,
                                                  size_t out_max, size_t *out_size,

@@ -1,0 +1,246 @@
+/* A person at the site's machine, over a socket of the agent's own: what override would do, do it,
+ * end it (3.8). One JSON object a message; only root and the agent's own user are heard
+ * (sys/unix_socket.h). */
+#include "program.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include <breakwater/base/assert.h>
+#include <breakwater/sys/clock.h>
+
+#define TICK_MS         1000
+#define SAY_AGAIN_TICKS 60 /* that it overrides: red in the log, as long as it does */
+
+bool bw_agent_socket_path(const struct bw_site_config *config, char out_path[BW_AGENT_SOCKET_BYTES])
+{
+    const int length = snprintf(out_path, BW_AGENT_SOCKET_BYTES, "%s/%s-agent.socket",
+                                config->run_dir, config->site);
+
+    return length > 0 && length < BW_AGENT_SOCKET_BYTES;
+}
+
+/* ---- what there is to say ---------------------------------------------------------------------
+ */
+
+static const char *state_word(enum bw_site_override override)
+{
+    switch (override) {
+    case BW_SITE_OVERRIDE_NONE:
+        break;
+    case BW_SITE_OVERRIDE_WAITING:
+    case BW_SITE_OVERRIDE_BEGINNING:
+        return bw_override_word(BW_OVERRIDE_WAITING);
+    case BW_SITE_OVERRIDE_OVERRIDING:
+        return bw_override_word(BW_OVERRIDE_OVERRIDING);
+    case BW_SITE_OVERRIDE_ENDING:
+        return bw_override_word(BW_OVERRIDE_ENDING);
+    }
+    return bw_override_word(BW_OVERRIDE_NONE);
+}
+
+static json_t *describe(const struct bw_agent *agent, uint32_t group,
+                        enum bw_override_refusal refusal)
+{
+    const struct bw_agent_machine *machine = &agent->machine;
+    const struct bw_site *site = &machine->groups[group].site;
+    const struct bw_instant now = bw_clock_now();
+    uint64_t left_ns;
+    const enum bw_override_waits waits = bw_site_override_waits(site, now, &left_ns);
+
+    /* clang-format off */
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:b, s:b, s:b, s:b}",
+        "site", agent->config->site,
+        "group", site->group,
+        "refusal", bw_override_refusal_word(refusal),
+        "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group)),
+        "state", state_word(site->override),
+        "waits", bw_override_waits_word(waits),
+        "left_ms", (json_int_t)(left_ns / BW_NS_PER_MS),
+        "wait_ms", (json_int_t)bw_agent_machine_override_wait_ms(machine, group),
+        "silent_ms", (json_int_t)(bw_instant_elapsed_ns(now, machine->leader_contact) / BW_NS_PER_MS),
+        "epoch", (json_int_t)site->memory.epoch,
+        "service", bw_service_word(site->service),
+        "open", site->memory.epoch != 0 && !site->memory.given_back,
+        "durable", site->save == BW_SITE_SAVE_KEPT,
+        "guard", bw_site_is_greeted(site),
+        "adopted", site->tenure != BW_TENURE_NONE);
+    /* clang-format on */
+}
+
+/* ---- what is asked ------------------------------------------------------------------------------
+ */
+
+static int find_group(const struct bw_agent *agent, const char *name)
+{
+    for (uint32_t i = 0; i < agent->machine.group_count; i++)
+        if (strcmp(agent->machine.groups[i].site.group, name) == 0)
+            return (int)i;
+    return -1;
+}
+
+static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group, bool is_end,
+                                         const json_t *request, long pid)
+{
+    const struct bw_site *site = &agent->machine.groups[group].site;
+    const enum bw_override_refusal refusal = is_end ? bw_site_judge_override_end(site)
+                                                    : bw_agent_machine_judge_override(
+                                                          &agent->machine, group);
+    const char *by = json_string_value(json_object_get(request, "by"));
+    const char *reason = json_string_value(json_object_get(request, "reason"));
+
+    bw_log_warn(&agent->log, is_end ? "override.end_asked" : "override.asked",
+                "group=%s by=%s reason=%s pid=%ld refused=%s", site->group,
+                bw_log_quote(by != NULL ? by : ""), bw_log_quote(reason != NULL ? reason : ""), pid,
+                bw_override_refusal_word(refusal));
+    if (refusal != BW_OVERRIDE_REFUSAL_NONE)
+        return refusal;
+    bw_agent_happen(agent, &(struct bw_agent_event){.kind = is_end ? BW_AGENT_EVENT_OVERRIDE_END
+                                                                   : BW_AGENT_EVENT_OVERRIDE,
+                                                    .group = group,
+                                                    .unix_ms = (int64_t)time(NULL) * 1000});
+    return BW_OVERRIDE_REFUSAL_NONE;
+}
+
+static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
+{
+    const char *verb = json_string_value(json_object_get(request, "verb"));
+    const char *name = json_string_value(json_object_get(request, "group"));
+    const int group = name != NULL ? find_group(agent, name) : -1;
+    enum bw_override_refusal refusal = BW_OVERRIDE_REFUSAL_NONE;
+
+    if (verb == NULL || name == NULL)
+        return json_pack("{s:s}", "error", "a request has a verb and a group");
+    if (group < 0)
+        return json_pack("{s:s}", "error", "the site file of this agent has no such group");
+    if (strcmp(verb, "override") == 0 || strcmp(verb, "end") == 0)
+        refusal = override(agent, (uint32_t)group, strcmp(verb, "end") == 0, request, pid);
+    else if (strcmp(verb, "look") != 0)
+        return json_pack("{s:s}", "error", "this agent knows look, override and end");
+    return describe(agent, (uint32_t)group, refusal);
+}
+
+/* ---- the socket ---------------------------------------------------------------------------------
+ */
+
+static void on_message(struct bw_unix_connection *connection, const uint8_t *data, size_t size,
+                       void *user)
+{
+    struct bw_agent *agent = user;
+    json_t *request;
+    json_t *said;
+    char *text;
+
+    if (agent->is_closing)
+        return;
+    request = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, NULL);
+    said = json_is_object(request) ? answer(agent, request, (long)bw_unix_peer_pid(connection))
+                                   : json_pack("{s:s}", "error", "a request is one JSON object");
+    text = said != NULL ? json_dumps(said, JSON_COMPACT) : NULL;
+    if (text == NULL || bw_unix_send(connection, text, strlen(text), NULL) != BW_OK)
+        bw_unix_close(connection); /* who hears nothing knows that nothing was said */
+    free(text);
+    json_decref(said);
+    json_decref(request);
+}
+
+static void on_closed(struct bw_unix_connection *connection, enum bw_err err,
+                      const struct bw_diag *diag, void *user)
+{
+    struct bw_agent *agent = user;
+
+    if (err != BW_OK && err != BW_ERR_CANCELED)
+        bw_log_warn(&agent->log, "person.broken", "error=%s", bw_log_quote(diag->text));
+    for (int i = 0; i < BW_AGENT_PERSONS_MAX; i++)
+        if (agent->persons[i] == connection)
+            agent->persons[i] = NULL;
+}
+
+static const struct bw_unix_events *on_accepted(struct bw_unix_listener *listener,
+                                                struct bw_unix_connection *connection, void *user,
+                                                void **out_user)
+{
+    static const struct bw_unix_events events = {.on_message = on_message, .on_closed = on_closed};
+    struct bw_agent *agent = user;
+
+    (void)listener;
+    *out_user = agent;
+    for (int i = 0; i < BW_AGENT_PERSONS_MAX && !agent->is_closing; i++)
+        if (agent->persons[i] == NULL) {
+            agent->persons[i] = connection;
+            return &events;
+        }
+    return NULL;
+}
+
+static void say_again(struct bw_agent *agent)
+{
+    for (uint32_t i = 0; i < agent->machine.group_count; i++) {
+        const struct bw_site *site = &agent->machine.groups[i].site;
+        uint64_t left_ns;
+        const enum bw_override_waits waits = bw_site_override_waits(site, bw_clock_now(), &left_ns);
+
+        if (site->override != BW_SITE_OVERRIDE_NONE)
+            bw_log_warn(&agent->log, "override.stands",
+                        "group=%s state=%s waits=%s left_ms=%" PRIu64 " service=%s", site->group,
+                        state_word(site->override), bw_override_waits_word(waits),
+                        left_ns / BW_NS_PER_MS, bw_service_word(site->service));
+    }
+}
+
+/* Without it the agent does all but hear a person: that is said once, and it goes on, and tries
+ * again: its directory may not be made yet. */
+static void listen_to_persons(struct bw_agent *agent)
+{
+    char path[BW_AGENT_SOCKET_BYTES];
+    struct bw_diag diag = {0};
+    enum bw_err err;
+
+    if (agent->is_listening)
+        return;
+    err = bw_agent_socket_path(agent->config, path)
+              ? bw_unix_listen(&agent->listener, &agent->loop, path, on_accepted, agent, &diag)
+              : bw_diag_set(&diag, BW_ERR_LIMIT,
+                            "%s/%s-agent.socket is longer than a socket's path may be",
+                            agent->config->run_dir, agent->config->site);
+    agent->is_listening = err == BW_OK;
+    if (err != BW_OK && agent->persons_ticks == SAY_AGAIN_TICKS / 2)
+        bw_log_warn(&agent->log, "person.unheard",
+                    "error=%s does=\"goes on; breakwater override cannot speak to it\"",
+                    bw_log_quote(diag.text));
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct bw_agent *agent = timer->data;
+
+    agent->persons_ticks++;
+    listen_to_persons(agent);
+    if (agent->persons_ticks % SAY_AGAIN_TICKS == 0)
+        say_again(agent);
+}
+
+void bw_agent_persons_open(struct bw_agent *agent)
+{
+    BW_ASSERT(uv_timer_init(&agent->loop, &agent->persons_timer) == 0); /* it only notes it */
+    agent->persons_timer.data = agent;
+    BW_ASSERT(uv_timer_start(&agent->persons_timer, on_tick, TICK_MS, TICK_MS) == 0);
+    listen_to_persons(agent);
+}
+
+void bw_agent_persons_close(struct bw_agent *agent)
+{
+    if (agent->is_listening)
+        bw_unix_listener_close(&agent->listener, NULL);
+    agent->is_listening = false;
+    for (int i = 0; i < BW_AGENT_PERSONS_MAX; i++)
+        if (agent->persons[i] != NULL)
+            bw_unix_close(agent->persons[i]);
+    uv_close((uv_handle_t *)&agent->persons_timer, NULL);
+}

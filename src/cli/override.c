@@ -1,0 +1,366 @@
+/* breakwater override: a person lets a site serve without a quorum, at that site's machine.
+ * Design 3.8. */
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <breakwater/agent/agent.h>
+#include <breakwater/base/name.h>
+#include <breakwater/config/site_config.h>
+#include <breakwater/core/override.h>
+
+#include "api.h"
+#include "at_site.h"
+#include "confirm.h"
+#include "verbs.h"
+
+#define LOOK_MS 500 /* between two looks at what has come of it */
+
+struct override_values {
+    const char *config;
+    const char *reason;
+    bool is_end;
+    bool is_plan;
+    bool is_yes;
+    bool is_no_wait;
+};
+
+static const struct bw_option override_options[] = {
+    BW_OPTION_TEXT(struct override_values, config, "config", 'c', "FILE",
+                   "the site file of the agent (site.yaml)"),
+    BW_OPTION_TEXT(struct override_values, reason, "reason", 0, "TEXT",
+                   "why, and how you know that no other site serves; for the record"),
+    BW_OPTION_FLAG(struct override_values, is_end, "end", 0,
+                   "end it: the service is fenced here, and seen to stop"),
+    BW_OPTION_FLAG(struct override_values, is_plan, "plan", 0, "say what would happen, and stop"),
+    BW_OPTION_FLAG(struct override_values, is_yes, "yes", 0,
+                   "do not ask for the site's name: this line is your word"),
+    BW_OPTION_FLAG(struct override_values, is_no_wait, "no-wait", 0, "do not wait for the outcome"),
+    BW_OPTIONS_END,
+};
+
+static const struct bw_cli_command override_command = {
+    .name = "override",
+    .operands = "GROUP",
+    .operands_min = 1,
+    .operands_max = 1,
+    .help =
+        "Lets this site serve GROUP without a lease, when a majority of the witnesses is lost and\n"
+        "nobody decides: break-glass. On the site's machine, as root. You have seen that no other\n"
+        "site serves, and none will: if one does, two sites serve at once. Waits one longest\n"
+        "lease, and until what this site held is given back; then starts the service. Refused\n"
+        "while a leader answers: use failover. When the witnesses are back they adopt what it\n"
+        "serves, if it is the only one. --end fences it, and waits until its end was seen.",
+    .options = override_options,
+};
+
+/* One run of the verb. */
+struct run {
+    const struct override_values *values;
+    const struct bw_site_config *config;
+    const char *group;
+    char path[BW_AGENT_SOCKET_BYTES];
+};
+
+/* ---- speaking with the agent --------------------------------------------------------------------
+ */
+
+static void who(char *out, size_t size)
+{
+    const struct passwd *entry = getpwuid(getuid());
+
+    (void)snprintf(out, size, "%s", entry != NULL ? entry->pw_name : "an unnamed user");
+}
+
+/* NULL: it was said why. */
+static json_t *ask(const struct run *run, const char *verb)
+{
+    char by[64];
+    json_t *request;
+    json_t *answer = NULL;
+    struct bw_diag diag = {0};
+
+    who(by, sizeof by);
+    request = json_pack("{s:s, s:s, s:s, s:s*}", "verb", verb, "group", run->group, "by", by,
+                        "reason", run->values->reason);
+    if (request == NULL)
+        (void)bw_usage_error(&override_command, "--reason is not UTF-8");
+    else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK)
+        (void)fprintf(stderr,
+                      "error: override: the agent of %s does not answer at %s: %s; nothing was "
+                      "changed by this command\n"
+                      "  look:  systemctl status breakwater-agent\n",
+                      run->config->site, run->path, diag.text);
+    else if (bw_json_member(answer, "error")[0] != '\0') {
+        (void)fprintf(stderr, "error: override: %s: %s; nothing was changed\n", run->group,
+                      bw_json_member(answer, "error"));
+        json_decref(answer);
+        answer = NULL;
+    }
+    json_decref(request);
+    return answer;
+}
+
+/* ---- words --------------------------------------------------------------------------------------
+ */
+
+static const struct {
+    enum bw_override_refusal refusal;
+    const char *why;
+    const char *way;
+} refusals[] = {
+    {BW_OVERRIDE_REFUSAL_LEVEL,
+     "no leader has told this agent that the cluster is at feature level 2, below which the other "
+     "witnesses and sites do not know what an override is",
+     "with a quorum, once:  breakwater feature-level raise"},
+    {BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN, "no leader has ever told this agent how long a lease may be",
+     "it has to have spoken with the witnesses once since it was made"},
+    {BW_OVERRIDE_REFUSAL_NOT_ENFORCED,
+     "breakwater does not hold the service back here (it observes, has let it go, or this site is "
+     "not in "
+     "its spec)",
+     "start it as you would without breakwater"},
+    {BW_OVERRIDE_REFUSAL_WITNESSES, "a leader of the witnesses has just answered this site's agent",
+     "breakwater failover GROUP, or switchover"},
+    {BW_OVERRIDE_REFUSAL_GUARD, "its guard does not answer, or is of an older release",
+     "systemctl status breakwater-guard"},
+    {BW_OVERRIDE_REFUSAL_EXISTS, "a person has asked for that already",
+     "look:  the same with --plan"},
+    {BW_OVERRIDE_REFUSAL_NONE_TO_END, "nobody overrides here: there is nothing to end",
+     "breakwater status"},
+    {BW_OVERRIDE_REFUSAL_ADOPTED, "the witnesses answer, and are taking it over",
+     "breakwater status; then switchover, or mode GROUP observe"},
+};
+
+static void say_refused(const struct run *run, const char *word)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++)
+        if (strcmp(word, bw_override_refusal_word(refusals[i].refusal)) == 0) {
+            (void)fprintf(
+                stderr, "refused: override of %s at %s: %s; nothing was changed\n  instead:  %s\n",
+                run->group, run->config->site, refusals[i].why, refusals[i].way);
+            return;
+        }
+    (void)fprintf(stderr, "refused: override of %s at %s: %s; nothing was changed\n", run->group,
+                  run->config->site, word);
+}
+
+static const struct {
+    enum bw_override_waits waits;
+    const char *text;
+} waits_texts[] = {
+    {BW_OVERRIDE_WAITS_NOTHING, "nothing"},
+    {BW_OVERRIDE_WAITS_LEASE, "the longest lease that another site may hold"},
+    {BW_OVERRIDE_WAITS_EPOCH, "the end of the epoch that this site holds itself"},
+    {BW_OVERRIDE_WAITS_DISK, "the agent's disk"},
+    {BW_OVERRIDE_WAITS_GUARD, "the guard of this site"},
+    {BW_OVERRIDE_WAITS_FENCE, "a fence of what a failed one may have left here"},
+    {BW_OVERRIDE_WAITS_STATUS, "status_script to say stopped"},
+    {BW_OVERRIDE_WAITS_START, "the start of the service, which is repeated where it fails"},
+    {BW_OVERRIDE_WAITS_WITNESSES, "the witnesses, which answer, to take it over"},
+    {BW_OVERRIDE_WAITS_END, "a fence that sees the end of the service"},
+};
+
+static const char *waits_text(const char *word)
+{
+    for (size_t i = 0; i < sizeof waits_texts / sizeof waits_texts[0]; i++)
+        if (strcmp(word, bw_override_waits_word(waits_texts[i].waits)) == 0)
+            return waits_texts[i].text;
+    return word;
+}
+
+static void print_now(const struct run *run, const json_t *said)
+{
+    (void)printf(
+        "%s at %s: override %s; service %s; newest epoch here %" PRId64 " (%s); no leader has "
+        "answered for %" PRId64 " s\n",
+        run->group, run->config->site, bw_json_member(said, "state"),
+        bw_json_member(said, "service"), bw_json_number(said, "epoch"),
+        bw_json_truth(said, "open") ? "open" : "over", bw_json_number(said, "silent_ms") / 1000);
+    if (strcmp(bw_json_member(said, "state"), "none") != 0)
+        (void)printf("waits for: %s (%" PRId64 ".%" PRId64 " s)\n",
+                     waits_text(bw_json_member(said, "waits")),
+                     bw_json_number(said, "left_ms") / 1000,
+                     bw_json_number(said, "left_ms") % 1000 / 100);
+}
+
+static void print_plan(const struct run *run, const json_t *said)
+{
+    const int64_t wait_ms = bw_json_number(said, "wait_ms");
+
+    if (run->values->is_end) {
+        (void)puts(" 1 no start of it is ordered any more, and that is written down\n"
+                   " 2 the service is fenced here, again until a fence has seen its end\n"
+                   " 3 only then this site says no more that it overrides");
+        return;
+    }
+    (void)printf(
+        " 1 that is written down; %" PRId64 ".%" PRId64
+        " s are waited, the longest lease that another site may hold%s\n"
+        " 2 if a leader answers until then: nothing happens, failover is the way\n"
+        " 3 the service is started here, without a lease: nothing ends it at a deadline\n"
+        " 4 when the witnesses are back they adopt it, if no other site overrides or serves\n",
+        wait_ms / 1000, wait_ms % 1000 / 100,
+        bw_json_truth(said, "open") ? ", and until the epoch held here is given back" : "");
+}
+
+/* ---- the outcome
+ * --------------------------------------------------------------------------------- */
+
+/* What is new of it. */
+static void say_progress(const json_t *said, char *last, size_t size)
+{
+    char now[160];
+
+    (void)snprintf(now, sizeof now, "%s: waits for %s", bw_json_member(said, "state"),
+                   waits_text(bw_json_member(said, "waits")));
+    if (strcmp(now, last) == 0)
+        return;
+    (void)snprintf(last, size, "%s", now);
+    if (bw_json_number(said, "left_ms") > 0)
+        (void)printf("%s, %" PRId64 " s\n", now, bw_json_number(said, "left_ms") / 1000 + 1);
+    else
+        (void)puts(now);
+    (void)fflush(stdout);
+}
+
+/* True: it has come to an end, in `*out_exit`. */
+static bool is_over(const struct run *run, const json_t *said, enum bw_exit *out_exit)
+{
+    const char *state = bw_json_member(said, "state");
+    const bool serves = strcmp(bw_json_member(said, "service"), "started") == 0;
+
+    *out_exit = BW_EXIT_FINE;
+    if (run->values->is_end && strcmp(state, "none") == 0) {
+        (void)printf(
+            "done: %s at %s overrides no more; the end of the service was seen, if it had begun\n",
+            run->group, run->config->site);
+        return true;
+    }
+    if (!run->values->is_end && strcmp(state, "none") == 0) {
+        (void)fprintf(stderr,
+                      "refused: the witnesses answer again, and %s does not override at %s\n"
+                      "  instead:  breakwater failover %s\n",
+                      run->group, run->config->site, run->group);
+        *out_exit = BW_EXIT_UNSAFE;
+        return true;
+    }
+    if (!run->values->is_end && strcmp(state, "overriding") == 0 && serves) {
+        (void)printf(
+            "done: %s serves at %s without a lease\n"
+            "  then:    repair the witnesses (breakwater recover, members); they adopt it\n"
+            "  or end:  breakwater override %s -c %s --end\n",
+            run->group, run->config->site, run->group, run->values->config);
+        return true;
+    }
+    return false;
+}
+
+static enum bw_exit follow(const struct run *run)
+{
+    char last[160] = "";
+    enum bw_exit exit;
+
+    for (;;) { /* as long as it takes: who ends the command ends nothing but that */
+        json_t *said = ask(run, "look");
+
+        if (said == NULL)
+            return BW_EXIT_UNKNOWN;
+        if (is_over(run, said, &exit)) {
+            json_decref(said);
+            return exit;
+        }
+        say_progress(said, last, sizeof last);
+        json_decref(said);
+        bw_api_pause(LOOK_MS);
+    }
+}
+
+static enum bw_exit act(const struct run *run)
+{
+    json_t *said = ask(run, run->values->is_end ? "end" : "override");
+    char refusal[32];
+
+    if (said == NULL)
+        return BW_EXIT_FAILED;
+    (void)snprintf(refusal, sizeof refusal, "%s", bw_json_member(said, "refusal"));
+    json_decref(said);
+    if (strcmp(refusal, "none") != 0) {
+        say_refused(run, refusal);
+        return BW_EXIT_UNSAFE;
+    }
+    if (!run->values->is_no_wait)
+        return follow(run);
+    (void)printf("asked for; what has come of it: breakwater override %s -c %s --plan\n",
+                 run->group, run->values->config);
+    return BW_EXIT_FINE;
+}
+
+static enum bw_exit go(const struct run *run)
+{
+    const struct override_values *values = run->values;
+    json_t *said = ask(run, "look");
+    const char *refusal;
+
+    if (said == NULL)
+        return BW_EXIT_FAILED;
+    print_now(run, said);
+    refusal = bw_json_member(said, "may");
+    if (!values->is_end && strcmp(refusal, "none") != 0) {
+        const bool is_asked = strcmp(refusal, "exists") == 0;
+
+        if (!is_asked || !values->is_plan)
+            say_refused(run, refusal);
+        json_decref(said);
+        return is_asked && values->is_plan ? BW_EXIT_FINE : BW_EXIT_UNSAFE;
+    }
+    print_plan(run, said);
+    json_decref(said);
+    if (values->is_plan) {
+        (void)puts("Nothing was changed. Run again without --plan to do this.");
+        return BW_EXIT_FINE;
+    }
+    if (!bw_confirm(&override_command, values->is_yes,
+                    values->is_end ? "What serves here is stopped."
+                                   : "If another site serves, or is started, two sites will serve.",
+                    run->config->site))
+        return BW_EXIT_FAILED;
+    return act(run);
+}
+
+enum bw_exit bw_verb_override(int argc, char **argv)
+{
+    struct override_values values = {0};
+    struct bw_operands operands;
+    struct bw_site_config *config;
+    enum bw_exit status;
+    struct run run = {.values = &values};
+
+    if (!bw_options_parse(&override_command, argc, argv, &values, &operands, &status))
+        return status;
+    run.group = operands.items[0];
+    if (values.config == NULL)
+        return bw_usage_error(&override_command,
+                              "needs -c FILE: the site file of this site's agent");
+    if (!bw_name_is_valid(run.group))
+        return bw_usage_error(&override_command, "GROUP is no name of a group");
+    if (!values.is_plan && !values.is_end && values.reason == NULL)
+        return bw_usage_error(&override_command,
+                              "needs --reason TEXT: how you know that no other site serves");
+    if (!bw_confirm_is_possible(&override_command, values.is_yes || values.is_plan))
+        return BW_EXIT_USAGE;
+    config = bw_site_config_take(values.config, BW_CONFIG_HERE, "nothing was changed");
+    if (config == NULL)
+        return BW_EXIT_CONFIG;
+    run.config = config;
+    if (bw_agent_socket_path(config, run.path))
+        status = go(&run);
+    else
+        status = bw_usage_error(&override_command, "run_dir is too long for a socket in it");
+    bw_site_config_free(config);
+    return status;
+}

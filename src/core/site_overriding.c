@@ -1,0 +1,164 @@
+/* What a site asks for where a person has overridden (3.8): first it is durable, then the guard has
+ * it written down, then it is started; its end is a fence that has seen it. */
+#include "site_internal.h"
+
+#include <string.h>
+
+#include <breakwater/base/assert.h>
+
+static bool is_answered(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const struct bw_instant silent = bw_instant_add(site->leader_answered,
+                                                    bw_site_leader_fresh_ns(site));
+
+    if (bw_instant_wait_is_over(step->now, silent))
+        return false;
+    bw_site_wake(step, silent);
+    return true;
+}
+
+/* H19: one longest lease after the command, and after its own epoch is over. */
+static void advance_waiting(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    uint64_t left_ns;
+    const enum bw_override_waits waits = bw_site_override_waits(site, step->now, &left_ns);
+
+    BW_ASSERT(site->tenure == BW_TENURE_NONE); /* its own epoch is given back */
+    if (waits == BW_OVERRIDE_WAITS_LEASE)
+        bw_site_wake(step, bw_instant_add(site->override_since,
+                                          site->memory.override_wait_ms * BW_NS_PER_MS));
+    if (waits != BW_OVERRIDE_WAITS_NOTHING)
+        return;
+    bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_DUE);
+    site->memory.override = BW_OVERRIDE_OVERRIDING;
+    bw_site_save(step, "S71");
+}
+
+static void tell_guard(const struct step *step)
+{
+    struct bw_site *site = step->site;
+    struct bw_guard_message *message;
+
+    if (site->override_open)
+        return;
+    message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S72")->message;
+    message->kind = BW_GUARD_MESSAGE_OVERRIDE;
+    memcpy(message->group, site->group, sizeof message->group);
+    message->epoch = bw_site_epoch_seen(site);
+    site->override_open = true;
+}
+
+static void note_serves(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    site->override_ran = false;
+    site->override_stop_due = false;
+    if (site->override_served)
+        return;
+    site->override_served = true;
+    site->stopped_in_a_row = 0;
+    bw_site_alarm(site, BW_ALARM_START_FAILED, false);
+    (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S89");
+}
+
+static void start(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    /* Durable before the start: what it writes has to follow (4). */
+    if (!site->memory.override_wrote) {
+        site->memory.override_wrote = true;
+        site->memory.rejoined_epoch = 0;
+        bw_site_save(step, "S82");
+        return;
+    }
+    if (site->save != BW_SITE_SAVE_KEPT)
+        return;
+    site->override_served = false;
+    site->facts = (struct bw_run_facts){.grade = BW_GRADE_NONE};
+    bw_site_run(step, BW_ACTION_START, bw_site_epoch_seen(site), "S73");
+}
+
+/* 4: what was seen to serve is down once status has said so often enough. */
+static bool is_down(const struct bw_site *site)
+{
+    return site->service == BW_SERVICE_STOPPED &&
+           (!site->override_served || site->stopped_in_a_row >= site->limits.failure_threshold);
+}
+
+static void advance_overriding(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    BW_ASSERT(site->kept.override ==
+              BW_OVERRIDE_OVERRIDING); /* durable before anything is ordered */
+    if (!bw_site_is_greeted(site) || !bw_site_may_retry(step))
+        return;
+    if (!site->guard.overriding) {
+        tell_guard(step);
+        return;
+    }
+    if (site->service == BW_SERVICE_STARTED) {
+        note_serves(step);
+        return;
+    }
+    if (site->running != BW_ACTION_NONE)
+        return;
+    if (site->override_ran) {
+        if (bw_instant_wait_is_over(step->now, site->start_limit))
+            bw_site_override_start_failed(step);
+        else
+            bw_site_wake(step, site->start_limit);
+        return;
+    }
+    if (site->override_stop_due)
+        bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
+    else if (is_down(site) && !is_answered(step)) /* else the witnesses decide who starts */
+        start(step);
+}
+
+/* As long as nobody has seen the end it says that it overrides. Not by both at once. */
+static void advance_ending(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !bw_site_may_retry(step))
+        return;
+    if (!bw_site_is_greeted(site))
+        bw_site_fence_override(step);
+    else if (site->running != BW_ACTION_FENCE)
+        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S75");
+}
+
+/* Its guard lets something serve of which this agent knows no word of a person (any more). */
+static void advance_unknown(const struct step *step)
+{
+    struct bw_site *site = step->site;
+
+    if (site->guard.overriding && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
+        bw_site_may_retry(step))
+        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S81");
+}
+
+void bw_site_advance_override(const struct step *step)
+{
+    switch (step->site->override) {
+    case BW_SITE_OVERRIDE_NONE:
+        advance_unknown(step);
+        break;
+    case BW_SITE_OVERRIDE_WAITING:
+        advance_waiting(step);
+        break;
+    case BW_SITE_OVERRIDE_BEGINNING: /* until it is on disk */
+        break;
+    case BW_SITE_OVERRIDE_OVERRIDING:
+        advance_overriding(step);
+        break;
+    case BW_SITE_OVERRIDE_ENDING:
+        advance_ending(step);
+        break;
+    }
+}

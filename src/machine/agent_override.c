@@ -1,0 +1,71 @@
+/* A person at a site without a quorum, and what the agent knows for that: since when no leader
+ * answers, how long a lease may be, whether all know what an override is (3.8). */
+#include "agent_internal.h"
+
+#include <breakwater/base/assert.h>
+#include <breakwater/base/feature_level.h>
+#include <breakwater/core/expiry.h>
+
+static uint32_t wait_ms(const struct bw_terms *terms)
+{
+    const uint64_t ms = (bw_expiry_wait_ns(terms) + BW_NS_PER_MS - 1) / BW_NS_PER_MS;
+
+    return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
+}
+
+/* What a leader told of all leases, and what this group's terms say: the longer. */
+uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+    uint32_t longest_ms = machine->longest_wait_ms;
+
+    if (longest_ms == 0)
+        return 0;
+    if (wait_ms(&site->memory.terms) > longest_ms)
+        longest_ms = wait_ms(&site->memory.terms);
+    return wait_ms(&site->order.terms) > longest_ms ? wait_ms(&site->order.terms) : longest_ms;
+}
+
+enum bw_override_refusal bw_agent_machine_judge_override(const struct bw_agent_machine *machine,
+                                                         uint32_t group)
+{
+    const struct bw_site *site = &machine->groups[group].site;
+    const uint64_t silent_ns = bw_instant_elapsed_ns(bw_agent_now(machine),
+                                                     machine->leader_contact);
+    const enum bw_override_refusal refusal = bw_site_judge_override(site, silent_ns);
+
+    BW_ASSERT(group < machine->group_count);
+    if (refusal != BW_OVERRIDE_REFUSAL_NONE)
+        return refusal;
+    if (machine->feature_level <
+        BW_OVERRIDE_LEVEL) /* unknown is no yes: others might not heed it */
+        return BW_OVERRIDE_REFUSAL_LEVEL;
+    if (machine->guard.feature_level < BW_OVERRIDE_LEVEL)
+        return BW_OVERRIDE_REFUSAL_GUARD;
+    return bw_agent_machine_override_wait_ms(machine, group) == 0 ? BW_OVERRIDE_REFUSAL_WAIT_UNKNOWN
+                                                                  : BW_OVERRIDE_REFUSAL_NONE;
+}
+
+void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event)
+{
+    const struct bw_override_wish wish = {
+        .wait_ms = bw_agent_machine_override_wait_ms(machine, event->group),
+        .unix_ms = event->unix_ms};
+    const bool is_end = event->kind == BW_AGENT_EVENT_OVERRIDE_END;
+    const struct bw_site_event asked = {
+        .kind = is_end ? BW_SITE_EVENT_OVERRIDE_END : BW_SITE_EVENT_OVERRIDE, .wish = &wish};
+
+    BW_ASSERT(event->group < machine->group_count);
+    if (is_end ||
+        bw_agent_machine_judge_override(machine, event->group) == BW_OVERRIDE_REFUSAL_NONE)
+        bw_agent_step_group(machine, event->group, &asked);
+}
+
+void bw_agent_overrides_answered(struct bw_agent_machine *machine)
+{
+    const struct bw_site_event answered = {.kind = BW_SITE_EVENT_LEADER_ANSWERED};
+
+    for (uint32_t i = 0; i < machine->group_count; i++)
+        if (machine->groups[i].site.override != BW_SITE_OVERRIDE_NONE)
+            bw_agent_step_group(machine, i, &answered);
+}

@@ -1,0 +1,188 @@
+/* Two of three witnesses are lost: a person lets a site serve, by the command as people run it, and
+ * what becomes of that when they are back. Design 3.8, on real processes; the services' own records
+ * judge. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "real_cluster.h"
+
+#define LOOKS_MAX 1200 /* a tenth of a second apart: for what must happen, on a slow machine */
+
+enum { HELD, OTHER }; /* the sites */
+#define REFUSED 6
+
+static struct real_cluster cluster;
+
+static int set_up(void **state)
+{
+    (void)state;
+    real_cluster_init(&cluster, 2, false);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    for (int site = 0; site < 2; site++)
+        if (real_service(&cluster, site) > 0)
+            real_kill_service(&cluster, site);
+    real_cluster_deinit(&cluster);
+    return 0;
+}
+
+/* `breakwater override harbor -c FILE --reason TEXT --yes [MORE]` at the site's machine. */
+static int override(int site, const char *more, char *out, size_t size)
+{
+    char file[REAL_PATH_BYTES];
+    char *argv[] = {NULL,
+                    (char[]){"override"},
+                    (char[]){"harbor"},
+                    (char[]){"-c"},
+                    file,
+                    (char[]){"--reason"},
+                    (char[]){"the other site is off, I have looked"},
+                    (char[]){"--yes"},
+                    (char *)(uintptr_t)more,
+                    NULL};
+
+    (void)snprintf(file, sizeof file, "%s/site.yaml", cluster.sites[site].dir);
+    return trio_run(&cluster.trio, argv, out, size);
+}
+
+typedef bool condition(int site);
+
+static void until(condition *is_met, int site, const char *what)
+{
+    for (int i = 0; i < LOOKS_MAX; i++) {
+        if (is_met(site))
+            return;
+        (void)usleep(100000);
+    }
+    fail_msg("not in time: %s", what);
+}
+
+static bool is_gone(int site)
+{
+    return !real_service_lives(&cluster, site);
+}
+
+/* Its agent has heard how long a lease may be: what it is refused for is that they answer. */
+static bool is_refused_for_the_witnesses(int site)
+{
+    char out[2048];
+
+    return override(site, "--plan", out, sizeof out) == REFUSED;
+}
+
+static bool is_planned(int site)
+{
+    char out[2048];
+
+    return override(site, "--plan", out, sizeof out) == 0;
+}
+
+/* Whoever of them leads, the two that are lost are a majority. */
+static void lose_witnesses(void)
+{
+    (void)trio_stop(&cluster.trio, 0, SIGKILL);
+    (void)trio_stop(&cluster.trio, 1, SIGKILL);
+}
+
+static void witnesses_are_back(void)
+{
+    trio_start(&cluster.trio, 0, TRIO_EXECUTED);
+    trio_start(&cluster.trio, 1, TRIO_EXECUTED);
+}
+
+/* The holder fences at the end of its lease; the other site serves by the command. */
+static void override_the_other_site(void)
+{
+    char out[8192];
+
+    real_serve(&cluster);
+    until(is_refused_for_the_witnesses, OTHER, "override is refused while the witnesses answer");
+    lose_witnesses();
+    until(is_gone, HELD, "the holder fences when its lease ends");
+    until(is_planned, OTHER, "override is possible once no leader answers");
+    assert_int_equal(real_runs(&cluster, OTHER, "start"), 0);
+
+    if (override(OTHER, NULL, out, sizeof out) != 0 ||
+        strstr(out, "done: harbor serves at") == NULL)
+        fail_msg("override: %s", out);
+    assert_true(real_service_lives(&cluster, OTHER));
+    assert_int_equal(real_runs(&cluster, OTHER, "start"), 1);
+}
+
+static bool serves_later(struct real_cluster *of, int site)
+{
+    return real_number(of, "epoch") > 1 && real_serves(of, site);
+}
+
+static void what_a_person_lets_serve_is_adopted_untouched(void **state)
+{
+    pid_t service;
+
+    (void)state;
+    override_the_other_site();
+    service = real_service(&cluster, OTHER);
+
+    witnesses_are_back();
+    real_until(&cluster, serves_later, OTHER, "it is adopted under a new epoch");
+
+    assert_int_equal(real_service(&cluster, OTHER), service);
+    assert_int_equal(real_runs(&cluster, OTHER, "start"), 1);
+    assert_int_equal(real_runs(&cluster, OTHER, "stop"), 0);
+    assert_int_equal(real_runs(&cluster, OTHER, "fence"), 0);
+    assert_false(real_site_lists(&cluster, OTHER, "alarms", "override"));
+    real_assert_no_overlap(&cluster);
+
+    /* And from then on its lease ends as any other. */
+    lose_witnesses();
+    until(is_gone, OTHER, "without renewals it is fenced");
+    real_assert_no_overlap(&cluster);
+}
+
+/* Agent and guard are begun anew: it serves on, and is ended by a fence that sees the end. */
+static void ended_by_a_person_it_is_fenced(void **state)
+{
+    char out[8192];
+    pid_t service;
+
+    (void)state;
+    override_the_other_site();
+    service = real_service(&cluster, OTHER);
+    (void)real_end(&cluster.sites[OTHER].agent, SIGKILL);
+    (void)real_end(&cluster.sites[OTHER].guard, SIGKILL);
+    real_start_guard(&cluster, OTHER);
+    real_start_agent(&cluster, OTHER);
+    assert_int_equal(override(OTHER, "--no-wait", out, sizeof out) == 0,
+                     false); /* it is there already */
+    assert_int_equal(real_service(&cluster, OTHER), service);
+
+    assert_int_equal(override(OTHER, "--end", out, sizeof out), 0);
+
+    assert_non_null(strstr(out, "overrides no more"));
+    assert_false(real_service_lives(&cluster, OTHER));
+    witnesses_are_back();
+    real_until(&cluster, real_some_site_serves, 0, "some site is granted as ever");
+    real_assert_no_overlap(&cluster);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_a_person_lets_serve_is_adopted_untouched, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(ended_by_a_person_it_is_fenced, set_up, tear_down),
+    };
+
+    return cmocka_run_group_tests_name("life_override", tests, NULL, NULL);
+}

@@ -1,0 +1,259 @@
+/* arbiter: a site serves without a lease by a person's word (design 3.8): nobody else is granted or
+ * gets a first lease, and it alone is adopted. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "core_world.h"
+
+/* dc-a has held epoch 1 and is gone for good; that is over. dc-b overrides and serves. */
+static void begin(struct world *world, uint32_t site_count)
+{
+    world_begin(world, site_count);
+    world->sites[A].is_mute = true;
+    world_pass_ms(world, world_wait_of_terms_ms(world) + 4000);
+    world->sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world->sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(world);
+    assert_string_equal(world_act(world), "A3");
+    world_sync_all(world);
+}
+
+static const char *holder(struct world *world)
+{
+    return world_group(world)->holder_site;
+}
+
+static void the_one_that_overrides_is_adopted_under_a_new_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    assert_string_equal(world_act(&world), "A31");
+    assert_string_equal(holder(&world), "dc-b");
+    assert_int_equal(world_group(&world)->epoch, 2);
+    assert_true(world_group(&world)->adopting);
+    assert_int_equal(bw_group_history_at(world_group(&world), 0)->why_granted, BW_REASON_OVERRIDE);
+}
+
+/* Whatever it lags, and whatever it owes. */
+static void neither_lag_nor_damping_nor_a_rejoin_hold_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world.sites[B].report.has_readiness = true;
+    world.sites[B].report.rejoining = true;
+    world.sites[B].report.joined_epoch = 0;
+    world_group(&world)->spec.failovers_max = 1;
+    world_group(&world)->spec.min_primary_time_ms = 3600000;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+}
+
+static void down_it_alone_may_be_started(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.sites[B].report.service = BW_SERVICE_STOPPED;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+    assert_string_equal(holder(&world), "dc-b");
+    assert_false(world_group(&world)->adopting);
+
+    begin(&world, 3);
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN; /* is never yes */
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+}
+
+static void nobody_else_is_granted_while_one_overrides(void **state)
+{
+    static const enum bw_override saying[] = {BW_OVERRIDE_WAITING, BW_OVERRIDE_OVERRIDING,
+                                              BW_OVERRIDE_ENDING};
+    struct world world;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof saying / sizeof saying[0]; i++) {
+        begin(&world, 3);
+        world.sites[B].report.override = saying[i];
+        world.sites[B].is_deaf = true; /* so that it is not adopted */
+        world_pass_ms(&world, 10000);
+        assert_string_equal(world_act(&world), "A0");
+        assert_true(world_holds(&world, "override", C));
+        assert_true(world_holds(&world, "overriding", -1));
+    }
+    world.sites[B].report.override = BW_OVERRIDE_NONE;
+    world.sites[B].report.service = BW_SERVICE_STOPPED;
+    world_pass_ms(&world, 10000);
+    assert_string_equal(world_act(&world), "A9");
+}
+
+static void one_that_waits_or_ends_is_not_adopted(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world.sites[B].report.override = BW_OVERRIDE_ENDING;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+    assert_true(world_holds(&world, "overriding", -1));
+}
+
+static void of_two_that_override_nobody_is_granted(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.sites[C].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+    assert_true(world_holds(&world, "overriding", -1));
+    assert_non_null(strstr(world_gate(&world, "overriding", -1)->word, "override GROUP --end"));
+    world.sites[C].report.override = BW_OVERRIDE_NONE;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+}
+
+static void beside_another_that_says_started_nobody_is_granted(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world.sites[C].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+}
+
+static void a_mode_that_asks_still_asks(void **state)
+{
+    struct bw_diag diag = {0};
+    struct world world;
+
+    (void)state;
+    begin(&world, 2);
+    world_set_mode(&world, BW_MODE_PAUSED);
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+    assert_true(world_holds(&world, "mode", -1));
+
+    begin(&world, 2);
+    world_set_mode(&world, BW_MODE_MANUAL);
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0");
+    assert_true(world_holds(&world, "approval", -1));
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_string_equal(world_act(&world), "A31");
+}
+
+/* 3.9: then every other site is heard of first. */
+static void before_a_first_grant_every_site_has_reported(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin(&world, 3);
+    world_group(&world)->first_grant = true;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A0"); /* dc-a is silent */
+    world.sites[A].is_mute = false;
+    world_stop(&world, A);
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+}
+
+/* 3.2.2, H20: the quorum is back, and a site that was granted before has no lease yet. */
+static void a_first_renewal_is_not_confirmed_beside_one_that_overrides(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_SERVICE_DOWN, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_act(&world), "A9");
+    assert_string_equal(holder(&world), "dc-b");
+    world.sites[B].renew_epoch = 2;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_lead_anew(&world);
+    assert_false(world_sync(&world, B)); /* its freshness window is not over */
+    world_pass_ms(&world, 5000);
+    assert_false(world_sync(&world, B));
+    world.sites[B].report.armed_epoch = 2; /* one that it has is renewed */
+    assert_true(world_sync(&world, B));
+    world.sites[B].report.armed_epoch = 0;
+    world.sites[A].report.override = BW_OVERRIDE_NONE;
+    world_sync_all(&world);
+    assert_true(world_sync(&world, B));
+}
+
+/* What serves there is not what its epoch has left: that was over, and seen to be. */
+static void what_overrides_at_the_holders_site_holds_no_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 4000);
+    world.sites[A].is_mute = false;
+    world.sites[A].renew_epoch = 0;
+    world.sites[A].report.armed_epoch = 0;
+    world.sites[A].report.serving_epoch_started = false;
+    world.sites[A].report.override = BW_OVERRIDE_OVERRIDING;
+    world.sites[A].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A3");
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A31");
+    assert_string_equal(holder(&world), "dc-a");
+}
+
+/* One that overrides is told of a lease elsewhere before anything serves under it (3.8). */
+static void one_that_overrides_is_told_of_a_lease_of_another(void **state)
+{
+    struct world world;
+
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].report.serving_epoch_started = false;
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 0);
+    world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world_sync_all(&world);
+    assert_int_equal(bw_witness_other_serves(&world.witness, 0, "dc-b", world.now), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_one_that_overrides_is_adopted_under_a_new_epoch),
+        cmocka_unit_test(neither_lag_nor_damping_nor_a_rejoin_hold_it),
+        cmocka_unit_test(down_it_alone_may_be_started),
+        cmocka_unit_test(nobody_else_is_granted_while_one_overrides),
+        cmocka_unit_test(one_that_waits_or_ends_is_not_adopted),
+        cmocka_unit_test(of_two_that_override_nobody_is_granted),
+        cmocka_unit_test(beside_another_that_says_started_nobody_is_granted),
+        cmocka_unit_test(a_mode_that_asks_still_asks),
+        cmocka_unit_test(before_a_first_grant_every_site_has_reported),
+        cmocka_unit_test(a_first_renewal_is_not_confirmed_beside_one_that_overrides),
+        cmocka_unit_test(what_overrides_at_the_holders_site_holds_no_epoch),
+        cmocka_unit_test(one_that_overrides_is_told_of_a_lease_of_another),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

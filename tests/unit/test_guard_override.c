@@ -1,0 +1,264 @@
+/* guard: what serves without a lease by a person's word (design 3.8): told by the agent, mirrored
+ * before it counts, over with a lease, a fence that has seen the end, a let-go, another instance.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "guard_world.h"
+
+static void begin_kept(struct world *world, const struct bw_guard_mirror *mirror)
+{
+    const struct bw_guard_memory memory = {.epoch_seen = 1, .enforced = true};
+
+    memset(world, 0, sizeof *world);
+    world->now_ms = BEGIN_MS;
+    bw_guard_init(&world->guard, "g", &limits, &memory, mirror, at_ms(world->now_ms));
+    world->mirrored = world->guard.mirror;
+    world->mirror = world->guard.mirror;
+}
+
+/* Enforced, seen stopped, with an agent of instance A. */
+static void begin_standby(struct world *world)
+{
+    begin_kept(world, NULL);
+    tick_at(world, world->now_ms);
+    ended(world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    hello(world, instance_a);
+}
+
+static void override(struct world *world, uint64_t epoch)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_OVERRIDE, .epoch = epoch};
+
+    message(world, &of);
+}
+
+static enum bw_refusal override_refusal(const struct world *world)
+{
+    return world->last[BW_GUARD_MESSAGE_OVERRIDE_REFUSED].refused.why;
+}
+
+static void begin_overriding(struct world *world)
+{
+    begin_standby(world);
+    override(world, 1);
+    assert_int_equal(world->sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    run(world, 1, BW_ACTION_START, 7);
+    ended(world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, "");
+}
+
+static void without_it_nothing_starts_unarmed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    run(&world, 1, BW_ACTION_START, 7);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
+}
+
+static void with_it_a_start_has_no_deadline(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    override(&world, 1);
+    run(&world, 1, BW_ACTION_START, 7);
+    assert_non_null(strstr(world.log, "SPAWN:start GO"));
+    assert_true(bw_instant_is_never(world.go_not_after));
+    assert_int_equal(world.guard.mirror.start_epoch, 1);
+}
+
+/* Before its agent hears that it may. */
+static void it_counts_once_the_mirror_has_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    world.mirror_hangs = true;
+    override(&world, 1);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
+    run(&world, 1, BW_ACTION_START, 7);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
+    override(&world, 1); /* again: the answer follows */
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 0);
+    step(&world, &(struct bw_guard_event){.kind = BW_GUARD_EVENT_MIRRORED,
+                                          .number = world.guard.mirror_number,
+                                          .ok = true});
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    override(&world, 1); /* its answer was lost */
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 2);
+
+    begin_standby(&world);
+    world.mirror_fails = true;
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_NOT_DURABLE);
+    assert_false(world.guard.mirror.overriding);
+}
+
+static void beside_a_lease_a_fence_or_an_action_it_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    override(&world, 0);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_OLD_EPOCH);
+    assert_true(arm(&world, 2, world.now_ms));
+    override(&world, 2);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+
+    begin_standby(&world);
+    run(&world, 1, BW_ACTION_FENCE, 3);
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+
+    begin_standby(&world);
+    run(&world, 1, BW_ACTION_STOP, 3);
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+}
+
+static void a_guard_that_begins_does_not_fence_it(void **state)
+{
+    struct bw_guard_mirror mirror;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    mirror = world.mirrored;
+
+    begin_kept(&world, &mirror);
+    tick_at(&world, world.now_ms + 100);
+    assert_null(strstr(world.log, "SPAWN"));
+    hello(&world, instance_a);
+    assert_true(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
+    run(&world, 1, BW_ACTION_START, 8); /* a local restart */
+    assert_non_null(strstr(world.log, "SPAWN:start"));
+}
+
+/* Whether or not it is enforced here: what another instance was told is no word to this one. */
+static void another_instance_ends_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    hello(&world, instance_b);
+    assert_false(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
+    assert_non_null(strstr(world.log, "SPAWN:fence"));
+    assert_true(world.guard.mirror.overriding); /* until a fence has seen the end */
+    override(&world, 1);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_false(world.guard.mirror.overriding);
+}
+
+static void it_is_over_with_the_first_lease_in_one_write(void **state)
+{
+    struct bw_guard_mirror mirror;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    assert_true(arm(&world, 2, world.now_ms));
+    assert_false(world.guard.mirror.overriding);
+    mirror = world.mirrored;
+    assert_int_equal(mirror.armed_epoch, 2);
+    assert_false(mirror.overriding);
+
+    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1); /* and then kills as ever */
+    assert_non_null(strstr(world.log, "SPAWN:fence"));
+}
+
+/* A crash before the mirror has the arm leaves what serves as it is. */
+static void an_arm_that_no_mirror_took_leaves_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.mirror_fails = true;
+    assert_false(arm(&world, 2, world.now_ms));
+    assert_true(world.guard.mirror.overriding);
+    assert_int_equal(world.guard.mirror.armed_epoch, 0);
+}
+
+static void a_fence_that_has_seen_the_end_is_its_end(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_FENCE, 9);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    assert_true(world.guard.mirror.overriding); /* not seen yet */
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    assert_false(world.guard.mirror.overriding);
+    run(&world, 1, BW_ACTION_START, 10);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_NOT_ARMED);
+}
+
+static void nothing_starts_while_it_is_fenced(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    run(&world, 1, BW_ACTION_FENCE, 9);
+    run(&world, 1, BW_ACTION_START, 10);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+}
+
+static void a_let_go_is_its_end_and_touches_nothing(void **state)
+{
+    struct bw_guard_message of = {.kind = BW_GUARD_MESSAGE_LET_GO, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "started");
+    of.let_go_index = 5;
+    message(&world, &of);
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_LET_GO_DONE], 1);
+    assert_false(world.guard.mirror.overriding);
+    assert_null(strstr(world.log, "SPAWN"));
+}
+
+/* Destructive. */
+static void no_rejoin_runs_beside_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.guard.limits.has_script[BW_ACTION_REJOIN] = true;
+    run(&world, 2, BW_ACTION_REJOIN, 9);
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_BUSY);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_it_nothing_starts_unarmed),
+        cmocka_unit_test(with_it_a_start_has_no_deadline),
+        cmocka_unit_test(it_counts_once_the_mirror_has_it),
+        cmocka_unit_test(beside_a_lease_a_fence_or_an_action_it_is_refused),
+        cmocka_unit_test(a_guard_that_begins_does_not_fence_it),
+        cmocka_unit_test(another_instance_ends_it),
+        cmocka_unit_test(it_is_over_with_the_first_lease_in_one_write),
+        cmocka_unit_test(an_arm_that_no_mirror_took_leaves_it),
+        cmocka_unit_test(a_fence_that_has_seen_the_end_is_its_end),
+        cmocka_unit_test(nothing_starts_while_it_is_fenced),
+        cmocka_unit_test(a_let_go_is_its_end_and_touches_nothing),
+        cmocka_unit_test(no_rejoin_runs_beside_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
