@@ -465,25 +465,9 @@ static enum bw_exit complain_refused(const struct bw_api *api)
     return BW_EXIT_FAILED;
 }
 
-enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
+/* What each says, a line each. */
+static void tell_witnesses(const struct bw_api *api)
 {
-    size_t answering = 0;
-    int64_t of = bw_json_number(json_object_get(api->status, "quorum"), "of");
-
-    for (size_t i = 0; i < api->count; i++)
-        answering += api->witnesses[i].status != NULL;
-    if (of == 0)
-        of = (int64_t)api->count;
-    if (is_refused_by_all(api))
-        return complain_refused(api);
-    if ((int64_t)answering > of / 2)
-        (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
-                      answering, (long long)of, consequence);
-    else
-        (void)fprintf(stderr,
-                      "error: no quorum: %zu of %lld witnesses answer%s (needs %lld); %s\n",
-                      answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
-                      consequence);
     for (size_t i = 0; i < api->count; i++) {
         const struct bw_api_witness *witness = &api->witnesses[i];
         const char *leader = bw_json_member(witness->status, "leader");
@@ -495,6 +479,66 @@ enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
         else
             (void)fprintf(stderr, "  %s  %s\n", witness->address, witness->why);
     }
+}
+
+/* The one that the others follow, where it will not have this certificate; NULL: it is not that. */
+static const struct bw_api_witness *find_refusing_leader(const struct bw_api *api)
+{
+    const char *leader = bw_json_member(api->status, "leader");
+    json_t *member;
+    size_t i;
+
+    json_array_foreach(json_object_get(api->status, "witnesses"), i, member)
+    {
+        for (size_t j = 0; j < api->count; j++)
+            if (leader[0] != '\0' && api->witnesses[j].is_forbidden &&
+                strcmp(bw_json_member(member, "name"), leader) == 0 &&
+                strcmp(bw_json_member(member, "address"), api->witnesses[j].address) == 0)
+                return &api->witnesses[j];
+    }
+    return NULL;
+}
+
+/* A quorum that is there and does not have this person is no lack of one. */
+static enum bw_exit complain_of_leader(const struct bw_api *api,
+                                       const struct bw_api_witness *leader, const char *consequence)
+{
+    const struct bw_identity *own = bw_credentials_identity(api->credentials);
+
+    (void)fprintf(stderr, "error: %s: %s, which leads, refuses %s/%s: %s; %s\n", api->command->name,
+                  bw_json_member(api->status, "leader"), bw_role_text(own->role), own->name,
+                  leader->why, consequence);
+    tell_witnesses(api);
+    (void)fputs("  the others would let it in: give all witnesses the same `people`, and have each "
+                "read its "
+                "file again (SIGHUP)\n",
+                stderr);
+    return BW_EXIT_FAILED;
+}
+
+enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence)
+{
+    const struct bw_api_witness *leader = find_refusing_leader(api);
+    size_t answering = 0;
+    int64_t of = bw_json_number(json_object_get(api->status, "quorum"), "of");
+
+    for (size_t i = 0; i < api->count; i++)
+        answering += api->witnesses[i].status != NULL;
+    if (of == 0)
+        of = (int64_t)api->count;
+    if (is_refused_by_all(api))
+        return complain_refused(api);
+    if (leader != NULL)
+        return complain_of_leader(api, leader, consequence);
+    if ((int64_t)answering > of / 2)
+        (void)fprintf(stderr, "error: no leader: %zu of %lld witnesses answer and none leads; %s\n",
+                      answering, (long long)of, consequence);
+    else
+        (void)fprintf(stderr,
+                      "error: no quorum: %zu of %lld witnesses answer%s (needs %lld); %s\n",
+                      answering, (long long)of, answering == 1 ? "s" : "", (long long)of / 2 + 1,
+                      consequence);
+    tell_witnesses(api);
     if (answering == 0 && api->config_file[0] != '\0')
         (void)fprintf(stderr,
                       "  if they were replaced since %s was written: a site's agent knows who they "

@@ -67,7 +67,8 @@ void bw_api_close(struct bw_api *api);
 /* Asks every witness for its status, all at once, and notes who leads. True: one does, and its
  * answer is api->status. */
 bool bw_api_survey(struct bw_api *api);
-/* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM. */
+/* Says why there is no leader to ask, witness by witness; returns BW_EXIT_NO_QUORUM, or
+ * BW_EXIT_FAILED where there is one that refuses this certificate. */
 enum bw_exit bw_api_no_quorum(const struct bw_api *api, const char *consequence);
 
 /* After a survey: names the endpoints of the file that are no witness's any more, with the list that belongs

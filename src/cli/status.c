@@ -91,19 +91,19 @@ static enum bw_exit complain_of_group(const struct bw_api *api, const char *grou
 static enum bw_exit show_once(struct bw_api *api, const char *group, enum bw_output output)
 {
     const bool has_leader = bw_api_survey(api);
-    enum bw_exit exit = BW_EXIT_NO_QUORUM;
+    const enum bw_exit lack = has_leader ? BW_EXIT_FINE
+                                         : bw_api_no_quorum(api, "nothing can be decided");
+    enum bw_exit exit;
 
-    if (!has_leader)
-        exit = bw_api_no_quorum(api, "nothing can be decided");
     if (api->status == NULL)
-        return exit;
+        return lack;
     if (group != NULL && !filter(api->status, group))
         return complain_of_group(api, group);
     if (!has_leader)
         (void)fprintf(stderr, "What %s knew last:\n", bw_json_member(api->status, "answered_by"));
     exit = print(api, output);
     bw_api_tell_outdated(api);
-    return has_leader ? warn_of_silence(api, exit) : BW_EXIT_NO_QUORUM;
+    return has_leader ? warn_of_silence(api, exit) : lack;
 }
 
 /* Until it is interrupted. */

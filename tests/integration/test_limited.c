@@ -323,6 +323,27 @@ static void no_answer_is_shared_with_whom_it_was_not_made_for(void **state)
 
 /* ---- witnesses that differ */
 
+/* The quorum is there: what is missing is a line in the leader's file. */
+static void a_person_whom_the_leader_alone_does_not_know_is_told_so(void **state)
+{
+    const int leader = trio_leader(&operator.trio);
+    char says[128];
+
+    (void)state;
+    say_who_may(leader, "people:\n  - {name: operator/root}\n");
+    assert_int_equal(operator_run_once("cli.yaml", "status"), 1);
+    (void)snprintf(
+        says, sizeof says,
+        "error: status: w%d, which leads, refuses operator/anna: HTTP 403: ", leader + 1);
+    assert_int_equal(strncmp(operator.errors, says, strlen(says)), 0);
+    assert_says(operator.errors, "none of the people who may speak here");
+    assert_says(operator.errors, "give all witnesses the same `people`");
+    assert_null(strstr(operator.errors, "no leader"));
+    assert_int_equal(operator_run_once("cli.yaml", "mode harbor paused --yes"), 1);
+    say_who_may(leader, PEOPLE); /* for those that follow, whatever comes of it */
+    assert_says(operator.errors, "; nothing was changed\n");
+}
+
 /* 5.3: a leader that has not reread its file would let in whom the others refuse. */
 static void one_witness_that_says_no_is_enough(void **state)
 {
@@ -526,6 +547,7 @@ int main(void)
         cmocka_unit_test(who_is_not_in_the_list_gets_nothing),
         cmocka_unit_test(an_apply_with_one_foreign_group_changes_none),
         cmocka_unit_test(the_commands_say_who_may_what),
+        cmocka_unit_test(a_person_whom_the_leader_alone_does_not_know_is_told_so),
         cmocka_unit_test(one_witness_that_says_no_is_enough),
         cmocka_unit_test(a_witness_that_hangs_delays_an_order_by_a_second_at_most),
         cmocka_unit_test(one_person_leaves_room_for_the_orders_of_others),
