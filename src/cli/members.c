@@ -9,6 +9,7 @@
 #include "verbs.h"
 
 #define REQUEST_MS 10000
+#define LOOK_MS    10000
 #define WAIT_MS    (10 * 60 * 1000)
 #define PAUSE_MS   100
 #define PATH       "/v1/members"
@@ -56,8 +57,9 @@ static const struct members_verb verbs[] = {
       .operands = "WITNESS",
       .operands_min = 1,
       .operands_max = 1,
-      .help = "Adds a witness that was made with `breakwater witness init --join` and is running: it\n"
-              "joins without a vote, catches up, and then votes. Run again it goes on waiting.",
+      .help =
+          "Adds a witness that was made with `breakwater witness init --join` and is running: it\n"
+          "joins without a vote, catches up, and then votes. Run again it goes on waiting.",
       .options = order_options},
      1},
     {"remove",
@@ -65,7 +67,8 @@ static const struct members_verb verbs[] = {
       .operands = "WITNESS",
       .operands_min = 1,
       .operands_max = 1,
-      .help = "Removes a witness for ever, dead or alive; or gives up adding one that has no vote yet.\n"
+      .help = "Removes a witness for ever, dead or alive; or gives up adding one that has no vote "
+              "yet.\n"
               "Its id is never used again, and it ends with status 70. At least two stay.",
       .options = order_options},
      1},
@@ -74,8 +77,10 @@ static const struct members_verb verbs[] = {
       .operands = "OLD NEW",
       .operands_min = 2,
       .operands_max = 2,
-      .help = "Adds NEW (see members add) and, once it votes, removes OLD, dead or alive. If it is\n"
-              "interrupted, whoever leads goes on with it; run again it goes on waiting.",
+      .help =
+          "Adds NEW (see members add) and, once it votes, removes OLD, dead or alive. If it is\n"
+          "interrupted, whoever leads goes on with it; run again it goes on waiting, until there\n"
+          "is no OLD any more: then it says so.",
       .options = order_options},
      2},
     {"lead",
@@ -83,8 +88,9 @@ static const struct members_verb verbs[] = {
       .operands = "WITNESS",
       .operands_min = 1,
       .operands_max = 1,
-      .help = "Hands the leadership to WITNESS, and waits until it leads: before the present leader's\n"
-              "machine is stopped.",
+      .help =
+          "Hands the leadership to WITNESS, and waits until it leads: before the present leader's\n"
+          "machine is stopped.",
       .options = order_options},
      1},
 };
@@ -139,6 +145,12 @@ static void print_applicants(const json_t *document)
                      bw_json_member(applicant, "name"), bw_json_number(applicant, "id"),
                      bw_json_member(applicant, "address"), bw_json_member(applicant, "version"),
                      bw_json_member(applicant, "name"), bw_json_member(applicant, "name"));
+    }
+    json_array_foreach(json_object_get(document, "refused"), i, applicant)
+    {
+        (void)printf("\n%s (id %" PRId64 ", %s) asks to join, and cannot: %s\n",
+                     bw_json_member(applicant, "name"), bw_json_number(applicant, "id"),
+                     bw_json_member(applicant, "address"), bw_json_member(applicant, "why"));
     }
 }
 
@@ -195,13 +207,32 @@ static void print_plan(const json_t *plan)
             (void)printf("   note: %" PRId64 " witnesses survive no more losses than %" PRId64 "\n",
                          voters, voters - 1);
     }
+    if (bw_json_member(plan, "note")[0] != '\0')
+        (void)printf("   note: %s\n", bw_json_member(plan, "note"));
+}
+
+/* Who asks to join is looked at for a moment; that is waited for. */
+static enum bw_exit fetch_plan(struct bw_api *api, const struct order *order, json_t **out_plan)
+{
+    const uint64_t end_ms = bw_api_now_ms() + LOOK_MS;
+
+    for (;;) {
+        const enum bw_exit exit = bw_api_fetch(api, "POST", PATH "?plan=1", order->body, out_plan);
+
+        if (exit != BW_EXIT_FINE || !bw_json_truth(*out_plan, "looking") ||
+            bw_api_now_ms() >= end_ms)
+            return exit;
+        json_decref(*out_plan);
+        *out_plan = NULL;
+        bw_api_pause(PAUSE_MS);
+    }
 }
 
 /* `*out_is_over`: it is so already. */
 static enum bw_exit show_plan(struct bw_api *api, const struct order *order, bool *out_is_over)
 {
     json_t *plan = NULL;
-    enum bw_exit exit = bw_api_fetch(api, "POST", PATH "?plan=1", order->body, &plan);
+    enum bw_exit exit = fetch_plan(api, order, &plan);
 
     *out_is_over = false;
     if (exit != BW_EXIT_FINE)
@@ -263,7 +294,8 @@ static enum bw_exit tell_done(const struct order *order, const struct watching *
     if (strcmp(order->verb->word, "lead") == 0)
         (void)printf("done: %s leads\n", order->name);
     else if (strcmp(order->verb->word, "remove") == 0)
-        (void)printf("done: %s is no witness of this cluster\n", order->name);
+        (void)printf("done: %s is no witness of this cluster, and its id is never used again\n",
+                     order->name);
     else if (order->old == NULL)
         (void)printf("done: %s votes\n", order->name);
     else if (watching->voted_ms == 0)

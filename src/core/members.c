@@ -243,10 +243,12 @@ static enum bw_err is_busy(const struct bw_roster *roster, const struct bw_membe
         if (member->is_leaving || !votes)
             return bw_diag_set(diag, BW_ERR_BUSY,
                                "another change is under way: %s %s%s%s; one at a time "
-                               "(breakwater members %s %s takes it back)",
+                               "(breakwater members %s %s %s)",
                                member->name, member->is_leaving ? "is leaving" : "is joining",
                                step.why[0] != '\0' ? ", and " : "", step.why,
-                               member->is_leaving ? "add" : "remove", member->name);
+                               member->is_leaving ? "add" : "remove", member->name,
+                               member->is_leaving ? "takes it back"
+                                                  : "gives it up, and its id is never used again");
     }
     return bw_diag_set(diag, BW_ERR_BUSY, "another change is under way; one at a time");
 }
@@ -394,6 +396,19 @@ enum bw_err bw_members_remove(const struct bw_roster *roster, const struct bw_me
     return BW_OK;
 }
 
+/* Names of those that were removed are not kept: whether it was one, or was typed wrong, is not
+ * known here. */
+static enum bw_err no_such_old(const char *old, const char *member, struct bw_diag *diag)
+{
+    if (member == NULL)
+        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no witness is called \"%s\"", old);
+    return bw_diag_set(
+        diag, BW_ERR_NOT_FOUND,
+        "no witness is called \"%s\": it was removed, or never was one; %s is a member "
+        "already, and takes nobody's place",
+        old, member);
+}
+
 enum bw_err bw_members_replace(const struct bw_roster *roster,
                                const struct bw_members_facts *facts, const char *old,
                                const struct bw_roster_member *joining,
@@ -409,11 +424,18 @@ enum bw_err bw_members_replace(const struct bw_roster *roster,
             "%s cannot take its own place: the new witness needs a name and an id that were "
             "never used",
             old);
-    if (err == BW_ERR_EXISTS && (leaving == NULL || leaving->is_leaving) && !known->is_leaving &&
+    if (err == BW_ERR_EXISTS && leaving != NULL && leaving->is_leaving && !known->is_leaving &&
         bw_members_fact(facts, known->id)->is_live)
-        return err; /* gone on with, or done */
+        return err; /* gone on with */
     if (leaving == NULL)
-        return bw_diag_set(diag, BW_ERR_NOT_FOUND, "no witness is called \"%s\"", old);
+        return no_such_old(old, err == BW_ERR_EXISTS ? joining->name : NULL, diag);
+    if (err == BW_ERR_EXISTS && !leaving->is_leaving &&
+        bw_members_fact(facts, leaving->id)->role != BW_MEMBER_VOTER)
+        return bw_diag_set(
+            diag, BW_ERR_REFUSED,
+            "%s has no vote yet that %s could take over; to give it up, and its id %" PRIu64
+            " for ever: breakwater members remove %s",
+            old, joining->name, leaving->id, old);
     if (err == BW_ERR_EXISTS) /* it was added by itself: what is left is to remove the old one */
         return bw_members_remove(roster, facts, old, out_roster, diag);
     if (err != BW_OK)

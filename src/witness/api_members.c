@@ -2,6 +2,7 @@
  * it is there). Design 3.9, 5.3. */
 #include "api_operator.h"
 #include "consent.h"
+#include "newcomer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <breakwater/base/bytes.h>
 #include <breakwater/base/feature_level.h>
 #include <breakwater/base/name.h>
+#include <breakwater/config/scalar.h>
 #include <breakwater/net/address.h>
 
 #define APPLICANT_MS 30000 /* since its last word; then it is gone */
@@ -33,36 +35,52 @@ const struct bw_applicant *bw_members_applicant(const struct bw_program *program
     return NULL;
 }
 
-/* Its own place, an empty one, or that of one that is gone. NULL: all are taken. */
-static struct bw_applicant *place_of(struct bw_program *program, const char *name)
+/* Its own place, an empty one, that of one that is gone, or of one that is refused, if this one is
+ * not. NULL: all are taken. */
+static struct bw_applicant *place_of(struct bw_program *program, const struct bw_applicant *said)
 {
     struct bw_applicant *found = NULL;
 
     for (size_t i = 0; i < BW_APPLICANTS_MAX; i++) {
         struct bw_applicant *applicant = &program->members.applicants[i];
+        const bool is_free = !is_here(program, applicant);
 
-        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, name) == 0)
+        if (applicant->heard_ms != 0 && strcmp(applicant->member.name, said->member.name) == 0)
             return applicant;
-        if (found == NULL && !is_here(program, applicant))
-            found = applicant;
+        if (is_free || (found == NULL && applicant->is_refused && !said->is_refused))
+            found = found != NULL && !is_here(program, found) ? found : applicant;
     }
     return found;
 }
 
-static void note(struct bw_program *program, const struct bw_applicant *said, const char *text)
+static bool is_same(const struct bw_applicant *place, const struct bw_applicant *said)
 {
-    struct bw_applicant *place = place_of(program, said->member.name);
-    const bool is_new = place != NULL && !is_here(program, place);
+    return bw_id_equal(place->member.incarnation, said->member.incarnation) &&
+           strcmp(place->member.address, said->member.address) == 0 &&
+           place->is_refused == said->is_refused;
+}
+
+/* What is known of a look at the same one goes on. NULL: there is no place, and it asks again. */
+static struct bw_applicant *note(struct bw_program *program, const struct bw_applicant *said)
+{
+    struct bw_applicant *place = place_of(program, said);
+    const struct bw_applicant before = place != NULL ? *place : (struct bw_applicant){0};
+    const bool is_new = place != NULL && (!is_here(program, place) || !is_same(place, said));
 
     if (place == NULL)
-        return; /* it asks again */
+        return NULL;
     *place = *said;
     place->heard_ms = uv_now(&program->loop);
+    if (!is_new && !said->is_refused) {
+        place->look = before.look;
+        memcpy(place->why, before.why, sizeof place->why);
+    }
     if (is_new)
         bw_log_info(&program->log, "members.asks_to_join",
                     "name=%s id=%" PRIu64 " raft=%s version=%s next=%s", said->member.name,
                     said->member.id, bw_log_quote(said->member.raft), bw_log_quote(said->version),
-                    bw_log_quote(text));
+                    bw_log_quote(said->why));
+    return place;
 }
 
 /* ---- reading what it says ---- */
@@ -79,11 +97,15 @@ static bool read_applicant(const json_t *body, const char *name, struct bw_appli
 {
     const json_int_t id = json_integer_value(json_object_get(body, "id"));
     const json_int_t level = json_integer_value(json_object_get(body, "feature_level"));
+    const json_int_t election_ms = json_integer_value(json_object_get(body, "election_timeout_ms"));
     struct bw_roster_member *member = &out->member;
     char own_name[BW_NAME_MAX + 1];
 
-    *out = (struct bw_applicant){.member = {.id = (uint64_t)id}, .level = (uint32_t)level};
-    return id > 0 && id <= UINT32_MAX && level > 0 && level <= UINT32_MAX &&
+    *out = (struct bw_applicant){.member = {.id = (uint64_t)id},
+                                 .level = (uint32_t)level,
+                                 .election_timeout_ms = (uint32_t)election_ms};
+    return election_ms >= 0 && election_ms <= UINT32_MAX && id > 0 && id <= UINT32_MAX &&
+           level > 0 && level <= UINT32_MAX &&
            bw_json_read_text(body, "name", own_name, sizeof own_name) &&
            strcmp(own_name, name) == 0 && bw_name_is_valid(name) &&
            bw_copy_text(member->name, sizeof member->name, name) &&
@@ -142,6 +164,27 @@ static void answer_join(const struct bw_program *program, struct bw_http_request
                   (json_int_t)bw_node_applied_roster(program->node)->id_max));
 }
 
+/* It would be given its id, and end at the first entry or snapshot that says what the cluster's is.
+ */
+static enum bw_err judge_election(const struct bw_program *program, const struct bw_applicant *said,
+                                  struct bw_diag *diag)
+{
+    const uint32_t ours_ms = program->machine.cluster.election_timeout_ms;
+    char ours[BW_DURATION_TEXT_BYTES];
+    char its[BW_DURATION_TEXT_BYTES];
+
+    if (said->election_timeout_ms == 0 || said->election_timeout_ms == ours_ms)
+        return BW_OK;
+    bw_duration_format(ours_ms, ours);
+    bw_duration_format(said->election_timeout_ms, its);
+    return bw_diag_set(
+        diag, BW_ERR_REFUSED,
+        "the cluster has election_timeout %s, and %s was made with %s: write "
+        "election_timeout: %s into its file, empty its data_dir, and make it again with "
+        "`witness init --join` (it was given no id yet)",
+        ours, said->member.name, its, ours);
+}
+
 /* What stands in the way of this one for ever, or until something else is done; then "". */
 static const char *judge(const struct bw_program *program, const struct bw_applicant *said,
                          char text[BW_DIAG_TEXT_BYTES])
@@ -152,7 +195,11 @@ static const char *judge(const struct bw_program *program, const struct bw_appli
 
     text[0] = '\0';
     if (bw_roster_has_removed(bw_node_applied_roster(program->node), said->member.id)) {
-        (void)snprintf(text, BW_DIAG_TEXT_BYTES, "id %" PRIu64 " was removed from the cluster", said->member.id);
+        (void)snprintf(text, BW_DIAG_TEXT_BYTES,
+                       "id %" PRIu64
+                       " was removed from the cluster, and an id is never used twice: a new "
+                       "witness there needs the id %" PRIu64 " and an empty data_dir",
+                       said->member.id, bw_node_applied_roster(program->node)->id_max + 1);
         return "removed";
     }
     if (!bw_directory_complete(program, &roster, &diag)) {
@@ -166,6 +213,8 @@ static const char *judge(const struct bw_program *program, const struct bw_appli
         return "member";
     if (err == BW_OK)
         err = bw_members_admit(program->machine.cluster.feature_level, &diag);
+    if (err == BW_OK)
+        err = judge_election(program, said, &diag);
     if (err == BW_OK && said->level < program->machine.cluster.feature_level)
         (void)snprintf(text, BW_DIAG_TEXT_BYTES, "the cluster is at feature level %" PRIu32 ": upgrade %s",
                        program->machine.cluster.feature_level, said->member.name);
@@ -174,20 +223,63 @@ static const char *judge(const struct bw_program *program, const struct bw_appli
     return text[0] != '\0' ? "refused" : "applicant";
 }
 
+/* Its own words, or that they are looked at: for the answer, which it logs. */
+static const char *look_at(struct bw_program *program, struct bw_applicant *place,
+                           char text[BW_DIAG_TEXT_BYTES])
+{
+    const bool has_failed = place->look == BW_LOOK_FAILED;
+
+    if (place->look == BW_LOOK_DONE)
+        return "applicant";
+    (void)snprintf(text, BW_DIAG_TEXT_BYTES, "%s",
+                   has_failed ? place->why
+                              : "it is looked whether something answers at its address");
+    if (place->look != BW_LOOK_BEGUN)
+        bw_newcomer_look(program, place);
+    if (has_failed)
+        place->look = BW_LOOK_FAILED; /* until it is seen to answer */
+    return has_failed ? "refused" : "looked_at";
+}
+
 static void take_applicant(struct bw_program *program, struct bw_http_request *request,
-                           const struct bw_applicant *said)
+                           struct bw_applicant *said)
 {
     char text[BW_DIAG_TEXT_BYTES];
     const char *standing = judge(program, said, text);
+    const bool is_applicant = strcmp(standing, "applicant") == 0;
+    struct bw_applicant *place;
 
-    if (strcmp(standing, "applicant") == 0) {
+    if (is_applicant)
         (void)snprintf(text, sizeof text,
                        "an operator must say: breakwater members add %s (or: breakwater members "
                        "replace OLD %s)",
                        said->member.name, said->member.name);
-        note(program, said, text);
+    if (strcmp(standing, "member") != 0) {
+        said->is_refused = !is_applicant;
+        (void)snprintf(said->why, sizeof said->why, "%.*s", (int)sizeof said->why - 1, text);
+        place = note(program, said);
+        if (place != NULL && is_applicant)
+            standing = look_at(program, place, text);
     }
     answer_join(program, request, said->member.id, standing, text);
+}
+
+static void turn_away(struct bw_program *program, struct bw_http_request *request,
+                      struct bw_applicant *said, struct bw_id cluster_id)
+{
+    char ours[BW_ID_TEXT_BYTES];
+    char its[BW_ID_TEXT_BYTES];
+
+    bw_id_format(program->machine.cluster.id, ours);
+    bw_id_format(cluster_id, its);
+    said->is_refused = true;
+    (void)snprintf(
+        said->why, sizeof said->why,
+        "it was made for another cluster, %s: empty its data_dir, and give `witness init "
+        "--join` the --cluster-id of this one, %s",
+        its, ours);
+    (void)note(program, said); /* without a place it asks again */
+    answer_join(program, request, said->member.id, "refused", said->why);
 }
 
 static void on_join(struct bw_http_request *request, void *user)
@@ -208,9 +300,7 @@ static void on_join(struct bw_http_request *request, void *user)
                            "this is not what a witness says of itself, or another's certificate",
                            NULL);
     else if (!bw_id_equal(cluster_id, program->machine.cluster.id))
-        answer_join(program, request, said.member.id, "refused",
-                    "it was made for another cluster: give `witness init --join` the --cluster-id "
-                    "of this one");
+        turn_away(program, request, &said, cluster_id);
     else
         take_applicant(program, request, &said);
     json_decref(body);
@@ -269,7 +359,13 @@ static json_t *list_members(const struct bw_program *program, const struct bw_ro
     return list;
 }
 
-static json_t *list_applicants(const struct bw_program *program)
+static bool cannot_join(const struct bw_applicant *applicant)
+{
+    return applicant->is_refused || applicant->look == BW_LOOK_FAILED;
+}
+
+/* Those that may be added, or those that are refused, with the reason. */
+static json_t *list_applicants(const struct bw_program *program, bool is_refused)
 {
     json_t *list = json_array();
 
@@ -277,14 +373,16 @@ static json_t *list_applicants(const struct bw_program *program)
         const struct bw_applicant *applicant = &program->members.applicants[i];
         const struct bw_roster_member *member = &applicant->member;
 
-        if (is_here(program, applicant) &&
+        if (is_here(program, applicant) && is_refused == cannot_join(applicant) &&
+            (is_refused || applicant->look == BW_LOOK_DONE) &&
             bw_roster_find(bw_node_roster(program->node), member->id) == NULL)
             list = bw_json_append(
-                list, json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:I}", "name", member->name, "id",
-                                (json_int_t)member->id, "address", member->address,
+                list, json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:I, s:o}", "name", member->name,
+                                "id", (json_int_t)member->id, "address", member->address,
                                 "failure_domain", member->failure_domain, "incarnation",
                                 id_or_null(member->incarnation), "version", applicant->version,
-                                "feature_level", (json_int_t)applicant->level));
+                                "feature_level", (json_int_t)applicant->level, "why",
+                                is_refused ? bw_json_text(applicant->why) : json_null()));
     }
     return list;
 }
@@ -312,7 +410,7 @@ static void on_members(struct bw_http_request *request, void *user)
     count = bw_members_count(&facts);
     bw_operator_answer(
         request, 200,
-        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o}", "schema",
+        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "schema",
                   "breakwater.members/v1", "witness", program->config->name, "cluster_id",
                   id_or_null(program->machine.cluster.id), "leader",
                   bw_json_name_or_null(leader != NULL ? leader->name : NULL), "settled",
@@ -322,7 +420,7 @@ static void on_members(struct bw_http_request *request, void *user)
                   (json_int_t)count.may_fail, "feature_level",
                   (json_int_t)program->machine.cluster.feature_level, "members",
                   list_members(program, &roster, &facts), "applicants",
-                  list_applicants(program)));
+                  list_applicants(program, false), "refused", list_applicants(program, true)));
 }
 
 /* ---- what people order ---- */
@@ -343,6 +441,7 @@ struct outcome {
     struct bw_roster wanted;
     struct bw_members_facts facts;
     uint64_t id; /* LEAD */
+    bool is_looking; /* at the one that asks: the answer is another in a moment */
     enum bw_err err;
     struct bw_diag diag;
 };
@@ -407,15 +506,32 @@ static const struct bw_roster_member *find_joining(const struct bw_program *prog
     const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, order->name);
     char cluster_id[BW_ID_TEXT_BYTES];
 
-    if (member != NULL || applicant != NULL)
-        return member != NULL ? member : &applicant->member;
+    if (member != NULL)
+        return member;
+    if (applicant != NULL && cannot_join(applicant)) {
+        outcome->err = bw_diag_set(&outcome->diag, BW_ERR_REFUSED,
+                                   "%s asks to join, and cannot: %s", order->name, applicant->why);
+        return NULL;
+    }
+    if (applicant != NULL && applicant->look != BW_LOOK_DONE) {
+        outcome->is_looking = true;
+        outcome->err = bw_diag_set(
+            &outcome->diag, BW_ERR_BUSY,
+            "%s asks to join, and it is looked whether something answers at its "
+            "address: say it again in a moment",
+            order->name);
+        return NULL;
+    }
+    if (applicant != NULL)
+        return &applicant->member;
     bw_id_format(program->machine.cluster.id, cluster_id);
     outcome->err = bw_diag_set(
         &outcome->diag, BW_ERR_REFUSED,
-        "no witness called %s asks to join; give it a name and an id that were never used (the "
-        "highest id so far is %" PRIu64 ") and its `witnesses`, then on its machine: breakwater "
-        "witness init --join -c FILE --cluster-id %s; and start it",
-        order->name, outcome->roster.id_max, cluster_id);
+        "no witness called %s asks to join; give it a name that was never used, the id %" PRIu64
+        " (ids are never used again, and those up to %" PRIu64
+        " were) and its `witnesses`, then on its "
+        "machine: breakwater witness init --join -c FILE --cluster-id %s; and start it",
+        order->name, outcome->roster.id_max + 1, outcome->roster.id_max, cluster_id);
     return NULL;
 }
 
@@ -522,16 +638,39 @@ static json_t *list_steps(const struct order *order, const struct outcome *outco
     return steps;
 }
 
+/* What cannot be taken back. */
+static json_t *note_of(const struct order *order, const struct outcome *outcome)
+{
+    const char *name = order->kind == ORDER_REPLACE ? order->old : order->name;
+    const struct bw_roster_member *member = bw_roster_find_name(&outcome->roster, name);
+    const bool votes = member != NULL &&
+                       bw_members_fact(&outcome->facts, member->id)->role == BW_MEMBER_VOTER;
+    char text[BW_DIAG_TEXT_BYTES];
+
+    if (outcome->err != BW_OK || member == NULL || order->kind == ORDER_ADD ||
+        order->kind == ORDER_LEAD)
+        return json_null();
+    (void)snprintf(
+        text, sizeof text,
+        "%s%s: its id %" PRIu64 " is never used again; a witness on that machine needs a new "
+        "name, the id %" PRIu64 " or a higher one, and an empty data_dir (breakwater witness "
+        "init --join)",
+        name, votes ? "" : " is given up before it has a vote", member->id,
+        outcome->wanted.id_max + 1);
+    return json_string(text);
+}
+
 static void answer_plan(struct bw_http_request *request, const struct order *order,
                         const struct outcome *outcome)
 {
     bw_operator_answer(
         request, 200,
-        json_pack("{s:s, s:s, s:b, s:b, s:o, s:o}", "schema", "breakwater.members-plan/v1", "do",
-                  order_words[order->kind], "possible", outcome->err == BW_OK, "already",
-                  outcome->err == BW_ERR_EXISTS, "refused",
+        json_pack("{s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:o}", "schema",
+                  "breakwater.members-plan/v1", "do", order_words[order->kind], "possible",
+                  outcome->err == BW_OK, "already", outcome->err == BW_ERR_EXISTS, "looking",
+                  outcome->is_looking, "refused",
                   outcome->err != BW_OK ? bw_json_text(outcome->diag.text) : json_null(), "steps",
-                  list_steps(order, outcome)));
+                  list_steps(order, outcome), "note", note_of(order, outcome)));
 }
 
 /* ---- doing it ---- */

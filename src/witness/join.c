@@ -49,7 +49,8 @@ static void tell(struct bw_program *program, const char *from, const char *text)
 
     if (strcmp(members->told_join, text) == 0)
         return;
-    (void)snprintf(members->told_join, sizeof members->told_join, "%.190s", text);
+    (void)snprintf(members->told_join, sizeof members->told_join, "%.*s",
+                   (int)sizeof members->told_join - 1, text);
     bw_log_info(&program->log, "members.join", "from=%s answer=%s", from, bw_log_quote(text));
 }
 
@@ -81,7 +82,10 @@ static void take_answer(struct bw_program *program, const char *from, const json
         bw_members_end_removed(program, from);
     json_array_foreach(json_object_get(answer, "members"), i, member)
         hear_of(program, member);
-    tell(program, from, text);
+    if (strcmp(standing, "looked_at") == 0)
+        program->members.asked_ms = 0; /* soon again: that does not take long */
+    else
+        tell(program, from, text);
 }
 
 static void on_answered(void *user, const struct bw_http_answer *answer)
@@ -112,11 +116,12 @@ static char *make_body(const struct bw_program *program)
 
     bw_id_format(identity->cluster_id, cluster_id);
     bw_id_format(identity->incarnation, incarnation);
-    body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "name", own->name, "id",
+    body = json_pack("{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "name", own->name, "id",
                      (json_int_t)own->id, "incarnation", incarnation, "cluster_id", cluster_id,
                      "address", own->address, "raft", own->raft, "failure_domain",
                      own->failure_domain, "version", BW_VERSION, "feature_level",
-                     (json_int_t)BW_FEATURE_LEVEL_NEWEST);
+                     (json_int_t)BW_FEATURE_LEVEL_NEWEST, "election_timeout_ms",
+                     (json_int_t)identity->election_timeout_ms);
     text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     return text;

@@ -90,11 +90,18 @@ struct bw_directory {
 /* members.c, api_members.c: who is to join, and the change under way. */
 #define BW_APPLICANTS_MAX   8
 #define BW_VERSION_TEXT_MAX 31
+/* newcomer.c: whether it was asked back at its address. */
+enum bw_look { BW_LOOK_NONE, BW_LOOK_BEGUN, BW_LOOK_DONE, BW_LOOK_FAILED };
+#define BW_APPLICANT_WHY_BYTES BW_DIAG_TEXT_BYTES
 struct bw_applicant {
     struct bw_roster_member member; /* as it says of itself; its name is its certificate's */
     char version[BW_VERSION_TEXT_MAX + 1];
     uint32_t level;
+    uint32_t election_timeout_ms; /* 0: it is of a release that does not say */
     uint64_t heard_ms; /* uv_now; 0: an empty place */
+    bool is_refused;   /* it cannot be added as it is: `why` */
+    enum bw_look look;
+    char why[BW_APPLICANT_WHY_BYTES]; /* of one that is refused, and of a look that has failed */
 };
 struct bw_members {
     struct bw_applicant applicants[BW_APPLICANTS_MAX];
@@ -107,7 +114,7 @@ struct bw_members {
     /* This witness is in no roster, or knows no leader: it asks the others. */
     uint64_t leaderless_since_ms; /* 0: it knows one */
     uint64_t asked_ms;
-    char told_join[192]; /* the answer that was logged last */
+    char told_join[BW_DIAG_TEXT_BYTES]; /* the answer that was logged last */
 };
 
 /* Since the start; for people and /metrics. */
@@ -247,7 +254,7 @@ void bw_members_look(const struct bw_program *program, const struct bw_roster *r
 /* ---- api_members.c ---- */
 extern const struct bw_http_route bw_members_routes[];
 extern const size_t bw_members_route_count;
-/* NULL: nobody of that name asks to join now. */
+/* NULL: nobody of that name asks to join now. Also one that is refused, or is still looked at. */
 const struct bw_applicant *bw_members_applicant(const struct bw_program *program, const char *name);
 
 /* ---- program.c ---- */

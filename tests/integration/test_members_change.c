@@ -44,10 +44,17 @@ static struct real_cluster cluster;
 static struct newcomer newcomers[NEWCOMERS_MAX];
 static char out[OUT_BYTES];
 
+/* What a tired person writes into the file of a newcomer. */
+static struct {
+    unsigned election_ms; /* 0: the cluster's */
+    bool has_swapped_ports;
+} mistakes;
+
 static int set_up(void **state)
 {
     (void)state;
     memset(newcomers, 0, sizeof newcomers);
+    memset(&mistakes, 0, sizeof mistakes);
     real_cluster_init(&cluster, 2, false);
     return 0;
 }
@@ -180,6 +187,10 @@ static void write_config(const struct newcomer *newcomer, int id, const char *co
 {
     const struct trio *trio = &cluster.trio;
     char present[512] = "";
+    const unsigned election_ms = mistakes.election_ms != 0 ? mistakes.election_ms
+                                                           : (unsigned)trio->election_ms;
+    const unsigned api = mistakes.has_swapped_ports ? newcomer->raft.number : newcomer->api.number;
+    const unsigned raft = mistakes.has_swapped_ports ? newcomer->api.number : newcomer->raft.number;
     char data_dir[TRIO_PATH_BYTES];
     size_t used = 0;
 
@@ -199,8 +210,7 @@ static void write_config(const struct newcomer *newcomer, int id, const char *co
             "  - {name: w%d, id: %d, address: \"127.0.0.1:%u\", raft: \"127.0.0.1:%u\", "
             "failure_domain: zone-%d}\n",
             id, data_dir, (unsigned)newcomer->api.number, (unsigned)newcomer->raft.number,
-            trio->pki.dir, trio->pki.dir, id, trio->election_ms, present, id, id,
-            (unsigned)newcomer->api.number, (unsigned)newcomer->raft.number, id),
+            trio->pki.dir, trio->pki.dir, id, election_ms, present, id, id, api, raft, id),
         BW_OK);
 }
 
@@ -389,6 +399,7 @@ static int set_up_three_sites(void **state)
 {
     (void)state;
     memset(newcomers, 0, sizeof newcomers);
+    memset(&mistakes, 0, sizeof mistakes);
     real_cluster_init(&cluster, 3, false);
     return 0;
 }
@@ -532,6 +543,62 @@ static void three_become_five_and_two_may_fail(void **state)
 
     assert_true(real_for_a_lease(&cluster, real_keeps_epoch_1, 0));
     assert_untouched();
+}
+
+/* Made and started as its file is by now; what it logs then. */
+static void begin_anew(int id, const char *says)
+{
+    char config[TRIO_PATH_BYTES];
+    char data[TRIO_PATH_BYTES];
+
+    numbered("w%d.yaml", id, config);
+    numbered("data%d", id, data);
+    end(&newcomers[id - FIRST_ID]);
+    janitor_remove_dir(data);
+    write_config(&newcomers[id - FIRST_ID], id, config);
+    assert_int_equal(init_witness(config, true), 0);
+    start_newcomer(id);
+    assert_true(trio_logs(&cluster.trio, id - 1, says));
+}
+
+static void assert_refused(const char *verb, const char *name, const char *new_name,
+                           const char *why)
+{
+    char log[TRIO_PATH_BYTES];
+
+    numbered("run%d.log", 1, log);
+    assert_int_equal(members(verb, name, new_name), UNSAFE);
+    if (!file_has(log, why))
+        fail_msg("members %s %s: \"%s\" is not in %s", verb, name, why, log);
+}
+
+/* It would be added, spend its id, and end with 70 at the first entry that says what is so. */
+static void a_newcomer_that_was_made_wrong_spends_no_id(void **state)
+{
+    char config[TRIO_PATH_BYTES];
+    char says[128];
+
+    (void)state;
+    (void)trio_leader(&cluster.trio);
+    mistakes.election_ms = (unsigned)cluster.trio.election_ms + 7;
+    prepare(FIRST_ID, config);
+    (void)snprintf(says, sizeof says, "and w4 was made with %ums", mistakes.election_ms);
+    begin_anew(FIRST_ID, says);
+    assert_refused("add", "w4", NULL,
+                   "w4 asks to join, and cannot: the cluster has election_timeout ");
+    assert_refused("add", "w4", NULL, says);
+
+    mistakes.election_ms = 0;
+    mistakes.has_swapped_ports = true;
+    begin_anew(FIRST_ID, "speaks no HTTP: are `address` and `raft` of w4 swapped");
+    assert_refused("replace", "w1", "w4", "speaks no HTTP: are `address` and `raft` of w4 swapped");
+
+    mistakes.has_swapped_ports = false;
+    begin_anew(FIRST_ID, "members add w4");
+    assert_refused("replace", "w9", "w4", "no witness is called \"w9\"");
+    assert_int_equal(members("add", "w4", NULL), 0); /* under the same id */
+    assert_refused("replace", "w9", "w4",
+                   "it was removed, or never was one; w4 is a member already");
 }
 
 /* The file of w3 still names w1; who votes is in what it has on its disk. */
@@ -681,6 +748,8 @@ int main(void)
             a_disk_that_is_lost_in_the_middle_of_failovers_runs_no_script, set_up_three_sites,
             tear_down),
         cmocka_unit_test_setup_teardown(three_become_five_and_two_may_fail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_newcomer_that_was_made_wrong_spends_no_id, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_recovery_asks_those_who_came_since, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_agent_that_restarts_finds_the_witnesses_that_came_since,
                                         set_up, tear_down),

@@ -482,10 +482,35 @@ static void nobody_takes_the_own_place_and_one_that_is_not_heard_took_none(void 
                      BW_ERR_INVALID);
     assert_non_null(strstr(diag.text, "cannot take its own place"));
     assert_int_equal(bw_members_replace(&roster, &facts, "gone", &third, &after, &diag),
-                     BW_ERR_EXISTS);
+                     BW_ERR_NOT_FOUND); /* typed wrong, for all that is known: not "done" */
+    assert_non_null(strstr(diag.text, "it was removed, or never was one; w3 is a member already"));
     fact(3)->is_live = false; /* swapped: the dead one is not what took a place */
     assert_int_equal(bw_members_replace(&roster, &facts, "gone", &third, &after, &diag),
                      BW_ERR_NOT_FOUND);
+}
+
+/* It would be withdrawn by that, and its id be lost, which nobody has asked for. */
+static void who_has_no_vote_yet_is_not_replaced_by_a_member(void **state)
+{
+    const struct bw_roster_member joining = witness(4);
+    const struct bw_roster_member other = witness(5);
+    struct bw_roster wanted;
+
+    (void)state;
+    begin(3);
+    assert_int_equal(bw_members_add(&roster, &facts, &joining, &wanted, &diag), BW_OK);
+    roster = wanted;
+    fact(4)->role = BW_MEMBER_STANDBY;
+    assert_int_equal(bw_members_replace(&roster, &facts, "w4", &roster.members[1], &wanted, &diag),
+                     BW_ERR_REFUSED);
+    assert_non_null(strstr(diag.text,
+                           "w4 has no vote yet that w2 could take over; to give it up, and its "
+                           "id 4 for ever: breakwater members remove w4"));
+    assert_int_equal(bw_members_replace(&roster, &facts, "w4", &other, &wanted, &diag),
+                     BW_ERR_BUSY);
+    assert_non_null(
+        strstr(diag.text, "members remove w4 gives it up, and its id is never used again"));
+    assert_int_equal(bw_members_remove(&roster, &facts, "w4", &wanted, &diag), BW_OK);
 }
 
 /* It would have come before one that names this witness. */
@@ -543,6 +568,7 @@ int main(void)
         cmocka_unit_test(who_was_removed_is_told_and_nobody_who_is_merely_unknown),
         cmocka_unit_test(a_removal_is_believed_of_this_cluster_and_generation_or_a_newer_one),
         cmocka_unit_test(what_an_older_generation_has_removed_is_another),
+        cmocka_unit_test(who_has_no_vote_yet_is_not_replaced_by_a_member),
         cmocka_unit_test(a_removal_that_contradicts_the_own_roster_is_not_believed),
         cmocka_unit_test(who_begins_anew_is_alone_and_no_id_is_given_twice),
         cmocka_unit_test(who_leads_or_follows_another_does_not_believe_that_it_was_removed),

@@ -1,0 +1,11 @@
+/* newcomer.h - whether one that asks to join answers where it says. Design 3.9. */
+#ifndef BW_WITNESS_NEWCOMER_H
+#define BW_WITNESS_NEWCOMER_H
+
+#include "program.h"
+
+/* Asks at the `address` that it gives, at most a few seconds: `look` and `why` of its place say what came of
+ * it, if it is still the same one that has that place by then. */
+void bw_newcomer_look(struct bw_program *program, struct bw_applicant *applicant);
+
+#endif
