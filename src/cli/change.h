@@ -18,7 +18,8 @@ struct bw_change_values {
         BW_OPTION_FLAG(type, member.is_plan, "plan", 0, "say what would happen, and stop"),        \
         BW_OPTION_FLAG(type, member.is_yes, "yes", 0, "do not ask for confirmation"),              \
         BW_API_OPTIONS(type, member.api)
-#define BW_CHANGE_WAIT_MS 15000
+#define BW_CHANGE_WAIT_MS                                                                          \
+    (10 * 60 * 1000) /* for what is in its way for a while, a site that is being let go */
 
 struct bw_change {
     const struct bw_cli_command *command;
@@ -30,7 +31,11 @@ struct bw_change {
     const struct bw_change_values *values;
 };
 
-/* Shows the plan, asks, does what was shown, tells the outcome. What is so already is no error. */
+/* Waits as long as it is refused for the moment only; with --plan it tells so. Shows the plan,
+ * asks, does what was shown, tells the outcome. What is so already is no error. */
 enum bw_exit bw_change_run(struct bw_api *api, const struct bw_change *change);
+/* The same of a change that a command consists of: first it looks whether the group's name is one,
+ * and whether it may be asked for, and it finds whom to ask. */
+enum bw_exit bw_change_run_alone(const struct bw_change *change);
 
 #endif

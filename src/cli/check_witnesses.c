@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <breakwater/config/scalar.h>
+
 static const struct bw_witness_member_config *find(const struct bw_witness_config *config,
                                                    const char *name)
 {
@@ -99,14 +101,18 @@ void bw_check_witness_pair(struct bw_check_lines *lines, const char *file,
                            const struct bw_witness_config *config, const char *other_file,
                            const struct bw_witness_config *other)
 {
+    char own[BW_DURATION_TEXT_BYTES];
+    char its[BW_DURATION_TEXT_BYTES];
+
     if (strcmp(config->name, other->name) == 0)
         bw_check_line(lines, BW_CHECK_FAIL, file, "is of witness %s, and so is %s", config->name,
                       other_file);
+    bw_duration_format(config->election_timeout_ms, own);
+    bw_duration_format(other->election_timeout_ms, its);
     if (config->election_timeout_ms != other->election_timeout_ms)
         bw_check_line(lines, BW_CHECK_FAIL, file,
-                      "has election_timeout %" PRIu32 " ms, %s has %" PRIu32
-                      " ms; it must be the same at all witnesses",
-                      config->election_timeout_ms, other_file, other->election_timeout_ms);
+                      "has election_timeout %s, %s has %s; it must be the same at all witnesses",
+                      own, other_file, its);
     compare_lists(lines, file, config, other_file, other);
     compare_people(lines, file, &config->people, other_file, &other->people);
     compare_people(lines, other_file, &other->people, file, &config->people);

@@ -4,6 +4,7 @@
 
 #include <breakwater/base/name.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/maintenance.h>
 #include <breakwater/witness/json.h>
 
 #include "change.h"
@@ -122,8 +123,10 @@ static bool read_wanted(const struct maintenance_values *values, const struct bw
         (void)bw_usage_error(command, "needs --for D, or --end");
     else if (values->duration != NULL &&
              (!bw_duration_parse(values->duration, &out_wanted->duration_ms) ||
-              out_wanted->duration_ms == 0))
-        (void)bw_usage_error(command, "--for %s: expected a duration such as 2h", values->duration);
+              out_wanted->duration_ms == 0 || out_wanted->duration_ms > BW_MAINTENANCE_MS_MAX))
+        (void)bw_usage_error(
+            command, "--for %s: expected a duration such as 2h, at most " BW_MAINTENANCE_MAX_TEXT,
+            values->duration);
     else {
         bw_duration_format(out_wanted->duration_ms, text);
         if (values->is_end)

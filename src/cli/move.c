@@ -29,7 +29,7 @@ static enum bw_exit post(struct bw_api *api, const struct bw_move *move, bool is
 
 /* ---- the plan ---- */
 
-static void print_steps(const json_t *plan)
+void bw_move_print_steps(const json_t *plan)
 {
     json_t *step;
     size_t i;
@@ -95,7 +95,7 @@ static enum bw_exit show_plan(struct bw_api *api, const struct bw_move *move, bo
         exit = BW_EXIT_UNSAFE;
     } else {
         print_facts(reply.body);
-        print_steps(reply.body);
+        bw_move_print_steps(reply.body);
         if (!bind_to_plan(move, reply.body))
             exit = BW_EXIT_FAILED;
     }

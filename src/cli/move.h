@@ -36,6 +36,8 @@ struct bw_move {
 /* The options, and the name of a group. False: end with `*out_exit`, the reason was told. */
 bool bw_move_parse(const struct bw_cli_command *command, int argc, char **argv, void *values,
                    const char **out_group, enum bw_exit *out_exit);
+/* The numbered steps of a plan, each with its time where it has one. */
+void bw_move_print_steps(const json_t *plan);
 /* Shows the plan, asks, does it, waits for the outcome, and tells it. */
 enum bw_exit bw_move_run(const struct bw_move *move);
 

@@ -286,6 +286,18 @@ bool bw_spec_is_equal(const struct bw_spec *spec, const struct bw_spec *other)
 }
 
 BW_WORDS(bw_mode_word, enum bw_mode, BW_MODE_LIST, "unlisted")
+
+bool bw_mode_parse(const char *word, enum bw_mode *out_mode)
+{
+    for (int mode = 0; word != NULL && mode <= BW_MODE_PAUSED; mode++) {
+        if (strcmp(word, bw_mode_word((enum bw_mode)mode)) == 0) {
+            *out_mode = (enum bw_mode)mode;
+            return true;
+        }
+    }
+    return false;
+}
+
 BW_WORDS(bw_reach_word, enum bw_reach_kind, BW_REACH_LIST, "unlisted")
 BW_WORDS(bw_reach_seen_word, enum bw_reach_seen, BW_REACH_SEEN_LIST, "unlisted")
 BW_WORDS(bw_on_lag_word, enum bw_on_lag, BW_ON_LAG_LIST, "unlisted")

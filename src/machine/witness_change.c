@@ -35,7 +35,8 @@ static enum bw_err judge_maintenance(const struct bw_group *group, const struct 
         return bw_diag_set(diag, BW_ERR_NOT_FOUND, "%s is no site of %s", command->site,
                            group->spec.name);
     if (command->duration_ms > BW_MAINTENANCE_MS_MAX)
-        return bw_diag_set(diag, BW_ERR_INVALID, "a maintenance lasts 720h at most");
+        return bw_diag_set(diag, BW_ERR_INVALID,
+                           "a maintenance lasts " BW_MAINTENANCE_MAX_TEXT " at most");
     if (command->duration_ms == 0 && now_ms == 0)
         return bw_diag_set(diag, BW_ERR_EXISTS, "%s is in no maintenance%s%s",
                            is_of_site ? command->site : group->spec.name, is_of_site ? " for " : "",

@@ -16,9 +16,10 @@
 #define BW_WITNESS_LEAVE_ELECTIONS 2
 
 /* Of the site and the group. */
-#define BW_LETTING_GO_TEXT                                                                             \
-    "%s has not let %s go yet, and would stop what serves there: say it again in a moment, or once its " \
-    "last lease is over"
+#define BW_LETTING_GO_TEXT                                                                         \
+    "%s has not let %s go yet, and would stop what serves there: it has in a moment, or once its " \
+    "last "                                                                                        \
+    "lease is over; say it again then"
 
 /* bw_arbiter_has_let_go of a group. */
 static inline bool bw_witness_has_let_go(const struct bw_witness_machine *machine, int group)

@@ -24,23 +24,18 @@ struct group_change {
 static void read_mode(const json_t *value, struct bw_command *command,
                       struct bw_json_problems *problems)
 {
-    const char *word = json_string_value(value);
-
-    for (int mode = 0; word != NULL && mode <= BW_MODE_PAUSED; mode++) {
-        command->mode = (enum bw_mode)mode;
-        if (strcmp(word, bw_mode_word(command->mode)) == 0)
-            return;
-    }
-    bw_json_problem(problems, "mode", "not one of auto, manual, observe, paused");
+    if (!bw_mode_parse(json_string_value(value), &command->mode))
+        bw_json_problem(problems, "mode", "not one of auto, manual, observe, paused");
 }
 
-static void read_whole(const json_t *value, const char *key, uint64_t max, uint64_t *out,
-                       struct bw_json_problems *problems)
+/* `more`: what the greatest one means; "": it is a number. */
+static void read_whole(const json_t *value, const char *key, uint64_t max, const char *more,
+                       uint64_t *out, struct bw_json_problems *problems)
 {
     const json_int_t number = json_integer_value(value);
 
     if (!json_is_integer(value) || number < 0 || (uint64_t)number > max)
-        bw_json_problem(problems, key, "not a whole number from 0 to %" PRIu64, max);
+        bw_json_problem(problems, key, "not a whole number from 0 to %" PRIu64 "%s", max, more);
     else
         *out = (uint64_t)number;
 }
@@ -83,12 +78,12 @@ static void read_keys(const json_t *body, struct bw_command *command,
 
     bw_operator_read_text(body, "reason", command->text, sizeof command->text, problems);
     if (version != NULL)
-        read_whole(version, "spec_version", INT64_MAX, &command->spec_version, problems);
+        read_whole(version, "spec_version", INT64_MAX, "", &command->spec_version, problems);
     if (command->kind == BW_COMMAND_SET_MODE)
         read_mode(json_object_get(body, "mode"), command, problems);
     if (command->kind == BW_COMMAND_MAINTENANCE) {
         read_whole(json_object_get(body, "duration_ms"), "duration_ms", BW_MAINTENANCE_MS_MAX,
-                   &command->duration_ms, problems);
+                   " ms, which are " BW_MAINTENANCE_MAX_TEXT, &command->duration_ms, problems);
         bw_operator_read_text(body, "site", command->site, sizeof command->site, problems);
     }
     json_object_foreach((json_t *)(uintptr_t)body, key, value)
@@ -226,13 +221,13 @@ static void answer_plan(struct group_change *change)
                                                             change->group, &change->order, &diag);
 
     bw_operator_answer(change->awaited.request, 200,
-                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:s?, s:o}", "schema",
+                       json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:b, s:b, s:s?, s:o}", "schema",
                                  "breakwater.change_plan/v1", "group", group->spec.name, "change",
                                  bw_command_word(command->kind), "epoch", (json_int_t)group->epoch,
                                  "spec_version", (json_int_t)group->spec_version, "possible",
-                                 err == BW_OK, "already", err == BW_ERR_EXISTS, "refused",
-                                 err == BW_OK ? NULL : diag.text, "steps",
-                                 err == BW_OK ? steps_of(group, command) : json_array()));
+                                 err == BW_OK, "already", err == BW_ERR_EXISTS, "busy",
+                                 err == BW_ERR_BUSY, "refused", err == BW_OK ? NULL : diag.text,
+                                 "steps", err == BW_OK ? steps_of(group, command) : json_array()));
 }
 
 /* ---- doing it ---- */

@@ -13,6 +13,7 @@
 #include <breakwater/config/script_hint.h>
 #include <breakwater/config/document.h>
 #include <breakwater/config/scalar.h>
+#include <breakwater/core/spec.h>
 #include <breakwater/net/address.h>
 #include <breakwater/net/roles.h>
 
@@ -42,9 +43,14 @@ static void run_number(const char *text)
     FUZZ_CHECK(strcmp(text, again) == 0); /* there is one way to write it */
 }
 
+/* Words of which there are a few. */
 static void run_truth(const char *text)
 {
+    enum bw_mode mode = BW_MODE_AUTO;
     bool truth = false;
+
+    if (bw_mode_parse(text, &mode))
+        FUZZ_CHECK(strcmp(text, bw_mode_word(mode)) == 0);
 
     if (bw_truth_parse(text, &truth))
         FUZZ_CHECK(strcmp(text, truth ? "true" : "false") == 0);

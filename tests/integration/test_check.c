@@ -134,8 +134,8 @@ static void good_files_pass_with_their_numbers(void **state)
     assert_says("state directory");
     assert_says("/state: fsync ");
     assert_says("lease_ttl 20s, needed 13s (with election_timeout 1s)\n");
-    assert_says("fence_timeout of the site = 3000 ms, TERM comes 3333 ms after a fence began "
-                "(fence_timeout of the group = 5000 ms)\n");
+    assert_says("fence_timeout of the site = 3s, TERM comes 3s333ms after a fence began "
+                "(fence_timeout of the group = 5s)\n");
     assert_says("breakwater://prod/operator/anna");
     assert_says("0 failed, ");
     assert_int_not_equal(access("state", F_OK), -1);
@@ -272,8 +272,8 @@ static void a_limit_that_a_fence_cuts_short_is_said(void **state)
     assert_int_equal(check("slow.yaml groups.yaml"), 0);
 
     assert_says("WARN   harbor ");
-    assert_says("fence_timeout of the site = 10000 ms, TERM comes 3333 ms after a fence began "
-                "(fence_timeout of the group = 5000 ms): in a fence the script is cut to that\n");
+    assert_says("fence_timeout of the site = 10s, TERM comes 3s333ms after a fence began "
+                "(fence_timeout of the group = 5s): in a fence the script is cut to that\n");
 }
 
 /* Two leaders in one term came of such files. */
@@ -317,7 +317,7 @@ static void witness_files_that_disagree_on_who_is_who_fail(void **state)
     assert_says("has raft address w2:7402, witness.yaml that it has w2:7401");
     assert_says("has a witness w4, which is not in witness.yaml");
     assert_says("has no witness w3, which is in witness.yaml");
-    assert_says("has election_timeout 1000 ms, witness.yaml has 2000 ms");
+    assert_says("has election_timeout 1s, witness.yaml has 2s");
 
     put("again.yaml", 0644, witness_text);
     assert_int_equal(check("--offline witness.yaml again.yaml"), 1);

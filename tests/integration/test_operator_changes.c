@@ -145,7 +145,12 @@ static void what_cannot_be_a_maintenance_is_told(void **state)
         {"maintenance harbor --for 1h --end --yes", 2, "needs --for D, or --end"},
         {"maintenance --for 1h --yes", 2, "needs GROUP, or --site SITE"},
         {"maintenance harbor --for soon --yes", 2, "expected a duration such as 2h"},
-        {"maintenance harbor --for 721h --yes", 1, "duration_ms"},
+        {"maintenance harbor --for 721h --yes", 2,
+         "--for 721h: expected a duration such as 2h, at "
+         "most 720h (30 days)"},
+        {"maintenance harbor --for 9000h --yes", 2,
+         "--for 9000h: expected a duration such as 2h, at "
+         "most 720h (30 days)"},
         {"maintenance harbor --site dc-z --for 1h --yes", 6, "dc-z is no site of harbor"},
         {"maintenance --site dc-z --for 1h --yes", 1, "no group has a site \"dc-z\""},
     };
@@ -210,10 +215,17 @@ static void a_held_group_is_not_deleted(void **state)
 static void one_that_was_let_go_is(void **state)
 {
     (void)state;
+    operator.a_is_mute = true;
     assert_int_equal(run("mode harbor observe --yes"), 0);
-    operator_until_it_says("cli.yaml", "delete harbor --plan", 0,
-                           "begins above epoch 1"); /* once dc-a let go */
-    assert_int_equal(run("delete harbor --yes --reason moved"), 0);
+    assert_int_equal(run("delete harbor --yes --wait-timeout 1s"), OPERATOR_REFUSED);
+    assert_says(operator.out,
+                "waits, and nothing has changed yet (Ctrl-C leaves it so): dc-a has not "
+                "let harbor go yet");
+    assert_says(operator.errors, "refused: dc-a has not let harbor go yet");
+    assert_int_equal(run("mode harbor auto --plan"), OPERATOR_REFUSED); /* told at once */
+    operator.a_is_mute = false;
+    assert_int_equal(run("delete harbor --yes --reason moved"), 0); /* once dc-a has let go */
+    assert_says(operator.out, "begins above epoch 1");
     assert_says(operator.out, "delete of harbor: done: it is gone");
     assert_int_equal(run("groups"), 0);
     assert_says(operator.out, "groups: []");

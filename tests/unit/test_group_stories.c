@@ -150,11 +150,11 @@ static enum bw_reason reason_of(const char *word)
 
 static enum bw_mode mode_of(const char *word)
 {
-    for (int mode = 0; mode <= BW_MODE_PAUSED; mode++)
-        if (strcmp(bw_mode_word((enum bw_mode)mode), word) == 0)
-            return (enum bw_mode)mode;
-    fail_msg("no mode is called %s", word);
-    return BW_MODE_AUTO;
+    enum bw_mode mode = BW_MODE_AUTO;
+
+    if (!bw_mode_parse(word, &mode))
+        fail_msg("no mode is called %s", word);
+    return mode;
 }
 
 static const struct bw_group *told_group(const struct story *story)

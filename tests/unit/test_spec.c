@@ -256,6 +256,24 @@ static void words_that_do_not_exist_are_refused(void **state)
     assert_string_equal(bw_mode_word(spec.mode), "unlisted");
 }
 
+static void a_mode_is_read_back_from_its_word_and_from_no_other(void **state)
+{
+    static const enum bw_mode modes[] = {BW_MODE_AUTO, BW_MODE_MANUAL, BW_MODE_OBSERVE,
+                                         BW_MODE_PAUSED};
+    enum bw_mode mode;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        mode = modes[(i + 1) % 4];
+        assert_true(bw_mode_parse(bw_mode_word(modes[i]), &mode));
+        assert_int_equal(mode, modes[i]);
+    }
+    assert_false(bw_mode_parse("unlisted", &mode));
+    assert_false(bw_mode_parse("", &mode));
+    assert_false(bw_mode_parse(NULL, &mode));
+    assert_int_equal(mode, BW_MODE_PAUSED);
+}
+
 static void problems_are_counted_beyond_the_room_for_them(void **state)
 {
     struct bw_spec spec = fixture_spec();
@@ -319,6 +337,7 @@ int main(void)
         cmocka_unit_test(a_name_without_an_end_is_not_read_beyond_its_field),
         cmocka_unit_test(a_group_has_two_sites_and_a_candidate),
         cmocka_unit_test(words_that_do_not_exist_are_refused),
+        cmocka_unit_test(a_mode_is_read_back_from_its_word_and_from_no_other),
         cmocka_unit_test(problems_are_counted_beyond_the_room_for_them),
         cmocka_unit_test(any_difference_makes_another_spec),
         cmocka_unit_test(a_group_may_have_as_many_sites_as_there_is_room_for),

@@ -321,7 +321,7 @@ static void a_change_that_the_state_would_not_take_is_refused_in_words(void **st
     rig.groups[0].spec.mode = BW_MODE_PAUSED;
     assert_int_equal(judge_change(&rig, &pause, "is paused already"), BW_ERR_EXISTS);
     of.duration_ms++;
-    assert_int_equal(judge_change(&rig, &of, "720h at most"), BW_ERR_INVALID);
+    assert_int_equal(judge_change(&rig, &of, "720h (30 days) at most"), BW_ERR_INVALID);
     of.duration_ms = 0;
     assert_int_equal(judge_change(&rig, &of, "harbor is in no maintenance"), BW_ERR_EXISTS);
     rig.groups[0].group_maintenance_ms = 1;

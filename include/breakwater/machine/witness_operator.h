@@ -7,6 +7,7 @@
 #define BW_MACHINE_WITNESS_OPERATOR_H
 
 #include <breakwater/core/feature_level.h>
+#include <breakwater/core/maintenance.h>
 #include <breakwater/machine/witness.h>
 
 /* May an operator change something through this witness? */
@@ -84,8 +85,6 @@ void bw_apply_begin(struct bw_witness_machine *machine, struct bw_apply *apply);
 enum bw_err bw_apply_result(const struct bw_apply *apply);
 
 /* ---- what a group keeps until somebody changes it again ----------------------------------------- */
-
-#define BW_MAINTENANCE_MS_MAX (30ull * 24 * 3600 * 1000) /* it always has an end (3.9) */
 
 /* SET_MODE, MAINTENANCE or DELETE of one group. */
 struct bw_group_change {
