@@ -268,11 +268,14 @@ static void advance_starting(const struct step *step)
 
 /* An adoption that neither we nor the guard, who is there, know of as armed: not by an arm whose
  * answer is on its way, and not by one of an agent before us (3.9, H13, H14). Armed, it would
- * override no more (3.8). */
+ * override no more: what serves until then does so by a person's word, whatever was granted before
+ * it (3.8). */
 static bool was_never_armed(const struct bw_site *site)
 {
-    return site->memory.adopt && !site->memory.start_begun &&
-           (!site->memory.enforced || bw_site_overrides(site)) && site->arm_sent_end.boot_ns == 0;
+    const bool is_anothers = site->memory.adopt && !site->memory.enforced;
+
+    return (is_anothers || bw_site_overrides(site)) && !site->memory.start_begun &&
+           site->arm_sent_end.boot_ns == 0;
 }
 
 /* A stop that fails is followed by the fence at once (3.5). */

@@ -255,6 +255,7 @@ void bw_site_override_fenced(const struct step *step)
 
 void bw_site_override_kept(struct bw_site *site)
 {
+    site->override_on_disk = site->kept.override == BW_OVERRIDE_OVERRIDING;
     if (site->override == BW_SITE_OVERRIDE_BEGINNING &&
         site->kept.override == BW_OVERRIDE_OVERRIDING)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_KEPT);
@@ -282,6 +283,7 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_FOUND_WAITING);
         break;
     case BW_OVERRIDE_OVERRIDING:
+        site->override_on_disk = true;
         bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_FOUND_OVERRIDING);
         if (may_have_been_leased(site))
             forget(site, BW_SITE_OVERRIDE_EVENT_LEASED);

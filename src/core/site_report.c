@@ -120,13 +120,14 @@ static void say_released(const struct bw_site *site, struct bw_sync_group *out_g
     }
 }
 
-/* 3.8: from when it was asked for until it is over. Until it is durable that it overrides nothing
- * was ordered. */
+/* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that
+ * there is none may grant another site. Until it is durable that it overrides nothing was ordered.
+ */
 static enum bw_override override_of(const struct bw_site *site)
 {
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE:
-        break;
+        return site->override_on_disk ? BW_OVERRIDE_ENDING : BW_OVERRIDE_NONE;
     case BW_SITE_OVERRIDE_WAITING:
     case BW_SITE_OVERRIDE_BEGINNING:
         return BW_OVERRIDE_WAITING;

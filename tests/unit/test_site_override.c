@@ -553,6 +553,53 @@ static void restarted_in_the_middle_of_an_adoption_it_is_not_fenced(void **state
     assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
 }
 
+/* What was granted to it before a person had to override, and is to end: nothing of it was ever
+ * started. */
+static void an_epoch_of_before_is_given_back_untouched(void **state)
+{
+    struct world world;
+    uint64_t runs;
+
+    (void)state;
+    begin_overriding(&world);
+    runs = world.sent_run.run.run_id;
+    leader_answers(&world);
+    order(&world, BW_ORDER_STOP, 2);
+
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(world.site.memory.epoch, 2);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.sent_run.run.run_id, runs);
+}
+
+/* A crash would bring it back, and who has heard that there is none grants another site. */
+static void that_it_is_over_is_said_once_it_is_durable(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    pass(&world, WAIT_MS - 100, "stopped");
+    world.save_hangs = true;
+    pass(&world, 1000, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
+    leader_answers(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    saved(&world, true);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+
+    begin_overriding(&world);
+    world.save_hangs = true;
+    ask_end(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    saved(&world, true);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+}
+
 /* ---- ended by a person
  * --------------------------------------------------------------------------- */
 
@@ -748,6 +795,8 @@ int main(void)
         cmocka_unit_test(after_a_reboot_in_an_adoption_it_overrides_no_more),
         cmocka_unit_test(an_epoch_that_an_agent_before_had_ended_is_the_end_of_it),
         cmocka_unit_test(restarted_in_the_middle_of_an_adoption_it_is_not_fenced),
+        cmocka_unit_test(an_epoch_of_before_is_given_back_untouched),
+        cmocka_unit_test(that_it_is_over_is_said_once_it_is_durable),
         cmocka_unit_test(an_end_is_a_fence_that_has_seen_it),
         cmocka_unit_test(an_end_in_the_wait_orders_nothing),
         cmocka_unit_test(an_end_survives_a_restart),

@@ -129,8 +129,9 @@ static void assert_given_back_in_right(const struct bw_site *before, const struc
         assert_int_not_equal(event->message->kind, BW_GUARD_MESSAGE_EPOCH_ENDED); /* 3.3 */
     if (says_ended(event, before))
         return;
-    if (before->memory.adopt && !was_armed &&
-        (!before->memory.enforced || bw_site_overrides(before))) /* 3.8 */
+    if (!was_armed &&
+        ((before->memory.adopt && !before->memory.enforced) ||
+         bw_site_overrides(before))) /* 3.8: whatever was granted, that is what it serves by */
         return;
     assert_true(is_over);
     assert_true(bw_instant_wait_is_over(at_ms(to->now_ms), before->arm_sent_end));
