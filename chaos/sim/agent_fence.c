@@ -5,6 +5,7 @@
 #include <breakwater/base/assert.h>
 
 #include "agent.h"
+#include "check_override.h"
 #include "units.h"
 
 /* Of what is left between KILL and D: what is killed is gone before. */
@@ -83,6 +84,8 @@ static void kill_now(struct sim_agent *agent, uint32_t group, uint32_t slots)
 {
     const struct bw_fence_plan *plan = &agent->groups[group].fence.plan;
 
+    sim_check_override_fences(sim_world_of(agent->process), agent->process->host->number, group,
+                              "has KILL sent to all by its agent while it overrides");
     sim_reach_kill_start(&fence_of(agent, group)->kill, agent->process, group, slots,
                          bw_instant_left_ns(plan->kill_at, plan->end) * LINGER_PERCENT / 100);
 }

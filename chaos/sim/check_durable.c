@@ -43,6 +43,18 @@ static const struct bw_site_memory *kept_of(const struct bw_agent_state *state, 
     return &nothing;
 }
 
+/* 3.8: others wait for its end as long as it may begin again after a crash. */
+static void look_at_override(const struct sim_process *agent, const struct bw_sync_group *said,
+                             const struct bw_site_memory *kept)
+{
+    if (kept->override == BW_OVERRIDE_OVERRIDING && said->report.override == BW_OVERRIDE_NONE &&
+        said->renew_epoch == 0 && said->report.armed_epoch == 0)
+        sim_fail(sim_world_of(agent), "durable",
+                 "%s says \"%s\" of its override of %s, and its disk has \"%s\"", agent->name,
+                 bw_override_word(said->report.override), said->name,
+                 bw_override_word(kept->override));
+}
+
 void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync)
 {
     struct bw_agent_state state;
@@ -60,6 +72,7 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
                      "%s renews epoch %" PRIu64 " of %s, and its disk has epoch %" PRIu64 "%s",
                      agent->name, said->renew_epoch, said->name, kept->epoch,
                      kept->given_back ? ", given back" : "");
+        look_at_override(agent, said, kept);
         if (said->renew_epoch != 0 && !bw_id_equal(kept->boot_id, agent->host->boot_id))
             sim_fail(sim_world_of(agent), "durable",
                      "%s renews epoch %" PRIu64 " of %s, which is of an earlier boot", agent->name,

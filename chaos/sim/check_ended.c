@@ -80,6 +80,19 @@ static bool is_of_later_generation(struct sim_world *world, uint32_t site, uint3
     return mirror.armed_epoch > epoch && sim_service_epoch(sim_site(world, site), group) > epoch;
 }
 
+/* It was ended there before somebody overrode: what serves is his (3.8). */
+static bool is_before_override(const struct sim_world *world, uint32_t site, uint32_t group,
+                               uint64_t epoch)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
+                         &mirror);
+    return sim_check_overrides(world, site, group) &&
+           (memory.ended_epoch >= epoch || mirror.armed_epoch < epoch);
+}
+
 static void look(struct sim_world *world, uint32_t group, const struct bw_cluster *cluster,
                  const struct bw_group *found)
 {
@@ -94,6 +107,8 @@ static void look(struct sim_world *world, uint32_t group, const struct bw_cluste
         if (is_a_copys_word(world, site, group, &found->last_end) ||
             is_of_its_copy(world, site, group, &found->last_end))
             sim_service_note_twice(host, group);
+        if (is_before_override(world, site, group, found->last_end.epoch))
+            continue;
         if (is_beyond(world, site, group, &found->last_end) ||
             is_somebodys(host, group, found->last_end.epoch)) {
             world->checks->tally.overlaps_outside++;

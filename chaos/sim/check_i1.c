@@ -17,6 +17,13 @@ static uint32_t serving_sites(struct sim_world *world, uint32_t group)
     return sites;
 }
 
+static void count_override(struct sim_world *world, uint32_t group, uint32_t sites)
+{
+    for (uint32_t site = 0; site < sim_machine_count(world); site++)
+        if ((sites >> site & 1) != 0 && sim_check_override_excuses(world, site, group))
+            sim_count(world, "override:overlap");
+}
+
 /* Of two that serve one may be outside of what is promised: then it proves nothing. Nor do two that
  * people have started: where nothing was granted yet, breakwater leaves both alone (3.8, 3.9). */
 static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
@@ -25,9 +32,12 @@ static bool is_excused(struct sim_world *world, uint32_t group, uint32_t sites)
 
     for (uint32_t site = 0; site < sim_machine_count(world); site++)
         if ((sites >> site & 1) != 0) {
-            others += !sim_checks_is_lapse_excused(world, site, group);
+            others += !sim_checks_is_lapse_excused(world, site, group) &&
+                      !sim_check_override_excuses(world, site, group);
             starts += !sim_service_is_by_hand(sim_site(world, site), group);
         }
+    if (others <= 1)
+        count_override(world, group, sites);
     return others <= 1 || starts == 0;
 }
 

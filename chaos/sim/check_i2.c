@@ -22,7 +22,8 @@ void sim_check_start_begun(struct sim_world *world, uint32_t group, uint32_t sit
 {
     struct sim_checks *checks = world->checks;
     const uint64_t highest = checks->started_epoch[group];
-    const bool is_excused = sim_checks_is_excused(world, site, group);
+    const bool is_excused = sim_checks_is_excused(world, site, group) ||
+                            sim_check_overrides(world, site, group);
 
     checks->tally.starts++;
     sim_check_restarts(world, group, site, epoch);

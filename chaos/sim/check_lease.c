@@ -92,6 +92,8 @@ static void extend(struct sim_lease *lease, uint64_t epoch, const struct sim_sen
     if (epoch > lease->epoch || lease->boots != sent->boots || lease->site != sent->site)
         *lease = (struct sim_lease){
             .epoch = epoch, .site = sent->site, .boots = sent->boots, .terms = *terms};
+    if (bw_instant_is_later(end, lease->end))
+        lease->sent_ns = sent->true_ns;
     lease->end = bw_instant_max(lease->end, end);
 }
 
@@ -243,6 +245,7 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
     const struct sim_generation *generation = sim_generation_numbered(world, answer->generation);
     const bool is_dropped = generation == NULL || sim_check_must_drop(agent, answer);
 
+    sim_check_override_answered(agent, answer);
     for (uint32_t i = 0; sent != NULL && i < answer->group_count; i++) {
         const struct bw_sync_answer_group *told = &answer->groups[i];
         const int group = sim_group_find(world, told->name);
@@ -254,6 +257,17 @@ void sim_check_answered(struct sim_process *agent, const struct bw_sync_answer *
     }
 }
 
+/* 3.8: by a person's word, which guard and agent have both written down. */
+static bool is_override(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
+                         &mirror);
+    return mirror.overriding && sim_check_overrides(world, site, group);
+}
+
 /* 3.4: only with a lease, and only before D - F. */
 void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t site, uint64_t epoch)
 {
@@ -263,6 +277,8 @@ void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t sit
     struct bw_guard_mirror mirror;
     struct bw_instant armed;
 
+    if (is_override(world, site, group))
+        return;
     if (window.epoch > epoch && sim_checks_is_excused(world, site, group))
         return; /* it has forgotten the generation of that, and obeys one before it (3.8) */
     if (window.epoch != epoch) {
@@ -292,6 +308,20 @@ bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_
            sim_site((struct sim_world *)(uintptr_t)world, site)->is_up;
 }
 
+uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_lease *lease = &world->checks->heard[site][group];
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+
+    sim_check_read_guard(sim_site((struct sim_world *)(uintptr_t)world, site), group, &memory,
+                         &mirror);
+    return lease->epoch == 0 || !sim_site((struct sim_world *)(uintptr_t)world, site)->is_up ||
+                   is_over(world, lease, 0) || memory.ended_epoch >= lease->epoch
+               ? 0
+               : lease->sent_ns;
+}
+
 /* ---- the service --------------------------------------------------------------------------------
  */
 
@@ -309,7 +339,9 @@ static void look_at_service(struct sim_world *world, uint32_t site, uint32_t gro
     if (lease->epoch == 0 || !is_over(world, lease, lease->terms.margin_ms * BW_NS_PER_MS))
         return;
     if (!sim_service_is_serving(host, group) || sim_service_is_by_hand(host, group) ||
-        sim_service_is_outside(host, group) || /* nothing ends it in time: nobody else may be granted */
+        sim_service_is_outside(host,
+                               group) || /* nothing ends it in time: nobody else may be granted */
+        sim_check_overrides(world, site, group) || /* 3.8 */
         sim_checks_is_lapse_excused(world, site, group))
         return;
     sim_check_read_guard(host, group, &memory, &mirror);
@@ -329,6 +361,7 @@ void sim_check_lease(struct sim_world *world)
     if (world->now_ns < checks->lease_look_ns)
         return;
     checks->lease_look_ns = world->now_ns + LOOK_NS;
+    sim_check_override(world);
     for (uint32_t site = 0; site < sim_machine_count(world); site++)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             look_at_service(world, site, group);

@@ -28,6 +28,9 @@ void sim_check_lease_start(struct sim_world *world, uint32_t group, uint32_t sit
 /* By what this site has heard confirmed of that epoch. */
 bool sim_check_lease_lives(const struct sim_world *world, uint32_t site, uint32_t group,
                            uint64_t epoch);
+/* When the renewal left, in true time, to which the lease is owed that lives at this site; 0: none
+ * does. */
+uint64_t sim_check_lease_sent_ns(const struct sim_world *world, uint32_t site, uint32_t group);
 /* After each event. */
 void sim_check_lease(struct sim_world *world);
 

@@ -120,6 +120,7 @@ static void must_serve(struct sim_world *world, uint64_t calm_ns)
         checks->settled_serving[i] = checks->serving[i];
         checks->settled_epoch[i] = group == NULL ? 0 : group->epoch;
     }
+    sim_check_override_settled(world);
     checks->is_settled = true;
     checks->tally.settled = 1;
 }

@@ -37,6 +37,8 @@ static void hear(struct sim_process *witness, const struct bw_sync *sync,
         .life = witness->life,
         .received = sim_now(witness),
         .service = said->report.service,
+        .overrides = said->report.override == BW_OVERRIDE_OVERRIDING ||
+                     said->report.override == BW_OVERRIDE_ENDING,
         .generation = sync->generation,
         .failed_epoch = said->report.fence_failed ? said->report.fence_epoch : 0};
 }
@@ -90,7 +92,7 @@ static void look_at_unseen_end(struct sim_process *witness, uint32_t group,
                          "%s lets epoch %" PRIu64
                          " of %s expire, and has heard that its fence failed",
                          witness->name, state->epoch, world->group_names[group]);
-            if (heard->service == BW_SERVICE_STARTED && !state->adopting &&
+            if (heard->service == BW_SERVICE_STARTED && !state->adopting && !heard->overrides &&
                 is_fresh(witness, heard, &state->terms))
                 sim_fail(world, "reports",
                          "%s ends epoch %" PRIu64 " of %s (%s), and has heard %" PRIu64
@@ -149,7 +151,7 @@ static uint64_t looked_ns(struct sim_world *world, uint32_t site, uint32_t group
 
 /* A person who names the site answers for what nobody has seen. */
 static void look_at_first_grant(struct sim_process *witness, uint32_t group,
-                                const struct bw_group *state)
+                                const struct bw_group *state, const struct bw_command *command)
 {
     struct sim_world *world = sim_world_of(witness);
     const struct sim_checks *checks = world->checks;
@@ -157,6 +159,8 @@ static void look_at_first_grant(struct sim_process *witness, uint32_t group,
     for (uint32_t site = 0; site < world->setting.site_count; site++)
         if (bw_spec_find_site(&state->spec, sim_site(world, site)->name) >= 0 &&
             checks->spec_version[group] == state->spec_version &&
+            !(strcmp(sim_site(world, site)->name, command->site) == 0 &&
+              sim_check_overrides(world, site, group)) && /* a person has (3.8) */
             looked_ns(world, site, group) < checks->spec_changed_ns[group])
             sim_fail(world, "reports",
                      "%s grants %s for the first time, and nobody at %s has looked at it since",
@@ -218,6 +222,7 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
     if (command->kind == BW_COMMAND_FORCED)
         look_at_unseen_end(witness, group, state, command->kind);
     if (command->kind == BW_COMMAND_GRANT) {
+        sim_check_override_decides(witness, group, command->site, command->epoch, "grants");
         look_at_let_go(witness, group, state);
         sim_check_condition_grant(witness, group, state, command);
     }
@@ -227,7 +232,7 @@ void sim_check_proposes(struct sim_process *witness, const struct bw_command *co
         sim_check_first_grant(witness, group, cluster, state);
     if (state->initial_primary[0] != '\0')
         return;
-    look_at_first_grant(witness, group, state);
+    look_at_first_grant(witness, group, state, command);
     if (state->recovered_index != 0)
         look_at_generations(witness, group, cluster, state);
 }

@@ -92,6 +92,8 @@ void sim_check_restarts(struct sim_world *world, uint32_t group, uint32_t site, 
     const uint64_t forgotten_ns = FORGOTTEN_LOOKS * (uint64_t)world->setting.check_interval_ms *
                                   SIM_MS;
 
+    if (sim_check_overrides(world, site, group))
+        return; /* as often as it takes: no other site may serve (3.8) */
     if (starts->epoch != epoch || starts->life != life ||
         world->now_ns - starts->newest_ns > forgotten_ns ||
         world->checks->spec_version[group] - starts->spec_version > FORGOTTEN_CHANGES)

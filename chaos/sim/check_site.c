@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "check_durable.h"
+#include "check_override.h"
 #include "checks_own.h"
 #include "machine.h"
 
@@ -68,11 +69,14 @@ static void look_at_success(struct sim_process *guard, uint32_t group, uint64_t 
 
 /* ---- what is armed, and when (3.4) ---------------------------------------------------------- */
 
-static void look_at_armed(struct sim_process *guard, uint32_t group, uint64_t epoch)
+static void look_at_armed(struct sim_process *guard, uint32_t group, uint64_t epoch,
+                          struct bw_instant armed_end)
 {
     struct sim_world *world = sim_world_of(guard);
     const struct sim_machine *machine = sim_machine(guard->host);
 
+    if (!bw_instant_right_is_over(sim_now(guard), armed_end))
+        sim_check_override_armed(world, guard->host->number, group, epoch);
     world->checks->armed_epoch[guard->host->number][group] = epoch;
     for (uint32_t i = 0; i < SIM_RUNS_MAX; i++) {
         const struct sim_run *run = &machine->runs[i];
@@ -160,7 +164,7 @@ void sim_check_site_says(struct sim_process *guard, uint32_t group,
     if (message->kind == BW_GUARD_MESSAGE_GROUP_STATE && message->state.stop_seen)
         look_at_seen(guard, group);
     if (message->kind == BW_GUARD_MESSAGE_ARMED)
-        look_at_armed(guard, group, message->epoch);
+        look_at_armed(guard, group, message->epoch, message->armed.end);
 }
 
 /* ---- scripts ------------------------------------------------------------------------------------

@@ -122,8 +122,7 @@ void sim_checks_disturb(struct sim_world *world, uint32_t site, uint64_t until_n
     }
 }
 
-/* What nobody has ordered is found out, once nothing disturbs the site any more. */
-static uint64_t found_out_ns(const struct sim_world *world, uint32_t site)
+uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site)
 {
     const uint64_t disturbed_ns = world->checks->disturbed_until_ns[site];
 
@@ -135,20 +134,20 @@ void sim_checks_by_hand(struct sim_world *world, uint32_t site, uint32_t group)
     struct sim_checks *checks = world->checks;
 
     checks->by_hand_since[group] = true;
-    checks->by_hand_ns[site][group] = found_out_ns(world, site);
+    checks->by_hand_ns[site][group] = sim_checks_found_out_ns(world, site);
     sim_checks_excuse_group(world, site, group, checks->by_hand_ns[site][group]);
 }
 
 void sim_checks_obeys_older(struct sim_world *world, uint32_t site, uint32_t group)
 {
     sim_count(world, "left_behind:obeyed");
-    sim_checks_excuse_group(world, site, group, found_out_ns(world, site));
+    sim_checks_excuse_group(world, site, group, sim_checks_found_out_ns(world, site));
 }
 
 void sim_checks_excuse_overruled(struct sim_world *world, uint32_t site, uint32_t group)
 {
     sim_count(world, "recovery:vouched_wrongly");
-    sim_checks_excuse_group(world, site, group, found_out_ns(world, site));
+    sim_checks_excuse_group(world, site, group, sim_checks_found_out_ns(world, site));
 }
 
 bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_t group)

@@ -4,6 +4,7 @@
 
 #include <breakwater/core/report.h>
 
+#include "check_override.h"
 #include "check_scripts.h"
 #include "checks.h"
 #include "site.h"
@@ -49,6 +50,7 @@ struct sim_lease {
     uint32_t site, boots;
     struct bw_terms terms;
     struct bw_instant end;
+    uint64_t sent_ns; /* true time at which the renewal left that has moved it to there */
 };
 
 /* What a witness has heard last of an agent, about one group. */
@@ -59,6 +61,7 @@ struct sim_contact {
     enum bw_service service;
     uint64_t failed_epoch; /* whose fence failed; 0: none */
     uint64_t generation;   /* that it named */
+    bool overrides;        /* its site does, it said */
 };
 
 /* That a fence has begun, as an agent has read it. */
@@ -90,6 +93,21 @@ struct sim_said {
 struct sim_starts {
     uint64_t epoch, newest_ns, spec_version;
     uint32_t life, count;
+};
+
+/* One override, from its command on (3.8). All are true times; 0: not yet. */
+struct sim_overridden {
+    enum sim_override kept; /* as it was seen last */
+    uint64_t ordered_ns, on_ns, to_end_ns;
+    uint64_t decided_ns;   /* another site was granted, or confirmed, since the command */
+    uint32_t second_life;  /* of another agent at its site, at the beginning */
+    uint64_t kept_epoch;   /* that the agent's file has beside it */
+    uint64_t let_go_index; /* the newest that anybody knew at the command */
+    bool is_leased;        /* an epoch was armed since: by that it serves, or not at all */
+    bool is_orphaned;      /* its agent's state is lost: who is there knows of no word */
+    uint64_t orphan_until_ns;
+    uint64_t
+        told_until_ns; /* it has heard nobody for a while, and now it does: then it must know */
 };
 
 /* What one beginning of the cluster has come to (3.9): indices of its log lie above all of the one before,
@@ -151,6 +169,11 @@ struct sim_checks {
                                               came up later and unheard, and has not ended since */
     uint64_t recovered_ns; /* the newest time */
     uint64_t obeys_older_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* when a renewal was confirmed by those before */
+    /* overrides */
+    struct sim_overridden overridden[SIM_SITES_MAX][SIM_GROUPS_MAX];
+    uint64_t scripts_changed_ns[SIM_SITES_MAX]; /* they began to fail, or failed no more */
+    bool are_scripts_bad[SIM_SITES_MAX];
+    uint64_t heard_ns[SIM_SITES_MAX]; /* an answer of a leader, by its agent */
     /* reports */
     struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
     uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
@@ -230,5 +253,7 @@ static inline bool sim_checks_is_excused(const struct sim_world *world, uint32_t
  * 3.4). What a person has started out there ends when a script succeeds (3.8). Nor is a unit ended in time
  * that came up as guard and agent were gone (3.8). */
 bool sim_checks_is_lapse_excused(struct sim_world *world, uint32_t site, uint32_t group);
+/* What nobody has ordered at this site is ended by then, once nothing disturbs it any more. */
+uint64_t sim_checks_found_out_ns(const struct sim_world *world, uint32_t site);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "checks.h"
 #include "machine.h"
+#include "override.h"
 
 static void copy_files(struct sim_host *to, const struct sim_host *from)
 {
@@ -43,12 +44,22 @@ static void copy_services(struct sim_machine *to, const struct sim_machine *from
     }
 }
 
+/* A copy of what overrides is told by no lease that it is one: beyond what is promised, and no use
+ * to show (3.8). */
+static bool is_overriding(const struct sim_host *host)
+{
+    for (uint32_t group = 0; group < host->world->setting.group_count; group++)
+        if (sim_override_kept(host, group) != SIM_OVERRIDE_NONE)
+            return true;
+    return false;
+}
+
 bool sim_clone_begin(struct sim_world *world, uint32_t site)
 {
     struct sim_host *from = sim_site(world, site);
     struct sim_host *to = sim_clone(world);
 
-    if (to->is_up || !from->is_up)
+    if (to->is_up || !from->is_up || is_overriding(from))
         return false;
     sim_tell(world, from->name, "is cloned");
     BW_ASSERT(bw_copy_text(to->name, sizeof to->name, from->name));

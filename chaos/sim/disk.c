@@ -5,7 +5,8 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/base/bytes.h>
 
-#include "world.h"
+#include "check_override.h"
+#include "site.h"
 
 static struct sim_file *find(struct sim_host *host, const char *name)
 {
@@ -13,6 +14,12 @@ static struct sim_file *find(struct sim_host *host, const char *name)
         if (strcmp(host->files[i].name, name) == 0)
             return &host->files[i];
     return NULL;
+}
+
+static void changed(const struct sim_host *host, const char *name)
+{
+    if (host->kind == SIM_HOST_SITE && strcmp(name, SIM_AGENT_FILE) == 0)
+        sim_check_override_kept(host);
 }
 
 const struct sim_file *sim_file_load(const struct sim_host *host, const char *name)
@@ -28,6 +35,7 @@ void sim_file_remove(struct sim_host *host, const char *name)
         return;
     free(file->bytes);
     *file = (struct sim_file){.size = 0};
+    changed(host, name);
 }
 
 static void replace(struct sim_host *host, const char *name, bool is_volatile, const void *bytes,
@@ -47,6 +55,7 @@ static void replace(struct sim_host *host, const char *name, bool is_volatile, c
     file->is_volatile = is_volatile;
     file->bytes = copy;
     file->size = size;
+    changed(host, name);
 }
 
 bool sim_file_copy(struct sim_host *host, const char *from, const char *to)

@@ -7,7 +7,7 @@
 
 #include <breakwater/base/assert.h>
 
-#include "checks.h"
+#include "check_override.h"
 #include "units.h"
 
 #define OVERDUE_NS     (500 * SIM_MS) /* a fork that has not begun by then has failed */
@@ -42,6 +42,8 @@ static void kill_group(struct sim_enforcer *enforcer, const struct bw_enforcer_o
     if (world->tells)
         sim_tell(world, enforcer->process->name, "%s: KILL to all in reach, epoch %llu",
                  order->group, (unsigned long long)order->epoch);
+    sim_check_override_fences(world, enforcer->process->host->number, (uint32_t)group,
+                              "has KILL sent to all by its enforcer while it overrides");
     sim_reach_signal(sim_machine(enforcer->process->host), (uint32_t)group,
                      SIM_SLOTS_SERVED |
                          (enforcer->knows_units[group] ? SIM_SLOT_UNITS_ENFORCER : 0),

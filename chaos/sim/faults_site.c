@@ -1,6 +1,7 @@
 /* faults_site.c - scripts and services that misbehave, state that is lost, agents that run twice. */
 #include "checks.h"
 #include "machine.h"
+#include "override.h"
 #include "plan.h"
 
 #define COPY_FILE "copy-of-agent.state"
@@ -288,19 +289,29 @@ static void machine_returns(struct sim_world *world, struct sim_incident *incide
 {
     sim_host_boot(site_of(world, incident));
 }
+/* What a person has said nothing else tells, neither that he has nor that it is over (3.8). */
+static bool overrides(struct sim_world *world, const struct sim_incident *incident)
+{
+    for (uint32_t group = 0; group < world->setting.group_count; group++)
+        if (sim_override_kept(site_of(world, incident), group) != SIM_OVERRIDE_NONE)
+            return true;
+    return false;
+}
 /* State rolled back to an older copy: outside (3.8), and not excused: what its guard keeps is not, and the
  * guard refuses what is over. */
 static bool copy_state(struct sim_world *world, struct sim_incident *incident)
 {
     (void)draw_site(world, incident);
-    return sim_file_copy(site_of(world, incident), SIM_AGENT_FILE, COPY_FILE);
+    return !overrides(world, incident) &&
+           sim_file_copy(site_of(world, incident), SIM_AGENT_FILE, COPY_FILE);
 }
 static void roll_back_state(struct sim_world *world, struct sim_incident *incident)
 {
     struct sim_process *agent = world->agents[incident->a][0];
 
     if (sim_file_load(site_of(world, incident), COPY_FILE) == NULL ||
-        world->guards[incident->a]->is_kept_down) /* nobody would be left (3.8) */
+        world->guards[incident->a]->is_kept_down || /* nobody would be left (3.8) */
+        overrides(world, incident))
         return;
     sim_process_kill(agent);
     (void)sim_file_copy(site_of(world, incident), COPY_FILE, SIM_AGENT_FILE);

@@ -8,6 +8,7 @@
 #include <breakwater/wire/guard_message.h>
 
 #include "check.h"
+#include "check_override.h"
 #include "check_site.h"
 #include "enforcer.h"
 #include "units.h"
@@ -239,6 +240,8 @@ static const char *crash_point_of(const struct bw_guard_action *action)
 
 static void kill_reach(struct sim_guard *guard, struct sim_guard_group *guarded)
 {
+    sim_check_override_fences(sim_world_of(guard->process), guard->process->host->number,
+                              guarded->group, "has KILL sent to all while it overrides");
     /* KILL leaves one grace before D: what it ends is gone before D (3.2.4). */
     sim_reach_kill_start(&guarded->kill, guard->process, guarded->group,
                          SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
@@ -277,6 +280,8 @@ static void execute(struct sim_guard *guard, struct sim_guard_group *guarded,
                          SIM_LINGER_NS_MAX);
         break;
     case BW_GUARD_ACTION_TERM_REACH:
+        sim_check_override_fences(sim_world_of(guard->process), guard->process->host->number,
+                                  guarded->group, "has TERM sent to all while it overrides");
         sim_reach_signal(guard->machine, guarded->group, SIM_SLOTS_SERVED | SIM_SLOT_UNITS_GUARD,
                          false, SIM_LINGER_NS_MAX);
         break;

@@ -7,6 +7,7 @@
 
 #include <breakwater/base/assert.h>
 
+#include "check_override.h"
 #include "check_scripts.h"
 #include "checks.h"
 #include "guard.h"
@@ -295,11 +296,13 @@ void sim_site_lost_disk(struct sim_host *host)
 void sim_site_set_script_faults(struct sim_host *host, const struct sim_script_faults *faults)
 {
     sim_machine(host)->faults = *faults;
+    sim_check_override_scripts(host->world, host->number, true);
 }
 
 void sim_site_clear_script_faults(struct sim_host *host)
 {
     sim_machine(host)->faults = (struct sim_script_faults){.fail_percent = 0};
+    sim_check_override_scripts(host->world, host->number, false);
 }
 
 void sim_site_set_condition(struct sim_host *host, uint32_t group, enum sim_condition condition)

@@ -8,6 +8,7 @@
 #include <breakwater/base/bytes.h>
 
 #include "agent.h"
+#include "override.h"
 #include "plan.h"
 #include "site.h"
 #include "witness.h"
@@ -369,6 +370,7 @@ void sim_operator_calm_down(struct sim_world *world)
         sim_operator_try_auto(world, group);
         sim_operator_spec_as_at_first(world, group);
         sim_operator_mend_again(world, group);
+        sim_operator_end_doubles(world, group);
     }
 }
 

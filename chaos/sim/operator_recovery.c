@@ -13,6 +13,7 @@
 #include "checks.h"
 #include "net.h"
 #include "operator.h"
+#include "override.h"
 #include "recovery.h"
 #include "site.h"
 #include "witness_members.h"
@@ -22,6 +23,7 @@
 #define VOTERS    3
 #define WERE_AT   16
 #define AT_ONCE_NS (5 * SIM_S) /* before every site has heard of the new generation */
+#define OVERRIDDEN_NS (90 * SIM_S) /* longer than who overrides has to wait, or shorter */
 
 enum { STAGE_BEFORE, STAGE_LOST, STAGE_BEGUN, STAGE_DONE };
 
@@ -40,6 +42,12 @@ static bool return_together(const struct sim_incident *incident)
 static bool is_site_lost_too(const struct sim_incident *incident)
 {
     return (incident->salt & 12) == 0;
+}
+
+/* Somebody at a site does not wait for it (3.8). */
+static bool is_overridden(const struct sim_incident *incident)
+{
+    return (incident->salt & 16) != 0;
 }
 
 static bool is_restore(const struct sim_world *world)
@@ -121,7 +129,10 @@ static void lose(struct sim_world *world, struct sim_incident *incident)
     }
     sim_plan_tell(world, incident, host_of(world, incident->a), "all others are lost");
     incident->stage = STAGE_LOST;
-    incident->c = world->now_ns + within_ns(incident, 15 * SIM_S);
+    incident->c = world->now_ns +
+                  within_ns(incident, is_overridden(incident) && !are_cut_off(incident)
+                                          ? OVERRIDDEN_NS
+                                          : 15 * SIM_S);
 }
 
 static void come_back(struct sim_world *world, struct sim_incident *incident, uint32_t machine)
@@ -240,6 +251,9 @@ static bool begin_anew(struct sim_world *world, struct sim_incident *incident)
 
 static uint64_t go_on(struct sim_world *world, struct sim_incident *incident)
 {
+    if (incident->stage == STAGE_LOST && is_overridden(incident) && !are_cut_off(incident))
+        sim_operator_look_and_override(world, (uint32_t)(incident->salt >> 16) %
+                                                  world->setting.site_count);
     if (world->now_ns < incident->c)
         return LOOK_NS;
     switch (incident->stage) {

@@ -16,10 +16,10 @@
 #include "witness.h"
 
 static const struct sim_incident_kind *const tables[] = {
-    sim_net_faults,        sim_process_faults,  sim_machine_faults,  sim_site_faults,
-    sim_faults_of_scripts, sim_faults_together, sim_forced_faults,   sim_faults_of_moments,
-    sim_operator_acts,     sim_operator_midway, sim_operator_release,
-    sim_operator_members,  sim_operator_recovery, sim_operator_upgrade};
+    sim_net_faults,        sim_process_faults,    sim_machine_faults,   sim_site_faults,
+    sim_faults_of_scripts, sim_faults_together,   sim_forced_faults,    sim_faults_of_moments,
+    sim_operator_acts,     sim_operator_midway,   sim_operator_release, sim_operator_members,
+    sim_operator_recovery, sim_operator_override, sim_operator_upgrade};
 #define TABLES (sizeof tables / sizeof tables[0])
 
 /* Pauses between incidents: a run has its own pace, between a storm and a quiet day. */

@@ -58,6 +58,7 @@ extern const struct sim_incident_kind sim_operator_release[];
 extern const struct sim_incident_kind sim_operator_members[];
 extern const struct sim_incident_kind sim_operator_upgrade[];
 extern const struct sim_incident_kind sim_operator_recovery[];
+extern const struct sim_incident_kind sim_operator_override[];
 
 struct sim_saved; /* recovery.h */
 
@@ -67,6 +68,8 @@ struct sim_plan {
     uint64_t calm_ns[2]; /* liveness: from when to when nothing goes wrong */
     bool is_witness_taken[SIM_WITNESSES_MAX]; /* its machine is part of a change of members */
     bool is_recovering; /* a majority is lost, and its machines are not back */
+    bool is_overriding; /* somebody overrides while a quorum is away */
+    uint32_t override_seen[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* the moment that was seen last */
     struct sim_saved *saved; /* a state of before, which is to be restored; NULL: none */
     uint64_t site_rests_until_ns[SIM_SITES_MAX]; /* one process of a site fails at a time (3.8) */
 };

@@ -6,6 +6,7 @@
 #include <breakwater/base/assert.h>
 #include <breakwater/core/site.h>
 
+#include "check_override.h"
 #include "check_reports.h"
 #include "check_scripts.h"
 #include "check_site.h"
@@ -485,6 +486,9 @@ static void begins(struct sim_process *scripts, void *payload)
         sim_tell(world, scripts->host->name, "%s: %s of epoch %llu runs",
                  world->group_names[run->order.group], bw_action_word(run->order.action),
                  (unsigned long long)run->order.epoch);
+    if (run->order.action == BW_ACTION_STOP || run->order.action == BW_ACTION_FENCE)
+        sim_check_override_fences(world, scripts->host->number, run->order.group,
+                                  "runs a script that stops while it overrides");
     if (run->order.action == BW_ACTION_STATUS)
         sim_check_look_begins(world, scripts->host->number, run->order.group);
     if (run->order.action == BW_ACTION_START)

@@ -12,6 +12,7 @@
 
 #include "check.h"
 #include "check_level.h"
+#include "check_override.h"
 #include "check_reports.h"
 #include "witness_program.h"
 
@@ -178,10 +179,14 @@ static void look_at_confirmed(struct sim_witness *witness, const struct bw_witne
     const struct bw_sync_group *said = action->said;
     const int group = sim_group_find(sim_witness_world(witness), said->name);
 
-    if (group >= 0)
-        sim_check_confirms(witness->process, action->call->sync, (uint32_t)group, said->renew_epoch,
-                           &witness->groups[action->group].terms,
-                           witness->machine.core.leadership.term, action->call->received);
+    if (group < 0)
+        return;
+    sim_check_confirms(witness->process, action->call->sync, (uint32_t)group, said->renew_epoch,
+                       &witness->groups[action->group].terms, witness->machine.core.leadership.term,
+                       action->call->received);
+    sim_check_override_decides(
+        witness->process, (uint32_t)group, action->call->sync->site, said->renew_epoch,
+        said->report.armed_epoch == said->renew_epoch ? NULL : "confirms the first renewal of");
 }
 
 /* ---- the driver ---- */
