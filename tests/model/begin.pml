@@ -6,9 +6,10 @@
  * Released and let-go come never, late, or many times. A person starts and stops a service by hand,
  * but only where breakwater does nothing, no other service runs and the let-go was heard.
  *
- * FAULTS bounds faults and changes by people together. OVERRIDE and RECOVER are the contract's words
- * ahead of the code, which has neither (3.8, 3.9). M_* leaves out one rule (each must fail, or is on
- * the page as one that I1 can do without), X_* steps outside what is assumed (3.8). */
+ * FAULTS bounds faults and changes by people together. OVERRIDE: a person takes over without a quorum
+ * (3.8); RECOVER: the log goes back in one step (3.9; recover.pml has the rest). M_* leaves out one
+ * rule (each must fail, or is on the page as one that I1 can do without), X_* steps outside what is
+ * assumed (3.8). */
 
 #ifndef SITES
 #define SITES 2
@@ -32,6 +33,8 @@
 #define STOPPED 1
 #define STARTED 2
 #define OVERRIDES 3
+#define ON 1                    /* overriding; also with the record of a run that a reboot ended */
+#define ENDING 2                /* a person has said --end, and its fence has not seen the end yet */
 #define BIT(e) (1 << (e))
 #define NAME(s) (65 + (s))
 
@@ -67,7 +70,8 @@ byte stop_order, run_order;     /* indexes of the newest STOP, and of the RUN af
 byte stop_epoch;                /* what they are about */
 #endif
 /* ---- sites ---- */
-bit  serves[SITES], enforced[SITES], armed[SITES], overriding[SITES], cut[SITES];
+bit  serves[SITES], enforced[SITES], armed[SITES], cut[SITES];
+byte overriding[SITES];         /* 0, or what its record says */
 byte accepted[SITES];
 bit  given_back[SITES];
 byte obeyed[SITES];             /* the highest index acted on */
@@ -348,7 +352,7 @@ inline hear_of_epoch(s) {
 #endif
 inline accept(s, e) {           /* and its first renewal is confirmed */
     e == epoch && granted_to[e] == s && HOLDS(s) && !no_quorum && !cut[s] && confirmed[s] != e &&
-    !(accepted[s] == e && (armed[s] || given_back[s])) && e >= accepted[s] && MAY_CONFIRM_FIRST(s) ->
+    !(accepted[s] == e && (armed[s] || given_back[s])) && e >= accepted[s] && overriding[s] != ENDING && MAY_CONFIRM_FIRST(s) ->
     accepted[s] = e; given_back[s] = 0; confirmed[s] = e;
     obeyed[s] = (granted_index[e] > obeyed[s] -> granted_index[e] : obeyed[s]);
     printf("%c accepts epoch %d and is confirmed\n", NAME(s), e)
@@ -396,10 +400,11 @@ inline silence(s) { enforced[s] && (no_quorum || cut[s]) -> enforced[s] = 0; pri
 #else
 #define LET_GO_IS_NEWS(s) (let_go_order[s] > obeyed[s])
 #endif
+#define IS_STANDING_BY(s) (!armed[s] && (!accepted[s] || given_back[s]))
 inline let_go(s) {              /* disarm, and do not touch */
-    let_go_order[s] && !cut[s] && LET_GO_IS_NEWS(s) && (enforced[s] || armed[s] || let_go_order[s] > obeyed[s]) ->
+    let_go_order[s] && !cut[s] && !(overriding[s] && IS_STANDING_BY(s)) && LET_GO_IS_NEWS(s) && (enforced[s] || armed[s] || let_go_order[s] > obeyed[s]) ->
     if
-    :: armed[s] || (accepted[s] && granted_index[accepted[s]] < let_go_order[s]) ->
+    :: armed[s] || overriding[s] || (accepted[s] && granted_index[accepted[s]] < let_go_order[s]) ->
         given_back[s] = 1; armed[s] = 0; confirmed[s] = 0;
         RUN_BY_HAND(s, serves[s])
     :: else
@@ -407,7 +412,7 @@ inline let_go(s) {              /* disarm, and do not touch */
 #ifdef MOVES
     stopping[s] = 0;
 #endif
-    enforced[s] = 0; obeyed[s] = (let_go_order[s] > obeyed[s] -> let_go_order[s] : obeyed[s]);
+    overriding[s] = 0; enforced[s] = 0; obeyed[s] = (let_go_order[s] > obeyed[s] -> let_go_order[s] : obeyed[s]);
     printf("%c lets go\n", NAME(s))
 }
 inline standby_check(s) {       /* serves without a lease at an enforced site (3.8) */
@@ -433,13 +438,14 @@ inline quorum_comes() {
 inline reboot(s) {
     MAY_CHANGE && (serves[s] || armed[s]) -> changes++; serves[s] = 0; RUN_BY_HAND(s, 0); confirmed[s] = 0;
     printf("%c reboots\n", NAME(s));
+    if :: overriding[s] == ENDING -> overriding[s] = ON :: else fi;     /* the record stays, the order does not */
 #ifdef MOVES
     stopping[s] = 0;
 #endif
     if :: armed[s] -> give_back(s) :: else fi
 }
 
-/* ---- ahead of the code: a person takes over without a quorum ---- */
+/* ---- a person takes over without a quorum (3.8) ---- */
 
 #ifdef OVERRIDE
 #define LEASE_IS_OVER(s) (!armed[s] && !confirmed[s])
@@ -455,9 +461,28 @@ inline reboot(s) {
 #endif
 inline override(s) {
     no_quorum && ALL(OVERRIDES_NOT) && enforced[s] && OTHERS(s, IS_DOWN) && HAS_ENDED_OWN(s) && HAS_WAITED(s) && MAY_CHANGE ->
-    changes++; overriding[s] = 1; printf("a person overrides at %c\n", NAME(s))
+    changes++; overriding[s] = ON; printf("a person overrides at %c\n", NAME(s))
+#ifndef M_OVERRIDE_KEEPS
+    ; if :: accepted[s] && !given_back[s] -> give_back(s) :: else fi
+#endif
 }
-inline override_starts(s) { overriding[s] && ALL(IS_DOWN) && !calm -> starts(s) }
+inline override_starts(s) { overriding[s] == ON && ALL(IS_DOWN) && !calm -> starts(s) }
+inline override_to_end(s) {     /* `--end`, whatever the witnesses do; of an epoch that was accepted it is refused */
+    overriding[s] == ON && IS_STANDING_BY(s) && MAY_CHANGE -> changes++; printf("a person ends the override at %c\n", NAME(s));
+#ifdef M_OVERRIDE_ENDS_FIRST    /* what it serves is left to the standby check */
+    overriding[s] = 0
+#else
+    overriding[s] = ENDING
+#endif
+}
+/* The witnesses have it elsewhere, or let it go: it is ended first, whatever they think of it by then. */
+inline override_yields(s) {
+    overriding[s] == ON && IS_STANDING_BY(s) && !cut[s] &&
+    (let_go_order[s] > obeyed[s] || (!no_quorum && IS_OPEN && holder != s)) ->
+    overriding[s] = ENDING; printf("%c hears what was decided, and ends its override\n", NAME(s))
+}
+/* A fence that fails is not this step: the record stays, and it is tried again. */
+inline override_ends(s) { overriding[s] == ENDING -> stops(s); overriding[s] = 0; printf("%c overrides no more\n", NAME(s)) }
 inline grant_overriding(s) {
     MAY_GRANT && HAS_REPORTED(s) && reported[s] == OVERRIDES && OTHERS(s, SAYS_NO_OVERRIDE) && OTHERS(s, IS_HEARD_OUT) &&
     (!first_grant || OTHERS(s, HAS_REPORTED)) && OTHERS(s, SAYS_NOT_STARTED) ->
@@ -543,6 +568,9 @@ end:
 #ifdef OVERRIDE
     EACH_SITE(override)
     EACH_SITE(override_starts)
+    EACH_SITE(override_to_end)
+    EACH_SITE(override_yields)
+    EACH_SITE(override_ends)
     EACH_SITE(grant_overriding)
 #endif
 #ifdef RECOVER
