@@ -28,22 +28,6 @@ bool bw_agent_socket_path(const struct bw_site_config *config, char out_path[BW_
 /* ---- what there is to say ---------------------------------------------------------------------
  */
 
-static const char *state_word(enum bw_site_override override)
-{
-    switch (override) {
-    case BW_SITE_OVERRIDE_NONE:
-        break;
-    case BW_SITE_OVERRIDE_WAITING:
-    case BW_SITE_OVERRIDE_BEGINNING:
-        return bw_override_word(BW_OVERRIDE_WAITING);
-    case BW_SITE_OVERRIDE_OVERRIDING:
-        return bw_override_word(BW_OVERRIDE_OVERRIDING);
-    case BW_SITE_OVERRIDE_ENDING:
-        return bw_override_word(BW_OVERRIDE_ENDING);
-    }
-    return bw_override_word(BW_OVERRIDE_NONE);
-}
-
 static json_t *describe(const struct bw_agent *agent, uint32_t group,
                         enum bw_override_refusal refusal)
 {
@@ -60,7 +44,7 @@ static json_t *describe(const struct bw_agent *agent, uint32_t group,
         "group", site->group,
         "refusal", bw_override_refusal_word(refusal),
         "may", bw_override_refusal_word(bw_agent_machine_judge_override(machine, group)),
-        "state", state_word(site->override),
+        "state", bw_override_word(bw_site_override_said(site)),
         "waits", bw_override_waits_word(waits),
         "left_ms", (json_int_t)(left_ns / BW_NS_PER_MS),
         "wait_ms", (json_int_t)bw_agent_machine_override_wait_ms(machine, group),
@@ -108,6 +92,16 @@ static enum bw_override_refusal override(struct bw_agent *agent, uint32_t group,
     return BW_OVERRIDE_REFUSAL_NONE;
 }
 
+/* Who asked waits no longer than that, and has acted elsewhere since. By the clock of this machine
+ * and boot. */
+static bool is_timely(const json_t *request)
+{
+    const json_int_t now_ms = (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS);
+    const json_int_t asked_ms = json_integer_value(json_object_get(request, "boot_ms"));
+
+    return asked_ms > 0 && asked_ms <= now_ms && now_ms - asked_ms <= BW_AT_SITE_WAIT_MS;
+}
+
 static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
 {
     const char *verb = json_string_value(json_object_get(request, "verb"));
@@ -117,6 +111,8 @@ static json_t *answer(struct bw_agent *agent, const json_t *request, long pid)
 
     if (verb == NULL || name == NULL)
         return json_pack("{s:s}", "error", "a request has a verb and a group");
+    if (!is_timely(request))
+        return json_pack("{s:s}", "error", "it was asked for too long ago: whoever asked has gone");
     if (group < 0)
         return json_pack("{s:s}", "error", "the site file of this agent has no such group");
     if (strcmp(verb, "override") == 0 || strcmp(verb, "end") == 0)
@@ -186,11 +182,12 @@ static void say_again(struct bw_agent *agent)
         uint64_t left_ns;
         const enum bw_override_waits waits = bw_site_override_waits(site, bw_clock_now(), &left_ns);
 
-        if (site->override != BW_SITE_OVERRIDE_NONE)
+        if (bw_site_override_said(site) != BW_OVERRIDE_NONE)
             bw_log_warn(&agent->log, "override.stands",
                         "group=%s state=%s waits=%s left_ms=%" PRIu64 " service=%s", site->group,
-                        state_word(site->override), bw_override_waits_word(waits),
-                        left_ns / BW_NS_PER_MS, bw_service_word(site->service));
+                        bw_override_word(bw_site_override_said(site)),
+                        bw_override_waits_word(waits), left_ns / BW_NS_PER_MS,
+                        bw_service_word(site->service));
     }
 }
 

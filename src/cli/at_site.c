@@ -5,10 +5,9 @@
 
 #include <uv.h>
 
+#include <breakwater/agent/agent.h>
 #include <breakwater/base/assert.h>
 #include <breakwater/sys/unix_socket.h>
-
-#define ANSWER_MS_MAX 5000
 
 struct question {
     uv_loop_t loop;
@@ -83,7 +82,7 @@ enum bw_err bw_at_site_ask(const char *path, const json_t *request, json_t **out
     BW_ASSERT(uv_loop_init(&question.loop) == 0); /* a command without descriptors can do nothing */
     BW_ASSERT(uv_timer_init(&question.loop, &question.timer) == 0);
     question.timer.data = &question;
-    BW_ASSERT(uv_timer_start(&question.timer, on_late, ANSWER_MS_MAX, 0) == 0);
+    BW_ASSERT(uv_timer_start(&question.timer, on_late, BW_AT_SITE_WAIT_MS, 0) == 0);
     err = bw_unix_connect(&question.loop, path, &events, &question, &question.connection, diag);
     if (err != BW_OK)
         finish(&question, err, diag->text);

@@ -12,6 +12,7 @@
 #include <breakwater/base/name.h>
 #include <breakwater/config/site_config.h>
 #include <breakwater/core/override.h>
+#include <breakwater/sys/clock.h>
 
 #include "api.h"
 #include "at_site.h"
@@ -85,15 +86,16 @@ static json_t *ask(const struct run *run, const char *verb)
     struct bw_diag diag = {0};
 
     who(by, sizeof by);
-    request = json_pack("{s:s, s:s, s:s, s:s*}", "verb", verb, "group", run->group, "by", by,
-                        "reason", run->values->reason);
+    request = json_pack("{s:s, s:s, s:s, s:I, s:s*}", "verb", verb, "group", run->group, "by", by,
+                        "boot_ms", (json_int_t)(bw_clock_now().boot_ns / BW_NS_PER_MS), "reason",
+                        run->values->reason);
     if (request == NULL)
         (void)bw_usage_error(&override_command, "--reason is not UTF-8");
     else if (bw_at_site_ask(run->path, request, &answer, &diag) != BW_OK)
         (void)fprintf(stderr,
-                      "error: override: the agent of %s does not answer at %s: %s; nothing was "
-                      "changed by this command\n"
-                      "  look:  systemctl status breakwater-agent\n",
+                      "error: override: the agent of %s does not answer at %s: %s; what was asked "
+                      "for may still be carried out\n"
+                      "  look:  systemctl status breakwater-agent; then this command with --plan\n",
                       run->config->site, run->path, diag.text);
     else if (bw_json_member(answer, "error")[0] != '\0') {
         (void)fprintf(stderr, "error: override: %s: %s; nothing was changed\n", run->group,

@@ -59,7 +59,11 @@ static bool is_renewed_by(const struct passing *passing, const struct bw_contact
 {
     const struct bw_group *group = passing->group;
     const struct bw_watch *watch = passing->watch;
+    const int holder = bw_spec_find_site(&group->spec, group->holder_site);
 
+    if (contact->report.armed_epoch != group->epoch &&
+        bw_policy_other_override(group, watch, holder, passing->now) >= 0)
+        return false; /* no first renewal beside an override (3.2.2) */
     return (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING) &&
            watch->ended_epoch != group->epoch && contact->renew_epoch == group->epoch &&
            bw_id_equal(contact->instance, group->holder_instance) &&

@@ -362,6 +362,9 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
     if (!wants_failover(eval))
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_APPROVAL, -1,
                             group->spec.mode != BW_MODE_MANUAL, bw_mode_word(group->spec.mode));
+    if (wants_failover(eval) && eval->watch->wish.to[0] != '\0')
+        (void)bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, -1,
+                            strcmp(site_name(eval, site), eval->watch->wish.to) == 0, NULL);
     judge_reports(eval);
     if (group->first_grant) { /* 3.9: every site has to be heard of */
         (void)judge_let_go(eval);

@@ -137,8 +137,8 @@ static void obey_let_go(const struct step *step)
         bw_site_begin_stop(step, BW_REASON_LEASE_LOST, "S41");
         return;
     }
-    if (bw_site_override_yields(step, "S86") || !bw_site_is_greeted(site) ||
-        site->order.let_go_index <= site->memory.let_go_index)
+    if (site->order.let_go_index <= site->memory.let_go_index || /* it was carried out long ago */
+        bw_site_override_yields(step, "S86") || !bw_site_is_greeted(site))
         return;
     message = &bw_site_emit(step, BW_SITE_ACTION_SEND, "S7")->message;
     message->kind = BW_GUARD_MESSAGE_LET_GO;

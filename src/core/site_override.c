@@ -68,7 +68,8 @@ static enum bw_override_waits waits_to_begin(const struct bw_site *site, uint64_
     return bw_site_is_saving(site) ? BW_OVERRIDE_WAITS_DISK : BW_OVERRIDE_WAITS_NOTHING;
 }
 
-static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct bw_instant now)
+static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct bw_instant now,
+                                             uint64_t left_ns)
 {
     const bool is_answered = bw_instant_elapsed_ns(now, site->leader_answered) <
                              bw_site_leader_fresh_ns(site);
@@ -84,25 +85,30 @@ static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct 
         return BW_OVERRIDE_WAITS_START;
     if (is_answered)
         return BW_OVERRIDE_WAITS_WITNESSES;
+    if (left_ns > 0)
+        return BW_OVERRIDE_WAITS_LEASE;
     return site->service == BW_SERVICE_STOPPED ? BW_OVERRIDE_WAITS_START : BW_OVERRIDE_WAITS_STATUS;
 }
 
 enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
                                               uint64_t *out_left_ns)
 {
+    const uint64_t left_ns = bw_instant_wait_left_ns(
+        now, bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS));
+
     *out_left_ns = 0;
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE:
-        break;
+        return site->override_on_disk ? BW_OVERRIDE_WAITS_DISK : BW_OVERRIDE_WAITS_NOTHING;
     case BW_SITE_OVERRIDE_WAITING:
-        *out_left_ns = bw_instant_wait_left_ns(
-            now,
-            bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS));
-        return waits_to_begin(site, *out_left_ns);
+        *out_left_ns = left_ns;
+        return waits_to_begin(site, left_ns);
     case BW_SITE_OVERRIDE_BEGINNING:
         return BW_OVERRIDE_WAITS_DISK;
     case BW_SITE_OVERRIDE_OVERRIDING:
-        return waits_to_serve(site, now);
+        if (waits_to_serve(site, now, left_ns) == BW_OVERRIDE_WAITS_LEASE)
+            *out_left_ns = left_ns;
+        return waits_to_serve(site, now, left_ns);
     case BW_SITE_OVERRIDE_ENDING:
         return BW_OVERRIDE_WAITS_END;
     }

@@ -89,6 +89,20 @@ static bool is_down(const struct bw_site *site)
            (!site->override_served || site->stopped_in_a_row >= site->limits.failure_threshold);
 }
 
+/* 3.8: what an agent finds down as it begins may have been down for long, and another site granted
+ * meanwhile. It has to be heard of first: one longest lease without a word of a leader. */
+static bool has_waited(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const struct bw_instant until = bw_instant_add(site->override_since,
+                                                   site->memory.override_wait_ms * BW_NS_PER_MS);
+
+    if (bw_instant_wait_is_over(step->now, until))
+        return true;
+    bw_site_wake(step, until);
+    return false;
+}
+
 static void advance_overriding(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -116,7 +130,8 @@ static void advance_overriding(const struct step *step)
     }
     if (site->override_stop_due)
         bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
-    else if (is_down(site) && !is_answered(step)) /* else the witnesses decide who starts */
+    else if (is_down(site) && has_waited(step) &&
+             !is_answered(step)) /* else the witnesses decide */
         start(step);
 }
 

@@ -120,14 +120,12 @@ static void say_released(const struct bw_site *site, struct bw_sync_group *out_g
     }
 }
 
-/* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that
- * there is none may grant another site. Until it is durable that it overrides nothing was ordered.
- */
-static enum bw_override override_of(const struct bw_site *site)
+enum bw_override bw_site_override_said(const struct bw_site *site)
 {
     switch (site->override) {
-    case BW_SITE_OVERRIDE_NONE:
-        return site->override_on_disk ? BW_OVERRIDE_ENDING : BW_OVERRIDE_NONE;
+    case BW_SITE_OVERRIDE_NONE: /* or its guard still lets serve what nobody knows of (any more) */
+        return site->override_on_disk || site->guard.overriding ? BW_OVERRIDE_ENDING
+                                                                : BW_OVERRIDE_NONE;
     case BW_SITE_OVERRIDE_WAITING:
     case BW_SITE_OVERRIDE_BEGINNING:
         return BW_OVERRIDE_WAITING;
@@ -195,7 +193,7 @@ void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
     report->fence_took_ms = is_fence_time_old(site, now) ? 0 : site->fence_took_ms;
     report->alarms = site->alarms;
     report->gives_position = site->gives_position;
-    report->override = override_of(site);
+    report->override = bw_site_override_said(site);
     report->alarms |= bw_site_reach_alarms(site);
     if (report->override != BW_OVERRIDE_NONE)
         report->alarms |= UINT32_C(1) << BW_ALARM_OVERRIDE;

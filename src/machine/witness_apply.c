@@ -92,7 +92,7 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
     const int at = bw_cluster_find(&machine->cluster, item->spec.name);
     const struct bw_group *group = at >= 0 ? &machine->cluster.groups[at] : NULL;
     const char *elsewhere = NULL;
-    const char *leaves = NULL;
+    const char *leaves = NULL, *overrides = NULL;
     struct bw_command command;
     char path[PATH_BYTES];
     enum bw_err err;
@@ -111,7 +111,15 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
         leaves = bw_reports_leaves_unstopped(&group->spec, machine->core.watches[at].reports,
                                              &item->spec, group->epoch != 0,
                                              bw_witness_now(machine));
-    if (leaves != NULL)
+    if (group != NULL)
+        overrides = bw_reports_leaves_override(&group->spec, machine->core.watches[at].reports,
+                                               &item->spec, bw_witness_now(machine));
+    if (overrides != NULL)
+        add(findings, path,
+            "%s leaves %s, and overrides there: end that first, at %s: breakwater override %s -c "
+            "FILE --end",
+            overrides, item->spec.name, overrides, item->spec.name);
+    else if (leaves != NULL)
         add(findings, path,
             "%s leaves %s, and is not seen to have stopped it: stop it there while it is in the "
             "spec; or, if it "

@@ -409,7 +409,7 @@ static void after_a_reboot_it_is_started_where_nobody_answers(void **state)
     guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 1});
     assert_asked(&world, "OVERRIDE");
     override_done(&world);
-    pass(&world, 800, "stopped");
+    pass(&world, (uint32_t)memory.override_wait_ms - 500, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
     pass(&world, 1500, "stopped");
     assert_int_equal(world.sent_run.run.action, BW_ACTION_START);

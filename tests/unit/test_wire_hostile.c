@@ -63,8 +63,30 @@ static void expect_untouched(void)
     expect_same(&out, before, sizeof out);
 }
 
+/* Chance hardly draws an override of the list, with its wait. */
+static void tidy_agent_state(struct bw_agent_state *state)
+{
+    for (uint32_t i = 0; i < state->group_count; i++) {
+        struct bw_site_memory *memory = &state->groups[i].memory;
+
+        memory->override %= BW_OVERRIDE_COUNT;
+        memory->override_wait_ms = memory->override != BW_OVERRIDE_NONE;
+    }
+}
+
+/* Each bool is filled with yes: here nothing is armed beside an override, or the other way round.
+ */
+static void tidy_guard_mirror(struct bw_guard_mirror *mirror)
+{
+    mirror->overriding = mirror->armed_epoch == 0;
+    if (!mirror->overriding)
+        memset(&mirror->override_instance, 0, sizeof mirror->override_instance);
+}
+
 /* A message by its shape, filled, encoded; and decoded again, its heap freed. */
 #define SUBJECT(name, type, member, shape, release)                                                \
+    TIDY_SUBJECT(name, type, member, shape, (void)0, release)
+#define TIDY_SUBJECT(name, type, member, shape, tidy, release)                                     \
     static enum bw_err encode_##name(struct wire_filler *filler, uint8_t *bytes, size_t *out_size, \
                                      struct bw_diag *diag)                                         \
     {                                                                                              \
@@ -72,6 +94,7 @@ static void expect_untouched(void)
         enum bw_err err;                                                                           \
                                                                                                    \
         wire_fill(filler, &bw_shape_##shape, &value);                                              \
+        tidy;                                                                                      \
         err = bw_##name##_encode(&value, bytes, BYTES_MAX, out_size, diag);                        \
         wire_free(&bw_shape_##shape, &value);                                                      \
         return err;                                                                                \
@@ -94,10 +117,12 @@ SUBJECT(sync, struct bw_sync, sync, sync, bw_sync_deinit(&out.sync))
 SUBJECT(sync_answer, struct bw_sync_answer, answer, sync_answer, bw_sync_answer_deinit(&out.answer))
 SUBJECT(relay, struct bw_relay, relay, relay, bw_relay_deinit(&out.relay))
 SUBJECT(guard_message, struct bw_guard_message, message, guard_message, (void)0)
-SUBJECT(agent_state, struct bw_agent_state, agent, agent_state, bw_agent_state_deinit(&out.agent))
+TIDY_SUBJECT(agent_state, struct bw_agent_state, agent, agent_state, tidy_agent_state(&value),
+             bw_agent_state_deinit(&out.agent))
 SUBJECT(told_members, struct bw_told_members, told, told_members, (void)0)
 SUBJECT(guard_memory, struct bw_guard_memory_file, memory, guard_memory_file, (void)0)
-SUBJECT(guard_mirror, struct bw_guard_mirror_file, mirror, guard_mirror_file, (void)0)
+TIDY_SUBJECT(guard_mirror, struct bw_guard_mirror_file, mirror, guard_mirror_file,
+             tidy_guard_mirror(&value.mirror), (void)0)
 SUBJECT(guard_reach, struct bw_guard_reach_file, reach, guard_reach_file, (void)0)
 
 static struct bw_group groups[GROUPS];

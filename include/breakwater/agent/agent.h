@@ -10,6 +10,8 @@
 /* Where a person at its machine speaks to it: RUN_DIR/SITE-agent.socket. False: that is too long.
  */
 #define BW_AGENT_SOCKET_BYTES 108
+/* How long a person waits for its answer there; what is older is not carried out any more. */
+#define BW_AT_SITE_WAIT_MS 5000
 bool bw_agent_socket_path(const struct bw_site_config *config,
                           char out_path[BW_AGENT_SOCKET_BYTES]);
 

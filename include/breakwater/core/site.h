@@ -336,6 +336,11 @@ const char *bw_site_unsound(const struct bw_site *site);
 void bw_site_sync_get(const struct bw_site *site, struct bw_instant now,
                       struct bw_sync_group *out_group);
 
+/* 3.8: from when it was asked for until it is over, and no crash can bring it back: who hears that
+ * there is none may grant another site. Until it is durable that it overrides nothing was ordered.
+ */
+enum bw_override bw_site_override_said(const struct bw_site *site);
+
 const char *bw_tenure_word(enum bw_tenure tenure);
 
 #endif
