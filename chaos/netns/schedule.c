@@ -52,12 +52,17 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
 {
     const char *name = json_string_value(json_object_get(group, "name"));
     const json_t *holder = json_object_get(group, "holder");
+    const char *why = json_string_value(json_object_get(json_object_get(group, "end"), "why"));
     const json_t *site;
     size_t i;
 
     for (uint32_t g = 0; g < lab->options->group_count; g++)
         if (name != NULL && strcmp(name, lab->groups[g]) == 0)
             view->epochs[g] = (uint64_t)json_integer_value(json_object_get(group, "epoch"));
+    /* A holder that is lost before its first look is committed waits for a person, by design (3.4).
+     */
+    if (why != NULL && strstr(why, "not yet seen") != NULL)
+        unsettle(view, name == NULL ? "" : name, "the holder", why, NULL);
     if (!json_is_string(holder))
         unsettle(view, name == NULL ? "" : name, "any site", "is not held", NULL);
     json_array_foreach(json_object_get(group, "sites"), i, site)
@@ -73,10 +78,9 @@ static void take_group(const struct bw_lab *lab, const json_t *group, struct vie
     }
 }
 
-/* False: nobody answered. */
-static bool ask(struct bw_lab *lab, struct view *out_view)
+/* NULL words end the command. False: nobody answered. */
+static bool ask_with(struct bw_lab *lab, const char *const *words, struct view *out_view)
 {
-    static const char *const words[] = {"status", "-o", "json", NULL};
     static char text[STATUS_BYTES];
     json_t *status;
     const json_t *groups;
@@ -90,6 +94,43 @@ static bool ask(struct bw_lab *lab, struct view *out_view)
     json_array_foreach(groups, i, group) take_group(lab, group, out_view);
     json_decref(status);
     return status != NULL;
+}
+
+static bool ask(struct bw_lab *lab, struct view *out_view)
+{
+    static const char *const words[] = {"status", "-o", "json", NULL};
+
+    return ask_with(lab, words, out_view);
+}
+
+/* It asked for a person, as one whose disk was lost: it answers nobody. */
+static bool is_given_up(const struct bw_lab *lab, int witness)
+{
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "w%d", witness + 1);
+    for (uint32_t i = 0; i < lab->process_count; i++)
+        if (lab->processes[i].role == BW_LAB_WITNESS && strcmp(lab->processes[i].name, name) == 0)
+            return lab->processes[i].is_given_up;
+    return false;
+}
+
+/* Every witness sees it so: a lag counts by what a leader has itself heard, and the next one may
+ * lead in a moment. */
+static bool is_settled(struct bw_lab *lab, struct view *out_view)
+{
+    for (int i = 0; i < BW_LAB_WITNESSES; i++) {
+        const struct bw_lab_witness *witness = &lab->plan.witnesses[i];
+        char endpoint[BW_LAB_HOST_BYTES + 8];
+        const char *const words[] = {"status", "-o", "json", "--endpoint", endpoint, NULL};
+
+        (void)snprintf(endpoint, sizeof endpoint, "%s:%u", witness->host, witness->api_port);
+        if (is_given_up(lab, i))
+            continue;
+        if (!ask_with(lab, words, out_view) || !out_view->is_settled)
+            return false;
+    }
+    return true;
 }
 
 static bool all_served(const struct bw_lab *lab)
@@ -137,7 +178,7 @@ static bool wait_settled(struct bw_lab *lab, uint64_t until_ns, char out_why_not
         if (now_ns >= until_ns)
             return false;
         if (all_served(lab) && now_ns >= ask_at_ns && now_ns >= fresh_from_ns(lab, calm_ns)) {
-            if (ask(lab, &view) && view.is_settled)
+            if (is_settled(lab, &view))
                 return true;
             (void)bw_copy_text(out_why_not, 128, view.why_not); /* of the same size */
             ask_at_ns = bw_lab_now_ns() + ASK_MS * BW_NS_PER_MS;
