@@ -616,6 +616,8 @@ static void an_end_is_a_fence_that_has_seen_it(void **state)
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
     ended(&world, &world.sent_run, BW_RUN_FAILED, "");
     assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    /* whoever begins anew here goes on with it */
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_ENDING);
     assert_true((reported(&world).alarms & 1u << BW_ALARM_FENCE_FAILED) != 0);
     world.sent_run.run.action = BW_ACTION_NONE;
     pass(&world, 1500, "started");
