@@ -148,7 +148,7 @@ static struct bw_ways_known known_ways(const struct bw_evaluation *eval)
 static uint64_t fresh_left_ns(const struct bw_evaluation *eval, const struct bw_contact *contact)
 {
     return bw_instant_wait_left_ns(
-        eval->now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(eval)));
+        eval->now, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(eval->group)));
 }
 
 /* What time does not end: the machine that serves may still be there, and this is only its copy. What
@@ -396,7 +396,8 @@ static bool judge_contradiction(struct bw_evaluation *eval, bool is_wait_over)
             serves_by_override(&contact->report) || is_untouched_adoption(eval, &contact->report))
             continue;
         left_ns = bw_instant_wait_left_ns(
-            eval->now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(eval)));
+            eval->now,
+            bw_instant_add(contact->received, bw_policy_longer_freshness_ns(eval->group)));
         if (left_ns == 0)
             continue;
         word = bw_service_word(contact->report.service);

@@ -57,16 +57,6 @@ const struct bw_site_reports *bw_eval_holder_reports(const struct bw_evaluation 
     return &eval->watch->reports[holder];
 }
 
-uint64_t bw_eval_holder_freshness_ns(const struct bw_evaluation *eval)
-{
-    const struct bw_terms *terms = &eval->group->terms;
-    uint64_t pinned_ns = bw_expiry_freshness_ns(terms->renew_interval_ms,
-                                                terms->request_timeout_ms);
-    uint64_t spec_ns = bw_policy_freshness_ns(eval->group);
-
-    return pinned_ns > spec_ns ? pinned_ns : spec_ns;
-}
-
 struct bw_expiry_base bw_eval_expiry_base(const struct bw_evaluation *eval, uint64_t epoch,
                                           struct bw_instant grant_applied)
 {
@@ -176,7 +166,7 @@ enum bw_holder_answer bw_arbiter_holder_answer(const struct bw_group *group,
     for (size_t i = 0; i < BW_AGENTS_PER_SITE_MAX; i++) {
         const struct bw_contact *contact = &bw_eval_holder_reports(&eval)->by_instance[i];
         uint64_t left_ns = bw_instant_wait_left_ns(
-            now, bw_instant_add(contact->received, bw_eval_holder_freshness_ns(&eval)));
+            now, bw_instant_add(contact->received, bw_policy_longer_freshness_ns(group)));
 
         if (!contact->used || left_ns == 0)
             continue;

@@ -22,9 +22,6 @@ bool bw_eval_holds(const struct bw_evaluation *eval);
 int bw_eval_holder_index(const struct bw_evaluation *eval);
 /* What its agents say. Of a group that is not vacant. */
 const struct bw_site_reports *bw_eval_holder_reports(const struct bw_evaluation *eval);
-/* Reports of the holder count as fresh as long as either the pinned terms or the spec say so: they
- * delay an end and never bring one. */
-uint64_t bw_eval_holder_freshness_ns(const struct bw_evaluation *eval);
 /* What the wait of 3.3 for the open epoch is counted from. */
 struct bw_expiry_base bw_eval_holder_base(const struct bw_evaluation *eval);
 /* The same for any `epoch`. */

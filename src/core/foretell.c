@@ -64,11 +64,8 @@ static bool is_renewed_by(const struct passing *passing, const struct bw_contact
     if (contact->report.armed_epoch != group->epoch &&
         bw_policy_other_override(group, watch, holder, passing->now) >= 0)
         return false; /* no first renewal beside an override (3.2.2) */
-    return (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING) &&
-           watch->ended_epoch != group->epoch && contact->renew_epoch == group->epoch &&
-           bw_id_equal(contact->instance, group->holder_instance) &&
-           bw_ways_may_renew(group, contact->boot_id) &&
-           (watch->boot_epoch != group->epoch || bw_id_equal(watch->boot_id, contact->boot_id));
+    return contact->renew_epoch == group->epoch &&
+           bw_watch_may_renew(watch, group, contact->instance, contact->boot_id);
 }
 
 /* While its data is what others lag behind, they are measured again and again. */
@@ -78,15 +75,8 @@ static void go_on_measuring(struct passing *passing, int holder)
         const struct bw_site_reports *reports = &passing->watch->reports[site];
         const struct bw_contact *newest = bw_site_reports_newest(reports);
 
-        if (site == holder || newest == NULL || !newest->report.has_lag ||
-            newest->report.ready_age_ms == UINT32_MAX || !goes_on(passing, site, newest))
-            continue;
-        passing->watch->lag[site] = (struct bw_lag_sample){
-            .known = true,
-            .lag_ms = newest->report.lag_ms,
-            .measured = bw_instant_sub(passing->ever, bw_ms_to_ns(newest->report.ready_age_ms)),
-            .check_interval_ms = newest->report.check_interval_ms,
-        };
+        if (site != holder && newest != NULL && goes_on(passing, site, newest))
+            bw_watch_sample_lag(passing->watch, site, newest, passing->ever);
     }
     passing->watch->served_contact = passing->ever;
 }
@@ -182,14 +172,13 @@ static uint64_t next_wait(const struct passing *passing, const struct bw_evaluat
 static struct passing begin(const struct bw_group *group, const struct bw_watch *watch,
                             struct bw_instant now, int silent, struct bw_foretelling *room)
 {
-    const struct bw_evaluation eval = {.group = group, .watch = watch};
     struct passing passing = {
         .group = &room->group,
         .watch = &room->watch,
         .now = now,
         .ever = bw_instant_add(now, GOES_ON_NS),
         .freshness_ns = group->phase == BW_PHASE_VACANT ? bw_policy_freshness_ns(group)
-                                                        : bw_eval_holder_freshness_ns(&eval),
+                                                        : bw_policy_longer_freshness_ns(group),
     };
 
     room->group = *group;

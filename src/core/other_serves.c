@@ -28,3 +28,16 @@ uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, co
         return state->epoch;
     return contact->report.serving_epoch_started && contact->report.verified ? state->epoch : 0;
 }
+
+const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,
+                                       const struct bw_spec *next, struct bw_instant now)
+{
+    BW_ASSERT(group >= 0 && group < (int)witness->cluster->group_count);
+    const struct bw_group *state = &witness->cluster->groups[group];
+
+    for (int site = 0; site < (int)state->spec.site_count; site++)
+        if (bw_spec_find_site(next, state->spec.sites[site].name) < 0 &&
+            bw_policy_says_override(state, &witness->watches[group], site, now))
+            return state->spec.sites[site].name;
+    return NULL;
+}

@@ -497,9 +497,7 @@ static void judge_lag(struct judgement *judgement)
 
 /* ---- what is asked of reports ---- */
 
-/* Fresh as long as the terms of an open epoch say so, too: it bars others, and brings nobody
- * anything. */
-static uint64_t longer_freshness_ns(const struct bw_group *group)
+uint64_t bw_policy_longer_freshness_ns(const struct bw_group *group)
 {
     uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
                                                 group->terms.request_timeout_ms);
@@ -511,7 +509,7 @@ static uint64_t longer_freshness_ns(const struct bw_group *group)
 uint64_t bw_policy_override_left_ns(const struct bw_group *group, const struct bw_watch *watch,
                                     int site, struct bw_instant now)
 {
-    uint64_t freshness_ns = longer_freshness_ns(group);
+    uint64_t freshness_ns = bw_policy_longer_freshness_ns(group);
     uint64_t longest_ns = 0;
 
     BW_ASSERT(site >= 0 && site < (int)group->spec.site_count);

@@ -142,25 +142,6 @@ const char *bw_reports_leaves_unstopped(const struct bw_spec *spec,
     return NULL;
 }
 
-const char *bw_reports_leaves_override(const struct bw_spec *spec,
-                                       const struct bw_site_reports *reports,
-                                       const struct bw_spec *next, struct bw_instant now)
-{
-    const uint64_t freshness_ns = bw_expiry_freshness_ns(spec->renew_interval_ms,
-                                                         spec->request_timeout_ms);
-
-    for (uint32_t i = 0; i < spec->site_count; i++)
-        for (size_t j = 0; j < BW_AGENTS_PER_SITE_MAX; j++) {
-            const struct bw_contact *contact = &reports[i].by_instance[j];
-
-            if (contact->used && is_fresh(contact, now, freshness_ns) &&
-                contact->report.override != BW_OVERRIDE_NONE &&
-                bw_spec_find_site(next, spec->sites[i].name) < 0)
-                return spec->sites[i].name;
-        }
-    return NULL;
-}
-
 const char *bw_reports_started_elsewhere(const struct bw_spec *spec,
                                          const struct bw_site_reports *reports, const char *site,
                                          struct bw_instant now)

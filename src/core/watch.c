@@ -6,6 +6,8 @@
 
 #include <breakwater/base/assert.h>
 
+#include "gates.h"
+
 static void mark_grant(struct bw_watch *watch, uint64_t epoch, struct bw_instant now)
 {
     BW_ASSERT(watch->grants_next < BW_HISTORY_MAX);
@@ -154,4 +156,40 @@ void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
     if (group->let_go_index == index)
         watch->let_go_applied = now;
     note_phase(watch, group, now);
+}
+
+/* ---- what is heard ---- */
+
+void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
+                         struct bw_instant heard)
+{
+    const struct bw_report *report = &contact->report;
+
+    if (!report->has_lag || report->ready_age_ms == UINT32_MAX)
+        return;
+    watch->lag[site] = (struct bw_lag_sample){
+        .known = true,
+        .lag_ms = report->lag_ms,
+        .measured = bw_instant_sub(heard, bw_ms_to_ns(report->ready_age_ms)),
+        .check_interval_ms = report->check_interval_ms,
+    };
+}
+
+/* 3.5: only the boot that was committed last, and from the moment in which another is proposed only
+ * that one: when it was, nobody else could hold the lease. */
+static bool may_boot_renew(const struct bw_group *group, const struct bw_watch *watch,
+                           struct bw_id boot_id)
+{
+    const bool is_proposed = watch->boot_epoch == group->epoch;
+
+    return bw_ways_may_renew(group, boot_id) &&
+           (!is_proposed || bw_id_equal(watch->boot_id, boot_id));
+}
+
+bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
+                        struct bw_id instance, struct bw_id boot_id)
+{
+    return (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING) &&
+           watch->ended_epoch != group->epoch && bw_id_equal(group->holder_instance, instance) &&
+           may_boot_renew(group, watch, boot_id);
 }

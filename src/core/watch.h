@@ -12,4 +12,13 @@ void bw_watch_begin(struct bw_watch *watch, const struct bw_group *group, struct
 void bw_watch_on_applied(struct bw_watch *watch, const struct bw_group *group,
                          const struct bw_command *command, uint64_t index, struct bw_instant now);
 
+/* A leader may confirm that this instance, of this boot, renews the open epoch: it holds it, and
+ * this leader has proposed neither an end of it nor another boot (3.2.2, 3.5). */
+bool bw_watch_may_renew(const struct bw_watch *watch, const struct bw_group *group,
+                        struct bw_id instance, struct bw_id boot_id);
+/* Keeps how far `site` lags by this report of it, heard at `heard`; nothing, where it does not say.
+ */
+void bw_watch_sample_lag(struct bw_watch *watch, int site, const struct bw_contact *contact,
+                         struct bw_instant heard);
+
 #endif

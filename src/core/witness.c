@@ -237,16 +237,8 @@ static void sample_lag(struct bw_watch *watch, const struct bw_group *group, int
     for (int site = 0; site < (int)group->spec.site_count; site++) {
         const struct bw_contact *contact = bw_site_reports_newest(&watch->reports[site]);
 
-        if (site == holder || contact == NULL || !contact->report.has_lag ||
-            contact->report.ready_age_ms == UINT32_MAX)
-            continue;
-        watch->lag[site] = (struct bw_lag_sample){
-            .known = true,
-            .lag_ms = contact->report.lag_ms,
-            .measured = bw_instant_sub(contact->received,
-                                       bw_ms_to_ns(contact->report.ready_age_ms)),
-            .check_interval_ms = contact->report.check_interval_ms,
-        };
+        if (site != holder && contact != NULL)
+            bw_watch_sample_lag(watch, site, contact, contact->received);
     }
 }
 
@@ -347,41 +339,21 @@ static void keep_report(struct bw_witness *witness, const struct bw_sync *sync,
 static bool is_first_renewal_due(const struct bw_witness *witness, const struct bw_group *group,
                                  const struct bw_watch *watch, struct bw_instant now)
 {
-    uint64_t pinned_ns = bw_expiry_freshness_ns(group->terms.renew_interval_ms,
-                                                group->terms.request_timeout_ms);
-    uint64_t spec_ns = bw_policy_freshness_ns(group);
-    uint64_t window_ns = pinned_ns > spec_ns ? pinned_ns : spec_ns;
     int holder = bw_spec_find_site(&group->spec, group->holder_site);
 
     if (bw_policy_other_override(group, watch, holder, now) >= 0)
         return false;
-    return bw_instant_wait_is_over(now,
-                                   bw_instant_add(witness->leadership.leader_since, window_ns));
-}
-
-/* 3.5: only the boot that was committed last, and from the moment in which another is proposed only that
- * one: when it was, nobody else could hold the lease. */
-static bool may_boot_renew(const struct bw_group *group, const struct bw_watch *watch,
-                           struct bw_id boot_id)
-{
-    const bool is_proposed = watch->boot_epoch == group->epoch;
-
-    return bw_ways_may_renew(group, boot_id) &&
-           (!is_proposed || bw_id_equal(watch->boot_id, boot_id));
+    return bw_instant_wait_is_over(now, bw_instant_add(witness->leadership.leader_since,
+                                                       bw_policy_longer_freshness_ns(group)));
 }
 
 static bool is_confirmable(const struct bw_witness *witness, const struct bw_group *group,
                            const struct bw_watch *watch, const struct bw_sync *sync,
                            const struct bw_sync_group *said)
 {
-    if (said->renew_epoch == 0 || said->renew_epoch != group->epoch)
-        return false;
-    if (group->phase != BW_PHASE_GRANTED && group->phase != BW_PHASE_REVOKING)
-        return false;
-    return witness->leadership.leads && watch->ended_epoch != group->epoch &&
-           strcmp(group->holder_site, sync->site) == 0 &&
-           bw_id_equal(group->holder_instance, sync->instance) &&
-           may_boot_renew(group, watch, sync->boot_id);
+    return said->renew_epoch != 0 && said->renew_epoch == group->epoch &&
+           witness->leadership.leads && strcmp(group->holder_site, sync->site) == 0 &&
+           bw_watch_may_renew(watch, group, sync->instance, sync->boot_id);
 }
 
 bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,

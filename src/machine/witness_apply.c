@@ -112,8 +112,8 @@ static void judge(const struct bw_witness_machine *machine, struct bw_apply *app
                                              &item->spec, group->epoch != 0,
                                              bw_witness_now(machine));
     if (group != NULL)
-        overrides = bw_reports_leaves_override(&group->spec, machine->core.watches[at].reports,
-                                               &item->spec, bw_witness_now(machine));
+        overrides = bw_witness_leaves_override(&machine->core, at, &item->spec,
+                                               bw_witness_now(machine));
     if (overrides != NULL)
         add(findings, path,
             "%s leaves %s, and overrides there: end that first, at %s: breakwater override %s -c "

@@ -153,12 +153,6 @@ const char *bw_reports_leaves_unstopped(const struct bw_spec *spec, const struct
                                         const struct bw_spec *next, bool was_granted,
                                         struct bw_instant now);
 
-/* A site of `spec` that `next` leaves out, and that freshly says that it overrides (3.8): what it
- * serves would be heard by nobody any more. NULL: none is. */
-const char *bw_reports_leaves_override(const struct bw_spec *spec,
-                                       const struct bw_site_reports *reports,
-                                       const struct bw_spec *next, struct bw_instant now);
-
 /* A site of `spec` other than `site` whose one fresh report says that the service runs there already: then
  * nobody may name `site` the first primary (3.9). `reports` by index in the spec. NULL: none says so. */
 const char *bw_reports_started_elsewhere(const struct bw_spec *spec,

@@ -82,6 +82,11 @@ BW_MUST_CHECK enum bw_proposal_next bw_witness_on_proposed(struct bw_witness *wi
 uint64_t bw_witness_other_serves(const struct bw_witness *witness, int group, const char *site,
                                  struct bw_instant now);
 
+/* A site that `next` leaves out of the group, and that freshly says that it overrides (3.8): what
+ * it serves would be heard by nobody any more. NULL: none is. */
+const char *bw_witness_leaves_override(const struct bw_witness *witness, int group,
+                                       const struct bw_spec *next, struct bw_instant now);
+
 /* A person asks; `wish->epoch` is filled in here. BW_OK: noted, the arbiter acts on it as long as
  * bw_policy_wish says; else why not, in words, with the next step: switchover needs an open epoch and
  * an eligible target that is not the holder; failover with a live holder answers "use switchover". */
