@@ -120,6 +120,11 @@ uint64_t sim_service_epoch(const struct sim_host *host, uint32_t group)
     return sim_machine(host)->services[group].epoch;
 }
 
+bool sim_service_is_of_override(const struct sim_host *host, uint32_t group)
+{
+    return sim_machine(host)->services[group].is_of_override;
+}
+
 void sim_service_note_twice(struct sim_host *host, uint32_t group)
 {
     sim_machine(host)->services[group].is_twice = true;
@@ -216,6 +221,8 @@ void sim_service_up(struct sim_machine *machine, uint32_t group, uint64_t epoch,
     service->is_twice = service->is_outside && sim_clone(world)->is_up &&
                         strcmp(sim_clone(world)->name, machine->host->name) == 0;
     service->epoch = epoch;
+    service->is_of_override = epoch != 0 &&
+                              sim_check_overrides(world, machine->host->number, group);
     service->ignores_term = machine->is_stubborn ||
                             sim_percent(machine, machine->faults.ignore_term_percent);
     note_writers(machine, group, 1);

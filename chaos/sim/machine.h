@@ -89,6 +89,7 @@ struct sim_service {
     bool is_masked; /* outside, and a look has found a process that a start has left in the reach: "inside" to
                      * whoever cannot tell the two apart (3.4), until its next start */
     uint64_t epoch; /* whose start brought it up; 0: a person */
+    bool is_of_override; /* and that start was ordered while its site overrode */
     bool is_lag_known;
     uint64_t lag_ms, natural_lag_ms;
     uint64_t has_ms; /* what it has received for certain of the group's data: never less again */

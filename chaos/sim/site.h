@@ -32,6 +32,8 @@ bool sim_service_is_outside(const struct sim_host *host, uint32_t group);
  * not theirs, and nothing but a script ends this one (3.8: state directories are not copied). */
 bool sim_service_is_twice(const struct sim_host *host, uint32_t group);
 uint64_t sim_service_epoch(const struct sim_host *host, uint32_t group); /* whose start it was; 0: a person's */
+/* Its start was an override's: no grant's, whatever epoch it goes by (3.8). */
+bool sim_service_is_of_override(const struct sim_host *host, uint32_t group);
 void sim_service_note_twice(struct sim_host *host, uint32_t group);
 /* Or a process that a start has left in the reach was taken for it: `reach_unproved` (3.4). */
 bool sim_service_is_masked(const struct sim_host *host, uint32_t group);
