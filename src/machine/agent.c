@@ -221,6 +221,8 @@ void bw_agent_machine_step(struct bw_agent_machine *machine, const struct bw_age
         return;
     machine->is_stepping = true;
     machine->guard.is_gone = event->kind == BW_AGENT_EVENT_GUARD_CLOSED;
+    if (event->kind == BW_AGENT_EVENT_FENCE_RUN_ENDED)
+        machine->groups[event->group].is_run_over = true;
     serve_due(machine);
     happen(machine, event);
     finish(machine);

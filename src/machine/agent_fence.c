@@ -158,6 +158,14 @@ static void end(struct fence_turn *turn, const struct bw_own_fence_action *actio
 
 /* ---- a step ---------------------------------------------------------------------------------- */
 
+/* What is due is done before what has come is heard: a kill of the script whose end that is (3.4)
+ * has nothing left to end, and its end follows at once. */
+static void kill_run(const struct fence_turn *turn)
+{
+    if (!own_group(turn)->is_run_over)
+        (void)ask(turn, BW_AGENT_ACTION_FENCE_KILL_RUN, BW_FENCE_BY_REACH, NULL);
+}
+
 static void execute(struct fence_turn *turn, const struct bw_own_fence_action *action)
 {
     (void)ask(turn, BW_AGENT_ACTION_FENCE_STEPPED, BW_FENCE_BY_REACH, action);
@@ -167,7 +175,7 @@ static void execute(struct fence_turn *turn, const struct bw_own_fence_action *a
             answer(turn, BW_OWN_FENCE_EVENT_RUN_UNBEGUN);
         return;
     case BW_OWN_FENCE_ACTION_KILL_RUN:
-        (void)ask(turn, BW_AGENT_ACTION_FENCE_KILL_RUN, BW_FENCE_BY_REACH, NULL);
+        kill_run(turn);
         return;
     case BW_OWN_FENCE_ACTION_SEE_STARTS:
         look_for_starts(turn);
@@ -223,6 +231,7 @@ void bw_agent_on_fence(struct bw_agent_machine *machine, const struct bw_agent_e
         happened.kind = BW_OWN_FENCE_EVENT_STARTS_SEEN;
     else if (event->kind == BW_AGENT_EVENT_FENCE_KILLED)
         happened.kind = BW_OWN_FENCE_EVENT_REACH_KILLED;
+    machine->groups[event->group].is_run_over = false; /* it is told now */
     step(machine, event->group, &happened);
 }
 

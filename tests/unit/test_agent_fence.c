@@ -165,6 +165,32 @@ static void what_has_come_does_not_delay_a_kill_that_is_due(void **state)
                 strstr(rig.log, "KILL:0") < strstr(rig.log, "order:0"));
 }
 
+/* The script ends, and the loop hears of it after the instant of the KILL: nobody can end it any
+ * more. */
+static void a_script_that_has_ended_by_itself_is_not_killed(void **state)
+{
+    struct rig rig;
+    uint64_t end_ms;
+
+    (void)state;
+    end_ms = begin_fencing(&rig);
+    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
+    wake(&rig);
+    forget(&rig);
+    rig.now_ms = end_ms - 10; /* while status runs */
+    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "started");
+    assert_asks(&rig, "KILL:0 ");
+    assert_asks_not(&rig, "KILL_RUN");
+
+    end_ms = begin_fencing(&rig);
+    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 0, true, "");
+    wake(&rig);
+    forget(&rig);
+    rig.now_ms = end_ms - 10;
+    told(&rig, BW_AGENT_EVENT_FENCE_RUN_ENDED, 1, true, ""); /* that of another group does */
+    assert_asks(&rig, "KILL_RUN");
+}
+
 static void stopped_counts_once_a_search_has_found_no_start_either(void **state)
 {
     struct rig rig;
@@ -281,6 +307,7 @@ int main(void)
         cmocka_unit_test(a_fence_goes_on_with_whichever_clock_is_first),
         cmocka_unit_test(the_kill_comes_before_d_though_nothing_ever_answers),
         cmocka_unit_test(what_has_come_does_not_delay_a_kill_that_is_due),
+        cmocka_unit_test(a_script_that_has_ended_by_itself_is_not_killed),
         cmocka_unit_test(stopped_counts_once_a_search_has_found_no_start_either),
         cmocka_unit_test(what_cannot_be_looked_at_is_not_empty),
         cmocka_unit_test(a_kill_that_cannot_be_begun_leaves_the_next_means_to_it),

@@ -212,6 +212,7 @@ struct bw_group_agent {
     bool has_arm; /* held back: the guard has not read what was sent before */
     struct bw_guard_message arm;
     struct bw_own_fence fence; /* without the guard */
+    bool is_run_over;          /* its script has ended, and it is told of that in this step */
     struct bw_instant fence_at; /* its next turn */
 };
 
