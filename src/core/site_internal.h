@@ -160,6 +160,10 @@ uint64_t bw_site_served_epoch(const struct bw_site_memory *memory);
 uint64_t bw_site_joined_epoch(const struct bw_site *site, const struct bw_site_memory *memory);
 
 /* site_override.c */
+/* A leader has answered within the freshness window: the witnesses decide. */
+bool bw_site_leader_answers(const struct bw_site *site, struct bw_instant now);
+/* One longest lease after the command, or after what restarted the wait. */
+struct bw_instant bw_site_override_waited_at(const struct bw_site *site);
 void bw_site_on_override(const struct step *step, const struct bw_override_wish *wish);
 void bw_site_on_override_end(const struct step *step);
 void bw_site_on_leader_answered(const struct step *step);

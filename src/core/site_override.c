@@ -24,6 +24,17 @@ uint64_t bw_site_leader_fresh_ns(const struct bw_site *site)
     return longer_ns > FRESH_NS_MIN ? longer_ns : FRESH_NS_MIN;
 }
 
+bool bw_site_leader_answers(const struct bw_site *site, struct bw_instant now)
+{
+    return !bw_instant_wait_is_over(
+        now, bw_instant_add(site->leader_answered, bw_site_leader_fresh_ns(site)));
+}
+
+struct bw_instant bw_site_override_waited_at(const struct bw_site *site)
+{
+    return bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS);
+}
+
 /* ---- may it? --------------------------------------------------------------------------------- */
 
 enum bw_override_refusal bw_site_judge_override(const struct bw_site *site,
@@ -71,8 +82,7 @@ static enum bw_override_waits waits_to_begin(const struct bw_site *site, uint64_
 static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct bw_instant now,
                                              uint64_t left_ns)
 {
-    const bool is_answered = bw_instant_elapsed_ns(now, site->leader_answered) <
-                             bw_site_leader_fresh_ns(site);
+    const bool is_answered = bw_site_leader_answers(site, now);
 
     if (site->tenure != BW_TENURE_NONE)
         return BW_OVERRIDE_WAITS_WITNESSES;
@@ -90,29 +100,32 @@ static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct 
     return site->service == BW_SERVICE_STOPPED ? BW_OVERRIDE_WAITS_START : BW_OVERRIDE_WAITS_STATUS;
 }
 
-enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
-                                              uint64_t *out_left_ns)
+static enum bw_override_waits waits_for(const struct bw_site *site, struct bw_instant now,
+                                        uint64_t left_ns)
 {
-    const uint64_t left_ns = bw_instant_wait_left_ns(
-        now, bw_instant_add(site->override_since, site->memory.override_wait_ms * BW_NS_PER_MS));
-
-    *out_left_ns = 0;
     switch (site->override) {
     case BW_SITE_OVERRIDE_NONE:
         return site->override_on_disk ? BW_OVERRIDE_WAITS_DISK : BW_OVERRIDE_WAITS_NOTHING;
     case BW_SITE_OVERRIDE_WAITING:
-        *out_left_ns = left_ns;
         return waits_to_begin(site, left_ns);
     case BW_SITE_OVERRIDE_BEGINNING:
         return BW_OVERRIDE_WAITS_DISK;
     case BW_SITE_OVERRIDE_OVERRIDING:
-        if (waits_to_serve(site, now, left_ns) == BW_OVERRIDE_WAITS_LEASE)
-            *out_left_ns = left_ns;
         return waits_to_serve(site, now, left_ns);
     case BW_SITE_OVERRIDE_ENDING:
         return BW_OVERRIDE_WAITS_END;
     }
     return BW_OVERRIDE_WAITS_NOTHING;
+}
+
+enum bw_override_waits bw_site_override_waits(const struct bw_site *site, struct bw_instant now,
+                                              uint64_t *out_left_ns)
+{
+    const uint64_t left_ns = bw_instant_wait_left_ns(now, bw_site_override_waited_at(site));
+    const enum bw_override_waits waits = waits_for(site, now, left_ns);
+
+    *out_left_ns = waits == BW_OVERRIDE_WAITS_LEASE ? left_ns : 0;
+    return waits;
 }
 
 /* ---- how it changes ---------------------------------------------------------------------------

@@ -9,12 +9,10 @@
 static bool is_answered(const struct step *step)
 {
     const struct bw_site *site = step->site;
-    const struct bw_instant silent = bw_instant_add(site->leader_answered,
-                                                    bw_site_leader_fresh_ns(site));
 
-    if (bw_instant_wait_is_over(step->now, silent))
+    if (!bw_site_leader_answers(site, step->now))
         return false;
-    bw_site_wake(step, silent);
+    bw_site_wake(step, bw_instant_add(site->leader_answered, bw_site_leader_fresh_ns(site)));
     return true;
 }
 
@@ -27,8 +25,7 @@ static void advance_waiting(const struct step *step)
 
     BW_ASSERT(site->tenure == BW_TENURE_NONE); /* its own epoch is given back */
     if (waits == BW_OVERRIDE_WAITS_LEASE)
-        bw_site_wake(step, bw_instant_add(site->override_since,
-                                          site->memory.override_wait_ms * BW_NS_PER_MS));
+        bw_site_wake(step, bw_site_override_waited_at(site));
     if (waits != BW_OVERRIDE_WAITS_NOTHING)
         return;
     bw_site_override_move(site, BW_SITE_OVERRIDE_EVENT_DUE);
@@ -93,9 +90,7 @@ static bool is_down(const struct bw_site *site)
  * meanwhile. It has to be heard of first: one longest lease without a word of a leader. */
 static bool has_waited(const struct step *step)
 {
-    const struct bw_site *site = step->site;
-    const struct bw_instant until = bw_instant_add(site->override_since,
-                                                   site->memory.override_wait_ms * BW_NS_PER_MS);
+    const struct bw_instant until = bw_site_override_waited_at(step->site);
 
     if (bw_instant_wait_is_over(step->now, until))
         return true;
