@@ -23,15 +23,10 @@
 const struct bw_measured_round bw_leader_rounds[] = {
     {.words = "a failover", .steps = {LOST}, .is_measure = true},
     LEADER_LOST(0),
-    LEADER_LOST(1),
     LEADER_LOST(2),
-    LEADER_LOST(3),
     LEADER_LOST(4),
-    LEADER_LOST(5),
     LEADER_LOST(6),
-    LEADER_LOST(7),
     LEADER_LOST(8),
-    LEADER_LOST(9),
     {.words = NULL},
 };
 

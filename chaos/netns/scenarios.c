@@ -147,7 +147,7 @@ const struct bw_scenario bw_scenario_table[] = {
         BW_STEP_AT("host-lost", BW_LAB_WITNESSES, 220, 280),
         BW_STEP_AT("force-release", BW_LAB_WITNESSES, 350, 0)),
     {.name = "leader_lost_midway-goes_on",
-     .words = "ten failovers, in which the leading witness dies at ten moments: each goes on",
+     .words = "failovers in which the leading witness dies, at five moments: each goes on",
      .rounds = bw_leader_rounds},
     {.name = "hung_stop-limit_once",
      .words = "a planned move whose stop script never ends costs its limit, once",

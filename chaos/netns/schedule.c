@@ -25,6 +25,7 @@
 #define SERVER_START_MS  10000
 #define SERVER_FOLLOW_MS 60000
 #define MOVE_LEASES_MAX  8  /* after so many a move that is measured is given up */
+#define MOVE_LEASES_LONG 5  /* and after so many it is said what it waits for */
 #define ELECTIONS        10 /* timeouts until one of three is elected, split votes included */
 
 /* ---- what the witnesses say: for waiting, and for the bound; never for the verdict ------------
@@ -101,6 +102,23 @@ static bool ask(struct bw_lab *lab, struct view *out_view)
     static const char *const words[] = {"status", "-o", "json", NULL};
 
     return ask_with(lab, words, out_view);
+}
+
+/* What keeps the leader from acting, by its own words. */
+static void tell_what_holds(struct bw_lab *lab)
+{
+    static char text[STATUS_BYTES];
+
+    for (uint32_t group = 0; group < lab->options->group_count; group++) {
+        const char *const words[] = {"explain", lab->groups[group], NULL};
+        char *rest = text;
+        char *line;
+
+        (void)bw_lab_ask(lab, words, ASK_LIMIT_MS, text, sizeof text); /* an error is told, too */
+        while ((line = strsep(&rest, "\n")) != NULL)
+            if (line[0] != '\0')
+                bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "    %s", line);
+    }
 }
 
 /* It asked for a person, as one whose disk was lost: it answers nobody. */
@@ -379,6 +397,20 @@ static uint64_t due_ns_of(const struct bw_lab *lab, const struct bw_round *round
     return from_ns + step->at_percent * (lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS / 100);
 }
 
+/* Once, while the faults that it waits for are on. */
+static void look_at_length(struct bw_run *run, struct bw_round *round)
+{
+    const struct bw_lab *lab = run->lab;
+    const uint64_t long_ns = MOVE_LEASES_LONG * lab->plan.timings.lease_ttl_ms * BW_NS_PER_MS;
+
+    if (round->is_told || round->moved_ns != 0 || bw_lab_now_ns() < round->begun_ns + long_ns)
+        return;
+    round->is_told = true;
+    bw_lab_say(run->lab, BW_LAB_NOTE, -1, -1,
+               "no other site serves after %d leases; the leader says:", MOVE_LEASES_LONG);
+    tell_what_holds(run->lab);
+}
+
 /* What a round that measures waits for. Its faults end once another site serves. */
 static void look_at_service(struct bw_run *run, struct bw_round *round, int first_holder,
                             bool are_all_begun)
@@ -389,6 +421,7 @@ static void look_at_service(struct bw_run *run, struct bw_round *round, int firs
         round->stop_begun_ns = bw_lab_now_ns();
     if (round->moved_ns == 0 && holder >= 0 && holder != first_holder)
         round->moved_ns = bw_lab_now_ns();
+    look_at_length(run, round);
     for (uint32_t i = 0; are_all_begun && round->moved_ns != 0 && i < BW_LAB_FAULTS_MAX; i++)
         run->faults.list[i].end_at_ns = 0; /* of those that are on */
 }
@@ -477,9 +510,11 @@ enum bw_err bw_run_round(struct bw_run *run, const struct bw_step *steps, struct
     if (lab->options->is_postgres)
         most_ns += SERVER_FOLLOW_MS * BW_NS_PER_MS;
     round->is_settled = wait_settled(lab, round->calm_ns + most_ns, why_not);
-    if (!round->is_settled)
+    if (!round->is_settled) {
         bw_lab_say(lab, BW_LAB_NOTE, -1, -1, "not settled %.1f s after the last fault: %s",
                    (double)most_ns / (double)BW_NS_PER_S, why_not);
+        tell_what_holds(lab);
+    }
     round->end_ns = bw_lab_now_ns();
     run->end_ns = round->end_ns;
     return BW_OK;
