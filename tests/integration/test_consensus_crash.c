@@ -566,6 +566,9 @@ static void a_kill_between_the_steps_of_libraft_is_no_damage(void **state)
 #define CUT_IN_FLIGHT 500
 #define CUT_KILLS     3
 #define CUT_TRIES     20
+#define CUT_ELECTION_MS                                                                            \
+    3000 /* a leader that is alone leads for so long: to fill several segments takes               \
+            tenths of a second on an idle machine */
 
 /* libraft removes a closed segment by this, through libuv: the member is killed instead of the one that
  * BW_TEST_KILL_AT counts, from 1 on. A copy that was left behind goes by unlinkat. */
@@ -663,6 +666,7 @@ static void a_kill_between_the_steps_of_a_long_truncation_is_no_damage(void **st
 
     (void)state;
     cluster.snapshot_threshold = 100000; /* nobody catches up by a snapshot */
+    cluster.election_ms = CUT_ELECTION_MS;
     found_all();
     launch_all();
     for (unsigned kill_at = 1; kill_at <= CUT_KILLS; kill_at++) {

@@ -256,6 +256,25 @@ static void prepare(int id, char config[TRIO_PATH_BYTES])
     write_config(newcomer, id, config);
 }
 
+/* Any member may have told it what an operator must say: that does not mean that the one who leads
+ * has heard of it. */
+static bool leader_has_heard_of(int id)
+{
+    char said[TRIO_PATH_BYTES];
+    char name[16];
+
+    (void)snprintf(name, sizeof name, "w%d", id);
+    numbered("run%d.log", 0, said);
+    for (int i = 0; i < TRIO_WAIT_MS / 100; i++) {
+        (void)unlink(said);                   /* nothing may have been said */
+        (void)members("add", name, "--plan"); /* what else stands in its way is not asked here */
+        if (!file_has(said, "asks to join; give it"))
+            return true;
+        (void)usleep(100000);
+    }
+    return false;
+}
+
 static void start_and_wait_until_it_asks(int id)
 {
     char file[32];
@@ -264,6 +283,7 @@ static void start_and_wait_until_it_asks(int id)
     (void)snprintf(file, sizeof file, "members add w%d", id);
     assert_true(
         trio_logs(&cluster.trio, id - 1, file)); /* the file of its log is numbered like theirs */
+    assert_true(leader_has_heard_of(id));
 }
 
 /* Made with --join, started, and known to the members as one that asks. */
