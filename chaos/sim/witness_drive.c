@@ -227,7 +227,7 @@ static void look(struct sim_witness *witness, const struct bw_witness_action *ac
         sim_tell(sim_witness_world(witness), witness->process->name, "%s", action->text);
 }
 
-static enum bw_err transfer(struct sim_witness *witness, uint64_t peer)
+static enum bw_err transfer(struct sim_witness *witness, const struct bw_witness_action *action)
 {
     enum bw_err err;
 
@@ -235,7 +235,9 @@ static enum bw_err transfer(struct sim_witness *witness, uint64_t peer)
         return BW_ERR_NOT_LEADER;
     err = sim_node_transfer(&witness->node, 0);
     if (err == BW_OK)
-        sim_count(sim_witness_world(witness), peer != 0 ? "transfer:behind" : "transfer:leaving");
+        sim_count(sim_witness_world(witness), action->peer != 0      ? "transfer:behind"
+                                              : action->text != NULL ? "transfer:unknowing"
+                                                                     : "transfer:leaving");
     return err;
 }
 
@@ -283,7 +285,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         sim_orders_on_applied(witness, action->apply);
         break;
     case BW_WITNESS_ACTION_TRANSFER:
-        return transfer(witness, action->peer);
+        return transfer(witness, action);
     case BW_WITNESS_ACTION_END:
         if (!sim_is_doomed(witness->process))
             end(witness);

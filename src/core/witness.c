@@ -412,6 +412,63 @@ void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_in
     bw_arbiter_decide(state, &witness->watches[group], &witness->leadership, now, out_decision);
 }
 
+static bool is_of_gate(const struct bw_gate *gate, enum bw_gate_id id)
+{
+    return strcmp(gate->id, bw_gate_id_text(id)) == 0;
+}
+
+static bool is_kept_by_unknown_lag_alone(const struct bw_decision *decision, int site)
+{
+    bool is_lag_unknown = false;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (gate->site != site || gate->verdict != BW_GATE_HOLD)
+            continue;
+        if (!is_of_gate(gate, BW_GATE_ID_LAG) || gate->unit == BW_UNIT_MS)
+            return false;
+        is_lag_unknown = true;
+    }
+    return is_lag_unknown;
+}
+
+/* But that no site is a candidate. */
+static bool is_group_kept(const struct bw_decision *decision)
+{
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (gate->site < 0 && gate->verdict == BW_GATE_HOLD &&
+            !is_of_gate(gate, BW_GATE_ID_CANDIDATE))
+            return true;
+    }
+    return false;
+}
+
+bool bw_witness_knows_too_little(const struct bw_witness *witness, int group, struct bw_instant now,
+                                 const struct bw_decision *decision)
+{
+    const struct bw_group *state = group_at(witness, group);
+    const struct bw_watch *watch = &witness->watches[group];
+
+    if (decision->acts || state->phase != BW_PHASE_VACANT ||
+        watch->handed_over_epoch == state->epoch ||
+        bw_policy_wish_left_ns(state, watch, now) != 0 || is_group_kept(decision))
+        return false;
+    for (int site = 0; site < (int)state->spec.site_count; site++)
+        if (is_kept_by_unknown_lag_alone(decision, site))
+            return true;
+    return false;
+}
+
+void bw_witness_on_handed_over(struct bw_witness *witness)
+{
+    for (uint32_t group = 0; group < witness->cluster->group_count; group++)
+        if (group_at(witness, (int)group)->phase == BW_PHASE_VACANT)
+            witness->watches[group].handed_over_epoch = group_at(witness, (int)group)->epoch;
+}
+
 void bw_witness_on_proposing(struct bw_witness *witness, const struct bw_command *command,
                              struct bw_proposal *out_proposal)
 {

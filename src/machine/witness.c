@@ -72,6 +72,23 @@ static void settle(struct bw_witness_machine *machine)
             bw_polls_on_changed(machine, group_index);
 }
 
+/* Another witness may have heard what this one, which leads, would have to know (4). Nobody takes
+ * it now: it is offered again. */
+static void hand_over_unknowing(struct bw_witness_machine *machine, int group,
+                                struct bw_instant now)
+{
+    const struct bw_witness_action hand_over = {
+        .kind = BW_WITNESS_ACTION_TRANSFER,
+        .group = group,
+        .text = "it has not heard how far the sites lag, and another witness may have"};
+
+    if (machine->is_leaving ||
+        !bw_witness_knows_too_little(&machine->core, group, now, &machine->decision))
+        return;
+    if (bw_witness_machine_request(machine, &hand_over, NULL) == BW_OK)
+        bw_witness_on_handed_over(&machine->core);
+}
+
 void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
 {
     struct bw_decision *decision = &machine->decision;
@@ -84,8 +101,10 @@ void bw_agenda_evaluate(struct bw_witness_machine *machine, int group)
     bw_witness_decide(&machine->core, group, now, decision);
     if (decision->wake_in_ns != UINT64_MAX)
         machine->due[group] = bw_instant_add(now, decision->wake_in_ns);
-    if (!decision->acts)
+    if (!decision->acts) {
+        hand_over_unknowing(machine, group, now);
         return;
+    }
     bw_witness_machine_emit(machine, &(struct bw_witness_action){.kind = BW_WITNESS_ACTION_DECIDED,
                                                                  .group = group,
                                                                  .decision = decision});

@@ -256,13 +256,16 @@ static uint64_t leader(void *user)
 }
 
 /* A leader that leaves needs no word for it: then it just ends. */
-static enum bw_err transfer(struct bw_program *program, uint64_t peer)
+static enum bw_err transfer(struct bw_program *program, const struct bw_witness_action *action)
 {
     const enum bw_err err = bw_node_transfer(program->node, 0);
 
-    if (err != BW_OK && peer != 0)
-        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", peer,
+    if (err != BW_OK && action->peer != 0)
+        bw_log_warn(&program->log, "raft.not_transferred", "peer=%" PRIu64 " why=%s", action->peer,
                     bw_log_quote(bw_err_text(err)));
+    if (err == BW_OK && action->text != NULL)
+        bw_log_info(&program->log, "raft.handed_over", "group=%s why=%s",
+                    program->groups[action->group].spec.name, bw_log_quote(action->text));
     return err;
 }
 
@@ -308,7 +311,7 @@ static enum bw_err emit(void *user, const struct bw_witness_action *action, stru
         bw_operator_on_applied(program, action->apply);
         break;
     case BW_WITNESS_ACTION_TRANSFER:
-        return transfer(program, action->peer);
+        return transfer(program, action);
     case BW_WITNESS_ACTION_END:
         program->drive.is_over = true;
         break;

@@ -522,6 +522,67 @@ static void a_restarted_witness_does_not_know_any_lag(void **state)
     assert_true(is_held_by("lag"));
 }
 
+static bool knows_too_little(void)
+{
+    (void)world_decide(&world);
+    return bw_witness_knows_too_little(&world.witness, 0, world.now, &world.decision);
+}
+
+/* dc-a is lost for good, its epoch is over, and this witness, which leads, was away meanwhile or
+ * not. */
+static void lose_the_data_site(bool is_away)
+{
+    world_begin(&world, 2);
+    world_pass_ms(&world, 2000);
+    world.sites[A].is_mute = true;
+    bw_witness_on_not_leading(&world.witness);
+    if (is_away) {
+        memset(world_watch(&world), 0, sizeof(struct bw_watch));
+        bw_witness_on_restored(&world.witness, world.now);
+    }
+    world_lead_anew(&world);
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+}
+
+/* 4: another witness may have heard how far dc-b lags. It is offered once after each epoch, so that
+ * those who all know nothing do not give leadership back and forth. */
+static void a_leader_that_was_away_hands_over_once(void **state)
+{
+    (void)state;
+    lose_the_data_site(true);
+    assert_true(knows_too_little());
+    bw_witness_on_handed_over(&world.witness);
+    assert_false(knows_too_little());
+    world_pass_ms(&world, 60000);
+    assert_false(knows_too_little());
+}
+
+/* What it knows, and what another one could not change: then it stays. */
+static void a_leader_that_others_could_not_better_stays(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    lose_the_data_site(true);
+    world.sites[B].report.condition = BW_CONDITION_STOP;
+    world_sync_all(&world);
+    assert_false(knows_too_little());
+    world.sites[B].report.condition = BW_CONDITION_START;
+    world_sync_all(&world);
+    assert_true(knows_too_little());
+    world_group(&world)->spec.mode = BW_MODE_PAUSED;
+    assert_false(knows_too_little());
+    world_group(&world)->spec.mode = BW_MODE_AUTO;
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-b", false, &diag), BW_OK);
+    assert_false(knows_too_little()); /* the wish is in its memory alone */
+
+    lose_the_data_site(false);
+    world_group(&world)->spec.max_lag_ms = 0;
+    world_watch(&world)->lag[B].lag_ms = 1;
+    assert_false(knows_too_little()); /* known, and too much */
+}
+
 static void a_group_without_readiness_scripts_has_no_lag_to_judge(void **state)
 {
     (void)state;
@@ -601,6 +662,8 @@ int main(void)
         cmocka_unit_test(a_failover_goes_on_whenever_the_leader_changes),
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
         cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
+        cmocka_unit_test(a_leader_that_was_away_hands_over_once),
+        cmocka_unit_test(a_leader_that_others_could_not_better_stays),
         cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
         cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
         cmocka_unit_test(the_data_site_needs_its_readiness_for_a_planned_move_alone),

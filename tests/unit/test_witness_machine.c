@@ -303,6 +303,68 @@ static void a_leader_hands_over_for_a_peer_behind_and_goes_on(void **state)
     assert_asks_not(&rig, "END:");
 }
 
+/* dc-b could be granted, if it were known how far it lags. */
+static void sync_of_a_standby(struct rig *rig, uint64_t number)
+{
+    struct caller caller;
+
+    make_sync(rig, &caller);
+    (void)strcpy(caller.call.site, "dc-b");
+    (void)strcpy(caller.sync.site, "dc-b");
+    caller.sync.instance = (struct bw_id){{7}};
+    caller.sync.number = number;
+    caller.sync.exchange_count = number > 1;
+    caller.sync.exchanges[0] = (struct bw_exchange){
+        .witness = "w1", .number = number - 1, .sent = {1, 1}};
+    caller.group.renew_epoch = 0;
+    caller.group.report = (struct bw_report){.guard_alive = true,
+                                             .service = BW_SERVICE_STOPPED,
+                                             .condition = BW_CONDITION_START,
+                                             .has_readiness = true,
+                                             .ready = true,
+                                             .has_lag = true,
+                                             .check_interval_ms = 10000,
+                                             .reach = BW_REACH_UNITS,
+                                             .reach_works = true,
+                                             .sight = {.seen = BW_REACH_INSIDE},
+                                             .joined_epoch = UINT64_MAX,
+                                             .spec_version = rig->groups[0].spec_version};
+    give(rig, BW_WITNESS_EVENT_SYNC, &caller);
+    if (bw_witness_machine_is_unsettled(&rig->machine))
+        settle(rig);
+}
+
+/* 4: the site that served is lost, and this leader was away while it could be heard. */
+static void a_leader_that_knows_too_little_hands_over_once(void **state)
+{
+    const struct bw_command expired = {
+        .kind = BW_COMMAND_EXPIRED, .group = "harbor", .epoch = 1, .reason = BW_REASON_SITE_LOST};
+    struct bw_command counted;
+    struct rig rig;
+
+    (void)state;
+    begin_leading(&rig);
+    counted = expired;
+    counted.past_no_return = true;
+    counted.spec_version = rig.groups[0].spec_version;
+    assert_non_null(apply(&rig, &counted).rule);
+    settle(&rig);
+    rig.now_ms += 60000;
+    rig.err = BW_ERR_BUSY; /* nobody takes it yet */
+    sync_of_a_standby(&rig, 1);
+    sync_of_a_standby(&rig, 2);
+    assert_asks(&rig, "TRANSFER:0 ");
+
+    forget(&rig);
+    rig.err = BW_OK;
+    sync_of_a_standby(&rig, 3);
+    assert_asks(&rig, "TRANSFER:0 ");
+    forget(&rig);
+    sync_of_a_standby(&rig, 4);
+    assert_asks_not(&rig, "TRANSFER:");
+    assert_asks_not(&rig, "SUBMIT:");
+}
+
 static void until_it_ends_it_answers_and_proposes(void **state)
 {
     struct caller caller;
@@ -347,7 +409,8 @@ static void addresses_may_change_and_who_the_witnesses_are_may_not(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {        cmocka_unit_test(a_leader_without_an_id_offers_one_and_one_alone),
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_leader_without_an_id_offers_one_and_one_alone),
         cmocka_unit_test(a_log_of_another_cluster_is_not_applied),
         cmocka_unit_test(a_snapshot_of_another_cluster_is_not_taken),
         cmocka_unit_test(what_only_a_newer_witness_can_apply_stops_this_one),
@@ -363,6 +426,7 @@ int main(void)
         cmocka_unit_test(nobody_takes_over_and_it_ends_all_the_same),
         cmocka_unit_test(whoever_is_asked_twice_or_does_not_lead_ends_at_once),
         cmocka_unit_test(a_leader_hands_over_for_a_peer_behind_and_goes_on),
+        cmocka_unit_test(a_leader_that_knows_too_little_hands_over_once),
         cmocka_unit_test(until_it_ends_it_answers_and_proposes),
         cmocka_unit_test(addresses_may_change_and_who_the_witnesses_are_may_not),
     };

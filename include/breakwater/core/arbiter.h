@@ -86,6 +86,8 @@ struct bw_watch {
     uint64_t boot_epoch;  /* of which this leader has proposed a boot: it confirms no other's (3.5) */
     struct bw_id boot_id; /* the newest of them */
     bool is_proposing;    /* a proposal is on its way: nothing else is proposed for this group */
+    uint64_t handed_over_epoch; /* after which this witness has given leadership away, for want of a
+                                   lag */
     struct bw_wish wish;
     struct bw_instant wish_since; /* a wish does not outlive its time: bw_policy_wish */
 };

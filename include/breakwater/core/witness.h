@@ -54,6 +54,15 @@ bool bw_witness_confirm(struct bw_witness *witness, const struct bw_sync *sync,
  * bw_witness_on_proposing before anything else is asked of this machine. */
 void bw_witness_decide(const struct bw_witness *witness, int group, struct bw_instant now,
                        struct bw_decision *out_decision);
+/* All that keeps the group from its next grant is how far a site lags, which this leader does not
+ * know of itself: it was away while another witness heard it (4). True until
+ * bw_witness_on_handed_over, which is called once leadership was offered to another, for every
+ * epoch that is over then: nobody who knows no more gives it back and forth. `decision` is the
+ * newest one for that group. */
+bool bw_witness_knows_too_little(const struct bw_witness *witness, int group, struct bw_instant now,
+                                 const struct bw_decision *decision);
+void bw_witness_on_handed_over(struct bw_witness *witness);
+
 /* A command on its way through the log: by this its fate is told. */
 struct bw_proposal {
     uint64_t term; /* in which it was submitted; 0: no bw_witness_on_proposing came before */

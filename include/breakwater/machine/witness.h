@@ -116,26 +116,28 @@ struct bw_witness_event {
 /* ---- what it asks for ------------------------------------------------------------------------- */
 
 enum bw_witness_action_kind {
-    BW_WITNESS_ACTION_SUBMIT,      /* `command` to the log; ENDED follows. An error: it was not taken, and
-                                      nothing follows */
-    BW_WITNESS_ACTION_BARRIER,     /* likewise a barrier */
-    BW_WITNESS_ACTION_RELAY,       /* the sync of `call`, as it came, to the witness `member`; RELAYED
-                                      follows. An error: it was not sent, and nothing follows */
-    BW_WITNESS_ACTION_ANSWER,      /* `call` with `answer`. A relay of it is given up: nothing follows */
-    BW_WITNESS_ACTION_PASS_ON,     /* the leader's answer to `call`, as it came with RELAYED */
-    BW_WITNESS_ACTION_REFUSE,      /* `call`, for the reason of `refusal` */
-    BW_WITNESS_ACTION_DECIDED,     /* nothing to do: `decision` acts for `group`, and is proposed next */
-    BW_WITNESS_ACTION_NOT_TAKEN,   /* nothing to do: that was not taken by the log. `text` says why */
+    BW_WITNESS_ACTION_SUBMIT,  /* `command` to the log; ENDED follows. An error: it was not taken,
+                                  and  nothing follows */
+    BW_WITNESS_ACTION_BARRIER, /* likewise a barrier */
+    BW_WITNESS_ACTION_RELAY,   /* the sync of `call`, as it came, to the witness `member`; RELAYED
+                                  follows. An error: it was not sent, and nothing follows */
+    BW_WITNESS_ACTION_ANSWER, /* `call` with `answer`. A relay of it is given up: nothing follows */
+    BW_WITNESS_ACTION_PASS_ON,   /* the leader's answer to `call`, as it came with RELAYED */
+    BW_WITNESS_ACTION_REFUSE,    /* `call`, for the reason of `refusal` */
+    BW_WITNESS_ACTION_DECIDED,   /* nothing to do: `decision` acts for `group`, and is proposed next
+                                  */
+    BW_WITNESS_ACTION_NOT_TAKEN, /* nothing to do: that was not taken by the log. `text` says why */
     BW_WITNESS_ACTION_NOT_FOUNDED, /* nothing to do: nor was the id of the cluster; tried again */
     BW_WITNESS_ACTION_HEARD,       /* nothing to do: the reports of `call` were kept */
-    BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`. `is_new_way`:
-                                      the first by its way (3.5) */
+    BW_WITNESS_ACTION_CONFIRMED,   /* nothing to do: the renewal `said` of `call`, for `group`.
+                                      `is_new_way`:   the first by its way (3.5) */
     BW_WITNESS_ACTION_UNCONFIRMED, /* nothing to do: one that has waited for the leader's proof */
-    BW_WITNESS_ACTION_APPLIED,     /* `apply` is over (witness_operator.h), and the driver's again */
-    BW_WITNESS_ACTION_TRANSFER,    /* leadership to whom Raft chooses, because of `peer` (0: to leave). An
-                                      error: nobody takes it now. Else NOT_LEADING may follow */
-    BW_WITNESS_ACTION_END,         /* nothing keeps it any more: whoever drives it closes it, after the
-                                      step */
+    BW_WITNESS_ACTION_APPLIED,  /* `apply` is over (witness_operator.h), and the driver's again */
+    BW_WITNESS_ACTION_TRANSFER, /* leadership to whom Raft chooses: because of `peer`, or for what
+                                   `text` says of `group`; neither: to leave. An error: nobody takes
+                                   it now. Else NOT_LEADING may follow */
+    BW_WITNESS_ACTION_END,      /* nothing keeps it any more: whoever drives it closes it, after the
+                                   step */
 };
 
 /* All pointers but `call` and `apply` are the machine's, good until emit returns. */
