@@ -89,24 +89,44 @@ void sim_check_sync_leaves(struct sim_process *agent, const struct bw_sync *sync
 /* ---- a guard's files ----------------------------------------------------------------------------
  */
 
+static void read_memory(const struct sim_file *file, struct sim_guard_read *read)
+{
+    const uint64_t version = file == NULL ? 0 : file->version;
+    struct bw_guard_memory_file memory;
+
+    if (version == read->memory_version)
+        return;
+    read->memory_version = version;
+    read->memory = (struct bw_guard_memory){0};
+    if (file != NULL && bw_guard_memory_decode(file->bytes, file->size, &memory, NULL) == BW_OK)
+        read->memory = memory.memory;
+}
+
+static void read_mirror(const struct sim_file *file, struct sim_guard_read *read)
+{
+    const uint64_t version = file == NULL ? 0 : file->version;
+    struct bw_guard_mirror_file mirror;
+
+    if (version == read->mirror_version)
+        return;
+    read->mirror_version = version;
+    read->mirror = (struct bw_guard_mirror){0};
+    if (file != NULL && bw_guard_mirror_decode(file->bytes, file->size, &mirror, NULL) == BW_OK)
+        read->mirror = mirror.mirror;
+}
+
 void sim_check_read_guard(const struct sim_host *host, uint32_t group,
                           struct bw_guard_memory *out_memory, struct bw_guard_mirror *out_mirror)
 {
-    struct bw_guard_memory_file memory;
-    struct bw_guard_mirror_file mirror;
-    const struct sim_file *file;
+    struct sim_guard_read *read = &host->world->checks->guards_read[host->number][group];
     char name[48];
 
-    *out_memory = (struct bw_guard_memory){0};
-    *out_mirror = (struct bw_guard_mirror){0};
     sim_guard_memory_name(host->world, group, name);
-    file = sim_file_load(host, name);
-    if (file != NULL && bw_guard_memory_decode(file->bytes, file->size, &memory, NULL) == BW_OK)
-        *out_memory = memory.memory;
+    read_memory(sim_file_load(host, name), read);
     sim_guard_mirror_name(host->world, group, name);
-    file = sim_file_load(host, name);
-    if (file != NULL && bw_guard_mirror_decode(file->bytes, file->size, &mirror, NULL) == BW_OK)
-        *out_mirror = mirror.mirror;
+    read_mirror(sim_file_load(host, name), read);
+    *out_memory = read->memory;
+    *out_mirror = read->mirror;
 }
 
 uint64_t sim_check_generation_kept(const struct sim_host *host)

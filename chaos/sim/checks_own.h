@@ -2,6 +2,7 @@
 #ifndef BW_SIM_CHECKS_OWN_H
 #define BW_SIM_CHECKS_OWN_H
 
+#include <breakwater/core/guard.h>
 #include <breakwater/core/report.h>
 
 #include "check_override.h"
@@ -136,6 +137,13 @@ struct sim_generation {
 };
 #define SIM_GENERATIONS_MAX 16
 
+/* What the files of a guard were read as, to be read again once they change. */
+struct sim_guard_read {
+    uint64_t memory_version, mirror_version; /* 0: there was none */
+    struct bw_guard_memory memory;
+    struct bw_guard_mirror mirror;
+};
+
 struct sim_checks {
     struct sim_tally tally;
     uint64_t excused_until_ns[SIM_SITES_MAX][SIM_GROUPS_MAX];
@@ -176,6 +184,7 @@ struct sim_checks {
     uint64_t heard_ns[SIM_SITES_MAX]; /* an answer of a leader, by its agent */
     /* reports */
     struct sim_contact reports[SIM_WITNESSES_MAX][SIM_GROUPS_MAX][SIM_SITES_MAX][SIM_AGENTS_MAX];
+    struct sim_guard_read guards_read[SIM_SITES_MAX][SIM_GROUPS_MAX];
     uint64_t looked_ns[SIM_SITES_MAX][SIM_GROUPS_MAX]; /* begin of the newest status script */
     uint64_t spec_version[SIM_GROUPS_MAX], spec_changed_ns[SIM_GROUPS_MAX];
     /* scripts */

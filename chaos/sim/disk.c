@@ -55,6 +55,7 @@ static void replace(struct sim_host *host, const char *name, bool is_volatile, c
     file->is_volatile = is_volatile;
     file->bytes = copy;
     file->size = size;
+    file->version = ++host->world->file_versions;
     changed(host, name);
 }
 

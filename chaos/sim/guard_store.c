@@ -1,5 +1,4 @@
 /* guard_store.c - what a guard must not forget, as src/guard/store.c keeps it. */
-#include <stdio.h>
 #include <string.h>
 
 #include <breakwater/base/assert.h>
@@ -11,14 +10,24 @@
 
 #define CLUSTER_FIXED (BW_ID_BYTES + 8)
 
+/* Without snprintf: checks name them in most events. */
+static void name_file(const struct sim_world *world, uint32_t group, const char *kind,
+                      char out_name[48])
+{
+    const size_t length = strlen(kind);
+
+    BW_ASSERT(bw_copy_text(out_name, 48, kind) &&
+              bw_copy_text(out_name + length, 48 - length, world->group_names[group]));
+}
+
 void sim_guard_mirror_name(const struct sim_world *world, uint32_t group, char out_name[48])
 {
-    BW_ASSERT(snprintf(out_name, 48, "guard.mirror.%.30s", world->group_names[group]) < 48);
+    name_file(world, group, "guard.mirror.", out_name);
 }
 
 void sim_guard_memory_name(const struct sim_world *world, uint32_t group, char out_name[48])
 {
-    BW_ASSERT(snprintf(out_name, 48, "guard.memory.%.30s", world->group_names[group]) < 48);
+    name_file(world, group, "guard.memory.", out_name);
 }
 
 static void damaged(struct sim_guard *guard, const char *name, const struct bw_diag *diag)

@@ -248,10 +248,11 @@ bool sim_reach_kill_serve(struct sim_reach_kill *kill, struct sim_process *proce
                           bool *out_ok)
 {
     struct sim_machine *machine = sim_machine(process->host);
-    const bool is_empty = is_all_down(kill, machine, group);
+    bool is_empty;
 
     if (!kill->is_running || !bw_instant_right_is_over(sim_now(process), kill->wake_at))
         return false;
+    is_empty = is_all_down(kill, machine, group);
     if (is_empty || ++kill->rounds >= KILL_ROUNDS_MAX) {
         kill->is_running = false;
         *out_ok = is_empty;

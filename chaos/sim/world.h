@@ -74,6 +74,7 @@ struct sim_file {
     bool is_volatile; /* in /run: gone after a reboot */
     uint8_t *bytes;
     size_t size;
+    uint64_t version; /* > 0; another content is another version, on whichever machine */
 };
 
 /* What the disk does to the next writes of one process; all zero: it is well. Set by faults. */
@@ -103,6 +104,8 @@ struct sim_host {
     uint32_t boots;
     struct bw_id boot_id;
     struct sim_clock boot, raw; /* CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW */
+    struct bw_instant shown;    /* by both, at true time `shown_at_ns` */
+    uint64_t shown_at_ns;       /* 0: they were set since */
     bool has_strayed;    /* some time its clocks did not both run within the drift of the terms */
     uint64_t strayed_ns; /* until then */
     struct sim_file files[SIM_FILES_MAX];
@@ -278,6 +281,7 @@ struct sim_world {
     struct sim_process *guards[SIM_SITES_MAX];
     char group_names[SIM_GROUPS_MAX][BW_NAME_MAX + 1];
     struct bw_prng chance; /* of what belongs to no machine */
+    uint64_t file_versions; /* given so far */
     struct sim_checks *checks;
     struct sim_coverage *coverage;
     bool tells;    /* the story is wanted: sim_tell writes */

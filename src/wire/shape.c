@@ -172,7 +172,8 @@ static enum bw_err convert_number(struct walk *walk, const struct bw_field *fiel
     if (field->kind == BW_FIELD_BITS && get_u32(core) >> field->max != 0)
         return refuse(walk, walk->is_encoding ? BW_ERR_INVALID : BW_ERR_VERSION,
                       "0x%" PRIx32 " has bits that are not known here", get_u32(core));
-    return check_set(walk, field, memcmp(core, &none, field->core_size) != 0);
+    return check_set(walk, field,
+                     !field->is_required || memcmp(core, &none, field->core_size) != 0);
 }
 
 static enum bw_err convert_bool(struct walk *walk, const struct bw_field *field, uint8_t *core,
