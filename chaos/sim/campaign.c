@@ -22,8 +22,8 @@ struct child {
     pid_t pid;
     int to, from; /* orders to it, reports from it; -1: closed */
     bool is_busy;
-    uint64_t seed;
-    enum sim_mode mode;
+    bool is_listed;
+    struct sim_order order; /* `often` is of the campaign, which its fork has too */
 };
 
 struct report {
@@ -79,17 +79,14 @@ static bool write_whole(int fd, const void *data, size_t size)
 
 /* ---- a child ---- */
 
-static void live(int from_parent, int to_parent, const struct sim_campaign *campaign)
+static void live(int from_parent, int to_parent)
 {
     struct report *report = malloc(sizeof *report);
-    struct sim_order order = {.length_ns = campaign->length_ns, .often = campaign->often};
-    struct child asked;
+    struct sim_order order;
 
     BW_ASSERT(report != NULL);
-    while (read_whole(from_parent, &asked, sizeof asked)) {
+    while (read_whole(from_parent, &order, sizeof order)) {
         memset(report, 0, sizeof *report);
-        order.seed = asked.seed;
-        order.mode = asked.mode;
         sim_run(&order, &report->result, &report->coverage, stdout);
         if (!write_whole(to_parent, report, sizeof *report))
             break;
@@ -98,8 +95,7 @@ static void live(int from_parent, int to_parent, const struct sim_campaign *camp
     _exit(0);
 }
 
-static void start_child(struct child *children, uint32_t at, uint32_t count,
-                        const struct sim_campaign *campaign)
+static void start_child(struct child *children, uint32_t at, uint32_t count)
 {
     int down[2], up[2];
     struct child *child = &children[at];
@@ -117,7 +113,7 @@ static void start_child(struct child *children, uint32_t at, uint32_t count,
             }
         (void)close(down[1]);
         (void)close(up[0]);
-        live(down[0], up[1], campaign);
+        live(down[0], up[1]);
     }
     (void)close(down[0]);
     (void)close(up[1]);
@@ -162,6 +158,8 @@ static bool wants_more(const struct sim_campaign *campaign, uint64_t begun_ns)
         return false;
     if (campaign->ends_covered && has_all_fired(campaign))
         return false;
+    if (campaign->listed_next < campaign->listed_count)
+        return true;
     if (campaign->seed_count > 0 &&
         campaign->next_seed >= campaign->first_seed + campaign->seed_count)
         return false;
@@ -173,10 +171,22 @@ static bool wants_more(const struct sim_campaign *campaign, uint64_t begun_ns)
 
 static void hand_out(struct sim_campaign *campaign, struct child *child)
 {
-    child->seed = campaign->next_seed++;
-    child->mode = mode_of(campaign, child->seed);
+    child->order = (struct sim_order){.length_ns = campaign->length_ns, .often = campaign->often};
+    child->is_listed = campaign->listed_next < campaign->listed_count;
     child->is_busy = true;
-    (void)write_whole(child->to, child, sizeof *child); /* a dead one is seen by its report */
+    if (child->is_listed) {
+        const struct sim_listed *listed = &campaign->listed[campaign->listed_next++];
+
+        child->order.seed = listed->seed;
+        child->order.mode = listed->mode;
+        child->order.length_ns = listed->length_ns;
+        child->order.often = listed->often[0] == '\0' ? NULL : listed->often;
+    } else {
+        child->order.seed = campaign->next_seed++;
+        child->order.mode = mode_of(campaign, child->order.seed);
+    }
+    /* A dead one is seen by its report. */
+    (void)write_whole(child->to, &child->order, sizeof child->order);
 }
 
 static void add_tally(struct sim_tally *sum, const struct sim_tally *one)
@@ -218,8 +228,10 @@ static void take_report(struct sim_campaign *campaign, const struct report *repo
 /* A child that ended by itself has met a defect of the product, or of this program. */
 static void take_death(struct sim_campaign *campaign, const struct child *child, int status)
 {
-    struct sim_result result = {.seed = child->seed, .mode = child->mode, .has_failed = true};
+    struct sim_result result;
 
+    sim_result_init(&result, &child->order);
+    result.has_failed = true;
     (void)snprintf(result.property, sizeof result.property, "crash");
     (void)snprintf(result.failure, sizeof result.failure, "the program itself ended: %s %d",
                    WIFSIGNALED(status) ? "signal" : "status",
@@ -245,8 +257,8 @@ static uint64_t lowest_open(const struct sim_campaign *campaign, const struct ch
     uint64_t lowest = campaign->next_seed;
 
     for (uint32_t i = 0; i < campaign->jobs; i++)
-        if (children[i].is_busy && children[i].seed < lowest)
-            lowest = children[i].seed;
+        if (children[i].is_busy && !children[i].is_listed && children[i].order.seed < lowest)
+            lowest = children[i].order.seed;
     return lowest;
 }
 
@@ -257,7 +269,7 @@ static void work(struct sim_campaign *campaign, struct child *children, struct r
     uint32_t busy = 0;
 
     for (uint32_t i = 0; i < campaign->jobs; i++)
-        start_child(children, i, campaign->jobs, campaign);
+        start_child(children, i, campaign->jobs);
     do {
         struct pollfd polled[SIM_JOBS_MAX];
 
@@ -282,7 +294,7 @@ static void work(struct sim_campaign *campaign, struct child *children, struct r
                 const struct child dead = children[i];
 
                 take_death(campaign, &dead, end_child(&children[i]));
-                start_child(children, i, campaign->jobs, campaign);
+                start_child(children, i, campaign->jobs);
             }
             busy--;
         }

@@ -2,7 +2,7 @@
 #ifndef BW_SIM_CAMPAIGN_H
 #define BW_SIM_CAMPAIGN_H
 
-#include "run.h"
+#include "listed.h"
 
 #define SIM_JOBS_MAX     64
 #define SIM_FAILURES_MAX 16 /* kept; a campaign stops at the first unless it is told to go on */
@@ -15,12 +15,15 @@ struct sim_campaign {
     uint64_t length_ns;
     const char *often;               /* see struct sim_setting */
     bool is_safety, is_liveness;     /* both: every fourth seed is a liveness run */
+    struct sim_listed listed[SIM_LISTED_MAX]; /* worlds to begin with, whatever the seeds are */
+    uint32_t listed_count;
     uint32_t jobs;
     bool goes_on;            /* after a failure */
     const char *resume_path; /* NULL: nothing is kept */
     bool must_cover;         /* something that never fired is a failure */
     bool ends_covered;       /* and once everything has fired it is over */
     /* what came of it */
+    uint32_t listed_next; /* of them; then the seeds */
     uint64_t next_seed, run_count, lived_ns, events, real_ns, failure_count;
     struct sim_tally tally;
     struct sim_coverage coverage;
@@ -35,7 +38,6 @@ int sim_campaign_run(struct sim_campaign *campaign);
 void sim_campaign_print(const struct sim_campaign *campaign, FILE *out);
 /* Names of all that has to fire in the standard campaign and has not; returns how many. */
 uint32_t sim_campaign_print_silent(const struct sim_campaign *campaign, FILE *out);
-void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns,
-                               const char *often, FILE *out);
+void sim_campaign_print_replay(const struct sim_result *result, FILE *out);
 
 #endif

@@ -38,6 +38,7 @@ static const char help[] =
     "  --jobs N           worlds side by side (cores)\n"
     "  --resume FILE      keep the totals there, and go on from them\n"
     "  --go-on            after a failure too\n"
+    "  --first FILE       the worlds of this file first: seed mode length [fault] in a line\n"
     "  --cover            everything must fire; once it has, the campaign is over\n"
     "both:\n"
     "  --mode MODE        safety: faults without end; liveness: faults, then calm (both, in a campaign)\n"
@@ -123,6 +124,14 @@ static void read_seeds(struct sim_campaign *campaign, const char *text)
     campaign->seed_count = last - first + 1;
 }
 
+static void read_first(struct sim_campaign *campaign, const char *path)
+{
+    struct bw_diag diag = {0};
+
+    if (sim_listed_load(path, campaign->listed, &campaign->listed_count, &diag) != BW_OK)
+        usage("--first", diag.text);
+}
+
 static void read_mode(struct arguments *arguments, const char *text)
 {
     const bool is_liveness = strcmp(text, "liveness") == 0;
@@ -155,28 +164,40 @@ static void check_arguments(struct arguments *arguments)
     check_often(arguments);
     if (arguments->has_seed && campaign->ends_covered)
         usage("--cover is about a campaign, not about one world", NULL);
+    if (campaign->listed_count > 0 && (arguments->has_seed || campaign->resume_path != NULL))
+        usage("--first is about a campaign that begins: without --seed and --resume", NULL);
     if (!arguments->has_seed && (arguments->shrinks || arguments->prints_plan ||
                                  arguments->order.story_lines > 0 ||
                                  arguments->order.left_out_count > 0))
         usage("--story, --without, --shrink and --plan are about one world: give --seed", NULL);
 }
 
+enum { SEED = 256, STORY, WITHOUT, SHRINK, PLAN, FOR, HOURS, SEEDS, FROM, JOBS, RESUME, GO_ON,
+       FIRST, COVER, MODE, LENGTH, OFTEN, HELP };
+static const struct option options[] = {
+    {"seed", required_argument, NULL, SEED},
+    {"story", optional_argument, NULL, STORY},
+    {"without", required_argument, NULL, WITHOUT},
+    {"shrink", no_argument, NULL, SHRINK},
+    {"plan", no_argument, NULL, PLAN},
+    {"for", required_argument, NULL, FOR},
+    {"hours", required_argument, NULL, HOURS},
+    {"seeds", required_argument, NULL, SEEDS},
+    {"from", required_argument, NULL, FROM},
+    {"jobs", required_argument, NULL, JOBS},
+    {"resume", required_argument, NULL, RESUME},
+    {"go-on", no_argument, NULL, GO_ON},
+    {"first", required_argument, NULL, FIRST},
+    {"cover", no_argument, NULL, COVER},
+    {"mode", required_argument, NULL, MODE},
+    {"length", required_argument, NULL, LENGTH},
+    {"often", required_argument, NULL, OFTEN},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
+};
+
 static void read_arguments(int argc, char **argv, struct arguments *arguments)
 {
-    enum { SEED = 256, STORY, WITHOUT, SHRINK, PLAN, FOR, HOURS, SEEDS, FROM, JOBS, RESUME, GO_ON,
-           COVER, MODE, LENGTH, OFTEN, HELP };
-    static const struct option options[] = {
-        {"seed", required_argument, NULL, SEED},     {"story", optional_argument, NULL, STORY},
-        {"without", required_argument, NULL, WITHOUT}, {"shrink", no_argument, NULL, SHRINK},
-        {"plan", no_argument, NULL, PLAN},           {"for", required_argument, NULL, FOR},
-        {"hours", required_argument, NULL, HOURS},   {"seeds", required_argument, NULL, SEEDS},
-        {"from", required_argument, NULL, FROM},     {"jobs", required_argument, NULL, JOBS},
-        {"resume", required_argument, NULL, RESUME}, {"go-on", no_argument, NULL, GO_ON},
-        {"cover", no_argument, NULL, COVER},
-        {"mode", required_argument, NULL, MODE},     {"length", required_argument, NULL, LENGTH},
-        {"often", required_argument, NULL, OFTEN},
-        {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
-    };
     struct sim_campaign *campaign = &arguments->campaign;
     int option;
 
@@ -220,6 +241,9 @@ static void read_arguments(int argc, char **argv, struct arguments *arguments)
             break;
         case GO_ON:
             campaign->goes_on = true;
+            break;
+        case FIRST:
+            read_first(campaign, optarg);
             break;
         case COVER:
             campaign->ends_covered = true;
@@ -278,7 +302,7 @@ static void print_plan(const struct arguments *arguments)
     sim_plan_free(plan);
 }
 
-static int end_world(const struct sim_result *result, const struct arguments *arguments)
+static int end_world(const struct sim_result *result)
 {
     (void)printf("seed %" PRIu64 " (%s): %.0f s, %" PRIu64 " events, %" PRIu64
                  " grants, %" PRIu64 " failovers\n",
@@ -286,8 +310,7 @@ static int end_world(const struct sim_result *result, const struct arguments *ar
                  result->events, result->tally.grants, result->tally.failovers);
     (void)printf("trace hash: %016" PRIx64 "\n", result->hash);
     if (result->has_failed)
-        sim_campaign_print_replay(result, arguments->order.length_ns, arguments->order.often,
-                                  stdout);
+        sim_campaign_print_replay(result, stdout);
     return result->has_failed ? 1 : 0;
 }
 
@@ -296,7 +319,7 @@ static int run_world(const struct arguments *arguments)
     struct sim_result result;
 
     sim_run(&arguments->order, &result, NULL, stdout);
-    return end_world(&result, arguments);
+    return end_world(&result);
 }
 
 static int shrink_world(struct arguments *arguments)
@@ -325,7 +348,7 @@ static int shrink_world(struct arguments *arguments)
                  arguments->order.often == NULL ? "" : arguments->order.often);
     print_list(arguments->without, arguments->order.left_out_count);
     (void)printf("\n");
-    return end_world(&result, arguments);
+    return end_world(&result);
 }
 
 /* ---- a campaign ---- */

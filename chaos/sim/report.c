@@ -30,13 +30,13 @@ static void print_coverage(const struct sim_coverage *coverage, FILE *out)
     (void)fprintf(out, "%s", column > 0 ? "\n" : "");
 }
 
-void sim_campaign_print_replay(const struct sim_result *result, uint64_t length_ns,
-                               const char *often, FILE *out)
+void sim_campaign_print_replay(const struct sim_result *result, FILE *out)
 {
+    const uint64_t length_ns = result->length_ns;
     char more[64] = "";
 
-    if (often != NULL)
-        (void)snprintf(more, sizeof more, " --often %s", often);
+    if (result->often[0] != '\0')
+        (void)snprintf(more, sizeof more, " --often %s", result->often);
     (void)fprintf(out,
                   "  seed %" PRIu64 ": %s: %s\n"
                   "    again:  breakwater-sim --seed %" PRIu64 " --mode %s --length %" PRIu64
@@ -83,18 +83,19 @@ void sim_campaign_print(const struct sim_campaign *campaign, FILE *out)
 {
     const double hours = (double)campaign->lived_ns / 3.6e12;
     const double seconds = (double)campaign->real_ns / 1e9;
+    char seeds[64] = "no seed";
 
+    if (campaign->next_seed > campaign->first_seed)
+        (void)snprintf(seeds, sizeof seeds, "seeds %" PRIu64 "..%" PRIu64, campaign->first_seed,
+                       campaign->next_seed - 1);
     (void)fprintf(out, "how often each rule and fault fired:\n");
     print_coverage(&campaign->coverage, out);
     for (uint64_t i = 0; i < campaign->failure_count && i < SIM_FAILURES_MAX; i++)
-        sim_campaign_print_replay(&campaign->failures[i], campaign->length_ns,
-                                  campaign->often, out);
-    (void)fprintf(out,
-                  "%.1f h simulated in %.0f s on %u cores (%.2f h/s, %.2f M events/s), seeds %" PRIu64
-                  "..%" PRIu64 "\n",
+        sim_campaign_print_replay(&campaign->failures[i], out);
+    (void)fprintf(out, "%.1f h simulated in %.0f s on %u cores (%.2f h/s, %.2f M events/s), %s%s\n",
                   hours, seconds, campaign->jobs, seconds > 0 ? hours / seconds : 0,
                   seconds > 0 ? (double)campaign->events / seconds / 1e6 : 0,
-                  campaign->first_seed, campaign->next_seed - 1);
+                  campaign->listed_next > 0 ? "those of the file, " : "", seeds);
     (void)fprintf(out,
                   "%" PRIu64 " grants, %" PRIu64 " failovers, %" PRIu64 " starts, %" PRIu64
                   " elections, %" PRIu64 " entries committed, %" PRIu64

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <breakwater/base/assert.h>
+#include <breakwater/base/bytes.h>
 
 #include "plan.h"
 #include "story.h"
@@ -36,15 +37,23 @@ static void note(const struct sim_world *world, struct sim_result *out_result)
     out_result->tally = *sim_checks_tally(world);
 }
 
+void sim_result_init(struct sim_result *out_result, const struct sim_order *order)
+{
+    memset(out_result, 0, sizeof *out_result);
+    out_result->seed = order->seed;
+    out_result->mode = order->mode;
+    out_result->length_ns = order->length_ns;
+    if (order->often != NULL)
+        BW_ASSERT(bw_copy_text(out_result->often, sizeof out_result->often, order->often));
+}
+
 void sim_run(const struct sim_order *order, struct sim_result *out_result,
              struct sim_coverage *coverage, FILE *out)
 {
     struct sim_setting setting;
     struct sim_world *world;
 
-    memset(out_result, 0, sizeof *out_result);
-    out_result->seed = order->seed;
-    out_result->mode = order->mode;
+    sim_result_init(out_result, order);
     sim_setting_draw(&setting, order->seed, order->mode == SIM_MODE_LIVENESS, order->length_ns,
                      order->often);
     world = sim_world_new(&setting);
@@ -70,9 +79,7 @@ void sim_run_apart(const struct sim_order *order, struct sim_result *out_result)
     ssize_t got;
     pid_t child;
 
-    memset(out_result, 0, sizeof *out_result);
-    out_result->seed = order->seed;
-    out_result->mode = order->mode;
+    sim_result_init(out_result, order);
     out_result->has_failed = true;
     (void)snprintf(out_result->property, sizeof out_result->property, "crash");
     BW_ASSERT(pipe(ends) == 0);

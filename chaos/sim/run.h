@@ -22,8 +22,9 @@ struct sim_order {
 
 /* What came of it; no pointers: it goes through a pipe. */
 struct sim_result {
-    uint64_t seed;
+    uint64_t seed, length_ns;
     enum sim_mode mode;
+    char often[SIM_COVERAGE_NAME_BYTES]; /* as it was ordered; "" none */
     bool has_failed;
     char property[32], failure[512];
     uint64_t lived_ns, events, hash;
@@ -36,6 +37,9 @@ void sim_run(const struct sim_order *order, struct sim_result *out_result,
              struct sim_coverage *coverage, FILE *out);
 /* The same in a child process, so that an abort or a crash is a result too. */
 void sim_run_apart(const struct sim_order *order, struct sim_result *out_result);
+
+/* Nothing has come of it yet. */
+void sim_result_init(struct sim_result *out_result, const struct sim_order *order);
 
 const char *sim_mode_word(enum sim_mode mode);
 
