@@ -11,6 +11,9 @@
 #include <breakwater/wire/sync.h>
 
 #define POLL_CONNECT_MS 2000u
+/* What a handshake with a witness may take, in limits of a sync, and at least. */
+#define HANDSHAKE_LIMITS 3
+#define HANDSHAKE_MS_MIN 1000
 #define REFUSAL_BYTES   256 /* of the words in a log line */
 
 _Static_assert(BW_AGENT_WITNESSES_MAX *(BW_AGENT_SYNCS_MAX + 1) <= BW_HTTP_EXCHANGES_MAX,
@@ -139,6 +142,9 @@ enum bw_err bw_agent_send_sync(struct bw_agent *agent, uint32_t witness, uint32_
         .body_size = agent->sync_size,
         .timeout_ms = limit_ms,
         .connect_timeout_ms = limit_ms,
+        .handshake_timeout_ms = limit_ms < HANDSHAKE_MS_MIN / HANDSHAKE_LIMITS
+                                    ? HANDSHAKE_MS_MIN
+                                    : HANDSHAKE_LIMITS * limit_ms,
         .response_bytes_max = BW_BODY_BYTES_MAX,
     };
 

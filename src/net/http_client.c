@@ -32,6 +32,7 @@ struct watch {
 static CURLM *new_multi(struct bw_http_client *client);
 static void close_one_handle(struct bw_http_client *client);
 static void finish_with(struct bw_http_exchange *exchange, enum bw_err err, const char *reason);
+static void watch_limits(struct bw_http_client *client);
 
 /* ---- credentials ----------------------------------------------------------------------------- */
 
@@ -220,6 +221,8 @@ static void finish_transfer(struct bw_http_exchange *exchange, CURLcode code)
         answer.err = bw_http_failure_describe(
             &(struct bw_http_failure){.easy = exchange->easy,
                                       .code = code,
+                                      .after_ms = uv_now(exchange->client->loop) -
+                                                  exchange->begun_ms,
                                       .has_connected = exchange->has_connected,
                                       .detail = exchange->error,
                                       .where = exchange->where,
@@ -252,6 +255,54 @@ static void drain(struct bw_http_client *client)
         BW_ASSERT(exchange != NULL);
         finish_transfer((struct bw_http_exchange *)(void *)exchange, code);
     }
+}
+
+/* ---- limits that spare a handshake ----------------------------------------------------------- */
+
+static bool is_in_handshake(const struct bw_http_exchange *exchange)
+{
+    long request_size = 0;
+
+    (void)curl_easy_getinfo(exchange->easy, CURLINFO_REQUEST_SIZE, &request_size); /* else 0 */
+    return exchange->has_connected && request_size == 0;
+}
+
+static struct bw_http_exchange *first_overdue(const struct bw_http_client *client)
+{
+    struct bw_http_exchange *exchange = client->exchanges;
+
+    while (exchange != NULL && exchange->limit_ms > uv_now(client->loop))
+        exchange = exchange->next;
+    return exchange;
+}
+
+static void on_limit(uv_timer_t *timer)
+{
+    struct bw_http_client *client = timer->data;
+    struct bw_http_exchange *exchange;
+
+    while ((exchange = first_overdue(client)) != NULL) {
+        exchange->limit_ms = UINT64_MAX; /* libcurl's is left */
+        if (!is_in_handshake(exchange))
+            finish_transfer(exchange, CURLE_OPERATION_TIMEDOUT);
+    }
+    if (!client->is_closing)
+        watch_limits(client);
+}
+
+static void watch_limits(struct bw_http_client *client)
+{
+    const uint64_t now_ms = uv_now(client->loop);
+    uint64_t first_ms = UINT64_MAX;
+
+    for (const struct bw_http_exchange *exchange = client->exchanges; exchange != NULL;
+         exchange = exchange->next)
+        first_ms = exchange->limit_ms < first_ms ? exchange->limit_ms : first_ms;
+    if (first_ms == UINT64_MAX)
+        (void)uv_timer_stop(&client->limits); /* always 0 */
+    else
+        (void)uv_timer_start(&client->limits, on_limit, first_ms > now_ms ? first_ms - now_ms : 1,
+                             0); /* cannot fail: has a callback */
 }
 
 /* ---- libcurl on the loop --------------------------------------------------------------------- */
@@ -442,7 +493,10 @@ enum bw_err bw_http_client_init(struct bw_http_client *client, uv_loop_t *loop, 
     status = uv_timer_init(loop, &client->timer);
     BW_ASSERT(status == 0);
     client->timer.data = client;
-    client->handle_count = 1;
+    status = uv_timer_init(loop, &client->limits);
+    BW_ASSERT(status == 0);
+    client->limits.data = client;
+    client->handle_count = 2;
     return BW_OK;
 }
 
@@ -480,6 +534,7 @@ void bw_http_client_close(struct bw_http_client *client, void (*on_closed)(void 
         (void)curl_multi_cleanup(client->multi); /* empty; still calls on_socket_changed */
     client->multi = NULL;
     uv_close((uv_handle_t *)&client->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&client->limits, on_timer_closed);
 }
 
 void bw_http_exchange_cancel(struct bw_http_exchange *exchange)
@@ -538,6 +593,7 @@ static enum bw_err check_call(struct bw_http_client *client, const struct bw_htt
 {
     BW_ASSERT(call->timeout_ms > 0);
     BW_ASSERT(call->connect_timeout_ms > 0);
+    BW_ASSERT(call->handshake_timeout_ms == 0 || call->handshake_timeout_ms > call->timeout_ms);
     BW_ASSERT(call->body != NULL || call->body_size == 0);
     if (client->is_closing)
         return bw_diag_set(diag, BW_ERR_CANCELED, "%s: the client is closing", call->url);
@@ -575,6 +631,10 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
         renew_trust(client);
     exchange->client = client;
     exchange->trust = client->trust;
+    uv_update_time(client->loop);
+    exchange->begun_ms = uv_now(client->loop);
+    exchange->limit_ms = call->handshake_timeout_ms == 0 ? UINT64_MAX
+                                                         : exchange->begun_ms + call->timeout_ms;
     exchange->multi = client->multi;
     exchange->body_bytes_max = call->response_bytes_max;
     exchange->on_done = on_done;
@@ -592,6 +652,7 @@ struct bw_http_exchange *bw_http_client_send(struct bw_http_client *client,
         exchange->next->previous = exchange;
     client->exchanges = exchange;
     client->exchange_count++;
+    watch_limits(client);
     return exchange;
 }
 

@@ -2,6 +2,7 @@
 #include "http_failure.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include <openssl/x509_vfy.h>
@@ -70,7 +71,6 @@ static curl_off_t get_time_us(CURL *easy, CURLINFO info)
 
 static enum bw_err describe_timeout(const struct bw_http_failure *failure, struct bw_diag *diag)
 {
-    const long long after_ms = get_time_us(failure->easy, CURLINFO_TOTAL_TIME_T) / 1000;
     const char *phase;
     long request_size = 0;
 
@@ -83,8 +83,8 @@ static enum bw_err describe_timeout(const struct bw_http_failure *failure, struc
         phase = "nothing answered (machine down, or the network drops our packets)";
     else
         phase = "it took the connection and did not finish the TLS handshake";
-    return bw_diag_set(diag, BW_ERR_TIMEOUT, "%s: timed out after %lld ms: %s", failure->where,
-                       after_ms, phase);
+    return bw_diag_set(diag, BW_ERR_TIMEOUT, "%s: timed out after %" PRIu64 " ms: %s",
+                       failure->where, failure->after_ms, phase);
 }
 
 static enum bw_err describe_connect(const struct bw_http_failure *failure, struct bw_diag *diag)

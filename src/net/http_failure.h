@@ -3,6 +3,7 @@
 #define BW_NET_HTTP_FAILURE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <curl/curl.h>
 
@@ -12,6 +13,7 @@
 struct bw_http_failure {
     CURL *easy;
     CURLcode code;
+    uint64_t after_ms;   /* of a timeout */
     bool has_connected;  /* TCP stood, TLS had begun */
     const char *detail;  /* libcurl's error buffer; may be "" */
     const char *where;   /* "HOST:PORT" */

@@ -194,6 +194,16 @@ static bool add_field(struct bw_http_exchange *exchange, const char *name, const
     return true;
 }
 
+static bool set_limits(CURL *easy, const struct bw_http_call *call)
+{
+    const bool is_patient = call->handshake_timeout_ms !=
+                            0; /* then the client has the other limit */
+    const long whole_ms = (long)(is_patient ? call->handshake_timeout_ms : call->timeout_ms);
+    const long connect_ms = is_patient ? whole_ms : (long)call->connect_timeout_ms;
+
+    return SET(CURLOPT_TIMEOUT_MS, whole_ms) && SET(CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+}
+
 static bool set_request(CURL *easy, struct bw_http_exchange *exchange,
                         const struct bw_http_call *call)
 {
@@ -204,8 +214,7 @@ static bool set_request(CURL *easy, struct bw_http_exchange *exchange,
                         (call->content_type == NULL ||
                          add_field(exchange, "Content-Type", call->content_type)) &&
                         SET(CURLOPT_HTTPHEADER, exchange->fields) && SET(CURLOPT_URL, call->url) &&
-                        SET(CURLOPT_TIMEOUT_MS, (long)call->timeout_ms) &&
-                        SET(CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
+                        set_limits(easy, call);
 
     if (is_set && has_body)
         return SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body_size) &&

@@ -36,6 +36,9 @@ struct bw_http_exchange {
     struct bw_http_exchange *next;
     struct bw_http_exchange *previous;
     uint64_t trust; /* of the client, when it was begun or last judged */
+    uint64_t begun_ms; /* the loop's time; so is the next */
+    uint64_t limit_ms; /* when it ends, unless a handshake is under way; UINT64_MAX: libcurl sees to
+                          it */
     CURLM *multi;
     CURL *easy; /* NULL once it ended */
     struct curl_slist *fields;

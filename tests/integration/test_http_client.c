@@ -370,6 +370,41 @@ static void stalled_handshake_times_out_in_its_phase(void **state)
     (void)close(listener);
 }
 
+/* Else a machine that needs longer for a handshake than a request may take would begin it for ever.
+ */
+static void a_handshake_that_has_begun_outlasts_the_limit_of_its_request(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bw_http_call call = call_of(fixture, fixture->server.port, "/echo");
+    struct result result;
+
+    fixture->server.handshake_delay_ms = 1500;
+    call.timeout_ms = call.connect_timeout_ms = 500;
+    result = perform(fixture, &call);
+    assert_ended(&result, BW_ERR_TIMEOUT, "did not finish the TLS handshake");
+
+    call.handshake_timeout_ms = GENEROUS_MS;
+    result = perform(fixture, &call);
+    assert_int_equal(result.err, BW_OK);
+    assert_int_equal(result.status, 200);
+}
+
+/* A patient call waits no longer than others for anything else. */
+static void what_is_no_handshake_keeps_its_limit(void **state)
+{
+    struct fixture *fixture = *state;
+    struct bw_http_call call;
+    struct result result;
+
+    assert_int_equal(get(fixture, "/echo").err, BW_OK); /* connected */
+    call = call_of(fixture, fixture->server.port, "/hang");
+    call.timeout_ms = call.connect_timeout_ms = 2000; /* it has arrived by then */
+    call.handshake_timeout_ms = GENEROUS_MS;
+    result = perform(fixture, &call);
+    assert_ended(&result, BW_ERR_TIMEOUT, "no whole answer came");
+    assert_true(result.may_have_arrived);
+}
+
 static void silent_server_times_out_and_may_have_acted(void **state)
 {
     struct fixture *fixture = *state;
@@ -757,6 +792,8 @@ int main(void)
         test(requests_at_once_each_get_their_own_answer),
         test(closed_port_is_refused),
         test(stalled_handshake_times_out_in_its_phase),
+        test(a_handshake_that_has_begun_outlasts_the_limit_of_its_request),
+        test(what_is_no_handshake_keeps_its_limit),
         test(silent_server_times_out_and_may_have_acted),
         test(answers_that_may_be_cut_are_no_answers),
         test(answers_over_a_limit_name_it),

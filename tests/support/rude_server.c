@@ -134,6 +134,7 @@ static void *run_connection(void *argument)
     SSL *ssl = SSL_new(connection->server->context);
     char request[REQUEST_BYTES];
 
+    (void)usleep(connection->server->handshake_delay_ms * 1000);
     if (ssl != NULL && SSL_set_fd(ssl, connection->fd) == 1 && SSL_accept(ssl) == 1) {
         bool is_kept = true;
 

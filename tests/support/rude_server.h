@@ -28,6 +28,8 @@ struct rude_server {
     int fds[RUDE_CONNECTIONS_MAX]; /* closed by stop only, so that a number is never another's */
     pthread_t threads[RUDE_CONNECTIONS_MAX];
     bool is_stopping;
+    unsigned
+        handshake_delay_ms; /* set before the first connection: it waits so long with its part */
 };
 
 /* Shows the certificate of `identity_path`; demands one that a CA of `ca_path` signed. */

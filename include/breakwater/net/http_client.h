@@ -33,6 +33,7 @@ struct bw_http_client {
     struct bw_log *log;
     void *multi; /* CURLM */
     uv_timer_t timer;
+    uv_timer_t limits; /* the first limit of ours, beside libcurl's */
     bool is_closing;
     unsigned handle_count;              /* of the loop, not yet closed */
     struct bw_http_identity *identity;  /* NULL until set */
@@ -53,6 +54,11 @@ struct bw_http_call {
     size_t body_size;
     unsigned timeout_ms;         /* for all of it, > 0; a long poll: its wait + 5 s */
     unsigned connect_timeout_ms; /* name, TCP and TLS, > 0; no matter on a kept connection */
+    /* A TLS handshake that is under way when timeout_ms has passed is not thrown away: it and its
+     * answer may take until then, from the beginning. Longer than both limits; 0: it is. Where a
+     * handshake takes longer than the limit, on machines with much to do, each would else be begun
+     * again, which is still more to do. */
+    unsigned handshake_timeout_ms;
     size_t response_bytes_max;   /* a longer body is BW_ERR_LIMIT */
 };
 
