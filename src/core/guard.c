@@ -435,7 +435,9 @@ void bw_guard_state_get(const struct bw_guard *guard, struct bw_guard_state *out
     out_state->armed_number = guard->mirror.armed_number;
     out_state->armed_end = guard->mirror.armed_end;
     out_state->arm_pending = guard->arm_mirroring;
-    out_state->overriding = bw_guard_overrides(guard);
+    /* Whoever was told: what another instance was, is ended, and said until that was seen (3.8). */
+    out_state->overriding = guard->mirror.overriding && !guard->override_mirroring &&
+                            !bw_guard_is_armed(guard);
     out_state->fence_begun = bw_guard_is_armed(guard) && guard->fence != BW_FENCE_NONE &&
                              guard->fence_epoch == guard->mirror.armed_epoch;
     out_state->fence_ended = out_state->fence_begun &&

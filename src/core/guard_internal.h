@@ -2,7 +2,8 @@
  * only. guard_ask.c: what a step asks for; guard_slot.c: the tables of runs and stops;
  * guard_sight.c: where the service is; guard_script.c: a script in its slot; guard_fence.c: the
  * fence window; guard_end.c: how an epoch ends; guard_override.c: what serves on a person's word;
- * guard_run.c: orders to run, and what they came to; guard.c: arms, let-go, the step.
+ * guard_run.c: orders to run, and what they came to; guard_overriding.c: whether a person may override;
+ * guard.c: arms, let-go, the step.
  * guard_sound.c: what must hold between steps. */
 #ifndef BW_CORE_GUARD_INTERNAL_H
 #define BW_CORE_GUARD_INTERNAL_H
@@ -49,8 +50,6 @@ bool bw_guard_has_ended(const struct bw_guard *guard, uint64_t epoch);
 void bw_guard_disarm(struct bw_guard *guard);
 
 /* guard_override.c */
-void bw_guard_on_override(const struct guard_step *step, uint64_t epoch);
-void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 /* The agent that is connected has had it written down that a person overrides, and nothing is
  * armed. */
 bool bw_guard_overrides(const struct bw_guard *guard);
@@ -81,6 +80,9 @@ void bw_guard_stop_move(struct bw_guard *guard, enum bw_stop_event event);
 /* guard_run.c */
 void bw_guard_on_run(const struct guard_step *step, const struct bw_guard_run *run);
 void bw_guard_run_saved(const struct guard_step *step, const struct bw_guard_run *run);
+/* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
+ * Then an instance that cannot end it, because it was another's, may act again (3.7). */
+bool bw_guard_has_live_lease(const struct guard_step *step);
 /* `run` 's epoch is durable: it may be spawned. */
 void bw_guard_spawn(const struct guard_step *step, enum bw_guard_slot slot,
                     const struct bw_guard_run *run, const char *rule);
@@ -144,5 +146,9 @@ void bw_guard_fence_on_run_ended(const struct guard_step *step, enum bw_action_k
                                  const struct bw_guard_run_ended *ended, enum bw_guard_left left,
                                  enum bw_populated populated);
 void bw_guard_fence_on_reach_killed(const struct guard_step *step, bool ok);
+
+/* guard_overriding.c */
+void bw_guard_on_override(const struct guard_step *step, uint64_t epoch);
+void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok);
 
 #endif

@@ -40,9 +40,7 @@ static enum bw_refusal judge_start(const struct guard_step *step, const struct b
     return BW_REFUSAL_NONE;
 }
 
-/* A lease that nobody has ended: over only when its end has come and its fence was seen to succeed.
- * Then an instance that cannot end it, because it was another's, may act again (3.7). */
-static bool has_live_lease(const struct guard_step *step)
+bool bw_guard_has_live_lease(const struct guard_step *step)
 {
     const struct bw_guard *guard = step->guard;
 
@@ -57,7 +55,7 @@ static enum bw_refusal judge_rejoin(const struct guard_step *step, const struct 
     const struct bw_guard *guard = step->guard;
 
     BW_ASSERT(run->action == BW_ACTION_REJOIN);
-    if (has_live_lease(step) || guard->mirror.overriding)
+    if (bw_guard_has_live_lease(step) || guard->mirror.overriding)
         return BW_REFUSAL_BUSY;
     if (run->epoch <= guard->memory.ended_epoch)
         return BW_REFUSAL_EPOCH_ENDING;
@@ -71,7 +69,7 @@ static enum bw_refusal judge_action(const struct guard_step *step, const struct 
     BW_ASSERT(bw_action_is_action(run->action));
     if (run->epoch < guard->memory.epoch_seen)
         return BW_REFUSAL_OLD_EPOCH; /* an epoch lower than one seen is refused */
-    if (has_live_lease(step) &&
+    if (bw_guard_has_live_lease(step) &&
         !bw_id_equal(guard->mirror.armed_instance, guard->agent.instance))
         return BW_REFUSAL_WRONG_INSTANCE;
     if (bw_guard_is_fencing(guard))

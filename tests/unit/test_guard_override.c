@@ -150,7 +150,6 @@ static void another_instance_ends_it(void **state)
     (void)state;
     begin_overriding(&world);
     hello(&world, instance_b);
-    assert_false(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
     assert_non_null(strstr(world.log, "SPAWN:fence"));
     assert_true(world.guard.mirror.overriding); /* until a fence has seen the end */
     override(&world, 1);
@@ -158,6 +157,57 @@ static void another_instance_ends_it(void **state)
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
     ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
     assert_false(world.guard.mirror.overriding);
+}
+
+/* An agent that has lost its state says so from its first report on: nobody else is granted before.
+ */
+static void what_another_was_told_is_said_until_its_end_was_seen(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    hello(&world, instance_b);
+    assert_true(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
+    run(&world, 1, BW_ACTION_START, 8); /* and is no word to this one */
+    assert_int_equal(run_refusal(&world), BW_REFUSAL_FENCING);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    hello(&world, instance_b);
+    assert_false(world.last[BW_GUARD_MESSAGE_GROUP_STATE].state.overriding);
+}
+
+/* 3.7: nobody else is there to end it. */
+static void a_lease_of_another_that_is_fenced_and_over_is_no_bar(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    assert_true(arm(&world, 2, world.now_ms));
+    hello(&world, instance_b);
+    override(&world, 2);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY);
+    tick_at(&world, world.now_ms + TTL_MS - FENCE_MS + 1);
+    override(&world, 2);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_FENCING);
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "");
+    ended(&world, BW_GUARD_SLOT_FENCE, BW_RUN_OK, "stopped");
+    ended(&world, BW_GUARD_SLOT_ACTION, BW_RUN_OK, ""); /* stop cleans up */
+    tick_at(&world, world.now_ms + 1);
+    ended(&world, BW_GUARD_SLOT_OBSERVATION, BW_RUN_OK, "stopped");
+    assert_int_equal(world.guard.slots[BW_GUARD_SLOT_ACTION].state, BW_SLOT_FREE);
+    override(&world, 2);
+    assert_int_equal(override_refusal(&world), BW_REFUSAL_BUSY); /* its end has not come */
+
+    tick_at(&world, world.now_ms + FENCE_MS);
+    override(&world, 2);
+
+    assert_int_equal(world.sent[BW_GUARD_MESSAGE_OVERRIDE_DONE], 1);
+    assert_true(world.mirrored.overriding);
+    assert_int_equal(world.mirrored.armed_epoch, 0);
+    run(&world, 2, BW_ACTION_START, 9);
+    assert_non_null(strstr(world.log, "SPAWN:start GO"));
 }
 
 static void it_is_over_with_the_first_lease_in_one_write(void **state)
@@ -252,6 +302,8 @@ int main(void)
         cmocka_unit_test(beside_a_lease_a_fence_or_an_action_it_is_refused),
         cmocka_unit_test(a_guard_that_begins_does_not_fence_it),
         cmocka_unit_test(another_instance_ends_it),
+        cmocka_unit_test(what_another_was_told_is_said_until_its_end_was_seen),
+        cmocka_unit_test(a_lease_of_another_that_is_fenced_and_over_is_no_bar),
         cmocka_unit_test(it_is_over_with_the_first_lease_in_one_write),
         cmocka_unit_test(an_arm_that_no_mirror_took_leaves_it),
         cmocka_unit_test(a_fence_that_has_seen_the_end_is_its_end),

@@ -127,7 +127,7 @@ struct bw_guard_state {
     uint64_t armed_number;
     struct bw_instant armed_end;
     bool arm_pending;     /* it is not acknowledged: ARMED follows, and there is no lease before it */
-    bool overriding;      /* without a lease, by a person's word (3.8) */
+    bool overriding; /* without a lease, by a person's word to this instance or another (3.8) */
     bool fence_begun;     /* of armed_epoch */
     bool fence_ended;
     bool fence_ok;

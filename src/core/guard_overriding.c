@@ -1,0 +1,66 @@
+/* An agent says that a site is to serve without a lease (3.8): whether that may be, and until its mirror
+ * has it. */
+#include "guard_internal.h"
+
+#include <breakwater/base/assert.h>
+
+/* Beside nothing that a lease, a fence or an action of before has left: that is ended first. */
+static enum bw_refusal judge_override(const struct guard_step *step, uint64_t epoch)
+{
+    const struct bw_guard *guard = step->guard;
+
+    if (bw_id_is_none(guard->agent.session))
+        return BW_REFUSAL_NO_HELLO;
+    if (epoch < guard->memory.epoch_seen)
+        return BW_REFUSAL_OLD_EPOCH;
+    if (bw_guard_is_fencing(guard) || guard->fence == BW_FENCE_FAILED)
+        return BW_REFUSAL_FENCING;
+    if (bw_guard_has_live_lease(step) || guard->wants != BW_GUARD_WANTS_NOTHING ||
+        guard->slots[BW_GUARD_SLOT_ACTION].state != BW_SLOT_FREE ||
+        guard->stop != BW_GUARD_STOP_NONE)
+        return BW_REFUSAL_BUSY;
+    return BW_REFUSAL_NONE;
+}
+
+void bw_guard_on_override(const struct guard_step *step, uint64_t epoch)
+{
+    struct bw_guard *guard = step->guard;
+    enum bw_refusal why;
+
+    if (bw_guard_overrides(guard)) { /* its answer was lost */
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, epoch, "U70");
+        return;
+    }
+    if (guard->override_mirroring)
+        return; /* the answer follows */
+    why = judge_override(step, epoch);
+    if (why != BW_REFUSAL_NONE) {
+        bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, epoch, 0, why, "U71");
+        return;
+    }
+    if (bw_guard_is_armed(guard)) /* 3.7: another instance's, long over, which nobody else ends */
+        bw_guard_disarm(guard);
+    BW_ASSERT(!bw_guard_is_armed(guard)); /* 3.8: its own epoch is over */
+    guard->mirror.overriding = true;
+    guard->mirror.override_instance = guard->agent.instance;
+    guard->check_at_start = false;
+    guard->override_mirroring = true;
+    bw_guard_mirror_now(step, "U72");
+    guard->override_number = guard->mirror_number;
+}
+
+void bw_guard_on_override_mirrored(const struct guard_step *step, uint64_t number, bool ok)
+{
+    struct bw_guard *guard = step->guard;
+
+    if (!guard->override_mirroring || number < guard->override_number)
+        return;
+    guard->override_mirroring = false;
+    if (ok) {
+        (void)bw_guard_send(step, BW_GUARD_MESSAGE_OVERRIDE_DONE, guard->memory.epoch_seen, "U73");
+        return;
+    }
+    bw_guard_override_end(guard);
+    bw_guard_refuse_epoch(step, BW_GUARD_MESSAGE_OVERRIDE_REFUSED, guard->memory.epoch_seen, 0,
+                          BW_REFUSAL_NOT_DURABLE, "U74");
+}
