@@ -266,10 +266,6 @@ static enum bw_err refuse_saved(struct bw_diag *diag, const char *what, uint64_t
                        what, value, max);
 }
 
-/* A lease is an hour at most, and its wait a quarter longer where clocks are as far apart as may
- * be. */
-#define SAVED_WAIT_MS_MAX (2U * 3600 * 1000)
-
 enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_diag *diag)
 {
     if (cluster->feature_level > BW_FEATURE_LEVEL_NEWEST)
@@ -292,11 +288,11 @@ enum bw_err bw_cluster_judge_saved(const struct bw_cluster *cluster, struct bw_d
                            "an epoch in it is above all that a cluster comes to (%" PRIu64
                            "): it was made up",
                            BW_COUNTER_MAX - 2 * (uint64_t)BW_RECOVERY_EPOCHS);
-    if (bw_cluster_longest_wait_ms(cluster) > SAVED_WAIT_MS_MAX)
+    if (bw_cluster_longest_wait_ms(cluster) > BW_LONGEST_WAIT_MS_MAX)
         return bw_diag_set(diag, BW_ERR_LIMIT,
                            "by it a lease of %" PRIu32 " ms would have to be waited for, and %u ms "
                            "is the longest there is: it was made up",
-                           bw_cluster_longest_wait_ms(cluster), SAVED_WAIT_MS_MAX);
+                           bw_cluster_longest_wait_ms(cluster), BW_LONGEST_WAIT_MS_MAX);
     return BW_OK;
 }
 

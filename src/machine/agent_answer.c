@@ -102,7 +102,7 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
         confirmed.number = answer->number; /* from a leader only: otherwise 0, and not counted */
         machine->leader_contact = received;
         machine->feature_level = answer->feature_level;
-        machine->longest_wait_ms = answer->longest_wait_ms;
+        bw_agent_overrides_hear_wait(machine, answer->longest_wait_ms);
         bw_agent_witnesses_told(machine, answer);
         bw_agent_overrides_answered(machine);
     }

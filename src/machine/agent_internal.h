@@ -62,6 +62,8 @@ bool bw_agent_take_answer(struct bw_agent_machine *machine, uint32_t witness,
 /* ---- agent_override.c ---- */
 
 void bw_agent_on_override(struct bw_agent_machine *machine, const struct bw_agent_event *event);
+/* How long a lease may be, as a leader tells it now, or has told before. */
+void bw_agent_overrides_hear_wait(struct bw_agent_machine *machine, uint32_t wait_ms);
 /* A leader has answered: whoever waits to override need not. */
 void bw_agent_overrides_answered(struct bw_agent_machine *machine);
 

@@ -13,6 +13,17 @@ static uint32_t wait_ms(const struct bw_terms *terms)
     return ms < UINT32_MAX ? (uint32_t)ms : UINT32_MAX;
 }
 
+/* Whoever holds a witness's key may say that it leads, and that no lease is long: of all that was
+ * ever heard the longest counts, and no more than there can be. */
+void bw_agent_overrides_hear_wait(struct bw_agent_machine *machine, uint32_t wait_ms)
+{
+    const uint32_t possible_ms = wait_ms < BW_LONGEST_WAIT_MS_MAX ? wait_ms
+                                                                  : BW_LONGEST_WAIT_MS_MAX;
+
+    if (possible_ms > machine->longest_wait_ms)
+        machine->longest_wait_ms = possible_ms;
+}
+
 /* What a leader told of all leases, and what this group's terms say: the longer. */
 uint32_t bw_agent_machine_override_wait_ms(const struct bw_agent_machine *machine, uint32_t group)
 {

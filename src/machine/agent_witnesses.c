@@ -166,7 +166,7 @@ void bw_agent_members_recall(struct bw_agent_machine *machine)
         !bw_id_equal(told->cluster_id, machine->setup.state->cluster_id))
         return;
     machine->feature_level = told->feature_level;
-    machine->longest_wait_ms = told->longest_wait_ms;
+    bw_agent_overrides_hear_wait(machine, told->longest_wait_ms);
     say_members(machine, BW_AGENT_NOTE_MEMBERS_RECALLED, told);
     use_members(machine, told->members, told->member_count);
 }
@@ -176,7 +176,7 @@ static void keep_members(struct bw_agent_machine *machine, const struct bw_sync_
     struct bw_told_members told = {.cluster_id = answer->cluster_id,
                                    .member_count = answer->member_count,
                                    .feature_level = answer->feature_level,
-                                   .longest_wait_ms = answer->longest_wait_ms};
+                                   .longest_wait_ms = machine->longest_wait_ms};
 
     memcpy(told.members, answer->members, answer->member_count * sizeof told.members[0]);
     if (machine->is_keeping || is_same_list(&machine->kept, &told) ||

@@ -5,6 +5,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <breakwater/core/expiry.h>
+
 #include "agent_rig.h"
 
 static const struct bw_id other_cluster = {{8}};
@@ -226,6 +228,49 @@ static void what_is_told_while_a_write_is_under_way_is_kept_after_it(void **stat
     assert_string_equal(rig.keeping.members[0].name, "w5");
 }
 
+/* ---- how long a lease may be (3.8) --------------------------------------------------------------
+ */
+
+static uint32_t wait_after(struct rig *rig, uint32_t told_ms)
+{
+    struct reply reply;
+
+    live_until(rig, rig->now_ms + 3000);
+    tells(rig, 1, &reply);
+    reply.answer.longest_wait_ms = told_ms;
+    answered(rig, 0, &reply);
+    if (rig->machine.is_keeping)
+        kept(rig, BW_OK);
+    return bw_agent_machine_override_wait_ms(&rig->machine, 0);
+}
+
+/* Who has stolen the key of a witness may say that it leads, and that no lease is long. */
+static void the_longest_wait_that_was_ever_told_counts(void **state)
+{
+    struct bw_told_members found;
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    assert_int_equal(bw_agent_machine_override_wait_ms(&rig.machine, 0), 0);
+    assert_int_equal(wait_after(&rig, 60000), 60000);
+    assert_int_equal(wait_after(&rig, 1), 60000);
+    found = rig.keeping;
+    assert_int_equal(found.longest_wait_ms, 60000);
+
+    begin_with(&rig, 1, &found);
+    assert_int_equal(bw_agent_machine_override_wait_ms(&rig.machine, 0), 60000);
+}
+
+static void no_longer_wait_is_believed_than_there_can_be(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin_welcomed(&rig);
+    assert_int_equal(wait_after(&rig, UINT32_MAX), BW_LONGEST_WAIT_MS_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +285,8 @@ int main(void)
         cmocka_unit_test(what_a_follower_or_an_older_generation_tells_is_not_kept),
         cmocka_unit_test(a_disk_that_refuses_is_asked_again_later_and_nothing_waits_for_it),
         cmocka_unit_test(what_is_told_while_a_write_is_under_way_is_kept_after_it),
+        cmocka_unit_test(the_longest_wait_that_was_ever_told_counts),
+        cmocka_unit_test(no_longer_wait_is_believed_than_there_can_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

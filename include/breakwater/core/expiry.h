@@ -10,6 +10,10 @@
  * whose drift is within BW_DRIFT_PPM_MAX; beyond it UINT64_MAX: such a wait is never over. */
 uint64_t bw_expiry_wait_ns(const struct bw_terms *terms);
 
+/* The longest wait there is: a lease is an hour at most, and its wait a quarter longer where clocks
+ * are as far apart as may be. What says more was made up. */
+#define BW_LONGEST_WAIT_MS_MAX (2U * 3600 * 1000)
+
 /* What the wait is counted from: the latest of the three, member by member. A base that never was
  * (no renewal confirmed in this term) is {0, 0}. Nothing of an earlier term may be in here. */
 struct bw_expiry_base {

@@ -300,7 +300,8 @@ struct bw_agent_machine {
     struct bw_instant leader_contact;
     uint32_t feature_level; /* of the cluster, as a leader told it last, perhaps before this start;
                                0: none has, or it is at level 1 */
-    uint32_t longest_wait_ms; /* likewise: after it no lease of the cluster lives */
+    uint32_t longest_wait_ms; /* the longest that one ever told: after it no lease of the cluster
+                                 lives */
     /* the state on its way to the disk: whatever waits while a write is under way goes with the
      * next one, for all groups at once */
     bool is_saving;
