@@ -164,6 +164,9 @@ static const struct {
     {BW_OVERRIDE_WAITS_STATUS, "status_script to say stopped"},
     {BW_OVERRIDE_WAITS_START, "the start of the service, which is repeated where it fails"},
     {BW_OVERRIDE_WAITS_WITNESSES, "the witnesses, which answer, to take it over"},
+    {BW_OVERRIDE_WAITS_GRANT,
+     "a grant of the witnesses, which answer: only that starts what is down here (breakwater "
+     "explain GROUP)"},
     {BW_OVERRIDE_WAITS_END, "a fence that sees the end of the service"},
 };
 

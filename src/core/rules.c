@@ -174,7 +174,8 @@ static const struct bw_rule rules[] = {
     RULE(S77, "3.8", "the witnesses answer before it has begun to override: it does not")
     RULE(S78, "3.8", "the epoch by which it was adopted is armed: it overrides no more")
     RULE(S79, "3.8", "a start without a lease has failed: the guard is told to stop first")
-    RARE(S80, "3.8", "the override is to end and the guard is away: the agent fences",
+    RARE(S80, "3.8",
+         "the override is to end and the guard is away, or stands still: the agent fences",
          "a guard that is away while an override ends")
     RARE(S81, "3.8", "the guard lets something serve of which its agent knows no word: fenced",
          "an agent that fenced an override itself, or forgot it")
@@ -211,6 +212,12 @@ static const struct bw_rule rules[] = {
     RARE(S95, "3.3",
          "the epoch is held by a failed fence and the guard is away: the agent fences, to see the end",
          "an order that comes after the epoch was given back, while the guard is away")
+    RARE(S96, "3.8",
+         "granted beside an override, never armed, and no leader answers: it is given back untouched",
+         "a leader that grants where a site overrides, and is gone before it confirms")
+    RARE(S97, "3.8",
+         "the stop after a start without a lease has failed: the guard is told to fence, then starts",
+         "a start and a stop that fail at a site which overrides")
 
     /* The guard: deadlines, ends of epochs, letting go, hello (guard.c, guard_end.c, guard_run.c,
      * guard_sight.c). */

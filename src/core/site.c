@@ -41,7 +41,7 @@ static void accept_epoch(const struct step *step, const struct bw_order *order)
     BW_ASSERT(site->tenure == BW_TENURE_NONE); /* 3.5: the epoch before was given back */
     BW_ASSERT(order->epoch > memory->epoch);   /* I2 */
     BW_ASSERT(site->own_fence == BW_SITE_OWN_FENCE_IDLE); /* it would end what the new one starts */
-    bw_site_override_accepts(site);
+    bw_site_override_accepts(step);
     memory->served_epoch = bw_site_served_epoch(memory);
     memory->epoch = order->epoch;
     memory->boot_id = site->boot_id;
@@ -488,6 +488,8 @@ static void advance(const struct step *step)
         case BW_TENURE_WAITING:
             if (bw_lease_is_alive(&site->lease, step->now))
                 bw_site_tenure_move(site, BW_TENURE_EVENT_LEASED);
+            else if (bw_site_override_outlives_epoch(step))
+                bw_site_give_back(step, "S96");
             break;
         case BW_TENURE_STARTING:
             advance_starting(step);

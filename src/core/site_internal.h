@@ -175,7 +175,7 @@ bool bw_site_override_yields(const struct step *step, const char *rule);
 /* Another site has the newest epoch armed. True: nothing else is to be made of that now. */
 bool bw_site_override_hears_other(const struct step *step);
 /* Before an epoch is accepted: what has not begun to override never does. */
-void bw_site_override_accepts(struct bw_site *site);
+void bw_site_override_accepts(const struct step *step);
 /* The epoch that was accepted while it overrides is armed, or a fence of it has begun: its rules
  * hold. */
 void bw_site_override_leased(const struct step *step, const char *rule);
@@ -189,6 +189,9 @@ void bw_site_override_start_failed(const struct step *step);
 
 /* site_overriding.c */
 void bw_site_advance_override(const struct step *step);
+/* An epoch that was granted and never confirmed, and whose leader answers no more, is given back as
+ * never armed: what a person has said holds on. */
+bool bw_site_override_outlives_epoch(const struct step *step);
 
 /* site_report.c */
 /* How long a fence of `epoch` took, well or not. */

@@ -90,11 +90,12 @@ static enum bw_override_waits waits_to_serve(const struct bw_site *site, struct 
         return is_answered ? BW_OVERRIDE_WAITS_WITNESSES : BW_OVERRIDE_WAITS_NOTHING;
     if (!bw_site_is_greeted(site) || !site->guard.overriding)
         return BW_OVERRIDE_WAITS_GUARD;
-    if (site->running != BW_ACTION_NONE || site->override_ran || site->override_stop_due ||
+    if (site->running != BW_ACTION_NONE || site->override_ran ||
+        site->override_clean != BW_SITE_OVERRIDE_CLEAN ||
         !bw_instant_wait_is_over(now, site->retry_at))
         return BW_OVERRIDE_WAITS_START;
     if (is_answered)
-        return BW_OVERRIDE_WAITS_WITNESSES;
+        return BW_OVERRIDE_WAITS_GRANT;
     if (left_ns > 0)
         return BW_OVERRIDE_WAITS_LEASE;
     return site->service == BW_SERVICE_STOPPED ? BW_OVERRIDE_WAITS_START : BW_OVERRIDE_WAITS_STATUS;
@@ -143,7 +144,7 @@ static void forget(struct bw_site *site, enum bw_site_override_event event)
     memory->override_unix_ms = 0;
     site->override_ran = false;
     site->override_served = false;
-    site->override_stop_due = false;
+    site->override_clean = BW_SITE_OVERRIDE_CLEAN;
 }
 
 static void drop(const struct step *step, const char *rule)
@@ -158,6 +159,7 @@ static void end(const struct step *step, const char *rule)
     bw_site_override_move(step->site, BW_SITE_OVERRIDE_EVENT_END);
     step->site->memory.override = BW_OVERRIDE_ENDING;
     step->site->retry_at = step->now;
+    step->site->override_fence_asked = step->now; /* or one that runs already */
     bw_site_save(step, rule); /* the fence does not wait for the disk */
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, rule);
 }
@@ -234,8 +236,11 @@ bool bw_site_override_hears_other(const struct step *step)
     return bw_site_override_yields(step, "S87");
 }
 
-void bw_site_override_accepts(struct bw_site *site)
+void bw_site_override_accepts(const struct step *step)
 {
+    struct bw_site *site = step->site;
+
+    site->leader_answered = step->now; /* one has decided this, whoever has told of it */
     BW_ASSERT(site->override != BW_SITE_OVERRIDE_ENDING); /* first it is fenced */
     if (site->override == BW_SITE_OVERRIDE_WAITING || site->override == BW_SITE_OVERRIDE_BEGINNING)
         forget(site, BW_SITE_OVERRIDE_EVENT_DROPPED);
@@ -265,6 +270,7 @@ void bw_site_override_let_go(struct bw_site *site)
 
 void bw_site_override_fenced(const struct step *step)
 {
+    step->site->override_clean = BW_SITE_OVERRIDE_CLEAN;
     if (step->site->override != BW_SITE_OVERRIDE_ENDING)
         return;
     forget(step->site, BW_SITE_OVERRIDE_EVENT_ENDED);
@@ -294,6 +300,7 @@ void bw_site_override_found(struct bw_site *site, struct bw_instant now)
 {
     site->override_since = now;
     site->leader_answered = now;
+    site->override_fence_asked = now;
     switch (site->memory.override) {
     case BW_OVERRIDE_NONE:
     case BW_OVERRIDE_COUNT: /* not covered: judged where it was read */
@@ -323,7 +330,8 @@ void bw_site_override_start_failed(const struct step *step)
     struct bw_site *site = step->site;
 
     site->override_ran = false;
-    site->override_stop_due = site->limits.has_script[BW_ACTION_STOP];
+    if (site->limits.has_script[BW_ACTION_STOP])
+        site->override_clean = BW_SITE_OVERRIDE_STOP_DUE;
     site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
     bw_site_alarm(site, BW_ALARM_START_FAILED, true);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S88");
@@ -358,13 +366,26 @@ void bw_site_override_start_ended(const struct step *step, const struct bw_guard
     bw_site_override_start_failed(step);
 }
 
+/* One that fails is followed by the fence at once, as in an epoch (3.5). */
 void bw_site_override_stop_ended(const struct step *step, enum bw_run_result result)
 {
     struct bw_site *site = step->site;
 
-    if (result == BW_RUN_OK)
-        site->override_stop_due = false;
-    else
-        site->retry_at = bw_instant_add(step->now, site->limits.check_interval_ns);
-    bw_site_alarm(site, BW_ALARM_STOP_FAILED, result != BW_RUN_OK);
+    switch (result) {
+    case BW_RUN_OK:
+        site->override_clean = BW_SITE_OVERRIDE_CLEAN;
+        return;
+    case BW_RUN_REFUSED:
+    case BW_RUN_KILLED:
+    case BW_RUN_INTERRUPTED:
+        site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
+        return;
+    case BW_RUN_FAILED:
+    case BW_RUN_TIMED_OUT:
+    case BW_RUN_NOT_STARTED:
+    case BW_RUN_TOO_LATE:
+        break;
+    }
+    site->override_clean = BW_SITE_OVERRIDE_FENCE_DUE;
+    bw_site_alarm(site, BW_ALARM_STOP_FAILED, true);
 }

@@ -52,12 +52,13 @@ static void note_serves(const struct step *step)
     struct bw_site *site = step->site;
 
     site->override_ran = false;
-    site->override_stop_due = false;
+    site->override_clean = BW_SITE_OVERRIDE_CLEAN;
     if (site->override_served)
         return;
     site->override_served = true;
     site->stopped_in_a_row = 0;
     bw_site_alarm(site, BW_ALARM_START_FAILED, false);
+    bw_site_alarm(site, BW_ALARM_STOP_FAILED, false);
     (void)bw_site_emit(step, BW_SITE_ACTION_SYNC_NOW, "S89");
 }
 
@@ -98,6 +99,17 @@ static bool has_waited(const struct step *step)
     return false;
 }
 
+/* A fence is its end at the guard: that is told anew, and then it is started again. */
+static void clean(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+
+    if (site->override_clean == BW_SITE_OVERRIDE_STOP_DUE)
+        bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
+    else
+        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S97");
+}
+
 static void advance_overriding(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -123,11 +135,29 @@ static void advance_overriding(const struct step *step)
             bw_site_wake(step, site->start_limit);
         return;
     }
-    if (site->override_stop_due)
-        bw_site_run(step, BW_ACTION_STOP, bw_site_epoch_seen(site), "S79");
+    if (site->override_clean != BW_SITE_OVERRIDE_CLEAN)
+        clean(step);
     else if (is_down(site) && has_waited(step) &&
              !is_answered(step)) /* else the witnesses decide */
         start(step);
+}
+
+/* Its kills are done within the window, and of its last looks each has its time: a guard that has
+ * not answered after twice that stands still, and the two watch each other (3.4). */
+static bool is_fence_overdue(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+    const uint64_t window_ns = bw_lease_window_of_ns(site->guard.fence_bound_ms * BW_NS_PER_MS);
+    const uint64_t look_ns = site->limits.timeout_ns[BW_ACTION_STATUS];
+    const struct bw_instant limit = bw_instant_add(site->override_fence_asked,
+                                                   2 * (window_ns + look_ns));
+
+    if (site->running != BW_ACTION_FENCE)
+        return false;
+    if (bw_instant_wait_is_over(step->now, limit))
+        return true;
+    bw_site_wake(step, limit);
+    return false;
 }
 
 /* As long as nobody has seen the end it says that it overrides. Not by both at once. */
@@ -137,10 +167,14 @@ static void advance_ending(const struct step *step)
 
     if (site->own_fence != BW_SITE_OWN_FENCE_IDLE || !bw_site_may_retry(step))
         return;
-    if (!bw_site_is_greeted(site))
+    if (!bw_site_is_greeted(site) || is_fence_overdue(step)) {
         bw_site_fence_override(step);
-    else if (site->running != BW_ACTION_FENCE)
-        bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S75");
+        return;
+    }
+    if (site->running == BW_ACTION_FENCE)
+        return;
+    site->override_fence_asked = step->now;
+    bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S75");
 }
 
 /* Its guard lets something serve of which this agent knows no word of a person (any more). */
@@ -151,6 +185,34 @@ static void advance_unknown(const struct step *step)
     if (site->guard.overriding && bw_site_is_greeted(site) && site->running == BW_ACTION_NONE &&
         bw_site_may_retry(step))
         bw_site_run(step, BW_ACTION_FENCE, bw_site_epoch_seen(site), "S81");
+}
+
+/* Nobody armed it, nor ever will: no arm of it was sent, and its guard, which is there, knows of
+ * none and of no start in it. */
+static bool is_epoch_untouched(const struct bw_site *site)
+{
+    return site->tenure == BW_TENURE_WAITING && bw_site_is_greeted(site) &&
+           site->running == BW_ACTION_NONE && site->arm_sent_end.boot_ns == 0 &&
+           !site->memory.start_begun && site->guard.start_epoch != site->memory.epoch;
+}
+
+bool bw_site_override_outlives_epoch(const struct step *step)
+{
+    const struct bw_site *site = step->site;
+
+    if (!is_epoch_untouched(site))
+        return false;
+    switch (site->override) {
+    case BW_SITE_OVERRIDE_NONE:
+    case BW_SITE_OVERRIDE_BEGINNING:
+    case BW_SITE_OVERRIDE_ENDING:
+        break;
+    case BW_SITE_OVERRIDE_WAITING:
+        return has_waited(step);
+    case BW_SITE_OVERRIDE_OVERRIDING:
+        return !is_answered(step);
+    }
+    return false;
 }
 
 void bw_site_advance_override(const struct step *step)

@@ -102,8 +102,11 @@ void bw_site_fence_held(const struct step *step)
                   "S95");
 }
 
-/* 3.8: what serves without a lease ends where its guard is away, too. The terms are those of the
- * newest epoch that is known here. */
+#define FIRST_EPOCH 1
+
+/* 3.8: what serves without a lease ends where its guard is away, or stands still, too. The terms
+ * are those of the newest epoch that is known here; where none is, a fence is of some epoch all the
+ * same, and no lease of this site is of the first one. */
 void bw_site_fence_override(const struct step *step)
 {
     struct bw_site *site = step->site;
@@ -112,11 +115,10 @@ void bw_site_fence_override(const struct step *step)
     const uint64_t fence_ns = fence_ms != 0 ? fence_ms * BW_NS_PER_MS
                                             : bw_lease_window_of_ns(site->guard.fence_bound_ms *
                                                                     BW_NS_PER_MS);
-    const uint64_t epoch = bw_site_epoch_seen(site);
+    const uint64_t seen = bw_site_epoch_seen(site);
+    const uint64_t epoch = seen != 0 ? seen : FIRST_EPOCH;
 
     BW_ASSERT(site->override == BW_SITE_OVERRIDE_ENDING);
-    if (epoch == 0)
-        return; /* its guard ends it */
     site->override_fence_epoch = epoch;
     ask_own_fence(step, epoch, bw_instant_add(step->now, fence_ns), fence_ns, "S80");
 }

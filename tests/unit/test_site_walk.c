@@ -113,8 +113,18 @@ static bool says_ended(const struct bw_site_event *event, const struct bw_site *
            message->ended.refusal == BW_REFUSAL_OLD_EPOCH;
 }
 
-/* 3.5, 3.4 H9, 3.9: given back is what was said to have ended, what a fence has seen end once D has passed,
- * and what was granted to a running service and never armed. */
+/* 3.8: a person waits to override, and no other lease can live. */
+static bool is_wait_over(const struct bw_site *before, uint64_t now_ms)
+{
+    return before->override == BW_SITE_OVERRIDE_WAITING &&
+           bw_instant_wait_is_over(
+               at_ms(now_ms),
+               bw_instant_add(before->override_since, before->memory.override_wait_ms * MS));
+}
+
+/* 3.5, 3.4 H9, 3.9: given back is what was said to have ended, what a fence has seen end once D has
+ * passed, and what was granted to a running service, or to a site that is to override, and never
+ * armed. */
 static void assert_given_back_in_right(const struct bw_site *before, const struct place *to,
                                        const struct bw_site_event *event)
 {
@@ -132,6 +142,9 @@ static void assert_given_back_in_right(const struct bw_site *before, const struc
     if (!was_armed &&
         ((before->memory.adopt && !before->memory.enforced) ||
          bw_site_overrides(before))) /* 3.8: whatever was granted, that is what it serves by */
+        return;
+    if (!was_armed && is_wait_over(before, to->now_ms) && bw_site_is_greeted(before) &&
+        !before->memory.start_begun && before->guard.start_epoch != before->memory.epoch)
         return;
     assert_true(is_over);
     assert_true(bw_instant_wait_is_over(at_ms(to->now_ms), before->arm_sent_end));

@@ -48,6 +48,7 @@ enum bw_override_refusal {
     X(STATUS, "status")       /* status does not say stopped */                                    \
     X(START, "start")         /* its start runs, or is tried again */                              \
     X(WITNESSES, "witnesses") /* they answer, and take it over */                                  \
+    X(GRANT, "grant")         /* it is down, and a leader answers: only a grant starts it */       \
     X(END, "end")             /* the fence that is to see the end */
 enum bw_override_waits {
 #define X(name, word) BW_OVERRIDE_WAITS_##name,

@@ -193,6 +193,13 @@ enum bw_site_override { /* a person lets it serve without a quorum (3.8) */
                         BW_SITE_OVERRIDE_ENDING      /* it is fenced, until the end was seen */
 };
 
+/* OVERRIDING: before the next start. */
+enum bw_site_override_clean {
+    BW_SITE_OVERRIDE_CLEAN,
+    BW_SITE_OVERRIDE_STOP_DUE,
+    BW_SITE_OVERRIDE_FENCE_DUE /* its stop has failed */
+};
+
 #define BW_SITE_TABLES 11
 
 struct bw_observation {
@@ -240,6 +247,9 @@ struct bw_site {
     struct bw_instant override_since;  /* WAITING: from when on the longest lease is counted */
     struct bw_instant leader_answered; /* while there is an override: when a leader last did */
     uint64_t override_fence_epoch;     /* under which the agent's own fence ends it; 0: none does */
+    struct bw_instant override_fence_asked; /* ENDING: when its guard was asked for the fence */
+    enum bw_site_override_clean
+        override_clean; /* what a start that failed has left is ended first */
     /* Flags: what the guard has said, what is awaited of it, and what is true from some moment of a
      * tenure on. Each beside all of the states, and beside the others. */
     bool guard_unsaved;             /* the guard could not keep what an arm or an end rests on */
@@ -280,7 +290,6 @@ struct bw_site {
     bool override_open;     /* the guard was asked whether it may serve without a lease */
     bool override_ran;      /* a start without a lease has ended well: status has to say so */
     bool override_served;   /* and has */
-    bool override_stop_due; /* what a start that failed has left is stopped first */
     enum bw_service service;
     struct bw_observation observation[BW_ACTION_COUNT]; /* of observations only */
     enum bw_condition condition;

@@ -1,0 +1,475 @@
+/* site: what serves by a person's word (design 3.8) is over with the first lease, or with a fence that
+ * has seen the end. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "override_site.h"
+
+/* ---- the way back -------------------------------------------------------------------------------
+ */
+
+static void it_is_adopted_untouched_and_the_record_goes_after_the_arm(void **state)
+{
+    struct world world;
+    uint64_t runs;
+
+    (void)state;
+    begin_overriding(&world);
+    runs = world.sent_run.run.run_id;
+    leader_answers(&world);
+    adopt(&world, 2);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_OVERRIDING);
+    confirm(&world, 2, world.now_ms);
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_OVERRIDING);
+
+    armed(&world);
+
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+    status(&world, "started");
+    assert_int_equal(world.site.tenure, BW_TENURE_SERVING);
+    assert_int_equal(world.sent_run.run.run_id, runs);
+}
+
+/* From then on its rules hold: the deadline comes, and it is fenced. */
+static void once_armed_a_lost_lease_is_the_end_of_it(void **state)
+{
+    const struct bw_guard_message begun = {.kind = BW_GUARD_MESSAGE_FENCE_BEGUN, .epoch = 2};
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    confirm(&world, 2, world.now_ms);
+    from_guard(&world, &begun); /* the arm was taken, its answer lost */
+
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.tenure, BW_TENURE_FENCING);
+}
+
+static void an_adoption_that_ends_before_it_is_armed_leaves_it_serving(void **state)
+{
+    struct world world;
+    uint64_t runs;
+
+    (void)state;
+    begin_overriding(&world);
+    runs = world.sent_run.run.run_id;
+    adopt(&world, 2);
+    order(&world, BW_ORDER_STAND_BY, 2);
+
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    for (int i = 0; i < 3; i++)
+        status(&world, "started");
+    assert_int_equal(world.sent_run.run.run_id, runs);
+    adopt(&world, 3);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+}
+
+/* It was granted, and nothing of it was ever confirmed: who decides no more keeps neither a start nor
+ * an end waiting. */
+static void a_grant_whose_leader_goes_is_given_back_untouched(void **state)
+{
+    struct world world;
+    uint64_t runs;
+
+    (void)state;
+    begin_overriding(&world);
+    runs = world.sent_run.run.run_id;
+    leader_answers(&world);
+    adopt(&world, 2);
+    pass(&world, 2500, "started");
+    assert_false(world.site.memory.given_back);
+    leader_answers(&world);
+    pass(&world, 2500, "started");
+    assert_false(world.site.memory.given_back);
+
+    pass(&world, 1000, "started");
+
+    assert_true(world.site.kept.given_back);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.sent_run.run.run_id, runs);
+    assert_int_equal(bw_site_judge_override_end(&world.site), BW_OVERRIDE_REFUSAL_NONE);
+    confirm(&world, 2, world.now_ms); /* what comes late arms nothing */
+    assert_not_asked(&world, "ARM");
+    pass(&world, 4000, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_START);
+    assert_true(world.sent_run.run.run_id > runs);
+}
+
+/* It may be armed: then its deadline counts, and its fence. */
+static void an_arm_that_was_sent_is_no_arm_that_never_was(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    leader_answers(&world);
+    adopt(&world, 2);
+    confirm(&world, 2, world.now_ms);
+    assert_asked(&world, "ARM");
+    pass(&world, 5000, "started");
+    assert_false(world.site.memory.given_back);
+}
+
+/* A witness that does not lead tells what was committed: it is given the time to be confirmed. */
+static void a_grant_that_another_witness_tells_of_is_the_word_of_a_leader(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    pass(&world, 2500, "started");
+    assert_false(world.site.memory.given_back);
+    confirm(&world, 2, world.now_ms);
+    armed(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+/* Granted, and the witnesses were lost before it was confirmed; then a person overrides. */
+static void who_waits_gives_back_what_was_never_armed(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    order(&world, BW_ORDER_RUN, 2);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+    ask(&world);
+    pass(&world, WAIT_MS - 200, "stopped");
+    assert_false(world.site.memory.given_back);
+
+    pass(&world, 400, "stopped");
+
+    assert_true(world.site.kept.given_back);
+    assert_int_equal(world.site.kept.reason, BW_REASON_NEVER_STARTED);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+}
+
+/* It may have been armed, and its deadline be past: the word of before is over. */
+static void after_a_reboot_in_an_adoption_it_overrides_no_more(void **state)
+{
+    struct bw_site_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    memory = world.site.kept;
+    assert_int_equal(memory.override, BW_OVERRIDE_OVERRIDING);
+    memory.boot_id = last_boot;
+
+    begin_with(&world, &memory);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    guard_state(&world, &(struct bw_guard_state){.enforced = true, .epoch_seen = 2});
+    pass(&world, 2 * WAIT_MS, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_NONE);
+}
+
+static void an_epoch_that_an_agent_before_had_ended_is_the_end_of_it(void **state)
+{
+    struct bw_site_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    memory = world.site.kept;
+
+    begin_with(&world, &memory);
+    guard_state(&world,
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 2, .ended_epoch = 2});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+static void restarted_in_the_middle_of_an_adoption_it_is_not_fenced(void **state)
+{
+    struct bw_site_event read = {.kind = BW_SITE_EVENT_MIRROR_READ, .mirror_overrides = true};
+    struct bw_site_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    memory = world.site.kept;
+
+    begin_with(&world, &memory);
+    guard_lost(&world);
+    happen(&world, &read);
+    assert_not_asked(&world, "OWN_FENCE");
+
+    begin_with(&world, &memory); /* where the mirror says nothing it is: unsure is not overriding */
+    guard_lost(&world);
+    read.mirror_overrides = false;
+    happen(&world, &read);
+    assert_asked(&world, "OWN_FENCE");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+/* What was granted to it before a person had to override, and is to end: nothing of it was ever
+ * started. */
+static void an_epoch_of_before_is_given_back_untouched(void **state)
+{
+    struct world world;
+    uint64_t runs;
+
+    (void)state;
+    begin_overriding(&world);
+    runs = world.sent_run.run.run_id;
+    leader_answers(&world);
+    order(&world, BW_ORDER_STOP, 2);
+
+    assert_true(world.site.memory.given_back);
+    assert_int_equal(world.site.memory.epoch, 2);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+    assert_int_equal(world.sent_run.run.run_id, runs);
+}
+
+/* A crash would bring it back, and who has heard that there is none grants another site. */
+static void that_it_is_over_is_said_once_it_is_durable(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    pass(&world, WAIT_MS - 100, "stopped");
+    world.save_hangs = true;
+    pass(&world, 1000, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_BEGINNING);
+    leader_answers(&world);
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    saved(&world, true);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+
+    begin_overriding(&world);
+    world.save_hangs = true;
+    ask_end(&world);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    saved(&world, true);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_NONE);
+}
+
+/* ---- ended by a person
+ * --------------------------------------------------------------------------- */
+
+static void an_end_is_a_fence_that_has_seen_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+
+    ask_end(&world);
+
+    assert_asked(&world, "RUN:fence");
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    ended(&world, &world.sent_run, BW_RUN_FAILED, "");
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    /* whoever begins anew here goes on with it */
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_ENDING);
+    assert_true((reported(&world).alarms & 1u << BW_ALARM_FENCE_FAILED) != 0);
+    world.sent_run.run.action = BW_ACTION_NONE;
+    pass(&world, 1500, "started");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE); /* again */
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
+    pass(&world, 2 * WAIT_MS, "stopped");
+    assert_int_equal(world.sent_run.run.action, BW_ACTION_FENCE);
+}
+
+static void an_end_in_the_wait_orders_nothing(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    ask_end(&world);
+    assert_not_asked(&world, "RUN:fence");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+static void an_end_survives_a_restart(void **state)
+{
+    struct bw_site_memory memory;
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    ask_end(&world);
+    memory = world.site.kept;
+
+    begin_with(&world, &memory);
+    guard_state(&world,
+                &(struct bw_guard_state){.enforced = true, .epoch_seen = 1, .overriding = true});
+    assert_asked(&world, "RUN:fence");
+}
+
+static void without_its_guard_the_agent_ends_it(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.site.guard.epoch_seen = 1;
+    guard_lost(&world);
+    ask_end(&world);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_ENDING);
+    tick_at(&world, world.now_ms + 300);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+/* Connected, and it says nothing: the two watch each other (3.4). */
+static void a_guard_that_stands_still_is_not_waited_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    world.site.guard.epoch_seen = 1;
+    world.site.guard.fence_bound_ms = 1000;
+    ask_end(&world);
+    assert_asked(&world, "RUN:fence");
+    pass(&world, 2000, "");
+    assert_int_equal(world.site.own_fence, BW_SITE_OWN_FENCE_IDLE); /* it may yet answer */
+    for (int i = 0; i < 100 && world.site.own_fence == BW_SITE_OWN_FENCE_IDLE; i++)
+        tick_at(&world, world.now_ms + 100);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1});
+    tick_at(&world, world.now_ms + 300);
+    assert_asked(&world, "OWN_FENCE"); /* again */
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+    assert_int_equal(world.site.kept.override, BW_OVERRIDE_NONE);
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING); /* until its guard says so, too */
+}
+
+static void without_an_epoch_the_agent_ends_it_too(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    assert_int_equal(world.site.memory.epoch, 0);
+    assert_int_equal(world.site.guard.epoch_seen, 0);
+    guard_lost(&world);
+    ask_end(&world);
+    assert_asked(&world, "OWN_FENCE");
+    happen(&world,
+           &(struct bw_site_event){.kind = BW_SITE_EVENT_OWN_FENCE_ENDED, .epoch = 1, .ok = true});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_NONE);
+}
+
+/* What the witnesses have taken over is theirs. */
+static void an_end_beside_an_epoch_is_refused(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    adopt(&world, 2);
+    assert_int_equal(bw_site_judge_override_end(&world.site), BW_OVERRIDE_REFUSAL_ADOPTED);
+    ask_end(&world);
+    assert_not_asked(&world, "RUN:fence");
+}
+
+/* ---- what was committed wins
+ * --------------------------------------------------------------------- */
+
+static void beside_another_site_that_has_armed_it_is_fenced(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 2});
+    assert_asked(&world, "RUN:fence");
+    assert_int_equal(reported(&world).override, BW_OVERRIDE_ENDING);
+    adopt(&world, 3); /* not before it was seen to end */
+    assert_int_equal(world.site.tenure, BW_TENURE_NONE);
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    tick_at(&world, world.now_ms + 100);
+    assert_int_equal(world.site.tenure, BW_TENURE_WAITING);
+}
+
+/* A witness that does not lead may hear a holder whose lease has not ended: the wait is counted
+ * from there. */
+static void a_lease_of_another_that_is_heard_in_the_wait_is_waited_for(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_standby(&world);
+    ask(&world);
+    pass(&world, WAIT_MS - 1000, "stopped");
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_OTHER_SERVES, .epoch = 1});
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    pass(&world, WAIT_MS - 200, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_WAITING);
+    pass(&world, 400, "stopped");
+    assert_int_equal(world.site.override, BW_SITE_OVERRIDE_OVERRIDING);
+}
+
+static void let_go_it_is_fenced_first(void **state)
+{
+    struct bw_order of = {.kind = BW_ORDER_LET_GO, .index = 20, .let_go_index = 20, .epoch = 1};
+    struct world world;
+
+    (void)state;
+    begin_overriding(&world);
+    happen(&world, &(struct bw_site_event){.kind = BW_SITE_EVENT_ORDER, .order = &of});
+    assert_asked(&world, "RUN:fence");
+    assert_not_asked(&world, "LET_GO");
+    ended(&world, &world.sent_run, BW_RUN_OK, "");
+    tick_at(&world, world.now_ms + 100);
+    assert_asked(&world, "LET_GO");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_adopted_untouched_and_the_record_goes_after_the_arm),
+        cmocka_unit_test(once_armed_a_lost_lease_is_the_end_of_it),
+        cmocka_unit_test(an_adoption_that_ends_before_it_is_armed_leaves_it_serving),
+        cmocka_unit_test(a_grant_whose_leader_goes_is_given_back_untouched),
+        cmocka_unit_test(an_arm_that_was_sent_is_no_arm_that_never_was),
+        cmocka_unit_test(a_grant_that_another_witness_tells_of_is_the_word_of_a_leader),
+        cmocka_unit_test(who_waits_gives_back_what_was_never_armed),
+        cmocka_unit_test(after_a_reboot_in_an_adoption_it_overrides_no_more),
+        cmocka_unit_test(an_epoch_that_an_agent_before_had_ended_is_the_end_of_it),
+        cmocka_unit_test(restarted_in_the_middle_of_an_adoption_it_is_not_fenced),
+        cmocka_unit_test(an_epoch_of_before_is_given_back_untouched),
+        cmocka_unit_test(that_it_is_over_is_said_once_it_is_durable),
+        cmocka_unit_test(an_end_is_a_fence_that_has_seen_it),
+        cmocka_unit_test(an_end_in_the_wait_orders_nothing),
+        cmocka_unit_test(an_end_survives_a_restart),
+        cmocka_unit_test(without_its_guard_the_agent_ends_it),
+        cmocka_unit_test(a_guard_that_stands_still_is_not_waited_for),
+        cmocka_unit_test(without_an_epoch_the_agent_ends_it_too),
+        cmocka_unit_test(an_end_beside_an_epoch_is_refused),
+        cmocka_unit_test(beside_another_site_that_has_armed_it_is_fenced),
+        cmocka_unit_test(a_lease_of_another_that_is_heard_in_the_wait_is_waited_for),
+        cmocka_unit_test(let_go_it_is_fenced_first),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
