@@ -150,13 +150,13 @@ static void on_asked(struct sim_process *process, void *payload)
 /* He looks first what would come of it: that leaves nothing behind, and the order is told the same. */
 static enum bw_err plan(struct sim_witness *witness, int group, const struct bw_wish *wish)
 {
-    struct bw_decision *decision = calloc(1, sizeof *decision);
+    struct bw_wish_plan *would = calloc(1, sizeof *would);
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    BW_ASSERT(decision != NULL);
-    err = bw_witness_machine_plan(&witness->machine, group, wish, decision, &diag);
-    free(decision);
+    BW_ASSERT(would != NULL);
+    err = bw_witness_machine_plan(&witness->machine, group, wish, would, &diag);
+    free(would);
     return err;
 }
 

@@ -80,6 +80,43 @@ static bool judge_row(struct bw_evaluation *eval, const struct bw_command *comma
                          row != NULL ? row->id : "no row");
 }
 
+/* The first step whose gates all pass decides; false: none does. */
+static bool try_steps(struct bw_evaluation *eval)
+{
+    const struct bw_group *group = eval->group;
+    struct bw_decision *out = eval->out;
+    bool may_act = false;
+
+    out->acts = false;
+    out->rule = "A0";
+    out->from = NULL;
+    out->gate_count = 0;
+    out->command = (struct bw_command){.kind = BW_COMMAND_COUNT};
+    eval->list.step = "A0";
+    if (!judge_witness(eval, &may_act))
+        return false;
+    for (size_t i = 0; i < STEP_COUNT; i++) {
+        struct bw_command command = {.epoch = group->epoch, .spec_version = group->spec_version};
+
+        if ((steps[i].phases & 1u << group->phase) == 0)
+            continue;
+        eval->list.step = steps[i].rule;
+        eval->step_first = out->gate_count;
+        out->from = NULL;
+        memcpy(command.group, group->spec.name, sizeof(command.group));
+        if (!steps[i].decide(eval, &command) || bw_eval_holds(eval) || !judge_row(eval, &command))
+            continue;
+        BW_ASSERT(command.epoch == group->epoch || command.kind == BW_COMMAND_GRANT); /* I2 */
+        out->command = command;
+        out->acts = may_act;
+        out->rule = may_act ? steps[i].rule : "A0";
+        BW_ASSERT(!may_act || !eval->watch->is_proposing); /* one proposal at a time (3.2.2) */
+        BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE); /* 3.1: it only looks on */
+        return true;
+    }
+    return false;
+}
+
 void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watch,
                        const struct bw_leadership *leadership, struct bw_instant now,
                        struct bw_decision *out_decision)
@@ -94,39 +131,19 @@ void bw_arbiter_decide(const struct bw_group *group, const struct bw_watch *watc
                  .count = &out_decision->gate_count,
                  .max = BW_GATES_MAX,
                  .wake_in_ns = &out_decision->wake_in_ns,
-                 .step = "A0",
                  .age_ms = UINT32_MAX},
     };
-    bool may_act = false;
 
-    out_decision->acts = false;
-    out_decision->rule = "A0";
-    out_decision->from = NULL;
     out_decision->wake_in_ns = UINT64_MAX;
-    out_decision->gate_count = 0;
-    out_decision->command = (struct bw_command){.kind = BW_COMMAND_COUNT};
-    if (!judge_witness(&eval, &may_act))
+    if (try_steps(&eval) || group->phase != BW_PHASE_VACANT ||
+        bw_policy_wish(group, watch, now) != BW_WISH_FAILOVER)
         return;
-    for (size_t i = 0; i < STEP_COUNT; i++) {
-        struct bw_command command = {.epoch = group->epoch, .spec_version = group->spec_version};
-
-        if ((steps[i].phases & 1u << group->phase) == 0)
-            continue;
-        eval.list.step = steps[i].rule;
-        eval.step_first = out_decision->gate_count;
-        out_decision->from = NULL;
-        memcpy(command.group, group->spec.name, sizeof(command.group));
-        if (!steps[i].decide(&eval, &command) || bw_eval_holds(&eval) ||
-            !judge_row(&eval, &command))
-            continue;
-        BW_ASSERT(command.epoch == group->epoch || command.kind == BW_COMMAND_GRANT); /* I2 */
-        out_decision->command = command;
-        out_decision->acts = may_act;
-        out_decision->rule = may_act ? steps[i].rule : "A0";
-        BW_ASSERT(!may_act || !watch->is_proposing); /* one proposal at a time (3.2.2) */
-        BW_ASSERT(!may_act || group->spec.mode != BW_MODE_OBSERVE); /* 3.1: it only looks on */
+    /* 4: what a person asked for stands in the way of nothing that happens without it */
+    eval.as_unasked = true;
+    if (try_steps(&eval))
         return;
-    }
+    eval.as_unasked = false; /* neither: what the person asked for is what waits. Woken for both */
+    (void)try_steps(&eval);
 }
 
 /* ---- the end of an epoch ---- */

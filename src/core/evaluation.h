@@ -14,6 +14,7 @@ struct bw_evaluation {
     struct bw_decision *out;
     struct bw_gate_list list;
     uint32_t step_first; /* first gate of the step that is being evaluated */
+    bool as_unasked;     /* as if nobody had asked for a failover */
 };
 
 /* A gate of the group holds the step that is being evaluated. */

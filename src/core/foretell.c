@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <breakwater/base/assert.h>
 
@@ -14,10 +15,6 @@
 #define WAITS_MAX (BW_GATES_MAX + BW_AGENTS_PER_SITE_MAX)
 /* What goes on to come was always heard just now: later than any wait of a group ends. */
 #define GOES_ON_NS (UINT64_C(1) << 61)
-
-/* An end, its Close before it, a maintenance that is over for each site: then somebody is granted,
- * or nobody. */
-#define COMMANDS_MAX (BW_SITES_MAX + 4)
 
 struct passing {
     const struct bw_group *group;
@@ -244,6 +241,22 @@ static void apply(struct passing *passing, struct bw_foretelling *room)
     bw_watch_on_applied(&room->watch, &room->group, &command, index, passing->now);
 }
 
+/* From command to command. True: the last of the course is a Grant. */
+static bool go_on_to_grant(struct passing *passing, const struct bw_leadership *leadership,
+                           struct bw_foretelling *room, struct bw_instant from,
+                           struct bw_foretold_course *out_course)
+{
+    out_course->count = 0;
+    while (out_course->count < BW_FORETOLD_MAX && go_on(passing, leadership, &room->decision)) {
+        out_course->decisions[out_course->count++] = foretold_of(&room->decision, from,
+                                                                 passing->now);
+        if (room->decision.command.kind == BW_COMMAND_GRANT)
+            return true;
+        apply(passing, room);
+    }
+    return false;
+}
+
 void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch,
                       const struct bw_leadership *leadership, struct bw_instant now,
                       struct bw_foretelling *room, struct bw_foretold *out_foretold)
@@ -252,15 +265,121 @@ void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch
                            ? -1
                            : bw_spec_find_site(&group->spec, group->holder_site);
     struct passing passing = begin(group, watch, now, holder, room);
+    struct bw_foretold_course course;
 
     *out_foretold = (struct bw_foretold){.command = {.kind = BW_COMMAND_COUNT}, .rule = "A0"};
-    for (int i = 0; i < COMMANDS_MAX && go_on(&passing, leadership, &room->decision); i++) {
-        if (room->decision.command.kind == BW_COMMAND_GRANT) {
-            *out_foretold = foretold_of(&room->decision, now, passing.now);
-            return;
-        }
-        apply(&passing, room);
+    if (go_on_to_grant(&passing, leadership, room, now, &course))
+        *out_foretold = course.decisions[course.count - 1];
+}
+
+/* ---- what a person asks for ---- */
+
+void bw_foretell_wish(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_instant now,
+                      const struct bw_wish *wish, struct bw_foretelling *room,
+                      struct bw_foretold_course *out_course)
+{
+    struct passing passing = begin(group, watch, now, -1, room);
+
+    room->watch.wish = *wish;
+    room->watch.wish.epoch = group->epoch;
+    room->watch.wish_since = now;
+    (void)go_on_to_grant(&passing, leadership, room, now, out_course);
+}
+
+const struct bw_command *bw_foretold_grant(const struct bw_foretold_course *course)
+{
+    const struct bw_command *last;
+
+    if (course->count == 0)
+        return NULL;
+    last = &course->decisions[course->count - 1].command;
+    return last->kind == BW_COMMAND_GRANT ? last : NULL;
+}
+
+static bool comes_true(const struct bw_wish *wish, const struct bw_foretold_course *course)
+{
+    const struct bw_command *grant = bw_foretold_grant(course);
+
+    return grant != NULL && (wish->to[0] == '\0' || strcmp(wish->to, grant->site) == 0);
+}
+
+/* How many gates keep the site from it (-1: the whole group), and which is the first. */
+static uint32_t count_holds(const struct bw_decision *decision, int site, const char **out_first)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < decision->gate_count; i++) {
+        const struct bw_gate *gate = &decision->gates[i];
+
+        if (gate->verdict != BW_GATE_HOLD || gate->site != site ||
+            strcmp(gate->id, bw_gate_id_text(BW_GATE_ID_CANDIDATE)) == 0)
+            continue;
+        if (count++ == 0)
+            *out_first = gate->id;
     }
+    return count;
+}
+
+/* Of the site that is named, or of the one that is heard and lacks least; else of the group. */
+static void tell_what_fails(const struct bw_foretelling *room, int named, struct bw_instant now,
+                            char *out_text, size_t size)
+{
+    const struct bw_spec *spec = &room->group.spec;
+    const char *id = bw_gate_id_text(BW_GATE_ID_CANDIDATE);
+    uint32_t least = UINT32_MAX;
+    int at = -1;
+
+    for (int site = 0; site < (int)spec->site_count; site++) {
+        const bool may_be = named >= 0 ? site == named
+                                       : bw_policy_connected(&room->group, &room->watch, site,
+                                                             now) != NULL;
+        const char *first = NULL;
+        const uint32_t count = count_holds(&room->decision, site, &first);
+
+        if (may_be && count > 0 && count < least) {
+            least = count;
+            at = site;
+            id = first;
+        }
+    }
+    if (at < 0)
+        (void)count_holds(&room->decision, -1, &id);
+    (void)snprintf(out_text, size, "what fails%s%s: \"%s\"", at < 0 ? "" : " at ",
+                   at < 0 ? "" : spec->sites[at].name, bw_gate_meaning(id));
+}
+
+enum bw_err bw_foretell_judge_wish(const struct bw_group *group, const struct bw_watch *watch,
+                                   const struct bw_leadership *leadership, struct bw_instant now,
+                                   const struct bw_wish *wish, struct bw_foretelling *room,
+                                   struct bw_diag *diag)
+{
+    const struct bw_instant heard_out = bw_instant_add(leadership->leader_since,
+                                                       bw_policy_freshness_ns(group));
+    struct bw_wish waiving = *wish;
+    struct bw_foretold_course course;
+    char way[3 * BW_NAME_MAX] = "", without[BW_NAME_MAX + 64] = "", fails[256];
+
+    if (wish->kind != BW_WISH_FAILOVER || !bw_instant_wait_is_over(now, heard_out))
+        return BW_OK;
+    bw_foretell_wish(group, watch, leadership, now, wish, room, &course);
+    if (comes_true(wish, &course))
+        return BW_OK;
+    tell_what_fails(room, bw_spec_find_site(&group->spec, wish->to), now, fails, sizeof fails);
+    if (bw_foretold_grant(&course) != NULL)
+        (void)snprintf(without, sizeof without, "%s gets it, and needs no failover; ",
+                       bw_foretold_grant(&course)->site);
+    waiving.accept_data_loss = true;
+    bw_foretell_wish(group, watch, leadership, now, &waiving, room, &course);
+    if (!wish->accept_data_loss && comes_true(&waiving, &course))
+        (void)snprintf(way, sizeof way,
+                       "to lose what it lacks: breakwater failover %s%s%s --accept-data-loss",
+                       group->spec.name, wish->to[0] != '\0' ? " --to " : "", wish->to);
+    else
+        (void)snprintf(way, sizeof way, "see: breakwater explain %s", group->spec.name);
+    return bw_diag_set(diag, BW_ERR_REFUSED, "%s would%s be granted %s; %s; %s%s",
+                       wish->to[0] != '\0' ? wish->to : "no site",
+                       wish->to[0] != '\0' ? " not" : "", group->spec.name, fails, without, way);
 }
 
 static void describe(const struct bw_command *command, char *out_text, size_t size)

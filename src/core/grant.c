@@ -18,9 +18,19 @@ static bool is_data_site(const struct bw_evaluation *eval, int site)
 }
 
 /* A person asked for a failover: one grant past the gates of policy (4). */
-static bool wants_failover(const struct bw_evaluation *eval)
+static bool has_asked(const struct bw_evaluation *eval)
 {
     return bw_policy_wish(eval->group, eval->watch, eval->now) == BW_WISH_FAILOVER;
+}
+
+static bool wants_failover(const struct bw_evaluation *eval)
+{
+    return !eval->as_unasked && has_asked(eval);
+}
+
+static enum bw_role candidate_role(const struct bw_evaluation *eval)
+{
+    return wants_failover(eval) ? BW_ROLE_ASKED : BW_ROLE_UNPLANNED;
 }
 
 static void judge_mode(struct bw_evaluation *eval)
@@ -244,7 +254,8 @@ static bool judge_first(struct bw_evaluation *eval, int site, bool adopt)
 {
     bool may = judge_backoff(eval, site);
 
-    return bw_eval_judge(eval, site, adopt ? BW_ROLE_ADOPTER : BW_ROLE_UNPLANNED).eligible && may;
+    return bw_eval_judge(eval, site, adopt ? BW_ROLE_ADOPTER : candidate_role(eval)).eligible &&
+           may;
 }
 
 /* --initial-primary: a person answers for the sites that do not report clearly; never against a
@@ -362,7 +373,8 @@ bool bw_decide_override(struct bw_evaluation *eval, struct bw_command *command)
     if (!wants_failover(eval))
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_APPROVAL, -1,
                             group->spec.mode != BW_MODE_MANUAL, bw_mode_word(group->spec.mode));
-    if (wants_failover(eval) && eval->watch->wish.to[0] != '\0')
+    if (has_asked(eval) &&
+        eval->watch->wish.to[0] != '\0') /* whose data is to count, they have said */
         (void)bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, -1,
                             strcmp(site_name(eval, site), eval->watch->wish.to) == 0, NULL);
     judge_reports(eval);
@@ -522,7 +534,7 @@ static int best_site(struct bw_evaluation *eval, bool is_asked)
     for (int site = 0; site < (int)spec->site_count; site++) {
         bool may = judge_backoff(eval, site);
 
-        may &= bw_eval_judge(eval, site, BW_ROLE_UNPLANNED).eligible;
+        may &= bw_eval_judge(eval, site, candidate_role(eval)).eligible;
         if (is_asked && to[0] != '\0')
             may &= bw_gate_plain(&eval->list, BW_GATE_ID_ASKED, site,
                                  strcmp(site_name(eval, site), to) == 0, NULL);

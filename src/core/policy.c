@@ -170,6 +170,7 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
     case BW_ROLE_ARRIVING:
         return group->epoch;
     case BW_ROLE_UNPLANNED:
+    case BW_ROLE_ASKED:
         break;
     }
     if (group->phase == BW_PHASE_GRANTED || group->phase == BW_PHASE_REVOKING)
@@ -177,16 +178,19 @@ static uint64_t wanted_epoch(const struct judgement *judgement)
     return wanted_after_loss(group, judgement->watch, judgement->site);
 }
 
+/* A person asked for this very site. */
+static bool is_named(const struct judgement *judgement)
+{
+    return strcmp(judgement->watch->wish.to, judgement->group->spec.sites[judgement->site].name) ==
+           0;
+}
+
 /* Whom it would follow may be lost for good. Then the site is a person's choice, by its name, with all
  * that was written since. */
 static bool is_rejoin_waived(const struct judgement *judgement)
 {
-    const struct bw_wish *wish = &judgement->watch->wish;
-
-    return judgement->role == BW_ROLE_UNPLANNED && wish->accept_data_loss &&
-           bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==
-               BW_WISH_FAILOVER &&
-           strcmp(wish->to, judgement->group->spec.sites[judgement->site].name) == 0;
+    return judgement->role == BW_ROLE_ASKED && judgement->watch->wish.accept_data_loss &&
+           is_named(judgement);
 }
 
 /* Ineligible until its rejoin has ended (4). A report may be older than the news that another site
@@ -228,16 +232,12 @@ bool bw_policy_owes_rejoin(const struct bw_group *group, const struct bw_watch *
  * group already, and not for what happens by itself (4). */
 static bool is_condition_met(const struct judgement *judgement)
 {
-    const struct bw_wish *wish = &judgement->watch->wish;
-
     switch (judgement->contact->report.condition) {
     case BW_CONDITION_STOP:
         return false;
     case BW_CONDITION_FAILED:
-        return judgement->role != BW_ROLE_UNPLANNED ||
-               (bw_policy_wish(judgement->group, judgement->watch, judgement->now) ==
-                    BW_WISH_FAILOVER &&
-                strcmp(wish->to, judgement->group->spec.sites[judgement->site].name) == 0);
+        return judgement->role != BW_ROLE_UNPLANNED &&
+               (judgement->role != BW_ROLE_ASKED || is_named(judgement));
     case BW_CONDITION_NONE:
     case BW_CONDITION_START:
         break;
@@ -455,15 +455,15 @@ static void judge_lag(struct judgement *judgement)
     struct bw_gate_list list = judgement->list;
     const struct bw_lag_sample *sample = &judgement->watch->lag[judgement->site];
     bool is_accepted = group->spec.on_lag == BW_ON_LAG_ALLOW ||
-                       (bw_policy_wish(group, judgement->watch, judgement->now) ==
-                            BW_WISH_FAILOVER &&
+                       (judgement->role == BW_ROLE_ASKED &&
                         judgement->watch->wish.accept_data_loss);
     const char *unknown;
     struct bw_instant measured;
     uint64_t loss_ms;
     bool passes;
 
-    if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ORIGIN)
+    if (judgement->role != BW_ROLE_UNPLANNED && judgement->role != BW_ROLE_ASKED &&
+        judgement->role != BW_ROLE_ORIGIN)
         return;
     if (data_site[0] == '\0' || is_data_site(judgement)) {
         bw_gate_note(&list, BW_GATE_ID_LAG, judgement->site,

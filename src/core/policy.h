@@ -7,6 +7,7 @@
 /* What a site would be granted as. */
 enum bw_role {
     BW_ROLE_UNPLANNED, /* after the last holder was lost, or for a first time */
+    BW_ROLE_ASKED,     /* likewise, while a failover that a person asked for is in force (4) */
     BW_ROLE_TARGET,    /* of a switchover that has not begun: ready before Revoke (3.6) */
     BW_ROLE_ARRIVING,  /* of a switchover whose holder has stopped: ready at its position (3.6) */
     BW_ROLE_ORIGIN,    /* gets the group back after a failed switchover (3.6) */

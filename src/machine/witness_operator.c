@@ -21,11 +21,31 @@ enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_mac
 
 /* ---- moves ----------------------------------------------------------------------------------- */
 
+/* Notes it only where it can come true (4). */
+static enum bw_err note(struct bw_witness_machine *machine, int group, const struct bw_wish *wish,
+                        struct bw_diag *diag)
+{
+    struct bw_watch *watch = &machine->core.watches[group];
+    const struct bw_wish wish_before = watch->wish;
+    const struct bw_instant since_before = watch->wish_since;
+    const struct bw_instant now = bw_witness_now(machine);
+    enum bw_err err = bw_witness_ask(&machine->core, group, wish, now, diag);
+
+    if (err != BW_OK)
+        return err;
+    err = bw_foretell_judge_wish(&machine->cluster.groups[group], watch, &machine->core.leadership,
+                                 now, wish, &machine->foretelling, diag);
+    if (err != BW_OK) {
+        watch->wish = wish_before;
+        watch->wish_since = since_before;
+    }
+    return err;
+}
+
 enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
                                    const struct bw_wish *wish, struct bw_diag *diag)
 {
-    const enum bw_err err = bw_witness_ask(&machine->core, group, wish, bw_witness_now(machine),
-                                           diag);
+    const enum bw_err err = note(machine, group, wish, diag);
 
     if (err == BW_OK)
         bw_agenda_touch(machine, group);
@@ -33,16 +53,20 @@ enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group
 }
 
 enum bw_err bw_witness_machine_plan(struct bw_witness_machine *machine, int group,
-                                    const struct bw_wish *wish, struct bw_decision *out_decision,
+                                    const struct bw_wish *wish, struct bw_wish_plan *out_plan,
                                     struct bw_diag *diag)
 {
     struct bw_watch *watch = &machine->core.watches[group];
     const struct bw_wish wish_before = watch->wish;
     const struct bw_instant since_before = watch->wish_since;
     const struct bw_instant now = bw_witness_now(machine);
-    const enum bw_err err = bw_witness_ask(&machine->core, group, wish, now, diag);
+    const enum bw_err err = note(machine, group, wish, diag);
 
-    bw_witness_decide(&machine->core, group, now, out_decision);
+    bw_witness_decide(&machine->core, group, now, &out_plan->decision);
+    out_plan->course.count = 0;
+    if (err == BW_OK)
+        bw_foretell_wish(&machine->cluster.groups[group], watch, &machine->core.leadership, now,
+                         wish, &machine->foretelling, &out_plan->course);
     watch->wish = wish_before;
     watch->wish_since = since_before;
     return err;

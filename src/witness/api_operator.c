@@ -504,20 +504,19 @@ static bool read_wish(struct bw_http_request *request, bool is_plan, struct bw_w
 static void answer_plan(struct bw_program *program, struct bw_http_request *request,
                         int group_index, const struct bw_wish *wish)
 {
-    struct bw_decision *decision = malloc(sizeof *decision);
+    struct bw_wish_plan *plan = malloc(sizeof *plan);
     struct bw_operator_view view;
     struct bw_diag diag = {0};
     enum bw_err err;
 
-    if (decision == NULL) {
+    if (plan == NULL) {
         bw_operator_answer(request, 503, NULL);
         return;
     }
     look_for(program, request, &view);
-    err = bw_witness_machine_plan(&program->machine, group_index, wish, decision, &diag);
-    bw_operator_answer(request, 200,
-                       bw_json_plan(&view, group_index, wish, decision, err, diag.text));
-    free(decision);
+    err = bw_witness_machine_plan(&program->machine, group_index, wish, plan, &diag);
+    bw_operator_answer(request, 200, bw_json_plan(&view, group_index, wish, plan, err, diag.text));
+    free(plan);
 }
 
 static void take_wish(struct bw_http_request *request, struct bw_program *program,

@@ -191,119 +191,86 @@ static void add_loss(const struct bw_watch *watch, const struct bw_group *group,
             group->data_site, wish->accept_data_loss ? " (accepted)" : "");
 }
 
-/* The group's gates that keep the deciding step from acting. */
-static void add_holds(const struct bw_group *group, const struct bw_decision *decision,
-                      const char *step, json_t **steps)
+static void add_grant(const struct bw_watch *watch, const struct bw_group *group,
+                      const struct bw_wish *wish, const struct bw_command *grant, uint64_t after_ms,
+                      json_t **steps)
 {
-    char text[256];
+    const int site = bw_spec_find_site(&group->spec, grant->site);
 
-    for (uint32_t i = 0; i < decision->gate_count; i++) {
-        const struct bw_gate *gate = &decision->gates[i];
-
-        if (gate->verdict != BW_GATE_HOLD || gate->site >= 0 || gate->step == NULL ||
-            strcmp(gate->step, step) != 0)
-            continue;
-        bw_explain_gate(gate, group, text, sizeof text);
-        add(steps, -1, "wait: %s", text);
-    }
-}
-
-/* The rest of the wait of 3.3, from the gate that the decision itself was made by. */
-static int64_t lapse_left_ms(const struct bw_decision *decision)
-{
-    for (uint32_t i = 0; i < decision->gate_count; i++) {
-        const struct bw_gate *gate = &decision->gates[i];
-
-        if (strcmp(gate->id, "lapse") == 0 && gate->unit == BW_UNIT_MS)
-            return gate->threshold > gate->value ? gate->threshold - gate->value : 0;
-    }
-    return -1;
-}
-
-static int best_candidate(const struct bw_operator_view *view, int group_index)
-{
-    const struct bw_group *group = group_of(view, group_index);
-    struct bw_candidacy candidacy;
-    int best = -1;
-
-    for (int site = 0; site < (int)group->spec.site_count; site++) {
-        bw_policy_judge(group, &view->machine->watches[group_index], &view->machine->leadership,
-                        site, false, view->now, &candidacy);
-        if (candidacy.eligible &&
-            (best < 0 || group->spec.sites[site].priority > group->spec.sites[best].priority))
-            best = site;
-    }
-    return best;
-}
-
-static void plan_failover(const struct bw_operator_view *view, int group_index,
-                          const struct bw_wish *wish, const struct bw_decision *decision,
-                          json_t **steps)
-{
-    const struct bw_group *group = group_of(view, group_index);
-    const bool grants = decision->acts && decision->command.kind == BW_COMMAND_GRANT;
-    int site = bw_spec_find_site(&group->spec, grants ? decision->command.site : wish->to);
-
-    if (site < 0)
-        site = best_candidate(view, group_index);
-    if (group->phase != BW_PHASE_VACANT && lapse_left_ms(decision) != 0)
-        add(steps, lapse_left_ms(decision),
-            "the lease of %s (epoch %" PRIu64 ") is waited out: a failover never shortens it",
-            group->holder_site, group->epoch);
-    else if (group->phase != BW_PHASE_VACANT)
-        add_holds(group, decision, "A3", steps); /* the wait is over, and something else is not */
-    else if (!grants)
-        add_holds(group, decision, group->first_grant ? "A6" : "A9", steps);
-    if (site < 0) {
-        add(steps, -1, "no site may be granted now; see explain for what each of them lacks");
-        return;
-    }
-    add_loss(&view->machine->watches[group_index], group, site, wish, steps);
-    add(steps, grants ? 0 : -1,
+    add_loss(watch, group, site, wish, steps);
+    add(steps, (int64_t)after_ms,
         "epoch %" PRIu64 " -> %" PRIu64 ", granted to %s by a majority of the witnesses",
-        group->epoch, group->epoch + 1, group->spec.sites[site].name);
-    add(steps, -1, "%s starts %s, within its own limits", group->spec.sites[site].name,
-        group->spec.name);
+        group->epoch, grant->epoch, grant->site);
+    if (grant->adopt)
+        add(steps, -1, "%s serves %s already: it is adopted as it is", grant->site,
+            group->spec.name);
+    else
+        add(steps, -1, "%s starts %s, within its own limits", grant->site, group->spec.name);
 }
 
-static void plan_force_release(const struct bw_operator_view *view, int group_index,
-                               json_t **steps)
+static void add_foretold(const struct bw_watch *watch, const struct bw_group *group,
+                         const struct bw_wish *wish, const struct bw_foretold *foretold,
+                         json_t **steps)
+{
+    const uint64_t after_ms = foretold->after_ns / BW_NS_PER_MS;
+
+    switch (foretold->command.kind) {
+    case BW_COMMAND_GRANT:
+        add_grant(watch, group, wish, &foretold->command, after_ms, steps);
+        break;
+    case BW_COMMAND_CLOSE:
+        add(steps, (int64_t)after_ms,
+            "epoch %" PRIu64 " is closed: no witness confirms a renewal of it any more",
+            group->epoch);
+        break;
+    case BW_COMMAND_FORCED:
+        add(steps, (int64_t)after_ms,
+            "epoch %" PRIu64
+            " ends on your word that %s is off (grade forced), once no lease of it "
+            "can live",
+            group->epoch, group->holder_site);
+        break;
+    case BW_COMMAND_EXPIRED:
+        add(steps, (int64_t)after_ms,
+            "the lease of %s (epoch %" PRIu64 ") is waited out: nothing shortens it",
+            group->holder_site, group->epoch);
+        break;
+    default:
+        add(steps, (int64_t)after_ms, "%s (%s)", bw_command_word(foretold->command.kind),
+            foretold->rule);
+        break;
+    }
+}
+
+/* What comes of it by time alone, and what does not. */
+static void plan_course(const struct bw_operator_view *view, int group_index,
+                        const struct bw_wish *wish, const struct bw_wish_plan *plan, json_t **steps)
 {
     const struct bw_group *group = group_of(view, group_index);
-    const uint64_t left_ms = bw_arbiter_lease_may_live_ns(group,
-                                                          &view->machine->watches[group_index],
-                                                          &view->machine->leadership, view->now) /
-                             BW_NS_PER_MS;
-    const int best = best_candidate(view, group_index);
 
-    if (group->phase != BW_PHASE_CLOSING)
-        add(steps, 0, "epoch %" PRIu64 " is closed: no witness confirms a renewal of it any more",
-            group->epoch);
-    if (left_ms > 0)
-        add(steps, (int64_t)left_ms, "until no lease of epoch %" PRIu64 " can live, nothing is forced",
-            group->epoch);
-    add(steps, -1, "epoch %" PRIu64 " ends on your word that %s is off (grade forced)",
-        group->epoch, group->holder_site);
-    if (best >= 0)
-        add(steps, -1, "%s may be granted then by the group's policy", group->spec.sites[best].name);
-    else
+    for (uint32_t i = 0; i < plan->course.count; i++)
+        add_foretold(&view->machine->watches[group_index], group, wish, &plan->course.decisions[i],
+                     steps);
+    if (bw_foretold_grant(&plan->course) != NULL)
+        return;
+    if (wish->kind == BW_WISH_FORCE_RELEASE)
         add(steps, -1,
             "by the group's policy no site may be granted then; see explain for what each of them "
             "lacks, and failover for one grant past it");
+    else /* a new leader's sites may still speak */
+        add(steps, -1, "no site may be granted now; see explain for what each of them lacks");
 }
 
-static void plan(const struct bw_operator_view *view, int group_index, const struct bw_wish *wish,
-                 const struct bw_decision *decision, json_t **steps)
+static void add_steps(const struct bw_operator_view *view, int group_index,
+                      const struct bw_wish *wish, const struct bw_wish_plan *plan, json_t **steps)
 {
     switch (wish->kind) {
     case BW_WISH_SWITCHOVER:
         plan_switchover(group_of(view, group_index), wish, steps);
         break;
     case BW_WISH_FAILOVER:
-        plan_failover(view, group_index, wish, decision, steps);
-        break;
     case BW_WISH_FORCE_RELEASE:
-        plan_force_release(view, group_index, steps);
+        plan_course(view, group_index, wish, plan, steps);
         break;
     case BW_WISH_NONE:
         break;
@@ -311,19 +278,19 @@ static void plan(const struct bw_operator_view *view, int group_index, const str
 }
 
 json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
-                     const struct bw_wish *wish, const struct bw_decision *decision,
-                     enum bw_err err, const char *why)
+                     const struct bw_wish *wish, const struct bw_wish_plan *plan, enum bw_err err,
+                     const char *why)
 {
     const struct bw_group *group = group_of(view, group_index);
     json_t *steps = json_array();
 
     if (err == BW_OK)
-        plan(view, group_index, wish, decision, &steps);
+        add_steps(view, group_index, wish, plan, &steps);
     return json_pack(
         "{s:s, s:s, s:I, s:s, s:b, s:b, s:s?, s:o, s:o, s:o}", "schema", "breakwater.plan/v1",
         "group", group->spec.name, "epoch", (json_int_t)group->epoch, "wish",
         bw_wish_word(wish->kind), "possible", err == BW_OK, "already", err == BW_ERR_EXISTS,
         "refused", err == BW_OK ? NULL : why, "facts",
         wish->kind == BW_WISH_FORCE_RELEASE ? bw_json_end_facts(view, group_index) : json_array(),
-        "steps", steps, "decision", bw_json_explain(view, group_index, decision));
+        "steps", steps, "decision", bw_json_explain(view, group_index, &plan->decision));
 }

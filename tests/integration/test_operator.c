@@ -295,7 +295,7 @@ static void a_follower_names_the_leader_and_the_command_follows(void **state)
     assert_int_equal(status, 421);
     assert_says(operator.reply.body, address);
     operator_put_cli("follower.yaml", "operator.pem", &follower, 1);
-    assert_int_equal(operator_run("follower.yaml", "failover harbor --plan"), 0);
+    assert_int_equal(operator_run("follower.yaml", "mode harbor manual --plan"), 0);
     assert_says(operator.out, "Nothing was changed");
 }
 

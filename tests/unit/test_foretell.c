@@ -353,8 +353,8 @@ static void a_screen_says_it_in_words(void **state)
     says("Grant to dc-b now (A9), if nobody says anything new");
 }
 
-/* What it stands in the way of goes on when its time is over. */
-static void a_wish_that_cannot_come_true_lapses(void **state)
+/* 4: it stands in the way of nothing. */
+static void a_wish_that_cannot_come_true_delays_nothing(void **state)
 {
     (void)state;
     world_begin(&world, 3);
@@ -365,14 +365,89 @@ static void a_wish_that_cannot_come_true_lapses(void **state)
     world.sites[C].report.service = BW_SERVICE_UNKNOWN;
     world_sync_all(&world);
     foretell(&world);
-    says("Grant to dc-b in 149.998 s (A9), if nobody says anything new");
+    says("Grant to dc-b now (A9), if nobody says anything new");
+}
+
+/* 3.8: the one that overrides is granted once nobody asks for another site any more. */
+static void the_end_of_a_wish_is_waited_for(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    world.sites[B].report.override = BW_OVERRIDE_OVERRIDING;
+    world.sites[B].report.service = BW_SERVICE_STARTED;
+    world_sync_all(&world);
+    assert_string_equal(world_act(&world), "A3");
+    assert_int_equal(world_ask(&world, BW_WISH_FAILOVER, "dc-a", false, NULL), BW_OK);
+    world_sync_all(&world);
+    foretell(&world);
+    says("Grant to dc-b in 149.998 s (A31), if nobody says anything new");
+}
+
+/* ---- what a person asks for ---- */
+
+static enum bw_err judge(const char *to, bool accept_data_loss, struct bw_diag *diag)
+{
+    struct bw_wish wish = {.kind = BW_WISH_FAILOVER, .accept_data_loss = accept_data_loss};
+
+    (void)strcpy(wish.to, to);
+    return bw_foretell_judge_wish(world_group(&world), world_watch(&world),
+                                  &world.witness.leadership, world.now, &wish, &room, diag);
+}
+
+static void refuses(const char *to, const char *text)
+{
+    struct bw_diag diag = {0};
+
+    assert_int_equal(judge(to, false, &diag), BW_ERR_REFUSED);
+    assert_string_equal(diag.text, text);
+}
+
+/* 4: at once, with the gate, and the flag where there is one. */
+static void a_failover_that_cannot_come_true_is_refused(void **state)
+{
+    struct bw_diag diag = {0};
+
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, 15300);
+    assert_string_equal(world_act(&world), "A3");
+    assert_int_equal(judge("dc-b", false, NULL), BW_OK);
+    assert_int_equal(judge("dc-c", false, NULL), BW_OK);
+    assert_int_equal(judge("", false, NULL), BW_OK);
+
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    refuses("dc-c",
+            "dc-c would not be granted harbor; what fails at dc-c: \"the service is "
+            "stopped there\"; dc-b gets it, and needs no failover; see: breakwater explain harbor");
+    assert_int_equal(judge("", false, NULL), BW_OK);
+    assert_int_equal(judge("dc-c", true, &diag), BW_ERR_REFUSED); /* no flag passes that */
+
+    for (int site = B; site <= C; site++)
+        world_watch(&world)->lag[site].lag_ms = 3600000;
+    refuses("dc-b",
+            "dc-b would not be granted harbor; what fails at dc-b: \"the loss of data stays within "
+            "max_lag\"; to lose what it lacks: breakwater failover harbor --to dc-b "
+            "--accept-data-loss");
+    refuses("", "no site would be granted harbor; what fails at dc-b: \"the loss of data stays "
+                "within max_lag\"; "
+                "to lose what it lacks: breakwater failover harbor --accept-data-loss");
+    assert_int_equal(judge("dc-b", true, NULL), BW_OK);
+
+    world.witness.leadership.leader_since = world.now; /* it has not heard anybody out yet */
+    assert_int_equal(judge("dc-b", false, NULL), BW_OK);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_failover_that_cannot_come_true_is_refused),
         cmocka_unit_test(a_screen_says_it_in_words),
-        cmocka_unit_test(a_wish_that_cannot_come_true_lapses),
+        cmocka_unit_test(a_wish_that_cannot_come_true_delays_nothing),
+        cmocka_unit_test(the_end_of_a_wish_is_waited_for),
         cmocka_unit_test(what_was_foretold_is_what_happens),
     };
 

@@ -17,7 +17,8 @@
 
 static json_t *plan_of(enum bw_wish_kind kind, const char *to)
 {
-    static struct bw_decision decision;
+    static struct bw_foretelling room;
+    static struct bw_wish_plan made;
     struct bw_operator_view view = view_of_calm_leader();
     struct bw_wish wish = {.kind = kind};
     struct bw_diag diag = {0};
@@ -26,8 +27,13 @@ static json_t *plan_of(enum bw_wish_kind kind, const char *to)
 
     (void)strcpy(wish.to, to);
     err = bw_witness_ask(&world.witness, 0, &wish, world.now, &diag);
-    bw_witness_decide(&world.witness, 0, world.now, &decision);
-    plan = bw_json_plan(&view, 0, &wish, &decision, err, diag.text);
+    if (err == BW_OK)
+        err = bw_foretell_judge_wish(world_group(&world), world_watch(&world),
+                                     &world.witness.leadership, world.now, &wish, &room, &diag);
+    bw_witness_decide(&world.witness, 0, world.now, &made.decision);
+    bw_foretell_wish(world_group(&world), world_watch(&world), &world.witness.leadership, world.now,
+                     &wish, &room, &made.course);
+    plan = bw_json_plan(&view, 0, &wish, &made, err, diag.text);
     assert_non_null(plan);
     assert_int_equal(json_object_del(plan, "decision"), 0); /* golden/explain has these */
     return plan;

@@ -115,7 +115,7 @@ static void a_plan_leaves_nothing_behind(void **state)
     const struct bw_wish asked = {.kind = BW_WISH_SWITCHOVER, .to = "dc-a", .timeout_ms = 20000};
     const struct bw_wish planned = {
         .kind = BW_WISH_FORCE_RELEASE, .to = "dc-a", .epoch = 1, .holder_is_off = true};
-    static struct bw_decision decision;
+    static struct bw_wish_plan plan;
     struct bw_diag diag = {0};
     struct rig rig;
 
@@ -127,9 +127,9 @@ static void a_plan_leaves_nothing_behind(void **state)
     rig.watches[0].wish = asked;
     rig.watches[0].wish_since = rig_now(&rig);
     rig.now_ms += 100;
-    if (bw_witness_machine_plan(&rig.machine, 0, &planned, &decision, &diag) != BW_OK)
+    if (bw_witness_machine_plan(&rig.machine, 0, &planned, &plan, &diag) != BW_OK)
         fail_msg("%s", diag.text);
-    assert_true(decision.gate_count > 0);
+    assert_true(plan.decision.gate_count > 0);
     assert_string_equal(rig.watches[0].wish.to, "dc-a");
     assert_int_equal(rig.watches[0].wish.timeout_ms, 20000);
     assert_int_equal(rig.watches[0].wish_since.boot_ns, (rig.now_ms - 100) * MS);
@@ -161,13 +161,13 @@ static void what_is_asked_for_is_decided_about_at_once(void **state)
 static void a_plan_says_what_would_be_refused(void **state)
 {
     const struct bw_wish wish = {.kind = BW_WISH_SWITCHOVER, .to = "nowhere", .timeout_ms = 5000};
-    static struct bw_decision decision;
+    static struct bw_wish_plan plan;
     struct bw_diag diag = {0};
     struct rig rig;
 
     (void)state;
     begin(&rig);
-    assert_int_not_equal(bw_witness_machine_plan(&rig.machine, 0, &wish, &decision, &diag), BW_OK);
+    assert_int_not_equal(bw_witness_machine_plan(&rig.machine, 0, &wish, &plan, &diag), BW_OK);
     assert_string_not_equal(diag.text, "");
     assert_int_equal(rig.watches[0].wish.kind, BW_WISH_NONE);
 }

@@ -125,11 +125,12 @@ static void a_wish_lasts_its_time_in_its_epoch(void **state)
         }
 }
 
-/* 4: whoever is named gets it or nobody, however short the name. */
+/* 4: nobody else gets what one name was asked for, however short it is. */
 static void a_failover_to_another_name_grants_nobody(void **state)
 {
     (void)state;
     world_begin(&world, 2);
+    world_set_mode(&world, BW_MODE_MANUAL); /* nothing happens by itself */
     world.sites[A].is_mute = true;
     world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
     assert_string_equal(world_act(&world), "A3");
@@ -141,6 +142,42 @@ static void a_failover_to_another_name_grants_nobody(void **state)
     assert_true(world_holds(&world, "asked", A));
     assert_true(world_holds(&world, "asked", B));
     assert_int_equal(world_gate(&world, "candidate", -1)->value, -1);
+}
+
+/* 4: whoever would get the group without the wish gets it beside one that cannot come true, and by
+ * no person's word. */
+static void a_wish_stands_in_the_way_of_nothing(void **state)
+{
+    (void)state;
+    world_begin(&world, 3);
+    world.sites[A].is_mute = true;
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 5000);
+    assert_string_equal(world_act(&world), "A3");
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    world_watch(&world)->wish = (struct bw_wish){.kind = BW_WISH_FAILOVER,
+                                                 .to = "dc-c",
+                                                 .by = "operator/anna",
+                                                 .epoch = world_group(&world)->epoch};
+    world_watch(&world)->wish_since = world.now;
+
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-b");
+    assert_string_equal(world.decision.command.by, "");
+    assert_int_not_equal(world.decision.command.reason, BW_REASON_FAILOVER);
+
+    world.sites[C].report.service = BW_SERVICE_STOPPED; /* it can: then it is what was asked for */
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A9");
+    assert_string_equal(world.decision.command.site, "dc-c");
+    assert_string_equal(world.decision.command.by, "operator/anna");
+
+    world_set_mode(&world, BW_MODE_MANUAL); /* neither: the explanation is that of the wish */
+    world.sites[C].report.service = BW_SERVICE_UNKNOWN;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_true(world_holds(&world, "asked", B));
+    assert_true(world_holds(&world, "service", C));
 }
 
 /* 3.9: of three sites one goes, the others change places, and one is new. */
@@ -189,6 +226,7 @@ int main(void)
         cmocka_unit_test(a_switchover_is_refused_in_its_words),
         cmocka_unit_test(a_wish_lasts_its_time_in_its_epoch),
         cmocka_unit_test(a_failover_to_another_name_grants_nobody),
+        cmocka_unit_test(a_wish_stands_in_the_way_of_nothing),
         cmocka_unit_test(all_that_is_known_of_a_site_moves_with_its_name),
     };
 

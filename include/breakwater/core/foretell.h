@@ -34,6 +34,38 @@ void bw_foretell_loss(const struct bw_group *group, const struct bw_watch *watch
                       const struct bw_leadership *leadership, struct bw_instant now,
                       struct bw_foretelling *room, struct bw_foretold *out_foretold);
 
+/* What comes of `wish` if it is noted now, up to the next Grant: each decision, and after how long.
+ */
+#define BW_FORETOLD_MAX                                                                            \
+    (BW_SITES_MAX + 4) /* a Close, an end, a maintenance that is over for each site */
+struct bw_foretold_course {
+    struct bw_foretold decisions[BW_FORETOLD_MAX];
+    uint32_t count; /* the last is the Grant, or time alone brings none */
+};
+void bw_foretell_wish(const struct bw_group *group, const struct bw_watch *watch,
+                      const struct bw_leadership *leadership, struct bw_instant now,
+                      const struct bw_wish *wish, struct bw_foretelling *room,
+                      struct bw_foretold_course *out_course);
+/* The Grant that a course ends with, or NULL. */
+const struct bw_command *bw_foretold_grant(const struct bw_foretold_course *course);
+
+/* What a person is shown before anything is asked for. */
+struct bw_wish_plan {
+    struct bw_decision decision; /* what would be decided next */
+    struct bw_foretold_course
+        course; /* what would come of it; of a wish that is refused: nothing */
+};
+
+/* BW_ERR_REFUSED: a failover that nobody, or not the site that it names, would be granted by. Says
+ * the gate that holds, the flag that would pass it where one does, and who follows without it. A
+ * leader that has not had the time to hear its sites refuses none. `wish` is one that
+ * bw_witness_ask takes. */
+BW_MUST_CHECK enum bw_err bw_foretell_judge_wish(const struct bw_group *group,
+                                                 const struct bw_watch *watch,
+                                                 const struct bw_leadership *leadership,
+                                                 struct bw_instant now, const struct bw_wish *wish,
+                                                 struct bw_foretelling *room, struct bw_diag *diag);
+
 /* In words, for every screen: "Grant to dc-b in 11.700 s (A9), if nobody says anything new". Cut to
  * `size`, ended by NUL. */
 void bw_foretold_text(const struct bw_foretold *foretold, char *out_text, size_t size);

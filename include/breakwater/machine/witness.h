@@ -9,6 +9,7 @@
 #ifndef BW_MACHINE_WITNESS_H
 #define BW_MACHINE_WITNESS_H
 
+#include <breakwater/core/foretell.h>
 #include <breakwater/core/witness.h>
 
 #define BW_WITNESS_SYNCS_MAX 256 /* that wait; of more, each is answered without a confirmation */
@@ -214,6 +215,7 @@ struct bw_witness_machine {
     uint64_t changed[BW_GROUPS_MAX / 64];   /* and then the polls hear of it */
     bool is_unsettled;                      /* any of them is set */
     struct bw_decision decision;            /* the one under way; too large for a stack */
+    struct bw_foretelling foretelling;      /* room for what would come of a wish */
     /* the log */
     struct bw_instant found_at;             /* when to look whether there is an id */
     bool is_founding;                       /* one is on its way */

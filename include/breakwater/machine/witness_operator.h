@@ -21,14 +21,14 @@ enum bw_witness_standing bw_witness_machine_standing(const struct bw_witness_mac
 
 /* ---- moves ------------------------------------------------------------------------------------ */
 
-/* A wish (bw_witness_ask): noted, and decided about at the next SETTLE. */
+/* A wish (bw_witness_ask, bw_foretell_judge_wish): noted, and decided about at the next SETTLE. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_ask(struct bw_witness_machine *machine, int group,
                                                  const struct bw_wish *wish, struct bw_diag *diag);
-/* What would come of it: `out_decision` is what would be decided next, whatever is returned. Nothing of
- * it is remembered. */
+/* What would come of it; the plan's decision is set whatever is returned. Nothing of it is
+ * remembered. */
 BW_MUST_CHECK enum bw_err bw_witness_machine_plan(struct bw_witness_machine *machine, int group,
                                                   const struct bw_wish *wish,
-                                                  struct bw_decision *out_decision,
+                                                  struct bw_wish_plan *out_plan,
                                                   struct bw_diag *diag);
 
 /* ---- specs ------------------------------------------------------------------------------------ */

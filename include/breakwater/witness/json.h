@@ -106,10 +106,10 @@ json_t *bw_json_end_facts(const struct bw_operator_view *view, int group_index);
 /* breakwater.explain/v1: the gates of `decision`, and of each site's candidacy. */
 json_t *bw_json_explain(const struct bw_operator_view *view, int group_index,
                         const struct bw_decision *decision);
-/* breakwater.plan/v1: what `wish` would do, step by step, as things are. `decision` was made with
+/* breakwater.plan/v1: what `wish` would do, step by step, as things are. `plan` was made with
  * it. `err`: what became of the question, in words `why`; BW_ERR_EXISTS: there is nothing to do. */
 json_t *bw_json_plan(const struct bw_operator_view *view, int group_index,
-                     const struct bw_wish *wish, const struct bw_decision *decision,
-                     enum bw_err err, const char *why);
+                     const struct bw_wish *wish, const struct bw_wish_plan *plan, enum bw_err err,
+                     const char *why);
 
 #endif
