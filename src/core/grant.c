@@ -211,12 +211,26 @@ static struct beginning judge_beginning(struct bw_evaluation *eval)
     return beginning;
 }
 
-/* Of those that do not override: what they have looked at since the commit that it rests on. */
+static bool says_service(const struct bw_evaluation *eval, int site, enum bw_service service)
+{
+    const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, site,
+                                                           eval->now);
+
+    return contact != NULL && contact->report.service == service;
+}
+
+/* Of those that do not override: what they have looked at since the commit that it rests on. What
+ * was let go may serve where it was: unknown is no `stopped` where the one that overrides is to be
+ * started. */
 static void judge_others_reported(struct bw_evaluation *eval, int site)
 {
-    for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
-        const char *missing = other != site ? report_missing(eval, other) : NULL;
+    const bool is_start = !says_service(eval, site, BW_SERVICE_STARTED);
 
+    for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
+        const char *missing = report_missing(eval, other);
+
+        if (missing == NULL && is_start && !says_service(eval, other, BW_SERVICE_STOPPED))
+            missing = "it is not known to be stopped there";
         if (other != site)
             (void)bw_gate_plain(&eval->list, BW_GATE_ID_REPORTED, -1, missing == NULL, missing);
     }

@@ -173,6 +173,26 @@ static void before_a_first_grant_every_site_has_reported(void **state)
     assert_string_equal(world_act(&world), "A31");
 }
 
+/* What was let go may serve there: down, it is started beside no site that does not know. */
+static void unknown_elsewhere_starts_nothing_before_a_first_grant(void **state)
+{
+    static const enum bw_service others[] = {BW_SERVICE_UNKNOWN, BW_SERVICE_STOPPED};
+    struct world world;
+
+    (void)state;
+    for (int is_running = 0; is_running < 2; is_running++)
+        for (size_t i = 0; i < 2; i++) {
+            begin(&world, 2);
+            world_group(&world)->first_grant = true;
+            world.sites[A].is_mute = false;
+            world_stop(&world, A);
+            world.sites[A].report.service = others[i];
+            world.sites[B].report.service = is_running ? BW_SERVICE_STARTED : BW_SERVICE_STOPPED;
+            world_sync_all(&world);
+            assert_string_equal(world_act(&world), is_running || i == 1 ? "A31" : "A0");
+        }
+}
+
 /* 3.2.2, H20: the quorum is back, and a site that was granted before has no lease yet. */
 static void a_first_renewal_is_not_confirmed_beside_one_that_overrides(void **state)
 {
@@ -250,6 +270,7 @@ int main(void)
         cmocka_unit_test(beside_another_that_says_started_nobody_is_granted),
         cmocka_unit_test(a_mode_that_asks_still_asks),
         cmocka_unit_test(before_a_first_grant_every_site_has_reported),
+        cmocka_unit_test(unknown_elsewhere_starts_nothing_before_a_first_grant),
         cmocka_unit_test(a_first_renewal_is_not_confirmed_beside_one_that_overrides),
         cmocka_unit_test(what_overrides_at_the_holders_site_holds_no_epoch),
         cmocka_unit_test(one_that_overrides_is_told_of_a_lease_of_another),
