@@ -25,7 +25,7 @@
 #include "punctual.h"
 #include "real_files.h"
 
-#define LOOK_US       50000
+#define LOOK_US       100000
 #define BEGIN_MS      5000
 #define CALL_MS       10000
 #define BOOT_ID_FILE  "/proc/sys/kernel/random/boot_id"
@@ -427,7 +427,8 @@ static int ask(struct real_cluster *cluster, const char *method, const char *pat
     while (now_ms() < limit) {
         for (int i = 0; i < TRIO_WITNESSES; i++) {
             char *text;
-            const int status = call(cluster, i, method, path, body, &text);
+            const int status = call(cluster, (cluster->led + i) % TRIO_WITNESSES, method, path,
+                                    body, &text);
 
             if (status != 0 && status != 421 && status != 503) {
                 if (answer != NULL)
@@ -568,12 +569,13 @@ void real_spec_text(struct real_cluster *cluster, const char *key, const char *v
 char *real_get(struct real_cluster *cluster, const char *path)
 {
     for (int i = 0; i < TRIO_WITNESSES; i++) {
-        json_t *status = get(cluster, i, "/v1/status");
+        const int asked = (cluster->led + i) % TRIO_WITNESSES;
+        json_t *status = get(cluster, asked, "/v1/status");
         const bool leads = json_is_true(json_object_get(status, "leads"));
         char *body;
 
         json_decref(status);
-        if (leads && call(cluster, i, "GET", path, NULL, &body) == 200)
+        if (leads && call(cluster, asked, "GET", path, NULL, &body) == 200)
             return body;
         if (leads)
             free(body);
@@ -586,11 +588,14 @@ bool real_look(struct real_cluster *cluster)
     json_decref(cluster->group);
     cluster->group = NULL;
     for (int i = 0; i < TRIO_WITNESSES && cluster->group == NULL; i++) {
-        json_t *document = get(cluster, i, "/v1/status");
+        const int asked = (cluster->led + i) % TRIO_WITNESSES; /* each costs a handshake */
+        json_t *document = get(cluster, asked, "/v1/status");
 
-        if (json_is_true(json_object_get(document, "leads")))
+        if (json_is_true(json_object_get(document, "leads"))) {
             cluster->group = json_incref(
                 json_array_get(json_object_get(document, "groups"), 0));
+            cluster->led = asked;
+        }
         json_decref(document);
     }
     return cluster->group != NULL;

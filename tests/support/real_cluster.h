@@ -45,6 +45,7 @@ struct real_cluster {
     bool has_readiness;
     json_t *spec;  /* of the group, as `real_apply` sends it: tests edit it */
     json_t *group; /* as the leader last showed it; NULL: no leader answered */
+    int led;       /* the witness that did: it is asked first */
 };
 
 /* `has_readiness`: sites have a readiness script, which

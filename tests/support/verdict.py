@@ -22,7 +22,7 @@ def wait_for(what, seconds, condition):
             return value
         if time.monotonic() > deadline:
             raise Failed(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.2)  # most conditions run a program
 
 
 def wait_steady(what, limit_s, hold_s, condition):
