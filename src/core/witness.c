@@ -426,8 +426,8 @@ static bool is_kept_by_unknown_lag_alone(const struct bw_decision *decision, int
 
         if (gate->site != site || gate->verdict != BW_GATE_HOLD)
             continue;
-        if (!is_of_gate(gate, BW_GATE_ID_LAG) || gate->unit == BW_UNIT_MS)
-            return false;
+        if (!is_of_gate(gate, BW_GATE_ID_LAG) || gate->age_ms != UINT32_MAX)
+            return false; /* another gate, or one that rests on a measure */
         is_lag_unknown = true;
     }
     return is_lag_unknown;

@@ -558,6 +558,28 @@ static void a_leader_that_was_away_hands_over_once(void **state)
     assert_false(knows_too_little());
 }
 
+/* That dc-a lacks at most what was written since the last grant is no measure of its lag. */
+static void a_leader_that_knows_a_bound_alone_hands_over(void **state)
+{
+    (void)state;
+    world_begin(&world, 2);
+    world_give_back(&world, A, BW_REASON_START_FAILED, true, "");
+    assert_string_equal(world_act(&world), "A1");
+    world_pass_ms(&world, 1000);
+    assert_string_equal(world_act(&world), "A9");
+    world_serve(&world, B);
+    world_pass_ms(&world, 20000);
+    world.sites[B].is_mute = true;
+    world_watch(&world)->served_site[0] = '\0';
+    memset(world_watch(&world)->lag, 0, sizeof world_watch(&world)->lag);
+    world_lead_anew(&world);
+    world_pass_ms(&world, world_wait_of_terms_ms(&world) + 60000);
+    assert_string_equal(world_act(&world), "A3");
+
+    assert_true(knows_too_little());
+    assert_int_equal(world_gate(&world, "lag", A)->unit, BW_UNIT_MS);
+}
+
 /* What it knows, and what another one could not change: then it stays. */
 static void a_leader_that_others_could_not_better_stays(void **state)
 {
@@ -663,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_new_leader_uses_what_it_heard_as_a_follower),
         cmocka_unit_test(a_restarted_witness_does_not_know_any_lag),
         cmocka_unit_test(a_leader_that_was_away_hands_over_once),
+        cmocka_unit_test(a_leader_that_knows_a_bound_alone_hands_over),
         cmocka_unit_test(a_leader_that_others_could_not_better_stays),
         cmocka_unit_test(a_group_without_readiness_scripts_has_no_lag_to_judge),
         cmocka_unit_test(a_failover_passes_lag_only_with_the_loss_accepted),
