@@ -120,10 +120,22 @@ static bool is_unheard(const struct sim_world *world, uint32_t site, uint32_t gr
     return over->decided_ns != 0 && (is_deaf(world, site) || over->told_until_ns >= world->now_ns);
 }
 
+/* Its fence script hangs, whatever serves, and nothing else is an end of what is outside (3.2.4).
+ */
+static bool is_unendable(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_machine *machine = sim_machine(
+        sim_site((struct sim_world *)(uintptr_t)world, site));
+
+    return machine->is_stubborn && sim_override_kept(machine->host, group) == SIM_OVERRIDE_ENDING &&
+           sim_service_is_outside(machine->host, group);
+}
+
 bool sim_check_override_excuses(const struct sim_world *world, uint32_t site, uint32_t group)
 {
     return sim_check_overrides(world, site, group) &&
-           (overrides_elsewhere(world, site, group) || is_unheard(world, site, group));
+           (overrides_elsewhere(world, site, group) || is_unheard(world, site, group) ||
+            (overridden(world, site, group)->decided_ns != 0 && is_unendable(world, site, group)));
 }
 
 void sim_check_override_answered(struct sim_process *agent, const struct bw_sync_answer *answer)
@@ -394,13 +406,27 @@ void sim_check_override_scripts(struct sim_world *world, uint32_t site, bool are
     world->checks->are_scripts_bad[site] = are_bad;
 }
 
+/* A fence that has not seen the end is repeated until one has (3.4). */
+static bool is_repeated(const struct sim_world *world, uint32_t site, uint32_t group)
+{
+    const struct sim_setting *setting = &world->setting;
+    const uint64_t repeat_ns = setting->script_limit_ns[BW_ACTION_FENCE] +
+                               2 * setting->script_limit_ns[BW_ACTION_STATUS] + 5 * SIM_S;
+    const uint64_t fenced_ns = overridden(world, site, group)->fenced_ns;
+
+    return fenced_ns != 0 && fenced_ns + repeat_ns >= world->now_ns;
+}
+
 void sim_check_override_fences(struct sim_world *world, uint32_t site, uint32_t group,
                                const char *what)
 {
-    if (sim_check_overrides(world, site, group) &&
-        sim_service_is_serving(sim_site(world, site), group) && !has_reason(world, site, group) &&
-        !is_unseen(world, group) && !may_have_failed(world, site) &&
-        !sim_checks_is_excused(world, site, group))
+    if (!sim_check_overrides(world, site, group) ||
+        !sim_service_is_serving(sim_site(world, site), group))
+        return;
+    if (has_reason(world, site, group) || is_unseen(world, group) || may_have_failed(world, site) ||
+        sim_checks_is_excused(world, site, group) || is_repeated(world, site, group))
+        overridden(world, site, group)->fenced_ns = world->now_ns;
+    else
         fail_of(world, site, group, what);
 }
 
@@ -426,16 +452,6 @@ void sim_check_override(struct sim_world *world)
         for (uint32_t group = 0; group < world->setting.group_count; group++)
             if (overridden(world, site, group)->is_orphaned)
                 look_at_orphan(world, site, group);
-}
-
-/* Its fence script hangs, whatever serves, and nothing else is an end of what is outside (3.2.4).
- */
-static bool is_unendable(struct sim_world *world, uint32_t site, uint32_t group)
-{
-    const struct sim_machine *machine = sim_machine(sim_site(world, site));
-
-    return machine->is_stubborn && sim_override_kept(machine->host, group) == SIM_OVERRIDE_ENDING &&
-           sim_service_is_outside(machine->host, group);
 }
 
 void sim_check_override_settled(struct sim_world *world)

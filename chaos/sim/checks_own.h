@@ -109,6 +109,7 @@ struct sim_overridden {
     uint64_t orphan_until_ns;
     uint64_t
         told_until_ns; /* it has heard nobody for a while, and now it does: then it must know */
+    uint64_t fenced_ns; /* last, with a reason, or again after such a one */
 };
 
 /* What one beginning of the cluster has come to (3.9): indices of its log lie above all of the one before,

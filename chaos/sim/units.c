@@ -36,6 +36,9 @@ void sim_units_init(struct sim_machine *machine)
 
         unit->is_unit = bw_prng_below(&nature, 100) < UNIT_PERCENT && has_any;
         unit->comes_again = bw_prng_below(&nature, 100) < COME_AGAIN_PERCENT && unit->is_unit;
+        if (machine
+                ->is_stubborn) /* beside a fence script that hangs for ever nobody could end it */
+            unit->comes_again = false;
     }
 }
 
