@@ -272,20 +272,35 @@ static bool judge_first(struct bw_evaluation *eval, int site, bool adopt)
            may;
 }
 
+/* Another site's fresh report says that it has not seen the end of what it held. */
+static bool ends_elsewhere(const struct bw_evaluation *eval, int site)
+{
+    for (int other = 0; other < (int)eval->group->spec.site_count; other++) {
+        const struct bw_contact *contact = bw_policy_connected(eval->group, eval->watch, other,
+                                                               eval->now);
+
+        if (other != site && contact != NULL && contact->report.stop_begun_epoch != 0)
+            return true;
+    }
+    return false;
+}
+
 /* --initial-primary: a person answers for the sites that do not report clearly; never against a
- * site that reports `started` (3.9). */
+ * site that reports `started`, or that still ends what it held (3.9). */
 static int named_site(struct bw_evaluation *eval, bool *out_adopt)
 {
     int site = bw_spec_find_site(&eval->group->spec, eval->group->initial_primary);
-    bool is_elsewhere = site >= 0 && starts_elsewhere(eval, site);
+    bool is_started = site >= 0 && starts_elsewhere(eval, site);
+    bool is_ending = site >= 0 && ends_elsewhere(eval, site);
     const struct bw_contact *contact = site >= 0 ? bw_policy_connected(eval->group, eval->watch,
                                                                        site, eval->now)
                                                  : NULL;
 
     judge_reports(eval);
-    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_elsewhere,
-                        is_elsewhere ? "initial primary refused: another site reports started"
-                                     : "initial primary");
+    (void)bw_gate_plain(&eval->list, BW_GATE_ID_FIRST_GRANT, -1, !is_started && !is_ending,
+                        is_started  ? "initial primary refused: another site reports started"
+                        : is_ending ? "initial primary waits: another site still ends what it held"
+                                    : "initial primary");
     if (site < 0)
         return -1;
     *out_adopt = contact != NULL && contact->report.service == BW_SERVICE_STARTED;

@@ -130,6 +130,8 @@ static void on_epoch_ended(const struct step *step, uint64_t epoch)
     struct bw_site *site = step->site;
 
     site->end_open = false;
+    if (epoch == site->memory.epoch)
+        site->arm_open = false; /* an arm that it has not answered comes to nothing now */
     if (is_ended_in_spite(site, epoch)) {
         site->retry_at = bw_instant_add(step->now, BW_SITE_RETRY_NS);
         if (site->tenure == BW_TENURE_ENDING) /* no stop clears that, only a fence */

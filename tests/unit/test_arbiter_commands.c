@@ -176,6 +176,28 @@ static void an_initial_primary_beside_one_that_serves_is_refused(void **state)
     }
 }
 
+/* 3.9: down for a moment, under a fence that has not seen the end, it may come again. */
+static void an_initial_primary_waits_for_whoever_still_ends_what_it_held(void **state)
+{
+    struct bw_spec spec;
+
+    (void)state;
+    world_init(&world, 3);
+    spec = world_group(&world)->spec;
+    world.sites[A].report.service = BW_SERVICE_STOPPED;
+    world.sites[B].report.service = BW_SERVICE_UNKNOWN;
+    world.sites[B].report.stop_begun_epoch = 1;
+    world_set_spec(&world, &spec, "dc-a");
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A0");
+    assert_string_equal(world_gate(&world, "first_grant", -1)->word,
+                        "initial primary waits: another site still ends what it held");
+    world.sites[B].report.stop_begun_epoch = 0;
+    world_sync_all(&world);
+    assert_string_equal(world_decide(&world), "A6");
+    assert_string_equal(world.decision.command.site, "dc-a");
+}
+
 /* 3.4: what is committed is looked at by no step any more. */
 static void a_sight_that_is_committed_leaves_no_gate(void **state)
 {
@@ -294,6 +316,7 @@ int main(void)
         cmocka_unit_test(one_that_serves_is_adopted_whoever_is_named),
         cmocka_unit_test(an_initial_primary_beside_one_that_serves_is_refused),
         cmocka_unit_test(a_sight_that_is_committed_leaves_no_gate),
+        cmocka_unit_test(an_initial_primary_waits_for_whoever_still_ends_what_it_held),
         cmocka_unit_test(of_two_that_are_as_good_the_first_gets_it_back),
         cmocka_unit_test(a_holder_in_maintenance_keeps_the_group_until_it_is_over),
         cmocka_unit_test(every_failover_in_the_ring_counts),

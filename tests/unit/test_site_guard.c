@@ -472,6 +472,24 @@ static void beside_a_silent_guard_a_site_gives_back_after_d(void **state)
     assert_int_equal(released(&world).epoch, 1);
 }
 
+/* Found by the simulator: a disk hung under an arm, its guard fenced and ended the epoch, and never
+ * answered that arm: the site was no candidate for ever. */
+static void what_was_not_answered_is_over_with_the_epoch(void **state)
+{
+    struct world world;
+
+    (void)state;
+    begin_serving(&world);
+    world.now_ms += 500;
+    confirm(&world, 1, world.now_ms); /* the arm is not answered */
+    assert_true(world.site.arm_open);
+    tick_at(&world, world.now_ms + world.site.memory.terms.request_timeout_ms);
+    assert_false(reported(&world).guard_alive);
+    from_guard(&world,
+               &(struct bw_guard_message){.kind = BW_GUARD_MESSAGE_EPOCH_ENDED, .epoch = 1});
+    assert_true(reported(&world).guard_alive);
+}
+
 /* Found by the world of one site: H12 holds for the agent's own fence too. */
 static void own_fence_of_an_older_epoch_does_not_count(void **state)
 {
@@ -667,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_guard_that_has_kept_a_newer_epoch_since_can_keep_one),
         cmocka_unit_test(what_was_given_back_without_its_guard_is_ended_there_too),
         cmocka_unit_test(beside_a_silent_guard_a_site_gives_back_after_d),
+        cmocka_unit_test(what_was_not_answered_is_over_with_the_epoch),
         cmocka_unit_test(own_fence_of_an_older_epoch_does_not_count),
         cmocka_unit_test(own_fence_that_is_tried_again_is_to_be_over_by_the_same_d),
         cmocka_unit_test(own_fence_that_failed_is_reported_and_nothing_is_given_back),
